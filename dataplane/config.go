@@ -1,0 +1,93 @@
+package dataplane
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/icmp"
+	"routerd/internal/origin"
+)
+
+// Kind is the word of the configuration for what an interface stands on.
+type Kind string
+
+const (
+	KindLoopback Kind = "loopback" // no port at all
+	KindTUN      Kind = "tun"
+)
+
+// URPF is how an interface checks the way back to a packet's source
+// (RFC 3704 §2).
+type URPF uint8
+
+const (
+	URPFOff    URPF = iota
+	URPFStrict      // the best route to the source leaves by this interface
+	URPFLoose       // some route to the source exists, the default route not counted
+)
+
+// String gives the configuration's word.
+func (u URPF) String() string {
+	return [...]string{"off", "strict", "loose"}[u]
+}
+
+// Address is one address of an interface with the length of its subnet's
+// prefix, as configured: 192.0.2.1/24 keeps its host bits.
+type Address struct {
+	Prefix netip.Prefix
+	Origin origin.ID
+}
+
+// InterfaceConfig is what the configuration says of one interface. Identity
+// is the Name.
+type InterfaceConfig struct {
+	Name      string
+	Kind      Kind
+	Addresses []Address
+	MTU       int // bytes of an IP packet; 68 to 65535
+	URPF      URPF
+	Origin    origin.ID
+}
+
+// Config is what the configuration says of forwarding as a whole.
+type Config struct {
+	Interfaces []InterfaceConfig // sorted by name
+	// MartianSources and MartianDestinations are refused as a packet's
+	// source and destination (RFC 1812 §5.3.7).
+	MartianSources      []netip.Prefix
+	MartianDestinations []netip.Prefix
+	ICMP                icmp.Config
+	Reassembly          ReassemblyConfig
+}
+
+// ReassemblyConfig bounds what each worker keeps of fragments for the router
+// itself.
+type ReassemblyConfig struct {
+	Timeout time.Duration // from the first fragment of a packet to its last
+	Packets int           // unfinished packets at most
+	Bytes   int           // bytes held at most
+}
+
+// DefaultReassembly: 30 s is within RFC 1122 §3.3.2's 60 to 120 s in spirit
+// and what the kernel uses; RFC 8200 §4.5 asks for 60 s, which is what we take.
+var DefaultReassembly = ReassemblyConfig{Timeout: 60 * time.Second, Packets: 64, Bytes: 1 << 20}
+
+// DefaultMartianSources can never be the source of a packet to forward.
+var DefaultMartianSources = prefixes(
+	"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4",
+	"::/128", "::1/128", "::ffff:0:0/96", "ff00::/8",
+)
+
+// DefaultMartianDestinations must never leave a host.
+var DefaultMartianDestinations = prefixes(
+	"0.0.0.0/8", "127.0.0.0/8", "240.0.0.0/4",
+	"::/128", "::1/128", "::ffff:0:0/96",
+)
+
+func prefixes(s ...string) []netip.Prefix {
+	p := make([]netip.Prefix, len(s))
+	for i := range s {
+		p[i] = netip.MustParsePrefix(s[i])
+	}
+	return p
+}

@@ -1,0 +1,169 @@
+// Package port moves frames between the kernel and the dataplane in batches.
+//
+// A Port is the router's end of one device; a Queue is one descriptor of it,
+// read by exactly one worker and written by any. A port knows nothing of
+// addresses or routes: those belong to the interface that stands on it.
+//
+// Super-packets pass through whole: a frame may be up to 64 KiB long and
+// carries an Offload that says how its transport payload is to be cut up by
+// whoever finally has to.
+package port
+
+import (
+	"errors"
+	"time"
+)
+
+// Sizes of a frame's buffer.
+const (
+	// Headroom is kept free in front of every received frame, for the
+	// virtio-net header and for a link header that a later egress adds.
+	Headroom = 64
+	// MaxFrame is the longest frame a port hands over or takes.
+	MaxFrame = 65535 + 18
+	// BufferSize is the length that Frame.Buf has to have for Read.
+	BufferSize = Headroom + MaxFrame
+)
+
+// GSOType says how a super-packet is cut into segments.
+type GSOType uint8
+
+// The values are those of VIRTIO_NET_HDR_GSO_*.
+const (
+	GSONone  GSOType = 0
+	GSOTCPv4 GSOType = 1
+	GSOTCPv6 GSOType = 4
+	GSOUDPL4 GSOType = 5
+)
+
+// Offload is what the virtio-net header says about a frame. Offsets count
+// from the start of the frame, in bytes.
+type Offload struct {
+	// NeedsChecksum: the transport checksum at ChecksumStart+ChecksumOffset
+	// holds only the pseudo-header's sum, uncomplemented; whoever puts the
+	// frame on a wire completes it.
+	NeedsChecksum bool
+	// ChecksumValid: the sender vouches for the transport checksum
+	// (VIRTIO_NET_HDR_F_DATA_VALID). Set on receive only.
+	ChecksumValid  bool
+	GSO            GSOType
+	ECN            bool   // VIRTIO_NET_HDR_GSO_ECN
+	HeaderLength   uint16 // link + IP + transport header, a hint
+	SegmentSize    uint16 // transport payload per segment; 0 without GSO
+	ChecksumStart  uint16
+	ChecksumOffset uint16
+}
+
+// Frame is one frame in a buffer. The buffer belongs to the batch that owns
+// the frame and is valid until the batch is read into again; a Queue never
+// keeps it past the call.
+type Frame struct {
+	Buf        []byte
+	Start, End int // the frame is Buf[Start:End]
+	Offload    Offload
+	// Next chains frames that were coalesced into this one: of each of them
+	// only Buf[Start:End] follows this frame's bytes on the way out, where
+	// Start has been moved past its headers. Nil on receive.
+	Next *Frame
+	// Failed is set by Write on a frame that the device did not take.
+	Failed bool
+}
+
+// Bytes is the frame itself, without whatever is chained to it.
+func (f *Frame) Bytes() []byte { return f.Buf[f.Start:f.End] }
+
+// Len is the length of the frame without whatever is chained to it.
+func (f *Frame) Len() int { return f.End - f.Start }
+
+// Reset empties the frame, ready to be read into.
+func (f *Frame) Reset() {
+	f.Start, f.End = Headroom, Headroom
+	f.Offload = Offload{}
+	f.Next = nil
+	f.Failed = false
+}
+
+// Offloads is what a port can be handed, as a set.
+type Offloads uint8
+
+const (
+	OffloadChecksum Offloads = 1 << iota // frames with NeedsChecksum
+	OffloadTCP4                          // GSOTCPv4
+	OffloadTCP6                          // GSOTCPv6
+	OffloadUDP                           // GSOUDPL4, both families
+)
+
+// OffloadAll is every offload there is.
+const OffloadAll = OffloadChecksum | OffloadTCP4 | OffloadTCP6 | OffloadUDP
+
+// Has reports whether every offload in want is in o.
+func (o Offloads) Has(want Offloads) bool { return o&want == want }
+
+// Takes reports whether a frame described by off can be written as it is.
+func (o Offloads) Takes(off Offload) bool {
+	if off.NeedsChecksum && !o.Has(OffloadChecksum) {
+		return false
+	}
+	switch off.GSO {
+	case GSOTCPv4:
+		return o.Has(OffloadTCP4)
+	case GSOTCPv6:
+		return o.Has(OffloadTCP6)
+	case GSOUDPL4:
+		return o.Has(OffloadUDP)
+	}
+	return true
+}
+
+// ErrClosed is what Read and Write return once their port is closed.
+var ErrClosed = errors.New("port is closed")
+
+// ErrTimeout is what Read returns when its deadline passes with nothing read.
+var ErrTimeout = errors.New("no frame before the deadline")
+
+// Queue is one descriptor of a port. One goroutine reads at a time; writes
+// may come from several at once.
+type Queue interface {
+	// Read waits for at least one frame and returns as many as are there
+	// without waiting again, up to len(frames) and a byte budget that keeps
+	// a batch of super-packets inside the cache. It resets every frame that it fills.
+	// It allocates nothing. ErrClosed after Close, ErrTimeout after the deadline.
+	Read(frames []Frame) (int, error)
+	// Write sends the frames in order, each with what is chained to it, and
+	// returns how many the device took; the others have Failed set. It may
+	// scribble over the Headroom bytes in front of a frame. It does not wait
+	// for a slow device: a full one is a failed frame. It allocates nothing.
+	Write(frames []*Frame) (int, error)
+	// SetReadDeadline makes a waiting and every later Read return ErrTimeout at t;
+	// the zero time means never.
+	SetReadDeadline(t time.Time) error
+}
+
+// Event is a change of the device below a port.
+type Event struct {
+	Up   bool
+	MTU  int // bytes of a network-layer packet
+	Gone bool
+}
+
+// Port is the router's end of one device.
+type Port interface {
+	// Name is the name of the interface that the port serves.
+	Name() string
+	// Kind is the configuration's word: "tun", "tap", "packet", "memory".
+	Kind() string
+	Queues() []Queue
+	// LinkHeader is the length of the link header in front of each packet:
+	// 0 on a TUN, 14 on Ethernet.
+	LinkHeader() int
+	// Offloads says what Write takes whole.
+	Offloads() Offloads
+	// MTU and Up are the state when the port was opened; Events carries what
+	// changes afterwards, latest state only, and is closed by Close.
+	MTU() int
+	Up() bool
+	Events() <-chan Event
+	// Close releases the device and wakes every reader. It is safe to call
+	// more than once.
+	Close() error
+}

@@ -1,0 +1,13 @@
+package icmp
+
+// Config says how freely the router speaks ICMP.
+type Config struct {
+	// ErrorRate is the number of ICMP errors per second that each worker
+	// may send; ErrorBurst how many it may send at once after a silence
+	// (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f). Zero rate means none.
+	ErrorRate  int
+	ErrorBurst int
+}
+
+// DefaultConfig is what applies where the configuration is silent.
+var DefaultConfig = Config{ErrorRate: 1000, ErrorBurst: 100}

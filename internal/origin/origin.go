@@ -1,0 +1,53 @@
+// Package origin numbers the places in the configuration that rules, routes
+// and interfaces come from.
+//
+// The rooms carry the number and nothing else: a route, a rule or an
+// interface says which line decided without knowing what a file is. Only cmd
+// turns a number back into "file:line".
+package origin
+
+import "fmt"
+
+// ID names one place in the configuration. The zero ID means that no line of
+// any file decided: a default, or something learned from a neighbour.
+type ID uint32
+
+// None is the ID of what no configuration line decided.
+const None ID = 0
+
+// Place is a position in a configuration file. Line and Column count from 1.
+type Place struct {
+	File   string `json:"file"`
+	Line   int    `json:"line"`
+	Column int    `json:"column,omitempty"`
+}
+
+// String gives "file:line".
+func (p Place) String() string {
+	if p.File == "" {
+		return "built-in default"
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Table keeps the places of one configuration. The zero Table is ready to
+// use. It is written while a configuration is read and only read afterwards;
+// it has no lock of its own.
+type Table struct {
+	places []Place
+}
+
+// Add numbers a place.
+func (t *Table) Add(p Place) ID {
+	t.places = append(t.places, p)
+	return ID(len(t.places))
+}
+
+// Place gives the place that id stands for, and the zero Place for None or
+// for an ID of another table.
+func (t *Table) Place(id ID) Place {
+	if t == nil || id == None || int(id) > len(t.places) {
+		return Place{}
+	}
+	return t.places[id-1]
+}

@@ -1,0 +1,183 @@
+// Package verdict is the closed list of what can become of a packet.
+//
+// Every packet that routerd touches ends in exactly one Verdict. Counters,
+// metrics, `show drops`, `explain packet` and the tests all speak this list
+// and no other, so a figure on a dashboard and the sentence on a terminal
+// always mean the same thing.
+package verdict
+
+// Verdict is the fate of one packet.
+type Verdict uint8
+
+// The fates, in the order of the stages that decide them.
+const (
+	None Verdict = iota // no stage has decided yet; never counted
+
+	// Packets that went on.
+	Forwarded
+	Originated
+
+	// Packets that ended at the router itself.
+	EchoReplied
+	ICMPReceived
+	FragmentHeld
+
+	// The packet is not one, or breaks its own header.
+	Truncated
+	BadVersion
+	BadHeaderLength
+	BadTotalLength
+	BadHeaderChecksum
+	BadOption
+	BadExtensionHeader
+	BadICMPChecksum
+
+	// The addresses forbid forwarding.
+	MartianSource
+	MartianDestination
+	SpoofedSource
+	SourceRouted
+	LinkScope
+	Multicast
+	Broadcast
+	URPFStrict
+	URPFLoose
+
+	// The table or the path forbids it.
+	NoRoute
+	Blackhole
+	Unreachable
+	Prohibited
+	BackToPort
+	HopLimit
+	TooBig
+	InterfaceDown
+
+	// For the router, which has no use for it.
+	ProtocolUnreachable
+	PortUnreachable
+	ICMPIgnored
+
+	// Fragments for the router that never became a packet.
+	FragmentMalformed
+	FragmentOverlap
+	FragmentTimeout
+	FragmentTableFull
+
+	// The router could not do what it wanted to.
+	NoBuffer
+	EgressRefused
+
+	numVerdicts
+)
+
+// Count is the number of verdicts, None included: the length of an array
+// indexed by Verdict.
+const Count = int(numVerdicts)
+
+// Class says on which side of the ledger a verdict stands.
+type Class uint8
+
+const (
+	Dropped Class = iota // lost, with or without an ICMP error
+	Passed               // sent on by one of the router's ports
+	Local                // ended at the router as its sender wished
+)
+
+// String gives the word used in metrics and JSON.
+func (c Class) String() string {
+	switch c {
+	case Passed:
+		return "passed"
+	case Local:
+		return "local"
+	default:
+		return "dropped"
+	}
+}
+
+type info struct {
+	label    string
+	class    Class
+	sentence string
+}
+
+var table = [Count]info{
+	None: {"none", Dropped, "no stage has decided yet"},
+
+	Forwarded:  {"forwarded", Passed, "sent on towards its next hop"},
+	Originated: {"originated", Passed, "made by the router itself and sent"},
+
+	EchoReplied:  {"echo_replied", Local, "an echo request for the router, which answered it"},
+	ICMPReceived: {"icmp_received", Local, "an ICMP message for the router, which read it"},
+	FragmentHeld: {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
+
+	Truncated:          {"truncated", Dropped, "shorter than an IP header"},
+	BadVersion:         {"bad_version", Dropped, "neither IPv4 nor IPv6 by its version field"},
+	BadHeaderLength:    {"bad_header_length", Dropped, "its IPv4 header length is below 20 bytes or beyond the packet"},
+	BadTotalLength:     {"bad_total_length", Dropped, "its length field does not fit the bytes that arrived"},
+	BadHeaderChecksum:  {"bad_header_checksum", Dropped, "its IPv4 header checksum is wrong"},
+	BadOption:          {"bad_option", Dropped, "an IPv4 option in it is malformed"},
+	BadExtensionHeader: {"bad_extension_header", Dropped, "an IPv6 extension header or option in it is malformed or asks to be refused when unknown"},
+	BadICMPChecksum:    {"bad_icmp_checksum", Dropped, "an ICMP message for the router with a wrong checksum or length"},
+
+	MartianSource:      {"martian_source", Dropped, "its source address can never be the source of a forwarded packet"},
+	MartianDestination: {"martian_destination", Dropped, "its destination address must never leave a host"},
+	SpoofedSource:      {"spoofed_source", Dropped, "it came in from outside with one of the router's own addresses as its source"},
+	SourceRouted:       {"source_routed", Dropped, "it asks to be source routed, which the router refuses"},
+	LinkScope:          {"link_scope", Dropped, "a link-local address in it must not leave its link"},
+	Multicast:          {"multicast", Dropped, "sent to a multicast group that nobody on the router listens to"},
+	Broadcast:          {"broadcast", Dropped, "sent to a broadcast address, which the router does not pass on"},
+	URPFStrict:         {"urpf_strict", Dropped, "the route back to its source does not leave by the interface it came in by (urpf strict)"},
+	URPFLoose:          {"urpf_loose", Dropped, "there is no route back to its source (urpf loose)"},
+
+	NoRoute:       {"no_route", Dropped, "no route covers its destination"},
+	Blackhole:     {"blackhole", Dropped, "the route to its destination is a blackhole"},
+	Unreachable:   {"unreachable", Dropped, "the route to its destination says unreachable"},
+	Prohibited:    {"prohibited", Dropped, "the route to its destination says prohibited"},
+	BackToPort:    {"back_to_port", Dropped, "it would go back out of the point-to-point port it came in by, into that port's own subnet"},
+	HopLimit:      {"hop_limit", Dropped, "its TTL or hop limit ran out here"},
+	TooBig:        {"too_big", Dropped, "larger than the MTU of its way out and not allowed to be fragmented"},
+	InterfaceDown: {"interface_down", Dropped, "the interface on its way out is down"},
+
+	ProtocolUnreachable: {"protocol_unreachable", Dropped, "for the router, in a protocol that nothing on the router speaks"},
+	PortUnreachable:     {"port_unreachable", Dropped, "for the router, to a port that nothing on the router listens to"},
+	ICMPIgnored:         {"icmp_ignored", Dropped, "an ICMP message for the router of a type that it does not answer"},
+
+	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment for the router with an impossible offset or length"},
+	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment for the router that overlaps another one; the whole packet is given up"},
+	FragmentTimeout:   {"fragment_timeout", Dropped, "a fragment for the router whose missing parts did not arrive in time"},
+	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment for the router while too many unfinished packets are held already"},
+
+	NoBuffer:      {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
+	EgressRefused: {"egress_refused", Dropped, "the device on its way out did not take it"},
+}
+
+// Label is the verdict's name in metrics and JSON: lower case, underscores.
+func (v Verdict) Label() string { return table[v.index()].label }
+
+// Sentence says in words what became of the packet. It begins in lower case
+// and has no full stop.
+func (v Verdict) Sentence() string { return table[v.index()].sentence }
+
+// Class says whether the packet was passed on, ended here as wished, or lost.
+func (v Verdict) Class() Class { return table[v.index()].class }
+
+// String is the Label, so that a Verdict reads well in a test's failure.
+func (v Verdict) String() string { return v.Label() }
+
+// All calls yield with every verdict but None, in order.
+func All(yield func(Verdict) bool) {
+	for v := None + 1; v < numVerdicts; v++ {
+		if !yield(v) {
+			return
+		}
+	}
+}
+
+func (v Verdict) index() Verdict {
+	if v >= numVerdicts {
+		return None
+	}
+	return v
+}

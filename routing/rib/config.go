@@ -1,0 +1,36 @@
+package rib
+
+import (
+	"net/netip"
+
+	"routerd/internal/origin"
+	"routerd/routing"
+)
+
+// Config is what the configuration says of the routing table.
+type Config struct {
+	// Distance holds the administrative distance of each source; zero means
+	// the source's default, except for connected routes, where it is zero.
+	Distance [routing.NumSources]uint8
+	Static   []StaticRoute
+}
+
+// StaticRoute is one [[static.route]]. Several of one prefix may exist with
+// different distances.
+type StaticRoute struct {
+	Prefix   netip.Prefix
+	Action   routing.Action // Forward, Blackhole, Unreachable or Prohibit
+	NextHops []StaticNextHop
+	Distance uint8 // 0 = the distance of static routes
+	Tag      uint32
+	Origin   origin.ID
+}
+
+// StaticNextHop names its interface; the router turns the name into a number.
+// Without an address the destination is on the interface's own link; without
+// an interface the address is resolved through the table.
+type StaticNextHop struct {
+	Address   netip.Addr
+	Interface string
+	Weight    uint8 // 1 to 255; 0 counts as 1
+}

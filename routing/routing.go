@@ -1,0 +1,120 @@
+// Package routing holds the words that every routing protocol, the RIB and
+// the FIB share: who a route comes from, where it leads, what changed.
+//
+// It has no behaviour of its own beyond naming and comparing these words, so
+// that protocols never need to import each other or the RIB.
+package routing
+
+import (
+	"net/netip"
+
+	"routerd/internal/origin"
+)
+
+// InterfaceID is the dense number of an interface. Numbers are given once per
+// interface name and never reused while the router lives, so counters and
+// tables can be arrays.
+type InterfaceID uint16
+
+// NoInterface is the InterfaceID of no interface.
+const NoInterface InterfaceID = 0xffff
+
+// Source says which part of the router a route comes from.
+type Source uint8
+
+// The sources. Their default administrative distances are in Distance.
+const (
+	SourceNone Source = iota
+	SourceConnected
+	SourceStatic
+	SourceEBGP
+	SourceOSPF
+	SourceRIP
+	SourceIBGP
+	numSources
+)
+
+// NumSources is the length of an array indexed by Source.
+const NumSources = int(numSources)
+
+var sources = [NumSources]struct {
+	name     string
+	distance uint8
+}{
+	SourceNone:      {"none", 255},
+	SourceConnected: {"connected", 0},
+	SourceStatic:    {"static", 1},
+	SourceEBGP:      {"ebgp", 20},
+	SourceOSPF:      {"ospf", 110},
+	SourceRIP:       {"rip", 120},
+	SourceIBGP:      {"ibgp", 200},
+}
+
+// String gives the name used in configuration, tables and JSON.
+func (s Source) String() string {
+	if s >= numSources {
+		return "unknown"
+	}
+	return sources[s].name
+}
+
+// DefaultDistance is the administrative distance a source has unless the
+// configuration says otherwise: the values FRR uses.
+func (s Source) DefaultDistance() uint8 {
+	if s >= numSources {
+		return 255
+	}
+	return sources[s].distance
+}
+
+// Action says what a route does with a packet.
+type Action uint8
+
+const (
+	Forward     Action = iota // send to one of the next hops
+	Blackhole                 // drop silently
+	Unreachable               // drop, answer host unreachable
+	Prohibit                  // drop, answer administratively prohibited
+	Local                     // the address is the router's own (FIB only)
+	Broadcast                 // the address is a subnet's broadcast address (FIB only)
+)
+
+var actions = [...]string{"forward", "blackhole", "unreachable", "prohibit", "local", "broadcast"}
+
+// String gives the name used in configuration, tables and JSON.
+func (a Action) String() string {
+	if int(a) >= len(actions) {
+		return "unknown"
+	}
+	return actions[a]
+}
+
+// NextHop is one way a route leads. An invalid Address means that the
+// destination is on the interface's own link; NoInterface means that the
+// address has to be resolved through another route.
+type NextHop struct {
+	Address   netip.Addr
+	Interface InterfaceID
+	Weight    uint8 // share of the flows among equal routes; 0 counts as 1
+}
+
+// Route is what a source offers for a prefix. Prefix is masked. The slice of
+// next hops belongs to the route and is not changed once the route is handed
+// over.
+type Route struct {
+	Prefix   netip.Prefix
+	Source   Source
+	Action   Action
+	Distance uint8
+	Metric   uint32
+	Tag      uint32
+	NextHops []NextHop
+	Origin   origin.ID
+}
+
+// Delta is one change that a source makes to what it offers: Route replaces
+// whatever that source offered for the prefix, or takes it back.
+type Delta struct {
+	Withdraw bool
+	Route    Route // on a withdrawal only Prefix and Source count
+}
