@@ -1,0 +1,96 @@
+package bench
+
+// Mark is a claim about two paths: one over the other, in the same round, is
+// at least so much.
+type Mark struct {
+	Name   string  `json:"name"`
+	Metric string  `json:"metric"`
+	Path   string  `json:"path"`
+	Over   string  `json:"over"`
+	Least  float64 `json:"least"` // wanted of the median; 0 only reports
+	// Voids: a run that misses the mark says nothing about the others, for
+	// the yardstick itself is bent.
+	Voids bool `json:"voids,omitempty"`
+}
+
+// Marks lists what a run is judged by.
+var Marks = []Mark{
+	{Name: "yardstick", Metric: TCP1, Path: Bare, Over: Kernel, Least: 0.6, Voids: true},
+	{Name: "routerd-bare-tcp1", Metric: TCP1, Path: Routerd, Over: Bare, Least: 0.85},
+	{Name: "routerd-bare-tcp4", Metric: TCP4, Path: Routerd, Over: Bare, Least: 0.85},
+	{Name: "routerd-bare-udp", Metric: UDPSmall, Path: Routerd, Over: Bare, Least: 0.85},
+	{Name: "routerd-wireguard-tcp1", Metric: TCP1, Path: Routerd, Over: Wireguard, Least: 1.5},
+	{Name: "routerd-wireguard-tcp4", Metric: TCP4, Path: Routerd, Over: Wireguard, Least: 1.5},
+	{Name: "routerd-kernel-tcp1", Metric: TCP1, Path: Routerd, Over: Kernel},
+	{Name: "routerd-kernel-udp", Metric: UDPSmall, Path: Routerd, Over: Kernel},
+}
+
+// minPairs is the fewest pairs that a mark may be judged by.
+const minPairs = 10
+
+// Verdicts of a mark.
+const (
+	Pass     = "PASS"
+	Miss     = "MISS"
+	Void     = "VOID"    // the yardstick is bent
+	TooFew   = "TOO FEW" // fewer pairs than a judgement needs
+	Unmeant  = "-"       // the mark only reports
+	NotTaken = "NOT RUN" // one of the two was not measured
+)
+
+// Judgement is what became of a mark.
+type Judgement struct {
+	Mark
+	Spread  Spread    `json:"spread"` // of the ratios, one per round
+	Ratios  []float64 `json:"ratios"`
+	Verdict string    `json:"verdict"`
+}
+
+// judge compares the paths round by round. Marks of which neither the metric
+// nor any path was asked for are left out.
+func judge(marks []Mark, r *Report) []Judgement {
+	var out []Judgement
+	bent := false
+	for _, m := range marks {
+		if !r.asked(m) {
+			continue
+		}
+		j := Judgement{Mark: m, Ratios: ratios(r.samples(m.Path, m.Metric), r.samples(m.Over, m.Metric), r.figure(m.Metric))}
+		j.Spread = spreadOf(j.Ratios)
+		j.Verdict = m.verdict(j.Spread)
+		bent = bent || m.Voids && j.Verdict == Miss
+		out = append(out, j)
+	}
+	for i := range out {
+		if bent && out[i].Least > 0 && !out[i].Voids {
+			out[i].Verdict = Void
+		}
+	}
+	return out
+}
+
+func (m Mark) verdict(s Spread) string {
+	switch {
+	case s.N == 0:
+		return NotTaken
+	case m.Least == 0:
+		return Unmeant
+	case s.Median < m.Least:
+		return Miss
+	case s.N < minPairs:
+		return TooFew
+	}
+	return Pass
+}
+
+// ratios pairs the samples of the same rounds. A round that lacks one of the
+// two gives none.
+func ratios(a, b []Sample, figure func(Sample) float64) []float64 {
+	out := make([]float64, 0, len(a))
+	for i := range min(len(a), len(b)) {
+		if below := figure(b[i]); below > 0 {
+			out = append(out, figure(a[i])/below)
+		}
+	}
+	return out
+}

@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Sample is what one measurement of one path yields.
+type Sample struct {
+	Seconds   float64 `json:"seconds"` // of the sink's clock
+	Bytes     uint64  `json:"bytes"`   // payload delivered
+	Packets   uint64  `json:"packets"` // datagrams delivered; of TCP, full segments that the bytes make
+	Sent      uint64  `json:"sent"`    // datagrams sent; 0 for TCP
+	Busy      int64   `json:"busy_ns"` // of all CPUs, the whole machine
+	Forwarder int64   `json:"forwarder_ns"`
+}
+
+// Gigabits is the payload delivered, in Gbit/s.
+func (s Sample) Gigabits() float64 { return ratio(float64(s.Bytes)*8/1e9, s.Seconds) }
+
+// PacketRate is the packets delivered a second.
+func (s Sample) PacketRate() float64 { return ratio(float64(s.Packets), s.Seconds) }
+
+// Loss is the share of what was sent that was not delivered, 0 to 1.
+func (s Sample) Loss() float64 {
+	if s.Sent == 0 {
+		return 0
+	}
+	// What was under way when the window opened may outweigh what was when
+	// it closed.
+	return max(0, 1-float64(s.Packets)/float64(s.Sent))
+}
+
+// BusyPerPacket is the CPU time of the whole machine per packet delivered, in ns.
+func (s Sample) BusyPerPacket() float64 { return ratio(float64(s.Busy), float64(s.Packets)) }
+
+// ForwarderPerPacket is the CPU time of the forwarding process per packet
+// delivered, in ns; 0 when there is none.
+func (s Sample) ForwarderPerPacket() float64 {
+	return ratio(float64(s.Forwarder), float64(s.Packets))
+}
+
+func ratio(a, b float64) float64 {
+	if b == 0 {
+		return 0
+	}
+	return a / b
+}
+
+// warmUp is how long traffic runs before the window opens: long enough for
+// TCP to leave slow start and for buffers to find their size.
+const warmUp = 300 * time.Millisecond
+
+// measure sends traffic over a site for one window.
+func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sample Sample, err error) {
+	sinkRole, sourceRole := roleTCPSink, roleTCPSource
+	if m.Traffic.Streams == 0 {
+		sinkRole, sourceRole = roleUDPSink, roleUDPSource
+	}
+	address := s.host(1).Addr()
+	sink, ready, err := startPart(s.Hosts[1], order{Role: sinkRole, Address: netip.AddrPortFrom(address, 0), Traffic: m.Traffic})
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { err = errors.Join(err, sink.end()) }()
+	source, _, err := startPart(s.Hosts[0], order{Role: sourceRole, Address: netip.AddrPortFrom(address, ready.Port), Traffic: m.Traffic})
+	if err != nil {
+		return Sample{}, err
+	}
+	// Runs before the sink is ended, so no stream is cut off.
+	defer func() { err = errors.Join(err, source.end()) }()
+
+	if err := sleep(ctx, warmUp); err != nil {
+		return Sample{}, err
+	}
+	before, err := s.look(source, sink)
+	if err != nil {
+		return Sample{}, err
+	}
+	if err := sleep(ctx, window); err != nil {
+		return Sample{}, err
+	}
+	after, err := s.look(source, sink)
+	if err != nil {
+		return Sample{}, err
+	}
+	if sample, err = after.since(before), nil; sample.Bytes == 0 {
+		return Sample{}, errors.New("nothing was delivered")
+	}
+	if m.Traffic.Streams > 0 {
+		sample.Packets = sample.Bytes / uint64(s.segment())
+	}
+	return sample, nil
+}
+
+// segment is the payload of a full TCP segment with timestamps, in bytes.
+func (s *Site) segment() int {
+	const tcp, timestamps = 20, 12
+	header := 20
+	if s.Options.IPv6 {
+		header = 40
+	}
+	return s.Options.MTU - header - tcp - timestamps
+}
+
+// view is what all counters say at one moment, or nearly so.
+type view struct {
+	cpu          cpuReading
+	forwarder    time.Duration
+	source, sink reply
+}
+
+func (s *Site) look(source, sink *process) (v view, err error) {
+	if v.cpu, err = readCPU(); err != nil {
+		return v, err
+	}
+	if s.forwarder != nil {
+		if err = s.forwarder.gone(); err != nil {
+			return v, err
+		}
+		if v.forwarder, err = processTime(s.forwarder.cmd.Process.Pid); err != nil {
+			return v, err
+		}
+	}
+	if v.source, err = source.ask(); err != nil {
+		return v, err
+	}
+	v.sink, err = sink.ask()
+	return v, err
+}
+
+func (v view) since(before view) Sample {
+	return Sample{
+		Seconds:   time.Duration(v.sink.At - before.sink.At).Seconds(),
+		Bytes:     v.sink.Bytes - before.sink.Bytes,
+		Packets:   v.sink.Packets - before.sink.Packets,
+		Sent:      v.source.Packets - before.source.Packets,
+		Busy:      int64(v.cpu.busySince(before.cpu)),
+		Forwarder: int64(v.forwarder - before.forwarder),
+	}
+}
+
+// await waits until a TCP stream gets through the site.
+func (s *Site) await(ctx context.Context) error {
+	sink, ready, err := startPart(s.Hosts[1], order{Role: roleTCPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0)})
+	for deadline := time.Now().Add(patience); err != nil; {
+		// An address that a forwarder has yet to configure cannot be bound.
+		if s.forwarder != nil && s.forwarder.gone() != nil {
+			return s.forwarder.gone()
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait for %s to be configured: %w", s.Hosts[1], err)
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+		sink, ready, err = startPart(s.Hosts[1], order{Role: roleTCPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0)})
+	}
+	source, _, err := startPart(s.Hosts[0], order{Role: roleTCPSource, Address: netip.AddrPortFrom(s.host(1).Addr(), ready.Port), Traffic: Traffic{Streams: 1}})
+	if err == nil {
+		err = source.end()
+	}
+	return errors.Join(err, sink.end())
+}
+
+// sleep waits, unless the run is called off.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,103 @@
+package bench
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Options is what a run measures and for how long.
+type Options struct {
+	Paths   []string // names of Paths
+	Metrics []string // names of Metrics
+	Rounds  int      // each gives one pair to every mark; at least 1
+	Window  time.Duration
+	Rate    int    // of the paced traffic, packets/s
+	MTU     int    // of every link, bytes
+	IPv6    bool   // instead of IPv4
+	Routerd string // path of the daemon's binary; "" builds it
+	// Progress hears one line a round; nil for nobody.
+	Progress func(string)
+}
+
+// DefaultOptions is what `make bench` runs: under seven minutes.
+func DefaultOptions() Options {
+	o := Options{
+		Metrics: []string{TCP1, TCP4, UDPSmall, UDPPaced},
+		Rounds:  10,
+		Window:  2 * time.Second,
+		Rate:    DefaultPacedRate,
+		MTU:     1500,
+	}
+	for _, p := range Paths {
+		o.Paths = append(o.Paths, p.Name)
+	}
+	return o
+}
+
+// Restrict leaves only the paths and the kind of traffic that the named mark
+// compares.
+func (o *Options) Restrict(mark string) error {
+	var names []string
+	for _, m := range Marks {
+		if m.Name == mark {
+			o.Paths, o.Metrics = []string{m.Path, m.Over}, []string{m.Metric}
+			return nil
+		}
+		names = append(names, m.Name)
+	}
+	return fmt.Errorf("no mark is called %q, wanted one of %q", mark, names)
+}
+
+// chosen is what o names, in the order of the tables.
+func (o Options) chosen() ([]Path, []Metric, error) {
+	var paths []Path
+	var metrics []Metric
+	for _, p := range Paths {
+		if slices.Contains(o.Paths, p.Name) {
+			paths = append(paths, p)
+		}
+	}
+	for _, m := range Metrics(o.Rate) {
+		if slices.Contains(o.Metrics, m.Name) {
+			metrics = append(metrics, m)
+		}
+	}
+	return paths, metrics, o.Check()
+}
+
+// Check names everything that is wrong with o.
+func (o Options) Check() error {
+	var wrong []error
+	for _, name := range o.Paths {
+		if !slices.ContainsFunc(Paths, func(p Path) bool { return p.Name == name }) {
+			wrong = append(wrong, fmt.Errorf("no path is called %q, wanted one of %q", name, DefaultOptions().Paths))
+		}
+	}
+	var known []string
+	for _, m := range Metrics(o.Rate) {
+		known = append(known, m.Name)
+	}
+	for _, name := range o.Metrics {
+		if !slices.Contains(known, name) {
+			wrong = append(wrong, fmt.Errorf("no metric is called %q, wanted one of %q", name, known))
+		}
+	}
+	if len(o.Paths) == 0 || len(o.Metrics) == 0 {
+		wrong = append(wrong, errors.New("nothing to measure, wanted at least one path and one metric"))
+	}
+	if o.Rounds < 1 || o.Rounds > 1000 {
+		wrong = append(wrong, fmt.Errorf("%d pairs, wanted 1 to 1000", o.Rounds))
+	}
+	if o.Window < 50*time.Millisecond || o.Window > time.Minute {
+		wrong = append(wrong, fmt.Errorf("%s per measurement, wanted 50ms to 1m", o.Window))
+	}
+	if o.Rate < 1000 {
+		wrong = append(wrong, fmt.Errorf("%d packets/s, wanted at least 1000", o.Rate))
+	}
+	if o.MTU < 1280 || o.MTU > 65535 {
+		wrong = append(wrong, fmt.Errorf("MTU of %d bytes, wanted 1280 to 65535", o.MTU))
+	}
+	return errors.Join(wrong...)
+}

@@ -1,0 +1,188 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+)
+
+// Path is one way for packets to get from one host to the other.
+type Path struct {
+	Name  string // what the flags, the marks and JSON call it
+	Title string // what the table calls it
+	// Setup brings the path up between the hosts of site. What it starts or
+	// makes it adds to the site, which takes it down again, also when Setup
+	// fails half way. An error that wraps ErrSkip leaves the path out.
+	Setup func(ctx context.Context, site *Site) error
+}
+
+// ErrSkip is what a Setup wraps when this machine or this build has no such
+// path: the rest of the run goes on without it.
+var ErrSkip = errors.New("left out")
+
+// The paths' names.
+const (
+	Kernel    = "kernel"
+	Bare      = "bare"
+	Routerd   = "routerd"
+	Wireguard = "wireguard"
+)
+
+// Paths lists the paths there are. Their order matters: a round measures them
+// one after the other, so two that a mark compares stand side by side.
+var Paths = []Path{
+	{Kernel, "kernel, veth to veth", setupKernel},
+	{Bare, "bare copy of super-packets, TUN to TUN", setupLoop(roleBare)},
+	{Routerd, "routerd, TUN to TUN", setupRouterd},
+	{Wireguard, "wireguard/tun Read -> Write", setupLoop(roleWireguard)},
+}
+
+// Site is where a path stands: two hosts, each a namespace with one device
+// called eth0, and whatever the path puts between them. All sites use the
+// same addresses; nothing connects them.
+type Site struct {
+	Options Options
+	Hosts   [2]string // namespaces of the source and of the sink
+	dir     string    // for a path's files, removed with the site
+	prefix  string    // of every namespace's name
+	// forwarder is the process that carries the packets; nil for the kernel.
+	forwarder *process
+	cleanups  []func() error // run last to first
+}
+
+// newSite makes the hosts of a path.
+func newSite(o Options, path string) (*Site, error) {
+	s := &Site{Options: o, prefix: fmt.Sprintf("%s%d-%s-", namespacePrefix, os.Getpid(), path)}
+	dir, err := os.MkdirTemp("", s.prefix)
+	if err != nil {
+		return nil, fmt.Errorf("make a directory for path %s: %w", path, err)
+	}
+	s.dir = dir
+	s.onClose(func() error { return os.RemoveAll(dir) })
+	for i := range s.Hosts {
+		name, err := s.namespace(fmt.Sprintf("h%d", i+1))
+		if err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+		s.Hosts[i] = name
+	}
+	return s, nil
+}
+
+// onClose adds to what close undoes.
+func (s *Site) onClose(undo func() error) { s.cleanups = append(s.cleanups, undo) }
+
+// close undoes everything that was done for the path, the latest first.
+func (s *Site) close() error {
+	var failed error
+	for i := len(s.cleanups) - 1; i >= 0; i-- {
+		failed = errors.Join(failed, s.cleanups[i]())
+	}
+	s.cleanups = nil
+	return failed
+}
+
+// namespace makes a namespace of the path's own and returns its full name.
+func (s *Site) namespace(name string) (string, error) {
+	full := s.prefix + name
+	if err := makeNamespace(full); err != nil {
+		return "", err
+	}
+	s.onClose(func() error {
+		if err := netns.DeleteNamed(full); err != nil {
+			return fmt.Errorf("remove network namespace %q: %w", full, err)
+		}
+		return nil
+	})
+	return full, nil
+}
+
+// run makes p the site's forwarder.
+func (s *Site) run(p *process) {
+	s.forwarder = p
+	s.onClose(p.end)
+}
+
+// host is the address of host i with its subnet, router that of the router on
+// the same link.
+func (s *Site) host(i int) netip.Prefix   { return s.address(i, 2) }
+func (s *Site) router(i int) netip.Prefix { return s.address(i, 1) }
+
+func (s *Site) address(link int, end byte) netip.Prefix {
+	if s.Options.IPv6 {
+		a := netip.MustParseAddr("2001:db8:77::").As16()
+		a[7], a[15] = byte(link+1), end
+		return netip.PrefixFrom(netip.AddrFrom16(a), 64)
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 77, byte(link + 1), end}), 24)
+}
+
+// setupKernel puts a third namespace between the hosts, whose kernel forwards
+// from veth to veth with every offload on, as it is by default.
+func setupKernel(_ context.Context, s *Site) error {
+	router, err := s.namespace("r")
+	if err != nil {
+		return err
+	}
+	for i, host := range s.Hosts {
+		if err := s.veth(router, host, i); err != nil {
+			return fmt.Errorf("connect %q with %q: %w", router, host, err)
+		}
+	}
+	return inNamespace(router, func() error {
+		for _, knob := range []string{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"} {
+			if err := os.WriteFile("/proc/sys/"+knob, []byte("1\n"), 0); err != nil {
+				return fmt.Errorf("have the kernel forward: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// veth lays a cable from the router to host i and configures both ends.
+func (s *Site) veth(router, host string, i int) error {
+	ns, err := netns.GetFromName(host)
+	if err != nil {
+		return fmt.Errorf("open network namespace %q: %w", host, err)
+	}
+	defer ns.Close()
+	name := fmt.Sprintf("eth%d", i)
+	err = withLinks(router, func(h *netlink.Handle) error {
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU = name, s.Options.MTU
+		err := h.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: device, PeerMTU: uint32(s.Options.MTU), PeerNamespace: netlink.NsFd(ns)})
+		if err != nil {
+			return fmt.Errorf("make veth %s: %w", name, err)
+		}
+		_, err = configureLink(h, name, s.router(i))
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return withLinks(host, func(h *netlink.Handle) error {
+		return configureHost(h, s.host(i), s.router(i).Addr())
+	})
+}
+
+// setupLoop starts one of the forwarding loops as a process of its own, so
+// that it stands as routerd does.
+func setupLoop(role string) func(context.Context, *Site) error {
+	return func(_ context.Context, s *Site) error {
+		o := order{Role: role}
+		for i, host := range s.Hosts {
+			o.Ends[i] = tunEnd{Namespace: host, Address: s.host(i), MTU: s.Options.MTU}
+		}
+		p, _, err := startPart("", o)
+		if err != nil {
+			return err
+		}
+		s.run(p)
+		return nil
+	}
+}

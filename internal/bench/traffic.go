@@ -1,0 +1,67 @@
+package bench
+
+import "fmt"
+
+// Traffic is what a measurement sends.
+type Traffic struct {
+	// Streams is the number of TCP connections; 0 sends UDP.
+	Streams int `json:"streams,omitempty"`
+	// Flows is the number of UDP flows: that many source ports.
+	Flows int `json:"flows,omitempty"`
+	// Payload is the length of one datagram's payload in bytes.
+	Payload int `json:"payload,omitempty"`
+	// Burst is the number of consecutive datagrams of one flow: one
+	// sendmmsg, or with Super one UDP_SEGMENT send.
+	Burst int `json:"burst,omitempty"`
+	// Rate is the number of datagrams a second; 0 sends as fast as it goes.
+	Rate int `json:"rate,omitempty"`
+	// Super sends each burst as one UDP_SEGMENT super-packet, and lets the
+	// sink take super-packets whole (UDP_GRO).
+	Super bool `json:"super,omitempty"`
+}
+
+// Metric is one kind of traffic and the figure that it yields.
+type Metric struct {
+	Name    string  `json:"name"`  // what the flags and JSON call it
+	Title   string  `json:"title"` // what the table calls it
+	Traffic Traffic `json:"traffic"`
+}
+
+// The kinds of traffic.
+const (
+	TCP1     = "tcp1"
+	TCP4     = "tcp4"
+	UDPSmall = "udp"
+	UDPPaced = "udp-paced"
+	UDPSuper = "udp-super"
+)
+
+// Sizes of the UDP traffic. 64 bytes of payload make an IPv4 packet of 92
+// bytes. Eight flows take turns, sixteen packets each: enough in a row for a
+// router that coalesces, and far from one endless flow.
+const (
+	smallPayload = 64
+	udpFlows     = 8
+	udpBurst     = 16
+	superBurst   = 64 // datagrams in one UDP_SEGMENT send; the kernel's limit was 64 before 6.9
+)
+
+// DefaultPacedRate, in packets/s, is below what every path carries, so that
+// CPU per packet is not that of dropping.
+const DefaultPacedRate = 50000
+
+// Metrics lists the kinds of traffic there are, the paced one at rate
+// packets/s.
+func Metrics(rate int) []Metric {
+	small := Traffic{Flows: udpFlows, Payload: smallPayload, Burst: udpBurst}
+	paced, super := small, small
+	paced.Rate = rate
+	super.Super, super.Burst = true, superBurst
+	return []Metric{
+		{TCP1, "TCP 1", Traffic{Streams: 1}},
+		{TCP4, "TCP 4", Traffic{Streams: 4}},
+		{UDPSmall, "UDP small", small},
+		{UDPPaced, fmt.Sprintf("UDP %d k/s", rate/1000), paced},
+		{UDPSuper, "UDP super", super},
+	}
+}
