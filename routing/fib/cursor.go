@@ -1,0 +1,74 @@
+package fib
+
+import (
+	"iter"
+	"net/netip"
+)
+
+// Sorted is what a prefix table has to offer to be walked by cursor; bart's
+// tables do.
+type Sorted[V any] interface {
+	AllSorted() iter.Seq2[netip.Prefix, V]
+	AllSorted6() iter.Seq2[netip.Prefix, V]
+	// Subnets yields what lies in a prefix, itself included, sorted.
+	Subnets(netip.Prefix) iter.Seq2[netip.Prefix, V]
+}
+
+// Behind yields what a table holds behind the prefix after, sorted by address
+// and length, IPv4 first; everything for the zero Prefix.
+//
+// What follows a prefix is first what lies inside it and then, from the
+// innermost outwards, what lies in the right-hand siblings of the prefix and
+// of all that contain it. So a cursor is found in at most one descent per bit
+// and no entry before it is touched.
+func Behind[V any](t Sorted[V], after netip.Prefix) iter.Seq2[netip.Prefix, V] {
+	if !after.IsValid() {
+		return t.AllSorted()
+	}
+	after = after.Masked()
+	return func(yield func(netip.Prefix, V) bool) {
+		for p, v := range t.Subnets(after) {
+			if p != after && !yield(p, v) {
+				return
+			}
+		}
+		for n := after.Bits(); n > 0; n-- {
+			sibling, ok := rightSibling(after.Addr(), n)
+			if !ok {
+				continue
+			}
+			for p, v := range t.Subnets(sibling) {
+				if !yield(p, v) {
+					return
+				}
+			}
+		}
+		if after.Addr().Is4() {
+			for p, v := range t.AllSorted6() {
+				if !yield(p, v) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// rightSibling gives the other half of the prefix of n-1 bits around a, if a
+// lies in the left one. n counts from 1.
+func rightSibling(a netip.Addr, n int) (netip.Prefix, bool) {
+	b := a.As16()
+	bit := n - 1
+	if a.Is4() {
+		bit += 96
+	}
+	mask := byte(0x80) >> (bit % 8)
+	if b[bit/8]&mask != 0 {
+		return netip.Prefix{}, false
+	}
+	b[bit/8] |= mask
+	r := netip.AddrFrom16(b)
+	if a.Is4() {
+		r = r.Unmap()
+	}
+	return netip.PrefixFrom(r, n).Masked(), true
+}
