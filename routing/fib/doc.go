@@ -16,18 +16,18 @@
 // that is faster still in batches (DIR-24-8, a popcount trie) may take its
 // place behind the same names. Measured with 1,062,046 prefixes of the public
 // table (901,899 of them IPv4) on a two-core virtual machine, per operation
-// ([BenchmarkTrie] repeats it):
+// (BenchmarkTrie repeats it):
 //
-//	              random hit   one persistent insert   clone    memory
-//	bart.Fast     200-240 ns   44 µs                   110 ms   43 MiB
-//	bart.Table    257-277 ns   18 µs                    75 ms   30 MiB
+//	              random hit   one persistent insert   clone   memory
+//	bart.Fast     205-255 ns   14 µs                   54 ms   43 MiB
+//	bart.Table    255-305 ns   11 µs                   45 ms   30 MiB
 //
 // The lookup is paid for every packet and the insert for every change, and
 // changes come in batches; so Fast, for 13 MiB more. Memory is that of the
 // trie; an [Entry] is another 64 bytes, and entries share their groups.
 //
 // A persistent change copies the nodes on its path. A batch of more than one
-// change per 400 prefixes is cheaper as one clone, changed in place before it
+// change per 250 prefixes is cheaper as one clone, changed in place before it
 // is published; Apply chooses. A million routes in one batch load in about a
 // fifth of a second.
 //

@@ -62,8 +62,8 @@ func (f *FIB) Len6() int { return f.trie.Size6() }
 
 // cloneAbove is where copying the whole table becomes cheaper than copying
 // the path to each change: one persistent change costs about as much as
-// cloning 400 prefixes (BenchmarkApply).
-const cloneAbove = 400
+// cloning 250 prefixes (BenchmarkApply).
+const cloneAbove = 250
 
 // Apply gives the table after the changes, made in order. The receiver stays
 // as it is for as long as anybody reads it. A few changes copy only the paths

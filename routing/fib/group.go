@@ -35,13 +35,13 @@ type Group struct {
 
 // MaxHops is the most hops that a group holds; NewGroup leaves out what is
 // beyond.
-const MaxHops = 256
+const MaxHops = 64
 
 // Bucket counts. The share of a hop is off by about sqrt(share/buckets):
 // with two hops of equal weight and 1024 buckets, 1.6 % of all flows.
 const (
 	fewBuckets  = 1024 // up to 8 hops
-	manyBuckets = 8192
+	manyBuckets = 4096
 )
 
 // NewGroup makes a group of the hops, which it copies. Hops of the same
