@@ -1,0 +1,63 @@
+# routerd: what to build, check and measure. `make` alone lists the targets.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BINARY  := bin/routerd
+LAB     ?= deploy/labs/demo.toml
+FUZZTIME ?= 10s
+SOAKTIME ?= 10m
+# Tools that are unpacked rather than installed, promtool above all.
+export PATH := $(CURDIR)/bin/tools:$(PATH)
+
+# The linters live in a module of their own, so that go.mod lists only what
+# the binary is made of.
+TOOL := go tool -modfile=tools/go.mod
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/routerd, one static binary
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o $(BINARY) ./cmd/routerd
+
+.PHONY: check
+check: ## format, vet, staticcheck, and the rules of the house
+	@unformatted=$$($(TOOL) gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then echo "gofumpt would change (gofumpt -w mends it):"; echo "$$unformatted"; exit 1; fi
+	go vet ./...
+	go -C tools vet ./...
+	$(TOOL) staticcheck ./...
+	go test -count=1 ./internal/house
+
+.PHONY: test
+test: build ## every test, plain and with the race detector; installs what they need where it can
+	@tools/install.sh test
+	@tools/test.sh
+
+.PHONY: bench
+bench: ## ns and allocations per packet, then routerd beside the kernel and bare copy loops (root)
+	@tools/install.sh test
+	go test -run '^$$' -bench . -benchmem $$(tools/with.sh Benchmark)
+	go run ./internal/bench/forward
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	@tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: demo
+demo: build ## a lab of network namespaces that proves forwarding, then cleans up (root)
+	@tools/install.sh demo
+	@tools/demo.sh $(BINARY) $(LAB)
+
+.PHONY: soak
+soak: build ## the tests again and again for SOAKTIME (10m), under the race detector
+	@tools/install.sh test
+	@tools/soak.sh $(SOAKTIME)
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin

@@ -1,0 +1,207 @@
+package house
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// room says what the files of one package may import besides the standard
+// library. Tests of a package may import more, see TestImports.
+type room struct {
+	own   []string // packages of this module
+	third []string // modules of others; a package below one counts as it
+}
+
+// words are what every room may speak.
+var words = []string{"internal/packet", "internal/verdict", "internal/origin"}
+
+const (
+	bart       = "github.com/gaissmai/bart"
+	burntSushi = "github.com/BurntSushi/toml"
+	cobra      = "github.com/spf13/cobra"
+	gopacket   = "github.com/google/gopacket"
+	goSystemd  = "github.com/coreos/go-systemd/v22"
+	netlink    = "github.com/vishvananda/netlink"
+	netns      = "github.com/vishvananda/netns"
+	pelletier  = "github.com/pelletier/go-toml/v2/unstable"
+	prometheus = "github.com/prometheus/client_golang"
+	sys        = "golang.org/x/sys"
+	wireguard  = "golang.zx2c4.com/wireguard/tun"
+)
+
+func own(more ...string) []string { return append(slices.Clone(words), more...) }
+
+// rooms is the house: imports run one way only, from cmd at the top to the
+// words at the bottom. A package that is not in the table has no place yet.
+var rooms = map[string]room{
+	// The words.
+	"internal/packet":  {},
+	"internal/verdict": {},
+	"internal/origin":  {},
+
+	// Routes.
+	"routing":     {own: own()},
+	"routing/fib": {own: own("routing"), third: []string{bart}},
+	"routing/rib": {own: own("routing", "routing/fib", "routing/policy"), third: []string{bart}},
+
+	// Packets.
+	"icmp":                  {own: own()},
+	"dataplane/port":        {own: own()},
+	"dataplane/port/memory": {own: own("dataplane/port")},
+	"dataplane/port/tun":    {own: own("dataplane/port"), third: []string{wireguard, netlink, netns, sys}},
+	"dataplane/reassembly":  {own: own()},
+	"dataplane": {own: own(
+		"dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
+	)},
+
+	// One router, and what looks at it.
+	"internal/router": {own: own(
+		"dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
+	)},
+	"internal/control": {own: own(
+		"dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
+	), third: []string{prometheus, sys}},
+
+	// The configuration makes the rooms' own Config types.
+	"config": {own: own(
+		"dataplane", "dataplane/port/tun", "icmp", "internal/router", "routing", "routing/rib",
+	), third: []string{burntSushi, pelletier}},
+
+	// The edges: the only places that know config.
+	"internal/daemon": {own: own(
+		"config", "internal/router", "internal/control", "dataplane", "dataplane/port", "dataplane/port/tun",
+		"icmp", "routing", "routing/fib", "routing/rib",
+	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
+	"internal/lab": {own: own("config"), third: []string{burntSushi, pelletier, netlink, netns, sys}},
+	"cmd/routerd": {own: own(
+		"config", "internal/daemon", "internal/control", "internal/lab", "internal/router",
+	), third: []string{cobra, sys}},
+
+	// Measuring and testing.
+	"internal/bench":         {own: own("dataplane/port", "dataplane/port/tun"), third: []string{wireguard, netlink, netns, sys}},
+	"internal/bench/forward": {own: []string{"internal/bench"}},
+	"internal/corpus":        {third: []string{gopacket}},
+	"internal/house":         {},
+}
+
+// knowConfig are the only rooms that may read the configuration's types, in
+// their tests too: everybody else gets its own Config type.
+var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
+
+// testsOnly are packages that only tests may import.
+var testsOnly = []string{"internal/corpus", "internal/sim", "dataplane/port/memory"}
+
+func TestImports(t *testing.T) {
+	seen := map[string]bool{}
+	for _, s := range sources(t) {
+		room, known := rooms[s.dir]
+		if !known {
+			if !seen[s.dir] {
+				t.Errorf("%s: package %s has no place in the table of rooms", s.path, s.dir)
+			}
+			seen[s.dir] = true
+			continue
+		}
+		seen[s.dir] = true
+		for _, spec := range s.file.Imports {
+			name, err := strconv.Unquote(spec.Path.Value)
+			if err != nil {
+				t.Errorf("%s:%d: %v", s.path, s.position(spec), err)
+				continue
+			}
+			if complaint := forbidden(s, room, name); complaint != "" {
+				t.Errorf("%s:%d: %s", s.path, s.position(spec), complaint)
+			}
+		}
+	}
+	for dir := range rooms {
+		if !seen[dir] {
+			t.Logf("the table of rooms lists %s, which has no Go files yet", dir)
+		}
+	}
+}
+
+// forbidden says what is wrong with s, a file of room r, importing name, or
+// nothing.
+func forbidden(s source, r room, name string) string {
+	name, inside := strings.CutPrefix(name, "routerd/")
+	switch {
+	case inside && name == "config" && !slices.Contains(knowConfig, s.dir):
+		return s.dir + " must not know config: config makes this room's own Config type"
+	case s.test:
+		return "" // the tests of a room may stand on whatever they need
+	case inside && slices.Contains(testsOnly, name):
+		return name + " is for tests only"
+	case inside && !slices.Contains(r.own, name):
+		return "room " + s.dir + " must not import " + name + "; it may import " + strings.Join(r.own, ", ")
+	case inside || standard(name):
+		return ""
+	}
+	for _, module := range r.third {
+		if name == module || strings.HasPrefix(name, module+"/") {
+			return ""
+		}
+	}
+	return "room " + s.dir + " has no business with " + name
+}
+
+// standard reports whether name is of the standard library: its first
+// element has no dot.
+func standard(name string) bool {
+	first, _, _ := strings.Cut(name, "/")
+	return !strings.Contains(first, ".")
+}
+
+// The table itself must run one way: no room may reach itself.
+func TestRoomsRunOneWay(t *testing.T) {
+	const (
+		walking = 1
+		walked  = 2
+	)
+	state := map[string]int{}
+	var walk func(dir string, way []string)
+	walk = func(dir string, way []string) {
+		way = append(way, dir)
+		switch state[dir] {
+		case walking:
+			t.Errorf("the table of rooms has a circle: %s", strings.Join(way, " -> "))
+			return
+		case walked:
+			return
+		}
+		state[dir] = walking
+		for _, next := range rooms[dir].own {
+			walk(next, way)
+		}
+		state[dir] = walked
+	}
+	for dir := range rooms {
+		walk(dir, nil)
+	}
+}
+
+func TestForbidden(t *testing.T) {
+	for _, c := range []struct {
+		dir, name string
+		test, ok  bool
+	}{
+		{"routing/fib", "routerd/routing", false, true},
+		{"routing", "routerd/routing/fib", false, false},
+		{"dataplane", "routerd/routing/rib", false, false},
+		{"dataplane", "routerd/config", true, false},
+		{"dataplane", "routerd/dataplane/port/memory", false, false},
+		{"dataplane", "routerd/dataplane/port/memory", true, true},
+		{"dataplane", "net/netip", false, true},
+		{"dataplane", "github.com/vishvananda/netlink", false, false},
+		{"dataplane/port/tun", "github.com/vishvananda/netlink/nl", false, true},
+		{"dataplane/port/tun", "github.com/vishvananda/netlinkage", false, false},
+		{"internal/daemon", "routerd/config", false, true},
+	} {
+		s := source{dir: c.dir, test: c.test}
+		if got := forbidden(s, rooms[c.dir], c.name); (got == "") != c.ok {
+			t.Errorf("%s importing %s (test %v): complaint %q, want ok %v", c.dir, c.name, c.test, got, c.ok)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# Installs the programs that the tests or the demo call and that are missing,
+# where it can: as root, with apt-get. Otherwise it says what is missing, and
+# the tests that need it are skipped, saying so.
+set -u
+
+case "${1:-test}" in
+demo) wanted="ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3" ;;
+test) wanted="gcc:gcc ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3
+	nft:nftables tcpdump:tcpdump curl:curl systemd-analyze:systemd promtool:prometheus" ;;
+*)
+	echo "usage: $0 test|demo" >&2
+	exit 2
+	;;
+esac
+
+# Debian keeps some of these where only root's PATH looks.
+PATH="$PATH:/usr/sbin:/sbin"
+
+missing=() packages=() unpack=""
+for pair in $wanted; do
+	command -v "${pair%%:*}" >/dev/null 2>&1 && continue
+	missing+=("${pair%%:*}")
+	case "$pair" in
+	promtool:*) unpack=prometheus ;;
+	gcc:*) packages+=(gcc libc6-dev) ;;
+	*) packages+=("${pair##*:}") ;;
+	esac
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+	echo "missing, and not installed (that takes root and apt-get): ${missing[*]}; what needs them is skipped"
+	exit 0
+fi
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+say() {
+	echo "$1:"
+	tail -n 5 "$log"
+}
+export DEBIAN_FRONTEND=noninteractive
+echo "installing: ${missing[*]}"
+apt-get update >"$log" 2>&1 || say "apt-get update failed; trying the lists as they are"
+if [ ${#packages[@]} -gt 0 ]; then
+	apt-get install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1 ||
+		say "apt-get could not install ${packages[*]}"
+fi
+
+# Installing prometheus would start a server and make a user; its one wanted
+# program is taken out of the package instead.
+if [ -n "$unpack" ]; then
+	dir=$(mktemp -d) && chmod 755 "$dir"
+	if (cd "$dir" && apt-get download "$unpack" && dpkg-deb -x ./*.deb .) >"$log" 2>&1; then
+		mkdir -p bin/tools && cp "$dir/usr/bin/promtool" bin/tools/
+	else
+		say "apt-get could not download $unpack"
+	fi
+	rm -rf "$dir"
+fi
+exit 0

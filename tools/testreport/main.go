@@ -1,0 +1,167 @@
+// Command testreport reads the output of `go test -json` and prints what a
+// person wants of it: one line for each package, the whole output of what
+// failed, and at the end every skipped test with its reason.
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+)
+
+// event is one line of `go test -json` (go doc test2json).
+type event struct {
+	Action     string
+	Package    string
+	ImportPath string
+	Test       string
+	Elapsed    float64 // seconds
+	Output     string
+}
+
+type report struct {
+	verbose                 bool
+	out                     io.Writer
+	output                  map[string][]string // by package and test, until it has ended
+	perPackage              map[string]*[3]int  // passed, failed, skipped
+	passed, failed, skipped int
+	broken                  int // packages that did not build or ended badly outside a test
+	skips                   []string
+}
+
+func main() {
+	verbose := flag.Bool("v", false, "name the tests that pass, too")
+	flag.Parse()
+	r := newReport(os.Stdout, *verbose)
+	if err := r.read(os.Stdin); err != nil {
+		fmt.Fprintln(os.Stderr, "testreport:", err)
+		os.Exit(1)
+	}
+	if !r.close() {
+		os.Exit(1)
+	}
+}
+
+func newReport(out io.Writer, verbose bool) *report {
+	return &report{verbose: verbose, out: out, output: map[string][]string{}, perPackage: map[string]*[3]int{}}
+}
+
+func (r *report) read(in io.Reader) error {
+	lines := bufio.NewScanner(in)
+	lines.Buffer(nil, 64<<20)
+	for lines.Scan() {
+		var e event
+		if json.Unmarshal(lines.Bytes(), &e) != nil {
+			fmt.Fprintln(r.out, lines.Text()) // not an event: go itself is speaking
+			continue
+		}
+		r.event(e)
+	}
+	return lines.Err()
+}
+
+func (r *report) event(e event) {
+	key := cmp.Or(e.Package, e.ImportPath) + " " + e.Test
+	switch e.Action {
+	case "output":
+		r.output[key] = append(r.output[key], e.Output)
+	case "build-output":
+		fmt.Fprint(r.out, e.Output)
+	case "pass", "fail", "skip":
+		if e.Test == "" {
+			r.packageEnd(e, key)
+		} else {
+			r.testEnd(e, key)
+		}
+		delete(r.output, key)
+	}
+}
+
+func (r *report) testEnd(e event, key string) {
+	counts := r.perPackage[e.Package]
+	if counts == nil {
+		counts = new([3]int)
+		r.perPackage[e.Package] = counts
+	}
+	switch e.Action {
+	case "pass":
+		r.passed++
+		counts[0]++
+		if r.verbose && !strings.Contains(e.Test, "/") {
+			fmt.Fprintf(r.out, "    --- PASS: %s (%.2fs)\n", e.Test, e.Elapsed)
+		}
+	case "fail":
+		r.failed++
+		counts[1]++
+		fmt.Fprint(r.out, strings.Join(r.output[key], ""))
+	case "skip":
+		r.skipped++
+		counts[2]++
+		r.skips = append(r.skips, fmt.Sprintf("%s %s: %s", e.Package, e.Test, reason(r.output[key])))
+	}
+}
+
+func (r *report) packageEnd(e event, key string) {
+	counts := r.perPackage[e.Package]
+	switch {
+	case e.Action == "fail":
+		if counts == nil || counts[1] == 0 {
+			r.broken++
+		}
+		fmt.Fprint(r.out, strings.Join(r.output[key], ""))
+	case counts == nil:
+		if r.verbose {
+			fmt.Fprintf(r.out, "?    %s  no tests\n", e.Package)
+		}
+	default:
+		fmt.Fprintf(r.out, "ok   %-40s %7.2fs  %d passed", e.Package, e.Elapsed, counts[0])
+		if counts[2] > 0 {
+			fmt.Fprintf(r.out, ", %d skipped", counts[2])
+		}
+		fmt.Fprintln(r.out)
+	}
+}
+
+// close prints the end of the report and tells whether all was well.
+func (r *report) close() bool {
+	if len(r.skips) > 0 {
+		fmt.Fprintln(r.out, "skipped:")
+		slices.Sort(r.skips)
+		for _, s := range r.skips {
+			fmt.Fprintln(r.out, "  "+s)
+		}
+	}
+	if r.broken > 0 {
+		fmt.Fprintf(r.out, "%d packages did not build or ended before their tests did\n", r.broken)
+	}
+	fmt.Fprintf(r.out, "%d passed, %d failed, %d skipped\n", r.passed, r.failed, r.skipped)
+	return r.failed == 0 && r.broken == 0 && r.passed > 0
+}
+
+// reason is what a skipped test said, without the frame that go test puts
+// around it.
+func reason(output []string) string {
+	var said []string
+	for _, line := range output {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "=== ") || strings.HasPrefix(line, "--- ") {
+			continue
+		}
+		if _, after, ok := strings.Cut(line, ".go:"); ok {
+			if _, text, ok := strings.Cut(after, ": "); ok {
+				line = text
+			}
+		}
+		said = append(said, line)
+	}
+	if len(said) == 0 {
+		return "no reason given"
+	}
+	return strings.Join(said, " ")
+}
