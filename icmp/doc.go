@@ -1,0 +1,34 @@
+// Package icmp makes the ICMP and ICMPv6 messages that the router sends, and
+// says when it may.
+//
+// Everything here is a pure function of the bytes it is given, or a value
+// that is told the time: no I/O, no clock, no allocation where the caller's
+// buffer suffices. The way of an error is: Errors4 or Errors6 tells whether
+// the packet's verdict provokes one, MayAnswer4 or MayAnswer6 whether the
+// packet may be answered at all, a Limiter whether there have been too many,
+// and AppendError4 or AppendError6 writes it. An echo request is recognised
+// by EchoRequestOK4 or EchoRequestOK6 and turned round by EchoReply4 or
+// EchoReply6 in the buffer that it came in.
+//
+// Supported: RFC 792, RFC 1122 §3.2.2, RFC 1191 §4, RFC 1812 §4.3 and
+// §5.2.7, RFC 4443, RFC 6633, RFC 6864, RFC 7112 §5.
+//
+// Deviations, all of them permitted unless said otherwise:
+//   - Source routes are refused, so no error or reply carries one back
+//     (RFC 1812 §4.3.2.6 SHOULD, §4.3.3.6 has policy as an exception).
+//   - No redirects are sent: ports are point-to-point (against RFC 1812
+//     §5.2.7.2 SHOULD).
+//   - An echo reply carries the record route and timestamp options of its
+//     request as they are when EchoReply4 is called: the caller updates them
+//     before (RFC 1812 §4.3.3.6).
+//   - Echo requests to a multicast group are the caller's to refuse; EchoReply6
+//     would answer from the group's address (RFC 4443 §4.2).
+//   - No multi-part messages (RFC 4884): the length byte is zero.
+//   - The kernel holds unknown ICMP types to be errors and never answers
+//     them; this package follows RFC 1812 and answers.
+//   - An unreachable route gives ICMPv6 code 3, address unreachable, as it
+//     gives host unreachable over IPv4, and so differs from no route at all;
+//     Linux says no route (0), and RFC 4443 §3.1 also has a code 6.
+//   - An ICMP error is atomic, with DF set and identification 0; Linux
+//     clears DF and counts (RFC 6864 §4.1 allows both).
+package icmp
