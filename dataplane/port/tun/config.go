@@ -1,6 +1,3 @@
-// Package tun makes and drives TUN devices: the router's end of a
-// point-to-point link whose other end is an ordinary device of the kernel, in
-// a network namespace of its own or in the router's.
 package tun
 
 import "net/netip"

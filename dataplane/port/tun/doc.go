@@ -1,0 +1,21 @@
+// Package tun makes and drives TUN devices: the router's end of a
+// point-to-point link whose other end is an ordinary device of the kernel, in
+// a network namespace of its own or in the router's.
+//
+// The device is opened here and handed to golang.zx2c4.com/wireguard/tun
+// unmonitored. That library's own monitor is not used: it polls the device
+// with an empty write every second, keeps an OS thread in poll(2) per device,
+// and blocks for good once nobody takes its events. One netlink socket of the
+// device's own namespace tells us the same things (events.go).
+//
+//	open.go    Open, the Port, Close; what is missing when the kernel says no
+//	netns.go   entering a network namespace on a thread that is thrown away
+//	queue.go   Read and Write: one system call a frame, nothing allocated
+//	virtio.go  the virtio-net header in front of every frame
+//	host.go    the kernel's side: MTU, addresses, up, routes; Apply
+//	events.go  following what others do to the device
+//
+// TUN_F_TSO_ECN is left off, as wireguard/tun does: the kernel then cuts up
+// the rare super-packet whose first segment alone carries CWR (RFC 3168
+// §6.1.2), so that nobody behind us has to know the rule.
+package tun

@@ -1,0 +1,262 @@
+package tun
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"routerd/dataplane/port"
+)
+
+func TestSamePort(t *testing.T) {
+	base := lanConfig("h1")
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   bool
+	}{
+		{"equal", func(*Config) {}, true},
+		{"mtu, addresses, routes", func(c *Config) { c.MTU, c.Host.Addresses, c.Host.Routes = 9000, nil, nil }, true},
+		{"one queue is the default", func(c *Config) { c.Queues = 1 }, true},
+		{"namespace by path", func(c *Config) { c.Host.Netns = "/run/netns/h1" }, true},
+		{"name", func(c *Config) { c.Name = "lan1" }, false},
+		{"device", func(c *Config) { c.Host.Device = "lan1" }, false},
+		{"namespace", func(c *Config) { c.Host.Netns = "h2" }, false},
+		{"own namespace", func(c *Config) { c.Host.Netns = "" }, false},
+		{"queues", func(c *Config) { c.Queues = 2 }, false},
+	}
+	for _, tt := range tests {
+		other := base
+		tt.change(&other)
+		if SamePort(base, other) != tt.want || SamePort(other, base) != tt.want {
+			t.Errorf("%s: want %v", tt.name, tt.want)
+		}
+	}
+}
+
+// hostState is what the kernel says of lan0, one fact a line, without the
+// kernel's own link-local and multicast entries.
+func hostState(t *testing.T, ns string) []string {
+	t.Helper()
+	var facts []string
+	for _, l := range strings.Split(ip(t, "-n", ns, "-o", "address", "show", "dev", "lan0"), "\n") {
+		if f := strings.Fields(l); len(f) > 3 && !strings.HasPrefix(f[3], "fe80:") {
+			facts = append(facts, "address "+f[3])
+		}
+	}
+	for _, family := range []string{"-4", "-6"} {
+		for _, l := range strings.Split(ip(t, "-n", ns, family, "route", "show", "dev", "lan0"), "\n") {
+			if f := strings.Fields(l); len(f) > 0 && !strings.HasPrefix(f[0], "fe80:") {
+				facts = append(facts, "route "+family+" "+f[0])
+			}
+		}
+	}
+	link := strings.Fields(ip(t, "-n", ns, "-o", "link", "show", "dev", "lan0"))
+	facts = append(facts, "mtu "+link[slices.Index(link, "mtu")+1])
+	slices.Sort(facts)
+	return slices.Compact(facts)
+}
+
+var lanState = []string{
+	"address 198.18.0.2/24", "address 2001:db8::2/64", "mtu 1500",
+	"route -4 198.18.0.0/24", "route -4 default", "route -6 2001:db8::/64", "route -6 default",
+}
+
+func TestApply(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   []string
+	}{
+		{"nothing", func(*Config) {}, lanState},
+		{"mtu", func(c *Config) { c.MTU = 1400 }, []string{
+			"address 198.18.0.2/24", "address 2001:db8::2/64", "mtu 1400",
+			"route -4 198.18.0.0/24", "route -4 default", "route -6 2001:db8::/64", "route -6 default",
+		}},
+		{"routes", func(c *Config) {
+			c.Host.Routes = prefixes("203.0.113.0/24", "::/0", "2001:db8:1::/48", "198.18.0.0/24", "2001:db8::/64")
+		}, []string{
+			"address 198.18.0.2/24", "address 2001:db8::2/64", "mtu 1500",
+			"route -4 198.18.0.0/24", "route -4 203.0.113.0/24",
+			"route -6 2001:db8:1::/48", "route -6 2001:db8::/64", "route -6 default",
+		}},
+		// The first address of a subnet takes the others with it.
+		{"another address of the subnet", func(c *Config) { c.Host.Addresses = prefixes("198.18.0.3/24", "198.18.0.4/24") }, []string{
+			"address 198.18.0.3/24", "address 198.18.0.4/24", "mtu 1500",
+			"route -4 198.18.0.0/24", "route -4 default", "route -6 default",
+		}},
+		{"prefix length", func(c *Config) { c.Host.Addresses = prefixes("198.18.0.2/16", "2001:db8::2/48") }, []string{
+			"address 198.18.0.2/16", "address 2001:db8::2/48", "mtu 1500",
+			"route -4 198.18.0.0/16", "route -4 default", "route -6 2001:db8::/48", "route -6 default",
+		}},
+		{"no ipv6 and too small for it", func(c *Config) {
+			c.MTU, c.Host.Addresses, c.Host.Routes = 576, c.Host.Addresses[:1], c.Host.Routes[:1]
+		}, []string{"address 198.18.0.2/24", "mtu 576", "route -4 198.18.0.0/24", "route -4 default"}},
+	}
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := lanConfig(ns)
+			cfg.Host.Addresses, cfg.Host.Routes = slices.Clone(cfg.Host.Addresses), slices.Clone(cfg.Host.Routes)
+			tt.change(&cfg)
+			if err := p.Apply(cfg); err != nil {
+				t.Fatal(err)
+			}
+			if got := hostState(t, ns); !slices.Equal(got, tt.want) {
+				t.Errorf("got  %q\nwant %q", got, tt.want)
+			}
+			if err := p.Apply(lanConfig(ns)); err != nil {
+				t.Fatalf("and back: %v", err)
+			}
+			if got := hostState(t, ns); !slices.Equal(got, lanState) {
+				t.Errorf("and back: got  %q\nwant %q", got, lanState)
+			}
+		})
+	}
+}
+
+func TestApplyRefused(t *testing.T) {
+	ns := newNetns(t)
+	ip(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	ip(t, "-n", ns, "link", "set", "up0", "up")
+	ip(t, "-n", ns, "route", "add", "203.0.113.0/24", "dev", "up0")
+	p := openPort(t, lanConfig(ns))
+	tests := []struct {
+		name   string
+		change func(*Config)
+		says   string
+	}{
+		{"another device", func(c *Config) { c.Host.Device = "lan1" }, "needs another port"},
+		{"mtu", func(c *Config) { c.MTU = 10 }, "mtu 10"},
+		{"somebody else's route", func(c *Config) {
+			c.MTU, c.Host.Addresses = 1400, prefixes("198.18.0.9/24")
+			c.Host.Routes = prefixes("203.0.113.0/24")
+		}, "by another device"},
+		{"ipv6 on a small mtu", func(c *Config) { c.MTU = 1000 }, "IPv6 wants an MTU"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := lanConfig(ns)
+			tt.change(&cfg)
+			if err := p.Apply(cfg); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("Apply: %v, want %q", err, tt.says)
+			}
+			if got := hostState(t, ns); !slices.Equal(got, lanState) {
+				t.Errorf("the old configuration is not back: %q", got)
+			}
+		})
+	}
+}
+
+// eventually waits for an event that want accepts.
+func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
+	t.Helper()
+	timeout := time.After(patience)
+	var seen []port.Event
+	for {
+		select {
+		case e, open := <-p.Events():
+			if !open {
+				t.Fatalf("Events closed before %s; seen %+v", what, seen)
+			}
+			if want(e) {
+				return
+			}
+			seen = append(seen, e)
+		case <-timeout:
+			t.Fatalf("no event %s; seen %+v", what, seen)
+		}
+	}
+}
+
+func TestEvents(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1400")
+	eventually(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
+	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	eventually(t, p, "down", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
+	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	eventually(t, p, "up", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
+	ip(t, "-n", ns, "link", "set", "lan0", "carrier", "off")
+	eventually(t, p, "without carrier", func(e port.Event) bool { return !e.Up && !e.Gone })
+	ip(t, "-n", ns, "link", "set", "lan0", "carrier", "on")
+	eventually(t, p, "with carrier", func(e port.Event) bool { return e.Up })
+	cfg := lanConfig(ns)
+	cfg.MTU = 1300 // our own change is one like any other
+	if err := p.Apply(cfg); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, p, "with mtu 1300", func(e port.Event) bool { return e.MTU == 1300 })
+	select {
+	case e := <-p.Events():
+		t.Errorf("event %+v without a change", e)
+	default:
+	}
+}
+
+// What the kernel forgets while a device is down comes back when it is up.
+func TestRestoredAfterDown(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	// Nobody reads Events here: nothing may wait for that.
+	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	if got := hostState(t, ns); slices.Equal(got, lanState) {
+		t.Fatal("the kernel forgot nothing, so this test shows nothing")
+	}
+	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	awaitState(t, ns, lanState)
+	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
+	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
+	awaitState(t, ns, lanState)
+	pingOnce(t, p, ns, "2001:db8:9::1")
+}
+
+func awaitState(t *testing.T, ns string, want []string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		got := hostState(t, ns)
+		if slices.Equal(got, want) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
+func TestDeletedBySomebodyElse(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	q := p.Queues()[0]
+	woken := make(chan error)
+	go func() {
+		for fs := buffers(4); ; {
+			if _, err := q.Read(fs); err != nil {
+				woken <- err
+				return
+			}
+		}
+	}()
+	ip(t, "-n", ns, "link", "del", "lan0")
+	eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
+	select {
+	case err := <-woken:
+		if err != errGone {
+			t.Errorf("Read: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the reader is still waiting for a device that is gone")
+	}
+	fs := []*port.Frame{frameOf([]byte("x")), frameOf([]byte("y"))}
+	if n, err := q.Write(fs); n != 0 || err != errGone || !fs[0].Failed || !fs[1].Failed {
+		t.Errorf("Write: %d, %v", n, err)
+	}
+	cfg := lanConfig(ns)
+	cfg.MTU = 1400
+	if err := p.Apply(cfg); err == nil || !strings.Contains(err.Error(), "lan0") {
+		t.Errorf("Apply: %v", err)
+	}
+}

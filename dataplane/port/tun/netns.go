@@ -1,0 +1,101 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// netnsDir is where `ip netns add` puts names.
+const netnsDir = "/run/netns"
+
+// namespacePath is the file that a configured namespace stands for; "" for
+// the one that routerd runs in.
+func namespacePath(netns string) string {
+	switch {
+	case netns == "":
+		return ""
+	case strings.Contains(netns, "/"):
+		return filepath.Clean(netns)
+	default:
+		return filepath.Join(netnsDir, netns)
+	}
+}
+
+// describeNamespace names a namespace in an error.
+func describeNamespace(netns string) string {
+	if netns == "" {
+		return "routerd's own network namespace"
+	}
+	return fmt.Sprintf("network namespace %q", netns)
+}
+
+// inNamespace runs f on a thread inside the namespace and returns what f
+// returned. Sockets and devices that f makes belong to that namespace for
+// good; no other goroutine ever runs in it.
+func inNamespace(netns string, f func() error) error {
+	path := namespacePath(netns)
+	if path == "" {
+		return f()
+	}
+	fd, err := openNamespace(netns, path)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	done := make(chan error, 1)
+	go enter(done, func() error {
+		if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+			return enterError(netns, path, err)
+		}
+		return f()
+	})
+	return <-done
+}
+
+// enter runs f on a thread that no other goroutine will see again: a
+// goroutine that ends while it is locked takes its thread with it, so there
+// is no way back that could fail.
+func enter(done chan<- error, f func() error) {
+	runtime.LockOSThread()
+	if unix.Gettid() == unix.Getpid() {
+		// The main thread cannot end, and /proc/self shows its namespace.
+		// While this goroutine sits on it, another one gets another thread.
+		inner := make(chan error, 1)
+		go enter(inner, f)
+		err := <-inner
+		runtime.UnlockOSThread()
+		done <- err
+		return
+	}
+	done <- f()
+}
+
+func openNamespace(netns, path string) (int, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err == nil {
+		return fd, nil
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		if strings.Contains(netns, "/") {
+			return -1, fmt.Errorf("network namespace %s does not exist: it has to be made before routerd starts: %w", path, err)
+		}
+		return -1, fmt.Errorf("network namespace %q does not exist (no %s): make it with: ip netns add %s: %w", netns, path, netns, err)
+	}
+	return -1, fmt.Errorf("opening %s at %s: %w", describeNamespace(netns), path, err)
+}
+
+func enterError(netns, path string, err error) error {
+	switch {
+	case errors.Is(err, unix.EINVAL):
+		return fmt.Errorf("entering %s: %s is not a network namespace: %w", describeNamespace(netns), path, err)
+	case errors.Is(err, unix.EPERM):
+		return fmt.Errorf("entering %s: routerd lacks CAP_SYS_ADMIN in the user namespace that owns it: %w", describeNamespace(netns), err)
+	}
+	return fmt.Errorf("entering %s: %w", describeNamespace(netns), err)
+}

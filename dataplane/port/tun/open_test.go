@@ -1,0 +1,274 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/port"
+)
+
+func TestOpenedAsConfigured(t *testing.T) {
+	ns := newNetns(t)
+	cfg := lanConfig(ns)
+	cfg.MTU = 1380
+	p := openPort(t, cfg)
+	if p.Name() != "lan0" || p.Kind() != "tun" || p.Device() != "lan0" || p.LinkHeader() != 0 || p.MTU() != 1380 || !p.Up() || len(p.Queues()) != 1 {
+		t.Errorf("name %q, kind %q, device %q, link header %d, mtu %d, up %v, %d queues",
+			p.Name(), p.Kind(), p.Device(), p.LinkHeader(), p.MTU(), p.Up(), len(p.Queues()))
+	}
+	if !p.Offloads().Has(port.OffloadChecksum | port.OffloadTCP4 | port.OffloadTCP6) {
+		t.Errorf("offloads %b", p.Offloads())
+	}
+	wantOutput(t, ip(t, "-n", ns, "address", "show", "lan0"), "mtu 1380", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64")
+	wantOutput(t, ip(t, "-n", ns, "route"), "default dev lan0", "scope link", "198.18.0.0/24 dev lan0")
+	wantOutput(t, ip(t, "-n", ns, "-6", "route"), "default dev lan0", "2001:db8::/64 dev lan0")
+}
+
+func wantOutput(t *testing.T, out string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(out, part) {
+			t.Errorf("no %q in:\n%s", part, out)
+		}
+	}
+}
+
+func TestNameTaken(t *testing.T) {
+	ns := newNetns(t)
+	openPort(t, lanConfig(ns))
+	ip(t, "-n", ns, "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+	ip(t, "-n", ns, "tuntap", "add", "idle0", "mode", "tun") // persistent, held by nobody
+	for _, device := range []string{"lan0", "other0", "idle0"} {
+		cfg := lanConfig(ns)
+		cfg.Host.Device = device
+		_, err := Open(cfg)
+		if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another routerd or program holds it") {
+			t.Errorf("%s: %v", device, err)
+		}
+		wantOutput(t, ip(t, "-n", ns, "-br", "link"), device) // harmed nobody
+	}
+}
+
+func TestBadConfig(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*Config)
+		says   string
+	}{
+		{"no device name", func(c *Config) { c.Host.Device = "" }, `device name ""`},
+		{"long device name", func(c *Config) { c.Host.Device = "sixteen-bytes-xx" }, "1 to 15 bytes"},
+		{"template", func(c *Config) { c.Host.Device = "tun%d" }, "percent sign"},
+		{"mtu too small", func(c *Config) { c.MTU = 67 }, "mtu 67: 68 to 65535"},
+		{"mtu too large", func(c *Config) { c.MTU = 65536 }, "mtu 65536"},
+		{"queues", func(c *Config) { c.Queues = 257 }, "queues 257"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := lanConfig("")
+			tt.change(&cfg)
+			if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("Open: %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestErrorsNameWhatIsMissing(t *testing.T) {
+	host := Host{Netns: "h1", Device: "lan0"}
+	for _, tt := range []struct {
+		err  error
+		says string
+	}{
+		{openError(clonePath, unix.ENOENT), "modprobe tun"},
+		{openError(clonePath, unix.EACCES), "may not be opened"},
+		{openError(clonePath, unix.ENODEV), "lacks the tun module"},
+		{openError(clonePath, unix.EMFILE), "too many open files"},
+		{makeError(host, unix.EPERM), "lacks CAP_NET_ADMIN"},
+		{makeError(host, unix.EBUSY), `in network namespace "h1"`},
+		{makeError(Host{Device: "lan0"}, unix.EINVAL), "in routerd's own network namespace"},
+	} {
+		if !strings.Contains(tt.err.Error(), tt.says) {
+			t.Errorf("%v\nwant it to say %q", tt.err, tt.says)
+		}
+	}
+	if _, _, err := makeQueue(t.TempDir()+"/tun", host, false, true); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("makeQueue without a clone device: %v", err)
+	}
+	if _, _, err := makeQueue("/dev/null", host, false, true); !errors.Is(err, unix.ENOTTY) {
+		t.Errorf("makeQueue on something else: %v", err)
+	}
+}
+
+// Whatever fails, nothing stays behind.
+func TestPartialFailureUndoesEverything(t *testing.T) {
+	ns := newNetns(t)
+	ip(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	ip(t, "-n", ns, "link", "set", "up0", "up")
+	ip(t, "-n", ns, "route", "add", "default", "dev", "up0")
+	before := openDescriptors(t)
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		says   string
+	}{
+		{"route taken", func(*Config) {}, "has a route for it by another device"},
+		{"ipv6 on a small mtu", func(c *Config) { c.MTU = 1279 }, "IPv6 wants an MTU of 1280 or more, not 1279"},
+		{"impossible address", func(c *Config) { c.Host.Addresses = prefixes("224.0.0.1/24", "ff02::1/64") }, "giving device lan0 the address"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := lanConfig(ns)
+			tt.change(&cfg)
+			p, err := Open(cfg)
+			if err == nil {
+				p.Close()
+				t.Fatal("Open succeeded")
+			}
+			if !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("Open: %v\nwant %q", err, tt.says)
+			}
+			if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+				t.Errorf("the device is still there:\n%s", out)
+			}
+		})
+	}
+	if after := openDescriptors(t); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func openDescriptors(t *testing.T) int {
+	t.Helper()
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(fds)
+}
+
+// TUN_CYCLES=200 makes it the long version.
+func TestNothingLeftAfterCycles(t *testing.T) {
+	ns := newNetns(t)
+	cycles := 50
+	if s := os.Getenv("TUN_CYCLES"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatalf("TUN_CYCLES=%q: a number is wanted", s)
+		}
+		cycles = n
+	}
+	cycle := func() {
+		p, err := Open(lanConfig(ns))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			for fs := buffers(1); ; {
+				if _, err := p.Queues()[0].Read(fs); err != nil {
+					return
+				}
+			}
+		})
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+	}
+	cycle() // whatever is made once per process is there now
+	before := openDescriptors(t)
+	for range cycles {
+		cycle()
+	}
+	if after := openDescriptors(t); after != before {
+		t.Errorf("%d descriptors before, %d after %d cycles", before, after, cycles)
+	}
+	if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+		t.Errorf("a device is left:\n%s", out)
+	} // goroutines: TestMain
+}
+
+func TestCloseWakesReader(t *testing.T) {
+	p := openPort(t, lanConfig(newNetns(t)))
+	q := p.Queues()[0]
+	woken := make(chan error)
+	go func() {
+		for fs := buffers(4); ; {
+			if _, err := q.Read(fs); err != nil { // the kernel's own IPv6 chatter is no error
+				woken <- err
+				return
+			}
+		}
+	}()
+	if err := p.Close(); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-woken:
+		if err != port.ErrClosed {
+			t.Errorf("Read: %v, want ErrClosed", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the reader is still waiting after Close")
+	}
+	if _, err := q.Read(buffers(1)); err != port.ErrClosed {
+		t.Errorf("Read after Close: %v", err)
+	}
+	f := frameOf(udp4(t, "198.18.0.1:7", "198.18.0.2:7", "x", false))
+	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != port.ErrClosed || !f.Failed {
+		t.Errorf("Write after Close: %d, %v, Failed %v", n, err, f.Failed)
+	}
+	if err := q.SetReadDeadline(time.Now()); err != port.ErrClosed {
+		t.Errorf("SetReadDeadline after Close: %v", err)
+	}
+	if _, open := <-p.Events(); open {
+		t.Error("Events is open after Close")
+	}
+	if err := p.Close(); err != nil {
+		t.Errorf("second Close: %v", err)
+	}
+	if err := p.Apply(lanConfig(p.cfg.Host.Netns)); err == nil {
+		t.Error("Apply after Close succeeded")
+	}
+}
+
+func TestSeveralQueues(t *testing.T) {
+	ns := newNetns(t)
+	cfg := lanConfig(ns)
+	cfg.Queues = 3
+	p := openPort(t, cfg)
+	if n := len(p.Queues()); n != 3 {
+		t.Fatalf("%d queues, want 3", n)
+	}
+	// The kernel chooses a queue by flow: with enough flows each one gets some.
+	deadline := time.Now().Add(patience)
+	sender := listenUDP(t, ns, "198.18.0.2:0")
+	for i := range 200 {
+		to := fmt.Sprintf("198.18.0.1:%d", 10000+i)
+		if _, err := sender.WriteToUDPAddrPort([]byte("flow"), netip.MustParseAddrPort(to)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, q := range p.Queues() {
+		q.SetReadDeadline(deadline)
+		if n, err := q.Read(buffers(1)); n != 1 || err != nil {
+			t.Errorf("queue %d: %d frames, %v", i, n, err)
+		}
+	}
+	receiver := listenUDP(t, ns, "198.18.0.2:7000")
+	for i, q := range p.Queues() {
+		f := frameOf(udp4(t, "198.18.0.1:1", "198.18.0.2:7000", strconv.Itoa(i), false))
+		if n, err := q.Write([]*port.Frame{f}); n != 1 || err != nil {
+			t.Fatalf("writing to queue %d: %d, %v", i, n, err)
+		}
+		wantDatagrams(t, receiver, strconv.Itoa(i))
+	}
+}

@@ -1,0 +1,261 @@
+package tun
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+	wgtun "golang.zx2c4.com/wireguard/tun"
+
+	"routerd/dataplane/port"
+)
+
+// batchBytes is how much one Read takes before it leaves the rest for the
+// next: a batch that outgrows the second-level cache is fetched from memory
+// again when it is written. See BenchmarkReadBudget.
+const batchBytes = 256 << 10
+
+// maxChain is how many parts a chained frame may have: what writev(2) takes.
+const maxChain = 1024
+
+// writerSlots is how many goroutines can write to a queue at the same time
+// before one of them has to allocate.
+const writerSlots = 8
+
+// errGone is what Read and Write return once somebody else has deleted the
+// device. It is an ErrClosed, so that a worker that knows only that one stops.
+var errGone = fmt.Errorf("the TUN device was deleted: %w", port.ErrClosed)
+
+// queue is one descriptor of a TUN device.
+type queue struct {
+	device wgtun.Device
+	raw    syscall.RawConn
+	closed atomic.Bool
+
+	// What the current Read works on. It is here, and step made once,
+	// because a closure made per call would be an allocation per call.
+	frames []port.Frame
+	filled int
+	err    error
+	step   func(fd uintptr) bool
+
+	malformed atomic.Uint64
+
+	writers [writerSlots]atomic.Pointer[writer]
+}
+
+func newQueue(device wgtun.Device) (*queue, error) {
+	raw, err := device.File().SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	q := &queue{device: device, raw: raw}
+	q.step = q.drain
+	q.writers[0].Store(newWriter())
+	return q, nil
+}
+
+// Read implements port.Queue.
+func (q *queue) Read(frames []port.Frame) (int, error) {
+	if len(frames) == 0 {
+		return 0, nil
+	}
+	q.frames, q.filled, q.err = frames, 0, nil
+	err := q.raw.Read(q.step)
+	q.frames = nil
+	switch {
+	case q.filled > 0:
+		return q.filled, nil
+	case q.closed.Load():
+		return 0, port.ErrClosed
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return 0, port.ErrTimeout
+	case err != nil:
+		// The poller gives up on a descriptor in error, which a TUN's is
+		// once its device is gone.
+		return 0, errGone
+	case q.err == unix.EBADFD || q.err == unix.EFAULT:
+		// Without a device: EBADFD; while it is being taken down: EFAULT.
+		return 0, errGone
+	default:
+		return 0, fmt.Errorf("reading from a TUN device: %w", q.err)
+	}
+}
+
+// drain reads until the device is empty, the frames are full or the budget is
+// spent. False means that there was nothing and the poller should wait.
+func (q *queue) drain(fd uintptr) bool {
+	for bytes := 0; q.filled < len(q.frames) && bytes < batchBytes; {
+		f := &q.frames[q.filled]
+		f.Reset()
+		// The header lands right in front of the packet, so nothing moves.
+		n, err := unix.Read(int(fd), f.Buf[port.Headroom-virtioHeaderLen:])
+		if err != nil {
+			if err == unix.EINTR {
+				continue
+			}
+			if err == unix.EAGAIN {
+				return q.filled > 0
+			}
+			q.err = err
+			return true
+		}
+		f.End = port.Headroom - virtioHeaderLen + n
+		if f.End < port.Headroom || !q.decode(f) {
+			q.malformed.Add(1)
+			continue
+		}
+		q.filled++
+		bytes += n
+	}
+	return true
+}
+
+func (q *queue) decode(f *port.Frame) (ok bool) {
+	h := (*[virtioHeaderLen]byte)(f.Buf[port.Headroom-virtioHeaderLen:])
+	f.Offload, ok = decodeHeader(h, f.Bytes())
+	return ok
+}
+
+// SetReadDeadline implements port.Queue.
+func (q *queue) SetReadDeadline(t time.Time) error {
+	err := q.device.File().SetReadDeadline(t)
+	if err != nil && q.closed.Load() {
+		return port.ErrClosed
+	}
+	return err
+}
+
+// Write implements port.Queue.
+func (q *queue) Write(frames []*port.Frame) (int, error) {
+	if len(frames) == 0 {
+		return 0, nil
+	}
+	w := q.takeWriter()
+	w.frames, w.taken, w.err = frames, 0, nil
+	// Control, not RawConn.Write: it keeps the descriptor from being closed
+	// and reused under us, but neither serialises writers nor ever waits.
+	err := q.raw.Control(w.step)
+	taken := w.taken
+	if err == nil {
+		err = w.err
+	} else {
+		failAll(frames)
+		err = port.ErrClosed
+	}
+	w.frames = nil
+	q.giveWriter(w)
+	return taken, err
+}
+
+// close wakes the reader, waits until no system call uses the descriptor any
+// more and closes it.
+func (q *queue) close() error {
+	q.closed.Store(true)
+	return q.device.Close()
+}
+
+// takeWriter gives a writer to one caller of Write. There is no lock: a slot
+// is emptied by whoever swaps first.
+func (q *queue) takeWriter() *writer {
+	for i := range q.writers {
+		if w := q.writers[i].Swap(nil); w != nil {
+			return w
+		}
+	}
+	return newWriter()
+}
+
+func (q *queue) giveWriter(w *writer) {
+	for i := range q.writers {
+		if q.writers[i].CompareAndSwap(nil, w) {
+			return
+		}
+	}
+}
+
+// writer is what one call of Write works on: kept between calls, like step of
+// queue, so that a call allocates nothing.
+type writer struct {
+	frames []*port.Frame
+	taken  int
+	err    error
+	step   func(fd uintptr)
+	parts  [maxChain]unix.Iovec
+}
+
+func newWriter() *writer {
+	w := &writer{}
+	w.step = w.send
+	return w
+}
+
+func (w *writer) send(fd uintptr) {
+	for i, f := range w.frames {
+		err := w.sendOne(int(fd), f)
+		f.Failed = err != 0
+		if err == 0 {
+			w.taken++
+			continue
+		}
+		if err == unix.EBADFD {
+			failAll(w.frames[i:])
+			w.err = errGone
+			return
+		}
+		// Anything else is this frame's own misfortune: a full device (EAGAIN,
+		// ENOBUFS), one that is down (EIO), a header the kernel does not
+		// take (EINVAL).
+	}
+}
+
+// sendOne writes one frame with what is chained to it in one system call.
+func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
+	from := f.Start - virtioHeaderLen
+	if from < 0 || f.End <= f.Start {
+		return unix.EINVAL
+	}
+	h := (*[virtioHeaderLen]byte)(f.Buf[from:])
+	encodeHeader(h, &f.Offload, f.Bytes())
+	b := f.Buf[from:f.End]
+	if f.Next == nil {
+		return sysWrite(unix.SYS_WRITE, fd, unsafe.Pointer(&b[0]), len(b))
+	}
+	n := 0
+	for {
+		if len(b) > 0 {
+			if n == maxChain {
+				return unix.EMSGSIZE
+			}
+			w.parts[n].Base = &b[0]
+			w.parts[n].SetLen(len(b))
+			n++
+		}
+		if f = f.Next; f == nil {
+			break
+		}
+		b = f.Bytes()
+	}
+	return sysWrite(unix.SYS_WRITEV, fd, unsafe.Pointer(&w.parts[0]), n)
+}
+
+// sysWrite is write(2) or writev(2) of n bytes or parts at p.
+func sysWrite(trap uintptr, fd int, p unsafe.Pointer, n int) syscall.Errno {
+	for {
+		_, _, errno := unix.Syscall(trap, uintptr(fd), uintptr(p), uintptr(n))
+		if errno != unix.EINTR {
+			return errno
+		}
+	}
+}
+
+func failAll(frames []*port.Frame) {
+	for _, f := range frames {
+		f.Failed = true
+	}
+}

@@ -1,0 +1,368 @@
+package tun
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/port"
+	"routerd/internal/packet"
+)
+
+// udp4 is an IPv4 UDP packet. With partial set its checksum is what
+// NEEDS_CSUM wants: the pseudo-header's sum, uncomplemented.
+func udp4(t testing.TB, from, to, payload string, partial bool) []byte {
+	t.Helper()
+	src, dst := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
+	b := make([]byte, 28+len(payload))
+	h := packet.IPv4(b)
+	b[0] = 0x45
+	h.SetTotalLen(len(b))
+	h.SetTTL(64)
+	h.SetProtocol(packet.ProtoUDP)
+	h.SetSrc(src.Addr())
+	h.SetDst(dst.Addr())
+	h.FillChecksum()
+	u := packet.UDP(b[20:])
+	binary.BigEndian.PutUint16(u, src.Port())
+	binary.BigEndian.PutUint16(u[2:], dst.Port())
+	u.SetLength(len(u))
+	copy(u[8:], payload)
+	sum := packet.PseudoHeaderSum4(h.SrcBytes(), h.DstBytes(), packet.ProtoUDP, len(u))
+	if !partial {
+		sum = ^packet.Sum(u, sum)
+	}
+	u.SetChecksum(sum)
+	return b
+}
+
+// frameOf puts bytes into a frame with just the headroom that Write wants.
+func frameOf(b []byte) *port.Frame {
+	f := &port.Frame{Buf: make([]byte, port.Headroom+len(b))}
+	f.Reset()
+	f.End += copy(f.Buf[f.Start:], b)
+	return f
+}
+
+var partialUDP4 = port.Offload{NeedsChecksum: true, ChecksumStart: 20, ChecksumOffset: 6}
+
+func wantDatagrams(t *testing.T, c *net.UDPConn, want ...string) {
+	t.Helper()
+	b := make([]byte, 65536)
+	for i, w := range want {
+		n, _, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatalf("datagram %d of %d: %v", i+1, len(want), err)
+		}
+		if string(b[:n]) != w {
+			t.Fatalf("datagram %d of %d is %q, want %q", i+1, len(want), b[:n], w)
+		}
+	}
+}
+
+// pingOnce has the kernel send an echo request and answers it.
+func pingOnce(t *testing.T, p *Port, netns, target string) {
+	t.Helper()
+	if _, err := exec.LookPath("ping"); err != nil {
+		t.Skip("needs ping(8)")
+	}
+	args := []string{"ping", "-n", "-c", "1", "-w", "5", target}
+	if netns != "" {
+		args = append([]string{"ip", "netns", "exec", netns}, args...)
+	}
+	var out bytes.Buffer
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	dst := netip.MustParseAddr(target)
+	q := p.Queues()[0]
+	readUntil(t, q, "an echo request", func(f *port.Frame) bool {
+		if !answerEcho(f.Bytes(), dst) {
+			return false
+		}
+		if n, err := q.Write([]*port.Frame{f}); n != 1 || err != nil {
+			t.Errorf("Write: %d, %v", n, err)
+		}
+		return true
+	})
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("ping: %v\n%s", err, &out)
+	}
+}
+
+// answerEcho turns an echo request for dst into its reply. Swapping the
+// addresses leaves checksums alone; the type is one known step.
+func answerEcho(b []byte, dst netip.Addr) bool {
+	if v4 := packet.IPv4(b); v4.Valid() && v4.Dst() == dst && v4.Protocol() == packet.ProtoICMP {
+		src := v4.Src()
+		v4.SetSrc(dst)
+		v4.SetDst(src)
+		m := packet.ICMP(v4.Payload())
+		m.SetType(0)
+		m.SetChecksum(packet.UpdateChecksum(m.Checksum(), 8<<8, 0))
+		return true
+	}
+	if v6 := packet.IPv6(b); v6.Valid() && v6.Dst() == dst && v6.NextHeader() == packet.ProtoICMPv6 {
+		src := v6.Src()
+		v6.SetSrc(dst)
+		v6.SetDst(src)
+		m := packet.ICMP(v6.Payload())
+		m.SetType(129)
+		m.SetChecksum(packet.UpdateChecksum(m.Checksum(), 128<<8, 129<<8))
+		return true
+	}
+	return false
+}
+
+func TestKernelPing(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	for _, target := range []string{"198.18.0.1", "203.0.113.9", "2001:db8::1", "2001:db8:ffff::9"} {
+		t.Run(target, func(t *testing.T) { pingOnce(t, p, ns, target) })
+	}
+	if n := p.Malformed(); n != 0 {
+		t.Errorf("%d malformed frames", n)
+	}
+}
+
+func TestWriteReachesSocket(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	q := p.Queues()[0]
+	c := listenUDP(t, ns, "198.18.0.2:7000")
+	build := func(payload string, partial bool) *port.Frame {
+		return frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", payload, partial))
+	}
+
+	whole, partial := build("whole checksum", false), build("partial checksum", true)
+	partial.Offload = partialUDP4
+	wrong := build("wrong checksum", false)
+	wrong.Bytes()[26] ^= 0x55
+	refused := build("header refused", false)
+	refused.Offload = port.Offload{NeedsChecksum: true, ChecksumStart: 60000}
+	bare := build("no headroom", false)
+	bare.Start = virtioHeaderLen - 1
+	empty := build("empty", false)
+	empty.End = empty.Start
+	last := build("last", false)
+	last.Failed = true
+
+	n, err := q.Write([]*port.Frame{whole, partial, wrong, refused, bare, empty, last})
+	if n != 4 || err != nil {
+		t.Errorf("Write: %d, %v, want 4 taken", n, err)
+	}
+	for i, f := range []*port.Frame{whole, partial, wrong, refused, bare, empty, last} {
+		if want := i >= 3 && i <= 5; f.Failed != want {
+			t.Errorf("frame %d: Failed is %v", i, f.Failed)
+		}
+	}
+	wantDatagrams(t, c, "whole checksum", "partial checksum", "last")
+}
+
+// A super-packet and a chain of coalesced frames both arrive as the datagrams
+// they stand for.
+func TestWriteUDPSuperPacket(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	if !p.Offloads().Has(port.OffloadUDP) {
+		t.Skip("this kernel has no UDP segmentation on TUN devices (it came with 6.2)")
+	}
+	c := listenUDP(t, ns, "198.18.0.2:7000")
+	want := []string{strings.Repeat("a", 1000), strings.Repeat("b", 1000), strings.Repeat("c", 300)}
+	super := frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", strings.Join(want, ""), true))
+	super.Offload = partialUDP4
+	super.Offload.GSO, super.Offload.SegmentSize = port.GSOUDPL4, 1000
+
+	head := frameOf(super.Bytes()[:28+1000])
+	head.Offload = super.Offload
+	for i, tail := 1, head; i < len(want); i++ {
+		tail.Next = frameOf([]byte("headers that stay" + want[i]))
+		tail = tail.Next
+		tail.Start += len("headers that stay")
+	}
+	for _, f := range []*port.Frame{super, head} {
+		if n, err := p.Queues()[0].Write([]*port.Frame{f}); n != 1 || err != nil {
+			t.Fatalf("Write: %d, %v", n, err)
+		}
+		wantDatagrams(t, c, want...)
+	}
+
+	for tail, i := head, 0; i < maxChain; i++ { // one part too many
+		tail.Next = frameOf([]byte("x"))
+		tail = tail.Next
+	}
+	if n, err := p.Queues()[0].Write([]*port.Frame{head}); n != 0 || err != nil || !head.Failed {
+		t.Errorf("a chain of more than %d parts: %d, %v", maxChain, n, err)
+	}
+}
+
+func TestReadUDPSuperPacket(t *testing.T) {
+	for _, tt := range []struct {
+		from, to string
+		headers  uint16
+	}{{"198.18.0.2:0", "198.18.0.1:7000", 28}, {"[2001:db8::2]:0", "[2001:db8::1]:7000", 48}} {
+		t.Run(tt.to, func(t *testing.T) {
+			ns := newNetns(t)
+			p := openPort(t, lanConfig(ns))
+			if !p.Offloads().Has(port.OffloadUDP) {
+				t.Skip("this kernel has no UDP segmentation on TUN devices (it came with 6.2)")
+			}
+			c := listenUDP(t, ns, tt.from)
+			segmentSize(t, c, 1200)
+			if _, err := c.WriteToUDPAddrPort(make([]byte, 12000), netip.MustParseAddrPort(tt.to)); err != nil {
+				t.Fatal(err)
+			}
+			readUntil(t, p.Queues()[0], "a UDP super-packet", func(f *port.Frame) bool {
+				if f.Offload.GSO != port.GSOUDPL4 {
+					return false
+				}
+				want := port.Offload{
+					NeedsChecksum: true, GSO: port.GSOUDPL4, HeaderLength: tt.headers, SegmentSize: 1200,
+					ChecksumStart: tt.headers - 8, ChecksumOffset: 6,
+				}
+				if f.Offload != want || f.Len() != 12000+int(tt.headers) {
+					t.Errorf("%d bytes, %+v\nwant %+v", f.Len(), f.Offload, want)
+				}
+				// What NEEDS_CSUM means: the sum of the pseudo-header of the
+				// whole super-packet, not complemented.
+				var sum uint16
+				if v4 := packet.IPv4(f.Bytes()); v4.Valid() {
+					sum = packet.PseudoHeaderSum4(v4.SrcBytes(), v4.DstBytes(), packet.ProtoUDP, 12008)
+				} else {
+					v6 := packet.IPv6(f.Bytes())
+					sum = packet.PseudoHeaderSum6(v6.SrcBytes(), v6.DstBytes(), packet.ProtoUDP, 12008)
+				}
+				if got := packet.UDP(f.Bytes()[want.ChecksumStart:]).Checksum(); got != sum {
+					t.Errorf("partial checksum %#04x, want the pseudo-header's sum %#04x", got, sum)
+				}
+				return true
+			})
+		})
+	}
+}
+
+// segmentSize makes the kernel take super-packets from the socket.
+func segmentSize(t testing.TB, c *net.UDPConn, n int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, n) })
+	if err != nil {
+		t.Skipf("this kernel has no UDP_SEGMENT: %v", err)
+	}
+}
+
+func TestReadDeadline(t *testing.T) {
+	cfg := lanConfig(newNetns(t))
+	cfg.Host.Addresses, cfg.Host.Routes = nil, nil
+	q := openPort(t, cfg).Queues()[0]
+	q.SetReadDeadline(time.Now().Add(time.Millisecond))
+	for fs := buffers(8); ; { // past the kernel's own IPv6 chatter
+		if _, err := q.Read(fs); err != nil {
+			if err != port.ErrTimeout {
+				t.Fatalf("Read: %v, want ErrTimeout", err)
+			}
+			break
+		}
+	}
+	if _, err := q.Read(buffers(1)); err != port.ErrTimeout {
+		t.Errorf("a later Read: %v, want ErrTimeout", err)
+	}
+	if n, err := q.Read(nil); n != 0 || err != nil {
+		t.Errorf("Read of no frames: %d, %v", n, err)
+	}
+	if n, err := q.Write(nil); n != 0 || err != nil {
+		t.Errorf("Write of no frames: %d, %v", n, err)
+	}
+}
+
+// A device that is down takes nothing; the frames fail and the port lives.
+func TestWriteWhileDown(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	f := frameOf(udp4(t, "198.18.0.1:1", "198.18.0.2:1", "x", false))
+	if n, err := p.Queues()[0].Write([]*port.Frame{f}); n != 0 || err != nil || !f.Failed {
+		t.Errorf("Write: %d, %v, Failed %v", n, err, f.Failed)
+	}
+}
+
+func TestNothingIsAllocated(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	q := p.Queues()[0]
+	raw := udp4(t, "198.18.0.1:5000", "203.0.113.1:7000", strings.Repeat("x", 100), true)
+	plain, chain := frameOf(raw), frameOf(raw)
+	chain.Offload = partialUDP4
+	chain.Offload.GSO, chain.Offload.SegmentSize = port.GSOUDPL4, 100
+	chain.Next = frameOf([]byte("payload"))
+	out := []*port.Frame{plain, chain, plain}
+	if n := testing.AllocsPerRun(100, func() { q.Write(out) }); n != 0 {
+		t.Errorf("Write allocates %v times", n)
+	}
+
+	c := listenUDP(t, ns, "198.18.0.2:0")
+	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), buffers(4)
+	var err error
+	read := func() {
+		if _, err = c.WriteToUDPAddrPort(ping, to); err == nil {
+			_, err = q.Read(in)
+		}
+	}
+	if n := testing.AllocsPerRun(100, read); n != 0 || err != nil {
+		t.Errorf("sending and reading allocates %v times, %v", n, err)
+	}
+	q.SetReadDeadline(time.Unix(1, 0))
+	if n := testing.AllocsPerRun(100, func() { q.Read(in) }); n != 0 {
+		t.Errorf("a Read that times out allocates %v times", n)
+	}
+}
+
+// Many goroutines writing at once, more than there are prepared writers.
+func TestConcurrentWriters(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	c := listenUDP(t, ns, "198.18.0.2:7000")
+	const writers, each = 2 * writerSlots, 10
+	results := make(chan error)
+	for i := range writers {
+		f := frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
+		go func() {
+			var err error
+			for range each {
+				if n, werr := p.Queues()[0].Write([]*port.Frame{f}); n != 1 {
+					err = fmt.Errorf("Write: %d, %w", n, werr)
+				}
+			}
+			results <- err
+		}()
+	}
+	for range writers {
+		if err := <-results; err != nil {
+			t.Error(err)
+		}
+	}
+	seen, b := map[string]int{}, make([]byte, 100)
+	for range writers * each {
+		n, _, err := c.ReadFromUDPAddrPort(b)
+		if err != nil {
+			t.Fatalf("%v; seen so far: %v", err, seen)
+		}
+		seen[string(b[:n])]++
+	}
+	if len(seen) != writers {
+		t.Errorf("seen %v", seen)
+	}
+}
