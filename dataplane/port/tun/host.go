@@ -109,13 +109,16 @@ func (p *Port) bringUp(link netlink.Link, cfg Config) error {
 
 // restore puts back what the kernel forgot while the device was down or its
 // MTU too small: all its routes and its IPv6 addresses. What cannot be put
-// back, at an MTU that has no IPv6 for example, is tried again at the next
-// change.
+// back, IPv6 at an MTU that somebody made too small for it, keeps nothing
+// else from it and is tried again at the next change.
 func (p *Port) restore(link netlink.Link) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.addAddresses(link, p.cfg) == nil {
-		_ = p.addRoutes(p.cfg)
+	for _, a := range p.cfg.Host.Addresses {
+		_ = p.addAddress(link, a, p.cfg)
+	}
+	for _, r := range p.cfg.Host.Routes {
+		_ = p.addRoute(r, p.cfg)
 	}
 }
 
@@ -126,49 +129,57 @@ func (p *Port) setMTU(link netlink.Link, mtu int) error {
 	return nil
 }
 
-// addAddresses adds the addresses that the device lacks.
 func (p *Port) addAddresses(link netlink.Link, cfg Config) error {
 	for _, a := range cfg.Host.Addresses {
-		err := p.handle.AddrAdd(link, address(a))
-		if err == nil || errors.Is(err, unix.EEXIST) {
-			continue
+		if err := p.addAddress(link, a, cfg); err != nil {
+			return err
 		}
-		err = fmt.Errorf("giving device %s the address %s: %w", p.device, a, err)
-		if a.Addr().Is6() {
-			if cfg.MTU < packet.IPv6MinMTU {
-				return fmt.Errorf("%w: IPv6 wants an MTU of %d or more, not %d", err, packet.IPv6MinMTU, cfg.MTU)
-			}
-			if errors.Is(err, unix.EACCES) || errors.Is(err, unix.EOPNOTSUPP) {
-				return fmt.Errorf("%w: IPv6 is disabled in %s", err, describeNamespace(cfg.Host.Netns))
-			}
-		}
-		return err
 	}
 	return nil
 }
 
-// addRoutes adds the routes that the device lacks. A route that leads
-// elsewhere is never replaced.
 func (p *Port) addRoutes(cfg Config) error {
 	for _, r := range cfg.Host.Routes {
-		err := p.handle.RouteAdd(p.route(r))
-		if err == nil {
-			continue
+		if err := p.addRoute(r, cfg); err != nil {
+			return err
 		}
-		if errors.Is(err, unix.EEXIST) {
-			ours, listErr := p.leadsHere(r)
-			if listErr != nil {
-				return listErr
-			}
-			if ours {
-				continue
-			}
-			return fmt.Errorf("adding the route %s by device %s: %s has a route for it by another device: %w",
-				r, p.device, describeNamespace(cfg.Host.Netns), err)
-		}
-		return fmt.Errorf("adding the route %s by device %s: %w", r, p.device, err)
 	}
 	return nil
+}
+
+// addAddress adds an address unless the device has it.
+func (p *Port) addAddress(link netlink.Link, a netip.Prefix, cfg Config) error {
+	err := p.handle.AddrAdd(link, address(a))
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	err = fmt.Errorf("giving device %s the address %s: %w", p.device, a, err)
+	switch {
+	case a.Addr().Is4():
+	case cfg.MTU < packet.IPv6MinMTU:
+		return fmt.Errorf("%w: IPv6 wants an MTU of %d or more, not %d", err, packet.IPv6MinMTU, cfg.MTU)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: IPv6 is disabled in %s", err, describeNamespace(cfg.Host.Netns))
+	}
+	return err
+}
+
+// addRoute adds a route unless the device has it. One that leads elsewhere is
+// never replaced.
+func (p *Port) addRoute(r netip.Prefix, cfg Config) error {
+	err := p.handle.RouteAdd(p.route(r))
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EEXIST) {
+		ours, listErr := p.leadsHere(r)
+		if ours || listErr != nil {
+			return listErr
+		}
+		return fmt.Errorf("adding the route %s by device %s: %s has a route for it by another device: %w",
+			r, p.device, describeNamespace(cfg.Host.Netns), err)
+	}
+	return fmt.Errorf("adding the route %s by device %s: %w", r, p.device, err)
 }
 
 // removeAddress removes an address that may be gone already: EADDRNOTAVAIL,

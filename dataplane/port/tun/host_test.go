@@ -150,6 +150,15 @@ func TestApplyRefused(t *testing.T) {
 	}
 }
 
+func TestIPv6Disabled(t *testing.T) {
+	ns := newNetns(t)
+	ip(t, "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+	_, err := Open(lanConfig(ns))
+	if err == nil || !strings.Contains(err.Error(), "IPv6 is disabled in network namespace") {
+		t.Errorf("Open: %v", err)
+	}
+}
+
 // eventually waits for an event that want accepts.
 func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
 	t.Helper()
@@ -209,6 +218,13 @@ func TestRestoredAfterDown(t *testing.T) {
 	ip(t, "-n", ns, "link", "set", "lan0", "up")
 	awaitState(t, ns, lanState)
 	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
+	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
+	awaitState(t, ns, lanState)
+	// Too small for IPv6: IPv4 comes back alone, and IPv6 once it can.
+	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
+	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	awaitState(t, ns, []string{"address 198.18.0.2/24", "mtu 1000", "route -4 198.18.0.0/24", "route -4 default"})
 	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
 	awaitState(t, ns, lanState)
 	pingOnce(t, p, ns, "2001:db8:9::1")
