@@ -10,12 +10,14 @@ import (
 
 // Sample is what one measurement of one path yields.
 type Sample struct {
-	Seconds   float64 `json:"seconds"` // of the sink's clock
-	Bytes     uint64  `json:"bytes"`   // payload delivered
-	Packets   uint64  `json:"packets"` // datagrams delivered; of TCP, full segments that the bytes make
-	Sent      uint64  `json:"sent"`    // datagrams sent; 0 for TCP
-	Busy      int64   `json:"busy_ns"` // of all CPUs, the whole machine
-	Forwarder int64   `json:"forwarder_ns"`
+	Seconds   float64 `json:"seconds"`      // of the sink's clock
+	Bytes     uint64  `json:"bytes"`        // payload delivered
+	Packets   uint64  `json:"packets"`      // datagrams delivered; of TCP, full segments that the bytes make
+	Sent      uint64  `json:"sent"`         // datagrams sent; 0 for TCP
+	Busy      int64   `json:"busy_ns"`      // of all CPUs, the whole machine
+	Forwarder int64   `json:"forwarder_ns"` // CPU time of one process each
+	Source    int64   `json:"source_ns"`
+	Sink      int64   `json:"sink_ns"`
 }
 
 // Gigabits is the payload delivered, in Gbit/s.
@@ -109,7 +111,7 @@ func (s *Site) segment() int {
 // view is what all counters say at one moment, or nearly so.
 type view struct {
 	cpu          cpuReading
-	forwarder    time.Duration
+	times        [3]time.Duration // of forwarder, source and sink
 	source, sink reply
 }
 
@@ -121,7 +123,12 @@ func (s *Site) look(source, sink *process) (v view, err error) {
 		if err = s.forwarder.gone(); err != nil {
 			return v, err
 		}
-		if v.forwarder, err = processTime(s.forwarder.cmd.Process.Pid); err != nil {
+	}
+	for i, p := range []*process{s.forwarder, source, sink} {
+		if p == nil {
+			continue
+		}
+		if v.times[i], err = processTime(p.cmd.Process.Pid); err != nil {
 			return v, err
 		}
 	}
@@ -139,7 +146,9 @@ func (v view) since(before view) Sample {
 		Packets:   v.sink.Packets - before.sink.Packets,
 		Sent:      v.source.Packets - before.source.Packets,
 		Busy:      int64(v.cpu.busySince(before.cpu)),
-		Forwarder: int64(v.forwarder - before.forwarder),
+		Forwarder: int64(v.times[0] - before.times[0]),
+		Source:    int64(v.times[1] - before.times[1]),
+		Sink:      int64(v.times[2] - before.times[2]),
 	}
 }
 

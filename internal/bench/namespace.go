@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strconv"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // namespacePrefix begins the name of every namespace this package makes; the
@@ -63,8 +65,44 @@ func onThread(fn func() error) error {
 	return <-failed
 }
 
+// namespaceDirectory is where named namespaces are mounted.
+const namespaceDirectory = "/run/netns"
+
+// shareDirectory makes namespaceDirectory a shared mount of its own, as the
+// first `ip netns add` on a machine does. Were it left to that, an `ip netns
+// add` during the run would lay a copy of the directory over ours, and the
+// namespaces below could no longer be removed.
+func shareDirectory() error {
+	if err := os.MkdirAll(namespaceDirectory, 0o755); err != nil {
+		return err
+	}
+	lock, err := os.Open(namespaceDirectory)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	// The lock that iproute2 takes for the same purpose.
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return err
+	}
+	share := func() error {
+		return unix.Mount("", namespaceDirectory, "none", unix.MS_SHARED|unix.MS_REC, "")
+	}
+	if err := share(); !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	// It is no mount yet.
+	if err := unix.Mount(namespaceDirectory, namespaceDirectory, "none", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+		return err
+	}
+	return share()
+}
+
 // makeNamespace makes a named namespace whose loopback is up.
 func makeNamespace(name string) error {
+	if err := shareDirectory(); err != nil {
+		return fmt.Errorf("prepare %s: %w", namespaceDirectory, err)
+	}
 	err := onThread(func() error {
 		made, err := netns.NewNamed(name)
 		if err != nil {
@@ -99,11 +137,24 @@ func withLinks(name string, fn func(*netlink.Handle) error) error {
 	return fn(h)
 }
 
+// removeNamespace removes a named namespace; one that is gone is no error.
+func removeNamespace(name string) error {
+	path := filepath.Join(namespaceDirectory, name)
+	// EINVAL: the name is there, but nothing is mounted on it.
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("unmount network namespace %q: %w", name, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("remove network namespace %q: %w", name, err)
+	}
+	return nil
+}
+
 // RemoveLeftovers removes the namespaces of earlier runs whose process is
 // gone without having cleaned up (kill -9). Those of a living process are
 // left alone.
 func RemoveLeftovers() error {
-	entries, err := os.ReadDir("/run/netns")
+	entries, err := os.ReadDir(namespaceDirectory)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -119,9 +170,37 @@ func RemoveLeftovers() error {
 		if pid, err := strconv.Atoi(m[1]); err != nil || alive(pid) {
 			continue
 		}
-		failed = errors.Join(failed, netns.DeleteNamed(e.Name()))
+		// One that stays busy is somebody else's doing, and harms nothing.
+		if err := removeNamespace(e.Name()); !errors.Is(err, unix.EBUSY) {
+			failed = errors.Join(failed, err)
+		}
 	}
 	return failed
+}
+
+// knob is one setting of the kernel's network stack, below /proc/sys.
+type knob struct{ name, value string }
+
+// hostKnobs are the kernel's own defaults. A namespace inherits what the
+// machine's administrator made of them, and TCP's figures hang on that: a
+// congestion control that paces (bbr) measures its timers and not the path.
+var hostKnobs = []knob{
+	{"net/ipv4/tcp_congestion_control", "cubic"},
+	{"net/ipv4/tcp_rmem", "4096 131072 6291456"},
+	{"net/ipv4/tcp_wmem", "4096 16384 4194304"},
+}
+
+// setKnobs changes settings of one namespace.
+func setKnobs(namespace string, knobs []knob) error {
+	return inNamespace(namespace, func() error {
+		for _, k := range knobs {
+			// The file shows the namespace of the thread that opens it.
+			if err := os.WriteFile("/proc/sys/"+k.name, []byte(k.value+"\n"), 0); err != nil {
+				return fmt.Errorf("set %s to %q in %q: %w", k.name, k.value, namespace, err)
+			}
+		}
+		return nil
+	})
 }
 
 func alive(pid int) bool {

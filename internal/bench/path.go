@@ -70,6 +70,9 @@ func newSite(o Options, path string) (*Site, error) {
 			return nil, errors.Join(err, s.close())
 		}
 		s.Hosts[i] = name
+		if err := setKnobs(name, hostKnobs); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
 	}
 	return s, nil
 }
@@ -90,15 +93,10 @@ func (s *Site) close() error {
 // namespace makes a namespace of the path's own and returns its full name.
 func (s *Site) namespace(name string) (string, error) {
 	full := s.prefix + name
+	s.onClose(func() error { return removeNamespace(full) }) // also half made
 	if err := makeNamespace(full); err != nil {
 		return "", err
 	}
-	s.onClose(func() error {
-		if err := netns.DeleteNamed(full); err != nil {
-			return fmt.Errorf("remove network namespace %q: %w", full, err)
-		}
-		return nil
-	})
 	return full, nil
 }
 
@@ -134,14 +132,7 @@ func setupKernel(_ context.Context, s *Site) error {
 			return fmt.Errorf("connect %q with %q: %w", router, host, err)
 		}
 	}
-	return inNamespace(router, func() error {
-		for _, knob := range []string{"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"} {
-			if err := os.WriteFile("/proc/sys/"+knob, []byte("1\n"), 0); err != nil {
-				return fmt.Errorf("have the kernel forward: %w", err)
-			}
-		}
-		return nil
-	})
+	return setKnobs(router, []knob{{"net/ipv4/ip_forward", "1"}, {"net/ipv6/conf/all/forwarding", "1"}})
 }
 
 // veth lays a cable from the router to host i and configures both ends.
