@@ -1,0 +1,216 @@
+package reassembly
+
+import (
+	"bytes"
+	"time"
+
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// key is what fragments of one packet have in common: addresses and
+// identification, for IPv4 the protocol too (RFC 791 §2.3; RFC 8200 §4.5).
+type key struct {
+	src, dst [16]byte
+	id       uint32
+	protocol uint8
+	six      bool
+}
+
+// fragment is one fragment, of either family.
+type fragment struct {
+	key    key
+	header []byte // all in front of the data, the IPv6 fragment header included
+	data   []byte
+	offset int // bytes, a multiple of unit
+	more   bool
+	in     routing.InterfaceID
+}
+
+func (f *fragment) end() int { return f.offset + len(f.data) }
+
+// units is the range of units that f takes.
+func (f *fragment) units() (from, to int) { return f.offset / unit, (f.end() + unit - 1) / unit }
+
+// datagram is what has arrived of one packet. The zero datagram is empty.
+type datagram struct {
+	key       key
+	deadline  time.Time
+	in        routing.InterfaceID
+	fate      verdict.Verdict // why it was given up; None while it is waited for
+	fragments int
+	total     int // bytes of payload, -1 until the last fragment is there
+	received  int // bytes of payload
+	highest   int // end of the fragment that reaches farthest
+
+	headerLen int // of the first fragment; 0 until it is there
+	firstLen  int // bytes of payload in the first fragment
+	header    page
+	pages     [numPages]page
+
+	have   bitmap // units that are there
+	starts bitmap // of them, the first one of each fragment
+}
+
+// overlaps reports whether f brings anything that is there already.
+func (d *datagram) overlaps(f *fragment) bool {
+	from, to := f.units()
+	return d.have.any(from, to)
+}
+
+// duplicates reports whether f, which overlaps, has exactly the bounds of a
+// fragment that is there.
+func (d *datagram) duplicates(f *fragment) bool {
+	from, to := f.units()
+	switch {
+	case !d.starts.any(from, from+1) || d.starts.any(from+1, to):
+		return false // another fragment, or several, in these bounds
+	case !d.have.all(from, to):
+		return false
+	case !f.more:
+		return f.end() == d.total // both end the packet, in the same place
+	case d.total >= 0 && f.end() >= d.total:
+		return false // the other one ends the packet
+	}
+	return to == numUnits || !d.have.any(to, to+1) || d.starts.any(to, to+1)
+}
+
+// contradicts reports whether f, which overlaps nothing, cannot belong to a
+// packet that the others belong to.
+func (d *datagram) contradicts(f *fragment) bool {
+	if d.total < 0 {
+		return !f.more && d.highest >= f.end() // a packet that goes on where f says it ends
+	}
+	return !f.more || f.end() >= d.total // a second end, or data beyond the end
+}
+
+// note takes f down as stored.
+func (d *datagram) note(f *fragment) {
+	from, to := f.units()
+	d.have.set(from, to)
+	d.starts.set(from, from+1)
+	d.received += len(f.data)
+	d.highest = max(d.highest, f.end())
+	d.fragments++
+	if !f.more {
+		d.total = f.end()
+	}
+	if f.offset == 0 {
+		d.headerLen, d.firstLen, d.in = len(f.header), len(f.data), f.in
+	}
+}
+
+// store copies f's bytes into pages of d, or changes nothing for lack of room.
+func (t *Table) store(d *datagram, f *fragment) bool {
+	from, to := f.offset/pageSize, (f.end()-1)/pageSize
+	need := 0
+	for _, p := range d.pages[from : to+1] {
+		if p == noPage {
+			need++
+		}
+	}
+	if f.offset == 0 {
+		need++
+	}
+	if need > t.pages.left() {
+		return false
+	}
+	if f.offset == 0 {
+		copy(t.pages.take(&d.header), f.header)
+	}
+	for at, rest := f.offset, f.data; len(rest) > 0; {
+		n := copy(t.pages.take(&d.pages[at/pageSize])[at%pageSize:], rest)
+		at, rest = at+n, rest[n:]
+	}
+	return true
+}
+
+// equal reports whether f's bytes are those that d holds in the same place.
+func (t *Table) equal(d *datagram, f *fragment) bool {
+	for at, rest := f.offset, f.data; len(rest) > 0; {
+		held := t.pages.at(d.pages[at/pageSize])[at%pageSize:]
+		n := min(len(held), len(rest))
+		if !bytes.Equal(held[:n], rest[:n]) {
+			return false
+		}
+		at, rest = at+n, rest[n:]
+	}
+	return true
+}
+
+// bitmap has one bit for each unit of a packet.
+type bitmap [(numUnits + 63) / 64]uint64
+
+// word gives the bits of word w that lie in [from, to).
+func word(w, from, to int) uint64 {
+	m := ^uint64(0)
+	if lo := from - w*64; lo > 0 {
+		m <<= lo
+	}
+	if hi := (w+1)*64 - to; hi > 0 {
+		m &= ^uint64(0) >> hi
+	}
+	return m
+}
+
+func (b *bitmap) any(from, to int) bool {
+	for w := from / 64; w*64 < to; w++ {
+		if b[w]&word(w, from, to) != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *bitmap) all(from, to int) bool {
+	for w := from / 64; w*64 < to; w++ {
+		if m := word(w, from, to); b[w]&m != m {
+			return false
+		}
+	}
+	return true
+}
+
+func (b *bitmap) set(from, to int) {
+	for w := from / 64; w*64 < to; w++ {
+		b[w] |= word(w, from, to)
+	}
+}
+
+// page is the number of a page in its pool, from 1.
+type page uint32
+
+const noPage page = 0
+
+// pool hands out pages, makes new ones up to limit, and keeps them for ever.
+type pool struct {
+	limit int
+	all   []*[pageSize]byte
+	free  []page
+}
+
+func (p *pool) used() int { return len(p.all) - len(p.free) }
+func (p *pool) left() int { return p.limit - p.used() }
+
+func (p *pool) at(n page) []byte { return p.all[n-1][:] }
+
+// take gives the page *n, after getting one if there is none yet. The
+// caller has asked left before.
+func (p *pool) take(n *page) []byte {
+	if *n == noPage {
+		if k := len(p.free); k > 0 {
+			*n, p.free = p.free[k-1], p.free[:k-1]
+		} else {
+			p.all = append(p.all, new([pageSize]byte))
+			*n = page(len(p.all))
+		}
+	}
+	return p.at(*n)
+}
+
+func (p *pool) give(n *page) {
+	if *n != noPage {
+		p.free = append(p.free, *n)
+		*n = noPage
+	}
+}
