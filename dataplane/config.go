@@ -2,8 +2,8 @@ package dataplane
 
 import (
 	"net/netip"
-	"time"
 
+	"routerd/dataplane/reassembly"
 	"routerd/icmp"
 	"routerd/internal/origin"
 )
@@ -57,20 +57,8 @@ type Config struct {
 	MartianSources      []netip.Prefix
 	MartianDestinations []netip.Prefix
 	ICMP                icmp.Config
-	Reassembly          ReassemblyConfig
+	Reassembly          reassembly.Config
 }
-
-// ReassemblyConfig bounds what each worker keeps of fragments for the router
-// itself.
-type ReassemblyConfig struct {
-	Timeout time.Duration // from the first fragment of a packet to its last
-	Packets int           // unfinished packets at most
-	Bytes   int           // bytes held at most
-}
-
-// DefaultReassembly: 30 s is within RFC 1122 §3.3.2's 60 to 120 s in spirit
-// and what the kernel uses; RFC 8200 §4.5 asks for 60 s, which is what we take.
-var DefaultReassembly = ReassemblyConfig{Timeout: 60 * time.Second, Packets: 64, Bytes: 1 << 20}
 
 // DefaultMartianSources can never be the source of a packet to forward.
 var DefaultMartianSources = prefixes(

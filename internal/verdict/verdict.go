@@ -57,6 +57,7 @@ const (
 	ProtocolUnreachable
 	PortUnreachable
 	ICMPIgnored
+	NothingInside
 
 	// Fragments for the router that never became a packet.
 	FragmentMalformed
@@ -143,6 +144,7 @@ var table = [Count]info{
 	ProtocolUnreachable: {"protocol_unreachable", Dropped, "for the router, in a protocol that nothing on the router speaks"},
 	PortUnreachable:     {"port_unreachable", Dropped, "for the router, to a port that nothing on the router listens to"},
 	ICMPIgnored:         {"icmp_ignored", Dropped, "an ICMP message for the router of a type that it does not answer"},
+	NothingInside:       {"nothing_inside", Dropped, "for the router, with no next header and so nothing to read"},
 
 	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment for the router with an impossible offset or length"},
 	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment for the router that overlaps another one; the whole packet is given up"},

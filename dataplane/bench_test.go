@@ -1,0 +1,204 @@
+package dataplane
+
+import (
+	"testing"
+	"time"
+
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/memory"
+	"routerd/internal/corpus"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// sink is a queue that takes everything and keeps nothing, so that the
+// benchmarks count the dataplane alone.
+type sink struct{ port.Queue }
+
+func (sink) Write(frames []*port.Frame) (int, error) {
+	for _, f := range frames {
+		f.Failed = false
+	}
+	return len(frames), nil
+}
+
+// load is a batch that can be processed again and again: what the stages
+// changed is put back in front of each run.
+type load struct {
+	packets []memory.Packet
+	batch   *Batch
+	view    *View
+}
+
+func newLoad(tb testing.TB, packets ...memory.Packet) *load {
+	n := newNetwork(tb)
+	for _, i := range n.view.Interfaces {
+		if i.Output != nil {
+			i.Output = sink{}
+		}
+	}
+	return &load{packets, NewBatch(BatchSize, &Counters{}, &DropRing{}), n.view}
+}
+
+func (l *load) run() {
+	fill(l.batch, lan0, l.packets...)
+	Process(l.view, l.batch, testNow)
+	l.batch.Transmit(testNow)
+}
+
+// loads are the kinds of traffic that the benchmarks and the allocation test
+// go through.
+func loads(tb testing.TB) map[string]*load {
+	one := func(p Probe, f func(i int, p *Probe)) []memory.Packet {
+		var list []memory.Packet
+		for i := range BatchSize {
+			q := p
+			if f != nil {
+				f(i, &q)
+			}
+			list = append(list, raw(build(tb, q)))
+		}
+		return list
+	}
+	apart := func(i int, p *Probe) { p.SrcPort = uint16(i * 7) }
+	tcp, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
+	bare, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
+	bare, _ = redirect(bare, nil)
+	return map[string]*load{
+		"UDP4/one-flow":        newLoad(tb, raws(stream(tb, packet.ProtoUDP, false, BatchSize, 64, 64))...),
+		"UDP4/many-flows":      newLoad(tb, one(udp4("10.0.2.2"), apart)...),
+		"UDP6/many-flows":      newLoad(tb, one(udp6("2001:db8:2::2"), apart)...),
+		"UDP4/ecmp":            newLoad(tb, one(udp4("10.20.0.1"), apart)...),
+		"TCP4/super":           newLoad(tb, tcp, tcp, tcp, tcp),
+		"TCP4/super-segmented": newLoad(tb, bare),
+		"echo":                 newLoad(tb, one(ping4("10.0.1.1"), nil)...),
+		"no-route":             newLoad(tb, one(udp4("203.0.113.1"), nil)...),
+		"blackhole":            newLoad(tb, one(udp4("10.9.0.1"), nil)...),
+		"fragmented":           newLoad(tb, one(udp4("10.0.2.2"), func(_ int, p *Probe) { p.Size = 1450 })...),
+	}
+}
+
+func TestPacketsAllocateNothing(t *testing.T) {
+	for name, l := range loads(t) {
+		l.run() // lists grow to their size
+		if got := testing.AllocsPerRun(20, l.run); got != 0 {
+			t.Errorf("%s: %v allocations per batch of %d, want none", name, got, len(l.packets))
+		}
+	}
+}
+
+func BenchmarkProcess(b *testing.B) {
+	for name, l := range loads(b) {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				l.run()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
+		})
+	}
+}
+
+// BenchmarkStage gives the cost of each stage alone, over small packets of
+// many flows. "fill" is what putting the batch back costs the benchmark.
+func BenchmarkStage(b *testing.B) {
+	l := loads(b)["UDP4/many-flows"]
+	perPacket := func(b *testing.B) {
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
+	}
+	b.Run("fill", func(b *testing.B) {
+		for b.Loop() {
+			fill(l.batch, lan0, l.packets...)
+		}
+		perPacket(b)
+	})
+	stages := append(append([]stage(nil), inbound...), leave...)
+	for i, s := range stages {
+		b.Run(s.name, func(b *testing.B) {
+			var spent time.Duration
+			for b.Loop() {
+				fill(l.batch, lan0, l.packets...)
+				l.batch.begin(l.view)
+				for i := range l.batch.packets {
+					l.batch.work = append(l.batch.work, &l.batch.packets[i])
+				}
+				for _, before := range stages[:i] {
+					before.run(l.view, l.batch, testNow)
+				}
+				start := time.Now()
+				s.run(l.view, l.batch, testNow)
+				spent += time.Since(start)
+			}
+			b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+	b.Run("transmit", func(b *testing.B) {
+		var spent time.Duration
+		for b.Loop() {
+			fill(l.batch, lan0, l.packets...)
+			Process(l.view, l.batch, testNow)
+			start := time.Now()
+			l.batch.Transmit(testNow)
+			spent += time.Since(start)
+		}
+		b.ReportMetric(float64(spent.Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
+		b.ReportMetric(0, "ns/op")
+	})
+}
+
+// FuzzProcess throws anything at the stages: no panic, one verdict, and what
+// leaves is a sound packet no longer than its way out allows.
+func FuzzProcess(f *testing.F) {
+	for _, tt := range fates(f) {
+		f.Add(tt.packet, uint8(0), uint16(0), uint16(0), uint16(0))
+	}
+	for _, p := range corpus.Packets(f) {
+		f.Add(p, uint8(0), uint16(0), uint16(0), uint16(0))
+	}
+	n := newNetwork(f)
+	b := NewBatch(8, &Counters{}, &DropRing{})
+	f.Fuzz(func(t *testing.T, data []byte, gso uint8, segment, start, offset uint16) {
+		if len(data) > port.MaxFrame-18 {
+			return
+		}
+		off := port.Offload{GSO: port.GSOType(gso % 8), SegmentSize: segment, ChecksumStart: start, ChecksumOffset: offset, NeedsChecksum: start != 0}
+		if !plausible(off, data) {
+			off = port.Offload{}
+		}
+		n.runIn(t, b, routing.InterfaceID(len(data)%2), memory.Packet{Data: data, Offload: off})
+		if v := b.Packets()[0].Verdict; v == verdict.None || int(v) >= verdict.Count {
+			t.Errorf("verdict %d", v)
+		}
+		for id, p := range n.ports {
+			for _, sent := range p.Take() {
+				checkSent(t, n.view.Interface(id), sent)
+			}
+		}
+	})
+}
+
+// plausible is what a port promises of the offloads that it hands over: they
+// lie inside the frame and agree with the headers.
+func plausible(off port.Offload, data []byte) bool {
+	if len(data) < 40 || int(off.ChecksumStart)+int(off.ChecksumOffset)+2 > len(data) {
+		return false
+	}
+	return off.GSO == port.GSONone
+}
+
+func checkSent(t *testing.T, out *Interface, p memory.Packet) {
+	t.Helper()
+	if p.Data[0]>>4 == 4 {
+		ip := packet.IPv4(p.Data)
+		if !ip.Valid() || !ip.HeaderChecksumOK() || ip.TotalLen() != len(ip) {
+			t.Errorf("unsound packet left by %s: %x", out.Name, p.Data)
+		}
+	} else if ip := packet.IPv6(p.Data); !ip.Valid() || ip.TotalLen() != len(ip) {
+		t.Errorf("unsound packet left by %s: %x", out.Name, p.Data)
+	}
+	if p.Offload.GSO == port.GSONone && len(p.Data) > out.MTU {
+		t.Errorf("%d bytes left by %s, whose MTU is %d", len(p.Data), out.Name, out.MTU)
+	}
+}

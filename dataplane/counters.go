@@ -1,0 +1,129 @@
+package dataplane
+
+import (
+	"sync/atomic"
+	"time"
+
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// Counters is what one worker has counted. It is written by that worker, once
+// per batch, and may be read by anyone at any time.
+type Counters struct {
+	verdicts [verdict.Count]atomic.Uint64
+	answers  [NumAnswers]atomic.Uint64
+	received traffic
+	sent     atomic.Pointer[[]traffic] // by InterfaceID; longer as interfaces come
+	batches  atomic.Uint64
+
+	pending tally // of the batch under way
+}
+
+type traffic struct {
+	packets, bytes, supers atomic.Uint64
+}
+
+type tally struct {
+	verdicts [verdict.Count]uint32
+	answers  [NumAnswers]uint32
+}
+
+// Traffic is a reading of one direction of an interface. Packets counts
+// frames as the port moved them: a super-packet is one, and one of Supers.
+type Traffic struct {
+	Packets uint64 `json:"packets"`
+	Bytes   uint64 `json:"bytes"`
+	Supers  uint64 `json:"super_packets"`
+}
+
+// Add adds o to t.
+func (t *Traffic) Add(o Traffic) {
+	t.Packets += o.Packets
+	t.Bytes += o.Bytes
+	t.Supers += o.Supers
+}
+
+func (t *traffic) read() Traffic {
+	return Traffic{t.packets.Load(), t.bytes.Load(), t.supers.Load()}
+}
+
+// Verdict reads how many packets ended in v.
+func (c *Counters) Verdict(v verdict.Verdict) uint64 { return c.verdicts[v].Load() }
+
+// Answer reads how many ICMP errors ended in a.
+func (c *Counters) Answer(a Answer) uint64 { return c.answers[a].Load() }
+
+// Received reads what the worker's own port brought in.
+func (c *Counters) Received() Traffic { return c.received.read() }
+
+// Batches reads how many batches the worker has processed.
+func (c *Counters) Batches() uint64 { return c.batches.Load() }
+
+// Sent reads what the worker sent by the interface id.
+func (c *Counters) Sent(id routing.InterfaceID) Traffic {
+	s := c.sent.Load()
+	if s == nil || int(id) >= len(*s) {
+		return Traffic{}
+	}
+	return (*s)[id].read()
+}
+
+// grow makes room for n interfaces; it allocates when a configuration brought
+// new ones, and otherwise costs a load.
+func (c *Counters) grow(n int) {
+	old := c.sent.Load()
+	if old != nil && len(*old) >= n {
+		return
+	}
+	s := make([]traffic, n)
+	if old != nil {
+		for i := range *old {
+			t := (*old)[i].read()
+			s[i].packets.Store(t.Packets)
+			s[i].bytes.Store(t.Bytes)
+			s[i].supers.Store(t.Supers)
+		}
+	}
+	c.sent.Store(&s)
+}
+
+func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers int) {
+	t := &(*c.sent.Load())[id]
+	t.packets.Add(uint64(packets))
+	t.bytes.Add(uint64(bytes))
+	if supers > 0 {
+		t.supers.Add(uint64(supers))
+	}
+}
+
+// count adds the finished batch to the counters, one addition per verdict
+// that occurred, and shows its drops to the ring.
+func (b *Batch) count(now time.Time) {
+	c := b.counters
+	dropped := false
+	for i := range b.packets[:b.n] {
+		v := b.packets[i].Verdict
+		c.pending.verdicts[v]++
+		dropped = dropped || v.Class() == verdict.Dropped
+	}
+	for i := range b.made {
+		v := b.made[i].Verdict
+		c.pending.verdicts[v]++
+		dropped = dropped || v.Class() == verdict.Dropped
+	}
+	for v, n := range c.pending.verdicts {
+		if n != 0 {
+			c.verdicts[v].Add(uint64(n))
+		}
+	}
+	for a, n := range c.pending.answers {
+		if n != 0 {
+			c.answers[a].Add(uint64(n))
+		}
+	}
+	c.pending = tally{}
+	if dropped && b.drops != nil {
+		b.drops.see(b, now)
+	}
+}

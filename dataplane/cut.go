@@ -1,0 +1,193 @@
+package dataplane
+
+import (
+	"encoding/binary"
+
+	"routerd/dataplane/port"
+	"routerd/internal/packet"
+)
+
+// cutUp turns p into what its way out takes and adds the pieces to e. It
+// reports false when the batch has no memory left for them.
+func (b *Batch) cutUp(p *Packet, e *egress) bool {
+	if p.cut&cutChecksum != 0 {
+		completeChecksum(p.Frame)
+	}
+	switch {
+	case p.cut&cutSegment != 0:
+		return b.segment(p, e)
+	case p.cut&cutFragment != 0:
+		return b.fragment(p, p.Frame, e)
+	}
+	e.add(p, p.Frame)
+	return true
+}
+
+// completeChecksum turns a partial checksum into a whole one. A UDP checksum
+// that comes out as zero is sent as all ones (RFC 768, RFC 8200 §8.1).
+func completeChecksum(f *port.Frame) {
+	raw, off := f.Bytes(), &f.Offload
+	at := int(off.ChecksumStart) + int(off.ChecksumOffset)
+	if !off.NeedsChecksum || at+2 > len(raw) {
+		return
+	}
+	c := packet.Checksum(raw[off.ChecksumStart:])
+	if c == 0 && off.ChecksumOffset == 6 {
+		c = 0xffff
+	}
+	binary.BigEndian.PutUint16(raw[at:], c)
+	off.NeedsChecksum = false
+}
+
+// segment cuts a super-packet into the packets that it stands for, as a
+// network card would: headers repeated, lengths, identifications and sequence
+// numbers counted on, FIN and PSH on the last alone, checksums whole.
+func (b *Batch) segment(p *Packet, e *egress) bool {
+	ip := p.ip()
+	header, size := p.headerLen(), int(p.Frame.Offload.SegmentSize)
+	if size == 0 || header > len(ip) {
+		return false
+	}
+	payload := ip[header:]
+	for n := 0; len(payload) > 0; n++ {
+		part := payload[:min(size, len(payload))]
+		payload = payload[len(part):]
+		f := b.take(header + len(part))
+		if f == nil {
+			return false
+		}
+		f.End = f.Start + header + len(part)
+		piece := f.Bytes()
+		copy(piece, ip[:header])
+		copy(piece[header:], part)
+		p.number(piece, n, n*size, len(payload) == 0)
+		if p.cut&cutFragment != 0 && len(piece) > e.out.MTU {
+			if !b.fragment(p, f, e) {
+				return false
+			}
+			continue
+		}
+		e.add(p, f)
+	}
+	return true
+}
+
+// number makes piece, a copy of p's headers and a part of its payload, the
+// nth segment, beginning offset bytes into the payload.
+func (p *Packet) number(piece []byte, n, offset int, last bool) {
+	if p.Family == 4 {
+		ip := packet.IPv4(piece)
+		ip.SetTotalLen(len(piece))
+		ip.SetID(ip.ID() + uint16(n))
+		ip.FillChecksum()
+	} else {
+		packet.IPv6(piece).SetPayloadLen(len(piece) - packet.IPv6Header)
+	}
+	transport := piece[p.l4:]
+	sum := p.pseudoSum(len(transport))
+	if p.Proto == packet.ProtoUDP {
+		u := packet.UDP(transport)
+		u.SetLength(len(u))
+		u.SetChecksum(0)
+		c := ^packet.Sum(u, sum)
+		if c == 0 {
+			c = 0xffff // RFC 768: a computed zero is sent as all ones
+		}
+		u.SetChecksum(c)
+		return
+	}
+	t := packet.TCP(transport)
+	t.SetSeq(t.Seq() + uint32(offset))
+	flags := t.Flags()
+	if !last {
+		flags &^= packet.TCPFin | packet.TCPPsh
+	}
+	if n > 0 {
+		flags &^= packet.TCPCwr // RFC 3168 §6.1.2: once per window reduction
+	}
+	t.SetFlags(flags)
+	t.SetChecksum(0)
+	t.SetChecksum(^packet.Sum(t, sum))
+}
+
+// fragment cuts the IP packet in f to the MTU of e.
+func (b *Batch) fragment(p *Packet, f *port.Frame, e *egress) bool {
+	if p.Family == 4 {
+		return b.fragment4(p, f, e)
+	}
+	return b.fragment6(p, f, e)
+}
+
+// fragment4 is RFC 791 §3.2: every fragment but the last carries a multiple
+// of eight bytes, the options marked to be copied go into each, and what was a
+// fragment before stays in its place.
+func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
+	whole := packet.IPv4(f.Bytes())
+	payload := whole.Payload()
+	offset, more := whole.FragmentOffset(), whole.MoreFragments()
+	var later [packet.IPv4MaxHeader]byte // the header of all fragments but the first
+	laterLen := copy(later[:], whole[:packet.IPv4MinHeader])
+	laterLen += copiedOptions(later[laterLen:], whole)
+
+	header := []byte(whole[:whole.HeaderLen()])
+	for len(payload) > 0 {
+		room := e.out.MTU - len(header)
+		last := len(payload) <= room
+		if !last {
+			room &^= 7
+		}
+		if room <= 0 {
+			return false
+		}
+		part := payload[:min(room, len(payload))]
+		payload = payload[len(part):]
+		g := b.take(len(header) + len(part))
+		if g == nil {
+			return false
+		}
+		g.End = g.Start + len(header) + len(part)
+		piece := packet.IPv4(g.Bytes())
+		copy(piece, header)
+		copy(piece[len(header):], part)
+		piece[0] = 4<<4 | byte(len(header)/4)
+		piece.SetTotalLen(len(piece))
+		piece.SetFragment(false, more || !last, offset)
+		piece.FillChecksum()
+		e.add(p, g)
+		offset += len(part)
+		header = later[:laterLen]
+	}
+	return true
+}
+
+// fragment6 is RFC 8200 §4.5, for packets of the router's own, which have no
+// extension headers: all behind the IPv6 header is the fragmentable part.
+func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
+	whole := packet.IPv6(f.Bytes())
+	payload, next := whole.Payload(), whole.NextHeader()
+	const header = packet.IPv6Header + packet.IPv6FragmentHeader
+	b.ident++
+	for offset := 0; len(payload) > 0; {
+		room := e.out.MTU - header
+		last := len(payload) <= room
+		if !last {
+			room &^= 7
+		}
+		part := payload[:min(room, len(payload))]
+		payload = payload[len(part):]
+		g := b.take(header + len(part))
+		if g == nil {
+			return false
+		}
+		g.End = g.Start + header + len(part)
+		piece := packet.IPv6(g.Bytes())
+		copy(piece, whole[:packet.IPv6Header])
+		copy(piece[header:], part)
+		piece.SetPayloadLen(len(piece) - packet.IPv6Header)
+		piece.SetNextHeader(packet.ProtoFragment)
+		packet.FragmentHeader(piece[packet.IPv6Header:]).Set(next, offset, !last, b.ident)
+		e.add(p, g)
+		offset += len(part)
+	}
+	return true
+}

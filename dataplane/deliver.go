@@ -1,0 +1,130 @@
+package dataplane
+
+import (
+	"time"
+
+	"routerd/dataplane/port"
+	"routerd/icmp"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// deliver ends the way of what is for the router itself: echo requests are
+// answered here, ICMP messages read, and anything else refused with the ICMP
+// error that says nobody listens.
+func deliver(v *View, b *Batch, now time.Time) {
+	for _, p := range b.work {
+		if p.Verdict != verdict.None || p.Entry == nil || p.Entry.Action != routing.Local {
+			continue
+		}
+		if p.Family == 6 && p.l4 != packet.IPv6Header {
+			// The node that the headers are meant for reads them all (RFC 8200 §4).
+			if e := packet.WalkExtensions(p.ip6()); e.AtDestination.Action != packet.ActionSkip {
+				p.refuseExtension(e.AtDestination)
+				continue
+			}
+		}
+		if !p.Fragment {
+			p.receive(b, p.Frame)
+			continue
+		}
+		whole, fate := b.held.Add(p.ip(), p.In, now)
+		if whole == nil {
+			why := b.held.Problem()
+			p.code, p.detail, p.quiet = why.Code, why.Pointer, why.Action == packet.ActionSkip
+			p.drop(fate)
+			continue
+		}
+		p.receiveWhole(b, whole)
+	}
+}
+
+// receiveWhole delivers a reassembled packet, whose bytes belong to the
+// reassembly table only until its next use, in the name of the fragment that
+// completed it.
+func (p *Packet) receiveWhole(b *Batch, whole []byte) {
+	f := b.take(len(whole))
+	if f == nil {
+		p.drop(verdict.NoBuffer)
+		return
+	}
+	f.End = f.Start + copy(f.Buf[f.Start:], whole)
+	p.Frame, p.l3, p.Fragment = f, f.Start, false
+	if p.Family == 4 {
+		p.Proto, p.l4 = p.ip4().Protocol(), p.ip4().HeaderLen()
+	} else {
+		e := packet.WalkExtensions(p.ip6())
+		p.Proto, p.l4 = e.Upper, e.Offset
+		if e.AtDestination.Action != packet.ActionSkip {
+			p.refuseExtension(e.AtDestination)
+			return
+		}
+	}
+	p.receive(b, f)
+}
+
+// receive decides by the upper-layer protocol.
+func (p *Packet) receive(b *Batch, f *port.Frame) {
+	switch {
+	case p.Family == 4 && p.Proto == packet.ProtoICMP:
+		p.receiveICMP4(b, f)
+	case p.Family == 6 && p.Proto == packet.ProtoICMPv6:
+		p.receiveICMP6(b, f)
+	case p.Proto == packet.ProtoTCP || p.Proto == packet.ProtoUDP:
+		p.drop(verdict.PortUnreachable)
+	case p.Family == 6 && p.Proto == packet.ProtoNoNextHeader:
+		p.drop(verdict.NothingInside)
+	default:
+		if p.Family == 6 { // a parameter problem points at who named the protocol
+			p.detail = uint32(packet.WalkExtensions(p.ip6()).NextField)
+		}
+		p.drop(verdict.ProtocolUnreachable)
+	}
+}
+
+func (p *Packet) receiveICMP4(b *Batch, f *port.Frame) {
+	ip := p.ip4()
+	if !icmp.ChecksumOK4(ip) {
+		p.drop(verdict.BadICMPChecksum)
+		return
+	}
+	switch packet.ICMP(ip.Payload()).Type() {
+	case icmp.EchoRequest:
+		icmp.EchoReply4(ip)
+		p.replied(b, f, len(ip))
+	case icmp.EchoReply, icmp.DestUnreachable, icmp.TimeExceeded, icmp.ParameterProblem,
+		icmp.SourceQuench, icmp.Redirect:
+		p.drop(verdict.ICMPReceived)
+	default:
+		p.drop(verdict.ICMPIgnored)
+	}
+}
+
+func (p *Packet) receiveICMP6(b *Batch, f *port.Frame) {
+	ip := p.ip6()
+	if !icmp.ChecksumOK6(ip, p.l4) {
+		p.drop(verdict.BadICMPChecksum)
+		return
+	}
+	switch t := packet.ICMP(ip[p.l4:]).Type(); {
+	case t == icmp.EchoRequest6:
+		p.replied(b, f, len(icmp.EchoReply6(ip, p.l4)))
+	case t < icmp.EchoRequest6 || t == icmp.EchoReply6Type:
+		p.drop(verdict.ICMPReceived)
+	default:
+		p.drop(verdict.ICMPIgnored)
+	}
+}
+
+// replied hands the last n bytes of the frame, which have become the reply,
+// to a packet of the router's own.
+func (p *Packet) replied(b *Batch, f *port.Frame, n int) {
+	f.Start = f.End - n
+	p.l3 = f.Start
+	if b.originate(f, p.Family, p.In) == nil {
+		p.drop(verdict.NoBuffer)
+		return
+	}
+	p.drop(verdict.EchoReplied)
+}

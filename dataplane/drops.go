@@ -1,0 +1,83 @@
+package dataplane
+
+import (
+	"sync"
+	"time"
+
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// Bounds of what is kept of dropped packets.
+const (
+	dropHeader   = 96 // bytes of the packet: the longest headers that a line shows
+	dropRingSize = 256
+	dropsPerSee  = 4 // of one batch at most
+)
+
+// Drop is one dropped packet as it is remembered.
+type Drop struct {
+	Time    time.Time
+	In      routing.InterfaceID
+	Verdict verdict.Verdict
+	Length  int    // of the whole packet
+	Header  []byte // its first bytes
+}
+
+// DropRing remembers the latest dropped packets of one worker: a sample, a
+// few of each batch, so that a flood costs the packet path nothing. The worker
+// writes to it at most once per batch and never waits for a reader.
+type DropRing struct {
+	mu   sync.Mutex
+	ring [dropRingSize]dropRecord
+	next uint64
+}
+
+type dropRecord struct {
+	time    time.Time
+	in      routing.InterfaceID
+	verdict verdict.Verdict
+	length  uint32
+	held    uint8
+	header  [dropHeader]byte
+}
+
+// see samples the dropped packets of a batch. A reader who holds the ring at
+// that moment costs it this sample.
+func (r *DropRing) see(b *Batch, now time.Time) {
+	if !r.mu.TryLock() {
+		return
+	}
+	defer r.mu.Unlock()
+	left := dropsPerSee
+	for _, list := range [...][]Packet{b.packets[:b.n], b.made} {
+		for i := range list {
+			p := &list[i]
+			if p.Verdict.Class() != verdict.Dropped || left == 0 {
+				continue
+			}
+			left--
+			rec := &r.ring[r.next%dropRingSize]
+			r.next++
+			raw := p.ip()
+			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(raw))
+			rec.held = uint8(copy(rec.header[:], raw))
+		}
+	}
+}
+
+// Last gives the latest n drops, newest first.
+func (r *DropRing) Last(n int) []Drop {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n = min(n, int(min(r.next, dropRingSize)))
+	list := make([]Drop, 0, max(n, 0))
+	for i := range max(n, 0) {
+		rec := &r.ring[(r.next-1-uint64(i))%dropRingSize]
+		list = append(list, Drop{
+			Time: rec.time, In: rec.in, Verdict: rec.verdict, Length: int(rec.length),
+			Header: append([]byte(nil), rec.header[:rec.held]...),
+		})
+	}
+	return list
+}

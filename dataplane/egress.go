@@ -1,0 +1,141 @@
+package dataplane
+
+import (
+	"time"
+
+	"routerd/dataplane/port"
+	"routerd/internal/verdict"
+)
+
+// egress is what one batch sends by one interface.
+type egress struct {
+	out    *Interface
+	frames []*port.Frame
+	// owners says which packet each frame, or link of a chain, belongs to;
+	// it is read only when the device refuses some.
+	owners []owner
+	bytes  int
+	supers int
+	flows  [flowSlots]flow
+}
+
+type owner struct {
+	packet *Packet
+	head   int32 // index in frames
+}
+
+func (e *egress) reset() {
+	e.out = nil
+	e.frames = e.frames[:0]
+	e.owners = e.owners[:0]
+	e.bytes, e.supers = 0, 0
+	for i := range e.flows {
+		e.flows[i].head = nil
+	}
+}
+
+// towards gives the list of what leaves by out. A batch has few ways out, so
+// a scan beats anything cleverer.
+func (b *Batch) towards(out *Interface) *egress {
+	for i := range b.egress {
+		if b.egress[i].out == out {
+			return &b.egress[i]
+		}
+	}
+	if len(b.egress) == cap(b.egress) {
+		b.egress = append(b.egress, egress{})
+	} else {
+		b.egress = b.egress[:len(b.egress)+1] // keeps the lists that the slot has grown
+	}
+	e := &b.egress[len(b.egress)-1]
+	e.out = out
+	return e
+}
+
+func (e *egress) add(p *Packet, f *port.Frame) {
+	e.frames = append(e.frames, f)
+	e.owners = append(e.owners, owner{p, int32(len(e.frames) - 1)})
+	e.bytes += f.Len()
+	if f.Offload.GSO != port.GSONone {
+		e.supers++
+	}
+}
+
+// leaveBy gathers what goes out, grouped by egress interface: whole where the
+// port takes it, coalesced where it can be, cut where it has to be.
+func leaveBy(v *View, b *Batch, _ time.Time) {
+	for _, p := range b.work {
+		if p.Verdict != verdict.None {
+			continue
+		}
+		out := v.Interface(p.Out)
+		e := b.towards(out)
+		p.Verdict = verdict.Forwarded
+		if p.Made {
+			p.Verdict = verdict.Originated
+		}
+		p.Frame.Start = p.l3
+		switch {
+		case p.cut != 0:
+			used, taken := b.mark()
+			frames, owners, bytes := len(e.frames), len(e.owners), e.bytes
+			if !b.cutUp(p, e) {
+				b.release(used, taken)
+				e.frames, e.owners, e.bytes = e.frames[:frames], e.owners[:owners], bytes
+				p.Verdict = verdict.NoBuffer
+			}
+			p.pieces = len(e.frames) - frames
+		case p.Made || !e.coalesce(p, v.HashSeed):
+			e.add(p, p.Frame)
+			p.pieces = 1
+		}
+	}
+	for i := range b.egress {
+		b.egress[i].seal()
+	}
+}
+
+// Transmit writes what Process gathered, makes the verdicts final and adds
+// the batch to the counters.
+func (b *Batch) Transmit(now time.Time) {
+	c := b.counters
+	for i := range b.egress {
+		e := &b.egress[i]
+		sent, bytes := len(e.frames), e.bytes
+		if n, _ := e.out.Output.Write(e.frames); n < len(e.frames) {
+			sent, bytes = n, bytes-e.refused()
+		}
+		c.transmitted(e.out.ID, sent, bytes, e.supers)
+	}
+	b.count(now)
+}
+
+// refused gives the packets of failed frames their verdict and returns how
+// many bytes were lost with them.
+func (e *egress) refused() (bytes int) {
+	for _, o := range e.owners {
+		if e.frames[o.head].Failed {
+			o.packet.Verdict = verdict.EgressRefused
+		}
+	}
+	for _, f := range e.frames {
+		if f.Failed {
+			for ; f != nil; f = f.Next {
+				bytes += f.Len()
+			}
+		}
+	}
+	return bytes
+}
+
+// Each calls yield with every frame that is to leave and the interface that
+// it leaves by, for whoever has no port to write to.
+func (b *Batch) Each(yield func(*Interface, *port.Frame) bool) {
+	for i := range b.egress {
+		for _, f := range b.egress[i].frames {
+			if !yield(b.egress[i].out, f) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,341 @@
+package dataplane
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"routerd/internal/origin"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// Finding is what one stage found out about one packet, and the place in the
+// configuration that made it so.
+type Finding struct {
+	Text   string
+	Origin origin.ID
+}
+
+// Step is a Finding with the stage that made it. Made says that it is about
+// the router's answer and not about the packet that was asked about.
+type Step struct {
+	Stage string
+	Made  bool
+	Finding
+}
+
+// Explanation is the way of one packet through the stages.
+type Explanation struct {
+	Steps   []Step
+	Verdict verdict.Verdict
+	Out     routing.InterfaceID // where it leaves; NoInterface when it does not
+	// Answer is the packet that the router would send back, if any, and
+	// AnswerOut where it would leave.
+	Answer        []byte
+	AnswerVerdict verdict.Verdict
+	AnswerOut     routing.InterfaceID
+}
+
+// Explain runs the packet raw, as if it had come in by the interface in,
+// through the same stages and tables as live traffic, without sending it,
+// counting it or touching what the workers keep.
+func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
+	b := NewBatch(1, &Counters{}, nil)
+	f := &b.frames[0]
+	f.Reset()
+	f.End = f.Start + copy(f.Buf[f.Start:], raw)
+	b.Received(1, in)
+
+	x := Explanation{Out: routing.NoInterface, AnswerOut: routing.NoInterface}
+	b.trace = func(s *stage, v *View, p *Packet) {
+		if found := s.tell(v, p); found.Text != "" {
+			x.Steps = append(x.Steps, Step{s.name, p.Made, found})
+		}
+	}
+	Process(v, b, now)
+	p := &b.packets[0]
+	x.Verdict = p.Verdict
+	if p.Verdict == verdict.Forwarded {
+		x.Out = p.Out
+	}
+	if len(b.made) > 0 {
+		m := &b.made[0]
+		x.Answer = append([]byte(nil), m.ip()...)
+		x.AnswerVerdict, x.AnswerOut = m.Verdict, m.Out
+	}
+	return x
+}
+
+// traced runs the stage and then asks it about every packet that it looked at.
+func (b *Batch) traced(s *stage, v *View, now time.Time) {
+	open := make([]bool, len(b.work))
+	for i, p := range b.work {
+		open[i] = p.Verdict == verdict.None
+	}
+	s.run(v, b, now)
+	for i, p := range b.work {
+		if open[i] || (s.name == "answer" && p.Verdict.Class() == verdict.Dropped) {
+			b.trace(s, v, p)
+		}
+	}
+}
+
+// ended is a stage's finding when it decided the packet's fate.
+func ended(p *Packet, o origin.ID) Finding {
+	return Finding{"dropped: " + p.Verdict.Sentence(), o}
+}
+
+func tellValidate(v *View, p *Packet) Finding {
+	if p.Verdict != verdict.None {
+		return ended(p, origin.None)
+	}
+	what := fmt.Sprintf("a sound IPv%d packet of %d bytes", p.Family, len(p.ip()))
+	if p.Fragment {
+		what += ", a fragment"
+	}
+	if in := v.Interface(p.In); in != nil {
+		return Finding{what + " on " + in.Name, in.Origin}
+	}
+	return Finding{what, origin.None}
+}
+
+func tellURPF(v *View, p *Packet) Finding {
+	in := v.Interface(p.In)
+	if in == nil || in.URPF == URPFOff {
+		return Finding{}
+	}
+	if p.Verdict != verdict.None {
+		return ended(p, in.Origin)
+	}
+	return Finding{fmt.Sprintf("%s leads back to the source (urpf %s)", describeEntry(v, p.source), in.URPF), in.Origin}
+}
+
+func tellLookup(v *View, p *Packet) Finding {
+	var o origin.ID
+	if p.Entry != nil {
+		o = p.Entry.Origin
+	}
+	if p.Verdict != verdict.None {
+		f := ended(p, o)
+		if p.Entry != nil && p.Entry.Prefix.IsValid() {
+			f.Text = describeEntry(v, p.Entry) + "; " + f.Text
+		}
+		return f
+	}
+	if p.Entry == nil || p.Entry.Action == routing.Local {
+		text := "for the router itself"
+		if p.Entry == nil {
+			text = "link-local, so it stays on " + name(v, p.Out)
+		} else if owner := v.Interface(p.Entry.Interface); owner != nil && p.Entry.Prefix.IsValid() {
+			text += fmt.Sprintf(": %s is an address of %s", p.Dst, owner.Name)
+		}
+		return Finding{text, o}
+	}
+	text := describeEntry(v, p.Entry)
+	if n := len(p.Entry.Group.Hops()); n > 1 {
+		text += fmt.Sprintf("; its flow takes %s, one of %d next hops", describeHop(v, p.Hop), n)
+	}
+	return Finding{text, o}
+}
+
+func tellDeliver(_ *View, p *Packet) Finding {
+	switch {
+	case p.Verdict == verdict.None:
+		return Finding{}
+	case p.Verdict.Class() == verdict.Local:
+		return Finding{p.Verdict.Sentence(), origin.None}
+	}
+	return ended(p, origin.None)
+}
+
+func tellHopLimit(_ *View, p *Packet) Finding {
+	if p.Verdict != verdict.None {
+		return ended(p, origin.None)
+	}
+	left := p.ip()[7]
+	if p.Family == 4 {
+		left = p.ip()[8]
+	}
+	return Finding{fmt.Sprintf("%d left, %d when it leaves", left, left-1), origin.None}
+}
+
+func tellFit(v *View, p *Packet) Finding {
+	out := v.Interface(p.Out)
+	if out == nil {
+		return Finding{}
+	}
+	if p.Verdict != verdict.None {
+		f := ended(p, out.Origin)
+		f.Text += fmt.Sprintf(" (%d bytes, %s carries %d)", p.wireLen(), out.Name, out.MTU)
+		return f
+	}
+	text := fmt.Sprintf("%d bytes fit the MTU of %s, %d", p.wireLen(), out.Name, out.MTU)
+	if p.cut&cutFragment != 0 {
+		text = fmt.Sprintf("%d bytes are more than the MTU of %s, %d, and may be fragmented", p.wireLen(), out.Name, out.MTU)
+	}
+	return Finding{text, out.Origin}
+}
+
+func tellAnswer(_ *View, p *Packet) Finding {
+	if p.Family == 0 || p.Verdict.Class() != verdict.Dropped || p.Verdict == verdict.None {
+		return Finding{}
+	}
+	if _, wanted := p.icmpError(); !wanted || p.quiet {
+		return Finding{"no ICMP error: this kind of drop is silent", origin.None}
+	}
+	switch p.answer {
+	case AnswerSent:
+		return Finding{"an ICMP error goes back to " + p.Src.String(), origin.None}
+	case AnswerForbidden:
+		return Finding{"no ICMP error: RFC 1812 §4.3.2.7 and RFC 4443 §2.4 forbid one about such a packet", origin.None}
+	case AnswerNoWay:
+		return Finding{"no ICMP error: there is no way back to " + p.Src.String() + ", or no address to speak from", origin.None}
+	}
+	return Finding{"no ICMP error: " + p.answer.String(), origin.None}
+}
+
+func tellRewrite(_ *View, p *Packet) Finding {
+	if p.Made {
+		return Finding{}
+	}
+	if p.Family == 4 {
+		return Finding{fmt.Sprintf("TTL %d, checksum adjusted", p.ip4().TTL()), origin.None}
+	}
+	return Finding{fmt.Sprintf("hop limit %d", p.ip6().HopLimit()), origin.None}
+}
+
+func tellEgress(v *View, p *Packet) Finding {
+	out := v.Interface(p.Out)
+	if p.Verdict.Class() == verdict.Dropped || out == nil {
+		return ended(p, origin.None)
+	}
+	text := "leaves by " + out.Name
+	if p.pieces > 1 {
+		text += fmt.Sprintf(" in %d pieces", p.pieces)
+	}
+	return Finding{text, out.Origin}
+}
+
+func describeEntry(v *View, e *fib.Entry) string {
+	if e == nil {
+		return "no route"
+	}
+	var s strings.Builder
+	fmt.Fprintf(&s, "route %s (%s", e.Prefix, e.Source)
+	if e.Distance != 0 {
+		fmt.Fprintf(&s, ", distance %d", e.Distance)
+	}
+	s.WriteString(")")
+	if e.Action != routing.Forward {
+		return s.String() + " " + e.Action.String()
+	}
+	if hops := e.Group.Hops(); len(hops) == 1 {
+		s.WriteString(" " + describeHop(v, &hops[0]))
+	}
+	return s.String()
+}
+
+func describeHop(v *View, h *fib.NextHop) string {
+	if h == nil {
+		return "nowhere"
+	}
+	if h.Address == (netip.Addr{}) {
+		return "directly on " + name(v, h.Interface)
+	}
+	return "via " + h.Address.String() + " on " + name(v, h.Interface)
+}
+
+func name(v *View, id routing.InterfaceID) string {
+	if i := v.Interface(id); i != nil {
+		return i.Name
+	}
+	return "no interface"
+}
+
+// Probe describes a packet to make up for Explain.
+type Probe struct {
+	Src, Dst         netip.Addr
+	Proto            uint8 // packet.ProtoTCP, ProtoUDP, ProtoICMP or ProtoICMPv6
+	SrcPort, DstPort uint16
+	Size             int // bytes of the whole packet; 0 = as small as it can be
+	DontFragment     bool
+	TTL              uint8 // 0 = 64
+}
+
+// Build makes the packet up, with every checksum right.
+func (p Probe) Build() ([]byte, error) {
+	if p.Src.Is4() != p.Dst.Is4() {
+		return nil, fmt.Errorf("making up a packet from %s to %s: both addresses have to be of one family", p.Src, p.Dst)
+	}
+	header := packet.IPv4MinHeader
+	if p.Dst.Is6() {
+		header = packet.IPv6Header
+	}
+	upper := packet.UDPHeader // an ICMP echo has as much
+	if p.Proto == packet.ProtoTCP {
+		upper = packet.TCPMinHeader
+	}
+	size := max(p.Size, header+upper)
+	if p.Size != 0 && p.Size < size || size > 65535 {
+		return nil, fmt.Errorf("making up a packet of %d bytes: wanted %d to 65535", p.Size, header+upper)
+	}
+	raw := make([]byte, size)
+	body := raw[header:]
+	ttl := p.TTL
+	if ttl == 0 {
+		ttl = 64
+	}
+	var sum uint16
+	if p.Dst.Is4() {
+		ip := packet.IPv4(raw)
+		raw[0] = 4<<4 | packet.IPv4MinHeader/4
+		ip.SetTotalLen(size)
+		ip.SetFragment(p.DontFragment, false, 0)
+		ip.SetTTL(ttl)
+		ip.SetProtocol(p.Proto)
+		ip.SetSrc(p.Src)
+		ip.SetDst(p.Dst)
+		ip.FillChecksum()
+		sum = packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), p.Proto, len(body))
+	} else {
+		ip := packet.IPv6(raw)
+		ip.SetVersion(0, 0)
+		ip.SetPayloadLen(len(body))
+		ip.SetNextHeader(p.Proto)
+		ip.SetHopLimit(ttl)
+		ip.SetSrc(p.Src)
+		ip.SetDst(p.Dst)
+		sum = packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), p.Proto, len(body))
+	}
+	p.fill(body, sum)
+	return raw, nil
+}
+
+// fill writes the transport header; sum is the pseudo-header's.
+func (p Probe) fill(body []byte, sum uint16) {
+	switch p.Proto {
+	case packet.ProtoTCP:
+		putPorts(body, p.SrcPort, p.DstPort)
+		body[12] = packet.TCPMinHeader / 4 << 4
+		packet.TCP(body).SetFlags(packet.TCPSyn)
+		packet.TCP(body).SetChecksum(^packet.Sum(body, sum))
+	case packet.ProtoUDP:
+		putPorts(body, p.SrcPort, p.DstPort)
+		packet.UDP(body).SetLength(len(body))
+		packet.UDP(body).SetChecksum(^packet.Sum(body, sum))
+	case packet.ProtoICMP:
+		body[0] = 8
+		packet.ICMP(body).SetChecksum(packet.Checksum(body))
+	case packet.ProtoICMPv6:
+		body[0] = 128
+		packet.ICMP(body).SetChecksum(^packet.Sum(body, sum))
+	}
+}
+
+func putPorts(b []byte, src, dst uint16) {
+	b[0], b[1], b[2], b[3] = byte(src>>8), byte(src), byte(dst>>8), byte(dst)
+}

@@ -1,0 +1,154 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"time"
+
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// urpf asks the table for the way back to the source (RFC 3704 §2.2, §2.4),
+// on the interfaces that are configured to.
+func urpf(v *View, b *Batch, _ time.Time) {
+	for _, p := range b.work {
+		if p.Verdict != verdict.None {
+			continue
+		}
+		in := v.Interface(p.In)
+		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() {
+			continue
+		}
+		p.source = in.Table.FIB.Lookup(p.Src)
+		switch in.URPF {
+		case URPFStrict:
+			if !leadsBack(p.source, p.In) {
+				p.drop(verdict.URPFStrict)
+			}
+		case URPFLoose:
+			// RFC 3704 §2.4: the default route must not count, or all would pass.
+			if p.source == nil || p.source.Prefix.Bits() == 0 || p.source.Action != routing.Forward {
+				p.drop(verdict.URPFLoose)
+			}
+		}
+	}
+}
+
+func leadsBack(e *fib.Entry, in routing.InterfaceID) bool {
+	if e == nil || e.Action != routing.Forward {
+		return false
+	}
+	for i := range e.Group.Hops() {
+		if e.Group.Hops()[i].Interface == in {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup finds the longest matching route and one of its next hops.
+func lookup(v *View, b *Batch, _ time.Time) {
+	for _, p := range b.work {
+		if p.Verdict != verdict.None {
+			continue
+		}
+		in := v.Interface(p.In)
+		if in == nil {
+			p.drop(verdict.InterfaceDown)
+			continue
+		}
+		if p.Dst.IsLinkLocalUnicast() && p.Family == 6 {
+			lookupLink(p, in)
+			continue
+		}
+		p.Entry = in.Table.FIB.Lookup(p.Dst)
+		if p.Entry == nil {
+			p.drop(verdict.NoRoute)
+			continue
+		}
+		switch p.Entry.Action {
+		case routing.Forward:
+			choose(v, p, in)
+		case routing.Local:
+			// deliver's business
+		case routing.Broadcast:
+			// RFC 2644: directed broadcasts are not passed on.
+			p.drop(verdict.Broadcast)
+		case routing.Blackhole:
+			p.drop(verdict.Blackhole)
+		case routing.Unreachable:
+			p.drop(verdict.Unreachable)
+		case routing.Prohibit:
+			p.drop(verdict.Prohibited)
+		}
+	}
+}
+
+// lookupLink keeps a link-local destination on the link that the packet came
+// in by: no table knows which link another one would mean.
+func lookupLink(p *Packet, in *Interface) {
+	switch {
+	case !p.Made:
+		p.Entry = ownAddress // validate let only our own address pass
+	case in.Up:
+		p.Out = in.ID
+		p.Hop = onLink
+	default:
+		p.drop(verdict.InterfaceDown)
+	}
+}
+
+// ownAddress stands for an entry of the table where the table was not asked.
+var ownAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
+
+var onLink = &fib.NextHop{Weight: 1}
+
+// choose picks the next hop for the packet's flow and makes the checks that
+// depend on it.
+func choose(v *View, p *Packet, in *Interface) {
+	if hops := p.Entry.Group.Hops(); len(hops) == 1 {
+		p.Hop = &hops[0]
+	} else {
+		p.Hop = p.Entry.Group.Pick(flowHash(p, v.HashSeed))
+	}
+	p.Out = p.Hop.Interface
+	out := v.Interface(p.Out)
+	switch {
+	case out == nil || !out.Up || out.Output == nil:
+		p.drop(verdict.InterfaceDown)
+	case p.Src.IsLinkLocalUnicast() && p.Family == 6 && !p.Made:
+		// RFC 4291 §2.5.6; RFC 4443 §3.1 code 2 tells the sender.
+		p.drop(verdict.LinkScope)
+	case out.PointToPoint && p.Out == p.In && !p.Hop.Address.IsValid() && !p.Made:
+		// RFC 4443 §3.1: it would come straight back, until the hop limit ends it.
+		p.drop(verdict.BackToPort)
+	}
+}
+
+// flowHash mixes what all packets of a flow have in common. Fragments carry
+// ports only in the first, so none of them counts the ports (RFC 2992 §2).
+func flowHash(p *Packet, seed uint32) uint32 {
+	ip := p.ip()
+	h := uint64(seed)<<8 | uint64(p.Proto)
+	if p.Family == 4 {
+		h = mix(h ^ binary.BigEndian.Uint64(ip[12:]))
+	} else {
+		h = mix(h ^ binary.BigEndian.Uint64(ip[8:]))
+		h = mix(h ^ binary.BigEndian.Uint64(ip[16:]))
+		h = mix(h ^ binary.BigEndian.Uint64(ip[24:]))
+		h = mix(h ^ binary.BigEndian.Uint64(ip[32:]))
+	}
+	if (p.Proto == packet.ProtoTCP || p.Proto == packet.ProtoUDP) && !p.Fragment && len(ip) >= p.l4+4 {
+		h = mix(h ^ uint64(binary.BigEndian.Uint32(ip[p.l4:])))
+	}
+	return uint32(h>>32) ^ uint32(h)
+}
+
+// mix spreads every bit of x over the result by one wide multiplication.
+func mix(x uint64) uint64 {
+	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	return hi ^ lo
+}

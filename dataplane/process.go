@@ -1,0 +1,136 @@
+package dataplane
+
+import (
+	"time"
+
+	"routerd/dataplane/reassembly"
+	"routerd/icmp"
+)
+
+// stage is one step of a packet's way. run looks at every packet in b.work
+// that has no Verdict yet. tell says, for explain alone, what the stage found
+// out about one packet it has just looked at; "" means nothing worth a line.
+type stage struct {
+	name string
+	run  func(v *View, b *Batch, now time.Time)
+	tell func(v *View, p *Packet) Finding
+}
+
+// The way of a packet that came in by a port, and of one that the router
+// made itself, which begins at lookup.
+//
+//	port -> validate -> urpf -> lookup -> deliver -> hop limit -> fit -> rewrite -> egress -> port
+//	                              ^          |           |         |
+//	                              |          +-----+-----+---------+
+//	                              |                v
+//	                              +------------- answer (echo replies, ICMP errors)
+var (
+	inbound  []stage
+	outbound []stage
+	leave    []stage
+)
+
+func init() { // the tell functions look at the stages, so this cannot be a composite literal
+	inbound = []stage{
+		{"validate", validate, tellValidate},
+		{"urpf", urpf, tellURPF},
+		{"lookup", lookup, tellLookup},
+		{"deliver", deliver, tellDeliver},
+		{"hop-limit", hopLimit, tellHopLimit},
+		{"fit", fit, tellFit},
+		{"answer", answer, tellAnswer},
+	}
+	outbound = []stage{
+		{"lookup", lookup, tellLookup},
+		{"fit", fit, tellFit},
+	}
+	leave = []stage{
+		{"rewrite", rewrite, tellRewrite},
+		{"egress", leaveBy, tellEgress},
+	}
+}
+
+// Process decides the fate of every packet in b under the view v at the time
+// now and gathers what is to be written by egress. It is the whole path: the
+// worker, the simulator and `explain packet` all call it, and differ only in
+// where the packets come from and go to.
+//
+// The verdicts of what goes out are final once Transmit has written it.
+//
+// Process allocates nothing once the batch's lists have grown to their size.
+func Process(v *View, b *Batch, now time.Time) {
+	b.begin(v)
+	for i := range b.packets[:b.n] {
+		b.work = append(b.work, &b.packets[i])
+	}
+	b.through(inbound, v, now)
+
+	b.send(v, now)
+}
+
+// send takes what the router made itself from lookup on, and then everything
+// that has no other fate out by its egress. Nothing that the router makes
+// provokes more, so once is enough.
+func (b *Batch) send(v *View, now time.Time) {
+	b.work = b.work[:0]
+	for i := range b.made {
+		b.work = append(b.work, &b.made[i])
+	}
+	b.through(outbound, v, now)
+
+	b.work = b.work[:0]
+	for i := range b.packets[:b.n] {
+		b.work = append(b.work, &b.packets[i])
+	}
+	for i := range b.made {
+		b.work = append(b.work, &b.made[i])
+	}
+	b.through(leave, v, now)
+}
+
+// Expire is Process for the passing of time alone: it answers for the
+// fragments that have waited too long (RFC 792, RFC 8200 §4.5).
+func Expire(v *View, b *Batch, now time.Time) {
+	b.n = 0
+	b.expire(v, now)
+}
+
+func (b *Batch) through(stages []stage, v *View, now time.Time) {
+	if len(b.work) == 0 {
+		return
+	}
+	for i := range stages {
+		s := &stages[i]
+		if b.trace == nil {
+			s.run(v, b, now)
+			continue
+		}
+		b.traced(s, v, now)
+	}
+}
+
+func (b *Batch) begin(v *View) {
+	b.work = b.work[:0]
+	b.made = b.made[:0]
+	b.arena.used, b.arena.taken = 0, 0
+	for i := range b.egress {
+		b.egress[i].reset()
+	}
+	b.egress = b.egress[:0]
+	b.counters.grow(len(v.Interfaces))
+	if b.limits != v.Limits {
+		b.limit(v.Limits)
+	}
+}
+
+// limit takes up limits that a new configuration brought. Fragments held
+// under the old ones are given up.
+func (b *Batch) limit(l Limits) {
+	if b.limits.ICMP != l.ICMP {
+		b.limiter = icmp.NewLimiter(l.ICMP)
+	}
+	if b.limits.Reassembly != l.Reassembly {
+		b.held = reassembly.New(l.Reassembly)
+	}
+	b.limits = l
+}

@@ -1,0 +1,154 @@
+package dataplane
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+)
+
+// validate is the first stage: is this an IP packet at all, and may a packet
+// with these addresses pass through a router?
+func validate(v *View, b *Batch, _ time.Time) {
+	for _, p := range b.work {
+		raw := p.ip()
+		if len(raw) == 0 {
+			p.drop(verdict.Truncated)
+			continue
+		}
+		switch raw[0] >> 4 {
+		case 4:
+			validate4(v, p, raw)
+		case 6:
+			validate6(v, p, raw)
+		default:
+			p.drop(verdict.BadVersion)
+		}
+	}
+}
+
+// validate4 makes the checks of RFC 1812 §5.2.2 in its order, then those of
+// §5.3.7 on the addresses and §5.2.4.1 on source routes.
+func validate4(v *View, p *Packet, raw []byte) {
+	if len(raw) < packet.IPv4MinHeader {
+		p.drop(verdict.Truncated)
+		return
+	}
+	ip := packet.IPv4(raw)
+	header, total := ip.HeaderLen(), ip.TotalLen()
+	switch {
+	case header < packet.IPv4MinHeader || header > len(raw):
+		p.drop(verdict.BadHeaderLength)
+		return
+	case total < header || total > len(raw):
+		p.drop(verdict.BadTotalLength)
+		return
+	case !ip.HeaderChecksumOK():
+		p.drop(verdict.BadHeaderChecksum)
+		return
+	}
+	// RFC 1812 §5.2.2: what lies beyond the total length is link padding.
+	p.Frame.End = p.l3 + total
+	p.Family, p.Proto, p.l4 = 4, ip.Protocol(), header
+	p.Src, p.Dst = ip.Src(), ip.Dst()
+	p.Fragment = ip.IsFragment()
+
+	switch {
+	case v.Martians.source.has4(p.Src, raw[12]):
+		p.drop(verdict.MartianSource)
+	case v.Own.Has(p.Src, raw[15]):
+		p.drop(verdict.SpoofedSource)
+	case raw[16]&0xf0 == 0xe0:
+		p.drop(verdict.Multicast)
+	case p.Dst == limitedBroadcast:
+		p.drop(verdict.Broadcast)
+	case v.Martians.destination.has4(p.Dst, raw[16]):
+		p.drop(verdict.MartianDestination)
+	case header > packet.IPv4MinHeader:
+		validateOptions(p, ip)
+	}
+}
+
+var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// validateOptions reads the options far enough to refuse the malformed ones
+// and source routes, which RFC 1812 §5.3.13.4 lets a router be told to do and
+// RFC 6274 §4.4 recommends. The others are carried (§5.3.13.1).
+func validateOptions(p *Packet, ip packet.IPv4) {
+	o := packet.WalkOptions(ip)
+	switch {
+	case o.BadPointer >= 0:
+		p.detail = uint32(o.BadPointer)
+		p.drop(verdict.BadOption)
+	case o.SourceRoute:
+		p.drop(verdict.SourceRouted)
+	}
+}
+
+// validate6 makes the checks of RFC 8200 §3 and §4 and RFC 4291 §2.5.6, §2.7.
+func validate6(v *View, p *Packet, raw []byte) {
+	if len(raw) < packet.IPv6Header {
+		p.drop(verdict.Truncated)
+		return
+	}
+	ip := packet.IPv6(raw)
+	total := ip.TotalLen()
+	if total > len(raw) {
+		p.drop(verdict.BadTotalLength)
+		return
+	}
+	p.Frame.End = p.l3 + total
+	p.Family, p.Proto, p.l4 = 6, ip.NextHeader(), packet.IPv6Header
+	p.Src, p.Dst = ip.Src(), ip.Dst()
+
+	switch {
+	case v.Martians.source.has6(p.Src, raw[8]):
+		p.drop(verdict.MartianSource)
+	case v.Own.Has(p.Src, raw[23]):
+		p.drop(verdict.SpoofedSource)
+	case raw[24] == 0xff:
+		p.drop(verdict.Multicast)
+	case v.Martians.destination.has6(p.Dst, raw[24]):
+		p.drop(verdict.MartianDestination)
+	case packet.IsExtension(p.Proto):
+		validateExtensions(p, ip)
+	}
+	if p.Verdict == verdict.None {
+		validateScope(v, p)
+	}
+}
+
+// validateExtensions finds the upper-layer header. A router on the way looks
+// at the hop-by-hop header alone (RFC 8200 §4); what else is wrong concerns
+// the node that the packet is for, and is kept for deliver.
+func validateExtensions(p *Packet, ip packet.IPv6) {
+	e := packet.WalkExtensions(ip)
+	p.Proto, p.l4, p.Fragment = e.Upper, e.Offset, e.Fragment >= 0
+	switch {
+	case e.HopByHop.Action != packet.ActionSkip:
+		p.refuseExtension(e.HopByHop)
+	case e.Truncated && e.Upper == packet.ProtoHopByHop:
+		p.refuseExtension(e.AtDestination)
+	}
+}
+
+// refuseExtension drops the packet for an extension header, with the
+// parameter problem that it asks for, or none (RFC 8200 §4.2).
+func (p *Packet) refuseExtension(why packet.Problem) {
+	p.code, p.detail = why.Code, why.Pointer
+	p.quiet = why.Action == packet.ActionDiscard
+	p.drop(verdict.BadExtensionHeader)
+}
+
+// validateScope keeps link-local addresses on their link (RFC 4291 §2.5.6):
+// to the router itself they are welcome, through it they are not.
+func validateScope(v *View, p *Packet) {
+	src, dst := p.Src.IsLinkLocalUnicast(), p.Dst.IsLinkLocalUnicast()
+	if !src && !dst {
+		return
+	}
+	if in := v.Interface(p.In); dst && (in == nil || !in.Holds(p.Dst)) {
+		p.drop(verdict.LinkScope)
+	}
+}

@@ -1,0 +1,237 @@
+package dataplane
+
+import (
+	"net/netip"
+	"sync/atomic"
+
+	"routerd/dataplane/port"
+	"routerd/dataplane/reassembly"
+	"routerd/icmp"
+	"routerd/internal/origin"
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// View is everything that a packet's fate depends on, frozen at one moment.
+// A worker loads one pointer per batch; whoever changes the router builds a
+// new View and swaps the pointer. Nothing in a View is written after it has
+// been published, so any number of workers may read it.
+type View struct {
+	Generation uint64
+	Interfaces []*Interface // by InterfaceID; nil where a number is out of use
+	Martians   Martians
+	Own        OwnAddresses
+	Limits     Limits
+	HashSeed   uint32 // so that routers in a row do not all pick alike
+}
+
+// Limits bounds what the router does for packets that are not simply passed on.
+// A worker takes them up with the first batch that sees them changed.
+type Limits struct {
+	ICMP       icmp.Config
+	Reassembly reassembly.Config
+}
+
+// Interface is what the dataplane knows of one interface.
+type Interface struct {
+	ID           routing.InterfaceID
+	Name         string
+	Kind         Kind
+	Table        *Table
+	Addresses    []netip.Prefix // host bits kept
+	MTU          int
+	Up           bool
+	PointToPoint bool
+	URPF         URPF
+	Origin       origin.ID
+
+	// Output is where frames for this interface are written; nil on a loopback.
+	Output     port.Queue
+	Offloads   port.Offloads
+	LinkHeader int
+}
+
+// Table is the routing table that an interface forwards by.
+type Table struct {
+	Name string
+	FIB  *fib.FIB
+}
+
+// Interface gives the interface with the number id, or nil.
+func (v *View) Interface(id routing.InterfaceID) *Interface {
+	if int(id) >= len(v.Interfaces) {
+		return nil
+	}
+	return v.Interfaces[id]
+}
+
+// Named gives the interface called name, or nil. It is for people, not for packets.
+func (v *View) Named(name string) *Interface {
+	for _, i := range v.Interfaces {
+		if i != nil && i.Name == name {
+			return i
+		}
+	}
+	return nil
+}
+
+// Live is where the current View is found. The zero Live holds none.
+type Live struct{ p atomic.Pointer[View] }
+
+// Load gives the current View.
+func (l *Live) Load() *View { return l.p.Load() }
+
+// Publish makes v the View that the next batch of every worker sees.
+func (l *Live) Publish(v *View) { l.p.Store(v) }
+
+// Holds reports whether a is one of the interface's own addresses.
+func (i *Interface) Holds(a netip.Addr) bool {
+	for _, p := range i.Addresses {
+		if p.Addr() == a {
+			return true
+		}
+	}
+	return false
+}
+
+// SourceFor chooses the address of the interface that the router speaks with
+// to dst: one in dst's subnet where there is one, else the first of the
+// family with a wider scope than the link, else any of the family
+// (RFC 1812 §4.3.2.4, RFC 6724 rules 2 and 8 for the few addresses at hand).
+func (i *Interface) SourceFor(dst netip.Addr) (netip.Addr, bool) {
+	var best netip.Addr
+	rank := 0
+	for _, p := range i.Addresses {
+		a := p.Addr()
+		if a.Is4() != dst.Is4() {
+			continue
+		}
+		r := 1
+		switch {
+		case a.IsLinkLocalUnicast() != dst.IsLinkLocalUnicast():
+		case p.Contains(dst):
+			r = 3
+		default:
+			r = 2
+		}
+		if r > rank {
+			best, rank = a, r
+		}
+	}
+	return best, rank > 0
+}
+
+// sourceFor chooses the router's own address for a packet to dst that leaves
+// by out; an interface without an address of the family borrows one from
+// another, loopbacks first, as an unnumbered link does (RFC 1812 §2.2.7).
+func (v *View) sourceFor(out *Interface, dst netip.Addr) (netip.Addr, bool) {
+	if a, ok := out.SourceFor(dst); ok {
+		return a, true
+	}
+	for _, loopback := range [...]bool{true, false} {
+		for _, i := range v.Interfaces {
+			if i == nil || (i.Kind == KindLoopback) != loopback || i.Table != out.Table {
+				continue
+			}
+			if a, ok := i.SourceFor(dst); ok && !a.IsLinkLocalUnicast() {
+				return a, true
+			}
+		}
+	}
+	return netip.Addr{}, false
+}
+
+// OwnAddresses answers "is this one of the router's addresses" for a packet's
+// source. A filter over the last byte keeps the common answer, no, to one load.
+type OwnAddresses struct {
+	filter [256]bool
+	addrs  []netip.Addr
+}
+
+// NewOwnAddresses collects the addresses of interfaces.
+func NewOwnAddresses(interfaces []*Interface) OwnAddresses {
+	var o OwnAddresses
+	for _, i := range interfaces {
+		if i == nil {
+			continue
+		}
+		for _, p := range i.Addresses {
+			b := p.Addr().AsSlice()
+			o.filter[b[len(b)-1]] = true
+			o.addrs = append(o.addrs, p.Addr())
+		}
+	}
+	return o
+}
+
+// Has reports whether a, whose last byte is last, is the router's own.
+func (o *OwnAddresses) Has(a netip.Addr, last byte) bool {
+	if !o.filter[last] {
+		return false
+	}
+	for _, own := range o.addrs {
+		if own == a {
+			return true
+		}
+	}
+	return false
+}
+
+// Martians is a compiled pair of lists of prefixes that no packet may come
+// from or go to (RFC 1812 §5.3.7). A filter over the first byte keeps the
+// common answer to one load.
+type Martians struct {
+	source, destination prefixFilter
+}
+
+// NewMartians compiles the lists.
+func NewMartians(source, destination []netip.Prefix) Martians {
+	return Martians{newPrefixFilter(source), newPrefixFilter(destination)}
+}
+
+type prefixFilter struct {
+	first4, first6 [256]bool
+	list           []netip.Prefix
+}
+
+func newPrefixFilter(list []netip.Prefix) prefixFilter {
+	f := prefixFilter{list: list}
+	for _, p := range list {
+		first := &f.first6
+		if p.Addr().Is4() {
+			first = &f.first4
+		}
+		lo := int(p.Masked().Addr().AsSlice()[0])
+		hi := lo
+		if p.Bits() < 8 {
+			hi = lo | 0xff>>p.Bits()
+		}
+		for b := lo; b <= hi; b++ {
+			first[b] = true
+		}
+	}
+	return f
+}
+
+func (f *prefixFilter) has4(a netip.Addr, first byte) bool {
+	return f.first4[first] && f.scan(a)
+}
+
+func (f *prefixFilter) has6(a netip.Addr, first byte) bool {
+	return f.first6[first] && f.scan(a)
+}
+
+func (f *prefixFilter) scan(a netip.Addr) bool {
+	for _, p := range f.list {
+		// Contains would refuse an IPv4-mapped prefix its own addresses.
+		if p.Addr().Is4() == a.Is4() && covers(p, a) {
+			return true
+		}
+	}
+	return false
+}
+
+func covers(p netip.Prefix, a netip.Addr) bool {
+	q, err := a.Prefix(p.Bits())
+	return err == nil && q.Addr() == p.Masked().Addr()
+}

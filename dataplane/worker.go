@@ -1,0 +1,96 @@
+package dataplane
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"routerd/dataplane/port"
+	"routerd/routing"
+)
+
+// Worker carries packets from one queue to wherever they go: it reads a
+// batch, processes it, writes it, and begins again. One goroutine runs it.
+type Worker struct {
+	live  *Live
+	in    routing.InterfaceID
+	queue port.Queue
+	batch *Batch
+
+	Counters *Counters
+	Drops    *DropRing
+	deadline time.Time // of the queue's Read, as it was last set
+}
+
+// NewWorker makes the worker for a queue of the interface in.
+func NewWorker(live *Live, in routing.InterfaceID, queue port.Queue) *Worker {
+	w := &Worker{live: live, in: in, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
+	w.batch = NewBatch(BatchSize, w.Counters, w.Drops)
+	return w
+}
+
+// In is the interface that the worker reads from.
+func (w *Worker) In() routing.InterfaceID { return w.in }
+
+// Run carries packets until the queue's port is closed, which is no error.
+// The clock is read once per batch.
+func (w *Worker) Run(clock func() time.Time) error {
+	for {
+		n, err := w.queue.Read(w.batch.Frames())
+		switch {
+		case err == nil:
+			w.Handle(n, clock())
+		case errors.Is(err, port.ErrTimeout):
+			w.deadline = time.Time{}
+			now := clock()
+			Expire(w.live.Load(), w.batch, now)
+			w.batch.Transmit(now)
+		case errors.Is(err, port.ErrClosed):
+			return nil
+		default:
+			return fmt.Errorf("reading packets: %w", err)
+		}
+		if err := w.rearm(); err != nil {
+			return err
+		}
+	}
+}
+
+// Handle processes and writes the first n frames of the batch.
+func (w *Worker) Handle(n int, now time.Time) {
+	b := w.batch
+	b.Received(n, w.in)
+	w.Counters.receive(b)
+	Process(w.live.Load(), b, now)
+	b.Transmit(now)
+}
+
+// rearm makes the next Read return in time for the next fragment to expire.
+func (w *Worker) rearm() error {
+	d := w.batch.held.Deadline()
+	if d.Equal(w.deadline) {
+		return nil
+	}
+	w.deadline = d
+	if err := w.queue.SetReadDeadline(d); err != nil && !errors.Is(err, port.ErrClosed) {
+		return fmt.Errorf("setting the time to expire fragments: %w", err)
+	}
+	return nil
+}
+
+func (c *Counters) receive(b *Batch) {
+	bytes, supers := 0, 0
+	for i := range b.frames[:b.n] {
+		f := &b.frames[i]
+		bytes += f.Len()
+		if f.Offload.GSO != port.GSONone {
+			supers++
+		}
+	}
+	c.received.packets.Add(uint64(b.n))
+	c.received.bytes.Add(uint64(bytes))
+	if supers > 0 {
+		c.received.supers.Add(uint64(supers))
+	}
+	c.batches.Add(1)
+}
