@@ -1,0 +1,118 @@
+package rib
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"routerd/routing"
+)
+
+const benchHops = 64
+
+// publicTable is the public table as a protocol would bring it, in the order
+// of the file, over benchHops next hops on as many links.
+func publicTable(b *testing.B) Deltas {
+	b.Helper()
+	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpora", "tables", "bart-prefixes-1062k.txt.gz"))
+	if errors.Is(err, fs.ErrNotExist) {
+		b.Skipf("the corpus is not there: %v", err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var hops [benchHops][]routing.NextHop
+	for i := range hops {
+		hops[i] = []routing.NextHop{{Address: netip.AddrFrom4([4]byte{10, 255, byte(i), 2}), Interface: routing.NoInterface}}
+	}
+	var all Deltas
+	for s := bufio.NewScanner(z); s.Scan(); {
+		all = append(all, routing.Delta{Route: routing.Route{
+			Prefix: netip.MustParsePrefix(s.Text()), Source: routing.SourceIBGP, NextHops: hops[len(all)*7919%benchHops],
+		}})
+	}
+	return all
+}
+
+func benchLink(i int, up bool) Interface {
+	return Interface{
+		ID: routing.InterfaceID(i), Name: "core" + string(rune('A'+i)), Up: up,
+		Addresses: []Address{{Prefix: netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 255, byte(i), 1}), 24)}},
+	}
+}
+
+func loaded(b *testing.B, deltas Deltas) *RIB {
+	r := New()
+	for i := range benchHops {
+		if err := r.Step(t0, benchLink(i, true)); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := r.Step(t0, deltas); err != nil {
+		b.Fatal(err)
+	}
+	if changes, _ := r.Flush(); len(changes) < len(deltas) {
+		b.Fatalf("%d changes for %d routes", len(changes), len(deltas))
+	}
+	return r
+}
+
+func heap() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+func BenchmarkPublicTable(b *testing.B) {
+	deltas := publicTable(b)
+	b.Run("load", func(b *testing.B) {
+		var held float64
+		for b.Loop() {
+			b.StopTimer()
+			before := heap()
+			b.StartTimer()
+			r := loaded(b, deltas)
+			b.StopTimer()
+			held = heap() - before
+			runtime.KeepAlive(r)
+			b.StartTimer()
+		}
+		b.ReportMetric(held/float64(len(deltas)), "B/prefix")
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(deltas)), "ns/prefix")
+	})
+	r := loaded(b, deltas)
+	b.Run("flap", func(b *testing.B) {
+		up := false
+		for b.Loop() {
+			if err := r.Step(t0, benchLink(3, up)); err != nil {
+				b.Fatal(err)
+			}
+			r.Flush()
+			up = !up
+		}
+	})
+	b.Run("one", func(b *testing.B) {
+		i := 0
+		for b.Loop() {
+			d := deltas[i%len(deltas)]
+			d.Route.Metric = uint32(i)
+			if err := r.Step(t0, Deltas{d}); err != nil {
+				b.Fatal(err)
+			}
+			r.Flush()
+			i += 7919
+		}
+	})
+}

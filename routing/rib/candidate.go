@@ -1,0 +1,153 @@
+package rib
+
+import (
+	"cmp"
+	"net/netip"
+
+	"routerd/internal/origin"
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// candidate is one route that one source offers for a prefix. There are a
+// million of them, so it is kept small: next hops are shared, and why it was
+// not chosen is worked out when somebody asks.
+type candidate struct {
+	dest *dest
+	next *candidate // of the same prefix, in order of preference
+	hops *hopSet    // with action Forward, except connected; else nil
+	// The other candidates that lead by the same hops.
+	prevUser, nextUser *candidate
+
+	since    int64 // when it became what it is, in ns since 1970
+	origin   origin.ID
+	metric   uint32
+	tag      uint32
+	sequence uint32              // place in the configuration, of static routes
+	owner    routing.InterfaceID // of connected, local and broadcast; else NoInterface
+	source   routing.Source
+	action   routing.Action
+	offered  uint8 // distance as its source gave it; 0 = the configured one
+	distance uint8
+	chosen   bool
+}
+
+// dest is a prefix for which there is at least one candidate.
+type dest struct {
+	prefix netip.Prefix
+	first  *candidate
+	entry  *fib.Entry // what the FIB holds; nil = no candidate is usable
+	group  *sharedGroup
+	looped []*watch // next hops that lead back here; seldom any
+	// transit counts the watched next hops inside the prefix. Where it is
+	// zero, nothing can resolve through this prefix.
+	transit uint32
+	dirty   bool
+	pending bool // while settling: not decided yet
+	visited bool // while settling: looked at in this round
+}
+
+// rank puts the router's own addresses before everything, then broadcast
+// addresses: as Linux does, which asks its local table first.
+func (c *candidate) rank() int {
+	switch c.action {
+	case routing.Local:
+		return 0
+	case routing.Broadcast:
+		return 1
+	}
+	return 2
+}
+
+// order is the preference: negative if c is better than o. It depends on what
+// the candidates are and never on when they came, and is zero for nothing but
+// a candidate and itself.
+func (c *candidate) order(o *candidate) int {
+	return cmp.Or(
+		cmp.Compare(c.rank(), o.rank()),
+		cmp.Compare(c.distance, o.distance),
+		cmp.Compare(c.metric, o.metric),
+		cmp.Compare(c.source, o.source),
+		cmp.Compare(c.owner, o.owner),
+		cmp.Compare(c.sequence, o.sequence),
+	)
+}
+
+// merges reports whether o, which comes after c, shares the flows with c.
+// Only static routes are offered several times for one prefix on purpose; a
+// protocol offers one route with several hops.
+func (c *candidate) merges(o *candidate) bool {
+	return c.source == routing.SourceStatic && o.source == c.source &&
+		c.action == routing.Forward && o.action == c.action &&
+		c.distance == o.distance && c.metric == o.metric
+}
+
+// same reports whether c and o say the same, whatever their lines and ages.
+func (c *candidate) same(o *candidate) bool {
+	return c.source == o.source && c.action == o.action && c.offered == o.offered &&
+		c.metric == o.metric && c.tag == o.tag && c.hops == o.hops && c.owner == o.owner
+}
+
+// link puts c in its place among the candidates of d.
+func (d *dest) link(c *candidate) {
+	at := &d.first
+	for *at != nil && (*at).order(c) < 0 {
+		at = &(*at).next
+	}
+	c.dest, c.next, *at = d, *at, c
+}
+
+// unlink takes c from the candidates of d.
+func (d *dest) unlink(c *candidate) {
+	for at := &d.first; *at != nil; at = &(*at).next {
+		if *at == c {
+			*at, c.next = c.next, nil
+			return
+		}
+	}
+}
+
+// add offers a new candidate for p.
+func (r *RIB) add(p netip.Prefix, c *candidate) {
+	d, ok := r.dests.Get(p)
+	if !ok {
+		d = &dest{prefix: p}
+		if r.watches.Size() > 0 {
+			for range r.watches.Subnets(p) {
+				d.transit++
+			}
+		}
+		r.dests.Insert(p, d)
+	}
+	d.link(c)
+	if c.hops != nil {
+		c.hops.addUser(c)
+	}
+	r.markDirty(d)
+}
+
+// remove takes a candidate back. Its prefix stays known until Flush has told
+// the FIB.
+func (r *RIB) remove(c *candidate) {
+	d := c.dest
+	d.unlink(c)
+	r.markDirty(d)
+	if c.hops != nil {
+		c.hops.removeUser(c)
+		r.releaseHops(c.hops)
+	}
+}
+
+// find gives the first candidate for p that is wanted.
+func (r *RIB) find(p netip.Prefix, wanted func(*candidate) bool) *candidate {
+	d, ok := r.dests.Get(p)
+	if !ok {
+		return nil
+	}
+	for c := d.first; c != nil; c = c.next {
+		if wanted(c) {
+			return c
+		}
+	}
+	return nil
+}

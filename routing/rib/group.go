@@ -1,0 +1,131 @@
+package rib
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// sharedGroup is one group of the FIB with a count of who uses it: each
+// prefix that has it in the FIB and each set of hops that resolves to it.
+type sharedGroup struct {
+	*fib.Group
+	key  string
+	refs int
+}
+
+// neighbour is what a dense number stands for.
+type neighbour struct {
+	address netip.Addr
+	iface   routing.InterfaceID
+}
+
+// share is a resolved next hop with its part of the flows: part out of whole
+// for each configured hop, times that hop's weight.
+type share struct {
+	neighbour
+	weight, part, whole uint64
+}
+
+// maxWhole bounds the common denominator of weights. Beyond it, shares are
+// rounded to this fineness.
+const maxWhole = 1 << 20
+
+// acquireGroup gives the group that the shares come to, the same one for the
+// same hops and weights. Shares of one neighbour are added up.
+func (r *RIB) acquireGroup(shares []share) *sharedGroup {
+	hops := weigh(shares)
+	for i := range hops {
+		hops[i].Index = r.neighbourIndex(neighbour{hops[i].Address, hops[i].Interface})
+	}
+	b := r.keyBuf[:0]
+	for _, h := range hops {
+		b = append(b, h.Weight)
+		b = binary.BigEndian.AppendUint16(b, uint16(h.Interface))
+		b = binary.BigEndian.AppendUint32(b, h.Index) // 0 or one address of one interface
+	}
+	r.keyBuf = b
+	g := r.groups[string(b)]
+	if g == nil {
+		g = &sharedGroup{Group: fib.NewGroup(hops), key: string(b)}
+		r.groups[g.key] = g
+	}
+	g.refs++
+	return g
+}
+
+// releaseGroup gives one reference back.
+func (r *RIB) releaseGroup(g *sharedGroup) {
+	if g == nil {
+		return
+	}
+	if g.refs--; g.refs == 0 {
+		delete(r.groups, g.key)
+	}
+}
+
+// neighbourIndex numbers the neighbours that routes lead by, from 1. A number
+// is never given twice, so whoever holds an old FIB finds the neighbour that
+// it means.
+func (r *RIB) neighbourIndex(n neighbour) uint32 {
+	if !n.address.IsValid() {
+		return 0
+	}
+	i, ok := r.neighbours[n]
+	if !ok {
+		i = uint32(len(r.neighbours)) + 1
+		r.neighbours[n] = i
+	}
+	return i
+}
+
+// weigh merges shares of one neighbour and brings all to whole weights of 1
+// to 255, as small as they can be.
+func weigh(shares []share) []fib.NextHop {
+	whole := uint64(1)
+	for _, s := range shares {
+		whole = whole / gcd(whole, s.whole) * s.whole
+		if whole > maxWhole {
+			whole = maxWhole
+			break
+		}
+	}
+	var hops []fib.NextHop
+	var parts []uint64
+	at := map[neighbour]int{}
+	for _, s := range shares {
+		part := max(s.weight*s.part*whole/s.whole, 1)
+		i, ok := at[s.neighbour]
+		switch {
+		case ok:
+			parts[i] += part
+			continue
+		case len(hops) == fib.MaxHops:
+			continue
+		}
+		at[s.neighbour] = len(hops)
+		hops = append(hops, fib.NextHop{Address: s.address, Interface: s.iface})
+		parts = append(parts, part)
+	}
+	var common, most uint64
+	for _, p := range parts {
+		common, most = gcd(p, common), max(most, p)
+	}
+	for i, p := range parts {
+		p, most := p/common, most/common
+		if most > 255 {
+			p = max((p*255+most/2)/most, 1)
+		}
+		hops[i].Weight = uint8(p)
+	}
+	return hops
+}
+
+func gcd(a, b uint64) uint64 {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
+}

@@ -1,0 +1,188 @@
+package rib
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/internal/origin"
+	"routerd/routing"
+)
+
+// Address is one address of an interface with the length of its subnet's
+// prefix: 192.0.2.1/24 keeps its host bits.
+type Address struct {
+	Prefix netip.Prefix
+	Origin origin.ID
+}
+
+// Interface is the whole state of an interface: it replaces what was known of
+// the same ID.
+type Interface struct {
+	ID        routing.InterfaceID
+	Name      string
+	Up        bool
+	Addresses []Address
+}
+
+func (Interface) input() {}
+
+// InterfaceGone says that an interface is no more.
+type InterfaceGone struct{ ID routing.InterfaceID }
+
+func (InterfaceGone) input() {}
+
+// interfaceState is an interface and the candidates that it offers.
+type interfaceState struct {
+	Interface
+	offers []*candidate
+}
+
+// offer is one route that an address gives.
+type offer struct {
+	prefix netip.Prefix
+	action routing.Action
+	origin origin.ID
+}
+
+// offersOf gives what an interface offers, each (prefix, action) once.
+//
+// The router's own addresses stay its own while the link is down (RFC 1122
+// §3.3.4.2, the weak model); the subnet and its broadcast addresses go with
+// the link.
+func offersOf(in Interface) []offer {
+	var all []offer
+	put := func(p netip.Prefix, a routing.Action, id origin.ID) {
+		for _, o := range all {
+			if o.prefix == p && o.action == a {
+				return
+			}
+		}
+		all = append(all, offer{p, a, id})
+	}
+	for _, address := range in.Addresses {
+		a, p, id := address.Prefix.Addr(), address.Prefix.Masked(), address.Origin
+		put(hostPrefix(a), routing.Local, id)
+		if !in.Up || p.IsSingleIP() {
+			continue
+		}
+		put(p, routing.Forward, id)
+		// RFC 1812 §4.2.2.11 and §5.3.5: the all-ones host part is the
+		// subnet's broadcast address, and the all-zeros one its obsolete
+		// form. RFC 3021 §2.1: with 31 bits there is neither, and both
+		// addresses are hosts. IPv6 has no broadcast.
+		if a.Is4() && p.Bits() >= 1 && p.Bits() <= 30 {
+			put(hostPrefix(p.Addr()), routing.Broadcast, id)
+			put(hostPrefix(lastAddress(p)), routing.Broadcast, id)
+		}
+	}
+	return all
+}
+
+// lastAddress is the address of an IPv4 prefix whose host part is all ones.
+func lastAddress(p netip.Prefix) netip.Addr {
+	b := p.Addr().As4()
+	for bit := p.Bits(); bit < 32; bit++ {
+		b[bit/8] |= 0x80 >> (bit % 8)
+	}
+	return netip.AddrFrom4(b)
+}
+
+func (r *RIB) setInterface(now time.Time, in Interface) error {
+	for _, a := range in.Addresses {
+		if !a.Prefix.IsValid() || a.Prefix.Addr().Is4In6() || a.Prefix.Addr().Zone() != "" {
+			return fmt.Errorf("setting up interface %s in the rib: address %v is not valid, want an IPv4 or IPv6 address with a prefix length and no zone", in.Name, a.Prefix)
+		}
+	}
+	if other := r.byName[in.Name]; other != nil && other.ID != in.ID {
+		return fmt.Errorf("setting up interface %s in the rib: number %d is wanted for it, which has number %d already", in.Name, in.ID, other.ID)
+	}
+	s := r.interfaces[in.ID]
+	named := s == nil || s.Name != in.Name
+	if s == nil {
+		s = &interfaceState{}
+		r.interfaces[in.ID] = s
+	}
+	if named {
+		delete(r.byName, s.Name)
+		r.byName[in.Name] = s
+	}
+	flapped := s.Up != in.Up
+	in.Addresses = slices.Clone(in.Addresses)
+	s.Interface = in
+	claimed := r.reoffer(now, s, offersOf(in))
+	if named {
+		r.bindStatics(now)
+	}
+	r.staleInterface(in.ID, flapped || named, claimed)
+	return nil
+}
+
+func (r *RIB) dropInterface(now time.Time, id routing.InterfaceID) {
+	s := r.interfaces[id]
+	if s == nil {
+		return
+	}
+	claimed := r.reoffer(now, s, nil)
+	delete(r.interfaces, id)
+	delete(r.byName, s.Name)
+	r.bindStatics(now)
+	r.staleInterface(id, true, claimed)
+}
+
+// reoffer brings the candidates of s to what it now offers, and gives the
+// addresses that no next hop may have and those that one may have again: the
+// router's own and broadcast addresses.
+func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed []netip.Prefix) {
+	var kept []*candidate
+	for _, c := range s.offers {
+		i := slices.IndexFunc(want, func(o offer) bool { return o.prefix == c.dest.prefix && o.action == c.action })
+		if i < 0 {
+			if c.action != routing.Forward {
+				claimed = append(claimed, c.dest.prefix)
+			}
+			r.remove(c)
+			continue
+		}
+		if c.origin != want[i].origin {
+			c.origin = want[i].origin
+			r.markDirty(c.dest)
+		}
+		want = slices.Delete(slices.Clone(want), i, i+1)
+		kept = append(kept, c)
+	}
+	for _, o := range want {
+		c := &candidate{
+			source: routing.SourceConnected, action: o.action, origin: o.origin,
+			owner: s.ID, since: now.UnixNano(),
+		}
+		c.distance = r.config.distanceOf(c.source, 0)
+		r.add(o.prefix, c)
+		kept = append(kept, c)
+		if o.action != routing.Forward {
+			claimed = append(claimed, o.prefix)
+		}
+	}
+	s.offers = kept
+	return claimed
+}
+
+// staleInterface has Flush look again at all hops that lead out of an
+// interface, if it changed, and at those whose address is
+// claimed. There are few sets of hops, however many routes use them.
+func (r *RIB) staleInterface(id routing.InterfaceID, changed bool, claimed []netip.Prefix) {
+	for _, hs := range r.sortedHopSets() {
+		for i := range hs.hops {
+			h := &hs.hops[i]
+			if h.Interface == routing.NoInterface {
+				continue // its watch knows
+			}
+			if changed && h.Interface == id ||
+				h.Address.IsValid() && slices.Contains(claimed, hostPrefix(h.Address)) {
+				r.markStale(hs)
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package rib
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+var names = []string{"lan0", "lan1", "wan0", "wan1"}
+
+// A space of few addresses, so that routes nest, next hops lie in them, and
+// circles come about.
+func drawAddress(t *rapid.T, label string) netip.Addr {
+	b := rapid.SliceOfN(rapid.SampledFrom([]byte{0, 1, 2, 255}), 2, 2).Draw(t, label)
+	return netip.AddrFrom4([4]byte{10, 0, b[0], b[1]})
+}
+
+func drawPrefix(t *rapid.T) netip.Prefix {
+	bits := rapid.SampledFrom([]int{0, 8, 16, 22, 24, 24, 30, 31, 32}).Draw(t, "bits")
+	return netip.PrefixFrom(drawAddress(t, "prefix"), bits).Masked()
+}
+
+func drawInterface(t *rapid.T) Interface {
+	id := rapid.IntRange(0, len(names)-1).Draw(t, "interface")
+	in := Interface{ID: routing.InterfaceID(id), Name: names[id], Up: rapid.IntRange(0, 3).Draw(t, "down") > 0}
+	for range rapid.IntRange(0, 2).Draw(t, "addresses") {
+		bits := rapid.SampledFrom([]int{22, 24, 30, 31, 32}).Draw(t, "length")
+		in.Addresses = append(in.Addresses, Address{Prefix: netip.PrefixFrom(drawAddress(t, "address"), bits)})
+	}
+	return in
+}
+
+func drawStatic(t *rapid.T) StaticRoute {
+	s := StaticRoute{
+		Prefix:   drawPrefix(t),
+		Distance: rapid.SampledFrom([]uint8{0, 0, 5, 250, 255}).Draw(t, "distance"),
+	}
+	if rapid.IntRange(0, 7).Draw(t, "discard") == 0 {
+		s.Action = rapid.SampledFrom([]routing.Action{routing.Blackhole, routing.Unreachable, routing.Prohibit}).Draw(t, "action")
+		return s
+	}
+	for range rapid.IntRange(1, 3).Draw(t, "hops") {
+		h := StaticNextHop{Weight: rapid.Uint8Range(0, 4).Draw(t, "weight")}
+		kind := rapid.IntRange(0, 5).Draw(t, "kind")
+		if kind != 0 {
+			h.Address = drawAddress(t, "hop")
+		}
+		if kind <= 1 {
+			h.Interface = rapid.SampledFrom(append(names, "nosuch0")).Draw(t, "out of")
+		}
+		s.NextHops = append(s.NextHops, h)
+	}
+	return s
+}
+
+func drawDelta(t *rapid.T) routing.Delta {
+	d := routing.Delta{Withdraw: rapid.IntRange(0, 2).Draw(t, "withdraw") == 0}
+	d.Route.Prefix = drawPrefix(t)
+	d.Route.Source = rapid.SampledFrom([]routing.Source{routing.SourceEBGP, routing.SourceOSPF}).Draw(t, "source")
+	d.Route.Distance = d.Route.Source.DefaultDistance()
+	d.Route.Metric = rapid.Uint32Range(0, 2).Draw(t, "metric")
+	h := routing.NextHop{Address: drawAddress(t, "hop"), Interface: routing.NoInterface}
+	if d.Route.Source == routing.SourceOSPF {
+		h.Interface = routing.InterfaceID(rapid.IntRange(0, len(names)-1).Draw(t, "out of"))
+	}
+	d.Route.NextHops = []routing.NextHop{h}
+	return d
+}
+
+// world is a RIB under test, the FIB that follows it, and the naive model.
+type world struct {
+	rib   *RIB
+	fib   *fib.FIB
+	model naive
+}
+
+func newWorld() *world {
+	return &world{rib: New(), fib: fib.Empty(), model: naive{
+		interfaces: map[routing.InterfaceID]Interface{}, deltas: map[naiveKey]routing.Route{},
+	}}
+}
+
+func (w *world) event(t *rapid.T, now time.Time) {
+	var err error
+	switch rapid.IntRange(0, 9).Draw(t, "event") {
+	case 0, 1:
+		in := drawInterface(t)
+		w.model.interfaces[in.ID] = in
+		err = w.rib.Step(now, in)
+	case 2, 3: // a flap
+		id := routing.InterfaceID(rapid.IntRange(0, len(names)-1).Draw(t, "flap"))
+		if in, ok := w.model.interfaces[id]; ok {
+			in.Up = !in.Up
+			w.model.interfaces[id] = in
+			err = w.rib.Step(now, in)
+		}
+	case 4:
+		id := routing.InterfaceID(rapid.IntRange(0, len(names)-1).Draw(t, "gone"))
+		delete(w.model.interfaces, id)
+		err = w.rib.Step(now, InterfaceGone{id})
+	case 5, 6, 7: // a reload that adds a static route, takes one away, or shuffles
+		s := slices.Clone(w.model.config.Static)
+		switch n := len(s); {
+		case n > 6 || n > 0 && rapid.IntRange(0, 3).Draw(t, "less") == 0:
+			i := rapid.IntRange(0, n-1).Draw(t, "which")
+			s = slices.Delete(s, i, i+1)
+		case n > 1 && rapid.IntRange(0, 4).Draw(t, "turn") == 0:
+			slices.Reverse(s)
+		default:
+			s = append(s, drawStatic(t))
+		}
+		w.model.config.Static = s
+		w.rib.SetConfig(now, w.model.config)
+	default:
+		d := drawDelta(t)
+		k := naiveKey{d.Route.Source, d.Route.Prefix}
+		w.model.deltas[k] = d.Route
+		if d.Withdraw {
+			delete(w.model.deltas, k)
+		}
+		err = w.rib.Step(now, Deltas{d})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flush brings the FIB up to date; no prefix may change twice, and none for
+// nothing.
+func (w *world) flush(t *rapid.T) {
+	changes, _ := w.rib.Flush()
+	seen := map[netip.Prefix]bool{}
+	for _, c := range changes {
+		was := w.fib.Get(c.Prefix)
+		switch {
+		case seen[c.Prefix]:
+			t.Fatalf("%v changes twice in one flush", c.Prefix)
+		case c.Entry == nil && was == nil:
+			t.Fatalf("%v is taken from the fib, which does not have it", c.Prefix)
+		case c.Entry != nil && was != nil && *was == *c.Entry:
+			t.Fatalf("%v changes to what it was: %+v", c.Prefix, was)
+		}
+		seen[c.Prefix] = true
+	}
+	w.fib = w.fib.Apply(changes)
+}
+
+func (w *world) check(t *rapid.T) {
+	want := w.model.solve()
+	for _, e := range w.fib.Walk(netip.Prefix{}, 1<<20) {
+		r := want[e.Prefix]
+		if r == nil {
+			t.Fatalf("the fib has %+v, want no entry\n%s", *e, w)
+		}
+		if how := r.differs(e); how != "" {
+			t.Fatalf("the fib has %v, but %s\n%s", e.Prefix, how, w)
+		}
+		delete(want, e.Prefix)
+	}
+	for p, r := range want {
+		t.Fatalf("the fib has no %v, want %+v\n%s", p, *r, w)
+	}
+	for _, c := range w.rib.Walk(netip.Prefix{}, 1<<20) {
+		if c.Selected == (c.WhyNot != "") {
+			t.Fatalf("%+v: either selected or a sentence why not, want exactly one", c)
+		}
+		if c.Selected && w.fib.Get(c.Prefix) == nil {
+			t.Fatalf("%+v is selected and not in the fib", c)
+		}
+	}
+}
+
+func (w *world) String() string {
+	s := fmt.Sprintf("interfaces %+v\n", w.model.interfaces)
+	for _, r := range w.model.config.Static {
+		s += fmt.Sprintf("static %+v\n", r)
+	}
+	return s + fmt.Sprintf("deltas %+v", w.model.deltas)
+}
+
+// checkTidy fails if anything is kept that nobody refers to.
+func (w *world) checkTidy(t *rapid.T) {
+	r := w.rib
+	refs := map[*sharedGroup]int{}
+	hopRefs := map[*hopSet]int{}
+	watched := map[netip.Prefix]bool{}
+	for _, d := range r.dests.All() {
+		if d.first == nil {
+			t.Fatalf("%v is kept without a candidate", d.prefix)
+		}
+		if d.group != nil {
+			refs[d.group]++
+		}
+		inside := uint32(0)
+		for range r.watches.Subnets(d.prefix) {
+			inside++
+		}
+		if d.transit != inside {
+			t.Fatalf("%v counts %d next hops inside, there are %d", d.prefix, d.transit, inside)
+		}
+		for c := d.first; c != nil; c = c.next {
+			if c.next != nil && c.order(c.next) >= 0 {
+				t.Fatalf("candidates of %v are out of order", d.prefix)
+			}
+			if c.hops != nil {
+				hopRefs[c.hops]++
+			}
+		}
+	}
+	for _, hs := range r.hopSets {
+		if hs.refs != hopRefs[hs] {
+			t.Fatalf("hops %v count %d users, there are %d", hs.hops, hs.refs, hopRefs[hs])
+		}
+		if hs.outcome.group != nil {
+			refs[hs.outcome.group]++
+		}
+		for _, h := range hs.hops {
+			if h.watch != nil {
+				watched[h.watch.prefix] = true
+			}
+		}
+	}
+	for _, g := range r.groups {
+		if g.refs != refs[g] {
+			t.Fatalf("group %v counts %d users, there are %d", g.Hops(), g.refs, refs[g])
+		}
+	}
+	if r.watches.Size() != len(watched) {
+		t.Fatalf("%d next hops are watched, want %d", r.watches.Size(), len(watched))
+	}
+}
+
+// Whatever happened on the way, the FIB is what the present state alone gives.
+func TestAgreesWithRecomputationFromScratch(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newWorld()
+		now := time.Unix(1000, 0)
+		for range rapid.IntRange(1, 25).Draw(t, "flushes") {
+			for range rapid.IntRange(1, 4).Draw(t, "events") {
+				w.event(t, now)
+			}
+			w.flush(t)
+			w.check(t)
+			w.checkTidy(t)
+		}
+	})
+}

@@ -1,0 +1,218 @@
+package rib
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/gaissmai/bart"
+
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// Input is something that the RIB hears about: an [Interface], an
+// [InterfaceGone] or [Deltas].
+type Input interface{ input() }
+
+// Deltas is what a protocol changes, in order.
+type Deltas []routing.Delta
+
+func (Deltas) input() {}
+
+// RIB keeps every route that any source offers and chooses those that the
+// FIB forwards by. It is a value without goroutine, lock or clock: inputs and
+// time are handed in by [RIB.Step] and [RIB.SetConfig], and [RIB.Flush] hands
+// out what the FIB has to change. One goroutine owns it.
+type RIB struct {
+	config     Config
+	interfaces map[routing.InterfaceID]*interfaceState
+	byName     map[string]*interfaceState
+	dests      bart.Table[*dest]
+	statics    []*candidate // in the order of the configuration
+
+	hopSets map[string]*hopSet
+	watches bart.Table[*watch] // by host prefix
+
+	groups     map[string]*sharedGroup
+	neighbours map[neighbour]uint32
+
+	// What Step and SetConfig touched and Flush has still to look at.
+	dirty        []*dest
+	staleSets    []*hopSet
+	staleWatches []*watch
+	touched      bool
+
+	keyBuf     []byte
+	generation uint64
+}
+
+// New makes a RIB without interfaces and routes.
+func New() *RIB {
+	return &RIB{
+		interfaces: map[routing.InterfaceID]*interfaceState{},
+		byName:     map[string]*interfaceState{},
+		hopSets:    map[string]*hopSet{},
+		groups:     map[string]*sharedGroup{},
+		neighbours: map[neighbour]uint32{},
+	}
+}
+
+// Step takes in one input at the time now. It decides nothing yet: any number
+// of Steps may come before the [RIB.Flush] that does. It keeps no slice of
+// the input but the next hops of a route, which are never written to. A delta
+// that no source may send is refused with an error, and those before it count.
+func (r *RIB) Step(now time.Time, in Input) error {
+	r.touched = true
+	switch in := in.(type) {
+	case Interface:
+		return r.setInterface(now, in)
+	case InterfaceGone:
+		r.dropInterface(now, in.ID)
+	case Deltas:
+		for i := range in {
+			if err := r.delta(now, &in[i]); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("stepping the rib: it has no use for an input of type %T", in)
+	}
+	return nil
+}
+
+// delta replaces or takes back the one route of a source for a prefix.
+func (r *RIB) delta(now time.Time, d *routing.Delta) error {
+	if err := checkDelta(d); err != nil {
+		return fmt.Errorf("taking a route of %v for %v into the rib: %w", d.Route.Source, d.Route.Prefix, err)
+	}
+	old := r.find(d.Route.Prefix, func(c *candidate) bool { return c.source == d.Route.Source })
+	if d.Withdraw {
+		if old != nil {
+			r.remove(old)
+		}
+		return nil
+	}
+	in := &d.Route
+	c := candidate{
+		source: in.Source, action: in.Action, offered: in.Distance, metric: in.Metric,
+		tag: in.Tag, origin: in.Origin, owner: routing.NoInterface, since: now.UnixNano(),
+	}
+	c.distance = r.config.distanceOf(c.source, c.offered)
+	if c.action == routing.Forward {
+		c.hops = r.acquireHops(in.NextHops, nil)
+	}
+	if old == nil {
+		r.add(in.Prefix, &c)
+		return nil
+	}
+	if old.same(&c) {
+		r.releaseHops(c.hops)
+		if old.origin != c.origin {
+			old.origin = c.origin
+			r.markDirty(old.dest)
+		}
+		return nil
+	}
+	r.remove(old)
+	r.add(in.Prefix, &c)
+	return nil
+}
+
+func checkDelta(d *routing.Delta) error {
+	rt := &d.Route
+	switch {
+	case rt.Source == routing.SourceNone, int(rt.Source) >= routing.NumSources,
+		rt.Source == routing.SourceConnected, rt.Source == routing.SourceStatic:
+		return fmt.Errorf("no protocol speaks for source %v", rt.Source)
+	case !rt.Prefix.IsValid() || rt.Prefix != rt.Prefix.Masked():
+		return fmt.Errorf("the prefix is not valid and masked")
+	case rt.Prefix.Addr().Is4In6():
+		return fmt.Errorf("the prefix is an IPv4 one in IPv6's clothes, want it unmapped")
+	case d.Withdraw:
+		return nil
+	case rt.Action > routing.Prohibit:
+		return fmt.Errorf("action %v is not for a route, want forward, blackhole, unreachable or prohibit", rt.Action)
+	}
+	return nil
+}
+
+// SetConfig takes in a configuration at the time now. A route that is in the
+// old configuration as well stays what it is and keeps its age; if only its
+// line has moved, its FIB entry gets the new Origin and nothing else.
+func (r *RIB) SetConfig(now time.Time, cfg Config) {
+	distances := cfg.Distance != r.config.Distance
+	r.config = cfg
+	r.touched = true
+	if distances {
+		r.redistance()
+	}
+	r.bindStatics(now)
+}
+
+// redistance gives every candidate the distance that the configuration now
+// gives its source, after a reload that changed some.
+func (r *RIB) redistance() {
+	for _, d := range r.dests.All() {
+		var moved []*candidate
+		for c := d.first; c != nil; c = c.next {
+			if n := r.config.distanceOf(c.source, c.offered); n != c.distance {
+				moved = append(moved, c)
+			}
+		}
+		for _, c := range moved {
+			d.unlink(c)
+			c.distance = r.config.distanceOf(c.source, c.offered)
+			d.link(c)
+			r.markDirty(d)
+		}
+	}
+}
+
+// Flush decides what all inputs since the last Flush come to and gives what
+// the FIB has to change, each prefix at most once, together with the number
+// of the state that the FIB is in after it. The number grows by one with each
+// Flush that follows an input, also if nothing changes, so that a source can
+// wait for what it has sent.
+func (r *RIB) Flush() ([]fib.Change, uint64) {
+	if !r.touched {
+		return nil, r.generation
+	}
+	r.touched = false
+	r.generation++
+	s := settling{rib: r}
+	s.run()
+	return s.changes, r.generation
+}
+
+// Generation is the number that the last Flush gave.
+func (r *RIB) Generation() uint64 { return r.generation }
+
+// Len is the number of prefixes for which there is any candidate, IPv4 and
+// IPv6.
+func (r *RIB) Len() (v4, v6 int) { return r.dests.Size4(), r.dests.Size6() }
+
+// markDirty has Flush choose anew for d.
+func (r *RIB) markDirty(d *dest) {
+	if !d.dirty {
+		d.dirty = true
+		r.dirty = append(r.dirty, d)
+	}
+}
+
+// distanceOf is the distance of a route: what the route says itself, else
+// what the configuration says of its source, else the source's default.
+func (c *Config) distanceOf(s routing.Source, offered uint8) uint8 {
+	switch {
+	case offered != 0:
+		return offered
+	case c.Distance[s] != 0:
+		return c.Distance[s]
+	}
+	return s.DefaultDistance()
+}
+
+// hostPrefix is the prefix of a alone.
+func hostPrefix(a netip.Addr) netip.Prefix {
+	return netip.PrefixFrom(a, a.BitLen())
+}

@@ -1,0 +1,234 @@
+package rib
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"routerd/internal/origin"
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// Candidate is one route that was offered for a prefix and what became of it.
+type Candidate struct {
+	Prefix    netip.Prefix
+	Source    routing.Source
+	Action    routing.Action
+	Distance  uint8
+	Metric    uint32
+	Tag       uint32
+	Interface routing.InterfaceID // of connected, local and broadcast; else NoInterface
+	NextHops  []Hop               // in the order they were given; none with connected
+	Selected  bool                // chosen, alone or with equals
+	Installed bool                // in the FIB since the last Flush
+	WhyNot    string              // with neither: a sentence in lower case, no full stop
+	Origin    origin.ID
+	Since     time.Time // when its source offered it as it is, UTC
+}
+
+// Hop is one next hop of a candidate.
+type Hop struct {
+	routing.NextHop               // as it was given
+	Via             netip.Prefix  // the route that it resolves through; invalid when it needs none
+	Resolved        []fib.NextHop // where packets go; empty if it is not usable or Via discards
+	Usable          bool
+	WhyNot          string // why not usable, as above
+}
+
+// Walk gives all candidates of up to max prefixes behind the prefix after, in
+// order of address and length, IPv4 first; those of one prefix by preference.
+// The zero Prefix begins at the start. It shows the state after the last
+// Flush, and what came in since then as not yet chosen.
+func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
+	var page []Candidate
+	for _, d := range fib.Behind(&r.dests, after) {
+		if max <= 0 {
+			break
+		}
+		max--
+		page = r.appendCandidates(page, d)
+	}
+	return page
+}
+
+// Get gives the candidates of exactly this prefix, by preference.
+func (r *RIB) Get(p netip.Prefix) []Candidate {
+	d, ok := r.dests.Get(p)
+	if !ok {
+		return nil
+	}
+	return r.appendCandidates(nil, d)
+}
+
+// Lookup gives the candidates of the prefix that the FIB forwards packets for
+// a by, nil where there is none.
+func (r *RIB) Lookup(a netip.Addr) []Candidate {
+	for _, d := range r.dests.Supernets(hostPrefix(a)) {
+		if d.entry != nil {
+			return r.appendCandidates(nil, d)
+		}
+	}
+	return nil
+}
+
+func (r *RIB) appendCandidates(to []Candidate, d *dest) []Candidate {
+	var best *candidate
+	for c := d.first; c != nil; c = c.next {
+		if c.chosen {
+			best = c
+			break
+		}
+	}
+	for c := d.first; c != nil; c = c.next {
+		v := Candidate{
+			Prefix: d.prefix, Source: c.source, Action: c.action, Distance: c.distance,
+			Metric: c.metric, Tag: c.tag, Interface: c.owner, Selected: c.chosen,
+			Installed: c.chosen && d.entry != nil, Origin: c.origin,
+			Since: time.Unix(0, c.since).UTC(),
+		}
+		if c.hops != nil {
+			v.NextHops = r.showHops(c.hops, d)
+		}
+		if !c.chosen {
+			v.WhyNot = r.whyNot(&v, c, best)
+		}
+		to = append(to, v)
+	}
+	return to
+}
+
+// showHops resolves the hops of a candidate of d again, to be looked at.
+func (r *RIB) showHops(hs *hopSet, d *dest) []Hop {
+	hops := make([]Hop, len(hs.hops))
+	for i := range hs.hops {
+		h := &hs.hops[i]
+		hops[i].NextHop = h.NextHop
+		res := r.resolveHop(h, d)
+		if res.why != usable {
+			hops[i].WhyNot = r.refusalSentence(h, res)
+			continue
+		}
+		hops[i].Usable = true
+		if res.via != nil {
+			hops[i].Via = res.via.prefix
+		}
+		if shares, action := appendShares(nil, h, res); action == routing.Forward {
+			hops[i].Resolved = weigh(shares)
+			for j := range hops[i].Resolved {
+				to := &hops[i].Resolved[j]
+				to.Index = r.neighbours[neighbour{to.Address, to.Interface}]
+			}
+		}
+	}
+	return hops
+}
+
+// refusalSentence says why a next hop is not usable.
+func (r *RIB) refusalSentence(h *hop, res resolution) string {
+	switch res.why {
+	case waiting:
+		return fmt.Sprintf("next hop %v is not resolved yet", h.Address)
+	case noRoute:
+		return fmt.Sprintf("next hop %v is unreachable: no route covers it", h.Address)
+	case throughItself:
+		return fmt.Sprintf("next hop %v would be reached through the route that it serves", h.Address)
+	case ownAddress:
+		return fmt.Sprintf("next hop %v is one of the router's own addresses", h.Address)
+	case broadcastAddress:
+		return fmt.Sprintf("next hop %v is a broadcast address", h.Address)
+	case notNeighbour:
+		return fmt.Sprintf("next hop %v is not an address that a neighbour can have", h.Address)
+	case linkLocalAlone:
+		return fmt.Sprintf("next hop %v is link-local and does not say on which interface", h.Address)
+	case interfaceDown:
+		return fmt.Sprintf("interface %s is down", r.interfaceName(res.iface))
+	case interfaceMissing:
+		if h.missing != "" {
+			return fmt.Sprintf("there is no interface %s", h.missing)
+		}
+		return fmt.Sprintf("there is no interface number %d", h.Interface)
+	case leadsNowhere:
+		return "a next hop has neither an address nor an interface"
+	}
+	return ""
+}
+
+func (r *RIB) interfaceName(id routing.InterfaceID) string {
+	if s := r.interfaces[id]; s != nil {
+		return s.Name
+	}
+	return fmt.Sprintf("number %d", id)
+}
+
+// whyNot says why c is not chosen, where best is; best is nil if no candidate
+// of the prefix is usable.
+func (r *RIB) whyNot(v *Candidate, c, best *candidate) string {
+	if c.dest.dirty {
+		return "it has just changed and is not decided yet"
+	}
+	if c.distance == neverUsed {
+		return "distance 255 means never used"
+	}
+	if best == nil || best.order(c) > 0 || best.merges(c) {
+		return hopSentences(v.NextHops)
+	}
+	switch {
+	case best.action == routing.Local && c.action == routing.Local:
+		return fmt.Sprintf("%s has the same address and comes first", r.interfaceName(best.owner))
+	case best.action == routing.Local:
+		return fmt.Sprintf("the address is the router's own, on %s", r.interfaceName(best.owner))
+	case best.action == routing.Broadcast:
+		return fmt.Sprintf("the address is a broadcast address of %s", r.interfaceName(best.owner))
+	case best.distance != c.distance:
+		return fmt.Sprintf("distance %d is higher than %v's %d", c.distance, best.source, best.distance)
+	case best.metric != c.metric:
+		return fmt.Sprintf("metric %d is higher than %d", c.metric, best.metric)
+	case best.source != c.source:
+		return fmt.Sprintf("%v comes before %v at the same distance and metric", best.source, c.source)
+	case best.owner != c.owner:
+		return fmt.Sprintf("%s has the same prefix and comes first", r.interfaceName(best.owner))
+	}
+	return "an equal route stands before it in the configuration"
+}
+
+func hopSentences(hops []Hop) string {
+	var why []string
+	for _, h := range hops {
+		if h.WhyNot != "" {
+			why = append(why, h.WhyNot)
+		}
+	}
+	if len(why) == 0 {
+		return "it has no next hop"
+	}
+	return strings.Join(why, "; ")
+}
+
+// Unreached is a static next hop that nothing reaches.
+type Unreached struct {
+	Prefix  netip.Prefix
+	NextHop StaticNextHop
+	WhyNot  string // as in Candidate
+	Origin  origin.ID
+}
+
+// Unreached gives the static next hops that nothing reaches, in the order of
+// the configuration. To learn which ones no configuration reaches, ask a RIB
+// whose interfaces are all up.
+func (r *RIB) Unreached() []Unreached {
+	var all []Unreached
+	for i, c := range r.statics {
+		if c.hops == nil {
+			continue
+		}
+		for j, h := range r.showHops(c.hops, c.dest) {
+			if !h.Usable {
+				s := &r.config.Static[i]
+				all = append(all, Unreached{c.dest.prefix, s.NextHops[j], h.WhyNot, s.Origin})
+			}
+		}
+	}
+	return all
+}
