@@ -48,6 +48,10 @@ func TestLimiterEdges(t *testing.T) {
 	if !l.Allow(epoch) || l.Allow(epoch) {
 		t.Error("a rate without a burst does not allow one at a time")
 	}
+	l = NewLimiter(Config{ErrorRate: 1, ErrorBurst: 2})
+	if !l.Allow(epoch.Add(time.Hour)) || !l.Allow(epoch) || l.Allow(epoch) {
+		t.Error("a clock that goes back by an hour does not leave the bucket as it was")
+	}
 	l = NewLimiter(Config{ErrorRate: 1, ErrorBurst: 1 << 62})
 	for range 1000 {
 		if !l.Allow(epoch) {

@@ -79,7 +79,7 @@ func (d *datagram) duplicates(f *fragment) bool {
 // packet that the others belong to.
 func (d *datagram) contradicts(f *fragment) bool {
 	if d.total < 0 {
-		return !f.more && d.highest >= f.end() // a packet that goes on where f says it ends
+		return !f.more && d.highest > f.end() // a packet that goes on where f says it ends
 	}
 	return !f.more || f.end() >= d.total // a second end, or data beyond the end
 }

@@ -39,7 +39,8 @@
 //     the whole packet.
 //   - ECN bits are those of the first fragment: RFC 3168 §5.3's sum of all
 //     fragments' matters to transports only.
-//   - IPv6 headers in front of the fragment header may take 2040 bytes together.
+//   - An IPv6 packet's headers, the fragment header included, may take 2048
+//     bytes; a fragment with more is refused, and nothing is said about it.
 //   - When the table is full new fragments are refused and held ones kept;
 //     only packets given up for overlap make way.
 package reassembly

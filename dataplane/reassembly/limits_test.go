@@ -2,11 +2,13 @@ package reassembly
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -128,6 +130,70 @@ func TestBytesBound(t *testing.T) {
 	}
 	if _, v := table.Add(piece4(2, 0, 4000, true), 1, epoch); v != held {
 		t.Errorf("second packet once there is room: %v", v)
+	}
+}
+
+// TestFirstTooLong: the headers that count are the first fragment's, and with
+// them the packet may be longer than any.
+func TestFirstTooLong(t *testing.T) {
+	options4 := func(n int) packet.IPv4 {
+		p := piece4(1, 0, 8, true)
+		p = slices.Insert(p, 20, bytes.Repeat([]byte{packet.OptionNop}, n)...)
+		p[0] += byte(n / 4)
+		p.SetTotalLen(len(p))
+		return p
+	}
+	options6 := func(n int) packet.IPv6 { // destination options, all padding
+		p := piece6(1, 0, 8, true)
+		p = slices.Insert(p, 40, make([]byte, n)...)
+		if n > 0 {
+			p.SetNextHeader(packet.ProtoDestOptions)
+			p[40], p[41] = packet.ProtoFragment, byte(n/8-1)
+		}
+		p.SetPayloadLen(len(p) - 40)
+		return p
+	}
+	// The ends leave room for 20 bytes of options, and for 8.
+	rest4 := [][]byte{piece4(1, 8, 65480, true), piece4(1, 65488, 7, false)}
+	rest6 := [][]byte{piece6(1, 8, 65504, true), piece6(1, 65512, 15, false)}
+	tests := []struct {
+		name  string
+		first []byte
+		rest  [][]byte
+		want  verdict.Verdict
+	}{
+		{"IPv4 without options", options4(0), rest4, whole},
+		{"IPv4 with 20 bytes of options", options4(20), rest4, whole},
+		{"IPv4 with 24 bytes of options", options4(24), rest4, malformed},
+		{"IPv6 without options", options6(0), rest6, whole},
+		{"IPv6 with 8 bytes of options", options6(8), rest6, whole},
+		{"IPv6 with 16 bytes of options", options6(16), rest6, malformed},
+	}
+	for _, test := range tests {
+		for _, late := range []bool{false, true} {
+			pieces := append([][]byte{test.first}, test.rest...)
+			if late {
+				slices.Reverse(pieces)
+			}
+			table := New(Default)
+			for i, p := range pieces {
+				want := held
+				if i == 2 {
+					want = test.want
+				}
+				if _, v := table.Add(p, 1, epoch); v != want {
+					t.Errorf("%s, first fragment last %v, step %d: %v, want %v", test.name, late, i, v, want)
+				}
+			}
+			if _, bytes := table.Held(); bytes != 0 {
+				t.Errorf("%s: %d bytes stay held", test.name, bytes)
+			}
+		}
+	}
+	for n, want := range map[int]verdict.Verdict{2000: held, 2008: malformed} {
+		if _, v := New(Default).Add(options6(n), 1, epoch); v != want {
+			t.Errorf("%d bytes of options in front of a fragment header: %v, want %v", n, v, want)
+		}
 	}
 }
 

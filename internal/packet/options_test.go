@@ -65,6 +65,7 @@ func TestWalkOptions(t *testing.T) {
 		{"timestamps without flags", []byte{68, 3, 5}, badStamp(21)},
 		{"timestamps with an unknown flag", []byte{68, 8, 5, 2, 0, 0, 0, 0}, badStamp(23)},
 		{"timestamps into their own head", []byte{68, 8, 4, 0, 0, 0, 0, 0}, badStamp(22)},
+		{"timestamps out of step", []byte{68, 8, 6, 0, 0, 0, 0, 0}, badStamp(22)},
 		{"half a timestamp with its address", []byte{68, 8, 5, 1, 0, 0, 0, 0}, badStamp(22)},
 		{"router alert too short", []byte{148, 3, 0}, bad(21)},
 	}
