@@ -51,7 +51,7 @@ var rooms = map[string]room{
 	"dataplane/port":        {own: own()},
 	"dataplane/port/memory": {own: own("dataplane/port")},
 	"dataplane/port/tun":    {own: own("dataplane/port"), third: []string{wireguard, netlink, netns, sys}},
-	"dataplane/reassembly":  {own: own()},
+	"dataplane/reassembly":  {own: own("routing")},
 	"dataplane": {own: own(
 		"dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
 	)},
