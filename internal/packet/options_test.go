@@ -49,7 +49,8 @@ func TestWalkOptions(t *testing.T) {
 		{"timestamps and addresses", []byte{68, 12, 5, 1, 0, 0, 0, 0, 0, 0, 0, 0}, with(func(o *Options4) { o.Timestamp = 20 })},
 		{"timestamps, full", []byte{68, 8, 9, 0xf0, 1, 2, 3, 4}, with(func(o *Options4) { o.Timestamp = 20 })},
 		{
-			"three", []byte{148, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 68, 8, 5, 0, 0, 0, 0, 0},
+			"three",
+			[]byte{148, 4, 0, 0, 7, 7, 4, 0, 0, 0, 0, 68, 8, 5, 0, 0, 0, 0, 0},
 			Options4{RouterAlert: true, RecordRoute: 24, Timestamp: 31, BadPointer: -1},
 		},
 
