@@ -8,7 +8,7 @@ for package in $(tools/with.sh Fuzz); do
 	for target in $(go test -list '^Fuzz' "$package" | grep '^Fuzz'); do
 		count=$((count + 1))
 		echo "== $package $target"
-		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" "$package" || failed+=("$package $target")
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 10x "$package" || failed+=("$package $target")
 	done
 done
 if [ ${#failed[@]} -gt 0 ]; then

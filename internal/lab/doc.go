@@ -1,0 +1,59 @@
+// Package lab builds a small network on one machine out of a topology file,
+// proves things about it, and takes it away again without a trace.
+//
+// # What a lab is made of
+//
+// Each host is a network namespace named LAB-NODE. Each router is one
+// `routerd run` process with a configuration, a log and an API socket of its
+// own, so that what a lab shows is what the daemon does. A link between a
+// router and a host is a TUN that the router makes inside the host's
+// namespace: it lives and dies with the router's process. Links between two
+// routers (a veth pair and two packet ports) and switches (a bridge and TAPs)
+// take ports that routerd does not have yet; they are refused by name.
+//
+// # The topology
+//
+//	name = "demo"                    # prefix of namespaces and sockets
+//
+//	[node.h1]
+//	kind = "host"                    # host | router
+//	[node.r1]
+//	kind = "router"
+//	[[node.r1.config.static.route]]  # below config: whatever routerd's own
+//	prefix = "203.0.113.0/24"        # configuration takes; name, api and the
+//	action = "blackhole"             # ends of links are the lab's to write
+//
+//	[[link]]
+//	endpoints = ["h1:eth0", "r1:lan0"]
+//	mtu = 1500                       # of both ends
+//	[link.addresses]
+//	"h1:eth0" = ["10.0.1.2/24", "2001:db8:1::2/64"]
+//	"r1:lan0" = ["10.0.1.1/24", "2001:db8:1::1/64"]
+//	[link.routes]                    # of a host's end; without any, a host has
+//	"h1:eth0" = ["0.0.0.0/0"]        # default routes by the first link of each family
+//
+//	[[test]]
+//	name = "h1 reaches h2"
+//	node = "h1"                      # where it runs; on a router: beside it,
+//	run = "ping -c 1 10.0.2.2"       # with ROUTERD_SOCKET set. A line of sh
+//	exit = 0                         # what the command shall exit with
+//	expect = "1 received"            # regular expressions (one or a list) that
+//	reject = "unreachable"           # the output shall match, and shall not
+//	tool = "ping"                    # programs without which it is skipped
+//	timeout = "30s"                  # of one try
+//	within = "5s"                    # tried again until it holds or this is over
+//	show = true                      # print the output of a passed test, too
+//	serve = { node = "h2", run = "iperf3 -s -1", port = 5201 }
+//	                                 # a server for as long as the test runs;
+//	                                 # waits until the port is listened to
+//
+// # How it is kept
+//
+// Load and Graph are pure. Up compares what the topology wants with what
+// the lab's state file says was made and what is alive, and does the
+// difference, so that a second Up finds all in place and one after a crash
+// mends. Whatever is about to be made is written down first; a process is
+// known by its pid together with its start time, so that a number that
+// another process got later is never signalled. A lock that the kernel drops
+// with its holder keeps two commands from working on one lab at once.
+package lab

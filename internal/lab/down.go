@@ -1,0 +1,105 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+)
+
+// Down ends and removes everything of the lab, whatever state an earlier
+// command left it in. What will not go is named in the error, and the rest
+// goes all the same.
+func (l *Lab) Down(ctx context.Context, out io.Writer) error {
+	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(out, "lab %s is not up\n", l.Topology.Name)
+		return nil
+	}
+	release, err := l.lock(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return l.down(ctx, out)
+}
+
+// down is Down with the lock held. It goes by what the state says was made,
+// not by what the topology says now.
+func (l *Lab) down(ctx context.Context, out io.Writer) error {
+	s, err := l.readState()
+	if err != nil {
+		// A state that cannot be read still leaves what the topology names.
+		fmt.Fprintf(out, "%v; going by the topology\n", err)
+		s = &state{Routers: map[string]Started{}}
+		for _, n := range l.plan.Namespaces {
+			s.Namespaces = append(s.Namespaces, n.Name)
+		}
+	}
+	for _, r := range l.plan.Routers {
+		if _, known := s.Routers[r.Node]; !known {
+			s.Routers[r.Node] = Started{Config: r.Config, Socket: r.Socket}
+		}
+	}
+	var errs []error
+	for _, node := range slices.Sorted(maps.Keys(s.Routers)) {
+		started := s.Routers[node]
+		if err := l.stop(ctx, s, node, started); err != nil {
+			errs = append(errs, err)
+		} else if started.PID != 0 {
+			fmt.Fprintf(out, "%-4s routerd ended, pid %d\n", node, started.PID)
+		}
+	}
+	for _, name := range slices.Backward(slices.Clone(s.Namespaces)) {
+		if err := l.clear(ctx, s, name); err != nil {
+			errs = append(errs, err)
+		} else {
+			fmt.Fprintf(out, "     namespace %s removed\n", name)
+		}
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	// The lock is in there and held: nobody else is inside.
+	if err := os.RemoveAll(l.dir); err != nil {
+		return fmt.Errorf("removing the state of lab %s: %w", l.Topology.Name, err)
+	}
+	return nil
+}
+
+// stop ends a router, also one that was started and not written down, and
+// forgets it.
+func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) error {
+	all := running(started.Config)
+	if started.PID != 0 && !slices.Contains(all, started.process) {
+		all = append(all, started.process)
+	}
+	for _, p := range all {
+		if err := p.end(ctx, l.options.Grace); err != nil {
+			return fmt.Errorf("%s: %w", node, err)
+		}
+	}
+	// A router that was killed left its socket.
+	if err := os.Remove(started.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: removing its socket: %w", node, err)
+	}
+	delete(s.Routers, node)
+	return l.writeState(s)
+}
+
+// clear ends whatever lives in a namespace, removes it and forgets it.
+func (l *Lab) clear(ctx context.Context, s *state, name string) error {
+	for _, p := range inhabitants(name) {
+		if err := p.end(ctx, l.options.Grace); err != nil {
+			return fmt.Errorf("clearing namespace %s: %w", name, err)
+		}
+	}
+	if err := removeNamespace(name); err != nil {
+		return err
+	}
+	s.forget(name)
+	return l.writeState(s)
+}

@@ -1,0 +1,101 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNotUp is returned where a node is asked for that has not been made.
+var ErrNotUp = errors.New("the lab is not up")
+
+// Exec becomes the command on a node: inside a host's namespace, or beside a
+// router with ROUTERD_SOCKET naming its API, so that `routerd show route`
+// asks that router. It returns only when it fails.
+func (l *Lab) Exec(node string, argv []string) error {
+	if len(argv) == 0 {
+		return fmt.Errorf("nothing to run on %s: want a command", node)
+	}
+	if err := l.reachable(node); err != nil {
+		return err
+	}
+	env := l.environment(node)
+	path, err := l.find(argv[0])
+	if err != nil {
+		return err
+	}
+	// exec leaves one thread, the calling one, and its namespace.
+	return inNamespace(l.namespace(node), func() error {
+		if err := unix.Exec(path, argv, env); err != nil {
+			return fmt.Errorf("running %s on %s: %w", argv[0], node, err)
+		}
+		return nil
+	})
+}
+
+// reachable says why nothing can run on a node.
+func (l *Lab) reachable(node string) error {
+	n, known := l.Topology.Node(node)
+	if !known {
+		names := make([]string, len(l.Topology.Nodes))
+		for i := range l.Topology.Nodes {
+			names[i] = l.Topology.Nodes[i].Name
+		}
+		return fmt.Errorf("lab %s has no node %q: want one of %s", l.Topology.Name, node, strings.Join(names, ", "))
+	}
+	if n.Kind == KindHost && namespaceExists(l.namespace(node)) {
+		return nil
+	}
+	if r, ok := l.router(node); ok {
+		if _, err := os.Stat(r.Socket); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("node %s: %w; bring it up with: routerd lab up", node, ErrNotUp)
+}
+
+// environment is ours with the router's socket, and a PATH on which routerd
+// itself and what Debian keeps for root are found.
+func (l *Lab) environment(node string) []string {
+	var env []string
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, "ROUTERD_SOCKET=") {
+			env = append(env, e)
+		}
+	}
+	env = append(env, "PATH="+strings.Join(l.searchPath(), ":"))
+	if r, ok := l.router(node); ok {
+		env = append(env, "ROUTERD_SOCKET="+r.Socket)
+	}
+	return env
+}
+
+func (l *Lab) searchPath() []string {
+	path := filepath.SplitList(os.Getenv("PATH"))
+	if filepath.Base(l.options.Binary) == "routerd" {
+		path = append([]string{filepath.Dir(l.options.Binary)}, path...)
+	}
+	return append(path, "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+}
+
+// find looks a program up the way the shell will with our environment.
+func (l *Lab) find(program string) (string, error) {
+	if program == "routerd" {
+		return l.options.Binary, nil
+	}
+	if strings.Contains(program, "/") {
+		return program, nil
+	}
+	for _, dir := range l.searchPath() {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("finding %s: %w in PATH", program, fs.ErrNotExist)
+}

@@ -1,0 +1,84 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"time"
+)
+
+// Options says where a lab lives and what its routers run. The zero Options
+// are what the command uses.
+type Options struct {
+	// Dir holds the sockets, LAB-NODE.sock, and below lab-LAB the rest.
+	// "" is DefaultDir.
+	Dir string
+	// Binary is the routerd to run; "" is the running program itself.
+	Binary string
+	// Ready bounds how long a router may take until its API answers, Grace
+	// how long a process may take to end before it is killed. Zero is 15 s
+	// and 5 s.
+	Ready, Grace time.Duration
+}
+
+// DefaultDir is where sockets and state are kept unless Options say
+// otherwise.
+const DefaultDir = "/run/routerd"
+
+// Lab is one topology on this machine. Its methods may not be called at the
+// same time; two processes are kept apart by the lab's lock.
+type Lab struct {
+	Topology *Topology
+	options  Options
+	plan     *Plan
+	dir      string // of this lab
+}
+
+// Load reads a topology file and plans it; nothing is made yet. A mistake in
+// the file comes back as Problems.
+func Load(path string, o Options) (*Lab, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the topology: %w", err)
+	}
+	t, err := Decode(path, data)
+	if err != nil {
+		return nil, err
+	}
+	o.Dir = cmp.Or(o.Dir, DefaultDir)
+	o.Ready = cmp.Or(o.Ready, 15*time.Second)
+	o.Grace = cmp.Or(o.Grace, 5*time.Second)
+	if o.Binary == "" {
+		if o.Binary, err = os.Executable(); err != nil {
+			return nil, fmt.Errorf("finding the routerd to run: %w", err)
+		}
+	}
+	p, err := plan(t, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{Topology: t, options: o, plan: p, dir: labDir(o.Dir, t.Name)}, nil
+}
+
+// Graph draws the lab as a Mermaid flowchart.
+func (l *Lab) Graph() string { return l.Topology.Graph() }
+
+// namespace gives the name of a host's namespace, "" for a router.
+func (l *Lab) namespace(node string) string {
+	for _, n := range l.plan.Namespaces {
+		if n.Node == node {
+			return n.Name
+		}
+	}
+	return ""
+}
+
+// router finds a router by its node.
+func (l *Lab) router(node string) (Router, bool) {
+	for _, r := range l.plan.Routers {
+		if r.Node == node {
+			return r, true
+		}
+	}
+	return Router{}, false
+}

@@ -1,0 +1,114 @@
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// netnsDir is where `ip netns` keeps names.
+const netnsDir = "/run/netns"
+
+// aside runs f on a thread that no other goroutine ever sees again: whatever
+// namespace f leaves it in goes with it.
+func aside(f func() error) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if unix.Gettid() == unix.Getpid() {
+			// The main thread cannot end, and /proc/self shows its namespace.
+			// While this goroutine sits on it, another one gets another thread.
+			err := aside(f)
+			runtime.UnlockOSThread()
+			done <- err
+			return
+		}
+		done <- f()
+	}()
+	return <-done
+}
+
+// inNamespace runs f on a thread inside a namespace; a process that f starts
+// lives there. "" is the namespace that we run in.
+func inNamespace(name string, f func() error) error {
+	if name == "" {
+		return f()
+	}
+	return aside(func() error {
+		ns, err := netns.GetFromName(name)
+		if err != nil {
+			return fmt.Errorf("opening network namespace %s: %w", name, err)
+		}
+		defer ns.Close()
+		if err := netns.Set(ns); err != nil {
+			return fmt.Errorf("entering network namespace %s: %w", name, err)
+		}
+		return f()
+	})
+}
+
+// makeNamespace makes a namespace with its loopback up.
+func makeNamespace(name string) error {
+	err := aside(func() error {
+		ns, err := netns.NewNamed(name)
+		if err != nil {
+			return err
+		}
+		ns.Close()
+		lo, err := netlink.LinkByName("lo")
+		if err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(lo)
+	})
+	if errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("making network namespace %s: %w (it takes root, or CAP_SYS_ADMIN and CAP_NET_ADMIN)", name, err)
+	}
+	if err != nil {
+		return fmt.Errorf("making network namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// removeNamespace removes the name; the namespace itself goes with its last
+// process. One that is not there is removed already.
+func removeNamespace(name string) error {
+	if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("removing network namespace %s: %w", name, err)
+	}
+	// A name whose namespace was never mounted, or was unmounted by hand.
+	if err := os.Remove(filepath.Join(netnsDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing network namespace %s: %w", name, err)
+	}
+	return nil
+}
+
+// namespaceExists reports whether the name stands for a namespace: after a
+// kill at the wrong moment it may be an empty file.
+func namespaceExists(name string) bool {
+	var s unix.Statfs_t
+	if unix.Statfs(filepath.Join(netnsDir, name), &s) != nil {
+		return false
+	}
+	return s.Type == unix.NSFS_MAGIC
+}
+
+// inhabitants finds the processes that live in a namespace.
+func inhabitants(name string) []process {
+	home, err := os.Stat(filepath.Join(netnsDir, name))
+	if err != nil {
+		return nil
+	}
+	return processes(func(pid int) bool {
+		ns, err := os.Stat(filepath.Join("/proc", strconv.Itoa(pid), "ns/net"))
+		return err == nil && os.SameFile(home, ns)
+	})
+}

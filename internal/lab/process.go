@@ -1,0 +1,131 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// process is a process that is not mistaken for a later one of the same pid.
+type process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks after boot, field 22 of /proc/PID/stat
+}
+
+// identify reads a living process's start time.
+func identify(pid int) (process, error) {
+	start, alive, err := stat(pid)
+	if err == nil && !alive {
+		err = errors.New("it has ended")
+	}
+	if err != nil {
+		return process{}, fmt.Errorf("looking at process %d: %w", pid, err)
+	}
+	return process{pid, start}, nil
+}
+
+// alive reports whether the process itself still runs; one that has ended and
+// only waits for its parent does not.
+func (p process) alive() bool {
+	start, alive, err := stat(p.PID)
+	return err == nil && alive && start == p.Start
+}
+
+func stat(pid int) (start uint64, alive bool, err error) {
+	data, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return 0, false, err
+	}
+	// The name, in brackets, may hold anything: what follows is counted from
+	// its end (proc(5)).
+	_, after, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
+	fields := bytes.Fields(after)
+	if !ok || len(fields) < 20 {
+		return 0, false, fmt.Errorf("/proc/%d/stat reads %q", pid, data)
+	}
+	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
+	return start, !bytes.ContainsAny(fields[0], "ZX"), err
+}
+
+// end asks the process to end, and kills it when it has not done so after
+// grace. It never signals another process that got the pid: the descriptor
+// stands for the one that was looked at.
+func (p process) end(ctx context.Context, grace time.Duration) error {
+	fd, err := unix.PidfdOpen(p.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("ending process %d: %w", p.PID, err)
+	}
+	defer unix.Close(fd)
+	if !p.alive() {
+		return nil
+	}
+	for _, try := range []struct {
+		signal unix.Signal
+		wait   time.Duration
+	}{{unix.SIGTERM, grace}, {unix.SIGKILL, 10 * time.Second}} {
+		if err := unix.PidfdSendSignal(fd, try.signal, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+			return fmt.Errorf("ending process %d: %w", p.PID, err)
+		}
+		if p.ended(ctx, try.wait) {
+			return nil
+		}
+	}
+	return fmt.Errorf("ending process %d: it is still there 10 s after SIGKILL", p.PID)
+}
+
+func (p process) ended(ctx context.Context, wait time.Duration) bool {
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	for p.alive() {
+		if pause(ctx, 5*time.Millisecond) != nil {
+			return !p.alive()
+		}
+	}
+	return true
+}
+
+// processes calls yield with every process for which keep holds.
+func processes(keep func(pid int) bool) []process {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil
+	}
+	var found []process
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err != nil || pid == os.Getpid() || !keep(pid) {
+			continue
+		}
+		if p, err := identify(pid); err == nil {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// running finds the processes that run a router with this configuration. One
+// is started a moment before its pid is written down; if the lab was killed
+// in between, this is how it is found again.
+func running(config string) []process {
+	tail := []string{"run", "--config", config}
+	return processes(func(pid int) bool {
+		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err != nil {
+			return false
+		}
+		args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+		return len(args) == 4 && slices.Equal(args[1:], tail)
+	})
+}

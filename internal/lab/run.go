@@ -1,0 +1,170 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Result is the sum of a lab's tests.
+type Result struct {
+	Passed, Failed, Skipped int
+}
+
+// String is the closing line.
+func (r Result) String() string {
+	return fmt.Sprintf("%d passed, %d failed, %d skipped", r.Passed, r.Failed, r.Skipped)
+}
+
+// Test brings the lab up if it is not, runs every test in the file's order
+// and prints a line for each, with the output of what failed. A failed test
+// is no error. The lab stays up, unless ctx ends and this call brought it up.
+func (l *Lab) Test(ctx context.Context, out io.Writer) (Result, error) {
+	var sum Result
+	release, err := l.lock(ctx, out)
+	if err != nil {
+		return sum, err
+	}
+	defer release()
+	made, err := l.up(ctx, out)
+	if err != nil {
+		return sum, err
+	}
+	for _, t := range l.Topology.Tests {
+		if ctx.Err() != nil {
+			break
+		}
+		l.one(ctx, out, t, &sum)
+	}
+	if ctx.Err() != nil {
+		err := fmt.Errorf("tests of lab %s: %w", l.Topology.Name, context.Cause(ctx))
+		if made {
+			fmt.Fprintln(out, "taking the lab down")
+			err = errors.Join(err, l.down(context.WithoutCancel(ctx), io.Discard))
+		}
+		return sum, err
+	}
+	fmt.Fprintln(out, sum)
+	return sum, nil
+}
+
+func (l *Lab) one(ctx context.Context, out io.Writer, t Test, sum *Result) {
+	for _, tool := range t.Tools {
+		if _, err := l.find(tool); err != nil {
+			sum.Skipped++
+			fmt.Fprintf(out, "- %s: skipped, %s is not installed\n", t.Name, tool)
+			return
+		}
+	}
+	begin := time.Now()
+	output, err := l.until(ctx, t)
+	if ctx.Err() != nil {
+		return // cut short says nothing about the lab
+	}
+	mark, why := "✔", ""
+	if err != nil {
+		mark, why = "✘", ": "+err.Error()
+		sum.Failed++
+	} else {
+		sum.Passed++
+	}
+	fmt.Fprintf(out, "%s %s (%.2f s)%s\n", mark, t.Name, time.Since(begin).Seconds(), why)
+	if err != nil {
+		fmt.Fprintf(out, "    %s$ %s\n", t.Node, t.Run)
+	}
+	if text := strings.TrimRight(string(output), "\n"); text != "" && (err != nil || t.Show) {
+		fmt.Fprintf(out, "    %s\n", strings.ReplaceAll(text, "\n", "\n    "))
+	}
+}
+
+// until tries a test again until it holds or its time is over.
+func (l *Lab) until(ctx context.Context, t Test) (output []byte, err error) {
+	deadline := time.Now().Add(t.Within)
+	for tries := 1; ; tries++ {
+		output, err = l.try(ctx, t)
+		if err == nil {
+			return output, nil
+		}
+		if time.Now().After(deadline) || pause(ctx, 200*time.Millisecond) != nil {
+			if tries > 1 {
+				err = fmt.Errorf("%w (%d tries within %v)", err, tries, t.Within)
+			}
+			return output, err
+		}
+	}
+}
+
+// try runs a test once, with its server beside it.
+func (l *Lab) try(ctx context.Context, t Test) (output []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
+	defer cancel()
+	if t.Serve != nil {
+		stop, err := l.serve(ctx, t.Serve)
+		if err != nil {
+			return nil, err
+		}
+		defer stop()
+	}
+	var buffer bytes.Buffer
+	cmd, err := l.start(ctx, t.Node, t.Run, &buffer)
+	if err != nil {
+		return nil, err
+	}
+	err = cmd.Wait()
+	if ctx.Err() != nil {
+		return buffer.Bytes(), fmt.Errorf("it did not end within %v", t.Timeout)
+	}
+	var status *exec.ExitError
+	if err != nil && !errors.As(err, &status) {
+		return buffer.Bytes(), err
+	}
+	return buffer.Bytes(), t.judge(buffer.Bytes(), cmd.ProcessState.ExitCode())
+}
+
+// judge says what of a test's claim does not hold.
+func (t *Test) judge(output []byte, exit int) error {
+	if exit != t.Exit {
+		return fmt.Errorf("exit status %d, want %d", exit, t.Exit)
+	}
+	for _, p := range t.Expect {
+		if !p.Match(output) {
+			return fmt.Errorf("its output does not match %q", pattern(p))
+		}
+	}
+	for _, p := range t.Reject {
+		if found := p.Find(output); found != nil {
+			return fmt.Errorf("its output holds %q, which matches %q", found, pattern(p))
+		}
+	}
+	return nil
+}
+
+// pattern gives an expression as the file has it.
+func pattern(p Pattern) string { return strings.TrimPrefix(p.String(), "(?m)") }
+
+// start runs a line of sh on a node, in a process group of its own, which is
+// killed as a whole when ctx ends.
+func (l *Lab) start(ctx context.Context, node, line string, output io.Writer) (*exec.Cmd, error) {
+	if err := l.reachable(node); err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
+	cmd.Env = l.environment(node)
+	cmd.Stdout, cmd.Stderr = output, output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
+	// A grandchild that left the group may hold the pipe open.
+	cmd.WaitDelay = time.Second
+	if err := inNamespace(l.namespace(node), cmd.Start); err != nil {
+		return nil, fmt.Errorf("running %q on %s: %w", line, node, err)
+	}
+	return cmd, nil
+}

@@ -1,0 +1,135 @@
+package lab
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// state is what a lab has made on this machine. It is written before a thing
+// is made, so that a lab which was killed half-way leaves a list of what to
+// remove.
+type state struct {
+	Namespaces []string           `json:"namespaces"`
+	Routers    map[string]Started `json:"routers"` // by node
+}
+
+// Started is a router that was started.
+type Started struct {
+	process
+	Config string `json:"config"`
+	Socket string `json:"socket"`
+}
+
+func (l *Lab) statePath() string { return filepath.Join(l.dir, "state.json") }
+
+// readState gives the empty state of a lab that was never up.
+func (l *Lab) readState() (*state, error) {
+	s := &state{Routers: map[string]Started{}}
+	data, err := os.ReadFile(l.statePath())
+	if errors.Is(err, fs.ErrNotExist) {
+		return s, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, s)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of lab %s: %w", l.Topology.Name, err)
+	}
+	if s.Routers == nil {
+		s.Routers = map[string]Started{}
+	}
+	return s, nil
+}
+
+// writeState replaces the state file as a whole: a reader sees the old one or
+// the new one.
+func (l *Lab) writeState(s *state) error {
+	data, err := json.MarshalIndent(s, "", "  ")
+	if err == nil {
+		next := l.statePath() + ".next"
+		if err = os.WriteFile(next, append(data, '\n'), 0o600); err == nil {
+			err = os.Rename(next, l.statePath())
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("writing the state of lab %s: %w", l.Topology.Name, err)
+	}
+	return nil
+}
+
+func (s *state) forget(namespace string) {
+	s.Namespaces = slices.DeleteFunc(s.Namespaces, func(n string) bool { return n == namespace })
+}
+
+// lock keeps other commands away from the lab until it is released or the
+// process ends. It waits for another holder and says so once.
+func (l *Lab) lock(ctx context.Context, out io.Writer) (release func(), err error) {
+	path := filepath.Join(l.dir, "lock")
+	said := false
+	for {
+		if err := os.MkdirAll(l.dir, 0o755); err != nil {
+			return nil, fmt.Errorf("making the directory of lab %s: %w", l.Topology.Name, err)
+		}
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // another command's Down took the directory in between
+		}
+		if err != nil {
+			return nil, fmt.Errorf("opening the lock of lab %s: %w", l.Topology.Name, err)
+		}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if err == nil && sameFile(f, path) {
+			_ = f.Truncate(0) // who holds it is a courtesy to whoever waits
+			_, _ = fmt.Fprintf(f, "%d", os.Getpid())
+			return func() { f.Close() }, nil
+		}
+		holder, _ := io.ReadAll(f)
+		f.Close()
+		if err == nil {
+			continue // Down removed this file while we waited; take the new one
+		}
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("locking lab %s: %w", l.Topology.Name, err)
+		}
+		if !said {
+			said = true
+			fmt.Fprintf(out, "waiting for another command that works on lab %s, pid %s\n", l.Topology.Name, strings.TrimSpace(string(holder)))
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("waiting for lab %s: %w", l.Topology.Name, err)
+		}
+	}
+}
+
+// sameFile reports whether path still names the open file.
+func sameFile(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(open, named)
+}
+
+// pause waits for d or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-t.C:
+		return nil
+	}
+}

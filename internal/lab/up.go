@@ -1,0 +1,249 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"syscall"
+	"time"
+)
+
+// Up makes what of the lab is not there yet and tells out each step: lines of
+// the node and what became of it. When it fails or ctx ends, it takes back
+// what it made itself, and leaves alone what was there before.
+func (l *Lab) Up(ctx context.Context, out io.Writer) error {
+	release, err := l.lock(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer release()
+	_, err = l.up(ctx, out)
+	return err
+}
+
+// up is Up with the lock held. It reports whether it made anything.
+func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
+	s, err := l.readState()
+	if err != nil {
+		return false, err
+	}
+	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0
+	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
+	if err := b.build(ctx); err != nil {
+		fmt.Fprintf(out, "taking back what was made\n")
+		// ctx may be what ended it; the way back is not to be cut short.
+		ctx := context.WithoutCancel(ctx)
+		if fresh {
+			return false, errors.Join(err, l.down(ctx, io.Discard))
+		}
+		return false, errors.Join(err, b.takeBack(ctx))
+	}
+	return len(b.made) > 0, nil
+}
+
+// builder does the difference between what a lab has and what it wants.
+type builder struct {
+	lab   *Lab
+	state *state
+	out   io.Writer
+	made  map[string]bool // names of namespaces and routers made by this run
+}
+
+func (b *builder) say(node, format string, args ...any) {
+	fmt.Fprintf(b.out, "%-4s %s\n", node, fmt.Sprintf(format, args...))
+}
+
+func (b *builder) build(ctx context.Context) error {
+	if err := b.lab.writeState(b.state); err != nil {
+		return err
+	}
+	if err := b.stale(ctx); err != nil {
+		return err
+	}
+	for _, n := range b.lab.plan.Namespaces {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		if err := b.namespace(n); err != nil {
+			return err
+		}
+	}
+	for _, r := range b.lab.plan.Routers {
+		if err := b.router(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// stale removes what an earlier version of the topology had.
+func (b *builder) stale(ctx context.Context) error {
+	for node, started := range b.state.Routers {
+		if _, wanted := b.lab.router(node); wanted {
+			continue
+		}
+		if err := b.lab.stop(ctx, b.state, node, started); err != nil {
+			return err
+		}
+		b.say(node, "no longer in the topology: ended routerd, pid %d", started.PID)
+	}
+	for _, name := range slices.Clone(b.state.Namespaces) {
+		if slices.ContainsFunc(b.lab.plan.Namespaces, func(n Namespace) bool { return n.Name == name }) {
+			continue
+		}
+		if err := b.lab.clear(ctx, b.state, name); err != nil {
+			return err
+		}
+		b.say("", "no longer in the topology: removed namespace %s", name)
+	}
+	return nil
+}
+
+func (b *builder) namespace(n Namespace) error {
+	exists, ours := namespaceExists(n.Name), slices.Contains(b.state.Namespaces, n.Name)
+	switch {
+	case exists && ours:
+		b.say(n.Node, "namespace %s is there", n.Name)
+		return nil
+	case exists:
+		return fmt.Errorf("namespace %s of node %s exists and is not of this lab: give the lab another name, or remove it with: ip netns delete %s", n.Name, n.Node, n.Name)
+	case !ours:
+		b.state.Namespaces = append(b.state.Namespaces, n.Name)
+		if err := b.lab.writeState(b.state); err != nil {
+			return err
+		}
+	default: // written down and not there: killed in between, or deleted by hand
+		if err := removeNamespace(n.Name); err != nil {
+			return err
+		}
+	}
+	b.made[n.Name] = true
+	if err := makeNamespace(n.Name); err != nil {
+		return err
+	}
+	b.say(n.Node, "namespace %s", n.Name)
+	return nil
+}
+
+// router starts a router unless it runs as it should.
+func (b *builder) router(ctx context.Context, r Router) error {
+	started, known := b.state.Routers[r.Node]
+	alive := known && started.alive()
+	again := ""
+	switch {
+	case alive && slices.ContainsFunc(r.Namespaces, func(n string) bool { return b.made[n] }):
+		again = " again: its host's namespace is a new one"
+	case alive && !b.unchanged(r):
+		again = " again: its configuration has changed"
+	case alive && probe(ctx, r.Socket) != nil:
+		again = " again: it did not answer"
+	case alive:
+		b.say(r.Node, "routerd runs, pid %d", started.PID)
+		return nil
+	case known:
+		again = fmt.Sprintf(" again: pid %d had ended", started.PID)
+	}
+	if err := b.lab.stop(ctx, b.state, r.Node, Started{started.process, r.Config, r.Socket}); err != nil {
+		return err
+	}
+	begin := time.Now()
+	b.made[r.Name] = true
+	p, err := b.start(ctx, r)
+	if err != nil {
+		return err
+	}
+	b.say(r.Node, "routerd started%s, pid %d, ready after %d ms", again, p.PID, time.Since(begin).Milliseconds())
+	return nil
+}
+
+func (b *builder) unchanged(r Router) bool {
+	text, err := os.ReadFile(r.Config)
+	return err == nil && bytes.Equal(text, r.Text)
+}
+
+// start runs a router and waits until its API answers.
+func (b *builder) start(ctx context.Context, r Router) (process, error) {
+	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
+		return process{}, fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
+	}
+	log, err := os.OpenFile(r.Log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	if err != nil {
+		return process{}, fmt.Errorf("opening the log of %s: %w", r.Node, err)
+	}
+	defer log.Close()
+	cmd := exec.Command(b.lab.options.Binary, "run", "--config", r.Config)
+	cmd.Stdout, cmd.Stderr = log, log
+	// A session of its own: an interrupt at the terminal is for the lab,
+	// which then ends its routers in order.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := cmd.Start(); err != nil {
+		return process{}, fmt.Errorf("starting routerd for %s: %w", r.Node, err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	p, err := identify(cmd.Process.Pid)
+	if err == nil {
+		b.state.Routers[r.Node] = Started{p, r.Config, r.Socket}
+		if err = b.lab.writeState(b.state); err != nil {
+			return p, err
+		}
+	}
+	return p, b.ready(ctx, r, ended)
+}
+
+// ready waits until the router's API answers or it will not any more.
+func (b *builder) ready(ctx context.Context, r Router, ended <-chan error) error {
+	deadline := time.Now().Add(b.lab.options.Ready)
+	for {
+		last := probe(ctx, r.Socket)
+		if last == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: routerd was not ready within %v: %w\n%s", r.Node, b.lab.options.Ready, last, said(r.Log))
+		}
+		select {
+		case err := <-ended:
+			what := "exit status 0"
+			if err != nil {
+				what = err.Error()
+			}
+			return fmt.Errorf("%s: routerd ended before it was ready, %s:\n%s", r.Node, what, said(r.Log))
+		case <-ctx.Done():
+			return fmt.Errorf("%s: waiting for routerd: %w", r.Node, context.Cause(ctx))
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// said gives the end of what a router printed, indented.
+func said(log string) string {
+	const most = 4096
+	text, err := os.ReadFile(log)
+	if err != nil || len(bytes.TrimSpace(text)) == 0 {
+		return "    (it printed nothing)"
+	}
+	text = bytes.TrimSpace(text[max(0, len(text)-most):])
+	return "    " + string(bytes.ReplaceAll(text, []byte("\n"), []byte("\n    ")))
+}
+
+// takeBack removes what this run made of a lab that was partly up.
+func (b *builder) takeBack(ctx context.Context) error {
+	var errs []error
+	for _, r := range b.lab.plan.Routers {
+		if started, known := b.state.Routers[r.Node]; known && b.made[r.Name] {
+			errs = append(errs, b.lab.stop(ctx, b.state, r.Node, started))
+		}
+	}
+	for _, n := range b.lab.plan.Namespaces {
+		if b.made[n.Name] {
+			errs = append(errs, b.lab.clear(ctx, b.state, n.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
