@@ -172,6 +172,9 @@ func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed [
 // interface, if it changed, and at those whose address is
 // claimed. There are few sets of hops, however many routes use them.
 func (r *RIB) staleInterface(id routing.InterfaceID, changed bool, claimed []netip.Prefix) {
+	if !changed && len(claimed) == 0 {
+		return
+	}
 	for _, hs := range r.sortedHopSets() {
 		for i := range hs.hops {
 			h := &hs.hops[i]

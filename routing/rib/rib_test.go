@@ -537,3 +537,31 @@ func TestWeightsAreSmallWholeNumbers(t *testing.T) {
 		}
 	}
 }
+
+func TestWalkPages(t *testing.T) {
+	r := newTable(t,
+		StaticRoute{Prefix: pfx("10.0.0.0/24"), NextHops: via("10.0.1.9")},
+		StaticRoute{Prefix: pfx("2001:db8:8::/48"), NextHops: via("2001:db8::9")},
+	)
+	all := r.Walk(netip.Prefix{}, 1000)
+	for max := 1; max <= 5; max++ {
+		var got []Candidate
+		for after := (netip.Prefix{}); ; after = got[len(got)-1].Prefix {
+			page := r.Walk(after, max)
+			if len(page) == 0 {
+				break
+			}
+			got = append(got, page...)
+		}
+		if d := cmp.Diff(all, got, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }),
+			cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+			t.Errorf("in pages of %d (-at once +paged):\n%s", max, d)
+		}
+	}
+	if v4, v6 := r.Len(); len(all) != v4+v6+1 {
+		t.Errorf("%d candidates for %d and %d prefixes, one of which has two", len(all), v4, v6)
+	}
+	if got := r.Walk(netip.Prefix{}, 0); got != nil {
+		t.Errorf("a page of no prefix holds %v", got)
+	}
+}
