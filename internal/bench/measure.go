@@ -52,8 +52,9 @@ func ratio(a, b float64) float64 {
 	return a / b
 }
 
-// warmUp is how long traffic runs before the window opens: long enough for
-// TCP to leave slow start and for buffers to find their size.
+// warmUp is how long traffic runs before the window opens, unless the window
+// is shorter still: long enough for TCP to leave slow start and for buffers to
+// find their size.
 const warmUp = 300 * time.Millisecond
 
 // measure sends traffic over a site for one window.
@@ -75,7 +76,7 @@ func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sam
 	// Runs before the sink is ended, so no stream is cut off.
 	defer func() { err = errors.Join(err, source.end()) }()
 
-	if err := sleep(ctx, warmUp); err != nil {
+	if err := sleep(ctx, min(warmUp, window)); err != nil {
 		return Sample{}, err
 	}
 	before, err := s.look(source, sink)

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// namespacePrefix begins the name of every namespace this package makes; the
-// pid of the maker and a dash follow.
-const namespacePrefix = "rdb"
+// namePrefix begins the name of every namespace and directory that this
+// package makes; the pid of the maker and a dash follow.
+const namePrefix = "rdb"
 
-var namespaceName = regexp.MustCompile(`^` + namespacePrefix + `([0-9]+)-`)
+var ownName = regexp.MustCompile(`^` + namePrefix + `([0-9]+)-`)
 
 // inNamespace runs fn on a thread that is inside the named namespace; ""
 // stands for the one the process runs in. Sockets and processes that fn makes
@@ -150,29 +150,31 @@ func removeNamespace(name string) error {
 	return nil
 }
 
-// RemoveLeftovers removes the namespaces of earlier runs whose process is
-// gone without having cleaned up (kill -9). Those of a living process are
-// left alone.
+// RemoveLeftovers removes the namespaces and directories of earlier runs whose
+// process is gone without having cleaned up (kill -9). Those of a living
+// process are left alone.
 func RemoveLeftovers() error {
-	entries, err := os.ReadDir(namespaceDirectory)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("look for namespaces left behind: %w", err)
-	}
 	var failed error
-	for _, e := range entries {
-		m := namespaceName.FindStringSubmatch(e.Name())
-		if m == nil {
-			continue
+	for dir, remove := range map[string]func(name string) error{
+		namespaceDirectory: removeNamespace,
+		os.TempDir():       func(name string) error { return os.RemoveAll(filepath.Join(os.TempDir(), name)) },
+	} {
+		entries, err := os.ReadDir(dir)
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("look for what earlier runs left behind: %w", err)
 		}
-		if pid, err := strconv.Atoi(m[1]); err != nil || alive(pid) {
-			continue
-		}
-		// One that stays busy is somebody else's doing, and harms nothing.
-		if err := removeNamespace(e.Name()); !errors.Is(err, unix.EBUSY) {
-			failed = errors.Join(failed, err)
+		for _, e := range entries {
+			m := ownName.FindStringSubmatch(e.Name())
+			if m == nil {
+				continue
+			}
+			if pid, err := strconv.Atoi(m[1]); err != nil || alive(pid) {
+				continue
+			}
+			// One that stays busy is somebody else's doing, and harms nothing.
+			if err := remove(e.Name()); !errors.Is(err, unix.EBUSY) {
+				failed = errors.Join(failed, err)
+			}
 		}
 	}
 	return failed

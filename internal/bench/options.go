@@ -37,7 +37,7 @@ func DefaultOptions() Options {
 }
 
 // Restrict leaves only the paths and the kind of traffic that the named mark
-// compares.
+// compares. The yardstick is not measured then, so nothing is void.
 func (o *Options) Restrict(mark string) error {
 	var names []string
 	for _, m := range Marks {

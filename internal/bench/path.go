@@ -55,9 +55,9 @@ type Site struct {
 	cleanups  []func() error // run last to first
 }
 
-// newSite makes the hosts of a path.
+// newSite makes the hosts of a path, in namespaces called after it.
 func newSite(o Options, path string) (*Site, error) {
-	s := &Site{Options: o, prefix: fmt.Sprintf("%s%d-%s-", namespacePrefix, os.Getpid(), path)}
+	s := &Site{Options: o, prefix: fmt.Sprintf("%s%d-%s-", namePrefix, os.Getpid(), path)}
 	dir, err := os.MkdirTemp("", s.prefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for path %s: %w", path, err)

@@ -66,16 +66,16 @@ func parse(args []string, stderr io.Writer) (o bench.Options, file string, err e
 	list := func(into *[]string) func(string) error {
 		return func(s string) error { *into = strings.Split(s, ","); return nil }
 	}
-	f.Func("paths", "paths to measure, of "+strings.Join(o.Paths, ",")+" (default all)", list(&o.Paths))
-	f.Func("metrics", "traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there is "+bench.UDPSuper+" too", list(&o.Metrics))
-	f.IntVar(&o.Rounds, "pairs", o.Rounds, "rounds; each gives every mark one `pair`")
+	f.Func("paths", "`list` of paths to measure, of "+strings.Join(o.Paths, ",")+" (default all)", list(&o.Paths))
+	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there is "+bench.UDPSuper+" too", list(&o.Metrics))
+	f.IntVar(&o.Rounds, "pairs", o.Rounds, "`rounds`; each gives every mark one pair")
 	seconds := f.Float64("seconds", o.Window.Seconds(), "length of one measurement")
 	f.IntVar(&o.Rate, "rate", o.Rate, "packets/s of the paced UDP traffic")
 	f.IntVar(&o.MTU, "mtu", o.MTU, "MTU of every link in `bytes`")
 	f.BoolVar(&o.IPv6, "6", false, "IPv6 instead of IPv4")
 	f.StringVar(&o.Routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
 	f.StringVar(&file, "json", "", "write the report with every sample to `file`, - for standard output instead of the table")
-	only := f.String("only", "", "measure what one `mark` needs, of "+strings.Join(marks, ", "))
+	only := f.String("only", "", "measure only what one `mark` compares, without the yardstick unless it is that; one of "+strings.Join(marks, ", "))
 	quiet := f.Bool("quiet", false, "no line per round on standard error")
 	if err := f.Parse(args); err != nil {
 		return o, "", err

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tcp makes samples of one second each, in Gbit/s.
+func tcp(gigabits ...float64) []Sample {
+	var out []Sample
+	for _, g := range gigabits {
+		out = append(out, Sample{Seconds: 1, Bytes: uint64(g * 1e9 / 8)})
+	}
+	return out
+}
+
+func times(n int, s Sample) []Sample {
+	out := make([]Sample, n)
+	for i := range out {
+		out[i] = s
+	}
+	return out
+}
+
+// testReport is a report of ten rounds of one TCP stream.
+func testReport(bare, kernel, routerd []Sample) *Report {
+	r := newReport(Options{MTU: 1500, Rounds: 10, Window: time.Second}, Paths[:3], Metrics(50000)[:1])
+	for path, s := range map[string][]Sample{Bare: bare, Kernel: kernel, Routerd: routerd} {
+		r.path(path).Samples[TCP1] = s
+	}
+	return r
+}
+
+func TestJudge(t *testing.T) {
+	marks := []Mark{
+		{Name: "yardstick", Metric: TCP1, Path: Bare, Over: Kernel, Least: 0.6, Voids: true},
+		{Name: "first", Metric: TCP1, Path: Routerd, Over: Bare, Least: 0.85},
+		{Name: "told", Metric: TCP1, Path: Routerd, Over: Kernel},
+		{Name: "other traffic", Metric: UDPSmall, Path: Routerd, Over: Bare, Least: 0.85},
+		{Name: "other path", Metric: TCP1, Path: Routerd, Over: Wireguard, Least: 1.5},
+	}
+	ten := func(g float64) []Sample { return times(10, tcp(g)[0]) }
+	tests := []struct {
+		name                  string
+		bare, kernel, routerd []Sample
+		verdicts              []string
+		failed                bool
+	}{
+		{"met", ten(8), ten(10), ten(7), []string{Pass, Pass, Unmeant}, false},
+		{"met exactly", ten(6), ten(10), ten(5.1), []string{Pass, Pass, Unmeant}, false},
+		{"missed", ten(8), ten(10), ten(6.7), []string{Pass, Miss, Unmeant}, true},
+		{"bent yardstick", ten(5.9), ten(10), ten(5.9), []string{Miss, Void, Unmeant}, true},
+		{"too few pairs", ten(8)[:9], ten(10)[:9], ten(8)[:9], []string{TooFew, TooFew, Unmeant}, true},
+		{"missed by few pairs", ten(8)[:3], ten(10)[:3], ten(2)[:3], []string{TooFew, Miss, Unmeant}, true},
+		{"not there", ten(8), ten(10), nil, []string{Pass, NotTaken, NotTaken}, true},
+		{"median decides", tcp(1, 1, 1, 1, 8, 8, 8, 8, 8, 8), ten(10), ten(8), []string{Pass, Pass, Unmeant}, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := testReport(tt.bare, tt.kernel, tt.routerd)
+			r.Marks = judge(marks, r)
+			var got []string
+			for _, j := range r.Marks {
+				got = append(got, j.Verdict)
+			}
+			if diff := cmp.Diff(tt.verdicts, got); diff != "" {
+				t.Errorf("verdicts: -want +got\n%s", diff)
+			}
+			if r.Failed() != tt.failed {
+				t.Errorf("Failed() = %v, want %v", r.Failed(), tt.failed)
+			}
+		})
+	}
+}
+
+func TestRatiosPairRounds(t *testing.T) {
+	got := ratios(tcp(2, 6, 9, 1), tcp(1, 0, 3), Sample.Gigabits)
+	if diff := cmp.Diff([]float64{2, 3}, got); diff != "" {
+		t.Errorf("a round without a figure to divide by gives no pair: -want +got\n%s", diff)
+	}
+}
+
+// What a mark names has to be in the tables, or it would never be judged.
+func TestMarksNameWhatThereIs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, m := range Marks {
+		if seen[m.Name] {
+			t.Errorf("two marks are called %q", m.Name)
+		}
+		seen[m.Name] = true
+		o := DefaultOptions()
+		if err := o.Restrict(m.Name); err != nil {
+			t.Error(err)
+		}
+		if paths, metrics, err := o.chosen(); err != nil || len(paths) != 2 || len(metrics) != 1 {
+			t.Errorf("mark %s needs paths %v and metrics %v (error %v), wanted two and one", m.Name, paths, metrics, err)
+		}
+	}
+}
+
+func TestRoundsAlternate(t *testing.T) {
+	names := func(round int) (out []string) {
+		for _, p := range inOrder(Paths[:3], round) {
+			out = append(out, p.Name)
+		}
+		return out
+	}
+	for round, want := range [][]string{{Kernel, Bare, Routerd}, {Routerd, Bare, Kernel}, {Kernel, Bare, Routerd}} {
+		if diff := cmp.Diff(want, names(round)); diff != "" {
+			t.Errorf("round %d: -want +got\n%s", round, diff)
+		}
+	}
+}
+
+func TestSampleFigures(t *testing.T) {
+	s := Sample{Seconds: 2, Bytes: 1e9, Packets: 1000, Sent: 1250, Busy: 4e6, Forwarder: 1e6}
+	for _, tt := range []struct {
+		name      string
+		got, want float64
+	}{
+		{"Gbit/s", s.Gigabits(), 4},
+		{"packets/s", s.PacketRate(), 500},
+		{"loss", s.Loss(), 0.2},
+		{"busy", s.BusyPerPacket(), 4000},
+		{"forwarder", s.ForwarderPerPacket(), 1000},
+		{"more came than went", Sample{Packets: 3, Sent: 2}.Loss(), 0},
+		{"TCP loses nothing that counts", Sample{Packets: 3}.Loss(), 0},
+		{"no packet, no cost", Sample{Busy: 5}.BusyPerPacket(), 0},
+	} {
+		if diff := cmp.Diff(tt.want, tt.got, cmp.Comparer(near)); diff != "" {
+			t.Errorf("%s: -want +got\n%s", tt.name, diff)
+		}
+	}
+}
+
+func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
+
+func TestOptionsCheck(t *testing.T) {
+	if err := DefaultOptions().Check(); err != nil {
+		t.Errorf("the defaults are refused: %v", err)
+	}
+	for name, change := range map[string]func(*Options){
+		"path":    func(o *Options) { o.Paths = append(o.Paths, "carrier-pigeon") },
+		"metric":  func(o *Options) { o.Metrics = []string{"sctp"} },
+		"nothing": func(o *Options) { o.Paths = nil },
+		"rounds":  func(o *Options) { o.Rounds = 0 },
+		"window":  func(o *Options) { o.Window = time.Hour },
+		"rate":    func(o *Options) { o.Rate = 0 },
+		"MTU":     func(o *Options) { o.MTU = 576 },
+	} {
+		o := DefaultOptions()
+		change(&o)
+		if o.Check() == nil {
+			t.Errorf("%s: %+v is accepted", name, o)
+		}
+	}
+}
