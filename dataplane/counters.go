@@ -69,6 +69,31 @@ func (c *Counters) Sent(id routing.InterfaceID) Traffic {
 	return (*s)[id].read()
 }
 
+// Add adds what o has counted to c. Nobody may be counting with either.
+func (c *Counters) Add(o *Counters) {
+	for v := range c.verdicts {
+		c.verdicts[v].Add(o.verdicts[v].Load())
+	}
+	for a := range c.answers {
+		c.answers[a].Add(o.answers[a].Load())
+	}
+	c.received.add(&o.received)
+	c.batches.Add(o.batches.Load())
+	if sent := o.sent.Load(); sent != nil {
+		c.grow(len(*sent))
+		for i := range *sent {
+			(*c.sent.Load())[i].add(&(*sent)[i])
+		}
+	}
+}
+
+func (t *traffic) add(o *traffic) {
+	r := o.read()
+	t.packets.Add(r.Packets)
+	t.bytes.Add(r.Bytes)
+	t.supers.Add(r.Supers)
+}
+
 // grow makes room for n interfaces; it allocates when a configuration brought
 // new ones, and otherwise costs a load.
 func (c *Counters) grow(n int) {
@@ -79,10 +104,7 @@ func (c *Counters) grow(n int) {
 	s := make([]traffic, n)
 	if old != nil {
 		for i := range *old {
-			t := (*old)[i].read()
-			s[i].packets.Store(t.Packets)
-			s[i].bytes.Store(t.Bytes)
-			s[i].supers.Store(t.Supers)
+			s[i].add(&(*old)[i])
 		}
 	}
 	c.sent.Store(&s)

@@ -66,6 +66,7 @@ func (p *Packet) receiveWhole(b *Batch, whole []byte) {
 
 // receive decides by the upper-layer protocol.
 func (p *Packet) receive(b *Batch, f *port.Frame) {
+	completeChecksum(f) // a sender on this machine may have left it to the port
 	switch {
 	case p.Family == 4 && p.Proto == packet.ProtoICMP:
 		p.receiveICMP4(b, f)

@@ -12,25 +12,30 @@ import (
 // Worker carries packets from one queue to wherever they go: it reads a
 // batch, processes it, writes it, and begins again. One goroutine runs it.
 type Worker struct {
-	live  *Live
-	in    routing.InterfaceID
-	queue port.Queue
-	batch *Batch
+	live   *Live
+	in     routing.InterfaceID
+	number int
+	queue  port.Queue
+	batch  *Batch
 
 	Counters *Counters
 	Drops    *DropRing
 	deadline time.Time // of the queue's Read, as it was last set
 }
 
-// NewWorker makes the worker for a queue of the interface in.
-func NewWorker(live *Live, in routing.InterfaceID, queue port.Queue) *Worker {
-	w := &Worker{live: live, in: in, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
+// NewWorker makes the worker for a queue of the interface in, the number-th
+// of its port.
+func NewWorker(live *Live, in routing.InterfaceID, number int, queue port.Queue) *Worker {
+	w := &Worker{live: live, in: in, number: number, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
 	w.batch = NewBatch(BatchSize, w.Counters, w.Drops)
 	return w
 }
 
 // In is the interface that the worker reads from.
 func (w *Worker) In() routing.InterfaceID { return w.in }
+
+// Queue is the number of the worker's queue among those of its port.
+func (w *Worker) Queue() int { return w.number }
 
 // Run carries packets until the queue's port is closed, which is no error.
 // The clock is read once per batch.

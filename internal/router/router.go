@@ -1,0 +1,244 @@
+// Package router is one router wired from its rooms: interfaces, RIB, FIB and
+// the View that the dataplane forwards by.
+//
+//	configuration --+
+//	port state -----+--> interfaces --> RIB --> FIB --+
+//	                        |                         +--> View --> workers
+//	                        +-------------------------+
+//
+// It has no goroutine, descriptor or clock of its own: ports, time and
+// randomness are handed in. The daemon runs one on real ports, the simulator
+// many on virtual ones. One goroutine owns a Router; what it publishes, the
+// View and the workers' counters, anybody may read.
+package router
+
+import (
+	"fmt"
+	"time"
+
+	"routerd/dataplane"
+	"routerd/dataplane/port"
+	"routerd/routing"
+	"routerd/routing/fib"
+	"routerd/routing/rib"
+)
+
+// Config is the part of the configuration that describes the router and not
+// the machine it runs on.
+type Config struct {
+	Name      string
+	Dataplane dataplane.Config
+	RIB       rib.Config
+}
+
+// Router is one router.
+type Router struct {
+	cfg   Config
+	seed  uint32
+	live  dataplane.Live
+	rib   *rib.RIB
+	table *dataplane.Table
+	links map[string]*link
+	next  routing.InterfaceID // the next number that no interface ever had
+	ids   map[string]routing.InterfaceID
+}
+
+// link is an interface with the state of what it stands on.
+type link struct {
+	id      routing.InterfaceID
+	cfg     dataplane.InterfaceConfig
+	port    port.Port // nil on a loopback, and while none is attached
+	up      bool
+	mtu     int
+	workers []*dataplane.Worker
+}
+
+// New makes a router without interfaces. The seed decides which of several
+// equal next hops each flow takes.
+func New(seed uint32) *Router {
+	r := &Router{
+		seed:  seed,
+		rib:   rib.New(),
+		table: &dataplane.Table{Name: "main", FIB: fib.Empty()},
+		links: map[string]*link{},
+		ids:   map[string]routing.InterfaceID{},
+	}
+	r.publish()
+	return r
+}
+
+// Commit makes the router what cfg says, and publishes it. Ports stay with
+// the interfaces of their name; interfaces that are gone must have been
+// detached. It fails only for more interfaces than there are numbers.
+func (r *Router) Commit(cfg Config, now time.Time) error {
+	wanted := map[string]bool{}
+	for _, ic := range cfg.Dataplane.Interfaces {
+		wanted[ic.Name] = true
+	}
+	for name, l := range r.links {
+		if !wanted[name] {
+			delete(r.links, name)
+			if err := r.rib.Step(now, rib.InterfaceGone{ID: l.id}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, ic := range cfg.Dataplane.Interfaces {
+		l := r.links[ic.Name]
+		if l == nil {
+			id, err := r.number(ic.Name)
+			if err != nil {
+				return err
+			}
+			l = &link{id: id, mtu: ic.MTU}
+			r.links[ic.Name] = l
+		}
+		if l.cfg.MTU != ic.MTU {
+			l.mtu = ic.MTU
+		}
+		l.cfg = ic
+		if ic.Kind == dataplane.KindLoopback {
+			l.up = true
+		}
+		if err := r.tellRIB(l, now); err != nil {
+			return err
+		}
+	}
+	r.cfg = cfg
+	r.rib.SetConfig(now, cfg.RIB)
+	r.publish()
+	return nil
+}
+
+// number gives an interface the number that its name has always had.
+func (r *Router) number(name string) (routing.InterfaceID, error) {
+	if id, ok := r.ids[name]; ok {
+		return id, nil
+	}
+	if r.next == routing.NoInterface {
+		return 0, fmt.Errorf("numbering interface %s: all %d numbers have been given out; a restart frees them", name, r.next)
+	}
+	id := r.next
+	r.next++
+	r.ids[name] = id
+	return id, nil
+}
+
+// Attach puts the port under the interface called name, which Commit has made,
+// and gives the workers for whose running the caller is responsible.
+func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.Worker, error) {
+	l := r.links[name]
+	if l == nil {
+		return nil, fmt.Errorf("attaching a port: there is no interface %q", name)
+	}
+	l.port, l.up, l.mtu, l.workers = p, p.Up(), p.MTU(), nil
+	for n, q := range p.Queues() {
+		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, q))
+	}
+	err := r.tellRIB(l, now)
+	r.publish()
+	return l.workers, err
+}
+
+// Detach takes the port from the interface called name, which is down from
+// the next batch on. Its workers end when the port is closed.
+func (r *Router) Detach(name string, now time.Time) error {
+	l := r.links[name]
+	if l == nil {
+		return nil
+	}
+	l.port, l.up, l.workers = nil, false, nil
+	err := r.tellRIB(l, now)
+	r.publish()
+	return err
+}
+
+// PortChanged follows what the device below an interface did.
+func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
+	l := r.links[name]
+	if l == nil || l.port == nil {
+		return nil
+	}
+	l.up = e.Up && !e.Gone
+	if e.MTU > 0 {
+		l.mtu = e.MTU
+	}
+	err := r.tellRIB(l, now)
+	r.publish()
+	return err
+}
+
+func (r *Router) tellRIB(l *link, now time.Time) error {
+	in := rib.Interface{ID: l.id, Name: l.cfg.Name, Up: l.up}
+	for _, a := range l.cfg.Addresses {
+		in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
+	}
+	return r.rib.Step(now, in)
+}
+
+// publish settles the RIB and makes the next View current.
+func (r *Router) publish() {
+	changes, _ := r.rib.Flush()
+	// A new Table, and not a new FIB in the old one: what is published stays
+	// as it was for whoever is still reading it.
+	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
+	v := &dataplane.View{
+		Generation: 1,
+		Interfaces: make([]*dataplane.Interface, r.next),
+		Martians:   dataplane.NewMartians(r.cfg.Dataplane.MartianSources, r.cfg.Dataplane.MartianDestinations),
+		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly},
+		HashSeed:   r.seed,
+	}
+	if old := r.live.Load(); old != nil {
+		v.Generation = old.Generation + 1
+	}
+	for _, l := range r.links {
+		v.Interfaces[l.id] = l.view(r.table)
+	}
+	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
+	r.live.Publish(v)
+}
+
+func (l *link) view(t *dataplane.Table) *dataplane.Interface {
+	i := &dataplane.Interface{
+		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, Table: t, MTU: l.mtu, Up: l.up,
+		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, Origin: l.cfg.Origin,
+	}
+	for _, a := range l.cfg.Addresses {
+		i.Addresses = append(i.Addresses, a.Prefix)
+	}
+	if l.port != nil {
+		i.Output = l.port.Queues()[0]
+		i.Offloads = l.port.Offloads()
+		i.LinkHeader = l.port.LinkHeader()
+	}
+	return i
+}
+
+// View is what the workers currently forward by.
+func (r *Router) View() *dataplane.View { return r.live.Load() }
+
+// FIB is the forwarding table of the current View.
+func (r *Router) FIB() *fib.FIB { return r.table.FIB }
+
+// RIB is the routing table, for the owner to look into.
+func (r *Router) RIB() *rib.RIB { return r.rib }
+
+// Port is the port attached to the interface called name, or nil.
+func (r *Router) Port(name string) port.Port {
+	if l := r.links[name]; l != nil {
+		return l.port
+	}
+	return nil
+}
+
+// Workers gives the workers of the ports attached now, in order of interface.
+func (r *Router) Workers() []*dataplane.Worker {
+	var list []*dataplane.Worker
+	for _, i := range r.View().Interfaces {
+		if i != nil {
+			list = append(list, r.links[i.Name].workers...)
+		}
+	}
+	return list
+}
