@@ -97,15 +97,14 @@ func (q *queue) drain(fd uintptr) bool {
 		f := &q.frames[q.filled]
 		f.Reset()
 		// The header lands right in front of the packet, so nothing moves.
-		n, err := unix.Read(int(fd), f.Buf[port.Headroom-virtioHeaderLen:])
-		if err != nil {
-			if err == unix.EINTR {
-				continue
-			}
-			if err == unix.EAGAIN {
-				return q.filled > 0
-			}
-			q.err = err
+		b := f.Buf[port.Headroom-virtioHeaderLen:]
+		n, errno := sysCall(unix.SYS_READ, int(fd), unsafe.Pointer(&b[0]), len(b))
+		switch errno {
+		case 0:
+		case unix.EAGAIN:
+			return q.filled > 0
+		default:
+			q.err = errno
 			return true
 		}
 		f.End = port.Headroom - virtioHeaderLen + n
@@ -227,7 +226,8 @@ func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
 	encodeHeader(h, &f.Offload, f.Bytes())
 	b := f.Buf[from:f.End]
 	if f.Next == nil {
-		return sysWrite(unix.SYS_WRITE, fd, unsafe.Pointer(&b[0]), len(b))
+		_, errno := sysCall(unix.SYS_WRITE, fd, unsafe.Pointer(&b[0]), len(b))
+		return errno
 	}
 	n := 0
 	for {
@@ -244,15 +244,19 @@ func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
 		}
 		b = f.Bytes()
 	}
-	return sysWrite(unix.SYS_WRITEV, fd, unsafe.Pointer(&w.parts[0]), n)
+	_, errno := sysCall(unix.SYS_WRITEV, fd, unsafe.Pointer(&w.parts[0]), n)
+	return errno
 }
 
-// sysWrite is write(2) or writev(2) of n bytes or parts at p.
-func sysWrite(trap uintptr, fd int, p unsafe.Pointer, n int) syscall.Errno {
+// sysCall is read(2), write(2) or writev(2) of n bytes or parts at p. The
+// descriptors never wait, so the scheduler is not told (RawSyscall): it would
+// take a long write, in which the kernel delivers a super-packet, for a waiting
+// one and hand the processor to another thread.
+func sysCall(trap uintptr, fd int, p unsafe.Pointer, n int) (int, syscall.Errno) {
 	for {
-		_, _, errno := unix.Syscall(trap, uintptr(fd), uintptr(p), uintptr(n))
+		r, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(p), uintptr(n))
 		if errno != unix.EINTR {
-			return errno
+			return int(r), errno
 		}
 	}
 }
