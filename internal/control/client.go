@@ -1,0 +1,153 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"time"
+)
+
+// Client asks a router through its socket. It is safe for concurrent use.
+type Client struct {
+	socket string
+	http   http.Client
+}
+
+// UnreachableError says that nobody answers at a socket.
+type UnreachableError struct {
+	Socket string
+	Err    error
+}
+
+func (e *UnreachableError) Error() string {
+	return fmt.Sprintf("asking the router at %s: %v; is it running?", e.Socket, e.Err)
+}
+
+func (e *UnreachableError) Unwrap() error { return e.Err }
+
+// Dial makes a client of the router at the socket. It connects when it is
+// first asked something.
+func Dial(socket string) *Client {
+	c := &Client{socket: socket}
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	c.http.Transport = &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			conn, err := dialer.DialContext(ctx, "unix", socket)
+			if err != nil && ctx.Err() == nil {
+				return nil, &UnreachableError{socket, cause(err)}
+			}
+			return conn, err
+		},
+		MaxIdleConns: 1,
+	}
+	c.http.Timeout = writeTimeout + 5*time.Second
+	return c
+}
+
+// cause leaves out of a connection's error what the message around it says.
+func cause(err error) error {
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err
+	}
+	var call *os.SyscallError
+	if errors.As(err, &call) {
+		err = call.Err
+	}
+	return err
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Version asks who answers.
+func (c *Client) Version(ctx context.Context) (v Version, err error) {
+	return v, c.get(ctx, "version", nil, &v)
+}
+
+// Interfaces asks for all interfaces.
+func (c *Client) Interfaces(ctx context.Context) ([]Interface, error) {
+	var list interfaces
+	err := c.get(ctx, "interface", nil, &list)
+	return list.Interfaces, err
+}
+
+// Routes asks for a page of the routing table.
+func (c *Client) Routes(ctx context.Context, q RouteQuery) (p RoutePage, err error) {
+	return p, c.get(ctx, "route", q.values(), &p)
+}
+
+// FIB asks for a page of the forwarding table.
+func (c *Client) FIB(ctx context.Context, q FIBQuery) (p FIBPage, err error) {
+	return p, c.get(ctx, "fib", q.values(), &p)
+}
+
+// Drops asks what was dropped, with the latest last packets of it.
+func (c *Client) Drops(ctx context.Context, last int) (d Drops, err error) {
+	return d, c.get(ctx, "drops", url.Values{"last": {strconv.Itoa(last)}}, &d)
+}
+
+// ExplainPacket asks what would become of a packet.
+func (c *Client) ExplainPacket(ctx context.Context, q PacketQuery) (x PacketExplanation, err error) {
+	return x, c.get(ctx, "explain/packet", q.values(), &x)
+}
+
+// Diff asks what a reload would change.
+func (c *Client) Diff(ctx context.Context) (d DiffResult, err error) {
+	return d, c.get(ctx, "diff", nil, &d)
+}
+
+// Reload makes the router apply its configuration file.
+func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
+	return r, c.do(ctx, http.MethodPost, "reload", nil, &r)
+}
+
+func (c *Client) get(ctx context.Context, noun string, q url.Values, answer any) error {
+	return c.do(ctx, http.MethodGet, noun, q, answer)
+}
+
+func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answer any) error {
+	// The host is of no meaning on a unix socket, but HTTP wants one.
+	u := url.URL{Scheme: "http", Host: "routerd", Path: "/v1/" + noun, RawQuery: q.Encode()}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return fmt.Errorf("asking the router: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		var made *url.Error
+		if errors.As(err, &made) {
+			err = made.Err // without the URL, which we made up
+		}
+		var unreachable *UnreachableError
+		if errors.As(err, &unreachable) || ctx.Err() != nil {
+			return err
+		}
+		return &UnreachableError{c.socket, err}
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return refusal(resp)
+	}
+	if err := json.NewDecoder(resp.Body).Decode(answer); err != nil {
+		return fmt.Errorf("reading the router's answer about %s: %w", noun, err)
+	}
+	return nil
+}
+
+// refusal reads an answer that is an error.
+func refusal(resp *http.Response) error {
+	e := &Error{Status: resp.StatusCode}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil || json.Unmarshal(body, e) != nil || e.Message == "" {
+		return fmt.Errorf("asking the router: it answered %s, and not as routerd does; is it one?", resp.Status)
+	}
+	return e
+}

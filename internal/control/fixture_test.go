@@ -1,0 +1,257 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"routerd/dataplane"
+	"routerd/internal/verdict"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+// golden compares got with the golden file called name.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v; -update writes it", err)
+	}
+	if d := cmp.Diff(string(want), string(got)); d != "" {
+		t.Errorf("%s (-want +got; if the change is meant, -update):\n%s", path, d)
+	}
+}
+
+// indented is JSON as a person reads it in a golden file.
+func indented(t *testing.T, raw []byte) []byte {
+	t.Helper()
+	var v any
+	if err := json.Unmarshal(raw, &v); err != nil {
+		t.Fatalf("%v in %s", err, raw)
+	}
+	var s strings.Builder
+	e := json.NewEncoder(&s)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		t.Fatal(err)
+	}
+	return []byte(s.String())
+}
+
+// fake is a router that always answers the same, remembers what it was asked
+// and can be told to fail.
+type fake struct {
+	err  error
+	wait bool // until the context is done
+
+	routes RouteQuery
+	fib    FIBQuery
+	packet PacketQuery
+	last   int
+	loads  atomic.Int32
+}
+
+var (
+	// began is not in UTC, as a careless router would have it.
+	began = time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600))
+	pfx   = netip.MustParsePrefix
+	addr  = netip.MustParseAddr
+)
+
+func (f *fake) answer(ctx context.Context) error {
+	if f.wait {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return f.err
+}
+
+func (f *fake) Version(ctx context.Context) (Version, error) {
+	return Version{
+		Version: "1.2.3", Revision: "0123456789ab", GoVersion: "go1.26.0", Name: "r1",
+		PID: 4711, Started: began, Uptime: 93784.5, Generation: 42,
+	}, f.answer(ctx)
+}
+
+func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
+	return []Interface{
+		{
+			Name: "lan0", Kind: "tun", Up: true, MTU: 1500, Table: "main", URPF: "strict",
+			Addresses: []netip.Prefix{pfx("10.0.1.1/24"), pfx("2001:db8:1::1/64")},
+			Port:      &Port{Kind: "tun", Queues: 1, Host: &Host{Netns: "h1", Device: "eth0"}},
+			Received:  Traffic{Packets: 1_234_567, Bytes: 9_876_543_210, Supers: 4321},
+			Sent:      Traffic{Packets: 7, Bytes: 588},
+			Drops:     19, Origin: "routerd.toml:12",
+		},
+		{
+			Name: "lan1", Kind: "tun", MTU: 1400, Table: "main", URPF: "off",
+			Addresses: []netip.Prefix{pfx("10.0.2.1/24")},
+			Port:      &Port{Kind: "tun", Queues: 2, Host: &Host{Device: "lan1"}}, Origin: "routerd.toml:17",
+		},
+		// No addresses: a careless router leaves the list nil.
+		{Name: "lo", Kind: "loopback", Up: true, MTU: 65535, Table: "main", URPF: "off"},
+	}, f.answer(ctx)
+}
+
+func (f *fake) Routes(ctx context.Context, q RouteQuery) (RoutePage, error) {
+	f.routes = q
+	if f.err == nil && q.After == pfx("2001:db8:1::/64") {
+		return RoutePage{}, f.answer(ctx)
+	}
+	return RoutePage{
+		Routes: []Route{
+			{
+				Prefix: pfx("0.0.0.0/0"), Source: "static", Action: "forward", Distance: 1, Selected: true, Installed: true,
+				NextHops: []NextHop{
+					{Address: addr("10.0.1.2"), Weight: 1, Usable: true, Via: pfx("10.0.1.0/24"), Resolved: []Hop{{addr("10.0.1.2"), "lan0", 1}}},
+					{Address: addr("10.0.2.2"), Interface: "lan1", Weight: 2, WhyNot: "interface lan1 is down"},
+				},
+				Origin: "routerd.toml:30", Since: began,
+			},
+			{
+				Prefix: pfx("10.0.1.0/24"), Source: "connected", Action: "forward", Interface: "lan0",
+				Selected: true, Installed: true, Origin: "routerd.toml:12", Since: began,
+			},
+			{
+				Prefix: pfx("10.0.1.0/24"), Source: "static", Action: "blackhole", Distance: 250, Tag: 7,
+				WhyNot: "distance 250 is higher than connected's 0", Origin: "routerd.toml:35", Since: began,
+			},
+			{
+				Prefix: pfx("10.0.1.1/32"), Source: "connected", Action: "local", Interface: "lan0",
+				Selected: true, Installed: true, Origin: "routerd.toml:12", Since: began,
+			},
+			{
+				Prefix: pfx("2001:db8:1::/64"), Source: "connected", Action: "forward", Interface: "lan0",
+				Selected: true, Installed: true, Origin: "routerd.toml:12", Since: began,
+			},
+		},
+		Next: pfx("2001:db8:1::/64"),
+	}, f.answer(ctx)
+}
+
+func (f *fake) FIB(ctx context.Context, q FIBQuery) (FIBPage, error) {
+	f.fib = q
+	return FIBPage{
+		Generation: 42, IPv4: 3, IPv6: 1,
+		Entries: []FIBEntry{
+			{
+				Prefix: pfx("0.0.0.0/0"), Action: "forward", Source: "static", Distance: 1,
+				NextHops: []Hop{{addr("10.0.1.2"), "lan0", 1}, {addr("10.0.2.2"), "lan1", 2}}, Origin: "routerd.toml:30",
+			},
+			{
+				Prefix: pfx("10.0.1.0/24"), Action: "forward", Source: "connected", Interface: "lan0",
+				NextHops: []Hop{{netip.Addr{}, "lan0", 1}}, Origin: "routerd.toml:12",
+			},
+			{Prefix: pfx("10.0.1.1/32"), Action: "local", Source: "connected", Interface: "lan0", Origin: "routerd.toml:12"},
+			{Prefix: pfx("2001:db8::/32"), Action: "blackhole", Source: "static", Distance: 1, Metric: 5},
+		},
+	}, f.answer(ctx)
+}
+
+func (f *fake) Drops(ctx context.Context, last int) (Drops, error) {
+	f.last = last
+	var d Drops
+	for v := range verdict.All {
+		if v.Class() != verdict.Dropped {
+			continue
+		}
+		n := uint64(0)
+		switch v {
+		case verdict.Multicast:
+			n = 12_345
+		case verdict.NoRoute:
+			n = 7
+		}
+		d.Verdicts = append(d.Verdicts, VerdictCount{v.Label(), v.Sentence(), n})
+	}
+	list := []Drop{
+		{
+			Time: began.Add(90 * time.Minute), Interface: "lan0", Header: "IPv4 10.0.1.2 > 192.0.2.1 ICMP echo request, TTL 64, 84 bytes",
+			Length: 84, Verdict: "no_route", Sentence: verdict.NoRoute.Sentence(),
+		},
+		{
+			Time: began.Add(80 * time.Minute), Interface: "lan1", Header: "IPv4 10.0.2.2:5353 > 224.0.0.251:5353 UDP, TTL 1, 120 bytes",
+			Length: 120, Verdict: "multicast", Sentence: verdict.Multicast.Sentence(),
+		},
+	}
+	d.Last = list[:min(last, len(list))]
+	return d, f.answer(ctx)
+}
+
+func (f *fake) ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error) {
+	f.packet = q
+	return PacketExplanation{
+		In: "lan0", Packet: "IPv4 10.0.1.2:0 > 10.0.2.2:53 UDP, TTL 64, 1450 bytes",
+		Steps: []Step{
+			{"validate", "a sound IPv4 packet of 1450 bytes on lan0", false, "routerd.toml:12"},
+			{"lookup", "route 10.0.2.0/24 (connected) directly on lan1", false, "routerd.toml:17"},
+			{"hop-limit", "64 left, 63 when it leaves", false, ""},
+			{"fit", "dropped: larger than the MTU of its way out and not allowed to be fragmented (1450 bytes, lan1 carries 1400)", false, "routerd.toml:17"},
+			{"answer", "an ICMP error goes back to 10.0.1.2", false, ""},
+			{"lookup", "route 10.0.1.0/24 (connected) directly on lan0", true, "routerd.toml:12"},
+			{"egress", "leaves by lan0", true, "routerd.toml:12"},
+		},
+		Verdict: "too_big", Class: "dropped", Sentence: verdict.TooBig.Sentence(),
+		Answer: &Answer{
+			Packet:  "IPv4 10.0.1.1 > 10.0.1.2 ICMP fragmentation needed (MTU 1400), TTL 64, 576 bytes",
+			Verdict: "originated", Sentence: verdict.Originated.Sentence(), Out: "lan0",
+		},
+	}, f.answer(ctx)
+}
+
+var changes = []Change{
+	{Kind: "added", Path: "interface.lan2", New: "tun, 10.0.3.1/24", Origin: "routerd.toml:22"},
+	{Kind: "changed", Path: "interface.lan1.mtu", Old: "1500", New: "1400", Impact: "larger packets are fragmented or refused", Origin: "routerd.toml:19"},
+	{Kind: "removed", Path: "static.route.203.0.113.0/24", Old: "blackhole"},
+}
+
+func (f *fake) Reload(ctx context.Context) (ReloadResult, error) {
+	f.loads.Add(1)
+	return ReloadResult{Generation: 43, Changes: changes}, f.answer(ctx)
+}
+
+func (f *fake) Diff(ctx context.Context) (DiffResult, error) {
+	return DiffResult{Changes: changes, Warnings: []Problem{{
+		Origin: "routerd.toml:30", Warning: true, Message: "no configuration reaches 10.9.9.9",
+		Text: "routerd.toml:30:14: warning: no configuration reaches 10.9.9.9\n",
+	}}}, f.answer(ctx)
+}
+
+func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
+	v, _ := f.Version(ctx)
+	s := Snapshot{
+		Version: v, Generation: 42, FIB4: 3, FIB6: 1, RIB4: 4, RIB6: 2, ReloadsOK: 5, ReloadsFailed: 1,
+		Workers: []WorkerSnapshot{{Interface: "lan0", Batches: 100}, {Interface: "lan1", Queue: 1, Batches: 7}},
+		Interfaces: []InterfaceSnapshot{
+			{Name: "lan0", Up: true, MTU: 1500, Received: Traffic{Packets: 1, Bytes: 2, Supers: 3}, Sent: Traffic{Packets: 4, Bytes: 5, Supers: 6}},
+			{Name: "lan1", MTU: 1400},
+		},
+	}
+	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
+	s.Workers[0].Verdicts[verdict.NoRoute] = 7
+	s.Workers[0].Answers[dataplane.AnswerSent] = 6
+	s.Workers[1].Answers[dataplane.AnswerSent] = 2
+	s.Workers[1].Answers[dataplane.AnswerLimited] = 1
+	return s, f.answer(ctx)
+}
+
+var errBroken = errors.New("the loop is broken")

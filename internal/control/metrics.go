@@ -1,0 +1,152 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"routerd/dataplane"
+	"routerd/internal/verdict"
+)
+
+// scrapeTimeout is how long the router has to read its counters.
+const scrapeTimeout = 5 * time.Second
+
+// Collector reads a Router at every scrape and turns the Snapshot into
+// metrics. No metric is labelled by prefix or flow: their number depends on
+// the configuration alone, not on the traffic.
+type Collector struct{ router Router }
+
+// NewCollector makes the collector of a router.
+func NewCollector(r Router) *Collector { return &Collector{r} }
+
+// metricsHandler answers with the metrics of the router, of the process and
+// of the Go runtime, from a registry of its own.
+func metricsHandler(r Router) http.Handler {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		NewCollector(r),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	)
+	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{
+		ErrorHandling:       promhttp.HTTPErrorOnError,
+		MaxRequestsInFlight: 4,
+	})
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("routerd_"+name, help, labels, nil)
+}
+
+// The metrics. Names and labels are a contract, as the JSON is.
+var (
+	descPackets = describe("packets_total", "Packets by their verdict, by the interface that they came in by and the worker that carried them.", "interface", "worker", "verdict")
+	descAnswers = describe("icmp_errors_total", "ICMP errors that dropped packets called for, by what became of them.", "result")
+	descBatches = describe("worker_batches_total", "Batches of packets that a worker has processed.", "interface", "worker")
+
+	descUp             = describe("interface_up", "Whether the interface is up: 1 or 0.", "interface")
+	descMTU            = describe("interface_mtu_bytes", "Longest IP packet that the interface carries.", "interface")
+	descReceivePackets = describe("interface_receive_packets_total", "Packets read from the interface's port, a super-packet counting as one.", "interface")
+	descReceiveBytes   = describe("interface_receive_bytes_total", "Bytes of the packets read from the interface's port.", "interface")
+	descReceiveSupers  = describe("interface_receive_super_packets_total", "Super-packets read from the interface's port: several segments of one flow in one.", "interface")
+	descSendPackets    = describe("interface_transmit_packets_total", "Packets written to the interface's port, a super-packet counting as one.", "interface")
+	descSendBytes      = describe("interface_transmit_bytes_total", "Bytes of the packets written to the interface's port.", "interface")
+	descSendSupers     = describe("interface_transmit_super_packets_total", "Super-packets written to the interface's port.", "interface")
+
+	descFIB        = describe("fib_entries", "Entries of the forwarding table.", "family")
+	descRIB        = describe("rib_prefixes", "Prefixes that a route is offered for.", "family")
+	descGeneration = describe("view_generation", "How often the tables that packets are forwarded by have been published.")
+	descReloads    = describe("reloads_total", "Reloads of the configuration, by how they ended.", "result")
+	descStart      = describe("start_time_seconds", "When the router was started, in seconds since 1970.")
+	descBuild      = describe("build_info", "What the binary was made of; always 1.", "version", "goversion", "revision")
+)
+
+// Describe implements prometheus.Collector.
+func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{
+		descPackets, descAnswers, descBatches, descUp, descMTU,
+		descReceivePackets, descReceiveBytes, descReceiveSupers,
+		descSendPackets, descSendBytes, descSendSupers,
+		descFIB, descRIB, descGeneration, descReloads, descStart, descBuild,
+	} {
+		ch <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *Collector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	s, err := c.router.Metrics(ctx)
+	if err != nil {
+		ch <- prometheus.NewInvalidMetric(descGeneration, err)
+		return
+	}
+	to := sink{ch}
+	to.workers(s.Workers)
+	to.interfaces(s.Interfaces)
+	to.gauge(descFIB, float64(s.FIB4), "ipv4")
+	to.gauge(descFIB, float64(s.FIB6), "ipv6")
+	to.gauge(descRIB, float64(s.RIB4), "ipv4")
+	to.gauge(descRIB, float64(s.RIB6), "ipv6")
+	to.gauge(descGeneration, float64(s.Generation))
+	to.count(descReloads, s.ReloadsOK, "ok")
+	to.count(descReloads, s.ReloadsFailed, "failed")
+	to.gauge(descStart, float64(s.Version.Started.UnixMilli())/1000)
+	to.gauge(descBuild, 1, s.Version.Version, s.Version.GoVersion, s.Version.Revision)
+}
+
+// sink is where metrics go.
+type sink struct{ ch chan<- prometheus.Metric }
+
+func (to sink) count(d *prometheus.Desc, n uint64, labels ...string) {
+	to.ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+func (to sink) gauge(d *prometheus.Desc, x float64, labels ...string) {
+	to.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, x, labels...)
+}
+
+// workers gives every verdict of every worker, those that never occurred too:
+// a rate misses the first increment of a series that appears with it.
+func (to sink) workers(list []WorkerSnapshot) {
+	var answers [dataplane.NumAnswers]uint64
+	for i := range list {
+		w := &list[i]
+		queue := strconv.Itoa(w.Queue)
+		for v := range verdict.All {
+			to.count(descPackets, w.Verdicts[v], w.Interface, queue, v.Label())
+		}
+		to.count(descBatches, w.Batches, w.Interface, queue)
+		for a, n := range w.Answers {
+			answers[a] += n
+		}
+	}
+	for a, n := range answers {
+		to.count(descAnswers, n, dataplane.Answer(a).String())
+	}
+}
+
+func (to sink) interfaces(list []InterfaceSnapshot) {
+	for i := range list {
+		f := &list[i]
+		up := 0.0
+		if f.Up {
+			up = 1
+		}
+		to.gauge(descUp, up, f.Name)
+		to.gauge(descMTU, float64(f.MTU), f.Name)
+		to.count(descReceivePackets, f.Received.Packets, f.Name)
+		to.count(descReceiveBytes, f.Received.Bytes, f.Name)
+		to.count(descReceiveSupers, f.Received.Supers, f.Name)
+		to.count(descSendPackets, f.Sent.Packets, f.Name)
+		to.count(descSendBytes, f.Sent.Bytes, f.Name)
+		to.count(descSendSupers, f.Sent.Supers, f.Name)
+	}
+}

@@ -1,0 +1,28 @@
+package control
+
+import (
+	"encoding/json"
+	"net/http/httptest"
+	"testing"
+)
+
+func FuzzQuery(f *testing.F) {
+	for _, q := range []string{"prefix=10.0.0.0/8&for=10.0.0.1", "family=4&after=::/0&limit=3", "in=a&src=10.0.0.1&dst=10.0.0.2&protocol=tcp&size=9&df=true&ttl=1", "last=5", "%zz", "for=fe80::1%25eth0"} {
+		f.Add(q)
+	}
+	h := Handler(&fake{}, Options{})
+	f.Fuzz(func(t *testing.T, q string) {
+		for name, n := range nouns {
+			if n.changes {
+				continue
+			}
+			r := httptest.NewRequest("GET", "/v1/"+name, nil)
+			r.URL.RawQuery = q
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != 200 && w.Code != 400 || !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s?%s: %d %s", name, q, w.Code, w.Body)
+			}
+		}
+	})
+}

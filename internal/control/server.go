@@ -1,0 +1,219 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options are what Serve may be told besides.
+type Options struct {
+	// Log hears of internal errors and of changes that were asked for; nil
+	// for nobody.
+	Log *slog.Logger
+}
+
+// Bounds of one request.
+const (
+	maxHeader     = 16 << 10 // bytes
+	maxBody       = 64 << 10
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	showTimeout   = 25 * time.Second
+	changeTimeout = 55 * time.Second // a reload may open many ports
+	writeTimeout  = 60 * time.Second // longer than any of them takes
+	idleTimeout   = 2 * time.Minute
+	closeTimeout  = 3 * time.Second // for requests under way when the server stops
+)
+
+// Serve answers on the listener until ctx is done, and closes it. It returns
+// nil then, and an error if the listener fails before.
+func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
+	return serve(ctx, l, Handler(r, o), o)
+}
+
+// ServeMetrics answers on the listener as Serve does, but with /metrics only:
+// for a TCP address, where nobody says who asks.
+func ServeMetrics(ctx context.Context, l net.Listener, r Router, o Options) error {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metricsHandler(r))
+	return serve(ctx, l, mux, o)
+}
+
+func serve(ctx context.Context, l net.Listener, h http.Handler, o Options) error {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		ReadTimeout:       readTimeout,
+		WriteTimeout:      writeTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ConnContext:       withPeer,
+		ErrorLog:          log.New(debugWriter{o.Log}, "", 0),
+	}
+	stopped := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(stopped)
+		within, cancel := context.WithTimeout(context.WithoutCancel(ctx), closeTimeout)
+		defer cancel()
+		if s.Shutdown(within) != nil {
+			s.Close()
+		}
+	})
+	err := s.Serve(l)
+	if !stop() {
+		<-stopped
+	}
+	if errors.Is(err, http.ErrServerClosed) && ctx.Err() != nil {
+		return nil
+	}
+	return fmt.Errorf("serving the API: %w", err)
+}
+
+// debugWriter keeps what net/http complains about, clients that went away for
+// the most part, out of the way.
+type debugWriter struct{ log *slog.Logger }
+
+func (w debugWriter) Write(b []byte) (int, error) {
+	w.log.Debug("serving the API", "err", strings.TrimSpace(string(b)))
+	return len(b), nil
+}
+
+// Handler answers the requests of the API. Changes are refused on connections
+// that Serve has not accepted from a unix socket.
+func Handler(r Router, o Options) http.Handler {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return &handler{router: r, log: o.Log, metrics: metricsHandler(r)}
+}
+
+type handler struct {
+	router  Router
+	log     *slog.Logger
+	metrics http.Handler
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if req.URL.Path == "/metrics" {
+		h.metrics.ServeHTTP(w, req)
+		return
+	}
+	req.Body = http.MaxBytesReader(w, req.Body, maxBody)
+	answer, err := h.answer(w, req)
+	if err != nil {
+		h.fail(w, req, err)
+		return
+	}
+	write(w, http.StatusOK, answer)
+}
+
+func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) {
+	name, ok := strings.CutPrefix(req.URL.Path, "/v1/")
+	n, known := nouns[name]
+	if !ok || !known {
+		e := NotFound("no such noun: %s", req.URL.Path)
+		for name := range nouns {
+			e.Nouns = append(e.Nouns, "/v1/"+name)
+		}
+		slices.Sort(e.Nouns)
+		return nil, e
+	}
+	method, timeout := http.MethodGet, showTimeout
+	if n.changes {
+		method, timeout = http.MethodPost, changeTimeout
+	}
+	if req.Method != method && (n.changes || req.Method != http.MethodHead) {
+		w.Header().Set("Allow", method)
+		return nil, &Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
+	}
+	if n.changes {
+		uid, err := allowed(req.Context())
+		if err != nil {
+			return nil, err
+		}
+		h.log.Info("a change was asked for", "what", name, "uid", uid)
+	}
+	q := query{values: req.URL.Query()}
+	ask := n.ask(&q)
+	if err := q.done(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	defer cancel()
+	return ask(ctx, h.router)
+}
+
+func (h *handler) fail(w http.ResponseWriter, req *http.Request, err error) {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		e = &Error{e.Status, err.Error(), e.Problems, e.Nouns} // with what was wrapped around it
+	case errors.Is(err, context.DeadlineExceeded):
+		e = Unavailable("the router did not answer in time: %v", err)
+	case errors.Is(err, context.Canceled):
+		return // nobody listens any more
+	default:
+		h.log.Error("answering the API", "path", req.URL.Path, "err", err)
+		e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
+	}
+	write(w, e.Status, e)
+}
+
+func write(w http.ResponseWriter, status int, answer any) {
+	body, err := json.Marshal(tidy(answer))
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form"}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	w.Write(append(body, '\n')) // whoever went away does not need to be told
+}
+
+// peerKey is under which a connection's context keeps the peer's uid.
+type peerKey struct{}
+
+// withPeer notes who is at the other end of a unix socket.
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return ctx
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return ctx
+	}
+	raw.Control(func(fd uintptr) { // an error leaves the peer unknown, which grants nothing
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			ctx = context.WithValue(ctx, peerKey{}, int(cred.Uid))
+		}
+	})
+	return ctx
+}
+
+// allowed gives the uid of the peer, or says why it may not change anything.
+func allowed(ctx context.Context) (int, error) {
+	uid, known := ctx.Value(peerKey{}).(int)
+	switch {
+	case !known:
+		return 0, &Error{Status: http.StatusForbidden, Message: "changing the router: only through its unix socket"}
+	case uid != 0 && uid != os.Geteuid():
+		return 0, &Error{Status: http.StatusForbidden, Message: fmt.Sprintf("changing the router as uid %d: only root and uid %d, which it runs as, may", uid, os.Geteuid())}
+	}
+	return uid, nil
+}

@@ -1,0 +1,382 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	if socket := os.Getenv("CONTROL_TEST_RELOAD"); socket != "" {
+		// A process of another user, see TestReloadByOthers.
+		_, err := Dial(socket).Reload(context.Background())
+		fmt.Print(err)
+		os.Exit(0)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+func get(t *testing.T, h http.Handler, method, url string) (int, []byte) {
+	t.Helper()
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest(method, url, nil))
+	if c := w.Header().Get("Content-Type"); c != "application/json" {
+		t.Errorf("%s %s: content type %q", method, url, c)
+	}
+	return w.Code, w.Body.Bytes()
+}
+
+// The JSON of every noun is a contract: fields are only ever added.
+func TestGolden(t *testing.T) {
+	asked := map[string]string{
+		"version":        "/v1/version",
+		"interface":      "/v1/interface",
+		"route":          "/v1/route",
+		"fib":            "/v1/fib",
+		"drops":          "/v1/drops?last=10",
+		"explain/packet": "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
+		"diff":           "/v1/diff",
+		"reload":         "/v1/reload",
+	}
+	for name, n := range nouns {
+		t.Run(name, func(t *testing.T) {
+			url, ok := asked[name]
+			if !ok {
+				t.Fatalf("the noun %s has no golden file", name)
+			}
+			method, ctx := http.MethodGet, context.Background()
+			if n.changes {
+				method, ctx = http.MethodPost, context.WithValue(ctx, peerKey{}, 0)
+			}
+			w := httptest.NewRecorder()
+			Handler(&fake{}, Options{}).ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, url, nil))
+			if w.Code != http.StatusOK {
+				t.Fatalf("%s %s: %d %s", method, url, w.Code, w.Body)
+			}
+			if bytes.Contains(w.Body.Bytes(), []byte("null")) {
+				t.Errorf("%s %s: a null in %s", method, url, w.Body)
+			}
+			golden(t, strings.ReplaceAll(name, "/", "-")+".json", indented(t, w.Body.Bytes()))
+		})
+	}
+}
+
+func TestRefused(t *testing.T) {
+	const packet = "/v1/explain/packet?in=lan0&src=10.0.1.2"
+	for _, c := range []struct {
+		method, url string
+		status      int
+		want        string
+	}{
+		{"GET", "/v1/routes", 404, "no such noun: /v1/routes"},
+		{"GET", "/", 404, "no such noun: /"},
+		{"GET", "/v2/route", 404, "no such noun: /v2/route"},
+		{"POST", "/v1/route", 405, "POST /v1/route: wanted GET"},
+		{"DELETE", "/v1/reload", 405, "DELETE /v1/reload: wanted POST"},
+		{"GET", "/v1/reload", 405, "GET /v1/reload: wanted POST"},
+		{"POST", "/v1/reload", 403, "changing the router: only through its unix socket"},
+		{"GET", "/v1/version?x=1", 400, `unknown parameter "x": there are none here`},
+		{"GET", "/v1/fib?prefx=1", 400, `unknown parameter "prefx", wanted one of prefix, for, family, after, limit`},
+		{"GET", "/v1/route?prefix=10.0.0.0", 400, `parameter prefix is "10.0.0.0", wanted a prefix such as 10.0.0.0/8`},
+		{"GET", "/v1/route?for=10.0.0.0/8", 400, `parameter for is "10.0.0.0/8", wanted an address such as 10.0.0.1`},
+		{"GET", "/v1/route?for=10.0.0.1&for=10.0.0.2", 400, "parameter for is given 2 times, wanted once"},
+		{"GET", "/v1/route?family=5", 400, `parameter family is "5", wanted 4 or 6`},
+		{"GET", "/v1/route?limit=10001", 400, `parameter limit is "10001", wanted a number from 0 to 10000`},
+		{"GET", "/v1/drops?last=-1", 400, `parameter last is "-1", wanted a number from 0 to 1000`},
+		{"GET", packet, 400, "a packet to explain needs in, src and dst"},
+		{"GET", packet + "&dst=2001:db8::1", 400, "a packet from 10.0.1.2 to 2001:db8::1: both addresses have to be of one family"},
+		{"GET", packet + "&dst=10.0.2.2&protocol=sctp", 400, `parameter protocol is "sctp", wanted tcp, udp or icmp`},
+		{"GET", packet + "&dst=10.0.2.2&dst_port=1", 400, "a packet of icmp has no ports"},
+		{"GET", packet + "&dst=10.0.2.2&protocol=udp&dst_port=65536", 400, `parameter dst_port is "65536", wanted a number from 0 to 65535`},
+		{"GET", packet + "&dst=10.0.2.2&ttl=256", 400, `parameter ttl is "256", wanted a number from 0 to 255`},
+		{"GET", packet + "&dst=10.0.2.2&df=yes", 400, `parameter df is "yes", wanted true or false`},
+	} {
+		f := &fake{}
+		status, body := get(t, Handler(f, Options{}), c.method, c.url)
+		var e Error
+		if err := json.Unmarshal(body, &e); err != nil {
+			t.Errorf("%s %s: %v in %s", c.method, c.url, err, body)
+		}
+		if status != c.status || e.Message != c.want {
+			t.Errorf("%s %s:\n got %d %s\nwant %d %s", c.method, c.url, status, e.Message, c.status, c.want)
+		}
+		if f.loads.Load() != 0 {
+			t.Errorf("%s %s reached the router", c.method, c.url)
+		}
+		if listed := len(e.Nouns) == len(nouns); listed != (status == 404) {
+			t.Errorf("%s %s: %d lists the nouns %v", c.method, c.url, status, e.Nouns)
+		}
+	}
+}
+
+// What a router fails with decides the status.
+func TestRouterFails(t *testing.T) {
+	refused := Refused([]Problem{{Message: "no such key"}}, "routerd.toml has 1 error")
+	for _, c := range []struct {
+		err    error
+		status int
+		want   string
+		logged bool
+	}{
+		{errBroken, 500, "the loop is broken", true},
+		{NotFound("there is no interface %q", "lan9"), 404, `there is no interface "lan9"`, false},
+		{BadRequest("no"), 400, "no", false},
+		{refused, 422, "routerd.toml has 1 error", false},
+		{fmt.Errorf("reloading: %w", refused), 422, "reloading: routerd.toml has 1 error", false},
+		{Unavailable("the router is stopping"), 503, "the router is stopping", false},
+		{context.DeadlineExceeded, 503, "the router did not answer in time: context deadline exceeded", false},
+	} {
+		var log bytes.Buffer
+		h := Handler(&fake{err: c.err}, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		status, body := get(t, h, "GET", "/v1/diff")
+		var e Error
+		if err := json.Unmarshal(body, &e); err != nil || status != c.status || e.Message != c.want {
+			t.Errorf("%v:\n got %d %s\nwant %d %s", c.err, status, body, c.status, c.want)
+		}
+		if errors.Is(c.err, refused) && len(e.Problems) != 1 {
+			t.Errorf("%v: the problems are lost in %s", c.err, body)
+		}
+		if got := log.Len() > 0; got != c.logged {
+			t.Errorf("%v: logged %q", c.err, log.String())
+		}
+	}
+}
+
+// serveFake serves f on a socket of its own until the test ends.
+func serveFake(t *testing.T, f Router) *Client {
+	t.Helper()
+	return Dial(serveAt(t, f, filepath.Join(t.TempDir(), "api.sock")))
+}
+
+func serveAt(t *testing.T, f Router, path string) string {
+	t.Helper()
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, l, f, Options{}) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("serving ended with %v", err)
+		}
+		if _, err := os.Lstat(path); err == nil {
+			t.Errorf("the socket is still there")
+		}
+	})
+	return path
+}
+
+// What the client gives is what the router gave, in UTC and without nulls.
+func TestClient(t *testing.T) {
+	f := &fake{}
+	c := serveFake(t, f)
+	defer c.Close()
+	ctx := context.Background()
+	same := func(what string, got, want any, err error) {
+		t.Helper()
+		if err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if d := cmp.Diff(tidy(want), got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
+			cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmpopts.EquateEmpty()); d != "" {
+			t.Errorf("%s (-want +got):\n%s", what, d)
+		}
+	}
+	v, err := c.Version(ctx)
+	want, _ := f.Version(ctx)
+	same("version", v, want, err)
+	in, err := c.Interfaces(ctx)
+	wantIn, _ := f.Interfaces(ctx)
+	same("interfaces", in, wantIn, err)
+
+	rq := RouteQuery{Prefix: pfx("10.0.0.0/8"), For: addr("2001:db8::1"), Source: "static", Family: 6, After: pfx("10.1.0.0/16"), Limit: 7}
+	routes, err := c.Routes(ctx, rq)
+	same("route query", f.routes, rq, nil)
+	wantRoutes, _ := f.Routes(ctx, rq)
+	same("routes", routes, wantRoutes, err)
+
+	fq := FIBQuery{Prefix: pfx("10.0.0.0/8"), For: addr("10.0.0.1"), Family: 4, After: pfx("10.1.0.0/16"), Limit: 7}
+	page, err := c.FIB(ctx, fq)
+	same("fib query", f.fib, fq, nil)
+	wantPage, _ := f.FIB(ctx, fq)
+	same("fib", page, wantPage, err)
+
+	drops, err := c.Drops(ctx, 2)
+	same("drops asked for", f.last, 2, nil)
+	wantDrops, _ := f.Drops(ctx, 2)
+	same("drops", drops, wantDrops, err)
+
+	pq := PacketQuery{In: "lan0", Src: addr("10.0.1.2"), Dst: addr("10.0.2.2"), Protocol: "tcp", SrcPort: 1, DstPort: 2, Size: 100, DF: true, TTL: 9}
+	x, err := c.ExplainPacket(ctx, pq)
+	same("packet query", f.packet, pq, nil)
+	wantX, _ := f.ExplainPacket(ctx, pq)
+	same("explanation", x, wantX, err)
+
+	diff, err := c.Diff(ctx)
+	wantDiff, _ := f.Diff(ctx)
+	same("diff", diff, wantDiff, err)
+	r, err := c.Reload(ctx)
+	same("reload", r, ReloadResult{Generation: 43, Changes: changes}, err)
+	if f.loads.Load() != 1 {
+		t.Errorf("reloaded %d times", f.loads.Load())
+	}
+}
+
+func TestClientErrors(t *testing.T) {
+	ctx := context.Background()
+	c := serveFake(t, &fake{err: Refused([]Problem{{Message: "no such key"}}, "routerd.toml has 1 error")})
+	defer c.Close()
+	_, err := c.Reload(ctx)
+	var e *Error
+	if !errors.As(err, &e) || e.Status != 422 || e.Message != "routerd.toml has 1 error" || len(e.Problems) != 1 {
+		t.Errorf("a refused reload gives %#v", err)
+	}
+
+	nobody := Dial(filepath.Join(t.TempDir(), "none.sock"))
+	_, err = nobody.Version(ctx)
+	var u *UnreachableError
+	if !errors.As(err, &u) || !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "none.sock: no such file or directory; is it running?") {
+		t.Errorf("where nobody answers: %v", err)
+	}
+
+	done, cancel := context.WithCancel(ctx)
+	cancel()
+	if _, err := c.Version(done); !errors.Is(err, context.Canceled) || errors.As(err, &u) {
+		t.Errorf("after giving up: %v", err)
+	}
+
+	// Something else answers there.
+	path := filepath.Join(t.TempDir(), "other.sock")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := &http.Server{Handler: http.NotFoundHandler()}
+	go other.Serve(l)
+	defer other.Close()
+	oc := Dial(path)
+	defer oc.Close()
+	if _, err := oc.Version(ctx); err == nil || !strings.Contains(err.Error(), "not as routerd does") {
+		t.Errorf("something else answers: %v", err)
+	}
+}
+
+// Stopping the server ends requests that wait for the router.
+func TestServeStops(t *testing.T) {
+	l, err := Listen(filepath.Join(t.TempDir(), "api.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- Serve(ctx, l, &fake{}, Options{}) }()
+	c := Dial(l.Addr().String())
+	if _, err := c.Version(ctx); err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Errorf("serving ended with %v", err)
+	}
+	var u *UnreachableError
+	if _, err := c.Version(context.Background()); !errors.As(err, &u) {
+		t.Errorf("after the end: %v", err)
+	}
+	c.Close()
+
+	// A listener that fails is an error.
+	l, err = Listen(filepath.Join(t.TempDir(), "api.sock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if err := Serve(context.Background(), l, &fake{}, Options{}); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("serving on a closed listener ended with %v", err)
+	}
+}
+
+// Of the group that may open the socket only root and the router's own user
+// may change the router.
+func TestReloadByOthers(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root: to run a process as another user")
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "routerd-control")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	// The test binary lies where others may not look.
+	binary := filepath.Join(dir, "test")
+	if err := os.Link(self, binary); err != nil {
+		copyFile(t, self, binary)
+	}
+	f := &fake{}
+	socket := serveAt(t, f, filepath.Join(dir, "api.sock"))
+	for _, c := range []struct {
+		uid, gid uint32
+		want     string
+		loads    int32
+	}{
+		{65534, 0, "changing the router as uid 65534: only root and uid 0, which it runs as, may", 0},
+		{65534, 65534, "asking the router at " + socket + ": permission denied; is it running?", 0},
+		{0, 0, "<nil>", 1},
+	} {
+		cmd := exec.Command(binary)
+		cmd.Env = []string{"CONTROL_TEST_RELOAD=" + socket, "GORACE=atexit_sleep_ms=0"}
+		cmd.Dir = dir
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: c.uid, Gid: c.gid}}
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("as %d:%d: %v: %s", c.uid, c.gid, err, out)
+		}
+		if string(out) != c.want || f.loads.Load() != c.loads {
+			t.Errorf("as %d:%d: %s after %d reloads, want %s after %d", c.uid, c.gid, out, f.loads.Load(), c.want, c.loads)
+		}
+	}
+}
+
+func copyFile(t *testing.T, from, to string) {
+	t.Helper()
+	r, err := os.Open(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	w, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if _, err := io.Copy(w, r); err != nil {
+		t.Fatal(err)
+	}
+}
