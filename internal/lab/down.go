@@ -63,9 +63,13 @@ func (l *Lab) down(ctx context.Context, out io.Writer) error {
 	if len(errs) > 0 {
 		return errors.Join(errs...)
 	}
-	// The lock is in there and held: nobody else is inside.
 	if err := os.RemoveAll(l.dir); err != nil {
 		return fmt.Errorf("removing the state of lab %s: %w", l.Topology.Name, err)
+	}
+	// Last of all: whoever waits for the lock sees that its file is gone and
+	// makes a new one.
+	if err := os.Remove(l.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the lock of lab %s: %w", l.Topology.Name, err)
 	}
 	return nil
 }

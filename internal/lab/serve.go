@@ -39,6 +39,9 @@ func (l *Lab) serve(ctx context.Context, s *Serve) (stop func(), err error) {
 		}
 		select {
 		case <-ended:
+			if ctx.Err() != nil {
+				continue // it ended because its time was over
+			}
 			cancel()
 			return nil, fmt.Errorf("serve: %q on %s ended before port %d was taken: %s", s.Run, s.Node, s.Port, bytes.TrimSpace(output.Bytes()))
 		case <-ctx.Done():

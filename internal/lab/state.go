@@ -57,6 +57,9 @@ func (l *Lab) readState() (*state, error) {
 func (l *Lab) writeState(s *state) error {
 	data, err := json.MarshalIndent(s, "", "  ")
 	if err == nil {
+		err = os.MkdirAll(l.dir, 0o755)
+	}
+	if err == nil {
 		next := l.statePath() + ".next"
 		if err = os.WriteFile(next, append(data, '\n'), 0o600); err == nil {
 			err = os.Rename(next, l.statePath())
@@ -75,16 +78,13 @@ func (s *state) forget(namespace string) {
 // lock keeps other commands away from the lab until it is released or the
 // process ends. It waits for another holder and says so once.
 func (l *Lab) lock(ctx context.Context, out io.Writer) (release func(), err error) {
-	path := filepath.Join(l.dir, "lock")
+	path := l.dir + ".lock" // beside the directory, which Down removes under it
 	said := false
 	for {
-		if err := os.MkdirAll(l.dir, 0o755); err != nil {
-			return nil, fmt.Errorf("making the directory of lab %s: %w", l.Topology.Name, err)
+		if err := os.MkdirAll(l.options.Dir, 0o755); err != nil {
+			return nil, fmt.Errorf("making the directory for labs: %w", err)
 		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // another command's Down took the directory in between
-		}
 		if err != nil {
 			return nil, fmt.Errorf("opening the lock of lab %s: %w", l.Topology.Name, err)
 		}
