@@ -9,13 +9,15 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"routerd/internal/control"
 )
 
 // ErrNotUp is returned where a node is asked for that has not been made.
 var ErrNotUp = errors.New("the lab is not up")
 
 // Exec becomes the command on a node: inside a host's namespace, or beside a
-// router with ROUTERD_SOCKET naming its API, so that `routerd show route`
+// router with control.SocketVariable naming its API, so that `routerd show route`
 // asks that router. It returns only when it fails.
 func (l *Lab) Exec(node string, argv []string) error {
 	if len(argv) == 0 {
@@ -64,13 +66,13 @@ func (l *Lab) reachable(node string) error {
 func (l *Lab) environment(node string) []string {
 	var env []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, "ROUTERD_SOCKET=") {
+		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, control.SocketVariable+"=") {
 			env = append(env, e)
 		}
 	}
 	env = append(env, "PATH="+strings.Join(l.searchPath(), ":"))
 	if r, ok := l.router(node); ok {
-		env = append(env, "ROUTERD_SOCKET="+r.Socket)
+		env = append(env, control.SocketVariable+"="+r.Socket)
 	}
 	return env
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"routerd/internal/control"
 )
 
 // Up makes what of the lab is not there yet and tells out each step: lines of
@@ -219,6 +221,17 @@ func (b *builder) ready(ctx context.Context, r Router, ended <-chan error) error
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// probe asks the router behind a socket for its version, which it can give as
+// soon as it forwards.
+func probe(ctx context.Context, socket string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	client := control.Dial(socket)
+	defer client.Close()
+	_, err := client.Version(ctx)
+	return err
 }
 
 // said gives the end of what a router printed, indented.
