@@ -7,8 +7,16 @@ if [ "$(id -u)" != 0 ]; then
 	echo "the demo makes network namespaces, which takes root: sudo make demo" >&2
 	exit 1
 fi
-trap '"$binary" lab down "$lab"' EXIT
-# An interrupt reaches the lab as well; it stops by itself, and EXIT clears up.
-trap 'exit 130' INT
-trap 'exit 143' TERM
-"$binary" lab test "$lab"
+"$binary" lab test "$lab" &
+tests=$!
+# The tests run beside this shell, so that a signal is passed on at once; they
+# stop by themselves, and what is left goes with the shell.
+trap 'kill -TERM "$tests" 2>/dev/null' INT TERM HUP
+trap 'kill -TERM "$tests" 2>/dev/null; wait "$tests"; "$binary" lab down "$lab"' EXIT
+wait "$tests"
+status=$?
+while kill -0 "$tests" 2>/dev/null; do # a signal ended the wait, not the tests
+	wait "$tests"
+	status=$?
+done
+exit "$status"

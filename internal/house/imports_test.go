@@ -66,7 +66,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"dataplane", "dataplane/port/tun", "icmp", "internal/router", "routing", "routing/rib",
+		"dataplane", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/rib",
 	), third: []string{burntSushi, pelletier}},
 
 	// The edges: the only places that know config.
