@@ -53,6 +53,12 @@ type Version struct {
 // packet.
 type Traffic = dataplane.Traffic
 
+// InterfaceList is the answer to /v1/interface: an object, so that fields can
+// be added beside the list.
+type InterfaceList struct {
+	Interfaces []Interface `json:"interfaces"`
+}
+
 // Interface is one interface of the router.
 type Interface struct {
 	Name      string         `json:"name"`

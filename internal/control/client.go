@@ -74,7 +74,7 @@ func (c *Client) Version(ctx context.Context) (v Version, err error) {
 
 // Interfaces asks for all interfaces.
 func (c *Client) Interfaces(ctx context.Context) ([]Interface, error) {
-	var list interfaces
+	var list InterfaceList
 	err := c.get(ctx, "interface", nil, &list)
 	return list.Interfaces, err
 }

@@ -19,12 +19,6 @@ type noun struct {
 
 type call func(context.Context, Router) (any, error)
 
-// interfaces is the answer to /v1/interface: an object, so that fields can be
-// added beside the list.
-type interfaces struct {
-	Interfaces []Interface `json:"interfaces"`
-}
-
 var nouns = map[string]noun{
 	"version": {ask: func(*query) call {
 		return func(ctx context.Context, r Router) (any, error) { return r.Version(ctx) }
@@ -32,7 +26,7 @@ var nouns = map[string]noun{
 	"interface": {ask: func(*query) call {
 		return func(ctx context.Context, r Router) (any, error) {
 			list, err := r.Interfaces(ctx)
-			return interfaces{list}, err
+			return InterfaceList{list}, err
 		}
 	}},
 	"route": {ask: func(v *query) call {

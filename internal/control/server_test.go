@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +18,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 )
 
@@ -187,101 +184,6 @@ func serveAt(t *testing.T, f Router, path string) string {
 	return path
 }
 
-// What the client gives is what the router gave, in UTC and without nulls.
-func TestClient(t *testing.T) {
-	f := &fake{}
-	c := serveFake(t, f)
-	defer c.Close()
-	ctx := context.Background()
-	same := func(what string, got, want any, err error) {
-		t.Helper()
-		if err != nil {
-			t.Errorf("%s: %v", what, err)
-		}
-		if d := cmp.Diff(tidy(want), got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
-			cmp.Comparer(func(a, b netip.Prefix) bool { return a == b }), cmpopts.EquateEmpty()); d != "" {
-			t.Errorf("%s (-want +got):\n%s", what, d)
-		}
-	}
-	v, err := c.Version(ctx)
-	want, _ := f.Version(ctx)
-	same("version", v, want, err)
-	in, err := c.Interfaces(ctx)
-	wantIn, _ := f.Interfaces(ctx)
-	same("interfaces", in, wantIn, err)
-
-	rq := RouteQuery{Prefix: pfx("10.0.0.0/8"), For: addr("2001:db8::1"), Source: "static", Family: 6, After: pfx("10.1.0.0/16"), Limit: 7}
-	routes, err := c.Routes(ctx, rq)
-	same("route query", f.routes, rq, nil)
-	wantRoutes, _ := f.Routes(ctx, rq)
-	same("routes", routes, wantRoutes, err)
-
-	fq := FIBQuery{Prefix: pfx("10.0.0.0/8"), For: addr("10.0.0.1"), Family: 4, After: pfx("10.1.0.0/16"), Limit: 7}
-	page, err := c.FIB(ctx, fq)
-	same("fib query", f.fib, fq, nil)
-	wantPage, _ := f.FIB(ctx, fq)
-	same("fib", page, wantPage, err)
-
-	drops, err := c.Drops(ctx, 2)
-	same("drops asked for", f.last, 2, nil)
-	wantDrops, _ := f.Drops(ctx, 2)
-	same("drops", drops, wantDrops, err)
-
-	pq := PacketQuery{In: "lan0", Src: addr("10.0.1.2"), Dst: addr("10.0.2.2"), Protocol: "tcp", SrcPort: 1, DstPort: 2, Size: 100, DF: true, TTL: 9}
-	x, err := c.ExplainPacket(ctx, pq)
-	same("packet query", f.packet, pq, nil)
-	wantX, _ := f.ExplainPacket(ctx, pq)
-	same("explanation", x, wantX, err)
-
-	diff, err := c.Diff(ctx)
-	wantDiff, _ := f.Diff(ctx)
-	same("diff", diff, wantDiff, err)
-	r, err := c.Reload(ctx)
-	same("reload", r, ReloadResult{Generation: 43, Changes: changes}, err)
-	if f.loads.Load() != 1 {
-		t.Errorf("reloaded %d times", f.loads.Load())
-	}
-}
-
-func TestClientErrors(t *testing.T) {
-	ctx := context.Background()
-	c := serveFake(t, &fake{err: Refused([]Problem{{Message: "no such key"}}, "routerd.toml has 1 error")})
-	defer c.Close()
-	_, err := c.Reload(ctx)
-	var e *Error
-	if !errors.As(err, &e) || e.Status != 422 || e.Message != "routerd.toml has 1 error" || len(e.Problems) != 1 {
-		t.Errorf("a refused reload gives %#v", err)
-	}
-
-	nobody := Dial(filepath.Join(t.TempDir(), "none.sock"))
-	_, err = nobody.Version(ctx)
-	var u *UnreachableError
-	if !errors.As(err, &u) || !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "none.sock: no such file or directory; is it running?") {
-		t.Errorf("where nobody answers: %v", err)
-	}
-
-	done, cancel := context.WithCancel(ctx)
-	cancel()
-	if _, err := c.Version(done); !errors.Is(err, context.Canceled) || errors.As(err, &u) {
-		t.Errorf("after giving up: %v", err)
-	}
-
-	// Something else answers there.
-	path := filepath.Join(t.TempDir(), "other.sock")
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	other := &http.Server{Handler: http.NotFoundHandler()}
-	go other.Serve(l)
-	defer other.Close()
-	oc := Dial(path)
-	defer oc.Close()
-	if _, err := oc.Version(ctx); err == nil || !strings.Contains(err.Error(), "not as routerd does") {
-		t.Errorf("something else answers: %v", err)
-	}
-}
-
 // Stopping the server ends requests that wait for the router.
 func TestServeStops(t *testing.T) {
 	l, err := Listen(filepath.Join(t.TempDir(), "api.sock"))
@@ -313,6 +215,36 @@ func TestServeStops(t *testing.T) {
 	l.Close()
 	if err := Serve(context.Background(), l, &fake{}, Options{}); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("serving on a closed listener ended with %v", err)
+	}
+}
+
+// Nobody makes the server keep more of a request than it needs.
+func TestBounds(t *testing.T) {
+	c := serveFake(t, &fake{})
+	defer c.Close()
+	for _, b := range []struct {
+		name   string
+		header int
+		body   int
+		status int
+	}{
+		{"a header of 64 KiB", 64 << 10, 0, http.StatusRequestHeaderFieldsTooLarge},
+		{"a body of 1 MiB, which nobody reads", 0, 1 << 20, http.StatusOK},
+	} {
+		req, err := http.NewRequest("GET", "http://routerd/v1/version", bytes.NewReader(make([]byte, b.body)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Long", strings.Repeat("x", b.header))
+		resp, err := c.http.Do(req)
+		if err != nil {
+			t.Errorf("%s: %v", b.name, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != b.status {
+			t.Errorf("%s: %s, want %d", b.name, resp.Status, b.status)
+		}
 	}
 }
 

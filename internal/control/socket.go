@@ -22,6 +22,9 @@ const socketMode = 0o660
 // socket that is there already is removed if nobody answers at it; anything
 // else that is there is an error. Closing the listener removes the socket.
 func Listen(path string) (net.Listener, error) {
+	if err := fits(path); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the directory of the socket: %w", err)
 	}
@@ -46,6 +49,15 @@ func Listen(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("setting the mode of the socket: %w", err)
 	}
 	return l, nil
+}
+
+// fits says what the kernel only calls an invalid argument.
+func fits(path string) error {
+	const most = len(unix.RawSockaddrUnix{}.Path) - 1 // and a zero behind it
+	if len(path) > most {
+		return fmt.Errorf("the path of the socket has %d bytes, wanted up to %d: %s", len(path), most, path)
+	}
+	return nil
 }
 
 // removeStale removes the socket at path that a process which is gone has left.

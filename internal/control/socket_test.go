@@ -59,6 +59,19 @@ func TestListenNotASocket(t *testing.T) {
 	}
 }
 
+func TestListenTooLong(t *testing.T) {
+	dir := t.TempDir()
+	name := strings.Repeat("x", 107-len(dir)-1)
+	l, err := Listen(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatalf("a path of 107 bytes: %v", err)
+	}
+	l.Close()
+	if _, err := Listen(filepath.Join(dir, name+"x")); err == nil || !strings.Contains(err.Error(), "has 108 bytes, wanted up to 107") {
+		t.Errorf("a path of 108 bytes: %v", err)
+	}
+}
+
 func TestFindSocket(t *testing.T) {
 	t.Setenv(SocketVariable, "")
 	empty, one, many, named := t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()
