@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"routerd/routing"
 )
 
 // noun is one thing that can be asked for. ask reads the query and gives the
@@ -31,7 +33,7 @@ var nouns = map[string]noun{
 	}},
 	"route": {ask: func(v *query) call {
 		q := RouteQuery{
-			Prefix: v.prefix("prefix"), For: v.addr("for"), Source: v.text("source"),
+			Prefix: v.prefix("prefix"), For: v.addr("for"), Source: v.source(),
 			Family: v.family(), After: v.prefix("after"), Limit: v.number("limit", 0, MaxPage),
 		}
 		return func(ctx context.Context, r Router) (any, error) { return r.Routes(ctx, q) }
@@ -149,6 +151,18 @@ func (q *query) family() int {
 	}
 	q.fail("parameter family is %q, wanted 4 or 6", s)
 	return 0
+}
+
+func (q *query) source() string {
+	s := q.text("source")
+	var known []string
+	for i := routing.SourceNone + 1; int(i) < routing.NumSources; i++ {
+		known = append(known, i.String())
+	}
+	if s != "" && !slices.Contains(known, s) {
+		q.fail("parameter source is %q, wanted one of %s", s, strings.Join(known, ", "))
+	}
+	return s
 }
 
 func (q *query) flag(name string) bool {

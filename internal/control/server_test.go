@@ -97,6 +97,7 @@ func TestRefused(t *testing.T) {
 		{"GET", "/v1/route?for=10.0.0.1&for=10.0.0.2", 400, "parameter for is given 2 times, wanted once"},
 		{"GET", "/v1/route?family=5", 400, `parameter family is "5", wanted 4 or 6`},
 		{"GET", "/v1/route?limit=10001", 400, `parameter limit is "10001", wanted a number from 0 to 10000`},
+		{"GET", "/v1/route?source=isis", 400, `parameter source is "isis", wanted one of connected, static, ebgp, ospf, rip, ibgp`},
 		{"GET", "/v1/drops?last=-1", 400, `parameter last is "-1", wanted a number from 0 to 1000`},
 		{"GET", packet, 400, "a packet to explain needs in, src and dst"},
 		{"GET", packet + "&dst=2001:db8::1", 400, "a packet from 10.0.1.2 to 2001:db8::1: both addresses have to be of one family"},
