@@ -1,0 +1,243 @@
+package config
+
+import (
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"routerd/dataplane"
+	"routerd/internal/origin"
+	"routerd/routing"
+	"routerd/routing/rib"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// Every file in testdata with what is said about it, word for word.
+func TestProblems(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no files to read: %v", err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, problems := Parse(name, data)
+			var b strings.Builder
+			for _, p := range problems {
+				b.WriteString(p.String() + "\n")
+			}
+			golden := strings.TrimSuffix(file, ".toml") + ".want"
+			if *update {
+				if err := os.WriteFile(golden, []byte(b.String()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), b.String()); d != "" {
+				t.Errorf("problems (-want +got):\n%s", d)
+			}
+			if failed := Failed(problems); failed != (name != "good.toml" && name != "warnings.toml") {
+				t.Errorf("failed: %v", failed)
+			}
+			_, again := Parse(name, data)
+			if d := cmp.Diff(problems, again); d != "" {
+				t.Errorf("a second reading differs:\n%s", d)
+			}
+		})
+	}
+}
+
+func load(t *testing.T, file string) *Config {
+	t.Helper()
+	c, problems, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Failed(problems) {
+		t.Fatalf("%s: %v", file, problems)
+	}
+	return c
+}
+
+// What good.toml comes to.
+func TestValues(t *testing.T) {
+	c := load(t, "testdata/good.toml")
+	if c.Name != "r1" || c.StateDir != "/var/lib/routerd" || c.Log != (Log{"info", "auto"}) || len(c.API.Listen) != 0 {
+		t.Errorf("name %q, state-dir %q, log %+v, api %+v", c.Name, c.StateDir, c.Log, c.API)
+	}
+	var names []string
+	for _, i := range c.Dataplane.Interfaces {
+		names = append(names, i.Name)
+	}
+	if d := cmp.Diff([]string{"lan0", "lo", "unnumbered0"}, names); d != "" {
+		t.Errorf("interfaces (-want +got):\n%s", d)
+	}
+	lan0 := c.Dataplane.Interfaces[0]
+	if lan0.Kind != dataplane.KindTUN || lan0.MTU != 1500 || len(lan0.Addresses) != 3 {
+		t.Errorf("lan0 is %+v", lan0)
+	}
+	if got := c.Origins.Place(lan0.Origin); got != (origin.Place{File: "testdata/good.toml", Line: 2, Column: 12}) {
+		t.Errorf("lan0 comes from %+v, want line 2, column 12", got)
+	}
+	if got := c.Origins.Place(lan0.Addresses[1].Origin); got.Line != 4 || got.Column != 29 {
+		t.Errorf("the second address of lan0 comes from %+v, want line 4, column 29", got)
+	}
+	if len(c.TUN) != 2 || c.TUN[0].Host.Device != "eth0" || c.TUN[1].Host.Device != "unnumbered0" {
+		t.Errorf("ports %+v", c.TUN)
+	}
+	first := c.RIB.Static[0]
+	want := []rib.StaticNextHop{{Address: netip.MustParseAddr("10.0.1.2")}, {Interface: "unnumbered0", Weight: 3}}
+	if d := cmp.Diff(want, first.NextHops, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+		t.Errorf("next hops (-want +got):\n%s", d)
+	}
+	if second := c.RIB.Static[1]; second.Action != routing.Blackhole || second.Distance != 250 {
+		t.Errorf("second route %+v", second)
+	}
+	if got := c.Dataplane.MartianSources; len(got) != len(dataplane.DefaultMartianSources) {
+		t.Errorf("martian sources %v, want the default", got)
+	}
+}
+
+func TestLoadSaysWhatItCannotRead(t *testing.T) {
+	if _, _, err := Load(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml") {
+		t.Errorf("error %v, want one that names the file", err)
+	}
+}
+
+// The shipped example is sound and shows every key that there is.
+func TestExample(t *testing.T) {
+	file := "../deploy/routerd.toml"
+	c, problems, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Error(p)
+	}
+	if len(c.TUN) == 0 || len(c.RIB.Static) == 0 {
+		t.Error("the example shows no port or no static route")
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{
+		"name", "router-id", "state-dir", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
+		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
+		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst",
+	} {
+		if !strings.Contains(string(text), key+" = ") {
+			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+// What the language has and this version does not build is refused by name.
+func TestUnbuiltIsRefusedByName(t *testing.T) {
+	for _, text := range []string{
+		"[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
+		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"tun\"\nhost = { bridge = \"br0\" }",
+		"[interface.x]\nkind = \"packet\"\ndevice = \"eth0\"",
+	} {
+		_, problems := Parse("t.toml", []byte(text))
+		if !Failed(problems) || !strings.Contains(problems[0].String(), "not built into this version") {
+			t.Errorf("%q: %v, want it refused as not built", text, problems)
+		}
+	}
+}
+
+func TestDiff(t *testing.T) {
+	old := load(t, "testdata/good.toml")
+	text, err := os.ReadFile("testdata/good.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	edit := func(pairs ...string) *Config {
+		t.Helper()
+		s := strings.NewReplacer(pairs...).Replace(string(text))
+		c, problems := Parse("new.toml", []byte(s))
+		if Failed(problems) {
+			t.Fatal(problems)
+		}
+		return c
+	}
+	for _, tt := range []struct {
+		name  string
+		pairs []string
+		want  []string // kind path old -> new
+	}{
+		{"nothing", nil, nil},
+		{"lines that move", []string{"name = ", "\n\n# later\nname = "}, nil},
+		{"an MTU", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmtu = 1400"}, []string{"changed interface.unnumbered0.mtu 1500 -> 1400"}},
+		{"a name", []string{`"r1"`, `"r2"`}, []string{"changed name r1 -> r2"}},
+		{"a distance is another route", []string{"250", "251"}, []string{
+			"removed static.route.10.9.0.0/16 distance 250 action blackhole -> ",
+			"added static.route.10.9.0.0/16 distance 251  -> action blackhole",
+		}},
+		{"a next hop", []string{"weight = 3", "weight = 4"}, []string{
+			"changed static.route.10.9.0.0/16.next-hop 10.0.1.2, on unnumbered0 weight 3 -> 10.0.1.2, on unnumbered0 weight 4",
+		}},
+		{"an interface's name", []string{"[interface.lo]", "[interface.lo1]"}, []string{
+			"removed interface.lo addresses 10.255.0.1/32 2001:db8:ff::1/128, kind loopback, mtu 65535 -> ",
+			"added interface.lo1  -> addresses 10.255.0.1/32 2001:db8:ff::1/128, kind loopback, mtu 65535",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, c := range Diff(old, edit(tt.pairs...)) {
+				got = append(got, c.Kind+" "+c.Path+" "+c.Old+" -> "+c.New)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("changes (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	for _, tt := range []struct{ word, want string }{
+		{"adresses", "addresses"}, {"mut", "mtu"}, {"mutu", "mtu"}, {"kidn", "kind"}, {"zzzz", ""}, {"q", ""},
+	} {
+		got := suggest(tt.word, []string{"addresses", "mtu", "kind", "host"})
+		if tt.want == "" && got != "" || tt.want != "" && !strings.Contains(got, `"`+tt.want+`"`) {
+			t.Errorf("suggest(%q) = %q, want %q", tt.word, got, tt.want)
+		}
+	}
+}
+
+// FuzzParse: any text is read without a panic, and every problem stands at a
+// place inside it.
+func FuzzParse(f *testing.F) {
+	files, _ := filepath.Glob("testdata/*.toml")
+	for _, file := range append(files, "../deploy/routerd.toml") {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Add([]byte("a.b.c = [[1, [2]], {d = 1}]\n[[x.y]]\n[[x.y.z]]\n[x.y.z.w]"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		_, problems := Parse("f.toml", data)
+		lines := strings.Count(string(data), "\n") + 1
+		for _, p := range problems {
+			if p.Place.Line < 1 || p.Place.Line > lines || p.Place.Column < 1 || p.Message == "" {
+				t.Errorf("problem %+v does not stand in a text of %d lines", p, lines)
+			}
+			_ = p.String()
+		}
+	})
+}

@@ -1,0 +1,168 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"routerd/dataplane"
+	"routerd/internal/origin"
+	"routerd/routing"
+)
+
+// Change is one difference between two configurations.
+type Change struct {
+	Kind   string // added | removed | changed
+	Path   string // "interface.lan0.mtu"; a static route is named by its prefix and distance
+	Old    string // "" when added
+	New    string // "" when removed
+	Impact string // what it means for traffic; "" when nothing
+	// Origin is where the new configuration says so; of what it no longer
+	// says, where the old one did.
+	Origin origin.Place
+}
+
+// object is a part of a configuration that has an identity, with its values
+// as text.
+type object struct {
+	fields map[string]string
+	origin origin.Place
+}
+
+// Diff gives what changes from old to new, in order of path. Things are the
+// same when they have the same name, wherever they stand in the file.
+func Diff(old, new *Config) []Change {
+	a, b := objects(old), objects(new)
+	var changes []Change
+	for _, name := range slices.Sorted(maps.Keys(a)) {
+		if _, stays := b[name]; !stays {
+			changes = append(changes, Change{"removed", name, summary(a[name]), "", impact(name, "", "removed"), a[name].origin})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b)) {
+		was, known := a[name]
+		is := b[name]
+		if !known {
+			changes = append(changes, Change{"added", name, "", summary(is), impact(name, "", "added"), is.origin})
+			continue
+		}
+		keys := maps.Clone(was.fields)
+		maps.Copy(keys, is.fields)
+		for _, key := range slices.Sorted(maps.Keys(keys)) {
+			if from, to := was.fields[key], is.fields[key]; from != to {
+				path := strings.TrimPrefix(name+"."+key, ".")
+				changes = append(changes, Change{"changed", path, from, to, impact(name, key, "changed"), is.origin})
+			}
+		}
+	}
+	slices.SortStableFunc(changes, func(x, y Change) int { return cmp.Compare(x.Path, y.Path) })
+	return changes
+}
+
+func summary(o object) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(o.fields)) {
+		if v := o.fields[key]; v != "" {
+			parts = append(parts, key+" "+v)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+// objects takes a configuration apart. The object "" is what has no name.
+func objects(c *Config) map[string]object {
+	d := &c.Dataplane
+	all := map[string]object{"": {fields: map[string]string{
+		"name": c.Name, "router-id": textOf(c.RouterID, c.RouterID.IsValid()), "state-dir": c.StateDir,
+		"log.level": c.Log.Level, "log.format": c.Log.Format,
+		"api.listen": strings.Join(c.API.Listen, " "), "metrics.listen": c.Metrics.Listen,
+		"forwarding.martian-sources":      joined(d.MartianSources),
+		"forwarding.martian-destinations": joined(d.MartianDestinations),
+		"forwarding.reassembly-timeout":   d.Reassembly.Timeout.String(),
+		"forwarding.reassembly-packets":   fmt.Sprint(d.Reassembly.Packets),
+		"icmp.error-rate":                 fmt.Sprint(d.ICMP.ErrorRate),
+		"icmp.error-burst":                fmt.Sprint(d.ICMP.ErrorBurst),
+	}}}
+	for s := routing.SourceConnected; int(s) < routing.NumSources; s++ {
+		all[""].fields["rib.distance."+s.String()] = textOf(c.RIB.Distance[s], c.RIB.Distance[s] != 0)
+	}
+	for _, i := range d.Interfaces {
+		all["interface."+i.Name] = c.interfaceObject(i)
+	}
+	for _, s := range c.RIB.Static {
+		name := fmt.Sprintf("static.route.%s", s.Prefix)
+		if s.Distance != 0 {
+			name += fmt.Sprintf(" distance %d", s.Distance)
+		}
+		var hops []string
+		for _, h := range s.NextHops {
+			hop := textOf(h.Address, h.Address.IsValid())
+			if h.Interface != "" {
+				hop = strings.TrimSpace(hop + " on " + h.Interface)
+			}
+			if h.Weight > 1 {
+				hop += fmt.Sprintf(" weight %d", h.Weight)
+			}
+			hops = append(hops, hop)
+		}
+		fields := map[string]string{"next-hop": strings.Join(hops, ", "), "tag": textOf(s.Tag, s.Tag != 0)}
+		if s.Action != routing.Forward {
+			fields["action"] = s.Action.String()
+		}
+		all[name] = object{fields, c.Origins.Place(s.Origin)}
+	}
+	return all
+}
+
+func (c *Config) interfaceObject(i dataplane.InterfaceConfig) object {
+	fields := map[string]string{"kind": string(i.Kind), "mtu": fmt.Sprint(i.MTU), "urpf": textOf(i.URPF, i.URPF != dataplane.URPFOff)}
+	var addresses []string
+	for _, a := range i.Addresses {
+		addresses = append(addresses, a.Prefix.String())
+	}
+	fields["addresses"] = strings.Join(addresses, " ")
+	for _, t := range c.TUN {
+		if t.Name == i.Name {
+			fields["host.netns"], fields["host.device"] = t.Host.Netns, t.Host.Device
+			fields["host.addresses"], fields["host.routes"] = joined(t.Host.Addresses), joined(t.Host.Routes)
+		}
+	}
+	return object{fields, c.Origins.Place(i.Origin)}
+}
+
+func textOf(v any, given bool) string {
+	if !given {
+		return ""
+	}
+	return fmt.Sprint(v)
+}
+
+func joined[T fmt.Stringer](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = v.String()
+	}
+	return strings.Join(words, " ")
+}
+
+// impact says what a change means for traffic.
+func impact(object, key, kind string) string {
+	isInterface := strings.HasPrefix(object, "interface.")
+	switch {
+	case isInterface && kind == "added":
+		return "its device is made"
+	case isInterface && kind == "removed":
+		return "its device goes, and with it the routes that lead there"
+	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device"):
+		return "its device is made anew: the link is down for a moment"
+	case key == "name":
+		return "refused: another name needs a restart"
+	case key == "log.format":
+		return "taken up by the next start"
+	case key == "forwarding.reassembly-timeout" || key == "forwarding.reassembly-packets":
+		return "fragments held for the router itself are given up"
+	}
+	return ""
+}

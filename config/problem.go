@@ -1,0 +1,84 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"routerd/internal/origin"
+)
+
+// Problem is something wrong, or as a Warning merely odd, at one place of a
+// configuration.
+type Problem struct {
+	Place      origin.Place // columns count characters
+	Line       string       // the line itself
+	Width      int          // characters that are meant, from the column on
+	Message    string       // what is there
+	Want       string       // what is wanted instead; may be ""
+	Suggestion string       // a guess at what was meant; may be ""
+	Warning    bool
+}
+
+// String gives the problem as people read it: the place and the message, the
+// line, a caret below what is meant, and what is wanted.
+func (p Problem) String() string {
+	var b strings.Builder
+	b.WriteString(p.Place.File)
+	if p.Place.Line > 0 {
+		fmt.Fprintf(&b, ":%d:%d", p.Place.Line, p.Place.Column)
+	}
+	kind := "error"
+	if p.Warning {
+		kind = "warning"
+	}
+	fmt.Fprintf(&b, ": %s: %s", kind, p.Message)
+	if p.Place.Line > 0 {
+		fmt.Fprintf(&b, "\n    %s\n    %s%s", p.Line, indent(p.Line, p.Place.Column-1), strings.Repeat("^", max(p.Width, 1)))
+	}
+	if p.Want != "" {
+		fmt.Fprintf(&b, "\n    wanted %s", p.Want)
+	}
+	if p.Suggestion != "" {
+		fmt.Fprintf(&b, "\n    %s", p.Suggestion)
+	}
+	return b.String()
+}
+
+// indent is as wide on a terminal as the first n characters of line: tabs
+// stay tabs.
+func indent(line string, n int) string {
+	var b strings.Builder
+	for _, r := range line {
+		if n == 0 {
+			break
+		}
+		n--
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
+}
+
+// problem makes an error about a span of the text.
+func (r *reader) problem(s span, message string) Problem {
+	s.from = min(max(s.from, 0), len(r.text))
+	s.to = min(max(s.to, s.from), len(r.text))
+	line := strings.Count(r.text[:s.from], "\n")
+	start := strings.LastIndexByte(r.text[:s.from], '\n') + 1
+	end := len(r.text)
+	if i := strings.IndexByte(r.text[start:], '\n'); i >= 0 {
+		end = start + i
+	}
+	return Problem{
+		Place: origin.Place{
+			File: r.file, Line: line + 1,
+			Column: utf8.RuneCountInString(r.text[start:s.from]) + 1,
+		},
+		Line:    strings.TrimRight(r.text[start:end], "\r"),
+		Width:   max(utf8.RuneCountInString(r.text[s.from:max(min(s.to, end), s.from)]), 1),
+		Message: message,
+	}
+}
