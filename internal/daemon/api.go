@@ -1,0 +1,375 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"routerd/config"
+	"routerd/dataplane"
+	"routerd/internal/control"
+	"routerd/internal/origin"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/fib"
+	"routerd/routing/rib"
+)
+
+// api is the daemon as the control API sees it. What the loop owns is copied
+// on the loop; what is published (the View, counters) is read where it is.
+type api struct{ d *Daemon }
+
+var _ control.Router = api{}
+
+// on runs f on the loop.
+func (a api) on(ctx context.Context, f func()) error {
+	if err := a.d.ask(ctx, f); err != nil {
+		return control.Unavailable("%v", err)
+	}
+	return nil
+}
+
+func (a api) Version(ctx context.Context) (v control.Version, err error) {
+	err = a.on(ctx, func() { v = a.d.version() })
+	return v, err
+}
+
+func (d *Daemon) version() control.Version {
+	v := d.opts.Version
+	v.Name, v.PID, v.Started = d.cfg.Name, os.Getpid(), d.began.UTC()
+	v.Uptime = time.Since(d.began).Seconds()
+	v.Generation = d.router.View().Generation
+	return v
+}
+
+// place turns a number of the running configuration into "file:line".
+func (d *Daemon) place(id origin.ID) string {
+	if id == origin.None {
+		return ""
+	}
+	return d.cfg.Origins.Place(id).String()
+}
+
+func (a api) Interfaces(ctx context.Context) (list []control.Interface, err error) {
+	err = a.on(ctx, func() {
+		d := a.d
+		traffic := d.traffic()
+		for _, i := range d.router.View().Interfaces {
+			if i == nil {
+				continue
+			}
+			c := control.Interface{
+				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: i.Table.Name,
+				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), Origin: d.place(i.Origin),
+			}
+			if p := d.ports[i.Name]; p != nil {
+				c.Port = &control.Port{
+					Kind: p.port.Kind(), Queues: len(p.port.Queues()),
+					Host: &control.Host{Netns: p.cfg.Host.Netns, Device: p.cfg.Host.Device},
+				}
+			}
+			t := traffic[i.ID]
+			c.Received, c.Sent, c.Drops = t.received, t.sent, t.drops
+			list = append(list, c)
+		}
+	})
+	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
+	return list, err
+}
+
+type traffic struct {
+	received, sent dataplane.Traffic
+	drops          uint64
+}
+
+// traffic adds up what all workers, those of ports that are gone included,
+// have counted for each interface.
+func (d *Daemon) traffic() []traffic {
+	t := make([]traffic, len(d.router.View().Interfaces))
+	for _, w := range d.counted {
+		c := w.counters
+		in := &t[w.in]
+		in.received.Add(c.Received())
+		for v := range verdict.All {
+			if v.Class() == verdict.Dropped {
+				in.drops += c.Verdict(v)
+			}
+		}
+		for id := range t {
+			t[id].sent.Add(c.Sent(routing.InterfaceID(id)))
+		}
+	}
+	return t
+}
+
+func (a api) Drops(ctx context.Context, last int) (out control.Drops, err error) {
+	err = a.on(ctx, func() {
+		d := a.d
+		for v := range verdict.All {
+			if v.Class() != verdict.Dropped {
+				continue
+			}
+			n := uint64(0)
+			for _, w := range d.counted {
+				n += w.counters.Verdict(v)
+			}
+			out.Verdicts = append(out.Verdicts, control.VerdictCount{Verdict: v.Label(), Sentence: v.Sentence(), Packets: n})
+		}
+		var drops []dataplane.Drop
+		for _, w := range d.counted {
+			if w.drops != nil {
+				drops = append(drops, w.drops.Last(last)...)
+			}
+		}
+		slices.SortStableFunc(drops, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
+		view := d.router.View()
+		for _, p := range drops[:min(last, len(drops))] {
+			out.Last = append(out.Last, control.Drop{
+				Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: control.Describe(p.Header, p.Length),
+				Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Verdict.Sentence(),
+			})
+		}
+	})
+	return out, err
+}
+
+func interfaceName(v *dataplane.View, id routing.InterfaceID) string {
+	if i := v.Interface(id); i != nil {
+		return i.Name
+	}
+	return ""
+}
+
+func (a api) Routes(ctx context.Context, q control.RouteQuery) (page control.RoutePage, err error) {
+	err = a.on(ctx, func() {
+		r, view := a.d.router.RIB(), a.d.router.View()
+		var list []rib.Candidate
+		switch {
+		case q.Prefix.IsValid():
+			list = r.Get(q.Prefix)
+		case q.For.IsValid():
+			list = r.Lookup(q.For)
+		default:
+			limit := pageLimit(q.Limit)
+			list = r.Walk(q.After, limit)
+			if prefixes(list) == limit {
+				page.Next = list[len(list)-1].Prefix
+			}
+		}
+		for i := range list {
+			c := &list[i]
+			if q.Source != "" && c.Source.String() != q.Source || !family(c.Prefix, q.Family) {
+				continue
+			}
+			page.Routes = append(page.Routes, a.d.route(view, c))
+		}
+	})
+	return page, err
+}
+
+// prefixes counts the different prefixes in a page, which is in their order.
+func prefixes(list []rib.Candidate) int {
+	n := 0
+	for i := range list {
+		if i == 0 || list[i].Prefix != list[i-1].Prefix {
+			n++
+		}
+	}
+	return n
+}
+
+func pageLimit(asked int) int {
+	if asked <= 0 {
+		return control.DefaultPage
+	}
+	return min(asked, control.MaxPage)
+}
+
+func family(p netip.Prefix, want int) bool {
+	return want == 0 || (want == 4) == p.Addr().Is4()
+}
+
+func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
+	r := control.Route{
+		Prefix: c.Prefix, Source: c.Source.String(), Action: c.Action.String(), Distance: int(c.Distance),
+		Metric: c.Metric, Tag: c.Tag, Interface: interfaceName(view, c.Interface), NextHops: []control.NextHop{},
+		Selected: c.Selected, Installed: c.Installed, WhyNot: c.WhyNot, Origin: d.place(c.Origin), Since: c.Since.UTC(),
+	}
+	for _, h := range c.NextHops {
+		r.NextHops = append(r.NextHops, control.NextHop{
+			Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1),
+			Usable: h.Usable, WhyNot: h.WhyNot, Via: h.Via, Resolved: hopsOf(view, h.Resolved),
+		})
+	}
+	return r
+}
+
+func hopsOf(view *dataplane.View, hops []fib.NextHop) []control.Hop {
+	list := []control.Hop{}
+	for _, h := range hops {
+		list = append(list, control.Hop{Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1)})
+	}
+	return list
+}
+
+func (a api) FIB(ctx context.Context, q control.FIBQuery) (page control.FIBPage, err error) {
+	err = a.on(ctx, func() {
+		f, view := a.d.router.FIB(), a.d.router.View()
+		page.Generation, page.IPv4, page.IPv6 = view.Generation, f.Len4(), f.Len6()
+		var list []*fib.Entry
+		switch {
+		case q.Prefix.IsValid():
+			list = append(list, f.Get(q.Prefix))
+		case q.For.IsValid():
+			list = append(list, f.Lookup(q.For))
+		default:
+			limit := pageLimit(q.Limit)
+			list = f.Walk(q.After, limit)
+			if len(list) == limit {
+				page.Next = list[len(list)-1].Prefix
+			}
+		}
+		for _, e := range list {
+			if e != nil && family(e.Prefix, q.Family) {
+				page.Entries = append(page.Entries, a.d.entry(view, e))
+			}
+		}
+	})
+	return page, err
+}
+
+func (d *Daemon) entry(view *dataplane.View, e *fib.Entry) control.FIBEntry {
+	c := control.FIBEntry{
+		Prefix: e.Prefix, Action: e.Action.String(), Source: e.Source.String(), Distance: int(e.Distance),
+		Metric: e.Metric, Interface: interfaceName(view, e.Interface), NextHops: []control.Hop{}, Origin: d.place(e.Origin),
+	}
+	if e.Group != nil {
+		c.NextHops = hopsOf(view, e.Group.Hops())
+	}
+	return c
+}
+
+func (a api) ExplainPacket(ctx context.Context, q control.PacketQuery) (x control.PacketExplanation, err error) {
+	err2 := a.on(ctx, func() { x, err = a.d.explain(q) })
+	return x, errors.Join(err, err2)
+}
+
+// explain runs a made-up packet through the stages under the current View.
+func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, error) {
+	view := d.router.View()
+	in := view.Named(q.In)
+	if in == nil {
+		return control.PacketExplanation{}, control.NotFound("explaining a packet that comes in by %q: there is no such interface", q.In)
+	}
+	proto := map[string]uint8{"tcp": packet.ProtoTCP, "udp": packet.ProtoUDP}[q.Protocol]
+	if proto == 0 {
+		if proto = packet.ProtoICMP; q.Dst.Is6() {
+			proto = packet.ProtoICMPv6
+		}
+	}
+	raw, err := dataplane.Probe{
+		Src: q.Src, Dst: q.Dst, Proto: proto, SrcPort: q.SrcPort, DstPort: q.DstPort,
+		Size: q.Size, DontFragment: q.DF, TTL: q.TTL,
+	}.Build()
+	if err != nil {
+		return control.PacketExplanation{}, control.BadRequest("%v", err)
+	}
+	e := dataplane.Explain(view, in.ID, raw, time.Now())
+	x := control.PacketExplanation{
+		In: q.In, Packet: control.Describe(raw, len(raw)), Steps: []control.Step{},
+		Verdict: e.Verdict.Label(), Class: e.Verdict.Class().String(), Sentence: e.Verdict.Sentence(),
+		Out: interfaceName(view, e.Out),
+	}
+	for _, s := range e.Steps {
+		x.Steps = append(x.Steps, control.Step{Stage: s.Stage, Text: s.Text, Answer: s.Made, Origin: d.place(s.Origin)})
+	}
+	if e.Answer != nil {
+		x.Answer = &control.Answer{
+			Packet: control.Describe(e.Answer, len(e.Answer)), Verdict: e.AnswerVerdict.Label(),
+			Sentence: e.AnswerVerdict.Sentence(), Out: interfaceName(view, e.AnswerOut),
+		}
+	}
+	return x, nil
+}
+
+func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
+	err = a.on(ctx, func() {
+		d := a.d
+		view, traffic := d.router.View(), d.traffic()
+		s.Version, s.Generation = d.version(), view.Generation
+		s.FIB4, s.FIB6 = d.router.FIB().Len4(), d.router.FIB().Len6()
+		s.RIB4, s.RIB6 = d.router.RIB().Len()
+		s.ReloadsOK, s.ReloadsFailed = d.tally.ok, d.tally.failed
+		for _, i := range view.Interfaces {
+			if i != nil {
+				t := traffic[i.ID]
+				s.Interfaces = append(s.Interfaces, control.InterfaceSnapshot{Name: i.Name, Up: i.Up, MTU: i.MTU, Received: t.received, Sent: t.sent})
+			}
+		}
+		s.Workers = d.workerSnapshots()
+	})
+	return s, err
+}
+
+// workerSnapshots adds up by interface and queue.
+func (d *Daemon) workerSnapshots() []control.WorkerSnapshot {
+	var list []control.WorkerSnapshot
+	for _, w := range d.counted {
+		at := slices.IndexFunc(list, func(s control.WorkerSnapshot) bool { return s.Interface == w.name && s.Queue == w.queue })
+		if at < 0 {
+			at = len(list)
+			list = append(list, control.WorkerSnapshot{Interface: w.name, Queue: w.queue})
+		}
+		s := &list[at]
+		s.Batches += w.counters.Batches()
+		for v := range verdict.All {
+			s.Verdicts[v] += w.counters.Verdict(v)
+		}
+		for a := range s.Answers {
+			s.Answers[a] += w.counters.Answer(dataplane.Answer(a))
+		}
+	}
+	return list
+}
+
+func (a api) Reload(ctx context.Context) (out control.ReloadResult, err error) {
+	err2 := a.on(ctx, func() {
+		var changes []config.Change
+		var warnings []config.Problem
+		if changes, warnings, err = a.d.reload(); err == nil {
+			out = control.ReloadResult{
+				Generation: a.d.router.View().Generation, Changes: changesOf(changes), Warnings: problemsOf(warnings),
+			}
+		}
+	})
+	return out, errors.Join(refusal(err), err2)
+}
+
+func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
+	err2 := a.on(ctx, func() {
+		var cfg *config.Config
+		var warnings []config.Problem
+		if cfg, warnings, err = load(a.d.opts.Config); err == nil {
+			out = control.DiffResult{Changes: changesOf(config.Diff(a.d.cfg, cfg)), Warnings: problemsOf(warnings)}
+		}
+	})
+	return out, errors.Join(refusal(err), err2)
+}
+
+// refusal turns the error of a configuration that cannot be applied into what
+// the API says of it.
+func refusal(err error) error {
+	if err == nil {
+		return nil
+	}
+	var bad *ConfigError
+	if errors.As(err, &bad) {
+		return control.Refused(problemsOf(bad.Problems), "%v", err)
+	}
+	return control.Refused(nil, "%v", err)
+}

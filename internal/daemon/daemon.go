@@ -1,0 +1,248 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"routerd/config"
+	"routerd/internal/control"
+	"routerd/internal/router"
+)
+
+// Options is what the command line says.
+type Options struct {
+	Config string // path of the configuration file
+	// RunDir holds the lock, the list of what to undo and, where the
+	// configuration names no other, the API's socket. "" chooses: what
+	// systemd gives, else /run/routerd for root, else the user's own.
+	RunDir  string
+	Version control.Version
+	Stderr  *os.File
+}
+
+// ConfigError is returned for a configuration that cannot be run; the
+// problems are for the user to read.
+type ConfigError struct {
+	File     string
+	Problems []config.Problem
+}
+
+func (e *ConfigError) Error() string {
+	n := 0
+	for _, p := range e.Problems {
+		if !p.Warning {
+			n++
+		}
+	}
+	return fmt.Sprintf("%s has %d error(s)", e.File, n)
+}
+
+// Daemon runs one router on real ports. All its state belongs to the one
+// goroutine in loop; everybody else asks it by do.
+type Daemon struct {
+	opts    Options
+	log     *slog.Logger
+	level   *slog.LevelVar
+	cfg     *config.Config
+	router  *router.Router
+	ports   map[string]*openPort // by interface name
+	ends    map[string]*endpoint // listeners, by configured address
+	counted []*counted
+	events  chan portEvent
+	do      chan func()
+	failed  chan error // a worker that cannot go on
+	quit    chan struct{}
+	undo    *undoList
+	sd      systemd
+	tally   reloadTally
+	began   time.Time
+}
+
+type reloadTally struct{ ok, failed uint64 }
+
+// Run starts the router that the configuration describes and returns when ctx
+// is done or SIGTERM or SIGINT arrives, with nothing left behind.
+func Run(ctx context.Context, o Options) error {
+	cfg, warnings, err := load(o.Config)
+	if err != nil {
+		return err
+	}
+	level := &slog.LevelVar{}
+	log, err := newLog(cfg.Log, level, o.Stderr)
+	if err != nil {
+		return err
+	}
+	log = log.With("router", cfg.Name)
+	if o.RunDir == "" {
+		o.RunDir = runDir()
+	}
+	d := &Daemon{
+		opts: o, log: log, level: level, cfg: cfg,
+		ports:  map[string]*openPort{},
+		ends:   map[string]*endpoint{},
+		events: make(chan portEvent, 16),
+		do:     make(chan func()),
+		failed: make(chan error, 16),
+		quit:   make(chan struct{}),
+		sd:     newSystemd(log),
+		began:  time.Now(),
+	}
+	d.warn(warnings)
+	held, err := takeLock(o.RunDir, cfg.Name)
+	if err != nil {
+		return err
+	}
+	defer held.release()
+	return d.run(ctx)
+}
+
+func (d *Daemon) run(ctx context.Context) error {
+	// Caught before anything is made, so that nothing made can be left.
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
+	defer signal.Stop(signals)
+
+	var left []Step
+	var err error
+	if d.undo, left, err = openUndo(d.opts.RunDir, d.cfg.Name); err != nil {
+		d.log.Warn("cleaning up after an earlier run", "err", err)
+	}
+	for _, s := range left {
+		d.log.Info("removed what an earlier run left", "kind", s.Kind, "path", s.Path)
+	}
+	err = d.start()
+	if err == nil {
+		d.sd.ready(d.status())
+		d.log.Info("running", "interfaces", len(d.cfg.Dataplane.Interfaces), "pid", os.Getpid())
+		err = d.loop(ctx, signals)
+	}
+	d.sd.stopping()
+	return errors.Join(err, d.stop())
+}
+
+func (d *Daemon) start() error {
+	d.router = router.New(rand.Uint32())
+	next, err := d.prepare(d.cfg)
+	if err != nil {
+		return err
+	}
+	return d.commit(next)
+}
+
+// loop is the one goroutine that owns the router.
+func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
+	var watchdog <-chan time.Time
+	if d.sd.watchdog > 0 {
+		t := time.NewTicker(d.sd.watchdog)
+		defer t.Stop()
+		watchdog = t.C
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case s := <-signals:
+			if s != syscall.SIGHUP {
+				d.log.Info("stopping", "signal", s.String())
+				return nil
+			}
+			_, _, _ = d.reload() // which has logged what became of it
+		case e := <-d.events:
+			d.portChanged(e)
+		case f := <-d.do:
+			f()
+		case err := <-d.failed:
+			return err
+		case <-watchdog:
+			d.sd.alive()
+		}
+	}
+}
+
+// ask runs f on the loop and waits for it.
+func (d *Daemon) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	select {
+	case d.do <- func() { f(); close(done) }:
+		<-done
+		return nil
+	case <-d.quit:
+		return errors.New("the router is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// stop takes everything back: listeners first, so that nobody asks any more,
+// then the ports and with them their workers, then the list of the rest.
+func (d *Daemon) stop() error {
+	close(d.quit)
+	var errs []error
+	for _, e := range d.ends {
+		errs = append(errs, e.close())
+	}
+	for _, p := range d.ports {
+		errs = append(errs, p.close())
+	}
+	errs = append(errs, d.undo.undo())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("stopping: %w", err)
+	}
+	d.log.Info("stopped", "ran", time.Since(d.began).Round(time.Millisecond).String())
+	return nil
+}
+
+func (d *Daemon) status() string {
+	up := 0
+	for _, i := range d.router.View().Interfaces {
+		if i != nil && i.Up {
+			up++
+		}
+	}
+	f := d.router.FIB()
+	return fmt.Sprintf("%d interfaces up, %d IPv4 and %d IPv6 routes", up, f.Len4(), f.Len6())
+}
+
+func (d *Daemon) warn(warnings []config.Problem) {
+	for _, w := range warnings {
+		d.log.Warn(w.Message, "at", w.Place.String(), "want", w.Want)
+	}
+}
+
+// load reads the configuration and keeps what is wrong apart from what is odd.
+func load(path string) (*config.Config, []config.Problem, error) {
+	cfg, problems, err := config.Load(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if config.Failed(problems) {
+		return nil, nil, &ConfigError{File: path, Problems: problems}
+	}
+	return cfg, problems, nil
+}
+
+func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
+	return router.Config{Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB}
+}
+
+// runDir chooses where the lock lives.
+func runDir() string {
+	// systemd gives RuntimeDirectory= as a list of absolute paths.
+	if dir, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":"); dir != "" {
+		return dir
+	}
+	if os.Getuid() != 0 {
+		if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+			return dir + "/routerd"
+		}
+	}
+	return "/run/routerd"
+}

@@ -1,0 +1,23 @@
+// Package daemon runs one router on real ports and files: it starts it,
+// reloads it, shows it and stops it.
+//
+// One goroutine, the loop, owns everything: the configuration, the router,
+// the list of open ports. Workers carry packets beside it and share nothing
+// with it but the View that the router publishes; whoever else wants
+// something (the API, a signal, a port's event) sends the loop a message.
+//
+//	signal ----+
+//	port event +--> loop --> router --> View --> workers
+//	API -------+      |
+//	                  +--> ports, listeners, undo list
+//
+// A reload is Prepare and Commit. Prepare does all that can fail: it reads
+// and checks the file, opens the ports and listeners that are new and changes
+// the kernel's side of those that stay. If anything fails, what was opened is
+// closed and what was changed is changed back. Commit only swaps.
+//
+// What has to be undone when the router goes stands in one list, which is
+// also a file: the next start of the same name undoes what a killed process
+// left. A lock on another file, which the kernel drops with the process,
+// tells leftovers from a living router.
+package daemon

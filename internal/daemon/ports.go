@@ -1,0 +1,114 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"routerd/dataplane"
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/tun"
+	"routerd/routing"
+)
+
+// openPort is a living port with the goroutines that serve it.
+type openPort struct {
+	cfg     tun.Config
+	port    *tun.Port
+	serving sync.WaitGroup
+	done    chan struct{} // closed when nobody wants its events any more
+	gone    bool          // its device was removed under it
+}
+
+// portEvent is what a port's device did.
+type portEvent struct {
+	name string
+	port *openPort
+	port.Event
+}
+
+func newOpenPort(cfg tun.Config, p *tun.Port) *openPort {
+	return &openPort{cfg: cfg, port: p, done: make(chan struct{})}
+}
+
+// serve starts the workers of p and follows its events.
+func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
+	for _, w := range workers {
+		d.counted = append(d.counted, &counted{p.cfg.Name, w.In(), w.Queue(), w.Counters, w.Drops})
+		p.serving.Go(func() {
+			if err := w.Run(time.Now); err != nil {
+				select {
+				case d.failed <- fmt.Errorf("interface %s: %w", p.cfg.Name, err):
+				default: // the loop has an earlier one to end by
+				}
+			}
+		})
+	}
+	p.serving.Go(func() {
+		for e := range p.port.Events() {
+			select {
+			case d.events <- portEvent{p.cfg.Name, p, e}:
+			case <-p.done:
+			}
+		}
+	})
+}
+
+// counted is what the workers of one queue have counted: the one that runs
+// now, or all that have ended, so that no counter goes back when a port is
+// made anew.
+type counted struct {
+	name     string
+	in       routing.InterfaceID
+	queue    int
+	counters *dataplane.Counters
+	drops    *dataplane.DropRing // nil of workers that have ended
+}
+
+// retire adds the counters of the ended workers of an interface to those of
+// the ones that ended before them.
+func (d *Daemon) retire(name string) {
+	var kept []*counted
+	for _, c := range d.counted {
+		if c.name != name {
+			kept = append(kept, c)
+			continue
+		}
+		c.drops = nil
+		at := slices.IndexFunc(kept, func(k *counted) bool { return k.name == name && k.queue == c.queue })
+		if at < 0 {
+			kept = append(kept, c)
+			continue
+		}
+		kept[at].counters.Add(c.counters)
+	}
+	d.counted = kept
+}
+
+func (p *openPort) close() error {
+	close(p.done)
+	err := p.port.Close()
+	p.serving.Wait()
+	if err != nil && !errors.Is(err, port.ErrClosed) {
+		return fmt.Errorf("closing the port of %s: %w", p.cfg.Name, err)
+	}
+	return nil
+}
+
+func (d *Daemon) portChanged(e portEvent) {
+	if d.ports[e.name] != e.port {
+		return // of a port that a reload has replaced
+	}
+	if e.Gone {
+		e.port.gone = true
+		d.log.Error("the device of an interface is gone; a reload makes it anew", "interface", e.name, "device", e.port.cfg.Host.Device)
+	} else {
+		d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
+	}
+	if err := d.router.PortChanged(e.name, e.Event, time.Now()); err != nil {
+		d.log.Error("following a port", "interface", e.name, "err", err)
+	}
+	d.sd.say("STATUS=" + d.status())
+}

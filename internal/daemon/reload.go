@@ -1,0 +1,154 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"routerd/config"
+	"routerd/dataplane/port/tun"
+)
+
+// change is a configuration that has been prepared: everything that could
+// fail has been done, and nothing that is in use has been touched but the
+// kernel's side of ports that stay.
+type change struct {
+	cfg     *config.Config
+	opened  []*openPort // not yet attached
+	applied []applied   // ports that stay, with their former configuration
+	closing []*openPort
+	ends    []*endpoint // new listeners, not yet serving
+	ending  []string    // addresses no longer listened on
+}
+
+type applied struct {
+	port     *openPort
+	old, new tun.Config
+}
+
+// prepare does everything towards cfg that can fail, and undoes it if any of
+// it does.
+func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
+	c := &change{cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.abandon())
+		}
+	}()
+	if cfg.Name != d.cfg.Name {
+		return nil, fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, cfg.Name)
+	}
+	wanted := map[string]bool{}
+	for _, t := range cfg.TUN {
+		wanted[t.Name] = true
+		now := d.ports[t.Name]
+		switch {
+		case now != nil && !now.gone && tun.SamePort(now.cfg, t):
+			if err := now.port.Apply(t); err != nil {
+				return nil, err
+			}
+			c.applied = append(c.applied, applied{now, now.cfg, t})
+			continue
+		case now != nil:
+			c.closing = append(c.closing, now)
+		}
+		p, err := tun.Open(t)
+		if err != nil {
+			return nil, err
+		}
+		c.opened = append(c.opened, newOpenPort(t, p))
+	}
+	for name, p := range d.ports {
+		if !wanted[name] {
+			c.closing = append(c.closing, p)
+		}
+	}
+	return c, d.prepareEnds(c)
+}
+
+// abandon takes back what prepare has done.
+func (c *change) abandon() error {
+	var errs []error
+	for _, e := range c.ends {
+		errs = append(errs, e.close())
+	}
+	for _, p := range c.opened {
+		errs = append(errs, p.close())
+	}
+	for _, a := range c.applied {
+		errs = append(errs, a.port.port.Apply(a.old))
+	}
+	return errors.Join(errs...)
+}
+
+// commit swaps to what prepare has made. What goes wrong while old things are
+// put away is logged; an error means that prepare let something pass that it
+// should not have, and the daemon cannot go on.
+func (d *Daemon) commit(c *change) error {
+	now := time.Now()
+	d.cfg = c.cfg
+	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
+	for _, a := range c.applied {
+		a.port.cfg = a.new
+	}
+	// The old ports go first: one that is replaced is in the table by name.
+	for _, p := range c.closing {
+		if err := d.router.Detach(p.cfg.Name, now); err != nil {
+			return err
+		}
+		delete(d.ports, p.cfg.Name)
+	}
+	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
+		return err
+	}
+	for _, p := range c.closing {
+		if err := p.close(); err != nil {
+			d.log.Warn("putting away a port", "err", err)
+		}
+		d.retire(p.cfg.Name)
+	}
+	for _, p := range c.opened {
+		d.ports[p.cfg.Name] = p
+		workers, err := d.router.Attach(p.cfg.Name, p.port, now)
+		if err != nil {
+			return err
+		}
+		d.serve(p, workers)
+	}
+	d.commitEnds(c)
+	return nil
+}
+
+// reload reads the file again and applies it, or changes nothing and says why.
+func (d *Daemon) reload() ([]config.Change, []config.Problem, error) {
+	d.sd.reloading()
+	changes, warnings, err := d.tryReload()
+	if err != nil {
+		d.tally.failed++
+		d.log.Error("reload refused, nothing changed", "err", err)
+		d.sd.ready("reload refused: " + err.Error())
+		return nil, nil, err
+	}
+	d.tally.ok++
+	d.log.Info("reloaded", "changes", len(changes))
+	d.sd.ready(d.status())
+	return changes, warnings, nil
+}
+
+func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
+	cfg, warnings, err := load(d.opts.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.warn(warnings)
+	changes := config.Diff(d.cfg, cfg)
+	next, err := d.prepare(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := d.commit(next); err != nil {
+		d.failed <- err // half of it is done, so the loop ends the router
+		return nil, nil, err
+	}
+	return changes, warnings, nil
+}
