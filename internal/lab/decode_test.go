@@ -214,6 +214,9 @@ func TestShippedLabs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
+		if err := l.plan.preflight(); err != nil {
+			t.Errorf("%s: %v", path, err)
+		}
 		if len(l.Topology.Tests) == 0 {
 			t.Errorf("%s claims nothing: it has no tests", path)
 		}

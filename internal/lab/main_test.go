@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +21,7 @@ import (
 // serves the API socket that the file names, and as `exec TOPOLOGY DIR NODE
 // COMMAND...` it becomes a command on a node.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 4 && os.Args[1] == "run" && os.Args[2] == "--config" {
+	if len(os.Args) == 6 && slices.Equal(os.Args[1:], arguments(os.Args[3])) {
 		os.Exit(standIn(os.Args[3]))
 	}
 	if len(os.Args) > 5 && os.Args[1] == "exec" {

@@ -53,7 +53,17 @@ func stat(pid int) (start uint64, alive bool, err error) {
 		return 0, false, fmt.Errorf("/proc/%d/stat reads %q", pid, data)
 	}
 	start, err = strconv.ParseUint(string(fields[19]), 10, 64)
-	return start, !bytes.ContainsAny(fields[0], "ZX"), err
+	return start, !bytes.ContainsAny(fields[0], "ZX") || threads(pid) > 1, err
+}
+
+// threads counts them. The first thread of a process that is killed is often
+// a zombie before the last one has let go of the files and locks they share.
+func threads(pid int) int {
+	tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
+	if err != nil {
+		return 0
+	}
+	return len(tasks)
 }
 
 // end asks the process to end, and kills it when it has not done so after
@@ -115,17 +125,22 @@ func processes(keep func(pid int) bool) []process {
 	return found
 }
 
+// arguments are those of a router. What it keeps goes with the lab's own
+// directory.
+func arguments(config string) []string {
+	return []string{"run", "--config", config, "--run-dir", filepath.Dir(config)}
+}
+
 // running finds the processes that run a router with this configuration. One
 // is started a moment before its pid is written down; if the lab was killed
 // in between, this is how it is found again.
 func running(config string) []process {
-	tail := []string{"run", "--config", config}
 	return processes(func(pid int) bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 		if err != nil {
 			return false
 		}
 		args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-		return len(args) == 4 && slices.Equal(args[1:], tail)
+		return len(args) > 1 && slices.Equal(args[1:], arguments(config))
 	})
 }

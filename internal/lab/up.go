@@ -30,6 +30,9 @@ func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 
 // up is Up with the lock held. It reports whether it made anything.
 func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
+	if err := l.plan.preflight(); err != nil {
+		return false, err
+	}
 	s, err := l.readState()
 	if err != nil {
 		return false, err
@@ -178,7 +181,7 @@ func (b *builder) start(ctx context.Context, r Router) (process, error) {
 		return process{}, fmt.Errorf("opening the log of %s: %w", r.Node, err)
 	}
 	defer log.Close()
-	cmd := exec.Command(b.lab.options.Binary, "run", "--config", r.Config)
+	cmd := exec.Command(b.lab.options.Binary, arguments(r.Config)...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: an interrupt at the terminal is for the lab,
 	// which then ends its routers in order.

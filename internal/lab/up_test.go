@@ -164,7 +164,7 @@ func TestDownFindsWhatWasNotWrittenDown(t *testing.T) {
 	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(b.options.Binary, "run", "--config", r.Config)
+	cmd := exec.Command(b.options.Binary, arguments(r.Config)...)
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -272,5 +272,16 @@ func TestLock(t *testing.T) {
 	defer (<-second)()
 	if _, err := os.Stat(b.dir + ".lock"); err != nil {
 		t.Errorf("the second holder's lock is no file of that name: %v", err)
+	}
+}
+
+func TestUpRefusesABadConfigurationBeforeItMakesAnything(t *testing.T) {
+	b := newBench(t, routersOnly+"[node.r2.config.log]\nlevl = \"debug\"\n")
+	err := b.Up(t.Context(), &b.out)
+	if err == nil || !strings.Contains(err.Error(), "levl") || !strings.Contains(err.Error(), "r2.toml:") {
+		t.Errorf("got %v, want the mistake with its place", err)
+	}
+	if b.out.Len() > 0 {
+		t.Errorf("it began all the same:\n%s", b.out.String())
 	}
 }
