@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+)
+
+func newExplainCommand(s *session) *cobra.Command {
+	return group("explain", "Explain a decision: what would become of a packet", newExplainPacketCommand(s))
+}
+
+// packetFlags are the flags that describe a packet.
+type packetFlags struct {
+	in, src, dst string
+	tcp, udp     uint16
+	icmp         bool
+	srcPort      uint16
+	size         int
+	dontFragment bool
+	ttl          uint8
+	// Which of them were given: their zero says nothing.
+	tcpSet, udpSet, ttlSet bool
+}
+
+func newExplainPacketCommand(s *session) *cobra.Command {
+	var f packetFlags
+	var out format
+	cmd := &cobra.Command{
+		Use:   "packet --in INTERFACE --src ADDRESS --dst ADDRESS",
+		Short: "Run a made-up packet through the live stages without sending it",
+		Long: `Run a made-up packet through the stages and tables that live packets go
+through, without sending it, and print what each stage decided, the line of the
+configuration that made it so, and what would be sent back.
+
+Without --tcp, --udp or --icmp it is an echo request.`,
+		Example: `  routerd explain packet --in lan0 --src 10.0.1.2 --dst 10.0.2.2
+  routerd explain packet --in lan0 --src 10.0.1.2 --dst 192.0.2.1 --tcp 443
+  routerd explain packet --in lan0 --src 10.0.1.2 --dst 10.0.2.2 --udp 53 --size 1450 --df
+  routerd explain packet --in lan0 --src 2001:db8:1::2 --dst 2001:db8:2::2 --ttl 1 -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			given := cmd.Flags().Changed
+			f.tcpSet, f.udpSet, f.ttlSet = given("tcp"), given("udp"), given("ttl")
+			q, err := f.query()
+			if err != nil {
+				return err
+			}
+			return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+				x, err := c.ExplainPacket(ctx, q)
+				switch {
+				case err != nil:
+					return err
+				case out == formatJSON:
+					return printJSON(s.out, x)
+				}
+				drawExplanation(&paper{s.out, coloured(s.terminal), out == formatWide}, x)
+				return nil
+			})
+		},
+	}
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVar(&f.in, "in", "", "the `interface` that the packet comes in by")
+	flags.StringVar(&f.src, "src", "", "its source `address`")
+	flags.StringVar(&f.dst, "dst", "", "its destination `address`")
+	flags.Uint16Var(&f.tcp, "tcp", 0, "a TCP SYN to this `port`")
+	flags.Uint16Var(&f.udp, "udp", 0, "a UDP datagram to this `port`")
+	flags.BoolVar(&f.icmp, "icmp", false, "an ICMP or ICMPv6 echo request")
+	flags.Uint16Var(&f.srcPort, "src-port", 0, "the `port` it comes from, with --tcp and --udp")
+	flags.IntVar(&f.size, "size", 0, "`bytes` of the whole packet (default: as small as it can be)")
+	flags.BoolVar(&f.dontFragment, "df", false, "do not fragment")
+	flags.Uint8Var(&f.ttl, "ttl", 0, "its TTL or hop limit, a `number` from 1 to 255 (default 64)")
+	cmd.RegisterFlagCompletionFunc("in", completeInterface(s))
+	addFormat(cmd, &out)
+	return cmd
+}
+
+func (f *packetFlags) query() (control.PacketQuery, error) {
+	q := control.PacketQuery{
+		In: f.in, Protocol: "icmp", SrcPort: f.srcPort, Size: f.size, DF: f.dontFragment, TTL: f.ttl,
+	}
+	switch {
+	case f.tcpSet && f.udpSet, f.icmp && (f.tcpSet || f.udpSet):
+		return q, usagef("--tcp, --udp and --icmp: wanted one of them")
+	case f.tcpSet:
+		q.Protocol, q.DstPort = "tcp", f.tcp
+	case f.udpSet:
+		q.Protocol, q.DstPort = "udp", f.udp
+	case f.srcPort != 0:
+		return q, usagef("--src-port %d: an echo request has no port; wanted with --tcp or --udp", f.srcPort)
+	}
+	if f.ttlSet && f.ttl == 0 {
+		return q, usagef("--ttl 0: wanted 1 to 255")
+	}
+	if f.in == "" {
+		return q, usagef("--in is missing: the interface that the packet comes in by")
+	}
+	if f.size < 0 || f.size > 65535 {
+		return q, usagef("--size %d: wanted up to 65535", f.size)
+	}
+	for _, a := range []struct {
+		flag, text string
+		to         *netip.Addr
+	}{{"--src", f.src, &q.Src}, {"--dst", f.dst, &q.Dst}} {
+		if a.text == "" {
+			return q, usagef("%s is missing: an address", a.flag)
+		}
+		addr, err := netip.ParseAddr(a.text)
+		if err != nil || addr.Zone() != "" {
+			return q, usagef("%s %q: wanted an address such as 10.0.0.1", a.flag, a.text)
+		}
+		*a.to = addr.Unmap()
+	}
+	if q.Src.Is4() != q.Dst.Is4() {
+		return q, usagef("--src %s --dst %s: both have to be of one family", q.Src, q.Dst)
+	}
+	return q, nil
+}
+
+// originColumn is how far to the right the origins may be moved; a text that
+// is longer has its origin just behind it.
+const originColumn = 72
+
+func drawExplanation(p *paper, x control.PacketExplanation) {
+	fmt.Fprintf(p, "%s\ncomes in by %s\n\n", p.paint(x.Packet, bold), x.In)
+	stage, text := 0, 0
+	for _, s := range x.Steps {
+		stage = max(stage, len(s.Stage))
+		if n := utf8.RuneCountInString(s.Text); n <= originColumn {
+			text = max(text, n)
+		}
+	}
+	answering := false
+	for _, s := range x.Steps {
+		if s.Answer && !answering {
+			answering = true
+			fmt.Fprintln(p, "\nthe router's answer:")
+		}
+		if s.Origin == "" {
+			fmt.Fprintf(p, "%-*s  %s\n", stage, s.Stage, s.Text)
+			continue
+		}
+		fmt.Fprintf(p, "%-*s  %-*s  %s\n", stage, s.Stage, text, s.Text, p.paint(s.Origin, faint))
+	}
+	fmt.Fprintln(p)
+	switch x.Class {
+	case "passed":
+		fmt.Fprintf(p, "%s by %s: %s\n", p.paint(x.Verdict, good), x.Out, x.Sentence)
+	case "local":
+		fmt.Fprintf(p, "%s: %s\n", p.paint(x.Verdict, good), x.Sentence)
+	default:
+		fmt.Fprintf(p, "%s (%s): %s\n", p.paint("dropped", bad), x.Verdict, x.Sentence)
+	}
+	switch a := x.Answer; {
+	case a == nil && x.Class == "dropped":
+		fmt.Fprintln(p, "sent back: nothing")
+	case a == nil:
+	case a.Out != "":
+		fmt.Fprintf(p, "sent back by %s: %s\n", a.Out, a.Packet)
+	default:
+		fmt.Fprintf(p, "not sent back: %s, %s\n", a.Packet, a.Sentence)
+	}
+}

@@ -1,0 +1,158 @@
+// Command routerd is a virtual router in user space, and the tool to look
+// into one that runs.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// Exit codes, the same for every verb.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitUnreachable = 3
+)
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// reported is an error whose particulars the verb has printed already.
+var errReported = errors.New("reported")
+
+// session is what all verbs share: where they write and whom they ask.
+type session struct {
+	out, err io.Writer
+	terminal bool   // out is one
+	socket   string // --socket
+	began    bool   // the command line was sound and a verb has begun
+}
+
+// run does what the command line says and gives the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
+	s := &session{out: stdout, err: stderr, terminal: isTerminal(stdout)}
+	root := newRootCommand(s)
+	root.SetArgs(joinWatch(args))
+	cmd, err := root.ExecuteContextC(context.Background())
+	code := s.exitCode(err)
+	if err == nil || errors.Is(err, errReported) {
+		return code
+	}
+	fmt.Fprintf(stderr, "routerd: %v\n", err)
+	var refused *control.Error
+	if errors.As(err, &refused) {
+		for _, p := range refused.Problems {
+			fmt.Fprintf(stderr, "\n%s\n", strings.TrimRight(p.Text, "\n"))
+		}
+	}
+	if code == exitUsage {
+		fmt.Fprintf(stderr, "Try %s --help.\n", cmd.CommandPath())
+	}
+	return code
+}
+
+func (s *session) exitCode(err error) int {
+	var usage usageError
+	var several *control.AmbiguousError
+	var unreachable *control.UnreachableError
+	var refused *control.Error
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &unreachable):
+		return exitUnreachable
+	case !s.began, errors.As(err, &usage), errors.As(err, &several),
+		errors.As(err, &refused) && refused.Status == http.StatusBadRequest:
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func newRootCommand(s *session) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "routerd",
+		Short: "A virtual router in user space",
+		Long: `routerd is a virtual router in user space: it forwards IPv4 and IPv6 packets
+between network namespaces, virtual machines and containers without touching
+the host's own routing, and can say of every packet why it went where it went.
+
+routerd run starts a router; show, explain, diff and reload ask one that runs,
+through its unix socket; check and lab need none.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
+		Example: `  routerd check routerd.toml && routerd run --config routerd.toml
+  routerd show route for 10.0.2.2
+  routerd explain packet --in lan0 --src 10.0.1.2 --dst 10.0.2.2 --tcp 80
+  routerd lab test deploy/labs/demo.toml`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		// Flags and arguments have been judged by now.
+		PersistentPreRun: func(*cobra.Command, []string) { s.began = true },
+	}
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	root.PersistentFlags().StringVar(&s.socket, "socket", "",
+		"unix socket of the router to ask (default $"+control.SocketVariable+", or the one in "+control.SocketDirs()[0]+")")
+	root.AddCommand(
+		newRunCommand(), newCheckCommand(s), newShowCommand(s), newExplainCommand(s),
+		newDiffCommand(s), newReloadCommand(s), newLabCommand(s), newVersionCommand(s),
+	)
+	return root
+}
+
+// group makes a command that does nothing but hold others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	cmd := &cobra.Command{
+		Use: use, Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				var names []string
+				for _, c := range commands {
+					if !c.Hidden {
+						names = append(names, c.Name())
+					}
+				}
+				return usagef("%s what? It takes %s", cmd.CommandPath(), strings.Join(names, ", "))
+			}
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				return usagef("%s has no %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(near, " or "))
+			}
+			return usagef("%s has no %q", cmd.CommandPath(), args[0])
+		},
+		SuggestionsMinimumDistance: 2,
+	}
+	cmd.AddCommand(commands...)
+	return cmd
+}
+
+// ask calls f with a client of the router that was chosen.
+func (s *session) ask(ctx context.Context, f func(context.Context, *control.Client) error) error {
+	c, err := s.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return f(ctx, c)
+}
+
+func (s *session) client() (*control.Client, error) {
+	path, err := control.FindSocket(s.socket, control.SocketDirs())
+	if err != nil {
+		return nil, err
+	}
+	return control.Dial(path), nil
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+)
+
+func newDiffCommand(s *session) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Show what a reload would change",
+		Long: `Compare the configuration file with what the router runs, and show what a
+reload would change. A file with errors is reported as routerd check does.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+				d, err := c.Diff(ctx)
+				switch {
+				case err != nil:
+					return err
+				case out == formatJSON:
+					return printJSON(s.out, d)
+				}
+				p := &paper{s.out, coloured(s.terminal), out == formatWide}
+				drawProblems(p, d.Warnings)
+				if len(d.Changes) == 0 {
+					fmt.Fprintln(p, "no difference: the router runs what the file says")
+				}
+				drawChanges(p, d.Changes)
+				return nil
+			})
+		},
+	}
+	addFormat(cmd, &out)
+	return cmd
+}
+
+func newReloadCommand(s *session) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "reload",
+		Short: "Apply the configuration file anew",
+		Long: `Make the router read its configuration file and apply it: all of it, or, where
+anything is wrong with it, nothing. Ports that do not change lose no packet.
+Only root and the user that the router runs as may.`,
+		Example: `  routerd diff && routerd reload`,
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+				r, err := c.Reload(ctx)
+				var refused *control.Error
+				switch {
+				case errors.As(err, &refused):
+					return fmt.Errorf("reload refused, nothing changed: %w", err)
+				case err != nil:
+					return err
+				case out == formatJSON:
+					return printJSON(s.out, r)
+				}
+				p := &paper{s.out, coloured(s.terminal), out == formatWide}
+				drawProblems(p, r.Warnings)
+				drawChanges(p, r.Changes)
+				fmt.Fprintf(p, "reloaded: %s, generation %d\n", plural(len(r.Changes), "change", "changes"), r.Generation)
+				return nil
+			})
+		},
+	}
+	addFormat(cmd, &out)
+	return cmd
+}
+
+// drawChanges gives each change a sign, as diff does.
+func drawChanges(p *paper, changes []control.Change) {
+	for _, c := range changes {
+		sign, colour, what := "~", plain, c.Old+" -> "+c.New
+		switch c.Kind {
+		case "added":
+			sign, colour, what = "+", good, c.New
+		case "removed":
+			sign, colour, what = "-", bad, c.Old
+		}
+		line := sign + " " + c.Path
+		if what != "" {
+			line += ": " + what
+		}
+		fmt.Fprint(p, p.paint(line, colour))
+		if c.Impact != "" {
+			fmt.Fprintf(p, "  (%s)", c.Impact)
+		}
+		if c.Origin != "" {
+			fmt.Fprint(p, "  "+p.paint(c.Origin, faint))
+		}
+		fmt.Fprintln(p)
+	}
+}
+
+// drawProblems prints warnings, each with a blank line behind it.
+func drawProblems(p *paper, problems []control.Problem) {
+	for _, w := range problems {
+		fmt.Fprintf(p, "%s\n\n", strings.TrimRight(w.Text, "\n"))
+	}
+}
