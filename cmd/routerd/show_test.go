@@ -98,6 +98,75 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// How a next hop is worded, by how it was resolved.
+func TestNextHops(t *testing.T) {
+	a, b := netip.MustParseAddr("10.0.1.2"), netip.MustParseAddr("10.9.9.9")
+	via := netip.MustParsePrefix("10.9.0.0/16")
+	for _, c := range []struct {
+		hop  control.NextHop
+		want string
+	}{
+		{control.NextHop{Address: a, Interface: "lan0"}, "10.0.1.2 on lan0"},
+		{control.NextHop{Address: a}, "10.0.1.2"},
+		{control.NextHop{Interface: "lan0"}, "directly on lan0"},
+		{control.NextHop{Interface: "lan0", Usable: true, Resolved: []control.Hop{{Interface: "lan0", Weight: 1}}}, "directly on lan0"},
+		{control.NextHop{Address: a, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0", Weight: 1}}}, "10.0.1.2 on lan0"},
+		{control.NextHop{Address: b, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0", Weight: 1}}}, "10.9.9.9 through 10.0.1.2 on lan0"},
+		{control.NextHop{Address: b, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0"}, {Interface: "lan1"}}}, "10.9.9.9 through 10.0.1.2 on lan0, directly on lan1"},
+		{control.NextHop{Address: b, Usable: true, Via: via}, "10.9.9.9, discarded by the route to 10.9.0.0/16"},
+	} {
+		if got := givenHop(&c.hop); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.hop, got, c.want)
+		}
+	}
+}
+
+// The notes of a route with several next hops, none of them usable: each
+// stands beside its hop, and is not said twice.
+func TestRouteNotes(t *testing.T) {
+	r := control.Route{
+		WhyNot: "interface lan0 is down; interface lan1 is down",
+		NextHops: []control.NextHop{
+			{Interface: "lan0", Weight: 1, WhyNot: "interface lan0 is down"},
+			{Interface: "lan1", Weight: 3, WhyNot: "interface lan1 is down"},
+		},
+	}
+	want := []routeLine{{"directly on lan0", "interface lan0 is down"}, {"directly on lan1 (weight 3)", "interface lan1 is down"}}
+	if d := cmp.Diff(want, routeLines(&r), cmp.AllowUnexported(routeLine{})); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	r.WhyNot = "distance 20 is higher than static's 1"
+	want[0].note = r.WhyNot
+	if d := cmp.Diff(want, routeLines(&r), cmp.AllowUnexported(routeLine{})); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+// A shell is offered the names of interfaces, and nothing where nobody
+// answers.
+func TestCompletion(t *testing.T) {
+	t.Setenv(control.SocketVariable, serve(t, &fake{}))
+	for line, want := range map[string]string{
+		"show interface":                "lan0\nlan1\nlo\n:4\n",
+		"explain packet --in":           "lan0\nlan1\nlo\n:4\n",
+		"show interface lan0":           ":4\n",
+		"show route -o":                 "table\nwide\njson\n:4\n",
+		"--socket /none show interface": ":4\n",
+	} {
+		code, stdout, _ := routerd(append(append([]string{"__complete"}, strings.Fields(line)...), "")...)
+		if code != exitOK || stdout != want {
+			t.Errorf("%s: exit %d, %q, want %q", line, code, stdout, want)
+		}
+	}
+}
+
+func TestVersion(t *testing.T) {
+	code, stdout, _ := routerd("version")
+	if v := buildVersion(); code != exitOK || !strings.HasPrefix(stdout, "routerd "+v.Version) || !strings.Contains(stdout, v.GoVersion) {
+		t.Errorf("exit %d, %q", code, stdout)
+	}
+}
+
 func TestAmounts(t *testing.T) {
 	for n, want := range map[uint64][2]string{
 		0:                    {"0", "0 B"},

@@ -109,3 +109,19 @@ func TestFindSocket(t *testing.T) {
 		}
 	}
 }
+
+func TestSocketDirs(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", "/run/user/1000")
+	dirs := SocketDirs()
+	if dirs[len(dirs)-1] != "/run/routerd" {
+		t.Errorf("%v does not end with the system's", dirs)
+	}
+	if own := dirs[0] == "/run/user/1000/routerd"; own != (os.Getuid() != 0) {
+		t.Errorf("%v as uid %d", dirs, os.Getuid())
+	}
+	several := &AmbiguousError{[]string{"/run/routerd/a.sock", "/run/routerd/b.sock"}}
+	const want = "choosing a router to ask: several run here; name one with --socket or ROUTERD_SOCKET: /run/routerd/a.sock, /run/routerd/b.sock"
+	if several.Error() != want {
+		t.Errorf("got %q, want %q", several, want)
+	}
+}
