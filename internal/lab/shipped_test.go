@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// What the shipped labs claim holds, of the daemon as its users run it.
+func TestShippedLabsHold(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds, and -short was asked for")
+	}
+	needsRoot(t)
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skipf("there are no TUN devices here: %v", err)
+	}
+	binary := filepath.Join(t.TempDir(), "routerd")
+	build := exec.Command("go", "build", "-o", binary, "routerd/cmd/routerd")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("building routerd: %v\n%s", err, out)
+	}
+	labs, err := filepath.Glob("../../deploy/labs/*.toml")
+	if err != nil || len(labs) == 0 {
+		t.Fatalf("no labs in deploy/labs: %v", err)
+	}
+	name := regexp.MustCompile(`(?m)^name = ".*"$`)
+	for _, path := range labs {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".toml"), func(t *testing.T) {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Under a name of its own, beside the same lab of somebody else.
+			b := newBench(t, name.ReplaceAllString(string(text), `name = "NAME"`))
+			b.options.Binary = binary
+			var out strings.Builder
+			sum, err := b.Test(t.Context(), &out)
+			if err != nil || sum.Failed > 0 || sum.Passed == 0 {
+				t.Errorf("%v, %v:\n%s", sum, err, out.String())
+			}
+			if sum.Skipped > 0 {
+				t.Logf("%v:\n%s", sum, out.String())
+			}
+			if err := b.Down(t.Context(), &b.out); err != nil {
+				t.Error(err)
+			}
+			b.gone()
+		})
+	}
+}
