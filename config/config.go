@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"slices"
 
@@ -20,12 +19,10 @@ import (
 
 // Config is a whole configuration, with defaults filled in.
 type Config struct {
-	Name     string
-	RouterID netip.Addr // invalid where none is given
-	StateDir string
-	Log      Log
-	API      API
-	Metrics  Metrics
+	Name    string
+	Log     Log
+	API     API
+	Metrics Metrics
 
 	Dataplane dataplane.Config
 	TUN       []tun.Config // sorted by name; the interface of the same name stands on each

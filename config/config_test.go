@@ -75,8 +75,8 @@ func load(t *testing.T, file string) *Config {
 // What good.toml comes to.
 func TestValues(t *testing.T) {
 	c := load(t, "testdata/good.toml")
-	if c.Name != "r1" || c.StateDir != "/var/lib/routerd" || c.Log != (Log{"info", "auto"}) || len(c.API.Listen) != 0 {
-		t.Errorf("name %q, state-dir %q, log %+v, api %+v", c.Name, c.StateDir, c.Log, c.API)
+	if c.Name != "r1" || c.Log != (Log{"info", "auto"}) || len(c.API.Listen) != 0 {
+		t.Errorf("name %q, log %+v, api %+v", c.Name, c.Log, c.API)
 	}
 	var names []string
 	for _, i := range c.Dataplane.Interfaces {
@@ -135,7 +135,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{
-		"name", "router-id", "state-dir", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
+		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst",
 	} {
@@ -148,7 +148,7 @@ func TestExample(t *testing.T) {
 // What the language has and this version does not build is refused by name.
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
-		"[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
+		"router-id = \"10.0.0.1\"", "[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
 		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"tun\"\nhost = { bridge = \"br0\" }",
 		"[interface.x]\nkind = \"packet\"\ndevice = \"eth0\"",
 	} {

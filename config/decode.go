@@ -18,9 +18,7 @@ import (
 func (r *reader) decode(values map[string]any) *Config {
 	top := &section{r: r, table: values}
 	c := &Config{
-		Name:     get(top, "name", "routerd", routerName),
-		RouterID: get(top, "router-id", netip.Addr{}, routerID),
-		StateDir: get(top, "state-dir", "/var/lib/routerd", absolutePath),
+		Name: get(top, "name", "routerd", routerName),
 	}
 	log := top.section("log")
 	c.Log.Level = get(log, "level", "info", word("debug", "info", "warn", "error"))
@@ -122,23 +120,6 @@ func isName(s string, longest int) bool {
 	}
 	return s != "" && len(s) <= longest
 }
-
-// routerID is written like an IPv4 address and never zero.
-var routerID = reading[netip.Addr]{func(v any) (netip.Addr, error) {
-	a, err := address.read(v)
-	if err != nil || !a.Is4() || a.IsUnspecified() {
-		return netip.Addr{}, errOther
-	}
-	return a, nil
-}, `a router id, written like an IPv4 address: "10.255.0.1"`}
-
-var absolutePath = reading[string]{func(v any) (string, error) {
-	s, ok := v.(string)
-	if !ok || !strings.HasPrefix(s, "/") {
-		return "", errOther
-	}
-	return s, nil
-}, "an absolute path"}
 
 var socketAddress = reading[string]{func(v any) (string, error) {
 	s, ok := v.(string)

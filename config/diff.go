@@ -75,7 +75,7 @@ func summary(o object) string {
 func objects(c *Config) map[string]object {
 	d := &c.Dataplane
 	all := map[string]object{"": {fields: map[string]string{
-		"name": c.Name, "router-id": textOf(c.RouterID, c.RouterID.IsValid()), "state-dir": c.StateDir,
+		"name":      c.Name,
 		"log.level": c.Log.Level, "log.format": c.Log.Format,
 		"api.listen": strings.Join(c.API.Listen, " "), "metrics.listen": c.Metrics.Listen,
 		"forwarding.martian-sources":      joined(d.MartianSources),

@@ -8,7 +8,7 @@ import (
 // unbuilt are the keys of routerd's configuration language that this version
 // does not serve, by the table that they would stand in: "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
+	"":            {"router-id", "state-dir", "local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
 	"log":         {"modules"},
 	"interface.*": {"take-over", "neighbor", "ra", "acl-in", "acl-out", "device", "netns"},
 	"interface.*.host": {

@@ -1,0 +1,50 @@
+// Package dataplane carries packets: it reads them in batches, decides the
+// fate of each, and writes what goes on.
+//
+// The whole path is Process(view, batch, now), a list of stages over a batch
+// (process.go draws it). A stage looks at every packet that has no Verdict
+// yet; the one that decides sets it. What the stages depend on is frozen in a
+// View, loaded once per batch by one pointer; what they need of memory belongs
+// to the Batch. There is no allocation, lock, map, channel, clock or log line
+// per packet (TestPacketsAllocateNothing, BenchmarkStage).
+//
+//	view.go      View, interfaces, tables, source addresses, martians
+//	batch.go     Packet, Batch, the arena for what the router itself makes
+//	process.go   the stages and their order
+//	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
+//	lookup.go    reverse path, longest match, next hop by flow hash
+//	deliver.go   what is for the router: echo, reassembly, refusals
+//	forward.go   hop limit, MTU, the rewrite
+//	options.go   record route, timestamp, options of fragments
+//	answer.go    ICMP errors: which, whether, from which address
+//	egress.go    grouping by way out, transmission
+//	coalesce.go  software GRO of consecutive packets of a flow
+//	cut.go       segmentation, fragmentation, checksums in software
+//	counters.go  what a worker has counted;  drops.go  the latest drops
+//	worker.go    one queue's loop;  explain.go  the same stages, telling
+//
+// Super-packets go through whole. Whether one is too big is judged by its
+// segments; a port that takes none gets it cut. A packet counts as the frame
+// that it was moved in: a super-packet is one.
+//
+// # Supported
+//
+// RFC 791, 792, 1071, 1122 (§3.2.2, §3.3.2), 1191, 1624, 1812 (§4.2.2, §4.3,
+// §5.2, §5.3), 2644, 3021, 3704, 4291 (§2.5.6), 4443, 5722, 6864, 8200.
+//
+// # Deviations
+//
+//   - Fragments for the router itself are put together per worker. Those of one
+//     packet that come in by different interfaces are not, which takes a sender
+//     that spreads fragments; our own flow hash does not.
+//   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others,
+//     as the kernel does; RFC 3927 §7 forbids it. List them under
+//     forwarding.martian-sources and martian-destinations to have it so.
+//   - Echo requests to multicast groups are not answered (RFC 1122
+//     §3.2.2.6 lets a router choose).
+//   - Source-routed packets are always refused; RFC 1812 §5.3.13.4 wants a
+//     switch whose default is to obey, RFC 6274 §4.4 the opposite.
+//   - Of several queues of a port all workers write to the first.
+//   - TCP for the router's own addresses is refused by a port unreachable, as
+//     UDP is, and not by a reset, until something on the router listens.
+package dataplane
