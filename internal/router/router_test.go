@@ -1,0 +1,201 @@
+package router
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"routerd/dataplane"
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/memory"
+	"routerd/dataplane/reassembly"
+	"routerd/icmp"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/rib"
+)
+
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+func interfaceConfig(name string, kind dataplane.Kind, addresses ...string) dataplane.InterfaceConfig {
+	ic := dataplane.InterfaceConfig{Name: name, Kind: kind, MTU: 1500}
+	for _, a := range addresses {
+		ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: netip.MustParsePrefix(a)})
+	}
+	return ic
+}
+
+func twoLANs() Config {
+	return Config{Name: "r1", Dataplane: dataplane.Config{
+		Interfaces: []dataplane.InterfaceConfig{
+			interfaceConfig("lan0", dataplane.KindTUN, "10.0.1.1/24"),
+			interfaceConfig("lan1", dataplane.KindTUN, "10.0.2.1/24"),
+			interfaceConfig("lo", dataplane.KindLoopback, "10.255.0.1/32"),
+		},
+		ICMP: icmp.DefaultConfig, Reassembly: reassembly.Default,
+	}}
+}
+
+// bench is a router on two ports in memory, without a goroutine.
+type bench struct {
+	t      *testing.T
+	router *Router
+	ports  map[string]*memory.Port
+	worker map[string]*dataplane.Worker
+}
+
+func newBench(t *testing.T) *bench {
+	b := &bench{t: t, router: New(1), ports: map[string]*memory.Port{}, worker: map[string]*dataplane.Worker{}}
+	b.commit(twoLANs())
+	for _, name := range []string{"lan0", "lan1"} {
+		p := memory.New(name, 1500)
+		t.Cleanup(func() { p.Close() })
+		workers, err := b.router.Attach(name, p, now)
+		if err != nil || len(workers) != 1 {
+			t.Fatalf("attaching %s: %d workers, %v", name, len(workers), err)
+		}
+		b.ports[name], b.worker[name] = p, workers[0]
+	}
+	return b
+}
+
+func (b *bench) commit(cfg Config) {
+	b.t.Helper()
+	if err := b.router.Commit(cfg, now); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// explain gives the fate of a packet from h1.
+func (b *bench) explain(dst string) dataplane.Explanation {
+	b.t.Helper()
+	raw, err := dataplane.Probe{
+		Src: netip.MustParseAddr("10.0.1.2"), Dst: netip.MustParseAddr(dst), Proto: packet.ProtoUDP, DstPort: 9,
+	}.Build()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	v := b.router.View()
+	return dataplane.Explain(v, v.Named("lan0").ID, raw, now)
+}
+
+func (b *bench) want(dst string, want verdict.Verdict) {
+	b.t.Helper()
+	if got := b.explain(dst).Verdict; got != want {
+		b.t.Errorf("to %s: %s, want %s", dst, got, want)
+	}
+}
+
+func TestRouterForwards(t *testing.T) {
+	b := newBench(t)
+	raw, err := dataplane.Probe{
+		Src: netip.MustParseAddr("10.0.1.2"), Dst: netip.MustParseAddr("10.0.2.2"), Proto: packet.ProtoUDP, DstPort: 9,
+	}.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.ports["lan0"].Inject(memory.Packet{Data: raw})
+	done := make(chan error, 1)
+	go func() { done <- b.worker["lan0"].Run(time.Now) }()
+	sent, err := b.ports["lan1"].Wait(t.Context(), 1)
+	b.ports["lan0"].Close()
+	if err := <-done; err != nil {
+		t.Errorf("worker: %v", err)
+	}
+	if err != nil || packet.IPv4(sent[0].Data).TTL() != 63 {
+		t.Fatalf("sent %v (%v), want the packet with one hop less", sent, err)
+	}
+}
+
+func TestLinkDownTakesItsRoutes(t *testing.T) {
+	b := newBench(t)
+	b.want("10.0.2.2", verdict.Forwarded)
+	step := func(e port.Event) {
+		t.Helper()
+		if err := b.router.PortChanged("lan1", e, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(port.Event{Up: false, MTU: 1500})
+	b.want("10.0.2.2", verdict.NoRoute)
+	b.want("10.0.2.1", verdict.PortUnreachable) // the address stays the router's own
+	step(port.Event{Up: true, MTU: 1400})
+	b.want("10.0.2.2", verdict.Forwarded)
+	if got := b.router.View().Named("lan1").MTU; got != 1400 {
+		t.Errorf("MTU %d, want 1400", got)
+	}
+	step(port.Event{Up: true, MTU: 1400, Gone: true})
+	b.want("10.0.2.2", verdict.NoRoute)
+	if err := b.router.PortChanged("nobody", port.Event{}, now); err != nil {
+		t.Errorf("an event of no interface: %v", err)
+	}
+}
+
+func TestCommitChangesOnlyWhatChanged(t *testing.T) {
+	b := newBench(t)
+	before := b.router.View()
+	cfg := twoLANs()
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, interfaceConfig("lo2", dataplane.KindLoopback, "10.255.0.2/32"))
+	cfg.RIB.Static = []rib.StaticRoute{{
+		Prefix: netip.MustParsePrefix("203.0.113.0/24"), NextHops: []rib.StaticNextHop{{Address: netip.MustParseAddr("10.0.2.2")}},
+	}}
+	b.commit(cfg)
+	b.want("203.0.113.1", verdict.Forwarded)
+	b.want("10.255.0.2", verdict.PortUnreachable)
+	after := b.router.View()
+	if after.Generation <= before.Generation {
+		t.Errorf("generation %d after %d", after.Generation, before.Generation)
+	}
+	if before.Named("lo2") != nil || before.Named("lan0").Table.FIB.Lookup(netip.MustParseAddr("203.0.113.1")) != nil {
+		t.Error("the View that was current before has changed")
+	}
+	if before.Named("lan1").ID != after.Named("lan1").ID {
+		t.Error("lan1 has another number")
+	}
+	if b.router.Port("lan1") != b.ports["lan1"] {
+		t.Error("lan1 has lost its port")
+	}
+	b.commit(twoLANs())
+	b.want("203.0.113.1", verdict.NoRoute)
+	b.want("10.255.0.2", verdict.NoRoute)
+}
+
+// A number is never given to another name, and a name that comes back has its
+// old one: counters are arrays by it.
+func TestNumbersAreForever(t *testing.T) {
+	b := newBench(t)
+	id := b.router.View().Named("lan1").ID
+	without := twoLANs()
+	without.Dataplane.Interfaces = without.Dataplane.Interfaces[:1]
+	if err := b.router.Detach("lan1", now); err != nil {
+		t.Fatal(err)
+	}
+	b.commit(without)
+	other := without
+	other.Dataplane.Interfaces = append(without.Dataplane.Interfaces[:1:1], interfaceConfig("other", dataplane.KindLoopback))
+	b.commit(other)
+	if got := b.router.View().Named("other").ID; got == id {
+		t.Errorf("other has number %d, which was lan1's", got)
+	}
+	b.commit(twoLANs())
+	if got := b.router.View().Named("lan1").ID; got != id {
+		t.Errorf("lan1 came back with number %d, it was %d", got, id)
+	}
+	if len(b.router.Workers()) != 1 {
+		t.Errorf("%d workers, want lan0's alone", len(b.router.Workers()))
+	}
+}
+
+func TestAttachToNobody(t *testing.T) {
+	b := newBench(t)
+	if _, err := b.router.Attach("nobody", memory.New("nobody", 1500), now); err == nil {
+		t.Error("a port was attached to an interface that does not exist")
+	}
+	b.router.next = routing.NoInterface
+	cfg := twoLANs()
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, interfaceConfig("more", dataplane.KindLoopback))
+	if err := b.router.Commit(cfg, now); err == nil {
+		t.Error("an interface without a number was made")
+	}
+}
