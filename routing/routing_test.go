@@ -9,8 +9,12 @@ func TestDefaultDistances(t *testing.T) {
 		name     string
 		distance uint8
 	}{
-		{SourceConnected, "connected", 0}, {SourceStatic, "static", 1}, {SourceEBGP, "ebgp", 20},
-		{SourceOSPF, "ospf", 110}, {SourceRIP, "rip", 120}, {SourceIBGP, "ibgp", 200},
+		{SourceConnected, "connected", 0},
+		{SourceStatic, "static", 1},
+		{SourceEBGP, "ebgp", 20},
+		{SourceOSPF, "ospf", 110},
+		{SourceRIP, "rip", 120},
+		{SourceIBGP, "ibgp", 200},
 		{Source(99), "unknown", 255},
 	} {
 		if tt.source.String() != tt.name || tt.source.DefaultDistance() != tt.distance {
