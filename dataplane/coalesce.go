@@ -78,8 +78,12 @@ func (p *Packet) coalescable(o port.Offloads) (header int, ok bool) {
 	if p.Family == 6 {
 		plain, want = packet.IPv6Header, port.OffloadTCP6
 	}
-	if p.Frame.Offload.GSO != port.GSONone || p.Fragment || p.l4 != plain {
+	off := &p.Frame.Offload
+	if off.GSO != port.GSONone || p.Fragment || p.l4 != plain {
 		return 0, false
+	}
+	if off.NeedsChecksum && int(off.ChecksumStart) != p.l3-p.Frame.Start+p.l4 {
+		return 0, false // that of an inner header, in a tunnel
 	}
 	ip := p.ip()
 	switch p.Proto {

@@ -475,3 +475,35 @@ func TestErrorAboutASuperPacket(t *testing.T) {
 		t.Fatalf("sent %d packets, want one error of at most 576 bytes (RFC 1812 §4.3.2.3)", len(sent))
 	}
 }
+
+// What the device says of a packet is believed only where the headers agree.
+func TestOffloadsThatContradictTheHeaders(t *testing.T) {
+	tcp, _ := super(t, packet.ProtoTCP, false, 3, 100, 100)
+	udp, _ := super(t, packet.ProtoUDP, true, 3, 100, 100)
+	for _, tt := range []struct {
+		name string
+		in   memory.Packet
+		edit func(*port.Offload)
+		want verdict.Verdict
+	}{
+		{"sound TCP", tcp, func(*port.Offload) {}, verdict.Forwarded},
+		{"sound UDP", udp, func(*port.Offload) {}, verdict.Forwarded},
+		{"a checksum inside the IP header", tcp, func(o *port.Offload) { o.ChecksumStart = 2 }, verdict.BadOffload},
+		{"a checksum beyond the end", tcp, func(o *port.Offload) { o.ChecksumOffset = 60000 }, verdict.BadOffload},
+		{"segments of no size", tcp, func(o *port.Offload) { o.SegmentSize = 0 }, verdict.BadOffload},
+		{"UDP segments of TCP", tcp, func(o *port.Offload) { o.GSO = port.GSOUDPL4 }, verdict.BadOffload},
+		{"IPv6 segments of IPv4", tcp, func(o *port.Offload) { o.GSO = port.GSOTCPv6 }, verdict.BadOffload},
+		{"TCP segments of UDP", udp, func(o *port.Offload) { o.GSO = port.GSOTCPv6 }, verdict.BadOffload},
+		{"an unknown kind of segments", udp, func(o *port.Offload) { o.GSO = 3 }, verdict.BadOffload},
+		{"segments with whole checksums", udp, func(o *port.Offload) { o.NeedsChecksum = false }, verdict.BadOffload},
+		{"a partial checksum of an inner header", udp, func(o *port.Offload) { *o = port.Offload{NeedsChecksum: true, ChecksumStart: 60, ChecksumOffset: 16} }, verdict.Forwarded},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNetwork(t)
+			tt.edit(&tt.in.Offload)
+			if got := n.run(t, lan0, tt.in).Packets()[0].Verdict; got != tt.want {
+				t.Errorf("verdict %s, want %s", got, tt.want)
+			}
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/dataplane/port"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 )
@@ -24,8 +25,43 @@ func validate(v *View, b *Batch, _ time.Time) {
 			validate6(v, p, raw)
 		default:
 			p.drop(verdict.BadVersion)
+			continue
+		}
+		if off := &p.Frame.Offload; p.Verdict == verdict.None && (off.NeedsChecksum || off.GSO != port.GSONone) {
+			validateOffload(p, off)
 		}
 	}
+}
+
+// validateOffload holds what the device says of a packet against its headers,
+// so that no later stage reads or writes beyond them. A partial checksum may
+// be that of an inner header, in a tunnel, but not one in front of the payload.
+func validateOffload(p *Packet, off *port.Offload) {
+	size, start := len(p.ip()), int(off.ChecksumStart)-(p.l3-p.Frame.Start)
+	if off.NeedsChecksum && (start < p.l4 || start+int(off.ChecksumOffset)+2 > size) {
+		p.drop(verdict.BadOffload)
+		return
+	}
+	switch off.GSO {
+	case port.GSONone:
+		return
+	case port.GSOTCPv4, port.GSOTCPv6:
+		if p.Proto == packet.ProtoTCP && (off.GSO == port.GSOTCPv4) == (p.Family == 4) && p.l4 <= size &&
+			packet.TCP(p.ip()[p.l4:]).Valid() && p.segmentable(off, start) {
+			return
+		}
+	case port.GSOUDPL4:
+		if p.Proto == packet.ProtoUDP && p.l4+packet.UDPHeader <= size && p.segmentable(off, start) {
+			return
+		}
+	}
+	p.drop(verdict.BadOffload)
+}
+
+// segmentable: a super-packet is whole, says how long its segments are, and
+// leaves their checksums to whoever cuts it.
+func (p *Packet) segmentable(off *port.Offload, start int) bool {
+	return !p.Fragment && off.SegmentSize > 0 && off.NeedsChecksum && start == p.l4
 }
 
 // validate4 makes the checks of RFC 1812 §5.2.2 in its order, then those of

@@ -177,6 +177,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.FragmentTableFull: "TestFragmentsForTheRouter",
 	verdict.NoBuffer:          "TestNoBuffer",
 	verdict.EgressRefused:     "TestEgressRefused",
+	verdict.BadOffload:        "TestOffloadsThatContradictTheHeaders",
 }
 
 func TestFates(t *testing.T) {

@@ -31,6 +31,7 @@ const (
 	BadOption
 	BadExtensionHeader
 	BadICMPChecksum
+	BadOffload
 
 	// The addresses forbid forwarding.
 	MartianSource
@@ -121,6 +122,7 @@ var table = [Count]info{
 	BadOption:          {"bad_option", Dropped, "an IPv4 option in it is malformed"},
 	BadExtensionHeader: {"bad_extension_header", Dropped, "an IPv6 extension header or option in it is malformed or asks to be refused when unknown"},
 	BadICMPChecksum:    {"bad_icmp_checksum", Dropped, "an ICMP message for the router with a wrong checksum or length"},
+	BadOffload:         {"bad_offload", Dropped, "the device described its segments or checksum in a way that its headers contradict"},
 
 	MartianSource:      {"martian_source", Dropped, "its source address can never be the source of a forwarded packet"},
 	MartianDestination: {"martian_destination", Dropped, "its destination address must never leave a host"},
