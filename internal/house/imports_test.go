@@ -48,12 +48,16 @@ var rooms = map[string]room{
 
 	// Packets.
 	"icmp":                  {own: own()},
+	"arp":                   {own: own("icmp", "routing")},
 	"dataplane/port":        {own: own()},
 	"dataplane/port/memory": {own: own("dataplane/port")},
-	"dataplane/port/tun":    {own: own("dataplane/port"), third: []string{wireguard, netlink, netns, sys}},
+	"dataplane/port/device": {own: own("dataplane/port"), third: []string{netlink, sys}},
+	"dataplane/port/tun":    {own: own("dataplane/port", "dataplane/port/device"), third: []string{wireguard, netlink, netns, sys}},
+	"dataplane/port/tap":    {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
+	"dataplane/port/packet": {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":  {own: own("routing")},
 	"dataplane": {own: own(
-		"dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
+		"arp", "dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
 	)},
 
 	// One router, and what looks at it.

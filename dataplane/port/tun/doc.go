@@ -6,14 +6,10 @@
 // unmonitored. That library's own monitor is not used: it polls the device
 // with an empty write every second, keeps an OS thread in poll(2) per device,
 // and blocks for good once nobody takes its events. One netlink socket of the
-// device's own namespace tells us the same things (events.go).
+// device's own namespace tells us the same things.
 //
-//	open.go    Open, the Port, Close; what is missing when the kernel says no
-//	netns.go   entering a network namespace on a thread that is thrown away
-//	queue.go   Read and Write: one system call a frame, nothing allocated
-//	virtio.go  the virtio-net header in front of every frame
-//	host.go    the kernel's side: MTU, addresses, up, routes; Apply
-//	events.go  following what others do to the device
+// Everything that a TUN shares with other devices is in the room
+// dataplane/port/device: namespaces, netlink, the descriptor and its header.
 //
 // TUN_F_TSO_ECN is left off, as wireguard/tun does: the kernel then cuts up
 // the rare super-packet whose first segment alone carries CWR (RFC 3168

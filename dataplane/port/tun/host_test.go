@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 )
 
 func TestSamePort(t *testing.T) {
@@ -260,14 +261,14 @@ func TestDeletedBySomebodyElse(t *testing.T) {
 	eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
 	select {
 	case err := <-woken:
-		if err != errGone {
+		if err != device.ErrGone {
 			t.Errorf("Read: %v", err)
 		}
 	case <-time.After(patience):
 		t.Fatal("the reader is still waiting for a device that is gone")
 	}
 	fs := []*port.Frame{frameOf([]byte("x")), frameOf([]byte("y"))}
-	if n, err := q.Write(fs); n != 0 || err != errGone || !fs[0].Failed || !fs[1].Failed {
+	if n, err := q.Write(fs); n != 0 || err != device.ErrGone || !fs[0].Failed || !fs[1].Failed {
 		t.Errorf("Write: %d, %v", n, err)
 	}
 	cfg := lanConfig(ns)

@@ -11,14 +11,13 @@ import (
 	"os/exec"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
-	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,9 +45,9 @@ func needPort(t testing.TB) {
 	if _, err := exec.LookPath("ip"); err != nil {
 		t.Skip("needs ip(8) of iproute2")
 	}
-	f, err := os.OpenFile(clonePath, os.O_RDWR, 0)
+	f, err := os.OpenFile(device.ClonePath, os.O_RDWR, 0)
 	if err != nil {
-		t.Skipf("needs %s: %v", clonePath, err)
+		t.Skipf("needs %s: %v", device.ClonePath, err)
 	}
 	f.Close()
 }
@@ -127,7 +126,7 @@ func readUntil(t testing.TB, q port.Queue, what string, want func(*port.Frame) b
 // inside opens something in a namespace.
 func inside[T any](t testing.TB, netns string, open func() (T, error)) (v T) {
 	t.Helper()
-	err := inNamespace(netns, func() (err error) {
+	err := device.InNamespace(netns, func() (err error) {
 		v, err = open()
 		return err
 	})
@@ -147,78 +146,6 @@ func listenUDP(t testing.TB, netns, address string) *net.UDPConn {
 	return c
 }
 
-func currentNetns() (uint64, error) {
-	var st unix.Stat_t
-	err := unix.Stat(fmt.Sprintf("/proc/self/task/%d/ns/net", unix.Gettid()), &st)
-	return st.Ino, err
-}
-
-// Entering a namespace must leave every other goroutine where it was, the
-// main thread above all: /proc/self shows its namespace.
-func TestInNamespaceLeavesNobodyBehind(t *testing.T) {
-	ns := newNetns(t)
-	home, err := currentNetns()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 50 {
-		there := inside(t, ns, currentNetns)
-		if there == home {
-			t.Fatal("the function did not run in the namespace")
-		}
-		if here, _ := currentNetns(); here != home {
-			t.Fatal("the caller is in another namespace")
-		}
-	}
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	deadline := time.Now().Add(patience)
-	for _, task := range tasks {
-		path := "/proc/self/task/" + task.Name() + "/ns/net"
-		for {
-			var st unix.Stat_t
-			if unix.Stat(path, &st) != nil || st.Ino == home {
-				break // ended, or at home
-			}
-			if time.Now().After(deadline) {
-				t.Fatalf("thread %s is still in namespace %d, not %d", task.Name(), st.Ino, home)
-			}
-			time.Sleep(time.Millisecond)
-		}
-	}
-}
-
-func TestNamespaceErrors(t *testing.T) {
-	file := t.TempDir() + "/file"
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		netns string
-		is    error
-		says  string
-	}{
-		{"rdtun-no-such", fs.ErrNotExist, "ip netns add rdtun-no-such"},
-		{"/run/netns-no/such", fs.ErrNotExist, "/run/netns-no/such does not exist"},
-		{file, syscall.EINVAL, "is not a network namespace"},
-		{file + "/below", syscall.ENOTDIR, "opening network namespace"},
-	}
-	for _, tt := range tests {
-		err := inNamespace(tt.netns, func() error { t.Error("it ran"); return nil })
-		if !errors.Is(err, tt.is) || !strings.Contains(err.Error(), tt.says) {
-			t.Errorf("%s: %v\nwant %v, saying %q", tt.netns, err, tt.is, tt.says)
-		}
-	}
-	if err := enterError("h1", "/run/netns/h1", unix.EPERM); !strings.Contains(err.Error(), "CAP_SYS_ADMIN") {
-		t.Errorf("EPERM: %v", err)
-	}
-	if err := enterError("h1", "/run/netns/h1", unix.ENOMEM); !errors.Is(err, unix.ENOMEM) {
-		t.Errorf("ENOMEM: %v", err)
-	}
-}
-
 func TestMissingNamespaceIsNotMade(t *testing.T) {
 	needPort(t)
 	cfg := lanConfig(fmt.Sprintf("rdtun%dmissing", os.Getpid()))
@@ -226,7 +153,7 @@ func TestMissingNamespaceIsNotMade(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "ip netns add "+cfg.Host.Netns) || !strings.Contains(err.Error(), "TUN port lan0") {
 		t.Errorf("Open: %v", err)
 	}
-	if _, err := os.Stat(namespacePath(cfg.Host.Netns)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(device.NamespacePath(cfg.Host.Netns)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the namespace is there now: %v", err)
 	}
 }
@@ -267,8 +194,8 @@ func TestUnprivilegedUserNamespace(t *testing.T) {
 	}
 	// Whoever runs the test, inside it has no more rights over the machine
 	// than the owner of its files has.
-	if out, err := unshare("sh", "-c", "true <>"+clonePath).CombinedOutput(); err != nil {
-		t.Skipf("%s may not be opened in a user namespace here: %s", clonePath, out)
+	if out, err := unshare("sh", "-c", "true <>"+device.ClonePath).CombinedOutput(); err != nil {
+		t.Skipf("%s may not be opened in a user namespace here: %s", device.ClonePath, out)
 	}
 	self, err := os.Executable()
 	if err != nil {

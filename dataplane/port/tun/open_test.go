@@ -82,32 +82,6 @@ func TestBadConfig(t *testing.T) {
 	}
 }
 
-func TestErrorsNameWhatIsMissing(t *testing.T) {
-	host := Host{Netns: "h1", Device: "lan0"}
-	for _, tt := range []struct {
-		err  error
-		says string
-	}{
-		{openError(clonePath, unix.ENOENT), "modprobe tun"},
-		{openError(clonePath, unix.EACCES), "may not be opened"},
-		{openError(clonePath, unix.ENODEV), "lacks the tun module"},
-		{openError(clonePath, unix.EMFILE), "too many open files"},
-		{makeError(host, unix.EPERM), "lacks CAP_NET_ADMIN"},
-		{makeError(host, unix.EBUSY), `in network namespace "h1"`},
-		{makeError(Host{Device: "lan0"}, unix.EINVAL), "in routerd's own network namespace"},
-	} {
-		if !strings.Contains(tt.err.Error(), tt.says) {
-			t.Errorf("%v\nwant it to say %q", tt.err, tt.says)
-		}
-	}
-	if _, _, err := makeQueue(t.TempDir()+"/tun", host, false, true); !errors.Is(err, unix.ENOENT) {
-		t.Errorf("makeQueue without a clone device: %v", err)
-	}
-	if _, _, err := makeQueue("/dev/null", host, false, true); !errors.Is(err, unix.ENOTTY) {
-		t.Errorf("makeQueue on something else: %v", err)
-	}
-}
-
 // Whatever fails, nothing stays behind.
 func TestPartialFailureUndoesEverything(t *testing.T) {
 	ns := newNetns(t)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 	"routerd/internal/packet"
 )
 
@@ -151,7 +152,7 @@ func TestWriteReachesSocket(t *testing.T) {
 	refused := build("header refused", false)
 	refused.Offload = port.Offload{NeedsChecksum: true, ChecksumStart: 60000}
 	bare := build("no headroom", false)
-	bare.Start = virtioHeaderLen - 1
+	bare.Start = device.HeaderLen - 1
 	empty := build("empty", false)
 	empty.End = empty.Start
 	last := build("last", false)
@@ -197,12 +198,12 @@ func TestWriteUDPSuperPacket(t *testing.T) {
 		wantDatagrams(t, c, want...)
 	}
 
-	for tail, i := head, 0; i < maxChain; i++ { // one part too many
+	for tail, i := head, 0; i < device.MaxChain; i++ { // one part too many
 		tail.Next = frameOf([]byte("x"))
 		tail = tail.Next
 	}
 	if n, err := p.Queues()[0].Write([]*port.Frame{head}); n != 0 || err != nil || !head.Failed {
-		t.Errorf("a chain of more than %d parts: %d, %v", maxChain, n, err)
+		t.Errorf("a chain of more than %d parts: %d, %v", device.MaxChain, n, err)
 	}
 }
 
@@ -335,7 +336,7 @@ func TestConcurrentWriters(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	c := listenUDP(t, ns, "198.18.0.2:7000")
-	const writers, each = 2 * writerSlots, 10
+	const writers, each = 2 * device.WriterSlots, 10
 	results := make(chan error)
 	for i := range writers {
 		f := frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))

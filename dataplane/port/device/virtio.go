@@ -1,4 +1,4 @@
-package tun
+package device
 
 import (
 	"encoding/binary"
@@ -9,7 +9,7 @@ import (
 	"routerd/internal/packet"
 )
 
-// virtioHeaderLen is the length of the virtio-net header that the kernel puts
+// HeaderLen is the length of the virtio-net header that the kernel puts
 // in front of every frame, and wants there, on a descriptor with IFF_VNET_HDR.
 //
 //	 0        1         2         4          6            8             10
@@ -19,15 +19,15 @@ import (
 //
 // The fields are in the machine's own byte order (Virtio 1.2 §5.1.6.1, the
 // legacy interface), because TUNSETVNETLE is not set.
-const virtioHeaderLen = 10
+const HeaderLen = 10
 
 var native = binary.NativeEndian
 
-// decodeHeader reads the virtio-net header h of frame. It refuses a header
+// DecodeHeader reads the virtio-net header h of frame. It refuses a header
 // whose offsets lie outside the frame and kinds of super-packet that were
 // never asked for: the kernel is trusted to make neither, but whoever uses an
 // Offload may index the frame by it without looking.
-func decodeHeader(h *[virtioHeaderLen]byte, frame []byte) (off port.Offload, ok bool) {
+func DecodeHeader(h *[HeaderLen]byte, frame []byte) (off port.Offload, ok bool) {
 	flags, gso := h[0], h[1]
 	if flags|gso == 0 {
 		return port.Offload{}, true
@@ -66,11 +66,11 @@ func decodeHeader(h *[virtioHeaderLen]byte, frame []byte) (off port.Offload, ok 
 	return off, true
 }
 
-// encodeHeader writes the virtio-net header for frame, the first part of what
+// EncodeHeader writes the virtio-net header for frame, the first part of what
 // off describes. DATA_VALID is never written: it is for receiving only
 // (Virtio 1.2 §5.1.6.2).
-func encodeHeader(h *[virtioHeaderLen]byte, off *port.Offload, frame []byte) {
-	*h = [virtioHeaderLen]byte{}
+func EncodeHeader(h *[HeaderLen]byte, off *port.Offload, frame []byte) {
+	*h = [HeaderLen]byte{}
 	if off.NeedsChecksum {
 		h[0] = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM
 		native.PutUint16(h[6:], off.ChecksumStart)

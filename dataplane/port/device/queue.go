@@ -1,4 +1,4 @@
-package tun
+package device
 
 import (
 	"errors"
@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-	wgtun "golang.zx2c4.com/wireguard/tun"
 
 	"routerd/dataplane/port"
 )
@@ -23,22 +22,24 @@ import (
 // caches and for what the kernel keeps beside it.
 const batchBytes = 256 << 10
 
-// maxChain is how many parts a chained frame may have: what writev(2) takes.
-const maxChain = 1024
+// MaxChain is how many parts a chained frame may have: what writev(2) takes.
+const MaxChain = 1024
 
-// writerSlots is how many goroutines can write to a queue at the same time
+// WriterSlots is how many goroutines can write to a queue at the same time
 // before one of them has to allocate.
-const writerSlots = 8
+const WriterSlots = 8
 
-// errGone is what Read and Write return once somebody else has deleted the
+// ErrGone is what Read and Write return once somebody else has deleted the
 // device. It is an ErrClosed, so that a worker that knows only that one stops.
-var errGone = fmt.Errorf("the TUN device was deleted: %w", port.ErrClosed)
+var ErrGone = fmt.Errorf("the device was deleted: %w", port.ErrClosed)
 
-// queue is one descriptor of a TUN device.
-type queue struct {
-	device wgtun.Device
-	raw    syscall.RawConn
-	closed atomic.Bool
+// Queue is one descriptor of a TUN or TAP device with virtio-net headers. It
+// implements port.Queue.
+type Queue struct {
+	file    *os.File
+	closing func() error
+	raw     syscall.RawConn
+	closed  atomic.Bool
 
 	// What the current Read works on. It is here, and step made once,
 	// because a closure made per call would be an allocation per call.
@@ -49,22 +50,24 @@ type queue struct {
 
 	malformed atomic.Uint64
 
-	writers [writerSlots]atomic.Pointer[writer]
+	writers [WriterSlots]atomic.Pointer[writer]
 }
 
-func newQueue(device wgtun.Device) (*queue, error) {
-	raw, err := device.File().SyscallConn()
+// NewQueue makes a queue of a descriptor that does not wait (O_NONBLOCK);
+// closing closes whatever holds it.
+func NewQueue(file *os.File, closing func() error) (*Queue, error) {
+	raw, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	q := &queue{device: device, raw: raw}
+	q := &Queue{file: file, closing: closing, raw: raw}
 	q.step = q.drain
 	q.writers[0].Store(newWriter())
 	return q, nil
 }
 
 // Read implements port.Queue.
-func (q *queue) Read(frames []port.Frame) (int, error) {
+func (q *Queue) Read(frames []port.Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
@@ -81,23 +84,23 @@ func (q *queue) Read(frames []port.Frame) (int, error) {
 	case err != nil:
 		// The poller gives up on a descriptor in error, which a TUN's is
 		// once its device is gone.
-		return 0, errGone
+		return 0, ErrGone
 	case q.err == unix.EBADFD || q.err == unix.EFAULT:
 		// Without a device: EBADFD; while it is being taken down: EFAULT.
-		return 0, errGone
+		return 0, ErrGone
 	default:
-		return 0, fmt.Errorf("reading from a TUN device: %w", q.err)
+		return 0, fmt.Errorf("reading from a device: %w", q.err)
 	}
 }
 
 // drain reads until the device is empty, the frames are full or the budget is
 // spent. False means that there was nothing and the poller should wait.
-func (q *queue) drain(fd uintptr) bool {
+func (q *Queue) drain(fd uintptr) bool {
 	for bytes := 0; q.filled < len(q.frames) && bytes < batchBytes; {
 		f := &q.frames[q.filled]
 		f.Reset()
 		// The header lands right in front of the packet, so nothing moves.
-		b := f.Buf[port.Headroom-virtioHeaderLen:]
+		b := f.Buf[port.Headroom-HeaderLen:]
 		n, errno := sysCall(unix.SYS_READ, int(fd), unsafe.Pointer(&b[0]), len(b))
 		switch errno {
 		case 0:
@@ -107,7 +110,7 @@ func (q *queue) drain(fd uintptr) bool {
 			q.err = errno
 			return true
 		}
-		f.End = port.Headroom - virtioHeaderLen + n
+		f.End = port.Headroom - HeaderLen + n
 		if f.End < port.Headroom || !q.decode(f) {
 			q.malformed.Add(1)
 			continue
@@ -118,15 +121,15 @@ func (q *queue) drain(fd uintptr) bool {
 	return true
 }
 
-func (q *queue) decode(f *port.Frame) (ok bool) {
-	h := (*[virtioHeaderLen]byte)(f.Buf[port.Headroom-virtioHeaderLen:])
-	f.Offload, ok = decodeHeader(h, f.Bytes())
+func (q *Queue) decode(f *port.Frame) (ok bool) {
+	h := (*[HeaderLen]byte)(f.Buf[port.Headroom-HeaderLen:])
+	f.Offload, ok = DecodeHeader(h, f.Bytes())
 	return ok
 }
 
 // SetReadDeadline implements port.Queue.
-func (q *queue) SetReadDeadline(t time.Time) error {
-	err := q.device.File().SetReadDeadline(t)
+func (q *Queue) SetReadDeadline(t time.Time) error {
+	err := q.file.SetReadDeadline(t)
 	if err != nil && q.closed.Load() {
 		return port.ErrClosed
 	}
@@ -134,7 +137,7 @@ func (q *queue) SetReadDeadline(t time.Time) error {
 }
 
 // Write implements port.Queue.
-func (q *queue) Write(frames []*port.Frame) (int, error) {
+func (q *Queue) Write(frames []*port.Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
@@ -155,16 +158,20 @@ func (q *queue) Write(frames []*port.Frame) (int, error) {
 	return taken, err
 }
 
-// close wakes the reader, waits until no system call uses the descriptor any
+// Malformed is how many frames were dropped because their virtio-net header
+// made no sense.
+func (q *Queue) Malformed() uint64 { return q.malformed.Load() }
+
+// Close wakes the reader, waits until no system call uses the descriptor any
 // more and closes it.
-func (q *queue) close() error {
+func (q *Queue) Close() error {
 	q.closed.Store(true)
-	return q.device.Close()
+	return q.closing()
 }
 
 // takeWriter gives a writer to one caller of Write. There is no lock: a slot
 // is emptied by whoever swaps first.
-func (q *queue) takeWriter() *writer {
+func (q *Queue) takeWriter() *writer {
 	for i := range q.writers {
 		if w := q.writers[i].Swap(nil); w != nil {
 			return w
@@ -173,7 +180,7 @@ func (q *queue) takeWriter() *writer {
 	return newWriter()
 }
 
-func (q *queue) giveWriter(w *writer) {
+func (q *Queue) giveWriter(w *writer) {
 	for i := range q.writers {
 		if q.writers[i].CompareAndSwap(nil, w) {
 			return
@@ -182,13 +189,13 @@ func (q *queue) giveWriter(w *writer) {
 }
 
 // writer is what one call of Write works on: kept between calls, like step of
-// queue, so that a call allocates nothing.
+// Queue, so that a call allocates nothing.
 type writer struct {
 	frames []*port.Frame
 	taken  int
 	err    error
 	step   func(fd uintptr)
-	parts  [maxChain]unix.Iovec
+	parts  [MaxChain]unix.Iovec
 }
 
 func newWriter() *writer {
@@ -207,7 +214,7 @@ func (w *writer) send(fd uintptr) {
 		}
 		if err == unix.EBADFD {
 			failAll(w.frames[i:])
-			w.err = errGone
+			w.err = ErrGone
 			return
 		}
 		// Anything else is this frame's own misfortune: a full device (EAGAIN,
@@ -218,12 +225,12 @@ func (w *writer) send(fd uintptr) {
 
 // sendOne writes one frame with what is chained to it in one system call.
 func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
-	from := f.Start - virtioHeaderLen
+	from := f.Start - HeaderLen
 	if from < 0 || f.End <= f.Start {
 		return unix.EINVAL
 	}
-	h := (*[virtioHeaderLen]byte)(f.Buf[from:])
-	encodeHeader(h, &f.Offload, f.Bytes())
+	h := (*[HeaderLen]byte)(f.Buf[from:])
+	EncodeHeader(h, &f.Offload, f.Bytes())
 	b := f.Buf[from:f.End]
 	if f.Next == nil {
 		_, errno := sysCall(unix.SYS_WRITE, fd, unsafe.Pointer(&b[0]), len(b))
@@ -232,7 +239,7 @@ func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
 	n := 0
 	for {
 		if len(b) > 0 {
-			if n == maxChain {
+			if n == MaxChain {
 				return unix.EMSGSIZE
 			}
 			w.parts[n].Base = &b[0]

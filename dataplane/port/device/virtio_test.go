@@ -1,4 +1,4 @@
-package tun
+package device
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 )
 
 // header builds a virtio-net header in the machine's byte order.
-func header(flags, gso byte, words ...uint16) (h [virtioHeaderLen]byte) {
+func header(flags, gso byte, words ...uint16) (h [HeaderLen]byte) {
 	h[0], h[1] = flags, gso
 	for i, w := range words {
 		native.PutUint16(h[2+2*i:], w)
@@ -39,7 +39,7 @@ func TestDecodeHeader(t *testing.T) {
 	badTCP = badTCP[:60]    // ...the packet
 	tests := []struct {
 		name  string
-		h     [virtioHeaderLen]byte
+		h     [HeaderLen]byte
 		frame []byte
 		want  port.Offload
 		ok    bool
@@ -73,7 +73,7 @@ func TestDecodeHeader(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := decodeHeader(&tt.h, tt.frame)
+			got, ok := DecodeHeader(&tt.h, tt.frame)
 			if got != tt.want || ok != tt.ok {
 				t.Errorf("got %+v, %v\nwant %+v, %v", got, ok, tt.want, tt.ok)
 			}
@@ -83,7 +83,7 @@ func TestDecodeHeader(t *testing.T) {
 
 func TestDecodeEveryTruncation(t *testing.T) {
 	for _, tt := range []struct {
-		h     [virtioHeaderLen]byte
+		h     [HeaderLen]byte
 		frame []byte
 		need  int
 	}{
@@ -92,7 +92,7 @@ func TestDecodeEveryTruncation(t *testing.T) {
 		{header(1, 0, 0, 0, 20, 16), tcp4(100), 38},
 	} {
 		for n := range tt.frame {
-			if _, ok := decodeHeader(&tt.h, tt.frame[:n]); ok != (n >= tt.need) {
+			if _, ok := DecodeHeader(&tt.h, tt.frame[:n]); ok != (n >= tt.need) {
 				t.Errorf("% x with %d bytes of frame: accepted %v, want from %d on", tt.h, n, ok, tt.need)
 			}
 		}
@@ -104,7 +104,7 @@ func TestEncodeHeader(t *testing.T) {
 		name  string
 		off   port.Offload
 		frame []byte
-		want  [virtioHeaderLen]byte
+		want  [HeaderLen]byte
 	}{
 		{"plain", port.Offload{}, tcp4(0), header(0, 0)},
 		{"data valid is not for sending", port.Offload{ChecksumValid: true}, tcp4(0), header(0, 0)},
@@ -120,7 +120,7 @@ func TestEncodeHeader(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			h := header(0xff, 0xff, 1, 2, 3, 4) // what was there does not matter
-			encodeHeader(&h, &tt.off, tt.frame)
+			EncodeHeader(&h, &tt.off, tt.frame)
 			if h != tt.want {
 				t.Errorf("got  % x\nwant % x", h, tt.want)
 			}
@@ -132,19 +132,19 @@ func TestEncodeHeader(t *testing.T) {
 func TestHeaderRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		frame := rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "frame")
-		h := [virtioHeaderLen]byte(rapid.SliceOfN(rapid.Byte(), 10, 10).Draw(t, "header"))
+		h := [HeaderLen]byte(rapid.SliceOfN(rapid.Byte(), 10, 10).Draw(t, "header"))
 		h[0] &= 3
 		h[1] = rapid.SampledFrom([]byte{0, 1, 3, 4, 5, 0x80, 0x81, 0x84, 0x85, 0x20}).Draw(t, "gso")
 		for i := 2; i < 10; i += 2 {
 			native.PutUint16(h[i:], native.Uint16(h[i:])%256)
 		}
-		off, ok := decodeHeader(&h, frame)
+		off, ok := DecodeHeader(&h, frame)
 		if !ok {
 			return
 		}
-		var again [virtioHeaderLen]byte
-		encodeHeader(&again, &off, frame)
-		back, ok := decodeHeader(&again, frame)
+		var again [HeaderLen]byte
+		EncodeHeader(&again, &off, frame)
+		back, ok := DecodeHeader(&again, frame)
 		back.ChecksumValid = off.ChecksumValid
 		if !ok || back != off {
 			t.Fatalf("decoded %+v\nencoded % x\ndecoded again %+v, %v", off, again, back, ok)
@@ -155,7 +155,7 @@ func TestHeaderRoundTrip(t *testing.T) {
 // Nothing that a header says may lead outside the frame.
 func FuzzDecodeHeader(f *testing.F) {
 	for _, frame := range [][]byte{nil, tcp4(0), tcp4(3000), udp6(2400)} {
-		for _, h := range [][virtioHeaderLen]byte{
+		for _, h := range [][HeaderLen]byte{
 			header(0, 0),
 			header(1, 0, 0, 0, 20, 16),
 			header(1, 1, 52, 1448, 20, 16),
@@ -167,12 +167,12 @@ func FuzzDecodeHeader(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < virtioHeaderLen {
+		if len(b) < HeaderLen {
 			return
 		}
-		h, frame := (*[virtioHeaderLen]byte)(b), b[virtioHeaderLen:]
+		h, frame := (*[HeaderLen]byte)(b), b[HeaderLen:]
 		before := bytes.Clone(frame)
-		off, ok := decodeHeader(h, frame)
+		off, ok := DecodeHeader(h, frame)
 		if !ok {
 			if off != (port.Offload{}) {
 				t.Fatalf("refused, but says %+v", off)
@@ -186,7 +186,7 @@ func FuzzDecodeHeader(f *testing.F) {
 		if off.GSO != port.GSONone && (off.SegmentSize == 0 || off.HeaderLength == 0) {
 			t.Fatalf("a super-packet without sizes: %+v", off)
 		}
-		encodeHeader(h, &off, frame)
+		EncodeHeader(h, &off, frame)
 		if !bytes.Equal(before, frame) {
 			t.Fatal("the frame was changed")
 		}

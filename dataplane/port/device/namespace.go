@@ -1,4 +1,4 @@
-package tun
+package device
 
 import (
 	"errors"
@@ -14,9 +14,9 @@ import (
 // netnsDir is where `ip netns add` puts names.
 const netnsDir = "/run/netns"
 
-// namespacePath is the file that a configured namespace stands for; "" for
+// NamespacePath is the file that a configured namespace stands for; "" for
 // the one that routerd runs in.
-func namespacePath(netns string) string {
+func NamespacePath(netns string) string {
 	switch {
 	case netns == "":
 		return ""
@@ -27,19 +27,19 @@ func namespacePath(netns string) string {
 	}
 }
 
-// describeNamespace names a namespace in an error.
-func describeNamespace(netns string) string {
+// DescribeNamespace names a namespace in an error.
+func DescribeNamespace(netns string) string {
 	if netns == "" {
 		return "routerd's own network namespace"
 	}
 	return fmt.Sprintf("network namespace %q", netns)
 }
 
-// inNamespace runs f on a thread inside the namespace and returns what f
+// InNamespace runs f on a thread inside the namespace and returns what f
 // returned. Sockets and devices that f makes belong to that namespace for
 // good; no other goroutine ever runs in it.
-func inNamespace(netns string, f func() error) error {
-	path := namespacePath(netns)
+func InNamespace(netns string, f func() error) error {
+	path := NamespacePath(netns)
 	if path == "" {
 		return f()
 	}
@@ -87,15 +87,15 @@ func openNamespace(netns, path string) (int, error) {
 		}
 		return -1, fmt.Errorf("network namespace %q does not exist (no %s): make it with: ip netns add %s: %w", netns, path, netns, err)
 	}
-	return -1, fmt.Errorf("opening %s at %s: %w", describeNamespace(netns), path, err)
+	return -1, fmt.Errorf("opening %s at %s: %w", DescribeNamespace(netns), path, err)
 }
 
 func enterError(netns, path string, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("entering %s: %s is not a network namespace: %w", describeNamespace(netns), path, err)
+		return fmt.Errorf("entering %s: %s is not a network namespace: %w", DescribeNamespace(netns), path, err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("entering %s: routerd lacks CAP_SYS_ADMIN in the user namespace that owns it: %w", describeNamespace(netns), err)
+		return fmt.Errorf("entering %s: routerd lacks CAP_SYS_ADMIN in the user namespace that owns it: %w", DescribeNamespace(netns), err)
 	}
-	return fmt.Errorf("entering %s: %w", describeNamespace(netns), err)
+	return fmt.Errorf("entering %s: %w", DescribeNamespace(netns), err)
 }

@@ -1,0 +1,12 @@
+// Package device is what the ports on the kernel's devices share: it knows
+// network namespaces, netlink and the virtio-net header, but none of the
+// kinds of port that stand on it.
+//
+//	namespace.go  entering a network namespace on a thread that is thrown away
+//	link.go       a device as netlink shows it: its state, and following it
+//	host.go       the kernel's side of a device made here: MTU, addresses, routes
+//	apply.go      turning one such side into another
+//	clone.go      making TUN and TAP devices
+//	virtio.go     the virtio-net header in front of every frame
+//	queue.go      a TUN or TAP descriptor: one system call a frame
+package device

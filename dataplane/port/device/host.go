@@ -1,0 +1,260 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"routerd/internal/packet"
+)
+
+// Host is the kernel's side of a port: where the device is and how the
+// kernel shall see it.
+type Host struct {
+	// Netns is the name of an existing network namespace under
+	// /run/netns, or a path to one; "" is the namespace routerd runs in.
+	Netns     string
+	Device    string // name of the device inside Netns
+	Addresses []netip.Prefix
+	Routes    []netip.Prefix // prefixes the kernel reaches through this device
+}
+
+// Side is everything that the kernel's side of a device consists of.
+type Side struct {
+	MTU  int // bytes of a network-layer packet
+	Host Host
+	// Via are the next hops of Host.Routes, the first of each family
+	// counting. Without one of its family a route is on the link: right for a
+	// TUN, while on Ethernet the kernel then asks for every destination's own
+	// link address.
+	Via []netip.Addr
+	// Bridge is the device in Host.Netns that the device becomes a port of;
+	// "" for none.
+	Bridge string
+}
+
+// Kernel is the kernel's side of a device that was made here, and keeps it as
+// it shall be. Its methods may be called from any goroutine.
+type Kernel struct {
+	*Link
+	mu   sync.Mutex // guards side and changes to the kernel's side
+	side Side
+}
+
+// NewKernel is the kernel's side of a device, nothing of which is there yet.
+func NewKernel(host Host) *Kernel {
+	return &Kernel{Link: NewLink(host.Netns, host.Device)}
+}
+
+// BringUp configures a device that was just made, sets it up, and follows it;
+// gone is as for Follow. On an error the caller removes the device.
+func (k *Kernel) BringUp(side Side, gone func()) error {
+	link, err := k.Find()
+	if err != nil {
+		return err
+	}
+	if err := k.bringUp(link, side); err != nil {
+		return err
+	}
+	k.side = side
+	return k.Follow(k.restore, gone)
+}
+
+func (k *Kernel) bringUp(link netlink.Link, side Side) error {
+	if err := k.setMTU(link, side.MTU); err != nil {
+		return err
+	}
+	if side.Bridge != "" {
+		if err := k.setBridge(link, side); err != nil {
+			return err
+		}
+	}
+	if err := k.addAddresses(link, side); err != nil {
+		return err
+	}
+	if err := k.Handle.LinkSetUp(link); err != nil {
+		return fmt.Errorf("setting device %s up: %w", k.Device, err)
+	}
+	return k.addRoutes(side)
+}
+
+// restore puts back what the kernel forgot while the device was down or its
+// MTU too small: all its routes and its IPv6 addresses. What cannot be put
+// back, IPv6 at an MTU that somebody made too small for it, keeps nothing
+// else from it and is tried again at the next change.
+func (k *Kernel) restore(link netlink.Link) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, a := range k.side.Host.Addresses {
+		_ = k.addAddress(link, a, k.side)
+	}
+	for _, r := range k.side.Host.Routes {
+		_ = k.addRoute(r, k.side)
+	}
+}
+
+// Close stops following and closes the sockets; it waits for an Apply that
+// is under way.
+func (k *Kernel) Close() {
+	k.Stop()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.Link.Close()
+}
+
+func (k *Kernel) setMTU(link netlink.Link, mtu int) error {
+	if err := k.Handle.LinkSetMTU(link, mtu); err != nil {
+		return fmt.Errorf("setting the MTU of device %s to %d: %w", k.Device, mtu, err)
+	}
+	return nil
+}
+
+// setBridge makes the device a port of the bridge, or of none.
+func (k *Kernel) setBridge(link netlink.Link, side Side) error {
+	if side.Bridge == "" {
+		if err := k.Handle.LinkSetNoMaster(link); err != nil {
+			return fmt.Errorf("taking device %s out of its bridge: %w", k.Device, err)
+		}
+		return nil
+	}
+	where := DescribeNamespace(side.Host.Netns)
+	bridge, err := k.Handle.LinkByName(side.Bridge)
+	if err != nil {
+		return fmt.Errorf("looking up bridge %s in %s: it has to be made before routerd starts: %w", side.Bridge, where, err)
+	}
+	if bridge.Type() != "bridge" {
+		return fmt.Errorf("device %s in %s is of type %s, and a bridge is wanted", side.Bridge, where, bridge.Type())
+	}
+	if err := k.Handle.LinkSetMaster(link, bridge); err != nil {
+		return fmt.Errorf("making device %s a port of bridge %s: %w", k.Device, side.Bridge, err)
+	}
+	return nil
+}
+
+func (k *Kernel) addAddresses(link netlink.Link, side Side) error {
+	for _, a := range side.Host.Addresses {
+		if err := k.addAddress(link, a, side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (k *Kernel) addRoutes(side Side) error {
+	for _, r := range side.Host.Routes {
+		if err := k.addRoute(r, side); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addAddress adds an address unless the device has it.
+func (k *Kernel) addAddress(link netlink.Link, a netip.Prefix, side Side) error {
+	err := k.Handle.AddrAdd(link, address(a))
+	if err == nil || errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	err = fmt.Errorf("giving device %s the address %s: %w", k.Device, a, err)
+	switch {
+	case a.Addr().Is4():
+	case side.MTU < packet.IPv6MinMTU:
+		return fmt.Errorf("%w: IPv6 wants an MTU of %d or more, not %d", err, packet.IPv6MinMTU, side.MTU)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP):
+		return fmt.Errorf("%w: IPv6 is disabled in %s", err, DescribeNamespace(side.Host.Netns))
+	}
+	return err
+}
+
+// addRoute adds a route unless the device has it. One that leads elsewhere is
+// never replaced.
+func (k *Kernel) addRoute(r netip.Prefix, side Side) error {
+	err := k.Handle.RouteAdd(k.route(r, side))
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, unix.EEXIST) {
+		ours, listErr := k.leadsHere(r)
+		if ours || listErr != nil {
+			return listErr
+		}
+		return fmt.Errorf("adding the route %s by device %s: %s has a route for it by another device: %w",
+			r, k.Device, DescribeNamespace(side.Host.Netns), err)
+	}
+	return fmt.Errorf("adding the route %s by device %s: %w", r, k.Device, err)
+}
+
+// removeAddress removes an address that may be gone already: EADDRNOTAVAIL,
+// or ENXIO where the new MTU took all IPv6 with it.
+func (k *Kernel) removeAddress(link netlink.Link, a netip.Prefix) error {
+	err := k.Handle.AddrDel(link, address(a))
+	if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENXIO) {
+		return fmt.Errorf("removing the address %s from device %s: %w", a, k.Device, err)
+	}
+	return nil
+}
+
+// removeRoute removes a route that addRoutes made, if it is still there. One
+// that the kernel made for an address is of another protocol and stays.
+func (k *Kernel) removeRoute(r netip.Prefix, side Side) error {
+	if err := k.Handle.RouteDel(k.route(r, side)); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("removing the route %s by device %s: %w", r, k.Device, err)
+	}
+	return nil
+}
+
+// leadsHere says whether the namespace has a route for the prefix by the
+// device.
+func (k *Kernel) leadsHere(prefix netip.Prefix) (bool, error) {
+	family := netlink.FAMILY_V4
+	if prefix.Addr().Is6() {
+		family = netlink.FAMILY_V6
+	}
+	routes, err := k.Handle.RouteListFiltered(family, &netlink.Route{
+		LinkIndex: k.Index, Dst: ipNet(prefix.Masked()), Table: unix.RT_TABLE_MAIN,
+	}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
+	if err != nil {
+		return false, fmt.Errorf("listing the routes by device %s: %w", k.Device, err)
+	}
+	return len(routes) > 0, nil
+}
+
+// address is how netlink wants a: no peer, and without duplicate address
+// detection: the configuration gave it, and where the link is only between
+// the kernel and the router there is nobody else to ask (RFC 4862 §5.4).
+func address(a netip.Prefix) *netlink.Addr {
+	n := &netlink.Addr{IPNet: ipNet(a)}
+	if a.Addr().Is6() {
+		n.Flags = unix.IFA_F_NODAD
+	}
+	return n
+}
+
+// route is how netlink wants the route for prefix by the device.
+func (k *Kernel) route(prefix netip.Prefix, side Side) *netlink.Route {
+	r := &netlink.Route{
+		LinkIndex: k.Index,
+		Dst:       ipNet(prefix.Masked()),
+		Table:     unix.RT_TABLE_MAIN,
+		Protocol:  unix.RTPROT_STATIC,
+	}
+	for _, via := range side.Via {
+		if via.Is4() == prefix.Addr().Is4() {
+			r.Gw = via.AsSlice()
+			return r
+		}
+	}
+	if prefix.Addr().Is4() {
+		r.Scope = netlink.SCOPE_LINK
+	}
+	return r
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}

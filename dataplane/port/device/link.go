@@ -1,0 +1,231 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/port"
+)
+
+// Link is one device of one namespace as netlink shows it. Open it, Find the
+// device, Follow it; Stop and Close work at any time. Events is closed by
+// Close.
+type Link struct {
+	Device string // its name when it was found
+	Index  int
+	// Handle is a socket of the device's namespace, for whoever configures
+	// the device; it is nil before Open.
+	Handle *netlink.Handle
+
+	netns     string
+	updates   *nl.NetlinkSocket
+	opened    port.Event
+	events    chan port.Event
+	following bool
+	followed  chan struct{} // closed when follow has ended
+	stopped   atomic.Bool
+	stopOnce  sync.Once
+	closeOnce sync.Once
+}
+
+// NewLink is a link to the device of a namespace that nothing is open of yet.
+func NewLink(netns, device string) *Link {
+	return &Link{
+		netns: netns, Device: device,
+		events:   make(chan port.Event, 1),
+		followed: make(chan struct{}),
+	}
+}
+
+// Open opens the netlink sockets. It has to run inside the namespace (see
+// InNamespace), to which they belong for good.
+func (l *Link) Open() error {
+	var err error
+	if l.Handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
+		return fmt.Errorf("opening a netlink socket in %s: %w", DescribeNamespace(l.netns), err)
+	}
+	if l.updates, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK); err != nil {
+		return fmt.Errorf("following link changes in %s: %w", DescribeNamespace(l.netns), err)
+	}
+	return nil
+}
+
+// Find looks the device up by its name, and from then on the link goes by
+// its index.
+func (l *Link) Find() (netlink.Link, error) {
+	link, err := l.Handle.LinkByName(l.Device)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) {
+		return nil, fmt.Errorf("there is no device %q in %s: %w", l.Device, DescribeNamespace(l.netns), err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up device %s: %w", l.Device, err)
+	}
+	l.Index = link.Attrs().Index
+	return link, nil
+}
+
+// Attributes asks for the device as it is now.
+func (l *Link) Attributes() (netlink.Link, error) {
+	link, err := l.Handle.LinkByIndex(l.Index)
+	if err != nil {
+		return nil, fmt.Errorf("reading the state of device %s: %w", l.Device, err)
+	}
+	return link, nil
+}
+
+// State is what a link says of itself. RUNNING goes with the carrier, which
+// `ip link set carrier off` takes away while the device stays up.
+func State(link netlink.Link) port.Event {
+	a := link.Attrs()
+	const on = unix.IFF_UP | unix.IFF_RUNNING
+	return port.Event{Up: a.RawFlags&on == on, MTU: a.MTU}
+}
+
+// Follow notes the state of the device and reports every later change of it
+// until Stop, or until the device is gone. risen, if not nil, runs whenever
+// the device may be up again after it was down; gone, if not nil, once when
+// the device is gone, before that is reported.
+func (l *Link) Follow(risen func(netlink.Link), gone func()) error {
+	link, err := l.Attributes()
+	if err != nil {
+		return err
+	}
+	l.opened = State(link)
+	l.following = true
+	go l.follow(l.opened, risen, gone)
+	return nil
+}
+
+// Opened is the state that Follow noted.
+func (l *Link) Opened() port.Event { return l.opened }
+
+// Events carries the latest state of the device after each change.
+func (l *Link) Events() <-chan port.Event { return l.events }
+
+// Stop ends following, and returns once it has ended: nothing is reported
+// any more, risen and gone no longer run.
+func (l *Link) Stop() {
+	l.stopOnce.Do(func() {
+		l.stopped.Store(true)
+		if l.updates != nil {
+			l.updates.Close()
+		}
+		if l.following {
+			<-l.followed
+		}
+	})
+}
+
+// Stopped says whether Stop was called.
+func (l *Link) Stopped() bool { return l.stopped.Load() }
+
+// Close stops, and closes the sockets and Events.
+func (l *Link) Close() {
+	l.Stop()
+	l.closeOnce.Do(func() {
+		if l.Handle != nil {
+			l.Handle.Close()
+		}
+		close(l.events)
+	})
+}
+
+// follow reports changes until the link is stopped or the device is gone. A
+// message is only the hint to ask for the state: what is reported is always
+// the latest, also when messages were lost.
+func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
+	defer close(l.followed)
+	for {
+		msgs, from, err := l.updates.Receive()
+		if l.stopped.Load() {
+			return
+		}
+		ours, fell := true, true
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // messages were lost
+		case err != nil:
+			return
+		case from.Pid != nl.PidKernel:
+			continue
+		default:
+			ours, fell = l.concerned(msgs)
+		}
+		if !ours {
+			continue
+		}
+		link, err := l.Handle.LinkByIndex(l.Index)
+		var missing netlink.LinkNotFoundError
+		if errors.As(err, &missing) {
+			if gone != nil {
+				gone()
+			}
+			l.report(port.Event{MTU: last.MTU, Gone: true})
+			return
+		}
+		if err != nil {
+			continue
+		}
+		now := State(link)
+		if risen != nil && now.Up && (fell || now != last) {
+			risen(link)
+		}
+		if now != last {
+			l.report(now)
+			last = now
+		}
+	}
+}
+
+// concerned says whether any message is about the device, and whether it was
+// down at the time of one of them.
+func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell bool) {
+	for i := range msgs {
+		m := &msgs[i]
+		if t := m.Header.Type; t != unix.RTM_NEWLINK && t != unix.RTM_DELLINK || len(m.Data) < unix.SizeofIfInfomsg {
+			continue
+		}
+		info := nl.DeserializeIfInfomsg(m.Data)
+		if int(info.Index) != l.Index {
+			continue
+		}
+		ours = true
+		fell = fell || info.Flags&unix.IFF_UP == 0
+	}
+	return ours, fell
+}
+
+// report puts e on the channel in place of an older event nobody has taken.
+func (l *Link) report(e port.Event) {
+	for {
+		select {
+		case l.events <- e:
+			return
+		default:
+		}
+		select {
+		case <-l.events:
+		default:
+		}
+	}
+}
+
+// CheckName refuses a name that the kernel would misunderstand rather than
+// refuse.
+func CheckName(device string) error {
+	switch {
+	case device == "" || len(device) >= unix.IFNAMSIZ:
+		return fmt.Errorf("device name %q: 1 to %d bytes are wanted", device, unix.IFNAMSIZ-1)
+	case device == "." || device == ".." || strings.ContainsAny(device, "/:% \t\n\v\f\r"):
+		return fmt.Errorf("device name %q: no slash, colon, percent sign or space may be in it", device)
+	}
+	return nil
+}
