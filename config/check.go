@@ -1,32 +1,42 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"net/netip"
+	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"routerd/dataplane"
+	"routerd/internal/origin"
 	"routerd/internal/packet"
 	"routerd/routing"
 	"routerd/routing/rib"
 )
 
 // check looks at what only the whole configuration shows.
-func (r *reader) check(c *Config, interfaces []*interfacePlaces) {
+func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*staticPlaces) {
 	for _, i := range interfaces {
 		r.checkInterface(i)
 	}
 	own := r.checkOwn(interfaces)
+	r.checkDevices(interfaces)
 	r.checkHosts(interfaces, own)
 	r.checkOverlap(interfaces)
-	r.checkStatics(c, own)
+	r.checkStatics(c, statics, interfaces, own)
 	if !Failed(r.problems) {
-		r.checkReach(c)
+		r.checkReach(c, statics)
 	}
 }
 
 func (r *reader) checkInterface(i *interfacePlaces) {
 	six := false
+	for _, a := range i.host {
+		six = six || a.value.Addr().Is6()
+	}
 	for _, a := range i.addresses {
 		six = six || a.value.Addr().Is6()
 		if wrong, want := checkAddress(a.value); wrong != "" {
@@ -59,12 +69,11 @@ func (r *reader) checkOwn(interfaces []*interfacePlaces) map[netip.Addr]owner {
 			first, twice := own[addr]
 			borrowed := a.value.IsSingleIP() && first.bits == addr.BitLen() &&
 				(i.kind == dataplane.KindTUN || first.kind == dataplane.KindTUN)
-			linkLocal := addr.Is6() && addr.IsLinkLocalUnicast()
 			switch {
 			case here[addr]:
 				r.wrong(a.at, fmt.Sprintf("%s is %s, which %s has already", a.at, a.value, i.name), "each address once")
-			case twice && !borrowed && !linkLocal:
-				r.wrong(a.at, fmt.Sprintf("%s is %s, which %s has already (%s)", a.at, a.value, first.name, r.problem(r.where(first.at).value, "").Place),
+			case twice && !borrowed && !isLinkLocal(addr):
+				r.wrong(a.at, fmt.Sprintf("%s is %s, which %s has already (%s)", a.at, a.value, first.name, r.valuePlace(first.at)),
 					"an address of its own, or the same /32 or /128 on point-to-point interfaces")
 			case !twice:
 				own[addr] = owner{a.at, i.kind, a.value.Bits(), i.name}
@@ -75,26 +84,55 @@ func (r *reader) checkOwn(interfaces []*interfacePlaces) map[netip.Addr]owner {
 	return own
 }
 
-// checkHosts looks at the kernel's side of the ports.
-func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]owner) {
+// checkDevices looks at what ports share in the kernel: the devices and routes
+// of one network namespace.
+func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 	type device struct{ netns, name string }
-	devices := map[device]string{}
+	type route struct {
+		netns  string
+		prefix netip.Prefix
+	}
+	devices, routes := map[device]string{}, map[route]string{}
 	for _, i := range interfaces {
 		if i.tun == nil {
 			continue
 		}
-		d := device{i.tun.Host.Netns, i.tun.Host.Device}
+		d := device{namespace(i.tun.Host.Netns), i.tun.Host.Device}
+		at := i.at.with("host").with("device")
 		if first, taken := devices[d]; taken {
-			r.wrong(i.at.with("host").with("device"), fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
+			r.wrong(at, fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
+		}
+		if d.name == "lo" {
+			r.wrong(at, fmt.Sprintf("the device of %s is lo, which every network namespace has already", i.name), "a device of its own")
 		}
 		devices[d] = i.name
+		for _, p := range i.hostRoutes {
+			to := route{d.netns, p.value}
+			if first, taken := routes[to]; taken {
+				r.wrong(p.at, fmt.Sprintf("%s is %s, which the host side of %s has in the same network namespace", p.at, p.value, first),
+					"each route by one device")
+				continue
+			}
+			routes[to] = i.name
+		}
+	}
+}
+
+// checkHosts looks at the addresses on the kernel's side of the ports.
+func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]owner) {
+	for _, i := range interfaces {
 		for _, h := range i.host {
+			a := h.value.Addr()
 			if wrong, want := checkAddress(h.value); wrong != "" {
 				r.wrong(h.at, fmt.Sprintf("%s is %s, %s", h.at, h.value, wrong), want)
 				continue
 			}
-			if o, taken := own[h.value.Addr()]; taken && !h.value.Addr().IsLinkLocalUnicast() {
-				r.wrong(h.at, fmt.Sprintf("%s is %s, which is the router's own on %s", h.at, h.value, o.name), "an address for the host at the other end")
+			on, ours := own[a].name, own[a].name != ""
+			if isLinkLocal(a) { // whose it is depends on the link
+				on, ours = i.name, i.has(a)
+			}
+			if ours {
+				r.wrong(h.at, fmt.Sprintf("%s is %s, which is the router's own on %s", h.at, h.value, on), "an address for the host at the other end")
 			} else if !i.shares(h.value) {
 				r.odd(h.at, fmt.Sprintf("%s is %s, in no subnet of %s: the router has no route to it", h.at, h.value, i.name),
 					"an address in a subnet of the interface, or a static route")
@@ -119,11 +157,24 @@ func (i *interfacePlaces) shares(host netip.Prefix) bool {
 	return !any || host.IsSingleIP() || host.Addr().IsLinkLocalUnicast()
 }
 
+// namespace gives a network namespace one name, however it is written.
+func namespace(netns string) string {
+	if !strings.Contains(netns, "/") {
+		return netns
+	}
+	dir, name := filepath.Split(filepath.Clean(netns))
+	if dir == "/run/netns/" || dir == "/var/run/netns/" { // where `ip netns` keeps them
+		return name
+	}
+	return dir + name
+}
+
 // checkOverlap warns of subnets that two interfaces share: the router can
 // forward to one of them only.
 func (r *reader) checkOverlap(interfaces []*interfacePlaces) {
 	type subnet struct {
 		netip.Prefix
+		addr netip.Addr
 		name string
 	}
 	var seen []subnet
@@ -134,69 +185,81 @@ func (r *reader) checkOverlap(interfaces []*interfacePlaces) {
 				continue
 			}
 			for _, s := range seen {
-				if s.name != i.name && s.Overlaps(p) {
+				if s.name != i.name && s.Overlaps(p) && s.addr != a.value.Addr() { // one address twice is an error already
 					r.odd(a.at, fmt.Sprintf("%s is %s, which overlaps %s on %s", a.at, a.value, s.Prefix, s.name), "a subnet to each interface")
 				}
 			}
-			seen = append(seen, subnet{p, i.name})
+			seen = append(seen, subnet{p, a.value.Addr(), i.name})
 		}
 	}
 }
 
-// checkStatics looks at what static routes name: interfaces, and no prefix
-// twice with one distance.
-func (r *reader) checkStatics(c *Config, own map[netip.Addr]owner) {
-	names := map[string]dataplane.Kind{}
-	var known []string
-	for _, i := range c.Dataplane.Interfaces {
-		names[i.Name] = i.Kind
-		known = append(known, i.Name)
+// checkStatics looks at what static routes name: interfaces, neighbours, and
+// no prefix twice with one distance.
+func (r *reader) checkStatics(c *Config, statics []*staticPlaces, interfaces []*interfacePlaces, own map[netip.Addr]owner) {
+	byName := map[string]*interfacePlaces{}
+	for _, i := range interfaces {
+		byName[i.name] = i
 	}
 	type identity struct {
 		prefix   netip.Prefix
 		distance uint8
 	}
-	first := map[identity]string{}
-	for n := range c.RIB.Static {
-		s := &c.RIB.Static[n]
-		place := r.origins.Place(s.Origin)
-		at := r.pathOf(place.Line, place.Column)
-		id := identity{s.Prefix, s.Distance}
+	first := map[identity]path{}
+	for _, s := range statics {
+		id := identity{s.Prefix, c.staticDistance(s.StaticRoute)}
+		at := s.at.with("prefix")
 		if before, twice := first[id]; twice {
-			r.wrong(at, fmt.Sprintf("a second route to %s of the same distance (the first: %s)", s.Prefix, before),
+			r.wrong(at, fmt.Sprintf("a second route to %s of the same distance, %d (the first: %s)", s.Prefix, id.distance, r.valuePlace(before)),
 				"another distance, or all next hops in one route")
 		} else {
-			first[id] = place.String()
+			first[id] = at
 		}
-		for _, h := range s.NextHops {
-			kind, exists := names[h.Interface]
-			switch {
-			case h.Interface != "" && !exists:
-				r.wrong(at, fmt.Sprintf("the route to %s leads by %q, and there is no such interface", s.Prefix, h.Interface),
-					"the name of an interface").Suggestion = suggest(h.Interface, known)
-			case kind == dataplane.KindLoopback && h.Interface != "":
-				r.wrong(at, fmt.Sprintf("the route to %s leads by the loopback %s", s.Prefix, h.Interface), `an interface with a port, or action = "blackhole"`)
-			}
-			if o, ours := own[h.Address]; ours && (h.Interface == "" || o.name == h.Interface) {
-				r.wrong(at, fmt.Sprintf("next hop %s of %s is the router's own address on %s", h.Address, s.Prefix, o.name), "the address of a neighbour")
-			}
+		for _, h := range s.hops {
+			r.checkNextHop(s.Prefix, h, byName, own)
 		}
 	}
 }
 
-// pathOf finds the path of the key at a place.
-func (r *reader) pathOf(line, column int) path {
-	for id, p := range r.at {
-		if q := r.problem(p.key, "").Place; q.Line == line && q.Column == column {
-			return splitID(id)
-		}
+func (r *reader) checkNextHop(to netip.Prefix, h item[rib.StaticNextHop], byName map[string]*interfacePlaces, own map[netip.Addr]owner) {
+	by := byName[h.value.Interface]
+	switch {
+	case h.value.Interface == "":
+	case by == nil:
+		r.wrong(h.at.with("interface"), fmt.Sprintf("the route to %s leads by %q, and there is no such interface", to, h.value.Interface),
+			"the name of an interface").Suggestion = suggest(h.value.Interface, slices.Collect(maps.Keys(byName)))
+		return
+	case by.kind == dataplane.KindLoopback:
+		r.wrong(h.at.with("interface"), fmt.Sprintf("the route to %s leads by the loopback %s", to, by.name),
+			`an interface with a port, or action = "blackhole"`)
+		return
 	}
-	return nil
+	a := h.value.Address
+	o, ours := own[a]
+	if isLinkLocal(a) { // whose it is depends on the link
+		ours = by != nil && by.has(a)
+		o.name = h.value.Interface
+	}
+	if ours {
+		r.wrong(h.at.with("address"), fmt.Sprintf("next hop %s of %s is the router's own address on %s", a, to, o.name), "the address of a neighbour")
+	}
+}
+
+func isLinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
+// has reports whether a is an address of the interface.
+func (i *interfacePlaces) has(a netip.Addr) bool {
+	return slices.ContainsFunc(i.addresses, func(b item[netip.Prefix]) bool { return b.value.Addr() == a })
+}
+
+// staticDistance is the distance that a static route comes to.
+func (c *Config) staticDistance(s *rib.StaticRoute) uint8 {
+	return cmp.Or(s.Distance, c.RIB.Distance[routing.SourceStatic], routing.SourceStatic.DefaultDistance())
 }
 
 // checkReach warns of next hops that nothing in the configuration reaches,
 // even with every interface up: it asks the RIB itself.
-func (r *reader) checkReach(c *Config) {
+func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 	table := rib.New()
 	now := time.Time{}
 	for n, i := range c.Dataplane.Interfaces {
@@ -210,9 +273,25 @@ func (r *reader) checkReach(c *Config) {
 	}
 	table.SetConfig(now, c.RIB)
 	table.Flush()
-	for _, u := range table.Unreached() {
-		place := r.origins.Place(u.Origin)
-		r.odd(r.pathOf(place.Line, place.Column), fmt.Sprintf("the route to %s is not used: %s", u.Prefix, u.WhyNot),
-			"a next hop that an interface or another route reaches")
+	byOrigin := map[origin.ID]*staticPlaces{}
+	for _, s := range statics {
+		byOrigin[s.Origin] = s
+	}
+	unreached := table.Unreached()
+	lost := map[origin.ID]int{} // hops of each route
+	for _, u := range unreached {
+		lost[u.Origin]++
+	}
+	for _, u := range unreached {
+		route := byOrigin[u.Origin]
+		message := fmt.Sprintf("in the route to %s, %s", u.Prefix, u.WhyNot) // its other hops serve
+		if lost[u.Origin] == len(route.hops) {
+			message = fmt.Sprintf("the route to %s is not used: %s", u.Prefix, u.WhyNot)
+		}
+		for _, h := range route.hops {
+			if h.value == u.NextHop {
+				r.odd(h.at, message, "a next hop that an interface or another route reaches")
+			}
+		}
 	}
 }

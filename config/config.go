@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/BurntSushi/toml"
 
@@ -108,5 +109,11 @@ func (r *reader) syntax(err error) {
 	}
 	p := r.problem(span{pe.Position.Start, pe.Position.Start + max(pe.Position.Len, 1)}, pe.Message)
 	p.Want = "valid TOML; nothing behind this place has been read"
+	if key, is := strings.CutPrefix(pe.Message, "Key '"); is {
+		if key, is = strings.CutSuffix(key, "' has already been defined."); is {
+			p.Message = key + " is given twice"
+			p.Want = "each key and table once; nothing behind this place has been read"
+		}
+	}
 	r.problems = append(r.problems, p)
 }

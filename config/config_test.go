@@ -5,8 +5,10 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -31,7 +33,7 @@ func TestProblems(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, problems := Parse(name, data)
+			c, problems := Parse(name, data)
 			var b strings.Builder
 			for _, p := range problems {
 				b.WriteString(p.String() + "\n")
@@ -52,9 +54,12 @@ func TestProblems(t *testing.T) {
 			if failed := Failed(problems); failed != (name != "good.toml" && name != "warnings.toml") {
 				t.Errorf("failed: %v", failed)
 			}
-			_, again := Parse(name, data)
+			c2, again := Parse(name, data)
 			if d := cmp.Diff(problems, again); d != "" {
 				t.Errorf("a second reading differs:\n%s", d)
+			}
+			if !reflect.DeepEqual(c, c2) {
+				t.Errorf("a second reading gives another configuration:\n%+v\n%+v", c, c2)
 			}
 		})
 	}
@@ -231,13 +236,23 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Add([]byte("a.b.c = [[1, [2]], {d = 1}]\n[[x.y]]\n[[x.y.z]]\n[x.y.z.w]"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		_, problems := Parse("f.toml", data)
-		lines := strings.Count(string(data), "\n") + 1
+		c, problems := Parse("f.toml", data)
+		lines := strings.Split(strings.TrimPrefix(string(data), "\ufeff"), "\n")
 		for _, p := range problems {
-			if p.Place.Line < 1 || p.Place.Line > lines || p.Place.Column < 1 || p.Message == "" {
-				t.Errorf("problem %+v does not stand in a text of %d lines", p, lines)
+			if p.Place.Line < 1 || p.Place.Line > len(lines) || p.Message == "" {
+				t.Fatalf("problem %+v does not stand in a text of %d lines", p, len(lines))
 			}
-			_ = p.String()
+			// One column behind the end is where something is missing.
+			most := utf8.RuneCountInString(lines[p.Place.Line-1]) + 1
+			if p.Place.Column < 1 || p.Width < 1 || p.Place.Column+p.Width-1 > most {
+				t.Errorf("problem %+v does not stand in a line of %d characters", p, most-1)
+			}
+			if p.String() == "" {
+				t.Errorf("problem %+v has no text", p)
+			}
+		}
+		if changes := Diff(c, c); len(changes) > 0 {
+			t.Errorf("a configuration differs from itself: %+v", changes)
 		}
 	})
 }

@@ -26,7 +26,7 @@ func (r *reader) decode(values map[string]any) *Config {
 	log.done()
 
 	api := top.section("api")
-	for _, l := range list(api, "listen", socketAddress) {
+	for _, l := range once(r, list(api, "listen", socketAddress)) {
 		c.API.Listen = append(c.API.Listen, l.value)
 	}
 	api.done()
@@ -36,7 +36,7 @@ func (r *reader) decode(values map[string]any) *Config {
 
 	r.decodeForwarding(top, c)
 	interfaces := r.decodeInterfaces(top.section("interface"), c)
-	r.decodeRoutes(top, c)
+	statics := r.decodeRoutes(top, c)
 	top.done()
 
 	if len(values) == 0 {
@@ -45,7 +45,7 @@ func (r *reader) decode(values map[string]any) *Config {
 			Message: "the configuration is empty: the router has no interface",
 		})
 	}
-	r.check(c, interfaces)
+	r.check(c, interfaces, statics)
 	return c
 }
 
@@ -69,7 +69,7 @@ func (r *reader) decodeForwarding(top *section, c *Config) {
 
 // martians reads a list that replaces the default one, also by nothing.
 func martians(s *section, key string, def []netip.Prefix) []netip.Prefix {
-	given := list(s, key, anySubnet)
+	given := once(s.r, list(s, key, anySubnet))
 	if !s.has(key) {
 		return def
 	}
@@ -80,26 +80,23 @@ func martians(s *section, key string, def []netip.Prefix) []netip.Prefix {
 	return out
 }
 
-func (r *reader) decodeRoutes(top *section, c *Config) {
+func (r *reader) decodeRoutes(top *section, c *Config) []*staticPlaces {
 	table := top.section("rib")
 	distances := table.section("distance")
-	for s := range routing.Source(routing.NumSources) {
-		switch s {
-		case routing.SourceNone, routing.SourceConnected:
-			continue
-		case routing.SourceStatic:
-		default:
-			continue // its protocol is not built
-		}
-		c.RIB.Distance[s] = uint8(get(distances, s.String(), 0, whole(1, 255)))
-	}
+	// The others' protocols are not built.
+	c.RIB.Distance[routing.SourceStatic] = uint8(get(distances, routing.SourceStatic.String(), 0, whole(1, 255)))
 	distances.done()
 	table.done()
 	static := top.section("static")
-	for _, route := range static.sections("route") {
-		r.decodeStatic(route, c)
+	var all []*staticPlaces
+	for _, s := range static.sections("route") {
+		if route := r.decodeStatic(s); route != nil {
+			c.RIB.Static = append(c.RIB.Static, *route.StaticRoute)
+			all = append(all, route)
+		}
 	}
 	static.done()
+	return all
 }
 
 // routerName is also a file's name and part of a namespace's.

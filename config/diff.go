@@ -10,6 +10,7 @@ import (
 	"routerd/dataplane"
 	"routerd/internal/origin"
 	"routerd/routing"
+	"routerd/routing/rib"
 )
 
 // Change is one difference between two configurations.
@@ -93,7 +94,7 @@ func objects(c *Config) map[string]object {
 	}
 	for _, s := range c.RIB.Static {
 		name := fmt.Sprintf("static.route.%s", s.Prefix)
-		if s.Distance != 0 {
+		if s.Distance != 0 && s.Distance != c.staticDistance(&rib.StaticRoute{}) {
 			name += fmt.Sprintf(" distance %d", s.Distance)
 		}
 		var hops []string

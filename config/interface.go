@@ -17,9 +17,12 @@ type interfacePlaces struct {
 	kind      dataplane.Kind
 	at        path
 	addresses []item[netip.Prefix]
-	host      []item[netip.Prefix]
-	tun       *tun.Config // nil on a loopback
 	mtu       int
+
+	// The kernel's side, of what has a port.
+	tun        *tun.Config
+	host       []item[netip.Prefix]
+	hostRoutes []item[netip.Prefix]
 }
 
 // longestName is what Linux allows the name of a device (IFNAMSIZ less one).
@@ -28,12 +31,12 @@ const longestName = 15
 func (r *reader) decodeInterfaces(s *section, c *Config) []*interfacePlaces {
 	var all []*interfacePlaces
 	for _, name := range s.names() {
-		i := r.decodeInterface(s, name, c)
-		all = append(all, i)
+		if i := r.decodeInterface(s, name, c); i != nil {
+			all = append(all, i)
+		}
 	}
-	byName := func(a, b string) int { return strings.Compare(a, b) }
-	slices.SortFunc(c.Dataplane.Interfaces, func(a, b dataplane.InterfaceConfig) int { return byName(a.Name, b.Name) })
-	slices.SortFunc(c.TUN, func(a, b tun.Config) int { return byName(a.Name, b.Name) })
+	slices.SortFunc(c.Dataplane.Interfaces, func(a, b dataplane.InterfaceConfig) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.TUN, func(a, b tun.Config) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
@@ -57,6 +60,9 @@ var kindReading = func() reading[dataplane.Kind] {
 
 func (r *reader) decodeInterface(all *section, name string, c *Config) *interfacePlaces {
 	s := all.section(name)
+	if s.table == nil {
+		return nil // no table, and reported
+	}
 	i := &interfacePlaces{name: name, at: s.at}
 	if !isName(name, longestName) {
 		p := r.problem(r.where(s.at).key, fmt.Sprintf("%q cannot name an interface", name))
@@ -100,15 +106,12 @@ func (r *reader) decodeHost(s *section, i *interfacePlaces, mtu int) {
 	t := &tun.Config{Name: i.name, MTU: mtu}
 	t.Host.Netns = get(s, "netns", "", text("the name of a network namespace, or a path to one"))
 	t.Host.Device = get(s, "device", i.name, deviceName)
-	i.host = list(s, "addresses", interfaceAddress)
+	i.host = once(r, list(s, "addresses", interfaceAddress))
 	for _, a := range i.host {
 		t.Host.Addresses = append(t.Host.Addresses, a.value)
 	}
-	for _, p := range list(s, "routes", subnet) {
-		if slices.Contains(t.Host.Routes, p.value) {
-			r.wrong(p.at, fmt.Sprintf("%s is %s, which is there already", p.at, p.value), "each route once")
-			continue
-		}
+	i.hostRoutes = once(r, list(s, "routes", subnet))
+	for _, p := range i.hostRoutes {
 		t.Host.Routes = append(t.Host.Routes, p.value)
 	}
 	s.done()

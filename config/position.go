@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
@@ -14,7 +15,9 @@ import (
 type reader struct {
 	file     string
 	text     string
+	lines    []int            // where each line begins
 	at       map[string]place // by path
+	inline   map[string]bool  // the paths that are inline tables
 	problems []Problem
 	origins  origin.Table
 }
@@ -26,31 +29,68 @@ type span struct{ from, to int }
 type place struct{ key, value span }
 
 func newReader(file string, data []byte) *reader {
-	return &reader{file: file, text: string(data), at: map[string]place{}}
+	r := &reader{file: file, text: string(data), lines: []int{0}, at: map[string]place{}, inline: map[string]bool{}}
+	for i := range len(data) {
+		if data[i] == '\n' {
+			r.lines = append(r.lines, i+1)
+		}
+	}
+	return r
 }
 
-// path names a place in the tree: keys, and the index of elements of arrays.
-type path []string
+// path names a place in the tree.
+type path []step
 
-func (p path) with(more string) path { return append(p[:len(p):len(p)], more) }
-func (p path) element(i int) path    { return p.with(strconv.Itoa(i)) }
-func (p path) id() string            { return strings.Join(p, "\x00") }
+// step leads from a table to one of its keys, or from an array to one of its
+// elements.
+type step struct {
+	key   string
+	index int // of an element, counted from 1; 0 for a key
+}
 
-// String is how people write the path: elements of arrays as [n], counted
-// from 1.
-func (p path) String() string {
-	var b strings.Builder
-	for i, k := range p {
-		if n, err := strconv.Atoi(k); err == nil && i > 0 {
-			b.WriteString("[" + strconv.Itoa(n+1) + "]")
+func (p path) with(key string) path { return append(p[:len(p):len(p)], step{key: key}) }
+
+// element leads to the element of an array at index i, counted from 0.
+func (p path) element(i int) path { return append(p[:len(p):len(p)], step{index: i + 1}) }
+
+// id is the path as the key of a map: no two paths share one.
+func (p path) id() string {
+	var b []byte
+	for _, s := range p {
+		if s.index > 0 {
+			b = strconv.AppendInt(append(b, '['), int64(s.index), 10)
 			continue
 		}
-		if i > 0 {
+		b = strconv.AppendInt(append(b, '.'), int64(len(s.key)), 10)
+		b = append(append(b, ':'), s.key...)
+	}
+	return string(b)
+}
+
+// String is how people write the path: elements of arrays as [n], counted
+// from 1, and keys in quotes where the file needs them.
+func (p path) String() string {
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.index > 0:
+			fmt.Fprintf(&b, "[%d]", s.index)
+			continue
+		case i > 0:
 			b.WriteByte('.')
 		}
-		b.WriteString(k)
+		if isBare(s.key) {
+			b.WriteString(s.key)
+		} else {
+			b.WriteString(strconv.Quote(s.key))
+		}
 	}
 	return b.String()
+}
+
+// isBare reports whether TOML lets a key stand without quotes.
+func isBare(key string) bool {
+	return key != "" && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 // locate notes where every key and value stands, in one pass over the text,
@@ -80,6 +120,7 @@ func (r *reader) header(p *unstable.Parser, e *unstable.Node, count map[string]i
 		where := rangeOf(it.Node().Raw)
 		at = at.with(string(it.Node().Data))
 		r.note(at, where, where)
+		r.extends(at, where, it.IsLast())
 		if it.IsLast() && e.Kind == unstable.ArrayTable {
 			count[at.id()]++
 		}
@@ -98,14 +139,24 @@ func (r *reader) pair(p *unstable.Parser, e *unstable.Node, table path) {
 		where = rangeOf(it.Node().Raw)
 		at = at.with(string(it.Node().Data))
 		r.note(at, where, where)
+		r.extends(at, where, it.IsLast())
 	}
-	r.value(p, e.Value(), at, where)
+	// The value is what stands between the equals sign and the end of the
+	// pair; the parser gives no range to an array.
+	whole := rangeOf(e.Raw)
+	whole.from = where.to
+	for whole.from < whole.to && strings.ContainsRune(" \t=", rune(r.text[whole.from])) {
+		whole.from++
+	}
+	r.value(p, e.Value(), at, where, whole)
 }
 
-// value notes where the value of at stands and returns its span; a container
-// reaches from its first element to its last.
-func (r *reader) value(p *unstable.Parser, n *unstable.Node, at path, key span) span {
-	s := rangeOf(n.Raw)
+// value notes where the value of at stands and returns its span: s, or where
+// that is empty what its own elements fill.
+func (r *reader) value(p *unstable.Parser, n *unstable.Node, at path, key, s span) span {
+	if s.from == s.to {
+		s = rangeOf(n.Raw)
+	}
 	switch n.Kind {
 	case unstable.Array:
 		i := 0
@@ -113,21 +164,55 @@ func (r *reader) value(p *unstable.Parser, n *unstable.Node, at path, key span) 
 			if it.Node().Kind == unstable.Comment {
 				continue
 			}
-			s = join(s, r.value(p, it.Node(), at.element(i), key))
+			s = join(s, r.value(p, it.Node(), at.element(i), key, span{}))
 			i++
 		}
 	case unstable.InlineTable:
 		for it := n.Children(); it.Next(); {
 			if it.Node().Kind == unstable.KeyValue {
 				r.pair(p, it.Node(), at)
+				s = join(s, rangeOf(it.Node().Raw))
 			}
 		}
+		s.to = r.brace(s.to)
+		r.inline[at.id()] = true
 	}
-	if s.to == s.from { // an empty array has no place of its own
+	if s.to == s.from { // an empty array inside another has no place of its own
 		s = key
 	}
 	r.note(at, key, s)
 	return s
+}
+
+// extends reports a key that leads into an inline table from outside, which
+// the decoder lets pass.
+func (r *reader) extends(at path, where span, last bool) {
+	if !last && r.inline[at.id()] {
+		p := r.problem(where, fmt.Sprintf("%s is an inline table, which nothing is added to", at))
+		p.Want = "all of its keys between its braces"
+		r.problems = append(r.problems, p)
+	}
+}
+
+// brace gives the end of an inline table whose last element ends at from, or
+// from where no brace follows.
+func (r *reader) brace(from int) int {
+	for i := from; i < len(r.text); i++ {
+		switch r.text[i] {
+		case '}':
+			return i + 1
+		case ' ', '\t', '\r', '\n', ',':
+		case '#':
+			end := strings.IndexByte(r.text[i:], '\n')
+			if end < 0 {
+				return from
+			}
+			i += end
+		default:
+			return from
+		}
+	}
+	return from
 }
 
 func join(a, b span) span {
@@ -167,6 +252,11 @@ func (r *reader) origin(at path) origin.ID {
 	return r.origins.Add(r.problem(r.where(at).key, "").Place)
 }
 
+// valueOrigin numbers the place of a value, for what has no key of its own.
+func (r *reader) valueOrigin(at path) origin.ID { return r.origins.Add(r.valuePlace(at)) }
+
+func (r *reader) valuePlace(at path) origin.Place { return r.problem(r.where(at).value, "").Place }
+
 // wrong reports an error about the value at a path.
 func (r *reader) wrong(at path, message, want string) *Problem {
 	p := r.problem(r.where(at).value, message)
@@ -179,6 +269,3 @@ func (r *reader) wrong(at path, message, want string) *Problem {
 func (r *reader) odd(at path, message, want string) {
 	r.wrong(at, message, want).Warning = true
 }
-
-// splitID is the inverse of path.id.
-func splitID(id string) path { return strings.Split(id, "\x00") }

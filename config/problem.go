@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"routerd/internal/origin"
@@ -33,8 +35,8 @@ func (p Problem) String() string {
 		kind = "warning"
 	}
 	fmt.Fprintf(&b, ": %s: %s", kind, p.Message)
-	if p.Place.Line > 0 {
-		fmt.Fprintf(&b, "\n    %s\n    %s%s", p.Line, indent(p.Line, p.Place.Column-1), strings.Repeat("^", max(p.Width, 1)))
+	if strings.TrimSpace(p.Line) != "" {
+		fmt.Fprintf(&b, "\n    %s\n    %s%s", printable(p.Line), indent(p.Line, p.Place.Column-1), strings.Repeat("^", max(p.Width, 1)))
 	}
 	if p.Want != "" {
 		fmt.Fprintf(&b, "\n    wanted %s", p.Want)
@@ -43,6 +45,17 @@ func (p Problem) String() string {
 		fmt.Fprintf(&b, "\n    %s", p.Suggestion)
 	}
 	return b.String()
+}
+
+// printable is a line with nothing in it that a terminal obeys, of the same
+// number of characters.
+func printable(line string) string {
+	return strings.Map(func(c rune) rune {
+		if c != '\t' && unicode.IsControl(c) {
+			return utf8.RuneError
+		}
+		return c
+	}, line)
 }
 
 // indent is as wide on a terminal as the first n characters of line: tabs
@@ -66,11 +79,13 @@ func indent(line string, n int) string {
 func (r *reader) problem(s span, message string) Problem {
 	s.from = min(max(s.from, 0), len(r.text))
 	s.to = min(max(s.to, s.from), len(r.text))
-	line := strings.Count(r.text[:s.from], "\n")
-	start := strings.LastIndexByte(r.text[:s.from], '\n') + 1
-	end := len(r.text)
-	if i := strings.IndexByte(r.text[start:], '\n'); i >= 0 {
-		end = start + i
+	line, found := slices.BinarySearch(r.lines, s.from)
+	if !found {
+		line--
+	}
+	start, end := r.lines[line], len(r.text)
+	if line+1 < len(r.lines) {
+		end = r.lines[line+1] - 1
 	}
 	return Problem{
 		Place: origin.Place{

@@ -33,7 +33,7 @@ func (s *section) section(key string) *section {
 		return sub
 	}
 	if sub.table, ok = v.(map[string]any); !ok {
-		s.r.wrong(sub.at, fmt.Sprintf("%s is %s", sub.at, show(v)), "a table")
+		s.r.wrong(sub.at, fmt.Sprintf("%s is %s", sub.at, s.r.show(sub.at, v)), "a table")
 	}
 	return sub
 }
@@ -45,9 +45,9 @@ func (s *section) sections(key string) []*section {
 		return nil
 	}
 	at := s.at.with(key)
-	list, ok := v.([]map[string]any)
+	list, ok := tables(v)
 	if !ok {
-		s.r.wrong(at, fmt.Sprintf("%s is %s", at, show(v)), fmt.Sprintf("tables, each beginning with [[%s]]", at))
+		s.r.wrong(at, fmt.Sprintf("%s is %s", at, s.r.show(at, v)), fmt.Sprintf("tables, each beginning with [[%s]]", at))
 		return nil
 	}
 	var out []*section
@@ -55,6 +55,25 @@ func (s *section) sections(key string) []*section {
 		out = append(out, &section{r: s.r, at: at.element(i), table: t})
 	}
 	return out
+}
+
+// tables gives the elements of an array of tables: the decoder has one type for
+// [[headers]] and another for a list of inline tables.
+func tables(v any) ([]map[string]any, bool) {
+	if list, ok := v.([]map[string]any); ok {
+		return list, true
+	}
+	list, ok := v.([]any)
+	if !ok {
+		return nil, false
+	}
+	out := make([]map[string]any, len(list))
+	for i, v := range list {
+		if out[i], ok = v.(map[string]any); !ok {
+			return nil, false
+		}
+	}
+	return out, true
 }
 
 // names gives the keys of a table whose keys are names, in their order in the
@@ -159,13 +178,26 @@ func list[T any](s *section, key string, how reading[T]) []item[T] {
 	return out
 }
 
+// once leaves out what a list has already, and reports it.
+func once[T comparable](r *reader, items []item[T]) []item[T] {
+	seen := map[T]bool{}
+	return slices.DeleteFunc(items, func(i item[T]) bool {
+		if seen[i.value] {
+			r.wrong(i.at, fmt.Sprintf("%s is %v, which the list has already", i.at, i.value), "each value once")
+			return true
+		}
+		seen[i.value] = true
+		return false
+	})
+}
+
 // hint is an error of a reading that has a better idea.
 type hint struct{ message, suggestion string }
 
 func (h hint) Error() string { return h.message }
 
 func (s *section) complain(at path, v any, err error, want string) {
-	message := fmt.Sprintf("%s is %s", at, show(v))
+	message := fmt.Sprintf("%s is %s", at, s.r.show(at, v))
 	h, isHint := err.(hint)
 	if isHint && h.message != "" {
 		message += ", " + h.message
@@ -173,18 +205,22 @@ func (s *section) complain(at path, v any, err error, want string) {
 	s.r.wrong(at, message, want).Suggestion = h.suggestion
 }
 
-// show is a value as the file would have it, shortened.
-func show(v any) string {
+// show is a value as the file has it, shortened.
+func (r *reader) show(at path, v any) string {
+	const most = 40 // characters
 	switch v := v.(type) {
 	case string:
-		if len(v) > 40 {
-			v = v[:40] + "…"
+		if long := []rune(v); len(long) > most {
+			v = string(long[:most]) + "…"
 		}
 		return strconv.Quote(v)
 	case map[string]any, []map[string]any:
 		return "a table"
 	case []any:
 		return "a list"
+	}
+	if s, known := r.at[at.id()]; known && s.value != s.key {
+		return r.text[s.value.from:s.value.to] // 1500.0, not 1500
 	}
 	return fmt.Sprint(v)
 }

@@ -2,24 +2,30 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
+	"slices"
 
-	"routerd/internal/origin"
 	"routerd/routing"
 	"routerd/routing/rib"
 )
 
-// valueOrigin numbers the place of a value, for what has no key of its own.
-func (r *reader) valueOrigin(at path) origin.ID {
-	return r.origins.Add(r.problem(r.where(at).value, "").Place)
+// staticPlaces remembers where a static route's values stand, for the checks
+// across the configuration.
+type staticPlaces struct {
+	*rib.StaticRoute
+	at   path
+	hops []item[rib.StaticNextHop] // as in NextHops
 }
 
-func (r *reader) decodeStatic(s *section, c *Config) {
+// decodeStatic reads one [[static.route]]; one that leads nowhere is reported
+// and nil.
+func (r *reader) decodeStatic(s *section) *staticPlaces {
 	route := rib.StaticRoute{
 		Prefix:   get(s, "prefix", netip.Prefix{}, subnet),
 		Action:   get(s, "action", routing.Forward, actionReading),
 		Distance: uint8(get(s, "distance", 0, whole(1, 255))),
-		Tag:      uint32(get(s, "tag", 0, whole(0, 1<<32-1))),
+		Tag:      uint32(get(s, "tag", 0, whole(0, math.MaxUint32))),
 		Origin:   r.origin(s.at.with("prefix")),
 	}
 	hops := r.decodeNextHops(s)
@@ -33,27 +39,39 @@ func (r *reader) decodeStatic(s *section, c *Config) {
 		r.problems = append(r.problems, p)
 	}
 	if !route.Prefix.IsValid() {
-		return
+		return nil
 	}
 	switch {
 	case route.Action != routing.Forward && s.has("next-hop"):
 		r.wrong(s.at.with("action"), fmt.Sprintf("a %s route with a next hop", route.Action), "either an action or a next-hop")
-		return
+		return nil
+	case route.Action == routing.Forward && s.has("action"):
+		return nil // a word that there is not, and reported
 	case route.Action == routing.Forward && !s.has("next-hop"):
 		r.wrong(s.at.with("prefix"), fmt.Sprintf("the route to %s leads nowhere", route.Prefix), "a next-hop, or action = \"blackhole\", \"unreachable\" or \"prohibit\"")
-		return
+		return nil
 	case route.Action == routing.Forward && len(hops) == 0:
 		if given, isList := s.table["next-hop"].([]any); isList && len(given) == 0 {
 			r.wrong(s.at.with("next-hop"), "an empty list of next hops", nextHop.want)
 		}
-		return
+		return nil
 	}
-	for _, h := range hops {
-		if a := h.value.Address; a.IsValid() && a.Is4() != route.Prefix.Addr().Is4() {
-			r.wrong(h.at, fmt.Sprintf("next hop %s of %s is of the other family", a, route.Prefix), "an address of the prefix's family")
+	r.checkHops(route.Prefix, hops)
+	return &staticPlaces{&route, s.at, hops}
+}
+
+// checkHops looks at the next hops of one route by themselves.
+func (r *reader) checkHops(to netip.Prefix, hops []item[rib.StaticNextHop]) {
+	for n, h := range hops {
+		if slices.ContainsFunc(hops[:n], func(b item[rib.StaticNextHop]) bool {
+			return b.value.Address == h.value.Address && b.value.Interface == h.value.Interface
+		}) {
+			r.wrong(h.at, fmt.Sprintf("%s is a next hop that the route to %s has already", h.at, to), "each next hop once; its share is its weight")
+		}
+		if a := h.value.Address; a.IsValid() && a.Is4() != to.Addr().Is4() {
+			r.wrong(h.at, fmt.Sprintf("next hop %s of %s is of the other family", a, to), "an address of the prefix's family")
 		}
 	}
-	c.RIB.Static = append(c.RIB.Static, route)
 }
 
 var actionReading = oneOf([]string{"blackhole", "unreachable", "prohibit"},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // unbuilt are the keys of routerd's configuration language that this version
@@ -28,20 +29,12 @@ func isUnbuilt(at path, key string) bool {
 }
 
 func (p path) matches(pattern string) bool {
-	var words []string
-	for start, i := 0, 0; i <= len(pattern); i++ {
-		if i == len(pattern) || pattern[i] == '.' {
-			if i > start {
-				words = append(words, pattern[start:i])
-			}
-			start = i + 1
-		}
-	}
+	words := strings.FieldsFunc(pattern, func(c rune) bool { return c == '.' })
 	if len(words) != len(p) {
 		return false
 	}
 	for i, w := range words {
-		if w != "*" && w != p[i] {
+		if p[i].index > 0 || w != "*" && w != p[i].key {
 			return false
 		}
 	}

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// What the rows below build on: one point-to-point link at line 1.
+const link = `interface.lan0 = { kind = "tun", addresses = ["10.0.0.1/24", "fe80::1/64"] }` + "\n"
+
+// Each mistake is said once, at the value that is wrong.
+func TestEachMistakeOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name, text string
+		want       []string // line:column+width: message
+	}{
+		{"an interface whose name is a number", "[interface.7]\nkind = \"tun\"\nmtu = 3", []string{"3:7+1: interface.7.mtu is 3"}},
+		{"a name in quotes", "[interface.\"a.b\"]\nkind = \"tun\"\nmtu = 3", []string{`3:7+1: interface."a.b".mtu is 3`}},
+		{"a number as the file has it", "[interface.a]\nkind = \"tun\"\nmtu = 1500.0", []string{"3:7+6: interface.a.mtu is 1500.0"}},
+		{"an interface that is no table", "interface.a = 3", []string{"1:15+1: interface.a is 3"}},
+		{"a device that is in every namespace", "[interface.lo]\nkind = \"tun\"", []string{
+			"1:12+2: the device of lo is lo, which every network namespace has already",
+		}},
+		{"one device by two names of its namespace", `[interface.a]
+kind = "tun"
+host = { netns = "h1", device = "x" }
+[interface.b]
+kind = "tun"
+host = { netns = "/run/netns/h1", device = "x" }`, []string{"6:44+3: the device x of b is that of a already"}},
+		{"one route by two devices", `[interface.a]
+kind = "tun"
+host = { netns = "h1", routes = "0.0.0.0/0" }
+[interface.b]
+kind = "tun"
+host = { netns = "h1", routes = ["::/0", "0.0.0.0/0"] }
+[interface.c]
+kind = "tun"
+host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
+			"6:42+11: interface.b.host.routes[2] is 0.0.0.0/0, which the host side of a has in the same network namespace",
+		}},
+		{"a host address twice", "[interface.a]\nkind = \"tun\"\nhost.addresses = [\"10.0.0.2/24\", \"10.0.0.2/24\"]", []string{
+			"3:34+13: interface.a.host.addresses[2] is 10.0.0.2/24, which the list has already",
+		}},
+		{"link-local on both ends", `interface.a = { kind = "tun", addresses = "fe80::1/64", host = { addresses = "fe80::2/64" } }
+interface.b = { kind = "tun", addresses = "fe80::2/64", host = { addresses = "fe80::2/64" } }`, []string{
+			"2:78+12: interface.b.host.addresses is fe80::2/64, which is the router's own on b",
+		}},
+		{"IPv6 on the host's side of a narrow link", "[interface.a]\nkind = \"tun\"\nmtu = 1279\nhost.addresses = \"2001:db8::2/64\"", []string{
+			"3:7+4: interface.a.mtu is 1279 on an interface with an IPv6 address",
+		}},
+		{"one address on two interfaces", link + "[interface.b]\nkind = \"tun\"\naddresses = \"10.0.0.1/24\"", []string{
+			"4:13+13: interface.b.addresses is 10.0.0.1/24, which lan0 has already (t:1)",
+		}},
+		{"a distance given and the same one meant", link + `static.route = [
+  { prefix = "10.1.0.0/16", next-hop = "10.0.0.2" },
+  { prefix = "10.1.0.0/16", next-hop = "10.0.0.3", distance = 1 },
+]`, []string{"4:14+13: a second route to 10.1.0.0/16 of the same distance, 1 (the first: t:3)"}},
+		{"the distance of static routes", link + `rib.distance.static = 7
+static.route = [
+  { prefix = "10.1.0.0/16", next-hop = "10.0.0.2", distance = 1 },
+  { prefix = "10.1.0.0/16", next-hop = "10.0.0.3" },
+  { prefix = "10.1.0.0/16", next-hop = "10.0.0.4", distance = 7 },
+]`, []string{"6:14+13: a second route to 10.1.0.0/16 of the same distance, 7 (the first: t:5)"}},
+		{"an action that there is not", "[[static.route]]\nprefix = \"10.1.0.0/16\"\naction = \"forward\"", []string{
+			`3:10+9: static.route[1].action is "forward"`,
+		}},
+		{"next hops", link + `[[static.route]]
+prefix = "10.1.0.0/16"
+next-hop = ["10.0.0.2", "10.0.0.2", "10.0.0.1", { interface = "lan1" }]`, []string{
+			"4:25+10: static.route[1].next-hop[2] is a next hop that the route to 10.1.0.0/16 has already",
+			"4:37+10: next hop 10.0.0.1 of 10.1.0.0/16 is the router's own address on lan0",
+			`4:63+6: the route to 10.1.0.0/16 leads by "lan1", and there is no such interface`,
+		}},
+		{"a neighbour's link-local address is the router's own elsewhere", `interface.lan1 = { kind = "tun", addresses = "fe80::2/64" }
+` + link + `[[static.route]]
+prefix = "2001:db8::/32"
+next-hop = [{ address = "fe80::2", interface = "lan0" }, { address = "fe80::2", interface = "lan1" }]`, []string{
+			"5:70+9: next hop fe80::2 of 2001:db8::/32 is the router's own address on lan1",
+		}},
+		{"hops that nothing reaches", link + "[[static.route]]\nprefix = \"10.1.0.0/16\"\nnext-hop = [\"203.0.113.1\", \"10.0.0.2\", { address = \"203.0.113.2\" }]", []string{
+			"4:13+13: in the route to 10.1.0.0/16, next hop 203.0.113.1 is unreachable: no route covers it",
+			"4:40+27: in the route to 10.1.0.0/16, next hop 203.0.113.2 is unreachable: no route covers it",
+		}},
+		{"a route that nothing reaches", link + "[[static.route]]\nprefix = \"10.1.0.0/16\"\nnext-hop = \"10.1.0.2\"", []string{
+			"4:12+10: the route to 10.1.0.0/16 is not used: next hop 10.1.0.2 would be reached through the route that it serves",
+		}},
+		{"an inline table added to", "log = { level = \"info\" }\nlog.format = \"text\"", []string{
+			"2:1+3: log is an inline table, which nothing is added to",
+		}},
+		{"a key given twice", "log.level = \"info\"\nlog.level = \"info\"\nnmae = 1", []string{"2:1+3: log.level is given twice"}},
+		{"an inline table of several lines", "[interface.a]\nkind = \"tun\"\nhost = {\n  netns = \"h1\", # }\n  mtu = 3,\n}", []string{
+			`5:3+3: unknown key "mtu" in interface.a.host`,
+		}},
+		{"lines that end as on Windows", "name = \"r1\"\r\n[interface.a]\r\nkind = \"tun\"\r\nmtu = 3\r\n", []string{"4:7+1: interface.a.mtu is 3"}},
+		{"an empty list of routes", link + "static.route = []", nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, problems := Parse("t", []byte(tt.text))
+			var got []string
+			for _, p := range problems {
+				got = append(got, fmt.Sprintf("%d:%d+%d: %s", p.Place.Line, p.Place.Column, p.Width, p.Message))
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("problems (-want +got):\n%s\nof\n%s", d, tt.text)
+			}
+		})
+	}
+}
+
+// What a terminal would obey is not shown as it is, and tabs stay tabs.
+func TestProblemShowsNoControls(t *testing.T) {
+	_, problems := Parse("t", []byte("\tname = \x1b[31m"))
+	if len(problems) != 1 {
+		t.Fatalf("%d problems, want 1", len(problems))
+	}
+	want := "    \tname = \uFFFD[31m\n    \t"
+	if got := problems[0].String(); !strings.Contains(got, want) {
+		t.Errorf("%q does not hold %q", got, want)
+	}
+}
+
+// BenchmarkParse reads many routes, whose time must grow as their number does.
+func BenchmarkParse(b *testing.B) {
+	for _, n := range []int{100, 1000, 10000} {
+		var text strings.Builder
+		text.WriteString(link)
+		for i := range n {
+			fmt.Fprintf(&text, "[[static.route]]\nprefix = \"10.%d.%d.0/24\"\nnext-hop = \"10.0.0.2\"\n", 1+i>>8, i&0xff)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			for b.Loop() {
+				if _, problems := Parse("t", []byte(text.String())); len(problems) > 0 {
+					b.Fatal(problems[0])
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/route")
+		})
+	}
+}
