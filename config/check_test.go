@@ -29,7 +29,16 @@ kind = "tun"
 host = { netns = "h1", device = "x" }
 [interface.b]
 kind = "tun"
-host = { netns = "/run/netns/h1", device = "x" }`, []string{"6:44+3: the device x of b is that of a already"}},
+host = { netns = "/run/netns/h1", device = "x" }
+[interface.c]
+kind = "tun"
+host = { netns = "/var/run/netns/h1", device = "x" }
+[interface.d]
+kind = "tun"
+host = { netns = "/srv/netns/h1", device = "x" }`, []string{
+			"6:44+3: the device x of b is that of a already",
+			"9:48+3: the device x of c is that of b already",
+		}},
 		{"one route by two devices", `[interface.a]
 kind = "tun"
 host = { netns = "h1", routes = "0.0.0.0/0" }
@@ -43,6 +52,12 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 		}},
 		{"a host address twice", "[interface.a]\nkind = \"tun\"\nhost.addresses = [\"10.0.0.2/24\", \"10.0.0.2/24\"]", []string{
 			"3:34+13: interface.a.host.addresses[2] is 10.0.0.2/24, which the list has already",
+		}},
+		{"a host route twice", "[interface.a]\nkind = \"tun\"\nhost.routes = [\"0.0.0.0/0\", \"0.0.0.0/0\"]", []string{
+			"3:29+11: interface.a.host.routes[2] is 0.0.0.0/0, which the list has already",
+		}},
+		{"a socket twice", "api.listen = [\"unix:///run/a\", \"unix:///run/a\"]", []string{
+			"1:32+15: api.listen[2] is unix:///run/a, which the list has already",
 		}},
 		{"link-local on both ends", `interface.a = { kind = "tun", addresses = "fe80::1/64", host = { addresses = "fe80::2/64" } }
 interface.b = { kind = "tun", addresses = "fe80::2/64", host = { addresses = "fe80::2/64" } }`, []string{

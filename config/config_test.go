@@ -192,6 +192,7 @@ func TestDiff(t *testing.T) {
 			"removed static.route.10.9.0.0/16 distance 250 action blackhole -> ",
 			"added static.route.10.9.0.0/16 distance 251  -> action blackhole",
 		}},
+		{"a distance that applies anyway", []string{"weight = 3 }]", "weight = 3 }]\ndistance = 1"}, nil},
 		{"a next hop", []string{"weight = 3", "weight = 4"}, []string{
 			"changed static.route.10.9.0.0/16.next-hop 10.0.1.2, on unnumbered0 weight 3 -> 10.0.1.2, on unnumbered0 weight 4",
 		}},

@@ -195,22 +195,11 @@ func (r *reader) extends(at path, where span, last bool) {
 }
 
 // brace gives the end of an inline table whose last element ends at from, or
-// from where no brace follows.
+// from where the brace is on a later line: no caret goes there.
 func (r *reader) brace(from int) int {
-	for i := from; i < len(r.text); i++ {
-		switch r.text[i] {
-		case '}':
-			return i + 1
-		case ' ', '\t', '\r', '\n', ',':
-		case '#':
-			end := strings.IndexByte(r.text[i:], '\n')
-			if end < 0 {
-				return from
-			}
-			i += end
-		default:
-			return from
-		}
+	rest := strings.TrimLeft(r.text[from:], " \t,")
+	if strings.HasPrefix(rest, "}") {
+		return len(r.text) - len(rest) + 1
 	}
 	return from
 }
