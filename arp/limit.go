@@ -1,0 +1,74 @@
+package arp
+
+import "container/list"
+
+// The defence of RFC 6583: neighbours that never answered are bounded apart
+// from the rest and go first; a neighbour in use is never given up; what the
+// router itself and its routes need does not compete with what anybody's
+// packets ask for.
+
+// admit makes room for one neighbour that is to be asked for, or says why it
+// cannot be.
+func (m *Machine) admit(urgent bool) (Reason, bool) {
+	if !urgent && !m.takeToken() {
+		m.counters.Throttled++
+		return Throttled, false
+	}
+	if m.plain.Len()+m.urgent.Len() >= m.cfg.MaxIncomplete &&
+		!m.evict(m.plain) && !(urgent && m.evict(m.urgent)) {
+		m.counters.Full++
+		return TableFull, false
+	}
+	if !m.makeRoom() {
+		return TableFull, false
+	}
+	return 0, true
+}
+
+// makeRoom keeps the table within its bound before a neighbour is added:
+// first one that never answered goes, then the one that nobody has used for
+// longest.
+func (m *Machine) makeRoom() bool {
+	if len(m.neighbors) < m.cfg.MaxNeighbors || m.evict(m.plain) || m.evict(m.stale) {
+		return true
+	}
+	m.counters.Full++
+	return false
+}
+
+func (m *Machine) evict(q *list.List) bool {
+	first := q.Front()
+	if first == nil {
+		return false
+	}
+	m.counters.Evicted++
+	m.forget(first.Value.(*neighbor), Evicted)
+	return true
+}
+
+// evictOther gives up the oldest neighbour of least priority that is not n.
+func (m *Machine) evictOther(n *neighbor) bool {
+	for e := m.plain.Front(); e != nil; e = e.Next() {
+		if other := e.Value.(*neighbor); other != n {
+			m.counters.Evicted++
+			m.forget(other, Evicted)
+			return true
+		}
+	}
+	return false
+}
+
+// takeToken reports whether one more unknown neighbour may be asked for
+// (RFC 6583 §7.2).
+func (m *Machine) takeToken() bool {
+	if !m.tokensAt.IsZero() {
+		m.tokens += m.now.Sub(m.tokensAt).Seconds() * float64(m.cfg.RequestRate)
+		m.tokens = min(m.tokens, float64(m.cfg.MaxIncomplete))
+	}
+	m.tokensAt = m.now
+	if m.tokens < 1 {
+		return false
+	}
+	m.tokens--
+	return true
+}

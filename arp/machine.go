@@ -1,0 +1,179 @@
+package arp
+
+import (
+	"container/list"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+)
+
+// Protocol constants (RFC 4861 §10).
+const (
+	retransTimer        = time.Second
+	maxMulticastSolicit = 3
+	maxUnicastSolicit   = 3
+	delayFirstProbeTime = 5 * time.Second
+)
+
+// Machine resolves neighbours for both families, keeps watch on whether they
+// are still there, and speaks for the router's own addresses. It is a value
+// without goroutines, locks or a clock: whoever owns it calls Step and does
+// what the effects say. Not safe for concurrent use.
+type Machine struct {
+	cfg       Config
+	rand      *rand.Rand
+	ifaces    map[routing.InterfaceID]*iface
+	neighbors map[key]*neighbor
+	timers    timers
+
+	// In the order of their last change of state: neighbours that never
+	// answered, of least and of higher priority, and those that are stale.
+	plain, urgent, stale *list.List
+
+	heldBytes int
+	tokens    float64 // of RequestRate
+	tokensAt  time.Time
+	counters  Counters
+
+	now time.Time // of the Step under way
+	out []Effect
+}
+
+type key struct {
+	iface routing.InterfaceID
+	addr  netip.Addr
+}
+
+// iface is an interface that is up.
+type iface struct {
+	id routing.InterfaceID
+	InterfaceConfig
+	own      []*ownAddress
+	disabled bool // IPv6 is off: RFC 4862 §5.4.5
+	ra       *advertiser
+}
+
+// New makes a machine without interfaces. The seed is of all its randomness:
+// the same seed, inputs and times have the same effects.
+func New(cfg Config, seed uint64) *Machine {
+	return &Machine{
+		cfg:       cfg,
+		rand:      rand.New(rand.NewPCG(seed, 0x6172702b6e6470)),
+		ifaces:    map[routing.InterfaceID]*iface{},
+		neighbors: map[key]*neighbor{},
+		plain:     list.New(),
+		urgent:    list.New(),
+		stale:     list.New(),
+		tokens:    float64(cfg.MaxIncomplete),
+	}
+}
+
+// Deadline is when Step has to be called at the latest, the zero Time if
+// nothing waits.
+func (m *Machine) Deadline() time.Time {
+	if len(m.timers.heap) == 0 {
+		return time.Time{}
+	}
+	return m.timers.heap[0].at
+}
+
+// Step does what is due at the time now, then takes the input, and appends to
+// out what is to be done. Time must not go back.
+func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
+	m.now, m.out = now, out
+	for w := m.timers.due(now); w != nil; w = m.timers.due(now) {
+		w.what.expire(m)
+	}
+	switch x := in.(type) {
+	case InterfaceUp:
+		m.up(x)
+	case InterfaceDown:
+		m.down(x)
+	case Received:
+		m.receive(x)
+	case Resolve:
+		m.resolve(x)
+	case Used:
+		m.used(x.Entry)
+	case Clear:
+		m.clear(x)
+	case Tick:
+	}
+	out, m.out = m.out, nil
+	return out
+}
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+// between draws a time evenly from low to high.
+func (m *Machine) between(low, high time.Duration) time.Duration {
+	if high <= low {
+		return low
+	}
+	return low + time.Duration(m.rand.Int64N(int64(high-low)))
+}
+
+// resolve finds the neighbour for a packet, or begins to.
+func (m *Machine) resolve(x Resolve) {
+	i := m.ifaces[x.Interface]
+	switch {
+	case i == nil || i.disabled && x.Addr.Is6():
+		m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, NoInterface)
+		return
+	case !x.Addr.IsValid() || x.Addr.IsMulticast() || x.Addr.IsUnspecified() || i.owns(x.Addr) != nil || x.Addr.Zone() != "":
+		// RFC 4861 §7.2: resolution is never performed on multicast addresses.
+		m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, NotNeighbor)
+		return
+	}
+	n := m.neighbors[key{x.Interface, x.Addr}]
+	if n == nil {
+		urgent := x.Index > 0 || x.Own
+		if reason, ok := m.admit(urgent); !ok {
+			m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, reason)
+			return
+		}
+		n = m.create(i, x.Addr)
+		n.urgent = urgent
+	}
+	if x.Index > 0 {
+		m.number(n, x.Index)
+	}
+	m.send(n, held{packet: x.Packet, tag: x.Tag})
+}
+
+// send takes a packet for n: it is the event of sending one, and the packet
+// goes or is held.
+func (m *Machine) send(n *neighbor, h held) {
+	if n.state <= Incomplete && h.packet != nil {
+		n.prompted(h.packet)
+	}
+	m.event(n, packetToSend, MAC{})
+	switch {
+	case h.packet == nil:
+	case n.state == Incomplete:
+		m.hold(n, h)
+	default:
+		m.emit(Release{n.iface.id, n.mac, h.packet, h.tag})
+	}
+}
+
+// used is what the dataplane says of a stale entry.
+func (m *Machine) used(e *Entry) {
+	n := m.neighbors[key{e.Interface, e.Addr}]
+	if n != nil && n.entry == e {
+		m.event(n, packetToSend, MAC{})
+	}
+}
+
+func (m *Machine) clear(x Clear) {
+	for _, n := range m.sorted() {
+		if n.state == Static || n.state == Incomplete ||
+			x.Interface != routing.NoInterface && x.Interface != n.iface.id ||
+			x.Addr.IsValid() && x.Addr != n.addr {
+			continue
+		}
+		m.remove(n)
+	}
+}

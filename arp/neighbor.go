@@ -1,0 +1,115 @@
+package arp
+
+import (
+	"cmp"
+	"container/list"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/internal/packet"
+)
+
+// neighbor is the machine's record of one neighbour.
+type neighbor struct {
+	timer
+	iface  *iface
+	addr   netip.Addr
+	state  State
+	mac    MAC
+	router bool
+	urgent bool   // asked for by the router itself or as a route's next hop
+	index  uint32 // dense number, 0 without one
+	entry  *Entry // what is published; nil without
+
+	tries   int        // solicitations sent in this state
+	source  netip.Addr // of the packet that prompted the solicitation
+	learned time.Time  // when its MAC was last learned or confirmed
+	held    []held
+
+	queue *list.List // plain, urgent or stale
+	place *list.Element
+}
+
+// create makes the record of a neighbour that has none. Its state is Absent
+// until the event at hand moves it on.
+func (m *Machine) create(i *iface, a netip.Addr) *neighbor {
+	n := &neighbor{iface: i, addr: a, learned: m.now}
+	n.timer = timer{pos: -1, what: n}
+	m.neighbors[key{i.id, a}] = n
+	return n
+}
+
+// remove forgets n. Packets that it still holds are the caller's business.
+func (m *Machine) remove(n *neighbor) {
+	m.timers.disarm(&n.timer)
+	m.enqueue(n, nil)
+	if n.entry != nil {
+		n.entry = nil
+		m.emit(Unpublish{n.iface.id, n.addr, n.index})
+	}
+	n.state = Absent
+	delete(m.neighbors, key{n.iface.id, n.addr})
+}
+
+// enqueue puts n last in q and takes it from wherever it was.
+func (m *Machine) enqueue(n *neighbor, q *list.List) {
+	if n.queue != nil {
+		n.queue.Remove(n.place)
+	}
+	n.queue, n.place = q, nil
+	if q != nil {
+		n.place = q.PushBack(n)
+	}
+}
+
+// number gives n its dense number. It is the RIB's, which never gives one
+// twice.
+func (m *Machine) number(n *neighbor, index uint32) {
+	if n.index == index {
+		return
+	}
+	n.index, n.urgent = index, true
+	if n.state == Incomplete {
+		m.enqueue(n, m.urgent)
+	}
+	if n.entry != nil {
+		m.emit(Publish{n.entry, n.index})
+	}
+}
+
+// publish shows readers what n is now, if that is news to them.
+func (m *Machine) publish(n *neighbor) {
+	if e := n.entry; e != nil && e.State == n.state && e.MAC == n.mac && e.Router == n.router {
+		return
+	}
+	n.entry = &Entry{Interface: n.iface.id, Addr: n.addr, MAC: n.mac, State: n.state, Router: n.router}
+	m.emit(Publish{n.entry, n.index})
+}
+
+// prompted notes the source of the packet that n has to be asked for: if it
+// is the router's own, the solicitation comes from it (RFC 4861 §7.2.2).
+func (n *neighbor) prompted(p []byte) {
+	var src netip.Addr
+	if ip := packet.IPv4(p); ip.Valid() {
+		src = ip.Src()
+	} else if ip := packet.IPv6(p); ip.Valid() {
+		src = ip.Src()
+	}
+	if src.Is4() == n.addr.Is4() && n.iface.usable(src) {
+		n.source = src
+	}
+}
+
+// sorted gives the neighbours in order of interface and address, so that
+// what is done to many of them is done in the same order each time.
+func (m *Machine) sorted() []*neighbor {
+	all := make([]*neighbor, 0, len(m.neighbors))
+	for _, n := range m.neighbors {
+		all = append(all, n)
+	}
+	slices.SortFunc(all, func(a, b *neighbor) int {
+		return cmp.Or(cmp.Compare(a.iface.id, b.iface.id), a.addr.Compare(b.addr))
+	})
+	return all
+}

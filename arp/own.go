@@ -1,0 +1,220 @@
+package arp
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// Constants of RFC 5227 §1.1 and RFC 4861 §10.
+const (
+	announceNum      = 2
+	announceInterval = 2 * time.Second
+	defendInterval   = 10 * time.Second
+	maxInitialDelay  = time.Second // MAX_RTR_SOLICITATION_DELAY
+	// nonces of a looped-back link's probes are remembered for as many probes.
+	noncesKept = 4
+)
+
+type ownState uint8
+
+const (
+	tentative ownState = iota // IPv6 only: being asked for
+	usable
+	duplicate // IPv6 only: somebody else has it
+)
+
+// ownAddress is one address of the router's, and what is done for it: RFC
+// 4862 §5.4 before it is used, announcements when it begins to be, and its
+// defence.
+//
+//	state      event                              does                      new state
+//	-          IPv4 address configured            AddressUsable, announce   usable
+//	-          IPv6 address configured            waits 0 to 1 s            tentative
+//	tentative  timer, probes left                 NS from ::, with a nonce  tentative
+//	tentative  NS from ::, our nonce              more probes (RFC 7527)    tentative
+//	tentative  NS from ::, any other; NA for it   AddressDuplicate          duplicate
+//	tentative  timer, no probes left              AddressUsable, announce   usable
+//	usable     timer, announcements left          announces                 usable
+//	usable     another MAC claims it              Conflict, announces once  usable
+type ownAddress struct {
+	timer
+	iface    *iface
+	prefix   netip.Prefix
+	state    ownState
+	formed   bool // from the MAC: the link-local address
+	probes   int  // still to be sent
+	looped   bool
+	nonces   [][nonceLen]byte
+	announce int // announcements still to be sent
+	defended time.Time
+}
+
+func (i *iface) owns(a netip.Addr) *ownAddress {
+	for _, o := range i.own {
+		if o.prefix.Addr() == a {
+			return o
+		}
+	}
+	return nil
+}
+
+func (i *iface) usable(a netip.Addr) bool {
+	o := i.owns(a)
+	return o != nil && o.state == usable
+}
+
+// onLink reports whether a is of one of the interface's subnets.
+func (i *iface) onLink(a netip.Addr) bool {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return true
+	}
+	return slices.ContainsFunc(i.own, func(o *ownAddress) bool { return o.prefix.Contains(a) })
+}
+
+// isBroadcast reports whether a is a broadcast address of the link, the old
+// form of zeros (RFC 1122 §3.3.6) included. Subnets of /31 and /32 have none
+// (RFC 3021 §2.2).
+func (i *iface) isBroadcast(a netip.Addr) bool {
+	if a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		return true
+	}
+	for _, o := range i.own {
+		if bits := o.prefix.Bits(); !a.Is4() || !o.prefix.Contains(a) || bits >= 31 {
+			continue
+		} else if b := a.As4(); hostBits(b, bits) == 0 || hostBits(b, bits) == 1<<(32-bits)-1 {
+			return true
+		}
+	}
+	return false
+}
+
+func hostBits(b [4]byte, bits int) uint64 {
+	x := uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
+	return x & (1<<(32-bits) - 1)
+}
+
+// acquire begins to use an address.
+func (m *Machine) acquire(i *iface, p netip.Prefix, formed bool) {
+	o := &ownAddress{iface: i, prefix: p, formed: formed}
+	o.timer = timer{pos: -1, what: o}
+	i.own = append(i.own, o)
+	if n := m.neighbors[key{i.id, p.Addr()}]; n != nil {
+		m.forget(n, NotNeighbor)
+	}
+	m.begin(o)
+}
+
+func (m *Machine) begin(o *ownAddress) {
+	if o.prefix.Addr().Is4() || m.cfg.DADTransmits == 0 {
+		m.settle(o)
+		return
+	}
+	o.state, o.probes = tentative, m.cfg.DADTransmits
+	// RFC 4862 §5.4.2: a random delay before the first.
+	m.timers.arm(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
+}
+
+// settle takes an address into use, and says so on the link.
+func (m *Machine) settle(o *ownAddress) {
+	o.state, o.announce = usable, announceNum
+	m.emit(AddressUsable{o.iface.id, o.prefix})
+	o.expire(m)
+	if o.prefix.Addr().IsLinkLocalUnicast() && o.prefix.Addr().Is6() {
+		m.advertise(o.iface)
+	}
+}
+
+func (o *ownAddress) expire(m *Machine) {
+	switch {
+	case o.state == tentative && o.probes > 0:
+		o.probes--
+		m.probe(o)
+		m.timers.arm(&o.timer, m.now.Add(retransTimer))
+	case o.state == tentative:
+		m.settle(o)
+	case o.state == usable && o.announce > 0:
+		o.announce--
+		m.announce(o)
+		if o.announce > 0 {
+			m.timers.arm(&o.timer, m.now.Add(announceInterval))
+		}
+	}
+}
+
+// announce tells the link where an address is: RFC 5227 §2.3, and RFC 4861
+// §7.2.6.
+func (m *Machine) announce(o *ownAddress) {
+	i, a := o.iface, o.prefix.Addr()
+	if a.Is4() {
+		// RFC 5227 §3 says why as a request and not as a reply.
+		b := AppendEthernet(nil, Broadcast, i.MAC, EtherTypeARP)
+		m.emit(SendFrame{i.id, AppendPacket(b, OpRequest, i.MAC, a, MAC{}, a)})
+		return
+	}
+	b := AppendEthernet(nil, MulticastMAC(AllNodes), i.MAC, EtherTypeIPv6)
+	m.emit(SendFrame{i.id, AppendAdvertisement(b, a, AllNodes, a, i.MAC, true, false, true)})
+}
+
+// probe asks whether anybody has an address (RFC 4862 §5.4.2), with a nonce
+// that tells our own question from another's (RFC 7527 §4.1).
+func (m *Machine) probe(o *ownAddress) {
+	var nonce [nonceLen]byte
+	r := m.rand.Uint64()
+	for j := range nonce {
+		nonce[j] = byte(r >> (8 * j))
+	}
+	if len(o.nonces) == noncesKept {
+		o.nonces = slices.Delete(o.nonces, 0, 1)
+	}
+	o.nonces = append(o.nonces, nonce)
+	group := SolicitedNode(o.prefix.Addr())
+	b := AppendEthernet(nil, MulticastMAC(group), o.iface.MAC, EtherTypeIPv6)
+	b = AppendSolicitation(b, netip.IPv6Unspecified(), group, o.prefix.Addr(), MAC{}, nonce[:])
+	m.emit(SendFrame{o.iface.id, b})
+}
+
+func (o *ownAddress) sentNonce(nonce []byte) bool {
+	return len(nonce) == nonceLen && slices.Contains(o.nonces, [nonceLen]byte(nonce))
+}
+
+// contested judges a probe for an address that is tentative here.
+func (m *Machine) contested(o *ownAddress, msg *Message, from MAC) {
+	if !o.sentNonce(msg.Nonce) {
+		m.duplicated(o, from)
+		return
+	}
+	if !o.looped { // RFC 7527 §4.1: MAX_MULTICAST_SOLICIT more
+		o.looped, o.probes = true, o.probes+maxMulticastSolicit
+		m.emit(LoopedBack{o.iface.id, o.prefix.Addr()})
+	}
+}
+
+// duplicated gives an address up (RFC 4862 §5.4.5).
+func (m *Machine) duplicated(o *ownAddress, mac MAC) {
+	o.state = duplicate
+	m.timers.disarm(&o.timer)
+	m.emit(AddressDuplicate{o.iface.id, o.prefix, mac, o.formed})
+	if o.formed {
+		m.disable6(o.iface)
+	}
+}
+
+// conflict is RFC 5227 §2.4 (c): a router does not give its address up, but
+// says so once in a while. Case 2 of RFC 4862 §5.4.4 is treated the same.
+func (m *Machine) conflict(o *ownAddress, mac MAC) {
+	m.counters.Conflicts++
+	if !o.defended.IsZero() && m.now.Sub(o.defended) < defendInterval {
+		return
+	}
+	o.defended = m.now
+	m.emit(Conflict{o.iface.id, o.prefix.Addr(), mac, m.now})
+	m.announce(o)
+}
+
+// relinquish stops using an address.
+func (m *Machine) relinquish(o *ownAddress) {
+	m.timers.disarm(&o.timer)
+	i := o.iface
+	i.own = slices.DeleteFunc(i.own, func(x *ownAddress) bool { return x == o })
+}

@@ -1,0 +1,70 @@
+package arp
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+)
+
+// Neighbor is what `show arp` says of one neighbour.
+type Neighbor struct {
+	Interface routing.InterfaceID
+	Addr      netip.Addr
+	State     State
+	MAC       MAC // zero while Incomplete
+	Router    bool
+	Age       time.Duration // since the MAC was learned or last confirmed; while Incomplete since the first packet
+	Held      int           // packets
+	Index     uint32        // dense number, 0 without one
+}
+
+// Counters are what the machine has seen, for metrics. They only grow.
+type Counters struct {
+	Malformed uint64 // frames that RFC 826 or RFC 4861 has a node discard
+	Ignored   uint64 // unsolicited, and nothing was learned
+	Redirects uint64 // received, not followed
+	Conflicts uint64 // claims to an address that the router is using
+	Evicted   uint64 // neighbours given up for others
+	Throttled uint64 // packets for unknown neighbours beyond the rate
+	Full      uint64 // neighbours for which no other could be given up
+}
+
+// Counters gives the counts so far.
+func (m *Machine) Counters() Counters { return m.counters }
+
+// Len is the number of neighbours, and how many of them have never answered.
+func (m *Machine) Len() (all, incomplete int) {
+	return len(m.neighbors), m.plain.Len() + m.urgent.Len()
+}
+
+// HeldBytes is the length of all packets held.
+func (m *Machine) HeldBytes() int { return m.heldBytes }
+
+// Walk calls yield with each neighbour as it is at the time now, in order of
+// interface and address. It may be called between Steps only.
+func (m *Machine) Walk(now time.Time, yield func(Neighbor) bool) {
+	for _, n := range m.sorted() {
+		ok := yield(Neighbor{
+			Interface: n.iface.id, Addr: n.addr, State: n.state, MAC: n.mac, Router: n.router,
+			Age: now.Sub(n.learned), Held: len(n.held), Index: n.index,
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+// Census counts the neighbours by interface and state.
+func (m *Machine) Census() map[routing.InterfaceID][NumStates]int {
+	c := map[routing.InterfaceID][NumStates]int{}
+	for id := range m.ifaces {
+		c[id] = [NumStates]int{}
+	}
+	for k, n := range m.neighbors {
+		counts := c[k.iface]
+		counts[n.state]++
+		c[k.iface] = counts
+	}
+	return c
+}

@@ -1,0 +1,145 @@
+package arp
+
+import (
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"sync/atomic"
+
+	"routerd/routing"
+)
+
+// Entry is what the dataplane needs to know of one neighbour: where to send.
+// It is immutable but for its mark of use; a change is a new Entry. Every
+// published Entry has a MAC to send to: what is not resolved is not published.
+type Entry struct {
+	Interface routing.InterfaceID
+	State     State // Reachable, Stale, Delay, Probe or Static
+	Router    bool  // a router, by its neighbour or router advertisement
+	MAC       MAC
+	Addr      netip.Addr
+	used      atomic.Bool
+}
+
+// Use is called for each packet sent by the entry. It is true once for an
+// entry that is Stale: the caller then hands Used to the machine, so that the
+// neighbour is verified (RFC 4861 §7.3.3). Any number of goroutines may call
+// it; it writes at most once in an entry's life.
+func (e *Entry) Use() bool {
+	return e.State == Stale && !e.used.Load() && e.used.CompareAndSwap(false, true)
+}
+
+// Unuse takes a Use back that could not be handed to the machine, so that the
+// next packet's is true again.
+func (e *Entry) Unuse() { e.used.Store(false) }
+
+// Table is the published neighbour table: one writer, the machine's owner,
+// who applies Publish and Unpublish, and any number of readers, who neither
+// lock nor allocate. A reader sees each change whole.
+type Table struct {
+	seed    uint64
+	buckets []atomic.Pointer[link]
+	shift   uint
+	dense   atomic.Pointer[[]atomic.Pointer[Entry]]
+}
+
+// link is one place in a bucket's chain. A removed link still leads on, so
+// whoever stands on it finds the end.
+type link struct {
+	iface routing.InterfaceID
+	addr  netip.Addr
+	entry atomic.Pointer[Entry]
+	next  atomic.Pointer[link]
+}
+
+// NewTable makes a table that is quick for up to about n neighbours; the
+// machine's Config.MaxNeighbors bounds how many there are. The seed keeps
+// senders from choosing addresses that share a bucket.
+func NewTable(n int, seed uint64) *Table {
+	order := max(bits.Len(uint(max(n, 1)-1)), 4)
+	return &Table{seed: seed, buckets: make([]atomic.Pointer[link], 1<<order), shift: uint(64 - order)}
+}
+
+// Lookup gives the entry of the neighbour with address a on the link of
+// iface, nil where it is not resolved. It allocates nothing.
+func (t *Table) Lookup(iface routing.InterfaceID, a netip.Addr) *Entry {
+	for l := t.bucket(iface, a).Load(); l != nil; l = l.next.Load() {
+		if l.addr == a && l.iface == iface {
+			return l.entry.Load()
+		}
+	}
+	return nil
+}
+
+// ByIndex gives the entry of the neighbour with a dense number, as
+// fib.NextHop.Index has it, and nil where it is not resolved. It allocates
+// nothing. Number 0 is nobody's.
+func (t *Table) ByIndex(i uint32) *Entry {
+	dense := t.dense.Load()
+	if dense == nil || uint(i) >= uint(len(*dense)) {
+		return nil
+	}
+	return (*dense)[i].Load()
+}
+
+func (t *Table) bucket(iface routing.InterfaceID, a netip.Addr) *atomic.Pointer[link] {
+	b := a.As16()
+	hi := binary.BigEndian.Uint64(b[:8]) ^ t.seed
+	lo := binary.BigEndian.Uint64(b[8:]) ^ uint64(iface)<<48
+	h1, l1 := bits.Mul64(hi^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+	h2, l2 := bits.Mul64(lo^h1^l1, 0xa0761d6478bd642f)
+	return &t.buckets[(h2^l2)>>t.shift]
+}
+
+// Apply makes what a Publish or Unpublish says seen by readers; other effects
+// it leaves alone. Only the writer calls it.
+func (t *Table) Apply(effect Effect) {
+	switch x := effect.(type) {
+	case Publish:
+		t.store(x.Entry.Interface, x.Entry.Addr, x.Index, x.Entry)
+	case Unpublish:
+		t.store(x.Interface, x.Addr, x.Index, nil)
+	}
+}
+
+func (t *Table) store(iface routing.InterfaceID, a netip.Addr, index uint32, e *Entry) {
+	if index > 0 {
+		t.slot(index, e != nil).Store(e)
+	}
+	at := t.bucket(iface, a)
+	for l := at.Load(); l != nil; at, l = &l.next, l.next.Load() {
+		if l.addr != a || l.iface != iface {
+			continue
+		}
+		if e == nil {
+			at.Store(l.next.Load())
+		}
+		l.entry.Store(e)
+		return
+	}
+	if e != nil {
+		l := &link{iface: iface, addr: a}
+		l.entry.Store(e)
+		at.Store(l)
+	}
+}
+
+// slot gives the place of a dense number, in a longer array if it has to:
+// the array that readers have stays as it is.
+func (t *Table) slot(i uint32, grow bool) *atomic.Pointer[Entry] {
+	dense := t.dense.Load()
+	if dense != nil && int(i) < len(*dense) {
+		return &(*dense)[i]
+	}
+	if !grow {
+		return new(atomic.Pointer[Entry])
+	}
+	longer := make([]atomic.Pointer[Entry], 1<<bits.Len32(i))
+	if dense != nil {
+		for j := range *dense {
+			longer[j].Store((*dense)[j].Load())
+		}
+	}
+	t.dense.Store(&longer)
+	return &longer[i]
+}
