@@ -67,6 +67,12 @@ type Frame struct {
 	Next *Frame
 	// Failed is set by Write on a frame that the device did not take.
 	Failed bool
+	// HasVLAN: the device took an 802.1Q tag out of the frame, and VLAN is
+	// its control information (priority, DEI and the VLAN's number, as on the
+	// wire); the frame is then not of the port's own network. Set on receive
+	// only. A tag that is still in the frame is its ethertype and not told here.
+	HasVLAN bool
+	VLAN    uint16
 }
 
 // Bytes is the frame itself, without whatever is chained to it.
@@ -81,6 +87,7 @@ func (f *Frame) Reset() {
 	f.Offload = Offload{}
 	f.Next = nil
 	f.Failed = false
+	f.HasVLAN, f.VLAN = false, 0
 }
 
 // Offloads is what a port can be handed, as a set.
@@ -166,4 +173,17 @@ type Port interface {
 	// Close releases the device and wakes every reader. It is safe to call
 	// more than once.
 	Close() error
+}
+
+// Ethernet is a Port with a link header of 14: its frames begin with
+// destination, source and ethertype. Read hands over whatever the device
+// does, which may include frames for other stations.
+type Ethernet interface {
+	Port
+	// HardwareAddr is the router's own address on the link.
+	HardwareAddr() [6]byte
+	// Join makes the device receive a multicast group, Leave no longer. A
+	// group joined twice has to be left twice.
+	Join(group [6]byte) error
+	Leave(group [6]byte) error
 }

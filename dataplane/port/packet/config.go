@@ -1,0 +1,21 @@
+package packet
+
+// Config describes a packet port. Name identifies it.
+type Config struct {
+	Name string // the interface it serves
+	// Netns is the name of an existing network namespace under
+	// /run/netns, or a path to one; "" is the namespace routerd runs in.
+	Netns  string
+	Device string // name of an existing Ethernet device inside Netns
+	Queues int    // sockets that share the device's flows; 0 counts as 1
+	// Promiscuous has the device hand over frames for every station: wanted
+	// only where the router answers to more addresses than the device's own.
+	Promiscuous bool
+	// TakeOver allows a device that the kernel uses: one with addresses, a
+	// default route, or a bridge or bond above it.
+	TakeOver bool
+	// Will, if not nil, hears of every change that the kernel would not take
+	// back by itself if the process were killed, before it is made; an
+	// error forbids it. Undo takes such a change back.
+	Will func(kind, path, value string) error
+}
