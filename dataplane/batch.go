@@ -3,6 +3,7 @@ package dataplane
 import (
 	"net/netip"
 
+	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
 	"routerd/icmp"
@@ -30,12 +31,14 @@ type Packet struct {
 	Fragment bool
 	cut      cut
 	answer   Answer
+	group    bool   // the frame was for a group of stations, or all
 	quiet    bool   // no ICMP error, whatever the verdict
 	code     uint8  // ICMP code, where the verdict alone does not tell
 	l3       int    // offset of the IP header in Frame.Buf
 	l4       int    // offset of the upper-layer header from the IP header
 	detail   uint32 // MTU of a packet too big, pointer of a parameter problem
 	pieces   int    // frames it became on the way out
+	mac      arp.MAC
 	In, Out  routing.InterfaceID
 	Src, Dst netip.Addr
 	Entry    *fib.Entry
@@ -80,8 +83,11 @@ type Batch struct {
 	held     *reassembly.Table
 	ident    uint32 // last identification given to a fragmented packet of our own
 
-	drops *DropRing
-	trace func(*stage, *View, *Packet)
+	drops  *DropRing
+	punter Punter // nil where nobody takes punts
+	punts  []Punt
+	punted []*Packet // whose they are
+	trace  func(*stage, *View, *Packet)
 }
 
 // NewBatch makes a batch for size frames at a time. Drops may be nil. The
@@ -94,6 +100,8 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 		made:     make([]Packet, 0, size),
 		held:     reassembly.New(reassembly.Config{}),
 		counters: counters,
+		punts:    make([]Punt, 0, maxPunts),
+		punted:   make([]*Packet, 0, maxPunts),
 		drops:    drops,
 	}
 	b.arena.init()

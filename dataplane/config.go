@@ -2,7 +2,9 @@ package dataplane
 
 import (
 	"net/netip"
+	"time"
 
+	"routerd/arp"
 	"routerd/dataplane/reassembly"
 	"routerd/icmp"
 	"routerd/internal/origin"
@@ -14,6 +16,8 @@ type Kind string
 const (
 	KindLoopback Kind = "loopback" // no port at all
 	KindTUN      Kind = "tun"
+	KindTAP      Kind = "tap"    // Ethernet, the kernel at the other end or a bridge
+	KindPacket   Kind = "packet" // Ethernet, a device that exists
 )
 
 // URPF is how an interface checks the way back to a packet's source
@@ -46,7 +50,17 @@ type InterfaceConfig struct {
 	Addresses []Address
 	MTU       int // bytes of an IP packet; 68 to 65535
 	URPF      URPF
+	Neighbor  NeighborConfig // of Ethernet interfaces
 	Origin    origin.ID
+}
+
+// NeighborConfig is what the configuration says of ARP and neighbour discovery
+// on one interface.
+type NeighborConfig struct {
+	Timeout  time.Duration // 0 = arp.DefaultTimeout
+	ProxyARP bool
+	Static   []arp.StaticNeighbor
+	RA       *arp.RAConfig // nil = no router advertisements
 }
 
 // Config is what the configuration says of forwarding as a whole.

@@ -126,11 +126,17 @@ func (b *Batch) count(now time.Time) {
 	dropped := false
 	for i := range b.packets[:b.n] {
 		v := b.packets[i].Verdict
+		if v == verdict.Resolving {
+			continue // it counts when it is released or given up
+		}
 		c.pending.verdicts[v]++
 		dropped = dropped || v.Class() == verdict.Dropped
 	}
 	for i := range b.made {
 		v := b.made[i].Verdict
+		if v == verdict.Resolving {
+			continue
+		}
 		c.pending.verdicts[v]++
 		dropped = dropped || v.Class() == verdict.Dropped
 	}

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/icmp"
 	"routerd/internal/packet"
@@ -26,7 +27,7 @@ func deliver(v *View, b *Batch, now time.Time) {
 			}
 		}
 		if !p.Fragment {
-			p.receive(b, p.Frame)
+			p.receive(v, b, p.Frame)
 			continue
 		}
 		whole, fate := b.held.Add(p.ip(), p.In, now)
@@ -36,14 +37,14 @@ func deliver(v *View, b *Batch, now time.Time) {
 			p.drop(fate)
 			continue
 		}
-		p.receiveWhole(b, whole)
+		p.receiveWhole(v, b, whole)
 	}
 }
 
 // receiveWhole delivers a reassembled packet, whose bytes belong to the
 // reassembly table only until its next use, in the name of the fragment that
 // completed it.
-func (p *Packet) receiveWhole(b *Batch, whole []byte) {
+func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 	f := b.take(len(whole))
 	if f == nil {
 		p.drop(verdict.NoBuffer)
@@ -61,17 +62,17 @@ func (p *Packet) receiveWhole(b *Batch, whole []byte) {
 			return
 		}
 	}
-	p.receive(b, f)
+	p.receive(v, b, f)
 }
 
 // receive decides by the upper-layer protocol.
-func (p *Packet) receive(b *Batch, f *port.Frame) {
+func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
 	completeChecksum(f) // a sender on this machine may have left it to the port
 	switch {
 	case p.Family == 4 && p.Proto == packet.ProtoICMP:
-		p.receiveICMP4(b, f)
+		p.receiveICMP4(v, b, f)
 	case p.Family == 6 && p.Proto == packet.ProtoICMPv6:
-		p.receiveICMP6(b, f)
+		p.receiveICMP6(v, b, f)
 	case p.Proto == packet.ProtoTCP || p.Proto == packet.ProtoUDP:
 		p.drop(verdict.PortUnreachable)
 	case p.Family == 6 && p.Proto == packet.ProtoNoNextHeader:
@@ -84,7 +85,7 @@ func (p *Packet) receive(b *Batch, f *port.Frame) {
 	}
 }
 
-func (p *Packet) receiveICMP4(b *Batch, f *port.Frame) {
+func (p *Packet) receiveICMP4(v *View, b *Batch, f *port.Frame) {
 	ip := p.ip4()
 	if !icmp.ChecksumOK4(ip) {
 		p.drop(verdict.BadICMPChecksum)
@@ -93,7 +94,7 @@ func (p *Packet) receiveICMP4(b *Batch, f *port.Frame) {
 	switch packet.ICMP(ip.Payload()).Type() {
 	case icmp.EchoRequest:
 		icmp.EchoReply4(ip)
-		p.replied(b, f, len(ip))
+		p.replied(v, b, f, len(ip))
 	case icmp.EchoReply, icmp.DestUnreachable, icmp.TimeExceeded, icmp.ParameterProblem,
 		icmp.SourceQuench, icmp.Redirect:
 		p.drop(verdict.ICMPReceived)
@@ -102,7 +103,7 @@ func (p *Packet) receiveICMP4(b *Batch, f *port.Frame) {
 	}
 }
 
-func (p *Packet) receiveICMP6(b *Batch, f *port.Frame) {
+func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 	ip := p.ip6()
 	if !icmp.ChecksumOK6(ip, p.l4) {
 		p.drop(verdict.BadICMPChecksum)
@@ -110,7 +111,10 @@ func (p *Packet) receiveICMP6(b *Batch, f *port.Frame) {
 	}
 	switch t := packet.ICMP(ip[p.l4:]).Type(); {
 	case t == icmp.EchoRequest6:
-		p.replied(b, f, len(icmp.EchoReply6(ip, p.l4)))
+		p.replied(v, b, f, len(icmp.EchoReply6(ip, p.l4)))
+	case t >= firstDiscovery && t <= lastDiscovery && v.Interface(p.In).LinkHeader > 0:
+		// With its link header, which is still in front of it.
+		b.hand(Punt{Kind: PuntDiscovery, In: p.In, Frame: p.Frame.Buf[p.l3-arp.EthernetHeader : p.Frame.End]}, p)
 	case t < icmp.EchoRequest6 || t == icmp.EchoReply6Type:
 		p.drop(verdict.ICMPReceived)
 	default:
@@ -120,12 +124,36 @@ func (p *Packet) receiveICMP6(b *Batch, f *port.Frame) {
 
 // replied hands the last n bytes of the frame, which have become the reply,
 // to a packet of the router's own.
-func (p *Packet) replied(b *Batch, f *port.Frame, n int) {
+func (p *Packet) replied(v *View, b *Batch, f *port.Frame, n int) {
 	f.Start = f.End - n
 	p.l3 = f.Start
+	if p.Dst.IsMulticast() && !p.speakForGroup(v) {
+		p.drop(verdict.ICMPIgnored)
+		return
+	}
 	if b.originate(f, p.Family, p.In) == nil {
 		p.drop(verdict.NoBuffer)
 		return
 	}
 	p.drop(verdict.EchoReplied)
+}
+
+// speakForGroup makes the source of a reply to a multicast request an address
+// of the router's own (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
+func (p *Packet) speakForGroup(v *View) bool {
+	own, ok := v.sourceFor(v.Interface(p.In), p.Src)
+	if !ok {
+		return false
+	}
+	if p.Family == 4 {
+		p.ip4().SetSrc(own)
+		p.ip4().FillChecksum()
+		return true
+	}
+	ip := p.ip6()
+	ip.SetSrc(own)
+	m := packet.ICMP(ip.Payload())
+	m.SetChecksum(0)
+	m.SetChecksum(^packet.Sum(m, packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), packet.ProtoICMPv6, len(m))))
+	return true
 }

@@ -92,6 +92,24 @@ func leaveBy(v *View, b *Batch, _ time.Time) {
 	}
 	for i := range b.egress {
 		b.egress[i].seal()
+		b.egress[i].putOnLink()
+	}
+}
+
+// putOnLink writes the link header in front of every frame, whole or piece,
+// once no stage looks at it any more.
+func (e *egress) putOnLink() {
+	if e.out.LinkHeader == 0 {
+		return
+	}
+	last := int32(-1)
+	for _, o := range e.owners {
+		if o.head == last {
+			continue // coalesced into the frame before
+		}
+		last = o.head
+		o.packet.putOnLink(e.out, e.frames[o.head])
+		e.bytes += e.out.LinkHeader
 	}
 }
 
@@ -107,6 +125,7 @@ func (b *Batch) Transmit(now time.Time) {
 		}
 		c.transmitted(e.out.ID, sent, bytes, e.supers)
 	}
+	b.handOver()
 	b.count(now)
 }
 

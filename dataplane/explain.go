@@ -45,6 +45,7 @@ type Explanation struct {
 // counting it or touching what the workers keep.
 func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
 	b := NewBatch(1, &Counters{}, nil)
+	b.punter = nobody{}
 	f := &b.frames[0]
 	f.Reset()
 	f.End = f.Start + copy(f.Buf[f.Start:], raw)
@@ -70,6 +71,11 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 	return x
 }
 
+// nobody stands for the neighbour machine: explain asks nothing of it.
+type nobody struct{}
+
+func (nobody) Punt([]Punt) int { return 0 }
+
 // traced runs the stage and then asks it about every packet that it looked at.
 func (b *Batch) traced(s *stage, v *View, now time.Time) {
 	open := make([]bool, len(b.work))
@@ -87,6 +93,32 @@ func (b *Batch) traced(s *stage, v *View, now time.Time) {
 // ended is a stage's finding when it decided the packet's fate.
 func ended(p *Packet, o origin.ID) Finding {
 	return Finding{"dropped: " + p.Verdict.Sentence(), o}
+}
+
+func tellLink(v *View, p *Packet) Finding {
+	in := v.Interface(p.In)
+	if in == nil || in.LinkHeader == 0 || p.Made {
+		return Finding{}
+	}
+	if p.Verdict != verdict.None {
+		return ended(p, in.Origin)
+	}
+	return Finding{"a frame for " + in.MAC.String(), in.Origin}
+}
+
+func tellNeighbor(v *View, p *Packet) Finding {
+	out := v.Interface(p.Out)
+	if out == nil || out.LinkHeader == 0 {
+		return Finding{}
+	}
+	target := p.Hop.Address
+	if !target.IsValid() {
+		target = p.Dst
+	}
+	if p.Verdict != verdict.None {
+		return Finding{fmt.Sprintf("the link-layer address of %s is not known: it would be asked for, and the packet wait", target), origin.None}
+	}
+	return Finding{fmt.Sprintf("%s is at %s", target, p.mac), origin.None}
 }
 
 func tellValidate(v *View, p *Packet) Finding {

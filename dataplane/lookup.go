@@ -19,7 +19,7 @@ func urpf(v *View, b *Batch, _ time.Time) {
 			continue
 		}
 		in := v.Interface(p.In)
-		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() {
+		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() || p.Entry != nil {
 			continue
 		}
 		p.source = in.Table.FIB.Lookup(p.Src)
@@ -54,6 +54,9 @@ func lookup(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
 			continue
+		}
+		if p.Entry != nil {
+			continue // for a group that the router takes part in
 		}
 		in := v.Interface(p.In)
 		if in == nil {

@@ -19,11 +19,11 @@ type stage struct {
 // The way of a packet that came in by a port, and of one that the router
 // made itself, which begins at lookup.
 //
-//	port -> validate -> urpf -> lookup -> deliver -> hop limit -> fit -> rewrite -> egress -> port
-//	                              ^          |           |         |
-//	                              |          +-----+-----+---------+
-//	                              |                v
-//	                              +------------- answer (echo replies, ICMP errors)
+//	port -> link -> validate -> urpf -> lookup -> deliver -> hop limit -> fit -> rewrite -> neighbor -> egress -> port
+//	          |                           ^         |  |          |        |                   |
+//	          v                           |         |  +----+-----+--------+                   v
+//	   neighbour machine <----------------|---------+       v                            neighbour machine
+//	                                      +-------------- answer (echo replies, ICMP errors)
 var (
 	inbound  []stage
 	outbound []stage
@@ -32,6 +32,7 @@ var (
 
 func init() { // the tell functions look at the stages, so this cannot be a composite literal
 	inbound = []stage{
+		{"link", link, tellLink},
 		{"validate", validate, tellValidate},
 		{"urpf", urpf, tellURPF},
 		{"lookup", lookup, tellLookup},
@@ -46,6 +47,7 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 	}
 	leave = []stage{
 		{"rewrite", rewrite, tellRewrite},
+		{"neighbor", neighbor, tellNeighbor},
 		{"egress", leaveBy, tellEgress},
 	}
 }
@@ -117,6 +119,7 @@ func (b *Batch) begin(v *View) {
 		b.egress[i].reset()
 	}
 	b.egress = b.egress[:0]
+	b.punts, b.punted = b.punts[:0], b.punted[:0]
 	b.counters.grow(len(v.Interfaces))
 	if b.limits != v.Limits {
 		b.limit(v.Limits)

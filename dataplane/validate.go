@@ -13,6 +13,9 @@ import (
 // with these addresses pass through a router?
 func validate(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
+		if p.Verdict != verdict.None {
+			continue
+		}
 		raw := p.ip()
 		if len(raw) == 0 {
 			p.drop(verdict.Truncated)
@@ -96,17 +99,30 @@ func validate4(v *View, p *Packet, raw []byte) {
 	case v.Own.Has(p.Src, raw[15]):
 		p.drop(verdict.SpoofedSource)
 	case raw[16]&0xf0 == 0xe0:
-		p.drop(verdict.Multicast)
+		p.validateGroup(v)
 	case p.Dst == limitedBroadcast:
 		p.drop(verdict.Broadcast)
 	case v.Martians.destination.has4(p.Dst, raw[16]):
 		p.drop(verdict.MartianDestination)
+	case p.group:
+		// RFC 1812 §5.3.4: a link-layer broadcast of a packet for one host.
+		p.drop(verdict.LinkBroadcast)
 	case header > packet.IPv4MinHeader:
 		validateOptions(p, ip)
 	}
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// validateGroup keeps what is for a multicast group that the router itself
+// takes part in; it forwards to none.
+func (p *Packet) validateGroup(v *View) {
+	if listens(v.Interface(p.In), p.Dst) {
+		p.Entry = ownAddress
+		return
+	}
+	p.drop(verdict.Multicast)
+}
 
 // validateOptions reads the options far enough to refuse the malformed ones
 // and source routes, which RFC 1812 §5.3.13.4 lets a router be told to do and
@@ -138,15 +154,21 @@ func validate6(v *View, p *Packet, raw []byte) {
 	p.Family, p.Proto, p.l4 = 6, ip.NextHeader(), packet.IPv6Header
 	p.Src, p.Dst = ip.Src(), ip.Dst()
 
+	if p.isDiscovery(v.Interface(p.In), ip) {
+		p.Entry = ownAddress
+		return
+	}
 	switch {
 	case v.Martians.source.has6(p.Src, raw[8]):
 		p.drop(verdict.MartianSource)
 	case v.Own.Has(p.Src, raw[23]):
 		p.drop(verdict.SpoofedSource)
 	case raw[24] == 0xff:
-		p.drop(verdict.Multicast)
+		p.validateGroup(v)
 	case v.Martians.destination.has6(p.Dst, raw[24]):
 		p.drop(verdict.MartianDestination)
+	case p.group:
+		p.drop(verdict.LinkBroadcast)
 	case packet.IsExtension(p.Proto):
 		validateExtensions(p, ip)
 	}

@@ -178,6 +178,15 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.NoBuffer:          "TestNoBuffer",
 	verdict.EgressRefused:     "TestEgressRefused",
 	verdict.BadOffload:        "TestOffloadsThatContradictTheHeaders",
+	verdict.HandedToNeighbor:  "TestEthernetFates",
+	verdict.BadLinkHeader:     "TestEthernetFates",
+	verdict.VLANTagged:        "TestEthernetFates",
+	verdict.OtherStation:      "TestEthernetFates",
+	verdict.UnknownEtherType:  "TestEthernetFates",
+	verdict.LinkBroadcast:     "TestEthernetFates",
+	verdict.Resolving:         "TestUnresolved",
+	verdict.NeighborFailed:    "TestUnresolved",
+	verdict.NeighborQueueFull: "TestPuntsAreBounded",
 }
 
 func TestFates(t *testing.T) {

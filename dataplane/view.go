@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
 	"routerd/icmp"
@@ -22,7 +23,8 @@ type View struct {
 	Martians   Martians
 	Own        OwnAddresses
 	Limits     Limits
-	HashSeed   uint32 // so that routers in a row do not all pick alike
+	Neighbors  *arp.Table // nil where no interface has a link header
+	HashSeed   uint32     // so that routers in a row do not all pick alike
 }
 
 // Limits bounds what the router does for packets that are not simply passed on.
@@ -49,6 +51,7 @@ type Interface struct {
 	Output     port.Queue
 	Offloads   port.Offloads
 	LinkHeader int
+	MAC        arp.MAC // of the router's end; with a link header only
 }
 
 // Table is the routing table that an interface forwards by.

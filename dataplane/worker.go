@@ -24,10 +24,12 @@ type Worker struct {
 }
 
 // NewWorker makes the worker for a queue of the interface in, the number-th
-// of its port.
-func NewWorker(live *Live, in routing.InterfaceID, number int, queue port.Queue) *Worker {
+// of its port. The punter takes what the neighbour machine has to see; nil
+// where there is none.
+func NewWorker(live *Live, in routing.InterfaceID, number int, queue port.Queue, punter Punter) *Worker {
 	w := &Worker{live: live, in: in, number: number, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
 	w.batch = NewBatch(BatchSize, w.Counters, w.Drops)
+	w.batch.punter = punter
 	return w
 }
 

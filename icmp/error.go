@@ -66,6 +66,10 @@ var provoked = [verdict.Count]struct{ four, six Error }{
 		Error{Type: DestUnreachable, Code: CodeFragmentationNeeded},
 		Error{Type: PacketTooBig6},
 	},
+	verdict.NeighborFailed: { // RFC 1812 §3.3.2, RFC 4861 §7.2.2
+		Error{Type: DestUnreachable, Code: CodeHostUnreachable},
+		Error{Type: DestUnreachable6, Code: CodeAddressUnreachable6},
+	},
 	verdict.InterfaceDown: {
 		Error{Type: DestUnreachable, Code: CodeHostUnreachable},
 		Error{Type: DestUnreachable6, Code: CodeAddressUnreachable6},

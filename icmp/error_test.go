@@ -33,6 +33,7 @@ func TestErrors(t *testing.T) {
 		verdict.BackToPort:          {is(3, 1), is(1, 3)},
 		verdict.HopLimit:            {is(11, 0), is(3, 0)},
 		verdict.TooBig:              {is(3, 4), is(2, 0)},
+		verdict.NeighborFailed:      {is(3, 1), is(1, 3)},
 		verdict.InterfaceDown:       {is(3, 1), is(1, 3)},
 		verdict.ProtocolUnreachable: {is(3, 2), is(4, 1)},
 		verdict.PortUnreachable:     {is(3, 3), is(1, 4)},

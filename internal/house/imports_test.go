@@ -61,8 +61,9 @@ var rooms = map[string]room{
 	)},
 
 	// One router, and what looks at it.
+	"internal/machine": {},
 	"internal/router": {own: own(
-		"dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
+		"arp", "internal/machine", "dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
 	)},
 	"internal/control": {own: own(
 		"dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",

@@ -14,8 +14,10 @@ package router
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
 	"routerd/routing"
@@ -41,6 +43,9 @@ type Router struct {
 	links map[string]*link
 	next  routing.InterfaceID // the next number that no interface ever had
 	ids   map[string]routing.InterfaceID
+	// neighbors lives as long as the router; it has nothing to do while no
+	// interface is an Ethernet one.
+	neighbors *Neighbors
 }
 
 // link is an interface with the state of what it stands on.
@@ -51,6 +56,11 @@ type link struct {
 	up      bool
 	mtu     int
 	workers []*dataplane.Worker
+	// What the neighbour machine found out about addresses: the link-local
+	// one that it formed, and those that somebody else has.
+	formed    netip.Prefix
+	duplicate map[netip.Prefix]bool
+	told      bool // the neighbour machine thinks that the interface is up
 }
 
 // New makes a router without interfaces. The seed decides which of several
@@ -63,6 +73,7 @@ func New(seed uint32) *Router {
 		links: map[string]*link{},
 		ids:   map[string]routing.InterfaceID{},
 	}
+	r.neighbors = newNeighbors(&r.live, seed)
 	r.publish()
 	return r
 }
@@ -77,6 +88,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	for name, l := range r.links {
 		if !wanted[name] {
+			r.tellNeighbors(l)
 			delete(r.links, name)
 			if err := r.rib.Step(now, rib.InterfaceGone{ID: l.id}); err != nil {
 				return err
@@ -107,6 +119,9 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
 	r.publish()
+	for _, l := range r.links {
+		r.tellNeighbors(l)
+	}
 	return nil
 }
 
@@ -133,10 +148,11 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	}
 	l.port, l.up, l.mtu, l.workers = p, p.Up(), p.MTU(), nil
 	for n, q := range p.Queues() {
-		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, q))
+		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, q, r.neighbors))
 	}
 	err := r.tellRIB(l, now)
 	r.publish()
+	r.tellNeighbors(l)
 	return l.workers, err
 }
 
@@ -150,6 +166,7 @@ func (r *Router) Detach(name string, now time.Time) error {
 	l.port, l.up, l.workers = nil, false, nil
 	err := r.tellRIB(l, now)
 	r.publish()
+	r.tellNeighbors(l)
 	return err
 }
 
@@ -165,16 +182,88 @@ func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 	}
 	err := r.tellRIB(l, now)
 	r.publish()
+	r.tellNeighbors(l)
 	return err
 }
 
 func (r *Router) tellRIB(l *link, now time.Time) error {
 	in := rib.Interface{ID: l.id, Name: l.cfg.Name, Up: l.up}
 	for _, a := range l.cfg.Addresses {
-		in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
+		if !l.duplicate[a.Prefix] {
+			in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
+		}
 	}
 	return r.rib.Step(now, in)
 }
+
+// tellNeighbors keeps the neighbour machine informed of an Ethernet interface.
+func (r *Router) tellNeighbors(l *link) {
+	e, ethernet := l.port.(port.Ethernet)
+	if !ethernet || !l.up {
+		if l.told {
+			l.told = false
+			r.neighbors.must(arp.InterfaceDown{Interface: l.id})
+		}
+		return
+	}
+	l.told = true
+	cfg := arp.InterfaceConfig{
+		MAC: e.HardwareAddr(), ProxyARP: l.cfg.Neighbor.ProxyARP, Timeout: l.cfg.Neighbor.Timeout,
+		Static: l.cfg.Neighbor.Static, RA: l.cfg.Neighbor.RA,
+	}
+	for _, a := range l.cfg.Addresses {
+		cfg.Addresses = append(cfg.Addresses, a.Prefix)
+	}
+	r.neighbors.must(arp.InterfaceUp{Interface: l.id, Config: cfg})
+}
+
+// AddressEvent follows what the neighbour machine found out about one of the
+// router's own addresses: an arp.AddressUsable or arp.AddressDuplicate.
+func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
+	var id routing.InterfaceID
+	var prefix netip.Prefix
+	usable := false
+	switch e := effect.(type) {
+	case arp.AddressUsable:
+		id, prefix, usable = e.Interface, e.Prefix, true
+	case arp.AddressDuplicate:
+		id, prefix = e.Interface, e.Prefix
+	default:
+		return nil
+	}
+	for _, l := range r.links {
+		if l.id != id {
+			continue
+		}
+		if !l.configured(prefix) {
+			l.formed = netip.Prefix{}
+			if usable {
+				l.formed = prefix
+			}
+		} else if l.duplicate == nil {
+			l.duplicate = map[netip.Prefix]bool{prefix: !usable}
+		} else {
+			l.duplicate[prefix] = !usable
+		}
+		err := r.tellRIB(l, now)
+		r.publish()
+		return err
+	}
+	return nil
+}
+
+func (l *link) configured(p netip.Prefix) bool {
+	for _, a := range l.cfg.Addresses {
+		if a.Prefix == p {
+			return true
+		}
+	}
+	return false
+}
+
+// Neighbors is the router's neighbour machine, for its owner to run: a
+// machine.Loop drives it from its Inbox.
+func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
 // publish settles the RIB and makes the next View current.
 func (r *Router) publish() {
@@ -188,6 +277,7 @@ func (r *Router) publish() {
 		Martians:   dataplane.NewMartians(r.cfg.Dataplane.MartianSources, r.cfg.Dataplane.MartianDestinations),
 		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly},
 		HashSeed:   r.seed,
+		Neighbors:  r.neighbors.table,
 	}
 	if old := r.live.Load(); old != nil {
 		v.Generation = old.Generation + 1
@@ -205,7 +295,15 @@ func (l *link) view(t *dataplane.Table) *dataplane.Interface {
 		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, Origin: l.cfg.Origin,
 	}
 	for _, a := range l.cfg.Addresses {
-		i.Addresses = append(i.Addresses, a.Prefix)
+		if !l.duplicate[a.Prefix] {
+			i.Addresses = append(i.Addresses, a.Prefix)
+		}
+	}
+	if l.formed.IsValid() {
+		i.Addresses = append(i.Addresses, l.formed)
+	}
+	if e, ok := l.port.(port.Ethernet); ok {
+		i.MAC = e.HardwareAddr()
 	}
 	if l.port != nil {
 		i.Output = l.port.Queues()[0]

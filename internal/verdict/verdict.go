@@ -22,6 +22,16 @@ const (
 	ICMPReceived
 	FragmentHeld
 
+	HandedToNeighbor
+	Resolving
+
+	// The frame is none for the router.
+	BadLinkHeader
+	VLANTagged
+	OtherStation
+	UnknownEtherType
+	LinkBroadcast
+
 	// The packet is not one, or breaks its own header.
 	Truncated
 	BadVersion
@@ -69,6 +79,8 @@ const (
 	// The router could not do what it wanted to.
 	NoBuffer
 	EgressRefused
+	NeighborQueueFull
+	NeighborFailed
 
 	numVerdicts
 )
@@ -114,6 +126,15 @@ var table = [Count]info{
 	ICMPReceived: {"icmp_received", Local, "an ICMP message for the router, which read it"},
 	FragmentHeld: {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
 
+	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
+	Resolving:        {"resolving", Local, "held until the link-layer address of its next hop is known"},
+
+	BadLinkHeader:    {"bad_link_header", Dropped, "shorter than an Ethernet header"},
+	VLANTagged:       {"vlan_tagged", Dropped, "it carries a VLAN tag, and no interface stands on that VLAN"},
+	OtherStation:     {"other_station", Dropped, "its frame is addressed to another station on the link"},
+	UnknownEtherType: {"unknown_ether_type", Dropped, "its frame carries neither IP nor ARP"},
+	LinkBroadcast:    {"link_broadcast", Dropped, "a packet for one host in a frame for many stations, which a router does not pass on"},
+
 	Truncated:          {"truncated", Dropped, "shorter than an IP header"},
 	BadVersion:         {"bad_version", Dropped, "neither IPv4 nor IPv6 by its version field"},
 	BadHeaderLength:    {"bad_header_length", Dropped, "its IPv4 header length is below 20 bytes or beyond the packet"},
@@ -153,8 +174,10 @@ var table = [Count]info{
 	FragmentTimeout:   {"fragment_timeout", Dropped, "a fragment for the router whose missing parts did not arrive in time"},
 	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment for the router while too many unfinished packets are held already"},
 
-	NoBuffer:      {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
-	EgressRefused: {"egress_refused", Dropped, "the device on its way out did not take it"},
+	NoBuffer:          {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
+	EgressRefused:     {"egress_refused", Dropped, "the device on its way out did not take it"},
+	NeighborQueueFull: {"neighbor_queue_full", Dropped, "the link-layer address of its next hop is not known, and enough packets wait for one already"},
+	NeighborFailed:    {"neighbor_failed", Dropped, "its next hop did not answer ARP or neighbour discovery"},
 }
 
 // Label is the verdict's name in metrics and JSON: lower case, underscores.

@@ -1,0 +1,146 @@
+package dataplane
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane/port"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+)
+
+// link reads and takes off the link header, on interfaces that have one: is
+// the frame for this station, and what does it carry? From here on to egress
+// a frame begins with its IP header and the offsets of its offload count from
+// there.
+func link(v *View, b *Batch, _ time.Time) {
+	if len(b.work) == 0 {
+		return
+	}
+	in := v.Interface(b.work[0].In) // one batch comes from one queue
+	if in == nil || in.LinkHeader == 0 {
+		return
+	}
+	for _, p := range b.work {
+		e := arp.Ethernet(p.Frame.Bytes())
+		switch {
+		case !e.Valid():
+			p.drop(verdict.BadLinkHeader)
+			continue
+		case p.Frame.HasVLAN:
+			p.drop(verdict.VLANTagged)
+			continue
+		case e.Dst() != in.MAC && e.Dst()[0]&1 == 0:
+			p.drop(verdict.OtherStation)
+			continue
+		}
+		p.group = e.Dst()[0]&1 != 0
+		switch e.Type() {
+		case arp.EtherTypeIPv4, arp.EtherTypeIPv6:
+			p.takeOffLink()
+		case arp.EtherTypeARP:
+			b.hand(Punt{Kind: PuntARP, In: in.ID, Frame: e}, p)
+		case etherTypeVLAN, etherTypeServiceVLAN:
+			p.drop(verdict.VLANTagged)
+		default:
+			p.drop(verdict.UnknownEtherType)
+		}
+	}
+}
+
+// Types of frames with a VLAN tag (IEEE 802.1Q).
+const (
+	etherTypeVLAN        = 0x8100
+	etherTypeServiceVLAN = 0x88a8
+)
+
+func (p *Packet) takeOffLink() {
+	f := p.Frame
+	f.Start += arp.EthernetHeader
+	p.l3 = f.Start
+	if off := &f.Offload; off.NeedsChecksum {
+		off.ChecksumStart -= min(off.ChecksumStart, arp.EthernetHeader)
+		off.HeaderLength -= min(off.HeaderLength, arp.EthernetHeader)
+	}
+}
+
+// putOnLink writes the Ethernet header in front of a packet whose next hop is
+// known.
+func (p *Packet) putOnLink(out *Interface, f *port.Frame) {
+	etherType := uint16(arp.EtherTypeIPv4)
+	if p.Family == 6 {
+		etherType = arp.EtherTypeIPv6
+	}
+	f.Start -= arp.EthernetHeader
+	arp.AppendEthernet(f.Buf[f.Start:f.Start], p.mac, out.MAC, etherType)
+	if off := &f.Offload; off.NeedsChecksum {
+		off.ChecksumStart += arp.EthernetHeader
+		off.HeaderLength += arp.EthernetHeader
+	}
+}
+
+// neighbor finds the link-layer address of the next hop, on interfaces that
+// need one. Where it is not known the packet waits with the neighbour machine.
+func neighbor(v *View, b *Batch, _ time.Time) {
+	for _, p := range b.work {
+		if p.Verdict != verdict.None {
+			continue
+		}
+		out := v.Interface(p.Out)
+		if out.LinkHeader == 0 {
+			continue
+		}
+		target := p.Hop.Address
+		var e *arp.Entry
+		if target.IsValid() && p.Hop.Index != 0 {
+			e = v.Neighbors.ByIndex(p.Hop.Index)
+		} else {
+			if !target.IsValid() {
+				target = p.Dst
+			}
+			e = v.Neighbors.Lookup(out.ID, target)
+		}
+		if e == nil {
+			b.hand(Punt{
+				Kind: PuntResolve, In: p.In, Out: out.ID, Target: target, Index: p.Hop.Index,
+				Frame: p.ip(), Offload: p.Frame.Offload, Made: p.Made,
+			}, p)
+			continue
+		}
+		p.mac = e.MAC
+		if e.Use() {
+			b.used(out.ID, target, e)
+		}
+	}
+}
+
+// isDiscovery reports whether p is a neighbour discovery message on a link
+// that has neighbours to discover: such messages come from and to addresses
+// that no other packet may (RFC 4861 §4). Whether it is a sound one, hop limit
+// and all, the neighbour machine finds out.
+func (p *Packet) isDiscovery(in *Interface, ip packet.IPv6) bool {
+	if in == nil || in.LinkHeader == 0 || ip.NextHeader() != packet.ProtoICMPv6 || ip.PayloadLen() < packet.ICMPHeader {
+		return false
+	}
+	t := packet.ICMP(ip.Payload()).Type()
+	return t >= firstDiscovery && t <= lastDiscovery && (p.Dst.IsMulticast() || in.Holds(p.Dst))
+}
+
+// The types of neighbour discovery (RFC 4861 §4): router solicitation to redirect.
+const (
+	firstDiscovery = 133
+	lastDiscovery  = 137
+)
+
+// listens reports whether the router, on a link with other stations, takes
+// part in a multicast group: all nodes and all routers.
+func listens(in *Interface, group netip.Addr) bool {
+	return in != nil && in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4)
+}
+
+var (
+	allNodes   = netip.MustParseAddr("ff02::1")
+	allRouters = netip.MustParseAddr("ff02::2")
+	allHosts4  = netip.MustParseAddr("224.0.0.1")
+)

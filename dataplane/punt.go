@@ -1,0 +1,82 @@
+package dataplane
+
+import (
+	"net/netip"
+
+	"routerd/arp"
+	"routerd/dataplane/port"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// PuntKind says what a Punt asks of the neighbour machine.
+type PuntKind uint8
+
+const (
+	PuntARP       PuntKind = iota // Frame is an Ethernet frame with an ARP packet
+	PuntDiscovery                 // Frame is an IPv6 packet with a discovery message
+	PuntResolve                   // Frame is an IP packet that waits for Target's address
+	PuntUsed                      // Entry was sent by while stale
+)
+
+// Punt is something that the neighbour machine has to see. Frame belongs to
+// the batch: whoever is handed the Punt copies what it keeps.
+type Punt struct {
+	Kind    PuntKind
+	In, Out routing.InterfaceID
+	Target  netip.Addr
+	Index   uint32 // dense number of the next hop, 0 for a neighbour on link
+	Frame   []byte
+	Offload port.Offload
+	Entry   *arp.Entry
+	Made    bool // the waiting packet is the router's own
+}
+
+// maxPunts bounds what one batch hands over; a flood beyond it is dropped
+// with a verdict.
+const maxPunts = 32
+
+// Punter takes what a batch hands over. It is called once per batch, must not
+// wait, and reports how many of the punts, from the first on, it has taken.
+type Punter interface {
+	Punt(list []Punt) (taken int)
+}
+
+// hand gives p to the neighbour machine, in the words of x.
+func (b *Batch) hand(x Punt, p *Packet) {
+	if len(b.punts) == maxPunts || b.punter == nil {
+		p.drop(verdict.NeighborQueueFull)
+		return
+	}
+	b.punts = append(b.punts, x)
+	b.punted = append(b.punted, p)
+	p.drop(verdict.HandedToNeighbor)
+	if x.Kind == PuntResolve {
+		p.drop(verdict.Resolving)
+	}
+}
+
+// used tells the machine that a stale neighbour is being sent to.
+func (b *Batch) used(out routing.InterfaceID, target netip.Addr, e *arp.Entry) {
+	if len(b.punts) == maxPunts || b.punter == nil {
+		e.Unuse()
+		return
+	}
+	b.punts = append(b.punts, Punt{Kind: PuntUsed, Out: out, Target: target, Entry: e})
+	b.punted = append(b.punted, nil)
+}
+
+// handOver gives the batch's punts away; what is not taken is dropped.
+func (b *Batch) handOver() {
+	if len(b.punts) == 0 {
+		return
+	}
+	taken := b.punter.Punt(b.punts)
+	for i := taken; i < len(b.punts); i++ {
+		if p := b.punted[i]; p != nil {
+			p.Verdict = verdict.NeighborQueueFull
+		} else {
+			b.punts[i].Entry.Unuse()
+		}
+	}
+}

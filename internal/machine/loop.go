@@ -1,0 +1,72 @@
+// Package machine drives protocol cores. A core is a value: it is stepped
+// with an input and the time, and says when it wants to be stepped at the
+// latest. A Loop is the one goroutine that does so on the real clock; the
+// simulator steps the same cores on a clock of its own.
+package machine
+
+import (
+	"context"
+	"time"
+)
+
+// Core is what a Loop drives. Only the Loop's goroutine calls it.
+type Core[Input any] interface {
+	// Step takes an input at the time now and does what follows from it.
+	Step(now time.Time, in Input)
+	// Tick does what is due at the time now.
+	Tick(now time.Time)
+	// Deadline is when Tick has to be called at the latest, the zero Time
+	// while nothing is due.
+	Deadline() time.Time
+}
+
+// Loop feeds one core from a bounded inbox.
+type Loop[Input any] struct {
+	inbox chan Input
+}
+
+// New makes a loop whose inbox holds up to size inputs.
+func New[Input any](size int) *Loop[Input] {
+	return &Loop[Input]{inbox: make(chan Input, size)}
+}
+
+// Offer puts an input in the inbox if there is room, and never waits.
+func (l *Loop[Input]) Offer(in Input) bool {
+	select {
+	case l.inbox <- in:
+		return true
+	default:
+		return false
+	}
+}
+
+// Send puts an input in the inbox, and waits for room until ctx is done.
+func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
+	select {
+	case l.inbox <- in:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Run drives core until ctx is done. The clock is read once per input.
+func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() time.Time) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		var due <-chan time.Time
+		if d := core.Deadline(); !d.IsZero() {
+			timer.Reset(d.Sub(clock()))
+			due = timer.C
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case in := <-l.inbox:
+			core.Step(clock(), in)
+		case <-due:
+			core.Tick(clock())
+		}
+	}
+}

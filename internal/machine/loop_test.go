@@ -1,0 +1,80 @@
+package machine
+
+import (
+	"context"
+	"testing"
+	"time"
+)
+
+// core notes what it is told; it is due at the time that it was last sent.
+type core struct {
+	due   time.Time
+	steps chan int
+	ticks chan time.Time
+}
+
+func (c *core) Step(now time.Time, in int) {
+	if in > 0 {
+		c.due = now.Add(time.Duration(in) * time.Millisecond)
+	}
+	c.steps <- in
+}
+
+func (c *core) Tick(now time.Time) {
+	if !now.Before(c.due) {
+		c.due = time.Time{}
+	}
+	c.ticks <- now
+}
+
+func (c *core) Deadline() time.Time { return c.due }
+
+func TestLoop(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	c := &core{steps: make(chan int, 1), ticks: make(chan time.Time, 1)}
+	l := New[int](2)
+	ended := make(chan struct{})
+	running, stop := context.WithCancel(ctx)
+	go func() { l.Run(running, c, time.Now); close(ended) }()
+	for want := range 3 {
+		if err := l.Send(ctx, -want); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-c.steps; got != -want {
+			t.Fatalf("stepped with %d, want %d", got, -want)
+		}
+	}
+	before := time.Now()
+	if !l.Offer(5) { // due in 5 ms
+		t.Fatal("an empty inbox took nothing")
+	}
+	<-c.steps
+	select {
+	case at := <-c.ticks:
+		if at.Sub(before) < 5*time.Millisecond {
+			t.Errorf("ticked after %v, due after 5ms", at.Sub(before))
+		}
+	case <-ctx.Done():
+		t.Fatal("never ticked")
+	}
+	stop()
+	<-ended
+	if err := l.Send(running, 1); err == nil && !l.Offer(1) {
+		t.Error("neither taken nor refused")
+	}
+}
+
+func TestOfferNeverWaits(t *testing.T) {
+	l := New[int](2)
+	for i, want := range []bool{true, true, false} {
+		if got := l.Offer(i); got != want {
+			t.Errorf("offer %d taken: %v, want %v", i, got, want)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := l.Send(ctx, 3); err == nil {
+		t.Error("a full inbox took an input after the context was done")
+	}
+}

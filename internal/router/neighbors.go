@@ -1,0 +1,170 @@
+package router
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/dataplane/port"
+	"routerd/internal/machine"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// inboxSize is how many inputs may wait for the neighbour machine. Workers
+// never wait for room: what finds none is dropped with a verdict.
+const inboxSize = 1024
+
+// Neighbors is the router's neighbour machine with everything that its
+// effects touch: the published table, the ports, a batch to release packets
+// by. One goroutine, a machine.Loop's, steps it; the rest of the router sees
+// nothing of it but the table.
+type Neighbors struct {
+	Inbox *machine.Loop[arp.Input]
+	// Tell hears of what the router's owner has to know: addresses that became
+	// usable or turned out to be somebody else's. It must not wait.
+	Tell func(arp.Effect)
+
+	Counters *dataplane.Counters
+	Drops    *dataplane.DropRing
+
+	live    *dataplane.Live
+	table   *arp.Table
+	machine *arp.Machine
+	batch   *dataplane.Batch
+	out     []arp.Effect
+	frame   [1]port.Frame
+	write   [1]*port.Frame
+}
+
+func newNeighbors(live *dataplane.Live, seed uint32) *Neighbors {
+	cfg := arp.DefaultConfig()
+	cfg.Proxy = func(in routing.InterfaceID, target netip.Addr) bool { return leavesElsewhere(live.Load(), in, target) }
+	n := &Neighbors{
+		Inbox:    machine.New[arp.Input](inboxSize),
+		Tell:     func(arp.Effect) {},
+		Counters: &dataplane.Counters{},
+		Drops:    &dataplane.DropRing{},
+		live:     live,
+		table:    arp.NewTable(cfg.MaxNeighbors, uint64(seed)),
+		machine:  arp.New(cfg, uint64(seed)),
+	}
+	n.batch = dataplane.NewBatch(1, n.Counters, n.Drops)
+	n.frame[0].Buf = make([]byte, port.BufferSize)
+	n.write[0] = &n.frame[0]
+	return n
+}
+
+// leavesElsewhere reports whether packets for target that come in by in would
+// be forwarded by another interface: what proxy ARP may answer for (RFC 1027 §2.1).
+func leavesElsewhere(v *dataplane.View, in routing.InterfaceID, target netip.Addr) bool {
+	i := v.Interface(in)
+	if i == nil {
+		return false
+	}
+	e := i.Table.FIB.Lookup(target)
+	if e == nil || e.Action != routing.Forward {
+		return false
+	}
+	for _, h := range e.Group.Hops() {
+		if h.Interface == in {
+			return false
+		}
+	}
+	return true
+}
+
+// must hands the machine an input that must not be lost.
+func (n *Neighbors) must(in arp.Input) {
+	// The loop empties its inbox without ever waiting for the sender, so this
+	// waits at most as long as one step takes.
+	_ = n.Inbox.Send(context.Background(), in)
+}
+
+// Step implements machine.Core.
+func (n *Neighbors) Step(now time.Time, in arp.Input) {
+	n.out = n.machine.Step(now, in, n.out[:0])
+	for _, e := range n.out {
+		n.carryOut(e, now)
+	}
+	clear(n.out) // frames and packets are not kept from the collector
+}
+
+// Tick implements machine.Core.
+func (n *Neighbors) Tick(now time.Time) { n.Step(now, arp.Tick{}) }
+
+// Deadline implements machine.Core.
+func (n *Neighbors) Deadline() time.Time { return n.machine.Deadline() }
+
+func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
+	v := n.live.Load()
+	switch e := effect.(type) {
+	case arp.Publish, arp.Unpublish:
+		n.table.Apply(e)
+	case arp.SendFrame:
+		n.send(v, e)
+	case arp.Release:
+		dataplane.Release(v, n.batch, held(e.Interface, e.Packet, e.Tag), e.MAC, now)
+		n.batch.Transmit(now)
+	case arp.Unreachable:
+		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), verdict.NeighborFailed, now)
+		n.batch.Transmit(now)
+	case arp.Dropped:
+		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), verdict.NeighborQueueFull, now)
+		n.batch.Transmit(now)
+	default:
+		n.Tell(e)
+	}
+}
+
+func (n *Neighbors) send(v *dataplane.View, e arp.SendFrame) {
+	out := v.Interface(e.Interface)
+	if out == nil || out.Output == nil {
+		return
+	}
+	f := &n.frame[0]
+	f.Reset()
+	f.End = f.Start + copy(f.Buf[f.Start:], e.Frame)
+	_, _ = out.Output.Write(n.write[:]) // what the device does not take is asked again in a second
+}
+
+// waiting is what goes with a packet that is held.
+type waiting struct {
+	offload port.Offload
+	in      routing.InterfaceID
+}
+
+func held(out routing.InterfaceID, packet []byte, tag any) dataplane.Held {
+	h := dataplane.Held{Packet: packet, Out: out, In: out}
+	if w, ok := tag.(waiting); ok {
+		h.In, h.Offload = w.in, w.offload
+	}
+	return h
+}
+
+// Punt implements dataplane.Punter: it copies what the batch owns and never
+// waits. Workers call it, each once per batch.
+func (n *Neighbors) Punt(list []dataplane.Punt) int {
+	for i := range list {
+		if !n.Inbox.Offer(inputOf(&list[i])) {
+			return i
+		}
+	}
+	return len(list)
+}
+
+func inputOf(p *dataplane.Punt) arp.Input {
+	switch p.Kind {
+	case dataplane.PuntUsed:
+		return arp.Used{Entry: p.Entry}
+	case dataplane.PuntResolve:
+		return arp.Resolve{
+			Interface: p.Out, Addr: p.Target, Index: p.Index, Own: p.Made,
+			Packet: append([]byte(nil), p.Frame...), Tag: waiting{p.Offload, p.In},
+		}
+	default:
+		return arp.Received{Interface: p.In, Frame: append([]byte(nil), p.Frame...)}
+	}
+}
