@@ -13,6 +13,7 @@ import (
 	"routerd/dataplane"
 	"routerd/internal/origin"
 	"routerd/internal/packet"
+	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/rib"
 )
@@ -27,7 +28,7 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkHosts(interfaces, own)
 	r.checkOverlap(interfaces)
 	r.checkStatics(c, statics, interfaces, own)
-	if !Failed(r.problems) {
+	if !Failed(r.Problems()) {
 		r.checkReach(c, statics)
 	}
 }
@@ -35,23 +36,23 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 func (r *reader) checkInterface(i *interfacePlaces) {
 	six := false
 	for _, a := range i.host {
-		six = six || a.value.Addr().Is6()
+		six = six || a.Value.Addr().Is6()
 	}
 	for _, a := range i.addresses {
-		six = six || a.value.Addr().Is6()
-		if wrong, want := checkAddress(a.value); wrong != "" {
-			r.wrong(a.at, fmt.Sprintf("%s is %s, %s", a.at, a.value, wrong), want)
+		six = six || a.Value.Addr().Is6()
+		if wrong, want := checkAddress(a.Value); wrong != "" {
+			r.Wrong(a.At, fmt.Sprintf("%s is %s, %s", a.At, a.Value, wrong), want)
 		}
 	}
 	if six && i.mtu < packet.IPv6MinMTU {
-		r.wrong(i.at.with("mtu"), fmt.Sprintf("%s is %d on an interface with an IPv6 address", i.at.with("mtu"), i.mtu),
+		r.Wrong(i.at.With("mtu"), fmt.Sprintf("%s is %d on an interface with an IPv6 address", i.at.With("mtu"), i.mtu),
 			fmt.Sprintf("%d or more (RFC 8200 §5)", packet.IPv6MinMTU))
 	}
 }
 
 // owner is where an address of the router's own was first given.
 type owner struct {
-	at   path
+	at   tomltext.Path
 	kind dataplane.Kind
 	bits int
 	name string
@@ -65,18 +66,18 @@ func (r *reader) checkOwn(interfaces []*interfacePlaces) map[netip.Addr]owner {
 	for _, i := range interfaces {
 		here := map[netip.Addr]bool{}
 		for _, a := range i.addresses {
-			addr := a.value.Addr()
+			addr := a.Value.Addr()
 			first, twice := own[addr]
-			borrowed := a.value.IsSingleIP() && first.bits == addr.BitLen() &&
+			borrowed := a.Value.IsSingleIP() && first.bits == addr.BitLen() &&
 				(i.kind == dataplane.KindTUN || first.kind == dataplane.KindTUN)
 			switch {
 			case here[addr]:
-				r.wrong(a.at, fmt.Sprintf("%s is %s, which %s has already", a.at, a.value, i.name), "each address once")
+				r.Wrong(a.At, fmt.Sprintf("%s is %s, which %s has already", a.At, a.Value, i.name), "each address once")
 			case twice && !borrowed && !isLinkLocal(addr):
-				r.wrong(a.at, fmt.Sprintf("%s is %s, which %s has already (%s)", a.at, a.value, first.name, r.valuePlace(first.at)),
+				r.Wrong(a.At, fmt.Sprintf("%s is %s, which %s has already (%s)", a.At, a.Value, first.name, r.ValuePlace(first.at)),
 					"an address of its own, or the same /32 or /128 on point-to-point interfaces")
 			case !twice:
-				own[addr] = owner{a.at, i.kind, a.value.Bits(), i.name}
+				own[addr] = owner{a.At, i.kind, a.Value.Bits(), i.name}
 			}
 			here[addr] = true
 		}
@@ -98,18 +99,18 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 			continue
 		}
 		d := device{namespace(i.tun.Host.Netns), i.tun.Host.Device}
-		at := i.at.with("host").with("device")
+		at := i.at.With("host").With("device")
 		if first, taken := devices[d]; taken {
-			r.wrong(at, fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
+			r.Wrong(at, fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
 		}
 		if d.name == "lo" {
-			r.wrong(at, fmt.Sprintf("the device of %s is lo, which every network namespace has already", i.name), "a device of its own")
+			r.Wrong(at, fmt.Sprintf("the device of %s is lo, which every network namespace has already", i.name), "a device of its own")
 		}
 		devices[d] = i.name
 		for _, p := range i.hostRoutes {
-			to := route{d.netns, p.value}
+			to := route{d.netns, p.Value}
 			if first, taken := routes[to]; taken {
-				r.wrong(p.at, fmt.Sprintf("%s is %s, which the host side of %s has in the same network namespace", p.at, p.value, first),
+				r.Wrong(p.At, fmt.Sprintf("%s is %s, which the host side of %s has in the same network namespace", p.At, p.Value, first),
 					"each route by one device")
 				continue
 			}
@@ -122,9 +123,9 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]owner) {
 	for _, i := range interfaces {
 		for _, h := range i.host {
-			a := h.value.Addr()
-			if wrong, want := checkAddress(h.value); wrong != "" {
-				r.wrong(h.at, fmt.Sprintf("%s is %s, %s", h.at, h.value, wrong), want)
+			a := h.Value.Addr()
+			if wrong, want := checkAddress(h.Value); wrong != "" {
+				r.Wrong(h.At, fmt.Sprintf("%s is %s, %s", h.At, h.Value, wrong), want)
 				continue
 			}
 			on, ours := own[a].name, own[a].name != ""
@@ -132,9 +133,9 @@ func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]ow
 				on, ours = i.name, i.has(a)
 			}
 			if ours {
-				r.wrong(h.at, fmt.Sprintf("%s is %s, which is the router's own on %s", h.at, h.value, on), "an address for the host at the other end")
-			} else if !i.shares(h.value) {
-				r.odd(h.at, fmt.Sprintf("%s is %s, in no subnet of %s: the router has no route to it", h.at, h.value, i.name),
+				r.Wrong(h.At, fmt.Sprintf("%s is %s, which is the router's own on %s", h.At, h.Value, on), "an address for the host at the other end")
+			} else if !i.shares(h.Value) {
+				r.Odd(h.At, fmt.Sprintf("%s is %s, in no subnet of %s: the router has no route to it", h.At, h.Value, i.name),
 					"an address in a subnet of the interface, or a static route")
 			}
 		}
@@ -146,11 +147,11 @@ func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]ow
 func (i *interfacePlaces) shares(host netip.Prefix) bool {
 	any := false
 	for _, a := range i.addresses {
-		if a.value.Addr().Is4() != host.Addr().Is4() || a.value.IsSingleIP() {
+		if a.Value.Addr().Is4() != host.Addr().Is4() || a.Value.IsSingleIP() {
 			continue
 		}
 		any = true
-		if a.value.Contains(host.Addr()) {
+		if a.Value.Contains(host.Addr()) {
 			return true
 		}
 	}
@@ -180,16 +181,16 @@ func (r *reader) checkOverlap(interfaces []*interfacePlaces) {
 	var seen []subnet
 	for _, i := range interfaces {
 		for _, a := range i.addresses {
-			p := a.value.Masked()
-			if a.value.IsSingleIP() || p.Addr().IsLinkLocalUnicast() {
+			p := a.Value.Masked()
+			if a.Value.IsSingleIP() || p.Addr().IsLinkLocalUnicast() {
 				continue
 			}
 			for _, s := range seen {
-				if s.name != i.name && s.Overlaps(p) && s.addr != a.value.Addr() { // one address twice is an error already
-					r.odd(a.at, fmt.Sprintf("%s is %s, which overlaps %s on %s", a.at, a.value, s.Prefix, s.name), "a subnet to each interface")
+				if s.name != i.name && s.Overlaps(p) && s.addr != a.Value.Addr() { // one address twice is an error already
+					r.Odd(a.At, fmt.Sprintf("%s is %s, which overlaps %s on %s", a.At, a.Value, s.Prefix, s.name), "a subnet to each interface")
 				}
 			}
-			seen = append(seen, subnet{p, a.value.Addr(), i.name})
+			seen = append(seen, subnet{p, a.Value.Addr(), i.name})
 		}
 	}
 }
@@ -205,12 +206,12 @@ func (r *reader) checkStatics(c *Config, statics []*staticPlaces, interfaces []*
 		prefix   netip.Prefix
 		distance uint8
 	}
-	first := map[identity]path{}
+	first := map[identity]tomltext.Path{}
 	for _, s := range statics {
 		id := identity{s.Prefix, c.staticDistance(s.StaticRoute)}
-		at := s.at.with("prefix")
+		at := s.at.With("prefix")
 		if before, twice := first[id]; twice {
-			r.wrong(at, fmt.Sprintf("a second route to %s of the same distance, %d (the first: %s)", s.Prefix, id.distance, r.valuePlace(before)),
+			r.Wrong(at, fmt.Sprintf("a second route to %s of the same distance, %d (the first: %s)", s.Prefix, id.distance, r.ValuePlace(before)),
 				"another distance, or all next hops in one route")
 		} else {
 			first[id] = at
@@ -221,27 +222,27 @@ func (r *reader) checkStatics(c *Config, statics []*staticPlaces, interfaces []*
 	}
 }
 
-func (r *reader) checkNextHop(to netip.Prefix, h item[rib.StaticNextHop], byName map[string]*interfacePlaces, own map[netip.Addr]owner) {
-	by := byName[h.value.Interface]
+func (r *reader) checkNextHop(to netip.Prefix, h tomltext.Item[rib.StaticNextHop], byName map[string]*interfacePlaces, own map[netip.Addr]owner) {
+	by := byName[h.Value.Interface]
 	switch {
-	case h.value.Interface == "":
+	case h.Value.Interface == "":
 	case by == nil:
-		r.wrong(h.at.with("interface"), fmt.Sprintf("the route to %s leads by %q, and there is no such interface", to, h.value.Interface),
-			"the name of an interface").Suggestion = suggest(h.value.Interface, slices.Collect(maps.Keys(byName)))
+		r.Wrong(h.At.With("interface"), fmt.Sprintf("the route to %s leads by %q, and there is no such interface", to, h.Value.Interface),
+			"the name of an interface").Suggestion = tomltext.Suggest(h.Value.Interface, slices.Collect(maps.Keys(byName)))
 		return
 	case by.kind == dataplane.KindLoopback:
-		r.wrong(h.at.with("interface"), fmt.Sprintf("the route to %s leads by the loopback %s", to, by.name),
+		r.Wrong(h.At.With("interface"), fmt.Sprintf("the route to %s leads by the loopback %s", to, by.name),
 			`an interface with a port, or action = "blackhole"`)
 		return
 	}
-	a := h.value.Address
+	a := h.Value.Address
 	o, ours := own[a]
 	if isLinkLocal(a) { // whose it is depends on the link
 		ours = by != nil && by.has(a)
-		o.name = h.value.Interface
+		o.name = h.Value.Interface
 	}
 	if ours {
-		r.wrong(h.at.with("address"), fmt.Sprintf("next hop %s of %s is the router's own address on %s", a, to, o.name), "the address of a neighbour")
+		r.Wrong(h.At.With("address"), fmt.Sprintf("next hop %s of %s is the router's own address on %s", a, to, o.name), "the address of a neighbour")
 	}
 }
 
@@ -249,7 +250,7 @@ func isLinkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
 // has reports whether a is an address of the interface.
 func (i *interfacePlaces) has(a netip.Addr) bool {
-	return slices.ContainsFunc(i.addresses, func(b item[netip.Prefix]) bool { return b.value.Addr() == a })
+	return slices.ContainsFunc(i.addresses, func(b tomltext.Item[netip.Prefix]) bool { return b.Value.Addr() == a })
 }
 
 // staticDistance is the distance that a static route comes to.
@@ -289,8 +290,8 @@ func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 			message = fmt.Sprintf("the route to %s is not used: %s", u.Prefix, u.WhyNot)
 		}
 		for _, h := range route.hops {
-			if h.value == u.NextHop {
-				r.odd(h.at, message, "a next hop that an interface or another route reaches")
+			if h.Value == u.NextHop {
+				r.Odd(h.At, message, "a next hop that an interface or another route reaches")
 			}
 		}
 	}

@@ -125,18 +125,6 @@ next-hop = [{ address = "fe80::2", interface = "lan0" }, { address = "fe80::2", 
 	}
 }
 
-// What a terminal would obey is not shown as it is, and tabs stay tabs.
-func TestProblemShowsNoControls(t *testing.T) {
-	_, problems := Parse("t", []byte("\tname = \x1b[31m"))
-	if len(problems) != 1 {
-		t.Fatalf("%d problems, want 1", len(problems))
-	}
-	want := "    \tname = \uFFFD[31m\n    \t"
-	if got := problems[0].String(); !strings.Contains(got, want) {
-		t.Errorf("%q does not hold %q", got, want)
-	}
-}
-
 // BenchmarkParse reads many routes, whose time must grow as their number does.
 func BenchmarkParse(b *testing.B) {
 	for _, n := range []int{100, 1000, 10000} {

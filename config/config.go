@@ -1,22 +1,21 @@
 package config
 
 import (
-	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"slices"
-	"strings"
-
-	"github.com/BurntSushi/toml"
 
 	"routerd/dataplane"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/origin"
+	"routerd/internal/tomltext"
 	"routerd/routing/rib"
 )
+
+// Problem is something wrong, or as a Warning merely odd, at one place of a
+// configuration.
+type Problem = tomltext.Problem
 
 // Config is a whole configuration, with defaults filled in.
 type Config struct {
@@ -76,44 +75,18 @@ func Load(path string) (*Config, []Problem, error) {
 // Parse reads the text of a configuration. The name of the file is for the
 // problems.
 func Parse(file string, data []byte) (*Config, []Problem) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	r := newReader(file, data)
-	var values map[string]any
-	if err := toml.Unmarshal(data, &values); err != nil {
-		r.syntax(err)
-		return &Config{}, r.problems
+	doc, ok := tomltext.Parse(file, data)
+	if !ok {
+		return &Config{}, doc.Problems()
 	}
-	if err := r.locate(); err != nil {
-		r.syntax(err)
-		return &Config{}, r.problems
-	}
-	c := r.decode(values)
+	doc.Noun, doc.Refuse = "the configuration", refuse
+	r := &reader{Document: doc}
+	c := r.decode()
 	c.Origins = r.origins
-	slices.SortStableFunc(r.problems, func(a, b Problem) int {
-		return cmp.Or(cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
-	})
-	return c, r.problems
+	return c, r.Problems()
 }
 
 // Failed reports whether any of the problems is an error.
 func Failed(problems []Problem) bool {
 	return slices.ContainsFunc(problems, func(p Problem) bool { return !p.Warning })
-}
-
-// syntax reports what the decoder stumbled over.
-func (r *reader) syntax(err error) {
-	var pe toml.ParseError
-	if !errors.As(err, &pe) {
-		r.problems = append(r.problems, r.problem(span{0, 0}, err.Error()))
-		return
-	}
-	p := r.problem(span{pe.Position.Start, pe.Position.Start + max(pe.Position.Len, 1)}, pe.Message)
-	p.Want = "valid TOML; nothing behind this place has been read"
-	if key, is := strings.CutPrefix(pe.Message, "Key '"); is {
-		if key, is = strings.CutSuffix(key, "' has already been defined."); is {
-			p.Message = key + " is given twice"
-			p.Want = "each key and table once; nothing behind this place has been read"
-		}
-	}
-	r.problems = append(r.problems, p)
 }

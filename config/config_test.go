@@ -213,17 +213,6 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-func TestSuggest(t *testing.T) {
-	for _, tt := range []struct{ word, want string }{
-		{"adresses", "addresses"}, {"mut", "mtu"}, {"mutu", "mtu"}, {"kidn", "kind"}, {"zzzz", ""}, {"q", ""},
-	} {
-		got := suggest(tt.word, []string{"addresses", "mtu", "kind", "host"})
-		if tt.want == "" && got != "" || tt.want != "" && !strings.Contains(got, `"`+tt.want+`"`) {
-			t.Errorf("suggest(%q) = %q, want %q", tt.word, got, tt.want)
-		}
-	}
-}
-
 // FuzzParse: any text is read without a panic, and every problem stands at a
 // place inside it.
 func FuzzParse(f *testing.F) {

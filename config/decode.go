@@ -11,102 +11,101 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/reassembly"
 	"routerd/icmp"
+	"routerd/internal/tomltext"
 	"routerd/routing"
 )
 
-// decode turns the values of a file into a Config.
-func (r *reader) decode(values map[string]any) *Config {
-	top := &section{r: r, table: values}
+// decode turns the values of the text into a Config.
+func (r *reader) decode() *Config {
+	top := r.Root()
 	c := &Config{
-		Name: get(top, "name", "routerd", routerName),
+		Name: tomltext.Get(top, "name", "routerd", routerName),
 	}
-	log := top.section("log")
-	c.Log.Level = get(log, "level", "info", word("debug", "info", "warn", "error"))
-	c.Log.Format = get(log, "format", "auto", word("auto", "journal", "text", "json"))
-	log.done()
+	log := top.Section("log")
+	c.Log.Level = tomltext.Get(log, "level", "info", tomltext.Word("debug", "info", "warn", "error"))
+	c.Log.Format = tomltext.Get(log, "format", "auto", tomltext.Word("auto", "journal", "text", "json"))
+	log.Done()
 
-	api := top.section("api")
-	for _, l := range once(r, list(api, "listen", socketAddress)) {
-		c.API.Listen = append(c.API.Listen, l.value)
+	api := top.Section("api")
+	for _, l := range tomltext.Distinct(api, "listen", socketAddress) {
+		c.API.Listen = append(c.API.Listen, l.Value)
 	}
-	api.done()
-	metrics := top.section("metrics")
-	c.Metrics.Listen = get(metrics, "listen", "", hostPort)
-	metrics.done()
+	api.Done()
+	metrics := top.Section("metrics")
+	c.Metrics.Listen = tomltext.Get(metrics, "listen", "", hostPort)
+	metrics.Done()
 
 	r.decodeForwarding(top, c)
-	interfaces := r.decodeInterfaces(top.section("interface"), c)
+	interfaces := r.decodeInterfaces(top.Section("interface"), c)
 	statics := r.decodeRoutes(top, c)
-	top.done()
+	top.Done()
 
-	if len(values) == 0 {
-		r.problems = append(r.problems, Problem{
-			Place: r.problem(span{}, "").Place, Width: 1, Warning: true,
-			Message: "the configuration is empty: the router has no interface",
-		})
+	if len(top.Table) == 0 {
+		p := r.Odd(nil, "the configuration is empty: the router has no interface", "")
+		p.Line = "" // there is none to show
 	}
 	r.check(c, interfaces, statics)
 	return c
 }
 
-func (r *reader) decodeForwarding(top *section, c *Config) {
+func (r *reader) decodeForwarding(top *tomltext.Section, c *Config) {
 	d := &c.Dataplane
-	forwarding := top.section("forwarding")
+	forwarding := top.Section("forwarding")
 	d.MartianSources = martians(forwarding, "martian-sources", dataplane.DefaultMartianSources)
 	d.MartianDestinations = martians(forwarding, "martian-destinations", dataplane.DefaultMartianDestinations)
 	d.Reassembly = reassembly.Default
-	d.Reassembly.Timeout = get(forwarding, "reassembly-timeout", d.Reassembly.Timeout, duration(time.Second, 2*time.Minute))
-	d.Reassembly.Packets = get(forwarding, "reassembly-packets", d.Reassembly.Packets, whole(0, 4096))
-	forwarding.done()
+	d.Reassembly.Timeout = tomltext.Get(forwarding, "reassembly-timeout", d.Reassembly.Timeout, tomltext.Duration(time.Second, 2*time.Minute))
+	d.Reassembly.Packets = tomltext.Get(forwarding, "reassembly-packets", d.Reassembly.Packets, tomltext.Whole(0, 4096))
+	forwarding.Done()
 
-	errs := top.section("icmp")
+	errs := top.Section("icmp")
 	d.ICMP = icmp.Config{
-		ErrorRate:  get(errs, "error-rate", icmp.DefaultConfig.ErrorRate, whole(0, 1_000_000)),
-		ErrorBurst: get(errs, "error-burst", icmp.DefaultConfig.ErrorBurst, whole(1, 1_000_000)),
+		ErrorRate:  tomltext.Get(errs, "error-rate", icmp.DefaultConfig.ErrorRate, tomltext.Whole(0, 1_000_000)),
+		ErrorBurst: tomltext.Get(errs, "error-burst", icmp.DefaultConfig.ErrorBurst, tomltext.Whole(1, 1_000_000)),
 	}
-	errs.done()
+	errs.Done()
 }
 
 // martians reads a list that replaces the default one, also by nothing.
-func martians(s *section, key string, def []netip.Prefix) []netip.Prefix {
-	given := once(s.r, list(s, key, anySubnet))
-	if !s.has(key) {
+func martians(s *tomltext.Section, key string, def []netip.Prefix) []netip.Prefix {
+	given := tomltext.Distinct(s, key, tomltext.AnySubnet)
+	if !s.Has(key) {
 		return def
 	}
 	out := []netip.Prefix{}
 	for _, p := range given {
-		out = append(out, p.value)
+		out = append(out, p.Value)
 	}
 	return out
 }
 
-func (r *reader) decodeRoutes(top *section, c *Config) []*staticPlaces {
-	table := top.section("rib")
-	distances := table.section("distance")
+func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces {
+	table := top.Section("rib")
+	distances := table.Section("distance")
 	// The others' protocols are not built.
-	c.RIB.Distance[routing.SourceStatic] = uint8(get(distances, routing.SourceStatic.String(), 0, whole(1, 255)))
-	distances.done()
-	table.done()
-	static := top.section("static")
+	c.RIB.Distance[routing.SourceStatic] = uint8(tomltext.Get(distances, routing.SourceStatic.String(), 0, tomltext.Whole(1, 255)))
+	distances.Done()
+	table.Done()
+	static := top.Section("static")
 	var all []*staticPlaces
-	for _, s := range static.sections("route") {
+	for _, s := range static.Sections("route") {
 		if route := r.decodeStatic(s); route != nil {
 			c.RIB.Static = append(c.RIB.Static, *route.StaticRoute)
 			all = append(all, route)
 		}
 	}
-	static.done()
+	static.Done()
 	return all
 }
 
 // routerName is also a file's name and part of a namespace's.
-var routerName = reading[string]{func(v any) (string, error) {
+var routerName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !isName(s, 32) {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	return s, nil
-}, "a name of 1 to 32 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
+}, Want: "a name of 1 to 32 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
 
 func isName(s string, longest int) bool {
 	for i, c := range s {
@@ -118,38 +117,36 @@ func isName(s string, longest int) bool {
 	return s != "" && len(s) <= longest
 }
 
-var socketAddress = reading[string]{func(v any) (string, error) {
+var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	p, isUnix := strings.CutPrefix(s, "unix://")
 	if !isUnix {
 		if strings.HasPrefix(s, "/") {
-			return "", hint{suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
+			return "", tomltext.Hint{Suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
 		}
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	// sun_path has 108 bytes with the zero at its end (unix(7)).
 	if !strings.HasPrefix(p, "/") || len(p) > 107 {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	return s, nil
-}, `a unix socket with an absolute path of at most 107 bytes: "unix:///run/routerd/r1.sock"`}
+}, Want: `a unix socket with an absolute path of at most 107 bytes: "unix:///run/routerd/r1.sock"`}
 
-var hostPort = reading[string]{func(v any) (string, error) {
+var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	_, p, err := net.SplitHostPort(s)
 	if err != nil {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	return s, nil
-}, `an address and port: "127.0.0.1:9179"`}
-
-func word(words ...string) reading[string] { return oneOf(words, words) }
+}, Want: `an address and port: "127.0.0.1:9179"`}

@@ -8,6 +8,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/dataplane/port/tun"
+	"routerd/internal/tomltext"
 )
 
 // interfacePlaces remembers where an interface's values stand, for the checks
@@ -15,22 +16,22 @@ import (
 type interfacePlaces struct {
 	name      string
 	kind      dataplane.Kind
-	at        path
-	addresses []item[netip.Prefix]
+	at        tomltext.Path
+	addresses []tomltext.Item[netip.Prefix]
 	mtu       int
 
 	// The kernel's side, of what has a port.
 	tun        *tun.Config
-	host       []item[netip.Prefix]
-	hostRoutes []item[netip.Prefix]
+	host       []tomltext.Item[netip.Prefix]
+	hostRoutes []tomltext.Item[netip.Prefix]
 }
 
 // longestName is what Linux allows the name of a device (IFNAMSIZ less one).
 const longestName = 15
 
-func (r *reader) decodeInterfaces(s *section, c *Config) []*interfacePlaces {
+func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePlaces {
 	var all []*interfacePlaces
-	for _, name := range s.names() {
+	for _, name := range s.Names() {
 		if i := r.decodeInterface(s, name, c); i != nil {
 			all = append(all, i)
 		}
@@ -46,55 +47,50 @@ var (
 	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN}
 )
 
-var kindReading = func() reading[dataplane.Kind] {
-	how := oneOf(kinds, kindType)
-	read := how.read
-	how.read = func(v any) (dataplane.Kind, error) {
+var kindReading = func() tomltext.Reading[dataplane.Kind] {
+	how := tomltext.OneOf(kinds, kindType)
+	read := how.Read
+	how.Read = func(v any) (dataplane.Kind, error) {
 		if s, ok := v.(string); ok && (s == "tap" || s == "packet") {
-			return "", hint{message: "which is not built into this version of routerd"}
+			return "", tomltext.Hint{Message: "which is not built into this version of routerd"}
 		}
 		return read(v)
 	}
 	return how
 }()
 
-func (r *reader) decodeInterface(all *section, name string, c *Config) *interfacePlaces {
-	s := all.section(name)
-	if s.table == nil {
+func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) *interfacePlaces {
+	s := all.Section(name)
+	if s.Table == nil {
 		return nil // no table, and reported
 	}
-	i := &interfacePlaces{name: name, at: s.at}
+	i := &interfacePlaces{name: name, at: s.At}
 	if !isName(name, longestName) {
-		p := r.problem(r.where(s.at).key, fmt.Sprintf("%q cannot name an interface", name))
-		p.Want = fmt.Sprintf("1 to %d letters, digits, '-', '_' and '.', beginning with a letter or digit", longestName)
-		r.problems = append(r.problems, p)
+		r.WrongKey(s.At, fmt.Sprintf("%q cannot name an interface", name), fmt.Sprintf("1 to %d letters, digits, '-', '_' and '.', beginning with a letter or digit", longestName))
 	}
-	if i.kind = get(s, "kind", "", kindReading); !s.has("kind") {
-		p := r.problem(r.where(s.at).key, fmt.Sprintf("%s has no kind", s.at))
-		p.Want = "kind = one of " + quoted(kinds)
-		r.problems = append(r.problems, p)
+	if i.kind = tomltext.Get(s, "kind", "", kindReading); !s.Has("kind") {
+		r.WrongKey(s.At, fmt.Sprintf("%s has no kind", s.At), "kind = one of "+tomltext.Quoted(kinds))
 	}
-	i.addresses = list(s, "addresses", interfaceAddress)
-	ic := dataplane.InterfaceConfig{Name: name, Kind: i.kind, Origin: r.origin(s.at)}
+	i.addresses = tomltext.List(s, "addresses", tomltext.InterfaceAddress)
+	ic := dataplane.InterfaceConfig{Name: name, Kind: i.kind, Origin: r.origin(s.At)}
 	for _, a := range i.addresses {
-		ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: a.value, Origin: r.valueOrigin(a.at)})
+		ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: a.Value, Origin: r.valueOrigin(a.At)})
 	}
 	if i.kind == dataplane.KindLoopback {
 		ic.MTU = 65535
 		for _, key := range []string{"mtu", "urpf", "host"} {
-			if _, given := s.lookup(key); given {
-				p := r.problem(r.where(s.at.with(key)).key, fmt.Sprintf("%s makes no sense on a loopback, which has no port", s.at.with(key)))
-				r.problems = append(r.problems, p)
+			if _, given := s.Lookup(key); given {
+				r.WrongKey(s.At.With(key), fmt.Sprintf("%s makes no sense on a loopback, which has no port", s.At.With(key)), "")
 			}
 		}
 	} else {
-		ic.MTU = get(s, "mtu", 1500, whole(68, 65535))
-		ic.URPF = get(s, "urpf", dataplane.URPFOff, oneOf([]string{"off", "strict", "loose"},
+		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
+		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, tomltext.OneOf([]string{"off", "strict", "loose"},
 			[]dataplane.URPF{dataplane.URPFOff, dataplane.URPFStrict, dataplane.URPFLoose}))
-		r.decodeHost(s.section("host"), i, ic.MTU)
+		r.decodeHost(s.Section("host"), i, ic.MTU)
 	}
 	i.mtu = ic.MTU
-	s.done()
+	s.Done()
 	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces, ic)
 	if i.tun != nil && i.kind == dataplane.KindTUN {
 		c.TUN = append(c.TUN, *i.tun)
@@ -102,29 +98,29 @@ func (r *reader) decodeInterface(all *section, name string, c *Config) *interfac
 	return i
 }
 
-func (r *reader) decodeHost(s *section, i *interfacePlaces, mtu int) {
+func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces, mtu int) {
 	t := &tun.Config{Name: i.name, MTU: mtu}
-	t.Host.Netns = get(s, "netns", "", text("the name of a network namespace, or a path to one"))
-	t.Host.Device = get(s, "device", i.name, deviceName)
-	i.host = once(r, list(s, "addresses", interfaceAddress))
+	t.Host.Netns = tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one"))
+	t.Host.Device = tomltext.Get(s, "device", i.name, deviceName)
+	i.host = tomltext.Distinct(s, "addresses", tomltext.InterfaceAddress)
 	for _, a := range i.host {
-		t.Host.Addresses = append(t.Host.Addresses, a.value)
+		t.Host.Addresses = append(t.Host.Addresses, a.Value)
 	}
-	i.hostRoutes = once(r, list(s, "routes", subnet))
+	i.hostRoutes = tomltext.Distinct(s, "routes", tomltext.Subnet)
 	for _, p := range i.hostRoutes {
-		t.Host.Routes = append(t.Host.Routes, p.value)
+		t.Host.Routes = append(t.Host.Routes, p.Value)
 	}
-	s.done()
+	s.Done()
 	i.tun = t
 }
 
-var deviceName = reading[string]{func(v any) (string, error) {
+var deviceName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || s == "" || len(s) > longestName || s == "." || s == ".." || strings.ContainsAny(s, "/: \t\n%") {
-		return "", errOther
+		return "", tomltext.ErrUnwanted
 	}
 	return s, nil
-}, fmt.Sprintf("the name of a device, 1 to %d characters without '/', ':', '%%' and spaces", longestName)}
+}, Want: fmt.Sprintf("the name of a device, 1 to %d characters without '/', ':', '%%' and spaces", longestName)}
 
 // checkAddress finds what is wrong with one address by itself, or "".
 func checkAddress(p netip.Prefix) (wrong, want string) {

@@ -69,10 +69,13 @@ var rooms = map[string]room{
 		"dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	), third: []string{prometheus, sys}},
 
+	// How texts that people write are read.
+	"internal/tomltext": {own: []string{"internal/origin"}, third: []string{burntSushi, pelletier}},
+
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"dataplane", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/rib",
-	), third: []string{burntSushi, pelletier}},
+		"dataplane", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "internal/tomltext", "routing", "routing/rib",
+	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(

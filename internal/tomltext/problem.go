@@ -1,4 +1,4 @@
-package config
+package tomltext
 
 import (
 	"fmt"
@@ -11,7 +11,7 @@ import (
 )
 
 // Problem is something wrong, or as a Warning merely odd, at one place of a
-// configuration.
+// text.
 type Problem struct {
 	Place      origin.Place // columns count characters
 	Line       string       // the line itself
@@ -76,24 +76,26 @@ func indent(line string, n int) string {
 }
 
 // problem makes an error about a span of the text.
-func (r *reader) problem(s span, message string) Problem {
-	s.from = min(max(s.from, 0), len(r.text))
-	s.to = min(max(s.to, s.from), len(r.text))
-	line, found := slices.BinarySearch(r.lines, s.from)
+func (d *Document) problem(s span, message string) Problem {
+	s.from = min(max(s.from, 0), len(d.text))
+	s.to = min(max(s.to, s.from), len(d.text))
+	line, found := slices.BinarySearch(d.lines, s.from)
 	if !found {
 		line--
 	}
-	start, end := r.lines[line], len(r.text)
-	if line+1 < len(r.lines) {
-		end = r.lines[line+1] - 1
+	start, end := d.lines[line], len(d.text)
+	if line+1 < len(d.lines) {
+		end = d.lines[line+1] - 1
 	}
+	text := strings.TrimRight(d.text[start:end], "\r")
+	end = start + len(text)
 	return Problem{
 		Place: origin.Place{
-			File: r.file, Line: line + 1,
-			Column: utf8.RuneCountInString(r.text[start:s.from]) + 1,
+			File: d.file, Line: line + 1,
+			Column: utf8.RuneCountInString(d.text[start:s.from]) + 1,
 		},
-		Line:    strings.TrimRight(r.text[start:end], "\r"),
-		Width:   max(utf8.RuneCountInString(r.text[s.from:max(min(s.to, end), s.from)]), 1),
+		Line:    text,
+		Width:   max(utf8.RuneCountInString(d.text[s.from:max(min(s.to, end), s.from)]), 1),
 		Message: message,
 	}
 }

@@ -1,0 +1,44 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"routerd/internal/origin"
+	"routerd/internal/tomltext"
+)
+
+// reader is the text of a configuration, with a number for each place that
+// the rooms are told of.
+type reader struct {
+	*tomltext.Document
+	origins origin.Table
+}
+
+// origin numbers the place of a key.
+func (r *reader) origin(at tomltext.Path) origin.ID { return r.origins.Add(r.KeyPlace(at)) }
+
+// valueOrigin numbers the place of a value, for what has no key of its own.
+func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(r.ValuePlace(at)) }
+
+// unbuilt are the keys of routerd's configuration language that this version
+// does not serve, by the table that they would stand in: "*" is any name.
+var unbuilt = map[string][]string{
+	"":            {"router-id", "state-dir", "local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
+	"log":         {"modules"},
+	"interface.*": {"take-over", "neighbor", "ra", "acl-in", "acl-out", "device", "netns"},
+	"interface.*.host": {
+		"bridge",
+	},
+	"rib.distance": {"ebgp", "ibgp", "ospf", "rip"},
+}
+
+// refuse says so of a key that belongs in the table at a path, once built.
+func refuse(table tomltext.Path, key string) string {
+	for pattern, keys := range unbuilt {
+		if table.Matches(pattern) && slices.Contains(keys, key) {
+			return fmt.Sprintf("%s is not built into this version of routerd", table.With(key))
+		}
+	}
+	return ""
+}

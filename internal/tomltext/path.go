@@ -1,0 +1,78 @@
+package tomltext
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Path names a place in the tree of values: nil is the whole text.
+type Path []step
+
+// step leads from a table to one of its keys, or from an array to one of its
+// elements.
+type step struct {
+	key   string
+	index int // of an element, counted from 1; 0 for a key
+}
+
+// With leads on to a key.
+func (p Path) With(key string) Path { return append(p[:len(p):len(p)], step{key: key}) }
+
+// Element leads on to the element of an array at index i, counted from 0.
+func (p Path) Element(i int) Path { return append(p[:len(p):len(p)], step{index: i + 1}) }
+
+// id is the path as the key of a map: no two paths share one.
+func (p Path) id() string {
+	var b []byte
+	for _, s := range p {
+		if s.index > 0 {
+			b = strconv.AppendInt(append(b, '['), int64(s.index), 10)
+			continue
+		}
+		b = strconv.AppendInt(append(b, '.'), int64(len(s.key)), 10)
+		b = append(append(b, ':'), s.key...)
+	}
+	return string(b)
+}
+
+// String is how people write the path: elements of arrays as [n], counted
+// from 1, and keys in quotes where the file needs them.
+func (p Path) String() string {
+	var b strings.Builder
+	for i, s := range p {
+		switch {
+		case s.index > 0:
+			fmt.Fprintf(&b, "[%d]", s.index)
+			continue
+		case i > 0:
+			b.WriteByte('.')
+		}
+		if isBare(s.key) {
+			b.WriteString(s.key)
+		} else {
+			b.WriteString(strconv.Quote(s.key))
+		}
+	}
+	return b.String()
+}
+
+// isBare reports whether TOML lets a key stand without quotes.
+func isBare(key string) bool {
+	return key != "" && strings.Trim(key, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+}
+
+// Matches reports whether the path has the keys of a pattern, words joined by
+// dots, of which "*" is any key.
+func (p Path) Matches(pattern string) bool {
+	words := strings.FieldsFunc(pattern, func(c rune) bool { return c == '.' })
+	if len(words) != len(p) {
+		return false
+	}
+	for i, w := range words {
+		if p[i].index > 0 || w != "*" && w != p[i].key {
+			return false
+		}
+	}
+	return true
+}
