@@ -166,9 +166,6 @@ func resum(b []byte) []byte {
 func TestTruncated(t *testing.T) {
 	for kind, whole := range messages() {
 		for n := range whole {
-			if _, err := Parse(packet.IPv6(whole)); err != nil {
-				t.Fatal(err)
-			}
 			cut := append([]byte(nil), whole[:n]...)
 			if packet.IPv6(cut).Valid() {
 				t.Fatalf("type %d: %d bytes are a valid packet", kind, n)

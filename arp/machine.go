@@ -122,8 +122,7 @@ func (m *Machine) resolve(x Resolve) {
 	case i == nil || i.disabled && x.Addr.Is6():
 		m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, NoInterface)
 		return
-	case !x.Addr.IsValid() || x.Addr.IsMulticast() || x.Addr.IsUnspecified() || i.owns(x.Addr) != nil || x.Addr.Zone() != "":
-		// RFC 4861 §7.2: resolution is never performed on multicast addresses.
+	case !i.neighborly(x.Addr):
 		m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, NotNeighbor)
 		return
 	}

@@ -72,6 +72,12 @@ func (i *iface) onLink(a netip.Addr) bool {
 	return slices.ContainsFunc(i.own, func(o *ownAddress) bool { return o.prefix.Contains(a) })
 }
 
+// neighborly reports whether a can be a neighbour's address. RFC 4861 §7.2:
+// "address resolution is never performed on multicast addresses".
+func (i *iface) neighborly(a netip.Addr) bool {
+	return a.IsValid() && a.Zone() == "" && !a.IsMulticast() && !a.IsUnspecified() && !i.isBroadcast(a) && i.owns(a) == nil
+}
+
 // isBroadcast reports whether a is a broadcast address of the link, the old
 // form of zeros (RFC 1122 §3.3.6) included. Subnets of /31 and /32 have none
 // (RFC 3021 §2.2).
