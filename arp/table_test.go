@@ -172,28 +172,35 @@ func BenchmarkByIndex(b *testing.B) {
 	}
 }
 
-// A neighbour in use that is verified: solicitation, reply, and its timers.
+// A reply that ends a probe: decoded, learned, published, its timer set.
 func BenchmarkReply(b *testing.B) {
 	x := newBench(b)
 	four.bring(x, Reachable)
 	var out []Effect
-	reply := arpReply(peerMAC)
+	reply, n := arpReply(peerMAC), x.m.neighbors[key{eth0, peer4}]
 	b.ReportAllocs()
 	for b.Loop() {
-		x.m.enter(x.m.neighbors[key{eth0, peer4}], Probe)
+		x.m.enter(n, Probe)
+		n.entry = nil // so that each reply publishes
 		out = x.m.Step(x.now, reply, out[:0])
 	}
 }
 
-// One packet of a flood at destinations that do not exist.
+// One packet of a flood at destinations that do not exist: so fast that most
+// are throttled, and so slow that each is asked for.
 func BenchmarkFlood(b *testing.B) {
+	b.Run("throttled", func(b *testing.B) { flood(b, 10*time.Microsecond) })
+	b.Run("asked", func(b *testing.B) { flood(b, 2*time.Millisecond) })
+}
+
+func flood(b *testing.B, gap time.Duration) {
 	x := newBench(b)
 	p := make([]byte, 64)
 	var out []Effect
 	b.ReportAllocs()
 	i := 0
 	for b.Loop() {
-		x.now = x.now.Add(10 * time.Microsecond)
+		x.now = x.now.Add(gap)
 		out = x.m.Step(x.now, Resolve{Interface: eth0, Addr: nth(i&0xffffff, true), Packet: p}, out[:0])
 		i++
 	}
