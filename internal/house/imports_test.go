@@ -82,7 +82,7 @@ var rooms = map[string]room{
 		"config", "internal/router", "internal/control", "dataplane", "dataplane/port", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
-	"internal/lab": {own: own("config", "internal/control"), third: []string{burntSushi, pelletier, netlink, netns, sys}},
+	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(
 		"config", "internal/daemon", "internal/control", "internal/lab", "internal/router",
 	), third: []string{cobra, sys}},

@@ -1,149 +1,209 @@
 package lab
 
 import (
-	"errors"
 	"fmt"
-	"regexp"
-	"strconv"
+	"net/netip"
+	"slices"
 	"strings"
 
-	"github.com/BurntSushi/toml"
+	"routerd/internal/packet"
+	"routerd/internal/tomltext"
 )
 
-// The file as TOML has it, before anything is checked.
-type (
-	rawTopology struct {
-		Name string             `toml:"name"`
-		Node map[string]rawNode `toml:"node"`
-		Link []rawLink          `toml:"link"`
-		Test []rawTest          `toml:"test"`
-	}
-	rawNode struct {
-		Kind   string         `toml:"kind"`
-		Config map[string]any `toml:"config"`
-	}
-	rawLink struct {
-		Endpoints []string            `toml:"endpoints"`
-		Addresses map[string][]string `toml:"addresses"`
-		Routes    map[string][]string `toml:"routes"`
-		MTU       *int                `toml:"mtu"`
-	}
-	rawTest struct {
-		Name    string    `toml:"name"`
-		Node    string    `toml:"node"`
-		Run     string    `toml:"run"`
-		Exit    int       `toml:"exit"`
-		Expect  list      `toml:"expect"`
-		Reject  list      `toml:"reject"`
-		Tool    list      `toml:"tool"`
-		Timeout string    `toml:"timeout"`
-		Within  string    `toml:"within"`
-		Show    bool      `toml:"show"`
-		Serve   *rawServe `toml:"serve"`
-	}
-	rawServe struct {
-		Node string `toml:"node"`
-		Run  string `toml:"run"`
-		Port int    `toml:"port"`
-	}
-)
+// Problems is every mistake of a topology file, sorted by place.
+type Problems []tomltext.Problem
 
-// list takes one string or an array of them.
-type list []string
-
-// UnmarshalTOML implements toml.Unmarshaler.
-func (l *list) UnmarshalTOML(v any) error {
-	switch v := v.(type) {
-	case string:
-		*l = list{v}
-		return nil
-	case []any:
-		for _, e := range v {
-			s, ok := e.(string)
-			if !ok {
-				return fmt.Errorf("want a string or a list of strings, found %v in the list", e)
-			}
-			*l = append(*l, s)
-		}
-		return nil
+// Error gives one problem after the other.
+func (p Problems) Error() string {
+	texts := make([]string, len(p))
+	for i := range p {
+		texts[i] = p[i].String()
 	}
-	return fmt.Errorf("want a string or a list of strings, not %v", v)
+	return strings.Join(texts, "\n")
 }
-
-// schema lists every key there is: * stands for a name or an index, and **
-// for whatever follows.
-var schema = []string{
-	"name",
-	"node.*.kind", "node.*.config.**",
-	"link.*.endpoints.*", "link.*.addresses.*.*", "link.*.routes.*.*", "link.*.mtu",
-	"test.*.name", "test.*.node", "test.*.run", "test.*.exit",
-	"test.*.expect.*", "test.*.reject.*", "test.*.tool.*",
-	"test.*.timeout", "test.*.within", "test.*.show",
-	"test.*.serve.node", "test.*.serve.run", "test.*.serve.port",
-}
-
-// Pattern is a regular expression in which ^ and $ match at every line.
-type Pattern struct{ *regexp.Regexp }
 
 // Decode reads a topology. Its error is a Problems: every mistake that the
-// file makes, except that a syntax error or a value of the wrong type ends
-// the reading.
+// file makes, except that one of syntax ends the reading.
 func Decode(file string, data []byte) (*Topology, error) {
-	p := newPlaces(file, data)
-	var raw rawTopology
-	meta, err := toml.Decode(string(data), &raw)
-	if err != nil {
-		return nil, Problems{p.syntax(err)}
+	doc, ok := tomltext.Parse(file, data)
+	if !ok {
+		return nil, Problems(doc.Problems())
 	}
-	c := checker{places: p}
-	c.unknown()
-	t := c.topology(&raw, order(meta))
-	if len(c.problems) > 0 {
-		c.problems.sort()
-		return nil, c.problems
+	doc.Noun = "the topology"
+	d := decoder{Document: doc, used: map[string]bool{}, router: map[string]*tomltext.Section{}}
+	t := d.topology(doc.Root())
+	if problems := doc.Problems(); len(problems) > 0 {
+		return nil, Problems(problems)
 	}
 	return t, nil
 }
 
-// order lists the names of the nodes as they come in the file.
-func order(meta toml.MetaData) []string {
-	var names []string
-	seen := map[string]bool{}
-	for _, key := range meta.Keys() {
-		if len(key) > 1 && key[0] == "node" && !seen[key[1]] {
-			seen[key[1]] = true
-			names = append(names, key[1])
+// decoder is a topology's text on its way to a Topology. Every part of it reads
+// its keys first and says Done; then follows what more than one value shows.
+type decoder struct {
+	*tomltext.Document
+	used   map[string]bool              // ends of links
+	node   map[string]Kind              // nil where the file's nodes cannot be told
+	router map[string]*tomltext.Section // a router's own tables
+}
+
+func (d *decoder) topology(top *tomltext.Section) *Topology {
+	t := &Topology{Name: tomltext.Get(top, "name", "", labName)}
+	nodes := top.Section("node")
+	links, tests := top.Sections("link"), top.Sections("test")
+	top.Done()
+	if !top.Has("name") {
+		d.Wrong(nil, "the lab has no name", `name = "...", which its namespaces begin with`)
+	}
+	if nodes.Table != nil || !top.Has("node") {
+		d.node = map[string]Kind{}
+		if len(nodes.Table) == 0 {
+			d.Wrong(nil, "the lab has no nodes", "at least one [node.NAME]")
 		}
 	}
-	return names
+	for _, name := range nodes.Names() {
+		t.Nodes = append(t.Nodes, d.oneNode(nodes, name))
+	}
+	for _, s := range links {
+		t.Links = append(t.Links, d.link(s))
+	}
+	for _, n := range t.Nodes {
+		d.reserved(t, n)
+	}
+	seen := map[string]bool{}
+	for _, s := range tests {
+		test := d.test(s)
+		if test.Name != "" && seen[test.Name] {
+			d.Wrong(s.At.With("name"), fmt.Sprintf("a second test named %q", test.Name), "a name of its own")
+		}
+		seen[test.Name] = true
+		t.Tests = append(t.Tests, test)
+	}
+	return t
 }
 
-// syntax turns what the TOML library says into a Problem.
-func (p *places) syntax(err error) Problem {
-	var parse toml.ParseError
-	if !errors.As(err, &parse) {
-		return p.mistyped(err)
+func (d *decoder) oneNode(all *tomltext.Section, name string) Node {
+	s := all.Section(name)
+	n := Node{Name: name, Kind: tomltext.Get(s, "kind", "", kindReading)}
+	config := s.Section("config")
+	n.Config = config.Table
+	s.Done()
+	d.node[name] = n.Kind
+	if !isName(name) {
+		d.WrongKey(s.At, fmt.Sprintf("%q cannot name a node", name), nameWanted)
 	}
-	message := parse.Message
-	if parse.LastKey != "" && !strings.Contains(message, parse.LastKey) {
-		message += " (at or after " + parse.LastKey + ")"
+	if s.Table != nil && !s.Has("kind") {
+		d.WrongKey(s.At, fmt.Sprintf("%s has no kind", s.At), `kind = "host" or "router"`)
 	}
-	return p.problem(place{parse.Position.Line, max(1, parse.Position.Col)}, message)
+	switch {
+	case n.Kind == KindHost && s.Has("config"):
+		d.WrongKey(config.At, fmt.Sprintf("host %s has config, which only a router takes", name), "")
+	case n.Kind == KindRouter:
+		d.router[name] = config
+	}
+	return n
 }
 
-// The library puts the place of a wrong type into the text of its error only.
-var wrongType = regexp.MustCompile(`^toml: line (\d+) \(last key "(.*?)"\): incompatible types: TOML value has type (.*); destination has type (.*)$`)
+func (d *decoder) link(s *tomltext.Section) Link {
+	given := s.Elements("endpoints")
+	ends := tomltext.List(s, "endpoints", endReading)
+	addresses, routes := s.Section("addresses"), s.Section("routes")
+	l := Link{MTU: tomltext.Get(s, "mtu", 0, tomltext.Whole(68, 65535))} // RFC 791 §3.2
+	s.Done()
+	const two = `two, like endpoints = ["h1:eth0", "r1:lan0"]`
+	if !s.Has("endpoints") {
+		d.WrongKey(s.At, fmt.Sprintf("%s has no endpoints", s.At), two)
+	} else if len(given) != 2 {
+		d.Wrong(s.At.With("endpoints"), fmt.Sprintf("%s has %d endpoints", s.At, len(given)), two)
+	}
+	at := map[string][]tomltext.Item[netip.Prefix]{}
+	for _, name := range addresses.Names() {
+		at[name] = tomltext.List(addresses, name, tomltext.InterfaceAddress)
+	}
+	to := map[string][]tomltext.Item[netip.Prefix]{}
+	for _, name := range routes.Names() {
+		to[name] = tomltext.List(routes, name, tomltext.Subnet)
+	}
+	sound := true
+	for _, e := range ends {
+		sound = d.end(e) && sound
+	}
+	if len(given) != 2 || len(ends) != 2 {
+		return l // whose ends cannot be told, and reported
+	}
+	for i := range l.Ends {
+		e := &l.Ends[i]
+		*e = ends[i].Value
+		e.Addresses, e.Routes, e.Given = values(at[e.String()]), values(to[e.String()]), routes.Has(e.String())
+		if e.Given && d.node[e.Node] == KindRouter {
+			d.WrongKey(routes.At.With(e.String()), fmt.Sprintf("%s is of a router", routes.At.With(e.String())),
+				fmt.Sprintf("its routes in [[node.%s.config.static.route]]", e.Node))
+		}
+	}
+	d.pair(s.At, &l)
+	if sound {
+		d.strangers(&l, addresses)
+		d.strangers(&l, routes)
+	}
+	six := slices.ContainsFunc(l.Ends[:], func(e End) bool {
+		return slices.ContainsFunc(e.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() })
+	})
+	if mtu := s.At.With("mtu"); six && l.MTU > 0 && l.MTU < packet.IPv6MinMTU {
+		d.Wrong(mtu, fmt.Sprintf("%s is %d on a link with an IPv6 address", mtu, l.MTU), fmt.Sprintf("%d or more (RFC 8200 §5)", packet.IPv6MinMTU))
+	}
+	return l
+}
 
-func (p *places) mistyped(err error) Problem {
-	found := wrongType.FindStringSubmatch(err.Error())
-	if found == nil {
-		return Problem{File: p.file, Message: strings.TrimPrefix(err.Error(), "toml: ")}
+func values[T any](items []tomltext.Item[T]) []T {
+	var out []T
+	for _, i := range items {
+		out = append(out, i.Value)
 	}
-	line, _ := strconv.Atoi(found[1])
-	key := found[2][strings.LastIndex(found[2], ".")+1:]
-	at := place{line, 1}
-	if line > 0 && line <= len(p.lines) {
-		at.column = 1 + max(0, strings.Index(p.lines[line-1], key))
+	return out
+}
+
+func (d *decoder) test(s *tomltext.Section) Test {
+	t := Test{
+		Name: tomltext.Get(s, "name", "", tomltext.Text("a name")),
+		Exit: tomltext.Get(s, "exit", 0, tomltext.Whole(0, 255)),
+
+		Expect: values(tomltext.List(s, "expect", patternReading)),
+		Reject: values(tomltext.List(s, "reject", patternReading)),
+		Tools:  values(tomltext.List(s, "tool", tomltext.Text("the name of a program"))),
+
+		Timeout: tomltext.Get(s, "timeout", DefaultTimeout, durationReading),
+		Within:  tomltext.Get(s, "within", 0, durationReading),
+		Show:    tomltext.Get(s, "show", false, tomltext.Bool),
 	}
-	return p.problem(at, fmt.Sprintf("%s has type %s: want %s", key, found[3], found[4]))
+	t.Node, t.Run = d.command(s)
+	serve := s.Section("serve")
+	s.Done()
+	if !s.Has("name") {
+		d.WrongKey(s.At, fmt.Sprintf("%s has no name", s.At), `name = "what it proves"`)
+	}
+	if serve.Table != nil {
+		t.Serve = &Serve{Port: tomltext.Get(serve, "port", 0, tomltext.Whole(1, 65535))}
+		t.Serve.Node, t.Serve.Run = d.command(serve)
+		serve.Done()
+		if !serve.Has("port") {
+			d.WrongKey(serve.At, fmt.Sprintf("%s has no port", serve.At), "the port that its server listens to")
+		}
+	}
+	return t
+}
+
+// command reads what runs, and on which node.
+func (d *decoder) command(s *tomltext.Section) (node, run string) {
+	node = tomltext.Get(s, "node", "", tomltext.Text("the name of a node"))
+	run = tomltext.Get(s, "run", "", commandReading)
+	switch at := s.At.With("node"); {
+	case !s.Has("node"):
+		d.WrongKey(s.At, fmt.Sprintf("%s has no node to run on", s.At), `node = "..."`)
+	case node != "":
+		d.known(at, node, node)
+	}
+	if !s.Has("run") {
+		d.WrongKey(s.At, fmt.Sprintf("%s runs nothing", s.At), `run = "..."`)
+	}
+	return node, run
 }

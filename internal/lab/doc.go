@@ -49,6 +49,10 @@
 //
 // # How it is kept
 //
+// The file is read by internal/tomltext, as routerd's own configuration is:
+// every mistake at once, each with its place. What stands below a router's config
+// is judged by the router's own reading of it.
+//
 // Load and Graph are pure. Up compares what the topology wants with what
 // the lab's state file says was made and what is alive, and does the
 // difference, so that a second Up finds all in place and one after a crash
