@@ -3,6 +3,7 @@ package device
 import (
 	"errors"
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -24,6 +25,21 @@ const (
 	TUN Mode = unix.IFF_TUN // bare packets
 	TAP Mode = unix.IFF_TAP // Ethernet frames
 )
+
+// Wrap makes a queue of a descriptor and takes it over.
+func Wrap(fd int) (*Queue, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), ClonePath)
+	q, err := NewQueue(file, file.Close)
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return q, nil
+}
 
 // Make makes the device of host in the namespace of the calling thread (see
 // InNamespace), opens n descriptors of it and has each one wrapped, which

@@ -33,6 +33,9 @@ type Side struct {
 	// TUN, while on Ethernet the kernel then asks for every destination's own
 	// link address.
 	Via []netip.Addr
+	// HardwareAddr is the device's own link address on Ethernet, the kernel's
+	// and not the router's; all zero leaves it to the kernel.
+	HardwareAddr [6]byte
 	// Bridge is the device in Host.Netns that the device becomes a port of;
 	// "" for none.
 	Bridge string
@@ -45,6 +48,9 @@ type Kernel struct {
 	mu   sync.Mutex // guards side and changes to the kernel's side
 	side Side
 }
+
+// addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
+const addrGenNone = 1
 
 // NewKernel is the kernel's side of a device, nothing of which is there yet.
 func NewKernel(host Host) *Kernel {
@@ -69,7 +75,15 @@ func (k *Kernel) bringUp(link netlink.Link, side Side) error {
 	if err := k.setMTU(link, side.MTU); err != nil {
 		return err
 	}
+	if side.HardwareAddr != ([6]byte{}) {
+		if err := k.Handle.LinkSetHardwareAddr(link, side.HardwareAddr[:]); err != nil {
+			return fmt.Errorf("giving device %s the link address % x: %w", k.Device, side.HardwareAddr, err)
+		}
+	}
 	if side.Bridge != "" {
+		// Such a device is a wire, and should say nothing of its own. Where
+		// this fails there is no IPv6 to be kept quiet.
+		_ = k.Handle.LinkSetIP6AddrGenMode(link, addrGenNone)
 		if err := k.setBridge(link, side); err != nil {
 			return err
 		}

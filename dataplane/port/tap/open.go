@@ -1,0 +1,205 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
+)
+
+// linkHeader is the length of an Ethernet header without tags.
+const linkHeader = 14
+
+// Limits of a Config.
+const (
+	minMTU = 68                 // RFC 791 §3.2
+	maxMTU = 65535 - linkHeader // what a TAP device takes
+)
+
+// Port is the router's end of a TAP device. It implements port.Ethernet. Its
+// methods may be called from any goroutine.
+type Port struct {
+	name     string
+	queues   []*device.Queue
+	offloads port.Offloads
+	kernel   *device.Kernel
+	address  [6]byte
+
+	mu  sync.Mutex // guards cfg
+	cfg Config
+
+	closeOnce sync.Once
+	closeErr  error
+}
+
+var _ port.Ethernet = (*Port)(nil)
+
+// Open makes the device in the namespace that cfg names, configures the
+// kernel's side of it and sets it up. The namespace and the bridge have to
+// exist and the device must not. On an error nothing is left behind, and the
+// error names what is missing. The device lives until Close, or until the
+// process ends.
+func Open(cfg Config) (*Port, error) {
+	p, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("opening TAP port %s: %w", cfg.Name, err)
+	}
+	return p, nil
+}
+
+func open(cfg Config) (*Port, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
+	}
+	p := &Port{
+		name: cfg.Name, cfg: cfg, kernel: device.NewKernel(cfg.Host),
+		address: hardwareAddr("router", cfg.Router, cfg.Name),
+	}
+	err := device.InNamespace(cfg.Host.Netns, func() (err error) {
+		p.queues, p.offloads, err = device.Make(cfg.Host, device.TAP, queueCount(cfg), device.Wrap)
+		return errors.Join(err, p.kernel.Open())
+	})
+	if err == nil {
+		err = p.kernel.BringUp(side(cfg), nil)
+	}
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// check refuses what the kernel would misunderstand rather than refuse.
+func check(cfg Config) error {
+	if err := device.CheckName(cfg.Host.Device); err != nil {
+		return err
+	}
+	switch {
+	case cfg.MTU < minMTU || cfg.MTU > maxMTU:
+		return fmt.Errorf("mtu %d: %d to %d is wanted", cfg.MTU, minMTU, maxMTU)
+	case cfg.Queues < 0 || cfg.Queues > device.MaxQueues:
+		return fmt.Errorf("queues %d: 1 to %d is wanted", cfg.Queues, device.MaxQueues)
+	case cfg.Bridge != "" && len(cfg.Host.Addresses)+len(cfg.Host.Routes) > 0:
+		return fmt.Errorf("device %s is a port of bridge %s and can have no addresses and routes: the bridge can", cfg.Host.Device, cfg.Bridge)
+	}
+	return nil
+}
+
+func queueCount(cfg Config) int { return max(cfg.Queues, 1) }
+
+func side(cfg Config) device.Side {
+	return device.Side{
+		MTU: cfg.MTU, Host: cfg.Host, Via: slices.Clone(cfg.Via), Bridge: cfg.Bridge,
+		HardwareAddr: hardwareAddr("host", cfg.Router, cfg.Name),
+	}
+}
+
+// SamePort says whether a living port of configuration a can become b by
+// Apply. It cannot where the device would be another one.
+func SamePort(a, b Config) bool {
+	return a.Router == b.Router && a.Name == b.Name && device.SamePlace(a.Host, b.Host) && queueCount(a) == queueCount(b) &&
+		(a.Bridge == "") == (b.Bridge == "")
+}
+
+// Apply changes MTU, addresses, routes and bridge of the kernel's side to
+// those of cfg, for which SamePort has to hold. What did not change is not
+// touched, the device stays and no packet in it is lost. On an error the old
+// configuration is put back as far as the kernel lets it.
+func (p *Port) Apply(cfg Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.apply(cfg); err != nil {
+		return fmt.Errorf("changing TAP port %s: %w", p.name, err)
+	}
+	p.cfg = cfg
+	return nil
+}
+
+func (p *Port) apply(cfg Config) error {
+	if !SamePort(p.cfg, cfg) {
+		return errors.New("another name, namespace, device or number of queues, or a bridge where there was none, needs another port")
+	}
+	if err := check(cfg); err != nil {
+		return err
+	}
+	return p.kernel.Apply(side(cfg))
+}
+
+// Name is the name of the interface that the port serves.
+func (p *Port) Name() string { return p.name }
+
+// Kind is "tap".
+func (p *Port) Kind() string { return "tap" }
+
+// Device is the name of the device on the kernel's side.
+func (p *Port) Device() string { return p.kernel.Device }
+
+// Queues gives the port's descriptors, one per Config.Queues.
+func (p *Port) Queues() []port.Queue {
+	qs := make([]port.Queue, len(p.queues))
+	for i, q := range p.queues {
+		qs[i] = q
+	}
+	return qs
+}
+
+// LinkHeader is 14.
+func (p *Port) LinkHeader() int { return linkHeader }
+
+// HardwareAddr is the router's link address, which is another than the
+// kernel's device has.
+func (p *Port) HardwareAddr() [6]byte { return p.address }
+
+// Join has nothing to do: a TAP hands over every frame there is.
+func (p *Port) Join(group [6]byte) error { return p.group(group) }
+
+// Leave has nothing to do either.
+func (p *Port) Leave(group [6]byte) error { return p.group(group) }
+
+func (p *Port) group(group [6]byte) error {
+	if group[0]&1 == 0 {
+		return fmt.Errorf("group % x on device %s: it is not a multicast address: the lowest bit of the first byte is wanted set", group, p.kernel.Device)
+	}
+	return nil
+}
+
+// Offloads is everything, but for UDP super-packets on kernels before 6.2.
+func (p *Port) Offloads() port.Offloads { return p.offloads }
+
+// MTU is the MTU when the port was opened, in bytes.
+func (p *Port) MTU() int { return p.kernel.Opened().MTU }
+
+// Up says whether the device was up when the port was opened.
+func (p *Port) Up() bool { return p.kernel.Opened().Up }
+
+// Events carries the latest state of the device after each change.
+func (p *Port) Events() <-chan port.Event { return p.kernel.Events() }
+
+// Malformed is how many frames were dropped because their virtio-net header
+// made no sense.
+func (p *Port) Malformed() uint64 {
+	var n uint64
+	for _, q := range p.queues {
+		n += q.Malformed()
+	}
+	return n
+}
+
+// Close removes the device and with it its addresses and routes, wakes every
+// reader and closes Events. It returns once all of that has happened. Later
+// calls wait for the first and return the same.
+func (p *Port) Close() error {
+	p.closeOnce.Do(func() {
+		p.kernel.Stop() // first, so that nobody reports our own removal
+		for _, q := range p.queues {
+			if err := q.Close(); err != nil {
+				p.closeErr = errors.Join(p.closeErr, fmt.Errorf("closing TAP port %s: %w", p.name, err))
+			}
+		}
+		p.kernel.Close()
+	})
+	return p.closeErr
+}
