@@ -44,7 +44,7 @@ func (r *reader) checkInterface(i *interfacePlaces) {
 			r.Wrong(a.At, fmt.Sprintf("%s is %s, %s", a.At, a.Value, wrong), want)
 		}
 	}
-	if six && i.mtu < packet.IPv6MinMTU {
+	if six && i.mtu != 0 && i.mtu < packet.IPv6MinMTU { // 0: the device's, not known here
 		r.Wrong(i.at.With("mtu"), fmt.Sprintf("%s is %d on an interface with an IPv6 address", i.at.With("mtu"), i.mtu),
 			fmt.Sprintf("%d or more (RFC 8200 §5)", packet.IPv6MinMTU))
 	}
@@ -95,11 +95,18 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 	}
 	devices, routes := map[device]string{}, map[route]string{}
 	for _, i := range interfaces {
-		if i.tun == nil {
+		var d device
+		var at tomltext.Path
+		switch {
+		case i.tun != nil:
+			d = device{namespace(i.tun.Host.Netns), i.tun.Host.Device}
+			at = i.at.With("host").With("device")
+		case i.packet != nil:
+			d = device{namespace(i.packet.Netns), i.packet.Device}
+			at = i.at.With("device")
+		default:
 			continue
 		}
-		d := device{namespace(i.tun.Host.Netns), i.tun.Host.Device}
-		at := i.at.With("host").With("device")
 		if first, taken := devices[d]; taken {
 			r.Wrong(at, fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
 		}

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"routerd/dataplane"
+	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/origin"
 	"routerd/internal/tomltext"
@@ -25,7 +26,8 @@ type Config struct {
 	Metrics Metrics
 
 	Dataplane dataplane.Config
-	TUN       []tun.Config // sorted by name; the interface of the same name stands on each
+	TUN       []tun.Config    // sorted by name; the interface of the same name stands on each
+	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	// Origins says where each origin.ID in the rooms' configurations stands.
 	Origins origin.Table

@@ -155,7 +155,7 @@ func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
 		"router-id = \"10.0.0.1\"", "[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
 		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"tun\"\nhost = { bridge = \"br0\" }",
-		"[interface.x]\nkind = \"packet\"\ndevice = \"eth0\"",
+		"[interface.x]\nkind = \"tap\"",
 	} {
 		_, problems := Parse("t.toml", []byte(text))
 		if !Failed(problems) || !strings.Contains(problems[0].String(), "not built into this version") {

@@ -124,6 +124,13 @@ func (c *Config) interfaceObject(i dataplane.InterfaceConfig) object {
 		addresses = append(addresses, a.Prefix.String())
 	}
 	fields["addresses"] = strings.Join(addresses, " ")
+	for _, p := range c.Packet {
+		if p.Name == i.Name {
+			fields["mtu"], fields["netns"], fields["device"] = "", p.Netns, p.Device
+			fields["take-over"] = textOf(p.TakeOver, p.TakeOver)
+			neighborFields(fields, &i.Neighbor)
+		}
+	}
 	for _, t := range c.TUN {
 		if t.Name == i.Name {
 			fields["host.netns"], fields["host.device"] = t.Host.Netns, t.Host.Device
@@ -131,6 +138,25 @@ func (c *Config) interfaceObject(i dataplane.InterfaceConfig) object {
 		}
 	}
 	return object{fields, c.Origins.Place(i.Origin)}
+}
+
+func neighborFields(fields map[string]string, n *dataplane.NeighborConfig) {
+	fields["neighbor.timeout"] = textOf(n.Timeout, n.Timeout != 0)
+	fields["neighbor.proxy-arp"] = textOf(n.ProxyARP, n.ProxyARP)
+	var static []string
+	for _, s := range n.Static {
+		static = append(static, s.Addr.String()+" at "+s.MAC.String())
+	}
+	slices.Sort(static)
+	fields["neighbor.static"] = strings.Join(static, ", ")
+	if n.RA != nil {
+		var prefixes []string
+		for _, p := range n.RA.Prefixes {
+			prefixes = append(prefixes, p.Prefix.String())
+		}
+		fields["ra.prefix"], fields["ra.rdnss"] = strings.Join(prefixes, " "), joined(n.RA.RDNSS)
+		fields["ra.mtu"] = textOf(n.RA.LinkMTU, n.RA.LinkMTU != 0)
+	}
 }
 
 func textOf(v any, given bool) string {
@@ -156,7 +182,7 @@ func impact(object, key, kind string) string {
 		return "its device is made"
 	case isInterface && kind == "removed":
 		return "its device goes, and with it the routes that lead there"
-	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device"):
+	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device" || key == "netns" || key == "device" || key == "take-over"):
 		return "its device is made anew: the link is down for a moment"
 	case key == "name":
 		return "refused: another name needs a restart"

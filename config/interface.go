@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"routerd/dataplane"
+	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/tomltext"
 )
@@ -22,6 +23,7 @@ type interfacePlaces struct {
 
 	// The kernel's side, of what has a port.
 	tun        *tun.Config
+	packet     *packet.Config
 	host       []tomltext.Item[netip.Prefix]
 	hostRoutes []tomltext.Item[netip.Prefix]
 }
@@ -38,20 +40,21 @@ func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePl
 	}
 	slices.SortFunc(c.Dataplane.Interfaces, func(a, b dataplane.InterfaceConfig) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.TUN, func(a, b tun.Config) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Packet, func(a, b packet.Config) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
 // Words of the configuration for kinds; those without a value are not built.
 var (
-	kinds    = []string{"loopback", "tun"}
-	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN}
+	kinds    = []string{"loopback", "tun", "packet"}
+	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindPacket}
 )
 
 var kindReading = func() tomltext.Reading[dataplane.Kind] {
 	how := tomltext.OneOf(kinds, kindType)
 	read := how.Read
 	how.Read = func(v any) (dataplane.Kind, error) {
-		if s, ok := v.(string); ok && (s == "tap" || s == "packet") {
+		if s, ok := v.(string); ok && s == "tap" {
 			return "", tomltext.Hint{Message: "which is not built into this version of routerd"}
 		}
 		return read(v)
@@ -76,17 +79,22 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	for _, a := range i.addresses {
 		ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: a.Value, Origin: r.valueOrigin(a.At)})
 	}
-	if i.kind == dataplane.KindLoopback {
+	switch i.kind {
+	case dataplane.KindLoopback:
 		ic.MTU = 65535
-		for _, key := range []string{"mtu", "urpf", "host"} {
-			if _, given := s.Lookup(key); given {
-				r.WrongKey(s.At.With(key), fmt.Sprintf("%s makes no sense on a loopback, which has no port", s.At.With(key)), "")
-			}
-		}
-	} else {
+		r.senseless(s, "makes no sense on a loopback, which has no port",
+			"mtu", "urpf", "host", "device", "netns", "take-over", "neighbor", "ra")
+	case dataplane.KindPacket:
+		// The MTU is the device's.
+		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
+		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.Neighbor = r.decodeNeighbor(s)
+		i.packet = r.decodePacket(s, name)
+	default:
+		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",
+			"device", "netns", "take-over", "neighbor", "ra")
 		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
-		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, tomltext.OneOf([]string{"off", "strict", "loose"},
-			[]dataplane.URPF{dataplane.URPFOff, dataplane.URPFStrict, dataplane.URPFLoose}))
+		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
 		r.decodeHost(s.Section("host"), i, ic.MTU)
 	}
 	i.mtu = ic.MTU
@@ -95,7 +103,24 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	if i.tun != nil && i.kind == dataplane.KindTUN {
 		c.TUN = append(c.TUN, *i.tun)
 	}
+	if i.packet != nil {
+		c.Packet = append(c.Packet, *i.packet)
+	}
 	return i
+}
+
+var urpfReading = tomltext.OneOf([]string{"off", "strict", "loose"},
+	[]dataplane.URPF{dataplane.URPFOff, dataplane.URPFStrict, dataplane.URPFLoose})
+
+// senseless reports keys that an interface of this kind cannot have.
+func (r *reader) senseless(s *tomltext.Section, why string, keys ...string) {
+	for _, key := range keys {
+		if !s.Has(key) {
+			continue
+		}
+		s.Lookup(key) // it is known, if out of place
+		r.WrongKey(s.At.With(key), fmt.Sprintf("%s %s", s.At.With(key), why), "")
+	}
 }
 
 func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces, mtu int) {

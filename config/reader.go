@@ -26,7 +26,7 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 var unbuilt = map[string][]string{
 	"":            {"router-id", "state-dir", "local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
 	"log":         {"modules"},
-	"interface.*": {"take-over", "neighbor", "ra", "acl-in", "acl-out", "device", "netns"},
+	"interface.*": {"acl-in", "acl-out"},
 	"interface.*.host": {
 		"bridge",
 	},

@@ -70,7 +70,7 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 			if p := d.ports[i.Name]; p != nil {
 				c.Port = &control.Port{
 					Kind: p.port.Kind(), Queues: len(p.port.Queues()),
-					Host: &control.Host{Netns: p.cfg.Host.Netns, Device: p.cfg.Host.Device},
+					Host: &control.Host{Netns: p.spec.host.Netns, Device: p.spec.host.Device},
 				}
 			}
 			t := traffic[i.ID]
@@ -93,11 +93,13 @@ func (d *Daemon) traffic() []traffic {
 	t := make([]traffic, len(d.router.View().Interfaces))
 	for _, w := range d.counted {
 		c := w.counters
-		in := &t[w.in]
-		in.received.Add(c.Received())
-		for v := range verdict.All {
-			if v.Class() == verdict.Dropped {
-				in.drops += c.Verdict(v)
+		if int(w.in) < len(t) { // the neighbour machine's packets come in by no interface
+			in := &t[w.in]
+			in.received.Add(c.Received())
+			for v := range verdict.All {
+				if v.Class() == verdict.Dropped {
+					in.drops += c.Verdict(v)
+				}
 			}
 		}
 		for id := range t {

@@ -56,14 +56,17 @@ type Daemon struct {
 	ports   map[string]*openPort // by interface name
 	ends    map[string]*endpoint // listeners, by configured address
 	counted []*counted
-	events  chan portEvent
-	do      chan func()
-	failed  chan error // a worker that cannot go on
-	quit    chan struct{}
-	undo    *undoList
-	sd      systemd
-	tally   reloadTally
-	began   time.Time
+	// stopNeighbors ends the neighbour machine's loop and waits for it.
+	stopNeighbors func()
+	notices       notices
+	events        chan portEvent
+	do            chan func()
+	failed        chan error // a worker that cannot go on
+	quit          chan struct{}
+	undo          *undoList
+	sd            systemd
+	tally         reloadTally
+	began         time.Time
 }
 
 type reloadTally struct{ ok, failed uint64 }
@@ -86,14 +89,15 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &Daemon{
 		opts: o, log: log, level: level, cfg: cfg,
-		ports:  map[string]*openPort{},
-		ends:   map[string]*endpoint{},
-		events: make(chan portEvent, 16),
-		do:     make(chan func()),
-		failed: make(chan error, 16),
-		quit:   make(chan struct{}),
-		sd:     newSystemd(log),
-		began:  time.Now(),
+		ports:   map[string]*openPort{},
+		ends:    map[string]*endpoint{},
+		events:  make(chan portEvent, 16),
+		do:      make(chan func()),
+		failed:  make(chan error, 16),
+		quit:    make(chan struct{}),
+		notices: newNotices(),
+		sd:      newSystemd(log),
+		began:   time.Now(),
 	}
 	d.warn(warnings)
 	held, err := takeLock(o.RunDir, cfg.Name)
@@ -130,6 +134,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) start() error {
 	d.router = router.New(rand.Uint32())
+	d.startNeighbors()
 	next, err := d.prepare(d.cfg)
 	if err != nil {
 		return err
@@ -157,6 +162,8 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 			_, _, _ = d.reload() // which has logged what became of it
 		case e := <-d.events:
 			d.portChanged(e)
+		case <-d.notices.waiting():
+			d.addressesChanged()
 		case f := <-d.do:
 			f()
 		case err := <-d.failed:
@@ -191,6 +198,9 @@ func (d *Daemon) stop() error {
 	}
 	for _, p := range d.ports {
 		errs = append(errs, p.close())
+	}
+	if d.stopNeighbors != nil {
+		d.stopNeighbors()
 	}
 	errs = append(errs, d.undo.undo())
 	if err := errors.Join(errs...); err != nil {

@@ -9,14 +9,13 @@ import (
 
 	"routerd/dataplane"
 	"routerd/dataplane/port"
-	"routerd/dataplane/port/tun"
 	"routerd/routing"
 )
 
 // openPort is a living port with the goroutines that serve it.
 type openPort struct {
-	cfg     tun.Config
-	port    *tun.Port
+	spec    portSpec
+	port    port.Port
 	serving sync.WaitGroup
 	done    chan struct{} // closed when nobody wants its events any more
 	gone    bool          // its device was removed under it
@@ -29,18 +28,18 @@ type portEvent struct {
 	port.Event
 }
 
-func newOpenPort(cfg tun.Config, p *tun.Port) *openPort {
-	return &openPort{cfg: cfg, port: p, done: make(chan struct{})}
+func newOpenPort(s portSpec, p port.Port) *openPort {
+	return &openPort{spec: s, port: p, done: make(chan struct{})}
 }
 
 // serve starts the workers of p and follows its events.
 func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	for _, w := range workers {
-		d.counted = append(d.counted, &counted{p.cfg.Name, w.In(), w.Queue(), w.Counters, w.Drops})
+		d.counted = append(d.counted, &counted{p.spec.name, w.In(), w.Queue(), w.Counters, w.Drops})
 		p.serving.Go(func() {
 			if err := w.Run(time.Now); err != nil {
 				select {
-				case d.failed <- fmt.Errorf("interface %s: %w", p.cfg.Name, err):
+				case d.failed <- fmt.Errorf("interface %s: %w", p.spec.name, err):
 				default: // the loop has an earlier one to end by
 				}
 			}
@@ -49,7 +48,7 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	p.serving.Go(func() {
 		for e := range p.port.Events() {
 			select {
-			case d.events <- portEvent{p.cfg.Name, p, e}:
+			case d.events <- portEvent{p.spec.name, p, e}:
 			case <-p.done:
 			}
 		}
@@ -92,7 +91,7 @@ func (p *openPort) close() error {
 	err := p.port.Close()
 	p.serving.Wait()
 	if err != nil && !errors.Is(err, port.ErrClosed) {
-		return fmt.Errorf("closing the port of %s: %w", p.cfg.Name, err)
+		return fmt.Errorf("closing the port of %s: %w", p.spec.name, err)
 	}
 	return nil
 }
@@ -103,7 +102,7 @@ func (d *Daemon) portChanged(e portEvent) {
 	}
 	if e.Gone {
 		e.port.gone = true
-		d.log.Error("the device of an interface is gone; a reload makes it anew", "interface", e.name, "device", e.port.cfg.Host.Device)
+		d.log.Error("the device of an interface is gone; a reload makes it anew", "interface", e.name, "device", e.port.spec.host.Device)
 	} else {
 		d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
 	}

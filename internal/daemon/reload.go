@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"routerd/config"
-	"routerd/dataplane/port/tun"
 )
 
 // change is a configuration that has been prepared: everything that could
@@ -23,7 +22,7 @@ type change struct {
 
 type applied struct {
 	port     *openPort
-	old, new tun.Config
+	old, new portSpec
 }
 
 // prepare does everything towards cfg that can fail, and undoes it if any of
@@ -39,24 +38,24 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 		return nil, fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, cfg.Name)
 	}
 	wanted := map[string]bool{}
-	for _, t := range cfg.TUN {
-		wanted[t.Name] = true
-		now := d.ports[t.Name]
+	for _, s := range d.specs(cfg) {
+		wanted[s.name] = true
+		now := d.ports[s.name]
 		switch {
-		case now != nil && !now.gone && tun.SamePort(now.cfg, t):
-			if err := now.port.Apply(t); err != nil {
+		case now != nil && !now.gone && s.keeps(now.spec):
+			if err := s.apply(now.port); err != nil {
 				return nil, err
 			}
-			c.applied = append(c.applied, applied{now, now.cfg, t})
+			c.applied = append(c.applied, applied{now, now.spec, s})
 			continue
 		case now != nil:
 			c.closing = append(c.closing, now)
 		}
-		p, err := tun.Open(t)
+		p, err := s.open()
 		if err != nil {
 			return nil, err
 		}
-		c.opened = append(c.opened, newOpenPort(t, p))
+		c.opened = append(c.opened, newOpenPort(s, p))
 	}
 	for name, p := range d.ports {
 		if !wanted[name] {
@@ -76,7 +75,7 @@ func (c *change) abandon() error {
 		errs = append(errs, p.close())
 	}
 	for _, a := range c.applied {
-		errs = append(errs, a.port.port.Apply(a.old))
+		errs = append(errs, a.old.apply(a.port.port))
 	}
 	return errors.Join(errs...)
 }
@@ -89,14 +88,14 @@ func (d *Daemon) commit(c *change) error {
 	d.cfg = c.cfg
 	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
 	for _, a := range c.applied {
-		a.port.cfg = a.new
+		a.port.spec = a.new
 	}
 	// The old ports go first: one that is replaced is in the table by name.
 	for _, p := range c.closing {
-		if err := d.router.Detach(p.cfg.Name, now); err != nil {
+		if err := d.router.Detach(p.spec.name, now); err != nil {
 			return err
 		}
-		delete(d.ports, p.cfg.Name)
+		delete(d.ports, p.spec.name)
 	}
 	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
 		return err
@@ -105,11 +104,14 @@ func (d *Daemon) commit(c *change) error {
 		if err := p.close(); err != nil {
 			d.log.Warn("putting away a port", "err", err)
 		}
-		d.retire(p.cfg.Name)
+		d.retire(p.spec.name)
+		if err := d.undo.forget(p.spec.host.Netns, p.spec.host.Device); err != nil {
+			d.log.Warn("putting away a port", "err", err)
+		}
 	}
 	for _, p := range c.opened {
-		d.ports[p.cfg.Name] = p
-		workers, err := d.router.Attach(p.cfg.Name, p.port, now)
+		d.ports[p.spec.name] = p
+		workers, err := d.router.Attach(p.spec.name, p.port, now)
 		if err != nil {
 			return err
 		}

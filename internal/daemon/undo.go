@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"routerd/dataplane/port/packet"
 )
 
 // Step is one thing that was done to the system and has to be undone when the
@@ -23,7 +25,8 @@ type Step struct {
 // undoers knows how to take back each kind of step. Undoing what is already
 // gone is not an error: a crash may have come in between.
 var undoers = map[string]func(Step) error{
-	"file": func(s Step) error { return os.Remove(s.Path) },
+	"file":        func(s Step) error { return os.Remove(s.Path) },
+	packet.KindUp: func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
 	"sysctl": func(s Step) error {
 		return os.WriteFile(s.Path, []byte(s.Value), 0o644)
 	},
@@ -76,6 +79,30 @@ func (u *undoList) will(s Step) error {
 		return fmt.Errorf("noting what to undo: %w", err)
 	}
 	u.steps = append(u.steps, s)
+	return nil
+}
+
+// forget drops the steps about a path and value, which have been
+// taken back already, from the list and its file.
+func (u *undoList) forget(path, value string) error {
+	kept := u.steps[:0:0]
+	for _, s := range u.steps {
+		if s.Path != path || s.Value != value {
+			kept = append(kept, s)
+		}
+	}
+	if len(kept) == len(u.steps) {
+		return nil
+	}
+	u.steps = nil
+	if err := os.Remove(u.path); err != nil {
+		return fmt.Errorf("rewriting what to undo: %w", err)
+	}
+	for _, s := range kept {
+		if err := u.will(s); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -105,7 +105,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			l = &link{id: id, mtu: ic.MTU}
 			r.links[ic.Name] = l
 		}
-		if l.cfg.MTU != ic.MTU {
+		if l.cfg.MTU != ic.MTU && ic.MTU != 0 { // 0 = the device's
 			l.mtu = ic.MTU
 		}
 		l.cfg = ic

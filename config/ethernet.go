@@ -1,0 +1,94 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/dataplane/port/packet"
+	"routerd/internal/tomltext"
+)
+
+// decodePacket reads what describes a packet port.
+func (r *reader) decodePacket(s *tomltext.Section, name string) *packet.Config {
+	return &packet.Config{
+		Name:     name,
+		Netns:    tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one")),
+		Device:   tomltext.Get(s, "device", name, deviceName),
+		TakeOver: tomltext.Get(s, "take-over", false, tomltext.Bool),
+	}
+}
+
+// decodeNeighbor reads what an Ethernet interface says of ARP and neighbour
+// discovery.
+func (r *reader) decodeNeighbor(s *tomltext.Section) dataplane.NeighborConfig {
+	n := s.Section("neighbor")
+	cfg := dataplane.NeighborConfig{
+		Timeout:  tomltext.Get(n, "timeout", arp.DefaultTimeout, tomltext.Duration(time.Minute, 24*time.Hour)),
+		ProxyARP: tomltext.Get(n, "proxy-arp", false, tomltext.Bool),
+	}
+	static := n.Section("static")
+	for _, name := range static.Names() {
+		at := static.At.With(name)
+		a, err := netip.ParseAddr(name)
+		if err != nil || a.Zone() != "" || a.Is4In6() || a.IsMulticast() || a.IsUnspecified() {
+			r.WrongKey(at, fmt.Sprintf("%q is not the address of a neighbour", name), "the address of one host")
+			continue
+		}
+		mac := tomltext.Get(static, name, arp.MAC{}, macReading)
+		if mac.IsStation() {
+			cfg.Static = append(cfg.Static, arp.StaticNeighbor{Addr: a, MAC: mac})
+		}
+	}
+	n.Done()
+	cfg.RA = r.decodeRA(s)
+	return cfg
+}
+
+// macReading reads the Ethernet address of one station.
+var macReading = tomltext.Reading[arp.MAC]{Read: func(v any) (arp.MAC, error) {
+	var mac arp.MAC
+	s, ok := v.(string)
+	if !ok || len(s) != 17 {
+		return mac, tomltext.ErrUnwanted
+	}
+	for i := range mac {
+		b, err := strconv.ParseUint(s[3*i:3*i+2], 16, 8)
+		if err != nil || i > 0 && s[3*i-1] != ':' {
+			return arp.MAC{}, tomltext.ErrUnwanted
+		}
+		mac[i] = byte(b)
+	}
+	if !mac.IsStation() {
+		return arp.MAC{}, tomltext.Hint{Message: "which is nobody's"}
+	}
+	return mac, nil
+}, Want: `the Ethernet address of one station, like "02:00:00:00:00:09"`}
+
+// decodeRA reads the router advertisements; without the table there are none.
+func (r *reader) decodeRA(s *tomltext.Section) *arp.RAConfig {
+	given := s.Has("ra")
+	ra := s.Section("ra")
+	var prefixes []netip.Prefix
+	for _, p := range tomltext.Distinct(ra, "prefix", tomltext.Subnet) {
+		prefixes = append(prefixes, p.Value)
+	}
+	var servers []netip.Addr
+	for _, a := range tomltext.Distinct(ra, "rdnss", tomltext.Address) {
+		servers = append(servers, a.Value)
+	}
+	cfg := arp.DefaultRA(prefixes, servers)
+	cfg.LinkMTU = uint32(tomltext.Get(ra, "mtu", 0, tomltext.Whole(1280, 65535)))
+	ra.Done()
+	if !given {
+		return nil
+	}
+	if err := cfg.Check(); err != nil {
+		r.WrongKey(s.At.With("ra"), err.Error(), "")
+		return nil
+	}
+	return &cfg
+}

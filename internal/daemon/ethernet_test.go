@@ -1,0 +1,84 @@
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"routerd/internal/control"
+)
+
+// Two routers that meet on a veth pair, each in a process of its own, with a
+// host behind each:
+//
+//	h1 -- lan0 [ r1 ] core0 ---- core0 [ r2 ] lan0 -- h2
+//	          10.0.12.1/24      10.0.12.2/24
+func TestTwoRoutersOnAnEthernet(t *testing.T) {
+	s := newSite(t)
+	for i := range 2 {
+		ns := s.core(i)
+		s.must("ip", "netns", "add", ns)
+		t.Cleanup(func() { s.must("ip", "netns", "del", ns) })
+	}
+	s.must("ip", "link", "add", "core0", "netns", s.core(0), "type", "veth", "peer", "name", "core0", "netns", s.core(1))
+	for i := range 2 {
+		r := &site{t: t, dir: t.TempDir(), hosts: s.hosts}
+		r.config = filepath.Join(r.dir, "routerd.toml")
+		me, other := i+1, 2-i
+		text := fmt.Sprintf(`name = "r%d"
+[api]
+listen = ["unix://%s"]
+[interface.lan0]
+kind = "tun"
+addresses = ["10.0.%d.1/24", "2001:db8:%d::1/64"]
+host = { netns = %q, device = "eth0", addresses = ["10.0.%d.2/24", "2001:db8:%d::2/64"], routes = ["0.0.0.0/0", "::/0"] }
+[interface.core0]
+kind = "packet"
+netns = %q
+addresses = ["10.0.12.%d/24", "2001:db8:12::%d/64"]
+[[static.route]]
+prefix = "10.0.%d.0/24"
+next-hop = "10.0.12.%d"
+[[static.route]]
+prefix = "2001:db8:%d::/64"
+next-hop = "2001:db8:12::%d"
+`, me, r.socket(), me, me, s.hosts[i], me, me, s.core(i), me, me, other, other, other, other)
+		if err := os.WriteFile(r.config, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.start()
+		if i == 0 {
+			s.dir = r.dir // whose socket the test asks
+		}
+	}
+	for _, to := range []string{"10.0.2.2", "2001:db8:2::2"} {
+		wait(t, "h1 to reach "+to, func() error { return s.ping(0, to) })
+	}
+	out, _ := exec.Command("ip", "netns", "exec", s.hosts[0], "ping", "-n", "-c1", "-W5", "10.0.12.99").CombinedOutput()
+	if !strings.Contains(string(out), "Destination Host Unreachable") {
+		t.Errorf("a neighbour that does not answer: %s, want host unreachable", out)
+	}
+	drops, err := s.client().Drops(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range drops.Verdicts {
+		if v.Verdict == "neighbor_failed" && v.Packets != 1 {
+			t.Errorf("%d packets counted as neighbor_failed, want 1", v.Packets)
+		}
+	}
+	// The kernel under the port is silent: it neither answers nor has learnt.
+	if neighbours := s.must("ip", "-n", s.core(0), "neigh"); strings.Contains(neighbours, "10.0.12.2") {
+		t.Errorf("the kernel has learnt of %s", neighbours)
+	}
+	x, err := s.client().ExplainPacket(t.Context(), control.PacketQuery{In: "lan0", Src: mustAddr("10.0.1.2"), Dst: mustAddr("10.0.2.2")})
+	if err != nil || !strings.Contains(fmt.Sprint(x.Steps), "10.0.12.2 is at ") {
+		t.Errorf("explained as %+v (%v), want the neighbour's address in it", x.Steps, err)
+	}
+}
+
+// core is the namespace of a router's end of the link.
+func (s *site) core(i int) string { return strings.Replace(s.hosts[i], "-h", "-core", 1) }

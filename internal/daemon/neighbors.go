@@ -1,0 +1,72 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"routerd/arp"
+	"routerd/routing"
+)
+
+// startNeighbors runs the neighbour machine beside the loop. What it finds
+// out about the router's own addresses comes back as notices.
+func (d *Daemon) startNeighbors() {
+	n := d.router.Neighbors()
+	n.Tell = d.notices.add
+	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { n.Inbox.Run(ctx, n, time.Now) })
+	d.stopNeighbors = func() { cancel(); running.Wait() }
+}
+
+// notices is what one goroutine has to tell the loop. The sender never waits:
+// the loop may itself be waiting for room in the sender's inbox.
+type notices struct {
+	mu     *sync.Mutex
+	list   *[]arp.Effect
+	signal chan struct{}
+}
+
+func newNotices() notices {
+	return notices{mu: &sync.Mutex{}, list: &[]arp.Effect{}, signal: make(chan struct{}, 1)}
+}
+
+func (n notices) add(e arp.Effect) {
+	n.mu.Lock()
+	*n.list = append(*n.list, e)
+	n.mu.Unlock()
+	select {
+	case n.signal <- struct{}{}:
+	default: // the loop is about to look anyway
+	}
+}
+
+func (n notices) waiting() <-chan struct{} { return n.signal }
+
+func (n notices) take() []arp.Effect {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	list := *n.list
+	*n.list = nil
+	return list
+}
+
+// addressesChanged takes up what the neighbour machine found out.
+func (d *Daemon) addressesChanged() {
+	view := d.router.View()
+	for _, effect := range d.notices.take() {
+		switch e := effect.(type) {
+		case arp.AddressDuplicate:
+			d.log.Error("another station has an address of the router's, which is not used", "interface", interfaceName(view, e.Interface), "address", e.Prefix, "mac", e.MAC)
+		case arp.Conflict:
+			d.log.Warn("another station uses an address of the router's", "interface", interfaceName(view, e.Interface), "address", e.Addr, "mac", e.MAC)
+		case arp.LoopedBack:
+			d.log.Warn("the link brings the router's own messages back", "interface", interfaceName(view, e.Interface), "address", e.Addr)
+		}
+		if err := d.router.AddressEvent(effect, time.Now()); err != nil {
+			d.log.Error("following an address", "err", err)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package daemon
+
+import (
+	"routerd/config"
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/packet"
+	"routerd/dataplane/port/tun"
+	"routerd/internal/control"
+)
+
+// portSpec is what the configuration says of one port, whatever its kind.
+type portSpec struct {
+	name string
+	host control.Host
+	// open makes the port.
+	open func() (port.Port, error)
+	// keeps reports whether a port that was made by old can become this one
+	// without being made anew; apply then makes it so.
+	keeps func(old portSpec) bool
+	apply func(p port.Port) error
+	cfg   any // the room's own Config
+}
+
+// specs gives the ports that cfg wants.
+func (d *Daemon) specs(cfg *config.Config) []portSpec {
+	var list []portSpec
+	for _, c := range cfg.TUN {
+		list = append(list, tunSpec(c))
+	}
+	for _, c := range cfg.Packet {
+		list = append(list, d.packetSpec(c))
+	}
+	return list
+}
+
+func tunSpec(c tun.Config) portSpec {
+	return portSpec{
+		name: c.Name, cfg: c,
+		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
+		open: func() (port.Port, error) { return tun.Open(c) },
+		keeps: func(old portSpec) bool {
+			o, same := old.cfg.(tun.Config)
+			return same && tun.SamePort(o, c)
+		},
+		apply: func(p port.Port) error { return p.(*tun.Port).Apply(c) },
+	}
+}
+
+func (d *Daemon) packetSpec(c packet.Config) portSpec {
+	identity := c // without the function, which cannot be compared
+	c.Will = func(kind, path, value string) error {
+		return d.undo.will(Step{Kind: kind, Path: path, Value: value})
+	}
+	return portSpec{
+		name: c.Name, cfg: identity,
+		host: control.Host{Netns: c.Netns, Device: c.Device},
+		open: func() (port.Port, error) { return packet.Open(c) },
+		keeps: func(old portSpec) bool {
+			o, same := old.cfg.(packet.Config)
+			return same && samePacket(o, identity)
+		},
+		apply: func(port.Port) error { return nil }, // nothing of it can change while it lives
+	}
+}
+
+func samePacket(a, b packet.Config) bool {
+	return a.Name == b.Name && a.Netns == b.Netns && a.Device == b.Device && a.Queues == b.Queues &&
+		a.Promiscuous == b.Promiscuous && a.TakeOver == b.TakeOver
+}
