@@ -14,7 +14,11 @@ func (m *Machine) receiveND(i *iface, f Ethernet) {
 		return
 	}
 	msg, err := Parse(p)
-	if err != nil {
+	switch err {
+	case nil:
+	case ErrNotDiscovery:
+		return // somebody else's
+	default:
 		m.counters.Malformed++
 		return
 	}

@@ -127,14 +127,16 @@ func (m *Machine) resolve(x Resolve) {
 		return
 	}
 	n := m.neighbors[key{x.Interface, x.Addr}]
+	urgent := x.Index > 0 || x.Own
 	if n == nil {
-		urgent := x.Index > 0 || x.Own
 		if reason, ok := m.admit(urgent); !ok {
 			m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, reason)
 			return
 		}
 		n = m.create(i, x.Addr)
-		n.urgent = urgent
+	}
+	if urgent {
+		m.promote(n)
 	}
 	if x.Index > 0 {
 		m.number(n, x.Index)

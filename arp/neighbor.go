@@ -63,16 +63,21 @@ func (m *Machine) enqueue(n *neighbor, q *list.List) {
 	}
 }
 
+// promote makes n one that the router itself or a route needs.
+func (m *Machine) promote(n *neighbor) {
+	if n.state == Incomplete && !n.urgent {
+		m.enqueue(n, m.urgent)
+	}
+	n.urgent = true
+}
+
 // number gives n its dense number. It is the RIB's, which never gives one
 // twice.
 func (m *Machine) number(n *neighbor, index uint32) {
 	if n.index == index {
 		return
 	}
-	n.index, n.urgent = index, true
-	if n.state == Incomplete {
-		m.enqueue(n, m.urgent)
-	}
+	n.index = index
 	if n.entry != nil {
 		m.emit(Publish{n.entry, n.index})
 	}

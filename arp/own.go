@@ -116,7 +116,7 @@ func (m *Machine) begin(o *ownAddress) {
 		m.settle(o)
 		return
 	}
-	o.state, o.probes = tentative, m.cfg.DADTransmits
+	o.state, o.probes, o.looped = tentative, m.cfg.DADTransmits, false
 	// RFC 4862 §5.4.2: a random delay before the first.
 	m.timers.arm(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
 }

@@ -64,6 +64,14 @@ func TestPromoted(t *testing.T) {
 	if b.state(nth(1, false)) != Incomplete || b.state(nth(2, false)) != Absent {
 		t.Errorf("the next hop is %v, the other %v", b.state(nth(1, false)), b.state(nth(2, false)))
 	}
+	b = small(t)
+	b.sends(1, 0, false)
+	b.sends(2, 0, false)
+	b.expect("the first, by the router itself", b.sends(1, 0, true), "")
+	b.expect("a next hop", b.sends(3, 8, false), "evicted")
+	if b.state(nth(1, false)) != Incomplete || b.state(nth(2, false)) != Absent {
+		t.Errorf("the own destination is %v, the other %v", b.state(nth(1, false)), b.state(nth(2, false)))
+	}
 }
 
 // Of a full table, first those go that never answered.
