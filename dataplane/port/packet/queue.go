@@ -19,7 +19,9 @@ import (
 // next, as on a TUN: what stays in the second-level cache.
 const batchBytes = 256 << 10
 
-// batchFrames is how many frames one system call reads or writes.
+// batchFrames is how many frames one system call reads or writes. In batches
+// a small frame costs 3.5 µs to write and read, one by one 6.3; super-packets
+// cost the same either way (BenchmarkQueue).
 const batchFrames = 64
 
 // errGone is what Read and Write return once somebody has deleted the device
