@@ -98,8 +98,8 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 		var d device
 		var at tomltext.Path
 		switch {
-		case i.tun != nil:
-			d = device{namespace(i.tun.Host.Netns), i.tun.Host.Device}
+		case i.side != nil:
+			d = device{namespace(i.side.Netns), i.side.Device}
 			at = i.at.With("host").With("device")
 		case i.packet != nil:
 			d = device{namespace(i.packet.Netns), i.packet.Device}

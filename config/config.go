@@ -8,6 +8,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/dataplane/port/packet"
+	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/origin"
 	"routerd/internal/tomltext"
@@ -27,6 +28,7 @@ type Config struct {
 
 	Dataplane dataplane.Config
 	TUN       []tun.Config    // sorted by name; the interface of the same name stands on each
+	TAP       []tap.Config    // likewise
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	// Origins says where each origin.ID in the rooms' configurations stands.

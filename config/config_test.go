@@ -142,6 +142,7 @@ func TestExample(t *testing.T) {
 	for _, key := range []string{
 		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
+		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
 		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst",
 	} {
 		if !strings.Contains(string(text), key+" = ") {
@@ -154,8 +155,7 @@ func TestExample(t *testing.T) {
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
 		"router-id = \"10.0.0.1\"", "[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
-		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"tun\"\nhost = { bridge = \"br0\" }",
-		"[interface.x]\nkind = \"tap\"",
+		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"packet\"\nacl-out = \"y\"",
 	} {
 		_, problems := Parse("t.toml", []byte(text))
 		if !Failed(problems) || !strings.Contains(problems[0].String(), "not built into this version") {

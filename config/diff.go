@@ -124,6 +124,13 @@ func (c *Config) interfaceObject(i dataplane.InterfaceConfig) object {
 		addresses = append(addresses, a.Prefix.String())
 	}
 	fields["addresses"] = strings.Join(addresses, " ")
+	for _, t := range c.TAP {
+		if t.Name == i.Name {
+			fields["host.netns"], fields["host.device"], fields["host.bridge"] = t.Host.Netns, t.Host.Device, t.Bridge
+			fields["host.addresses"], fields["host.routes"] = joined(t.Host.Addresses), joined(t.Host.Routes)
+			neighborFields(fields, &i.Neighbor)
+		}
+	}
 	for _, p := range c.Packet {
 		if p.Name == i.Name {
 			fields["mtu"], fields["netns"], fields["device"] = "", p.Netns, p.Device

@@ -8,6 +8,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/dataplane/port/packet"
+	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/tomltext"
 )
@@ -22,7 +23,8 @@ type interfacePlaces struct {
 	mtu       int
 
 	// The kernel's side, of what has a port.
-	tun        *tun.Config
+	side       *tun.Host // nil on a loopback and a packet port
+	bridge     string    // of a TAP
 	packet     *packet.Config
 	host       []tomltext.Item[netip.Prefix]
 	hostRoutes []tomltext.Item[netip.Prefix]
@@ -40,27 +42,18 @@ func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePl
 	}
 	slices.SortFunc(c.Dataplane.Interfaces, func(a, b dataplane.InterfaceConfig) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.TUN, func(a, b tun.Config) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.TAP, func(a, b tap.Config) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.Packet, func(a, b packet.Config) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
-// Words of the configuration for kinds; those without a value are not built.
+// Words of the configuration for kinds.
 var (
-	kinds    = []string{"loopback", "tun", "packet"}
-	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindPacket}
+	kinds    = []string{"loopback", "tun", "tap", "packet"}
+	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindTAP, dataplane.KindPacket}
 )
 
-var kindReading = func() tomltext.Reading[dataplane.Kind] {
-	how := tomltext.OneOf(kinds, kindType)
-	read := how.Read
-	how.Read = func(v any) (dataplane.Kind, error) {
-		if s, ok := v.(string); ok && s == "tap" {
-			return "", tomltext.Hint{Message: "which is not built into this version of routerd"}
-		}
-		return read(v)
-	}
-	return how
-}()
+var kindReading = tomltext.OneOf(kinds, kindType)
 
 func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) *interfacePlaces {
 	s := all.Section(name)
@@ -90,18 +83,31 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
 		ic.Neighbor = r.decodeNeighbor(s)
 		i.packet = r.decodePacket(s, name)
+	case dataplane.KindTAP:
+		r.senseless(s, "makes no sense on a TAP: its device is described by host = { … }", "device", "netns", "take-over")
+		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
+		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.Neighbor = r.decodeNeighbor(s)
+		r.decodeHost(s.Section("host"), i)
 	default:
 		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",
 			"device", "netns", "take-over", "neighbor", "ra")
 		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
-		r.decodeHost(s.Section("host"), i, ic.MTU)
+		r.decodeHost(s.Section("host"), i)
 	}
 	i.mtu = ic.MTU
 	s.Done()
 	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces, ic)
-	if i.tun != nil && i.kind == dataplane.KindTUN {
-		c.TUN = append(c.TUN, *i.tun)
+	switch i.kind {
+	case dataplane.KindTUN:
+		c.TUN = append(c.TUN, tun.Config{Name: name, MTU: ic.MTU, Host: *i.side})
+	case dataplane.KindTAP:
+		t := tap.Config{Router: c.Name, Name: name, MTU: ic.MTU, Host: *i.side, Bridge: i.bridge}
+		for _, a := range i.addresses {
+			t.Via = append(t.Via, a.Value.Addr())
+		}
+		c.TAP = append(c.TAP, t)
 	}
 	if i.packet != nil {
 		c.Packet = append(c.Packet, *i.packet)
@@ -123,20 +129,30 @@ func (r *reader) senseless(s *tomltext.Section, why string, keys ...string) {
 	}
 }
 
-func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces, mtu int) {
-	t := &tun.Config{Name: i.name, MTU: mtu}
-	t.Host.Netns = tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one"))
-	t.Host.Device = tomltext.Get(s, "device", i.name, deviceName)
+func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces) {
+	t := &tun.Host{}
+	t.Netns = tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one"))
+	t.Device = tomltext.Get(s, "device", i.name, deviceName)
 	i.host = tomltext.Distinct(s, "addresses", tomltext.InterfaceAddress)
 	for _, a := range i.host {
-		t.Host.Addresses = append(t.Host.Addresses, a.Value)
+		t.Addresses = append(t.Addresses, a.Value)
 	}
 	i.hostRoutes = tomltext.Distinct(s, "routes", tomltext.Subnet)
 	for _, p := range i.hostRoutes {
-		t.Host.Routes = append(t.Host.Routes, p.Value)
+		t.Routes = append(t.Routes, p.Value)
+	}
+	if i.kind == dataplane.KindTAP {
+		i.bridge = tomltext.Get(s, "bridge", "", deviceName)
+		if i.bridge != "" && len(i.host)+len(i.hostRoutes) > 0 {
+			r.WrongKey(s.At.With("bridge"), fmt.Sprintf("the device of %s has addresses or routes and belongs to a bridge", i.name),
+				"either: the bridge itself has the addresses")
+		}
+	} else if s.Has("bridge") {
+		s.Lookup("bridge")
+		r.WrongKey(s.At.With("bridge"), "a TUN has no Ethernet to be bridged", `kind = "tap"`)
 	}
 	s.Done()
-	i.tun = t
+	i.side = t
 }
 
 var deviceName = tomltext.Reading[string]{Read: func(v any) (string, error) {

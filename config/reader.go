@@ -24,12 +24,9 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the keys of routerd's configuration language that this version
 // does not serve, by the table that they would stand in: "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"router-id", "state-dir", "local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
-	"log":         {"modules"},
-	"interface.*": {"acl-in", "acl-out"},
-	"interface.*.host": {
-		"bridge",
-	},
+	"":             {"router-id", "state-dir", "local-stack", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
+	"log":          {"modules"},
+	"interface.*":  {"acl-in", "acl-out"},
 	"rib.distance": {"ebgp", "ibgp", "ospf", "rip"},
 }
 

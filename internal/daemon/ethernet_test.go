@@ -82,3 +82,46 @@ next-hop = "2001:db8:12::%d"
 
 // core is the namespace of a router's end of the link.
 func (s *site) core(i int) string { return strings.Replace(s.hosts[i], "-h", "-core", 1) }
+
+// A TAP with the kernel at its other end, and another on a bridge with a host
+// behind it: both are neighbours on an Ethernet.
+//
+//	h1 eth0 == lan0 [ r1 ] lan1 == br0 -- veth -- h2 eth0
+func TestTAPs(t *testing.T) {
+	s := newSite(t)
+	bridge := s.core(0)
+	s.must("ip", "netns", "add", bridge)
+	t.Cleanup(func() { s.must("ip", "netns", "del", bridge) })
+	s.must("ip", "-n", bridge, "link", "add", "br0", "type", "bridge")
+	s.must("ip", "-n", bridge, "link", "set", "br0", "up")
+	s.must("ip", "link", "add", "p2", "netns", bridge, "type", "veth", "peer", "name", "eth0", "netns", s.hosts[1])
+	s.must("ip", "-n", bridge, "link", "set", "p2", "master", "br0", "up")
+	s.in(1, "ip", "address", "add", "10.0.2.2/24", "dev", "eth0")
+	s.in(1, "ip", "-6", "address", "add", "2001:db8:2::2/64", "dev", "eth0", "nodad")
+	s.in(1, "ip", "link", "set", "eth0", "up")
+	s.in(1, "ip", "route", "add", "default", "via", "10.0.2.1")
+	s.in(1, "ip", "-6", "route", "add", "default", "via", "2001:db8:2::1")
+	text := fmt.Sprintf(`name = "r1"
+[api]
+listen = ["unix://%s"]
+[interface.lan0]
+kind = "tap"
+addresses = ["10.0.1.1/24", "2001:db8:1::1/64"]
+host = { netns = %q, device = "eth0", addresses = ["10.0.1.2/24", "2001:db8:1::2/64"], routes = ["0.0.0.0/0", "::/0"] }
+[interface.lan1]
+kind = "tap"
+addresses = ["10.0.2.1/24", "2001:db8:2::1/64"]
+host = { netns = %q, device = "tap1", bridge = "br0" }
+`, s.socket(), s.hosts[0], bridge)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	for _, to := range []string{"10.0.2.2", "2001:db8:2::2", "10.0.1.1", "2001:db8:1::1"} {
+		wait(t, "h1 to reach "+to, func() error { return s.ping(0, to) })
+	}
+	list, err := s.client().Interfaces(t.Context())
+	if err != nil || list[0].Kind != "tap" || list[0].Port == nil || list[0].Port.Kind != "tap" {
+		t.Errorf("interfaces %+v (%v), want TAPs", list, err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"routerd/config"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/packet"
+	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/control"
 )
@@ -27,6 +28,9 @@ func (d *Daemon) specs(cfg *config.Config) []portSpec {
 	for _, c := range cfg.TUN {
 		list = append(list, tunSpec(c))
 	}
+	for _, c := range cfg.TAP {
+		list = append(list, tapSpec(c))
+	}
 	for _, c := range cfg.Packet {
 		list = append(list, d.packetSpec(c))
 	}
@@ -43,6 +47,19 @@ func tunSpec(c tun.Config) portSpec {
 			return same && tun.SamePort(o, c)
 		},
 		apply: func(p port.Port) error { return p.(*tun.Port).Apply(c) },
+	}
+}
+
+func tapSpec(c tap.Config) portSpec {
+	return portSpec{
+		name: c.Name, cfg: c,
+		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
+		open: func() (port.Port, error) { return tap.Open(c) },
+		keeps: func(old portSpec) bool {
+			o, same := old.cfg.(tap.Config)
+			return same && tap.SamePort(o, c)
+		},
+		apply: func(p port.Port) error { return p.(*tap.Port).Apply(c) },
 	}
 }
 

@@ -74,12 +74,12 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "internal/tomltext", "routing", "routing/rib",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "internal/tomltext", "routing", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/router", "internal/control", "arp", "dataplane", "dataplane/port", "dataplane/port/packet", "dataplane/port/tun",
+		"config", "internal/router", "internal/control", "arp", "dataplane", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
