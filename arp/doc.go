@@ -17,6 +17,11 @@
 // packet to the machine. That is also why 100,000 destinations that do not
 // exist cost readers nothing.
 //
+// Measured on a two-core virtual machine: [Table.Lookup] 18 to 23 ns with 10
+// to 8192 neighbours, [Table.ByIndex] 2 ns; a reply that is learned and
+// published 0.2 µs; a packet for a destination that does not exist 0.2 µs
+// when it is throttled and 1.4 µs when it is asked for.
+//
 // # One machine for two protocols
 //
 // Reachability is RFC 4861's state machine (transition.go), its rows in the
@@ -77,5 +82,11 @@
 //   - RFC 4861 §7.2.1: groups are received but not reported by MLD.
 //   - RFC 4861 §7.3.1: no hints from upper layers; a router has none.
 //   - RFC 4861 §7.2.8: neighbour advertisements are not sent for others.
-//   - RFC 4862 §5.4.5 with Config.DADTransmits 0 finds no duplicates.
+//   - RFC 4861 §8: redirects are built here ([AppendRedirect]) but decided on
+//     where packets are forwarded; those received are counted and ignored.
+//   - RFC 4862 §5.4.4 leaves open what to do about an advertisement of an
+//     address in use: it is reported and answered as RFC 5227 §2.4 (c) has it.
+//   - RFC 4862 §5.4.2: the delay before the first probe is each address's own.
+//   - Clear forgets when a neighbour was last asked for, so that one may be
+//     asked for twice in a second.
 package arp
