@@ -88,7 +88,7 @@ func (m *Machine) restock(i *iface) {
 			continue
 		}
 		static := slices.ContainsFunc(i.Static, func(s StaticNeighbor) bool { return s.Addr == n.addr })
-		if n.state == Static && !static || n.state != Static && !n.urgent && !i.onLink(n.addr) {
+		if n.state == Static && !static || n.state != Static && n.rank != rankNextHop && !i.onLink(n.addr) {
 			m.forget(n, NotNeighbor)
 		}
 	}

@@ -7,15 +7,41 @@ import "container/list"
 // router itself and its routes need does not compete with what anybody's
 // packets ask for.
 
+// rank is how much a neighbour that has not answered matters (RFC 6583 §7.1).
+type rank uint8
+
+const (
+	rankPassing rank = iota // a packet that the router forwards wants it
+	rankOwn                 // a packet of the router's own does
+	rankNextHop             // routes lead by it
+	numRanks
+)
+
+func (x *Resolve) rank() rank {
+	switch {
+	case x.Index > 0:
+		return rankNextHop
+	case x.Own:
+		return rankOwn
+	}
+	return rankPassing
+}
+
+func (m *Machine) incomplete() (n int) {
+	for _, q := range m.waiting {
+		n += q.Len()
+	}
+	return n
+}
+
 // admit makes room for one neighbour that is to be asked for, or says why it
 // cannot be.
-func (m *Machine) admit(urgent bool) (Reason, bool) {
-	if !urgent && !m.takeToken() {
+func (m *Machine) admit(r rank) (Reason, bool) {
+	if r == rankPassing && !m.takeToken() {
 		m.counters.Throttled++
 		return Throttled, false
 	}
-	if m.plain.Len()+m.urgent.Len() >= m.cfg.MaxIncomplete &&
-		!m.evict(m.plain) && !(urgent && m.evict(m.urgent)) {
+	if m.incomplete() >= m.cfg.MaxIncomplete && !m.evictUpTo(r) {
 		m.counters.Full++
 		return TableFull, false
 	}
@@ -29,10 +55,21 @@ func (m *Machine) admit(urgent bool) (Reason, bool) {
 // first one that never answered goes, then the one that nobody has used for
 // longest.
 func (m *Machine) makeRoom() bool {
-	if len(m.neighbors) < m.cfg.MaxNeighbors || m.evict(m.plain) || m.evict(m.stale) {
+	if len(m.neighbors) < m.cfg.MaxNeighbors || m.evict(m.waiting[rankPassing]) || m.evict(m.stale) {
 		return true
 	}
 	m.counters.Full++
+	return false
+}
+
+// evictUpTo gives up a neighbour of the lowest rank there is, up to r: an
+// answer to a forged sender never costs a route its next hop.
+func (m *Machine) evictUpTo(r rank) bool {
+	for _, q := range m.waiting[:r+1] {
+		if m.evict(q) {
+			return true
+		}
+	}
 	return false
 }
 
@@ -48,7 +85,7 @@ func (m *Machine) evict(q *list.List) bool {
 
 // evictOther gives up the oldest neighbour of least priority that is not n.
 func (m *Machine) evictOther(n *neighbor) bool {
-	for e := m.plain.Front(); e != nil; e = e.Next() {
+	for e := m.waiting[rankPassing].Front(); e != nil; e = e.Next() {
 		if other := e.Value.(*neighbor); other != n {
 			m.counters.Evicted++
 			m.forget(other, Evicted)

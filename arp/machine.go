@@ -29,8 +29,9 @@ type Machine struct {
 	timers    timers
 
 	// In the order of their last change of state: neighbours that never
-	// answered, of least and of higher priority, and those that are stale.
-	plain, urgent, stale *list.List
+	// answered, by rank, and those that are stale.
+	waiting [numRanks]*list.List
+	stale   *list.List
 
 	heldBytes int
 	tokens    float64 // of RequestRate
@@ -58,16 +59,18 @@ type iface struct {
 // New makes a machine without interfaces. The seed is of all its randomness:
 // the same seed, inputs and times have the same effects.
 func New(cfg Config, seed uint64) *Machine {
-	return &Machine{
+	m := &Machine{
 		cfg:       cfg,
 		rand:      rand.New(rand.NewPCG(seed, 0x6172702b6e6470)),
 		ifaces:    map[routing.InterfaceID]*iface{},
 		neighbors: map[key]*neighbor{},
-		plain:     list.New(),
-		urgent:    list.New(),
 		stale:     list.New(),
 		tokens:    float64(cfg.MaxIncomplete),
 	}
+	for r := range m.waiting {
+		m.waiting[r] = list.New()
+	}
+	return m
 }
 
 // Deadline is when Step has to be called at the latest, the zero Time if
@@ -127,17 +130,15 @@ func (m *Machine) resolve(x Resolve) {
 		return
 	}
 	n := m.neighbors[key{x.Interface, x.Addr}]
-	urgent := x.Index > 0 || x.Own
+	r := x.rank()
 	if n == nil {
-		if reason, ok := m.admit(urgent); !ok {
+		if reason, ok := m.admit(r); !ok {
 			m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, reason)
 			return
 		}
 		n = m.create(i, x.Addr)
 	}
-	if urgent {
-		m.promote(n)
-	}
+	m.promote(n, r)
 	if x.Index > 0 {
 		m.number(n, x.Index)
 	}

@@ -18,7 +18,7 @@ type neighbor struct {
 	state  State
 	mac    MAC
 	router bool
-	urgent bool   // asked for by the router itself or as a route's next hop
+	rank   rank   // the highest that it was asked for with
 	index  uint32 // dense number, 0 without one
 	entry  *Entry // what is published; nil without
 
@@ -27,7 +27,7 @@ type neighbor struct {
 	learned time.Time  // when its MAC was last learned or confirmed
 	held    []held
 
-	queue *list.List // plain, urgent or stale
+	queue *list.List // of its rank's waiting, or stale
 	place *list.Element
 }
 
@@ -63,12 +63,15 @@ func (m *Machine) enqueue(n *neighbor, q *list.List) {
 	}
 }
 
-// promote makes n one that the router itself or a route needs.
-func (m *Machine) promote(n *neighbor) {
-	if n.state == Incomplete && !n.urgent {
-		m.enqueue(n, m.urgent)
+// promote gives n the rank r unless it has a higher one.
+func (m *Machine) promote(n *neighbor, r rank) {
+	if r <= n.rank {
+		return
 	}
-	n.urgent = true
+	n.rank = r
+	if n.state == Incomplete {
+		m.enqueue(n, m.waiting[r])
+	}
 }
 
 // number gives n its dense number. It is the RIB's, which never gives one

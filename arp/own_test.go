@@ -276,3 +276,51 @@ func TestNotNeighbors(t *testing.T) {
 		}
 	}
 }
+
+// Frames that are nobody's, and what an interface that lost IPv6 forgets.
+func TestFramesRefused(t *testing.T) {
+	b := newBench(t)
+	six.bring(b, Stale)
+	for name, c := range map[string]struct {
+		frame   []byte
+		counted uint64
+	}{
+		"empty":             {nil, 1},
+		"short":             {make([]byte, EthernetHeader-1), 1},
+		"from a group":      {AppendEthernet(nil, ourMAC, Broadcast, EtherTypeARP), 1},
+		"ARP without body":  {AppendEthernet(nil, ourMAC, peerMAC, EtherTypeARP), 1},
+		"IPv6 without body": {AppendEthernet(nil, ourMAC, peerMAC, EtherTypeIPv6), 0},
+		"another type":      {AppendEthernet(nil, ourMAC, peerMAC, 0x88cc), 0},
+		"a bad checksum":    {func() []byte { f := ns(peer6, peerMAC).Frame; f[len(f)-1]++; return f }(), 1},
+		"an echo request": {func() []byte {
+			p := beginND(AppendEthernet(nil, ourMAC, peerMAC, EtherTypeIPv6), peer6, our6, icmp.EchoRequest6)
+			return finishND(append(p, 0, 0, 0, 0), EthernetHeader)
+		}(), 0},
+	} {
+		before := b.m.Counters().Malformed
+		b.step(Received{eth0, c.frame})
+		if n := b.m.Counters().Malformed - before; n != c.counted || len(b.out) != 0 {
+			t.Errorf("%s: counted %d, did %v; want %d and nothing", name, n, b.out, c.counted)
+		}
+	}
+	if b.step(Received{eth0 + 1, arpReply(peerMAC).Frame}); len(b.out) != 0 {
+		t.Errorf("a frame of an interface that there is not: did %v", b.out)
+	}
+	c := b.m.ifaces[eth0].InterfaceConfig
+	c.MAC = newMAC
+	b.step(InterfaceUp{eth0, c})
+	f := AppendEthernet(nil, MulticastMAC(AllNodes), peerMAC, EtherTypeIPv6)
+	b.step(Received{eth0, AppendAdvertisement(f, LinkLocal(newMAC), AllNodes, LinkLocal(newMAC), peerMAC, false, false, true)})
+	if d := of[AddressDuplicate](b.out); len(d) != 1 || !d[0].Disabled || b.tab.Lookup(eth0, peer6) != nil {
+		t.Errorf("did %v, want IPv6 off and its neighbours forgotten", b.out)
+	}
+	// Told of it again nothing changes; another MAC is another matter.
+	if b.step(InterfaceUp{eth0, c}); len(b.out) != 0 {
+		t.Errorf("did %v", b.out)
+	}
+	c.MAC = ourMAC
+	b.step(InterfaceUp{eth0, c})
+	if got := usableNow(b.pass(5 * time.Second)); len(got) != 2 {
+		t.Errorf("with another MAC usable: %v, want both IPv6 addresses", got)
+	}
+}

@@ -45,11 +45,16 @@ func TestPriority(t *testing.T) {
 	b.now = b.now.Add(100 * time.Millisecond)
 	b.m.tokens = 2
 	b.expect("passing by, none of its like left", b.sends(6, 0, false), "table full")
-	b.expect("another next hop", b.sends(7, 2, false), "evicted") // the oldest of its like
-	if b.state(nth(4, false)) != Absent || b.state(nth(5, false)) != Incomplete {
-		t.Errorf("the next hop asked for first is %v, the own destination %v", b.state(nth(4, false)), b.state(nth(5, false)))
+	b.expect("another own", b.sends(7, 0, true), "evicted")       // the oldest of its like
+	b.expect("another next hop", b.sends(8, 2, false), "evicted") // the own
+	b.expect("own, none but next hops left", b.sends(9, 0, true), "table full")
+	b.expect("a third next hop", b.sends(10, 3, false), "evicted") // the oldest of its like
+	for i, want := range map[int]State{4: Absent, 5: Absent, 7: Absent, 8: Incomplete, 10: Incomplete} {
+		if got := b.state(nth(i, false)); got != want {
+			t.Errorf("neighbour %d is %v, want %v", i, got, want)
+		}
 	}
-	if c := b.m.Counters(); c.Throttled != 1 || c.Evicted != 3 || c.Full != 1 {
+	if c := b.m.Counters(); c.Throttled != 1 || c.Evicted != 5 || c.Full != 2 {
 		t.Errorf("counted %+v", c)
 	}
 }

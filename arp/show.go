@@ -35,7 +35,7 @@ func (m *Machine) Counters() Counters { return m.counters }
 
 // Len is the number of neighbours, and how many of them have never answered.
 func (m *Machine) Len() (all, incomplete int) {
-	return len(m.neighbors), m.plain.Len() + m.urgent.Len()
+	return len(m.neighbors), m.incomplete()
 }
 
 // HeldBytes is the length of all packets held.

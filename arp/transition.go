@@ -220,11 +220,7 @@ func (m *Machine) enter(n *neighbor, s State) {
 	switch s {
 	case Incomplete:
 		if n.queue == nil {
-			if n.urgent {
-				m.enqueue(n, m.urgent)
-			} else {
-				m.enqueue(n, m.plain)
-			}
+			m.enqueue(n, m.waiting[n.rank])
 		}
 		m.timers.arm(&n.timer, m.now.Add(retransTimer))
 		return
