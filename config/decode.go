@@ -62,6 +62,7 @@ func (r *reader) decodeForwarding(top *tomltext.Section, c *Config) {
 	d.ICMP = icmp.Config{
 		ErrorRate:  tomltext.Get(errs, "error-rate", icmp.DefaultConfig.ErrorRate, tomltext.Whole(0, 1_000_000)),
 		ErrorBurst: tomltext.Get(errs, "error-burst", icmp.DefaultConfig.ErrorBurst, tomltext.Whole(1, 1_000_000)),
+		Redirects:  tomltext.Get(errs, "redirects", icmp.DefaultConfig.Redirects, tomltext.Bool),
 	}
 	errs.Done()
 }

@@ -85,6 +85,7 @@ func objects(c *Config) map[string]object {
 		"forwarding.reassembly-packets":   fmt.Sprint(d.Reassembly.Packets),
 		"icmp.error-rate":                 fmt.Sprint(d.ICMP.ErrorRate),
 		"icmp.error-burst":                fmt.Sprint(d.ICMP.ErrorBurst),
+		"icmp.redirects":                  fmt.Sprint(d.ICMP.Redirects),
 	}}}
 	for s := routing.SourceConnected; int(s) < routing.NumSources; s++ {
 		all[""].fields["rib.distance."+s.String()] = textOf(c.RIB.Distance[s], c.RIB.Distance[s] != 0)

@@ -64,7 +64,7 @@ func loads(tb testing.TB) map[string]*load {
 	apart := func(i int, p *Probe) { p.SrcPort = uint16(i * 7) }
 	tcp, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
 	bare, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
-	bare, _ = redirect(bare, nil)
+	bare, _ = readdress(bare, nil)
 	return map[string]*load{
 		"UDP4/one-flow":        newLoad(tb, raws(stream(tb, packet.ProtoUDP, false, BatchSize, 64, 64))...),
 		"UDP4/many-flows":      newLoad(tb, one(udp4("10.0.2.2"), apart)...),

@@ -366,3 +366,58 @@ func TestEthernetAllocatesNothing(t *testing.T) {
 		t.Errorf("%v allocations per batch, want none", got)
 	}
 }
+
+// A packet that goes back out to its own link is forwarded, and its sender told.
+func TestRedirect(t *testing.T) {
+	n, b, _ := newEthernet(t)
+	n.view.Limits.ICMP.Redirects = true
+	n.publish(arp.Reachable, "10.0.5.3", arp.MAC{2, 0, 0, 0, 0, 3}, 0)
+	n.publish(arp.Reachable, "2001:db8:5::3", arp.MAC{2, 0, 0, 0, 0, 3}, 0)
+	for _, tt := range []struct {
+		name    string
+		dst     string
+		gateway string // "" for no redirect
+	}{
+		{"by a gateway on the subnet", "10.50.0.1", "10.0.5.254"},
+		{"to a neighbour of the sender", "10.0.5.3", "10.0.5.3"},
+		{"to another link", "10.0.2.2", ""},
+		{"IPv6 to a neighbour of the sender", "2001:db8:5::3", "2001:db8:5::3"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n.runIn(t, b, eth0, fromH5(t, Probe{Dst: addr(tt.dst), Proto: packet.ProtoUDP, DstPort: 9}))
+			if got := b.Packets()[0].Verdict; got != verdict.Forwarded {
+				t.Fatalf("verdict %s, want forwarded all the same", got)
+			}
+			var got []byte
+			for _, f := range n.ports[eth0].Take() {
+				if arp.MAC(f.Data[:6]) == macH5 {
+					got = f.Data[14:]
+				}
+			}
+			n.ports[lan1].Take()
+			switch {
+			case tt.gateway == "":
+				if got != nil {
+					t.Errorf("redirected by %x, want nothing said", got)
+				}
+			case got == nil:
+				t.Error("nothing said")
+			case got[0]>>4 == 4:
+				m := packet.ICMP(packet.IPv4(got).Payload())
+				if m.Type() != 5 || m.Code() != 1 || netip.AddrFrom4([4]byte(m[4:8])) != addr(tt.gateway) {
+					t.Errorf("ICMP type %d code %d, gateway %v", m.Type(), m.Code(), m[4:8])
+				}
+			default:
+				m, err := arp.Parse(packet.IPv6(got))
+				if err != nil || m.Type != 137 || m.Target != addr(tt.gateway) {
+					t.Errorf("message %+v (%v), want a redirect to %s", m, err, tt.gateway)
+				}
+			}
+		})
+	}
+	n.view.Limits.ICMP.Redirects = false
+	n.runIn(t, b, eth0, fromH5(t, udp4("10.50.0.1")))
+	if sent := n.ports[eth0].Take(); len(sent) != 1 {
+		t.Errorf("%d frames with redirects off, want the packet alone", len(sent))
+	}
+}

@@ -212,6 +212,14 @@ func tellFit(v *View, p *Packet) Finding {
 	return Finding{text, out.Origin}
 }
 
+func tellRedirect(v *View, p *Packet) Finding {
+	out := v.Interface(p.Out)
+	if out == nil || p.Out != p.In || out.LinkHeader == 0 || p.Verdict != verdict.None {
+		return Finding{}
+	}
+	return Finding{"it leaves by the link it came in by: its sender is told of the better first hop, if it is on that subnet", origin.None}
+}
+
 func tellAnswer(_ *View, p *Packet) Finding {
 	if p.Family == 0 || p.Verdict.Class() != verdict.Dropped || p.Verdict == verdict.None {
 		return Finding{}

@@ -39,6 +39,7 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 		{"deliver", deliver, tellDeliver},
 		{"hop-limit", hopLimit, tellHopLimit},
 		{"fit", fit, tellFit},
+		{"redirect", redirect, tellRedirect},
 		{"answer", answer, tellAnswer},
 	}
 	outbound = []stage{

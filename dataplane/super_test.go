@@ -388,7 +388,7 @@ func TestSuperPackets(t *testing.T) {
 			in, list := super(t, tt.proto, tt.v6, 5, tt.size, 9)
 			if tt.out == "bare0" {
 				out = n.ports[bare0]
-				in, list = redirect(in, list)
+				in, list = readdress(in, list)
 			}
 			if tt.dontFrag {
 				for _, b := range append([][]byte{in.Data}, list...) {
@@ -416,8 +416,8 @@ func TestSuperPackets(t *testing.T) {
 	}
 }
 
-// redirect sends the packets to bare0's subnet instead.
-func redirect(in memory.Packet, list [][]byte) (memory.Packet, [][]byte) {
+// readdress sends the packets to bare0's subnet instead.
+func readdress(in memory.Packet, list [][]byte) (memory.Packet, [][]byte) {
 	for _, b := range append([][]byte{in.Data}, list...) {
 		if b[0]>>4 == 4 {
 			b[18] = 4
@@ -451,10 +451,10 @@ func TestPartialChecksumIsCompleted(t *testing.T) {
 	for _, v6 := range []bool{false, true} {
 		n := newNetwork(t)
 		in, list := super(t, packet.ProtoUDP, v6, 1, 100, 100)
-		in, list = redirect(in, list)
+		in, list = readdress(in, list)
 		in.Offload.GSO, in.Offload.SegmentSize = port.GSONone, 0
 		if v6 {
-			// redirect has changed the address below the partial sum
+			// readdress has changed the address below the partial sum
 			binary.BigEndian.PutUint16(in.Data[46:], packet.PseudoHeaderSum6(in.Data[8:24], in.Data[24:40], packet.ProtoUDP, len(in.Data)-40))
 		} else {
 			binary.BigEndian.PutUint16(in.Data[26:], packet.PseudoHeaderSum4(in.Data[12:16], in.Data[16:20], packet.ProtoUDP, len(in.Data)-20))

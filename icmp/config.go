@@ -7,7 +7,10 @@ type Config struct {
 	// (RFC 1812 §4.3.2.8, RFC 4443 §2.4 f). Zero rate means none.
 	ErrorRate  int
 	ErrorBurst int
+	// Redirects: hosts on an Ethernet are told of a better first hop on their
+	// own link (RFC 1812 §5.2.7.2, RFC 4861 §8). They count as errors.
+	Redirects bool
 }
 
 // DefaultConfig is what applies where the configuration is silent.
-var DefaultConfig = Config{ErrorRate: 1000, ErrorBurst: 100}
+var DefaultConfig = Config{ErrorRate: 1000, ErrorBurst: 100, Redirects: true}

@@ -25,6 +25,10 @@ const (
 	CodeProhibited          = 13
 )
 
+// CodeRedirectHost is the code of Redirect that RFC 1812 §5.2.7.2 has routers
+// use.
+const CodeRedirectHost = 1
+
 // Codes of TimeExceeded, the same for ICMP and ICMPv6 (RFC 792, RFC 4443 §3.3).
 const (
 	CodeHopLimitExceeded   = 0
