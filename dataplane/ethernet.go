@@ -104,7 +104,7 @@ func neighbor(v *View, b *Batch, _ time.Time) {
 		if e == nil {
 			b.hand(Punt{
 				Kind: PuntResolve, In: p.In, Out: out.ID, Target: target, Index: p.Hop.Index,
-				Frame: p.ip(), Offload: p.Frame.Offload, Made: p.Made,
+				Frame: p.ip(), Offload: p.Frame.Offload,
 			}, p)
 			continue
 		}

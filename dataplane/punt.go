@@ -29,7 +29,7 @@ type Punt struct {
 	Frame   []byte
 	Offload port.Offload
 	Entry   *arp.Entry
-	Made    bool // the waiting packet is the router's own
+	Own     bool // it is from the router's own stack, and not in answer to somebody else's
 }
 
 // maxPunts bounds what one batch hands over; a flood beyond it is dropped

@@ -161,7 +161,7 @@ func inputOf(p *dataplane.Punt) arp.Input {
 		return arp.Used{Entry: p.Entry}
 	case dataplane.PuntResolve:
 		return arp.Resolve{
-			Interface: p.Out, Addr: p.Target, Index: p.Index, Own: p.Made,
+			Interface: p.Out, Addr: p.Target, Index: p.Index, Own: p.Own,
 			Packet: append([]byte(nil), p.Frame...), Tag: waiting{p.Offload, p.In},
 		}
 	default:

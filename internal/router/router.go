@@ -13,6 +13,7 @@
 package router
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -60,7 +61,8 @@ type link struct {
 	// one that it formed, and those that somebody else has.
 	formed    netip.Prefix
 	duplicate map[netip.Prefix]bool
-	told      bool // the neighbour machine thinks that the interface is up
+	groups    map[arp.MAC]bool // multicast groups that the port has joined
+	told      bool             // the neighbour machine thinks that the interface is up
 }
 
 // New makes a router without interfaces. The seed decides which of several
@@ -115,6 +117,9 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 		if err := r.tellRIB(l, now); err != nil {
 			return err
 		}
+		if err := l.join(); err != nil {
+			return err
+		}
 	}
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
@@ -150,7 +155,8 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	for n, q := range p.Queues() {
 		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, q, r.neighbors))
 	}
-	err := r.tellRIB(l, now)
+	l.groups = nil
+	err := errors.Join(r.tellRIB(l, now), l.join())
 	r.publish()
 	r.tellNeighbors(l)
 	return l.workers, err
@@ -245,7 +251,7 @@ func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 		} else {
 			l.duplicate[prefix] = !usable
 		}
-		err := r.tellRIB(l, now)
+		err := errors.Join(r.tellRIB(l, now), l.join())
 		r.publish()
 		return err
 	}

@@ -1,10 +1,12 @@
 package router
 
 import (
+	"context"
 	"net/netip"
 	"testing"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
@@ -197,5 +199,66 @@ func TestAttachToNobody(t *testing.T) {
 	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, interfaceConfig("more", dataplane.KindLoopback))
 	if err := b.router.Commit(cfg, now); err == nil {
 		t.Error("an interface without a number was made")
+	}
+}
+
+// station is a port in memory with an Ethernet address, that notes its groups.
+type station struct {
+	*memory.Port
+	groups map[[6]byte]bool
+}
+
+func (s station) HardwareAddr() [6]byte { return [6]byte{2, 0, 0, 0, 0, 1} }
+func (s station) Join(g [6]byte) error  { s.groups[g] = true; return nil }
+func (s station) Leave(g [6]byte) error { delete(s.groups, g); return nil }
+
+func TestEthernetInterface(t *testing.T) {
+	b := newBench(t)
+	cfg := twoLANs()
+	eth := interfaceConfig("eth0", dataplane.KindPacket, "10.0.5.1/24", "2001:db8:5::1/64")
+	eth.MTU = 0 // the device's
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, eth)
+	b.commit(cfg)
+	s := station{memory.New("eth0", 1400, memory.WithLinkHeader(14)), map[[6]byte]bool{}}
+	t.Cleanup(func() { s.Close() })
+	if _, err := b.router.Attach("eth0", s, now); err != nil {
+		t.Fatal(err)
+	}
+	i := b.router.View().Named("eth0")
+	if i.MTU != 1400 || i.MAC != s.HardwareAddr() || i.LinkHeader != 14 || i.PointToPoint {
+		t.Errorf("eth0 is %+v", i)
+	}
+	solicited := [6]byte{0x33, 0x33, 0xff, 0, 0, 1} // of 2001:db8:5::1, and of fe80::ff:fe00:1
+	for _, g := range [][6]byte{{1, 0, 0x5e, 0, 0, 1}, {0x33, 0x33, 0, 0, 0, 1}, {0x33, 0x33, 0, 0, 0, 2}, solicited} {
+		if !s.groups[g] {
+			t.Errorf("group %x was not joined", g)
+		}
+	}
+	// The neighbour machine was told, and what it says of addresses is followed.
+	n := b.router.Neighbors()
+	ctx, stop := context.WithCancel(t.Context())
+	effects := make(chan arp.Effect, 10)
+	n.Tell = func(e arp.Effect) { effects <- e }
+	ended := make(chan struct{})
+	go func() { n.Inbox.Run(ctx, n, time.Now); close(ended) }()
+	for range 3 { // IPv4 at once, IPv6 and the link-local address after asking
+		if err := b.router.AddressEvent(<-effects, now); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop()
+	<-ended
+	if got := len(b.router.View().Named("eth0").Addresses); got != 3 {
+		t.Errorf("%d addresses, want the two configured and a link-local one", got)
+	}
+	dup := arp.AddressDuplicate{Interface: i.ID, Prefix: netip.MustParsePrefix("2001:db8:5::1/64")}
+	if err := b.router.AddressEvent(dup, now); err != nil {
+		t.Fatal(err)
+	}
+	if b.router.View().Named("eth0").Holds(netip.MustParseAddr("2001:db8:5::1")) {
+		t.Error("a duplicate address is still used")
+	}
+	if e := b.router.FIB().Lookup(netip.MustParseAddr("2001:db8:5::1")); e != nil && e.Action == routing.Local {
+		t.Error("a duplicate address is still the router's own in the FIB")
 	}
 }

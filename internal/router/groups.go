@@ -1,0 +1,60 @@
+package router
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+
+	"routerd/arp"
+	"routerd/dataplane/port"
+)
+
+// Groups that every Ethernet interface hears: all hosts, all nodes, all
+// routers (RFC 1112 §4, RFC 4291 §2.8).
+var everywhere = []netip.Addr{
+	netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff02::2"),
+}
+
+// join has the device under an Ethernet interface receive the multicast groups
+// that the router takes part in, and no longer those it has left: a card
+// drops the others by itself.
+func (l *link) join() error {
+	e, ethernet := l.port.(port.Ethernet)
+	if !ethernet {
+		l.groups = nil
+		return nil
+	}
+	wanted := map[arp.MAC]bool{}
+	for _, g := range everywhere {
+		wanted[arp.MulticastMAC(g)] = true
+	}
+	addresses := []netip.Prefix{l.formed}
+	for _, a := range l.cfg.Addresses {
+		addresses = append(addresses, a.Prefix)
+	}
+	if !l.formed.IsValid() { // asked about before it is formed (RFC 4862 §5.4.2)
+		addresses = append(addresses, netip.PrefixFrom(arp.LinkLocal(e.HardwareAddr()), 64))
+	}
+	for _, a := range addresses {
+		if a.IsValid() && a.Addr().Is6() {
+			wanted[arp.MulticastMAC(arp.SolicitedNode(a.Addr()))] = true
+		}
+	}
+	var errs []error
+	for g := range wanted {
+		if !l.groups[g] {
+			errs = append(errs, e.Join(g))
+		}
+	}
+	for g := range l.groups {
+		if !wanted[g] {
+			errs = append(errs, e.Leave(g))
+		}
+	}
+	l.groups = maps.Clone(wanted)
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("joining multicast groups on %s: %w", l.cfg.Name, err)
+	}
+	return nil
+}
