@@ -51,7 +51,8 @@ func TestAddresses(t *testing.T) {
 		{SolicitedNode(LinkLocal(m)).String(), "ff02::1:fff0:92ab"},
 		{MulticastMAC(netip.MustParseAddr("224.128.0.5")).String(), "01:00:5e:00:00:05"},
 		{MulticastMAC(SolicitedNode(LinkLocal(m))).String(), "33:33:ff:f0:92:ab"},
-		{AllNodes.String(), "ff02::1"}, {AllRouters.String(), "ff02::2"},
+		{AllNodes.String(), "ff02::1"},
+		{AllRouters.String(), "ff02::2"},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s, want %s", c.got, c.want)

@@ -267,7 +267,9 @@ func TestInterfaceDown(t *testing.T) {
 func TestNotNeighbors(t *testing.T) {
 	b := newBench(t)
 	for _, a := range []netip.Addr{
-		our4, our6, nobody, AllNodes, netip.MustParseAddr("224.0.0.5"), netip.IPv4Unspecified(), {}, ourLL.WithZone("eth0"),
+		our4, our6, nobody, AllNodes, netip.MustParseAddr("224.0.0.5"), netip.IPv4Unspecified(),
+		{},
+		ourLL.WithZone("eth0"),
 		netip.MustParseAddr("192.0.2.255"), netip.MustParseAddr("255.255.255.255"),
 	} {
 		b.step(Resolve{Interface: eth0, Addr: a, Packet: []byte("packet")})
