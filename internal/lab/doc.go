@@ -7,9 +7,12 @@
 // `routerd run` process with a configuration, a log and an API socket of its
 // own, so that what a lab shows is what the daemon does. A link between a
 // router and a host is a TUN that the router makes inside the host's
-// namespace: it lives and dies with the router's process. Links between two
-// routers (a veth pair and two packet ports) and switches (a bridge and TAPs)
-// take ports that routerd does not have yet; they are refused by name.
+// namespace: it lives and dies with the router's process. A link between two
+// routers is a veth pair, each end under its interface's name in a namespace
+// LAB-NODE of its router, which takes it by a packet port; it has no
+// addresses there, they are the router's. The router's process stays in the
+// namespace that the lab is run in. Switches (a bridge and TAPs) are not built
+// yet and refused by name.
 //
 // # The topology
 //
@@ -31,11 +34,14 @@
 //	"r1:lan0" = ["10.0.1.1/24", "2001:db8:1::1/64"]
 //	[link.routes]                    # of a host's end; without any, a host has
 //	"h1:eth0" = ["0.0.0.0/0"]        # default routes by the first link of each family
+//	[[link]]
+//	endpoints = ["r1:core0", "r2:core0"]
+//	addresses = { "r1:core0" = ["10.0.12.1/30"], "r2:core0" = ["10.0.12.2/30"] }
 //
 //	[[test]]
 //	name = "h1 reaches h2"
-//	node = "h1"                      # where it runs; on a router: beside it,
-//	run = "ping -c 1 10.0.2.2"       # with ROUTERD_SOCKET set. A line of sh
+//	node = "h1"                      # where it runs; on a router: with
+//	run = "ping -c 1 10.0.2.2"       # ROUTERD_SOCKET set. A line of sh
 //	exit = 0                         # what the command shall exit with
 //	expect = "1 received"            # regular expressions (one or a list) that
 //	reject = "unreachable"           # the output shall match, and shall not

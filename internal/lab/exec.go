@@ -16,9 +16,9 @@ import (
 // ErrNotUp is returned where a node is asked for that has not been made.
 var ErrNotUp = errors.New("the lab is not up")
 
-// Exec becomes the command on a node: inside a host's namespace, or beside a
-// router with control.SocketVariable naming its API, so that `routerd show route`
-// asks that router. It returns only when it fails.
+// Exec becomes the command on a node: inside its namespace if it has one, and
+// on a router with control.SocketVariable naming its API, so that
+// `routerd show route` asks that router. It returns only when it fails.
 func (l *Lab) Exec(node string, argv []string) error {
 	if len(argv) == 0 {
 		return fmt.Errorf("nothing to run on %s: want a command", node)

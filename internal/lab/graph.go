@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// Graph draws the topology as a Mermaid flowchart.
+// Graph draws the topology as a Mermaid flowchart. An Ethernet link between
+// routers is a thick line.
 func (t *Topology) Graph() string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")
@@ -21,7 +22,11 @@ func (t *Topology) Graph() string {
 		if l.MTU != 0 {
 			label += fmt.Sprintf("<br/>mtu %d", l.MTU)
 		}
-		fmt.Fprintf(&b, "  %s ---|\"%s\"| %s\n", id(l.Ends[0].Node), label, id(l.Ends[1].Node))
+		line := "---"
+		if t.wired(l) {
+			line = "==="
+		}
+		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", id(l.Ends[0].Node), line, label, id(l.Ends[1].Node))
 	}
 	return b.String()
 }

@@ -63,7 +63,8 @@ func Load(path string, o Options) (*Lab, error) {
 // Graph draws the lab as a Mermaid flowchart.
 func (l *Lab) Graph() string { return l.Topology.Graph() }
 
-// namespace gives the name of a host's namespace, "" for a router.
+// namespace gives the name of a node's namespace, "" for a router without
+// one.
 func (l *Lab) namespace(node string) string {
 	for _, n := range l.plan.Namespaces {
 		if n.Node == node {

@@ -103,7 +103,7 @@ func TestNamespaceMends(t *testing.T) {
 		t.Fatal(err)
 	}
 	said := b.up()
-	if !strings.Contains(said, "routerd started again: its host's namespace is a new one") {
+	if !strings.Contains(said, "routerd started again: a namespace it has a device in is a new one") {
 		t.Errorf("up said:\n%s", said)
 	}
 	if !namespaceExists(name) || b.pid("r1") == r1 {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -13,13 +14,14 @@ import (
 
 // Plan is what a topology takes on this machine, in the order in which it is
 // made; it is taken down in the opposite order. It is data: making it touches
-// nothing. Bridges and veth pairs will stand between the two lists.
+// nothing. Bridges will stand beside the veth pairs.
 type Plan struct {
 	Namespaces []Namespace
+	Veths      []Veth
 	Routers    []Router
 }
 
-// Namespace is a host.
+// Namespace is a host, or where a router has its ends of links to routers.
 type Namespace struct {
 	Node string
 	Name string // below /run/netns
@@ -28,12 +30,12 @@ type Namespace struct {
 // Router is one routerd process.
 type Router struct {
 	Node       string
-	Name       string // the router's own, and its lock's
-	Config     string // path of its configuration
-	Text       []byte // what stands in it
-	Log        string // path of what it prints
-	Socket     string // path of its API socket
-	Namespaces []string
+	Name       string   // the router's own, and its lock's
+	Config     string   // path of its configuration
+	Text       []byte   // what stands in it
+	Log        string   // path of what it prints
+	Socket     string   // path of its API socket
+	Namespaces []string // in which it has devices: the hosts' and its own
 }
 
 // plan lays a topology out below dir, the directory for sockets.
@@ -41,9 +43,12 @@ func plan(t *Topology, dir string) (*Plan, error) {
 	p := &Plan{}
 	own := labDir(dir, t.Name)
 	for _, n := range t.Nodes {
-		name := t.Name + "-" + n.Name
-		if n.Kind == KindHost {
+		name := namespaceOf(t, n.Name)
+		home := n.Kind == KindHost || slices.ContainsFunc(t.ends(n.Name), func(a attachment) bool { return a.wired })
+		if home {
 			p.Namespaces = append(p.Namespaces, Namespace{Node: n.Name, Name: name})
+		}
+		if n.Kind == KindHost {
 			continue
 		}
 		r := Router{
@@ -55,8 +60,13 @@ func plan(t *Topology, dir string) (*Plan, error) {
 		if len(r.Socket) > maxSocketPath {
 			return nil, fmt.Errorf("socket %s of %s has %d bytes in its path: want at most %d", r.Socket, n.Name, len(r.Socket), maxSocketPath)
 		}
+		if home {
+			r.Namespaces = append(r.Namespaces, name)
+		}
 		for _, a := range t.ends(n.Name) {
-			r.Namespaces = append(r.Namespaces, t.Name+"-"+a.far.Node)
+			if !a.wired {
+				r.Namespaces = append(r.Namespaces, namespaceOf(t, a.far.Node))
+			}
 		}
 		var err error
 		if r.Text, err = configure(t, n, r.Name, r.Socket); err != nil {
@@ -64,8 +74,23 @@ func plan(t *Topology, dir string) (*Plan, error) {
 		}
 		p.Routers = append(p.Routers, r)
 	}
+	for _, l := range t.Links {
+		if t.wired(l) {
+			v := Veth{MTU: cmp.Or(l.MTU, defaultMTU)}
+			for i, e := range l.Ends {
+				v.Ends[i] = Device{namespaceOf(t, e.Node), e.Interface}
+			}
+			p.Veths = append(p.Veths, v)
+		}
+	}
 	return p, nil
 }
+
+// namespaceOf is the name of a node's namespace, if it has one.
+func namespaceOf(t *Topology, node string) string { return t.Name + "-" + node }
+
+// defaultMTU is that of an Ethernet link, RFC 894, in bytes of an IP packet.
+const defaultMTU = 1500
 
 // maxSocketPath is sun_path of unix(7) less its final zero.
 const maxSocketPath = 107
@@ -90,17 +115,7 @@ func configure(t *Topology, n Node, name, socket string) ([]byte, error) {
 		if table == nil {
 			table = map[string]any{}
 		}
-		table["kind"] = "tun"
-		table["addresses"] = texts(a.near.Addresses)
-		if a.mtu != 0 {
-			table["mtu"] = a.mtu
-		}
-		table["host"] = map[string]any{
-			"netns":     t.Name + "-" + a.far.Node,
-			"device":    a.far.Interface,
-			"addresses": texts(a.far.Addresses),
-			"routes":    texts(routes(t, a.far)),
-		}
+		t.port(a, table)
 		interfaces[a.near.Interface] = table
 	}
 	tables["interface"] = interfaces
@@ -112,6 +127,29 @@ func configure(t *Topology, n Node, name, socket string) ([]byte, error) {
 		return nil, fmt.Errorf("write the configuration of %s: %w", n.Name, err)
 	}
 	return b.Bytes(), nil
+}
+
+// port fills in the table of a router's interface: the port that an end of a
+// link takes. Towards a router that is the end of a veth pair, whose MTU the
+// device itself has; towards a host it is a TUN inside the host.
+func (t *Topology) port(a attachment, table map[string]any) {
+	table["addresses"] = texts(a.near.Addresses)
+	if a.wired {
+		table["kind"] = "packet"
+		table["netns"] = namespaceOf(t, a.near.Node)
+		table["device"] = a.near.Interface
+		return
+	}
+	table["kind"] = "tun"
+	if a.mtu != 0 {
+		table["mtu"] = a.mtu
+	}
+	table["host"] = map[string]any{
+		"netns":     namespaceOf(t, a.far.Node),
+		"device":    a.far.Interface,
+		"addresses": texts(a.far.Addresses),
+		"routes":    texts(routes(t, a.far)),
+	}
 }
 
 // routes is what a host reaches through one of its ends: what the file says,

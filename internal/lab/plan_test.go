@@ -68,6 +68,57 @@ prefix = "203.0.113.0/24"
 	}
 }
 
+// Three routers, of which the first two share a link and a host is at the third.
+const row = `name = "row"
+[node]
+r1 = { kind = "router" }
+r2 = { kind = "router" }
+r3 = { kind = "router" }
+h1 = { kind = "host" }
+[[link]]
+endpoints = ["r1:right", "r2:left"]
+mtu = 1400
+addresses = { "r1:right" = ["10.0.12.0/31"], "r2:left" = ["10.0.12.1/31", "2001:db8:12::2/64"] }
+[[link]]
+endpoints = ["r3:lan0", "h1:eth0"]
+addresses = { "h1:eth0" = ["10.0.1.2/24"] }
+`
+
+// A router has a namespace where it shares a link with another one, and only
+// there.
+func TestPlanRouters(t *testing.T) {
+	got, err := plan(decode(t, row), "/run/routerd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	namespaces := []Namespace{{"r1", "row-r1"}, {"r2", "row-r2"}, {"h1", "row-h1"}}
+	if diff := cmp.Diff(namespaces, got.Namespaces); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	veths := []Veth{{Ends: [2]Device{{"row-r1", "right"}, {"row-r2", "left"}}, MTU: 1400}}
+	if diff := cmp.Diff(veths, got.Veths); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for i, want := range []string{"row-r1", "row-r2", "row-h1"} {
+		if in := strings.Join(got.Routers[i].Namespaces, " "); in != want {
+			t.Errorf("%s has devices in %s, want %s", got.Routers[i].Node, in, want)
+		}
+	}
+	want := `[interface]
+[interface.left]
+addresses = ["10.0.12.1/31", "2001:db8:12::2/64"]
+device = "left"
+kind = "packet"
+netns = "row-r2"
+`
+	if text := string(got.Routers[1].Text); !strings.HasSuffix(text, want) {
+		t.Errorf("r2 is configured as:\n%s\nwant at its end:\n%s", text, want)
+	}
+	if err := got.preflight(); err != nil {
+		t.Error(err)
+	}
+}
+
 // What is planned must not leak into the topology: a second plan is the same.
 func TestPlanTwice(t *testing.T) {
 	topology := decode(t, example)
@@ -142,5 +193,9 @@ func TestGraph(t *testing.T) {
 `
 	if diff := cmp.Diff(want, decode(t, example).Graph()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	const thick = `  n_r1 ===|"r1:right 10.0.12.0/31<br/>r2:left 10.0.12.1/31 2001:db8:12::2/64<br/>mtu 1400"| n_r2` + "\n"
+	if got := decode(t, row).Graph(); !strings.Contains(got, thick) {
+		t.Errorf("got:\n%s\nwant in it: %s", got, thick)
 	}
 }

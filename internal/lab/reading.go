@@ -48,6 +48,9 @@ var endReading = tomltext.Reading[End]{Read: func(v any) (End, error) {
 	if !ok || !deviceName.MatchString(device) {
 		return End{}, tomltext.ErrUnwanted
 	}
+	if device == "lo" {
+		return End{}, tomltext.Hint{Message: "which every node has without a link"}
+	}
 	return End{Node: node, Interface: device}, nil
 }, Want: `NODE:INTERFACE, the interface at most 15 letters, like "r1:lan0"`}
 

@@ -21,6 +21,7 @@ import (
 // remove.
 type state struct {
 	Namespaces []string           `json:"namespaces"`
+	Veths      []Veth             `json:"veths"`
 	Routers    map[string]Started `json:"routers"` // by node
 }
 

@@ -89,14 +89,23 @@ func (t *Topology) ends(node string) (ends []attachment) {
 	for _, l := range t.Links {
 		for i, e := range l.Ends {
 			if e.Node == node {
-				ends = append(ends, attachment{near: e, far: l.Ends[1-i], mtu: l.MTU})
+				ends = append(ends, attachment{near: e, far: l.Ends[1-i], mtu: l.MTU, wired: t.wired(l)})
 			}
 		}
 	}
 	return ends
 }
 
+// wired reports whether a link joins two routers, which takes an Ethernet:
+// towards a host a router has a TUN in it instead.
+func (t *Topology) wired(l Link) bool {
+	a, _ := t.Node(l.Ends[0].Node)
+	b, _ := t.Node(l.Ends[1].Node)
+	return a.Kind == KindRouter && b.Kind == KindRouter
+}
+
 type attachment struct {
 	near, far End
 	mtu       int
+	wired     bool // to a router
 }

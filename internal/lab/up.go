@@ -37,7 +37,7 @@ func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0
+	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // a veth pair has its namespaces
 	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(out, "taking back what was made\n")
@@ -56,7 +56,7 @@ type builder struct {
 	lab   *Lab
 	state *state
 	out   io.Writer
-	made  map[string]bool // names of namespaces and routers made by this run
+	made  map[string]bool // names of namespaces and veth pairs, and sockets of routers, made by this run
 }
 
 func (b *builder) say(node, format string, args ...any) {
@@ -78,6 +78,11 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, v := range b.lab.plan.Veths {
+		if err := b.veth(v); err != nil {
+			return err
+		}
+	}
 	for _, r := range b.lab.plan.Routers {
 		if err := b.router(ctx, r); err != nil {
 			return err
@@ -96,6 +101,15 @@ func (b *builder) stale(ctx context.Context) error {
 			return err
 		}
 		b.say(node, "no longer in the topology: ended routerd, pid %d", started.PID)
+	}
+	for _, v := range slices.Clone(b.state.Veths) {
+		if slices.Contains(b.lab.plan.Veths, v) {
+			continue
+		}
+		if err := b.lab.unplug(b.state, v); err != nil {
+			return err
+		}
+		b.say("", "no longer in the topology: removed veth %s, mtu %d", v, v.MTU)
 	}
 	for _, name := range slices.Clone(b.state.Namespaces) {
 		if slices.ContainsFunc(b.lab.plan.Namespaces, func(n Namespace) bool { return n.Name == name }) {
@@ -142,7 +156,9 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	again := ""
 	switch {
 	case alive && slices.ContainsFunc(r.Namespaces, func(n string) bool { return b.made[n] }):
-		again = " again: its host's namespace is a new one"
+		again = " again: a namespace it has a device in is a new one"
+	case alive && slices.ContainsFunc(b.lab.plan.Veths, func(v Veth) bool { return v.at(r.Name) && b.made[v.String()] }):
+		again = " again: a link of it is a new one"
 	case alive && !b.unchanged(r):
 		again = " again: its configuration has changed"
 	case alive && probe(ctx, r.Socket) != nil:
@@ -157,7 +173,7 @@ func (b *builder) router(ctx context.Context, r Router) error {
 		return err
 	}
 	begin := time.Now()
-	b.made[r.Name] = true
+	b.made[r.Socket] = true
 	p, err := b.start(ctx, r)
 	if err != nil {
 		return err
@@ -252,8 +268,13 @@ func said(log string) string {
 func (b *builder) takeBack(ctx context.Context) error {
 	var errs []error
 	for _, r := range b.lab.plan.Routers {
-		if started, known := b.state.Routers[r.Node]; known && b.made[r.Name] {
+		if started, known := b.state.Routers[r.Node]; known && b.made[r.Socket] {
 			errs = append(errs, b.lab.stop(ctx, b.state, r.Node, started))
+		}
+	}
+	for _, v := range b.lab.plan.Veths {
+		if b.made[v.String()] {
+			errs = append(errs, b.lab.unplug(b.state, v))
 		}
 	}
 	for _, n := range b.lab.plan.Namespaces {
