@@ -11,11 +11,14 @@
 //	view.go      View, interfaces, tables, source addresses, martians
 //	batch.go     Packet, Batch, the arena for what the router itself makes
 //	process.go   the stages and their order
+//	ethernet.go  link headers, the published neighbour table
+//	punt.go      what the neighbour machine has to see;  release.go  what comes back
 //	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
 //	lookup.go    reverse path, longest match, next hop by flow hash
 //	deliver.go   what is for the router: echo, reassembly, refusals
 //	forward.go   hop limit, MTU, the rewrite
 //	options.go   record route, timestamp, options of fragments
+//	redirect.go  better first hops, on Ethernet
 //	answer.go    ICMP errors: which, whether, from which address
 //	egress.go    grouping by way out, transmission
 //	coalesce.go  software GRO of consecutive packets of a flow
@@ -29,8 +32,8 @@
 //
 // # Supported
 //
-// RFC 791, 792, 1071, 1122 (§3.2.2, §3.3.2), 1191, 1624, 1812 (§4.2.2, §4.3,
-// §5.2, §5.3), 2644, 3021, 3704, 4291 (§2.5.6), 4443, 5722, 6864, 8200.
+// RFC 791, 792, 894, 1071, 1122 (§3.2.2, §3.3.2), 1191, 1624, 1812 (§4.2.2, §4.3,
+// §5.2, §5.3), 2464, 2644, 3021, 3704, 4291 (§2.5.6), 4443, 4861 (§8), 5722, 6864, 8200.
 //
 // # Deviations
 //
@@ -40,8 +43,13 @@
 //   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others,
 //     as the kernel does; RFC 3927 §7 forbids it. List them under
 //     forwarding.martian-sources and martian-destinations to have it so.
-//   - Echo requests to multicast groups are not answered (RFC 1122
-//     §3.2.2.6 lets a router choose).
+//   - Echo requests to multicast groups are answered on Ethernet links, for
+//     all hosts, all nodes and all routers, and not on TUNs (RFC 1122 §3.2.2.6
+//     lets a router choose).
+//   - A tunnel's super-packets (GRE, IPIP) that a veth hands over labelled as
+//     plain TCP are dropped as bad_offload; turning TSO off at the sender helps.
+//   - An IPv6 redirect to a router known by a global address alone is not sent:
+//     RFC 4861 §8.2 wants its link-local one.
 //   - Source-routed packets are always refused; RFC 1812 §5.3.13.4 wants a
 //     switch whose default is to obey, RFC 6274 §4.4 the opposite.
 //   - Of several queues of a port all workers write to the first.
