@@ -104,8 +104,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	defer held.release()
-	return d.run(ctx)
+	err = d.run(ctx)
+	return errors.Join(err, held.release())
 }
 
 func (d *Daemon) run(ctx context.Context) error {
