@@ -102,12 +102,12 @@ func (e *egress) putOnLink() {
 	if e.out.LinkHeader == 0 {
 		return
 	}
-	last := int32(-1)
+	next := int32(0) // frames come in the order of their first owners
 	for _, o := range e.owners {
-		if o.head == last {
-			continue // coalesced into the frame before
+		if o.head != next {
+			continue // coalesced into an earlier frame
 		}
-		last = o.head
+		next++
 		o.packet.putOnLink(e.out, e.frames[o.head])
 		e.bytes += e.out.LinkHeader
 	}

@@ -174,6 +174,21 @@ func TestEthernetSuperPackets(t *testing.T) {
 		}
 		equalPackets(t, unpackAll(t, sent), hops(list))
 	})
+	t.Run("two flows in turn", func(t *testing.T) {
+		n, b, _ := newEthernet(t)
+		one, two := stream(t, packet.ProtoUDP, false, 5, 64, 64), stream(t, packet.ProtoUDP, false, 5, 64, 64)
+		var list [][]byte
+		for i := range one {
+			two[i][21]++ // another source port
+			list = append(list, one[i], two[i])
+		}
+		toH5(list...)
+		for _, p := range list {
+			complete(p)
+		}
+		n.runIn(t, b, lan0, raws(list)...)
+		equalPackets(t, unpackAll(t, strip(t, n.ports[eth0].Take())), hops(append(one, two...)))
+	})
 	t.Run("fragments", func(t *testing.T) {
 		n, b, _ := newEthernet(t)
 		p := udp4("10.0.5.2")
