@@ -31,6 +31,7 @@ type Packet struct {
 	Fragment bool
 	cut      cut
 	answer   Answer
+	linked   bool   // the link header is still in front: l3 is that of the frame
 	group    bool   // the frame was for a group of stations, or all
 	quiet    bool   // no ICMP error, whatever the verdict
 	code     uint8  // ICMP code, where the verdict alone does not tell

@@ -22,6 +22,7 @@ type Drop struct {
 	Verdict verdict.Verdict
 	Length  int    // of the whole packet
 	Header  []byte // its first bytes
+	Frame   bool   // it was dropped as a frame: Header begins with the link header
 }
 
 // DropRing remembers the latest dropped packets of one worker: a sample, a
@@ -39,6 +40,7 @@ type dropRecord struct {
 	verdict verdict.Verdict
 	length  uint32
 	held    uint8
+	frame   bool
 	header  [dropHeader]byte
 }
 
@@ -61,7 +63,7 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 			r.next++
 			raw := p.ip()
 			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(raw))
-			rec.held = uint8(copy(rec.header[:], raw))
+			rec.held, rec.frame = uint8(copy(rec.header[:], raw)), p.linked
 		}
 	}
 }
@@ -76,7 +78,7 @@ func (r *DropRing) Last(n int) []Drop {
 		rec := &r.ring[(r.next-1-uint64(i))%dropRingSize]
 		list = append(list, Drop{
 			Time: rec.time, In: rec.in, Verdict: rec.verdict, Length: int(rec.length),
-			Header: append([]byte(nil), rec.header[:rec.held]...),
+			Header: append([]byte(nil), rec.header[:rec.held]...), Frame: rec.frame,
 		})
 	}
 	return list

@@ -23,6 +23,7 @@ func link(v *View, b *Batch, _ time.Time) {
 		return
 	}
 	for _, p := range b.work {
+		p.linked = true
 		e := arp.Ethernet(p.Frame.Bytes())
 		switch {
 		case !e.Valid():
@@ -58,7 +59,7 @@ const (
 func (p *Packet) takeOffLink() {
 	f := p.Frame
 	f.Start += arp.EthernetHeader
-	p.l3 = f.Start
+	p.l3, p.linked = f.Start, false
 	if off := &f.Offload; off.NeedsChecksum {
 		off.ChecksumStart -= min(off.ChecksumStart, arp.EthernetHeader)
 		off.HeaderLength -= min(off.HeaderLength, arp.EthernetHeader)

@@ -244,6 +244,10 @@ func TestEthernetFates(t *testing.T) {
 			if got := b.Packets()[0].Verdict; got != tt.want {
 				t.Fatalf("verdict %s, want %s", got, tt.want)
 			}
+			onLink := tt.want >= verdict.BadLinkHeader && tt.want < verdict.LinkBroadcast
+			if d := b.drops.Last(1); len(d) == 1 && (d[0].Frame != onLink || onLink && !bytes.Equal(d[0].Header, tt.in.Data[:len(d[0].Header)])) {
+				t.Errorf("remembered as a frame: %v, want %v; %x", d[0].Frame, onLink, d[0].Header)
+			}
 			switch {
 			case tt.punt < 0 && len(c.taken) != 0:
 				t.Errorf("handed over %+v, want nothing", c.taken)

@@ -131,8 +131,12 @@ func (a api) Drops(ctx context.Context, last int) (out control.Drops, err error)
 		slices.SortStableFunc(drops, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
 		view := d.router.View()
 		for _, p := range drops[:min(last, len(drops))] {
+			describe := control.Describe
+			if p.Frame {
+				describe = control.DescribeFrame
+			}
 			out.Last = append(out.Last, control.Drop{
-				Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: control.Describe(p.Header, p.Length),
+				Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
 				Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Verdict.Sentence(),
 			})
 		}
