@@ -2,8 +2,10 @@ package dataplane
 
 import (
 	"bytes"
+	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"routerd/arp"
@@ -278,6 +280,24 @@ func fixICMP6(b []byte) []byte {
 		m.SetChecksum(0)
 		m.SetChecksum(^packet.Sum(m, packet.PseudoHeaderSum6(b[8:24], b[24:40], packet.ProtoICMPv6, len(m))))
 	})
+}
+
+// Explain makes up the frame too, and says where the neighbour is, or that it
+// would be asked for.
+func TestExplainOnAnEthernet(t *testing.T) {
+	n, _, _ := newEthernet(t)
+	p := udp4("10.0.5.2")
+	p.Src = addr("10.0.5.3")
+	for dst, want := range map[string]string{
+		"10.0.5.2": "10.0.5.2 is at 02:00:00:00:00:05", "10.0.5.77": "10.0.5.77 is not known", "10.0.2.2": "leaves by lan1",
+	} {
+		p.Dst = addr(dst)
+		x := Explain(n.view, eth0, build(t, p), testNow)
+		said := fmt.Sprint(x.Steps)
+		if !strings.Contains(said, "a frame for 02:00:00:00:00:01") || !strings.Contains(said, want) {
+			t.Errorf("to %s: %s (%s), want %q in it", dst, said, x.Verdict, want)
+		}
+	}
 }
 
 // A packet whose next hop is not known waits, and then goes or is refused.

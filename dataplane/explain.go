@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"routerd/arp"
 	"routerd/internal/origin"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
@@ -48,6 +49,9 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 	b.punter = nobody{}
 	f := &b.frames[0]
 	f.Reset()
+	if i := v.Interface(in); i != nil && i.LinkHeader > 0 && len(raw) > 0 {
+		raw = append(i.frameFor(raw), raw...)
+	}
 	f.End = f.Start + copy(f.Buf[f.Start:], raw)
 	b.Received(1, in)
 
@@ -69,6 +73,15 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 		x.AnswerVerdict, x.AnswerOut = m.Verdict, m.Out
 	}
 	return x
+}
+
+// frameFor makes up the link header that the packet raw would come in with.
+func (i *Interface) frameFor(raw []byte) []byte {
+	etherType := uint16(arp.EtherTypeIPv4)
+	if raw[0]>>4 == 6 {
+		etherType = arp.EtherTypeIPv6
+	}
+	return arp.AppendEthernet(nil, i.MAC, arp.MAC{}, etherType)
 }
 
 // nobody stands for the neighbour machine: explain asks nothing of it.
