@@ -113,6 +113,9 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	if in == nil {
 		return netip.Addr{}, false
 	}
+	if p.stack == fromOwnStack {
+		return p.Src, true // the stack hears it from itself
+	}
 	if p.Entry != nil && p.Entry.Action == routing.Local {
 		return p.Dst, true
 	}

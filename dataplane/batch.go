@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"net/netip"
+	"time"
 
 	"routerd/arp"
 	"routerd/dataplane/port"
@@ -29,6 +30,10 @@ type Packet struct {
 	// only what comes in by a port has to pass, and provokes no ICMP error.
 	Made     bool
 	Fragment bool
+	// ownHops is set on a packet whose hop count is not the router's to
+	// lower: its own, and what its TCP/IP stack sent or is to get.
+	ownHops  bool
+	stack    stackSide
 	cut      cut
 	answer   Answer
 	linked   bool   // the link header is still in front: l3 is that of the frame
@@ -81,6 +86,8 @@ type Batch struct {
 	counters *Counters
 	limits   Limits // what limiter and held were made for
 	limiter  icmp.Limiter
+	police   [numStackClasses]icmp.Limiter
+	now      time.Time // of the run, for deliver
 	held     *reassembly.Table
 	ident    uint32 // last identification given to a fragmented packet of our own
 
@@ -138,7 +145,7 @@ func (b *Batch) originate(f *port.Frame, family uint8, in routing.InterfaceID) *
 		return nil
 	}
 	b.made = append(b.made, Packet{
-		Frame: f, Family: family, Made: true, In: in, Out: routing.NoInterface, l3: f.Start,
+		Frame: f, Family: family, Made: true, ownHops: true, In: in, Out: routing.NoInterface, l3: f.Start,
 	})
 	p := &b.made[len(b.made)-1]
 	if family == 4 {

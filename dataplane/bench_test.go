@@ -65,7 +65,11 @@ func loads(tb testing.TB) map[string]*load {
 	tcp, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
 	bare, _ := super(tb, packet.ProtoTCP, false, 45, 1300, 1300)
 	bare, _ = readdress(bare, nil)
+	stack := newLoad(tb, append(one(udp4("10.0.1.1"), apart)[:BatchSize-2], tcp, tcp)...)
+	stack.view.Stack = stack.view.Interfaces[bare0] // any will do for a sink
+	stack.view.Limits.Stack = StackConfig{Rate: 1000, Burst: 100}
 	return map[string]*load{
+		"stack, policed":       stack,
 		"UDP4/one-flow":        newLoad(tb, raws(stream(tb, packet.ProtoUDP, false, BatchSize, 64, 64))...),
 		"UDP4/many-flows":      newLoad(tb, one(udp4("10.0.2.2"), apart)...),
 		"UDP6/many-flows":      newLoad(tb, one(udp6("2001:db8:2::2"), apart)...),

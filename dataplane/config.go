@@ -18,6 +18,7 @@ const (
 	KindTUN      Kind = "tun"
 	KindTAP      Kind = "tap"    // Ethernet, the kernel at the other end or a bridge
 	KindPacket   Kind = "packet" // Ethernet, a device that exists
+	KindStack    Kind = "stack"  // the router's own TCP/IP stack; nothing forwarded leaves by it
 )
 
 // URPF is how an interface checks the way back to a packet's source
@@ -40,6 +41,14 @@ func (u URPF) String() string {
 type Address struct {
 	Prefix netip.Prefix
 	Origin origin.ID
+}
+
+// StackConfig protects the router's own TCP/IP stack (RFC 6192): what a worker
+// delivers to it of each class (TCP, UDP, the rest) is bounded. A super-packet
+// counts as one.
+type StackConfig struct {
+	Rate  int // packets a second
+	Burst int // packets at once
 }
 
 // InterfaceConfig is what the configuration says of one interface. Identity
@@ -72,6 +81,7 @@ type Config struct {
 	MartianDestinations []netip.Prefix
 	ICMP                icmp.Config
 	Reassembly          reassembly.Config
+	Stack               StackConfig
 }
 
 // DefaultMartianSources can never be the source of a packet to forward.

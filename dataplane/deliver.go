@@ -13,8 +13,10 @@ import (
 
 // deliver ends the way of what is for the router itself: echo requests are
 // answered here, ICMP messages read, and anything else refused with the ICMP
-// error that says nobody listens.
+// error that says nobody listens, unless the router has a TCP/IP stack of its
+// own, which then gets it.
 func deliver(v *View, b *Batch, now time.Time) {
+	b.now = now
 	for _, p := range b.work {
 		if p.Verdict != verdict.None || p.Entry == nil || p.Entry.Action != routing.Local {
 			continue
@@ -67,6 +69,9 @@ func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 
 // receive decides by the upper-layer protocol.
 func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
+	if p.Proto != packet.ProtoICMP && p.Proto != packet.ProtoICMPv6 && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {
+		return // whole, and with its checksum as far as it is
+	}
 	completeChecksum(f) // a sender on this machine may have left it to the port
 	switch {
 	case p.Family == 4 && p.Proto == packet.ProtoICMP:
@@ -97,7 +102,9 @@ func (p *Packet) receiveICMP4(v *View, b *Batch, f *port.Frame) {
 		p.replied(v, b, f, len(ip))
 	case icmp.EchoReply, icmp.DestUnreachable, icmp.TimeExceeded, icmp.ParameterProblem,
 		icmp.SourceQuench, icmp.Redirect:
-		p.drop(verdict.ICMPReceived)
+		if !p.toStack(v, b) { // whose path MTU discovery and ping wait for them
+			p.drop(verdict.ICMPReceived)
+		}
 	default:
 		p.drop(verdict.ICMPIgnored)
 	}
@@ -116,7 +123,9 @@ func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 		// With its link header, which is still in front of it.
 		b.hand(Punt{Kind: PuntDiscovery, In: p.In, Frame: p.Frame.Buf[p.l3-arp.EthernetHeader : p.Frame.End]}, p)
 	case t < icmp.EchoRequest6 || t == icmp.EchoReply6Type:
-		p.drop(verdict.ICMPReceived)
+		if !p.toStack(v, b) {
+			p.drop(verdict.ICMPReceived)
+		}
 	default:
 		p.drop(verdict.ICMPIgnored)
 	}

@@ -71,8 +71,11 @@ func leaveBy(v *View, b *Batch, _ time.Time) {
 		out := v.Interface(p.Out)
 		e := b.towards(out)
 		p.Verdict = verdict.Forwarded
-		if p.Made {
+		if p.ownHops {
 			p.Verdict = verdict.Originated
+			if p.stack == toOwnStack {
+				p.Verdict = verdict.DeliveredToStack
+			}
 		}
 		p.Frame.Start = p.l3
 		switch {

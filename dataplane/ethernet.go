@@ -20,6 +20,9 @@ func link(v *View, b *Batch, _ time.Time) {
 	}
 	in := v.Interface(b.work[0].In) // one batch comes from one queue
 	if in == nil || in.LinkHeader == 0 {
+		if in != nil && in == v.Stack {
+			fromStack(b.work)
+		}
 		return
 	}
 	for _, p := range b.work {

@@ -189,6 +189,8 @@ func tellLookup(v *View, p *Packet) Finding {
 
 func tellDeliver(_ *View, p *Packet) Finding {
 	switch {
+	case p.stack == toOwnStack && p.Verdict == verdict.None:
+		return Finding{"taken by the router's own TCP/IP stack, with its hop count as it is", origin.None}
 	case p.Verdict == verdict.None:
 		return Finding{}
 	case p.Verdict.Class() == verdict.Local:
@@ -198,6 +200,9 @@ func tellDeliver(_ *View, p *Packet) Finding {
 }
 
 func tellHopLimit(_ *View, p *Packet) Finding {
+	if p.ownHops {
+		return Finding{}
+	}
 	if p.Verdict != verdict.None {
 		return ended(p, origin.None)
 	}
@@ -210,7 +215,7 @@ func tellHopLimit(_ *View, p *Packet) Finding {
 
 func tellFit(v *View, p *Packet) Finding {
 	out := v.Interface(p.Out)
-	if out == nil {
+	if out == nil || p.stack == toOwnStack {
 		return Finding{}
 	}
 	if p.Verdict != verdict.None {
@@ -252,7 +257,7 @@ func tellAnswer(_ *View, p *Packet) Finding {
 }
 
 func tellRewrite(_ *View, p *Packet) Finding {
-	if p.Made {
+	if p.ownHops {
 		return Finding{}
 	}
 	if p.Family == 4 {

@@ -13,7 +13,7 @@ import (
 // lowers the count of what goes on.
 func hopLimit(_ *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
-		if p.Verdict != verdict.None {
+		if p.Verdict != verdict.None || p.ownHops {
 			continue
 		}
 		left := p.ip()[7]
@@ -46,8 +46,8 @@ func fit(v *View, b *Batch, _ time.Time) {
 				p.cut |= cutChecksum
 			}
 		}
-		if p.wireLen() <= out.MTU {
-			continue
+		if p.wireLen() <= out.MTU || p.stack == toOwnStack {
+			continue // the MTU of a stack bounds what it sends alone
 		}
 		if !p.mayFragment() {
 			p.detail = uint32(out.MTU)
@@ -97,7 +97,7 @@ func (p *Packet) mayFragment() bool {
 // write into them are served here too.
 func rewrite(v *View, b *Batch, now time.Time) {
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.Made {
+		if p.Verdict != verdict.None || p.ownHops {
 			continue
 		}
 		if p.Family == 6 {

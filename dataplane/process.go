@@ -24,6 +24,10 @@ type stage struct {
 //	          v                           |         |  +----+-----+--------+                   v
 //	   neighbour machine <----------------|---------+       v                            neighbour machine
 //	                                      +-------------- answer (echo replies, ICMP errors)
+//
+// What deliver has for the router's own TCP/IP stack goes on to egress, where
+// it is written to the port of the stack; what the stack sends comes in by
+// that port.
 var (
 	inbound  []stage
 	outbound []stage
@@ -44,6 +48,7 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 	}
 	outbound = []stage{
 		{"lookup", lookup, tellLookup},
+		{"deliver", comeHome, tellDeliver},
 		{"fit", fit, tellFit},
 	}
 	leave = []stage{
@@ -135,6 +140,11 @@ func (b *Batch) limit(l Limits) {
 	}
 	if b.limits.Reassembly != l.Reassembly {
 		b.held = reassembly.New(l.Reassembly)
+	}
+	if b.limits.Stack != l.Stack {
+		for i := range b.police {
+			b.police[i] = icmp.NewLimiter(icmp.Config{ErrorRate: l.Stack.Rate, ErrorBurst: l.Stack.Burst})
+		}
 	}
 	b.limits = l
 }

@@ -64,6 +64,9 @@ func (b *Batch) resume(v *View, h Held) *Packet {
 	f.Offload = h.Offload
 	b.Received(1, h.In)
 	p := &b.packets[0]
+	if v.Stack != nil && h.In == v.Stack.ID {
+		fromStack(append(b.work[:0], p))
+	}
 	if p.Family = h.Packet[0] >> 4; p.Family == 4 {
 		ip := p.ip4()
 		p.Src, p.Dst, p.Proto, p.l4, p.Fragment = ip.Src(), ip.Dst(), ip.Protocol(), ip.HeaderLen(), ip.IsFragment()

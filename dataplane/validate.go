@@ -96,8 +96,8 @@ func validate4(v *View, p *Packet, raw []byte) {
 	switch {
 	case v.Martians.source.has4(p.Src, raw[12]):
 		p.drop(verdict.MartianSource)
-	case v.Own.Has(p.Src, raw[15]):
-		p.drop(verdict.SpoofedSource)
+	case v.Own.Has(p.Src, raw[15]) != (p.stack == fromOwnStack):
+		p.dropSource()
 	case raw[16]&0xf0 == 0xe0:
 		p.validateGroup(v)
 	case p.Dst == limitedBroadcast:
@@ -161,8 +161,8 @@ func validate6(v *View, p *Packet, raw []byte) {
 	switch {
 	case v.Martians.source.has6(p.Src, raw[8]):
 		p.drop(verdict.MartianSource)
-	case v.Own.Has(p.Src, raw[23]):
-		p.drop(verdict.SpoofedSource)
+	case v.Own.Has(p.Src, raw[23]) != (p.stack == fromOwnStack):
+		p.dropSource()
 	case raw[24] == 0xff:
 		p.validateGroup(v)
 	case v.Martians.destination.has6(p.Dst, raw[24]):

@@ -187,6 +187,8 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.Resolving:         "TestUnresolved",
 	verdict.NeighborFailed:    "TestUnresolved",
 	verdict.NeighborQueueFull: "TestPuntsAreBounded",
+	verdict.DeliveredToStack:  "TestStackGetsWhatNobodyClaims",
+	verdict.LocalPoliced:      "TestStackIsPoliced",
 }
 
 func TestFates(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 type View struct {
 	Generation uint64
 	Interfaces []*Interface // by InterfaceID; nil where a number is out of use
+	Stack      *Interface   // the one of Interfaces behind which the router's own TCP/IP stack is; nil without
 	Martians   Martians
 	Own        OwnAddresses
 	Limits     Limits
@@ -32,6 +33,7 @@ type View struct {
 type Limits struct {
 	ICMP       icmp.Config
 	Reassembly reassembly.Config
+	Stack      StackConfig
 }
 
 // Interface is what the dataplane knows of one interface.

@@ -45,8 +45,9 @@ type Version struct {
 	Name       string    `json:"name"` // the router's own
 	PID        int       `json:"pid"`
 	Started    time.Time `json:"started"`
-	Uptime     float64   `json:"uptime"`     // seconds
-	Generation uint64    `json:"generation"` // of the tables that packets are forwarded by
+	Uptime     float64   `json:"uptime"`                // seconds
+	Generation uint64    `json:"generation"`            // of the tables that packets are forwarded by
+	LocalStack string    `json:"local_stack,omitempty"` // network namespace of the router's own TCP/IP stack; absent without
 }
 
 // Traffic is one direction of an interface. A super-packet counts as one

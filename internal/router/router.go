@@ -281,7 +281,7 @@ func (r *Router) publish() {
 		Generation: 1,
 		Interfaces: make([]*dataplane.Interface, r.next),
 		Martians:   dataplane.NewMartians(r.cfg.Dataplane.MartianSources, r.cfg.Dataplane.MartianDestinations),
-		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly},
+		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly, Stack: r.cfg.Dataplane.Stack},
 		HashSeed:   r.seed,
 		Neighbors:  r.neighbors.table,
 	}
@@ -290,6 +290,9 @@ func (r *Router) publish() {
 	}
 	for _, l := range r.links {
 		v.Interfaces[l.id] = l.view(r.table)
+		if l.cfg.Kind == dataplane.KindStack {
+			v.Stack = v.Interfaces[l.id]
+		}
 	}
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)

@@ -20,6 +20,7 @@ const (
 	// Packets that ended at the router itself.
 	EchoReplied
 	ICMPReceived
+	DeliveredToStack
 	FragmentHeld
 
 	HandedToNeighbor
@@ -69,6 +70,7 @@ const (
 	PortUnreachable
 	ICMPIgnored
 	NothingInside
+	LocalPoliced
 
 	// Fragments for the router that never became a packet.
 	FragmentMalformed
@@ -122,9 +124,10 @@ var table = [Count]info{
 	Forwarded:  {"forwarded", Passed, "sent on towards its next hop"},
 	Originated: {"originated", Passed, "made by the router itself and sent"},
 
-	EchoReplied:  {"echo_replied", Local, "an echo request for the router, which answered it"},
-	ICMPReceived: {"icmp_received", Local, "an ICMP message for the router, which read it"},
-	FragmentHeld: {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
+	EchoReplied:      {"echo_replied", Local, "an echo request for the router, which answered it"},
+	ICMPReceived:     {"icmp_received", Local, "an ICMP message for the router, which read it"},
+	DeliveredToStack: {"delivered_to_stack", Local, "for the router itself, handed to its own TCP/IP stack"},
+	FragmentHeld:     {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
 
 	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
 	Resolving:        {"resolving", Local, "held until the link-layer address of its next hop is known"},
@@ -168,6 +171,7 @@ var table = [Count]info{
 	PortUnreachable:     {"port_unreachable", Dropped, "for the router, to a port that nothing on the router listens to"},
 	ICMPIgnored:         {"icmp_ignored", Dropped, "an ICMP message for the router of a type that it does not answer"},
 	NothingInside:       {"nothing_inside", Dropped, "for the router, with no next header and so nothing to read"},
+	LocalPoliced:        {"local_policed", Dropped, "for the router's own TCP/IP stack, beyond the rate that it is protected by"},
 
 	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment for the router with an impossible offset or length"},
 	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment for the router that overlaps another one; the whole packet is given up"},
