@@ -10,6 +10,7 @@ import (
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
+	"routerd/internal/localstack"
 	"routerd/internal/origin"
 	"routerd/internal/tomltext"
 	"routerd/routing/rib"
@@ -31,6 +32,9 @@ type Config struct {
 	TAP       []tap.Config    // likewise
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
+	// LocalStack is the router's own TCP/IP stack; nil for none. The interface
+	// called localstack.Name stands on it.
+	LocalStack *localstack.Config
 	// Origins says where each origin.ID in the rooms' configurations stands.
 	Origins origin.Table
 }

@@ -143,7 +143,7 @@ func TestExample(t *testing.T) {
 		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
-		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst", "redirects",
+		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate",
 	} {
 		if !strings.Contains(string(text), key+" = ") {
 			t.Errorf("the example does not show %s", key)
@@ -154,7 +154,7 @@ func TestExample(t *testing.T) {
 // What the language has and this version does not build is refused by name.
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
-		"router-id = \"10.0.0.1\"", "[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[local-stack]", "[[keys.core]]\nid = 1",
+		"router-id = \"10.0.0.1\"", "[ospf]", "[bgp]\nas = 1", "[rip]", "[nat]", "[acl.x]", "[policy]", "[[keys.core]]\nid = 1",
 		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"packet\"\nacl-out = \"y\"",
 	} {
 		_, problems := Parse("t.toml", []byte(text))

@@ -37,6 +37,7 @@ func (r *reader) decode() *Config {
 
 	r.decodeForwarding(top, c)
 	interfaces := r.decodeInterfaces(top.Section("interface"), c)
+	r.decodeStack(top, c)
 	statics := r.decodeRoutes(top, c)
 	top.Done()
 

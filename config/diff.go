@@ -90,7 +90,11 @@ func objects(c *Config) map[string]object {
 	for s := routing.SourceConnected; int(s) < routing.NumSources; s++ {
 		all[""].fields["rib.distance."+s.String()] = textOf(c.RIB.Distance[s], c.RIB.Distance[s] != 0)
 	}
+	c.stackFields(all[""].fields)
 	for _, i := range d.Interfaces {
+		if i.Kind == dataplane.KindStack {
+			continue // its values are [local-stack]'s
+		}
 		all["interface."+i.Name] = c.interfaceObject(i)
 	}
 	for _, s := range c.RIB.Static {
@@ -192,6 +196,8 @@ func impact(object, key, kind string) string {
 		return "its device goes, and with it the routes that lead there"
 	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device" || key == "netns" || key == "device" || key == "take-over"):
 		return "its device is made anew: the link is down for a moment"
+	case key == "local-stack.netns" || key == "local-stack.device":
+		return "the router's own TCP/IP stack is made anew: its sessions end"
 	case key == "name":
 		return "refused: another name needs a restart"
 	case key == "log.format":

@@ -44,6 +44,9 @@ func (d *Daemon) version() control.Version {
 	v.Name, v.PID, v.Started = d.cfg.Name, os.Getpid(), d.began.UTC()
 	v.Uptime = time.Since(d.began).Seconds()
 	v.Generation = d.router.View().Generation
+	if d.cfg.LocalStack != nil {
+		v.LocalStack = d.cfg.LocalStack.Netns
+	}
 	return v
 }
 

@@ -1,12 +1,15 @@
 package daemon
 
 import (
+	"errors"
+
 	"routerd/config"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
 	"routerd/internal/control"
+	"routerd/internal/localstack"
 )
 
 // portSpec is what the configuration says of one port, whatever its kind.
@@ -33,6 +36,9 @@ func (d *Daemon) specs(cfg *config.Config) []portSpec {
 	}
 	for _, c := range cfg.Packet {
 		list = append(list, d.packetSpec(c))
+	}
+	if cfg.LocalStack != nil {
+		list = append(list, d.stackSpec(*cfg.LocalStack))
 	}
 	return list
 }
@@ -83,4 +89,27 @@ func (d *Daemon) packetSpec(c packet.Config) portSpec {
 func samePacket(a, b packet.Config) bool {
 	return a.Name == b.Name && a.Netns == b.Netns && a.Device == b.Device && a.Queues == b.Queues &&
 		a.Promiscuous == b.Promiscuous && a.TakeOver == b.TakeOver
+}
+
+// stackSpec is the port behind which the router's own TCP/IP stack is.
+func (d *Daemon) stackSpec(c localstack.Config) portSpec {
+	c.Will = func(kind, path, value string) error {
+		return d.undo.will(Step{Kind: kind, Path: path, Value: value})
+	}
+	return portSpec{
+		name: localstack.Name, cfg: c,
+		host: control.Host{Netns: c.Netns, Device: c.Device},
+		open: func() (port.Port, error) {
+			p, err := localstack.Open(c)
+			if err != nil {
+				return nil, errors.Join(err, d.undo.forget(c.Netns, c.Device))
+			}
+			return p, nil
+		},
+		keeps: func(old portSpec) bool {
+			o, same := old.cfg.(localstack.Config)
+			return same && localstack.SameStack(o, c)
+		},
+		apply: func(p port.Port) error { return p.(*localstack.Port).Apply(c) },
+	}
 }

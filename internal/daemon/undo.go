@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"routerd/dataplane/port/packet"
+	"routerd/internal/localstack"
 )
 
 // Step is one thing that was done to the system and has to be undone when the
@@ -25,8 +26,9 @@ type Step struct {
 // undoers knows how to take back each kind of step. Undoing what is already
 // gone is not an error: a crash may have come in between.
 var undoers = map[string]func(Step) error{
-	"file":        func(s Step) error { return os.Remove(s.Path) },
-	packet.KindUp: func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
+	"file":                   func(s Step) error { return os.Remove(s.Path) },
+	packet.KindUp:            func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
+	localstack.KindNamespace: func(s Step) error { return localstack.Remove(s.Path) },
 	"sysctl": func(s Step) error {
 		return os.WriteFile(s.Path, []byte(s.Value), 0o644)
 	},

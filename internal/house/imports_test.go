@@ -69,22 +69,25 @@ var rooms = map[string]room{
 		"dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	), third: []string{prometheus, sys}},
 
+	// What the router itself serves and dials.
+	"internal/localstack": {own: own("dataplane/port", "dataplane/port/device", "dataplane/port/tun"), third: []string{netlink, netns, sys}},
+
 	// How texts that people write are read.
 	"internal/tomltext": {own: []string{"internal/origin"}, third: []string{burntSushi, pelletier}},
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/router", "internal/tomltext", "routing", "routing/rib",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/localstack", "internal/router", "internal/tomltext", "routing", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/router", "internal/control", "arp", "dataplane", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(
-		"config", "internal/daemon", "internal/control", "internal/lab", "internal/router",
+		"config", "internal/daemon", "internal/control", "internal/lab", "internal/localstack", "internal/router",
 	), third: []string{cobra, sys}},
 
 	// Measuring and testing.

@@ -1,0 +1,78 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"routerd/dataplane"
+	"routerd/internal/localstack"
+	"routerd/internal/packet"
+	"routerd/internal/tomltext"
+)
+
+// defaultStackRate lets through what a bulk transfer in super-packets needs,
+// and is a fraction of what a worker forwards in small packets.
+const defaultStackRate = 50000
+
+// decodeStack reads [local-stack]. The stack holds the addresses of all
+// interfaces, so it comes after them.
+func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
+	s := top.Section("local-stack")
+	defer s.Done()
+	if !s.Has("netns") {
+		if len(s.Names()) > 0 || s.Table != nil && top.Has("local-stack") {
+			r.WrongKey(s.At, fmt.Sprintf("%s has no netns", s.At), `netns = the name of the network namespace to make: "routerd-r1"`)
+		}
+		return
+	}
+	rate := tomltext.Get(s, "rate", defaultStackRate, tomltext.Whole(1, 1_000_000))
+	// A tenth of a second's worth, so that a window of a session may come at once.
+	c.Dataplane.Stack = dataplane.StackConfig{Rate: rate, Burst: max(rate/10, 1)}
+	c.LocalStack = &localstack.Config{
+		Netns:  tomltext.Get(s, "netns", "", netnsName),
+		Device: tomltext.Get(s, "device", "routerd0", deviceName),
+		MTU:    tomltext.Get(s, "mtu", 1500, tomltext.Whole(packet.IPv6MinMTU, 65535)),
+	}
+	// The stack dials from a loopback's address where there is one.
+	for _, loopback := range []bool{true, false} {
+		for _, i := range c.Dataplane.Interfaces {
+			if i.Name == localstack.Name {
+				r.WrongKey(tomltext.Path{}.With("interface").With(i.Name), fmt.Sprintf("an interface cannot be called %q beside a [local-stack], which stands on one of that name", i.Name), "another name")
+				return
+			}
+			if (i.Kind == dataplane.KindLoopback) != loopback {
+				continue
+			}
+			for _, a := range i.Addresses {
+				c.LocalStack.Addresses = append(c.LocalStack.Addresses, a.Prefix)
+			}
+		}
+	}
+	c.addStackInterface(r, s)
+}
+
+func (c *Config) addStackInterface(r *reader, s *tomltext.Section) {
+	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Origin: r.origin(s.At)}
+	at := 0 // keeps the order by name
+	for at < len(c.Dataplane.Interfaces) && c.Dataplane.Interfaces[at].Name < ic.Name {
+		at++
+	}
+	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces[:at:at], append([]dataplane.InterfaceConfig{ic}, c.Dataplane.Interfaces[at:]...)...)
+}
+
+// netnsName is the name of a namespace that routerd itself makes.
+var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || !isName(s, 64) || filepath.Base(s) != s {
+		return "", tomltext.ErrUnwanted
+	}
+	return s, nil
+}, Want: "the name of a network namespace to make: 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
+
+// stackFields are the values of [local-stack] as text, for Diff.
+func (c *Config) stackFields(fields map[string]string) {
+	if s := c.LocalStack; s != nil {
+		fields["local-stack.netns"], fields["local-stack.device"] = s.Netns, s.Device
+		fields["local-stack.mtu"], fields["local-stack.rate"] = fmt.Sprint(s.MTU), fmt.Sprint(c.Dataplane.Stack.Rate)
+	}
+}

@@ -1,0 +1,23 @@
+// Package localstack lends the router a TCP/IP stack for what it serves and
+// dials itself: the kernel's, in a private network namespace that holds the
+// router's addresses and nothing else.
+//
+//	sockets in the namespace
+//	        |
+//	[ kernel: every address of the router's, as /32 and /128 ]
+//	        |  internal TUN, a port like others
+//	[ dataplane ]-- the router's interfaces
+//
+// What reaches one of the router's addresses and is not answered at once
+// goes into the TUN; what the stack sends comes out of it, finds its way in
+// the router's table like anything else, and keeps its hop count.
+//
+// The namespace is the router's: it is made by Open, removed by Close, and by
+// Remove where a killed process has left it. Without ip_forward it passes
+// nothing on.
+//
+// Deviations: link-local addresses stay with the dataplane, since a stack
+// behind one TUN cannot tell links apart; a socket that dials beyond the
+// connected subnets and does not choose its source speaks from the loopback
+// interface's address, or where there is none from the first.
+package localstack

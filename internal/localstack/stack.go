@@ -1,0 +1,235 @@
+package localstack
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/tun"
+)
+
+// Name is the name of the interface that the stack stands behind.
+const Name = "local-stack"
+
+// KindNamespace is the kind of the step that Open notes: Undo takes it back.
+const KindNamespace = "netns"
+
+// Config describes the stack.
+type Config struct {
+	Netns  string // name of the namespace to make
+	Device string // of the TUN inside it
+	MTU    int    // bytes of an IP packet that the stack sends
+	// Addresses are those of the router's interfaces, with their subnets; the
+	// first of each family is what the stack dials with beyond all subnets.
+	Addresses []netip.Prefix
+	// Will notes what is about to be made, so that it can be undone after a
+	// crash. It may be nil.
+	Will func(kind, path, value string) error
+}
+
+// Port is the router's end of the internal TUN. It implements port.Port; its
+// methods may be called from any goroutine.
+type Port struct {
+	*tun.Port
+	mu     sync.Mutex // guards cfg and routes
+	cfg    Config
+	routes *routes
+	close  sync.Once
+	err    error // of Close
+}
+
+var _ port.Port = (*Port)(nil)
+
+// Open makes the namespace, which must not exist, and the stack in it. On an
+// error nothing is left behind.
+func Open(cfg Config) (*Port, error) {
+	p, err := open(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("making the router's own stack: %w", err)
+	}
+	return p, nil
+}
+
+func open(cfg Config) (*Port, error) {
+	if err := vacant(cfg.Netns); err != nil {
+		return nil, err
+	}
+	if cfg.Will != nil {
+		if err := cfg.Will(KindNamespace, cfg.Netns, cfg.Device); err != nil {
+			return nil, err
+		}
+	}
+	if err := makeNamespace(cfg.Netns); err != nil {
+		return nil, err
+	}
+	p := &Port{cfg: cfg}
+	err := device.InNamespace(cfg.Netns, func() error { return settle(cfg.Addresses) })
+	if err == nil {
+		p.routes, err = openRoutes(cfg.Netns)
+	}
+	if err == nil {
+		p.Port, err = tun.Open(tunConfig(cfg))
+	}
+	if err == nil {
+		err = p.routes.sync(cfg)
+	}
+	if err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+func tunConfig(cfg Config) tun.Config {
+	c := tun.Config{Name: Name, MTU: cfg.MTU, Host: device.Host{Netns: cfg.Netns, Device: cfg.Device}}
+	for _, a := range cfg.Addresses {
+		if only := netip.PrefixFrom(a.Addr(), a.Addr().BitLen()); served(a.Addr()) && !contains(c.Host.Addresses, only) {
+			c.Host.Addresses = append(c.Host.Addresses, only)
+		}
+	}
+	return c
+}
+
+// served: link-local addresses are not the stack's.
+func served(a netip.Addr) bool { return !a.IsLinkLocalUnicast() || a.Is4() }
+
+func contains(list []netip.Prefix, p netip.Prefix) bool {
+	for _, q := range list {
+		if q == p {
+			return true
+		}
+	}
+	return false
+}
+
+// SameStack says whether a living stack of configuration a can become b by
+// Apply.
+func SameStack(a, b Config) bool { return a.Netns == b.Netns && a.Device == b.Device }
+
+// Apply changes MTU and addresses to those of cfg, for which SameStack has to
+// hold. Sockets of addresses that stay notice nothing.
+func (p *Port) Apply(cfg Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !SameStack(p.cfg, cfg) {
+		return errors.New("changing the router's own stack: another namespace or device needs another one")
+	}
+	if err := p.Port.Apply(tunConfig(cfg)); err != nil {
+		return err
+	}
+	if err := p.routes.sync(cfg); err != nil {
+		return fmt.Errorf("changing the router's own stack: %w", err)
+	}
+	p.cfg = cfg
+	return nil
+}
+
+// Close removes the device and the name of the namespace. The namespace
+// itself lives as long as anybody is in it.
+func (p *Port) Close() error {
+	p.close.Do(func() {
+		var errs []error
+		if p.Port != nil {
+			errs = append(errs, p.Port.Close())
+		}
+		if p.routes != nil {
+			p.routes.handle.Close()
+		}
+		errs = append(errs, Remove(p.cfg.Netns))
+		p.err = errors.Join(errs...)
+	})
+	return p.err
+}
+
+// vacant refuses a namespace that somebody else has made.
+func vacant(name string) error {
+	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
+		return fmt.Errorf("network namespace %q: a name without a slash is wanted", name)
+	}
+	switch _, err := os.Lstat(device.NamespacePath(name)); {
+	case err == nil:
+		return fmt.Errorf("network namespace %q exists already and is not this router's: choose another name, or remove it with: ip netns del %s", name, name)
+	case !errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("looking for network namespace %q: %w", name, err)
+	}
+	return nil
+}
+
+// makeNamespace makes a namespace with a name, on a thread that ends with it.
+func makeNamespace(name string) error {
+	// By way of a namespace that is entered: such a thread is never used again.
+	err := device.InNamespace("/proc/thread-self/ns/net", func() error {
+		h, err := netns.NewNamed(name)
+		if err != nil {
+			return err
+		}
+		return h.Close()
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("making network namespace %q: %w", name, err), Remove(name))
+	}
+	return nil
+}
+
+// Remove takes the name from a namespace that Open made, and so the namespace
+// if nobody is in it. One that is gone is no error.
+func Remove(name string) error {
+	path := device.NamespacePath(name)
+	// EINVAL: a file on which nothing was mounted yet.
+	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
+		return fmt.Errorf("removing network namespace %q: %w", name, err)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing network namespace %q: %w", name, err)
+	}
+	return nil
+}
+
+// sysctls make the namespace a host that is only the router's: it takes
+// packets from its own addresses (the dataplane's ICMP errors about what it
+// sent), asks nobody whether it may have an address, and says nothing of its
+// own. Its ports are the upper part of the range less the top quarter, which
+// is for address translation.
+var sysctls = []struct {
+	family      int
+	name, value string
+}{
+	{4, "ipv4/conf/default/accept_local", "1"},
+	{4, "ipv4/conf/all/rp_filter", "0"},
+	{4, "ipv4/conf/default/rp_filter", "0"},
+	{4, "ipv4/ip_forward", "0"},
+	{4, "ipv4/ip_local_port_range", "32768 49151"},
+	{6, "ipv6/conf/default/accept_dad", "0"},
+	{6, "ipv6/conf/default/accept_ra", "0"},
+	{6, "ipv6/conf/default/addr_gen_mode", "1"},
+	{6, "ipv6/conf/default/disable_ipv6", "0"},
+}
+
+// settle prepares the namespace that the calling thread is in, before the
+// device is made: its settings are copied from the defaults.
+func settle(addresses []netip.Prefix) error {
+	has6 := false
+	for _, a := range addresses {
+		has6 = has6 || a.Addr().Is6()
+	}
+	for _, s := range sysctls {
+		path := filepath.Join("/proc/sys/net", s.name)
+		err := os.WriteFile(path, []byte(s.value), 0)
+		if s.family == 6 && !has6 && errors.Is(err, fs.ErrNotExist) {
+			continue // a kernel without IPv6, and nothing that wants it
+		}
+		if err != nil {
+			return fmt.Errorf("setting net/%s to %q: %w", s.name, s.value, err)
+		}
+	}
+	return nil
+}
