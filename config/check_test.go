@@ -19,6 +19,14 @@ func TestEachMistakeOnce(t *testing.T) {
 	}{
 		{"an interface whose name is a number", "[interface.7]\nkind = \"tun\"\nmtu = 3", []string{"3:7+1: interface.7.mtu is 3"}},
 		{"a name in quotes", "[interface.\"a.b\"]\nkind = \"tun\"\nmtu = 3", []string{`3:7+1: interface."a.b".mtu is 3`}},
+		{"a stack without a namespace", "[interface.lo0]\nkind = \"loopback\"\n[local-stack]\nrate = 5", []string{"3:2+11: local-stack has no netns"}},
+		{"a stack in a namespace by its path", "[interface.lo0]\nkind = \"loopback\"\n[local-stack]\nnetns = \"/run/netns/a\"", []string{`4:9+14: local-stack.netns is "/run/netns/a"`}},
+		{"a stack too slow and too narrow", "[interface.lo0]\nkind = \"loopback\"\n[local-stack]\nnetns = \"a\"\nrate = 0\nmtu = 576", []string{
+			"5:8+1: local-stack.rate is 0", "6:7+3: local-stack.mtu is 576",
+		}},
+		{"an interface of the stack's name", "[interface.local-stack]\nkind = \"loopback\"\n[local-stack]\nnetns = \"a\"", []string{
+			`1:12+11: an interface cannot be called "local-stack" beside a [local-stack], which stands on one of that name`,
+		}},
 		{"a number as the file has it", "[interface.a]\nkind = \"tun\"\nmtu = 1500.0", []string{"3:7+6: interface.a.mtu is 1500.0"}},
 		{"an interface that is no table", "interface.a = 3", []string{"1:15+1: interface.a is 3"}},
 		{"a device that is in every namespace", "[interface.lo]\nkind = \"tun\"", []string{

@@ -196,8 +196,10 @@ func impact(object, key, kind string) string {
 		return "its device goes, and with it the routes that lead there"
 	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device" || key == "netns" || key == "device" || key == "take-over"):
 		return "its device is made anew: the link is down for a moment"
-	case key == "local-stack.netns" || key == "local-stack.device":
-		return "the router's own TCP/IP stack is made anew: its sessions end"
+	case key == "local-stack.netns":
+		return "the router's own TCP/IP stack comes, goes or is made anew: its sessions end"
+	case key == "local-stack.device":
+		return "refused while the stack lives: another device in its namespace needs a restart"
 	case key == "name":
 		return "refused: another name needs a restart"
 	case key == "log.format":

@@ -19,11 +19,11 @@ const defaultStackRate = 50000
 func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	s := top.Section("local-stack")
 	defer s.Done()
+	if s.Table == nil {
+		return // not given, or no table and reported
+	}
 	if !s.Has("netns") {
-		if len(s.Names()) > 0 || s.Table != nil && top.Has("local-stack") {
-			r.WrongKey(s.At, fmt.Sprintf("%s has no netns", s.At), `netns = the name of the network namespace to make: "routerd-r1"`)
-		}
-		return
+		r.WrongKey(s.At, fmt.Sprintf("%s has no netns", s.At), `netns = the name of the network namespace to make: "routerd-r1"`)
 	}
 	rate := tomltext.Get(s, "rate", defaultStackRate, tomltext.Whole(1, 1_000_000))
 	// A tenth of a second's worth, so that a window of a session may come at once.

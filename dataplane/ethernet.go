@@ -108,7 +108,7 @@ func neighbor(v *View, b *Batch, _ time.Time) {
 		if e == nil {
 			b.hand(Punt{
 				Kind: PuntResolve, In: p.In, Out: out.ID, Target: target, Index: p.Hop.Index,
-				Frame: p.ip(), Offload: p.Frame.Offload,
+				Frame: p.ip(), Offload: p.Frame.Offload, Own: p.stack == fromOwnStack,
 			}, p)
 			continue
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
@@ -219,6 +220,35 @@ func TestStackWaitsForNeighbors(t *testing.T) {
 			t.Errorf("%d packets %s, want %d", got, v, want)
 		}
 	}
+}
+
+// A flow that the stack begins is the router's own to the neighbour machine.
+func TestStackAsksForNeighbors(t *testing.T) {
+	n := newStackNetwork(t)
+	n.view.Interfaces[lan1].LinkHeader = 14
+	n.view.Neighbors = arp.NewTable(16, 1)
+	p := udp4("10.0.2.2")
+	for in, src := range map[routing.InterfaceID]string{stackID: "10.0.2.1", lan0: "10.0.1.2"} {
+		b := NewBatch(1, &Counters{}, &DropRing{})
+		asked := &asker{}
+		b.punter = asked
+		p.Src = addr(src)
+		n.runIn(t, b, in, raw(build(t, p)))
+		if len(asked.own) != 1 || asked.own[0] != (in == stackID) {
+			t.Errorf("from %s: asked as the router's own %v, want [%v]", src, asked.own, in == stackID)
+		}
+	}
+}
+
+type asker struct{ own []bool }
+
+func (a *asker) Punt(list []Punt) int {
+	for i := range list {
+		if list[i].Kind == PuntResolve {
+			a.own = append(a.own, list[i].Own)
+		}
+	}
+	return len(list)
 }
 
 func TestStackIsExplained(t *testing.T) {

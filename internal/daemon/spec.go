@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 
 	"routerd/config"
 	"routerd/dataplane/port"
@@ -100,6 +101,9 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 		name: localstack.Name, cfg: c,
 		host: control.Host{Netns: c.Netns, Device: c.Device},
 		open: func() (port.Port, error) {
+			if old := d.ports[localstack.Name]; old != nil && old.gone && old.spec.host.Netns == c.Netns {
+				return nil, fmt.Errorf("making the router's own stack anew: device %s was removed from network namespace %q, which is in use: that needs a restart", c.Device, c.Netns)
+			}
 			p, err := localstack.Open(c)
 			if err != nil {
 				return nil, errors.Join(err, d.undo.forget(c.Netns, c.Device))

@@ -111,17 +111,18 @@ func contains(list []netip.Prefix, p netip.Prefix) bool {
 	return false
 }
 
-// SameStack says whether a living stack of configuration a can become b by
-// Apply.
-func SameStack(a, b Config) bool { return a.Netns == b.Netns && a.Device == b.Device }
+// SameStack says whether a living stack of configuration a is the one that b
+// means, and so has to become it by Apply.
+func SameStack(a, b Config) bool { return a.Netns == b.Netns }
 
 // Apply changes MTU and addresses to those of cfg, for which SameStack has to
 // hold. Sockets of addresses that stay notice nothing.
 func (p *Port) Apply(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !SameStack(p.cfg, cfg) {
-		return errors.New("changing the router's own stack: another namespace or device needs another one")
+	if !SameStack(p.cfg, cfg) || p.cfg.Device != cfg.Device {
+		return fmt.Errorf("changing the router's own stack from device %s in network namespace %q to device %s in %q: that needs a restart",
+			p.cfg.Device, p.cfg.Netns, cfg.Device, cfg.Netns)
 	}
 	if err := p.Port.Apply(tunConfig(cfg)); err != nil {
 		return err
