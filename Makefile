@@ -44,6 +44,7 @@ bench: ## ns and allocations per packet, then routerd beside the kernel and bare
 	@tools/install.sh test
 	go test -run '^$$' -bench . -benchmem $$(tools/with.sh Benchmark)
 	go run ./internal/bench/forward
+	go run ./internal/bench/forward -group ethernet -seconds 1
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s) each

@@ -16,6 +16,17 @@
 //   - wireguard: a process hands what wireguard/tun's Read gives, cut up, to
 //     its Write, which puts it together again.
 //
+// Those are the group tun. The group ethernet has two routers in a row, each
+// with its own host behind it; routerd's hosts are on TUNs as above:
+//
+//   - kernel again, and kernel2: two namespaces forward, veth throughout. It
+//     is what the next two are compared with;
+//   - routerd-packet: two daemons whose packet ports are the ends of a veth
+//     pair;
+//   - routerd-tap: two daemons whose TAPs are ports of one kernel bridge.
+//
+// Neighbours are found by ARP and neighbour discovery before the first round.
+//
 // Whoever forwards is a process of its own; source and sink are too, started
 // anew for each measurement. All paths stand throughout and one at a time
 // carries traffic.
@@ -45,7 +56,7 @@
 // were not idle, from /proc/stat: source, sink, soft interrupts and whatever
 // else runs are in it, so it is for comparing paths in one run and not a cost
 // by itself. Time stolen by a hypervisor is not in it. Then the CPU time of
-// the forwarding process, which includes what the kernel does within its
+// the forwarding process, of both where two stand in a row, which includes what the kernel does within its
 // system calls: on a TUN's write that is the whole way up to the sink's
 // socket. The kernel's path has no such process. Both are divided by the
 // packets delivered; for TCP, a packet is a full segment of payload (1448
@@ -74,5 +85,5 @@
 // compared: ratios may be. Source, forwarder and sink share the CPUs: on two
 // of them, a cheaper forwarder leaves more for the other two.
 //
-// New paths go into [Paths], new claims into [Marks].
+// New paths go into [Paths] and [Groups], new claims into [Marks].
 package bench

@@ -23,6 +23,12 @@ var Marks = []Mark{
 	{Name: "routerd-wireguard-tcp4", Metric: TCP4, Path: Routerd, Over: Wireguard, Least: 1.5},
 	{Name: "routerd-kernel-tcp1", Metric: TCP1, Path: Routerd, Over: Kernel},
 	{Name: "routerd-kernel-udp", Metric: UDPSmall, Path: Routerd, Over: Kernel},
+	{Name: "packet-kernel2-tcp1", Metric: TCP1, Path: RouterdPacket, Over: Kernel2},
+	{Name: "packet-kernel2-tcp4", Metric: TCP4, Path: RouterdPacket, Over: Kernel2},
+	{Name: "packet-kernel2-udp", Metric: UDPSmall, Path: RouterdPacket, Over: Kernel2},
+	{Name: "tap-kernel2-tcp1", Metric: TCP1, Path: RouterdTAP, Over: Kernel2},
+	{Name: "tap-kernel2-tcp4", Metric: TCP4, Path: RouterdTAP, Over: Kernel2},
+	{Name: "tap-kernel2-udp", Metric: UDPSmall, Path: RouterdTAP, Over: Kernel2},
 }
 
 // minPairs is the fewest pairs that a mark may be judged by.

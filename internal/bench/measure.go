@@ -15,7 +15,7 @@ type Sample struct {
 	Packets   uint64  `json:"packets"`      // datagrams delivered; of TCP, full segments that the bytes make
 	Sent      uint64  `json:"sent"`         // datagrams sent; 0 for TCP
 	Busy      int64   `json:"busy_ns"`      // of all CPUs, the whole machine
-	Forwarder int64   `json:"forwarder_ns"` // CPU time of one process each
+	Forwarder int64   `json:"forwarder_ns"` // CPU time of all forwarding processes; below of one process each
 	Source    int64   `json:"source_ns"`
 	Sink      int64   `json:"sink_ns"`
 }
@@ -112,7 +112,7 @@ func (s *Site) segment() int {
 // view is what all counters say at one moment, or nearly so.
 type view struct {
 	cpu          cpuReading
-	times        [3]time.Duration // of forwarder, source and sink
+	times        [3]time.Duration // of the forwarders together, source and sink
 	source, sink reply
 }
 
@@ -120,16 +120,18 @@ func (s *Site) look(source, sink *process) (v view, err error) {
 	if v.cpu, err = readCPU(); err != nil {
 		return v, err
 	}
-	if s.forwarder != nil {
-		if err = s.forwarder.gone(); err != nil {
+	for _, p := range s.forwarders {
+		if err = p.gone(); err != nil {
 			return v, err
 		}
-	}
-	for i, p := range []*process{s.forwarder, source, sink} {
-		if p == nil {
-			continue
+		spent, err := processTime(p.cmd.Process.Pid)
+		if err != nil {
+			return v, err
 		}
-		if v.times[i], err = processTime(p.cmd.Process.Pid); err != nil {
+		v.times[0] += spent
+	}
+	for i, p := range []*process{source, sink} {
+		if v.times[i+1], err = processTime(p.cmd.Process.Pid); err != nil {
 			return v, err
 		}
 	}
@@ -154,12 +156,12 @@ func (v view) since(before view) Sample {
 }
 
 // await waits until a TCP stream gets through the site.
-func (s *Site) await(ctx context.Context) error {
+func (s *Site) await(ctx context.Context) (failed error) {
 	sink, ready, err := startPart(s.Hosts[1], order{Role: roleTCPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0)})
 	for deadline := time.Now().Add(patience); err != nil; {
 		// An address that a forwarder has yet to configure cannot be bound.
-		if s.forwarder != nil && s.forwarder.gone() != nil {
-			return s.forwarder.gone()
+		if gone := s.gone(); gone != nil {
+			return gone
 		}
 		if time.Now().After(deadline) {
 			return fmt.Errorf("wait for %s to be configured: %w", s.Hosts[1], err)
@@ -169,11 +171,33 @@ func (s *Site) await(ctx context.Context) error {
 		}
 		sink, ready, err = startPart(s.Hosts[1], order{Role: roleTCPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0)})
 	}
-	source, _, err := startPart(s.Hosts[0], order{Role: roleTCPSource, Address: netip.AddrPortFrom(s.host(1).Addr(), ready.Port), Traffic: Traffic{Streams: 1}})
-	if err == nil {
-		err = source.end()
+	defer func() { failed = errors.Join(failed, sink.end()) }()
+	for deadline := time.Now().Add(patience); ; {
+		// A router that has yet to find its neighbour answers unreachable.
+		source, _, err := startPart(s.Hosts[0], order{Role: roleTCPSource, Address: netip.AddrPortFrom(s.host(1).Addr(), ready.Port), Traffic: Traffic{Streams: 1}})
+		if err == nil {
+			return source.end()
+		}
+		if gone := s.gone(); gone != nil {
+			return gone
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("wait for a stream from %s to %s: %w", s.Hosts[0], s.Hosts[1], err)
+		}
+		if err := sleep(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
 	}
-	return errors.Join(err, sink.end())
+}
+
+// gone reports a forwarder that ended although nobody asked it to.
+func (s *Site) gone() error {
+	for _, p := range s.forwarders {
+		if err := p.gone(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sleep waits, unless the run is called off.

@@ -21,19 +21,38 @@ type Options struct {
 	Progress func(string)
 }
 
-// DefaultOptions is what `make bench` runs: under seven minutes.
+// DefaultOptions is what `make bench` runs first, the first of [Groups]: under seven minutes.
 func DefaultOptions() Options {
 	o := Options{
-		Metrics: []string{TCP1, TCP4, UDPSmall, UDPPaced},
-		Rounds:  10,
-		Window:  2 * time.Second,
-		Rate:    DefaultPacedRate,
-		MTU:     1500,
+		Rounds: 10,
+		Window: 2 * time.Second,
+		Rate:   DefaultPacedRate,
+		MTU:    1500,
 	}
-	for _, p := range Paths {
-		o.Paths = append(o.Paths, p.Name)
-	}
+	g := Groups[0]
+	o.Paths, o.Metrics = slices.Clone(g.Paths), slices.Clone(g.Metrics)
 	return o
+}
+
+// Choose takes the paths and the kinds of traffic of the named group.
+func (o *Options) Choose(group string) error {
+	var names []string
+	for _, g := range Groups {
+		if g.Name == group {
+			o.Paths, o.Metrics = slices.Clone(g.Paths), slices.Clone(g.Metrics)
+			return nil
+		}
+		names = append(names, g.Name)
+	}
+	return fmt.Errorf("no group is called %q, wanted one of %q", group, names)
+}
+
+// PathNames is what the paths are called, in the order of the table.
+func PathNames() (names []string) {
+	for _, p := range Paths {
+		names = append(names, p.Name)
+	}
+	return names
 }
 
 // Restrict leaves only the paths and the kind of traffic that the named mark
@@ -72,7 +91,7 @@ func (o Options) Check() error {
 	var wrong []error
 	for _, name := range o.Paths {
 		if !slices.ContainsFunc(Paths, func(p Path) bool { return p.Name == name }) {
-			wrong = append(wrong, fmt.Errorf("no path is called %q, wanted one of %q", name, DefaultOptions().Paths))
+			wrong = append(wrong, fmt.Errorf("no path is called %q, wanted one of %q", name, PathNames()))
 		}
 	}
 	var known []string

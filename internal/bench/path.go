@@ -31,6 +31,10 @@ const (
 	Bare      = "bare"
 	Routerd   = "routerd"
 	Wireguard = "wireguard"
+
+	Kernel2       = "kernel2"
+	RouterdPacket = "routerd-packet"
+	RouterdTAP    = "routerd-tap"
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
@@ -40,6 +44,23 @@ var Paths = []Path{
 	{Bare, "bare copy of super-packets, TUN to TUN", setupLoop(roleBare)},
 	{Routerd, "routerd, TUN to TUN", setupRouterd},
 	{Wireguard, "wireguard/tun Read -> Write", setupLoop(roleWireguard)},
+	{Kernel2, "kernel twice, veth between", setupKernel2},
+	{RouterdPacket, "routerd twice, packet ports between", setupRouterdPacket},
+	{RouterdTAP, "routerd twice, TAPs on a bridge between", setupRouterdTAP},
+}
+
+// Group is a set of paths that are measured in one run.
+type Group struct {
+	Name    string
+	Paths   []string
+	Metrics []string
+}
+
+// Groups lists the groups there are. The first is measured unless another is
+// asked for; all of them together would take too long for one run.
+var Groups = []Group{
+	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
+	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP}, []string{TCP1, TCP4, UDPSmall}},
 }
 
 // Site is where a path stands: two hosts, each a namespace with one device
@@ -50,9 +71,9 @@ type Site struct {
 	Hosts   [2]string // namespaces of the source and of the sink
 	dir     string    // for a path's files, removed with the site
 	prefix  string    // of every namespace's name
-	// forwarder is the process that carries the packets; nil for the kernel.
-	forwarder *process
-	cleanups  []func() error // run last to first
+	// forwarders are the processes that carry the packets; none for the kernel.
+	forwarders []*process
+	cleanups   []func() error // run last to first
 }
 
 // newSite makes the hosts of a path, in namespaces called after it.
@@ -100,9 +121,9 @@ func (s *Site) namespace(name string) (string, error) {
 	return full, nil
 }
 
-// run makes p the site's forwarder.
+// run makes p one of the site's forwarders.
 func (s *Site) run(p *process) {
-	s.forwarder = p
+	s.forwarders = append(s.forwarders, p)
 	s.onClose(p.end)
 }
 

@@ -3,26 +3,43 @@ package bench
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // setupRouterd runs the real daemon on two TUNs.
 func setupRouterd(ctx context.Context, s *Site) error {
+	binary, err := routerdBinary(ctx, s)
+	if err != nil {
+		return err
+	}
+	return s.runRouterd(ctx, binary, "api", routerdConfig(s))
+}
+
+// routerdBinary is the daemon that the options name, or one built for s.
+func routerdBinary(ctx context.Context, s *Site) (string, error) {
 	binary := s.Options.Routerd
 	if binary == "" {
 		var err error
 		if binary, err = buildRouterd(ctx, s.dir); err != nil {
-			return err
+			return "", err
 		}
 	}
 	if out, err := exec.CommandContext(ctx, binary, "run", "--help").CombinedOutput(); err != nil {
-		return fmt.Errorf("%w: %s has no verb run: %s", ErrSkip, binary, firstLine(out))
+		return "", fmt.Errorf("%w: %s has no verb run: %s", ErrSkip, binary, firstLine(out))
 	}
-	config := filepath.Join(s.dir, "routerd.toml")
-	if err := os.WriteFile(config, []byte(routerdConfig(s)), 0o600); err != nil {
+	return binary, nil
+}
+
+// runRouterd starts a daemon and waits until its API, at name.sock in the
+// site's directory, takes connections.
+func (s *Site) runRouterd(ctx context.Context, binary, name, text string) error {
+	config := filepath.Join(s.dir, name+".toml")
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write routerd's configuration: %w", err)
 	}
 	p, err := startProcess("routerd", "", binary, "run", "--config", config)
@@ -30,7 +47,21 @@ func setupRouterd(ctx context.Context, s *Site) error {
 		return err
 	}
 	s.run(p)
-	return nil
+	for deadline := time.Now().Add(patience); ; {
+		c, err := net.Dial("unix", filepath.Join(s.dir, name+".sock"))
+		if err == nil {
+			return c.Close()
+		}
+		if gone := p.gone(); gone != nil {
+			return gone
+		}
+		if time.Now().After(deadline) {
+			return p.failure(fmt.Errorf("wait for its API: %w", err))
+		}
+		if err := sleep(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // buildRouterd builds the daemon of this source tree. Where that fails the
@@ -48,12 +79,17 @@ func buildRouterd(ctx context.Context, dir string) (string, error) {
 func routerdConfig(s *Site) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "name = %q\n\n[api]\nlisten = [%q]\n", strings.TrimSuffix(s.prefix, "-"), "unix://"+filepath.Join(s.dir, "api.sock"))
-	everything := unspecified(s.host(0)).String() + "/0"
-	for i, host := range s.Hosts {
-		fmt.Fprintf(&b, "\n[interface.lan%d]\nkind = \"tun\"\naddresses = [%q]\nmtu = %d\n", i, s.router(i), s.Options.MTU)
-		fmt.Fprintf(&b, "host = { netns = %q, device = %q, addresses = [%q], routes = [%q] }\n", host, device, s.host(i), everything)
+	for i := range s.Hosts {
+		writeTUN(&b, s, i)
 	}
 	return b.String()
+}
+
+// writeTUN writes the interface towards host i.
+func writeTUN(b *strings.Builder, s *Site, i int) {
+	everything := unspecified(s.host(i)).String() + "/0"
+	fmt.Fprintf(b, "\n[interface.lan%d]\nkind = \"tun\"\naddresses = [%q]\nmtu = %d\n", i, s.router(i), s.Options.MTU)
+	fmt.Fprintf(b, "host = { netns = %q, device = %q, addresses = [%q], routes = [%q] }\n", s.Hosts[i], device, s.host(i), everything)
 }
 
 func firstLine(b []byte) string {

@@ -78,7 +78,7 @@ func deliver(t *testing.T, o Options, p Path) {
 		if s.Packets == 0 || s.Seconds < 0.2 || s.Busy == 0 || s.Source == 0 || s.Sink == 0 {
 			t.Errorf("%s: %+v, wanted packets and times", m.Title, s)
 		}
-		if (s.Forwarder == 0) != (site.forwarder == nil) {
+		if (s.Forwarder == 0) != (len(site.forwarders) == 0) {
 			t.Errorf("%s: forwarder took %d ns, wanted some where a process forwards and none elsewhere", m.Title, s.Forwarder)
 		}
 		if udp := m.Traffic.Streams == 0; udp && (s.Sent == 0 || s.Bytes != s.Packets*smallPayload) {

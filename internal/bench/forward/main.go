@@ -66,7 +66,12 @@ func parse(args []string, stderr io.Writer) (o bench.Options, file string, err e
 	list := func(into *[]string) func(string) error {
 		return func(s string) error { *into = strings.Split(s, ","); return nil }
 	}
-	f.Func("paths", "`list` of paths to measure, of "+strings.Join(o.Paths, ",")+" (default all)", list(&o.Paths))
+	var groups []string
+	for _, g := range bench.Groups {
+		groups = append(groups, g.Name)
+	}
+	f.Func("group", "the `group` of paths and its traffic, one of "+strings.Join(groups, ",")+"; -paths and -metrics after it change it", o.Choose)
+	f.Func("paths", "`list` of paths to measure, of "+strings.Join(bench.PathNames(), ",")+" (default those of the group)", list(&o.Paths))
 	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there is "+bench.UDPSuper+" too", list(&o.Metrics))
 	f.IntVar(&o.Rounds, "pairs", o.Rounds, "`rounds`; each gives every mark one pair")
 	seconds := f.Float64("seconds", o.Window.Seconds(), "length of one measurement")

@@ -44,6 +44,7 @@ func TestUsage(t *testing.T) {
 		code int
 	}{
 		{[]string{"-h"}, "-pairs", 0},
+		{[]string{"-group", "nobody"}, `"nobody"`, 2},
 		{[]string{"-only", "nothing"}, `"nothing"`, 2},
 		{[]string{"-paths", "kernel,bear"}, `"bear"`, 2},
 		{[]string{"-pairs", "many"}, `"many"`, 2},
