@@ -100,6 +100,28 @@ func TestMarksNameWhatThereIs(t *testing.T) {
 	}
 }
 
+// What a group names has to be in the tables, and every path in some group.
+func TestGroupsNameWhatThereIs(t *testing.T) {
+	seen := map[string]bool{}
+	for _, g := range Groups {
+		o := DefaultOptions()
+		if err := o.Choose(g.Name); err != nil {
+			t.Error(err)
+		}
+		if err := o.Check(); err != nil {
+			t.Errorf("group %s: %v", g.Name, err)
+		}
+		for _, p := range o.Paths {
+			seen[p] = true
+		}
+	}
+	for _, name := range PathNames() {
+		if !seen[name] {
+			t.Errorf("path %s is in no group, so nothing measures it by default", name)
+		}
+	}
+}
+
 func TestRoundsAlternate(t *testing.T) {
 	names := func(round int) (out []string) {
 		for _, p := range inOrder(Paths[:3], round) {
