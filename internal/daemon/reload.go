@@ -31,7 +31,7 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 	c := &change{cfg: cfg}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, c.abandon())
+			err = errors.Join(err, d.abandon(c))
 		}
 	}()
 	if cfg.Name != d.cfg.Name {
@@ -66,13 +66,13 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 }
 
 // abandon takes back what prepare has done.
-func (c *change) abandon() error {
+func (d *Daemon) abandon(c *change) error {
 	var errs []error
 	for _, e := range c.ends {
 		errs = append(errs, e.close())
 	}
 	for _, p := range c.opened {
-		errs = append(errs, p.close())
+		errs = append(errs, p.close(), d.undo.forget(p.spec.host.Netns, p.spec.host.Device))
 	}
 	for _, a := range c.applied {
 		errs = append(errs, a.old.apply(a.port.port))

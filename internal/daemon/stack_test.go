@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -313,6 +314,25 @@ func TestStackFollowsReload(t *testing.T) {
 	}
 	if _, err := os.Stat(device.NamespacePath(ns)); err == nil {
 		t.Error("the namespace is still there without a [local-stack]")
+	}
+}
+
+// A reload that fails after the stack was made takes it back, and with it the
+// note that it has to be.
+func TestStackOfARefusedReload(t *testing.T) {
+	s, ns := stackSite(t, "")
+	s.write("")
+	s.start()
+	s.write(fmt.Sprintf("[local-stack]\nnetns = %q\n[metrics]\nlisten = \"192.0.2.99:1\"\n", ns))
+	if _, err := s.client().Reload(t.Context()); err == nil {
+		t.Fatal("a listener was made on an address of nobody's")
+	}
+	if _, err := os.Lstat(device.NamespacePath(ns)); err == nil {
+		t.Error("the namespace is left")
+	}
+	list, err := os.ReadFile(filepath.Join(s.runDir(), "r1.undo"))
+	if err != nil || strings.Contains(string(list), ns) {
+		t.Errorf("to undo (%v):\n%s", err, list)
 	}
 }
 

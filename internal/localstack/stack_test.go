@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 
@@ -87,6 +88,33 @@ func TestOpenAndClose(t *testing.T) {
 	}
 	if err := Remove(cfg.Netns); err != nil {
 		t.Errorf("removing what is gone: %v", err)
+	}
+}
+
+// Exec runs a program among the router's addresses; the process that calls it
+// is this test binary again.
+func TestExec(t *testing.T) {
+	const inside = "LOCALSTACK_TEST_NETNS"
+	if name := os.Getenv(inside); name != "" {
+		t.Fatal(Exec(name, []string{"cat", "/proc/net/fib_trie", "/proc/net/dev"}))
+	}
+	cfg := config(t)
+	p, err := Open(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestExec$")
+	cmd.Env = append(os.Environ(), inside+"="+cfg.Netns)
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "10.0.1.1") || !strings.Contains(string(out), "routerd0:") {
+		t.Errorf("%v\n%s\nwant the stack's address and device in it", err, out)
+	}
+	if err := Exec(cfg.Netns, []string{"no-such-program-anywhere"}); err == nil {
+		t.Error("a program that is not there was run")
+	}
+	if err := Exec(cfg.Netns+"-none", []string{"cat"}); err == nil || !strings.Contains(err.Error(), cfg.Netns+"-none") {
+		t.Errorf("a namespace that is not there: %v", err)
 	}
 }
 
