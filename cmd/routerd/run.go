@@ -31,6 +31,7 @@ Creating interfaces needs CAP_NET_ADMIN in the namespaces they belong to, and
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o.Stderr = os.Stderr
 			o.Version = buildVersion()
+			o.Reduce = true
 			err := daemon.Run(cmd.Context(), o)
 			var bad *daemon.ConfigError
 			if errors.As(err, &bad) {

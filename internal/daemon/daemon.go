@@ -25,6 +25,9 @@ type Options struct {
 	// systemd gives, else /run/routerd for root, else the user's own.
 	RunDir  string
 	Version control.Version
+	// Reduce has the process give up the privileges that only starting takes.
+	// It concerns every thread of it, for good.
+	Reduce bool
 	Stderr  *os.File
 }
 
@@ -123,6 +126,11 @@ func (d *Daemon) run(ctx context.Context) error {
 		d.log.Info("removed what an earlier run left", "kind", s.Kind, "path", s.Path)
 	}
 	err = d.start()
+	if err == nil && d.opts.Reduce {
+		if err := reducePrivileges(); err != nil {
+			d.log.Warn("privileges are as they were at the start", "err", err)
+		}
+	}
 	if err == nil {
 		d.sd.ready(d.status())
 		d.log.Info("running", "interfaces", len(d.cfg.Dataplane.Interfaces), "pid", os.Getpid())

@@ -359,7 +359,7 @@ func (s *site) startProcess(env []string) *exec.Cmd {
 
 func TestMain(m *testing.M) {
 	if config := os.Getenv("ROUTERD_TEST_CONFIG"); config != "" {
-		err := Run(context.Background(), Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: os.Stderr})
+		err := Run(context.Background(), Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: os.Stderr, Reduce: os.Getenv("ROUTERD_TEST_REDUCE") != ""})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

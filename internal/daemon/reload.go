@@ -146,7 +146,7 @@ func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
 	changes := config.Diff(d.cfg, cfg)
 	next, err := d.prepare(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, needsRestart(err)
 	}
 	if err := d.commit(next); err != nil {
 		d.failed <- err // half of it is done, so the loop ends the router
