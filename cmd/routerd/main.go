@@ -109,7 +109,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		"unix socket of the router to ask (default $"+control.SocketVariable+", or the one in "+control.SocketDirs()[0]+")")
 	root.AddCommand(
 		newRunCommand(), newCheckCommand(s), newShowCommand(s), newExplainCommand(s),
-		newDiffCommand(s), newReloadCommand(s), newLabCommand(s), newShellCommand(s), newVersionCommand(s),
+		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newVersionCommand(s),
 	)
 	return root
 }

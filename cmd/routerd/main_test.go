@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -113,6 +114,19 @@ func (f *fake) Drops(_ context.Context, last int) (control.Drops, error) {
 	return d, err
 }
 
+func (f *fake) Neighbors(_ context.Context, q control.NeighborQuery) (control.NeighborList, error) {
+	l, err := answer[control.NeighborList](f, "neighbor")
+	l.Neighbors = slices.DeleteFunc(l.Neighbors, func(n control.Neighbor) bool {
+		return q.Address.IsValid() && n.Address != q.Address || q.Interface != "" && n.Interface != q.Interface ||
+			q.Family != 0 && n.Address.Is4() != (q.Family == 4)
+	})
+	return l, err
+}
+
+func (f *fake) ClearNeighbors(context.Context, control.NeighborQuery) (control.ClearResult, error) {
+	return answer[control.ClearResult](f, "clear-arp")
+}
+
 func (f *fake) ExplainPacket(_ context.Context, q control.PacketQuery) (control.PacketExplanation, error) {
 	f.mu.Lock()
 	f.packet = q
@@ -192,6 +206,10 @@ func TestGolden(t *testing.T) {
 		"fib":            "show fib",
 		"fib-wide":       "show fib -o wide",
 		"drops":          "show drops",
+		"arp":            "show arp",
+		"arp-wide":       "show neighbor --interface core0 -o wide",
+		"arp-ipv6":       "show ipv6 neighbor",
+		"clear-arp":      "clear arp 10.0.12.2",
 		"drops-last":     "show drops --last 5",
 		"drops-wide":     "show drops --last 1 -o wide",
 		"version":        "show version",
@@ -259,15 +277,16 @@ func TestExitCodes(t *testing.T) {
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
-		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, drops, version"},
+		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
-		{"show neighbor", nil, 2, `routerd: routerd show has no "neighbor"`},
+		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, test, graph"},
 		{"show version more", nil, 2, `routerd: unknown command "more" for "routerd show version"`},
 		{"show version --colour", nil, 2, "routerd: unknown flag: --colour"},
 		{"show version -o xml", nil, 2, `routerd: invalid argument "xml" for "-o, --output" flag: wanted table, wide or json`},
 		{"show version -w 1ms", nil, 2, `routerd: invalid argument "1ms" for "-w, --watch" flag: wanted at least 100ms`},
 		{"show version --watch=soon", nil, 2, `routerd: invalid argument "soon" for "-w, --watch" flag: wanted a duration such as 500ms or 2s`},
+		{"show arp lan0", nil, 2, "routerd: \"lan0\": wanted an address such as 10.0.0.1"},
 		{"show drops --last 1001", nil, 2, "routerd: --last 1001: wanted 0 to 1000"},
 		{"show route 10.0.0.300", nil, 2, `routerd: "10.0.0.300": wanted a prefix such as 10.0.0.0/8 or an address such as 10.0.0.1`},
 		{"show route --source isis", nil, 2, `routerd: parameter source is "isis", wanted one of connected, static, `},

@@ -16,7 +16,7 @@ import (
 // routers, kept for hands that know them.
 func newShowFamilyCommand(s *shower, name string, family int) *cobra.Command {
 	cmd := group(name, fmt.Sprintf("The same of IPv%d only: show %s route, show %s fib", family, name, name),
-		newShowRouteCommand(s, family), newShowFIBCommand(s, family))
+		newShowRouteCommand(s, family), newShowFIBCommand(s, family), newShowARPCommand(s, map[int]string{4: "arp", 6: "neighbor"}[family], family))
 	cmd.Hidden = true
 	return cmd
 }

@@ -25,6 +25,12 @@ type Router interface {
 	// Drops gives what was dropped, with the latest last packets of it;
 	// last is between 0 and MaxDrops.
 	Drops(ctx context.Context, last int) (Drops, error)
+	// Neighbors gives the stations on Ethernet links, of both families, sorted
+	// by interface and address.
+	Neighbors(ctx context.Context, q NeighborQuery) (NeighborList, error)
+	// ClearNeighbors forgets what was learned of the neighbours that q chooses.
+	// Static ones stay, as do those still being asked for.
+	ClearNeighbors(ctx context.Context, q NeighborQuery) (ClearResult, error)
 	// ExplainPacket runs a packet through the live stages without sending it.
 	ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error)
 	// Reload applies the configuration file; a file that cannot be applied

@@ -94,6 +94,16 @@ func (c *Client) Drops(ctx context.Context, last int) (d Drops, err error) {
 	return d, c.get(ctx, "drops", url.Values{"last": {strconv.Itoa(last)}}, &d)
 }
 
+// Neighbors asks for the stations on Ethernet links.
+func (c *Client) Neighbors(ctx context.Context, q NeighborQuery) (l NeighborList, err error) {
+	return l, c.get(ctx, "neighbor", q.values(), &l)
+}
+
+// ClearNeighbors makes the router forget what it has learned of neighbours.
+func (c *Client) ClearNeighbors(ctx context.Context, q NeighborQuery) (r ClearResult, err error) {
+	return r, c.do(ctx, http.MethodPost, "clear/arp", q.values(), &r)
+}
+
 // ExplainPacket asks what would become of a packet.
 func (c *Client) ExplainPacket(ctx context.Context, q PacketQuery) (x PacketExplanation, err error) {
 	return x, c.get(ctx, "explain/packet", q.values(), &x)

@@ -63,11 +63,12 @@ type fake struct {
 	err  error
 	wait bool // until the context is done
 
-	routes RouteQuery
-	fib    FIBQuery
-	packet PacketQuery
-	last   int
-	loads  atomic.Int32
+	routes   RouteQuery
+	fib      FIBQuery
+	packet   PacketQuery
+	neighbor NeighborQuery
+	last     int
+	loads    atomic.Int32
 }
 
 var (
@@ -195,6 +196,20 @@ func (f *fake) Drops(ctx context.Context, last int) (Drops, error) {
 	}
 	d.Last = list[:min(last, len(list))]
 	return d, f.answer(ctx)
+}
+
+func (f *fake) Neighbors(ctx context.Context, q NeighborQuery) (NeighborList, error) {
+	f.neighbor = q
+	return NeighborList{[]Neighbor{
+		{Address: addr("10.0.12.2"), MAC: "02:00:00:00:12:02", Interface: "core0", State: "reachable", Age: 12.5},
+		{Address: addr("10.0.12.99"), Interface: "core0", State: "incomplete", Age: 0.25, Held: 3},
+		{Address: addr("2001:db8:12::2"), MAC: "02:00:00:00:12:02", Interface: "core0", State: "stale", Age: 3725, Router: true},
+	}}, f.answer(ctx)
+}
+
+func (f *fake) ClearNeighbors(ctx context.Context, q NeighborQuery) (ClearResult, error) {
+	f.neighbor = q
+	return ClearResult{Cleared: 2}, f.answer(ctx)
 }
 
 func (f *fake) ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error) {

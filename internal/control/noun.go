@@ -49,6 +49,15 @@ var nouns = map[string]noun{
 		last := v.number("last", 0, MaxDrops)
 		return func(ctx context.Context, r Router) (any, error) { return r.Drops(ctx, last) }
 	}},
+	"neighbor": {ask: func(v *query) call {
+		q := v.neighbor()
+		q.Family = v.family()
+		return func(ctx context.Context, r Router) (any, error) { return r.Neighbors(ctx, q) }
+	}},
+	"clear/arp": {changes: true, ask: func(v *query) call {
+		q := v.neighbor()
+		return func(ctx context.Context, r Router) (any, error) { return r.ClearNeighbors(ctx, q) }
+	}},
 	"explain/packet": {ask: func(v *query) call {
 		q := v.packet()
 		return func(ctx context.Context, r Router) (any, error) { return r.ExplainPacket(ctx, q) }

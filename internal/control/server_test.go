@@ -49,6 +49,8 @@ func TestGolden(t *testing.T) {
 		"route":          "/v1/route",
 		"fib":            "/v1/fib",
 		"drops":          "/v1/drops?last=10",
+		"neighbor":       "/v1/neighbor",
+		"clear/arp":      "/v1/clear/arp?address=10.0.12.2",
 		"explain/packet": "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
 		"diff":           "/v1/diff",
 		"reload":         "/v1/reload",

@@ -70,6 +70,7 @@ next-hop = "2001:db8:12::%d"
 			t.Errorf("%d packets counted as neighbor_failed, want 1", v.Packets)
 		}
 	}
+	s.showsAndClears()
 	// The kernel under the port is silent: it neither answers nor has learnt.
 	if neighbours := s.must("ip", "-n", s.core(0), "neigh"); strings.Contains(neighbours, "10.0.12.2") {
 		t.Errorf("the kernel has learnt of %s", neighbours)
@@ -124,4 +125,34 @@ host = { netns = %q, device = "tap1", bridge = "br0" }
 	if err != nil || list[0].Kind != "tap" || list[0].Port == nil || list[0].Port.Kind != "tap" {
 		t.Errorf("interfaces %+v (%v), want TAPs", list, err)
 	}
+}
+
+// showsAndClears looks for r2 among r1's neighbours, forgets it, and finds it
+// again after the next packet.
+func (s *site) showsAndClears() {
+	s.t.Helper()
+	c, q := s.client(), control.NeighborQuery{Interface: "core0", Address: mustAddr("10.0.12.2")}
+	list, err := c.Neighbors(s.t.Context(), q)
+	if err != nil || len(list.Neighbors) != 1 || list.Neighbors[0].MAC == "" || list.Neighbors[0].Interface != "core0" {
+		s.t.Fatalf("neighbours %+v (%v), want 10.0.12.2 with its MAC", list, err)
+	}
+	if r, err := c.ClearNeighbors(s.t.Context(), q); err != nil || r.Cleared != 1 {
+		s.t.Errorf("cleared %+v (%v), want 1", r, err)
+	}
+	if list, err = c.Neighbors(s.t.Context(), control.NeighborQuery{Family: 6}); err != nil || len(list.Neighbors) == 0 {
+		s.t.Errorf("IPv6 neighbours %+v (%v), want r2, which was not cleared", list, err)
+	}
+	if _, err = c.Neighbors(s.t.Context(), control.NeighborQuery{Interface: "core9"}); err == nil {
+		s.t.Error("neighbours of an interface that does not exist: no error")
+	}
+	wait(s.t, "10.0.12.2 to be a neighbour again", func() error {
+		if err := s.ping(0, "10.0.2.2"); err != nil {
+			return err
+		}
+		list, err := c.Neighbors(s.t.Context(), q)
+		if err == nil && len(list.Neighbors) != 1 {
+			err = fmt.Errorf("neighbours %+v", list.Neighbors)
+		}
+		return err
+	})
 }

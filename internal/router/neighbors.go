@@ -83,8 +83,35 @@ func (n *Neighbors) must(in arp.Input) {
 	_ = n.Inbox.Send(context.Background(), in)
 }
 
+// between is a question to the machine, which runs between two Steps.
+type between struct {
+	arp.Input // none: it makes this one
+	ask       func(m *arp.Machine, now time.Time)
+}
+
+// Ask runs f on the machine's goroutine, between two Steps, and waits until it
+// has run or ctx is done; in the latter case f may still run later. What f
+// wants to keep it copies.
+func (n *Neighbors) Ask(ctx context.Context, f func(m *arp.Machine, now time.Time)) error {
+	done := make(chan struct{})
+	q := between{ask: func(m *arp.Machine, now time.Time) { f(m, now); close(done) }}
+	if err := n.Inbox.Send(ctx, q); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
 // Step implements machine.Core.
 func (n *Neighbors) Step(now time.Time, in arp.Input) {
+	if q, ok := in.(between); ok {
+		q.ask(n.machine, now)
+		return
+	}
 	n.out = n.machine.Step(now, in, n.out[:0])
 	for _, e := range n.out {
 		n.carryOut(e, now)

@@ -1,0 +1,54 @@
+package control
+
+import (
+	"net/netip"
+	"net/url"
+	"strconv"
+)
+
+// NeighborQuery chooses neighbours. The zero query is all of them.
+type NeighborQuery struct {
+	Interface string
+	Address   netip.Addr
+	Family    int // 4 or 6; 0 = both; of no effect on ClearNeighbors
+}
+
+// NeighborList is the answer to /v1/neighbor.
+type NeighborList struct {
+	Neighbors []Neighbor `json:"neighbors"`
+}
+
+// Neighbor is one station on an Ethernet link.
+type Neighbor struct {
+	Address   netip.Addr `json:"address"`
+	MAC       string     `json:"mac,omitempty"` // absent while incomplete
+	Interface string     `json:"interface"`
+	State     string     `json:"state"`  // incomplete | reachable | stale | delay | probe | static
+	Age       float64    `json:"age"`    // seconds since the MAC was learned or confirmed; while incomplete since the first packet
+	Held      int        `json:"held"`   // packets that wait for the answer
+	Router    bool       `json:"router"` // by its own advertisement
+}
+
+// ClearResult is what a clear has done.
+type ClearResult struct {
+	Cleared int `json:"cleared"` // neighbours
+}
+
+func (q *query) neighbor() NeighborQuery {
+	return NeighborQuery{Interface: q.text("interface"), Address: q.addr("address")}
+}
+
+// values puts the query into a URL's form.
+func (q NeighborQuery) values() url.Values {
+	v := url.Values{}
+	if q.Interface != "" {
+		v.Set("interface", q.Interface)
+	}
+	if q.Address.IsValid() {
+		v.Set("address", q.Address.String())
+	}
+	if q.Family != 0 {
+		v.Set("family", strconv.Itoa(q.Family))
+	}
+	return v
+}
