@@ -24,6 +24,8 @@
 //   - routerd-packet: two daemons whose packet ports are the ends of a veth
 //     pair;
 //   - routerd-tap: two daemons whose TAPs are ports of one kernel bridge.
+//   - routerd-own: one daemon; the sink is a server in the router's own namespace,
+//     at one of its addresses.
 //
 // Neighbours are found by ARP and neighbour discovery before the first round.
 //

@@ -116,6 +116,28 @@ func setupRouterdTAP(ctx context.Context, s *Site) error {
 	})
 }
 
+// setupRouterdOwn runs one daemon and puts the sink on its own stack: what the
+// other host's address would be is one of the router's.
+func setupRouterdOwn(ctx context.Context, s *Site) error {
+	binary, err := routerdBinary(ctx, s)
+	if err != nil {
+		return err
+	}
+	own := s.prefix + "own"
+	var b strings.Builder
+	fmt.Fprintf(&b, "name = %q\n\n[api]\nlisten = [%q]\n", s.prefix+"r1", "unix://"+filepath.Join(s.dir, "r1.sock"))
+	// The limit is there to be hit by a flood, which UDP is here.
+	fmt.Fprintf(&b, "\n[local-stack]\nnetns = %q\nrate = 1000000\n", own)
+	writeTUN(&b, s, 0)
+	a := s.host(1).Addr()
+	fmt.Fprintf(&b, "\n[interface.lo]\nkind = \"loopback\"\naddresses = [\"%s/%d\"]\n", a, a.BitLen())
+	if err := s.runRouterd(ctx, binary, "r1", b.String()); err != nil {
+		return err
+	}
+	s.Hosts[1] = own // the daemon makes it and takes it away
+	return nil
+}
+
 // routerdPair starts a daemon for each host; port is what router i's
 // configuration says of its port towards the other one.
 func (s *Site) routerdPair(ctx context.Context, port func(i int) string) error {

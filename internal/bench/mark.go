@@ -29,6 +29,8 @@ var Marks = []Mark{
 	{Name: "tap-kernel2-tcp1", Metric: TCP1, Path: RouterdTAP, Over: Kernel2},
 	{Name: "tap-kernel2-tcp4", Metric: TCP4, Path: RouterdTAP, Over: Kernel2},
 	{Name: "tap-kernel2-udp", Metric: UDPSmall, Path: RouterdTAP, Over: Kernel2},
+	{Name: "own-kernel-tcp1", Metric: TCP1, Path: RouterdOwn, Over: Kernel},
+	{Name: "own-kernel-tcp4", Metric: TCP4, Path: RouterdOwn, Over: Kernel},
 }
 
 // minPairs is the fewest pairs that a mark may be judged by.

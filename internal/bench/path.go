@@ -35,6 +35,7 @@ const (
 	Kernel2       = "kernel2"
 	RouterdPacket = "routerd-packet"
 	RouterdTAP    = "routerd-tap"
+	RouterdOwn    = "routerd-own"
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
@@ -47,6 +48,7 @@ var Paths = []Path{
 	{Kernel2, "kernel twice, veth between", setupKernel2},
 	{RouterdPacket, "routerd twice, packet ports between", setupRouterdPacket},
 	{RouterdTAP, "routerd twice, TAPs on a bridge between", setupRouterdTAP},
+	{RouterdOwn, "routerd, to its own address", setupRouterdOwn},
 }
 
 // Group is a set of paths that are measured in one run.
@@ -60,7 +62,7 @@ type Group struct {
 // asked for; all of them together would take too long for one run.
 var Groups = []Group{
 	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
-	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP}, []string{TCP1, TCP4, UDPSmall}},
+	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall}},
 }
 
 // Site is where a path stands: two hosts, each a namespace with one device
