@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/verdict"
 )
@@ -297,6 +298,15 @@ type Snapshot struct {
 	Generation uint64
 	// Reloads since the start; the start itself is none.
 	ReloadsOK, ReloadsFailed uint64
+	Neighbors                []NeighborCount
+	NeighborEvents           arp.Counters
+}
+
+// NeighborCount is how many neighbours of an Ethernet interface are in a state.
+type NeighborCount struct {
+	Interface string
+	State     arp.State
+	Count     int
 }
 
 // WorkerSnapshot is what one worker has counted. Interface and Queue, the

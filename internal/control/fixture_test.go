@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/verdict"
 )
@@ -261,6 +262,8 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 			{Name: "lan1", MTU: 1400},
 		},
 	}
+	s.Neighbors = []NeighborCount{{"lan0", arp.Reachable, 2}, {"lan0", arp.Incomplete, 1}}
+	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7
 	s.Workers[0].Answers[dataplane.AnswerSent] = 6

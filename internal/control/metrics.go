@@ -59,6 +59,9 @@ var (
 	descSendBytes      = describe("interface_transmit_bytes_total", "Bytes of the packets written to the interface's port.", "interface")
 	descSendSupers     = describe("interface_transmit_super_packets_total", "Super-packets written to the interface's port.", "interface")
 
+	descNeighbors      = describe("neighbors", "Stations on the interface's link, by the state of what is known of them.", "interface", "state")
+	descNeighborEvents = describe("neighbor_events_total", "What neighbour resolution has met, by kind.", "event")
+
 	descFIB        = describe("fib_entries", "Entries of the forwarding table.", "family")
 	descRIB        = describe("rib_prefixes", "Prefixes that a route is offered for.", "family")
 	descGeneration = describe("view_generation", "How often the tables that packets are forwarded by have been published.")
@@ -73,6 +76,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descPackets, descAnswers, descBatches, descUp, descMTU,
 		descReceivePackets, descReceiveBytes, descReceiveSupers,
 		descSendPackets, descSendBytes, descSendSupers,
+		descNeighbors, descNeighborEvents,
 		descFIB, descRIB, descGeneration, descReloads, descStart, descBuild,
 	} {
 		ch <- d
@@ -91,6 +95,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to := sink{ch}
 	to.workers(s.Workers)
 	to.interfaces(s.Interfaces)
+	to.neighbors(&s)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")
@@ -149,4 +154,18 @@ func (to sink) interfaces(list []InterfaceSnapshot) {
 		to.count(descSendBytes, f.Sent.Bytes, f.Name)
 		to.count(descSendSupers, f.Sent.Supers, f.Name)
 	}
+}
+
+func (to sink) neighbors(s *Snapshot) {
+	for _, n := range s.Neighbors {
+		to.gauge(descNeighbors, float64(n.Count), n.Interface, n.State.String())
+	}
+	e := &s.NeighborEvents
+	to.count(descNeighborEvents, e.Malformed, "malformed")
+	to.count(descNeighborEvents, e.Ignored, "ignored")
+	to.count(descNeighborEvents, e.Redirects, "redirect")
+	to.count(descNeighborEvents, e.Conflicts, "conflict")
+	to.count(descNeighborEvents, e.Evicted, "evicted")
+	to.count(descNeighborEvents, e.Throttled, "throttled")
+	to.count(descNeighborEvents, e.Full, "full")
 }

@@ -322,6 +322,9 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		}
 		s.Workers = d.workerSnapshots()
 	})
+	if err == nil {
+		err = a.neighborMetrics(ctx, &s)
+	}
 	return s, err
 }
 

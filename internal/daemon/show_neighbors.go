@@ -96,3 +96,26 @@ func (a api) ClearNeighbors(ctx context.Context, q control.NeighborQuery) (contr
 	err = a.askNeighbors(ctx, func(*arp.Machine, time.Time) {})
 	return control.ClearResult{Cleared: <-counts}, err
 }
+
+func (a api) neighborMetrics(ctx context.Context, s *control.Snapshot) error {
+	type seen struct {
+		census map[routing.InterfaceID][arp.NumStates]int
+		events arp.Counters
+	}
+	answer := make(chan seen, 1)
+	if err := a.askNeighbors(ctx, func(m *arp.Machine, _ time.Time) { answer <- seen{m.Census(), m.Counters()} }); err != nil {
+		return err
+	}
+	got, view := <-answer, a.d.router.View()
+	s.NeighborEvents = got.events
+	for id, counts := range got.census {
+		name := interfaceName(view, id)
+		if name == "" {
+			continue // it went away in between
+		}
+		for state := arp.Incomplete; int(state) < arp.NumStates; state++ {
+			s.Neighbors = append(s.Neighbors, control.NeighborCount{Interface: name, State: state, Count: counts[state]})
+		}
+	}
+	return nil
+}
