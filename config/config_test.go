@@ -143,7 +143,7 @@ func TestExample(t *testing.T) {
 		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
-		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate",
+		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate", "existing",
 	} {
 		if !strings.Contains(string(text), key+" = ") {
 			t.Errorf("the example does not show %s", key)

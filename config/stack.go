@@ -29,9 +29,10 @@ func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	// A tenth of a second's worth, so that a window of a session may come at once.
 	c.Dataplane.Stack = dataplane.StackConfig{Rate: rate, Burst: max(rate/10, 1)}
 	c.LocalStack = &localstack.Config{
-		Netns:  tomltext.Get(s, "netns", "", netnsName),
-		Device: tomltext.Get(s, "device", "routerd0", deviceName),
-		MTU:    tomltext.Get(s, "mtu", 1500, tomltext.Whole(packet.IPv6MinMTU, 65535)),
+		Netns:    tomltext.Get(s, "netns", "", netnsName),
+		Existing: tomltext.Get(s, "existing", false, tomltext.Bool),
+		Device:   tomltext.Get(s, "device", "routerd0", deviceName),
+		MTU:      tomltext.Get(s, "mtu", 1500, tomltext.Whole(packet.IPv6MinMTU, 65535)),
 	}
 	// The stack dials from a loopback's address where there is one.
 	for _, loopback := range []bool{true, false} {
@@ -73,6 +74,7 @@ var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 func (c *Config) stackFields(fields map[string]string) {
 	if s := c.LocalStack; s != nil {
 		fields["local-stack.netns"], fields["local-stack.device"] = s.Netns, s.Device
+		fields["local-stack.existing"] = textOf(s.Existing, s.Existing)
 		fields["local-stack.mtu"], fields["local-stack.rate"] = fmt.Sprint(s.MTU), fmt.Sprint(c.Dataplane.Stack.Rate)
 	}
 }

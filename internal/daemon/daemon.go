@@ -28,7 +28,7 @@ type Options struct {
 	// Reduce has the process give up the privileges that only starting takes.
 	// It concerns every thread of it, for good.
 	Reduce bool
-	Stderr  *os.File
+	Stderr *os.File
 }
 
 // ConfigError is returned for a configuration that cannot be run; the

@@ -26,9 +26,12 @@ const KindNamespace = "netns"
 
 // Config describes the stack.
 type Config struct {
-	Netns  string // name of the namespace to make
-	Device string // of the TUN inside it
-	MTU    int    // bytes of an IP packet that the stack sends
+	Netns string // name of the namespace to make
+	// Existing: somebody else makes Netns before and removes it afterwards, as
+	// a service manager does whose sandbox lets no mount out.
+	Existing bool
+	Device   string // of the TUN inside it
+	MTU      int    // bytes of an IP packet that the stack sends
 	// Addresses are those of the router's interfaces, with their subnets; the
 	// first of each family is what the stack dials with beyond all subnets.
 	Addresses []netip.Prefix
@@ -50,7 +53,8 @@ type Port struct {
 
 var _ port.Port = (*Port)(nil)
 
-// Open makes the namespace, which must not exist, and the stack in it. On an
+// Open makes the namespace, which must not exist unless it is Existing, and the
+// stack in it. On an
 // error nothing is left behind.
 func Open(cfg Config) (*Port, error) {
 	p, err := open(cfg)
@@ -61,16 +65,10 @@ func Open(cfg Config) (*Port, error) {
 }
 
 func open(cfg Config) (*Port, error) {
-	if err := vacant(cfg.Netns); err != nil {
-		return nil, err
-	}
-	if cfg.Will != nil {
-		if err := cfg.Will(KindNamespace, cfg.Netns, cfg.Device); err != nil {
+	if !cfg.Existing {
+		if err := take(cfg); err != nil {
 			return nil, err
 		}
-	}
-	if err := makeNamespace(cfg.Netns); err != nil {
-		return nil, err
 	}
 	p := &Port{cfg: cfg}
 	err := device.InNamespace(cfg.Netns, func() error { return settle(cfg.Addresses) })
@@ -87,6 +85,19 @@ func open(cfg Config) (*Port, error) {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+// take makes the namespace, which has to be noted before.
+func take(cfg Config) error {
+	if err := vacant(cfg.Netns); err != nil {
+		return err
+	}
+	if cfg.Will != nil {
+		if err := cfg.Will(KindNamespace, cfg.Netns, cfg.Device); err != nil {
+			return err
+		}
+	}
+	return makeNamespace(cfg.Netns)
 }
 
 func tunConfig(cfg Config) tun.Config {
@@ -113,7 +124,7 @@ func contains(list []netip.Prefix, p netip.Prefix) bool {
 
 // SameStack says whether a living stack of configuration a is the one that b
 // means, and so has to become it by Apply.
-func SameStack(a, b Config) bool { return a.Netns == b.Netns }
+func SameStack(a, b Config) bool { return a.Netns == b.Netns && a.Existing == b.Existing }
 
 // Apply changes MTU and addresses to those of cfg, for which SameStack has to
 // hold. Sockets of addresses that stay notice nothing.
@@ -145,7 +156,9 @@ func (p *Port) Close() error {
 		if p.routes != nil {
 			p.routes.handle.Close()
 		}
-		errs = append(errs, Remove(p.cfg.Netns))
+		if !p.cfg.Existing {
+			errs = append(errs, Remove(p.cfg.Netns))
+		}
 		p.err = errors.Join(errs...)
 	})
 	return p.err
@@ -158,7 +171,7 @@ func vacant(name string) error {
 	}
 	switch _, err := os.Lstat(device.NamespacePath(name)); {
 	case err == nil:
-		return fmt.Errorf("network namespace %q exists already and is not this router's: choose another name, or remove it with: ip netns del %s", name, name)
+		return fmt.Errorf("network namespace %q exists already and is not this router's: choose another name, say existing = true where it was made for the router, or remove it with: ip netns del %s", name, name)
 	case !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("looking for network namespace %q: %w", name, err)
 	}

@@ -91,6 +91,39 @@ func TestOpenAndClose(t *testing.T) {
 	}
 }
 
+// A namespace that was made for the router is used and left.
+func TestExisting(t *testing.T) {
+	cfg := config(t)
+	cfg.Existing = true
+	cfg.Will = func(kind, path, _ string) error {
+		t.Errorf("noted %s %s, want nothing: nothing of it has to be undone", kind, path)
+		return nil
+	}
+	if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), cfg.Netns) {
+		t.Errorf("a namespace that is not there: %v, want an error that names it", err)
+	}
+	if err := makeNamespace(cfg.Netns); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := Remove(cfg.Netns); err != nil {
+			t.Error(err)
+		}
+	})
+	for range 2 {
+		p, err := Open(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		if !exists(cfg.Netns) {
+			t.Fatal("the namespace was removed")
+		}
+	}
+}
+
 // Exec runs a program among the router's addresses; the process that calls it
 // is this test binary again.
 func TestExec(t *testing.T) {
