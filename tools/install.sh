@@ -7,7 +7,7 @@ set -u
 case "${1:-test}" in
 demo) wanted="ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3" ;;
 test) wanted="gcc:gcc ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3
-	nft:nftables tcpdump:tcpdump curl:curl systemd-analyze:systemd promtool:prometheus" ;;
+	nft:nftables tcpdump:tcpdump arping:iputils-arping ndisc6:ndisc6 curl:curl systemd-analyze:systemd promtool:prometheus" ;;
 *)
 	echo "usage: $0 test|demo" >&2
 	exit 2
