@@ -66,7 +66,7 @@ var rooms = map[string]room{
 		"arp", "internal/machine", "dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
 	)},
 	"internal/control": {own: own(
-		"dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
+		"arp", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	), third: []string{prometheus, sys}},
 
 	// What the router itself serves and dials.
