@@ -74,6 +74,7 @@ next-hop = "2001:db8:12::%d"
 		}
 		return nil
 	})
+	s.showsAndClears()
 	// The kernel under the port is silent: it neither answers nor has learnt.
 	if neighbours := s.must("ip", "-n", s.core(0), "neigh"); strings.Contains(neighbours, "10.0.12.2") {
 		t.Errorf("the kernel has learnt of %s", neighbours)
