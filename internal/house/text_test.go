@@ -35,7 +35,7 @@ func TestNoMachineInText(t *testing.T) {
 	for _, m := range regexp.MustCompile(`https?://([^/,|\s]+)`).FindAllStringSubmatch(string(proxies), -1) {
 		private = append(private, regexp.QuoteMeta(m[1]))
 	}
-	// A path begins where no word or path goes on: "net/work/" is none.
+	// A path begins where no word or path goes on: "net/core/" is none.
 	forbidden := regexp.MustCompile(`(^|[^\w/.~-])(` + strings.Join(private, "|") + `)`)
 	files(t, func(name string, content []byte) {
 		for i, line := range bytes.Split(content, []byte("\n")) {
