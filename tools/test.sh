@@ -13,7 +13,7 @@ run() {
 	go test -json -count=1 -timeout 10m ${TESTFLAGS:-} "$@" ./... | "$report" ${V:+-v} || failed=1
 }
 
-run
+CGO_ENABLED=0 run # as the binary is built
 if [ "$(go env CGO_ENABLED)" = 1 ] && command -v "$(go env CC)" >/dev/null 2>&1; then
 	run -race
 else
