@@ -56,8 +56,14 @@ var rooms = map[string]room{
 	"dataplane/port/tap":    {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/port/packet": {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":  {own: own("routing")},
+
+	// Flows and their translation.
+	"flow":        {},
+	"nat":         {own: own("flow", "routing")},
+	"nat/rewrite": {own: own("flow", "nat")},
+
 	"dataplane": {own: own(
-		"arp", "dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
+		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
 	)},
 
 	// One router, and what looks at it.

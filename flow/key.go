@@ -1,0 +1,39 @@
+package flow
+
+// Key is one direction of an IPv4 flow as its packets stand on the wire.
+//
+// An ICMP query has its identifier as the port of the side that asks and 0 as
+// the other one; protocols without ports have 0 for both.
+type Key struct {
+	Src, Dst         uint32 // addresses, most significant byte first
+	SrcPort, DstPort uint16
+	Proto            uint8
+	Table            uint8 // the routing table of the interface, so that VRFs keep apart
+}
+
+// Reverse is the key of a packet that answers one with the key k.
+func (k Key) Reverse() Key {
+	k.Src, k.Dst = k.Dst, k.Src
+	k.SrcPort, k.DstPort = k.DstPort, k.SrcPort
+	return k
+}
+
+// Direction says which of a session's two keys a packet bears.
+type Direction uint8
+
+const (
+	Forward Direction = iota // from the side that began
+	Reply                    // from the other one
+)
+
+// Other is the opposite direction.
+func (d Direction) Other() Direction { return 1 - d }
+
+// Segment is what a TCP header says of a connection's state.
+type Segment struct {
+	Flags  uint8 // FIN 1, SYN 2, RST 4, ACK 16
+	Window uint16
+	Seq    uint32
+	Ack    uint32
+	Len    uint32 // bytes of data, whole super-packets included
+}
