@@ -91,11 +91,13 @@ type Batch struct {
 	held     *reassembly.Table
 	ident    uint32 // last identification given to a fragmented packet of our own
 
-	drops  *DropRing
-	punter Punter // nil where nobody takes punts
-	punts  []Punt
-	punted []*Packet // whose they are
-	trace  func(*stage, *View, *Packet)
+	drops   *DropRing
+	punter  Punter // nil where nobody takes punts
+	punts   []Punt
+	punted  []*Packet // whose they are
+	heard   []Heard
+	hearers []*Packet // whose they are
+	trace   func(*stage, *View, *Packet)
 }
 
 // NewBatch makes a batch for size frames at a time. Drops may be nil. The
@@ -110,6 +112,8 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 		counters: counters,
 		punts:    make([]Punt, 0, maxPunts),
 		punted:   make([]*Packet, 0, maxPunts),
+		heard:    make([]Heard, 0, size),
+		hearers:  make([]*Packet, 0, size),
 		drops:    drops,
 	}
 	b.arena.init()

@@ -69,6 +69,9 @@ func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 
 // receive decides by the upper-layer protocol.
 func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
+	if p.Proto == packet.ProtoUDP && p.toProtocol(v, b, f) {
+		return
+	}
 	if p.Proto != packet.ProtoICMP && p.Proto != packet.ProtoICMPv6 && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {
 		return // whole, and with its checksum as far as it is
 	}

@@ -129,6 +129,7 @@ func (b *Batch) Transmit(now time.Time) {
 		c.transmitted(e.out.ID, sent, bytes, e.supers)
 	}
 	b.handOver()
+	b.tell()
 	b.count(now)
 }
 

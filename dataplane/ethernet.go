@@ -137,10 +137,19 @@ const (
 	lastDiscovery  = 137
 )
 
-// listens reports whether the router, on a link with other stations, takes
-// part in a multicast group: all nodes and all routers.
+// listens reports whether the router takes part in a multicast group: on a
+// link with other stations all nodes and all routers, on any link the groups
+// of its own protocols.
 func listens(in *Interface, group netip.Addr) bool {
-	return in != nil && in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4)
+	if in == nil {
+		return false
+	}
+	for i := range in.Claims {
+		if in.Claims[i].Group == group {
+			return true
+		}
+	}
+	return in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4)
 }
 
 var (

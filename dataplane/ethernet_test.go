@@ -33,6 +33,8 @@ type clerk struct {
 	taken []Punt
 }
 
+func (c *clerk) Hear([]Heard) {}
+
 func (c *clerk) Punt(list []Punt) int {
 	n := min(len(list), c.room)
 	for _, p := range list[:n] {

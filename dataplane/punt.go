@@ -40,6 +40,9 @@ const maxPunts = 32
 // wait, and reports how many of the punts, from the first on, it has taken.
 type Punter interface {
 	Punt(list []Punt) (taken int)
+	// Hear is the same for datagrams to the router's own protocols. It sets
+	// Refused on each that it does not take.
+	Hear(list []Heard)
 }
 
 // hand gives p to the neighbour machine, in the words of x.

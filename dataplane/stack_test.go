@@ -242,6 +242,8 @@ func TestStackAsksForNeighbors(t *testing.T) {
 
 type asker struct{ own []bool }
 
+func (a *asker) Hear([]Heard) {}
+
 func (a *asker) Punt(list []Punt) int {
 	for i := range list {
 		if list[i].Kind == PuntResolve {

@@ -54,6 +54,9 @@ type Interface struct {
 	Offloads   port.Offloads
 	LinkHeader int
 	MAC        arp.MAC // of the router's end; with a link header only
+
+	// Claims is what the router's own protocols hear on the interface.
+	Claims []Claim
 }
 
 // Table is the routing table that an interface forwards by.

@@ -182,6 +182,13 @@ func (n *Neighbors) Punt(list []dataplane.Punt) int {
 	return len(list)
 }
 
+// Hear implements dataplane.Punter for a router whose protocols hear nothing.
+func (n *Neighbors) Hear(list []dataplane.Heard) {
+	for i := range list {
+		list[i].Refused = true
+	}
+}
+
 func inputOf(p *dataplane.Punt) arp.Input {
 	switch p.Kind {
 	case dataplane.PuntUsed:

@@ -24,6 +24,7 @@ const (
 	FragmentHeld
 
 	HandedToNeighbor
+	HandedToProtocol
 	Resolving
 
 	// The frame is none for the router.
@@ -71,6 +72,8 @@ const (
 	ICMPIgnored
 	NothingInside
 	LocalPoliced
+	BadUDPChecksum
+	ProtocolQueueFull
 
 	// Fragments for the router that never became a packet.
 	FragmentMalformed
@@ -130,6 +133,7 @@ var table = [Count]info{
 	FragmentHeld:     {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
 
 	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
+	HandedToProtocol: {"handed_to_protocol", Local, "a message of a routing protocol, handed to the router's own"},
 	Resolving:        {"resolving", Local, "held until the link-layer address of its next hop is known"},
 
 	BadLinkHeader:    {"bad_link_header", Dropped, "shorter than an Ethernet header"},
@@ -172,6 +176,8 @@ var table = [Count]info{
 	ICMPIgnored:         {"icmp_ignored", Dropped, "an ICMP message for the router of a type that it does not answer"},
 	NothingInside:       {"nothing_inside", Dropped, "for the router, with no next header and so nothing to read"},
 	LocalPoliced:        {"local_policed", Dropped, "for the router's own TCP/IP stack, beyond the rate that it is protected by"},
+	BadUDPChecksum:      {"bad_udp_checksum", Dropped, "a message for one of the router's own protocols with a wrong UDP checksum or length"},
+	ProtocolQueueFull:   {"protocol_queue_full", Dropped, "a message for one of the router's own protocols, which has enough of them waiting already"},
 
 	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment for the router with an impossible offset or length"},
 	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment for the router that overlaps another one; the whole packet is given up"},

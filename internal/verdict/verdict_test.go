@@ -36,7 +36,7 @@ func TestEveryVerdictIsDescribed(t *testing.T) {
 
 func TestClasses(t *testing.T) {
 	for v, want := range map[Verdict]string{
-		Forwarded: "passed", Originated: "passed", EchoReplied: "local", ICMPReceived: "local", FragmentHeld: "local",
+		Forwarded: "passed", Originated: "passed", EchoReplied: "local", ICMPReceived: "local", FragmentHeld: "local", HandedToProtocol: "local",
 		NoRoute: "dropped", Blackhole: "dropped", EgressRefused: "dropped",
 	} {
 		if got := v.Class().String(); got != want {
