@@ -50,6 +50,27 @@ func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
 	}
 }
 
+// Poll drives core on the caller's goroutine at the time now, for whoever has
+// a clock of its own: it steps what is in the inbox, then does what is due.
+// It reports whether there was anything.
+func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
+	worked := false
+	for {
+		select {
+		case in := <-l.inbox:
+			core.Step(now, in)
+			worked = true
+			continue
+		default:
+		}
+		if d := core.Deadline(); !d.IsZero() && !d.After(now) {
+			core.Tick(now)
+			worked = true
+		}
+		return worked
+	}
+}
+
 // Run drives core until ctx is done. The clock is read once per input.
 func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() time.Time) {
 	timer := time.NewTimer(time.Hour)

@@ -78,3 +78,23 @@ func TestOfferNeverWaits(t *testing.T) {
 		t.Error("a full inbox took an input after the context was done")
 	}
 }
+
+func TestPoll(t *testing.T) {
+	c := &core{steps: make(chan int, 4), ticks: make(chan time.Time, 4)}
+	l := New[int](4)
+	now := time.Unix(1000, 0)
+	if l.Poll(c, now) {
+		t.Error("an idle core was driven")
+	}
+	l.Offer(0)
+	l.Offer(5)
+	if !l.Poll(c, now) || len(c.steps) != 2 || len(c.ticks) != 0 {
+		t.Fatalf("%d steps and %d ticks, want 2 and 0", len(c.steps), len(c.ticks))
+	}
+	if l.Poll(c, now.Add(4*time.Millisecond)) {
+		t.Error("driven before it was due")
+	}
+	if !l.Poll(c, now.Add(5*time.Millisecond)) || len(c.ticks) != 1 {
+		t.Errorf("%d ticks at the deadline, want 1", len(c.ticks))
+	}
+}
