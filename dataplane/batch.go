@@ -116,7 +116,6 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 		hearers:  make([]*Packet, 0, size),
 		drops:    drops,
 	}
-	b.arena.init()
 	for i := range b.frames {
 		b.frames[i].Buf = make([]byte, port.BufferSize)
 	}
@@ -179,13 +178,12 @@ const (
 	arenaFrames = 4096
 )
 
-func (a *arena) init() {
-	a.buf = make([]byte, arenaBytes)
-	a.frames = make([]port.Frame, arenaFrames)
-}
-
 // take gives an empty frame with headroom and room for size bytes, or nil.
 func (a *arena) take(size int) *port.Frame {
+	if a.buf == nil { // many a batch never makes anything
+		a.buf = make([]byte, arenaBytes)
+		a.frames = make([]port.Frame, arenaFrames)
+	}
 	need := port.Headroom + size
 	if a.taken == len(a.frames) || a.used+need > len(a.buf) {
 		return nil

@@ -285,7 +285,7 @@ func TestFragmentTimeout(t *testing.T) {
 	n := newNetwork(t)
 	var live Live
 	live.Publish(n.view)
-	w := NewWorker(&live, lan0, 0, n.ports[lan0].Queues()[0], nil)
+	w := NewWorker(&live, lan0, 0, BatchSize, n.ports[lan0].Queues()[0], nil)
 	n.ports[lan0].Inject(raw(cut4(build(t, Probe{
 		Src: addr("10.0.1.2"), Dst: addr("10.255.0.1"), Proto: packet.ProtoICMP, Size: 3000,
 	}), 0, 800, true)))

@@ -146,8 +146,9 @@ func (b *Batch) tell() {
 func Speak(v *View, b *Batch, out routing.InterfaceID, raw []byte, now time.Time) {
 	b.begin(v)
 	b.n = 0
-	f := b.take(len(raw))
-	if f == nil || len(raw) == 0 {
+	f := &b.frames[0]
+	f.Reset()
+	if len(raw) == 0 || len(raw) > len(f.Buf)-port.Headroom {
 		return
 	}
 	f.End = f.Start + copy(f.Buf[f.Start:], raw)

@@ -24,11 +24,12 @@ type Worker struct {
 }
 
 // NewWorker makes the worker for a queue of the interface in, the number-th
-// of its port. The punter takes what the neighbour machine has to see; nil
-// where there is none.
-func NewWorker(live *Live, in routing.InterfaceID, number int, queue port.Queue, punter Punter) *Worker {
+// of its port, that reads up to size frames at once. The punter takes what
+// the neighbour machine and the router's protocols have to see; nil where
+// there is none.
+func NewWorker(live *Live, in routing.InterfaceID, number, size int, queue port.Queue, punter Punter) *Worker {
 	w := &Worker{live: live, in: in, number: number, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
-	w.batch = NewBatch(BatchSize, w.Counters, w.Drops)
+	w.batch = NewBatch(size, w.Counters, w.Drops)
 	w.batch.punter = punter
 	return w
 }
@@ -43,15 +44,12 @@ func (w *Worker) Queue() int { return w.number }
 // The clock is read once per batch.
 func (w *Worker) Run(clock func() time.Time) error {
 	for {
-		n, err := w.queue.Read(w.batch.Frames())
+		err := w.Once(clock)
 		switch {
 		case err == nil:
-			w.Handle(n, clock())
 		case errors.Is(err, port.ErrTimeout):
 			w.deadline = time.Time{}
-			now := clock()
-			Expire(w.live.Load(), w.batch, now)
-			w.batch.Transmit(now)
+			w.Expire(clock())
 		case errors.Is(err, port.ErrClosed):
 			return nil
 		default:
@@ -62,6 +60,25 @@ func (w *Worker) Run(clock func() time.Time) error {
 		}
 	}
 }
+
+// Once reads one batch, for which it waits as the queue's Read does, and
+// carries it. The error is that of Read.
+func (w *Worker) Once(clock func() time.Time) error {
+	n, err := w.queue.Read(w.batch.Frames())
+	if err == nil {
+		w.Handle(n, clock())
+	}
+	return err
+}
+
+// Expire answers for the fragments that have waited too long.
+func (w *Worker) Expire(now time.Time) {
+	Expire(w.live.Load(), w.batch, now)
+	w.batch.Transmit(now)
+}
+
+// Deadline is when Expire has something to do, the zero Time while nothing waits.
+func (w *Worker) Deadline() time.Time { return w.batch.held.Deadline() }
 
 // Handle processes and writes the first n frames of the batch.
 func (w *Worker) Handle(n int, now time.Time) {

@@ -36,6 +36,11 @@ type Config struct {
 
 // Router is one router.
 type Router struct {
+	// BatchSize is how many frames the workers of ports attached from now on
+	// read at once: dataplane.BatchSize, unless somebody with little memory
+	// and less traffic wants fewer.
+	BatchSize int
+
 	cfg   Config
 	seed  uint32
 	live  dataplane.Live
@@ -69,6 +74,8 @@ type link struct {
 // equal next hops each flow takes.
 func New(seed uint32) *Router {
 	r := &Router{
+		BatchSize: dataplane.BatchSize,
+
 		seed:  seed,
 		rib:   rib.New(),
 		table: &dataplane.Table{Name: "main", FIB: fib.Empty()},
@@ -153,7 +160,7 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	}
 	l.port, l.up, l.mtu, l.workers = p, p.Up(), p.MTU(), nil
 	for n, q := range p.Queues() {
-		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, q, r.neighbors))
+		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, r.neighbors))
 	}
 	l.groups = nil
 	err := errors.Join(r.tellRIB(l, now), l.join())
