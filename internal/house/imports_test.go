@@ -59,7 +59,8 @@ var rooms = map[string]room{
 
 	// Flows and their translation.
 	"flow":        {},
-	"nat":         {own: own("flow", "routing")},
+	"nat":         {own: own("flow", "routing", "nat/ports")},
+	"nat/ports":   {},
 	"nat/rewrite": {own: own("flow", "nat")},
 
 	"dataplane": {own: own(
