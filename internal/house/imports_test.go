@@ -72,6 +72,9 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"arp", "internal/machine", "dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
 	)},
+	"internal/sim": {own: own(
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "internal/router", "routing", "routing/fib",
+	)},
 	"internal/control": {own: own(
 		"arp", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	), third: []string{prometheus, sys}},

@@ -52,6 +52,7 @@ type Router struct {
 	// neighbors lives as long as the router; it has nothing to do while no
 	// interface is an Ethernet one.
 	neighbors *Neighbors
+	offers    *Offers // of the protocols
 }
 
 // link is an interface with the state of what it stands on.
@@ -81,6 +82,8 @@ func New(seed uint32) *Router {
 		table: &dataplane.Table{Name: "main", FIB: fib.Empty()},
 		links: map[string]*link{},
 		ids:   map[string]routing.InterfaceID{},
+
+		offers: newOffers(),
 	}
 	r.neighbors = newNeighbors(&r.live, seed)
 	r.publish()

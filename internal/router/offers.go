@@ -1,0 +1,66 @@
+package router
+
+import (
+	"net/netip"
+	"sync"
+
+	"routerd/routing"
+)
+
+// Offers is where the protocols, each on a goroutine of its own, leave what
+// they have to offer to the RIB until the router's owner takes it up. What is
+// offered twice before that is kept once, the latest: so nobody ever waits for
+// room here, and there is at most one entry for each prefix of each source.
+type Offers struct {
+	mu     sync.Mutex
+	at     map[offer]int
+	list   []routing.Delta
+	signal chan struct{}
+}
+
+type offer struct {
+	source routing.Source
+	prefix netip.Prefix
+}
+
+func newOffers() *Offers {
+	return &Offers{at: map[offer]int{}, signal: make(chan struct{}, 1)}
+}
+
+// Add leaves deltas. The slice stays the caller's, what its routes point to
+// does not.
+func (o *Offers) Add(deltas []routing.Delta) {
+	if len(deltas) == 0 {
+		return
+	}
+	o.mu.Lock()
+	for _, d := range deltas {
+		k := offer{d.Route.Source, d.Route.Prefix}
+		if i, ok := o.at[k]; ok {
+			o.list[i] = d
+			continue
+		}
+		o.at[k] = len(o.list)
+		o.list = append(o.list, d)
+	}
+	o.mu.Unlock()
+	o.poke()
+}
+
+// poke has the owner look.
+func (o *Offers) poke() {
+	select {
+	case o.signal <- struct{}{}:
+	default: // the owner is about to look anyway
+	}
+}
+
+// take gives everything that was left, and forgets it.
+func (o *Offers) take() []routing.Delta {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	list := o.list
+	o.list = nil
+	clear(o.at)
+	return list
+}

@@ -1,0 +1,24 @@
+// Package sim is a whole network in one process: routers wired as the daemon
+// wires them, dataplane included, on links that delay, lose, duplicate and
+// reorder, under a clock that jumps from one event to the next. Everything
+// that is left to chance follows from one seed, so a run that fails is run
+// again by its number.
+//
+//	        clock: the next event
+//	             |
+//	   +---------+---------+--------------------+
+//	   v                   v                    v
+//	a frame arrives    a node is due       a link changes
+//	   |                   |                    |
+//	   v                   v                    v
+//	   port ---> settle: workers, machines, RIB, until nothing moves ---> ports ---> links: delay, loss, ...
+//
+// File map: clock.go virtual time; link.go links, ends and faults; node.go one
+// router and what it does when woken; network.go the whole; check.go what has
+// to hold when it is quiet; draw.go the picture of a network that failed;
+// script.go networks told as text.
+//
+// A network is quiet when no link has changed for one flush interval of the
+// slowest protocol and no table for two of its update intervals; only then
+// can anything be asked of its tables.
+package sim

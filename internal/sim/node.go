@@ -1,0 +1,236 @@
+package sim
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/dataplane/port/memory"
+	"routerd/internal/router"
+)
+
+// Node is one router of the network: the same wiring as the daemon's, with
+// ports in memory.
+type Node struct {
+	Name   string
+	Router *router.Router
+	Config router.Config
+
+	net     *Network
+	ends    map[string]*End // by interface
+	order   []*End          // as they were made
+	workers map[*End]*dataplane.Worker
+	notices []arp.Effect
+	// due is when the node has arranged to be looked at; events of an earlier
+	// arrangement find another time here and do nothing.
+	due     time.Time
+	pending bool
+}
+
+// wake has the node do at this moment what there is to do.
+func (n *Node) wake() {
+	if n.pending {
+		return
+	}
+	n.pending = true
+	n.net.clock.at(n.net.clock.now, func() {
+		n.pending = false
+		n.settle()
+	})
+}
+
+// rounds bounds how long a node may find more to do without any time passing.
+const rounds = 10_000
+
+// settle does everything that there is to do now, and arranges for what is
+// due later.
+func (n *Node) settle() {
+	now := n.net.clock.now
+	for round := 0; ; round++ {
+		worked := n.carry(now)
+		for _, m := range n.Router.Machines() {
+			worked = m.Poll(now) || worked
+		}
+		for _, e := range n.take() {
+			if err := n.Router.AddressEvent(e, now); err != nil {
+				n.net.fail(fmt.Errorf("%s: following an address: %w", n.Name, err))
+			}
+			worked = true
+		}
+		stepped, err := n.Router.Poll(now)
+		if err != nil {
+			n.net.fail(fmt.Errorf("%s: %w", n.Name, err))
+		}
+		for _, e := range n.order {
+			worked = e.carry() || worked
+		}
+		if !worked && !stepped {
+			break
+		}
+		if round == rounds {
+			n.net.fail(fmt.Errorf("%s finds no rest: still busy after %d rounds at one moment", n.Name, rounds))
+			return
+		}
+	}
+	if g := n.Router.RIB().Generation(); g != n.net.generations[n] {
+		n.net.generations[n] = g
+		n.net.changed = now
+	}
+	n.arrange(now)
+}
+
+// carry has the workers read what arrived and give up fragments that waited
+// too long.
+func (n *Node) carry(now time.Time) bool {
+	worked := false
+	clock := func() time.Time { return now }
+	for _, e := range n.order {
+		w := n.workers[e]
+		if w == nil {
+			continue
+		}
+		for e.port.Waiting() > 0 {
+			if err := w.Once(clock); err != nil {
+				n.net.fail(fmt.Errorf("%s: reading: %w", e, err))
+				return false
+			}
+			worked = true
+		}
+		if d := w.Deadline(); !d.IsZero() && !d.After(now) {
+			w.Expire(now)
+			worked = true
+		}
+	}
+	return worked
+}
+
+func (n *Node) take() []arp.Effect {
+	list := n.notices
+	n.notices = nil
+	return list
+}
+
+// arrange has the node looked at when something of it is due.
+func (n *Node) arrange(now time.Time) {
+	var next time.Time
+	sooner := func(t time.Time) {
+		if !t.IsZero() && (next.IsZero() || t.Before(next)) {
+			next = t
+		}
+	}
+	for _, m := range n.Router.Machines() {
+		sooner(m.Deadline())
+	}
+	sooner(n.Router.Deadline())
+	for _, w := range n.workers {
+		sooner(w.Deadline())
+	}
+	if next.IsZero() {
+		n.due = next
+		return
+	}
+	if !next.After(now) {
+		// Due now and not done: it would be due for ever.
+		next = now.Add(time.Millisecond)
+	}
+	if n.due.Equal(next) {
+		return
+	}
+	n.due = next
+	n.net.clock.at(next, func() {
+		if n.due.Equal(next) {
+			n.due = time.Time{}
+			n.settle()
+		}
+	})
+}
+
+// Apply makes the router what cfg says, and attaches a port to every Ethernet
+// or TUN interface that has none: TUN interfaces are stubs.
+func (n *Node) Apply(cfg router.Config) error {
+	now := n.net.clock.now
+	n.Config = cfg
+	if err := n.Router.Commit(cfg, now); err != nil {
+		return fmt.Errorf("%s: %w", n.Name, err)
+	}
+	for _, ic := range cfg.Dataplane.Interfaces {
+		if ic.Kind == dataplane.KindLoopback || n.ends[ic.Name] != nil && n.workers[n.ends[ic.Name]] != nil {
+			continue
+		}
+		e := n.end(ic.Name)
+		mtu := ic.MTU
+		if mtu == 0 {
+			mtu = 1500
+		}
+		if ic.Kind == dataplane.KindTUN {
+			e.port = memory.New(ic.Name, mtu)
+			if err := n.attach(e, false); err != nil {
+				return err
+			}
+			continue
+		}
+		e.port = memory.New(ic.Name, mtu, memory.WithLinkHeader(arp.EthernetHeader))
+		if e.Link == nil || !e.Link.up {
+			e.port.SetUp(false)
+		}
+		if err := n.attach(e, true); err != nil {
+			return err
+		}
+		e.follow()
+	}
+	n.wake()
+	return nil
+}
+
+func (n *Node) attach(e *End, ethernet bool) error {
+	now := n.net.clock.now
+	var workers []*dataplane.Worker
+	var err error
+	if ethernet {
+		workers, err = n.Router.Attach(e.Interface, station{e.port, e.mac}, now)
+	} else {
+		workers, err = n.Router.Attach(e.Interface, e.port, now)
+	}
+	if err != nil {
+		return fmt.Errorf("attaching %s: %w", e, err)
+	}
+	n.workers[e] = workers[0]
+	return nil
+}
+
+// end gives the end of an interface, which need not be attached yet.
+func (n *Node) end(name string) *End {
+	if e := n.ends[name]; e != nil {
+		return e
+	}
+	n.net.stations++
+	s := n.net.stations
+	e := &End{Node: n, Interface: name, mac: [6]byte{2, 0, byte(s >> 24), byte(s >> 16), byte(s >> 8), byte(s)}}
+	n.ends[name] = e
+	n.order = append(n.order, e)
+	return e
+}
+
+// End gives the end of the interface called name, nil where there is none.
+func (n *Node) End(name string) *End { return n.ends[name] }
+
+// Inject has the packet raw, from its IP header on, come in by a stub.
+func (n *Node) Inject(stub string, raw []byte) {
+	n.ends[stub].port.Inject(memory.Packet{Data: raw})
+	n.wake()
+}
+
+// Holds reports whether a is one of the node's own addresses.
+func (n *Node) Holds(a netip.Addr) bool {
+	for _, i := range n.Router.View().Interfaces {
+		if i != nil && i.Holds(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// hear takes what the neighbour machine found out about the node's addresses.
+func (n *Node) hear(e arp.Effect) { n.notices = append(n.notices, e) }
