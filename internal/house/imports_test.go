@@ -73,7 +73,7 @@ var rooms = map[string]room{
 		"arp", "internal/machine", "dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
 	)},
 	"internal/sim": {own: own(
-		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "internal/router", "routing", "routing/fib",
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	)},
 	"internal/control": {own: own(
 		"arp", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
