@@ -46,6 +46,10 @@ var rooms = map[string]room{
 	"routing/fib": {own: own("routing"), third: []string{bart}},
 	"routing/rib": {own: own("routing", "routing/fib", "routing/policy"), third: []string{bart}},
 
+	// Protocols, each above its codec.
+	"routing/rip":      {own: own("routing", "routing/policy", "routing/rip/wire")},
+	"routing/rip/wire": {},
+
 	// Packets.
 	"icmp":                  {own: own()},
 	"arp":                   {own: own("icmp", "routing")},
