@@ -30,6 +30,7 @@ type candidate struct {
 	offered  uint8 // distance as its source gave it; 0 = the configured one
 	distance uint8
 	chosen   bool
+	stale    bool // its source started afresh and has not offered it again
 }
 
 // dest is a prefix for which there is at least one candidate.
@@ -42,6 +43,7 @@ type dest struct {
 	// transit counts the watched next hops inside the prefix. Where it is
 	// zero, nothing can resolve through this prefix.
 	transit uint32
+	offered bool // perhaps: some subscriber is to know a route of this prefix
 	dirty   bool
 	pending bool // while settling: not decided yet
 	visited bool // while settling: looked at in this round

@@ -14,6 +14,7 @@ type sharedGroup struct {
 	*fib.Group
 	key  string
 	refs int
+	hops []routing.NextHop // the same for subscribers, once somebody asks
 }
 
 // neighbour is what a dense number stands for.

@@ -19,8 +19,9 @@ type hopSet struct {
 	first *candidate // users
 	// outcome holds for every user that no next hop lies in; the others ask
 	// for their own.
-	outcome outcome
-	stale   bool
+	outcome  outcome
+	trackers []*tracking // of subscribers, who count among refs
+	stale    bool
 }
 
 // hop is one next hop of a set.

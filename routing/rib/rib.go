@@ -11,8 +11,10 @@ import (
 	"routerd/routing/fib"
 )
 
-// Input is something that the RIB hears about: an [Interface], an
-// [InterfaceGone] or [Deltas].
+// Input is something that the RIB hears about: an [Interface] or
+// [InterfaceGone]; [Deltas], a [Mark], [Stale] or [Sweep] of a protocol; what a
+// subscriber wants to hear, [Subscribe], [Unsubscribe], [Track] and [Untrack];
+// or a [Tick].
 type Input interface{ input() }
 
 // Deltas is what a protocol changes, in order.
@@ -42,6 +44,9 @@ type RIB struct {
 	staleSets    []*hopSet
 	staleWatches []*watch
 	touched      bool
+
+	subscribers []*subscriber // by name
+	restarts    []Stale
 
 	keyBuf     []byte
 	generation uint64
@@ -75,6 +80,39 @@ func (r *RIB) Step(now time.Time, in Input) error {
 				return err
 			}
 		}
+	case Stale:
+		return r.markSource(in)
+	case Sweep:
+		r.sweepSource(in)
+	case Tick:
+		r.sweepDue(now)
+	default:
+		return r.hearSubscriber(in)
+	}
+	return nil
+}
+
+// hearSubscriber takes in what a subscriber wants.
+func (r *RIB) hearSubscriber(in Input) error {
+	switch in := in.(type) {
+	case Subscribe:
+		return r.subscribe(in)
+	case Unsubscribe:
+		r.unsubscribe(in.Name)
+	case Track:
+		return r.track(in)
+	case Untrack:
+		s, err := r.subscriber(in.Name)
+		if err != nil {
+			return err
+		}
+		r.untrack(s, trackedHop{in.Address, in.Interface})
+	case Mark:
+		s, err := r.subscriber(in.Name)
+		if err != nil {
+			return err
+		}
+		s.marked = in.Number
 	default:
 		return fmt.Errorf("stepping the rib: it has no use for an input of type %T", in)
 	}
@@ -107,6 +145,7 @@ func (r *RIB) delta(now time.Time, d *routing.Delta) error {
 		return nil
 	}
 	if old.same(&c) {
+		old.stale = false
 		r.releaseHops(c.hops)
 		if old.origin != c.origin {
 			old.origin = c.origin

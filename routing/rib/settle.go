@@ -47,6 +47,7 @@ func (s *settling) run() {
 	for _, d := range s.leaves {
 		s.decide(d)
 	}
+	s.notify()
 	s.sweep()
 }
 

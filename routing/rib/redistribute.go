@@ -1,0 +1,187 @@
+package rib
+
+import (
+	"net/netip"
+	"slices"
+
+	"routerd/routing"
+)
+
+// notify tells the subscribers what this Flush has changed for them.
+func (s *settling) notify() {
+	r := s.rib
+	renewed := false
+	for _, sub := range r.subscribers {
+		renewed = renewed || sub.renewed
+		if sub.marked != sub.installed {
+			sub.installed, sub.tellInstalled = sub.marked, true
+		}
+	}
+	for _, hs := range s.sets {
+		for _, t := range hs.trackers {
+			t.update(r)
+		}
+	}
+	if len(r.subscribers) == 0 {
+		return
+	}
+	for _, list := range [][]*dest{s.open, s.leaves} {
+		for _, d := range list {
+			r.redistribute(d, false)
+		}
+	}
+	if !renewed {
+		return
+	}
+	for _, d := range r.dests.AllSorted() {
+		r.redistribute(d, true)
+	}
+	for _, sub := range r.subscribers {
+		sub.renewed = false
+	}
+}
+
+// redistribute brings what the subscribers are to know of d to what d is now;
+// with onlyRenewed, those whose subscription is new.
+func (r *RIB) redistribute(d *dest, onlyRenewed bool) {
+	best := d.chosen()
+	if !d.offered && !r.wanted(best) {
+		return
+	}
+	offered := false
+	for _, s := range r.subscribers {
+		if !onlyRenewed || s.renewed {
+			s.offer(r, d, best)
+		}
+		if d.offered || s.wants[sourceOfCandidate(best)] != nil {
+			o, known := s.routes.Get(d.prefix)
+			offered = offered || known && o.now != nil
+		}
+	}
+	d.offered = offered
+}
+
+// wanted reports whether any subscriber wants routes of c's source.
+func (r *RIB) wanted(c *candidate) bool {
+	source := sourceOfCandidate(c)
+	for _, s := range r.subscribers {
+		if s.wants[source] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func sourceOfCandidate(c *candidate) routing.Source {
+	if c == nil {
+		return routing.SourceNone // which nobody wants
+	}
+	return c.source
+}
+
+// chosen is the candidate that packets are forwarded by, the first of equals,
+// or nil.
+func (d *dest) chosen() *candidate {
+	for c := d.first; c != nil; c = c.next {
+		if c.chosen {
+			return c
+		}
+	}
+	return nil
+}
+
+// offer brings what s is to know of d to what d is now.
+func (s *subscriber) offer(r *RIB, d *dest, best *candidate) {
+	rt, ok := s.redistributed(r, d, best)
+	o, known := s.routes.Get(d.prefix)
+	switch {
+	case !ok && (!known || o.now == nil):
+		return
+	case !ok:
+		o.now = nil
+	case known && o.now != nil && sameRoute(o.now, &rt):
+		return
+	default:
+		if !known {
+			o = &offering{prefix: d.prefix}
+			s.routes.Insert(d.prefix, o)
+		}
+		o.now = new(routing.Route)
+		*o.now = rt
+	}
+	if !o.queued {
+		o.queued = true
+		s.changed = append(s.changed, o)
+	}
+}
+
+// redistributed is the route of d as s is to pass it on, if it is to.
+func (s *subscriber) redistributed(r *RIB, d *dest, best *candidate) (rt routing.Route, ok bool) {
+	if best == nil || s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4() {
+		return rt, false
+	}
+	w := s.wants[best.source]
+	if w == nil || !r.passable(d.prefix, best) {
+		return rt, false
+	}
+	rt = routing.Route{
+		Prefix: d.prefix, Source: best.source, Action: best.action, Distance: best.distance,
+		Metric: best.metric, Tag: best.tag,
+	}
+	switch {
+	case best.action == routing.Local:
+		rt.Action = routing.Forward // FIB's words are not for protocols
+		rt.NextHops = []routing.NextHop{{Interface: best.owner, Weight: 1}}
+	case d.group != nil:
+		rt.NextHops = d.group.nextHops()
+	case d.entry != nil:
+		rt.Action = d.entry.Action // through a route that discards
+	}
+	verdict := Decision{Accept: true}
+	if w.Policy != nil {
+		verdict = w.Policy(&rt)
+		rt.Prefix, rt.Source = d.prefix, best.source
+	}
+	if !verdict.MetricSet && !w.KeepMetric {
+		rt.Metric = w.Metric
+	}
+	if !verdict.TagSet && w.Tag != 0 {
+		rt.Tag = w.Tag
+	}
+	return rt, verdict.Accept
+}
+
+// passable reports whether a route means anything to other routers: not one
+// for addresses that have no meaning off their link or host. Of the
+// router's own addresses only those are routes that are all of their subnet,
+// as on a loopback; the others lie in the route to the subnet.
+func (r *RIB) passable(p netip.Prefix, c *candidate) bool {
+	a := p.Addr()
+	switch {
+	case p.Bits() > 0 && (a.IsLoopback() || a.IsMulticast() || a.Is6() && a.IsLinkLocalUnicast()):
+		return false
+	case c.action == routing.Broadcast:
+		return false
+	case c.action != routing.Local:
+		return true
+	}
+	owner := r.interfaces[c.owner]
+	return owner != nil && owner.Up && slices.ContainsFunc(owner.Addresses, func(a Address) bool { return a.Prefix == p })
+}
+
+// sameRoute reports whether two routes say the same to a protocol.
+func sameRoute(a, b *routing.Route) bool {
+	return a.Source == b.Source && a.Action == b.Action && a.Distance == b.Distance &&
+		a.Metric == b.Metric && a.Tag == b.Tag && slices.Equal(a.NextHops, b.NextHops)
+}
+
+// nextHops gives the group's hops in the words of protocols, the same slice to
+// everybody.
+func (g *sharedGroup) nextHops() []routing.NextHop {
+	if g.hops == nil {
+		for _, h := range g.Hops() {
+			g.hops = append(g.hops, routing.NextHop{Address: h.Address, Interface: h.Interface, Weight: h.Weight})
+		}
+	}
+	return g.hops
+}

@@ -1,0 +1,226 @@
+package rib
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	"github.com/gaissmai/bart"
+
+	"routerd/routing"
+)
+
+// Subscribe makes a protocol's instance hear notices, or replaces what the
+// subscriber of that name wanted so far: it then hears of the difference, and
+// routes that are no longer for it are withdrawn.
+type Subscribe struct {
+	Name string // of the instance: "rip", "ripng", "bgp"
+	// Speaks are the sources that the subscriber offers routes of. It is
+	// never offered those.
+	Speaks []routing.Source
+	Family int // of what is redistributed: 4, 6, or 0 for both
+	// Redistribute has at most one element for each source.
+	Redistribute []Redistribution
+}
+
+// Redistribution offers the routes of a source to a subscriber while packets
+// are forwarded by them.
+type Redistribution struct {
+	Source routing.Source
+	// Metric is what routes get unless the policy sets one: the metrics of two
+	// protocols mean different things. With KeepMetric they keep their own.
+	Metric     uint32
+	KeepMetric bool
+	Tag        uint32 // what routes get unless the policy sets one; 0 = their own
+	Policy     Policy // nil accepts everything
+}
+
+// Policy decides about a route, which it sees with its own metric and tag, and
+// may change all of it but the prefix. The next hops are shared: it replaces
+// the slice if it wants others. The same route always meets the same decision;
+// another one takes another [Subscribe].
+type Policy func(*routing.Route) Decision
+
+// Decision is what became of a route in a policy.
+type Decision struct {
+	Accept bool
+	// MetricSet and TagSet say that the policy gave the route its metric and
+	// tag, which are then not those of the [Redistribution].
+	MetricSet, TagSet bool
+}
+
+// Unsubscribe forgets a subscriber with all that it tracks and had to hear.
+type Unsubscribe struct{ Name string }
+
+// Track makes a subscriber hear what becomes of a next hop: once with the next
+// Flush, and then whenever it changes. An address with an interface is on that
+// link; with NoInterface it is resolved through the table.
+type Track struct {
+	Name      string
+	Address   netip.Addr
+	Interface routing.InterfaceID
+}
+
+// Untrack ends it.
+type Untrack Track
+
+// Mark numbers what a subscriber has offered up to here. After the next Flush
+// it hears Installed with this number.
+type Mark struct {
+	Name   string
+	Number uint64 // growing, from 1
+}
+
+func (Subscribe) input()   {}
+func (Unsubscribe) input() {}
+func (Track) input()       {}
+func (Untrack) input()     {}
+func (Mark) input()        {}
+
+// subscriber is one that hears notices, with its outbox. What waits in it
+// waits once for each prefix and next hop, whatever happens to them, so the
+// outbox is never longer than the table and nobody ever waits for room in it.
+type subscriber struct {
+	Subscribe
+	wants   [routing.NumSources]*Redistribution
+	renewed bool // all routes have to be looked at in the next Flush
+
+	routes  bart.Table[*offering]
+	changed []*offering // to be told, in the order of their first change
+
+	hops      map[trackedHop]*tracking
+	hopsMoved []*tracking
+
+	marked, installed uint64
+	tellInstalled     bool
+}
+
+// offering is a route that a subscriber is to know, or was told of.
+type offering struct {
+	prefix netip.Prefix
+	now    *routing.Route // nil = none
+	told   *routing.Route // nil = none
+	queued bool
+}
+
+func (r *RIB) subscriber(name string) (*subscriber, error) {
+	i, ok := r.subscriberAt(name)
+	if !ok {
+		return nil, fmt.Errorf("stepping the rib: %q has not subscribed", name)
+	}
+	return r.subscribers[i], nil
+}
+
+// subscriberAt finds the subscriber in the list, which is sorted by name.
+func (r *RIB) subscriberAt(name string) (int, bool) {
+	return slices.BinarySearchFunc(r.subscribers, name, func(s *subscriber, name string) int {
+		return cmp.Compare(s.Name, name)
+	})
+}
+
+func (r *RIB) subscribe(in Subscribe) error {
+	var wants [routing.NumSources]*Redistribution
+	for i := range in.Redistribute {
+		d := in.Redistribute[i]
+		switch {
+		case d.Source == routing.SourceNone, int(d.Source) >= routing.NumSources:
+			return fmt.Errorf("subscribing %s: there are no routes of source %v to redistribute", in.Name, d.Source)
+		case slices.Contains(in.Speaks, d.Source):
+			return fmt.Errorf("subscribing %s: it offers the routes of %v itself, which are not redistributed to it", in.Name, d.Source)
+		case wants[d.Source] != nil:
+			return fmt.Errorf("subscribing %s: source %v is redistributed twice, want once", in.Name, d.Source)
+		}
+		wants[d.Source] = &d
+	}
+	at, known := r.subscriberAt(in.Name)
+	if !known {
+		s := &subscriber{hops: map[trackedHop]*tracking{}}
+		r.subscribers = slices.Insert(r.subscribers, at, s)
+	}
+	s := r.subscribers[at]
+	s.Subscribe, s.wants, s.renewed = in, wants, true
+	return nil
+}
+
+func (r *RIB) unsubscribe(name string) {
+	at, known := r.subscriberAt(name)
+	if !known {
+		return
+	}
+	s := r.subscribers[at]
+	// In an order of their own and not the map's: what follows from an input
+	// is to be the same every time.
+	for _, key := range slices.SortedFunc(maps.Keys(s.hops), trackedHop.compare) {
+		r.untrack(s, key)
+	}
+	r.subscribers = slices.Delete(r.subscribers, at, at+1)
+}
+
+// Waiting gives the names of the subscribers that have something to hear.
+func (r *RIB) Waiting() []string {
+	var names []string
+	for _, s := range r.subscribers {
+		if s.tellInstalled || len(s.hopsMoved) > 0 || len(s.changed) > 0 {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// Drain takes up to max notices from the outbox of a subscriber and reports
+// whether there are more. It is for after the publication of what the last
+// Flush gave: what it says is installed is forwarded by then.
+func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
+	at, known := r.subscriberAt(name)
+	if !known {
+		return n, false
+	}
+	s := r.subscribers[at]
+	if s.tellInstalled {
+		n.Installed, s.tellInstalled = s.installed, false
+	}
+	for len(s.hopsMoved) > 0 && len(n.NextHops) < max {
+		t := s.hopsMoved[0]
+		s.hopsMoved = s.hopsMoved[1:]
+		if t.queued {
+			t.queued = false
+			n.NextHops = append(n.NextHops, t.state)
+		}
+	}
+	for len(s.changed) > 0 && len(n.NextHops)+len(n.Routes) < max {
+		o := s.changed[0]
+		s.changed = s.changed[1:]
+		if d, ok := s.tell(o); ok {
+			n.Routes = append(n.Routes, d)
+		}
+	}
+	if len(s.hopsMoved)+len(s.changed) > 0 {
+		return n, true
+	}
+	s.hopsMoved, s.changed = nil, nil // after a bulk load they are long
+	return n, false
+}
+
+// tell gives the change of one route since the subscriber last heard of it, if
+// there is any.
+func (s *subscriber) tell(o *offering) (routing.Delta, bool) {
+	was := o.told
+	o.queued, o.told = false, o.now
+	switch {
+	case o.now == nil:
+		s.routes.Delete(o.prefix)
+		return routing.Delta{Withdraw: true, Route: routing.Route{Prefix: o.prefix, Source: sourceOf(was)}}, was != nil
+	case was != nil && sameRoute(was, o.now):
+		return routing.Delta{}, false
+	}
+	return routing.Delta{Route: *o.now}, true
+}
+
+func sourceOf(rt *routing.Route) routing.Source {
+	if rt == nil {
+		return routing.SourceNone
+	}
+	return rt.Source
+}

@@ -1,0 +1,99 @@
+package rib
+
+import (
+	"cmp"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"routerd/routing"
+)
+
+// trackedHop is a next hop that a subscriber asked about.
+type trackedHop struct {
+	address netip.Addr
+	iface   routing.InterfaceID
+}
+
+func (t trackedHop) compare(o trackedHop) int {
+	return cmp.Or(t.address.Compare(o.address), cmp.Compare(t.iface, o.iface))
+}
+
+// tracking is one subscriber's interest in one next hop. It holds a set of
+// hops like a route that leads by it, and hears when that set is worked out
+// anew.
+type tracking struct {
+	subscriber *subscriber
+	hops       *hopSet
+	state      routing.NextHopState
+	known      bool // state was worked out
+	queued     bool
+}
+
+func (r *RIB) track(in Track) error {
+	s, err := r.subscriber(in.Name)
+	if err != nil {
+		return err
+	}
+	if !in.Address.IsValid() || in.Address.Is4In6() || in.Address.Zone() != "" {
+		return fmt.Errorf("tracking next hop %v for %s: want an IPv4 or IPv6 address without a zone", in.Address, in.Name)
+	}
+	key := trackedHop{in.Address, in.Interface}
+	if s.hops[key] != nil {
+		return nil
+	}
+	hs := r.acquireHops([]routing.NextHop{{Address: in.Address, Interface: in.Interface}}, nil)
+	t := &tracking{subscriber: s, hops: hs}
+	s.hops[key] = t
+	hs.trackers = append(hs.trackers, t)
+	r.markStale(hs)
+	return nil
+}
+
+func (r *RIB) untrack(s *subscriber, key trackedHop) {
+	t := s.hops[key]
+	if t == nil {
+		return
+	}
+	delete(s.hops, key)
+	t.queued = false
+	i := slices.Index(t.hops.trackers, t)
+	t.hops.trackers = slices.Delete(t.hops.trackers, i, i+1)
+	r.releaseHops(t.hops)
+}
+
+// update works out what has become of the next hop and queues it if that is
+// news.
+func (t *tracking) update(r *RIB) {
+	now := r.stateOf(&t.hops.hops[0])
+	if t.known && now == t.state {
+		return
+	}
+	t.state, t.known = now, true
+	if !t.queued {
+		t.queued = true
+		t.subscriber.hopsMoved = append(t.subscriber.hopsMoved, t)
+	}
+}
+
+// stateOf is what the table says of h after a Flush.
+func (r *RIB) stateOf(h *hop) routing.NextHopState {
+	st := routing.NextHopState{Address: h.Address, Interface: h.Interface, Out: routing.NoInterface}
+	res := r.resolveHop(h, nil)
+	if res.why != usable {
+		return st
+	}
+	st.Reachable = true
+	if res.via == nil {
+		st.Gateway, st.Out = h.Address, res.iface
+		return st
+	}
+	e := res.via.entry
+	st.Action, st.Via = e.Action, e.Prefix
+	st.Source, st.Distance, st.Metric = e.Source, e.Distance, e.Metric
+	if e.Action == routing.Forward {
+		to := gateway(e.Group.Hops()[0], h.Address)
+		st.Gateway, st.Out = to.address, to.iface
+	}
+	return st
+}
