@@ -43,6 +43,9 @@ func (d *decoder) end(e tomltext.Item[End]) bool {
 		d.Wrong(e.At, fmt.Sprintf("%s is %q, which has a link already", e.At, name), "one link to each interface")
 	}
 	d.used[name] = true
+	if d.node[e.Value.Node] == KindSwitch && e.Value.Interface == bridgeName {
+		d.Wrong(e.At, fmt.Sprintf("%s is %q, which is the switch itself", e.At, name), "another name for its port")
+	}
 	return d.known(e.At, name, e.Value.Node) && !taken
 }
 
@@ -63,7 +66,51 @@ func (d *decoder) pair(at tomltext.Path, l *Link) {
 	case a.Node == b.Node:
 		d.WrongKey(at, fmt.Sprintf("a link from %s to itself", a.Node), "two nodes")
 	case d.node[a.Node] == KindHost && d.node[b.Node] == KindHost:
-		d.WrongKey(at, fmt.Sprintf("%s - %s joins two hosts", a, b), "a router at one end at least")
+		d.WrongKey(at, fmt.Sprintf("%s - %s joins two hosts", a, b), "a router or a switch at one end at least")
+	case d.node[a.Node] == KindSwitch && d.node[b.Node] == KindSwitch:
+		// Switches speak no spanning tree: two ways between two of them would
+		// be a storm.
+		d.WrongKey(at, fmt.Sprintf("%s - %s joins two switches", a, b), "one switch with the ends of both")
+	}
+}
+
+// fits refuses what an end of a link cannot have for what its node is.
+func (d *decoder) fits(e End, addresses, routes *tomltext.Section) {
+	name := e.String()
+	switch kind := d.node[e.Node]; {
+	case kind == KindSwitch:
+		for _, table := range []*tomltext.Section{addresses, routes} {
+			if table.Has(name) {
+				d.WrongKey(table.At.With(name), fmt.Sprintf("%s is of a switch, which has none", table.At.With(name)), "")
+			}
+		}
+	case e.Given && kind == KindRouter:
+		d.WrongKey(routes.At.With(name), fmt.Sprintf("%s is of a router", routes.At.With(name)),
+			fmt.Sprintf("its routes in [[node.%s.config.static.route]]", e.Node))
+	case e.Given && kind.foreign():
+		d.WrongKey(routes.At.With(name), fmt.Sprintf("%s is of a router", routes.At.With(name)), fmt.Sprintf("its routes in the configuration of %s", e.Node))
+	}
+}
+
+// gateways reports routes of a host's end that nobody beside it could take.
+// Who is beside it shows in a file without mistakes only.
+func (d *decoder) gateways(t *Topology) {
+	if len(d.Problems()) > 0 {
+		return
+	}
+	links := d.Root().Sections("link")
+	for i, l := range t.Links {
+		for _, e := range l.Ends {
+			if d.node[e.Node] != KindHost {
+				continue
+			}
+			for k, p := range e.Routes {
+				if _, ok := t.gateway(e, p.Addr().Is4()); !ok {
+					at := links[i].At.With("routes").With(e.String()).Element(k)
+					d.Wrong(at, fmt.Sprintf("%s is %q, and no router beside %s has an address in a subnet of its", at, p, e), "a route that somebody takes")
+				}
+			}
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ func Decode(file string, data []byte) (*Topology, error) {
 	doc.Noun = "the topology"
 	d := decoder{Document: doc, used: map[string]bool{}, router: map[string]*tomltext.Section{}}
 	t := d.topology(doc.Root())
+	d.gateways(t)
 	if problems := doc.Problems(); len(problems) > 0 {
 		return nil, Problems(problems)
 	}
@@ -85,21 +86,30 @@ func (d *decoder) topology(top *tomltext.Section) *Topology {
 func (d *decoder) oneNode(all *tomltext.Section, name string) Node {
 	s := all.Section(name)
 	n := Node{Name: name, Kind: tomltext.Get(s, "kind", "", kindReading)}
-	config := s.Section("config")
-	n.Config = config.Table
-	s.Done()
 	d.node[name] = n.Kind
+	if n.Kind.foreign() {
+		n.Text = tomltext.Get(s, "config", "", tomltext.Text("the daemon's configuration as one text"))
+		n.File = tomltext.Get(s, "config-file", "", tomltext.Text("the path of the daemon's configuration"))
+	} else {
+		config := s.Section("config")
+		n.Config = config.Table
+		if n.Kind == KindRouter {
+			d.router[name] = config
+		}
+	}
+	s.Done()
 	if !isName(name) {
 		d.WrongKey(s.At, fmt.Sprintf("%q cannot name a node", name), nameWanted)
 	}
 	if s.Table != nil && !s.Has("kind") {
-		d.WrongKey(s.At, fmt.Sprintf("%s has no kind", s.At), `kind = "host" or "router"`)
+		d.WrongKey(s.At, fmt.Sprintf("%s has no kind", s.At), "kind = one of "+tomltext.Quoted(kindWords()))
 	}
-	switch {
-	case n.Kind == KindHost && s.Has("config"):
-		d.WrongKey(config.At, fmt.Sprintf("host %s has config, which only a router takes", name), "")
-	case n.Kind == KindRouter:
-		d.router[name] = config
+	switch config := s.At.With("config"); {
+	case (n.Kind == KindHost || n.Kind == KindSwitch) && s.Has("config"):
+		d.WrongKey(config, fmt.Sprintf("%s %s has config, which only a router takes", n.Kind, name), "")
+	case n.Kind.foreign() && s.Has("config") == s.Has("config-file"):
+		d.WrongKey(s.At, fmt.Sprintf("%s %s has to be told what to do, once", n.Kind, name),
+			`either config = """…""" or config-file = "…"`)
 	}
 	return n
 }
@@ -135,10 +145,7 @@ func (d *decoder) link(s *tomltext.Section) Link {
 		e := &l.Ends[i]
 		*e = ends[i].Value
 		e.Addresses, e.Routes, e.Given = values(at[e.String()]), values(to[e.String()]), routes.Has(e.String())
-		if e.Given && d.node[e.Node] == KindRouter {
-			d.WrongKey(routes.At.With(e.String()), fmt.Sprintf("%s is of a router", routes.At.With(e.String())),
-				fmt.Sprintf("its routes in [[node.%s.config.static.route]]", e.Node))
-		}
+		d.fits(*e, addresses, routes)
 	}
 	d.pair(s.At, &l)
 	if sound {
@@ -170,6 +177,7 @@ func (d *decoder) test(s *tomltext.Section) Test {
 		Expect: values(tomltext.List(s, "expect", patternReading)),
 		Reject: values(tomltext.List(s, "reject", patternReading)),
 		Tools:  values(tomltext.List(s, "tool", tomltext.Text("the name of a program"))),
+		Needs:  d.nodes(s, "needs"),
 
 		Timeout: tomltext.Get(s, "timeout", DefaultTimeout, durationReading),
 		Within:  tomltext.Get(s, "within", 0, durationReading),
@@ -206,4 +214,13 @@ func (d *decoder) command(s *tomltext.Section) (node, run string) {
 		d.WrongKey(s.At, fmt.Sprintf("%s runs nothing", s.At), `run = "..."`)
 	}
 	return node, run
+}
+
+// nodes reads names of nodes.
+func (d *decoder) nodes(s *tomltext.Section, key string) (names []string) {
+	for _, n := range tomltext.List(s, key, tomltext.Text("the name of a node")) {
+		d.known(n.At, n.Value, n.Value)
+		names = append(names, n.Value)
+	}
+	return names
 }

@@ -138,7 +138,7 @@ func TestProblems(t *testing.T) {
 		{"no name", `name = "demo"`, "", []string{`1:1+1: the lab has no name; want name = "...", which its namespaces begin with`}},
 		{"bad name", `"demo"`, `"Demo"`, []string{`1:8+6: name is "Demo"; want 1 to 32 lower-case letters, digits and '-', with no '-' at either end`}},
 		{"misspelt key", "show = true", "shwo = true", []string{`42:1+4: unknown key "shwo" in test[2]; did you mean "show"?`}},
-		{"unlike any key", "show = true", "colour = 3", []string{`42:1+6: unknown key "colour" in test[2]; want one of exit, expect, name, node, reject, run, serve, show, timeout, tool, within`}},
+		{"unlike any key", "show = true", "colour = 3", []string{`42:1+6: unknown key "colour" in test[2]; want one of exit, expect, name, needs, node, reject, run, serve, show, timeout, tool, within`}},
 		{"misspelt table", "[node.h2]", "[nod.h2]", []string{
 			`12:2+3: unknown key "nod" in the topology; did you mean "node"?`,
 			`22:27+11: link[2].endpoints[2] is "h2:eth0.5", and there is no [node.h2]; want the name of a node; did you mean "h1"?`,
@@ -148,9 +148,8 @@ func TestProblems(t *testing.T) {
 			"43:1+5: test[2].serve has no port; want the port that its server listens to",
 			`43:46+4: unknown key "prot" in test[2].serve; did you mean "port"?`,
 		}},
-		{"no kind", "[node.h2]\nkind = \"host\"", "[node.h2]", []string{`12:7+2: node.h2 has no kind; want kind = "host" or "router"`}},
-		{"odd kind", `kind = "router"`, `kind = "gateway"`, []string{`6:8+9: node.r1.kind is "gateway"; want one of "host", "router"`}},
-		{"later kind", `kind = "router"`, `kind = "switch"`, []string{`6:8+8: node.r1.kind is "switch", which is not built yet; want one of "host", "router"`}},
+		{"no kind", "[node.h2]\nkind = \"host\"", "[node.h2]", []string{`12:7+2: node.h2 has no kind; want kind = one of "host", "router", "switch", "bird", "frr"`}},
+		{"odd kind", `kind = "router"`, `kind = "gateway"`, []string{`6:8+9: node.r1.kind is "gateway"; want one of "host", "router", "switch", "bird", "frr"`}},
 		{"config of a host", "[node.h2]", "[node.h2]\nconfig = {}", []string{"13:1+6: host h2 has config, which only a router takes"}},
 		{"the lab's own table", "[node.h2]", "[node.r1.config.api]\n[node.h2]", []string{"12:17+3: api of a router is the lab's to set"}},
 		{"the lab's own key", `urpf = "strict"`, "mtu = 1400", []string{"11:1+3: mtu of r1:lan0 comes from its [[link]]"}},
@@ -163,8 +162,8 @@ func TestProblems(t *testing.T) {
 		{"end taken", `["r1:lan1.5", "h2:eth0.5"]`, `["r1:lan0", "h2:eth0.5"]`, []string{`22:14+9: link[2].endpoints[1] is "r1:lan0", which has a link already; want one link to each interface`}},
 		{"two hosts", `kind = "router"`, `kind = "host"`, []string{
 			"7:11+6: host r1 has config, which only a router takes",
-			"15:3+4: h1:eth0 - r1:lan0 joins two hosts; want a router at one end at least",
-			"21:3+4: r1:lan1.5 - h2:eth0.5 joins two hosts; want a router at one end at least",
+			"15:3+4: h1:eth0 - r1:lan0 joins two hosts; want a router or a switch at one end at least",
+			"21:3+4: r1:lan1.5 - h2:eth0.5 joins two hosts; want a router or a switch at one end at least",
 		}},
 		{"routes of the other router", "[node.h2]\nkind = \"host\"", "[node.h2]\nkind = \"router\"", []string{
 			`25:12+11: link[2].routes."h2:eth0.5" is of a router; want its routes in [[node.h2.config.static.route]]`,
@@ -210,7 +209,7 @@ func TestProblems(t *testing.T) {
 		}},
 		{"one string for a list", `expect = "1 received"`, "expect = { a = 1 }", []string{`31:10+9: test[1].expect is a table; want a regular expression, like "[0-9]+ received"`}},
 		{"case", `kind = "router"`, `Kind = "router"`, []string{
-			`5:7+2: node.r1 has no kind; want kind = "host" or "router"`,
+			`5:7+2: node.r1 has no kind; want kind = one of "host", "router", "switch", "bird", "frr"`,
 			`6:1+4: unknown key "Kind" in node.r1; did you mean "kind"?`,
 		}},
 	} {

@@ -34,7 +34,7 @@ func (l *Lab) down(ctx context.Context, out io.Writer) error {
 	if err != nil {
 		// A state that cannot be read still leaves what the topology names.
 		fmt.Fprintf(out, "%v; going by the topology\n", err)
-		s = &state{Routers: map[string]Started{}}
+		s = emptyState()
 		for _, n := range l.plan.Namespaces {
 			s.Namespaces = append(s.Namespaces, n.Name)
 		}
@@ -51,6 +51,19 @@ func (l *Lab) down(ctx context.Context, out io.Writer) error {
 			errs = append(errs, err)
 		} else if started.PID != 0 {
 			fmt.Fprintf(out, "%-4s routerd ended, pid %d\n", node, started.PID)
+		}
+	}
+	for _, p := range l.plan.Peers {
+		if _, known := s.Peers[p.Node]; !known {
+			s.Peers[p.Node] = nil
+		}
+	}
+	for _, node := range slices.Sorted(maps.Keys(s.Peers)) {
+		started := s.Peers[node]
+		if err := l.dismiss(ctx, s, node); err != nil {
+			errs = append(errs, err)
+		} else if len(started) > 0 {
+			fmt.Fprintf(out, "%-4s daemons ended, %s\n", node, pids(started))
 		}
 	}
 	for _, name := range slices.Backward(slices.Clone(s.Namespaces)) {
@@ -77,7 +90,7 @@ func (l *Lab) down(ctx context.Context, out io.Writer) error {
 // stop ends a router, also one that was started and not written down, and
 // forgets it.
 func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) error {
-	all := running(started.Config)
+	all := running(arguments(started.Config))
 	if started.PID != 0 && !slices.Contains(all, started.process) {
 		all = append(all, started.process)
 	}

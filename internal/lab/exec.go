@@ -3,9 +3,9 @@ package lab
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,6 +31,7 @@ func (l *Lab) Exec(node string, argv []string) error {
 	if err != nil {
 		return err
 	}
+	argv = l.addressed(node, argv)
 	// exec leaves one thread, the calling one, and its namespace.
 	return inNamespace(l.namespace(node), func() error {
 		if err := unix.Exec(path, argv, env); err != nil {
@@ -50,7 +51,7 @@ func (l *Lab) reachable(node string) error {
 		}
 		return fmt.Errorf("lab %s has no node %q: want one of %s", l.Topology.Name, node, strings.Join(names, ", "))
 	}
-	if n.Kind == KindHost && namespaceExists(l.namespace(node)) {
+	if n.Kind != KindRouter && namespaceExists(l.namespace(node)) {
 		return nil
 	}
 	if r, ok := l.router(node); ok {
@@ -77,12 +78,15 @@ func (l *Lab) environment(node string) []string {
 	return env
 }
 
+// systemDirs are searched whatever PATH says.
+var systemDirs = []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"}
+
 func (l *Lab) searchPath() []string {
 	path := filepath.SplitList(os.Getenv("PATH"))
 	if filepath.Base(l.options.Binary) == "routerd" {
 		path = append([]string{filepath.Dir(l.options.Binary)}, path...)
 	}
-	return append(path, "/usr/sbin", "/sbin", "/usr/bin", "/bin")
+	return append(path, systemDirs...)
 }
 
 // find looks a program up the way the shell will with our environment.
@@ -93,11 +97,35 @@ func (l *Lab) find(program string) (string, error) {
 	if strings.Contains(program, "/") {
 		return program, nil
 	}
-	for _, dir := range l.searchPath() {
-		path := filepath.Join(dir, program)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil {
-			return path, nil
-		}
+	return lookUp(program, l.searchPath())
+}
+
+// addressed tells birdc and vtysh on a node with daemons which ones are meant:
+// those of that node, which are not where they would look.
+func (l *Lab) addressed(node string, argv []string) []string {
+	p, ok := l.peer(node)
+	if !ok {
+		return argv
 	}
-	return "", fmt.Errorf("finding %s: %w in PATH", program, fs.ErrNotExist)
+	if !slices.Contains(p.Kind.terminals(), argv[0]) {
+		return argv
+	}
+	return slices.Concat(argv[:1], p.address(), argv[1:])
+}
+
+// functions are the same for a line of sh.
+func (l *Lab) functions(node string) string {
+	p, ok := l.peer(node)
+	if !ok {
+		return ""
+	}
+	var b strings.Builder
+	for _, program := range p.Kind.terminals() {
+		fmt.Fprintf(&b, "%s() { command %s", program, program)
+		for _, a := range p.address() {
+			b.WriteString(" '" + strings.ReplaceAll(a, "'", `'\''`) + "'")
+		}
+		b.WriteString(` "$@"; }; `)
+	}
+	return b.String()
 }

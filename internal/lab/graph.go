@@ -5,17 +5,25 @@ import (
 	"strings"
 )
 
-// Graph draws the topology as a Mermaid flowchart. An Ethernet link between
-// routers is a thick line.
+// Graph draws the topology as a Mermaid flowchart. An Ethernet link is a thick
+// line; a comment says how the daemons of others are asked.
 func (t *Topology) Graph() string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")
 	for _, n := range t.Nodes {
 		open, end := "[", "]"
-		if n.Kind == KindRouter {
+		switch {
+		case n.Kind.routes():
 			open, end = "([", "])"
+		case n.Kind == KindSwitch:
+			open, end = "{{", "}}"
 		}
 		fmt.Fprintf(&b, "  %s%s\"%s<br/>%s\"%s\n", id(n.Name), open, n.Name, n.Kind, end)
+	}
+	for _, n := range t.Nodes {
+		if n.Kind.foreign() {
+			fmt.Fprintf(&b, "  %%%% ask %s: routerd lab exec TOPOLOGY.toml %s %s\n", n.Name, n.Name, n.Kind.terminals()[0])
+		}
 	}
 	for _, l := range t.Links {
 		label := corner(l.Ends[0]) + "<br/>" + corner(l.Ends[1])
@@ -23,7 +31,7 @@ func (t *Topology) Graph() string {
 			label += fmt.Sprintf("<br/>mtu %d", l.MTU)
 		}
 		line := "---"
-		if t.wired(l) {
+		if t.ethernet(l) {
 			line = "==="
 		}
 		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", id(l.Ends[0].Node), line, label, id(l.Ends[1].Node))

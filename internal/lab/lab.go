@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -31,6 +32,7 @@ type Lab struct {
 	Topology *Topology
 	options  Options
 	plan     *Plan
+	path     string // of the topology
 	dir      string // of this lab
 }
 
@@ -42,6 +44,9 @@ func Load(path string, o Options) (*Lab, error) {
 		return nil, fmt.Errorf("reading the topology: %w", err)
 	}
 	t, err := Decode(path, data)
+	if err == nil {
+		err = t.readConfigs(filepath.Dir(path))
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +62,7 @@ func Load(path string, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{Topology: t, options: o, plan: p, dir: labDir(o.Dir, t.Name)}, nil
+	return &Lab{Topology: t, options: o, plan: p, path: path, dir: labDir(o.Dir, t.Name)}, nil
 }
 
 // Graph draws the lab as a Mermaid flowchart.

@@ -21,6 +21,9 @@ import (
 // serves the API socket that the file names, and as `exec TOPOLOGY DIR NODE
 // COMMAND...` it becomes a command on a node.
 func TestMain(m *testing.M) {
+	if daemon, ok := peerStandIns[filepath.Base(os.Args[0])]; ok {
+		os.Exit(daemon(os.Args))
+	}
 	if len(os.Args) == 6 && slices.Equal(os.Args[1:], arguments(os.Args[3])) {
 		os.Exit(standIn(os.Args[3]))
 	}
@@ -93,6 +96,9 @@ func newBench(t *testing.T, text string) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil { // FRR's daemons are another user's
+		t.Fatal(err)
+	}
 	serial++
 	b := &bench{t: t, path: filepath.Join(dir, "topology.toml")}
 	b.load(strings.ReplaceAll(text, "NAME", fmt.Sprintf("lab-%d-%d", os.Getpid(), serial)))
@@ -151,11 +157,18 @@ func (b *bench) pid(node string) process {
 func (b *bench) gone() {
 	b.t.Helper()
 	for _, r := range b.plan.Routers {
-		if left := running(r.Config); len(left) > 0 {
+		if left := running(arguments(r.Config)); len(left) > 0 {
 			b.t.Errorf("%s still runs: %v", r.Node, left)
 		}
 		if _, err := os.Stat(r.Socket); err == nil {
 			b.t.Errorf("socket %s is left", r.Socket)
+		}
+	}
+	for _, p := range b.plan.Peers {
+		for _, d := range p.Daemons {
+			if left := running(d.Args); len(left) > 0 {
+				b.t.Errorf("%s of %s still runs: %v", d.Program, p.Node, left)
+			}
 		}
 	}
 	for _, n := range b.plan.Namespaces {

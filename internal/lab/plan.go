@@ -14,14 +14,17 @@ import (
 
 // Plan is what a topology takes on this machine, in the order in which it is
 // made; it is taken down in the opposite order. It is data: making it touches
-// nothing. Bridges will stand beside the veth pairs.
+// nothing.
 type Plan struct {
 	Namespaces []Namespace
+	Bridges    []Bridge
 	Veths      []Veth
 	Routers    []Router
+	Peers      []Peer
 }
 
-// Namespace is a host, or where a router has its ends of links to routers.
+// Namespace is a node of any kind but router, or where a router has its ends
+// of veth pairs.
 type Namespace struct {
 	Node string
 	Name string // below /run/netns
@@ -35,55 +38,94 @@ type Router struct {
 	Text       []byte   // what stands in it
 	Log        string   // path of what it prints
 	Socket     string   // path of its API socket
-	Namespaces []string // in which it has devices: the hosts' and its own
+	Namespaces []string // in which it has devices: the hosts', the switches' and its own
 }
 
 // plan lays a topology out below dir, the directory for sockets.
 func plan(t *Topology, dir string) (*Plan, error) {
 	p := &Plan{}
-	own := labDir(dir, t.Name)
 	for _, n := range t.Nodes {
 		name := namespaceOf(t, n.Name)
-		home := n.Kind == KindHost || slices.ContainsFunc(t.ends(n.Name), func(a attachment) bool { return a.wired })
-		if home {
-			p.Namespaces = append(p.Namespaces, Namespace{Node: n.Name, Name: name})
-		}
-		if n.Kind == KindHost {
-			continue
-		}
-		r := Router{
-			Node: n.Name, Name: name,
-			Config: filepath.Join(own, n.Name+".toml"),
-			Log:    filepath.Join(own, n.Name+".log"),
-			Socket: filepath.Join(dir, name+".sock"),
-		}
-		if len(r.Socket) > maxSocketPath {
-			return nil, fmt.Errorf("socket %s of %s has %d bytes in its path: want at most %d", r.Socket, n.Name, len(r.Socket), maxSocketPath)
-		}
-		if home {
-			r.Namespaces = append(r.Namespaces, name)
-		}
-		for _, a := range t.ends(n.Name) {
-			if !a.wired {
-				r.Namespaces = append(r.Namespaces, namespaceOf(t, a.far.Node))
+		switch {
+		case n.Kind == KindRouter:
+			r, err := planRouter(t, n, dir)
+			if err != nil {
+				return nil, err
 			}
+			p.Routers = append(p.Routers, r)
+			if !slices.Contains(r.Namespaces, name) {
+				continue
+			}
+		case n.Kind == KindSwitch:
+			p.Bridges = append(p.Bridges, Bridge{Namespace: name})
+		case n.Kind.foreign():
+			peer, err := planPeer(t, n, dir)
+			if err != nil {
+				return nil, err
+			}
+			p.Peers = append(p.Peers, peer)
 		}
-		var err error
-		if r.Text, err = configure(t, n, r.Name, r.Socket); err != nil {
-			return nil, err
-		}
-		p.Routers = append(p.Routers, r)
+		p.Namespaces = append(p.Namespaces, Namespace{Node: n.Name, Name: name})
 	}
 	for _, l := range t.Links {
-		if t.wired(l) {
-			v := Veth{MTU: cmp.Or(l.MTU, defaultMTU)}
-			for i, e := range l.Ends {
-				v.Ends[i] = Device{namespaceOf(t, e.Node), e.Interface}
-			}
-			p.Veths = append(p.Veths, v)
+		if !t.virtual(l) {
+			p.Veths = append(p.Veths, planVeth(t, l))
 		}
 	}
 	return p, nil
+}
+
+func planRouter(t *Topology, n Node, dir string) (r Router, err error) {
+	own, name := labDir(dir, t.Name), namespaceOf(t, n.Name)
+	r = Router{
+		Node: n.Name, Name: name,
+		Config: filepath.Join(own, n.Name+".toml"),
+		Log:    filepath.Join(own, n.Name+".log"),
+		Socket: filepath.Join(dir, name+".sock"),
+	}
+	if err := checkSocket(r.Socket, n.Name); err != nil {
+		return r, err
+	}
+	// Its own first, wherever the link stands in the file.
+	for _, a := range t.ends(n.Name) {
+		if a.packet() && len(r.Namespaces) == 0 {
+			r.Namespaces = append(r.Namespaces, name)
+		}
+	}
+	for _, a := range t.ends(n.Name) {
+		if far := namespaceOf(t, a.far.Node); !a.packet() && !slices.Contains(r.Namespaces, far) {
+			r.Namespaces = append(r.Namespaces, far)
+		}
+	}
+	r.Text, err = configure(t, n, r.Name, r.Socket)
+	return r, err
+}
+
+// checkSocket refuses a path that a socket cannot be bound to.
+func checkSocket(path, node string) error {
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("socket %s of %s has %d bytes in its path: want at most %d", path, node, len(path), maxSocketPath)
+	}
+	return nil
+}
+
+// planVeth plans the pair that a link is. The kernel speaks IP at the ends of
+// hosts and of daemons of others; a router's and a switch's are left bare.
+func planVeth(t *Topology, l Link) Veth {
+	v := Veth{MTU: cmp.Or(l.MTU, defaultMTU)}
+	for i, e := range l.Ends {
+		d := Device{Namespace: namespaceOf(t, e.Node), Name: e.Interface}
+		switch kind := t.kind(e.Node); {
+		case kind == KindSwitch:
+			d.Bridge = bridgeName
+		case kind == KindHost:
+			d.Kernel, d.Addresses, d.Routes = true, e.Addresses, routes(t, e)
+		case kind.foreign():
+			d.Kernel, d.Addresses = true, e.Addresses
+		}
+		v.Ends[i] = d
+	}
+	return v
 }
 
 // namespaceOf is the name of a node's namespace, if it has one.
@@ -129,55 +171,41 @@ func configure(t *Topology, n Node, name, socket string) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// packet reports whether a router's end of a link is a packet port.
+func (a attachment) packet() bool { return a.to != KindHost && a.to != KindSwitch }
+
 // port fills in the table of a router's interface: the port that an end of a
-// link takes. Towards a router that is the end of a veth pair, whose MTU the
-// device itself has; towards a host it is a TUN inside the host.
+// link takes. Towards another router that is the end of a veth pair, whose MTU
+// the device itself has; towards a switch a TAP at its bridge; towards a host a
+// TUN inside the host.
 func (t *Topology) port(a attachment, table map[string]any) {
 	table["addresses"] = texts(a.near.Addresses)
-	if a.wired {
+	if a.packet() {
 		table["kind"] = "packet"
 		table["netns"] = namespaceOf(t, a.near.Node)
 		table["device"] = a.near.Interface
 		return
 	}
-	table["kind"] = "tun"
 	if a.mtu != 0 {
 		table["mtu"] = a.mtu
 	}
-	table["host"] = map[string]any{
-		"netns":     namespaceOf(t, a.far.Node),
-		"device":    a.far.Interface,
-		"addresses": texts(a.far.Addresses),
-		"routes":    texts(routes(t, a.far)),
+	host := map[string]any{
+		"netns":  namespaceOf(t, a.far.Node),
+		"device": a.far.Interface,
 	}
-}
-
-// routes is what a host reaches through one of its ends: what the file says,
-// or, for a host that the file gives no routes at all, everything of each
-// family through the first end that has an address of it.
-func routes(t *Topology, e End) []netip.Prefix {
-	all := t.ends(e.Node)
-	if slices.ContainsFunc(all, func(a attachment) bool { return a.near.Given }) {
-		return e.Routes
+	table["host"] = host
+	if a.to == KindSwitch {
+		table["kind"] = "tap"
+		host["bridge"] = bridgeName
+		return
 	}
-	var routes []netip.Prefix
-	for _, everything := range []netip.Prefix{
-		netip.PrefixFrom(netip.IPv4Unspecified(), 0),
-		netip.PrefixFrom(netip.IPv6Unspecified(), 0),
-	} {
-		for _, a := range all {
-			if !slices.ContainsFunc(a.near.Addresses, func(p netip.Prefix) bool {
-				return p.Addr().Is4() == everything.Addr().Is4()
-			}) {
-				continue
-			}
-			if a.near.String() == e.String() {
-				routes = append(routes, everything)
-			}
-			break
-		}
+	table["kind"] = "tun"
+	host["addresses"] = texts(a.far.Addresses)
+	to := []string{}
+	for _, r := range routes(t, a.far) {
+		to = append(to, r.To.String())
 	}
-	return routes
+	host["routes"] = to
 }
 
 func texts(prefixes []netip.Prefix) []string {

@@ -2,6 +2,7 @@ package lab
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +96,7 @@ func TestPlanRouters(t *testing.T) {
 	if diff := cmp.Diff(namespaces, got.Namespaces); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	veths := []Veth{{Ends: [2]Device{{"row-r1", "right"}, {"row-r2", "left"}}, MTU: 1400}}
+	veths := []Veth{{Ends: [2]Device{{Namespace: "row-r1", Name: "right"}, {Namespace: "row-r2", Name: "left"}}, MTU: 1400}}
 	if diff := cmp.Diff(veths, got.Veths); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -175,7 +176,11 @@ addresses = { "h:eth1" = ["10.0.2.2/24", "2001:db8::2/64"] }
 		t.Run(c.name, func(t *testing.T) {
 			topology := decode(t, twoLinks+c.more)
 			for i, want := range [][]string{c.first, c.next} {
-				if got := texts(routes(topology, topology.Links[i].Ends[0])); strings.Join(got, " ") != strings.Join(want, " ") {
+				var got []string
+				for _, r := range routes(topology, topology.Links[i].Ends[0]) {
+					got = append(got, r.To.String())
+				}
+				if !slices.Equal(got, want) {
 					t.Errorf("link %d: got %v, want %v", i, got, want)
 				}
 			}

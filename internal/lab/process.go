@@ -131,16 +131,16 @@ func arguments(config string) []string {
 	return []string{"run", "--config", config, "--run-dir", filepath.Dir(config)}
 }
 
-// running finds the processes that run a router with this configuration. One
-// is started a moment before its pid is written down; if the lab was killed
-// in between, this is how it is found again.
-func running(config string) []process {
+// running finds the processes that run with these arguments, which name files
+// of this lab alone. One is started a moment before its pid is written down;
+// if the lab was killed in between, this is how it is found again.
+func running(arguments []string) []process {
 	return processes(func(pid int) bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
 		if err != nil {
 			return false
 		}
 		args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-		return len(args) > 1 && slices.Equal(args[1:], arguments(config))
+		return len(args) > 1 && slices.Equal(args[1:], arguments)
 	})
 }

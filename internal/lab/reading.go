@@ -29,17 +29,15 @@ var labName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: nameWanted}
 
-var kindReading = func() tomltext.Reading[Kind] {
-	how := tomltext.OneOf([]string{string(KindHost), string(KindRouter)}, []Kind{KindHost, KindRouter})
-	read := how.Read
-	how.Read = func(v any) (Kind, error) {
-		if v == "switch" || v == "frr" || v == "bird" {
-			return "", tomltext.Hint{Message: "which is not built yet"}
-		}
-		return read(v)
+var kindReading = tomltext.OneOf(kindWords(), kinds)
+
+func kindWords() []string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
 	}
-	return how
-}()
+	return words
+}
 
 // endReading reads NODE:INTERFACE.
 var endReading = tomltext.Reading[End]{Read: func(v any) (End, error) {

@@ -64,6 +64,13 @@ func (l *Lab) one(ctx context.Context, out io.Writer, t Test, sum *Result) {
 			return
 		}
 	}
+	for _, node := range l.involved(t) {
+		if lacks := l.lacking(node); lacks != "" {
+			sum.Skipped++
+			fmt.Fprintf(out, "- %s: skipped, %s of %s is not installed\n", t.Name, lacks, node)
+			return
+		}
+	}
 	begin := time.Now()
 	output, err := l.until(ctx, t)
 	if ctx.Err() != nil {
@@ -83,6 +90,15 @@ func (l *Lab) one(ctx context.Context, out io.Writer, t Test, sum *Result) {
 	if text := strings.TrimRight(string(output), "\n"); text != "" && (err != nil || t.Show) {
 		fmt.Fprintf(out, "    %s\n", strings.ReplaceAll(text, "\n", "\n    "))
 	}
+}
+
+// involved gives the nodes that a test cannot do without.
+func (l *Lab) involved(t Test) []string {
+	nodes := append([]string{t.Node}, t.Needs...)
+	if t.Serve != nil {
+		nodes = append(nodes, t.Serve.Node)
+	}
+	return nodes
 }
 
 // until tries a test again until it holds or its time is over.
@@ -156,7 +172,7 @@ func (l *Lab) start(ctx context.Context, node, line string, output io.Writer) (*
 	if err := l.reachable(node); err != nil {
 		return nil, err
 	}
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", line)
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", l.functions(node)+line)
 	cmd.Env = l.environment(node)
 	cmd.Stdout, cmd.Stderr = output, output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -20,9 +20,15 @@ import (
 // is made, so that a lab which was killed half-way leaves a list of what to
 // remove.
 type state struct {
-	Namespaces []string           `json:"namespaces"`
-	Veths      []Veth             `json:"veths"`
-	Routers    map[string]Started `json:"routers"` // by node
+	Namespaces []string             `json:"namespaces"`
+	Bridges    []Bridge             `json:"bridges"`
+	Veths      []Veth               `json:"veths"`
+	Routers    map[string]Started   `json:"routers"` // by node
+	Peers      map[string][]process `json:"peers"`   // by node, in the order of their start
+}
+
+func emptyState() *state {
+	return &state{Routers: map[string]Started{}, Peers: map[string][]process{}}
 }
 
 // Started is a router that was started.
@@ -36,7 +42,7 @@ func (l *Lab) statePath() string { return filepath.Join(l.dir, "state.json") }
 
 // readState gives the empty state of a lab that was never up.
 func (l *Lab) readState() (*state, error) {
-	s := &state{Routers: map[string]Started{}}
+	s := emptyState()
 	data, err := os.ReadFile(l.statePath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
@@ -49,6 +55,9 @@ func (l *Lab) readState() (*state, error) {
 	}
 	if s.Routers == nil {
 		s.Routers = map[string]Started{}
+	}
+	if s.Peers == nil {
+		s.Peers = map[string][]process{}
 	}
 	return s, nil
 }

@@ -11,8 +11,21 @@ type Kind string
 // The kinds of node.
 const (
 	KindHost   Kind = "host"
-	KindRouter Kind = "router"
+	KindRouter Kind = "router" // routerd
+	KindSwitch Kind = "switch" // a bridge of the kernel's
+	KindBIRD   Kind = "bird"
+	KindFRR    Kind = "frr"
 )
+
+// kinds are all of them, in the order in which they are offered.
+var kinds = []Kind{KindHost, KindRouter, KindSwitch, KindBIRD, KindFRR}
+
+// routes reports whether a node of the kind passes on what is for others.
+func (k Kind) routes() bool { return k == KindRouter || k.foreign() }
+
+// foreign reports whether the node's routing is done by daemons of others,
+// which have the kernel forward.
+func (k Kind) foreign() bool { return k == KindBIRD || k == KindFRR }
 
 // Topology is one lab as its file describes it, checked: every name that it
 // mentions exists, every address is valid.
@@ -23,11 +36,16 @@ type Topology struct {
 	Tests []Test
 }
 
-// Node is a host or a router.
+// Node is one station of the lab, or a switch between some.
 type Node struct {
 	Name   string
 	Kind   Kind
-	Config map[string]any // a router's own tables; nil on a host
+	Config map[string]any // a router's own tables; nil on others
+
+	// The configuration of daemons of others is theirs and not looked at: its
+	// text, or the file to take it from, as the topology names it.
+	Text string
+	File string
 }
 
 // Link joins the interfaces of two nodes.
@@ -57,6 +75,7 @@ type Test struct {
 	Expect  []Pattern
 	Reject  []Pattern
 	Tools   []string // programs without which the test is skipped
+	Needs   []string // nodes without whose daemons it is
 	Timeout time.Duration
 	Within  time.Duration // 0 = one try
 	Show    bool
@@ -83,29 +102,43 @@ func (t *Topology) Node(name string) (Node, bool) {
 	return Node{}, false
 }
 
+// kind gives a node's kind, "" for one that there is not.
+func (t *Topology) kind(node string) Kind {
+	n, _ := t.Node(node)
+	return n.Kind
+}
+
+// attachment is an end of a link as its own node sees it.
+type attachment struct {
+	near, far End
+	to        Kind // of the far end
+	mtu       int
+}
+
 // ends gives the ends of links at a node together with what they lead to, in
 // the file's order.
 func (t *Topology) ends(node string) (ends []attachment) {
 	for _, l := range t.Links {
 		for i, e := range l.Ends {
 			if e.Node == node {
-				ends = append(ends, attachment{near: e, far: l.Ends[1-i], mtu: l.MTU, wired: t.wired(l)})
+				far := l.Ends[1-i]
+				ends = append(ends, attachment{near: e, far: far, to: t.kind(far.Node), mtu: l.MTU})
 			}
 		}
 	}
 	return ends
 }
 
-// wired reports whether a link joins two routers, which takes an Ethernet:
-// towards a host a router has a TUN in it instead.
-func (t *Topology) wired(l Link) bool {
-	a, _ := t.Node(l.Ends[0].Node)
-	b, _ := t.Node(l.Ends[1].Node)
-	return a.Kind == KindRouter && b.Kind == KindRouter
+// virtual reports whether a router makes the link, as a device of its own at
+// the other end: a TUN in a host, a TAP in a switch. Every other link is a
+// veth pair.
+func (t *Topology) virtual(l Link) bool {
+	a, b := t.kind(l.Ends[0].Node), t.kind(l.Ends[1].Node)
+	return a == KindRouter && (b == KindHost || b == KindSwitch) || b == KindRouter && (a == KindHost || a == KindSwitch)
 }
 
-type attachment struct {
-	near, far End
-	mtu       int
-	wired     bool // to a router
+// ethernet reports whether frames pass on a link: on all but those between a
+// router and a host.
+func (t *Topology) ethernet(l Link) bool {
+	return !t.virtual(l) || t.kind(l.Ends[0].Node) == KindSwitch || t.kind(l.Ends[1].Node) == KindSwitch
 }

@@ -1,15 +1,12 @@
 package lab
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"slices"
-	"syscall"
 	"time"
 
 	"routerd/internal/control"
@@ -37,7 +34,7 @@ func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // a veth pair has its namespaces
+	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // all else has its namespace
 	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(out, "taking back what was made\n")
@@ -56,7 +53,9 @@ type builder struct {
 	lab   *Lab
 	state *state
 	out   io.Writer
-	made  map[string]bool // names of namespaces and veth pairs, and sockets of routers, made by this run
+	// made is what this run made: names of namespaces, bridges and veth pairs,
+	// sockets of routers, directories of peers.
+	made map[string]bool
 }
 
 func (b *builder) say(node, format string, args ...any) {
@@ -78,6 +77,11 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, br := range b.lab.plan.Bridges {
+		if err := b.bridge(br); err != nil {
+			return err
+		}
+	}
 	for _, v := range b.lab.plan.Veths {
 		if err := b.veth(v); err != nil {
 			return err
@@ -85,6 +89,11 @@ func (b *builder) build(ctx context.Context) error {
 	}
 	for _, r := range b.lab.plan.Routers {
 		if err := b.router(ctx, r); err != nil {
+			return err
+		}
+	}
+	for _, p := range b.lab.plan.Peers {
+		if err := b.attend(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -102,14 +111,32 @@ func (b *builder) stale(ctx context.Context) error {
 		}
 		b.say(node, "no longer in the topology: ended routerd, pid %d", started.PID)
 	}
+	for node, started := range b.state.Peers {
+		if _, wanted := b.lab.peer(node); wanted {
+			continue
+		}
+		if err := b.lab.dismiss(ctx, b.state, node); err != nil {
+			return err
+		}
+		b.say(node, "no longer in the topology: ended its daemons, %s", pids(started))
+	}
 	for _, v := range slices.Clone(b.state.Veths) {
-		if slices.Contains(b.lab.plan.Veths, v) {
+		if v.among(b.lab.plan.Veths) {
 			continue
 		}
 		if err := b.lab.unplug(b.state, v); err != nil {
 			return err
 		}
 		b.say("", "no longer in the topology: removed veth %s, mtu %d", v, v.MTU)
+	}
+	for _, br := range slices.Clone(b.state.Bridges) {
+		if slices.Contains(b.lab.plan.Bridges, br) {
+			continue
+		}
+		if err := b.lab.unbridge(b.state, br); err != nil {
+			return err
+		}
+		b.say("", "no longer in the topology: removed bridge %s", br)
 	}
 	for _, name := range slices.Clone(b.state.Namespaces) {
 		if slices.ContainsFunc(b.lab.plan.Namespaces, func(n Namespace) bool { return n.Name == name }) {
@@ -128,7 +155,7 @@ func (b *builder) namespace(n Namespace) error {
 	switch {
 	case exists && ours:
 		b.say(n.Node, "namespace %s is there", n.Name)
-		return nil
+		return b.settings(n)
 	case exists:
 		return fmt.Errorf("namespace %s of node %s exists and is not of this lab: give the lab another name, or remove it with: ip netns delete %s", n.Name, n.Node, n.Name)
 	case !ours:
@@ -146,7 +173,11 @@ func (b *builder) namespace(n Namespace) error {
 		return err
 	}
 	b.say(n.Node, "namespace %s", n.Name)
-	return nil
+	return b.settings(n)
+}
+
+func (b *builder) settings(n Namespace) error {
+	return set(n.Name, settings(b.lab.Topology.kind(n.Node)))
 }
 
 // router starts a router unless it runs as it should.
@@ -157,9 +188,9 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	switch {
 	case alive && slices.ContainsFunc(r.Namespaces, func(n string) bool { return b.made[n] }):
 		again = " again: a namespace it has a device in is a new one"
-	case alive && slices.ContainsFunc(b.lab.plan.Veths, func(v Veth) bool { return v.at(r.Name) && b.made[v.String()] }):
+	case alive && b.relinked(r):
 		again = " again: a link of it is a new one"
-	case alive && !b.unchanged(r):
+	case alive && !holdsText(r.Config, r.Text):
 		again = " again: its configuration has changed"
 	case alive && probe(ctx, r.Socket) != nil:
 		again = " again: it did not answer"
@@ -174,72 +205,33 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	}
 	begin := time.Now()
 	b.made[r.Socket] = true
-	p, err := b.start(ctx, r)
-	if err != nil {
+	if err := b.start(ctx, r); err != nil {
 		return err
 	}
-	b.say(r.Node, "routerd started%s, pid %d, ready after %d ms", again, p.PID, time.Since(begin).Milliseconds())
+	b.say(r.Node, "routerd started%s, pid %d, ready after %d ms", again, b.state.Routers[r.Node].PID, time.Since(begin).Milliseconds())
 	return nil
 }
 
-func (b *builder) unchanged(r Router) bool {
-	text, err := os.ReadFile(r.Config)
-	return err == nil && bytes.Equal(text, r.Text)
+// relinked reports whether this run made a veth pair of the router's, or a
+// bridge that it has a TAP at.
+func (b *builder) relinked(r Router) bool {
+	return slices.ContainsFunc(b.lab.plan.Veths, func(v Veth) bool { return v.at(r.Name) && b.made[v.String()] }) ||
+		slices.ContainsFunc(b.lab.plan.Bridges, func(br Bridge) bool {
+			return slices.Contains(r.Namespaces, br.Namespace) && b.made[br.String()]
+		})
 }
 
 // start runs a router and waits until its API answers.
-func (b *builder) start(ctx context.Context, r Router) (process, error) {
+func (b *builder) start(ctx context.Context, r Router) error {
 	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
-		return process{}, fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
+		return fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
 	}
-	log, err := os.OpenFile(r.Log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	s := start{node: r.Node, program: "routerd", path: b.lab.options.Binary, args: arguments(r.Config), log: r.Log}
+	ended, err := b.launch(s, func(p process) { b.state.Routers[r.Node] = Started{p, r.Config, r.Socket} })
 	if err != nil {
-		return process{}, fmt.Errorf("opening the log of %s: %w", r.Node, err)
+		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(b.lab.options.Binary, arguments(r.Config)...)
-	cmd.Stdout, cmd.Stderr = log, log
-	// A session of its own: an interrupt at the terminal is for the lab,
-	// which then ends its routers in order.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return process{}, fmt.Errorf("starting routerd for %s: %w", r.Node, err)
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	p, err := identify(cmd.Process.Pid)
-	if err == nil {
-		b.state.Routers[r.Node] = Started{p, r.Config, r.Socket}
-		if err = b.lab.writeState(b.state); err != nil {
-			return p, err
-		}
-	}
-	return p, b.ready(ctx, r, ended)
-}
-
-// ready waits until the router's API answers or it will not any more.
-func (b *builder) ready(ctx context.Context, r Router, ended <-chan error) error {
-	deadline := time.Now().Add(b.lab.options.Ready)
-	for {
-		last := probe(ctx, r.Socket)
-		if last == nil {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: routerd was not ready within %v: %w\n%s", r.Node, b.lab.options.Ready, last, said(r.Log))
-		}
-		select {
-		case err := <-ended:
-			what := "exit status 0"
-			if err != nil {
-				what = err.Error()
-			}
-			return fmt.Errorf("%s: routerd ended before it was ready, %s:\n%s", r.Node, what, said(r.Log))
-		case <-ctx.Done():
-			return fmt.Errorf("%s: waiting for routerd: %w", r.Node, context.Cause(ctx))
-		case <-time.After(5 * time.Millisecond):
-		}
-	}
+	return b.ready(ctx, s, ended, func(ctx context.Context) error { return probe(ctx, r.Socket) })
 }
 
 // probe asks the router behind a socket for its version, which it can give as
@@ -253,17 +245,6 @@ func probe(ctx context.Context, socket string) error {
 	return err
 }
 
-// said gives the end of what a router printed, indented.
-func said(log string) string {
-	const most = 4096
-	text, err := os.ReadFile(log)
-	if err != nil || len(bytes.TrimSpace(text)) == 0 {
-		return "    (it printed nothing)"
-	}
-	text = bytes.TrimSpace(text[max(0, len(text)-most):])
-	return "    " + string(bytes.ReplaceAll(text, []byte("\n"), []byte("\n    ")))
-}
-
 // takeBack removes what this run made of a lab that was partly up.
 func (b *builder) takeBack(ctx context.Context) error {
 	var errs []error
@@ -272,9 +253,19 @@ func (b *builder) takeBack(ctx context.Context) error {
 			errs = append(errs, b.lab.stop(ctx, b.state, r.Node, started))
 		}
 	}
+	for _, p := range b.lab.plan.Peers {
+		if b.made[p.Dir] {
+			errs = append(errs, b.lab.dismiss(ctx, b.state, p.Node))
+		}
+	}
 	for _, v := range b.lab.plan.Veths {
 		if b.made[v.String()] {
 			errs = append(errs, b.lab.unplug(b.state, v))
+		}
+	}
+	for _, br := range b.lab.plan.Bridges {
+		if b.made[br.String()] {
+			errs = append(errs, b.lab.unbridge(b.state, br))
 		}
 	}
 	for _, n := range b.lab.plan.Namespaces {

@@ -78,7 +78,7 @@ func TestUpMends(t *testing.T) {
 				t.Errorf("up said:\n%s\nwant in it: %s", said, c.said)
 			}
 			r, _ := b.router("r1")
-			if now := running(r.Config); len(now) != 1 || now[0] == old || now[0] != b.pid("r1") {
+			if now := running(arguments(r.Config)); len(now) != 1 || now[0] == old || now[0] != b.pid("r1") {
 				t.Errorf("r1 runs as %v, want the one new process %v", now, b.pid("r1"))
 			}
 		})
@@ -128,7 +128,7 @@ func TestUpInterrupted(t *testing.T) {
 	done := make(chan error, 1)
 	go func() { done <- b.Up(ctx, &b.out) }()
 	r1, _ := b.router("r1")
-	eventually(t, "r1 started", func() bool { return len(running(r1.Config)) == 1 })
+	eventually(t, "r1 started", func() bool { return len(running(arguments(r1.Config))) == 1 })
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)

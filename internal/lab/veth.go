@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"slices"
 
 	"github.com/vishvananda/netlink"
@@ -19,10 +20,24 @@ type Veth struct {
 	MTU  int       `json:"mtu"` // bytes of an IP packet, of both ends
 }
 
-// Device is a network device by its name and its namespace's.
+// Device is an end of a pair by its name and its namespace's, and what the
+// kernel does with it.
 type Device struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
+
+	// Bridge is one in the namespace that the end is a port of, "" for none.
+	Bridge string `json:"bridge,omitempty"`
+	// Kernel says that the namespace's own IP is spoken here: with a
+	// link-local address, and with these.
+	Kernel    bool           `json:"kernel,omitempty"`
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	Routes    []Route        `json:"routes,omitempty"`
+}
+
+func (d Device) equal(e Device) bool {
+	return d.Namespace == e.Namespace && d.Name == e.Name && d.Bridge == e.Bridge && d.Kernel == e.Kernel &&
+		slices.Equal(d.Addresses, e.Addresses) && slices.Equal(d.Routes, e.Routes)
 }
 
 // String gives the device as its node's end of a link would be written.
@@ -31,12 +46,20 @@ func (d Device) String() string { return d.Namespace + ":" + d.Name }
 // String names both ends.
 func (v Veth) String() string { return v.Ends[0].String() + " - " + v.Ends[1].String() }
 
+func (v Veth) equal(w Veth) bool {
+	return v.MTU == w.MTU && v.Ends[0].equal(w.Ends[0]) && v.Ends[1].equal(w.Ends[1])
+}
+
+// among reports whether the pair is one of several.
+func (v Veth) among(all []Veth) bool { return slices.ContainsFunc(all, v.equal) }
+
 // at reports whether an end of the pair is in a namespace.
 func (v Veth) at(namespace string) bool {
 	return v.Ends[0].Namespace == namespace || v.Ends[1].Namespace == namespace
 }
 
-// make makes the pair, each end in its namespace, up and without addresses.
+// make makes the pair, each end in its namespace, up and with what it shall
+// have.
 // Whatever has the name of an end is in its way and is removed.
 func (v Veth) make() error {
 	if err := v.remove(); err != nil {
@@ -47,6 +70,11 @@ func (v Veth) make() error {
 	}
 	for _, d := range v.Ends {
 		if err := d.raise(); err != nil {
+			return err
+		}
+	}
+	for _, d := range v.Ends {
+		if err := d.settle(); err != nil {
 			return err
 		}
 	}
@@ -69,8 +97,9 @@ func (v Veth) add() error {
 	})
 }
 
-// raise sets a device up. The kernel gives it no link-local address: the
-// device is the router's, and its addresses are.
+// raise sets a device up. The kernel gives it no link-local address unless it
+// is the kernel's to use: the device is the router's then, and its addresses
+// are, or it is a port of a bridge.
 func (d Device) raise() error {
 	err := inNamespace(d.Namespace, func() error {
 		link, err := netlink.LinkByName(d.Name)
@@ -78,8 +107,22 @@ func (d Device) raise() error {
 			return err
 		}
 		// A kernel without IPv6 has no such setting, nor such an address.
-		if err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+		if !d.Kernel {
+			if err := netlink.LinkSetIP6AddrGenMode(link, nl.IN6_ADDR_GEN_MODE_NONE); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) {
+				return err
+			}
+		}
+		if err := d.decline(); err != nil {
 			return err
+		}
+		if d.Bridge != "" {
+			bridge, err := netlink.LinkByName(d.Bridge)
+			if err != nil {
+				return fmt.Errorf("finding bridge %s: %w", d.Bridge, err)
+			}
+			if err := netlink.LinkSetMaster(link, bridge); err != nil {
+				return fmt.Errorf("making it a port of bridge %s: %w", d.Bridge, err)
+			}
 		}
 		return netlink.LinkSetUp(link)
 	})
@@ -104,6 +147,9 @@ func (v Veth) there() bool {
 				return err
 			}
 			ends[i] = link.Attrs()
+			if !d.settled(link) {
+				return errUnsettled
+			}
 			to[i], err = netlink.GetNetNsIdByFd(int(other))
 			return err
 		})
@@ -144,7 +190,7 @@ func (v Veth) remove() error {
 
 // veth makes a pair unless it is there.
 func (b *builder) veth(v Veth) error {
-	ours := slices.Contains(b.state.Veths, v)
+	ours := v.among(b.state.Veths)
 	if ours && v.there() {
 		b.say("", "veth %s is there", v)
 		return nil
@@ -168,6 +214,6 @@ func (l *Lab) unplug(s *state, v Veth) error {
 	if err := v.remove(); err != nil {
 		return err
 	}
-	s.Veths = slices.DeleteFunc(s.Veths, func(have Veth) bool { return have == v })
+	s.Veths = slices.DeleteFunc(s.Veths, v.equal)
 	return l.writeState(s)
 }

@@ -73,7 +73,7 @@ func TestVeth(t *testing.T) {
 			return err
 		})
 	}
-	if s, err := b.readState(); err != nil || !slices.Equal(s.Veths, b.plan.Veths) {
+	if s, err := b.readState(); err != nil || !slices.EqualFunc(s.Veths, b.plan.Veths, Veth.equal) {
 		t.Errorf("the state has %v (%v), want %v", s.Veths, err, b.plan.Veths)
 	}
 	said := b.up()
@@ -144,7 +144,7 @@ func TestVethLeadsElsewhere(t *testing.T) {
 	b := newBench(t, hostsOnly+"[node.h3]\nkind = \"host\"\n[node.h4]\nkind = \"host\"\n")
 	b.up()
 	pair := func(one, other string) Veth {
-		return Veth{Ends: [2]Device{{b.namespace(one), "x"}, {b.namespace(other), "x"}}, MTU: 1500}
+		return Veth{Ends: [2]Device{{Namespace: b.namespace(one), Name: "x"}, {Namespace: b.namespace(other), Name: "x"}}, MTU: 1500}
 	}
 	for _, v := range []Veth{pair("h1", "h2"), pair("h3", "h4")} {
 		if err := v.make(); err != nil {

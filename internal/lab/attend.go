@@ -1,0 +1,175 @@
+package lab
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// attend starts a peer's daemons unless all of them run as they should. Where
+// they are not installed the node stays without them, and the tests that need
+// them are skipped.
+func (b *builder) attend(ctx context.Context, p Peer) error {
+	if lacks := b.lab.lacking(p.Node); lacks != "" {
+		b.say(p.Node, "%s is not installed: nothing runs here, and tests that need it are skipped", lacks)
+		return nil
+	}
+	started, known := b.state.Peers[p.Node]
+	again := ""
+	switch i := slices.IndexFunc(started, func(p process) bool { return !p.alive() }); {
+	case known && b.made[p.Namespace]:
+		again = " again: its namespace is a new one"
+	case known && !holdsText(p.Config, p.Text):
+		again = " again: its configuration has changed"
+	case i >= 0:
+		again = fmt.Sprintf(" again: pid %d had ended", started[i].PID)
+	case known && (len(started) != len(p.Daemons) || p.probe(ctx) != nil):
+		again = " again: it did not answer"
+	case known:
+		b.say(p.Node, "%s runs, %s", p.Kind, pids(started))
+		return nil
+	}
+	if err := b.lab.dismiss(ctx, b.state, p.Node); err != nil {
+		return err
+	}
+	begin := time.Now()
+	b.made[p.Dir] = true
+	if err := b.employ(ctx, p); err != nil {
+		return err
+	}
+	b.say(p.Node, "%s started%s, %s, ready after %d ms; ask it by: routerd lab exec %s %s %s", p.Kind, again,
+		pids(b.state.Peers[p.Node]), time.Since(begin).Milliseconds(), b.lab.path, p.Node, p.Kind.terminals()[0])
+	return nil
+}
+
+func pids(all []process) string {
+	texts := make([]string, len(all))
+	for i := range all {
+		texts[i] = strconv.Itoa(all[i].PID)
+	}
+	return "pid " + strings.Join(texts, " ")
+}
+
+// employ starts a peer's daemons, one when the other is ready.
+func (b *builder) employ(ctx context.Context, p Peer) error {
+	if err := p.furnish(); err != nil {
+		return err
+	}
+	for _, d := range p.Daemons {
+		path, err := b.lab.findDaemon(d.Program)
+		if err != nil {
+			return err
+		}
+		s := start{node: p.Node, program: d.Program, path: path, args: d.Args, log: d.Log, namespace: p.Namespace}
+		ended, err := b.launch(s, func(started process) { b.state.Peers[p.Node] = append(b.state.Peers[p.Node], started) })
+		if err != nil {
+			return err
+		}
+		if err := b.ready(ctx, s, ended, func(ctx context.Context) error { return dial(ctx, d.Socket) }); err != nil {
+			return err
+		}
+	}
+	if p.Kind != KindFRR {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
+	defer cancel()
+	vtysh, err := b.lab.findDaemon("vtysh")
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, vtysh, append(p.address(), "-b")...)
+	cmd.WaitDelay = time.Second
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: giving FRR its configuration: %w\n%s", p.Node, err, indented(out))
+	}
+	return nil
+}
+
+// furnish makes the directory of a peer with its configuration. FRR's daemons
+// make their sockets in it as a user of their own.
+func (p Peer) furnish() error {
+	err := os.MkdirAll(p.Dir, 0o755)
+	if err == nil {
+		err = os.WriteFile(p.Config, p.Text, 0o644)
+	}
+	if err == nil && p.Kind == KindFRR {
+		// vtysh complains where it has no file of its own.
+		err = os.WriteFile(filepath.Join(p.Dir, "vtysh.conf"), nil, 0o644)
+		if frr, unknown := user.Lookup("frr"); err == nil && unknown == nil {
+			uid, _ := strconv.Atoi(frr.Uid)
+			gid, _ := strconv.Atoi(frr.Gid)
+			err = os.Chown(p.Dir, uid, gid)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("preparing %s: %w", p.Node, err)
+	}
+	return nil
+}
+
+// probe finds out whether all of a peer's daemons take commands.
+func (p Peer) probe(ctx context.Context) error {
+	var errs []error
+	for _, d := range p.Daemons {
+		errs = append(errs, dial(ctx, d.Socket))
+	}
+	return errors.Join(errs...)
+}
+
+// dial finds out whether somebody listens to a socket.
+func dial(ctx context.Context, socket string) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// holdsText reports whether a file has just this in it.
+func holdsText(path string, text []byte) bool {
+	now, err := os.ReadFile(path)
+	return err == nil && bytes.Equal(now, text)
+}
+
+// dismiss ends a node's daemons, also those that were started and not written
+// down, removes what they kept and forgets them.
+func (l *Lab) dismiss(ctx context.Context, s *state, node string) error {
+	all := slices.Clone(s.Peers[node])
+	if p, ok := l.peer(node); ok {
+		for _, d := range p.Daemons {
+			for _, found := range running(d.Args) {
+				if !slices.Contains(all, found) {
+					all = append(all, found)
+				}
+			}
+		}
+	}
+	for _, p := range slices.Backward(all) { // zebra last, as it was first
+		if err := p.end(ctx, l.options.Grace); err != nil {
+			return fmt.Errorf("%s: %w", node, err)
+		}
+	}
+	if err := os.RemoveAll(l.peerDir(node)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: removing what its daemons kept: %w", node, err)
+	}
+	delete(s.Peers, node)
+	return l.writeState(s)
+}
+
+// peerDir is where a node's daemons keep what they have.
+func (l *Lab) peerDir(node string) string { return filepath.Join(l.dir, node) }

@@ -1,0 +1,182 @@
+package lab
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Peer is a node with routing daemons of others, all of which live in its
+// namespace.
+type Peer struct {
+	Node      string
+	Kind      Kind
+	Namespace string
+	Dir       string // for all that the daemons keep; made and removed with them
+	Config    string // path of the configuration
+	Text      []byte // what stands in it
+	Daemons   []Daemon
+}
+
+// Daemon is one process of a Peer.
+type Daemon struct {
+	Program string
+	Args    []string
+	Log     string // path of what it prints
+	Socket  string // path of the one that it takes commands by
+}
+
+// planPeer lays out a node's daemons below dir, the directory for sockets.
+func planPeer(t *Topology, n Node, dir string) (Peer, error) {
+	p := Peer{
+		Node: n.Name, Kind: n.Kind, Namespace: namespaceOf(t, n.Name),
+		Dir: filepath.Join(labDir(dir, t.Name), n.Name), Text: []byte(n.Text),
+	}
+	p.Config = filepath.Join(p.Dir, string(n.Kind)+".conf")
+	if n.Kind == KindBIRD {
+		socket := filepath.Join(p.Dir, "bird.ctl")
+		p.Daemons = []Daemon{{
+			Program: "bird", Args: []string{"-f", "-c", p.Config, "-s", socket},
+			Log: filepath.Join(p.Dir, "bird.log"), Socket: socket,
+		}}
+	} else {
+		for _, program := range frrPrograms(n.Text) {
+			p.Daemons = append(p.Daemons, frrDaemon(p.Dir, program))
+		}
+	}
+	for _, d := range p.Daemons {
+		if err := checkSocket(d.Socket, n.Name); err != nil {
+			return p, err
+		}
+	}
+	return p, nil
+}
+
+// frrProtocols are FRR's daemons by what a configuration says that takes them.
+var frrProtocols = []struct {
+	program string
+	wanted  *regexp.Regexp
+}{
+	{"ripd", regexp.MustCompile(`(?m)^\s*router rip\s*$`)},
+	{"ripngd", regexp.MustCompile(`(?m)^\s*router ripng\s*$`)},
+	{"ospfd", regexp.MustCompile(`(?m)^\s*router ospf\b`)},
+	{"ospf6d", regexp.MustCompile(`(?m)^\s*router ospf6\b`)},
+	{"isisd", regexp.MustCompile(`(?m)^\s*router isis\b`)},
+	{"bgpd", regexp.MustCompile(`(?m)^\s*router bgp\b`)},
+	{"bfdd", regexp.MustCompile(`(?m)^\s*bfd\s*$`)},
+}
+
+// frrPrograms are the daemons that a configuration takes, in the order in
+// which they are started: zebra, which the others talk to, comes first.
+func frrPrograms(text string) []string {
+	programs := []string{"zebra", "staticd"}
+	for _, p := range frrProtocols {
+		if p.wanted.MatchString(text) {
+			programs = append(programs, p.program)
+		}
+	}
+	return programs
+}
+
+// frrDaemon runs in the foreground, listens to no TCP port for its terminal,
+// and has no configuration of its own: vtysh deals the node's out.
+func frrDaemon(dir, program string) Daemon {
+	return Daemon{
+		Program: program,
+		Args: []string{
+			"-f", os.DevNull, "-i", filepath.Join(dir, program+".pid"), "-z", filepath.Join(dir, "zserv.api"),
+			"--vty_socket", dir, "-P", "0", "--log", "stdout",
+		},
+		Log:    filepath.Join(dir, program+".log"),
+		Socket: filepath.Join(dir, program+".vty"),
+	}
+}
+
+// terminals are the programs that talk to daemons of the kind.
+func (k Kind) terminals() []string {
+	if k == KindBIRD {
+		return []string{"birdc", "birdcl"}
+	}
+	return []string{"vtysh"}
+}
+
+// address is what a terminal has to be told to talk to this node's.
+func (p Peer) address() []string {
+	if p.Kind == KindBIRD {
+		return []string{"-s", p.Daemons[0].Socket}
+	}
+	return []string{"--vty_socket", p.Dir, "--config_dir", p.Dir}
+}
+
+// peer finds a peer by its node.
+func (l *Lab) peer(node string) (Peer, bool) {
+	i := slices.IndexFunc(l.plan.Peers, func(p Peer) bool { return p.Node == node })
+	if i < 0 {
+		return Peer{}, false
+	}
+	return l.plan.Peers[i], true
+}
+
+// lacking gives the first program of a peer that is not installed, "" if all
+// are. A node that is no peer lacks nothing.
+func (l *Lab) lacking(node string) string {
+	p, ok := l.peer(node)
+	if !ok {
+		return ""
+	}
+	var programs []string
+	for _, d := range p.Daemons {
+		programs = append(programs, d.Program)
+	}
+	for _, program := range append(programs, p.Kind.terminals()[0]) {
+		if _, err := l.findDaemon(program); err != nil {
+			return program
+		}
+	}
+	return ""
+}
+
+// frrDirs are where FRR's daemons are kept, on nobody's PATH.
+var frrDirs = []string{"/usr/lib/frr", "/usr/libexec/frr", "/usr/lib64/frr"}
+
+// findDaemon looks up a program of a peer.
+func (l *Lab) findDaemon(program string) (string, error) {
+	return lookUp(program, append(l.searchPath(), frrDirs...))
+}
+
+// lookUp finds a program in one of the directories.
+func lookUp(program string, dirs []string) (string, error) {
+	for _, dir := range dirs {
+		path := filepath.Join(dir, program)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && unix.Access(path, unix.X_OK) == nil {
+			return path, nil
+		}
+	}
+	return "", fmt.Errorf("finding %s: %w in PATH", program, fs.ErrNotExist)
+}
+
+// readConfigs fills in the configurations that stand in files of their own,
+// whose paths are meant from dir.
+func (t *Topology) readConfigs(dir string) error {
+	for i := range t.Nodes {
+		n := &t.Nodes[i]
+		if n.File == "" {
+			continue
+		}
+		path := n.File
+		if !filepath.IsAbs(path) {
+			path = filepath.Join(dir, path)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return fmt.Errorf("reading the configuration of %s: %w", n.Name, err)
+		}
+		n.Text = string(text)
+	}
+	return nil
+}
