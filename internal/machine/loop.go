@@ -22,12 +22,39 @@ type Core[Input any] interface {
 
 // Loop feeds one core from a bounded inbox.
 type Loop[Input any] struct {
-	inbox chan Input
+	// Taken is called when what Notify brought has been stepped, on the
+	// goroutine that drives the core; nil for nobody.
+	Taken func()
+
+	inbox  chan Input
+	notice chan Input
 }
 
 // New makes a loop whose inbox holds up to size inputs.
 func New[Input any](size int) *Loop[Input] {
-	return &Loop[Input]{inbox: make(chan Input, size)}
+	return &Loop[Input]{inbox: make(chan Input, size), notice: make(chan Input, 1)}
+}
+
+// Ready reports whether Notify would take an input.
+func (l *Loop[Input]) Ready() bool { return len(l.notice) == 0 }
+
+// Notify gives the core an input beside the inbox: one at a time, from one
+// sender, who asks Ready first and hears of Taken when there is room again.
+// So whoever gathers what the core has to hear never waits for it, and never
+// finds the place taken by others.
+func (l *Loop[Input]) Notify(in Input) bool {
+	select {
+	case l.notice <- in:
+		return true
+	default:
+		return false
+	}
+}
+
+func (l *Loop[Input]) taken() {
+	if l.Taken != nil {
+		l.Taken()
+	}
 }
 
 // Offer puts an input in the inbox if there is room, and never waits.
@@ -61,6 +88,11 @@ func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
 			core.Step(now, in)
 			worked = true
 			continue
+		case in := <-l.notice:
+			core.Step(now, in)
+			l.taken()
+			worked = true
+			continue
 		default:
 		}
 		if d := core.Deadline(); !d.IsZero() && !d.After(now) {
@@ -86,6 +118,9 @@ func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() ti
 			return
 		case in := <-l.inbox:
 			core.Step(clock(), in)
+		case in := <-l.notice:
+			core.Step(clock(), in)
+			l.taken()
 		case <-due:
 			core.Tick(clock())
 		}

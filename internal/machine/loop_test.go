@@ -98,3 +98,22 @@ func TestPoll(t *testing.T) {
 		t.Errorf("%d ticks at the deadline, want 1", len(c.ticks))
 	}
 }
+
+func TestNotify(t *testing.T) {
+	c := &core{steps: make(chan int, 8), ticks: make(chan time.Time, 4)}
+	l := New[int](1)
+	taken := 0
+	l.Taken = func() { taken++ }
+	if !l.Ready() || !l.Notify(-1) {
+		t.Fatal("no room for the first notice")
+	}
+	if l.Ready() || l.Notify(-2) {
+		t.Error("room for a second notice before the first was taken")
+	}
+	if !l.Offer(-3) {
+		t.Error("a notice took the inbox's room")
+	}
+	if !l.Poll(c, time.Unix(1000, 0)) || len(c.steps) != 2 || taken != 1 || !l.Ready() {
+		t.Errorf("%d steps, %d notices taken, ready %v; want 2, 1 and true", len(c.steps), taken, l.Ready())
+	}
+}

@@ -3,24 +3,72 @@ package router
 import (
 	"time"
 
+	"routerd/routing"
 	"routerd/routing/rib"
 )
+
+// Protocols and the RIB speak to each other like this, each on a goroutine of
+// its own in the daemon:
+//
+//	protocol --Offers, the latest of each prefix--> RIB --> FIB
+//	protocol <--notices, one batch at a time------- RIB's outbox
+//
+// Neither ever waits for the other: what is not taken up yet is kept once for
+// each prefix, on either side.
+
+// speaker is a protocol as the RIB knows it.
+type speaker struct {
+	name  string // of its subscription
+	ready func() bool
+	hear  func(routing.Notices)
+}
+
+// noticesAtOnce bounds what a protocol is told between two of its other inputs.
+const noticesAtOnce = 256
 
 // Waiting signals that Poll has something to do.
 func (r *Router) Waiting() <-chan struct{} { return r.offers.signal }
 
-// Poll takes up what the protocols have offered, and publishes what follows
-// from it. It reports whether there was anything.
+// Poll takes up what the protocols have offered and what is due, publishes
+// what follows from it, and tells them what they are to hear. It reports
+// whether there was anything.
 func (r *Router) Poll(now time.Time) (bool, error) {
-	offers := r.offers.take()
-	if len(offers) == 0 {
-		return false, nil
+	var errs error
+	worked := false
+	if d := r.rib.Deadline(); !d.IsZero() && !d.After(now) {
+		errs = r.rib.Step(now, rib.Tick{})
+		worked = true
 	}
-	err := r.rib.Step(now, rib.Deltas(offers))
-	r.publish()
-	return true, err
+	if offers := r.offers.take(); len(offers) > 0 {
+		if err := r.rib.Step(now, rib.Deltas(offers)); err != nil {
+			errs = err
+		}
+		worked = true
+	}
+	if worked {
+		r.publish()
+		return true, errs
+	}
+	return r.deliver(), errs
 }
 
 // Deadline is when Poll has something to do at the latest, the zero Time
 // while nothing is due.
-func (r *Router) Deadline() time.Time { return time.Time{} }
+func (r *Router) Deadline() time.Time { return r.rib.Deadline() }
+
+// deliver tells the protocols what the RIB has for them, a bounded number each,
+// and reports whether there was anything. Who is not done with what it was told
+// last comes back for more.
+func (r *Router) deliver() bool {
+	worked := false
+	for _, name := range r.rib.Waiting() {
+		for _, s := range r.speakers {
+			if s.name == name && s.ready() {
+				n, _ := r.rib.Drain(name, noticesAtOnce)
+				s.hear(n)
+				worked = true
+			}
+		}
+	}
+	return worked
+}

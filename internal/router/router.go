@@ -53,6 +53,7 @@ type Router struct {
 	// interface is an Ethernet one.
 	neighbors *Neighbors
 	offers    *Offers // of the protocols
+	speakers  []speaker
 }
 
 // link is an interface with the state of what it stands on.
@@ -306,6 +307,7 @@ func (r *Router) publish() {
 	}
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)
+	r.deliver() // only now is it true that what was installed forwards
 }
 
 func (l *link) view(t *dataplane.Table) *dataplane.Interface {
