@@ -54,7 +54,7 @@ func (b Bridge) there() bool {
 			return err
 		}
 		bridge, ok := link.(*netlink.Bridge)
-		there = ok && bridge.Flags&net.FlagUp != 0 && bridge.MulticastSnooping != nil && !*bridge.MulticastSnooping
+		there = ok && bridge.Flags&net.FlagUp != 0 && (bridge.MulticastSnooping == nil || !*bridge.MulticastSnooping)
 		return nil
 	})
 	return err == nil && there

@@ -208,6 +208,26 @@ func TestProblems(t *testing.T) {
 			`18:1+9: link[1].addresses."h1:eth0" is of no end of this link; want "r1:eth0" or "r1:lan0"; did you mean "r1:eth0"?`,
 		}},
 		{"one string for a list", `expect = "1 received"`, "expect = { a = 1 }", []string{`31:10+9: test[1].expect is a table; want a regular expression, like "[0-9]+ received"`}},
+		{"two switches", "kind = \"host\"\n[node.r1]\nkind = \"router\"", "kind = \"switch\"\n[node.r1]\nkind = \"switch\"", []string{
+			"7:11+6: switch r1 has config, which only a router takes",
+			"15:3+4: h1:eth0 - r1:lan0 joins two switches; want one switch with the ends of both",
+			`18:1+9: link[1].addresses."h1:eth0" is of a switch, which has none`,
+			`19:1+9: link[1].addresses."r1:lan0" is of a switch, which has none`,
+			`24:15+11: link[2].addresses."r1:lan1.5" is of a switch, which has none`,
+		}},
+		{"the bridge itself", "[node.h2]", "[node.sw]\nkind = \"switch\"\n[[link]]\nendpoints = [\"sw:br0\", \"r1:br\"]\n[node.h2]", []string{
+			`15:14+8: link[1].endpoints[1] is "sw:br0", which is the switch itself; want another name for its port`,
+		}},
+		{"a daemon without a configuration", "[node.h2]", "[node.b1]\nkind = \"bird\"\n[node.h2]", []string{
+			`12:7+2: bird b1 has to be told what to do, once; want either config = """…""" or config-file = "…"`,
+		}},
+		{"a daemon with two configurations", "[node.h2]", "[node.f1]\nkind = \"frr\"\nconfig = \"x\"\nconfig-file = \"y\"\n[node.h2]", []string{
+			`12:7+2: frr f1 has to be told what to do, once; want either config = """…""" or config-file = "…"`,
+		}},
+		{"a daemon configured as a router", "[node.h2]", "[node.f1]\nkind = \"frr\"\nconfig = {}\n[node.h2]", []string{
+			"14:10+2: node.f1.config is a table; want the daemon's configuration as one text",
+		}},
+		{"needs nobody", `show = true`, `needs = ["r1", "r7"]`, []string{`42:16+4: test[2].needs[2] is "r7", and there is no [node.r7]; want the name of a node; did you mean "r1"?`}},
 		{"case", `kind = "router"`, `Kind = "router"`, []string{
 			`5:7+2: node.r1 has no kind; want kind = one of "host", "router", "switch", "bird", "frr"`,
 			`6:1+4: unknown key "Kind" in node.r1; did you mean "kind"?`,
@@ -230,6 +250,22 @@ func TestProblems(t *testing.T) {
 				t.Errorf("problems (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// What only the file as a whole shows.
+func TestRouteThatNobodyTakes(t *testing.T) {
+	_, err := Decode("lab.toml", []byte(`name = "x"
+node = { h = { kind = "host" }, s = { kind = "switch" } }
+[[link]]
+endpoints = ["h:eth0", "s:h"]
+addresses = { "h:eth0" = ["10.0.1.2/24"] }
+routes = { "h:eth0" = ["10.0.2.0/24"] }
+`))
+	var problems Problems
+	const want = `6:24+13: link[1].routes."h:eth0"[1] is "10.0.2.0/24", and no router beside h:eth0 has an address in a subnet of its; want a route that somebody takes`
+	if !errors.As(err, &problems) || len(problems) != 1 || brief(problems[0]) != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
