@@ -30,6 +30,7 @@ type candidate struct {
 	offered  uint8 // distance as its source gave it; 0 = the configured one
 	distance uint8
 	chosen   bool
+	whole    bool // an own address that is all of its subnet, whose link is up
 	stale    bool // its source started afresh and has not offered it again
 }
 

@@ -16,7 +16,9 @@
 // static.go the configuration's routes; candidate.go order of preference;
 // hopset.go next hops shared by routes; resolve.go where a next hop leads;
 // settle.go one Flush; loop.go next hops that resolve in circles; group.go
-// weights and groups of the FIB; show.go everything for people.
+// weights and groups of the FIB; subscribe.go who hears notices, and their
+// outboxes; redistribute.go and track.go what goes into them; stale.go sources
+// that start afresh; show.go everything for people.
 //
 // # What is offered
 //
@@ -58,6 +60,33 @@
 // The default route resolves next hops like any other, except its own. FRR
 // does that only with "ip nht resolve-via-default", which its datacenter
 // profile switches on; the traditional profile does not.
+//
+// # What protocols hear
+//
+// A protocol subscribes under a name and finds in its outbox ([RIB.Drain]):
+// that what it offered up to its own [Mark] is forwarded by; how the next hops
+// that it tracks are reached; and the routes of other sources that it is to
+// pass on, with a metric and tag and through a policy.
+//
+// An outbox holds no history but what is to be told: at most one notice for
+// each prefix and each next hop, how they are now, and nothing of what has
+// come and gone before anybody listened. So it is bounded by the table, a Flush
+// never waits for a subscriber, and a subscriber that takes its notices in
+// chunks is never flooded: two inboxes cannot fill each other.
+//
+// A route is redistributed only while packets are forwarded by it. It goes to
+// everybody who wants its source but never to who speaks for it, and as soon
+// as a subscriber's own route wins the prefix it is withdrawn. So nothing goes
+// in a circle inside the router; what comes back by way of other routers is
+// for tags and policies to stop. Connected subnets are redistributed, and own
+// addresses where they are all of their subnet, as on a loopback; what means
+// nothing off its link is not (loopback, link-local and multicast prefixes).
+//
+// # Restarts
+//
+// A source that starts afresh says [Stale]: what it offered stays and forwards
+// on, what it offers again is fresh, and the rest goes with its [Sweep] or when
+// the time is over.
 //
 // # Size
 //

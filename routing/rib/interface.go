@@ -43,6 +43,7 @@ type interfaceState struct {
 type offer struct {
 	prefix netip.Prefix
 	action routing.Action
+	whole  bool // of an address: it is all of its subnet, and the link is up
 	origin origin.ID
 }
 
@@ -53,28 +54,29 @@ type offer struct {
 // the link.
 func offersOf(in Interface) []offer {
 	var all []offer
-	put := func(p netip.Prefix, a routing.Action, id origin.ID) {
-		for _, o := range all {
-			if o.prefix == p && o.action == a {
+	put := func(p netip.Prefix, a routing.Action, whole bool, id origin.ID) {
+		for i := range all {
+			if o := &all[i]; o.prefix == p && o.action == a {
+				o.whole = o.whole || whole
 				return
 			}
 		}
-		all = append(all, offer{p, a, id})
+		all = append(all, offer{p, a, whole, id})
 	}
 	for _, address := range in.Addresses {
 		a, p, id := address.Prefix.Addr(), address.Prefix.Masked(), address.Origin
-		put(hostPrefix(a), routing.Local, id)
+		put(hostPrefix(a), routing.Local, in.Up && p.IsSingleIP(), id)
 		if !in.Up || p.IsSingleIP() {
 			continue
 		}
-		put(p, routing.Forward, id)
+		put(p, routing.Forward, false, id)
 		// RFC 1812 §4.2.2.11 and §5.3.5: the all-ones host part is the
 		// subnet's broadcast address, and the all-zeros one its obsolete
 		// form. RFC 3021 §2.1: with 31 bits there is neither, and both
 		// addresses are hosts. IPv6 has no broadcast.
 		if a.Is4() && p.Bits() >= 1 && p.Bits() <= 30 {
-			put(hostPrefix(p.Addr()), routing.Broadcast, id)
-			put(hostPrefix(lastAddress(p)), routing.Broadcast, id)
+			put(hostPrefix(p.Addr()), routing.Broadcast, false, id)
+			put(hostPrefix(lastAddress(p)), routing.Broadcast, false, id)
 		}
 	}
 	return all
@@ -145,8 +147,8 @@ func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed [
 			r.remove(c)
 			continue
 		}
-		if c.origin != want[i].origin {
-			c.origin = want[i].origin
+		if c.origin != want[i].origin || c.whole != want[i].whole {
+			c.origin, c.whole = want[i].origin, want[i].whole
 			r.markDirty(c.dest)
 		}
 		want = slices.Delete(slices.Clone(want), i, i+1)
@@ -154,7 +156,7 @@ func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed [
 	}
 	for _, o := range want {
 		c := &candidate{
-			source: routing.SourceConnected, action: o.action, origin: o.origin,
+			source: routing.SourceConnected, action: o.action, origin: o.origin, whole: o.whole,
 			owner: s.ID, since: now.UnixNano(),
 		}
 		c.distance = r.config.distanceOf(c.source, 0)

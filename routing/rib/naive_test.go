@@ -28,6 +28,7 @@ type naiveRoute struct {
 	action   routing.Action
 	distance uint8
 	metric   uint32
+	tag      uint32
 	owner    routing.InterfaceID
 	order    int
 	hops     []naiveHop
@@ -36,14 +37,18 @@ type naiveRoute struct {
 type naiveHop struct {
 	routing.NextHop
 	missing bool
+	tag     uint32 // of its route
 }
 
 // naiveResult is what the FIB should hold; a nil one is no entry.
 type naiveResult struct {
-	action routing.Action
-	source routing.Source
-	owner  routing.InterfaceID
-	shares map[neighbour]float64 // adding up to 1
+	action   routing.Action
+	source   routing.Source
+	distance uint8
+	metric   uint32
+	tag      uint32
+	owner    routing.InterfaceID
+	shares   map[neighbour]float64 // adding up to 1
 }
 
 type naiveSolver struct {
@@ -136,11 +141,11 @@ func (s *naiveSolver) collect() {
 	}
 	for i, c := range s.config.Static {
 		r := naiveRoute{
-			source: routing.SourceStatic, action: c.Action, distance: max(c.Distance, 1),
-			owner: routing.NoInterface, order: i,
+			source: routing.SourceStatic, action: c.Action, distance: s.distance(routing.SourceStatic, c.Distance),
+			tag: c.Tag, owner: routing.NoInterface, order: i,
 		}
 		for _, h := range c.NextHops {
-			hop := naiveHop{routing.NextHop{Address: h.Address, Interface: routing.NoInterface, Weight: h.Weight}, h.Interface != ""}
+			hop := naiveHop{routing.NextHop{Address: h.Address, Interface: routing.NoInterface, Weight: h.Weight}, h.Interface != "", c.Tag}
 			for id, in := range s.interfaces {
 				if in.Name == h.Interface {
 					hop.Interface, hop.missing = id, false
@@ -151,9 +156,12 @@ func (s *naiveSolver) collect() {
 		put(c.Prefix, r)
 	}
 	for k, d := range s.deltas {
-		r := naiveRoute{source: k.source, action: d.Action, distance: d.Distance, metric: d.Metric, owner: routing.NoInterface}
+		r := naiveRoute{
+			source: k.source, action: d.Action, distance: s.distance(k.source, d.Distance),
+			metric: d.Metric, tag: d.Tag, owner: routing.NoInterface,
+		}
 		for _, h := range d.NextHops {
-			r.hops = append(r.hops, naiveHop{h, false})
+			r.hops = append(r.hops, naiveHop{h, false, d.Tag})
 		}
 		put(k.prefix, r)
 	}
@@ -169,6 +177,24 @@ func (s *naiveSolver) collect() {
 	}
 }
 
+// distance is what the configuration makes of a route's own.
+func (n naive) distance(s routing.Source, own uint8) uint8 {
+	if own == 0 {
+		own = n.config.Distance[s]
+	}
+	if own == 0 {
+		own = s.DefaultDistance()
+	}
+	return own
+}
+
+func (r naiveRoute) result(action routing.Action, shares map[neighbour]float64) *naiveResult {
+	return &naiveResult{
+		action: action, source: r.source, distance: r.distance, metric: r.metric, tag: r.tag,
+		owner: r.owner, shares: shares,
+	}
+}
+
 // try decides one prefix if all that it needs is known.
 func (s *naiveSolver) try(p netip.Prefix) (*naiveResult, []naiveWait) {
 	rs := s.routes[p]
@@ -178,10 +204,10 @@ func (s *naiveSolver) try(p netip.Prefix) (*naiveResult, []naiveWait) {
 			continue
 		}
 		if r.action != routing.Forward {
-			return &naiveResult{action: r.action, source: r.source, owner: r.owner}, nil
+			return r.result(r.action, nil), nil
 		}
 		if r.source == routing.SourceConnected {
-			return &naiveResult{source: r.source, owner: r.owner, shares: map[neighbour]float64{{iface: r.owner}: 1}}, nil
+			return r.result(routing.Forward, map[neighbour]float64{{iface: r.owner}: 1}), nil
 		}
 		hops := slices.Clone(r.hops)
 		for i+1 < len(rs) && r.source == routing.SourceStatic && rs[i+1].source == r.source &&
@@ -189,11 +215,14 @@ func (s *naiveSolver) try(p netip.Prefix) (*naiveResult, []naiveWait) {
 			i++
 			hops = append(hops, rs[i].hops...)
 		}
-		out := &naiveResult{source: r.source, owner: r.owner, shares: map[neighbour]float64{}}
+		out := r.result(routing.Forward, map[neighbour]float64{})
 		var waits []naiveWait
 		any := false
 		for _, h := range hops {
 			usable, wait := s.tryHop(p, h, out)
+			if usable && !any {
+				out.tag = h.tag // equals may differ in it: the first that leads anywhere has its say
+			}
 			any = any || usable
 			if wait.IsValid() {
 				waits = append(waits, naiveWait{h.Address, wait})
@@ -287,6 +316,8 @@ func (r *naiveResult) differs(e *fib.Entry) string {
 	switch {
 	case e.Action != r.action:
 		return fmt.Sprintf("its action is %v, want %v", e.Action, r.action)
+	case e.Distance != r.distance || e.Metric != r.metric:
+		return fmt.Sprintf("its distance is %d and its metric %d, want %d and %d", e.Distance, e.Metric, r.distance, r.metric)
 	case e.Source != r.source || e.Interface != r.owner:
 		return fmt.Sprintf("it is from %v of interface %d, want %v of %d", e.Source, e.Interface, r.source, r.owner)
 	case (e.Group == nil) != (len(r.shares) == 0):

@@ -41,6 +41,7 @@ func drawStatic(t *rapid.T) StaticRoute {
 	s := StaticRoute{
 		Prefix:   drawPrefix(t),
 		Distance: rapid.SampledFrom([]uint8{0, 0, 5, 250, 255}).Draw(t, "distance"),
+		Tag:      rapid.Uint32Range(0, 2).Draw(t, "tag"),
 	}
 	if rapid.IntRange(0, 7).Draw(t, "discard") == 0 {
 		s.Action = rapid.SampledFrom([]routing.Action{routing.Blackhole, routing.Unreachable, routing.Prohibit}).Draw(t, "action")
@@ -64,7 +65,8 @@ func drawDelta(t *rapid.T) routing.Delta {
 	d := routing.Delta{Withdraw: rapid.IntRange(0, 2).Draw(t, "withdraw") == 0}
 	d.Route.Prefix = drawPrefix(t)
 	d.Route.Source = rapid.SampledFrom([]routing.Source{routing.SourceEBGP, routing.SourceOSPF}).Draw(t, "source")
-	d.Route.Distance = d.Route.Source.DefaultDistance()
+	d.Route.Distance = rapid.SampledFrom([]uint8{0, 0, 0, 1, 115}).Draw(t, "distance")
+	d.Route.Tag = rapid.Uint32Range(0, 2).Draw(t, "tag")
 	d.Route.Metric = rapid.Uint32Range(0, 2).Draw(t, "metric")
 	h := routing.NextHop{Address: drawAddress(t, "hop"), Interface: routing.NoInterface}
 	if d.Route.Source == routing.SourceOSPF {
@@ -79,17 +81,19 @@ type world struct {
 	rib   *RIB
 	fib   *fib.FIB
 	model naive
+	// Of sources that started afresh: what they have not offered again.
+	stale map[naiveKey]bool
 }
 
 func newWorld() *world {
-	return &world{rib: New(), fib: fib.Empty(), model: naive{
+	return &world{rib: New(), fib: fib.Empty(), stale: map[naiveKey]bool{}, model: naive{
 		interfaces: map[routing.InterfaceID]Interface{}, deltas: map[naiveKey]routing.Route{},
 	}}
 }
 
 func (w *world) event(t *rapid.T, now time.Time) {
 	var err error
-	switch rapid.IntRange(0, 9).Draw(t, "event") {
+	switch rapid.IntRange(0, 10).Draw(t, "event") {
 	case 0, 1:
 		in := drawInterface(t)
 		w.model.interfaces[in.ID] = in
@@ -118,9 +122,14 @@ func (w *world) event(t *rapid.T, now time.Time) {
 		}
 		w.model.config.Static = s
 		w.rib.SetConfig(now, w.model.config)
+	case 8: // a reload that changes distances
+		source := rapid.SampledFrom([]routing.Source{routing.SourceStatic, routing.SourceEBGP, routing.SourceOSPF}).Draw(t, "distance of")
+		w.model.config.Distance[source] = rapid.SampledFrom([]uint8{0, 5, 115, 255}).Draw(t, "to")
+		w.rib.SetConfig(now, w.model.config)
 	default:
 		d := drawDelta(t)
 		k := naiveKey{d.Route.Source, d.Route.Prefix}
+		delete(w.stale, k)
 		w.model.deltas[k] = d.Route
 		if d.Withdraw {
 			delete(w.model.deltas, k)
@@ -212,6 +221,11 @@ func (w *world) checkTidy(t *rapid.T) {
 			if c.hops != nil {
 				hopRefs[c.hops]++
 			}
+		}
+	}
+	for _, s := range r.subscribers {
+		for _, t := range s.hops {
+			hopRefs[t.hops]++
 		}
 	}
 	for _, hs := range r.hopSets {

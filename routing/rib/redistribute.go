@@ -51,7 +51,7 @@ func (r *RIB) redistribute(d *dest, onlyRenewed bool) {
 	offered := false
 	for _, s := range r.subscribers {
 		if !onlyRenewed || s.renewed {
-			s.offer(r, d, best)
+			s.offer(d, best)
 		}
 		if d.offered || s.wants[sourceOfCandidate(best)] != nil {
 			o, known := s.routes.Get(d.prefix)
@@ -91,11 +91,14 @@ func (d *dest) chosen() *candidate {
 }
 
 // offer brings what s is to know of d to what d is now.
-func (s *subscriber) offer(r *RIB, d *dest, best *candidate) {
-	rt, ok := s.redistributed(r, d, best)
+func (s *subscriber) offer(d *dest, best *candidate) {
+	rt, ok := s.redistributed(d, best)
 	o, known := s.routes.Get(d.prefix)
 	switch {
 	case !ok && (!known || o.now == nil):
+		return
+	case !ok && o.told == nil:
+		s.forget(o)
 		return
 	case !ok:
 		o.now = nil
@@ -116,12 +119,12 @@ func (s *subscriber) offer(r *RIB, d *dest, best *candidate) {
 }
 
 // redistributed is the route of d as s is to pass it on, if it is to.
-func (s *subscriber) redistributed(r *RIB, d *dest, best *candidate) (rt routing.Route, ok bool) {
+func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, ok bool) {
 	if best == nil || s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4() {
 		return rt, false
 	}
 	w := s.wants[best.source]
-	if w == nil || !r.passable(d.prefix, best) {
+	if w == nil || !passable(d.prefix, best) {
 		return rt, false
 	}
 	rt = routing.Route{
@@ -155,18 +158,15 @@ func (s *subscriber) redistributed(r *RIB, d *dest, best *candidate) (rt routing
 // for addresses that have no meaning off their link or host. Of the
 // router's own addresses only those are routes that are all of their subnet,
 // as on a loopback; the others lie in the route to the subnet.
-func (r *RIB) passable(p netip.Prefix, c *candidate) bool {
+func passable(p netip.Prefix, c *candidate) bool {
 	a := p.Addr()
 	switch {
 	case p.Bits() > 0 && (a.IsLoopback() || a.IsMulticast() || a.Is6() && a.IsLinkLocalUnicast()):
 		return false
-	case c.action == routing.Broadcast:
-		return false
-	case c.action != routing.Local:
-		return true
+	case c.action == routing.Local:
+		return c.whole
 	}
-	owner := r.interfaces[c.owner]
-	return owner != nil && owner.Up && slices.ContainsFunc(owner.Addresses, func(a Address) bool { return a.Prefix == p })
+	return c.action != routing.Broadcast
 }
 
 // sameRoute reports whether two routes say the same to a protocol.

@@ -23,6 +23,7 @@ type Candidate struct {
 	NextHops  []Hop               // in the order they were given; none with connected
 	Selected  bool                // chosen, alone or with equals
 	Installed bool                // in the FIB since the last Flush
+	Stale     bool                // its source started afresh and has not offered it again
 	WhyNot    string              // with neither: a sentence in lower case, no full stop
 	Origin    origin.ID
 	Since     time.Time // when its source offered it as it is, UTC
@@ -85,7 +86,7 @@ func (r *RIB) appendCandidates(to []Candidate, d *dest) []Candidate {
 		v := Candidate{
 			Prefix: d.prefix, Source: c.source, Action: c.action, Distance: c.distance,
 			Metric: c.metric, Tag: c.tag, Interface: c.owner, Selected: c.chosen,
-			Installed: c.chosen && d.entry != nil, Origin: c.origin,
+			Installed: c.chosen && d.entry != nil, Stale: c.stale, Origin: c.origin,
 			Since: time.Unix(0, c.since).UTC(),
 		}
 		if c.hops != nil {

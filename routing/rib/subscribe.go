@@ -89,6 +89,7 @@ type subscriber struct {
 
 	routes  bart.Table[*offering]
 	changed []*offering // to be told, in the order of their first change
+	void    int         // of those, how many there is nothing more to tell of
 
 	hops      map[trackedHop]*tracking
 	hopsMoved []*tracking
@@ -184,9 +185,8 @@ func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 	for len(s.hopsMoved) > 0 && len(n.NextHops) < max {
 		t := s.hopsMoved[0]
 		s.hopsMoved = s.hopsMoved[1:]
-		if t.queued {
-			t.queued = false
-			n.NextHops = append(n.NextHops, t.state)
+		if st, ok := t.tell(); ok {
+			n.NextHops = append(n.NextHops, st)
 		}
 	}
 	for len(s.changed) > 0 && len(n.NextHops)+len(n.Routes) < max {
@@ -199,28 +199,36 @@ func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 	if len(s.hopsMoved)+len(s.changed) > 0 {
 		return n, true
 	}
-	s.hopsMoved, s.changed = nil, nil // after a bulk load they are long
+	s.hopsMoved, s.changed, s.void = nil, nil, 0 // after a bulk load they are long
 	return n, false
 }
 
 // tell gives the change of one route since the subscriber last heard of it, if
 // there is any.
 func (s *subscriber) tell(o *offering) (routing.Delta, bool) {
+	if !o.queued {
+		s.void--
+		return routing.Delta{}, false
+	}
 	was := o.told
 	o.queued, o.told = false, o.now
 	switch {
 	case o.now == nil:
 		s.routes.Delete(o.prefix)
-		return routing.Delta{Withdraw: true, Route: routing.Route{Prefix: o.prefix, Source: sourceOf(was)}}, was != nil
+		return routing.Delta{Withdraw: true, Route: routing.Route{Prefix: o.prefix, Source: was.Source}}, true
 	case was != nil && sameRoute(was, o.now):
 		return routing.Delta{}, false
 	}
 	return routing.Delta{Route: *o.now}, true
 }
 
-func sourceOf(rt *routing.Route) routing.Source {
-	if rt == nil {
-		return routing.SourceNone
+// forget drops an offering that has come and gone before the subscriber heard
+// of it. Its place in the outbox goes when half of it is such.
+func (s *subscriber) forget(o *offering) {
+	s.routes.Delete(o.prefix)
+	o.queued = false
+	if s.void++; s.void > len(s.changed)/2 {
+		s.changed = slices.DeleteFunc(s.changed, func(o *offering) bool { return !o.queued })
+		s.void = 0
 	}
-	return rt.Source
 }

@@ -27,6 +27,8 @@ type tracking struct {
 	hops       *hopSet
 	state      routing.NextHopState
 	known      bool // state was worked out
+	told       routing.NextHopState
+	heard      bool // the subscriber was told
 	queued     bool
 }
 
@@ -56,7 +58,9 @@ func (r *RIB) untrack(s *subscriber, key trackedHop) {
 		return
 	}
 	delete(s.hops, key)
-	t.queued = false
+	if t.queued {
+		s.hopsMoved = slices.DeleteFunc(s.hopsMoved, func(o *tracking) bool { return o == t })
+	}
 	i := slices.Index(t.hops.trackers, t)
 	t.hops.trackers = slices.Delete(t.hops.trackers, i, i+1)
 	r.releaseHops(t.hops)
@@ -74,6 +78,14 @@ func (t *tracking) update(r *RIB) {
 		t.queued = true
 		t.subscriber.hopsMoved = append(t.subscriber.hopsMoved, t)
 	}
+}
+
+// tell gives what has become of the next hop since the subscriber last heard
+// of it, if that is news.
+func (t *tracking) tell() (routing.NextHopState, bool) {
+	news := !t.heard || t.told != t.state
+	t.queued, t.heard, t.told = false, true, t.state
+	return t.state, news
 }
 
 // stateOf is what the table says of h after a Flush.
