@@ -14,8 +14,9 @@ import (
 func newLabCommand(s *session) *cobra.Command {
 	cmd := group("lab", "Build a network of namespaces and routers on this machine",
 		newLabUpCommand(s), newLabDownCommand(s), newLabExecCommand(s), newLabTestCommand(s), newLabGraphCommand(s))
-	cmd.Long = `Build the network that a topology file describes: hosts are network namespaces,
-routers are processes of routerd, each with a socket of its own. Needs root.`
+	cmd.Long = `Build the network that a topology file describes: hosts and switches are network
+namespaces, routers are processes of routerd, each with a socket of its own; BIRD and
+FRR run in namespaces where they are installed. Needs root.`
 	cmd.Example = `  routerd lab up demo.toml
   routerd lab exec demo.toml h1 ping 10.0.2.2
   routerd lab exec demo.toml r1 routerd show route
@@ -63,10 +64,11 @@ func newLabExecCommand(_ *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec TOPOLOGY.toml NODE COMMAND...",
 		Short: "Run a command on a node",
-		Long: `Run a command on a node: inside the namespace of a host; for a router, with
-` + "`routerd`" + ` asking that router.`,
+		Long: `Run a command on a node: inside the node's namespace; for a router, with
+` + "`routerd`" + ` asking that router, for BIRD and FRR with birdc and vtysh asking theirs.`,
 		Example: `  routerd lab exec demo.toml h1 ping -c 3 10.0.2.2
-  routerd lab exec demo.toml r1 routerd show drops`,
+  routerd lab exec demo.toml r1 routerd show drops
+  routerd lab exec peers.toml b1 birdc show route`,
 		Args: cobra.MinimumNArgs(3),
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := lab.Load(args[0], lab.Options{})

@@ -30,8 +30,8 @@ func (b *builder) attend(ctx context.Context, p Peer) error {
 	switch i := slices.IndexFunc(started, func(p process) bool { return !p.alive() }); {
 	case known && b.made[p.Namespace]:
 		again = " again: its namespace is a new one"
-	case known && !holdsText(p.Config, p.Text):
-		again = " again: its configuration has changed"
+	case known && !holdsText(p.taken(), p.Text):
+		again = " again: it was not given this configuration"
 	case i >= 0:
 		again = fmt.Sprintf(" again: pid %d had ended", started[i].PID)
 	case known && (len(started) != len(p.Daemons) || p.probe(ctx) != nil):
@@ -80,9 +80,19 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 			return err
 		}
 	}
-	if p.Kind != KindFRR {
-		return nil
+	if p.Kind == KindFRR {
+		if err := b.deal(ctx, p); err != nil {
+			return err
+		}
 	}
+	if err := os.WriteFile(p.taken(), p.Text, 0o644); err != nil {
+		return fmt.Errorf("noting the configuration of %s: %w", p.Node, err)
+	}
+	return nil
+}
+
+// deal has vtysh give each of FRR's daemons its part of the configuration.
+func (b *builder) deal(ctx context.Context, p Peer) error {
 	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
 	defer cancel()
 	vtysh, err := b.lab.findDaemon("vtysh")
@@ -96,6 +106,10 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 	}
 	return nil
 }
+
+// taken is the path of what the daemons were given: they may run without, if
+// the lab was killed just then.
+func (p Peer) taken() string { return filepath.Join(p.Dir, "taken.conf") }
 
 // furnish makes the directory of a peer with its configuration. FRR's daemons
 // make their sockets in it as a user of their own.

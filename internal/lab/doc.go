@@ -5,26 +5,44 @@
 //
 // Each host is a network namespace named LAB-NODE. Each router is one
 // `routerd run` process with a configuration, a log and an API socket of its
-// own, so that what a lab shows is what the daemon does. A link between a
-// router and a host is a TUN that the router makes inside the host's
-// namespace: it lives and dies with the router's process. A link between two
-// routers is a veth pair, each end under its interface's name in a namespace
-// LAB-NODE of its router, which takes it by a packet port; it has no
-// addresses there, they are the router's. The router's process stays in the
-// namespace that the lab is run in. Switches (a bridge and TAPs) are not built
-// yet and refused by name.
+// own, so that what a lab shows is what the daemon does; it stays in the
+// namespace that the lab is run in. Each switch is a namespace with a bridge,
+// br0, that speaks no spanning tree, does not snoop on multicast and has no
+// addresses. A node of kind bird or frr is a namespace whose kernel forwards,
+// and in it the real daemons with their files in a directory of the node's;
+// where they are not installed it stays empty, and the tests that need it are
+// skipped. FRR's are zebra, staticd and those that the configuration has a
+// `router` line for.
+//
+// What a link is follows from what it joins:
+//
+//	router - host      a TUN of the router's in the host; it dies with the router
+//	router - switch    a TAP of the router's, a port of the bridge
+//	router - router,   a veth pair; a router takes its end by a packet port, in
+//	bird or frr        a namespace LAB-NODE, where it has no addresses
+//	anything else      a veth pair, a switch's end of which is a port of the bridge
+//
+// Two hosts are joined by a switch only, and switches not at all: nothing would
+// end a loop. On an Ethernet a host has the first router in the file for its
+// gateway that has an address in its subnet. A host's end without an IPv6
+// address makes itself one out of router advertisements; one with such an
+// address leaves them alone.
 //
 // # The topology
 //
 //	name = "demo"                    # prefix of namespaces and sockets
 //
 //	[node.h1]
-//	kind = "host"                    # host | router
+//	kind = "host"                    # host | router | switch | bird | frr
 //	[node.r1]
 //	kind = "router"
 //	[[node.r1.config.static.route]]  # below config: whatever routerd's own
 //	prefix = "203.0.113.0/24"        # configuration takes; name, api and the
 //	action = "blackhole"             # ends of links are the lab's to write
+//	[node.b1]
+//	kind = "bird"                    # bird and frr: the daemon's own language,
+//	config = "protocol device {}"    # or the file: config-file = "b1.conf",
+//	                                 # whose path is meant from the topology's
 //
 //	[[link]]
 //	endpoints = ["h1:eth0", "r1:lan0"]
@@ -46,6 +64,8 @@
 //	expect = "1 received"            # regular expressions (one or a list) that
 //	reject = "unreachable"           # the output shall match, and shall not
 //	tool = "ping"                    # programs without which it is skipped
+//	needs = ["b1"]                   # nodes without whose daemons it is, besides
+//	                                 # the one it runs on
 //	timeout = "30s"                  # of one try
 //	within = "5s"                    # tried again until it holds or this is over
 //	show = true                      # print the output of a passed test, too
@@ -58,6 +78,11 @@
 // The file is read by internal/tomltext, as routerd's own configuration is:
 // every mistake at once, each with its place. What stands below a router's config
 // is judged by the router's own reading of it.
+//
+// On a node with daemons of others `birdc` and `vtysh`, run by Exec or in a
+// test's line, talk to that node's. FRR from version 9 on takes configuration
+// through one more daemon, mgmtd, which the lab does not start: it is tried
+// with FRR 8.4 and BIRD 2.0.
 //
 // Load and Graph are pure. Up compares what the topology wants with what
 // the lab's state file says was made and what is alive, and does the

@@ -183,8 +183,14 @@ func TestPeersMend(t *testing.T) {
 				b.t.Fatal(err)
 			}
 		}},
-		{"a changed configuration", "frr started again: its configuration has changed", func(b *bench) {
+		{"a changed configuration", "frr started again: it was not given this configuration", func(b *bench) {
 			b.load(strings.NewReplacer("NAME", b.Topology.Name, "network eth0", "network eth1").Replace(peers))
+		}},
+		{"a kill before it had its configuration", "frr started again: it was not given this configuration", func(b *bench) {
+			p, _ := b.peer("f1")
+			if err := os.Remove(p.taken()); err != nil {
+				b.t.Fatal(err)
+			}
 		}},
 		{"a new namespace", "frr started again: its namespace is a new one", func(b *bench) {
 			if err := removeNamespace(b.namespace("f1")); err != nil {
