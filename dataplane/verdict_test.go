@@ -192,6 +192,14 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.NeighborQueueFull: "TestPuntsAreBounded",
 	verdict.DeliveredToStack:  "TestStackGetsWhatNobodyClaims",
 	verdict.LocalPoliced:      "TestStackIsPoliced",
+	verdict.NATBadPacket:      "TestNATFates",
+	verdict.NATNoMapping:      "TestNATFates",
+	verdict.NATFiltered:       "TestNATFates",
+	verdict.NATInvalidState:   "TestNATFates",
+	verdict.NATICMPUnmatched:  "TestNATFates",
+	verdict.NATPoolExhausted:  "TestNATFates",
+	verdict.NATSessionLimit:   "TestNATFates",
+	verdict.NATHostLimit:      "TestNATFates",
 }
 
 func TestFates(t *testing.T) {

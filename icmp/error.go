@@ -66,6 +66,12 @@ var provoked = [verdict.Count]struct{ four, six Error }{
 		Error{Type: DestUnreachable, Code: CodeFragmentationNeeded},
 		Error{Type: PacketTooBig6},
 	},
+	// RFC 5508 REQ-8, where resources forbid a new session. What the filter
+	// or the state of a session refuses stays without an answer, so that
+	// nobody outside learns what is behind it.
+	verdict.NATPoolExhausted: {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
+	verdict.NATSessionLimit:  {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
+	verdict.NATHostLimit:     {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
 	verdict.NeighborFailed: { // RFC 1812 §3.3.2, RFC 4861 §7.2.2
 		Error{Type: DestUnreachable, Code: CodeHostUnreachable},
 		Error{Type: DestUnreachable6, Code: CodeAddressUnreachable6},

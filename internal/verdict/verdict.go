@@ -66,6 +66,16 @@ const (
 	TooBig
 	InterfaceDown
 
+	// Address translation is the packet's end.
+	NATBadPacket
+	NATNoMapping
+	NATFiltered
+	NATInvalidState
+	NATICMPUnmatched
+	NATPoolExhausted
+	NATSessionLimit
+	NATHostLimit
+
 	// For the router, which has no use for it.
 	ProtocolUnreachable
 	PortUnreachable
@@ -170,6 +180,15 @@ var table = [Count]info{
 	HopLimit:      {"hop_limit", Dropped, "its TTL or hop limit ran out here"},
 	TooBig:        {"too_big", Dropped, "larger than the MTU of its way out and not allowed to be fragmented"},
 	InterfaceDown: {"interface_down", Dropped, "the interface on its way out is down"},
+
+	NATBadPacket:     {"nat_bad_packet", Dropped, "its transport header is cut short or contradicts itself, so that address translation cannot tell its flow"},
+	NATNoMapping:     {"nat_no_mapping", Dropped, "for an outside address of address translation, where no mapping leads to an inside host"},
+	NATFiltered:      {"nat_filtered", Dropped, "for a mapping of address translation that does not let this remote endpoint in"},
+	NATInvalidState:  {"nat_invalid_state", Dropped, "it belongs to no session of address translation and is none that could begin one"},
+	NATICMPUnmatched: {"nat_icmp_unmatched", Dropped, "an ICMP error through address translation about a packet of no session that exists"},
+	NATPoolExhausted: {"nat_pool_exhausted", Dropped, "a new flow while every port of the outside addresses for it is taken"},
+	NATSessionLimit:  {"nat_session_limit", Dropped, "a new flow while address translation has as many sessions as it may have in all"},
+	NATHostLimit:     {"nat_host_limit", Dropped, "a new flow of an inside host that has as many sessions as one host may have"},
 
 	ProtocolUnreachable: {"protocol_unreachable", Dropped, "for the router, in a protocol that nothing on the router speaks"},
 	PortUnreachable:     {"port_unreachable", Dropped, "for the router, to a port that nothing on the router listens to"},
