@@ -18,7 +18,7 @@
 // settle.go one Flush; loop.go next hops that resolve in circles; group.go
 // weights and groups of the FIB; subscribe.go who hears notices, and their
 // outboxes; redistribute.go and track.go what goes into them; stale.go sources
-// that start afresh; show.go everything for people.
+// that start afresh; show.go and explain.go everything for people.
 //
 // # What is offered
 //

@@ -127,19 +127,7 @@ func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, 
 	if w == nil || !passable(d.prefix, best) {
 		return rt, false
 	}
-	rt = routing.Route{
-		Prefix: d.prefix, Source: best.source, Action: best.action, Distance: best.distance,
-		Metric: best.metric, Tag: best.tag,
-	}
-	switch {
-	case best.action == routing.Local:
-		rt.Action = routing.Forward // FIB's words are not for protocols
-		rt.NextHops = []routing.NextHop{{Interface: best.owner, Weight: 1}}
-	case d.group != nil:
-		rt.NextHops = d.group.nextHops()
-	case d.entry != nil:
-		rt.Action = d.entry.Action // through a route that discards
-	}
+	rt = offeredRoute(d, best)
 	verdict := Decision{Accept: true}
 	if w.Policy != nil {
 		verdict = w.Policy(&rt)
@@ -152,6 +140,24 @@ func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, 
 		rt.Tag = w.Tag
 	}
 	return rt, verdict.Accept
+}
+
+// offeredRoute is the route of d as a policy meets it.
+func offeredRoute(d *dest, best *candidate) routing.Route {
+	rt := routing.Route{
+		Prefix: d.prefix, Source: best.source, Action: best.action, Distance: best.distance,
+		Metric: best.metric, Tag: best.tag,
+	}
+	switch {
+	case best.action == routing.Local:
+		rt.Action = routing.Forward // FIB's words are not for protocols
+		rt.NextHops = []routing.NextHop{{Interface: best.owner, Weight: 1}}
+	case d.group != nil:
+		rt.NextHops = d.group.nextHops()
+	case d.entry != nil:
+		rt.Action = d.entry.Action // through a route that discards
+	}
+	return rt
 }
 
 // passable reports whether a route means anything to other routers: not one

@@ -35,6 +35,9 @@ type Redistribution struct {
 	KeepMetric bool
 	Tag        uint32 // what routes get unless the policy sets one; 0 = their own
 	Policy     Policy // nil accepts everything
+	// Trace says for people how Policy comes to its decision, a line for each
+	// statement; nil where it cannot.
+	Trace func(*routing.Route) []string
 }
 
 // Policy decides about a route, which it sees with its own metric and tag, and

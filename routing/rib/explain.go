@@ -1,0 +1,194 @@
+package rib
+
+import (
+	"fmt"
+	"net/netip"
+
+	"routerd/routing"
+)
+
+// Explanation is how the table decides about an address, in the order in which
+// it does.
+type Explanation struct {
+	// Prefixes are those that the address lies in and a route is offered for,
+	// the longest first, up to the one that packets are forwarded by; without
+	// such a one, all.
+	Prefixes []PrefixDecision
+	// Shorter is how many prefixes more contain the address, which nobody has
+	// to ask.
+	Shorter       int
+	Resolution    []ResolutionStep
+	Redistributed []Redistributed
+}
+
+// PrefixDecision is the choice among the candidates of one prefix.
+type PrefixDecision struct {
+	Prefix     netip.Prefix
+	Candidates []Candidate // by preference
+	Used       bool        // packets are forwarded by it
+	Decided    string      // what decided: a sentence in lower case, no full stop
+}
+
+// ResolutionStep is one next hop on the way from the route to the neighbours,
+// each followed by those it leads through, which are one deeper.
+type ResolutionStep struct {
+	Depth   int
+	NextHop routing.NextHop
+	Via     netip.Prefix   // the route that answers for the address; invalid where none is needed
+	Source  routing.Source // of Via
+	Action  routing.Action // of Via, if it discards
+	WhyNot  string         // why the hop is not usable
+}
+
+// Redistributed is what a subscriber gets of the route.
+type Redistributed struct {
+	To      string
+	Offered bool
+	Pending bool // it has not taken the last news from its outbox
+	Metric  uint32
+	Tag     uint32
+	Policy  []string // how the policy came to its decision; nil where it does not say
+	WhyNot  string
+}
+
+// maxResolution bounds a chain of next hops that is shown.
+const maxResolution = 64
+
+// Explain tells how the table decides about packets for a.
+func (r *RIB) Explain(a netip.Addr) Explanation {
+	var x Explanation
+	var used *dest
+	for _, d := range r.dests.Supernets(hostPrefix(a)) {
+		if used != nil {
+			x.Shorter++
+			continue
+		}
+		p := PrefixDecision{Prefix: d.prefix, Candidates: r.appendCandidates(nil, d), Used: d.entry != nil}
+		p.Decided = r.decided(d)
+		x.Prefixes = append(x.Prefixes, p)
+		if p.Used {
+			used = d
+		}
+	}
+	if used == nil {
+		return x
+	}
+	for c := used.first; c != nil; c = c.next {
+		if c.chosen && c.hops != nil {
+			x.Resolution = r.resolutionOf(x.Resolution, c.hops, used, 0)
+		}
+	}
+	for _, s := range r.subscribers {
+		x.Redistributed = append(x.Redistributed, s.explain(used))
+	}
+	return x
+}
+
+// decided says what made the choice for d.
+func (r *RIB) decided(d *dest) string {
+	best := d.chosen()
+	switch {
+	case d.dirty:
+		return "it has just changed and is not decided yet"
+	case best == nil:
+		return "no route is usable"
+	}
+	equals, better := 0, 0
+	var next *candidate
+	for c := d.first; c != nil; c = c.next {
+		switch {
+		case c.chosen:
+			equals++
+		case best.order(c) > 0:
+			better++
+		case next == nil && c.distance != neverUsed && !best.merges(c):
+			next = c
+		}
+	}
+	switch {
+	case next != nil:
+		return r.comparison(best, next)
+	case equals > 1:
+		return fmt.Sprintf("%d equal routes share the flows", equals)
+	case better > 0:
+		return "what would be preferred is not usable"
+	}
+	return "there is no other route to choose from"
+}
+
+// comparison says in what best goes before c.
+func (r *RIB) comparison(best, c *candidate) string {
+	switch {
+	case best.rank() != c.rank():
+		return fmt.Sprintf("the address is the router's own or a broadcast address, on %s", r.interfaceName(best.owner))
+	case best.distance != c.distance:
+		return fmt.Sprintf("distance %d of %v is lower than %d of %v", best.distance, best.source, c.distance, c.source)
+	case best.metric != c.metric:
+		return fmt.Sprintf("metric %d is lower than %d at the same distance", best.metric, c.metric)
+	case best.source != c.source:
+		return fmt.Sprintf("%v comes before %v at the same distance and metric", best.source, c.source)
+	case best.owner != c.owner:
+		return fmt.Sprintf("%s comes before %s", r.interfaceName(best.owner), r.interfaceName(c.owner))
+	}
+	return "it stands before an equal route in the configuration"
+}
+
+// resolutionOf adds the way of each hop of hs for the prefix user.
+func (r *RIB) resolutionOf(to []ResolutionStep, hs *hopSet, user *dest, depth int) []ResolutionStep {
+	for i := range hs.hops {
+		if len(to) == maxResolution {
+			break
+		}
+		h := &hs.hops[i]
+		step := ResolutionStep{Depth: depth, NextHop: h.NextHop}
+		res := r.resolveHop(h, user)
+		if res.why != usable {
+			step.WhyNot = r.refusalSentence(h, res)
+		}
+		if res.why != usable || res.via == nil {
+			to = append(to, step)
+			continue
+		}
+		step.Via, step.Source, step.Action = res.via.prefix, res.via.entry.Source, res.via.entry.Action
+		to = append(to, step)
+		for c := res.via.first; c != nil; c = c.next {
+			if c.chosen && c.hops != nil {
+				to = r.resolutionOf(to, c.hops, res.via, depth+1)
+			}
+		}
+	}
+	return to
+}
+
+// explain says what s gets of d, and why not.
+func (s *subscriber) explain(d *dest) Redistributed {
+	x := Redistributed{To: s.Name}
+	best := d.chosen()
+	w := s.wants[sourceOfCandidate(best)]
+	o, known := s.routes.Get(d.prefix)
+	x.Pending = known && o.queued
+	switch {
+	case best == nil:
+		x.WhyNot = "no route is usable"
+		return x
+	case w == nil:
+		x.WhyNot = fmt.Sprintf("%s does not redistribute %v", s.Name, best.source)
+		return x
+	case s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4():
+		x.WhyNot = fmt.Sprintf("%s is for IPv%d", s.Name, s.Family)
+		return x
+	case !passable(d.prefix, best):
+		x.WhyNot = "the prefix means nothing to other routers"
+		return x
+	}
+	rt, ok := s.redistributed(d, best)
+	x.Offered, x.Metric, x.Tag = ok, rt.Metric, rt.Tag
+	if !ok {
+		x.WhyNot = "the policy rejects it"
+	}
+	if w.Trace != nil {
+		offered := offeredRoute(d, best)
+		x.Policy = w.Trace(&offered)
+	}
+	return x
+}
