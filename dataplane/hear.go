@@ -139,10 +139,27 @@ func (b *Batch) tell() {
 	}
 }
 
+// Punts has the batch hand what it punts to p; for whoever makes a batch of
+// its own.
+func (b *Batch) Punts(p Punter) { b.punter = p }
+
+// Reaches reports whether a is a group or in a subnet of the interface's own.
+func (i *Interface) Reaches(a netip.Addr) bool {
+	if a.IsMulticast() || a.IsLinkLocalUnicast() && a.Is6() {
+		return true
+	}
+	for _, p := range i.Addresses {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
 // Speak sends a packet that one of the router's own protocols made, from its
 // IP header on and with all checksums, by the interface out: its destination
-// is a group or a host on that link, and the table is not asked. Transmit has
-// to follow.
+// is a group or a host on that link, and the table is not asked. With
+// NoInterface it is. Transmit has to follow.
 func Speak(v *View, b *Batch, out routing.InterfaceID, raw []byte, now time.Time) {
 	b.begin(v)
 	b.n = 0
@@ -156,7 +173,13 @@ func Speak(v *View, b *Batch, out routing.InterfaceID, raw []byte, now time.Time
 	if p == nil {
 		return
 	}
-	p.Out, p.Hop, p.stack = out, onLink, fromOwnStack
+	p.stack = fromOwnStack
+	if out == routing.NoInterface {
+		p.In = v.anyInterface()
+		b.send(v, now)
+		return
+	}
+	p.Out, p.Hop = out, onLink
 	b.work = append(b.work[:0], p)
 	if i := v.Interface(out); i == nil || !i.Up || i.Output == nil {
 		p.drop(verdict.InterfaceDown)

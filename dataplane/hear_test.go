@@ -166,7 +166,16 @@ func TestSpeak(t *testing.T) {
 	if got := n.ports[lan0].Take(); len(got) != 1 || !bytes.Equal(got[0].Data, want) {
 		t.Errorf("sent %v, want %x", got, want)
 	}
-	if got := b.counters.Verdict(verdict.Originated); got != 2 {
-		t.Errorf("%d messages were counted as originated, want 2", got)
+	out.LinkHeader = 0
+	message = build(t, rip("10.0.1.1", "10.0.2.2"))
+	if out.Reaches(addr("10.0.2.2")) || !out.Reaches(addr("10.0.1.2")) || !out.Reaches(addr("224.0.0.9")) || !out.Reaches(addr("fe80::2")) {
+		t.Error("an interface reaches its own subnets and groups, and nobody else")
+	}
+	say(routing.NoInterface)
+	if got := n.ports[lan1].Take(); len(got) != 1 || !bytes.Equal(got[0].Data, message) {
+		t.Errorf("sent %v by the table, want the message as it is", got)
+	}
+	if got := b.counters.Verdict(verdict.Originated); got != 3 {
+		t.Errorf("%d messages were counted as originated, want 3", got)
 	}
 }

@@ -73,6 +73,16 @@ func (v *View) Interface(id routing.InterfaceID) *Interface {
 	return v.Interfaces[id]
 }
 
+// anyInterface is one whose table the router's own packets are looked up in.
+func (v *View) anyInterface() routing.InterfaceID {
+	for _, i := range v.Interfaces {
+		if i != nil {
+			return i.ID
+		}
+	}
+	return routing.NoInterface
+}
+
 // Named gives the interface called name, or nil. It is for people, not for packets.
 func (v *View) Named(name string) *Interface {
 	for _, i := range v.Interfaces {
