@@ -71,12 +71,12 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 		if err != nil {
 			return err
 		}
-		s := start{node: p.Node, program: d.Program, path: path, args: d.Args, log: d.Log, namespace: p.Namespace}
-		ended, err := b.launch(s, func(started process) { b.state.Peers[p.Node] = append(b.state.Peers[p.Node], started) })
+		c := command{node: p.Node, program: d.Program, path: path, args: d.Args, log: d.Log, namespace: p.Namespace}
+		ended, err := b.launch(c, func(started process) { b.state.Peers[p.Node] = append(b.state.Peers[p.Node], started) })
 		if err != nil {
 			return err
 		}
-		if err := b.ready(ctx, s, ended, func(ctx context.Context) error { return dial(ctx, d.Socket) }); err != nil {
+		if err := b.ready(ctx, c, ended, func(ctx context.Context) error { return dial(ctx, d.Socket) }); err != nil {
 			return err
 		}
 	}

@@ -36,8 +36,8 @@ type Lab struct {
 	dir      string // of this lab
 }
 
-// Load reads a topology file and plans it; nothing is made yet. A mistake in
-// the file comes back as Problems.
+// Load reads a topology file and the configurations that it names, and plans
+// it; nothing is made yet. A mistake in the topology comes back as Problems.
 func Load(path string, o Options) (*Lab, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// start is a process to be started for a node.
-type start struct {
+// command is a process to be started for a node.
+type command struct {
 	node      string
 	program   string // what it is called
 	path      string
@@ -22,19 +22,19 @@ type start struct {
 
 // launch starts a process and writes it down; note puts it in the state.
 // ended gives how it ended once it has.
-func (b *builder) launch(s start, note func(process)) (ended <-chan error, err error) {
-	log, err := os.OpenFile(s.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+func (b *builder) launch(c command, note func(process)) (ended <-chan error, err error) {
+	log, err := os.OpenFile(c.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("opening the log of %s: %w", s.node, err)
+		return nil, fmt.Errorf("opening the log of %s: %w", c.node, err)
 	}
 	defer log.Close()
-	cmd := exec.Command(s.path, s.args...)
+	cmd := exec.Command(c.path, c.args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	// A session of its own: an interrupt at the terminal is for the lab,
 	// which then ends its processes in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := inNamespace(s.namespace, cmd.Start); err != nil {
-		return nil, fmt.Errorf("starting %s for %s: %w", s.program, s.node, err)
+	if err := inNamespace(c.namespace, cmd.Start); err != nil {
+		return nil, fmt.Errorf("starting %s for %s: %w", c.program, c.node, err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
@@ -48,7 +48,7 @@ func (b *builder) launch(s start, note func(process)) (ended <-chan error, err e
 }
 
 // ready waits until a process answers or it will not any more.
-func (b *builder) ready(ctx context.Context, s start, ended <-chan error, probe func(context.Context) error) error {
+func (b *builder) ready(ctx context.Context, c command, ended <-chan error, probe func(context.Context) error) error {
 	deadline := time.Now().Add(b.lab.options.Ready)
 	for {
 		last := probe(ctx)
@@ -56,7 +56,7 @@ func (b *builder) ready(ctx context.Context, s start, ended <-chan error, probe 
 			return nil
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("%s: %s was not ready within %v: %w\n%s", s.node, s.program, b.lab.options.Ready, last, said(s.log))
+			return fmt.Errorf("%s: %s was not ready within %v: %w\n%s", c.node, c.program, b.lab.options.Ready, last, said(c.log))
 		}
 		select {
 		case err := <-ended:
@@ -64,9 +64,9 @@ func (b *builder) ready(ctx context.Context, s start, ended <-chan error, probe 
 			if err != nil {
 				what = err.Error()
 			}
-			return fmt.Errorf("%s: %s ended before it was ready, %s:\n%s", s.node, s.program, what, said(s.log))
+			return fmt.Errorf("%s: %s ended before it was ready, %s:\n%s", c.node, c.program, what, said(c.log))
 		case <-ctx.Done():
-			return fmt.Errorf("%s: waiting for %s: %w", s.node, s.program, context.Cause(ctx))
+			return fmt.Errorf("%s: waiting for %s: %w", c.node, c.program, context.Cause(ctx))
 		case <-time.After(5 * time.Millisecond):
 		}
 	}

@@ -259,6 +259,51 @@ func TestPeersAreTakenDownAfterAKill(t *testing.T) {
 	b.gone()
 }
 
+// The daemons themselves take what the lab gives them, and go with it.
+func TestRealPeers(t *testing.T) {
+	needsRoot(t)
+	b := newBench(t, peers)
+	for _, node := range []string{"b1", "f1"} {
+		if lacks := b.lacking(node); lacks != "" {
+			t.Skipf("%s is not installed", lacks)
+		}
+	}
+	b.up()
+	for _, c := range []struct{ node, line, want string }{
+		{"b1", "birdc show protocols", "device1 "},
+		{"f1", "vtysh -c 'show ip rip status'", `Routing Protocol is "rip"`},
+	} {
+		var out strings.Builder
+		cmd, err := b.start(t.Context(), c.node, c.line, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err != nil || !strings.Contains(out.String(), c.want) {
+			t.Errorf("%s on %s printed (%v):\n%s\nwant in it: %s", c.line, c.node, err, out.String(), c.want)
+		}
+	}
+	for _, p := range []process{b.daemons("b1")[0], b.daemons("f1")[0]} {
+		if err := unix.Kill(p.PID, unix.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both dead", func() bool { return !b.daemons("b1")[0].alive() && !b.daemons("f1")[0].alive() })
+	b.up()
+	for node, want := range map[string]int{"b1": 1, "f1": 3} {
+		if got := slices.DeleteFunc(b.daemons(node), func(p process) bool { return !p.alive() }); len(got) != want {
+			t.Errorf("%s runs as %v, want %d processes", node, got, want)
+		}
+	}
+	// And after a kill of which nobody took notice.
+	if err := unix.Kill(b.daemons("f1")[1].PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Down(t.Context(), &b.out); err != nil {
+		t.Fatal(err)
+	}
+	b.gone()
+}
+
 func TestPeerThatTheTopologyLost(t *testing.T) {
 	needsRoot(t)
 	install(t, allPeers...)

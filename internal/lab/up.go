@@ -226,12 +226,12 @@ func (b *builder) start(ctx context.Context, r Router) error {
 	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
 		return fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
 	}
-	s := start{node: r.Node, program: "routerd", path: b.lab.options.Binary, args: arguments(r.Config), log: r.Log}
-	ended, err := b.launch(s, func(p process) { b.state.Routers[r.Node] = Started{p, r.Config, r.Socket} })
+	c := command{node: r.Node, program: "routerd", path: b.lab.options.Binary, args: arguments(r.Config), log: r.Log}
+	ended, err := b.launch(c, func(p process) { b.state.Routers[r.Node] = Started{p, r.Config, r.Socket} })
 	if err != nil {
 		return err
 	}
-	return b.ready(ctx, s, ended, func(ctx context.Context) error { return probe(ctx, r.Socket) })
+	return b.ready(ctx, c, ended, func(ctx context.Context) error { return probe(ctx, r.Socket) })
 }
 
 // probe asks the router behind a socket for its version, which it can give as

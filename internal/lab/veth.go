@@ -59,8 +59,7 @@ func (v Veth) at(namespace string) bool {
 }
 
 // make makes the pair, each end in its namespace, up and with what it shall
-// have.
-// Whatever has the name of an end is in its way and is removed.
+// have. Whatever has the name of an end is in its way and is removed.
 func (v Veth) make() error {
 	if err := v.remove(); err != nil {
 		return err
