@@ -31,9 +31,36 @@ func (d Direction) Other() Direction { return 1 - d }
 
 // Segment is what a TCP header says of a connection's state.
 type Segment struct {
-	Flags  uint8 // FIN 1, SYN 2, RST 4, ACK 16
+	Flags uint8 // FIN 1, SYN 2, RST 4, ACK 16
+	// Scale is, in a SYN, 1 + the shift of its window scale option (RFC 7323
+	// §2.2), and 0 without that option. Other segments need not fill it.
+	Scale  uint8
 	Window uint16
 	Seq    uint32
 	Ack    uint32
 	Len    uint32 // bytes of data, whole super-packets included
+}
+
+// The flags of a segment that matter here.
+const (
+	FlagFIN = 1 << iota
+	FlagSYN
+	FlagRST
+	_
+	FlagACK
+)
+
+// Begins reports whether s asks for a connection.
+func (s *Segment) Begins() bool { return s.Flags&(FlagFIN|FlagSYN|FlagRST|FlagACK) == FlagSYN }
+
+// end is the sequence number after s. SYN and FIN count as one each.
+func (s *Segment) end() uint32 {
+	n := s.Seq + s.Len
+	if s.Flags&FlagSYN != 0 {
+		n++
+	}
+	if s.Flags&FlagFIN != 0 {
+		n++
+	}
+	return n
 }

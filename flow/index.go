@@ -1,0 +1,185 @@
+package flow
+
+import (
+	"math/bits"
+	"sync/atomic"
+)
+
+// index finds records by either key. It is a row of buckets of eight words,
+// one line of the cache:
+//
+//	0    tags of the entries 0 to 7, a byte each; 0 = free
+//	1    tags of the entries 8 to 11 | in the upper half: overflow
+//	2..7 the entries, two in a word: session << 1 | direction
+//
+// An entry is put into the first bucket with room, from the one that its hash
+// names onwards; each full bucket on the way counts it in its overflow, and
+// who looks for something passes on only from a bucket whose overflow is not 0.
+// Entries never move, so a reader that takes no lock cannot miss one.
+type index struct {
+	words    []uint64
+	n        uint64 // buckets
+	sessions uint32 // that there is room for
+}
+
+const (
+	bucketWords   = 8
+	bucketEntries = 12
+	// Two entries for each of four sessions: two thirds full at the limit.
+	bucketSessions = 4
+
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
+	overflow = 1 << 32
+)
+
+// newIndex makes room for so many sessions. Nothing of it takes memory until
+// it is written to: it comes from the system as pages of zeroes.
+func newIndex(sessions uint32) *index {
+	n := uint64(sessions)/bucketSessions + 1
+	return &index{words: make([]uint64, n*bucketWords), n: n, sessions: sessions}
+}
+
+// bucket is the number of the bucket that a hash names.
+func (x *index) bucket(hash uint64) uint64 {
+	hi, _ := bits.Mul64(hash, x.n)
+	return hi
+}
+
+// tag is what of a hash is kept beside an entry.
+func tag(hash uint64) uint64 { return max(hash&0xff, 1) }
+
+// Hash is k's hash in this table, for Touch, TouchRecord and FindHashed.
+func (t *Table) Hash(k *Key) uint64 {
+	a := uint64(k.Src)<<32 | uint64(k.Dst)
+	b := uint64(k.SrcPort)<<48 | uint64(k.DstPort)<<32 | uint64(k.Proto)<<8 | uint64(k.Table)
+	hi, lo := bits.Mul64(a^t.seeds[0], b^t.seeds[1])
+	hi, lo = bits.Mul64(hi^a^0x9e3779b97f4a7c15, lo^t.seeds[1]^0xd1b54a32d192ed03)
+	return hi ^ lo
+}
+
+// Touch loads the line of the index in which hash is looked for. Asked for
+// each packet of a batch before the first is looked up, it has the memory
+// answer for all of them at once.
+func (t *Table) Touch(hash uint64) {
+	x := t.index.Load()
+	atomic.LoadUint64(&x.words[x.bucket(hash)*bucketWords])
+}
+
+// TouchRecord loads the line of the record that hash most likely belongs to,
+// to be asked for a whole batch between Touch and FindHashed.
+func (t *Table) TouchRecord(hash uint64) {
+	x := t.index.Load()
+	bucket := (*[bucketWords]uint64)(x.words[x.bucket(hash)*bucketWords:])
+	if m := matches(atomic.LoadUint64(&bucket[0]), tag(hash)); m != 0 {
+		t.touch(entry(bucket, bits.TrailingZeros64(m)/8))
+	} else if m := matches(atomic.LoadUint64(&bucket[1]), tag(hash)) & 0xffffffff; m != 0 {
+		t.touch(entry(bucket, 8+bits.TrailingZeros64(m)/8))
+	}
+}
+
+func (t *Table) touch(e uint32) {
+	if b := t.blocks[e>>1/blockRecords].Load(); b != nil {
+		atomic.LoadUint64(&b.records[e>>1%blockRecords][wordHead])
+	}
+}
+
+// matches has the top bit set of each byte of tags that is the tag; of bytes
+// above such a one it may be set in vain.
+func matches(tags, tag uint64) uint64 {
+	x := tags ^ tag*lowBits
+	return (x - lowBits) &^ x & highBits
+}
+
+func entry(bucket *[bucketWords]uint64, i int) uint32 {
+	return uint32(atomic.LoadUint64(&bucket[2+i/2]) >> (i & 1 * 32))
+}
+
+// Find looks for the session that a packet with the key k belongs to.
+func (t *Table) Find(k Key) Hit { return t.FindHashed(&k, t.Hash(&k)) }
+
+// FindHashed is Find for who has the hash already.
+func (t *Table) FindHashed(k *Key, hash uint64) (hit Hit) {
+	x := t.index.Load()
+	want := tag(hash)
+	at := x.bucket(hash)
+	for range x.n {
+		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
+		for m := matches(atomic.LoadUint64(&bucket[0]), want); m != 0; m &= m - 1 {
+			if t.check(entry(bucket, bits.TrailingZeros64(m)/8), k, &hit) {
+				return hit
+			}
+		}
+		more := atomic.LoadUint64(&bucket[1])
+		for m := matches(more, want) & 0xffffffff; m != 0; m &= m - 1 {
+			if t.check(entry(bucket, 8+bits.TrailingZeros64(m)/8), k, &hit) {
+				return hit
+			}
+		}
+		if more < overflow {
+			return Hit{}
+		}
+		if at++; at == x.n {
+			at = 0
+		}
+	}
+	return Hit{}
+}
+
+func (t *Table) check(e uint32, k *Key, hit *Hit) bool {
+	b := t.blocks[e>>1/blockRecords].Load()
+	if b == nil || !b.records[e>>1%blockRecords].read(k, Direction(e&1), hit) {
+		return false
+	}
+	hit.Session = e >> 1
+	return true
+}
+
+// insert adds an entry. The table's mutex is held.
+func (x *index) insert(hash uint64, e uint32) {
+	at := x.bucket(hash)
+	for {
+		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
+		if i := vacant(bucket); i < bucketEntries {
+			shift := i & 1 * 32
+			word := &bucket[2+i/2]
+			atomic.StoreUint64(word, *word&^(0xffffffff<<shift)|uint64(e)<<shift)
+			tags := &bucket[i/8]
+			atomic.StoreUint64(tags, *tags|tag(hash)<<(i%8*8))
+			return
+		}
+		atomic.StoreUint64(&bucket[1], bucket[1]+overflow)
+		if at++; at == x.n {
+			at = 0
+		}
+	}
+}
+
+// vacant is the first free place in a bucket.
+func vacant(bucket *[bucketWords]uint64) int {
+	for i := range bucketEntries {
+		if bucket[i/8]>>(i%8*8)&0xff == 0 {
+			return i
+		}
+	}
+	return bucketEntries
+}
+
+// remove takes an entry out, which is there. The table's mutex is held.
+func (x *index) remove(hash uint64, e uint32) {
+	at := x.bucket(hash)
+	for {
+		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
+		for i := range bucketEntries {
+			shift := i % 8 * 8
+			if bucket[i/8]>>shift&0xff == tag(hash) && entry(bucket, i) == e {
+				atomic.StoreUint64(&bucket[i/8], bucket[i/8]&^(0xff<<shift))
+				return
+			}
+		}
+		atomic.StoreUint64(&bucket[1], bucket[1]-overflow)
+		if at++; at == x.n {
+			at = 0
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package flow
+
+import "sync/atomic"
+
+// A record is eight words, one line of the cache, of which all but the last
+// three are written under the table's mutex only:
+//
+//	0 source and destination of the forward key
+//	1 source and destination of the reply key
+//	2 ports: forward source, forward destination, reply source, reply destination
+//	3 generation 32 | flags 16 | protocol 8 | table 8
+//	4 rule 32 | owner 32
+//	5 state, see condition
+//	6 TCP, forward: end 32 | acknowledged 32
+//	7 TCP, reply: the same
+//
+// The generation is even while the record is free or being written, and grows
+// by one each time a session is made or ended. A reader loads it before and
+// after the others: if it is odd and the same, what was read belongs
+// together. No word is a pointer, so the collector never looks at a block.
+//
+// Records of IPv6 flows would be the same but for four words of addresses more
+// on a second line; they are for a second table of this code with its own
+// layout, since one for both would make every IPv4 packet touch two lines.
+const (
+	recordWords = 8
+
+	wordForward = iota - 1
+	wordReply
+	wordPorts
+	wordHead
+	wordUser
+	wordCondition
+	wordTracks // and the next one
+)
+
+type record [recordWords]uint64
+
+// aside is what packets do not need of a session. Guarded by the mutex.
+type aside struct {
+	next, prev uint32 // in a slot of the wheel; next alone in the queue of free ones
+	host       uint32
+	created    Time
+}
+
+const blockRecords = 4096
+
+// block is memory for sessions with numbers in a row. Blocks are made when
+// needed and stay.
+type block struct {
+	records [blockRecords]record
+	asides  [blockRecords]aside
+}
+
+const flagInsideReply = 1 << 16 // the inside host is the one that answers
+
+func (t *Table) record(number uint32) *record {
+	return &t.blocks[number/blockRecords].Load().records[number%blockRecords]
+}
+
+func (t *Table) aside(number uint32) *aside {
+	return &t.blocks[number/blockRecords].Load().asides[number%blockRecords]
+}
+
+// read copies what makes a Hit of r, if it is in use and bears k in the
+// direction d.
+func (r *record) read(k *Key, d Direction, hit *Hit) bool {
+	head := atomic.LoadUint64(&r[wordHead])
+	if head>>32&1 == 0 || uint16(head) != uint16(k.Proto)<<8|uint16(k.Table) {
+		return false
+	}
+	mine := atomic.LoadUint64(&r[wordForward+d])
+	if mine != uint64(k.Src)<<32|uint64(k.Dst) {
+		return false
+	}
+	ports := atomic.LoadUint64(&r[wordPorts])
+	mineAt := 32 - 32*d
+	if uint32(ports>>mineAt) != uint32(k.SrcPort)<<16|uint32(k.DstPort) {
+		return false
+	}
+	other := atomic.LoadUint64(&r[wordReply-d])
+	user := atomic.LoadUint64(&r[wordUser])
+	if atomic.LoadUint64(&r[wordHead]) != head {
+		return false
+	}
+	hit.Generation = uint32(head >> 32)
+	hit.Rule, hit.Owner = uint32(user>>32), uint32(user)
+	hit.Direction = d
+	hit.Other = unpack(other, uint32(ports>>(32-mineAt)), head)
+	return true
+}
+
+func unpack(addresses uint64, ports uint32, head uint64) Key {
+	return Key{
+		Src: uint32(addresses >> 32), Dst: uint32(addresses),
+		SrcPort: uint16(ports >> 16), DstPort: uint16(ports),
+		Proto: uint8(head >> 8), Table: uint8(head),
+	}
+}
+
+// write fills r, which is free, and puts it into use as the last thing.
+func (r *record) write(forward, reply *Key, rule, owner uint32, insideReply bool, c conversation) {
+	generation := uint32(atomic.LoadUint64(&r[wordHead])>>32) + 1
+	next := uint64(generation)<<32 | uint64(forward.Proto)<<8 | uint64(forward.Table)
+	if insideReply {
+		next |= flagInsideReply
+	}
+	atomic.StoreUint64(&r[wordForward], uint64(forward.Src)<<32|uint64(forward.Dst))
+	atomic.StoreUint64(&r[wordReply], uint64(reply.Src)<<32|uint64(reply.Dst))
+	atomic.StoreUint64(&r[wordPorts], uint64(forward.SrcPort)<<48|uint64(forward.DstPort)<<32|uint64(reply.SrcPort)<<16|uint64(reply.DstPort))
+	atomic.StoreUint64(&r[wordUser], uint64(rule)<<32|uint64(owner))
+	atomic.StoreUint64(&r[wordTracks], uint64(c.tracks[0]))
+	atomic.StoreUint64(&r[wordTracks+1], uint64(c.tracks[1]))
+	atomic.StoreUint64(&r[wordCondition], uint64(c.with(generation)))
+	atomic.StoreUint64(&r[wordHead], next)
+}
+
+// retire ends the use of r.
+func (r *record) retire() {
+	head := atomic.LoadUint64(&r[wordHead])
+	atomic.StoreUint64(&r[wordHead], (head>>32+1)<<32)
+	atomic.StoreUint64(&r[wordCondition], 0)
+}
+
+func (r *record) condition() condition { return condition(atomic.LoadUint64(&r[wordCondition])) }
+func (r *record) proto() uint8         { return uint8(atomic.LoadUint64(&r[wordHead]) >> 8) }
+
+// fresh reports whether what is kept of the last packet needs no renewal for
+// one that comes now. A store for each tick is enough.
+func (c condition) fresh(now Time) bool { return int32(now-c.seen()) < 1<<tickBits }
+
+// used notes a packet of another protocol than TCP.
+func (r *record) used(hit *Hit, now Time, both bool) {
+	head := atomic.LoadUint64(&r[wordHead])
+	inside := Direction(head >> 16 & 1)
+	if uint32(head>>32) != hit.Generation || hit.Direction != inside && !both {
+		return
+	}
+	for {
+		c := r.condition()
+		if c.fresh(now) || !c.bears(hit.Generation) || r.swap(c, c.at(now)) {
+			return
+		}
+	}
+}
+
+// segment notes a packet of TCP. Two workers that have one connection's two
+// directions may be here at once: the state is changed by one exchange, and
+// done again if it was overtaken. The numbers of a direction that lose such a
+// race are made good by its next packet.
+func (r *record) segment(hit *Hit, s *Segment, now Time) {
+	for {
+		c := conversation{condition: r.condition()}
+		if !c.bears(hit.Generation) || uint32(atomic.LoadUint64(&r[wordHead])>>32) != hit.Generation {
+			return
+		}
+		old := [2]uint64{atomic.LoadUint64(&r[wordTracks]), atomic.LoadUint64(&r[wordTracks+1])}
+		c.tracks = [2]track{track(old[0]), track(old[1])}
+		was := c.condition
+		if alive := c.step(hit.Direction, s); alive && (!was.fresh(now) || c.state() != was.state()) {
+			c.condition = c.at(now)
+		}
+		if c.condition != was && !r.swap(was, c.condition) {
+			continue
+		}
+		for d := range old {
+			if uint64(c.tracks[d]) != old[d] {
+				atomic.CompareAndSwapUint64(&r[wordTracks+d], old[d], uint64(c.tracks[d]))
+			}
+		}
+		return
+	}
+}
+
+func (r *record) swap(old, next condition) bool {
+	return atomic.CompareAndSwapUint64(&r[wordCondition], uint64(old), uint64(next))
+}

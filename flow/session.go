@@ -1,0 +1,135 @@
+package flow
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Session is a copy of what the table knows of one.
+type Session struct {
+	Number         uint32
+	Generation     uint32
+	Forward, Reply Key
+	Rule, Owner    uint32
+	Host           uint32
+	State          State
+	InsideReply    bool // the inside host is the one that answers
+	Created, Seen  Time // Seen is right to a quarter of a second
+	Timeout        time.Duration
+}
+
+// Expires is how long from now s lives if no packet comes, not below 0.
+func (s *Session) Expires(now Time) time.Duration {
+	return max(s.Timeout-now.Sub(s.Seen), 0)
+}
+
+// session copies a session out of its records; the mutex is held.
+func (t *Table) session(number uint32) (Session, bool) {
+	if number == NoSession || number >= t.used {
+		return Session{}, false
+	}
+	r, a := t.record(number), t.aside(number)
+	head := r[wordHead]
+	if head>>32&1 == 0 {
+		return Session{}, false
+	}
+	c := r.condition()
+	return Session{
+		Number: number, Generation: uint32(head >> 32),
+		Forward: unpack(r[wordForward], uint32(r[wordPorts]>>32), head),
+		Reply:   unpack(r[wordReply], uint32(r[wordPorts]), head),
+		Rule:    uint32(r[wordUser] >> 32), Owner: uint32(r[wordUser]),
+		Host: a.host, Created: a.created,
+		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,
+		Timeout: time.Duration(t.life.of(uint8(head>>8), c.state())) * time.Millisecond,
+	}, true
+}
+
+// Session gives the session with the number, and whether there is one.
+func (t *Table) Session(number uint32) (Session, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.session(number)
+}
+
+// stride is how many records one call looks at under the mutex.
+const stride = 1024
+
+// Walk copies sessions into a slice, from the number after cursor on, and
+// gives how many and the cursor to go on with; that is 0 at the end. A call
+// looks at a bounded part of the table, so it may give none and yet not be the
+// last. A session that lives through the whole walk is given once.
+func (t *Table) Walk(cursor uint32, into []Session) (n int, next uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range stride {
+		if cursor++; cursor >= t.used {
+			return n, 0
+		}
+		if n == len(into) {
+			return n, cursor - 1
+		}
+		if s, ok := t.session(cursor); ok {
+			into[n] = s
+			n++
+		}
+	}
+	return n, cursor
+}
+
+// Clear ends those sessions that match says, each of which is given to ended,
+// which may be nil. It goes on from cursor as Walk does.
+func (t *Table) Clear(cursor uint32, match func(*Session) bool, ended func(*Session)) (n int, next uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for range stride {
+		if cursor++; cursor >= t.used {
+			return n, 0
+		}
+		if s, ok := t.session(cursor); ok && match(&s) {
+			t.counters.deleted.Add(1)
+			t.end(cursor, ended)
+			n++
+		}
+	}
+	return n, cursor
+}
+
+// counters count since the table was made.
+type counters struct {
+	made, expired, deleted atomic.Uint64
+	refused                [refusals]atomic.Uint64
+}
+
+// Stats is how the table stands.
+type Stats struct {
+	Sessions int // now
+	Limit    int // Config.MaxSessions
+	PerHost  int // Config.MaxPerHost
+	Hosts    int // with sessions
+
+	Made, Expired, Deleted        uint64 // since the table was made
+	KeyTaken, TableFull, HostFull uint64 // refused by Insert
+}
+
+// Stats gives the counts of this moment.
+func (t *Table) Stats() Stats {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := &t.counters
+	return Stats{
+		Sessions: t.Len(), Limit: int(t.limit), PerHost: int(t.perHost), Hosts: len(t.hosts),
+		Made: c.made.Load(), Expired: c.expired.Load(), Deleted: c.deleted.Load(),
+		KeyTaken: c.refused[KeyTaken].Load(), TableFull: c.refused[TableFull].Load(), HostFull: c.refused[HostFull].Load(),
+	}
+}
+
+// Len is the number of sessions. It takes no lock.
+func (t *Table) Len() int { return int(t.sessions.Load()) }
+
+// Host is the number of sessions that count for an inside host.
+func (t *Table) Host(host uint32) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return int(t.hosts[host])
+}

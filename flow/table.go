@@ -1,0 +1,266 @@
+package flow
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// Config is what a table is made with and can be given anew.
+type Config struct {
+	MaxSessions    int // 1 to MostSessions; 0 = DefaultMaxSessions
+	MaxPerHost     int // sessions of one inside host; 0 = no limit but MaxSessions
+	Timeouts       Timeouts
+	InboundRefresh bool   // packets towards the inside host refresh what is not TCP too (RFC 4787 REQ-6: "inbound refresh")
+	Seed           uint64 // of the hash, so that nobody outside knows which keys collide; taken by New alone
+}
+
+const (
+	DefaultMaxSessions = 262144
+	MostSessions       = 1 << 24
+)
+
+// Table is the sessions of one router. Find, Packet, Touch and TouchRecord take
+// no lock, and any number of goroutines may call them; whatever makes or ends
+// sessions takes the table's mutex for a bounded time.
+//
+// Functions that callers hand in run under the mutex and must not call the
+// table.
+type Table struct {
+	index   atomic.Pointer[index]
+	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
+	refresh atomic.Bool // Config.InboundRefresh
+	seeds   [2]uint64
+
+	mu      sync.Mutex // guards what follows, and all writing of records but for their state
+	limit   uint32
+	perHost uint32
+	life    lifetimes
+	wheel   wheel
+	used    uint32 // numbers given so far; 0 is never given
+	free    queue
+	hosts   map[uint32]uint32 // sessions by inside host
+
+	sessions atomic.Int64
+	counters counters
+}
+
+// NoSession is the number of no session.
+const NoSession uint32 = 0
+
+// New makes an empty table. What cfg has out of range is moved to its edge.
+func New(cfg Config) *Table {
+	t := &Table{used: 1, hosts: map[uint32]uint32{}}
+	t.seeds = [2]uint64{scramble(cfg.Seed), scramble(cfg.Seed + 1)}
+	t.Configure(cfg)
+	return t
+}
+
+// scramble spreads a seed over all bits (splitmix64).
+func scramble(x uint64) uint64 {
+	x += 0x9e3779b97f4a7c15
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// Configure gives the table other limits and timeouts. Sessions over a limit
+// stay until they end by themselves. Room for more sessions than ever before
+// takes a time that grows with the sessions there are, about 0.1 s for a
+// million, in which no session can be made; packets of existing ones pass.
+func (t *Table) Configure(cfg Config) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if cfg.MaxSessions <= 0 {
+		cfg.MaxSessions = DefaultMaxSessions
+	}
+	t.limit = uint32(min(cfg.MaxSessions, MostSessions))
+	t.perHost = t.limit
+	if cfg.MaxPerHost > 0 {
+		t.perHost = uint32(min(cfg.MaxPerHost, MostSessions))
+	}
+	t.life = cfg.Timeouts.lifetimes()
+	t.refresh.Store(cfg.InboundRefresh)
+	if x := t.index.Load(); x == nil || x.sessions < t.limit {
+		t.reindex()
+	}
+}
+
+// reindex makes an index for t.limit sessions.
+func (t *Table) reindex() {
+	x := newIndex(t.limit)
+	for number := uint32(1); number < t.used; number++ {
+		if s, ok := t.session(number); ok {
+			x.insert(t.Hash(&s.Forward), number<<1)
+			x.insert(t.Hash(&s.Reply), number<<1|1)
+		}
+	}
+	t.index.Store(x)
+}
+
+// Hit is what Find knows of a packet's session: a consistent copy of the
+// moment that it was found in.
+type Hit struct {
+	Session    uint32 // NoSession: there is none
+	Generation uint32 // tells it from a later session with the same number
+	Rule       uint32 // as given to Insert
+	Owner      uint32 // as given to Insert
+	Direction  Direction
+	Other      Key // the key of the other direction; its reverse is what the packet is to be made
+}
+
+// Refusal says why Insert made no session.
+type Refusal uint8
+
+const (
+	None      Refusal = iota
+	KeyTaken          // one of the keys is a session's already
+	TableFull         // Config.MaxSessions
+	HostFull          // Config.MaxPerHost
+	refusals
+)
+
+// String gives the refusal in a few words.
+func (r Refusal) String() string {
+	return [...]string{"none", "key taken", "table full", "host full"}[r]
+}
+
+// Room says whether Insert would make a session of the keys for the host now.
+func (t *Table) Room(forward, reply Key, host uint32) Refusal {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.room(&forward, &reply, t.Hash(&forward), t.Hash(&reply), host)
+}
+
+func (t *Table) room(forward, reply *Key, hf, hr uint64, host uint32) Refusal {
+	// Limits come first: a flood that has reached one is refused without a
+	// look at the index.
+	if uint32(t.sessions.Load()) >= t.limit {
+		return TableFull
+	}
+	if t.hosts[host] >= t.perHost {
+		return HostFull
+	}
+	if t.FindHashed(forward, hf).Session != NoSession || t.FindHashed(reply, hr).Session != NoSession {
+		return KeyTaken
+	}
+	return None
+}
+
+// Insert makes a session. forward is the key of its first packet and reply
+// that of the answers, of the same protocol and table. rule and owner are the
+// caller's and come back with each Hit; host is the inside host that the
+// session counts for: forward's source, unless the inside host is the one that
+// answers, whose address it is then. s is the first packet's segment and nil
+// for other protocols than TCP: a SYN opens a connection, any other segment
+// picks one up in mid-stream, which is the caller's to refuse.
+func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
+	hf, hr := t.Hash(&forward), t.Hash(&reply)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if why := t.room(&forward, &reply, hf, hr, host); why != None {
+		t.counters.refused[why].Add(1)
+		return NoSession, why
+	}
+	var c conversation
+	if forward.Proto == protoTCP {
+		c = begin(s)
+	}
+	c.condition = c.at(now)
+	number := t.number()
+	t.record(number).write(&forward, &reply, rule, owner, host != forward.Src, c)
+	t.admit(number, host, now)
+	x := t.index.Load()
+	x.insert(hf, number<<1)
+	x.insert(hr, number<<1|1)
+	if t.wheel.count == 0 {
+		t.wheel.hand = tick(now)
+	}
+	t.file(number, t.due(forward.Proto, c.condition, now))
+	t.counters.made.Add(1)
+	return number, None
+}
+
+// admit counts a session.
+func (t *Table) admit(number, host uint32, created Time) {
+	a := t.aside(number)
+	a.host, a.created = host, created
+	t.hosts[host]++
+	t.sessions.Add(1)
+}
+
+// number takes a free number, the one that has been free for longest.
+func (t *Table) number() uint32 {
+	if number := t.free.head; number != 0 {
+		t.free.head = t.aside(number).next
+		if t.free.head == 0 {
+			t.free.tail = 0
+		}
+		return number
+	}
+	number := t.used
+	t.used++
+	t.reserve(number)
+	return number
+}
+
+// reserve makes sure that there is memory for a number.
+func (t *Table) reserve(number uint32) {
+	if b := &t.blocks[number/blockRecords]; b.Load() == nil {
+		b.Store(new(block))
+	}
+}
+
+// queue is the free numbers below Table.used, chained by aside.next.
+type queue struct{ head, tail uint32 }
+
+// end takes a session, which exists, out of everything.
+func (t *Table) end(number uint32, ended func(*Session)) {
+	s, _ := t.session(number)
+	x := t.index.Load()
+	x.remove(t.Hash(&s.Forward), number<<1)
+	x.remove(t.Hash(&s.Reply), number<<1|1)
+	t.record(number).retire()
+	t.unfile(number)
+	if n := t.hosts[s.Host]; n > 1 {
+		t.hosts[s.Host] = n - 1
+	} else {
+		delete(t.hosts, s.Host)
+	}
+	if t.free.tail != 0 {
+		t.aside(t.free.tail).next = number
+	} else {
+		t.free.head = number
+	}
+	t.free.tail = number
+	t.sessions.Add(-1)
+	if ended != nil {
+		ended(&s)
+	}
+}
+
+// Delete ends a session, and reports whether there was one with the number. It
+// is given to ended, which may be nil.
+func (t *Table) Delete(session uint32, ended func(*Session)) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if _, ok := t.session(session); !ok {
+		return false
+	}
+	t.counters.deleted.Add(1)
+	t.end(session, ended)
+	return true
+}
+
+// Packet notes a packet of the session that Find gave: it moves the state of a
+// TCP connection, s being the packet's segment, and puts the session's end
+// off. Other protocols have nil for s, and are kept alive by what the inside
+// host sends (RFC 4787 REQ-6), or by both sides if Config.InboundRefresh says
+// so. ICMP errors are not to be noted (RFC 5508 REQ-6).
+func (t *Table) Packet(hit *Hit, s *Segment, now Time) {
+	r := t.record(hit.Session)
+	if s == nil {
+		r.used(hit, now, t.refresh.Load())
+		return
+	}
+	r.segment(hit, s, now)
+}
