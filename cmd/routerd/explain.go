@@ -12,7 +12,8 @@ import (
 )
 
 func newExplainCommand(s *session) *cobra.Command {
-	return group("explain", "Explain a decision: what would become of a packet", newExplainPacketCommand(s))
+	return group("explain", "Explain a decision: what would become of a packet, why a route is used",
+		newExplainPacketCommand(s), newExplainRouteCommand(s))
 }
 
 // packetFlags are the flags that describe a packet.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -134,6 +135,10 @@ func (f *fake) ExplainPacket(_ context.Context, q control.PacketQuery) (control.
 	return answer[control.PacketExplanation](f, "explain-packet")
 }
 
+func (f *fake) ExplainRoute(context.Context, netip.Addr) (control.RouteExplanation, error) {
+	return answer[control.RouteExplanation](f, "explain-route")
+}
+
 func (f *fake) Reload(context.Context) (control.ReloadResult, error) {
 	return answer[control.ReloadResult](f, "reload")
 }
@@ -196,27 +201,29 @@ func TestGolden(t *testing.T) {
 	const packet = "explain packet --in lan0 --src 10.0.1.2 --dst 10.0.2.2 --udp 53"
 	socket := serve(t, &fake{})
 	for name, line := range map[string]string{
-		"interface":      "show interface",
-		"interface-wide": "show interface -o wide",
-		"interface-json": "show interface lan1 -o json",
-		"route":          "show route",
-		"route-wide":     "show route -o wide",
-		"route-json":     "show route for 2001:db8:1::7 -o json",
-		"route-prefix":   "show route 10.0.1.0/24",
-		"fib":            "show fib",
-		"fib-wide":       "show fib -o wide",
-		"drops":          "show drops",
-		"arp":            "show arp",
-		"arp-wide":       "show neighbor --interface core0 -o wide",
-		"arp-ipv6":       "show ipv6 neighbor",
-		"clear-arp":      "clear arp 10.0.12.2",
-		"drops-last":     "show drops --last 5",
-		"drops-wide":     "show drops --last 1 -o wide",
-		"version":        "show version",
-		"explain":        packet,
-		"explain-json":   packet + " -o json",
-		"diff":           "diff",
-		"reload":         "reload",
+		"interface":          "show interface",
+		"interface-wide":     "show interface -o wide",
+		"interface-json":     "show interface lan1 -o json",
+		"route":              "show route",
+		"route-wide":         "show route -o wide",
+		"route-json":         "show route for 2001:db8:1::7 -o json",
+		"route-prefix":       "show route 10.0.1.0/24",
+		"fib":                "show fib",
+		"fib-wide":           "show fib -o wide",
+		"drops":              "show drops",
+		"arp":                "show arp",
+		"arp-wide":           "show neighbor --interface core0 -o wide",
+		"arp-ipv6":           "show ipv6 neighbor",
+		"clear-arp":          "clear arp 10.0.12.2",
+		"drops-last":         "show drops --last 5",
+		"drops-wide":         "show drops --last 1 -o wide",
+		"version":            "show version",
+		"explain":            packet,
+		"explain-json":       packet + " -o json",
+		"explain-route":      "explain route 203.0.113.9",
+		"explain-route-json": "explain route 203.0.113.9 -o json",
+		"diff":               "diff",
+		"reload":             "reload",
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := routerd(append([]string{"--socket", socket}, strings.Fields(line)...)...)
@@ -295,7 +302,9 @@ func TestExitCodes(t *testing.T) {
 		{"show route to 10.0.0.1", nil, 2, `routerd: unexpected "to", wanted a prefix, an address, or for and an address`},
 		{"show ip route 2001:db8::/32", nil, 2, "routerd: 2001:db8::/32 is not IPv4"},
 		{"show ipv6 fib for 10.0.0.1", nil, 2, "routerd: 10.0.0.1 is not IPv6"},
-		{"explain", nil, 2, "routerd: routerd explain what? It takes packet"},
+		{"explain", nil, 2, "routerd: routerd explain what? It takes packet, route"},
+		{"explain route", nil, 2, "routerd: wanted one address such as 192.0.2.7"},
+		{"explain route 10.0.0.0/8", nil, 2, `routerd: "10.0.0.0/8": wanted an address such as 192.0.2.7`},
 		{"explain packet", nil, 2, "routerd: --in is missing: the interface that the packet comes in by"},
 		{"explain packet --in lan0", nil, 2, "routerd: --src is missing: an address"},
 		{"explain packet --in lan0 --src 10.0.0.1 --dst x", nil, 2, `routerd: --dst "x": wanted an address such as 10.0.0.1`},

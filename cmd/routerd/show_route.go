@@ -92,7 +92,7 @@ of the prefix that packets for it are forwarded by.`,
 		Example: `  routerd show route
   routerd show route 10.0.0.0/8
   routerd show route for 192.0.2.7
-  routerd show route --source static -o wide`,
+  routerd show route --protocol static -o wide`,
 		Args: cobra.MaximumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			w, err := parseWanted(args, family)
@@ -110,7 +110,11 @@ of the prefix that packets for it are forwarded by.`,
 		},
 	}
 	cmd.Flags().StringVar(&source, "source", "", "only what this `source` offers: "+strings.Join(sources, ", "))
-	cmd.RegisterFlagCompletionFunc("source", cobra.FixedCompletions(sources, cobra.ShellCompDirectiveNoFileComp))
+	cmd.Flags().StringVar(&source, "protocol", "", "the same by another name")
+	for _, flag := range []string{"source", "protocol"} {
+		cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(sources, cobra.ShellCompDirectiveNoFileComp))
+	}
+	cmd.MarkFlagsMutuallyExclusive("source", "protocol")
 	return cmd
 }
 
@@ -286,21 +290,7 @@ func drawFIB(p *paper, page control.FIBPage) {
 	}}
 	for i := range page.Entries {
 		e := &page.Entries[i]
-		hops := []string{withoutHop(e.Action, e.Interface)}
-		for n, h := range e.NextHops {
-			text := hopText(h)
-			if len(e.NextHops) > 1 && h.Weight != 1 {
-				text += fmt.Sprintf(" (weight %d)", h.Weight)
-			}
-			if n == 0 {
-				hops = hops[:0]
-			}
-			hops = append(hops, text)
-		}
-		t.add(e.Prefix, hops[0], e.Source, e.Distance, e.Metric, e.Origin)
-		for _, h := range hops[1:] {
-			t.add("", h)
-		}
+		addFIBEntry(&t, e, func(first string) []any { return []any{e.Prefix, first, e.Source, e.Distance, e.Metric, e.Origin} })
 	}
 	if len(page.Entries) > 0 {
 		t.draw(p)
@@ -308,4 +298,24 @@ func drawFIB(p *paper, page control.FIBPage) {
 	}
 	fmt.Fprintf(p, "%s, %s in the whole table, generation %d\n",
 		plural(page.IPv4, "IPv4 entry", "IPv4 entries"), plural(page.IPv6, "IPv6 entry", "IPv6 entries"), page.Generation)
+}
+
+// addFIBEntry adds an entry, a line for each next hop: row makes the first, and
+// the others have theirs in the second column.
+func addFIBEntry(t *table, e *control.FIBEntry, row func(first string) []any) {
+	hops := []string{withoutHop(e.Action, e.Interface)}
+	for n, h := range e.NextHops {
+		text := hopText(h)
+		if len(e.NextHops) > 1 && h.Weight != 1 {
+			text += fmt.Sprintf(" (weight %d)", h.Weight)
+		}
+		if n == 0 {
+			hops = hops[:0]
+		}
+		hops = append(hops, text)
+	}
+	t.add(row(hops[0])...)
+	for _, h := range hops[1:] {
+		t.add("", h)
+	}
 }

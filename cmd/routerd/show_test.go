@@ -35,6 +35,7 @@ func TestRouteQueries(t *testing.T) {
 		"show ip route for 10.0.1.7":                      {For: addr("10.0.1.7"), Family: 4},
 		"show route for ::ffff:10.0.1.7":                  {For: addr("10.0.1.7")},
 		"show route for 2001:db8:1::7 --source connected": {For: addr("2001:db8:1::7"), Source: "connected"},
+		"show route --protocol rip":                       {Source: "rip"},
 	} {
 		if code, _, stderr := routerd(strings.Fields(line)...); code != exitOK {
 			t.Errorf("%s: exit %d, %s", line, code, stderr)

@@ -34,6 +34,8 @@ type Router interface {
 	ClearNeighbors(ctx context.Context, q NeighborQuery) (ClearResult, error)
 	// ExplainPacket runs a packet through the live stages without sending it.
 	ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error)
+	// ExplainRoute tells how the tables decide about packets for an address.
+	ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error)
 	// Reload applies the configuration file; a file that cannot be applied
 	// changes nothing and comes back as Refused.
 	Reload(ctx context.Context) (ReloadResult, error)
@@ -132,6 +134,7 @@ type Route struct {
 	Interface string       `json:"interface,omitempty"` // of connected, local and broadcast; absent otherwise
 	NextHops  []NextHop    `json:"next_hops"`
 	Selected  bool         `json:"selected"`
+	Stale     bool         `json:"stale"`             // its source starts afresh and has not offered it again
 	Installed bool         `json:"installed"`         // packets are forwarded by it
 	WhyNot    string       `json:"why_not,omitempty"` // absent when selected
 	Origin    string       `json:"origin,omitempty"`  // "file:line"; absent when no line made it

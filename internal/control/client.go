@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
@@ -107,6 +108,11 @@ func (c *Client) ClearNeighbors(ctx context.Context, q NeighborQuery) (r ClearRe
 // ExplainPacket asks what would become of a packet.
 func (c *Client) ExplainPacket(ctx context.Context, q PacketQuery) (x PacketExplanation, err error) {
 	return x, c.get(ctx, "explain/packet", q.values(), &x)
+}
+
+// ExplainRoute asks how the router decides about packets for an address.
+func (c *Client) ExplainRoute(ctx context.Context, a netip.Addr) (x RouteExplanation, err error) {
+	return x, c.get(ctx, "explain/route", targetValues(a), &x)
 }
 
 // Diff asks what a reload would change.

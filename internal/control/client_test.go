@@ -61,6 +61,11 @@ func TestClient(t *testing.T) {
 	wantX, _ := f.ExplainPacket(ctx, pq)
 	same("explanation", x, wantX, err)
 
+	rx, err := c.ExplainRoute(ctx, addr("203.0.113.9"))
+	same("address", f.target, addr("203.0.113.9"), nil)
+	wantRX, _ := f.ExplainRoute(ctx, addr("203.0.113.9"))
+	same("explanation of a route", rx, tidy(wantRX), err)
+
 	diff, err := c.Diff(ctx)
 	wantDiff, _ := f.Diff(ctx)
 	same("diff", diff, wantDiff, err)

@@ -67,6 +67,7 @@ type fake struct {
 	routes   RouteQuery
 	fib      FIBQuery
 	packet   PacketQuery
+	target   netip.Addr
 	neighbor NeighborQuery
 	last     int
 	loads    atomic.Int32
@@ -231,6 +232,44 @@ func (f *fake) ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanat
 			Packet:  "IPv4 10.0.1.1 > 10.0.1.2 ICMP fragmentation needed (MTU 1400), TTL 64, 576 bytes",
 			Verdict: "originated", Sentence: verdict.Originated.Sentence(), Out: "lan0",
 		},
+	}, f.answer(ctx)
+}
+
+func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error) {
+	f.target = a
+	hop := NextHop{Address: addr("192.0.2.1"), Weight: 1, Usable: true, Via: pfx("192.0.2.0/24"), Resolved: []Hop{{addr("10.0.1.2"), "lan0", 1}}}
+	return RouteExplanation{
+		Address: addr("203.0.113.9"),
+		Prefixes: []PrefixDecision{
+			{Prefix: pfx("203.0.113.8/29"), Decided: "no route is usable", Routes: []Route{{
+				Prefix: pfx("203.0.113.8/29"), Source: "static", Action: "forward", Distance: 1, WhyNot: "interface lan1 is down",
+				NextHops: []NextHop{{Interface: "lan1", Weight: 1, WhyNot: "interface lan1 is down"}}, Origin: "routerd.toml:41", Since: began,
+			}}},
+			{Prefix: pfx("203.0.113.0/24"), Used: true, Decided: "distance 1 of static is lower than 110 of ospf", Routes: []Route{
+				{
+					Prefix: pfx("203.0.113.0/24"), Source: "static", Action: "forward", Distance: 1, Tag: 3, Selected: true, Installed: true,
+					NextHops: []NextHop{hop}, Origin: "routerd.toml:37", Since: began,
+				},
+				{
+					Prefix: pfx("203.0.113.0/24"), Source: "ospf", Action: "forward", Distance: 110, Metric: 30, WhyNot: "distance 110 is higher than static's 1",
+					NextHops: []NextHop{{Address: addr("10.0.2.2"), Interface: "core0", Weight: 1, Usable: true, Resolved: []Hop{{addr("10.0.2.2"), "core0", 1}}}}, Since: began,
+				},
+			}},
+		},
+		Shorter: 1,
+		Resolution: []ResolutionStep{
+			{Address: addr("192.0.2.1"), Via: pfx("192.0.2.0/24"), Source: "static"},
+			{Depth: 1, Address: addr("10.0.1.2"), Via: pfx("10.0.1.0/24"), Source: "connected"},
+		},
+		Redistributed: []Redistributed{
+			{To: "bgp", WhyNot: "bgp does not redistribute static"},
+			{To: "rip", Offered: true, Metric: 4, Tag: 3, Policy: []string{"only-default, statement 1: does not match: the prefix is in none of the sets", "only-default, statement 2: accepts"}},
+		},
+		Entry: &FIBEntry{
+			Prefix: pfx("203.0.113.0/24"), Action: "forward", Source: "static", Distance: 1,
+			NextHops: []Hop{{addr("10.0.1.2"), "lan0", 1}}, Origin: "routerd.toml:37",
+		},
+		Neighbors: []RouteNeighbor{{Address: addr("10.0.1.2"), Interface: "lan0", State: "reachable", MAC: "02:00:00:00:01:02", Age: 12.5}},
 	}, f.answer(ctx)
 }
 

@@ -62,6 +62,10 @@ var nouns = map[string]noun{
 		q := v.packet()
 		return func(ctx context.Context, r Router) (any, error) { return r.ExplainPacket(ctx, q) }
 	}},
+	"explain/route": {ask: func(v *query) call {
+		a := v.target()
+		return func(ctx context.Context, r Router) (any, error) { return r.ExplainRoute(ctx, a) }
+	}},
 	"diff": {ask: func(*query) call {
 		return func(ctx context.Context, r Router) (any, error) { return r.Diff(ctx) }
 	}},

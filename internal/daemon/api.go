@@ -207,7 +207,7 @@ func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
 	r := control.Route{
 		Prefix: c.Prefix, Source: c.Source.String(), Action: c.Action.String(), Distance: int(c.Distance),
 		Metric: c.Metric, Tag: c.Tag, Interface: interfaceName(view, c.Interface), NextHops: []control.NextHop{},
-		Selected: c.Selected, Installed: c.Installed, WhyNot: c.WhyNot, Origin: d.place(c.Origin), Since: c.Since.UTC(),
+		Selected: c.Selected, Stale: c.Stale, Installed: c.Installed, WhyNot: c.WhyNot, Origin: d.place(c.Origin), Since: c.Since.UTC(),
 	}
 	for _, h := range c.NextHops {
 		r.NextHops = append(r.NextHops, control.NextHop{

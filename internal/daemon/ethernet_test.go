@@ -83,6 +83,28 @@ next-hop = "2001:db8:12::%d"
 	if err != nil || !strings.Contains(fmt.Sprint(x.Steps), "10.0.12.2 is at ") {
 		t.Errorf("explained as %+v (%v), want the neighbour's address in it", x.Steps, err)
 	}
+	s.explainsRoute()
+}
+
+// explainsRoute asks about the way to the host behind the other router.
+func (s *site) explainsRoute() {
+	s.t.Helper()
+	x, err := s.client().ExplainRoute(s.t.Context(), mustAddr("10.0.2.2"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if n := len(x.Prefixes); n == 0 || !x.Prefixes[n-1].Used || x.Prefixes[n-1].Decided == "" {
+		s.t.Errorf("prefixes %+v, want the last of them used, and why", x.Prefixes)
+	}
+	if n := len(x.Resolution); n == 0 || x.Resolution[0].Address != mustAddr("10.0.12.2") {
+		s.t.Errorf("resolved by %+v, want it begin with 10.0.12.2", x.Resolution)
+	}
+	if x.Entry == nil || len(x.Neighbors) != 1 || x.Neighbors[0].Address != mustAddr("10.0.12.2") || x.Neighbors[0].MAC == "" {
+		s.t.Errorf("entry %+v and neighbours %+v, want 10.0.12.2 with its MAC", x.Entry, x.Neighbors)
+	}
+	if x, err = s.client().ExplainRoute(s.t.Context(), mustAddr("10.0.1.2")); err != nil || len(x.Neighbors) != 1 || x.Neighbors[0].State != control.NeighborUnneeded {
+		s.t.Errorf("neighbours %+v (%v) of a host behind a TUN, want one that needs no link address", x.Neighbors, err)
+	}
 }
 
 // core is the namespace of a router's end of the link.

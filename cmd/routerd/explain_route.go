@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+)
+
+func newExplainRouteCommand(s *session) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "route ADDRESS",
+		Short: "Tell how the router decides where packets for an address go",
+		Long: `Tell how the router decides where packets for an address go, in order: the
+routes that are offered for the prefixes that it lies in and the comparison that
+decided, how the next hops lead to neighbours, which protocols pass the
+route on and through which policy, the entry that packets are forwarded by, and
+what is known of the neighbour on the link.`,
+		Example: `  routerd explain route 192.0.2.7
+  routerd explain route 2001:db8::1 -o json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("wanted one address such as 192.0.2.7")
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := netip.ParseAddr(args[0])
+			if err != nil || a.Zone() != "" {
+				return usagef("%q: wanted an address such as 192.0.2.7", args[0])
+			}
+			return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+				x, err := c.ExplainRoute(ctx, a.Unmap())
+				switch {
+				case err != nil:
+					return err
+				case out == formatJSON:
+					return printJSON(s.out, x)
+				}
+				drawRouteExplanation(&paper{s.out, coloured(s.terminal), out == formatWide}, x)
+				return nil
+			})
+		},
+	}
+	addFormat(cmd, &out)
+	return cmd
+}
+
+func drawRouteExplanation(p *paper, x control.RouteExplanation) {
+	fmt.Fprintln(p, p.paint(x.Address.String(), bold))
+	for i := range x.Prefixes {
+		d := &x.Prefixes[i]
+		fmt.Fprintf(p, "\nroutes for %s\n", d.Prefix)
+		drawRoutes(p, control.RoutePage{Routes: d.Routes})
+		fmt.Fprintf(p, "decided: %s\n", d.Decided)
+	}
+	if x.Shorter > 0 {
+		fmt.Fprintf(p, "\nnot asked: %s that the address lies in as well\n", plural(x.Shorter, "shorter prefix", "shorter prefixes"))
+	}
+	if len(x.Resolution) > 0 {
+		fmt.Fprintln(p, "\nnext hops")
+		for _, s := range x.Resolution {
+			fmt.Fprintf(p, "%s%s\n", strings.Repeat("  ", s.Depth), resolutionText(s))
+		}
+	}
+	if len(x.Redistributed) > 0 {
+		fmt.Fprintln(p, "\nredistribution")
+		for _, r := range x.Redistributed {
+			fmt.Fprintln(p, redistributedText(r))
+			for _, line := range r.Policy {
+				fmt.Fprintf(p, "  %s\n", line)
+			}
+		}
+	}
+	drawRouteEnd(p, x)
+}
+
+// drawRouteEnd is what is left of the decision: the entry and who gets the packets.
+func drawRouteEnd(p *paper, x control.RouteExplanation) {
+	fmt.Fprintln(p)
+	if x.Entry == nil {
+		fmt.Fprintf(p, "%s: no route covers %s\n", p.paint("dropped", bad), x.Address)
+		return
+	}
+	fmt.Fprintln(p, "packets are forwarded by")
+	e := table{columns: []column{{name: "prefix"}, {name: "next hop"}, {name: "source"}, {name: "origin"}}}
+	addFIBEntry(&e, x.Entry, func(first string) []any { return []any{x.Entry.Prefix, first, x.Entry.Source, x.Entry.Origin} })
+	e.draw(p)
+	if len(x.Neighbors) > 0 {
+		fmt.Fprintln(p, "\nneighbours")
+	}
+	for _, n := range x.Neighbors {
+		fmt.Fprintln(p, neighborText(n))
+	}
+}
+
+func resolutionText(s control.ResolutionStep) string {
+	given := hopText(control.Hop{Address: s.Address, Interface: s.Interface})
+	switch {
+	case s.WhyNot != "":
+		return fmt.Sprintf("%s: not usable: %s", given, s.WhyNot)
+	case s.Action != "":
+		return fmt.Sprintf("%s, through %s (%s), which discards: %s", given, s.Via, s.Source, s.Action)
+	case s.Via.IsValid():
+		return fmt.Sprintf("%s, through %s (%s)", given, s.Via, s.Source)
+	}
+	return given
+}
+
+func redistributedText(r control.Redistributed) string {
+	switch {
+	case !r.Offered:
+		return fmt.Sprintf("not to %s: %s", r.To, r.WhyNot)
+	case r.Pending:
+		return fmt.Sprintf("to %s with metric %d and tag %d, which it has not heard yet", r.To, r.Metric, r.Tag)
+	}
+	return fmt.Sprintf("to %s with metric %d and tag %d", r.To, r.Metric, r.Tag)
+}
+
+func neighborText(n control.RouteNeighbor) string {
+	at := hopText(control.Hop{Address: n.Address, Interface: n.Interface})
+	switch {
+	case n.State == control.NeighborUnneeded:
+		return at + ": the link needs no link addresses"
+	case n.State == control.NeighborUnknown:
+		return at + ": not resolved yet; the first packet will ask"
+	case n.MAC == "":
+		return fmt.Sprintf("%s: %s", at, n.State)
+	}
+	return fmt.Sprintf("%s: %s at %s, for %.0f s", at, n.State, n.MAC, n.Age)
+}
