@@ -130,16 +130,21 @@ func (r *record) proto() uint8         { return uint8(atomic.LoadUint64(&r[wordH
 func (c condition) fresh(now Time) bool { return int32(now-c.seen()) < 1<<tickBits }
 
 // used notes a packet of another protocol than TCP.
-func (r *record) used(hit *Hit, now Time, both bool) {
+func (r *record) used(hit *Hit, now Time, both bool) bool {
 	head := atomic.LoadUint64(&r[wordHead])
-	inside := Direction(head >> 16 & 1)
-	if uint32(head>>32) != hit.Generation || hit.Direction != inside && !both {
-		return
+	if uint32(head>>32) != hit.Generation {
+		return false
+	}
+	if inside := Direction(head >> 16 & 1); hit.Direction != inside && !both {
+		return true
 	}
 	for {
 		c := r.condition()
-		if c.fresh(now) || !c.bears(hit.Generation) || r.swap(c, c.at(now)) {
-			return
+		if !c.bears(hit.Generation) {
+			return false
+		}
+		if c.fresh(now) || r.swap(c, c.at(now)) {
+			return true
 		}
 	}
 }
@@ -148,13 +153,13 @@ func (r *record) used(hit *Hit, now Time, both bool) {
 // directions may be here at once: the state is changed by one exchange, and
 // done again if it was overtaken. The numbers of a direction that lose such a
 // race are made good by its next packet.
-func (r *record) segment(hit *Hit, s *Segment, now Time) {
+func (r *record) segment(hit *Hit, s *Segment, now Time) bool {
 	for {
 		c := conversation{condition: r.condition()}
-		if !c.bears(hit.Generation) || uint32(atomic.LoadUint64(&r[wordHead])>>32) != hit.Generation {
-			return
-		}
 		old := [2]uint64{atomic.LoadUint64(&r[wordTracks]), atomic.LoadUint64(&r[wordTracks+1])}
+		if uint32(atomic.LoadUint64(&r[wordHead])>>32) != hit.Generation || !c.bears(hit.Generation) {
+			return false
+		}
 		c.tracks = [2]track{track(old[0]), track(old[1])}
 		was := c.condition
 		if alive := c.step(hit.Direction, s); alive && (!was.fresh(now) || c.state() != was.state()) {
@@ -168,7 +173,7 @@ func (r *record) segment(hit *Hit, s *Segment, now Time) {
 				atomic.CompareAndSwapUint64(&r[wordTracks+d], old[d], uint64(c.tracks[d]))
 			}
 		}
-		return
+		return true
 	}
 }
 

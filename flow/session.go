@@ -78,21 +78,30 @@ func (t *Table) Walk(cursor uint32, into []Session) (n int, next uint32) {
 }
 
 // Clear ends those sessions that match says, each of which is given to ended,
-// which may be nil. It goes on from cursor as Walk does.
-func (t *Table) Clear(cursor uint32, match func(*Session) bool, ended func(*Session)) (n int, next uint32) {
+// which may be nil, and reports how many they were. The mutex is let go of
+// every so often; sessions made meanwhile may be overlooked.
+func (t *Table) Clear(match func(*Session) bool, ended func(*Session)) (n int) {
+	for cursor, more := uint32(1), true; more; cursor += stride {
+		var some int
+		some, more = t.clear(cursor, match, ended)
+		n += some
+	}
+	return n
+}
+
+// clear is Clear for a stride of numbers. It reports whether there are more.
+func (t *Table) clear(first uint32, match func(*Session) bool, ended func(*Session)) (n int, more bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for range stride {
-		if cursor++; cursor >= t.used {
-			return n, 0
-		}
-		if s, ok := t.session(cursor); ok && match(&s) {
+	last := min(first+stride, t.used)
+	for number := first; number < last; number++ {
+		if s, ok := t.session(number); ok && match(&s) {
 			t.counters.deleted.Add(1)
-			t.end(cursor, ended)
+			t.end(number, ended)
 			n++
 		}
 	}
-	return n, cursor
+	return n, last < t.used
 }
 
 // counters count since the table was made.

@@ -112,7 +112,7 @@ type Hit struct {
 type Refusal uint8
 
 const (
-	None      Refusal = iota
+	Accepted  Refusal = iota
 	KeyTaken          // one of the keys is a session's already
 	TableFull         // Config.MaxSessions
 	HostFull          // Config.MaxPerHost
@@ -121,29 +121,24 @@ const (
 
 // String gives the refusal in a few words.
 func (r Refusal) String() string {
-	return [...]string{"none", "key taken", "table full", "host full"}[r]
+	return [...]string{"accepted", "key taken", "table full", "host full"}[r]
 }
 
-// Room says whether Insert would make a session of the keys for the host now.
-func (t *Table) Room(forward, reply Key, host uint32) Refusal {
+// Room says whether the limits leave room for one more session of the host.
+func (t *Table) Room(host uint32) Refusal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.room(&forward, &reply, t.Hash(&forward), t.Hash(&reply), host)
+	return t.room(host)
 }
 
-func (t *Table) room(forward, reply *Key, hf, hr uint64, host uint32) Refusal {
-	// Limits come first: a flood that has reached one is refused without a
-	// look at the index.
-	if uint32(t.sessions.Load()) >= t.limit {
+func (t *Table) room(host uint32) Refusal {
+	switch {
+	case uint32(t.sessions.Load()) >= t.limit:
 		return TableFull
-	}
-	if t.hosts[host] >= t.perHost {
+	case t.hosts[host] >= t.perHost:
 		return HostFull
 	}
-	if t.FindHashed(forward, hf).Session != NoSession || t.FindHashed(reply, hr).Session != NoSession {
-		return KeyTaken
-	}
-	return None
+	return Accepted
 }
 
 // Insert makes a session. forward is the key of its first packet and reply
@@ -157,7 +152,13 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	hf, hr := t.Hash(&forward), t.Hash(&reply)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if why := t.room(&forward, &reply, hf, hr, host); why != None {
+	// Limits come first: a flood that has reached one is refused without a
+	// look at the index.
+	why := t.room(host)
+	if why == Accepted && (t.FindHashed(&forward, hf).Session != NoSession || t.FindHashed(&reply, hr).Session != NoSession) {
+		why = KeyTaken
+	}
+	if why != Accepted {
 		t.counters.refused[why].Add(1)
 		return NoSession, why
 	}
@@ -177,7 +178,7 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	}
 	t.file(number, t.due(forward.Proto, c.condition, now))
 	t.counters.made.Add(1)
-	return number, None
+	return number, Accepted
 }
 
 // admit counts a session.
@@ -256,11 +257,14 @@ func (t *Table) Delete(session uint32, ended func(*Session)) bool {
 // off. Other protocols have nil for s, and are kept alive by what the inside
 // host sends (RFC 4787 REQ-6), or by both sides if Config.InboundRefresh says
 // so. ICMP errors are not to be noted (RFC 5508 REQ-6).
-func (t *Table) Packet(hit *Hit, s *Segment, now Time) {
+//
+// It reports false if the session has ended since it was found. No packet is
+// refused for its place in the sequence: the receiver knows better, and an RST
+// has to pass (RFC 7857 §2.2).
+func (t *Table) Packet(hit *Hit, s *Segment, now Time) bool {
 	r := t.record(hit.Session)
 	if s == nil {
-		r.used(hit, now, t.refresh.Load())
-		return
+		return r.used(hit, now, t.refresh.Load())
 	}
-	r.segment(hit, s, now)
+	return r.segment(hit, s, now)
 }
