@@ -1,0 +1,277 @@
+package rip
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// Protocol is RIP or RIPng.
+type Protocol = wire.Protocol
+
+// The protocols; a [Machine] speaks one of them.
+const (
+	RIP   = wire.RIP
+	RIPng = wire.RIPng
+)
+
+// Config is what one machine is told. What is redistributed into it is the
+// RIB's affair, metric, tag and policy included: see [Notices].
+type Config struct {
+	Protocol Protocol
+	// Update is the mean time between two regular updates of an interface,
+	// Invalid how long a route lives without being heard of, Flush when one
+	// that died so is forgotten: Invalid and the time for which its death is
+	// announced together. RFC 2453 §3.8 has 30 s, 180 s and 180+120 s.
+	Update, Invalid, Flush time.Duration
+	// MaximumPaths is how many equally good next hops a route has, at least 1.
+	MaximumPaths int
+	// MaxRoutes bounds the table against neighbours that never stop.
+	MaxRoutes int
+	// Distance is the administrative distance of what is learned. A
+	// redistributed route of a lower one is never replaced by it.
+	Distance uint8
+	// DefaultInformation, where not nil, originates a default route.
+	DefaultInformation *Origination
+	// Interfaces are those that speak the protocol, by name; their own
+	// subnets are announced without being redistributed.
+	Interfaces map[string]InterfaceConfig
+	// Saved is what the last [Save] effect of an earlier life said; nil
+	// without one.
+	Saved []byte
+}
+
+// Origination is a route of the machine's own.
+type Origination struct {
+	Metric uint8 // 1 to 15
+	Tag    uint16
+}
+
+// InterfaceConfig is what holds on one interface.
+type InterfaceConfig struct {
+	// Passive interfaces listen, and speak to Neighbors alone.
+	Passive bool
+	// Neighbors are sent everything by unicast, besides the group.
+	Neighbors []netip.Addr
+	// Metric is added to what is heard here, 1 to 15 (RFC 2453 §3.9.2: the
+	// cost of the network); OffsetOut to what is said here, 0 to 15.
+	Metric, OffsetOut uint8
+	SplitHorizon      SplitHorizon
+	// Receive are the versions that are listened to; always all of RIPng.
+	// Version 2 is what is sent.
+	Receive Versions
+	Auth    Auth
+	// Import and Export decide about routes heard and said here; nil accepts.
+	Import, Export Policy
+}
+
+// Versions of RIP that an interface listens to (RFC 2453 §5.1).
+type Versions uint8
+
+const (
+	Version2 Versions = iota // and above
+	Version1
+	AnyVersion
+)
+
+// String gives the name used in configuration, tables and JSON.
+func (v Versions) String() string {
+	switch v {
+	case Version1:
+		return "1"
+	case AnyVersion:
+		return "1 2"
+	}
+	return "2"
+}
+
+func (v Versions) has(version uint8) bool {
+	return v == AnyVersion || (v == Version1) == (version == 1)
+}
+
+// SplitHorizon is what is said about a route where it was heard (RFC 2453
+// §3.4.3).
+type SplitHorizon uint8
+
+const (
+	PoisonReverse SplitHorizon = iota // that it cannot be reached this way
+	Simple                            // nothing
+	NoHorizon                         // the same as everywhere
+)
+
+var horizons = [...]string{PoisonReverse: "poison-reverse", Simple: "simple", NoHorizon: "none"}
+
+// String gives the name used in configuration, tables and JSON.
+func (s SplitHorizon) String() string {
+	if int(s) >= len(horizons) {
+		return "unknown"
+	}
+	return horizons[s]
+}
+
+// ParseSplitHorizon reads what String gives.
+func ParseSplitHorizon(name string) (SplitHorizon, error) {
+	for s, n := range horizons {
+		if n == name {
+			return SplitHorizon(s), nil
+		}
+	}
+	return 0, fmt.Errorf("split-horizon %q: want poison-reverse, simple or none", name)
+}
+
+// Policy decides about one route at a time, by the same values always in the
+// same way. It is compared: the same value is the same policy, so make it a
+// pointer.
+type Policy interface {
+	// Apply reports whether the route is accepted, and may change its metric
+	// (from 1 to 15 it stays usable) and tag.
+	Apply(*Offer) bool
+}
+
+// Offer is a route on its way in or out, as a [Policy] sees it.
+type Offer struct {
+	Prefix    netip.Prefix
+	Interface routing.InterfaceID
+	// Source is that of the route: SourceRIP of what is heard, and of what
+	// was heard and is said again.
+	Source  routing.Source
+	NextHop netip.Addr // invalid: this router itself
+	Metric  uint8
+	Tag     uint16
+}
+
+// Auth is how an interface authenticates; only in RIP.
+type Auth struct {
+	// Algorithm is that of keys without one of their own.
+	Algorithm Algorithm
+	Keys      []Key
+}
+
+// Algorithm is a way to authenticate.
+type Algorithm = wire.Algorithm
+
+// The algorithms, see the constants of the same names in package wire.
+const (
+	NoAuth     = wire.NoAuth
+	PlainText  = wire.PlainText
+	KeyedMD5   = wire.KeyedMD5
+	HMACSHA1   = wire.HMACSHA1
+	HMACSHA256 = wire.HMACSHA256
+	HMACSHA384 = wire.HMACSHA384
+	HMACSHA512 = wire.HMACSHA512
+)
+
+// ParseAlgorithm reads the configuration's name of an algorithm.
+func ParseAlgorithm(name string) (Algorithm, error) { return wire.ParseAlgorithm(name) }
+
+// Key is one of a key chain (RFC 4822 §2.2).
+type Key struct {
+	ID           uint8
+	Algorithm    Algorithm // NoAuth: the interface's
+	Secret       []byte
+	Send, Accept Lifetime
+}
+
+// Lifetime is when a key may be used. A zero time is no bound.
+type Lifetime struct{ From, Until time.Time }
+
+// Contains reports whether t is in the lifetime.
+func (l Lifetime) Contains(t time.Time) bool {
+	return !t.Before(l.From) && !l.ended(t)
+}
+
+func (l Lifetime) ended(t time.Time) bool { return !l.Until.IsZero() && !t.Before(l.Until) }
+
+// DefaultConfig is what holds unless the configuration says otherwise.
+func DefaultConfig(p Protocol) Config {
+	return Config{
+		Protocol: p,
+		Update:   30 * time.Second, Invalid: 180 * time.Second, Flush: 240 * time.Second,
+		MaximumPaths: 8,
+		MaxRoutes:    1 << 18,
+		Distance:     routing.SourceRIP.DefaultDistance(),
+		Interfaces:   map[string]InterfaceConfig{},
+	}
+}
+
+// DefaultInterface is what holds on an interface unless the configuration
+// says otherwise.
+func DefaultInterface() InterfaceConfig { return InterfaceConfig{Metric: 1} }
+
+// Check says what of the configuration cannot be used.
+func (c *Config) Check() error {
+	switch {
+	case c.Update < time.Second:
+		return fmt.Errorf("%v: update-interval %v is shorter than 1s", c.Protocol, c.Update)
+	case c.Invalid <= c.Update:
+		return fmt.Errorf("%v: invalid-interval %v is not longer than update-interval, %v", c.Protocol, c.Invalid, c.Update)
+	case c.Flush <= c.Invalid:
+		return fmt.Errorf("%v: flush-interval %v is not longer than invalid-interval, %v", c.Protocol, c.Flush, c.Invalid)
+	case c.MaximumPaths < 1:
+		return fmt.Errorf("%v: maximum-paths %d, want at least 1", c.Protocol, c.MaximumPaths)
+	case c.MaxRoutes < 1:
+		return fmt.Errorf("%v: %d routes at most, want at least 1", c.Protocol, c.MaxRoutes)
+	}
+	if d := c.DefaultInformation; d != nil && (d.Metric < 1 || d.Metric >= wire.Infinity) {
+		return fmt.Errorf("%v: metric %d of the default route, want 1 to 15", c.Protocol, d.Metric)
+	}
+	for name, i := range c.Interfaces {
+		if err := i.check(c.Protocol); err != nil {
+			return fmt.Errorf("%v: interface %s: %w", c.Protocol, name, err)
+		}
+	}
+	return nil
+}
+
+func (i *InterfaceConfig) check(p Protocol) error {
+	if i.Metric < 1 || i.Metric >= wire.Infinity {
+		return fmt.Errorf("metric %d, want 1 to 15", i.Metric)
+	}
+	if i.OffsetOut >= wire.Infinity {
+		return fmt.Errorf("offset %d, want 0 to 15", i.OffsetOut)
+	}
+	for _, n := range i.Neighbors {
+		if p == RIP && !n.Is4() || p == RIPng && !n.IsLinkLocalUnicast() {
+			return fmt.Errorf("neighbor %v, want an IPv4 address for rip, an IPv6 link-local one for ripng", n)
+		}
+	}
+	return i.Auth.check(p)
+}
+
+func (a *Auth) check(p Protocol) error {
+	if a.Algorithm == NoAuth && len(a.Keys) == 0 {
+		return nil
+	}
+	if p == RIPng {
+		return fmt.Errorf("authentication: ripng has none of its own, which RFC 2080 leaves to IPsec")
+	}
+	if len(a.Keys) == 0 {
+		return fmt.Errorf("authentication %v without a key", a.Algorithm)
+	}
+	seen := map[uint8]bool{}
+	for _, k := range a.Keys {
+		switch {
+		case a.of(k) == NoAuth:
+			return fmt.Errorf("key %d: no algorithm", k.ID) // RFC 4822 §3.1
+		case len(k.Secret) == 0:
+			return fmt.Errorf("key %d: empty", k.ID)
+		case (a.of(k) == PlainText || a.of(k) == KeyedMD5) && len(k.Secret) > 16:
+			return fmt.Errorf("key %d: %d octets, at most 16 with %v", k.ID, len(k.Secret), a.of(k))
+		case seen[k.ID]:
+			return fmt.Errorf("key %d: given twice", k.ID)
+		}
+		seen[k.ID] = true
+	}
+	return nil
+}
+
+// of is the algorithm of a key.
+func (a *Auth) of(k Key) Algorithm {
+	if k.Algorithm != NoAuth {
+		return k.Algorithm
+	}
+	return a.Algorithm
+}

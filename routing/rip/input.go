@@ -1,0 +1,121 @@
+package rip
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// Why a packet that could be read is not used.
+var (
+	errVersion  = errors.New("version not listened to")
+	errHopLimit = errors.New("from beyond a router")
+)
+
+// receive takes in a datagram (RFC 2453 §3.9, RFC 2080 §2.4).
+func (m *Machine) receive(x Received) {
+	i := m.interfaces[x.Interface]
+	if i == nil || !i.active {
+		return
+	}
+	if m.ownAddress(i, x.Src) { // our own multicast: RFC 2453 §3.9.2
+		i.counters.Own++
+		return
+	}
+	p := &m.packet
+	if err := m.cfg.Protocol.Decode(x.Payload, p); err != nil {
+		m.refuse(i, x.Src, &i.counters.Malformed, err)
+		return
+	}
+	if m.cfg.Protocol == RIP && !i.cfg.Receive.has(p.Version) {
+		m.refuse(i, x.Src, &i.counters.Version, fmt.Errorf("%w: %d, want %v", errVersion, p.Version, i.cfg.Receive))
+		return
+	}
+	if p.Command == wire.Request {
+		m.request(i, x)
+		return
+	}
+	_, port := Group(m.cfg.Protocol)
+	switch {
+	case x.SrcPort != port: // RFC 2453 §3.9.2, RFC 2080 §2.4.2
+		i.counters.SourcePort++
+		return
+	case !i.onLink(x.Src):
+		i.counters.OffLink++
+		return
+	case m.cfg.Protocol == RIPng && x.Dst.IsMulticast() && x.HopLimit != 255: // RFC 2080 §2.4.2
+		m.refuse(i, x.Src, &i.counters.HopLimit, fmt.Errorf("%w: hop limit %d", errHopLimit, x.HopLimit))
+		return
+	case !m.authentic(i, x):
+		return
+	}
+	if n := m.neighbor(i, x.Src); n != nil {
+		m.respond(n)
+	}
+}
+
+// refuse counts and reports a packet that is not used.
+func (m *Machine) refuse(i *iface, from netip.Addr, counter *uint64, err error) {
+	*counter++
+	if n := i.neighbors[from]; n != nil {
+		n.badPackets++
+	}
+	kind := PacketRefused
+	if counter == &i.counters.Unauthentic {
+		kind = AuthFailed
+	}
+	m.event(kind, i, from, err)
+}
+
+// respond takes in the response in m.packet.
+func (m *Machine) respond(n *neighbor) {
+	i, p := n.iface, &m.packet
+	n.heard, n.version = m.now, p.Version
+	n.packets++
+	i.counters.Responses++
+	if p.Auth.Type == wire.AuthCryptographic {
+		n.sequence(p.Auth)
+		m.auth.dirty = true
+	}
+	for at := range p.Refused {
+		n.badEntries++
+		i.counters.BadEntries++
+		if at == 0 { // one for a packet is enough to be told of
+			m.event(EntryRefused, i, n.addr, p.Refused[at])
+		}
+	}
+	for at := range p.Entries {
+		m.hear(n, &p.Entries[at])
+	}
+}
+
+// hear takes in one entry of a response (RFC 2453 §3.9.2).
+func (m *Machine) hear(n *neighbor, e *wire.Entry) {
+	i, prefix := n.iface, e.Prefix
+	if e.NoMask {
+		prefix = i.mask(prefix.Addr())
+	}
+	nextHop := n.addr
+	if e.NextHop.IsValid() {
+		if m.ownAddress(i, e.NextHop) {
+			return // the route is by us
+		}
+		// RFC 2453 §4.4: what is not on the link counts as not said.
+		if i.onLink(e.NextHop) {
+			nextHop = e.NextHop
+		}
+	}
+	metric, tag := min(e.Metric+i.cfg.Metric, wire.Infinity), e.Tag
+	if metric < wire.Infinity && i.cfg.Import != nil {
+		o := Offer{prefix, i.id, routing.SourceRIP, nextHop, metric, tag}
+		// A route that the policy refuses is a way that is not there.
+		if !i.cfg.Import.Apply(&o) || o.Metric < 1 {
+			o.Metric = wire.Infinity
+		}
+		metric, tag = min(o.Metric, wire.Infinity), o.Tag
+	}
+	m.learn(n, prefix, nextHop, metric, tag)
+}

@@ -1,0 +1,292 @@
+package rip
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// iface is an interface that the machine was told of, whether it speaks the
+// protocol or not.
+type iface struct {
+	id        routing.InterfaceID
+	name      string
+	addresses []netip.Prefix // with host bits; of the protocol's family
+	mtu       int
+	// active: it is up and configured to speak, so it listens.
+	active bool
+	cfg    InterfaceConfig
+	// sources are what is sent from: an address for each IPv4 subnet, or one
+	// link-local address.
+	sources []netip.Prefix
+
+	neighbors  map[netip.Addr]*neighbor
+	nextUpdate time.Time // zero while it is not active
+	jobs       []*job
+	resume     time.Time // when the jobs go on
+	keyExpired bool      // it was said
+	counters   Counters
+}
+
+// up takes in what an interface is now.
+func (m *Machine) up(x InterfaceUp) {
+	i := m.interfaces[x.Interface]
+	if i == nil {
+		i = &iface{id: x.Interface, neighbors: map[netip.Addr]*neighbor{}}
+		m.interfaces[x.Interface] = i
+		m.order = append(m.order, i)
+		slices.SortFunc(m.order, func(a, b *iface) int { return cmp.Compare(a.id, b.id) })
+	}
+	i.name, i.mtu, i.addresses = x.Name, x.MTU, nil
+	for _, a := range x.Addresses {
+		if a.Addr().Is4() == (m.cfg.Protocol == RIP) {
+			i.addresses = append(i.addresses, a)
+		}
+	}
+	if cfg, configured := m.cfg.Interfaces[i.name]; configured {
+		m.activate(i, cfg)
+	}
+}
+
+// activate has an interface speak by the configuration, or go on speaking.
+func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
+	was, spoke := i.active, i.speaks()
+	importChanged := was && i.cfg.Import != cfg.Import
+	exportChanged := was && (i.cfg.Export != cfg.Export || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
+	i.active, i.cfg = true, cfg
+	i.chooseSources(m.cfg.Protocol)
+	for _, n := range i.sortedNeighbors() {
+		if !i.onLink(n.addr) {
+			m.loseNeighbor(n)
+		}
+	}
+	m.reconnect()
+	switch {
+	case !i.speaks():
+		i.jobs = nil
+		if i.nextUpdate.IsZero() {
+			i.nextUpdate = m.now.Add(m.cfg.Update) // to look after its neighbours
+		}
+	case !spoke:
+		// The first update comes soon: whoever asked before this link was up
+		// on our side has no answer yet.
+		i.jobs = nil // goodbyes, if it came back so soon
+		i.nextUpdate = m.now.Add(m.between(500*time.Millisecond, 1500*time.Millisecond))
+		m.ask(i) // RFC 2453 §3.9.1
+	case importChanged:
+		m.ask(i)
+	}
+	if exportChanged {
+		m.tellAll()
+	}
+}
+
+// down takes in that an interface carries nothing any more.
+func (m *Machine) down(x InterfaceDown) {
+	i := m.interfaces[x.Interface]
+	if i == nil {
+		return
+	}
+	m.deactivate(i)
+	delete(m.interfaces, i.id)
+	m.order = slices.DeleteFunc(m.order, func(o *iface) bool { return o == i })
+	if m.asking.wanted {
+		m.trigger.urgent = true
+	}
+}
+
+// deactivate ends all that goes by an interface.
+func (m *Machine) deactivate(i *iface) {
+	for _, n := range i.sortedNeighbors() {
+		m.loseNeighbor(n)
+	}
+	i.active, i.jobs, i.sources, i.nextUpdate = false, nil, nil, time.Time{}
+	m.reconnect()
+}
+
+// speaks reports whether anything is sent by the interface.
+func (i *iface) speaks() bool {
+	return i.active && len(i.sources) > 0 && (!i.cfg.Passive || len(i.cfg.Neighbors) > 0)
+}
+
+// chooseSources finds the addresses to send from.
+func (i *iface) chooseSources(p Protocol) {
+	had := i.sources
+	i.sources = nil
+	for _, a := range i.addresses {
+		switch {
+		case p == RIPng && a.Addr().IsLinkLocalUnicast():
+			// RFC 2080 §2.5.2: one link-local address, and as long as it can
+			// be the same one, since neighbours know the router by it.
+			if len(i.sources) == 0 || slices.Contains(had, a) {
+				i.sources = []netip.Prefix{a}
+			}
+		case p == RIP && a.Addr().IsGlobalUnicast() && !slices.ContainsFunc(i.sources, a.Overlaps):
+			// RFC 2453 §3.9.2: a receiver takes what comes from its own
+			// subnet, so each subnet of the link hears from an address in it.
+			i.sources = append(i.sources, a)
+		}
+	}
+}
+
+// onLink reports whether a is an address that a neighbour on the link has:
+// in one of the subnets, or in RIPng a link-local one.
+func (i *iface) onLink(a netip.Addr) bool {
+	if a.IsLinkLocalUnicast() && a.Is6() {
+		return true
+	}
+	if a.Is6() {
+		return false
+	}
+	for _, s := range i.addresses {
+		if s.Contains(a) && (s.Bits() > 30 || a != s.Masked().Addr() && a != broadcast(s)) {
+			return true
+		}
+	}
+	return false
+}
+
+// broadcast is the last address of an IPv4 subnet.
+func broadcast(s netip.Prefix) netip.Addr {
+	b := s.Addr().As4()
+	for at := range b {
+		if host := 8*(at+1) - s.Bits(); host > 0 {
+			b[at] |= byte(1<<min(host, 8) - 1)
+		}
+	}
+	return netip.AddrFrom4(b)
+}
+
+// ownAddress reports whether a is the router's. Link-local addresses are only
+// its own on one link.
+func (m *Machine) ownAddress(i *iface, a netip.Addr) bool {
+	for _, o := range m.order {
+		if o != i && a.IsLinkLocalUnicast() {
+			continue
+		}
+		if slices.ContainsFunc(o.addresses, func(p netip.Prefix) bool { return p.Addr() == a }) {
+			return true
+		}
+	}
+	return false
+}
+
+// mask finds the prefix of an address without a mask: what is in a net that
+// the interface has a subnet of is taken to have that subnet's mask, the rest
+// that of its class, and what has bits beyond is a host (RFC 1058 §3.2).
+func (i *iface) mask(a netip.Addr) netip.Prefix {
+	net := class(a)
+	length := net.Bits()
+	for _, s := range i.addresses {
+		if class(s.Addr()) == net {
+			length = s.Bits()
+			break
+		}
+	}
+	if p := netip.PrefixFrom(a, length).Masked(); p.Addr() == a {
+		return p
+	}
+	return netip.PrefixFrom(a, 32)
+}
+
+// class is the net of class A, B or C that an address is in.
+func class(a netip.Addr) netip.Prefix {
+	length := 24
+	switch first := a.As4()[0]; {
+	case first < 128:
+		length = 8
+	case first < 192:
+		length = 16
+	}
+	return netip.PrefixFrom(a, length).Masked()
+}
+
+// reconnect finds the subnets of the interfaces that speak, which are routes
+// of the machine's own (RFC 2453 §3.5), with metric 1.
+func (m *Machine) reconnect() {
+	now := map[netip.Prefix]routing.InterfaceID{}
+	var list []netip.Prefix // in an order of its own, not the map's
+	for _, i := range m.order {
+		if !i.active {
+			continue
+		}
+		for _, a := range i.addresses {
+			p := a.Masked()
+			if _, known := now[p]; !known && wire.Destination(p) {
+				now[p] = i.id
+				list = append(list, p)
+			}
+		}
+	}
+	var gone []netip.Prefix
+	for p := range m.connected {
+		if _, still := now[p]; !still {
+			gone = append(gone, p)
+		}
+	}
+	slices.SortFunc(gone, netip.Prefix.Compare)
+	for _, p := range gone {
+		m.setOwn(p, ownConnected, nil)
+	}
+	for _, p := range list {
+		m.setOwn(p, ownConnected, &own{source: routing.SourceConnected, metric: 1, hop: routing.NextHop{Interface: now[p]}})
+	}
+	m.connected = now
+}
+
+// reconfigure changes what the configuration changes and nothing else.
+func (m *Machine) reconfigure(cfg Config) {
+	cfg.Protocol, cfg.Saved = m.cfg.Protocol, nil
+	was := m.cfg
+	m.cfg = cfg
+	for _, i := range m.order {
+		next, configured := cfg.Interfaces[i.name]
+		switch {
+		case configured && (next.Passive && len(next.Neighbors) == 0) && i.speaks():
+			m.activate(i, next)
+			m.goodbye(i)
+		case configured:
+			m.activate(i, next)
+		case i.active:
+			sources := i.sources
+			m.deactivate(i)
+			i.sources = sources
+			m.goodbye(i)
+		}
+	}
+	m.originateDefault()
+	if cfg.Distance != was.Distance || cfg.MaximumPaths < was.MaximumPaths {
+		for r := m.table.all.front(); r != nil; r = r.inAll.next.of {
+			m.weigh(r)
+		}
+	}
+}
+
+// weigh settles again whether a route of the router's own keeps r from being
+// learned and how many paths it may have, and has the RIB told.
+func (m *Machine) weigh(r *route) {
+	most := m.cfg.MaximumPaths
+	if o := r.ours(); o != nil && o.distance <= m.cfg.Distance {
+		most = 0
+	}
+	for len(r.paths) > most {
+		m.remove(r.paths[len(r.paths)-1])
+	}
+	if r.installed || len(r.paths) > 0 {
+		m.touch(r)
+	}
+}
+
+// tellAll has everything said again at the next triggered update.
+func (m *Machine) tellAll() {
+	for r := m.table.all.front(); r != nil; r = r.inAll.next.of {
+		if !r.inDying.in() {
+			r.since = m.now
+			m.tell(r)
+		}
+	}
+}

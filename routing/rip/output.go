@@ -1,0 +1,338 @@
+package rip
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// Updates of many packets are sent in bursts with a pause between them, so
+// that they do not overrun the receivers' socket buffers: Linux's hold about
+// 160 packets of RIP unless told otherwise.
+const (
+	burst = 10 // packets
+	pause = 5 * time.Millisecond
+)
+
+// trigger says when triggered updates may be sent (RFC 2453 §3.10.1).
+type trigger struct {
+	// until is when the random time after the last one has passed.
+	until time.Time
+	// A failure of our own is told without waiting for that, but within a
+	// second only once: the least that the RFC allows between two updates.
+	urgent      bool
+	urgentUntil time.Time
+}
+
+func (t *trigger) due() time.Time {
+	if t.urgent && t.urgentUntil.Before(t.until) {
+		return t.urgentUntil
+	}
+	return t.until
+}
+
+// job is a series of packets on an interface that is under way: to one
+// destination, from one source.
+type job struct {
+	target
+	kind jobKind
+	// The routes that are still to be told: from next on in the table, or of
+	// the list of a triggered update.
+	next    *route
+	changed []*route
+	// again: another request came for what is being answered.
+	again bool
+}
+
+// target is where packets of a job go from and to.
+type target struct {
+	src  netip.Prefix
+	dst  netip.Addr
+	port uint16
+}
+
+type jobKind uint8
+
+const (
+	regular   jobKind = iota // everything, to all
+	triggered                // what has changed
+	answer                   // everything, to who asked
+	goodbye                  // nothing can be reached by us any more
+)
+
+// update begins the updates that are due, and goes on with those under way.
+func (m *Machine) update() {
+	m.planAsking()
+	for _, i := range m.order {
+		if !i.nextUpdate.IsZero() && !m.now.Before(i.nextUpdate) && !m.stopping {
+			m.regularUpdate(i)
+		}
+	}
+	if len(m.table.changed) > 0 && !m.now.Before(m.trigger.due()) && !m.stopping {
+		m.triggeredUpdate()
+	}
+	m.trigger.urgent = m.trigger.urgent && len(m.table.changed) > 0
+	for _, i := range m.order {
+		m.goOn(i)
+	}
+	if !m.asking.at.IsZero() && !m.now.Before(m.asking.at) && !m.stopping {
+		m.askAll()
+	}
+}
+
+// regularUpdate begins to tell everybody on i everything (RFC 2453 §3.8).
+func (m *Machine) regularUpdate(i *iface) {
+	jitter := m.cfg.Update / families[m.cfg.Protocol].jitter
+	i.nextUpdate = m.now.Add(m.cfg.Update + m.between(-jitter, jitter))
+	m.forgetSilent(i)
+	for _, t := range m.targets(i) {
+		// The last one may still be under way where there are too many routes
+		// for the interval.
+		if i.job(t, regular) == nil {
+			i.jobs = append(i.jobs, &job{target: t, kind: regular, next: m.table.all.front()})
+		}
+	}
+}
+
+// triggeredUpdate begins to tell everybody what has changed. The routes are
+// said to be as they are when their packet is built; what changes after that
+// is for the next update.
+func (m *Machine) triggeredUpdate() {
+	list := m.table.changed
+	m.table.changed = nil
+	for _, r := range list {
+		r.changed = false
+	}
+	for _, i := range m.order {
+		for _, t := range m.targets(i) {
+			// RFC 2453 §3.10.1: not if a regular update begins anyway.
+			if j := i.job(t, regular); j != nil && j.next == m.table.all.front() {
+				continue
+			}
+			// Before what is long: that may be out of date already.
+			i.jobs = append([]*job{{target: t, kind: triggered, changed: list}}, i.jobs...)
+		}
+	}
+	if m.trigger.urgent {
+		m.trigger.urgent, m.trigger.urgentUntil = false, m.now.Add(time.Second)
+	}
+	m.trigger.until = m.now.Add(m.between(time.Second, 5*time.Second))
+}
+
+// targets are where updates on i go: the group, from each subnet of the
+// interface, and the neighbours that are configured.
+func (m *Machine) targets(i *iface) []target {
+	if !i.speaks() {
+		return nil
+	}
+	group, port := Group(m.cfg.Protocol)
+	var list []target
+	if !i.cfg.Passive {
+		for _, s := range i.sources {
+			list = append(list, target{s, group, port})
+		}
+	}
+	for _, n := range i.cfg.Neighbors {
+		list = append(list, target{i.sourceFor(n), n, port})
+	}
+	return list
+}
+
+// sourceFor is the address that a host on the link is spoken to from.
+func (i *iface) sourceFor(host netip.Addr) netip.Prefix {
+	for _, s := range i.sources {
+		if s.Contains(host) {
+			return s
+		}
+	}
+	return i.sources[0]
+}
+
+// job finds the job of a kind for a target, or nil.
+func (i *iface) job(t target, kind jobKind) *job {
+	for _, j := range i.jobs {
+		if j.target == t && j.kind == kind {
+			return j
+		}
+	}
+	return nil
+}
+
+// goodbye has all that was announced on i announced as unreachable.
+func (m *Machine) goodbye(i *iface) {
+	i.nextUpdate, i.jobs = time.Time{}, nil
+	if len(i.sources) == 0 {
+		return
+	}
+	was := i.active
+	i.active = true // so that there are targets; passive ones have none
+	for _, t := range m.targets(i) {
+		i.jobs = append(i.jobs, &job{target: t, kind: goodbye, next: m.table.all.front()})
+	}
+	i.active = was
+}
+
+// pass has the jobs that would go on with r, which is about to be deleted, go
+// on with what follows.
+func (m *Machine) pass(r *route) {
+	for _, i := range m.order {
+		for _, j := range i.jobs {
+			if j.next == r {
+				j.next = r.inAll.next.of
+			}
+		}
+	}
+}
+
+// goOn sends a burst of what is under way on i.
+func (m *Machine) goOn(i *iface) {
+	if len(i.jobs) == 0 || m.now.Before(i.resume) {
+		return
+	}
+	s, ok := m.seal(i)
+	if !ok {
+		i.jobs = nil // without a key nothing is said
+		return
+	}
+	for sent := 0; len(i.jobs) > 0; {
+		j := i.jobs[0]
+		if sent == burst {
+			i.resume = m.now.Add(pause)
+			return
+		}
+		if m.fill(i, j, s) {
+			m.send(i, j.target, s)
+			i.counters.Updates[j.kind]++
+			sent++
+			continue
+		}
+		if j.again {
+			j.again, j.next = false, m.table.all.front()
+			continue
+		}
+		i.jobs = i.jobs[1:]
+	}
+	i.resume = m.now.Add(pause)
+}
+
+// fill puts into m.building what the next packet of j says, and reports
+// whether there is anything.
+func (m *Machine) fill(i *iface, j *job, s wire.Seal) bool {
+	room := m.cfg.Protocol.Capacity(i.mtu, s)
+	b := &m.building
+	*b = wire.Packet{Command: wire.Response, Version: families[m.cfg.Protocol].version, Entries: b.Entries[:0]}
+	var hop netip.Addr
+	for r := j.peek(); r != nil; r = j.peek() {
+		e, ok := m.say(i, j, r)
+		if !ok {
+			j.advance()
+			continue
+		}
+		size := 1
+		if m.cfg.Protocol == RIPng && e.NextHop != hop {
+			size++ // a next hop entry, RFC 2080 §2.1.1
+		}
+		if room < size {
+			break
+		}
+		room, hop = room-size, e.NextHop
+		b.Entries = append(b.Entries, e)
+		j.advance()
+	}
+	return len(b.Entries) > 0
+}
+
+// peek gives the next route to be told, or nil.
+func (j *job) peek() *route {
+	if j.kind != triggered {
+		return j.next
+	}
+	for len(j.changed) > 0 && !j.changed[0].inAll.in() {
+		j.changed = j.changed[1:] // deleted since
+	}
+	if len(j.changed) == 0 {
+		return nil
+	}
+	return j.changed[0]
+}
+
+func (j *job) advance() {
+	if j.kind == triggered {
+		j.changed = j.changed[1:]
+		return
+	}
+	j.next = j.next.inAll.next.of
+}
+
+// say gives what is said of r in an update on i, or reports that nothing is.
+func (m *Machine) say(i *iface, j *job, r *route) (wire.Entry, bool) {
+	e := wire.Entry{Prefix: r.prefix, Metric: wire.Infinity}
+	reverse := false
+	if j.kind != goodbye {
+		e, reverse = m.view(i, j.src, r)
+	}
+	if e.Metric < wire.Infinity {
+		r.announced.set(i.id, true)
+		return e, true
+	}
+	// What was said to be reachable here and no longer is, for whatever
+	// reason, is poisoned for as long as a dead route would be.
+	announced := r.announced.has(i.id)
+	if announced && m.now.Sub(r.since) >= m.garbage() {
+		announced = false
+		r.announced.set(i.id, false)
+	}
+	// RFC 2453 §3.10.1: a triggered update need not repeat what is not new.
+	return e, announced || reverse && j.kind != triggered
+}
+
+// view is r as the routers on i are to see it, with metric 16 where they are
+// not to use it; reverse says that this is because they have it themselves.
+func (m *Machine) view(i *iface, src netip.Prefix, r *route) (e wire.Entry, reverse bool) {
+	e = wire.Entry{Prefix: r.prefix, Metric: wire.Infinity}
+	var hop routing.NextHop
+	source, metric := routing.SourceRIP, uint8(wire.Infinity)
+	here := false // it leads to the interface itself
+	if len(r.paths) > 0 {
+		p := r.paths[0]
+		hop, metric, e.Tag = routing.NextHop{Address: p.nextHop, Interface: p.neighbor.iface.id}, r.metric, p.tag
+		for _, p := range r.paths {
+			here = here || p.neighbor.iface == i
+		}
+		reverse = here && i.cfg.SplitHorizon == PoisonReverse
+	} else if o := r.ours(); o != nil {
+		hop, metric, e.Tag, source = o.hop, o.metric, o.tag, o.source
+		// The subnet of the link is known to everybody on it.
+		here = source == routing.SourceConnected && hop.Interface == i.id
+	}
+	if metric >= wire.Infinity || here && i.cfg.SplitHorizon != NoHorizon {
+		return e, reverse
+	}
+	metric = min(metric+i.cfg.OffsetOut, wire.Infinity)
+	if i.cfg.Export != nil && metric < wire.Infinity {
+		o := Offer{r.prefix, i.id, source, hop.Address, metric, e.Tag}
+		if !i.cfg.Export.Apply(&o) || o.Metric < 1 {
+			return e, false
+		}
+		metric, e.Tag = min(o.Metric, wire.Infinity), o.Tag
+	}
+	e.Metric = metric
+	// RFC 2453 §4.4: a next hop on the link itself saves the way through us.
+	if hop.Interface == i.id && hop.Address.IsValid() && src.Contains(hop.Address) &&
+		(m.cfg.Protocol == RIP || hop.Address.IsLinkLocalUnicast()) {
+		e.NextHop = hop.Address
+	}
+	return e, false
+}
+
+// send sends what is in m.building.
+func (m *Machine) send(i *iface, t target, s wire.Seal) {
+	size := wire.HeaderSize + 3*wire.EntrySize + len(m.building.Entries)*wire.EntrySize
+	payload := m.cfg.Protocol.Append(make([]byte, 0, size+s.Algorithm.Size()), &m.building, s)
+	m.emit(Send{
+		Interface: i.id, Src: t.src.Addr(), Dst: t.dst, DstPort: t.port,
+		HopLimit: families[m.cfg.Protocol].hopLimit, Payload: payload,
+	})
+}

@@ -1,0 +1,192 @@
+package rip
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"routerd/routing/rip/wire"
+)
+
+// Whoever loses a route asks the others what they have, rather than wait for
+// their next regular updates. A failure of our own is asked about at once; a
+// death that we hear of has first to get round, or we would be told of routes
+// that are dead as well.
+const (
+	askDelay = 100 * time.Millisecond
+	// Of every askSpan up to askLimit times, since each brings whole tables.
+	askSpan  = 15 * time.Second
+	askLimit = 3
+)
+
+// maxAnswers bounds the whole-table requests that are answered on one
+// interface at a time.
+const maxAnswers = 16
+
+// asking says when the neighbours are asked.
+type asking struct {
+	wanted bool      // something was lost in this Step
+	at     time.Time // when to ask, zero for never
+	last   [askLimit]time.Time
+	count  int // of last, the oldest of which is at count%askLimit
+}
+
+// planAsking sets the time for what was lost in this Step.
+func (m *Machine) planAsking() {
+	a := &m.asking
+	if !a.wanted {
+		return
+	}
+	a.wanted = false
+	at := m.now
+	if !m.trigger.urgent {
+		at = at.Add(askDelay)
+	}
+	if free := a.last[a.count%askLimit].Add(askSpan); a.count >= askLimit && at.Before(free) {
+		at = free
+	}
+	if a.at.IsZero() || at.Before(a.at) {
+		a.at = at
+	}
+}
+
+// askAll asks everybody for everything.
+func (m *Machine) askAll() {
+	a := &m.asking
+	a.at = time.Time{}
+	a.last[a.count%askLimit] = m.now
+	a.count++
+	for _, i := range m.order {
+		m.ask(i)
+	}
+}
+
+// ask asks everybody on i for everything (RFC 2453 §3.9.1).
+func (m *Machine) ask(i *iface) {
+	s, ok := m.seal(i)
+	if !ok {
+		return
+	}
+	for _, t := range m.targets(i) {
+		b := &m.building
+		*b = wire.Packet{Command: wire.Request, Version: families[m.cfg.Protocol].version, Whole: true, Entries: b.Entries[:0]}
+		m.send(i, t, s)
+		i.counters.Asked++
+	}
+}
+
+// request takes in the request in m.packet (RFC 2453 §3.9.1, RFC 2080 §2.4.1).
+func (m *Machine) request(i *iface, x Received) {
+	switch {
+	case len(i.sources) == 0:
+		return
+	case i.cfg.Passive && !i.neighborly(x.Src):
+		return
+	case !i.mayAsk(x.Src):
+		i.counters.OffLink++
+		return
+	case m.cfg.Protocol == RIP && m.packet.Version == 1:
+		// RFC 2453 §4.6: who sends version 2 only does not answer version 1.
+		i.counters.Version++
+		return
+	case !m.authentic(i, x):
+		return
+	}
+	i.counters.Requests++
+	t := target{i.sourceFor(x.Src), x.Src, x.SrcPort}
+	if _, port := Group(m.cfg.Protocol); m.cfg.Protocol == RIPng && x.SrcPort != port {
+		t.src = i.globalSource() // RFC 2080 §2.5.2
+	}
+	if m.packet.Whole {
+		m.answerWhole(i, t)
+		return
+	}
+	m.answerEntries(i, t)
+}
+
+// neighborly reports whether the address is one of the configured neighbours.
+func (i *iface) neighborly(a netip.Addr) bool {
+	for _, n := range i.cfg.Neighbors {
+		if n == a {
+			return true
+		}
+	}
+	return false
+}
+
+// mayAsk reports whether an address is answered: one on the link, in RIPng
+// also one of the link's global prefixes.
+func (i *iface) mayAsk(a netip.Addr) bool {
+	if i.onLink(a) {
+		return true
+	}
+	for _, s := range i.addresses {
+		if a.Is6() && s.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func (i *iface) globalSource() netip.Prefix {
+	for _, s := range i.addresses {
+		if !s.Addr().IsLinkLocalUnicast() {
+			return s
+		}
+	}
+	return i.sources[0]
+}
+
+// answerWhole begins to tell who asked everything, as an update would.
+func (m *Machine) answerWhole(i *iface, t target) {
+	if j := i.job(t, answer); j != nil {
+		j.again = j.next != m.table.all.front()
+		return
+	}
+	answers := 0
+	for _, j := range i.jobs {
+		if j.kind == answer {
+			answers++
+		}
+	}
+	if answers >= maxAnswers {
+		i.counters.Unanswered++
+		m.event(PacketRefused, i, t.dst, fmt.Errorf("%d whole-table requests are being answered already", answers))
+		return
+	}
+	i.jobs = append(i.jobs, &job{target: t, kind: answer, next: m.table.all.front()})
+}
+
+// answerEntries tells who asked the metrics of certain prefixes as they are:
+// no split horizon, since only diagnosis asks so (RFC 2453 §3.9.1).
+func (m *Machine) answerEntries(i *iface, t target) {
+	s, ok := m.seal(i)
+	if len(m.packet.Entries) == 0 || !ok {
+		return
+	}
+	b := &m.building
+	*b = wire.Packet{Command: wire.Response, Version: families[m.cfg.Protocol].version, Entries: b.Entries[:0]}
+	for _, e := range m.packet.Entries {
+		prefix := e.Prefix
+		if e.NoMask {
+			prefix = i.mask(prefix.Addr())
+		}
+		e.Metric, e.Tag, e.NextHop = wire.Infinity, 0, netip.Addr{}
+		if r := m.table.routes[prefix]; r != nil {
+			e.Metric, e.Tag = r.best()
+		}
+		b.Entries = append(b.Entries, e)
+	}
+	m.send(i, t, s)
+}
+
+// best is the route's metric and tag, 16 where it leads nowhere.
+func (r *route) best() (metric uint8, tag uint16) {
+	if len(r.paths) > 0 {
+		return r.metric, r.paths[0].tag
+	}
+	if o := r.ours(); o != nil {
+		return o.metric, o.tag
+	}
+	return wire.Infinity, 0
+}

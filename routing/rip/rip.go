@@ -1,0 +1,193 @@
+package rip
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// What differs between the two protocols.
+var families = [...]struct {
+	group    netip.Addr
+	port     uint16
+	version  uint8
+	hopLimit uint8
+	// jitter is the part of the update interval by which one may be early or
+	// late: 5 s of 30 s in RFC 2453 §3.8, half of it in RFC 2080 §2.3.
+	jitter time.Duration
+}{
+	RIP: {
+		group: netip.AddrFrom4([4]byte{224, 0, 0, 9}), // RFC 2453 §4.5
+		port:  520, version: 2, hopLimit: 1, jitter: 6,
+	},
+	RIPng: {
+		group: netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 9}), // RFC 2080 §2.5
+		port:  521, version: 1, hopLimit: 255, jitter: 2,
+	},
+}
+
+// Group is the address that all routers speaking the protocol listen to, and
+// Port the UDP port.
+func Group(p Protocol) (group netip.Addr, port uint16) {
+	return families[p].group, families[p].port
+}
+
+// Machine speaks RIP or RIPng on the interfaces of one router. It is a value
+// without goroutines, locks or a clock: whoever owns it calls Step and does
+// what the effects say. Not safe for concurrent use.
+type Machine struct {
+	cfg   Config
+	rand  *rand.Rand
+	table table
+
+	interfaces map[routing.InterfaceID]*iface
+	order      []*iface                              // the same, by number
+	connected  map[netip.Prefix]routing.InterfaceID // subnets of those that speak
+
+	trigger trigger
+	asking  asking
+	auth    authState
+
+	stopping bool
+	packet   wire.Packet // being read
+	building wire.Packet // being built
+	now      time.Time   // of the Step under way
+	out      []Effect
+}
+
+// New makes a machine without interfaces, of a configuration that Check finds
+// nothing wrong with. The seed is of all its randomness: the same seed,
+// inputs and times have the same effects.
+func New(cfg Config, seed uint64) *Machine {
+	m := &Machine{
+		cfg:        cfg,
+		rand:       rand.New(rand.NewPCG(seed, 0x7269702b6e67)),
+		interfaces: map[routing.InterfaceID]*iface{},
+		connected:  map[netip.Prefix]routing.InterfaceID{},
+	}
+	m.table.init()
+	m.auth.load(cfg.Saved)
+	m.originateDefault()
+	return m
+}
+
+// Step does what is due at the time now, then takes the input, and appends to
+// out what is to be done. Time must not go back.
+func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
+	m.now, m.out = now, out
+	m.expire()
+	if !m.stopping {
+		m.take(in)
+	}
+	m.offer()
+	m.update()
+	m.save()
+	out, m.out = m.out, nil
+	return out
+}
+
+func (m *Machine) take(in Input) {
+	switch x := in.(type) {
+	case InterfaceUp:
+		m.up(x)
+	case InterfaceDown:
+		m.down(x)
+	case NeighborLost:
+		m.lose(x.Interface, x.Address)
+	case Received:
+		m.receive(x)
+	case Notices:
+		m.notice(x)
+	case Reconfigure:
+		m.reconfigure(x.Config)
+	case Clear:
+		m.clear(x)
+	case Stop:
+		m.stop()
+	case Tick:
+	}
+}
+
+// Deadline is when Step has to be called at the latest, the zero Time if
+// nothing waits.
+func (m *Machine) Deadline() time.Time {
+	var at time.Time
+	earliest := func(t time.Time) {
+		if !t.IsZero() && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, i := range m.order {
+		if len(i.jobs) > 0 {
+			earliest(i.resume)
+		}
+		if !m.stopping {
+			earliest(i.nextUpdate)
+		}
+	}
+	if m.stopping {
+		return at
+	}
+	if p := m.table.heard.front(); p != nil {
+		earliest(p.heard.Add(m.cfg.Invalid))
+	}
+	if r := m.table.dying.front(); r != nil {
+		earliest(r.since.Add(m.garbage()))
+	}
+	if len(m.table.changed) > 0 {
+		earliest(m.trigger.due())
+	}
+	earliest(m.asking.at)
+	return at
+}
+
+// Stopped reports whether all goodbyes that Stop asked for are said.
+func (m *Machine) Stopped() bool {
+	for _, i := range m.order {
+		if len(i.jobs) > 0 {
+			return false
+		}
+	}
+	return m.stopping
+}
+
+func (m *Machine) stop() {
+	m.stopping = true
+	for _, i := range m.order {
+		m.goodbye(i)
+	}
+}
+
+// expire does what time brings: routes that were not heard of for too long,
+// and those that have been dead for long enough.
+func (m *Machine) expire() {
+	if m.stopping {
+		return
+	}
+	for p := m.table.heard.front(); p != nil && !m.now.Before(p.heard.Add(m.cfg.Invalid)); p = m.table.heard.front() {
+		m.lost(p)
+	}
+	for r := m.table.dying.front(); r != nil && !m.now.Before(r.since.Add(m.garbage())); r = m.table.dying.front() {
+		m.forget(r)
+	}
+}
+
+// garbage is for how long the death of a route is announced (RFC 2453 §3.8).
+func (m *Machine) garbage() time.Duration { return m.cfg.Flush - m.cfg.Invalid }
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+func (m *Machine) event(kind EventKind, i *iface, neighbor netip.Addr, err error) {
+	m.emit(Event{kind, i.id, neighbor, err})
+}
+
+// between draws a time evenly from low to high.
+func (m *Machine) between(low, high time.Duration) time.Duration {
+	if high <= low {
+		return low
+	}
+	return low + time.Duration(m.rand.Int64N(int64(high-low)))
+}

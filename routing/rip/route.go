@@ -1,0 +1,373 @@
+package rip
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/rip/wire"
+)
+
+// table is all routes, those that are dead but still announced so included.
+// Every list is in the order in which something will be due, so there is no
+// timer for each route.
+type table struct {
+	routes map[netip.Prefix]*route
+	all    list[route] // in the order in which updates tell them
+	heard  list[path]  // the one heard of longest ago first
+	dying  list[route] // the one that died first, first
+
+	changed []*route // for the next triggered update
+	offered []*route // for the next Deltas
+	learned int      // routes with paths
+}
+
+func (t *table) init() {
+	t.routes = map[netip.Prefix]*route{}
+	t.all.init()
+	t.heard.init()
+	t.dying.init()
+}
+
+// route is a destination. It is in one of these states, and what happens to
+// it moves it on (RFC 2453 §3.8, §3.9.2); "!" has a triggered update sent, and
+// "?" has the neighbours asked:
+//
+//	event                                 absent    learned        dying      own
+//	heard, metric below 16                learned!  see below      learned!   -
+//	heard, metric 16 or refused, its path -         path lost      -          -
+//	path not heard of for Invalid         -         path lost      -          -
+//	interface down, neighbour lost        -         path lost      -          -
+//	last path lost                        -         dying! ?       -          -
+//	dead for Flush-Invalid                -         -              absent     -
+//	redistributed, connected              own!      own!           own!       own!
+//	the same taken back                   -         -              -          dying! ?
+//
+// Heard again while learned, compared with the route's metric:
+//
+//	          by a router it goes by             by another one
+//	better    that path alone, metric!           the new path alone, metric!
+//	equal     heard now                          one more path!, up to MaximumPaths;
+//	                                             else in place of one half timed out!
+//	worse     the only one: metric!;             -
+//	          one of several: path lost
+//
+// A route of the router's own that is less preferred than what RIP learns (see
+// Config.Distance) does not keep it from being learned, and takes over when
+// the last path is lost.
+type route struct {
+	prefix netip.Prefix
+	paths  []*path // all of the same metric
+	own    [numOwn]*own
+	metric uint8 // of the paths
+	// since is when it last changed.
+	since time.Time
+	// announced are the interfaces where it was last said to be reachable,
+	// and so has to be poisoned when it no longer is.
+	announced bits
+
+	changed, offered bool // in the table's lists
+	installed        bool // the RIB was offered it
+	inAll, inDying   node[route]
+}
+
+// path is one way to a route: a neighbour that announces it.
+type path struct {
+	route    *route
+	neighbor *neighbor
+	nextHop  netip.Addr
+	tag      uint16
+	heard    time.Time
+	inHeard  node[path]
+}
+
+// ownKind is where a route of the router's own comes from; the first counts.
+type ownKind uint8
+
+const (
+	ownConnected ownKind = iota
+	ownDefault
+	ownRedistributed
+	numOwn
+)
+
+// own is a route that others did not announce.
+type own struct {
+	source   routing.Source
+	distance uint8
+	metric   uint8
+	tag      uint16
+	hop      routing.NextHop // where it leads
+}
+
+// ours gives what the router itself has to say of the route, or nil.
+func (r *route) ours() *own {
+	for _, o := range r.own {
+		if o != nil {
+			return o
+		}
+	}
+	return nil
+}
+
+// pathOf gives the neighbour's path, or nil.
+func (r *route) pathOf(n *neighbor) *path {
+	for _, p := range r.paths {
+		if p.neighbor == n {
+			return p
+		}
+	}
+	return nil
+}
+
+// learn takes in what a neighbour says of a prefix: the metric has the
+// interface's added.
+func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, metric uint8, tag uint16) {
+	r := m.table.routes[prefix]
+	if r == nil {
+		if metric >= wire.Infinity {
+			return // RFC 2453 §3.9.2: no point in adding what is unusable
+		}
+		if len(m.table.routes) >= m.cfg.MaxRoutes {
+			n.iface.counters.TableFull++
+			m.event(TableFull, n.iface, n.addr, nil)
+			return
+		}
+		r = m.create(prefix)
+	}
+	if o := r.ours(); o != nil && o.distance <= m.cfg.Distance {
+		return
+	}
+	p := r.pathOf(n)
+	switch {
+	case p == nil && metric >= wire.Infinity:
+	case p == nil && (len(r.paths) == 0 || metric < r.metric):
+		m.adopt(r, metric)
+		m.add(r, n, nextHop, tag)
+	case p == nil && metric == r.metric:
+		m.join(r, n, nextHop, tag)
+	case p == nil: // worse than what there is
+	case metric >= wire.Infinity, metric > r.metric && len(r.paths) > 1:
+		m.lost(p)
+	default:
+		m.hearAgain(p, nextHop, metric, tag)
+	}
+}
+
+// adopt makes the metric the route's, without any path so far.
+func (m *Machine) adopt(r *route, metric uint8) {
+	for len(r.paths) > 0 {
+		m.remove(r.paths[len(r.paths)-1])
+	}
+	r.metric = metric
+}
+
+// join adds a path that is as good as the others, if there is room, or else
+// replaces one that shows signs of timing out (RFC 2453 §3.9.2).
+func (m *Machine) join(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
+	if len(r.paths) >= m.cfg.MaximumPaths {
+		oldest := slices.MinFunc(r.paths, func(a, b *path) int { return a.heard.Compare(b.heard) })
+		if m.now.Sub(oldest.heard) < m.cfg.Invalid/2 {
+			return
+		}
+		m.remove(oldest)
+	}
+	m.add(r, n, nextHop, tag)
+}
+
+// hearAgain takes in what a neighbour that the route goes by says of it now.
+func (m *Machine) hearAgain(p *path, nextHop netip.Addr, metric uint8, tag uint16) {
+	r := p.route
+	p.heard = m.now
+	p.inHeard.remove()
+	m.table.heard.push(&p.inHeard, p)
+	if metric == r.metric && nextHop == p.nextHop && tag == p.tag {
+		return
+	}
+	if metric < r.metric {
+		for i := len(r.paths) - 1; i >= 0; i-- {
+			if r.paths[i] != p {
+				m.remove(r.paths[i])
+			}
+		}
+	}
+	r.metric, p.nextHop, p.tag = metric, nextHop, tag
+	m.touch(r)
+}
+
+func (m *Machine) add(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
+	p := &path{route: r, neighbor: n, nextHop: nextHop, tag: tag, heard: m.now}
+	m.table.heard.push(&p.inHeard, p)
+	if len(r.paths) == 0 {
+		m.table.learned++
+	}
+	r.paths = append(r.paths, p)
+	n.paths++
+	m.touch(r)
+}
+
+// remove takes a path away and leaves what follows to the caller.
+func (m *Machine) remove(p *path) {
+	r := p.route
+	p.inHeard.remove()
+	p.neighbor.paths--
+	at := slices.Index(r.paths, p)
+	r.paths = slices.Delete(r.paths, at, at+1)
+	if len(r.paths) == 0 {
+		m.table.learned--
+	}
+}
+
+// lost takes a path away that leads nowhere any more.
+func (m *Machine) lost(p *path) {
+	r := p.route
+	m.remove(p)
+	m.touch(r)
+	if len(r.paths) == 0 {
+		m.asking.wanted = true
+	}
+}
+
+// setOwn gives the route to a prefix what the router itself has to say of it;
+// nil takes it back.
+func (m *Machine) setOwn(prefix netip.Prefix, kind ownKind, o *own) {
+	r := m.table.routes[prefix]
+	switch {
+	case r == nil && o == nil:
+		return
+	case r == nil:
+		r = m.create(prefix)
+	}
+	was := r.ours()
+	if r.own[kind] == o || r.own[kind] != nil && o != nil && *r.own[kind] == *o {
+		return
+	}
+	r.own[kind] = o
+	is := r.ours()
+	if is != nil && is.distance <= m.cfg.Distance {
+		for len(r.paths) > 0 {
+			m.remove(r.paths[len(r.paths)-1])
+		}
+	}
+	if is != was {
+		m.touch(r)
+	}
+	if is == nil && len(r.paths) == 0 {
+		m.asking.wanted = true
+	}
+}
+
+func (m *Machine) create(prefix netip.Prefix) *route {
+	r := &route{prefix: prefix}
+	m.table.routes[prefix] = r
+	m.table.all.push(&r.inAll, r)
+	return r
+}
+
+// touch says that the route has changed, and keeps it among the dying while
+// there is no way to it.
+func (m *Machine) touch(r *route) {
+	r.since = m.now
+	if r.inDying.in() {
+		r.inDying.remove()
+	}
+	if len(r.paths) == 0 && r.ours() == nil {
+		r.metric = wire.Infinity
+		m.table.dying.push(&r.inDying, r)
+	}
+	m.tell(r)
+	if !r.offered {
+		r.offered = true
+		m.table.offered = append(m.table.offered, r)
+	}
+}
+
+// tell has the route in the next triggered update.
+func (m *Machine) tell(r *route) {
+	if !r.changed {
+		r.changed = true
+		m.table.changed = append(m.table.changed, r)
+	}
+}
+
+// forget deletes a route that was dead for long enough.
+func (m *Machine) forget(r *route) {
+	r.inDying.remove()
+	m.pass(r)
+	r.inAll.remove()
+	delete(m.table.routes, r.prefix)
+}
+
+// offer tells the RIB what has changed.
+func (m *Machine) offer() {
+	if len(m.table.offered) == 0 {
+		return
+	}
+	deltas := make([]routing.Delta, 0, len(m.table.offered))
+	var hops []routing.NextHop // of many routes, so that they are one allocation
+	for _, r := range m.table.offered {
+		r.offered = false
+		if len(r.paths) == 0 {
+			if r.installed {
+				deltas = append(deltas, routing.Delta{Withdraw: true, Route: routing.Route{Prefix: r.prefix, Source: routing.SourceRIP}})
+			}
+			r.installed = false
+			continue
+		}
+		if cap(hops)-len(hops) < len(r.paths) {
+			hops = make([]routing.NextHop, 0, max(len(r.paths), min(len(m.table.offered), 64)))
+		}
+		first := len(hops)
+		for _, p := range r.paths {
+			hop := routing.NextHop{Address: p.nextHop, Interface: p.neighbor.iface.id}
+			if !slices.Contains(hops[first:], hop) { // several may name one next hop
+				hops = append(hops, hop)
+			}
+		}
+		r.installed = true
+		deltas = append(deltas, routing.Delta{Route: routing.Route{
+			Prefix: r.prefix, Source: routing.SourceRIP, Distance: m.cfg.Distance,
+			Metric: uint32(r.metric), Tag: uint32(r.paths[0].tag), NextHops: hops[first:len(hops):len(hops)],
+		}})
+	}
+	m.table.offered = m.table.offered[:0]
+	if len(deltas) > 0 {
+		m.emit(Deltas{deltas})
+	}
+}
+
+// bits is a set of interfaces, small while their numbers are.
+type bits struct {
+	low  uint64
+	high []uint64
+}
+
+func (b *bits) has(id routing.InterfaceID) bool {
+	word, bit := int(id)/64, id%64
+	switch {
+	case word == 0:
+		return b.low>>bit&1 != 0
+	case word > len(b.high):
+		return false
+	}
+	return b.high[word-1]>>bit&1 != 0
+}
+
+func (b *bits) set(id routing.InterfaceID, to bool) {
+	word, bit := int(id)/64, id%64
+	if word > len(b.high) {
+		if !to {
+			return
+		}
+		b.high = append(b.high, make([]uint64, word-len(b.high))...)
+	}
+	w := &b.low
+	if word > 0 {
+		w = &b.high[word-1]
+	}
+	*w &^= 1 << bit
+	if to {
+		*w |= 1 << bit
+	}
+}
