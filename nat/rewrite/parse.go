@@ -1,0 +1,225 @@
+package rewrite
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"routerd/flow"
+	"routerd/internal/packet"
+	"routerd/nat"
+)
+
+// Why Parse could not tell a packet's flow.
+var (
+	ErrTruncated = errors.New("the transport header is cut short")
+	ErrMalformed = errors.New("the transport header contradicts itself")
+	ErrChecksum  = errors.New("an ICMP error, or the header it quotes, has a wrong checksum")
+	ErrFragment  = errors.New("a fragment, which has no ports or not all of its packet")
+	ErrNoFlow    = errors.New("an ICMP message of no flow")
+)
+
+// The ICMP types that matter here (RFC 792, RFC 950).
+const (
+	echoReply        = 0
+	unreachable      = 3
+	echo             = 8
+	timeExceeded     = 11
+	parameterProblem = 12
+	timestamp        = 13
+	timestampReply   = 14
+	information      = 15
+	informationReply = 16
+	mask             = 17
+	maskReply        = 18
+)
+
+// Protocols without ports whose checksum covers the addresses, and which have
+// it where UDP does.
+const (
+	protoDCCP    = 33  // RFC 4340 §9.1
+	protoUDPLite = 136 // RFC 3828 §3.1
+)
+
+// Parse fills in the flow of a packet that is Valid and no fragment: Key,
+// Inner, Error, Query and TCP of p. It leaves the other fields alone.
+//
+// Where it fails, with one of the errors above, p.Key has the addresses and
+// the protocol without ports.
+func Parse(ip packet.IPv4, p *nat.Packet) error {
+	p.Key = addresses(ip)
+	p.Inner, p.Error, p.Query = flow.Key{}, false, false
+	if ip.IsFragment() {
+		return ErrFragment
+	}
+	b := ip.Payload()
+	switch ip.Protocol() {
+	case packet.ProtoTCP:
+		return parseTCP(b, p)
+	case packet.ProtoUDP:
+		return parseUDP(b, p)
+	case packet.ProtoICMP:
+		return parseICMP(b, p)
+	}
+	return nil
+}
+
+// addresses is the key of a protocol without ports.
+func addresses(ip packet.IPv4) flow.Key {
+	return flow.Key{
+		Src:   binary.BigEndian.Uint32(ip[12:]),
+		Dst:   binary.BigEndian.Uint32(ip[16:]),
+		Proto: ip.Protocol(),
+	}
+}
+
+func parseTCP(b []byte, p *nat.Packet) error {
+	if len(b) < packet.TCPMinHeader {
+		return ErrTruncated
+	}
+	t := packet.TCP(b)
+	if !t.Valid() {
+		return ErrMalformed
+	}
+	p.Key.SrcPort, p.Key.DstPort = t.SrcPort(), t.DstPort()
+	p.TCP = flow.Segment{
+		Flags: t.Flags(), Window: binary.BigEndian.Uint16(t[14:]),
+		Seq: t.Seq(), Ack: t.Ack(), Len: uint32(len(b) - t.HeaderLen()),
+	}
+	if p.TCP.Flags&packet.TCPSyn != 0 {
+		p.TCP.Scale = scale(t[packet.TCPMinHeader:t.HeaderLen()])
+	}
+	return nil
+}
+
+// The TCP options that matter here.
+const (
+	optionEnd   = 0
+	optionNop   = 1
+	optionScale = 3
+)
+
+// scale reads the window scale option of a SYN as flow.Segment has it: 1 + the
+// shift, 0 without one (RFC 7323 §2.2). What follows a malformed option is not
+// believed.
+func scale(o []byte) uint8 {
+	const most = 14 // RFC 7323 §2.3: a larger shift is used as this one
+	for len(o) > 0 && o[0] != optionEnd {
+		if o[0] == optionNop {
+			o = o[1:]
+			continue
+		}
+		if len(o) < 2 || o[1] < 2 || int(o[1]) > len(o) {
+			break
+		}
+		if o[0] == optionScale && o[1] == 3 {
+			return 1 + min(o[2], most)
+		}
+		o = o[o[1]:]
+	}
+	return 0
+}
+
+func parseUDP(b []byte, p *nat.Packet) error {
+	u := packet.UDP(b)
+	if !u.Valid() {
+		return ErrTruncated
+	}
+	if u.Length() < packet.UDPHeader || u.Length() > len(u) {
+		return ErrMalformed
+	}
+	p.Key.SrcPort, p.Key.DstPort = u.SrcPort(), u.DstPort()
+	return nil
+}
+
+func parseICMP(b []byte, p *nat.Packet) error {
+	m := packet.ICMP(b)
+	if !m.Valid() {
+		return ErrTruncated
+	}
+	if side, ok := querySide(m.Type()); ok {
+		p.Query = side == source
+		setPort(&p.Key, side, identifier(m))
+		return nil
+	}
+	switch m.Type() {
+	case unreachable, timeExceeded, parameterProblem:
+		return parseError(m, p)
+	}
+	return ErrNoFlow
+}
+
+// side is one end of a packet.
+type side uint8
+
+const (
+	source side = iota
+	destination
+)
+
+// querySide says whose port the identifier of a query is: of who sends it in
+// a request, of who gets it in a reply (RFC 5508 §3.1).
+func querySide(typ uint8) (side, bool) {
+	switch typ {
+	case echo, timestamp, information, mask:
+		return source, true
+	case echoReply, timestampReply, informationReply, maskReply:
+		return destination, true
+	}
+	return 0, false
+}
+
+func identifier(m packet.ICMP) uint16 { return binary.BigEndian.Uint16(m[4:]) }
+
+func setPort(k *flow.Key, s side, port uint16) {
+	if s == source {
+		k.SrcPort = port
+	} else {
+		k.DstPort = port
+	}
+}
+
+// parseError reads the packet that an ICMP error quotes: as much of it as
+// there is, of which RFC 792 promises the header and eight bytes.
+func parseError(m packet.ICMP, p *nat.Packet) error {
+	quote := packet.IPv4(m[packet.ICMPHeader:])
+	if len(quote) < packet.IPv4MinHeader {
+		return ErrTruncated
+	}
+	header := quote.HeaderLen()
+	if quote[0]>>4 != 4 || header < packet.IPv4MinHeader {
+		return ErrMalformed
+	}
+	if header > len(quote) {
+		return ErrTruncated
+	}
+	if packet.Checksum(m) != 0 || !quote.HeaderChecksumOK() { // RFC 5508 REQ-3
+		return ErrChecksum
+	}
+	if quote.FragmentOffset() != 0 {
+		return ErrFragment
+	}
+	p.Error, p.Inner = true, addresses(quote)
+	return parseQuoted(quote[header:], &p.Inner)
+}
+
+// parseQuoted reads the ports of a quoted packet from what there is of its
+// payload.
+func parseQuoted(b []byte, k *flow.Key) error {
+	switch k.Proto {
+	case packet.ProtoTCP, packet.ProtoUDP:
+		if len(b) < 8 {
+			return ErrTruncated
+		}
+		k.SrcPort, k.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	case packet.ProtoICMP:
+		if len(b) < packet.ICMPHeader {
+			return ErrTruncated
+		}
+		s, ok := querySide(b[0])
+		if !ok {
+			return ErrNoFlow // nobody may send an error about an error
+		}
+		setPort(k, s, identifier(packet.ICMP(b)))
+	}
+	return nil
+}
