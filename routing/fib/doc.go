@@ -40,8 +40,9 @@
 // reaches the link address by an array index, without this room knowing what
 // a neighbour is.
 //
-// A Group is immutable today: a next hop that dies is new entries for the
-// routes that use it. [Group.Pick] and [Group.Hops] are the only ways in, so
-// that the hops can move behind one atomic pointer, and a dying hop become
-// one store for all its routes, when a protocol brings a million of them.
+// A hop's [State] is shared by all groups that the hop is in. A link that loses
+// its carrier is one store for each neighbour on it, however many routes lead
+// there: the next packet of each of those flows goes by another hop of its
+// group, in tables published long ago as well, while the owner of the RIB works
+// out what the routes are now. A group with no other hop has to wait for that.
 package fib

@@ -3,6 +3,7 @@ package fib
 import (
 	"math"
 	"net/netip"
+	"sync/atomic"
 
 	"routerd/routing"
 )
@@ -18,6 +19,17 @@ type NextHop struct {
 	Index uint32
 }
 
+// State says of one neighbour, or of one link, whether packets that go there
+// arrive. All groups with a hop there share it, so a neighbour that dies is one
+// store, whatever the number of routes. The zero State is of one that lives.
+type State struct{ dead atomic.Bool }
+
+// Set changes it, for everybody who picks a hop from now on.
+func (s *State) Set(alive bool) { s.dead.Store(!alive) }
+
+// Alive reports it.
+func (s *State) Alive() bool { return !s.dead.Load() }
+
 // Group is an immutable set of next hops, shared by reference between all the
 // entries that lead the same way.
 //
@@ -27,8 +39,13 @@ type NextHop struct {
 // with one hop less gives exactly that hop's flows to the others and moves no
 // other flow, a hop that comes back takes the same flows again, and neither
 // needs to remember what the group was before.
+//
+// What is not immutable is whether its hops live: Pick passes over the dead
+// ones, at once and by the same draw, so that flows stay where they are when the
+// table without the hop follows.
 type Group struct {
 	hops    []NextHop
+	states  []*State // of hops; nil = all live
 	buckets []uint16 // index into hops; nil with fewer than two hops
 	shift   uint     // 32 - log2(len(buckets))
 }
@@ -43,6 +60,14 @@ const (
 	fewBuckets  = 1024 // up to 8 hops
 	manyBuckets = 4096
 )
+
+// NewSharedGroup makes a group whose hops have the states of the same place,
+// which the caller shares with other groups; it keeps states.
+func NewSharedGroup(hops []NextHop, states []*State) *Group {
+	g := NewGroup(hops)
+	g.states = states[:len(g.hops)]
+	return g
+}
 
 // NewGroup makes a group of the hops, which it copies. Hops of the same
 // address and interface are to be merged by the caller. A group without hops
@@ -74,8 +99,9 @@ func NewGroup(hops []NextHop) *Group {
 // Hops gives the hops of the group, to be read only.
 func (g *Group) Hops() []NextHop { return g.hops }
 
-// Pick gives the hop of a flow, nil in a group without hops. The hash need
-// not be evenly spread over its bits. It allocates nothing.
+// Pick gives the hop of a flow, nil in a group without hops. Where all hops are
+// dead, it is the one that it would be if all lived. The hash need not be evenly
+// spread over its bits. It allocates nothing.
 func (g *Group) Pick(hash uint32) *NextHop {
 	if g.buckets == nil {
 		if len(g.hops) == 0 {
@@ -84,7 +110,28 @@ func (g *Group) Pick(hash uint32) *NextHop {
 		return &g.hops[0]
 	}
 	// Fibonacci hashing: the product's top bits depend on all bits of hash.
-	return &g.hops[g.buckets[(hash*0x9e3779b1)>>g.shift]]
+	b := (hash * 0x9e3779b1) >> g.shift
+	i := g.buckets[b]
+	if g.states != nil && !g.states[i].Alive() {
+		i = g.drawAlive(b, i)
+	}
+	return &g.hops[i]
+}
+
+// drawAlive decides whose bucket b is among the hops that live, otherwise where
+// none does. It takes a logarithm for each hop, and is for the moment until
+// the owner of the table has made groups without the dead.
+func (g *Group) drawAlive(b uint32, otherwise uint16) uint16 {
+	best, bestScore := otherwise, -1.0
+	for i := range g.hops {
+		if !g.states[i].Alive() {
+			continue
+		}
+		if score := g.score(uint64(b), i, g.hops[i].key()); score > bestScore {
+			best, bestScore = uint16(i), score
+		}
+	}
+	return best
 }
 
 // draw decides whose bucket b is. With u drawn evenly from (0,1) for each
@@ -93,13 +140,17 @@ func (g *Group) Pick(hash uint32) *NextHop {
 func (g *Group) draw(b uint64, keys []uint64) uint16 {
 	best, bestScore := 0, -1.0
 	for i, k := range keys {
-		u := (float64(mix(k+b*0x9e3779b97f4a7c15)>>11) + 0.5) / (1 << 53)
-		score := -float64(max(g.hops[i].Weight, 1)) / math.Log(u)
-		if score > bestScore {
+		if score := g.score(b, i, k); score > bestScore {
 			best, bestScore = i, score
 		}
 	}
 	return uint16(best)
+}
+
+// score is what the hop i with the key k draws for the bucket b.
+func (g *Group) score(b uint64, i int, k uint64) float64 {
+	u := (float64(mix(k+b*0x9e3779b97f4a7c15)>>11) + 0.5) / (1 << 53)
+	return -float64(max(g.hops[i].Weight, 1)) / math.Log(u)
 }
 
 // key is a number for where the hop leads: not its weight and not its Index,

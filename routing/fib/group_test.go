@@ -135,3 +135,78 @@ func TestGroupCopiesItsHops(t *testing.T) {
 		t.Errorf("the group changed with the caller's slice: interface %d, want 1", got)
 	}
 }
+
+// A hop that dies gives its flows to the others as a group without it would,
+// in every group that shares its state, and has them again when it lives.
+func TestDeadHopsArePassedOver(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hops := drawHops(t)
+		states := make([]*State, len(hops))
+		for i := range states {
+			states[i] = &State{}
+		}
+		g, before := NewSharedGroup(hops, states), NewGroup(hops)
+		var living []NextHop
+		for i := range hops {
+			alive := rapid.Bool().Draw(t, "alive")
+			states[i].Set(alive)
+			if alive {
+				living = append(living, hops[i])
+			}
+		}
+		left := NewGroup(living)
+		for i := range 2000 {
+			got := g.Pick(hashOf(i)).Index
+			switch {
+			case len(living) == 0:
+				if want := before.Pick(hashOf(i)).Index; got != want {
+					t.Fatalf("all are dead, and flow %d takes %d instead of %d", i, got, want)
+				}
+			case len(left.buckets) == len(g.buckets) || len(living) == 1:
+				if want := left.Pick(hashOf(i)).Index; got != want {
+					t.Fatalf("flow %d takes %d, and without the dead %d", i, got, want)
+				}
+			case !states[got-1].Alive():
+				t.Fatalf("flow %d takes %d, which is dead", i, got)
+			}
+		}
+		for _, s := range states {
+			s.Set(true)
+		}
+		for i := range 2000 {
+			if got, want := g.Pick(hashOf(i)).Index, before.Pick(hashOf(i)).Index; got != want {
+				t.Fatalf("all live again, and flow %d takes %d instead of %d", i, got, want)
+			}
+		}
+	})
+}
+
+// Neither a living nor a dead hop costs an allocation.
+func TestPickAllocatesNothing(t *testing.T) {
+	hops := []NextHop{{Interface: 1, Index: 1}, {Interface: 2, Index: 2}, {Interface: 3, Index: 3}}
+	states := []*State{{}, {}, {}}
+	g := NewSharedGroup(hops, states)
+	states[0].Set(false)
+	n := uint32(0)
+	if got := testing.AllocsPerRun(1000, func() { n += g.Pick(n * 7919).Index }); got != 0 {
+		t.Errorf("%v allocations for each pick", got)
+	}
+}
+
+func BenchmarkPickShared(b *testing.B) {
+	hops := make([]NextHop, 8)
+	states := make([]*State, len(hops))
+	for i := range hops {
+		hops[i], states[i] = NextHop{Interface: routing.InterfaceID(i), Index: uint32(i)}, &State{}
+	}
+	g := NewSharedGroup(hops, states)
+	for _, name := range []string{"alive", "one of 8 dead"} {
+		states[0].Set(name == "alive")
+		b.Run(name, func(b *testing.B) {
+			n := uint32(0)
+			for b.Loop() {
+				n += g.Pick(n*7919 + 1).Index
+			}
+		})
+	}
+}

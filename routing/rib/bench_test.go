@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"routerd/routing"
 )
@@ -115,4 +116,37 @@ func BenchmarkPublicTable(b *testing.B) {
 			i += 7919
 		}
 	})
+}
+
+// BenchmarkCarrierLoss is a link that dies under one of two equal hops of every
+// route of the public table: what it takes until packets avoid it, and until
+// the table is without it.
+func BenchmarkCarrierLoss(b *testing.B) {
+	deltas := publicTable(b)
+	for i := range deltas {
+		first := deltas[i].Route.NextHops[0]
+		other := routing.NextHop{Address: netip.AddrFrom4([4]byte{10, 255, 3, 2}), Interface: routing.NoInterface}
+		if first.Address != other.Address {
+			deltas[i].Route.NextHops = []routing.NextHop{first, other}
+		}
+	}
+	r := loaded(b, deltas)
+	var avoided, settled time.Duration
+	for b.Loop() {
+		start := time.Now()
+		if err := r.Step(t0, benchLink(3, false)); err != nil {
+			b.Fatal(err)
+		}
+		avoided += time.Since(start)
+		r.Flush()
+		settled += time.Since(start)
+		b.StopTimer()
+		if err := r.Step(t0, benchLink(3, true)); err != nil {
+			b.Fatal(err)
+		}
+		r.Flush()
+		b.StartTimer()
+	}
+	b.ReportMetric(float64(avoided.Nanoseconds())/float64(b.N), "ns/avoided")
+	b.ReportMetric(float64(settled.Nanoseconds())/float64(b.N), "ns/settled")
 }

@@ -38,6 +38,7 @@ type RIB struct {
 
 	groups     map[string]*sharedGroup
 	neighbours map[neighbour]uint32
+	states     map[neighbour]*fib.State
 
 	// What Step and SetConfig touched and Flush has still to look at.
 	dirty        []*dest
@@ -60,11 +61,14 @@ func New() *RIB {
 		hopSets:    map[string]*hopSet{},
 		groups:     map[string]*sharedGroup{},
 		neighbours: map[neighbour]uint32{},
+		states:     map[neighbour]*fib.State{},
 	}
 }
 
 // Step takes in one input at the time now. It decides nothing yet: any number
-// of Steps may come before the [RIB.Flush] that does. It keeps no slice of
+// of Steps may come before the [RIB.Flush] that does; but an interface that goes
+// down is known at once to the groups of every FIB made so far, which pick
+// another hop if they have one. It keeps no slice of
 // the input but the next hops of a route, which are never written to. A delta
 // that no source may send is refused with an error, and those before it count.
 func (r *RIB) Step(now time.Time, in Input) error {
