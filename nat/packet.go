@@ -15,6 +15,10 @@ type Packet struct {
 	TCP   flow.Segment
 	In    routing.InterfaceID
 	Own   bool // made by the router itself or its own TCP/IP stack
+	Dry   bool // nothing is to be made or moved on: only what would become of it is asked
+
+	hash   uint64 // of the key that its session is found by, once Touch has been asked
+	hashed bool
 }
 
 // Translation is what becomes of a packet. The destination's part is for
@@ -30,8 +34,9 @@ type Translation struct {
 	Session   uint32
 	Direction flow.Direction
 	Verdict   verdict.Verdict // None unless translation is the packet's end
-	// Rule is the number of the rule that a destination was translated by,
-	// until the session that it leads to is made.
+	New       bool            // the session was made by this packet, or would have been if it is dry
+	// Rule is what the session knows of its rules, see RuleNames; before the
+	// session is made, of the one that the destination was translated by.
 	Rule uint32
 }
 

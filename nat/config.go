@@ -1,0 +1,212 @@
+package nat
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"routerd/flow"
+	"routerd/internal/origin"
+)
+
+// Behavior is how far an endpoint's mapping or filter reaches: over all
+// remote endpoints, over one remote address, over one remote address and port
+// (RFC 4787 §4.1, §5).
+type Behavior uint8
+
+const (
+	EndpointIndependent Behavior = iota
+	AddressDependent
+	AddressAndPortDependent
+)
+
+var behaviors = [...]string{"endpoint-independent", "address-dependent", "address-and-port-dependent"}
+
+// String gives the configuration's word.
+func (b Behavior) String() string {
+	if int(b) >= len(behaviors) {
+		return "unknown"
+	}
+	return behaviors[b]
+}
+
+// ParseBehavior reads the configuration's word.
+func ParseBehavior(s string) (Behavior, error) {
+	for i, word := range behaviors {
+		if s == word {
+			return Behavior(i), nil
+		}
+	}
+	return 0, fmt.Errorf("unknown behaviour %q; want one of %s", s, strings.Join(behaviors[:], ", "))
+}
+
+// Pairing is how an inside host shares a pool of several addresses (RFC 4787
+// REQ-2).
+type Pairing uint8
+
+const (
+	Paired    Pairing = iota // all its mappings have one address while it has any
+	Arbitrary                // each mapping may have another one
+)
+
+// String gives the configuration's word.
+func (p Pairing) String() string {
+	if p == Arbitrary {
+		return "arbitrary"
+	}
+	return "paired"
+}
+
+// The limits that apply where the configuration gives none.
+const (
+	DefaultMaxSessions        = 262144
+	DefaultMaxSessionsPerHost = 4096
+)
+
+// Config is what the configuration says of translation in one routing table.
+// A rule is its name: reordering rules or moving them in the file changes
+// nothing for their sessions. The zero Config translates nothing.
+type Config struct {
+	MaxSessions        int      // in all; 0 = DefaultMaxSessions
+	MaxSessionsPerHost int      // of one inside host; 0 = DefaultMaxSessionsPerHost, negative = no limit but MaxSessions
+	Mapping            Behavior // of the mappings that source rules make
+	Filtering          Behavior // which remote endpoints may begin a session on a mapping
+	Pairing            Pairing
+	NoHairpin          bool // inside hosts do not reach each other by mapped outside endpoints (RFC 4787 REQ-9 says they should)
+	Timeouts           flow.Timeouts
+	InboundRefresh     bool // packets from outside keep a session too, against a host's wish (RFC 4787 REQ-6a)
+
+	Pools       []PoolConfig
+	Source      []SourceRule      // first match wins
+	Destination []DestinationRule // first match wins
+	Static      []StaticRule      // before the other two
+}
+
+// Enabled reports whether anything is translated at all.
+func (c *Config) Enabled() bool {
+	return len(c.Source)+len(c.Destination)+len(c.Static) > 0
+}
+
+// AddressRange is a range of IPv4 addresses, both ends included.
+type AddressRange struct{ First, Last netip.Addr }
+
+// RangeOf is the range that a prefix covers.
+func RangeOf(p netip.Prefix) AddressRange {
+	first := p.Masked().Addr()
+	if !first.Is4() {
+		return AddressRange{First: first, Last: first}
+	}
+	last := number(first) | uint32(uint64(1)<<(32-p.Bits())-1)
+	return AddressRange{First: first, Last: addr(last)}
+}
+
+// String gives the shortest form: an address, a prefix or first-last.
+func (r AddressRange) String() string {
+	if r.First == r.Last {
+		return r.First.String()
+	}
+	for bits := range 32 {
+		p, err := r.First.Prefix(bits)
+		if err == nil && RangeOf(p) == r {
+			return p.String()
+		}
+	}
+	return r.First.String() + "-" + r.Last.String()
+}
+
+// PortRange is a range of ports, both ends included. The zero PortRange is
+// that of a rule which names no port.
+type PortRange struct{ First, Last uint16 }
+
+// String gives a port or first-last.
+func (r PortRange) String() string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// size is the number of ports in the range.
+func (r PortRange) size() int { return int(r.Last) - int(r.First) + 1 }
+
+// PoolConfig is a named set of outside addresses. Identity is the Name.
+type PoolConfig struct {
+	Name      string
+	Addresses []AddressRange
+	Ports     PortRange // zero = all but 0
+	Origin    origin.ID
+}
+
+// Match is what a packet has to be for a rule. An empty list matches all;
+// of several values one has to fit.
+type Match struct {
+	Inbound          []string // names of the interface it came in by
+	Outbound         []string // names of the interface it leaves by; source rules only
+	Protocols        []uint8
+	Sources          []AddressRange
+	Destinations     []AddressRange
+	SourcePorts      []PortRange // match TCP and UDP alone
+	DestinationPorts []PortRange // match TCP and UDP alone
+}
+
+// Method is where a source rule takes the outside address from.
+type Method uint8
+
+const (
+	Masquerade Method = iota // the first address of the interface it leaves by
+	FixedAddress
+	FromPool
+	Exempt // none: what matches is not translated
+)
+
+// SourceRule translates the source of flows that leave. Identity is the Name.
+type SourceRule struct {
+	Name    string
+	Match   Match
+	Method  Method
+	Address netip.Addr // of FixedAddress
+	Pool    string     // of FromPool
+	Origin  origin.ID
+}
+
+// DestinationRule translates the destination of flows that come in. Identity
+// is the Name.
+type DestinationRule struct {
+	Name    string
+	Match   Match
+	Address netip.Addr // the inside host
+	// Ports are the inside host's, one for each of the single range of
+	// DestinationPorts; zero = the port stays.
+	Ports PortRange
+	// Hairpin lets inside hosts use the rule too: packets to the rule's
+	// outside address that came in by another interface match it, and have
+	// their source translated (RFC 4787 REQ-9).
+	Hairpin bool
+	Origin  origin.ID
+}
+
+// StaticRule translates an inside address to an outside one and back, ports
+// unchanged; whole prefixes of equal length host by host. Identity is the
+// Name.
+type StaticRule struct {
+	Name string
+	// Interfaces are those that lead outside; empty = all. A packet's
+	// destination is translated when it comes in by one, its source when it
+	// leaves by one.
+	Interfaces []string
+	Outside    netip.Prefix
+	Inside     netip.Prefix
+	Hairpin    bool // inside hosts reach the inside address by the outside one
+	Origin     origin.ID
+}
+
+// number gives an IPv4 address as flow keys have it.
+func number(a netip.Addr) uint32 {
+	b := a.As4()
+	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+}
+
+// addr is the inverse of number.
+func addr(n uint32) netip.Addr {
+	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+}

@@ -1,0 +1,169 @@
+package nat
+
+import (
+	"routerd/flow"
+	"routerd/internal/verdict"
+)
+
+// Tick ends the sessions whose time has run out. It looks at budget of them at
+// most and reports how many it looked at: as many as budget means that there
+// are more, and that it should be called again soon. To be called four times
+// a second.
+func (n *NAT) Tick(now flow.Time, budget int) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.sessions.Tick(now, budget, n.release)
+}
+
+// release gives back what a session that has ended had of mappings, ports
+// and rules.
+func (n *NAT) release(s *flow.Session) {
+	forward, reply := &s.Forward, &s.Reply
+	n.count(s.Rule, -1)
+	if s.Owner != 0 {
+		n.forbid(s.Owner, reply.Src)
+		n.unmap(s.Owner)
+	}
+	// A destination that no rule translated was found by a mapping.
+	if (forward.Dst != reply.Src || forward.DstPort != reply.SrcPort) && destinationOf(s.Rule) == 0 {
+		if remote := n.mappings.outside(forward.Dst, forward.Proto, forward.DstPort); remote != 0 {
+			n.forbid(remote, reply.Dst)
+			n.unmap(remote)
+		}
+	}
+}
+
+// unmap takes a session away from a mapping, which ends with its last one.
+func (n *NAT) unmap(number uint32) {
+	m := n.mappings.at(number)
+	if m.sessions--; m.sessions > 0 {
+		return
+	}
+	i, _ := slot(m.proto)
+	n.spaces[m.outside].release(i, m.outsidePort)
+	if p := n.poolByID[m.pool]; p != nil {
+		p.mappings--
+		n.untie(p, m.inside)
+	}
+	n.mappings.remove(number)
+}
+
+// permit notes that an inside endpoint and a remote address speak.
+func (n *NAT) permit(r *Rules, mapping, remote uint32) {
+	if r.cfg.Filtering == AddressDependent {
+		n.permitted[permission{mapping, remote}]++
+	}
+}
+
+// forbid takes back what permit noted.
+func (n *NAT) forbid(mapping, remote uint32) {
+	key := permission{mapping, remote}
+	switch c := n.permitted[key]; c {
+	case 0:
+	case 1:
+		delete(n.permitted, key)
+	default:
+		n.permitted[key] = c - 1
+	}
+}
+
+// repermit notes anew who speaks to whom, for a filter that has changed.
+func (n *NAT) repermit(r *Rules) {
+	clear(n.permitted)
+	if r.cfg.Filtering != AddressDependent {
+		return
+	}
+	n.each(func(s *flow.Session) {
+		forward, reply := &s.Forward, &s.Reply
+		if s.Owner != 0 {
+			n.permit(r, s.Owner, reply.Src)
+		}
+		if (forward.Dst != reply.Src || forward.DstPort != reply.SrcPort) && destinationOf(s.Rule) == 0 {
+			if remote := n.mappings.outside(forward.Dst, forward.Proto, forward.DstPort); remote != 0 {
+				n.permit(r, remote, reply.Dst)
+			}
+		}
+	})
+}
+
+// count adds to the active sessions of the rules of a session.
+func (n *NAT) count(word uint32, by int) {
+	n.totals.add(by)
+	for _, number := range [...]uint16{sourceOf(word), destinationOf(word)} {
+		if c := n.counts[number]; number != 0 && c != nil {
+			c.add(by)
+		}
+	}
+}
+
+func (c *counts) add(by int) {
+	c.active += by
+	if by > 0 {
+		c.made++
+	}
+}
+
+// refused counts a new flow that got no session.
+func (n *NAT) refused(v verdict.Verdict, source, destination uint16, p *pool) {
+	n.totals.refuse(v)
+	for _, number := range [...]uint16{source, destination} {
+		if c := n.counts[number]; number != 0 && c != nil {
+			c.refuse(v)
+		}
+	}
+	if p != nil && v == verdict.NATPoolExhausted {
+		p.refused++
+	}
+}
+
+func (c *counts) refuse(v verdict.Verdict) {
+	switch v {
+	case verdict.NATPoolExhausted:
+		c.exhausted++
+	case verdict.NATSessionLimit:
+		c.full++
+	case verdict.NATHostLimit:
+		c.host++
+	}
+}
+
+// each calls f with every session.
+func (n *NAT) each(f func(*flow.Session)) {
+	var list [256]flow.Session
+	for cursor, got := uint32(0), 0; ; {
+		got, cursor = n.sessions.Walk(cursor, list[:])
+		for i := range list[:got] {
+			f(&list[i])
+		}
+		if cursor == 0 {
+			return
+		}
+	}
+}
+
+// end ends the sessions that match says. Between two parts of the table
+// packets have their turn.
+func (n *NAT) end(match func(*flow.Session) bool) int {
+	ended := 0
+	for cursor, part := uint32(0), 0; ; {
+		part, cursor = n.endSome(cursor, match)
+		if ended += part; cursor == 0 {
+			return ended
+		}
+	}
+}
+
+// endSome is end for the part of the table after cursor. It gives the next
+// cursor too, 0 at the end.
+func (n *NAT) endSome(cursor uint32, match func(*flow.Session) bool) (ended int, next uint32) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list [256]flow.Session
+	got, next := n.sessions.Walk(cursor, list[:])
+	for i := range list[:got] {
+		if s := &list[i]; match(s) && n.sessions.Delete(s.Number, n.release) {
+			ended++
+		}
+	}
+	return ended, next
+}

@@ -1,0 +1,170 @@
+package nat
+
+import (
+	"routerd/flow"
+	"routerd/internal/verdict"
+)
+
+// Inbound says what becomes of a packet before the lookup of its way. It
+// fills t whole: t.To differs from p.Key in its destination, and for packets
+// of a session that exists in its source too, which is to be applied only
+// after the lookup.
+func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
+	*t = Translation{To: p.Key, Inner: p.Inner}
+	if p.Error {
+		n.inboundError(p, t)
+		return
+	}
+	if n.established(p, now, t) {
+		return
+	}
+	r := n.active.Load()
+	if c := r.inbound(&p.Key, p.In); c != nil {
+		t.To.Dst, t.To.DstPort = c.translate(p.Key.Dst, p.Key.DstPort)
+		t.Rule = ruleWord(0, c.number)
+		return
+	}
+	if s := r.spaces[p.Key.Dst]; s != nil && !p.Query && s.has(p.Key.Proto, p.Key.DstPort) && n.mapped(p, r, t) {
+		return
+	}
+	if r.owns(p.Key.Dst) {
+		t.Verdict = verdict.NATNoMapping
+	}
+}
+
+// Touch loads into the processor's cache where p's session is looked for, and
+// TouchRecord the session itself. Asked for every packet of a batch, the one
+// and then the other, before the first Inbound, they have the memory answer
+// for all of them at once. Key, Inner and Error are to be final.
+func (n *NAT) Touch(p *Packet) {
+	k := p.bearing()
+	p.hash, p.hashed = n.sessions.Hash(&k), true
+	n.sessions.Touch(p.hash)
+}
+
+// TouchRecord is for after Touch.
+func (n *NAT) TouchRecord(p *Packet) { n.sessions.TouchRecord(p.hash) }
+
+// bearing is the key that p's session is found by: an ICMP error's is that of
+// an answer to the packet it quotes.
+func (p *Packet) bearing() flow.Key {
+	if p.Error {
+		return p.Inner.Reverse()
+	}
+	return p.Key
+}
+
+func (n *NAT) find(p *Packet) flow.Hit {
+	k := p.bearing()
+	if p.hashed {
+		return n.sessions.FindHashed(&k, p.hash)
+	}
+	return n.sessions.Find(k)
+}
+
+// owns reports whether a is translation's and no interface's.
+func (r *Rules) owns(a uint32) bool {
+	if !r.outside.has(a) {
+		return false
+	}
+	_, own := r.own[a]
+	return !own
+}
+
+// mapped looks for a mapping that p's destination is the outside endpoint of,
+// and reports whether there is one of an inside host.
+func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	number := n.mappings.outside(p.Key.Dst, p.Key.Proto, p.Key.DstPort)
+	if number == 0 {
+		return false
+	}
+	m := n.mappings.at(number)
+	if m.pool == ownPool {
+		return false // the router's own stack decides what it wants to hear
+	}
+	if !n.admits(number, m, p, r) {
+		// Nothing tells a prober what is behind the filter (RFC 4787 §5; RFC
+		// 5382 REQ-4 wants no answer to a SYN for 6 seconds at least).
+		t.Verdict = verdict.NATFiltered
+		return true
+	}
+	t.To.Dst, t.To.DstPort = m.inside, m.insidePort
+	return true
+}
+
+// admits says whether a packet from a remote endpoint that has no session yet
+// may begin one on the mapping m (RFC 4787 §5, RFC 5382 §4.3).
+func (n *NAT) admits(number uint32, m *mapping, p *Packet, r *Rules) bool {
+	if !p.begins() {
+		return false
+	}
+	if !r.leads[p.In] {
+		if c, _ := r.hairpin(&p.Key, p.In); c != nil {
+			// The filter is against those outside. Were it applied to inside
+			// hosts too, two of them could never meet by their outside
+			// endpoints: the first packet of either would be lost without a
+			// session that admits the other one's (RFC 4787 REQ-9).
+			return !r.cfg.NoHairpin
+		}
+	}
+	// A mapping for one remote endpoint admits no other one, whatever the
+	// filter says.
+	if m.remote != 0 && m.remote != p.Key.Src || m.remotePort != 0 && m.remotePort != p.Key.SrcPort {
+		return false
+	}
+	switch r.cfg.Filtering {
+	case EndpointIndependent:
+		return true
+	case AddressDependent:
+		return n.permitted[permission{number, p.Key.Src}] > 0
+	default:
+		return false
+	}
+}
+
+// begins reports whether a packet may be the first of a session, from
+// whatever side.
+func (p *Packet) begins() bool {
+	switch p.Key.Proto {
+	case protoTCP:
+		return p.TCP.Begins()
+	case protoICMP:
+		return p.Query
+	}
+	return true
+}
+
+// resumes reports whether a packet is of a TCP connection whose beginning was
+// before the router's. Where rules alone say how it is translated, it gets a
+// session, so that connections outlive a restart if they get their ports back.
+func (p *Packet) resumes() bool {
+	return p.Key.Proto == protoTCP && p.TCP.Flags&(flow.FlagSYN|flow.FlagRST|flow.FlagFIN|flow.FlagACK) == flow.FlagACK
+}
+
+// inboundError finds the session of the packet that an ICMP error quotes. The
+// error neither makes nor refreshes nor ends it (RFC 4787 REQ-12, RFC 5382
+// REQ-10, RFC 5508 REQ-6).
+func (n *NAT) inboundError(p *Packet, t *Translation) {
+	hit := n.find(p)
+	// An error goes to whom the quoted packet came from; one that claims
+	// otherwise would be carried to a host that it does not concern.
+	if hit.Session == NoSession || p.Key.Dst != p.Inner.Src {
+		if n.active.Load().owns(p.Key.Dst) {
+			t.Verdict = verdict.NATICMPUnmatched // RFC 5508 REQ-4
+		}
+		return
+	}
+	t.Session, t.Direction = hit.Session, hit.Direction
+	// The quoted packet had other's form before it was translated.
+	other := hit.Other
+	t.Inner = other
+	t.To.Dst = other.Src // RFC 5508 REQ-4c, REQ-7a
+	// The side that packets of this direction come from is hidden where its
+	// address is translated; then a router on the way there is hidden as well
+	// (RFC 5508 REQ-5c).
+	if side := p.Inner.Dst; side != other.Dst || p.Key.Src == side {
+		t.To.Src = other.Dst
+	}
+}

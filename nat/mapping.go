@@ -1,0 +1,177 @@
+package nat
+
+import (
+	"math/bits"
+
+	"routerd/flow"
+)
+
+// mapping ties an inside endpoint to an outside one for as long as sessions
+// use it (RFC 4787 §4). Without sessions there is no mapping, so that its
+// life is the longest of theirs. 36 bytes and no pointer: the collector does
+// not look at them.
+type mapping struct {
+	inside, outside         uint32
+	insidePort, outsidePort uint16
+	// Whom the mapping is for: all where both are 0, one address, or one
+	// address and port (RFC 4787 REQ-1 has all as the rule).
+	remote     uint32
+	remotePort uint16
+	pool       uint16 // 0 of the router's own endpoints
+	proto      uint8
+	rule       uint16 // of the source rule that it was last used by
+	sessions   uint32
+	// The next mapping in the same chain of either index, 0 at its end. A
+	// mapping that is free has the next free one in nextInside.
+	nextInside, nextOutside uint32
+}
+
+// mappings are all mappings, by number, and two chained hash indexes over
+// them. The number 0 is none's.
+type mappings struct {
+	blocks   [][]mapping // of blockSize each, so that growing copies nothing
+	used     uint32      // numbers given so far
+	free     uint32      // the first free one below used, 0 = none
+	n        int
+	byInside []uint32 // lengths are powers of two
+	byRemote []uint32 // by the outside endpoint, which remote hosts see
+	seed     uint64
+}
+
+const blockSize = 4096
+
+// newMappings makes room in the indexes for limit mappings. Pages of an index
+// that nothing has been put into yet take no memory.
+func newMappings(limit int, seed uint64) mappings {
+	size := 1 << bits.Len(uint(max(limit, 64)-1))
+	return mappings{
+		used: 1, seed: seed,
+		byInside: make([]uint32, size), byRemote: make([]uint32, size),
+	}
+}
+
+// at gives the mapping with a number that is in use.
+func (m *mappings) at(number uint32) *mapping {
+	return &m.blocks[number/blockSize][number%blockSize]
+}
+
+func (m *mappings) hash(a, b uint64) uint32 {
+	hi, lo := bits.Mul64(a^m.seed^0x9e3779b97f4a7c15, b^bits.RotateLeft64(m.seed, 32)^0xd1b54a32d192ed03)
+	return uint32((hi ^ lo) >> 16)
+}
+
+func (m *mappings) insideHead(x *mapping) *uint32 {
+	h := m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16|uint64(x.pool))
+	return &m.byInside[int(h)&(len(m.byInside)-1)]
+}
+
+func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *uint32 {
+	h := m.hash(uint64(addr), uint64(port)<<8|uint64(proto))
+	return &m.byRemote[int(h)&(len(m.byRemote)-1)]
+}
+
+// find gives the number of the mapping that is x's in its inside endpoint,
+// pool and remote endpoint, or 0.
+func (m *mappings) find(x *mapping) uint32 {
+	number := *m.insideHead(x)
+	for number != 0 {
+		y := m.at(number)
+		if y.inside == x.inside && y.insidePort == x.insidePort && y.proto == x.proto &&
+			y.pool == x.pool && y.remote == x.remote && y.remotePort == x.remotePort {
+			return number
+		}
+		number = y.nextInside
+	}
+	return 0
+}
+
+// outside gives the number of the mapping that has the outside endpoint, or 0.
+// There is never a second one: ports are not overloaded (RFC 4787 REQ-3).
+func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
+	number := *m.outsideHead(addr, proto, port)
+	for number != 0 {
+		y := m.at(number)
+		if y.outside == addr && y.outsidePort == port && y.proto == proto {
+			return number
+		}
+		number = y.nextOutside
+	}
+	return 0
+}
+
+// next is the number that add will give.
+func (m *mappings) next() uint32 {
+	if m.free != 0 {
+		return m.free
+	}
+	return m.used
+}
+
+// add keeps x, which neither index must have yet, and gives its number.
+func (m *mappings) add(x mapping) uint32 {
+	number := m.free
+	if number != 0 {
+		m.free = m.at(number).nextInside
+	} else {
+		number = m.used
+		m.used++
+		if int(number/blockSize) == len(m.blocks) {
+			m.blocks = append(m.blocks, make([]mapping, blockSize))
+		}
+	}
+	in, out := m.insideHead(&x), m.outsideHead(x.outside, x.proto, x.outsidePort)
+	x.nextInside, x.nextOutside = *in, *out
+	*m.at(number) = x
+	*in, *out = number, number
+	m.n++
+	return number
+}
+
+// remove frees the mapping with the number.
+func (m *mappings) remove(number uint32) {
+	x := m.at(number)
+	link := m.insideHead(x)
+	for *link != number {
+		link = &m.at(*link).nextInside
+	}
+	*link = x.nextInside
+	link = m.outsideHead(x.outside, x.proto, x.outsidePort)
+	for *link != number {
+		link = &m.at(*link).nextOutside
+	}
+	*link = x.nextOutside
+	*x = mapping{nextInside: m.free}
+	m.free = number
+	m.n--
+}
+
+// resize makes the indexes fit for limit mappings.
+func (m *mappings) resize(limit int) {
+	next := newMappings(limit, m.seed)
+	if len(next.byInside) == len(m.byInside) {
+		return
+	}
+	m.byInside, m.byRemote = next.byInside, next.byRemote
+	for number := uint32(1); number < m.used; number++ {
+		x := m.at(number)
+		if x.sessions == 0 {
+			continue // free
+		}
+		in, out := m.insideHead(x), m.outsideHead(x.outside, x.proto, x.outsidePort)
+		x.nextInside, x.nextOutside = *in, *out
+		*in, *out = number, number
+	}
+}
+
+// insideOf is the mapping that k's source has, or is to have, from the pool
+// with the number pool, outside endpoint left open.
+func insideOf(k *flow.Key, pool uint16, b Behavior) mapping {
+	x := mapping{inside: k.Src, insidePort: k.SrcPort, proto: k.Proto, pool: pool}
+	if b != EndpointIndependent {
+		x.remote = k.Dst
+	}
+	if b == AddressAndPortDependent {
+		x.remotePort = k.DstPort
+	}
+	return x
+}

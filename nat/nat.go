@@ -1,0 +1,110 @@
+package nat
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"routerd/flow"
+	"routerd/nat/ports"
+	"routerd/routing"
+)
+
+// NAT translates for one routing table. It lives as long as the router; what
+// it knows of the configuration is swapped by Commit.
+//
+// Any number of goroutines may call its methods at once. Packets of sessions
+// that exist take no lock; a session's first packet, and whatever changes or
+// shows the whole, takes one mutex for a short and bounded time.
+type NAT struct {
+	sessions *flow.Table
+	active   atomic.Pointer[Rules]
+	choose   ports.Choice
+
+	// mu guards what follows, and that the sessions, the mappings and the
+	// ports in use fit each other.
+	mu        sync.Mutex
+	seed      uint64
+	mappings  mappings
+	permitted map[permission]uint32 // sessions of each, while the filter is by address
+	pairs     map[pair]pairing
+	spaces    map[uint32]*space
+	pools     map[string]*pool // by definition
+	poolByID  map[uint16]*pool
+	listeners []Listener
+	numbers   map[ruleID]uint16
+	counts    map[uint16]*counts // by rule number
+	lastRule  uint16
+	lastPool  uint16
+	totals    counts
+}
+
+// Options are what a NAT is born with.
+type Options struct {
+	Seed   uint64       // of the choice of ports (RFC 6056 §3.3); should differ from router to router and run to run
+	Choose ports.Choice // nil = ports.Choose
+}
+
+// Interface is what translation knows of one interface.
+type Interface struct {
+	ID        routing.InterfaceID
+	Name      string
+	Addresses []netip.Prefix // host bits kept; the first of IPv4 is what masquerade takes
+}
+
+// Listener is a port that the router's own stack listens at, and that no
+// mapping is to have.
+type Listener struct {
+	Address  netip.Addr // the zero Addr = all of the router's
+	Protocol uint8
+	Port     uint16
+}
+
+// counts are of one rule, or of all.
+type counts struct {
+	active int    // sessions
+	made   uint64 // sessions since the rule is what it is
+	// New flows refused: for want of a port, because the table is full,
+	// because of the inside host's limit.
+	exhausted, full, host uint64
+}
+
+// New makes a NAT that translates nothing until a configuration is committed.
+func New(o Options) *NAT {
+	n := &NAT{
+		choose: o.Choose, seed: o.Seed,
+		permitted: map[permission]uint32{}, pairs: map[pair]pairing{}, spaces: map[uint32]*space{},
+		pools: map[string]*pool{}, poolByID: map[uint16]*pool{},
+		numbers: map[ruleID]uint16{}, counts: map[uint16]*counts{},
+	}
+	if n.choose == nil {
+		n.choose = ports.Choose
+	}
+	n.mappings = newMappings(0, n.random())
+	n.sessions = flow.New(flow.Config{MaxSessions: 1, Seed: n.random()})
+	none, err := n.compile(Config{}, nil)
+	if err != nil {
+		panic(err) // the zero Config is right
+	}
+	n.active.Store(none)
+	return n
+}
+
+// Outside reports whether an address, as flow keys have it, is translation's
+// and no interface's: of a pool, a fixed one, the outside of a static rule.
+// No lookup is to send a packet there back to where it came from.
+func (n *NAT) Outside(address uint32) bool { return n.active.Load().owns(address) }
+
+// Proxied lists the addresses of Outside as ranges: what ARP answers for on
+// Ethernet links besides the interfaces' own.
+func (n *NAT) Proxied() []AddressRange {
+	var list []AddressRange
+	for _, i := range n.active.Load().outside.ranges {
+		list = append(list, AddressRange{addr(i.lo), addr(i.hi)})
+	}
+	return list
+}
+
+// Sessions is the table of the NAT's sessions, to look up in and to walk.
+// Whoever inserts or deletes there breaks the NAT.
+func (n *NAT) Sessions() *flow.Table { return n.sessions }

@@ -1,0 +1,108 @@
+package nat
+
+import (
+	"routerd/flow"
+)
+
+// outboundOwn is Outbound for what the router made itself. Its flows hold
+// their ports on an address that mappings share, by a mapping and a session
+// like everyone's; where somebody inside has the port already, the router's
+// flow gets another one. Nothing of its own is ever refused here: what finds
+// no room goes out as it is.
+func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
+	*t = Translation{To: p.Key, Inner: p.Inner}
+	if p.Error {
+		return
+	}
+	r := n.active.Load()
+	s := r.spaces[p.Key.Src]
+	if s == nil || n.established(p, now, t) || !p.begins() && !p.resumes() {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.established(p, now, t) {
+		return
+	}
+	to := p.Key
+	m, ok := n.ownMapping(s, p.Key.Src, p.Key.SrcPort, p.Key.Proto, true)
+	if !ok {
+		return
+	}
+	to.SrcPort = m.outsidePort
+	n.insertOwn(p, s, m, p.Key, to.Reverse(), now, t)
+}
+
+// Delivered says that a packet without a session goes to the router's own
+// TCP/IP stack, so that the flow which it begins holds its port until the
+// stack has answered.
+func (n *NAT) Delivered(p *Packet, now flow.Time) {
+	s := n.active.Load().spaces[p.Key.Dst]
+	if s == nil || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || !p.begins() {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.sessions.Find(p.Key).Session != NoSession {
+		return
+	}
+	m, ok := n.ownMapping(s, p.Key.Dst, p.Key.DstPort, p.Key.Proto, false)
+	if !ok {
+		return
+	}
+	var t Translation
+	n.insertOwn(p, s, m, p.Key, p.Key.Reverse(), now, &t)
+}
+
+// ownMapping gives the mapping of an endpoint of the router's own, or what it
+// would be: with its own port if that can be had, else, where move says so,
+// with another one.
+func (n *NAT) ownMapping(s *space, address uint32, number uint16, proto uint8, move bool) (mapping, bool) {
+	x := mapping{inside: address, insidePort: number, outside: address, outsidePort: number, proto: proto, pool: ownPool}
+	i, ok := slot(proto)
+	if !ok {
+		return x, true
+	}
+	if old := n.mappings.find(&x); old != 0 {
+		x.outsidePort = n.mappings.at(old).outsidePort
+		return x, true
+	}
+	if !s.has(proto, number) || s.held[port{i, number}] == forListener && n.mappings.outside(address, proto, number) == 0 {
+		return x, true
+	}
+	if !move {
+		return x, false
+	}
+	x.outsidePort, ok = n.choose(s.set(i), wanted(&pool{first: 1, last: 65535}, proto, number, true), uint32(n.random()))
+	return x, ok
+}
+
+// insertOwn makes the session of a flow of the router's own.
+func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key, now flow.Time, t *Translation) {
+	t.To, t.New = reply.Reverse(), true
+	if p.Dry {
+		return
+	}
+	i, ported := slot(x.proto)
+	owner := uint32(0)
+	if ported {
+		if owner = n.mappings.find(&x); owner == 0 {
+			owner = n.mappings.next()
+		}
+	}
+	session, refusal := n.sessions.Insert(forward, reply, 0, owner, x.inside, p.segment(), now)
+	if refusal != flow.Accepted {
+		t.To, t.New = p.Key, false
+		return
+	}
+	t.Session, t.Direction = session, flow.Forward
+	if !ported {
+		return
+	}
+	if n.mappings.find(&x) == 0 {
+		s.set(i).Take(x.outsidePort)
+		n.mappings.add(x)
+	}
+	n.mappings.at(owner).sessions++
+	n.count(0, +1)
+}

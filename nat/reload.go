@@ -1,0 +1,221 @@
+package nat
+
+import (
+	"slices"
+
+	"routerd/flow"
+)
+
+// Impact is what a Commit is going to do, by "kind name" of each rule.
+type Impact struct {
+	Kept, Added, Changed, Removed []string
+	// Ends is the number of sessions that stand on rules that change or go,
+	// as counted when Prepare ran.
+	Ends int
+}
+
+// Prepare compiles cfg and checks it against the router's interfaces. It
+// changes nothing; what it gives is for Commit, or for nothing. An error names
+// the rule or pool, what it says and what is wanted.
+func (n *NAT) Prepare(cfg Config, interfaces []Interface) (*Rules, Impact, error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r, err := n.compile(cfg, interfaces)
+	if err != nil {
+		return nil, Impact{}, err
+	}
+	return r, n.impact(r), nil
+}
+
+func (n *NAT) impact(r *Rules) Impact {
+	var i Impact
+	old := n.active.Load().texts()
+	for id, text := range r.texts() {
+		switch was, known := old[id]; {
+		case !known:
+			i.Added = append(i.Added, id.String())
+		case was == text:
+			i.Kept = append(i.Kept, id.String())
+		default:
+			i.Changed = append(i.Changed, id.String())
+			i.Ends += n.counts[n.numbers[id]].active
+		}
+		delete(old, id)
+	}
+	for id := range old {
+		i.Removed = append(i.Removed, id.String())
+		i.Ends += n.counts[n.numbers[id]].active
+	}
+	for _, list := range [][]string{i.Kept, i.Added, i.Changed, i.Removed} {
+		slices.Sort(list)
+	}
+	return i
+}
+
+// texts gives the definition of every rule.
+func (r *Rules) texts() map[ruleID]string {
+	texts := map[ruleID]string{}
+	for _, c := range r.all {
+		texts[c.id()] = c.text
+	}
+	return texts
+}
+
+// Commit makes r, the result of the latest Prepare, what every later packet
+// is translated by. Sessions of rules that changed or went, and those whose
+// outside address is gone, end at once; all others stay. One goroutine at a
+// time may prepare and commit.
+func (n *NAT) Commit(r *Rules) {
+	old := n.active.Load()
+	n.swap(old, r)
+	n.end(func(s *flow.Session) bool { return !r.keeps(old, s) })
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.sweep(r)
+	if r.cfg.Filtering != old.cfg.Filtering {
+		n.repermit(r)
+	}
+}
+
+// swap puts r in the place of old.
+func (n *NAT) swap(old, r *Rules) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	before := old.texts()
+	for _, c := range r.all {
+		c.number = n.numbers[c.id()]
+		if text, known := before[c.id()]; !known || text != c.text {
+			c.number = n.nextRule()
+		}
+	}
+	n.adopt(r)
+	n.active.Store(r)
+	n.sessions.Configure(flow.Config{MaxSessions: r.limit, MaxPerHost: r.perHost, Timeouts: r.cfg.Timeouts, InboundRefresh: r.cfg.InboundRefresh})
+	n.mappings.resize(r.limit)
+}
+
+// nextRule gives a rule number that no rule has had, as far back as numbers go.
+func (n *NAT) nextRule() uint16 {
+	for {
+		if n.lastRule++; n.lastRule == 0 {
+			continue
+		}
+		if _, taken := n.counts[n.lastRule]; !taken {
+			n.counts[n.lastRule] = &counts{}
+			return n.lastRule
+		}
+	}
+}
+
+// adopt gives the rules, pools and spaces of r their place in n.
+func (n *NAT) adopt(r *Rules) {
+	n.numbers = map[ruleID]uint16{}
+	for _, c := range r.all {
+		n.numbers[c.id()] = c.number
+		r.byNumber[c.number] = c
+	}
+	for _, c := range r.halves {
+		c.number = n.numbers[c.id()]
+	}
+	pools := map[string]*pool{}
+	for _, s := range r.spaces {
+		n.spaces[s.addr] = s
+		s.pools = nil
+	}
+	for _, p := range r.pools {
+		pools[p.text] = p
+		for p.id == 0 {
+			if n.lastPool++; n.lastPool != ownPool && n.poolByID[n.lastPool] == nil {
+				p.id = n.lastPool
+			}
+		}
+		n.poolByID[p.id] = p
+		for _, s := range p.spaces {
+			s.pools = append(s.pools, p)
+		}
+	}
+	n.pools = pools
+	for _, s := range r.spaces {
+		n.hold(s, n.kept(r, s))
+	}
+}
+
+// keeps reports whether a session goes on under r: its rules are what they
+// were, and the router still has the address that it is seen by outside.
+func (r *Rules) keeps(old *Rules, s *flow.Session) bool {
+	for _, number := range []uint16{sourceOf(s.Rule), destinationOf(s.Rule)} {
+		if number != 0 && r.byNumber[number] == nil {
+			return false
+		}
+	}
+	for _, a := range []uint32{s.Forward.Dst, s.Reply.Dst} {
+		// An address that was an interface's or of a pool, and is no longer.
+		if old.knows(a) && !r.knows(a) {
+			return false
+		}
+	}
+	return true
+}
+
+// knows reports whether a is one of the router's addresses or translation's.
+func (r *Rules) knows(a uint32) bool {
+	_, own := r.own[a]
+	return own || r.spaces[a] != nil
+}
+
+// sweep forgets rules, pools and spaces that nothing stands on any longer.
+func (n *NAT) sweep(r *Rules) {
+	for number, c := range n.counts {
+		if r.byNumber[number] == nil && c.active == 0 {
+			delete(n.counts, number)
+		}
+	}
+	for id, p := range n.poolByID {
+		if n.pools[p.text] != p && p.mappings == 0 {
+			delete(n.poolByID, id)
+		}
+	}
+	for a, s := range n.spaces {
+		if r.spaces[a] == s {
+			continue
+		}
+		s.pools = nil
+		if n.hold(s, nil); s.unused() {
+			delete(n.spaces, a)
+		}
+	}
+}
+
+// unused reports whether no port of the space is taken.
+func (s *space) unused() bool {
+	for i := range s.sets {
+		if set := s.sets[i].Load(); set != nil && set.Len() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// SetInterfaces says that addresses of interfaces changed. Sessions whose
+// outside address is gone end at once. It fails where the configuration that
+// is in use does not go together with them, and then changes nothing.
+func (n *NAT) SetInterfaces(interfaces []Interface) error {
+	r, _, err := n.Prepare(n.active.Load().cfg, interfaces)
+	if err != nil {
+		return err
+	}
+	n.Commit(r)
+	return nil
+}
+
+// Listen says which ports the router's own stack listens at: no mapping gets
+// one of them from now on.
+func (n *NAT) Listen(listeners []Listener) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.listeners = slices.Clone(listeners)
+	r := n.active.Load()
+	for _, s := range r.spaces {
+		n.hold(s, n.kept(r, s))
+	}
+}

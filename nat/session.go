@@ -1,0 +1,187 @@
+package nat
+
+import (
+	"slices"
+
+	"routerd/flow"
+	"routerd/internal/verdict"
+)
+
+// ownPool is the pool number of the router's own mappings, which tie an
+// endpoint to itself.
+const ownPool = ^uint16(0)
+
+// permission says that an inside endpoint has sent to a remote address
+// (RFC 4787 §5, address-dependent filtering).
+type permission struct{ mapping, remote uint32 }
+
+// ruleWord is what a session knows of the rules that it stands on.
+func ruleWord(source, destination uint16) uint32 {
+	return uint32(source) | uint32(destination)<<16
+}
+
+func sourceOf(word uint32) uint16      { return uint16(word) }
+func destinationOf(word uint32) uint16 { return uint16(word >> 16) }
+
+// make gives the flow its outside endpoint and its session, or refuses it.
+func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation) {
+	var source, destination uint16
+	if pl.source != nil {
+		source = pl.source.number
+	}
+	if pl.destination != nil {
+		destination = pl.destination.number
+	}
+	if pl.remote != 0 && source == 0 {
+		// Who is spoken to on a mapping stands on the rule that made it.
+		if source = n.mappings.at(pl.remote).rule; r.byNumber[source] == nil {
+			source = 0
+		}
+	}
+	word := ruleWord(source, destination)
+	var v verdict.Verdict
+	switch {
+	case pl.source != nil && pl.source.kind == KindStatic:
+		pl.to.Src, _ = pl.source.translate(p.Key.Src, 0)
+		v = n.insert(r, p, pl, word, 0, now, t)
+	case pl.source == nil && pl.pool == nil:
+		v = n.insert(r, p, pl, word, 0, now, t)
+	case pl.pool == nil: // masquerade by an interface without an address
+		v = verdict.NATPoolExhausted
+	default:
+		v = n.makeMapped(r, p, pl, word, now, t)
+	}
+	if v != verdict.None {
+		t.Verdict = v
+		n.refused(v, source, destination, pl.pool)
+	}
+}
+
+// tries is how many ports are tried for a mapping whose sessions would clash
+// with one that exists without it.
+const tries = 4
+
+// makeMapped is make for a source that gets a port of a pool.
+func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time, t *Translation) verdict.Verdict {
+	if _, ok := slot(p.Key.Proto); !ok {
+		return n.makePortless(r, p, pl, word, now, t)
+	}
+	key := pl.to
+	key.Src, key.SrcPort = p.Key.Src, p.Key.SrcPort
+	x := insideOf(&key, pl.pool.id, r.cfg.Mapping)
+	if old := n.mappings.find(&x); old != 0 {
+		m := n.mappings.at(old)
+		pl.to.Src, pl.to.SrcPort = m.outside, m.outsidePort
+		v := n.insert(r, p, pl, word, old, now, t)
+		if v == verdict.None && !p.Dry {
+			m.rule = sourceOf(word)
+			m.sessions++
+		}
+		return v
+	}
+	x.rule, x.sessions = sourceOf(word), 1
+	for try := range tries {
+		s, number, ok := n.place(pl.pool, &key, try > 0)
+		if !ok {
+			return verdict.NATPoolExhausted
+		}
+		x.outside, x.outsidePort = s.addr, number
+		pl.to.Src, pl.to.SrcPort = s.addr, number
+		v := n.insert(r, p, pl, word, n.mappings.next(), now, t)
+		if v == verdict.None && !p.Dry {
+			at, _ := slot(x.proto)
+			s.set(at).Take(number)
+			n.mappings.add(x)
+			pl.pool.mappings++
+			n.tie(pl.pool, s, x.inside)
+		}
+		if v != verdict.NATPoolExhausted {
+			return v
+		}
+	}
+	return verdict.NATPoolExhausted
+}
+
+// makePortless is make for a protocol without ports: the outside address
+// belongs to one inside host for each remote address, since nothing else
+// tells the answers apart.
+func (n *NAT) makePortless(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time, t *Translation) verdict.Verdict {
+	spaces := pl.pool.spaces
+	at := int(p.Key.Src) % max(len(spaces), 1)
+	if paired, ok := n.pairs[pair{p.Key.Src, pl.pool.id}]; ok {
+		at = slices.IndexFunc(spaces, func(s *space) bool { return s.addr == paired.space })
+	}
+	for try := range min(tries, len(spaces)) {
+		pl.to.Src = spaces[(at+try)%len(spaces)].addr
+		if v := n.insert(r, p, pl, word, 0, now, t); v != verdict.NATPoolExhausted {
+			return v
+		}
+	}
+	return verdict.NATPoolExhausted
+}
+
+// insert makes the session of a plan whose endpoints are all known.
+func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow.Time, t *Translation) verdict.Verdict {
+	reply := pl.to.Reverse()
+	if p.Dry {
+		t.To, t.New, t.Rule = pl.to, true, word
+		return n.room(&p.Key, &reply, pl.host)
+	}
+	session, refusal := n.sessions.Insert(p.Key, reply, word, owner, pl.host, p.segment(), now)
+	if refusal != flow.Accepted {
+		return verdictOf(refusal)
+	}
+	t.To, t.Session, t.Direction, t.New, t.Rule = pl.to, session, flow.Forward, true, word
+	if pl.remote != 0 {
+		n.mappings.at(pl.remote).sessions++
+		n.permit(r, pl.remote, reply.Dst)
+	}
+	if owner != 0 {
+		n.permit(r, owner, reply.Src)
+	}
+	n.count(word, +1)
+	return verdict.None
+}
+
+// room says whether a session could be made, for who only asks.
+func (n *NAT) room(k, reply *flow.Key, host uint32) verdict.Verdict {
+	if why := n.sessions.Room(host); why != flow.Accepted {
+		return verdictOf(why)
+	}
+	if n.sessions.Find(*k).Session != NoSession || n.sessions.Find(*reply).Session != NoSession {
+		return verdictOf(flow.KeyTaken)
+	}
+	return verdict.None
+}
+
+func verdictOf(r flow.Refusal) verdict.Verdict {
+	switch r {
+	case flow.Accepted:
+		return verdict.None
+	case flow.TableFull:
+		return verdict.NATSessionLimit
+	case flow.HostFull:
+		return verdict.NATHostLimit
+	default: // the endpoint's answers would be another session's
+		return verdict.NATPoolExhausted
+	}
+}
+
+// established finds p's session, moves it on, and reports whether there is
+// one.
+func (n *NAT) established(p *Packet, now flow.Time, t *Translation) bool {
+	hit := n.find(p)
+	if hit.Session == NoSession || !p.Dry && !n.sessions.Packet(&hit, p.segment(), now) {
+		return false
+	}
+	t.To, t.Session, t.Direction, t.Rule = hit.Other.Reverse(), hit.Session, hit.Direction, hit.Rule
+	return true
+}
+
+// segment is the packet's TCP header, where it has one.
+func (p *Packet) segment() *flow.Segment {
+	if p.Key.Proto != protoTCP {
+		return nil
+	}
+	return &p.TCP
+}

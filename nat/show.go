@@ -1,0 +1,179 @@
+package nat
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"routerd/flow"
+	"routerd/internal/origin"
+)
+
+// Filter says which sessions are shown or cleared: those that all of it
+// matches. The zero Filter matches every session.
+type Filter struct {
+	Protocol    uint8        // 0 = any
+	Source      netip.Prefix // of the first packet as it arrived
+	Destination netip.Prefix // likewise
+	Outside     netip.Prefix // what a translated source or destination is seen as
+	Port        uint16       // of either side, before or after translation; 0 = any
+	Rule        string       // the name of a rule of any kind
+}
+
+// Has reports whether s, whose rules are r's, matches.
+func (f *Filter) has(r *Rules, s *flow.Session) bool {
+	forward, reply := &s.Forward, &s.Reply
+	if f.Protocol != 0 && forward.Proto != f.Protocol {
+		return false
+	}
+	if !within(f.Source, forward.Src) || !within(f.Destination, forward.Dst) {
+		return false
+	}
+	if f.Outside.IsValid() &&
+		!(reply.Dst != forward.Src && within(f.Outside, reply.Dst)) &&
+		!(forward.Dst != reply.Src && within(f.Outside, forward.Dst)) {
+		return false
+	}
+	if f.Port != 0 && !slices.Contains([]uint16{forward.SrcPort, forward.DstPort, reply.SrcPort, reply.DstPort}, f.Port) {
+		return false
+	}
+	return f.Rule == "" || slices.ContainsFunc(r.ruleIDs(s.Rule), func(id ruleID) bool { return id.name == f.Rule })
+}
+
+func within(p netip.Prefix, a uint32) bool {
+	return !p.IsValid() || p.Contains(addr(a))
+}
+
+func (r *Rules) ruleIDs(word uint32) []ruleID {
+	var ids []ruleID
+	for _, number := range []uint16{destinationOf(word), sourceOf(word)} {
+		if c := r.byNumber[number]; c != nil && !slices.Contains(ids, c.id()) {
+			ids = append(ids, c.id())
+		}
+	}
+	return ids
+}
+
+// RuleNames gives the rules that a session or translation stands on, as
+// "destination web, source lan-out"; "" for none, as of the router's own.
+func (n *NAT) RuleNames(word uint32) string {
+	var names []string
+	for _, id := range n.active.Load().ruleIDs(word) {
+		names = append(names, id.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// Clear ends the sessions that f matches and gives their number.
+func (n *NAT) Clear(f Filter) int {
+	r := n.active.Load()
+	return n.end(func(s *flow.Session) bool { return f.has(r, s) })
+}
+
+// Walk copies sessions that f matches into a slice, from the number after
+// cursor on, and gives how many and the cursor to go on with; that is 0 at the
+// end. A call looks at a bounded part of the table, so it may give none and
+// yet not be the last.
+func (n *NAT) Walk(f Filter, cursor uint32, into []flow.Session) (int, uint32) {
+	got, next := n.sessions.Walk(cursor, into)
+	r, kept := n.active.Load(), 0
+	for i := range into[:got] {
+		if f.has(r, &into[i]) {
+			into[kept] = into[i]
+			kept++
+		}
+	}
+	return kept, next
+}
+
+// RuleState is one rule as `show nat rule` has it.
+type RuleState struct {
+	Kind   Kind
+	Name   string
+	Origin origin.ID
+	// Sessions are those that live now, Made all since the rule is what it
+	// is. Exhausted, TableFull and HostFull are new flows refused for want of
+	// a port, because of max-sessions, and because of max-sessions-per-host.
+	Sessions                             int
+	Made, Exhausted, TableFull, HostFull uint64
+}
+
+// RuleStates lists the rules in the order in which they are tried.
+func (n *NAT) RuleStates() []RuleState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []RuleState
+	for _, c := range n.active.Load().all {
+		s := n.counts[c.number].state()
+		s.Kind, s.Name, s.Origin = c.kind, c.name, c.origin
+		list = append(list, s)
+	}
+	return list
+}
+
+func (c *counts) state() RuleState {
+	return RuleState{Sessions: c.active, Made: c.made, Exhausted: c.exhausted, TableFull: c.full, HostFull: c.host}
+}
+
+// Totals are of all rules and the router's own flows together; Kind and Name
+// mean nothing.
+func (n *NAT) Totals() RuleState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.totals.state()
+}
+
+// Limits gives the sessions that the table and one inside host may have.
+func (n *NAT) Limits() (table, host int) {
+	r := n.active.Load()
+	return r.limit, r.perHost
+}
+
+// PoolState is one pool as `show nat pool` has it: of the configuration, a
+// fixed address or the address of an interface.
+type PoolState struct {
+	Kind      PoolKind
+	Name      string // of the pool or interface; a fixed address itself
+	Addresses []AddressRange
+	Size      int // addresses
+	Ports     PortRange
+	// In use of each protocol, by mappings, the router's own flows and what
+	// rules and listeners hold, and how many there are in all.
+	TCP, UDP, ICMP, Capacity int
+	Mappings                 int
+	Refused                  uint64  // new flows, for want of a port
+	Empty                    []uint8 // protocols that the latest of these were of, while it lasts
+}
+
+// PoolStates lists the pools that rules take addresses from.
+func (n *NAT) PoolStates() []PoolState {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var list []PoolState
+	for _, p := range n.active.Load().pools {
+		list = append(list, p.state())
+	}
+	return list
+}
+
+func (p *pool) state() PoolState {
+	s := PoolState{
+		Kind: p.kind, Name: p.name, Size: len(p.spaces), Ports: PortRange{p.first, p.last},
+		Mappings: p.mappings, Refused: p.refused,
+	}
+	s.Capacity = s.Size * s.Ports.size()
+	for _, i := range p.ranges {
+		s.Addresses = append(s.Addresses, AddressRange{addr(i.lo), addr(i.hi)})
+	}
+	for i, used := range []*int{&s.TCP, &s.UDP, &s.ICMP} {
+		for _, sp := range p.spaces {
+			if set := sp.sets[i].Load(); set != nil {
+				*used += set.Used(p.first, p.last)
+			}
+		}
+		if p.empty[i] {
+			s.Empty = append(s.Empty, slotProtocols[i])
+		}
+	}
+	return s
+}
