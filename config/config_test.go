@@ -151,6 +151,27 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// Every source but the connected one has its distance.
+func TestDistances(t *testing.T) {
+	c, problems := Parse("t.toml", []byte(`name = "r1"
+rib.distance = { static = 2, ebgp = 30, ospf = 105, rip = 255 }`))
+	if Failed(problems) {
+		t.Fatal(problems)
+	}
+	want := [routing.NumSources]uint8{
+		routing.SourceStatic: 2, routing.SourceEBGP: 30, routing.SourceOSPF: 105, routing.SourceRIP: 255,
+	}
+	if c.RIB.Distance != want {
+		t.Errorf("distances %v, want %v", c.RIB.Distance, want)
+	}
+	for _, text := range []string{"connected = 1", "isis = 1", "rip = 0"} {
+		_, problems := Parse("t.toml", []byte("name = \"r1\"\nrib.distance = { "+text+" }"))
+		if !Failed(problems) {
+			t.Errorf("%s: taken in", text)
+		}
+	}
+}
+
 // What the language has and this version does not build is refused by name.
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{

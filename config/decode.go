@@ -84,8 +84,10 @@ func martians(s *tomltext.Section, key string, def []netip.Prefix) []netip.Prefi
 func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces {
 	table := top.Section("rib")
 	distances := table.Section("distance")
-	// The others' protocols are not built.
-	c.RIB.Distance[routing.SourceStatic] = uint8(tomltext.Get(distances, routing.SourceStatic.String(), 0, tomltext.Whole(1, 255)))
+	// Connected routes are not in the list: nothing may come before them.
+	for s := routing.SourceStatic; int(s) < routing.NumSources; s++ {
+		c.RIB.Distance[s] = uint8(tomltext.Get(distances, s.String(), 0, tomltext.Whole(1, 255)))
+	}
 	distances.Done()
 	table.Done()
 	static := top.Section("static")

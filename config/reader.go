@@ -24,10 +24,9 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the keys of routerd's configuration language that this version
 // does not serve, by the table that they would stand in: "*" is any name.
 var unbuilt = map[string][]string{
-	"":             {"router-id", "state-dir", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
-	"log":          {"modules"},
-	"interface.*":  {"acl-in", "acl-out"},
-	"rib.distance": {"ebgp", "ibgp", "ospf", "rip"},
+	"":            {"router-id", "state-dir", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
+	"log":         {"modules"},
+	"interface.*": {"acl-in", "acl-out"},
 }
 
 // refuse says so of a key that belongs in the table at a path, once built.
