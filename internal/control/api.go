@@ -8,6 +8,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/verdict"
+	"routerd/routing/rib"
 )
 
 // Router is what the API shows and changes. Every method returns a copy that
@@ -298,6 +299,7 @@ type Snapshot struct {
 	Interfaces []InterfaceSnapshot
 	FIB4, FIB6 int // entries
 	RIB4, RIB6 int // prefixes that a route is offered for
+	RIB        rib.Stats
 	Generation uint64
 	// Reloads since the start; the start itself is none.
 	ReloadsOK, ReloadsFailed uint64

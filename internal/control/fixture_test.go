@@ -18,6 +18,8 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/rib"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -301,6 +303,9 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 			{Name: "lan1", MTU: 1400},
 		},
 	}
+	s.RIB = rib.Stats{Flushes: 12, Changes: 9}
+	s.RIB.Routes[routing.SourceConnected] = [2]int{3, 2}
+	s.RIB.Routes[routing.SourceStatic] = [2]int{2, 0}
 	s.Neighbors = []NeighborCount{{"lan0", arp.Reachable, 2}, {"lan0", arp.Incomplete, 1}}
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000

@@ -12,6 +12,8 @@ import (
 
 	"routerd/dataplane"
 	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/rib"
 )
 
 // scrapeTimeout is how long the router has to read its counters.
@@ -64,6 +66,9 @@ var (
 
 	descFIB        = describe("fib_entries", "Entries of the forwarding table.", "family")
 	descRIB        = describe("rib_prefixes", "Prefixes that a route is offered for.", "family")
+	descRoutes     = describe("rib_routes", "Routes that are offered, used or not.", "source", "family")
+	descFlushes    = describe("rib_flushes_total", "How often the routing table has been decided anew after something changed.")
+	descChanges    = describe("rib_changes_total", "Entries of the forwarding table that the routing table has changed.")
 	descGeneration = describe("view_generation", "How often the tables that packets are forwarded by have been published.")
 	descReloads    = describe("reloads_total", "Reloads of the configuration, by how they ended.", "result")
 	descStart      = describe("start_time_seconds", "When the router was started, in seconds since 1970.")
@@ -77,7 +82,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descReceivePackets, descReceiveBytes, descReceiveSupers,
 		descSendPackets, descSendBytes, descSendSupers,
 		descNeighbors, descNeighborEvents,
-		descFIB, descRIB, descGeneration, descReloads, descStart, descBuild,
+		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descStart, descBuild,
 	} {
 		ch <- d
 	}
@@ -100,6 +105,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")
 	to.gauge(descRIB, float64(s.RIB6), "ipv6")
+	to.routes(&s.RIB)
 	to.gauge(descGeneration, float64(s.Generation))
 	to.count(descReloads, s.ReloadsOK, "ok")
 	to.count(descReloads, s.ReloadsFailed, "failed")
@@ -154,6 +160,15 @@ func (to sink) interfaces(list []InterfaceSnapshot) {
 		to.count(descSendBytes, f.Sent.Bytes, f.Name)
 		to.count(descSendSupers, f.Sent.Supers, f.Name)
 	}
+}
+
+func (to sink) routes(s *rib.Stats) {
+	for source := routing.SourceConnected; int(source) < routing.NumSources; source++ {
+		to.gauge(descRoutes, float64(s.Routes[source][0]), source.String(), "ipv4")
+		to.gauge(descRoutes, float64(s.Routes[source][1]), source.String(), "ipv6")
+	}
+	to.count(descFlushes, s.Flushes)
+	to.count(descChanges, s.Changes)
 }
 
 func (to sink) neighbors(s *Snapshot) {

@@ -313,6 +313,7 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		s.Version, s.Generation = d.version(), view.Generation
 		s.FIB4, s.FIB6 = d.router.FIB().Len4(), d.router.FIB().Len6()
 		s.RIB4, s.RIB6 = d.router.RIB().Len()
+		s.RIB = d.router.RIB().Stats()
 		s.ReloadsOK, s.ReloadsFailed = d.tally.ok, d.tally.failed
 		for _, i := range view.Interfaces {
 			if i != nil {

@@ -126,7 +126,16 @@ func (r *RIB) add(p netip.Prefix, c *candidate) {
 	if c.hops != nil {
 		c.hops.addUser(c)
 	}
+	r.stats.Routes[c.source][d.family()]++
 	r.markDirty(d)
+}
+
+// family is 0 for IPv4 and 1 for IPv6.
+func (d *dest) family() int {
+	if d.prefix.Addr().Is4() {
+		return 0
+	}
+	return 1
 }
 
 // remove takes a candidate back. Its prefix stays known until Flush has told
@@ -134,6 +143,7 @@ func (r *RIB) add(p netip.Prefix, c *candidate) {
 func (r *RIB) remove(c *candidate) {
 	d := c.dest
 	d.unlink(c)
+	r.stats.Routes[c.source][d.family()]--
 	r.markDirty(d)
 	if c.hops != nil {
 		c.hops.removeUser(c)

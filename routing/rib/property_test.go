@@ -200,7 +200,11 @@ func (w *world) checkTidy(t *rapid.T) {
 	refs := map[*sharedGroup]int{}
 	hopRefs := map[*hopSet]int{}
 	watched := map[netip.Prefix]bool{}
+	var routes [routing.NumSources][2]int
 	for _, d := range r.dests.All() {
+		for c := d.first; c != nil; c = c.next {
+			routes[c.source][d.family()]++
+		}
 		if d.first == nil {
 			t.Fatalf("%v is kept without a candidate", d.prefix)
 		}
@@ -222,6 +226,9 @@ func (w *world) checkTidy(t *rapid.T) {
 				hopRefs[c.hops]++
 			}
 		}
+	}
+	if routes != r.Stats().Routes {
+		t.Fatalf("%v routes are counted, there are %v", r.Stats().Routes, routes)
 	}
 	for _, s := range r.subscribers {
 		for _, t := range s.hops {

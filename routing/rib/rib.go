@@ -46,6 +46,7 @@ type RIB struct {
 	staleWatches []*watch
 	touched      bool
 
+	stats       Stats
 	subscribers []*subscriber // by name
 	restarts    []Stale
 
@@ -66,11 +67,11 @@ func New() *RIB {
 }
 
 // Step takes in one input at the time now. It decides nothing yet: any number
-// of Steps may come before the [RIB.Flush] that does; but an interface that goes
-// down is known at once to the groups of every FIB made so far, which pick
-// another hop if they have one. It keeps no slice of
-// the input but the next hops of a route, which are never written to. A delta
-// that no source may send is refused with an error, and those before it count.
+// of Steps may come before the [RIB.Flush] that does. Only that an interface is
+// down is known at once, to the groups of every FIB made so far: they pick
+// another hop if they have one. It keeps no slice of the input but the next hops
+// of a route, which are never written to. A delta that no source may send is
+// refused and makes an error, the first of several; all others count.
 func (r *RIB) Step(now time.Time, in Input) error {
 	r.touched = true
 	switch in := in.(type) {
@@ -79,11 +80,13 @@ func (r *RIB) Step(now time.Time, in Input) error {
 	case InterfaceGone:
 		r.dropInterface(now, in.ID)
 	case Deltas:
+		var first error
 		for i := range in {
-			if err := r.delta(now, &in[i]); err != nil {
-				return err
+			if err := r.delta(now, &in[i]); err != nil && first == nil {
+				first = err
 			}
 		}
+		return first
 	case Stale:
 		return r.markSource(in)
 	case Sweep:
@@ -225,6 +228,8 @@ func (r *RIB) Flush() ([]fib.Change, uint64) {
 	r.generation++
 	s := settling{rib: r}
 	s.run()
+	r.stats.Flushes++
+	r.stats.Changes += uint64(len(s.changes))
 	return s.changes, r.generation
 }
 
@@ -234,6 +239,16 @@ func (r *RIB) Generation() uint64 { return r.generation }
 // Len is the number of prefixes for which there is any candidate, IPv4 and
 // IPv6.
 func (r *RIB) Len() (v4, v6 int) { return r.dests.Size4(), r.dests.Size6() }
+
+// Stats is how much a RIB holds and has done.
+type Stats struct {
+	Routes  [routing.NumSources][2]int // offered now, by source; IPv4 and IPv6
+	Flushes uint64                     // that followed an input
+	Changes uint64                     // of the FIB, of all flushes
+}
+
+// Stats counts.
+func (r *RIB) Stats() Stats { return r.stats }
 
 // markDirty has Flush choose anew for d.
 func (r *RIB) markDirty(d *dest) {
