@@ -115,6 +115,15 @@ func (r *record) write(forward, reply *Key, rule, owner uint32, insideReply bool
 	atomic.StoreUint64(&r[wordHead], next)
 }
 
+// snapshot copies r, which only packets may change meanwhile.
+func (r *record) snapshot() *record {
+	var c record
+	for i := range c {
+		c[i] = atomic.LoadUint64(&r[i])
+	}
+	return &c
+}
+
 // retire ends the use of r.
 func (r *record) retire() {
 	head := atomic.LoadUint64(&r[wordHead])

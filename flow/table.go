@@ -169,24 +169,24 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	c.condition = c.at(now)
 	number := t.number()
 	t.record(number).write(&forward, &reply, rule, owner, host != forward.Src, c)
-	t.admit(number, host, now)
-	x := t.index.Load()
-	x.insert(hf, number<<1)
-	x.insert(hr, number<<1|1)
 	if t.wheel.count == 0 {
 		t.wheel.hand = tick(now)
 	}
-	t.file(number, t.due(forward.Proto, c.condition, now))
+	t.enter(number, &Session{Host: host, Created: now, Forward: forward}, hf, hr, c.condition, now)
 	t.counters.made.Add(1)
 	return number, Accepted
 }
 
-// admit counts a session.
-func (t *Table) admit(number, host uint32, created Time) {
+// enter puts a session whose record is written into everything else.
+func (t *Table) enter(number uint32, s *Session, hf, hr uint64, c condition, now Time) {
 	a := t.aside(number)
-	a.host, a.created = host, created
-	t.hosts[host]++
+	a.host, a.created = s.Host, s.Created
+	t.hosts[s.Host]++
 	t.sessions.Add(1)
+	x := t.index.Load()
+	x.insert(hf, number<<1)
+	x.insert(hr, number<<1|1)
+	t.file(number, t.due(s.Forward.Proto, c, now))
 }
 
 // number takes a free number, the one that has been free for longest.
@@ -227,16 +227,21 @@ func (t *Table) end(number uint32, ended func(*Session)) {
 	} else {
 		delete(t.hosts, s.Host)
 	}
+	t.release(number)
+	t.sessions.Add(-1)
+	if ended != nil {
+		ended(&s)
+	}
+}
+
+// release puts a number to the end of the queue of free ones.
+func (t *Table) release(number uint32) {
 	if t.free.tail != 0 {
 		t.aside(t.free.tail).next = number
 	} else {
 		t.free.head = number
 	}
 	t.free.tail = number
-	t.sessions.Add(-1)
-	if ended != nil {
-		ended(&s)
-	}
 }
 
 // Delete ends a session, and reports whether there was one with the number. It

@@ -25,7 +25,8 @@ package flow
 //	^ where both sides had acknowledged before: the RST was not believed, and
 //	  RFC 6146 §3.5.2.2 (state TRANS) has the connection live on.
 //
-// A SYN that acknowledges is both a SYN and an ack. A SYN in the midst of a
+// A segment that is two of these is taken as the one and then as the other: a
+// SYN before an ack before a FIN. A SYN in the midst of a
 // connection changes nothing: its receiver challenges it (RFC 5961 §4.2). An
 // RST after a FIN changes nothing either, since the short timeout runs already
 // (as RFC 6146 §3.5.2.2 has it).
