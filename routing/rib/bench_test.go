@@ -53,8 +53,13 @@ func benchLink(i int, up bool) Interface {
 	}
 }
 
-func loaded(b *testing.B, deltas Deltas) *RIB {
+func loaded(b *testing.B, deltas Deltas, before ...Input) *RIB {
 	r := New()
+	for _, in := range before {
+		if err := r.Step(t0, in); err != nil {
+			b.Fatal(err)
+		}
+	}
 	for i := range benchHops {
 		if err := r.Step(t0, benchLink(i, true)); err != nil {
 			b.Fatal(err)
@@ -116,6 +121,45 @@ func BenchmarkPublicTable(b *testing.B) {
 			i += 7919
 		}
 	})
+}
+
+// BenchmarkRedistribution is what notices add to the load of the public table:
+// where somebody listens to something else, and where every route is passed on,
+// drained in chunks.
+func BenchmarkRedistribution(b *testing.B) {
+	deltas := publicTable(b)
+	for _, bench := range []struct {
+		name string
+		of   routing.Source
+	}{{"none", routing.SourceRIP}, {"all", routing.SourceIBGP}} {
+		b.Run(bench.name, func(b *testing.B) {
+			var held float64
+			var drained time.Duration
+			for b.Loop() {
+				b.StopTimer()
+				before := heap()
+				b.StartTimer()
+				r := loaded(b, deltas, Subscribe{Name: "ospf", Redistribute: []Redistribution{{Source: bench.of}}})
+				start := time.Now()
+				told := 0
+				for more := true; more; {
+					var n routing.Notices
+					n, more = r.Drain("ospf", 256)
+					told += len(n.Routes)
+				}
+				drained += time.Since(start)
+				b.StopTimer()
+				if all := bench.of == routing.SourceIBGP; all != (told == len(deltas)) {
+					b.Fatalf("%d routes told of %d", told, len(deltas))
+				}
+				held = heap() - before
+				runtime.KeepAlive(r)
+				b.StartTimer()
+			}
+			b.ReportMetric(held/float64(len(deltas)), "B/prefix")
+			b.ReportMetric(float64(drained.Nanoseconds())/float64(b.N)/float64(len(deltas)), "ns/drained")
+		})
+	}
 }
 
 // BenchmarkCarrierLoss is a link that dies under one of two equal hops of every
