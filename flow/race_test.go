@@ -1,0 +1,98 @@
+package flow
+
+import (
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Workers look flows up and note their packets while others make, end and
+// expire them, in a table so small that records are used again at once. Each
+// finds the right session or none, and a session that stays is never missed.
+func TestConcurrently(t *testing.T) {
+	const flows, limit = 200, 64
+	tab := New(Config{MaxSessions: limit, Timeouts: Timeouts{UDP: MinTimeout}})
+	// Whatever is known of a flow follows from its number.
+	flow := func(i int) (Key, Key, uint32) {
+		proto := []uint8{protoUDP, protoTCP}[i%2]
+		forward, reply := keys(proto, i, uint16(i+1), uint16(30_000+i))
+		return forward, reply, uint32(i) * 0x01010101
+	}
+	check := func(i int) bool {
+		forward, reply, rule := flow(i)
+		k, other, d := forward, reply, Forward
+		if i/2%2 == 1 {
+			k, other, d = reply, forward, Reply
+		}
+		hit := tab.Find(k)
+		if hit.Session == NoSession {
+			return false
+		}
+		if hit.Other != other || hit.Direction != d || hit.Rule != rule || hit.Owner != ^rule {
+			t.Errorf("%v is found as %+v, want the other key %v, rule %#x", k, hit, other, rule)
+		}
+		s := []*Segment{nil, {Flags: ack, Seq: uint32(i), Ack: 1}}[i%2]
+		tab.Packet(&hit, s, Time(i))
+		return true
+	}
+
+	// Flow 0 stays.
+	forward, reply, rule := flow(0)
+	if _, why := tab.Insert(forward, reply, rule, ^rule, host(0), nil, 0); why != Accepted {
+		t.Fatalf("inserting the flow that stays: %v", why)
+	}
+	var done atomic.Bool
+	var readers, writers sync.WaitGroup
+	for g := range 2 {
+		readers.Go(func() {
+			random := rand.New(rand.NewPCG(1, uint64(g)))
+			for !done.Load() && !t.Failed() {
+				check(1 + random.IntN(flows-1))
+				if !check(0) {
+					t.Error("the flow that stays is not found")
+				}
+			}
+		})
+		writers.Go(func() {
+			random := rand.New(rand.NewPCG(2, uint64(g)))
+			for range 5000 {
+				i := 1 + random.IntN(flows-1)
+				forward, reply, rule := flow(i)
+				if hit := tab.Find(forward); hit.Session != NoSession {
+					tab.Delete(hit.Session, func(s *Session) {
+						if s.Number == 1 {
+							t.Errorf("%v has the number of the flow that stays", s.Forward)
+						}
+					})
+					continue
+				}
+				var s *Segment
+				if forward.Proto == protoTCP {
+					s = &Segment{Flags: syn, Seq: uint32(i)}
+				}
+				tab.Insert(forward, reply, rule, ^rule, host(i), s, 0)
+			}
+		})
+	}
+	writers.Go(func() {
+		page := make([]Session, limit)
+		for range 500 {
+			tab.Tick(500, 10, nil) // visits, and ends none
+			n, _ := tab.Walk(0, page)
+			for _, s := range page[:n] {
+				if forward, reply, _ := flow(int(s.Forward.SrcPort) - 1); s.Forward != forward || s.Reply != reply {
+					t.Errorf("walked by %+v, want the keys %v, %v", s, forward, reply)
+				}
+			}
+			tab.Configure(Config{MaxSessions: limit, Timeouts: Timeouts{UDP: time.Minute}})
+		}
+	})
+	writers.Wait()
+	done.Store(true)
+	readers.Wait()
+	if stats := tab.Stats(); stats.Sessions != int(stats.Made-stats.Deleted-stats.Expired) {
+		t.Errorf("%+v does not add up", stats)
+	}
+}
