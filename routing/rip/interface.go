@@ -245,17 +245,15 @@ func (m *Machine) reconfigure(cfg Config) {
 	m.cfg = cfg
 	for _, i := range m.order {
 		next, configured := cfg.Interfaces[i.name]
+		told := m.targets(i)
 		switch {
-		case configured && (next.Passive && len(next.Neighbors) == 0) && i.speaks():
-			m.activate(i, next)
-			m.goodbye(i)
 		case configured:
 			m.activate(i, next)
 		case i.active:
-			sources := i.sources
 			m.deactivate(i)
-			i.sources = sources
-			m.goodbye(i)
+		}
+		if still := m.targets(i); len(told) > 0 && len(still) == 0 {
+			m.goodbye(i, told)
 		}
 	}
 	m.originateDefault()

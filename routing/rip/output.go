@@ -105,8 +105,10 @@ func (m *Machine) triggeredUpdate() {
 	for _, r := range list {
 		r.changed = false
 	}
+	told := false
 	for _, i := range m.order {
 		for _, t := range m.targets(i) {
+			told = true
 			// RFC 2453 §3.10.1: not if a regular update begins anyway.
 			if j := i.job(t, regular); j != nil && j.next == m.table.all.front() {
 				continue
@@ -114,6 +116,9 @@ func (m *Machine) triggeredUpdate() {
 			// Before what is long: that may be out of date already.
 			i.jobs = append([]*job{{target: t, kind: triggered, changed: list}}, i.jobs...)
 		}
+	}
+	if !told {
+		return
 	}
 	if m.trigger.urgent {
 		m.trigger.urgent, m.trigger.urgentUntil = false, m.now.Add(time.Second)
@@ -160,18 +165,13 @@ func (i *iface) job(t target, kind jobKind) *job {
 	return nil
 }
 
-// goodbye has all that was announced on i announced as unreachable.
-func (m *Machine) goodbye(i *iface) {
-	i.nextUpdate, i.jobs = time.Time{}, nil
-	if len(i.sources) == 0 {
-		return
-	}
-	was := i.active
-	i.active = true // so that there are targets; passive ones have none
-	for _, t := range m.targets(i) {
+// goodbye has all that was announced on i announced as unreachable, to those
+// who were told of it.
+func (m *Machine) goodbye(i *iface, to []target) {
+	i.jobs = nil
+	for _, t := range to {
 		i.jobs = append(i.jobs, &job{target: t, kind: goodbye, next: m.table.all.front()})
 	}
-	i.active = was
 }
 
 // pass has the jobs that would go on with r, which is about to be deleted, go

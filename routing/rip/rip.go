@@ -44,7 +44,7 @@ type Machine struct {
 	table table
 
 	interfaces map[routing.InterfaceID]*iface
-	order      []*iface                              // the same, by number
+	order      []*iface                             // the same, by number
 	connected  map[netip.Prefix]routing.InterfaceID // subnets of those that speak
 
 	trigger trigger
@@ -157,7 +157,7 @@ func (m *Machine) Stopped() bool {
 func (m *Machine) stop() {
 	m.stopping = true
 	for _, i := range m.order {
-		m.goodbye(i)
+		m.goodbye(i, m.targets(i))
 	}
 }
 
