@@ -193,6 +193,9 @@ func routeLines(r *control.Route) []routeLine {
 	if r.WhyNot != "" && !strings.Contains(r.WhyNot, lines[0].note) || lines[0].note == "" {
 		lines[0].note = r.WhyNot
 	}
+	if r.Stale && lines[0].note == "" {
+		lines[0].note = "stale: its source has started afresh"
+	}
 	return lines
 }
 

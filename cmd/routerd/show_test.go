@@ -141,6 +141,10 @@ func TestRouteNotes(t *testing.T) {
 	if d := cmp.Diff(want, routeLines(&r), cmp.AllowUnexported(routeLine{})); d != "" {
 		t.Errorf("(-want +got):\n%s", d)
 	}
+	stale := control.Route{Stale: true, NextHops: []control.NextHop{{Interface: "lan0", Weight: 1, Usable: true}}}
+	if got := routeLines(&stale)[0].note; got != "stale: its source has started afresh" {
+		t.Errorf("the note of a stale route is %q", got)
+	}
 }
 
 // A shell is offered the names of interfaces, and nothing where nobody
