@@ -16,6 +16,7 @@ import (
 	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/rib"
+	"routerd/routing/rip"
 )
 
 // check looks at what only the whole configuration shows.
@@ -28,6 +29,8 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkHosts(interfaces, own)
 	r.checkOverlap(interfaces)
 	r.checkStatics(c, statics, interfaces, own)
+	r.checkRIP(rip.RIP, c.RIP, interfaces)
+	r.checkRIP(rip.RIPng, c.RIPng, interfaces)
 	if !Failed(r.Problems()) {
 		r.checkReach(c, statics)
 	}

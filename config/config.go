@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"routerd/dataplane"
@@ -12,7 +13,9 @@ import (
 	"routerd/dataplane/port/tun"
 	"routerd/internal/localstack"
 	"routerd/internal/origin"
+	"routerd/internal/router"
 	"routerd/internal/tomltext"
+	"routerd/nat"
 	"routerd/routing/rib"
 )
 
@@ -32,6 +35,16 @@ type Config struct {
 	TAP       []tap.Config    // likewise
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
+	NAT       nat.Config
+	RIP       *router.RIPConfig // nil for none
+	RIPng     *router.RIPConfig // nil for none
+	// Keys are the chains of keys, by name; chains says which one an interface
+	// uses in RIP.
+	Keys   map[string][]Key
+	chains map[string]string
+	// StateDir is where what has to survive a restart is kept; "" leaves it to
+	// the service manager.
+	StateDir string
 	// LocalStack is the router's own TCP/IP stack; nil for none. The interface
 	// called localstack.Name stands on it.
 	LocalStack *localstack.Config
@@ -76,22 +89,30 @@ func Load(path string) (*Config, []Problem, error) {
 	if len(data) > maxSize {
 		return nil, nil, fmt.Errorf("reading the configuration %s: it is larger than %d MiB, which no configuration is", path, maxSize>>20)
 	}
-	c, problems := Parse(path, data)
-	return c, problems, nil
+	r, c, ok := parse(path, data)
+	if ok && !Failed(r.Problems()) {
+		r.readKeys(c, filepath.Dir(path))
+	}
+	return c, r.Problems(), nil
 }
 
 // Parse reads the text of a configuration. The name of the file is for the
-// problems.
+// problems. No other file is read, so keys have no secrets.
 func Parse(file string, data []byte) (*Config, []Problem) {
+	r, c, _ := parse(file, data)
+	return c, r.Problems()
+}
+
+func parse(file string, data []byte) (*reader, *Config, bool) {
 	doc, ok := tomltext.Parse(file, data)
+	r := &reader{Document: doc}
 	if !ok {
-		return &Config{}, doc.Problems()
+		return r, &Config{}, false
 	}
 	doc.Noun, doc.Refuse = "the configuration", refuse
-	r := &reader{Document: doc}
 	c := r.decode()
 	c.Origins = r.origins
-	return c, r.Problems()
+	return r, c, true
 }
 
 // Failed reports whether any of the problems is an error.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,13 +14,15 @@ import (
 	"routerd/icmp"
 	"routerd/internal/tomltext"
 	"routerd/routing"
+	"routerd/routing/rip"
 )
 
 // decode turns the values of the text into a Config.
 func (r *reader) decode() *Config {
 	top := r.Root()
 	c := &Config{
-		Name: tomltext.Get(top, "name", "routerd", routerName),
+		Name:     tomltext.Get(top, "name", "routerd", routerName),
+		StateDir: tomltext.Get(top, "state-dir", "", absolutePath),
 	}
 	log := top.Section("log")
 	c.Log.Level = tomltext.Get(log, "level", "info", tomltext.Word("debug", "info", "warn", "error"))
@@ -39,6 +42,10 @@ func (r *reader) decode() *Config {
 	interfaces := r.decodeInterfaces(top.Section("interface"), c)
 	r.decodeStack(top, c)
 	statics := r.decodeRoutes(top, c)
+	r.decodeKeys(top, c)
+	c.RIP = r.decodeRIP(top, rip.RIP, c)
+	c.RIPng = r.decodeRIP(top, rip.RIPng, c)
+	r.decodeNAT(top, c)
 	top.Done()
 
 	if len(top.Table) == 0 {
@@ -110,6 +117,14 @@ var routerName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	}
 	return s, nil
 }, Want: "a name of 1 to 32 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
+
+var absolutePath = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || !filepath.IsAbs(s) {
+		return "", tomltext.ErrUnwanted
+	}
+	return filepath.Clean(s), nil
+}, Want: `an absolute path, "/var/lib/routerd"`}
 
 func isName(s string, longest int) bool {
 	for i, c := range s {

@@ -24,7 +24,7 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the keys of routerd's configuration language that this version
 // does not serve, by the table that they would stand in: "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"router-id", "state-dir", "keys", "ospf", "rip", "ripng", "bgp", "policy", "nat", "acl"},
+	"":            {"router-id", "ospf", "bgp", "policy", "acl"},
 	"log":         {"modules"},
 	"interface.*": {"acl-in", "acl-out"},
 }

@@ -15,6 +15,7 @@ import (
 	"routerd/config"
 	"routerd/internal/control"
 	"routerd/internal/router"
+	"routerd/routing/rip"
 )
 
 // Options is what the command line says.
@@ -59,17 +60,18 @@ type Daemon struct {
 	ports   map[string]*openPort // by interface name
 	ends    map[string]*endpoint // listeners, by configured address
 	counted []*counted
-	// stopNeighbors ends the neighbour machine's loop and waits for it.
-	stopNeighbors func()
-	notices       notices
-	events        chan portEvent
-	do            chan func()
-	failed        chan error // a worker that cannot go on
-	quit          chan struct{}
-	undo          *undoList
-	sd            systemd
-	tally         reloadTally
-	began         time.Time
+	// stopMachines ends the loops of the router's machines and waits for them.
+	stopMachines func()
+	notices      notices
+	events       chan portEvent
+	do           chan func()
+	failed       chan error // a worker that cannot go on
+	quit         chan struct{}
+	undo         *undoList
+	state        stateDir
+	sd           systemd
+	tally        reloadTally
+	began        time.Time
 }
 
 type reloadTally struct{ ok, failed uint64 }
@@ -103,6 +105,7 @@ func Run(ctx context.Context, o Options) error {
 		began:   time.Now(),
 	}
 	d.warn(warnings)
+	d.state = stateDirOf(cfg)
 	held, err := takeLock(o.RunDir, cfg.Name)
 	if err != nil {
 		return err
@@ -142,7 +145,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) start() error {
 	d.router = router.New(rand.Uint32())
-	d.startNeighbors()
+	d.startMachines()
 	next, err := d.prepare(d.cfg)
 	if err != nil {
 		return err
@@ -158,10 +161,21 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 		defer t.Stop()
 		watchdog = t.C
 	}
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	for {
+		var due <-chan time.Time
+		if t := d.router.Deadline(); !t.IsZero() {
+			timer.Reset(time.Until(t))
+			due = timer.C
+		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-d.router.Waiting():
+			d.poll()
+		case <-due:
+			d.poll()
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				d.log.Info("stopping", "signal", s.String())
@@ -204,11 +218,14 @@ func (d *Daemon) stop() error {
 	for _, e := range d.ends {
 		errs = append(errs, e.close())
 	}
+	if d.stopMachines != nil {
+		d.sayGoodbye()
+	}
 	for _, p := range d.ports {
 		errs = append(errs, p.close())
 	}
-	if d.stopNeighbors != nil {
-		d.stopNeighbors()
+	if d.stopMachines != nil {
+		d.stopMachines()
 	}
 	errs = append(errs, d.undo.undo())
 	if err := errors.Join(errs...); err != nil {
@@ -248,7 +265,10 @@ func load(path string) (*config.Config, []config.Problem, error) {
 }
 
 func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
-	return router.Config{Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB}
+	return router.Config{
+		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB,
+		RIP: d.state.ripConfig(rip.RIP, cfg.RIP), RIPng: d.state.ripConfig(rip.RIPng, cfg.RIPng),
+	}
 }
 
 // runDir chooses where the lock lives.

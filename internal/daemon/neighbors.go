@@ -1,25 +1,11 @@
 package daemon
 
 import (
-	"context"
 	"sync"
 	"time"
 
 	"routerd/arp"
-	"routerd/routing"
 )
-
-// startNeighbors runs the neighbour machine beside the loop. What it finds
-// out about the router's own addresses comes back as notices.
-func (d *Daemon) startNeighbors() {
-	n := d.router.Neighbors()
-	n.Tell = d.notices.add
-	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(func() { n.Inbox.Run(ctx, n, time.Now) })
-	d.stopNeighbors = func() { cancel(); running.Wait() }
-}
 
 // notices is what one goroutine has to tell the loop. The sender never waits:
 // the loop may itself be waiting for room in the sender's inbox.

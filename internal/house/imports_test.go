@@ -74,13 +74,13 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "dataplane", "dataplane/port", "icmp", "routing", "routing/fib", "routing/rib",
+		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "nat", "routing", "routing/fib", "routing/policy", "routing/rib", "routing/rip",
 	)},
 	"internal/sim": {own: own(
-		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/rib", "routing/rip",
 	)},
 	"internal/control": {own: own(
-		"arp", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
+		"arp", "flow", "nat", "routing/policy", "routing/rip", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
 	), third: []string{prometheus, sys}},
 
 	// What the router itself serves and dials.
@@ -91,12 +91,12 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "icmp", "internal/localstack", "internal/router", "internal/tomltext", "routing", "routing/rib",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "nat", "routing/rip", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},

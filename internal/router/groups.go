@@ -29,6 +29,9 @@ func (l *link) join() error {
 	for _, g := range everywhere {
 		wanted[arp.MulticastMAC(g)] = true
 	}
+	for _, c := range l.claims {
+		wanted[arp.MulticastMAC(c.Group)] = true
+	}
 	addresses := []netip.Prefix{l.formed}
 	for _, a := range l.cfg.Addresses {
 		addresses = append(addresses, a.Prefix)

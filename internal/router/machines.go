@@ -6,6 +6,7 @@ import (
 
 	"routerd/arp"
 	"routerd/internal/machine"
+	"routerd/routing/rip"
 )
 
 // Machine is one of the router's machines with the inbox that feeds it. The
@@ -29,6 +30,8 @@ type Machine interface {
 func (r *Router) Machines() []Machine {
 	return []Machine{
 		driven[arp.Input]{"neighbors", r.neighbors.Inbox, r.neighbors},
+		driven[rip.Input]{rip.RIP.String(), r.rip[rip.RIP].Inbox, r.rip[rip.RIP]},
+		driven[rip.Input]{rip.RIPng.String(), r.rip[rip.RIPng].Inbox, r.rip[rip.RIPng]},
 	}
 }
 

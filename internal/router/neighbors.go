@@ -182,7 +182,8 @@ func (n *Neighbors) Punt(list []dataplane.Punt) int {
 	return len(list)
 }
 
-// Hear implements dataplane.Punter for a router whose protocols hear nothing.
+// Hear implements dataplane.Punter for what the machine itself sends, which
+// is nothing that a protocol hears.
 func (n *Neighbors) Hear(list []dataplane.Heard) {
 	for i := range list {
 		list[i].Refused = true

@@ -24,6 +24,7 @@ import (
 	"routerd/routing"
 	"routerd/routing/fib"
 	"routerd/routing/rib"
+	"routerd/routing/rip"
 )
 
 // Config is the part of the configuration that describes the router and not
@@ -32,6 +33,8 @@ type Config struct {
 	Name      string
 	Dataplane dataplane.Config
 	RIB       rib.Config
+	RIP       *RIPConfig // nil = it is not spoken
+	RIPng     *RIPConfig // likewise
 }
 
 // Router is one router.
@@ -54,6 +57,7 @@ type Router struct {
 	neighbors *Neighbors
 	offers    *Offers // of the protocols
 	speakers  []speaker
+	rip       [2]*RIP // by rip.Protocol
 }
 
 // link is an interface with the state of what it stands on.
@@ -69,7 +73,8 @@ type link struct {
 	formed    netip.Prefix
 	duplicate map[netip.Prefix]bool
 	groups    map[arp.MAC]bool // multicast groups that the port has joined
-	told      bool             // the neighbour machine thinks that the interface is up
+	claims    []dataplane.Claim
+	told      bool // the neighbour machine thinks that the interface is up
 }
 
 // New makes a router without interfaces. The seed decides which of several
@@ -87,6 +92,14 @@ func New(seed uint32) *Router {
 		offers: newOffers(),
 	}
 	r.neighbors = newNeighbors(&r.live, seed)
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		m := newRIP(p, &r.live, r.offers, r.neighbors, uint64(seed)<<1|uint64(p))
+		r.rip[p] = m
+		r.speakers = append(r.speakers, speaker{
+			name: p.String(), ready: m.Inbox.Ready,
+			hear: func(n routing.Notices) { m.Inbox.Notify(rip.Notices{Notices: n}) },
+		})
+	}
 	r.publish()
 	return r
 }
@@ -102,11 +115,15 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	for name, l := range r.links {
 		if !wanted[name] {
 			r.tellNeighbors(l)
+			r.tellProtocols(l, false)
 			delete(r.links, name)
 			if err := r.rib.Step(now, rib.InterfaceGone{ID: l.id}); err != nil {
 				return err
 			}
 		}
+	}
+	if err := r.configureRIP(cfg, now); err != nil {
+		return err
 	}
 	for _, ic := range cfg.Dataplane.Interfaces {
 		l := r.links[ic.Name]
@@ -122,6 +139,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			l.mtu = ic.MTU
 		}
 		l.cfg = ic
+		l.claim(cfg)
 		if ic.Kind == dataplane.KindLoopback {
 			l.up = true
 		}
@@ -164,7 +182,7 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	}
 	l.port, l.up, l.mtu, l.workers = p, p.Up(), p.MTU(), nil
 	for n, q := range p.Queues() {
-		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, r.neighbors))
+		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, ears{r}))
 	}
 	l.groups = nil
 	err := errors.Join(r.tellRIB(l, now), l.join())
@@ -210,6 +228,7 @@ func (r *Router) tellRIB(l *link, now time.Time) error {
 			in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
 		}
 	}
+	r.tellProtocols(l, l.up)
 	return r.rib.Step(now, in)
 }
 
@@ -310,19 +329,28 @@ func (r *Router) publish() {
 	r.deliver() // only now is it true that what was installed forwards
 }
 
+// addresses are those in use: configured and not found to be somebody else's,
+// and the link-local one that the neighbour machine formed.
+func (l *link) addresses() []netip.Prefix {
+	var list []netip.Prefix
+	for _, a := range l.cfg.Addresses {
+		if !l.duplicate[a.Prefix] {
+			list = append(list, a.Prefix)
+		}
+	}
+	if l.formed.IsValid() {
+		list = append(list, l.formed)
+	}
+	return list
+}
+
 func (l *link) view(t *dataplane.Table) *dataplane.Interface {
 	i := &dataplane.Interface{
 		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, Table: t, MTU: l.mtu, Up: l.up,
 		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, Origin: l.cfg.Origin,
+		Claims: l.claims,
 	}
-	for _, a := range l.cfg.Addresses {
-		if !l.duplicate[a.Prefix] {
-			i.Addresses = append(i.Addresses, a.Prefix)
-		}
-	}
-	if l.formed.IsValid() {
-		i.Addresses = append(i.Addresses, l.formed)
-	}
+	i.Addresses = l.addresses()
 	if e, ok := l.port.(port.Ethernet); ok {
 		i.MAC = e.HardwareAddr()
 	}

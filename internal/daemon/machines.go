@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"routerd/internal/router"
+	"routerd/routing"
+	"routerd/routing/rip"
+)
+
+// startMachines runs the router's machines beside the loop, each on a goroutine
+// of its own. What the neighbour machine finds out about the router's own
+// addresses comes back as notices; what the protocols offer waits in the
+// router for the loop's poll.
+func (d *Daemon) startMachines() {
+	n := d.router.Neighbors()
+	n.Tell = d.notices.add
+	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		m := d.router.RIP(p)
+		m.Tell = (&ripOwner{d: d, protocol: p, limit: newRateLimit()}).hear
+		d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: m.Counters, drops: m.Drops})
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	for _, m := range d.router.Machines() {
+		running.Go(func() { m.Run(ctx, time.Now) })
+	}
+	d.stopMachines = func() { cancel(); running.Wait() }
+}
+
+// poll has the router take up what its protocols offer and what is due.
+func (d *Daemon) poll() {
+	if _, err := d.router.Poll(time.Now()); err != nil {
+		d.log.Error("taking up what the protocols offer", "err", err)
+	}
+}
+
+// goodbyeTime bounds how long the neighbours are told that the router stops.
+const goodbyeTime = time.Second
+
+// sayGoodbye has the protocols tell their neighbours, while the ports still
+// are there, that nothing can be reached this way any more.
+func (d *Daemon) sayGoodbye() {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		m := d.router.RIP(p)
+		if err := m.Inbox.Send(ctx, rip.Stop{}); err != nil {
+			return
+		}
+		if !stopped(ctx, m) {
+			d.log.Warn("stopping before the neighbours were told everything", "protocol", p.String())
+		}
+	}
+}
+
+// stopped waits until all goodbyes are said: a large table is paced.
+func stopped(ctx context.Context, m *router.RIP) bool {
+	for {
+		done := false
+		if err := m.Ask(ctx, func(m *rip.Machine, _ time.Time) { done = m == nil || m.Stopped() }); err != nil {
+			return false
+		}
+		if done {
+			return true
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}

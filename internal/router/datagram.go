@@ -1,0 +1,63 @@
+package router
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"routerd/internal/packet"
+)
+
+// internetControl is the precedence of routing protocols (RFC 1812 §5.3.3,
+// RFC 791): class selector 6 as a DiffServ field (RFC 2474 §4.2.2).
+const internetControl = 0xc0
+
+// datagram is a UDP datagram of one of the router's own protocols.
+type datagram struct {
+	Src, Dst netip.AddrPort
+	Hops     uint8  // TTL or hop limit
+	ID       uint16 // identification, of IPv4
+	Payload  []byte
+}
+
+// append appends the whole packet, IP header and checksums included. Src and
+// Dst are of one family.
+func (d *datagram) append(b []byte) []byte {
+	size := packet.UDPHeader + len(d.Payload)
+	at := len(b)
+	var sum uint16
+	if d.Dst.Addr().Is4() {
+		b = append(b, make([]byte, packet.IPv4MinHeader+packet.UDPHeader)...)
+		ip := packet.IPv4(b[at:])
+		ip[0], ip[1] = 0x45, internetControl
+		ip.SetTotalLen(packet.IPv4MinHeader + size)
+		ip.SetID(d.ID)
+		ip.SetTTL(d.Hops)
+		ip.SetProtocol(packet.ProtoUDP)
+		ip.SetSrc(d.Src.Addr())
+		ip.SetDst(d.Dst.Addr())
+		ip.FillChecksum()
+		sum = packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), packet.ProtoUDP, size)
+		at += packet.IPv4MinHeader
+	} else {
+		b = append(b, make([]byte, packet.IPv6Header+packet.UDPHeader)...)
+		ip := packet.IPv6(b[at:])
+		ip.SetVersion(internetControl, 0)
+		binary.BigEndian.PutUint16(ip[4:], uint16(size))
+		ip[6], ip[7] = packet.ProtoUDP, d.Hops
+		ip.SetSrc(d.Src.Addr().WithZone(""))
+		ip.SetDst(d.Dst.Addr().WithZone(""))
+		sum = packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), packet.ProtoUDP, size)
+		at += packet.IPv6Header
+	}
+	b = append(b, d.Payload...)
+	u := packet.UDP(b[at:])
+	binary.BigEndian.PutUint16(u, d.Src.Port())
+	binary.BigEndian.PutUint16(u[2:], d.Dst.Port())
+	u.SetLength(size)
+	c := ^packet.Sum(u, sum)
+	if c == 0 { // which would say that there is none (RFC 768, RFC 8200 §8.1)
+		c = 0xffff
+	}
+	u.SetChecksum(c)
+	return b
+}

@@ -1,0 +1,228 @@
+package router
+
+import (
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"routerd/dataplane"
+	"routerd/internal/machine"
+	"routerd/internal/packet"
+	"routerd/routing"
+	"routerd/routing/rib"
+	"routerd/routing/rip"
+)
+
+// RIPConfig is what the configuration says of RIP or RIPng.
+type RIPConfig struct {
+	rip.Config
+	Redistribute []rib.Redistribution
+}
+
+// RIP is one of the router's two RIP machines with everything that its effects
+// touch. One goroutine, a machine.Loop's, steps it.
+type RIP struct {
+	Inbox *machine.Loop[rip.Input]
+	// Tell hears of what the router's owner has to do: rip.Save and rip.Event.
+	// It must not wait.
+	Tell func(rip.Effect)
+
+	Counters *dataplane.Counters
+	Drops    *dataplane.DropRing
+
+	protocol rip.Protocol
+	seed     uint64
+	live     *dataplane.Live
+	offers   *Offers
+	machine  *rip.Machine // nil until it is configured for the first time
+	batch    *dataplane.Batch
+	out      []rip.Effect
+	raw      []byte
+	ident    uint16
+	known    []rip.InterfaceUp // told before there was a machine
+	active   bool              // the configuration has it, in the owner's eyes
+}
+
+// ripInboxSize holds the whole table of a neighbour with 50,000 routes.
+const ripInboxSize = 4096
+
+func newRIP(p rip.Protocol, live *dataplane.Live, offers *Offers, punter dataplane.Punter, seed uint64) *RIP {
+	r := &RIP{
+		Inbox:    machine.New[rip.Input](ripInboxSize),
+		Tell:     func(rip.Effect) {},
+		Counters: &dataplane.Counters{},
+		Drops:    &dataplane.DropRing{},
+		protocol: p,
+		seed:     seed,
+		live:     live,
+		offers:   offers,
+	}
+	r.Inbox.Taken = offers.poke
+	r.batch = dataplane.NewBatch(1, r.Counters, r.Drops)
+	r.batch.Punts(punter)
+	return r
+}
+
+// ripClaims is where the protocols are heard.
+var ripClaims = [...]dataplane.Claim{
+	rip.RIP:   ripClaim(rip.RIP, dataplane.ProtocolRIP),
+	rip.RIPng: ripClaim(rip.RIPng, dataplane.ProtocolRIPng),
+}
+
+func ripClaim(p rip.Protocol, as dataplane.Protocol) dataplane.Claim {
+	group, port := rip.Group(p)
+	return dataplane.Claim{Protocol: as, Port: port, Group: group}
+}
+
+// claim is what the machine hears on the interface called name, if anything.
+func (c *RIPConfig) claim(p rip.Protocol, name string) (dataplane.Claim, bool) {
+	if c == nil {
+		return dataplane.Claim{}, false
+	}
+	i, ok := c.Interfaces[name]
+	claim := ripClaims[p]
+	claim.Broadcast = p == rip.RIP && i.Receive != rip.Version2
+	return claim, ok
+}
+
+// configure hands over the configuration, nil for none.
+func (r *RIP) configure(c *RIPConfig) {
+	if c == nil && !r.active {
+		return
+	}
+	r.active = c != nil
+	cfg := rip.DefaultConfig(r.protocol)
+	if c != nil {
+		cfg = c.Config
+	}
+	r.must(rip.Reconfigure{Config: cfg})
+}
+
+// must hands the machine an input that must not be lost. The loop empties its
+// inbox without ever waiting for the sender, so this waits at most as long as
+// one step takes.
+func (r *RIP) must(in rip.Input) { _ = r.Inbox.Send(context.Background(), in) }
+
+// ripBetween is a question to the machine, which runs between two Steps.
+type ripBetween struct {
+	rip.Input // none: it makes this one
+	ask       func(m *rip.Machine, now time.Time)
+}
+
+// Ask runs f on the machine's goroutine, between two Steps, and waits until it
+// has run or ctx is done; in the latter case f may still run later. The
+// machine is nil while the protocol was never configured.
+func (r *RIP) Ask(ctx context.Context, f func(m *rip.Machine, now time.Time)) error {
+	done := make(chan struct{})
+	q := ripBetween{ask: func(m *rip.Machine, now time.Time) { f(m, now); close(done) }}
+	if err := r.Inbox.Send(ctx, q); err != nil {
+		return err
+	}
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Step implements machine.Core.
+func (r *RIP) Step(now time.Time, in rip.Input) {
+	if q, ok := in.(ripBetween); ok {
+		q.ask(r.machine, now)
+		return
+	}
+	if r.machine == nil {
+		r.begin(now, in)
+		return
+	}
+	r.out = r.machine.Step(now, in, r.out[:0])
+	for _, e := range r.out {
+		r.carryOut(e, now)
+	}
+	clear(r.out) // what was sent is not kept from the collector
+}
+
+// begin keeps what interfaces there are until the first configuration comes,
+// and makes the machine then: most routers never speak RIP.
+func (r *RIP) begin(now time.Time, in rip.Input) {
+	switch in := in.(type) {
+	case rip.InterfaceUp:
+		r.forget(in.Interface)
+		r.known = append(r.known, in)
+	case rip.InterfaceDown:
+		r.forget(in.Interface)
+	case rip.Reconfigure:
+		r.machine = rip.New(in.Config, r.seed)
+		for _, i := range r.known {
+			r.Step(now, i)
+		}
+		r.known = nil
+	}
+}
+
+func (r *RIP) forget(id routing.InterfaceID) {
+	kept := r.known[:0]
+	for _, i := range r.known {
+		if i.Interface != id {
+			kept = append(kept, i)
+		}
+	}
+	r.known = kept
+}
+
+// Tick implements machine.Core.
+func (r *RIP) Tick(now time.Time) { r.Step(now, rip.Tick{}) }
+
+// Deadline implements machine.Core.
+func (r *RIP) Deadline() time.Time {
+	if r.machine == nil {
+		return time.Time{}
+	}
+	return r.machine.Deadline()
+}
+
+func (r *RIP) carryOut(effect rip.Effect, now time.Time) {
+	switch e := effect.(type) {
+	case rip.Send:
+		r.send(&e, now)
+	case rip.Deltas:
+		r.offers.Add(e.Deltas)
+	default:
+		r.Tell(e)
+	}
+}
+
+func (r *RIP) send(e *rip.Send, now time.Time) {
+	v := r.live.Load()
+	r.ident++
+	d := datagram{
+		Src: netip.AddrPortFrom(e.Src, ripClaims[r.protocol].Port), Dst: netip.AddrPortFrom(e.Dst, e.DstPort),
+		Hops: e.HopLimit, ID: r.ident, Payload: e.Payload,
+	}
+	r.raw = d.append(r.raw[:0])
+	out := e.Interface
+	if i := v.Interface(out); i != nil && !i.Reaches(e.Dst) {
+		out = routing.NoInterface // beyond a router: by the table
+	}
+	dataplane.Speak(v, r.batch, out, r.raw, now)
+	r.batch.Transmit(now)
+}
+
+// hear copies a datagram to the inbox, and reports whether there was room.
+func (r *RIP) hear(h *dataplane.Heard) bool {
+	udp := packet.UDP(h.Packet[h.Transport:])
+	in := rip.Received{
+		Interface: h.In, SrcPort: binary.BigEndian.Uint16(udp),
+		Payload: append([]byte(nil), udp[packet.UDPHeader:udp.Length()]...),
+	}
+	if h.Packet[0]>>4 == 4 {
+		ip := packet.IPv4(h.Packet)
+		in.Src, in.Dst, in.HopLimit = ip.Src(), ip.Dst(), ip.TTL()
+	} else {
+		ip := packet.IPv6(h.Packet)
+		in.Src, in.Dst, in.HopLimit = ip.Src(), ip.Dst(), ip.HopLimit()
+	}
+	return r.Inbox.Offer(in)
+}
