@@ -72,6 +72,7 @@ func (p *Packet) icmpError() (icmp.Error, bool) {
 
 // refuse builds the error, from the router's own address, to the sender.
 func (b *Batch) refuse(v *View, p *Packet, e icmp.Error, now time.Time) Answer {
+	p.restore()
 	orig := p.ip()
 	if !mayAnswer(p, orig, e) {
 		return AnswerForbidden
@@ -151,6 +152,9 @@ func (b *Batch) expire(v *View, now time.Time) {
 			continue
 		}
 		p.Verdict = verdict.FragmentTimeout
+		if own := p.Dst.AsSlice(); !v.Own.Has(p.Dst, own[len(own)-1]) {
+			continue // only an end host says that it waited in vain (RFC 792)
+		}
 		p.Entry = ownAddress
 		if e, ok := p.icmpError(); ok {
 			b.counters.pending.answers[b.refuse(v, &p, e, now)]++

@@ -7,6 +7,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
+	"routerd/flow"
 	"routerd/icmp"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
@@ -50,6 +51,8 @@ type Packet struct {
 	Entry    *fib.Entry
 	Hop      *fib.NextHop
 	source   *fib.Entry // what urpf found for the source
+	nat      *translation
+	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole
 }
 
 // cut says what has to be done to a packet before its way out takes it.
@@ -90,6 +93,10 @@ type Batch struct {
 	now      time.Time // of the run, for deliver
 	held     *reassembly.Table
 	ident    uint32 // last identification given to a fragmented packet of our own
+
+	translations []translation // of this run; nil until something is translated
+	flowNow      flow.Time
+	dry          bool // translation is only asked what it would do
 
 	drops   *DropRing
 	punter  Punter // nil where nobody takes punts

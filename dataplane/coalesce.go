@@ -20,8 +20,8 @@ const (
 	maxSuper     = 65535
 )
 
-// flow is a super-packet in the making.
-type flow struct {
+// burst is a super-packet in the making.
+type burst struct {
 	head, tail *port.Frame
 	packet     *Packet // the head's
 	index      int32   // of head in the egress list
@@ -59,7 +59,7 @@ func (e *egress) coalesce(p *Packet, seed uint32) bool {
 	e.add(p, p.Frame)
 	p.pieces = 1
 	ip := p.ip()
-	*fl = flow{
+	*fl = burst{
 		head: p.Frame, tail: p.Frame, packet: p, index: int32(len(e.frames) - 1),
 		header: header, segment: len(ip) - header, total: len(ip), count: 1,
 	}
@@ -107,7 +107,7 @@ func (p *Packet) coalescable(o port.Offloads) (header int, ok bool) {
 }
 
 // takes reports whether p may follow what fl holds.
-func (fl *flow) takes(p *Packet, header int) bool {
+func (fl *burst) takes(p *Packet, header int) bool {
 	ip, first := p.ip(), fl.packet.ip()
 	size := len(ip) - header
 	if header != fl.header || p.Family != fl.packet.Family || p.Proto != fl.packet.Proto ||
@@ -136,7 +136,7 @@ func (fl *flow) takes(p *Packet, header int) bool {
 }
 
 // sound verifies the checksums that joining would otherwise paper over.
-func (fl *flow) sound(p *Packet) bool {
+func (fl *burst) sound(p *Packet) bool {
 	if !fl.verified {
 		if !fl.packet.transportSound() {
 			return false
@@ -165,7 +165,7 @@ func (p *Packet) pseudoSum(length int) uint16 {
 	return packet.PseudoHeaderSum6(ip[8:24], ip[24:40], p.Proto, length)
 }
 
-func (fl *flow) join(p *Packet) {
+func (fl *burst) join(p *Packet) {
 	f := p.Frame
 	fl.step(p)
 	f.Start = p.l3 + fl.header
@@ -181,7 +181,7 @@ func (fl *flow) join(p *Packet) {
 }
 
 // step notes what the packet after p has to look like.
-func (fl *flow) step(p *Packet) {
+func (fl *burst) step(p *Packet) {
 	ip := p.ip()
 	if p.Family == 4 {
 		fl.id = packet.IPv4(ip).ID()
@@ -192,7 +192,7 @@ func (fl *flow) step(p *Packet) {
 }
 
 // closes reports whether nothing may follow p: it is short, or pushed.
-func (p *Packet) closes(fl *flow) bool {
+func (p *Packet) closes(fl *burst) bool {
 	pushed := p.Proto == packet.ProtoTCP && p.Frame.Buf[p.l3+p.l4+13]&packet.TCPPsh != 0
 	return pushed || p.Frame.Len() < fl.segment
 }
@@ -205,7 +205,7 @@ func (e *egress) seal() {
 
 // seal writes the lengths and the partial checksum of the super-packet into
 // the headers of its head, and describes it to the port.
-func (fl *flow) seal() {
+func (fl *burst) seal() {
 	if fl.head == nil || fl.count < 2 {
 		fl.head = nil
 		return

@@ -120,18 +120,23 @@ func (b *Batch) fragment(p *Packet, f *port.Frame, e *egress) bool {
 
 // fragment4 is RFC 791 §3.2: every fragment but the last carries a multiple
 // of eight bytes, the options marked to be copied go into each, and what was a
-// fragment before stays in its place.
+// fragment before stays in its place. What was put together for translation
+// leaves in pieces no larger than it came in, and keeps its DF.
 func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
 	whole := packet.IPv4(f.Bytes())
 	payload := whole.Payload()
 	offset, more := whole.FragmentOffset(), whole.MoreFragments()
+	mtu, df := e.out.MTU, whole.DontFragment()
+	if p.piece != 0 {
+		mtu = min(mtu, int(p.piece))
+	}
 	var later [packet.IPv4MaxHeader]byte // the header of all fragments but the first
 	laterLen := copy(later[:], whole[:packet.IPv4MinHeader])
 	laterLen += copiedOptions(later[laterLen:], whole)
 
 	header := []byte(whole[:whole.HeaderLen()])
 	for len(payload) > 0 {
-		room := e.out.MTU - len(header)
+		room := mtu - len(header)
 		last := len(payload) <= room
 		if !last {
 			room &^= 7
@@ -151,7 +156,7 @@ func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
 		copy(piece[len(header):], part)
 		piece[0] = 4<<4 | byte(len(header)/4)
 		piece.SetTotalLen(len(piece))
-		piece.SetFragment(false, more || !last, offset)
+		piece.SetFragment(df, more || !last, offset)
 		piece.FillChecksum()
 		e.add(p, g)
 		offset += len(part)

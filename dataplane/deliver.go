@@ -47,16 +47,10 @@ func deliver(v *View, b *Batch, now time.Time) {
 // reassembly table only until its next use, in the name of the fragment that
 // completed it.
 func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
-	f := b.take(len(whole))
-	if f == nil {
-		p.drop(verdict.NoBuffer)
+	if !p.become(b, whole) {
 		return
 	}
-	f.End = f.Start + copy(f.Buf[f.Start:], whole)
-	p.Frame, p.l3, p.Fragment = f, f.Start, false
-	if p.Family == 4 {
-		p.Proto, p.l4 = p.ip4().Protocol(), p.ip4().HeaderLen()
-	} else {
+	if p.Family == 6 {
 		e := packet.WalkExtensions(p.ip6())
 		p.Proto, p.l4 = e.Upper, e.Offset
 		if e.AtDestination.Action != packet.ActionSkip {
@@ -64,7 +58,23 @@ func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 			return
 		}
 	}
-	p.receive(v, b, f)
+	p.receive(v, b, p.Frame)
+}
+
+// become makes p the reassembled packet whole, of which it takes a copy, and
+// reports whether there was memory for it.
+func (p *Packet) become(b *Batch, whole []byte) bool {
+	f := b.take(len(whole))
+	if f == nil {
+		p.drop(verdict.NoBuffer)
+		return false
+	}
+	f.End = f.Start + copy(f.Buf[f.Start:], whole)
+	p.Frame, p.l3, p.Fragment, p.linked = f, f.Start, false, false
+	if p.Family == 4 {
+		p.Proto, p.l4 = p.ip4().Protocol(), p.ip4().HeaderLen()
+	}
+	return true
 }
 
 // receive decides by the upper-layer protocol.

@@ -15,6 +15,7 @@
 //	punt.go      what the neighbour machine has to see;  release.go  what comes back
 //	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
 //	lookup.go    reverse path, longest match, next hop by flow hash
+//	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals
 //	forward.go   hop limit, MTU, the rewrite
 //	options.go   record route, timestamp, options of fragments
@@ -24,7 +25,7 @@
 //	coalesce.go  software GRO of consecutive packets of a flow
 //	cut.go       segmentation, fragmentation, checksums in software
 //	counters.go  what a worker has counted;  drops.go  the latest drops
-//	worker.go    one queue's loop;  explain.go  the same stages, telling
+//	worker.go    one queue's loop;  explain.go, explain_nat.go  the same stages, telling
 //
 // Super-packets go through whole. Whether one is too big is judged by its
 // segments; a port that takes none gets it cut. A packet counts as the frame
@@ -40,6 +41,12 @@
 //   - Fragments for the router itself are put together per worker. Those of one
 //     packet that come in by different interfaces are not, which takes a sender
 //     that spreads fragments; our own flow hash does not.
+//   - With address translation all IPv4 fragments that come in are put together
+//     first, by the same table and under its bounds, as Linux does. A packet
+//     that waits for its neighbour forgets in what pieces it came: it is cut to
+//     the MTU, and with DF dropped where it does not fit.
+//   - Nobody is told of fragments in transit that waited in vain (RFC 792: an
+//     end host tells). Fragments that the router's own stack sends hold no port.
 //   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others,
 //     as the kernel does; RFC 3927 §7 forbids it. List them under
 //     forwarding.martian-sources and martian-destinations to have it so.

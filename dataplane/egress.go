@@ -16,7 +16,7 @@ type egress struct {
 	owners []owner
 	bytes  int
 	supers int
-	flows  [flowSlots]flow
+	flows  [flowSlots]burst
 }
 
 type owner struct {

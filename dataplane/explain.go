@@ -46,7 +46,7 @@ type Explanation struct {
 // counting it or touching what the workers keep.
 func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
 	b := NewBatch(1, &Counters{}, nil)
-	b.punter = nobody{}
+	b.punter, b.dry = nobody{}, true
 	f := &b.frames[0]
 	f.Reset()
 	if i := v.Interface(in); i != nil && i.LinkHeader > 0 && len(raw) > 0 {

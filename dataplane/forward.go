@@ -46,8 +46,15 @@ func fit(v *View, b *Batch, _ time.Time) {
 				p.cut |= cutChecksum
 			}
 		}
-		if p.wireLen() <= out.MTU || p.stack == toOwnStack {
+		if p.stack == toOwnStack {
 			continue // the MTU of a stack bounds what it sends alone
+		}
+		if p.piece != 0 && int(p.piece) <= out.MTU {
+			p.cut |= cutFragment // it leaves as it came, also where DF is set
+			continue
+		}
+		if p.wireLen() <= out.MTU {
+			continue
 		}
 		if !p.mayFragment() {
 			p.detail = uint32(out.MTU)
@@ -92,10 +99,10 @@ func (p *Packet) mayFragment() bool {
 	return p.Made
 }
 
-// rewrite changes the one thing that every forwarded packet has changed: its
+// lowerHops changes the one thing that every forwarded packet has changed: its
 // hop count, and in IPv4 the checksum with it. Options that ask routers to
 // write into them are served here too.
-func rewrite(v *View, b *Batch, now time.Time) {
+func lowerHops(v *View, b *Batch, now time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None || p.ownHops {
 			continue

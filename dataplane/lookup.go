@@ -125,8 +125,9 @@ func choose(v *View, p *Packet, in *Interface) {
 	case p.Src.IsLinkLocalUnicast() && p.Family == 6 && !p.Made:
 		// RFC 4291 §2.5.6; RFC 4443 §3.1 code 2 tells the sender.
 		p.drop(verdict.LinkScope)
-	case out.PointToPoint && p.Out == p.In && !p.Hop.Address.IsValid() && !p.Made:
+	case out.PointToPoint && p.Out == p.In && !p.Hop.Address.IsValid() && !p.Made && !p.turned():
 		// RFC 4443 §3.1: it would come straight back, until the hop limit ends it.
+		// Not so one inside host's packet to another's outside address.
 		p.drop(verdict.BackToPort)
 	}
 }

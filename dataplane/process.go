@@ -19,11 +19,11 @@ type stage struct {
 // The way of a packet that came in by a port, and of one that the router
 // made itself, which begins at lookup.
 //
-//	port -> link -> validate -> urpf -> lookup -> deliver -> hop limit -> fit -> rewrite -> neighbor -> egress -> port
-//	          |                           ^         |  |          |        |                   |
-//	          v                           |         |  +----+-----+--------+                   v
-//	   neighbour machine <----------------|---------+       v                            neighbour machine
-//	                                      +-------------- answer (echo replies, ICMP errors)
+//	port -> link -> validate -> urpf -> nat in -> lookup -> deliver -> hop limit -> fit -> nat out -> rewrite -> neighbor -> egress -> port
+//	          |                                     ^         |  |          |        |        |                      |
+//	          v                                     |         |  +----+-----+--------+--------+                      v
+//	   neighbour machine <--------------------------|---------+       v                                        neighbour machine
+//	                                                +-------------- answer (echo replies, ICMP errors)
 //
 // What deliver has for the router's own TCP/IP stack goes on to egress, where
 // it is written to the port of the stack; what the stack sends comes in by
@@ -39,10 +39,12 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 		{"link", link, tellLink},
 		{"validate", validate, tellValidate},
 		{"urpf", urpf, tellURPF},
+		{"nat-in", natIn, tellNATIn},
 		{"lookup", lookup, tellLookup},
 		{"deliver", deliver, tellDeliver},
 		{"hop-limit", hopLimit, tellHopLimit},
 		{"fit", fit, tellFit},
+		{"nat-out", natOut, tellNATOut},
 		{"redirect", redirect, tellRedirect},
 		{"answer", answer, tellAnswer},
 	}
@@ -50,9 +52,10 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 		{"lookup", lookup, tellLookup},
 		{"deliver", comeHome, tellDeliver},
 		{"fit", fit, tellFit},
+		{"nat-out", natOut, tellNATOut},
 	}
 	leave = []stage{
-		{"rewrite", rewrite, tellRewrite},
+		{"rewrite", lowerHops, tellRewrite},
 		{"neighbor", neighbor, tellNeighbor},
 		{"egress", leaveBy, tellEgress},
 	}
@@ -120,6 +123,10 @@ func (b *Batch) through(stages []stage, v *View, now time.Time) {
 func (b *Batch) begin(v *View) {
 	b.work = b.work[:0]
 	b.made = b.made[:0]
+	b.translations = b.translations[:0]
+	if v.NAT != nil && b.translations == nil {
+		b.translations = make([]translation, 0, len(b.packets)+cap(b.made))
+	}
 	b.arena.used, b.arena.taken = 0, 0
 	for i := range b.egress {
 		b.egress[i].reset()

@@ -20,7 +20,8 @@ func redirect(v *View, b *Batch, now time.Time) {
 		return
 	}
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.Made || p.Out != p.In {
+		// A host that went around the router would go around its translation.
+		if p.Verdict != verdict.None || p.Made || p.Out != p.In || p.translated() {
 			continue
 		}
 		out := v.Interface(p.Out)

@@ -44,6 +44,7 @@ func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	if p == nil {
 		return
 	}
+	p.untranslate(v)
 	p.drop(why)
 	b.work = append(b.work[:0], p)
 	answer(v, b, now)

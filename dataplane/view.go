@@ -7,8 +7,10 @@ import (
 	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
+	"routerd/flow"
 	"routerd/icmp"
 	"routerd/internal/origin"
+	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
 )
@@ -25,6 +27,8 @@ type View struct {
 	Own        OwnAddresses
 	Limits     Limits
 	Neighbors  *arp.Table // nil where no interface has a link header
+	NAT        *nat.NAT   // nil where nothing is translated
+	Flows      flow.Clock // that the sessions of NAT live by
 	HashSeed   uint32     // so that routers in a row do not all pick alike
 }
 

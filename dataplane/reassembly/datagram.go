@@ -24,6 +24,7 @@ type fragment struct {
 	data   []byte
 	offset int // bytes, a multiple of unit
 	more   bool
+	dont   bool // DF is set
 	in     routing.InterfaceID
 }
 
@@ -42,6 +43,8 @@ type datagram struct {
 	total     int // bytes of payload, -1 until the last fragment is there
 	received  int // bytes of payload
 	highest   int // end of the fragment that reaches farthest
+	largest   int // length of the longest fragment, headers included
+	dont      bool
 
 	headerLen int // of the first fragment; 0 until it is there
 	firstLen  int // bytes of payload in the first fragment
@@ -92,6 +95,9 @@ func (d *datagram) note(f *fragment) {
 	d.received += len(f.data)
 	d.highest = max(d.highest, f.end())
 	d.fragments++
+	if n := len(f.header) + len(f.data); n > d.largest {
+		d.largest, d.dont = n, f.dont
+	}
 	if !f.more {
 		d.total = f.end()
 	}

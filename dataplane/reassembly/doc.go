@@ -1,5 +1,5 @@
-// Package reassembly puts fragments addressed to the router itself together
-// again, IPv4 and IPv6.
+// Package reassembly puts fragments addressed to the router itself, or to be
+// translated by it, together again, IPv4 and IPv6.
 //
 // A Table is a value that is told the time and has no clock, lock or
 // goroutine: each worker has its own. Every fragment gets a verdict: held;

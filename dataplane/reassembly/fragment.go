@@ -8,7 +8,8 @@ import (
 	"routerd/routing"
 )
 
-// Add files a fragment for the router itself: p is an IPv4 or IPv6 packet that
+// Add files a fragment for the router itself or its address translation: p is
+// an IPv4 or IPv6 packet that
 // Valid accepted and that is a fragment by its IPv4 header or by a fragment
 // header of IPv6. Nothing of p is kept by reference.
 //
@@ -35,6 +36,11 @@ func (t *Table) Add(p []byte, in routing.InterfaceID, now time.Time) (whole []by
 // ActionSkip no error is to be sent.
 func (t *Table) Problem() packet.Problem { return t.problem }
 
+// Largest is, after an Add that gave a whole IPv4 packet, the length of the
+// longest fragment that it came in, header included, and whether that one had
+// DF set: some paths want fragments and DF both (RFC 6864 §4.2).
+func (t *Table) Largest() (length int, df bool) { return t.largest, t.dont }
+
 func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]byte, verdict.Verdict) {
 	f := fragment{
 		key:    key{id: uint32(p.ID()), protocol: p.Protocol()},
@@ -42,6 +48,7 @@ func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]by
 		data:   p.Payload(),
 		offset: p.FragmentOffset(),
 		more:   p.MoreFragments(),
+		dont:   p.DontFragment(),
 		in:     in,
 	}
 	copy(f.key.src[:], p.SrcBytes())
@@ -61,6 +68,7 @@ func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]by
 	whole.SetTotalLen(len(whole))
 	whole.SetFragment(false, false, 0)
 	whole.FillChecksum()
+	t.largest, t.dont = d.largest, d.dont
 	t.forget(place)
 	return whole, verdict.None
 }

@@ -42,6 +42,8 @@ type Table struct {
 	whole []byte // what Add and Expire hand out
 
 	problem packet.Problem // of the latest Add
+	largest int            // of the latest whole IPv4 packet
+	dont    bool
 }
 
 // New makes an empty table. It takes no memory to speak of until fragments

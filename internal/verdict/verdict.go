@@ -85,7 +85,7 @@ const (
 	BadUDPChecksum
 	ProtocolQueueFull
 
-	// Fragments for the router that never became a packet.
+	// Fragments for the router, or its address translation, that never became a packet.
 	FragmentMalformed
 	FragmentOverlap
 	FragmentTimeout
@@ -140,7 +140,7 @@ var table = [Count]info{
 	EchoReplied:      {"echo_replied", Local, "an echo request for the router, which answered it"},
 	ICMPReceived:     {"icmp_received", Local, "an ICMP message for the router, which read it"},
 	DeliveredToStack: {"delivered_to_stack", Local, "for the router itself, handed to its own TCP/IP stack"},
-	FragmentHeld:     {"fragment_held", Local, "a fragment for the router, kept until the rest of its packet arrives"},
+	FragmentHeld:     {"fragment_held", Local, "a fragment for the router or its address translation, kept until the rest of its packet arrives"},
 
 	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
 	HandedToProtocol: {"handed_to_protocol", Local, "a message of a routing protocol, handed to the router's own"},
@@ -198,10 +198,10 @@ var table = [Count]info{
 	BadUDPChecksum:      {"bad_udp_checksum", Dropped, "a message for one of the router's own protocols with a wrong UDP checksum or length"},
 	ProtocolQueueFull:   {"protocol_queue_full", Dropped, "a message for one of the router's own protocols, which has enough of them waiting already"},
 
-	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment for the router with an impossible offset or length"},
-	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment for the router that overlaps another one; the whole packet is given up"},
-	FragmentTimeout:   {"fragment_timeout", Dropped, "a fragment for the router whose missing parts did not arrive in time"},
-	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment for the router while too many unfinished packets are held already"},
+	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment to be put together here, with an impossible offset or length"},
+	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment to be put together here, which overlaps another one; the whole packet is given up"},
+	FragmentTimeout:   {"fragment_timeout", Dropped, "a fragment to be put together here, whose missing parts did not arrive in time"},
+	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment to be put together here, while too many unfinished packets are held already"},
 
 	NoBuffer:          {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
 	EgressRefused:     {"egress_refused", Dropped, "the device on its way out did not take it"},

@@ -1,0 +1,233 @@
+package dataplane
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"routerd/flow"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/nat"
+	"routerd/nat/rewrite"
+)
+
+// translation is what address translation knows of one packet of the batch.
+type translation struct {
+	packet nat.Packet
+	to     nat.Translation
+	// unmatched is the verdict where translation would have to know the
+	// packet's flow and cannot: it is handed to package nat as an ICMP error
+	// about nothing, which is treated alike.
+	unmatched verdict.Verdict
+	// turned is set once the destination is no longer the one that arrived.
+	turned bool
+}
+
+// natIn translates destinations, so that the lookup finds the way to the
+// inside host. What is new is only looked at: its session is made by natOut,
+// when it is known that the packet goes on and by which way.
+//
+// The stage goes over the batch three times, so that the memory in which the
+// sessions of all its packets lie is asked for before any of it is needed.
+func natIn(v *View, b *Batch, now time.Time) {
+	if v.NAT == nil {
+		return
+	}
+	b.flowNow = v.Flows.At(now)
+	for _, p := range b.work {
+		if p.Verdict != verdict.None || p.Family != 4 || p.Entry != nil || p.stack == fromOwnStack {
+			continue
+		}
+		if p.Fragment && !p.gather(b, now) {
+			continue
+		}
+		v.NAT.Touch(&b.translate(p).packet)
+	}
+	for i := range b.translations {
+		v.NAT.TouchRecord(&b.translations[i].packet)
+	}
+	for _, p := range b.work {
+		if p.nat != nil {
+			p.turnDestination(v, b)
+		}
+	}
+}
+
+// translate reads the flow of p. There is room for all packets of a batch, of
+// which each comes here once at most, so that none of them ever moves.
+func (b *Batch) translate(p *Packet) *translation {
+	b.translations = b.translations[:len(b.translations)+1]
+	t := &b.translations[len(b.translations)-1]
+	*t = translation{packet: nat.Packet{In: p.In, Own: p.Made || p.stack == fromOwnStack, Dry: b.dry}}
+	if err := rewrite.Parse(p.ip4(), &t.packet); err != nil {
+		t.packet.Error, t.packet.Query, t.packet.Inner = true, false, flow.Key{}
+		t.unmatched = verdict.NATBadPacket
+		if errors.Is(err, rewrite.ErrNoFlow) {
+			t.unmatched = verdict.NATInvalidState
+		}
+	}
+	p.nat = t
+	return t
+}
+
+// end drops p where translation is its end.
+func (t *translation) end(p *Packet) bool {
+	switch {
+	case t.to.Verdict == verdict.None:
+		return false
+	case t.to.Verdict == verdict.NATICMPUnmatched && t.unmatched != verdict.None:
+		p.drop(t.unmatched)
+	default:
+		p.drop(t.to.Verdict)
+	}
+	return true
+}
+
+// turnDestination applies what is known of p's translation to its destination
+// and, in an ICMP error, to the packet that it quotes.
+func (p *Packet) turnDestination(v *View, b *Batch) {
+	t := p.nat
+	v.NAT.Inbound(&t.packet, b.flowNow, &t.to)
+	if t.end(p) {
+		return
+	}
+	if t.to.Inner != t.packet.Inner {
+		rewrite.Quote(p.ip4(), &t.to.Inner)
+	}
+	if t.to.To.Dst != t.packet.Key.Dst || t.to.To.DstPort != t.packet.Key.DstPort {
+		t.turned = true
+		p.setDestination(&t.to.To)
+	}
+}
+
+func (p *Packet) setDestination(k *flow.Key) {
+	rewrite.Destination(p.ip4(), k, p.partial())
+	p.Dst = p.ip4().Dst()
+}
+
+func (p *Packet) setSource(k *flow.Key) {
+	rewrite.Source(p.ip4(), k, p.partial())
+	p.Src = p.ip4().Src()
+}
+
+// partial reports whether the checksum of p's own transport is left to the
+// port; that of an inner header, in a tunnel, does not change.
+func (p *Packet) partial() bool {
+	off := &p.Frame.Offload
+	return off.NeedsChecksum && int(off.ChecksumStart) == p.l3-p.Frame.Start+p.l4
+}
+
+// natOut translates sources, and makes the sessions of new flows. Nothing
+// behind it ends a packet with an ICMP error that would have to quote the
+// source as it arrived; answer restores the destination.
+func natOut(v *View, b *Batch, now time.Time) {
+	if v.NAT == nil {
+		return
+	}
+	b.flowNow = v.Flows.At(now)
+	for _, p := range b.work {
+		if p.Verdict != verdict.None || p.Family != 4 {
+			continue
+		}
+		if p.Made || p.stack == fromOwnStack {
+			p.turnOwn(v, b)
+			continue
+		}
+		t := p.nat
+		if t == nil {
+			continue
+		}
+		if p.stack == toOwnStack && t.to.Session == nat.NoSession && t.to.To == t.packet.Key {
+			v.NAT.Delivered(&t.packet, b.flowNow)
+			continue
+		}
+		p.turnSource(v, b)
+	}
+}
+
+// turnOwn translates what the router itself sends: its flows hold their ports
+// on an address that inside hosts share. What is for a link alone, as routing
+// protocols speak, is nobody else's.
+func (p *Packet) turnOwn(v *View, b *Batch) {
+	if p.stack == toOwnStack || p.Fragment || p.Dst.IsMulticast() {
+		return
+	}
+	b.translate(p)
+	p.turnSource(v, b)
+}
+
+func (p *Packet) turnSource(v *View, b *Batch) {
+	t := p.nat
+	v.NAT.Outbound(&t.packet, p.Out, b.flowNow, &t.to)
+	if t.end(p) {
+		return
+	}
+	if t.to.To.Src != t.packet.Key.Src || t.to.To.SrcPort != t.packet.Key.SrcPort {
+		p.setSource(&t.to.To)
+	}
+}
+
+// translated reports whether p leaves with other ends than it came with.
+func (p *Packet) translated() bool { return p.nat != nil && p.nat.to.To != p.nat.packet.Key }
+
+// turned reports whether p's destination has been translated.
+func (p *Packet) turned() bool { return p.nat != nil && p.nat.turned }
+
+// restore makes p's destination what it was when p arrived, for an ICMP error
+// that quotes it.
+func (p *Packet) restore() {
+	if p.turned() {
+		p.nat.turned = false
+		p.setDestination(&p.nat.packet.Key)
+	}
+}
+
+// untranslate gives a packet that has waited for its neighbour in vain the
+// ends it came with, by its session.
+func (p *Packet) untranslate(v *View) {
+	if v.NAT == nil || p.Family != 4 {
+		return
+	}
+	var q nat.Packet
+	if err := rewrite.Parse(p.ip4(), &q); err != nil || q.Error {
+		return
+	}
+	hit := v.NAT.Sessions().Find(q.Key.Reverse())
+	if hit.Session == nat.NoSession || hit.Other == q.Key {
+		return
+	}
+	p.setDestination(&hit.Other)
+	p.setSource(&hit.Other)
+}
+
+// gather puts the fragments of a packet in transit together, since only the
+// first of them has ports (RFC 4787 REQ-14), and reports whether p has become
+// the whole packet. It leaves again in pieces no larger than those received.
+func (p *Packet) gather(b *Batch, now time.Time) bool {
+	whole, fate := b.held.Add(p.ip(), p.In, now)
+	if whole == nil {
+		p.drop(fate)
+		return false
+	}
+	if !p.become(b, whole) {
+		return false
+	}
+	largest, df := b.held.Largest()
+	p.piece = uint16(largest)
+	if df {
+		ip := packet.IPv4(p.ip())
+		ip.SetFragment(true, false, 0)
+		ip.FillChecksum()
+	}
+	return true
+}
+
+// endpoint is an address with a port, for people.
+func endpoint(a uint32, port uint16) string {
+	addr := netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
+	if port == 0 {
+		return addr.String()
+	}
+	return netip.AddrPortFrom(addr, port).String()
+}
