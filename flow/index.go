@@ -37,7 +37,9 @@ const (
 // it is written to: it comes from the system as pages of zeroes.
 func newIndex(sessions uint32) *index {
 	n := uint64(sessions)/bucketSessions + 1
-	return &index{words: make([]uint64, n*bucketWords), n: n, sessions: sessions}
+	x := &index{words: make([]uint64, n*bucketWords), n: n, sessions: sessions}
+	hugePages(x.words)
+	return x
 }
 
 // bucket is the number of the bucket that a hash names.

@@ -1,6 +1,9 @@
 package flow
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 // A record is eight words, one line of the cache, of which all but the last
 // three are written under the table's mutex only:
@@ -43,13 +46,18 @@ type aside struct {
 	created    Time
 }
 
-const blockRecords = 4096
+const blockRecords = 1 << 17
 
 // block is memory for sessions with numbers in a row. Blocks are made when
 // needed and stay.
 type block struct {
 	records [blockRecords]record
 	asides  [blockRecords]aside
+}
+
+// words is the memory of b's records.
+func (b *block) words() []uint64 {
+	return unsafe.Slice(&b.records[0][0], blockRecords*recordWords)
 }
 
 const flagInsideReply = 1 << 16 // the inside host is the one that answers

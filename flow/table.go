@@ -23,8 +23,8 @@ const (
 // no lock, and any number of goroutines may call them; whatever makes or ends
 // sessions takes the table's mutex for a bounded time.
 //
-// Functions that callers hand in run under the mutex and must not call the
-// table.
+// Functions that callers hand in run under the mutex, must not call the table,
+// and must not keep the Session that they are shown.
 type Table struct {
 	index   atomic.Pointer[index]
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
@@ -39,6 +39,7 @@ type Table struct {
 	used    uint32 // numbers given so far; 0 is never given
 	free    queue
 	hosts   map[uint32]uint32 // sessions by inside host
+	ending  Session           // what is shown to who wants to know which sessions end
 
 	sessions atomic.Int64
 	counters counters
@@ -207,7 +208,9 @@ func (t *Table) number() uint32 {
 // reserve makes sure that there is memory for a number.
 func (t *Table) reserve(number uint32) {
 	if b := &t.blocks[number/blockRecords]; b.Load() == nil {
-		b.Store(new(block))
+		fresh := new(block)
+		hugePages(fresh.words())
+		b.Store(fresh)
 	}
 }
 
@@ -216,7 +219,8 @@ type queue struct{ head, tail uint32 }
 
 // end takes a session, which exists, out of everything.
 func (t *Table) end(number uint32, ended func(*Session)) {
-	s, _ := t.session(number)
+	s := &t.ending
+	*s, _ = t.session(number)
 	x := t.index.Load()
 	x.remove(t.Hash(&s.Forward), number<<1)
 	x.remove(t.Hash(&s.Reply), number<<1|1)
@@ -230,7 +234,7 @@ func (t *Table) end(number uint32, ended func(*Session)) {
 	t.release(number)
 	t.sessions.Add(-1)
 	if ended != nil {
-		ended(&s)
+		ended(s)
 	}
 }
 

@@ -303,3 +303,31 @@ func TestClock(t *testing.T) {
 		t.Errorf("backwards lie %v, want -10ms", got)
 	}
 }
+
+// Packets of sessions allocate nothing, nor do new sessions in records that
+// are there.
+func TestAllocations(t *testing.T) {
+	tab := New(Config{})
+	forward, reply := keys(protoTCP, 1, 1, 1)
+	mustInsert(t, tab, forward, reply, host(1), &synF.s, 0)
+	now := Time(0)
+	if n := testing.AllocsPerRun(100, func() {
+		hash := tab.Hash(&reply)
+		tab.Touch(hash)
+		tab.TouchRecord(hash)
+		hit := tab.FindHashed(&reply, hash)
+		tab.Packet(&hit, &synAckR.s, now)
+		hit = tab.Find(forward)
+		tab.Packet(&hit, &ackF.s, now)
+		now += 1000
+	}); n != 0 {
+		t.Errorf("two packets make %v allocations, want none", n)
+	}
+	forward, reply = keys(protoUDP, 2, 2, 2)
+	if n := testing.AllocsPerRun(100, func() {
+		number, _ := tab.Insert(forward, reply, 0, 0, host(2), nil, now)
+		tab.Delete(number, nil)
+	}); n != 0 {
+		t.Errorf("making and ending a session makes %v allocations, want none", n)
+	}
+}
