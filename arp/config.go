@@ -60,10 +60,19 @@ type InterfaceConfig struct {
 	// link-local address is formed from MAC unless one is among them.
 	Addresses []netip.Prefix
 	ProxyARP  bool
-	Timeout   time.Duration // 0 = DefaultTimeout
-	Static    []StaticNeighbor
-	RA        *RAConfig // nil = no router advertisements
+	// Proxied are IPv4 addresses on the interface's subnets that ARP requests
+	// are answered for although no interface has them: address translation's.
+	Proxied []Range
+	Timeout time.Duration // 0 = DefaultTimeout
+	Static  []StaticNeighbor
+	RA      *RAConfig // nil = no router advertisements
 }
+
+// Range is a range of addresses, both ends included.
+type Range struct{ First, Last netip.Addr }
+
+// Has reports whether a lies in the range.
+func (r Range) Has(a netip.Addr) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }
 
 // Bounds of the router advertisement's variables (RFC 4861 §6.2.1).
 const (

@@ -96,14 +96,21 @@ func (m *Machine) learnARP(i *iface, f Ethernet, p Packet, forUs bool) {
 }
 
 // proxies reports whether the router answers a request for a target that it
-// can reach by another interface (RFC 1027 §2.4).
+// translates, or can reach by another interface (RFC 1027 §2.4).
 func (m *Machine) proxies(i *iface, p Packet) bool {
 	sender, target := p.SenderAddr(), p.TargetAddr()
-	return i.ProxyARP && m.cfg.Proxy != nil && p.Op() == OpRequest &&
-		i.onLink(sender) && sender != target && // neither a probe nor an announcement
-		!target.IsUnspecified() && !target.IsMulticast() &&
-		!i.isBroadcast(target) && // RFC 1027 §2.4: a broadcast address must elicit no reply
-		m.cfg.Proxy(i.id, target)
+	if p.Op() != OpRequest ||
+		!i.onLink(sender) || sender == target || // neither a probe nor an announcement
+		target.IsUnspecified() || target.IsMulticast() ||
+		i.isBroadcast(target) { // RFC 1027 §2.4: a broadcast address must elicit no reply
+		return false
+	}
+	for _, r := range i.Proxied {
+		if r.Has(target) && i.onLink(target) {
+			return true
+		}
+	}
+	return i.ProxyARP && m.cfg.Proxy != nil && m.cfg.Proxy(i.id, target)
 }
 
 // replyARP answers a request: "swap hardware and protocol fields, putting the

@@ -80,6 +80,35 @@ func TestReplyBytes(t *testing.T) {
 	}
 }
 
+func TestTranslatedAddressesAreAnsweredFor(t *testing.T) {
+	ask := func(sender, target string) int {
+		b := newBench(t, func(_ *Config, i *InterfaceConfig) {
+			i.Proxied = []Range{
+				{netip.MustParseAddr("192.0.2.64"), netip.MustParseAddr("192.0.2.79")},
+				{netip.MustParseAddr("198.51.100.1"), netip.MustParseAddr("198.51.100.1")},
+			}
+		})
+		return len(of[SendFrame](b.step(arpFrame(
+			Broadcast, peerMAC, OpRequest, peerMAC, netip.MustParseAddr(sender), MAC{}, netip.MustParseAddr(target)))))
+	}
+	for _, tt := range []struct {
+		sender, target string
+		want           int
+	}{
+		{"192.0.2.10", "192.0.2.64", 1},
+		{"192.0.2.10", "192.0.2.79", 1},
+		{"192.0.2.10", "192.0.2.63", 0},
+		{"192.0.2.10", "192.0.2.80", 0},
+		{"192.0.2.10", "198.51.100.1", 0}, // not on the link: it is routed here, or not at all
+		{"192.0.2.64", "192.0.2.64", 0},   // somebody else has it
+		{"203.0.113.1", "192.0.2.64", 0},
+	} {
+		if got := ask(tt.sender, tt.target); got != tt.want {
+			t.Errorf("%s asks for %s: %d answers, want %d", tt.sender, tt.target, got, tt.want)
+		}
+	}
+}
+
 func TestProxyARP(t *testing.T) {
 	far := netip.MustParseAddr("198.51.100.9")
 	ask := func(target netip.Addr) Received {

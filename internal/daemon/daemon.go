@@ -268,6 +268,7 @@ func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
 	return router.Config{
 		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB,
 		RIP: d.state.ripConfig(rip.RIP, cfg.RIP), RIPng: d.state.ripConfig(rip.RIPng, cfg.RIPng),
+		NAT: cfg.NAT,
 	}
 }
 

@@ -33,6 +33,7 @@ func (r *Router) Waiting() <-chan struct{} { return r.offers.signal }
 // what follows from it, and tells them what they are to hear. It reports
 // whether there was anything.
 func (r *Router) Poll(now time.Time) (bool, error) {
+	r.translator.poll(now)
 	var errs error
 	worked := false
 	if d := r.rib.Deadline(); !d.IsZero() && !d.After(now) {
@@ -54,7 +55,13 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 
 // Deadline is when Poll has something to do at the latest, the zero Time
 // while nothing is due.
-func (r *Router) Deadline() time.Time { return r.rib.Deadline() }
+func (r *Router) Deadline() time.Time {
+	d, sessions := r.rib.Deadline(), r.translator.deadline()
+	if d.IsZero() || !sessions.IsZero() && sessions.Before(d) {
+		return sessions
+	}
+	return d
+}
 
 // deliver tells the protocols what the RIB has for them, a bounded number each,
 // and reports whether there was anything. Who is not done with what it was told

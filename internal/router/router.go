@@ -21,6 +21,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
+	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
 	"routerd/routing/rib"
@@ -35,6 +36,7 @@ type Config struct {
 	RIB       rib.Config
 	RIP       *RIPConfig // nil = it is not spoken
 	RIPng     *RIPConfig // likewise
+	NAT       nat.Config // the zero Config translates nothing
 }
 
 // Router is one router.
@@ -58,6 +60,8 @@ type Router struct {
 	offers    *Offers // of the protocols
 	speakers  []speaker
 	rip       [2]*RIP // by rip.Protocol
+
+	translator translator
 }
 
 // link is an interface with the state of what it stands on.
@@ -106,8 +110,14 @@ func New(seed uint32) *Router {
 
 // Commit makes the router what cfg says, and publishes it. Ports stay with
 // the interfaces of their name; interfaces that are gone must have been
-// detached. It fails only for more interfaces than there are numbers.
+// detached. It fails for more interfaces than there are numbers, and for
+// address translation that does not go together with the interfaces; then
+// nothing has changed.
 func (r *Router) Commit(cfg Config, now time.Time) error {
+	rules, err := r.prepareNAT(cfg, now)
+	if err != nil {
+		return err
+	}
 	wanted := map[string]bool{}
 	for _, ic := range cfg.Dataplane.Interfaces {
 		wanted[ic.Name] = true
@@ -152,6 +162,9 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
+	if rules != nil {
+		r.translator.nat.Commit(rules)
+	}
 	r.publish()
 	for _, l := range r.links {
 		r.tellNeighbors(l)
@@ -245,7 +258,7 @@ func (r *Router) tellNeighbors(l *link) {
 	l.told = true
 	cfg := arp.InterfaceConfig{
 		MAC: e.HardwareAddr(), ProxyARP: l.cfg.Neighbor.ProxyARP, Timeout: l.cfg.Neighbor.Timeout,
-		Static: l.cfg.Neighbor.Static, RA: l.cfg.Neighbor.RA,
+		Static: l.cfg.Neighbor.Static, RA: l.cfg.Neighbor.RA, Proxied: r.translator.proxied(),
 	}
 	for _, a := range l.cfg.Addresses {
 		cfg.Addresses = append(cfg.Addresses, a.Prefix)
@@ -281,7 +294,7 @@ func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 		} else {
 			l.duplicate[prefix] = !usable
 		}
-		err := errors.Join(r.tellRIB(l, now), l.join())
+		err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
 		r.publish()
 		return err
 	}
@@ -317,6 +330,9 @@ func (r *Router) publish() {
 	}
 	if old := r.live.Load(); old != nil {
 		v.Generation = old.Generation + 1
+	}
+	if r.cfg.NAT.Enabled() {
+		v.NAT, v.Flows = r.translator.nat, r.translator.clock
 	}
 	for _, l := range r.links {
 		v.Interfaces[l.id] = l.view(r.table)

@@ -1,0 +1,118 @@
+package router
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/dataplane/port/memory"
+	"routerd/internal/packet"
+	"routerd/nat"
+)
+
+func masquerading() Config {
+	cfg := twoLANs()
+	cfg.NAT.Source = []nat.SourceRule{{Name: "out", Match: nat.Match{Outbound: []string{"lan1"}}}}
+	return cfg
+}
+
+// send has the worker of lan0 carry one packet from h1, and gives the source
+// that it leaves by lan1 with.
+func (b *bench) send(port uint16) netip.Addr {
+	b.t.Helper()
+	raw, err := dataplane.Probe{
+		Src: netip.MustParseAddr("10.0.1.2"), Dst: netip.MustParseAddr("10.0.2.2"), Proto: packet.ProtoUDP, SrcPort: port, DstPort: 9,
+	}.Build()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.ports["lan0"].Inject(memory.Packet{Data: raw})
+	if err := b.worker["lan0"].Once(func() time.Time { return now }); err != nil {
+		b.t.Fatal(err)
+	}
+	sent := b.ports["lan1"].Take()
+	if len(sent) != 1 {
+		b.t.Fatalf("%d packets left by lan1, want one", len(sent))
+	}
+	return packet.IPv4(sent[0].Data).Src()
+}
+
+func TestNATLivesThroughReloads(t *testing.T) {
+	b := newBench(t)
+	inside, outside := netip.MustParseAddr("10.0.1.2"), netip.MustParseAddr("10.0.2.1")
+	if got := b.send(1000); got != inside || b.router.NAT() != nil || b.router.View().NAT != nil {
+		t.Fatalf("without rules a packet leaves from %s, and there is a NAT: %v", got, b.router.NAT() != nil)
+	}
+	b.commit(masquerading())
+	if got := b.send(1000); got != outside {
+		t.Errorf("leaves from %s, want %s", got, outside)
+	}
+	more := masquerading()
+	more.NAT.Source = append([]nat.SourceRule{{Name: "first", Match: nat.Match{Outbound: []string{"lan0"}}}}, more.NAT.Source...)
+	b.commit(more)
+	if n := b.router.NAT().Sessions().Len(); n != 1 {
+		t.Errorf("%d sessions after a reload that left their rule alone, want 1", n)
+	}
+
+	bad := masquerading()
+	bad.NAT.Source[0].Match.Outbound = []string{"nowhere"}
+	if err := b.router.Commit(bad, now); err == nil {
+		t.Error("a rule for an interface that does not exist was committed")
+	}
+	if got := b.send(1000); got != outside {
+		t.Errorf("after a refused configuration it leaves from %s, want %s", got, outside)
+	}
+
+	b.commit(twoLANs())
+	if got := b.send(1000); got != inside || b.router.NAT().Sessions().Len() != 0 {
+		t.Errorf("without rules it leaves from %s, with %d sessions; want %s and none", got, b.router.NAT().Sessions().Len(), inside)
+	}
+}
+
+// TestNATSessionsEnd: the router's owner, who polls by its deadline, ends what
+// nobody uses.
+func TestNATSessionsEnd(t *testing.T) {
+	b := newBench(t)
+	b.commit(masquerading())
+	if d := b.router.Deadline(); !d.IsZero() {
+		t.Errorf("something is due at %v without sessions", d)
+	}
+	b.send(1000)
+	at, polls := now, 0
+	for polls = range 4 * 310 {
+		d := b.router.Deadline()
+		if d.IsZero() {
+			break
+		}
+		at = d
+		if _, err := b.router.Poll(at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if idle := at.Sub(now); b.router.NAT().Sessions().Len() != 0 || idle < 5*time.Minute || idle > 5*time.Minute+time.Second {
+		t.Errorf("after %d polls and %v there are %d sessions; want it to end after 5 minutes", polls, idle, b.router.NAT().Sessions().Len())
+	}
+}
+
+// TestNATFollowsAddresses: nothing is masqueraded by an address that somebody
+// else turns out to have.
+func TestNATFollowsAddresses(t *testing.T) {
+	b := newBench(t)
+	cfg := masquerading()
+	lan1 := &cfg.Dataplane.Interfaces[1]
+	first := netip.MustParsePrefix("10.0.7.1/24")
+	lan1.Addresses = append([]dataplane.Address{{Prefix: first}}, lan1.Addresses...)
+	b.commit(cfg)
+	if got := b.send(2000); got != first.Addr() {
+		t.Fatalf("leaves from %s, want %s, the first address", got, first.Addr())
+	}
+	id := b.router.View().Named("lan1").ID
+	if err := b.router.AddressEvent(arp.AddressDuplicate{Interface: id, Prefix: first}, now); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.send(2000), netip.MustParseAddr("10.0.2.1"); got != want {
+		t.Errorf("leaves from %s, want %s: the first address is somebody else's", got, want)
+	}
+}
