@@ -16,14 +16,17 @@ import (
 type translator struct {
 	nat   *nat.NAT
 	clock flow.Clock
+	on    bool      // something is translated
 	next  time.Time // when sessions are looked through for those whose time is up
 }
 
 // How often idle sessions are looked for, and how many are looked at before
-// others have their turn.
+// others have their turn. Nobody says that a first session was made, so the
+// look for it goes on, if more slowly.
 const (
-	natInterval = 250 * time.Millisecond
-	natBudget   = 4096
+	natInterval     = 250 * time.Millisecond
+	natIdleInterval = 2 * time.Second
+	natBudget       = 4096
 )
 
 // NAT is the router's address translation, to look into and to clear sessions
@@ -111,17 +114,29 @@ func (t *translator) poll(now time.Time) {
 	if d := t.deadline(); d.IsZero() || d.After(now) {
 		return
 	}
-	t.next = now.Add(natInterval)
-	if t.nat.Tick(t.clock.At(now), natBudget) == natBudget {
+	switch visited := t.nat.Tick(t.clock.At(now), natBudget); {
+	case visited == natBudget:
 		t.next = now.Add(time.Millisecond)
+	case t.nat.Sessions().Len() == 0:
+		t.next = now.Add(natIdleInterval)
+	default:
+		t.next = now.Add(natInterval)
 	}
 }
 
-// deadline is when poll has something to do, the zero Time while there are no
-// sessions.
+// deadline is when poll has something to do, the zero Time while nothing is
+// translated.
 func (t *translator) deadline() time.Time {
-	if t.nat == nil || t.nat.Sessions().Len() == 0 {
+	if !t.on {
 		return time.Time{}
 	}
 	return t.next
+}
+
+// commit makes rules, which prepareNAT gave, those of every later packet.
+func (t *translator) commit(rules *nat.Rules, on bool) {
+	if rules != nil {
+		t.nat.Commit(rules) // ends all sessions where there are no rules left
+		t.on = on
+	}
 }

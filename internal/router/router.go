@@ -162,9 +162,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
-	if rules != nil {
-		r.translator.nat.Commit(rules)
-	}
+	r.translator.commit(rules, cfg.NAT.Enabled())
 	r.publish()
 	for _, l := range r.links {
 		r.tellNeighbors(l)
@@ -331,7 +329,7 @@ func (r *Router) publish() {
 	if old := r.live.Load(); old != nil {
 		v.Generation = old.Generation + 1
 	}
-	if r.cfg.NAT.Enabled() {
+	if r.translator.on {
 		v.NAT, v.Flows = r.translator.nat, r.translator.clock
 	}
 	for _, l := range r.links {
