@@ -98,17 +98,15 @@ func (m *Machine) hear(n *neighbor, e *wire.Entry) {
 	if e.NoMask {
 		prefix = i.mask(prefix.Addr())
 	}
-	nextHop := n.addr
-	if e.NextHop.IsValid() {
-		if m.ownAddress(i, e.NextHop) {
-			return // the route is by us
-		}
-		// RFC 2453 §4.4: what is not on the link counts as not said.
-		if i.onLink(e.NextHop) {
-			nextHop = e.NextHop
-		}
+	nextHop, metric, tag := n.addr, min(e.Metric+i.cfg.Metric, wire.Infinity), e.Tag
+	switch {
+	case !e.NextHop.IsValid():
+	case m.ownAddress(i, e.NextHop):
+		metric = wire.Infinity // its way is by us
+	case i.onLink(e.NextHop):
+		nextHop = e.NextHop
+	default: // RFC 2453 §4.4: what is not on the link counts as not said
 	}
-	metric, tag := min(e.Metric+i.cfg.Metric, wire.Infinity), e.Tag
 	if metric < wire.Infinity && i.cfg.Import != nil {
 		o := Offer{prefix, i.id, routing.SourceRIP, nextHop, metric, tag}
 		// A route that the policy refuses is a way that is not there.

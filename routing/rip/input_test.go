@@ -209,7 +209,7 @@ func FuzzReceive(f *testing.F) {
 }
 
 // sound checks what must hold of a machine at any time.
-func (m *Machine) sound(t testing.TB) {
+func (m *Machine) sound(t complainer) {
 	t.Helper()
 	learned, paths, all := 0, 0, 0
 	for r := m.table.all.front(); r != nil; r = r.inAll.next.of {

@@ -391,6 +391,108 @@ func TestSaid(t *testing.T) {
 	}
 }
 
+// Metrics of the RIB that RIP cannot say.
+func TestRedistributedMetrics(t *testing.T) {
+	for metric, want := range map[uint32]uint8{0: 1, 1: 1, 15: 15, 16: 16, 255: 16, 257: 16, 1 << 16: 16} {
+		b := newBed(t, nil)
+		b.redistribute(netA, metric, 1)
+		got := uint8(Infinity)
+		if r, ok := b.m.Route(netA); ok {
+			got = r.Metric
+		}
+		if got != want {
+			t.Errorf("metric %d becomes %d, want %d", metric, got, want)
+		}
+	}
+}
+
+// The poison of a route that is still there, but not for the neighbours on
+// one side, ends with the time for which a dead one would be announced.
+func TestPoisonEnds(t *testing.T) {
+	b := newBed(t, func(c *Config) {
+		i := DefaultInterface()
+		i.SplitHorizon = Simple
+		c.Interfaces["eth1"] = i
+	})
+	b.hear(eth0, peer, entry(netA, 1))
+	b.advance(time.Second)
+	b.hear(eth0, peer, entry(netA, 16))
+	b.hear(eth1, far, entry(netA, 1))
+	for _, during := range []bool{true, false} {
+		b.clear()
+		b.advance(61 * time.Second)
+		said := false
+		for _, line := range b.sends() {
+			said = said || strings.HasPrefix(line, "eth1") && strings.Contains(line, netA.String())
+		}
+		if said != during {
+			t.Errorf("within the time of a dead route: %v; poisoned: %v", during, said)
+		}
+	}
+}
+
+// What has changed does not wait for a long update that is under way.
+func TestTriggeredFirst(t *testing.T) {
+	b := newBed(t, nil)
+	for n := range 2000 {
+		b.redistribute(netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 16, byte(n >> 8), byte(n)}), 32), 1, 1)
+	}
+	b.hear(eth0, peer, entry(netA, 1))
+	b.advance(10 * time.Second)
+	b.now = b.m.interfaces[eth1].nextUpdate
+	b.step(Tick{})
+	b.m.trigger = trigger{}
+	b.step(NeighborLost{eth0, peer})
+	b.clear()
+	b.advance(pause)
+	if lines := b.sends(); !slices.Contains(lines, "eth1 224.0.0.9 response 198.51.100.0/24=16") {
+		t.Errorf("during an update of 80 packets, the next burst has no word of a lost route: %d packets", len(lines))
+	}
+}
+
+// Next hop entries of RIPng take room too (RFC 2080 §2.1.1).
+func TestNextHopEntries(t *testing.T) {
+	b := newQuietBed(t, RIPng, nil)
+	var deltas []routing.Delta
+	for n := range 100 {
+		hop := routing.NextHop{Interface: routing.NoInterface}
+		if n%2 == 0 {
+			hop = routing.NextHop{Address: netip.AddrFrom16([16]byte{0xfe, 0x80, 15: byte(10 + n)}), Interface: eth0}
+		}
+		p := netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 0x01, 0x0d, 0xb8, 15: byte(n)}), 128)
+		deltas = append(deltas, routing.Delta{Route: routing.Route{
+			Prefix: p, Source: routing.SourceStatic, Metric: 1, NextHops: []routing.NextHop{hop},
+		}})
+	}
+	b.step(Notices{routing.Notices{Routes: deltas}})
+	b.up()
+	b.advance(5 * time.Second)
+	named := 0
+	for _, e := range b.out {
+		s, ok := e.(Send)
+		if !ok || s.Interface != eth0 {
+			continue
+		}
+		if len(s.Payload) > 1500-48 {
+			t.Errorf("a packet of %d octets on an MTU of 1500", len(s.Payload))
+		}
+		var p wire.Packet
+		if err := RIPng.Decode(s.Payload, &p); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range p.Entries {
+			if want := netip.AddrFrom16([16]byte{0xfe, 0x80, 15: 10 + e.Prefix.Addr().As16()[15]}); e.NextHop == want {
+				named++
+			} else if e.NextHop.IsValid() {
+				t.Errorf("%v has next hop %v", e.Prefix, e.NextHop)
+			}
+		}
+	}
+	if named != 50 {
+		t.Errorf("%d routes with a next hop of their own, want 50", named)
+	}
+}
+
 // A port with two subnets speaks in each, and what is heard in one of them is
 // not said in the other.
 func TestSeveralAddresses(t *testing.T) {

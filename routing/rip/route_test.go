@@ -204,6 +204,12 @@ func TestNextHop(t *testing.T) {
 			b.wantRoute(netA, tt.want)
 		})
 	}
+	t.Run("this router, of a route by that neighbour", func(t *testing.T) {
+		b := newBed(t, nil)
+		b.hear(eth0, peer, entry(netA, 1))
+		b.hear(eth0, peer, wire.Entry{Prefix: netA, Metric: 2, NextHop: addr("10.0.0.1")})
+		b.wantRoute(netA, "")
+	})
 	t.Run("the same from two", func(t *testing.T) {
 		b := newBed(t, nil)
 		b.hear(eth0, peer, entry(netA, 1))
