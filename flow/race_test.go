@@ -96,3 +96,36 @@ func TestConcurrently(t *testing.T) {
 		t.Errorf("%+v does not add up", stats)
 	}
 }
+
+// A record that is read while it goes from one session to another is either
+// the one's or the other's, or nobody's.
+func TestTornRead(t *testing.T) {
+	var r record
+	forward, reply := keys(0, 1, 1, 0) // a protocol and table that free records seem to have
+	var done atomic.Bool
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := range uint32(50_000) {
+			reply.DstPort = uint16(i)
+			r.write(&forward, &reply, uint32(reply.DstPort), ^uint32(reply.DstPort), false, conversation{})
+			r.retire()
+		}
+		done.Store(true)
+	})
+	found := 0
+	for !done.Load() {
+		var hit Hit
+		if !r.read(&forward, Forward, &hit) {
+			continue
+		}
+		found++
+		if port := uint32(hit.Other.DstPort); hit.Rule != port || hit.Owner != ^port || hit.Generation%2 != 1 {
+			t.Fatalf("read %+v, want rule, owner and port of one session", hit)
+		}
+	}
+	writer.Wait()
+	t.Logf("found %d times", found)
+	if r.read(&forward, Forward, new(Hit)) {
+		t.Error("a record that is free is read as a session's")
+	}
+}

@@ -230,6 +230,9 @@ func TestTCPConnections(t *testing.T) {
 		"in mid-stream": {
 			{f(ack, 1<<31, 77).data(100), PickedUp, true}, {f(ack, 1<<31+100, 77).data(100), PickedUp, true}, {r(ack, 77, 1<<31+100), Established, true},
 		},
+		"in mid-stream, at the end of the numbers": {
+			{f(ack, 1<<32-100, 77).data(200), PickedUp, true}, {r(ack, 77, 1<<32-50), Established, true},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c conversation

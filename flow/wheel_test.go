@@ -21,7 +21,7 @@ func expiring(tab *Table, from, until, step Time) map[uint32]Time {
 // Sessions end by the timeout of their protocol and state, not before it and
 // not long after it, also where the clock wraps.
 func TestExpiry(t *testing.T) {
-	for _, start := range []Time{0, 77_777, 1<<32 - 30_000, 1<<31 - 100} {
+	for _, start := range []Time{0, 77_777, 1<<32 - 30_000, 1<<31 - 100, 3 << 30} {
 		for _, tt := range []struct {
 			name  string
 			proto uint8
@@ -144,10 +144,11 @@ func TestWheel(t *testing.T) {
 				tab.unfile(number)
 				delete(filed, number)
 			} else {
-				ahead := rapid.OneOf(rapid.Uint32Range(0, 70), rapid.Uint32Range(0, 10*24*3600*4)).Draw(t, "ahead")
-				when := (w.hand + ahead) & tickMask
+				ahead := rapid.OneOf(rapid.IntRange(-5, 70), rapid.IntRange(0, 10*24*3600*4)).Draw(t, "ahead")
+				when := (w.hand + uint32(ahead)) & tickMask
 				tab.file(number, Time(when<<tickBits))
-				filed[number] = (when + 1) & tickMask
+				// What is overdue comes up next.
+				filed[number] = (w.hand + uint32(max(ahead, 0)) + 1) & tickMask
 			}
 			if rapid.Bool().Draw(t, "turn") {
 				slot, when, ok := w.next()
