@@ -65,8 +65,9 @@ func scramble(x uint64) uint64 {
 }
 
 // Configure gives the table other limits and timeouts. Sessions over a limit
-// stay until they end by themselves. Room for more sessions than ever before
-// takes a time that grows with the sessions there are, about 0.1 s for a
+// stay until they end by themselves, and heed a shorter timeout from when the
+// wheel visits them next. Room for more sessions than ever before takes a time
+// that grows with the sessions there are, some tenths of a second for a
 // million, in which no session can be made; packets of existing ones pass.
 func (t *Table) Configure(cfg Config) {
 	t.mu.Lock()

@@ -90,8 +90,8 @@ func (c *conversation) syn(d Direction, s *Segment) {
 	}
 }
 
-// fits reports whether s, from d, is not beyond what the other side offered
-// to take and acknowledges nothing that it never sent.
+// fits reports whether s, from d, is neither before nor beyond what the other
+// side takes and acknowledges nothing that it never sent.
 func (c *conversation) fits(d Direction, s *Segment) bool {
 	if other := d.Other(); s.Flags&FlagACK != 0 && c.sent(other) {
 		end := c.tracks[other].end()
@@ -103,7 +103,7 @@ func (c *conversation) fits(d Direction, s *Segment) bool {
 			return false
 		}
 	}
-	return !c.sent(d) || int32(s.Seq-c.limit(d)) <= 0
+	return !c.sent(d) || int32(s.Seq-c.limit(d)) <= 0 && int32(s.end()-c.tracks[d.Other()].ack()) >= 0
 }
 
 // limit is the highest sequence number that d may use now.

@@ -3,6 +3,8 @@ package flow
 import (
 	"fmt"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 const (
@@ -272,6 +274,7 @@ func TestTCPWindow(t *testing.T) {
 		{"RST right of an unscaled window", open, f(rst, isnF+1+129, 0), Established},
 		{"RST of what was already acknowledged", append(open[:3:3], r(ack, isnR+1, isnF+1).data(1000), f(ack, isnF+1, isnR+1001)), r(rst, isnR+1000, 0), Established},
 		{"RST that follows data", append(open[:3:3], r(ack, isnR+1, isnF+1).data(1000)), r(rst, isnR+1001, 0), Reset},
+		{"FIN of what was already acknowledged", append(open[:3:3], r(ack, isnR+1, isnF+1).data(1000), f(ack, isnF+1, isnR+1001)), r(fin|ack, isnR+1, isnF+1).data(500), Established},
 		{"FIN right of the window", open, r(fin|ack, isnR+1+2*window, isnF+1), Established},
 		{"FIN that acknowledges what was not sent", open, r(fin|ack, isnR+1, isnF+2), Established},
 		{"FIN behind data that was lost on the way", open, r(fin|ack, isnR+1+window-1, isnF+1), FinReply},
@@ -311,4 +314,28 @@ func TestTCPWindowScale(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who does not know the numbers of a connection cannot end it: whatever comes
+// from outside of the windows leaves it established.
+func TestTCPBlindSegments(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, _ := play(append(open[:3:3], ackR))
+		var known [2]track
+		for range rapid.IntRange(1, 50).Draw(t, "segments") {
+			known = c.tracks
+			d := Direction(rapid.IntRange(0, 1).Draw(t, "direction"))
+			s := Segment{
+				Flags: rapid.Uint8().Draw(t, "flags"), Scale: rapid.Uint8().Draw(t, "scale"), Window: rapid.Uint16().Draw(t, "window"),
+				Ack: rapid.Uint32().Draw(t, "ack"), Len: rapid.Uint32Range(0, 1<<16).Draw(t, "len"),
+			}
+			// The windows are 2^14 at most, and data counts from either end.
+			const span = 1<<14 + 2
+			s.Seq = known[d.Other()].ack() + span + rapid.Uint32Range(0, 1<<32-1-3*span-1<<16).Draw(t, "seq")
+			c.step(d, &s)
+			if c.state() != Established || c.tracks != known {
+				t.Fatalf("%v leads to %v with %x, want it to leave %x", from{d, s}, c.state(), c.tracks, known)
+			}
+		}
+	})
 }
