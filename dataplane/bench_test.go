@@ -68,8 +68,15 @@ func loads(tb testing.TB) map[string]*load {
 	stack := newLoad(tb, append(one(udp4("10.0.1.1"), apart)[:BatchSize-2], tcp, tcp)...)
 	stack.view.Stack = stack.view.Interfaces[bare0] // any will do for a sink
 	stack.view.Limits.Stack = StackConfig{Rate: 1000, Burst: 100}
+	translated := newLoad(tb, append(one(udp4("10.0.2.2"), apart)[:BatchSize-2], tcp, tcp)...)
+	(&network{view: translated.view}).translate(tb, natConfig())
+	big := probe(tb, "udp 10.0.1.2:4000 > 10.0.2.2:53", 2000)
+	pieces := newLoad(tb, raw(cut4(big, 0, 800, true)), raw(cut4(big, 800, 1600, true)), raw(cut4(big, 1600, 2008, false)))
+	(&network{view: pieces.view}).translate(tb, natConfig())
 	return map[string]*load{
 		"stack, policed":       stack,
+		"NAT/many-flows":       translated,
+		"NAT/fragments":        pieces,
 		"UDP4/one-flow":        newLoad(tb, raws(stream(tb, packet.ProtoUDP, false, BatchSize, 64, 64))...),
 		"UDP4/many-flows":      newLoad(tb, one(udp4("10.0.2.2"), apart)...),
 		"UDP6/many-flows":      newLoad(tb, one(udp6("2001:db8:2::2"), apart)...),

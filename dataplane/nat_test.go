@@ -104,26 +104,34 @@ func ends(b []byte) string {
 // sound checks every checksum of a whole packet by a full count.
 func sound(tb testing.TB, b []byte) {
 	tb.Helper()
-	ip := packet.IPv4(b)
-	if !ip.Valid() || !ip.HeaderChecksumOK() {
+	if ip := packet.IPv4(b); !ip.Valid() || !ip.HeaderChecksumOK() {
 		tb.Fatalf("unsound IPv4 header: %x", b)
 	}
+	if !transportRight(b) {
+		tb.Errorf("wrong transport checksum of %s: %x", ends(b), b)
+	}
+}
+
+// transportRight counts the transport checksum of a valid packet in full.
+func transportRight(b []byte) bool {
+	ip := packet.IPv4(b)
 	initial, body := uint16(0), ip.Payload()
 	switch ip.Protocol() {
 	case packet.ProtoUDP:
+		if len(body) < packet.UDPHeader {
+			return false
+		}
 		if packet.UDP(body).Checksum() == 0 {
-			return
+			return true
 		}
 		fallthrough
 	case packet.ProtoTCP:
 		initial = packet.PseudoHeaderSum4(b[12:16], b[16:20], ip.Protocol(), len(body))
 	case packet.ProtoICMP:
 	default:
-		return
+		return true
 	}
-	if packet.Sum(body, initial) != 0xffff {
-		tb.Errorf("wrong transport checksum of %s: %x", ends(b), b)
-	}
+	return packet.Sum(body, initial) == 0xffff
 }
 
 // pass sends one packet in and gives what left by out; it has to be one packet.
