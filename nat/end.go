@@ -90,8 +90,8 @@ func (n *NAT) repermit(r *Rules) {
 func (n *NAT) count(word uint32, by int) {
 	n.totals.add(by)
 	for _, number := range [...]uint16{sourceOf(word), destinationOf(word)} {
-		if c := n.counts[number]; number != 0 && c != nil {
-			c.add(by)
+		if number != 0 && n.counts[number] != nil {
+			n.counts[number].add(by)
 		}
 	}
 }
@@ -107,8 +107,8 @@ func (c *counts) add(by int) {
 func (n *NAT) refused(v verdict.Verdict, source, destination uint16, p *pool) {
 	n.totals.refuse(v)
 	for _, number := range [...]uint16{source, destination} {
-		if c := n.counts[number]; number != 0 && c != nil {
-			c.refuse(v)
+		if number != 0 && n.counts[number] != nil {
+			n.counts[number].refuse(v)
 		}
 	}
 	if p != nil && v == verdict.NATPoolExhausted {

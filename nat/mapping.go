@@ -44,10 +44,13 @@ const blockSize = 4096
 // that nothing has been put into yet take no memory.
 func newMappings(limit int, seed uint64) mappings {
 	size := 1 << bits.Len(uint(max(limit, 64)-1))
-	return mappings{
+	m := mappings{
 		used: 1, seed: seed,
 		byInside: make([]uint32, size), byRemote: make([]uint32, size),
 	}
+	hugePages(m.byInside)
+	hugePages(m.byRemote)
+	return m
 }
 
 // at gives the mapping with a number that is in use.

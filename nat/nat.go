@@ -33,7 +33,7 @@ type NAT struct {
 	poolByID  map[uint16]*pool
 	listeners []Listener
 	numbers   map[ruleID]uint16
-	counts    map[uint16]*counts // by rule number
+	counts    []*counts // by rule number; nil where there is no such rule
 	lastRule  uint16
 	lastPool  uint16
 	totals    counts
@@ -75,7 +75,7 @@ func New(o Options) *NAT {
 		choose: o.Choose, seed: o.Seed,
 		permitted: map[permission]uint32{}, pairs: map[pair]pairing{}, spaces: map[uint32]*space{},
 		pools: map[string]*pool{}, poolByID: map[uint16]*pool{},
-		numbers: map[ruleID]uint16{}, counts: map[uint16]*counts{},
+		numbers: map[ruleID]uint16{}, counts: make([]*counts, 1),
 	}
 	if n.choose == nil {
 		n.choose = ports.Choose

@@ -100,7 +100,10 @@ func (n *NAT) nextRule() uint16 {
 		if n.lastRule++; n.lastRule == 0 {
 			continue
 		}
-		if _, taken := n.counts[n.lastRule]; !taken {
+		if int(n.lastRule) == len(n.counts) {
+			n.counts = append(n.counts, nil)
+		}
+		if n.counts[n.lastRule] == nil {
 			n.counts[n.lastRule] = &counts{}
 			return n.lastRule
 		}
@@ -166,8 +169,8 @@ func (r *Rules) knows(a uint32) bool {
 // sweep forgets rules, pools and spaces that nothing stands on any longer.
 func (n *NAT) sweep(r *Rules) {
 	for number, c := range n.counts {
-		if r.byNumber[number] == nil && c.active == 0 {
-			delete(n.counts, number)
+		if c != nil && r.byNumber[uint16(number)] == nil && c.active == 0 {
+			n.counts[number] = nil
 		}
 	}
 	for id, p := range n.poolByID {
