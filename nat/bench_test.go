@@ -55,20 +55,27 @@ func (s *site) asBatch(i int, of func(int) Packet) (t Translation) {
 }
 
 // BenchmarkNewSession is the whole of a new flow's first packet, port choice
-// and both tables included, from an empty table to one of half a million.
+// and both tables included, from an empty table to one that is half full.
 func BenchmarkNewSession(b *testing.B) {
-	const most = 1 << 19
-	s := large(b, 1<<20, "203.0.113.0/26", PortRange{})
-	b.ResetTimer()
-	for i := 0; i < b.N; i += 64 {
-		if i%most == 0 && i > 0 {
-			b.StopTimer()
-			s.n.Clear(Filter{})
-			b.StartTimer()
-		}
-		if t := s.asBatch(i%most, nth); t.Session == NoSession {
-			b.Fatalf("flow %d: %s", i, t.Verdict)
-		}
+	for _, c := range []struct {
+		name  string
+		limit int
+	}{{"default", DefaultMaxSessions}, {"1M", 1 << 20}} {
+		b.Run(c.name, func(b *testing.B) {
+			s := large(b, c.limit, "203.0.113.0/26", PortRange{})
+			b.ResetTimer()
+			for i := 0; i < b.N; i += 64 {
+				at := i % (c.limit / 2)
+				if at == 0 && i > 0 {
+					b.StopTimer()
+					s.n.Clear(Filter{})
+					b.StartTimer()
+				}
+				if t := s.asBatch(at, nth); t.Session == NoSession {
+					b.Fatalf("flow %d: %s", i, t.Verdict)
+				}
+			}
+		})
 	}
 }
 

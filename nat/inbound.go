@@ -29,6 +29,10 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 	}
 	if r.owns(p.Key.Dst) {
 		t.Verdict = verdict.NATNoMapping
+		return
+	}
+	if r.anywhere || len(r.by) > 0 {
+		n.mappings.touch(&p.Key) // Outbound is going to look there
 	}
 }
 

@@ -2,6 +2,7 @@ package nat
 
 import (
 	"math/bits"
+	"sync/atomic"
 
 	"routerd/flow"
 )
@@ -33,25 +34,32 @@ type mappings struct {
 	used     uint32      // numbers given so far
 	free     uint32      // the first free one below used, 0 = none
 	n        int
-	byInside []uint32 // lengths are powers of two
-	byRemote []uint32 // by the outside endpoint, which remote hosts see
+	byInside []uint32                 // lengths are powers of two
+	heads    atomic.Pointer[[]uint32] // byInside, for touch
+	byRemote []uint32                 // by the outside endpoint, which remote hosts see
 	seed     uint64
 }
 
 const blockSize = 4096
 
-// newMappings makes room in the indexes for limit mappings. Pages of an index
+// init makes room in the indexes for limit mappings. Pages of an index
 // that nothing has been put into yet take no memory.
-func newMappings(limit int, seed uint64) mappings {
-	size := 1 << bits.Len(uint(max(limit, 64)-1))
-	m := mappings{
-		used: 1, seed: seed,
-		byInside: make([]uint32, size), byRemote: make([]uint32, size),
-	}
+func (m *mappings) init(limit int, seed uint64) {
+	m.used, m.seed = 1, seed
+	m.index(limit)
+}
+
+// index makes both indexes anew, empty.
+func (m *mappings) index(limit int) {
+	size := indexSize(limit)
+	m.byInside, m.byRemote = make([]uint32, size), make([]uint32, size)
 	hugePages(m.byInside)
 	hugePages(m.byRemote)
-	return m
+	heads := m.byInside
+	m.heads.Store(&heads)
 }
+
+func indexSize(limit int) int { return 1 << bits.Len(uint(max(limit, 64)-1)) }
 
 // at gives the mapping with a number that is in use.
 func (m *mappings) at(number uint32) *mapping {
@@ -63,9 +71,26 @@ func (m *mappings) hash(a, b uint64) uint32 {
 	return uint32((hi ^ lo) >> 16)
 }
 
+// insideHash leaves the pool out, so that it is known before the pool is.
+func (m *mappings) insideHash(x *mapping) int {
+	return int(m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16))
+}
+
 func (m *mappings) insideHead(x *mapping) *uint32 {
-	h := m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16|uint64(x.pool))
-	return &m.byInside[int(h)&(len(m.byInside)-1)]
+	return &m.byInside[m.insideHash(x)&(len(m.byInside)-1)]
+}
+
+// touch loads into the processor's cache where the mapping of k's source is
+// looked for. It needs no mutex, and the seed never changes.
+func (m *mappings) touch(k *flow.Key) {
+	x := insideOf(k, 0, EndpointIndependent)
+	heads := *m.heads.Load()
+	atomic.LoadUint32(&heads[m.insideHash(&x)&(len(heads)-1)])
+}
+
+// touchOutside is the same of an outside endpoint; it needs the mutex.
+func (m *mappings) touchOutside(addr uint32, proto uint8, port uint16) {
+	atomic.LoadUint32(m.outsideHead(addr, proto, port))
 }
 
 func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *uint32 {
@@ -125,7 +150,8 @@ func (m *mappings) add(x mapping) uint32 {
 	in, out := m.insideHead(&x), m.outsideHead(x.outside, x.proto, x.outsidePort)
 	x.nextInside, x.nextOutside = *in, *out
 	*m.at(number) = x
-	*in, *out = number, number
+	atomic.StoreUint32(in, number) // touch may be reading
+	*out = number
 	m.n++
 	return number
 }
@@ -137,7 +163,7 @@ func (m *mappings) remove(number uint32) {
 	for *link != number {
 		link = &m.at(*link).nextInside
 	}
-	*link = x.nextInside
+	atomic.StoreUint32(link, x.nextInside)
 	link = m.outsideHead(x.outside, x.proto, x.outsidePort)
 	for *link != number {
 		link = &m.at(*link).nextOutside
@@ -150,11 +176,10 @@ func (m *mappings) remove(number uint32) {
 
 // resize makes the indexes fit for limit mappings.
 func (m *mappings) resize(limit int) {
-	next := newMappings(limit, m.seed)
-	if len(next.byInside) == len(m.byInside) {
+	if indexSize(limit) == len(m.byInside) {
 		return
 	}
-	m.byInside, m.byRemote = next.byInside, next.byRemote
+	m.index(limit)
 	for number := uint32(1); number < m.used; number++ {
 		x := m.at(number)
 		if x.sessions == 0 {
@@ -162,7 +187,8 @@ func (m *mappings) resize(limit int) {
 		}
 		in, out := m.insideHead(x), m.outsideHead(x.outside, x.proto, x.outsidePort)
 		x.nextInside, x.nextOutside = *in, *out
-		*in, *out = number, number
+		atomic.StoreUint32(in, number)
+		*out = number
 	}
 }
 

@@ -80,7 +80,7 @@ func New(o Options) *NAT {
 	if n.choose == nil {
 		n.choose = ports.Choose
 	}
-	n.mappings = newMappings(0, n.random())
+	n.mappings.init(0, n.random())
 	n.sessions = flow.New(flow.Config{MaxSessions: 1, Seed: n.random()})
 	none, err := n.compile(Config{}, nil)
 	if err != nil {

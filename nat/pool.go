@@ -1,7 +1,6 @@
 package nat
 
 import (
-	"net/netip"
 	"sync/atomic"
 
 	"routerd/flow"
@@ -225,6 +224,3 @@ func (n *NAT) hold(s *space, held map[port]holder) {
 
 // slotProtocols is the inverse of slot.
 var slotProtocols = [slots]uint8{protoTCP, protoUDP, protoICMP}
-
-// address gives the pool's address with the number i, for people.
-func (p *pool) address(i int) netip.Addr { return addr(p.spaces[i].addr) }

@@ -87,6 +87,10 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		}
 		x.outside, x.outsidePort = s.addr, number
 		pl.to.Src, pl.to.SrcPort = s.addr, number
+		// Ask for all the places in memory before waiting for the first.
+		n.mappings.touchOutside(s.addr, x.proto, number)
+		reply := pl.to.Reverse()
+		n.sessions.Touch(n.sessions.Hash(&reply))
 		v := n.insert(r, p, pl, word, n.mappings.next(), now, t)
 		if v == verdict.None && !p.Dry {
 			at, _ := slot(x.proto)
