@@ -53,7 +53,9 @@ func (c *compiler) take(kind PoolKind, name string, ranges []AddressRange, ports
 		if size += int(i.hi-i.lo) + 1; size > mostAddresses {
 			return nil, fmt.Errorf("addresses %s: a pool can have %d at most", r, mostAddresses)
 		}
-		c.rules.outside.add(i)
+		if kind != PoolInterface {
+			c.rules.outside.add(i)
+		}
 		list = append(list, i)
 	}
 	p := c.n.pools[text]
@@ -157,7 +159,7 @@ func (o *outside) sort() {
 func (n *NAT) kept(r *Rules, s *space) map[port]holder {
 	held := map[port]holder{}
 	for _, c := range r.all {
-		if c.kind == KindDestination && c.covers(r, s.addr) {
+		if c.kind == KindDestination && len(c.match.ranges[byDestinationPort]) > 0 && c.covers(r, s.addr) {
 			c.keep(held)
 		}
 	}

@@ -1,7 +1,9 @@
 package nat
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -98,9 +100,23 @@ func (n *NAT) Outside(address uint32) bool { return n.active.Load().owns(address
 // Proxied lists the addresses of Outside as ranges: what ARP answers for on
 // Ethernet links besides the interfaces' own.
 func (n *NAT) Proxied() []AddressRange {
+	r := n.active.Load()
+	own := slices.Sorted(maps.Keys(r.own))
 	var list []AddressRange
-	for _, i := range n.active.Load().outside.ranges {
-		list = append(list, AddressRange{addr(i.lo), addr(i.hi)})
+	for _, i := range r.outside.ranges {
+		from, done := i.lo, false
+		for _, a := range own {
+			if done || a < from || a > i.hi {
+				continue
+			}
+			if a > from {
+				list = append(list, AddressRange{addr(from), addr(a - 1)})
+			}
+			from, done = a+1, a == i.hi
+		}
+		if !done {
+			list = append(list, AddressRange{addr(from), addr(i.hi)})
+		}
 	}
 	return list
 }

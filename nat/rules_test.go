@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
@@ -253,4 +254,54 @@ func TestDeliveredFlows(t *testing.T) {
 		t.Errorf("a port where nobody listens any longer became %s", got)
 	}
 	s.wantSound()
+}
+
+// Of a pool around an interface's own address, ARP answers for the rest.
+func TestProxied(t *testing.T) {
+	for _, c := range []struct{ pool, want string }{
+		{"198.51.100.0/30", "[198.51.100.0/31 198.51.100.3]"},
+		{"198.51.100.2/32", "[]"},
+		{"198.51.100.2/31", "[198.51.100.3]"},
+		{"198.51.100.8/31", "[198.51.100.8]"},
+		{"203.0.113.32/29", "[203.0.113.32/29]"},
+	} {
+		s := newSite(t, poolOf(PortRange{}, c.pool))
+		if got := fmt.Sprint(s.n.Proxied()); got != c.want {
+			t.Errorf("pool %s: %s, want %s", c.pool, got, c.want)
+		}
+	}
+	if got := newSite(t, lanOut()).n.Proxied(); len(got) != 0 {
+		t.Errorf("masquerade has ARP answer for %v", got)
+	}
+}
+
+// RFC 5508 REQ-1a: an identifier of queries is mapped for all remote hosts,
+// preserved where it is free, and 0 is one like any other.
+func TestQueryIdentifiers(t *testing.T) {
+	s := newSite(t, lanOut())
+	s.want("icmp 192.168.10.2:7 > 203.0.113.9", lan, wan, "icmp 198.51.100.2:7 > 203.0.113.9")
+	s.want("icmp 192.168.10.2:7 > 203.0.113.10", lan, wan, "icmp 198.51.100.2:7 > 203.0.113.10")
+	s.want("icmp 203.0.113.10 > 198.51.100.2:7", wan, lan, "icmp 203.0.113.10 > 192.168.10.2:7")
+	if got := s.outside("icmp 192.168.10.3:7 > 203.0.113.9"); got == "198.51.100.2:7" {
+		t.Errorf("two hosts have the identifier of %s", got)
+	}
+	s.want("icmp 192.168.10.2 > 203.0.113.9", lan, wan, "icmp 198.51.100.2 > 203.0.113.9")
+	// A query from outside is the router's to answer, whatever is mapped.
+	s.want("icmp 203.0.113.77:7 > 198.51.100.2", wan, wan, "icmp 203.0.113.77:7 > 198.51.100.2")
+	s.wantSound()
+}
+
+// A connection that began before the router did keeps its port and goes on.
+func TestConnectionsOutliveARestart(t *testing.T) {
+	s := newSite(t, forwards())
+	late := packetOf(key("tcp 192.168.10.2:5000 > 203.0.113.9:80"), lan)
+	late.TCP.Flags = ack
+	if got := s.pass(late, wan); text(got.To) != "tcp 198.51.100.2:5000 > 203.0.113.9:80" || got.Session == NoSession {
+		t.Errorf("from inside: %s (%s)", text(got.To), got.Verdict)
+	}
+	late = packetOf(key("tcp 203.0.113.9:1000 > 198.51.100.2:443"), wan)
+	late.TCP.Flags = ack
+	if got := s.pass(late, lan); text(got.To) != "tcp 203.0.113.9:1000 > 192.168.10.20:8443" || got.Session == NoSession {
+		t.Errorf("to a port forward: %s (%s)", text(got.To), got.Verdict)
+	}
 }
