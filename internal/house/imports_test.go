@@ -42,9 +42,10 @@ var rooms = map[string]room{
 	"internal/origin":  {},
 
 	// Routes.
-	"routing":     {own: own()},
-	"routing/fib": {own: own("routing"), third: []string{bart}},
-	"routing/rib": {own: own("routing", "routing/fib", "routing/policy"), third: []string{bart}},
+	"routing":        {own: own()},
+	"routing/fib":    {own: own("routing"), third: []string{bart}},
+	"routing/rib":    {own: own("routing", "routing/fib", "routing/policy"), third: []string{bart}},
+	"routing/policy": {own: own("routing"), third: []string{bart}},
 
 	// Protocols, each above its codec.
 	"routing/rip":      {own: own("routing", "routing/policy", "routing/rip/wire")},

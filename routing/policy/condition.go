@@ -1,0 +1,150 @@
+package policy
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"routerd/routing"
+)
+
+// Route is what a policy sees of a route, and may change. The zero Route but
+// for its Prefix is one that nobody knows anything about.
+type Route struct {
+	Prefix  netip.Prefix
+	Source  routing.Source
+	NextHop netip.Addr // invalid where the destination is on the link, or nowhere
+	Metric  uint32
+	Tag     uint32
+	// MetricSet, TagSet and NextHopSet say that a statement has given the
+	// route its own, which then is not to be replaced by a default.
+	MetricSet, TagSet, NextHopSet bool
+	// Attributes are those of the route's own protocol, nil where it has none
+	// beyond these.
+	Attributes any
+}
+
+// condition is one that a statement matches by.
+type condition interface {
+	holds(r *Route) bool
+	// miss says in words why it does not hold.
+	miss(r *Route) string
+}
+
+type inPrefixSets []*prefixSet
+
+func (c inPrefixSets) holds(r *Route) bool {
+	for _, s := range c {
+		if s.holds(r.Prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c inPrefixSets) miss(r *Route) string {
+	names := make([]string, len(c))
+	for i, s := range c {
+		names[i] = s.name
+	}
+	return fmt.Sprintf("%s is not in prefix-set %s", r.Prefix, strings.Join(names, " or "))
+}
+
+// fromProtocols is a set of sources, a bit for each.
+type fromProtocols uint32
+
+func (c fromProtocols) holds(r *Route) bool { return c&(1<<r.Source) != 0 }
+
+func (c fromProtocols) miss(r *Route) string {
+	var names []string
+	for s := routing.SourceConnected; int(s) < routing.NumSources; s++ {
+		if c&(1<<s) != 0 {
+			names = append(names, s.String())
+		}
+	}
+	return fmt.Sprintf("its protocol is %s, not %s", r.Source, strings.Join(names, " or "))
+}
+
+type withTag []Range
+
+func (c withTag) holds(r *Route) bool  { return inRanges(c, r.Tag) }
+func (c withTag) miss(r *Route) string { return fmt.Sprintf("its tag is %d, not %s", r.Tag, either(c)) }
+
+type withMetric []Range
+
+func (c withMetric) holds(r *Route) bool { return inRanges(c, r.Metric) }
+
+func (c withMetric) miss(r *Route) string {
+	return fmt.Sprintf("its metric is %d, not %s", r.Metric, either(c))
+}
+
+func inRanges(list []Range, n uint32) bool {
+	for _, r := range list {
+		if r.Low <= n && n <= r.High {
+			return true
+		}
+	}
+	return false
+}
+
+type byNextHop []netip.Prefix
+
+func (c byNextHop) holds(r *Route) bool {
+	for _, p := range c {
+		if r.NextHop.IsValid() && p.Contains(r.NextHop) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c byNextHop) miss(r *Route) string {
+	if !r.NextHop.IsValid() {
+		return "it has no next hop"
+	}
+	return fmt.Sprintf("its next hop is %s, not in %s", r.NextHop, either(c))
+}
+
+// ofFamily is 4 or 6.
+type ofFamily uint8
+
+func (c ofFamily) holds(r *Route) bool  { return r.Prefix.Addr().Is4() == (c == 4) }
+func (c ofFamily) miss(r *Route) string { return fmt.Sprintf("%s is not IPv%d", r.Prefix, c) }
+
+func either[T fmt.Stringer](list []T) string {
+	words := make([]string, len(list))
+	for i, v := range list {
+		words[i] = v.String()
+	}
+	return strings.Join(words, " or ")
+}
+
+// change is one that a statement makes.
+type change interface {
+	apply(r *Route)
+	// String says what it does.
+	String() string
+}
+
+type setMetric uint32
+
+func (c setMetric) apply(r *Route) { r.Metric, r.MetricSet = uint32(c), true }
+func (c setMetric) String() string { return fmt.Sprintf("metric = %d", uint32(c)) }
+
+type addMetric int64
+
+func (c addMetric) apply(r *Route) {
+	const most = 1<<32 - 1
+	r.Metric, r.MetricSet = uint32(min(max(int64(r.Metric)+int64(c), 0), most)), true
+}
+func (c addMetric) String() string { return fmt.Sprintf("metric %+d", int64(c)) }
+
+type setTag uint32
+
+func (c setTag) apply(r *Route) { r.Tag, r.TagSet = uint32(c), true }
+func (c setTag) String() string { return fmt.Sprintf("tag = %d", uint32(c)) }
+
+type setNextHop struct{ netip.Addr }
+
+func (c setNextHop) apply(r *Route) { r.NextHop, r.NextHopSet = c.Addr, true }
+func (c setNextHop) String() string { return "next-hop = " + c.Addr.String() }

@@ -1,0 +1,31 @@
+// Package policy decides about routes: which are accepted, and what becomes of
+// their metric, tag and next hop on the way.
+//
+// # Shape
+//
+// A policy is statements in order. A statement matches a route if each of its
+// conditions holds; a condition with several values holds if one of them fits.
+// What a matching statement sets is set at once, for later statements to see.
+// Its action ends the matter; without one the next statement has its turn. A
+// route about which no statement decides is passed on to the next policy of
+// the chain, and rejected at the end of it, as FRR's and VyOS's route maps do.
+//
+// File map: config.go what the configuration says; prefix.go prefix sets;
+// condition.go what statements match by; compile.go from the one to the other,
+// and what is wrong with it; evaluate.go the decision; explain.go the same in
+// words.
+//
+// # Speed
+//
+// A policy is compiled once and then only read, by any number of goroutines.
+// To apply one allocates nothing. A prefix set is a longest-prefix table in
+// which each prefix knows the lengths that it and all that contain it accept:
+// one lookup, however many entries there are.
+//
+// # Other protocols' attributes
+//
+// A [Route] has what every protocol's routes have. A protocol whose routes have
+// more (BGP: local preference, communities, the AS path) hangs a pointer to it
+// in Attributes, and its conditions and changes look for it there; they hold
+// for no route without.
+package policy
