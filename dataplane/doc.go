@@ -34,7 +34,7 @@
 // # Supported
 //
 // RFC 791, 792, 894, 1071, 1122 (§3.2.2, §3.3.2), 1191, 1624, 1812 (§4.2.2, §4.3,
-// §5.2, §5.3), 2464, 2644, 3021, 3704, 4291 (§2.5.6), 4443, 4861 (§8), 5722, 6864, 8200.
+// §5.2, §5.3), 2464, 2644, 3021, 3704, 4291 (§2.5.6), 4443, 4787 (REQ-9, REQ-14), 4861 (§8), 5508, 5722, 6864, 8200.
 //
 // # Deviations
 //
@@ -45,6 +45,11 @@
 //     first, by the same table and under its bounds, as Linux does. A packet
 //     that waits for its neighbour forgets in what pieces it came: it is cut to
 //     the MTU, and with DF dropped where it does not fit.
+//   - A session is moved on by a packet before it is known whether that has a
+//     right transport checksum or gets any further: what the next hop refuses
+//     has refreshed it. The window check (RFC 5961) is the defence.
+//   - A destination rule that leads ICMP queries to the router itself is not
+//     undone in its answers, which it gives before there is a session.
 //   - Nobody is told of fragments in transit that waited in vain (RFC 792: an
 //     end host tells). Fragments that the router's own stack sends hold no port.
 //   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others,
