@@ -273,6 +273,11 @@ func (c *compiler) leave(s *SourceRule) error {
 		if !s.Address.Is4() {
 			return fmt.Errorf("translation %s: want an IPv4 address", s.Address)
 		}
+		for _, other := range c.destination {
+			if other.kind == KindStatic && other.match.ranges[byDestination].has(number(s.Address)) {
+				return fmt.Errorf("translation %s: it is outside of static rule %q", s.Address, other.name)
+			}
+		}
 		r.pool, err = c.take(PoolFixed, s.Address.String(), []AddressRange{{s.Address, s.Address}}, PortRange{})
 	case FromPool:
 		if r.pool = c.pools[s.Pool]; r.pool == nil {

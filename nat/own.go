@@ -1,8 +1,6 @@
 package nat
 
-import (
-	"routerd/flow"
-)
+import "routerd/flow"
 
 // outboundOwn is Outbound for what the router made itself. Its flows hold
 // their ports on an address that mappings share, by a mapping and a session
@@ -14,14 +12,13 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	if p.Error {
 		return
 	}
-	r := n.active.Load()
-	s := r.spaces[p.Key.Src]
-	if s == nil || n.established(p, now, t) || !p.begins() && !p.resumes() {
+	if n.active.Load().spaces[p.Key.Src] == nil || n.established(p, now, t) || !p.begins() && !p.resumes() {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.established(p, now, t) {
+	s := n.active.Load().spaces[p.Key.Src] // the configuration may just have changed
+	if s == nil || n.established(p, now, t) {
 		return
 	}
 	to := p.Key
@@ -37,13 +34,13 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 // TCP/IP stack, so that the flow which it begins holds its port until the
 // stack has answered.
 func (n *NAT) Delivered(p *Packet, now flow.Time) {
-	s := n.active.Load().spaces[p.Key.Dst]
-	if s == nil || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || !p.begins() {
+	if n.active.Load().spaces[p.Key.Dst] == nil || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || !p.begins() {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.sessions.Find(p.Key).Session != NoSession {
+	s := n.active.Load().spaces[p.Key.Dst]
+	if s == nil || n.sessions.Find(p.Key).Session != NoSession {
 		return
 	}
 	m, ok := n.ownMapping(s, p.Key.Dst, p.Key.DstPort, p.Key.Proto, false)
@@ -96,6 +93,7 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 		return
 	}
 	t.Session, t.Direction = session, flow.Forward
+	n.count(0, +1)
 	if !ported {
 		return
 	}
@@ -104,5 +102,4 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 		n.mappings.add(x)
 	}
 	n.mappings.at(owner).sessions++
-	n.count(0, +1)
 }

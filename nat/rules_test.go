@@ -214,10 +214,17 @@ func TestOwnFlows(t *testing.T) {
 		t.Fatalf("an own flow whose port is taken leaves as %s", text(moved.To))
 	}
 	s.want(text(moved.To.Reverse()), wan, wan, "tcp 203.0.113.9:80 > 198.51.100.2:50000")
+	// Without ports it holds the remote address.
+	if got := own("gre 198.51.100.2 > 203.0.113.9"); got.Session == NoSession || text(got.To) != "gre 198.51.100.2 > 203.0.113.9" {
+		t.Errorf("an own tunnel leaves as %s, session %d", text(got.To), got.Session)
+	}
+	s.want("gre 192.168.10.2 > 203.0.113.9", lan, wan, "nat_pool_exhausted")
 	// An address that nobody shares has no sessions.
 	if got := own("tcp 192.168.10.1:22 > 192.168.10.2:40000"); got.Session != NoSession || got.Verdict != verdict.None {
 		t.Errorf("a flow from the inside address: %+v", got)
 	}
+	s.wantSound()
+	s.n.Clear(Filter{})
 	s.wantSound()
 }
 
