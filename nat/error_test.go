@@ -130,6 +130,13 @@ func TestRaces(t *testing.T) {
 			}
 		})
 	}
+	run(3000, func(i int) {
+		own := packetOf(flow.Key{Proto: protoTCP, Src: 0xc6336402, SrcPort: uint16(4000 + i%9), Dst: 0xcb007109, DstPort: uint16(100 + i%7)}, routing.NoInterface)
+		own.Own = true
+		s.pass(own, wan)
+		in := packetOf(flow.Key{Proto: protoTCP, Src: 0xcb007109, SrcPort: uint16(i % 50), Dst: 0xc6336402, DstPort: 179}, wan)
+		s.n.Delivered(&in, s.now)
+	})
 	run(300, func(i int) { s.n.Tick(flow.Time(i*1000), 100) })
 	run(100, func(i int) { s.n.Clear(Filter{Port: uint16(4000 + i%5)}) })
 	run(100, func(int) { s.n.PoolStates(); s.n.RuleStates(); s.n.Totals(); s.n.Proxied() })
@@ -140,7 +147,11 @@ func TestRaces(t *testing.T) {
 			c.Source = append([]SourceRule(nil), cfg.Source...)
 			c.Source[0].Match.Protocols = []uint8{protoUDP}
 		}
-		r, _, err := s.n.Prepare(c, testInterfaces())
+		ifs := testInterfaces()
+		if i%3 == 2 {
+			ifs[wan].Addresses = nil
+		}
+		r, _, err := s.n.Prepare(c, ifs)
 		if err != nil {
 			t.Error(err)
 			return
