@@ -54,7 +54,7 @@ func (m *Machine) up(x InterfaceUp) {
 
 // activate has an interface speak by the configuration, or go on speaking.
 func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
-	was, spoke := i.active, i.speaks()
+	was, spoke, from := i.active, i.speaks(), i.sources
 	importChanged := was && i.cfg.Import != cfg.Import
 	exportChanged := was && (i.cfg.Export != cfg.Export || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
 	i.active, i.cfg = true, cfg
@@ -77,7 +77,7 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 		i.jobs = nil // goodbyes, if it came back so soon
 		i.nextUpdate = m.now.Add(m.between(500*time.Millisecond, 1500*time.Millisecond))
 		m.ask(i) // RFC 2453 §3.9.1
-	case importChanged:
+	case importChanged, !slices.Equal(i.sources, from): // a new subnet has neighbours of its own
 		m.ask(i)
 	}
 	if exportChanged {

@@ -525,6 +525,16 @@ func TestSeveralAddresses(t *testing.T) {
 	}
 }
 
+// A subnet that a port gets later is asked too; the same ports told again are
+// not news.
+func TestAddressAdded(t *testing.T) {
+	b := newBed(t, nil)
+	b.step(InterfaceUp{eth1, "eth1", []netip.Prefix{pfx("10.0.1.1/24")}, 1500})
+	b.sent()
+	b.step(InterfaceUp{eth1, "eth1", []netip.Prefix{pfx("10.0.1.1/24"), pfx("10.0.7.1/24")}, 1500})
+	b.sent("eth1 224.0.0.9 request all", "eth1 224.0.0.9 request all", "eth0 224.0.0.9 response 10.0.7.0/24=1")
+}
+
 // RIPng speaks from one link-local address, the same as long as it is there
 // (RFC 2080 §2.5.2).
 func TestLinkLocalSource(t *testing.T) {
