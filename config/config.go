@@ -16,6 +16,7 @@ import (
 	"routerd/internal/router"
 	"routerd/internal/tomltext"
 	"routerd/nat"
+	"routerd/routing/policy"
 	"routerd/routing/rib"
 )
 
@@ -38,6 +39,9 @@ type Config struct {
 	NAT       nat.Config
 	RIP       *router.RIPConfig // nil for none
 	RIPng     *router.RIPConfig // nil for none
+	// Policy is [policy] as it stands, and Policies what it comes to.
+	Policy   policy.Config
+	Policies *policy.Policies
 	// Keys are the chains of keys, by name; chains says which one an interface
 	// uses in RIP.
 	Keys   map[string][]Key

@@ -43,6 +43,7 @@ func (r *reader) decode() *Config {
 	r.decodeStack(top, c)
 	statics := r.decodeRoutes(top, c)
 	r.decodeKeys(top, c)
+	r.decodePolicy(top, c)
 	c.RIP = r.decodeRIP(top, rip.RIP, c)
 	c.RIPng = r.decodeRIP(top, rip.RIPng, c)
 	r.decodeNAT(top, c)

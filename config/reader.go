@@ -13,10 +13,27 @@ import (
 type reader struct {
 	*tomltext.Document
 	origins origin.Table
+	paths   map[origin.ID]tomltext.Path // of those that are complained of by number
 }
 
 // origin numbers the place of a key.
 func (r *reader) origin(at tomltext.Path) origin.ID { return r.origins.Add(r.KeyPlace(at)) }
+
+// policyOrigin numbers the place of a value that policies may complain of.
+func (r *reader) policyOrigin(at tomltext.Path) origin.ID {
+	id := r.valueOrigin(at)
+	if r.paths == nil {
+		r.paths = map[origin.ID]tomltext.Path{}
+	}
+	r.paths[id] = at
+	return id
+}
+
+// originPath gives the path of a place that policyOrigin has numbered.
+func (r *reader) originPath(id origin.ID) (tomltext.Path, bool) {
+	at, ok := r.paths[id]
+	return at, ok
+}
 
 // valueOrigin numbers the place of a value, for what has no key of its own.
 func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(r.ValuePlace(at)) }
@@ -24,7 +41,7 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the keys of routerd's configuration language that this version
 // does not serve, by the table that they would stand in: "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"router-id", "ospf", "bgp", "policy", "acl"},
+	"":            {"router-id", "ospf", "bgp", "acl"},
 	"log":         {"modules"},
 	"interface.*": {"acl-in", "acl-out"},
 }

@@ -40,7 +40,7 @@ func (r *reader) decodeRIP(top *tomltext.Section, p rip.Protocol, c *Config) *ro
 		}
 		d.Done()
 	}
-	cfg.Redistribute = r.decodeRedistribute(s.Section("redistribute"), routing.SourceRIP)
+	cfg.Redistribute = r.decodeRedistribute(s.Section("redistribute"), c, routing.SourceRIP)
 	all := s.Section("interface")
 	for _, name := range all.Names() {
 		if i := all.Section(name); i.Table != nil {
@@ -73,7 +73,7 @@ func (r *reader) checkRIPTimers(s *tomltext.Section, cfg *router.RIPConfig) {
 }
 
 // decodeRedistribute reads a table with a table for each source.
-func (r *reader) decodeRedistribute(s *tomltext.Section, speaks ...routing.Source) []rib.Redistribution {
+func (r *reader) decodeRedistribute(s *tomltext.Section, c *Config, speaks ...routing.Source) []rib.Redistribution {
 	var list []rib.Redistribution
 	for _, source := range redistributable {
 		own := false
@@ -84,11 +84,11 @@ func (r *reader) decodeRedistribute(s *tomltext.Section, speaks ...routing.Sourc
 			continue
 		}
 		t := s.Section(source.String())
-		list = append(list, rib.Redistribution{
+		list = append(list, router.WithPolicy(rib.Redistribution{
 			Source: source,
 			Metric: uint32(tomltext.Get(t, "metric", 1, tomltext.Whole(1, 15))),
 			Tag:    uint32(tomltext.Get(t, "tag", 0, tomltext.Whole(0, 65535))),
-		})
+		}, r.policyChain(t, "policy", c)))
 		t.Done()
 	}
 	s.Done()
@@ -116,6 +116,8 @@ func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Conf
 		}
 		i.Neighbors = append(i.Neighbors, n.Value)
 	}
+	i.Import = router.RIPPolicy(r.policyChain(s, "import-policy", c))
+	i.Export = router.RIPPolicy(r.policyChain(s, "export-policy", c))
 	if p == rip.RIP {
 		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
 		i.Auth = r.decodeRIPAuth(s.Section("auth"), c, name)

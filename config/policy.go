@@ -1,0 +1,214 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"routerd/internal/tomltext"
+	"routerd/routing"
+	"routerd/routing/policy"
+)
+
+// decodePolicy reads [policy] and compiles it, so that whoever names a policy
+// finds it.
+func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
+	s := top.Section("policy")
+	sets := s.Section("prefix-set")
+	for _, name := range sets.Names() {
+		at := sets.At.With(name)
+		set := policy.PrefixSet{Name: name, Origin: r.policyOrigin(at)}
+		for _, e := range sets.Elements(name) {
+			if entry, ok := r.decodePrefixRange(sets, e); ok {
+				set.Entries = append(set.Entries, entry)
+			}
+		}
+		c.Policy.PrefixSets = append(c.Policy.PrefixSets, set)
+	}
+	definitions := s.Section("definition")
+	for _, name := range definitions.Names() {
+		d := definitions.Section(name)
+		if d.Table == nil {
+			continue
+		}
+		p := policy.Definition{Name: name, Origin: r.policyOrigin(d.At)}
+		for _, t := range d.Sections("statement") {
+			p.Statements = append(p.Statements, r.decodeStatement(t))
+		}
+		d.Done()
+		c.Policy.Policies = append(c.Policy.Policies, p)
+	}
+	s.Done()
+	policies, problems := policy.Compile(c.Policy)
+	for _, p := range problems {
+		at, known := r.originPath(p.Origin)
+		switch {
+		case !known:
+		case p.Warning:
+			r.Odd(at, p.Message, p.Want)
+		case !Failed(r.Problems()): // what could not be read is missing here for that alone
+			r.Wrong(at, p.Message, p.Want)
+		}
+	}
+	c.Policies = policies
+}
+
+// decodePrefixRange reads a prefix, or a table of one with its lengths.
+func (r *reader) decodePrefixRange(s *tomltext.Section, v tomltext.Item[any]) (policy.PrefixRange, bool) {
+	var e policy.PrefixRange
+	table, isTable := v.Value.(map[string]any)
+	if !isTable {
+		p, ok := tomltext.Read(s, v, tomltext.AnySubnet)
+		if !ok {
+			return e, false
+		}
+		return policy.PrefixRange{Prefix: p, Low: uint8(p.Bits()), High: uint8(p.Bits()), Origin: r.policyOrigin(v.At)}, true
+	}
+	t := r.Section(v.At, table)
+	e.Prefix = tomltext.Get(t, "ip-prefix", netip.Prefix{}, tomltext.AnySubnet)
+	e.Low, e.High = uint8(max(0, e.Prefix.Bits())), uint8(max(0, e.Prefix.Bits()))
+	lengths := tomltext.Get(t, "masklength-range", [2]uint8{e.Low, e.High}, maskLengths)
+	e.Low, e.High = lengths[0], lengths[1]
+	e.Origin = r.policyOrigin(v.At)
+	t.Done()
+	if !t.Has("ip-prefix") {
+		r.Wrong(v.At, fmt.Sprintf("%s has no ip-prefix", v.At), `{ ip-prefix = "10.0.0.0/8", masklength-range = "8..24" }, say`)
+	}
+	return e, e.Prefix.IsValid()
+}
+
+var maskLengths = tomltext.Reading[[2]uint8]{Read: func(v any) ([2]uint8, error) {
+	s, ok := v.(string)
+	if !ok {
+		return [2]uint8{}, tomltext.ErrUnwanted
+	}
+	low, high, ok := strings.Cut(s, "..")
+	if !ok {
+		return [2]uint8{}, tomltext.ErrUnwanted
+	}
+	a, err1 := strconv.ParseUint(low, 10, 8)
+	b, err2 := strconv.ParseUint(high, 10, 8)
+	if err1 != nil || err2 != nil || b > 128 {
+		return [2]uint8{}, tomltext.ErrUnwanted
+	}
+	return [2]uint8{uint8(a), uint8(b)}, nil
+}, Want: `the shortest and the longest length, "8..24"`}
+
+func (r *reader) decodeStatement(s *tomltext.Section) policy.Statement {
+	st := policy.Statement{
+		Name:   tomltext.Get(s, "name", "", tomltext.Text("a name")),
+		Action: tomltext.Get(s, "action", policy.Next, tomltext.OneOf([]string{"accept", "reject"}, []policy.Action{policy.Accept, policy.Reject})),
+		Origin: r.policyOrigin(s.At),
+	}
+	m := s.Section("match")
+	for _, v := range tomltext.Distinct(m, "prefix-set", tomltext.Text("the name of a prefix-set")) {
+		st.Match.PrefixSets = append(st.Match.PrefixSets, v.Value)
+	}
+	for _, v := range tomltext.List(m, "protocol", protocolWord) {
+		st.Match.Protocols = append(st.Match.Protocols, v.Value...)
+	}
+	st.Match.Tags = values(tomltext.List(m, "tag", numbers))
+	st.Match.Metrics = values(tomltext.List(m, "metric", numbers))
+	st.Match.NextHops = values(tomltext.Distinct(m, "next-hop", hostOrSubnet))
+	st.Match.Families = values(tomltext.Distinct(m, "family", tomltext.OneOf([]string{"ipv4", "ipv6"}, []uint8{4, 6})))
+	r.emptyLists(m)
+	m.Done()
+	set := s.Section("set")
+	if set.Has("metric") {
+		n := uint32(tomltext.Get(set, "metric", 0, tomltext.Whole(0, math.MaxUint32)))
+		st.Set.Metric = &n
+	}
+	st.Set.MetricAdd = int64(tomltext.Get(set, "metric-add", 0, tomltext.Whole(-math.MaxUint32, math.MaxUint32)))
+	if set.Has("tag") {
+		n := uint32(tomltext.Get(set, "tag", 0, tomltext.Whole(0, math.MaxUint32)))
+		st.Set.Tag = &n
+	}
+	st.Set.NextHop = tomltext.Get(set, "next-hop", netip.Addr{}, tomltext.Address)
+	set.Done()
+	s.Done()
+	return st
+}
+
+// emptyLists refuses a condition that is there and has no value: it would
+// match everything where nothing was meant.
+func (r *reader) emptyLists(s *tomltext.Section) {
+	for key, v := range s.Table {
+		if list, isList := v.([]any); isList && len(list) == 0 {
+			r.Wrong(s.At.With(key), fmt.Sprintf("%s is an empty list", s.At.With(key)), "a value, or no such key")
+		}
+	}
+}
+
+func values[T any](items []tomltext.Item[T]) []T {
+	var list []T
+	for _, i := range items {
+		list = append(list, i.Value)
+	}
+	return list
+}
+
+// protocolWords are those of people: bgp is both kinds of it.
+var protocolWords = map[string][]routing.Source{
+	"bgp": {routing.SourceEBGP, routing.SourceIBGP},
+}
+
+func init() {
+	for _, s := range redistributable {
+		protocolWords[s.String()] = []routing.Source{s}
+	}
+}
+
+var protocolWord = tomltext.Reading[[]routing.Source]{Read: func(v any) ([]routing.Source, error) {
+	s, ok := v.(string)
+	if !ok {
+		return nil, tomltext.ErrUnwanted
+	}
+	if list := protocolWords[s]; list != nil {
+		return list, nil
+	}
+	return nil, tomltext.Hint{Suggestion: tomltext.Suggest(s, sortedKeys(protocolWords))}
+}, Want: `one of "connected", "static", "ospf", "rip", "bgp", "ebgp", "ibgp"`}
+
+var numbers = tomltext.Reading[policy.Range]{Read: func(v any) (policy.Range, error) {
+	switch v := v.(type) {
+	case int64:
+		if v >= 0 && v <= math.MaxUint32 {
+			return policy.Range{Low: uint32(v), High: uint32(v)}, nil
+		}
+	case string:
+		low, high, ok := strings.Cut(v, "..")
+		a, err1 := strconv.ParseUint(low, 10, 32)
+		b, err2 := strconv.ParseUint(high, 10, 32)
+		if ok && err1 == nil && err2 == nil && a <= b {
+			return policy.Range{Low: uint32(a), High: uint32(b)}, nil
+		}
+	}
+	return policy.Range{}, tomltext.ErrUnwanted
+}, Want: `a number, or a range like "10..20"`}
+
+// hostOrSubnet reads an address as the prefix of itself alone.
+var hostOrSubnet = tomltext.Reading[netip.Prefix]{Read: func(v any) (netip.Prefix, error) {
+	if a, err := tomltext.Address.Read(v); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return tomltext.AnySubnet.Read(v)
+}, Want: "an address or a prefix"}
+
+// policyChain reads the names of policies at key, in order.
+func (r *reader) policyChain(s *tomltext.Section, key string, c *Config) policy.Chain {
+	var names []string
+	for _, v := range tomltext.Distinct(s, key, tomltext.Text("the name of a policy")) {
+		if c.Policies.Named(v.Value) == nil {
+			all := c.Policies.Names()
+			p := r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no [policy.definition.%s]", v.At, v.Value, v.Value), "the name of a policy that there is")
+			p.Suggestion = tomltext.Suggest(v.Value, slices.Clone(all))
+			continue
+		}
+		names = append(names, v.Value)
+	}
+	chain, _ := c.Policies.Chain(names...) // which have been found
+	return chain
+}
