@@ -1,7 +1,6 @@
 package router
 
 import (
-
 	"routerd/routing"
 	"routerd/routing/policy"
 	"routerd/routing/rib"
@@ -85,4 +84,3 @@ func (p *ripPolicy) Apply(o *rip.Offer) bool {
 	}
 	return true
 }
-
