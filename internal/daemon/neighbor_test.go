@@ -36,8 +36,8 @@ func newLAN(t *testing.T, hostAddresses []string, more string) *site {
 listen = ["unix://%s"]
 [interface.lan0]
 kind = "tun"
-addresses = ["10.0.1.1/24"]
-host = { netns = %q, device = "eth0", addresses = ["10.0.1.2/24"], routes = ["0.0.0.0/0"] }
+addresses = ["10.0.1.1/24", "2001:db8:1::1/64"]
+host = { netns = %q, device = "eth0", addresses = ["10.0.1.2/24", "2001:db8:1::2/64"], routes = ["0.0.0.0/0", "::/0"] }
 [interface.core0]
 kind = "packet"
 netns = %q
