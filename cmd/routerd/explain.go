@@ -12,8 +12,8 @@ import (
 )
 
 func newExplainCommand(s *session) *cobra.Command {
-	return group("explain", "Explain a decision: what would become of a packet, why a route is used",
-		newExplainPacketCommand(s), newExplainRouteCommand(s))
+	return group("explain", "Explain a decision: what would become of a packet, why a route is used, what policies make of it",
+		newExplainPacketCommand(s), newExplainRouteCommand(s), newExplainPolicyCommand(s))
 }
 
 // packetFlags are the flags that describe a packet.

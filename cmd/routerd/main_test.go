@@ -41,6 +41,7 @@ type fake struct {
 	routes control.RouteQuery
 	fib    control.FIBQuery
 	packet control.PacketQuery
+	policy control.PolicyQuery
 }
 
 func (f *fake) fail(err error) {
@@ -139,6 +140,18 @@ func (f *fake) ExplainRoute(context.Context, netip.Addr) (control.RouteExplanati
 	return answer[control.RouteExplanation](f, "explain-route")
 }
 
+func (f *fake) ExplainPolicy(_ context.Context, q control.PolicyQuery) (control.PolicyExplanation, error) {
+	f.mu.Lock()
+	f.policy = q
+	f.mu.Unlock()
+	x, err := answer[control.PolicyExplanation](f, "explain-policy")
+	if q.Policies[0] == "nothing" { // a policy that rejects
+		x.Accepted, x.Result, x.Decided, x.Steps = false, nil, "no statement decides", x.Steps[:1]
+		x.Route.NextHop = netip.Addr{}
+	}
+	return x, err
+}
+
 func (f *fake) Reload(context.Context) (control.ReloadResult, error) {
 	return answer[control.ReloadResult](f, "reload")
 }
@@ -199,31 +212,35 @@ func compare(t *testing.T, name, got string) {
 
 func TestGolden(t *testing.T) {
 	const packet = "explain packet --in lan0 --src 10.0.1.2 --dst 10.0.2.2 --udp 53"
+	const policy = "explain policy transit-in rest --prefix 198.51.100.0/24 --protocol static --metric 10 --tag 7 --next-hop 192.0.2.1"
 	socket := serve(t, &fake{})
 	for name, line := range map[string]string{
-		"interface":          "show interface",
-		"interface-wide":     "show interface -o wide",
-		"interface-json":     "show interface lan1 -o json",
-		"route":              "show route",
-		"route-wide":         "show route -o wide",
-		"route-json":         "show route for 2001:db8:1::7 -o json",
-		"route-prefix":       "show route 10.0.1.0/24",
-		"fib":                "show fib",
-		"fib-wide":           "show fib -o wide",
-		"drops":              "show drops",
-		"arp":                "show arp",
-		"arp-wide":           "show neighbor --interface core0 -o wide",
-		"arp-ipv6":           "show ipv6 neighbor",
-		"clear-arp":          "clear arp 10.0.12.2",
-		"drops-last":         "show drops --last 5",
-		"drops-wide":         "show drops --last 1 -o wide",
-		"version":            "show version",
-		"explain":            packet,
-		"explain-json":       packet + " -o json",
-		"explain-route":      "explain route 203.0.113.9",
-		"explain-route-json": "explain route 203.0.113.9 -o json",
-		"diff":               "diff",
-		"reload":             "reload",
+		"interface":               "show interface",
+		"interface-wide":          "show interface -o wide",
+		"interface-json":          "show interface lan1 -o json",
+		"route":                   "show route",
+		"route-wide":              "show route -o wide",
+		"route-json":              "show route for 2001:db8:1::7 -o json",
+		"route-prefix":            "show route 10.0.1.0/24",
+		"fib":                     "show fib",
+		"fib-wide":                "show fib -o wide",
+		"drops":                   "show drops",
+		"arp":                     "show arp",
+		"arp-wide":                "show neighbor --interface core0 -o wide",
+		"arp-ipv6":                "show ipv6 neighbor",
+		"clear-arp":               "clear arp 10.0.12.2",
+		"drops-last":              "show drops --last 5",
+		"drops-wide":              "show drops --last 1 -o wide",
+		"version":                 "show version",
+		"explain":                 packet,
+		"explain-json":            packet + " -o json",
+		"explain-route":           "explain route 203.0.113.9",
+		"explain-route-json":      "explain route 203.0.113.9 -o json",
+		"explain-policy":          policy,
+		"explain-policy-rejected": "explain policy nothing --prefix 198.51.100.0/24",
+		"explain-policy-json":     policy + " -o json",
+		"diff":                    "diff",
+		"reload":                  "reload",
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := routerd(append([]string{"--socket", socket}, strings.Fields(line)...)...)
@@ -302,7 +319,17 @@ func TestExitCodes(t *testing.T) {
 		{"show route to 10.0.0.1", nil, 2, `routerd: unexpected "to", wanted a prefix, an address, or for and an address`},
 		{"show ip route 2001:db8::/32", nil, 2, "routerd: 2001:db8::/32 is not IPv4"},
 		{"show ipv6 fib for 10.0.0.1", nil, 2, "routerd: 10.0.0.1 is not IPv6"},
-		{"explain", nil, 2, "routerd: routerd explain what? It takes packet, route"},
+		{"explain", nil, 2, "routerd: routerd explain what? It takes packet, route, policy"},
+		{"explain policy", nil, 2, "routerd: which policy? One name or several, in the order in which they are asked"},
+		{"explain policy a,b --prefix 10.0.0.0/8", nil, 2, `routerd: "a,b": wanted the names of policies, with blanks between`},
+		{"explain policy a", nil, 2, "routerd: --prefix is missing: the prefix of the route"},
+		{"explain policy a --prefix 10.0.0.0", nil, 2, `routerd: --prefix "10.0.0.0": wanted a prefix such as 10.0.0.0/8`},
+		{"explain policy a --prefix 10.0.0.1/8", nil, 2, `routerd: --prefix 10.0.0.1/8 has bits set behind its length: wanted 10.0.0.0/8`},
+		{"explain policy a --prefix 10.0.0.0/8 --next-hop x", nil, 2, `routerd: --next-hop "x": wanted an address such as 10.0.0.1`},
+		{"explain policy a --prefix 10.0.0.0/8 --next-hop ::1", nil, 2, "routerd: --prefix 10.0.0.0/8 --next-hop ::1: both have to be of one family"},
+		{"explain policy a --prefix 10.0.0.0/8 --protocol isis", nil, 2, `routerd: parameter source is "isis", wanted one of connected, static, `},
+		{"explain policy a --prefix 10.0.0.0/8 --tag -1", nil, 2, `routerd: invalid argument "-1" for "--tag" flag`},
+		{"explain policy a --prefix 10.0.0.0/8", control.NotFound(`explaining policies: there is no policy "a"; there are b`), 1, `routerd: explaining policies: there is no policy "a"; there are b`},
 		{"explain route", nil, 2, "routerd: wanted one address such as 192.0.2.7"},
 		{"explain route 10.0.0.0/8", nil, 2, `routerd: "10.0.0.0/8": wanted an address such as 192.0.2.7`},
 		{"explain packet", nil, 2, "routerd: --in is missing: the interface that the packet comes in by"},

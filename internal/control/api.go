@@ -37,6 +37,8 @@ type Router interface {
 	ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error)
 	// ExplainRoute tells how the tables decide about packets for an address.
 	ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error)
+	// ExplainPolicy has policies decide about a made-up route.
+	ExplainPolicy(ctx context.Context, q PolicyQuery) (PolicyExplanation, error)
 	// Reload applies the configuration file; a file that cannot be applied
 	// changes nothing and comes back as Refused.
 	Reload(ctx context.Context) (ReloadResult, error)

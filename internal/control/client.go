@@ -115,6 +115,11 @@ func (c *Client) ExplainRoute(ctx context.Context, a netip.Addr) (x RouteExplana
 	return x, c.get(ctx, "explain/route", targetValues(a), &x)
 }
 
+// ExplainPolicy asks how policies decide about a made-up route.
+func (c *Client) ExplainPolicy(ctx context.Context, q PolicyQuery) (x PolicyExplanation, err error) {
+	return x, c.get(ctx, "explain/policy", q.values(), &x)
+}
+
 // Diff asks what a reload would change.
 func (c *Client) Diff(ctx context.Context) (d DiffResult, err error) {
 	return d, c.get(ctx, "diff", nil, &d)

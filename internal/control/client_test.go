@@ -66,6 +66,12 @@ func TestClient(t *testing.T) {
 	wantRX, _ := f.ExplainRoute(ctx, addr("203.0.113.9"))
 	same("explanation of a route", rx, tidy(wantRX), err)
 
+	oq := PolicyQuery{Policies: []string{"transit-in", "rest"}, Prefix: pfx("198.51.100.0/24"), Source: "static", Metric: 10, Tag: 7, NextHop: addr("192.0.2.1")}
+	ox, err := c.ExplainPolicy(ctx, oq)
+	same("policy query", f.policy, oq, nil)
+	wantOX, _ := f.ExplainPolicy(ctx, oq)
+	same("explanation of a policy", ox, tidy(wantOX), err)
+
 	diff, err := c.Diff(ctx)
 	wantDiff, _ := f.Diff(ctx)
 	same("diff", diff, wantDiff, err)

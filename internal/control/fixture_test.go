@@ -70,6 +70,7 @@ type fake struct {
 	fib      FIBQuery
 	packet   PacketQuery
 	target   netip.Addr
+	policy   PolicyQuery
 	neighbor NeighborQuery
 	last     int
 	loads    atomic.Int32
@@ -272,6 +273,21 @@ func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation
 			NextHops: []Hop{{addr("10.0.1.2"), "lan0", 1}}, Origin: "routerd.toml:37",
 		},
 		Neighbors: []RouteNeighbor{{Address: addr("10.0.1.2"), Interface: "lan0", State: "reachable", MAC: "02:00:00:00:01:02", Age: 12.5}},
+	}, f.answer(ctx)
+}
+
+func (f *fake) ExplainPolicy(ctx context.Context, q PolicyQuery) (PolicyExplanation, error) {
+	f.policy = q
+	return PolicyExplanation{
+		Policies: []string{"transit-in", "rest"},
+		Route:    PolicyRoute{Prefix: pfx("198.51.100.0/24"), Source: "static", Metric: 10, Tag: 7, NextHop: addr("192.0.2.1")},
+		Steps: []PolicyStep{
+			{Policy: "transit-in", Statement: "no-bogons", WhyNot: "198.51.100.0/24 is not in prefix-set bogons", Decision: "undecided", Origin: "routerd.toml:50"},
+			{Policy: "transit-in", Statement: "2", Matched: true, Set: []string{"metric +5", "tag = 9"}, Decision: "undecided", Origin: "routerd.toml:54"},
+			{Policy: "rest", Statement: "1", Matched: true, Decision: "accepted", Origin: "routerd.toml:58"},
+		},
+		Accepted: true, Decided: "statement 1 of rest decides",
+		Result: &PolicyRoute{Prefix: pfx("198.51.100.0/24"), Source: "static", Metric: 15, Tag: 9, NextHop: addr("192.0.2.1")},
 	}, f.answer(ctx)
 }
 

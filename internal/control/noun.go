@@ -66,6 +66,10 @@ var nouns = map[string]noun{
 		a := v.target()
 		return func(ctx context.Context, r Router) (any, error) { return r.ExplainRoute(ctx, a) }
 	}},
+	"explain/policy": {ask: func(v *query) call {
+		q := v.policy()
+		return func(ctx context.Context, r Router) (any, error) { return r.ExplainPolicy(ctx, q) }
+	}},
 	"diff": {ask: func(*query) call {
 		return func(ctx context.Context, r Router) (any, error) { return r.Diff(ctx) }
 	}},
