@@ -41,9 +41,15 @@ func (d *Daemon) poll() {
 // goodbyeTime bounds how long the neighbours are told that the router stops.
 const goodbyeTime = time.Second
 
-// sayGoodbye has the protocols tell their neighbours, while the ports still
-// are there, that nothing can be reached this way any more.
+// sayGoodbye has the protocols tell their neighbours, and then the links'
+// hosts hear, while the ports still are there, that nothing can be reached this
+// way any more.
 func (d *Daemon) sayGoodbye() {
+	d.stopRIP()
+	d.farewell()
+}
+
+func (d *Daemon) stopRIP() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
@@ -54,6 +60,17 @@ func (d *Daemon) sayGoodbye() {
 		if !stopped(ctx, m) {
 			d.log.Warn("stopping before the neighbours were told everything", "protocol", p.String())
 		}
+	}
+}
+
+// farewell tells the hosts on the links of the interfaces called names, all
+// for none, that the router leaves. That they are not told is no reason to
+// stay.
+func (d *Daemon) farewell(names ...string) {
+	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
+	defer cancel()
+	if err := d.router.Farewell(ctx, names...); err != nil {
+		d.log.Warn("leaving before all hosts were told", "err", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"routerd/internal/control"
@@ -212,5 +213,59 @@ func TestFloodOfUnresolvable(t *testing.T) {
 	}
 	if _, known := s.neighbour("10.128.0.2"); !known {
 		t.Error("the live neighbour was forgotten")
+	}
+}
+
+// A host that has its default route from the router loses it as soon as the
+// router stops or gives the interface up, and not half an hour later
+// (RFC 4861 §6.2.5).
+func TestHostsLoseTheirDefaultRoute(t *testing.T) {
+	s := newLAN(t, nil, `addresses = ["10.0.2.1/24", "2001:db8:2::1/64"]
+ra = { prefix = ["2001:db8:2::/64"] }`)
+	last := s.dump("icmp6 and ip6[40] == 134 and ip6[46:2] == 0") // router lifetime 0
+	route := func(want bool) func() error {
+		return func() error {
+			if out := s.in(1, "ip", "-6", "route", "show", "default"); strings.Contains(out, "via fe80::") != want {
+				return fmt.Errorf("its default routes are %q", out)
+			}
+			return nil
+		}
+	}
+	config, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, _, _ := strings.Cut(string(config), "[interface.core0]")
+	for i, stop := range []func(p *exec.Cmd){
+		func(p *exec.Cmd) {
+			if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Error(err)
+			}
+			if err := p.Wait(); err != nil {
+				t.Errorf("after SIGTERM: %v", err)
+			}
+		},
+		func(*exec.Cmd) {
+			if err := os.WriteFile(s.config, []byte(without), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := s.client().Reload(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+	} {
+		p := s.startProcess(nil)
+		wait(t, "the host's default route", route(true))
+		if n := last.has("router advertisement"); n != i {
+			t.Errorf("%d advertisements took the default route back before the router left, want %d", n, i)
+		}
+		stop(p)
+		wait(t, "the host to lose its default route", route(false))
+		wait(t, "the last advertisement", func() error {
+			if n := last.has("router advertisement"); n != i+1 {
+				return fmt.Errorf("%d with router lifetime 0 in %q, want %d", n, last.lines(), i+1)
+			}
+			return nil
+		})
 	}
 }

@@ -90,6 +90,15 @@ func (d *Daemon) commit(c *change) error {
 	for _, a := range c.applied {
 		a.port.spec = a.new
 	}
+	var leaving []string
+	for _, p := range c.closing {
+		if !p.gone {
+			leaving = append(leaving, p.spec.name)
+		}
+	}
+	if len(leaving) > 0 {
+		d.farewell(leaving...)
+	}
 	// The old ports go first: one that is replaced is in the table by name.
 	for _, p := range c.closing {
 		if err := d.router.Detach(p.spec.name, now); err != nil {

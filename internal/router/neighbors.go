@@ -2,7 +2,9 @@ package router
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"routerd/arp"
@@ -155,6 +157,27 @@ func (n *Neighbors) send(v *dataplane.View, e arp.SendFrame) {
 	f.Reset()
 	f.End = f.Start + copy(f.Buf[f.Start:], e.Frame)
 	_, _ = out.Output.Write(n.write[:]) // what the device does not take is asked again in a second
+}
+
+// Farewell takes the router off the Ethernet links of the interfaces called
+// names, all of them for none, while frames can still be sent: hosts that
+// autoconfigure by the router are told that it is none any more (RFC 4861
+// §6.2.5). It returns when that is said or ctx is done, and needs somebody to
+// drive the neighbour machine meanwhile. The ports are detached next.
+func (r *Router) Farewell(ctx context.Context, names ...string) error {
+	for name, l := range r.links {
+		if !l.told || len(names) > 0 && !slices.Contains(names, name) {
+			continue
+		}
+		if err := r.neighbors.Inbox.Send(ctx, arp.InterfaceDown{Interface: l.id, Announce: true}); err != nil {
+			return fmt.Errorf("taking interface %s off its link: %w", name, err)
+		}
+		l.told = false
+	}
+	if err := r.neighbors.Ask(ctx, func(*arp.Machine, time.Time) {}); err != nil {
+		return fmt.Errorf("taking interfaces off their links: %w", err)
+	}
+	return nil
 }
 
 // waiting is what goes with a packet that is held.
