@@ -62,12 +62,14 @@ func (m *Machine) askAll() {
 }
 
 // ask asks everybody on i for everything (RFC 2453 §3.9.1).
-func (m *Machine) ask(i *iface) {
+func (m *Machine) ask(i *iface) { m.askFor(i, m.targets(i)...) }
+
+func (m *Machine) askFor(i *iface, targets ...target) {
 	s, ok := m.seal(i)
 	if !ok {
 		return
 	}
-	for _, t := range m.targets(i) {
+	for _, t := range targets {
 		b := &m.building
 		*b = wire.Packet{Command: wire.Request, Version: families[m.cfg.Protocol].version, Whole: true, Entries: b.Entries[:0]}
 		m.send(i, t, s)
@@ -97,11 +99,24 @@ func (m *Machine) request(i *iface, x Received) {
 	if _, port := Group(m.cfg.Protocol); m.cfg.Protocol == RIPng && x.SrcPort != port {
 		t.src = i.globalSource() // RFC 2080 §2.5.2
 	}
-	if m.packet.Whole {
-		m.answerWhole(i, t)
+	if !m.packet.Whole {
+		m.answerEntries(i, t)
 		return
 	}
-	m.answerEntries(i, t)
+	m.answerWhole(i, t)
+	if i.newcomer(x, m.cfg.Protocol) {
+		m.askFor(i, t)
+	}
+}
+
+// newcomer reports whether who asks everybody has told us nothing that counts
+// yet. Some routers come up with a question, and say what they have in their
+// next regular update only. A question for us alone is none to ask back for:
+// two newcomers would go on for ever.
+func (i *iface) newcomer(x Received, p Protocol) bool {
+	group, port := Group(p)
+	n := i.neighbors[x.Src]
+	return x.Dst == group && x.SrcPort == port && i.onLink(x.Src) && (n == nil || n.paths == 0)
 }
 
 // neighborly reports whether the address is one of the configured neighbours.

@@ -36,10 +36,15 @@ func TestAsksAtStart(t *testing.T) {
 	}
 }
 
+// ask has us alone asked: who asks the group is asked in turn.
 func ask(b *bed, from netip.Addr, port uint16, p wire.Packet) {
 	b.t.Helper()
 	p.Command, p.Version = wire.Request, families[b.m.cfg.Protocol].version
-	b.step(Received{eth0, from, families[b.m.cfg.Protocol].group, port, 255, b.m.cfg.Protocol.Append(nil, &p, wire.Seal{})})
+	us := addr("10.0.0.1")
+	if b.m.cfg.Protocol == RIPng {
+		us = addr("fe80::1")
+	}
+	b.step(Received{eth0, from, us, port, 255, b.m.cfg.Protocol.Append(nil, &p, wire.Seal{})})
 }
 
 // A request for everything is answered to who asked as an update would be, one
@@ -99,6 +104,39 @@ func TestAnswerSource(t *testing.T) {
 			t.Errorf("%s port %d is answered from %q, want %q", tt.from, tt.port, src, tt.src)
 		}
 		b.advance(time.Second)
+	}
+}
+
+// Who asks everybody has just come and may wait with what it has for its next
+// regular update, as FRR's ripngd does: it is asked in turn, once, and not
+// when it asks us alone, or two would ask each other for ever.
+func TestAsksWhoAsks(t *testing.T) {
+	b := newBed(t, nil)
+	b.advance(10 * time.Second)
+	for _, i := range b.m.order {
+		i.nextUpdate = b.now.Add(time.Minute)
+	}
+	to := func(dst netip.Addr, port uint16) []string {
+		b.clear()
+		p := wire.Packet{Command: wire.Request, Version: 2, Whole: true}
+		b.step(Received{eth0, peer3, dst, port, 1, RIP.Append(nil, &p, wire.Seal{})})
+		return slices.DeleteFunc(b.sends(), func(line string) bool { return !strings.Contains(line, "request") })
+	}
+	group, _ := Group(RIP)
+	if got, want := to(group, 520), []string{"eth0 10.0.0.3 request all"}; !slices.Equal(got, want) {
+		t.Errorf("a stranger who asks everybody: sent %q, want %q", got, want)
+	}
+	for name, got := range map[string][]string{
+		"one who asks us alone":        to(addr("10.0.0.1"), 520),
+		"one who asks by another port": to(group, 4000),
+	} {
+		if len(got) != 0 {
+			t.Errorf("%s is asked %q", name, got)
+		}
+	}
+	b.hear(eth0, peer3, entry(netA, 1))
+	if got := to(group, 520); len(got) != 0 {
+		t.Errorf("one whose routes are known is asked %q", got)
 	}
 }
 
