@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"slices"
 
 	"routerd/internal/origin"
@@ -24,7 +26,11 @@ type Policies struct{ byName map[string]*Policy }
 type Policy struct {
 	Name       string
 	statements []statement
+	sum        digest
 }
+
+// digest stands for all that a policy or set says, its places left out.
+type digest [sha256.Size]byte
 
 type statement struct {
 	name       string
@@ -87,6 +93,12 @@ func (p *Policies) Chain(names ...string) (Chain, error) {
 	return c, nil
 }
 
+// Same reports whether both chains decide about all routes alike because they
+// say the same, wherever in a configuration it stands.
+func (c Chain) Same(as Chain) bool {
+	return slices.EqualFunc(c, as, func(a, b *Policy) bool { return a.Name == b.Name && a.sum == b.sum })
+}
+
 type compiler struct {
 	sets     map[string]*prefixSet
 	problems []Problem
@@ -105,6 +117,7 @@ func (k *compiler) prefixSet(c *PrefixSet) {
 		k.wrong(c.Origin, fmt.Sprintf("a second prefix-set called %q", c.Name), "a name of its own")
 		return
 	}
+	good := *c
 	for _, e := range c.Entries {
 		bits, most := e.Prefix.Bits(), e.Prefix.Addr().BitLen()
 		switch {
@@ -117,23 +130,26 @@ func (k *compiler) prefixSet(c *PrefixSet) {
 		default:
 			continue
 		}
-		c.Entries = nil // not to be compiled
+		good.Entries = nil // not to be compiled
 	}
-	if len(c.Entries) == 0 && !k.failed() {
+	if len(c.Entries) == 0 {
 		k.odd(c.Origin, fmt.Sprintf("prefix-set %s is empty: nothing is in it", c.Name), "")
 	}
-	k.sets[c.Name] = newPrefixSet(c)
-}
-
-func (k *compiler) failed() bool {
-	return slices.ContainsFunc(k.problems, func(p Problem) bool { return !p.Warning })
+	k.sets[c.Name] = newPrefixSet(&good)
 }
 
 func (k *compiler) policy(d *Definition) *Policy {
 	p := &Policy{Name: d.Name}
 	decided := "" // the statement after which nothing comes
+	names := map[string]bool{}
+	sum := sha256.New()
 	for i := range d.Statements {
 		s := k.statement(&d.Statements[i], i+1)
+		if names[s.name] {
+			k.wrong(s.origin, fmt.Sprintf("a second statement of policy %s called %q", d.Name, s.name), "a name of its own, or none")
+		}
+		names[s.name] = true
+		k.write(sum, &s, &d.Statements[i].Match)
 		if decided != "" {
 			k.odd(s.origin, fmt.Sprintf("statement %s of policy %s is never reached: statement %s decides about every route", s.name, d.Name, decided), "")
 			decided = ""
@@ -146,7 +162,18 @@ func (k *compiler) policy(d *Definition) *Policy {
 	if len(d.Statements) == 0 {
 		k.odd(d.Origin, fmt.Sprintf("policy %s has no statement: it decides about no route", d.Name), "")
 	}
+	sum.Sum(p.sum[:0])
 	return p
+}
+
+// write adds all that a statement says to the digest of its policy.
+func (k *compiler) write(sum io.Writer, s *statement, m *Match) {
+	fmt.Fprintf(sum, "%q %v %v %v\n", s.name, *m, s.changes, s.action)
+	for _, name := range m.PrefixSets {
+		if set := k.sets[name]; set != nil {
+			sum.Write(set.sum[:])
+		}
+	}
 }
 
 func (k *compiler) statement(c *Statement, number int) statement {
@@ -156,6 +183,7 @@ func (k *compiler) statement(c *Statement, number int) statement {
 	}
 	k.conditions(&s, &c.Match)
 	k.changes(&s, c)
+	k.checkFamilies(&s, c)
 	if len(s.changes) == 0 && s.action == Next {
 		k.wrong(c.Origin, fmt.Sprintf("statement %s does nothing with what it matches", s.name), `action = "accept" or "reject", or something to set`)
 	}
@@ -174,7 +202,6 @@ func (k *compiler) conditions(s *statement, m *Match) {
 			sets = append(sets, set)
 		}
 		s.conditions = append(s.conditions, sets)
-		k.checkFamily(s, m, sets)
 	}
 	if m.Protocols != nil {
 		var c fromProtocols
@@ -197,23 +224,11 @@ func (k *compiler) conditions(s *statement, m *Match) {
 	}
 }
 
-// checkFamily finds a statement that can match nothing, for its conditions are
-// of different families.
-func (k *compiler) checkFamily(s *statement, m *Match, sets inPrefixSets) {
-	if len(m.Families) != 1 || len(sets) == 0 {
-		return
-	}
-	i := 0
-	if m.Families[0] == 6 {
-		i = 1
-	}
-	if !slices.ContainsFunc(sets, func(s *prefixSet) bool { return s.has[i] }) {
-		k.wrong(s.origin, fmt.Sprintf("statement %s matches IPv%d by a prefix-set that has no prefix of it", s.name, m.Families[0]), "prefixes of the same family")
-	}
-}
-
 func (k *compiler) changes(s *statement, c *Statement) {
 	set := &c.Set
+	if set.Metric != nil && set.MetricAdd != 0 {
+		k.wrong(c.Origin, fmt.Sprintf("statement %s sets the metric and adds to it", s.name), "metric or metric-add")
+	}
 	if set.Metric != nil {
 		s.changes = append(s.changes, setMetric(*set.Metric))
 	}

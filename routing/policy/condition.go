@@ -29,6 +29,8 @@ type condition interface {
 	holds(r *Route) bool
 	// miss says in words why it does not hold.
 	miss(r *Route) string
+	// families are those of the routes for which it can hold; 0 if for none.
+	families() families
 }
 
 type inPrefixSets []*prefixSet
@@ -50,6 +52,14 @@ func (c inPrefixSets) miss(r *Route) string {
 	return fmt.Sprintf("%s is not in prefix-set %s", r.Prefix, strings.Join(names, " or "))
 }
 
+func (c inPrefixSets) families() families {
+	var of families
+	for _, s := range c {
+		of |= s.of
+	}
+	return of
+}
+
 // fromProtocols is a set of sources, a bit for each.
 type fromProtocols uint32
 
@@ -65,10 +75,13 @@ func (c fromProtocols) miss(r *Route) string {
 	return fmt.Sprintf("its protocol is %s, not %s", r.Source, strings.Join(names, " or "))
 }
 
+func (c fromProtocols) families() families { return both }
+
 type withTag []Range
 
 func (c withTag) holds(r *Route) bool  { return inRanges(c, r.Tag) }
 func (c withTag) miss(r *Route) string { return fmt.Sprintf("its tag is %d, not %s", r.Tag, either(c)) }
+func (c withTag) families() families   { return both }
 
 type withMetric []Range
 
@@ -77,6 +90,8 @@ func (c withMetric) holds(r *Route) bool { return inRanges(c, r.Metric) }
 func (c withMetric) miss(r *Route) string {
 	return fmt.Sprintf("its metric is %d, not %s", r.Metric, either(c))
 }
+
+func (c withMetric) families() families { return both }
 
 func inRanges(list []Range, n uint32) bool {
 	for _, r := range list {
@@ -105,11 +120,26 @@ func (c byNextHop) miss(r *Route) string {
 	return fmt.Sprintf("its next hop is %s, not in %s", r.NextHop, either(c))
 }
 
+func (c byNextHop) families() families {
+	var of families
+	for _, p := range c {
+		of |= familyOf(p.Addr())
+	}
+	return of
+}
+
 // ofFamily is 4 or 6.
 type ofFamily uint8
 
 func (c ofFamily) holds(r *Route) bool  { return r.Prefix.Addr().Is4() == (c == 4) }
 func (c ofFamily) miss(r *Route) string { return fmt.Sprintf("%s is not IPv%d", r.Prefix, c) }
+
+func (c ofFamily) families() families {
+	if c == 4 {
+		return ipv4
+	}
+	return ipv6
+}
 
 func either[T fmt.Stringer](list []T) string {
 	words := make([]string, len(list))
@@ -121,30 +151,45 @@ func either[T fmt.Stringer](list []T) string {
 
 // change is one that a statement makes.
 type change interface {
-	apply(r *Route)
+	// apply makes it, and reports whether it is one for r.
+	apply(r *Route) bool
 	// String says what it does.
 	String() string
 }
 
 type setMetric uint32
 
-func (c setMetric) apply(r *Route) { r.Metric, r.MetricSet = uint32(c), true }
+func (c setMetric) apply(r *Route) bool {
+	r.Metric, r.MetricSet = uint32(c), true
+	return true
+}
 func (c setMetric) String() string { return fmt.Sprintf("metric = %d", uint32(c)) }
 
 type addMetric int64
 
-func (c addMetric) apply(r *Route) {
+func (c addMetric) apply(r *Route) bool {
 	const most = 1<<32 - 1
 	r.Metric, r.MetricSet = uint32(min(max(int64(r.Metric)+int64(c), 0), most)), true
+	return true
 }
 func (c addMetric) String() string { return fmt.Sprintf("metric %+d", int64(c)) }
 
 type setTag uint32
 
-func (c setTag) apply(r *Route) { r.Tag, r.TagSet = uint32(c), true }
+func (c setTag) apply(r *Route) bool {
+	r.Tag, r.TagSet = uint32(c), true
+	return true
+}
 func (c setTag) String() string { return fmt.Sprintf("tag = %d", uint32(c)) }
 
+// setNextHop leaves routes of the other family alone.
 type setNextHop struct{ netip.Addr }
 
-func (c setNextHop) apply(r *Route) { r.NextHop, r.NextHopSet = c.Addr, true }
+func (c setNextHop) apply(r *Route) bool {
+	if r.Prefix.Addr().Is4() != c.Is4() {
+		return false
+	}
+	r.NextHop, r.NextHopSet = c.Addr, true
+	return true
+}
 func (c setNextHop) String() string { return "next-hop = " + c.Addr.String() }

@@ -10,10 +10,14 @@
 // route about which no statement decides is passed on to the next policy of
 // the chain, and rejected at the end of it, as FRR's and VyOS's route maps do.
 //
+// A statement that sets a next hop leaves routes of the other family alone, and
+// one whose conditions or next hop are of different families is a mistake: IPv4
+// routes by IPv6 next hops (RFC 8950) come with BGP.
+//
 // File map: config.go what the configuration says; prefix.go prefix sets;
-// condition.go what statements match by; compile.go from the one to the other,
-// and what is wrong with it; evaluate.go the decision; explain.go the same in
-// words.
+// condition.go what statements match by; compile.go and family.go from the one to
+// the other, and what is wrong with it; evaluate.go the decision; explain.go the
+// same in words.
 //
 // # Speed
 //

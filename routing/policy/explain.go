@@ -46,8 +46,11 @@ func (c Chain) Explain(r *Route) (steps []Step, accepted bool) {
 			}
 			step.Matched = true
 			for _, ch := range s.changes {
-				ch.apply(r)
-				step.Set = append(step.Set, ch.String())
+				done := ch.String()
+				if !ch.apply(r) {
+					done += fmt.Sprintf(" (not for %s)", familyOf(r.Prefix.Addr()))
+				}
+				step.Set = append(step.Set, done)
 			}
 			switch s.action {
 			case Accept:

@@ -179,6 +179,7 @@ func TestStatementsInOrder(t *testing.T) {
 		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			tt.route.Prefix, tt.want.Prefix = pfx("10.1.0.0/16"), pfx("10.1.0.0/16")
 			r := tt.route
 			if ok := chain.Accepts(&r); ok != tt.ok || r != tt.want {
 				t.Errorf("accepted %v as %+v, want %v and %+v", ok, r, tt.ok, tt.want)
@@ -253,7 +254,25 @@ func TestProblems(t *testing.T) {
 		warning bool
 	}{
 		{"a missing set", with(Match{PrefixSets: []string{"five"}}), 7, `statement 1 matches by prefix-set "five", and there is none of that name`, false},
-		{"a set of the other family", with(Match{PrefixSets: []string{"four"}, Families: []uint8{6}}), 7, "statement 1 matches IPv6 by a prefix-set that has no prefix of it", false},
+		{"a set of the other family", with(Match{PrefixSets: []string{"four"}, Families: []uint8{6}}), 7, "statement 1 matches nothing: what it asks for is IPv4, and also IPv6", false},
+		{"a next hop of the other family", with(Match{PrefixSets: []string{"four"}, NextHops: []netip.Prefix{pfx("fe80::/10")}}), 7, "statement 1 matches nothing: what it asks for is IPv4, and also IPv6", false},
+		{
+			"a next hop of the other family to be set",
+			Config{Policies: []Definition{{Name: "p", Statements: []Statement{{Match: Match{Families: []uint8{6}}, Set: Set{NextHop: netip.MustParseAddr("192.0.2.1")}, Origin: 6}}}}},
+			6, "statement 1 gives routes of IPv6 the next hop 192.0.2.1", false,
+		},
+		{
+			"a metric set and added to",
+			Config{Policies: []Definition{{Name: "p", Statements: []Statement{{Set: Set{Metric: number(1), MetricAdd: 1}, Origin: 6}}}}},
+			6, "statement 1 sets the metric and adds to it", false,
+		},
+		{
+			"two statements of a name",
+			Config{Policies: []Definition{{Name: "p", Statements: []Statement{
+				{Name: "2", Set: Set{Tag: number(1)}}, {Set: Set{Tag: number(2)}, Origin: 6},
+			}}}},
+			6, `a second statement of policy p called "2"`, false,
+		},
 		{"two sets of a name", Config{PrefixSets: []PrefixSet{set("a", "10.0.0.0/8"), {Name: "a", Origin: 3}}}, 3, `a second prefix-set called "a"`, false},
 		{"two policies of a name", Config{Policies: []Definition{{Name: "p", Statements: accept}, {Name: "p", Statements: accept, Origin: 4}}}, 4, `a second policy called "p"`, false},
 		{"a range that begins too soon", Config{PrefixSets: []PrefixSet{{Name: "a", Entries: []PrefixRange{{pfx("10.0.0.0/8"), 7, 9, 5}}}}}, 5, "no prefix in 10.0.0.0/8 is shorter than 8 bits, and the range begins at 7", false},
@@ -308,16 +327,105 @@ func large(size int) Config {
 	}}}}
 }
 
+// The set has 100,000 prefixes; "deep" lies between them, and passes all
+// statements, "apart" far from them.
 func BenchmarkAccepts(b *testing.B) {
 	chain, err := compile(b, large(100_000)).Chain("p")
 	if err != nil {
 		b.Fatal(err)
 	}
-	r := Route{Prefix: pfx("172.16.0.0/16"), Source: routing.SourceStatic, NextHop: netip.MustParseAddr("192.0.2.1")}
-	b.ReportAllocs()
-	var at Route
-	for b.Loop() {
-		at = r
-		chain.Accepts(&at)
+	for _, c := range []struct {
+		name, prefix string
+		ok           bool
+	}{{"in the set", "10.200.7.128/25", false}, {"deep", "10.200.6.0/23", true}, {"apart", "172.16.0.0/16", true}} {
+		b.Run(c.name, func(b *testing.B) {
+			r := Route{Prefix: pfx(c.prefix), Source: routing.SourceStatic, NextHop: netip.MustParseAddr("192.0.2.1")}
+			b.ReportAllocs()
+			var at Route
+			for b.Loop() {
+				at = r
+				if chain.Accepts(&at) != c.ok {
+					b.Fatalf("%s accepted is not %v", c.prefix, c.ok)
+				}
+			}
+		})
+	}
+}
+
+// A next hop is given to routes of its family alone, and it is said so.
+func TestNextHopOfTheOtherFamily(t *testing.T) {
+	ps := compile(t, Config{Policies: []Definition{{Name: "p", Statements: []Statement{
+		{Set: Set{NextHop: netip.MustParseAddr("192.0.2.1")}, Action: Accept},
+	}}}})
+	chain, err := ps.Chain("p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	six := Route{Prefix: pfx("2001:db8::/32"), NextHop: netip.MustParseAddr("fe80::1")}
+	r := six
+	if !chain.Accepts(&r) || r != six {
+		t.Errorf("became %+v, want it as it was", r)
+	}
+	steps, _ := chain.Explain(&r)
+	if want := "p, statement 1: matched, next-hop = 192.0.2.1 (not for IPv6), accepted"; len(steps) != 1 || steps[0].String() != want {
+		t.Errorf("explained as %v, want %s", steps, want)
+	}
+}
+
+// Two chains are the same by what they say, not by where it stands.
+func TestSame(t *testing.T) {
+	base := func() Config {
+		return Config{
+			PrefixSets: []PrefixSet{set("s", "10.0.0.0/8 8..24", "2001:db8::/32")},
+			Policies: []Definition{
+				{Name: "a", Statements: []Statement{{Name: "x", Match: Match{PrefixSets: []string{"s"}}, Set: Set{Metric: number(3)}, Action: Accept}}},
+				{Name: "b", Statements: []Statement{{Action: Reject}}},
+			},
+		}
+	}
+	first, err := compile(t, base()).Chain("a", "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name string
+		edit func(*Config)
+		ask  []string
+		same bool
+	}{
+		{"nothing", func(*Config) {}, []string{"a", "b"}, true},
+		{"lines", func(c *Config) {
+			c.Policies[0].Origin, c.Policies[0].Statements[0].Origin, c.PrefixSets[0].Origin = 7, 8, 9
+		}, []string{"a", "b"}, true},
+		{"a policy more", func(c *Config) { c.Policies = append(c.Policies, Definition{Name: "c"}) }, []string{"a", "b"}, true},
+		{"the order", func(*Config) {}, []string{"b", "a"}, false},
+		{"one fewer", func(*Config) {}, []string{"a"}, false},
+		{"a length of a set", func(c *Config) { c.PrefixSets[0].Entries[0].High = 25 }, []string{"a", "b"}, false},
+		{"a prefix of a set", func(c *Config) { c.PrefixSets[0].Entries[1] = entry("2001:db9::/32") }, []string{"a", "b"}, false},
+		{"a metric", func(c *Config) { c.Policies[0].Statements[0].Set.Metric = number(4) }, []string{"a", "b"}, false},
+		{"a metric that is a tag", func(c *Config) { c.Policies[0].Statements[0].Set = Set{Tag: number(3)} }, []string{"a", "b"}, false},
+		{"an action", func(c *Config) { c.Policies[1].Statements[0].Action = Accept }, []string{"a", "b"}, false},
+		{"a condition", func(c *Config) { c.Policies[0].Statements[0].Match.Tags = []Range{{1, 1}} }, []string{"a", "b"}, false},
+		{"a condition on something else", func(c *Config) { c.Policies[0].Statements[0].Match.Metrics = []Range{{1, 1}} }, []string{"a", "b"}, false},
+	} {
+		c := base()
+		tt.edit(&c)
+		other, err := compile(t, c).Chain(tt.ask...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first.Same(other) != tt.same || other.Same(first) != tt.same {
+			t.Errorf("%s: the same is %v, want %v", tt.name, !tt.same, tt.same)
+		}
+	}
+}
+
+// What is handed over is only read, also where it is wrong.
+func TestCompileLeavesTheConfigAlone(t *testing.T) {
+	c := Config{PrefixSets: []PrefixSet{{Name: "a", Entries: []PrefixRange{{pfx("10.0.0.0/8"), 7, 9, 5}, entry("192.0.2.0/24")}}}}
+	for range 2 {
+		if _, problems := Compile(c); len(problems) != 1 || len(c.PrefixSets[0].Entries) != 2 {
+			t.Errorf("problems %+v, and %d entries are left", problems, len(c.PrefixSets[0].Entries))
+		}
 	}
 }

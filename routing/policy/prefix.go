@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"crypto/sha256"
 	"net/netip"
 
 	"github.com/gaissmai/bart"
@@ -10,7 +11,8 @@ import (
 type prefixSet struct {
 	name  string
 	table bart.Table[lengths]
-	has   [2]bool // IPv4 and IPv6
+	of    families
+	sum   digest
 }
 
 // lengths are those from 0 to 128 that a set accepts below one of its prefixes.
@@ -28,12 +30,15 @@ func (l *lengths) has(n int) bool { return l[n>>6]&(1<<(n&63)) != 0 }
 // prefix answers for all of them, so each is given what those around it accept.
 func newPrefixSet(c *PrefixSet) *prefixSet {
 	s := &prefixSet{name: c.Name}
+	var said []byte
 	for _, e := range c.Entries {
 		l, _ := s.table.Get(e.Prefix)
 		l.add(e.Low, e.High)
 		s.table.Insert(e.Prefix, l)
-		s.has[familyIndex(e.Prefix.Addr())] = true
+		s.of |= familyOf(e.Prefix.Addr())
+		said = append(append(e.Prefix.AppendTo(said), ' ', e.Low, e.High), '\n')
 	}
+	s.sum = sha256.Sum256(said)
 	var all []netip.Prefix
 	for p := range s.table.AllSorted() { // the wider ones first
 		all = append(all, p)
@@ -48,13 +53,6 @@ func newPrefixSet(c *PrefixSet) *prefixSet {
 		s.table.Insert(p, l)
 	}
 	return s
-}
-
-func familyIndex(a netip.Addr) int {
-	if a.Is4() {
-		return 0
-	}
-	return 1
 }
 
 func (s *prefixSet) holds(p netip.Prefix) bool {
