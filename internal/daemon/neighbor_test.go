@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net"
@@ -148,6 +149,58 @@ func TestDuplicateAddressIsNotUsed(t *testing.T) {
 	if err != nil || !strings.Contains(string(log), "2001:db8:2::1") {
 		t.Errorf("the log does not name the address: %s (%v)", log, err)
 	}
+}
+
+// The router's own stack neither holds such an address nor gets it back by a
+// reload, but does when the address is free and the link comes up again.
+func TestDuplicateAddressIsNotTheStacks(t *testing.T) {
+	s := newLAN(t, []string{"2001:db8:2::1/64"}, `addresses = ["10.0.2.1/24", "2001:db8:2::1/64"]`)
+	ns := strings.Replace(s.hosts[0], "-h1", "-stack", 1)
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The stack is up before the address is known to be somebody else's.
+	if err := os.WriteFile(s.config, fmt.Appendf(text, "[local-stack]\nnetns = %q\n", ns), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.start()
+	holds := func(want bool) func() error {
+		return func() error {
+			addresses, routes := s.must("ip", "-n", ns, "-6", "address"), s.must("ip", "-n", ns, "-6", "route")
+			if strings.Contains(addresses, "2001:db8:2::1/") != want || strings.Contains(routes, "2001:db8:2::/64") != want {
+				return fmt.Errorf("the stack has\n%s%s", addresses, routes)
+			}
+			if !strings.Contains(addresses, "2001:db8:1::1/") {
+				t.Errorf("the stack has lost another address:\n%s", addresses)
+			}
+			return nil
+		}
+	}
+	wait(t, "the stack to give the address up", holds(false))
+	text = bytes.Replace(text, []byte("10.0.2.1/24"), []byte("10.0.2.9/24"), 1)
+	if err := os.WriteFile(s.config, fmt.Appendf(text, "[local-stack]\nnetns = %q\n", ns), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.client().Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if out := s.must("ip", "-n", ns, "address"); !strings.Contains(out, "10.0.2.9/") {
+		t.Errorf("the stack has no 10.0.2.9 after a reload that says so:\n%s", out)
+	}
+	if err := holds(false)(); err != nil {
+		t.Errorf("after a reload: %v", err)
+	}
+	s.in(1, "ip", "link", "set", "eth0", "down")
+	s.in(1, "ip", "address", "flush", "dev", "eth0")
+	wait(t, "the router to see the link go down", func() error {
+		if list, err := s.client().Interfaces(t.Context()); err != nil || list[0].Up {
+			return fmt.Errorf("interfaces %+v (%v)", list, err)
+		}
+		return nil
+	})
+	s.in(1, "ip", "link", "set", "eth0", "up")
+	wait(t, "the stack to get the address back", holds(true))
 }
 
 // A neighbour moves with a broadcast announcement; a reply that nobody asked

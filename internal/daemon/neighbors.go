@@ -55,4 +55,7 @@ func (d *Daemon) addressesChanged() {
 			d.log.Error("following an address", "err", err)
 		}
 	}
+	if err := d.readdressStack(); err != nil {
+		d.log.Error("following an address", "err", err)
+	}
 }

@@ -127,7 +127,8 @@ func (d *Daemon) commit(c *change) error {
 		d.serve(p, workers)
 	}
 	d.commitEnds(c)
-	return nil
+	// An address may be a duplicate no more now that another interface has it.
+	return d.readdressStack()
 }
 
 // reload reads the file again and applies it, or changes nothing and says why.

@@ -3,6 +3,8 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 
 	"routerd/config"
 	"routerd/dataplane/port"
@@ -92,8 +94,12 @@ func samePacket(a, b packet.Config) bool {
 		a.Promiscuous == b.Promiscuous && a.TakeOver == b.TakeOver
 }
 
-// stackSpec is the port behind which the router's own TCP/IP stack is.
+// stackSpec is the port behind which the router's own TCP/IP stack is. The
+// stack holds the configured addresses but those that the router has found to
+// be somebody else's: it would speak from them.
 func (d *Daemon) stackSpec(c localstack.Config) portSpec {
+	duplicates := d.router.Duplicates()
+	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(p netip.Prefix) bool { return slices.Contains(duplicates, p.Addr()) })
 	c.Will = func(kind, path, value string) error {
 		return d.undo.will(Step{Kind: kind, Path: path, Value: value})
 	}
@@ -116,4 +122,22 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 		},
 		apply: func(p port.Port) error { return p.(*localstack.Port).Apply(c) },
 	}
+}
+
+// readdressStack gives the router's own stack the addresses that it may use
+// now, and leaves it alone where these are the ones that it has.
+func (d *Daemon) readdressStack() error {
+	now := d.ports[localstack.Name]
+	if now == nil || now.gone || d.cfg.LocalStack == nil {
+		return nil
+	}
+	next := d.stackSpec(*d.cfg.LocalStack)
+	if slices.Equal(now.spec.cfg.(localstack.Config).Addresses, next.cfg.(localstack.Config).Addresses) {
+		return nil
+	}
+	if err := next.apply(now.port); err != nil {
+		return err
+	}
+	now.spec = next
+	return nil
 }

@@ -264,50 +264,6 @@ func (r *Router) tellNeighbors(l *link) {
 	r.neighbors.must(arp.InterfaceUp{Interface: l.id, Config: cfg})
 }
 
-// AddressEvent follows what the neighbour machine found out about one of the
-// router's own addresses: an arp.AddressUsable or arp.AddressDuplicate.
-func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
-	var id routing.InterfaceID
-	var prefix netip.Prefix
-	usable := false
-	switch e := effect.(type) {
-	case arp.AddressUsable:
-		id, prefix, usable = e.Interface, e.Prefix, true
-	case arp.AddressDuplicate:
-		id, prefix = e.Interface, e.Prefix
-	default:
-		return nil
-	}
-	for _, l := range r.links {
-		if l.id != id {
-			continue
-		}
-		if !l.configured(prefix) {
-			l.formed = netip.Prefix{}
-			if usable {
-				l.formed = prefix
-			}
-		} else if l.duplicate == nil {
-			l.duplicate = map[netip.Prefix]bool{prefix: !usable}
-		} else {
-			l.duplicate[prefix] = !usable
-		}
-		err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
-		r.publish()
-		return err
-	}
-	return nil
-}
-
-func (l *link) configured(p netip.Prefix) bool {
-	for _, a := range l.cfg.Addresses {
-		if a.Prefix == p {
-			return true
-		}
-	}
-	return false
-}
-
 // Neighbors is the router's neighbour machine, for its owner to run: a
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
@@ -341,21 +297,6 @@ func (r *Router) publish() {
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)
 	r.deliver() // only now is it true that what was installed forwards
-}
-
-// addresses are those in use: configured and not found to be somebody else's,
-// and the link-local one that the neighbour machine formed.
-func (l *link) addresses() []netip.Prefix {
-	var list []netip.Prefix
-	for _, a := range l.cfg.Addresses {
-		if !l.duplicate[a.Prefix] {
-			list = append(list, a.Prefix)
-		}
-	}
-	if l.formed.IsValid() {
-		list = append(list, l.formed)
-	}
-	return list
 }
 
 func (l *link) view(t *dataplane.Table) *dataplane.Interface {

@@ -261,4 +261,13 @@ func TestEthernetInterface(t *testing.T) {
 	if e := b.router.FIB().Lookup(netip.MustParseAddr("2001:db8:5::1")); e != nil && e.Action == routing.Local {
 		t.Error("a duplicate address is still the router's own in the FIB")
 	}
+	if got := b.router.Duplicates(); len(got) != 1 || got[0] != dup.Prefix.Addr() {
+		t.Errorf("duplicates %v, want %s", got, dup.Prefix.Addr())
+	}
+	if err := b.router.AddressEvent(arp.AddressUsable{Interface: i.ID, Prefix: dup.Prefix}, now); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.router.Duplicates(); len(got) != 0 || !b.router.View().Named("eth0").Holds(dup.Prefix.Addr()) {
+		t.Errorf("duplicates %v of an address that is usable again, want none and the address in use", got)
+	}
 }
