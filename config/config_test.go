@@ -144,6 +144,7 @@ func TestExample(t *testing.T) {
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
 		"martian-destinations", "reassembly-timeout", "reassembly-packets", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate", "existing",
+		"ip-prefix", "masklength-range", "match", "set", "prefix-set", "protocol", "metric", "family", "metric-add",
 	} {
 		if !strings.Contains(string(text), key+" = ") {
 			t.Errorf("the example does not show %s", key)

@@ -119,6 +119,7 @@ func objects(c *Config) map[string]object {
 		}
 		all[name] = object{fields, c.Origins.Place(s.Origin)}
 	}
+	c.policyObjects(all)
 	return all
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,6 +15,7 @@ import (
 // decodePolicy reads [policy] and compiles it, so that whoever names a policy
 // finds it.
 func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
+	before := r.mistakes()
 	s := top.Section("policy")
 	sets := s.Section("prefix-set")
 	for _, name := range sets.Names() {
@@ -36,24 +36,34 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		}
 		p := policy.Definition{Name: name, Origin: r.policyOrigin(d.At)}
 		for _, t := range d.Sections("statement") {
-			p.Statements = append(p.Statements, r.decodeStatement(t))
+			p.Statements = append(p.Statements, r.decodeStatement(t, sets))
 		}
 		d.Done()
 		c.Policy.Policies = append(c.Policy.Policies, p)
 	}
 	s.Done()
+	sound := r.mistakes() == before // or what could not be read is missing below
 	policies, problems := policy.Compile(c.Policy)
 	for _, p := range problems {
-		at, known := r.originPath(p.Origin)
-		switch {
-		case !known:
-		case p.Warning:
+		switch at := r.paths[p.Origin]; {
+		case p.Warning && sound:
 			r.Odd(at, p.Message, p.Want)
-		case !Failed(r.Problems()): // what could not be read is missing here for that alone
+		case sound:
 			r.Wrong(at, p.Message, p.Want)
 		}
 	}
 	c.Policies = policies
+}
+
+// mistakes counts what has been found wrong so far.
+func (r *reader) mistakes() int {
+	n := 0
+	for _, p := range r.Problems() {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
 }
 
 // decodePrefixRange reads a prefix, or a table of one with its lengths.
@@ -61,14 +71,14 @@ func (r *reader) decodePrefixRange(s *tomltext.Section, v tomltext.Item[any]) (p
 	var e policy.PrefixRange
 	table, isTable := v.Value.(map[string]any)
 	if !isTable {
-		p, ok := tomltext.Read(s, v, tomltext.AnySubnet)
+		p, ok := tomltext.Read(s, v, tomltext.Subnet)
 		if !ok {
 			return e, false
 		}
 		return policy.PrefixRange{Prefix: p, Low: uint8(p.Bits()), High: uint8(p.Bits()), Origin: r.policyOrigin(v.At)}, true
 	}
 	t := r.Section(v.At, table)
-	e.Prefix = tomltext.Get(t, "ip-prefix", netip.Prefix{}, tomltext.AnySubnet)
+	e.Prefix = tomltext.Get(t, "ip-prefix", netip.Prefix{}, tomltext.Subnet)
 	e.Low, e.High = uint8(max(0, e.Prefix.Bits())), uint8(max(0, e.Prefix.Bits()))
 	lengths := tomltext.Get(t, "masklength-range", [2]uint8{e.Low, e.High}, maskLengths)
 	e.Low, e.High = lengths[0], lengths[1]
@@ -97,7 +107,7 @@ var maskLengths = tomltext.Reading[[2]uint8]{Read: func(v any) ([2]uint8, error)
 	return [2]uint8{uint8(a), uint8(b)}, nil
 }, Want: `the shortest and the longest length, "8..24"`}
 
-func (r *reader) decodeStatement(s *tomltext.Section) policy.Statement {
+func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	st := policy.Statement{
 		Name:   tomltext.Get(s, "name", "", tomltext.Text("a name")),
 		Action: tomltext.Get(s, "action", policy.Next, tomltext.OneOf([]string{"accept", "reject"}, []policy.Action{policy.Accept, policy.Reject})),
@@ -105,6 +115,10 @@ func (r *reader) decodeStatement(s *tomltext.Section) policy.Statement {
 	}
 	m := s.Section("match")
 	for _, v := range tomltext.Distinct(m, "prefix-set", tomltext.Text("the name of a prefix-set")) {
+		if !sets.Has(v.Value) {
+			r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no such prefix-set", v.At, v.Value), "a name of [policy.prefix-set]").
+				Suggestion = tomltext.Suggest(v.Value, sortedKeys(sets.Table))
+		}
 		st.Match.PrefixSets = append(st.Match.PrefixSets, v.Value)
 	}
 	for _, v := range tomltext.List(m, "protocol", protocolWord) {
@@ -194,18 +208,23 @@ var hostOrSubnet = tomltext.Reading[netip.Prefix]{Read: func(v any) (netip.Prefi
 	if a, err := tomltext.Address.Read(v); err == nil {
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	return tomltext.AnySubnet.Read(v)
+	return tomltext.Subnet.Read(v)
 }, Want: "an address or a prefix"}
 
 // policyChain reads the names of policies at key, in order.
 func (r *reader) policyChain(s *tomltext.Section, key string, c *Config) policy.Chain {
 	var names []string
+	last := "" // of the policies that are asked
 	for _, v := range tomltext.Distinct(s, key, tomltext.Text("the name of a policy")) {
 		if c.Policies.Named(v.Value) == nil {
-			all := c.Policies.Names()
-			p := r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no [policy.definition.%s]", v.At, v.Value, v.Value), "the name of a policy that there is")
-			p.Suggestion = tomltext.Suggest(v.Value, slices.Clone(all))
+			r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no [policy.definition.%s]", v.At, v.Value, v.Value), "the name of a policy that there is").
+				Suggestion = tomltext.Suggest(v.Value, c.Policies.Names())
 			continue
+		}
+		if last != "" {
+			r.Odd(v.At, fmt.Sprintf("%s is %q, which is never asked: %s decides about every route", v.At, v.Value, last), "it before "+last)
+		} else if c.Policies.Named(v.Value).DecidesAll() {
+			last = v.Value
 		}
 		names = append(names, v.Value)
 	}

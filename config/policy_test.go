@@ -1,9 +1,13 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"routerd/routing"
 	"routerd/routing/policy"
@@ -54,7 +58,7 @@ func TestPolicyValues(t *testing.T) {
 func TestPolicyMistakes(t *testing.T) {
 	statement := func(s string) string { return "[[policy.definition.p.statement]]\n" + s + "\n" }
 	for _, tt := range []struct{ text, want string }{
-		{statement("match = { prefix-set = \"nine\" }\naction = \"accept\""), `1:23: error: statement 1 matches by prefix-set "nine", and there is none of that name`},
+		{statement("match = { prefix-set = \"nine\" }\naction = \"accept\""), `2:24: error: policy.definition.p.statement[1].match.prefix-set is "nine", and there is no such prefix-set`},
 		{statement("match = { prefix-sets = \"ten\" }\naction = \"accept\""), `2:11: error: unknown key "prefix-sets" in policy.definition.p.statement[1].match`},
 		{statement("match = { tag = [] }\naction = \"accept\""), "policy.definition.p.statement[1].match.tag is an empty list"},
 		{statement("action = \"permit\""), `action is "permit"`},
@@ -66,6 +70,10 @@ func TestPolicyMistakes(t *testing.T) {
 		{"[policy.prefix-set]\na = [{ ip-prefix = \"10.0.0.0/8\", masklength-range = \"8-24\" }]", `masklength-range is "8-24"`},
 		{"[policy.prefix-set]\na = [{ ip-prefix = \"10.0.0.0/8\", masklength-range = \"4..24\" }]", "no prefix in 10.0.0.0/8 is shorter than 8 bits, and the range begins at 4"},
 		{"[policy.prefix-set]\na = [{ masklength-range = \"4..24\" }]", "has no ip-prefix"},
+		{"[policy.prefix-set]\nnine = \"192.0.2.0/24\"\n" + statement("match = { prefix-set = [\"nien\"] }\naction = \"accept\""), `did you mean "nine"?`},
+		{"[policy.prefix-set]\nnine = \"::ffff:192.0.2.0/120\"", `nine is "::ffff:192.0.2.0/120"`},
+		{statement("match = { family = \"ipv6\" }\nset = { next-hop = \"192.0.2.1\" }"), "statement 1 gives routes of IPv6 the next hop 192.0.2.1"},
+		{"[rip.interface.x]\nimport-policy = [\"p\", \"q\"]\n" + statement("action = \"accept\"") + "[[policy.definition.q.statement]]\naction = \"reject\"", `import-policy[2] is "q", which is never asked: p decides about every route`},
 		{statement("action = \"accept\"") + statement("action = \"reject\""), "warning: statement 2 of policy p is never reached"},
 		{"[rip.redistribute.static]\npolicy = \"nobody\"", `rip.redistribute.static.policy is "nobody", and there is no [policy.definition.nobody]`},
 		{"[rip.interface.x]\nimport-policy = [\"nobody\"]", `is "nobody", and there is no [policy.definition.nobody]`},
@@ -77,6 +85,75 @@ func TestPolicyMistakes(t *testing.T) {
 		}
 		if !strings.Contains(said, tt.want) {
 			t.Errorf("%s\ngives\n%s, want %q", tt.text, said, tt.want)
+		}
+	}
+}
+
+// All that is wrong with policies is said at once, beside what is wrong
+// elsewhere.
+func TestPolicyMistakesAtOnce(t *testing.T) {
+	_, problems := Parse("t.toml", []byte(`log.level = "loud"
+[policy.prefix-set]
+a = [{ ip-prefix = "10.0.0.0/8", masklength-range = "9..40" }]
+[[policy.definition.p.statement]]
+match = { tag = 3 }
+[[policy.definition.p.statement]]
+set = { metric = 3, metric-add = 2 }
+`))
+	var lines []int
+	for _, p := range problems {
+		if !p.Warning {
+			lines = append(lines, p.Place.Line)
+		}
+	}
+	if want := []int{1, 3, 4, 6}; !slices.Equal(lines, want) {
+		t.Errorf("mistakes in lines %v, want %v: %v", lines, want, problems)
+	}
+}
+
+func TestPolicyDiff(t *testing.T) {
+	parse := func(text string) *Config {
+		t.Helper()
+		c, problems := Parse("t.toml", []byte(text))
+		if Failed(problems) {
+			t.Fatal(problems)
+		}
+		return c
+	}
+	many := func(last string) string {
+		text := "[policy.prefix-set]\nmany = ["
+		for i := range 20 {
+			text += fmt.Sprintf("\"10.%d.0.0/16\", ", i)
+		}
+		return text + `"` + last + `"]`
+	}
+	for _, tt := range []struct {
+		name, old, new string
+		want           []string
+	}{
+		{"nothing", policies, "\n\n" + policies, nil},
+		{"a length", policies, strings.Replace(policies, "8..24", "8..25", 1), []string{
+			"changed policy.prefix-set.ten.prefixes 10.0.0.0/8 8..24 192.0.2.0/24 -> 10.0.0.0/8 8..25 192.0.2.0/24",
+		}},
+		{"a change", policies, strings.Replace(policies, "metric-add = -2", "tag = 5", 1), []string{
+			"changed policy.definition.out.statement[2] match prefix-set ten; set metric-add -2; accept -> match prefix-set ten; set tag 5; accept",
+		}},
+		{"a policy", "", policies, []string{
+			"added policy.definition.out  -> statement[1] name marked; match prefix-set ten, protocol static ebgp ibgp, tag 7 10..20, metric 3, " +
+				"next-hop 192.0.2.1/32 198.51.100.0/24, family ipv4; set metric 4, tag 9, next-hop 192.0.2.9; accept, " +
+				"statement[2] match prefix-set ten; set metric-add -2; accept",
+			"added policy.prefix-set.ten  -> prefixes 10.0.0.0/8 8..24 192.0.2.0/24",
+		}},
+		{"a large set", many("192.0.2.0/24"), many("192.0.2.0/25"), []string{
+			"changed policy.prefix-set.many.prefixes 21 prefixes (sum 5fd7ef54) -> 21 prefixes (sum 220856cc)",
+		}},
+	} {
+		var got []string
+		for _, c := range Diff(parse(tt.old), parse(tt.new)) {
+			got = append(got, c.Kind+" "+c.Path+" "+c.Old+" -> "+c.New)
+		}
+		if d := cmp.Diff(tt.want, got); d != "" {
+			t.Errorf("%s (-want +got):\n%s", tt.name, d)
 		}
 	}
 }

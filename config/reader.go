@@ -29,12 +29,6 @@ func (r *reader) policyOrigin(at tomltext.Path) origin.ID {
 	return id
 }
 
-// originPath gives the path of a place that policyOrigin has numbered.
-func (r *reader) originPath(id origin.ID) (tomltext.Path, bool) {
-	at, ok := r.paths[id]
-	return at, ok
-}
-
 // valueOrigin numbers the place of a value, for what has no key of its own.
 func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(r.ValuePlace(at)) }
 

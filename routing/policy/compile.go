@@ -26,6 +26,7 @@ type Policies struct{ byName map[string]*Policy }
 type Policy struct {
 	Name       string
 	statements []statement
+	decidesAll bool
 	sum        digest
 }
 
@@ -66,6 +67,10 @@ func (p *Policies) Named(name string) *Policy {
 	}
 	return p.byName[name]
 }
+
+// DecidesAll reports whether a statement decides about every route that comes
+// to it, so that no policy behind this one is ever asked.
+func (p *Policy) DecidesAll() bool { return p.decidesAll }
 
 // Names gives the names of all policies, sorted.
 func (p *Policies) Names() []string {
@@ -155,7 +160,7 @@ func (k *compiler) policy(d *Definition) *Policy {
 			decided = ""
 		}
 		if len(s.conditions) == 0 && s.action != Next {
-			decided = s.name
+			decided, p.decidesAll = s.name, true
 		}
 		p.statements = append(p.statements, s)
 	}

@@ -218,6 +218,12 @@ func TestChains(t *testing.T) {
 	if none.Named("x") != nil || len(none.Names()) != 0 {
 		t.Error("policies that nobody compiled have names")
 	}
+	all := compile(t, Config{Policies: []Definition{{Name: "all", Statements: []Statement{
+		{Match: Match{Tags: []Range{{1, 1}}}, Action: Accept}, {Set: Set{Tag: number(3)}}, {Action: Reject},
+	}}}})
+	if ps.Named("nobody").DecidesAll() || !all.Named("all").DecidesAll() {
+		t.Error("which policy decides about every route is not known")
+	}
 	if d := cmp.Diff([]string{"nobody"}, ps.Names()); d != "" {
 		t.Error(d)
 	}
