@@ -84,3 +84,24 @@ func (p *ripPolicy) Apply(o *rip.Offer) bool {
 	}
 	return true
 }
+
+// keepPolicies gives the interfaces of next with the policies of last where
+// those say the same: for another policy RIP asks and tells everything anew.
+func keepPolicies(last, next map[string]rip.InterfaceConfig) map[string]rip.InterfaceConfig {
+	kept := make(map[string]rip.InterfaceConfig, len(next))
+	for name, i := range next {
+		was := last[name]
+		i.Import, i.Export = keepPolicy(was.Import, i.Import), keepPolicy(was.Export, i.Export)
+		kept[name] = i
+	}
+	return kept
+}
+
+func keepPolicy(last, next rip.Policy) rip.Policy {
+	a, ok := last.(*ripPolicy)
+	b, also := next.(*ripPolicy)
+	if ok && also && a.chain.Same(b.chain) {
+		return a
+	}
+	return next
+}

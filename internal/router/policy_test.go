@@ -70,3 +70,22 @@ func TestRIPAsksPolicies(t *testing.T) {
 		t.Errorf("%v allocations for each route, want none", n)
 	}
 }
+
+// A reload that says the same of policies leaves RIP's as they were.
+func TestPoliciesAreKept(t *testing.T) {
+	last := map[string]rip.InterfaceConfig{"a": {Import: RIPPolicy(chain(t)), Export: RIPPolicy(chain(t))}, "b": {}}
+	next := map[string]rip.InterfaceConfig{
+		"a": {Metric: 3, Import: RIPPolicy(chain(t)), Export: RIPPolicy(chain(t)[:0])},
+		"b": {Import: RIPPolicy(chain(t))}, "c": {Export: RIPPolicy(chain(t))},
+	}
+	got := keepPolicies(last, next)
+	if a := got["a"]; a.Metric != 3 || a.Import != last["a"].Import || a.Export != nil {
+		t.Errorf("a has %+v, want its old import policy and no export policy", a)
+	}
+	if got["b"].Import != next["b"].Import || got["c"].Export != next["c"].Export {
+		t.Error("a new policy was lost")
+	}
+	if next["a"].Import == last["a"].Import {
+		t.Error("the configuration itself was changed")
+	}
+}

@@ -42,6 +42,8 @@ type RIP struct {
 	ident    uint16
 	known    []rip.InterfaceUp // told before there was a machine
 	active   bool              // the configuration has it, in the owner's eyes
+	// interfaces are as the machine was told last, for the owner to read.
+	interfaces map[string]rip.InterfaceConfig
 }
 
 // ripInboxSize holds the whole table of a neighbour with 50,000 routes.
@@ -96,6 +98,8 @@ func (r *RIP) configure(c *RIPConfig) {
 	if c != nil {
 		cfg = c.Config
 	}
+	cfg.Interfaces = keepPolicies(r.interfaces, cfg.Interfaces)
+	r.interfaces = cfg.Interfaces
 	r.must(rip.Reconfigure{Config: cfg})
 }
 
