@@ -211,6 +211,17 @@ var hostOrSubnet = tomltext.Reading[netip.Prefix]{Read: func(v any) (netip.Prefi
 	return tomltext.Subnet.Read(v)
 }, Want: "an address or a prefix"}
 
+// ripChain is policyChain for RIP, which takes metrics and tags from policies.
+func (r *reader) ripChain(s *tomltext.Section, key string, c *Config) policy.Chain {
+	chain := r.policyChain(s, key, c)
+	for _, p := range chain {
+		if p.SetsNextHop() {
+			r.Odd(s.At.With(key), fmt.Sprintf("policy %s sets a next hop, which changes nothing in RIP", p.Name), "metrics and tags to be set")
+		}
+	}
+	return chain
+}
+
 // policyChain reads the names of policies at key, in order.
 func (r *reader) policyChain(s *tomltext.Section, key string, c *Config) policy.Chain {
 	var names []string

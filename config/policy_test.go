@@ -72,6 +72,7 @@ func TestPolicyMistakes(t *testing.T) {
 		{"[policy.prefix-set]\na = [{ masklength-range = \"4..24\" }]", "has no ip-prefix"},
 		{"[policy.prefix-set]\nnine = \"192.0.2.0/24\"\n" + statement("match = { prefix-set = [\"nien\"] }\naction = \"accept\""), `did you mean "nine"?`},
 		{"[policy.prefix-set]\nnine = \"::ffff:192.0.2.0/120\"", `nine is "::ffff:192.0.2.0/120"`},
+		{"[rip.interface.x]\nexport-policy = \"p\"\n" + statement("set = { next-hop = \"192.0.2.1\" }"), "t.toml:2:17: warning: policy p sets a next hop, which changes nothing in RIP"},
 		{statement("match = { family = \"ipv6\" }\nset = { next-hop = \"192.0.2.1\" }"), "statement 1 gives routes of IPv6 the next hop 192.0.2.1"},
 		{"[rip.interface.x]\nimport-policy = [\"p\", \"q\"]\n" + statement("action = \"accept\"") + "[[policy.definition.q.statement]]\naction = \"reject\"", `import-policy[2] is "q", which is never asked: p decides about every route`},
 		{statement("action = \"accept\"") + statement("action = \"reject\""), "warning: statement 2 of policy p is never reached"},

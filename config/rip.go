@@ -88,7 +88,7 @@ func (r *reader) decodeRedistribute(s *tomltext.Section, c *Config, speaks ...ro
 			Source: source,
 			Metric: uint32(tomltext.Get(t, "metric", 1, tomltext.Whole(1, 15))),
 			Tag:    uint32(tomltext.Get(t, "tag", 0, tomltext.Whole(0, 65535))),
-		}, r.policyChain(t, "policy", c)))
+		}, r.ripChain(t, "policy", c)))
 		t.Done()
 	}
 	s.Done()
@@ -116,8 +116,8 @@ func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Conf
 		}
 		i.Neighbors = append(i.Neighbors, n.Value)
 	}
-	i.Import = router.RIPPolicy(r.policyChain(s, "import-policy", c))
-	i.Export = router.RIPPolicy(r.policyChain(s, "export-policy", c))
+	i.Import = router.RIPPolicy(r.ripChain(s, "import-policy", c))
+	i.Export = router.RIPPolicy(r.ripChain(s, "export-policy", c))
 	if p == rip.RIP {
 		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
 		i.Auth = r.decodeRIPAuth(s.Section("auth"), c, name)

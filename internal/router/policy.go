@@ -31,7 +31,8 @@ func WithPolicy(d rib.Redistribution, chain policy.Chain) rib.Redistribution {
 	return d
 }
 
-// viewOf is a route of the RIB as policies see it.
+// viewOf is a route of the RIB as policies see it: with the first of its next
+// hops.
 func viewOf(rt *routing.Route) policy.Route {
 	v := policy.Route{Prefix: rt.Prefix, Source: rt.Source, Metric: rt.Metric, Tag: rt.Tag}
 	if len(rt.NextHops) > 0 {
@@ -78,9 +79,6 @@ func (p *ripPolicy) Apply(o *rip.Offer) bool {
 	o.Metric = uint8(min(p.seen.Metric, infinity))
 	if o.Tag = uint16(p.seen.Tag); p.seen.Tag > 0xffff {
 		o.Tag = 0 // which RIP cannot say
-	}
-	if p.seen.NextHopSet {
-		o.NextHop = p.seen.NextHop
 	}
 	return true
 }

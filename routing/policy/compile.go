@@ -72,6 +72,14 @@ func (p *Policies) Named(name string) *Policy {
 // to it, so that no policy behind this one is ever asked.
 func (p *Policy) DecidesAll() bool { return p.decidesAll }
 
+// SetsNextHop reports whether a statement gives routes another next hop, for
+// those who cannot make use of it.
+func (p *Policy) SetsNextHop() bool {
+	return slices.ContainsFunc(p.statements, func(s statement) bool {
+		return slices.ContainsFunc(s.changes, func(c change) bool { _, is := c.(setNextHop); return is })
+	})
+}
+
 // Names gives the names of all policies, sorted.
 func (p *Policies) Names() []string {
 	var names []string

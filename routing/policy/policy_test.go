@@ -221,6 +221,12 @@ func TestChains(t *testing.T) {
 	all := compile(t, Config{Policies: []Definition{{Name: "all", Statements: []Statement{
 		{Match: Match{Tags: []Range{{1, 1}}}, Action: Accept}, {Set: Set{Tag: number(3)}}, {Action: Reject},
 	}}}})
+	hop := compile(t, Config{Policies: []Definition{{Name: "hop", Statements: []Statement{
+		{Set: Set{Tag: number(3)}}, {Set: Set{Metric: number(3), NextHop: netip.MustParseAddr("192.0.2.1")}},
+	}}}})
+	if all.Named("all").SetsNextHop() || !hop.Named("hop").SetsNextHop() {
+		t.Error("which policy sets a next hop is not known")
+	}
 	if ps.Named("nobody").DecidesAll() || !all.Named("all").DecidesAll() {
 		t.Error("which policy decides about every route is not known")
 	}
