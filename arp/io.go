@@ -108,8 +108,8 @@ type Unreachable struct {
 	Tag       any
 }
 
-// Dropped gives a packet back that will not be sent and whose sender is not
-// told.
+// Dropped gives a packet back that will not be sent, and why. Nobody knows
+// that its destination is not there, so that is not what its sender is told.
 type Dropped struct {
 	Interface routing.InterfaceID
 	Reason    Reason

@@ -141,11 +141,21 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), verdict.NeighborFailed, now)
 		n.batch.Transmit(now)
 	case arp.Dropped:
-		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), verdict.NeighborQueueFull, now)
+		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), fates[e.Reason], now)
 		n.batch.Transmit(now)
 	default:
 		n.Tell(e)
 	}
+}
+
+// fates are the verdicts on packets that the machine drops.
+var fates = [...]verdict.Verdict{
+	arp.HoldFull:    verdict.NeighborQueueFull,
+	arp.Throttled:   verdict.NeighborThrottled,
+	arp.TableFull:   verdict.NeighborTableFull,
+	arp.Evicted:     verdict.NeighborEvicted,
+	arp.NotNeighbor: verdict.NotNeighbor,
+	arp.NoInterface: verdict.InterfaceDown,
 }
 
 func (n *Neighbors) send(v *dataplane.View, e arp.SendFrame) {

@@ -95,6 +95,10 @@ const (
 	NoBuffer
 	EgressRefused
 	NeighborQueueFull
+	NeighborThrottled
+	NeighborTableFull
+	NeighborEvicted
+	NotNeighbor
 	NeighborFailed
 
 	numVerdicts
@@ -206,6 +210,10 @@ var table = [Count]info{
 	NoBuffer:          {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
 	EgressRefused:     {"egress_refused", Dropped, "the device on its way out did not take it"},
 	NeighborQueueFull: {"neighbor_queue_full", Dropped, "the link-layer address of its next hop is not known, and enough packets wait for one already"},
+	NeighborThrottled: {"neighbor_throttled", Dropped, "its next hop is a station never heard of, and as many of those are being asked for as may be in a second"},
+	NeighborTableFull: {"neighbor_table_full", Dropped, "its next hop is a station never heard of, and the neighbour table has no room for one more"},
+	NeighborEvicted:   {"neighbor_evicted", Dropped, "it waited for the link-layer address of its next hop, which was given up to make room for another neighbour"},
+	NotNeighbor:       {"not_neighbor", Dropped, "no station on the link can have the address of its next hop"},
 	NeighborFailed:    {"neighbor_failed", Dropped, "its next hop did not answer ARP or neighbour discovery"},
 }
 

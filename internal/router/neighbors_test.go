@@ -1,0 +1,113 @@
+package router
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/dataplane/port/memory"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+// Every way in which the neighbour machine drops a packet has a verdict of its
+// own, and is counted as that.
+func TestDroppedFates(t *testing.T) {
+	want := map[arp.Reason]verdict.Verdict{
+		arp.HoldFull:    verdict.NeighborQueueFull,
+		arp.Throttled:   verdict.NeighborThrottled,
+		arp.TableFull:   verdict.NeighborTableFull,
+		arp.Evicted:     verdict.NeighborEvicted,
+		arp.NotNeighbor: verdict.NotNeighbor,
+		arp.NoInterface: verdict.InterfaceDown,
+	}
+	b, n, id := ethernet(t)
+	for why := arp.Reason(0); why.String() != "unknown"; why++ {
+		v, known := want[why]
+		if !known {
+			t.Errorf("a packet dropped for %q has no verdict here", why)
+			continue
+		}
+		before := n.Counters.Verdict(v)
+		n.carryOut(arp.Dropped{Interface: id, Reason: why, Packet: probe(t, "10.0.5.9"), Tag: waiting{in: b.router.View().Named("lan0").ID}}, now)
+		if got := n.Counters.Verdict(v) - before; got != 1 {
+			t.Errorf("dropped for %q: %d more counted as %s, want 1", why, got, v)
+		}
+		drops := n.Drops.Last(1)
+		if len(drops) != 1 || drops[0].Verdict != v {
+			t.Errorf("dropped for %q: the last drop is %+v, want one as %s", why, drops, v)
+		}
+	}
+}
+
+// The machine's bounds, each as the one who looks at the drops meets it.
+func TestBoundsOfTheMachineAreToldApart(t *testing.T) {
+	_, n, id := ethernet(t)
+	cfg := arp.DefaultConfig()
+	resolve := func(i int, tag any) {
+		to := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
+		n.Step(now, arp.Resolve{Interface: id, Addr: to, Packet: probe(t, to.String()), Tag: tag})
+	}
+	n.Step(now, arp.InterfaceUp{Interface: id, Config: arp.InterfaceConfig{
+		MAC: arp.MAC{2, 0, 0, 0, 0, 1}, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.255.1/16")},
+	}})
+	for range cfg.MaxHeld + 1 {
+		resolve(1, nil)
+	}
+	resolve(0, nil) // 10.0.0.0 is the subnet's broadcast address of old
+	// One token is gone for the first of these.
+	for i := range cfg.MaxIncomplete + 9 {
+		resolve(2+i, nil)
+	}
+	for v, want := range map[verdict.Verdict]uint64{
+		verdict.NeighborQueueFull: 1, verdict.NotNeighbor: 1, verdict.NeighborThrottled: 10,
+	} {
+		if got := n.Counters.Verdict(v); got != want {
+			t.Errorf("%d counted as %s, want %d", got, v, want)
+		}
+	}
+	now := now.Add(900 * time.Millisecond) // tokens for some more, before anybody is given up on
+	for i := range 7 {
+		to := netip.AddrFrom4([4]byte{10, 0, 9, byte(i)})
+		n.Step(now, arp.Resolve{Interface: id, Addr: to, Packet: probe(t, to.String())})
+	}
+	// The first to go is the one for which three wait.
+	if got, want := n.Counters.Verdict(verdict.NeighborEvicted), uint64(cfg.MaxHeld+6); got != want {
+		t.Errorf("%d counted as neighbor_evicted, want %d", got, want)
+	}
+	n.Step(now, arp.InterfaceDown{Interface: id})
+	if got, want := n.Counters.Verdict(verdict.InterfaceDown), uint64(cfg.MaxIncomplete); got != want {
+		t.Errorf("%d counted as interface_down, want the %d that waited", got, want)
+	}
+}
+
+// ethernet is a bench with an Ethernet interface, eth0, whose neighbour machine
+// nobody drives.
+func ethernet(t *testing.T) (*bench, *Neighbors, routing.InterfaceID) {
+	t.Helper()
+	b := newBench(t)
+	cfg := twoLANs()
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, interfaceConfig("eth0", dataplane.KindPacket, "10.0.5.1/24"))
+	b.commit(cfg)
+	s := station{memory.New("eth0", 1500, memory.WithLinkHeader(14)), map[[6]byte]bool{}}
+	t.Cleanup(func() { s.Close() })
+	if _, err := b.router.Attach("eth0", s, now); err != nil {
+		t.Fatal(err)
+	}
+	return b, b.router.Neighbors(), b.router.View().Named("eth0").ID
+}
+
+func probe(t *testing.T, to string) []byte {
+	t.Helper()
+	raw, err := dataplane.Probe{
+		Src: netip.MustParseAddr("10.0.1.2"), Dst: netip.MustParseAddr(to), Proto: packet.ProtoUDP, DstPort: 9,
+	}.Build()
+	if err != nil {
+		t.Fatal(fmt.Errorf("making a packet: %w", err))
+	}
+	return raw
+}
