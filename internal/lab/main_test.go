@@ -6,10 +6,13 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,7 +41,39 @@ func TestMain(m *testing.M) {
 	// A stand-in that is built with the race detector would otherwise wait
 	// for a second before it exits.
 	os.Setenv("GORACE", strings.TrimSpace(os.Getenv("GORACE")+" atexit_sleep_ms=0"))
-	os.Exit(m.Run())
+	code := m.Run()
+	os.RemoveAll(built.dir)
+	os.Exit(code)
+}
+
+// built is routerd as its users run it, made when the first test needs it.
+var built struct {
+	once sync.Once
+	dir  string
+	err  error
+}
+
+// realRouterd gives the path of it, and skips where it could not run.
+func realRouterd(t *testing.T) string {
+	t.Helper()
+	if _, err := os.Stat("/dev/net/tun"); err != nil {
+		t.Skipf("there are no TUN devices here: %v", err)
+	}
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "lab"); built.err != nil {
+			return
+		}
+		build := exec.Command("go", "build", "-trimpath", "-o", filepath.Join(built.dir, "routerd"), "routerd/cmd/routerd")
+		// Built as by make, whose objects serve again.
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			built.err = fmt.Errorf("%w\n%s", err, out)
+		}
+	})
+	if built.err != nil {
+		t.Fatalf("building routerd: %v", built.err)
+	}
+	return filepath.Join(built.dir, "routerd")
 }
 
 // standIn behaves as the variable STAND_IN says: it serves, exits at once, or
@@ -99,9 +134,8 @@ func newBench(t *testing.T, text string) *bench {
 	if err := os.Chmod(dir, 0o755); err != nil { // FRR's daemons are another user's
 		t.Fatal(err)
 	}
-	serial++
 	b := &bench{t: t, path: filepath.Join(dir, "topology.toml")}
-	b.load(strings.ReplaceAll(text, "NAME", fmt.Sprintf("lab-%d-%d", os.Getpid(), serial)))
+	b.load(strings.ReplaceAll(text, "NAME", fmt.Sprintf("lab-%d-%d", os.Getpid(), serial.Add(1))))
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 		defer cancel()
@@ -115,7 +149,7 @@ func newBench(t *testing.T, text string) *bench {
 	return b
 }
 
-var serial int
+var serial atomic.Int64
 
 // load reads the topology again, changed.
 func (b *bench) load(text string) {

@@ -2,7 +2,6 @@ package lab
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -15,16 +14,7 @@ func TestShippedLabsHold(t *testing.T) {
 		t.Skip("it takes seconds, and -short was asked for")
 	}
 	needsRoot(t)
-	if _, err := os.Stat("/dev/net/tun"); err != nil {
-		t.Skipf("there are no TUN devices here: %v", err)
-	}
-	binary := filepath.Join(t.TempDir(), "routerd")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "routerd/cmd/routerd")
-	// Built as by make, whose objects serve again.
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building routerd: %v\n%s", err, out)
-	}
+	binary := realRouterd(t)
 	labs, err := filepath.Glob("../../deploy/labs/*.toml")
 	if err != nil || len(labs) == 0 {
 		t.Fatalf("no labs in deploy/labs: %v", err)
