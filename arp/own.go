@@ -16,13 +16,28 @@ const (
 	noncesKept = 4
 )
 
-type ownState uint8
+// OwnState is how far the router may use one of its own addresses.
+type OwnState uint8
 
 const (
-	tentative ownState = iota // IPv6 only: being asked for
+	tentative OwnState = iota // IPv6 only: being asked for
 	usable
 	duplicate // IPv6 only: somebody else has it
 )
+
+// String gives RFC 4862's word; "usable" is for its preferred addresses, since
+// none of a router's is ever deprecated.
+func (s OwnState) String() string {
+	switch s {
+	case tentative:
+		return "tentative"
+	case usable:
+		return "usable"
+	case duplicate:
+		return "duplicate"
+	}
+	return "unknown"
+}
 
 // ownAddress is one address of the router's, and what is done for it: RFC
 // 4862 §5.4 before it is used, announcements when it begins to be, and its
@@ -41,7 +56,7 @@ type ownAddress struct {
 	timer
 	iface    *iface
 	prefix   netip.Prefix
-	state    ownState
+	state    OwnState
 	formed   bool // from the MAC: the link-local address
 	probes   int  // still to be sent
 	looped   bool

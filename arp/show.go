@@ -1,7 +1,10 @@
 package arp
 
 import (
+	"cmp"
+	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"routerd/routing"
@@ -51,6 +54,30 @@ func (m *Machine) Walk(now time.Time, yield func(Neighbor) bool) {
 		})
 		if !ok {
 			return
+		}
+	}
+}
+
+// Own is what `show` says of one of the router's own addresses. Where IPv6 is
+// off on an interface there are none of IPv6.
+type Own struct {
+	Interface routing.InterfaceID
+	Prefix    netip.Prefix
+	State     OwnState
+	Formed    bool // from the MAC, not configured
+}
+
+// WalkOwn calls yield with each of the router's own addresses, in order of
+// interface and address. It may be called between Steps only.
+func (m *Machine) WalkOwn(yield func(Own) bool) {
+	for _, id := range slices.Sorted(maps.Keys(m.ifaces)) {
+		own := slices.SortedFunc(slices.Values(m.ifaces[id].own), func(a, b *ownAddress) int {
+			return cmp.Or(a.prefix.Addr().Compare(b.prefix.Addr()), cmp.Compare(a.prefix.Bits(), b.prefix.Bits()))
+		})
+		for _, o := range own {
+			if !yield(Own{id, o.prefix, o.state, o.formed}) {
+				return
+			}
 		}
 	}
 }

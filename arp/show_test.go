@@ -7,6 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"routerd/routing"
 )
 
@@ -86,5 +89,38 @@ func TestSameSeed(t *testing.T) {
 	}
 	if one, two := script(), script(); one != two {
 		t.Errorf("one run\n%s\nanother\n%s", one, two)
+	}
+}
+
+func TestWalkOwn(t *testing.T) {
+	b, up := fresh(t, "10.0.0.1/24", "2001:db8::2/64", "2001:db8::1/64")
+	b.step(up)
+	walk := func() (all []Own) {
+		b.m.WalkOwn(func(o Own) bool { all = append(all, o); return true })
+		return all
+	}
+	own := func(p string, s OwnState) Own {
+		return Own{eth0, netip.MustParsePrefix(p), s, false}
+	}
+	formed := Own{eth0, netip.PrefixFrom(ourLL, linkLocalBits), tentative, true}
+	want := []Own{own("10.0.0.1/24", usable), own("2001:db8::1/64", tentative), own("2001:db8::2/64", tentative), formed}
+	if d := cmp.Diff(want, walk(), cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+		t.Errorf("at first (-want +got)\n%s", d)
+	}
+	b.m.duplicated(b.m.ifaces[eth0].owns(netip.MustParseAddr("2001:db8::1")), peerMAC)
+	adverts(b, time.Minute) // which lets the time pass
+	want[1].State, want[2].State, want[3].State = duplicate, usable, usable
+	if d := cmp.Diff(want, walk(), cmpopts.EquateComparable(netip.Prefix{})); d != "" {
+		t.Errorf("a minute later, one of them being another's (-want +got)\n%s", d)
+	}
+	n := 0
+	b.m.WalkOwn(func(Own) bool { n++; return false })
+	if n != 1 {
+		t.Errorf("went on %d times after being told to end", n-1)
+	}
+	for s, word := range map[OwnState]string{tentative: "tentative", usable: "usable", duplicate: "duplicate", 99: "unknown"} {
+		if s.String() != word {
+			t.Errorf("state %d is %q, want %q", s, s, word)
+		}
 	}
 }

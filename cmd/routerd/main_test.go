@@ -288,7 +288,7 @@ func TestExitCodes(t *testing.T) {
 		stderr string
 	}{
 		{"show interface", nil, 0, ""},
-		{"show interface lan9", nil, 1, `routerd: there is no interface "lan9"; there are lan0, lan1, lo`},
+		{"show interface lan9", nil, 1, `routerd: there is no interface "lan9"; there are lan0, lan1, core0, lo`},
 		{"show route 10.9.0.0/16", nil, 1, "routerd: there is no route to exactly 10.9.0.0/16; routerd show route for 10.9.0.0 tells which one leads there"},
 		{"show route for fd00::1", nil, 1, "routerd: no route covers fd00::1"},
 		{"show fib 10.9.0.0/16", nil, 1, "routerd: there is no route to exactly 10.9.0.0/16; routerd show route for 10.9.0.0 tells which one leads there"},

@@ -220,14 +220,8 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		if f.Up {
 			state = cell{"up", good}
 		}
-		var addresses []string
-		for _, a := range f.Addresses {
-			addresses = append(addresses, a.String())
-		}
-		first, rest := "", []string(nil)
-		if len(addresses) > 0 {
-			first, rest = addresses[0], addresses[1:]
-		}
+		addresses := addressCells(f)
+		first, rest := addresses[0], addresses[1:]
 		host, queues := "", ""
 		if f.Port != nil {
 			host, queues = hostSide(f.Port.Host), fmt.Sprint(f.Port.Queues)
@@ -241,6 +235,29 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		}
 	}
 	t.draw(p)
+}
+
+// addressCells gives the addresses of an interface, at least an empty one,
+// with what keeps the router from using them; those that it does not use at all
+// come last.
+func addressCells(f *control.Interface) []cell {
+	var list []cell
+	for _, a := range f.Addresses {
+		c := cell{text: a.String()}
+		if slices.ContainsFunc(f.Own, func(o control.OwnAddress) bool { return o.Address == a && o.State == "tentative" }) {
+			c.text += " tentative"
+		}
+		list = append(list, c)
+	}
+	for _, o := range f.Own {
+		if !slices.Contains(f.Addresses, o.Address) && o.State == "duplicate" {
+			list = append(list, cell{o.Address.String() + " duplicate", bad})
+		}
+	}
+	if len(list) == 0 {
+		list = []cell{{}}
+	}
+	return list
 }
 
 func hostSide(h *control.Host) string {

@@ -152,8 +152,8 @@ func TestRouteNotes(t *testing.T) {
 func TestCompletion(t *testing.T) {
 	t.Setenv(control.SocketVariable, serve(t, &fake{}))
 	for line, want := range map[string]string{
-		"show interface":                "lan0\nlan1\nlo\n:4\n",
-		"explain packet --in":           "lan0\nlan1\nlo\n:4\n",
+		"show interface":                "lan0\nlan1\ncore0\nlo\n:4\n",
+		"explain packet --in":           "lan0\nlan1\ncore0\nlo\n:4\n",
 		"show interface lan0":           ":4\n",
 		"show route -o":                 "table\nwide\njson\n:4\n",
 		"--socket /none show interface": ":4\n",

@@ -79,13 +79,16 @@ type Interface struct {
 	Up        bool           `json:"up"`
 	MTU       int            `json:"mtu"` // bytes of an IP packet
 	Table     string         `json:"table"`
-	Addresses []netip.Prefix `json:"addresses"`      // host bits kept, in the configuration's order
-	URPF      string         `json:"urpf"`           // off | strict | loose
-	Port      *Port          `json:"port,omitempty"` // absent on a loopback
-	Received  Traffic        `json:"received"`
-	Sent      Traffic        `json:"sent"`
-	Drops     uint64         `json:"drops"` // packets that came in here and were dropped
-	Origin    string         `json:"origin,omitempty"`
+	Addresses []netip.Prefix `json:"addresses"` // host bits kept, in the configuration's order
+	// Own says of each address, on an Ethernet interface that is up, whether
+	// it may be used; duplicates are here and not among Addresses.
+	Own      []OwnAddress `json:"own_addresses,omitempty"`
+	URPF     string       `json:"urpf"`           // off | strict | loose
+	Port     *Port        `json:"port,omitempty"` // absent on a loopback
+	Received Traffic      `json:"received"`
+	Sent     Traffic      `json:"sent"`
+	Drops    uint64       `json:"drops"` // packets that came in here and were dropped
+	Origin   string       `json:"origin,omitempty"`
 }
 
 // Port is what an interface reads from and writes to.

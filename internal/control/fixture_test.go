@@ -113,6 +113,16 @@ func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
 			Addresses: []netip.Prefix{pfx("10.0.2.1/24")},
 			Port:      &Port{Kind: "tun", Queues: 2, Host: &Host{Device: "lan1"}}, Origin: "routerd.toml:17",
 		},
+		{
+			Name: "core0", Kind: "packet", Up: true, MTU: 1500, Table: "main", URPF: "off",
+			Addresses: []netip.Prefix{pfx("10.0.12.1/24"), pfx("fe80::1/64")},
+			Own: []OwnAddress{
+				{pfx("10.0.12.1/24"), "core0", "usable"},
+				{pfx("2001:db8:12::1/64"), "core0", "duplicate"},
+				{pfx("fe80::1/64"), "core0", "tentative"},
+			},
+			Port: &Port{Kind: "packet", Queues: 1, Host: &Host{Device: "core0"}}, Origin: "routerd.toml:21",
+		},
 		// No addresses: a careless router leaves the list nil.
 		{Name: "lo", Kind: "loopback", Up: true, MTU: 65535, Table: "main", URPF: "off"},
 	}, f.answer(ctx)
@@ -205,10 +215,12 @@ func (f *fake) Drops(ctx context.Context, last int) (Drops, error) {
 
 func (f *fake) Neighbors(ctx context.Context, q NeighborQuery) (NeighborList, error) {
 	f.neighbor = q
-	return NeighborList{[]Neighbor{
+	return NeighborList{Neighbors: []Neighbor{
 		{Address: addr("10.0.12.2"), MAC: "02:00:00:00:12:02", Interface: "core0", State: "reachable", Age: 12.5},
 		{Address: addr("10.0.12.99"), Interface: "core0", State: "incomplete", Age: 0.25, Held: 3},
 		{Address: addr("2001:db8:12::2"), MAC: "02:00:00:00:12:02", Interface: "core0", State: "stale", Age: 3725, Router: true},
+	}, Own: []OwnAddress{
+		{pfx("10.0.12.1/24"), "core0", "usable"}, {pfx("2001:db8:12::1/64"), "core0", "tentative"},
 	}}, f.answer(ctx)
 }
 

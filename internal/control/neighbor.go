@@ -15,7 +15,16 @@ type NeighborQuery struct {
 
 // NeighborList is the answer to /v1/neighbor.
 type NeighborList struct {
-	Neighbors []Neighbor `json:"neighbors"`
+	Neighbors []Neighbor   `json:"neighbors"`
+	Own       []OwnAddress `json:"own_addresses,omitempty"` // of the router on the same links
+}
+
+// OwnAddress is an address of the router's on an Ethernet link, and whether it
+// may use it there.
+type OwnAddress struct {
+	Address   netip.Prefix `json:"address"` // host bits kept
+	Interface string       `json:"interface"`
+	State     string       `json:"state"` // tentative: being asked for | usable | duplicate: another station has it
 }
 
 // Neighbor is one station on an Ethernet link.

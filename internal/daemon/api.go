@@ -81,8 +81,11 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 			list = append(list, c)
 		}
 	})
+	if err != nil {
+		return nil, err
+	}
 	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
-	return list, err
+	return list, a.tellOwn(ctx, list)
 }
 
 type traffic struct {

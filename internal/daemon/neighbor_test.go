@@ -145,6 +145,24 @@ func TestDuplicateAddressIsNotUsed(t *testing.T) {
 	if err != nil || len(f.Entries) != 0 {
 		t.Errorf("the FIB has %+v (%v), want no entry for an address that is another's", f.Entries, err)
 	}
+	wait(t, "the shows to tell the addresses apart", func() error {
+		list, err := c.Interfaces(t.Context())
+		if err != nil {
+			return err
+		}
+		state := map[netip.Addr]string{}
+		for _, o := range list[0].Own {
+			state[o.Address.Addr()] = o.State
+		}
+		if state[mustAddr("10.0.2.1")] != "usable" || state[mustAddr("2001:db8:2::1")] != "duplicate" {
+			return fmt.Errorf("the addresses of %s are %+v", list[0].Name, list[0].Own)
+		}
+		arp, err := c.Neighbors(t.Context(), control.NeighborQuery{Interface: "core0", Family: 6})
+		if err != nil || len(arp.Own) != 2 || arp.Own[0].State != "duplicate" || arp.Own[0].Interface != "core0" || arp.Own[1].State != "usable" {
+			return fmt.Errorf("show arp says %+v (%v)", arp.Own, err)
+		}
+		return nil
+	})
 	log, err := os.ReadFile(s.dir + "/log")
 	if err != nil || !strings.Contains(string(log), "2001:db8:2::1") {
 		t.Errorf("the log does not name the address: %s (%v)", log, err)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"routerd/arp"
+	"routerd/dataplane"
 	"routerd/internal/control"
 	"routerd/routing"
 )
@@ -40,23 +41,69 @@ func walk(m *arp.Machine, now time.Time, on routing.InterfaceID, q control.Neigh
 	})
 }
 
+// walkOwn is the same for the router's own addresses.
+func walkOwn(m *arp.Machine, on routing.InterfaceID, q control.NeighborQuery, f func(arp.Own)) {
+	m.WalkOwn(func(o arp.Own) bool {
+		a := o.Prefix.Addr()
+		if (on == routing.NoInterface || o.Interface == on) && (!q.Address.IsValid() || a == q.Address) &&
+			(q.Family == 0 || a.Is4() == (q.Family == 4)) {
+			f(o)
+		}
+		return true
+	})
+}
+
+func ownAddresses(view *dataplane.View, own []arp.Own) (list []control.OwnAddress) {
+	for _, o := range own {
+		list = append(list, control.OwnAddress{Address: o.Prefix, Interface: interfaceName(view, o.Interface), State: o.State.String()})
+	}
+	return list
+}
+
+// tellOwn adds to each of the interfaces what the neighbour machine knows of its addresses.
+func (a api) tellOwn(ctx context.Context, list []control.Interface) error {
+	answer := make(chan []arp.Own, 1)
+	err := a.askNeighbors(ctx, func(m *arp.Machine, _ time.Time) {
+		var own []arp.Own
+		walkOwn(m, routing.NoInterface, control.NeighborQuery{}, func(o arp.Own) { own = append(own, o) })
+		answer <- own
+	})
+	if err != nil {
+		return err
+	}
+	for _, o := range ownAddresses(a.d.router.View(), <-answer) {
+		for i := range list {
+			if list[i].Name == o.Interface {
+				list[i].Own = append(list[i].Own, o)
+			}
+		}
+	}
+	return nil
+}
+
 func (a api) Neighbors(ctx context.Context, q control.NeighborQuery) (control.NeighborList, error) {
 	var out control.NeighborList
 	on, err := a.chosen(q)
 	if err != nil {
 		return out, err
 	}
-	found := make(chan []arp.Neighbor, 1)
+	type seen struct {
+		neighbors []arp.Neighbor
+		own       []arp.Own
+	}
+	answer := make(chan seen, 1)
 	err = a.askNeighbors(ctx, func(m *arp.Machine, now time.Time) {
-		var list []arp.Neighbor
-		walk(m, now, on, q, func(n arp.Neighbor) { list = append(list, n) })
-		found <- list
+		var s seen
+		walk(m, now, on, q, func(n arp.Neighbor) { s.neighbors = append(s.neighbors, n) })
+		walkOwn(m, on, q, func(o arp.Own) { s.own = append(s.own, o) })
+		answer <- s
 	})
 	if err != nil {
 		return out, err
 	}
-	view := a.d.router.View()
-	for _, n := range <-found {
+	found, view := <-answer, a.d.router.View()
+	out.Own = ownAddresses(view, found.own)
+	for _, n := range found.neighbors {
 		c := control.Neighbor{
 			Address: n.Addr, Interface: interfaceName(view, n.Interface), State: n.State.String(),
 			Age: n.Age.Seconds(), Held: n.Held, Router: n.Router,
