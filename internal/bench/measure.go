@@ -59,6 +59,9 @@ const warmUp = 300 * time.Millisecond
 
 // measure sends traffic over a site for one window.
 func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sample Sample, err error) {
+	if m.Traffic.IPerf {
+		return s.measureIPerf(ctx, m.Traffic, window)
+	}
 	sinkRole, sourceRole := roleTCPSink, roleTCPSource
 	if m.Traffic.Streams == 0 {
 		sinkRole, sourceRole = roleUDPSink, roleUDPSource
@@ -117,6 +120,18 @@ type view struct {
 }
 
 func (s *Site) look(source, sink *process) (v view, err error) {
+	if v, err = s.times(source, sink); err != nil {
+		return v, err
+	}
+	if v.source, err = source.ask(); err != nil {
+		return v, err
+	}
+	v.sink, err = sink.ask()
+	return v, err
+}
+
+// times is what everybody has spent.
+func (s *Site) times(source, sink *process) (v view, err error) {
 	if v.cpu, err = readCPU(); err != nil {
 		return v, err
 	}
@@ -135,11 +150,7 @@ func (s *Site) look(source, sink *process) (v view, err error) {
 			return v, err
 		}
 	}
-	if v.source, err = source.ask(); err != nil {
-		return v, err
-	}
-	v.sink, err = sink.ask()
-	return v, err
+	return v, nil
 }
 
 func (v view) since(before view) Sample {

@@ -62,7 +62,7 @@ type Group struct {
 // asked for; all of them together would take too long for one run.
 var Groups = []Group{
 	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
-	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall}},
+	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall, IPerf1, IPerf4}},
 }
 
 // Site is where a path stands: two hosts, each a namespace with one device

@@ -104,6 +104,21 @@ func (p *process) hear() (reply, error) {
 	return r, nil
 }
 
+// rest reads what a program has yet to write until it closes its output, for
+// at most d.
+func (p *process) rest(d time.Duration) ([]byte, error) {
+	if out, ok := p.out.(interface{ SetReadDeadline(time.Time) error }); ok {
+		if err := out.SetReadDeadline(time.Now().Add(d)); err != nil {
+			return nil, p.failure(err)
+		}
+	}
+	text, err := io.ReadAll(p.lines)
+	if err != nil {
+		return nil, p.failure(err)
+	}
+	return text, nil
+}
+
 // failure is err with what the process had to say for itself.
 func (p *process) failure(err error) error {
 	if said := p.said.String(); said != "" {

@@ -69,6 +69,16 @@ func (r *Report) add(path, metric string, s Sample) {
 
 func (r *Report) skip(path string, why error) { r.path(path).Skipped = why.Error() }
 
+// lacks reports whether a program that the metric takes is not installed, and
+// notes it.
+func (r *Report) lacks(m Metric) bool {
+	err := m.missing()
+	if err != nil {
+		r.metric(m.Name).Skipped = err.Error()
+	}
+	return err != nil
+}
+
 // samples is what was measured of a path, round by round.
 func (r *Report) samples(path, metric string) []Sample {
 	if p := r.path(path); p != nil {

@@ -46,6 +46,7 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		sites[p.Name] = site
 	}
 	paths = slices.DeleteFunc(paths, func(p Path) bool { return sites[p.Name] == nil })
+	metrics = slices.DeleteFunc(slices.Clone(metrics), func(m Metric) bool { return r.lacks(m) })
 	if r.Idle, err = idleLoad(ctx); err != nil {
 		return nil, err
 	}

@@ -25,6 +25,11 @@ func (r *Report) WriteText(w io.Writer) error {
 			fmt.Fprintf(&b, "\n%s: %s\n", p.Title, p.Skipped)
 		}
 	}
+	for _, m := range r.Metrics {
+		if m.Skipped != "" {
+			fmt.Fprintf(&b, "\n%s: %s\n", m.Title, m.Skipped)
+		}
+	}
 	if len(r.Marks) > 0 {
 		b.WriteString("\nratio within a round\n")
 		writeGrid(&b, r.marks())

@@ -18,6 +18,8 @@ type Traffic struct {
 	// Super sends each burst as one UDP_SEGMENT super-packet, and lets the
 	// sink take super-packets whole (UDP_GRO).
 	Super bool `json:"super,omitempty"`
+	// IPerf has iperf3 carry the streams instead of the bench's own parts.
+	IPerf bool `json:"iperf,omitempty"`
 }
 
 // Metric is one kind of traffic and the figure that it yields.
@@ -25,6 +27,7 @@ type Metric struct {
 	Name    string  `json:"name"`  // what the flags and JSON call it
 	Title   string  `json:"title"` // what the table calls it
 	Traffic Traffic `json:"traffic"`
+	Skipped string  `json:"skipped,omitempty"` // why there are no samples
 }
 
 // The kinds of traffic.
@@ -34,6 +37,8 @@ const (
 	UDPSmall = "udp"
 	UDPPaced = "udp-paced"
 	UDPSuper = "udp-super"
+	IPerf1   = "iperf3-1"
+	IPerf4   = "iperf3-4"
 )
 
 // Sizes of the UDP traffic. 64 bytes of payload make an IPv4 packet of 92
@@ -58,10 +63,12 @@ func Metrics(rate int) []Metric {
 	paced.Rate = rate
 	super.Super, super.Burst = true, superBurst
 	return []Metric{
-		{TCP1, "TCP 1", Traffic{Streams: 1}},
-		{TCP4, "TCP 4", Traffic{Streams: 4}},
-		{UDPSmall, "UDP small", small},
-		{UDPPaced, fmt.Sprintf("UDP %d k/s", rate/1000), paced},
-		{UDPSuper, "UDP super", super},
+		{Name: TCP1, Title: "TCP 1", Traffic: Traffic{Streams: 1}},
+		{Name: TCP4, Title: "TCP 4", Traffic: Traffic{Streams: 4}},
+		{Name: UDPSmall, Title: "UDP small", Traffic: small},
+		{Name: UDPPaced, Title: fmt.Sprintf("UDP %d k/s", rate/1000), Traffic: paced},
+		{Name: UDPSuper, Title: "UDP super", Traffic: super},
+		{Name: IPerf1, Title: "iperf3 1", Traffic: Traffic{Streams: 1, IPerf: true}},
+		{Name: IPerf4, Title: "iperf3 4", Traffic: Traffic{Streams: 4, IPerf: true}},
 	}
 }
