@@ -108,8 +108,8 @@ type Unreachable struct {
 	Tag       any
 }
 
-// Dropped gives a packet back that will not be sent, and why. Nobody knows
-// that its destination is not there, so that is not what its sender is told.
+// Dropped gives a packet back that will not be sent, although its neighbour may
+// be there. Whether its sender is told depends on the reason.
 type Dropped struct {
 	Interface routing.InterfaceID
 	Reason    Reason

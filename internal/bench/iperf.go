@@ -50,8 +50,8 @@ func (s *Site) measureIPerf(ctx context.Context, t Traffic, window time.Duration
 	if err := server.awaitListening(ctx, iperfPort); err != nil {
 		return Sample{}, err
 	}
-	// It knows whole seconds only, so the window may end before the traffic.
-	length := int(math.Ceil((warm + window).Seconds()))
+	// It knows whole seconds only. Both have to be there when the window ends.
+	length := int(math.Ceil((warm + window + 2*iperfInterval).Seconds()))
 	client, err := startProcess(iperfProgram+" -c", s.Hosts[0], iperfProgram,
 		"-c", address, "-p", port, "-P", strconv.Itoa(t.Streams), "-t", strconv.Itoa(length), "-J", "-i", "0")
 	if err != nil {

@@ -90,6 +90,7 @@ func (d *Daemon) commit(c *change) error {
 	for _, a := range c.applied {
 		a.port.spec = a.new
 	}
+	// Hosts hear it while the ports still can say it.
 	var leaving []string
 	for _, p := range c.closing {
 		if !p.gone {
