@@ -109,6 +109,7 @@ var rooms = map[string]room{
 	"internal/bench":         {own: own("dataplane/port", "dataplane/port/tun"), third: []string{wireguard, netlink, netns, sys}},
 	"internal/bench/forward": {own: []string{"internal/bench"}},
 	"internal/corpus":        {third: []string{gopacket}},
+	"internal/stun":          {},
 	"internal/house":         {},
 }
 
@@ -117,7 +118,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/corpus", "internal/sim", "dataplane/port/memory"}
+var testsOnly = []string{"internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}
