@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ func hops(addresses, interfaces []string) string {
 		}
 		list = append(list, a+" "+interfaces[n])
 	}
+	slices.Sort(list) // by equal costs, in no order
 	return strings.Join(list, ", ")
 }
 
