@@ -95,6 +95,8 @@ func TestRIPFailover(t *testing.T) {
 				t.Skip("tcpdump is not installed")
 			}
 			b.up()
+			seen, ready := b.capture("n2", "eth0", "port 520 or port 521")
+			eventually(t, "tcpdump listens", ready)
 			b.settle(40*time.Second, map[string]learned{"r1": {
 				"10.9.0.0/24": {2, 0, "10.0.11.2 core1"}, "2001:db8:9::/64": {2, 0, "fe80:: core1"},
 				"10.0.21.0/24": {2, 0, "10.0.11.2 core1, 10.0.12.2 core2"}, "2001:db8:21::/64": {2, 0, "fe80:: core1, fe80:: core2"},
@@ -107,8 +109,9 @@ func TestRIPFailover(t *testing.T) {
 
 			arrivals := b.flow("h1", "far", "10.9.0.2:5000")
 			eventually(t, "datagrams arrive", func() bool { return len(arrivals()) > 0 })
-			seen, ready := b.capture("n2", "eth0", "port 520 or port 521")
-			eventually(t, "tcpdump listens", ready)
+			// Only what was announced is poisoned.
+			b.waitFor("n2", 40*time.Second, learned{"10.1.0.0/24": {2, 0, "10.0.12.1 eth0"}})
+			eventually(t, "r1 announces its link with n1 to n2", func() bool { return strings.Contains(seen(), "2001:db8:11::/64 (1)") })
 
 			b.run("n1", "ip link set eth0 down")
 			cut := time.Now()
