@@ -88,7 +88,7 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	if m.pool == ownPool {
 		return false // the router's own stack decides what it wants to hear
 	}
-	if !n.admits(number, m, p, r) {
+	if !n.admits(number, p, r) {
 		// Nothing tells a prober what is behind the filter (RFC 4787 §5; RFC
 		// 5382 REQ-4 wants no answer to a SYN for 6 seconds at least).
 		t.Verdict = verdict.NATFiltered
@@ -100,7 +100,7 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 
 // admits says whether a packet from a remote endpoint that has no session yet
 // may begin one on the mapping m (RFC 4787 §5, RFC 5382 §4.3).
-func (n *NAT) admits(number uint32, m *mapping, p *Packet, r *Rules) bool {
+func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
 	if !p.begins() {
 		return false
 	}
@@ -113,11 +113,8 @@ func (n *NAT) admits(number uint32, m *mapping, p *Packet, r *Rules) bool {
 			return !r.cfg.NoHairpin
 		}
 	}
-	// A mapping for one remote endpoint admits no other one, whatever the
-	// filter says.
-	if m.remote != 0 && m.remote != p.Key.Src || m.remotePort != 0 && m.remotePort != p.Key.SrcPort {
-		return false
-	}
+	// Whom the mapping was made for says nothing here: how endpoints are
+	// mapped and who may use a mapping are two choices (RFC 4787 §4.1, §5).
 	switch r.cfg.Filtering {
 	case EndpointIndependent:
 		return true

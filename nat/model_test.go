@@ -85,15 +85,18 @@ func (m *model) admitted(k flow.Key) (inside end4, by modelKey, mapped, ok bool)
 			continue
 		}
 		mapped, inside, by = true, s.by.inside, s.by
-		if by.remote != 0 && by.remote != k.Src || by.remotePort != 0 && by.remotePort != k.SrcPort {
-			return inside, by, true, false
-		}
 		switch {
 		case m.filtering == EndpointIndependent:
 			ok = true
 		case m.filtering == AddressDependent && s.reply.Src == k.Src:
 			ok = true
 		}
+	}
+	// Who speaks to the same remote endpoint by another mapping cannot answer
+	// by this one too.
+	answer := flow.Key{Proto: k.Proto, Src: inside.addr, SrcPort: inside.port, Dst: k.Src, DstPort: k.SrcPort}
+	if _, taken := m.established(answer); taken {
+		ok = false
 	}
 	return inside, by, mapped, ok
 }

@@ -45,7 +45,11 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 		pl.to.Src, _ = pl.source.translate(p.Key.Src, 0)
 		v = n.insert(r, p, pl, word, 0, now, t)
 	case pl.source == nil && pl.pool == nil:
-		v = n.insert(r, p, pl, word, 0, now, t)
+		if v = n.insert(r, p, pl, word, 0, now, t); v == verdict.NATPoolExhausted && pl.remote != 0 {
+			// The inside endpoint speaks to this remote one by another of its
+			// mappings, and its answers can leave by one alone.
+			v = verdict.NATFiltered
+		}
 	case pl.pool == nil: // masquerade by an interface without an address
 		v = verdict.NATPoolExhausted
 	default:

@@ -172,6 +172,42 @@ func TestREQ8Filtering(t *testing.T) {
 	}
 }
 
+// Who may use a mapping does not depend on how it came about (RFC 4787 §5):
+// filtering is what it is for each of the mappings.
+func TestFilteringIsNotMapping(t *testing.T) {
+	for _, mapping := range []Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent} {
+		for filtering, want := range map[Behavior][2]string{
+			EndpointIndependent:     {"udp 203.0.113.9:99 > 192.168.10.2:5000", "udp 203.0.113.77:1 > 192.168.10.2:5000"},
+			AddressDependent:        {"udp 203.0.113.9:99 > 192.168.10.2:5000", "nat_filtered"},
+			AddressAndPortDependent: {"nat_filtered", "nat_filtered"},
+		} {
+			cfg := lanOut()
+			cfg.Mapping, cfg.Filtering = mapping, filtering
+			s := newSite(t, cfg)
+			s.outside("udp 192.168.10.2:5000 > 203.0.113.9:53")
+			s.want("udp 203.0.113.9:99 > 198.51.100.2:5000", wan, lan, want[0])
+			s.want("udp 203.0.113.77:1 > 198.51.100.2:5000", wan, lan, want[1])
+			if want[1] != "nat_filtered" {
+				s.want("udp 192.168.10.2:5000 > 203.0.113.77:1", lan, wan, "udp 198.51.100.2:5000 > 203.0.113.77:1")
+			}
+			s.wantSound()
+		}
+	}
+}
+
+// An inside endpoint that has two mappings, and whose answers to one remote
+// endpoint leave by the first, is not reached from there by the second.
+func TestOneMappingForEachRemoteEndpoint(t *testing.T) {
+	cfg := lanOut()
+	cfg.Mapping, cfg.Filtering = AddressDependent, EndpointIndependent
+	s := newSite(t, cfg)
+	s.outside("udp 192.168.10.2:5000 > 203.0.113.9:53")
+	second := s.outside("udp 192.168.10.2:5000 > 203.0.113.10:53")
+	s.want("udp 203.0.113.9:53 > "+second, wan, lan, "nat_filtered")
+	s.want("udp 203.0.113.9:54 > "+second, wan, lan, "udp 203.0.113.9:54 > 192.168.10.2:5000")
+	s.wantSound()
+}
+
 // A change of the filter is for the sessions that exist as well.
 func TestFilteringReload(t *testing.T) {
 	cfg := lanOut()
