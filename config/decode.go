@@ -47,6 +47,7 @@ func (r *reader) decode() *Config {
 	c.RIP = r.decodeRIP(top, rip.RIP, c)
 	c.RIPng = r.decodeRIP(top, rip.RIPng, c)
 	r.decodeNAT(top, c)
+	c.addressStack()
 	top.Done()
 
 	if len(top.Table) == 0 {

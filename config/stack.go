@@ -3,19 +3,21 @@ package config
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"routerd/dataplane"
 	"routerd/internal/localstack"
 	"routerd/internal/packet"
 	"routerd/internal/tomltext"
+	"routerd/nat"
 )
 
 // defaultStackRate lets through what a bulk transfer in super-packets needs,
 // and is a fraction of what a worker forwards in small packets.
 const defaultStackRate = 50000
 
-// decodeStack reads [local-stack]. The stack holds the addresses of all
-// interfaces, so it comes after them.
+// decodeStack reads [local-stack], after the interfaces; addressStack does the
+// rest.
 func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	s := top.Section("local-stack")
 	defer s.Done()
@@ -34,22 +36,44 @@ func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 		Device:   tomltext.Get(s, "device", "routerd0", deviceName),
 		MTU:      tomltext.Get(s, "mtu", 1500, tomltext.Whole(packet.IPv6MinMTU, 65535)),
 	}
-	// The stack dials from a loopback's address where there is one.
-	for _, loopback := range []bool{true, false} {
-		for _, i := range c.Dataplane.Interfaces {
-			if i.Name == localstack.Name {
-				r.WrongKey(tomltext.Path{}.With("interface").With(i.Name), fmt.Sprintf("an interface cannot be called %q beside a [local-stack], which stands on one of that name", i.Name), "another name")
-				return
-			}
-			if (i.Kind == dataplane.KindLoopback) != loopback {
-				continue
-			}
-			for _, a := range i.Addresses {
-				c.LocalStack.Addresses = append(c.LocalStack.Addresses, a.Prefix)
-			}
+	for _, i := range c.Dataplane.Interfaces {
+		if i.Name == localstack.Name {
+			r.WrongKey(tomltext.Path{}.With("interface").With(i.Name), fmt.Sprintf("an interface cannot be called %q beside a [local-stack], which stands on one of that name", i.Name), "another name")
+			return
 		}
 	}
 	c.addStackInterface(r, s)
+}
+
+// addressStack gives the stack the addresses of all interfaces, those first
+// that it is to dial from: a loopback's where there is one, then those that
+// others are masqueraded as, since the rest may mean nothing to who is beyond.
+func (c *Config) addressStack() {
+	if c.LocalStack == nil {
+		return
+	}
+	masks := map[string]bool{}
+	for _, rule := range c.NAT.Source {
+		for _, name := range rule.Match.Outbound {
+			masks[name] = masks[name] || rule.Method == nat.Masquerade
+		}
+	}
+	rank := func(i dataplane.InterfaceConfig) int {
+		switch {
+		case i.Kind == dataplane.KindLoopback:
+			return 0
+		case masks[i.Name]:
+			return 1
+		}
+		return 2
+	}
+	list := slices.Clone(c.Dataplane.Interfaces)
+	slices.SortStableFunc(list, func(a, b dataplane.InterfaceConfig) int { return rank(a) - rank(b) })
+	for _, i := range list {
+		for _, a := range i.Addresses {
+			c.LocalStack.Addresses = append(c.LocalStack.Addresses, a.Prefix)
+		}
+	}
 }
 
 func (c *Config) addStackInterface(r *reader, s *tomltext.Section) {

@@ -10,8 +10,8 @@ import (
 	"routerd/dataplane"
 )
 
-// The stack has the addresses of all interfaces, a loopback's first, and
-// stands on an interface of its own, in order.
+// The stack has the addresses of all interfaces, a loopback's first and
+// those of masquerade next, and stands on an interface of its own, in order.
 func TestStack(t *testing.T) {
 	text := `
 [interface.a]
@@ -36,6 +36,23 @@ addresses = ["10.255.0.1/32"]
 	want := []netip.Prefix{netip.MustParsePrefix("10.255.0.1/32"), netip.MustParsePrefix("10.0.1.1/24"), netip.MustParsePrefix("2001:db8:1::1/64")}
 	if fmt.Sprint(s.Addresses) != fmt.Sprint(want) {
 		t.Errorf("addresses %v, want %v", s.Addresses, want)
+	}
+	masked, problems := Parse("f.toml", []byte(text+`
+[interface.wan]
+kind = "packet"
+addresses = ["203.0.113.1/24"]
+[local-stack]
+netns = "routerd-r1"
+[[nat.source]]
+name = "out"
+outbound-interface = "wan"
+translation = "masquerade"
+`))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	if got := fmt.Sprint(masked.LocalStack.Addresses); got != "[10.255.0.1/32 203.0.113.1/24 10.0.1.1/24 2001:db8:1::1/64]" {
+		t.Errorf("beside masquerade the addresses are %s, want the loopback's, then those that others are masqueraded as", got)
 	}
 	var kinds []string
 	for _, i := range c.Dataplane.Interfaces {
