@@ -218,6 +218,16 @@ func packetConn(t *testing.T, ns, address string) *net.UDPConn {
 	return c
 }
 
+// packetAddr is where a packet goes.
+func packetAddr(t *testing.T, s string) netip.AddrPort {
+	t.Helper()
+	a, err := netip.ParseAddrPort(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
 // echo answers datagrams with whom they came from.
 func echo(t *testing.T, ns, address string) {
 	t.Helper()
