@@ -2,8 +2,12 @@ package daemon
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
+	"time"
+
+	"routerd/dataplane/port/device"
 )
 
 // A port forward is reached from outside, and by hairpin from inside, where
@@ -178,4 +182,55 @@ translation = "masquerade"
 	n.waitDropped("nat_pool_exhausted", 3)
 	// By another rule there is room.
 	n.says(n.hosts[0], []string{"1 received"}, "ping", "-n", "-c1", "-W5", "198.51.100.2")
+}
+
+// ICMP errors find their sockets through translation in either direction: the
+// kernel takes one only if the packet it quotes is the socket's own.
+func TestNATErrorsFindTheirSockets(t *testing.T) {
+	n := newNATSite(t, masquerade+`
+[[nat.destination]]
+name = "games"
+inbound-interface = "wan0"
+protocol = ["tcp", "udp"]
+destination = "203.0.113.1:7000"
+translation = "10.0.1.2:8000"
+hairpin = true
+[[nat.static]]
+name = "dmz"
+outside = "203.0.113.10"
+inside = "10.0.2.2"
+`)
+	n.start()
+	for _, c := range []struct{ from, to string }{
+		{n.hosts[0], "198.51.100.2:9"}, // masqueraded
+		{n.far, "203.0.113.1:7000"},    // forwarded
+		{n.hosts[1], "203.0.113.1:7000"},
+		{n.far, "203.0.113.10:9"}, // static, from outside and from inside
+		{n.hosts[1], "198.51.100.2:9"},
+	} {
+		for range 2 {
+			conn := dial(t, c.from, "udp", c.to)
+			if _, err := conn.Write([]byte("anybody?")); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "connection refused") {
+				t.Errorf("from %s to the closed port %s: %v, want it refused", c.from, c.to, err)
+			}
+			conn.Close()
+		}
+		var conn net.Conn
+		err := device.InNamespace(c.from, func() (err error) {
+			conn, err = (&net.Dialer{Timeout: 5 * time.Second}).Dial("tcp", c.to)
+			return err
+		})
+		if err == nil {
+			conn.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), "connection refused") {
+			t.Errorf("TCP from %s to the closed port %s: %v, want it refused", c.from, c.to, err)
+		}
+	}
+	if got := n.dropped("nat_icmp_unmatched"); got != 0 {
+		t.Errorf("%d errors belonged to nothing, want none", got)
+	}
 }
