@@ -26,8 +26,8 @@ type Options struct {
 // otherwise.
 const DefaultDir = "/run/routerd"
 
-// Lab is one topology on this machine. Its methods may not be called at the
-// same time; two processes are kept apart by the lab's lock.
+// Lab is one topology on this machine. Its methods other than Run may not be
+// called at the same time; two processes are kept apart by the lab's lock.
 type Lab struct {
 	Topology *Topology
 	options  Options

@@ -149,13 +149,16 @@ func TestPeers(t *testing.T) {
 	if want := fmt.Sprintf("[-s %s show]\n", p.Daemons[0].Socket); err != nil || string(out) != want {
 		t.Errorf("birdc on b1 printed %q (%v), want %q", out, err, want)
 	}
-	var line strings.Builder
-	cmd, err := b.start(t.Context(), "b1", "birdc show 'a b'", &line)
-	if err != nil {
-		t.Fatal(err)
+	line, err := b.Run(t.Context(), "b1", "birdc show 'a b'")
+	if want := fmt.Sprintf("[-s %s show a b]\n", p.Daemons[0].Socket); err != nil || string(line) != want {
+		t.Errorf("birdc in a line of sh on b1 printed %q (%v), want %q", line, err, want)
 	}
-	if want := fmt.Sprintf("[-s %s show a b]\n", p.Daemons[0].Socket); cmd.Wait() != nil || line.String() != want {
-		t.Errorf("birdc in a line of sh on b1 printed %q, want %q", line.String(), want)
+	if out, err := b.Run(t.Context(), "b1", "echo why; exit 3"); err == nil || !strings.Contains(err.Error(), "exit status 3") || string(out) != "why\n" {
+		t.Errorf("a line that fails printed %q: %v", out, err)
+	}
+	pids, err := b.Processes("f1")
+	if want := []int{frr[0].PID, frr[1].PID, frr[2].PID}; err != nil || !slices.Equal(pids, want) {
+		t.Errorf("the processes of f1 are %v (%v), want %v", pids, err, want)
 	}
 	if err := b.Down(t.Context(), &b.out); err != nil {
 		t.Fatal(err)

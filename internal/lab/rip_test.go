@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -25,10 +24,12 @@ type known struct {
 // learned is a table of what was learned by RIP and RIPng, by prefix.
 type learned map[string]known
 
+// hops has link-local addresses, which are made of random MAC addresses here,
+// without what is random.
 func hops(addresses, interfaces []string) string {
 	var list []string
 	for n, a := range addresses {
-		if strings.Contains(a, ":") { // link-local, made of a random MAC address
+		if strings.HasPrefix(a, "fe80:") {
 			a = "fe80::"
 		}
 		list = append(list, a+" "+interfaces[n])
@@ -56,18 +57,20 @@ func (b *bench) tables(node string) learned {
 // run runs a line of sh on a node and gives what it printed.
 func (b *bench) run(node, line string) string {
 	b.t.Helper()
-	var out bytes.Buffer
-	cmd, err := b.start(b.t.Context(), node, line, &out)
-	if err == nil {
-		err = cmd.Wait()
-	}
+	out, err := b.Run(b.t.Context(), node, line)
 	if err != nil {
-		b.t.Fatalf("%s$ %s: %v\n%s", node, line, err, out.String())
+		b.t.Fatalf("%v\n%s", err, out)
 	}
-	return out.String()
+	return string(out)
 }
 
 func parseRouterd(t *testing.T, text string) learned {
+	t.Helper()
+	return readRouterd(t, text, hops)
+}
+
+// readRouterd has next hops written as the function does.
+func readRouterd(t *testing.T, text string, hops func(addresses, interfaces []string) string) learned {
 	t.Helper()
 	var doc struct {
 		Routes []struct {

@@ -166,6 +166,38 @@ func (t *Test) judge(output []byte, exit int) error {
 // pattern gives an expression as the file has it.
 func pattern(p Pattern) string { return strings.TrimPrefix(p.String(), "(?m)") }
 
+// Run runs a line of sh on a node, as a test does, and gives what it printed,
+// also where it failed. All that it started is killed when ctx ends. It may be
+// called at the same time as others of its kind.
+func (l *Lab) Run(ctx context.Context, node, line string) ([]byte, error) {
+	var out bytes.Buffer
+	cmd, err := l.start(ctx, node, line, &out)
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Wait(); err != nil {
+		return out.Bytes(), fmt.Errorf("running %q on %s: %w", line, node, err)
+	}
+	return out.Bytes(), nil
+}
+
+// Processes gives the pids of the daemons of a node, in the order in which
+// they were started, none for a node without.
+func (l *Lab) Processes(node string) ([]int, error) {
+	s, err := l.readState()
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	if r, ok := s.Routers[node]; ok {
+		pids = append(pids, r.PID)
+	}
+	for _, p := range s.Peers[node] {
+		pids = append(pids, p.PID)
+	}
+	return pids, nil
+}
+
 // start runs a line of sh on a node, in a process group of its own, which is
 // killed as a whole when ctx ends.
 func (l *Lab) start(ctx context.Context, node, line string, output io.Writer) (*exec.Cmd, error) {
