@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -232,5 +233,40 @@ inside = "10.0.2.2"
 	}
 	if got := n.dropped("nat_icmp_unmatched"); got != 0 {
 		t.Errorf("%d errors belonged to nothing, want none", got)
+	}
+}
+
+// Two inside hosts that know of each other what a server outside sees speak by
+// those endpoints, and see nothing else of each other (RFC 4787 REQ-9a).
+func TestNATHairpinByMapping(t *testing.T) {
+	n := newNATSite(t, masquerade)
+	echo(t, n.far, "198.51.100.2:7")
+	n.start()
+	var conns [2]*net.UDPConn
+	var known [2]netip.AddrPort
+	for i, address := range []string{"10.0.1.2:5000", "10.0.2.2:5000"} {
+		var err error
+		conns[i] = packetConn(t, n.hosts[i], address)
+		if known[i], err = seen(conns[i], "198.51.100.2:7"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if known[0] == known[1] {
+		t.Fatalf("both are seen as %s", known[0])
+	}
+	for i := range 4 {
+		from, to := i%2, 1-i%2
+		text := fmt.Sprintf("%d says hello", i)
+		if _, err := conns[from].WriteToUDPAddrPort([]byte(text), known[to]); err != nil {
+			t.Fatal(err)
+		}
+		if err := conns[to].SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		buf := make([]byte, 64)
+		size, by, err := conns[to].ReadFromUDPAddrPort(buf)
+		if by = netip.AddrPortFrom(by.Addr().Unmap(), by.Port()); err != nil || string(buf[:size]) != text || by != known[from] {
+			t.Errorf("%q arrives as %q from %s (%v), want it from %s", text, buf[:size], by, err, known[from])
+		}
 	}
 }

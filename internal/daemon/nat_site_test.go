@@ -69,6 +69,15 @@ func newNATSite(t *testing.T, more string) *natSite {
 	return n
 }
 
+// sub runs f as a test of its own on the same site.
+func (n *natSite) sub(name string, f func(*natSite)) {
+	n.t.Run(name, func(t *testing.T) {
+		s := *n.site
+		s.t = t
+		f(&natSite{site: &s, t: t, out: n.out, far: n.far})
+	})
+}
+
 // write writes the configuration, more behind it.
 func (n *natSite) write(more string) {
 	n.t.Helper()
