@@ -41,7 +41,7 @@ translation = "10.0.1.2:8000-8009"
 	if got, err := seen(from, "203.0.113.1:7003"); err != nil || got.String() != "198.51.100.2:4000" {
 		t.Errorf("the fourth port of a range reaches one that sees %s (%v), want 198.51.100.2:4000", got, err)
 	}
-	// What is forwarded is no mapping of the host's own: that one is another.
+	// Nobody was taken for a stranger on the way.
 	if got := n.dropped("nat_filtered"); got != 0 {
 		t.Errorf("%d packets were filtered, want none", got)
 	}
