@@ -82,7 +82,8 @@ func drawNeighbors(p *paper, list control.NeighborList) {
 }
 
 func newClearCommand(s *session) *cobra.Command {
-	return group("clear", "Make the router forget what it has learned", newClearARPCommand(s))
+	return group("clear", "Make the router forget what it has learned",
+		newClearARPCommand(s), newClearRIPCommand(s, "rip"), newClearRIPCommand(s, "ripng"))
 }
 
 func newClearARPCommand(s *session) *cobra.Command {

@@ -46,6 +46,8 @@ type Router interface {
 	Diff(ctx context.Context) (DiffResult, error)
 	// Metrics reads every counter, for Prometheus.
 	Metrics(ctx context.Context) (Snapshot, error)
+
+	RIPRouter
 }
 
 // Version is who answers. The binary knows the first three; the router fills

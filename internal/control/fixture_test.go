@@ -74,6 +74,8 @@ type fake struct {
 	neighbor NeighborQuery
 	last     int
 	loads    atomic.Int32
+	protocol string // of RIP
+	rip      RIPQuery
 }
 
 var (

@@ -44,18 +44,26 @@ func get(t *testing.T, h http.Handler, method, url string) (int, []byte) {
 // The JSON of every noun is a contract: fields are only ever added.
 func TestGolden(t *testing.T) {
 	asked := map[string]string{
-		"version":        "/v1/version",
-		"interface":      "/v1/interface",
-		"route":          "/v1/route",
-		"fib":            "/v1/fib",
-		"drops":          "/v1/drops?last=10",
-		"neighbor":       "/v1/neighbor",
-		"clear/arp":      "/v1/clear/arp?address=10.0.12.2",
-		"explain/route":  "/v1/explain/route?address=203.0.113.9",
-		"explain/policy": "/v1/explain/policy?policy=transit-in,rest&prefix=198.51.100.0/24&source=static&metric=10&tag=7&next_hop=192.0.2.1",
-		"explain/packet": "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
-		"diff":           "/v1/diff",
-		"reload":         "/v1/reload",
+		"version":         "/v1/version",
+		"interface":       "/v1/interface",
+		"route":           "/v1/route",
+		"fib":             "/v1/fib",
+		"drops":           "/v1/drops?last=10",
+		"neighbor":        "/v1/neighbor",
+		"rip/route":       "/v1/rip/route?neighbor=10.0.12.2",
+		"rip/neighbor":    "/v1/rip/neighbor",
+		"rip/interface":   "/v1/rip/interface",
+		"ripng/route":     "/v1/ripng/route",
+		"ripng/neighbor":  "/v1/ripng/neighbor?interface=core0",
+		"ripng/interface": "/v1/ripng/interface?interface=core0",
+		"clear/rip":       "/v1/clear/rip?interface=core0&neighbor=10.0.12.2",
+		"clear/ripng":     "/v1/clear/ripng",
+		"clear/arp":       "/v1/clear/arp?address=10.0.12.2",
+		"explain/route":   "/v1/explain/route?address=203.0.113.9",
+		"explain/policy":  "/v1/explain/policy?policy=transit-in,rest&prefix=198.51.100.0/24&source=static&metric=10&tag=7&next_hop=192.0.2.1",
+		"explain/packet":  "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
+		"diff":            "/v1/diff",
+		"reload":          "/v1/reload",
 	}
 	for name, n := range nouns {
 		t.Run(name, func(t *testing.T) {
