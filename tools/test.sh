@@ -10,7 +10,7 @@ go -C tools build -o "$report" ./testreport || exit 1
 failed=0
 run() {
 	echo "== go test $*"
-	go test -json -count=1 -timeout 10m ${TESTFLAGS:-} "$@" ./... | "$report" ${V:+-v} || failed=1
+	go test -json -count=1 -timeout 20m ${TESTFLAGS:-} "$@" ./... | "$report" ${V:+-v} || failed=1
 }
 
 CGO_ENABLED=0 run # as the binary is built

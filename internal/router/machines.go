@@ -26,8 +26,10 @@ type Machine interface {
 }
 
 // Machines gives the router's machines. There are always the same ones: what
-// is not configured has nothing to do.
-func (r *Router) Machines() []Machine {
+// is not configured has nothing to do. The slice is only to be read.
+func (r *Router) Machines() []Machine { return r.machines }
+
+func (r *Router) listMachines() []Machine {
 	return []Machine{
 		driven[arp.Input]{"neighbors", r.neighbors.Inbox, r.neighbors},
 		driven[rip.Input]{rip.RIP.String(), r.rip[rip.RIP].Inbox, r.rip[rip.RIP]},

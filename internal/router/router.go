@@ -60,6 +60,7 @@ type Router struct {
 	offers    *Offers // of the protocols
 	speakers  []speaker
 	rip       [2]*RIP // by rip.Protocol
+	machines  []Machine
 
 	translator translator
 }
@@ -104,6 +105,7 @@ func New(seed uint32) *Router {
 			hear: func(n routing.Notices) { m.Inbox.Notify(rip.Notices{Notices: n}) },
 		})
 	}
+	r.machines = r.listMachines()
 	r.publish()
 	return r
 }

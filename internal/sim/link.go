@@ -38,7 +38,6 @@ type End struct {
 
 	port *memory.Port
 	mac  [6]byte
-	up   bool // the router has been told so
 	// Received is what reached the other side of a stub, oldest first.
 	Received [][]byte
 }
