@@ -40,11 +40,12 @@ test: build ## every test, plain and with the race detector; installs what they 
 	@tools/test.sh
 
 .PHONY: bench
-bench: ## ns and allocations per packet, then routerd beside the kernel and bare copy loops (root)
+bench: ## ns and allocations per packet, then routerd beside the kernel, bare copy loops and BIRD (root)
 	@tools/install.sh test
 	go test -run '^$$' -bench . -benchmem $$(tools/with.sh Benchmark)
 	go run ./internal/bench/forward
 	go run ./internal/bench/forward -group ethernet -seconds 1
+	go run ./internal/bench/rip
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s) each

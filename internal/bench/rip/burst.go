@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"routerd/internal/lab"
+)
+
+// most is how much of BIRD's CPU time routerd may take.
+const most = 0.5
+
+// middles are the routers that the burst goes through: routerd, and what it is
+// compared with.
+var middles = [2]struct{ name, text string }{
+	{"routerd", `kind = "router"
+[node.m.config.rip.interface.a]
+[node.m.config.rip.interface.b]`},
+	{"BIRD", `kind = "bird"
+config = """
+log stderr all;
+router id 198.18.0.2;
+protocol device { }
+protocol direct { ipv4; }
+protocol kernel { ipv4 { export where source = RTS_RIP; }; }
+protocol rip r4 { ipv4 { import all; export all; }; interface "a", "b" { }; }
+"""`},
+}
+
+// burstLab is a row of three, of which the first has routes that it does not
+// yet announce.
+func burstLab(routes int, middle string) string {
+	var statics strings.Builder
+	for n := range routes {
+		fmt.Fprintf(&statics, "  route 10.%d.%d.0/24 blackhole;\n", n>>8, n&255)
+	}
+	return fmt.Sprintf(`[node.first]
+kind = "bird"
+config = """
+log stderr all;
+router id 198.18.0.1;
+protocol device { }
+protocol static s4 {
+  disabled;
+  ipv4;
+%s}
+protocol rip r4 { ipv4 { import all; export where source = RTS_STATIC; }; interface "a" { }; }
+"""
+[node.m]
+%s
+[node.last]
+kind = "bird"
+config = """
+log stderr all;
+router id 198.18.1.1;
+protocol device { }
+protocol rip r4 { ipv4 { import all; export none; }; interface "b" { }; }
+"""
+[[link]]
+endpoints = ["first:a", "m:a"]
+addresses = { "first:a" = ["198.18.0.1/24"], "m:a" = ["198.18.0.2/24"] }
+[[link]]
+endpoints = ["m:b", "last:b"]
+addresses = { "m:b" = ["198.18.1.2/24"], "last:b" = ["198.18.1.1/24"] }
+`, statics.String(), middle)
+}
+
+// burst is what became of one.
+type burst struct {
+	took    time.Duration // until the last router had the last that it got
+	lost    int           // routes that had to wait for regular updates
+	missing int           // of those, the ones that it never got
+	usage
+}
+
+// bursts prints how each router in the middle fared, and reports whether
+// routerd lost nothing and took little enough CPU time.
+func bursts(ctx context.Context, o options, out io.Writer) (met bool, err error) {
+	if o.routes == 0 {
+		return true, nil
+	}
+	var all [len(middles)][]burst
+	for n, m := range middles {
+		runs := o.bursts
+		if n > 0 {
+			runs = 1
+		}
+		for range runs {
+			var b burst
+			err := inLab(ctx, o, burstLab(o.routes, m.text), func(l *lab.Lab) (err error) {
+				b, err = send(ctx, l, o.routes)
+				return err
+			})
+			if errors.Is(err, errMissing) {
+				fmt.Fprintf(out, "bursts left out: %v\n", err)
+				return true, nil
+			}
+			if err != nil {
+				return false, fmt.Errorf("burst through %s: %w", m.name, err)
+			}
+			all[n] = append(all[n], b)
+			o.progress("burst through %s: %.2f s, CPU %.2f s, %.1f MiB, %d lost, %d missing", m.name, b.took.Seconds(), b.cpu.Seconds(), b.rss, b.lost, b.missing)
+		}
+	}
+	return tell(out, o.routes, all), nil
+}
+
+// tell prints the medians, and the mark.
+func tell(out io.Writer, routes int, all [len(middles)][]burst) (met bool) {
+	fmt.Fprintf(out, "%d RIP routes learned and passed on\n", routes)
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "in the middle\tseconds\tCPU seconds\tresident MiB\tlost\tmissing\truns\t")
+	var cpu [len(middles)]float64
+	lost := 0
+	for n, m := range middles {
+		var took, busy, rss, gone, missing []float64
+		for _, b := range all[n] {
+			took, busy = append(took, b.took.Seconds()), append(busy, b.cpu.Seconds())
+			rss, gone = append(rss, b.rss), append(gone, float64(b.lost))
+			missing = append(missing, float64(b.missing))
+			if n == 0 {
+				lost += b.lost
+			}
+		}
+		cpu[n] = median(busy)
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%d\t\n", m.name, median(took), cpu[n], median(rss), median(gone), median(missing), len(busy))
+	}
+	w.Flush()
+	met = cpu[0] <= most*cpu[1] && lost == 0
+	fmt.Fprintf(out, "mark: CPU of routerd / BIRD %.2f, wanted <= %.2f, and no route lost: %s\n\n", cpu[0]/cpu[1], most, verdict(met))
+	return met
+}
+
+func verdict(met bool) string {
+	if met {
+		return "PASS"
+	}
+	return "MISS"
+}
+
+// A burst has enough time for two regular updates at each of two routers; and
+// a lull without news is longer than triggered updates are apart.
+const (
+	enough = 75 * time.Second
+	lull   = 7 * time.Second
+)
+
+// send has the burst sent.
+func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
+	// Whoever is asked by a router that comes up has to know of the other.
+	err = await(ctx, 20*time.Second, 50*time.Millisecond, "the routers in their places", func() (string, error) {
+		n, err := count(ctx, l, "first")
+		if n == 0 {
+			return "the first one has nothing from the middle", err
+		}
+		return "", err
+	})
+	if err != nil {
+		return b, err
+	}
+	// What the start set off is over.
+	if err := pause(ctx, 3*time.Second); err != nil {
+		return b, err
+	}
+	own, err := count(ctx, l, "last")
+	if err != nil {
+		return b, err
+	}
+	before, err := used(l, "m")
+	if err != nil {
+		return b, err
+	}
+	begin := time.Now()
+	if _, err := l.Run(ctx, "first", "birdc enable s4"); err != nil {
+		return b, err
+	}
+	n, grown := 0, begin
+	for n < routes && time.Since(begin) < enough {
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return b, err
+		}
+		now, err := count(ctx, l, "last")
+		if err != nil {
+			return b, err
+		}
+		now -= own
+		if now == n {
+			continue
+		}
+		if b.lost == 0 && n > 0 && time.Since(grown) > lull {
+			b.lost = routes - n
+		}
+		n, grown = now, time.Now()
+	}
+	b.took, b.missing = grown.Sub(begin), routes-n
+	b.lost = max(b.lost, b.missing)
+	if err := pause(ctx, 2*time.Second); err != nil {
+		return b, err
+	}
+	if b.usage, err = used(l, "m"); err != nil {
+		return b, err
+	}
+	b.cpu -= before.cpu
+	return b, nil
+}
+
+var counted = regexp.MustCompile(`(?m)^(\d+) of \d+ routes`)
+
+// count is how many routes BIRD has learned by RIP.
+func count(ctx context.Context, l *lab.Lab, node string) (int, error) {
+	text, err := l.Run(ctx, node, "birdc show route protocol r4 count")
+	if err != nil {
+		return 0, err
+	}
+	m := counted.FindSubmatch(text)
+	if m == nil {
+		return 0, fmt.Errorf("counting routes of %s: unreadable %q", node, text)
+	}
+	return strconv.Atoi(string(m[1]))
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"routerd/internal/lab"
+)
+
+// longest is how long routerd may take to fail over.
+const longest = 500 * time.Millisecond
+
+// Both kinds of neighbours and what a router of the kind in the first place is.
+var (
+	birdNode = `kind = "bird"
+config = """
+log stderr all;
+router id %s;
+protocol device { }
+protocol direct { ipv4; }
+protocol kernel { ipv4 { export where source = RTS_RIP; }; }
+protocol rip r4 { ipv4 { import all; export all; }; interface "eth0", "eth1" { }; }
+"""`
+	frrNode = `kind = "frr"
+config = """
+! %s
+router rip
+ network eth0
+ network eth1
+ network eth2
+ passive-interface eth2
+"""`
+	routerdNode = `kind = "router"
+# %s
+[node.r1.config.rip.interface.eth0]
+[node.r1.config.rip.interface.eth1]
+[node.r1.config.rip.interface.eth2]
+passive = true`
+)
+
+// cuts are who loses a carrier, beside whom.
+var cuts = []struct{ name, self, neighbour string }{
+	{"routerd beside BIRD", routerdNode, birdNode},
+	{"routerd beside FRR", routerdNode, frrNode},
+	{"BIRD beside BIRD", birdNode, birdNode},
+}
+
+func triangle(self, neighbour string) string {
+	return fmt.Sprintf(`[node.h1]
+kind = "host"
+[node.far]
+kind = "host"
+[node.r1]
+%s
+[node.n1]
+%s
+[node.n2]
+%s
+[[link]]
+endpoints = ["h1:eth0", "r1:eth2"]
+addresses = { "h1:eth0" = ["198.18.1.2/24"], "r1:eth2" = ["198.18.1.1/24"] }
+[[link]]
+endpoints = ["r1:eth0", "n1:eth0"]
+addresses = { "r1:eth0" = ["198.18.11.1/24"], "n1:eth0" = ["198.18.11.2/24"] }
+[[link]]
+endpoints = ["r1:eth1", "n2:eth0"]
+addresses = { "r1:eth1" = ["198.18.12.1/24"], "n2:eth0" = ["198.18.12.2/24"] }
+[[link]]
+endpoints = ["n1:eth1", "n2:eth1"]
+addresses = { "n1:eth1" = ["198.18.21.1/24"], "n2:eth1" = ["198.18.21.2/24"] }
+[[link]]
+endpoints = ["n1:eth2", "far:eth0"]
+addresses = { "n1:eth2" = ["198.18.9.1/24"], "far:eth0" = ["198.18.9.2/24"] }
+`, fmt.Sprintf(self, "198.18.1.1"), fmt.Sprintf(neighbour, "198.18.11.2"), fmt.Sprintf(neighbour, "198.18.12.2"))
+}
+
+// failovers prints how long nothing arrived, and reports whether routerd took
+// little enough time with each kind of neighbour.
+func failovers(ctx context.Context, o options, out io.Writer) (met bool, err error) {
+	if o.cuts == 0 {
+		return true, nil
+	}
+	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\tmedian\tlongest\truns\twanted\t\t")
+	met = true
+	for n, c := range cuts {
+		routerd := c.self == routerdNode
+		runs := o.cuts
+		if !routerd {
+			runs = 1
+		}
+		if !routerd && !o.baseline {
+			continue
+		}
+		gaps, err := cutAll(ctx, o, c.name, triangle(c.self, c.neighbour), runs)
+		if errors.Is(err, errMissing) {
+			fmt.Fprintf(w, "%s\tleft out\t\t\t\t\t\n", c.name)
+			continue
+		}
+		if err != nil {
+			return false, fmt.Errorf("failover, %s: %w", cuts[n].name, err)
+		}
+		half, most, wanted, word := median(gaps), 0.0, "", ""
+		for _, g := range gaps {
+			most = max(most, g)
+		}
+		if routerd {
+			ok := half <= longest.Seconds()
+			met = met && ok
+			wanted, word = fmt.Sprintf("<= %.2f s", longest.Seconds()), verdict(ok)
+		}
+		fmt.Fprintf(w, "%s\t%.3f s\t%.3f s\t%d\t%s\t%s\t\n", c.name, half, most, len(gaps), wanted, word)
+	}
+	fmt.Fprintln(out, "carrier lost in a triangle: seconds in which nothing arrived")
+	w.Flush()
+	return met, nil
+}
+
+// cutAll gives the gaps of so many runs, in seconds.
+func cutAll(ctx context.Context, o options, name, topology string, runs int) (gaps []float64, err error) {
+	for range runs {
+		err := inLab(ctx, o, topology, func(l *lab.Lab) error {
+			gap, err := cut(ctx, l)
+			gaps = append(gaps, gap.Seconds())
+			if err == nil {
+				o.progress("failover, %s: %.3f s", name, gap.Seconds())
+			}
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return gaps, nil
+}
+
+// settled is longer than a regular update of anybody, stopped what nobody
+// takes to fail over.
+const (
+	settled = 80 * time.Second
+	stopped = 45 * time.Second
+	quiet   = 1500 * time.Millisecond // see the doc of the command
+)
+
+// The far host's subnet with the way by either neighbour, as Linux and routerd
+// print it.
+var (
+	short = regexp.MustCompile(`(?m)^.*198\.18\.9\.0/24\b.*\b198\.18\.11\.2\b`)
+	long  = regexp.MustCompile(`(?m)^.*198\.18\.9\.0/24\b.*\b198\.18\.12\.2\b`)
+	other = regexp.MustCompile(`(?m)^.*198\.18\.9\.0/24\b.*\b198\.18\.21\.1\b`) // n2's own
+	back  = regexp.MustCompile(`(?m)^.*198\.18\.1\.0/24\b.*\b198\.18\.12\.1\b`) // what r1 told n2
+)
+
+// has complains unless all patterns match the routes of a node.
+func has(ctx context.Context, l *lab.Lab, node string, patterns ...*regexp.Regexp) (string, error) {
+	line := "ip route"
+	if n, _ := l.Topology.Node(node); n.Kind == lab.KindRouter {
+		line = "routerd show route --protocol rip"
+	}
+	text, err := l.Run(ctx, node, line)
+	if err != nil {
+		return "", err
+	}
+	for _, p := range patterns {
+		if !p.Match(text) {
+			return fmt.Sprintf("%s has nothing like %v in\n%s", node, p, text), nil
+		}
+	}
+	return "", nil
+}
+
+// cut cuts the direct link and gives the longest time in which nothing arrived.
+func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
+	err := await(ctx, settled, 100*time.Millisecond, "both ways to the host", func() (string, error) {
+		if why, err := has(ctx, l, "n2", other, back); err != nil || why != "" {
+			return why, err
+		}
+		return has(ctx, l, "r1", short)
+	})
+	if err != nil {
+		return 0, err
+	}
+	during, stop := context.WithCancel(ctx)
+	defer stop()
+	arrived := make(chan []byte, 1)
+	go func() {
+		text, _ := l.Run(during, "far", "exec tcpdump -n -tt -l -i eth0 'icmp[icmptype] == icmp-echo'")
+		arrived <- text
+	}()
+	go func() { _, _ = l.Run(during, "h1", "exec ping -n -q -i 0.01 198.18.9.2") }()
+	if err := pause(ctx, quiet); err != nil {
+		return 0, err
+	}
+	if _, err := l.Run(ctx, "n1", "ip link set eth0 down"); err != nil {
+		return 0, err
+	}
+	if err := await(ctx, stopped, 10*time.Millisecond, "the other way", func() (string, error) { return has(ctx, l, "r1", long) }); err != nil {
+		return 0, err
+	}
+	if err := pause(ctx, 500*time.Millisecond); err != nil {
+		return 0, err
+	}
+	stop()
+	return gap(<-arrived)
+}
+
+var stamp = regexp.MustCompile(`(?m)^(\d+\.\d+) IP `)
+
+// gap finds the longest time between two lines of tcpdump's.
+func gap(text []byte) (longest time.Duration, err error) {
+	last, n := 0.0, 0
+	for _, m := range stamp.FindAllSubmatch(text, -1) {
+		at, err := strconv.ParseFloat(string(m[1]), 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
+		}
+		if n++; n > 1 {
+			longest = max(longest, time.Duration((at-last)*float64(time.Second)))
+		}
+		last = at
+	}
+	if n < 20 {
+		return 0, fmt.Errorf("tcpdump saw %d packets, want many: %s", n, text)
+	}
+	return longest, nil
+}

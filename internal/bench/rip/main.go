@@ -1,0 +1,108 @@
+// Command rip measures how routerd speaks RIP beside BIRD, between neighbours
+// that are BIRD throughout (FRR too, for failover), in labs of its own.
+//
+// Burst: BIRD announces so many routes at once to the router in the middle,
+// which passes them on to another BIRD. Counted are the time until the last
+// one has all, or what it gets within 75 s; the CPU time of the router in the
+// middle from the first route until two seconds after the last; its resident
+// memory then; and what was lost in the burst, so that only regular updates
+// brought it, or nothing. BIRD in the middle gives its routes to the kernel, as
+// routerd does to its own table, since otherwise it would not forward by them.
+// The mark is on routerd's median CPU time over BIRD's, however little of the
+// burst BIRD got.
+//
+// Failover: a router with two neighbours that are joined as well loses the
+// carrier to the one that has a host. A datagram is sent to the host every
+// 10 ms; the longest gap between two that arrive is counted. The neighbours
+// have their default timers. Before the link is cut nothing happens for 1.5 s:
+// Linux tells of carriers once a second at most, for all devices together.
+//
+// It exits 0 when every mark is met, 1 when one is not or the run failed, and 2
+// on wrong usage. It needs root, and leaves out what is not installed. Its
+// traffic stays inside network namespaces that it makes and removes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options is what is measured.
+type options struct {
+	routes   int
+	bursts   int // through routerd; through BIRD there is one
+	cuts     int // of routerd's links; those of others are cut once
+	routerd  string
+	baseline bool
+	progress func(format string, args ...any)
+	dir      string
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o := options{progress: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }}
+	f := flag.NewFlagSet("rip", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.routes, "routes", 25000, "routes of the burst, 1 to 60000; 0 leaves bursts out")
+	f.IntVar(&o.bursts, "bursts", 3, "bursts through routerd; through BIRD, which takes more than a minute, there is one")
+	f.IntVar(&o.cuts, "cuts", 5, "links cut for routerd with each kind of neighbour; 0 leaves failover out")
+	f.BoolVar(&o.baseline, "baseline", true, "cut a link of BIRD's, too, which takes half a minute")
+	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if f.NArg() > 0 || o.routes < 0 || o.routes > 60000 || o.bursts < 1 || o.cuts < 0 {
+		fmt.Fprintln(stderr, "rip: want 0 to 60000 routes, 1 or more bursts, 0 or more cuts, and nothing but flags")
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	met, err := measure(ctx, o, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "rip: %v\n", err)
+		return 1
+	}
+	if !met {
+		return 1
+	}
+	return 0
+}
+
+// measure reports whether every mark is met.
+func measure(ctx context.Context, o options, out io.Writer) (met bool, err error) {
+	if o.dir, err = os.MkdirTemp("", "rdr"); err != nil {
+		return false, fmt.Errorf("making a directory: %w", err)
+	}
+	defer os.RemoveAll(o.dir)
+	// FRR's daemons are another user's.
+	if err := os.Chmod(o.dir, 0o755); err != nil {
+		return false, fmt.Errorf("opening the directory to FRR: %w", err)
+	}
+	if o.routerd == "" {
+		o.routerd = filepath.Join(o.dir, "routerd")
+		text, err := exec.CommandContext(ctx, "go", "build", "-o", o.routerd, "routerd/cmd/routerd").CombinedOutput()
+		if err != nil {
+			return false, fmt.Errorf("building routerd: %w: %s", err, text)
+		}
+	}
+	met = true
+	for _, part := range []func(context.Context, options, io.Writer) (bool, error){bursts, failovers} {
+		ok, err := part(ctx, o, out)
+		if err != nil {
+			return false, err
+		}
+		met = met && ok
+	}
+	return met, nil
+}
