@@ -312,6 +312,7 @@ type Snapshot struct {
 	ReloadsOK, ReloadsFailed uint64
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
+	RIP                      []RIPSnapshot // of the protocols that are spoken
 }
 
 // NeighborCount is how many neighbours of an Ethernet interface are in a state.

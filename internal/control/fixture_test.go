@@ -337,6 +337,7 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	s.RIB.Routes[routing.SourceConnected] = [2]int{3, 2}
 	s.RIB.Routes[routing.SourceStatic] = [2]int{2, 0}
 	s.Neighbors = []NeighborCount{{"lan0", arp.Reachable, 2}, {"lan0", arp.Incomplete, 1}}
+	s.RIP = f.ripSnapshots(ctx)
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7

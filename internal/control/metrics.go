@@ -82,6 +82,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descReceivePackets, descReceiveBytes, descReceiveSupers,
 		descSendPackets, descSendBytes, descSendSupers,
 		descNeighbors, descNeighborEvents,
+		descRIPRoutes, descRIPNeighbors, descRIPPaths, descRIPSent, descRIPReceived, descRIPRefused,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descStart, descBuild,
 	} {
 		ch <- d
@@ -101,6 +102,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.workers(s.Workers)
 	to.interfaces(s.Interfaces)
 	to.neighbors(&s)
+	to.rip(s.RIP)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")

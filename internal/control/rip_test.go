@@ -75,6 +75,14 @@ func (f *fake) ClearRIP(ctx context.Context, protocol string, q RIPQuery) (RIPCl
 	return RIPClearResult{Cleared: 17}, f.answer(ctx)
 }
 
+func (f *fake) ripSnapshots(ctx context.Context) (list []RIPSnapshot) {
+	for _, protocol := range ripProtocols {
+		interfaces, _ := f.RIPInterfaces(ctx, protocol, RIPQuery{})
+		list = append(list, RIPSnapshot{protocol, []RIPCount{{"learned", 7}, {"own", 2}, {"dying", 1}}, interfaces.Interfaces})
+	}
+	return list
+}
+
 // What the client gives of RIP is what the router gave, and what it asks is
 // what the router is asked.
 func TestRIPClient(t *testing.T) {

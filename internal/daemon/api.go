@@ -329,6 +329,9 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 	if err == nil {
 		err = a.neighborMetrics(ctx, &s)
 	}
+	if err == nil {
+		s.RIP, err = a.ripMetrics(ctx)
+	}
 	return s, err
 }
 

@@ -244,3 +244,39 @@ func (a api) ClearRIP(ctx context.Context, protocol string, q control.RIPQuery) 
 	_, err = answered(ctx, asked, func(*rip.Machine, time.Time) bool { return true })
 	return out, err
 }
+
+func (a api) ripMetrics(ctx context.Context) (list []control.RIPSnapshot, err error) {
+	var spoken []rip.Protocol
+	err = a.on(ctx, func() {
+		if a.d.cfg.RIP != nil {
+			spoken = append(spoken, rip.RIP)
+		}
+		if a.d.cfg.RIPng != nil {
+			spoken = append(spoken, rip.RIPng)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range spoken {
+		s, err := answered(ctx, ripAsked{a: a, protocol: p}, func(m *rip.Machine, now time.Time) control.RIPSnapshot {
+			n := m.Summary()
+			s := control.RIPSnapshot{Protocol: p.String(), Routes: []control.RIPCount{
+				{Kind: "learned", Count: uint64(n.Learned)},
+				{Kind: "own", Count: uint64(max(n.Routes-n.Learned-n.Dying, 0))},
+				{Kind: "dying", Count: uint64(n.Dying)},
+			}}
+			for _, i := range m.Interfaces() {
+				s.Interfaces = append(s.Interfaces, ripInterface(p, &i, now))
+			}
+			return s
+		})
+		if err != nil {
+			return nil, err
+		}
+		if s.Protocol != "" {
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
