@@ -184,7 +184,7 @@ func TestReplay(t *testing.T) {
 	if err := b.say(seal(1, 100)); err != nil {
 		t.Fatal(err)
 	}
-	b.advance(300 * time.Second)
+	b.advance(340 * time.Second)
 	if err := b.say(seal(1, 5)); err != nil {
 		t.Errorf("after it was forgotten: %v", err)
 	}

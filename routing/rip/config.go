@@ -189,7 +189,7 @@ func (l Lifetime) ended(t time.Time) bool { return !l.Until.IsZero() && !t.Befor
 func DefaultConfig(p Protocol) Config {
 	return Config{
 		Protocol: p,
-		Update:   30 * time.Second, Invalid: 180 * time.Second, Flush: 240 * time.Second,
+		Update:   30 * time.Second, Invalid: 180 * time.Second, Flush: 300 * time.Second,
 		MaximumPaths: 8,
 		MaxRoutes:    1 << 18,
 		Distance:     routing.SourceRIP.DefaultDistance(),

@@ -57,8 +57,6 @@
 //
 // # Deviations
 //
-//   - RFC 2453 §3.8: a dead route is announced for Flush-Invalid, by default
-//     60 s rather than 120 s.
 //   - RFC 2453 §3.9.2: up to MaximumPaths equal paths are kept, by default 8
 //     as with other sources. The heuristic of switching to an equal path when
 //     the old one is half timed out counts when there are so many.

@@ -420,7 +420,7 @@ func TestPoisonEnds(t *testing.T) {
 	b.hear(eth1, far, entry(netA, 1))
 	for _, during := range []bool{true, false} {
 		b.clear()
-		b.advance(61 * time.Second)
+		b.advance(121 * time.Second)
 		said := false
 		for _, line := range b.sends() {
 			said = said || strings.HasPrefix(line, "eth1") && strings.Contains(line, netA.String())

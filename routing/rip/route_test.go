@@ -157,7 +157,7 @@ func TestTimers(t *testing.T) {
 	if got := b.state(netA); got != "dying" {
 		t.Errorf("is %s after the invalid interval", got)
 	}
-	b.advance(60*time.Second - 1)
+	b.advance(120*time.Second - 1)
 	if got := b.state(netA); got != "dying" {
 		t.Errorf("is %s before the flush interval is over", got)
 	}
