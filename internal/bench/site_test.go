@@ -82,7 +82,9 @@ func deliver(t *testing.T, o Options, p Path) {
 		if m.Traffic.IPerf { // whose intervals do not begin with the window
 			shortest = iperfInterval.Seconds() / 2
 		}
-		if s.Packets == 0 || s.Seconds < shortest || s.Busy == 0 || s.Source == 0 || s.Sink == 0 {
+		// iperf3's own times come in ticks of 10 ms, of which a starved one needs none.
+		timed := m.Traffic.IPerf || s.Source != 0 && s.Sink != 0
+		if s.Packets == 0 || s.Seconds < shortest || s.Busy == 0 || !timed {
 			t.Errorf("%s: %+v, wanted packets and times", m.Title, s)
 		}
 		if (s.Forwarder == 0) != (len(site.forwarders) == 0) {
