@@ -95,6 +95,7 @@ type Batch struct {
 	ident    uint32 // last identification given to a fragmented packet of our own
 
 	translations []translation // of this run; nil until something is translated
+	hashes       []uint64      // by which their sessions are looked for
 	flowNow      flow.Time
 	dry          bool // translation is only asked what it would do
 

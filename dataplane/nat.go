@@ -28,9 +28,8 @@ type translation struct {
 // inside host. What is new is only looked at: its session is made by natOut,
 // when it is known that the packet goes on and by which way.
 //
-// The stage goes over the batch several times, so that the memory in which the
-// sessions of all its packets lie is asked for before any of it is needed; the
-// shorter the loop that asks, the more of it the processor fetches at once.
+// The memory in which the sessions of all packets of the batch lie is asked
+// for before any of it is needed.
 func natIn(v *View, b *Batch, now time.Time) {
 	if v.NAT == nil {
 		return
@@ -43,14 +42,9 @@ func natIn(v *View, b *Batch, now time.Time) {
 		if p.Fragment && !p.gather(b, now) {
 			continue
 		}
-		b.translate(p)
+		b.hashes = append(b.hashes, v.NAT.Hash(&b.translate(p).packet))
 	}
-	for i := range b.translations {
-		v.NAT.Touch(&b.translations[i].packet)
-	}
-	for i := range b.translations {
-		v.NAT.TouchRecord(&b.translations[i].packet)
-	}
+	v.NAT.Touch(b.hashes)
 	for _, p := range b.work {
 		if p.nat != nil {
 			p.turnDestination(v, b)
@@ -96,7 +90,7 @@ func (p *Packet) turnDestination(v *View, b *Batch) {
 	if t.end(p) {
 		return
 	}
-	if t.to.Inner != t.packet.Inner {
+	if t.packet.Error && t.to.Inner != t.packet.Inner {
 		rewrite.Quote(p.ip4(), &t.to.Inner)
 	}
 	if t.to.To.Dst != t.packet.Key.Dst || t.to.To.DstPort != t.packet.Key.DstPort {

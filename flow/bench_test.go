@@ -60,15 +60,12 @@ func BenchmarkLookup(b *testing.B) {
 						keys := packets[at&(len(packets)-1):][:batch]
 						for j := range keys {
 							hashes[j] = tab.Hash(&keys[j])
-							tab.Touch(hashes[j])
 						}
-						for j := range keys {
-							tab.TouchRecord(hashes[j])
-						}
+						tab.Touch(hashes[:])
 					}
 					var hit Hit
 					if touched {
-						hit = tab.FindHashed(&k, hashes[at%batch])
+						tab.FindHashed(&k, hashes[at%batch], &hit)
 					} else {
 						hit = tab.Find(k)
 					}

@@ -142,8 +142,8 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 	}
 	s := Session{
 		Number:  number,
-		Forward: unpack(words[wordForward], uint32(words[wordPorts]>>32), head),
-		Reply:   unpack(words[wordReply], uint32(words[wordPorts]), head),
+		Forward: unpacked(words[wordForward], uint32(words[wordPorts]>>32), head),
+		Reply:   unpacked(words[wordReply], uint32(words[wordPorts]), head),
 		Rule:    uint32(words[wordUser] >> 32), Owner: uint32(words[wordUser]),
 		Host: binary.BigEndian.Uint32(b), Created: now - Time(binary.BigEndian.Uint32(b[4:])),
 		State: c.state(), Seen: now - c.seen(), InsideReply: head&flagInsideReply != 0,
@@ -152,7 +152,8 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 		return nil
 	}
 	hf, hr := t.Hash(&s.Forward), t.Hash(&s.Reply)
-	if t.FindHashed(&s.Forward, hf).Session != NoSession || t.FindHashed(&s.Reply, hr).Session != NoSession {
+	var hit Hit
+	if t.FindHashed(&s.Forward, hf, &hit) || t.FindHashed(&s.Reply, hr, &hit) {
 		return errors.New("its keys are another session's, want its own")
 	}
 	for n := t.used; n <= number; n += blockRecords {

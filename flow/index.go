@@ -51,7 +51,7 @@ func (x *index) bucket(hash uint64) uint64 {
 // tag is what of a hash is kept beside an entry.
 func tag(hash uint64) uint64 { return max(hash&0xff, 1) }
 
-// Hash is k's hash in this table, for Touch, TouchRecord and FindHashed.
+// Hash is k's hash in this table, for Touch and FindHashed.
 func (t *Table) Hash(k *Key) uint64 {
 	a := uint64(k.Src)<<32 | uint64(k.Dst)
 	b := uint64(k.SrcPort)<<48 | uint64(k.DstPort)<<32 | uint64(k.Proto)<<8 | uint64(k.Table)
@@ -60,30 +60,51 @@ func (t *Table) Hash(k *Key) uint64 {
 	return hi ^ lo
 }
 
-// Touch loads the line of the index in which hash is looked for. Asked for
-// each packet of a batch before the first is looked up, it has the memory
-// answer for all of them at once.
-func (t *Table) Touch(hash uint64) {
+// Touch loads what FindHashed is going to look at for keys with these hashes
+// into the processor's cache. Asked for a whole batch before the first is
+// looked up, it has the memory answer for all of them at once.
+//
+// That is why it goes over the hashes three times: the less a loop does
+// besides its load, the more loads the processor has under way.
+func (t *Table) Touch(hashes []uint64) {
 	x := t.index.Load()
+	var entries [64]uint32
+	for len(hashes) > 0 {
+		some := hashes[:min(len(hashes), len(entries))]
+		hashes = hashes[len(some):]
+		for _, hash := range some {
+			x.touch(hash)
+		}
+		for i, hash := range some {
+			entries[i] = x.likely(hash)
+		}
+		for _, e := range entries[:len(some)] {
+			if b := t.blocks[e>>1/blockRecords].Load(); b != nil {
+				atomic.LoadUint64(&b.records[e>>1%blockRecords][wordHead])
+			}
+		}
+	}
+}
+
+// TouchIndex is Touch for a key that most likely has no session yet.
+func (t *Table) TouchIndex(hash uint64) { t.index.Load().touch(hash) }
+
+// touch loads the line in which hash is looked for first.
+func (x *index) touch(hash uint64) {
 	atomic.LoadUint64(&x.words[x.bucket(hash)*bucketWords])
 }
 
-// TouchRecord loads the line of the record that hash most likely belongs to,
-// to be asked for a whole batch between Touch and FindHashed.
-func (t *Table) TouchRecord(hash uint64) {
-	x := t.index.Load()
+// likely is the first entry in the first bucket for hash that has its tag, or
+// 0, which is never an entry.
+func (x *index) likely(hash uint64) uint32 {
 	bucket := (*[bucketWords]uint64)(x.words[x.bucket(hash)*bucketWords:])
 	if m := matches(atomic.LoadUint64(&bucket[0]), tag(hash)); m != 0 {
-		t.touch(entry(bucket, bits.TrailingZeros64(m)/8))
-	} else if m := matches(atomic.LoadUint64(&bucket[1]), tag(hash)) & 0xffffffff; m != 0 {
-		t.touch(entry(bucket, 8+bits.TrailingZeros64(m)/8))
+		return entry(bucket, bits.TrailingZeros64(m)/8)
 	}
-}
-
-func (t *Table) touch(e uint32) {
-	if b := t.blocks[e>>1/blockRecords].Load(); b != nil {
-		atomic.LoadUint64(&b.records[e>>1%blockRecords][wordHead])
+	if m := matches(atomic.LoadUint64(&bucket[1]), tag(hash)) & 0xffffffff; m != 0 {
+		return entry(bucket, 8+bits.TrailingZeros64(m)/8)
 	}
+	return 0
 }
 
 // matches has the top bit set of each byte of tags that is the tag; of bytes
@@ -98,34 +119,38 @@ func entry(bucket *[bucketWords]uint64, i int) uint32 {
 }
 
 // Find looks for the session that a packet with the key k belongs to.
-func (t *Table) Find(k Key) Hit { return t.FindHashed(&k, t.Hash(&k)) }
+func (t *Table) Find(k Key) (hit Hit) {
+	t.FindHashed(&k, t.Hash(&k), &hit)
+	return hit
+}
 
-// FindHashed is Find for who has the hash already.
-func (t *Table) FindHashed(k *Key, hash uint64) (hit Hit) {
+// FindHashed is Find for who has the hash already. Where it reports that there
+// is no session, hit is as it was.
+func (t *Table) FindHashed(k *Key, hash uint64, hit *Hit) bool {
 	x := t.index.Load()
 	want := tag(hash)
 	at := x.bucket(hash)
 	for range x.n {
 		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
 		for m := matches(atomic.LoadUint64(&bucket[0]), want); m != 0; m &= m - 1 {
-			if t.check(entry(bucket, bits.TrailingZeros64(m)/8), k, &hit) {
-				return hit
+			if t.check(entry(bucket, bits.TrailingZeros64(m)/8), k, hit) {
+				return true
 			}
 		}
 		more := atomic.LoadUint64(&bucket[1])
 		for m := matches(more, want) & 0xffffffff; m != 0; m &= m - 1 {
-			if t.check(entry(bucket, 8+bits.TrailingZeros64(m)/8), k, &hit) {
-				return hit
+			if t.check(entry(bucket, 8+bits.TrailingZeros64(m)/8), k, hit) {
+				return true
 			}
 		}
 		if more < overflow {
-			return Hit{}
+			return false
 		}
 		if at++; at == x.n {
 			at = 0
 		}
 	}
-	return Hit{}
+	return false
 }
 
 func (t *Table) check(e uint32, k *Key, hit *Hit) bool {

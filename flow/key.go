@@ -18,6 +18,12 @@ func (k Key) Reverse() Key {
 	return k
 }
 
+// SetReverse makes k the reverse of o.
+func (k *Key) SetReverse(o *Key) {
+	k.Src, k.Dst, k.SrcPort, k.DstPort = o.Dst, o.Src, o.DstPort, o.SrcPort
+	k.Proto, k.Table = o.Proto, o.Table
+}
+
 // Direction says which of a session's two keys a packet bears.
 type Direction uint8
 

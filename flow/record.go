@@ -94,16 +94,22 @@ func (r *record) read(k *Key, d Direction, hit *Hit) bool {
 	hit.Generation = uint32(head >> 32)
 	hit.Rule, hit.Owner = uint32(user>>32), uint32(user)
 	hit.Direction = d
-	hit.Other = unpack(other, uint32(ports>>(32-mineAt)), head)
+	hit.Other.unpack(other, uint32(ports>>(32-mineAt)), head)
 	return true
 }
 
-func unpack(addresses uint64, ports uint32, head uint64) Key {
-	return Key{
-		Src: uint32(addresses >> 32), Dst: uint32(addresses),
-		SrcPort: uint16(ports >> 16), DstPort: uint16(ports),
-		Proto: uint8(head >> 8), Table: uint8(head),
-	}
+// unpacked is unpack for who is in no hurry.
+func unpacked(addresses uint64, ports uint32, head uint64) (k Key) {
+	k.unpack(addresses, ports, head)
+	return k
+}
+
+// unpack fills k field by field: a copy of a key that was just written so would
+// have to wait for it.
+func (k *Key) unpack(addresses uint64, ports uint32, head uint64) {
+	k.Src, k.Dst = uint32(addresses>>32), uint32(addresses)
+	k.SrcPort, k.DstPort = uint16(ports>>16), uint16(ports)
+	k.Proto, k.Table = uint8(head>>8), uint8(head)
 }
 
 // write fills r, which is free, and puts it into use as the last thing.

@@ -36,8 +36,8 @@ func (t *Table) session(number uint32) (Session, bool) {
 	c := r.condition()
 	return Session{
 		Number: number, Generation: uint32(head >> 32),
-		Forward: unpack(r[wordForward], uint32(r[wordPorts]>>32), head),
-		Reply:   unpack(r[wordReply], uint32(r[wordPorts]), head),
+		Forward: unpacked(r[wordForward], uint32(r[wordPorts]>>32), head),
+		Reply:   unpacked(r[wordReply], uint32(r[wordPorts]), head),
 		Rule:    uint32(r[wordUser] >> 32), Owner: uint32(r[wordUser]),
 		Host: a.host, Created: a.created,
 		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,

@@ -19,7 +19,7 @@ const (
 	MostSessions       = 1 << 24
 )
 
-// Table is the sessions of one router. Find, Packet, Touch and TouchRecord take
+// Table is the sessions of one router. Find, Packet and Touch take
 // no lock, and any number of goroutines may call them; whatever makes or ends
 // sessions takes the table's mutex for a bounded time.
 //
@@ -157,7 +157,8 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	// Limits come first: a flood that has reached one is refused without a
 	// look at the index.
 	why := t.room(host)
-	if why == Accepted && (t.FindHashed(&forward, hf).Session != NoSession || t.FindHashed(&reply, hr).Session != NoSession) {
+	var hit Hit
+	if why == Accepted && (t.FindHashed(&forward, hf, &hit) || t.FindHashed(&reply, hr, &hit)) {
 		why = KeyTaken
 	}
 	if why != Accepted {

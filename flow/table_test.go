@@ -313,9 +313,9 @@ func TestAllocations(t *testing.T) {
 	now := Time(0)
 	if n := testing.AllocsPerRun(100, func() {
 		hash := tab.Hash(&reply)
-		tab.Touch(hash)
-		tab.TouchRecord(hash)
-		hit := tab.FindHashed(&reply, hash)
+		tab.Touch([]uint64{hash})
+		var hit Hit
+		tab.FindHashed(&reply, hash, &hit)
 		tab.Packet(&hit, &synAckR.s, now)
 		hit = tab.Find(forward)
 		tab.Packet(&hit, &ackF.s, now)

@@ -38,13 +38,12 @@ func (s *site) open(b *testing.B, from, to int) {
 func (s *site) asBatch(i int, of func(int) Packet) (t Translation) {
 	var batch [64]Packet
 	var ts [64]Translation
+	var hashes [64]uint64
 	for j := range batch {
 		batch[j] = of(i + j)
-		s.n.Touch(&batch[j])
+		hashes[j] = s.n.Hash(&batch[j])
 	}
-	for j := range batch {
-		s.n.TouchRecord(&batch[j])
-	}
+	s.n.Touch(hashes[:])
 	for j := range batch {
 		s.n.Inbound(&batch[j], 1, &ts[j])
 	}

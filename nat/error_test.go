@@ -173,8 +173,7 @@ func TestEstablishedAllocatesNothing(t *testing.T) {
 	p := packetOf(key("tcp 192.168.10.2:5000 > 203.0.113.9:53"), lan)
 	var tr Translation
 	if got := testing.AllocsPerRun(100, func() {
-		s.n.Touch(&p)
-		s.n.TouchRecord(&p)
+		s.n.Touch([]uint64{s.n.Hash(&p)})
 		s.n.Inbound(&p, 1, &tr)
 		s.n.Outbound(&p, wan, 1, &tr)
 	}); got != 0 {

@@ -10,12 +10,12 @@ import (
 // of a session that exists in its source too, which is to be applied only
 // after the lookup.
 func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
+	if !p.Error && n.established(p, now, t) {
+		return
+	}
 	*t = Translation{To: p.Key, Inner: p.Inner}
 	if p.Error {
 		n.inboundError(p, t)
-		return
-	}
-	if n.established(p, now, t) {
 		return
 	}
 	r := n.active.Load()
@@ -36,34 +36,37 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 	}
 }
 
-// Touch loads into the processor's cache where p's session is looked for, and
-// TouchRecord the session itself. Asked for every packet of a batch, the one
-// and then the other, before the first Inbound, they have the memory answer
-// for all of them at once. Key, Inner and Error are to be final.
-func (n *NAT) Touch(p *Packet) {
-	k := p.bearing()
-	p.hash, p.hashed = n.sessions.Hash(&k), true
-	n.sessions.Touch(p.hash)
+// Hash notes in p, and gives, the hash by which p's session is looked for. Key,
+// Inner and Error are to be final.
+func (n *NAT) Hash(p *Packet) uint64 {
+	var reverse flow.Key
+	p.hash, p.hashed = n.sessions.Hash(p.bearing(&reverse)), true
+	return p.hash
 }
 
-// TouchRecord is for after Touch.
-func (n *NAT) TouchRecord(p *Packet) { n.sessions.TouchRecord(p.hash) }
+// Touch loads into the processor's cache the sessions of packets by their
+// hashes. Asked for a whole batch before the first Inbound, it has the memory
+// answer for all of them at once.
+func (n *NAT) Touch(hashes []uint64) { n.sessions.Touch(hashes) }
 
 // bearing is the key that p's session is found by: an ICMP error's is that of
-// an answer to the packet it quotes.
-func (p *Packet) bearing() flow.Key {
+// an answer to the packet it quotes, for which it takes the room of reverse.
+func (p *Packet) bearing(reverse *flow.Key) *flow.Key {
 	if p.Error {
-		return p.Inner.Reverse()
+		reverse.SetReverse(&p.Inner)
+		return reverse
 	}
-	return p.Key
+	return &p.Key
 }
 
-func (n *NAT) find(p *Packet) flow.Hit {
-	k := p.bearing()
+// find looks for the session of p, and reports whether there is one.
+func (n *NAT) find(p *Packet, hit *flow.Hit) bool {
+	var reverse flow.Key
+	k := p.bearing(&reverse)
 	if p.hashed {
-		return n.sessions.FindHashed(&k, p.hash)
+		return n.sessions.FindHashed(k, p.hash, hit)
 	}
-	return n.sessions.Find(k)
+	return n.sessions.FindHashed(k, n.sessions.Hash(k), hit)
 }
 
 // owns reports whether a is translation's and no interface's.
@@ -148,10 +151,11 @@ func (p *Packet) resumes() bool {
 // error neither makes nor refreshes nor ends it (RFC 4787 REQ-12, RFC 5382
 // REQ-10, RFC 5508 REQ-6).
 func (n *NAT) inboundError(p *Packet, t *Translation) {
-	hit := n.find(p)
+	var hit flow.Hit
+	found := n.find(p, &hit)
 	// An error goes to whom the quoted packet came from; one that claims
 	// otherwise would be carried to a host that it does not concern.
-	if hit.Session == NoSession || p.Key.Dst != p.Inner.Src {
+	if !found || p.Key.Dst != p.Inner.Src {
 		if n.active.Load().owns(p.Key.Dst) {
 			t.Verdict = verdict.NATICMPUnmatched // RFC 5508 REQ-4
 		}

@@ -17,7 +17,7 @@ type Packet struct {
 	Own   bool // made by the router itself or its own TCP/IP stack
 	Dry   bool // nothing is to be made or moved on: only what would become of it is asked
 
-	hash   uint64 // of the key that its session is found by, once Touch has been asked
+	hash   uint64 // of the key that its session is found by, once Hash has been asked
 	hashed bool
 }
 

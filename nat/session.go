@@ -94,7 +94,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		// Ask for all the places in memory before waiting for the first.
 		n.mappings.touchOutside(s.addr, x.proto, number)
 		reply := pl.to.Reverse()
-		n.sessions.Touch(n.sessions.Hash(&reply))
+		n.sessions.TouchIndex(n.sessions.Hash(&reply))
 		v := n.insert(r, p, pl, word, n.mappings.next(), now, t)
 		if v == verdict.None && !p.Dry {
 			at, _ := slot(x.proto)
@@ -176,13 +176,14 @@ func verdictOf(r flow.Refusal) verdict.Verdict {
 }
 
 // established finds p's session, moves it on, and reports whether there is
-// one.
+// one. Then, and only then, it fills t whole.
 func (n *NAT) established(p *Packet, now flow.Time, t *Translation) bool {
-	hit := n.find(p)
-	if hit.Session == NoSession || !p.Dry && !n.sessions.Packet(&hit, p.segment(), now) {
+	var hit flow.Hit
+	if !n.find(p, &hit) || !p.Dry && !n.sessions.Packet(&hit, p.segment(), now) {
 		return false
 	}
-	t.To, t.Session, t.Direction, t.Rule = hit.Other.Reverse(), hit.Session, hit.Direction, hit.Rule
+	*t = Translation{Inner: p.Inner, Session: hit.Session, Direction: hit.Direction, Rule: hit.Rule}
+	t.To.SetReverse(&hit.Other)
 	return true
 }
 
