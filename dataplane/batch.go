@@ -96,6 +96,7 @@ type Batch struct {
 
 	translations []translation // of this run; nil until something is translated
 	hashes       []uint64      // by which their sessions are looked for
+	places       []uint32      // where new flows' mappings are looked for
 	flowNow      flow.Time
 	dry          bool // translation is only asked what it would do
 

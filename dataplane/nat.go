@@ -48,8 +48,10 @@ func natIn(v *View, b *Batch, now time.Time) {
 	for _, p := range b.work {
 		if p.nat != nil {
 			p.turnDestination(v, b)
+			b.places = p.nat.packet.Fresh(b.places)
 		}
 	}
+	v.NAT.TouchFresh(b.places)
 }
 
 // translate reads the flow of p. There is room for all packets of a batch, of

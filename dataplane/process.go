@@ -123,10 +123,11 @@ func (b *Batch) through(stages []stage, v *View, now time.Time) {
 func (b *Batch) begin(v *View) {
 	b.work = b.work[:0]
 	b.made = b.made[:0]
-	b.translations, b.hashes = b.translations[:0], b.hashes[:0]
+	b.translations, b.hashes, b.places = b.translations[:0], b.hashes[:0], b.places[:0]
 	if v.NAT != nil && b.translations == nil {
 		b.translations = make([]translation, 0, len(b.packets)+cap(b.made))
 		b.hashes = make([]uint64, 0, len(b.packets)+cap(b.made))
+		b.places = make([]uint32, 0, len(b.packets)+cap(b.made))
 	}
 	b.arena.used, b.arena.taken = 0, 0
 	for i := range b.egress {

@@ -18,7 +18,9 @@ func (k Key) Reverse() Key {
 	return k
 }
 
-// SetReverse makes k the reverse of o.
+// SetReverse makes k the reverse of o, field by field: to copy a key that was
+// just written so is to wait until all that was asked of the memory before has
+// come.
 func (k *Key) SetReverse(o *Key) {
 	k.Src, k.Dst, k.SrcPort, k.DstPort = o.Dst, o.Src, o.DstPort, o.SrcPort
 	k.Proto, k.Table = o.Proto, o.Table

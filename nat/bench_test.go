@@ -44,9 +44,12 @@ func (s *site) asBatch(i int, of func(int) Packet) (t Translation) {
 		hashes[j] = s.n.Hash(&batch[j])
 	}
 	s.n.Touch(hashes[:])
+	places := make([]uint32, 0, 64)
 	for j := range batch {
 		s.n.Inbound(&batch[j], 1, &ts[j])
+		places = batch[j].Fresh(places)
 	}
+	s.n.TouchFresh(places)
 	for j := range batch {
 		s.n.Outbound(&batch[j], wan, 1, &ts[j])
 	}

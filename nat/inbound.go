@@ -32,7 +32,7 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 		return
 	}
 	if r.anywhere || len(r.by) > 0 {
-		n.mappings.touch(&p.Key) // Outbound is going to look there
+		p.place, p.fresh = n.mappings.place(&p.Key), true
 	}
 }
 
@@ -48,6 +48,18 @@ func (n *NAT) Hash(p *Packet) uint64 {
 // hashes. Asked for a whole batch before the first Inbound, it has the memory
 // answer for all of them at once.
 func (n *NAT) Touch(hashes []uint64) { n.sessions.Touch(hashes) }
+
+// Fresh appends to places where Outbound is going to look for the mapping of a
+// packet that Inbound has found no session of, if there is such a place.
+func (p *Packet) Fresh(places []uint32) []uint32 {
+	if p.fresh {
+		places = append(places, p.place)
+	}
+	return places
+}
+
+// TouchFresh is Touch for those places, before the first Outbound.
+func (n *NAT) TouchFresh(places []uint32) { n.mappings.touch(places) }
 
 // bearing is the key that p's session is found by: an ICMP error's is that of
 // an answer to the packet it quotes, for which it takes the room of reverse.

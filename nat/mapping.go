@@ -80,15 +80,23 @@ func (m *mappings) insideHead(x *mapping) *uint32 {
 	return &m.byInside[m.insideHash(x)&(len(m.byInside)-1)]
 }
 
-// touch loads into the processor's cache where the mapping of k's source is
-// looked for. It needs no mutex, and the seed never changes.
-func (m *mappings) touch(k *flow.Key) {
+// place is the hash by which the mapping of k's source is looked for. It needs
+// no mutex, since the seed never changes.
+func (m *mappings) place(k *flow.Key) uint32 {
 	x := insideOf(k, 0, EndpointIndependent)
-	heads := *m.heads.Load()
-	atomic.LoadUint32(&heads[m.insideHash(&x)&(len(heads)-1)])
+	return uint32(m.insideHash(&x))
 }
 
-// touchOutside is the same of an outside endpoint; it needs the mutex.
+// touch loads into the processor's cache what is at the places. It needs no
+// mutex.
+func (m *mappings) touch(places []uint32) {
+	heads := *m.heads.Load()
+	for _, place := range places {
+		atomic.LoadUint32(&heads[int(place)&(len(heads)-1)])
+	}
+}
+
+// touchOutside is touch for an outside endpoint; it needs the mutex.
 func (m *mappings) touchOutside(addr uint32, proto uint8, port uint16) {
 	atomic.LoadUint32(m.outsideHead(addr, proto, port))
 }

@@ -39,9 +39,10 @@ func (n *NAT) Outbound(p *Packet, out routing.InterfaceID, now flow.Time, t *Tra
 
 // plan is what is to become of the first packet of a flow.
 type plan struct {
-	source      *rule // nil where the source stays
-	destination *rule // nil where the destination stays or a mapping decides
-	pool        *pool // of source, unless that is static
+	source      *rule   // nil where the source stays
+	destination *rule   // nil where the destination stays or a mapping decides
+	pool        *pool   // of source, unless that is static
+	paired      pairing // of the inside host and pool, once place has found it
 	to          flow.Key
 	remote      uint32 // number of the mapping that the destination was found by
 	host        uint32

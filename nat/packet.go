@@ -19,6 +19,8 @@ type Packet struct {
 
 	hash   uint64 // of the key that its session is found by, once Hash has been asked
 	hashed bool
+	place  uint32 // of the index of mappings, where a new flow's is looked for; see Fresh
+	fresh  bool
 }
 
 // Translation is what becomes of a packet. The destination's part is for

@@ -126,7 +126,8 @@ type pairing struct{ space, mappings uint32 }
 
 // place finds an outside endpoint for the inside one of k. avoid is asked for
 // when the port that would be preserved has proved to be of no use.
-func (n *NAT) place(p *pool, k *flow.Key, avoid bool) (*space, uint16, bool) {
+func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
+	p := pl.pool
 	i, ok := slot(k.Proto)
 	if !ok || p.empty[i] || len(p.spaces) == 0 {
 		return nil, 0, false
@@ -136,6 +137,7 @@ func (n *NAT) place(p *pool, k *flow.Key, avoid bool) (*space, uint16, bool) {
 	at := uint32(uint64(uint32(random)) * uint64(len(p.spaces)) >> 32)
 	if len(p.spaces) > 1 && n.active.Load().cfg.Pairing == Paired {
 		if paired, ok := n.pairs[pair{k.Src, p.id}]; ok {
+			pl.paired = paired
 			// A host whose address has no port left is refused rather than
 			// given a second address (RFC 7857 §4).
 			s := n.spaces[paired.space]
@@ -170,12 +172,16 @@ func wanted(p *pool, proto uint8, number uint16, avoid bool) ports.Want {
 }
 
 // tie keeps a host to an address of a pool for one mapping more.
-func (n *NAT) tie(p *pool, s *space, host uint32) {
+func (n *NAT) tie(pl *plan, s *space, host uint32) {
+	p := pl.pool
 	if len(p.spaces) == 1 {
 		return
 	}
 	key := pair{host, p.id}
-	was := n.pairs[key]
+	was := pl.paired
+	if was.mappings == 0 {
+		was = n.pairs[key] // place has not looked, or found none
+	}
 	if was.mappings == 0 {
 		was.space = s.addr
 	}

@@ -85,7 +85,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 	}
 	x.rule, x.sessions = sourceOf(word), 1
 	for try := range tries {
-		s, number, ok := n.place(pl.pool, &key, try > 0)
+		s, number, ok := n.place(pl, &key, try > 0)
 		if !ok {
 			return verdict.NATPoolExhausted
 		}
@@ -93,7 +93,8 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		pl.to.Src, pl.to.SrcPort = s.addr, number
 		// Ask for all the places in memory before waiting for the first.
 		n.mappings.touchOutside(s.addr, x.proto, number)
-		reply := pl.to.Reverse()
+		var reply flow.Key
+		reply.SetReverse(&pl.to)
 		n.sessions.TouchIndex(n.sessions.Hash(&reply))
 		v := n.insert(r, p, pl, word, n.mappings.next(), now, t)
 		if v == verdict.None && !p.Dry {
@@ -101,7 +102,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 			s.set(at).Take(number)
 			n.mappings.add(x)
 			pl.pool.mappings++
-			n.tie(pl.pool, s, x.inside)
+			n.tie(pl, s, x.inside)
 		}
 		if v != verdict.NATPoolExhausted {
 			return v
@@ -130,7 +131,8 @@ func (n *NAT) makePortless(r *Rules, p *Packet, pl *plan, word uint32, now flow.
 
 // insert makes the session of a plan whose endpoints are all known.
 func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow.Time, t *Translation) verdict.Verdict {
-	reply := pl.to.Reverse()
+	var reply flow.Key
+	reply.SetReverse(&pl.to)
 	if p.Dry {
 		t.To, t.New, t.Rule = pl.to, true, word
 		return n.room(&p.Key, &reply, pl.host)
