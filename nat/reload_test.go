@@ -166,7 +166,7 @@ func TestLimits(t *testing.T) {
 	if got := s.n.Totals(); got.Sessions != 10 || got.Made != 10 || got.HostFull != 1 || got.TableFull != 1 {
 		t.Errorf("totals %+v", got)
 	}
-	if n := s.n.Clear(Filter{Source: netip.MustParsePrefix("192.168.10.2/32")}); n != 4 {
+	if n := s.n.Clear(Filter{Inside: EndpointFilter{Addresses: netip.MustParsePrefix("192.168.10.2/32")}}); n != 4 {
 		t.Errorf("%d sessions cleared, want 4", n)
 	}
 	s.outside(remote("5", "1"))

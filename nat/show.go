@@ -9,39 +9,73 @@ import (
 	"routerd/internal/origin"
 )
 
+// Endpoints are a session as people see it, whichever side began it. A port
+// is that of the protocol, or of an ICMP query's side that asks the identifier;
+// 0 where there is none.
+type Endpoints struct {
+	Inside  netip.AddrPort // of the host that the session counts for
+	Outside netip.AddrPort // what Inside is on the other side of the translation
+	Remote  netip.AddrPort // whom it speaks to
+	// Seen is what Inside knows Remote as. It differs where the address of
+	// both sides is translated, as of an inside host that is reached by its
+	// outside address.
+	Seen netip.AddrPort
+}
+
+// EndpointsOf says who speaks to whom in s.
+func EndpointsOf(s *flow.Session) Endpoints {
+	f, r := &s.Forward, &s.Reply
+	e := Endpoints{addrPort(f.Src, f.SrcPort), addrPort(r.Dst, r.DstPort), addrPort(r.Src, r.SrcPort), addrPort(f.Dst, f.DstPort)}
+	if s.InsideReply {
+		return Endpoints{Inside: e.Remote, Outside: e.Seen, Remote: e.Inside, Seen: e.Outside}
+	}
+	return e
+}
+
+func addrPort(a uint32, port uint16) netip.AddrPort { return netip.AddrPortFrom(addr(a), port) }
+
+// EndpointFilter is what an endpoint has to be.
+type EndpointFilter struct {
+	Addresses netip.Prefix // the zero Prefix = any
+	Port      uint16       // 0 = any
+}
+
+// has reports whether one of the endpoints is what f says.
+func (f *EndpointFilter) has(list ...netip.AddrPort) bool {
+	return slices.ContainsFunc(list, func(e netip.AddrPort) bool {
+		return (!f.Addresses.IsValid() || f.Addresses.Contains(e.Addr())) && (f.Port == 0 || f.Port == e.Port())
+	})
+}
+
 // Filter says which sessions are shown or cleared: those that all of it
 // matches. The zero Filter matches every session.
 type Filter struct {
-	Protocol    uint8        // 0 = any
-	Source      netip.Prefix // of the first packet as it arrived
-	Destination netip.Prefix // likewise
-	Outside     netip.Prefix // what a translated source or destination is seen as
-	Port        uint16       // of either side, before or after translation; 0 = any
-	Rule        string       // the name of a rule of any kind
+	Protocol uint8          // 0 = any
+	Inside   EndpointFilter // see Endpoints
+	Outside  EndpointFilter // also what a translated Remote is seen as
+	Remote   EndpointFilter // or what it is seen as
+	Port     uint16         // of either side, before or after translation; 0 = any
+	Rule     string         // the name of a rule of any kind
 }
 
-// Has reports whether s, whose rules are r's, matches.
+// has reports whether s, whose rules are r's, matches.
 func (f *Filter) has(r *Rules, s *flow.Session) bool {
 	forward, reply := &s.Forward, &s.Reply
 	if f.Protocol != 0 && forward.Proto != f.Protocol {
 		return false
 	}
-	if !within(f.Source, forward.Src) || !within(f.Destination, forward.Dst) {
-		return false
-	}
-	if f.Outside.IsValid() &&
-		!(reply.Dst != forward.Src && within(f.Outside, reply.Dst)) &&
-		!(forward.Dst != reply.Src && within(f.Outside, forward.Dst)) {
-		return false
-	}
 	if f.Port != 0 && !slices.Contains([]uint16{forward.SrcPort, forward.DstPort, reply.SrcPort, reply.DstPort}, f.Port) {
 		return false
 	}
+	e := EndpointsOf(s)
+	outside := []netip.AddrPort{e.Outside, e.Seen}
+	if e.Seen == e.Remote {
+		outside = outside[:1]
+	}
+	if !f.Inside.has(e.Inside) || !f.Outside.has(outside...) || !f.Remote.has(e.Remote, e.Seen) {
+		return false
+	}
 	return f.Rule == "" || slices.ContainsFunc(r.ruleIDs(s.Rule), func(id ruleID) bool { return id.name == f.Rule })
-}
-
-func within(p netip.Prefix, a uint32) bool {
-	return !p.IsValid() || p.Contains(addr(a))
 }
 
 func (r *Rules) ruleIDs(word uint32) []ruleID {
@@ -62,6 +96,16 @@ func (n *NAT) RuleNames(word uint32) string {
 		names = append(names, id.String())
 	}
 	return strings.Join(names, ", ")
+}
+
+// RulesOf gives the names of the rules that a session stands on, that of its
+// destination first; none for the router's own.
+func (n *NAT) RulesOf(s *flow.Session) []string {
+	var names []string
+	for _, id := range n.active.Load().ruleIDs(s.Rule) {
+		names = append(names, id.name)
+	}
+	return names
 }
 
 // Clear ends the sessions that f matches and gives their number.
@@ -145,17 +189,30 @@ type PoolState struct {
 	Empty                    []uint8 // protocols that the latest of these were of, while it lasts
 }
 
-// PoolStates lists the pools that rules take addresses from.
+// PoolStates lists the pools that rules take addresses from. The ports in use
+// are counted without the mutex: those of a large pool take a while.
 func (n *NAT) PoolStates() []PoolState {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	var list []PoolState
-	for _, p := range n.active.Load().pools {
-		list = append(list, p.state())
+	pools, list := n.poolStates()
+	for i, p := range pools {
+		s := &list[i]
+		for slot, used := range []*int{&s.TCP, &s.UDP, &s.ICMP} {
+			*used = p.used(slot)
+		}
 	}
 	return list
 }
 
+func (n *NAT) poolStates() (pools []*pool, list []PoolState) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	pools = n.active.Load().pools
+	for _, p := range pools {
+		list = append(list, p.state())
+	}
+	return pools, list
+}
+
+// state is all of p's state but for the ports in use.
 func (p *pool) state() PoolState {
 	s := PoolState{
 		Kind: p.kind, Name: p.name, Size: len(p.spaces), Ports: PortRange{p.first, p.last},
@@ -165,15 +222,21 @@ func (p *pool) state() PoolState {
 	for _, i := range p.ranges {
 		s.Addresses = append(s.Addresses, AddressRange{addr(i.lo), addr(i.hi)})
 	}
-	for i, used := range []*int{&s.TCP, &s.UDP, &s.ICMP} {
-		for _, sp := range p.spaces {
-			if set := sp.sets[i].Load(); set != nil {
-				*used += set.Used(p.first, p.last)
-			}
-		}
-		if p.empty[i] {
+	for i, empty := range p.empty {
+		if empty {
 			s.Empty = append(s.Empty, slotProtocols[i])
 		}
 	}
 	return s
+}
+
+// used counts ports of one protocol.
+func (p *pool) used(slot int) int {
+	n := 0
+	for _, sp := range p.spaces {
+		if set := sp.sets[slot].Load(); set != nil {
+			n += set.Used(p.first, p.last)
+		}
+	}
+	return n
 }

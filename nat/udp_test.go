@@ -248,7 +248,7 @@ func TestHairpinHoldsBothMappings(t *testing.T) {
 	s := newSite(t, lanOut())
 	s.outside("udp 192.168.10.3:6000 > 203.0.113.9:53")
 	s.want("udp 192.168.10.2:5000 > 198.51.100.2:6000", lan, lan, "udp 198.51.100.2:5000 > 192.168.10.3:6000")
-	s.n.Clear(Filter{Destination: netip.MustParsePrefix("203.0.113.9/32")})
+	s.n.Clear(Filter{Remote: EndpointFilter{Addresses: netip.MustParsePrefix("203.0.113.9/32")}})
 	s.wantSound()
 	if s.n.mappings.n != 2 {
 		t.Errorf("%d mappings while the hairpin's session lives, want 2", s.n.mappings.n)
