@@ -342,3 +342,17 @@ func TestManyNeighbors(t *testing.T) {
 	}
 	b.m.sound(t)
 }
+
+// An interface that sends no updates has no next one to show.
+func TestNextUpdateIsOfThoseThatSend(t *testing.T) {
+	b := newBed(t, func(c *Config) {
+		quiet := DefaultInterface()
+		quiet.Passive = true
+		c.Interfaces["eth1"] = quiet
+	})
+	for _, i := range b.m.Interfaces() {
+		if i.NextUpdate.IsZero() != i.Config.Passive {
+			t.Errorf("%s, passive %v, shows its next update at %v", i.Name, i.Config.Passive, i.NextUpdate)
+		}
+	}
+}

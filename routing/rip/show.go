@@ -180,7 +180,10 @@ func (m *Machine) Interfaces() []InterfaceInfo {
 		}
 		x := InterfaceInfo{
 			Interface: i.id, Name: i.name, Config: i.cfg, Neighbors: len(i.neighbors),
-			NextUpdate: i.nextUpdate, Sending: len(i.jobs), Counters: i.counters,
+			Sending: len(i.jobs), Counters: i.counters,
+		}
+		if i.speaks() {
+			x.NextUpdate = i.nextUpdate
 		}
 		for _, s := range i.sources {
 			x.Sources = append(x.Sources, s.Addr())
