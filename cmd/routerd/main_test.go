@@ -43,6 +43,7 @@ type fake struct {
 	packet control.PacketQuery
 	policy control.PolicyQuery
 	rip    control.RIPQuery
+	nat    control.NATQuery
 }
 
 func (f *fake) fail(err error) {
@@ -302,7 +303,7 @@ func TestExitCodes(t *testing.T) {
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
-		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, drops, version"},
+		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, nat, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, test, graph"},

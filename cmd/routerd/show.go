@@ -56,7 +56,8 @@ func newShowCommand(s *session) *cobra.Command {
 	sh := &shower{session: s}
 	cmd := group("show", "Show what the router knows and does",
 		newShowInterfaceCommand(sh), newShowRouteCommand(sh, 0), newShowFIBCommand(sh, 0),
-		newShowARPCommand(sh, "arp", 0), newShowRIPCommand(sh, "rip"), newShowRIPCommand(sh, "ripng"), newShowDropsCommand(sh), newShowVersionCommand(sh),
+		newShowARPCommand(sh, "arp", 0), newShowRIPCommand(sh, "rip"), newShowRIPCommand(sh, "ripng"),
+		newShowNATCommand(sh), newShowDropsCommand(sh), newShowVersionCommand(sh),
 		newShowFamilyCommand(sh, "ip", 4), newShowFamilyCommand(sh, "ipv6", 6))
 	cmd.Example = `  routerd show interface
   routerd show route for 10.0.2.2

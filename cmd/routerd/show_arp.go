@@ -83,7 +83,7 @@ func drawNeighbors(p *paper, list control.NeighborList) {
 
 func newClearCommand(s *session) *cobra.Command {
 	return group("clear", "Make the router forget what it has learned",
-		newClearARPCommand(s), newClearRIPCommand(s, "rip"), newClearRIPCommand(s, "ripng"))
+		newClearARPCommand(s), newClearRIPCommand(s, "rip"), newClearRIPCommand(s, "ripng"), newClearNATCommand(s))
 }
 
 func newClearARPCommand(s *session) *cobra.Command {

@@ -48,6 +48,7 @@ type Router interface {
 	Metrics(ctx context.Context) (Snapshot, error)
 
 	RIPRouter
+	NATRouter
 }
 
 // Version is who answers. The binary knows the first three; the router fills

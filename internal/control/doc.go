@@ -6,9 +6,13 @@
 //	GET  /v1/route            every route offered, and why it lost
 //	GET  /v1/fib              what packets are forwarded by
 //	GET  /v1/drops            packets dropped per verdict, and the latest of them
+//	GET  /v1/neighbor         stations on Ethernet links
+//	GET  /v1/rip/...          route, neighbor, interface: what RIP knows, hears and says; ripng likewise
+//	GET  /v1/nat/...          session, rule, pool: who is translated, by what, into which ports
 //	GET  /v1/explain/packet   what each stage would do with a packet
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
+//	POST /v1/clear/...        arp, rip, ripng, nat/session: forget, or end
 //	GET  /metrics             the Prometheus text format
 //
 // Whoever may open the socket may look; only root and the router's own user

@@ -76,6 +76,7 @@ type fake struct {
 	loads    atomic.Int32
 	protocol string // of RIP
 	rip      RIPQuery
+	nat      NATQuery
 }
 
 var (

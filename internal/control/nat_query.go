@@ -1,0 +1,143 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// NATQuery chooses sessions of address translation: those that all of it
+// matches. The zero query is all of them. Only what is shown comes in pages.
+type NATQuery struct {
+	Protocol NATProtocol
+	Inside   NATFilter
+	Outside  NATFilter // also what a translated remote endpoint is seen as
+	Remote   NATFilter // or what it is seen as
+	Port     uint16    // of either side, before or behind translation; 0 = any
+	Rule     string    // the name of one
+	After    uint32    // the page behind this session: NATSessionPage.Next
+	Limit    int       // sessions to give, 1 to MaxPage; 0 leaves it to the router
+}
+
+// NATProtocol is the number of a protocol; 0 = any.
+type NATProtocol uint8
+
+var natProtocols = map[NATProtocol]string{
+	1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 132: "sctp", 136: "udplite",
+}
+
+// String gives the protocol's name, its number where it has none here, and ""
+// for any.
+func (p NATProtocol) String() string {
+	if name, ok := natProtocols[p]; ok || p == 0 {
+		return name
+	}
+	return strconv.Itoa(int(p))
+}
+
+// ParseNATProtocol reads a name or a number. The error says what is wanted.
+func ParseNATProtocol(s string) (NATProtocol, error) {
+	for p, name := range natProtocols {
+		if s == name {
+			return p, nil
+		}
+	}
+	n, err := strconv.ParseUint(s, 10, 8)
+	if err != nil || n == 0 {
+		return 0, errors.New("wanted tcp, udp, icmp, gre, esp, ah, sctp, udplite or a number from 1 to 255")
+	}
+	return NATProtocol(n), nil
+}
+
+// NATFilter is what an endpoint of a session has to be.
+type NATFilter struct {
+	Addresses netip.Prefix // of IPv4; the zero Prefix = any
+	Port      uint16       // 0 = any
+}
+
+// String gives the form that ParseNATFilter reads, "" for any endpoint.
+func (f NATFilter) String() string {
+	var s string
+	switch {
+	case !f.Addresses.IsValid():
+	case f.Addresses.IsSingleIP():
+		s = f.Addresses.Addr().String()
+	default:
+		s = f.Addresses.String()
+	}
+	if f.Port != 0 {
+		s += fmt.Sprintf(":%d", f.Port)
+	}
+	return s
+}
+
+// ParseNATFilter reads an IPv4 address or prefix, :port, or both. The error
+// says what is wanted.
+func ParseNATFilter(s string) (f NATFilter, err error) {
+	wanted := errors.New("wanted an IPv4 address or prefix, a port, or both: 10.0.0.1, 10.0.0.0/8, :443, 10.0.0.1:443")
+	addresses, port, ported := strings.Cut(s, ":")
+	if ported {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return NATFilter{}, wanted
+		}
+		f.Port = uint16(n)
+	}
+	if addresses == "" && ported {
+		return f, nil
+	}
+	if a, err := netip.ParseAddr(addresses); err == nil {
+		f.Addresses = netip.PrefixFrom(a, a.BitLen())
+		return f, nil
+	}
+	p, err := netip.ParsePrefix(addresses)
+	if err != nil {
+		return NATFilter{}, wanted
+	}
+	f.Addresses = p.Masked()
+	return f, nil
+}
+
+func (q *query) nat() NATQuery {
+	return NATQuery{
+		Protocol: parsed(q, "protocol", ParseNATProtocol),
+		Inside:   parsed(q, "inside", ParseNATFilter), Outside: parsed(q, "outside", ParseNATFilter), Remote: parsed(q, "remote", ParseNATFilter),
+		Port: uint16(q.number("port", 0, 65535)), Rule: q.text("rule"),
+	}
+}
+
+// parsed reads a parameter by a function whose error says what is wanted.
+func parsed[T any](q *query, name string, parse func(string) (T, error)) (v T) {
+	s := q.text(name)
+	if s == "" {
+		return v
+	}
+	v, err := parse(s)
+	if err != nil {
+		q.fail("parameter %s is %q, %v", name, s, err)
+	}
+	return v
+}
+
+// values puts the query into a URL's form.
+func (q NATQuery) values() url.Values {
+	v := url.Values{}
+	for _, p := range []struct{ name, value, zero string }{
+		{"protocol", q.Protocol.String(), ""},
+		{"inside", q.Inside.String(), ""},
+		{"outside", q.Outside.String(), ""},
+		{"remote", q.Remote.String(), ""},
+		{"port", strconv.Itoa(int(q.Port)), "0"},
+		{"rule", q.Rule, ""},
+		{"after", strconv.FormatUint(uint64(q.After), 10), "0"},
+		{"limit", strconv.Itoa(q.Limit), "0"},
+	} {
+		if p.value != p.zero {
+			v.Set(p.name, p.value)
+		}
+	}
+	return v
+}
