@@ -13,6 +13,7 @@ import (
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
+	"routerd/nat"
 	"routerd/routing"
 )
 
@@ -299,6 +300,30 @@ func TestExplainOnAnEthernet(t *testing.T) {
 		if !strings.Contains(said, "a frame for 02:00:00:00:00:01") || !strings.Contains(said, want) {
 			t.Errorf("to %s: %s (%s), want %q in it", dst, said, x.Verdict, want)
 		}
+	}
+}
+
+// Explain tells of a redirect where one would be sent: not to a host that its
+// packet's translation sends back to its own link.
+func TestExplainRedirect(t *testing.T) {
+	n, _, _ := newEthernet(t)
+	n.view.Limits.ICMP.Redirects = true
+	n.publish(arp.Reachable, "10.0.5.3", arp.MAC{2, 0, 0, 0, 0, 3}, 0)
+	cfg := natConfig()
+	cfg.Destination[0].Address = addr("10.0.5.3")
+	cfg.Source[0].Match.Sources = append(cfg.Source[0].Match.Sources, nat.RangeOf(prefix("10.0.5.0/24")))
+	n.translate(t, cfg)
+	for dst, want := range map[string]bool{"10.0.5.3": true, "10.0.2.1": false} {
+		syn := fromH5(t, Probe{Dst: addr(dst), Proto: packet.ProtoTCP, SrcPort: 4000, DstPort: 80})
+		x := Explain(n.view, eth0, syn.Data[14:], testNow)
+		if said := fmt.Sprint(x.Steps); x.Verdict != verdict.Forwarded || strings.Contains(said, "better first hop") != want {
+			t.Errorf("to %s: %s (%s), told of a redirect should be %v", dst, said, x.Verdict, want)
+		}
+	}
+	n.view.Limits.ICMP.Redirects = false
+	x := Explain(n.view, eth0, fromH5(t, udp4("10.0.5.3")).Data[14:], testNow)
+	if said := fmt.Sprint(x.Steps); strings.Contains(said, "better first hop") {
+		t.Errorf("with redirects off: %s", said)
 	}
 }
 

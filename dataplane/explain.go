@@ -232,8 +232,7 @@ func tellFit(v *View, p *Packet) Finding {
 }
 
 func tellRedirect(v *View, p *Packet) Finding {
-	out := v.Interface(p.Out)
-	if out == nil || p.Out != p.In || out.LinkHeader == 0 || p.Verdict != verdict.None {
+	if !v.Limits.ICMP.Redirects || !p.turnsBack(v) {
 		return Finding{}
 	}
 	return Finding{"it leaves by the link it came in by: its sender is told of the better first hop, if it is on that subnet", origin.None}

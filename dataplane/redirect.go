@@ -20,14 +20,10 @@ func redirect(v *View, b *Batch, now time.Time) {
 		return
 	}
 	for _, p := range b.work {
-		// A host that went around the router would go around its translation.
-		if p.Verdict != verdict.None || p.Made || p.Out != p.In || p.translated() {
+		if !p.turnsBack(v) {
 			continue
 		}
 		out := v.Interface(p.Out)
-		if out.LinkHeader == 0 {
-			continue
-		}
 		better := p.Hop.Address
 		if !better.IsValid() {
 			better = p.Dst
@@ -38,6 +34,17 @@ func redirect(v *View, b *Batch, now time.Time) {
 			b.redirect6(v, p, out, better, now)
 		}
 	}
+}
+
+// turnsBack reports whether p leaves by the Ethernet that it came in by, so that
+// its sender may have a better first hop. A host that went around the router
+// would go around its translation.
+func (p *Packet) turnsBack(v *View) bool {
+	if p.Verdict != verdict.None || p.Made || p.Out != p.In || p.translated() {
+		return false
+	}
+	out := v.Interface(p.Out)
+	return out != nil && out.LinkHeader != 0
 }
 
 // redirect4 sends a redirect for the host, the only kind that RFC 1812

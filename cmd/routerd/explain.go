@@ -26,7 +26,7 @@ type packetFlags struct {
 	dontFragment bool
 	ttl          uint8
 	// Which of them were given: their zero says nothing.
-	tcpSet, udpSet, ttlSet bool
+	tcpSet, udpSet, ttlSet, srcPortSet bool
 }
 
 func newExplainPacketCommand(s *session) *cobra.Command {
@@ -47,7 +47,7 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			given := cmd.Flags().Changed
-			f.tcpSet, f.udpSet, f.ttlSet = given("tcp"), given("udp"), given("ttl")
+			f.tcpSet, f.udpSet, f.ttlSet, f.srcPortSet = given("tcp"), given("udp"), given("ttl"), given("src-port")
 			q, err := f.query()
 			if err != nil {
 				return err
@@ -73,7 +73,7 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	flags.Uint16Var(&f.tcp, "tcp", 0, "a TCP SYN to this `port`")
 	flags.Uint16Var(&f.udp, "udp", 0, "a UDP datagram to this `port`")
 	flags.BoolVar(&f.icmp, "icmp", false, "an ICMP or ICMPv6 echo request")
-	flags.Uint16Var(&f.srcPort, "src-port", 0, "the `port` it comes from, with --tcp and --udp")
+	flags.Uint16Var(&f.srcPort, "src-port", 0, fmt.Sprintf("the `port` it comes from, with --tcp and --udp (default %d)", ephemeral))
 	flags.IntVar(&f.size, "size", 0, "`bytes` of the whole packet (default: as small as it can be)")
 	flags.BoolVar(&f.dontFragment, "df", false, "do not fragment")
 	flags.Uint8Var(&f.ttl, "ttl", 0, "its TTL or hop limit, a `number` from 1 to 255 (default 64)")
@@ -82,9 +82,16 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	return cmd
 }
 
+// ephemeral is the port that a made-up client speaks from: the first of those
+// that are for it (RFC 6335 §6).
+const ephemeral = 49152
+
 func (f *packetFlags) query() (control.PacketQuery, error) {
 	q := control.PacketQuery{
 		In: f.in, Protocol: "icmp", SrcPort: f.srcPort, Size: f.size, DF: f.dontFragment, TTL: f.ttl,
+	}
+	if (f.tcpSet || f.udpSet) && !f.srcPortSet {
+		q.SrcPort = ephemeral
 	}
 	switch {
 	case f.tcpSet && f.udpSet, f.icmp && (f.tcpSet || f.udpSet):

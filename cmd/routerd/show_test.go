@@ -66,9 +66,10 @@ func TestPacketQueries(t *testing.T) {
 		"":                        {Protocol: "icmp"},
 		"--icmp":                  {Protocol: "icmp"},
 		"--tcp 443 --src-port 99": {Protocol: "tcp", DstPort: 443, SrcPort: 99},
-		"--tcp 0":                 {Protocol: "tcp"},
+		"--tcp 0 --src-port 0":    {Protocol: "tcp"},
+		"--tcp 80":                {Protocol: "tcp", DstPort: 80, SrcPort: 49152},
 		"--udp 53 --size 1450 --df --ttl 1": {
-			Protocol: "udp", DstPort: 53, Size: 1450, DF: true, TTL: 1,
+			Protocol: "udp", DstPort: 53, SrcPort: 49152, Size: 1450, DF: true, TTL: 1,
 		},
 	} {
 		want.In, want.Src, want.Dst = "lan0", src, dst
