@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"routerd/flow"
+	"routerd/routing"
 )
 
 // shown is a site with a session of each sort: from inside, from outside by a
@@ -53,8 +54,15 @@ func TestEndpoints(t *testing.T) {
 		"192.168.10.3:7 as 198.51.100.2:7 to 203.0.113.9:0, to it 203.0.113.9:0: lan-out",
 		"192.168.10.4:0 as 198.51.100.2:0 to 203.0.113.7:0, to it 203.0.113.7:0: lan-out",
 	}
-	if d := cmp.Diff(want, shown(t).sees(Filter{})); d != "" {
+	s := shown(t)
+	if d := cmp.Diff(want, s.sees(Filter{})); d != "" {
 		t.Errorf("sessions (-want +got):\n%s", d)
+	}
+	own := packetOf(key("udp 198.51.100.2:40000 > 203.0.113.9:53"), routing.NoInterface)
+	own.Own = true
+	s.pass(own, wan)
+	if got := s.sees(Filter{Inside: EndpointFilter{Port: 40000}}); !slices.Equal(got, []string{"198.51.100.2:40000 as 198.51.100.2:40000 to 203.0.113.9:53, to it 203.0.113.9:53: "}) {
+		t.Errorf("a flow of the router's own: %q", got)
 	}
 }
 
