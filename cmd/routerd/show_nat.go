@@ -72,8 +72,11 @@ func addNATFlags(s *session, cmd *cobra.Command, q *control.NATQuery) {
 
 // completeNAT offers names from an answer to a shell.
 func completeNAT[T any](s *session, ask func(*control.Client, context.Context) (T, error), names func(T) []string) cobra.CompletionFunc {
-	return func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		var offered []string
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		s.ask(ctx, func(ctx context.Context, c *control.Client) error { // without an answer there is nothing to offer

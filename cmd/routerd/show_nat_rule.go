@@ -105,7 +105,9 @@ a port, because of max-sessions, and because of max-sessions-per-host.
 
 TCP, UDP and ICMP are ports in use of the TOTAL that there are for each of them,
 those included that port forwards, listeners and the router's own flows hold; of
-ICMP identifiers. EXHAUSTED names the protocols of which none is left now.`,
+ICMP identifiers. EXHAUSTED names the protocols of which none is left now. With
+pairing a host is refused when the one address that it has is used up, whatever
+is left of the others.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeNAT(s.session, (*control.Client).NATPools, poolNames),
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -34,9 +34,6 @@ const (
 // anybody may use.
 func (r *Router) NAT() *nat.NAT { return r.translator.nat }
 
-// FlowTime is the time now on the clock of the NAT's sessions.
-func (r *Router) FlowTime(now time.Time) flow.Time { return r.translator.clock.At(now) }
-
 // prepareNAT compiles cfg's translation. It gives nil where there is nothing
 // to translate and never was.
 func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, error) {
