@@ -55,6 +55,13 @@ func (o *Offers) poke() {
 	}
 }
 
+// waiting reports whether there is anything to take.
+func (o *Offers) waiting() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.list) > 0
+}
+
 // take gives everything that was left, and forgets it.
 func (o *Offers) take() []routing.Delta {
 	o.mu.Lock()

@@ -57,7 +57,8 @@ type Router struct {
 	// neighbors lives as long as the router; it has nothing to do while no
 	// interface is an Ethernet one.
 	neighbors *Neighbors
-	offers    *Offers // of the protocols
+	offers    *Offers   // of the protocols
+	calm      time.Time // until when what they offer is gathered, see calm
 	speakers  []speaker
 	rip       [2]*RIP // by rip.Protocol
 	machines  []Machine
@@ -270,9 +271,11 @@ func (r *Router) tellNeighbors(l *link) {
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
-// publish settles the RIB and makes the next View current.
-func (r *Router) publish() {
+// publish settles the RIB and makes the next View current. It reports whether
+// the whole forwarding table was copied for it.
+func (r *Router) publish() (copied bool) {
 	changes, _ := r.rib.Flush()
+	copied = len(changes) > 0 && r.table.FIB.Copies(len(changes))
 	// A new Table, and not a new FIB in the old one: what is published stays
 	// as it was for whoever is still reading it.
 	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
@@ -299,6 +302,7 @@ func (r *Router) publish() {
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)
 	r.deliver() // only now is it true that what was installed forwards
+	return copied
 }
 
 func (l *link) view(t *dataplane.Table) *dataplane.Interface {

@@ -65,6 +65,9 @@ func (f *FIB) Len6() int { return f.trie.Size6() }
 // cloning 250 prefixes (BenchmarkApply).
 const cloneAbove = 250
 
+// Copies reports whether Apply copies the whole table for so many changes.
+func (f *FIB) Copies(changes int) bool { return changes*cloneAbove >= f.trie.Size() }
+
 // Apply gives the table after the changes, made in order. The receiver stays
 // as it is for as long as anybody reads it. A few changes copy only the paths
 // they touch; many copy the table once and are made in place in the copy
@@ -73,7 +76,7 @@ func (f *FIB) Apply(changes []Change) *FIB {
 	if len(changes) == 0 {
 		return f
 	}
-	if len(changes)*cloneAbove >= f.trie.Size() {
+	if f.Copies(len(changes)) {
 		t := f.trie.Clone()
 		for _, c := range changes {
 			if c.Entry == nil {
