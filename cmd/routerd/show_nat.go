@@ -145,12 +145,8 @@ func someNATSessions(ctx context.Context, c *control.Client, q control.NATQuery,
 		if limit != 0 && left == 0 && len(page.Sessions) > 0 {
 			return all, nil
 		}
-		all.Sessions, all.Total = append(all.Sessions, page.Sessions...), page.Total
-		if limit == 0 || left > 0 {
-			all.Next = page.Next
-		}
+		all.Sessions, all.Total, all.Next = append(all.Sessions, page.Sessions...), page.Total, page.Next
 		if q.After = page.Next; q.After == 0 {
-			all.Next = 0
 			return all, nil
 		}
 	}
