@@ -37,6 +37,9 @@
 //   - Filtering is not applied to inside hosts that speak to each other by
 //     their outside endpoints. RFC 4787 §6 leaves it open; applied, neither
 //     side's first packet would leave the session that admits the other's.
+//   - Address-dependent filtering lets a remote address in while the mapping has
+//     a session with it. One that the remote side began counts as well, answered
+//     or not; RFC 4787 §5 speaks of what the inside endpoint has sent.
 //   - An unsolicited SYN is dropped and never answered (RFC 5382 REQ-4 would
 //     have an ICMP error after 6 seconds; its 4a allows silence by policy).
 //   - A port that is free again may be chosen at once. RFC 6888 REQ-8 would

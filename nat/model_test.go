@@ -88,8 +88,8 @@ func (m *model) admitted(k flow.Key) (inside end4, by modelKey, mapped, ok bool)
 		switch {
 		case m.filtering == EndpointIndependent:
 			ok = true
-		case m.filtering == AddressDependent && s.reply.Src == k.Src:
-			ok = true
+		case m.filtering == AddressDependent && (s.reply.Src == k.Src || s.forward.Src == k.Src):
+			ok = true // whichever of the two began: the inside endpoint speaks to that address
 		}
 	}
 	// Who speaks to the same remote endpoint by another mapping cannot answer

@@ -11,8 +11,8 @@ import (
 // endpoint to itself.
 const ownPool = ^uint16(0)
 
-// permission says that an inside endpoint has sent to a remote address
-// (RFC 4787 §5, address-dependent filtering).
+// permission says that an inside endpoint and a remote address have a session,
+// whichever side began it (RFC 4787 §5, address-dependent filtering).
 type permission struct{ mapping, remote uint32 }
 
 // ruleWord is what a session knows of the rules that it stands on.

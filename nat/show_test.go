@@ -92,6 +92,7 @@ func TestFilter(t *testing.T) {
 		"the outside of a forward":     {Filter{Outside: side("198.51.100.2/32", 443)}, 2},
 		"the outside of a query":       {Filter{Outside: side("", 7)}, 1},
 		"nobody outside":               {Filter{Outside: side("192.168.10.0/24", 0)}, 0},
+		"an outside that is remote":    {Filter{Outside: side("203.0.113.9/32", 0)}, 0},
 		"a remote":                     {Filter{Remote: side("203.0.113.9/32", 0)}, 3},
 		"a remote endpoint":            {Filter{Remote: side("203.0.113.9/32", 1000)}, 1},
 		"a remote that is inside":      {Filter{Remote: side("192.168.10.20/32", 0)}, 1},
