@@ -2,15 +2,15 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
 
+	"routerd/internal/control"
 	"routerd/internal/lab"
 )
 
@@ -26,7 +26,7 @@ var middles = [2]struct{ name, text string }{
 	{"BIRD", `kind = "bird"
 config = """
 log stderr all;
-router id 198.18.0.2;
+router id 198.18.1.2;
 protocol device { }
 protocol direct { ipv4; }
 protocol kernel { ipv4 { export where source = RTS_RIP; }; }
@@ -34,14 +34,16 @@ protocol rip r4 { ipv4 { import all; export all; }; interface "a", "b" { }; }
 """`},
 }
 
-// burstLab is a row of three, of which the first has routes that it does not
-// yet announce.
+// burstLab is a row: BIRD with routes that it does not yet announce, routerd,
+// the router that is measured, and routerd. The second one takes BIRD's burst
+// as it comes and passes it on in a way that overruns nobody's socket, so that
+// whatever is measured has the whole to do.
 func burstLab(routes int, middle string) string {
 	var statics strings.Builder
 	for n := range routes {
 		fmt.Fprintf(&statics, "  route 10.%d.%d.0/24 blackhole;\n", n>>8, n&255)
 	}
-	return fmt.Sprintf(`[node.first]
+	return fmt.Sprintf(`[node.source]
 kind = "bird"
 config = """
 log stderr all;
@@ -53,22 +55,24 @@ protocol static s4 {
 %s}
 protocol rip r4 { ipv4 { import all; export where source = RTS_STATIC; }; interface "a" { }; }
 """
+[node.first]
+kind = "router"
+[node.first.config.rip.interface.a]
+[node.first.config.rip.interface.b]
 [node.m]
 %s
 [node.last]
-kind = "bird"
-config = """
-log stderr all;
-router id 198.18.1.1;
-protocol device { }
-protocol rip r4 { ipv4 { import all; export none; }; interface "b" { }; }
-"""
+kind = "router"
+[node.last.config.rip.interface.a]
 [[link]]
-endpoints = ["first:a", "m:a"]
-addresses = { "first:a" = ["198.18.0.1/24"], "m:a" = ["198.18.0.2/24"] }
+endpoints = ["source:a", "first:a"]
+addresses = { "source:a" = ["198.18.0.1/24"], "first:a" = ["198.18.0.2/24"] }
 [[link]]
-endpoints = ["m:b", "last:b"]
-addresses = { "m:b" = ["198.18.1.2/24"], "last:b" = ["198.18.1.1/24"] }
+endpoints = ["first:b", "m:a"]
+addresses = { "first:b" = ["198.18.1.1/24"], "m:a" = ["198.18.1.2/24"] }
+[[link]]
+endpoints = ["m:b", "last:a"]
+addresses = { "m:b" = ["198.18.2.1/24"], "last:a" = ["198.18.2.2/24"] }
 `, statics.String(), middle)
 }
 
@@ -178,7 +182,7 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 		return b, err
 	}
 	begin := time.Now()
-	if _, err := l.Run(ctx, "first", "birdc enable s4"); err != nil {
+	if _, err := l.Run(ctx, "source", "birdc enable s4"); err != nil {
 		return b, err
 	}
 	n, grown := 0, begin
@@ -211,17 +215,18 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	return b, nil
 }
 
-var counted = regexp.MustCompile(`(?m)^(\d+) of \d+ routes`)
-
-// count is how many routes BIRD has learned by RIP.
-func count(ctx context.Context, l *lab.Lab, node string) (int, error) {
-	text, err := l.Run(ctx, node, "birdc show route protocol r4 count")
+// count is how many routes routerd has learned by RIP.
+func count(ctx context.Context, l *lab.Lab, node string) (n int, err error) {
+	text, err := l.Run(ctx, node, "routerd show rip interface -o json")
 	if err != nil {
 		return 0, err
 	}
-	m := counted.FindSubmatch(text)
-	if m == nil {
-		return 0, fmt.Errorf("counting routes of %s: unreadable %q", node, text)
+	var list control.RIPInterfaceList
+	if err := json.Unmarshal(text, &list); err != nil {
+		return 0, fmt.Errorf("counting routes of %s: %w", node, err)
 	}
-	return strconv.Atoi(string(m[1]))
+	for _, i := range list.Interfaces {
+		n += i.Routes
+	}
+	return n, nil
 }

@@ -1,15 +1,15 @@
 // Command rip measures how routerd speaks RIP beside BIRD, between neighbours
 // that are BIRD throughout (FRR too, for failover), in labs of its own.
 //
-// Burst: BIRD announces so many routes at once to the router in the middle,
-// which passes them on to another BIRD. Counted are the time until the last
-// one has all, or what it gets within 75 s; the CPU time of the router in the
-// middle from the first route until two seconds after the last; its resident
-// memory then; and what was lost in the burst, so that only regular updates
-// brought it, or nothing. BIRD in the middle gives its routes to the kernel, as
-// routerd does to its own table, since otherwise it would not forward by them.
-// The mark is on routerd's median CPU time over BIRD's, however little of the
-// burst BIRD got.
+// Burst: BIRD announces so many routes at once to a routerd, which passes them
+// on to the router that is measured, which passes them on to another routerd.
+// Counted are the time until the last one has all, or what it gets within 75 s;
+// the CPU time of the measured one from the first route until two seconds after
+// the last; its resident memory then; and what was lost in the burst, so that
+// only regular updates brought it, or nothing. BIRD gives its routes to the
+// kernel, as routerd does to its own table, since otherwise it would not forward
+// by them. What is lost where BIRD is measured spoils the comparison and not the
+// mark, which is on the medians of CPU time and on routes lost through routerd.
 //
 // Failover: a router with two neighbours that are joined as well loses the
 // carrier to the one that has a host. A datagram is sent to the host every
