@@ -163,7 +163,9 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	var garbage collector
 	for {
+		garbage.tune(time.Now())
 		var due <-chan time.Time
 		if t := d.router.Deadline(); !t.IsZero() {
 			timer.Reset(time.Until(t))

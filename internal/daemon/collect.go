@@ -1,0 +1,47 @@
+package daemon
+
+import (
+	"os"
+	"runtime/debug"
+	"runtime/metrics"
+	"time"
+)
+
+// The garbage collector, left to itself, runs whenever the heap has doubled:
+// with a few megabytes in use, a dozen times while a neighbour announces its
+// table, at half as much CPU time again as the routes take. So a small heap
+// may grow by spare, in bytes, before it runs; a large one doubles as ever.
+const (
+	spare    = 64 << 20
+	mostSlow = 800 // GOGC, which multiplies even the runtime's least heap of 4 MiB
+)
+
+// heapGrowth is the GOGC for so many bytes in use.
+func heapGrowth(live uint64) int {
+	return int(min(max(spare*100/max(live, 1), 100), mostSlow))
+}
+
+// collector keeps GOGC right. The zero collector has not looked yet.
+type collector struct {
+	looked  time.Time
+	growth  int
+	samples []metrics.Sample
+}
+
+// tune looks at the heap, once a second at most, and does nothing where the
+// environment says how often to collect.
+func (c *collector) tune(now time.Time) {
+	if now.Sub(c.looked) < time.Second || os.Getenv("GOGC") != "" {
+		return
+	}
+	c.looked = now
+	if c.samples == nil {
+		c.samples = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	}
+	metrics.Read(c.samples)
+	// Setting it stops every goroutine for a moment.
+	if g := heapGrowth(c.samples[0].Value.Uint64()); g != c.growth {
+		c.growth = g
+		debug.SetGCPercent(g)
+	}
+}
