@@ -29,6 +29,13 @@ var Marks = []Mark{
 	{Name: "tap-kernel2-tcp1", Metric: TCP1, Path: RouterdTAP, Over: Kernel2},
 	{Name: "tap-kernel2-tcp4", Metric: TCP4, Path: RouterdTAP, Over: Kernel2},
 	{Name: "tap-kernel2-udp", Metric: UDPSmall, Path: RouterdTAP, Over: Kernel2},
+	{Name: "nat-routerd-tcp1", Metric: TCP1, Path: RouterdNAT, Over: Routerd, Least: 0.95},
+	{Name: "nat-routerd-tcp4", Metric: TCP4, Path: RouterdNAT, Over: Routerd, Least: 0.95},
+	{Name: "nat-nft-udp", Metric: UDPSmall, Path: RouterdNAT, Over: KernelNAT, Least: 1.8},
+	{Name: "nat-nft-tcp1", Metric: TCP1, Path: RouterdNAT, Over: KernelNAT},
+	{Name: "nat-nft-tcp4", Metric: TCP4, Path: RouterdNAT, Over: KernelNAT},
+	{Name: "nat-nft-new", Metric: NewFlows, Path: RouterdNAT, Over: KernelNAT},
+	{Name: "nft-kernel-udp", Metric: UDPSmall, Path: KernelNAT, Over: Kernel},
 	{Name: "own-kernel-tcp1", Metric: TCP1, Path: RouterdOwn, Over: Kernel},
 	{Name: "own-kernel-tcp4", Metric: TCP4, Path: RouterdOwn, Over: Kernel},
 }

@@ -26,7 +26,7 @@ func times(n int, s Sample) []Sample {
 
 // testReport is a report of ten rounds of one TCP stream.
 func testReport(bare, kernel, routerd []Sample) *Report {
-	r := newReport(Options{MTU: 1500, Rounds: 10, Window: time.Second}, Paths[:3], Metrics(50000)[:1])
+	r := newReport(Options{MTU: 1500, Rounds: 10, Window: time.Second}, tunPaths()[:3], Metrics(50000)[:1])
 	for path, s := range map[string][]Sample{Bare: bare, Kernel: kernel, Routerd: routerd} {
 		r.path(path).Samples[TCP1] = s
 	}
@@ -124,7 +124,7 @@ func TestGroupsNameWhatThereIs(t *testing.T) {
 
 func TestRoundsAlternate(t *testing.T) {
 	names := func(round int) (out []string) {
-		for _, p := range inOrder(Paths[:3], round) {
+		for _, p := range inOrder(tunPaths()[:3], round) {
 			out = append(out, p.Name)
 		}
 		return out

@@ -18,6 +18,7 @@ type Sample struct {
 	Forwarder int64   `json:"forwarder_ns"` // CPU time of all forwarding processes; below of one process each
 	Source    int64   `json:"source_ns"`
 	Sink      int64   `json:"sink_ns"`
+	Memory    uint64  `json:"memory,omitempty"` // bytes that sessions of fresh flows took
 }
 
 // Gigabits is the payload delivered, in Gbit/s.
@@ -45,6 +46,9 @@ func (s Sample) ForwarderPerPacket() float64 {
 	return ratio(float64(s.Forwarder), float64(s.Packets))
 }
 
+// MemoryPerPacket is the memory that sessions took per packet, in bytes.
+func (s Sample) MemoryPerPacket() float64 { return ratio(float64(s.Memory), float64(s.Packets)) }
+
 func ratio(a, b float64) float64 {
 	if b == 0 {
 		return 0
@@ -61,6 +65,9 @@ const warmUp = 300 * time.Millisecond
 func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sample Sample, err error) {
 	if m.Traffic.IPerf {
 		return s.measureIPerf(ctx, m.Traffic, window)
+	}
+	if m.Traffic.Fresh > 0 {
+		return s.measureFlows(ctx, m.Traffic)
 	}
 	sinkRole, sourceRole := roleTCPSink, roleTCPSource
 	if m.Traffic.Streams == 0 {

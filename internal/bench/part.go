@@ -18,12 +18,13 @@ const partArgument = "bench-part"
 
 // The parts.
 const (
-	roleTCPSink   = "tcp-sink"
-	roleTCPSource = "tcp-source"
-	roleUDPSink   = "udp-sink"
-	roleUDPSource = "udp-source"
-	roleBare      = "bare-loop"
-	roleWireguard = "wireguard-loop"
+	roleTCPSink    = "tcp-sink"
+	roleTCPSource  = "tcp-source"
+	roleUDPSink    = "udp-sink"
+	roleUDPSource  = "udp-source"
+	roleFlowSource = "flow-source"
+	roleBare       = "bare-loop"
+	roleWireguard  = "wireguard-loop"
 )
 
 // order tells a part what to do.
@@ -81,6 +82,8 @@ func (o order) part() (part, error) {
 		return &udpSink{address: o.Address, traffic: o.Traffic}, nil
 	case roleUDPSource:
 		return &udpSource{address: o.Address, traffic: o.Traffic}, nil
+	case roleFlowSource:
+		return &flowSource{address: o.Address, traffic: o.Traffic}, nil
 	case roleBare, roleWireguard:
 		return &forwarder{role: o.Role, ends: o.Ends}, nil
 	}

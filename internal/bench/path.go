@@ -19,6 +19,8 @@ type Path struct {
 	// makes it adds to the site, which takes it down again, also when Setup
 	// fails half way. An error that wraps ErrSkip leaves the path out.
 	Setup func(ctx context.Context, site *Site) error
+	// NAT: it translates, so fresh flows have something to show.
+	NAT bool
 }
 
 // ErrSkip is what a Setup wraps when this machine or this build has no such
@@ -36,19 +38,24 @@ const (
 	RouterdPacket = "routerd-packet"
 	RouterdTAP    = "routerd-tap"
 	RouterdOwn    = "routerd-own"
+
+	KernelNAT  = "kernel-nat"
+	RouterdNAT = "routerd-nat"
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
 // one after the other, so two that a mark compares stand side by side.
 var Paths = []Path{
-	{Kernel, "kernel, veth to veth", setupKernel},
-	{Bare, "bare copy of super-packets, TUN to TUN", setupLoop(roleBare)},
-	{Routerd, "routerd, TUN to TUN", setupRouterd},
-	{Wireguard, "wireguard/tun Read -> Write", setupLoop(roleWireguard)},
-	{Kernel2, "kernel twice, veth between", setupKernel2},
-	{RouterdPacket, "routerd twice, packet ports between", setupRouterdPacket},
-	{RouterdTAP, "routerd twice, TAPs on a bridge between", setupRouterdTAP},
-	{RouterdOwn, "routerd, to its own address", setupRouterdOwn},
+	{Name: Kernel, Title: "kernel, veth to veth", Setup: setupKernel},
+	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, NAT: true},
+	{Name: Bare, Title: "bare copy of super-packets, TUN to TUN", Setup: setupLoop(roleBare)},
+	{Name: Routerd, Title: "routerd, TUN to TUN", Setup: setupRouterd},
+	{Name: RouterdNAT, Title: "routerd and masquerade", Setup: setupRouterdNAT, NAT: true},
+	{Name: Wireguard, Title: "wireguard/tun Read -> Write", Setup: setupLoop(roleWireguard)},
+	{Name: Kernel2, Title: "kernel twice, veth between", Setup: setupKernel2},
+	{Name: RouterdPacket, Title: "routerd twice, packet ports between", Setup: setupRouterdPacket},
+	{Name: RouterdTAP, Title: "routerd twice, TAPs on a bridge between", Setup: setupRouterdTAP},
+	{Name: RouterdOwn, Title: "routerd, to its own address", Setup: setupRouterdOwn},
 }
 
 // Group is a set of paths that are measured in one run.
@@ -62,6 +69,7 @@ type Group struct {
 // asked for; all of them together would take too long for one run.
 var Groups = []Group{
 	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
+	{"nat", []string{Kernel, KernelNAT, Routerd, RouterdNAT}, []string{TCP1, TCP4, UDPSmall, NewFlows, NewPaced, Refusals}},
 	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall, IPerf1, IPerf4}},
 }
 
@@ -73,6 +81,10 @@ type Site struct {
 	Hosts   [2]string // namespaces of the source and of the sink
 	dir     string    // for a path's files, removed with the site
 	prefix  string    // of every namespace's name
+	// Of a path that translates: what ends all sessions, and the bytes of
+	// memory among which they are.
+	forgetting func(context.Context) error
+	memory     func() (uint64, error)
 	// forwarders are the processes that carry the packets; none for the kernel.
 	forwarders []*process
 	cleanups   []func() error // run last to first

@@ -90,6 +90,9 @@ func inOrder(paths []Path, round int) []Path {
 
 func measureRound(ctx context.Context, r *Report, m Metric, paths []Path, sites map[string]*Site) error {
 	for _, p := range paths {
+		if m.Traffic.Fresh > 0 && !p.NAT {
+			continue
+		}
 		s, err := sites[p.Name].measure(ctx, m, r.window)
 		if err != nil {
 			return fmt.Errorf("measure %s over path %s: %w", m.Title, p.Name, err)

@@ -20,6 +20,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	writeGrid(&b, r.throughput())
 	b.WriteString("\nCPU per packet delivered, ns: all CPUs (source and sink included) / the forwarding process alone\n")
 	writeGrid(&b, r.cpu())
+	if grid := r.memory(); len(grid) > 1 {
+		b.WriteString("\nmemory that new flows took, bytes each, the most of all rounds\n")
+		writeGrid(&b, grid)
+	}
 	for _, p := range r.Paths {
 		if p.Skipped != "" {
 			fmt.Fprintf(&b, "\n%s: %s\n", p.Title, p.Skipped)
@@ -86,6 +90,22 @@ func (r *Report) cpu() [][]string {
 			row = append(row, all+" / "+own)
 		}
 		grid = append(grid, row)
+	}
+	return grid
+}
+
+// memory is what sessions took where there were many new ones. What is kept
+// for later sessions is taken once only, hence the most of all rounds.
+func (r *Report) memory() [][]string {
+	grid := [][]string{{"path", "a session"}}
+	for _, p := range r.Paths {
+		most := 0.0
+		for _, s := range p.Samples[NewFlows] {
+			most = max(most, s.MemoryPerPacket())
+		}
+		if most > 0 {
+			grid = append(grid, []string{p.Title, fmt.Sprintf("%.0f", most)})
+		}
 	}
 	return grid
 }

@@ -18,6 +18,11 @@ type Traffic struct {
 	// Super sends each burst as one UDP_SEGMENT super-packet, and lets the
 	// sink take super-packets whole (UDP_GRO).
 	Super bool `json:"super,omitempty"`
+	// Fresh is how many datagrams are sent each of which is a flow of its own;
+	// 0 for none. What is measured ends with the last of them.
+	Fresh int `json:"fresh,omitempty"`
+	// Refused has the flows come from hosts that a NAT has next to no ports for.
+	Refused bool `json:"refused,omitempty"`
 	// IPerf has iperf3 carry the streams instead of the bench's own parts.
 	IPerf bool `json:"iperf,omitempty"`
 }
@@ -39,6 +44,9 @@ const (
 	UDPSuper = "udp-super"
 	IPerf1   = "iperf3-1"
 	IPerf4   = "iperf3-4"
+	NewFlows = "new"
+	NewPaced = "new-paced"
+	Refusals = "refused"
 )
 
 // Sizes of the UDP traffic. 64 bytes of payload make an IPv4 packet of 92
@@ -48,7 +56,8 @@ const (
 	smallPayload = 64
 	udpFlows     = 8
 	udpBurst     = 16
-	superBurst   = 64 // datagrams in one UDP_SEGMENT send; the kernel's limit was 64 before 6.9
+	freshFlows   = 200_000 // fewer than nf_conntrack_max allows by default
+	superBurst   = 64      // datagrams in one UDP_SEGMENT send; the kernel's limit was 64 before 6.9
 )
 
 // DefaultPacedRate, in packets/s, is below what every path carries, so that
@@ -62,6 +71,11 @@ func Metrics(rate int) []Metric {
 	paced, super := small, small
 	paced.Rate = rate
 	super.Super, super.Burst = true, superBurst
+	fresh := Traffic{Fresh: freshFlows, Payload: smallPayload, Burst: udpBurst}
+	freshPaced := fresh
+	freshPaced.Fresh, freshPaced.Rate = rate, rate
+	refused := freshPaced
+	refused.Refused = true
 	return []Metric{
 		{Name: TCP1, Title: "TCP 1", Traffic: Traffic{Streams: 1}},
 		{Name: TCP4, Title: "TCP 4", Traffic: Traffic{Streams: 4}},
@@ -70,5 +84,8 @@ func Metrics(rate int) []Metric {
 		{Name: UDPSuper, Title: "UDP super", Traffic: super},
 		{Name: IPerf1, Title: "iperf3 1", Traffic: Traffic{Streams: 1, IPerf: true}},
 		{Name: IPerf4, Title: "iperf3 4", Traffic: Traffic{Streams: 4, IPerf: true}},
+		{Name: NewFlows, Title: "new flows", Traffic: fresh},
+		{Name: NewPaced, Title: fmt.Sprintf("new flows %d k/s", rate/1000), Traffic: freshPaced},
+		{Name: Refusals, Title: fmt.Sprintf("refused %d k/s", rate/1000), Traffic: refused},
 	}
 }

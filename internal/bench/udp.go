@@ -226,31 +226,51 @@ func (s *udpSource) open() (int, error) {
 // pause is how long a paced source sleeps between looks at the clock.
 const pause = 200 * time.Microsecond
 
-// send lets the flows take turns until the context ends. A paced source sends
-// what is due by the clock, and what it could not send in time it leaves out
-// rather than catching up in one great burst.
+// pacer says when the next burst is due. A paced source sends what is due by
+// the clock, and what it could not send in time it leaves out rather than
+// catching up in one great burst.
+type pacer struct {
+	gap  time.Duration // between two bursts; 0 = none
+	next time.Time
+}
+
+// newPacer is for bursts of so many at rate a second; 0 is as fast as it goes.
+func newPacer(burst, rate int) *pacer {
+	p := &pacer{next: time.Now()}
+	if rate > 0 {
+		p.gap = time.Duration(burst) * time.Second / time.Duration(rate)
+	}
+	return p
+}
+
+// due reports whether to send now; if not, it has slept for a moment.
+func (p *pacer) due() bool {
+	if p.gap == 0 {
+		return true
+	}
+	now := time.Now()
+	if now.Before(p.next) {
+		nap := unix.NsecToTimespec(int64(pause))
+		_ = unix.Nanosleep(&nap, nil) // waking early is harmless
+		return false
+	}
+	if late := now.Add(-20 * pause); p.next.Before(late) {
+		p.next = late
+	}
+	p.next = p.next.Add(p.gap)
+	return true
+}
+
+// send lets the flows take turns until the context ends.
 func (s *udpSource) send(ctx context.Context, fds []int) error {
 	m, per := newMessages(s.traffic.Burst, s.traffic.Payload, 0), s.traffic.Burst
 	if s.traffic.Super {
 		m = newMessages(1, s.traffic.Payload*s.traffic.Burst, 0)
 	}
-	gap := time.Duration(0)
-	if s.traffic.Rate > 0 {
-		gap = time.Duration(per) * time.Second / time.Duration(s.traffic.Rate)
-	}
-	due := time.Now()
+	p := newPacer(per, s.traffic.Rate)
 	for turn := 0; ctx.Err() == nil; {
-		if gap > 0 {
-			now := time.Now()
-			if now.Before(due) {
-				nap := unix.NsecToTimespec(int64(pause))
-				_ = unix.Nanosleep(&nap, nil) // waking early is harmless
-				continue
-			}
-			if late := now.Add(-20 * pause); due.Before(late) {
-				due = late
-			}
-			due = due.Add(gap)
+		if !p.due() {
+			continue
 		}
 		n, err := m.call(unix.SYS_SENDMMSG, uintptr(fds[turn]))
 		if turn++; turn == len(fds) {

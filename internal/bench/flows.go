@@ -1,0 +1,180 @@
+package bench
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The hosts, by the last byte of their address in the source's subnet, that
+// flows of one datagram each come from: those that a NAT has ports for, and
+// those that share a handful, all taken by the first of them.
+const (
+	flowHosts    = 64
+	firstServed  = 128
+	firstRefused = 192
+	refusedPorts = 100
+)
+
+// flowPorts is how many source ports each host uses, from 1024 on.
+const flowPorts = 60000
+
+// flowSource sends datagrams each of which is a flow of its own, of hosts that
+// do not exist otherwise, until Traffic.Fresh of them are sent. It begins when
+// it is asked for the first time: what its start costs is not measured.
+type flowSource struct {
+	address netip.AddrPort
+	traffic Traffic
+	begin   sync.Once
+	asked   chan struct{}
+	told    bool // its counters, once, when it was ready
+	packets atomic.Uint64
+}
+
+func (s *flowSource) count() (uint64, uint64) {
+	if s.told {
+		s.begin.Do(func() { close(s.asked) })
+	}
+	s.told = true
+	n := s.packets.Load()
+	return n * smallPayload, n
+}
+
+func (s *flowSource) start(ctx context.Context, fail func(error)) (uint16, error) {
+	s.asked = make(chan struct{})
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err == nil {
+		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, 4<<20)
+	}
+	if err == nil {
+		err = unix.Connect(fd, &unix.SockaddrInet4{Addr: s.address.Addr().As4()})
+	}
+	if err != nil {
+		return 0, fmt.Errorf("open a raw socket to %s: %w", s.address.Addr(), err)
+	}
+	go func() {
+		defer unix.Close(fd)
+		select {
+		case <-s.asked:
+		case <-ctx.Done():
+			return
+		}
+		if err := s.send(ctx, fd); err != nil {
+			fail(fmt.Errorf("send flows: %w", err))
+		}
+	}()
+	return 0, nil
+}
+
+func (s *flowSource) send(ctx context.Context, fd int) error {
+	m := newMessages(udpBurst, 28+smallPayload, 0)
+	for _, b := range m.buffers {
+		s.header(b)
+	}
+	p := newPacer(udpBurst, s.traffic.Rate)
+	for flow := 0; flow < s.traffic.Fresh && ctx.Err() == nil; {
+		if !p.due() {
+			continue
+		}
+		for i, b := range m.buffers {
+			b[15] = s.traffic.host(flow + i)
+			binary.BigEndian.PutUint16(b[20:], uint16(1024+(flow+i)/flowHosts%flowPorts))
+		}
+		n, err := m.call(unix.SYS_SENDMMSG, uintptr(fd))
+		switch {
+		case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOBUFS):
+			continue
+		case err != nil:
+			return err
+		}
+		flow += n
+		s.packets.Store(uint64(flow))
+	}
+	return nil
+}
+
+// host is the last byte of the address that a flow comes from.
+func (t Traffic) host(flow int) byte {
+	first := firstServed
+	if t.Refused {
+		first = firstRefused
+	}
+	return byte(first + flow%flowHosts)
+}
+
+// header fills in what all datagrams share. The kernel sees to the lengths and
+// the checksum of the IPv4 header; UDP goes without one (RFC 768).
+func (s *flowSource) header(b []byte) {
+	b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
+	own, to := netip.AddrFrom4([4]byte{10, 77, 1, 0}).As4(), s.address.Addr().As4()
+	copy(b[12:], own[:])
+	copy(b[16:], to[:])
+	binary.BigEndian.PutUint16(b[22:], s.address.Port())
+	binary.BigEndian.PutUint16(b[24:], 8+smallPayload)
+}
+
+// flowTime is how long at most flows are sent: a NAT may be slow to refuse.
+const flowTime = 3 * time.Second
+
+// measureFlows has flows of one datagram each sent over a site whose NAT knows
+// of none. What is delivered are sessions made; of refused flows the packets
+// are those that were not delivered.
+func (s *Site) measureFlows(ctx context.Context, t Traffic) (sample Sample, err error) {
+	if err := s.forget(ctx); err != nil {
+		return Sample{}, err
+	}
+	sink, ready, err := startPart(s.Hosts[1], order{Role: roleUDPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0), Traffic: t})
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { err = errors.Join(err, sink.end(), s.forget(ctx)) }()
+	source, _, err := startPart(s.Hosts[0], order{Role: roleFlowSource, Address: netip.AddrPortFrom(s.host(1).Addr(), ready.Port), Traffic: t})
+	if err != nil {
+		return Sample{}, err
+	}
+	defer func() { err = errors.Join(err, source.end()) }()
+	memory, err := s.memory()
+	if err != nil {
+		return Sample{}, err
+	}
+	before, err := s.look(source, sink)
+	if err != nil {
+		return Sample{}, err
+	}
+	after := before
+	for deadline := time.Now().Add(flowTime); ; {
+		last := after
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return Sample{}, err
+		}
+		if after, err = s.look(source, sink); err != nil {
+			return Sample{}, err
+		}
+		done := after.source.Packets >= uint64(t.Fresh)
+		if done && after.sink.Packets == last.sink.Packets {
+			after = last // when the last one had arrived
+			break
+		}
+		if time.Now().After(deadline) {
+			break
+		}
+	}
+	sample = after.since(before)
+	if now, err := s.memory(); err == nil && now > memory && !t.Refused {
+		sample.Memory = now - memory
+	}
+	if t.Refused {
+		sample.Packets, sample.Sent = sample.Sent-min(sample.Sent, sample.Packets), 0
+	}
+	if sample.Packets == 0 {
+		return Sample{}, errors.New("no flow came through, or none was refused")
+	}
+	return sample, nil
+}
