@@ -45,6 +45,8 @@ bench: ## ns and allocations per packet, then routerd beside the kernel, bare co
 	go test -run '^$$' -bench . -benchmem $$(tools/with.sh Benchmark)
 	go run ./internal/bench/forward
 	go run ./internal/bench/forward -group ethernet -seconds 1
+	go run ./internal/bench/nat
+	go run ./internal/bench/forward -group nat -seconds 1
 	go run ./internal/bench/rip
 
 .PHONY: fuzz

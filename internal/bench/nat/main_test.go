@@ -1,0 +1,50 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+const output = `goos: linux
+BenchmarkNAT/plain-2         	   60916	     20222 ns/op	       158.0 ns/packet	       0 B/op	       0 allocs/op
+BenchmarkNAT/established-2   	   34646	     35373 ns/op	       276.5 ns/packet	       1 B/op	       0 allocs/op
+BenchmarkNewSession/default-2         	 1486435	       698.4 ns/op
+BenchmarkNewSession/1M-2              	 1580479	       704.7 ns/op
+BenchmarkRefuse/paired-2         	 4467054	       313.2 ns/op
+BenchmarkRefuse/arbitrary-2      	 5867172	       199.8 ns/op
+BenchmarkBytes-2                 	       1	1399983705 ns/op	       151.0 B/session
+PASS
+`
+
+func TestMarks(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		old, with string // in output
+		met       bool
+		want      string
+	}{
+		{"as it is", "", "", true, "118 ns"}, // 276.5 - 158
+		{"an established packet too slow", "276.5 ns/packet", "309.0 ns/packet", false, "151 ns"},
+		{"a new session too slow", "704.7 ns/op", "1004.7 ns/op", false, "1005 ns"},
+		{"a session too large", "151.0", "161.0", false, "161 B/session"},
+		{"a refusal dearer than a session", "313.2 ns/op", "699.2 ns/op", false, "699 ns"},
+		{"a benchmark that is gone", "BenchmarkBytes", "BenchmarkBites", false, "0 B/session"},
+	} {
+		values := map[figure][]float64{}
+		read([]byte(strings.Replace(output, tt.old, tt.with, 1)), values)
+		var out bytes.Buffer
+		if met := tell(&out, values); met != tt.met || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: met %v, want %v and %q in\n%s", tt.name, met, tt.met, tt.want, out.String())
+		}
+	}
+}
+
+func TestUsage(t *testing.T) {
+	for args, want := range map[string]int{"-h": 0, "-count 0": 2, "-count x": 2, "fast": 2} {
+		var out, errs bytes.Buffer
+		if code := run(strings.Fields(args), &out, &errs); code != want || errs.Len() == 0 {
+			t.Errorf("nat %s: exit code %d, %q; want %d and a word", args, code, errs.String(), want)
+		}
+	}
+}
