@@ -314,6 +314,7 @@ type Snapshot struct {
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
 	RIP                      []RIPSnapshot // of the protocols that are spoken
+	NAT                      *NATSnapshot  // nil where nothing is translated
 }
 
 // NeighborCount is how many neighbours of an Ethernet interface are in a state.

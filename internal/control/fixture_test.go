@@ -339,6 +339,9 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	s.RIB.Routes[routing.SourceStatic] = [2]int{2, 0}
 	s.Neighbors = []NeighborCount{{"lan0", arp.Reachable, 2}, {"lan0", arp.Incomplete, 1}}
 	s.RIP = f.ripSnapshots(ctx)
+	rules, _ := f.NATRules(ctx)
+	pools, _ := f.NATPools(ctx)
+	s.NAT = &NATSnapshot{rules.Rules, pools}
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7

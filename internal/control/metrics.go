@@ -83,6 +83,9 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descSendPackets, descSendBytes, descSendSupers,
 		descNeighbors, descNeighborEvents,
 		descRIPRoutes, descRIPNeighbors, descRIPPaths, descRIPSent, descRIPReceived, descRIPRefused,
+		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused,
+		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
+		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descStart, descBuild,
 	} {
 		ch <- d
@@ -103,6 +106,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.interfaces(s.Interfaces)
 	to.neighbors(&s)
 	to.rip(s.RIP)
+	to.nat(s.NAT)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")

@@ -332,6 +332,9 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 	if err == nil {
 		s.RIP, err = a.ripMetrics(ctx)
 	}
+	if err == nil {
+		s.NAT, err = a.natMetrics(ctx)
+	}
 	return s, err
 }
 

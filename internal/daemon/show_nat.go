@@ -187,6 +187,22 @@ func (a api) NATPools(context.Context) (list control.NATPoolList, err error) {
 	return list, nil
 }
 
+// natMetrics is nil where nothing is translated.
+func (a api) natMetrics(ctx context.Context) (*control.NATSnapshot, error) {
+	if _, err := a.translating(); err != nil {
+		return nil, nil
+	}
+	rules, err := a.NATRules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	table, err := a.NATPools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &control.NATSnapshot{Rules: rules.Rules, Table: table}, nil
+}
+
 func (a api) ClearNAT(_ context.Context, q control.NATQuery) (out control.NATClearResult, err error) {
 	v, err := a.translating()
 	if err != nil {
