@@ -202,6 +202,13 @@ func (n *NAT) PoolStates() []PoolState {
 	return list
 }
 
+// PoolRefusals is PoolStates but for the ports in use, which it leaves at 0:
+// what is cheap enough to look at every second.
+func (n *NAT) PoolRefusals() []PoolState {
+	_, list := n.poolStates()
+	return list
+}
+
 func (n *NAT) poolStates() (pools []*pool, list []PoolState) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -54,6 +54,8 @@ func (e *ConfigError) Error() string {
 type Daemon struct {
 	opts    Options
 	log     *slog.Logger
+	// natLimits is what the log was told of limits that translation hit.
+	natLimits natLimits
 	level   *slog.LevelVar
 	cfg     *config.Config
 	router  *router.Router

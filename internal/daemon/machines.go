@@ -33,8 +33,12 @@ func (d *Daemon) startMachines() {
 
 // poll has the router take up what its protocols offer and what is due.
 func (d *Daemon) poll() {
-	if _, err := d.router.Poll(time.Now()); err != nil {
+	now := time.Now()
+	if _, err := d.router.Poll(now); err != nil {
 		d.log.Error("taking up what the protocols offer", "err", err)
+	}
+	if n := d.router.NAT(); n != nil {
+		d.natLimits.look(now, n, d.log)
 	}
 }
 

@@ -1,0 +1,90 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+)
+
+// The log hears of each limit that is hit, with what was refused since, once
+// in a minute.
+func TestNATLimitsAreLogged(t *testing.T) {
+	const text = `name = "r1"
+[interface.lan0]
+kind = "tun"
+addresses = ["10.1.0.1/24"]
+[interface.wan0]
+kind = "tun"
+addresses = ["203.0.113.1/24"]
+[nat]
+max-sessions = 8
+max-sessions-per-host = 4
+[nat.pool.two]
+addresses = ["203.0.113.64"]
+ports = "5000-5001"
+[[nat.source]]
+name = "guests"
+outbound-interface = "wan0"
+source = "10.1.0.128/25"
+translation = "pool:two"
+[[nat.source]]
+name = "lan-out"
+outbound-interface = "wan0"
+translation = "masquerade"
+`
+	n := newNATShown(t, text)
+	var said bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&said, nil))
+	now := time.Now()
+	var limits natLimits
+	look := func(after time.Duration, want ...string) {
+		t.Helper()
+		said.Reset()
+		now = now.Add(after)
+		limits.look(now, n.d.router.NAT(), log)
+		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
+		if said.Len() == 0 {
+			lines = nil
+		}
+		if len(lines) != len(want) {
+			t.Fatalf("logged %q, want %d lines", lines, len(want))
+		}
+		for i := range want {
+			if !strings.Contains(lines[i], want[i]) || !strings.Contains(lines[i], "level=WARN") {
+				t.Errorf("logged %q, want a warning with %q", lines[i], want[i])
+			}
+		}
+	}
+	port := 3000
+	flows := func(host string, count, refused int, why verdict.Verdict) {
+		t.Helper()
+		got := 0
+		for range count {
+			port++
+			if r := n.try(packet.ProtoUDP, fmt.Sprintf("%s:%d", host, port), "198.51.100.2:53", "lan0", "wan0"); r.Verdict == why {
+				got++
+			}
+		}
+		if got != refused {
+			t.Fatalf("%d of %d flows of %s are refused as %s, want %d", got, count, host, why, refused)
+		}
+	}
+	look(0)
+	flows("10.1.0.200", 5, 3, verdict.NATPoolExhausted)
+	flows("10.1.0.2", 6, 2, verdict.NATHostLimit)
+	look(time.Second/2) // not within a second of the last look
+	look(time.Second, "max-sessions-per-host=4 refused=2", "pool=two addresses=1 ports=5000-5001 refused=3")
+	flows("10.1.0.2", 1, 1, verdict.NATHostLimit)
+	flows("10.1.0.3", 4, 2, verdict.NATSessionLimit)
+	look(time.Second, "max-sessions=8 refused=2")
+	flows("10.1.0.2", 1, 0, verdict.NATHostLimit) // the table is full first
+	look(59*time.Second, "max-sessions-per-host=4 refused=1")
+	look(time.Second, "max-sessions=8 refused=1")
+	look(time.Hour)
+}
