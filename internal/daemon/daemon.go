@@ -52,16 +52,16 @@ func (e *ConfigError) Error() string {
 // Daemon runs one router on real ports. All its state belongs to the one
 // goroutine in loop; everybody else asks it by do.
 type Daemon struct {
-	opts    Options
-	log     *slog.Logger
+	opts Options
+	log  *slog.Logger
 	// natLimits is what the log was told of limits that translation hit.
 	natLimits natLimits
-	level   *slog.LevelVar
-	cfg     *config.Config
-	router  *router.Router
-	ports   map[string]*openPort // by interface name
-	ends    map[string]*endpoint // listeners, by configured address
-	counted []*counted
+	level     *slog.LevelVar
+	cfg       *config.Config
+	router    *router.Router
+	ports     map[string]*openPort // by interface name
+	ends      map[string]*endpoint // listeners, by configured address
+	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
 	notices      notices

@@ -78,7 +78,7 @@ translation = "masquerade"
 	look(0)
 	flows("10.1.0.200", 5, 3, verdict.NATPoolExhausted)
 	flows("10.1.0.2", 6, 2, verdict.NATHostLimit)
-	look(time.Second/2) // not within a second of the last look
+	look(time.Second / 2) // not within a second of the last look
 	look(time.Second, "max-sessions-per-host=4 refused=2", "pool=two addresses=1 ports=5000-5001 refused=3")
 	flows("10.1.0.2", 1, 1, verdict.NATHostLimit)
 	flows("10.1.0.3", 4, 2, verdict.NATSessionLimit)
