@@ -131,6 +131,10 @@ func (r *RIP) Ask(ctx context.Context, f func(m *rip.Machine, now time.Time)) er
 	}
 }
 
+// Machine is the machine itself, nil while the protocol was never configured,
+// for who drives it by Poll and looks into it on the same goroutine.
+func (r *RIP) Machine() *rip.Machine { return r.machine }
+
 // Step implements machine.Core.
 func (r *RIP) Step(now time.Time, in rip.Input) {
 	if q, ok := in.(ripBetween); ok {

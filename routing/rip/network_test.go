@@ -2,12 +2,9 @@ package rip
 
 import (
 	"container/heap"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -359,78 +356,36 @@ func TestPartition(t *testing.T) {
 	}
 }
 
-// topology is a network of another implementation's tests, with what its
-// routers are to know in the end.
-type topology struct {
-	Routers map[string]struct {
-		Addresses []struct {
-			Ifname string
-			Addr   netip.Prefix
-		}
-		Expected []struct {
-			Prefix   netip.Prefix
-			Metric   uint32
-			Nexthops []struct {
-				Address struct{ Addr netip.Addr }
-			}
-		} `json:"expected_installed_routes"`
-	}
-}
-
+// Machines in the places of another implementation's learn what those did.
 func TestCorpusTopologies(t *testing.T) {
-	for file, protocol := range map[string]Protocol{"holo-ripv2-topo1-1.json": RIP, "holo-ripng-topo1-1.json": RIPng} {
-		t.Run(file, func(t *testing.T) {
-			text, err := os.ReadFile(filepath.Join(corpus.Dir(t), "topologies", file))
-			if err != nil {
-				t.Fatal(err)
-			}
-			var topo topology
-			if err := json.Unmarshal(text, &topo); err != nil {
-				t.Fatal(err)
-			}
+	for name, protocol := range map[string]Protocol{"holo-ripv2-topo1-1": RIP, "holo-ripng-topo1-1": RIPng} {
+		t.Run(name, func(t *testing.T) {
+			topo := corpus.ReadTopology(t, name)
 			w := newNetwork(t, protocol, 1)
-			segments := map[string]*segment{} // "rt1 rt2"
-			names := slices.Sorted(func(yield func(string) bool) {
-				for name := range topo.Routers {
-					if !yield(name) {
-						return
-					}
-				}
-			})
-			for _, name := range names {
-				n := w.router(name)
-				ports := map[string]*port{}
-				for _, a := range topo.Routers[name].Addresses {
-					p := ports[a.Ifname]
-					if p == nil {
-						var l *segment
-						if a.Ifname != "lo" { // eth-rt2 leads to rt2
-							ends := []string{name, a.Ifname[len("eth-"):]}
-							slices.Sort(ends)
-							if l = segments[fmt.Sprint(ends)]; l == nil {
-								l = &segment{}
-								segments[fmt.Sprint(ends)] = l
-							}
-						}
-						p = n.port(a.Ifname, l)
-						ports[a.Ifname] = p
-					}
-					p.addresses = append(p.addresses, a.Addr)
+			segments := map[string]*segment{} // by end
+			for _, l := range topo.Links {
+				s := &segment{}
+				segments[l[0]], segments[l[1]] = s, s
+			}
+			for _, r := range topo.Routers {
+				n := w.router(r.Name)
+				for _, i := range r.Interfaces {
+					n.port(i.Name, segments[r.Name+":"+i.Name], i.Addresses...)
 				}
 			}
 			w.begin(nil)
 			w.run(60*time.Second, nil)
-			for _, n := range w.nodes {
-				want := topo.Routers[n.name].Expected
+			for at, n := range w.nodes {
+				want := topo.Routers[at].Installed
 				if len(n.rib) != len(want) {
 					t.Errorf("%s has %d routes, want %d", n.name, len(n.rib), len(want))
 				}
 				for _, r := range want {
 					got := n.rib[r.Prefix]
 					// They keep one next hop of several that are equal.
-					known := slices.ContainsFunc(got.NextHops, func(h routing.NextHop) bool { return h.Address == r.Nexthops[0].Address.Addr })
+					known := slices.ContainsFunc(got.NextHops, func(h routing.NextHop) bool { return h.Address == r.NextHop })
 					if got.Metric != r.Metric || !known {
-						t.Errorf("%s has %v by %v with metric %d, want %d by %v", n.name, r.Prefix, got.NextHops, got.Metric, r.Metric, r.Nexthops)
+						t.Errorf("%s has %v by %v with metric %d, want %d by %v", n.name, r.Prefix, got.NextHops, got.Metric, r.Metric, r.NextHop)
 					}
 				}
 			}

@@ -1,0 +1,39 @@
+package corpus
+
+import (
+	"net/netip"
+	"testing"
+)
+
+func TestReadTopology(t *testing.T) {
+	for name, hop := range map[string]string{"holo-ripv2-topo1-1": "10.0.1.2", "holo-ripng-topo1-1": "fe80::83e:a2ff:fee4:a5bb"} {
+		topo := ReadTopology(t, name)
+		if len(topo.Routers) != 4 || len(topo.Links) != 4 {
+			t.Fatalf("%s: %d routers and %d links, want 4 of each", name, len(topo.Routers), len(topo.Links))
+		}
+		if want := [2]string{"rt1:eth-rt2", "rt2:eth-rt1"}; topo.Links[0] != want {
+			t.Errorf("%s: the first link is %v, want %v", name, topo.Links[0], want)
+		}
+		r := topo.Routers[0]
+		if len(r.Interfaces) != 3 || len(r.Interfaces[0].Addresses) != 2 {
+			t.Errorf("%s: interfaces %v, want 3 with 2 addresses each", name, r.Interfaces)
+		}
+		if r.Neighbors[0] != netip.MustParseAddr(hop) || len(r.Neighbors) != 2 {
+			t.Errorf("%s: neighbours %v, want 2, the first %s", name, r.Neighbors, hop)
+		}
+		for _, list := range [][]TopologyRoute{r.Installed, r.Table} {
+			learned := 0
+			for _, x := range list {
+				if !x.Prefix.IsValid() || x.Metric == 0 || x.Interface == "" {
+					t.Errorf("%s: route %+v, want a prefix, a metric and an interface", name, x)
+				}
+				if x.Type == "rip" && x.NextHop.IsValid() {
+					learned++
+				}
+			}
+			if want := len(r.Installed); learned != want || want < 3 {
+				t.Errorf("%s: %d learned routes in %v, want %d and at least 3", name, learned, list, want)
+			}
+		}
+	}
+}
