@@ -43,12 +43,18 @@ func (n *Network) Draw() string {
 // Report is what a failing run prints: how to run it again, the picture of the
 // network, and the last of what happened to its links.
 func (n *Network) Report() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, at %v\n", n.Seed, n.clock.now.Sub(Epoch))
+	if n.Again != "" {
+		fmt.Fprintf(&b, "again: %s\n", n.Again)
+	}
+	b.WriteString(n.Draw())
 	last := n.history
 	const most = 40
-	more := ""
 	if len(last) > most {
-		more = fmt.Sprintf("(%d earlier events)\n", len(last)-most)
+		fmt.Fprintf(&b, "(%d earlier events)\n", len(last)-most)
 		last = last[len(last)-most:]
 	}
-	return fmt.Sprintf("seed %d, at %v\n%s%s%s\n", n.Seed, n.clock.now.Sub(Epoch), n.Draw(), more, strings.Join(last, "\n"))
+	b.WriteString(strings.Join(last, "\n") + "\n")
+	return b.String()
 }

@@ -15,6 +15,7 @@ import (
 // and everything in it.
 type Network struct {
 	Seed   uint64
+	Again  string  // the command that runs it again, for the report; may be empty
 	Nodes  []*Node // as they were added
 	Links  []*Link // as they were joined
 	Frames int     // that arrived somewhere

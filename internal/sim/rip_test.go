@@ -179,9 +179,14 @@ func (s *site) check() []string {
 	return wrong
 }
 
-// play is one random network from its beginning through rounds of trouble.
-func play(t testing.TB, seed uint64, size, rounds int) error {
-	s := randomSite(t, seed, size, lossy)
+// play is one random network of 20 routers from its beginning through rounds
+// of trouble. What meddle does to it, where it is not nil, it has to find out.
+func play(t testing.TB, seed uint64, rounds int, meddle func(*site)) error {
+	s := randomSite(t, seed, 20, lossy)
+	s.Again = fmt.Sprintf("go test ./internal/sim -run '^TestSeeds$' -seed %d -rounds %d", seed, rounds)
+	if meddle != nil {
+		meddle(s)
+	}
 	for round := range 1 + rounds {
 		if round > 0 {
 			s.trouble(5 * time.Minute)
@@ -222,7 +227,7 @@ func TestSeeds(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
 			for n := range next {
-				if err := play(t, n, 20, *troubles); err != nil {
+				if err := play(t, n, *troubles, nil); err != nil {
 					mu.Lock()
 					if broken = append(broken, n); len(broken) == 1 {
 						t.Errorf("seed %d: %v", n, err)
