@@ -20,6 +20,7 @@ type Change struct {
 	Old    string // "" when added
 	New    string // "" when removed
 	Impact string // what it means for traffic; "" when nothing
+	Object string // what has changed, without the key of it that did: "interface.lan0"; "" for what has no name
 	// Origin is where the new configuration says so; of what it no longer
 	// says, where the old one did.
 	Origin origin.Place
@@ -39,14 +40,14 @@ func Diff(old, new *Config) []Change {
 	var changes []Change
 	for _, name := range slices.Sorted(maps.Keys(a)) {
 		if _, stays := b[name]; !stays {
-			changes = append(changes, Change{"removed", name, summary(a[name]), "", impact(name, "", "removed"), a[name].origin})
+			changes = append(changes, Change{"removed", name, summary(a[name]), "", impact(name, "", "removed"), name, a[name].origin})
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b)) {
 		was, known := a[name]
 		is := b[name]
 		if !known {
-			changes = append(changes, Change{"added", name, "", summary(is), impact(name, "", "added"), is.origin})
+			changes = append(changes, Change{"added", name, "", summary(is), impact(name, "", "added"), name, is.origin})
 			continue
 		}
 		keys := maps.Clone(was.fields)
@@ -54,10 +55,11 @@ func Diff(old, new *Config) []Change {
 		for _, key := range slices.Sorted(maps.Keys(keys)) {
 			if from, to := was.fields[key], is.fields[key]; from != to {
 				path := strings.TrimPrefix(name+"."+key, ".")
-				changes = append(changes, Change{"changed", path, from, to, impact(name, key, "changed"), is.origin})
+				changes = append(changes, Change{"changed", path, from, to, impact(name, key, "changed"), name, is.origin})
 			}
 		}
 	}
+	changes = append(changes, natOrder(old, new)...)
 	slices.SortStableFunc(changes, func(x, y Change) int { return cmp.Compare(x.Path, y.Path) })
 	return changes
 }
@@ -91,6 +93,7 @@ func objects(c *Config) map[string]object {
 		all[""].fields["rib.distance."+s.String()] = textOf(c.RIB.Distance[s], c.RIB.Distance[s] != 0)
 	}
 	c.stackFields(all[""].fields)
+	c.natFields(all[""].fields)
 	for _, i := range d.Interfaces {
 		if i.Kind == dataplane.KindStack {
 			continue // its values are [local-stack]'s
@@ -120,6 +123,7 @@ func objects(c *Config) map[string]object {
 		all[name] = object{fields, c.Origins.Place(s.Origin)}
 	}
 	c.policyObjects(all)
+	c.natObjects(all)
 	return all
 }
 
@@ -197,6 +201,10 @@ func impact(object, key, kind string) string {
 		return "its device goes, and with it the routes that lead there"
 	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device" || key == "netns" || key == "device" || key == "take-over"):
 		return "its device is made anew: the link is down for a moment"
+	case strings.HasPrefix(object, "nat.") && kind != "added":
+		return "translated sessions that stand on it end"
+	case key == "nat.mapping" || key == "nat.pairing":
+		return "for what begins from now on; sessions stay"
 	case key == "local-stack.netns":
 		return "the router's own TCP/IP stack comes, goes or is made anew: its sessions end"
 	case key == "local-stack.device":

@@ -377,7 +377,9 @@ func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
 		var cfg *config.Config
 		var warnings []config.Problem
 		if cfg, warnings, err = load(a.d.opts.Config); err == nil {
-			out = control.DiffResult{Changes: changesOf(config.Diff(a.d.cfg, cfg)), Warnings: problemsOf(warnings)}
+			var changes []config.Change
+			changes, err = a.d.diff(cfg)
+			out = control.DiffResult{Changes: changesOf(changes), Warnings: problemsOf(warnings)}
 		}
 	})
 	return out, errors.Join(refusal(err), err2)

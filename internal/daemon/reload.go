@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/nat"
 )
 
 // change is a configuration that has been prepared: everything that could
@@ -18,6 +19,7 @@ type change struct {
 	closing []*openPort
 	ends    []*endpoint // new listeners, not yet serving
 	ending  []string    // addresses no longer listened on
+	impact  nat.Impact
 }
 
 type applied struct {
@@ -36,6 +38,9 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 	}()
 	if cfg.Name != d.cfg.Name {
 		return nil, fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, cfg.Name)
+	}
+	if c.impact, err = d.router.Prepare(d.routerConfig(cfg), time.Now()); err != nil {
+		return nil, err
 	}
 	wanted := map[string]bool{}
 	for _, s := range d.specs(cfg) {
@@ -159,9 +164,13 @@ func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
 	if err != nil {
 		return nil, nil, needsRestart(err)
 	}
+	d.countEnds(d.cfg, changes, next.impact)
 	if err := d.commit(next); err != nil {
 		d.failed <- err // half of it is done, so the loop ends the router
 		return nil, nil, err
+	}
+	if i := next.impact; len(i.Changed)+len(i.Removed) > 0 {
+		d.log.Info("translated sessions of rules that changed have ended", "changed", i.Changed, "removed", i.Removed, "sessions", i.Ends)
 	}
 	return changes, warnings, nil
 }

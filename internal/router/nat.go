@@ -34,13 +34,20 @@ const (
 // anybody may use.
 func (r *Router) NAT() *nat.NAT { return r.translator.nat }
 
-// prepareNAT compiles cfg's translation. It gives nil where there is nothing
-// to translate and never was.
-func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, error) {
+// Prepare says whether Commit would take cfg, and what that would do to the
+// sessions of address translation. It changes nothing that is in use.
+func (r *Router) Prepare(cfg Config, now time.Time) (nat.Impact, error) {
+	_, impact, err := r.prepareNAT(cfg, now)
+	return impact, err
+}
+
+// prepareNAT compiles cfg's translation and says what committing it would do.
+// It gives nil where there is nothing to translate and never was.
+func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, nat.Impact, error) {
 	t := &r.translator
 	if t.nat == nil {
 		if !cfg.NAT.Enabled() {
-			return nil, nil
+			return nil, nat.Impact{}, nil
 		}
 		const spread = 0x9e3779b97f4a7c15
 		t.nat = nat.New(nat.Options{Seed: (uint64(r.seed) + 1) * spread})
@@ -49,13 +56,13 @@ func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, error) {
 	}
 	list, err := r.natInterfaces(cfg)
 	if err != nil {
-		return nil, err
+		return nil, nat.Impact{}, err
 	}
-	rules, _, err := t.nat.Prepare(cfg.NAT, list)
+	rules, impact, err := t.nat.Prepare(cfg.NAT, list)
 	if err != nil {
-		return nil, fmt.Errorf("preparing address translation: %w", err)
+		return nil, nat.Impact{}, fmt.Errorf("preparing address translation: %w", err)
 	}
-	return rules, nil
+	return rules, impact, nil
 }
 
 // natInterfaces is what translation knows of the interfaces of cfg, without

@@ -2,6 +2,8 @@ package router
 
 import (
 	"net/netip"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,8 +58,15 @@ func TestNATLivesThroughReloads(t *testing.T) {
 		t.Errorf("%d sessions after a reload that left their rule alone, want 1", n)
 	}
 
+	if impact, err := b.router.Prepare(twoLANs(), now); err != nil || impact.Ends != 1 || !slices.Equal(impact.Removed, []string{"source first", "source out"}) {
+		t.Errorf("taking the rules away is said to do %+v (%v), want both removed and one session ended", impact, err)
+	}
+
 	bad := masquerading()
 	bad.NAT.Source[0].Match.Outbound = []string{"nowhere"}
+	if _, err := b.router.Prepare(bad, now); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
+		t.Errorf("a rule for an interface that does not exist: %v, want it refused by name", err)
+	}
 	if err := b.router.Commit(bad, now); err == nil {
 		t.Error("a rule for an interface that does not exist was committed")
 	}

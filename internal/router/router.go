@@ -117,7 +117,7 @@ func New(seed uint32) *Router {
 // address translation that does not go together with the interfaces; then
 // nothing has changed.
 func (r *Router) Commit(cfg Config, now time.Time) error {
-	rules, err := r.prepareNAT(cfg, now)
+	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
 		return err
 	}
