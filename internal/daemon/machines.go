@@ -28,6 +28,7 @@ func (d *Daemon) startMachines() {
 	for _, m := range d.router.Machines() {
 		running.Go(func() { m.Run(ctx, time.Now) })
 	}
+	running.Go(func() { d.keepListenersPorts(ctx) })
 	d.stopMachines = func() { cancel(); running.Wait() }
 }
 

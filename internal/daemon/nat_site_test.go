@@ -238,7 +238,7 @@ func packetAddr(t *testing.T, s string) netip.AddrPort {
 }
 
 // echo answers datagrams with whom they came from.
-func echo(t *testing.T, ns, address string) {
+func echo(t *testing.T, ns, address string) (stop func()) {
 	t.Helper()
 	c := packetConn(t, ns, address)
 	go func() {
@@ -251,6 +251,7 @@ func echo(t *testing.T, ns, address string) {
 			_, _ = c.WriteToUDPAddrPort([]byte(from.String()), from)
 		}
 	}()
+	return func() { c.Close() }
 }
 
 // seen asks an echo by c whom it sees, again if need be until the deadline.

@@ -1,0 +1,103 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"routerd/internal/localstack"
+	"routerd/nat"
+)
+
+// listenersLook is how often the sockets of the router's own stack are looked
+// at. The kernel tells nobody of one that is opened.
+const listenersLook = time.Second
+
+// listening is what address translation has been told of the router's own
+// stack: inside hosts are not to get a port at which the router serves. One
+// goroutine uses it.
+type listening struct {
+	netns   string // that sockets are looked for in; "" = none
+	sockets *localstack.Listeners
+	told    *nat.NAT // who knows of list
+	list    []localstack.Listener
+	failed  bool // the log knows
+}
+
+// keepListenersPorts looks again and again until ctx ends. A mapping that has
+// the port of a new listener keeps it until its sessions end (RFC 4787 §4.1: a
+// mapping lasts while it is used); whoever else comes to that port then is
+// filtered, and the listener has it from then on.
+func (d *Daemon) keepListenersPorts(ctx context.Context) {
+	var l listening
+	defer l.turnTo("")
+	t := time.NewTicker(listenersLook)
+	defer t.Stop()
+	for {
+		var netns string
+		var n *nat.NAT
+		err := d.ask(ctx, func() {
+			if p := d.ports[localstack.Name]; p != nil && !p.gone {
+				netns = p.spec.host.Netns
+			}
+			if n = d.router.NAT(); n != nil && !d.cfg.NAT.Enabled() {
+				n = nil
+			}
+		})
+		if err != nil {
+			return
+		}
+		if err := l.look(netns, n); err != nil && !l.failed {
+			d.log.Warn("ports at which the router serves may be given to inside hosts", "err", err)
+			l.failed = true
+		}
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// look tells n of the listeners in the namespace, unless it knows.
+func (l *listening) look(netns string, n *nat.NAT) error {
+	if n == nil {
+		netns = "" // nobody wants to know
+	}
+	if err := l.turnTo(netns); err != nil {
+		return err
+	}
+	var list []localstack.Listener
+	if l.sockets != nil {
+		var err error
+		if list, err = l.sockets.List(); err != nil {
+			return err
+		}
+	}
+	l.failed = false
+	if n == nil || n == l.told && slices.Equal(list, l.list) {
+		return nil
+	}
+	l.told, l.list = n, list
+	ports := make([]nat.Listener, len(list))
+	for i, s := range list {
+		ports[i] = nat.Listener{Address: s.Address, Protocol: s.Protocol, Port: s.Port}
+	}
+	n.Listen(ports)
+	return nil
+}
+
+// turnTo looks into another namespace from now on.
+func (l *listening) turnTo(netns string) (err error) {
+	if netns == l.netns && (l.sockets != nil || netns == "") {
+		return nil
+	}
+	if l.sockets != nil {
+		l.sockets.Close()
+		l.sockets = nil
+	}
+	if l.netns = netns; netns != "" {
+		l.sockets, err = localstack.OpenListeners(netns)
+	}
+	return err
+}
