@@ -31,6 +31,7 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkStatics(c, statics, interfaces, own)
 	r.checkRIP(rip.RIP, c.RIP, interfaces)
 	r.checkRIP(rip.RIPng, c.RIPng, interfaces)
+	r.checkNAT(c, interfaces)
 	if !Failed(r.Problems()) {
 		r.checkReach(c, statics)
 	}

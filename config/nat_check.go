@@ -1,0 +1,281 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"routerd/dataplane"
+	"routerd/internal/tomltext"
+	"routerd/nat"
+	"routerd/routing"
+)
+
+// natCheck looks at how the rules of [nat] fit the router and each other.
+type natCheck struct {
+	*reader
+	c          *Config
+	nat        *nat.Config
+	interfaces map[string]*dataplane.InterfaceConfig
+}
+
+var natPath = tomltext.Path(nil).With("nat")
+
+// natRulePath is where a rule stands: [[nat.source]] and its like are read
+// whole or not at all, so their indices are the file's.
+func natRulePath(kind nat.Kind, i int) tomltext.Path { return natPath.With(kind.String()).Element(i) }
+
+// checkNAT looks at what rules name, whose the addresses are, and which rules
+// and pools do nothing. What compiling them would refuse is refused here.
+func (r *reader) checkNAT(c *Config, interfaces []*interfacePlaces) {
+	k := &natCheck{reader: r, c: c, nat: &c.NAT, interfaces: map[string]*dataplane.InterfaceConfig{}}
+	for _, i := range interfaces {
+		k.interfaces[i.name] = &dataplane.InterfaceConfig{Name: i.name, Kind: i.kind} // with mistakes of its own, maybe
+	}
+	for i := range c.Dataplane.Interfaces {
+		k.interfaces[c.Dataplane.Interfaces[i].Name] = &c.Dataplane.Interfaces[i]
+	}
+	k.names()
+	k.pools()
+	k.statics()
+	if Failed(r.Problems()) {
+		return // what follows would complain of consequences
+	}
+	k.masquerade()
+	k.destinations()
+	k.reach()
+	k.shadows()
+	k.compile()
+}
+
+// names looks for the interfaces and pools that rules name.
+func (k *natCheck) names() {
+	for i := range k.nat.Source {
+		s, at := &k.nat.Source[i], natRulePath(nat.KindSource, i)
+		k.known(at.With("inbound-interface"), s.Name, s.Match.Inbound)
+		k.known(at.With("outbound-interface"), s.Name, s.Match.Outbound)
+		if s.Method != nat.FromPool || slices.ContainsFunc(k.nat.Pools, func(p nat.PoolConfig) bool { return p.Name == s.Pool }) {
+			continue
+		}
+		var pools []string
+		for _, p := range k.nat.Pools {
+			pools = append(pools, "pool:"+p.Name)
+		}
+		k.Wrong(at.With("translation"), fmt.Sprintf("the rule %q translates to the pool %q, and there is no such pool", s.Name, s.Pool),
+			fmt.Sprintf("a pool that there is, or [nat.pool.%s]", s.Pool)).Suggestion = tomltext.Suggest("pool:"+s.Pool, pools)
+	}
+	for i := range k.nat.Destination {
+		d := &k.nat.Destination[i]
+		k.known(natRulePath(nat.KindDestination, i).With("inbound-interface"), d.Name, d.Match.Inbound)
+	}
+	for i := range k.nat.Static {
+		s := &k.nat.Static[i]
+		k.known(natRulePath(nat.KindStatic, i).With("interface"), s.Name, s.Interfaces)
+	}
+}
+
+// known checks a list of interfaces that a rule names.
+func (k *natCheck) known(at tomltext.Path, rule string, names []string) {
+	for n, name := range names {
+		switch i := k.interfaces[name]; {
+		case i == nil:
+			k.Wrong(at.Element(n), fmt.Sprintf("the rule %q names the interface %q, and there is no such interface", rule, name), "the name of an interface").
+				Suggestion = tomltext.Suggest(name, sortedKeys(k.interfaces))
+		case i.Kind == dataplane.KindLoopback:
+			k.Odd(at.Element(n), fmt.Sprintf("the rule %q names the loopback %s, which nothing comes in or leaves by", rule, name), "an interface with a port")
+		}
+	}
+}
+
+// mostPoolAddresses is what a pool can have: a /16.
+const mostPoolAddresses = 1 << 16
+
+// pools looks for those that are too large and those that nobody uses.
+func (k *natCheck) pools() {
+	for _, p := range k.nat.Pools {
+		at := natPath.With("pool").With(p.Name)
+		var size uint64
+		for _, a := range p.Addresses {
+			size += uint64(numberOf(a.Last)) - uint64(numberOf(a.First)) + 1
+		}
+		if size > mostPoolAddresses {
+			k.Wrong(at.With("addresses"), fmt.Sprintf("the pool %s has %d addresses", p.Name, size), fmt.Sprintf("%d at most", mostPoolAddresses))
+		}
+		if !slices.ContainsFunc(k.nat.Source, func(s nat.SourceRule) bool { return s.Method == nat.FromPool && s.Pool == p.Name }) {
+			k.Odd(at, fmt.Sprintf("no rule translates to the pool %s", p.Name), fmt.Sprintf(`a [[nat.source]] with translation = "pool:%s"`, p.Name))
+		}
+	}
+}
+
+// statics looks for outside addresses that somebody else has.
+func (k *natCheck) statics() {
+	for i := range k.nat.Static {
+		s := &k.nat.Static[i]
+		if !s.Outside.IsValid() {
+			continue // and reported
+		}
+		at := natRulePath(nat.KindStatic, i).With("outside")
+		for _, name := range sortedKeys(k.interfaces) {
+			for _, a := range k.interfaces[name].Addresses {
+				if s.Outside.Contains(a.Prefix.Addr()) {
+					k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has %s, the address of %s", text(s.Outside), s.Name, a.Prefix.Addr(), name),
+						"addresses that no interface has; for what comes to an interface's own, a [[nat.destination]]")
+				}
+			}
+		}
+		for _, p := range k.nat.Pools {
+			if slices.ContainsFunc(p.Addresses, func(a nat.AddressRange) bool { return overlap(a, nat.RangeOf(s.Outside)) }) {
+				k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has addresses of the pool %s", text(s.Outside), s.Name, p.Name), "addresses that no pool has")
+			}
+		}
+		j := slices.IndexFunc(k.nat.Static[:i], func(t nat.StaticRule) bool { return t.Outside.IsValid() && t.Outside.Overlaps(s.Outside) })
+		if j >= 0 {
+			first := k.ValuePlace(natRulePath(nat.KindStatic, j).With("outside"))
+			k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has addresses of the rule %q (%s)", text(s.Outside), s.Name, k.nat.Static[j].Name, first), "an outside address for each host")
+		}
+	}
+	for i, s := range k.nat.Source {
+		n := slices.IndexFunc(k.nat.Static, func(t nat.StaticRule) bool { return t.Outside.IsValid() && t.Outside.Contains(s.Address) })
+		if s.Method == nat.FixedAddress && n >= 0 {
+			k.Wrong(natRulePath(nat.KindSource, i).With("translation"),
+				fmt.Sprintf("the rule %q translates to %s, which the static rule %q has to itself", s.Name, s.Address, k.nat.Static[n].Name), "another address")
+		}
+	}
+}
+
+// masquerade looks for interfaces without an address to masquerade as.
+func (k *natCheck) masquerade() {
+	any := slices.ContainsFunc(k.c.Dataplane.Interfaces, has4)
+	for i := range k.nat.Source {
+		s, at := &k.nat.Source[i], natRulePath(nat.KindSource, i)
+		if s.Method != nat.Masquerade {
+			continue
+		}
+		const want = "an interface with an IPv4 address, or another translation"
+		for n, name := range s.Match.Outbound {
+			if !has4(*k.interfaces[name]) {
+				k.Wrong(at.With("outbound-interface").Element(n), fmt.Sprintf("the rule %q masquerades by %s, which has no IPv4 address", s.Name, name), want)
+			}
+		}
+		if len(s.Match.Outbound) == 0 && !any {
+			k.Wrong(at.With("translation"), fmt.Sprintf("the rule %q masquerades, and no interface has an IPv4 address", s.Name), want)
+		}
+	}
+}
+
+func has4(i dataplane.InterfaceConfig) bool {
+	return slices.ContainsFunc(i.Addresses, func(a dataplane.Address) bool { return a.Prefix.Addr().Is4() })
+}
+
+// destinations warns of addresses on an Ethernet that nobody there is told of:
+// neither an interface has them, nor does ARP answer for them.
+func (k *natCheck) destinations() {
+	for i := range k.nat.Destination {
+		d := &k.nat.Destination[i]
+		for n, a := range d.Match.Destinations {
+			if on := k.link(d.Match.Inbound, a); on != "" && !k.answered(a) {
+				k.Odd(natRulePath(nat.KindDestination, i).With("destination").Element(n),
+					fmt.Sprintf("the rule %q is for %s, which on %s nobody answers for", d.Name, a, on), "an address of the interface's own, or of a pool or static rule")
+			}
+		}
+	}
+}
+
+// link is the Ethernet interface, of those named or else of all, that the
+// addresses lie on, or "".
+func (k *natCheck) link(names []string, a nat.AddressRange) string {
+	for _, i := range k.c.Dataplane.Interfaces {
+		if i.Kind != dataplane.KindTAP && i.Kind != dataplane.KindPacket || len(names) > 0 && !slices.Contains(names, i.Name) {
+			continue
+		}
+		for _, own := range i.Addresses {
+			if own.Prefix.Contains(a.First) && own.Prefix.Contains(a.Last) {
+				return i.Name
+			}
+		}
+	}
+	return ""
+}
+
+// answered reports whether any of the addresses is an interface's or
+// translation's.
+func (k *natCheck) answered(a nat.AddressRange) bool {
+	for _, i := range k.c.Dataplane.Interfaces {
+		for _, own := range i.Addresses {
+			if own.Prefix.Addr().Is4() && overlap(a, nat.AddressRange{First: own.Prefix.Addr(), Last: own.Prefix.Addr()}) {
+				return true
+			}
+		}
+	}
+	for _, p := range k.nat.Pools {
+		if slices.ContainsFunc(p.Addresses, func(b nat.AddressRange) bool { return overlap(a, b) }) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(k.nat.Static, func(s nat.StaticRule) bool { return overlap(a, nat.RangeOf(s.Outside)) }) ||
+		slices.ContainsFunc(k.nat.Source, func(s nat.SourceRule) bool {
+			return s.Method == nat.FixedAddress && overlap(a, nat.AddressRange{First: s.Address, Last: s.Address})
+		})
+}
+
+// reach warns of inside hosts that no route leads to. Where RIP is spoken, one
+// may be learned.
+func (k *natCheck) reach() {
+	if k.c.RIP != nil {
+		return
+	}
+	for i := range k.nat.Destination {
+		d := &k.nat.Destination[i]
+		k.reached(natRulePath(nat.KindDestination, i).With("translation"), d.Name, netip.PrefixFrom(d.Address, 32))
+	}
+	for i := range k.nat.Static {
+		s := &k.nat.Static[i]
+		k.reached(natRulePath(nat.KindStatic, i).With("inside"), s.Name, s.Inside)
+	}
+}
+
+func (k *natCheck) reached(at tomltext.Path, rule string, host netip.Prefix) {
+	for _, i := range k.c.Dataplane.Interfaces {
+		for _, a := range i.Addresses {
+			if a.Prefix.Masked().Overlaps(host) {
+				return
+			}
+		}
+	}
+	for _, s := range k.c.RIB.Static {
+		if s.Prefix.Overlaps(host) {
+			return
+		}
+	}
+	k.Odd(at, fmt.Sprintf("the rule %q translates to %s, which no interface or static route leads to", rule, text(host)), "an address in a subnet of an interface, or a static route")
+}
+
+// compile has the rules compiled as a reload will, so that nothing is refused
+// later that could have been now.
+func (k *natCheck) compile() {
+	if Failed(k.Problems()) || !k.nat.Enabled() {
+		return
+	}
+	var list []nat.Interface
+	for n, i := range k.c.Dataplane.Interfaces {
+		in := nat.Interface{ID: routing.InterfaceID(n), Name: i.Name}
+		for _, a := range i.Addresses {
+			in.Addresses = append(in.Addresses, a.Prefix)
+		}
+		list = append(list, in)
+	}
+	if _, _, err := nat.New(nat.Options{}).Prepare(k.c.NAT, list); err != nil {
+		k.Wrong(natPath, err.Error(), "")
+	}
+}
+
+// text gives a prefix, or the address of one host.
+func text(p netip.Prefix) string { return nat.RangeOf(p).String() }
+
+func overlap(a, b nat.AddressRange) bool { return !a.Last.Less(b.First) && !b.Last.Less(a.First) }
+
+// numberOf gives an IPv4 address as a number.
+func numberOf(a netip.Addr) uint32 {
+	b := a.As4()
+	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+}
