@@ -102,10 +102,13 @@ func (r *reader) decodePool(s *tomltext.Section, name string) nat.PoolConfig {
 		r.WrongKey(s.At, fmt.Sprintf("the pool %s has no addresses", name), `addresses = ["203.0.113.32-203.0.113.39"], say`)
 	}
 	s.Done()
+	if !isName(name, 64) {
+		r.WrongKey(s.At, fmt.Sprintf("a pool is called %q", name), natName.Want)
+	}
 	return p
 }
 
-// matched is what every rule may match by; not all of it makes sense in each.
+// decodeMatch reads what every rule may match by; not all of it makes sense in each.
 func (r *reader) decodeMatch(s *tomltext.Section) nat.Match {
 	var m nat.Match
 	for _, i := range tomltext.Distinct(s, "inbound-interface", interfaceName) {
