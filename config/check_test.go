@@ -118,6 +118,37 @@ next-hop = [{ address = "fe80::2", interface = "lan0" }, { address = "fe80::2", 
 			`5:3+3: unknown key "mtu" in interface.a.host`,
 		}},
 		{"lines that end as on Windows", "name = \"r1\"\r\n[interface.a]\r\nkind = \"tun\"\r\nmtu = 3\r\n", []string{"4:7+1: interface.a.mtu is 3"}},
+		{"masquerade by what has no IPv4 address", link + `interface.six0 = { kind = "tun", addresses = "2001:db8::1/64" }
+[[nat.source]]
+name = "out"
+outbound-interface = ["lan0", "six0"]
+translation = "masquerade"`, []string{`5:31+6: the rule "out" masquerades by six0, which has no IPv4 address`}},
+		{"masquerade by anything, and nothing has an address", "interface.a = { kind = \"tun\" }\n[[nat.source]]\nname = \"out\"\ntranslation = \"masquerade\"", []string{
+			`4:15+12: the rule "out" masquerades, and no interface has an IPv4 address`,
+		}},
+		{"an outside port that nobody answers for", `interface.wan0 = { kind = "packet", addresses = "203.0.113.1/24" }
+[[nat.destination]]
+name = "web"
+protocol = "tcp"
+destination = "203.0.113.9:80"
+translation = "203.0.113.20"`, []string{`5:15+16: the rule "web" is for 203.0.113.9, which on wan0 nobody answers for`}},
+		{"the outside address of a static rule taken by another", link + `[[nat.static]]
+name = "net"
+outside = "203.0.113.0/28"
+inside = "10.0.0.16/28"
+[[nat.static]]
+name = "host"
+outside = "203.0.113.5"
+inside = "10.0.0.3"
+[[nat.source]]
+name = "fixed"
+translation = "203.0.113.6"`, []string{
+			`8:11+13: the outside 203.0.113.5 of the rule "host" has addresses of the rule "net" (t:4)`,
+			`12:15+13: the rule "fixed" translates to 203.0.113.6, which the static rule "net" has to itself`,
+		}},
+		{"a list of one interface that does not exist", link + "[[nat.source]]\nname = \"out\"\noutbound-interface = \"lan1\"\ntranslation = \"masquerade\"", []string{
+			`4:22+6: the rule "out" names the interface "lan1", and there is no such interface`,
+		}},
 		{"an empty list of routes", link + "static.route = []", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
