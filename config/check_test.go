@@ -152,15 +152,22 @@ translation = "203.0.113.6"`, []string{
 		{"an empty list of routes", link + "static.route = []", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			_, problems := Parse("t", []byte(tt.text))
-			var got []string
-			for _, p := range problems {
-				got = append(got, fmt.Sprintf("%d:%d+%d: %s", p.Place.Line, p.Place.Column, p.Width, p.Message))
-			}
-			if d := cmp.Diff(tt.want, got); d != "" {
-				t.Errorf("problems (-want +got):\n%s\nof\n%s", d, tt.text)
-			}
+			wantProblems(t, tt.text, tt.want)
 		})
+	}
+}
+
+// wantProblems checks what is said of a text, each as "line:column+width:
+// message".
+func wantProblems(t *testing.T, text string, want []string) {
+	t.Helper()
+	_, problems := Parse("t", []byte(text))
+	var got []string
+	for _, p := range problems {
+		got = append(got, fmt.Sprintf("%d:%d+%d: %s", p.Place.Line, p.Place.Column, p.Width, p.Message))
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("problems (-want +got):\n%s\nof\n%s", d, text)
 	}
 }
 

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"routerd/nat"
+)
+
+// What the rows below build on, at lines 1 and 2.
+const insideOutside = `interface.lan0 = { kind = "tap", addresses = "10.0.1.1/24" }
+interface.wan0 = { kind = "tap", addresses = ["203.0.113.1/24", "203.0.113.2/24"] }
+`
+
+// Each thing that does not fit is said once, at the value that is wrong; what
+// is in order, with nothing.
+func TestNATAgainstTheRouter(t *testing.T) {
+	source := func(more string) string {
+		return insideOutside + "[[nat.source]]\nname = \"a\"\n" + more
+	}
+	forward := func(more string) string {
+		return insideOutside + "[[nat.destination]]\nname = \"a\"\nprotocol = \"tcp\"\n" + more
+	}
+	for _, tt := range []struct {
+		name, text string
+		want       []string // line:column+width: message
+	}{
+		{"an outbound interface that there is not", source("outbound-interface = [\"wan0\", \"wan1\"]\ntranslation = \"masquerade\""), []string{
+			`5:31+6: the rule "a" names the interface "wan1", and there is no such interface`,
+		}},
+		{"an inbound one", source("inbound-interface = \"lan1\"\ntranslation = \"masquerade\""), []string{
+			`5:21+6: the rule "a" names the interface "lan1", and there is no such interface`,
+		}},
+		{"an interface with a mistake of its own is one", source("outbound-interface = \"x\"\ntranslation = \"masquerade\"\n[interface.x]\nmtu = 1500"), []string{
+			"7:12+1: interface.x has no kind",
+		}},
+		{"a pool that there is not", source("translation = \"pool:b\"\n[nat.pool.c]\naddresses = \"203.0.113.32\""), []string{
+			`5:15+8: the rule "a" translates to the pool "b", and there is no such pool`,
+			"6:11+1: no rule translates to the pool c",
+		}},
+		{"a pool of a /16", source("translation = \"pool:c\"\n[nat.pool.c]\naddresses = \"100.64.0.0/16\""), nil},
+		{"a pool of a /16 and one", source("translation = \"pool:c\"\n[nat.pool.c]\naddresses = [\"100.64.0.0/16\", \"203.0.113.32\"]"), []string{
+			"7:13+33: the pool c has 65537 addresses",
+		}},
+		{
+			"masquerade by an interface without an IPv4 address",
+			source("outbound-interface = [\"wan0\", \"six\"]\ntranslation = \"masquerade\"\n[interface.six]\nkind = \"tun\"\naddresses = \"2001:db8::1/64\""),
+			[]string{`5:31+5: the rule "a" masquerades by six, which has no IPv4 address`},
+		},
+		{"masquerade without any", "[interface.six]\nkind = \"tun\"\n[[nat.source]]\nname = \"a\"\ntranslation = \"masquerade\"", []string{
+			`5:15+12: the rule "a" masquerades, and no interface has an IPv4 address`,
+		}},
+		{"an interface without one needs none for a pool", source("outbound-interface = \"six\"\ntranslation = \"203.0.113.9\"\n[interface.six]\nkind = \"tun\""), nil},
+		{"a port forward of a second address", forward("destination = \"203.0.113.2:80\"\ntranslation = \"10.0.1.2\""), nil},
+		{"of one that nobody has", forward("destination = \"203.0.113.3:80\"\ntranslation = \"10.0.1.2\""), []string{
+			`6:15+16: the rule "a" is for 203.0.113.3, which on wan0 nobody answers for`,
+		}},
+		{"of one that is of a pool", forward("destination = \"203.0.113.3:80\"\ntranslation = \"10.0.1.2\"\n[[nat.source]]\nname = \"b\"\ntranslation = \"203.0.113.3\""), nil},
+		{"of one that is routed here", forward("destination = \"198.51.100.1:80\"\ntranslation = \"10.0.1.2\""), nil},
+		{"to a host that nothing leads to", forward("destination-port = 80\ninbound-interface = \"wan0\"\ntranslation = \"10.7.0.1\""), []string{
+			`8:15+10: the rule "a" translates to 10.7.0.1, which no interface or static route leads to`,
+		}},
+		{"to a host behind a route", forward("destination-port = 80\ninbound-interface = \"wan0\"\ntranslation = \"10.7.0.1\"\n[[static.route]]\nprefix = \"10.0.0.0/8\"\nnext-hop = \"10.0.1.9\""), nil},
+		{"to a host that RIP may lead to", forward("destination-port = 80\ninbound-interface = \"wan0\"\ntranslation = \"10.7.0.1\"\n[rip.interface.lan0]"), nil},
+		{"rules alike on interfaces of their own", source("outbound-interface = \"wan0\"\ntranslation = \"masquerade\"\n[[nat.source]]\nname = \"b\"\noutbound-interface = \"lan0\"\ntranslation = \"masquerade\""), nil},
+		{"the wider rule last", source("source = \"10.0.1.0/25\"\ntranslation = \"none\"\n[[nat.source]]\nname = \"b\"\nsource = \"10.0.1.0/24\"\ntranslation = \"masquerade\""), nil},
+		{"the wider rule first, in two parts", source("source = [\"10.0.1.128/25\", \"10.0.1.0/25\"]\ntranslation = \"none\"\n[[nat.source]]\nname = \"b\"\nsource = \"10.0.1.0/24\"\ntranslation = \"masquerade\""), []string{
+			`8:8+3: the rule "b" never applies: "a" matches all that it does, and comes first (t:4)`,
+		}},
+		{"a hairpin rule reaches further than one before it", forward(`destination = "203.0.113.1:80"
+inbound-interface = "wan0"
+translation = "10.0.1.2"
+[[nat.destination]]
+name = "b"
+protocol = "tcp"
+destination = "203.0.113.1:80"
+inbound-interface = "wan0"
+translation = "10.0.1.3"
+hairpin = true`), nil},
+		{"two static rules of overlapping outsides", insideOutside + "[[nat.static]]\nname = \"a\"\noutside = \"203.0.113.16/28\"\ninside = \"10.0.1.16/28\"\n[[nat.static]]\nname = \"b\"\noutside = \"203.0.113.17\"\ninside = \"10.0.1.40\"", []string{
+			`9:11+14: the outside 203.0.113.17 of the rule "b" has addresses of the rule "a" (t:5)`,
+		}},
+		{"a static rule that leaves nothing to masquerade", insideOutside + "[[nat.static]]\nname = \"a\"\noutside = \"203.0.113.16/28\"\ninside = \"10.0.1.16/28\"\n[[nat.source]]\nname = \"b\"\nsource = \"10.0.1.20\"\noutbound-interface = \"wan0\"\ntranslation = \"masquerade\"", []string{
+			`8:8+3: the rule "b" never applies: "a" matches all that it does, and comes first (t:6)`,
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { wantProblems(t, tt.text, tt.want) })
+	}
+}
+
+// A rule said to be covered by another matches nothing that the other does
+// not; one that is the same but for being narrower is covered.
+func TestCoversAsPacketsSay(t *testing.T) {
+	ports := rapid.Custom(func(t *rapid.T) nat.PortRange {
+		first := rapid.Uint16Range(1, 6).Draw(t, "first")
+		return nat.PortRange{First: first, Last: first + rapid.Uint16Range(0, 3).Draw(t, "more")}
+	})
+	addresses := rapid.Custom(func(t *rapid.T) nat.AddressRange {
+		first := rapid.ByteRange(0, 5).Draw(t, "first")
+		last := first + rapid.ByteRange(0, 3).Draw(t, "more")
+		return nat.AddressRange{First: netip.AddrFrom4([4]byte{10, 0, 0, first}), Last: netip.AddrFrom4([4]byte{10, 0, 0, last})}
+	})
+	rule := rapid.Custom(func(t *rapid.T) nat.Match {
+		return nat.Match{
+			Outbound:         rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b"}), 0, 2).Draw(t, "outbound"),
+			Protocols:        rapid.SliceOfN(rapid.SampledFrom([]uint8{6, 17}), 0, 2).Draw(t, "protocols"),
+			Sources:          rapid.SliceOfN(addresses, 0, 3).Draw(t, "sources"),
+			DestinationPorts: rapid.SliceOfN(ports, 0, 3).Draw(t, "ports"),
+		}
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		x, y := rule.Draw(t, "x"), rule.Draw(t, "y")
+		a, b := newMatcher("x", &x, false, nil), newMatcher("y", &y, false, nil)
+		covers, says := a.covers(&b), true
+		for _, out := range []string{"a", "b", "c"} {
+			for _, proto := range []uint8{6, 17, 1} {
+				for address := range byte(10) {
+					for port := range uint16(11) {
+						p := probe{out, proto, netip.AddrFrom4([4]byte{10, 0, 0, address}), port}
+						says = says && (!p.matches(&y) || p.matches(&x))
+					}
+				}
+			}
+		}
+		if covers != says {
+			t.Fatalf("covered: %v, by what packets say: %v", covers, says)
+		}
+	})
+}
+
+type probe struct {
+	out    string
+	proto  uint8
+	source netip.Addr
+	port   uint16
+}
+
+// matches is the documentation of nat.Match, word for word.
+func (p probe) matches(m *nat.Match) bool {
+	return (len(m.Outbound) == 0 || slices.Contains(m.Outbound, p.out)) &&
+		(len(m.Protocols) == 0 || slices.Contains(m.Protocols, p.proto)) &&
+		(len(m.Sources) == 0 || slices.ContainsFunc(m.Sources, func(r nat.AddressRange) bool { return !p.source.Less(r.First) && !r.Last.Less(p.source) })) &&
+		(len(m.DestinationPorts) == 0 || slices.ContainsFunc(m.DestinationPorts, func(r nat.PortRange) bool { return r.First <= p.port && p.port <= r.Last }))
+}
