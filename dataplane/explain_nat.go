@@ -1,6 +1,8 @@
 package dataplane
 
 import (
+	"fmt"
+
 	"routerd/flow"
 	"routerd/internal/origin"
 	"routerd/internal/verdict"
@@ -12,10 +14,12 @@ func tellNATIn(v *View, p *Packet) Finding {
 	switch {
 	case p.Verdict == verdict.FragmentHeld:
 		return Finding{p.Verdict.Sentence(), origin.None}
-	case p.Verdict != verdict.None:
+	case t == nil && p.Verdict != verdict.None:
 		return ended(p, origin.None)
 	case t == nil:
 		return Finding{}
+	case p.Verdict != verdict.None:
+		return t.refused(v, p, t.place(v, true))
 	}
 	text := ""
 	if t.turned {
@@ -28,7 +32,11 @@ func tellNATIn(v *View, p *Packet) Finding {
 	if text == "" {
 		return Finding{}
 	}
-	return Finding{text + t.by(v), origin.None}
+	by := t.by(v)
+	if by == "" {
+		by = ", by a mapping that exists" // of an inside host that this remote endpoint may speak to first
+	}
+	return Finding{text + by, t.place(v, true)}
 }
 
 func tellNATOut(v *View, p *Packet) Finding {
@@ -37,7 +45,7 @@ func tellNATOut(v *View, p *Packet) Finding {
 		return Finding{}
 	}
 	if p.Verdict != verdict.None {
-		return ended(p, origin.None)
+		return t.refused(v, p, t.place(v, false))
 	}
 	k, to, text := &t.packet.Key, &t.to.To, ""
 	if to.Src != k.Src || to.SrcPort != k.SrcPort {
@@ -46,7 +54,37 @@ func tellNATOut(v *View, p *Packet) Finding {
 	if t.to.New {
 		text = joined(text, "a new session would be made")
 	}
-	return Finding{text, origin.None}
+	return Finding{text, t.place(v, false)}
+}
+
+// refused is ended with the rules that t stood on, and with the limit where
+// one was hit.
+func (t *translation) refused(v *View, p *Packet, o origin.ID) Finding {
+	f := ended(p, o)
+	table, host := v.NAT.Limits()
+	switch p.Verdict {
+	case verdict.NATSessionLimit:
+		f.Text += fmt.Sprintf(", max-sessions = %d", table)
+	case verdict.NATHostLimit:
+		f.Text += fmt.Sprintf(", max-sessions-per-host = %d", host)
+	}
+	f.Text += t.rules(v)
+	return f
+}
+
+// place is where the configuration has the rule that decides about the
+// destination (in) or about the source.
+func (t *translation) place(v *View, in bool) origin.ID {
+	first, second := v.NAT.RuleOrigins(t.to.Rule)
+	// What goes back to who began has its destination by the rule that the
+	// source had, and its source by that of the destination.
+	if answers := t.to.Direction == flow.Reply; in == answers {
+		first, second = second, first
+	}
+	if first == origin.None {
+		return second
+	}
+	return first
 }
 
 func joined(a, b string) string {
@@ -56,12 +94,17 @@ func joined(a, b string) string {
 	return a + "; " + b
 }
 
+// rules names them, in brackets.
+func (t *translation) rules(v *View) string {
+	if names := v.NAT.RuleNames(t.to.Rule); names != "" {
+		return " (" + names + ")"
+	}
+	return ""
+}
+
 // by names the rules, and says whether there is a session.
 func (t *translation) by(v *View) string {
-	text := ""
-	if names := v.NAT.RuleNames(t.to.Rule); names != "" {
-		text = " (" + names + ")"
-	}
+	text := t.rules(v)
 	if t.to.Session == nat.NoSession {
 		return text
 	}

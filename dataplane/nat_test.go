@@ -433,30 +433,3 @@ func TestNATOwnStack(t *testing.T) {
 		t.Errorf("%d sessions, want 3: two of the router's own and one from inside", got)
 	}
 }
-
-func TestNATExplain(t *testing.T) {
-	n := newNATNetwork(t)
-	texts := func(in routing.InterfaceID, p []byte) map[string]string {
-		m := map[string]string{}
-		for _, s := range Explain(n.view, in, p, testNow).Steps {
-			m[s.Stage] += s.Text
-		}
-		return m
-	}
-	sent := probe(t, "udp 10.0.1.2:4000 > 10.0.2.2:53", 10)
-	if got, want := texts(lan0, sent)["nat-out"], "source 10.0.1.2:4000 becomes 10.0.2.1:4000 (source lan-out); a new session would be made"; got != want {
-		t.Errorf("nat-out says %q, want %q", got, want)
-	}
-	if got := n.view.NAT.Sessions().Len(); got != 0 {
-		t.Fatalf("explaining made %d sessions", got)
-	}
-	n.pass(t, lan0, lan1, sent)
-	answer := probe(t, "udp 10.0.2.2:53 > 10.0.2.1:4000", 10)
-	if got, want := texts(lan1, answer)["nat-in"], "destination 10.0.2.1:4000 becomes 10.0.1.2:4000 (source lan-out), by a session that exists, towards the side that began it"; got != want {
-		t.Errorf("nat-in says %q, want %q", got, want)
-	}
-	web := probe(t, "tcp 10.0.2.2:5 > 10.0.2.1:80", 0)
-	if got, want := texts(lan1, web)["nat-in"], "destination 10.0.2.1:80 becomes 10.0.1.3:8080 (destination web)"; got != want {
-		t.Errorf("nat-in says %q, want %q", got, want)
-	}
-}

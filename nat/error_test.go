@@ -102,6 +102,27 @@ func TestDry(t *testing.T) {
 	s.wantSound()
 }
 
+// Who only asks about a flow that is refused is told why and by which rule,
+// and counts as no refusal.
+func TestDryRefusal(t *testing.T) {
+	cfg := lanOut()
+	cfg.MaxSessionsPerHost = 1
+	s := newSite(t, cfg)
+	s.outside("udp 192.168.10.2:5000 > 203.0.113.9:53")
+	refused := func() uint64 { return s.n.Totals().HostFull + s.n.RuleStates()[0].HostFull }
+	p := packetOf(key("udp 192.168.10.2:5001 > 203.0.113.9:53"), lan)
+	for _, dry := range []bool{true, false} {
+		p.Dry = dry
+		if told := s.pass(p, wan); told.Verdict != verdict.NATHostLimit || s.n.RuleNames(told.Rule) != "source lan-out" {
+			t.Errorf("dry %v: %s by %q, want it refused by lan-out for the host's limit", dry, told.Verdict, s.n.RuleNames(told.Rule))
+		}
+		if got := refused(); (got == 0) != dry {
+			t.Errorf("dry %v: %d refusals counted", dry, got)
+		}
+	}
+	s.wantSound()
+}
+
 // Several workers, a clock, reloads and whoever shows and clears, at once.
 func TestRaces(t *testing.T) {
 	cfg := forwards()

@@ -106,7 +106,7 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	if !n.admits(number, p, r) {
 		// Nothing tells a prober what is behind the filter (RFC 4787 §5; RFC
 		// 5382 REQ-4 wants no answer to a SYN for 6 seconds at least).
-		t.Verdict = verdict.NATFiltered
+		t.Verdict, t.Rule = verdict.NATFiltered, ruleWord(m.rule, 0)
 		return true
 	}
 	t.To.Dst, t.To.DstPort = m.inside, m.insidePort

@@ -55,8 +55,11 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 	default:
 		v = n.makeMapped(r, p, pl, word, now, t)
 	}
-	if v != verdict.None {
-		t.Verdict = v
+	if v == verdict.None {
+		return
+	}
+	t.Verdict, t.Rule = v, word
+	if !p.Dry {
 		n.refused(v, source, destination, pl.pool)
 	}
 }

@@ -98,6 +98,20 @@ func (n *NAT) RuleNames(word uint32) string {
 	return strings.Join(names, ", ")
 }
 
+// RuleOrigins gives the places of the rules that a session or translation
+// stands on, that of its destination and that of its source; origin.None for
+// one that there is not.
+func (n *NAT) RuleOrigins(word uint32) (destination, source origin.ID) {
+	r := n.active.Load()
+	place := func(number uint16) origin.ID {
+		if c := r.byNumber[number]; c != nil {
+			return c.origin
+		}
+		return origin.None
+	}
+	return place(destinationOf(word)), place(sourceOf(word))
+}
+
 // RulesOf gives the names of the rules that a session stands on, that of its
 // destination first; none for the router's own.
 func (n *NAT) RulesOf(s *flow.Session) []string {
