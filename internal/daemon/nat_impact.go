@@ -22,8 +22,9 @@ func (d *Daemon) diff(cfg *config.Config) ([]config.Change, error) {
 }
 
 // countEnds says, in the changes that lead from old to the configuration whose
-// impact is given, how many sessions each of them is about to end. Called
-// before it is committed, on the loop.
+// impact is given, how many sessions each of them is about to end. One that
+// stands on two rules, or on a pool and a rule that both change, is counted
+// with either. Called before it is committed, on the loop.
 func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact nat.Impact) {
 	n := d.router.NAT()
 	if n == nil {
@@ -37,27 +38,19 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 	}
 	for i := range changes {
 		c := &changes[i]
-		var rules []string
-		kind, name, _ := strings.Cut(strings.TrimPrefix(c.Object, "nat."), ".")
-		switch {
-		case !strings.HasPrefix(c.Object, "nat."):
+		object, isNAT := strings.CutPrefix(c.Object, "nat.")
+		if !isNAT || c.Kind == "added" {
 			continue
-		case kind == "pool": // and its rules change with it
+		}
+		kind, name, _ := strings.Cut(object, ".")
+		total := ends[kind+" "+name]
+		if kind == "pool" { // and its rules change with it
 			for _, r := range old.NAT.Source {
 				if r.Method == nat.FromPool && r.Pool == name {
-					rules = append(rules, "source "+r.Name)
+					total += ends["source "+r.Name]
 				}
 			}
-		default:
-			rules = append(rules, kind+" "+name)
 		}
-		total, known := 0, false
-		for _, id := range rules {
-			n, ending := ends[id]
-			total, known = total+n, known || ending
-		}
-		if known {
-			c.Impact = fmt.Sprintf("sessions that end: %d", total)
-		}
+		c.Impact = fmt.Sprintf("sessions that end: %d", total)
 	}
 }

@@ -120,6 +120,44 @@ func TestReloadKeepsSessionsOfUnchangedRules(t *testing.T) {
 	}
 }
 
+// A pool that changes ends the sessions of the rules that translate to it, and
+// no others; so does a rule that goes.
+func TestReloadEndsSessionsOfAPoolThatChanges(t *testing.T) {
+	pool := func(addresses string) string { return fmt.Sprintf("[nat.pool.cgn]\naddresses = %q\n", addresses) }
+	pooled := strings.Replace(ruleTwo, "masquerade", "pool:cgn", 1)
+	n := newNATSite(t, pool("203.0.113.32")+ruleOne+pooled)
+	echoTCP(t, n.far, "198.51.100.2:7")
+	n.start()
+	one := dial(t, n.hosts[0], "tcp", "198.51.100.2:7")
+	for _, tt := range []struct{ name, text, want string }{
+		{"a pool that changes", pool("203.0.113.33") + ruleOne + pooled, "changed nat.pool.cgn.addresses: sessions that end: 1"},
+		{"a rule that goes", pool("203.0.113.33") + ruleOne, "removed nat.source.two: sessions that end: 1"},
+	} {
+		two := dial(t, n.hosts[1], "tcp", "198.51.100.2:7")
+		if err := echoed(two, "before", 5*time.Second); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
+		n.write(tt.text)
+		result, err := n.client().Reload(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, c := range result.Changes {
+			said = append(said, c.Kind+" "+c.Path+": "+c.Impact)
+		}
+		if got := strings.Join(said, ", "); got != tt.want {
+			t.Errorf("%s: the reload says %q, want %q", tt.name, got, tt.want)
+		}
+		if got := n.rules()["two"]; got != 0 {
+			t.Errorf("%s: %d sessions of rule two are left", tt.name, got)
+		}
+		if err := echoed(one, "after", 5*time.Second); err != nil {
+			t.Errorf("%s: the connection of another rule: %v", tt.name, err)
+		}
+	}
+}
+
 // What translation refuses is refused with its line, and costs nobody a
 // session.
 func TestReloadRefusesNATBeforeItChangesAnything(t *testing.T) {
