@@ -46,6 +46,10 @@ type Config struct {
 	// uses in RIP.
 	Keys   map[string][]Key
 	chains map[string]string
+	// For Diff: the names of policies by the path that gives them, and where
+	// things stand that no origin.ID goes with.
+	policyNames map[string]string
+	places      map[string]origin.ID
 	// StateDir is where what has to survive a restart is kept; "" leaves it to
 	// the service manager.
 	StateDir string

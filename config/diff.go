@@ -11,6 +11,7 @@ import (
 	"routerd/internal/origin"
 	"routerd/routing"
 	"routerd/routing/rib"
+	"routerd/routing/rip"
 )
 
 // Change is one difference between two configurations.
@@ -79,6 +80,7 @@ func objects(c *Config) map[string]object {
 	d := &c.Dataplane
 	all := map[string]object{"": {fields: map[string]string{
 		"name":      c.Name,
+		"state-dir": c.StateDir,
 		"log.level": c.Log.Level, "log.format": c.Log.Format,
 		"api.listen": strings.Join(c.API.Listen, " "), "metrics.listen": c.Metrics.Listen,
 		"forwarding.martian-sources":      joined(d.MartianSources),
@@ -123,6 +125,9 @@ func objects(c *Config) map[string]object {
 		all[name] = object{fields, c.Origins.Place(s.Origin)}
 	}
 	c.policyObjects(all)
+	c.keyObjects(all)
+	c.ripObjects(all, rip.RIP, c.RIP)
+	c.ripObjects(all, rip.RIPng, c.RIPng)
 	c.natObjects(all)
 	return all
 }

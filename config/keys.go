@@ -30,6 +30,7 @@ func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 		if c.Keys == nil {
 			c.Keys = map[string][]Key{}
 		}
+		c.placed(r, s.At.With(name))
 		seen := map[uint8]bool{}
 		for _, t := range s.Sections(name) {
 			k := Key{
@@ -103,9 +104,23 @@ func (r *reader) readKeys(c *Config, dir string) {
 		}
 		i := c.RIP.Interfaces[name]
 		for n := range i.Auth.Keys {
-			i.Auth.Keys[n].Secret = secrets[chain][n]
+			k := &i.Auth.Keys[n]
+			k.Secret = secrets[chain][n]
+			r.checkKeyLength(c.Keys[chain][n].at.With("file"), k, i.Auth.Algorithm)
 		}
 		c.RIP.Interfaces[name] = i
+	}
+}
+
+// checkKeyLength refuses a secret that the algorithm, the key's own or else the
+// interface's, has no room for (RFC 2453 §4.1, RFC 4822 §3.1).
+func (r *reader) checkKeyLength(at tomltext.Path, k *rip.Key, of rip.Algorithm) {
+	if k.Algorithm != rip.NoAuth {
+		of = k.Algorithm
+	}
+	if (of == rip.PlainText || of == rip.KeyedMD5) && len(k.Secret) > rip.LongestKey {
+		r.Wrong(at, fmt.Sprintf("%s has a key of %d bytes, and %s has room for %d", at, len(k.Secret), of, rip.LongestKey),
+			"a shorter key, or an hmac-sha algorithm")
 	}
 }
 

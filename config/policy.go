@@ -239,6 +239,12 @@ func (r *reader) policyChain(s *tomltext.Section, key string, c *Config) policy.
 		}
 		names = append(names, v.Value)
 	}
+	if len(names) > 0 {
+		if c.policyNames == nil {
+			c.policyNames = map[string]string{}
+		}
+		c.policyNames[s.At.With(key).String()] = strings.Join(names, " ")
+	}
 	chain, _ := c.Policies.Chain(names...) // which have been found
 	return chain
 }

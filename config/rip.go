@@ -25,6 +25,7 @@ func (r *reader) decodeRIP(top *tomltext.Section, p rip.Protocol, c *Config) *ro
 	if s.Table == nil {
 		return nil
 	}
+	c.placed(r, s.At)
 	cfg := &router.RIPConfig{Config: rip.DefaultConfig(p)}
 	interval := tomltext.Duration(time.Second, 24*time.Hour)
 	cfg.Update = tomltext.Get(s, "update-interval", cfg.Update, interval)
@@ -98,6 +99,7 @@ func (r *reader) decodeRedistribute(s *tomltext.Section, c *Config, speaks ...ro
 var receiveReading = tomltext.OneOf([]string{"1", "2", "1 2"}, []rip.Versions{rip.Version1, rip.Version2, rip.AnyVersion})
 
 func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Config, name string) rip.InterfaceConfig {
+	c.placed(r, s.At)
 	i := rip.DefaultInterface()
 	i.Passive = tomltext.Get(s, "passive", false, tomltext.Bool)
 	i.Metric = uint8(tomltext.Get(s, "metric", int(i.Metric), tomltext.Whole(1, 15)))

@@ -241,6 +241,10 @@ func (i *InterfaceConfig) check(p Protocol) error {
 	return i.Auth.check(p)
 }
 
+// LongestKey is how many octets there is room for in plain text (RFC 2453
+// §4.1), and what keyed MD5 takes.
+const LongestKey = 16
+
 func (a *Auth) check(p Protocol) error {
 	if a.Algorithm == NoAuth && len(a.Keys) == 0 {
 		return nil
@@ -258,8 +262,8 @@ func (a *Auth) check(p Protocol) error {
 			return fmt.Errorf("key %d: no algorithm", k.ID) // RFC 4822 §3.1
 		case len(k.Secret) == 0:
 			return fmt.Errorf("key %d: empty", k.ID)
-		case (a.of(k) == PlainText || a.of(k) == KeyedMD5) && len(k.Secret) > 16:
-			return fmt.Errorf("key %d: %d octets, at most 16 with %v", k.ID, len(k.Secret), a.of(k))
+		case (a.of(k) == PlainText || a.of(k) == KeyedMD5) && len(k.Secret) > LongestKey:
+			return fmt.Errorf("key %d: %d octets, at most %d with %v", k.ID, len(k.Secret), LongestKey, a.of(k))
 		case seen[k.ID]:
 			return fmt.Errorf("key %d: given twice", k.ID)
 		}
