@@ -24,7 +24,6 @@ const (
 func echoTCP(t *testing.T, ns, address string) {
 	t.Helper()
 	l := listen(t, ns, address)
-	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()

@@ -35,8 +35,14 @@ const (
 func (r *Router) NAT() *nat.NAT { return r.translator.nat }
 
 // Prepare says whether Commit would take cfg, and what that would do to the
-// sessions of address translation. It changes nothing that is in use.
+// sessions of address translation. It changes nothing that is in use, so who
+// has ports to open and to close for cfg asks before that.
 func (r *Router) Prepare(cfg Config, now time.Time) (nat.Impact, error) {
+	for _, ic := range cfg.Dataplane.Interfaces {
+		if _, err := r.number(ic.Name); err != nil {
+			return nat.Impact{}, err
+		}
+	}
 	_, impact, err := r.prepareNAT(cfg, now)
 	return impact, err
 }

@@ -12,6 +12,7 @@ import (
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
 	"routerd/nat"
+	"routerd/routing"
 )
 
 func masquerading() Config {
@@ -77,6 +78,21 @@ func TestNATLivesThroughReloads(t *testing.T) {
 	b.commit(twoLANs())
 	if got := b.send(1000); got != inside || b.router.NAT().Sessions().Len() != 0 {
 		t.Errorf("without rules it leaves from %s, with %d sessions; want %s and none", got, b.router.NAT().Sessions().Len(), inside)
+	}
+}
+
+// TestPrepareRefusesWhatHasNoNumber: an interface that Commit could not number
+// is refused while everything is as it was.
+func TestPrepareRefusesWhatHasNoNumber(t *testing.T) {
+	b := newBench(t)
+	b.router.next = routing.NoInterface
+	cfg := twoLANs()
+	if _, err := b.router.Prepare(cfg, now); err != nil {
+		t.Errorf("interfaces that have their numbers: %v", err)
+	}
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: "one-more", Kind: dataplane.KindTUN})
+	if _, err := b.router.Prepare(cfg, now); err == nil || !strings.Contains(err.Error(), "one-more") {
+		t.Errorf("one interface too many: %v, want it refused by name", err)
 	}
 }
 

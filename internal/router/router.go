@@ -114,8 +114,8 @@ func New(seed uint32) *Router {
 // Commit makes the router what cfg says, and publishes it. Ports stay with
 // the interfaces of their name; interfaces that are gone must have been
 // detached. It fails for more interfaces than there are numbers, and for
-// address translation that does not go together with the interfaces; then
-// nothing has changed.
+// address translation that does not go together with the interfaces, which
+// Prepare says too; then nothing has changed.
 func (r *Router) Commit(cfg Config, now time.Time) error {
 	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
