@@ -25,8 +25,14 @@ func newMatcher(name string, m *nat.Match, hairpin bool, at tomltext.Path) match
 	}}
 }
 
+// mostCompared is how many rules of a list are each compared with those before
+// it: with ten thousand, that would take longer than all else that a
+// reload does.
+const mostCompared = 1000
+
 // shadows warns of rules that never apply because an earlier one matches
-// whatever they do. Several that do so only together are not found.
+// whatever they do. Several that do so only together are not found, nor is
+// one behind the first mostCompared rules.
 func (k *natCheck) shadows() {
 	var source, destination []matcher
 	for i := range k.nat.Static {
@@ -45,7 +51,7 @@ func (k *natCheck) shadows() {
 		destination = append(destination, newMatcher(d.Name, &d.Match, d.Hairpin, natRulePath(nat.KindDestination, i).With("name")))
 	}
 	for _, list := range [][]matcher{source, destination} {
-		for i := range list {
+		for i := range list[:min(len(list), mostCompared)] {
 			k.shadowed(list[:i], &list[i], i < len(k.nat.Static))
 		}
 	}
