@@ -83,10 +83,17 @@ func (c *compiler) limits() error {
 	return nil
 }
 
+// mostRules leaves numbers, which are of 16 bits, for as many rules again: those
+// that a configuration replaces keep theirs until it is in use.
+const mostRules = 1<<15 - 1
+
 // list compiles the rules of all three lists. Static rules come first in
 // either index.
 func (c *compiler) list() error {
 	cfg := &c.rules.cfg
+	if all := len(cfg.Static) + len(cfg.Destination) + len(cfg.Source); all > mostRules {
+		return fmt.Errorf("nat has %d rules; want %d at most", all, mostRules)
+	}
 	for i := range cfg.Static {
 		if err := c.static(&cfg.Static[i]); err != nil {
 			return fmt.Errorf("nat static rule %q: %w", cfg.Static[i].Name, err)

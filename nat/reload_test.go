@@ -135,6 +135,7 @@ func TestPrepareErrors(t *testing.T) {
 			c.Static = []StaticRule{{Name: "s", Outside: netip.MustParsePrefix("203.0.113.8/30"), Inside: netip.MustParsePrefix("10.0.0.0/30")}}
 			c.Source[0].Method, c.Source[0].Address = FixedAddress, netip.MustParseAddr("203.0.113.9")
 		}, `translation 203.0.113.9: it is outside of static rule "s"`},
+		{func(c *Config) { c.Source = make([]SourceRule, 1<<15) }, `nat has 32772 rules; want 32767 at most`},
 		{func(c *Config) { c.MaxSessions = -1 }, `nat max-sessions -1: want 1 to`},
 		{func(c *Config) { c.Timeouts.UDP = 1 }, `nat udp timeout 1ns: want`},
 	} {
