@@ -79,6 +79,13 @@ func indent(line string, n int) string {
 func (d *Document) problem(s span, message string) Problem {
 	s.from = min(max(s.from, 0), len(d.text))
 	s.to = min(max(s.to, s.from), len(d.text))
+	// The decoder counts bytes, and may stop within a character.
+	for s.from > 0 && s.from < len(d.text) && !utf8.RuneStart(d.text[s.from]) {
+		s.from--
+	}
+	for s.to < len(d.text) && !utf8.RuneStart(d.text[s.to]) {
+		s.to++
+	}
 	line, found := slices.BinarySearch(d.lines, s.from)
 	if !found {
 		line--

@@ -36,3 +36,14 @@ func TestProblemOfSeveralLines(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 }
+
+// The decoder may stop within a character, which stands in one column.
+func TestProblemWithinACharacter(t *testing.T) {
+	d, ok := Parse("t", []byte("a = 'é㭿"))
+	if ok || len(d.Problems()) != 1 {
+		t.Fatalf("ok %v, problems %v, want one", ok, d.Problems())
+	}
+	if p := d.Problems()[0]; p.Place.Column != 7 || p.Width != 1 {
+		t.Errorf("column %d, width %d of %q, want the 7th and one wide", p.Place.Column, p.Width, p.Line)
+	}
+}
