@@ -31,6 +31,7 @@ type natLimit struct {
 // natTold is what the log has been told of a limit.
 type natTold struct {
 	refused uint64
+	rules   map[string]uint64 // of them, by the rule that the flows were for
 	at      time.Time
 }
 
@@ -42,29 +43,37 @@ func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger) {
 	l.looked = now
 	totals := n.Totals()
 	table, host := n.Limits()
-	if refused, ok := l.due(now, natLimit{kind: "max-sessions"}, totals.TableFull); ok {
-		log.Warn("new flows are refused: address translation has as many sessions as max-sessions allows",
-			"max-sessions", table, "refused", refused)
+	if told, since := l.due(now, natLimit{kind: "max-sessions"}, totals.TableFull); told != nil {
+		rules := told.rulesSince(n.RuleStates(), func(r *nat.RuleState) uint64 { return r.TableFull })
+		log.Warn("new flows are refused: address translation has as many sessions as max-sessions allows; raise it, or see whose they are with show nat session",
+			"limit", table, "refused", since, "total", totals.TableFull, "rules", rules)
 	}
-	if refused, ok := l.due(now, natLimit{kind: "max-sessions-per-host"}, totals.HostFull); ok {
-		log.Warn("new flows are refused: an inside host has as many sessions as max-sessions-per-host allows",
-			"max-sessions-per-host", host, "refused", refused)
+	if told, since := l.due(now, natLimit{kind: "max-sessions-per-host"}, totals.HostFull); told != nil {
+		rules := told.rulesSince(n.RuleStates(), func(r *nat.RuleState) uint64 { return r.HostFull })
+		log.Warn("new flows are refused: an inside host has as many sessions as max-sessions-per-host allows; raise it, or see which host with show drops --last 20",
+			"limit", host, "refused", since, "total", totals.HostFull, "rules", rules)
 	}
 	for _, p := range n.PoolRefusals() {
-		if refused, ok := l.due(now, natLimit{p.Kind.String(), p.Name}, p.Refused); ok {
-			log.Warn("new flows are refused: no port is left where their rule takes one from",
-				p.Kind.String(), p.Name, "addresses", p.Size, "ports", p.Ports.String(), "refused", refused)
+		if told, since := l.due(now, natLimit{p.Kind.String(), p.Name}, p.Refused); told != nil {
+			log.Warn("new flows are refused: no port is left where their rule takes one from; "+natRemedy[p.Kind],
+				p.Kind.String(), p.Name, "addresses", p.Size, "ports", p.Ports.String(), "refused", since, "total", p.Refused)
 		}
 	}
 }
 
-// due reports whether the log is to be told of a limit now that so many flows
-// have been refused in all, and how many of them it does not know of yet.
-func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (since uint64, ok bool) {
-	told := l.limits[limit]
-	if told == nil {
-		told = &natTold{}
-		if l.limits == nil {
+// natRemedy is what can be done about a lack of ports.
+var natRemedy = [...]string{
+	nat.PoolNamed:     "give the pool more addresses or ports",
+	nat.PoolFixed:     "have the rule translate to a pool of several addresses",
+	nat.PoolInterface: "have the rule translate to a pool of several addresses instead of masquerading",
+}
+
+// due gives what the log was told of a limit if it is to be told again now that
+// so many flows have been refused in all, and how many of them are new to it;
+// nil if it is not.
+func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *natTold, since uint64) {
+	if told = l.limits[limit]; told == nil {
+		if told = (&natTold{rules: map[string]uint64{}}); l.limits == nil {
 			l.limits = map[natLimit]*natTold{}
 		}
 		l.limits[limit] = told
@@ -73,9 +82,26 @@ func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (since ui
 		told.refused = 0 // a pool that was defined anew counts from 0
 	}
 	if refused == told.refused || !told.at.IsZero() && now.Sub(told.at) < natLimitsTell {
-		return 0, false
+		return nil, 0
 	}
 	since = refused - told.refused
 	told.refused, told.at = refused, now
-	return since, true
+	return told, since
+}
+
+// rulesSince names the rules of which flows have been refused since it was
+// asked last; count says how many have been in all.
+func (t *natTold) rulesSince(list []nat.RuleState, count func(*nat.RuleState) uint64) []string {
+	names, counted := []string{}, map[string]uint64{}
+	for i := range list {
+		r := &list[i]
+		name, c := r.Kind.String()+" "+r.Name, count(r)
+		// A rule that was changed counts from 0, and what it counts is new.
+		if c != 0 && c != t.rules[name] {
+			names = append(names, name)
+		}
+		counted[name] = c
+	}
+	t.rules = counted
+	return names
 }

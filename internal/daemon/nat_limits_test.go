@@ -75,16 +75,26 @@ translation = "masquerade"
 			t.Fatalf("%d of %d flows of %s are refused as %s, want %d", got, count, host, why, refused)
 		}
 	}
+	const (
+		host  = `max-sessions-per-host allows; raise it, or see which host with show drops --last 20" `
+		table = `max-sessions allows; raise it, or see whose they are with show nat session" `
+		pool  = `give the pool more addresses or ports" `
+	)
 	look(0)
 	flows("10.1.0.200", 5, 3, verdict.NATPoolExhausted)
 	flows("10.1.0.2", 6, 2, verdict.NATHostLimit)
 	look(time.Second / 2) // not within a second of the last look
-	look(time.Second, "max-sessions-per-host=4 refused=2", "pool=two addresses=1 ports=5000-5001 refused=3")
+	look(time.Second, host+`limit=4 refused=2 total=2 rules="[source lan-out]"`, pool+"pool=two addresses=1 ports=5000-5001 refused=3 total=3")
 	flows("10.1.0.2", 1, 1, verdict.NATHostLimit)
 	flows("10.1.0.3", 4, 2, verdict.NATSessionLimit)
-	look(time.Second, "max-sessions=8 refused=2")
+	look(time.Second, table+`limit=8 refused=2 total=2 rules="[source lan-out]"`)
 	flows("10.1.0.2", 1, 0, verdict.NATHostLimit) // the table is full first
-	look(59*time.Second, "max-sessions-per-host=4 refused=1")
-	look(time.Second, "max-sessions=8 refused=1")
+	look(59*time.Second, host+`limit=4 refused=1 total=3 rules="[source lan-out]"`)
+	look(time.Second, table+"limit=8 refused=1 total=3 rules=")
+	// An endpoint that has its port already wants nothing but a session.
+	if r := n.try(packet.ProtoUDP, "10.1.0.200:3001", "198.51.100.3:53", "lan0", "wan0"); r.Verdict != verdict.NATSessionLimit {
+		t.Fatalf("one more session is %s, want it refused for the table's limit", r.Verdict)
+	}
+	look(time.Hour, table+`limit=8 refused=1 total=4 rules="[source guests]"`) // lan-out has not refused since
 	look(time.Hour)
 }

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -219,6 +221,28 @@ func TestNATSurvivesASYNFlood(t *testing.T) {
 		t.Errorf("the flooding host makes one more connection: %s", out)
 	}
 	n.says(n.hosts[1], []string{"3 received"}, "ping", "-n", "-c3", "-i0.2", "-W5", "198.51.100.2")
+	// However many were refused, the log says so once, and within seconds.
+	var said []string
+	wait(t, "the log to tell of the limit", func() error {
+		if said = n.logged("max-sessions-per-host"); len(said) == 0 {
+			return fmt.Errorf("not a line of it in %q", n.logged(""))
+		}
+		return nil
+	})
+	if len(said) != 1 || !strings.Contains(said[0], fmt.Sprintf(`"limit":%d,`, limit)) || !strings.Contains(said[0], `"rules":["source lan-out"]`) {
+		t.Errorf("logged %q, want one line with the limit and the rule", said)
+	}
+}
+
+// logged gives the lines of the router's log that have text in them.
+func (n *natSite) logged(text string) []string {
+	n.t.Helper()
+	log, err := os.ReadFile(filepath.Join(n.dir, "log"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	lines := strings.Split(string(log), "\n")
+	return slices.DeleteFunc(lines, func(l string) bool { return !strings.Contains(l, text) })
 }
 
 // synFlood sends so many SYNs, each from another port.
