@@ -21,7 +21,7 @@ var (
 
 	descNATPoolSize     = describe("nat_pool_addresses", "Addresses of the pool.", "kind", "pool")
 	descNATPoolPorts    = describe("nat_pool_ports", "Ports, of each protocol, of all addresses of the pool.", "kind", "pool")
-	descNATPoolUsed     = describe("nat_pool_ports_used", "Ports in use, of ICMP identifiers.", "kind", "pool", "protocol")
+	descNATPoolUsed     = describe("nat_pool_ports_used", "Ports in use, by mappings, rules, listeners and the router itself; of ICMP, identifiers.", "kind", "pool", "protocol")
 	descNATPoolMappings = describe("nat_pool_mappings", "Inside endpoints that have a port of the pool.", "kind", "pool")
 	descNATPoolRefused  = describe("nat_pool_refused_total", "New flows that got no port of the pool.", "kind", "pool")
 )
