@@ -27,6 +27,12 @@
 //   - routerd-own: one daemon; the sink is a server in the router's own namespace,
 //     at one of its addresses.
 //
+// The group nat has kernel and routerd as above, and beside each the same again
+// with its NAT:
+//
+//   - kernel-nat: nftables masquerades in the namespace between;
+//   - routerd-nat: the daemon masquerades likewise.
+//
 // Neighbours are found by ARP and neighbour discovery before the first round.
 //
 // Whoever forwards is a process of its own; source and sink are too, started
@@ -59,6 +65,27 @@
 //
 // Super UDP (not measured unless asked for) sends 64 such datagrams with one
 // UDP_SEGMENT call, and its sink takes them whole by UDP_GRO.
+//
+// New flows are datagrams each of which comes from an address and port of its
+// own, so that each one delivered is a session made: 200,000 of them as fast as
+// the source can, and as many as go in a second at the rate of paced UDP. They
+// come from 64 hosts by a pool that has ports for all. Sessions are cleared
+// before and after, and the count ends when the last has arrived. Refused flows
+// are the same at that rate, from hosts that share 100 ports: the first 100
+// take them all. A flow sent and not delivered counts as refused; that no queue
+// lost it, the loss of new flows at the same pace has to show. The cost of a
+// refusal is compared with that of a new flow of the same round, on all CPUs,
+// as the kernel has no process to look at; delivery to the sink is in the one
+// and not in the other.
+//
+// Memory of a session is what grew while the 200,000 were sent, by the number
+// delivered. Of nftables it is SUnreclaim of /proc/meminfo, the kernel's small
+// allocations on the whole machine: entries and their extensions, in slabs that
+// may be merged under other names in /proc/slabinfo, and whatever else the
+// kernel allocated meanwhile. Of routerd it is its VmRSS: pages touched for the
+// first time, so heap left over from before hides some. Both are rough; package
+// nat's BenchmarkBytes is exact, and command nat below this package judges it
+// and the other Go benchmarks of translation.
 //
 // CPU per packet is given twice. First the time that all CPUs of the machine
 // were not idle, from /proc/stat: source, sink, soft interrupts and whatever

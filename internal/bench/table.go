@@ -20,6 +20,10 @@ func (r *Report) WriteText(w io.Writer) error {
 	writeGrid(&b, r.throughput())
 	b.WriteString("\nCPU per packet delivered, ns: all CPUs (source and sink included) / the forwarding process alone\n")
 	writeGrid(&b, r.cpu())
+	if grid := r.refusals(); len(grid) > 1 {
+		b.WriteString("\nCPU of a refused flow beside a new one at the same pace, ns: all CPUs; the ratio within a round\n")
+		writeGrid(&b, grid)
+	}
 	if grid := r.memory(); len(grid) > 1 {
 		b.WriteString("\nmemory that new flows took, bytes each, the most of all rounds\n")
 		writeGrid(&b, grid)
@@ -90,6 +94,23 @@ func (r *Report) cpu() [][]string {
 			row = append(row, all+" / "+own)
 		}
 		grid = append(grid, row)
+	}
+	return grid
+}
+
+// refusals is what a flow costs that is refused, beside one that is not.
+func (r *Report) refusals() [][]string {
+	grid := [][]string{{"path", "new", "refused", "refused / new", "quartiles"}}
+	for _, p := range r.Paths {
+		fresh, refused := p.Samples[NewPaced], p.Samples[Refusals]
+		s := spreadOf(ratios(refused, fresh, Sample.BusyPerPacket))
+		if s.N == 0 {
+			continue
+		}
+		grid = append(grid, []string{
+			p.Title, cell(fresh, Sample.BusyPerPacket, "%.0f", 1), cell(refused, Sample.BusyPerPacket, "%.0f", 1),
+			fmt.Sprintf("%.2f", s.Median), fmt.Sprintf("%.2f .. %.2f", s.Q1, s.Q3),
+		})
 	}
 	return grid
 }

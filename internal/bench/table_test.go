@@ -80,6 +80,34 @@ func golden(t *testing.T, name, got string) {
 	}
 }
 
+// TestFlowTables: a refusal is paired with the new flows of its own round, and
+// of memory the most counts; a path that translates nothing is in neither table.
+func TestFlowTables(t *testing.T) {
+	o := DefaultOptions()
+	if err := o.Choose("nat"); err != nil {
+		t.Fatal(err)
+	}
+	paths, metrics, err := o.chosen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReport(o, paths, metrics)
+	for round := range int64(5) {
+		r.add(KernelNAT, NewPaced, Sample{Packets: 1000, Busy: (round + 1) * 2e6})
+		r.add(KernelNAT, Refusals, Sample{Packets: 500, Busy: (round + 1) * 3e6})
+		r.add(KernelNAT, NewFlows, Sample{Packets: 1000, Memory: uint64(round%3) * 100_000})
+	}
+	r.add(RouterdNAT, NewPaced, Sample{Packets: 1000, Busy: 2e6}) // and nothing refused
+	want := [][]string{{"path", "new", "refused", "refused / new", "quartiles"}, {"kernel and nft masquerade", "6000", "18000", "3.00", "3.00 .. 3.00"}}
+	if diff := cmp.Diff(want, r.refusals()); diff != "" {
+		t.Errorf("refusals: -want +got\n%s", diff)
+	}
+	want = [][]string{{"path", "a session"}, {"kernel and nft masquerade", "200"}}
+	if diff := cmp.Diff(want, r.memory()); diff != "" {
+		t.Errorf("memory: -want +got\n%s", diff)
+	}
+}
+
 // tunPaths are the paths of the first group.
 func tunPaths() []Path {
 	paths, _, err := DefaultOptions().chosen()
