@@ -84,7 +84,7 @@
 // may be merged under other names in /proc/slabinfo, and whatever else the
 // kernel allocated meanwhile. Of routerd it is its VmRSS: pages touched for the
 // first time, so heap left over from before hides some. Both are rough; package
-// nat's BenchmarkBytes is exact, and command nat below this package judges it
+// nat's BenchmarkBytes counts the heap alone, and command nat below this judges it
 // and the other Go benchmarks of translation.
 //
 // CPU per packet is given twice. First the time that all CPUs of the machine
