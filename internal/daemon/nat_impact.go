@@ -38,6 +38,10 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 	}
 	for i := range changes {
 		c := &changes[i]
+		if c.Path == c.Object+".addresses" && strings.HasPrefix(c.Object, "interface.") && old.NAT.Enabled() && loses(c) {
+			c.Impact = "translated sessions by an address that goes end"
+			continue
+		}
 		object, isNAT := strings.CutPrefix(c.Object, "nat.")
 		if !isNAT || c.Kind == "added" {
 			continue
@@ -53,4 +57,18 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 		}
 		c.Impact = fmt.Sprintf("sessions that end: %d", total)
 	}
+}
+
+// loses reports whether a list of addresses has lost an IPv4 one; the length
+// of its subnet is nothing to translation.
+func loses(c *config.Change) bool {
+	still := map[string]bool{}
+	for _, a := range strings.Fields(c.New) {
+		addr, _, _ := strings.Cut(a, "/")
+		still[addr] = true
+	}
+	return slices.ContainsFunc(strings.Fields(c.Old), func(a string) bool {
+		addr, _, _ := strings.Cut(a, "/")
+		return !strings.Contains(a, ":") && !still[addr]
+	})
 }

@@ -157,6 +157,44 @@ func TestReloadEndsSessionsOfAPoolThatChanges(t *testing.T) {
 	}
 }
 
+// A session lives as long as the address that it is seen by: where an interface
+// gives one up, that is said of the address.
+func TestReloadEndsSessionsOfAnAddressThatGoes(t *testing.T) {
+	n := newNATSite(t, ruleOne)
+	echoTCP(t, n.far, "198.51.100.2:7")
+	n.start()
+	one := dial(t, n.hosts[0], "tcp", "198.51.100.2:7")
+	if err := echoed(one, "before", 5*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(n.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		addresses, want string
+		sessions        int
+	}{
+		{`"203.0.113.1/24", "203.0.113.4/24"`, "", n.rules()["one"]},
+		{`"203.0.113.4/24"`, "translated sessions by an address that goes end", 0},
+	} {
+		changed := strings.Replace(string(text), `"203.0.113.1/24"`, tt.addresses, 1)
+		if err := os.WriteFile(n.config, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		result, err := n.client().Reload(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(result.Changes) != 1 || result.Changes[0].Impact != tt.want {
+			t.Errorf("addresses %s: the reload says %+v, want %q of them", tt.addresses, result.Changes, tt.want)
+		}
+		if got := n.rules()["one"]; got != tt.sessions {
+			t.Errorf("addresses %s: %d sessions, want %d", tt.addresses, got, tt.sessions)
+		}
+	}
+}
+
 // What translation refuses is refused with its line, and costs nobody a
 // session.
 func TestReloadRefusesNATBeforeItChangesAnything(t *testing.T) {
