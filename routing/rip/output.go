@@ -278,9 +278,10 @@ func (m *Machine) say(i *iface, j *job, r *route) (wire.Entry, bool) {
 		return e, true
 	}
 	// What was said to be reachable here and no longer is, for whatever
-	// reason, is poisoned for as long as a dead route would be.
+	// reason, is poisoned for as long as a dead route would be; with a goodbye
+	// however long ago the route itself has changed.
 	announced := r.announced.has(i.id)
-	if announced && m.now.Sub(r.since) >= m.garbage() {
+	if announced && j.kind != goodbye && m.now.Sub(r.since) >= m.garbage() {
 		announced = false
 		r.announced.set(i.id, false)
 	}

@@ -559,19 +559,22 @@ func TestLinkLocalSource(t *testing.T) {
 	b.sent()
 }
 
+// However long ago a route has changed, at the end it is poisoned.
 func TestStop(t *testing.T) {
-	b := newBed(t, nil)
-	b.redistribute(netA, 1, 1)
-	b.advance(6 * time.Second)
-	b.clear()
-	b.step(Stop{})
-	b.sent("eth0 224.0.0.9 response 10.0.1.0/24=16 198.51.100.0/24=16", "eth1 224.0.0.9 response 10.0.0.0/24=16 198.51.100.0/24=16")
-	if !b.m.Stopped() {
-		t.Error("not stopped, but nothing is under way")
-	}
-	b.hear(eth0, peer, entry(netB, 1))
-	b.wantRoute(netB, "")
-	if d := b.m.Deadline(); !d.IsZero() {
-		t.Errorf("stopped, but due at %v", d)
+	for _, age := range []time.Duration{6 * time.Second, 10 * time.Minute} {
+		b := newBed(t, nil)
+		b.redistribute(netA, 1, 1)
+		b.advance(age)
+		b.clear()
+		b.step(Stop{})
+		b.sent("eth0 224.0.0.9 response 10.0.1.0/24=16 198.51.100.0/24=16", "eth1 224.0.0.9 response 10.0.0.0/24=16 198.51.100.0/24=16")
+		if !b.m.Stopped() {
+			t.Error("not stopped, but nothing is under way")
+		}
+		b.hear(eth0, peer, entry(netB, 1))
+		b.wantRoute(netB, "")
+		if d := b.m.Deadline(); !d.IsZero() {
+			t.Errorf("stopped, but due at %v", d)
+		}
 	}
 }
