@@ -78,16 +78,22 @@ func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
 }
 
 // Poll drives core on the caller's goroutine at the time now, for whoever has
-// a clock of its own: it steps what is in the inbox, then does what is due.
+// a clock of its own: it steps what is in the inbox, then a notice if there is
+// one, and when both are empty does what is due.
 // It reports whether there was anything.
 func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
 	worked := false
 	for {
+		// One after the other: a select of both would leave to chance which
+		// comes first, and no run would be repeated by its seed.
 		select {
 		case in := <-l.inbox:
 			core.Step(now, in)
 			worked = true
 			continue
+		default:
+		}
+		select {
 		case in := <-l.notice:
 			core.Step(now, in)
 			l.taken()

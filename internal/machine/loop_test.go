@@ -113,6 +113,18 @@ func TestNotify(t *testing.T) {
 	if !l.Offer(-3) {
 		t.Error("a notice took the inbox's room")
 	}
+	// The inbox comes first, every time.
+	for range 10 {
+		if !l.Poll(c, time.Unix(1000, 0)) || len(c.steps) != 2 {
+			t.Fatalf("%d steps, want 2", len(c.steps))
+		}
+		if first, then := <-c.steps, <-c.steps; first != -3 || then != -1 {
+			t.Fatalf("stepped %d, then %d; want the inbox's -3 before the notice -1", first, then)
+		}
+		l.Notify(-1)
+		l.Offer(-3)
+	}
+	taken = 0
 	if !l.Poll(c, time.Unix(1000, 0)) || len(c.steps) != 2 || taken != 1 || !l.Ready() {
 		t.Errorf("%d steps, %d notices taken, ready %v; want 2, 1 and true", len(c.steps), taken, l.Ready())
 	}

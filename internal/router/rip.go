@@ -41,6 +41,7 @@ type RIP struct {
 	raw      []byte
 	ident    uint16
 	known    []rip.InterfaceUp // told before there was a machine
+	early    []rip.Notices     // likewise
 	active   bool              // the configuration has it, in the owner's eyes
 	// interfaces are as the machine was told last, for the owner to read.
 	interfaces map[string]rip.InterfaceConfig
@@ -153,7 +154,8 @@ func (r *RIP) Step(now time.Time, in rip.Input) {
 }
 
 // begin keeps what interfaces there are until the first configuration comes,
-// and makes the machine then: most routers never speak RIP.
+// and makes the machine then: most routers never speak RIP. What the RIB tells
+// because of that configuration may come before it, beside the inbox.
 func (r *RIP) begin(now time.Time, in rip.Input) {
 	switch in := in.(type) {
 	case rip.InterfaceUp:
@@ -166,7 +168,12 @@ func (r *RIP) begin(now time.Time, in rip.Input) {
 		for _, i := range r.known {
 			r.Step(now, i)
 		}
-		r.known = nil
+		for _, n := range r.early {
+			r.Step(now, n)
+		}
+		r.known, r.early = nil, nil
+	case rip.Notices:
+		r.early = append(r.early, in)
 	}
 }
 
