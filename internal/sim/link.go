@@ -76,8 +76,10 @@ func (l *Link) SetUp(up bool) {
 	l.net.note("link %s %s", l.name, word)
 	l.net.touched = l.net.clock.now
 	for _, e := range l.ends {
-		e.port.SetUp(up)
-		e.follow()
+		if e.port != nil {
+			e.port.SetUp(up)
+			e.follow()
+		}
 	}
 }
 
@@ -111,8 +113,14 @@ func (e *End) follow() {
 
 // carry takes what the end's router has sent and arranges for its arrival.
 func (e *End) carry() bool {
+	if e.port == nil {
+		return false
+	}
 	sent := e.port.Take()
 	for _, p := range sent {
+		if w := e.Node.net.Watch; w != nil {
+			w(e, p.Data)
+		}
 		switch {
 		case e.Link == nil:
 			e.Received = append(e.Received, p.Data)
@@ -147,8 +155,8 @@ func (l *Link) pass(p memory.Packet, to *End) {
 			delay += time.Duration(n.rand.Int64N(int64(l.Faults.Jitter)))
 		}
 		n.clock.at(n.clock.now.Add(delay), func() {
-			if !l.Carries() {
-				return // it was on its way when the link failed
+			if !l.Carries() || to.port == nil {
+				return // it was on its way when the link or the router failed
 			}
 			n.Frames++
 			to.port.Inject(p)

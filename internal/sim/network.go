@@ -8,18 +8,20 @@ import (
 	"time"
 
 	"routerd/dataplane"
-	"routerd/internal/router"
+	"routerd/routing/rip"
 )
 
 // Network is routers and links under one virtual clock. One goroutine owns it
 // and everything in it.
 type Network struct {
-	Seed   uint64
-	Again  string  // the command that runs it again, for the report; may be empty
-	Nodes  []*Node // as they were added
-	Links  []*Link // as they were joined
-	Frames int     // that arrived somewhere
-	Lost   int     // that a link lost
+	Seed  uint64
+	Again string  // the command that runs it again, for the report; may be empty
+	Nodes []*Node // as they were added
+	Links []*Link // as they were joined
+	// Watch sees every frame that an end sends; nil for nobody.
+	Watch  func(from *End, frame []byte)
+	Frames int // that arrived somewhere
+	Lost   int // that a link lost
 
 	clock       clock
 	rand        *rand.Rand
@@ -55,11 +57,10 @@ func (n *Network) Rand() *rand.Rand { return n.rand }
 // Add makes a router called name, without a configuration.
 func (n *Network) Add(name string) *Node {
 	node := &Node{
-		Name: name, Router: router.New(n.rand.Uint32()), net: n,
+		Name: name, net: n, saved: map[rip.Protocol][]byte{},
 		ends: map[string]*End{}, workers: map[*End]*dataplane.Worker{},
 	}
-	node.Router.BatchSize = 4
-	node.Router.Neighbors().Tell = node.hear
+	node.begin()
 	n.Nodes = append(n.Nodes, node)
 	n.names[name] = node
 	return node

@@ -9,6 +9,7 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/router"
+	"routerd/routing/rip"
 )
 
 // Node is one router of the network: the same wiring as the daemon's, with
@@ -18,9 +19,13 @@ type Node struct {
 	Router *router.Router
 	Config router.Config
 
+	// Events are what the node's RIP machines had to say, oldest first.
+	Events []rip.Event
+
 	net     *Network
-	ends    map[string]*End // by interface
-	order   []*End          // as they were made
+	saved   map[rip.Protocol][]byte // what the machines want back after a restart
+	ends    map[string]*End         // by interface
+	order   []*End                  // as they were made
 	workers map[*End]*dataplane.Worker
 	notices []arp.Effect
 	// due is when the node has arranged to be looked at; events of an earlier
@@ -152,6 +157,7 @@ func (n *Node) arrange(now time.Time) {
 func (n *Node) Apply(cfg router.Config) error {
 	now := n.net.clock.now
 	n.Config = cfg
+	cfg.RIP, cfg.RIPng = n.remind(cfg.RIP), n.remind(cfg.RIPng)
 	if err := n.Router.Commit(cfg, now); err != nil {
 		return fmt.Errorf("%s: %w", n.Name, err)
 	}
@@ -182,6 +188,57 @@ func (n *Node) Apply(cfg router.Config) error {
 	}
 	n.wake()
 	return nil
+}
+
+// begin makes the node's router, without a configuration.
+func (n *Node) begin() {
+	n.Router = router.New(n.net.rand.Uint32())
+	n.Router.BatchSize = 4
+	n.Router.Neighbors().Tell = n.hear
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		n.Router.RIP(p).Tell = func(e rip.Effect) {
+			switch e := e.(type) {
+			case rip.Save:
+				n.saved[p] = e.Data
+			case rip.Event:
+				n.Events = append(n.Events, e)
+			}
+		}
+	}
+}
+
+// remind gives the configuration of a machine with what it had saved.
+func (n *Node) remind(c *router.RIPConfig) *router.RIPConfig {
+	if c == nil {
+		return nil
+	}
+	with := *c
+	with.Saved = n.saved[with.Protocol]
+	return &with
+}
+
+// Crash ends the router without a word: what it knew is gone, but what it had
+// asked to be saved. Its links keep their carriers. Apply begins anew.
+func (n *Node) Crash() {
+	n.net.note("%s crashes", n.Name)
+	n.net.touched = n.net.clock.now
+	for _, e := range n.order {
+		e.port = nil
+	}
+	clear(n.workers)
+	n.notices = nil
+	n.begin()
+	n.arrange(n.net.clock.now) // nothing is due any more
+}
+
+// Stop has the RIP machines say goodbye; the node goes on forwarding.
+func (n *Node) Stop() {
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		if !n.Router.RIP(p).Inbox.Offer(rip.Stop{}) {
+			n.net.fail(fmt.Errorf("%s: stopping %v: its inbox is full", n.Name, p))
+		}
+	}
+	n.wake()
 }
 
 func (n *Node) attach(e *End, ethernet bool) error {

@@ -117,6 +117,7 @@ func (s *Script) do(words, lines []string) (string, error) {
 var commands = map[string]func(s *Script, words, lines []string) (string, error){
 	"router": (*Script).doRouter,
 	"static": (*Script).doStatic,
+	"remove": (*Script).doRemove,
 	"link":   (*Script).doLink,
 	"up":     func(s *Script, w, _ []string) (string, error) { return s.setLink(w, (*Link).SetUp, true) },
 	"down":   func(s *Script, w, _ []string) (string, error) { return s.setLink(w, (*Link).SetUp, false) },
@@ -193,6 +194,28 @@ func (s *Script) doStatic(words, _ []string) (string, error) {
 		return "", err
 	}
 	cfg.RIB.Static = append(cfg.RIB.Static, rib.StaticRoute{Prefix: prefix, NextHops: []rib.StaticNextHop{{Address: via}}})
+	return "", n.Apply(*cfg)
+}
+
+// doRemove: remove ROUTER PREFIX takes a static route away.
+func (s *Script) doRemove(words, _ []string) (string, error) {
+	if len(words) != 2 {
+		return "", fmt.Errorf("want remove ROUTER PREFIX")
+	}
+	n, cfg, err := s.Router(words[0])
+	if err != nil {
+		return "", err
+	}
+	var kept []rib.StaticRoute
+	for _, r := range cfg.RIB.Static {
+		if r.Prefix.String() != words[1] {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == len(cfg.RIB.Static) {
+		return "", fmt.Errorf("%s has no static route %s", words[0], words[1])
+	}
+	cfg.RIB.Static = kept
 	return "", n.Apply(*cfg)
 }
 

@@ -23,7 +23,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := NewScript(1)
+			s := newRIPScript(1)
 			got, err := s.Play(string(want))
 			if err != nil {
 				t.Fatalf("%v\n%s", err, s.Network.Report())
