@@ -51,6 +51,9 @@ func tellNATOut(v *View, p *Packet) Finding {
 	if to.Src != k.Src || to.SrcPort != k.SrcPort {
 		text = "source " + endpoint(k.Src, k.SrcPort) + " becomes " + endpoint(to.Src, to.SrcPort) + t.by(v)
 	}
+	if t.to.Session == nat.NoSession && t.to.Rule != 0 && !t.to.New && t.to.To == *k {
+		text = "source " + endpoint(k.Src, k.SrcPort) + " stays" + t.rules(v)
+	}
 	if t.to.New {
 		text = joined(text, "a new session would be made")
 	}

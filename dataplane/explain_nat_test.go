@@ -15,7 +15,7 @@ import (
 // Explain says what becomes of each end, by which rule and its line in the
 // configuration, and makes no session.
 func TestNATExplain(t *testing.T) {
-	const out, forward origin.ID = 71, 72 // lines of lan-out and web
+	const out, forward, exempt origin.ID = 71, 72, 73 // lines of lan-out, web and not-these
 	cfg := natConfig()
 	cfg.Source[0].Origin, cfg.Destination[0].Origin = out, forward
 	cfg.MaxSessionsPerHost, cfg.Filtering = 3, nat.AddressDependent
@@ -61,6 +61,15 @@ func TestNATExplain(t *testing.T) {
 	wants("hairpin", lan0, probe(t, "tcp 10.0.1.2:5 > 10.0.2.1:80", 0), step("nat-in", forward, becomes),
 		step("nat-out", out, "source 10.0.1.2:5 becomes 10.0.2.1:5 (destination web, source lan-out); a new session would be made"))
 
+	cfg.Source = append([]nat.SourceRule{{
+		Name: "not-these", Method: nat.Exempt, Origin: exempt,
+		Match: nat.Match{Destinations: []nat.AddressRange{nat.RangeOf(prefix("10.0.2.9/32"))}},
+	}}, cfg.Source...)
+	n.translate(t, cfg)
+	wants("what a rule exempts", lan0, probe(t, "udp 10.0.1.2:4000 > 10.0.2.9:53", 10), step("nat-out", exempt, "source 10.0.1.2:4000 stays (source not-these)"))
+	wants("what no rule is for", lan1, probe(t, "udp 10.0.2.2:4000 > 10.0.1.2:53", 10))
+
+	n.pass(t, lan0, lan1, sent)
 	for _, more := range []string{"udp 10.0.1.2:4001 > 10.0.2.2:53", "udp 10.0.1.2:4002 > 10.0.2.2:53"} {
 		n.pass(t, lan0, lan1, probe(t, more, 10))
 	}

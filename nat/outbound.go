@@ -44,6 +44,7 @@ type plan struct {
 	pool        *pool   // of source, unless that is static
 	paired      pairing // of the inside host and pool, once place has found it
 	to          flow.Key
+	exempt      *rule  // the rule that says that the source stays, if one does
 	remote      uint32 // number of the mapping that the destination was found by
 	host        uint32
 }
@@ -64,6 +65,9 @@ func (n *NAT) begin(p *Packet, out routing.InterfaceID, now flow.Time, t *Transl
 	}
 	n.chooseRule(r, p, out, &pl)
 	if pl.source == nil && pl.destination == nil && pl.remote == 0 {
+		if pl.exempt != nil {
+			t.Rule = ruleWord(pl.exempt.number, 0)
+		}
 		return
 	}
 	if !p.begins() && (!p.resumes() || pl.remote != 0) {
@@ -133,6 +137,7 @@ func (pl *plan) hairpins(r *Rules, in routing.InterfaceID) bool {
 
 func (pl *plan) use(c *rule, from *pool) {
 	if c.method == Exempt {
+		pl.exempt = c
 		return
 	}
 	pl.source, pl.pool = c, from

@@ -38,8 +38,9 @@ type Translation struct {
 	Verdict   verdict.Verdict // None unless translation is the packet's end
 	New       bool            // the session was made by this packet, or would have been if it is dry
 	// Rule is what the session knows of its rules, see RuleNames; before the
-	// session is made, of the one that the destination was translated by, and
-	// of a flow that is refused those that it would have stood on.
+	// session is made, of the one that the destination was translated by. Where
+	// none is made it is of the rules that the flow was for: when it is refused,
+	// and when a rule says that its source stays.
 	Rule uint32
 }
 
