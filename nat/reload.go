@@ -10,7 +10,7 @@ import (
 type Impact struct {
 	Kept, Added, Changed, Removed []string
 	// Ends is the number of sessions that stand on rules that change or go,
-	// as counted when Prepare ran.
+	// as counted when Prepare ran; one that stands on two of them counts twice.
 	Ends int
 }
 

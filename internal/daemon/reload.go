@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"routerd/config"
@@ -170,7 +171,8 @@ func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
 		return nil, nil, err
 	}
 	if i := next.impact; len(i.Changed)+len(i.Removed) > 0 {
-		d.log.Info("translated sessions of rules that changed have ended", "changed", i.Changed, "removed", i.Removed, "sessions", i.Ends)
+		d.log.Info("translated sessions of rules that changed have ended",
+			"changed", strings.Join(i.Changed, ", "), "removed", strings.Join(i.Removed, ", "), "sessions", i.Ends)
 	}
 	return changes, warnings, nil
 }
