@@ -148,7 +148,7 @@ func TestExample(t *testing.T) {
 		"redistribute.static", "passive", "offset-out", "split-horizon", "neighbors", "receive-version", "auth", "keys",
 		"import-policy", "export-policy", "policy", "[[keys.core]]\n# id", "file", "algorithm", "send", "accept",
 		"ip-prefix", "masklength-range", "match", "set", "prefix-set", "protocol", "metric", "family", "metric-add",
-		"max-sessions", "max-sessions-per-host", "mapping", "filtering", "pairing", "hairpin", "translation", "outside", "inside",
+		"max-sessions", "max-sessions-per-host", "mapping", "filtering", "pairing", "hairpin", "inbound-refresh", "translation", "outside", "inside",
 		"tcp-established", "tcp-transitory", "tcp-opening", "tcp-closing", "tcp-time-wait", "tcp-reset", "udp", "icmp", "other",
 		"addresses", "ports", "inbound-interface", "outbound-interface", "source", "source-port", "destination", "destination-port",
 	} {

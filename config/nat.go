@@ -25,6 +25,7 @@ func (r *reader) decodeNAT(top *tomltext.Section, c *Config) {
 	n.Filtering = tomltext.Get(s, "filtering", nat.AddressAndPortDependent, behaviorReading)
 	n.Pairing = tomltext.Get(s, "pairing", nat.Paired, tomltext.OneOf([]string{"paired", "arbitrary"}, []nat.Pairing{nat.Paired, nat.Arbitrary}))
 	n.NoHairpin = !tomltext.Get(s, "hairpin", true, tomltext.Bool)
+	n.InboundRefresh = tomltext.Get(s, "inbound-refresh", false, tomltext.Bool)
 	n.Timeouts = decodeTimeouts(s.Section("timeout"))
 
 	pools := s.Section("pool")

@@ -16,7 +16,7 @@ func (c *Config) natFields(fields map[string]string) {
 	n := &c.NAT
 	fields["nat.max-sessions"], fields["nat.max-sessions-per-host"] = fmt.Sprint(n.MaxSessions), fmt.Sprint(n.MaxSessionsPerHost)
 	fields["nat.mapping"], fields["nat.filtering"], fields["nat.pairing"] = n.Mapping.String(), n.Filtering.String(), n.Pairing.String()
-	fields["nat.hairpin"] = fmt.Sprint(!n.NoHairpin)
+	fields["nat.hairpin"], fields["nat.inbound-refresh"] = fmt.Sprint(!n.NoHairpin), fmt.Sprint(n.InboundRefresh)
 	t := &n.Timeouts
 	fields["nat.timeout.tcp-established"], fields["nat.timeout.tcp-opening"] = t.TCPEstablished.String(), t.TCPOpening.String()
 	fields["nat.timeout.tcp-closing"], fields["nat.timeout.tcp-time-wait"] = t.TCPClosing.String(), t.TCPTimeWait.String()

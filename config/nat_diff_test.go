@@ -72,9 +72,10 @@ func TestDiffOfNAT(t *testing.T) {
 			"changed nat.pool.cgn.addresses 203.0.113.32/29 -> 203.0.113.32/30" + ends,
 			"changed nat.pool.cgn.ports  -> 1024-65535" + ends,
 		}},
-		{"behaviour and limits", []string{"[nat.pool.cgn]", "[nat]\nmax-sessions = 7\nmax-sessions-per-host = 3\nfiltering = \"address-dependent\"\nmapping = \"address-dependent\"\npairing = \"arbitrary\"\nhairpin = false\n[nat.pool.cgn]"}, []string{
+		{"behaviour and limits", []string{"[nat.pool.cgn]", "[nat]\nmax-sessions = 7\nmax-sessions-per-host = 3\nfiltering = \"address-dependent\"\nmapping = \"address-dependent\"\npairing = \"arbitrary\"\nhairpin = false\ninbound-refresh = true\n[nat.pool.cgn]"}, []string{
 			"changed nat.filtering address-and-port-dependent -> address-dependent",
 			"changed nat.hairpin true -> false",
+			"changed nat.inbound-refresh false -> true",
 			"changed nat.mapping endpoint-independent -> address-dependent (for what begins from now on; sessions stay)",
 			"changed nat.max-sessions 262144 -> 7",
 			"changed nat.max-sessions-per-host 4096 -> 3",
