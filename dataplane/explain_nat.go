@@ -57,6 +57,9 @@ func tellNATOut(v *View, p *Packet) Finding {
 	if t.to.New {
 		text = joined(text, "a new session would be made")
 	}
+	if t.to.New && t.turned && p.In == p.Out && to.Src == k.Src {
+		text = joined(text, "its source stays though it leaves by the link it came in by, so that answers would not come back through the router: hairpin = true would translate it")
+	}
 	return Finding{text, t.place(v, false)}
 }
 

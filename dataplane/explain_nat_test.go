@@ -69,6 +69,11 @@ func TestNATExplain(t *testing.T) {
 	wants("what a rule exempts", lan0, probe(t, "udp 10.0.1.2:4000 > 10.0.2.9:53", 10), step("nat-out", exempt, "source 10.0.1.2:4000 stays (source not-these)"))
 	wants("what no rule is for", lan1, probe(t, "udp 10.0.2.2:4000 > 10.0.1.2:53", 10))
 
+	cfg.Destination[0].Match.Inbound, cfg.Destination[0].Hairpin = nil, false
+	n.translate(t, cfg)
+	wants("an inside host, and a rule without hairpin", lan0, probe(t, "tcp 10.0.1.2:5 > 10.0.2.1:80", 0), step("nat-in", forward, becomes),
+		step("nat-out", forward, "a new session would be made; its source stays though it leaves by the link it came in by, so that answers would not come back through the router: hairpin = true would translate it"))
+
 	n.pass(t, lan0, lan1, sent)
 	for _, more := range []string{"udp 10.0.1.2:4001 > 10.0.2.2:53", "udp 10.0.1.2:4002 > 10.0.2.2:53"} {
 		n.pass(t, lan0, lan1, probe(t, more, 10))
