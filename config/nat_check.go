@@ -167,11 +167,15 @@ func has4(i dataplane.InterfaceConfig) bool {
 	return slices.ContainsFunc(i.Addresses, func(a dataplane.Address) bool { return a.Prefix.Addr().Is4() })
 }
 
-// destinations warns of addresses on an Ethernet that nobody there is told of:
-// neither an interface has them, nor does ARP answer for them.
+// destinations refuses a rule for whatever passes, and warns of addresses on an
+// Ethernet that nobody there is told of: neither an interface has them, nor
+// does ARP answer for them.
 func (k *natCheck) destinations() {
 	for i := range k.nat.Destination {
 		d := &k.nat.Destination[i]
+		if len(d.Match.Inbound)+len(d.Match.Destinations) == 0 {
+			k.Wrong(natRulePath(nat.KindDestination, i).With("name"), fmt.Sprintf("the rule %q translates whatever passes", d.Name), "a destination or an inbound-interface")
+		}
 		for n, a := range d.Match.Destinations {
 			if on := k.link(d.Match.Inbound, a); on != "" && !k.answered(a) {
 				k.Odd(natRulePath(nat.KindDestination, i).With("destination").Element(n),

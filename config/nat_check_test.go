@@ -43,6 +43,9 @@ func TestNATAgainstTheRouter(t *testing.T) {
 			"7:13+33: the pool c has 65537 addresses",
 		}},
 		{"an interface without one needs none for a pool", source("outbound-interface = \"six\"\ntranslation = \"203.0.113.9\"\n[interface.six]\nkind = \"tun\""), nil},
+		{"a port forward of whatever passes", forward("destination-port = 80\ntranslation = \"10.0.1.2\""), []string{
+			`4:8+3: the rule "a" translates whatever passes`,
+		}},
 		{"a port forward of a second address", forward("destination = \"203.0.113.2:80\"\ntranslation = \"10.0.1.2\""), nil},
 		{"of one that is of a pool", forward("destination = \"203.0.113.3:80\"\ntranslation = \"10.0.1.2\"\n[[nat.source]]\nname = \"b\"\ntranslation = \"203.0.113.3\""), nil},
 		{"of one that is routed here", forward("destination = \"198.51.100.1:80\"\ntranslation = \"10.0.1.2\""), nil},
