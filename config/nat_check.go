@@ -37,6 +37,7 @@ func (r *reader) checkNAT(c *Config, interfaces []*interfacePlaces) {
 	}
 	k.names()
 	k.pools()
+	k.hosts()
 	k.statics()
 	if Failed(r.Problems()) {
 		return // what follows would complain of consequences
@@ -107,6 +108,39 @@ func (k *natCheck) pools() {
 	}
 }
 
+// noHosts are addresses that no host has: this network's, loopback, multicast
+// and what is reserved (RFC 1122 §3.2.1.3).
+var noHosts = []nat.AddressRange{
+	nat.RangeOf(netip.MustParsePrefix("0.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("127.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("224.0.0.0/3")),
+}
+
+// hosts looks for addresses that nothing can be translated to.
+func (k *natCheck) hosts() {
+	check := func(at tomltext.Path, what string, a nat.AddressRange) {
+		if slices.ContainsFunc(noHosts, func(b nat.AddressRange) bool { return overlap(a, b) }) {
+			k.Wrong(at, fmt.Sprintf("%s: %s, which no host can have", what, a), "addresses of hosts")
+		}
+	}
+	for _, p := range k.nat.Pools {
+		for n, a := range p.Addresses {
+			check(natPath.With("pool").With(p.Name).With("addresses").Element(n), "the pool "+p.Name, a)
+		}
+	}
+	for i := range k.nat.Static {
+		s, at := &k.nat.Static[i], natRulePath(nat.KindStatic, i)
+		for key, p := range map[string]netip.Prefix{"outside": s.Outside, "inside": s.Inside} {
+			if p.IsValid() {
+				check(at.With(key), fmt.Sprintf("the %s of the rule %q", key, s.Name), nat.RangeOf(p))
+			}
+		}
+	}
+	for i := range k.nat.Destination {
+		if d := &k.nat.Destination[i]; d.Address.IsValid() {
+			check(natRulePath(nat.KindDestination, i).With("translation"), fmt.Sprintf("the translation of the rule %q", d.Name), nat.AddressRange{First: d.Address, Last: d.Address})
+		}
+	}
+}
+
 // statics looks for outside addresses that somebody else has.
 func (k *natCheck) statics() {
 	for i := range k.nat.Static {
@@ -116,11 +150,10 @@ func (k *natCheck) statics() {
 		}
 		at := natRulePath(nat.KindStatic, i).With("outside")
 		for _, name := range sortedKeys(k.interfaces) {
-			for _, a := range k.interfaces[name].Addresses {
-				if s.Outside.Contains(a.Prefix.Addr()) {
-					k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has %s, the address of %s", text(s.Outside), s.Name, a.Prefix.Addr(), name),
-						"addresses that no interface has; for what comes to an interface's own, a [[nat.destination]]")
-				}
+			own := k.interfaces[name].Addresses
+			if n := slices.IndexFunc(own, func(a dataplane.Address) bool { return s.Outside.Contains(a.Prefix.Addr()) }); n >= 0 {
+				k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has %s, the address of %s", text(s.Outside), s.Name, own[n].Prefix.Addr(), name),
+					"addresses that no interface has; for what comes to an interface's own, a [[nat.destination]]")
 			}
 		}
 		for _, p := range k.nat.Pools {

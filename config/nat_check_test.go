@@ -43,6 +43,24 @@ func TestNATAgainstTheRouter(t *testing.T) {
 			"7:13+33: the pool c has 65537 addresses",
 		}},
 		{"an interface without one needs none for a pool", source("outbound-interface = \"six\"\ntranslation = \"203.0.113.9\"\n[interface.six]\nkind = \"tun\""), nil},
+		{"addresses that no host has", insideOutside + `[nat.pool.a]
+addresses = ["203.0.113.9", "239.1.2.3"]
+[[nat.source]]
+name = "a"
+translation = "pool:a"
+[[nat.static]]
+name = "b"
+outside = "240.0.0.0/28"
+inside = "127.0.0.0/28"
+[[nat.destination]]
+name = "c"
+inbound-interface = "wan0"
+translation = "0.0.0.0"`, []string{
+			"4:29+11: the pool a: 239.1.2.3, which no host can have",
+			`10:11+14: the outside of the rule "b": 240.0.0.0/28, which no host can have`,
+			`11:10+14: the inside of the rule "b": 127.0.0.0/28, which no host can have`,
+			`15:15+9: the translation of the rule "c": 0.0.0.0, which no host can have`,
+		}},
 		{"a port forward of whatever passes", forward("destination-port = 80\ntranslation = \"10.0.1.2\""), []string{
 			`4:8+3: the rule "a" translates whatever passes`,
 		}},
