@@ -74,18 +74,19 @@
 // are the same at that rate, from hosts that share 100 ports: the first 100
 // take them all. A flow sent and not delivered counts as refused; that no queue
 // lost it, the loss of new flows at the same pace has to show. The cost of a
-// refusal is compared with that of a new flow of the same round, on all CPUs,
-// as the kernel has no process to look at; delivery to the sink is in the one
-// and not in the other.
+// refusal is compared with that of a new flow of the same round, in CPU time of
+// the source and the forwarding process: the kernel forwards within the
+// source's system call. Sending is in both.
 //
 // Memory of a session is what grew while the 200,000 were sent, by the number
 // delivered. Of nftables it is SUnreclaim of /proc/meminfo, the kernel's small
-// allocations on the whole machine: entries and their extensions, in slabs that
-// may be merged under other names in /proc/slabinfo, and whatever else the
-// kernel allocated meanwhile. Of routerd it is its VmRSS: pages touched for the
-// first time, so heap left over from before hides some. Both are rough; package
-// nat's BenchmarkBytes counts the heap alone, and command nat below this judges it
-// and the other Go benchmarks of translation.
+// allocations on the whole machine, and whatever else is allocated meanwhile;
+// in /proc/slabinfo the slabs may be merged under other names. Its sessions are
+// of a rule with snat here, as one address has too few ports; one of masquerade
+// has an extension of 128 bytes more. Of routerd it is its VmRSS: pages touched
+// for the first time, so heap left over from before hides some. Both are rough;
+// package nat's BenchmarkBytes counts the heap alone, and command nat below
+// this judges it and the other Go benchmarks of translation.
 //
 // CPU per packet is given twice. First the time that all CPUs of the machine
 // were not idle, from /proc/stat: source, sink, soft interrupts and whatever

@@ -46,6 +46,12 @@ func (s Sample) ForwarderPerPacket() float64 {
 	return ratio(float64(s.Forwarder), float64(s.Packets))
 }
 
+// CarryPerPacket is the CPU time of the source and of the forwarding process
+// per packet, in nanoseconds.
+func (s Sample) CarryPerPacket() float64 {
+	return ratio(float64(s.Source+s.Forwarder), float64(s.Packets))
+}
+
 // MemoryPerPacket is the memory that sessions took per packet, in bytes.
 func (s Sample) MemoryPerPacket() float64 { return ratio(float64(s.Memory), float64(s.Packets)) }
 

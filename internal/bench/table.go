@@ -21,7 +21,7 @@ func (r *Report) WriteText(w io.Writer) error {
 	b.WriteString("\nCPU per packet delivered, ns: all CPUs (source and sink included) / the forwarding process alone\n")
 	writeGrid(&b, r.cpu())
 	if grid := r.refusals(); len(grid) > 1 {
-		b.WriteString("\nCPU of a refused flow beside a new one at the same pace, ns: all CPUs; the ratio within a round\n")
+		b.WriteString("\nCPU of a refused flow beside a new one at the same pace, ns: source and forwarding process; the ratio within a round\n")
 		writeGrid(&b, grid)
 	}
 	if grid := r.memory(); len(grid) > 1 {
@@ -103,12 +103,12 @@ func (r *Report) refusals() [][]string {
 	grid := [][]string{{"path", "new", "refused", "refused / new", "quartiles"}}
 	for _, p := range r.Paths {
 		fresh, refused := p.Samples[NewPaced], p.Samples[Refusals]
-		s := spreadOf(ratios(refused, fresh, Sample.BusyPerPacket))
+		s := spreadOf(ratios(refused, fresh, Sample.CarryPerPacket))
 		if s.N == 0 {
 			continue
 		}
 		grid = append(grid, []string{
-			p.Title, cell(fresh, Sample.BusyPerPacket, "%.0f", 1), cell(refused, Sample.BusyPerPacket, "%.0f", 1),
+			p.Title, cell(fresh, Sample.CarryPerPacket, "%.0f", 1), cell(refused, Sample.CarryPerPacket, "%.0f", 1),
 			fmt.Sprintf("%.2f", s.Median), fmt.Sprintf("%.2f .. %.2f", s.Q1, s.Q3),
 		})
 	}

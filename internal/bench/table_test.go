@@ -93,11 +93,11 @@ func TestFlowTables(t *testing.T) {
 	}
 	r := newReport(o, paths, metrics)
 	for round := range int64(5) {
-		r.add(KernelNAT, NewPaced, Sample{Packets: 1000, Busy: (round + 1) * 2e6})
-		r.add(KernelNAT, Refusals, Sample{Packets: 500, Busy: (round + 1) * 3e6})
+		r.add(KernelNAT, NewPaced, Sample{Packets: 1000, Busy: 9e9, Source: (round + 1) * 15e5, Forwarder: (round + 1) * 5e5})
+		r.add(KernelNAT, Refusals, Sample{Packets: 500, Busy: 9e9, Source: (round + 1) * 3e6})
 		r.add(KernelNAT, NewFlows, Sample{Packets: 1000, Memory: uint64(round%3) * 100_000})
 	}
-	r.add(RouterdNAT, NewPaced, Sample{Packets: 1000, Busy: 2e6}) // and nothing refused
+	r.add(RouterdNAT, NewPaced, Sample{Packets: 1000, Source: 2e6}) // and nothing refused
 	want := [][]string{{"path", "new", "refused", "refused / new", "quartiles"}, {"kernel and nft masquerade", "6000", "18000", "3.00", "3.00 .. 3.00"}}
 	if diff := cmp.Diff(want, r.refusals()); diff != "" {
 		t.Errorf("refusals: -want +got\n%s", diff)
