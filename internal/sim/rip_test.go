@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"routerd/internal/router"
-	"routerd/routing"
 	"routerd/routing/rip"
 )
 
@@ -123,6 +122,11 @@ func lossy(r *rand.Rand) Faults {
 	}
 }
 
+// perfect is a link that only delays.
+func perfect(r *rand.Rand) Faults {
+	return Faults{Delay: time.Duration(1+r.IntN(10)) * time.Millisecond}
+}
+
 // trouble has links fail and come back at random times within d: with their
 // carrier or without it being seen.
 func (s *site) trouble(d time.Duration) {
@@ -147,34 +151,20 @@ func (s *site) trouble(d time.Duration) {
 }
 
 // check holds the quiet network to its promises: no loop, no blackhole while a
-// path exists, and at every node the metrics of the shortest paths, or none
-// beyond RIP's reach.
+// path exists, and at every node all shortest paths with their metrics, and
+// nothing beyond RIP's reach.
 func (s *site) check() []string {
-	var wrong []string
+	return append(s.astray(), s.differences(s.oracle())...)
+}
+
+// astray is where packets to the stubs loop, or end though there is a path.
+func (s *site) astray() (wrong []string) {
 	targets := make([]Target, len(s.Nodes))
 	for i, n := range s.Nodes {
 		targets[i] = Target{hostOf(i), n}
 	}
 	for _, f := range s.Forwarding(targets, farthest) {
 		wrong = append(wrong, f.String())
-	}
-	for _, n := range s.Nodes {
-		distance := s.Distances(n)
-		for i, to := range s.Nodes {
-			if to == n {
-				continue
-			}
-			d, reachable := distance[to]
-			e := n.Router.FIB().Get(stubOf(i))
-			switch {
-			case reachable && d <= farthest && e == nil:
-				wrong = append(wrong, fmt.Sprintf("%s has no route to %s, %d links away", n.Name, stubOf(i), d))
-			case reachable && d <= farthest && (e.Source != routing.SourceRIP || e.Metric != uint32(d+1)):
-				wrong = append(wrong, fmt.Sprintf("%s has %s by %s with metric %d, want rip with %d", n.Name, stubOf(i), e.Source, e.Metric, d+1))
-			case (!reachable || d > farthest) && e != nil:
-				wrong = append(wrong, fmt.Sprintf("%s has a route to %s, which it cannot reach", n.Name, stubOf(i)))
-			}
-		}
 	}
 	return wrong
 }
@@ -199,6 +189,10 @@ func play(t testing.TB, seed uint64, rounds int, meddle func(*site)) error {
 		}
 		if wrong := s.check(); len(wrong) > 0 {
 			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), wrong[0], s.Report())
+		}
+		wrong, err := s.spoken()
+		if err != nil || len(wrong) > 0 {
+			return fmt.Errorf("round %d: %d wrong words, such as %v: %v\n%s", round, len(wrong), wrong[:min(len(wrong), 3)], err, s.Report())
 		}
 	}
 	return nil
