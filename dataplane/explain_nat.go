@@ -57,8 +57,10 @@ func tellNATOut(v *View, p *Packet) Finding {
 	if t.to.New {
 		text = joined(text, "a new session would be made")
 	}
+	// On one link the inside host would answer the sender directly, from an
+	// address that the sender has not spoken to.
 	if t.to.New && t.turned && p.In == p.Out && to.Src == k.Src {
-		text = joined(text, "its source stays though it leaves by the link it came in by, so that answers would not come back through the router: hairpin = true would translate it")
+		text = joined(text, "its source stays though it leaves by the link that it came in by: answers may go past the router, see hairpin")
 	}
 	return Finding{text, t.place(v, false)}
 }

@@ -72,7 +72,7 @@ func TestNATExplain(t *testing.T) {
 	cfg.Destination[0].Match.Inbound, cfg.Destination[0].Hairpin = nil, false
 	n.translate(t, cfg)
 	wants("an inside host, and a rule without hairpin", lan0, probe(t, "tcp 10.0.1.2:5 > 10.0.2.1:80", 0), step("nat-in", forward, becomes),
-		step("nat-out", forward, "a new session would be made; its source stays though it leaves by the link it came in by, so that answers would not come back through the router: hairpin = true would translate it"))
+		step("nat-out", forward, "a new session would be made; its source stays though it leaves by the link that it came in by: answers may go past the router, see hairpin"))
 
 	n.pass(t, lan0, lan1, sent)
 	for _, more := range []string{"udp 10.0.1.2:4001 > 10.0.2.2:53", "udp 10.0.1.2:4002 > 10.0.2.2:53"} {

@@ -31,7 +31,7 @@ type natLimit struct {
 // natTold is what the log has been told of a limit.
 type natTold struct {
 	refused uint64
-	rules   map[string]uint64 // of them, by the rule that the flows were for
+	rules   map[string]uint64 // what each rule had refused then
 	at      time.Time
 }
 
@@ -72,10 +72,11 @@ var natRemedy = [...]string{
 // so many flows have been refused in all, and how many of them are new to it;
 // nil if it is not.
 func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *natTold, since uint64) {
+	if l.limits == nil {
+		l.limits = map[natLimit]*natTold{}
+	}
 	if told = l.limits[limit]; told == nil {
-		if told = (&natTold{rules: map[string]uint64{}}); l.limits == nil {
-			l.limits = map[natLimit]*natTold{}
-		}
+		told = &natTold{}
 		l.limits[limit] = told
 	}
 	if refused < told.refused {
