@@ -20,5 +20,12 @@
 //
 // A network is quiet when no link has changed for one flush interval of the
 // slowest protocol and no table for two of its update intervals; only then
-// can anything be asked of its tables.
+// can anything be asked of its tables. The tests ask for all: that no packet
+// loops or ends while there is a path, that every router knows, and uses, all
+// the shortest ways and nothing else, that it remembers no death for too long,
+// and that it says to each link what split horizon allows.
+//
+// The scripts in testdata are stories of a few routers with what comes of them;
+// `go test ./internal/sim -run TestScripts -update` writes that anew. A random
+// network that breaks a promise says by which command it is run again.
 package sim
