@@ -39,7 +39,12 @@ func (r *Router) configureRIP(cfg Config, now time.Time) error {
 		p, m := rip.Protocol(i), r.rip[i]
 		if c == nil {
 			if m.active {
-				_ = r.rib.Step(now, rib.Unsubscribe{Name: p.String()})
+				// Not Unsubscribe: the machine stays, and has to hear that what
+				// was redistributed no longer is.
+				err := r.rib.Step(now, rib.Subscribe{Name: p.String(), Speaks: []routing.Source{routing.SourceRIP}})
+				if err != nil {
+					return err
+				}
 			}
 			m.configure(nil)
 			continue
