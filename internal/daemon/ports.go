@@ -34,12 +34,13 @@ func newOpenPort(s portSpec, p port.Port) *openPort {
 
 // serve starts the workers of p and follows its events.
 func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
+	name := p.spec.name // which stays; the rest of spec is the loop's, and reloads change it
 	for _, w := range workers {
-		d.counted = append(d.counted, &counted{p.spec.name, w.In(), w.Queue(), w.Counters, w.Drops})
+		d.counted = append(d.counted, &counted{name, w.In(), w.Queue(), w.Counters, w.Drops})
 		p.serving.Go(func() {
 			if err := w.Run(time.Now); err != nil {
 				select {
-				case d.failed <- fmt.Errorf("interface %s: %w", p.spec.name, err):
+				case d.failed <- fmt.Errorf("interface %s: %w", name, err):
 				default: // the loop has an earlier one to end by
 				}
 			}
@@ -48,7 +49,7 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	p.serving.Go(func() {
 		for e := range p.port.Events() {
 			select {
-			case d.events <- portEvent{p.spec.name, p, e}:
+			case d.events <- portEvent{name, p, e}:
 			case <-p.done:
 			}
 		}
