@@ -164,7 +164,7 @@ func (n *NAT) kept(r *Rules, s *space) map[port]holder {
 		}
 	}
 	for _, l := range n.listeners {
-		if i, ok := slot(l.Protocol); ok && (!l.Address.IsValid() || number(l.Address) == s.addr) {
+		if i, ok := slot(l.Protocol); ok && l.at(s.addr) {
 			held[port{i, l.Port}] = forListener
 		}
 	}

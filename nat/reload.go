@@ -212,8 +212,10 @@ func (n *NAT) SetInterfaces(interfaces []Interface) error {
 }
 
 // Listen says which ports the router's own stack listens at: no mapping gets
-// one of them from now on.
-func (n *NAT) Listen(listeners []Listener) {
+// one of them from now on. It gives those that an inside host's mapping has:
+// as long as that lives, what comes there is for the mapping's filter to judge,
+// and does not reach the stack.
+func (n *NAT) Listen(listeners []Listener) (mapped []Listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.listeners = slices.Clone(listeners)
@@ -221,4 +223,28 @@ func (n *NAT) Listen(listeners []Listener) {
 	for _, s := range r.spaces {
 		n.hold(s, n.kept(r, s))
 	}
+	for _, l := range listeners {
+		if slices.ContainsFunc(r.spacesOf(l), func(s *space) bool {
+			m := n.mappings.outside(s.addr, l.Protocol, l.Port)
+			return m != 0 && n.mappings.at(m).pool != ownPool
+		}) {
+			mapped = append(mapped, l)
+		}
+	}
+	return mapped
+}
+
+// spacesOf are the outside addresses that a listener is at.
+func (r *Rules) spacesOf(l Listener) (list []*space) {
+	for _, s := range r.spaces {
+		if _, own := r.own[s.addr]; own && l.at(s.addr) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// at reports whether the listener is at an address of the router's.
+func (l Listener) at(address uint32) bool {
+	return !l.Address.IsValid() || number(l.Address) == address
 }

@@ -3,6 +3,7 @@ package nat
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -261,6 +262,38 @@ func TestDeliveredFlows(t *testing.T) {
 		t.Errorf("a port where nobody listens any longer became %s", got)
 	}
 	s.wantSound()
+}
+
+// A listener that comes when a mapping has its port gets the port when the
+// mapping ends. Until then strangers are filtered, or with endpoint-independent
+// filtering are the inside host's.
+func TestListenerOfAMappedPort(t *testing.T) {
+	for _, filtering := range []Behavior{AddressAndPortDependent, EndpointIndependent} {
+		cfg := lanOut()
+		cfg.Filtering = filtering
+		s := newSite(t, cfg)
+		if got := s.outside("tcp 192.168.10.2:179 > 203.0.113.9:80"); got != "198.51.100.2:179" {
+			t.Fatalf("port 179 became %s", got)
+		}
+		bgp, other := Listener{Protocol: protoTCP, Port: 179}, Listener{Address: addr(0xc6336402), Protocol: protoTCP, Port: 22}
+		if got := s.n.Listen([]Listener{bgp, other}); !slices.Equal(got, []Listener{bgp}) {
+			t.Errorf("%s: mapped already are %v, want port 179", filtering, got)
+		}
+		stranger := packetOf(key("tcp 203.0.113.7:3333 > 198.51.100.2:179"), wan)
+		stranger.TCP.Flags = syn
+		got := s.pass(stranger, lan)
+		if filtered := got.Verdict == verdict.NATFiltered; filtered != (filtering != EndpointIndependent) || !filtered && got.Session == NoSession {
+			t.Errorf("%s: a stranger: %+v", filtering, got)
+		}
+		s.n.Clear(Filter{})
+		if got := s.outside("tcp 192.168.10.2:179 > 203.0.113.9:80"); got == "198.51.100.2:179" {
+			t.Errorf("%s: an inside host has %s again, where the router listens", filtering, got)
+		}
+		if got := s.pass(stranger, lan); got.Verdict != verdict.None || got.To != stranger.Key {
+			t.Errorf("%s: a stranger for the listener: %+v", filtering, got)
+		}
+		s.wantSound()
+	}
 }
 
 // Of a pool around an interface's own address, ARP answers for the rest.

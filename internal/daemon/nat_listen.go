@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/internal/control"
 	"routerd/internal/localstack"
 	"routerd/nat"
 )
@@ -25,9 +26,8 @@ type listening struct {
 }
 
 // keepListenersPorts looks again and again until ctx ends. A mapping that has
-// the port of a new listener keeps it until its sessions end (RFC 4787 §4.1: a
-// mapping lasts while it is used); whoever else comes to that port then is
-// filtered, and the listener has it from then on.
+// the port of a new listener keeps it until its sessions end, and so long the
+// listener hears nobody, see nat.NAT.Listen: the log says so.
 func (d *Daemon) keepListenersPorts(ctx context.Context) {
 	var l listening
 	defer l.turnTo("")
@@ -47,7 +47,12 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		if err := l.look(netns, n); err != nil && !l.failed {
+		mapped, err := l.look(netns, n)
+		for _, m := range mapped {
+			d.log.Info("a port at which the router serves is an inside host's until its sessions end; show nat session --port says whose",
+				"protocol", control.NATProtocol(m.Protocol).String(), "port", m.Port)
+		}
+		if err != nil && !l.failed {
 			d.log.Warn("ports at which the router serves may be given to inside hosts", "err", err)
 			l.failed = true
 		}
@@ -59,32 +64,37 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 	}
 }
 
-// look tells n of the listeners in the namespace, unless it knows.
-func (l *listening) look(netns string, n *nat.NAT) error {
+// look tells n of the listeners in the namespace, unless it knows. It gives the
+// new ones whose port is mapped.
+func (l *listening) look(netns string, n *nat.NAT) (mapped []nat.Listener, err error) {
 	if n == nil {
 		netns = "" // nobody wants to know
 	}
 	if err := l.turnTo(netns); err != nil {
-		return err
+		return nil, err
 	}
 	var list []localstack.Listener
 	if l.sockets != nil {
-		var err error
 		if list, err = l.sockets.List(); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	l.failed = false
 	if n == nil || n == l.told && slices.Equal(list, l.list) {
-		return nil
+		return nil, nil
 	}
+	known := l.list
 	l.told, l.list = n, list
 	ports := make([]nat.Listener, len(list))
 	for i, s := range list {
 		ports[i] = nat.Listener{Address: s.Address, Protocol: s.Protocol, Port: s.Port}
 	}
-	n.Listen(ports)
-	return nil
+	for _, m := range n.Listen(ports) {
+		if !slices.Contains(known, localstack.Listener{Protocol: m.Protocol, Port: m.Port, Address: m.Address}) {
+			mapped = append(mapped, m)
+		}
+	}
+	return mapped, nil
 }
 
 // turnTo looks into another namespace from now on.

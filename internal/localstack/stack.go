@@ -211,8 +211,9 @@ func Remove(name string) error {
 // sysctls make the namespace a host that is only the router's: it takes
 // packets from its own addresses (the dataplane's ICMP errors about what it
 // sent), asks nobody whether it may have an address, and says nothing of its
-// own. Its ports are the upper part of the range less the top quarter, which
-// is for address translation.
+// own. What it dials from are the upper ports less the top quarter, which it
+// leaves to address translation: where the two meet all the same, translation
+// gives the router's own flow another port.
 var sysctls = []struct {
 	family      int
 	name, value string
