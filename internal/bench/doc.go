@@ -45,7 +45,8 @@
 // Only what the sink received counts, in the sink's own time.
 //
 // TCP is the payload in Gbit/s of one or of four streams, written and read
-// 256 KiB at a time, with cubic.
+// 256 KiB at a time, with cubic; where a namespace may not choose cubic, with
+// reno, on all hosts alike. The first line of the report says which.
 //
 // iperf3, where it is installed, is the same with one or four streams of that
 // program at its defaults, in place of the bench's own source and sink: what

@@ -183,13 +183,19 @@ func RemoveLeftovers() error {
 // knob is one setting of the kernel's network stack, below /proc/sys.
 type knob struct{ name, value string }
 
-// hostKnobs are the kernel's own defaults. A namespace inherits what the
-// machine's administrator made of them, and TCP's figures hang on that: a
-// congestion control that paces (bbr) measures its timers and not the path.
-var hostKnobs = []knob{
-	{"net/ipv4/tcp_congestion_control", "cubic"},
-	{"net/ipv4/tcp_rmem", "4096 131072 6291456"},
-	{"net/ipv4/tcp_wmem", "4096 16384 4194304"},
+// hostKnobs are the kernel's own defaults, as far as this machine allows them.
+// A namespace inherits what the machine's administrator made of them, and TCP's
+// figures hang on that.
+func hostKnobs() ([]knob, error) {
+	control, err := congestion()
+	if err != nil {
+		return nil, err
+	}
+	return []knob{
+		{"net/ipv4/tcp_congestion_control", control},
+		{"net/ipv4/tcp_rmem", "4096 131072 6291456"},
+		{"net/ipv4/tcp_wmem", "4096 16384 4194304"},
+	}, nil
 }
 
 // setKnobs changes settings of one namespace.

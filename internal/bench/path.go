@@ -93,6 +93,10 @@ type Site struct {
 // newSite makes the hosts of a path, in namespaces called after it.
 func newSite(o Options, path string) (*Site, error) {
 	s := &Site{Options: o, prefix: fmt.Sprintf("%s%d-%s-", namePrefix, os.Getpid(), path)}
+	knobs, err := hostKnobs()
+	if err != nil {
+		return nil, err
+	}
 	dir, err := os.MkdirTemp("", s.prefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for path %s: %w", path, err)
@@ -105,7 +109,7 @@ func newSite(o Options, path string) (*Site, error) {
 			return nil, errors.Join(err, s.close())
 		}
 		s.Hosts[i] = name
-		if err := setKnobs(name, hostKnobs); err != nil {
+		if err := setKnobs(name, knobs); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}

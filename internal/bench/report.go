@@ -11,6 +11,7 @@ import (
 type Machine struct {
 	Kernel   string `json:"kernel"`
 	CPUs     int    `json:"cpus"`
+	Control  string `json:"congestion_control"` // of TCP, on all hosts
 	Arch     string `json:"arch"`
 	Go       string `json:"go"`
 	Revision string `json:"revision,omitempty"`

@@ -121,6 +121,7 @@ func idleLoad(ctx context.Context) (float64, error) {
 // machine says where the run took place.
 func machine() Machine {
 	m := Machine{CPUs: runtime.NumCPU(), Go: runtime.Version(), Arch: runtime.GOARCH}
+	m.Control, _ = congestion() // a host without one fails its path's set-up
 	var u unix.Utsname
 	if unix.Uname(&u) == nil {
 		m.Kernel = unix.ByteSliceToString(u.Release[:])

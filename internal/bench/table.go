@@ -10,8 +10,8 @@ import (
 // WriteText prints the report as tables for people.
 func (r *Report) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "forwarding, %s, MTU %d: median of %d rounds of %g s; %d CPUs, Linux %s, %s\n",
-		r.Family, r.MTU, r.Rounds, r.Window, r.Machine.CPUs, r.Machine.Kernel, r.Machine.Go)
+	fmt.Fprintf(&b, "forwarding, %s, MTU %d: median of %d rounds of %g s; TCP with %s; %d CPUs, Linux %s, %s\n",
+		r.Family, r.MTU, r.Rounds, r.Window, r.Machine.Control, r.Machine.CPUs, r.Machine.Kernel, r.Machine.Go)
 	fmt.Fprintf(&b, "before the run the machine was %.0f %% busy", r.Idle*100)
 	if r.Idle > noisy {
 		b.WriteString(": not quiet, take the figures with care")

@@ -20,7 +20,7 @@ func goldenReport() *Report {
 	metrics := Metrics(50000)
 	r := newReport(o, tunPaths(), []Metric{metrics[0], metrics[2]})
 	r.Time = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	r.Machine = Machine{Kernel: "6.18.0", CPUs: 2, Arch: "amd64", Go: "go1.26"}
+	r.Machine = Machine{Kernel: "6.18.0", CPUs: 2, Control: "cubic", Arch: "amd64", Go: "go1.26"}
 	r.Idle = 0.08
 	for i, path := range []string{Kernel, Bare, Routerd} {
 		speed := []float64{10, 8, 7.5}[i]
