@@ -45,17 +45,17 @@ func (w *Worker) Queue() int { return w.number }
 func (w *Worker) Run(clock func() time.Time) error {
 	for {
 		err := w.Once(clock)
+		passed := errors.Is(err, port.ErrTimeout)
 		switch {
 		case err == nil:
-		case errors.Is(err, port.ErrTimeout):
-			w.deadline = time.Time{}
+		case passed:
 			w.Expire(clock())
 		case errors.Is(err, port.ErrClosed):
 			return nil
 		default:
 			return fmt.Errorf("reading packets: %w", err)
 		}
-		if err := w.rearm(); err != nil {
+		if err := w.rearm(passed); err != nil {
 			return err
 		}
 	}
@@ -89,10 +89,12 @@ func (w *Worker) Handle(n int, now time.Time) {
 	b.Transmit(now)
 }
 
-// rearm makes the next Read return in time for the next fragment to expire.
-func (w *Worker) rearm() error {
+// rearm makes the next Read return in time for the next fragment to expire. A
+// deadline that has passed is replaced whatever comes after it: as long as the
+// queue has it, every Read ends by it.
+func (w *Worker) rearm(passed bool) error {
 	d := w.batch.held.Deadline()
-	if d.Equal(w.deadline) {
+	if !passed && d.Equal(w.deadline) {
 		return nil
 	}
 	w.deadline = d
