@@ -30,11 +30,13 @@ func (b *builder) attend(ctx context.Context, p Peer) error {
 	switch i := slices.IndexFunc(started, func(p process) bool { return !p.alive() }); {
 	case known && b.made[p.Namespace]:
 		again = " again: its namespace is a new one"
+	case known && i < 0 && p.Kind == KindBIRD && b.reconfigures(p):
+		return b.reconfigure(ctx, p)
 	case known && !holdsText(p.taken(), p.Text):
 		again = " again: it was not given this configuration"
 	case i >= 0:
 		again = fmt.Sprintf(" again: pid %d had ended", started[i].PID)
-	case known && (len(started) != len(p.Daemons) || p.probe(ctx) != nil):
+	case known && (len(started) != len(p.Daemons) || b.lab.probe(ctx, p) != nil):
 		again = " again: it did not answer"
 	case known:
 		b.say(p.Node, "%s runs, %s", p.Kind, pids(started))
@@ -67,7 +69,7 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 		return err
 	}
 	for _, d := range p.Daemons {
-		path, err := b.lab.findDaemon(d.Program)
+		path, err := b.lab.findDaemon(p.Kind, d.Program)
 		if err != nil {
 			return err
 		}
@@ -76,7 +78,7 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 		if err != nil {
 			return err
 		}
-		if err := b.ready(ctx, c, ended, func(ctx context.Context) error { return dial(ctx, d.Socket) }); err != nil {
+		if err := b.ready(ctx, c, ended, func(ctx context.Context) error { return b.lab.answers(ctx, p, d) }); err != nil {
 			return err
 		}
 	}
@@ -85,9 +87,39 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 			return err
 		}
 	}
+	return p.note()
+}
+
+// note writes down which configuration the daemons were given.
+func (p Peer) note() error {
 	if err := os.WriteFile(p.taken(), p.Text, 0o644); err != nil {
 		return fmt.Errorf("noting the configuration of %s: %w", p.Node, err)
 	}
+	return nil
+}
+
+// reconfigures reports whether BIRD has taken another configuration than it is
+// to have now.
+func (b *builder) reconfigures(p Peer) bool {
+	_, err := os.Stat(p.taken())
+	return err == nil && !holdsText(p.taken(), p.Text)
+}
+
+// reconfigure has a running BIRD take its configuration, which leaves alone
+// what has not changed. One that BIRD refuses changes nothing.
+func (b *builder) reconfigure(ctx context.Context, p Peer) error {
+	if err := p.furnish(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
+	defer cancel()
+	if out, err := b.lab.ask(ctx, p, "configure"); err != nil {
+		return fmt.Errorf("%s: giving BIRD its configuration: %w\n%s", p.Node, err, indented(out))
+	}
+	if err := p.note(); err != nil {
+		return err
+	}
+	b.say(p.Node, "%s took its changed configuration, %s", p.Kind, pids(b.state.Peers[p.Node]))
 	return nil
 }
 
@@ -95,16 +127,22 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 func (b *builder) deal(ctx context.Context, p Peer) error {
 	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
 	defer cancel()
-	vtysh, err := b.lab.findDaemon("vtysh")
-	if err != nil {
-		return err
-	}
-	cmd := exec.CommandContext(ctx, vtysh, append(p.address(), "-b")...)
-	cmd.WaitDelay = time.Second
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := b.lab.ask(ctx, p, "-b"); err != nil {
 		return fmt.Errorf("%s: giving FRR its configuration: %w\n%s", p.Node, err, indented(out))
 	}
 	return nil
+}
+
+// ask has birdc or vtysh put something to a peer's daemons, and gives what they
+// say.
+func (l *Lab) ask(ctx context.Context, p Peer, what ...string) ([]byte, error) {
+	terminal, err := l.findDaemon(p.Kind, p.Kind.terminals()[0])
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, terminal, append(p.address(), what...)...)
+	cmd.WaitDelay = time.Second
+	return cmd.CombinedOutput()
 }
 
 // taken is the path of what the daemons were given: they may run without, if
@@ -134,12 +172,30 @@ func (p Peer) furnish() error {
 }
 
 // probe finds out whether all of a peer's daemons take commands.
-func (p Peer) probe(ctx context.Context) error {
+func (l *Lab) probe(ctx context.Context, p Peer) error {
 	var errs []error
 	for _, d := range p.Daemons {
-		errs = append(errs, dial(ctx, d.Socket))
+		errs = append(errs, l.answers(ctx, p, d))
 	}
 	return errors.Join(errs...)
+}
+
+// answers finds out whether a daemon takes commands. BIRD listens to its socket
+// before it has read its configuration, and has to be asked.
+func (l *Lab) answers(ctx context.Context, p Peer, d Daemon) error {
+	if err := dial(ctx, d.Socket); err != nil || p.Kind != KindBIRD {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	out, err := l.ask(ctx, p, "show", "status")
+	if err == nil && !bytes.Contains(out, []byte("Daemon is up and running")) {
+		err = errors.New("BIRD does not say that it is up and running")
+	}
+	if err != nil {
+		return fmt.Errorf("asking BIRD for its status: %w\n%s", err, indented(out))
+	}
+	return nil
 }
 
 // dial finds out whether somebody listens to a socket.

@@ -104,6 +104,14 @@ func standIn(path string) int {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "{}") })
+	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
+		text, err := os.ReadFile(path)
+		if err != nil || strings.Contains(string(text), "warn") {
+			http.Error(w, `{"error": "that needs a restart"}`, http.StatusUnprocessableEntity)
+			return
+		}
+		fmt.Fprintln(w, `{"generation": 2, "changes": [{"path": "log.level"}]}`)
+	})
 	go func() { _ = http.Serve(listener, mux) }()
 	<-ctx.Done()
 	listener.Close()

@@ -134,7 +134,7 @@ func (l *Lab) lacking(node string) string {
 		programs = append(programs, d.Program)
 	}
 	for _, program := range append(programs, p.Kind.terminals()[0]) {
-		if _, err := l.findDaemon(program); err != nil {
+		if _, err := l.findDaemon(p.Kind, program); err != nil {
 			return program
 		}
 	}
@@ -144,9 +144,15 @@ func (l *Lab) lacking(node string) string {
 // frrDirs are where FRR's daemons are kept, on nobody's PATH.
 var frrDirs = []string{"/usr/lib/frr", "/usr/libexec/frr", "/usr/lib64/frr"}
 
-// findDaemon looks up a program of a peer.
-func (l *Lab) findDaemon(program string) (string, error) {
-	return lookUp(program, append(l.searchPath(), frrDirs...))
+// findDaemon looks up a program of a peer. FRR's are looked for where FRR
+// keeps them first: others have programs of these names, as OpenBGPD has a
+// bgpd.
+func (l *Lab) findDaemon(kind Kind, program string) (string, error) {
+	dirs := l.searchPath()
+	if kind == KindFRR {
+		dirs = slices.Concat(frrDirs, dirs)
+	}
+	return lookUp(program, dirs)
 }
 
 // lookUp finds a program in one of the directories.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,7 +23,7 @@ import (
 var peerStandIns = map[string]func(args []string) int{
 	"bird": peerStandIn, "zebra": peerStandIn, "staticd": peerStandIn, "ripd": peerStandIn,
 	"vtysh": vtyshStandIn,
-	"birdc": func(args []string) int { fmt.Println(args[1:]); return 0 },
+	"birdc": birdcStandIn,
 }
 
 // after gives the argument behind another one.
@@ -40,10 +41,6 @@ func peerStandIn(args []string) int {
 	if dir := after(args, "--vty_socket"); dir != "" {
 		socket = filepath.Join(dir, filepath.Base(args[0])+".vty")
 	}
-	if text, err := os.ReadFile(after(args, "-c")); err == nil && strings.Contains(string(text), "nonsense") {
-		fmt.Println("bird.conf:1:1 syntax error")
-		return 1
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGTERM)
 	defer stop()
 	listener, err := net.Listen("unix", socket)
@@ -51,8 +48,42 @@ func peerStandIn(args []string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	if text, err := os.ReadFile(after(args, "-c")); err == nil && strings.Contains(string(text), "nonsense") {
+		// The real one listens before it reads, and ends when it has read.
+		_, _ = listener.Accept()
+		fmt.Println("bird.conf:1:1 syntax error")
+		return 1
+	}
 	<-ctx.Done()
 	listener.Close()
+	return 0
+}
+
+// birdcStandIn says that BIRD is up if it listens and its configuration is
+// good, has it take every configuration but nonsense, and prints what else it
+// is asked.
+func birdcStandIn(args []string) int {
+	socket := after(args, "-s")
+	text, err := os.ReadFile(filepath.Join(filepath.Dir(socket), "bird.conf"))
+	bad := err != nil || strings.Contains(string(text), "nonsense")
+	switch args[len(args)-1] {
+	case "status":
+		conn, err := net.Dial("unix", socket)
+		if err != nil || bad {
+			fmt.Println("Unable to connect to server control socket")
+			return 1
+		}
+		conn.Close()
+		fmt.Println("Daemon is up and running")
+	case "configure":
+		if bad {
+			fmt.Println("bird.conf:1:1 syntax error")
+			return 1
+		}
+		fmt.Println("Reconfigured")
+	default:
+		fmt.Println(args[1:])
+	}
 	return 0
 }
 
@@ -234,6 +265,78 @@ func TestPeersMend(t *testing.T) {
 			if now := b.daemons("b1"); !slices.Equal(now, bird) {
 				t.Errorf("b1 was %v and is %v", bird, now)
 			}
+		})
+	}
+}
+
+// BIRD is told of a changed configuration, and goes on with the old one where
+// the new one is none.
+func TestBIRDReconfigures(t *testing.T) {
+	needsRoot(t)
+	install(t, allPeers...)
+	b := newBench(t, peers)
+	b.up()
+	bird := b.daemons("b1")
+	change := func(to string) {
+		b.load(strings.NewReplacer("NAME", b.Topology.Name, "protocol device {}", to).Replace(peers))
+	}
+	change("protocol nonsense {}")
+	want := "b1: giving BIRD its configuration: exit status 1\n    bird.conf:1:1 syntax error"
+	for range 2 { // a second up does not take it for given
+		if err := b.Up(t.Context(), &b.out); err == nil || err.Error() != want {
+			t.Errorf("got:\n%v\nwant:\n%s", err, want)
+		}
+	}
+	change("protocol direct {}")
+	if said, want := b.up(), fmt.Sprintf("b1   bird took its changed configuration, %s\n", pids(bird)); !strings.Contains(said, want) {
+		t.Errorf("up said:\n%s\nwant in it: %s", said, want)
+	}
+	if now := b.daemons("b1"); !slices.Equal(now, bird) || !bird[0].alive() {
+		t.Errorf("b1 was %v and is %v, want the same process, alive", bird, now)
+	}
+	if said, want := b.up(), fmt.Sprintf("b1   bird runs, %s\n", pids(bird)); !strings.Contains(said, want) {
+		t.Errorf("an up after that said:\n%s\nwant in it: %s", said, want)
+	}
+}
+
+// Others have programs that are called as FRR's daemons are.
+func TestFRRIsLookedForInItsOwnDirectory(t *testing.T) {
+	needsRoot(t)
+	install(t, "zebra", "staticd", "ripd", "bird", "birdc", "vtysh")
+	b := newBench(t, peers)
+	foreign, own := os.Getenv("PATH"), t.TempDir()
+	for _, program := range []string{"zebra", "bird"} {
+		if err := os.Symlink(b.options.Binary, filepath.Join(own, program)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	frrDirs = []string{own}
+	for _, c := range []struct {
+		kind          Kind
+		program, want string
+	}{{KindFRR, "zebra", own}, {KindFRR, "ripd", foreign}, {KindBIRD, "bird", foreign}} {
+		if path, err := b.findDaemon(c.kind, c.program); err != nil || path != filepath.Join(c.want, c.program) {
+			t.Errorf("%s of %s is %s (%v), want the one in %s", c.program, c.kind, path, err, c.want)
+		}
+	}
+}
+
+// What a peer or a host was given outlives that its device is down, as it does
+// on a router of one's own.
+func TestIPv6AddressesSurviveDownAndUp(t *testing.T) {
+	needsRoot(t)
+	install(t, allPeers...)
+	b := newBench(t, peers)
+	b.up()
+	for _, node := range []string{"b1", "f1"} {
+		b.change(node, "eth0", netlink.LinkSetDown)
+		b.change(node, "eth0", netlink.LinkSetUp)
+		b.change(node, "eth0", func(link netlink.Link) error {
+			addresses, err := netlink.AddrList(link, netlink.FAMILY_V6)
+			if !slices.ContainsFunc(addresses, func(a netlink.Addr) bool { return strings.HasPrefix(a.IPNet.String(), "2001:db8::") }) {
+				t.Errorf("%s has the IPv6 addresses %v after down and up, want the one of the topology among them", node, addresses)
+			}
+			return err
 		})
 	}
 }

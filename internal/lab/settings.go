@@ -31,6 +31,10 @@ func settings(kind Kind) []setting {
 		{"ipv6/conf/all/forwarding", forward},
 		{"ipv6/conf/all/disable_ipv6", six},
 		{"ipv6/conf/default/disable_ipv6", six},
+		// A device that was down has the addresses that it was given again, as
+		// it keeps its IPv4 ones.
+		{"ipv6/conf/all/keep_addr_on_down", "1"},
+		{"ipv6/conf/default/keep_addr_on_down", "1"},
 		// Answers may take another way than what they answer.
 		{"ipv4/conf/all/rp_filter", "0"},
 		{"ipv4/conf/default/rp_filter", "0"},

@@ -191,7 +191,12 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	case alive && b.relinked(r):
 		again = " again: a link of it is a new one"
 	case alive && !holdsText(r.Config, r.Text):
-		again = " again: its configuration has changed"
+		changes, err := b.reload(ctx, r)
+		if err == nil {
+			b.say(r.Node, "routerd reloaded its configuration, pid %d: %s", started.PID, changes)
+			return nil
+		}
+		again = fmt.Sprintf(" again: it would not reload its changed configuration: %v", err)
 	case alive && probe(ctx, r.Socket) != nil:
 		again = " again: it did not answer"
 	case alive:
@@ -210,6 +215,23 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	}
 	b.say(r.Node, "routerd started%s, pid %d, ready after %d ms", again, b.state.Routers[r.Node].PID, time.Since(begin).Milliseconds())
 	return nil
+}
+
+// reload has a running router take its changed configuration, which leaves
+// alone what has not changed, and counts the changes.
+func (b *builder) reload(ctx context.Context, r Router) (changes string, err error) {
+	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
+		return "", fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
+	defer cancel()
+	client := control.Dial(r.Socket)
+	defer client.Close()
+	result, err := client.Reload(ctx)
+	if n := len(result.Changes); n != 1 {
+		return fmt.Sprintf("%d changes", n), err
+	}
+	return "1 change", err
 }
 
 // relinked reports whether this run made a veth pair of the router's, or a

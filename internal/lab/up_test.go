@@ -60,9 +60,9 @@ func TestUpMends(t *testing.T) {
 				b.t.Fatal(err)
 			}
 		}, "routerd started again: it did not answer"},
-		{"a changed configuration", func(b *bench) {
-			b.load(strings.Replace(routersOnly, "NAME", b.Topology.Name, 1) + "[node.r1.config.log]\nlevel = \"debug\"\n")
-		}, "routerd started again: its configuration has changed"},
+		{"a changed configuration that it will not reload", func(b *bench) {
+			b.load(strings.Replace(routersOnly, "NAME", b.Topology.Name, 1) + "[node.r1.config.log]\nlevel = \"warn\"\n")
+		}, "routerd started again: it would not reload its changed configuration: that needs a restart, pid "},
 		{"a lost state", func(b *bench) {
 			if err := os.Remove(b.statePath()); err != nil {
 				b.t.Fatal(err)
@@ -82,6 +82,24 @@ func TestUpMends(t *testing.T) {
 				t.Errorf("r1 runs as %v, want the one new process %v", now, b.pid("r1"))
 			}
 		})
+	}
+}
+
+// A router whose configuration alone has changed goes on running.
+func TestUpReloads(t *testing.T) {
+	b := newBench(t, routersOnly)
+	b.up()
+	before := b.pid("r1")
+	b.load(strings.Replace(routersOnly, "NAME", b.Topology.Name, 1) + "[node.r1.config.log]\nlevel = \"debug\"\n")
+	said := b.up()
+	if want := fmt.Sprintf("r1   routerd reloaded its configuration, pid %d: 1 change\n", before.PID); !strings.Contains(said, want) {
+		t.Errorf("up said:\n%s\nwant in it: %s", said, want)
+	}
+	if after := b.pid("r1"); after != before || !after.alive() {
+		t.Errorf("r1 was %v and is %v, want the same process, alive", before, after)
+	}
+	if said, want := b.up(), fmt.Sprintf("r1   routerd runs, pid %d\n", before.PID); !strings.Contains(said, want) {
+		t.Errorf("an up after that said:\n%s\nwant in it: %s", said, want)
 	}
 }
 

@@ -80,6 +80,11 @@ func (v Veth) make() error {
 	return nil
 }
 
+// add makes the pair with ends of different numbers. Linux is quick to tell of
+// a lost carrier only where a device's number is not its peer's: it takes one
+// with its peer's number for one that stands on nothing, and lets its news
+// wait for up to a second (linkwatch_urgent_event of net/core/link_watch.c).
+// Two namespaces count alike, so that equal numbers are common.
 func (v Veth) add() error {
 	far, err := netns.GetFromName(v.Ends[1].Namespace)
 	if err != nil {
@@ -89,12 +94,39 @@ func (v Veth) add() error {
 	return inNamespace(v.Ends[0].Namespace, func() error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU = v.Ends[0].Name, v.MTU
-		return netlink.LinkAdd(&netlink.Veth{
-			LinkAttrs: attrs, PeerName: v.Ends[1].Name,
-			PeerMTU: uint32(v.MTU), PeerNamespace: netlink.NsFd(int(far)),
-		})
+		const tries = 16
+		for try := range tries {
+			err := netlink.LinkAdd(&netlink.Veth{
+				LinkAttrs: attrs, PeerName: v.Ends[1].Name,
+				PeerMTU: uint32(v.MTU), PeerNamespace: netlink.NsFd(int(far)),
+			})
+			if try > 0 && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)) {
+				attrs.Index++ // another device of the namespace has this one
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			link, err := netlink.LinkByName(attrs.Name)
+			if err != nil {
+				return err
+			}
+			if !sameNumber(link.Attrs()) {
+				return nil
+			}
+			if err := netlink.LinkDel(link); err != nil {
+				return err
+			}
+			// The peer's namespace goes on counting from here.
+			attrs.Index = link.Attrs().Index + tries
+		}
+		return fmt.Errorf("its ends have the same interface index after %d tries", tries)
 	})
 }
+
+// sameNumber reports whether an end of a pair has the interface index of the
+// other end.
+func sameNumber(end *netlink.LinkAttrs) bool { return end.Index == end.ParentIndex }
 
 // raise sets a device up. The kernel gives it no link-local address unless it
 // is the kernel's to use: the device is the router's then, and its addresses
@@ -158,7 +190,7 @@ func (v Veth) there() bool {
 		}
 	}
 	for i, a := range ends {
-		if a.ParentIndex != ends[1-i].Index || a.NetNsID != to[i] || a.MTU != v.MTU || a.Flags&net.FlagUp == 0 {
+		if sameNumber(a) || a.ParentIndex != ends[1-i].Index || a.NetNsID != to[i] || a.MTU != v.MTU || a.Flags&net.FlagUp == 0 {
 			return false
 		}
 	}

@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 // Three routers in a row; the stand-ins leave their devices alone.
@@ -89,6 +92,79 @@ func TestVeth(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.gone()
+}
+
+// Linux is late to tell of the carrier of a device whose number is its peer's.
+func TestVethEndsHaveDifferentNumbers(t *testing.T) {
+	needsRoot(t)
+	b := newBench(t, linkedRouters)
+	b.up()
+	// Namespaces that count alike, and then one where the next numbers are
+	// taken.
+	for _, taken := range []int{0, 24} {
+		b.change("r1", "lo", func(netlink.Link) error {
+			for n := range taken {
+				attrs := netlink.NewLinkAttrs()
+				attrs.Name, attrs.Index = fmt.Sprintf("o%d", n), 10+2*n
+				if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil && !errors.Is(err, unix.EEXIST) {
+					return err
+				}
+			}
+			return nil
+		})
+		for i := range 6 {
+			v := Veth{Ends: [2]Device{
+				{Namespace: b.namespace("r1"), Name: fmt.Sprintf("x%d-%d", taken, i)}, {Namespace: b.namespace("r3"), Name: fmt.Sprintf("x%d-%d", taken, i)},
+			}, MTU: 1500}
+			if err := v.make(); err != nil {
+				t.Fatal(err)
+			}
+			if !v.there() {
+				t.Errorf("%v was made and is not there", v)
+			}
+			link, err := b.device("r1", v.Ends[0].Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := link.Attrs(); a.Index == a.ParentIndex {
+				t.Errorf("both ends of %v have the number %d", v, a.Index)
+			}
+		}
+	}
+	// One that an earlier version made.
+	b.change("r1", "right", netlink.LinkDel)
+	old := b.plan.Veths[0]
+	b.change("r1", "lo", func(netlink.Link) error {
+		far, err := netns.GetFromName(old.Ends[1].Namespace)
+		if err != nil {
+			return err
+		}
+		defer far.Close()
+		attrs := netlink.NewLinkAttrs()
+		attrs.Name, attrs.MTU, attrs.Index = old.Ends[0].Name, old.MTU, 99
+		for range 100 { // until the other namespace has counted as far
+			err := netlink.LinkAdd(&netlink.Veth{LinkAttrs: attrs, PeerName: old.Ends[1].Name, PeerMTU: uint32(old.MTU), PeerNamespace: netlink.NsFd(int(far))})
+			if err != nil {
+				return err
+			}
+			link, err := netlink.LinkByName(attrs.Name)
+			if err != nil || sameNumber(link.Attrs()) {
+				return err
+			}
+			if err := netlink.LinkDel(link); err != nil {
+				return err
+			}
+		}
+		return errors.New("no pair of the same number came about")
+	})
+	for _, d := range old.Ends {
+		if err := d.raise(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if old.there() {
+		t.Error("a pair whose ends have the same number counts as there")
+	}
 }
 
 // Whatever happens to the link between r1 and r2, a second up has it as it
