@@ -87,6 +87,7 @@ func objects(c *Config) map[string]object {
 		"forwarding.martian-destinations": joined(d.MartianDestinations),
 		"forwarding.reassembly-timeout":   d.Reassembly.Timeout.String(),
 		"forwarding.reassembly-packets":   fmt.Sprint(d.Reassembly.Packets),
+		"forwarding.reassembly-bytes":     fmt.Sprint(d.Reassembly.Bytes),
 		"icmp.error-rate":                 fmt.Sprint(d.ICMP.ErrorRate),
 		"icmp.error-burst":                fmt.Sprint(d.ICMP.ErrorBurst),
 		"icmp.redirects":                  fmt.Sprint(d.ICMP.Redirects),
@@ -218,7 +219,7 @@ func impact(object, key, kind string) string {
 		return "refused: another name needs a restart"
 	case key == "log.format":
 		return "taken up by the next start"
-	case key == "forwarding.reassembly-timeout" || key == "forwarding.reassembly-packets":
+	case strings.HasPrefix(key, "forwarding.reassembly-"):
 		return "fragments held for the router itself are given up"
 	}
 	return ""

@@ -123,6 +123,7 @@ func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers in
 // that occurred, and shows its drops to the ring.
 func (b *Batch) count(now time.Time) {
 	c := b.counters
+	c.pending.verdicts[verdict.FragmentEvicted] += uint32(b.held.Evicted())
 	dropped := false
 	for i := range b.packets[:b.n] {
 		v := b.packets[i].Verdict

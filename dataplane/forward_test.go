@@ -252,15 +252,31 @@ func TestFragmentsForTheRouter(t *testing.T) {
 	t.Run("table full", func(t *testing.T) {
 		n := newNetwork(t)
 		n.view.Limits.Reassembly.Packets = 2
-		whole := build(t, Probe{Src: addr("10.0.1.2"), Dst: addr("10.255.0.1"), Proto: packet.ProtoICMP, Size: 3000})
-		var in []memory.Packet
-		for id := range uint16(3) {
-			in = append(in, raw(edit4(cut4(whole, 0, 800, true), func(p packet.IPv4) { p.SetID(id + 1) })))
+		b := n.run(t, lan0, firsts(t, 3)...)
+		if got := b.Packets()[2].Verdict; got != verdict.FragmentHeld {
+			t.Errorf("verdict %s, want fragment_held: the oldest makes room", got)
 		}
-		if got := n.run(t, lan0, in...).Packets()[2].Verdict; got != verdict.FragmentTableFull {
+		if got := b.counters.Verdict(verdict.FragmentEvicted); got != 1 {
+			t.Errorf("counted %d times as fragment_evicted, want once", got)
+		}
+	})
+	t.Run("no table", func(t *testing.T) {
+		n := newNetwork(t)
+		n.view.Limits.Reassembly.Packets = 0
+		if got := n.run(t, lan0, firsts(t, 1)...).Packets()[0].Verdict; got != verdict.FragmentTableFull {
 			t.Errorf("verdict %s, want fragment_table_full", got)
 		}
 	})
+}
+
+// firsts gives the first fragments of n packets to the router.
+func firsts(t *testing.T, n uint16) []memory.Packet {
+	whole := build(t, Probe{Src: addr("10.0.1.2"), Dst: addr("10.255.0.1"), Proto: packet.ProtoICMP, Size: 3000})
+	var in []memory.Packet
+	for id := range n {
+		in = append(in, raw(edit4(cut4(whole, 0, 800, true), func(p packet.IPv4) { p.SetID(id + 1) })))
+	}
+	return in
 }
 
 // cut4 makes a fragment of the payload bytes from:to of whole.

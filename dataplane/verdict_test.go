@@ -174,6 +174,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.URPFLoose:         "TestURPF",
 	verdict.FragmentOverlap:   "TestFragmentsForTheRouter",
 	verdict.FragmentTimeout:   "TestFragmentTimeout",
+	verdict.FragmentEvicted:   "TestFragmentsForTheRouter",
 	verdict.FragmentTableFull: "TestFragmentsForTheRouter",
 	verdict.NoBuffer:          "TestNoBuffer",
 	verdict.EgressRefused:     "TestEgressRefused",

@@ -2,6 +2,8 @@ package reassembly
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"time"
 
 	"routerd/internal/verdict"
@@ -15,6 +17,26 @@ type key struct {
 	id       uint32
 	protocol uint8
 	six      bool
+}
+
+// source is whom k counts against: an IPv4 address, or an IPv6 network of 64
+// bits, in which one host has as many addresses as it likes. No IPv6 source
+// begins with the bits that IPv4 has here, those of a multicast group.
+func (k *key) source() uint64 {
+	if k.six {
+		return binary.BigEndian.Uint64(k.src[:])
+	}
+	return 0xffffffff<<32 | uint64(binary.BigEndian.Uint32(k.src[:]))
+}
+
+// tag is a number that equal keys have in common, and others seldom.
+func (k *key) tag() uint64 {
+	h := uint64(k.id)<<8 | uint64(k.protocol)
+	for _, b := range [][]byte{k.src[:8], k.src[8:], k.dst[:8], k.dst[8:]} {
+		hi, lo := bits.Mul64(h^binary.BigEndian.Uint64(b), 0xd6e8feb86659fd93)
+		h = hi ^ lo
+	}
+	return h
 }
 
 // fragment is one fragment, of either family.
@@ -106,8 +128,11 @@ func (d *datagram) note(f *fragment) {
 	}
 }
 
-// store copies f's bytes into pages of d, or changes nothing for lack of room.
-func (t *Table) store(d *datagram, f *fragment) bool {
+// store copies f's bytes into pages of the packet at place, or changes nothing
+// of it for lack of room. Others may have made room: place is where the packet
+// is now.
+func (t *Table) store(place int, f *fragment) (int, bool) {
+	d := t.order[place].datagram
 	from, to := f.offset/pageSize, (f.end()-1)/pageSize
 	need := 0
 	for _, p := range d.pages[from : to+1] {
@@ -118,8 +143,9 @@ func (t *Table) store(d *datagram, f *fragment) bool {
 	if f.offset == 0 {
 		need++
 	}
-	if need > t.pages.left() {
-		return false
+	place, room := t.makeRoom(place, need)
+	if !room {
+		return place, false
 	}
 	if f.offset == 0 {
 		copy(t.pages.take(&d.header), f.header)
@@ -128,7 +154,8 @@ func (t *Table) store(d *datagram, f *fragment) bool {
 		n := copy(t.pages.take(&d.pages[at/pageSize])[at%pageSize:], rest)
 		at, rest = at+n, rest[n:]
 	}
-	return true
+	t.order[place].held += need
+	return place, true
 }
 
 // equal reports whether f's bytes are those that d holds in the same place.

@@ -6,9 +6,9 @@
 // given up, alone or with its whole packet; or none yet, when it was the last
 // one missing and the whole packet comes back to be looked at from the start.
 //
-// Files: reassembly.go has the table and its bounds, fragment.go reads the
-// two kinds of fragment and rebuilds their packets, datagram.go keeps what
-// has arrived of one packet.
+// Files: reassembly.go has the table, bounds.go who has to go when it is full,
+// fragment.go reads the two kinds of fragment and rebuilds their packets,
+// datagram.go keeps what has arrived of one packet.
 //
 // What has arrived is noted in units of eight bytes, the unit of offsets: one
 // bit says that a unit is there (RFC 791 §3.2 keeps such a table), another
@@ -20,8 +20,14 @@
 // they are needed and reused for ever after; Config.Bytes bounds them all
 // together. To that come about 2.5 KiB for each of at most Config.Packets
 // unfinished packets, taken in the same way, and one buffer of 64 KiB for the
-// packet handed out. Finding a fragment's packet is linear in the number
-// of unfinished packets.
+// packet handed out.
+//
+// Anybody can send fragments that nobody completes, so the oldest packet makes
+// room for the newest: one survives a flood for as long as the flood needs to
+// fill the table. A source, which is an IPv4 address or an IPv6 /64, has at most
+// a quarter of the packets and bytes, and makes room from its own. Finding a
+// fragment's packet is linear in the number of unfinished packets, over numbers
+// that lie side by side: there are no buckets for a sender to overfill.
 //
 // Supported: RFC 791 §3.2, RFC 815, RFC 1122 §3.3.2, RFC 1812 §4.2.2.8, RFC
 // 5722, RFC 6946, RFC 7112 §5, RFC 8200 §4.5.
@@ -41,6 +47,6 @@
 //     fragments' matters to transports only.
 //   - An IPv6 packet's headers, the fragment header included, may take 2048
 //     bytes; a fragment with more is refused, and nothing is said about it.
-//   - When the table is full new fragments are refused and held ones kept;
-//     only packets given up for overlap make way.
+//   - Nobody is told of a packet that was given up to make room; RFC 792 has a
+//     time exceeded for those whose time ran out alone.
 package reassembly

@@ -62,7 +62,7 @@ func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]by
 		return nil, v
 	}
 	if d.headerLen+d.total > maxPayload { // by the options of the first fragment
-		return nil, t.giveUp(d, verdict.FragmentMalformed)
+		return nil, t.giveUp(place, verdict.FragmentMalformed)
 	}
 	whole := packet.IPv4(t.join(d, d.headerLen))
 	whole.SetTotalLen(len(whole))
@@ -99,7 +99,7 @@ func (t *Table) add6(p packet.IPv6, x *packet.Extensions, in routing.InterfaceID
 	}
 	at = d.headerLen - packet.IPv6FragmentHeader
 	if at-packet.IPv6Header+d.total > maxPayload { // by the headers of the first fragment
-		return nil, t.giveUp(d, verdict.FragmentMalformed)
+		return nil, t.giveUp(place, verdict.FragmentMalformed)
 	}
 	next := packet.FragmentHeader(t.pages.at(d.header)[at:]).NextHeader()
 	whole := unfragment(t.join(d, at), at, next)

@@ -13,13 +13,14 @@ type Config struct {
 	// Timeout runs from a packet's first fragment to arrive; what is not
 	// whole by then is given up.
 	Timeout time.Duration
-	Packets int // unfinished packets at most
-	Bytes   int // bytes held at most; a packet takes two pages of 2 KiB at least
+	Packets int // unfinished packets at most; one source has a share of them
+	Bytes   int // bytes held at most, likewise; a packet takes two pages of 2 KiB at least
 }
 
 // Default waits as long as RFC 8200 §4.5 says, which is the least that RFC
-// 1122 §3.3.2 recommends.
-var Default = Config{Timeout: 60 * time.Second, Packets: 64, Bytes: 1 << 20}
+// 1122 §3.3.2 recommends. Its bytes are those of as many first fragments of
+// the usual size.
+var Default = Config{Timeout: 60 * time.Second, Packets: 1024, Bytes: 4 << 20}
 
 // Sizes in bytes. maxPayload bounds the end of a fragment's data, which 13
 // bits of offset and 16 of length cannot push beyond.
@@ -35,11 +36,13 @@ const (
 // Table holds the unfinished packets of one worker. It is not safe for
 // concurrent use.
 type Table struct {
-	cfg   Config
-	order []*datagram // unfinished packets, oldest first, so soonest to expire first
-	spare []*datagram
-	pages pool
-	whole []byte // what Add and Expire hand out
+	cfg     Config
+	order   []slot // unfinished packets, oldest first, so soonest to expire first
+	memory  []slot // in which order lies
+	spare   []*datagram
+	pages   pool
+	whole   []byte // what Add and Expire hand out
+	evicted int    // packets, since Evicted was asked
 
 	problem packet.Problem // of the latest Add
 	largest int            // of the latest whole IPv4 packet
@@ -65,6 +68,14 @@ func (t *Table) Deadline() time.Time {
 	return t.order[0].deadline
 }
 
+// Evicted is how many unfinished packets have been given up, since it was asked
+// last, to make room for others.
+func (t *Table) Evicted() int {
+	n := t.evicted
+	t.evicted = 0
+	return n
+}
+
 // Expired is a packet that was given up because its time ran out.
 type Expired struct {
 	// First is the first fragment as it arrived, whole, to be quoted in an
@@ -83,7 +94,7 @@ type Expired struct {
 // there is none left. Call it until then, before a batch is added.
 func (t *Table) Expire(now time.Time) (Expired, bool) {
 	for len(t.order) > 0 && !now.Before(t.order[0].deadline) {
-		d := t.order[0]
+		d := t.order[0].datagram
 		x := Expired{In: d.in, Fragments: d.fragments}
 		silent := d.fate != verdict.None
 		if d.headerLen > 0 {
@@ -125,65 +136,21 @@ func (t *Table) appendPayload(w []byte, d *datagram, header, payload int) []byte
 	return w
 }
 
-// find gives the unfinished packet that k names, and its place.
-func (t *Table) find(k *key) (int, *datagram) {
-	for i, d := range t.order {
-		if d.key == *k {
-			return i, d
-		}
-	}
-	return -1, nil
-}
-
-// begin makes room for a new packet, or gives nil.
-func (t *Table) begin(f *fragment, now time.Time) *datagram {
-	if len(t.order) >= t.cfg.Packets && !t.evict() {
-		return nil
-	}
-	var d *datagram
-	if n := len(t.spare); n > 0 {
-		d, t.spare = t.spare[n-1], t.spare[:n-1]
-	} else {
-		d = new(datagram)
-	}
-	d.key, d.in, d.deadline, d.total = f.key, f.in, now.Add(t.cfg.Timeout), -1
-	t.order = append(t.order, d)
-	return d
-}
-
-// evict forgets the oldest packet that was given up already.
-func (t *Table) evict() bool {
-	for i, d := range t.order {
-		if d.fate != verdict.None {
-			t.forget(i)
-			return true
-		}
-	}
-	return false
-}
-
-// forget drops the packet at place i, and all it holds.
-func (t *Table) forget(i int) {
-	d := t.order[i]
-	t.order = append(t.order[:i], t.order[i+1:]...)
-	t.release(d)
-	*d = datagram{}
-	t.spare = append(t.spare, d)
-}
-
 // giveUp drops what is held of d but remembers why, so that the rest of it
 // meets the same fate (RFC 5722 §4).
-func (t *Table) giveUp(d *datagram, why verdict.Verdict) verdict.Verdict {
-	t.release(d)
-	d.fate, d.headerLen = why, 0
+func (t *Table) giveUp(place int, why verdict.Verdict) verdict.Verdict {
+	s := &t.order[place]
+	t.release(s)
+	s.fate, s.headerLen = why, 0
 	return why
 }
 
-func (t *Table) release(d *datagram) {
-	t.pages.give(&d.header)
-	for i := range d.pages {
-		t.pages.give(&d.pages[i])
+func (t *Table) release(s *slot) {
+	t.pages.give(&s.header)
+	for i := range s.datagram.pages {
+		t.pages.give(&s.datagram.pages[i])
 	}
+	s.held = 0
 }
 
 // add files one fragment. A packet that is whole now is returned, still in
@@ -195,21 +162,21 @@ func (t *Table) add(f *fragment, now time.Time) (int, *datagram, verdict.Verdict
 	place, d := t.find(&f.key)
 	switch {
 	case d == nil:
-		if d = t.begin(f, now); d == nil {
+		if place, d = t.begin(f, now); d == nil {
 			return 0, nil, verdict.FragmentTableFull
 		}
-		place = len(t.order) - 1
 	case d.fate != verdict.None:
 		return 0, nil, d.fate
 	case d.overlaps(f):
 		if d.duplicates(f) && t.equal(d, f) {
 			return 0, nil, verdict.FragmentHeld // RFC 8200 §4.5
 		}
-		return 0, nil, t.giveUp(d, verdict.FragmentOverlap) // RFC 5722 §4
+		return 0, nil, t.giveUp(place, verdict.FragmentOverlap) // RFC 5722 §4
 	case d.contradicts(f):
-		return 0, nil, t.giveUp(d, verdict.FragmentMalformed)
+		return 0, nil, t.giveUp(place, verdict.FragmentMalformed)
 	}
-	if !t.store(d, f) {
+	place, stored := t.store(place, f)
+	if !stored {
 		if d.fragments == 0 {
 			t.forget(place)
 		}

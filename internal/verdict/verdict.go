@@ -89,6 +89,7 @@ const (
 	FragmentMalformed
 	FragmentOverlap
 	FragmentTimeout
+	FragmentEvicted
 	FragmentTableFull
 
 	// The router could not do what it wanted to.
@@ -205,7 +206,8 @@ var table = [Count]info{
 	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment to be put together here, with an impossible offset or length"},
 	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment to be put together here, which overlaps another one; the whole packet is given up"},
 	FragmentTimeout:   {"fragment_timeout", Dropped, "a fragment to be put together here, whose missing parts did not arrive in time"},
-	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment to be put together here, while too many unfinished packets are held already"},
+	FragmentEvicted:   {"fragment_evicted", Dropped, "a fragment to be put together here, whose packet was given up unfinished to make room for newer ones"},
+	FragmentTableFull: {"fragment_table_full", Dropped, "a fragment to be put together here, which takes more room than one source may have"},
 
 	NoBuffer:          {"no_buffer", Dropped, "the batch ran out of buffers to cut it into pieces"},
 	EgressRefused:     {"egress_refused", Dropped, "the device on its way out did not take it"},
