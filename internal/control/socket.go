@@ -18,17 +18,37 @@ import (
 // socketMode lets the owner and the group of the socket ask.
 const socketMode = 0o660
 
+// Socket is a unix socket that this process has made and listens at.
+type Socket struct {
+	*net.UnixListener
+	path string
+	// Made tells the socket from whatever has come to its path since: see
+	// RemoveSocket.
+	Made string
+}
+
+// Close ends listening and removes the socket, if it is still the one at its
+// path.
+func (s *Socket) Close() error {
+	err := s.UnixListener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return errors.Join(err, RemoveSocket(s.path, s.Made))
+}
+
 // Listen makes the unix socket at path, mode 0660, with its directory. A
 // socket that is there already is removed if nobody answers at it; anything
-// else that is there is an error. Closing the listener removes the socket.
-func Listen(path string) (net.Listener, error) {
+// else that is there is an error, and stays. Closing the listener removes the
+// socket.
+func Listen(path string) (*Socket, error) {
 	if err := fits(path); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("making the directory of the socket: %w", err)
 	}
-	if err := removeStale(path); err != nil {
+	if err := vacate(path); err != nil {
 		return nil, err
 	}
 	// The mode is set before the socket has a name, so that there is no
@@ -44,11 +64,43 @@ func Listen(path string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening: %w", err)
 	}
-	if err := os.Chmod(path, socketMode); err != nil { // the umask may have taken the group's bits
+	s := &Socket{UnixListener: l.(*net.UnixListener), path: path}
+	s.SetUnlinkOnClose(false) // the library removes whatever is at the path
+	info, err := os.Lstat(path)
+	if err != nil {
 		l.Close()
+		return nil, fmt.Errorf("looking at the socket: %w", err)
+	}
+	s.Made = identity(info)
+	if err := os.Chmod(path, socketMode); err != nil { // the umask may have taken the group's bits
+		s.Close()
 		return nil, fmt.Errorf("setting the mode of the socket: %w", err)
 	}
-	return l, nil
+	return s, nil
+}
+
+// identity names a file for as long as it exists, by its device and inode.
+func identity(info fs.FileInfo) string {
+	st := info.Sys().(*syscall.Stat_t)
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
+}
+
+// RemoveSocket removes the socket at path if it is the one that made names, a
+// Socket's Made. What is gone, or has come in its place, is no error and stays.
+func RemoveSocket(path, made string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("looking at the socket: %w", err)
+	case info.Mode().Type() != fs.ModeSocket || identity(info) != made:
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing the socket: %w", err)
+	}
+	return nil
 }
 
 // fits says what the kernel only calls an invalid argument.
@@ -60,8 +112,12 @@ func fits(path string) error {
 	return nil
 }
 
-// removeStale removes the socket at path that a process which is gone has left.
-func removeStale(path string) error {
+// errAnswers: somebody listens at a socket.
+var errAnswers = errors.New("another process answers there")
+
+// vacate removes the socket at path that a process which is gone has left, and
+// refuses anything else that is there.
+func vacate(path string) error {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -69,18 +125,29 @@ func removeStale(path string) error {
 	case err != nil:
 		return fmt.Errorf("looking at the socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("listening on %s: there is something that is not a socket", path)
+		return fmt.Errorf("there is something at %s that is not a socket: another path is wanted", path)
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	switch {
 	case err == nil:
 		c.Close()
-		return fmt.Errorf("listening on %s: another process answers there", path)
+		return errAnswers
 	case !errors.Is(err, syscall.ECONNREFUSED):
-		return fmt.Errorf("listening on %s: cannot tell whether anybody answers there: %w", path, err)
+		return fmt.Errorf("cannot tell whether anybody answers at %s: %w", path, err)
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing the stale socket: %w", err)
+	// Another process may have put its own there meanwhile.
+	return RemoveSocket(path, identity(info))
+}
+
+// RemoveStale removes the socket at path that a process which is gone has
+// left. Anything else that is there stays, and is no error.
+func RemoveStale(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != fs.ModeSocket {
+		return nil
+	}
+	if err := vacate(path); err != nil && !errors.Is(err, errAnswers) {
+		return err
 	}
 	return nil
 }

@@ -32,8 +32,7 @@ func TestListen(t *testing.T) {
 		c.Close()
 	}
 	// What a killed process leaves: a socket that nobody listens to.
-	l.(*net.UnixListener).SetUnlinkOnClose(false)
-	l.Close()
+	l.UnixListener.Close()
 	if _, err := os.Lstat(path); err != nil {
 		t.Fatal(err)
 	}

@@ -122,9 +122,12 @@ func (d *Daemon) run(ctx context.Context) error {
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
 
-	var left []Step
 	var err error
-	if d.undo, left, err = openUndo(d.opts.RunDir, d.cfg.Name); err != nil {
+	if d.undo, err = openUndo(d.opts.RunDir, d.cfg.Name); err != nil {
+		return err
+	}
+	left, err := d.undo.undo()
+	if err != nil {
 		d.log.Warn("cleaning up after an earlier run", "err", err)
 	}
 	for _, s := range left {
@@ -220,7 +223,7 @@ func (d *Daemon) stop() error {
 	close(d.quit)
 	var errs []error
 	for _, e := range d.ends {
-		errs = append(errs, e.close())
+		errs = append(errs, d.closeEnd(e))
 	}
 	if d.stopMachines != nil {
 		d.sayGoodbye()
@@ -231,7 +234,8 @@ func (d *Daemon) stop() error {
 	if d.stopMachines != nil {
 		d.stopMachines()
 	}
-	errs = append(errs, d.undo.undo())
+	_, err := d.undo.undo()
+	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("stopping: %w", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"sync"
 
@@ -15,8 +14,8 @@ import (
 // endpoint is one address that the daemon is listening on.
 type endpoint struct {
 	address string
-	path    string // of a unix socket
-	metrics bool   // serves metrics alone
+	metrics bool // serves metrics alone
+	step    Step // of a unix socket
 	l       net.Listener
 	cancel  context.CancelFunc
 	serving sync.WaitGroup
@@ -62,7 +61,7 @@ func (d *Daemon) prepareEnds(c *change) error {
 // commitEnds serves the new listeners and closes those no longer wanted.
 func (d *Daemon) commitEnds(c *change) {
 	for _, a := range c.ending {
-		if err := d.ends[a].close(); err != nil {
+		if err := d.closeEnd(d.ends[a]); err != nil {
 			d.log.Warn("closing a listener", "address", a, "err", err)
 		}
 		delete(d.ends, a)
@@ -84,14 +83,17 @@ func (d *Daemon) listen(address string, metrics bool) (*endpoint, error) {
 		e.l = l
 		return e, nil
 	}
-	if err := d.undo.will(Step{Kind: "file", Path: path}); err != nil {
-		return nil, err
-	}
-	l, err := control.Listen(path)
+	s, err := control.Listen(path)
 	if err != nil {
 		return nil, fmt.Errorf("listening on %s: %w", address, err)
 	}
-	e.path, e.l = path, l
+	// Noted when it is made, since only then can it be told from another's. One
+	// that a kill has kept from the list is found stale by whoever listens there
+	// next.
+	e.l, e.step = s, Step{Kind: kindSocket, Path: path, Made: s.Made}
+	if err := d.undo.will(e.step); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
 	return e, nil
 }
 
@@ -121,10 +123,14 @@ func (e *endpoint) close() error {
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}
-	if e.path != "" {
-		if rm := os.Remove(e.path); rm != nil && !errors.Is(rm, os.ErrNotExist) {
-			err = errors.Join(err, rm)
-		}
+	return err
+}
+
+// closeEnd ends the endpoint and forgets its socket.
+func (d *Daemon) closeEnd(e *endpoint) error {
+	err := e.close()
+	if e.step.Kind != "" {
+		err = errors.Join(err, d.undo.forget(e.step))
 	}
 	return err
 }

@@ -19,6 +19,7 @@ type openPort struct {
 	serving sync.WaitGroup
 	done    chan struct{} // closed when nobody wants its events any more
 	gone    bool          // its device was removed under it
+	steps   steps         // what it has noted to be undone
 }
 
 // portEvent is what a port's device did.
@@ -28,8 +29,15 @@ type portEvent struct {
 	port.Event
 }
 
-func newOpenPort(s portSpec, p port.Port) *openPort {
-	return &openPort{spec: s, port: p, done: make(chan struct{})}
+// open makes the port that s says. What a failed one has noted is forgotten:
+// it has taken everything back.
+func (d *Daemon) open(s portSpec) (*openPort, error) {
+	p := &openPort{spec: s, done: make(chan struct{}), steps: steps{undo: d.undo}}
+	var err error
+	if p.port, err = s.open(&p.steps); err != nil {
+		return nil, errors.Join(err, p.steps.forget())
+	}
+	return p, nil
 }
 
 // serve starts the workers of p and follows its events.
@@ -92,9 +100,9 @@ func (p *openPort) close() error {
 	err := p.port.Close()
 	p.serving.Wait()
 	if err != nil && !errors.Is(err, port.ErrClosed) {
-		return fmt.Errorf("closing the port of %s: %w", p.spec.name, err)
+		return fmt.Errorf("closing the port of %s: %w", p.spec.name, err) // and its steps are tried again at the end
 	}
-	return nil
+	return p.steps.forget()
 }
 
 func (d *Daemon) portChanged(e portEvent) {

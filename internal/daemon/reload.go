@@ -57,11 +57,11 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 		case now != nil:
 			c.closing = append(c.closing, now)
 		}
-		p, err := s.open()
+		p, err := d.open(s)
 		if err != nil {
 			return nil, err
 		}
-		c.opened = append(c.opened, newOpenPort(s, p))
+		c.opened = append(c.opened, p)
 	}
 	for name, p := range d.ports {
 		if !wanted[name] {
@@ -75,10 +75,10 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 func (d *Daemon) abandon(c *change) error {
 	var errs []error
 	for _, e := range c.ends {
-		errs = append(errs, e.close())
+		errs = append(errs, d.closeEnd(e))
 	}
 	for _, p := range c.opened {
-		errs = append(errs, p.close(), d.undo.forget(p.spec.host.Netns, p.spec.host.Device))
+		errs = append(errs, p.close())
 	}
 	for _, a := range c.applied {
 		errs = append(errs, a.old.apply(a.port.port))
@@ -121,9 +121,6 @@ func (d *Daemon) commit(c *change) error {
 			d.log.Warn("putting away a port", "err", err)
 		}
 		d.retire(p.spec.name)
-		if err := d.undo.forget(p.spec.host.Netns, p.spec.host.Device); err != nil {
-			d.log.Warn("putting away a port", "err", err)
-		}
 	}
 	for _, p := range c.opened {
 		d.ports[p.spec.name] = p

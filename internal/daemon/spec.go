@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -19,8 +18,8 @@ import (
 type portSpec struct {
 	name string
 	host control.Host
-	// open makes the port.
-	open func() (port.Port, error)
+	// open makes the port, and notes what has to be undone.
+	open func(*steps) (port.Port, error)
 	// keeps reports whether a port that was made by old can become this one
 	// without being made anew; apply then makes it so.
 	keeps func(old portSpec) bool
@@ -50,7 +49,7 @@ func tunSpec(c tun.Config) portSpec {
 	return portSpec{
 		name: c.Name, cfg: c,
 		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		open: func() (port.Port, error) { return tun.Open(c) },
+		open: func(*steps) (port.Port, error) { return tun.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tun.Config)
 			return same && tun.SamePort(o, c)
@@ -63,7 +62,7 @@ func tapSpec(c tap.Config) portSpec {
 	return portSpec{
 		name: c.Name, cfg: c,
 		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		open: func() (port.Port, error) { return tap.Open(c) },
+		open: func(*steps) (port.Port, error) { return tap.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tap.Config)
 			return same && tap.SamePort(o, c)
@@ -73,14 +72,14 @@ func tapSpec(c tap.Config) portSpec {
 }
 
 func (d *Daemon) packetSpec(c packet.Config) portSpec {
-	identity := c // without the function, which cannot be compared
-	c.Will = func(kind, path, value string) error {
-		return d.undo.will(Step{Kind: kind, Path: path, Value: value})
-	}
+	identity := c // without functions, which cannot be compared
 	return portSpec{
 		name: c.Name, cfg: identity,
 		host: control.Host{Netns: c.Netns, Device: c.Device},
-		open: func() (port.Port, error) { return packet.Open(c) },
+		open: func(u *steps) (port.Port, error) {
+			c.Will = u.will
+			return packet.Open(c)
+		},
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(packet.Config)
 			return same && samePacket(o, identity)
@@ -100,21 +99,16 @@ func samePacket(a, b packet.Config) bool {
 func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	duplicates := d.router.Duplicates()
 	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(p netip.Prefix) bool { return slices.Contains(duplicates, p.Addr()) })
-	c.Will = func(kind, path, value string) error {
-		return d.undo.will(Step{Kind: kind, Path: path, Value: value})
-	}
 	return portSpec{
 		name: localstack.Name, cfg: c,
 		host: control.Host{Netns: c.Netns, Device: c.Device},
-		open: func() (port.Port, error) {
+		open: func(u *steps) (port.Port, error) {
 			if old := d.ports[localstack.Name]; old != nil && old.gone && old.spec.host.Netns == c.Netns {
 				return nil, fmt.Errorf("making the router's own stack anew: device %s was removed from network namespace %q, which is in use: that needs a restart", c.Device, c.Netns)
 			}
-			p, err := localstack.Open(c)
-			if err != nil {
-				return nil, errors.Join(err, d.undo.forget(c.Netns, c.Device))
-			}
-			return p, nil
+			made := c
+			made.Will, made.Made = u.will, u.made
+			return localstack.Open(made)
 		},
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(localstack.Config)

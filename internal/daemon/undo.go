@@ -1,17 +1,23 @@
 package daemon
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"sync"
 
 	"routerd/dataplane/port/packet"
+	"routerd/internal/control"
 	"routerd/internal/localstack"
 )
+
+// kindSocket is the kind of the step that a listener's socket is.
+const kindSocket = "socket"
 
 // Step is one thing that was done to the system and has to be undone when the
 // router goes. What a descriptor owns (a TUN) is not listed: it goes by
@@ -19,59 +25,91 @@ import (
 type Step struct {
 	Kind string `json:"kind"` // see undoers
 	Path string `json:"path"`
-	// Value is what was there before, for kinds that restore.
+	// Value is what was there before, for kinds that restore, and what else
+	// names the thing, for the others.
 	Value string `json:"value,omitempty"`
+	// Made is the identity of what was made, for kinds that can tell it from
+	// what somebody else has put in its place. "" where it was about to be
+	// made when the line was written.
+	Made string `json:"made,omitempty"`
 }
 
 // undoers knows how to take back each kind of step. Undoing what is already
-// gone is not an error: a crash may have come in between.
+// gone, or what is no longer ours, is not an error: a crash may have come in
+// between.
 var undoers = map[string]func(Step) error{
-	"file":                   func(s Step) error { return os.Remove(s.Path) },
+	kindSocket: func(s Step) error { return control.RemoveSocket(s.Path, s.Made) },
+	// Earlier versions noted a socket before they made it: what is there may
+	// be anybody's, but for a socket that nobody answers at.
+	"file":                   func(s Step) error { return control.RemoveStale(s.Path) },
 	packet.KindUp:            func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
-	localstack.KindNamespace: func(s Step) error { return localstack.Remove(s.Path) },
-	"sysctl": func(s Step) error {
-		return os.WriteFile(s.Path, []byte(s.Value), 0o644)
-	},
+	localstack.KindNamespace: func(s Step) error { return localstack.Undo(s.Path, s.Made) },
 }
 
-// undoList is the one list of what has to be undone. Every step is written to
-// its file before it is done, so that the next start of the same name can
-// undo what a killed process left.
+// noted is a step with its line in the file, which is kept as it stands where
+// this version cannot read it.
+type noted struct {
+	Step
+	line []byte
+}
+
+// undoList is the one list of what has to be undone. A step that leaves
+// something behind which only this list could find is written to its file
+// before it is done, so that the next start of the same name can undo what a
+// killed process left. Its methods may be called from any goroutine.
 type undoList struct {
 	path  string
-	steps []Step
+	mu    sync.Mutex // guards steps and the file
+	steps []noted
 }
 
-// openUndo reads the list that an earlier process of this name left, undoes
-// it, and begins a new one. Call it only with the lock held. It returns what
-// was cleaned up.
-func openUndo(dir, name string) (*undoList, []Step, error) {
+// openUndo reads the list that an earlier process of this name left. Call it
+// only with the lock held. Where the list cannot be read, what it names would
+// be lost with the first step of this run, so nothing may be started.
+func openUndo(dir, name string) (*undoList, error) {
 	u := &undoList{path: filepath.Join(dir, name+".undo")}
-	f, err := os.Open(u.path)
+	data, err := os.ReadFile(u.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return u, nil, nil
+		return u, nil
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading what an earlier run left: %w", err)
+		return nil, fmt.Errorf("reading the list of what an earlier run has left to undo: %w: make the file readable, or remove it if nothing of that run is left", err)
 	}
-	lines := bufio.NewScanner(f)
-	for lines.Scan() {
+	for len(data) > 0 {
+		line, rest, whole := bytes.Cut(data, []byte("\n"))
+		data = rest
 		var s Step
-		if json.Unmarshal(lines.Bytes(), &s) == nil { // a torn last line was not done yet
-			u.steps = append(u.steps, s)
+		if err := json.Unmarshal(line, &s); err != nil && !whole {
+			continue // torn: it was not written whole, so it was not done yet
+		} else if err != nil || s.Kind == "" {
+			s = Step{}
+		}
+		if len(line) > 0 {
+			u.add(noted{s, bytes.Clone(line)})
 		}
 	}
-	f.Close()
-	left := u.steps
-	return u, left, u.undo()
+	return u, nil
 }
 
-// will notes a step that is about to be done.
+// add puts a step at the end, or in the place of the one that it says was made.
+func (u *undoList) add(n noted) {
+	about := n.Step
+	about.Made = ""
+	if at := slices.IndexFunc(u.steps, func(o noted) bool { return o.Step == about }); at >= 0 && n.Made != "" {
+		u.steps[at] = n
+		return
+	}
+	u.steps = append(u.steps, n)
+}
+
+// will notes a step that is about to be done, or with Made one that was done.
 func (u *undoList) will(s Step) error {
 	line, err := json.Marshal(s)
 	if err != nil {
 		return err
 	}
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	f, err := os.OpenFile(u.path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return fmt.Errorf("noting what to undo: %w", err)
@@ -80,52 +118,113 @@ func (u *undoList) will(s Step) error {
 	if _, err := f.Write(append(line, '\n')); err != nil {
 		return fmt.Errorf("noting what to undo: %w", err)
 	}
-	u.steps = append(u.steps, s)
+	u.add(noted{s, line})
 	return nil
 }
 
-// forget drops the steps about a path and value, which have been
-// taken back already, from the list and its file.
-func (u *undoList) forget(path, value string) error {
+// forget drops steps that have been taken back already from the list and its
+// file.
+func (u *undoList) forget(gone ...Step) error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.keep(func(n noted) bool { return !slices.Contains(gone, n.Step) })
+}
+
+// keep drops the other steps from the list and its file.
+func (u *undoList) keep(wanted func(noted) bool) error {
 	kept := u.steps[:0:0]
-	for _, s := range u.steps {
-		if s.Path != path || s.Value != value {
-			kept = append(kept, s)
+	for _, n := range u.steps {
+		if wanted(n) {
+			kept = append(kept, n)
 		}
 	}
 	if len(kept) == len(u.steps) {
 		return nil
 	}
-	u.steps = nil
-	if err := os.Remove(u.path); err != nil {
-		return fmt.Errorf("rewriting what to undo: %w", err)
-	}
-	for _, s := range kept {
-		if err := u.will(s); err != nil {
-			return err
+	u.steps = kept
+	return u.write()
+}
+
+// write replaces the file as a whole, so that no step is lost by a kill, and
+// removes it where nothing is left to undo.
+func (u *undoList) write() error {
+	var err error
+	if len(u.steps) == 0 {
+		if err = os.Remove(u.path); errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
+	} else {
+		var b []byte
+		for _, n := range u.steps {
+			b = append(append(b, n.line...), '\n')
+		}
+		next := u.path + ".next"
+		if err = os.WriteFile(next, b, 0o600); err == nil {
+			err = os.Rename(next, u.path)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("rewriting what to undo: %w", err)
 	}
 	return nil
 }
 
-// undo takes everything back, latest first, and removes the file. It goes on
-// after an error and returns all of them.
-func (u *undoList) undo() error {
+// undo takes everything back, latest first. It goes on after an error and
+// returns all of them; what could not be undone stays in the list and its
+// file, for the next start to try again. It returns what was undone.
+func (u *undoList) undo() (done []Step, err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	var errs []error
-	for i := len(u.steps) - 1; i >= 0; i-- {
-		s := u.steps[i]
-		undo, known := undoers[s.Kind]
-		if !known {
-			errs = append(errs, fmt.Errorf("undoing %s %s: this version knows no such kind of step", s.Kind, s.Path))
+	for _, n := range slices.Backward(u.steps) {
+		if err := n.undo(); err != nil {
+			errs = append(errs, fmt.Errorf("%w; %s keeps it for the next start", err, u.path))
 			continue
 		}
-		if err := undo(s); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			errs = append(errs, fmt.Errorf("undoing %s %s: %w", s.Kind, s.Path, err))
-		}
+		done = append(done, n.Step)
 	}
-	u.steps = nil
-	if err := os.Remove(u.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		errs = append(errs, err)
+	errs = append(errs, u.keep(func(n noted) bool { return !slices.Contains(done, n.Step) }))
+	return done, errors.Join(errs...)
+}
+
+func (n noted) undo() error {
+	if n.Kind == "" {
+		return fmt.Errorf("undoing %.80q: this version cannot read it as a step", n.line)
 	}
-	return errors.Join(errs...)
+	undo, known := undoers[n.Kind]
+	if !known {
+		return fmt.Errorf("undoing %s %.80s: this version knows no such kind of step", n.Kind, n.Path)
+	}
+	if err := undo(n.Step); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("undoing %s %.80s: %w", n.Kind, n.Path, err)
+	}
+	return nil
+}
+
+// steps are those that one port has noted. One goroutine at a time may use it.
+type steps struct {
+	undo *undoList
+	list []Step
+}
+
+func (s *steps) will(kind, path, value string) error {
+	return s.note(Step{Kind: kind, Path: path, Value: value})
+}
+
+// made says that a step which will announced was done, and what was made.
+func (s *steps) made(kind, path, value, made string) error {
+	return s.note(Step{Kind: kind, Path: path, Value: value, Made: made})
+}
+
+func (s *steps) note(step Step) error {
+	s.list = append(s.list, step)
+	return s.undo.will(step)
+}
+
+// forget drops all of them: they have been taken back.
+func (s *steps) forget() error {
+	if len(s.list) == 0 {
+		return nil
+	}
+	return s.undo.forget(s.list...)
 }

@@ -38,6 +38,9 @@ type Config struct {
 	// Will notes what is about to be made, so that it can be undone after a
 	// crash. It may be nil.
 	Will func(kind, path, value string) error
+	// Made notes that it was made, and by what it is known from now on: made is
+	// for Undo. It may be nil.
+	Made func(kind, path, value, made string) error
 }
 
 // Port is the router's end of the internal TUN. It implements port.Port; its
@@ -47,6 +50,7 @@ type Port struct {
 	mu     sync.Mutex // guards cfg and routes
 	cfg    Config
 	routes *routes
+	made   string // the namespace that Open made; "" for an Existing one
 	close  sync.Once
 	err    error // of Close
 }
@@ -65,12 +69,13 @@ func Open(cfg Config) (*Port, error) {
 }
 
 func open(cfg Config) (*Port, error) {
+	p := &Port{cfg: cfg}
 	if !cfg.Existing {
-		if err := take(cfg); err != nil {
+		var err error
+		if p.made, err = take(cfg); err != nil {
 			return nil, err
 		}
 	}
-	p := &Port{cfg: cfg}
 	err := device.InNamespace(cfg.Netns, func() error { return settle(cfg.Addresses) })
 	if err == nil {
 		p.routes, err = openRoutes(cfg.Netns)
@@ -87,17 +92,37 @@ func open(cfg Config) (*Port, error) {
 	return p, nil
 }
 
-// take makes the namespace, which has to be noted before.
-func take(cfg Config) error {
+// take makes the namespace, which has to be noted before, and tells by what it
+// is known from now on.
+func take(cfg Config) (made string, err error) {
 	if err := vacant(cfg.Netns); err != nil {
-		return err
+		return "", err
 	}
 	if cfg.Will != nil {
 		if err := cfg.Will(KindNamespace, cfg.Netns, cfg.Device); err != nil {
-			return err
+			return "", err
 		}
 	}
-	return makeNamespace(cfg.Netns)
+	if err := makeNamespace(cfg.Netns); err != nil {
+		return "", err
+	}
+	if made, err = identity(cfg.Netns); err == nil && cfg.Made != nil {
+		err = cfg.Made(KindNamespace, cfg.Netns, cfg.Device, made)
+	}
+	if err != nil {
+		return "", errors.Join(err, remove(cfg.Netns))
+	}
+	return made, nil
+}
+
+// identity tells a namespace from another that has its name at another time:
+// the device and inode number of the namespace itself.
+func identity(name string) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(device.NamespacePath(name), &st); err != nil {
+		return "", fmt.Errorf("looking at network namespace %q: %w", name, err)
+	}
+	return fmt.Sprintf("%d:%d", st.Dev, st.Ino), nil
 }
 
 func tunConfig(cfg Config) tun.Config {
@@ -156,18 +181,26 @@ func (p *Port) Close() error {
 		if p.routes != nil {
 			p.routes.handle.Close()
 		}
-		if !p.cfg.Existing {
-			errs = append(errs, Remove(p.cfg.Netns))
+		if p.made != "" {
+			errs = append(errs, Undo(p.cfg.Netns, p.made))
 		}
 		p.err = errors.Join(errs...)
 	})
 	return p.err
 }
 
-// vacant refuses a namespace that somebody else has made.
-func vacant(name string) error {
+// plain refuses what is no name of a namespace but may be a path to anything.
+func plain(name string) error {
 	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
 		return fmt.Errorf("network namespace %q: a name without a slash is wanted", name)
+	}
+	return nil
+}
+
+// vacant refuses a namespace that somebody else has made.
+func vacant(name string) error {
+	if err := plain(name); err != nil {
+		return err
 	}
 	switch _, err := os.Lstat(device.NamespacePath(name)); {
 	case err == nil:
@@ -188,15 +221,39 @@ func makeNamespace(name string) error {
 		}
 		return h.Close()
 	})
-	if err != nil {
-		return errors.Join(fmt.Errorf("making network namespace %q: %w", name, err), Remove(name))
+	if err == nil {
+		return nil
 	}
-	return nil
+	err = fmt.Errorf("making network namespace %q: %w", name, err)
+	if errors.Is(err, fs.ErrExist) {
+		return err // somebody else has made it meanwhile
+	}
+	return errors.Join(err, remove(name))
 }
 
-// Remove takes the name from a namespace that Open made, and so the namespace
-// if nobody is in it. One that is gone is no error.
-func Remove(name string) error {
+// Undo takes the name from a namespace that Open made, and so the namespace if
+// nobody is in it. made is what Config.Made heard, "" where the namespace was
+// only about to be made. One that is gone, or somebody else's by now, is no
+// error and stays.
+func Undo(name, made string) error {
+	if err := plain(name); err != nil {
+		return err
+	}
+	if made != "" {
+		switch now, err := identity(name); {
+		case errors.Is(err, fs.ErrNotExist):
+			return nil
+		case err != nil:
+			return err
+		case now != made:
+			return nil
+		}
+	}
+	return remove(name)
+}
+
+// remove takes the name from a namespace. One that is gone is no error.
+func remove(name string) error {
 	path := device.NamespacePath(name)
 	// EINVAL: a file on which nothing was mounted yet.
 	if err := unix.Unmount(path, unix.MNT_DETACH); err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {

@@ -86,7 +86,7 @@ func TestOpenAndClose(t *testing.T) {
 	if exists(cfg.Netns) {
 		t.Error("the namespace is left")
 	}
-	if err := Remove(cfg.Netns); err != nil {
+	if err := Undo(cfg.Netns, ""); err != nil {
 		t.Errorf("removing what is gone: %v", err)
 	}
 }
@@ -106,7 +106,7 @@ func TestExisting(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := Remove(cfg.Netns); err != nil {
+		if err := Undo(cfg.Netns, ""); err != nil {
 			t.Error(err)
 		}
 	})
