@@ -8,6 +8,30 @@ import (
 	"routerd/internal/tomltext"
 )
 
+// longestRouter is what config takes for the name of a router.
+const longestRouter = 32
+
+// tooLong reports routers whose names, LAB-NODE, would be too long: at the
+// lab's name, or at a node that no name of a lab could go with.
+func (d *decoder) tooLong(t *Topology) {
+	longest := ""
+	for _, n := range t.Nodes {
+		if n.Kind != KindRouter || !isName(n.Name) {
+			continue
+		}
+		if most := longestRouter - len("x-"); len(n.Name) > most {
+			d.WrongKey(tomltext.Path{}.With("node").With(n.Name), fmt.Sprintf("router %q has a name of %d letters", n.Name, len(n.Name)),
+				fmt.Sprintf("at most %d: with the lab's name and a '-' before it, it may have %d", most, longestRouter))
+		} else if len(n.Name) > len(longest) {
+			longest = n.Name
+		}
+	}
+	if router := namespaceOf(t, longest); t.Name != "" && longest != "" && len(router) > longestRouter {
+		d.Wrong(tomltext.Path{}.With("name"), fmt.Sprintf("name is %q, which makes node %s the router %q, a name of %d letters", t.Name, longest, router, len(router)),
+			fmt.Sprintf("at most %d letters, so that the router's name has at most %d", longestRouter-1-len(longest), longestRouter))
+	}
+}
+
 // reserved refuses in a router's own tables what the lab writes itself.
 func (d *decoder) reserved(t *Topology, n Node) {
 	config := d.router[n.Name]

@@ -65,6 +65,7 @@ func (d *decoder) topology(top *tomltext.Section) *Topology {
 	for _, name := range nodes.Names() {
 		t.Nodes = append(t.Nodes, d.oneNode(nodes, name))
 	}
+	d.tooLong(t)
 	for _, s := range links {
 		t.Links = append(t.Links, d.link(s))
 	}

@@ -253,6 +253,24 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// A router is called LAB-NODE, and routerd bounds the names of routers.
+func TestNamesTooLongForARouter(t *testing.T) {
+	const router = "[node.h-of-no-router-of-thirty-letters]\nkind = \"host\"\n[node.r1]\nkind = \"router\"\n[node.%s]\nkind = \"router\"\n"
+	for _, c := range []struct{ lab, node, want string }{
+		{"lab-of-16-letter", "node-of-15-lett", ""},
+		{"lab-of-17-letters", "node-of-15-lett", `1:8+19: name is "lab-of-17-letters", which makes node node-of-15-lett the router "lab-of-17-letters-node-of-15-lett", a name of 33 letters; want at most 16 letters, so that the router's name has at most 32`},
+		{"x", "a-node-of-thirty-letters-in-all", `6:7+31: router "a-node-of-thirty-letters-in-all" has a name of 31 letters; want at most 30: with the lab's name and a '-' before it, it may have 32`},
+	} {
+		_, err := Decode("lab.toml", fmt.Appendf(nil, "name = %q\n"+router, c.lab, c.node))
+		var problems Problems
+		switch errors.As(err, &problems); {
+		case c.want == "" && err == nil:
+		case len(problems) != 1 || brief(problems[0]) != c.want:
+			t.Errorf("lab %s with %s: %v, want %s", c.lab, c.node, err, c.want)
+		}
+	}
+}
+
 // What only the file as a whole shows.
 func TestRouteThatNobodyTakes(t *testing.T) {
 	_, err := Decode("lab.toml", []byte(`name = "x"

@@ -22,7 +22,8 @@ import (
 
 // The test binary takes the place of routerd: as `run --config FILE` it
 // serves the API socket that the file names, and as `exec TOPOLOGY DIR NODE
-// COMMAND...` it becomes a command on a node.
+// COMMAND...` it becomes a command on a node; as `up TOPOLOGY DIR` it brings a
+// lab up.
 func TestMain(m *testing.M) {
 	if daemon, ok := peerStandIns[filepath.Base(os.Args[0])]; ok {
 		os.Exit(daemon(os.Args))
@@ -37,6 +38,17 @@ func TestMain(m *testing.M) {
 		}
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
+	}
+	if len(os.Args) == 4 && os.Args[1] == "up" {
+		l, err := Load(os.Args[2], Options{Dir: os.Args[3]})
+		if err == nil {
+			err = l.Up(context.Background(), os.Stdout)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	// A stand-in that is built with the race detector would otherwise wait
 	// for a second before it exits.

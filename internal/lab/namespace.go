@@ -69,22 +69,26 @@ func makeNamespace(name string) error {
 		}
 		return netlink.LinkSetUp(lo)
 	})
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, unix.EPERM) {
-		return fmt.Errorf("making network namespace %s: %w (it takes root, or CAP_SYS_ADMIN and CAP_NET_ADMIN)", name, err)
+		err = fmt.Errorf("%w (it takes CAP_NET_ADMIN, and CAP_SYS_ADMIN over the mounts too: root has them, and who runs it by unshare --map-root-user --net --mount)", err)
 	}
-	if err != nil {
-		return fmt.Errorf("making network namespace %s: %w", name, err)
-	}
-	return nil
+	// The name is there before the namespace is.
+	return errors.Join(fmt.Errorf("making network namespace %s: %w", name, err), removeNamespace(name))
 }
 
 // removeNamespace removes the name; the namespace itself goes with its last
 // process. One that is not there is removed already.
 func removeNamespace(name string) error {
-	if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("removing network namespace %s: %w", name, err)
+	if namespaceExists(name) {
+		if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("removing network namespace %s: %w", name, err)
+		}
 	}
-	// A name whose namespace was never mounted, or was unmounted by hand.
+	// A name whose namespace was never mounted, or was unmounted by hand:
+	// unmounting may not even be allowed where mounting was not.
 	if err := os.Remove(filepath.Join(netnsDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing network namespace %s: %w", name, err)
 	}

@@ -1,14 +1,17 @@
 package lab
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 const hostsOnly = "name = \"NAME\"\n[node.h1]\nkind = \"host\"\n[node.h2]\nkind = \"host\"\n"
@@ -86,6 +89,25 @@ func TestForeignNamespace(t *testing.T) {
 	if !namespaceExists(foreign) {
 		t.Error("the foreign namespace is gone")
 	}
+}
+
+// Root of a user namespace may make a file in /run/netns, and mount nothing
+// there: it leaves none.
+func TestUpWithoutTheMountsLeavesNothing(t *testing.T) {
+	needsRoot(t)
+	b := newBench(t, hostsOnly)
+	cmd := exec.Command(b.options.Binary, "up", b.path, b.options.Dir)
+	root := []syscall.SysProcIDMap{{Size: 1}}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWUSER | unix.CLONE_NEWNET, UidMappings: root, GidMappings: root}
+	out, err := cmd.CombinedOutput()
+	var status *exec.ExitError
+	if err != nil && !errors.As(err, &status) {
+		t.Skipf("user namespaces are not allowed here: %v", err)
+	}
+	if err == nil || !strings.Contains(string(out), "making network namespace "+b.namespace("h1")+": operation not permitted (it takes ") || strings.Contains(string(out), "removing") {
+		t.Errorf("up: %v, said:\n%s\nwant only that a namespace may not be made, and what it takes", err, out)
+	}
+	b.gone()
 }
 
 // A kill may leave the name without a namespace behind it, and a namespace

@@ -29,6 +29,9 @@ func (r Result) String() string {
 // is no error. The lab stays up, unless ctx ends and this call brought it up.
 func (l *Lab) Test(ctx context.Context, out io.Writer) (Result, error) {
 	var sum Result
+	if err := l.plan.preflight(); err != nil {
+		return sum, err
+	}
 	release, err := l.lock(ctx, out)
 	if err != nil {
 		return sum, err

@@ -16,6 +16,9 @@ import (
 // the node and what became of it. When it fails or ctx ends, it takes back
 // what it made itself, and leaves alone what was there before.
 func (l *Lab) Up(ctx context.Context, out io.Writer) error {
+	if err := l.plan.preflight(); err != nil {
+		return err
+	}
 	release, err := l.lock(ctx, out)
 	if err != nil {
 		return err
@@ -27,9 +30,6 @@ func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 
 // up is Up with the lock held. It reports whether it made anything.
 func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
-	if err := l.plan.preflight(); err != nil {
-		return false, err
-	}
 	s, err := l.readState()
 	if err != nil {
 		return false, err

@@ -302,4 +302,8 @@ func TestUpRefusesABadConfigurationBeforeItMakesAnything(t *testing.T) {
 	if b.out.Len() > 0 {
 		t.Errorf("it began all the same:\n%s", b.out.String())
 	}
+	if _, err := b.Test(t.Context(), &b.out); err == nil {
+		t.Error("its tests ran")
+	}
+	b.gone() // its lock, too
 }
