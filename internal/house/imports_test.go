@@ -52,15 +52,16 @@ var rooms = map[string]room{
 	"routing/rip/wire": {},
 
 	// Packets.
-	"icmp":                  {own: own()},
-	"arp":                   {own: own("icmp", "routing")},
-	"dataplane/port":        {own: own()},
-	"dataplane/port/memory": {own: own("dataplane/port")},
-	"dataplane/port/device": {own: own("dataplane/port"), third: []string{netlink, sys}},
-	"dataplane/port/tun":    {own: own("dataplane/port", "dataplane/port/device"), third: []string{wireguard, netlink, netns, sys}},
-	"dataplane/port/tap":    {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
-	"dataplane/port/packet": {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
-	"dataplane/reassembly":  {own: own("routing")},
+	"icmp":                    {own: own()},
+	"arp":                     {own: own("icmp", "routing")},
+	"dataplane/port":          {own: own()},
+	"dataplane/port/memory":   {own: own("dataplane/port")},
+	"dataplane/port/porttest": {own: own("dataplane", "dataplane/port", "dataplane/port/device", "dataplane/reassembly", "routing", "routing/fib"), third: []string{sys}},
+	"dataplane/port/device":   {own: own("dataplane/port"), third: []string{netlink, sys}},
+	"dataplane/port/tun":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{wireguard, netlink, netns, sys}},
+	"dataplane/port/tap":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
+	"dataplane/port/packet":   {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
+	"dataplane/reassembly":    {own: own("routing")},
 
 	// Flows and their translation.
 	"flow":        {},
@@ -120,7 +121,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory"}
+var testsOnly = []string{"internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

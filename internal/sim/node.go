@@ -137,8 +137,9 @@ func (n *Node) arrange(now time.Time) {
 		return
 	}
 	if !next.After(now) {
-		// Due now and not done: it would be due for ever.
-		next = now.Add(time.Millisecond)
+		// On the real clock it would be woken again and again.
+		n.net.fail(fmt.Errorf("%s is due at %v, has done all that it finds to do and is still due", n.Name, next))
+		return
 	}
 	if n.due.Equal(next) {
 		return

@@ -40,6 +40,7 @@ type Queue struct {
 	closing func() error
 	raw     syscall.RawConn
 	closed  atomic.Bool
+	gone    atomic.Bool // a Read has found the device deleted
 
 	// What the current Read works on. It is here, and step made once,
 	// because a closure made per call would be an allocation per call.
@@ -79,14 +80,15 @@ func (q *Queue) Read(frames []port.Frame) (int, error) {
 		return q.filled, nil
 	case q.closed.Load():
 		return 0, port.ErrClosed
+	case q.gone.Load():
+		return 0, ErrGone // for good, whatever deadline has passed since
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, port.ErrTimeout
-	case err != nil:
+	case err != nil, q.err == unix.EBADFD, q.err == unix.EFAULT:
 		// The poller gives up on a descriptor in error, which a TUN's is
-		// once its device is gone.
-		return 0, ErrGone
-	case q.err == unix.EBADFD || q.err == unix.EFAULT:
-		// Without a device: EBADFD; while it is being taken down: EFAULT.
+		// once its device is gone. Without a device: EBADFD; while it is
+		// being taken down: EFAULT.
+		q.gone.Store(true)
 		return 0, ErrGone
 	default:
 		return 0, fmt.Errorf("reading from a device: %w", q.err)

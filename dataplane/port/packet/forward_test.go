@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/porttest"
 )
 
 // pair is a bridge without a brain between two hosts: whatever is read from
@@ -29,11 +30,11 @@ func newPair(t testing.TB, frames int) *pair {
 	t.Helper()
 	p := &pair{}
 	for i := range p.wire {
-		w := wire{newNetns(t), newNetns(t)}
+		w := wire{porttest.Namespace(t), porttest.Namespace(t)}
 		w.lay(t, "r0", "h0")
-		ip(t, "-n", w.host, "link", "set", "dev", "h0", "address", fmt.Sprintf("02:00:00:00:01:%02x", i+2))
-		ip(t, "-n", w.host, "address", "add", fmt.Sprintf("198.18.0.%d/24", i+2), "dev", "h0")
-		ip(t, "-n", w.host, "address", "add", fmt.Sprintf("2001:db8::%d/64", i+2), "dev", "h0", "nodad")
+		porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "address", fmt.Sprintf("02:00:00:00:01:%02x", i+2))
+		porttest.IP(t, "-n", w.host, "address", "add", fmt.Sprintf("198.18.0.%d/24", i+2), "dev", "h0")
+		porttest.IP(t, "-n", w.host, "address", "add", fmt.Sprintf("2001:db8::%d/64", i+2), "dev", "h0", "nodad")
 		p.wire[i] = w
 	}
 	p.left, p.right = openPort(t, p.wire[0].config()), openPort(t, p.wire[1].config())
@@ -49,7 +50,7 @@ func newPair(t testing.TB, frames int) *pair {
 }
 
 func (p *pair) pump(t testing.TB, from, to *Port, frames int) {
-	in := buffers(frames)
+	in := porttest.Buffers(frames)
 	out := make([]*port.Frame, 0, frames)
 	for {
 		n, err := from.Queues()[0].Read(in)
@@ -82,8 +83,8 @@ func TestTCPSuperPacketsPass(t *testing.T) {
 		t.Run(to, func(t *testing.T) {
 			p := newPair(t, 32)
 			c, r := p.connect(t, to)
-			c.SetDeadline(time.Now().Add(patience))
-			r.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(time.Now().Add(porttest.Patience))
+			r.SetDeadline(time.Now().Add(porttest.Patience))
 
 			data := make([]byte, 4<<20)
 			for i := 0; i < len(data); i += 8 {
@@ -116,10 +117,10 @@ func TestTCPSuperPacketsPass(t *testing.T) {
 // right one.
 func (p *pair) connect(t testing.TB, to string) (left, right net.Conn) {
 	t.Helper()
-	l := inside(t, p.wire[1].host, func() (net.Listener, error) { return net.Listen("tcp", to) })
+	l := porttest.Inside(t, p.wire[1].host, func() (net.Listener, error) { return net.Listen("tcp", to) })
 	defer l.Close()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	left = inside(t, p.wire[0].host, func() (net.Conn, error) { return net.DialTimeout("tcp", to, patience) })
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(porttest.Patience))
+	left = porttest.Inside(t, p.wire[0].host, func() (net.Conn, error) { return net.DialTimeout("tcp", to, porttest.Patience) })
 	t.Cleanup(func() { left.Close() })
 	right, err := l.Accept()
 	if err != nil {
@@ -154,7 +155,7 @@ func BenchmarkQueue(b *testing.B) {
 				most = 1
 			}
 			out.queues[0].most = most
-			f := frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", strings.Repeat("x", bm.payload), true))
+			f := porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", strings.Repeat("x", bm.payload), true))
 			f.Offload = partialUDP4
 			if bm.segment > 0 {
 				f.Offload.GSO, f.Offload.SegmentSize = port.GSOUDPL4, bm.segment
@@ -172,7 +173,7 @@ func circulate(b *testing.B, in, out *Port, f *port.Frame, batch, most int) {
 	for i := range fs {
 		fs[i] = f
 	}
-	bufs := buffers(batch)
+	bufs := porttest.Buffers(batch)
 	q := out.Queues()[0]
 	q.SetReadDeadline(time.Now().Add(time.Minute))
 	b.ReportAllocs()

@@ -16,11 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/porttest"
 )
 
 func TestOpened(t *testing.T) {
 	w := newWire(t)
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "mtu", "1400")
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "mtu", "1400")
 	p := openPort(t, w.config())
 	if p.Name() != "lan0" || p.Kind() != "packet" || p.Device() != "r0" || p.LinkHeader() != 14 || p.HardwareAddr() != routerMAC ||
 		p.MTU() != 1400 || !p.Up() || len(p.Queues()) != 1 {
@@ -73,7 +74,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, q := range p.Queues() {
 			wg.Go(func() {
-				for fs := buffers(1); ; {
+				for fs := porttest.Buffers(1); ; {
 					if _, err := q.Read(fs); err != nil {
 						return
 					}
@@ -96,7 +97,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 	if after := openDescriptors(t); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
-	if out := ip(t, "-n", w.router, "-d", "link", "show", "dev", "r0"); !strings.Contains(out, "promiscuity 0") {
+	if out := porttest.IP(t, "-n", w.router, "-d", "link", "show", "dev", "r0"); !strings.Contains(out, "promiscuity 0") {
 		t.Errorf("r0 is still promiscuous:\n%s", out)
 	}
 }
@@ -107,7 +108,7 @@ func TestPromiscuous(t *testing.T) {
 		cfg := w.config()
 		cfg.Promiscuous = want
 		openPort(t, cfg)
-		if out := ip(t, "-n", w.router, "-d", "link", "show", "dev", "r0"); strings.Contains(out, "promiscuity 1") != want {
+		if out := porttest.IP(t, "-n", w.router, "-d", "link", "show", "dev", "r0"); strings.Contains(out, "promiscuity 1") != want {
 			t.Errorf("wanted %v:\n%s", want, out)
 		}
 	}
@@ -119,7 +120,7 @@ func TestCloseWakesReader(t *testing.T) {
 	q := p.Queues()[0]
 	woken := make(chan error)
 	go func() {
-		for fs := buffers(4); ; {
+		for fs := porttest.Buffers(4); ; {
 			if _, err := q.Read(fs); err != nil { // the host's own IPv6 chatter is no error
 				woken <- err
 				return
@@ -134,10 +135,10 @@ func TestCloseWakesReader(t *testing.T) {
 		if err != port.ErrClosed {
 			t.Errorf("Read: %v, want ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(porttest.Patience):
 		t.Fatal("the reader is still waiting after Close")
 	}
-	if _, err := q.Read(buffers(1)); err != port.ErrClosed {
+	if _, err := q.Read(porttest.Buffers(1)); err != port.ErrClosed {
 		t.Errorf("Read after Close: %v", err)
 	}
 	f := marker("x")
@@ -162,7 +163,7 @@ func TestMulticastGroups(t *testing.T) {
 	w := newWire(t)
 	p := openPort(t, w.config())
 	member := func() bool {
-		return strings.Contains(ip(t, "-n", w.router, "maddress", "show", "dev", "r0"), "01:00:5e:00:00:05")
+		return strings.Contains(porttest.IP(t, "-n", w.router, "maddress", "show", "dev", "r0"), "01:00:5e:00:00:05")
 	}
 	ospf := [6]byte{0x01, 0x00, 0x5e, 0, 0, 5}
 	for _, err := range []error{p.Join(ospf), p.Join(ospf), p.Leave(ospf)} {
@@ -191,7 +192,7 @@ func TestMulticastGroups(t *testing.T) {
 // eventually waits for an event that want accepts.
 func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(porttest.Patience)
 	var seen []port.Event
 	for {
 		select {
@@ -217,7 +218,7 @@ func TestEvents(t *testing.T) {
 	q := p.Queues()[0]
 	heard := make(chan error, 1)
 	go func() {
-		for fs := buffers(4); ; {
+		for fs := porttest.Buffers(4); ; {
 			n, err := q.Read(fs)
 			if err != nil {
 				heard <- err
@@ -231,23 +232,23 @@ func TestEvents(t *testing.T) {
 			}
 		}
 	}()
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "mtu", "1400")
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "mtu", "1400")
 	eventually(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
-	ip(t, "-n", w.host, "link", "set", "dev", "h0", "down")
+	porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "down")
 	eventually(t, p, "without carrier", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
-	ip(t, "-n", w.host, "link", "set", "dev", "h0", "up")
+	porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "up")
 	eventually(t, p, "with carrier", func(e port.Event) bool { return e.Up })
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "down")
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "down")
 	eventually(t, p, "down", func(e port.Event) bool { return !e.Up && !e.Gone })
 	f := marker("x")
 	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != nil || !f.Failed {
 		t.Errorf("Write while it is down: %d, %v, Failed %v", n, err, f.Failed)
 	}
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "up")
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "up")
 	eventually(t, p, "up", func(e port.Event) bool { return e.Up })
 
-	ip(t, "-n", w.host, "neigh", "replace", "198.18.0.1", "lladdr", mac(routerMAC), "dev", "h0")
-	c := listenUDP(t, w.host, "198.18.0.2:0")
+	porttest.IP(t, "-n", w.host, "neigh", "replace", "198.18.0.1", "lladdr", mac(routerMAC), "dev", "h0")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:0")
 	if _, err := c.WriteToUDPAddrPort([]byte("up again"), netip.MustParseAddrPort("198.18.0.1:9")); err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +257,7 @@ func TestEvents(t *testing.T) {
 		if err != nil {
 			t.Errorf("Read: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(porttest.Patience):
 		t.Error("nothing read after the device came up again")
 	}
 }
@@ -266,31 +267,31 @@ func TestDeviceGone(t *testing.T) {
 	for _, how := range [][]string{{"link", "del", "dev", "r0"}, {"link", "set", "dev", "r0", "netns"}} {
 		w := newWire(t)
 		if how[len(how)-1] == "netns" {
-			how = append(how, newNetns(t))
+			how = append(how, porttest.Namespace(t))
 		}
 		p := openPort(t, w.config())
 		q := p.Queues()[0]
 		woken := make(chan error)
 		go func() {
-			for fs := buffers(4); ; {
+			for fs := porttest.Buffers(4); ; {
 				if _, err := q.Read(fs); err != nil {
 					woken <- err
 					return
 				}
 			}
 		}()
-		ip(t, append([]string{"-n", w.router}, how...)...)
+		porttest.IP(t, append([]string{"-n", w.router}, how...)...)
 		eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
 		select {
 		case err := <-woken:
 			if err != errGone {
 				t.Errorf("Read: %v", err)
 			}
-		case <-time.After(patience):
+		case <-time.After(porttest.Patience):
 			t.Fatal("the reader is still waiting for a device that is gone")
 		}
 		q.SetReadDeadline(time.Time{}) // a late one from the worker
-		if _, err := q.Read(buffers(1)); err != errGone {
+		if _, err := q.Read(porttest.Buffers(1)); err != errGone {
 			t.Errorf("a later Read: %v", err)
 		}
 		fs := []*port.Frame{marker("x"), marker("y")}
@@ -310,7 +311,7 @@ func TestSeveralQueues(t *testing.T) {
 	cfg := w.config()
 	cfg.Queues = 3
 	p := openPort(t, cfg)
-	c := listenUDP(t, w.host, "198.18.0.2:0")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:0")
 	const flows = 200
 	for i := range flows {
 		to := net.UDPAddr{IP: net.IPv4(198, 18, 0, 1), Port: 10000 + i}
@@ -322,7 +323,7 @@ func TestSeveralQueues(t *testing.T) {
 	var readers sync.WaitGroup
 	for _, q := range p.Queues() {
 		readers.Go(func() {
-			for fs := buffers(8); ; {
+			for fs := porttest.Buffers(8); ; {
 				n, err := q.Read(fs)
 				if err != nil {
 					return
@@ -337,7 +338,7 @@ func TestSeveralQueues(t *testing.T) {
 			}
 		})
 	}
-	timeout := time.After(patience)
+	timeout := time.After(porttest.Patience)
 	for sum := 0; sum < flows; {
 		select {
 		case n := <-got:
@@ -346,12 +347,12 @@ func TestSeveralQueues(t *testing.T) {
 			t.Fatalf("%d of %d frames", sum, flows)
 		}
 	}
-	write(t, p, frameOf(udp4("198.18.0.1:10000", c.LocalAddr().String(), "reply", false)))
-	wantDatagrams(t, c, "reply")
+	write(t, p, porttest.Frame(udp4("198.18.0.1:10000", c.LocalAddr().String(), "reply", false)))
+	porttest.WantDatagrams(t, c, "reply")
 	p.Close()
 	readers.Wait()
 	for _, q := range p.Queues() {
-		if _, err := q.Read(buffers(1)); err != port.ErrClosed {
+		if _, err := q.Read(porttest.Buffers(1)); err != port.ErrClosed {
 			t.Errorf("Read after Close: %v", err)
 		}
 	}
@@ -367,12 +368,12 @@ func TestSeveralQueues(t *testing.T) {
 // this test binary under unshare(1).
 func TestUnprivilegedUserNamespace(t *testing.T) {
 	if os.Getenv("RDPKT_INSIDE_USERNS") != "" {
-		ip(t, "link", "add", "name", "r0", "type", "veth", "peer", "name", "h0")
-		ip(t, "link", "set", "dev", "h0", "up")
+		porttest.IP(t, "link", "add", "name", "r0", "type", "veth", "peer", "name", "h0")
+		porttest.IP(t, "link", "set", "dev", "h0", "up")
 		p := openPort(t, Config{Name: "lan0", Device: "r0"})
 		far := openPort(t, Config{Name: "far", Device: "h0"})
 		write(t, far, marker("hello"))
-		readUntil(t, p.Queues()[0], "hello", func(f *port.Frame) bool { return bytes.HasSuffix(f.Bytes(), []byte("hello")) })
+		porttest.ReadUntil(t, p.Queues()[0], "hello", func(f *port.Frame) bool { return bytes.HasSuffix(f.Bytes(), []byte("hello")) })
 		return
 	}
 	for _, tool := range []string{"unshare", "ip"} {
@@ -381,7 +382,7 @@ func TestUnprivilegedUserNamespace(t *testing.T) {
 		}
 	}
 	unshare := func(command ...string) *exec.Cmd {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+		ctx, cancel := context.WithTimeout(context.Background(), 2*porttest.Patience)
 		t.Cleanup(cancel)
 		return exec.CommandContext(ctx, "unshare", append([]string{"-U", "-r", "-n"}, command...)...)
 	}

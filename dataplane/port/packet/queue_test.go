@@ -13,15 +13,16 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/porttest"
 	"routerd/internal/packet"
 )
 
 func TestWriteReachesSocket(t *testing.T) {
 	w := newWire(t)
 	p := openPort(t, w.config())
-	c := listenUDP(t, w.host, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:7000")
 	build := func(payload string, partial bool) *port.Frame {
-		return frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", payload, partial))
+		return porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", payload, partial))
 	}
 	whole, partial := build("whole checksum", false), build("partial checksum", true)
 	partial.Offload = partialUDP4
@@ -47,31 +48,31 @@ func TestWriteReachesSocket(t *testing.T) {
 			t.Errorf("frame %d: Failed is %v", i, f.Failed)
 		}
 	}
-	wantDatagrams(t, c, "whole checksum", "partial checksum", "last")
+	porttest.WantDatagrams(t, c, "whole checksum", "partial checksum", "last")
 }
 
 // More frames than one system call takes, and in order.
 func TestLongBatches(t *testing.T) {
 	w := newWire(t)
 	p := openPort(t, w.config())
-	c := listenUDP(t, w.host, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:7000")
 	var want []string
 	var fs []*port.Frame
 	for i := range 3*batchFrames + 1 {
 		want = append(want, fmt.Sprint("datagram ", i))
-		fs = append(fs, frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", want[i], false)))
+		fs = append(fs, porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", want[i], false)))
 	}
 	write(t, p, fs...)
-	wantDatagrams(t, c, want...)
+	porttest.WantDatagrams(t, c, want...)
 
 	for _, s := range want {
 		if _, err := c.WriteToUDPAddrPort([]byte(s), netip.MustParseAddrPort("198.18.0.1:5000")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	in := buffers(2 * batchFrames)
+	in := porttest.Buffers(2 * batchFrames)
 	q := p.Queues()[0]
-	q.SetReadDeadline(time.Now().Add(patience))
+	q.SetReadDeadline(time.Now().Add(porttest.Patience))
 	for len(want) > 0 {
 		n, err := q.Read(in)
 		if err != nil {
@@ -98,22 +99,22 @@ func TestWriteUDPSuperPacket(t *testing.T) {
 	if !p.Offloads().Has(port.OffloadUDP) {
 		t.Skip("this kernel may have no UDP segmentation for packet sockets (it came with 6.2)")
 	}
-	c := listenUDP(t, w.host, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:7000")
 	want := []string{strings.Repeat("a", 1000), strings.Repeat("b", 1000), strings.Repeat("c", 300)}
-	super := frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", strings.Join(want, ""), true))
+	super := porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", strings.Join(want, ""), true))
 	super.Offload = partialUDP4
 	super.Offload.GSO, super.Offload.SegmentSize = port.GSOUDPL4, 1000
 
-	head := frameOf(super.Bytes()[:42+1000])
+	head := porttest.Frame(super.Bytes()[:42+1000])
 	head.Offload = super.Offload
 	for i, tail := 1, head; i < len(want); i++ {
-		tail.Next = frameOf([]byte("headers that stay" + want[i]))
+		tail.Next = porttest.Frame([]byte("headers that stay" + want[i]))
 		tail = tail.Next
 		tail.Start += len("headers that stay")
 	}
-	small := frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", "small", false))
+	small := porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", "small", false))
 	write(t, p, super, small, head, small)
-	wantDatagrams(t, c, append(append(want, "small"), append(want, "small")...)...)
+	porttest.WantDatagrams(t, c, append(append(want, "small"), append(want, "small")...)...)
 
 	// Chains that fill the parts between them go in several batches.
 	for tail, i := head, 0; i < maxChain-4; i++ {
@@ -122,10 +123,10 @@ func TestWriteUDPSuperPacket(t *testing.T) {
 		tail = tail.Next
 	}
 	write(t, p, small, head, head, small)
-	wantDatagrams(t, c, "small", want[0], want[1], want[2], want[0], want[1], want[2], "small")
+	porttest.WantDatagrams(t, c, "small", want[0], want[1], want[2], want[0], want[1], want[2], "small")
 
 	for tail, i := head, 0; i < maxChain; i++ { // one part too many
-		tail.Next = frameOf([]byte("x"))
+		tail.Next = porttest.Frame([]byte("x"))
 		tail = tail.Next
 	}
 	if n, err := p.Queues()[0].Write([]*port.Frame{small, head, small}); n != 2 || err != nil || !head.Failed {
@@ -143,13 +144,13 @@ func TestReadOffloads(t *testing.T) {
 		t.Run(tt.to, func(t *testing.T) {
 			w := newWire(t)
 			p := openPort(t, w.config())
-			c := listenUDP(t, w.host, tt.from)
+			c := porttest.ListenUDP(t, w.host, tt.from)
 			to := netip.MustParseAddrPort(tt.to)
 			if _, err := c.WriteToUDPAddrPort([]byte("small"), to); err != nil {
 				t.Fatal(err)
 			}
 			want := port.Offload{NeedsChecksum: true, ChecksumStart: tt.headers - 8, ChecksumOffset: 6}
-			readUntil(t, p.Queues()[0], "a datagram", func(f *port.Frame) bool {
+			porttest.ReadUntil(t, p.Queues()[0], "a datagram", func(f *port.Frame) bool {
 				if !bytes.HasSuffix(f.Bytes(), []byte("small")) {
 					return false
 				}
@@ -163,7 +164,7 @@ func TestReadOffloads(t *testing.T) {
 				t.Fatal(err)
 			}
 			want.GSO, want.HeaderLength, want.SegmentSize = port.GSOUDPL4, tt.headers, 1200
-			readUntil(t, p.Queues()[0], "a UDP super-packet", func(f *port.Frame) bool {
+			porttest.ReadUntil(t, p.Queues()[0], "a UDP super-packet", func(f *port.Frame) bool {
 				if f.Offload.GSO != port.GSOUDPL4 {
 					return false
 				}
@@ -195,11 +196,11 @@ func TestVLANTag(t *testing.T) {
 	w := newWire(t)
 	p := openPort(t, w.config())
 	far := openPort(t, Config{Name: "far", Netns: w.host, Device: "h0", TakeOver: true})
-	tagged := frameOf(append(append(ethernet(0x8100, []byte{0xa0, 42}), 0x08, 0x00), "tagged payload"...))
-	plain := frameOf(ethernet(0x88b5, []byte("plain payload")))
+	tagged := porttest.Frame(append(append(ethernet(0x8100, []byte{0xa0, 42}), 0x08, 0x00), "tagged payload"...))
+	plain := porttest.Frame(ethernet(0x88b5, []byte("plain payload")))
 	write(t, far, tagged, plain, tagged, plain)
-	fs, q := buffers(1), p.Queues()[0]
-	q.SetReadDeadline(time.Now().Add(patience))
+	fs, q := porttest.Buffers(1), p.Queues()[0]
+	q.SetReadDeadline(time.Now().Add(porttest.Patience))
 	for seen := 0; seen < 4; {
 		if _, err := q.Read(fs); err != nil {
 			t.Fatalf("after %d frames: %v", seen, err)
@@ -227,7 +228,7 @@ func TestOwnFramesAreNotSeen(t *testing.T) {
 		cfg.Queues = queues
 		p := openPort(t, cfg)
 		far := openPort(t, Config{Name: "far", Netns: w.host, Device: "h0", TakeOver: true})
-		own, foreign := frameOf(ethernet(0x88b5, []byte("own"))), frameOf(ethernet(0x88b5, []byte("foreign")))
+		own, foreign := porttest.Frame(ethernet(0x88b5, []byte("own"))), porttest.Frame(ethernet(0x88b5, []byte("foreign")))
 		for i, q := range p.Queues() {
 			if n, err := q.Write([]*port.Frame{own}); n != 1 || err != nil {
 				t.Fatalf("queue %d: %d, %v", i, n, err)
@@ -237,7 +238,7 @@ func TestOwnFramesAreNotSeen(t *testing.T) {
 		got := make(chan string, 1)
 		for _, q := range p.Queues() {
 			go func() {
-				for fs := buffers(4); ; {
+				for fs := porttest.Buffers(4); ; {
 					n, err := q.Read(fs)
 					if err != nil {
 						return
@@ -255,7 +256,7 @@ func TestOwnFramesAreNotSeen(t *testing.T) {
 			if s != "foreign" {
 				t.Errorf("%d queues: read %q", queues, s)
 			}
-		case <-time.After(patience):
+		case <-time.After(porttest.Patience):
 			t.Errorf("%d queues: nothing read", queues)
 		}
 		p.Close()
@@ -266,7 +267,7 @@ func TestReadDeadline(t *testing.T) {
 	w := newWire(t)
 	q := openPort(t, w.config()).Queues()[0]
 	q.SetReadDeadline(time.Now().Add(time.Millisecond))
-	for fs := buffers(8); ; { // past the host's own IPv6 chatter
+	for fs := porttest.Buffers(8); ; { // past the host's own IPv6 chatter
 		if _, err := q.Read(fs); err != nil {
 			if err != port.ErrTimeout {
 				t.Fatalf("Read: %v, want ErrTimeout", err)
@@ -287,16 +288,16 @@ func TestNothingIsAllocated(t *testing.T) {
 	p := openPort(t, w.config())
 	q := p.Queues()[0]
 	raw := udp4("198.18.0.1:5000", "203.0.113.1:7000", strings.Repeat("x", 100), true)
-	plain, chain := frameOf(raw), frameOf(raw)
+	plain, chain := porttest.Frame(raw), porttest.Frame(raw)
 	chain.Offload = partialUDP4
 	chain.Offload.GSO, chain.Offload.SegmentSize = port.GSOUDPL4, 100
-	chain.Next = frameOf([]byte("payload"))
+	chain.Next = porttest.Frame([]byte("payload"))
 	out := []*port.Frame{plain, chain, plain}
 	if n := testing.AllocsPerRun(100, func() { q.Write(out) }); n != 0 {
 		t.Errorf("Write allocates %v times", n)
 	}
-	c := listenUDP(t, w.host, "198.18.0.2:0")
-	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), buffers(4)
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:0")
+	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), porttest.Buffers(4)
 	var err error
 	read := func() {
 		if _, err = c.WriteToUDPAddrPort(ping, to); err == nil {
@@ -316,11 +317,11 @@ func TestNothingIsAllocated(t *testing.T) {
 func TestConcurrentWriters(t *testing.T) {
 	w := newWire(t)
 	p := openPort(t, w.config())
-	c := listenUDP(t, w.host, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, w.host, "198.18.0.2:7000")
 	const writers, each = 2 * writerSlots, 10
 	results := make(chan error)
 	for i := range writers {
-		f := frameOf(udp4("198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
+		f := porttest.Frame(udp4("198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
 		go func() {
 			var err error
 			for range each {

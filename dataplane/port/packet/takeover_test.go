@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/porttest"
 	"routerd/internal/packet"
 )
 
 // marker is a frame of an experimental ethertype (IEEE 802).
-func marker(text string) *port.Frame { return frameOf(ethernet(0x88b5, []byte(text))) }
+func marker(text string) *port.Frame { return porttest.Frame(ethernet(0x88b5, []byte(text))) }
 
 // arpRequest asks for an address as 198.18.0.2 does.
 func arpRequest(target string) *port.Frame {
@@ -27,7 +28,7 @@ func arpRequest(target string) *port.Frame {
 	b = append(b, 0x08, 0x06, 0, 1, 0x08, 0, 6, 4, 0, 1) // RFC 826: Ethernet, IPv4, request
 	b = append(append(b, hostMAC[:]...), netip.MustParseAddr("198.18.0.2").AsSlice()...)
 	b = append(append(b, make([]byte, 6)...), netip.MustParseAddr(target).AsSlice()...)
-	return frameOf(b)
+	return porttest.Frame(b)
 }
 
 // neighbourSolicitation asks for an address as fe80::2 does (RFC 4861 §4.3).
@@ -45,7 +46,7 @@ func neighbourSolicitation(target string) *port.Frame {
 	h := packet.IPv6(b)
 	packet.ICMP(m).SetChecksum(^packet.Sum(m, packet.PseudoHeaderSum6(h.SrcBytes(), h.DstBytes(), packet.ProtoICMPv6, len(m))))
 	e := append(append([]byte{}, routerMAC[:]...), hostMAC[:]...)
-	return frameOf(append(append(append(e, 0x86, 0xdd), b...), m...))
+	return porttest.Frame(append(append(append(e, 0x86, 0xdd), b...), m...))
 }
 
 func isARPReply(b []byte) bool { return len(b) >= 42 && b[12] == 8 && b[13] == 6 && b[21] == 2 }
@@ -59,11 +60,11 @@ func isAdvertisement(b []byte) bool {
 // a port that plays the host.
 func usedWire(t *testing.T) (wire, *Port) {
 	w := newWire(t)
-	ip(t, "-n", w.router, "address", "add", "fe80::1/64", "dev", "r0", "nodad")
-	ip(t, "-n", w.router, "address", "add", "198.18.0.1/24", "dev", "r0")
-	ip(t, "-n", w.router, "address", "add", "2001:db8::1/64", "dev", "r0", "nodad")
-	ip(t, "-n", w.router, "route", "add", "default", "via", "198.18.0.2")
-	ip(t, "netns", "exec", w.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	porttest.IP(t, "-n", w.router, "address", "add", "fe80::1/64", "dev", "r0", "nodad")
+	porttest.IP(t, "-n", w.router, "address", "add", "198.18.0.1/24", "dev", "r0")
+	porttest.IP(t, "-n", w.router, "address", "add", "2001:db8::1/64", "dev", "r0", "nodad")
+	porttest.IP(t, "-n", w.router, "route", "add", "default", "via", "198.18.0.2")
+	porttest.IP(t, "netns", "exec", w.router, "sysctl", "-qw", "net.ipv4.ip_forward=1")
 	return w, openPort(t, Config{Name: "far", Netns: w.host, Device: "h0", TakeOver: true})
 }
 
@@ -71,9 +72,9 @@ func usedWire(t *testing.T) (wire, *Port) {
 func kernelAnswers(t *testing.T, far *Port, when string) {
 	t.Helper()
 	write(t, far, arpRequest("198.18.0.1"))
-	readUntil(t, far.Queues()[0], "an ARP reply "+when, func(f *port.Frame) bool { return isARPReply(f.Bytes()) })
+	porttest.ReadUntil(t, far.Queues()[0], "an ARP reply "+when, func(f *port.Frame) bool { return isARPReply(f.Bytes()) })
 	write(t, far, neighbourSolicitation("fe80::1"))
-	readUntil(t, far.Queues()[0], "a neighbour advertisement "+when, func(f *port.Frame) bool { return isAdvertisement(f.Bytes()) })
+	porttest.ReadUntil(t, far.Queues()[0], "a neighbour advertisement "+when, func(f *port.Frame) bool { return isAdvertisement(f.Bytes()) })
 }
 
 // state is all that can be seen of r0 by ip(8) and below /proc/sys.
@@ -81,7 +82,7 @@ func (w wire) state(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
 	for _, args := range [][]string{{"address", "show", "dev", "r0"}, {"route", "show", "table", "all"}, {"-6", "route", "show", "table", "all"}} {
-		b.WriteString(ip(t, append([]string{"-n", w.router}, args...)...))
+		b.WriteString(porttest.IP(t, append([]string{"-n", w.router}, args...)...))
 	}
 	out, err := exec.Command("ip", "netns", "exec", w.router, "sysctl", "-a", "-r", `^net\.ipv[46]\.conf\.r0\.`).CombinedOutput()
 	if err != nil {
@@ -101,18 +102,18 @@ func TestKernelIsSilent(t *testing.T) {
 	cfg.TakeOver = true
 	p := openPort(t, cfg)
 	write(t, p, marker("taken"))
-	readUntil(t, far.Queues()[0], "the router's first frame", func(f *port.Frame) bool {
+	porttest.ReadUntil(t, far.Queues()[0], "the router's first frame", func(f *port.Frame) bool {
 		return bytes.HasSuffix(f.Bytes(), []byte("taken"))
 	})
 
-	c := listenUDP(t, w.router, "198.18.0.1:0")
+	c := porttest.ListenUDP(t, w.router, "198.18.0.1:0")
 	through := udp4("198.18.0.2:1", "198.18.0.77:1", "forward me", false)
 	copy(through, routerMAC[:])
 	copy(through[6:], hostMAC[:])
-	questions := []*port.Frame{arpRequest("198.18.0.1"), neighbourSolicitation("fe80::1"), neighbourSolicitation("2001:db8::1"), frameOf(through)}
+	questions := []*port.Frame{arpRequest("198.18.0.1"), neighbourSolicitation("fe80::1"), neighbourSolicitation("2001:db8::1"), porttest.Frame(through)}
 	write(t, far, questions...)
 	arrived := 0
-	readUntil(t, p.Queues()[0], "what the host sent", func(f *port.Frame) bool {
+	porttest.ReadUntil(t, p.Queues()[0], "what the host sent", func(f *port.Frame) bool {
 		if [6]byte(f.Bytes()[6:]) == hostMAC {
 			arrived++
 		}
@@ -123,7 +124,7 @@ func TestKernelIsSilent(t *testing.T) {
 		t.Logf("the kernel tells its own sockets: %v", err)
 	}
 	write(t, p, marker("the router's own"))
-	readUntil(t, far.Queues()[0], "the router's own frame", func(f *port.Frame) bool {
+	porttest.ReadUntil(t, far.Queues()[0], "the router's own frame", func(f *port.Frame) bool {
 		b := f.Bytes()
 		if bytes.HasSuffix(b, []byte("the router's own")) {
 			return true
@@ -142,8 +143,8 @@ func TestKernelIsSilent(t *testing.T) {
 }
 
 func TestUsedDeviceIsRefused(t *testing.T) {
-	ns := newNetns(t)
-	add := func(args ...string) { ip(t, append([]string{"-n", ns}, args...)...) }
+	ns := porttest.Namespace(t)
+	add := func(args ...string) { porttest.IP(t, append([]string{"-n", ns}, args...)...) }
 	for _, d := range []string{"four", "six", "route", "multi", "port", "free", "down"} {
 		add("link", "add", "name", d, "type", "veth", "peer", "name", d+"p")
 		add("link", "set", "dev", d, "up")
@@ -192,8 +193,10 @@ func TestUsedDeviceIsRefused(t *testing.T) {
 // undo that after a kill hears of it first and may forbid it.
 func TestDeviceThatIsDown(t *testing.T) {
 	w := newWire(t)
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "down")
-	up := func() bool { return strings.Contains(ip(t, "-n", w.router, "link", "show", "dev", "r0"), ",UP") }
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "down")
+	up := func() bool {
+		return strings.Contains(porttest.IP(t, "-n", w.router, "link", "show", "dev", "r0"), ",UP")
+	}
 	cfg := w.config()
 	var told []string
 	cfg.Will = func(kind, path, value string) error {
@@ -212,7 +215,7 @@ func TestDeviceThatIsDown(t *testing.T) {
 		t.Error("the device is still up")
 	}
 
-	ip(t, "-n", w.router, "link", "set", "dev", "r0", "up")
+	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "up")
 	if err := Undo(told[0], told[1], told[2]); err != nil || up() {
 		t.Errorf("Undo: %v, up %v", err, up())
 	}
@@ -239,7 +242,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(err)
 		}
 		fmt.Println("taken")
-		time.Sleep(patience)
+		time.Sleep(porttest.Patience)
 		return
 	}
 	w, far := usedWire(t)
@@ -277,12 +280,12 @@ func TestKilled(t *testing.T) {
 
 // Whoever marked a frame for the kernel's table, beyond it nobody sees that.
 func TestMarkDoesNotLeak(t *testing.T) {
-	ns := newNetns(t)
-	ip(t, "-n", ns, "link", "add", "name", "one", "type", "veth", "peer", "name", "two")
-	ip(t, "-n", ns, "link", "set", "dev", "one", "up")
-	ip(t, "-n", ns, "link", "set", "dev", "two", "up")
+	ns := porttest.Namespace(t)
+	porttest.IP(t, "-n", ns, "link", "add", "name", "one", "type", "veth", "peer", "name", "two")
+	porttest.IP(t, "-n", ns, "link", "set", "dev", "one", "up")
+	porttest.IP(t, "-n", ns, "link", "set", "dev", "two", "up")
 	p := openPort(t, Config{Name: "one", Netns: ns, Device: "one"})
-	fd := inside(t, ns, func() (int, error) {
+	fd := porttest.Inside(t, ns, func() (int, error) {
 		return unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, int(networkOrder(0x88b5)))
 	})
 	defer unix.Close(fd)

@@ -14,6 +14,7 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/porttest"
 )
 
 // pair is a wire between two hosts, each behind a port: whatever is read from
@@ -27,7 +28,7 @@ func newPair(t testing.TB, frames int) *pair {
 	t.Helper()
 	left, right := lanConfig(newNetns(t)), lanConfig(newNetns(t))
 	left.Host.Routes, right.Host.Routes = nil, nil
-	right.Router, right.Host.Addresses = "r2", prefixes("198.18.0.3/24", "2001:db8::3/64")
+	right.Router, right.Host.Addresses = "r2", porttest.Prefixes("198.18.0.3/24", "2001:db8::3/64")
 	p := &pair{left: openPort(t, left), right: openPort(t, right)}
 	var wg sync.WaitGroup
 	wg.Go(func() { p.pump(t, p.left, p.right, frames) })
@@ -41,7 +42,7 @@ func newPair(t testing.TB, frames int) *pair {
 }
 
 func (p *pair) pump(t testing.TB, from, to *Port, frames int) {
-	in := buffers(frames)
+	in := porttest.Buffers(frames)
 	out := make([]*port.Frame, 0, frames)
 	for {
 		n, err := from.Queues()[0].Read(in)
@@ -77,8 +78,8 @@ func (p *pair) connect(t testing.TB, to string) (left, right net.Conn) {
 	}
 	in(p.right, func() (err error) { l, err = net.Listen("tcp", to); return err })
 	defer l.Close()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	in(p.left, func() (err error) { left, err = net.DialTimeout("tcp", to, patience); return err })
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(porttest.Patience))
+	in(p.left, func() (err error) { left, err = net.DialTimeout("tcp", to, porttest.Patience); return err })
 	t.Cleanup(func() { left.Close() })
 	right, err := l.Accept()
 	if err != nil {
@@ -95,8 +96,8 @@ func TestTCPSuperPacketsPass(t *testing.T) {
 		t.Run(to, func(t *testing.T) {
 			p := newPair(t, 32)
 			c, r := p.connect(t, to)
-			c.SetDeadline(time.Now().Add(patience))
-			r.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(time.Now().Add(porttest.Patience))
+			r.SetDeadline(time.Now().Add(porttest.Patience))
 			data := make([]byte, 4<<20)
 			for i := 0; i < len(data); i += 8 {
 				binary.BigEndian.PutUint64(data[i:], uint64(i)*0x9e3779b97f4a7c15)
@@ -128,11 +129,11 @@ func TestNothingIsAllocated(t *testing.T) {
 	ns := newNetns(t)
 	cfg := Config{Router: "r1", Name: "lan0", MTU: 1500, Host: device.Host{Netns: ns, Device: "lan0"}}
 	other := Config{Router: "r1", Name: "lan1", MTU: 1500, Host: device.Host{Netns: ns, Device: "lan1"}}
-	ip(t, "-n", ns, "link", "add", "name", "br0", "type", "bridge", "mcast_snooping", "0")
-	ip(t, "-n", ns, "link", "set", "dev", "br0", "up")
+	porttest.IP(t, "-n", ns, "link", "add", "name", "br0", "type", "bridge", "mcast_snooping", "0")
+	porttest.IP(t, "-n", ns, "link", "set", "dev", "br0", "up")
 	cfg.Bridge, other.Bridge = "br0", "br0"
 	a, b := openPort(t, cfg), openPort(t, other)
-	out, in := []*port.Frame{frameOf(b.HardwareAddr(), a.HardwareAddr(), "x")}, buffers(4)
+	out, in := []*port.Frame{frameOf(b.HardwareAddr(), a.HardwareAddr(), "x")}, porttest.Buffers(4)
 	var err error
 	turn := func() {
 		if _, err = a.Queues()[0].Write(out); err == nil {
@@ -153,14 +154,14 @@ func BenchmarkQueue(b *testing.B) {
 	}{{"small", 64}, {"mtu", 1500}, {"60KiB", 60 << 10}} {
 		b.Run(bm.name, func(b *testing.B) {
 			ns := newNetns(b)
-			ip(b, "-n", ns, "link", "add", "name", "br0", "mtu", "65000", "type", "bridge", "mcast_snooping", "0")
-			ip(b, "-n", ns, "link", "set", "dev", "br0", "up")
+			porttest.IP(b, "-n", ns, "link", "add", "name", "br0", "mtu", "65000", "type", "bridge", "mcast_snooping", "0")
+			porttest.IP(b, "-n", ns, "link", "set", "dev", "br0", "up")
 			var ports [2]*Port
 			for i, name := range []string{"lan0", "lan1"} {
 				ports[i] = openPort(b, Config{Router: "r1", Name: name, MTU: 65000, Bridge: "br0", Host: device.Host{Netns: ns, Device: name}})
 			}
 			f := frameOf(ports[1].HardwareAddr(), ports[0].HardwareAddr(), strings.Repeat("x", bm.payload))
-			fs, in := make([]*port.Frame, 32), buffers(32)
+			fs, in := make([]*port.Frame, 32), porttest.Buffers(32)
 			for i := range fs {
 				fs[i] = f
 			}

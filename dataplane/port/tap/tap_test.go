@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,48 +19,16 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/porttest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second
-
-var netnsCount atomic.Int32
-
 // newNetns makes a network namespace for one test.
 func newNetns(t testing.TB) string {
 	t.Helper()
-	if os.Getuid() != 0 {
-		t.Skip("needs root: it makes network namespaces and TAP devices")
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip("needs ip(8) of iproute2")
-	}
-	f, err := os.OpenFile(device.ClonePath, os.O_RDWR, 0)
-	if err != nil {
-		t.Skipf("needs %s: %v", device.ClonePath, err)
-	}
-	f.Close()
-	name := fmt.Sprintf("rdtap%dx%d", os.Getpid(), netnsCount.Add(1))
-	ip(t, "netns", "add", name)
-	t.Cleanup(func() { ip(t, "netns", "del", name) })
-	return name
-}
-
-func ip(t testing.TB, args ...string) string {
-	t.Helper()
-	out, err := exec.Command("ip", args...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("ip %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return string(out)
-}
-
-func prefixes(s ...string) (ps []netip.Prefix) {
-	for _, p := range s {
-		ps = append(ps, netip.MustParsePrefix(p))
-	}
-	return ps
+	porttest.NeedTUN(t)
+	return porttest.Namespace(t)
 }
 
 // lanConfig has the kernel at .2 and ::2 and, in our imagination, the router at
@@ -71,8 +38,8 @@ func lanConfig(netns string) Config {
 		Router: "r1", Name: "lan0", MTU: 1500,
 		Host: device.Host{
 			Netns: netns, Device: "lan0",
-			Addresses: prefixes("198.18.0.2/24", "2001:db8::2/64"),
-			Routes:    prefixes("0.0.0.0/0", "::/0"),
+			Addresses: porttest.Prefixes("198.18.0.2/24", "2001:db8::2/64"),
+			Routes:    porttest.Prefixes("0.0.0.0/0", "::/0"),
 		},
 		Via: []netip.Addr{netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("2001:db8::1")},
 	}
@@ -92,47 +59,10 @@ func openPort(t testing.TB, cfg Config) *Port {
 	return p
 }
 
-func buffers(n int) []port.Frame {
-	fs := make([]port.Frame, n)
-	for i := range fs {
-		fs[i].Buf = make([]byte, port.BufferSize)
-	}
-	return fs
-}
-
-// readUntil reads until want accepts a frame.
-func readUntil(t testing.TB, q port.Queue, what string, want func(*port.Frame) bool) {
-	t.Helper()
-	if err := q.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		t.Fatal(err)
-	}
-	defer q.SetReadDeadline(time.Time{})
-	fs := buffers(4)
-	for seen := 0; ; {
-		n, err := q.Read(fs)
-		if err != nil {
-			t.Fatalf("waiting for %s: %v after %d other frames", what, err, seen)
-		}
-		for i := range fs[:n] {
-			if want(&fs[i]) {
-				return
-			}
-			seen++
-		}
-	}
-}
-
 // frameOf is a frame between two stations with an experimental ethertype.
 func frameOf(to, from [6]byte, payload string) *port.Frame {
 	b := append(append(append([]byte{}, to[:]...), from[:]...), 0x88, 0xb5)
-	return raw(append(b, payload...))
-}
-
-func raw(b []byte) *port.Frame {
-	f := &port.Frame{Buf: make([]byte, port.Headroom+len(b))}
-	f.Reset()
-	f.End += copy(f.Buf[f.Start:], b)
-	return f
+	return porttest.Frame(append(b, payload...))
 }
 
 func wantOutput(t *testing.T, out string, parts ...string) {
@@ -157,9 +87,9 @@ func TestOpenedAsConfigured(t *testing.T) {
 		t.Errorf("offloads %b", p.Offloads())
 	}
 	host := hardwareAddr("host", "r1", "lan0")
-	wantOutput(t, ip(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64", "link/ether "+net.HardwareAddr(host[:]).String())
-	wantOutput(t, ip(t, "-n", ns, "route"), "default via 198.18.0.1 dev lan0")
-	wantOutput(t, ip(t, "-n", ns, "-6", "route"), "default via 2001:db8::1 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64", "link/ether "+net.HardwareAddr(host[:]).String())
+	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.0.1 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8::1 dev lan0")
 }
 
 // Addresses stay the same over restarts, differ between ends, routers and
@@ -206,7 +136,7 @@ func TestKernelResolvesAndPings(t *testing.T) {
 		t.Fatal(err)
 	}
 	asked := false
-	readUntil(t, q, "an echo request", func(f *port.Frame) bool {
+	porttest.ReadUntil(t, q, "an echo request", func(f *port.Frame) bool {
 		b := f.Bytes()
 		switch {
 		case len(b) >= 42 && binary.BigEndian.Uint16(b[12:]) == 0x0806 && netip.AddrFrom4([4]byte(b[38:42])) == netip.MustParseAddr("198.18.0.1"):
@@ -247,14 +177,14 @@ func TestKernelResolvesAndPings(t *testing.T) {
 // receives, tags and all, and the devices themselves say nothing.
 func TestBridge(t *testing.T) {
 	ns := newNetns(t)
-	ip(t, "-n", ns, "link", "add", "name", "br0", "type", "bridge", "mcast_snooping", "0")
-	ip(t, "-n", ns, "link", "set", "dev", "br0", "addrgenmode", "none", "up")
+	porttest.IP(t, "-n", ns, "link", "add", "name", "br0", "type", "bridge", "mcast_snooping", "0")
+	porttest.IP(t, "-n", ns, "link", "set", "dev", "br0", "addrgenmode", "none", "up")
 	var ports [2]*Port
 	for i := range ports {
 		name := fmt.Sprint("sw", i)
 		ports[i] = openPort(t, Config{Router: "r1", Name: name, MTU: 1500, Bridge: "br0", Host: device.Host{Netns: ns, Device: name}})
-		wantOutput(t, ip(t, "-n", ns, "link", "show", "dev", name), "master br0")
-		if out := ip(t, "-n", ns, "-6", "address", "show", "dev", name); strings.Contains(out, "fe80") {
+		wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", name), "master br0")
+		if out := porttest.IP(t, "-n", ns, "-6", "address", "show", "dev", name); strings.Contains(out, "fe80") {
 			t.Errorf("%s has an address of its own:\n%s", name, out)
 		}
 	}
@@ -268,14 +198,14 @@ func TestBridge(t *testing.T) {
 		if n, err := a.Queues()[0].Write([]*port.Frame{f}); n != 1 || err != nil {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
-		readUntil(t, b.Queues()[0], string(f.Bytes()[14:]), func(g *port.Frame) bool { return bytes.Equal(f.Bytes(), g.Bytes()) })
+		porttest.ReadUntil(t, b.Queues()[0], string(f.Bytes()[14:]), func(g *port.Frame) bool { return bytes.Equal(f.Bytes(), g.Bytes()) })
 	}
 	tagged := frameOf(broadcast, a.HardwareAddr(), "TCI and another ethertype")
 	copy(tagged.Bytes()[12:], []byte{0x81, 0, 0, 42})
 	if n, err := a.Queues()[0].Write([]*port.Frame{tagged}); n != 1 || err != nil {
 		t.Fatalf("Write: %d, %v", n, err)
 	}
-	readUntil(t, b.Queues()[0], "a tag", func(g *port.Frame) bool {
+	porttest.ReadUntil(t, b.Queues()[0], "a tag", func(g *port.Frame) bool {
 		return bytes.Equal(g.Bytes()[12:16], []byte{0x81, 0, 0, 42}) && !g.HasVLAN
 	})
 }
@@ -298,13 +228,13 @@ func TestBadConfig(t *testing.T) {
 		}
 	}
 	ns := newNetns(t)
-	ip(t, "-n", ns, "link", "add", "name", "veth0", "type", "veth", "peer", "name", "veth1")
+	porttest.IP(t, "-n", ns, "link", "add", "name", "veth0", "type", "veth", "peer", "name", "veth1")
 	for bridge, says := range map[string]string{"none": "looking up bridge none", "veth0": "is of type veth, and a bridge is wanted"} {
 		cfg := Config{Router: "r1", Name: "lan0", MTU: 1500, Bridge: bridge, Host: device.Host{Netns: ns, Device: "lan0"}}
 		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("bridge %s: %v, want %q", bridge, err, says)
 		}
-		if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+		if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 			t.Errorf("the device is still there:\n%s", out)
 		}
 	}
@@ -338,15 +268,15 @@ func TestApply(t *testing.T) {
 	p := openPort(t, lanConfig(ns))
 	cfg := lanConfig(ns)
 	cfg.MTU = 1400
-	cfg.Host.Addresses = prefixes("198.18.9.2/24", "2001:db8:9::2/64")
+	cfg.Host.Addresses = porttest.Prefixes("198.18.9.2/24", "2001:db8:9::2/64")
 	cfg.Via = []netip.Addr{netip.MustParseAddr("198.18.9.1"), netip.MustParseAddr("2001:db8:9::1")}
 	if err := p.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	wantOutput(t, ip(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", "inet 198.18.9.2/24", "inet6 2001:db8:9::2/64")
-	wantOutput(t, ip(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
-	wantOutput(t, ip(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
-	if out := ip(t, "-n", ns, "address", "show", "lan0") + ip(t, "-n", ns, "-6", "route"); strings.Contains(out, "198.18.0.2") || strings.Contains(out, "2001:db8::") {
+	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", "inet 198.18.9.2/24", "inet6 2001:db8:9::2/64")
+	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
+	if out := porttest.IP(t, "-n", ns, "address", "show", "lan0") + porttest.IP(t, "-n", ns, "-6", "route"); strings.Contains(out, "198.18.0.2") || strings.Contains(out, "2001:db8::") {
 		t.Errorf("something is left of what was:\n%s", out)
 	}
 	bad := cfg
@@ -354,14 +284,14 @@ func TestApply(t *testing.T) {
 	if err := p.Apply(bad); err == nil {
 		t.Error("a next hop that is not on the link was accepted")
 	}
-	wantOutput(t, ip(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
-	wantOutput(t, ip(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
 
 	// What the kernel forgets while the device is down comes back.
-	ip(t, "-n", ns, "link", "set", "lan0", "down")
-	ip(t, "-n", ns, "link", "set", "lan0", "up")
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
-		out := ip(t, "-n", ns, "route") + ip(t, "-n", ns, "-6", "route")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "up")
+	for deadline := time.Now().Add(porttest.Patience); ; time.Sleep(time.Millisecond) {
+		out := porttest.IP(t, "-n", ns, "route") + porttest.IP(t, "-n", ns, "-6", "route")
 		if strings.Contains(out, "default via 198.18.9.1") && strings.Contains(out, "default via 2001:db8:9::1") {
 			break
 		}
@@ -374,7 +304,7 @@ func TestApply(t *testing.T) {
 func TestBridgeChanged(t *testing.T) {
 	ns := newNetns(t)
 	for _, b := range []string{"br0", "br1"} {
-		ip(t, "-n", ns, "link", "add", "name", b, "type", "bridge")
+		porttest.IP(t, "-n", ns, "link", "add", "name", b, "type", "bridge")
 	}
 	cfg := Config{Router: "r1", Name: "lan0", MTU: 1500, Bridge: "br0", Host: device.Host{Netns: ns, Device: "lan0"}}
 	p := openPort(t, cfg)
@@ -382,12 +312,12 @@ func TestBridgeChanged(t *testing.T) {
 	if err := p.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	wantOutput(t, ip(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
+	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
 	cfg.Bridge = "br2"
 	if err := p.Apply(cfg); err == nil || !strings.Contains(err.Error(), "br2") {
 		t.Errorf("a bridge that there is not: %v", err)
 	}
-	wantOutput(t, ip(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
+	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
 }
 
 func TestGroups(t *testing.T) {
@@ -405,15 +335,15 @@ func TestGone(t *testing.T) {
 	p := openPort(t, lanConfig(ns))
 	woken := make(chan error)
 	go func() {
-		for fs := buffers(4); ; {
+		for fs := porttest.Buffers(4); ; {
 			if _, err := p.Queues()[0].Read(fs); err != nil {
 				woken <- err
 				return
 			}
 		}
 	}()
-	ip(t, "-n", ns, "link", "del", "lan0")
-	for timeout := time.After(patience); ; {
+	porttest.IP(t, "-n", ns, "link", "del", "lan0")
+	for timeout := time.After(porttest.Patience); ; {
 		select {
 		case e := <-p.Events():
 			if !e.Gone {
@@ -429,7 +359,7 @@ func TestGone(t *testing.T) {
 		if !errors.Is(err, port.ErrClosed) {
 			t.Errorf("Read: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(porttest.Patience):
 		t.Fatal("the reader is still waiting for a device that is gone")
 	}
 }
@@ -454,7 +384,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 		var wg sync.WaitGroup
 		for _, q := range p.Queues() {
 			wg.Go(func() {
-				for fs := buffers(1); ; {
+				for fs := porttest.Buffers(1); ; {
 					if _, err := q.Read(fs); err != nil {
 						return
 					}
@@ -474,7 +404,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 	if after := openDescriptors(); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
-	if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+	if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 		t.Errorf("a device is left:\n%s", out)
 	}
 }

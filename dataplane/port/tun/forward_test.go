@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/porttest"
 )
 
 // pair is two ports in two namespaces, a router without a brain between them:
@@ -28,7 +29,7 @@ type pair struct {
 func newPair(t testing.TB, frames int) *pair {
 	t.Helper()
 	left, right := lanConfig(newNetns(t)), lanConfig(newNetns(t))
-	right.Host.Addresses = prefixes("198.18.1.2/24", "2001:db8:1::2/64")
+	right.Host.Addresses = porttest.Prefixes("198.18.1.2/24", "2001:db8:1::2/64")
 	p := &pair{left: openPort(t, left), right: openPort(t, right)}
 	var wg sync.WaitGroup
 	wg.Go(func() { p.pump(t, p.left, p.right, frames) })
@@ -42,7 +43,7 @@ func newPair(t testing.TB, frames int) *pair {
 }
 
 func (p *pair) pump(t testing.TB, from, to *Port, frames int) {
-	in := buffers(frames)
+	in := porttest.Buffers(frames)
 	out := make([]*port.Frame, 0, frames)
 	for {
 		n, err := from.Queues()[0].Read(in)
@@ -75,8 +76,8 @@ func TestTCPSuperPacketsPass(t *testing.T) {
 		t.Run(to, func(t *testing.T) {
 			p := newPair(t, 32)
 			c, r := p.connect(t, to)
-			c.SetDeadline(time.Now().Add(patience))
-			r.SetDeadline(time.Now().Add(patience))
+			c.SetDeadline(time.Now().Add(porttest.Patience))
+			r.SetDeadline(time.Now().Add(porttest.Patience))
 
 			data := make([]byte, 4<<20)
 			for i := 0; i < len(data); i += 8 {
@@ -110,10 +111,10 @@ func TestTCPSuperPacketsPass(t *testing.T) {
 // and with a literal address that is the caller's.
 func (p *pair) connect(t testing.TB, to string) (left, right net.Conn) {
 	t.Helper()
-	l := inside(t, p.right.cfg.Host.Netns, func() (net.Listener, error) { return net.Listen("tcp", to) })
+	l := porttest.Inside(t, p.right.cfg.Host.Netns, func() (net.Listener, error) { return net.Listen("tcp", to) })
 	defer l.Close()
-	l.(*net.TCPListener).SetDeadline(time.Now().Add(patience))
-	left = inside(t, p.left.cfg.Host.Netns, func() (net.Conn, error) { return net.DialTimeout("tcp", to, patience) })
+	l.(*net.TCPListener).SetDeadline(time.Now().Add(porttest.Patience))
+	left = porttest.Inside(t, p.left.cfg.Host.Netns, func() (net.Conn, error) { return net.DialTimeout("tcp", to, porttest.Patience) })
 	t.Cleanup(func() { left.Close() })
 	right, err := l.Accept()
 	if err != nil {
@@ -139,8 +140,8 @@ func BenchmarkQueue(b *testing.B) {
 	} {
 		b.Run(bm.name, func(b *testing.B) {
 			in, out := throughKernel(b)
-			f := frameOf(udp4(b, "198.18.0.1:5000", "198.18.1.1:7000", strings.Repeat("x", bm.payload), true))
-			f.Offload = partialUDP4
+			f := porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.1.1:7000", strings.Repeat("x", bm.payload), true))
+			f.Offload = porttest.Partial
 			if bm.segment > 0 {
 				f.Offload.GSO, f.Offload.SegmentSize = port.GSOUDPL4, bm.segment
 			}
@@ -167,10 +168,10 @@ func cut(f *port.Frame, segment int) {
 // the first to the second.
 func throughKernel(b *testing.B) (in, out *Port) {
 	ns := newNetns(b)
-	ip(b, "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+	porttest.IP(b, "netns", "exec", ns, "sysctl", "-qw", "net.ipv4.ip_forward=1")
 	one, two := lanConfig(ns), lanConfig(ns)
 	one.Host.Routes, two.Host.Routes = nil, nil
-	two.Host.Device, two.Host.Addresses = "lan1", prefixes("198.18.1.2/24")
+	two.Host.Device, two.Host.Addresses = "lan1", porttest.Prefixes("198.18.1.2/24")
 	return openPort(b, one), openPort(b, two)
 }
 
@@ -181,7 +182,7 @@ func circulate(b *testing.B, in, out *Port, f *port.Frame, batch int) {
 	for i := range fs {
 		fs[i] = f
 	}
-	bufs := buffers(batch)
+	bufs := porttest.Buffers(batch)
 	q := out.Queues()[0]
 	b.ReportAllocs()
 	b.ResetTimer()
@@ -190,7 +191,7 @@ func circulate(b *testing.B, in, out *Port, f *port.Frame, batch int) {
 		if err != nil || n == 0 {
 			b.Fatalf("Write: %d, %v", n, err)
 		}
-		q.SetReadDeadline(time.Now().Add(patience))
+		q.SetReadDeadline(time.Now().Add(porttest.Patience))
 		for got := 0; got < n; {
 			m, err := q.Read(bufs)
 			if err != nil {
@@ -211,10 +212,10 @@ func BenchmarkReadBudget(b *testing.B) {
 	for _, batch := range []int{1, 2, 4, 8, 16, 32, 64} {
 		b.Run(fmt.Sprintf("%dframes", batch), func(b *testing.B) {
 			in, out := throughKernel(b)
-			f := frameOf(udp4(b, "198.18.0.1:5000", "198.18.1.1:7000", strings.Repeat("x", 61824), true))
-			f.Offload = partialUDP4
+			f := porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.1.1:7000", strings.Repeat("x", 61824), true))
+			f.Offload = porttest.Partial
 			f.Offload.GSO, f.Offload.SegmentSize = port.GSOUDPL4, 1472
-			fs, again := buffers(batch), make([]*port.Frame, batch)
+			fs, again := porttest.Buffers(batch), make([]*port.Frame, batch)
 			for i := range fs {
 				fs[i].Reset()
 				fs[i].End += copy(fs[i].Buf[fs[i].Start:], f.Bytes())

@@ -8,6 +8,7 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/porttest"
 )
 
 func TestSamePort(t *testing.T) {
@@ -41,19 +42,19 @@ func TestSamePort(t *testing.T) {
 func hostState(t *testing.T, ns string) []string {
 	t.Helper()
 	var facts []string
-	for _, l := range strings.Split(ip(t, "-n", ns, "-o", "address", "show", "dev", "lan0"), "\n") {
+	for _, l := range strings.Split(porttest.IP(t, "-n", ns, "-o", "address", "show", "dev", "lan0"), "\n") {
 		if f := strings.Fields(l); len(f) > 3 && !strings.HasPrefix(f[3], "fe80:") {
 			facts = append(facts, "address "+f[3])
 		}
 	}
 	for _, family := range []string{"-4", "-6"} {
-		for _, l := range strings.Split(ip(t, "-n", ns, family, "route", "show", "dev", "lan0"), "\n") {
+		for _, l := range strings.Split(porttest.IP(t, "-n", ns, family, "route", "show", "dev", "lan0"), "\n") {
 			if f := strings.Fields(l); len(f) > 0 && !strings.HasPrefix(f[0], "fe80:") {
 				facts = append(facts, "route "+family+" "+f[0])
 			}
 		}
 	}
-	link := strings.Fields(ip(t, "-n", ns, "-o", "link", "show", "dev", "lan0"))
+	link := strings.Fields(porttest.IP(t, "-n", ns, "-o", "link", "show", "dev", "lan0"))
 	facts = append(facts, "mtu "+link[slices.Index(link, "mtu")+1])
 	slices.Sort(facts)
 	return slices.Compact(facts)
@@ -76,18 +77,18 @@ func TestApply(t *testing.T) {
 			"route -4 198.18.0.0/24", "route -4 default", "route -6 2001:db8::/64", "route -6 default",
 		}},
 		{"routes", func(c *Config) {
-			c.Host.Routes = prefixes("203.0.113.0/24", "::/0", "2001:db8:1::/48", "198.18.0.0/24", "2001:db8::/64")
+			c.Host.Routes = porttest.Prefixes("203.0.113.0/24", "::/0", "2001:db8:1::/48", "198.18.0.0/24", "2001:db8::/64")
 		}, []string{
 			"address 198.18.0.2/24", "address 2001:db8::2/64", "mtu 1500",
 			"route -4 198.18.0.0/24", "route -4 203.0.113.0/24",
 			"route -6 2001:db8:1::/48", "route -6 2001:db8::/64", "route -6 default",
 		}},
 		// The first address of a subnet takes the others with it.
-		{"another address of the subnet", func(c *Config) { c.Host.Addresses = prefixes("198.18.0.3/24", "198.18.0.4/24") }, []string{
+		{"another address of the subnet", func(c *Config) { c.Host.Addresses = porttest.Prefixes("198.18.0.3/24", "198.18.0.4/24") }, []string{
 			"address 198.18.0.3/24", "address 198.18.0.4/24", "mtu 1500",
 			"route -4 198.18.0.0/24", "route -4 default", "route -6 default",
 		}},
-		{"prefix length", func(c *Config) { c.Host.Addresses = prefixes("198.18.0.2/16", "2001:db8::2/48") }, []string{
+		{"prefix length", func(c *Config) { c.Host.Addresses = porttest.Prefixes("198.18.0.2/16", "2001:db8::2/48") }, []string{
 			"address 198.18.0.2/16", "address 2001:db8::2/48", "mtu 1500",
 			"route -4 198.18.0.0/16", "route -4 default", "route -6 2001:db8::/48", "route -6 default",
 		}},
@@ -120,9 +121,9 @@ func TestApply(t *testing.T) {
 
 func TestApplyRefused(t *testing.T) {
 	ns := newNetns(t)
-	ip(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
-	ip(t, "-n", ns, "link", "set", "up0", "up")
-	ip(t, "-n", ns, "route", "add", "203.0.113.0/24", "dev", "up0")
+	porttest.IP(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	porttest.IP(t, "-n", ns, "link", "set", "up0", "up")
+	porttest.IP(t, "-n", ns, "route", "add", "203.0.113.0/24", "dev", "up0")
 	p := openPort(t, lanConfig(ns))
 	tests := []struct {
 		name   string
@@ -132,8 +133,8 @@ func TestApplyRefused(t *testing.T) {
 		{"another device", func(c *Config) { c.Host.Device = "lan1" }, "needs another port"},
 		{"mtu", func(c *Config) { c.MTU = 10 }, "mtu 10"},
 		{"somebody else's route", func(c *Config) {
-			c.MTU, c.Host.Addresses = 1400, prefixes("198.18.0.9/24")
-			c.Host.Routes = prefixes("203.0.113.0/24")
+			c.MTU, c.Host.Addresses = 1400, porttest.Prefixes("198.18.0.9/24")
+			c.Host.Routes = porttest.Prefixes("203.0.113.0/24")
 		}, "by another device"},
 		{"ipv6 on a small mtu", func(c *Config) { c.MTU = 1000 }, "IPv6 wants an MTU"},
 	}
@@ -153,7 +154,7 @@ func TestApplyRefused(t *testing.T) {
 
 func TestIPv6Disabled(t *testing.T) {
 	ns := newNetns(t)
-	ip(t, "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
+	porttest.IP(t, "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.default.disable_ipv6=1")
 	_, err := Open(lanConfig(ns))
 	if err == nil || !strings.Contains(err.Error(), "IPv6 is disabled in network namespace") {
 		t.Errorf("Open: %v", err)
@@ -163,7 +164,7 @@ func TestIPv6Disabled(t *testing.T) {
 // eventually waits for an event that want accepts.
 func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
 	t.Helper()
-	timeout := time.After(patience)
+	timeout := time.After(porttest.Patience)
 	var seen []port.Event
 	for {
 		select {
@@ -184,15 +185,15 @@ func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) 
 func TestEvents(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
-	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1400")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1400")
 	eventually(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
-	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
 	eventually(t, p, "down", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
-	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "up")
 	eventually(t, p, "up", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
-	ip(t, "-n", ns, "link", "set", "lan0", "carrier", "off")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "carrier", "off")
 	eventually(t, p, "without carrier", func(e port.Event) bool { return !e.Up && !e.Gone })
-	ip(t, "-n", ns, "link", "set", "lan0", "carrier", "on")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "carrier", "on")
 	eventually(t, p, "with carrier", func(e port.Event) bool { return e.Up })
 	cfg := lanConfig(ns)
 	cfg.MTU = 1300 // our own change is one like any other
@@ -212,28 +213,28 @@ func TestRestoredAfterDown(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	// Nobody reads Events here: nothing may wait for that.
-	ip(t, "-n", ns, "link", "set", "lan0", "down")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
 	if got := hostState(t, ns); slices.Equal(got, lanState) {
 		t.Fatal("the kernel forgot nothing, so this test shows nothing")
 	}
-	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "up")
 	awaitState(t, ns, lanState)
-	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
-	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
 	awaitState(t, ns, lanState)
 	// Too small for IPv6: IPv4 comes back alone, and IPv6 once it can.
-	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
-	ip(t, "-n", ns, "link", "set", "lan0", "down")
-	ip(t, "-n", ns, "link", "set", "lan0", "up")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1000")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "up")
 	awaitState(t, ns, []string{"address 198.18.0.2/24", "mtu 1000", "route -4 198.18.0.0/24", "route -4 default"})
-	ip(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1500")
 	awaitState(t, ns, lanState)
 	pingOnce(t, p, ns, "2001:db8:9::1")
 }
 
 func awaitState(t *testing.T, ns string, want []string) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(porttest.Patience); ; time.Sleep(time.Millisecond) {
 		got := hostState(t, ns)
 		if slices.Equal(got, want) {
 			return
@@ -250,24 +251,24 @@ func TestDeletedBySomebodyElse(t *testing.T) {
 	q := p.Queues()[0]
 	woken := make(chan error)
 	go func() {
-		for fs := buffers(4); ; {
+		for fs := porttest.Buffers(4); ; {
 			if _, err := q.Read(fs); err != nil {
 				woken <- err
 				return
 			}
 		}
 	}()
-	ip(t, "-n", ns, "link", "del", "lan0")
+	porttest.IP(t, "-n", ns, "link", "del", "lan0")
 	eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
 	select {
 	case err := <-woken:
 		if err != device.ErrGone {
 			t.Errorf("Read: %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(porttest.Patience):
 		t.Fatal("the reader is still waiting for a device that is gone")
 	}
-	fs := []*port.Frame{frameOf([]byte("x")), frameOf([]byte("y"))}
+	fs := []*port.Frame{porttest.Frame([]byte("x")), porttest.Frame([]byte("y"))}
 	if n, err := q.Write(fs); n != 0 || err != device.ErrGone || !fs[0].Failed || !fs[1].Failed {
 		t.Errorf("Write: %d, %v", n, err)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/porttest"
 )
 
 func TestOpenedAsConfigured(t *testing.T) {
@@ -28,9 +29,9 @@ func TestOpenedAsConfigured(t *testing.T) {
 	if !p.Offloads().Has(port.OffloadChecksum | port.OffloadTCP4 | port.OffloadTCP6) {
 		t.Errorf("offloads %b", p.Offloads())
 	}
-	wantOutput(t, ip(t, "-n", ns, "address", "show", "lan0"), "mtu 1380", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64")
-	wantOutput(t, ip(t, "-n", ns, "route"), "default dev lan0", "scope link", "198.18.0.0/24 dev lan0")
-	wantOutput(t, ip(t, "-n", ns, "-6", "route"), "default dev lan0", "2001:db8::/64 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1380", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64")
+	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default dev lan0", "scope link", "198.18.0.0/24 dev lan0")
+	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default dev lan0", "2001:db8::/64 dev lan0")
 }
 
 func wantOutput(t *testing.T, out string, parts ...string) {
@@ -45,8 +46,8 @@ func wantOutput(t *testing.T, out string, parts ...string) {
 func TestNameTaken(t *testing.T) {
 	ns := newNetns(t)
 	openPort(t, lanConfig(ns))
-	ip(t, "-n", ns, "link", "add", "other0", "type", "veth", "peer", "name", "other1")
-	ip(t, "-n", ns, "tuntap", "add", "idle0", "mode", "tun") // persistent, held by nobody
+	porttest.IP(t, "-n", ns, "link", "add", "other0", "type", "veth", "peer", "name", "other1")
+	porttest.IP(t, "-n", ns, "tuntap", "add", "idle0", "mode", "tun") // persistent, held by nobody
 	for _, device := range []string{"lan0", "other0", "idle0"} {
 		cfg := lanConfig(ns)
 		cfg.Host.Device = device
@@ -54,7 +55,7 @@ func TestNameTaken(t *testing.T) {
 		if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another routerd or program holds it") {
 			t.Errorf("%s: %v", device, err)
 		}
-		wantOutput(t, ip(t, "-n", ns, "-br", "link"), device) // harmed nobody
+		wantOutput(t, porttest.IP(t, "-n", ns, "-br", "link"), device) // harmed nobody
 	}
 }
 
@@ -85,9 +86,9 @@ func TestBadConfig(t *testing.T) {
 // Whatever fails, nothing stays behind.
 func TestPartialFailureUndoesEverything(t *testing.T) {
 	ns := newNetns(t)
-	ip(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
-	ip(t, "-n", ns, "link", "set", "up0", "up")
-	ip(t, "-n", ns, "route", "add", "default", "dev", "up0")
+	porttest.IP(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	porttest.IP(t, "-n", ns, "link", "set", "up0", "up")
+	porttest.IP(t, "-n", ns, "route", "add", "default", "dev", "up0")
 	before := openDescriptors(t)
 	for _, tt := range []struct {
 		name   string
@@ -96,7 +97,7 @@ func TestPartialFailureUndoesEverything(t *testing.T) {
 	}{
 		{"route taken", func(*Config) {}, "has a route for it by another device"},
 		{"ipv6 on a small mtu", func(c *Config) { c.MTU = 1279 }, "IPv6 wants an MTU of 1280 or more, not 1279"},
-		{"impossible address", func(c *Config) { c.Host.Addresses = prefixes("224.0.0.1/24", "ff02::1/64") }, "giving device lan0 the address"},
+		{"impossible address", func(c *Config) { c.Host.Addresses = porttest.Prefixes("224.0.0.1/24", "ff02::1/64") }, "giving device lan0 the address"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := lanConfig(ns)
@@ -109,7 +110,7 @@ func TestPartialFailureUndoesEverything(t *testing.T) {
 			if !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("Open: %v\nwant %q", err, tt.says)
 			}
-			if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+			if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 				t.Errorf("the device is still there:\n%s", out)
 			}
 		})
@@ -146,7 +147,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			for fs := buffers(1); ; {
+			for fs := porttest.Buffers(1); ; {
 				if _, err := p.Queues()[0].Read(fs); err != nil {
 					return
 				}
@@ -165,7 +166,7 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 	if after := openDescriptors(t); after != before {
 		t.Errorf("%d descriptors before, %d after %d cycles", before, after, cycles)
 	}
-	if out := ip(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
+	if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 		t.Errorf("a device is left:\n%s", out)
 	} // goroutines: TestMain
 }
@@ -175,7 +176,7 @@ func TestCloseWakesReader(t *testing.T) {
 	q := p.Queues()[0]
 	woken := make(chan error)
 	go func() {
-		for fs := buffers(4); ; {
+		for fs := porttest.Buffers(4); ; {
 			if _, err := q.Read(fs); err != nil { // the kernel's own IPv6 chatter is no error
 				woken <- err
 				return
@@ -190,13 +191,13 @@ func TestCloseWakesReader(t *testing.T) {
 		if err != port.ErrClosed {
 			t.Errorf("Read: %v, want ErrClosed", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(porttest.Patience):
 		t.Fatal("the reader is still waiting after Close")
 	}
-	if _, err := q.Read(buffers(1)); err != port.ErrClosed {
+	if _, err := q.Read(porttest.Buffers(1)); err != port.ErrClosed {
 		t.Errorf("Read after Close: %v", err)
 	}
-	f := frameOf(udp4(t, "198.18.0.1:7", "198.18.0.2:7", "x", false))
+	f := porttest.Frame(porttest.UDP4("198.18.0.1:7", "198.18.0.2:7", "x", false))
 	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != port.ErrClosed || !f.Failed {
 		t.Errorf("Write after Close: %d, %v, Failed %v", n, err, f.Failed)
 	}
@@ -223,8 +224,8 @@ func TestSeveralQueues(t *testing.T) {
 		t.Fatalf("%d queues, want 3", n)
 	}
 	// The kernel chooses a queue by flow: with enough flows each one gets some.
-	deadline := time.Now().Add(patience)
-	sender := listenUDP(t, ns, "198.18.0.2:0")
+	deadline := time.Now().Add(porttest.Patience)
+	sender := porttest.ListenUDP(t, ns, "198.18.0.2:0")
 	for i := range 200 {
 		to := fmt.Sprintf("198.18.0.1:%d", 10000+i)
 		if _, err := sender.WriteToUDPAddrPort([]byte("flow"), netip.MustParseAddrPort(to)); err != nil {
@@ -233,16 +234,16 @@ func TestSeveralQueues(t *testing.T) {
 	}
 	for i, q := range p.Queues() {
 		q.SetReadDeadline(deadline)
-		if n, err := q.Read(buffers(1)); n != 1 || err != nil {
+		if n, err := q.Read(porttest.Buffers(1)); n != 1 || err != nil {
 			t.Errorf("queue %d: %d frames, %v", i, n, err)
 		}
 	}
-	receiver := listenUDP(t, ns, "198.18.0.2:7000")
+	receiver := porttest.ListenUDP(t, ns, "198.18.0.2:7000")
 	for i, q := range p.Queues() {
-		f := frameOf(udp4(t, "198.18.0.1:1", "198.18.0.2:7000", strconv.Itoa(i), false))
+		f := porttest.Frame(porttest.UDP4("198.18.0.1:1", "198.18.0.2:7000", strconv.Itoa(i), false))
 		if n, err := q.Write([]*port.Frame{f}); n != 1 || err != nil {
 			t.Fatalf("writing to queue %d: %d, %v", i, n, err)
 		}
-		wantDatagrams(t, receiver, strconv.Itoa(i))
+		porttest.WantDatagrams(t, receiver, strconv.Itoa(i))
 	}
 }

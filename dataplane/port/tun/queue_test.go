@@ -2,7 +2,6 @@ package tun
 
 import (
 	"bytes"
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -15,59 +14,9 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/dataplane/port/porttest"
 	"routerd/internal/packet"
 )
-
-// udp4 is an IPv4 UDP packet. With partial set its checksum is what
-// NEEDS_CSUM wants: the pseudo-header's sum, uncomplemented.
-func udp4(t testing.TB, from, to, payload string, partial bool) []byte {
-	t.Helper()
-	src, dst := netip.MustParseAddrPort(from), netip.MustParseAddrPort(to)
-	b := make([]byte, 28+len(payload))
-	h := packet.IPv4(b)
-	b[0] = 0x45
-	h.SetTotalLen(len(b))
-	h.SetTTL(64)
-	h.SetProtocol(packet.ProtoUDP)
-	h.SetSrc(src.Addr())
-	h.SetDst(dst.Addr())
-	h.FillChecksum()
-	u := packet.UDP(b[20:])
-	binary.BigEndian.PutUint16(u, src.Port())
-	binary.BigEndian.PutUint16(u[2:], dst.Port())
-	u.SetLength(len(u))
-	copy(u[8:], payload)
-	sum := packet.PseudoHeaderSum4(h.SrcBytes(), h.DstBytes(), packet.ProtoUDP, len(u))
-	if !partial {
-		sum = ^packet.Sum(u, sum)
-	}
-	u.SetChecksum(sum)
-	return b
-}
-
-// frameOf puts bytes into a frame with just the headroom that Write wants.
-func frameOf(b []byte) *port.Frame {
-	f := &port.Frame{Buf: make([]byte, port.Headroom+len(b))}
-	f.Reset()
-	f.End += copy(f.Buf[f.Start:], b)
-	return f
-}
-
-var partialUDP4 = port.Offload{NeedsChecksum: true, ChecksumStart: 20, ChecksumOffset: 6}
-
-func wantDatagrams(t *testing.T, c *net.UDPConn, want ...string) {
-	t.Helper()
-	b := make([]byte, 65536)
-	for i, w := range want {
-		n, _, err := c.ReadFromUDPAddrPort(b)
-		if err != nil {
-			t.Fatalf("datagram %d of %d: %v", i+1, len(want), err)
-		}
-		if string(b[:n]) != w {
-			t.Fatalf("datagram %d of %d is %q, want %q", i+1, len(want), b[:n], w)
-		}
-	}
-}
 
 // pingOnce has the kernel send an echo request and answers it.
 func pingOnce(t *testing.T, p *Port, netns, target string) {
@@ -87,7 +36,7 @@ func pingOnce(t *testing.T, p *Port, netns, target string) {
 	}
 	dst := netip.MustParseAddr(target)
 	q := p.Queues()[0]
-	readUntil(t, q, "an echo request", func(f *port.Frame) bool {
+	porttest.ReadUntil(t, q, "an echo request", func(f *port.Frame) bool {
 		if !answerEcho(f.Bytes(), dst) {
 			return false
 		}
@@ -140,13 +89,13 @@ func TestWriteReachesSocket(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	q := p.Queues()[0]
-	c := listenUDP(t, ns, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, ns, "198.18.0.2:7000")
 	build := func(payload string, partial bool) *port.Frame {
-		return frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", payload, partial))
+		return porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.0.2:7000", payload, partial))
 	}
 
 	whole, partial := build("whole checksum", false), build("partial checksum", true)
-	partial.Offload = partialUDP4
+	partial.Offload = porttest.Partial
 	wrong := build("wrong checksum", false)
 	wrong.Bytes()[26] ^= 0x55
 	refused := build("header refused", false)
@@ -167,7 +116,7 @@ func TestWriteReachesSocket(t *testing.T) {
 			t.Errorf("frame %d: Failed is %v", i, f.Failed)
 		}
 	}
-	wantDatagrams(t, c, "whole checksum", "partial checksum", "last")
+	porttest.WantDatagrams(t, c, "whole checksum", "partial checksum", "last")
 }
 
 // A super-packet and a chain of coalesced frames both arrive as the datagrams
@@ -178,16 +127,16 @@ func TestWriteUDPSuperPacket(t *testing.T) {
 	if !p.Offloads().Has(port.OffloadUDP) {
 		t.Skip("this kernel has no UDP segmentation on TUN devices (it came with 6.2)")
 	}
-	c := listenUDP(t, ns, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, ns, "198.18.0.2:7000")
 	want := []string{strings.Repeat("a", 1000), strings.Repeat("b", 1000), strings.Repeat("c", 300)}
-	super := frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", strings.Join(want, ""), true))
-	super.Offload = partialUDP4
+	super := porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.0.2:7000", strings.Join(want, ""), true))
+	super.Offload = porttest.Partial
 	super.Offload.GSO, super.Offload.SegmentSize = port.GSOUDPL4, 1000
 
-	head := frameOf(super.Bytes()[:28+1000])
+	head := porttest.Frame(super.Bytes()[:28+1000])
 	head.Offload = super.Offload
 	for i, tail := 1, head; i < len(want); i++ {
-		tail.Next = frameOf([]byte("headers that stay" + want[i]))
+		tail.Next = porttest.Frame([]byte("headers that stay" + want[i]))
 		tail = tail.Next
 		tail.Start += len("headers that stay")
 	}
@@ -195,11 +144,11 @@ func TestWriteUDPSuperPacket(t *testing.T) {
 		if n, err := p.Queues()[0].Write([]*port.Frame{f}); n != 1 || err != nil {
 			t.Fatalf("Write: %d, %v", n, err)
 		}
-		wantDatagrams(t, c, want...)
+		porttest.WantDatagrams(t, c, want...)
 	}
 
 	for tail, i := head, 0; i < device.MaxChain; i++ { // one part too many
-		tail.Next = frameOf([]byte("x"))
+		tail.Next = porttest.Frame([]byte("x"))
 		tail = tail.Next
 	}
 	if n, err := p.Queues()[0].Write([]*port.Frame{head}); n != 0 || err != nil || !head.Failed {
@@ -218,12 +167,12 @@ func TestReadUDPSuperPacket(t *testing.T) {
 			if !p.Offloads().Has(port.OffloadUDP) {
 				t.Skip("this kernel has no UDP segmentation on TUN devices (it came with 6.2)")
 			}
-			c := listenUDP(t, ns, tt.from)
+			c := porttest.ListenUDP(t, ns, tt.from)
 			segmentSize(t, c, 1200)
 			if _, err := c.WriteToUDPAddrPort(make([]byte, 12000), netip.MustParseAddrPort(tt.to)); err != nil {
 				t.Fatal(err)
 			}
-			readUntil(t, p.Queues()[0], "a UDP super-packet", func(f *port.Frame) bool {
+			porttest.ReadUntil(t, p.Queues()[0], "a UDP super-packet", func(f *port.Frame) bool {
 				if f.Offload.GSO != port.GSOUDPL4 {
 					return false
 				}
@@ -270,7 +219,7 @@ func TestReadDeadline(t *testing.T) {
 	cfg.Host.Addresses, cfg.Host.Routes = nil, nil
 	q := openPort(t, cfg).Queues()[0]
 	q.SetReadDeadline(time.Now().Add(time.Millisecond))
-	for fs := buffers(8); ; { // past the kernel's own IPv6 chatter
+	for fs := porttest.Buffers(8); ; { // past the kernel's own IPv6 chatter
 		if _, err := q.Read(fs); err != nil {
 			if err != port.ErrTimeout {
 				t.Fatalf("Read: %v, want ErrTimeout", err)
@@ -278,7 +227,7 @@ func TestReadDeadline(t *testing.T) {
 			break
 		}
 	}
-	if _, err := q.Read(buffers(1)); err != port.ErrTimeout {
+	if _, err := q.Read(porttest.Buffers(1)); err != port.ErrTimeout {
 		t.Errorf("a later Read: %v, want ErrTimeout", err)
 	}
 	if n, err := q.Read(nil); n != 0 || err != nil {
@@ -293,8 +242,8 @@ func TestReadDeadline(t *testing.T) {
 func TestWriteWhileDown(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
-	ip(t, "-n", ns, "link", "set", "lan0", "down")
-	f := frameOf(udp4(t, "198.18.0.1:1", "198.18.0.2:1", "x", false))
+	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
+	f := porttest.Frame(porttest.UDP4("198.18.0.1:1", "198.18.0.2:1", "x", false))
 	if n, err := p.Queues()[0].Write([]*port.Frame{f}); n != 0 || err != nil || !f.Failed {
 		t.Errorf("Write: %d, %v, Failed %v", n, err, f.Failed)
 	}
@@ -304,18 +253,18 @@ func TestNothingIsAllocated(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	q := p.Queues()[0]
-	raw := udp4(t, "198.18.0.1:5000", "203.0.113.1:7000", strings.Repeat("x", 100), true)
-	plain, chain := frameOf(raw), frameOf(raw)
-	chain.Offload = partialUDP4
+	raw := porttest.UDP4("198.18.0.1:5000", "203.0.113.1:7000", strings.Repeat("x", 100), true)
+	plain, chain := porttest.Frame(raw), porttest.Frame(raw)
+	chain.Offload = porttest.Partial
 	chain.Offload.GSO, chain.Offload.SegmentSize = port.GSOUDPL4, 100
-	chain.Next = frameOf([]byte("payload"))
+	chain.Next = porttest.Frame([]byte("payload"))
 	out := []*port.Frame{plain, chain, plain}
 	if n := testing.AllocsPerRun(100, func() { q.Write(out) }); n != 0 {
 		t.Errorf("Write allocates %v times", n)
 	}
 
-	c := listenUDP(t, ns, "198.18.0.2:0")
-	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), buffers(4)
+	c := porttest.ListenUDP(t, ns, "198.18.0.2:0")
+	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), porttest.Buffers(4)
 	var err error
 	read := func() {
 		if _, err = c.WriteToUDPAddrPort(ping, to); err == nil {
@@ -335,11 +284,11 @@ func TestNothingIsAllocated(t *testing.T) {
 func TestConcurrentWriters(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
-	c := listenUDP(t, ns, "198.18.0.2:7000")
+	c := porttest.ListenUDP(t, ns, "198.18.0.2:7000")
 	const writers, each = 2 * device.WriterSlots, 10
 	results := make(chan error)
 	for i := range writers {
-		f := frameOf(udp4(t, "198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
+		f := porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
 		go func() {
 			var err error
 			for range each {
