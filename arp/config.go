@@ -13,12 +13,13 @@ type Config struct {
 	// MaxNeighbors bounds the table; MaxIncomplete those in it that have
 	// never answered, apart from the rest (RFC 6583 §7.1).
 	MaxNeighbors, MaxIncomplete int
-	// MaxHeld packets wait for one neighbour, at least 1; MaxHeldBytes
-	// bounds them all together.
-	MaxHeld, MaxHeldBytes int
+	// Packets of so many bytes wait for one neighbour at most, and of
+	// MaxHeldBytes for all together. A packet counts for some more than its
+	// bytes.
+	MaxHeldEach, MaxHeldBytes int
 	// RequestRate bounds how many neighbours never heard of are asked for a
-	// second (RFC 6583 §7.2). Next hops of routes and the router's own
-	// destinations do not count.
+	// second on one link (RFC 6583 §7.2). Next hops of routes and the router's
+	// own destinations do not count.
 	RequestRate int
 	// ReachableTime is the base of the random time that a confirmation
 	// lasts (RFC 4861 §6.3.2), for both families.
@@ -35,10 +36,10 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		MaxNeighbors:  8192,
-		MaxIncomplete: 512,
-		MaxHeld:       3,
+		MaxIncomplete: 2048,
+		MaxHeldEach:   212992, // Linux's unres_qlen_bytes
 		MaxHeldBytes:  4 << 20,
-		RequestRate:   1000,
+		RequestRate:   10000,
 		ReachableTime: 30 * time.Second, // RFC 4861 §10
 		DADTransmits:  1,
 	}

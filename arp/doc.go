@@ -37,6 +37,16 @@
 // in both families (RFC 1122 §2.3.2.1), and one that nobody uses goes after
 // the configured timeout.
 //
+// # Floods
+//
+// Packets wait for a neighbour that has not answered up to 212,992 bytes, as
+// Linux has it, and up to 4 MiB for all of them; who holds most loses its oldest
+// first. On each link 10,000 neighbours never heard of are asked for a second;
+// when that is half used up, senders that ask for many leave the rest to those
+// that ask for few. So a neighbour that is sent to for the first time during a
+// flood is asked for and gets its packet, unless the flood's sources are as many
+// as its destinations and more than the link's budget.
+//
 // # Files
 //
 //	ethernet.go      addresses and frames; groups, link-local addresses

@@ -1,6 +1,11 @@
 package arp
 
-import "routerd/routing"
+import (
+	"container/list"
+	"math/bits"
+
+	"routerd/routing"
+)
 
 // held is a packet that waits for its neighbour. One that the machine made
 // itself goes without anybody being told.
@@ -10,33 +15,94 @@ type held struct {
 	silent bool
 }
 
+// heldOverhead is what a held packet costs beside its bytes, so that many
+// small ones are bounded as few large ones are; Linux counts as much for its
+// own record of a packet.
+const heldOverhead = 256
+
+func (h held) cost() int { return len(h.packet) + heldOverhead }
+
+// hoards are the neighbours that hold packets, of each rank and by the order
+// of magnitude of what they hold, so that one of those that hold most is found
+// at once.
+type hoards [numRanks][maxHoard + 1]list.List
+
+// maxHoard is the order of magnitude beyond which none is told apart.
+const maxHoard = 30
+
 // hold keeps a packet until n answers or is given up. The newest are kept:
 // "when a queue overflows, the new arrival SHOULD replace the oldest entry"
-// (RFC 4861 §7.2.2), and RFC 1122 §2.3.2.2 wants the latest.
+// (RFC 4861 §7.2.2), and RFC 1122 §2.3.2.2 wants the latest. A datagram's
+// fragments stay together as far as one neighbour may hold them. Where all
+// together hold too much, it is who holds most that loses its oldest: a flood
+// pays for itself, and a neighbour with a packet or two keeps them.
 func (m *Machine) hold(n *neighbor, h held) {
-	if len(n.held) >= max(m.cfg.MaxHeld, 1) {
-		old := n.held[0]
-		n.held = append(n.held[:0], n.held[1:]...)
-		m.heldBytes -= len(old.packet)
-		m.drop(n.iface.id, old, HoldFull)
+	size := h.cost()
+	if size > m.cfg.MaxHeldEach {
+		m.drop(n.iface.id, h, HoldFull)
+		return
 	}
-	for m.heldBytes+len(h.packet) > m.cfg.MaxHeldBytes {
-		if !m.evictOther(n) {
+	for n.heldBytes+size > m.cfg.MaxHeldEach {
+		m.shed(n)
+	}
+	for m.heldBytes+size > m.cfg.MaxHeldBytes {
+		most := m.heaviest(n.rank)
+		if most == nil {
 			m.drop(n.iface.id, h, HoldFull)
 			return
 		}
+		m.shed(most)
 	}
 	n.held = append(n.held, h)
-	m.heldBytes += len(h.packet)
+	m.weigh(n, size)
+}
+
+// shed drops the oldest packet that n holds.
+func (m *Machine) shed(n *neighbor) {
+	old := n.held[0]
+	n.held[0] = held{} // not kept from the collector
+	n.held = n.held[1:]
+	m.weigh(n, -old.cost())
+	m.drop(n.iface.id, old, HoldFull)
+}
+
+// weigh notes that n holds so many bytes more, or has got another rank.
+func (m *Machine) weigh(n *neighbor, more int) {
+	m.heldBytes += more
+	n.heldBytes += more
+	var hoard *list.List
+	if n.heldBytes > 0 {
+		hoard = &m.hoards[n.rank][min(bits.Len(uint(n.heldBytes)), maxHoard)]
+	}
+	if n.hoard == hoard {
+		return
+	}
+	if n.hoard != nil {
+		n.hoard.Remove(n.spot)
+	}
+	if n.hoard = hoard; hoard != nil {
+		n.spot = hoard.PushBack(n)
+	}
+}
+
+// heaviest gives one of the neighbours that hold most among those of the
+// lowest rank that hold anything, up to r; nil where none does.
+func (m *Machine) heaviest(r rank) *neighbor {
+	for i := range m.hoards[:r+1] {
+		for size := maxHoard; size > 0; size-- {
+			if first := m.hoards[i][size].Front(); first != nil {
+				return first.Value.(*neighbor)
+			}
+		}
+	}
+	return nil
 }
 
 // takeHeld empties n's queue.
 func (m *Machine) takeHeld(n *neighbor) []held {
 	all := n.held
 	n.held = nil
-	for _, h := range all {
-		m.heldBytes -= len(h.packet)
-	}
+	m.weigh(n, -n.heldBytes)
 	return all
 }
 

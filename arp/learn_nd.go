@@ -116,7 +116,7 @@ func (m *Machine) answer(i *iface, f Ethernet, msg *Message) {
 func (m *Machine) sendOwn(i *iface, to netip.Addr, p []byte) {
 	n := m.neighbors[key{i.id, to}]
 	if n == nil {
-		if _, ok := m.admit(rankPassing); !ok {
+		if _, ok := m.admit(i, rankPassing, p); !ok {
 			return
 		}
 		n = m.create(i, to)

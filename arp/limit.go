@@ -1,11 +1,19 @@
 package arp
 
-import "container/list"
+import (
+	"container/list"
+	"math/bits"
+	"net/netip"
+	"time"
+
+	"routerd/internal/packet"
+)
 
 // The defence of RFC 6583: neighbours that never answered are bounded apart
 // from the rest and go first; a neighbour in use is never given up; what the
 // router itself and its routes need does not compete with what anybody's
-// packets ask for.
+// packets ask for; and a link that is flooded takes nothing from another, nor
+// who floods it from others.
 
 // rank is how much a neighbour that has not answered matters (RFC 6583 §7.1).
 type rank uint8
@@ -34,10 +42,10 @@ func (m *Machine) incomplete() (n int) {
 	return n
 }
 
-// admit makes room for one neighbour that is to be asked for, or says why it
-// cannot be.
-func (m *Machine) admit(r rank) (Reason, bool) {
-	if r == rankPassing && !m.takeToken() {
+// admit makes room for one neighbour of i that is to be asked for because of a
+// packet, or says why it cannot be.
+func (m *Machine) admit(i *iface, r rank, packet []byte) (Reason, bool) {
+	if r == rankPassing && !m.takeToken(i, packet) {
 		m.counters.Throttled++
 		return Throttled, false
 	}
@@ -83,29 +91,71 @@ func (m *Machine) evict(q *list.List) bool {
 	return true
 }
 
-// evictOther gives up the oldest neighbour of least priority that is not n.
-func (m *Machine) evictOther(n *neighbor) bool {
-	for e := m.waiting[rankPassing].Front(); e != nil; e = e.Next() {
-		if other := e.Value.(*neighbor); other != n {
-			m.counters.Evicted++
-			m.forget(other, Evicted)
-			return true
-		}
-	}
-	return false
+// budget bounds how many neighbours never heard of are asked for on one link
+// (RFC 6583 §7.2): a token for each, RequestRate of them a second. The lower
+// half is left to those who have asked for few of late, so that a scan does not
+// keep others from being delivered.
+type budget struct {
+	tokens float64
+	at     time.Time // of tokens
+	askers []asker   // by hash; nil before the first
 }
 
-// takeToken reports whether one more unknown neighbour may be asked for
-// (RFC 6583 §7.2).
-func (m *Machine) takeToken() bool {
-	if !m.tokensAt.IsZero() {
-		m.tokens += m.now.Sub(m.tokensAt).Seconds() * float64(m.cfg.RequestRate)
-		m.tokens = min(m.tokens, float64(m.cfg.MaxIncomplete))
+// asker is who asked for neighbours: packets of one source and protocol.
+type asker struct {
+	asked float64 // falls by lightAsker a second
+	at    time.Time
+}
+
+const (
+	numAskers = 256
+	// lightAsker is how many neighbours one may ask for a second and still be
+	// served from the lower half.
+	lightAsker = 64
+)
+
+// takeToken reports whether one more unknown neighbour of i may be asked for
+// because of a packet.
+func (m *Machine) takeToken(i *iface, packet []byte) bool {
+	b := &i.budget
+	burst := float64(m.cfg.MaxIncomplete)
+	if b.askers == nil {
+		b.askers = make([]asker, numAskers)
+		b.tokens = burst
+	} else {
+		b.tokens = min(burst, b.tokens+m.now.Sub(b.at).Seconds()*float64(m.cfg.RequestRate))
 	}
-	m.tokensAt = m.now
-	if m.tokens < 1 {
+	b.at = m.now
+	a := &b.askers[m.askerOf(packet)]
+	a.asked = max(0, a.asked-m.now.Sub(a.at).Seconds()*lightAsker)
+	a.at = m.now
+	if b.tokens < 1 || b.tokens < burst/2 && a.asked >= lightAsker {
 		return false
 	}
-	m.tokens--
+	a.asked++
+	b.tokens--
 	return true
+}
+
+// askerOf gives the number of the asker that a packet counts for: of its
+// source, of which IPv6 hosts have a /64 to choose from, and its protocol.
+func (m *Machine) askerOf(b []byte) int {
+	var src netip.Addr
+	var protocol uint8
+	if ip := packet.IPv4(b); ip.Valid() {
+		src, protocol = ip.Src(), ip.Protocol()
+	} else if ip := packet.IPv6(b); ip.Valid() {
+		src, protocol = ip.Src(), ip.NextHeader()
+	}
+	x := src.As16()
+	h := m.secret ^ uint64(protocol)
+	for j, c := range x {
+		if j >= 8 && src.Is6() {
+			break
+		}
+		h = h<<8 ^ h>>56 ^ uint64(c)
+		hi, lo := bits.Mul64(h^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+		h = hi ^ lo
+	}
+	return int(h % numAskers)
 }

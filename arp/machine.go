@@ -33,9 +33,9 @@ type Machine struct {
 	waiting [numRanks]*list.List
 	stale   *list.List
 
+	hoards    hoards
 	heldBytes int
-	tokens    float64 // of RequestRate
-	tokensAt  time.Time
+	secret    uint64 // keeps senders from choosing which asker they count for
 	counters  Counters
 
 	now time.Time // of the Step under way
@@ -53,6 +53,7 @@ type iface struct {
 	InterfaceConfig
 	own      []*ownAddress
 	disabled bool // IPv6 is off: RFC 4862 §5.4.5
+	budget   budget
 	ra       *advertiser
 }
 
@@ -65,8 +66,8 @@ func New(cfg Config, seed uint64) *Machine {
 		ifaces:    map[routing.InterfaceID]*iface{},
 		neighbors: map[key]*neighbor{},
 		stale:     list.New(),
-		tokens:    float64(cfg.MaxIncomplete),
 	}
+	m.secret = rand.New(rand.NewPCG(seed, 0x61736b657273)).Uint64()
 	for r := range m.waiting {
 		m.waiting[r] = list.New()
 	}
@@ -132,7 +133,7 @@ func (m *Machine) resolve(x Resolve) {
 	n := m.neighbors[key{x.Interface, x.Addr}]
 	r := x.rank()
 	if n == nil {
-		if reason, ok := m.admit(r); !ok {
+		if reason, ok := m.admit(i, r, x.Packet); !ok {
 			m.drop(x.Interface, held{packet: x.Packet, tag: x.Tag}, reason)
 			return
 		}

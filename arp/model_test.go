@@ -114,7 +114,9 @@ func (n *naive) advertised(now time.Time, mac MAC, solicited, override bool) {
 func TestNeighborModel(t *testing.T) {
 	macs := []MAC{{}, peerMAC, newMAC}
 	rapid.Check(t, func(t *rapid.T) {
-		b := &bench{t: nil, m: New(DefaultConfig(), rapid.Uint64().Draw(t, "seed")), tab: NewTable(8, 1), now: someday}
+		cfg := DefaultConfig()
+		cfg.MaxHeldEach = 3 * (len("packet") + heldOverhead)
+		b := &bench{t: nil, m: New(cfg, rapid.Uint64().Draw(t, "seed")), tab: NewTable(8, 1), now: someday}
 		step := func(in Input) {
 			for _, e := range b.m.Step(b.now, in, nil) {
 				b.tab.Apply(e)

@@ -25,7 +25,11 @@ type neighbor struct {
 	tries   int        // solicitations sent in this state
 	source  netip.Addr // of the packet that prompted the solicitation
 	learned time.Time  // when its MAC was last learned or confirmed
-	held    []held
+
+	held      []held
+	heldBytes int        // what they cost
+	hoard     *list.List // of those that hold as much
+	spot      *list.Element
 
 	queue *list.List // of its rank's waiting, or stale
 	place *list.Element
@@ -69,6 +73,7 @@ func (m *Machine) promote(n *neighbor, r rank) {
 		return
 	}
 	n.rank = r
+	m.weigh(n, 0)
 	if n.state == Incomplete {
 		m.enqueue(n, m.waiting[r])
 	}

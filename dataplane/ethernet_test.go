@@ -36,14 +36,15 @@ type clerk struct {
 
 func (c *clerk) Hear([]Heard) {}
 
-func (c *clerk) Punt(list []Punt) int {
-	n := min(len(list), c.room)
-	for _, p := range list[:n] {
+func (c *clerk) Punt(list []Punt) {
+	for i, p := range list {
+		if len(c.taken) >= c.room {
+			list[i].Refused = true
+			continue
+		}
 		p.Frame = slices.Clone(p.Frame)
 		c.taken = append(c.taken, p)
 	}
-	c.room -= n
-	return n
 }
 
 func newEthernet(tb testing.TB) (*network, *Batch, *clerk) {
@@ -368,11 +369,14 @@ func TestUnresolved(t *testing.T) {
 	}
 }
 
-func TestPuntsAreBounded(t *testing.T) {
+// A batch full of packets for neighbours that are not known hands over them
+// all, so that none is lost for those in front of it; what the machine does not
+// take is dropped.
+func TestWholeBatchIsHandedOver(t *testing.T) {
 	flood := func(t *testing.T, n *network, b *Batch) (waiting, refused int) {
 		t.Helper()
 		var in []memory.Packet
-		for i := range maxPunts + 10 {
+		for i := range BatchSize {
 			p := udp4("10.0.5.77")
 			p.Dst = netip.AddrFrom4([4]byte{10, 0, 5, byte(100 + i)})
 			in = append(in, raw(build(t, p)))
@@ -389,13 +393,13 @@ func TestPuntsAreBounded(t *testing.T) {
 		return waiting, refused
 	}
 	n, b, _ := newEthernet(t)
-	if waiting, refused := flood(t, n, b); waiting != maxPunts || refused != 10 {
-		t.Errorf("%d wait and %d are refused, want %d and 10", waiting, refused, maxPunts)
+	if waiting, refused := flood(t, n, b); waiting != BatchSize || refused != 0 {
+		t.Errorf("%d wait and %d are refused, want %d and none", waiting, refused, BatchSize)
 	}
 	n, b, c := newEthernet(t)
 	c.room = 5 // the machine is behind
-	if waiting, refused := flood(t, n, b); waiting != 5 || refused != maxPunts+5 {
-		t.Errorf("%d wait and %d are refused, want 5 and %d", waiting, refused, maxPunts+5)
+	if waiting, refused := flood(t, n, b); waiting != 5 || refused != BatchSize-5 {
+		t.Errorf("%d wait and %d are refused, want 5 and %d", waiting, refused, BatchSize-5)
 	}
 }
 
@@ -411,7 +415,7 @@ func TestStaleNeighbourIsReportedOnce(t *testing.T) {
 	c.room = 0
 	n.publish(arp.Stale, "10.0.5.2", macH5, 0)
 	n.runIn(t, b, lan0, u)
-	c.room = 1
+	c.room = 2
 	n.runIn(t, b, lan0, u)
 	if len(c.taken) != 2 {
 		t.Errorf("a use that was not taken is not reported again")

@@ -30,24 +30,24 @@ type Punt struct {
 	Offload port.Offload
 	Entry   *arp.Entry
 	Own     bool // it is from the router's own stack, and not in answer to somebody else's
+	Refused bool // set by whoever cannot take it
 }
 
-// maxPunts bounds what one batch hands over; a flood beyond it is dropped
-// with a verdict.
-const maxPunts = 32
+// fewPunts is how many a batch has room for from the start; the lists grow to
+// as many as it has packets.
+const fewPunts = 32
 
 // Punter takes what a batch hands over. It is called once per batch, must not
-// wait, and reports how many of the punts, from the first on, it has taken.
+// wait, and sets Refused on each of the punts that it does not take.
 type Punter interface {
-	Punt(list []Punt) (taken int)
-	// Hear is the same for datagrams to the router's own protocols. It sets
-	// Refused on each that it does not take.
+	Punt(list []Punt)
+	// Hear is the same for datagrams to the router's own protocols.
 	Hear(list []Heard)
 }
 
 // hand gives p to the neighbour machine, in the words of x.
 func (b *Batch) hand(x Punt, p *Packet) {
-	if len(b.punts) == maxPunts || b.punter == nil {
+	if b.punter == nil {
 		p.drop(verdict.NeighborQueueFull)
 		return
 	}
@@ -61,7 +61,7 @@ func (b *Batch) hand(x Punt, p *Packet) {
 
 // used tells the machine that a stale neighbour is being sent to.
 func (b *Batch) used(out routing.InterfaceID, target netip.Addr, e *arp.Entry) {
-	if len(b.punts) == maxPunts || b.punter == nil {
+	if b.punter == nil {
 		e.Unuse()
 		return
 	}
@@ -74,8 +74,11 @@ func (b *Batch) handOver() {
 	if len(b.punts) == 0 {
 		return
 	}
-	taken := b.punter.Punt(b.punts)
-	for i := taken; i < len(b.punts); i++ {
+	b.punter.Punt(b.punts)
+	for i := range b.punts {
+		if !b.punts[i].Refused {
+			continue
+		}
 		if p := b.punted[i]; p != nil {
 			p.Verdict = verdict.NeighborQueueFull
 		} else {

@@ -190,7 +190,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.LinkBroadcast:     "TestEthernetFates",
 	verdict.Resolving:         "TestUnresolved",
 	verdict.NeighborFailed:    "TestUnresolved",
-	verdict.NeighborQueueFull: "TestPuntsAreBounded",
+	verdict.NeighborQueueFull: "TestWholeBatchIsHandedOver",
 	verdict.NeighborThrottled: "router: TestDroppedFates",
 	verdict.NeighborTableFull: "router: TestDroppedFates",
 	verdict.NeighborEvicted:   "router: TestDroppedFates",

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"routerd/arp"
 	"routerd/internal/control"
 )
 
@@ -278,9 +279,9 @@ func TestFloodOfUnresolvable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// arp.DefaultConfig keeps 512 that have never answered.
-	if n := len(list.Neighbors); n > 512+2 {
-		t.Errorf("%d neighbours after a flood of %d, want at most 512 that never answered", n, flood)
+	// Two are alive, the others have never answered.
+	if n, most := len(list.Neighbors), arp.DefaultConfig().MaxIncomplete; n > most+2 {
+		t.Errorf("%d neighbours after a flood of %d, want at most %d that never answered", n, flood, most)
 	}
 	if _, known := s.neighbour("10.128.0.2"); !known {
 		t.Error("the live neighbour was forgotten")

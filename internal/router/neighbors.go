@@ -15,10 +15,6 @@ import (
 	"routerd/routing"
 )
 
-// inboxSize is how many inputs may wait for the neighbour machine. Workers
-// never wait for room: what finds none is dropped with a verdict.
-const inboxSize = 1024
-
 // Neighbors is the router's neighbour machine with everything that its
 // effects touch: the published table, the ports, a batch to release packets
 // by. One goroutine, a machine.Loop's, steps it; the rest of the router sees
@@ -35,6 +31,7 @@ type Neighbors struct {
 	live    *dataplane.Live
 	table   *arp.Table
 	machine *arp.Machine
+	intake  intake
 	batch   *dataplane.Batch
 	out     []arp.Effect
 	frame   [1]port.Frame
@@ -53,6 +50,7 @@ func newNeighbors(live *dataplane.Live, seed uint32) *Neighbors {
 		table:    arp.NewTable(cfg.MaxNeighbors, uint64(seed)),
 		machine:  arp.New(cfg, uint64(seed)),
 	}
+	n.intake.seed = uint64(seed) * 0xd6e8feb86659fd93
 	n.batch = dataplane.NewBatch(1, n.Counters, n.Drops)
 	n.frame[0].Buf = make([]byte, port.BufferSize)
 	n.write[0] = &n.frame[0]
@@ -110,9 +108,13 @@ func (n *Neighbors) Ask(ctx context.Context, f func(m *arp.Machine, now time.Tim
 
 // Step implements machine.Core.
 func (n *Neighbors) Step(now time.Time, in arp.Input) {
-	if q, ok := in.(between); ok {
+	switch q := in.(type) {
+	case between:
 		q.ask(n.machine, now)
 		return
+	case unresolved:
+		n.intake.leave(q)
+		in = q.Resolve
 	}
 	n.out = n.machine.Step(now, in, n.out[:0])
 	for _, e := range n.out {
@@ -206,13 +208,25 @@ func held(out routing.InterfaceID, packet []byte, tag any) dataplane.Held {
 
 // Punt implements dataplane.Punter: it copies what the batch owns and never
 // waits. Workers call it, each once per batch.
-func (n *Neighbors) Punt(list []dataplane.Punt) int {
+func (n *Neighbors) Punt(list []dataplane.Punt) {
 	for i := range list {
-		if !n.Inbox.Offer(inputOf(&list[i])) {
-			return i
-		}
+		list[i].Refused = !n.take(&list[i])
 	}
-	return len(list)
+}
+
+func (n *Neighbors) take(p *dataplane.Punt) bool {
+	switch p.Kind {
+	case dataplane.PuntUsed:
+		return n.Inbox.Offer(arp.Used{Entry: p.Entry})
+	case dataplane.PuntResolve:
+		x, ok := n.intake.admit(p)
+		if ok && !n.Inbox.Offer(x) {
+			n.intake.leave(x)
+			ok = false
+		}
+		return ok
+	}
+	return n.Inbox.Offer(arp.Received{Interface: p.In, Frame: append([]byte(nil), p.Frame...)})
 }
 
 // Hear implements dataplane.Punter for what the machine itself sends, which
@@ -220,19 +234,5 @@ func (n *Neighbors) Punt(list []dataplane.Punt) int {
 func (n *Neighbors) Hear(list []dataplane.Heard) {
 	for i := range list {
 		list[i].Refused = true
-	}
-}
-
-func inputOf(p *dataplane.Punt) arp.Input {
-	switch p.Kind {
-	case dataplane.PuntUsed:
-		return arp.Used{Entry: p.Entry}
-	case dataplane.PuntResolve:
-		return arp.Resolve{
-			Interface: p.Out, Addr: p.Target, Index: p.Index, Own: p.Own,
-			Packet: append([]byte(nil), p.Frame...), Tag: waiting{p.Offload, p.In},
-		}
-	default:
-		return arp.Received{Interface: p.In, Frame: append([]byte(nil), p.Frame...)}
 	}
 }

@@ -48,20 +48,25 @@ func TestDroppedFates(t *testing.T) {
 func TestBoundsOfTheMachineAreToldApart(t *testing.T) {
 	_, n, id := ethernet(t)
 	cfg := arp.DefaultConfig()
-	resolve := func(i int, tag any) {
+	resolve := func(i int) {
 		to := netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)})
-		n.Step(now, arp.Resolve{Interface: id, Addr: to, Packet: probe(t, to.String()), Tag: tag})
+		raw := probe(t, to.String())
+		raw[15] = byte(i % 200) // of many sources, none of which asks for too much
+		packet.IPv4(raw).FillChecksum()
+		n.Step(now, arp.Resolve{Interface: id, Addr: to, Packet: raw})
 	}
 	n.Step(now, arp.InterfaceUp{Interface: id, Config: arp.InterfaceConfig{
 		MAC: arp.MAC{2, 0, 0, 0, 0, 1}, Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.255.1/16")},
 	}})
-	for range cfg.MaxHeld + 1 {
-		resolve(1, nil)
+	held := -1
+	for n.Counters.Verdict(verdict.NeighborQueueFull) == 0 && held < cfg.MaxHeldEach {
+		resolve(1)
+		held++
 	}
-	resolve(0, nil) // 10.0.0.0 is the subnet's broadcast address of old
+	resolve(0) // 10.0.0.0 is the subnet's broadcast address of old
 	// One token is gone for the first of these.
 	for i := range cfg.MaxIncomplete + 9 {
-		resolve(2+i, nil)
+		resolve(2 + i)
 	}
 	for v, want := range map[verdict.Verdict]uint64{
 		verdict.NeighborQueueFull: 1, verdict.NotNeighbor: 1, verdict.NeighborThrottled: 10,
@@ -75,8 +80,8 @@ func TestBoundsOfTheMachineAreToldApart(t *testing.T) {
 		to := netip.AddrFrom4([4]byte{10, 0, 9, byte(i)})
 		n.Step(now, arp.Resolve{Interface: id, Addr: to, Packet: probe(t, to.String())})
 	}
-	// The first to go is the one for which three wait.
-	if got, want := n.Counters.Verdict(verdict.NeighborEvicted), uint64(cfg.MaxHeld+6); got != want {
+	// The first to go is the one for which many wait.
+	if got, want := n.Counters.Verdict(verdict.NeighborEvicted), uint64(held+6); got != want {
 		t.Errorf("%d counted as neighbor_evicted, want %d", got, want)
 	}
 	n.Step(now, arp.InterfaceDown{Interface: id})
@@ -110,4 +115,65 @@ func probe(t *testing.T, to string) []byte {
 		t.Fatal(fmt.Errorf("making a packet: %w", err))
 	}
 	return raw
+}
+
+// A worker that is given more than the machine takes in the meantime drops what
+// is for a neighbour that much is waiting for, or too many bytes, and neither a
+// packet for another neighbour nor what neighbours say.
+func TestInboxIsShared(t *testing.T) {
+	_, n, id := ethernet(t)
+	punt := func(p dataplane.Punt) bool {
+		list := []dataplane.Punt{p}
+		n.Punt(list)
+		return !list[0].Refused
+	}
+	to := func(i, size int) dataplane.Punt {
+		return dataplane.Punt{
+			Kind: dataplane.PuntResolve, Out: id, Target: netip.AddrFrom4([4]byte{10, 0, byte(5 + i>>8), byte(i)}), Frame: make([]byte, size),
+		}
+	}
+	taken := 0
+	for range 2 * inboxSize {
+		if punt(to(1, 100)) {
+			taken++
+		}
+	}
+	if taken != neighborShare {
+		t.Errorf("%d packets for one neighbour wait, want %d", taken, neighborShare)
+	}
+	if !punt(to(2, 100)) {
+		t.Error("a packet for another neighbour is refused")
+	}
+	for i := range 2 * inboxSize {
+		punt(to(3+i, 100))
+	}
+	if punt(to(9000, 100)) {
+		t.Errorf("more than %d packets wait", unresolvedShare)
+	}
+	if !punt(dataplane.Punt{Kind: dataplane.PuntARP, In: id, Frame: make([]byte, 42)}) {
+		t.Error("what a neighbour says is refused")
+	}
+	n.drain()
+	for i := 0; i < unresolvedBytes/65000+1; i++ {
+		if !punt(to(i, 65000)) {
+			t.Fatalf("packet %d is refused", i)
+		}
+	}
+	if punt(to(9000, 65000)) {
+		t.Errorf("more than %d bytes wait", unresolvedBytes)
+	}
+	n.drain()
+	if n.intake.count.Load() != 0 || n.intake.bytes.Load() != 0 {
+		t.Errorf("%d packets of %d bytes are counted in an empty inbox", n.intake.count.Load(), n.intake.bytes.Load())
+	}
+	for i := range n.intake.places {
+		if w := n.intake.places[i].Load(); w != 0 {
+			t.Fatalf("%d packets are counted at place %d of an empty inbox", w, i)
+		}
+	}
+}
+
+func (n *Neighbors) drain() {
+	for n.Inbox.Poll(n, now) {
+	}
 }

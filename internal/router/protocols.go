@@ -14,7 +14,7 @@ import (
 type ears struct{ *Router }
 
 // Punt implements dataplane.Punter.
-func (e ears) Punt(list []dataplane.Punt) int { return e.neighbors.Punt(list) }
+func (e ears) Punt(list []dataplane.Punt) { e.neighbors.Punt(list) }
 
 // Hear implements dataplane.Punter.
 func (e ears) Hear(list []dataplane.Heard) {
