@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"time"
 
 	"routerd/dataplane"
@@ -101,6 +103,7 @@ var receiveReading = tomltext.OneOf([]string{"1", "2", "1 2"}, []rip.Versions{ri
 func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Config, name string) rip.InterfaceConfig {
 	c.placed(r, s.At)
 	i := rip.DefaultInterface()
+	i.MaximumPrefix = tomltext.Get(s, "maximum-prefix", i.MaximumPrefix, tomltext.Whole(1, 1<<24))
 	i.Passive = tomltext.Get(s, "passive", false, tomltext.Bool)
 	i.Metric = uint8(tomltext.Get(s, "metric", int(i.Metric), tomltext.Whole(1, 15)))
 	i.OffsetOut = uint8(tomltext.Get(s, "offset-out", 0, tomltext.Whole(0, 15)))
@@ -118,6 +121,7 @@ func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Conf
 		}
 		i.Neighbors = append(i.Neighbors, n.Value)
 	}
+	r.decodeAllowedNeighbors(s, p, &i)
 	i.Import = router.RIPPolicy(r.ripChain(s, "import-policy", c))
 	i.Export = router.RIPPolicy(r.ripChain(s, "export-policy", c))
 	if p == rip.RIP {
@@ -126,6 +130,36 @@ func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Conf
 	}
 	s.Done()
 	return i
+}
+
+// decodeAllowedNeighbors reads who is listened to. A neighbor that is spoken to
+// and not listened to is odd.
+func (r *reader) decodeAllowedNeighbors(s *tomltext.Section, p rip.Protocol, i *rip.InterfaceConfig) {
+	const key = "allowed-neighbors"
+	if !s.Has(key) {
+		return
+	}
+	at, given := s.At.With(key), tomltext.Distinct(s, key, hostOrSubnet)
+	i.AllowedNeighbors = []netip.Prefix{}
+	for _, n := range given {
+		if a := n.Value.Addr(); a.Is4() != (p == rip.RIP) || p == rip.RIPng && !a.IsLinkLocalUnicast() {
+			want := "IPv4 addresses or prefixes"
+			if p == rip.RIPng {
+				want = "IPv6 link-local addresses or prefixes"
+			}
+			r.Wrong(n.At, fmt.Sprintf("%s is %s, where %s finds nobody", n.At, n.Value, p), want)
+			continue
+		}
+		i.AllowedNeighbors = append(i.AllowedNeighbors, n.Value)
+	}
+	if len(s.Elements(key)) == 0 {
+		r.Wrong(at, fmt.Sprintf("%s is empty, so nobody is heard", at), "at least one, or no such key to hear everybody")
+	}
+	for _, n := range i.Neighbors {
+		if !slices.ContainsFunc(i.AllowedNeighbors, func(p netip.Prefix) bool { return p.Contains(n) }) {
+			r.Odd(at, fmt.Sprintf("%s is among the neighbors that are spoken to, and not among the allowed ones, so it is not heard", n), "it in both lists")
+		}
+	}
 }
 
 var ripAuthTypes = []rip.Algorithm{rip.PlainText, rip.KeyedMD5, rip.HMACSHA1, rip.HMACSHA256, rip.HMACSHA384, rip.HMACSHA512}

@@ -54,6 +54,7 @@ func (c *Config) ripInterfaceFields(path string, i rip.InterfaceConfig, chain st
 	fields := map[string]string{
 		"passive": textOf(i.Passive, i.Passive), "metric": fmt.Sprint(i.Metric), "offset-out": textOf(i.OffsetOut, i.OffsetOut != 0),
 		"split-horizon": i.SplitHorizon.String(), "neighbors": joined(i.Neighbors),
+		"allowed-neighbors": joined(i.AllowedNeighbors), "maximum-prefix": fmt.Sprint(i.MaximumPrefix),
 		"import-policy": c.policyNames[path+".import-policy"], "export-policy": c.policyNames[path+".export-policy"],
 	}
 	if p == rip.RIP {

@@ -56,6 +56,12 @@ func TestRIPMistakes(t *testing.T) {
 		{"an unknown horizon", "[rip.interface.a]\nsplit-horizon = \"poison\"", []string{"2:17+8: rip.interface.a.split-horizon is \"poison\""}},
 		{"a neighbour of the other family", "[rip.interface.a]\nneighbors = [\"10.0.0.2\", \"fe80::1\"]", []string{"2:26+9: rip.interface.a.neighbors[2] is fe80::1, where rip finds nobody"}},
 		{"a neighbour beyond the link", "[ripng.interface.six]\nneighbors = \"2001:db8::2\"", []string{"2:13+13: ripng.interface.six.neighbors is 2001:db8::2, where ripng finds nobody"}},
+		{"an allowed neighbour of the other family", "[rip.interface.a]\nallowed-neighbors = [\"10.0.0.2\", \"fe80::1\"]", []string{"2:34+9: rip.interface.a.allowed-neighbors[2] is fe80::1/128, where rip finds nobody"}},
+		{"an allowed neighbour beyond the link", "[ripng.interface.six]\nallowed-neighbors = \"2001:db8::/64\"", []string{"2:21+15: ripng.interface.six.allowed-neighbors is 2001:db8::/64, where ripng finds nobody"}},
+		{"host bits of allowed neighbours", "[rip.interface.a]\nallowed-neighbors = \"10.0.0.2/24\"", []string{"2:21+13: rip.interface.a.allowed-neighbors is \"10.0.0.2/24\", which has bits set behind its length"}},
+		{"nobody is allowed", "[rip.interface.a]\nallowed-neighbors = []", []string{"2:21+2: rip.interface.a.allowed-neighbors is empty, so nobody is heard"}},
+		{"spoken to and not heard", "[rip.interface.a]\nneighbors = [\"10.0.0.2\", \"10.0.0.3\"]\nallowed-neighbors = \"10.0.0.3\"", []string{"3:21+10: 10.0.0.2 is among the neighbors that are spoken to, and not among the allowed ones, so it is not heard"}},
+		{"no route of a neighbour", "[rip.interface.a]\nmaximum-prefix = 0", []string{"2:18+1: rip.interface.a.maximum-prefix is 0"}},
 		{"version 3", "[rip.interface.a]\nreceive-version = \"3\"", []string{"2:19+3: rip.interface.a.receive-version is \"3\""}},
 		{"RIPng has no versions", "[ripng.interface.six]\nreceive-version = \"2\"", []string{"2:1+15: unknown key \"receive-version\" in ripng.interface.six"}},
 		{"RIPng has no authentication", "[ripng.interface.six]\nauth = { type = \"md5\", keys = \"core\" }", []string{"2:1+4: unknown key \"auth\" in ripng.interface.six"}},
@@ -101,6 +107,8 @@ metric = 2
 offset-out = 1
 split-horizon = "simple"
 neighbors = ["10.0.0.2"]
+allowed-neighbors = ["10.0.0.2", "10.0.0.128/25"]
+maximum-prefix = 500
 receive-version = "1 2"
 auth = { type = "hmac-sha256", keys = "core" }
 `))
@@ -120,6 +128,9 @@ auth = { type = "hmac-sha256", keys = "core" }
 	i := r.Interfaces["a"]
 	if !i.Passive || i.Metric != 2 || i.OffsetOut != 1 || i.SplitHorizon != rip.Simple || len(i.Neighbors) != 1 || i.Receive != rip.AnyVersion {
 		t.Errorf("interface %+v", i)
+	}
+	if l := fmt.Sprint(i.AllowedNeighbors); l != "[10.0.0.2/32 10.0.0.128/25]" || i.MaximumPrefix != 500 {
+		t.Errorf("allowed %s, %d routes of each; want 10.0.0.2, 10.0.0.128/25 and 500", l, i.MaximumPrefix)
 	}
 	if a := i.Auth; a.Algorithm != rip.HMACSHA256 || len(a.Keys) != 1 || a.Keys[0].ID != 1 {
 		t.Errorf("authentication %+v", a)
@@ -211,7 +222,11 @@ func TestRIPDiff(t *testing.T) {
 		}},
 		{"a protocol", "", "[ripng.interface.six]\n", [2]string{}, []string{
 			"added ripng:  -> flush-interval 5m0s, invalid-interval 3m0s, max-routes 262144, maximum-paths 8, update-interval 30s",
-			"added ripng.interface.six:  -> metric 1, split-horizon poison-reverse",
+			"added ripng.interface.six:  -> maximum-prefix 65536, metric 1, split-horizon poison-reverse",
+		}},
+		{"who is heard, and how much of each", "[rip.interface.a]\nallowed-neighbors = \"10.0.0.2\"\n", "[rip.interface.a]\nallowed-neighbors = [\"10.0.0.2\", \"10.0.0.8/29\"]\nmaximum-prefix = 9\n", [2]string{}, []string{
+			"changed rip.interface.a.allowed-neighbors: 10.0.0.2/32 -> 10.0.0.2/32 10.0.0.8/29",
+			"changed rip.interface.a.maximum-prefix: 65536 -> 9",
 		}},
 		{"timers and the default route", "[rip.interface.a]\n", "[rip]\nupdate-interval = \"20s\"\ndefault-information = {}\n[rip.interface.a]\n", [2]string{}, []string{
 			"changed rip.default-information:  -> metric 1, tag 0",

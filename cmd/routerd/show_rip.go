@@ -188,6 +188,8 @@ func drawRIPNeighbors(p *paper, list control.RIPNeighborList) {
 		{name: "packets", right: true},
 		{name: "bad packets", right: true},
 		{name: "bad entries", right: true},
+		{name: "maximum", right: true, wide: true},
+		{name: "beyond maximum", right: true, optional: true},
 		{name: "since", wide: true},
 	}}
 	for i := range list.Neighbors {
@@ -200,8 +202,12 @@ func drawRIPNeighbors(p *paper, list control.RIPNeighborList) {
 		if n.Version != 0 {
 			version = fmt.Sprint(n.Version)
 		}
+		beyond := cell{}
+		if n.BeyondMaximum > 0 {
+			beyond = cell{text: p.amount(n.BeyondMaximum), style: bad}
+		}
 		t.add(n.Address.String(), n.Interface, version, p.amount(uint64(n.Routes)), p.seconds(n.Age),
-			p.amount(n.Packets), badPackets, p.amount(n.BadEntries), n.Since.Local().Format(time.RFC3339))
+			p.amount(n.Packets), badPackets, p.amount(n.BadEntries), p.amount(uint64(n.MaximumPrefix)), beyond, n.Since.Local().Format(time.RFC3339))
 	}
 	t.draw(p)
 }
@@ -241,6 +247,7 @@ func drawRIPInterfaces(p *paper, list control.RIPInterfaceList) {
 		{name: "version", optional: true, wide: true},
 		{name: "auth", optional: true},
 		{name: "keys", optional: true, wide: true},
+		{name: "allowed", optional: true, wide: true},
 		{name: "neighbors", right: true},
 		{name: "routes", right: true},
 		{name: "update", right: true},
@@ -267,7 +274,8 @@ func drawRIPInterfaces(p *paper, list control.RIPInterfaceList) {
 			addresses = append(addresses, a.String())
 		}
 		keys := strings.Trim(fmt.Sprint(i.Keys), "[]")
-		t.add(i.Name, strings.Join(addresses, " "), mode, i.Metric, i.OffsetOut, i.SplitHorizon, i.ReceiveVersion, i.Auth, keys,
+		allowed := strings.Trim(fmt.Sprint(i.AllowedNeighbors), "[]")
+		t.add(i.Name, strings.Join(addresses, " "), mode, i.Metric, i.OffsetOut, i.SplitHorizon, i.ReceiveVersion, i.Auth, keys, allowed,
 			i.Neighbors, p.amount(uint64(i.Routes)), update, p.amount(ripSum(i.Sent)), p.amount(ripSum(i.Received)), refused)
 	}
 	t.draw(p)

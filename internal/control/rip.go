@@ -79,6 +79,10 @@ type RIPNeighbor struct {
 	Packets    uint64     `json:"packets"`
 	BadPackets uint64     `json:"bad_packets"`
 	BadEntries uint64     `json:"bad_entries"`
+	// MaximumPrefix is how many routes it may have, BeyondMaximum how often it
+	// said one beyond them, which was not learned.
+	MaximumPrefix int    `json:"maximum_prefix"`
+	BeyondMaximum uint64 `json:"beyond_maximum"`
 }
 
 // RIPInterfaceList is the answer to /v1/rip/interface.
@@ -97,13 +101,17 @@ type RIPInterface struct {
 	ReceiveVersion string       `json:"receive_version,omitempty"` // "1" | "2" | "1 2"; absent in RIPng
 	Auth           string       `json:"auth,omitempty"`            // absent without
 	Keys           []int        `json:"keys,omitempty"`            // ids, never secrets
-	Neighbors      int          `json:"neighbors"`
-	Routes         int          `json:"routes"`                // paths heard here
-	NextUpdate     float64      `json:"next_update,omitempty"` // seconds; absent where none is sent
-	Sending        int          `json:"sending"`               // updates and answers under way
-	Sent           []RIPCount   `json:"sent"`                  // packets, by kind
-	Received       []RIPCount   `json:"received"`              // packets that were used, by kind
-	Refused        []RIPCount   `json:"refused"`               // packets and entries that were not, by reason
+	// AllowedNeighbors are who is heard; absent where that is everybody.
+	AllowedNeighbors []netip.Prefix `json:"allowed_neighbors,omitempty"`
+	MaximumPrefix    int            `json:"maximum_prefix"` // routes of each neighbor
+
+	Neighbors  int        `json:"neighbors"`
+	Routes     int        `json:"routes"`                // paths heard here
+	NextUpdate float64    `json:"next_update,omitempty"` // seconds; absent where none is sent
+	Sending    int        `json:"sending"`               // updates and answers under way
+	Sent       []RIPCount `json:"sent"`                  // packets, by kind
+	Received   []RIPCount `json:"received"`              // packets that were used, by kind
+	Refused    []RIPCount `json:"refused"`               // packets and entries that were not, by reason
 }
 
 // RIPCount is how often something of a kind happened since the interface

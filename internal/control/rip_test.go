@@ -44,15 +44,15 @@ func (f *fake) RIPNeighbors(ctx context.Context, protocol string, q RIPQuery) (R
 		}}, f.answer(ctx)
 	}
 	return RIPNeighborList{[]RIPNeighbor{
-		{Address: addr("10.0.12.2"), Interface: "core0", Version: 2, Routes: 1, Since: began, Age: 11.75, Packets: 12_345, BadEntries: 1},
-		{Address: addr("10.0.13.3"), Interface: "core1", Version: 2, Routes: 1, Since: began, Age: 20, Packets: 4, BadPackets: 3},
+		{Address: addr("10.0.12.2"), Interface: "core0", Version: 2, Routes: 1, Since: began, Age: 11.75, Packets: 12_345, BadEntries: 1, MaximumPrefix: 65536},
+		{Address: addr("10.0.13.3"), Interface: "core1", Version: 2, Routes: 1, Since: began, Age: 20, Packets: 4, BadPackets: 3, MaximumPrefix: 1, BeyondMaximum: 41},
 	}}, f.answer(ctx)
 }
 
 func (f *fake) RIPInterfaces(ctx context.Context, protocol string, q RIPQuery) (RIPInterfaceList, error) {
 	f.protocol, f.rip = protocol, q
 	core0 := RIPInterface{
-		Name: "core0", Addresses: []netip.Addr{addr("fe80::1")}, Metric: 1, SplitHorizon: "poison-reverse",
+		Name: "core0", Addresses: []netip.Addr{addr("fe80::1")}, Metric: 1, MaximumPrefix: 65536, SplitHorizon: "poison-reverse",
 		Neighbors: 1, Routes: 1, NextUpdate: 12.5,
 		Sent:     []RIPCount{{"regular", 60}, {"triggered", 3}, {"answer", 1}, {"goodbye", 0}, {"request", 1}},
 		Received: []RIPCount{{"request", 1}, {"response", 61}},
@@ -63,8 +63,9 @@ func (f *fake) RIPInterfaces(ctx context.Context, protocol string, q RIPQuery) (
 	}
 	core0.Addresses, core0.ReceiveVersion = []netip.Addr{addr("10.0.12.1")}, "2"
 	core0.Auth, core0.Keys = "hmac-sha-256", []int{1, 2}
+	core0.AllowedNeighbors = []netip.Prefix{pfx("10.0.12.2/32"), pfx("10.0.12.8/29")}
 	lan0 := RIPInterface{
-		Name: "lan0", Addresses: []netip.Addr{addr("10.0.1.1")}, Passive: true, Metric: 2, OffsetOut: 3,
+		Name: "lan0", Addresses: []netip.Addr{addr("10.0.1.1")}, Passive: true, Metric: 2, OffsetOut: 3, MaximumPrefix: 1,
 		SplitHorizon: "none", ReceiveVersion: "1 2", Refused: []RIPCount{{"own", 0}, {"malformed", 4}, {"authentication", 2}},
 	}
 	return RIPInterfaceList{[]RIPInterface{core0, lan0}}, f.answer(ctx)

@@ -71,6 +71,7 @@ type Daemon struct {
 	quit         chan struct{}
 	undo         *undoList
 	state        stateDir
+	saved        map[rip.Protocol][]byte // by the last run
 	sd           systemd
 	tally        reloadTally
 	began        time.Time
@@ -112,6 +113,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	d.remember()
 	err = d.run(ctx)
 	return errors.Join(err, held.release())
 }
@@ -275,7 +277,7 @@ func load(path string) (*config.Config, []config.Problem, error) {
 func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
 	return router.Config{
 		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB,
-		RIP: d.state.ripConfig(rip.RIP, cfg.RIP), RIPng: d.state.ripConfig(rip.RIPng, cfg.RIPng),
+		RIP: d.ripConfig(rip.RIP, cfg.RIP), RIPng: d.ripConfig(rip.RIPng, cfg.RIPng),
 		NAT: cfg.NAT,
 	}
 }

@@ -20,7 +20,7 @@ func (d *Daemon) startMachines() {
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		m := d.router.RIP(p)
-		m.Tell = (&ripOwner{d: d, protocol: p, limit: newRateLimit()}).hear
+		m.Tell = newRIPOwner(d, p).hear
 		d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: m.Counters, drops: m.Drops})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -57,12 +57,14 @@ func (d *Daemon) sayGoodbye() {
 func (d *Daemon) stopRIP() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
-	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		m := d.router.RIP(p)
-		if err := m.Inbox.Send(ctx, rip.Stop{}); err != nil {
-			return
-		}
-		if !stopped(ctx, m) {
+	// Both at once: what one has to say, and to keep, does not wait for the
+	// other's table.
+	protocols := []rip.Protocol{rip.RIP, rip.RIPng}
+	for _, p := range protocols {
+		_ = d.router.RIP(p).Inbox.Send(ctx, rip.Stop{}) // stopped tells
+	}
+	for _, p := range protocols {
+		if !stopped(ctx, d.router.RIP(p)) {
 			d.log.Warn("stopping before the neighbours were told everything", "protocol", p.String())
 		}
 	}

@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,6 +20,26 @@ type ripOwner struct {
 	d        *Daemon
 	protocol rip.Protocol
 	limit    *rateLimit
+	warned   map[ripWarning]*warning
+}
+
+// ripWarning is what warnings are told apart by: who sends what is amiss can
+// make addresses up, but not interfaces.
+type ripWarning struct {
+	kind rip.EventKind
+	on   routing.InterfaceID
+}
+
+func newRIPOwner(d *Daemon, p rip.Protocol) *ripOwner {
+	return &ripOwner{d: d, protocol: p, limit: newRateLimit(), warned: map[ripWarning]*warning{}}
+}
+
+// ripWarns are the events that somebody has to do something about: the first
+// of a kind on an interface is a line at once, the rest are counted for the
+// next one.
+var ripWarns = map[rip.EventKind]bool{
+	rip.AuthFailed: true, rip.KeyExpired: true, rip.TableFull: true, rip.NeighborFull: true, rip.NeighborsFull: true,
+	rip.StateLost: true,
 }
 
 func (o *ripOwner) hear(effect rip.Effect) {
@@ -34,7 +56,18 @@ func (o *ripOwner) hear(effect rip.Effect) {
 // log says what happened: what its neighbours come and go is news, what they
 // send amiss is for whoever looks for it.
 func (o *ripOwner) log(e rip.Event) {
-	if !o.limit.allow(time.Now()) {
+	more := uint64(0)
+	if warn := ripWarns[e.Kind]; warn {
+		w := o.warned[ripWarning{e.Kind, e.Interface}]
+		if w == nil {
+			w = &warning{}
+			o.warned[ripWarning{e.Kind, e.Interface}] = w
+		}
+		var now bool
+		if more, now = w.allow(time.Now()); !now {
+			return
+		}
+	} else if !o.limit.allow(time.Now()) {
 		return
 	}
 	log := o.d.log.With("protocol", o.protocol.String())
@@ -47,14 +80,37 @@ func (o *ripOwner) log(e rip.Event) {
 	if e.Err != nil {
 		log = log.With("err", e.Err)
 	}
-	switch e.Kind {
-	case rip.NeighborSeen, rip.NeighborGone:
+	if more > 0 {
+		log = log.With("more_since_last_line", more)
+	}
+	switch {
+	case e.Kind == rip.NeighborSeen, e.Kind == rip.NeighborGone:
 		log.Info(e.Kind.String())
-	case rip.KeyExpired, rip.TableFull, rip.NeighborsFull:
+	case ripWarns[e.Kind]:
 		log.Warn(e.Kind.String())
 	default:
 		log.Debug(e.Kind.String())
 	}
+}
+
+// warningEvery is how often a warning of one kind is a line.
+const warningEvery = time.Minute
+
+// warning is one kind of them. One goroutine uses it.
+type warning struct {
+	last time.Time
+	held uint64
+}
+
+// allow reports whether a line is due, and how many were held back since the
+// last one.
+func (w *warning) allow(now time.Time) (held uint64, due bool) {
+	if !w.last.IsZero() && now.Sub(w.last) < warningEvery {
+		w.held++
+		return 0, false
+	}
+	held, w.held, w.last = w.held, 0, now
+	return held, true
 }
 
 // rateLimit bounds log lines about what others do: burst at once, one a second
@@ -127,20 +183,36 @@ func (s stateDir) save(name string, data []byte) error {
 }
 
 // load gives what was saved, nil where there is nothing.
-func (s stateDir) load(name string) []byte {
+func (s stateDir) load(name string) ([]byte, error) {
 	if s == "" {
-		return nil
+		return nil, nil
 	}
-	data, _ := os.ReadFile(filepath.Join(string(s), name))
-	return data
+	data, err := os.ReadFile(filepath.Join(string(s), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return data, err
+}
+
+// remember reads what the protocols' last run saved, once: from then on it is
+// the machines that know better.
+func (d *Daemon) remember() {
+	d.saved = map[rip.Protocol][]byte{}
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		data, err := d.state.load(p.String())
+		if err != nil {
+			d.log.Error("reading what had to survive the restart", "protocol", p.String(), "err", err)
+		}
+		d.saved[p] = data
+	}
 }
 
 // ripConfig is the configuration of a protocol with what its last run saved.
-func (s stateDir) ripConfig(p rip.Protocol, c *router.RIPConfig) *router.RIPConfig {
+func (d *Daemon) ripConfig(p rip.Protocol, c *router.RIPConfig) *router.RIPConfig {
 	if c == nil {
 		return nil
 	}
 	with := *c
-	with.Saved = s.load(p.String())
+	with.Saved = d.saved[p]
 	return &with
 }

@@ -97,9 +97,14 @@ func told(p wire.Packet) map[string]uint8 {
 	return m
 }
 
-// Authentication's numbers go on rising over a restart, since neighbours
-// refuse what is lower than the last one (RFC 4822 §3.2.2).
-func TestRIPNumbersSurviveARestart(t *testing.T) {
+// keyed is how the neighbours of a keyed site seal a packet with a number.
+func keyed(number uint32) wire.Seal {
+	return wire.Seal{Algorithm: wire.KeyedMD5, KeyID: 7, Secret: []byte("secret"), Sequence: number}
+}
+
+// newKeyedSite is a site that keeps state and authenticates RIP on lan0.
+func newKeyedSite(t *testing.T) *site {
+	t.Helper()
 	s := newSite(t)
 	state := filepath.Join(s.dir, "state")
 	if err := os.Mkdir(state, 0o700); err != nil {
@@ -116,6 +121,13 @@ func TestRIPNumbersSurviveARestart(t *testing.T) {
 	if err := os.WriteFile(s.config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	return s
+}
+
+// Authentication's numbers go on rising over a restart, since neighbours
+// refuse what is lower than the last one (RFC 4822 §3.2.2).
+func TestRIPNumbersSurviveARestart(t *testing.T) {
+	s := newKeyedSite(t)
 	last := uint32(0)
 	for run := range 3 {
 		stop := s.start()
@@ -138,6 +150,129 @@ func TestRIPNumbersSurviveARestart(t *testing.T) {
 		})
 		<-stopped
 		h.conn.Close()
+	}
+}
+
+// learned waits until the router knows a prefix by RIP.
+func (s *site) learned(prefix string) {
+	s.t.Helper()
+	c := s.client()
+	wait(s.t, prefix+" to be learned", func() error {
+		page, err := c.RIPRoutes(s.t.Context(), "rip", control.RIPQuery{})
+		if err != nil {
+			return err
+		}
+		for _, r := range page.Routes {
+			if r.Prefix.String() == prefix && r.State == "learned" {
+				return nil
+			}
+		}
+		return fmt.Errorf("there are %v", page.Routes)
+	})
+}
+
+// refused gives how many packets were refused on lan0 for a reason.
+func (s *site) refused(why string) (n uint64) {
+	s.t.Helper()
+	list, err := s.client().RIPInterfaces(s.t.Context(), "rip", control.RIPQuery{Interface: "lan0"})
+	if err != nil || len(list.Interfaces) != 1 {
+		s.t.Fatalf("lan0 is %+v: %v", list, err)
+	}
+	for _, c := range list.Interfaces[0].Refused {
+		if c.Kind == why {
+			n = c.Count
+		}
+	}
+	return n
+}
+
+// awaitRefused waits until so many were.
+func (s *site) awaitRefused(why string, want uint64) {
+	s.t.Helper()
+	wait(s.t, fmt.Sprintf("%d packets refused for %s", want, why), func() error {
+		if n := s.refused(why); n != want {
+			return fmt.Errorf("there are %d", n)
+		}
+		return nil
+	})
+}
+
+// What an authenticated neighbour said in an earlier life of the router is not
+// taken in later ones, though nobody waited for it to be saved; and also not in
+// the life after one in which the neighbour was silent.
+func TestRIPReplayAfterARestart(t *testing.T) {
+	s := newKeyedSite(t)
+	number := uint32(5000)
+	for run := range 3 {
+		stop := s.start()
+		h := newSpeaker(t, s.hosts[0], "10.0.1.2", keyed(number))
+		if run > 0 {
+			h.seal = keyed(number - 2)
+			h.say("198.51.100.0/24", 1)
+			s.awaitRefused("authentication", 1)
+		}
+		if run != 1 { // silent, but for what is old
+			h.seal = keyed(number)
+			h.say("203.0.113.0/24", 1)
+			s.learned("203.0.113.0/24")
+			h.seal = keyed(number + 1) // within the interval of saves
+			h.say("203.0.114.0/24", 1)
+			s.learned("203.0.114.0/24")
+			number += 2
+		}
+		h.conn.Close()
+		stop()
+	}
+}
+
+// A wrong key is a warning, one for all its packets; the counter has them all.
+func TestRIPWrongKeyIsOneWarning(t *testing.T) {
+	s := newKeyedSite(t)
+	s.start()
+	h := newSpeaker(t, s.hosts[0], "10.0.1.2", wire.Seal{Algorithm: wire.KeyedMD5, KeyID: 7, Secret: []byte("guess"), Sequence: 1})
+	const packets = 50
+	for range packets {
+		h.say("198.51.100.0/24", 1)
+	}
+	s.awaitRefused("authentication", packets)
+	text, err := os.ReadFile(filepath.Join(s.dir, "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, "authentication failed") {
+			lines = append(lines, line)
+		}
+	}
+	if len(lines) != 1 {
+		t.Fatalf("%d lines, want one:\n%s", len(lines), strings.Join(lines, ""))
+	}
+	for _, word := range []string{"WARN", "lan0", "10.0.1.2", "key 7"} { // RFC 4822 §2.3.2 (5)
+		if !strings.Contains(lines[0], word) {
+			t.Errorf("%q does not say %q", lines[0], word)
+		}
+	}
+}
+
+// Of what is said too often the first is told, and then how much more there
+// was.
+func TestWarningsAreHeldBack(t *testing.T) {
+	var w warning
+	now := time.Unix(1000, 0)
+	if held, due := w.allow(now); !due || held != 0 {
+		t.Errorf("the first: %d held, due %v", held, due)
+	}
+	for range 7 {
+		if _, due := w.allow(now.Add(warningEvery - 1)); due {
+			t.Error("due again before its time")
+		}
+	}
+	if held, due := w.allow(now.Add(warningEvery)); !due || held != 7 {
+		t.Errorf("after %v: %d held, due %v; want 7 and due", warningEvery, held, due)
+	}
+	if held, due := w.allow(now.Add(2 * warningEvery)); !due || held != 0 {
+		t.Errorf("after %v more: %d held, due %v; want none and due", warningEvery, held, due)
 	}
 }
 

@@ -148,6 +148,7 @@ func (a api) RIPNeighbors(ctx context.Context, protocol string, q control.RIPQue
 				Address: n.Address, Interface: n.Name, Version: int(n.Version), Routes: n.Routes,
 				Since: n.Since.UTC(), Age: now.Sub(heard).Seconds(),
 				Packets: n.Packets, BadPackets: n.BadPackets, BadEntries: n.BadEntries,
+				MaximumPrefix: n.MaximumPrefix, BeyondMaximum: n.Beyond,
 			})
 		}
 		return found
@@ -176,6 +177,7 @@ func ripInterface(p rip.Protocol, i *rip.InterfaceInfo, now time.Time) control.R
 	c := control.RIPInterface{
 		Name: i.Name, Addresses: i.Sources, Passive: i.Config.Passive,
 		Metric: int(i.Config.Metric), OffsetOut: int(i.Config.OffsetOut), SplitHorizon: i.Config.SplitHorizon.String(),
+		AllowedNeighbors: i.Config.AllowedNeighbors, MaximumPrefix: i.Config.MaximumPrefix,
 		Neighbors: i.Neighbors, Routes: i.Routes, Sending: i.Sending,
 	}
 	if p == rip.RIP {
@@ -215,6 +217,8 @@ func ripCounts(n *rip.Counters) (sent, received, refused []control.RIPCount) {
 		{Kind: "unanswered", Count: n.Unanswered},
 		{Kind: "entry", Count: n.BadEntries},
 		{Kind: "table_full", Count: n.TableFull},
+		{Kind: "not_allowed", Count: n.NotAllowed},
+		{Kind: "maximum_prefix", Count: n.MaximumPrefix},
 	}
 	return sent, received, refused
 }

@@ -56,8 +56,14 @@ type InterfaceConfig struct {
 	Passive bool
 	// Neighbors are sent everything by unicast, besides the group.
 	Neighbors []netip.Addr
+	// AllowedNeighbors are those whose packets are used, requests included;
+	// nil for everybody on the link.
+	AllowedNeighbors []netip.Prefix
+	// MaximumPrefix is how many routes each neighbor may have, at least 1.
+	MaximumPrefix int
 	// Metric is added to what is heard here, 1 to 15 (RFC 2453 §3.9.2: the
-	// cost of the network); OffsetOut to what is said here, 0 to 15.
+	// cost of the network), and is that of the interface's own subnets (RFC
+	// 2453 §3.5); OffsetOut is added to what is said here, 0 to 15.
 	Metric, OffsetOut uint8
 	SplitHorizon      SplitHorizon
 	// Receive are the versions that are listened to; always all of RIPng.
@@ -199,7 +205,9 @@ func DefaultConfig(p Protocol) Config {
 
 // DefaultInterface is what holds on an interface unless the configuration
 // says otherwise.
-func DefaultInterface() InterfaceConfig { return InterfaceConfig{Metric: 1} }
+func DefaultInterface() InterfaceConfig {
+	return InterfaceConfig{Metric: 1, MaximumPrefix: 1 << 16}
+}
 
 // Check says what of the configuration cannot be used.
 func (c *Config) Check() error {
@@ -237,6 +245,14 @@ func (i *InterfaceConfig) check(p Protocol) error {
 		if p == RIP && !n.Is4() || p == RIPng && !n.IsLinkLocalUnicast() {
 			return fmt.Errorf("neighbor %v, want an IPv4 address for rip, an IPv6 link-local one for ripng", n)
 		}
+	}
+	for _, n := range i.AllowedNeighbors {
+		if n.Addr().Is4() != (p == RIP) {
+			return fmt.Errorf("allowed neighbor %v, want IPv4 for rip, IPv6 for ripng", n)
+		}
+	}
+	if i.MaximumPrefix < 1 {
+		return fmt.Errorf("at most %d routes of a neighbor, want at least 1", i.MaximumPrefix)
 	}
 	return i.Auth.check(p)
 }

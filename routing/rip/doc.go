@@ -12,7 +12,9 @@
 // What it learns goes to the RIB as [Deltas]; what the RIB redistributes comes
 // as [Notices]. The subnets of the interfaces that speak are announced without
 // that, as in most implementations; of other connected routes those that are
-// redistributed.
+// redistributed. A subnet has its interface's metric (RFC 2453 §3.5), where
+// BIRD and FRR say 1 whatever their interface costs: beside them a network
+// looks as much dearer by routerd.
 //
 // # Large tables
 //
@@ -52,7 +54,8 @@
 //	output.go        regular and triggered updates, what each interface is told
 //	request.go       requests, those answered and those asked
 //	neighbor.go      who is on the other side
-//	auth.go          key chains, sequence numbers, what survives a restart
+//	auth.go          key chains
+//	sequence.go      sequence numbers, what survives a restart
 //	show.go          for show and metrics
 //
 // # Deviations
@@ -73,8 +76,16 @@
 //   - RFC 2453 §5.2: where authentication is configured, version 1 is ignored,
 //     as the RFC advises.
 //   - RFC 4822 §2.3.2: sequence numbers are seconds, so they never begin with
-//     zero, and several packets share one. Those of a neighbour are forgotten
-//     with the neighbour, after Flush without a word.
+//     zero, and several packets share one. Those of a sender are remembered
+//     for ever, and over restarts, so that nothing is taken that was sent
+//     before. A sender that lost its number may begin at zero once for each key,
+//     not again and again: its first zero could be anybody's second. After
+//     that it is heard when it has passed its old number, or with a key of
+//     another id. Its last number is taken once more for 2 s after it was
+//     forgotten. A crash, unlike a stop, loses the last 10 s of numbers.
+//   - RFC 4822 §2.3.2: the digest does not cover the source address, so what one
+//     router said passes as another one's first words. Where that matters, say
+//     who is allowed: see [InterfaceConfig.AllowedNeighbors].
 //   - RFC 4822 §5.1: during a change of keys packets are sent with the newer
 //     one only; both are accepted within their lifetimes.
 //   - RFC 2453 §5.4: links without addresses are not supported.

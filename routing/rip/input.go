@@ -13,6 +13,8 @@ import (
 var (
 	errVersion  = errors.New("version not listened to")
 	errHopLimit = errors.New("from beyond a router")
+
+	errNotAllowed = errors.New("not among the allowed neighbors")
 )
 
 // receive takes in a datagram (RFC 2453 §3.9, RFC 2080 §2.4).
@@ -23,6 +25,10 @@ func (m *Machine) receive(x Received) {
 	}
 	if m.ownAddress(i, x.Src) { // our own multicast: RFC 2453 §3.9.2
 		i.counters.Own++
+		return
+	}
+	if !i.cfg.allows(x.Src) {
+		m.refuse(i, x.Src, &i.counters.NotAllowed, errNotAllowed)
 		return
 	}
 	p := &m.packet
@@ -76,10 +82,7 @@ func (m *Machine) respond(n *neighbor) {
 	n.heard, n.version = m.now, p.Version
 	n.packets++
 	i.counters.Responses++
-	if p.Auth.Type == wire.AuthCryptographic {
-		n.sequence(p.Auth)
-		m.auth.dirty = true
-	}
+	m.number(n.addr)
 	for at := range p.Refused {
 		n.badEntries++
 		i.counters.BadEntries++
@@ -89,6 +92,13 @@ func (m *Machine) respond(n *neighbor) {
 	}
 	for at := range p.Entries {
 		m.hear(n, &p.Entries[at])
+	}
+}
+
+// number remembers the number of the packet in m.packet, which is used.
+func (m *Machine) number(from netip.Addr) {
+	if a := m.packet.Auth; a.Type == wire.AuthCryptographic {
+		m.auth.note(sender{from, a.KeyID}, a.Sequence, m.now)
 	}
 }
 

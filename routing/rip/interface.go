@@ -59,11 +59,7 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	exportChanged := was && (i.cfg.Export != cfg.Export || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
 	i.active, i.cfg = true, cfg
 	i.chooseSources(m.cfg.Protocol)
-	for _, n := range i.sortedNeighbors() {
-		if !i.onLink(n.addr) {
-			m.loseNeighbor(n)
-		}
-	}
+	m.restrict(i)
 	m.reconnect()
 	switch {
 	case !i.speaks():
@@ -206,9 +202,10 @@ func class(a netip.Addr) netip.Prefix {
 }
 
 // reconnect finds the subnets of the interfaces that speak, which are routes
-// of the machine's own (RFC 2453 §3.5), with metric 1.
+// of the machine's own, with the metric of the interface (RFC 2453 §3.5), of
+// several the least.
 func (m *Machine) reconnect() {
-	now := map[netip.Prefix]routing.InterfaceID{}
+	now := map[netip.Prefix]*iface{}
 	var list []netip.Prefix // in an order of its own, not the map's
 	for _, i := range m.order {
 		if !i.active {
@@ -216,14 +213,19 @@ func (m *Machine) reconnect() {
 		}
 		for _, a := range i.addresses {
 			p := a.Masked()
-			if _, known := now[p]; !known && wire.Destination(p) {
-				now[p] = i.id
+			best, known := now[p]
+			switch {
+			case !wire.Destination(p):
+			case !known:
+				now[p] = i
 				list = append(list, p)
+			case i.cfg.Metric < best.cfg.Metric:
+				now[p] = i
 			}
 		}
 	}
 	var gone []netip.Prefix
-	for p := range m.connected {
+	for _, p := range m.connected {
 		if _, still := now[p]; !still {
 			gone = append(gone, p)
 		}
@@ -233,9 +235,9 @@ func (m *Machine) reconnect() {
 		m.setOwn(p, ownConnected, nil)
 	}
 	for _, p := range list {
-		m.setOwn(p, ownConnected, &own{source: routing.SourceConnected, metric: 1, hop: routing.NextHop{Interface: now[p]}})
+		m.setOwn(p, ownConnected, &own{source: routing.SourceConnected, metric: now[p].cfg.Metric, hop: routing.NextHop{Interface: now[p].id}})
 	}
-	m.connected = now
+	m.connected = list
 }
 
 // reconfigure changes what the configuration changes and nothing else.
@@ -256,6 +258,7 @@ func (m *Machine) reconfigure(cfg Config) {
 			m.goodbye(i, told)
 		}
 	}
+	m.auth.makeRoom(cfg.Interfaces)
 	m.originateDefault()
 	if cfg.Distance != was.Distance || cfg.MaximumPaths < was.MaximumPaths {
 		for r := m.table.all.front(); r != nil; r = r.inAll.next.of {

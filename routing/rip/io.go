@@ -121,13 +121,15 @@ const (
 	AuthFailed
 	KeyExpired // no key is valid any more: the last one goes on (RFC 4822 §5.1)
 	TableFull
+	NeighborFull // it has as many routes as it may
 	NeighborsFull
+	StateLost // what was saved cannot be read
 )
 
 var eventKinds = [...]string{
 	NeighborSeen: "neighbour seen", NeighborGone: "neighbour gone", PacketRefused: "packet refused",
 	EntryRefused: "entry refused", AuthFailed: "authentication failed", KeyExpired: "last key expired",
-	TableFull: "too many routes", NeighborsFull: "too many neighbours",
+	TableFull: "too many routes", NeighborFull: "too many routes of one neighbor", NeighborsFull: "too many neighbours", StateLost: "what was saved is lost",
 }
 
 // String gives the kind in words.

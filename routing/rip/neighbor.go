@@ -2,6 +2,7 @@ package rip
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
@@ -21,10 +22,10 @@ type neighbor struct {
 	since   time.Time // first heard
 	heard   time.Time // last heard
 	paths   int       // routes learned from it
-	// sequences are the last ones of its keys.
-	sequences []sequence
 
 	packets, badPackets, badEntries uint64
+
+	beyond uint64 // routes heard beyond MaximumPrefix
 }
 
 func (i *iface) sortedNeighbors() []*neighbor {
@@ -47,7 +48,6 @@ func (m *Machine) neighbor(i *iface, a netip.Addr) *neighbor {
 		return nil
 	}
 	n := &neighbor{iface: i, addr: a, since: m.now}
-	n.sequences = m.auth.recall(i.name, a, m.now)
 	i.neighbors[a] = n
 	m.event(NeighborSeen, i, a, nil)
 	return n
@@ -93,9 +93,38 @@ func (m *Machine) clear(x Clear) {
 	m.asking.wanted, m.trigger.urgent = true, true // somebody is waiting
 }
 
+// allows reports whether packets from an address are used.
+func (c *InterfaceConfig) allows(a netip.Addr) bool {
+	return c.AllowedNeighbors == nil || slices.ContainsFunc(c.AllowedNeighbors, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// full reports whether the neighbor has as many routes as it may, and counts
+// and tells that.
+func (m *Machine) full(n *neighbor) bool {
+	most := n.iface.cfg.MaximumPrefix
+	if n.paths < most {
+		return false
+	}
+	n.beyond++
+	n.iface.counters.MaximumPrefix++
+	m.event(NeighborFull, n.iface, n.addr, fmt.Errorf("it has %d, maximum-prefix on %s", n.paths, n.iface.name))
+	return true
+}
+
+// restrict takes from the neighbors of i what a new configuration does not
+// allow them any more.
+func (m *Machine) restrict(i *iface) {
+	for _, n := range i.sortedNeighbors() {
+		if !i.onLink(n.addr) || !i.cfg.allows(n.addr) {
+			m.loseNeighbor(n)
+			continue
+		}
+		m.losePaths(func(p *path) bool { return p.neighbor == n }, n.paths-i.cfg.MaximumPrefix)
+	}
+}
+
 // forgetSilent forgets neighbours that were not heard of for so long that
-// their last routes are gone, with their sequence numbers: when connectivity
-// was lost, others may follow (RFC 4822 §2.3.2).
+// their last routes are gone, but not their sequence numbers.
 func (m *Machine) forgetSilent(i *iface) {
 	for _, n := range i.sortedNeighbors() {
 		if n.paths == 0 && m.now.Sub(cmp.Or(n.heard, n.since)) >= m.cfg.Flush {

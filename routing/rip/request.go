@@ -94,6 +94,7 @@ func (m *Machine) request(i *iface, x Received) {
 	case !m.authentic(i, x):
 		return
 	}
+	m.number(x.Src)
 	i.counters.Requests++
 	t := target{i.sourceFor(x.Src), x.Src, x.SrcPort}
 	if _, port := Group(m.cfg.Protocol); m.cfg.Protocol == RIPng && x.SrcPort != port {

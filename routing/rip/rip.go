@@ -44,8 +44,8 @@ type Machine struct {
 	table table
 
 	interfaces map[routing.InterfaceID]*iface
-	order      []*iface                             // the same, by number
-	connected  map[netip.Prefix]routing.InterfaceID // subnets of those that speak
+	order      []*iface       // the same, by number
+	connected  []netip.Prefix // subnets of those that speak
 
 	trigger trigger
 	asking  asking
@@ -66,7 +66,6 @@ func New(cfg Config, seed uint64) *Machine {
 		cfg:        cfg,
 		rand:       rand.New(rand.NewPCG(seed, 0x7269702b6e67)),
 		interfaces: map[routing.InterfaceID]*iface{},
-		connected:  map[netip.Prefix]routing.InterfaceID{},
 	}
 	m.table.init()
 	m.auth.load(cfg.Saved)
@@ -141,6 +140,7 @@ func (m *Machine) Deadline() time.Time {
 		earliest(m.trigger.due())
 	}
 	earliest(m.asking.at)
+	earliest(m.auth.saveDue())
 	return at
 }
 

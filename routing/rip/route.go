@@ -134,6 +134,9 @@ func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, me
 			m.event(TableFull, n.iface, n.addr, nil)
 			return
 		}
+		if m.full(n) {
+			return
+		}
 		r = m.create(prefix)
 	}
 	if o := r.ours(); o != nil && o.distance <= m.cfg.Distance {
@@ -141,13 +144,13 @@ func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, me
 	}
 	p := r.pathOf(n)
 	switch {
-	case p == nil && metric >= wire.Infinity:
+	case p == nil && (metric >= wire.Infinity || len(r.paths) > 0 && metric > r.metric): // no better than what there is
+	case p == nil && m.full(n):
 	case p == nil && (len(r.paths) == 0 || metric < r.metric):
 		m.adopt(r, metric)
 		m.add(r, n, nextHop, tag)
-	case p == nil && metric == r.metric:
+	case p == nil:
 		m.join(r, n, nextHop, tag)
-	case p == nil: // worse than what there is
 	case metric >= wire.Infinity, metric > r.metric && len(r.paths) > 1:
 		m.lost(p)
 	default:

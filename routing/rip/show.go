@@ -30,6 +30,9 @@ type Counters struct {
 	Unauthentic uint64
 	Unanswered  uint64 // requests beyond what is answered at a time
 	TableFull   uint64 // routes beyond MaxRoutes
+	NotAllowed  uint64 // from somebody who is not among the allowed neighbors
+
+	MaximumPrefix uint64 // routes of a neighbor beyond what it may have
 }
 
 // RouteInfo is a route as show gives it.
@@ -64,6 +67,9 @@ type NeighborInfo struct {
 	Routes                          int
 	Since, Heard                    time.Time
 	Packets, BadPackets, BadEntries uint64
+
+	MaximumPrefix int    // how many routes it may have
+	Beyond        uint64 // how often it said one beyond them
 }
 
 // InterfaceInfo is an interface that speaks the protocol, as show gives it.
@@ -165,6 +171,7 @@ func (m *Machine) Neighbors() []NeighborInfo {
 			infos = append(infos, NeighborInfo{
 				Interface: i.id, Name: i.name, Address: n.addr, Version: n.version, Routes: n.paths,
 				Since: n.since, Heard: n.heard, Packets: n.packets, BadPackets: n.badPackets, BadEntries: n.badEntries,
+				MaximumPrefix: i.cfg.MaximumPrefix, Beyond: n.beyond,
 			})
 		}
 	}
