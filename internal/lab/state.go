@@ -50,6 +50,9 @@ func (l *Lab) readState() (*state, error) {
 	if err == nil {
 		err = json.Unmarshal(data, s)
 	}
+	if err == nil {
+		err = l.verify(s)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("reading the state of lab %s: %w", l.Topology.Name, err)
 	}
