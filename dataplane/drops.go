@@ -25,6 +25,14 @@ type Drop struct {
 	Frame   bool   // it was dropped as a frame: Header begins with the link header
 }
 
+// Sentence says why, to a user who knows the interface that it came in by as in.
+func (d *Drop) Sentence(in string) string {
+	if d.Verdict == verdict.VLANTagged {
+		return vlanSentence(d.Header, in)
+	}
+	return d.Verdict.Sentence()
+}
+
 // DropRing remembers the latest dropped packets of one worker: a sample, a
 // few of each batch, so that a flood costs the packet path nothing. The worker
 // writes to it at most once per batch and never waits for a reader.
@@ -61,9 +69,8 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 			left--
 			rec := &r.ring[r.next%dropRingSize]
 			r.next++
-			raw := p.ip()
-			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(raw))
-			rec.held, rec.frame = uint8(copy(rec.header[:], raw)), p.linked
+			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(p.ip()))
+			rec.held, rec.frame = uint8(len(p.appendFrame(rec.header[:0]))), p.linked
 		}
 	}
 }

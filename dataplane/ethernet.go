@@ -28,13 +28,18 @@ func link(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		p.linked = true
 		e := arp.Ethernet(p.Frame.Bytes())
-		switch {
-		case !e.Valid():
+		if !e.Valid() {
 			p.drop(verdict.BadLinkHeader)
 			continue
-		case p.Frame.HasVLAN:
-			p.drop(verdict.VLANTagged)
-			continue
+		}
+		if p.Frame.HasVLAN || e.Type() == etherTypeVLAN || e.Type() == etherTypeServiceVLAN {
+			if v := p.untag(); v != verdict.None {
+				p.drop(v)
+				continue
+			}
+			e = arp.Ethernet(p.Frame.Bytes())
+		}
+		switch {
 		case e.Dst() != in.MAC && e.Dst()[0]&1 == 0:
 			p.drop(verdict.OtherStation)
 			continue
@@ -45,19 +50,11 @@ func link(v *View, b *Batch, _ time.Time) {
 			p.takeOffLink()
 		case arp.EtherTypeARP:
 			b.hand(Punt{Kind: PuntARP, In: in.ID, Frame: e}, p)
-		case etherTypeVLAN, etherTypeServiceVLAN:
-			p.drop(verdict.VLANTagged)
 		default:
 			p.drop(verdict.UnknownEtherType)
 		}
 	}
 }
-
-// Types of frames with a VLAN tag (IEEE 802.1Q).
-const (
-	etherTypeVLAN        = 0x8100
-	etherTypeServiceVLAN = 0x88a8
-)
 
 func (p *Packet) takeOffLink() {
 	f := p.Frame

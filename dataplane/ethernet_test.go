@@ -235,7 +235,7 @@ func TestEthernetFates(t *testing.T) {
 		{"13 bytes", raw(make([]byte, 13)), verdict.BadLinkHeader, -1},
 		{"for another station", framed(macGateway, macH5, arp.EtherTypeIPv4, build(t, udp4("10.0.2.2"))), verdict.OtherStation, -1},
 		{"an unknown type", framed(macRouter, macH5, 0x88cc, make([]byte, 46)), verdict.UnknownEtherType, -1},
-		{"a tag in the frame", framed(macRouter, macH5, 0x8100, make([]byte, 46)), verdict.VLANTagged, -1},
+		{"a tag in the frame", framed(macRouter, macH5, 0x8100, append([]byte{0, 42}, make([]byte, 46)...)), verdict.VLANTagged, -1},
 		{"a packet for one host to all stations", memory.Packet{Data: edit(tagged.Data, func(b []byte) { copy(b, arp.Broadcast[:]) })}, verdict.LinkBroadcast, -1},
 		{"ARP", framed(arp.Broadcast, macH5, arp.EtherTypeARP, make([]byte, 46)), verdict.HandedToNeighbor, int(PuntARP)},
 		{"a neighbour solicitation", framed(macRouter, macH5, arp.EtherTypeIPv6, solicitation), verdict.BadICMPChecksum, -1},
@@ -269,7 +269,7 @@ func TestEthernetFates(t *testing.T) {
 	t.Run("a tag that the device took out", func(t *testing.T) {
 		n, b, _ := newEthernet(t)
 		fill(b, eth0, tagged)
-		b.frames[0].HasVLAN = true
+		b.frames[0].HasVLAN, b.frames[0].VLAN = true, 42
 		Process(n.view, b, testNow)
 		if got := b.Packets()[0].Verdict; got != verdict.VLANTagged {
 			t.Errorf("verdict %s, want vlan_tagged", got)

@@ -114,6 +114,9 @@ func tellLink(v *View, p *Packet) Finding {
 	if in == nil || in.LinkHeader == 0 || p.Made {
 		return Finding{}
 	}
+	if p.Verdict == verdict.VLANTagged {
+		return Finding{"dropped: " + vlanSentence(p.appendFrame(make([]byte, 0, dropHeader)), in.Name), in.Origin}
+	}
 	if p.Verdict != verdict.None {
 		return ended(p, in.Origin)
 	}

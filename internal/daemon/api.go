@@ -143,7 +143,7 @@ func (a api) Drops(ctx context.Context, last int) (out control.Drops, err error)
 			}
 			out.Last = append(out.Last, control.Drop{
 				Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
-				Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Verdict.Sentence(),
+				Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
 			})
 		}
 	})
