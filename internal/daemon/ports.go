@@ -54,8 +54,16 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 			}
 		})
 	}
+	if len(workers) == 0 {
+		return
+	}
+	// The carrier is stored where packets look before the loop hears of it,
+	// which may be busy.
+	link := d.router.HopStates().Link(workers[0].In())
+	link.Set(routing.CauseCarrier, p.port.Up())
 	p.serving.Go(func() {
 		for e := range p.port.Events() {
+			link.Set(routing.CauseCarrier, e.Up && !e.Gone)
 			select {
 			case d.events <- portEvent{name, p, e}:
 			case <-p.done:

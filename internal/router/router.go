@@ -332,6 +332,11 @@ func (r *Router) FIB() *fib.FIB { return r.table.FIB }
 // RIB is the routing table, for the owner to look into.
 func (r *Router) RIB() *rib.RIB { return r.rib }
 
+// HopStates is what packets go by to pass over dead next hops. Whoever finds
+// out that a link or neighbour is dead stores it there, from any goroutine, and
+// then tells the router's owner.
+func (r *Router) HopStates() *fib.States { return r.rib.States() }
+
 // Port is the port attached to the interface called name, or nil.
 func (r *Router) Port(name string) port.Port {
 	if l := r.links[name]; l != nil {

@@ -3,7 +3,6 @@ package fib
 import (
 	"math"
 	"net/netip"
-	"sync/atomic"
 
 	"routerd/routing"
 )
@@ -18,17 +17,6 @@ type NextHop struct {
 	// destination is on the link.
 	Index uint32
 }
-
-// State says of one neighbour, or of one link, whether packets that go there
-// arrive. All groups with a hop there share it, so a neighbour that dies is one
-// store, whatever the number of routes. The zero State is of one that lives.
-type State struct{ dead atomic.Bool }
-
-// Set changes it, for everybody who picks a hop from now on.
-func (s *State) Set(alive bool) { s.dead.Store(!alive) }
-
-// Alive reports it.
-func (s *State) Alive() bool { return !s.dead.Load() }
 
 // Group is an immutable set of next hops, shared by reference between all the
 // entries that lead the same way.

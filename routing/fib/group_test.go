@@ -149,7 +149,7 @@ func TestDeadHopsArePassedOver(t *testing.T) {
 		var living []NextHop
 		for i := range hops {
 			alive := rapid.Bool().Draw(t, "alive")
-			states[i].Set(alive)
+			states[i].Set(routing.CauseCarrier, alive)
 			if alive {
 				living = append(living, hops[i])
 			}
@@ -171,7 +171,7 @@ func TestDeadHopsArePassedOver(t *testing.T) {
 			}
 		}
 		for _, s := range states {
-			s.Set(true)
+			s.Set(routing.CauseCarrier, true)
 		}
 		for i := range 2000 {
 			if got, want := g.Pick(hashOf(i)).Index, before.Pick(hashOf(i)).Index; got != want {
@@ -186,7 +186,7 @@ func TestPickAllocatesNothing(t *testing.T) {
 	hops := []NextHop{{Interface: 1, Index: 1}, {Interface: 2, Index: 2}, {Interface: 3, Index: 3}}
 	states := []*State{{}, {}, {}}
 	g := NewSharedGroup(hops, states)
-	states[0].Set(false)
+	states[0].Set(routing.CauseCarrier, false)
 	n := uint32(0)
 	if got := testing.AllocsPerRun(1000, func() { n += g.Pick(n * 7919).Index }); got != 0 {
 		t.Errorf("%v allocations for each pick", got)
@@ -201,7 +201,7 @@ func BenchmarkPickShared(b *testing.B) {
 	}
 	g := NewSharedGroup(hops, states)
 	for _, name := range []string{"alive", "one of 8 dead"} {
-		states[0].Set(name == "alive")
+		states[0].Set(routing.CauseCarrier, name == "alive")
 		b.Run(name, func(b *testing.B) {
 			n := uint32(0)
 			for b.Loop() {

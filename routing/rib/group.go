@@ -52,7 +52,7 @@ func (r *RIB) acquireGroup(shares []share) *sharedGroup {
 	if g == nil {
 		states := make([]*fib.State, len(hops))
 		for i, h := range hops {
-			states[i] = r.stateOfNeighbour(neighbour{h.Address, h.Interface})
+			states[i] = r.states.Neighbor(h.Address, h.Interface)
 		}
 		g = &sharedGroup{Group: fib.NewSharedGroup(hops, states), key: string(b)}
 		r.groups[g.key] = g
@@ -84,29 +84,6 @@ func (r *RIB) neighbourIndex(n neighbour) uint32 {
 		r.neighbours[n] = i
 	}
 	return i
-}
-
-// stateOfNeighbour is what all groups that lead to n share. Without an address it
-// is the link's.
-func (r *RIB) stateOfNeighbour(n neighbour) *fib.State {
-	st := r.states[n]
-	if st == nil {
-		st = &fib.State{}
-		in := r.interfaces[n.iface]
-		st.Set(in != nil && in.Up)
-		r.states[n] = st
-	}
-	return st
-}
-
-// setAlive tells every group, published ones too, that the neighbours behind an
-// interface live or do not.
-func (r *RIB) setAlive(id routing.InterfaceID, alive bool) {
-	for n, st := range r.states {
-		if n.iface == id {
-			st.Set(alive)
-		}
-	}
 }
 
 // weigh merges shares of one neighbour and brings all to whole weights of 1

@@ -38,7 +38,7 @@ type RIB struct {
 
 	groups     map[string]*sharedGroup
 	neighbours map[neighbour]uint32
-	states     map[neighbour]*fib.State
+	states     *fib.States
 
 	// What Step and SetConfig touched and Flush has still to look at.
 	dirty        []*dest
@@ -62,9 +62,13 @@ func New() *RIB {
 		hopSets:    map[string]*hopSet{},
 		groups:     map[string]*sharedGroup{},
 		neighbours: map[neighbour]uint32{},
-		states:     map[neighbour]*fib.State{},
+		states:     fib.NewStates(),
 	}
 }
+
+// States is what the groups of every FIB made so far go by to pass over dead
+// next hops. Any goroutine may ask it.
+func (r *RIB) States() *fib.States { return r.states }
 
 // Step takes in one input at the time now. It decides nothing yet: any number
 // of Steps may come before the [RIB.Flush] that does. Only that an interface is

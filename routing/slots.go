@@ -1,0 +1,119 @@
+package routing
+
+import (
+	"math/bits"
+	"net/netip"
+
+	"routerd/internal/origin"
+)
+
+// SlotID numbers one of the slots of a [Slots], from 0. Numbers are dense, and
+// given again when they have been freed.
+type SlotID uint32
+
+// Slot is a route that a protocol offers for a prefix. The slice of next hops
+// is shared with whoever reads the route and is not written to once it stands
+// here: another one takes its place.
+type Slot struct {
+	Prefix   netip.Prefix // masked; it does not change while the slot is taken
+	NextHops []NextHop
+	Metric   uint32
+	Tag      uint32
+	Origin   origin.ID
+	Action   Action
+	Distance uint8 // 0 = that of the source
+}
+
+// Slots is what one source offers, a slot for each prefix, and which of them
+// have changed since the driver last looked. The protocol keeps the number of a
+// slot with what it knows of the prefix, so that nothing is looked up. The zero
+// value has no slots. It has no lock: the protocol has it during a step, and
+// the driver between two.
+type Slots struct {
+	slots   []Slot
+	offered bitmap
+	dirty   bitmap
+	changed int // bits set in dirty
+	free    []SlotID
+}
+
+// Take gives a slot for the prefix, which is not offered yet.
+func (s *Slots) Take(prefix netip.Prefix) SlotID {
+	if n := len(s.free); n > 0 {
+		id := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.slots[id] = Slot{Prefix: prefix}
+		return id
+	}
+	s.slots = append(s.slots, Slot{Prefix: prefix})
+	s.offered.grow(len(s.slots))
+	s.dirty.grow(len(s.slots))
+	return SlotID(len(s.slots) - 1)
+}
+
+// At gives the slot to be written in place; Offer has to follow. It is valid
+// until the next Take.
+func (s *Slots) At(id SlotID) *Slot { return &s.slots[id] }
+
+// Offer says that the route in the slot is offered as it stands there now.
+func (s *Slots) Offer(id SlotID) {
+	s.offered.set(id)
+	s.touch(id)
+}
+
+// Withdraw takes the offer back; the slot stays taken.
+func (s *Slots) Withdraw(id SlotID) {
+	if s.offered.has(id) {
+		s.offered.clear(id)
+		s.touch(id)
+	}
+}
+
+// Offered reports whether the slot is offered.
+func (s *Slots) Offered(id SlotID) bool { return s.offered.has(id) }
+
+// Free withdraws the slot and gives its number back.
+func (s *Slots) Free(id SlotID) {
+	s.Withdraw(id)
+	s.free = append(s.free, id)
+}
+
+// Len is how many slots there are, those that are free included.
+func (s *Slots) Len() int { return len(s.slots) }
+
+// Changed reports whether any slot has changed since Drain.
+func (s *Slots) Changed() bool { return s.changed > 0 }
+
+// Drain calls yield for each slot that was offered or withdrawn since the last
+// Drain, in the order of their numbers, and whether it is offered now.
+func (s *Slots) Drain(yield func(id SlotID, slot *Slot, offered bool)) {
+	for word := 0; s.changed > 0; word++ {
+		for s.dirty[word] != 0 {
+			id := SlotID(word*64 + bits.TrailingZeros64(s.dirty[word]))
+			s.dirty.clear(id)
+			s.changed--
+			yield(id, &s.slots[id], s.offered.has(id))
+		}
+	}
+}
+
+func (s *Slots) touch(id SlotID) {
+	if !s.dirty.has(id) {
+		s.dirty.set(id)
+		s.changed++
+	}
+}
+
+// bitmap is a set of slots.
+type bitmap []uint64
+
+// grow makes room for n slots.
+func (b *bitmap) grow(n int) {
+	for len(*b)*64 < n {
+		*b = append(*b, 0)
+	}
+}
+
+func (b bitmap) has(id SlotID) bool { return b[id/64]&(1<<(id%64)) != 0 }
+func (b bitmap) set(id SlotID)      { b[id/64] |= 1 << (id % 64) }
+func (b bitmap) clear(id SlotID)    { b[id/64] &^= 1 << (id % 64) }
