@@ -100,13 +100,11 @@ type Batch struct {
 	flowNow      flow.Time
 	dry          bool // translation is only asked what it would do
 
-	drops   *DropRing
-	punter  Punter // nil where nobody takes punts
-	punts   []Punt
-	punted  []*Packet // whose they are
-	heard   []Heard
-	hearers []*Packet // whose they are
-	trace   func(*stage, *View, *Packet)
+	drops  *DropRing
+	punter Punter // nil where nobody takes punts
+	punts  []Punt
+	punted []*Packet // whose they are
+	trace  func(*stage, *View, *Packet)
 }
 
 // NewBatch makes a batch for size frames at a time. Drops may be nil. The
@@ -121,8 +119,6 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 		counters: counters,
 		punts:    make([]Punt, 0, fewPunts),
 		punted:   make([]*Packet, 0, fewPunts),
-		heard:    make([]Heard, 0, size),
-		hearers:  make([]*Packet, 0, size),
 		drops:    drops,
 	}
 	for i := range b.frames {

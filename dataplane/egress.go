@@ -129,7 +129,6 @@ func (b *Batch) Transmit(now time.Time) {
 		c.transmitted(e.out.ID, sent, bytes, e.supers)
 	}
 	b.handOver()
-	b.tell()
 	b.count(now)
 }
 

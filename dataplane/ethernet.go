@@ -136,15 +136,13 @@ const (
 
 // listens reports whether the router takes part in a multicast group: on a
 // link with other stations all nodes and all routers, on any link the groups
-// of its own protocols.
+// that its own protocols have joined.
 func listens(in *Interface, group netip.Addr) bool {
 	if in == nil {
 		return false
 	}
-	for i := range in.Claims {
-		if in.Claims[i].Group == group {
-			return true
-		}
+	if n := in.Listeners.load(); n != nil && n.member(group) >= 0 {
+		return true
 	}
 	return in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4)
 }

@@ -34,8 +34,6 @@ type clerk struct {
 	taken []Punt
 }
 
-func (c *clerk) Hear([]Heard) {}
-
 func (c *clerk) Punt(list []Punt) {
 	for i, p := range list {
 		if len(c.taken) >= c.room {

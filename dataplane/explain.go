@@ -87,8 +87,7 @@ func (i *Interface) frameFor(raw []byte) []byte {
 // nobody stands for the neighbour machine: explain asks nothing of it.
 type nobody struct{}
 
-func (nobody) Punt([]Punt)  {}
-func (nobody) Hear([]Heard) {}
+func (nobody) Punt([]Punt) {}
 
 // traced runs the stage and then asks it about every packet that it looked at.
 func (b *Batch) traced(s *stage, v *View, now time.Time) {

@@ -12,48 +12,42 @@ import (
 	"routerd/routing"
 )
 
-// Claim says that one of the router's own protocols hears, on the interface
-// that has the Claim, what is sent to a UDP port: to the router's addresses,
-// to the protocol's group, and where Broadcast is set to everybody on the link.
-type Claim struct {
-	Protocol  Protocol
-	Port      uint16
-	Group     netip.Addr // invalid: none
-	Broadcast bool
-}
-
-// Protocol is one of the router's own protocols that the dataplane hands
-// datagrams to.
-type Protocol uint8
-
-const (
-	ProtocolRIP Protocol = iota
-	ProtocolRIPng
-	NumProtocols
-)
-
-// Heard is a datagram for one of the router's own protocols: whole, with a
-// checksum that is right or, in IPv4, absent. Packet begins with the IP header,
-// belongs to the batch, and is copied by whoever keeps it. Whoever cannot take
-// it sets Refused.
+// Heard is a packet for one of the router's own protocols: whole, and of UDP
+// with a checksum that is right or, in IPv4, absent. Packet begins with the IP
+// header and belongs to the batch: whoever keeps it copies it.
 type Heard struct {
-	Protocol  Protocol
 	In        routing.InterfaceID
 	Packet    []byte
-	Transport int // offset of the UDP header in Packet
-	Refused   bool
+	Transport int // offset in Packet of what is behind the IP header
 }
 
-// heardFor gives the claim that p, a datagram in one piece or the first piece
-// of one, is for; nil where no protocol hears it.
-func (in *Interface) heardFor(p *Packet) *Claim {
-	ip := p.ip()
-	if p.Proto != packet.ProtoUDP || len(ip) < p.l4+packet.UDPHeader {
+// claimFor gives the claim that p, a packet in one piece or the first piece of
+// one, is for; nil where no protocol hears it.
+func (v *View) claimFor(p *Packet) *Claim {
+	in := v.Interface(p.In)
+	if in == nil {
 		return nil
 	}
-	to := binary.BigEndian.Uint16(ip[p.l4+2:])
-	for i := range in.Claims {
-		if c := &in.Claims[i]; c.Port == to && (c.Group.Is4() || !c.Group.IsValid()) == (p.Family == 4) {
+	if c := in.Listeners.load().claimFor(p); c != nil {
+		return c
+	}
+	return v.Listeners.load().claimFor(p)
+}
+
+func (n *listening) claimFor(p *Packet) *Claim {
+	if n == nil || len(n.claims) == 0 {
+		return nil
+	}
+	var to uint16
+	if p.Proto == packet.ProtoUDP {
+		ip := p.ip()
+		if len(ip) < p.l4+packet.UDPHeader {
+			return nil
+		}
+		to = binary.BigEndian.Uint16(ip[p.l4+2:])
+	}
+	for i := range n.claims {
+		if c := &n.claims[i]; c.Protocol == p.Proto && c.Port == to && c.Family == p.Family {
 			return c
 		}
 	}
@@ -62,12 +56,12 @@ func (in *Interface) heardFor(p *Packet) *Claim {
 
 // forEveryone reports whether p is for all stations of the link and a protocol
 // of the router's hears such packets, as RIP version 1 has to.
-func (in *Interface) forEveryone(p *Packet) bool {
-	if in == nil || len(in.Claims) == 0 || p.Proto != packet.ProtoUDP {
+func (v *View) forEveryone(p *Packet) bool {
+	if p.Proto != packet.ProtoUDP || p.Fragment {
 		return false
 	}
-	c := in.heardFor(p)
-	return c != nil && c.Broadcast && !p.Fragment && (p.Dst == limitedBroadcast || in.broadcasts(p.Dst))
+	c := v.claimFor(p)
+	return c != nil && c.Broadcast && (p.Dst == limitedBroadcast || v.Interface(p.In).broadcasts(p.Dst))
 }
 
 // broadcasts reports whether a is the broadcast address of one of the
@@ -85,26 +79,20 @@ func (in *Interface) broadcasts(a netip.Addr) bool {
 	return false
 }
 
-// toProtocol hands a datagram for the router to the protocol that hears its
-// port on the interface, or reports that none does.
+// toProtocol hands a packet for the router to the protocol that has claimed
+// it, or reports that none has.
 func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
-	in := v.Interface(p.In)
-	if in == nil || len(in.Claims) == 0 {
-		return false
-	}
-	c := in.heardFor(p)
+	c := v.claimFor(p)
 	if c == nil {
 		return false
 	}
 	completeChecksum(f)
 	switch {
-	case !p.soundDatagram():
+	case p.Proto == packet.ProtoUDP && !p.soundDatagram():
 		p.drop(verdict.BadUDPChecksum)
-	case len(b.heard) == cap(b.heard) || b.punter == nil:
+	case !b.dry && !c.Sink.Hear(&Heard{In: p.In, Packet: p.ip(), Transport: p.l4}):
 		p.drop(verdict.ProtocolQueueFull)
 	default:
-		b.heard = append(b.heard, Heard{Protocol: c.Protocol, In: p.In, Packet: p.ip(), Transport: p.l4})
-		b.hearers = append(b.hearers, p)
 		p.drop(verdict.HandedToProtocol)
 	}
 	return true
@@ -125,20 +113,6 @@ func (p *Packet) soundDatagram() bool {
 	return udp.Checksum() != 0 && packet.Sum(udp, packet.PseudoHeaderSum6(ip[8:24], ip[24:40], packet.ProtoUDP, len(udp))) == 0xffff
 }
 
-// tell hands what the protocols are to hear to the punter; what is refused is
-// dropped.
-func (b *Batch) tell() {
-	if len(b.heard) == 0 {
-		return
-	}
-	b.punter.Hear(b.heard)
-	for i := range b.heard {
-		if b.heard[i].Refused {
-			b.hearers[i].Verdict = verdict.ProtocolQueueFull
-		}
-	}
-}
-
 // Punts has the batch hand what it punts to p; for whoever makes a batch of
 // its own.
 func (b *Batch) Punts(p Punter) { b.punter = p }
@@ -156,40 +130,64 @@ func (i *Interface) Reaches(a netip.Addr) bool {
 	return false
 }
 
-// Speak sends a packet that one of the router's own protocols made, from its
-// IP header on and with all checksums, by the interface out: its destination
-// is a group or a host on that link, and the table is not asked. With
-// NoInterface it is. Transmit has to follow.
-func Speak(v *View, b *Batch, out routing.InterfaceID, raw []byte, now time.Time) {
+// Spoken is a packet that one of the router's own protocols made, from its IP
+// header on and with all checksums.
+type Spoken struct {
+	// Out is the interface that the packet leaves by: its destination is a
+	// group or a host on that link, and the table is not asked. With
+	// NoInterface it is.
+	Out    routing.InterfaceID
+	Packet []byte
+}
+
+// Speak sends packets of the router's own protocols, in their order where they
+// leave by one interface. They are written together, and those that the batch
+// has no room for are not sent: it takes as many as it has frames. Transmit has
+// to follow.
+func Speak(v *View, b *Batch, list []Spoken, now time.Time) {
 	b.begin(v)
 	b.n = 0
-	f := &b.frames[0]
-	f.Reset()
-	if len(raw) == 0 || len(raw) > len(f.Buf)-port.Headroom {
-		return
+	var direct, byTable []*Packet
+	for i := range list[:min(len(list), len(b.frames))] {
+		s, f := &list[i], &b.frames[i]
+		f.Reset()
+		if len(s.Packet) == 0 || len(s.Packet) > len(f.Buf)-port.Headroom {
+			continue
+		}
+		f.End = f.Start + copy(f.Buf[f.Start:], s.Packet)
+		p := b.originate(f, s.Packet[0]>>4, s.Out)
+		if p == nil {
+			return
+		}
+		p.stack = fromOwnStack
+		if s.Out == routing.NoInterface {
+			p.In = v.anyInterface()
+			byTable = append(byTable, p)
+			continue
+		}
+		p.Out, p.Hop = s.Out, onLink
+		if i := v.Interface(s.Out); i == nil || !i.Up || i.Output == nil {
+			p.drop(verdict.InterfaceDown)
+			continue
+		}
+		direct = append(direct, p)
 	}
-	f.End = f.Start + copy(f.Buf[f.Start:], raw)
-	p := b.originate(f, raw[0]>>4, out)
-	if p == nil {
-		return
-	}
-	p.stack = fromOwnStack
-	if out == routing.NoInterface {
-		p.In = v.anyInterface()
-		b.send(v, now)
-		return
-	}
-	p.Out, p.Hop = out, onLink
-	b.work = append(b.work[:0], p)
-	if i := v.Interface(out); i == nil || !i.Up || i.Output == nil {
-		p.drop(verdict.InterfaceDown)
-		return
-	}
+	b.work = append(b.work[:0], byTable...)
+	b.through(outbound, v, now)
+	b.work = append(b.work[:0], direct...)
 	fit(v, b, now)
-	if !p.Dst.IsMulticast() {
-		neighbor(v, b, now)
-	} else {
-		p.mac = arp.MulticastMAC(p.Dst)
+	b.work = append(b.work[:0], byTable...)
+	for _, p := range direct {
+		if p.Dst.IsMulticast() {
+			p.mac = arp.MulticastMAC(p.Dst)
+		} else {
+			b.work = append(b.work, p)
+		}
+	}
+	neighbor(v, b, now)
+	b.work = b.work[:0]
+	for i := range b.made {
+		b.work = append(b.work, &b.made[i])
 	}
 	leaveBy(v, b, now)
 }

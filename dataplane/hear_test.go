@@ -2,7 +2,9 @@ package dataplane
 
 import (
 	"bytes"
+	"net/netip"
 	"slices"
+	"sync"
 	"testing"
 
 	"routerd/arp"
@@ -12,32 +14,37 @@ import (
 	"routerd/routing"
 )
 
-// ear keeps what it is handed to hear, up to room datagrams.
+// ear keeps what it hears, up to room packets.
 type ear struct {
-	nobody
 	room  int
 	heard []Heard
 }
 
-func (e *ear) Hear(list []Heard) {
-	for i := range list {
-		if len(e.heard) == e.room {
-			list[i].Refused = true
-			continue
-		}
-		h := list[i]
-		h.Packet = bytes.Clone(h.Packet)
-		e.heard = append(e.heard, h)
+func (e *ear) Hear(h *Heard) bool {
+	if len(e.heard) == e.room {
+		return false
 	}
+	kept := *h
+	kept.Packet = bytes.Clone(h.Packet)
+	e.heard = append(e.heard, kept)
+	return true
 }
 
-// newClaimingNetwork has RIP on lan0 and RIPng on lan0, with a stack beside.
-func newClaimingNetwork(t *testing.T) *network {
+// newClaimingNetwork has RIP and RIPng heard by e on lan0, with a stack beside.
+func newClaimingNetwork(t *testing.T, e *ear) *network {
 	n := newStackNetwork(t)
-	n.view.Interfaces[lan0].Claims = []Claim{
-		{Protocol: ProtocolRIP, Port: 520, Group: addr("224.0.0.9"), Broadcast: true},
-		{Protocol: ProtocolRIPng, Port: 521, Group: addr("ff02::9")},
+	l := &Listeners{}
+	for _, c := range []Claim{
+		{Family: 4, Protocol: packet.ProtoUDP, Port: 520, Broadcast: true, Sink: e},
+		{Family: 6, Protocol: packet.ProtoUDP, Port: 521, Sink: e},
+	} {
+		if err := l.Claim(c); err != nil {
+			t.Fatal(err)
+		}
 	}
+	l.Join(addr("224.0.0.9"))
+	l.Join(addr("ff02::9"))
+	n.view.Interfaces[lan0].Listeners = l
 	return n
 }
 
@@ -83,10 +90,9 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 		{"no checksum in IPv6", edit(rip6, func(b []byte) { packet.UDP(b[40:]).SetChecksum(0) }), lan0, verdict.BadUDPChecksum},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			n := newClaimingNetwork(t)
 			e := &ear{room: 1}
+			n := newClaimingNetwork(t, e)
 			b := NewBatch(BatchSize, &Counters{}, &DropRing{})
-			b.punter = e
 			n.runIn(t, b, tt.in, raw(tt.packet))
 			if got := b.Packets()[0].Verdict; got != tt.want {
 				t.Fatalf("verdict %s, want %s", got, tt.want)
@@ -97,11 +103,11 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 				}
 				return
 			}
-			want := Heard{Protocol: ProtocolRIP, In: tt.in, Packet: tt.packet, Transport: 20}
+			want := Heard{In: tt.in, Packet: tt.packet, Transport: 20}
 			if tt.packet[0]>>4 == 6 {
-				want.Protocol, want.Transport = ProtocolRIPng, 40
+				want.Transport = 40
 			}
-			if len(e.heard) != 1 || e.heard[0].Protocol != want.Protocol || e.heard[0].In != want.In ||
+			if len(e.heard) != 1 || e.heard[0].In != want.In ||
 				e.heard[0].Transport != want.Transport || !bytes.Equal(e.heard[0].Packet, want.Packet) {
 				t.Errorf("heard %+v, want %+v", e.heard, want)
 			}
@@ -112,10 +118,8 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 // A whole batch of a protocol's messages is handed over: a neighbour's table
 // comes in one burst.
 func TestProtocolsHearWholeBatches(t *testing.T) {
-	n := newClaimingNetwork(t)
-	e := &ear{room: BatchSize - 1}
+	n := newClaimingNetwork(t, &ear{room: BatchSize - 1})
 	b := NewBatch(BatchSize, &Counters{}, &DropRing{})
-	b.punter = e
 	messages := slices.Repeat([]memory.Packet{raw(build(t, rip("10.0.1.2", "224.0.0.9")))}, BatchSize)
 	n.runIn(t, b, lan0, messages...)
 	if got, full := b.counters.Verdict(verdict.HandedToProtocol), b.counters.Verdict(verdict.ProtocolQueueFull); got != BatchSize-1 || full != 1 {
@@ -125,7 +129,7 @@ func TestProtocolsHearWholeBatches(t *testing.T) {
 
 // RIP version 1 comes to a subnet's broadcast address in a frame for everybody.
 func TestProtocolsHearSubnetBroadcasts(t *testing.T) {
-	n := newClaimingNetwork(t)
+	n := newClaimingNetwork(t, &ear{room: 1})
 	in := n.view.Interfaces[lan0]
 	in.LinkHeader, in.MAC = arp.EthernetHeader, arp.MAC{2, 0, 0, 0, 0, 1}
 	for dst, want := range map[string]verdict.Verdict{
@@ -135,7 +139,6 @@ func TestProtocolsHearSubnetBroadcasts(t *testing.T) {
 	} {
 		frame := arp.AppendEthernet(nil, arp.Broadcast, arp.MAC{2, 0, 0, 0, 0, 9}, arp.EtherTypeIPv4)
 		b := NewBatch(BatchSize, &Counters{}, &DropRing{})
-		b.punter = &ear{room: 1}
 		n.runIn(t, b, lan0, raw(append(frame, build(t, rip("10.0.1.2", dst))...)))
 		if got := b.Packets()[0].Verdict; got != want {
 			t.Errorf("to %s: verdict %s, want %s", dst, got, want)
@@ -143,12 +146,132 @@ func TestProtocolsHearSubnetBroadcasts(t *testing.T) {
 	}
 }
 
+// Protocols beside UDP are claimed by their number, on one interface or on all.
+func TestProtocolsHearIPProtocols(t *testing.T) {
+	const ospf = 89
+	e, everywhere := &ear{room: 9}, &ear{room: 9}
+	n := newClaimingNetwork(t, e)
+	n.view.Listeners = &Listeners{}
+	hello := edit(build(t, rip("10.0.1.2", "10.0.1.1")), func(b []byte) {
+		b[9] = ospf
+		packet.IPv4(b).FillChecksum()
+	})
+	group := edit(hello, func(b []byte) { copy(b[16:], addr("224.0.0.5").AsSlice()); packet.IPv4(b).FillChecksum() })
+	on := n.view.Interfaces[lan0].Listeners
+	run := func(in routing.InterfaceID, raw1 []byte) verdict.Verdict {
+		b := NewBatch(BatchSize, &Counters{}, &DropRing{})
+		n.runIn(t, b, in, raw(raw1))
+		return b.Packets()[0].Verdict
+	}
+	want := func(what string, got, want verdict.Verdict) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s: verdict %s, want %s", what, got, want)
+		}
+	}
+	want("nobody claims it", run(lan0, hello), verdict.DeliveredToStack)
+	claim := Claim{Family: 4, Protocol: ospf, Sink: e}
+	if err := on.Claim(claim); err != nil {
+		t.Fatal(err)
+	}
+	want("claimed", run(lan0, hello), verdict.HandedToProtocol)
+	want("a group not joined", run(lan0, group), verdict.Multicast)
+	on.Join(addr("224.0.0.5"))
+	on.Join(addr("224.0.0.5"))
+	want("a group joined twice", run(lan0, group), verdict.HandedToProtocol)
+	on.Leave(addr("224.0.0.5"))
+	want("a group left once", run(lan0, group), verdict.HandedToProtocol)
+	on.Leave(addr("224.0.0.5"))
+	on.Leave(addr("224.0.0.5")) // more than joined
+	want("a group left by all", run(lan0, group), verdict.Multicast)
+	want("another interface", run(lan1, edit(hello, func(b []byte) {
+		copy(b[12:], addr("10.0.2.2").AsSlice())
+		packet.IPv4(b).FillChecksum()
+	})), verdict.DeliveredToStack)
+	if err := on.Claim(Claim{Family: 4, Protocol: ospf, Sink: everywhere}); err == nil {
+		t.Error("two protocols have the same packets")
+	}
+	on.Release(Claim{Family: 4, Protocol: ospf, Sink: everywhere})
+	want("released by somebody else", run(lan0, hello), verdict.HandedToProtocol)
+	on.Release(claim)
+	want("released", run(lan0, hello), verdict.DeliveredToStack)
+	if err := n.view.Listeners.Claim(Claim{Family: 4, Protocol: ospf, Sink: everywhere}); err != nil {
+		t.Fatal(err)
+	}
+	want("claimed on all interfaces", run(lan0, hello), verdict.HandedToProtocol)
+	if len(e.heard) != 4 || len(everywhere.heard) != 1 {
+		t.Errorf("heard %d and %d packets, want 4 and 1", len(e.heard), len(everywhere.heard))
+	}
+}
+
+// Claims and groups change while workers look at them.
+func TestListenersChangeUnderTraffic(t *testing.T) {
+	e := &ear{room: 1 << 30}
+	n := newClaimingNetwork(t, e)
+	l := n.view.Interfaces[lan0].Listeners
+	var changing sync.WaitGroup
+	for i := range 2 {
+		changing.Go(func() {
+			c := Claim{Family: 4, Protocol: uint8(90 + i), Sink: e}
+			for range 300 {
+				if err := l.Claim(c); err != nil {
+					t.Error(err)
+				}
+				l.Join(addr("224.0.0.5"))
+				l.Leave(addr("224.0.0.5"))
+				l.Release(c)
+			}
+		})
+	}
+	message := build(t, rip("10.0.1.2", "224.0.0.9"))
+	b := NewBatch(BatchSize, &Counters{}, &DropRing{})
+	for range 300 {
+		n.runIn(t, b, lan0, raw(message))
+		if got := b.Packets()[0].Verdict; got != verdict.HandedToProtocol {
+			t.Fatalf("verdict %s while others change, want %s", got, verdict.HandedToProtocol)
+		}
+	}
+	changing.Wait()
+	if g := l.Groups(); !slices.Equal(g, []netip.Addr{addr("224.0.0.9"), addr("ff02::9")}) {
+		t.Errorf("the groups left are %v", g)
+	}
+}
+
+// What is spoken together is written together, in its order.
+func TestSpeakManyAtOnce(t *testing.T) {
+	n := newClaimingNetwork(t, &ear{})
+	b := NewBatch(3, &Counters{}, &DropRing{})
+	message := func(tail byte) []byte {
+		return edit(build(t, rip("10.0.1.1", "224.0.0.9")), func(b []byte) { b[len(b)-1] = tail })
+	}
+	byTable := build(t, rip("10.0.1.1", "10.0.2.2"))
+	Speak(n.view, b, []Spoken{
+		{lan0, message(1)}, {lan2, message(2)}, {lan0, message(3)}, {lan0, message(4)},
+	}, testNow)
+	b.Transmit(testNow)
+	Speak(n.view, b, []Spoken{{routing.NoInterface, byTable}, {lan0, message(5)}}, testNow)
+	b.Transmit(testNow)
+	var tails []byte
+	for _, p := range n.ports[lan0].Take() {
+		tails = append(tails, p.Data[len(p.Data)-1])
+	}
+	if !bytes.Equal(tails, []byte{1, 3, 5}) {
+		t.Errorf("sent by lan0: %v, want 1, 3 and 5; the fourth is beyond the batch", tails)
+	}
+	if got := n.ports[lan1].Take(); len(got) != 1 || !bytes.Equal(got[0].Data, byTable) {
+		t.Errorf("sent %v by the table, want the message as it is", got)
+	}
+	if got := b.counters.Verdict(verdict.InterfaceDown); got != 1 {
+		t.Errorf("%d messages ended as interface down, want 1", got)
+	}
+}
+
 func TestSpeak(t *testing.T) {
-	n := newClaimingNetwork(t)
+	n := newClaimingNetwork(t, &ear{})
 	b := NewBatch(1, &Counters{}, &DropRing{})
 	message := build(t, rip("10.0.1.1", "224.0.0.9"))
 	say := func(out routing.InterfaceID) {
-		Speak(n.view, b, out, message, testNow)
+		Speak(n.view, b, []Spoken{{out, message}}, testNow)
 		b.Transmit(testNow)
 	}
 	say(lan0)

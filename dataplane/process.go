@@ -135,7 +135,6 @@ func (b *Batch) begin(v *View) {
 	}
 	b.egress = b.egress[:0]
 	b.punts, b.punted = b.punts[:0], b.punted[:0]
-	b.heard, b.hearers = b.heard[:0], b.hearers[:0]
 	b.counters.grow(len(v.Interfaces))
 	if b.limits != v.Limits {
 		b.limit(v.Limits)

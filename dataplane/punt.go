@@ -41,8 +41,6 @@ const fewPunts = 32
 // wait, and sets Refused on each of the punts that it does not take.
 type Punter interface {
 	Punt(list []Punt)
-	// Hear is the same for datagrams to the router's own protocols.
-	Hear(list []Heard)
 }
 
 // hand gives p to the neighbour machine, in the words of x.

@@ -242,8 +242,6 @@ func TestStackAsksForNeighbors(t *testing.T) {
 
 type asker struct{ own []bool }
 
-func (a *asker) Hear([]Heard) {}
-
 func (a *asker) Punt(list []Punt) {
 	for i := range list {
 		if list[i].Kind == PuntResolve {

@@ -100,7 +100,7 @@ func validate4(v *View, p *Packet, raw []byte) {
 		p.dropSource()
 	case raw[16]&0xf0 == 0xe0:
 		p.validateGroup(v)
-	case (p.group || p.Dst == limitedBroadcast) && v.Interface(p.In).forEveryone(p):
+	case (p.group || p.Dst == limitedBroadcast) && v.forEveryone(p):
 		p.Entry = ownAddress
 	case p.Dst == limitedBroadcast:
 		p.drop(verdict.Broadcast)

@@ -29,6 +29,7 @@ type View struct {
 	Neighbors  *arp.Table // nil where no interface has a link header
 	NAT        *nat.NAT   // nil where nothing is translated
 	Flows      flow.Clock // that the sessions of NAT live by
+	Listeners  *Listeners // what the router's own protocols hear on all interfaces
 	HashSeed   uint32     // so that routers in a row do not all pick alike
 }
 
@@ -59,8 +60,9 @@ type Interface struct {
 	LinkHeader int
 	MAC        arp.MAC // of the router's end; with a link header only
 
-	// Claims is what the router's own protocols hear on the interface.
-	Claims []Claim
+	// Listeners is what the router's own protocols hear on the interface; it
+	// changes while the View is in use.
+	Listeners *Listeners
 }
 
 // Table is the routing table that an interface forwards by.

@@ -47,7 +47,8 @@ var rooms = map[string]room{
 	"routing/rib":    {own: own("routing", "routing/fib", "routing/policy"), third: []string{bart}},
 	"routing/policy": {own: own("routing"), third: []string{bart}},
 
-	// Protocols, each above its codec.
+	// Protocols, each above its codec, and what they and their driver say.
+	"routing/protocol": {own: own("routing")},
 	"routing/rip":      {own: own("routing", "routing/policy", "routing/rip/wire")},
 	"routing/rip/wire": {},
 

@@ -29,8 +29,8 @@ func (l *link) join() error {
 	for _, g := range everywhere {
 		wanted[arp.MulticastMAC(g)] = true
 	}
-	for _, c := range l.claims {
-		wanted[arp.MulticastMAC(c.Group)] = true
+	for _, g := range l.listeners.Groups() {
+		wanted[arp.MulticastMAC(g)] = true
 	}
 	addresses := []netip.Prefix{l.formed}
 	for _, a := range l.cfg.Addresses {

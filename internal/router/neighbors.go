@@ -228,11 +228,3 @@ func (n *Neighbors) take(p *dataplane.Punt) bool {
 	}
 	return n.Inbox.Offer(arp.Received{Interface: p.In, Frame: append([]byte(nil), p.Frame...)})
 }
-
-// Hear implements dataplane.Punter for what the machine itself sends, which
-// is nothing that a protocol hears.
-func (n *Neighbors) Hear(list []dataplane.Heard) {
-	for i := range list {
-		list[i].Refused = true
-	}
-}

@@ -9,26 +9,6 @@ import (
 	"routerd/routing/rip"
 )
 
-// ears is the router as its workers see it: what they cannot decide
-// themselves goes to the machine that it concerns.
-type ears struct{ *Router }
-
-// Punt implements dataplane.Punter.
-func (e ears) Punt(list []dataplane.Punt) { e.neighbors.Punt(list) }
-
-// Hear implements dataplane.Punter.
-func (e ears) Hear(list []dataplane.Heard) {
-	for i := range list {
-		h := &list[i]
-		switch h.Protocol {
-		case dataplane.ProtocolRIP:
-			h.Refused = !e.rip[rip.RIP].hear(h)
-		case dataplane.ProtocolRIPng:
-			h.Refused = !e.rip[rip.RIPng].hear(h)
-		}
-	}
-}
-
 // RIP is the machine of RIP or RIPng, for its owner to look into and to hear
 // from.
 func (r *Router) RIP(p rip.Protocol) *RIP { return r.rip[p] }
@@ -69,14 +49,27 @@ func (r *Router) configureRIP(cfg Config, now time.Time) error {
 	return nil
 }
 
-// claim takes up what the protocols hear on the interface.
-func (l *link) claim(cfg Config) {
-	l.claims = nil
+// claim brings what the protocols hear on the interface to what cfg says.
+func (r *Router) claim(l *link, cfg Config) error {
 	for p, c := range []*RIPConfig{rip.RIP: cfg.RIP, rip.RIPng: cfg.RIPng} {
-		if claim, ok := c.claim(rip.Protocol(p), l.cfg.Name); ok {
-			l.claims = append(l.claims, claim)
+		claim, group, ok := c.claim(r.rip[p], l.cfg.Name)
+		if had := l.claimed[p]; had != nil && !ok {
+			l.listeners.Release(*had)
+			l.listeners.Leave(group)
+			l.claimed[p] = nil
 		}
+		if !ok {
+			continue
+		}
+		if err := l.listeners.Claim(claim); err != nil {
+			return err
+		}
+		if l.claimed[p] == nil {
+			l.listeners.Join(group)
+		}
+		l.claimed[p] = &claim
 	}
+	return nil
 }
 
 // tellProtocols keeps the protocols informed of an interface.

@@ -67,26 +67,21 @@ func newRIP(p rip.Protocol, live *dataplane.Live, offers *Offers, punter datapla
 	return r
 }
 
-// ripClaims is where the protocols are heard.
-var ripClaims = [...]dataplane.Claim{
-	rip.RIP:   ripClaim(rip.RIP, dataplane.ProtocolRIP),
-	rip.RIPng: ripClaim(rip.RIPng, dataplane.ProtocolRIPng),
-}
-
-func ripClaim(p rip.Protocol, as dataplane.Protocol) dataplane.Claim {
-	group, port := rip.Group(p)
-	return dataplane.Claim{Protocol: as, Port: port, Group: group}
-}
-
 // claim is what the machine hears on the interface called name, if anything.
-func (c *RIPConfig) claim(p rip.Protocol, name string) (dataplane.Claim, bool) {
+func (c *RIPConfig) claim(r *RIP, name string) (claim dataplane.Claim, group netip.Addr, ok bool) {
+	group, port := rip.Group(r.protocol)
 	if c == nil {
-		return dataplane.Claim{}, false
+		return claim, group, false
 	}
 	i, ok := c.Interfaces[name]
-	claim := ripClaims[p]
-	claim.Broadcast = p == rip.RIP && i.Receive != rip.Version2
-	return claim, ok
+	claim = dataplane.Claim{
+		Family: 4, Protocol: packet.ProtoUDP, Port: port, Sink: r,
+		Broadcast: r.protocol == rip.RIP && i.Receive != rip.Version2,
+	}
+	if r.protocol == rip.RIPng {
+		claim.Family = 6
+	}
+	return claim, group, ok
 }
 
 // configure hands over the configuration, nil for none.
@@ -212,8 +207,9 @@ func (r *RIP) carryOut(effect rip.Effect, now time.Time) {
 func (r *RIP) send(e *rip.Send, now time.Time) {
 	v := r.live.Load()
 	r.ident++
+	_, port := rip.Group(r.protocol)
 	d := datagram{
-		Src: netip.AddrPortFrom(e.Src, ripClaims[r.protocol].Port), Dst: netip.AddrPortFrom(e.Dst, e.DstPort),
+		Src: netip.AddrPortFrom(e.Src, port), Dst: netip.AddrPortFrom(e.Dst, e.DstPort),
 		Hops: e.HopLimit, ID: r.ident, Payload: e.Payload,
 	}
 	r.raw = d.append(r.raw[:0])
@@ -221,12 +217,13 @@ func (r *RIP) send(e *rip.Send, now time.Time) {
 	if i := v.Interface(out); i != nil && !i.Reaches(e.Dst) {
 		out = routing.NoInterface // beyond a router: by the table
 	}
-	dataplane.Speak(v, r.batch, out, r.raw, now)
+	dataplane.Speak(v, r.batch, []dataplane.Spoken{{Out: out, Packet: r.raw}}, now)
 	r.batch.Transmit(now)
 }
 
-// hear copies a datagram to the inbox, and reports whether there was room.
-func (r *RIP) hear(h *dataplane.Heard) bool {
+// Hear implements dataplane.Sink: it copies a datagram to the inbox, if there
+// is room.
+func (r *RIP) Hear(h *dataplane.Heard) bool {
 	udp := packet.UDP(h.Packet[h.Transport:])
 	in := rip.Received{
 		Interface: h.In, SrcPort: binary.BigEndian.Uint16(udp),

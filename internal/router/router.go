@@ -79,8 +79,9 @@ type link struct {
 	formed    netip.Prefix
 	duplicate map[netip.Prefix]bool
 	groups    map[arp.MAC]bool // multicast groups that the port has joined
-	claims    []dataplane.Claim
-	told      bool // the neighbour machine thinks that the interface is up
+	listeners *dataplane.Listeners
+	claimed   [2]*dataplane.Claim // by rip.Protocol
+	told      bool                // the neighbour machine thinks that the interface is up
 }
 
 // New makes a router without interfaces. The seed decides which of several
@@ -145,14 +146,16 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			l = &link{id: id, mtu: ic.MTU}
+			l = &link{id: id, mtu: ic.MTU, listeners: &dataplane.Listeners{}}
 			r.links[ic.Name] = l
 		}
 		if l.cfg.MTU != ic.MTU && ic.MTU != 0 { // 0 = the device's
 			l.mtu = ic.MTU
 		}
 		l.cfg = ic
-		l.claim(cfg)
+		if err := r.claim(l, cfg); err != nil {
+			return err
+		}
 		if ic.Kind == dataplane.KindLoopback {
 			l.up = true
 		}
@@ -196,7 +199,7 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	}
 	l.port, l.up, l.mtu, l.workers = p, p.Up(), p.MTU(), nil
 	for n, q := range p.Queues() {
-		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, ears{r}))
+		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, r.neighbors))
 	}
 	l.groups = nil
 	err := errors.Join(r.tellRIB(l, now), l.join())
@@ -309,7 +312,7 @@ func (l *link) view(t *dataplane.Table) *dataplane.Interface {
 	i := &dataplane.Interface{
 		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, Table: t, MTU: l.mtu, Up: l.up,
 		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, Origin: l.cfg.Origin,
-		Claims: l.claims,
+		Listeners: l.listeners,
 	}
 	i.Addresses = l.addresses()
 	if e, ok := l.port.(port.Ethernet); ok {
