@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"cmp"
 	"errors"
+	"fmt"
+	"hash/maphash"
 	"slices"
 	"strings"
 
@@ -23,26 +25,42 @@ type Document struct {
 
 	file     string
 	text     string
-	lines    []int            // where each line begins
-	at       map[string]place // by path
-	inline   map[string]bool  // the paths that are inline tables
+	lines    []uint32 // where each line begins
+	at       map[pathID]place
+	seed     maphash.Seed // of pathID
 	root     *Section
 	problems []Problem
+	// unsaid counts the errors and warnings beyond maxProblems of each.
+	said, unsaid [2]int
+	spare        Problem
 }
+
+// maxProblems is how many errors, and how many warnings, are told of one text:
+// more than anybody reads, and few enough for whoever has to hold them.
+const maxProblems = 1000
+
+// maxText is what the places of a text can hold, in bytes.
+const maxText = 1 << 30
 
 // Parse reads a text; file is its name in problems. Where it is no TOML, the
 // Document holds that problem and nothing else, and ok is false.
 func Parse(file string, data []byte) (d *Document, ok bool) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	d = newDocument(file, data)
-	var values map[string]any
-	err := toml.Unmarshal(data, &values)
-	if err == nil {
-		err = d.locate()
+	if len(data) > maxText {
+		d = newDocument(file, nil)
+		d.report(span{}, fmt.Sprintf("%d bytes", len(data)), fmt.Sprintf("at most %d", maxText))
+		return d, false
 	}
+	d = newDocument(file, data)
+	if s, deep := tooDeep(d.text); deep {
+		d.report(s, fmt.Sprintf("tables and lists stand more than %d levels deep in each other here", maxDepth),
+			fmt.Sprintf("at most %d; nothing of the text has been read", maxDepth))
+		return d, false
+	}
+	values, err := d.decode(data)
 	if err != nil {
-		d.problems = nil // of a text that is taken back
-		d.syntax(err)
+		d.problems, d.said = nil, [2]int{} // of a text that is taken back
+		d.refuse(data, err)
 		return d, false
 	}
 	d.root.Table = values
@@ -52,12 +70,13 @@ func Parse(file string, data []byte) (d *Document, ok bool) {
 func newDocument(file string, data []byte) *Document {
 	d := &Document{
 		Noun: "the file", file: file, text: string(data),
-		lines: []int{0}, at: map[string]place{}, inline: map[string]bool{},
+		at: map[pathID]place{}, seed: maphash.MakeSeed(),
 	}
 	d.root = d.Section(nil, nil)
+	d.lines = make([]uint32, 1, bytes.Count(data, []byte("\n"))+1)
 	for i := range len(data) {
 		if data[i] == '\n' {
-			d.lines = append(d.lines, i+1)
+			d.lines = append(d.lines, uint32(i+1))
 		}
 	}
 	return d
@@ -77,40 +96,78 @@ func (d *Document) Problems() []Problem {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
 	})
-	return d.problems
+	list := d.problems
+	for i, n := range d.unsaid {
+		if n > 0 {
+			more := Problem{Place: origin.Place{File: d.file}, Warning: i == 1, Message: fmt.Sprintf("%d more problems are not listed", n)}
+			list = append(list[:len(list):len(list)], more)
+		}
+	}
+	return list
 }
 
 // KeyPlace and ValuePlace tell where the key and the value at a path stand, or
 // else the nearest table that holds them.
-func (d *Document) KeyPlace(at Path) origin.Place { return d.problem(d.where(at).key, "").Place }
+func (d *Document) KeyPlace(at Path) origin.Place { return d.problem(d.where(at).key.span(), "").Place }
 
 // ValuePlace is described at KeyPlace. The value of a table with a header is
 // the name in that header.
-func (d *Document) ValuePlace(at Path) origin.Place { return d.problem(d.where(at).value, "").Place }
+func (d *Document) ValuePlace(at Path) origin.Place {
+	return d.problem(d.where(at).value.span(), "").Place
+}
 
 // Wrong reports an error about the value at a path, want being what is wanted
 // instead, or "". The Problem may be added to until the next is reported.
 func (d *Document) Wrong(at Path, message, want string) *Problem {
-	return d.report(d.where(at).value, message, want)
+	return d.report(d.where(at).value.span(), message, want)
 }
 
 // WrongKey reports an error about the key at a path, as Wrong does.
 func (d *Document) WrongKey(at Path, message, want string) *Problem {
-	return d.report(d.where(at).key, message, want)
+	return d.report(d.where(at).key.span(), message, want)
 }
 
 // Odd reports a warning about the value at a path, as Wrong does.
 func (d *Document) Odd(at Path, message, want string) *Problem {
-	p := d.Wrong(at, message, want)
-	p.Warning = true
-	return p
+	return d.add(d.where(at).value.span(), message, want, true)
 }
 
 func (d *Document) report(s span, message, want string) *Problem {
+	return d.add(s, message, want, false)
+}
+
+func (d *Document) add(s span, message, want string, warning bool) *Problem {
+	kind := 0
+	if warning {
+		kind = 1
+	}
+	if d.said[kind] == maxProblems {
+		d.unsaid[kind]++
+		return &d.spare
+	}
+	d.said[kind]++
 	p := d.problem(s, message)
-	p.Want = want
+	p.Want, p.Warning = want, warning
 	d.problems = append(d.problems, p)
 	return &d.problems[len(d.problems)-1]
+}
+
+// full reports whether no further error would be told.
+func (d *Document) full() bool { return d.said[0] == maxProblems }
+
+// refuse reports why a text could not be decoded, in the words of the library,
+// which has a sentence for everything; where it has none to say, err decides.
+func (d *Document) refuse(data []byte, err error) {
+	var values map[string]any
+	if said := toml.Unmarshal(data, &values); said != nil {
+		d.syntax(said)
+		return
+	}
+	var m mistake
+	if !errors.As(err, &m) {
+		m.message = err.Error()
+	}
+	d.report(m.at, m.message, "valid TOML; nothing behind this place has been read")
 }
 
 // syntax reports what the decoder stumbled over.

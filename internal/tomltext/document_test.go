@@ -167,7 +167,7 @@ func FuzzParse(f *testing.F) {
 
 func checkPlaces(t *testing.T, d *Document, at Path, v any) {
 	t.Helper()
-	p, known := d.at[at.id()]
+	p, known := d.at[d.id(at)]
 	if len(at) > 0 && !known {
 		t.Fatalf("%s has no place", at)
 	}

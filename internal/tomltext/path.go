@@ -1,7 +1,9 @@
 package tomltext
 
 import (
+	"encoding/binary"
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
 )
@@ -22,18 +24,42 @@ func (p Path) With(key string) Path { return append(p[:len(p):len(p)], step{key:
 // Element leads on to the element of an array at index i, counted from 0.
 func (p Path) Element(i int) Path { return append(p[:len(p):len(p)], step{index: i + 1}) }
 
-// id is the path as the key of a map: no two paths share one.
-func (p Path) id() string {
-	var b []byte
+// pathID stands for a path in the maps of one Document, in eight bytes and
+// without the keys, so that one key costs the same however deep it stands: a
+// hash, under a seed that nobody can know before.
+type pathID uint64
+
+// id is that of a path.
+func (d *Document) id(p Path) pathID {
+	id := pathID(0)
 	for _, s := range p {
 		if s.index > 0 {
-			b = strconv.AppendInt(append(b, '['), int64(s.index), 10)
-			continue
+			id = d.element(id, s.index-1)
+		} else {
+			id = d.below(id, s.key)
 		}
-		b = strconv.AppendInt(append(b, '.'), int64(len(s.key)), 10)
-		b = append(append(b, ':'), s.key...)
 	}
-	return string(b)
+	return id
+}
+
+// below leads on from a path to a key.
+func (d *Document) below(id pathID, key string) pathID {
+	var h maphash.Hash
+	h.SetSeed(d.seed)
+	var b [9]byte
+	binary.LittleEndian.PutUint64(b[1:], uint64(id))
+	h.Write(b[:])
+	h.WriteString(key)
+	return pathID(h.Sum64())
+}
+
+// element leads on from a path to an element of the array there, counted from 0.
+func (d *Document) element(id pathID, i int) pathID {
+	var b [17]byte
+	b[0] = 1 // no key
+	binary.LittleEndian.PutUint64(b[1:], uint64(id))
+	binary.LittleEndian.PutUint64(b[9:], uint64(i))
+	return pathID(maphash.Bytes(d.seed, b[:]))
 }
 
 // String is how people write the path: elements of arrays as [n], counted

@@ -86,13 +86,13 @@ func (d *Document) problem(s span, message string) Problem {
 	for s.to < len(d.text) && !utf8.RuneStart(d.text[s.to]) {
 		s.to++
 	}
-	line, found := slices.BinarySearch(d.lines, s.from)
+	line, found := slices.BinarySearch(d.lines, uint32(s.from))
 	if !found {
 		line--
 	}
-	start, end := d.lines[line], len(d.text)
+	start, end := int(d.lines[line]), len(d.text)
 	if line+1 < len(d.lines) {
-		end = d.lines[line+1] - 1
+		end = int(d.lines[line+1]) - 1
 	}
 	text := strings.TrimRight(d.text[start:end], "\r")
 	end = start + len(text)

@@ -1,7 +1,9 @@
 package tomltext
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +17,14 @@ type Section struct {
 	Table map[string]any // nil where the text has none, or no table
 
 	doc   *Document
-	known []string
+	known map[string]bool
+}
+
+func (s *Section) knows(key string) {
+	if s.known == nil {
+		s.known = map[string]bool{}
+	}
+	s.known[key] = true
 }
 
 // Item is a value with the place it was read from.
@@ -79,19 +88,20 @@ func tables(v any) ([]map[string]any, bool) {
 // text.
 func (s *Section) Names() []string {
 	var names []string
+	at := map[string]uint32{}
 	for name := range s.Table {
+		name = strings.Clone(name) // which does not keep the whole text alive
 		names = append(names, name)
+		at[name] = s.doc.where(s.At.With(name)).key.from
+		s.knows(name)
 	}
-	slices.SortFunc(names, func(a, b string) int {
-		return s.doc.where(s.At.With(a)).key.from - s.doc.where(s.At.With(b)).key.from
-	})
-	s.known = append(s.known, names...)
+	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
 	return names
 }
 
 // Lookup gives the plain value of key, and whether the text has it.
 func (s *Section) Lookup(key string) (any, bool) {
-	s.known = append(s.known, key)
+	s.knows(key)
 	v, ok := s.Table[key]
 	return v, ok
 }
@@ -127,8 +137,12 @@ func (s *Section) Elements(key string) []Item[any] {
 
 // Done reports every key that no getter has asked for.
 func (s *Section) Done() {
-	for key := range s.Table {
-		if slices.Contains(s.known, key) {
+	for _, key := range slices.Sorted(maps.Keys(s.Table)) {
+		if s.known[key] {
+			continue
+		}
+		if s.doc.full() {
+			s.doc.WrongKey(s.At, "", "") // and so counted
 			continue
 		}
 		at := s.At.With(key)
@@ -143,8 +157,9 @@ func (s *Section) Done() {
 			}
 		}
 		p := s.doc.WrongKey(at, fmt.Sprintf("unknown key %q in %s", key, where), "")
-		if p.Suggestion = Suggest(key, s.known); p.Suggestion == "" {
-			p.Want = "one of " + strings.Join(slices.Sorted(slices.Values(s.known)), ", ")
+		known := slices.Sorted(maps.Keys(s.known))
+		if p.Suggestion = Suggest(key, known); p.Suggestion == "" {
+			p.Want = "one of " + strings.Join(known, ", ")
 		}
 	}
 }
@@ -163,8 +178,8 @@ func (d *Document) show(at Path, v any) string {
 	case []any:
 		return "a list"
 	}
-	if s, known := d.at[at.id()]; known && s.value != s.key {
-		return d.text[s.value.from:s.value.to] // 1500.0, not 1500
+	if s, known := d.at[d.id(at)]; known && s.value != s.key {
+		return strings.Clone(d.text[s.value.from:s.value.to]) // 1500.0, not 1500
 	}
 	return fmt.Sprint(v)
 }
