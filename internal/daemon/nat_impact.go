@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"routerd/config"
 	"routerd/nat"
@@ -13,7 +12,7 @@ import (
 // diff says what a reload of cfg would change, and end.
 func (d *Daemon) diff(cfg *config.Config) ([]config.Change, error) {
 	changes := config.Diff(d.cfg, cfg)
-	impact, err := d.router.Prepare(d.routerConfig(cfg), time.Now())
+	impact, err := d.router.Prepare(d.routerConfig(cfg))
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 	if cfg.Name != d.cfg.Name {
 		return nil, fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, cfg.Name)
 	}
-	if c.impact, err = d.router.Prepare(d.routerConfig(cfg), time.Now()); err != nil {
+	if c.impact, err = d.router.Prepare(d.routerConfig(cfg)); err != nil {
 		return nil, err
 	}
 	wanted := map[string]bool{}

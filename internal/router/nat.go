@@ -7,6 +7,7 @@ import (
 	"routerd/arp"
 	"routerd/flow"
 	"routerd/nat"
+	"routerd/routing"
 )
 
 // translator is the router's address translation, with the clock that its
@@ -35,16 +36,51 @@ const (
 func (r *Router) NAT() *nat.NAT { return r.translator.nat }
 
 // Prepare says whether Commit would take cfg, and what that would do to the
-// sessions of address translation. It changes nothing that is in use, so who
-// has ports to open and to close for cfg asks before that.
-func (r *Router) Prepare(cfg Config, now time.Time) (nat.Impact, error) {
+// sessions of address translation. It changes nothing, however often it is
+// asked, so who has ports to open and to close for cfg asks before that.
+func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
+	number := r.tentative()
 	for _, ic := range cfg.Dataplane.Interfaces {
-		if _, err := r.number(ic.Name); err != nil {
+		if _, err := number(ic.Name); err != nil {
 			return nat.Impact{}, err
 		}
 	}
-	_, impact, err := r.prepareNAT(cfg, now)
+	n := r.translator.nat
+	if n == nil {
+		if !cfg.NAT.Enabled() {
+			return nat.Impact{}, nil
+		}
+		n = r.newNAT() // to be asked, and let go
+	}
+	_, impact, err := r.compileNAT(n, cfg, number)
 	return impact, err
+}
+
+func (r *Router) newNAT() *nat.NAT {
+	const spread = 0x9e3779b97f4a7c15
+	return nat.New(nat.Options{Seed: (uint64(r.seed) + 1) * spread})
+}
+
+// tentative gives interfaces the numbers that number is going to give them,
+// and uses none of them up.
+func (r *Router) tentative() func(name string) (routing.InterfaceID, error) {
+	next, given := r.next, map[string]routing.InterfaceID{}
+	return func(name string) (routing.InterfaceID, error) {
+		id, known := r.ids[name]
+		if !known {
+			id, known = given[name]
+		}
+		if known {
+			return id, nil
+		}
+		if next == routing.NoInterface {
+			return 0, outOfNumbers(name)
+		}
+		id = next
+		given[name] = id
+		next++
+		return id, nil
+	}
 }
 
 // prepareNAT compiles cfg's translation and says what committing it would do.
@@ -55,16 +91,19 @@ func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, nat.Impact, 
 		if !cfg.NAT.Enabled() {
 			return nil, nat.Impact{}, nil
 		}
-		const spread = 0x9e3779b97f4a7c15
-		t.nat = nat.New(nat.Options{Seed: (uint64(r.seed) + 1) * spread})
+		t.nat = r.newNAT()
 		t.clock = flow.NewClock(now)
 		t.next = now.Add(natInterval)
 	}
-	list, err := r.natInterfaces(cfg)
+	return r.compileNAT(t.nat, cfg, r.number)
+}
+
+func (r *Router) compileNAT(n *nat.NAT, cfg Config, number func(string) (routing.InterfaceID, error)) (*nat.Rules, nat.Impact, error) {
+	list, err := r.natInterfaces(cfg, number)
 	if err != nil {
 		return nil, nat.Impact{}, err
 	}
-	rules, impact, err := t.nat.Prepare(cfg.NAT, list)
+	rules, impact, err := n.Prepare(cfg.NAT, list)
 	if err != nil {
 		return nil, nat.Impact{}, fmt.Errorf("preparing address translation: %w", err)
 	}
@@ -73,10 +112,10 @@ func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, nat.Impact, 
 
 // natInterfaces is what translation knows of the interfaces of cfg, without
 // the addresses that somebody else has.
-func (r *Router) natInterfaces(cfg Config) ([]nat.Interface, error) {
+func (r *Router) natInterfaces(cfg Config, number func(string) (routing.InterfaceID, error)) ([]nat.Interface, error) {
 	var list []nat.Interface
 	for _, ic := range cfg.Dataplane.Interfaces {
-		id, err := r.number(ic.Name)
+		id, err := number(ic.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -97,7 +136,7 @@ func (r *Router) readdressNAT() error {
 	if r.translator.nat == nil {
 		return nil
 	}
-	list, err := r.natInterfaces(r.cfg)
+	list, err := r.natInterfaces(r.cfg, r.number)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,13 +60,13 @@ func TestNATLivesThroughReloads(t *testing.T) {
 		t.Errorf("%d sessions after a reload that left their rule alone, want 1", n)
 	}
 
-	if impact, err := b.router.Prepare(twoLANs(), now); err != nil || impact.Ends != 1 || !slices.Equal(impact.Removed, []string{"source first", "source out"}) {
+	if impact, err := b.router.Prepare(twoLANs()); err != nil || impact.Ends != 1 || !slices.Equal(impact.Removed, []string{"source first", "source out"}) {
 		t.Errorf("taking the rules away is said to do %+v (%v), want both removed and one session ended", impact, err)
 	}
 
 	bad := masquerading()
 	bad.NAT.Source[0].Match.Outbound = []string{"nowhere"}
-	if _, err := b.router.Prepare(bad, now); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
+	if _, err := b.router.Prepare(bad); err == nil || !strings.Contains(err.Error(), `"nowhere"`) {
 		t.Errorf("a rule for an interface that does not exist: %v, want it refused by name", err)
 	}
 	if err := b.router.Commit(bad, now); err == nil {
@@ -87,12 +88,37 @@ func TestPrepareRefusesWhatHasNoNumber(t *testing.T) {
 	b := newBench(t)
 	b.router.next = routing.NoInterface
 	cfg := twoLANs()
-	if _, err := b.router.Prepare(cfg, now); err != nil {
+	if _, err := b.router.Prepare(cfg); err != nil {
 		t.Errorf("interfaces that have their numbers: %v", err)
 	}
 	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: "one-more", Kind: dataplane.KindTUN})
-	if _, err := b.router.Prepare(cfg, now); err == nil || !strings.Contains(err.Error(), "one-more") {
+	if _, err := b.router.Prepare(cfg); err == nil || !strings.Contains(err.Error(), "one-more") {
 		t.Errorf("one interface too many: %v, want it refused by name", err)
+	}
+}
+
+// TestPrepareUsesNoNumbers: whoever only asks, or is refused, again and again
+// with other names, leaves all numbers to the interfaces that come.
+func TestPrepareUsesNoNumbers(t *testing.T) {
+	b := newBench(t)
+	next := b.router.next
+	for i := range 3 * int(routing.NoInterface) / 1000 {
+		cfg := masquerading()
+		for n := range 1000 {
+			cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: fmt.Sprintf("x%d-%d", i, n), Kind: dataplane.KindLoopback})
+		}
+		if _, err := b.router.Prepare(cfg); err != nil {
+			t.Fatalf("asked for the %d. time: %v", i+1, err)
+		}
+	}
+	if b.router.next != next || b.router.NAT() != nil {
+		t.Errorf("next number %d, translation %v; want %d and none", b.router.next, b.router.NAT(), next)
+	}
+	more := masquerading()
+	more.Dataplane.Interfaces = append(more.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: "late", Kind: dataplane.KindLoopback})
+	b.commit(more)
+	if b.router.next != next+1 {
+		t.Errorf("next number %d after one more interface, want %d", b.router.next, next+1)
 	}
 }
 

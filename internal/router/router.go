@@ -182,12 +182,16 @@ func (r *Router) number(name string) (routing.InterfaceID, error) {
 		return id, nil
 	}
 	if r.next == routing.NoInterface {
-		return 0, fmt.Errorf("numbering interface %s: all %d numbers have been given out; a restart frees them", name, r.next)
+		return 0, outOfNumbers(name)
 	}
 	id := r.next
 	r.next++
 	r.ids[name] = id
 	return id, nil
+}
+
+func outOfNumbers(name string) error {
+	return fmt.Errorf("numbering interface %s: all %d numbers have been given out; a restart frees them", name, routing.NoInterface)
 }
 
 // Attach puts the port under the interface called name, which Commit has made,
