@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -13,15 +16,17 @@ import (
 
 func newLabCommand(s *session) *cobra.Command {
 	cmd := group("lab", "Build a network of namespaces and routers on this machine",
-		newLabUpCommand(s), newLabDownCommand(s), newLabExecCommand(s), newLabTestCommand(s), newLabGraphCommand(s))
+		newLabUpCommand(s), newLabDownCommand(s), newLabExecCommand(s), newLabLinkCommand(s), newLabTestCommand(s),
+		newLabStatusCommand(s), newLabListCommand(s), newLabGraphCommand(s))
 	cmd.Long = `Build the network that a topology file describes: hosts and switches are network
 namespaces, routers are processes of routerd, each with a socket of its own; BIRD and
 FRR run in namespaces where they are installed. Needs root.`
 	cmd.Example = `  routerd lab up demo.toml
   routerd lab exec demo.toml h1 ping 10.0.2.2
   routerd lab exec demo.toml r1 routerd show route
+  routerd lab link demo.toml r1:lan0 down
   routerd lab test demo.toml
-  routerd lab graph demo.toml
+  routerd lab graph demo.toml --svg > demo.svg
   routerd lab down demo.toml`
 	return cmd
 }
@@ -41,8 +46,14 @@ func inLab(cmd *cobra.Command, file string, f func(context.Context, *lab.Lab) er
 func newLabUpCommand(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:   "up TOPOLOGY.toml",
-		Short: "Make what of the lab is not there yet",
-		Args:  cobra.ExactArgs(1),
+		Short: "Start the lab, or put right what of it is missing or has changed",
+		Long: `Start the lab. Of one that is up already, make what is missing, start again what has
+ended, have routers and BIRD reload a configuration that has changed, and remove
+what the topology no longer has. Links that routerd lab link has cut stay cut.
+
+It returns when all routers answer and all IPv6 addresses may be used.`,
+		Args:              named,
+		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error { return l.Up(ctx, s.out) })
 		},
@@ -51,9 +62,10 @@ func newLabUpCommand(s *session) *cobra.Command {
 
 func newLabDownCommand(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use:   "down TOPOLOGY.toml",
-		Short: "End and remove everything of the lab",
-		Args:  cobra.ExactArgs(1),
+		Use:               "down TOPOLOGY.toml",
+		Short:             "End and remove everything of the lab",
+		Args:              named,
+		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error { return l.Down(ctx, s.out) })
 		},
@@ -69,7 +81,8 @@ func newLabExecCommand(_ *session) *cobra.Command {
 		Example: `  routerd lab exec demo.toml h1 ping -c 3 10.0.2.2
   routerd lab exec demo.toml r1 routerd show drops
   routerd lab exec peers.toml b1 birdc show route`,
-		Args: cobra.MinimumNArgs(3),
+		Args:              named,
+		ValidArgsFunction: completeLab,
 		RunE: func(_ *cobra.Command, args []string) error {
 			l, err := lab.Load(args[0], lab.Options{})
 			if err != nil {
@@ -82,12 +95,39 @@ func newLabExecCommand(_ *session) *cobra.Command {
 	return cmd
 }
 
+func newLabLinkCommand(s *session) *cobra.Command {
+	return &cobra.Command{
+		Use:   "link TOPOLOGY.toml NODE:INTERFACE down|up",
+		Short: "Cut a link, or mend it",
+		Long: `Cut the link at an interface of a node (down), or mend it (up). A cut link stays
+cut, whatever routerd lab up and test do, until it is mended or the lab is taken down.
+
+Of a router's link to a host or a switch the other node's device loses its carrier. Of
+any other link the named end is set down, and the other end loses its carrier.
+
+A test of the lab may cut links, too: $ROUTERD_LAB is the topology's file there.`,
+		Example: `  routerd lab link rip.toml r1:core0 down
+  routerd lab link rip.toml r1:core0 up`,
+		Args:              named,
+		ValidArgsFunction: completeLab,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[2] != "down" && args[2] != "up" {
+				return usagef("%q: wanted down, which cuts the link, or up, which mends it", args[2])
+			}
+			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
+				return l.SetLink(ctx, s.out, args[1], args[2] == "down")
+			})
+		},
+	}
+}
+
 func newLabTestCommand(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use:   "test TOPOLOGY.toml",
-		Short: "Bring the lab up if need be, and run its tests",
-		Long:  "Bring the lab up if it is not, and run its tests. The lab stays up.",
-		Args:  cobra.ExactArgs(1),
+		Use:               "test TOPOLOGY.toml",
+		Short:             "Run the lab's tests, after starting what of it is not up",
+		Long:              "Start what of the lab is not up, as routerd lab up does, and run its tests. The lab stays up.",
+		Args:              named,
+		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
 				sum, err := l.Test(ctx, s.out)
@@ -100,16 +140,170 @@ func newLabTestCommand(s *session) *cobra.Command {
 	}
 }
 
-func newLabGraphCommand(s *session) *cobra.Command {
-	return &cobra.Command{
-		Use:   "graph TOPOLOGY.toml",
-		Short: "Draw the lab as a Mermaid flowchart",
-		Args:  cobra.ExactArgs(1),
+func newLabStatusCommand(s *session) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "status TOPOLOGY.toml",
+		Short: "Show which nodes of the lab run and which of its links are up",
+		Long: `Show which nodes of the lab run and which of its links are up, cut by routerd lab
+link, down by other means, or missing. Exits with 1 unless all is up or cut.`,
+		Args:              named,
+		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return inLab(cmd, args[0], func(_ context.Context, l *lab.Lab) error {
-				_, err := fmt.Fprint(s.out, l.Graph())
+			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
+				status, err := l.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if out == formatJSON {
+					err = printJSON(s.out, status)
+				} else {
+					drawLabStatus(&paper{s.out, coloured(s.terminal), out == formatWide}, status)
+				}
+				if err == nil && !status.Up {
+					err = errReported
+				}
 				return err
 			})
 		},
 	}
+	addFormat(cmd, &out)
+	return cmd
+}
+
+func drawLabStatus(p *paper, status *lab.Status) {
+	nodes := table{columns: []column{
+		{name: "node"},
+		{name: "kind"},
+		{name: "state"},
+		{name: "pid", optional: true},
+		{name: "namespace", optional: true},
+		{name: "socket", optional: true, wide: true},
+		{name: "", optional: true},
+	}}
+	for _, n := range status.Nodes {
+		state := cell{"up", good}
+		if !n.Up {
+			state = cell{"down", bad}
+		}
+		nodes.add(n.Node, string(n.Kind), state, strings.Trim(fmt.Sprint(n.PIDs), "[]"), n.Namespace, n.Socket, n.Detail)
+	}
+	nodes.draw(p)
+	if len(status.Links) == 0 {
+		return
+	}
+	fmt.Fprintln(p)
+	links := table{columns: []column{{name: "link"}, {name: "state"}}}
+	for _, l := range status.Links {
+		state := cell{string(l.State), bad}
+		if l.State == lab.LinkUp {
+			state.style = good
+		}
+		links.add(l.Ends[0]+" - "+l.Ends[1], state)
+	}
+	links.draw(p)
+}
+
+func newLabListCommand(s *session) *cobra.Command {
+	var out format
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the labs that are up on this machine",
+		Long: `List the labs that are up on this machine, and those of which something was left
+behind. DAEMONS are routers, BIRD and FRR: those that run, of those that were started.`,
+		Args: named,
+		RunE: func(*cobra.Command, []string) error {
+			all, err := lab.List("")
+			switch {
+			case err != nil:
+				return err
+			case out == formatJSON:
+				return printJSON(s.out, map[string]any{"labs": all})
+			case len(all) == 0:
+				fmt.Fprintln(s.out, "no lab is up")
+				return nil
+			}
+			t := table{columns: []column{
+				{name: "lab"}, {name: "namespaces", right: true}, {name: "daemons", right: true}, {name: "cut links", right: true}, {name: "topology"},
+			}}
+			for _, l := range all {
+				daemons := cell{fmt.Sprintf("%d/%d", l.Running, l.Started), plain}
+				if l.Running < l.Started {
+					daemons.style = bad
+				}
+				t.add(l.Name, l.Namespaces, daemons, l.Cut, l.Topology)
+			}
+			t.draw(&paper{s.out, coloured(s.terminal), out == formatWide})
+			return nil
+		},
+	}
+	addFormat(cmd, &out)
+	return cmd
+}
+
+func newLabGraphCommand(s *session) *cobra.Command {
+	var svg, bare, still bool
+	cmd := &cobra.Command{
+		Use:   "graph TOPOLOGY.toml",
+		Short: "Draw the lab, as a Mermaid flowchart or as an SVG image",
+		Long: `Draw the lab: as a flowchart in Mermaid's language, or with --svg as an image for a
+slide or a page. Of a lab that is up, the image shows which nodes run and which
+links are cut.`,
+		Example:           "  routerd lab graph demo.toml --svg --no-addresses > demo.svg",
+		Args:              named,
+		ValidArgsFunction: completeLab,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
+				if !svg {
+					_, err := fmt.Fprint(s.out, l.Topology.Graph(!bare))
+					return err
+				}
+				drawing := lab.Drawing{Addresses: !bare}
+				if !still {
+					status, err := l.Living(ctx)
+					if err != nil && !errors.Is(err, lab.ErrNotUp) && !errors.Is(err, fs.ErrPermission) {
+						return err
+					}
+					drawing.Status = status
+				}
+				_, err := s.out.Write(l.Topology.SVG(drawing))
+				return err
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&svg, "svg", false, "draw an SVG image")
+	cmd.Flags().BoolVar(&bare, "no-addresses", false, "leave out addresses")
+	cmd.Flags().BoolVar(&still, "no-state", false, "leave out of the image what runs and what is cut")
+	return cmd
+}
+
+// completeLab completes a topology's file and, by what stands in it, nodes and
+// ends of links.
+func completeLab(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	words := strings.Fields(cmd.Use)[1:]
+	if len(args) == 0 {
+		return []string{"toml"}, cobra.ShellCompDirectiveFilterFileExt
+	}
+	word := words[min(len(args), len(words)-1)]
+	if word == "COMMAND..." {
+		return nil, cobra.ShellCompDirectiveDefault
+	}
+	if len(args) >= len(words) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if word == "down|up" {
+		return []string{"down", "up"}, cobra.ShellCompDirectiveNoFileComp
+	}
+	l, err := lab.Load(args[0], lab.Options{})
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	if word == "NODE:INTERFACE" {
+		return l.Ends(), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	}
+	var nodes []string
+	for _, n := range l.Topology.Nodes {
+		nodes = append(nodes, n.Name+"\t"+string(n.Kind))
+	}
+	return nodes, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }

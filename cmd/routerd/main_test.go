@@ -306,7 +306,7 @@ func TestExitCodes(t *testing.T) {
 		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, nat, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
-		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, test, graph"},
+		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},
 		{"show version more", nil, 2, `routerd: unknown command "more" for "routerd show version"`},
 		{"show version --colour", nil, 2, "routerd: unknown flag: --colour"},
 		{"show version -o xml", nil, 2, `routerd: invalid argument "xml" for "-o, --output" flag: wanted table, wide or json`},

@@ -375,7 +375,10 @@ func FuzzDecode(f *testing.F) {
 			_ = err.Error()
 			return
 		}
-		_ = topology.Graph()
+		_ = topology.Graph(true)
+		if len(topology.Nodes) < 40 && len(topology.Links) < 40 {
+			_ = topology.SVG(Drawing{Addresses: true})
+		}
 		if _, err := plan(topology, "/run/routerd"); err != nil {
 			t.Fatalf("a topology without a problem cannot be planned: %v", err)
 		}

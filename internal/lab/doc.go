@@ -80,15 +80,22 @@
 // is judged by the router's own reading of it.
 //
 // On a node with daemons of others `birdc` and `vtysh`, run by Exec or in a
-// test's line, talk to that node's. FRR from version 9 on takes configuration
+// test's line, talk to that node's, and ROUTERD_LAB is the topology's file. FRR
+// from version 9 on takes configuration
 // through one more daemon, mgmtd, which the lab does not start: it is tried
 // with FRR 8.4 and BIRD 2.0.
 //
-// Load and Graph are pure. Up compares what the topology wants with what
+// Load, Graph and SVG are pure. Up compares what the topology wants with what
 // the lab's state file says was made and what is alive, and does the
 // difference, so that a second Up finds all in place and one after a crash
-// mends. Whatever is about to be made is written down first; a process is
+// mends. A router whose configuration alone has changed reloads it, and so does
+// BIRD; FRR, which would keep what was taken out, starts again. Up returns when
+// every router answers and IPv6 addresses may be used. A link that SetLink has
+// cut is noted in the state and stays cut. The ends of a veth pair have different
+// interface indexes, without which Linux is late to tell of a lost carrier. Whatever is about to be made is written down first; a process is
 // known by its pid together with its start time, so that a number that
 // another process got later is never signalled. A lock that the kernel drops
-// with its holder keeps two commands from working on one lab at once.
+// with its holder keeps two commands from working on one lab at once; a second
+// one, of the state, is held only while devices and processes change, so that
+// SetLink works beside running tests.
 package lab

@@ -27,9 +27,19 @@ func (l *Lab) Down(ctx context.Context, out io.Writer) error {
 	return l.down(ctx, out)
 }
 
-// down is Down with the lock held. It goes by what the state says was made,
-// not by what the topology says now.
+// down is Down with the lock held.
 func (l *Lab) down(ctx context.Context, out io.Writer) error {
+	release, err := l.own(ctx, out)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return l.remove(ctx, out)
+}
+
+// remove is down with the state's own lock held, too. It goes by what the state
+// says was made, not by what the topology says now.
+func (l *Lab) remove(ctx context.Context, out io.Writer) error {
 	s, err := l.readState()
 	if err != nil {
 		// A state that cannot be read still leaves what the topology names.

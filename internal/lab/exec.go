@@ -62,16 +62,21 @@ func (l *Lab) reachable(node string) error {
 	return fmt.Errorf("node %s: %w; bring it up with: routerd lab up", node, ErrNotUp)
 }
 
-// environment is ours with the router's socket, and a PATH on which routerd
+// TopologyVariable names the topology's file to what runs on a node, so that a
+// test can say: routerd lab link $ROUTERD_LAB r1:core0 down.
+const TopologyVariable = "ROUTERD_LAB"
+
+// environment is ours with the topology, the router's socket, and a PATH on which routerd
 // itself and what Debian keeps for root are found.
 func (l *Lab) environment(node string) []string {
 	var env []string
 	for _, e := range os.Environ() {
-		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, control.SocketVariable+"=") {
+		name, _, _ := strings.Cut(e, "=")
+		if !slices.Contains([]string{"PATH", control.SocketVariable, TopologyVariable, DirVariable}, name) {
 			env = append(env, e)
 		}
 	}
-	env = append(env, "PATH="+strings.Join(l.searchPath(), ":"))
+	env = append(env, "PATH="+strings.Join(l.searchPath(), ":"), TopologyVariable+"="+l.path, DirVariable+"="+l.options.Dir)
 	if r, ok := l.router(node); ok {
 		env = append(env, control.SocketVariable+"="+r.Socket)
 	}

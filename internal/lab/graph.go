@@ -7,7 +7,7 @@ import (
 
 // Graph draws the topology as a Mermaid flowchart. An Ethernet link is a thick
 // line; a comment says how the daemons of others are asked.
-func (t *Topology) Graph() string {
+func (t *Topology) Graph(addresses bool) string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")
 	for _, n := range t.Nodes {
@@ -26,7 +26,7 @@ func (t *Topology) Graph() string {
 		}
 	}
 	for _, l := range t.Links {
-		label := corner(l.Ends[0]) + "<br/>" + corner(l.Ends[1])
+		label := corner(l.Ends[0], addresses) + "<br/>" + corner(l.Ends[1], addresses)
 		if l.MTU != 0 {
 			label += fmt.Sprintf("<br/>mtu %d", l.MTU)
 		}
@@ -39,8 +39,11 @@ func (t *Topology) Graph() string {
 	return b.String()
 }
 
-// corner names one end of a link and its addresses.
-func corner(e End) string {
+// corner names one end of a link and, if asked for, its addresses.
+func corner(e End, addresses bool) string {
+	if !addresses {
+		return e.String()
+	}
 	return strings.Join(append([]string{e.String()}, texts(e.Addresses)...), " ")
 }
 

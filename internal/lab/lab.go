@@ -12,7 +12,7 @@ import (
 // are what the command uses.
 type Options struct {
 	// Dir holds the sockets, LAB-NODE.sock, and below lab-LAB the rest.
-	// "" is DefaultDir.
+	// "" is what DirVariable names, or else DefaultDir.
 	Dir string
 	// Binary is the routerd to run; "" is the running program itself.
 	Binary string
@@ -26,13 +26,20 @@ type Options struct {
 // otherwise.
 const DefaultDir = "/run/routerd"
 
-// Lab is one topology on this machine. Its methods other than Run may not be
-// called at the same time; two processes are kept apart by the lab's lock.
+// DirVariable names the directory of Options to what runs on a node, so that
+// routerd lab finds the lab there.
+const DirVariable = "ROUTERD_LAB_DIR"
+
+func directory(dir string) string { return cmp.Or(dir, os.Getenv(DirVariable), DefaultDir) }
+
+// Lab is one topology on this machine. Its methods other than Run, SetLink and
+// Status may not be called at the same time; two processes are kept apart by the
+// lab's lock.
 type Lab struct {
 	Topology *Topology
 	options  Options
 	plan     *Plan
-	path     string // of the topology
+	path     string // of the topology, absolute
 	dir      string // of this lab
 }
 
@@ -50,7 +57,7 @@ func Load(path string, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.Dir = cmp.Or(o.Dir, DefaultDir)
+	o.Dir = directory(o.Dir)
 	o.Ready = cmp.Or(o.Ready, 15*time.Second)
 	o.Grace = cmp.Or(o.Grace, 5*time.Second)
 	if o.Binary == "" {
@@ -58,15 +65,15 @@ func Load(path string, o Options) (*Lab, error) {
 			return nil, fmt.Errorf("finding the routerd to run: %w", err)
 		}
 	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, fmt.Errorf("finding the topology: %w", err)
+	}
 	p, err := plan(t, o.Dir)
 	if err != nil {
 		return nil, err
 	}
 	return &Lab{Topology: t, options: o, plan: p, path: path, dir: labDir(o.Dir, t.Name)}, nil
 }
-
-// Graph draws the lab as a Mermaid flowchart.
-func (l *Lab) Graph() string { return l.Topology.Graph() }
 
 // namespace gives the name of a node's namespace, "" for a router without
 // one.

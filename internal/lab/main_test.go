@@ -23,7 +23,7 @@ import (
 // The test binary takes the place of routerd: as `run --config FILE` it
 // serves the API socket that the file names, and as `exec TOPOLOGY DIR NODE
 // COMMAND...` it becomes a command on a node; as `up TOPOLOGY DIR` it brings a
-// lab up.
+// lab up, and as `link TOPOLOGY DIR END down|up` it cuts or mends a link.
 func TestMain(m *testing.M) {
 	if daemon, ok := peerStandIns[filepath.Base(os.Args[0])]; ok {
 		os.Exit(daemon(os.Args))
@@ -39,10 +39,12 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	if len(os.Args) == 4 && os.Args[1] == "up" {
+	if up, link := len(os.Args) == 4 && os.Args[1] == "up", len(os.Args) == 6 && os.Args[1] == "link"; up || link {
 		l, err := Load(os.Args[2], Options{Dir: os.Args[3]})
-		if err == nil {
+		if err == nil && up {
 			err = l.Up(context.Background(), os.Stdout)
+		} else if err == nil {
+			err = l.SetLink(context.Background(), os.Stdout, os.Args[4], os.Args[5] == "down")
 		}
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -116,6 +118,9 @@ func standIn(path string) int {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/version", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "{}") })
+	mux.HandleFunc("GET /v1/interface", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, `{"interfaces": []}`)
+	})
 	mux.HandleFunc("POST /v1/reload", func(w http.ResponseWriter, _ *http.Request) {
 		text, err := os.ReadFile(path)
 		if err != nil || strings.Contains(string(text), "warn") {

@@ -196,7 +196,7 @@ func TestGraph(t *testing.T) {
   n_h1 ---|"h1:eth0 10.0.1.2/24 2001:db8:1::2/64<br/>r1:lan0 10.0.1.1/24 2001:db8:1::1/64"| n_r1
   n_r1 ---|"r1:lan1.5 10.0.2.1/24<br/>h2:eth0.5 10.0.2.2/24<br/>mtu 1400"| n_h2
 `
-	if diff := cmp.Diff(want, decode(t, example).Graph()); diff != "" {
+	if diff := cmp.Diff(want, decode(t, example).Graph(true)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	const others = `  n_b1(["b1<br/>bird"])
@@ -204,14 +204,14 @@ func TestGraph(t *testing.T) {
   %% ask b1: routerd lab exec TOPOLOGY.toml b1 birdc
   %% ask f1: routerd lab exec TOPOLOGY.toml f1 vtysh
 `
-	if got := decode(t, strings.Replace(peers, "NAME", "x", 1)).Graph(); !strings.Contains(got, others) {
+	if got := decode(t, strings.Replace(peers, "NAME", "x", 1)).Graph(true); !strings.Contains(got, others) {
 		t.Errorf("got:\n%s\nwant in it: %s", got, others)
 	}
-	if got, want := decode(t, strings.Replace(lan, "NAME", "x", 1)).Graph(), "  n_sw{{\"sw<br/>switch\"}}\n"; !strings.Contains(got, want) {
+	if got, want := decode(t, strings.Replace(lan, "NAME", "x", 1)).Graph(true), "  n_sw{{\"sw<br/>switch\"}}\n"; !strings.Contains(got, want) {
 		t.Errorf("got:\n%s\nwant in it: %s", got, want)
 	}
 	const thick = `  n_r1 ===|"r1:right 10.0.12.0/31<br/>r2:left 10.0.12.1/31 2001:db8:12::2/64<br/>mtu 1400"| n_r2` + "\n"
-	if got := decode(t, row).Graph(); !strings.Contains(got, thick) {
+	if got := decode(t, row).Graph(true); !strings.Contains(got, thick) {
 		t.Errorf("got:\n%s\nwant in it: %s", got, thick)
 	}
 }

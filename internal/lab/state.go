@@ -20,11 +20,13 @@ import (
 // is made, so that a lab which was killed half-way leaves a list of what to
 // remove.
 type state struct {
+	Topology   string               `json:"topology"` // path of the file
 	Namespaces []string             `json:"namespaces"`
 	Bridges    []Bridge             `json:"bridges"`
 	Veths      []Veth               `json:"veths"`
 	Routers    map[string]Started   `json:"routers"` // by node
 	Peers      map[string][]process `json:"peers"`   // by node, in the order of their start
+	Cut        []string             `json:"cut"`     // links that are cut, by the end at which
 }
 
 func emptyState() *state {
@@ -38,7 +40,10 @@ type Started struct {
 	Socket string `json:"socket"`
 }
 
-func (l *Lab) statePath() string { return filepath.Join(l.dir, "state.json") }
+// stateFile is the state's name in the lab's directory.
+const stateFile = "state.json"
+
+func (l *Lab) statePath() string { return filepath.Join(l.dir, stateFile) }
 
 // readState gives the empty state of a lab that was never up.
 func (l *Lab) readState() (*state, error) {
@@ -91,12 +96,16 @@ func (s *state) forget(namespace string) {
 // lock keeps other commands away from the lab until it is released or the
 // process ends. It waits for another holder and says so once.
 func (l *Lab) lock(ctx context.Context, out io.Writer) (release func(), err error) {
-	path := l.dir + ".lock" // beside the directory, which Down removes under it
+	if err := os.MkdirAll(l.options.Dir, 0o755); err != nil {
+		return nil, fmt.Errorf("making the directory for labs: %w", err)
+	}
+	return l.hold(ctx, out, l.dir+".lock") // beside the directory, which Down removes under it
+}
+
+// hold takes one of the lab's locks.
+func (l *Lab) hold(ctx context.Context, out io.Writer, path string) (release func(), err error) {
 	said := false
 	for {
-		if err := os.MkdirAll(l.options.Dir, 0o755); err != nil {
-			return nil, fmt.Errorf("making the directory for labs: %w", err)
-		}
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, fmt.Errorf("opening the lock of lab %s: %w", l.Topology.Name, err)

@@ -30,18 +30,24 @@ func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 
 // up is Up with the lock held. It reports whether it made anything.
 func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
+	release, err := l.own(ctx, out)
+	if err != nil {
+		return false, err
+	}
+	defer release()
 	s, err := l.readState()
 	if err != nil {
 		return false, err
 	}
 	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // all else has its namespace
+	s.Topology = l.path
 	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(out, "taking back what was made\n")
 		// ctx may be what ended it; the way back is not to be cut short.
 		ctx := context.WithoutCancel(ctx)
 		if fresh {
-			return false, errors.Join(err, l.down(ctx, io.Discard))
+			return false, errors.Join(err, l.remove(ctx, io.Discard))
 		}
 		return false, errors.Join(err, b.takeBack(ctx))
 	}
@@ -97,7 +103,10 @@ func (b *builder) build(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	if err := b.cuts(); err != nil {
+		return err
+	}
+	return b.usable(ctx)
 }
 
 // stale removes what an earlier version of the topology had.

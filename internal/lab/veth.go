@@ -163,8 +163,9 @@ func (d Device) raise() error {
 	return nil
 }
 
-// there reports whether the pair is as make would make it.
-func (v Veth) there() bool {
+// there reports whether the pair is as make would make it, but for ends that are
+// down because the link is cut.
+func (v Veth) there(down ...Device) bool {
 	var ends [2]*netlink.LinkAttrs
 	var to [2]int // the identifier that an end's namespace has for the other's
 	for i, d := range v.Ends {
@@ -178,7 +179,7 @@ func (v Veth) there() bool {
 				return err
 			}
 			ends[i] = link.Attrs()
-			if !d.settled(link) {
+			if !isAmong(d, down) && !d.settled(link) {
 				return errUnsettled
 			}
 			to[i], err = netlink.GetNetNsIdByFd(int(other))
@@ -190,12 +191,14 @@ func (v Veth) there() bool {
 		}
 	}
 	for i, a := range ends {
-		if sameNumber(a) || a.ParentIndex != ends[1-i].Index || a.NetNsID != to[i] || a.MTU != v.MTU || a.Flags&net.FlagUp == 0 {
+		if sameNumber(a) || a.ParentIndex != ends[1-i].Index || a.NetNsID != to[i] || a.MTU != v.MTU || a.Flags&net.FlagUp == 0 && !isAmong(v.Ends[i], down) {
 			return false
 		}
 	}
 	return true
 }
+
+func isAmong(d Device, all []Device) bool { return slices.ContainsFunc(all, d.equal) }
 
 // remove removes what has the names of the ends; one end takes the other with
 // it. What is not there is removed already.
@@ -222,7 +225,7 @@ func (v Veth) remove() error {
 // veth makes a pair unless it is there.
 func (b *builder) veth(v Veth) error {
 	ours := v.among(b.state.Veths)
-	if ours && v.there() {
+	if ours && v.there(b.downs(v)...) {
 		b.say("", "veth %s is there", v)
 		return nil
 	}

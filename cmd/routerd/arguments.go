@@ -1,0 +1,36 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// named judges how many arguments a command has by the words of its Use: NAME
+// has to be there, [NAME] may be, and NAME... takes all that follow. What is
+// missing is named.
+func named(cmd *cobra.Command, args []string) error {
+	var missing []string
+	words := strings.Fields(cmd.Use)[1:]
+	most := len(words)
+	for i, word := range words {
+		if strings.HasSuffix(strings.TrimSuffix(word, "]"), "...") {
+			most = max(len(args), most)
+		}
+		if i >= len(args) && !strings.HasPrefix(word, "[") {
+			missing = append(missing, strings.TrimSuffix(word, "..."))
+		}
+	}
+	usage := cmd.CommandPath() + strings.TrimPrefix(cmd.Use, cmd.Name())
+	switch {
+	case len(missing) > 0:
+		last := len(missing) - 1
+		if last > 0 {
+			missing = []string{strings.Join(missing[:last], ", "), missing[last]}
+		}
+		return usagef("missing %s; wanted: %s", strings.Join(missing, " and "), usage)
+	case len(args) > most:
+		return usagef("%q is more than the command takes; wanted: %s", args[most], usage)
+	}
+	return nil
+}

@@ -1,0 +1,207 @@
+package lab
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+)
+
+// box is a rectangle of a drawing.
+type box struct{ left, top, right, bottom float64 }
+
+func around(p point, wide, tall float64) box {
+	return box{p.x - wide/2, p.y - tall/2, p.x + wide/2, p.y + tall/2}
+}
+
+func (b box) middle() point { return point{(b.left + b.right) / 2, (b.top + b.bottom) / 2} }
+
+func (b box) moved(by point) box {
+	return box{b.left + by.x, b.top + by.y, b.right + by.x, b.bottom + by.y}
+}
+
+func (b box) grown(by float64) box {
+	return box{b.left - by, b.top - by, b.right + by, b.bottom + by}
+}
+
+func (b box) with(c box) box {
+	return box{min(b.left, c.left), min(b.top, c.top), max(b.right, c.right), max(b.bottom, c.bottom)}
+}
+
+// common is the area that two boxes share.
+func (b box) common(c box) float64 {
+	return max(0, min(b.right, c.right)-max(b.left, c.left)) * max(0, min(b.bottom, c.bottom)-max(b.top, c.top))
+}
+
+// border gives where a line leaves the box that runs in a direction, shifted
+// aside from its middle.
+func (b box) border(shift, way point) point {
+	from := b.middle().plus(shift)
+	far := math.Inf(1)
+	if way.x > 0 {
+		far = min(far, (b.right-from.x)/way.x)
+	} else if way.x < 0 {
+		far = min(far, (b.left-from.x)/way.x)
+	}
+	if way.y > 0 {
+		far = min(far, (b.bottom-from.y)/way.y)
+	} else if way.y < 0 {
+		far = min(far, (b.top-from.y)/way.y)
+	}
+	if math.IsInf(far, 0) {
+		return from
+	}
+	return from.plus(way.times(max(far, 0)))
+}
+
+// through gives how long a line runs inside the box (Liang and Barsky, 1984).
+func (b box) through(p, q point) float64 {
+	way := q.minus(p)
+	enter, leave := 0.0, 1.0
+	for _, side := range [4][2]float64{
+		{-way.x, p.x - b.left}, {way.x, b.right - p.x}, {-way.y, p.y - b.top}, {way.y, b.bottom - p.y},
+	} {
+		switch slope, room := side[0], side[1]; {
+		case slope == 0 && room < 0:
+			return 0
+		case slope < 0:
+			enter = max(enter, room/slope)
+		case slope > 0:
+			leave = min(leave, room/slope)
+		}
+	}
+	return max(0, leave-enter) * way.length()
+}
+
+// label is text at an end of a link, or at its middle.
+type label struct {
+	name   string   // of an interface
+	small  []string // below it
+	line   int      // the link that it stands at
+	from   int      // the end, 0 or 1
+	middle bool
+	box    box
+}
+
+const smallSize = 11.0
+
+func (l *label) size() (wide, tall float64) {
+	if l.name != "" {
+		wide, tall = width(l.name, labelSize), lineSkip
+	}
+	for _, text := range l.small {
+		wide, tall = max(wide, width(text, smallSize)), tall+lineSkip
+	}
+	return wide, tall
+}
+
+// candidates are where a label may stand: on either side of its link, touching
+// it nearly, the nearer to its node the better.
+func (l *label) candidates(at stroke) (boxes []box) {
+	wide, tall := l.size()
+	from, to := at.from, at.to
+	if l.from == 1 {
+		from, to = to, from
+	}
+	way := to.minus(from)
+	length := max(way.length(), 1)
+	along := way.times(1 / length)
+	side := point{along.y, -along.x}
+	if side.y > 0 || side.y == 0 && side.x < 0 {
+		side = side.times(-1) // upwards first, or to the right
+	}
+	// Half of the room that the label takes along the link, and across it.
+	half := math.Abs(along.x)*wide/2 + math.Abs(along.y)*tall/2
+	if math.Abs(along.x) > 0.4 && math.Abs(along.y) > 0.4 {
+		half = min(half, tall)
+	}
+	across := math.Abs(side.x)*wide/2 + math.Abs(side.y)*tall/2 + 4
+	steps := []float64{half + 4, half + 14, half + 26, half + 44, half + 64, half + 90, half * 0.6}
+	if l.middle {
+		steps = []float64{length / 2, length/2 - 18, length/2 + 18, length/2 - 40, length/2 + 40}
+	}
+	for _, step := range steps {
+		if !l.middle && step > length*0.62 {
+			continue
+		}
+		on := from.plus(along.times(step))
+		for _, s := range []point{side, side.times(-1)} {
+			boxes = append(boxes, around(on.plus(s.times(across)), wide, tall))
+		}
+	}
+	if len(boxes) == 0 {
+		on := from.plus(along.times(length * 0.3))
+		boxes = append(boxes, around(on.plus(side.times(across)), wide, tall), around(on.minus(side.times(across)), wide, tall))
+	}
+	return boxes
+}
+
+// settle places the labels: each where it clashes least with nodes, links and
+// other labels, again and again until none moves. It gives by how much they
+// clash then, 0 for not at all.
+func (s *sketch) settle() (clash float64) {
+	for i := range s.labels {
+		s.labels[i].box = s.labels[i].candidates(s.lines[s.labels[i].line])[0]
+	}
+	const rounds = 12
+	for range rounds {
+		moved := false
+		for i := range s.labels {
+			l := &s.labels[i]
+			best, least := l.box, math.Inf(1)
+			for rank, c := range l.candidates(s.lines[l.line]) {
+				if cost := 1000*s.clash(i, c) + float64(rank); cost < least {
+					best, least = c, cost
+				}
+			}
+			moved = moved || best != l.box
+			l.box = best
+		}
+		if !moved {
+			break
+		}
+	}
+	for i := range s.labels {
+		clash += s.clash(i, s.labels[i].box)
+	}
+	for i := range s.nodes {
+		for k := range i {
+			clash += s.nodes[i].grown(8).common(s.nodes[k].grown(8))
+		}
+		for _, l := range s.lines {
+			// A link ends at two nodes, and runs through none.
+			clash += s.nodes[i].grown(-1).through(l.from, l.to)
+		}
+	}
+	return clash
+}
+
+// clash says by how much a label at a place would be in others' way.
+func (s *sketch) clash(i int, at box) (sum float64) {
+	for k := range s.labels {
+		if k != i {
+			sum += s.labels[k].box.common(at.grown(1))
+		}
+	}
+	for _, n := range s.nodes {
+		sum += n.common(at.grown(1))
+	}
+	for _, l := range s.lines {
+		sum += 4 * at.through(l.from, l.to)
+		if l.state == LinkCut {
+			sum += around(toward(l.from, l.to, 0.5), 2*crossHalf+4, 2*crossHalf+4).common(at)
+		}
+	}
+	return sum
+}
+
+func (l *label) render(b *bytes.Buffer) {
+	m, y := l.box.middle(), l.box.top+labelSize-2
+	if l.name != "" {
+		fmt.Fprintf(b, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle" font-weight="bold">%s</text>`+"\n", m.x, y, escaped(l.name))
+		y += lineSkip
+	}
+	for _, text := range l.small {
+		fmt.Fprintf(b, `<text class="l a" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n", m.x, y, escaped(text))
+		y += lineSkip
+	}
+}
