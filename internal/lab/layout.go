@@ -12,7 +12,6 @@ func (p point) plus(q point) point        { return point{p.x + q.x, p.y + q.y} }
 func (p point) minus(q point) point       { return point{p.x - q.x, p.y - q.y} }
 func (p point) times(f float64) point     { return point{p.x * f, p.y * f} }
 func (p point) length() float64           { return math.Hypot(p.x, p.y) }
-func (p point) cross(q point) float64     { return p.x*q.y - p.y*q.x }
 func onCircle(radius, a float64) point    { return point{radius * math.Cos(a), radius * math.Sin(a)} }
 func toward(p, q point, at float64) point { return p.plus(q.minus(p).times(at)) }
 
