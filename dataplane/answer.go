@@ -17,7 +17,7 @@ type Answer uint8
 const (
 	AnswerSent      Answer = iota // built and handed to lookup
 	AnswerForbidden               // RFC 1812 §4.3.2.7, RFC 4443 §2.4(e): never about such a packet
-	AnswerLimited                 // the worker's token bucket was empty
+	AnswerLimited                 // the worker's token bucket for such errors was empty
 	AnswerNoWay                   // no way back to the sender, or no address of our own to speak with
 	AnswerNoBuffer                // the batch was out of memory
 	numAnswers
@@ -30,6 +30,15 @@ const NumAnswers = int(numAnswers)
 
 // String gives the name used in metrics and JSON.
 func (a Answer) String() string { return answers[a] }
+
+// A flood of what provokes one class of errors leaves the others answered: who
+// is not told of the path's MTU stands still (RFC 1191 §4, RFC 8201 §4).
+const (
+	errorPathMTU  = iota // fragmentation needed, packet too big
+	errorRedirect        // of which a host that goes on regardless provokes one with every packet
+	errorOther
+	numErrorClasses
+)
 
 // answer sends the ICMP errors that the verdicts of this batch call for.
 func answer(v *View, b *Batch, now time.Time) {
@@ -81,7 +90,11 @@ func (b *Batch) refuse(v *View, p *Packet, e icmp.Error, now time.Time) Answer {
 	if !ok {
 		return AnswerNoWay
 	}
-	if !b.limiter.Allow(now) {
+	class := errorOther
+	if p.Verdict == verdict.TooBig {
+		class = errorPathMTU
+	}
+	if !b.errors[class].Allow(now) {
 		return AnswerLimited
 	}
 	f := b.take(packet.IPv6MinMTU)

@@ -87,8 +87,8 @@ type Batch struct {
 
 	egress   []egress
 	counters *Counters
-	limits   Limits // what limiter and held were made for
-	limiter  icmp.Limiter
+	limits   Limits // what errors and held were made for
+	errors   [numErrorClasses]icmp.Limiter
 	police   [numStackClasses]icmp.Limiter
 	now      time.Time // of the run, for deliver
 	held     *reassembly.Table

@@ -145,7 +145,9 @@ func (b *Batch) begin(v *View) {
 // under the old ones are given up.
 func (b *Batch) limit(l Limits) {
 	if b.limits.ICMP != l.ICMP {
-		b.limiter = icmp.NewLimiter(l.ICMP)
+		for i := range b.errors {
+			b.errors[i] = icmp.NewLimiter(l.ICMP)
+		}
 	}
 	if b.limits.Reassembly != l.Reassembly {
 		b.held = reassembly.New(l.Reassembly)

@@ -97,9 +97,9 @@ func (b *Batch) redirect6(v *View, p *Packet, out *Interface, better netip.Addr,
 	b.originate(f, 6, p.In)
 }
 
-// room gives a buffer for an ICMP message, if one may be sent now.
+// room gives a buffer for a redirect, if one may be sent now.
 func (b *Batch) room(now time.Time) *port.Frame {
-	if !b.limiter.Allow(now) {
+	if !b.errors[errorRedirect].Allow(now) {
 		b.counters.pending.answers[AnswerLimited]++
 		return nil
 	}
