@@ -121,7 +121,9 @@ func mayAnswer(p *Packet, orig []byte, e icmp.Error) bool {
 
 // errorSource chooses the address an ICMP error speaks from: the one that the
 // packet was sent to where that is the router's own (RFC 4443 §2.2 a), else
-// one of the interface that the error leaves by (RFC 1812 §4.3.2.4).
+// one of the interface that the error leaves by (RFC 1812 §4.3.2.4). ICMPv6 may
+// choose what tells more (RFC 4443 §2.2 b): the interface that the packet came in
+// by, which is what traceroute asks for, and which Linux names too.
 func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	in := v.Interface(p.In)
 	if in == nil {
@@ -139,6 +141,9 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	back := in.Table.FIB.Lookup(p.Src)
 	if back == nil || back.Action != routing.Forward {
 		return netip.Addr{}, false
+	}
+	if near, ok := in.SourceFor(p.Src); ok && p.Family == 6 && reaches(near, p.Src) {
+		return near, true
 	}
 	out := v.Interface(back.Group.Hops()[0].Interface)
 	if out == nil {

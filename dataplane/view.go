@@ -147,10 +147,13 @@ func (i *Interface) SourceFor(dst netip.Addr) (netip.Addr, bool) {
 
 // sourceFor chooses the router's own address for a packet to dst that leaves
 // by out; an interface without an address of the family borrows one from
-// another, loopbacks first, as an unnumbered link does (RFC 1812 §2.2.7).
+// another, loopbacks first, as an unnumbered link does (RFC 1812 §2.2.7). So
+// does one that has a link-local IPv6 address alone, towards another link
+// (RFC 4291 §2.5.6).
 func (v *View) sourceFor(out *Interface, dst netip.Addr) (netip.Addr, bool) {
-	if a, ok := out.SourceFor(dst); ok {
-		return a, true
+	near, ok := out.SourceFor(dst)
+	if ok && reaches(near, dst) {
+		return near, true
 	}
 	for _, loopback := range [...]bool{true, false} {
 		for _, i := range v.Interfaces {
@@ -162,7 +165,12 @@ func (v *View) sourceFor(out *Interface, dst netip.Addr) (netip.Addr, bool) {
 			}
 		}
 	}
-	return netip.Addr{}, false
+	return near, ok
+}
+
+// reaches reports whether what comes from src can be answered from where dst is.
+func reaches(src, dst netip.Addr) bool {
+	return src.Is4() || !src.IsLinkLocalUnicast() || dst.IsLinkLocalUnicast()
 }
 
 // OwnAddresses answers "is this one of the router's addresses" for a packet's

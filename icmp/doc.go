@@ -16,8 +16,13 @@
 // Deviations, all of them permitted unless said otherwise:
 //   - Source routes are refused, so no error or reply carries one back
 //     (RFC 1812 §4.3.2.6 SHOULD, §4.3.3.6 has policy as an exception).
-//   - No redirects are sent: ports are point-to-point (against RFC 1812
-//     §5.2.7.2 SHOULD).
+//   - Redirects for hosts alone are sent, and on Ethernet links alone, by the
+//     dataplane: other ports are point-to-point (RFC 1812 §5.2.7.2).
+//   - An ICMPv6 error about a packet in transit comes from an address of the
+//     interface that the packet came in by, as Linux has it since 5.5, so that
+//     traceroute shows the way there (RFC 4443 §2.2 b MAY). Where that has none
+//     of a wider scope than the link, and over IPv4, it comes from one of the
+//     interface that the error leaves by (RFC 1812 §4.3.2.4).
 //   - An echo reply carries the record route and timestamp options of its
 //     request as they are when EchoReply4 is called: the caller updates them
 //     before (RFC 1812 §4.3.3.6).
