@@ -90,6 +90,8 @@
 //   - RFC 4861 §6.2.7: the advertisements of other routers are not compared
 //     with our own.
 //   - RFC 4861 §7.2.1: groups are received but not reported by MLD.
+//   - RFC 4861 §7.2.7: a solicitation for the address of all routers of a subnet
+//     is answered at once, not after a random time.
 //   - RFC 4861 §7.3.1: no hints from upper layers; a router has none.
 //   - RFC 4861 §7.2.8: neighbour advertisements are not sent for others.
 //   - RFC 4861 §8: redirects are built here ([AppendRedirect]) but decided on

@@ -41,6 +41,7 @@ func (m *Machine) receiveND(i *iface, f Ethernet) {
 func (m *Machine) solicited(i *iface, f Ethernet, msg *Message) {
 	own := i.owns(msg.Target)
 	switch {
+	case own == nil && i.anycast(msg.Target): // nobody's alone, so nobody probes for it
 	case own == nil || own.state == duplicate:
 		return
 	case own.state == tentative:
@@ -91,7 +92,8 @@ func (m *Machine) hear(i *iface, msg *Message, what news) {
 // answer sends the advertisement that a solicitation asks for (RFC 4861
 // §7.2.4).
 func (m *Machine) answer(i *iface, f Ethernet, msg *Message) {
-	const router, override = true, true
+	const router = true
+	override := i.owns(msg.Target) != nil // not an anycast address, which others have too (§7.2.4)
 	if msg.Src.IsUnspecified() {
 		b := AppendEthernet(nil, MulticastMAC(AllNodes), i.MAC, EtherTypeIPv6)
 		m.emit(SendFrame{i.id, AppendAdvertisement(b, msg.Target, AllNodes, msg.Target, i.MAC, router, false, override)})

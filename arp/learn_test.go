@@ -10,6 +10,36 @@ import (
 	"routerd/routing"
 )
 
+// TestAnycastIsAnswered: a solicitation for the address of all routers of a
+// subnet is answered by each of them, and overrides none (RFC 4861 §7.2.4, §7.2.7).
+func TestAnycastIsAnswered(t *testing.T) {
+	for target, want := range map[string]bool{
+		"2001:db8::": true, "fe80::": true, "2001:db8:1::": false, "2001:db8::2": false,
+	} {
+		b, up := fresh(t, "2001:db8::1/64")
+		b.step(up)
+		b.pass(time.Minute)
+		a := netip.MustParseAddr(target)
+		group := SolicitedNode(a)
+		f := AppendEthernet(nil, MulticastMAC(group), peerMAC, EtherTypeIPv6)
+		out := b.step(Received{eth0, AppendSolicitation(f, peer6, group, a, peerMAC, nil)})
+		answered := false
+		for _, e := range of[SendFrame](out) {
+			m, err := Parse(packet.IPv6(Ethernet(e.Frame).Payload()))
+			if err != nil || m.Type != icmp.NeighborAdvertisement6 || m.Target != a {
+				continue
+			}
+			answered = true
+			if m.Override || !m.Solicited || !m.Router || m.LinkAddress != ourMAC || m.Dst != peer6 {
+				t.Errorf("%s: answered by %+v, want a solicited advertisement that overrides none", target, m)
+			}
+		}
+		if answered != want {
+			t.Errorf("%s: answered %v, want %v", target, answered, want)
+		}
+	}
+}
+
 // What RFC 826 lets be learned, and what is left of it: each line a frame,
 // and what is known of the peer after it, first while nobody knew it and then
 // while it was reachable at peerMAC.

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"routerd/routing"
 )
 
 // Constants of RFC 5227 §1.1 and RFC 4861 §10.
@@ -74,6 +76,15 @@ func (i *iface) owns(a netip.Addr) *ownAddress {
 	return nil
 }
 
+// anycast reports whether a is the address of all routers of a subnet in which
+// the router has an address that it may use (RFC 4291 §2.6.1).
+func (i *iface) anycast(a netip.Addr) bool {
+	return slices.ContainsFunc(i.own, func(o *ownAddress) bool {
+		all, ok := routing.SubnetRouterAnycast(o.prefix)
+		return ok && all == a && o.state == usable
+	})
+}
+
 func (i *iface) usable(a netip.Addr) bool {
 	o := i.owns(a)
 	return o != nil && o.state == usable
@@ -90,7 +101,7 @@ func (i *iface) onLink(a netip.Addr) bool {
 // neighborly reports whether a can be a neighbour's address. RFC 4861 §7.2:
 // "address resolution is never performed on multicast addresses".
 func (i *iface) neighborly(a netip.Addr) bool {
-	return a.IsValid() && a.Zone() == "" && !a.IsMulticast() && !a.IsUnspecified() && !i.isBroadcast(a) && i.owns(a) == nil
+	return a.IsValid() && a.Zone() == "" && !a.IsMulticast() && !a.IsUnspecified() && !i.isBroadcast(a) && i.owns(a) == nil && !i.anycast(a)
 }
 
 // isBroadcast reports whether a is a broadcast address of the link, the old

@@ -8,6 +8,7 @@ import (
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/routing"
+	"routerd/routing/fib"
 )
 
 // Answer says what became of the ICMP error that a dropped packet deserved.
@@ -133,6 +134,9 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 		return p.Src, true // the stack hears it from itself
 	}
 	if p.Entry != nil && p.Entry.Action == routing.Local {
+		if p.forMany(v) {
+			return v.sourceFor(in, p.Src)
+		}
 		return p.Dst, true
 	}
 	if p.Src.Is6() && p.Src.IsLinkLocalUnicast() {
@@ -170,15 +174,32 @@ func (b *Batch) expire(v *View, now time.Time) {
 			continue
 		}
 		p.Verdict = verdict.FragmentTimeout
-		if own := p.Dst.AsSlice(); !v.Own.Has(p.Dst, own[len(own)-1]) {
+		if p.Entry = v.localEntry(&p); p.Entry == nil {
 			continue // only an end host says that it waited in vain (RFC 792)
 		}
-		p.Entry = ownAddress
 		if e, ok := p.icmpError(); ok {
 			b.counters.pending.answers[b.refuse(v, &p, e, now)]++
 		}
 	}
 	b.send(v, now)
+}
+
+// localEntry gives what says that p's destination is the router's, nil where it is not.
+func (v *View) localEntry(p *Packet) *fib.Entry {
+	in := v.Interface(p.In)
+	if in == nil {
+		return nil
+	}
+	if p.Dst.IsLinkLocalUnicast() && p.Family == 6 {
+		if in.Holds(p.Dst) || in.anycast(p.Dst) {
+			return ownAddress
+		}
+		return nil
+	}
+	if e := in.Table.FIB.Lookup(p.Dst); e != nil && e.Action == routing.Local {
+		return e
+	}
+	return nil
 }
 
 // copyIn makes a packet for the router of bytes that somebody else owns.

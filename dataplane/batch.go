@@ -40,6 +40,7 @@ type Packet struct {
 	linked   bool   // the link header is still in front: l3 is that of the frame
 	group    bool   // the frame was for a group of stations, or all
 	quiet    bool   // no ICMP error, whatever the verdict
+	joined   bool   // it arrived in fragments, or as one
 	code     uint8  // ICMP code, where the verdict alone does not tell
 	l3       int    // offset of the IP header in Frame.Buf
 	l4       int    // offset of the upper-layer header from the IP header

@@ -70,7 +70,7 @@ func (p *Packet) become(b *Batch, whole []byte) bool {
 		return false
 	}
 	f.End = f.Start + copy(f.Buf[f.Start:], whole)
-	p.Frame, p.l3, p.Fragment, p.linked = f, f.Start, false, false
+	p.Frame, p.l3, p.Fragment, p.linked, p.joined = f, f.Start, false, false, true
 	if p.Family == 4 {
 		p.Proto, p.l4 = p.ip4().Protocol(), p.ip4().HeaderLen()
 	}
@@ -132,7 +132,7 @@ func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 	switch t := packet.ICMP(ip[p.l4:]).Type(); {
 	case t == icmp.EchoRequest6:
 		p.replied(v, b, f, len(icmp.EchoReply6(ip, p.l4)))
-	case t >= firstDiscovery && t <= lastDiscovery && v.Interface(p.In).LinkHeader > 0:
+	case t >= firstDiscovery && t <= lastDiscovery && v.Interface(p.In).LinkHeader > 0 && !p.joined: // RFC 6980 §5
 		// With its link header, which is still in front of it.
 		b.hand(Punt{Kind: PuntDiscovery, In: p.In, Frame: p.Frame.Buf[p.l3-arp.EthernetHeader : p.Frame.End]}, p)
 	case t < icmp.EchoRequest6 || t == icmp.EchoReply6Type:
@@ -149,7 +149,7 @@ func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 func (p *Packet) replied(v *View, b *Batch, f *port.Frame, n int) {
 	f.Start = f.End - n
 	p.l3 = f.Start
-	if p.Dst.IsMulticast() && !p.speakForGroup(v) {
+	if p.forMany(v) && !p.speakForOne(v) {
 		p.drop(verdict.ICMPIgnored)
 		return
 	}
@@ -160,9 +160,22 @@ func (p *Packet) replied(v *View, b *Batch, f *port.Frame, n int) {
 	p.drop(verdict.EchoReplied)
 }
 
-// speakForGroup makes the source of a reply to a multicast request an address
-// of the router's own (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
-func (p *Packet) speakForGroup(v *View) bool {
+// forMany reports whether p, which is for the router, is for others as well: its
+// destination is a group or the anycast address of a subnet's routers.
+func (p *Packet) forMany(v *View) bool {
+	if p.Family == 4 || p.Dst.IsMulticast() {
+		return p.Dst.IsMulticast()
+	}
+	owner := v.Interface(p.Entry.Interface)
+	if owner == nil {
+		owner = v.Interface(p.In)
+	}
+	return owner != nil && !owner.Holds(p.Dst)
+}
+
+// speakForOne makes the source of a reply to a request that was for many an
+// address of the router's own (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
+func (p *Packet) speakForOne(v *View) bool {
 	own, ok := v.sourceFor(v.Interface(p.In), p.Src)
 	if !ok {
 		return false

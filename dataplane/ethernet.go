@@ -2,12 +2,14 @@ package dataplane
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
+	"routerd/routing"
 )
 
 // link reads and takes off the link header, on interfaces that have one: is
@@ -121,11 +123,26 @@ func neighbor(v *View, b *Batch, _ time.Time) {
 // that no other packet may (RFC 4861 §4). Whether it is a sound one, hop limit
 // and all, the neighbour machine finds out.
 func (p *Packet) isDiscovery(in *Interface, ip packet.IPv6) bool {
-	if in == nil || in.LinkHeader == 0 || ip.NextHeader() != packet.ProtoICMPv6 || ip.PayloadLen() < packet.ICMPHeader {
+	next := ip.NextHeader()
+	if in == nil || in.LinkHeader == 0 || next != packet.ProtoICMPv6 && !packet.IsExtension(next) {
 		return false
 	}
-	t := packet.ICMP(ip.Payload()).Type()
-	return t >= firstDiscovery && t <= lastDiscovery && (p.Dst.IsMulticast() || in.Holds(p.Dst))
+	at := packet.IPv6Header
+	if next != packet.ProtoICMPv6 {
+		e := packet.WalkExtensions(ip)
+		if e.Upper != packet.ProtoICMPv6 || e.Truncated || e.Fragment >= 0 { // RFC 6980 §5
+			return false
+		}
+		at = e.Offset
+	}
+	if at+packet.ICMPHeader > ip.TotalLen() {
+		return false
+	}
+	if t := packet.ICMP(ip[at:]).Type(); t < firstDiscovery || t > lastDiscovery || !p.Dst.IsMulticast() && !in.Holds(p.Dst) {
+		return false
+	}
+	p.Proto, p.l4 = packet.ProtoICMPv6, at
+	return true
 }
 
 // The types of neighbour discovery (RFC 4861 §4): router solicitation to redirect.
@@ -135,8 +152,9 @@ const (
 )
 
 // listens reports whether the router takes part in a multicast group: on a
-// link with other stations all nodes and all routers, on any link the groups
-// that its own protocols have joined.
+// link with other stations all nodes, all routers and the groups in which its
+// addresses are asked for, on any link the groups that its own protocols have
+// joined.
 func listens(in *Interface, group netip.Addr) bool {
 	if in == nil {
 		return false
@@ -144,11 +162,28 @@ func listens(in *Interface, group netip.Addr) bool {
 	if n := in.Listeners.load(); n != nil && n.member(group) >= 0 {
 		return true
 	}
-	return in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4)
+	return in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4 || in.solicited(group))
+}
+
+// solicited reports whether group is that in which one of the interface's
+// addresses is asked for (RFC 4291 §2.7.1, §2.8).
+func (in *Interface) solicited(group netip.Addr) bool {
+	if !solicitedNodes.Contains(group) {
+		return false
+	}
+	return slices.ContainsFunc(in.Addresses, func(p netip.Prefix) bool {
+		if !p.Addr().Is6() {
+			return false
+		}
+		all, ok := routing.SubnetRouterAnycast(p)
+		return arp.SolicitedNode(p.Addr()) == group || ok && arp.SolicitedNode(all) == group
+	})
 }
 
 var (
 	allNodes   = netip.MustParseAddr("ff02::1")
 	allRouters = netip.MustParseAddr("ff02::2")
 	allHosts4  = netip.MustParseAddr("224.0.0.1")
+
+	solicitedNodes = netip.MustParsePrefix("ff02::1:ff00:0/104")
 )

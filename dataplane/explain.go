@@ -180,6 +180,9 @@ func tellLookup(v *View, p *Packet) Finding {
 			text = "link-local, so it stays on " + name(v, p.Out)
 		} else if owner := v.Interface(p.Entry.Interface); owner != nil && p.Entry.Prefix.IsValid() {
 			text += fmt.Sprintf(": %s is an address of %s", p.Dst, owner.Name)
+			if p.forMany(v) {
+				text = fmt.Sprintf("for the router: %s is the address of all routers of a subnet of %s", p.Dst, owner.Name)
+			}
 		}
 		return Finding{text, o}
 	}

@@ -68,11 +68,7 @@ func (v *View) forEveryone(p *Packet) bool {
 // interface's subnets (RFC 919 §7).
 func (in *Interface) broadcasts(a netip.Addr) bool {
 	for _, s := range in.Addresses {
-		if !s.Addr().Is4() || s.Bits() > 30 || !s.Contains(a) {
-			continue
-		}
-		v, host := a.As4(), uint32(1)<<(32-s.Bits())-1
-		if binary.BigEndian.Uint32(v[:])&host == host {
+		if _, last, ok := broadcastsOf(s); ok && last == a {
 			return true
 		}
 	}

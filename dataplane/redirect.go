@@ -28,6 +28,9 @@ func redirect(v *View, b *Batch, now time.Time) {
 		if !better.IsValid() {
 			better = p.Dst
 		}
+		if last := better.AsSlice(); v.Own.Has(better, last[len(last)-1]) || out.anycast(better) {
+			continue // better than the router is not the router
+		}
 		if p.Family == 4 {
 			b.redirect4(p, out, better, now)
 		} else {

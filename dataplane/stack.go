@@ -34,23 +34,27 @@ func fromStack(list []*Packet) {
 	}
 }
 
-// dropSource ends a packet whose source is on the wrong side of the router.
-func (p *Packet) dropSource() {
+// fromWrongSide ends a packet whose source, with last as its last byte, is on
+// the wrong side of the router or on none.
+func (p *Packet) fromWrongSide(v *View, last byte) bool {
 	if p.stack == fromOwnStack {
-		p.drop(verdict.MartianSource)
-		return
+		if !v.Own.Has(p.Src, last) {
+			p.drop(verdict.MartianSource)
+		}
+	} else {
+		p.Verdict = v.Own.stranger(p.Src, last)
 	}
-	p.drop(verdict.SpoofedSource)
+	return p.Verdict != verdict.None
 }
 
 // toStack sends a packet for the router on to its stack, or reports that
 // there is none for it. The packet is not changed: super-packets stay whole
 // and the hop count is what arrived, which the stack may check (RFC 5082 §3).
-// Groups and link-local addresses, which mean nothing without their link,
-// are none of the stack's.
+// Groups, anycast addresses and link-local ones, which mean nothing without
+// their link, are none of the stack's.
 func (p *Packet) toStack(v *View, b *Batch) bool {
 	s := v.Stack
-	if s == nil || !s.Up || s.Output == nil || p.Dst.IsMulticast() || p.Dst.IsLinkLocalUnicast() && p.Family == 6 {
+	if s == nil || !s.Up || s.Output == nil || p.Dst.IsLinkLocalUnicast() && p.Family == 6 || p.forMany(v) {
 		return false
 	}
 	class := stackOther

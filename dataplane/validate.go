@@ -96,8 +96,7 @@ func validate4(v *View, p *Packet, raw []byte) {
 	switch {
 	case v.Martians.source.has4(p.Src, raw[12]):
 		p.drop(verdict.MartianSource)
-	case v.Own.Has(p.Src, raw[15]) != (p.stack == fromOwnStack):
-		p.dropSource()
+	case p.fromWrongSide(v, raw[15]):
 	case raw[16]&0xf0 == 0xe0:
 		p.validateGroup(v)
 	case (p.group || p.Dst == limitedBroadcast) && v.forEveryone(p):
@@ -163,10 +162,11 @@ func validate6(v *View, p *Packet, raw []byte) {
 	switch {
 	case v.Martians.source.has6(p.Src, raw[8]):
 		p.drop(verdict.MartianSource)
-	case v.Own.Has(p.Src, raw[23]) != (p.stack == fromOwnStack):
-		p.dropSource()
+	case p.fromWrongSide(v, raw[23]):
 	case raw[24] == 0xff:
-		p.validateGroup(v)
+		if p.validateGroup(v); p.Verdict == verdict.None && packet.IsExtension(p.Proto) {
+			validateExtensions(p, ip)
+		}
 	case v.Martians.destination.has6(p.Dst, raw[24]):
 		p.drop(verdict.MartianDestination)
 	case p.group:
@@ -208,7 +208,7 @@ func validateScope(v *View, p *Packet) {
 	if !src && !dst {
 		return
 	}
-	if in := v.Interface(p.In); dst && (in == nil || !in.Holds(p.Dst)) {
+	if in := v.Interface(p.In); dst && (in == nil || !in.Holds(p.Dst) && !in.anycast(p.Dst)) {
 		p.drop(verdict.LinkScope)
 	}
 }

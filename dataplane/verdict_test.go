@@ -170,6 +170,7 @@ func reICMP6(b []byte, typ, code uint8) []byte {
 // tests that reach them.
 var elsewhere = map[verdict.Verdict]string{
 	verdict.Originated:        "TestFates: every ICMP error",
+	verdict.BroadcastSource:   "TestBroadcastSource",
 	verdict.URPFStrict:        "TestURPF",
 	verdict.URPFLoose:         "TestURPF",
 	verdict.FragmentOverlap:   "TestFragmentsForTheRouter",

@@ -1,7 +1,9 @@
 package dataplane
 
 import (
+	"encoding/binary"
 	"net/netip"
+	"slices"
 	"sync/atomic"
 
 	"routerd/arp"
@@ -10,6 +12,7 @@ import (
 	"routerd/flow"
 	"routerd/icmp"
 	"routerd/internal/origin"
+	"routerd/internal/verdict"
 	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -118,6 +121,15 @@ func (i *Interface) Holds(a netip.Addr) bool {
 	return false
 }
 
+// anycast reports whether a is the address of all routers of one of the
+// interface's subnets (RFC 4291 §2.6.1).
+func (i *Interface) anycast(a netip.Addr) bool {
+	return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool {
+		all, ok := routing.SubnetRouterAnycast(p)
+		return ok && all == a
+	})
+}
+
 // SourceFor chooses the address of the interface that the router speaks with
 // to dst: one in dst's subnet where there is one, else the first of the
 // family with a wider scope than the link, else any of the family
@@ -174,10 +186,12 @@ func reaches(src, dst netip.Addr) bool {
 }
 
 // OwnAddresses answers "is this one of the router's addresses" for a packet's
-// source. A filter over the last byte keeps the common answer, no, to one load.
+// source, and whether it is the broadcast address of a connected subnet. A
+// filter over the last byte keeps the common answer, no, to one load.
 type OwnAddresses struct {
-	filter [256]bool
-	addrs  []netip.Addr
+	filter     [256]bool
+	addrs      []netip.Addr
+	broadcasts []netip.Addr
 }
 
 // NewOwnAddresses collects the addresses of interfaces.
@@ -188,25 +202,52 @@ func NewOwnAddresses(interfaces []*Interface) OwnAddresses {
 			continue
 		}
 		for _, p := range i.Addresses {
-			b := p.Addr().AsSlice()
-			o.filter[b[len(b)-1]] = true
-			o.addrs = append(o.addrs, p.Addr())
+			o.addrs = append(o.addrs, o.filtered(p.Addr()))
+			if first, last, ok := broadcastsOf(p); ok && i.Up {
+				o.broadcasts = append(o.broadcasts, o.filtered(first), o.filtered(last))
+			}
 		}
 	}
 	return o
 }
 
+func (o *OwnAddresses) filtered(a netip.Addr) netip.Addr {
+	b := a.AsSlice()
+	o.filter[b[len(b)-1]] = true
+	return a
+}
+
+// broadcastsOf gives the broadcast addresses of a subnet: the old form, of
+// zeros, and that of ones (RFC 1812 §4.2.2.11). Subnets of 31 and 32 bits have
+// none (RFC 3021 §2.1), nor has IPv6.
+func broadcastsOf(subnet netip.Prefix) (first, last netip.Addr, ok bool) {
+	if !subnet.Addr().Is4() || subnet.Bits() < 1 || subnet.Bits() > 30 {
+		return first, last, false
+	}
+	first = subnet.Masked().Addr()
+	b := first.As4()
+	binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])|(1<<(32-subnet.Bits())-1))
+	return first, netip.AddrFrom4(b), true
+}
+
+// stranger reports whether a packet that the router did not send may have the
+// source a, whose last byte is last, and why not.
+func (o *OwnAddresses) stranger(a netip.Addr, last byte) verdict.Verdict {
+	if !o.filter[last] {
+		return verdict.None
+	}
+	switch {
+	case slices.Contains(o.addrs, a):
+		return verdict.SpoofedSource
+	case slices.Contains(o.broadcasts, a):
+		return verdict.BroadcastSource // RFC 1812 §5.3.7
+	}
+	return verdict.None
+}
+
 // Has reports whether a, whose last byte is last, is the router's own.
 func (o *OwnAddresses) Has(a netip.Addr, last byte) bool {
-	if !o.filter[last] {
-		return false
-	}
-	for _, own := range o.addrs {
-		if own == a {
-			return true
-		}
-	}
-	return false
+	return o.filter[last] && slices.Contains(o.addrs, a)
 }
 
 // Martians is a compiled pair of lists of prefixes that no packet may come

@@ -8,6 +8,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane/port"
+	"routerd/routing"
 )
 
 // Groups that every Ethernet interface hears: all hosts, all nodes, all
@@ -42,6 +43,9 @@ func (l *link) join() error {
 	for _, a := range addresses {
 		if a.IsValid() && a.Addr().Is6() {
 			wanted[arp.MulticastMAC(arp.SolicitedNode(a.Addr()))] = true
+			if all, ok := routing.SubnetRouterAnycast(a); ok {
+				wanted[arp.MulticastMAC(arp.SolicitedNode(all))] = true
+			}
 		}
 	}
 	var errs []error

@@ -53,6 +53,7 @@ const (
 	LinkScope
 	Multicast
 	Broadcast
+	BroadcastSource
 	URPFStrict
 	URPFLoose
 
@@ -174,6 +175,7 @@ var table = [Count]info{
 	LinkScope:          {"link_scope", Dropped, "a link-local address in it must not leave its link"},
 	Multicast:          {"multicast", Dropped, "sent to a multicast group that nobody on the router listens to"},
 	Broadcast:          {"broadcast", Dropped, "sent to a broadcast address, which the router does not pass on"},
+	BroadcastSource:    {"broadcast_source", Dropped, "its source is the broadcast address of one of the router's subnets, which no host can have"},
 	URPFStrict:         {"urpf_strict", Dropped, "the route back to its source does not leave by the interface it came in by (urpf strict)"},
 	URPFLoose:          {"urpf_loose", Dropped, "there is no route back to its source (urpf loose)"},
 
