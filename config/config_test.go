@@ -140,7 +140,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{
-		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "host", "netns",
+		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "mss", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
 		"martian-destinations", "reassembly-timeout", "reassembly-packets", "reassembly-bytes", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate", "existing",
@@ -215,6 +215,8 @@ func TestDiff(t *testing.T) {
 		{"nothing", nil, nil},
 		{"lines that move", []string{"name = ", "\n\n# later\nname = "}, nil},
 		{"an MTU", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmtu = 1400"}, []string{"changed interface.unnumbered0.mtu 1500 -> 1400"}},
+		{"a segment size", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmss = \"clamp\""}, []string{"changed interface.unnumbered0.mss  -> clamp"}},
+		{"a segment size as a number", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmss = 1400"}, []string{"changed interface.unnumbered0.mss  -> 1400"}},
 		{"a name", []string{`"r1"`, `"r2"`}, []string{"changed name r1 -> r2"}},
 		{"a distance is another route", []string{"250", "251"}, []string{
 			"removed static.route.10.9.0.0/16 distance 250 action blackhole -> ",

@@ -134,7 +134,7 @@ func objects(c *Config) map[string]object {
 }
 
 func (c *Config) interfaceObject(i dataplane.InterfaceConfig) object {
-	fields := map[string]string{"kind": string(i.Kind), "mtu": fmt.Sprint(i.MTU), "urpf": textOf(i.URPF, i.URPF != dataplane.URPFOff)}
+	fields := map[string]string{"kind": string(i.Kind), "mtu": fmt.Sprint(i.MTU), "urpf": textOf(i.URPF, i.URPF != dataplane.URPFOff), "mss": i.MSS.String()}
 	var addresses []string
 	for _, a := range i.Addresses {
 		addresses = append(addresses, a.Prefix.String())
@@ -207,6 +207,8 @@ func impact(object, key, kind string) string {
 		return "its device goes, and with it the routes that lead there"
 	case isInterface && (key == "kind" || key == "host.netns" || key == "host.device" || key == "netns" || key == "device" || key == "take-over"):
 		return "its device is made anew: the link is down for a moment"
+	case isInterface && key == "mss":
+		return "for connections that begin from now on"
 	case strings.HasPrefix(object, "nat.") && kind != "added":
 		return "translated sessions that stand on it end"
 	case key == "nat.mapping" || key == "nat.pairing":

@@ -76,17 +76,19 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	case dataplane.KindLoopback:
 		ic.MTU = 65535
 		r.senseless(s, "makes no sense on a loopback, which has no port",
-			"mtu", "urpf", "host", "device", "netns", "take-over", "neighbor", "ra")
+			"mtu", "urpf", "mss", "host", "device", "netns", "take-over", "neighbor", "ra")
 	case dataplane.KindPacket:
 		// The MTU is the device's.
 		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
 		ic.Neighbor = r.decodeNeighbor(s)
 		i.packet = r.decodePacket(s, name)
 	case dataplane.KindTAP:
 		r.senseless(s, "makes no sense on a TAP: its device is described by host = { … }", "device", "netns", "take-over")
 		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
 		ic.Neighbor = r.decodeNeighbor(s)
 		r.decodeHost(s.Section("host"), i)
 	default:
@@ -94,6 +96,7 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 			"device", "netns", "take-over", "neighbor", "ra")
 		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
 		r.decodeHost(s.Section("host"), i)
 	}
 	i.mtu = ic.MTU
@@ -117,6 +120,21 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 
 var urpfReading = tomltext.OneOf([]string{"off", "strict", "loose"},
 	[]dataplane.URPF{dataplane.URPFOff, dataplane.URPFStrict, dataplane.URPFLoose})
+
+var mssReading = tomltext.Reading[dataplane.MSS]{Read: func(v any) (dataplane.MSS, error) {
+	switch v := v.(type) {
+	case int64:
+		if v >= dataplane.MinMSS && v <= dataplane.MaxMSS {
+			return dataplane.MSS(v), nil
+		}
+	case string:
+		if v == dataplane.MSSClamp.String() {
+			return dataplane.MSSClamp, nil
+		}
+		return 0, tomltext.Hint{Suggestion: tomltext.Suggest(v, []string{dataplane.MSSClamp.String()})}
+	}
+	return 0, tomltext.ErrUnwanted
+}, Want: fmt.Sprintf("\"clamp\", or a whole number of bytes from %d to %d", dataplane.MinMSS, dataplane.MaxMSS)}
 
 // senseless reports keys that an interface of this kind cannot have.
 func (r *reader) senseless(s *tomltext.Section, why string, keys ...string) {

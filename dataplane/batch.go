@@ -53,6 +53,7 @@ type Packet struct {
 	Hop      *fib.NextHop
 	source   *fib.Entry // what urpf found for the source
 	nat      *translation
+	mss      uint16 // as it arrived, where it was lowered; else 0
 	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole
 }
 

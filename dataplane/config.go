@@ -59,6 +59,7 @@ type InterfaceConfig struct {
 	Addresses []Address
 	MTU       int // bytes of an IP packet; 68 to 65535
 	URPF      URPF
+	MSS       MSS            // MSSOff, MSSClamp, or MinMSS to MaxMSS
 	Neighbor  NeighborConfig // of Ethernet interfaces
 	Origin    origin.ID
 }

@@ -21,6 +21,7 @@
 //	options.go   record route, timestamp, options of fragments
 //	redirect.go  better first hops, on Ethernet
 //	answer.go    ICMP errors: which, whether, from which address
+//	mss.go       TCP segment sizes that the path carries
 //	egress.go    grouping by way out, transmission
 //	coalesce.go  software GRO of consecutive packets of a flow
 //	cut.go       segmentation, fragmentation, checksums in software
@@ -60,6 +61,9 @@
 //     lets a router choose).
 //   - A tunnel's super-packets (GRE, IPIP) that a veth hands over labelled as
 //     plain TCP are dropped as bad_offload; turning TSO off at the sender helps.
+//   - A TCP segment size is lowered (mss) in packets that are whole, and not in
+//     the fragments of one that passes without address translation. None is
+//     added where there is none, as nftables has it and unlike iptables.
 //   - An IPv6 redirect to a router known by a global address alone is not sent:
 //     RFC 4861 §8.2 wants its link-local one.
 //   - Source-routed packets are always refused; RFC 1812 §5.3.13.4 wants a

@@ -19,10 +19,10 @@ type stage struct {
 // The way of a packet that came in by a port, and of one that the router
 // made itself, which begins at lookup.
 //
-//	port -> link -> validate -> urpf -> nat in -> lookup -> deliver -> hop limit -> fit -> nat out -> rewrite -> neighbor -> egress -> port
-//	          |                                     ^         |  |          |        |        |                      |
-//	          v                                     |         |  +----+-----+--------+--------+                      v
-//	   neighbour machine <--------------------------|---------+       v                                        neighbour machine
+//	port -> link -> validate -> urpf -> nat in -> lookup -> deliver -> hop limit -> fit -> nat out -> mss -> rewrite -> neighbor -> egress -> port
+//	          |                                     ^         |  |          |        |        |                             |
+//	          v                                     |         |  +----+-----+--------+--------+                             v
+//	   neighbour machine <--------------------------|---------+       v                                               neighbour machine
 //	                                                +-------------- answer (echo replies, ICMP errors)
 //
 // What deliver has for the router's own TCP/IP stack goes on to egress, where
@@ -55,6 +55,7 @@ func init() { // the tell functions look at the stages, so this cannot be a comp
 		{"nat-out", natOut, tellNATOut},
 	}
 	leave = []stage{
+		{"mss", clampMSS, tellMSS},
 		{"rewrite", lowerHops, tellRewrite},
 		{"neighbor", neighbor, tellNeighbor},
 		{"egress", leaveBy, tellEgress},

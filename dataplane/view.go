@@ -33,6 +33,7 @@ type View struct {
 	NAT        *nat.NAT   // nil where nothing is translated
 	Flows      flow.Clock // that the sessions of NAT live by
 	Listeners  *Listeners // what the router's own protocols hear on all interfaces
+	ClampsMSS  bool       // some interface has an MSS
 	HashSeed   uint32     // so that routers in a row do not all pick alike
 }
 
@@ -55,6 +56,7 @@ type Interface struct {
 	Up           bool
 	PointToPoint bool
 	URPF         URPF
+	MSS          MSS
 	Origin       origin.ID
 
 	// Output is where frames for this interface are written; nil on a loopback.

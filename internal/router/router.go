@@ -302,6 +302,7 @@ func (r *Router) publish() (copied bool) {
 	}
 	for _, l := range r.links {
 		v.Interfaces[l.id] = l.view(r.table)
+		v.ClampsMSS = v.ClampsMSS || l.cfg.MSS != dataplane.MSSOff
 		if l.cfg.Kind == dataplane.KindStack {
 			v.Stack = v.Interfaces[l.id]
 		}
@@ -315,7 +316,7 @@ func (r *Router) publish() (copied bool) {
 func (l *link) view(t *dataplane.Table) *dataplane.Interface {
 	i := &dataplane.Interface{
 		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, Table: t, MTU: l.mtu, Up: l.up,
-		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, Origin: l.cfg.Origin,
+		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, MSS: l.cfg.MSS, Origin: l.cfg.Origin,
 		Listeners: l.listeners,
 	}
 	i.Addresses = l.addresses()
