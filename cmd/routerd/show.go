@@ -151,7 +151,12 @@ func newShowInterfaceCommand(s *shower) *cobra.Command {
 HOST SIDE is the kernel's end of the port, as namespace:device. Packets are
 counted as the port moves them: a super-packet of many segments is one. DROPS
 counts packets that came in by the interface and went no further; show drops
-says why.`,
+says why.
+
+STATE is up or down, or says why the interface has no device: missing, it has
+not been there yet; gone, it was deleted; waiting, it is there and cannot be
+taken. NOTE says more. Such an interface is served as soon as its device can be
+had; nothing has to be reloaded.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: completeInterface(s.session),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -214,23 +219,27 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		{name: "urpf", wide: true},
 		{name: "queues", right: true, wide: true},
 		{name: "origin", wide: true},
+		{name: "note", optional: true},
 	}}
 	for i := range list.Interfaces {
 		f := &list.Interfaces[i]
-		state := cell{"down", bad}
-		if f.Up {
-			state = cell{"up", good}
+		state := cell{f.State, bad}
+		if f.State == control.StateUp {
+			state.style = good
 		}
 		addresses := addressCells(f)
 		first, rest := addresses[0], addresses[1:]
-		host, queues := "", ""
+		host, queues, note := "", "", f.Why
 		if f.Port != nil {
 			host, queues = hostSide(f.Port.Host), fmt.Sprint(f.Port.Queues)
+			if p.wide && f.Port.LateCarrier {
+				note = "a lost carrier is seen up to 1 s late: the veth's peer has the same index"
+			}
 		}
 		t.add(f.Name, f.Kind, state, f.MTU, first, host,
 			p.amount(f.Received.Packets), p.bytes(f.Received.Bytes), p.amount(f.Received.Supers),
 			p.amount(f.Sent.Packets), p.bytes(f.Sent.Bytes), p.amount(f.Sent.Supers),
-			p.amount(f.Drops), f.Table, f.URPF, queues, f.Origin)
+			p.amount(f.Drops), f.Table, f.URPF, queues, f.Origin, note)
 		for _, a := range rest {
 			t.add("", "", "", "", a)
 		}

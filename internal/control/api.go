@@ -77,9 +77,13 @@ type InterfaceList struct {
 
 // Interface is one interface of the router.
 type Interface struct {
-	Name      string         `json:"name"`
-	Kind      string         `json:"kind"` // loopback | tun
-	Up        bool           `json:"up"`
+	Name string `json:"name"`
+	Kind string `json:"kind"` // loopback | tun
+	Up   bool   `json:"up"`
+	// State is StateUp or StateDown of what its port stands on, or why it has
+	// none: StateMissing, StateGone or StateWaiting, of which Why says more.
+	State     string         `json:"state"`
+	Why       string         `json:"why,omitempty"`
 	MTU       int            `json:"mtu"` // bytes of an IP packet
 	Table     string         `json:"table"`
 	Addresses []netip.Prefix `json:"addresses"` // host bits kept, in the configuration's order
@@ -94,10 +98,28 @@ type Interface struct {
 	Origin   string       `json:"origin,omitempty"`
 }
 
+// States of an interface.
+const (
+	StateUp   = "up"
+	StateDown = "down"
+	// StateMissing: the device, its namespace or its bridge has not been there
+	// yet. The interface is served when it comes.
+	StateMissing = "missing"
+	// StateGone: its device was there and was deleted, renamed or moved away, or
+	// its namespace was deleted. It is served again when it is made anew.
+	StateGone = "gone"
+	// StateWaiting: the device is there and cannot be taken, which is tried
+	// again.
+	StateWaiting = "waiting"
+)
+
 // Port is what an interface reads from and writes to.
 type Port struct {
 	Kind   string `json:"kind"`
 	Queues int    `json:"queues"`
+	// LateCarrier: the kernel may tell up to a second late that the device has
+	// lost its carrier, since it is a veth whose peer has the same index.
+	LateCarrier bool `json:"late_carrier,omitempty"`
 	// Host is the kernel's side; absent where there is none.
 	Host *Host `json:"host,omitempty"`
 }

@@ -104,7 +104,7 @@ func (f *fake) Version(ctx context.Context) (Version, error) {
 func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
 	return []Interface{
 		{
-			Name: "lan0", Kind: "tun", Up: true, MTU: 1500, Table: "main", URPF: "strict",
+			Name: "lan0", Kind: "tun", Up: true, State: StateUp, MTU: 1500, Table: "main", URPF: "strict",
 			Addresses: []netip.Prefix{pfx("10.0.1.1/24"), pfx("2001:db8:1::1/64")},
 			Port:      &Port{Kind: "tun", Queues: 1, Host: &Host{Netns: "h1", Device: "eth0"}},
 			Received:  Traffic{Packets: 1_234_567, Bytes: 9_876_543_210, Supers: 4321},
@@ -112,22 +112,22 @@ func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
 			Drops:     19, Origin: "routerd.toml:12",
 		},
 		{
-			Name: "lan1", Kind: "tun", MTU: 1400, Table: "main", URPF: "off",
+			Name: "lan1", Kind: "tun", State: StateGone, Why: "device lan1 was deleted", MTU: 1400, Table: "main", URPF: "off",
 			Addresses: []netip.Prefix{pfx("10.0.2.1/24")},
 			Port:      &Port{Kind: "tun", Queues: 2, Host: &Host{Device: "lan1"}}, Origin: "routerd.toml:17",
 		},
 		{
-			Name: "core0", Kind: "packet", Up: true, MTU: 1500, Table: "main", URPF: "off",
+			Name: "core0", Kind: "packet", Up: true, State: StateUp, MTU: 1500, Table: "main", URPF: "off",
 			Addresses: []netip.Prefix{pfx("10.0.12.1/24"), pfx("fe80::1/64")},
 			Own: []OwnAddress{
 				{pfx("10.0.12.1/24"), "core0", "usable"},
 				{pfx("2001:db8:12::1/64"), "core0", "duplicate"},
 				{pfx("fe80::1/64"), "core0", "tentative"},
 			},
-			Port: &Port{Kind: "packet", Queues: 1, Host: &Host{Device: "core0"}}, Origin: "routerd.toml:21",
+			Port: &Port{Kind: "packet", Queues: 1, LateCarrier: true, Host: &Host{Device: "core0"}}, Origin: "routerd.toml:21",
 		},
 		// No addresses: a careless router leaves the list nil.
-		{Name: "lo", Kind: "loopback", Up: true, MTU: 65535, Table: "main", URPF: "off"},
+		{Name: "lo", Kind: "loopback", Up: true, State: StateUp, MTU: 65535, Table: "main", URPF: "off"},
 	}, f.answer(ctx)
 }
 

@@ -70,12 +70,8 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: i.Table.Name,
 				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), Origin: d.place(i.Origin),
 			}
-			if p := d.ports[i.Name]; p != nil {
-				c.Port = &control.Port{
-					Kind: p.port.Kind(), Queues: len(p.port.Queues()),
-					Host: &control.Host{Netns: p.spec.host.Netns, Device: p.spec.host.Device},
-				}
-			}
+			c.State, c.Why = d.stateOfInterface(i.Name, i.Up)
+			c.Port = d.portOf(i.Name)
 			t := traffic[i.ID]
 			c.Received, c.Sent, c.Drops = t.received, t.sent, t.drops
 			list = append(list, c)
@@ -86,6 +82,23 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 	}
 	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
 	return list, a.tellOwn(ctx, list)
+}
+
+// portOf describes the port of an interface, open or not; nil where there is none.
+func (d *Daemon) portOf(name string) *control.Port {
+	var s portSpec
+	late := false
+	if a := d.absent[name]; a != nil {
+		s = a.spec
+	} else if p := d.ports[name]; p != nil {
+		s, late = p.spec, p.lateCarrier()
+	} else {
+		return nil
+	}
+	return &control.Port{
+		Kind: s.kind, Queues: s.queues, LateCarrier: late,
+		Host: &control.Host{Netns: s.host.Netns, Device: s.host.Device},
+	}
 }
 
 type traffic struct {
@@ -296,6 +309,9 @@ func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, erro
 		In: q.In, Packet: control.Describe(raw, len(raw)), Steps: []control.Step{},
 		Verdict: e.Verdict.Label(), Class: e.Verdict.Class().String(), Sentence: e.Verdict.Sentence(),
 		Out: interfaceName(view, e.Out),
+	}
+	if text := d.deaf(q.In, in.Up); text != "" {
+		x.Steps = append(x.Steps, control.Step{Stage: "port", Text: text, Origin: d.place(in.Origin)})
 	}
 	for _, s := range e.Steps {
 		x.Steps = append(x.Steps, control.Step{Stage: s.Stage, Text: s.Text, Answer: s.Made, Origin: d.place(s.Origin)})

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 	"routerd/internal/router"
 	"routerd/routing/rip"
@@ -60,6 +61,9 @@ type Daemon struct {
 	cfg       *config.Config
 	router    *router.Router
 	ports     map[string]*openPort // by interface name
+	absent    map[string]*absent   // interfaces of the configuration whose port is not open
+	watch     *device.Watch        // of what ports stand on
+	stack     leftStack            // what is left of the router's own stack while its port is not open
 	ends      map[string]*endpoint // listeners, by configured address
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
@@ -67,7 +71,7 @@ type Daemon struct {
 	notices      notices
 	events       chan portEvent
 	do           chan func()
-	failed       chan error // a worker that cannot go on
+	failed       chan error // what the router cannot go on after
 	quit         chan struct{}
 	undo         *undoList
 	state        stateDir
@@ -98,6 +102,7 @@ func Run(ctx context.Context, o Options) error {
 	d := &Daemon{
 		opts: o, log: log, level: level, cfg: cfg,
 		ports:   map[string]*openPort{},
+		absent:  map[string]*absent{},
 		ends:    map[string]*endpoint{},
 		events:  make(chan portEvent, 16),
 		do:      make(chan func()),
@@ -114,6 +119,7 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	d.remember()
+	d.watch = device.NewWatch()
 	err = d.run(ctx)
 	return errors.Join(err, held.release())
 }
@@ -174,7 +180,11 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 	for {
 		garbage.tune(time.Now())
 		var due <-chan time.Time
-		if t := d.router.Deadline(); !t.IsZero() {
+		t := d.router.Deadline()
+		if at := d.due(); t.IsZero() || !at.IsZero() && at.Before(t) {
+			t = at
+		}
+		if !t.IsZero() {
 			timer.Reset(time.Until(t))
 			due = timer.C
 		}
@@ -185,6 +195,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 			d.poll()
 		case <-due:
 			d.poll()
+			d.tryAbsent(time.Now())
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				d.log.Info("stopping", "signal", s.String())
@@ -193,6 +204,8 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 			_, _, _ = d.reload() // which has logged what became of it
 		case e := <-d.events:
 			d.portChanged(e)
+		case <-d.watch.Changed():
+			d.placesChanged()
 		case <-d.notices.waiting():
 			d.addressesChanged()
 		case f := <-d.do:
@@ -230,6 +243,7 @@ func (d *Daemon) stop() error {
 	if d.stopMachines != nil {
 		d.sayGoodbye()
 	}
+	d.watch.Close()
 	for _, p := range d.ports {
 		errs = append(errs, p.close())
 	}
@@ -253,7 +267,11 @@ func (d *Daemon) status() string {
 		}
 	}
 	f := d.router.FIB()
-	return fmt.Sprintf("%d interfaces up, %d IPv4 and %d IPv6 routes", up, f.Len4(), f.Len6())
+	without := ""
+	if n := len(d.absent); n > 0 {
+		without = fmt.Sprintf(", %d without their device", n)
+	}
+	return fmt.Sprintf("%d interfaces up%s, %d IPv4 and %d IPv6 routes", up, without, f.Len4(), f.Len6())
 }
 
 func (d *Daemon) warn(warnings []config.Problem) {

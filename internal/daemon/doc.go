@@ -16,6 +16,14 @@
 // the kernel's side of those that stay. If anything fails, what was opened is
 // closed and what was changed is changed back. Commit only swaps.
 //
+// An interface whose device, namespace or bridge is not there does not keep the
+// others from anything (absent.go): the router starts and reloads without it,
+// tries it again when the watch of dataplane/port/device sees something change,
+// and says once when it went and once when it serves again. A port whose device
+// goes is closed at once, with all that it holds by name. What is there and
+// cannot be taken is refused at a start and in a reload that asks for it, and
+// waited for where it served before.
+//
 // What has to be undone when the router goes stands in one list, which is
 // also a file: the next start of the same name undoes what a killed process
 // left. A lock on another file, which the kernel drops with the process,

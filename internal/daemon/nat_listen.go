@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
 	"routerd/nat"
@@ -18,7 +19,8 @@ const listenersLook = time.Second
 // stack: inside hosts are not to get a port at which the router serves. One
 // goroutine uses it.
 type listening struct {
-	netns   string // that sockets are looked for in; "" = none
+	netns   string          // that sockets are looked for in; "" = none
+	space   device.Identity // of netns, which may be made anew
 	sockets *localstack.Listeners
 	told    *nat.NAT // who knows of list
 	list    []localstack.Listener
@@ -30,15 +32,16 @@ type listening struct {
 // listener hears nobody, see nat.NAT.Listen: the log says so.
 func (d *Daemon) keepListenersPorts(ctx context.Context) {
 	var l listening
-	defer l.turnTo("")
+	defer l.turnTo("", device.Identity{})
 	t := time.NewTicker(listenersLook)
 	defer t.Stop()
 	for {
 		var netns string
+		var space device.Identity
 		var n *nat.NAT
 		err := d.ask(ctx, func() {
-			if p := d.ports[localstack.Name]; p != nil && !p.gone {
-				netns = p.spec.host.Netns
+			if p := d.ports[localstack.Name]; p != nil {
+				netns, space = p.spec.host.Netns, p.namespace()
 			}
 			if n = d.router.NAT(); n != nil && !d.cfg.NAT.Enabled() {
 				n = nil
@@ -47,7 +50,7 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 		if err != nil {
 			return
 		}
-		mapped, err := l.look(netns, n)
+		mapped, err := l.look(netns, space, n)
 		for _, m := range mapped {
 			d.log.Info("a port at which the router serves is an inside host's until its sessions end; show nat session --port says whose",
 				"protocol", control.NATProtocol(m.Protocol).String(), "port", m.Port)
@@ -66,11 +69,11 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 
 // look tells n of the listeners in the namespace, unless it knows. It gives the
 // new ones whose port is mapped.
-func (l *listening) look(netns string, n *nat.NAT) (mapped []nat.Listener, err error) {
+func (l *listening) look(netns string, space device.Identity, n *nat.NAT) (mapped []nat.Listener, err error) {
 	if n == nil {
 		netns = "" // nobody wants to know
 	}
-	if err := l.turnTo(netns); err != nil {
+	if err := l.turnTo(netns, space); err != nil {
 		return nil, err
 	}
 	var list []localstack.Listener
@@ -98,15 +101,15 @@ func (l *listening) look(netns string, n *nat.NAT) (mapped []nat.Listener, err e
 }
 
 // turnTo looks into another namespace from now on.
-func (l *listening) turnTo(netns string) (err error) {
-	if netns == l.netns && (l.sockets != nil || netns == "") {
+func (l *listening) turnTo(netns string, space device.Identity) (err error) {
+	if netns == l.netns && (space == l.space || netns == "") && (l.sockets != nil || netns == "") {
 		return nil
 	}
 	if l.sockets != nil {
 		l.sockets.Close()
 		l.sockets = nil
 	}
-	if l.netns = netns; netns != "" {
+	if l.netns, l.space = netns, space; netns != "" {
 		l.sockets, err = localstack.OpenListeners(netns)
 	}
 	return err

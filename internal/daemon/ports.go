@@ -9,6 +9,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 	"routerd/routing"
 )
 
@@ -18,8 +19,9 @@ type openPort struct {
 	port    port.Port
 	serving sync.WaitGroup
 	done    chan struct{} // closed when nobody wants its events any more
-	gone    bool          // its device was removed under it
 	steps   steps         // what it has noted to be undone
+	opened  time.Time
+	pace    time.Duration // see absent
 }
 
 // portEvent is what a port's device did.
@@ -27,6 +29,7 @@ type portEvent struct {
 	name string
 	port *openPort
 	port.Event
+	failed error // a worker cannot go on
 }
 
 // open makes the port that s says. What a failed one has noted is forgotten:
@@ -48,8 +51,8 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 		p.serving.Go(func() {
 			if err := w.Run(time.Now); err != nil {
 				select {
-				case d.failed <- fmt.Errorf("interface %s: %w", name, err):
-				default: // the loop has an earlier one to end by
+				case d.events <- portEvent{name: name, port: p, failed: err}:
+				case <-p.done:
 				}
 			}
 		})
@@ -65,7 +68,7 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 		for e := range p.port.Events() {
 			link.Set(routing.CauseCarrier, e.Up && !e.Gone)
 			select {
-			case d.events <- portEvent{name, p, e}:
+			case d.events <- portEvent{name: name, port: p, Event: e}:
 			case <-p.done:
 			}
 		}
@@ -117,13 +120,21 @@ func (d *Daemon) portChanged(e portEvent) {
 	if d.ports[e.name] != e.port {
 		return // of a port that a reload has replaced
 	}
-	if e.Gone {
-		e.port.gone = true
-		d.log.Error("the device of an interface is gone; a reload makes it anew", "interface", e.name, "device", e.port.spec.host.Device)
-	} else {
-		d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
+	now := time.Now()
+	switch {
+	case e.failed != nil:
+		d.lost(e.port, e.failed, now)
+		return
+	case e.Gone:
+		why := device.Replaced(e.port.spec.host.Netns, e.port.namespace())
+		if why == nil {
+			why = device.Missing(fmt.Errorf("device %s was deleted, renamed or moved to another network namespace", e.port.spec.host.Device))
+		}
+		d.lost(e.port, why, now)
+		return
 	}
-	if err := d.router.PortChanged(e.name, e.Event, time.Now()); err != nil {
+	d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
+	if err := d.router.PortChanged(e.name, e.Event, now); err != nil {
 		d.log.Error("following a port", "interface", e.name, "err", err)
 	}
 	d.sd.say("STATUS=" + d.status())

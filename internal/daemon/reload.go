@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/dataplane/port/device"
 	"routerd/nat"
 )
 
@@ -18,9 +19,17 @@ type change struct {
 	opened  []*openPort // not yet attached
 	applied []applied   // ports that stay, with their former configuration
 	closing []*openPort
+	// missing are interfaces to go on without: those whose device is not there,
+	// and those that are absent as it is.
+	missing []missing
 	ends    []*endpoint // new listeners, not yet serving
 	ending  []string    // addresses no longer listened on
 	impact  nat.Impact
+}
+
+type missing struct {
+	spec portSpec
+	why  error
 }
 
 type applied struct {
@@ -47,9 +56,14 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 	for _, s := range d.specs(cfg) {
 		wanted[s.name] = true
 		now := d.ports[s.name]
-		switch {
-		case now != nil && !now.gone && s.keeps(now.spec):
-			if err := s.apply(now.port); err != nil {
+		switch a := d.absent[s.name]; {
+		case a != nil && s.keeps(a.spec):
+			c.missing = append(c.missing, missing{s, a.why})
+			continue
+		case now != nil && s.keeps(now.spec):
+			// A device that has just gone is no reason to refuse: the loop
+			// hears of it next.
+			if err := s.apply(now.port); err != nil && !errors.Is(err, device.ErrMissing) {
 				return nil, err
 			}
 			c.applied = append(c.applied, applied{now, now.spec, s})
@@ -58,6 +72,10 @@ func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
 			c.closing = append(c.closing, now)
 		}
 		p, err := d.open(s)
+		if errors.Is(err, device.ErrMissing) {
+			c.missing = append(c.missing, missing{s, err})
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -81,7 +99,9 @@ func (d *Daemon) abandon(c *change) error {
 		errs = append(errs, p.close())
 	}
 	for _, a := range c.applied {
-		errs = append(errs, a.old.apply(a.port.port))
+		if err := a.old.apply(a.port.port); !errors.Is(err, device.ErrMissing) {
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -99,9 +119,7 @@ func (d *Daemon) commit(c *change) error {
 	// Hosts hear it while the ports still can say it.
 	var leaving []string
 	for _, p := range c.closing {
-		if !p.gone {
-			leaving = append(leaving, p.spec.name)
-		}
+		leaving = append(leaving, p.spec.name)
 	}
 	if len(leaving) > 0 {
 		d.farewell(leaving...)
@@ -112,6 +130,7 @@ func (d *Daemon) commit(c *change) error {
 			return err
 		}
 		delete(d.ports, p.spec.name)
+		d.watch.Forget(p.spec.name)
 	}
 	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
 		return err
@@ -122,13 +141,11 @@ func (d *Daemon) commit(c *change) error {
 		}
 		d.retire(p.spec.name)
 	}
+	d.commitAbsent(c, now)
 	for _, p := range c.opened {
-		d.ports[p.spec.name] = p
-		workers, err := d.router.Attach(p.spec.name, p.port, now)
-		if err != nil {
+		if err := d.attach(p, now); err != nil {
 			return err
 		}
-		d.serve(p, workers)
 	}
 	d.commitEnds(c)
 	// An address may be a duplicate no more now that another interface has it.

@@ -1,12 +1,13 @@
 package daemon
 
 import (
-	"fmt"
+	"errors"
 	"net/netip"
 	"slices"
 
 	"routerd/config"
 	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
@@ -16,8 +17,11 @@ import (
 
 // portSpec is what the configuration says of one port, whatever its kind.
 type portSpec struct {
-	name string
-	host control.Host
+	name   string
+	kind   string
+	queues int
+	host   control.Host
+	place  device.Place // what has to be there before the port can be opened
 	// open makes the port, and notes what has to be undone.
 	open func(*steps) (port.Port, error)
 	// keeps reports whether a port that was made by old can become this one
@@ -47,9 +51,10 @@ func (d *Daemon) specs(cfg *config.Config) []portSpec {
 
 func tunSpec(c tun.Config) portSpec {
 	return portSpec{
-		name: c.Name, cfg: c,
-		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		open: func(*steps) (port.Port, error) { return tun.Open(c) },
+		name: c.Name, kind: "tun", queues: max(c.Queues, 1), cfg: c,
+		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
+		place: device.Place{Netns: c.Host.Netns, Devices: []string{c.Host.Device}},
+		open:  func(*steps) (port.Port, error) { return tun.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tun.Config)
 			return same && tun.SamePort(o, c)
@@ -60,9 +65,10 @@ func tunSpec(c tun.Config) portSpec {
 
 func tapSpec(c tap.Config) portSpec {
 	return portSpec{
-		name: c.Name, cfg: c,
-		host: control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		open: func(*steps) (port.Port, error) { return tap.Open(c) },
+		name: c.Name, kind: "tap", queues: max(c.Queues, 1), cfg: c,
+		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
+		place: device.Place{Netns: c.Host.Netns, Devices: []string{c.Host.Device, c.Bridge}},
+		open:  func(*steps) (port.Port, error) { return tap.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tap.Config)
 			return same && tap.SamePort(o, c)
@@ -74,8 +80,9 @@ func tapSpec(c tap.Config) portSpec {
 func (d *Daemon) packetSpec(c packet.Config) portSpec {
 	identity := c // without functions, which cannot be compared
 	return portSpec{
-		name: c.Name, cfg: identity,
-		host: control.Host{Netns: c.Netns, Device: c.Device},
+		name: c.Name, kind: "packet", queues: max(c.Queues, 1), cfg: identity,
+		host:  control.Host{Netns: c.Netns, Device: c.Device},
+		place: device.Place{Netns: c.Netns, Devices: []string{c.Device}},
 		open: func(u *steps) (port.Port, error) {
 			c.Will = u.will
 			return packet.Open(c)
@@ -100,16 +107,10 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	duplicates := d.router.Duplicates()
 	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(p netip.Prefix) bool { return slices.Contains(duplicates, p.Addr()) })
 	return portSpec{
-		name: localstack.Name, cfg: c,
-		host: control.Host{Netns: c.Netns, Device: c.Device},
-		open: func(u *steps) (port.Port, error) {
-			if old := d.ports[localstack.Name]; old != nil && old.gone && old.spec.host.Netns == c.Netns {
-				return nil, fmt.Errorf("making the router's own stack anew: device %s was removed from network namespace %q, which is in use: that needs a restart", c.Device, c.Netns)
-			}
-			made := c
-			made.Will, made.Made = u.will, u.made
-			return localstack.Open(made)
-		},
+		name: localstack.Name, kind: "tun", queues: 1, cfg: c,
+		host:  control.Host{Netns: c.Netns, Device: c.Device},
+		place: device.Place{Netns: c.Netns, Devices: []string{c.Device}},
+		open:  func(u *steps) (port.Port, error) { return d.openStack(c, u) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(localstack.Config)
 			return same && localstack.SameStack(o, c)
@@ -118,18 +119,40 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	}
 }
 
+// openStack makes the stack, in the namespace that was left when the device to it
+// was deleted if that one is still there.
+func (d *Daemon) openStack(c localstack.Config, u *steps) (port.Port, error) {
+	c.Will, c.Made = u.will, u.made
+	left := d.stack
+	again := left.netns == c.Netns && left.stays()
+	if again {
+		c.Left = left.made
+	}
+	p, err := localstack.Open(c)
+	if err != nil {
+		return nil, err
+	}
+	if again {
+		u.list = append(u.list, left.steps.list...)
+		d.stack = leftStack{}
+	}
+	return p, nil
+}
+
 // readdressStack gives the router's own stack the addresses that it may use
 // now, and leaves it alone where these are the ones that it has.
 func (d *Daemon) readdressStack() error {
 	now := d.ports[localstack.Name]
-	if now == nil || now.gone || d.cfg.LocalStack == nil {
+	if now == nil || d.cfg.LocalStack == nil {
 		return nil
 	}
 	next := d.stackSpec(*d.cfg.LocalStack)
 	if slices.Equal(now.spec.cfg.(localstack.Config).Addresses, next.cfg.(localstack.Config).Addresses) {
 		return nil
 	}
-	if err := next.apply(now.port); err != nil {
+	// One whose device has just gone is made with these addresses, when the loop
+	// hears of it.
+	if err := next.apply(now.port); err != nil && !errors.Is(err, device.ErrMissing) {
 		return err
 	}
 	now.spec = next

@@ -99,7 +99,7 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},

@@ -1,6 +1,7 @@
 package localstack
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -65,6 +66,10 @@ func (r *routes) sync(cfg Config) error {
 		return fmt.Errorf("setting the loopback of network namespace %q up: %w", cfg.Netns, err)
 	}
 	link, err := r.handle.LinkByName(cfg.Device)
+	var none netlink.LinkNotFoundError
+	if errors.As(err, &none) {
+		err = device.Missing(err)
+	}
 	if err != nil {
 		return fmt.Errorf("looking up device %s in network namespace %q: %w", cfg.Device, cfg.Netns, err)
 	}

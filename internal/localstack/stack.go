@@ -41,6 +41,9 @@ type Config struct {
 	// Made notes that it was made, and by what it is known from now on: made is
 	// for Undo. It may be nil.
 	Made func(kind, path, value, made string) error
+	// Left is what Leave gave of an earlier Port: if Netns is still that
+	// namespace, the stack is made in it again, under the sockets that are there.
+	Left string
 }
 
 // Port is the router's end of the internal TUN. It implements port.Port; its
@@ -51,6 +54,7 @@ type Port struct {
 	cfg    Config
 	routes *routes
 	made   string // the namespace that Open made; "" for an Existing one
+	left   bool   // Close lets the namespace stay
 	close  sync.Once
 	err    error // of Close
 }
@@ -69,14 +73,16 @@ func Open(cfg Config) (*Port, error) {
 }
 
 func open(cfg Config) (*Port, error) {
-	p := &Port{cfg: cfg}
-	if !cfg.Existing {
-		var err error
+	p := &Port{cfg: cfg, left: Stays(cfg.Netns, cfg.Left)}
+	var err error
+	if p.left {
+		p.made = cfg.Left
+	} else if !cfg.Existing {
 		if p.made, err = take(cfg); err != nil {
 			return nil, err
 		}
 	}
-	err := device.InNamespace(cfg.Netns, func() error { return settle(cfg.Addresses) })
+	err = device.InNamespace(cfg.Netns, func() error { return settle(cfg.Addresses) })
 	if err == nil {
 		p.routes, err = openRoutes(cfg.Netns)
 	}
@@ -89,7 +95,28 @@ func open(cfg Config) (*Port, error) {
 	if err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
+	p.left = false
 	return p, nil
+}
+
+// Leave has Close let the namespace stay, with the sockets in it, for Open to
+// make the stack in it again: see Config.Left. It gives "" where the namespace
+// was not made by Open.
+func (p *Port) Leave() (made string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.left = true
+	return p.made
+}
+
+// Stays reports whether the namespace that Leave gave as made is still the one
+// of its name.
+func Stays(name, made string) bool {
+	if made == "" {
+		return false
+	}
+	now, err := identity(name)
+	return err == nil && now == made
 }
 
 // take makes the namespace, which has to be noted before, and tells by what it
@@ -170,7 +197,7 @@ func (p *Port) Apply(cfg Config) error {
 	return nil
 }
 
-// Close removes the device and the name of the namespace. The namespace
+// Close removes the device and, but after Leave, the name of the namespace. The namespace
 // itself lives as long as anybody is in it.
 func (p *Port) Close() error {
 	p.close.Do(func() {
@@ -181,7 +208,7 @@ func (p *Port) Close() error {
 		if p.routes != nil {
 			p.routes.handle.Close()
 		}
-		if p.made != "" {
+		if p.made != "" && !p.left {
 			errs = append(errs, Undo(p.cfg.Netns, p.made))
 		}
 		p.err = errors.Join(errs...)

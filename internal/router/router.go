@@ -220,6 +220,9 @@ func (r *Router) Detach(name string, now time.Time) error {
 		return nil
 	}
 	l.port, l.up, l.workers = nil, false, nil
+	// What was found out about addresses was about that device's link: the next
+	// one may be another, with a MAC of its own.
+	l.formed, l.duplicate = netip.Prefix{}, nil
 	err := r.tellRIB(l, now)
 	r.publish()
 	r.tellNeighbors(l)

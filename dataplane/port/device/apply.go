@@ -24,7 +24,7 @@ func (k *Kernel) Apply(new Side) error {
 	}
 	link, err := k.Handle.LinkByIndex(k.Index)
 	if err != nil {
-		return fmt.Errorf("looking up device %s: %w", k.Device, err)
+		return k.Lost(fmt.Errorf("looking up device %s: %w", k.Device, err))
 	}
 	if err := k.change(link, k.side, new); err != nil {
 		if back := k.change(link, new, k.side); back != nil {

@@ -3,6 +3,9 @@
 // kinds of port that stand on it.
 //
 //	namespace.go  entering a network namespace on a thread that is thrown away
+//	identity.go   telling a namespace from one of the same name made later
+//	missing.go    what is not there, and may come
+//	watch.go      places at which something is awaited or may go
 //	link.go       a device as netlink shows it: its state, and following it
 //	host.go       the kernel's side of a device made here: MTU, addresses, routes
 //	apply.go      turning one such side into another

@@ -65,7 +65,7 @@ func (k *Kernel) BringUp(side Side, gone func()) error {
 		return err
 	}
 	if err := k.bringUp(link, side); err != nil {
-		return err
+		return k.Lost(err)
 	}
 	k.side = side
 	return k.Follow(k.restore, gone)
@@ -138,8 +138,11 @@ func (k *Kernel) setBridge(link netlink.Link, side Side) error {
 	}
 	where := DescribeNamespace(side.Host.Netns)
 	bridge, err := k.Handle.LinkByName(side.Bridge)
+	if notFound(err) {
+		return Missing(fmt.Errorf("there is no bridge %q in %s: %w", side.Bridge, where, err))
+	}
 	if err != nil {
-		return fmt.Errorf("looking up bridge %s in %s: it has to be made before routerd starts: %w", side.Bridge, where, err)
+		return fmt.Errorf("looking up bridge %s in %s: %w", side.Bridge, where, err)
 	}
 	if bridge.Type() != "bridge" {
 		return fmt.Errorf("device %s in %s is of type %s, and a bridge is wanted", side.Bridge, where, bridge.Type())

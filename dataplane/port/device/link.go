@@ -21,11 +21,15 @@ import (
 type Link struct {
 	Device string // its name when it was found
 	Index  int
+	// Named has a device that gets another name count as gone: it was chosen by
+	// its name. Set it before Follow.
+	Named bool
 	// Handle is a socket of the device's namespace, for whoever configures
 	// the device; it is nil before Open.
 	Handle *netlink.Handle
 
 	netns     string
+	identity  Identity
 	updates   *nl.NetlinkSocket
 	opened    port.Event
 	events    chan port.Event
@@ -49,6 +53,9 @@ func NewLink(netns, device string) *Link {
 // InNamespace), to which they belong for good.
 func (l *Link) Open() error {
 	var err error
+	if l.identity, err = IdentityOf(""); err != nil {
+		return err
+	}
 	if l.Handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("opening a netlink socket in %s: %w", DescribeNamespace(l.netns), err)
 	}
@@ -58,13 +65,16 @@ func (l *Link) Open() error {
 	return nil
 }
 
+// Namespace is the identity of the namespace that Open ran in.
+func (l *Link) Namespace() Identity { return l.identity }
+
 // Find looks the device up by its name, and from then on the link goes by
 // its index.
 func (l *Link) Find() (netlink.Link, error) {
 	link, err := l.Handle.LinkByName(l.Device)
 	var missing netlink.LinkNotFoundError
 	if errors.As(err, &missing) {
-		return nil, fmt.Errorf("there is no device %q in %s: %w", l.Device, DescribeNamespace(l.netns), err)
+		return nil, Missing(fmt.Errorf("there is no device %q in %s: %w", l.Device, DescribeNamespace(l.netns), err))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("looking up device %s: %w", l.Device, err)
@@ -77,7 +87,7 @@ func (l *Link) Find() (netlink.Link, error) {
 func (l *Link) Attributes() (netlink.Link, error) {
 	link, err := l.Handle.LinkByIndex(l.Index)
 	if err != nil {
-		return nil, fmt.Errorf("reading the state of device %s: %w", l.Device, err)
+		return nil, l.Lost(fmt.Errorf("reading the state of device %s: %w", l.Device, err))
 	}
 	return link, nil
 }
@@ -149,7 +159,7 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 		if l.stopped.Load() {
 			return
 		}
-		ours, fell := true, true
+		ours, fell, removed := true, true, false
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // messages were lost
 		case err != nil:
@@ -157,14 +167,14 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 		case from.Pid != nl.PidKernel:
 			continue
 		default:
-			ours, fell = l.concerned(msgs)
+			ours, fell, removed = l.concerned(msgs)
 		}
 		if !ours {
 			continue
 		}
 		link, err := l.Handle.LinkByIndex(l.Index)
-		var missing netlink.LinkNotFoundError
-		if errors.As(err, &missing) {
+		renamed := l.Named && err == nil && link.Attrs().Name != l.Device
+		if removed || renamed || notFound(err) {
 			if gone != nil {
 				gone()
 			}
@@ -185,9 +195,10 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 	}
 }
 
-// concerned says whether any message is about the device, and whether it was
-// down at the time of one of them.
-func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell bool) {
+// concerned says whether any message is about the device, whether it was down
+// at the time of one of them, and whether it was removed: another one may have
+// its index by now.
+func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell, removed bool) {
 	for i := range msgs {
 		m := &msgs[i]
 		if t := m.Header.Type; t != unix.RTM_NEWLINK && t != unix.RTM_DELLINK || len(m.Data) < unix.SizeofIfInfomsg {
@@ -199,8 +210,11 @@ func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell bool) {
 		}
 		ours = true
 		fell = fell || info.Flags&unix.IFF_UP == 0
+		// A device that leaves its bridge is told of as one removed, of
+		// family AF_BRIDGE.
+		removed = removed || m.Header.Type == unix.RTM_DELLINK && info.Family == unix.AF_UNSPEC
 	}
-	return ours, fell
+	return ours, fell, removed
 }
 
 // report puts e on the channel in place of an older event nobody has taken.

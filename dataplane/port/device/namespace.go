@@ -83,9 +83,9 @@ func openNamespace(netns, path string) (int, error) {
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		if strings.Contains(netns, "/") {
-			return -1, fmt.Errorf("network namespace %s does not exist: it has to be made before routerd starts: %w", path, err)
+			return -1, Missing(fmt.Errorf("network namespace %s does not exist: %w", path, err))
 		}
-		return -1, fmt.Errorf("network namespace %q does not exist (no %s): make it with: ip netns add %s: %w", netns, path, netns, err)
+		return -1, Missing(fmt.Errorf("network namespace %q does not exist (no %s): make it with: ip netns add %s: %w", netns, path, netns, err))
 	}
 	return -1, fmt.Errorf("opening %s at %s: %w", DescribeNamespace(netns), path, err)
 }
@@ -93,7 +93,8 @@ func openNamespace(netns, path string) (int, error) {
 func enterError(netns, path string, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
-		return fmt.Errorf("entering %s: %s is not a network namespace: %w", DescribeNamespace(netns), path, err)
+		// ip-netns(8) makes the file first and mounts the namespace on it then.
+		return Missing(fmt.Errorf("entering %s: %s is not a network namespace: %w", DescribeNamespace(netns), path, err))
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("entering %s: routerd lacks CAP_SYS_ADMIN in the user namespace that owns it: %w", DescribeNamespace(netns), err)
 	}

@@ -29,6 +29,8 @@ type Port struct {
 	offloads port.Offloads
 	address  [6]byte
 	raised   bool // the device was down before
+	// lateCarrier, see LateCarrier.
+	lateCarrier bool
 
 	closeOnce sync.Once
 	closeErr  error
@@ -58,9 +60,11 @@ func open(cfg Config) (*Port, error) {
 	}
 	p := &Port{cfg: cfg, link: device.NewLink(cfg.Netns, cfg.Device)}
 	if err := device.InNamespace(cfg.Netns, p.take); err != nil {
+		err = p.link.Lost(err) // a device that went while it was taken is none
 		p.Close()
 		return nil, err
 	}
+	p.link.Named = true
 	if err := p.link.Follow(nil, p.lost); err != nil {
 		p.Close()
 		return nil, err
@@ -99,6 +103,7 @@ func (p *Port) take() error {
 		p.queues = append(p.queues, q)
 	}
 	p.address = [6]byte(link.Attrs().HardwareAddr)
+	p.lateCarrier = link.Type() == "veth" && link.Attrs().ParentIndex == p.link.Index
 	return p.raise(link)
 }
 
@@ -168,6 +173,15 @@ func (p *Port) MTU() int { return p.link.Opened().MTU }
 
 // Up says whether the device was up when the port was opened.
 func (p *Port) Up() bool { return p.link.Opened().Up }
+
+// Namespace is the identity of the namespace that the device is in.
+func (p *Port) Namespace() device.Identity { return p.link.Namespace() }
+
+// LateCarrier reports whether the kernel may tell up to a second late that the
+// device has lost its carrier: it hurries with devices whose peer has another
+// index (linkwatch_urgent_event of net/core/link_watch.c), and the peer of this
+// veth has the same, in its own namespace.
+func (p *Port) LateCarrier() bool { return p.lateCarrier }
 
 // Events carries the latest state of the device after each change.
 func (p *Port) Events() <-chan port.Event { return p.link.Events() }

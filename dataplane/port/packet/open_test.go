@@ -38,7 +38,8 @@ func TestErrorsNameWhatIsMissing(t *testing.T) {
 		err  error
 		says string
 	}{
-		{unix.EPERM, "another routerd holds the device (nftables table netdev routerd-r0), or routerd lacks CAP_NET_ADMIN"},
+		{refusal{unix.EPERM, firstMessage}, "routerd lacks CAP_NET_ADMIN"},
+		{refusal{unix.EPERM, firstMessage + 1}, "another routerd holds the device (nftables table netdev routerd-r0)"},
 		{unix.EOPNOTSUPP, "Linux 5.16"},
 		{unix.ENOMEM, `on device r0 in network namespace "h1"`},
 	} {

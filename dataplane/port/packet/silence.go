@@ -45,9 +45,13 @@ func silenceDevice(name, netns string) (*silence, error) {
 
 func silenceError(name, netns string, err error) error {
 	what := fmt.Sprintf("silencing the kernel on device %s in %s", name, device.DescribeNamespace(netns))
+	var refused refusal
 	switch {
+	case errors.As(err, &refused) && refused.message == firstMessage && refused.Errno == unix.EPERM:
+		// Not even the beginning is taken from who may not.
+		return fmt.Errorf("%s: routerd lacks CAP_NET_ADMIN in the user namespace that owns it: %w", what, err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EEXIST), errors.Is(err, unix.EBUSY):
-		return fmt.Errorf("%s: another routerd holds the device (nftables table netdev %s), or routerd lacks CAP_NET_ADMIN in the user namespace that owns it: %w", what, tableName(name), err)
+		return fmt.Errorf("%s: another routerd holds the device (nftables table netdev %s): %w", what, tableName(name), err)
 	case errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
 		return fmt.Errorf("%s: the kernel lacks nf_tables with ingress and egress hooks of devices (Linux 5.16; CONFIG_NF_TABLES_NETDEV, CONFIG_NETFILTER_EGRESS): %w", what, err)
 	}
@@ -74,6 +78,17 @@ func (s *silence) install(device string) error {
 	return s.await(last)
 }
 
+// firstMessage is the sequence number of what begins the transaction.
+const firstMessage = 1
+
+// refusal is the kernel's error to one message of the transaction.
+type refusal struct {
+	unix.Errno
+	message uint32 // its sequence number
+}
+
+func (r refusal) Unwrap() error { return r.Errno }
+
 // await reads answers until there is an error or message last is accepted.
 func (s *silence) await(last uint32) error {
 	b := make([]byte, 8192)
@@ -92,7 +107,7 @@ func (s *silence) await(last uint32) error {
 			}
 			if native.Uint16(m[4:]) == unix.NLMSG_ERROR {
 				if code := int32(native.Uint32(m[unix.SizeofNlMsghdr:])); code != 0 {
-					return unix.Errno(-code)
+					return refusal{unix.Errno(-code), native.Uint32(m[8:])}
 				}
 				if native.Uint32(m[8:]) == last {
 					return nil
@@ -136,7 +151,7 @@ func transaction(device string) (batch []byte, last uint32) {
 		{kind: unix.NFNL_MSG_BATCH_END, resource: unix.NFNL_SUBSYS_NFTABLES},
 	}
 	for i, m := range messages {
-		seq := uint32(i + 1)
+		seq := uint32(i + firstMessage)
 		if m.flags&unix.NLM_F_ACK != 0 {
 			last = seq
 		}

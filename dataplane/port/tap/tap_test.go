@@ -229,7 +229,7 @@ func TestBadConfig(t *testing.T) {
 	}
 	ns := newNetns(t)
 	porttest.IP(t, "-n", ns, "link", "add", "name", "veth0", "type", "veth", "peer", "name", "veth1")
-	for bridge, says := range map[string]string{"none": "looking up bridge none", "veth0": "is of type veth, and a bridge is wanted"} {
+	for bridge, says := range map[string]string{"none": "there is no bridge", "veth0": "is of type veth, and a bridge is wanted"} {
 		cfg := Config{Router: "r1", Name: "lan0", MTU: 1500, Bridge: bridge, Host: device.Host{Netns: ns, Device: "lan0"}}
 		if _, err := Open(cfg); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("bridge %s: %v, want %q", bridge, err, says)

@@ -157,6 +157,9 @@ func (p *Port) MTU() int { return p.kernel.Opened().MTU }
 // Up says whether the device was up when the port was opened.
 func (p *Port) Up() bool { return p.kernel.Opened().Up }
 
+// Namespace is the identity of the namespace that the device is in.
+func (p *Port) Namespace() device.Identity { return p.kernel.Namespace() }
+
 // Events carries the latest state of the device after each change.
 func (p *Port) Events() <-chan port.Event { return p.kernel.Events() }
 

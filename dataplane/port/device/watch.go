@@ -1,0 +1,325 @@
+package device
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Place is where a port stands: a namespace and the names of the devices in it
+// that matter to the port, its own and a bridge's.
+type Place struct {
+	Netns   string
+	Devices []string
+}
+
+// How often namespaces are looked at. inotify(7) hints at what happens in the
+// directory of their names, but a name is made before the namespace is mounted
+// on it, and a path below /proc has no hints at all; so a hint has the watch
+// look soon and then less and less often, and it never stops looking.
+const (
+	soonestLook = 2 * time.Millisecond
+	latestLook  = time.Second
+)
+
+// Watch tells when something about a place has changed: its namespace came,
+// went or is another one, and, for a place that is awaited, a device that
+// matters there came, went or changed. It only hints; who hears of it looks for
+// himself. Its methods may be called from any goroutine.
+type Watch struct {
+	signal chan struct{} // there is something to take
+	kick   chan struct{} // look soon
+	quit   chan struct{}
+
+	mu      sync.Mutex
+	places  map[string]*watched // by the caller's name of the place
+	changed map[string]bool
+
+	// Of the goroutine in run alone.
+	spaces  map[string]*space // with awaited devices, by path of the namespace
+	hints   *os.File          // inotify; nil where the kernel gives none
+	running sync.WaitGroup
+}
+
+type watched struct {
+	Place
+	awaited bool
+	last    Identity // of the namespace, as it was last seen
+}
+
+// NewWatch begins to watch; nothing as yet.
+func NewWatch() *Watch {
+	w := &Watch{
+		signal: make(chan struct{}, 1), kick: make(chan struct{}, 1), quit: make(chan struct{}),
+		places: map[string]*watched{}, changed: map[string]bool{}, spaces: map[string]*space{},
+	}
+	// Without inotify, of which a user may have too many, changes are seen
+	// at the latest look.
+	if fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC); err == nil {
+		w.hints = os.NewFile(uintptr(fd), "inotify")
+		w.running.Go(w.hear)
+	}
+	w.running.Go(w.run)
+	return w
+}
+
+// Close ends the watch.
+func (w *Watch) Close() {
+	close(w.quit)
+	if w.hints != nil {
+		w.hints.Close()
+	}
+	w.running.Wait()
+}
+
+// Changed has something in it when Take has.
+func (w *Watch) Changed() <-chan struct{} { return w.signal }
+
+// Take gives the names of the places that have changed since the last Take.
+func (w *Watch) Take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	names := make([]string, 0, len(w.changed))
+	for name := range w.changed {
+		names = append(names, name)
+	}
+	clear(w.changed)
+	return names
+}
+
+// Hold watches the namespace of a port that is open and whose namespace was the
+// one of identity then.
+func (w *Watch) Hold(name string, p Place, identity Identity) {
+	w.follow(name, &watched{Place: p, last: identity})
+}
+
+// Await watches the place of a port that is not open. To be awaited anew is no
+// change.
+func (w *Watch) Await(name string, p Place) {
+	w.mu.Lock()
+	at := w.places[name]
+	known := at != nil && at.awaited && at.Netns == p.Netns
+	if known {
+		at.Devices = p.Devices
+	}
+	w.mu.Unlock()
+	if !known {
+		w.follow(name, &watched{Place: p, awaited: true})
+	}
+}
+
+func (w *Watch) follow(name string, at *watched) {
+	w.mu.Lock()
+	w.places[name] = at
+	delete(w.changed, name)
+	w.mu.Unlock()
+	w.soon()
+}
+
+// Forget ends watching a place.
+func (w *Watch) Forget(name string) {
+	w.mu.Lock()
+	delete(w.places, name)
+	delete(w.changed, name)
+	w.mu.Unlock()
+}
+
+func (w *Watch) soon() {
+	select {
+	case w.kick <- struct{}{}:
+	default:
+	}
+}
+
+// run looks at the namespaces until the watch is closed.
+func (w *Watch) run() {
+	pause := soonestLook
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.quit:
+			for path := range w.spaces {
+				w.leave(path)
+			}
+			return
+		case <-w.kick:
+			if pause == soonestLook {
+				continue // hints that do not end must not put the look off
+			}
+			pause = soonestLook
+		case <-timer.C:
+			w.look()
+			pause = min(4*pause, latestLook)
+		}
+		timer.Reset(pause)
+	}
+}
+
+// hear turns what inotify says into looks.
+func (w *Watch) hear() {
+	b := make([]byte, 4096)
+	for {
+		if _, err := w.hints.Read(b); err != nil {
+			return // closed
+		}
+		w.soon()
+	}
+}
+
+// look compares the namespaces with what they were, and the sockets that
+// listen in them with those that are wanted.
+func (w *Watch) look() {
+	wanted := map[string]bool{} // paths, and whether devices are awaited there
+	w.mu.Lock()
+	for _, at := range w.places {
+		wanted[at.Netns] = wanted[at.Netns] || at.awaited
+	}
+	w.mu.Unlock()
+	for netns, awaited := range wanted {
+		now, err := IdentityOf(netns)
+		if err != nil && !errors.Is(err, ErrMissing) {
+			continue // it cannot be told
+		}
+		w.ask(netns)
+		w.compare(netns, now)
+		if s := w.spaces[netns]; s != nil && (!awaited || s.identity != now) {
+			w.leave(netns)
+		}
+		if awaited && now != (Identity{}) && w.spaces[netns] == nil {
+			w.enter(netns)
+		}
+	}
+	for netns := range w.spaces {
+		if _, still := wanted[netns]; !still {
+			w.leave(netns)
+		}
+	}
+}
+
+// ask has inotify tell of the directory that a namespace's name is in. To ask
+// again is nothing new, and finds a directory that was made meanwhile.
+func (w *Watch) ask(netns string) {
+	dir := filepath.Dir(NamespacePath(netns))
+	if w.hints == nil || netns == "" || strings.HasPrefix(dir, "/proc/") {
+		return
+	}
+	raw, err := w.hints.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Control(func(fd uintptr) {
+		_, _ = unix.InotifyAddWatch(int(fd), dir, unix.IN_CREATE|unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+	})
+}
+
+// compare notes what a namespace is now.
+func (w *Watch) compare(netns string, now Identity) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, at := range w.places {
+		if at.Netns == netns && at.last != now {
+			at.last = now
+			w.tell(name)
+		}
+	}
+}
+
+// tell has the mutex held.
+func (w *Watch) tell(name string) {
+	w.changed[name] = true
+	select {
+	case w.signal <- struct{}{}:
+	default:
+	}
+}
+
+// tellOf tells those who await the device in the namespace, all for "".
+func (w *Watch) tellOf(netns, device string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, at := range w.places {
+		if at.awaited && at.Netns == netns && (device == "" || slices.Contains(at.Devices, device)) {
+			w.tell(name)
+		}
+	}
+}
+
+// space is a namespace with awaited devices.
+type space struct {
+	identity  Identity
+	updates   *nl.NetlinkSocket
+	listening sync.WaitGroup
+}
+
+// enter listens to what happens to devices in a namespace. Who awaits one there
+// is told to look once more: it may have come just before.
+func (w *Watch) enter(netns string) {
+	s := &space{}
+	err := InNamespace(netns, func() (err error) {
+		// The identity is asked for inside: the name may be another's by now.
+		if s.identity, err = IdentityOf(""); err == nil {
+			s.updates, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
+		}
+		return err
+	})
+	if err != nil {
+		return // the next look tries again
+	}
+	w.spaces[netns] = s
+	s.listening.Go(func() { w.listen(netns, s.updates) })
+	w.tellOf(netns, "")
+}
+
+func (w *Watch) leave(netns string) {
+	s := w.spaces[netns]
+	delete(w.spaces, netns)
+	s.updates.Close()
+	s.listening.Wait()
+}
+
+// listen tells of the devices that the kernel tells of, until the socket is
+// closed.
+func (w *Watch) listen(netns string, updates *nl.NetlinkSocket) {
+	for {
+		messages, from, err := updates.Receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS): // messages were lost
+			w.tellOf(netns, "")
+			continue
+		case err != nil:
+			return
+		case from.Pid != nl.PidKernel:
+			continue
+		}
+		for i := range messages {
+			if name := deviceOf(messages[i].Data); name != "" {
+				w.tellOf(netns, name)
+			}
+		}
+	}
+}
+
+// deviceOf gives the name of the device that a message about a link is of.
+func deviceOf(data []byte) string {
+	if len(data) < unix.SizeofIfInfomsg {
+		return ""
+	}
+	attributes, err := nl.ParseRouteAttr(data[unix.SizeofIfInfomsg:])
+	if err != nil {
+		return ""
+	}
+	for _, a := range attributes {
+		if a.Attr.Type == unix.IFLA_IFNAME {
+			return nl.BytesToString(a.Value)
+		}
+	}
+	return ""
+}

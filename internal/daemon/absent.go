@@ -1,0 +1,277 @@
+package daemon
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"routerd/dataplane/port/device"
+	"routerd/internal/control"
+	"routerd/internal/localstack"
+)
+
+// absent is an interface whose port is not open: what the configuration names
+// is not there, or cannot be taken. The others go on without it, and it is
+// taken when it comes.
+type absent struct {
+	spec  portSpec
+	state string // control.StateMissing, StateGone or StateWaiting
+	why   error
+	was   bool      // its port was open before
+	next  time.Time // when it is tried again at the latest
+	pause time.Duration
+	// quiet is until when no hint has it tried, and pace how long after it was
+	// lost: a device that somebody deletes again and again is not made anew as often.
+	quiet time.Time
+	pace  time.Duration
+	hint  bool // something changed at its place since it was tried
+}
+
+// How often what is absent is tried. Hints of the watch come at once; without
+// one, for what tells nobody that it has changed, it is tried after a pause
+// that doubles.
+const (
+	firstPause = time.Second
+	lastPause  = 30 * time.Second
+	firstPace  = 20 * time.Millisecond
+	lastPace   = time.Second
+	// steady is how long a port lives that is not counted as one that is
+	// deleted again and again.
+	steady = 10 * time.Second
+)
+
+// stateOf says what an interface is whose port cannot be opened for the reason why.
+func stateOf(why error, was bool) string {
+	switch {
+	case !errors.Is(why, device.ErrMissing):
+		return control.StateWaiting
+	case was:
+		return control.StateGone
+	}
+	return control.StateMissing
+}
+
+// await has an interface without a port be tried again later, and says so once.
+func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
+	a := d.absent[s.name]
+	if a == nil {
+		a = &absent{pause: firstPause}
+		d.absent[s.name] = a
+	}
+	a.spec, a.was = s, was
+	a.next = now.Add(a.pause)
+	a.pause = min(2*a.pause, lastPause)
+	a.quiet = later(a.quiet, now.Add(firstPace))
+	a.hint = false
+	state := stateOf(why, was)
+	if a.state != state || state == control.StateWaiting && a.why.Error() != why.Error() {
+		d.log.Warn("an interface is "+state+" and is taken when it comes; the others go on", "interface", s.name, "device", s.host.Device, "netns", s.host.Netns, "why", why)
+	}
+	if state == control.StateWaiting || state != a.state {
+		a.state, a.why = state, why // how it went says more than that it is not there
+	}
+	d.watch.Await(s.name, s.place)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// lost lets go of a port whose device is gone, with all that it holds by name,
+// so that whoever makes the device anew can have it.
+func (d *Daemon) lost(p *openPort, why error, now time.Time) {
+	name := p.spec.name
+	if s, ok := p.port.(*localstack.Port); ok {
+		// Where the namespace is still there it is still to be undone, too.
+		if left := (leftStack{p.spec.host.Netns, s.Leave(), p.steps}); left.stays() {
+			d.stack, p.steps.list = left, nil
+		}
+	}
+	if err := d.router.Detach(name, now); err != nil {
+		d.log.Error("following a port", "interface", name, "err", err)
+	}
+	delete(d.ports, name)
+	if err := p.close(); err != nil {
+		d.log.Warn("putting away a port", "err", err)
+	}
+	d.retire(name)
+	d.await(p.spec, why, true, now)
+	a := d.absent[name]
+	if a.pace = firstPace; now.Sub(p.opened) < steady {
+		a.pace = min(max(2*p.pace, firstPace), lastPace)
+	}
+	a.quiet = now.Add(a.pace)
+	d.sd.say("STATUS=" + d.status())
+}
+
+// placesChanged takes up what the watch has seen.
+func (d *Daemon) placesChanged() {
+	now := time.Now()
+	for _, name := range d.watch.Take() {
+		if a := d.absent[name]; a != nil {
+			a.hint = true
+			continue
+		}
+		if p := d.ports[name]; p != nil {
+			if why := device.Replaced(p.spec.host.Netns, p.namespace()); why != nil {
+				d.lost(p, why, now)
+			}
+		}
+	}
+	d.tryAbsent(now)
+}
+
+// due is when the next absent interface is to be tried, the zero Time for never.
+func (d *Daemon) due() (due time.Time) {
+	for _, a := range d.absent {
+		at := a.next
+		if a.hint {
+			at = a.quiet
+		}
+		if due.IsZero() || at.Before(due) {
+			due = at
+		}
+	}
+	return due
+}
+
+// tryAbsent tries to open the ports whose time has come.
+func (d *Daemon) tryAbsent(now time.Time) {
+	var names []string
+	for name, a := range d.absent {
+		if !now.Before(a.next) || a.hint && !now.Before(a.quiet) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		d.tryOne(d.absent[name], time.Now())
+	}
+}
+
+func (d *Daemon) tryOne(a *absent, now time.Time) {
+	s := a.spec
+	if s.name == localstack.Name {
+		s = d.stackSpec(*d.cfg.LocalStack) // with the addresses of today
+	}
+	p, err := d.open(s)
+	if err != nil {
+		d.await(s, err, a.was, now)
+		return
+	}
+	p.pace = a.pace
+	if err := d.attach(p, now); err != nil {
+		d.log.Error("following a port", "interface", s.name, "err", err)
+	}
+	d.log.Info("an interface serves that was "+a.state, "interface", s.name, "device", s.host.Device, "netns", s.host.Netns)
+	if err := d.readdressStack(); err != nil {
+		d.log.Error("following an address", "err", err)
+	}
+	d.sd.say("STATUS=" + d.status())
+}
+
+// attach puts an open port under its interface and has it served.
+func (d *Daemon) attach(p *openPort, now time.Time) error {
+	name := p.spec.name
+	delete(d.absent, name)
+	p.opened = now
+	d.ports[name] = p
+	d.watch.Hold(name, p.spec.place, p.namespace())
+	if p.lateCarrier() {
+		d.log.Warn("both ends of a veth pair have the same interface index, so that the kernel tells up to a second late that the carrier is lost; make one end with another: ip link add ... index N",
+			"interface", name, "device", p.spec.host.Device, "netns", p.spec.host.Netns)
+	}
+	workers, err := d.router.Attach(name, p.port, now)
+	if workers != nil {
+		d.serve(p, workers)
+	}
+	return err
+}
+
+// lateCarrier reports whether the kernel may tell late that the carrier is lost.
+func (p *openPort) lateCarrier() bool {
+	l, ok := p.port.(interface{ LateCarrier() bool })
+	return ok && l.LateCarrier()
+}
+
+// namespace is the identity of the namespace that p was opened in.
+func (p *openPort) namespace() device.Identity {
+	if n, ok := p.port.(interface{ Namespace() device.Identity }); ok {
+		return n.Namespace()
+	}
+	return device.Identity{}
+}
+
+// dismiss ends the waiting for an interface that the configuration has no more.
+func (d *Daemon) dismiss(name string) {
+	a := d.absent[name]
+	if a == nil {
+		return
+	}
+	delete(d.absent, name)
+	d.watch.Forget(name)
+	if name == localstack.Name && d.stack.made != "" {
+		if err := errors.Join(localstack.Undo(d.stack.netns, d.stack.made), d.stack.steps.forget()); err != nil {
+			d.log.Warn("putting away a port", "err", err)
+		}
+		d.stack = leftStack{}
+	}
+}
+
+// commitAbsent goes on without the interfaces of c that are missing, and tries
+// those at once that were before: whoever reloads may have seen to it.
+func (d *Daemon) commitAbsent(c *change, now time.Time) {
+	still := map[string]bool{}
+	for _, m := range c.missing {
+		still[m.spec.name] = true
+		a := d.absent[m.spec.name]
+		if a == nil || !m.spec.keeps(a.spec) {
+			d.dismiss(m.spec.name)
+			d.await(m.spec, m.why, false, now)
+			continue
+		}
+		a.spec, a.next = m.spec, now
+	}
+	for name := range d.absent {
+		if !still[name] {
+			d.dismiss(name)
+		}
+	}
+}
+
+// leftStack is the namespace of the router's own stack, left with the sockets in
+// it when the device to it was deleted.
+type leftStack struct {
+	netns, made string
+	steps       steps
+}
+
+func (l leftStack) stays() bool { return localstack.Stays(l.netns, l.made) }
+
+// stateOfInterface gives the state of an interface for the API, and why, if it
+// is neither up nor down.
+func (d *Daemon) stateOfInterface(name string, up bool) (state, why string) {
+	if a := d.absent[name]; a != nil {
+		return a.state, a.why.Error()
+	}
+	if up {
+		return control.StateUp, ""
+	}
+	return control.StateDown, ""
+}
+
+// deaf says that nothing can come in by an interface now; "" where something can.
+func (d *Daemon) deaf(name string, up bool) string {
+	switch state, why := d.stateOfInterface(name, up); state {
+	case control.StateUp:
+		return ""
+	case control.StateDown:
+		return fmt.Sprintf("interface %s is down: no packet comes in by it now; one that did would go on as follows", name)
+	default:
+		return fmt.Sprintf("interface %s is %s: %s; no packet comes in by it now, one that did would go on as follows", name, state, why)
+	}
+}
