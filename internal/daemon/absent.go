@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
+	"routerd/config"
 	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
@@ -241,6 +243,19 @@ func (d *Daemon) commitAbsent(c *change, now time.Time) {
 			d.dismiss(name)
 		}
 	}
+}
+
+// stillAbsent says of each absent interface that it is, where it is configured.
+func (d *Daemon) stillAbsent() (list []config.Problem) {
+	for name, a := range d.absent {
+		p := config.Problem{Warning: true, Message: fmt.Sprintf("interface %s is %s: %v", name, a.state, a.why), Want: "it is served when its device comes"}
+		if i := d.router.View().Named(name); i != nil {
+			p.Place = d.cfg.Origins.Place(i.Origin)
+		}
+		list = append(list, p)
+	}
+	slices.SortFunc(list, func(x, y config.Problem) int { return strings.Compare(x.Message, y.Message) })
+	return list
 }
 
 // leftStack is the namespace of the router's own stack, left with the sockets in

@@ -228,7 +228,10 @@ func TestDevicesAppearLater(t *testing.T) {
 	}
 	// New in the configuration, and not there either.
 	m.configure("[interface.lan4]\nkind = \"packet\"\nnetns = \"" + m.port + "\"\ndevice = \"p4\"\naddresses = [\"10.0.4.1/24\"]\n")
-	m.reload()
+	r, err := m.client().Reload(m.t.Context())
+	if err != nil || len(r.Warnings) != 1 || !strings.Contains(r.Warnings[0].Text, "interface lan4 is missing") || !strings.HasPrefix(r.Warnings[0].Origin, m.config) {
+		t.Errorf("reloaded with %+v (%v), want a warning that lan4 is missing, and where it is configured", r.Warnings, err)
+	}
 	m.becomes("lan4", control.StateMissing)
 	m.must("ip", "-n", m.port, "link", "add", "p4", "type", "veth", "peer", "name", "q4")
 	m.must("ip", "-n", m.port, "link", "set", "q4", "up")

@@ -188,5 +188,5 @@ func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
 		d.log.Info("translated sessions of rules that changed have ended",
 			"changed", strings.Join(i.Changed, ", "), "removed", strings.Join(i.Removed, ", "), "sessions", i.Ends)
 	}
-	return changes, warnings, nil
+	return changes, append(warnings, d.stillAbsent()...), nil
 }

@@ -169,13 +169,14 @@ func TestReloadRefusedChangesNothing(t *testing.T) {
 	s := newSite(t)
 	s.start()
 	c := s.client()
+	s.must("ip", "-n", s.hosts[0], "link", "add", "taken", "type", "bridge")
 	before, err := c.Version(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct{ name, more, want string }{
 		{"an unknown key", "[interface.lan9]\nkind = \"tun\"\nmutu = 1500\n", "mutu"},
-		{"a namespace that does not exist", "[interface.lan9]\nkind = \"tun\"\naddresses = [\"10.0.9.1/24\"]\nhost = { netns = \"rdd-nowhere\", device = \"eth9\" }\n", "rdd-nowhere"},
+		{"a device that is there already", "[interface.lan9]\nkind = \"tun\"\naddresses = [\"10.0.9.1/24\"]\nhost = { netns = \"" + s.hosts[0] + "\", device = \"taken\" }\n", "a device of that name is there already"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s.write(tt.more)
