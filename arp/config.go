@@ -61,6 +61,10 @@ type InterfaceConfig struct {
 	// link-local address is formed from MAC unless one is among them.
 	Addresses []netip.Prefix
 	ProxyARP  bool
+	// Kept are IPv6 addresses that the router used on the link a moment ago: such
+	// an address is used at once, while it is asked for, if the interface begins to
+	// have it now.
+	Kept []netip.Prefix
 	// Proxied are IPv4 addresses on the interface's subnets that ARP requests
 	// are answered for although no interface has them: address translation's.
 	Proxied []Range

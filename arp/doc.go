@@ -98,6 +98,11 @@
 //     where packets are forwarded; those received are counted and ignored.
 //   - RFC 4862 §5.4.4 leaves open what to do about an advertisement of an
 //     address in use: it is reported and answered as RFC 5227 §2.4 (c) has it.
+//   - RFC 4862 §5.4: an address that the router had a moment ago, before a
+//     restart, is used while it is asked for; a second of silence would help
+//     nobody. RFC 4429 §3 allows hosts less than that, and routers nothing: it
+//     is about new addresses, which others do not know by our MAC yet. The
+//     advertisements that override what others know wait for the answer.
 //   - RFC 4862 §5.4.2: the delay before the first probe is each address's own.
 //   - Clear forgets when a neighbour was last asked for, so that one may be
 //     asked for twice in a second.

@@ -44,6 +44,9 @@ func (m *Machine) solicited(i *iface, f Ethernet, msg *Message) {
 	case own == nil && i.anycast(msg.Target): // nobody's alone, so nobody probes for it
 	case own == nil || own.state == duplicate:
 		return
+	case own.asked && msg.Src.IsUnspecified(): // RFC 4429 §3.3
+		m.contested(own, msg, f.Src())
+		return
 	case own.state == tentative:
 		// RFC 4862 §5.4.3: never answered; one from another node that also
 		// wants the address ends it.
@@ -131,7 +134,7 @@ func (m *Machine) advertised(i *iface, msg *Message) {
 	if own := i.owns(msg.Target); own != nil {
 		switch {
 		case msg.LinkAddress == i.MAC: // an echo of our own
-		case own.state == tentative: // RFC 4862 §5.4.4
+		case own.state == tentative, own.asked: // RFC 4862 §5.4.4
 			m.duplicated(own, msg.LinkAddress)
 		case own.state == usable:
 			m.conflict(own, msg.LinkAddress)

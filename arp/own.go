@@ -52,6 +52,9 @@ func (s OwnState) String() string {
 //	tentative  NS from ::, our nonce              more probes (RFC 7527)    tentative
 //	tentative  NS from ::, any other; NA for it   AddressDuplicate          duplicate
 //	tentative  timer, no probes left              AddressUsable, announce   usable
+//	-          IPv6 address kept                  AddressUsable, asks        usable, asked
+//	asked      NS from ::, not ours; NA for it    AddressDuplicate          duplicate
+//	asked      timer, no probes left              announces                 usable
 //	usable     timer, announcements left          announces                 usable
 //	usable     another MAC claims it              Conflict, announces once  usable
 type ownAddress struct {
@@ -59,6 +62,7 @@ type ownAddress struct {
 	iface    *iface
 	prefix   netip.Prefix
 	state    OwnState
+	asked    bool // usable, and still being asked for: see InterfaceConfig.Kept
 	formed   bool // from the MAC: the link-local address
 	probes   int  // still to be sent
 	looped   bool
@@ -142,9 +146,25 @@ func (m *Machine) begin(o *ownAddress) {
 		m.settle(o)
 		return
 	}
+	if slices.Contains(o.iface.Kept, o.prefix) {
+		m.resume(o)
+		return
+	}
 	o.state, o.probes, o.looped = tentative, m.cfg.DADTransmits, false
 	// RFC 4862 §5.4.2: a random delay before the first.
 	m.timers.arm(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
+}
+
+// resume goes on using an address that was the router's a moment ago. It is asked
+// for all the same, at once (RFC 4429 §3.3), and announced, which would override
+// what others know, only after that.
+func (m *Machine) resume(o *ownAddress) {
+	o.state, o.asked, o.probes, o.looped = usable, true, m.cfg.DADTransmits, false
+	m.emit(AddressUsable{o.iface.id, o.prefix})
+	o.expire(m)
+	if o.prefix.Addr().IsLinkLocalUnicast() {
+		m.advertise(o.iface)
+	}
 }
 
 // settle takes an address into use, and says so on the link.
@@ -159,7 +179,10 @@ func (m *Machine) settle(o *ownAddress) {
 
 func (o *ownAddress) expire(m *Machine) {
 	switch {
-	case o.state == tentative && o.probes > 0:
+	case o.asked && o.probes == 0:
+		o.asked, o.announce = false, announceNum
+		o.expire(m)
+	case (o.state == tentative || o.asked) && o.probes > 0:
 		o.probes--
 		m.probe(o)
 		m.timers.arm(&o.timer, m.now.Add(retransTimer))
@@ -224,7 +247,7 @@ func (m *Machine) contested(o *ownAddress, msg *Message, from MAC) {
 
 // duplicated gives an address up (RFC 4862 §5.4.5).
 func (m *Machine) duplicated(o *ownAddress, mac MAC) {
-	o.state = duplicate
+	o.state, o.asked = duplicate, false
 	m.timers.disarm(&o.timer)
 	m.emit(AddressDuplicate{o.iface.id, o.prefix, mac, o.formed})
 	if o.formed {

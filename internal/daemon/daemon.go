@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/signal"
 	"strings"
@@ -62,9 +63,12 @@ type Daemon struct {
 	router    *router.Router
 	ports     map[string]*openPort // by interface name
 	absent    map[string]*absent   // interfaces of the configuration whose port is not open
-	watch     *device.Watch        // of what ports stand on
-	stack     leftStack            // what is left of the router's own stack while its port is not open
-	ends      map[string]*endpoint // listeners, by configured address
+	lock      *lock
+	used      map[string][]netip.Prefix // IPv6 addresses in use on Ethernet links, see noteUse
+	nextNote  time.Time                 // of them in the lock file
+	watch     *device.Watch             // of what ports stand on
+	stack     leftStack                 // what is left of the router's own stack while its port is not open
+	ends      map[string]*endpoint      // listeners, by configured address
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
@@ -103,6 +107,7 @@ func Run(ctx context.Context, o Options) error {
 		opts: o, log: log, level: level, cfg: cfg,
 		ports:   map[string]*openPort{},
 		absent:  map[string]*absent{},
+		used:    map[string][]netip.Prefix{},
 		ends:    map[string]*endpoint{},
 		events:  make(chan portEvent, 16),
 		do:      make(chan func()),
@@ -114,14 +119,13 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d.warn(warnings)
 	d.state = stateDirOf(cfg)
-	held, err := takeLock(o.RunDir, cfg.Name)
-	if err != nil {
+	if d.lock, err = takeLock(ctx, o.RunDir, cfg.Name); err != nil {
 		return err
 	}
 	d.remember()
 	d.watch = device.NewWatch()
 	err = d.run(ctx)
-	return errors.Join(err, held.release())
+	return errors.Join(err, d.lock.release())
 }
 
 func (d *Daemon) run(ctx context.Context) error {
@@ -153,6 +157,10 @@ func (d *Daemon) run(ctx context.Context) error {
 		err = d.loop(ctx, signals)
 	}
 	d.sd.stopping()
+	d.noteUse(time.Now())
+	if err := d.lock.stopping(); err != nil {
+		d.log.Warn("telling the next start to wait", "err", err)
+	}
 	return errors.Join(err, d.stop())
 }
 
@@ -163,6 +171,8 @@ func (d *Daemon) start() error {
 	if err != nil {
 		return err
 	}
+	d.router.Resume(d.lock.kept())
+	defer d.router.Resume(nil)
 	return d.commit(next)
 }
 
@@ -181,8 +191,10 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 		garbage.tune(time.Now())
 		var due <-chan time.Time
 		t := d.router.Deadline()
-		if at := d.due(); t.IsZero() || !at.IsZero() && at.Before(t) {
-			t = at
+		for _, at := range []time.Time{d.due(), d.nextNote} {
+			if t.IsZero() || !at.IsZero() && at.Before(t) {
+				t = at
+			}
 		}
 		if !t.IsZero() {
 			timer.Reset(time.Until(t))
@@ -196,6 +208,9 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 		case <-due:
 			d.poll()
 			d.tryAbsent(time.Now())
+			if now := time.Now(); !d.nextNote.IsZero() && !now.Before(d.nextNote) {
+				d.noteUse(now)
+			}
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				d.log.Info("stopping", "signal", s.String())

@@ -463,11 +463,11 @@ func TestRunsWithoutRoot(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
-	first, err := takeLock(dir, "r1")
+	first, err := takeLock(t.Context(), dir, "r1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := takeLock(dir, "r1"); !errors.Is(err, ErrRunning) {
+	if _, err := takeLock(t.Context(), dir, "r1"); !errors.Is(err, ErrRunning) {
 		t.Errorf("taken twice: %v, want %v", err, ErrRunning)
 	}
 	// A file that was removed under its holder locks nobody out, so it is not
@@ -483,7 +483,7 @@ func TestLock(t *testing.T) {
 	if current(stale, filepath.Join(dir, "r1.lock")) {
 		t.Error("a removed file passes for the lock")
 	}
-	second, err := takeLock(dir, "r1")
+	second, err := takeLock(t.Context(), dir, "r1")
 	if err != nil {
 		t.Fatalf("taken after its release: %v", err)
 	}

@@ -1,44 +1,173 @@
 package daemon
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // lock holds the one file that says a router of this name is alive. The
 // kernel drops it with the process, however that ends, so what is found
-// unlocked was left behind and may be cleaned up.
-type lock struct{ file *os.File }
+// unlocked was left behind and may be cleaned up. What the holder writes in it
+// is a witness for the next one.
+type lock struct {
+	file *os.File
+	// found is what the last holder has left in the file, zero where it has
+	// left none.
+	found witness
+	said  witness
+}
+
+// witness is what a router says of itself in its lock file.
+type witness struct {
+	PID int `json:"pid"`
+	// Stopping: it is about to let go.
+	Stopping bool `json:"stopping,omitempty"`
+	// Boot and Seen are when it was last alive: the boot's ID and the seconds
+	// since then, suspended time included.
+	Boot string  `json:"boot,omitempty"`
+	Seen float64 `json:"seen,omitempty"`
+	// Addresses are the IPv6 addresses that it used on Ethernet links, by
+	// interface.
+	Addresses map[string][]netip.Prefix `json:"addresses,omitempty"`
+}
+
+// How long a start waits for the lock, and what it takes for a moment.
+const (
+	// lockWait is for a holder that may just have been told to stop, and
+	// stoppingWait for one that says it stops.
+	lockWait     = time.Second
+	stoppingWait = 15 * time.Second
+	lockPoll     = 10 * time.Millisecond
+	// witnessEvery is how often a holder says that it is alive, and recent how
+	// old what it said may be for its addresses to be the router's still.
+	witnessEvery = 10 * time.Second
+	recent       = time.Minute
+)
 
 // ErrRunning is returned where another process runs a router of the same name.
 var ErrRunning = errors.New("already running")
 
-func takeLock(dir, name string) (*lock, error) {
+// takeLock takes the lock of a name. A holder may be about to stop: it is waited
+// for, longer where it says so.
+func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
 	}
 	path := filepath.Join(dir, name+".lock")
+	began := time.Now()
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
-		if err != nil {
-			return nil, fmt.Errorf("opening the lock: %w", err)
+		l, holder, err := tryLock(path)
+		if l != nil || err != nil {
+			return l, err
 		}
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-			f.Close()
-			if errors.Is(err, unix.EWOULDBLOCK) {
-				return nil, fmt.Errorf("a router named %q is %w (it holds %s); give this one another name", name, ErrRunning, path)
-			}
-			return nil, fmt.Errorf("locking %s: %w", path, err)
+		waited := time.Since(began)
+		switch {
+		case holder.Stopping && waited > stoppingWait:
+			return nil, fmt.Errorf("a router named %q is %w: it has been stopping for %v (it holds %s)", name, ErrRunning, stoppingWait, path)
+		case !holder.Stopping && waited > lockWait:
+			return nil, fmt.Errorf("a router named %q is %w (it holds %s); give this one another name", name, ErrRunning, path)
 		}
-		if current(f, path) {
-			return &lock{f}, nil
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(lockPoll):
 		}
-		f.Close() // its owner removed it between the two calls: this one locks nobody out
 	}
+}
+
+// tryLock takes the lock, or gives what its holder says of itself.
+func tryLock(path string) (*lock, witness, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, witness{}, fmt.Errorf("opening the lock: %w", err)
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	said := readWitness(f)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		f.Close()
+		return nil, said, nil
+	case err != nil:
+		f.Close()
+		return nil, said, fmt.Errorf("locking %s: %w", path, err)
+	case !current(f, path):
+		f.Close() // its owner removed it between the two calls: this one locks nobody out
+		return nil, said, nil
+	}
+	l := &lock{file: f, found: said, said: witness{PID: os.Getpid()}}
+	if err := l.write(); err != nil {
+		return nil, said, errors.Join(err, l.release())
+	}
+	return l, said, nil
+}
+
+// readWitness reads what is in a lock file. One that was being written, or of
+// another version, says nothing.
+func readWitness(f *os.File) (w witness) {
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
+	if err != nil || json.Unmarshal(text, &w) != nil {
+		return witness{}
+	}
+	return w
+}
+
+func (l *lock) write() error {
+	l.said.Boot, l.said.Seen = now()
+	text, err := json.Marshal(l.said)
+	if err != nil {
+		return err
+	}
+	if _, err = l.file.WriteAt(append(text, '\n'), 0); err == nil {
+		err = l.file.Truncate(int64(len(text)) + 1)
+	}
+	if err != nil {
+		return fmt.Errorf("writing to the lock %s: %w", l.file.Name(), err)
+	}
+	return nil
+}
+
+// now is the time as a witness tells it; no boot where that cannot be told.
+func now() (boot string, seen float64) {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	var ts unix.Timespec
+	if err == nil {
+		err = unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)
+	}
+	if err != nil {
+		return "", 0
+	}
+	return strings.TrimSpace(string(id)), time.Duration(ts.Nano()).Seconds()
+}
+
+// kept are the addresses that were the router's a moment ago.
+func (l *lock) kept() map[string][]netip.Prefix {
+	boot, seen := now()
+	if boot == "" || l.found.Boot != boot || seen-l.found.Seen > recent.Seconds() {
+		return nil
+	}
+	return l.found.Addresses
+}
+
+// stopping tells whoever waits for the lock that it will be free soon.
+func (l *lock) stopping() error {
+	l.said.Stopping = true
+	return l.write()
+}
+
+// uses notes the addresses that the router uses.
+func (l *lock) uses(addresses map[string][]netip.Prefix) error {
+	l.said.Addresses = addresses
+	return l.write()
 }
 
 // current reports whether f is still the file that path names.
@@ -51,9 +180,13 @@ func current(f *os.File, path string) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// release removes the file and lets go, in this order: who opens it in
-// between finds that it is no longer the one that its path names.
+// release lets go. A file with nothing to tell is removed, in this order: who
+// opens it in between finds that it is no longer the one that its path names.
 func (l *lock) release() error {
+	if len(l.said.Addresses) > 0 {
+		err := l.write()
+		return errors.Join(err, l.file.Close())
+	}
 	err := os.Remove(l.file.Name())
 	return errors.Join(err, l.file.Close())
 }

@@ -54,6 +54,7 @@ func (d *Daemon) addressesChanged() {
 		if err := d.router.AddressEvent(effect, time.Now()); err != nil {
 			d.log.Error("following an address", "err", err)
 		}
+		d.noteAddress(effect)
 	}
 	if err := d.readdressStack(); err != nil {
 		d.log.Error("following an address", "err", err)

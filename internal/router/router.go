@@ -57,8 +57,9 @@ type Router struct {
 	// neighbors lives as long as the router; it has nothing to do while no
 	// interface is an Ethernet one.
 	neighbors *Neighbors
-	offers    *Offers   // of the protocols
-	calm      time.Time // until when what they offer is gathered, see calm
+	kept      map[string][]netip.Prefix // see Resume
+	offers    *Offers                   // of the protocols
+	calm      time.Time                 // until when what they offer is gathered, see calm
 	speakers  []speaker
 	rip       [2]*RIP // by rip.Protocol
 	machines  []Machine
@@ -256,6 +257,11 @@ func (r *Router) tellRIB(l *link, now time.Time) error {
 	return r.rib.Step(now, in)
 }
 
+// Resume says which IPv6 addresses the router used a moment ago, by interface: an
+// interface that comes up next uses those of them that it has at once. Nil ends
+// that.
+func (r *Router) Resume(kept map[string][]netip.Prefix) { r.kept = kept }
+
 // tellNeighbors keeps the neighbour machine informed of an Ethernet interface.
 func (r *Router) tellNeighbors(l *link) {
 	e, ethernet := l.port.(port.Ethernet)
@@ -268,9 +274,11 @@ func (r *Router) tellNeighbors(l *link) {
 	}
 	l.told = true
 	cfg := arp.InterfaceConfig{
-		MAC: e.HardwareAddr(), ProxyARP: l.cfg.Neighbor.ProxyARP, Timeout: l.cfg.Neighbor.Timeout,
+		Kept: r.kept[l.cfg.Name],
+		MAC:  e.HardwareAddr(), ProxyARP: l.cfg.Neighbor.ProxyARP, Timeout: l.cfg.Neighbor.Timeout,
 		Static: l.cfg.Neighbor.Static, RA: l.cfg.Neighbor.RA, Proxied: r.translator.proxied(),
 	}
+	delete(r.kept, l.cfg.Name) // for the first time only
 	for _, a := range l.cfg.Addresses {
 		cfg.Addresses = append(cfg.Addresses, a.Prefix)
 	}
