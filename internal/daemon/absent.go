@@ -121,6 +121,8 @@ func (d *Daemon) placesChanged() {
 		if p := d.ports[name]; p != nil {
 			if why := device.Replaced(p.spec.host.Netns, p.namespace()); why != nil {
 				d.lost(p, why, now)
+			} else if r, ok := p.port.(interface{ Restore() }); ok {
+				r.Restore()
 			}
 		}
 	}
@@ -182,7 +184,7 @@ func (d *Daemon) attach(p *openPort, now time.Time) error {
 	delete(d.absent, name)
 	p.opened = now
 	d.ports[name] = p
-	d.watch.Hold(name, p.spec.place, p.namespace())
+	d.watch.Hold(name, device.Place{Netns: p.spec.host.Netns, Devices: p.spec.needs}, p.namespace())
 	if p.lateCarrier() {
 		d.log.Warn("both ends of a veth pair have the same interface index, so that the kernel tells up to a second late that the carrier is lost; make one end with another: ip link add ... index N",
 			"interface", name, "device", p.spec.host.Device, "netns", p.spec.host.Netns)

@@ -343,3 +343,22 @@ func TestStackLeavesAForeignNamespaceAlone(t *testing.T) {
 		t.Errorf("the namespace of somebody else after the stop: %v", err)
 	}
 }
+
+// A TAP's bridge that comes later, and one that is deleted and made anew.
+func TestBridgeComesAndGoes(t *testing.T) {
+	s := newSite(t)
+	s.write(fmt.Sprintf("[interface.lan3]\nkind = \"tap\"\naddresses = [\"10.0.3.1/24\"]\nhost = { netns = %q, device = \"tap3\", bridge = \"br0\" }\n", s.hosts[1]))
+	m := &mixed{site: s}
+	m.start()
+	m.becomes("lan3", control.StateMissing)
+	for range 3 {
+		s.must("ip", "-n", s.hosts[1], "link", "add", "br0", "type", "bridge")
+		s.must("ip", "-n", s.hosts[1], "address", "add", "10.0.3.2/24", "dev", "br0")
+		s.must("ip", "-n", s.hosts[1], "link", "set", "br0", "up")
+		s.must("ip", "-n", s.hosts[1], "route", "replace", "10.0.1.0/24", "via", "10.0.3.1")
+		m.becomes("lan3", control.StateUp)
+		wait(t, "the host on the bridge to answer", func() error { return m.pingSoon(0, "10.0.3.2") })
+		s.must("ip", "-n", s.hosts[1], "link", "del", "br0")
+		m.reload()
+	}
+}

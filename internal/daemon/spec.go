@@ -22,6 +22,7 @@ type portSpec struct {
 	queues int
 	host   control.Host
 	place  device.Place // what has to be there before the port can be opened
+	needs  []string     // devices that matter while it is open, beside its own
 	// open makes the port, and notes what has to be undone.
 	open func(*steps) (port.Port, error)
 	// keeps reports whether a port that was made by old can become this one
@@ -64,10 +65,15 @@ func tunSpec(c tun.Config) portSpec {
 }
 
 func tapSpec(c tap.Config) portSpec {
+	var bridge []string
+	if c.Bridge != "" {
+		bridge = []string{c.Bridge}
+	}
 	return portSpec{
 		name: c.Name, kind: "tap", queues: max(c.Queues, 1), cfg: c,
 		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		place: device.Place{Netns: c.Host.Netns, Devices: []string{c.Host.Device, c.Bridge}},
+		place: device.Place{Netns: c.Host.Netns, Devices: append([]string{c.Host.Device}, bridge...)},
+		needs: bridge,
 		open:  func(*steps) (port.Port, error) { return tap.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tap.Config)

@@ -97,13 +97,25 @@ func (k *Kernel) bringUp(link netlink.Link, side Side) error {
 	return k.addRoutes(side)
 }
 
+// Restore puts back what of the kernel's side went without the device: its
+// place in a bridge that was deleted and made anew.
+func (k *Kernel) Restore() {
+	if link, err := k.Attributes(); err == nil {
+		k.restore(link)
+	}
+}
+
 // restore puts back what the kernel forgot while the device was down or its
-// MTU too small: all its routes and its IPv6 addresses. What cannot be put
+// MTU too small, all its routes and its IPv6 addresses, and its place in a bridge
+// that is there again. What cannot be put
 // back, IPv6 at an MTU that somebody made too small for it, keeps nothing
 // else from it and is tried again at the next change.
 func (k *Kernel) restore(link netlink.Link) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.side.Bridge != "" && link.Attrs().MasterIndex == 0 {
+		_ = k.setBridge(link, k.side)
+	}
 	for _, a := range k.side.Host.Addresses {
 		_ = k.addAddress(link, a, k.side)
 	}

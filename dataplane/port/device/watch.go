@@ -30,8 +30,8 @@ const (
 )
 
 // Watch tells when something about a place has changed: its namespace came,
-// went or is another one, and, for a place that is awaited, a device that
-// matters there came, went or changed. It only hints; who hears of it looks for
+// went or is another one, or a device that matters there came, went or changed.
+// It only hints; who hears of it looks for
 // himself. Its methods may be called from any goroutine.
 type Watch struct {
 	signal chan struct{} // there is something to take
@@ -43,14 +43,14 @@ type Watch struct {
 	changed map[string]bool
 
 	// Of the goroutine in run alone.
-	spaces  map[string]*space // with awaited devices, by path of the namespace
+	spaces  map[string]*space // with devices that matter, by path of the namespace
 	hints   *os.File          // inotify; nil where the kernel gives none
 	running sync.WaitGroup
 }
 
 type watched struct {
 	Place
-	awaited bool
+	awaited bool // its port is not open
 	last    Identity // of the namespace, as it was last seen
 }
 
@@ -94,8 +94,8 @@ func (w *Watch) Take() []string {
 	return names
 }
 
-// Hold watches the namespace of a port that is open and whose namespace was the
-// one of identity then.
+// Hold watches the place of a port that is open, and whose namespace was the one
+// of identity then. Its own device the port follows itself.
 func (w *Watch) Hold(name string, p Place, identity Identity) {
 	w.follow(name, &watched{Place: p, last: identity})
 }
@@ -177,23 +177,23 @@ func (w *Watch) hear() {
 // look compares the namespaces with what they were, and the sockets that
 // listen in them with those that are wanted.
 func (w *Watch) look() {
-	wanted := map[string]bool{} // paths, and whether devices are awaited there
+	wanted := map[string]bool{} // paths, and whether devices matter there
 	w.mu.Lock()
 	for _, at := range w.places {
-		wanted[at.Netns] = wanted[at.Netns] || at.awaited
+		wanted[at.Netns] = wanted[at.Netns] || len(at.Devices) > 0
 	}
 	w.mu.Unlock()
-	for netns, awaited := range wanted {
+	for netns, devices := range wanted {
 		now, err := IdentityOf(netns)
 		if err != nil && !errors.Is(err, ErrMissing) {
 			continue // it cannot be told
 		}
 		w.ask(netns)
 		w.compare(netns, now)
-		if s := w.spaces[netns]; s != nil && (!awaited || s.identity != now) {
+		if s := w.spaces[netns]; s != nil && (!devices || s.identity != now) {
 			w.leave(netns)
 		}
-		if awaited && now != (Identity{}) && w.spaces[netns] == nil {
+		if devices && now != (Identity{}) && w.spaces[netns] == nil {
 			w.enter(netns)
 		}
 	}
@@ -241,26 +241,27 @@ func (w *Watch) tell(name string) {
 	}
 }
 
-// tellOf tells those who await the device in the namespace, all for "".
+// tellOf tells those to whom the device in the namespace matters, for "" all to
+// whom any does.
 func (w *Watch) tellOf(netns, device string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, at := range w.places {
-		if at.awaited && at.Netns == netns && (device == "" || slices.Contains(at.Devices, device)) {
+		if at.Netns == netns && len(at.Devices) > 0 && (device == "" || slices.Contains(at.Devices, device)) {
 			w.tell(name)
 		}
 	}
 }
 
-// space is a namespace with awaited devices.
+// space is a namespace with devices that matter.
 type space struct {
 	identity  Identity
 	updates   *nl.NetlinkSocket
 	listening sync.WaitGroup
 }
 
-// enter listens to what happens to devices in a namespace. Who awaits one there
-// is told to look once more: it may have come just before.
+// enter listens to what happens to devices in a namespace. To whom one there
+// matters is told to look once more: it may have come just before.
 func (w *Watch) enter(netns string) {
 	s := &space{}
 	err := InNamespace(netns, func() (err error) {

@@ -175,6 +175,10 @@ func (p *Port) MTU() int { return p.kernel.Opened().MTU }
 // Up says whether the device was up when the port was opened.
 func (p *Port) Up() bool { return p.kernel.Opened().Up }
 
+// Restore makes the device a port of its bridge again, which may have been
+// deleted and made anew.
+func (p *Port) Restore() { p.kernel.Restore() }
+
 // Namespace is the identity of the namespace that the device is in.
 func (p *Port) Namespace() device.Identity { return p.kernel.Namespace() }
 
