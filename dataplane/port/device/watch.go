@@ -50,7 +50,7 @@ type Watch struct {
 
 type watched struct {
 	Place
-	awaited bool // its port is not open
+	awaited bool     // its port is not open
 	last    Identity // of the namespace, as it was last seen
 }
 
