@@ -18,7 +18,8 @@ import (
 type Heard struct {
 	In        routing.InterfaceID
 	Packet    []byte
-	Transport int // offset in Packet of what is behind the IP header
+	Protocol  uint8 // of IP
+	Transport int   // offset in Packet of what is behind the IP header
 }
 
 // claimFor gives the claim that p, a packet in one piece or the first piece of
@@ -86,7 +87,7 @@ func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 	switch {
 	case p.Proto == packet.ProtoUDP && !p.soundDatagram():
 		p.drop(verdict.BadUDPChecksum)
-	case !b.dry && !c.Sink.Hear(&Heard{In: p.In, Packet: p.ip(), Transport: p.l4}):
+	case !b.dry && !c.Sink.Hear(&Heard{In: p.In, Packet: p.ip(), Protocol: p.Proto, Transport: p.l4}):
 		p.drop(verdict.ProtocolQueueFull)
 	default:
 		p.drop(verdict.HandedToProtocol)

@@ -77,10 +77,11 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "nat", "routing", "routing/fib", "routing/policy", "routing/rib", "routing/rip",
+		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
 	)},
+	"internal/beacon": {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
-		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib", "routing/rip",
 	)},
 	"internal/control": {own: own(
 		"arp", "flow", "nat", "routing/policy", "routing/rip", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
@@ -122,7 +123,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

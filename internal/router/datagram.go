@@ -11,44 +11,30 @@ import (
 // RFC 791): class selector 6 as a DiffServ field (RFC 2474 §4.2.2).
 const internetControl = 0xc0
 
-// datagram is a UDP datagram of one of the router's own protocols.
+// datagram is a packet of one of the router's own protocols: of UDP, or of an
+// IP protocol without ports.
 type datagram struct {
 	Src, Dst netip.AddrPort
+	Protocol uint8  // of IP
 	Hops     uint8  // TTL or hop limit
 	ID       uint16 // identification, of IPv4
 	Payload  []byte
 }
 
-// append appends the whole packet, IP header and checksums included. Src and
-// Dst are of one family.
+// append appends the whole packet, IP header and checksums included; those of
+// other protocols than UDP are in Payload already. Src and Dst are of one family.
 func (d *datagram) append(b []byte) []byte {
-	size := packet.UDPHeader + len(d.Payload)
-	at := len(b)
-	var sum uint16
-	if d.Dst.Addr().Is4() {
-		b = append(b, make([]byte, packet.IPv4MinHeader+packet.UDPHeader)...)
-		ip := packet.IPv4(b[at:])
-		ip[0], ip[1] = 0x45, internetControl
-		ip.SetTotalLen(packet.IPv4MinHeader + size)
-		ip.SetID(d.ID)
-		ip.SetTTL(d.Hops)
-		ip.SetProtocol(packet.ProtoUDP)
-		ip.SetSrc(d.Src.Addr())
-		ip.SetDst(d.Dst.Addr())
-		ip.FillChecksum()
-		sum = packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), packet.ProtoUDP, size)
-		at += packet.IPv4MinHeader
-	} else {
-		b = append(b, make([]byte, packet.IPv6Header+packet.UDPHeader)...)
-		ip := packet.IPv6(b[at:])
-		ip.SetVersion(internetControl, 0)
-		binary.BigEndian.PutUint16(ip[4:], uint16(size))
-		ip[6], ip[7] = packet.ProtoUDP, d.Hops
-		ip.SetSrc(d.Src.Addr().WithZone(""))
-		ip.SetDst(d.Dst.Addr().WithZone(""))
-		sum = packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), packet.ProtoUDP, size)
-		at += packet.IPv6Header
+	udp := d.Protocol == packet.ProtoUDP
+	size := len(d.Payload)
+	if udp {
+		size += packet.UDPHeader
 	}
+	b, sum := d.appendIP(b, size)
+	if !udp {
+		return append(b, d.Payload...)
+	}
+	at := len(b)
+	b = append(b, make([]byte, packet.UDPHeader)...)
 	b = append(b, d.Payload...)
 	u := packet.UDP(b[at:])
 	binary.BigEndian.PutUint16(u, d.Src.Port())
@@ -60,4 +46,31 @@ func (d *datagram) append(b []byte) []byte {
 	}
 	u.SetChecksum(c)
 	return b
+}
+
+// appendIP appends the IP header of a packet with so many octets behind it, and
+// gives the sum of its pseudo-header.
+func (d *datagram) appendIP(b []byte, size int) ([]byte, uint16) {
+	at := len(b)
+	if d.Dst.Addr().Is4() {
+		b = append(b, make([]byte, packet.IPv4MinHeader)...)
+		ip := packet.IPv4(b[at:])
+		ip[0], ip[1] = 0x45, internetControl
+		ip.SetTotalLen(packet.IPv4MinHeader + size)
+		ip.SetID(d.ID)
+		ip.SetTTL(d.Hops)
+		ip.SetProtocol(d.Protocol)
+		ip.SetSrc(d.Src.Addr())
+		ip.SetDst(d.Dst.Addr())
+		ip.FillChecksum()
+		return b, packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), d.Protocol, size)
+	}
+	b = append(b, make([]byte, packet.IPv6Header)...)
+	ip := packet.IPv6(b[at:])
+	ip.SetVersion(internetControl, 0)
+	binary.BigEndian.PutUint16(ip[4:], uint16(size))
+	ip[6], ip[7] = d.Protocol, d.Hops
+	ip.SetSrc(d.Src.Addr().WithZone(""))
+	ip.SetDst(d.Dst.Addr().WithZone(""))
+	return b, packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), d.Protocol, size)
 }

@@ -17,7 +17,7 @@ func TestDatagram(t *testing.T) {
 		{"[fe80::1]:521", "[ff02::9]:521"},
 	} {
 		for _, payload := range [][]byte{{}, {1}, bytes.Repeat([]byte{2, 3}, 250)} {
-			d := datagram{Src: netip.MustParseAddrPort(tt.src), Dst: netip.MustParseAddrPort(tt.dst), Hops: 7, ID: 99, Payload: payload}
+			d := datagram{Src: netip.MustParseAddrPort(tt.src), Dst: netip.MustParseAddrPort(tt.dst), Protocol: packet.ProtoUDP, Hops: 7, ID: 99, Payload: payload}
 			raw := d.append([]byte("before"))[len("before"):]
 			first := gopacket.Decoder(layers.LayerTypeIPv4)
 			if d.Dst.Addr().Is6() {

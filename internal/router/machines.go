@@ -6,6 +6,7 @@ import (
 
 	"routerd/arp"
 	"routerd/internal/machine"
+	"routerd/routing/protocol"
 	"routerd/routing/rip"
 )
 
@@ -30,11 +31,15 @@ type Machine interface {
 func (r *Router) Machines() []Machine { return r.machines }
 
 func (r *Router) listMachines() []Machine {
-	return []Machine{
+	list := []Machine{
 		driven[arp.Input]{"neighbors", r.neighbors.Inbox, r.neighbors},
 		driven[rip.Input]{rip.RIP.String(), r.rip[rip.RIP].Inbox, r.rip[rip.RIP]},
 		driven[rip.Input]{rip.RIPng.String(), r.rip[rip.RIPng].Inbox, r.rip[rip.RIPng]},
 	}
+	for _, p := range r.protocols {
+		list = append(list, driven[protocol.Input]{p.Name, p.Inbox, p})
+	}
+	return list
 }
 
 type driven[Input any] struct {

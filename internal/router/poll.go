@@ -1,6 +1,7 @@
 package router
 
 import (
+	"errors"
 	"time"
 
 	"routerd/routing"
@@ -55,6 +56,12 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 			}
 			worked = true
 		}
+		for _, p := range r.protocols {
+			if letters := p.post.take(); len(letters) > 0 {
+				errs = errors.Join(errs, r.takeUp(letters, now))
+				worked = true
+			}
+		}
 	}
 	if worked {
 		if r.publish() {
@@ -64,6 +71,35 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 		return true, errs
 	}
 	return r.deliver(), errs
+}
+
+// takeUp does what a protocol has left, in order.
+func (r *Router) takeUp(letters []letter, now time.Time) error {
+	var errs []error
+	var routes rib.Deltas
+	flush := func() {
+		if len(routes) > 0 {
+			errs = append(errs, r.rib.Step(now, routes))
+			routes = routes[:0]
+		}
+	}
+	for i := range letters {
+		switch x := letters[i].request.(type) {
+		case nil:
+			routes = append(routes, letters[i].delta)
+		case groupsChanged:
+			for _, l := range r.links {
+				if l.id == x.link {
+					errs = append(errs, l.join())
+				}
+			}
+		case rib.Input:
+			flush()
+			errs = append(errs, r.rib.Step(now, x))
+		}
+	}
+	flush()
+	return errors.Join(errs...)
 }
 
 // Deadline is when Poll has something to do at the latest, the zero Time
@@ -76,7 +112,7 @@ func (r *Router) Deadline() (due time.Time) {
 	}
 	sooner(r.rib.Deadline())
 	sooner(r.translator.deadline())
-	if r.offers.waiting() {
+	if r.offers.waiting() || r.mail.waiting() {
 		sooner(r.calm)
 	}
 	return due

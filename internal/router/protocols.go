@@ -1,10 +1,13 @@
 package router
 
 import (
+	"fmt"
 	"time"
 
 	"routerd/dataplane"
+	"routerd/dataplane/port"
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
 )
@@ -49,6 +52,46 @@ func (r *Router) configureRIP(cfg Config, now time.Time) error {
 	return nil
 }
 
+// Protocol gives the protocol of that name, nil if the router cannot speak it.
+func (r *Router) Protocol(name string) *Protocol {
+	for _, p := range r.protocols {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Protocols gives all that the router can speak, to be read only.
+func (r *Router) Protocols() []*Protocol { return r.protocols }
+
+// configureProtocols tells the protocols what cfg says of them, and the RIB
+// what they are to hear of.
+func (r *Router) configureProtocols(cfg Config, now time.Time) error {
+	for name := range cfg.Protocols {
+		if r.Protocol(name) == nil {
+			return fmt.Errorf("configuring %s: this router does not speak it", name)
+		}
+	}
+	for _, p := range r.protocols {
+		c, wanted := cfg.Protocols[p.Name]
+		if !wanted && !p.configured {
+			continue
+		}
+		// A protocol that is taken out stays subscribed: it has to hear that
+		// what was redistributed no longer is.
+		err := r.rib.Step(now, rib.Subscribe{
+			Name: p.Name, Speaks: []routing.Source{p.Source}, Family: p.Family, Redistribute: c.Redistribute,
+		})
+		if err != nil {
+			return err
+		}
+		p.configured = wanted
+		p.Deliver(protocol.Configure{Config: c.Config, Saved: c.Saved})
+	}
+	return nil
+}
+
 // claim brings what the protocols hear on the interface to what cfg says.
 func (r *Router) claim(l *link, cfg Config) error {
 	for p, c := range []*RIPConfig{rip.RIP: cfg.RIP, rip.RIPng: cfg.RIPng} {
@@ -77,6 +120,13 @@ func (r *Router) tellProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {
 		return
 	}
+	for _, p := range r.protocols {
+		if up {
+			p.Deliver(l.linkUp())
+		} else {
+			p.Deliver(protocol.LinkDown{Link: l.id})
+		}
+	}
 	for _, m := range r.rip {
 		if up {
 			m.must(rip.InterfaceUp{Interface: l.id, Name: l.cfg.Name, Addresses: l.addresses(), MTU: l.mtu})
@@ -84,4 +134,20 @@ func (r *Router) tellProtocols(l *link, up bool) {
 			m.must(rip.InterfaceDown{Interface: l.id})
 		}
 	}
+}
+
+// linkUp is what the protocols are to know of the interface.
+func (l *link) linkUp() protocol.LinkUp {
+	kind := protocol.Broadcast
+	switch l.cfg.Kind {
+	case dataplane.KindLoopback:
+		kind = protocol.Loopback
+	case dataplane.KindTUN:
+		kind = protocol.PointToPoint
+	}
+	in := protocol.LinkUp{Link: l.id, Name: l.cfg.Name, Kind: kind, Addresses: l.addresses(), MTU: l.mtu}
+	if s, ok := l.port.(port.Rated); ok {
+		in.Speed = s.Speed()
+	}
+	return in
 }

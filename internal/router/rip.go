@@ -210,7 +210,7 @@ func (r *RIP) send(e *rip.Send, now time.Time) {
 	_, port := rip.Group(r.protocol)
 	d := datagram{
 		Src: netip.AddrPortFrom(e.Src, port), Dst: netip.AddrPortFrom(e.Dst, e.DstPort),
-		Hops: e.HopLimit, ID: r.ident, Payload: e.Payload,
+		Protocol: packet.ProtoUDP, Hops: e.HopLimit, ID: r.ident, Payload: e.Payload,
 	}
 	r.raw = d.append(r.raw[:0])
 	out := e.Interface

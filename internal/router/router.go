@@ -24,6 +24,7 @@ import (
 	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
+	"routerd/routing/protocol"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
 )
@@ -37,6 +38,8 @@ type Config struct {
 	RIP       *RIPConfig // nil = it is not spoken
 	RIPng     *RIPConfig // likewise
 	NAT       nat.Config // the zero Config translates nothing
+	// Protocols are those that are spoken, by the name of their Kind.
+	Protocols map[string]ProtocolConfig
 }
 
 // Router is one router.
@@ -62,6 +65,9 @@ type Router struct {
 	calm      time.Time                 // until when what they offer is gathered, see calm
 	speakers  []speaker
 	rip       [2]*RIP // by rip.Protocol
+	mail      *mail
+	protocols []*Protocol
+	listening listening
 	machines  []Machine
 
 	translator translator
@@ -85,9 +91,10 @@ type link struct {
 	told      bool                // the neighbour machine thinks that the interface is up
 }
 
-// New makes a router without interfaces. The seed decides which of several
+// New makes a router without interfaces that can speak the protocols of the
+// kinds. The seed decides which of several
 // equal next hops each flow takes.
-func New(seed uint32) *Router {
+func New(seed uint32, kinds ...Kind) *Router {
 	r := &Router{
 		BatchSize: dataplane.BatchSize,
 
@@ -98,7 +105,9 @@ func New(seed uint32) *Router {
 		ids:   map[string]routing.InterfaceID{},
 
 		offers: newOffers(),
+		mail:   newMail(),
 	}
+	r.offers.signal = r.mail.signal
 	r.neighbors = newNeighbors(&r.live, seed)
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		m := newRIP(p, &r.live, r.offers, r.neighbors, uint64(seed)<<1|uint64(p))
@@ -106,6 +115,14 @@ func New(seed uint32) *Router {
 		r.speakers = append(r.speakers, speaker{
 			name: p.String(), ready: m.Inbox.Ready,
 			hear: func(n routing.Notices) { m.Inbox.Notify(rip.Notices{Notices: n}) },
+		})
+	}
+	for i, k := range kinds {
+		p := newProtocol(k, uint64(seed)<<8|uint64(i+2), r)
+		r.protocols = append(r.protocols, p)
+		r.speakers = append(r.speakers, speaker{
+			name: k.Name, ready: p.Inbox.Ready,
+			hear: func(n routing.Notices) { p.Inbox.Notify(protocol.Notices{Notices: n}) },
 		})
 	}
 	r.machines = r.listMachines()
@@ -140,6 +157,9 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	if err := r.configureRIP(cfg, now); err != nil {
 		return err
 	}
+	if err := r.configureProtocols(cfg, now); err != nil {
+		return err
+	}
 	for _, ic := range cfg.Dataplane.Interfaces {
 		l := r.links[ic.Name]
 		if l == nil {
@@ -147,7 +167,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			if err != nil {
 				return err
 			}
-			l = &link{id: id, mtu: ic.MTU, listeners: &dataplane.Listeners{}}
+			l = &link{id: id, mtu: ic.MTU, listeners: r.listening.on(id)}
 			r.links[ic.Name] = l
 		}
 		if l.cfg.MTU != ic.MTU && ic.MTU != 0 { // 0 = the device's
@@ -304,6 +324,7 @@ func (r *Router) publish() (copied bool) {
 		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly, Stack: r.cfg.Dataplane.Stack},
 		HashSeed:   r.seed,
 		Neighbors:  r.neighbors.table,
+		Listeners:  r.listening.on(routing.NoInterface),
 	}
 	if old := r.live.Load(); old != nil {
 		v.Generation = old.Generation + 1

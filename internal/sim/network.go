@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"routerd/dataplane"
+	"routerd/internal/router"
 	"routerd/routing/rip"
 )
 
@@ -18,6 +19,9 @@ type Network struct {
 	Again string  // the command that runs it again, for the report; may be empty
 	Nodes []*Node // as they were added
 	Links []*Link // as they were joined
+	// Kinds are the protocols that its routers can speak beside RIP; they are
+	// there before the first Add.
+	Kinds []router.Kind
 	// Watch sees every frame that an end sends; nil for nobody.
 	Watch  func(from *End, frame []byte)
 	Frames int // that arrived somewhere
@@ -57,7 +61,7 @@ func (n *Network) Rand() *rand.Rand { return n.rand }
 // Add makes a router called name, without a configuration.
 func (n *Network) Add(name string) *Node {
 	node := &Node{
-		Name: name, net: n, saved: map[rip.Protocol][]byte{},
+		Name: name, net: n, saved: map[rip.Protocol][]byte{}, kept: map[string][]byte{},
 		ends: map[string]*End{}, workers: map[*End]*dataplane.Worker{},
 	}
 	node.begin()

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -9,6 +10,7 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/router"
+	"routerd/routing/protocol"
 	"routerd/routing/rip"
 )
 
@@ -21,9 +23,14 @@ type Node struct {
 
 	// Events are what the node's RIP machines had to say, oldest first.
 	Events []rip.Event
+	// Reports are what its other protocols had to say, likewise, and Stopped
+	// those that have said goodbye.
+	Reports []protocol.Event
+	Stopped map[string]bool
 
 	net     *Network
 	saved   map[rip.Protocol][]byte // what the machines want back after a restart
+	kept    map[string][]byte       // likewise of the other protocols, by name
 	ends    map[string]*End         // by interface
 	order   []*End                  // as they were made
 	workers map[*End]*dataplane.Worker
@@ -159,6 +166,11 @@ func (n *Node) Apply(cfg router.Config) error {
 	now := n.net.clock.now
 	n.Config = cfg
 	cfg.RIP, cfg.RIPng = n.remind(cfg.RIP), n.remind(cfg.RIPng)
+	cfg.Protocols = maps.Clone(cfg.Protocols)
+	for name, c := range cfg.Protocols {
+		c.Saved = n.kept[name]
+		cfg.Protocols[name] = c
+	}
 	if err := n.Router.Commit(cfg, now); err != nil {
 		return fmt.Errorf("%s: %w", n.Name, err)
 	}
@@ -193,7 +205,20 @@ func (n *Node) Apply(cfg router.Config) error {
 
 // begin makes the node's router, without a configuration.
 func (n *Node) begin() {
-	n.Router = router.New(n.net.rand.Uint32())
+	n.Router = router.New(n.net.rand.Uint32(), n.net.Kinds...)
+	n.Stopped = map[string]bool{}
+	for _, p := range n.Router.Protocols() {
+		p.Owner = func(e protocol.Effect) {
+			switch e := e.(type) {
+			case protocol.Save:
+				n.kept[p.Name] = e.Data
+			case protocol.Event:
+				n.Reports = append(n.Reports, e)
+			case protocol.Stopped:
+				n.Stopped[p.Name] = true
+			}
+		}
+	}
 	n.Router.BatchSize = 4
 	n.Router.Neighbors().Tell = n.hear
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
@@ -232,8 +257,11 @@ func (n *Node) Crash() {
 	n.arrange(n.net.clock.now) // nothing is due any more
 }
 
-// Stop has the RIP machines say goodbye; the node goes on forwarding.
+// Stop has the protocols say goodbye; the node goes on forwarding.
 func (n *Node) Stop() {
+	for _, p := range n.Router.Protocols() {
+		p.Deliver(protocol.Stop{})
+	}
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		if !n.Router.RIP(p).Inbox.Offer(rip.Stop{}) {
 			n.net.fail(fmt.Errorf("%s: stopping %v: its inbox is full", n.Name, p))

@@ -25,8 +25,6 @@ type Start struct {
 	// Slots is where the core writes the routes that it offers. It belongs to
 	// the core during Step, and to the driver between two Steps.
 	Slots *routing.Slots
-	// Saved is what the last [Save] of an earlier life said; nil without one.
-	Saved []byte
 }
 
 // Input is what can happen to a core: one of the types of this package, or one

@@ -70,8 +70,13 @@ type NeighborState struct {
 
 // Configure gives the protocol's own Config: the first input, and again after
 // each reload that changes it. What is the same in both is not touched. A
-// protocol that is taken out of the configuration is told its zero Config.
-type Configure struct{ Config any }
+// protocol that is taken out of the configuration, or was never in it, has none:
+// nil. Saved is what the last [Save] of an earlier life said, nil without one;
+// it counts with the first Configure that brings a Config.
+type Configure struct {
+	Config any
+	Saved  []byte
+}
 
 // Stop has the core say goodbye to its neighbours. When all is said it answers
 // with [Stopped], and does nothing after that.

@@ -1,0 +1,130 @@
+package router
+
+import (
+	"encoding/binary"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"routerd/dataplane"
+	"routerd/internal/packet"
+	"routerd/routing"
+	"routerd/routing/protocol"
+)
+
+// listening finds the listeners of an interface by its number, for protocols on
+// goroutines of their own. Listeners stay what they are as long as the router
+// lives: an interface that is taken out and comes back has what was claimed
+// there.
+type listening struct {
+	mu    sync.Mutex
+	links map[routing.InterfaceID]*dataplane.Listeners
+}
+
+// on gives the listeners of an interface; those of NoInterface hear on all.
+func (l *listening) on(link routing.InterfaceID) *dataplane.Listeners {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.links == nil {
+		l.links = map[routing.InterfaceID]*dataplane.Listeners{}
+	}
+	if l.links[link] == nil {
+		l.links[link] = &dataplane.Listeners{}
+	}
+	return l.links[link]
+}
+
+// groupsChanged asks the router's owner to have the device of an interface
+// receive the groups that the protocols take part in now.
+type groupsChanged struct{ link routing.InterfaceID }
+
+func (p *Protocol) claim(c protocol.Claim) {
+	if err := p.hearing.on(c.Link).Claim(p.claimOf(c)); err != nil {
+		p.Owner(protocol.Event{Level: slog.LevelError, What: "packets not heard", Link: c.Link, Err: err})
+	}
+}
+
+func (p *Protocol) release(c protocol.Claim) { p.hearing.on(c.Link).Release(p.claimOf(c)) }
+
+func (p *Protocol) claimOf(c protocol.Claim) dataplane.Claim {
+	return dataplane.Claim{
+		Family: uint8(c.Family), Protocol: c.Protocol, Port: c.Port, Broadcast: c.Broadcast, Sink: p,
+	}
+}
+
+// join takes part in a group: the dataplane lets its packets pass from now on,
+// and the owner tells the device and the link's other routers.
+func (p *Protocol) join(j protocol.Join) {
+	if p.joined[j] {
+		return
+	}
+	p.joined[j] = true
+	p.hearing.on(j.Link).Join(j.Group)
+	p.post.request(groupsChanged{j.Link})
+}
+
+func (p *Protocol) leave(j protocol.Join) {
+	if !p.joined[j] {
+		return
+	}
+	delete(p.joined, j)
+	p.hearing.on(j.Link).Leave(j.Group)
+	p.post.request(groupsChanged{j.Link})
+}
+
+// heard is a packet on its way from a worker to the core. They are used again.
+type heard struct {
+	protocol.Received
+	buf []byte
+}
+
+var heardPool = sync.Pool{New: func() any { return &heard{} }}
+
+func (h *heard) free() { heardPool.Put(h) }
+
+// Hear implements dataplane.Sink: it copies a packet to the inbox, if there is
+// room.
+func (p *Protocol) Hear(h *dataplane.Heard) bool {
+	in := heardPool.Get().(*heard)
+	in.buf = append(in.buf[:0], h.Packet[h.Transport:]...)
+	in.Received = protocol.Received{Link: h.In, Payload: in.buf}
+	if h.Packet[0]>>4 == 4 {
+		ip := packet.IPv4(h.Packet)
+		in.Src, in.Dst, in.HopLimit, in.Protocol = ip.Src(), ip.Dst(), ip.TTL(), ip.Protocol()
+	} else {
+		ip := packet.IPv6(h.Packet)
+		in.Src, in.Dst, in.HopLimit, in.Protocol = ip.Src(), ip.Dst(), ip.HopLimit(), h.Protocol
+	}
+	if in.Protocol == packet.ProtoUDP {
+		udp := packet.UDP(in.buf)
+		in.SrcPort, in.DstPort = binary.BigEndian.Uint16(udp), binary.BigEndian.Uint16(udp[2:])
+		in.Payload = udp[packet.UDPHeader:udp.Length()]
+	}
+	if !p.Inbox.Offer(in) {
+		in.free()
+		return false
+	}
+	return true
+}
+
+// errNoStreams is what a protocol hears of its connections in a router without
+// a TCP/IP stack of its own.
+var errNoStreams = errors.New("the router has no TCP/IP stack of its own, see [local-stack]")
+
+// stream hands what is about TCP to whoever carries it out.
+func (p *Protocol) stream(e protocol.Effect) {
+	if p.Streams != nil {
+		p.Streams.Carry(e, p.Deliver)
+		return
+	}
+	var id protocol.StreamID
+	switch e := e.(type) {
+	case protocol.Dial:
+		id = e.ID
+	case protocol.Listen:
+		id = e.ID
+	default:
+		return // about a connection that there never was
+	}
+	p.again = append(p.again, protocol.Closed{ID: id, Err: errNoStreams})
+}
