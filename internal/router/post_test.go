@@ -58,7 +58,7 @@ func TestPostAgainstModel(t *testing.T) {
 			list := p.take()
 			longest = max(longest, len(list))
 			for _, l := range list {
-				switch x := l.request.(type) {
+				switch l.request.(type) {
 				case nil:
 					if l.delta.Withdraw {
 						got.withdraw(l.delta.Route.Prefix)
