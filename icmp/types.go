@@ -50,6 +50,14 @@ const (
 	Redirect6              = 137
 )
 
+// Group membership in ICMPv6 (RFC 2710 §3.1, RFC 3810 §5).
+const (
+	ListenerQuery6    = 130
+	ListenerReport6   = 131 // version 1
+	ListenerDone6     = 132 // version 1
+	ListenerReport6v2 = 143
+)
+
 // informational6 is the lowest ICMPv6 type that is not an error (RFC 4443 §2.1).
 const informational6 = 128
 

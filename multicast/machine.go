@@ -1,0 +1,153 @@
+package multicast
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/internal/packet"
+	"routerd/routing"
+)
+
+// Machine reports the router's groups on all its links. It is a value without
+// goroutines, locks or a clock: whoever owns it calls Step and sends what comes
+// out. Not safe for concurrent use.
+type Machine struct {
+	rand   *rand.Rand
+	ifaces []*iface // in the order of their numbers
+	now    time.Time
+	out    []Send
+}
+
+// iface is an interface that is up: a link in each family.
+type iface struct {
+	id    routing.InterfaceID
+	links [2]*link // IPv4, IPv6
+	due   time.Time
+
+	queries, refused, reports uint64
+}
+
+// New makes a machine without interfaces. The seed is of all its randomness:
+// the same seed, inputs and times have the same effects.
+func New(seed uint64) *Machine {
+	return &Machine{rand: rand.New(rand.NewPCG(seed, 0x69676d702b6d6c64))}
+}
+
+// Deadline is when Step has to be called at the latest, the zero Time if
+// nothing waits.
+func (m *Machine) Deadline() (due time.Time) {
+	for _, i := range m.ifaces {
+		due = soonest(due, i.due)
+	}
+	return due
+}
+
+// Step does what is due at the time now, then takes the input, and appends to
+// out what is to be sent. Time must not go back.
+func (m *Machine) Step(now time.Time, in Input, out []Send) []Send {
+	m.now, m.out = now, out
+	for _, i := range m.ifaces {
+		if !i.due.IsZero() && !i.due.After(now) {
+			m.settle(i)
+		}
+	}
+	switch x := in.(type) {
+	case InterfaceUp:
+		m.up(x)
+	case InterfaceDown:
+		m.down(x)
+	case Received:
+		m.receive(x)
+	case Tick:
+	}
+	out, m.out = m.out, nil
+	return out
+}
+
+// settle sends what is due on an interface, and notes when it is next.
+func (m *Machine) settle(i *iface) {
+	i.due = time.Time{}
+	for _, l := range i.links {
+		l.expire()
+		i.due = soonest(i.due, l.deadline())
+	}
+}
+
+// after draws the time of something that is to happen within most.
+func (m *Machine) after(most time.Duration) time.Time {
+	if most <= 0 {
+		return m.now
+	}
+	return m.now.Add(time.Duration(1 + m.rand.Int64N(int64(most))))
+}
+
+func (m *Machine) find(id routing.InterfaceID) (*iface, int) {
+	at, known := slices.BinarySearchFunc(m.ifaces, id, func(i *iface, id routing.InterfaceID) int { return int(i.id) - int(id) })
+	if !known {
+		return nil, at
+	}
+	return m.ifaces[at], at
+}
+
+func (m *Machine) up(x InterfaceUp) {
+	i, at := m.find(x.Interface)
+	if i == nil {
+		i = &iface{id: x.Interface}
+		i.links[0] = newLink(m, i, false)
+		i.links[1] = newLink(m, i, true)
+		m.ifaces = slices.Insert(m.ifaces, at, i)
+	}
+	groups := slices.Clone(x.Groups)
+	slices.SortFunc(groups, netip.Addr.Compare)
+	for _, l := range i.links {
+		l.mtu = x.MTU
+		if l.six {
+			l.speakFrom(x.Source6)
+		} else {
+			l.speakFrom(x.Source4)
+		}
+		l.listen(slices.Compact(groups))
+	}
+	m.settle(i)
+}
+
+func (m *Machine) down(x InterfaceDown) {
+	i, at := m.find(x.Interface)
+	if i == nil {
+		return
+	}
+	if x.Announce {
+		for _, l := range i.links {
+			l.listen(nil)
+			l.expire()
+		}
+	}
+	m.ifaces = slices.Delete(m.ifaces, at, at+1)
+}
+
+func (m *Machine) receive(x Received) {
+	i, _ := m.find(x.Interface)
+	if i == nil {
+		return
+	}
+	l, msg, err := i.links[0], Message{}, error(ErrType)
+	if ip := packet.IPv4(x.Packet); ip.Valid() {
+		msg, err = parseIGMP(ip)
+	} else if ip := packet.IPv6(x.Packet); ip.Valid() {
+		l = i.links[1]
+		msg, err = parseMLD(ip)
+	}
+	switch {
+	case err != nil:
+		i.refused++
+		return
+	case msg.Kind == Query:
+		i.queries++
+		l.queried(&msg)
+	case msg.Kind == Report:
+		l.overheard(msg.Group)
+	}
+	m.settle(i)
+}
