@@ -89,7 +89,6 @@
 //     rather than every few hours.
 //   - RFC 4861 §6.2.7: the advertisements of other routers are not compared
 //     with our own.
-//   - RFC 4861 §7.2.1: groups are received but not reported by MLD.
 //   - RFC 4861 §7.2.7: a solicitation for the address of all routers of a subnet
 //     is answered at once, not after a random time.
 //   - RFC 4861 §7.3.1: no hints from upper layers; a router has none.

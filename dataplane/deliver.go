@@ -79,7 +79,7 @@ func (p *Packet) become(b *Batch, whole []byte) bool {
 
 // receive decides by the upper-layer protocol.
 func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
-	if p.toProtocol(v, b, f) {
+	if p.toProtocol(v, b, f) || p.toMembership(v, b, f) {
 		return
 	}
 	if p.Proto != packet.ProtoICMP && p.Proto != packet.ProtoICMPv6 && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {

@@ -7,6 +7,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane/port"
+	"routerd/icmp"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/routing"
@@ -91,6 +92,29 @@ func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 		p.drop(verdict.ProtocolQueueFull)
 	default:
 		p.drop(verdict.HandedToProtocol)
+	}
+	return true
+}
+
+// toMembership hands a message about group membership to who reports the
+// router's own groups, on links that have other stations, or says that it is
+// none. Its checksum is for whoever reads it.
+func (p *Packet) toMembership(v *View, b *Batch, f *port.Frame) bool {
+	in, ip := v.Interface(p.In), p.ip()
+	if in == nil || in.LinkHeader == 0 || v.Membership == nil {
+		return false
+	}
+	switch {
+	case p.Family == 4 && p.Proto == packet.ProtoIGMP:
+	case p.Family == 6 && p.Proto == packet.ProtoICMPv6 && len(ip) > p.l4 &&
+		(ip[p.l4] >= icmp.ListenerQuery6 && ip[p.l4] <= icmp.ListenerDone6 || ip[p.l4] == icmp.ListenerReport6v2):
+	default:
+		return false
+	}
+	completeChecksum(f)
+	p.drop(verdict.HandedToProtocol)
+	if !b.dry && !v.Membership.Hear(&Heard{In: p.In, Packet: p.ip(), Transport: p.l4}) {
+		p.drop(verdict.ProtocolQueueFull)
 	}
 	return true
 }

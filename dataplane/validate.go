@@ -94,7 +94,7 @@ func validate4(v *View, p *Packet, raw []byte) {
 	p.Fragment = ip.IsFragment()
 
 	switch {
-	case v.Martians.source.has4(p.Src, raw[12]):
+	case v.Martians.source.has4(p.Src, raw[12]) && !p.membershipFromNowhere():
 		p.drop(verdict.MartianSource)
 	case p.fromWrongSide(v, raw[15]):
 	case raw[16]&0xf0 == 0xe0:
@@ -108,9 +108,17 @@ func validate4(v *View, p *Packet, raw []byte) {
 	case p.group:
 		// RFC 1812 §5.3.4: a link-layer broadcast of a packet for one host.
 		p.drop(verdict.LinkBroadcast)
-	case header > packet.IPv4MinHeader:
+	}
+	if p.Verdict == verdict.None && header > packet.IPv4MinHeader {
 		validateOptions(p, ip)
 	}
+}
+
+// membershipFromNowhere: a switch that listens in has no address to send
+// queries from, and a host that has none yet joins its groups (RFC 3376 §4.2.13,
+// RFC 4541 §2.1.1).
+func (p *Packet) membershipFromNowhere() bool {
+	return p.Proto == packet.ProtoIGMP && p.Src.IsUnspecified() && p.Dst.IsMulticast()
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
@@ -171,7 +179,8 @@ func validate6(v *View, p *Packet, raw []byte) {
 		p.drop(verdict.MartianDestination)
 	case p.group:
 		p.drop(verdict.LinkBroadcast)
-	case packet.IsExtension(p.Proto):
+	}
+	if p.Verdict == verdict.None && packet.IsExtension(p.Proto) {
 		validateExtensions(p, ip)
 	}
 	if p.Verdict == verdict.None {

@@ -34,6 +34,7 @@ type View struct {
 	Flows      flow.Clock // that the sessions of NAT live by
 	Listeners  *Listeners // what the router's own protocols hear on all interfaces
 	ClampsMSS  bool       // some interface has an MSS
+	Membership Sink       // takes IGMP and MLD on links with other stations; nil where nobody does
 	HashSeed   uint32     // so that routers in a row do not all pick alike
 }
 

@@ -53,4 +53,7 @@
 //   - RFC 3590 §4: when the link-local address has become usable, all groups
 //     are reported anew as if they had just been joined; likewise in IPv4 when an
 //     address comes after 0.0.0.0.
+//   - RFC 4862 §5.4.2: what an interface listens to is reported when it comes
+//     up, without the delay of up to a second that the first probe has.
+//   - Groups of a link without other stations, a TUN's, are not reported.
 package multicast

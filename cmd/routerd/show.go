@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net/netip"
 	"os/signal"
 	"slices"
 	"strings"
@@ -219,6 +220,7 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		{name: "urpf", wide: true},
 		{name: "queues", right: true, wide: true},
 		{name: "origin", wide: true},
+		{name: "groups", wide: true, optional: true},
 		{name: "note", optional: true},
 	}}
 	for i := range list.Interfaces {
@@ -228,20 +230,33 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 			state.style = good
 		}
 		addresses := addressCells(f)
-		first, rest := addresses[0], addresses[1:]
 		host, queues, note := "", "", f.Why
+		var groups []netip.Addr
+		if p.wide && f.Multicast != nil {
+			groups = f.Multicast.Groups
+		}
+		group := func(n int) string {
+			if n < len(groups) {
+				return groups[n].String()
+			}
+			return ""
+		}
 		if f.Port != nil {
 			host, queues = hostSide(f.Port.Host), fmt.Sprint(f.Port.Queues)
 			if p.wide && f.Port.LateCarrier {
 				note = "a lost carrier is seen up to 1 s late: the veth's peer has the same index"
 			}
 		}
-		t.add(f.Name, f.Kind, state, f.MTU, first, host,
+		t.add(f.Name, f.Kind, state, f.MTU, addresses[0], host,
 			p.amount(f.Received.Packets), p.bytes(f.Received.Bytes), p.amount(f.Received.Supers),
 			p.amount(f.Sent.Packets), p.bytes(f.Sent.Bytes), p.amount(f.Sent.Supers),
-			p.amount(f.Drops), f.Table, f.URPF, queues, f.Origin, note)
-		for _, a := range rest {
-			t.add("", "", "", "", a)
+			p.amount(f.Drops), f.Table, f.URPF, queues, f.Origin, group(0), note)
+		for n := 1; n < max(len(addresses), len(groups)); n++ {
+			address := cell{}
+			if n < len(addresses) {
+				address = addresses[n]
+			}
+			t.add("", "", "", "", address, "", "", "", "", "", "", "", "", "", "", "", "", group(n))
 		}
 	}
 	t.draw(p)

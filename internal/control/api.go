@@ -89,13 +89,26 @@ type Interface struct {
 	Addresses []netip.Prefix `json:"addresses"` // host bits kept, in the configuration's order
 	// Own says of each address, on an Ethernet interface that is up, whether
 	// it may be used; duplicates are here and not among Addresses.
-	Own      []OwnAddress `json:"own_addresses,omitempty"`
-	URPF     string       `json:"urpf"`           // off | strict | loose
-	Port     *Port        `json:"port,omitempty"` // absent on a loopback
-	Received Traffic      `json:"received"`
-	Sent     Traffic      `json:"sent"`
-	Drops    uint64       `json:"drops"` // packets that came in here and were dropped
-	Origin   string       `json:"origin,omitempty"`
+	Own []OwnAddress `json:"own_addresses,omitempty"`
+	// Multicast says what groups the router listens to, and tells the switches
+	// of the link so, on an Ethernet interface that is up.
+	Multicast *Multicast `json:"multicast,omitempty"`
+	URPF      string     `json:"urpf"`           // off | strict | loose
+	Port      *Port      `json:"port,omitempty"` // absent on a loopback
+	Received  Traffic    `json:"received"`
+	Sent      Traffic    `json:"sent"`
+	Drops     uint64     `json:"drops"` // packets that came in here and were dropped
+	Origin    string     `json:"origin,omitempty"`
+}
+
+// Multicast is the router's part in the multicast groups of a link.
+type Multicast struct {
+	Groups  []netip.Addr `json:"groups"`       // those reported, in order
+	IGMP    int          `json:"igmp_version"` // 1 to 3: that of the oldest querier heard of late
+	MLD     int          `json:"mld_version"`  // 1 or 2
+	Queries uint64       `json:"queries"`      // heard
+	Refused uint64       `json:"refused"`      // messages that the RFCs have a listener ignore
+	Reports uint64       `json:"reports"`      // packets sent
 }
 
 // States of an interface.

@@ -124,6 +124,10 @@ func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
 				{pfx("2001:db8:12::1/64"), "core0", "duplicate"},
 				{pfx("fe80::1/64"), "core0", "tentative"},
 			},
+			Multicast: &Multicast{
+				Groups: []netip.Addr{netip.MustParseAddr("224.0.0.9"), netip.MustParseAddr("ff02::2"), netip.MustParseAddr("ff02::1:ff00:1")},
+				IGMP:   3, MLD: 1, Queries: 12, Refused: 1, Reports: 40,
+			},
 			Port: &Port{Kind: "packet", Queues: 1, LateCarrier: true, Host: &Host{Device: "core0"}}, Origin: "routerd.toml:21",
 		},
 		// No addresses: a careless router leaves the list nil.

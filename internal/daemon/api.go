@@ -81,7 +81,7 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 		return nil, err
 	}
 	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
-	return list, a.tellOwn(ctx, list)
+	return list, errors.Join(a.tellOwn(ctx, list), a.tellGroups(ctx, list))
 }
 
 // portOf describes the port of an interface, open or not; nil where there is none.

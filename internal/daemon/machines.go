@@ -18,6 +18,8 @@ func (d *Daemon) startMachines() {
 	n := d.router.Neighbors()
 	n.Tell = d.notices.add
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
+	l := d.router.Membership()
+	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		m := d.router.RIP(p)
 		m.Tell = newRIPOwner(d, p).hear

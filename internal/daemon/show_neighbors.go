@@ -7,6 +7,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/control"
+	"routerd/multicast"
 	"routerd/routing"
 )
 
@@ -77,6 +78,32 @@ func (a api) tellOwn(ctx context.Context, list []control.Interface) error {
 				list[i].Own = append(list[i].Own, o)
 			}
 		}
+	}
+	return nil
+}
+
+// tellGroups adds to each of the interfaces what the group membership machine
+// knows of it.
+func (a api) tellGroups(ctx context.Context, list []control.Interface) error {
+	answer := make(chan map[string]*control.Multicast, 1)
+	view := a.d.router.View()
+	err := a.d.router.Membership().Ask(ctx, func(m *multicast.Machine) {
+		all := map[string]*control.Multicast{}
+		for l := range m.Walk {
+			all[interfaceName(view, l.Interface)] = &control.Multicast{
+				// MLDv1 is IGMPv2, and MLDv2 IGMPv3.
+				Groups: l.Groups, IGMP: int(l.IGMP), MLD: int(l.MLD) - 1,
+				Queries: l.Queries, Refused: l.Refused, Reports: l.Reports,
+			}
+		}
+		answer <- all
+	})
+	if err != nil {
+		return control.Unavailable("asking what groups are listened to: %v", err)
+	}
+	all := <-answer
+	for i := range list {
+		list[i].Multicast = all[list[i].Name]
 	}
 	return nil
 }

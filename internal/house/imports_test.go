@@ -55,6 +55,7 @@ var rooms = map[string]room{
 	// Packets.
 	"icmp":                    {own: own()},
 	"arp":                     {own: own("icmp", "routing")},
+	"multicast":               {own: own("icmp", "routing")},
 	"dataplane/port":          {own: own()},
 	"dataplane/port/memory":   {own: own("dataplane/port")},
 	"dataplane/port/porttest": {own: own("dataplane", "dataplane/port", "dataplane/port/device", "dataplane/reassembly", "routing", "routing/fib"), third: []string{sys}},
@@ -77,7 +78,7 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
+		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
 	)},
 	"internal/beacon": {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
@@ -100,7 +101,7 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"icmp", "routing", "routing/fib", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},

@@ -38,8 +38,15 @@ func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 		} else {
 			l.duplicate[prefix] = !usable
 		}
+		if a := prefix.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
+			l.linkLocal = netip.Addr{}
+			if usable {
+				l.linkLocal = a
+			}
+		}
 		err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
 		r.publish()
+		r.tellMembership(l)
 		return err
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"slices"
 
 	"routerd/arp"
 	"routerd/dataplane/port"
@@ -17,6 +18,30 @@ var everywhere = []netip.Addr{
 	netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff02::2"),
 }
 
+// listensTo gives the multicast groups that the router takes part in on an
+// Ethernet interface, each once and in order: those of every interface, of the
+// protocols that are spoken there, and of its own addresses.
+func (l *link) listensTo() []netip.Addr {
+	list := append(slices.Clone(everywhere), l.listeners.Groups()...)
+	addresses := []netip.Prefix{l.formed}
+	for _, a := range l.cfg.Addresses {
+		addresses = append(addresses, a.Prefix)
+	}
+	if e, ok := l.port.(port.Ethernet); ok && !l.formed.IsValid() { // asked about before it is formed (RFC 4862 §5.4.2)
+		addresses = append(addresses, netip.PrefixFrom(arp.LinkLocal(e.HardwareAddr()), 64))
+	}
+	for _, a := range addresses {
+		if a.IsValid() && a.Addr().Is6() {
+			list = append(list, arp.SolicitedNode(a.Addr()))
+			if all, ok := routing.SubnetRouterAnycast(a); ok {
+				list = append(list, arp.SolicitedNode(all))
+			}
+		}
+	}
+	slices.SortFunc(list, netip.Addr.Compare)
+	return slices.Compact(list)
+}
+
 // join has the device under an Ethernet interface receive the multicast groups
 // that the router takes part in, and no longer those it has left: a card
 // drops the others by itself.
@@ -27,26 +52,8 @@ func (l *link) join() error {
 		return nil
 	}
 	wanted := map[arp.MAC]bool{}
-	for _, g := range everywhere {
+	for _, g := range l.listensTo() {
 		wanted[arp.MulticastMAC(g)] = true
-	}
-	for _, g := range l.listeners.Groups() {
-		wanted[arp.MulticastMAC(g)] = true
-	}
-	addresses := []netip.Prefix{l.formed}
-	for _, a := range l.cfg.Addresses {
-		addresses = append(addresses, a.Prefix)
-	}
-	if !l.formed.IsValid() { // asked about before it is formed (RFC 4862 §5.4.2)
-		addresses = append(addresses, netip.PrefixFrom(arp.LinkLocal(e.HardwareAddr()), 64))
-	}
-	for _, a := range addresses {
-		if a.IsValid() && a.Addr().Is6() {
-			wanted[arp.MulticastMAC(arp.SolicitedNode(a.Addr()))] = true
-			if all, ok := routing.SubnetRouterAnycast(a); ok {
-				wanted[arp.MulticastMAC(arp.SolicitedNode(all))] = true
-			}
-		}
 	}
 	var errs []error
 	for g := range wanted {

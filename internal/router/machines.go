@@ -6,6 +6,7 @@ import (
 
 	"routerd/arp"
 	"routerd/internal/machine"
+	"routerd/multicast"
 	"routerd/routing/protocol"
 	"routerd/routing/rip"
 )
@@ -33,6 +34,7 @@ func (r *Router) Machines() []Machine { return r.machines }
 func (r *Router) listMachines() []Machine {
 	list := []Machine{
 		driven[arp.Input]{"neighbors", r.neighbors.Inbox, r.neighbors},
+		driven[multicast.Input]{"multicast", r.membership.Inbox, r.membership},
 		driven[rip.Input]{rip.RIP.String(), r.rip[rip.RIP].Inbox, r.rip[rip.RIP]},
 		driven[rip.Input]{rip.RIPng.String(), r.rip[rip.RIPng].Inbox, r.rip[rip.RIPng]},
 	}

@@ -12,6 +12,7 @@ import (
 	"routerd/dataplane/port"
 	"routerd/internal/machine"
 	"routerd/internal/verdict"
+	"routerd/multicast"
 	"routerd/routing"
 )
 
@@ -174,8 +175,8 @@ func (n *Neighbors) send(v *dataplane.View, e arp.SendFrame) {
 // Farewell takes the router off the Ethernet links of the interfaces called
 // names, all of them for none, while frames can still be sent: hosts that
 // autoconfigure by the router are told that it is none any more (RFC 4861
-// §6.2.5). It returns when that is said or ctx is done, and needs somebody to
-// drive the neighbour machine meanwhile. The ports are detached next.
+// §6.2.5), and the links' groups are left. It returns when that is said or ctx is done, and needs somebody to
+// drive the two machines meanwhile. The ports are detached next.
 func (r *Router) Farewell(ctx context.Context, names ...string) error {
 	for name, l := range r.links {
 		if !l.told || len(names) > 0 && !slices.Contains(names, name) {
@@ -184,7 +185,13 @@ func (r *Router) Farewell(ctx context.Context, names ...string) error {
 		if err := r.neighbors.Inbox.Send(ctx, arp.InterfaceDown{Interface: l.id, Announce: true}); err != nil {
 			return fmt.Errorf("taking interface %s off its link: %w", name, err)
 		}
-		l.told = false
+		if err := r.membership.Inbox.Send(ctx, multicast.InterfaceDown{Interface: l.id, Announce: true}); err != nil {
+			return fmt.Errorf("leaving the groups of interface %s: %w", name, err)
+		}
+		l.told, l.reported, l.linkLocal = false, nil, netip.Addr{}
+	}
+	if err := r.membership.Ask(ctx, func(*multicast.Machine) {}); err != nil {
+		return fmt.Errorf("leaving the groups of interfaces: %w", err)
 	}
 	if err := r.neighbors.Ask(ctx, func(*arp.Machine, time.Time) {}); err != nil {
 		return fmt.Errorf("taking interfaces off their links: %w", err)

@@ -21,6 +21,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
+	"routerd/multicast"
 	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -59,16 +60,17 @@ type Router struct {
 	ids   map[string]routing.InterfaceID
 	// neighbors lives as long as the router; it has nothing to do while no
 	// interface is an Ethernet one.
-	neighbors *Neighbors
-	kept      map[string][]netip.Prefix // see Resume
-	offers    *Offers                   // of the protocols
-	calm      time.Time                 // until when what they offer is gathered, see calm
-	speakers  []speaker
-	rip       [2]*RIP // by rip.Protocol
-	mail      *mail
-	protocols []*Protocol
-	listening listening
-	machines  []Machine
+	neighbors  *Neighbors
+	membership *Membership
+	kept       map[string][]netip.Prefix // see Resume
+	offers     *Offers                   // of the protocols
+	calm       time.Time                 // until when what they offer is gathered, see calm
+	speakers   []speaker
+	rip        [2]*RIP // by rip.Protocol
+	mail       *mail
+	protocols  []*Protocol
+	listening  listening
+	machines   []Machine
 
 	translator translator
 }
@@ -89,6 +91,10 @@ type link struct {
 	listeners *dataplane.Listeners
 	claimed   [2]*dataplane.Claim // by rip.Protocol
 	told      bool                // the neighbour machine thinks that the interface is up
+	// What the group membership machine was told last, nil while it thinks that
+	// the interface is down; and the link-local address that may be used.
+	reported  *multicast.InterfaceUp
+	linkLocal netip.Addr
 }
 
 // New makes a router without interfaces that can speak the protocols of the
@@ -109,6 +115,7 @@ func New(seed uint32, kinds ...Kind) *Router {
 	}
 	r.offers.signal = r.mail.signal
 	r.neighbors = newNeighbors(&r.live, seed)
+	r.membership = newMembership(&r.live, uint64(seed)<<1)
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		m := newRIP(p, &r.live, r.offers, r.neighbors, uint64(seed)<<1|uint64(p))
 		r.rip[p] = m
@@ -284,6 +291,7 @@ func (r *Router) Resume(kept map[string][]netip.Prefix) { r.kept = kept }
 
 // tellNeighbors keeps the neighbour machine informed of an Ethernet interface.
 func (r *Router) tellNeighbors(l *link) {
+	r.tellMembership(l) // first: whom duplicates concern has to be heard of before they are looked for
 	e, ethernet := l.port.(port.Ethernet)
 	if !ethernet || !l.up {
 		if l.told {

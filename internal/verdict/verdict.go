@@ -149,7 +149,7 @@ var table = [Count]info{
 	FragmentHeld:     {"fragment_held", Local, "a fragment for the router or its address translation, kept until the rest of its packet arrives"},
 
 	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
-	HandedToProtocol: {"handed_to_protocol", Local, "a message of a routing protocol, handed to the router's own"},
+	HandedToProtocol: {"handed_to_protocol", Local, "a message of a routing protocol or about multicast groups, handed to the router's own"},
 	Resolving:        {"resolving", Local, "held until the link-layer address of its next hop is known"},
 
 	BadLinkHeader:    {"bad_link_header", Dropped, "shorter than an Ethernet header"},
