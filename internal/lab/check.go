@@ -117,11 +117,7 @@ func (d *decoder) fits(e End, addresses, routes *tomltext.Section) {
 }
 
 // gateways reports routes of a host's end that nobody beside it could take.
-// Who is beside it shows in a file without mistakes only.
 func (d *decoder) gateways(t *Topology) {
-	if len(d.Problems()) > 0 {
-		return
-	}
 	links := d.Root().Sections("link")
 	for i, l := range t.Links {
 		for _, e := range l.Ends {

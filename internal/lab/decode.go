@@ -25,18 +25,29 @@ func (p Problems) Error() string {
 // Decode reads a topology. Its error is a Problems: every mistake that the
 // file makes, except that one of syntax ends the reading.
 func Decode(file string, data []byte) (*Topology, error) {
+	t, _, err := decodeText(file, data)
+	return t, err
+}
+
+// decodeText is Decode, and gives the text as well, whose problems are then what
+// is merely odd.
+func decodeText(file string, data []byte) (*Topology, *tomltext.Document, error) {
 	doc, ok := tomltext.Parse(file, data)
 	if !ok {
-		return nil, Problems(doc.Problems())
+		return nil, nil, Problems(doc.Problems())
 	}
 	doc.Noun = "the topology"
 	d := decoder{Document: doc, used: map[string]bool{}, router: map[string]*tomltext.Section{}}
 	t := d.topology(doc.Root())
-	d.gateways(t)
-	if problems := doc.Problems(); len(problems) > 0 {
-		return nil, Problems(problems)
+	// Who is beside whom shows in a file without mistakes only.
+	if !Problems(doc.Problems()).failed() {
+		d.gateways(t)
+		d.subnets(t)
 	}
-	return t, nil
+	if problems := Problems(doc.Problems()); problems.failed() {
+		return nil, nil, problems
+	}
+	return t, doc, nil
 }
 
 // decoder is a topology's text on its way to a Topology. Every part of it reads

@@ -346,8 +346,8 @@ func TestShippedLabs(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		if err := l.plan.preflight(); err != nil {
-			t.Errorf("%s: %v", path, err)
+		if odd, err := l.preflight(); err != nil || len(odd) > 0 {
+			t.Errorf("%s: %v\n%v", path, err, odd)
 		}
 		if len(l.Topology.Tests) == 0 {
 			t.Errorf("%s claims nothing: it has no tests", path)

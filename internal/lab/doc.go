@@ -77,7 +77,11 @@
 //
 // The file is read by internal/tomltext, as routerd's own configuration is:
 // every mistake at once, each with its place. What stands below a router's config
-// is judged by the router's own reading of it.
+// is judged by the router's own reading of it. A router's configuration, as the lab
+// writes it, says of each line where in the topology it comes from (the comment
+// that tomltext.From makes), so that whatever the router says of places is about
+// the file that its user wrote. What is merely odd is warned of: ends of a link, or
+// of a switch, with equal addresses or without a common subnet.
 //
 // On a node with daemons of others `birdc` and `vtysh`, run by Exec or in a
 // test's line, talk to that node's, and ROUTERD_LAB is the topology's file. FRR

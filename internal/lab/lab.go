@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,7 @@ type Lab struct {
 	Topology *Topology
 	options  Options
 	plan     *Plan
+	source   *source
 	path     string // of the topology, absolute
 	dir      string // of this lab
 }
@@ -50,7 +52,7 @@ func Load(path string, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the topology: %w", err)
 	}
-	t, err := Decode(path, data)
+	t, doc, err := decodeText(path, data)
 	if err == nil {
 		err = t.readConfigs(filepath.Dir(path))
 	}
@@ -65,6 +67,7 @@ func Load(path string, o Options) (*Lab, error) {
 			return nil, fmt.Errorf("finding the routerd to run: %w", err)
 		}
 	}
+	given := path
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("finding the topology: %w", err)
 	}
@@ -72,7 +75,15 @@ func Load(path string, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Lab{Topology: t, options: o, plan: p, path: path, dir: labDir(o.Dir, t.Name)}, nil
+	s := &source{Document: doc, path: path, given: given, lines: strings.SplitAfter(string(data), "\n"), topology: t}
+	for i := range p.Routers {
+		r := &p.Routers[i]
+		n, _ := t.Node(r.Node)
+		if r.Text, err = s.annotate(n, r.Text); err != nil {
+			return nil, err
+		}
+	}
+	return &Lab{Topology: t, options: o, plan: p, source: s, path: path, dir: labDir(o.Dir, t.Name)}, nil
 }
 
 // namespace gives the name of a node's namespace, "" for a router without

@@ -268,8 +268,8 @@ func (l *layout) tree(root int) {
 func (l *layout) round(core []int) {
 	order := l.circular(core)
 	if len(order) == 3 {
-		// Its base is level.
-		order = []int{order[2], order[0], order[1]}
+		// Its base is level, and the first one to the left.
+		order = []int{order[2], order[1], order[0]}
 	}
 	radius := max(0.75, 0.5/math.Sin(math.Pi/float64(len(order))))
 	for k, i := range order {

@@ -18,6 +18,8 @@ import (
 
 	"github.com/BurntSushi/toml"
 	"golang.org/x/sys/unix"
+
+	"routerd/config"
 )
 
 // The test binary takes the place of routerd: as `run --config FILE` it
@@ -262,5 +264,15 @@ func needsRoot(t *testing.T) {
 	}
 	if err := aside(func() error { return unix.Unshare(unix.CLONE_NEWNET) }); err != nil {
 		t.Skipf("making network namespaces is not allowed here: %v", err)
+	}
+}
+
+// acceptable fails where a router would refuse its configuration.
+func (p *Plan) acceptable(t *testing.T) {
+	t.Helper()
+	for _, r := range p.Routers {
+		if _, problems := config.Parse(r.Config, r.Text); config.Failed(problems) {
+			t.Errorf("%s would refuse its configuration: %v", r.Node, problems)
+		}
 	}
 }

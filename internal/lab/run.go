@@ -29,7 +29,7 @@ func (r Result) String() string {
 // is no error. The lab stays up, unless ctx ends and this call brought it up.
 func (l *Lab) Test(ctx context.Context, out io.Writer) (Result, error) {
 	var sum Result
-	if err := l.plan.preflight(); err != nil {
+	if err := l.warn(out); err != nil {
 		return sum, err
 	}
 	release, err := l.lock(ctx, out)

@@ -16,7 +16,7 @@ import (
 // the node and what became of it. When it fails or ctx ends, it takes back
 // what it made itself, and leaves alone what was there before.
 func (l *Lab) Up(ctx context.Context, out io.Writer) error {
-	if err := l.plan.preflight(); err != nil {
+	if err := l.warn(out); err != nil {
 		return err
 	}
 	release, err := l.lock(ctx, out)
@@ -25,6 +25,15 @@ func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 	}
 	defer release()
 	_, err = l.up(ctx, out)
+	return err
+}
+
+// warn tells what is odd about the lab, or gives what is wrong.
+func (l *Lab) warn(out io.Writer) error {
+	odd, err := l.preflight()
+	for _, p := range odd {
+		fmt.Fprintf(out, "%s\n\n", p)
+	}
 	return err
 }
 

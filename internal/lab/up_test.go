@@ -296,7 +296,7 @@ func TestLock(t *testing.T) {
 func TestUpRefusesABadConfigurationBeforeItMakesAnything(t *testing.T) {
 	b := newBench(t, routersOnly+"[node.r2.config.log]\nlevl = \"debug\"\n")
 	err := b.Up(t.Context(), &b.out)
-	if err == nil || !strings.Contains(err.Error(), "levl") || !strings.Contains(err.Error(), "r2.toml:") {
+	if err == nil || !strings.Contains(err.Error(), "levl") || !strings.Contains(err.Error(), b.path+":7:1: error: ") {
 		t.Errorf("got %v, want the mistake with its place", err)
 	}
 	if b.out.Len() > 0 {

@@ -19,5 +19,8 @@
 // A syntax error or a key given twice ends the reading, for what follows can
 // not be trusted. All other problems are found together and sorted by place.
 //
+// A text that a program wrote out of another one may say of each line where it
+// comes from; see From.
+//
 // What a text means is its reader's matter: config's and lab's.
 package tomltext

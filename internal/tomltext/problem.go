@@ -1,6 +1,7 @@
 package tomltext
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ import (
 type Problem struct {
 	Place      origin.Place // columns count characters
 	Line       string       // the line itself
+	Caret      int          // the column in Line that is meant; 0 for that of Place
 	Width      int          // characters that are meant, from the column on
 	Message    string       // what is there
 	Want       string       // what is wanted instead; may be ""
@@ -36,7 +38,7 @@ func (p Problem) String() string {
 	}
 	fmt.Fprintf(&b, ": %s: %s", kind, p.Message)
 	if strings.TrimSpace(p.Line) != "" {
-		fmt.Fprintf(&b, "\n    %s\n    %s%s", printable(p.Line), indent(p.Line, p.Place.Column-1), strings.Repeat("^", max(p.Width, 1)))
+		fmt.Fprintf(&b, "\n    %s\n    %s%s", printable(p.Line), indent(p.Line, cmp.Or(p.Caret, p.Place.Column)-1), strings.Repeat("^", max(p.Width, 1)))
 	}
 	if p.Want != "" {
 		fmt.Fprintf(&b, "\n    wanted %s", p.Want)
@@ -96,7 +98,7 @@ func (d *Document) problem(s span, message string) Problem {
 	}
 	text := strings.TrimRight(d.text[start:end], "\r")
 	end = start + len(text)
-	return Problem{
+	p := Problem{
 		Place: origin.Place{
 			File: d.file, Line: line + 1,
 			Column: utf8.RuneCountInString(d.text[start:s.from]) + 1,
@@ -105,4 +107,10 @@ func (d *Document) problem(s span, message string) Problem {
 		Width:   max(utf8.RuneCountInString(d.text[s.from:max(min(s.to, end), s.from)]), 1),
 		Message: message,
 	}
+	if line > 0 {
+		if from, is := readFrom(d.text[d.lines[line-1]:start]); is {
+			p.Caret, p.Place = p.Place.Column, from
+		}
+	}
+	return p
 }
