@@ -166,7 +166,7 @@ var table = [Count]info{
 	BadOption:          {"bad_option", Dropped, "an IPv4 option in it is malformed"},
 	BadExtensionHeader: {"bad_extension_header", Dropped, "an IPv6 extension header or option in it is malformed or asks to be refused when unknown"},
 	BadICMPChecksum:    {"bad_icmp_checksum", Dropped, "an ICMP message for the router with a wrong checksum or length"},
-	BadOffload:         {"bad_offload", Dropped, "the device described its segments or checksum in a way that its headers contradict"},
+	BadOffload:         {"bad_offload", Dropped, "the device described its segments or checksum in a way that its headers contradict; where the sender has a tunnel in a tunnel, turn off its tx-udp_tnl-segmentation and tx-gre-segmentation (ethtool -K)"},
 
 	MartianSource:      {"martian_source", Dropped, "its source address can never be the source of a forwarded packet"},
 	MartianDestination: {"martian_destination", Dropped, "its destination address must never leave a host"},

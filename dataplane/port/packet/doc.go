@@ -9,6 +9,7 @@
 //	silence.go   keeping the kernel quiet on a device that is taken
 //	socket.go    the sockets: options, sharing by flow, multicast groups
 //	queue.go     Read: recvmmsg(2), nothing allocated
+//	tunnel.go    cutting up super-packets of tunnels; held.go keeps what is left
 //	writer.go    Write: sendmmsg(2), the same
 //
 // While a port is open the kernel gets nothing that arrives on the device and
@@ -21,6 +22,13 @@
 //
 // Tags: the kernel takes the outermost VLAN tag out of a frame and tells it
 // beside (port.Frame.VLAN). On the way out a tag is part of the frame.
+//
+// Super-packets of tunnels: a sender's kernel hands a veth TCP super-packets
+// inside VXLAN, GENEVE, GRE or IP in IP, of which the virtio-net header tells
+// the inner headers alone. They are cut up as they are read, into whole
+// packets. Turning this off at the sender (ethtool -K DEVICE
+// tx-udp_tnl-segmentation off, tx-gre-segmentation off) is not the router's to
+// do: the device is another namespace's or machine's.
 //
 // Frames for other stations, which a device may hand up without being
 // promiscuous, as a veth does, are not told apart here: who reads compares the

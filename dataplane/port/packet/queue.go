@@ -67,6 +67,8 @@ type queue struct {
 	most     int // messages per system call
 	typical  int // bytes of a frame, as the last system call saw them
 
+	held held
+
 	malformed atomic.Uint64
 
 	writers [writerSlots]atomic.Pointer[writer]
@@ -124,6 +126,9 @@ func (q *queue) Read(frames []port.Frame) (int, error) {
 // drain reads until the socket is empty, the frames are full or the budget is
 // spent. False means that there was nothing and the poller should wait.
 func (q *queue) drain(fd uintptr) bool {
+	if q.filled = q.held.release(q.frames, 0); q.filled > 0 {
+		return true
+	}
 	for bytes := 0; q.filled < len(q.frames) && bytes < batchBytes; {
 		// A call may take no more than what is left of the budget, going by
 		// the frames before: small ones come by the batch, super-packets by
@@ -152,6 +157,9 @@ func (q *queue) drain(fd uintptr) bool {
 			return true
 		}
 		took := q.accept(n)
+		if q.held.any() {
+			return true
+		}
 		bytes += took
 		q.typical = max(took/n, 1)
 		if n < want && q.filled > 0 {
@@ -193,7 +201,14 @@ func (q *queue) accept(n int) (bytes int) {
 		if first+i != q.filled {
 			*f, q.frames[q.filled] = q.frames[q.filled], *f
 		}
+		if q.held.any() || tunnelled(&q.frames[q.filled]) {
+			q.held.keep(&q.frames[q.filled])
+			continue
+		}
 		q.filled++
+	}
+	if q.held.any() {
+		q.filled = q.held.release(q.frames, q.filled)
 	}
 	return bytes
 }
