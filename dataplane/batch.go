@@ -74,20 +74,13 @@ func (p *Packet) ip6() packet.IPv6 { return packet.IPv6(p.ip()) }
 
 func (p *Packet) drop(v verdict.Verdict) { p.Verdict = v }
 
-// Batch is the packets of one run through the stages and all memory that the
-// run needs: the buffers that are read into, an arena for what the router
-// makes itself, the lists of what goes out. It belongs to one worker and is
-// reused for ever.
+// Batch is the packets of one run through the stages, the memory that the run
+// needs, and what has to be remembered from one run to the next. It belongs to
+// one worker and is reused for ever.
 type Batch struct {
-	frames  []port.Frame // read into; packets[i] lies in frames[i]
-	packets []Packet
-	n       int
+	scratch
+	n int
 
-	work []*Packet // what the stages are looking at
-	made []Packet  // the router's own packets of this run
-	arena
-
-	egress   []egress
 	counters *Counters
 	limits   Limits // what errors and held were made for
 	errors   [numErrorClasses]icmp.Limiter
@@ -96,37 +89,23 @@ type Batch struct {
 	held     *reassembly.Table
 	ident    uint32 // last identification given to a fragmented packet of our own
 
-	translations []translation // of this run; nil until something is translated
-	hashes       []uint64      // by which their sessions are looked for
-	places       []uint32      // where new flows' mappings are looked for
-	flowNow      flow.Time
-	dry          bool // translation is only asked what it would do
+	flowNow flow.Time
+	dry     bool // translation is only asked what it would do
 
 	drops  *DropRing
 	punter Punter // nil where nobody takes punts
-	punts  []Punt
-	punted []*Packet // whose they are
 	trace  func(*stage, *View, *Packet)
 }
 
 // NewBatch makes a batch for size frames at a time. Drops may be nil. The
 // counters are written by this batch alone.
 func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
-	b := &Batch{
-		frames:   make([]port.Frame, size),
-		packets:  make([]Packet, size),
-		work:     make([]*Packet, 0, 2*size),
-		made:     make([]Packet, 0, size),
+	return &Batch{
+		scratch:  newScratch(size),
 		held:     reassembly.New(reassembly.Config{}),
 		counters: counters,
-		punts:    make([]Punt, 0, fewPunts),
-		punted:   make([]*Packet, 0, fewPunts),
 		drops:    drops,
 	}
-	for i := range b.frames {
-		b.frames[i].Buf = make([]byte, port.BufferSize)
-	}
-	return b
 }
 
 // Frames is where a Queue reads to before Received is called.
@@ -167,42 +146,3 @@ func (b *Batch) originate(f *port.Frame, family uint8, in routing.InterfaceID) *
 	}
 	return p
 }
-
-// arena is the memory for what one batch makes: ICMP errors, large replies,
-// fragments, segments. It is given out from the front and taken back whole.
-type arena struct {
-	buf    []byte
-	used   int
-	frames []port.Frame
-	taken  int
-}
-
-// A batch holds at most a read budget of about 256 KiB plus one super-packet;
-// cut to the smallest usual pieces that still fits. What does not is a
-// NoBuffer verdict.
-const (
-	arenaBytes  = 1 << 20
-	arenaFrames = 4096
-)
-
-// take gives an empty frame with headroom and room for size bytes, or nil.
-func (a *arena) take(size int) *port.Frame {
-	if a.buf == nil { // many a batch never makes anything
-		a.buf = make([]byte, arenaBytes)
-		a.frames = make([]port.Frame, arenaFrames)
-	}
-	need := port.Headroom + size
-	if a.taken == len(a.frames) || a.used+need > len(a.buf) {
-		return nil
-	}
-	f := &a.frames[a.taken]
-	a.taken++
-	f.Buf = a.buf[a.used : a.used+need : a.used+need]
-	a.used += need
-	f.Reset()
-	return f
-}
-
-// mark and release give back what was taken since, when a cut fails halfway.
-func (a *arena) mark() (used, taken int) { return a.used, a.taken }
-func (a *arena) release(used, taken int) { a.used, a.taken = used, taken }

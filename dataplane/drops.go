@@ -38,7 +38,7 @@ func (d *Drop) Sentence(in string) string {
 // writes to it at most once per batch and never waits for a reader.
 type DropRing struct {
 	mu   sync.Mutex
-	ring [dropRingSize]dropRecord
+	ring []dropRecord // grows to dropRingSize as it fills
 	next uint64
 }
 
@@ -67,6 +67,9 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 				continue
 			}
 			left--
+			if len(r.ring) < dropRingSize {
+				r.ring = append(r.ring, dropRecord{})
+			}
 			rec := &r.ring[r.next%dropRingSize]
 			r.next++
 			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(p.ip()))

@@ -17,19 +17,38 @@ type Worker struct {
 	number int
 	queue  port.Queue
 	batch  *Batch
+	crowd  crowd
 
 	Counters *Counters
 	Drops    *DropRing
 	deadline time.Time // of the queue's Read, as it was last set
 }
 
+// crowd is how busy a worker is. An idle one reads a frame at a time, so that
+// thousands of them need little memory; one that finds frame after frame
+// borrows room for whole batches, until it has found none for a while.
+type crowd struct {
+	size  int       // frames at once when it is busy
+	large *scratch  // what was borrowed, to be given back; nil while idle
+	last  time.Time // when a batch was read last
+	full  int       // how many were full and came right after one another
+	look  time.Time // while busy: when to see whether it still is
+}
+
+// When a worker counts as busy, and how soon not any more.
+const (
+	busyGap    = time.Millisecond
+	busyFrames = 8
+	idleTime   = time.Second
+)
+
 // NewWorker makes the worker for a queue of the interface in, the number-th
 // of its port, that reads up to size frames at once. The punter takes what
 // the neighbour machine and the router's protocols have to see; nil where
 // there is none.
 func NewWorker(live *Live, in routing.InterfaceID, number, size int, queue port.Queue, punter Punter) *Worker {
-	w := &Worker{live: live, in: in, number: number, queue: queue, Counters: &Counters{}, Drops: &DropRing{}}
-	w.batch = NewBatch(size, w.Counters, w.Drops)
+	w := &Worker{live: live, in: in, number: number, queue: queue, crowd: crowd{size: size}, Counters: &Counters{}, Drops: &DropRing{}}
+	w.batch = NewBatch(1, w.Counters, w.Drops)
 	w.batch.punter = punter
 	return w
 }
@@ -49,7 +68,9 @@ func (w *Worker) Run(clock func() time.Time) error {
 		switch {
 		case err == nil:
 		case passed:
-			w.Expire(clock())
+			now := clock()
+			w.Expire(now)
+			w.rest(now)
 		case errors.Is(err, port.ErrClosed):
 			return nil
 		default:
@@ -87,19 +108,58 @@ func (w *Worker) Handle(n int, now time.Time) {
 	w.Counters.receive(b)
 	Process(w.live.Load(), b, now)
 	b.Transmit(now)
+	w.gather(n, now)
 }
 
-// rearm makes the next Read return in time for the next fragment to expire. A
-// deadline that has passed is replaced whatever comes after it: as long as the
-// queue has it, every Read ends by it.
+// gather notes that n frames were read at the time now, and has an idle worker
+// become a busy one.
+func (w *Worker) gather(n int, now time.Time) {
+	c := &w.crowd
+	soon := now.Sub(c.last) < busyGap
+	c.last = now
+	if c.large != nil {
+		return
+	}
+	w.batch.leave()
+	if n < len(w.batch.frames) || !soon {
+		c.full = 0
+	}
+	if c.full++; c.full < busyFrames || c.size <= n {
+		return
+	}
+	c.large, c.look, c.full = w.batch.grow(c.size), now.Add(idleTime), 0
+}
+
+// rest has a busy worker that found nothing for a while become an idle one.
+func (w *Worker) rest(now time.Time) {
+	c := &w.crowd
+	switch {
+	case c.large == nil:
+		w.batch.leave() // what Expire may have taken
+	case now.Before(c.look):
+	case now.Sub(c.last) < idleTime:
+		c.look = c.last.Add(idleTime)
+	default:
+		w.batch.shrink(c.large)
+		c.large, c.look = nil, time.Time{}
+	}
+}
+
+// rearm makes the next Read return in time for the next fragment to expire,
+// and for a busy worker to see whether it still is one. A deadline that has
+// passed is replaced whatever comes after it: as long as the queue has it,
+// every Read ends by it.
 func (w *Worker) rearm(passed bool) error {
 	d := w.batch.held.Deadline()
+	if look := w.crowd.look; d.IsZero() || !look.IsZero() && look.Before(d) {
+		d = look
+	}
 	if !passed && d.Equal(w.deadline) {
 		return nil
 	}
 	w.deadline = d
 	if err := w.queue.SetReadDeadline(d); err != nil && !errors.Is(err, port.ErrClosed) {
-		return fmt.Errorf("setting the time to expire fragments: %w", err)
+		return fmt.Errorf("setting a deadline for reading: %w", err)
 	}
 	return nil
 }

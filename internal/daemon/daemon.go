@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -259,9 +261,7 @@ func (d *Daemon) stop() error {
 		d.sayGoodbye()
 	}
 	d.watch.Close()
-	for _, p := range d.ports {
-		errs = append(errs, p.close())
-	}
+	errs = append(errs, closePorts(slices.Collect(maps.Values(d.ports))))
 	if d.stopMachines != nil {
 		d.stopMachines()
 	}

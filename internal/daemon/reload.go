@@ -95,9 +95,7 @@ func (d *Daemon) abandon(c *change) error {
 	for _, e := range c.ends {
 		errs = append(errs, d.closeEnd(e))
 	}
-	for _, p := range c.opened {
-		errs = append(errs, p.close())
-	}
+	errs = append(errs, closePorts(c.opened))
 	for _, a := range c.applied {
 		if err := a.old.apply(a.port.port); !errors.Is(err, device.ErrMissing) {
 			errs = append(errs, err)
@@ -135,10 +133,10 @@ func (d *Daemon) commit(c *change) error {
 	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
 		return err
 	}
+	if err := closePorts(c.closing); err != nil {
+		d.log.Warn("putting away ports", "err", err)
+	}
 	for _, p := range c.closing {
-		if err := p.close(); err != nil {
-			d.log.Warn("putting away a port", "err", err)
-		}
 		d.retire(p.spec.name)
 	}
 	d.commitAbsent(c, now)

@@ -6,6 +6,7 @@
 //	identity.go   telling a namespace from one of the same name made later
 //	missing.go    what is not there, and may come
 //	watch.go      places at which something is awaited or may go
+//	news.go       what the kernel tells of links, by one socket for each namespace
 //	link.go       a device as netlink shows it: its state, and following it
 //	host.go       the kernel's side of a device made here: MTU, addresses, routes
 //	apply.go      turning one such side into another

@@ -30,7 +30,7 @@ type Link struct {
 
 	netns     string
 	identity  Identity
-	updates   *nl.NetlinkSocket
+	updates   *news
 	opened    port.Event
 	events    chan port.Event
 	following bool
@@ -59,7 +59,7 @@ func (l *Link) Open() error {
 	if l.Handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return fmt.Errorf("opening a netlink socket in %s: %w", DescribeNamespace(l.netns), err)
 	}
-	if l.updates, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK); err != nil {
+	if l.updates, err = subscribe(); err != nil {
 		return fmt.Errorf("following link changes in %s: %w", DescribeNamespace(l.netns), err)
 	}
 	return nil
@@ -80,6 +80,7 @@ func (l *Link) Find() (netlink.Link, error) {
 		return nil, fmt.Errorf("looking up device %s: %w", l.Device, err)
 	}
 	l.Index = link.Attrs().Index
+	l.updates.about(l.Index)
 	return link, nil
 }
 
@@ -155,7 +156,7 @@ func (l *Link) Close() {
 func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 	defer close(l.followed)
 	for {
-		msgs, from, err := l.updates.Receive()
+		msgs, err := l.updates.Receive()
 		if l.stopped.Load() {
 			return
 		}
@@ -164,8 +165,6 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 		case errors.Is(err, unix.ENOBUFS): // messages were lost
 		case err != nil:
 			return
-		case from.Pid != nl.PidKernel:
-			continue
 		default:
 			ours, fell, removed = l.concerned(msgs)
 		}

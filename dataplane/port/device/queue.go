@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,10 +25,6 @@ const batchBytes = 256 << 10
 
 // MaxChain is how many parts a chained frame may have: what writev(2) takes.
 const MaxChain = 1024
-
-// WriterSlots is how many goroutines can write to a queue at the same time
-// before one of them has to allocate.
-const WriterSlots = 8
 
 // ErrGone is what Read and Write return once somebody else has deleted the
 // device. It is an ErrClosed, so that a worker that knows only that one stops.
@@ -50,8 +47,6 @@ type Queue struct {
 	step   func(fd uintptr) bool
 
 	malformed atomic.Uint64
-
-	writers [WriterSlots]atomic.Pointer[writer]
 }
 
 // NewQueue makes a queue of a descriptor that does not wait (O_NONBLOCK);
@@ -63,7 +58,6 @@ func NewQueue(file *os.File, closing func() error) (*Queue, error) {
 	}
 	q := &Queue{file: file, closing: closing, raw: raw}
 	q.step = q.drain
-	q.writers[0].Store(newWriter())
 	return q, nil
 }
 
@@ -143,7 +137,7 @@ func (q *Queue) Write(frames []*port.Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
-	w := q.takeWriter()
+	w := writers.Get().(*writer)
 	w.frames, w.taken, w.err = frames, 0, nil
 	// Control, not RawConn.Write: it keeps the descriptor from being closed
 	// and reused under us, but neither serialises writers nor ever waits.
@@ -156,7 +150,7 @@ func (q *Queue) Write(frames []*port.Frame) (int, error) {
 		err = port.ErrClosed
 	}
 	w.frames = nil
-	q.giveWriter(w)
+	writers.Put(w)
 	return taken, err
 }
 
@@ -171,25 +165,6 @@ func (q *Queue) Close() error {
 	return q.closing()
 }
 
-// takeWriter gives a writer to one caller of Write. There is no lock: a slot
-// is emptied by whoever swaps first.
-func (q *Queue) takeWriter() *writer {
-	for i := range q.writers {
-		if w := q.writers[i].Swap(nil); w != nil {
-			return w
-		}
-	}
-	return newWriter()
-}
-
-func (q *Queue) giveWriter(w *writer) {
-	for i := range q.writers {
-		if q.writers[i].CompareAndSwap(nil, w) {
-			return
-		}
-	}
-}
-
 // writer is what one call of Write works on: kept between calls, like step of
 // Queue, so that a call allocates nothing.
 type writer struct {
@@ -200,11 +175,12 @@ type writer struct {
 	parts  [MaxChain]unix.Iovec
 }
 
-func newWriter() *writer {
+// writers are those that no Write is using: a queue that is idle has none.
+var writers = sync.Pool{New: func() any {
 	w := &writer{}
 	w.step = w.send
 	return w
-}
+}}
 
 func (w *writer) send(fd uintptr) {
 	for i, f := range w.frames {

@@ -70,8 +70,6 @@ type queue struct {
 	held held
 
 	malformed atomic.Uint64
-
-	writers [writerSlots]atomic.Pointer[writer]
 }
 
 func newQueue(fd int) (*queue, error) {
@@ -89,7 +87,6 @@ func newQueue(fd int) (*queue, error) {
 		h.Control = (*byte)(unsafe.Pointer(&q.controls[i]))
 	}
 	q.step = q.drain
-	q.writers[0].Store(newWriter())
 	return q, nil
 }
 

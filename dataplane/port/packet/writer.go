@@ -1,6 +1,8 @@
 package packet
 
 import (
+	"sync"
+
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
@@ -11,16 +13,12 @@ import (
 // sendmmsg(2) takes.
 const maxChain = 1024
 
-// writerSlots is how many goroutines can write to a queue at the same time
-// before one of them has to allocate.
-const writerSlots = 8
-
 // Write implements port.Queue.
 func (q *queue) Write(frames []*port.Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
-	w := q.takeWriter()
+	w := writers.Get().(*writer)
 	w.frames, w.taken, w.gone = frames, 0, false
 	// Control, not RawConn.Write: it keeps the descriptor from being closed
 	// and reused under us, but neither serialises writers nor ever waits.
@@ -34,27 +32,8 @@ func (q *queue) Write(frames []*port.Frame) (int, error) {
 		err = errGone
 	}
 	w.frames = nil
-	q.giveWriter(w)
+	writers.Put(w)
 	return taken, err
-}
-
-// takeWriter gives a writer to one caller of Write. There is no lock: a slot
-// is emptied by whoever swaps first.
-func (q *queue) takeWriter() *writer {
-	for i := range q.writers {
-		if w := q.writers[i].Swap(nil); w != nil {
-			return w
-		}
-	}
-	return newWriter()
-}
-
-func (q *queue) giveWriter(w *writer) {
-	for i := range q.writers {
-		if q.writers[i].CompareAndSwap(nil, w) {
-			return
-		}
-	}
 }
 
 // writer is what one call of Write works on: kept between calls, like step of
@@ -70,11 +49,12 @@ type writer struct {
 	parts    [maxChain]unix.Iovec
 }
 
-func newWriter() *writer {
+// writers are those that no Write is using: a queue that is idle has none.
+var writers = sync.Pool{New: func() any {
 	w := &writer{}
 	w.step = w.send
 	return w
-}
+}}
 
 func (w *writer) send(fd uintptr) {
 	for rest := w.frames; len(rest) > 0; {

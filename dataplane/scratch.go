@@ -1,0 +1,137 @@
+package dataplane
+
+import (
+	"sync"
+
+	"routerd/dataplane/port"
+)
+
+// scratch is the memory of one run: the buffers that are read into, the lists of
+// the packets in them, an arena for what the router makes itself, the lists of
+// what goes out. Nothing in it outlives the run.
+type scratch struct {
+	frames  []port.Frame // read into; packets[i] lies in frames[i]
+	packets []Packet
+
+	work []*Packet // what the stages are looking at
+	made []Packet  // the router's own packets of this run
+	arena
+
+	egress []egress
+
+	translations []translation // of this run; nil until something is translated
+	hashes       []uint64      // by which their sessions are looked for
+	places       []uint32      // where new flows' mappings are looked for
+
+	punts  []Punt
+	punted []*Packet // whose they are
+}
+
+// leastMade is how many packets of its own a router can make in a run of few:
+// answers to fragments whose time is up.
+const leastMade = 16
+
+// newScratch makes room for size frames at a time.
+func newScratch(size int) scratch {
+	m := scratch{
+		frames:  make([]port.Frame, size),
+		packets: make([]Packet, size),
+		work:    make([]*Packet, 0, 2*size),
+		made:    make([]Packet, 0, max(size, leastMade)),
+		punts:   make([]Punt, 0, fewPunts),
+		punted:  make([]*Packet, 0, fewPunts),
+	}
+	for i := range m.frames {
+		m.frames[i].Buf = make([]byte, port.BufferSize)
+	}
+	return m
+}
+
+// spare is the memory for whole batches that no worker is using, and arenas
+// are those that none is. What is not taken for a while is the system's again.
+var (
+	spare  = sync.Pool{New: func() any { m := newScratch(BatchSize); return &m }}
+	arenas = sync.Pool{New: func() any { return newArena() }}
+)
+
+// grow exchanges the memory of an idle worker's batch for that of a whole one,
+// size frames at once. It returns what is to be given back to shrink. It has to
+// be done between two runs.
+func (b *Batch) grow(size int) *scratch {
+	var large *scratch
+	if size == BatchSize {
+		large = spare.Get().(*scratch)
+	} else {
+		m := newScratch(size)
+		large = &m
+	}
+	b.leave()
+	b.scratch, *large = *large, b.scratch
+	b.n = 0
+	return large
+}
+
+// shrink takes a grow back.
+func (b *Batch) shrink(large *scratch) {
+	b.leave()
+	b.scratch, *large = *large, b.scratch
+	b.n = 0
+	if len(large.frames) == BatchSize {
+		spare.Put(large)
+	}
+}
+
+// arena is the memory for what one batch makes: ICMP errors, large replies,
+// fragments, segments. It is given out from the front and taken back whole.
+type arena struct {
+	pieces *pieces // nil until something is made
+	used   int
+	taken  int
+}
+
+// pieces is what an arena gives out.
+type pieces struct {
+	buf    []byte
+	frames []port.Frame
+}
+
+func newArena() *pieces {
+	return &pieces{buf: make([]byte, arenaBytes), frames: make([]port.Frame, arenaFrames)}
+}
+
+// A batch holds at most a read budget of about 256 KiB plus one super-packet;
+// cut to the smallest usual pieces that still fits. What does not is a
+// NoBuffer verdict.
+const (
+	arenaBytes  = 1 << 20
+	arenaFrames = 4096
+)
+
+// take gives an empty frame with headroom and room for size bytes, or nil.
+func (a *arena) take(size int) *port.Frame {
+	if a.pieces == nil { // many a batch never makes anything
+		a.pieces = arenas.Get().(*pieces)
+	}
+	need := port.Headroom + size
+	if a.taken == len(a.pieces.frames) || a.used+need > len(a.pieces.buf) {
+		return nil
+	}
+	f := &a.pieces.frames[a.taken]
+	a.taken++
+	f.Buf = a.pieces.buf[a.used : a.used+need : a.used+need]
+	a.used += need
+	f.Reset()
+	return f
+}
+
+// leave gives the arena's memory back, between two runs.
+func (a *arena) leave() {
+	if a.pieces != nil {
+		arenas.Put(a.pieces)
+		a.pieces = nil
+	}
+}
+
+// mark and release give back what was taken since, when a cut fails halfway.
+func (a *arena) mark() (used, taken int) { return a.used, a.taken }
+func (a *arena) release(used, taken int) { a.used, a.taken = used, taken }
