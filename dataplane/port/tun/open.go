@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"sync"
 
-	wgtun "golang.zx2c4.com/wireguard/tun"
-
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
 )
@@ -52,7 +50,7 @@ func open(cfg Config) (*Port, error) {
 	}
 	p := &Port{name: cfg.Name, cfg: cfg, kernel: device.NewKernel(cfg.Host)}
 	err := device.InNamespace(cfg.Host.Netns, func() (err error) {
-		p.queues, p.offloads, err = device.Make(cfg.Host, device.TUN, queueCount(cfg), wrap)
+		p.queues, p.offloads, err = device.Make(cfg.Host, device.TUN, queueCount(cfg), device.Wrap)
 		return errors.Join(err, p.kernel.Open())
 	})
 	if err == nil {
@@ -111,20 +109,6 @@ func (p *Port) apply(cfg Config) error {
 		return err
 	}
 	return p.kernel.Apply(side(cfg))
-}
-
-// wrap hands a descriptor to the library, which closes it from here on.
-func wrap(fd int) (*device.Queue, error) {
-	d, _, err := wgtun.CreateUnmonitoredTUNFromFD(fd)
-	if err != nil {
-		return nil, err
-	}
-	q, err := device.NewQueue(d.File(), d.Close)
-	if err != nil {
-		d.Close()
-		return nil, err
-	}
-	return q, nil
 }
 
 // Name is the name of the interface that the port serves.
