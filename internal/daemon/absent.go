@@ -38,6 +38,9 @@ const (
 	lastPause  = 30 * time.Second
 	firstPace  = 20 * time.Millisecond
 	lastPace   = time.Second
+	// triesAtOnce bounds how long the loop does nothing else; the others are due
+	// at its next turn.
+	triesAtOnce = 8
 	// steady is how long a port lives that is not counted as one that is
 	// deleted again and again.
 	steady = 10 * time.Second
@@ -64,9 +67,13 @@ func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 	a.spec, a.was = s, was
 	a.next = now.Add(a.pause)
 	a.pause = min(2*a.pause, lastPause)
-	a.quiet = later(a.quiet, now.Add(firstPace))
-	a.hint = false
 	state := stateOf(why, was)
+	pace := firstPace
+	if state == control.StateWaiting {
+		pace = lastPace // to see that it is still in use may take the kernel's whole table of routes
+	}
+	a.quiet = later(a.quiet, now.Add(pace))
+	a.hint = false
 	if a.state != state || state == control.StateWaiting && a.why.Error() != why.Error() {
 		d.log.Warn("an interface is "+state+" and is taken when it comes; the others go on", "interface", s.name, "device", s.host.Device, "netns", s.host.Netns, "why", why)
 	}
@@ -152,7 +159,7 @@ func (d *Daemon) tryAbsent(now time.Time) {
 		}
 	}
 	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range names[:min(len(names), triesAtOnce)] {
 		d.tryOne(d.absent[name], time.Now())
 	}
 }

@@ -19,7 +19,7 @@
 // An interface whose device, namespace or bridge is not there does not keep the
 // others from anything (absent.go): the router starts and reloads without it,
 // tries it again when the watch of dataplane/port/device sees something change,
-// and says once when it went and once when it serves again. A port whose device
+// and says once that it went and once that it serves again. A port whose device
 // goes is closed at once, with all that it holds by name. What is there and
 // cannot be taken is refused at a start and in a reload that asks for it, and
 // waited for where it served before.
@@ -27,5 +27,7 @@
 // What has to be undone when the router goes stands in one list, which is
 // also a file: the next start of the same name undoes what a killed process
 // left. A lock on another file, which the kernel drops with the process,
-// tells leftovers from a living router.
+// tells leftovers from a living router. What its holder has written in it says
+// whether it is about to stop, which a start waits for, and which IPv6 addresses
+// it used a moment ago (witness.go), which the next one goes on using.
 package daemon

@@ -43,7 +43,7 @@ func TestSystemdUnitIsHardened(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Type=notify", "WatchdogSec=", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectory=routerd",
+		"Type=notify", "WatchdogSec=", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectory=routerd", "RuntimeDirectoryPreserve=restart",
 		"CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_ADMIN", "NoNewPrivileges=yes", "ProtectSystem=strict",
 		"DeviceAllow=/dev/net/tun rw", "MemoryDenyWriteExecute=yes",
 	} {

@@ -183,17 +183,20 @@ func (w *Watch) look() {
 		wanted[at.Netns] = wanted[at.Netns] || len(at.Devices) > 0
 	}
 	w.mu.Unlock()
-	for netns, devices := range wanted {
+	told := map[string]Identity{} // of those of which it can be told
+	for netns := range wanted {
 		now, err := IdentityOf(netns)
-		if err != nil && !errors.Is(err, ErrMissing) {
-			continue // it cannot be told
+		if err == nil || errors.Is(err, ErrMissing) {
+			told[netns] = now
+			w.ask(netns)
 		}
-		w.ask(netns)
-		w.compare(netns, now)
-		if s := w.spaces[netns]; s != nil && (!devices || s.identity != now) {
+	}
+	w.compare(told)
+	for netns, now := range told {
+		if s := w.spaces[netns]; s != nil && (!wanted[netns] || s.identity != now) {
 			w.leave(netns)
 		}
-		if devices && now != (Identity{}) && w.spaces[netns] == nil {
+		if wanted[netns] && now != (Identity{}) && w.spaces[netns] == nil {
 			w.enter(netns)
 		}
 	}
@@ -220,12 +223,12 @@ func (w *Watch) ask(netns string) {
 	})
 }
 
-// compare notes what a namespace is now.
-func (w *Watch) compare(netns string, now Identity) {
+// compare notes what the namespaces are now.
+func (w *Watch) compare(told map[string]Identity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, at := range w.places {
-		if at.Netns == netns && at.last != now {
+		if now, can := told[at.Netns]; can && at.last != now {
 			at.last = now
 			w.tell(name)
 		}
