@@ -146,8 +146,10 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	if back == nil || back.Action != routing.Forward {
 		return netip.Addr{}, false
 	}
-	if near, ok := in.SourceFor(p.Src); ok && p.Family == 6 && reaches(near, p.Src) {
-		return near, true
+	if p.Family == 6 {
+		if near, ok := in.SourceFor(p.Src); ok && reaches(near, p.Src) {
+			return near, true
+		}
 	}
 	out := v.Interface(back.Group.Hops()[0].Interface)
 	if out == nil {
@@ -196,8 +198,12 @@ func (v *View) localEntry(p *Packet) *fib.Entry {
 		}
 		return nil
 	}
-	if e := in.Table.FIB.Lookup(p.Dst); e != nil && e.Action == routing.Local {
+	switch e := in.Table.FIB.Lookup(p.Dst); {
+	case e == nil:
+	case e.Action == routing.Local:
 		return e
+	case Anycast(e, p.Dst):
+		return anycastAddress
 	}
 	return nil
 }

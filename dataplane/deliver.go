@@ -166,11 +166,11 @@ func (p *Packet) forMany(v *View) bool {
 	if p.Family == 4 || p.Dst.IsMulticast() {
 		return p.Dst.IsMulticast()
 	}
-	owner := v.Interface(p.Entry.Interface)
-	if owner == nil {
-		owner = v.Interface(p.In)
+	if p.Entry != ownAddress {
+		return p.Entry == anycastAddress
 	}
-	return owner != nil && !owner.Holds(p.Dst)
+	in := v.Interface(p.In) // ownAddress is link-local
+	return in != nil && !in.Holds(p.Dst)
 }
 
 // speakForOne makes the source of a reply to a request that was for many an

@@ -178,11 +178,10 @@ func tellLookup(v *View, p *Packet) Finding {
 		text := "for the router itself"
 		if p.Entry == nil {
 			text = "link-local, so it stays on " + name(v, p.Out)
+		} else if p.forMany(v) && !p.Dst.IsMulticast() {
+			text += fmt.Sprintf(": %s is the address of all routers of its subnet", p.Dst)
 		} else if owner := v.Interface(p.Entry.Interface); owner != nil && p.Entry.Prefix.IsValid() {
 			text += fmt.Sprintf(": %s is an address of %s", p.Dst, owner.Name)
-			if p.forMany(v) {
-				text = fmt.Sprintf("for the router: %s is the address of all routers of a subnet of %s", p.Dst, owner.Name)
-			}
 		}
 		return Finding{text, o}
 	}

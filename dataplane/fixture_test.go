@@ -92,9 +92,6 @@ func (n *network) routes() {
 				n.set(netip.AddrFrom4(b).String()+"/32", &fib.Entry{Action: routing.Broadcast, Interface: i.ID})
 			}
 			n.set(netip.PrefixFrom(a.Addr(), a.Addr().BitLen()).String(), &fib.Entry{Action: routing.Local, Interface: i.ID})
-			if all, ok := routing.SubnetRouterAnycast(a); ok {
-				n.set(all.String()+"/128", &fib.Entry{Action: routing.Local, Interface: i.ID})
-			}
 		}
 	}
 	for p, a := range map[string]routing.Action{

@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 	"math/bits"
+	"net/netip"
 	"time"
 
 	"routerd/internal/packet"
@@ -74,6 +75,10 @@ func lookup(v *View, b *Batch, _ time.Time) {
 		}
 		switch p.Entry.Action {
 		case routing.Forward:
+			if p.Dst == p.Entry.Prefix.Addr() && Anycast(p.Entry, p.Dst) {
+				p.Entry = anycastAddress
+				continue
+			}
 			choose(v, p, in)
 		case routing.Local:
 			// deliver's business
@@ -106,6 +111,22 @@ func lookupLink(p *Packet, in *Interface) {
 
 // ownAddress stands for an entry of the table where the table was not asked.
 var ownAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
+
+// anycastAddress stands for the entry of an address that all routers of a
+// connected subnet have (RFC 4291 §2.6.1). The table has none: an entry beside
+// the router's own address would take the lookup of every neighbour with a low
+// number through all bytes of its address.
+var anycastAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
+
+// Anycast reports whether e, which leads towards a, is the route to a connected
+// subnet and a the address of all routers of it, and so the router's.
+func Anycast(e *fib.Entry, a netip.Addr) bool {
+	if e.Source != routing.SourceConnected || e.Action != routing.Forward {
+		return false
+	}
+	all, ok := routing.SubnetRouterAnycast(e.Prefix)
+	return ok && all == a
+}
 
 var onLink = &fib.NextHop{Weight: 1}
 

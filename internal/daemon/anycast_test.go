@@ -22,6 +22,12 @@ func TestAnycastOnAnEthernet(t *testing.T) {
 			}
 		}
 	}
+	for to, want := range map[string]string{"2001:db8:12::": "local", "2001:db8:12::2": "forward"} {
+		x, err := s.client().ExplainRoute(t.Context(), mustAddr(to))
+		if err != nil || x.Entry == nil || x.Entry.Action != want || (len(x.Neighbors) == 0) != (want == "local") {
+			t.Errorf("%s is explained as %+v with neighbours %v (%v), want %s", to, x.Entry, x.Neighbors, err, want)
+		}
+	}
 	if n := s.must("ip", "-n", s.hosts[1], "-6", "neigh", "show", "2001:db8:12::"); !strings.Contains(n, "lladdr") || strings.Contains(n, "FAILED") {
 		t.Errorf("h2 knows the anycast address as %q, want a link-layer address", n)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 
+	"routerd/dataplane"
 	"routerd/internal/control"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -59,6 +60,11 @@ func (d *Daemon) explainRoute(target netip.Addr) control.RouteExplanation {
 	e := d.router.FIB().Lookup(target)
 	if e == nil {
 		return x
+	}
+	if dataplane.Anycast(e, target) {
+		local := *e
+		local.Action, local.Interface, local.Group = routing.Local, e.Group.Hops()[0].Interface, nil
+		e = &local
 	}
 	entry := d.entry(view, e)
 	x.Entry = &entry

@@ -49,9 +49,8 @@ type offer struct {
 
 // offersOf gives what an interface offers, each (prefix, action) once.
 //
-// The router's own addresses, the subnet-router anycast ones among them (RFC
-// 4291 §2.6.1), stay its own while the link is down (RFC 1122 §3.3.4.2, the weak
-// model); the subnet and its broadcast addresses go with
+// The router's own addresses stay its own while the link is down (RFC 1122
+// §3.3.4.2, the weak model); the subnet and its broadcast addresses go with
 // the link.
 func offersOf(in Interface) []offer {
 	var all []offer
@@ -67,9 +66,6 @@ func offersOf(in Interface) []offer {
 	for _, address := range in.Addresses {
 		a, p, id := address.Prefix.Addr(), address.Prefix.Masked(), address.Origin
 		put(hostPrefix(a), routing.Local, in.Up && p.IsSingleIP(), id)
-		if all, ok := routing.SubnetRouterAnycast(p); ok {
-			put(hostPrefix(all), routing.Local, false, id)
-		}
 		if !in.Up || p.IsSingleIP() {
 			continue
 		}

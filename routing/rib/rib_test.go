@@ -122,7 +122,7 @@ func TestConnected(t *testing.T) {
 		"198.51.100.3/32":    "broadcast",
 		"2001:db8::/64":      "link@lan0",
 		"2001:db8::1/128":    "local",
-		"2001:db8::/128":     "local", // RFC 4291 §2.6.1
+		"2001:db8::/128":     "-", // the forwarding path knows it by its prefix (RFC 4291 §2.6.1)
 		"255.255.255.255/32": "-",
 	} {
 		if got := r.hops(prefix); got != want {
