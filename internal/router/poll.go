@@ -91,6 +91,7 @@ func (r *Router) takeUp(letters []letter, now time.Time) error {
 			for _, l := range r.links {
 				if l.id == x.link {
 					errs = append(errs, l.join())
+					r.tellMembership(l)
 				}
 			}
 		case rib.Input:

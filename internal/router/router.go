@@ -332,6 +332,7 @@ func (r *Router) publish() (copied bool) {
 		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly, Stack: r.cfg.Dataplane.Stack},
 		HashSeed:   r.seed,
 		Neighbors:  r.neighbors.table,
+		Membership: r.membership,
 		Listeners:  r.listening.on(routing.NoInterface),
 	}
 	if old := r.live.Load(); old != nil {
