@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,4 +34,26 @@ func named(cmd *cobra.Command, args []string) error {
 		return usagef("%q is more than the command takes; wanted: %s", args[most], usage)
 	}
 	return nil
+}
+
+// nameArguments has every command below one name what is missing or too much
+// where its own judge only counts.
+func nameArguments(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		nameArguments(c)
+		judge := c.Args
+		if judge == nil {
+			continue
+		}
+		c.Args = func(c *cobra.Command, args []string) error {
+			err := judge(c, args)
+			if ours := (usageError{}); err == nil || errors.As(err, &ours) {
+				return err
+			}
+			if better := named(c, args); better != nil {
+				return better
+			}
+			return err
+		}
+	}
 }

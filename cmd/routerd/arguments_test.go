@@ -17,6 +17,8 @@ func TestArgumentsAreNamed(t *testing.T) {
 		{"lab link demo.toml r1:core0", "missing down|up; wanted: routerd lab link TOPOLOGY.toml NODE:INTERFACE down|up"},
 		{"lab link demo.toml r1:core0 off", `"off": wanted down, which cuts the link, or up, which mends it`},
 		{"lab down demo.toml h1", `"h1" is more than the command takes; wanted: routerd lab down TOPOLOGY.toml`},
+		{"show arp 10.0.0.1 10.0.0.2", `"10.0.0.2" is more than the command takes; wanted: routerd show arp [ADDRESS]`},
+		{"reload now", `"now" is more than the command takes; wanted: routerd reload`},
 		{"lab list demo.toml", `"demo.toml" is more than the command takes; wanted: routerd lab list`},
 	} {
 		var out, errs bytes.Buffer

@@ -307,7 +307,7 @@ func TestExitCodes(t *testing.T) {
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},
-		{"show version more", nil, 2, `routerd: unknown command "more" for "routerd show version"`},
+		{"show version more", nil, 2, `routerd: "more" is more than the command takes; wanted: routerd show version`},
 		{"show version --colour", nil, 2, "routerd: unknown flag: --colour"},
 		{"show version -o xml", nil, 2, `routerd: invalid argument "xml" for "-o, --output" flag: wanted table, wide or json`},
 		{"show version -w 1ms", nil, 2, `routerd: invalid argument "1ms" for "-w, --watch" flag: wanted at least 100ms`},

@@ -114,7 +114,7 @@ func TestNATQueries(t *testing.T) {
 	f.nat = control.NATQuery{Rule: "not asked"}
 	for line, want := range map[string]string{
 		"show nat":                                  "routerd: routerd show nat what? It takes session, rule, pool",
-		"show nat session lan0":                     `routerd: unknown command "lan0" for "routerd show nat session"`,
+		"show nat session lan0":                     `routerd: "lan0" is more than the command takes; wanted: routerd show nat session`,
 		"show nat session --inside fe80::1":         `routerd: invalid argument "fe80::1" for "--inside" flag: wanted an IPv4 address or prefix, a port, or both: 10.0.0.1, 10.0.0.0/8, :443, 10.0.0.1:443`,
 		"show nat session --outside 10.1.0.0/33":    `routerd: invalid argument "10.1.0.0/33" for "--outside" flag: wanted an IPv4 address`,
 		"show nat session --remote 10.1.0.11:http":  `routerd: invalid argument "10.1.0.11:http" for "--remote" flag: wanted an IPv4 address`,
@@ -126,7 +126,7 @@ func TestNATQueries(t *testing.T) {
 		"clear nat session":                         "routerd: which sessions? A filter chooses some, --all every one",
 		"clear nat session --all --rule web":        "routerd: --all and a filter: wanted one of them",
 		"clear nat session --protocol any":          `routerd: invalid argument "any" for "--protocol" flag: wanted tcp, `,
-		"clear nat session --inside 10.1.0.11 host": `routerd: unknown command "host" for "routerd clear nat session"`,
+		"clear nat session --inside 10.1.0.11 host": `routerd: "host" is more than the command takes; wanted: routerd clear nat session`,
 	} {
 		if code, stdout, stderr := routerd(strings.Fields(line)...); code == exitOK || stdout != "" || !strings.HasPrefix(stderr, want) {
 			t.Errorf("%s: exit %d, %q%q, want %q", line, code, stdout, stderr, want)

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -132,13 +134,13 @@ func (s *source) shown(p tomltext.Problem) tomltext.Problem {
 	p.Place.File = s.given
 	line := strings.TrimRight(s.lines[p.Place.Line-1], "\r\n")
 	p.Line, p.Caret = line, 0
-	rest := strings.TrimRight(string([]rune(line)[min(p.Place.Column-1, utf8.RuneCountInString(line)):]), " \t]")
+	rest := strings.TrimRight(string([]rune(line)[min(p.Place.Column-1, utf8.RuneCountInString(line)):]), " \t]}")
 	p.Width = max(1, utf8.RuneCountInString(rest))
 	return p
 }
 
 // problems gives what is wrong or odd about the topology of a lab and about the
-// configurations of its routers, read as the routers will.
+// configurations of its routers, read as the routers will, sorted by place.
 func (l *Lab) problems() (all Problems) {
 	all = append(all, l.source.Problems()...)
 	for _, r := range l.plan.Routers {
@@ -147,6 +149,7 @@ func (l *Lab) problems() (all Problems) {
 			all = append(all, l.source.shown(p))
 		}
 	}
+	slices.SortStableFunc(all, func(a, b tomltext.Problem) int { return cmp.Compare(a.Place.Line, b.Place.Line) })
 	return all
 }
 
