@@ -16,10 +16,26 @@ const (
 	pause = 5 * time.Millisecond
 )
 
+// A triggered update that is sent takes in what changes meanwhile, as long as
+// the next change comes soon, but not for ever, and each route once: so a
+// neighbour's table of many packets is passed on as it comes, not in parts that
+// each wait for the time between two triggered updates.
+const (
+	joinWithin = 100 * time.Millisecond // of what it sent last
+	joinAtMost = time.Second            // from its beginning
+)
+
 // trigger says when triggered updates may be sent (RFC 2453 §3.10.1).
 type trigger struct {
 	// until is when the random time after the last one has passed.
 	until time.Time
+	// The last one has a number, a beginning, a time when it last sent, and
+	// how long after that the next one may begin. joining: all of what has
+	// changed since belongs to it.
+	number      uint32
+	began, sent time.Time
+	wait        time.Duration
+	joining     bool
 	// A failure of our own is told without waiting for that, but within a
 	// second only once: the least that the RFC allows between two updates.
 	urgent      bool
@@ -27,11 +43,26 @@ type trigger struct {
 }
 
 func (t *trigger) due() time.Time {
+	if t.joining {
+		return t.sent.Add(pause)
+	}
 	if t.urgent && t.urgentUntil.Before(t.until) {
 		return t.urgentUntil
 	}
 	return t.until
 }
+
+// closes is when nothing can join the last triggered update any more, unless
+// it sends something until then.
+func (t *trigger) closes() time.Time {
+	if at := t.sent.Add(joinWithin); at.Before(t.began.Add(joinAtMost)) {
+		return at
+	}
+	return t.began.Add(joinAtMost)
+}
+
+// open reports whether what changes now joins the last triggered update.
+func (t *trigger) open(now time.Time) bool { return now.Before(t.closes()) }
 
 // job is a series of packets on an interface that is under way: to one
 // destination, from one source.
@@ -42,6 +73,7 @@ type job struct {
 	// the list of a triggered update.
 	next    *route
 	changed []*route
+	joined  [][]*route // lists that follow that one
 	// again: another request came for what is being answered.
 	again bool
 }
@@ -70,10 +102,11 @@ func (m *Machine) update() {
 			m.regularUpdate(i)
 		}
 	}
+	m.closeTriggered()
 	if len(m.table.changed) > 0 && !m.now.Before(m.trigger.due()) && !m.stopping {
 		m.triggeredUpdate()
 	}
-	m.trigger.urgent = m.trigger.urgent && len(m.table.changed) > 0
+	m.trigger.urgent = m.trigger.urgent && len(m.table.changed)+len(m.table.again) > 0
 	for _, i := range m.order {
 		m.goOn(i)
 	}
@@ -100,10 +133,17 @@ func (m *Machine) regularUpdate(i *iface) {
 // said to be as they are when their packet is built; what changes after that
 // is for the next update.
 func (m *Machine) triggeredUpdate() {
+	t := &m.trigger
 	list := m.table.changed
 	m.table.changed = nil
+	if !t.joining {
+		t.number++
+		t.wait = 0
+	}
+	joining, urgent := t.joining, t.urgent
+	t.joining = false
 	for _, r := range list {
-		r.changed = false
+		r.changed, r.told = false, t.number
 	}
 	told := false
 	for _, i := range m.order {
@@ -113,6 +153,10 @@ func (m *Machine) triggeredUpdate() {
 			if j := i.job(t, regular); j != nil && j.next == m.table.all.front() {
 				continue
 			}
+			if j := i.job(t, triggered); j != nil && !urgent {
+				j.joined = append(j.joined, list)
+				continue
+			}
 			// Before what is long: that may be out of date already.
 			i.jobs = append([]*job{{target: t, kind: triggered, changed: list}}, i.jobs...)
 		}
@@ -120,10 +164,27 @@ func (m *Machine) triggeredUpdate() {
 	if !told {
 		return
 	}
-	if m.trigger.urgent {
-		m.trigger.urgent, m.trigger.urgentUntil = false, m.now.Add(time.Second)
+	if urgent {
+		t.urgent, t.urgentUntil = false, m.now.Add(time.Second)
 	}
-	m.trigger.until = m.now.Add(m.between(time.Second, 5*time.Second))
+	if !joining {
+		t.began, t.wait = m.now, m.between(time.Second, 5*time.Second)
+	}
+	t.sent, t.until = m.now, m.now.Add(t.wait)
+}
+
+// closeTriggered leaves what has changed again since the last triggered update
+// told it to the next one: when that takes nothing in any more, or a failure of
+// our own begins the next one.
+func (m *Machine) closeTriggered() {
+	t := &m.trigger
+	urgent := t.urgent && !m.now.Before(t.urgentUntil)
+	if t.open(m.now) && !urgent {
+		return
+	}
+	t.joining = t.joining && !urgent && len(m.table.again) == 0
+	m.table.changed = append(m.table.changed, m.table.again...)
+	m.table.again = nil
 }
 
 // targets are where updates on i go: the group, from each subnet of the
@@ -249,13 +310,18 @@ func (j *job) peek() *route {
 	if j.kind != triggered {
 		return j.next
 	}
-	for len(j.changed) > 0 && !j.changed[0].inAll.in() {
-		j.changed = j.changed[1:] // deleted since
+	for {
+		for len(j.changed) > 0 && !j.changed[0].inAll.in() {
+			j.changed = j.changed[1:] // deleted since
+		}
+		if len(j.changed) > 0 {
+			return j.changed[0]
+		}
+		if len(j.joined) == 0 {
+			return nil
+		}
+		j.changed, j.joined = j.joined[0], j.joined[1:]
 	}
-	if len(j.changed) == 0 {
-		return nil
-	}
-	return j.changed[0]
 }
 
 func (j *job) advance() {

@@ -139,6 +139,12 @@ func (m *Machine) Deadline() time.Time {
 	if len(m.table.changed) > 0 {
 		earliest(m.trigger.due())
 	}
+	if len(m.table.again) > 0 {
+		earliest(m.trigger.closes())
+		if m.trigger.urgent {
+			earliest(m.trigger.urgentUntil)
+		}
+	}
 	earliest(m.asking.at)
 	earliest(m.auth.saveDue())
 	return at

@@ -18,7 +18,8 @@ type table struct {
 	heard  list[path]  // the one heard of longest ago first
 	dying  list[route] // the one that died first, first
 
-	changed []*route // for the next triggered update
+	changed []*route // for the next triggered update, or the one that is open
+	again   []*route // told by the one that is open, and changed since
 	offered []*route // for the next Deltas
 	learned int      // routes with paths
 }
@@ -67,8 +68,9 @@ type route struct {
 	// and so has to be poisoned when it no longer is.
 	announced bits
 
-	changed, offered bool // in the table's lists
-	installed        bool // the RIB was offered it
+	told             uint32 // the number of the triggered update that told it last
+	changed, offered bool   // in the table's lists
+	installed        bool   // the RIB was offered it
 	inAll, inDying   node[route]
 }
 
@@ -288,10 +290,18 @@ func (m *Machine) touch(r *route) {
 
 // tell has the route in the next triggered update.
 func (m *Machine) tell(r *route) {
-	if !r.changed {
-		r.changed = true
-		m.table.changed = append(m.table.changed, r)
+	if r.changed {
+		return
 	}
+	r.changed = true
+	open := m.trigger.open(m.now)
+	if open && r.told == m.trigger.number {
+		m.table.again = append(m.table.again, r)
+		return
+	}
+	// What did not change in time to join is due later, and nothing joins it.
+	m.trigger.joining = open && (m.trigger.joining || len(m.table.changed) == 0)
+	m.table.changed = append(m.table.changed, r)
 }
 
 // forget deletes a route that was dead for long enough.

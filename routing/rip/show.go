@@ -95,7 +95,7 @@ type Summary struct {
 
 // Summary counts what there is.
 func (m *Machine) Summary() Summary {
-	s := Summary{Routes: len(m.table.routes), Learned: m.table.learned, PendingTriggered: len(m.table.changed), NextAsks: m.asking.at}
+	s := Summary{Routes: len(m.table.routes), Learned: m.table.learned, PendingTriggered: len(m.table.changed) + len(m.table.again), NextAsks: m.asking.at}
 	for r := m.table.dying.front(); r != nil; r = r.inDying.next.of {
 		s.Dying++
 	}
