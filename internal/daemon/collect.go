@@ -21,11 +21,19 @@ func heapGrowth(live uint64) int {
 	return int(min(max(spare*100/max(live, 1), 100), mostSlow))
 }
 
+// What a small heap has grown by in a burst is given back to the kernel when
+// nothing has happened for calmTime, where that is more than litter, in bytes.
+const (
+	calmTime = time.Second
+	litter   = 16 << 20
+)
+
 // collector keeps GOGC right. The zero collector has not looked yet.
 type collector struct {
 	looked  time.Time
 	growth  int
 	samples []metrics.Sample
+	calm    *time.Timer
 }
 
 // tune looks at the heap, once a second at most, and does nothing where the
@@ -36,9 +44,15 @@ func (c *collector) tune(now time.Time) {
 	}
 	c.looked = now
 	if c.samples == nil {
-		c.samples = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+		c.samples = []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}}
+		c.calm = time.AfterFunc(calmTime, debug.FreeOSMemory)
+		c.calm.Stop()
 	}
 	metrics.Read(c.samples)
+	c.calm.Stop()
+	if live, used := c.samples[0].Value.Uint64(), c.samples[1].Value.Uint64(); live < spare && used > live+litter {
+		c.calm.Reset(calmTime)
+	}
 	// Setting it stops every goroutine for a moment.
 	if g := heapGrowth(c.samples[0].Value.Uint64()); g != c.growth {
 		c.growth = g

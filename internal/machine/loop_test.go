@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 )
@@ -59,9 +60,22 @@ func TestLoop(t *testing.T) {
 		t.Fatal("never ticked")
 	}
 	stop()
-	<-ended
-	if err := l.Send(running, 1); err == nil && !l.Offer(1) {
-		t.Error("neither taken nor refused")
+	select {
+	case <-ended:
+	case <-ctx.Done():
+		t.Fatal("goes on after its context is done")
+	}
+	// Who comes too late finds room and nobody, and then no room.
+	for range 2 {
+		if !l.Offer(1) {
+			t.Fatal("no room in the inbox of a loop that has ended")
+		}
+	}
+	if err := l.Send(running, 1); !errors.Is(err, context.Canceled) {
+		t.Errorf("a full inbox with nobody behind it: %v, want that the context is done", err)
+	}
+	if n := len(c.steps); n > 0 {
+		t.Errorf("stepped %d times after it ended", n)
 	}
 }
 

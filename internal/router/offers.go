@@ -15,6 +15,7 @@ type Offers struct {
 	mu     sync.Mutex
 	at     map[offer]int
 	list   []routing.Delta
+	spare  []routing.Delta // of the take before, empty
 	signal chan struct{}
 }
 
@@ -62,12 +63,31 @@ func (o *Offers) waiting() bool {
 	return len(o.list) > 0
 }
 
-// take gives everything that was left, and forgets it.
+// take gives everything that was left, and forgets it. Give the list back to
+// done.
 func (o *Offers) take() []routing.Delta {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	list := o.list
-	o.list = nil
+	o.list, o.spare = o.spare, nil
+	if len(o.at) > keptOffers {
+		o.at = map[offer]int{} // a map never shrinks
+	}
 	clear(o.at)
 	return list
+}
+
+// keptOffers is how long a list is kept for the next offers, so that a burst
+// that comes in many pieces does not leave one behind for each.
+const keptOffers = 4096
+
+// done takes a list back that is not used any more.
+func (o *Offers) done(list []routing.Delta) {
+	clear(list)
+	if cap(list) > keptOffers {
+		return
+	}
+	o.mu.Lock()
+	o.spare = list[:0]
+	o.mu.Unlock()
 }

@@ -54,6 +54,7 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 			if err := r.rib.Step(now, rib.Deltas(offers)); err != nil {
 				errs = err
 			}
+			r.offers.done(offers)
 			worked = true
 		}
 		for _, p := range r.protocols {

@@ -18,6 +18,10 @@
 // to hold when it is quiet; draw.go the picture of a network that failed;
 // script.go networks told as text.
 //
+// A station receives what is sent to its own address, to everybody and to the
+// groups that its router has joined, as an interface card does: a protocol that
+// does not join its group hears nothing.
+//
 // A network is quiet when no link has changed for one flush interval of the
 // slowest protocol and no table for two of its update intervals; only then
 // can anything be asked of its tables. The tests ask for all: that no packet

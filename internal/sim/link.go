@@ -38,6 +38,9 @@ type End struct {
 
 	port *memory.Port
 	mac  [6]byte
+	// groups are those that the port was told to receive, each as often as it
+	// is joined. A new port has none.
+	groups map[[6]byte]int
 	// Received is what reached the other side of a stub, oldest first.
 	Received [][]byte
 }
@@ -45,17 +48,37 @@ type End struct {
 // String is the end's name as links are drawn: "r1:eth0".
 func (e *End) String() string { return e.Node.Name + ":" + e.Interface }
 
-// station makes a memory port an Ethernet one.
+// station makes a memory port an Ethernet one, which receives what is sent to
+// its own address, to everybody and to the groups that it has joined.
 type station struct {
 	*memory.Port
-	mac [6]byte
+	end *End
 }
 
 var _ port.Ethernet = station{}
 
-func (s station) HardwareAddr() [6]byte { return s.mac }
-func (s station) Join([6]byte) error    { return nil }
-func (s station) Leave([6]byte) error   { return nil }
+func (s station) HardwareAddr() [6]byte { return s.end.mac }
+
+func (s station) Join(group [6]byte) error {
+	s.end.groups[group]++
+	return nil
+}
+
+func (s station) Leave(group [6]byte) error {
+	if s.end.groups[group] == 0 {
+		return fmt.Errorf("%s leaves group %x, which it has not joined", s.end, group)
+	}
+	s.end.groups[group]--
+	return nil
+}
+
+// receives reports whether the end's device takes a frame from the link.
+func (e *End) receives(frame []byte) bool {
+	to := [6]byte(frame)
+	return to == e.mac || to == everybody || e.groups[to] > 0
+}
+
+var everybody = [6]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Up says whether the link has a carrier.
 func (l *Link) Up() bool { return l.up }
@@ -159,6 +182,9 @@ func (l *Link) pass(p memory.Packet, to *End) {
 				return // it was on its way when the link or the router failed
 			}
 			n.Frames++
+			if !to.receives(p.Data) {
+				return
+			}
 			to.port.Inject(p)
 			to.Node.wake()
 		})

@@ -275,7 +275,8 @@ func (n *Node) attach(e *End, ethernet bool) error {
 	var workers []*dataplane.Worker
 	var err error
 	if ethernet {
-		workers, err = n.Router.Attach(e.Interface, station{e.port, e.mac}, now)
+		e.groups = map[[6]byte]int{}
+		workers, err = n.Router.Attach(e.Interface, station{e.port, e}, now)
 	} else {
 		workers, err = n.Router.Attach(e.Interface, e.port, now)
 	}

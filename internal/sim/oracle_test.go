@@ -178,12 +178,26 @@ func (s *site) hear(d time.Duration) (map[*End]map[netip.Prefix][]uint8, error) 
 // spoken holds what is said by each end within an update interval of a quiet
 // network to poisoned reverse (RFC 2453 §3.4.3): of what leads to the link
 // itself that it cannot be reached this way, the metric of everything else,
-// nothing about the link's own subnet.
+// nothing about the link's own subnet. What holds at the end has to have held
+// throughout: where lost packets changed a table it waits for quiet and tries
+// again, a few times.
 func (s *site) spoken() (wrong []string, err error) {
-	before := s.changed
-	said, err := s.hear(ripUpdate * 4 / 3)
-	if err != nil || s.changed != before {
-		return nil, err // what holds at the end did not hold throughout
+	const tries = 5
+	var said map[*End]map[netip.Prefix][]uint8
+	for try := 1; ; try++ {
+		before := s.changed
+		if said, err = s.hear(ripUpdate * 4 / 3); err != nil {
+			return nil, err
+		}
+		if s.changed == before {
+			break
+		}
+		if try == tries {
+			return nil, fmt.Errorf("%w: tables changed while each of %d update intervals was heard", ErrRestless, tries)
+		}
+		if err := s.Quiet(0, 2*ripUpdate, 4*time.Hour); err != nil {
+			return nil, err
+		}
 	}
 	for n, known := range s.oracle() {
 		for _, e := range n.order {

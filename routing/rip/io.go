@@ -89,8 +89,8 @@ type Send struct {
 	Payload   []byte
 }
 
-// Deltas are changes for the RIB, at most one for each prefix. Slice and next
-// hops belong to the receiver.
+// Deltas are changes for the RIB, at most one for each prefix. The next hops
+// belong to the receiver, the slice only until the next Step.
 type Deltas struct{ Deltas []routing.Delta }
 
 // Save keeps what has to survive a restart, in place of what was kept before;

@@ -54,7 +54,8 @@ type Machine struct {
 	stopping bool
 	packet   wire.Packet // being read
 	building wire.Packet // being built
-	now      time.Time   // of the Step under way
+	deltas   []routing.Delta
+	now      time.Time // of the Step under way
 	out      []Effect
 }
 

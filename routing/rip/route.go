@@ -312,12 +312,20 @@ func (m *Machine) forget(r *route) {
 	delete(m.table.routes, r.prefix)
 }
 
+// keptDeltas is how many the slice of the last Deltas may have room for to be
+// used again; a packet brings 25.
+const keptDeltas = 256
+
 // offer tells the RIB what has changed.
 func (m *Machine) offer() {
 	if len(m.table.offered) == 0 {
 		return
 	}
-	deltas := make([]routing.Delta, 0, len(m.table.offered))
+	deltas := slices.Grow(m.deltas[:0], len(m.table.offered))
+	m.deltas = nil
+	if cap(deltas) <= keptDeltas {
+		m.deltas = deltas
+	}
 	var hops []routing.NextHop // of many routes, so that they are one allocation
 	for _, r := range m.table.offered {
 		r.offered = false
