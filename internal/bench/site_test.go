@@ -110,10 +110,12 @@ func deliver(t *testing.T, o Options, p Path) {
 
 // checkFlows: every flow made a session, or all but those that the refused
 // hosts' ports were enough for were refused. Those sent as fast as possible
-// may find a queue full.
+// may find a queue full, but what one holds arrives: the shortest, a TUN's, has
+// room for 500.
 func checkFlows(t *testing.T, m Metric, s Sample) {
 	t.Helper()
-	want, least := uint64(m.Traffic.Fresh), uint64(1)
+	const queue = 500
+	want, least := uint64(m.Traffic.Fresh), uint64(queue/2)
 	if m.Traffic.Refused {
 		want -= refusedPorts
 	}

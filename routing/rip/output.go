@@ -22,7 +22,7 @@ const (
 // each wait for the time between two triggered updates.
 const (
 	joinWithin = 100 * time.Millisecond // of what it sent last
-	joinAtMost = time.Second            // from its beginning
+	joinAtMost = 2 * time.Second        // from its beginning
 )
 
 // trigger says when triggered updates may be sent (RFC 2453 §3.10.1).

@@ -123,7 +123,7 @@ func TestTriggered(t *testing.T) {
 }
 
 // A table that comes in many packets is passed on as it comes, each route once,
-// but an update that goes on and on ends after a second.
+// but an update that goes on and on ends.
 func TestTriggeredJoins(t *testing.T) {
 	b := newBed(t, nil)
 	for _, i := range b.m.order {
