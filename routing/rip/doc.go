@@ -51,7 +51,8 @@
 //	route.go         the table: states of a route, and what goes to the RIB
 //	list.go          the queues of the table
 //	own.go           redistributed and default routes
-//	output.go        regular and triggered updates, what each interface is told
+//	output.go        regular updates, what each interface is told
+//	trigger.go       triggered updates
 //	request.go       requests, those answered and those asked
 //	neighbor.go      who is on the other side
 //	auth.go          key chains
@@ -69,6 +70,10 @@
 //   - RFC 2453 §3.9.1, RFC 2080 §2.4.1: requests from beyond a router are not
 //     answered, since a small datagram with a forged source would have a whole
 //     table sent anywhere.
+//   - RFC 2453 §3.10.1: a triggered update takes in what changes while it is sent,
+//     within 100 ms of what it sent last and 2 s of its beginning, each route
+//     once; the random 1 to 5 s follow its end. So a large table crosses a row
+//     of routers in the time that one of them takes to send it.
 //   - RFC 2453 §3.10.1: a failure of our own is told without waiting for the
 //     random 1 to 5 s after the last triggered update, at most once a second.
 //   - RFC 2453 §4.6, §5.1: version 1 is never sent, nor version 2 by
