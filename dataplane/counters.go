@@ -14,8 +14,10 @@ type Counters struct {
 	verdicts [verdict.Count]atomic.Uint64
 	answers  [NumAnswers]atomic.Uint64
 	received traffic
-	sent     atomic.Pointer[[]traffic] // by InterfaceID; longer as interfaces come
-	batches  atomic.Uint64
+	// sent is by InterfaceID, longer as interfaces come; nil of those that
+	// nothing was sent by: of a thousand interfaces a worker uses few.
+	sent    atomic.Pointer[[]atomic.Pointer[traffic]]
+	batches atomic.Uint64
 
 	pending tally // of the batch under way
 }
@@ -66,7 +68,10 @@ func (c *Counters) Sent(id routing.InterfaceID) Traffic {
 	if s == nil || int(id) >= len(*s) {
 		return Traffic{}
 	}
-	return (*s)[id].read()
+	if t := (*s)[id].Load(); t != nil {
+		return t.read()
+	}
+	return Traffic{}
 }
 
 // Add adds what o has counted to c. Nobody may be counting with either.
@@ -82,7 +87,9 @@ func (c *Counters) Add(o *Counters) {
 	if sent := o.sent.Load(); sent != nil {
 		c.grow(len(*sent))
 		for i := range *sent {
-			(*c.sent.Load())[i].add(&(*sent)[i])
+			if t := (*sent)[i].Load(); t != nil {
+				c.by(routing.InterfaceID(i)).add(t)
+			}
 		}
 	}
 }
@@ -94,24 +101,36 @@ func (t *traffic) add(o *traffic) {
 	t.supers.Add(r.Supers)
 }
 
-// grow makes room for n interfaces; it allocates when a configuration brought
-// new ones, and otherwise costs a load.
+// grow makes room for n interfaces and some more; it allocates when a
+// configuration brought new ones, and otherwise costs a load.
 func (c *Counters) grow(n int) {
 	old := c.sent.Load()
 	if old != nil && len(*old) >= n {
 		return
 	}
-	s := make([]traffic, n)
+	s := make([]atomic.Pointer[traffic], n+n/4)
 	if old != nil {
 		for i := range *old {
-			s[i].add(&(*old)[i])
+			s[i].Store((*old)[i].Load())
 		}
 	}
 	c.sent.Store(&s)
 }
 
+// by gives what was sent by an interface, to be counted on. It allocates for
+// the first packet that goes there.
+func (c *Counters) by(id routing.InterfaceID) *traffic {
+	p := &(*c.sent.Load())[id]
+	t := p.Load()
+	if t == nil {
+		t = &traffic{}
+		p.Store(t)
+	}
+	return t
+}
+
 func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers int) {
-	t := &(*c.sent.Load())[id]
+	t := c.by(id)
 	t.packets.Add(uint64(packets))
 	t.bytes.Add(uint64(bytes))
 	if supers > 0 {
