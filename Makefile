@@ -63,6 +63,10 @@ soak: build ## the tests again and again for SOAKTIME (10m), under the race dete
 	@tools/install.sh test
 	@tools/soak.sh $(SOAKTIME)
 
+.PHONY: mutate
+mutate: ## a million mutated frames and 18,000 payloads into each kind of live port, pings meanwhile (root)
+	ROUTERD_MUTATE=full go test -count=1 -v -timeout 60m -run '^TestMutatedFrames$$' ./internal/daemon
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -175,7 +176,9 @@ func (d *Daemon) start() error {
 	}
 	d.router.Resume(d.lock.kept())
 	defer d.router.Resume(nil)
-	return d.commit(next)
+	err = d.commit(next)
+	debug.FreeOSMemory() // what starting took: of a thousand interfaces as much as running takes
+	return err
 }
 
 // loop is the one goroutine that owns the router.
