@@ -122,3 +122,59 @@ func TestWorkerReadsOnAfterATimeout(t *testing.T) {
 		})
 	}
 }
+
+// An idle worker holds one buffer, a busy one borrows a batch's worth, and
+// gives it back when nothing came for a while.
+func TestWorkerBorrowsMemory(t *testing.T) {
+	n := newNetwork(t)
+	var live Live
+	live.Publish(n.view)
+	p := n.ports[lan0]
+	w := NewWorker(&live, lan0, 0, BatchSize, p.Queues()[0], nil)
+	now := testNow
+	clock := func() time.Time { return now }
+	echo := raw(build(t, Probe{Src: addr("10.0.1.2"), Dst: addr("10.255.0.1"), Proto: packet.ProtoICMP, Size: 100}))
+	once := func(packets int, gap time.Duration) {
+		t.Helper()
+		for range packets {
+			now = now.Add(gap)
+			p.Inject(echo)
+			if err := w.Once(clock); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	want := func(frames int, when string) {
+		t.Helper()
+		if got := len(w.batch.Frames()); got != frames {
+			t.Fatalf("%s: room for %d frames, want %d", when, got, frames)
+		}
+	}
+	want(1, "in the beginning")
+	once(50, 10*time.Millisecond)
+	want(1, "with a packet now and then")
+	if w.batch.pieces != nil {
+		t.Error("an idle worker keeps the memory that its answers were made in")
+	}
+	once(busyFrames, time.Microsecond)
+	want(BatchSize, "with packet after packet")
+	if d := w.crowd.look; d.IsZero() {
+		t.Error("a busy worker never looks whether it still is one")
+	}
+	now = now.Add(idleTime / 2)
+	once(1, 0)
+	now = now.Add(idleTime * 2 / 3)
+	w.rest(now)
+	want(BatchSize, "less than a while after the last packet")
+	now = now.Add(idleTime)
+	w.rest(now)
+	want(1, "after a while")
+	if !w.crowd.look.IsZero() {
+		t.Error("an idle worker is woken to see whether it is idle")
+	}
+	sent := len(p.Take())
+	once(2, time.Microsecond)
+	if got := len(p.Take()); got != 2 || sent != 50+busyFrames+1 {
+		t.Errorf("%d and %d packets were answered, want %d and 2", sent, got, 50+busyFrames+1)
+	}
+}

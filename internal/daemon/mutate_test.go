@@ -348,19 +348,22 @@ func TestMutatedFrames(t *testing.T) {
 	} {
 		stops = append(stops, m.pings(p[0], p[1]))
 	}
+	const quarters = 4
 	frames, half := mutatedFrames[full], 0
 	began := time.Now()
-	for round := range 2 { // memory is looked at between the halves
+	for quarter := range quarters {
 		for _, v := range m.victims {
 			seeds := v.seeds(captured)
-			m.throw(v, frames/2, func() []byte { return mutate(r, v.framed(seeds[r.IntN(len(seeds))])) })
-			m.throw(v, mutatedPayloads[full]/2, func() []byte {
+			m.throw(v, frames/quarters, func() []byte { return mutate(r, v.framed(seeds[r.IntN(len(seeds))])) })
+			m.throw(v, mutatedPayloads[full]/quarters, func() []byte {
 				// The frame is sound, what it carries is not.
 				return v.framed(mutate(r, captured[r.IntN(len(captured))]))
 			})
 		}
-		if round == 0 {
-			half, _ = m.usage()
+		rss, _ := m.usage()
+		t.Logf("memory after %d of %d parts: %d KiB", quarter+1, quarters, rss>>10)
+		if quarter == quarters/2-1 {
+			half = rss
 		}
 	}
 	end, _ := m.usage()
