@@ -201,6 +201,32 @@ func TestGroupsWithExtensions(t *testing.T) {
 	}
 }
 
+// TestGroupsWithOptions: IPv4 options too are read in what is for a group as in
+// what is for the router itself; nobody is told (RFC 1812 §4.3.2.7).
+func TestGroupsWithOptions(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		options []byte
+		want    verdict.Verdict
+	}{
+		{"padding", []byte{1, 1, 1, 0}, verdict.EchoReplied},
+		{"router alert", []byte{148, 4, 0, 0}, verdict.EchoReplied},
+		{"longer than the header", []byte{7, 9, 4, 0}, verdict.BadOption},
+		{"a source route", []byte{131, 7, 4, 10, 0, 3, 2, 0}, verdict.SourceRouted},
+	} {
+		n, b, _ := newEthernet(t)
+		p := ping4("224.0.0.1")
+		p.Src = addr("10.0.5.2")
+		n.runIn(t, b, eth0, framed(arp.MulticastMAC(p.Dst), macH5, arp.EtherTypeIPv4, withOptions(build(t, p), tt.options...)))
+		if got := b.Packets()[0].Verdict; got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+		if answered := len(b.Made()) != 0; answered != (tt.want == verdict.EchoReplied) {
+			t.Errorf("%s: answered %v", tt.name, answered)
+		}
+	}
+}
+
 // TestGroupFragments: a packet for a group may come in pieces too.
 func TestGroupFragments(t *testing.T) {
 	n, b, _ := newEthernet(t)

@@ -218,6 +218,7 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		{name: "drops", right: true},
 		{name: "table", wide: true},
 		{name: "urpf", wide: true},
+		{name: "mss", wide: true, optional: true},
 		{name: "queues", right: true, wide: true},
 		{name: "origin", wide: true},
 		{name: "groups", wide: true, optional: true},
@@ -250,13 +251,13 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		t.add(f.Name, f.Kind, state, f.MTU, addresses[0], host,
 			p.amount(f.Received.Packets), p.bytes(f.Received.Bytes), p.amount(f.Received.Supers),
 			p.amount(f.Sent.Packets), p.bytes(f.Sent.Bytes), p.amount(f.Sent.Supers),
-			p.amount(f.Drops), f.Table, f.URPF, queues, f.Origin, group(0), note)
+			p.amount(f.Drops), f.Table, f.URPF, f.MSS, queues, f.Origin, group(0), note)
 		for n := 1; n < max(len(addresses), len(groups)); n++ {
 			address := cell{}
 			if n < len(addresses) {
 				address = addresses[n]
 			}
-			t.add("", "", "", "", address, "", "", "", "", "", "", "", "", "", "", "", "", group(n))
+			t.add("", "", "", "", address, "", "", "", "", "", "", "", "", "", "", "", "", "", group(n))
 		}
 	}
 	t.draw(p)

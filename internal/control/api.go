@@ -94,6 +94,7 @@ type Interface struct {
 	// of the link so, on an Ethernet interface that is up.
 	Multicast *Multicast `json:"multicast,omitempty"`
 	URPF      string     `json:"urpf"`           // off | strict | loose
+	MSS       string     `json:"mss,omitempty"`  // clamp, or bytes as text; absent = off
 	Port      *Port      `json:"port,omitempty"` // absent on a loopback
 	Received  Traffic    `json:"received"`
 	Sent      Traffic    `json:"sent"`

@@ -68,7 +68,7 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 			}
 			c := control.Interface{
 				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: i.Table.Name,
-				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), Origin: d.place(i.Origin),
+				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), MSS: i.MSS.String(), Origin: d.place(i.Origin),
 			}
 			c.State, c.Why = d.stateOfInterface(i.Name, i.Up)
 			c.Port = d.portOf(i.Name)

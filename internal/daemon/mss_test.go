@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -122,6 +123,16 @@ translation = "masquerade"
 			sub.narrow(tt.lan, tt.core, tt.more)
 			if r, err := sub.client().Reload(t.Context()); err != nil {
 				t.Fatalf("reloading: %v, %+v", err, r)
+			}
+			list, err := sub.client().Interfaces(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, i := range list {
+				given := map[string]string{"lan0": tt.lan, "core0": tt.core}[i.Name]
+				if (i.MSS == "") != (given == "") || !strings.Contains(given, i.MSS) {
+					t.Errorf("%s is shown with mss %q, want that of %q", i.Name, i.MSS, given)
+				}
 			}
 			for address, want := range map[string]int{"10.0.12.2": tt.want4, "2001:db8:12::2": tt.want6} {
 				if got := sub.segment(t, 0, 1, address, 1<<20); got != want && got != want-timestamps {
