@@ -96,6 +96,9 @@ func AppendRouterAdvertisement(b []byte, src, dst netip.Addr, a *RouterAdvertise
 	if a.Other {
 		flags |= flagOther
 	}
+	if a.Lifetime > 0 { // else it has to be zero (RFC 4191 §2.2)
+		flags |= byte(a.Preference) & preferenceMask << preferenceShift
+	}
 	b = append(beginND(b, src, dst, icmp.RouterAdvertisement6), a.HopLimit, flags)
 	b = binary.BigEndian.AppendUint16(b, uint16(min(seconds(a.Lifetime), 0xffff)))
 	b = binary.BigEndian.AppendUint32(b, uint32(a.ReachableTime/time.Millisecond))

@@ -3,7 +3,9 @@ package arp
 import (
 	"bytes"
 	"errors"
+	"log/slog"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +76,7 @@ func messages() map[uint8][]byte {
 	return map[uint8][]byte{
 		icmp.RouterSolicitation6: AppendRouterSolicitation(nil, ll, AllRouters, peerMAC),
 		icmp.RouterAdvertisement6: AppendRouterAdvertisement(nil, ll, AllNodes, &RouterAdvertisement{
-			RouterHeader: RouterHeader{64, true, true, 1800 * time.Second, 30 * time.Second, time.Second},
+			RouterHeader: RouterHeader{64, true, true, 1800 * time.Second, 30 * time.Second, time.Second, PreferenceLow},
 			Source:       peerMAC, MTU: 1400,
 			Prefixes: []PrefixInformation{
 				{netip.MustParsePrefix("2001:db8:1::/64"), true, true, 2592000 * time.Second, 604800 * time.Second},
@@ -123,7 +125,7 @@ func TestParseWhatIsBuilt(t *testing.T) {
 		t.Errorf("redirect: %+v", m)
 	}
 	m := parse(icmp.RouterAdvertisement6)
-	if want := (RouterHeader{64, true, true, 1800 * time.Second, 30 * time.Second, time.Second}); m.Header != want || m.MTU != 1400 {
+	if want := (RouterHeader{64, true, true, 1800 * time.Second, 30 * time.Second, time.Second, PreferenceLow}); m.Header != want || m.MTU != 1400 {
 		t.Errorf("router advertisement: %+v, MTU %d", m.Header, m.MTU)
 	}
 	var got []PrefixInformation
@@ -266,5 +268,14 @@ func TestValidation(t *testing.T) {
 				t.Errorf("type %d, %s: %v, want %v", kind, name, err, x.want)
 			}
 		}
+	}
+}
+
+// An address is text to whoever writes it: a log line, JSON.
+func TestMACIsText(t *testing.T) {
+	var b strings.Builder
+	slog.New(slog.NewJSONHandler(&b, nil)).Info("seen", "mac", MAC{2, 0, 0, 0, 0xab, 1})
+	if want := `"mac":"02:00:00:00:ab:01"`; !strings.Contains(b.String(), want) {
+		t.Errorf("logged as %s, want %s in it", b.String(), want)
 	}
 }

@@ -95,7 +95,8 @@ const (
 type RAConfig struct {
 	MinInterval, MaxInterval time.Duration
 	Managed, Other           bool
-	LinkMTU                  uint32 // 0 = not said
+	Preference               Preference // of the router as a default router (RFC 4191 §2.2)
+	LinkMTU                  uint32     // 0 = not said
 	ReachableTime            time.Duration
 	RetransTimer             time.Duration
 	CurHopLimit              uint8

@@ -69,8 +69,8 @@
 // # What is supported
 //
 // RFC 826; RFC 1027, off by default; RFC 1122 §2.3.2; RFC 5227 §2.3 to §2.6;
-// RFC 4861; RFC 4862 §5.3 and §5.4; RFC 6583 §7; RFC 6980; RFC 7527; RFC 8106
-// as a sender.
+// RFC 4861; RFC 4862 §5.3 and §5.4; RFC 6583 §7; RFC 6980; RFC 7527; RFC 4191
+// §2.2 and RFC 8106 as a sender.
 //
 // # Deviations
 //

@@ -17,6 +17,10 @@ func (m MAC) String() string {
 	return fmt.Sprintf("%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4], m[5])
 }
 
+// MarshalText gives what String gives, for logs and JSON, which would write the
+// bytes as a list of numbers.
+func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
+
 // IsStation reports whether m can be the address of one station: it is
 // neither a group's nor zero.
 func (m MAC) IsStation() bool { return m[0]&1 == 0 && m != MAC{} }

@@ -41,6 +41,7 @@ type RouterHeader struct {
 	Lifetime       time.Duration // of the default route, in whole seconds up to 65535; 0 = not a default router
 	ReachableTime  time.Duration // in whole milliseconds; 0 = unspecified
 	RetransTimer   time.Duration // in whole milliseconds; 0 = unspecified
+	Preference     Preference    // of the default route (RFC 4191 §2.2)
 }
 
 // What is wrong with a message that Parse refuses.
@@ -65,7 +66,43 @@ const (
 	flagOverride  = 0x20
 	flagManaged   = 0x80
 	flagOther     = 0x40
+	// Two bits of preference, signed (RFC 4191 §2.1).
+	preferenceShift = 3
+	preferenceMask  = 3
 )
+
+// Preference is how much a router wants to be the default router (RFC 4191
+// §2.1).
+type Preference int8
+
+const (
+	PreferenceLow    Preference = -1
+	PreferenceMedium Preference = 0
+	PreferenceHigh   Preference = 1
+)
+
+// String gives the RFC's word, in lower case.
+func (p Preference) String() string {
+	switch p {
+	case PreferenceLow:
+		return "low"
+	case PreferenceHigh:
+		return "high"
+	}
+	return "medium"
+}
+
+// preferenceOf reads the flags of a router advertisement. The reserved value
+// counts as medium (RFC 4191 §2.2).
+func preferenceOf(flags byte) Preference {
+	switch flags >> preferenceShift & preferenceMask {
+	case 1:
+		return PreferenceHigh
+	case 3:
+		return PreferenceLow
+	}
+	return PreferenceMedium
+}
 
 // shortest is the least length of each message (RFC 4861 §6.1, §7.1, §8.1):
 // where its options begin.
@@ -123,6 +160,7 @@ func (m *Message) readFields(b []byte) {
 			HopLimit:      b[4],
 			Managed:       b[5]&flagManaged != 0,
 			Other:         b[5]&flagOther != 0,
+			Preference:    preferenceOf(b[5]),
 			Lifetime:      time.Duration(binary.BigEndian.Uint16(b[6:])) * time.Second,
 			ReachableTime: time.Duration(binary.BigEndian.Uint32(b[8:])) * time.Millisecond,
 			RetransTimer:  time.Duration(binary.BigEndian.Uint32(b[12:])) * time.Millisecond,

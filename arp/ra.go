@@ -112,7 +112,7 @@ func (m *Machine) sendRA(i *iface, c *RAConfig) bool {
 	b := AppendEthernet(nil, MulticastMAC(AllNodes), i.MAC, EtherTypeIPv6)
 	b = AppendRouterAdvertisement(b, src, AllNodes, &RouterAdvertisement{
 		RouterHeader: RouterHeader{
-			HopLimit: c.CurHopLimit, Managed: c.Managed, Other: c.Other, Lifetime: c.DefaultLifetime,
+			HopLimit: c.CurHopLimit, Managed: c.Managed, Other: c.Other, Preference: c.Preference, Lifetime: c.DefaultLifetime,
 			ReachableTime: c.ReachableTime, RetransTimer: c.RetransTimer,
 		},
 		Source: i.MAC, MTU: c.LinkMTU, Prefixes: c.Prefixes, RDNSS: c.RDNSS, RDNSSLifetime: c.RDNSSLifetime,

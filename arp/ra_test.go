@@ -181,3 +181,30 @@ func TestCheckRA(t *testing.T) {
 		t.Errorf("the largest advertisement has %d bytes", n)
 	}
 }
+
+// RFC 4191 §2.1 and §2.2: two bits of the flags, 01 high, 11 low, and 00 where
+// the router is no default router; who hears the reserved 10 takes it for medium.
+func TestRouterPreference(t *testing.T) {
+	for _, c := range []struct {
+		preference, read Preference
+		lifetime         time.Duration
+		flags            byte
+	}{
+		{PreferenceHigh, PreferenceHigh, time.Minute, 0x08},
+		{PreferenceMedium, PreferenceMedium, time.Minute, 0},
+		{PreferenceLow, PreferenceLow, time.Minute, 0x18},
+		{PreferenceHigh, PreferenceMedium, 0, 0},
+		{PreferenceLow, PreferenceMedium, 0, 0},
+	} {
+		raw := AppendRouterAdvertisement(nil, LinkLocal(peerMAC), AllNodes, &RouterAdvertisement{
+			RouterHeader: RouterHeader{Lifetime: c.lifetime, Preference: c.preference},
+		})
+		m, err := Parse(raw)
+		if err != nil || raw[45] != c.flags || m.Header.Preference != c.read {
+			t.Errorf("%v for %v: flags %#x, want %#x; read as %v (%v), want %v", c.preference, c.lifetime, raw[45], c.flags, m.Header.Preference, err, c.read)
+		}
+	}
+	if got := preferenceOf(0x10); got != PreferenceMedium {
+		t.Errorf("the reserved value is read as %v", got)
+	}
+}

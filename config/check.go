@@ -48,6 +48,7 @@ func (r *reader) checkInterface(i *interfacePlaces) {
 			r.Wrong(a.At, fmt.Sprintf("%s is %s, %s", a.At, a.Value, wrong), want)
 		}
 	}
+	r.checkRA(i)
 	if six && i.mtu != 0 && i.mtu < packet.IPv6MinMTU { // 0: the device's, not known here
 		r.Wrong(i.at.With("mtu"), fmt.Sprintf("%s is %d on an interface with an IPv6 address", i.at.With("mtu"), i.mtu),
 			fmt.Sprintf("%d or more (RFC 8200 §5)", packet.IPv6MinMTU))

@@ -143,6 +143,7 @@ func TestExample(t *testing.T) {
 		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "mss", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
+		"autonomous", "valid-lifetime", "preferred-lifetime", "managed", "other-config", "lifetime", "preference", "max-interval", "min-interval",
 		"martian-destinations", "reassembly-timeout", "reassembly-packets", "reassembly-bytes", "error-rate", "error-burst", "redirects", "[local-stack]\nnetns", "rate", "existing",
 		"state-dir", "update-interval", "invalid-interval", "flush-interval", "maximum-paths", "max-routes", "default-information",
 		"redistribute.static", "passive", "offset-out", "split-horizon", "neighbors", "receive-version", "auth", "keys",

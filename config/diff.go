@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/origin"
 	"routerd/routing"
@@ -179,6 +180,15 @@ func neighborFields(fields map[string]string, n *dataplane.NeighborConfig) {
 		}
 		fields["ra.prefix"], fields["ra.rdnss"] = strings.Join(prefixes, " "), joined(n.RA.RDNSS)
 		fields["ra.mtu"] = textOf(n.RA.LinkMTU, n.RA.LinkMTU != 0)
+		fields["ra.managed"], fields["ra.other-config"] = textOf(n.RA.Managed, n.RA.Managed), textOf(n.RA.Other, n.RA.Other)
+		fields["ra.preference"] = textOf(n.RA.Preference, n.RA.Preference != arp.PreferenceMedium)
+		fields["ra.max-interval"], fields["ra.min-interval"] = n.RA.MaxInterval.String(), n.RA.MinInterval.String()
+		fields["ra.lifetime"] = n.RA.DefaultLifetime.String()
+		if len(n.RA.Prefixes) > 0 {
+			p := n.RA.Prefixes[0] // all have the same
+			fields["ra.autonomous"] = textOf(p.Autonomous, !p.Autonomous)
+			fields["ra.valid-lifetime"], fields["ra.preferred-lifetime"] = p.Valid.String(), p.Preferred.String()
+		}
 	}
 }
 

@@ -24,7 +24,7 @@ func (r *reader) decodePacket(s *tomltext.Section, name string) *packet.Config {
 
 // decodeNeighbor reads what an Ethernet interface says of ARP and neighbour
 // discovery.
-func (r *reader) decodeNeighbor(s *tomltext.Section) dataplane.NeighborConfig {
+func (r *reader) decodeNeighbor(s *tomltext.Section, i *interfacePlaces) dataplane.NeighborConfig {
 	n := s.Section("neighbor")
 	cfg := dataplane.NeighborConfig{
 		Timeout:  tomltext.Get(n, "timeout", arp.DefaultTimeout, tomltext.Duration(time.Minute, 24*time.Hour)),
@@ -44,7 +44,7 @@ func (r *reader) decodeNeighbor(s *tomltext.Section) dataplane.NeighborConfig {
 		}
 	}
 	n.Done()
-	cfg.RA = r.decodeRA(s)
+	cfg.RA = r.decodeRA(s, i)
 	return cfg
 }
 
@@ -67,28 +67,3 @@ var macReading = tomltext.Reading[arp.MAC]{Read: func(v any) (arp.MAC, error) {
 	}
 	return mac, nil
 }, Want: `the Ethernet address of one station, like "02:00:00:00:00:09"`}
-
-// decodeRA reads the router advertisements; without the table there are none.
-func (r *reader) decodeRA(s *tomltext.Section) *arp.RAConfig {
-	given := s.Has("ra")
-	ra := s.Section("ra")
-	var prefixes []netip.Prefix
-	for _, p := range tomltext.Distinct(ra, "prefix", tomltext.Subnet) {
-		prefixes = append(prefixes, p.Value)
-	}
-	var servers []netip.Addr
-	for _, a := range tomltext.Distinct(ra, "rdnss", tomltext.Address) {
-		servers = append(servers, a.Value)
-	}
-	cfg := arp.DefaultRA(prefixes, servers)
-	cfg.LinkMTU = uint32(tomltext.Get(ra, "mtu", 0, tomltext.Whole(1280, 65535)))
-	ra.Done()
-	if !given {
-		return nil
-	}
-	if err := cfg.Check(); err != nil {
-		r.WrongKey(s.At.With("ra"), err.Error(), "")
-		return nil
-	}
-	return &cfg
-}

@@ -21,6 +21,7 @@ type interfacePlaces struct {
 	at        tomltext.Path
 	addresses []tomltext.Item[netip.Prefix]
 	mtu       int
+	ra        raPlaces
 
 	// The kernel's side, of what has a port.
 	side       *tun.Host // nil on a loopback and a packet port
@@ -82,14 +83,14 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
 		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		ic.Neighbor = r.decodeNeighbor(s)
+		ic.Neighbor = r.decodeNeighbor(s, i)
 		i.packet = r.decodePacket(s, name)
 	case dataplane.KindTAP:
 		r.senseless(s, "makes no sense on a TAP: its device is described by host = { … }", "device", "netns", "take-over")
 		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
 		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
 		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		ic.Neighbor = r.decodeNeighbor(s)
+		ic.Neighbor = r.decodeNeighbor(s, i)
 		r.decodeHost(s.Section("host"), i)
 	default:
 		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",

@@ -106,7 +106,7 @@ func TestKernelResolvesTheRouter(t *testing.T) {
 // advertisements, and can be reached by them.
 func TestLinuxHostAutoconfigures(t *testing.T) {
 	s := newLAN(t, nil, `addresses = ["10.0.2.1/24", "2001:db8:2::1/64"]
-ra = { prefix = ["2001:db8:2::/64"], rdnss = ["2001:db8:2::53"] }`)
+ra = { prefix = ["2001:db8:2::/64"], rdnss = ["2001:db8:2::53"], other-config = true, preference = "high", lifetime = "15m", valid-lifetime = "2h", preferred-lifetime = "1h" }`)
 	s.start()
 	wait(t, "the host's address", func() error {
 		if out := s.in(1, "ip", "-6", "address", "show", "dev", "eth0", "scope", "global"); !strings.Contains(out, "2001:db8:2:") || strings.Contains(out, "tentative") {
@@ -121,6 +121,16 @@ ra = { prefix = ["2001:db8:2::/64"], rdnss = ["2001:db8:2::53"] }`)
 	if _, err := exec.LookPath("rdisc6"); err == nil {
 		if out := s.in(1, "rdisc6", "-1", "eth0"); !strings.Contains(out, "2001:db8:2::/64") || !strings.Contains(out, "2001:db8:2::53") {
 			t.Errorf("rdisc6: %s, want the prefix and the DNS server", out)
+		} else {
+			words := strings.Join(strings.Fields(out), " ")
+			for _, want := range []string{
+				"Stateful address conf. : No", "Stateful other conf. : Yes", "Router preference : high", "Router lifetime : 900 ",
+				"Valid time : 7200 ", "Pref. time : 3600 ",
+			} {
+				if !strings.Contains(words, want) {
+					t.Errorf("rdisc6: %s, want %q in it", out, want)
+				}
+			}
 		}
 	}
 }
