@@ -16,6 +16,7 @@ import (
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
+	"routerd/internal/siphash"
 	"routerd/routing"
 )
 
@@ -199,7 +200,7 @@ func (w *wire) hostMAC() MAC {
 // The kernel is the other party of everything that the machine says.
 func TestKernel(t *testing.T) {
 	w := newWire(t)
-	w.m, w.tab = New(DefaultConfig(), 1), NewTable(64, 1)
+	w.m, w.tab = New(DefaultConfig(), 1), NewTable(64, siphash.Key{1})
 	w.run("ip", "-n", w.host, "addr", "add", "192.0.2.10/24", "dev", "eth0")
 	taken := netip.MustParsePrefix("2001:db8:5::5/64")
 	w.run("ip", "-n", w.host, "addr", "add", taken.String(), "dev", "eth0", "nodad")

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"routerd/internal/siphash"
 )
 
 // naive is one IPv6 neighbour as RFC 4861 tells it in prose, §7.2.5 and
@@ -116,7 +118,7 @@ func TestNeighborModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		cfg := DefaultConfig()
 		cfg.MaxHeldEach = 3 * (len("packet") + heldOverhead)
-		b := &bench{t: nil, m: New(cfg, rapid.Uint64().Draw(t, "seed")), tab: NewTable(8, 1), now: someday}
+		b := &bench{t: nil, m: New(cfg, rapid.Uint64().Draw(t, "seed")), tab: NewTable(8, siphash.Key{1}), now: someday}
 		step := func(in Input) {
 			for _, e := range b.m.Step(b.now, in, nil) {
 				b.tab.Apply(e)

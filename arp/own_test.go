@@ -8,11 +8,12 @@ import (
 
 	"routerd/icmp"
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 )
 
 // fresh is a machine whose interface has not come up yet.
 func fresh(t testing.TB, addresses ...string) (*bench, InterfaceUp) {
-	b := &bench{t: t, m: New(DefaultConfig(), 1), tab: NewTable(16, 1), now: someday}
+	b := &bench{t: t, m: New(DefaultConfig(), 1), tab: NewTable(16, siphash.Key{1}), now: someday}
 	up := InterfaceUp{eth0, InterfaceConfig{MAC: ourMAC}}
 	for _, a := range addresses {
 		up.Config.Addresses = append(up.Config.Addresses, netip.MustParsePrefix(a))

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"routerd/internal/siphash"
 )
 
 // small is a machine with room for four neighbours, two of them incomplete.
@@ -132,7 +134,7 @@ func TestNumber(t *testing.T) {
 
 // Links that come and go leave nothing in the table.
 func TestTableForgets(t *testing.T) {
-	tab := NewTable(16, 1)
+	tab := NewTable(16, siphash.Key{1})
 	for i := range 1000 {
 		tab.Apply(Publish{&Entry{Interface: eth0, Addr: nth(i, false)}, 0})
 		tab.Apply(Unpublish{eth0, nth(i, false), 0})

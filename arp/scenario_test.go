@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/internal/siphash"
 	"routerd/routing"
 )
 
@@ -44,7 +45,7 @@ func newBench(t testing.TB, change ...func(*Config, *InterfaceConfig)) *bench {
 	for _, f := range change {
 		f(&cfg, &ic)
 	}
-	b := &bench{t: t, m: New(cfg, 1), tab: NewTable(cfg.MaxNeighbors, 1), now: someday}
+	b := &bench{t: t, m: New(cfg, 1), tab: NewTable(cfg.MaxNeighbors, siphash.Key{1}), now: someday}
 	b.step(InterfaceUp{eth0, ic})
 	b.pass(5 * time.Second)
 	b.out = nil

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 
+	"routerd/internal/siphash"
 	"routerd/routing"
 )
 
@@ -37,7 +38,7 @@ func (e *Entry) Unuse() { e.used.Store(false) }
 // who applies Publish and Unpublish, and any number of readers, who neither
 // lock nor allocate. A reader sees each change whole.
 type Table struct {
-	seed    uint64
+	key     siphash.Key
 	buckets []atomic.Pointer[link]
 	shift   uint
 	dense   atomic.Pointer[[]atomic.Pointer[Entry]]
@@ -53,11 +54,11 @@ type link struct {
 }
 
 // NewTable makes a table that is quick for up to about n neighbours; the
-// machine's Config.MaxNeighbors bounds how many there are. The seed keeps
-// senders from choosing addresses that share a bucket.
-func NewTable(n int, seed uint64) *Table {
+// machine's Config.MaxNeighbors bounds how many there are. The key is
+// a secret, which keeps senders from choosing addresses that share a bucket.
+func NewTable(n int, key siphash.Key) *Table {
 	order := max(bits.Len(uint(max(n, 1)-1)), 4)
-	return &Table{seed: seed, buckets: make([]atomic.Pointer[link], 1<<order), shift: uint(64 - order)}
+	return &Table{key: key, buckets: make([]atomic.Pointer[link], 1<<order), shift: uint(64 - order)}
 }
 
 // Lookup gives the entry of the neighbour with address a on the link of
@@ -84,11 +85,8 @@ func (t *Table) ByIndex(i uint32) *Entry {
 
 func (t *Table) bucket(iface routing.InterfaceID, a netip.Addr) *atomic.Pointer[link] {
 	b := a.As16()
-	hi := binary.BigEndian.Uint64(b[:8]) ^ t.seed
-	lo := binary.BigEndian.Uint64(b[8:]) ^ uint64(iface)<<48
-	h1, l1 := bits.Mul64(hi^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
-	h2, l2 := bits.Mul64(lo^h1^l1, 0xa0761d6478bd642f)
-	return &t.buckets[(h2^l2)>>t.shift]
+	hi := binary.BigEndian.Uint64(b[:8]) ^ uint64(iface)
+	return &t.buckets[t.key.Sum(hi, binary.BigEndian.Uint64(b[8:]))>>t.shift]
 }
 
 // Apply makes what a Publish or Unpublish says seen by readers; other effects

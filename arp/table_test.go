@@ -9,13 +9,14 @@ import (
 
 	"pgregory.net/rapid"
 
+	"routerd/internal/siphash"
 	"routerd/routing"
 )
 
 // The table against two maps.
 func TestTableModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tab := NewTable(4, rapid.Uint64().Draw(t, "seed")) // few buckets, long chains
+		tab := NewTable(4, siphash.Key{rapid.Uint64().Draw(t, "seed")}) // few buckets, long chains
 		type where struct {
 			iface routing.InterfaceID
 			addr  netip.Addr
@@ -57,7 +58,7 @@ func TestTableModel(t *testing.T) {
 // Readers beside the writer see each neighbour whole, and those that do not
 // change always.
 func TestTableReaders(t *testing.T) {
-	tab := NewTable(8, 1)
+	tab := NewTable(8, siphash.Key{1})
 	const steady = 20
 	put := func(i int, mac byte) {
 		a := nth(i, false)
@@ -136,7 +137,7 @@ func TestReadersDoNotAllocate(t *testing.T) {
 
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{10, 1000, 8192} {
-		tab := NewTable(8192, 1)
+		tab := NewTable(8192, siphash.Key{1})
 		addrs := make([]netip.Addr, n)
 		for i := range addrs {
 			addrs[i] = nth(i, i%2 == 0)
@@ -158,7 +159,7 @@ func BenchmarkLookup(b *testing.B) {
 }
 
 func BenchmarkByIndex(b *testing.B) {
-	tab := NewTable(8192, 1)
+	tab := NewTable(8192, siphash.Key{1})
 	for i := range 64 {
 		tab.Apply(Publish{&Entry{Interface: eth0, Addr: nth(i, false)}, uint32(i + 1)})
 	}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 
@@ -301,7 +302,7 @@ func (k *natCheck) compile() {
 		}
 		list = append(list, in)
 	}
-	if _, _, err := nat.New(nat.Options{}).Prepare(k.c.NAT, list); err != nil {
+	if _, _, err := nat.New(nat.Options{Random: rand.NewPCG(0, 0)}).Prepare(k.c.NAT, list); err != nil {
 		k.Wrong(natPath, err.Error(), "")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"routerd/flow"
 	"routerd/icmp"
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -87,7 +88,11 @@ type Batch struct {
 	police   [numStackClasses]icmp.Limiter
 	now      time.Time // of the run, for deliver
 	held     *reassembly.Table
-	ident    uint32 // last identification given to a fragmented packet of our own
+	// Stream tells this batch from the router's others, whose fragments may go
+	// to the same host at the same time. It is to be set before the first run.
+	Stream uint32
+	ident  uint32 // fragmented packets of our own so far
+	secret *siphash.Key
 
 	flowNow flow.Time
 	dry     bool // translation is only asked what it would do

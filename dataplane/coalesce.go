@@ -6,6 +6,7 @@ import (
 
 	"routerd/dataplane/port"
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 )
 
 // A small packet costs a system call; 64 of one flow in a super-packet cost
@@ -37,12 +38,12 @@ type burst struct {
 // coalesce appends p to the super-packet that its flow is growing, or starts
 // one with it. It reports false where p is none of its business, with nothing
 // changed.
-func (e *egress) coalesce(p *Packet, seed uint32) bool {
+func (e *egress) coalesce(p *Packet, key *siphash.Key) bool {
 	header, ok := p.coalescable(e.out.Offloads)
 	if !ok {
 		return false
 	}
-	fl := &e.flows[flowHash(p, seed)&(flowSlots-1)]
+	fl := &e.flows[flowHash(p, key)&(flowSlots-1)]
 	if fl.head != nil && fl.takes(p, header) {
 		fl.join(p)
 		e.owners = append(e.owners, owner{p, fl.index})

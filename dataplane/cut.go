@@ -171,7 +171,10 @@ func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
 	whole := packet.IPv6(f.Bytes())
 	payload, next := whole.Payload(), whole.NextHeader()
 	const header = packet.IPv6Header + packet.IPv6FragmentHeader
+	// Neither foretold by who has seen others nor given by two workers at once
+	// (RFC 7739 §5.2, RFC 8200 §4.5).
 	b.ident++
+	ident := uint32(b.secret.Sum(uint64(b.Stream)<<32|uint64(b.ident), 0))
 	for offset := 0; len(payload) > 0; {
 		room := e.out.MTU - header
 		last := len(payload) <= room
@@ -190,7 +193,7 @@ func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
 		copy(piece[header:], part)
 		piece.SetPayloadLen(len(piece) - packet.IPv6Header)
 		piece.SetNextHeader(packet.ProtoFragment)
-		packet.FragmentHeader(piece[packet.IPv6Header:]).Set(next, offset, !last, b.ident)
+		packet.FragmentHeader(piece[packet.IPv6Header:]).Set(next, offset, !last, ident)
 		e.add(p, g)
 		offset += len(part)
 	}

@@ -64,6 +64,7 @@ func (e *egress) add(p *Packet, f *port.Frame) {
 // leaveBy gathers what goes out, grouped by egress interface: whole where the
 // port takes it, coalesced where it can be, cut where it has to be.
 func leaveBy(v *View, b *Batch, _ time.Time) {
+	b.secret = &v.Secrets.Fragments
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
 			continue
@@ -88,7 +89,7 @@ func leaveBy(v *View, b *Batch, _ time.Time) {
 				p.Verdict = verdict.NoBuffer
 			}
 			p.pieces = len(e.frames) - frames
-		case p.Made || !e.coalesce(p, v.HashSeed):
+		case p.Made || !e.coalesce(p, &v.Secrets.Flows):
 			e.add(p, p.Frame)
 			p.pieces = 1
 		}

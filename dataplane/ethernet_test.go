@@ -12,6 +12,7 @@ import (
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/nat"
 	"routerd/routing"
@@ -47,7 +48,7 @@ func (c *clerk) Punt(list []Punt) {
 
 func newEthernet(tb testing.TB) (*network, *Batch, *clerk) {
 	n := newNetwork(tb)
-	n.view.Neighbors = arp.NewTable(16, 1)
+	n.view.Neighbors = arp.NewTable(16, siphash.Key{1})
 	p := memory.New("eth0", 1500, memory.WithLinkHeader(arp.EthernetHeader))
 	tb.Cleanup(func() { p.Close() })
 	n.ports[eth0] = p

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -136,7 +137,7 @@ func choose(v *View, p *Packet, in *Interface) {
 	if hops := p.Entry.Group.Hops(); len(hops) == 1 {
 		p.Hop = &hops[0]
 	} else {
-		p.Hop = p.Entry.Group.Pick(flowHash(p, v.HashSeed))
+		p.Hop = p.Entry.Group.Pick(flowHash(p, &v.Secrets.Flows))
 	}
 	p.Out = p.Hop.Interface
 	out := v.Interface(p.Out)
@@ -155,25 +156,28 @@ func choose(v *View, p *Packet, in *Interface) {
 
 // flowHash mixes what all packets of a flow have in common. Fragments carry
 // ports only in the first, so none of them counts the ports (RFC 2992 §2).
-func flowHash(p *Packet, seed uint32) uint32 {
+func flowHash(p *Packet, key *siphash.Key) uint32 {
 	ip := p.ip()
-	h := uint64(seed)<<8 | uint64(p.Proto)
+	by := key[1]
+	h := key[0] ^ uint64(p.Proto)
 	if p.Family == 4 {
-		h = mix(h ^ binary.BigEndian.Uint64(ip[12:]))
+		h = mix(h^binary.BigEndian.Uint64(ip[12:]), by)
 	} else {
-		h = mix(h ^ binary.BigEndian.Uint64(ip[8:]))
-		h = mix(h ^ binary.BigEndian.Uint64(ip[16:]))
-		h = mix(h ^ binary.BigEndian.Uint64(ip[24:]))
-		h = mix(h ^ binary.BigEndian.Uint64(ip[32:]))
+		h = mix(h^binary.BigEndian.Uint64(ip[8:]), by)
+		h = mix(h^binary.BigEndian.Uint64(ip[16:]), by)
+		h = mix(h^binary.BigEndian.Uint64(ip[24:]), by)
+		h = mix(h^binary.BigEndian.Uint64(ip[32:]), by)
 	}
 	if (p.Proto == packet.ProtoTCP || p.Proto == packet.ProtoUDP) && !p.Fragment && len(ip) >= p.l4+4 {
-		h = mix(h ^ uint64(binary.BigEndian.Uint32(ip[p.l4:])))
+		h = mix(h^uint64(binary.BigEndian.Uint32(ip[p.l4:])), by)
 	}
 	return uint32(h>>32) ^ uint32(h)
 }
 
-// mix spreads every bit of x over the result by one wide multiplication.
-func mix(x uint64) uint64 {
-	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+// mix spreads every bit of x over the result by one wide multiplication, whose
+// other factor is secret. A hash that costs more would be paid by every packet,
+// and what this one decides nobody sees but by the way that packets take.
+func mix(x, by uint64) uint64 {
+	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, (by^0xd6e8feb86659fd93)|1)
 	return hi ^ lo
 }

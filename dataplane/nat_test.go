@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -39,7 +40,7 @@ func natConfig() nat.Config {
 // translate makes n translate by cfg.
 func (n *network) translate(tb testing.TB, cfg nat.Config) *network {
 	tb.Helper()
-	n.view.NAT = nat.New(nat.Options{Seed: 1})
+	n.view.NAT = nat.New(nat.Options{Random: rand.NewPCG(1, 1)})
 	n.view.Flows = flow.NewClock(testNow.Add(-time.Hour))
 	var list []nat.Interface
 	for _, i := range n.view.Interfaces {

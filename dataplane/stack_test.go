@@ -9,6 +9,7 @@ import (
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
+	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -226,7 +227,7 @@ func TestStackWaitsForNeighbors(t *testing.T) {
 func TestStackAsksForNeighbors(t *testing.T) {
 	n := newStackNetwork(t)
 	n.view.Interfaces[lan1].LinkHeader = 14
-	n.view.Neighbors = arp.NewTable(16, 1)
+	n.view.Neighbors = arp.NewTable(16, siphash.Key{1})
 	p := udp4("10.0.2.2")
 	for in, src := range map[routing.InterfaceID]string{stackID: "10.0.2.1", lan0: "10.0.1.2"} {
 		b := NewBatch(1, &Counters{}, &DropRing{})

@@ -12,6 +12,7 @@ import (
 	"routerd/flow"
 	"routerd/icmp"
 	"routerd/internal/origin"
+	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/nat"
 	"routerd/routing"
@@ -35,7 +36,17 @@ type View struct {
 	Listeners  *Listeners // what the router's own protocols hear on all interfaces
 	ClampsMSS  bool       // some interface has an MSS
 	Membership Sink       // takes IGMP and MLD on links with other stations; nil where nobody does
-	HashSeed   uint32     // so that routers in a row do not all pick alike
+	Secrets    Secrets
+}
+
+// Secrets are the keys of the dataplane's own hashes, each drawn by itself.
+type Secrets struct {
+	// Flows is of the choice among equal next hops, so that routers in a row do
+	// not all pick alike and nobody picks a hop for others.
+	Flows siphash.Key
+	// Fragments is of the identifications of what the router fragments itself,
+	// which no stranger is to foretell (RFC 7739 §5.2).
+	Fragments siphash.Key
 }
 
 // Limits bounds what the router does for packets that are not simply passed on.

@@ -50,6 +50,7 @@ func NewWorker(live *Live, in routing.InterfaceID, number, size int, queue port.
 	w := &Worker{live: live, in: in, number: number, queue: queue, crowd: crowd{size: size}, Counters: &Counters{}, Drops: &DropRing{}}
 	w.batch = NewBatch(1, w.Counters, w.Drops)
 	w.batch.punter = punter
+	w.batch.Stream = uint32(in)<<8 | uint32(number)
 	return w
 }
 

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"routerd/internal/siphash"
 )
 
 const million = 1_000_000
@@ -20,7 +22,7 @@ func benchFlow(i int, proto uint8) (Key, Key) {
 
 // fill makes a table with n sessions.
 func fill(tb testing.TB, n int, proto uint8) *Table {
-	tab := New(Config{MaxSessions: max(n, 1000) + 1024, Seed: 1})
+	tab := New(Config{MaxSessions: max(n, 1000) + 1024, Key: siphash.Key{1}})
 	var s *Segment
 	if proto == protoTCP {
 		s = &synF.s

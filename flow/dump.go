@@ -163,7 +163,10 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 	t.used = number + 1
 	load := conversation{c.at(s.Seen), [2]track{track(words[wordTracks]), track(words[wordTracks+1])}}
 	t.record(number).write(&s.Forward, &s.Reply, s.Rule, s.Owner, s.InsideReply, load)
-	t.enter(number, &s, hf, hr, load.condition, now)
+	x := t.index.Load()
+	x.insert(hf, number<<1, anywhere)
+	x.insert(hr, number<<1|1, anywhere)
+	t.enter(number, &s, load.condition, now)
 	return nil
 }
 

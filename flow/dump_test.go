@@ -11,6 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
+
+	"routerd/internal/siphash"
 )
 
 // all gives every session of a table.
@@ -56,7 +58,7 @@ func TestDumpLoad(t *testing.T) {
 		if err := before.Dump(&dump, now); err != nil {
 			t.Fatal(err)
 		}
-		after := New(Config{MaxSessions: 50, MaxPerHost: 20, Seed: 99})
+		after := New(Config{MaxSessions: 50, MaxPerHost: 20, Key: siphash.Key{99}})
 		const later = Time(123_456_789)
 		if err := after.Load(bytes.NewReader(dump.Bytes()), now+later, nil); err != nil {
 			t.Fatal(err)

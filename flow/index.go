@@ -16,10 +16,17 @@ import (
 // names onwards; each full bucket on the way counts it in its overflow, and
 // who looks for something passes on only from a bucket whose overflow is not 0.
 // Entries never move, so a reader that takes no lock cannot miss one.
+//
+// What a lookup may cost is bounded: an entry is refused that would lie farther
+// off than mostPassed, or behind more of its own tag than mostAlike. In a table
+// that is as full as it may be, chance brings about the one for fewer than one
+// entry in a hundred thousand million, and the other for fewer yet; what does is
+// somebody who knows the key, and he ends his own sessions alone.
 type index struct {
 	words    []uint64
-	n        uint64 // buckets
-	sessions uint32 // that there is room for
+	n        uint64        // buckets
+	most     atomic.Uint64 // buckets that a lookup has to look at, see mostPassed
+	sessions uint32        // that there is room for
 }
 
 const (
@@ -27,6 +34,9 @@ const (
 	bucketEntries = 12
 	// Two entries for each of four sessions: two thirds full at the limit.
 	bucketSessions = 4
+
+	mostPassed = 32 // buckets that are looked at for one key
+	mostAlike  = 8  // records that are, of those that one place leads to
 
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
@@ -38,6 +48,7 @@ const (
 func newIndex(sessions uint32) *index {
 	n := uint64(sessions)/bucketSessions + 1
 	x := &index{words: make([]uint64, n*bucketWords), n: n, sessions: sessions}
+	x.most.Store(min(n, mostPassed))
 	hugePages(x.words)
 	return x
 }
@@ -55,9 +66,7 @@ func tag(hash uint64) uint64 { return max(hash&0xff, 1) }
 func (t *Table) Hash(k *Key) uint64 {
 	a := uint64(k.Src)<<32 | uint64(k.Dst)
 	b := uint64(k.SrcPort)<<48 | uint64(k.DstPort)<<32 | uint64(k.Proto)<<8 | uint64(k.Table)
-	hi, lo := bits.Mul64(a^t.seeds[0], b^t.seeds[1])
-	hi, lo = bits.Mul64(hi^a^0x9e3779b97f4a7c15, lo^t.seeds[1]^0xd1b54a32d192ed03)
-	return hi ^ lo
+	return t.key.Sum(a, b)
 }
 
 // Touch loads what FindHashed is going to look at for keys with these hashes
@@ -130,7 +139,7 @@ func (t *Table) FindHashed(k *Key, hash uint64, hit *Hit) bool {
 	x := t.index.Load()
 	want := tag(hash)
 	at := x.bucket(hash)
-	for range x.n {
+	for range x.most.Load() {
 		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
 		for m := matches(atomic.LoadUint64(&bucket[0]), want); m != 0; m &= m - 1 {
 			if t.check(entry(bucket, bits.TrailingZeros64(m)/8), k, hit) {
@@ -162,24 +171,60 @@ func (t *Table) check(e uint32, k *Key, hit *Hit) bool {
 	return true
 }
 
-// insert adds an entry. The table's mutex is held.
-func (x *index) insert(hash uint64, e uint32) {
-	at := x.bucket(hash)
-	for {
-		bucket := (*[bucketWords]uint64)(x.words[at*bucketWords:])
-		if i := vacant(bucket); i < bucketEntries {
-			shift := i & 1 * 32
-			word := &bucket[2+i/2]
-			atomic.StoreUint64(word, *word&^(0xffffffff<<shift)|uint64(e)<<shift)
-			tags := &bucket[i/8]
-			atomic.StoreUint64(tags, *tags|tag(hash)<<(i%8*8))
-			return
-		}
-		atomic.StoreUint64(&bucket[1], bucket[1]+overflow)
-		if at++; at == x.n {
-			at = 0
-		}
+// reach is how far from where it belongs an entry may be put.
+type reach bool
+
+const (
+	nearby   reach = false // within the bounds
+	anywhere reach = true  // of sessions that exist, and must not be lost
+)
+
+// insert adds an entry, and reports whether there is room for it. The table's
+// mutex is held.
+func (x *index) insert(hash uint64, e uint32, far reach) bool {
+	first, most := x.bucket(hash), x.n
+	if far == nearby {
+		most = min(most, mostPassed)
 	}
+	alike := 0
+	for passed := range most {
+		bucket := x.at(first + passed)
+		alike += same(bucket, tag(hash))
+		if far == nearby && alike > mostAlike {
+			return false
+		}
+		i := vacant(bucket)
+		if i == bucketEntries {
+			continue
+		}
+		if passed >= x.most.Load() {
+			x.most.Store(passed + 1)
+		}
+		for n := range passed {
+			full := x.at(first + n)
+			atomic.StoreUint64(&full[1], full[1]+overflow)
+		}
+		shift := i & 1 * 32
+		word := &bucket[2+i/2]
+		atomic.StoreUint64(word, *word&^(0xffffffff<<shift)|uint64(e)<<shift)
+		tags := &bucket[i/8]
+		atomic.StoreUint64(tags, *tags|tag(hash)<<(i%8*8))
+		return true
+	}
+	return false
+}
+
+// at is the bucket with a number that may be as much as once round too large.
+func (x *index) at(number uint64) *[bucketWords]uint64 {
+	if number >= x.n {
+		number -= x.n
+	}
+	return (*[bucketWords]uint64)(x.words[number*bucketWords:])
+}
+
+// same is how many entries of a bucket have the tag, or one more now and then.
+func same(bucket *[bucketWords]uint64, tag uint64) int {
+	return bits.OnesCount64(matches(bucket[0], tag)) + bits.OnesCount64(matches(bucket[1], tag)&0xffffffff)
 }
 
 // vacant is the first free place in a bucket.

@@ -3,6 +3,8 @@ package flow
 import (
 	"math/rand/v2"
 	"testing"
+
+	"routerd/internal/siphash"
 )
 
 // A full table has buckets that pass entries on to their neighbours. All are
@@ -11,7 +13,7 @@ func TestIndexOverflows(t *testing.T) {
 	const n = 1000
 	overflowed := 0
 	for seed := range uint64(20) {
-		tab := New(Config{MaxSessions: n, Seed: seed})
+		tab := New(Config{MaxSessions: n, Key: siphash.Key{seed}})
 		x := tab.index.Load()
 		for i := range n {
 			forward, reply := keys(protoUDP, i, uint16(i), uint16(i))

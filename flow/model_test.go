@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"routerd/internal/siphash"
 )
 
 // model is the table as one would write it without a thought for speed.
@@ -54,7 +56,7 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &model{map[Key]modelEntry{}, map[uint32]*modelSession{}, map[uint32]int{}}
 		now := Time(rapid.Uint32().Draw(t, "start"))
-		tab := New(Config{MaxSessions: modelLimit, MaxPerHost: modelPerHost, Seed: rapid.Uint64().Draw(t, "seed"), Timeouts: Timeouts{UDP: 2 * time.Minute}})
+		tab := New(Config{MaxSessions: modelLimit, MaxPerHost: modelPerHost, Key: siphash.Key{rapid.Uint64().Draw(t, "seed")}, Timeouts: Timeouts{UDP: 2 * time.Minute}})
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": func(t *rapid.T) { m.insert(t, tab, now) },
 			"packet": func(t *rapid.T) { m.packet(t, tab, now) },

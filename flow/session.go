@@ -117,8 +117,8 @@ type Stats struct {
 	PerHost  int // Config.MaxPerHost
 	Hosts    int // with sessions
 
-	Made, Expired, Deleted        uint64 // since the table was made
-	KeyTaken, TableFull, HostFull uint64 // refused by Insert
+	Made, Expired, Deleted                 uint64 // since the table was made
+	KeyTaken, TableFull, HostFull, Crowded uint64 // refused by Insert
 }
 
 // Stats gives the counts of this moment.
@@ -129,7 +129,7 @@ func (t *Table) Stats() Stats {
 	return Stats{
 		Sessions: t.Len(), Limit: int(t.limit), PerHost: int(t.perHost), Hosts: len(t.hosts),
 		Made: c.made.Load(), Expired: c.expired.Load(), Deleted: c.deleted.Load(),
-		KeyTaken: c.refused[KeyTaken].Load(), TableFull: c.refused[TableFull].Load(), HostFull: c.refused[HostFull].Load(),
+		KeyTaken: c.refused[KeyTaken].Load(), TableFull: c.refused[TableFull].Load(), HostFull: c.refused[HostFull].Load(), Crowded: c.refused[Crowded].Load(),
 	}
 }
 

@@ -3,6 +3,8 @@ package flow
 import (
 	"sync"
 	"sync/atomic"
+
+	"routerd/internal/siphash"
 )
 
 // Config is what a table is made with and can be given anew.
@@ -10,8 +12,8 @@ type Config struct {
 	MaxSessions    int // 1 to MostSessions; 0 = DefaultMaxSessions
 	MaxPerHost     int // sessions of one inside host; 0 = no limit but MaxSessions
 	Timeouts       Timeouts
-	InboundRefresh bool   // packets towards the inside host refresh what is not TCP too (RFC 4787 REQ-6: "inbound refresh")
-	Seed           uint64 // of the hash, so that nobody outside knows which keys collide; taken by New alone
+	InboundRefresh bool        // packets towards the inside host refresh what is not TCP too (RFC 4787 REQ-6: "inbound refresh")
+	Key            siphash.Key // of the hash, a secret of this table alone, so that nobody knows which keys collide; taken by New alone
 }
 
 const (
@@ -29,7 +31,7 @@ type Table struct {
 	index   atomic.Pointer[index]
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
 	refresh atomic.Bool // Config.InboundRefresh
-	seeds   [2]uint64
+	key     siphash.Key
 
 	mu      sync.Mutex // guards what follows, and all writing of records but for their state
 	limit   uint32
@@ -50,18 +52,9 @@ const NoSession uint32 = 0
 
 // New makes an empty table. What cfg has out of range is moved to its edge.
 func New(cfg Config) *Table {
-	t := &Table{used: 1, hosts: map[uint32]uint32{}}
-	t.seeds = [2]uint64{scramble(cfg.Seed), scramble(cfg.Seed + 1)}
+	t := &Table{used: 1, hosts: map[uint32]uint32{}, key: cfg.Key}
 	t.Configure(cfg)
 	return t
-}
-
-// scramble spreads a seed over all bits (splitmix64).
-func scramble(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
 }
 
 // Configure gives the table other limits and timeouts. Sessions over a limit
@@ -92,8 +85,8 @@ func (t *Table) reindex() {
 	x := newIndex(t.limit)
 	for number := uint32(1); number < t.used; number++ {
 		if s, ok := t.session(number); ok {
-			x.insert(t.Hash(&s.Forward), number<<1)
-			x.insert(t.Hash(&s.Reply), number<<1|1)
+			x.insert(t.Hash(&s.Forward), number<<1, anywhere)
+			x.insert(t.Hash(&s.Reply), number<<1|1, anywhere)
 		}
 	}
 	t.index.Store(x)
@@ -118,12 +111,13 @@ const (
 	KeyTaken          // one of the keys is a session's already
 	TableFull         // Config.MaxSessions
 	HostFull          // Config.MaxPerHost
+	Crowded           // too many keys share its place in the index, which chance does not bring about
 	refusals
 )
 
 // String gives the refusal in a few words.
 func (r Refusal) String() string {
-	return [...]string{"accepted", "key taken", "table full", "host full"}[r]
+	return [...]string{"accepted", "key taken", "table full", "host full", "crowded"}[r]
 }
 
 // Room says whether the limits leave room for one more session of the host.
@@ -156,10 +150,14 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	defer t.mu.Unlock()
 	// Limits come first: a flood that has reached one is refused without a
 	// look at the index.
-	why := t.room(host)
+	why, number := t.room(host), NoSession
 	var hit Hit
-	if why == Accepted && (t.FindHashed(&forward, hf, &hit) || t.FindHashed(&reply, hr, &hit)) {
+	switch {
+	case why != Accepted:
+	case t.FindHashed(&forward, hf, &hit) || t.FindHashed(&reply, hr, &hit):
 		why = KeyTaken
+	default:
+		number, why = t.enlist(hf, hr)
 	}
 	if why != Accepted {
 		t.counters.refused[why].Add(1)
@@ -170,25 +168,36 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 		c = begin(s)
 	}
 	c.condition = c.at(now)
-	number := t.number()
 	t.record(number).write(&forward, &reply, rule, owner, host != forward.Src, c)
 	if t.wheel.count == 0 {
 		t.wheel.hand = tick(now)
 	}
-	t.enter(number, &Session{Host: host, Created: now, Forward: forward}, hf, hr, c.condition, now)
+	t.enter(number, &Session{Host: host, Created: now, Forward: forward}, c.condition, now)
 	t.counters.made.Add(1)
 	return number, Accepted
 }
 
-// enter puts a session whose record is written into everything else.
-func (t *Table) enter(number uint32, s *Session, hf, hr uint64, c condition, now Time) {
+// enlist takes a free number and puts it into the index under both hashes. Until
+// its record is written, who finds it there sees that it is nobody's.
+func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
+	number, x := t.number(), t.index.Load()
+	if x.insert(hf, number<<1, nearby) {
+		if x.insert(hr, number<<1|1, nearby) {
+			return number, Accepted
+		}
+		x.remove(hf, number<<1)
+	}
+	t.release(number)
+	return NoSession, Crowded
+}
+
+// enter puts a session that has its record and its places in the index into
+// everything else.
+func (t *Table) enter(number uint32, s *Session, c condition, now Time) {
 	a := t.aside(number)
 	a.host, a.created = s.Host, s.Created
 	t.hosts[s.Host]++
 	t.sessions.Add(1)
-	x := t.index.Load()
-	x.insert(hf, number<<1)
-	x.insert(hr, number<<1|1)
 	t.file(number, t.due(s.Forward.Proto, c, now))
 }
 

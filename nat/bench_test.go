@@ -9,7 +9,7 @@ import (
 )
 
 // large is a site of a /22 of inside hosts and a pool that has ports for all.
-func large(b *testing.B, sessions int, pool string, ports PortRange) *site {
+func large(b testing.TB, sessions int, pool string, ports PortRange) *site {
 	cfg := poolOf(ports, pool)
 	cfg.Source[0].Match.Sources = ranges("10.0.0.0/8")
 	cfg.MaxSessions, cfg.MaxSessionsPerHost = sessions, -1

@@ -2,6 +2,7 @@ package nat
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -60,7 +61,7 @@ type site struct {
 
 func newSite(t testing.TB, cfg Config) *site {
 	t.Helper()
-	s := &site{t: t, n: New(Options{Seed: 1})}
+	s := &site{t: t, n: New(Options{Random: rand.NewPCG(1, 1)})}
 	s.commit(cfg)
 	return s
 }

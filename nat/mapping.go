@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"routerd/flow"
+	"routerd/internal/siphash"
 )
 
 // mapping ties an inside endpoint to an outside one for as long as sessions
@@ -34,25 +35,45 @@ type mappings struct {
 	used     uint32      // numbers given so far
 	free     uint32      // the first free one below used, 0 = none
 	n        int
-	byInside []uint32                 // lengths are powers of two
-	heads    atomic.Pointer[[]uint32] // byInside, for touch
-	byRemote []uint32                 // by the outside endpoint, which remote hosts see
-	seed     uint64
+	byInside []chain                 // lengths are powers of two
+	heads    atomic.Pointer[[]chain] // byInside, for touch
+	byRemote []chain                 // by the outside endpoint, which remote hosts see
+	key      siphash.Key
 }
 
 const blockSize = 4096
 
+// chain is a place of an index: the first of the mappings that share it and, in
+// the five bits above its number, how many they are.
+type chain uint32
+
+const (
+	chainBits = 27 // of the number
+	// mostChained is how many mappings may share a place, which bounds what one
+	// lookup costs. With as many mappings as there may be, chance brings about one
+	// chain so long in a million million; what does is somebody who knows the key.
+	mostChained = 16
+)
+
+func (c *chain) first() uint32 { return uint32(*c) & (1<<chainBits - 1) }
+func (c *chain) room() bool    { return *c>>chainBits < mostChained }
+
+// set makes number the first of by more mappings.
+func (c *chain) set(number uint32, by int) {
+	atomic.StoreUint32((*uint32)(c), (uint32(*c)>>chainBits+uint32(by))<<chainBits|number) // touch may be reading
+}
+
 // init makes room in the indexes for limit mappings. Pages of an index
 // that nothing has been put into yet take no memory.
-func (m *mappings) init(limit int, seed uint64) {
-	m.used, m.seed = 1, seed
+func (m *mappings) init(limit int, key siphash.Key) {
+	m.used, m.key = 1, key
 	m.index(limit)
 }
 
 // index makes both indexes anew, empty.
 func (m *mappings) index(limit int) {
 	size := indexSize(limit)
-	m.byInside, m.byRemote = make([]uint32, size), make([]uint32, size)
+	m.byInside, m.byRemote = make([]chain, size), make([]chain, size)
 	hugePages(m.byInside)
 	hugePages(m.byRemote)
 	heads := m.byInside
@@ -66,22 +87,19 @@ func (m *mappings) at(number uint32) *mapping {
 	return &m.blocks[number/blockSize][number%blockSize]
 }
 
-func (m *mappings) hash(a, b uint64) uint32 {
-	hi, lo := bits.Mul64(a^m.seed^0x9e3779b97f4a7c15, b^bits.RotateLeft64(m.seed, 32)^0xd1b54a32d192ed03)
-	return uint32((hi ^ lo) >> 16)
-}
+func (m *mappings) hash(a, b uint64) uint32 { return uint32(m.key.Sum(a, b)) }
 
 // insideHash leaves the pool out, so that it is known before the pool is.
 func (m *mappings) insideHash(x *mapping) int {
 	return int(m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16))
 }
 
-func (m *mappings) insideHead(x *mapping) *uint32 {
+func (m *mappings) insideHead(x *mapping) *chain {
 	return &m.byInside[m.insideHash(x)&(len(m.byInside)-1)]
 }
 
 // place is the hash by which the mapping of k's source is looked for. It needs
-// no mutex, since the seed never changes.
+// no mutex, since the key never changes.
 func (m *mappings) place(k *flow.Key) uint32 {
 	x := insideOf(k, 0, EndpointIndependent)
 	return uint32(m.insideHash(&x))
@@ -92,16 +110,16 @@ func (m *mappings) place(k *flow.Key) uint32 {
 func (m *mappings) touch(places []uint32) {
 	heads := *m.heads.Load()
 	for _, place := range places {
-		atomic.LoadUint32(&heads[int(place)&(len(heads)-1)])
+		atomic.LoadUint32((*uint32)(&heads[int(place)&(len(heads)-1)]))
 	}
 }
 
 // touchOutside is touch for an outside endpoint; it needs the mutex.
 func (m *mappings) touchOutside(addr uint32, proto uint8, port uint16) {
-	atomic.LoadUint32(m.outsideHead(addr, proto, port))
+	atomic.LoadUint32((*uint32)(m.outsideHead(addr, proto, port)))
 }
 
-func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *uint32 {
+func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *chain {
 	h := m.hash(uint64(addr), uint64(port)<<8|uint64(proto))
 	return &m.byRemote[int(h)&(len(m.byRemote)-1)]
 }
@@ -109,7 +127,7 @@ func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *uint32 {
 // find gives the number of the mapping that is x's in its inside endpoint,
 // pool and remote endpoint, or 0.
 func (m *mappings) find(x *mapping) uint32 {
-	number := *m.insideHead(x)
+	number := m.insideHead(x).first()
 	for number != 0 {
 		y := m.at(number)
 		if y.inside == x.inside && y.insidePort == x.insidePort && y.proto == x.proto &&
@@ -124,7 +142,7 @@ func (m *mappings) find(x *mapping) uint32 {
 // outside gives the number of the mapping that has the outside endpoint, or 0.
 // There is never a second one: ports are not overloaded (RFC 4787 REQ-3).
 func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
-	number := *m.outsideHead(addr, proto, port)
+	number := m.outsideHead(addr, proto, port).first()
 	for number != 0 {
 		y := m.at(number)
 		if y.outside == addr && y.outsidePort == port && y.proto == proto {
@@ -135,6 +153,11 @@ func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
 	return 0
 }
 
+// room says whether either index has room for x.
+func (m *mappings) room(x *mapping) (inside, outside bool) {
+	return m.insideHead(x).room(), m.outsideHead(x.outside, x.proto, x.outsidePort).room()
+}
+
 // next is the number that add will give.
 func (m *mappings) next() uint32 {
 	if m.free != 0 {
@@ -143,7 +166,8 @@ func (m *mappings) next() uint32 {
 	return m.used
 }
 
-// add keeps x, which neither index must have yet, and gives its number.
+// add keeps x, which neither index must have yet and for which both have room,
+// and gives its number.
 func (m *mappings) add(x mapping) uint32 {
 	number := m.free
 	if number != 0 {
@@ -155,48 +179,56 @@ func (m *mappings) add(x mapping) uint32 {
 			m.blocks = append(m.blocks, make([]mapping, blockSize))
 		}
 	}
-	in, out := m.insideHead(&x), m.outsideHead(x.outside, x.proto, x.outsidePort)
-	x.nextInside, x.nextOutside = *in, *out
 	*m.at(number) = x
-	atomic.StoreUint32(in, number) // touch may be reading
-	*out = number
+	m.chain(number)
 	m.n++
 	return number
+}
+
+// chain puts the mapping with the number into both indexes.
+func (m *mappings) chain(number uint32) {
+	x := m.at(number)
+	in, out := m.insideHead(x), m.outsideHead(x.outside, x.proto, x.outsidePort)
+	x.nextInside, x.nextOutside = in.first(), out.first()
+	in.set(number, +1)
+	out.set(number, +1)
 }
 
 // remove frees the mapping with the number.
 func (m *mappings) remove(number uint32) {
 	x := m.at(number)
-	link := m.insideHead(x)
-	for *link != number {
-		link = &m.at(*link).nextInside
-	}
-	atomic.StoreUint32(link, x.nextInside)
-	link = m.outsideHead(x.outside, x.proto, x.outsidePort)
-	for *link != number {
-		link = &m.at(*link).nextOutside
-	}
-	*link = x.nextOutside
+	m.unchain(m.insideHead(x), number, func(y *mapping) *uint32 { return &y.nextInside })
+	m.unchain(m.outsideHead(x.outside, x.proto, x.outsidePort), number, func(y *mapping) *uint32 { return &y.nextOutside })
 	*x = mapping{nextInside: m.free}
 	m.free = number
 	m.n--
 }
 
-// resize makes the indexes fit for limit mappings.
+// unchain takes a mapping out of the chain that begins at head.
+func (m *mappings) unchain(head *chain, number uint32, next func(*mapping) *uint32) {
+	first := head.first()
+	if first == number {
+		first = *next(m.at(number))
+	} else {
+		at := first
+		for *next(m.at(at)) != number {
+			at = *next(m.at(at))
+		}
+		*next(m.at(at)) = *next(m.at(number))
+	}
+	head.set(first, -1)
+}
+
+// resize makes the indexes fit for limit mappings, and for those there are.
 func (m *mappings) resize(limit int) {
-	if indexSize(limit) == len(m.byInside) {
-		return
+	if limit = max(limit, m.n); indexSize(limit) == len(m.byInside) || indexSize(limit) < len(m.byInside) && m.n > 0 {
+		return // with fewer places, chains would be longer than they may be
 	}
 	m.index(limit)
 	for number := uint32(1); number < m.used; number++ {
-		x := m.at(number)
-		if x.sessions == 0 {
-			continue // free
+		if m.at(number).sessions != 0 { // it is not free
+			m.chain(number)
 		}
-		in, out := m.insideHead(x), m.outsideHead(x.outside, x.proto, x.outsidePort)
-		x.nextInside, x.nextOutside = *in, *out
-		atomic.StoreUint32(in, number)
-		*out = number
 	}
 }
 

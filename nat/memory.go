@@ -13,7 +13,7 @@ const hugePage = 2 << 20
 // at places of two of them that no other flow has looked at lately, and would
 // pay as much for each address's translation as for the memory itself. Where
 // the system does not want to, nothing is lost.
-func hugePages(words []uint32) {
+func hugePages(words []chain) {
 	if len(words)*4 < hugePage {
 		return
 	}

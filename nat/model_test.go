@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
@@ -106,7 +107,7 @@ func TestAgainstModel(t *testing.T) {
 		behavior := rapid.SampledFrom([]Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent})
 		cfg := poolOf(PortRange{1000, 1029}, "198.51.100.2/32") // few ports, in both classes
 		cfg.Mapping, cfg.Filtering = behavior.Draw(t, "mapping"), behavior.Draw(t, "filtering")
-		n := New(Options{Seed: rapid.Uint64().Draw(t, "seed")})
+		n := New(Options{Random: rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)})
 		r, _, err := n.Prepare(cfg, testInterfaces())
 		if err != nil {
 			t.Fatal(err)

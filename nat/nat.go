@@ -1,13 +1,16 @@
 package nat
 
 import (
+	"encoding/binary"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 
 	"routerd/flow"
+	"routerd/internal/siphash"
 	"routerd/nat/ports"
 	"routerd/routing"
 )
@@ -26,7 +29,7 @@ type NAT struct {
 	// mu guards what follows, and that the sessions, the mappings and the
 	// ports in use fit each other.
 	mu        sync.Mutex
-	seed      uint64
+	random    rand.ChaCha8 // what the choice of ports draws from
 	mappings  mappings
 	permitted map[permission]uint32 // sessions of each, while the filter is by address
 	pairs     map[pair]pairing
@@ -43,7 +46,10 @@ type NAT struct {
 
 // Options are what a NAT is born with.
 type Options struct {
-	Seed   uint64       // of the choice of ports (RFC 6056 §3.3); should differ from router to router and run to run
+	// Random is where New draws the keys of its hashes and the seed of the
+	// choice of ports (RFC 6056 §3.3), each by itself: crypto/rand's where
+	// strangers can send.
+	Random rand.Source
 	Choose ports.Choice // nil = ports.Choose
 }
 
@@ -74,7 +80,7 @@ type counts struct {
 // New makes a NAT that translates nothing until a configuration is committed.
 func New(o Options) *NAT {
 	n := &NAT{
-		choose: o.Choose, seed: o.Seed,
+		choose: o.Choose, random: *rand.NewChaCha8(drawSeed(o.Random)),
 		permitted: map[permission]uint32{}, pairs: map[pair]pairing{}, spaces: map[uint32]*space{},
 		pools: map[string]*pool{}, poolByID: map[uint16]*pool{},
 		numbers: map[ruleID]uint16{}, counts: make([]*counts, 1),
@@ -82,14 +88,25 @@ func New(o Options) *NAT {
 	if n.choose == nil {
 		n.choose = ports.Choose
 	}
-	n.mappings.init(0, n.random())
-	n.sessions = flow.New(flow.Config{MaxSessions: 1, Seed: n.random()})
+	n.mappings.init(0, drawKey(o.Random))
+	n.sessions = flow.New(flow.Config{MaxSessions: 1, Key: drawKey(o.Random)})
 	none, err := n.compile(Config{}, nil)
 	if err != nil {
 		panic(err) // the zero Config is right
 	}
 	n.active.Store(none)
 	return n
+}
+
+// drawKey draws the key of one hash.
+func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(), random.Uint64()} }
+
+// drawSeed draws the seed of one generator.
+func drawSeed(random rand.Source) (seed [32]byte) {
+	for i := range 4 {
+		binary.NativeEndian.PutUint64(seed[8*i:], random.Uint64())
+	}
+	return seed
 }
 
 // Outside reports whether an address, as flow keys have it, is translation's

@@ -30,11 +30,11 @@ func (n *NAT) Outbound(p *Packet, out routing.InterfaceID, now flow.Time, t *Tra
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	seed := n.seed
-	n.begin(p, out, now, t)
 	if p.Dry {
-		n.seed = seed // so that the packet itself would get the port that was told
+		random := n.random
+		defer func() { n.random = random }() // so that the packet itself would get the port that was told
 	}
+	n.begin(p, out, now, t)
 }
 
 // plan is what is to become of the first packet of a flow.

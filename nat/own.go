@@ -70,7 +70,7 @@ func (n *NAT) ownMapping(s *space, address uint32, number uint16, proto uint8, m
 	if !move {
 		return x, false
 	}
-	x.outsidePort, ok = n.choose(s.set(i), wanted(&pool{first: 1, last: 65535}, proto, number, true), uint32(n.random()))
+	x.outsidePort, ok = n.choose(s.set(i), wanted(&pool{first: 1, last: 65535}, proto, number, true), uint32(n.random.Uint64()))
 	return x, ok
 }
 
@@ -84,6 +84,10 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 	owner := uint32(0)
 	if ported {
 		if owner = n.mappings.find(&x); owner == 0 {
+			if inside, outside := n.mappings.room(&x); !inside || !outside {
+				t.To, t.New = p.Key, false
+				return
+			}
 			owner = n.mappings.next()
 		}
 	}

@@ -133,7 +133,7 @@ func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
 		return nil, 0, false
 	}
 	want := wanted(p, k.Proto, k.SrcPort, avoid)
-	random := n.random()
+	random := n.random.Uint64()
 	at := uint32(uint64(uint32(random)) * uint64(len(p.spaces)) >> 32)
 	if len(p.spaces) > 1 && n.active.Load().cfg.Pairing == Paired {
 		if paired, ok := n.pairs[pair{k.Src, p.id}]; ok {
@@ -198,15 +198,6 @@ func (n *NAT) untie(p *pool, host uint32) {
 		return
 	}
 	n.pairs[key] = was
-}
-
-// random is the next number of the NAT's own sequence (splitmix64).
-func (n *NAT) random() uint64 {
-	n.seed += 0x9e3779b97f4a7c15
-	z := n.seed
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
 }
 
 // hold makes held what reservations and rules keep of s, and lets go of the

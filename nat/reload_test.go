@@ -1,6 +1,7 @@
 package nat
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"strings"
@@ -141,7 +142,7 @@ func TestPrepareErrors(t *testing.T) {
 	} {
 		cfg := forwards()
 		c.change(&cfg)
-		_, _, err := New(Options{}).Prepare(cfg, testInterfaces())
+		_, _, err := New(Options{Random: rand.NewPCG(1, 1)}).Prepare(cfg, testInterfaces())
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got error %v\n    want %s", err, c.want)
 		}

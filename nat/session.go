@@ -94,6 +94,12 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		}
 		x.outside, x.outsidePort = s.addr, number
 		pl.to.Src, pl.to.SrcPort = s.addr, number
+		switch inside, outside := n.mappings.room(&x); {
+		case !inside:
+			return verdict.NATSessionLimit
+		case !outside:
+			continue
+		}
 		// Ask for all the places in memory before waiting for the first.
 		n.mappings.touchOutside(s.addr, x.proto, number)
 		var reply flow.Key

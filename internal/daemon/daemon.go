@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -168,7 +167,7 @@ func (d *Daemon) run(ctx context.Context) error {
 }
 
 func (d *Daemon) start() error {
-	d.router = router.New(rand.Uint32())
+	d.router = router.New(systemRandom{})
 	d.startMachines()
 	next, err := d.prepare(d.cfg)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -78,7 +79,7 @@ func newNATShown(t *testing.T, text string) natShown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{cfg: cfg, router: router.New(1), do: make(chan func()), quit: make(chan struct{})}
+	d := &Daemon{cfg: cfg, router: router.New(rand.NewPCG(1, 1)), do: make(chan func()), quit: make(chan struct{})}
 	if err := d.router.Commit(d.routerConfig(cfg), time.Now()); err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,9 @@ var rooms = map[string]room{
 	"internal/verdict": {},
 	"internal/origin":  {},
 
+	// The hash of tables whose keys strangers choose.
+	"internal/siphash": {},
+
 	// Routes.
 	"routing":        {own: own()},
 	"routing/fib":    {own: own("routing"), third: []string{bart}},
@@ -54,7 +57,7 @@ var rooms = map[string]room{
 
 	// Packets.
 	"icmp":                    {own: own()},
-	"arp":                     {own: own("icmp", "routing")},
+	"arp":                     {own: own("icmp", "internal/siphash", "routing")},
 	"multicast":               {own: own("icmp", "routing")},
 	"dataplane/port":          {own: own()},
 	"dataplane/port/memory":   {own: own("dataplane/port")},
@@ -66,19 +69,19 @@ var rooms = map[string]room{
 	"dataplane/reassembly":    {own: own("routing")},
 
 	// Flows and their translation.
-	"flow":        {},
-	"nat":         {own: own("flow", "routing", "nat/ports")},
+	"flow":        {own: []string{"internal/siphash"}},
+	"nat":         {own: own("flow", "internal/siphash", "routing", "nat/ports")},
 	"nat/ports":   {},
 	"nat/rewrite": {own: own("flow", "nat")},
 
 	"dataplane": {own: own(
-		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "routing", "routing/fib",
+		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/siphash", "routing", "routing/fib",
 	)},
 
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "dataplane", "dataplane/port", "flow", "icmp", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
+		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "icmp", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
 	)},
 	"internal/beacon": {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(

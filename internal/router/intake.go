@@ -7,6 +7,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/internal/siphash"
 	"routerd/routing"
 )
 
@@ -15,7 +16,7 @@ import (
 // that are not known leave room for what neighbours say, they are bounded in
 // bytes, and those for one of them leave room for those for others.
 type intake struct {
-	seed   uint64
+	key    siphash.Key
 	count  atomic.Int32 // of packets for neighbours that are not known
 	bytes  atomic.Int64 // theirs
 	places [intakePlaces]atomic.Int32
@@ -66,10 +67,5 @@ func (q *intake) leave(x unresolved) {
 
 func (q *intake) placeOf(out routing.InterfaceID, a netip.Addr) int {
 	b := a.As16()
-	h := q.seed ^ uint64(out)
-	for _, half := range [2]uint64{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])} {
-		h = (h ^ half) * 0x9e3779b97f4a7c15
-		h ^= h >> 29
-	}
-	return int(h >> 32 % intakePlaces)
+	return int(q.key.Sum(binary.BigEndian.Uint64(b[:8])^uint64(out), binary.BigEndian.Uint64(b[8:])) % intakePlaces)
 }

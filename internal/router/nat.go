@@ -56,10 +56,7 @@ func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
 	return impact, err
 }
 
-func (r *Router) newNAT() *nat.NAT {
-	const spread = 0x9e3779b97f4a7c15
-	return nat.New(nat.Options{Seed: (uint64(r.seed) + 1) * spread})
-}
+func (r *Router) newNAT() *nat.NAT { return nat.New(nat.Options{Random: r.random}) }
 
 // tentative gives interfaces the numbers that number is going to give them,
 // and uses none of them up.

@@ -3,6 +3,7 @@ package router
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"time"
@@ -14,6 +15,12 @@ import (
 	"routerd/internal/verdict"
 	"routerd/multicast"
 	"routerd/routing"
+)
+
+// The streams of the batches that are no worker's: beyond all of theirs.
+const (
+	neighborStream = 1<<31 + iota
+	ripStream      // and the next one
 )
 
 // Neighbors is the router's neighbour machine with everything that its
@@ -39,7 +46,7 @@ type Neighbors struct {
 	write   [1]*port.Frame
 }
 
-func newNeighbors(live *dataplane.Live, seed uint32) *Neighbors {
+func newNeighbors(live *dataplane.Live, random rand.Source) *Neighbors {
 	cfg := arp.DefaultConfig()
 	cfg.Proxy = func(in routing.InterfaceID, target netip.Addr) bool { return leavesElsewhere(live.Load(), in, target) }
 	n := &Neighbors{
@@ -48,11 +55,12 @@ func newNeighbors(live *dataplane.Live, seed uint32) *Neighbors {
 		Counters: &dataplane.Counters{},
 		Drops:    &dataplane.DropRing{},
 		live:     live,
-		table:    arp.NewTable(cfg.MaxNeighbors, uint64(seed)),
-		machine:  arp.New(cfg, uint64(seed)),
+		table:    arp.NewTable(cfg.MaxNeighbors, drawKey(random)),
+		machine:  arp.New(cfg, random.Uint64()),
 	}
-	n.intake.seed = uint64(seed) * 0xd6e8feb86659fd93
+	n.intake.key = drawKey(random)
 	n.batch = dataplane.NewBatch(1, n.Counters, n.Drops)
+	n.batch.Stream = neighborStream
 	n.frame[0].Buf = make([]byte, port.BufferSize)
 	n.write[0] = &n.frame[0]
 	return n

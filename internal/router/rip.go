@@ -63,6 +63,7 @@ func newRIP(p rip.Protocol, live *dataplane.Live, offers *Offers, punter datapla
 	}
 	r.Inbox.Taken = offers.poke
 	r.batch = dataplane.NewBatch(1, r.Counters, r.Drops)
+	r.batch.Stream = ripStream + uint32(p)
 	r.batch.Punts(punter)
 	return r
 }

@@ -1,6 +1,7 @@
 package router
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -11,7 +12,7 @@ import (
 // What the RIB tells because of the first configuration may reach the machine
 // before that configuration does. It is not lost.
 func TestNoticeBeforeTheFirstConfiguration(t *testing.T) {
-	m := New(1).RIP(rip.RIP)
+	m := New(rand.NewPCG(1, 1)).RIP(rip.RIP)
 	prefix := netip.MustParsePrefix("198.51.100.0/24")
 	static := routing.Route{Prefix: prefix, Source: routing.SourceStatic, Distance: 1, Metric: 4}
 	m.Step(now, rip.Notices{Notices: routing.Notices{Routes: []routing.Delta{{Route: static}}}})

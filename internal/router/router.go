@@ -15,12 +15,14 @@ package router
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
+	"routerd/internal/siphash"
 	"routerd/multicast"
 	"routerd/nat"
 	"routerd/routing"
@@ -50,14 +52,15 @@ type Router struct {
 	// and less traffic wants fewer.
 	BatchSize int
 
-	cfg   Config
-	seed  uint32
-	live  dataplane.Live
-	rib   *rib.RIB
-	table *dataplane.Table
-	links map[string]*link
-	next  routing.InterfaceID // the next number that no interface ever had
-	ids   map[string]routing.InterfaceID
+	cfg     Config
+	random  rand.Source
+	secrets dataplane.Secrets
+	live    dataplane.Live
+	rib     *rib.RIB
+	table   *dataplane.Table
+	links   map[string]*link
+	next    routing.InterfaceID // the next number that no interface ever had
+	ids     map[string]routing.InterfaceID
 	// neighbors lives as long as the router; it has nothing to do while no
 	// interface is an Ethernet one.
 	neighbors  *Neighbors
@@ -98,34 +101,39 @@ type link struct {
 }
 
 // New makes a router without interfaces that can speak the protocols of the
-// kinds. The seed decides which of several
-// equal next hops each flow takes.
-func New(seed uint32, kinds ...Kind) *Router {
+// kinds. Every secret that it has, and all
+// chance, is drawn from random: each hash's key, each machine's seed and the
+// seed of the choice of ports by itself, so that none of them tells of another.
+// In a router that strangers send to, it has to be crypto/rand's; a simulation
+// draws from its seed. The router keeps random, and only its owner's goroutine
+// draws from it.
+func New(random rand.Source, kinds ...Kind) *Router {
 	r := &Router{
 		BatchSize: dataplane.BatchSize,
 
-		seed:  seed,
-		rib:   rib.New(),
-		table: &dataplane.Table{Name: "main", FIB: fib.Empty()},
-		links: map[string]*link{},
-		ids:   map[string]routing.InterfaceID{},
+		random:  random,
+		secrets: dataplane.Secrets{Flows: drawKey(random), Fragments: drawKey(random)},
+		rib:     rib.New(),
+		table:   &dataplane.Table{Name: "main", FIB: fib.Empty()},
+		links:   map[string]*link{},
+		ids:     map[string]routing.InterfaceID{},
 
 		offers: newOffers(),
 		mail:   newMail(),
 	}
 	r.offers.signal = r.mail.signal
-	r.neighbors = newNeighbors(&r.live, seed)
-	r.membership = newMembership(&r.live, uint64(seed)<<1)
+	r.neighbors = newNeighbors(&r.live, random)
+	r.membership = newMembership(&r.live, random.Uint64())
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		m := newRIP(p, &r.live, r.offers, r.neighbors, uint64(seed)<<1|uint64(p))
+		m := newRIP(p, &r.live, r.offers, r.neighbors, random.Uint64())
 		r.rip[p] = m
 		r.speakers = append(r.speakers, speaker{
 			name: p.String(), ready: m.Inbox.Ready,
 			hear: func(n routing.Notices) { m.Inbox.Notify(rip.Notices{Notices: n}) },
 		})
 	}
-	for i, k := range kinds {
-		p := newProtocol(k, uint64(seed)<<8|uint64(i+2), r)
+	for _, k := range kinds {
+		p := newProtocol(k, random.Uint64(), r)
 		r.protocols = append(r.protocols, p)
 		r.speakers = append(r.speakers, speaker{
 			name: k.Name, ready: p.Inbox.Ready,
@@ -136,6 +144,9 @@ func New(seed uint32, kinds ...Kind) *Router {
 	r.publish()
 	return r
 }
+
+// drawKey draws the key of one hash.
+func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(), random.Uint64()} }
 
 // Commit makes the router what cfg says, and publishes it. Ports stay with
 // the interfaces of their name; interfaces that are gone must have been
@@ -330,7 +341,7 @@ func (r *Router) publish() (copied bool) {
 		Interfaces: make([]*dataplane.Interface, r.next),
 		Martians:   dataplane.NewMartians(r.cfg.Dataplane.MartianSources, r.cfg.Dataplane.MartianDestinations),
 		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly, Stack: r.cfg.Dataplane.Stack},
-		HashSeed:   r.seed,
+		Secrets:    r.secrets,
 		Neighbors:  r.neighbors.table,
 		Membership: r.membership,
 		Listeners:  r.listening.on(routing.NoInterface),

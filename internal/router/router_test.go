@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
-	b := &bench{t: t, router: New(1), ports: map[string]*memory.Port{}, worker: map[string]*dataplane.Worker{}}
+	b := &bench{t: t, router: New(rand.NewPCG(1, 1)), ports: map[string]*memory.Port{}, worker: map[string]*dataplane.Worker{}}
 	b.commit(twoLANs())
 	for _, name := range []string{"lan0", "lan1"} {
 		p := memory.New(name, 1500)

@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -205,7 +206,7 @@ func (n *Node) Apply(cfg router.Config) error {
 
 // begin makes the node's router, without a configuration.
 func (n *Node) begin() {
-	n.Router = router.New(n.net.rand.Uint32(), n.net.Kinds...)
+	n.Router = router.New(rand.NewPCG(n.net.rand.Uint64(), 0x726f757465), n.net.Kinds...)
 	n.Stopped = map[string]bool{}
 	for _, p := range n.Router.Protocols() {
 		p.Owner = func(e protocol.Effect) {
