@@ -132,7 +132,7 @@ func (r *reader) decodeMatch(s *tomltext.Section) nat.Match {
 
 // checkPorts: only TCP, UDP and their like have ports to match.
 func (r *reader) checkPorts(s *tomltext.Section, m nat.Match) {
-	if len(m.SourcePorts)+len(m.DestinationPorts) == 0 {
+	if len(m.SourcePorts)+len(m.DestinationPorts) == 0 || len(m.Protocols) == 0 && s.Has("protocol") { // which is wrong itself, and reported
 		return
 	}
 	at := s.At
@@ -227,6 +227,7 @@ func (r *reader) decodeDestinationRule(s *tomltext.Section, name string) nat.Des
 	case !to.addresses.First.IsValid(): // and reported
 	case to.addresses.First != to.addresses.Last:
 		r.Wrong(at, fmt.Sprintf("%s is %s, which is several hosts", at, to.addresses), "the address of one inside host")
+	case s.Has("destination-port") && len(rule.Match.DestinationPorts) == 0, s.Has("destination") && len(rule.Match.Destinations) == 0: // likewise
 	case to.ports != (nat.PortRange{}) && len(rule.Match.DestinationPorts) != 1:
 		r.Wrong(at, fmt.Sprintf("%s gives a port, and the rule matches %d of them", at, len(rule.Match.DestinationPorts)), "one destination port or range of them to translate")
 	case to.ports != (nat.PortRange{}) && !samePorts(rule.Match.DestinationPorts[0], to.ports):
@@ -319,13 +320,17 @@ var addressRange = tomltext.Reading[nat.AddressRange]{Read: func(v any) (nat.Add
 	}
 	a, ok := parseAddresses(s)
 	if !ok {
-		return a, wrongFamily(s)
+		return a, wrongAddresses(s)
 	}
 	return a, nil
 }, Want: `an IPv4 address, a prefix like "192.0.2.0/24", or a range like "192.0.2.32-192.0.2.39"`}
 
-// wrongFamily says more of an IPv6 address than that it is none of IPv4.
-func wrongFamily(s string) error {
+// wrongAddresses says more of an IPv6 address than that it is none of IPv4, and
+// of a prefix with host bits which prefix it is of.
+func wrongAddresses(s string) error {
+	if p, err := netip.ParsePrefix(s); err == nil && p.Addr().Is4() {
+		return tomltext.Hint{Message: "which has bits set behind its length", Suggestion: fmt.Sprintf("did you mean %q?", p.Masked())}
+	}
 	if strings.Count(s, ":") > 1 {
 		return tomltext.Hint{Message: "and only IPv4 is translated"}
 	}
@@ -362,7 +367,10 @@ var endpoint = tomltext.Reading[endpointValue]{Read: func(v any) (endpointValue,
 	host, ports, hasPorts := strings.Cut(s, ":")
 	var e endpointValue
 	if e.addresses, ok = parseAddresses(host); !ok {
-		return endpointValue{}, wrongFamily(s)
+		if strings.Count(s, ":") > 1 {
+			host = s
+		}
+		return endpointValue{}, wrongAddresses(host)
 	}
 	if hasPorts {
 		if e.ports, ok = parsePorts(ports); !ok {
@@ -384,5 +392,5 @@ var hostOrSubnet4 = tomltext.Reading[netip.Prefix]{Read: func(v any) (netip.Pref
 	if p, err := netip.ParsePrefix(s); err == nil && p.Addr().Is4() && p.Masked() == p {
 		return p, nil
 	}
-	return netip.Prefix{}, wrongFamily(s)
+	return netip.Prefix{}, wrongAddresses(s)
 }, Want: `an IPv4 address, or a prefix like "203.0.113.16/28"`}

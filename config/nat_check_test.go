@@ -61,6 +61,21 @@ translation = "0.0.0.0"`, []string{
 			`11:10+14: the inside of the rule "b": 127.0.0.0/28, which no host can have`,
 			`15:15+9: the translation of the rule "c": 0.0.0.0, which no host can have`,
 		}},
+		{"a source with host bits", source("source = \"192.168.10.1/24\"\ntranslation = \"masquerade\""), []string{
+			`5:10+17: nat.source[1].source is "192.168.10.1/24", which has bits set behind its length`,
+		}},
+		{"a destination with host bits", forward("destination = \"203.0.113.1/24:80\"\ntranslation = \"10.0.1.2:8080\""), []string{
+			`6:15+19: nat.destination[1].destination is "203.0.113.1/24:80", which has bits set behind its length`,
+		}},
+		{"an inside with host bits", insideOutside + "[[nat.static]]\nname = \"a\"\noutside = \"203.0.113.16/28\"\ninside = \"10.0.1.17/28\"", []string{
+			`6:10+14: nat.static[1].inside is "10.0.1.17/28", which has bits set behind its length`,
+		}},
+		{"a protocol that there is not", source("protocol = \"tcpp\"\ndestination-port = 80\ntranslation = \"masquerade\""), []string{
+			`5:12+6: nat.source[1].protocol is "tcpp"`,
+		}},
+		{"a destination port that there is not", forward("destination-port = 80000\ninbound-interface = \"wan0\"\ntranslation = \"10.0.1.2:8080\""), []string{
+			`6:20+5: nat.destination[1].destination-port is 80000`,
+		}},
 		{"a port forward of whatever passes", forward("destination-port = 80\ntranslation = \"10.0.1.2\""), []string{
 			`4:8+3: the rule "a" translates whatever passes`,
 		}},

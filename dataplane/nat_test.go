@@ -218,6 +218,7 @@ func TestNATFates(t *testing.T) {
 	}
 	first := probe(t, "udp 10.0.1.2:4000 > 10.0.2.2:53", 10)
 	second := probe(t, "udp 10.0.1.2:4001 > 10.0.2.2:53", 10)
+	gre := func(p packet.IPv4) { p.SetProtocol(47) }
 	about := func(inner []byte) []byte {
 		b := append(probe(t, "icmp 10.0.1.2:0 > 10.0.2.2:0", 0), inner...)
 		packet.IPv4(b).SetTotalLen(len(b))
@@ -243,6 +244,9 @@ func TestNATFates(t *testing.T) {
 			first, lan1, probe(t, "udp 10.0.2.9:53 > 10.0.2.1:4000", 10), verdict.NATFiltered, none,
 		},
 		{"an empty pool", pool, first, lan0, second, verdict.NATPoolExhausted, 3<<8 | 13},
+		{"a protocol without ports that another host speaks there", pool, edit4(first, gre), lan0, edit4(probe(t, "udp 10.0.1.4:4000 > 10.0.2.2:53", 10), gre), verdict.NATPortless, 3<<8 | 13},
+		{"a SYN that nobody asked for", nil, first, lan1, probe(t, "tcp 10.0.2.2:53 > 10.0.2.1:5000", 0), verdict.NATNoMapping, none},
+		{"an inside host's SYN to the router", nil, first, lan0, probe(t, "tcp 10.0.1.2:53 > 10.0.2.1:5000", 0), verdict.PortUnreachable, 3<<8 | 3},
 		{"all sessions taken", func(cfg *nat.Config) { cfg.MaxSessions = 1 }, first, lan0, second, verdict.NATSessionLimit, 3<<8 | 13},
 		{"the host's sessions taken", func(cfg *nat.Config) { cfg.MaxSessionsPerHost = 1 }, first, lan0, second, verdict.NATHostLimit, 3<<8 | 13},
 	} {

@@ -204,6 +204,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.NATInvalidState:   "TestNATFates",
 	verdict.NATICMPUnmatched:  "TestNATFates",
 	verdict.NATPoolExhausted:  "TestNATFates",
+	verdict.NATPortless:       "TestNATFates",
 	verdict.NATSessionLimit:   "TestNATFates",
 	verdict.NATHostLimit:      "TestNATFates",
 }

@@ -70,6 +70,7 @@ var provoked = [verdict.Count]struct{ four, six Error }{
 	// or the state of a session refuses stays without an answer, so that
 	// nobody outside learns what is behind it.
 	verdict.NATPoolExhausted: {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
+	verdict.NATPortless:      {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
 	verdict.NATSessionLimit:  {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
 	verdict.NATHostLimit:     {four: Error{Type: DestUnreachable, Code: CodeProhibited}},
 	verdict.NeighborFailed: { // RFC 1812 §3.3.2, RFC 4861 §7.2.2

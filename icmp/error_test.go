@@ -34,6 +34,7 @@ func TestErrors(t *testing.T) {
 		verdict.HopLimit:            {is(11, 0), is(3, 0)},
 		verdict.TooBig:              {is(3, 4), is(2, 0)},
 		verdict.NATPoolExhausted:    {is(3, 13), nil},
+		verdict.NATPortless:         {is(3, 13), nil},
 		verdict.NATSessionLimit:     {is(3, 13), nil},
 		verdict.NATHostLimit:        {is(3, 13), nil},
 		verdict.NeighborFailed:      {is(3, 1), is(1, 3)},

@@ -40,8 +40,13 @@
 //   - Address-dependent filtering lets a remote address in while the mapping has
 //     a session with it. One that the remote side began counts as well, answered
 //     or not; RFC 4787 §5 speaks of what the inside endpoint has sent.
-//   - An unsolicited SYN is dropped and never answered (RFC 5382 REQ-4 would
-//     have an ICMP error after 6 seconds; its 4a allows silence by policy).
+//   - An unsolicited SYN from outside is dropped and never answered (RFC 5382
+//     REQ-4 would have an ICMP error after 6 seconds; its 4a allows silence by
+//     policy). So is one to an address of the router's own that inside hosts
+//     share, as masquerade has it, unless the router's stack listens at the port
+//     or a rule leads it on. Outside is what comes in by an interface that a
+//     source rule names as outbound. What is no SYN, and what inside hosts send,
+//     such an address answers as the router's others do.
 //   - A port that is free again may be chosen at once. RFC 6888 REQ-8 would
 //     keep one of UDP for 120 s where filtering is endpoint-independent.
 //   - A TCP connection that is first seen in mid-stream from inside, or by a

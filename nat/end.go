@@ -118,7 +118,7 @@ func (n *NAT) refused(v verdict.Verdict, source, destination uint16, p *pool) {
 
 func (c *counts) refuse(v verdict.Verdict) {
 	switch v {
-	case verdict.NATPoolExhausted:
+	case verdict.NATPoolExhausted, verdict.NATPortless:
 		c.exhausted++
 	case verdict.NATSessionLimit:
 		c.full++

@@ -24,10 +24,12 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 		t.Rule = ruleWord(0, c.number)
 		return
 	}
-	if s := r.spaces[p.Key.Dst]; s != nil && !p.Query && s.has(p.Key.Proto, p.Key.DstPort) && n.mapped(p, r, t) {
+	s := r.spaces[p.Key.Dst]
+	taken := s != nil && !p.Query && s.has(p.Key.Proto, p.Key.DstPort)
+	if taken && n.mapped(p, r, t) {
 		return
 	}
-	if r.owns(p.Key.Dst) {
+	if r.owns(p.Key.Dst) || s != nil && !taken && r.leads[p.In] && p.unsolicited() {
 		t.Verdict = verdict.NATNoMapping
 		return
 	}
@@ -35,6 +37,14 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 		p.place, p.fresh = n.mappings.place(&p.Key), true
 	}
 }
+
+// unsolicited reports whether p, which no session and no mapping knows, is a SYN.
+// To an address that inside hosts share, and a port that neither they nor the
+// router's own stack has, one from outside gets no answer. An answer within 6
+// seconds would end the connection of an inside host that is about to send its
+// own SYN to the same endpoint (RFC 5382 REQ-4); a later one would only tell
+// scanners which ports are in use (REQ-4a).
+func (p *Packet) unsolicited() bool { return p.Key.Proto == protoTCP && p.TCP.Begins() }
 
 // Hash notes in p, and gives, the hash by which p's session is looked for. Key,
 // Inner and Error are to be final.

@@ -214,6 +214,10 @@ func (m *model) inbound(t *rapid.T, s *site, k flow.Key) {
 		if got.To != want || got.Verdict != 0 {
 			t.Fatalf("%s goes in as %s (%s), want %s", text(k), text(got.To), got.Verdict, text(want))
 		}
+	case !mapped && k.Proto == protoTCP:
+		if got.Verdict.Label() != "nat_no_mapping" {
+			t.Fatalf("%s, a SYN, goes in as %s (%s), want silence", text(k), text(got.To), got.Verdict)
+		}
 	case !mapped:
 		if got.To != k || got.Verdict != 0 {
 			t.Fatalf("%s goes in as %s (%s), want it for the router", text(k), text(got.To), got.Verdict)

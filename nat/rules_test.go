@@ -45,7 +45,7 @@ func TestDestinationRules(t *testing.T) {
 	}{
 		{"tcp 203.0.113.9:1000 > 198.51.100.2:443", wan, "tcp 203.0.113.9:1000 > 192.168.10.20:8443"},
 		{"udp 203.0.113.9:1000 > 198.51.100.2:443", wan, "udp 203.0.113.9:1000 > 198.51.100.2:443"},
-		{"tcp 203.0.113.9:1000 > 198.51.100.2:444", wan, "tcp 203.0.113.9:1000 > 198.51.100.2:444"},
+		{"tcp 203.0.113.9:1000 > 198.51.100.2:444", wan, "nat_no_mapping"},
 		{"tcp 203.0.113.9:1000 > 198.51.100.2:8000", wan, "tcp 203.0.113.9:1000 > 192.168.10.21:9000"},
 		{"udp 203.0.113.9:1000 > 198.51.100.2:8009", wan, "udp 203.0.113.9:1000 > 192.168.10.21:9009"},
 		{"udp 203.0.113.9:1000 > 198.51.100.2:8010", wan, "udp 203.0.113.9:1000 > 198.51.100.2:8010"},
@@ -181,7 +181,7 @@ func TestPortless(t *testing.T) {
 	s := newSite(t, lanOut())
 	s.want("gre 192.168.10.2 > 203.0.113.9", lan, wan, "gre 198.51.100.2 > 203.0.113.9")
 	s.want("gre 203.0.113.9 > 198.51.100.2", wan, lan, "gre 203.0.113.9 > 192.168.10.2")
-	s.want("gre 192.168.10.3 > 203.0.113.9", lan, wan, "nat_pool_exhausted") // whose would the answers be?
+	s.want("gre 192.168.10.3 > 203.0.113.9", lan, wan, "nat_portless") // whose would the answers be?
 	s.want("gre 192.168.10.3 > 203.0.113.10", lan, wan, "gre 198.51.100.2 > 203.0.113.10")
 	s.wantSound()
 
@@ -219,7 +219,7 @@ func TestOwnFlows(t *testing.T) {
 	if got := own("gre 198.51.100.2 > 203.0.113.9"); got.Session == NoSession || text(got.To) != "gre 198.51.100.2 > 203.0.113.9" {
 		t.Errorf("an own tunnel leaves as %s, session %d", text(got.To), got.Session)
 	}
-	s.want("gre 192.168.10.2 > 203.0.113.9", lan, wan, "nat_pool_exhausted")
+	s.want("gre 192.168.10.2 > 203.0.113.9", lan, wan, "nat_portless")
 	// An address that nobody shares has no sessions.
 	if got := own("tcp 192.168.10.1:22 > 192.168.10.2:40000"); got.Session != NoSession || got.Verdict != verdict.None {
 		t.Errorf("a flow from the inside address: %+v", got)

@@ -135,7 +135,7 @@ func (n *NAT) makePortless(r *Rules, p *Packet, pl *plan, word uint32, now flow.
 			return v
 		}
 	}
-	return verdict.NATPoolExhausted
+	return verdict.NATPortless
 }
 
 // insert makes the session of a plan whose endpoints are all known.

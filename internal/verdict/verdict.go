@@ -74,6 +74,7 @@ const (
 	NATInvalidState
 	NATICMPUnmatched
 	NATPoolExhausted
+	NATPortless
 	NATSessionLimit
 	NATHostLimit
 
@@ -194,6 +195,7 @@ var table = [Count]info{
 	NATInvalidState:  {"nat_invalid_state", Dropped, "it belongs to no session of address translation and is none that could begin one"},
 	NATICMPUnmatched: {"nat_icmp_unmatched", Dropped, "an ICMP error through address translation about a packet of no session that exists"},
 	NATPoolExhausted: {"nat_pool_exhausted", Dropped, "a new flow while every port of the outside addresses for it is taken"},
+	NATPortless:      {"nat_portless", Dropped, "a new flow of a protocol without ports, whose answers could not be told from those to another inside host: of each remote address, one at a time has an outside address for it"},
 	NATSessionLimit:  {"nat_session_limit", Dropped, "a new flow while address translation has as many sessions as it may have in all"},
 	NATHostLimit:     {"nat_host_limit", Dropped, "a new flow of an inside host that has as many sessions as one host may have"},
 
