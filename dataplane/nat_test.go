@@ -426,6 +426,7 @@ func TestNATSuperPackets(t *testing.T) {
 // inside gets one of them.
 func TestNATOwnStack(t *testing.T) {
 	n := newStackNetwork(t).translate(t, natConfig())
+	n.view.NAT.Listen([]nat.Listener{{Protocol: packet.ProtoTCP, Port: 22}})
 	n.expect(t, stackID, lan1, "udp 10.0.2.1:4000 > 10.0.2.2:53", "udp 10.0.2.1:4000 > 10.0.2.2:53")
 	inside := ends(n.pass(t, lan0, lan1, probe(t, "udp 10.0.1.2:4000 > 10.0.2.2:53", 10)))
 	if inside == "udp 10.0.2.1:4000 > 10.0.2.2:53" {
