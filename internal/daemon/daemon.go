@@ -126,6 +126,7 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d.remember()
 	d.watch = device.NewWatch()
+	defer d.watch.Close()
 	err = d.run(ctx)
 	return errors.Join(err, d.lock.release())
 }
@@ -262,7 +263,6 @@ func (d *Daemon) stop() error {
 	if d.stopMachines != nil {
 		d.sayGoodbye()
 	}
-	d.watch.Close()
 	errs = append(errs, closePorts(slices.Collect(maps.Values(d.ports))))
 	if d.stopMachines != nil {
 		d.stopMachines()

@@ -274,6 +274,11 @@ func TestRenamedDeviceIsLetGo(t *testing.T) {
 	m.start()
 	m.reaches(3)
 	m.must("ip", "-n", m.port, "link", "set", "p3", "down")
+	m.becomes("lan3", control.StateDown)
+	x, err := m.client().ExplainPacket(t.Context(), control.PacketQuery{In: "lan3", Src: mustAddr("10.0.3.2"), Dst: mustAddr("10.0.1.2")})
+	if err != nil || !strings.Contains(x.Steps[0].Text, "interface lan3 is down") {
+		t.Errorf("explained as %+v (%v), want it to begin with lan3 being down", x.Steps, err)
+	}
 	m.must("ip", "-n", m.port, "link", "set", "p3", "name", "other")
 	m.becomes("lan3", control.StateGone)
 	if out := m.must("ip", "netns", "exec", m.port, "nft", "list", "tables"); strings.Contains(out, "routerd-p3") {

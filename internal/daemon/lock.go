@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,7 +31,10 @@ type lock struct {
 
 // witness is what a router says of itself in its lock file.
 type witness struct {
-	PID int `json:"pid"`
+	// PID and Start, the clock ticks since the boot at which it began, are the
+	// process that holds the lock; 0 when it has let go of everything.
+	PID   int    `json:"pid,omitempty"`
+	Start uint64 `json:"start,omitempty"`
 	// Stopping: it is about to let go.
 	Stopping bool `json:"stopping,omitempty"`
 	// Boot and Seen are when it was last alive: the boot's ID and the seconds
@@ -48,6 +53,7 @@ const (
 	lockWait     = time.Second
 	stoppingWait = 15 * time.Second
 	lockPoll     = 10 * time.Millisecond
+	burialWait   = 10 * time.Second
 	// witnessEvery is how often a holder says that it is alive, and recent how
 	// old what it said may be for its addresses to be the router's still.
 	witnessEvery = 10 * time.Second
@@ -67,6 +73,9 @@ func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 	began := time.Now()
 	for {
 		l, holder, err := tryLock(path)
+		if l != nil {
+			l.bury(ctx)
+		}
 		if l != nil || err != nil {
 			return l, err
 		}
@@ -104,11 +113,45 @@ func tryLock(path string) (*lock, witness, error) {
 		f.Close() // its owner removed it between the two calls: this one locks nobody out
 		return nil, said, nil
 	}
-	l := &lock{file: f, found: said, said: witness{PID: os.Getpid()}}
+	l := &lock{file: f, found: said, said: witness{PID: os.Getpid(), Start: started(os.Getpid())}}
 	if err := l.write(); err != nil {
 		return nil, said, errors.Join(err, l.release())
 	}
 	return l, said, nil
+}
+
+// bury waits for a holder that was killed to be gone: the kernel closes its
+// files one by one, and devices that it made may be there still when the lock
+// is free.
+func (l *lock) bury(ctx context.Context) {
+	dead := l.found
+	if dead.PID <= 0 || dead.Start == 0 || dead.PID == os.Getpid() {
+		return
+	}
+	for end := time.Now().Add(burialWait); started(dead.PID) == dead.Start && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(lockPoll):
+		}
+	}
+}
+
+// started gives the clock ticks since the boot at which a process began; 0 for
+// one that is gone, or that has closed its files and waits for its parent.
+func started(pid int) uint64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// Behind the name, which may have any characters in it, come the state
+	// and 18 other fields before the one that is wanted (proc(5)).
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
+		return 0
+	}
+	ticks, _ := strconv.ParseUint(fields[19], 10, 64)
+	return ticks
 }
 
 // readWitness reads what is in a lock file. One that was being written, or of
@@ -184,6 +227,7 @@ func current(f *os.File, path string) bool {
 // opens it in between finds that it is no longer the one that its path names.
 func (l *lock) release() error {
 	if len(l.said.Addresses) > 0 {
+		l.said.PID, l.said.Start = 0, 0
 		err := l.write()
 		return errors.Join(err, l.file.Close())
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -166,4 +167,42 @@ func TestLockIsWaitedFor(t *testing.T) {
 	if err := <-taken; err != nil {
 		t.Errorf("after the release: %v", err)
 	}
+}
+
+// The kernel frees a killed router's lock before the last of its devices is gone.
+func TestStartWaitsForTheKilled(t *testing.T) {
+	dir := t.TempDir()
+	dying := exec.Command("sleep", "60")
+	if err := dying.Start(); err != nil {
+		t.Fatal(err)
+	}
+	text := fmt.Sprintf(`{"pid":%d,"start":%d}`, dying.Process.Pid, started(dying.Process.Pid))
+	if err := os.WriteFile(filepath.Join(dir, "r1.lock"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	taken := make(chan error, 1)
+	go func() {
+		l, err := takeLock(t.Context(), dir, "r1")
+		if err == nil {
+			err = l.release()
+		}
+		taken <- err
+	}()
+	select {
+	case err := <-taken:
+		t.Errorf("taken while the process that held it is there: %v", err)
+	case <-time.After(300 * time.Millisecond):
+	}
+	if err := dying.Process.Kill(); err != nil { // which leaves a zombie
+		t.Fatal(err)
+	}
+	select {
+	case err := <-taken:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(burialWait / 2):
+		t.Error("not taken after that process was killed")
+	}
+	_ = dying.Wait()
 }
