@@ -49,11 +49,12 @@ type witness struct {
 // How long a start waits for the lock, and what it takes for a moment.
 const (
 	// lockWait is for a holder that may just have been told to stop, and
-	// stoppingWait for one that says it stops.
+	// stoppingWait for one that says it stops or was killed: a kernel takes some
+	// ten milliseconds to remove a device, and there may be a thousand.
 	lockWait     = time.Second
-	stoppingWait = 15 * time.Second
+	stoppingWait = time.Minute
 	lockPoll     = 10 * time.Millisecond
-	burialWait   = 10 * time.Second
+	burialWait   = time.Minute
 	// witnessEvery is how often a holder says that it is alive, and recent how
 	// old what it said may be for its addresses to be the router's still.
 	witnessEvery = 10 * time.Second
@@ -80,10 +81,11 @@ func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 			return l, err
 		}
 		waited := time.Since(began)
+		going := holder.Stopping || holder.dying()
 		switch {
-		case holder.Stopping && waited > stoppingWait:
+		case going && waited > stoppingWait:
 			return nil, fmt.Errorf("a router named %q is %w: it has been stopping for %v (it holds %s)", name, ErrRunning, stoppingWait, path)
-		case !holder.Stopping && waited > lockWait:
+		case !going && waited > lockWait:
 			return nil, fmt.Errorf("a router named %q is %w (it holds %s); give this one another name", name, ErrRunning, path)
 		}
 		select {
@@ -113,7 +115,8 @@ func tryLock(path string) (*lock, witness, error) {
 		f.Close() // its owner removed it between the two calls: this one locks nobody out
 		return nil, said, nil
 	}
-	l := &lock{file: f, found: said, said: witness{PID: os.Getpid(), Start: started(os.Getpid())}}
+	l := &lock{file: f, found: said, said: witness{PID: os.Getpid()}}
+	l.said.Start, _ = started(os.Getpid())
 	if err := l.write(); err != nil {
 		return nil, said, errors.Join(err, l.release())
 	}
@@ -128,7 +131,10 @@ func (l *lock) bury(ctx context.Context) {
 	if dead.PID <= 0 || dead.Start == 0 || dead.PID == os.Getpid() {
 		return
 	}
-	for end := time.Now().Add(burialWait); started(dead.PID) == dead.Start && time.Now().Before(end); {
+	for end := time.Now().Add(burialWait); time.Now().Before(end); {
+		if ticks, _ := started(dead.PID); ticks != dead.Start {
+			return
+		}
 		select {
 		case <-ctx.Done():
 			return
@@ -137,21 +143,38 @@ func (l *lock) bury(ctx context.Context) {
 	}
 }
 
-// started gives the clock ticks since the boot at which a process began; 0 for
-// one that is gone, or that has closed its files and waits for its parent.
-func started(pid int) uint64 {
+// started gives the clock ticks since the boot at which a process began, and
+// whether it is on its way out; 0 for one that is gone, or that has closed its
+// files and waits for its parent.
+func started(pid int) (ticks uint64, exiting bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, false
 	}
-	// Behind the name, which may have any characters in it, come the state
-	// and 18 other fields before the one that is wanted (proc(5)).
+	// Behind the name, which may have any characters in it, come the state and
+	// what else proc(5) has from there on: flags are the 7th, the number of
+	// threads the 18th and the start the 20th.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
-	if len(fields) < 20 || fields[0] == "Z" || fields[0] == "X" {
-		return 0
+	if len(fields) < 20 {
+		return 0, false
 	}
-	ticks, _ := strconv.ParseUint(fields[19], 10, 64)
-	return ticks
+	// The first thread may be dead while others still close files.
+	dead := fields[0] == "Z" || fields[0] == "X"
+	if threads, _ := strconv.Atoi(fields[17]); dead && threads <= 1 {
+		return 0, false
+	}
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	ticks, _ = strconv.ParseUint(fields[19], 10, 64)
+	return ticks, dead || flags&flagExiting != 0
+}
+
+// flagExiting is PF_EXITING of linux/sched.h.
+const flagExiting = 0x4
+
+// dying reports whether the holder was killed, and takes its time.
+func (w witness) dying() bool {
+	ticks, exiting := started(w.PID)
+	return w.Start != 0 && ticks == w.Start && exiting
 }
 
 // readWitness reads what is in a lock file. One that was being written, or of

@@ -176,7 +176,11 @@ func TestStartWaitsForTheKilled(t *testing.T) {
 	if err := dying.Start(); err != nil {
 		t.Fatal(err)
 	}
-	text := fmt.Sprintf(`{"pid":%d,"start":%d}`, dying.Process.Pid, started(dying.Process.Pid))
+	start, exiting := started(dying.Process.Pid)
+	if start == 0 || exiting {
+		t.Fatalf("a process that lives began at %d, on its way out: %v", start, exiting)
+	}
+	text := fmt.Sprintf(`{"pid":%d,"start":%d}`, dying.Process.Pid, start)
 	if err := os.WriteFile(filepath.Join(dir, "r1.lock"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -201,7 +205,7 @@ func TestStartWaitsForTheKilled(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(burialWait / 2):
+	case <-time.After(burialWait / 3):
 		t.Error("not taken after that process was killed")
 	}
 	_ = dying.Wait()
