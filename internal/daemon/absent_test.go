@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +35,7 @@ func lone(t *testing.T) *Daemon {
 		t.Fatal(err)
 	}
 	d := &Daemon{
-		log: slog.New(slog.DiscardHandler), undo: undo, router: router.New(1), watch: device.NewWatch(),
+		log: slog.New(slog.DiscardHandler), undo: undo, router: router.New(rand.NewPCG(1, 0)), watch: device.NewWatch(),
 		ports: map[string]*openPort{}, absent: map[string]*absent{}, events: make(chan portEvent, 1),
 	}
 	t.Cleanup(d.watch.Close)
