@@ -21,6 +21,7 @@ func (r *reader) decodeNAT(top *tomltext.Section, c *Config) {
 	n := &c.NAT
 	n.MaxSessions = tomltext.Get(s, "max-sessions", nat.DefaultMaxSessions, tomltext.Whole(1, 16<<20))
 	n.MaxSessionsPerHost = tomltext.Get(s, "max-sessions-per-host", nat.DefaultMaxSessionsPerHost, tomltext.Whole(1, 16<<20))
+	n.NoFairShare = !tomltext.Get(s, "fair-share", true, tomltext.Bool)
 	n.Mapping = tomltext.Get(s, "mapping", nat.EndpointIndependent, behaviorReading)
 	n.Filtering = tomltext.Get(s, "filtering", nat.AddressAndPortDependent, behaviorReading)
 	n.Pairing = tomltext.Get(s, "pairing", nat.Paired, tomltext.OneOf([]string{"paired", "arbitrary"}, []nat.Pairing{nat.Paired, nat.Arbitrary}))

@@ -16,6 +16,7 @@ func (c *Config) natFields(fields map[string]string) {
 	n := &c.NAT
 	fields["nat.max-sessions"], fields["nat.max-sessions-per-host"] = fmt.Sprint(n.MaxSessions), fmt.Sprint(n.MaxSessionsPerHost)
 	fields["nat.mapping"], fields["nat.filtering"], fields["nat.pairing"] = n.Mapping.String(), n.Filtering.String(), n.Pairing.String()
+	fields["nat.fair-share"] = fmt.Sprint(!n.NoFairShare)
 	fields["nat.hairpin"], fields["nat.inbound-refresh"] = fmt.Sprint(!n.NoHairpin), fmt.Sprint(n.InboundRefresh)
 	t := &n.Timeouts
 	fields["nat.timeout.tcp-established"], fields["nat.timeout.tcp-opening"] = t.TCPEstablished.String(), t.TCPOpening.String()

@@ -62,5 +62,15 @@ func (c condition) widen(d Direction, size uint32) condition {
 	return c
 }
 
+// answered reports whether the side that was spoken to wants the session: of TCP
+// that its handshake is complete and no RST was in the window, of other
+// protocols that a packet has come back.
+func (c condition) answered() bool {
+	if s := c.state(); s != Idle {
+		return s >= Established && s != Reset
+	}
+	return c.sent(Reply)
+}
+
 // forget takes away what was known of numbers, windows and scales.
 func (c condition) forget() condition { return c &^ (1<<28 - 1<<6) }

@@ -42,7 +42,6 @@ type record [recordWords]uint64
 // aside is what packets do not need of a session. Guarded by the mutex.
 type aside struct {
 	next, prev uint32 // in a slot of the wheel; next alone in the queue of free ones
-	host       uint32
 	created    Time
 }
 
@@ -145,6 +144,14 @@ func (r *record) retire() {
 	atomic.StoreUint64(&r[wordCondition], 0)
 }
 
+// host is the inside host that the session in r counts for.
+func (r *record) host() uint32 {
+	if atomic.LoadUint64(&r[wordHead])&flagInsideReply != 0 {
+		return uint32(atomic.LoadUint64(&r[wordReply]) >> 32)
+	}
+	return uint32(atomic.LoadUint64(&r[wordForward]) >> 32)
+}
+
 func (r *record) condition() condition { return condition(atomic.LoadUint64(&r[wordCondition])) }
 func (r *record) proto() uint8         { return uint8(atomic.LoadUint64(&r[wordHead]) >> 8) }
 
@@ -158,15 +165,20 @@ func (r *record) used(hit *Hit, now Time, both bool) bool {
 	if uint32(head>>32) != hit.Generation {
 		return false
 	}
-	if inside := Direction(head >> 16 & 1); hit.Direction != inside && !both {
-		return true
-	}
+	inside := Direction(head >> 16 & 1)
 	for {
 		c := r.condition()
 		if !c.bears(hit.Generation) {
 			return false
 		}
-		if c.fresh(now) || r.swap(c, c.at(now)) {
+		next := c
+		if (hit.Direction == inside || both) && !c.fresh(now) {
+			next = c.at(now)
+		}
+		if hit.Direction == Reply {
+			next = next.setSent(Reply)
+		}
+		if next == c || r.swap(c, next) {
 			return true
 		}
 	}

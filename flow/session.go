@@ -14,6 +14,7 @@ type Session struct {
 	Host           uint32
 	State          State
 	InsideReply    bool // the inside host is the one that answers
+	Answered       bool // the other side wants it too, see Evict
 	Created, Seen  Time // Seen is right to a quarter of a second
 	Timeout        time.Duration
 }
@@ -39,7 +40,7 @@ func (t *Table) session(number uint32) (Session, bool) {
 		Forward: unpacked(r[wordForward], uint32(r[wordPorts]>>32), head),
 		Reply:   unpacked(r[wordReply], uint32(r[wordPorts]), head),
 		Rule:    uint32(r[wordUser] >> 32), Owner: uint32(r[wordUser]),
-		Host: a.host, Created: a.created,
+		Host: r.host(), Created: a.created, Answered: c.answered(),
 		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,
 		Timeout: time.Duration(t.life.of(uint8(head>>8), c.state())) * time.Millisecond,
 	}, true
@@ -106,8 +107,8 @@ func (t *Table) clear(first uint32, match func(*Session) bool, ended func(*Sessi
 
 // counters count since the table was made.
 type counters struct {
-	made, expired, deleted atomic.Uint64
-	refused                [refusals]atomic.Uint64
+	made, expired, deleted, evicted atomic.Uint64
+	refused                         [refusals]atomic.Uint64
 }
 
 // Stats is how the table stands.
@@ -117,7 +118,7 @@ type Stats struct {
 	PerHost  int // Config.MaxPerHost
 	Hosts    int // with sessions
 
-	Made, Expired, Deleted                 uint64 // since the table was made
+	Made, Expired, Deleted, Evicted        uint64 // since the table was made
 	KeyTaken, TableFull, HostFull, Crowded uint64 // refused by Insert
 }
 
@@ -128,7 +129,7 @@ func (t *Table) Stats() Stats {
 	c := &t.counters
 	return Stats{
 		Sessions: t.Len(), Limit: int(t.limit), PerHost: int(t.perHost), Hosts: len(t.hosts),
-		Made: c.made.Load(), Expired: c.expired.Load(), Deleted: c.deleted.Load(),
+		Made: c.made.Load(), Expired: c.expired.Load(), Deleted: c.deleted.Load(), Evicted: c.evicted.Load(),
 		KeyTaken: c.refused[KeyTaken].Load(), TableFull: c.refused[TableFull].Load(), HostFull: c.refused[HostFull].Load(), Crowded: c.refused[Crowded].Load(),
 	}
 }

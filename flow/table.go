@@ -9,8 +9,11 @@ import (
 
 // Config is what a table is made with and can be given anew.
 type Config struct {
-	MaxSessions    int // 1 to MostSessions; 0 = DefaultMaxSessions
-	MaxPerHost     int // sessions of one inside host; 0 = no limit but MaxSessions
+	MaxSessions int // 1 to MostSessions; 0 = DefaultMaxSessions
+	MaxPerHost  int // sessions of one inside host; 0 = no limit but MaxSessions
+	// FairShare keeps room for hosts that have few sessions: see Table.Evict.
+	// Where one host may have them all, nothing is shared out.
+	FairShare      bool
 	Timeouts       Timeouts
 	InboundRefresh bool        // packets towards the inside host refresh what is not TCP too (RFC 4787 REQ-6: "inbound refresh")
 	Key            siphash.Key // of the hash, a secret of this table alone, so that nobody knows which keys collide; taken by New alone
@@ -36,6 +39,8 @@ type Table struct {
 	mu      sync.Mutex // guards what follows, and all writing of records but for their state
 	limit   uint32
 	perHost uint32
+	fair    bool
+	hand    uint32 // where Evict has looked last
 	life    lifetimes
 	wheel   wheel
 	used    uint32 // numbers given so far; 0 is never given
@@ -73,6 +78,7 @@ func (t *Table) Configure(cfg Config) {
 	if cfg.MaxPerHost > 0 {
 		t.perHost = uint32(min(cfg.MaxPerHost, MostSessions))
 	}
+	t.fair = cfg.FairShare && t.perHost < t.limit
 	t.life = cfg.Timeouts.lifetimes()
 	t.refresh.Store(cfg.InboundRefresh)
 	if x := t.index.Load(); x == nil || x.sessions < t.limit {
@@ -128,11 +134,14 @@ func (t *Table) Room(host uint32) Refusal {
 }
 
 func (t *Table) room(host uint32) Refusal {
+	sessions, mine := uint32(t.sessions.Load()), t.hosts[host]
 	switch {
-	case uint32(t.sessions.Load()) >= t.limit:
+	case sessions >= t.limit:
 		return TableFull
-	case t.hosts[host] >= t.perHost:
+	case mine >= t.perHost:
 		return HostFull
+	case t.fair && mine >= Share*(t.limit-sessions):
+		return TableFull
 	}
 	return Accepted
 }
@@ -195,7 +204,7 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 // everything else.
 func (t *Table) enter(number uint32, s *Session, c condition, now Time) {
 	a := t.aside(number)
-	a.host, a.created = s.Host, s.Created
+	a.created = s.Created
 	t.hosts[s.Host]++
 	t.sessions.Add(1)
 	t.file(number, t.due(s.Forward.Proto, c, now))

@@ -74,6 +74,8 @@ func (c *compiler) limits() error {
 	case r.perHost < 0:
 		r.perHost = r.limit
 	}
+	// Where one host may have everything, nothing is shared out.
+	r.fair = !cfg.NoFairShare && r.perHost < r.limit
 	if err := cfg.Timeouts.Check(); err != nil {
 		return fmt.Errorf("nat %w", err)
 	}

@@ -69,6 +69,7 @@ const (
 type Config struct {
 	MaxSessions        int      // in all; 0 = DefaultMaxSessions
 	MaxSessionsPerHost int      // of one inside host; 0 = DefaultMaxSessionsPerHost, negative = no limit but MaxSessions
+	NoFairShare        bool     // sessions and ports go to whoever comes first, when they run short
 	Mapping            Behavior // of the mappings that source rules make
 	Filtering          Behavior // which remote endpoints may begin a session on a mapping
 	Pairing            Pairing

@@ -13,6 +13,7 @@
 //	pool.go         outside addresses, and the choice among them
 //	ports/          ports in use, and the choice among them
 //	own.go          the router's own flows and listeners
+//	fair.go         who gets sessions and ports that run short
 //	end.go          sessions that end, and what they give back
 //	reload.go       a new configuration in the place of the old one
 //	show.go         what is there, for people
@@ -31,6 +32,12 @@
 // Pooling is paired. Ports are preserved, then random in their class and, for
 // UDP, parity; none is ever given to two mappings, whatever the behaviour. A
 // host whose paired address has no port left is refused (RFC 7857 §4).
+//
+// Where sessions or the ports of an address run short, they are shared out (RFC
+// 6888 REQ-4 asks for fairness): no inside host may have more than eight times
+// what is left, and a flow for which nothing is left takes the place of one that
+// nobody has answered, see flow.Table.Evict. What has been answered is never
+// ended for others.
 //
 // # Where it deviates
 //

@@ -10,7 +10,7 @@ import (
 
 // mapping ties an inside endpoint to an outside one for as long as sessions
 // use it (RFC 4787 §4). Without sessions there is no mapping, so that its
-// life is the longest of theirs. 36 bytes and no pointer: the collector does
+// life is the longest of theirs. 40 bytes and no pointer: the collector does
 // not look at them.
 type mapping struct {
 	inside, outside         uint32
@@ -23,6 +23,7 @@ type mapping struct {
 	proto      uint8
 	rule       uint16 // of the source rule that it was last used by
 	sessions   uint32
+	session    uint32 // the latest of them, which has ended if it is no longer this mapping's
 	// The next mapping in the same chain of either index, 0 at its end. A
 	// mapping that is free has the next free one in nextInside.
 	nextInside, nextOutside uint32

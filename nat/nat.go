@@ -42,6 +42,7 @@ type NAT struct {
 	lastRule  uint16
 	lastPool  uint16
 	totals    counts
+	evicted   uint64 // sessions that were ended to free their ports
 }
 
 // Options are what a NAT is born with.

@@ -105,5 +105,7 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 		s.set(i).Take(x.outsidePort)
 		n.mappings.add(x)
 	}
-	n.mappings.at(owner).sessions++
+	m := n.mappings.at(owner)
+	m.sessions++
+	m.session = session
 }

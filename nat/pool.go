@@ -36,7 +36,8 @@ type space struct {
 	addr  uint32
 	sets  [slots]atomic.Pointer[ports.Set] // nil until a port is taken
 	held  map[port]holder
-	pools []*pool // those that choose from it
+	pools []*pool       // those that choose from it
+	hand  [slots]uint16 // where evict has looked last
 }
 
 // port is one port of a space.
@@ -135,20 +136,23 @@ func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
 	want := wanted(p, k.Proto, k.SrcPort, avoid)
 	random := n.random.Uint64()
 	at := uint32(uint64(uint32(random)) * uint64(len(p.spaces)) >> 32)
-	if len(p.spaces) > 1 && n.active.Load().cfg.Pairing == Paired {
-		if paired, ok := n.pairs[pair{k.Src, p.id}]; ok {
-			pl.paired = paired
+	r := n.active.Load()
+	if r.fair || len(p.spaces) > 1 {
+		pl.paired = n.pairs[pair{k.Src, p.id}]
+	}
+	if len(p.spaces) > 1 && r.cfg.Pairing == Paired {
+		if paired := pl.paired; paired.mappings > 0 {
 			// A host whose address has no port left is refused rather than
 			// given a second address (RFC 7857 §4).
 			s := n.spaces[paired.space]
 			number, ok := n.choose(s.set(i), want, uint32(random>>32))
-			return s, number, ok
+			return s, number, ok && r.leaves(p, s, i, &want, paired.mappings)
 		}
 	}
 	for tried := range p.spaces {
 		s := p.spaces[(int(at)+tried)%len(p.spaces)]
 		if number, ok := n.choose(s.set(i), want, uint32(random>>32)); ok {
-			return s, number, true
+			return s, number, r.leaves(p, s, i, &want, pl.paired.mappings)
 		}
 	}
 	// Only a high port's search has seen all that is left for anyone.
@@ -174,9 +178,6 @@ func wanted(p *pool, proto uint8, number uint16, avoid bool) ports.Want {
 // tie keeps a host to an address of a pool for one mapping more.
 func (n *NAT) tie(pl *plan, s *space, host uint32) {
 	p := pl.pool
-	if len(p.spaces) == 1 {
-		return
-	}
 	key := pair{host, p.id}
 	was := pl.paired
 	if was.mappings == 0 {

@@ -90,7 +90,7 @@ func (n *NAT) swap(old, r *Rules) {
 	}
 	n.adopt(r)
 	n.active.Store(r)
-	n.sessions.Configure(flow.Config{MaxSessions: r.limit, MaxPerHost: r.perHost, Timeouts: r.cfg.Timeouts, InboundRefresh: r.cfg.InboundRefresh})
+	n.sessions.Configure(flow.Config{MaxSessions: r.limit, MaxPerHost: r.perHost, FairShare: !r.cfg.NoFairShare, Timeouts: r.cfg.Timeouts, InboundRefresh: r.cfg.InboundRefresh})
 	n.mappings.resize(r.limit)
 }
 

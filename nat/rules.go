@@ -91,6 +91,7 @@ type Rules struct {
 	spaces  map[uint32]*space // the addresses that ports are chosen from
 
 	limit, perHost int
+	fair           bool // see Config.NoFairShare
 }
 
 // translated reports whether the source of a packet that leaves by out may

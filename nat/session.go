@@ -39,7 +39,29 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 		}
 	}
 	word := ruleWord(source, destination)
-	var v verdict.Verdict
+	v := n.attempt(r, p, pl, word, now, t)
+	if (v == verdict.NATSessionLimit || v == verdict.NATPoolExhausted) && r.fair && n.makeRoom(v, p, pl, now) {
+		// What was found so far may have ended with the session that made room.
+		switch {
+		case p.Dry:
+			t.To, t.New, t.Rule, v = pl.to, true, word, verdict.None
+		case pl.remote != 0 && n.mappings.outside(p.Key.Dst, p.Key.Proto, p.Key.DstPort) != pl.remote:
+			v = verdict.NATNoMapping
+		default:
+			v = n.attempt(r, p, pl, word, now, t)
+		}
+	}
+	if v == verdict.None {
+		return
+	}
+	t.Verdict, t.Rule = v, word
+	if !p.Dry {
+		n.refused(v, source, destination, pl.pool)
+	}
+}
+
+// attempt is make without a second try.
+func (n *NAT) attempt(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time, t *Translation) (v verdict.Verdict) {
 	switch {
 	case pl.source != nil && pl.source.kind == KindStatic:
 		pl.to.Src, _ = pl.source.translate(p.Key.Src, 0)
@@ -55,13 +77,7 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 	default:
 		v = n.makeMapped(r, p, pl, word, now, t)
 	}
-	if v == verdict.None {
-		return
-	}
-	t.Verdict, t.Rule = v, word
-	if !p.Dry {
-		n.refused(v, source, destination, pl.pool)
-	}
+	return v
 }
 
 // tries is how many ports are tried for a mapping whose sessions would clash
@@ -83,6 +99,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		if v == verdict.None && !p.Dry {
 			m.rule = sourceOf(word)
 			m.sessions++
+			m.session = t.Session
 		}
 		return v
 	}
@@ -109,6 +126,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		if v == verdict.None && !p.Dry {
 			at, _ := slot(x.proto)
 			s.set(at).Take(number)
+			x.session = t.Session
 			n.mappings.add(x)
 			pl.pool.mappings++
 			n.tie(pl, s, x.inside)

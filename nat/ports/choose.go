@@ -16,6 +16,15 @@ type Want struct {
 	Other bool
 }
 
+// Range is the ports that a mapping with such an inside port can be given last
+// of all: those of its class, or all where there are no classes.
+func (w *Want) Range() (first, last uint16) {
+	if w.Classes && w.Port > system && w.Last > system {
+		return max(w.First, system+1), w.Last
+	}
+	return w.First, w.Last
+}
+
 // Choice picks a free port of s for want by the random number, or none. It
 // does not take the port. It is a value's function: no randomness or state of
 // its own, so that a run can be repeated from its seed.
