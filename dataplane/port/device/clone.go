@@ -53,7 +53,18 @@ func Make(host Host, mode Mode, n int, wrap func(fd int) (*Queue, error)) (queue
 		}
 		queues = append(queues, q)
 	}
+	if err == nil {
+		keepSecondaries(host.Device)
+	}
 	return queues, offloads, err
+}
+
+// keepSecondaries has the kernel keep the other addresses of a subnet when its
+// first one goes, and with them every route by them, whoever has made it. The
+// device is our own, and so is the setting. Where /proc may not be written the
+// addresses are put back after they went, but not the routes of others.
+func keepSecondaries(device string) {
+	_ = os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/promote_secondaries", []byte("1"), 0)
 }
 
 // makeQueue opens one descriptor of the device; the first one makes the

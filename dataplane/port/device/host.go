@@ -45,8 +45,9 @@ type Side struct {
 // it shall be. Its methods may be called from any goroutine.
 type Kernel struct {
 	*Link
-	mu   sync.Mutex // guards side and changes to the kernel's side
-	side Side
+	mu    sync.Mutex // guards the rest, and changes to the kernel's side
+	side  Side
+	lacks []error // what of side the kernel did not take
 }
 
 // addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
@@ -68,7 +69,7 @@ func (k *Kernel) BringUp(side Side, gone func()) error {
 		return k.Lost(err)
 	}
 	k.side = side
-	return k.Follow(k.restore, gone)
+	return k.Follow(k.risen, gone)
 }
 
 func (k *Kernel) bringUp(link netlink.Link, side Side) error {
@@ -97,31 +98,11 @@ func (k *Kernel) bringUp(link netlink.Link, side Side) error {
 	return k.addRoutes(side)
 }
 
-// Restore puts back what of the kernel's side went without the device: its
-// place in a bridge that was deleted and made anew.
-func (k *Kernel) Restore() {
-	if link, err := k.Attributes(); err == nil {
-		k.restore(link)
-	}
-}
-
-// restore puts back what the kernel forgot while the device was down or its
-// MTU too small, all its routes and its IPv6 addresses, and its place in a bridge
-// that is there again. What cannot be put
-// back, IPv6 at an MTU that somebody made too small for it, keeps nothing
-// else from it and is tried again at the next change.
-func (k *Kernel) restore(link netlink.Link) {
+// risen restores a device that was down, or whose state has changed.
+func (k *Kernel) risen(link netlink.Link) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.side.Bridge != "" && link.Attrs().MasterIndex == 0 {
-		_ = k.setBridge(link, k.side)
-	}
-	for _, a := range k.side.Host.Addresses {
-		_ = k.addAddress(link, a, k.side)
-	}
-	for _, r := range k.side.Host.Routes {
-		_ = k.addRoute(r, k.side)
-	}
+	k.restore(link)
 }
 
 // Close stops following and closes the sockets; it waits for an Apply that
@@ -148,21 +129,29 @@ func (k *Kernel) setBridge(link netlink.Link, side Side) error {
 		}
 		return nil
 	}
-	where := DescribeNamespace(side.Host.Netns)
-	bridge, err := k.Handle.LinkByName(side.Bridge)
-	if notFound(err) {
-		return Missing(fmt.Errorf("there is no bridge %q in %s: %w", side.Bridge, where, err))
-	}
+	bridge, err := k.findBridge(side)
 	if err != nil {
-		return fmt.Errorf("looking up bridge %s in %s: %w", side.Bridge, where, err)
-	}
-	if bridge.Type() != "bridge" {
-		return fmt.Errorf("device %s in %s is of type %s, and a bridge is wanted", side.Bridge, where, bridge.Type())
+		return err
 	}
 	if err := k.Handle.LinkSetMaster(link, bridge); err != nil {
 		return fmt.Errorf("making device %s a port of bridge %s: %w", k.Device, side.Bridge, err)
 	}
 	return nil
+}
+
+func (k *Kernel) findBridge(side Side) (netlink.Link, error) {
+	where := DescribeNamespace(side.Host.Netns)
+	bridge, err := k.Handle.LinkByName(side.Bridge)
+	if notFound(err) {
+		return nil, Missing(fmt.Errorf("there is no bridge %q in %s: %w", side.Bridge, where, err))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up bridge %s in %s: %w", side.Bridge, where, err)
+	}
+	if bridge.Type() != "bridge" {
+		return nil, fmt.Errorf("device %s in %s is of type %s, and a bridge is wanted", side.Bridge, where, bridge.Type())
+	}
+	return bridge, nil
 }
 
 func (k *Kernel) addAddresses(link netlink.Link, side Side) error {
@@ -212,8 +201,7 @@ func (k *Kernel) addRoute(r netip.Prefix, side Side) error {
 		if ours || listErr != nil {
 			return listErr
 		}
-		return fmt.Errorf("adding the route %s by device %s: %s has a route for it by another device: %w",
-			r, k.Device, DescribeNamespace(side.Host.Netns), err)
+		return fmt.Errorf("%w: %w", k.taken(r, side), err)
 	}
 	return fmt.Errorf("adding the route %s by device %s: %w", r, k.Device, err)
 }
@@ -240,17 +228,20 @@ func (k *Kernel) removeRoute(r netip.Prefix, side Side) error {
 // leadsHere says whether the namespace has a route for the prefix by the
 // device.
 func (k *Kernel) leadsHere(prefix netip.Prefix) (bool, error) {
-	family := netlink.FAMILY_V4
-	if prefix.Addr().Is6() {
-		family = netlink.FAMILY_V6
-	}
-	routes, err := k.Handle.RouteListFiltered(family, &netlink.Route{
+	routes, err := k.Handle.RouteListFiltered(family(prefix), &netlink.Route{
 		LinkIndex: k.Index, Dst: ipNet(prefix.Masked()), Table: unix.RT_TABLE_MAIN,
 	}, netlink.RT_FILTER_OIF|netlink.RT_FILTER_DST|netlink.RT_FILTER_TABLE)
 	if err != nil {
 		return false, fmt.Errorf("listing the routes by device %s: %w", k.Device, err)
 	}
 	return len(routes) > 0, nil
+}
+
+func family(p netip.Prefix) int {
+	if p.Addr().Is6() {
+		return netlink.FAMILY_V6
+	}
+	return netlink.FAMILY_V4
 }
 
 // address is how netlink wants a: no peer, and without duplicate address
@@ -272,11 +263,9 @@ func (k *Kernel) route(prefix netip.Prefix, side Side) *netlink.Route {
 		Table:     unix.RT_TABLE_MAIN,
 		Protocol:  unix.RTPROT_STATIC,
 	}
-	for _, via := range side.Via {
-		if via.Is4() == prefix.Addr().Is4() {
-			r.Gw = via.AsSlice()
-			return r
-		}
+	if via := side.via(prefix); via.IsValid() {
+		r.Gw = via.AsSlice()
+		return r
 	}
 	if prefix.Addr().Is4() {
 		r.Scope = netlink.SCOPE_LINK
@@ -284,6 +273,25 @@ func (k *Kernel) route(prefix netip.Prefix, side Side) *netlink.Route {
 	return r
 }
 
+// via is the next hop of a route, the zero Addr for one that is on the link.
+func (s Side) via(r netip.Prefix) netip.Addr {
+	for _, via := range s.Via {
+		if via.Is4() == r.Addr().Is4() {
+			return via
+		}
+	}
+	return netip.Addr{}
+}
+
 func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
+}
+
+func prefixOf(n *net.IPNet) (netip.Prefix, bool) {
+	a, ok := netip.AddrFromSlice(n.IP)
+	bits, of := n.Mask.Size()
+	if of == 32 {
+		a = a.Unmap()
+	}
+	return netip.PrefixFrom(a, bits), ok
 }

@@ -281,7 +281,7 @@ func TestApply(t *testing.T) {
 	}
 	bad := cfg
 	bad.Via = []netip.Addr{netip.MustParseAddr("203.0.113.1")} // not on the link
-	if err := p.Apply(bad); err == nil {
+	if err := p.Check(bad); err == nil {
 		t.Error("a next hop that is not on the link was accepted")
 	}
 	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
@@ -314,7 +314,7 @@ func TestBridgeChanged(t *testing.T) {
 	}
 	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
 	cfg.Bridge = "br2"
-	if err := p.Apply(cfg); err == nil || !strings.Contains(err.Error(), "br2") {
+	if err := p.Check(cfg); !errors.Is(err, device.ErrMissing) || !strings.Contains(err.Error(), "br2") {
 		t.Errorf("a bridge that there is not: %v", err)
 	}
 	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")

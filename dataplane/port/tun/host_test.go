@@ -1,6 +1,7 @@
 package tun
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -142,13 +143,121 @@ func TestApplyRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := lanConfig(ns)
 			tt.change(&cfg)
-			if err := p.Apply(cfg); err == nil || !strings.Contains(err.Error(), tt.says) {
-				t.Errorf("Apply: %v, want %q", err, tt.says)
+			if err := p.Check(cfg); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("Check: %v, want %q", err, tt.says)
 			}
 			if got := hostState(t, ns); !slices.Equal(got, lanState) {
-				t.Errorf("the old configuration is not back: %q", got)
+				t.Errorf("the configuration is no longer what it was: %q", got)
 			}
 		})
+	}
+}
+
+// Whoever rules the namespace may do with the kernel's side what he likes: what
+// does not change is not touched, what does is, and what is lacking is said
+// and comes back when he lets it.
+func TestHostUndoes(t *testing.T) {
+	ns := newNetns(t)
+	ip := func(argv ...string) { porttest.IP(t, append([]string{"-n", ns}, argv...)...) }
+	sysctl := func(value string) {
+		porttest.IP(t, "netns", "exec", ns, "sysctl", "-qw", "net.ipv6.conf.lan0.disable_ipv6="+value)
+	}
+	ip("link", "add", "up0", "type", "veth", "peer", "name", "up1")
+	ip("link", "set", "up0", "up")
+	for _, tt := range []struct {
+		name     string
+		do, undo func()
+		lacks    string
+	}{
+		{"sets it down", func() { ip("link", "set", "lan0", "down") }, func() { ip("link", "set", "lan0", "up") }, "set down"},
+		{"makes its mtu small", func() { ip("link", "set", "lan0", "mtu", "1000") }, func() { ip("link", "set", "lan0", "mtu", "1500") }, "MTU of 1000"},
+		{"disables ipv6", func() { sysctl("1") }, func() { sysctl("0") }, "IPv6 is disabled"},
+		{"has its default route elsewhere", func() { ip("route", "replace", "default", "dev", "up0") }, func() { ip("route", "del", "default", "dev", "up0") }, "by another device"},
+		{"takes its addresses away", func() { ip("address", "flush", "dev", "lan0") }, func() {}, ""},
+		{"renames it", func() {
+			ip("link", "set", "lan0", "down")
+			ip("link", "set", "lan0", "name", "zz")
+			ip("link", "set", "zz", "up")
+		}, func() {
+			ip("link", "set", "zz", "down")
+			ip("link", "set", "zz", "name", "lan0")
+			ip("link", "set", "lan0", "up")
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := openPort(t, lanConfig(ns))
+			defer p.Close()
+			tt.do()
+			if err := errors.Join(p.Check(lanConfig(ns)), p.Apply(lanConfig(ns))); err != nil {
+				t.Errorf("what it is already: %v", err)
+			}
+			more := lanConfig(ns)
+			more.Host.Addresses = porttest.Prefixes("198.18.0.2/24", "198.18.0.7/24", "2001:db8::2/64")
+			if err := errors.Join(p.Check(more), p.Apply(more)); err != nil {
+				t.Errorf("an address more: %v", err)
+			}
+			if lacks := strings.Join(p.Restore(), "; "); tt.lacks != "" && !strings.Contains(lacks, tt.lacks) {
+				t.Errorf("it is said to lack %q, want %q in it", lacks, tt.lacks)
+			}
+			tt.undo()
+			want := slices.Sorted(slices.Values(append([]string{"address 198.18.0.7/24"}, lanState...)))
+			for deadline := time.Now().Add(porttest.Patience); ; time.Sleep(time.Millisecond) {
+				lacks := p.Restore()
+				if got := hostState(t, ns); len(lacks) == 0 && slices.Equal(got, want) {
+					break
+				} else if time.Now().After(deadline) {
+					t.Fatalf("it lacks %q, and is %q, want %q", lacks, got, want)
+				}
+			}
+		})
+	}
+}
+
+// A side that is not changed is left as whoever rules the namespace has it, and
+// one that is changed in one thing is left so in the others.
+func TestApplyLeavesTheRestAlone(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	porttest.IP(t, "-n", ns, "route", "del", "default", "dev", "lan0")
+	porttest.IP(t, "-n", ns, "address", "del", "2001:db8::2/64", "dev", "lan0")
+	before := hostState(t, ns)
+	if err := p.Apply(lanConfig(ns)); err != nil {
+		t.Fatal(err)
+	}
+	if got := hostState(t, ns); !slices.Equal(got, before) {
+		t.Errorf("it was %q, and is %q", before, got)
+	}
+	more := lanConfig(ns)
+	more.Host.Addresses = porttest.Prefixes("198.18.0.2/24", "198.18.0.7/24", "2001:db8::2/64")
+	if err := p.Apply(more); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := hostState(t, ns), slices.Sorted(slices.Values(append([]string{"address 198.18.0.7/24"}, before...))); !slices.Equal(got, want) {
+		t.Errorf("with one address more it is %q, want %q", got, want)
+	}
+}
+
+// A new address in the place of the old one takes none of the administrator's
+// routes with it.
+func TestApplyKeepsForeignRoutes(t *testing.T) {
+	ns := newNetns(t)
+	p := openPort(t, lanConfig(ns))
+	for _, r := range []string{"203.0.113.0/24", "203.0.114.0/24"} {
+		porttest.IP(t, "-n", ns, "route", "add", r, "via", "198.18.0.1", "dev", "lan0")
+	}
+	cfg := lanConfig(ns)
+	cfg.Host.Addresses = porttest.Prefixes("198.18.0.9/24", "2001:db8::2/64")
+	if err := p.Apply(cfg); err != nil {
+		t.Fatal(err)
+	}
+	got := strings.Join(hostState(t, ns), "\n")
+	for _, want := range []string{"address 198.18.0.9/24", "route -4 203.0.113.0/24", "route -4 203.0.114.0/24"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "198.18.0.2") {
+		t.Errorf("the old address is left:\n%s", got)
 	}
 }
 

@@ -74,7 +74,7 @@ func check(cfg Config) error {
 	case cfg.Queues < 0 || cfg.Queues > device.MaxQueues:
 		return fmt.Errorf("queues %d: 1 to %d is wanted", cfg.Queues, device.MaxQueues)
 	}
-	return nil
+	return side(cfg).Fits()
 }
 
 func queueCount(cfg Config) int { return max(cfg.Queues, 1) }
@@ -87,29 +87,55 @@ func SamePort(a, b Config) bool {
 	return a.Name == b.Name && device.SamePlace(a.Host, b.Host) && queueCount(a) == queueCount(b)
 }
 
-// Apply changes MTU, addresses and routes of the kernel's side to those of
-// cfg, for which SamePort has to hold. What did not change is not touched,
-// the device stays and no packet in it is lost. On an error the old
-// configuration is put back as far as the kernel lets it.
+// Check says why Apply could not make the port what cfg says, and changes
+// nothing. What whoever rules the device's namespace has done to it is no
+// reason.
+func (p *Port) Check(cfg Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := p.may(cfg)
+	if err == nil {
+		err = p.kernel.Check(side(cfg))
+	}
+	if err != nil {
+		return fmt.Errorf("changing TUN port %s: %w", p.name, err)
+	}
+	return nil
+}
+
+// may refuses what is no configuration of this port.
+func (p *Port) may(cfg Config) error {
+	if !SamePort(p.cfg, cfg) {
+		return errors.New("another name, namespace, device or number of queues needs another port")
+	}
+	return check(cfg)
+}
+
+// Apply changes MTU, addresses and routes of the kernel's side to
+// those of cfg, for which SamePort has to hold. What did not change is not
+// touched, the device stays and no packet in it is lost. What the kernel does
+// not take, Lacks says; an error means that nothing was changed.
 func (p *Port) Apply(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if err := p.apply(cfg); err != nil {
+	err := p.may(cfg)
+	if err == nil {
+		err = p.kernel.Apply(side(cfg))
+	}
+	if err != nil {
 		return fmt.Errorf("changing TUN port %s: %w", p.name, err)
 	}
 	p.cfg = cfg
 	return nil
 }
 
-func (p *Port) apply(cfg Config) error {
-	if !SamePort(p.cfg, cfg) {
-		return errors.New("another name, namespace, device or number of queues needs another port")
-	}
-	if err := check(cfg); err != nil {
-		return err
-	}
-	return p.kernel.Apply(side(cfg))
-}
+// Lacks says, in sentences, what the kernel's side lacked of the configuration
+// when it was last changed or restored; nil where it lacked nothing.
+func (p *Port) Lacks() []string { return p.kernel.Lacks() }
+
+// Restore puts back what the kernel's side lacks of addresses and routes, and
+// gives what cannot be put back.
+func (p *Port) Restore() []string { return p.kernel.Restore() }
 
 // Name is the name of the interface that the port serves.
 func (p *Port) Name() string { return p.name }
