@@ -61,6 +61,7 @@ func Diff(old, new *Config) []Change {
 			}
 		}
 	}
+	stackImpact(changes, old.LocalStack, new.LocalStack)
 	changes = append(changes, natOrder(old, new)...)
 	slices.SortStableFunc(changes, func(x, y Change) int { return cmp.Compare(x.Path, y.Path) })
 	return changes
@@ -96,7 +97,7 @@ func objects(c *Config) map[string]object {
 	for s := routing.SourceConnected; int(s) < routing.NumSources; s++ {
 		all[""].fields["rib.distance."+s.String()] = textOf(c.RIB.Distance[s], c.RIB.Distance[s] != 0)
 	}
-	c.stackFields(all[""].fields)
+	c.stackObject(all)
 	c.natFields(all[""].fields)
 	for _, i := range d.Interfaces {
 		if i.Kind == dataplane.KindStack {
@@ -223,10 +224,10 @@ func impact(object, key, kind string) string {
 		return "translated sessions that stand on it end"
 	case key == "nat.mapping" || key == "nat.pairing":
 		return "for what begins from now on; sessions stay"
-	case key == "local-stack.netns":
-		return "the router's own TCP/IP stack comes, goes or is made anew: its sessions end"
-	case key == "local-stack.device":
-		return "refused while the stack lives: another device in its namespace needs a restart"
+	case object == "local-stack" && kind == "added":
+		return "the router's own TCP/IP stack is made"
+	case object == "local-stack" && kind == "removed":
+		return "the router's own TCP/IP stack goes: its sessions end"
 	case key == "name":
 		return "refused: another name needs a restart"
 	case key == "log.format":

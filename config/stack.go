@@ -94,11 +94,38 @@ var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: "the name of a network namespace to make: 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
 
-// stackFields are the values of [local-stack] as text, for Diff.
-func (c *Config) stackFields(fields map[string]string) {
-	if s := c.LocalStack; s != nil {
-		fields["local-stack.netns"], fields["local-stack.device"] = s.Netns, s.Device
-		fields["local-stack.existing"] = textOf(s.Existing, s.Existing)
-		fields["local-stack.mtu"], fields["local-stack.rate"] = fmt.Sprint(s.MTU), fmt.Sprint(c.Dataplane.Stack.Rate)
+// stackObject is [local-stack] for Diff.
+func (c *Config) stackObject(all map[string]object) {
+	s := c.LocalStack
+	if s == nil {
+		return
+	}
+	o := object{fields: map[string]string{
+		"netns": s.Netns, "device": s.Device, "existing": textOf(s.Existing, s.Existing),
+		"mtu": fmt.Sprint(s.MTU), "rate": fmt.Sprint(c.Dataplane.Stack.Rate),
+	}}
+	for _, i := range c.Dataplane.Interfaces {
+		if i.Name == localstack.Name {
+			o.origin = c.Origins.Place(i.Origin)
+		}
+	}
+	all["local-stack"] = o
+}
+
+// stackImpact says, in the changes that lead from one stack to another, what
+// they mean: the stack is made anew in another namespace, while the one that
+// lives can be given no other device.
+func stackImpact(changes []Change, old, new *localstack.Config) {
+	if old == nil || new == nil {
+		return // it comes, or goes: see impact
+	}
+	for i := range changes {
+		switch c := &changes[i]; {
+		case c.Object != "local-stack" || c.Path == "local-stack.mtu" || c.Path == "local-stack.rate":
+		case old.Netns != new.Netns:
+			c.Impact = "the router's own TCP/IP stack is made anew: its sessions end"
+		default:
+			c.Impact = "refused: while the stack keeps its namespace this needs a restart"
+		}
 	}
 }

@@ -65,7 +65,43 @@ translation = "masquerade"
 	for _, x := range Diff(without, c) {
 		paths = append(paths, x.Path+" "+x.New)
 	}
-	if d := cmp.Diff([]string{"local-stack.device routerd0", "local-stack.mtu 1500", "local-stack.netns routerd-r1", "local-stack.rate 200"}, paths); d != "" {
+	if d := cmp.Diff([]string{"local-stack device routerd0, mtu 1500, netns routerd-r1, rate 200"}, paths); d != "" {
 		t.Errorf("changes (-want +got):\n%s", d)
+	}
+}
+
+// Each change of the stack says what becomes of it, and only those are called
+// refused that a reload refuses.
+func TestStackImpact(t *testing.T) {
+	const lo = "[interface.lo]\nkind = \"loopback\"\naddresses = [\"10.255.0.1/32\"]\n"
+	const stack = lo + "[local-stack]\nnetns = \"r1\"\n"
+	for _, tt := range []struct {
+		name, old, new string
+		want           []string
+	}{
+		{"added", lo, stack, []string{"added local-stack: the router's own TCP/IP stack is made"}},
+		{"removed", stack, lo, []string{"removed local-stack: the router's own TCP/IP stack goes: its sessions end"}},
+		{"another device", stack, stack + "device = \"other0\"\n", []string{"changed local-stack.device: refused: while the stack keeps its namespace this needs a restart"}},
+		{"somebody else's namespace of the same name", stack, stack + "existing = true\n", []string{"changed local-stack.existing: refused: while the stack keeps its namespace this needs a restart"}},
+		{"another namespace and device", stack, lo + "[local-stack]\nnetns = \"r2\"\ndevice = \"other0\"\n", []string{
+			"changed local-stack.device: the router's own TCP/IP stack is made anew: its sessions end",
+			"changed local-stack.netns: the router's own TCP/IP stack is made anew: its sessions end",
+		}},
+		{"mtu and rate", stack, stack + "mtu = 9000\nrate = 100\n", []string{"changed local-stack.mtu: ", "changed local-stack.rate: "}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old, problems := Parse("f.toml", []byte(tt.old))
+			next, more := Parse("f.toml", []byte(tt.new))
+			if len(problems)+len(more) > 0 {
+				t.Fatal(problems, more)
+			}
+			var got []string
+			for _, c := range Diff(old, next) {
+				got = append(got, c.Kind+" "+c.Path+": "+c.Impact)
+			}
+			if d := cmp.Diff(tt.want, got); d != "" {
+				t.Errorf("changes (-want +got):\n%s", d)
+			}
+		})
 	}
 }

@@ -244,7 +244,10 @@ func drawInterfaces(p *paper, list control.InterfaceList) {
 		}
 		if f.Port != nil {
 			host, queues = hostSide(f.Port.Host), fmt.Sprint(f.Port.Queues)
-			if p.wide && f.Port.LateCarrier {
+			if h := f.Port.Host; note == "" && h != nil {
+				note = strings.Join(h.Lacks, "; ")
+			}
+			if p.wide && f.Port.LateCarrier && note == "" {
 				note = "a lost carrier is seen up to 1 s late: the veth's peer has the same index"
 			}
 		}

@@ -142,6 +142,10 @@ type Port struct {
 type Host struct {
 	Netns  string `json:"netns,omitempty"` // absent: the namespace routerd runs in
 	Device string `json:"device"`
+	// Lacks says what the kernel's side lacks of its configuration, because
+	// whoever rules its namespace has taken it away or refuses it; absent when
+	// nothing.
+	Lacks []string `json:"lacks,omitempty"`
 }
 
 // RouteQuery chooses routes. The zero query is all of them.

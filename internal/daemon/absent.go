@@ -128,8 +128,9 @@ func (d *Daemon) placesChanged() {
 		if p := d.ports[name]; p != nil {
 			if why := device.Replaced(p.spec.host.Netns, p.namespace()); why != nil {
 				d.lost(p, why, now)
-			} else if r, ok := p.port.(interface{ Restore() }); ok {
+			} else if r, ok := p.port.(restorer); ok {
 				r.Restore()
+				d.tellLacks(p)
 			}
 		}
 	}
@@ -138,6 +139,9 @@ func (d *Daemon) placesChanged() {
 
 // due is when the next absent interface is to be tried, the zero Time for never.
 func (d *Daemon) due() (due time.Time) {
+	if d.changing {
+		return due
+	}
 	for _, a := range d.absent {
 		at := a.next
 		if a.hint {
@@ -152,6 +156,9 @@ func (d *Daemon) due() (due time.Time) {
 
 // tryAbsent tries to open the ports whose time has come.
 func (d *Daemon) tryAbsent(now time.Time) {
+	if d.changing {
+		return // what is absent may be something else in a moment
+	}
 	var names []string
 	for name, a := range d.absent {
 		if !now.Before(a.next) || a.hint && !now.Before(a.quiet) {
@@ -175,6 +182,7 @@ func (d *Daemon) tryOne(a *absent, now time.Time) {
 		return
 	}
 	p.pace = a.pace
+	d.adopt(p)
 	if err := d.attach(p, now); err != nil {
 		d.log.Error("following a port", "interface", s.name, "err", err)
 	}
@@ -183,6 +191,14 @@ func (d *Daemon) tryOne(a *absent, now time.Time) {
 		d.log.Error("following an address", "err", err)
 	}
 	d.sd.say("STATUS=" + d.status())
+}
+
+// adopt has a port own the namespace that was left of the router's own stack, if
+// it was made in it.
+func (d *Daemon) adopt(p *openPort) {
+	if p.steps.again {
+		d.stack = leftStack{}
+	}
 }
 
 // attach puts an open port under its interface and has it served.
@@ -257,11 +273,7 @@ func (d *Daemon) commitAbsent(c *change, now time.Time) {
 // stillAbsent says of each absent interface that it is, where it is configured.
 func (d *Daemon) stillAbsent() (list []config.Problem) {
 	for name, a := range d.absent {
-		p := config.Problem{Warning: true, Message: fmt.Sprintf("interface %s is %s: %v", name, a.state, a.why), Want: "it is served when its device comes"}
-		if i := d.router.View().Named(name); i != nil {
-			p.Place = d.cfg.Origins.Place(i.Origin)
-		}
-		list = append(list, p)
+		list = append(list, d.interfaceWarning(name, fmt.Sprintf("interface %s is %s: %v", name, a.state, a.why), "it is served when its device comes"))
 	}
 	slices.SortFunc(list, func(x, y config.Problem) int { return strings.Compare(x.Message, y.Message) })
 	return list

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"routerd/config"
 	"routerd/dataplane"
 	"routerd/internal/control"
 	"routerd/internal/origin"
@@ -88,16 +87,17 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 func (d *Daemon) portOf(name string) *control.Port {
 	var s portSpec
 	late := false
+	var lacks []string
 	if a := d.absent[name]; a != nil {
 		s = a.spec
 	} else if p := d.ports[name]; p != nil {
-		s, late = p.spec, p.lateCarrier()
+		s, late, lacks = p.spec, p.lateCarrier(), p.lacks
 	} else {
 		return nil
 	}
 	return &control.Port{
 		Kind: s.kind, Queues: s.queues, LateCarrier: late,
-		Host: &control.Host{Netns: s.host.Netns, Device: s.host.Device},
+		Host: &control.Host{Netns: s.host.Netns, Device: s.host.Device, Lacks: lacks},
 	}
 }
 
@@ -376,36 +376,27 @@ func (d *Daemon) workerSnapshots() []control.WorkerSnapshot {
 }
 
 func (a api) Reload(ctx context.Context) (out control.ReloadResult, err error) {
-	err2 := a.on(ctx, func() {
-		var changes []config.Change
-		var warnings []config.Problem
-		if changes, warnings, err = a.d.reload(); err == nil {
-			out = control.ReloadResult{
-				Generation: a.d.router.View().Generation, Changes: changesOf(changes), Warnings: problemsOf(warnings),
-			}
-		}
-	})
-	return out, errors.Join(refusal(err), err2)
+	l, err := a.d.reload(ctx)
+	if err != nil {
+		return out, refusal(err)
+	}
+	out = control.ReloadResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings)}
+	return out, a.on(ctx, func() { out.Generation = a.d.router.View().Generation })
 }
 
 func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
-	err2 := a.on(ctx, func() {
-		var cfg *config.Config
-		var warnings []config.Problem
-		if cfg, warnings, err = load(a.d.opts.Config); err == nil {
-			var changes []config.Change
-			changes, err = a.d.diff(cfg)
-			out = control.DiffResult{Changes: changesOf(changes), Warnings: problemsOf(warnings)}
-		}
-	})
-	return out, errors.Join(refusal(err), err2)
+	l, err := a.d.diff(ctx)
+	if err != nil {
+		return out, refusal(err)
+	}
+	return control.DiffResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings)}, nil
 }
 
 // refusal turns the error of a configuration that cannot be applied into what
 // the API says of it.
 func refusal(err error) error {
-	if err == nil {
-		return nil
+	if errors.Is(err, errStopping) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return control.Unavailable("%v", err)
 	}
 	var bad *ConfigError
 	if errors.As(err, &bad) {

@@ -12,6 +12,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -85,6 +86,11 @@ type Daemon struct {
 	sd           systemd
 	tally        reloadTally
 	began        time.Time
+	// reading is held by whoever reads or changes the configuration, beside
+	// the loop; changing tells the loop that a reload is under way.
+	reading    chan struct{}
+	changing   bool
+	background sync.WaitGroup // reloads
 }
 
 type reloadTally struct{ ok, failed uint64 }
@@ -115,6 +121,7 @@ func Run(ctx context.Context, o Options) error {
 		do:      make(chan func()),
 		failed:  make(chan error, 16),
 		quit:    make(chan struct{}),
+		reading: make(chan struct{}, 1),
 		notices: newNotices(),
 		sd:      newSystemd(log),
 		began:   time.Now(),
@@ -170,13 +177,16 @@ func (d *Daemon) run(ctx context.Context) error {
 func (d *Daemon) start() error {
 	d.router = router.New(systemRandom{})
 	d.startMachines()
-	next, err := d.prepare(d.cfg)
+	first, err := d.plan(d.cfg)
+	if err == nil {
+		err = d.prepare(first)
+	}
 	if err != nil {
 		return err
 	}
 	d.router.Resume(d.lock.kept())
 	defer d.router.Resume(nil)
-	err = d.commit(next)
+	err = d.commit(first)
 	debug.FreeOSMemory() // what starting took: of a thousand interfaces as much as running takes
 	return err
 }
@@ -221,7 +231,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 				d.log.Info("stopping", "signal", s.String())
 				return nil
 			}
-			_, _, _ = d.reload() // which has logged what became of it
+			d.background.Go(func() { _, _ = d.tellReload() }) // which logs what becomes of it
 		case e := <-d.events:
 			d.portChanged(e)
 		case <-d.watch.Changed():
@@ -238,6 +248,8 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 	}
 }
 
+var errStopping = errors.New("the router is stopping")
+
 // ask runs f on the loop and waits for it.
 func (d *Daemon) ask(ctx context.Context, f func()) error {
 	done := make(chan struct{})
@@ -246,7 +258,7 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 		<-done
 		return nil
 	case <-d.quit:
-		return errors.New("the router is stopping")
+		return errStopping
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -256,6 +268,7 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 // then the ports and with them their workers, then the list of the rest.
 func (d *Daemon) stop() error {
 	close(d.quit)
+	d.background.Wait()
 	var errs []error
 	for _, e := range d.ends {
 		errs = append(errs, d.closeEnd(e))

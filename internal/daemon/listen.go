@@ -37,23 +37,30 @@ func (d *Daemon) wantedEnds(listen []string, metrics string) map[string]bool {
 	return wanted
 }
 
-// prepareEnds opens the listeners that are new in c.
-func (d *Daemon) prepareEnds(c *change) error {
+// planEnds says which listeners are new in c, and which go.
+func (d *Daemon) planEnds(c *change) {
 	wanted := d.wantedEnds(c.cfg.API.Listen, c.cfg.Metrics.Listen)
+	c.listen = map[string]bool{}
 	for a, metrics := range wanted {
-		if d.ends[a] != nil {
-			continue
+		if d.ends[a] == nil {
+			c.listen[a] = metrics
 		}
-		e, err := d.listen(a, metrics)
-		if err != nil {
-			return err
-		}
-		c.ends = append(c.ends, e)
 	}
 	for a := range d.ends {
 		if _, still := wanted[a]; !still {
 			c.ending = append(c.ending, a)
 		}
+	}
+}
+
+// prepareEnds opens the listeners that are new in c.
+func (d *Daemon) prepareEnds(c *change) error {
+	for a, metrics := range c.listen {
+		e, err := d.listen(a, metrics)
+		if err != nil {
+			return err
+		}
+		c.ends = append(c.ends, e)
 	}
 	return nil
 }

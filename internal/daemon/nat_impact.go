@@ -9,17 +9,6 @@ import (
 	"routerd/nat"
 )
 
-// diff says what a reload of cfg would change, and end.
-func (d *Daemon) diff(cfg *config.Config) ([]config.Change, error) {
-	changes := config.Diff(d.cfg, cfg)
-	impact, err := d.router.Prepare(d.routerConfig(cfg))
-	if err != nil {
-		return nil, err
-	}
-	d.countEnds(d.cfg, changes, impact)
-	return changes, nil
-}
-
 // countEnds says, in the changes that lead from old to the configuration whose
 // impact is given, how many sessions each of them is about to end. One that
 // stands on two rules, or on a pool and a rule that both change, is counted

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,37 @@ type openPort struct {
 	steps   steps         // what it has noted to be undone
 	opened  time.Time
 	pace    time.Duration // see absent
+	lacks   []string      // what the log was told that the kernel's side lacks
+}
+
+// restorer is a port with a kernel's side that others may change.
+type restorer interface {
+	Lacks() []string
+	Restore() []string
+}
+
+// lacksOf says what the kernel's side of a port lacks.
+func (p *openPort) lacksOf() []string {
+	if r, ok := p.port.(restorer); ok {
+		return r.Lacks()
+	}
+	return nil
+}
+
+// tellLacks tells the log, once, what the kernel's side of a port lacks of its
+// configuration.
+func (d *Daemon) tellLacks(p *openPort) {
+	lacks := p.lacksOf()
+	if slices.Equal(lacks, p.lacks) {
+		return
+	}
+	if len(lacks) > 0 {
+		d.log.Warn("the kernel's side of an interface is not what the configuration says; the router goes on, and puts it back when it can",
+			"interface", p.spec.name, "device", p.spec.host.Device, "netns", p.spec.host.Netns, "lacks", strings.Join(lacks, "; "))
+	} else {
+		d.log.Info("the kernel's side of an interface is what the configuration says again", "interface", p.spec.name, "device", p.spec.host.Device)
+	}
+	p.lacks = lacks
 }
 
 // portEvent is what a port's device did.
@@ -134,6 +166,7 @@ func (d *Daemon) portChanged(e portEvent) {
 		return
 	}
 	d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
+	d.tellLacks(e.port)
 	if err := d.router.PortChanged(e.name, e.Event, now); err != nil {
 		d.log.Error("following a port", "interface", e.name, "err", err)
 	}

@@ -1,190 +1,245 @@
 package daemon
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
-	"time"
 
 	"routerd/config"
-	"routerd/dataplane/port/device"
-	"routerd/nat"
 )
 
-// change is a configuration that has been prepared: everything that could
-// fail has been done, and nothing that is in use has been touched but the
-// kernel's side of ports that stay.
-type change struct {
-	cfg     *config.Config
-	opened  []*openPort // not yet attached
-	applied []applied   // ports that stay, with their former configuration
-	closing []*openPort
-	// missing are interfaces to go on without: those whose device is not there,
-	// and those that are absent as it is.
-	missing []missing
-	ends    []*endpoint // new listeners, not yet serving
-	ending  []string    // addresses no longer listened on
-	impact  nat.Impact
+// loaded is a configuration file that was read and compared with what runs.
+type loaded struct {
+	cfg      *config.Config
+	warnings []config.Problem
+	changes  []config.Change
 }
 
-type missing struct {
-	spec portSpec
-	why  error
+// alone runs f beside the loop, while nobody else reads or changes the
+// configuration. However long it takes, the loop goes on.
+func (d *Daemon) alone(ctx context.Context, f func() error) error {
+	select {
+	case d.reading <- struct{}{}:
+	case <-d.quit:
+		return errStopping
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-d.reading }()
+	return f()
 }
 
-type applied struct {
-	port     *openPort
-	old, new portSpec
+// read reads the configuration file and compares it with what runs.
+func (d *Daemon) read(ctx context.Context) (l loaded, err error) {
+	var now *config.Config // which nobody changes: a reload puts another in its place
+	if err := d.ask(ctx, func() { now = d.cfg }); err != nil {
+		return l, err
+	}
+	if l.cfg, l.warnings, err = load(d.opts.Config); err != nil {
+		return l, err
+	}
+	l.changes = config.Diff(now, l.cfg)
+	return l, nil
 }
 
-// prepare does everything towards cfg that can fail, and undoes it if any of
-// it does.
-func (d *Daemon) prepare(cfg *config.Config) (_ *change, err error) {
-	c := &change{cfg: cfg}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, d.abandon(c))
+// diff reads the configuration file and says what a reload would change, and
+// end.
+func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
+	err = d.alone(ctx, func() error {
+		if l, err = d.read(ctx); err != nil {
+			return err
 		}
-	}()
-	if cfg.Name != d.cfg.Name {
-		return nil, fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, cfg.Name)
-	}
-	if c.impact, err = d.router.Prepare(d.routerConfig(cfg)); err != nil {
-		return nil, err
-	}
-	wanted := map[string]bool{}
-	for _, s := range d.specs(cfg) {
-		wanted[s.name] = true
-		now := d.ports[s.name]
-		switch a := d.absent[s.name]; {
-		case a != nil && s.keeps(a.spec):
-			c.missing = append(c.missing, missing{s, a.why})
-			continue
-		case now != nil && s.keeps(now.spec):
-			// A device that has just gone is no reason to refuse: the loop
-			// hears of it next.
-			if err := s.apply(now.port); err != nil && !errors.Is(err, device.ErrMissing) {
-				return nil, err
+		var c *change
+		if err := d.ask(ctx, func() {
+			if c, err = d.plan(l.cfg); err == nil {
+				d.countEnds(d.cfg, l.changes, c.impact)
 			}
-			c.applied = append(c.applied, applied{now, now.spec, s})
-			continue
-		case now != nil:
-			c.closing = append(c.closing, now)
-		}
-		p, err := d.open(s)
-		if errors.Is(err, device.ErrMissing) {
-			c.missing = append(c.missing, missing{s, err})
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		c.opened = append(c.opened, p)
-	}
-	for name, p := range d.ports {
-		if !wanted[name] {
-			c.closing = append(c.closing, p)
-		}
-	}
-	return c, d.prepareEnds(c)
-}
-
-// abandon takes back what prepare has done.
-func (d *Daemon) abandon(c *change) error {
-	var errs []error
-	for _, e := range c.ends {
-		errs = append(errs, d.closeEnd(e))
-	}
-	errs = append(errs, closePorts(c.opened))
-	for _, a := range c.applied {
-		if err := a.old.apply(a.port.port); !errors.Is(err, device.ErrMissing) {
-			errs = append(errs, err)
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// commit swaps to what prepare has made. What goes wrong while old things are
-// put away is logged; an error means that prepare let something pass that it
-// should not have, and the daemon cannot go on.
-func (d *Daemon) commit(c *change) error {
-	now := time.Now()
-	d.cfg = c.cfg
-	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
-	for _, a := range c.applied {
-		a.port.spec = a.new
-	}
-	// Hosts hear it while the ports still can say it.
-	var leaving []string
-	for _, p := range c.closing {
-		leaving = append(leaving, p.spec.name)
-	}
-	if len(leaving) > 0 {
-		d.farewell(leaving...)
-	}
-	// The old ports go first: one that is replaced is in the table by name.
-	for _, p := range c.closing {
-		if err := d.router.Detach(p.spec.name, now); err != nil {
+		}); err != nil {
 			return err
 		}
-		delete(d.ports, p.spec.name)
-		d.watch.Forget(p.spec.name)
-	}
-	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
+		if err == nil {
+			d.nameInhabitants(c, l.changes)
+		}
 		return err
-	}
-	if err := closePorts(c.closing); err != nil {
-		d.log.Warn("putting away ports", "err", err)
-	}
-	for _, p := range c.closing {
-		d.retire(p.spec.name)
-	}
-	d.commitAbsent(c, now)
-	for _, p := range c.opened {
-		if err := d.attach(p, now); err != nil {
-			return err
-		}
-	}
-	d.commitEnds(c)
-	// An address may be a duplicate no more now that another interface has it.
-	return d.readdressStack()
+	})
+	return l, err
 }
 
 // reload reads the file again and applies it, or changes nothing and says why.
-func (d *Daemon) reload() ([]config.Change, []config.Problem, error) {
-	d.sd.reloading()
-	changes, warnings, err := d.tryReload()
-	if err != nil {
-		d.tally.failed++
-		d.log.Error("reload refused, nothing changed", "err", err)
-		d.sd.ready("reload refused: " + err.Error())
-		return nil, nil, err
+// It goes on when ctx is done: half a reload is none.
+func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
+	type result struct {
+		loaded
+		err error
 	}
-	d.tally.ok++
-	d.log.Info("reloaded", "changes", len(changes))
-	d.sd.ready(d.status())
-	return changes, warnings, nil
+	done := make(chan result, 1)
+	// Begun on the loop, so that none begins when the router stops.
+	if err := d.ask(ctx, func() {
+		d.background.Go(func() {
+			l, err := d.tellReload()
+			done <- result{l, err}
+		})
+	}); err != nil {
+		return l, err
+	}
+	select {
+	case r := <-done:
+		return r.loaded, r.err
+	case <-ctx.Done():
+		return l, ctx.Err()
+	}
 }
 
-func (d *Daemon) tryReload() ([]config.Change, []config.Problem, error) {
-	cfg, warnings, err := load(d.opts.Config)
+// tellReload reloads and tells the log and systemd what became of it.
+func (d *Daemon) tellReload() (l loaded, err error) {
+	ctx := context.Background()
+	err = d.alone(ctx, func() error {
+		d.sd.reloading()
+		var status string
+		l, err = d.tryReload(ctx)
+		asked := d.ask(ctx, func() {
+			if err != nil {
+				d.tally.failed++
+			} else {
+				d.tally.ok++
+			}
+			status = d.status()
+		})
+		switch {
+		case errors.Is(err, errStopping), asked != nil:
+			return errors.Join(err, asked)
+		case err != nil:
+			d.tellRefused(err)
+			d.sd.ready("reload refused: " + reason(err))
+			return err
+		}
+		d.log.Info("reloaded", "changes", len(l.changes))
+		d.sd.ready(status)
+		return nil
+	})
+	return l, err
+}
+
+func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
+	if l, err = d.read(ctx); err != nil {
+		return l, err
+	}
+	d.warn(l.warnings)
+	var next *change
+	if asked := d.ask(ctx, func() {
+		if l.cfg.Name != d.cfg.Name {
+			err = fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, l.cfg.Name)
+		} else if next, err = d.plan(l.cfg); err == nil {
+			d.changing = true
+		}
+	}); asked != nil || err != nil {
+		return l, errors.Join(asked, err)
+	}
+	defer func() { _ = d.ask(ctx, func() { d.changing = false }) }() // nobody cares when the router stops
+	d.nameInhabitants(next, l.changes)
+	if err := d.prepare(next); err != nil {
+		return l, needsRestart(err)
+	}
+	if asked := d.ask(ctx, func() {
+		d.countEnds(d.cfg, l.changes, next.impact)
+		if err = d.commit(next); err != nil {
+			d.failed <- err // half of it is done, so the loop ends the router
+		}
+		l.warnings = append(l.warnings, d.stillAbsent()...)
+	}); asked != nil {
+		return l, errors.Join(asked, d.abandon(next))
+	}
 	if err != nil {
-		return nil, nil, err
+		return l, err
 	}
-	d.warn(warnings)
-	changes := config.Diff(d.cfg, cfg)
-	next, err := d.prepare(cfg)
-	if err != nil {
-		return nil, nil, needsRestart(err)
-	}
-	d.countEnds(d.cfg, changes, next.impact)
-	if err := d.commit(next); err != nil {
-		d.failed <- err // half of it is done, so the loop ends the router
-		return nil, nil, err
-	}
-	if i := next.impact; len(i.Changed)+len(i.Removed) > 0 {
+	d.tellImpact(next)
+	l.warnings = append(l.warnings, d.restore(ctx)...)
+	return l, nil
+}
+
+func (d *Daemon) tellImpact(c *change) {
+	if i := c.impact; len(i.Changed)+len(i.Removed) > 0 {
 		d.log.Info("translated sessions of rules that changed have ended",
 			"changed", strings.Join(i.Changed, ", "), "removed", strings.Join(i.Removed, ", "), "sessions", i.Ends)
 	}
-	return changes, append(warnings, d.stillAbsent()...), nil
+	if len(c.programs) > 0 {
+		d.log.Warn("programs run on in the namespace of the stack that has gone, without a network", "programs", strings.Join(c.programs, ", "))
+	}
+}
+
+// restore puts back what hosts have taken away of the kernel's sides, beside the
+// loop, and warns of what cannot be put back.
+func (d *Daemon) restore(ctx context.Context) (warnings []config.Problem) {
+	var ports []*openPort
+	if d.ask(ctx, func() { ports = slices.Collect(maps.Values(d.ports)) }) != nil {
+		return nil
+	}
+	for _, p := range ports {
+		if r, ok := p.port.(restorer); ok {
+			r.Restore()
+		}
+	}
+	_ = d.ask(ctx, func() { // where the router stops, nobody wants to know
+		for _, p := range ports {
+			if d.ports[p.spec.name] != p {
+				continue
+			}
+			d.tellLacks(p)
+			for _, lack := range p.lacks {
+				warnings = append(warnings, d.interfaceWarning(p.spec.name, fmt.Sprintf("the kernel's side of interface %s is not what the configuration says: %s", p.spec.name, lack),
+					"whoever rules its namespace to let it be; it is put back when it can be"))
+			}
+		}
+	})
+	slices.SortFunc(warnings, func(a, b config.Problem) int { return strings.Compare(a.Message, b.Message) })
+	return warnings
+}
+
+func (d *Daemon) interfaceWarning(name, message, want string) config.Problem {
+	p := config.Problem{Warning: true, Message: message, Want: want}
+	if i := d.router.View().Named(name); i != nil {
+		p.Place = d.cfg.Origins.Place(i.Origin)
+	}
+	return p
+}
+
+// maxLogged is how many problems of one file the log is told.
+const maxLogged = 20
+
+// tellRefused tells the log why a reload was refused: each problem of a bad
+// file with its place.
+func (d *Daemon) tellRefused(err error) {
+	var bad *ConfigError
+	if errors.As(err, &bad) {
+		n := 0
+		for _, p := range bad.Problems {
+			if p.Warning {
+				continue
+			}
+			if n++; n <= maxLogged {
+				d.log.Error(p.Message, "at", p.Place.String(), "want", cmp.Or(p.Want, p.Suggestion))
+			}
+		}
+		if n > maxLogged {
+			d.log.Error("more errors are in the file; routerd check shows all", "count", n-maxLogged)
+		}
+	}
+	d.log.Error("reload refused, nothing changed", "err", err)
+}
+
+// reason is an error in one line, for systemd: the first problem of a bad file.
+func reason(err error) string {
+	var bad *ConfigError
+	if errors.As(err, &bad) {
+		for _, p := range bad.Problems {
+			if !p.Warning {
+				return p.Place.String() + ": " + p.Message
+			}
+		}
+	}
+	return err.Error()
 }

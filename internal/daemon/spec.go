@@ -26,8 +26,10 @@ type portSpec struct {
 	// open makes the port, and notes what has to be undone.
 	open func(*steps) (port.Port, error)
 	// keeps reports whether a port that was made by old can become this one
-	// without being made anew; apply then makes it so.
+	// without being made anew; check then says why it could not, changing
+	// nothing, and apply makes it so.
 	keeps func(old portSpec) bool
+	check func(p port.Port) error
 	apply func(p port.Port) error
 	cfg   any // the room's own Config
 }
@@ -60,6 +62,7 @@ func tunSpec(c tun.Config) portSpec {
 			o, same := old.cfg.(tun.Config)
 			return same && tun.SamePort(o, c)
 		},
+		check: func(p port.Port) error { return p.(*tun.Port).Check(c) },
 		apply: func(p port.Port) error { return p.(*tun.Port).Apply(c) },
 	}
 }
@@ -79,6 +82,7 @@ func tapSpec(c tap.Config) portSpec {
 			o, same := old.cfg.(tap.Config)
 			return same && tap.SamePort(o, c)
 		},
+		check: func(p port.Port) error { return p.(*tap.Port).Check(c) },
 		apply: func(p port.Port) error { return p.(*tap.Port).Apply(c) },
 	}
 }
@@ -97,7 +101,8 @@ func (d *Daemon) packetSpec(c packet.Config) portSpec {
 			o, same := old.cfg.(packet.Config)
 			return same && samePacket(o, identity)
 		},
-		apply: func(port.Port) error { return nil }, // nothing of it can change while it lives
+		check: func(port.Port) error { return nil }, // nothing of it can change while it lives
+		apply: func(port.Port) error { return nil },
 	}
 }
 
@@ -112,35 +117,38 @@ func samePacket(a, b packet.Config) bool {
 func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	duplicates := d.router.Duplicates()
 	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(p netip.Prefix) bool { return slices.Contains(duplicates, p.Addr()) })
+	left := d.stack
 	return portSpec{
 		name: localstack.Name, kind: "tun", queues: 1, cfg: c,
 		host:  control.Host{Netns: c.Netns, Device: c.Device},
 		place: device.Place{Netns: c.Netns, Devices: []string{c.Device}},
-		open:  func(u *steps) (port.Port, error) { return d.openStack(c, u) },
+		open:  func(u *steps) (port.Port, error) { return openStack(c, left, u) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(localstack.Config)
-			return same && localstack.SameStack(o, c)
+			// One of the same namespace cannot be made beside it: check refuses what
+			// it cannot become.
+			return same && o.Netns == c.Netns
 		},
+		check: func(p port.Port) error { return p.(*localstack.Port).Check(c) },
 		apply: func(p port.Port) error { return p.(*localstack.Port).Apply(c) },
 	}
 }
 
 // openStack makes the stack, in the namespace that was left when the device to it
 // was deleted if that one is still there.
-func (d *Daemon) openStack(c localstack.Config, u *steps) (port.Port, error) {
+func openStack(c localstack.Config, left leftStack, u *steps) (port.Port, error) {
 	c.Will, c.Made = u.will, u.made
-	left := d.stack
 	again := left.netns == c.Netns && left.stays()
 	if again {
 		c.Left = left.made
 	}
 	p, err := localstack.Open(c)
+	if err == nil && again {
+		u.list = append(u.list, left.steps.list...)
+		u.again = true
+	}
 	if err != nil {
 		return nil, err
-	}
-	if again {
-		u.list = append(u.list, left.steps.list...)
-		d.stack = leftStack{}
 	}
 	return p, nil
 }
@@ -156,11 +164,12 @@ func (d *Daemon) readdressStack() error {
 	if slices.Equal(now.spec.cfg.(localstack.Config).Addresses, next.cfg.(localstack.Config).Addresses) {
 		return nil
 	}
+	now.spec = next
 	// One whose device has just gone is made with these addresses, when the loop
 	// hears of it.
 	if err := next.apply(now.port); err != nil && !errors.Is(err, device.ErrMissing) {
 		return err
 	}
-	now.spec = next
+	d.tellLacks(now)
 	return nil
 }

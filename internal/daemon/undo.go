@@ -203,8 +203,9 @@ func (n noted) undo() error {
 
 // steps are those that one port has noted. One goroutine at a time may use it.
 type steps struct {
-	undo *undoList
-	list []Step
+	undo  *undoList
+	list  []Step
+	again bool // the stack was made in the namespace that was left of it
 }
 
 func (s *steps) will(kind, path, value string) error {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -50,8 +51,9 @@ type Config struct {
 // methods may be called from any goroutine.
 type Port struct {
 	*tun.Port
-	mu     sync.Mutex // guards cfg and routes
+	mu     sync.Mutex // guards cfg, routes and failed
 	cfg    Config
+	failed error // why the routes are not those of cfg
 	routes *routes
 	made   string // the namespace that Open made; "" for an Existing one
 	left   bool   // Close lets the namespace stay
@@ -178,23 +180,71 @@ func contains(list []netip.Prefix, p netip.Prefix) bool {
 // means, and so has to become it by Apply.
 func SameStack(a, b Config) bool { return a.Netns == b.Netns && a.Existing == b.Existing }
 
-// Apply changes MTU and addresses to those of cfg, for which SameStack has to
-// hold. Sockets of addresses that stay notice nothing.
-func (p *Port) Apply(cfg Config) error {
+// Check says why Apply could not make the stack what cfg says, and changes
+// nothing.
+func (p *Port) Check(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if err := p.may(cfg); err != nil {
+		return err
+	}
+	return p.Port.Check(tunConfig(cfg))
+}
+
+func (p *Port) may(cfg Config) error {
+	if p.cfg.Netns == cfg.Netns && p.cfg.Existing != cfg.Existing {
+		return fmt.Errorf("changing existing of the router's own stack, which lives in network namespace %q: that needs a restart", cfg.Netns)
+	}
 	if !SameStack(p.cfg, cfg) || p.cfg.Device != cfg.Device {
 		return fmt.Errorf("changing the router's own stack from device %s in network namespace %q to device %s in %q: that needs a restart",
 			p.cfg.Device, p.cfg.Netns, cfg.Device, cfg.Netns)
 	}
+	return nil
+}
+
+// Apply changes MTU and addresses to those of cfg, for which SameStack has to
+// hold. Sockets of addresses that stay notice nothing. What the kernel does not
+// take, Lacks says; an error means that nothing was changed.
+func (p *Port) Apply(cfg Config) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.may(cfg); err != nil {
+		return err
+	}
+	if p.cfg.MTU == cfg.MTU && slices.Equal(p.cfg.Addresses, cfg.Addresses) {
+		return nil
+	}
 	if err := p.Port.Apply(tunConfig(cfg)); err != nil {
 		return err
 	}
-	if err := p.routes.sync(cfg); err != nil {
-		return fmt.Errorf("changing the router's own stack: %w", err)
-	}
 	p.cfg = cfg
+	p.failed = p.routes.sync(cfg)
 	return nil
+}
+
+// Lacks says, in sentences, what the stack's namespace lacks of cfg: whoever has
+// a shell in it may have taken something away.
+func (p *Port) Lacks() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.lacks(p.Port.Lacks())
+}
+
+func (p *Port) lacks(list []string) []string {
+	if p.failed != nil {
+		list = append(list, p.failed.Error())
+	}
+	return list
+}
+
+// Restore puts back what the namespace lacks of addresses and routes, and gives
+// what cannot be put back.
+func (p *Port) Restore() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	list := p.Port.Restore()
+	p.failed = p.routes.sync(p.cfg)
+	return p.lacks(list)
 }
 
 // Close removes the device and, but after Leave, the name of the namespace. The namespace

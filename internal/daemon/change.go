@@ -1,0 +1,185 @@
+package daemon
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"routerd/config"
+	"routerd/dataplane/port/device"
+	"routerd/nat"
+)
+
+// change is a configuration on its way to become the one that runs. The loop
+// plans it, everything that can fail is done beside the loop, and the loop
+// commits it or it is abandoned. Until the commit nothing that is in use has
+// been touched: not a port, not the kernel's side of one.
+type change struct {
+	cfg     *config.Config
+	kept    []staying  // ports that stay
+	open    []portSpec // ports to open
+	closing []*openPort
+	// missing are interfaces to go on without: those whose device is not there,
+	// and those that are absent as it is.
+	missing  []missing
+	listen   map[string]bool // new addresses to listen on, and whether for metrics alone
+	ending   []string        // addresses no longer listened on
+	impact   nat.Impact
+	programs []string // that run in the namespace of the stack that goes
+
+	opened []*openPort // not yet attached
+	ends   []*endpoint // new listeners, not yet serving
+}
+
+type missing struct {
+	spec portSpec
+	why  error
+}
+
+type staying struct {
+	port *openPort
+	spec portSpec
+}
+
+// plan says what has to be done to get to cfg, and does nothing.
+func (d *Daemon) plan(cfg *config.Config) (*change, error) {
+	c := &change{cfg: cfg}
+	var err error
+	if c.impact, err = d.router.Prepare(d.routerConfig(cfg)); err != nil {
+		return nil, err
+	}
+	wanted := map[string]bool{}
+	for _, s := range d.specs(cfg) {
+		wanted[s.name] = true
+		now := d.ports[s.name]
+		switch a := d.absent[s.name]; {
+		case a != nil && s.keeps(a.spec):
+			c.missing = append(c.missing, missing{s, a.why})
+			continue
+		case now != nil && s.keeps(now.spec):
+			c.kept = append(c.kept, staying{now, s})
+			continue
+		case now != nil:
+			c.closing = append(c.closing, now)
+		}
+		c.open = append(c.open, s)
+	}
+	for name, p := range d.ports {
+		if !wanted[name] {
+			c.closing = append(c.closing, p)
+		}
+	}
+	d.planEnds(c)
+	return c, nil
+}
+
+// prepare does everything towards c that can fail, beside the loop, and undoes
+// it if any of it does.
+func (d *Daemon) prepare(c *change) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.abandon(c))
+		}
+	}()
+	for _, k := range c.kept {
+		// A device that has just gone is no reason to refuse: the loop hears of
+		// it. A bridge that is not there is told of when the port lacks it.
+		if err := k.spec.check(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) {
+			return err
+		}
+	}
+	for _, s := range c.open {
+		p, err := d.open(s)
+		if errors.Is(err, device.ErrMissing) {
+			c.missing = append(c.missing, missing{s, err})
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		c.opened = append(c.opened, p)
+	}
+	return d.prepareEnds(c)
+}
+
+// abandon takes back what prepare has done.
+func (d *Daemon) abandon(c *change) error {
+	var errs []error
+	for _, e := range c.ends {
+		errs = append(errs, d.closeEnd(e))
+	}
+	errs = append(errs, closePorts(c.opened))
+	return errors.Join(errs...)
+}
+
+// commit swaps to what prepare has made. What goes wrong while old things are
+// put away, or with the kernel's side of ports that stay, is logged; an error
+// means that prepare let something pass that it should not have, and the
+// daemon cannot go on.
+func (d *Daemon) commit(c *change) error {
+	now := time.Now()
+	d.settle(c)
+	d.cfg = c.cfg
+	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
+	for _, k := range c.kept {
+		k.port.spec = k.spec
+		if err := k.spec.apply(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) {
+			d.log.Error("changing the kernel's side of an interface", "interface", k.spec.name, "err", err)
+		}
+	}
+	// Hosts hear it while the ports still can say it.
+	var leaving []string
+	for _, p := range c.closing {
+		leaving = append(leaving, p.spec.name)
+	}
+	if len(leaving) > 0 {
+		d.farewell(leaving...)
+	}
+	// The old ports go first: one that is replaced is in the table by name.
+	for _, p := range c.closing {
+		if err := d.router.Detach(p.spec.name, now); err != nil {
+			return err
+		}
+		delete(d.ports, p.spec.name)
+		d.watch.Forget(p.spec.name)
+	}
+	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
+		return err
+	}
+	if err := closePorts(c.closing); err != nil {
+		d.log.Warn("putting away ports", "err", err)
+	}
+	for _, p := range c.closing {
+		d.retire(p.spec.name)
+	}
+	d.commitAbsent(c, now)
+	for _, p := range c.opened {
+		if err := d.attach(p, now); err != nil {
+			return err
+		}
+	}
+	d.commitEnds(c)
+	// An address may be a duplicate no more now that another interface has it.
+	if err := d.readdressStack(); err != nil {
+		d.log.Error("changing the addresses of the router's own stack", "err", err)
+	}
+	return nil
+}
+
+// settle takes up what has happened to ports since c was planned: one that was
+// to stay may have lost its device, and is then absent as others are.
+func (d *Daemon) settle(c *change) {
+	stay := c.kept[:0]
+	for _, k := range c.kept {
+		if d.ports[k.spec.name] == k.port {
+			stay = append(stay, k)
+		} else if a := d.absent[k.spec.name]; a != nil {
+			c.missing = append(c.missing, missing{k.spec, a.why})
+		}
+	}
+	c.kept = stay
+	c.closing = slices.DeleteFunc(c.closing, func(p *openPort) bool { return d.ports[p.spec.name] != p })
+	for _, p := range c.opened {
+		d.adopt(p)
+	}
+}
