@@ -7,6 +7,7 @@ import (
 
 	"routerd/config"
 	"routerd/dataplane/port/device"
+	"routerd/internal/router"
 	"routerd/nat"
 )
 
@@ -143,7 +144,7 @@ func (d *Daemon) commit(c *change) error {
 		delete(d.ports, p.spec.name)
 		d.watch.Forget(p.spec.name)
 	}
-	if err := d.router.Commit(d.routerConfig(c.cfg), now); err != nil {
+	if err := d.tolerable(d.router.Commit(d.routerConfig(c.cfg), now)); err != nil {
 		return err
 	}
 	if err := closePorts(c.closing); err != nil {
@@ -154,7 +155,7 @@ func (d *Daemon) commit(c *change) error {
 	}
 	d.commitAbsent(c, now)
 	for _, p := range c.opened {
-		if err := d.attach(p, now); err != nil {
+		if err := d.tolerable(d.attach(p, now)); err != nil {
 			return err
 		}
 	}
@@ -164,6 +165,16 @@ func (d *Daemon) commit(c *change) error {
 		d.log.Error("changing the addresses of the router's own stack", "err", err)
 	}
 	return nil
+}
+
+// tolerable logs what a device does that goes at this moment, which its port
+// tells of next, and gives any other error.
+func (d *Daemon) tolerable(err error) error {
+	if errors.Is(err, router.ErrGroups) {
+		d.log.Warn("following a port", "err", err)
+		return nil
+	}
+	return err
 }
 
 // settle takes up what has happened to ports since c was planned: one that was

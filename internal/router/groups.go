@@ -68,7 +68,16 @@ func (l *link) join() error {
 	}
 	l.groups = maps.Clone(wanted)
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("joining multicast groups on %s: %w", l.cfg.Name, err)
+		return groupError{fmt.Errorf("joining multicast groups on %s: %w", l.cfg.Name, err)}
 	}
 	return nil
 }
+
+// ErrGroups says that a device took part in no further multicast groups, as one
+// does that has just gone. Everything else was done.
+var ErrGroups = errors.New("multicast groups are not joined")
+
+type groupError struct{ error }
+
+func (e groupError) Is(target error) bool { return target == ErrGroups }
+func (e groupError) Unwrap() error        { return e.error }

@@ -152,7 +152,7 @@ func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(
 // the interfaces of their name; interfaces that are gone must have been
 // detached. It fails for more interfaces than there are numbers, and for
 // address translation that does not go together with the interfaces, which
-// Prepare says too; then nothing has changed.
+// Prepare says too; then nothing has changed. With ErrGroups all of it was done.
 func (r *Router) Commit(cfg Config, now time.Time) error {
 	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
@@ -178,6 +178,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	if err := r.configureProtocols(cfg, now); err != nil {
 		return err
 	}
+	var groups []error
 	for _, ic := range cfg.Dataplane.Interfaces {
 		l := r.links[ic.Name]
 		if l == nil {
@@ -201,9 +202,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 		if err := r.tellRIB(l, now); err != nil {
 			return err
 		}
-		if err := l.join(); err != nil {
-			return err
-		}
+		groups = append(groups, l.join())
 	}
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
@@ -212,7 +211,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	for _, l := range r.links {
 		r.tellNeighbors(l)
 	}
-	return nil
+	return errors.Join(groups...)
 }
 
 // number gives an interface the number that its name has always had.

@@ -2,6 +2,7 @@ package router
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -270,5 +271,31 @@ func TestEthernetInterface(t *testing.T) {
 	}
 	if got := b.router.Duplicates(); len(got) != 0 || !b.router.View().Named("eth0").Holds(dup.Prefix.Addr()) {
 		t.Errorf("duplicates %v of an address that is usable again, want none and the address in use", got)
+	}
+}
+
+// deaf is a station whose device is just going.
+type deaf struct{ station }
+
+func (deaf) Join([6]byte) error { return errors.New("no such device") }
+
+// A device that goes while a configuration is committed keeps nothing of it from
+// being done.
+func TestCommitOverADeviceThatGoes(t *testing.T) {
+	b := newBench(t)
+	cfg := twoLANs()
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: "eth0", Kind: dataplane.KindTAP, MTU: 1500})
+	b.commit(cfg)
+	s := deaf{station{memory.New("eth0", 1500, memory.WithLinkHeader(14)), map[[6]byte]bool{}}}
+	if workers, err := b.router.Attach("eth0", s, now); !errors.Is(err, ErrGroups) || len(workers) == 0 {
+		t.Fatalf("%d workers, %v; want them and %v", len(workers), err, ErrGroups)
+	}
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, dataplane.InterfaceConfig{Name: "late", Kind: dataplane.KindLoopback})
+	cfg.Dataplane.Interfaces[len(cfg.Dataplane.Interfaces)-2].Addresses = []dataplane.Address{{Prefix: netip.MustParsePrefix("2001:db8:7::abcd/64")}}
+	if err := b.router.Commit(cfg, now); !errors.Is(err, ErrGroups) {
+		t.Fatalf("committed with %v, want %v", err, ErrGroups)
+	}
+	if late := b.router.View().Named("late"); late == nil || !late.Up {
+		t.Errorf("the interface behind it is %+v, want it there and up", late)
 	}
 }
