@@ -125,7 +125,7 @@ func vacate(path string) error {
 	case err != nil:
 		return fmt.Errorf("looking at the socket: %w", err)
 	case info.Mode().Type() != fs.ModeSocket:
-		return fmt.Errorf("there is something at %s that is not a socket: another path is wanted", path)
+		return errors.New("there is something that is not a socket, and it stays: another path is wanted")
 	}
 	c, err := net.DialTimeout("unix", path, time.Second)
 	switch {
