@@ -268,7 +268,7 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 // then the ports and with them their workers, then the list of the rest.
 func (d *Daemon) stop() error {
 	close(d.quit)
-	d.background.Wait()
+	d.endReloads()
 	var errs []error
 	for _, e := range d.ends {
 		errs = append(errs, d.closeEnd(e))

@@ -366,3 +366,31 @@ func TestStackThatGoesNamesItsPrograms(t *testing.T) {
 		t.Errorf("the log (%v) does not name %s:\n%s", err, want, log)
 	}
 }
+
+// A reload that waits for its file for ever does not keep the router from
+// stopping.
+func TestStopsWhileAFileIsRead(t *testing.T) {
+	s := newSite(t)
+	stop := s.start()
+	if err := os.Remove(s.config); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Mkfifo(s.config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := s.client()
+	go func() { _, _ = c.Reload(context.Background()) }()
+	wait(t, "the reload to have begun", func() error {
+		log, err := os.ReadFile(filepath.Join(s.dir, "log"))
+		if err == nil && !strings.Contains(string(log), "a change was asked for") {
+			err = fmt.Errorf("the log says\n%s", log)
+		}
+		return err
+	})
+	stop()
+	// Its reader is let go, so that nothing is left of it.
+	w, err := os.OpenFile(s.config, os.O_WRONLY|unix.O_NONBLOCK, 0)
+	if err == nil {
+		w.Close()
+	}
+}

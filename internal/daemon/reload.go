@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"routerd/config"
 )
@@ -159,6 +160,22 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	d.tellImpact(next)
 	l.warnings = append(l.warnings, d.restore(ctx)...)
 	return l, nil
+}
+
+// lastReload bounds how long a stop waits for a reload to take back what it has
+// prepared. One that still reads its file, from a pipe that nobody writes into
+// for example, has prepared nothing.
+const lastReload = 5 * time.Second
+
+// endReloads waits for the reload under way, which hears that the router stops.
+func (d *Daemon) endReloads() {
+	ended := make(chan struct{})
+	go func() { d.background.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-time.After(lastReload):
+		d.log.Warn("a reload under way is left behind", "waited", lastReload.String())
+	}
 }
 
 func (d *Daemon) tellImpact(c *change) {
