@@ -42,12 +42,7 @@ test: build ## every test, plain and with the race detector; installs what they 
 .PHONY: bench
 bench: ## ns and allocations per packet, then routerd beside the kernel, bare copy loops and BIRD (root)
 	@tools/install.sh test
-	go test -run '^$$' -bench . -benchmem $$(tools/with.sh Benchmark)
-	go run ./internal/bench/forward
-	go run ./internal/bench/forward -group ethernet -seconds 1
-	go run ./internal/bench/nat
-	go run ./internal/bench/forward -group nat -seconds 1
-	go run ./internal/bench/rip
+	@tools/bench.sh
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (10s) each

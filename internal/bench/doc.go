@@ -115,6 +115,10 @@
 // not, something other than routerd holds TUNs up on this machine, being as
 // good as the yardstick means nothing, and the run is void.
 //
+// What was asked for and could not be measured, since a program is missing or a
+// path is of one family only, is NOT RUN: neither met nor missed. The exit code
+// tells it from both; see [Outcome].
+//
 // # How to read it
 //
 // Run it on a machine that does nothing else; the first lines say how busy it

@@ -77,7 +77,7 @@ func judge(marks []Mark, r *Report) []Judgement {
 		out = append(out, j)
 	}
 	for i := range out {
-		if bent && out[i].Least > 0 && !out[i].Voids {
+		if bent && out[i].Least > 0 && !out[i].Voids && out[i].Verdict != NotTaken {
 			out[i].Verdict = Void
 		}
 	}

@@ -46,16 +46,19 @@ func TestJudge(t *testing.T) {
 		name                  string
 		bare, kernel, routerd []Sample
 		verdicts              []string
-		failed                bool
+		outcome               Outcome
 	}{
-		{"met", ten(8), ten(10), ten(7), []string{Pass, Pass, Unmeant}, false},
-		{"met exactly", ten(6), ten(10), ten(5.1), []string{Pass, Pass, Unmeant}, false},
-		{"missed", ten(8), ten(10), ten(6.7), []string{Pass, Miss, Unmeant}, true},
-		{"bent yardstick", ten(5.9), ten(10), ten(5.9), []string{Miss, Void, Unmeant}, true},
-		{"too few pairs", ten(8)[:9], ten(10)[:9], ten(8)[:9], []string{TooFew, TooFew, Unmeant}, true},
-		{"missed by few pairs", ten(8)[:3], ten(10)[:3], ten(2)[:3], []string{TooFew, Miss, Unmeant}, true},
-		{"not there", ten(8), ten(10), nil, []string{Pass, NotTaken, NotTaken}, true},
-		{"median decides", tcp(1, 1, 1, 1, 8, 8, 8, 8, 8, 8), ten(10), ten(8), []string{Pass, Pass, Unmeant}, false},
+		{"met", ten(8), ten(10), ten(7), []string{Pass, Pass, Unmeant}, Met},
+		{"met exactly", ten(6), ten(10), ten(5.1), []string{Pass, Pass, Unmeant}, Met},
+		{"missed", ten(8), ten(10), ten(6.7), []string{Pass, Miss, Unmeant}, Missed},
+		{"bent yardstick", ten(5.9), ten(10), ten(5.9), []string{Miss, Void, Unmeant}, Missed},
+		{"too few pairs", ten(8)[:9], ten(10)[:9], ten(8)[:9], []string{TooFew, TooFew, Unmeant}, Missed},
+		{"missed by few pairs", ten(8)[:3], ten(10)[:3], ten(2)[:3], []string{TooFew, Miss, Unmeant}, Missed},
+		{"not there", ten(8), ten(10), nil, []string{Pass, NotTaken, NotTaken}, NotRun},
+		{"not there, and the yardstick bent", ten(5.9), ten(10), nil, []string{Miss, NotTaken, NotTaken}, Missed},
+		{"no yardstick", ten(8), nil, ten(8), []string{NotTaken, Pass, NotTaken}, NotRun},
+		{"no yardstick, and missed", ten(8), nil, ten(2), []string{NotTaken, Miss, NotTaken}, Missed},
+		{"median decides", tcp(1, 1, 1, 1, 8, 8, 8, 8, 8, 8), ten(10), ten(8), []string{Pass, Pass, Unmeant}, Met},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -68,8 +71,8 @@ func TestJudge(t *testing.T) {
 			if diff := cmp.Diff(tt.verdicts, got); diff != "" {
 				t.Errorf("verdicts: -want +got\n%s", diff)
 			}
-			if r.Failed() != tt.failed {
-				t.Errorf("Failed() = %v, want %v", r.Failed(), tt.failed)
+			if r.Outcome() != tt.outcome {
+				t.Errorf("Outcome() = %v, want %v", r.Outcome(), tt.outcome)
 			}
 		})
 	}

@@ -109,11 +109,19 @@ func (r *Report) figure(metric string) func(Sample) float64 {
 	return Sample.PacketRate
 }
 
-// Failed reports whether any mark was missed, void or judged by too little.
-func (r *Report) Failed() bool {
-	return slices.ContainsFunc(r.Marks, func(j Judgement) bool {
-		return j.Least > 0 && j.Verdict != Pass
-	})
+// Outcome is what became of the marks that want something.
+func (r *Report) Outcome() Outcome {
+	o := Met
+	for _, j := range r.Marks {
+		switch {
+		case j.Least == 0 || j.Verdict == Pass:
+		case j.Verdict == NotTaken:
+			o = o.Worse(NotRun)
+		default:
+			o = o.Worse(Missed)
+		}
+	}
+	return o
 }
 
 // latest is the last round in one line.

@@ -115,8 +115,8 @@ var rooms = map[string]room{
 	// Measuring and testing.
 	"internal/bench":         {own: own("dataplane/port", "dataplane/port/tun"), third: []string{wireguard, netlink, netns, sys}},
 	"internal/bench/forward": {own: []string{"internal/bench"}},
-	"internal/bench/nat":     {},
-	"internal/bench/rip":     {own: []string{"internal/control", "internal/lab"}},
+	"internal/bench/nat":     {own: []string{"internal/bench"}},
+	"internal/bench/rip":     {own: []string{"internal/bench", "internal/control", "internal/lab"}},
 	"internal/corpus":        {third: []string{gopacket}},
 	"internal/stun":          {},
 	"internal/house":         {},

@@ -1,8 +1,9 @@
 // Command forward measures ways of forwarding packets against each other on
 // this machine and prints a table; see package bench for what is counted.
 //
-// It exits 0 when every mark is met, 1 when one is not or the run failed, and
-// 2 on wrong usage. Its traffic stays inside network namespaces that it makes
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
+// wrong usage, and 3 when some marks could not be judged because a path was left
+// out, and the others are met. Its traffic stays inside network namespaces that it makes
 // and removes; it needs root.
 package main
 
@@ -48,10 +49,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "forward: %v\n", err)
 		return 1
 	}
-	if r.Failed() {
-		return 1
-	}
-	return 0
+	return r.Outcome().Code()
 }
 
 // parse reads the flags; file is where JSON shall go, "" for nowhere.

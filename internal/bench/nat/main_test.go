@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"routerd/internal/bench"
 )
 
 const output = `goos: linux
@@ -21,21 +23,23 @@ func TestMarks(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		old, with string // in output
-		met       bool
+		outcome   bench.Outcome
 		want      string
 	}{
-		{"as it is", "", "", true, "118 ns"}, // 276.5 - 158
-		{"an established packet too slow", "276.5 ns/packet", "309.0 ns/packet", false, "151 ns"},
-		{"a new session too slow", "704.7 ns/op", "1004.7 ns/op", false, "1005 ns"},
-		{"a session too large", "151.0", "161.0", false, "161 B/session"},
-		{"a refusal dearer than a session", "313.2 ns/op", "699.2 ns/op", false, "699 ns"},
-		{"a benchmark that is gone", "BenchmarkBytes", "BenchmarkBites", false, "0 B/session"},
+		{"as it is", "", "", bench.Met, "118 ns"}, // 276.5 - 158
+		{"an established packet too slow", "276.5 ns/packet", "309.0 ns/packet", bench.Missed, "151 ns"},
+		{"a new session too slow", "704.7 ns/op", "1004.7 ns/op", bench.Missed, "1005 ns"},
+		{"a session too large", "151.0", "161.0", bench.Missed, "161 B/session"},
+		{"a refusal dearer than a session", "313.2 ns/op", "699.2 ns/op", bench.Missed, "699 ns"},
+		{"a benchmark that is gone", "BenchmarkBytes", "BenchmarkBites", bench.NotRun, "NOT RUN"},
+		{"what it is compared with is gone", "BenchmarkNewSession/default", "BenchmarkNewSession/small", bench.NotRun, "NOT RUN"},
+		{"one gone, one missed", "BenchmarkBytes-2                 	       1	1399983705 ns/op	       151.0 B/session", "BenchmarkRefuse/arbitrary-2 1 9000 ns/op", bench.Missed, "NOT RUN"},
 	} {
 		values := map[figure][]float64{}
 		read([]byte(strings.Replace(output, tt.old, tt.with, 1)), values)
 		var out bytes.Buffer
-		if met := tell(&out, values); met != tt.met || !strings.Contains(out.String(), tt.want) {
-			t.Errorf("%s: met %v, want %v and %q in\n%s", tt.name, met, tt.met, tt.want, out.String())
+		if o := tell(&out, values); o != tt.outcome || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: outcome %d, want %d and %q in\n%s", tt.name, o, tt.outcome, tt.want, out.String())
 		}
 	}
 }

@@ -18,9 +18,9 @@
 // have their default timers. The longest gap of all runs has to be short
 // enough: a packet that is lost in one run of five is lost.
 //
-// It exits 0 when every mark is met, 1 when one is not or the run failed, and 2
-// on wrong usage. It needs root, and leaves out what is not installed. Its
-// traffic stays inside network namespaces that it makes and removes.
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
+// wrong usage, and 3 when no mark is missed and some could not be judged because
+// BIRD, FRR, ping or tcpdump is not installed. It needs root. Its traffic stays inside network namespaces that it makes and removes.
 package main
 
 import (
@@ -34,6 +34,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+
+	"routerd/internal/bench"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -69,41 +71,38 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	met, err := measure(ctx, o, stdout)
+	all, err := measure(ctx, o, stdout)
 	if err != nil {
 		fmt.Fprintf(stderr, "rip: %v\n", err)
 		return 1
 	}
-	if !met {
-		return 1
-	}
-	return 0
+	return all.Code()
 }
 
-// measure reports whether every mark is met.
-func measure(ctx context.Context, o options, out io.Writer) (met bool, err error) {
+// measure gives what became of all marks.
+func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
 	if o.dir, err = os.MkdirTemp("", "rdr"); err != nil {
-		return false, fmt.Errorf("making a directory: %w", err)
+		return bench.NotRun, fmt.Errorf("making a directory: %w", err)
 	}
 	defer os.RemoveAll(o.dir)
 	// FRR's daemons are another user's.
 	if err := os.Chmod(o.dir, 0o755); err != nil {
-		return false, fmt.Errorf("opening the directory to FRR: %w", err)
+		return bench.NotRun, fmt.Errorf("opening the directory to FRR: %w", err)
 	}
 	if o.routerd == "" {
 		o.routerd = filepath.Join(o.dir, "routerd")
 		text, err := exec.CommandContext(ctx, "go", "build", "-o", o.routerd, "routerd/cmd/routerd").CombinedOutput()
 		if err != nil {
-			return false, fmt.Errorf("building routerd: %w: %s", err, text)
+			return bench.NotRun, fmt.Errorf("building routerd: %w: %s", err, text)
 		}
 	}
-	met = true
-	for _, part := range []func(context.Context, options, io.Writer) (bool, error){bursts, failovers} {
-		ok, err := part(ctx, o, out)
+	all = bench.Met
+	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){bursts, failovers} {
+		outcome, err := part(ctx, o, out)
 		if err != nil {
-			return false, err
+			return bench.NotRun, err
 		}
-		met = met && ok
+		all = all.Worse(outcome)
 	}
-	return met, nil
+	return all, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/internal/bench"
 	"routerd/internal/lab"
 )
 
@@ -65,11 +66,17 @@ func TestGap(t *testing.T) {
 		}
 		text.WriteString("170000000" + second + "0000 IP 198.18.1.2 > 198.18.9.2: ICMP echo request\n")
 	}
-	got, err := gap([]byte(text.String()))
-	if want := 750 * time.Millisecond; err != nil || (got-want).Abs() > time.Microsecond {
-		t.Errorf("got %v, %v, want %v", got, err, want)
+	last := time.Unix(1700000002, 250e6)
+	for end, want := range map[time.Duration]time.Duration{
+		100 * time.Millisecond: 750 * time.Millisecond, // tcpdump is a little late
+		5 * time.Second:        5 * time.Second,        // nothing arrived after the cut
+	} {
+		got, err := gap([]byte(text.String()), last.Add(end))
+		if err != nil || (got-want).Abs() > time.Microsecond {
+			t.Errorf("%v after the last packet: %v, %v, want %v", end, got, err, want)
+		}
 	}
-	if _, err := gap([]byte("tcpdump: no such device")); err == nil || !strings.Contains(err.Error(), "no such device") {
+	if _, err := gap([]byte("tcpdump: no such device"), last); err == nil || !strings.Contains(err.Error(), "no such device") {
 		t.Errorf("without packets: %v", err)
 	}
 }
@@ -82,19 +89,56 @@ func TestTell(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		routerd []burst
-		met     bool
+		outcome bench.Outcome
 	}{
-		{"half", []burst{ran(time.Second, 0), ran(2*time.Second, 0), ran(9*time.Second, 0)}, true},
-		{"more than half", []burst{ran(3*time.Second, 0)}, false},
-		{"slower", []burst{{took: 2 * time.Second, usage: usage{time.Second, 10}}}, false},
-		{"as slow, as large as it may be", []burst{{took: time.Second, usage: usage{time.Second, largest}}}, true},
-		{"too large", []burst{{took: time.Second, usage: usage{time.Second, largest + 1}}}, false},
-		{"one lost", []burst{ran(time.Second, 0), ran(time.Second, 1)}, false},
+		{"half", []burst{ran(time.Second, 0), ran(2*time.Second, 0), ran(9*time.Second, 0)}, bench.Met},
+		{"more than half", []burst{ran(3*time.Second, 0)}, bench.Missed},
+		{"slower", []burst{{took: 2 * time.Second, usage: usage{time.Second, 10}}}, bench.Missed},
+		{"as slow, as large as it may be", []burst{{took: time.Second, usage: usage{time.Second, largest}}}, bench.Met},
+		{"too large", []burst{{took: time.Second, usage: usage{time.Second, largest + 1}}}, bench.Missed},
+		{"one lost", []burst{ran(time.Second, 0), ran(time.Second, 1)}, bench.Missed},
+		{"not there", nil, bench.NotRun},
 	} {
 		var out strings.Builder
-		met := tell(&out, 25, [2][]burst{tt.routerd, {ran(4*time.Second, 7)}})
-		if met != tt.met || strings.Contains(out.String(), "MISS") == tt.met {
-			t.Errorf("%s: %v, and printed:\n%s", tt.name, met, out.String())
+		o := tell(&out, 25, [2][]burst{tt.routerd, {ran(4*time.Second, 7)}})
+		if o != tt.outcome || strings.Contains(out.String(), "MISS") != (tt.outcome == bench.Missed) || strings.Contains(out.String(), "NaN") {
+			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
+		}
+	}
+}
+
+// Without BIRD no mark on bursts is met; without what to compare with, only
+// those that compare with nothing.
+func TestTellOfNothing(t *testing.T) {
+	for notRun, all := range map[int][2][]burst{
+		4: {},
+		2: {{{took: time.Second, usage: usage{time.Second, 10}}}},
+	} {
+		var out strings.Builder
+		if o := tell(&out, 25, all); o != bench.NotRun || strings.Count(out.String(), "NOT RUN") != notRun {
+			t.Errorf("outcome %d, want %d, and %d marks not run in\n%s", o, bench.NotRun, notRun, out.String())
+		}
+	}
+}
+
+// The longest gap is judged, and only routerd's; what was not cut is not met.
+func TestRow(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		gaps    []float64
+		routerd bool
+		outcome bench.Outcome
+		want    string
+	}{
+		{"all short", []float64{0.02, 0.05, 0.02}, true, bench.Met, "PASS"},
+		{"one long", []float64{0.02, 0.051, 0.02}, true, bench.Missed, "MISS"},
+		{"none", nil, true, bench.NotRun, "NOT RUN"},
+		{"another's", []float64{20}, false, bench.Met, "20.000 s"},
+		{"none of another's", nil, false, bench.Met, "left out: not installed"},
+	} {
+		var out strings.Builder
+		if o := row(&out, tt.name, tt.gaps, errMissing, tt.routerd); o != tt.outcome || !strings.Contains(out.String(), tt.want) {
+			t.Errorf("%s: outcome %d, want %d and %q in %q", tt.name, o, tt.outcome, tt.want, out.String())
 		}
 	}
 }

@@ -38,14 +38,16 @@ func inLab(ctx context.Context, o options, topology string, f func(*lab.Lab) err
 	if err := l.Up(ctx, &said); err != nil {
 		return fmt.Errorf("bringing the lab up: %w", err)
 	}
-	if strings.Contains(said.String(), "is not installed") {
-		return errMissing
+	for line := range strings.Lines(said.String()) {
+		if strings.Contains(line, "is not installed") {
+			return fmt.Errorf("%w: %s", errMissing, strings.TrimSpace(line))
+		}
 	}
 	return f(l)
 }
 
 // errMissing is returned where a program that the lab wants is not installed.
-var errMissing = errors.New("BIRD or FRR is not installed")
+var errMissing = errors.New("not installed")
 
 // await tries again until there is no complaint, for so long.
 func await(ctx context.Context, limit, every time.Duration, what string, complaint func() (string, error)) error {
