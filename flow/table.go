@@ -154,7 +154,14 @@ func (t *Table) room(host uint32) Refusal {
 // for other protocols than TCP: a SYN opens a connection, any other segment
 // picks one up in mid-stream, which is the caller's to refuse.
 func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
-	hf, hr := t.Hash(&forward), t.Hash(&reply)
+	return t.InsertHashed(&forward, &reply, Hashes{t.Hash(&forward), t.Hash(&reply)}, rule, owner, host, s, now)
+}
+
+// Hashes are those of a session's two keys.
+type Hashes struct{ Forward, Reply uint64 }
+
+// InsertHashed is Insert for who has the keys' hashes already.
+func (t *Table) InsertHashed(forward, reply *Key, h Hashes, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	// Limits come first: a flood that has reached one is refused without a
@@ -163,10 +170,10 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 	var hit Hit
 	switch {
 	case why != Accepted:
-	case t.FindHashed(&forward, hf, &hit) || t.FindHashed(&reply, hr, &hit):
+	case t.FindHashed(forward, h.Forward, &hit) || t.FindHashed(reply, h.Reply, &hit):
 		why = KeyTaken
 	default:
-		number, why = t.enlist(hf, hr)
+		number, why = t.enlist(h.Forward, h.Reply)
 	}
 	if why != Accepted {
 		t.counters.refused[why].Add(1)
@@ -177,11 +184,11 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 		c = begin(s)
 	}
 	c.condition = c.at(now)
-	t.record(number).write(&forward, &reply, rule, owner, host != forward.Src, c)
+	t.record(number).write(forward, reply, rule, owner, host != forward.Src, c)
 	if t.wheel.count == 0 {
 		t.wheel.hand = tick(now)
 	}
-	t.enter(number, &Session{Host: host, Created: now, Forward: forward}, c.condition, now)
+	t.enter(number, host, forward.Proto, now, c.condition, now)
 	t.counters.made.Add(1)
 	return number, Accepted
 }
@@ -202,12 +209,12 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 
 // enter puts a session that has its record and its places in the index into
 // everything else.
-func (t *Table) enter(number uint32, s *Session, c condition, now Time) {
+func (t *Table) enter(number, host uint32, proto uint8, created Time, c condition, now Time) {
 	a := t.aside(number)
-	a.created = s.Created
-	t.hosts[s.Host]++
+	a.created = created
+	t.hosts[host]++
 	t.sessions.Add(1)
-	t.file(number, t.due(s.Forward.Proto, c, now))
+	t.file(number, t.due(proto, c, now))
 }
 
 // number takes a free number, the one that has been free for longest.

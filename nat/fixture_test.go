@@ -199,7 +199,7 @@ func (s *site) wantSound() {
 		if m.sessions != want {
 			s.t.Errorf("mapping %+v counts %d sessions, %d use it", *m, m.sessions, want)
 		}
-		if n.mappings.find(m) != number || n.mappings.outside(m.outside, m.proto, m.outsidePort) != number {
+		if n.mappings.find(m, n.mappings.insideHash(m)) != number || n.mappings.outside(m.outside, m.proto, m.outsidePort) != number {
 			s.t.Errorf("mapping %+v is not found by its endpoints", *m)
 		}
 		if sp := n.spaces[m.outside]; sp == nil || !sp.has(m.proto, m.outsidePort) {

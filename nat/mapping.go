@@ -90,20 +90,32 @@ func (m *mappings) at(number uint32) *mapping {
 
 func (m *mappings) hash(a, b uint64) uint32 { return uint32(m.key.Sum(a, b)) }
 
-// insideHash leaves the pool out, so that it is known before the pool is.
-func (m *mappings) insideHash(x *mapping) int {
-	return int(m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16))
+// hashes are the two by which a mapping is looked for. A new flow's mapping is
+// looked at several times over, so they are handed on rather than made anew.
+type hashes struct{ inside, outside uint32 }
+
+func (m *mappings) hashes(x *mapping) hashes {
+	return hashes{m.insideHash(x), m.outsideHash(x.outside, x.proto, x.outsidePort)}
 }
 
-func (m *mappings) insideHead(x *mapping) *chain {
-	return &m.byInside[m.insideHash(x)&(len(m.byInside)-1)]
+// insideHash leaves the pool out, so that it is known before the pool is.
+func (m *mappings) insideHash(x *mapping) uint32 {
+	return m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16)
 }
+
+func (m *mappings) outsideHash(addr uint32, proto uint8, port uint16) uint32 {
+	return m.hash(uint64(addr), uint64(port)<<8|uint64(proto))
+}
+
+func (m *mappings) insideHead(hash uint32) *chain { return &m.byInside[int(hash)&(len(m.byInside)-1)] }
+
+func (m *mappings) outsideHead(hash uint32) *chain { return &m.byRemote[int(hash)&(len(m.byRemote)-1)] }
 
 // place is the hash by which the mapping of k's source is looked for. It needs
 // no mutex, since the key never changes.
 func (m *mappings) place(k *flow.Key) uint32 {
 	x := insideOf(k, 0, EndpointIndependent)
-	return uint32(m.insideHash(&x))
+	return m.insideHash(&x)
 }
 
 // touch loads into the processor's cache what is at the places. It needs no
@@ -115,20 +127,10 @@ func (m *mappings) touch(places []uint32) {
 	}
 }
 
-// touchOutside is touch for an outside endpoint; it needs the mutex.
-func (m *mappings) touchOutside(addr uint32, proto uint8, port uint16) {
-	atomic.LoadUint32((*uint32)(m.outsideHead(addr, proto, port)))
-}
-
-func (m *mappings) outsideHead(addr uint32, proto uint8, port uint16) *chain {
-	h := m.hash(uint64(addr), uint64(port)<<8|uint64(proto))
-	return &m.byRemote[int(h)&(len(m.byRemote)-1)]
-}
-
 // find gives the number of the mapping that is x's in its inside endpoint,
-// pool and remote endpoint, or 0.
-func (m *mappings) find(x *mapping) uint32 {
-	number := m.insideHead(x).first()
+// pool and remote endpoint, or 0. hash is insideHash's of x.
+func (m *mappings) find(x *mapping, hash uint32) uint32 {
+	number := m.insideHead(hash).first()
 	for number != 0 {
 		y := m.at(number)
 		if y.inside == x.inside && y.insidePort == x.insidePort && y.proto == x.proto &&
@@ -143,7 +145,7 @@ func (m *mappings) find(x *mapping) uint32 {
 // outside gives the number of the mapping that has the outside endpoint, or 0.
 // There is never a second one: ports are not overloaded (RFC 4787 REQ-3).
 func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
-	number := m.outsideHead(addr, proto, port).first()
+	number := m.outsideHead(m.outsideHash(addr, proto, port)).first()
 	for number != 0 {
 		y := m.at(number)
 		if y.outside == addr && y.outsidePort == port && y.proto == proto {
@@ -154,9 +156,9 @@ func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
 	return 0
 }
 
-// room says whether either index has room for x.
-func (m *mappings) room(x *mapping) (inside, outside bool) {
-	return m.insideHead(x).room(), m.outsideHead(x.outside, x.proto, x.outsidePort).room()
+// room says whether either index has room for a mapping with the hashes.
+func (m *mappings) room(h hashes) (inside, outside bool) {
+	return m.insideHead(h.inside).room(), m.outsideHead(h.outside).room()
 }
 
 // next is the number that add will give.
@@ -167,9 +169,9 @@ func (m *mappings) next() uint32 {
 	return m.used
 }
 
-// add keeps x, which neither index must have yet and for which both have room,
-// and gives its number.
-func (m *mappings) add(x mapping) uint32 {
+// add keeps x, which has the hashes, and gives its number. Neither index must
+// have it yet, and both have room for it.
+func (m *mappings) add(x *mapping, h hashes) uint32 {
 	number := m.free
 	if number != 0 {
 		m.free = m.at(number).nextInside
@@ -180,16 +182,16 @@ func (m *mappings) add(x mapping) uint32 {
 			m.blocks = append(m.blocks, make([]mapping, blockSize))
 		}
 	}
-	*m.at(number) = x
-	m.chain(number)
+	*m.at(number) = *x
+	m.chain(number, h)
 	m.n++
 	return number
 }
 
-// chain puts the mapping with the number into both indexes.
-func (m *mappings) chain(number uint32) {
+// chain puts the mapping with the number and the hashes into both indexes.
+func (m *mappings) chain(number uint32, h hashes) {
 	x := m.at(number)
-	in, out := m.insideHead(x), m.outsideHead(x.outside, x.proto, x.outsidePort)
+	in, out := m.insideHead(h.inside), m.outsideHead(h.outside)
 	x.nextInside, x.nextOutside = in.first(), out.first()
 	in.set(number, +1)
 	out.set(number, +1)
@@ -198,8 +200,9 @@ func (m *mappings) chain(number uint32) {
 // remove frees the mapping with the number.
 func (m *mappings) remove(number uint32) {
 	x := m.at(number)
-	m.unchain(m.insideHead(x), number, func(y *mapping) *uint32 { return &y.nextInside })
-	m.unchain(m.outsideHead(x.outside, x.proto, x.outsidePort), number, func(y *mapping) *uint32 { return &y.nextOutside })
+	h := m.hashes(x)
+	m.unchain(m.insideHead(h.inside), number, func(y *mapping) *uint32 { return &y.nextInside })
+	m.unchain(m.outsideHead(h.outside), number, func(y *mapping) *uint32 { return &y.nextOutside })
 	*x = mapping{nextInside: m.free}
 	m.free = number
 	m.n--
@@ -227,8 +230,8 @@ func (m *mappings) resize(limit int) {
 	}
 	m.index(limit)
 	for number := uint32(1); number < m.used; number++ {
-		if m.at(number).sessions != 0 { // it is not free
-			m.chain(number)
+		if x := m.at(number); x.sessions != 0 { // it is not free
+			m.chain(number, m.hashes(x))
 		}
 	}
 }

@@ -47,6 +47,17 @@ type plan struct {
 	exempt      *rule  // the rule that says that the source stays, if one does
 	remote      uint32 // number of the mapping that the destination was found by
 	host        uint32
+
+	reply     flow.Key // of the answers, with its hash; what replied says is so
+	replyHash uint64
+	replied   bool
+}
+
+// hashReply sets the key of the answers, and its hash, by which both the index is
+// asked for and the session is made.
+func (pl *plan) hashReply(sessions *flow.Table) {
+	pl.reply.SetReverse(&pl.to)
+	pl.replyHash, pl.replied = sessions.Hash(&pl.reply), true
 }
 
 // begin translates the first packet of a flow and makes its session.

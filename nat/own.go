@@ -60,7 +60,7 @@ func (n *NAT) ownMapping(s *space, address uint32, number uint16, proto uint8, m
 	if !ok {
 		return x, true
 	}
-	if old := n.mappings.find(&x); old != 0 {
+	if old := n.mappings.find(&x, n.mappings.insideHash(&x)); old != 0 {
 		x.outsidePort = n.mappings.at(old).outsidePort
 		return x, true
 	}
@@ -81,10 +81,12 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 		return
 	}
 	i, ported := slot(x.proto)
-	owner := uint32(0)
+	owner, fresh := uint32(0), false
+	h := n.mappings.hashes(&x)
 	if ported {
-		if owner = n.mappings.find(&x); owner == 0 {
-			if inside, outside := n.mappings.room(&x); !inside || !outside {
+		owner = n.mappings.find(&x, h.inside)
+		if fresh = owner == 0; fresh {
+			if inside, outside := n.mappings.room(h); !inside || !outside {
 				t.To, t.New = p.Key, false
 				return
 			}
@@ -101,9 +103,9 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 	if !ported {
 		return
 	}
-	if n.mappings.find(&x) == 0 {
+	if fresh {
 		s.set(i).Take(x.outsidePort)
-		n.mappings.add(x)
+		n.mappings.add(&x, h)
 	}
 	m := n.mappings.at(owner)
 	m.sessions++

@@ -125,7 +125,7 @@ func TestLowerLimitKeepsChainsShort(t *testing.T) {
 	}
 	k := nth(77).Key
 	x := insideOf(&flow.Key{Src: k.Src, SrcPort: k.SrcPort, Proto: k.Proto}, 1, EndpointIndependent)
-	if s.n.mappings.find(&x) == 0 {
+	if s.n.mappings.find(&x, s.n.mappings.insideHash(&x)) == 0 {
 		t.Error("a mapping is not found after the limit was lowered")
 	}
 }

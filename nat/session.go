@@ -92,7 +92,11 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 	key := pl.to
 	key.Src, key.SrcPort = p.Key.Src, p.Key.SrcPort
 	x := insideOf(&key, pl.pool.id, r.cfg.Mapping)
-	if old := n.mappings.find(&x); old != 0 {
+	h := hashes{inside: p.place}
+	if !p.fresh || r.cfg.Mapping != EndpointIndependent {
+		h.inside = n.mappings.insideHash(&x)
+	}
+	if old := n.mappings.find(&x, h.inside); old != 0 {
 		m := n.mappings.at(old)
 		pl.to.Src, pl.to.SrcPort = m.outside, m.outsidePort
 		v := n.insert(r, p, pl, word, old, now, t)
@@ -111,23 +115,22 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		}
 		x.outside, x.outsidePort = s.addr, number
 		pl.to.Src, pl.to.SrcPort = s.addr, number
-		switch inside, outside := n.mappings.room(&x); {
+		// Ask for all the places in memory before waiting for the first.
+		pl.hashReply(n.sessions)
+		n.sessions.TouchIndex(pl.replyHash)
+		h.outside = n.mappings.outsideHash(s.addr, x.proto, number)
+		switch inside, outside := n.mappings.room(h); {
 		case !inside:
 			return verdict.NATSessionLimit
 		case !outside:
 			continue
 		}
-		// Ask for all the places in memory before waiting for the first.
-		n.mappings.touchOutside(s.addr, x.proto, number)
-		var reply flow.Key
-		reply.SetReverse(&pl.to)
-		n.sessions.TouchIndex(n.sessions.Hash(&reply))
 		v := n.insert(r, p, pl, word, n.mappings.next(), now, t)
 		if v == verdict.None && !p.Dry {
 			at, _ := slot(x.proto)
 			s.set(at).Take(number)
 			x.session = t.Session
-			n.mappings.add(x)
+			n.mappings.add(&x, h)
 			pl.pool.mappings++
 			n.tie(pl, s, x.inside)
 		}
@@ -158,13 +161,20 @@ func (n *NAT) makePortless(r *Rules, p *Packet, pl *plan, word uint32, now flow.
 
 // insert makes the session of a plan whose endpoints are all known.
 func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow.Time, t *Translation) verdict.Verdict {
-	var reply flow.Key
-	reply.SetReverse(&pl.to)
+	reply := &pl.reply
+	if !pl.replied {
+		pl.hashReply(n.sessions)
+	}
+	pl.replied = false // the next try has another one
 	if p.Dry {
 		t.To, t.New, t.Rule = pl.to, true, word
-		return n.room(&p.Key, &reply, pl.host)
+		return n.room(&p.Key, reply, pl.host)
 	}
-	session, refusal := n.sessions.Insert(p.Key, reply, word, owner, pl.host, p.segment(), now)
+	h := flow.Hashes{Forward: p.hash, Reply: pl.replyHash}
+	if !p.hashed {
+		h.Forward = n.sessions.Hash(&p.Key)
+	}
+	session, refusal := n.sessions.InsertHashed(&p.Key, reply, h, word, owner, pl.host, p.segment(), now)
 	if refusal != flow.Accepted {
 		return verdictOf(refusal)
 	}
