@@ -13,7 +13,7 @@ import (
 	"routerd/dataplane/port/tun"
 	"routerd/internal/localstack"
 	"routerd/internal/origin"
-	"routerd/internal/router"
+	protocolrip "routerd/internal/protocols/rip"
 	"routerd/internal/tomltext"
 	"routerd/nat"
 	"routerd/routing/policy"
@@ -37,8 +37,8 @@ type Config struct {
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config
-	RIP       *router.RIPConfig // nil for none
-	RIPng     *router.RIPConfig // nil for none
+	RIP       *protocolrip.Config // nil for none
+	RIPng     *protocolrip.Config // nil for none
 	// Policy is [policy] as it stands, and Policies what it comes to.
 	Policy   policy.Config
 	Policies *policy.Policies
@@ -64,6 +64,18 @@ type Config struct {
 type Log struct {
 	Level  string // debug | info | warn | error
 	Format string // auto | journal | text | json
+}
+
+// API is the [api] table.
+type API struct {
+	// Listen holds addresses as "unix:///path"; none means the socket that
+	// the router's name and run directory give.
+	Listen []string
+}
+
+// Metrics is the [metrics] table.
+type Metrics struct {
+	Listen string // "host:port"; "" = no listener of its own
 }
 
 // maxSize bounds what is read, in bytes.

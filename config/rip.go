@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/dataplane"
+	protocolrip "routerd/internal/protocols/rip"
 	"routerd/internal/router"
 	"routerd/internal/tomltext"
 	"routerd/routing"
@@ -22,13 +23,13 @@ var redistributable = []routing.Source{
 }
 
 // decodeRIP reads [rip] or [ripng], nil where the text has none.
-func (r *reader) decodeRIP(top *tomltext.Section, p rip.Protocol, c *Config) *router.RIPConfig {
+func (r *reader) decodeRIP(top *tomltext.Section, p rip.Protocol, c *Config) *protocolrip.Config {
 	s := top.Section(p.String())
 	if s.Table == nil {
 		return nil
 	}
 	c.placed(r, s.At)
-	cfg := &router.RIPConfig{Config: rip.DefaultConfig(p)}
+	cfg := &protocolrip.Config{Config: rip.DefaultConfig(p)}
 	interval := tomltext.Duration(time.Second, 24*time.Hour)
 	cfg.Update = tomltext.Get(s, "update-interval", cfg.Update, interval)
 	cfg.Invalid = tomltext.Get(s, "invalid-interval", 6*cfg.Update, interval)
@@ -56,7 +57,7 @@ func (r *reader) decodeRIP(top *tomltext.Section, p rip.Protocol, c *Config) *ro
 }
 
 // checkRIPTimers looks at what only all three together show.
-func (r *reader) checkRIPTimers(s *tomltext.Section, cfg *router.RIPConfig) {
+func (r *reader) checkRIPTimers(s *tomltext.Section, cfg *protocolrip.Config) {
 	for _, t := range []struct {
 		key, after string
 		is, than   time.Duration
@@ -122,8 +123,8 @@ func (r *reader) decodeRIPInterface(s *tomltext.Section, p rip.Protocol, c *Conf
 		i.Neighbors = append(i.Neighbors, n.Value)
 	}
 	r.decodeAllowedNeighbors(s, p, &i)
-	i.Import = router.RIPPolicy(r.ripChain(s, "import-policy", c))
-	i.Export = router.RIPPolicy(r.ripChain(s, "export-policy", c))
+	i.Import = protocolrip.Policy(r.ripChain(s, "import-policy", c))
+	i.Export = protocolrip.Policy(r.ripChain(s, "export-policy", c))
 	if p == rip.RIP {
 		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
 		i.Auth = r.decodeRIPAuth(s.Section("auth"), c, name)
@@ -210,7 +211,7 @@ func (r *reader) decodeRIPAuth(s *tomltext.Section, c *Config, iface string) rip
 }
 
 // checkRIP looks at what the protocol's interfaces are.
-func (r *reader) checkRIP(p rip.Protocol, c *router.RIPConfig, interfaces []*interfacePlaces) {
+func (r *reader) checkRIP(p rip.Protocol, c *protocolrip.Config, interfaces []*interfacePlaces) {
 	if c == nil {
 		return
 	}

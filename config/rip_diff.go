@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"routerd/internal/origin"
-	"routerd/internal/router"
+	protocolrip "routerd/internal/protocols/rip"
 	"routerd/internal/tomltext"
 	"routerd/routing/rip"
 )
@@ -27,7 +27,7 @@ func (c *Config) placeOf(path string) origin.Place { return c.Origins.Place(c.pl
 
 // ripObjects adds [rip] or [ripng], its interfaces and what it redistributes to
 // what Diff compares.
-func (c *Config) ripObjects(all map[string]object, p rip.Protocol, cfg *router.RIPConfig) {
+func (c *Config) ripObjects(all map[string]object, p rip.Protocol, cfg *protocolrip.Config) {
 	if cfg == nil {
 		return
 	}

@@ -35,6 +35,7 @@ type Slots struct {
 	dirty   bitmap
 	changed int // bits set in dirty
 	free    []SlotID
+	freed   []SlotID // since the last Drain, which has to tell of them first
 }
 
 // Take gives a slot for the prefix, which is not offered yet.
@@ -72,10 +73,12 @@ func (s *Slots) Withdraw(id SlotID) {
 // Offered reports whether the slot is offered.
 func (s *Slots) Offered(id SlotID) bool { return s.offered.has(id) }
 
-// Free withdraws the slot and gives its number back.
+// Free withdraws the slot and gives its number back, for after the next Drain.
+// A protocol keeps the slot of a prefix as long as it knows the prefix, so that
+// a route that comes and goes is one change.
 func (s *Slots) Free(id SlotID) {
 	s.Withdraw(id)
-	s.free = append(s.free, id)
+	s.freed = append(s.freed, id)
 }
 
 // Len is how many slots there are, those that are free included.
@@ -84,17 +87,35 @@ func (s *Slots) Len() int { return len(s.slots) }
 // Changed reports whether any slot has changed since Drain.
 func (s *Slots) Changed() bool { return s.changed > 0 }
 
+// Change is what became of a slot since the last Drain.
+type Change struct {
+	ID      SlotID
+	Slot    *Slot // to be read during the call
+	Offered bool  // now; else it is withdrawn
+	Freed   bool  // its number will be another prefix's
+}
+
 // Drain calls yield for each slot that was offered or withdrawn since the last
-// Drain, in the order of their numbers, and whether it is offered now.
-func (s *Slots) Drain(yield func(id SlotID, slot *Slot, offered bool)) {
+// Drain: first those that were freed, since the prefix may be in another slot
+// by now, and then the others in the order of their numbers.
+func (s *Slots) Drain(yield func(Change)) {
+	for _, id := range s.freed {
+		if s.dirty.has(id) {
+			s.dirty.clear(id)
+			s.changed--
+			yield(Change{ID: id, Slot: &s.slots[id], Freed: true})
+		}
+	}
 	for word := 0; s.changed > 0; word++ {
 		for s.dirty[word] != 0 {
 			id := SlotID(word*64 + bits.TrailingZeros64(s.dirty[word]))
 			s.dirty.clear(id)
 			s.changed--
-			yield(id, &s.slots[id], s.offered.has(id))
+			yield(Change{ID: id, Slot: &s.slots[id], Offered: s.offered.has(id)})
 		}
 	}
+	s.free = append(s.free, s.freed...)
+	s.freed = s.freed[:0]
 }
 
 func (s *Slots) touch(id SlotID) {

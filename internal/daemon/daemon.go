@@ -13,14 +13,15 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"routerd/config"
 	"routerd/dataplane/port/device"
 	"routerd/internal/control"
+	"routerd/internal/protocols"
 	"routerd/internal/router"
+	"routerd/routing"
 	"routerd/routing/rip"
 )
 
@@ -73,8 +74,6 @@ type Daemon struct {
 	watch     *device.Watch             // of what ports stand on
 	stack     leftStack                 // what is left of the router's own stack while its port is not open
 	ends      map[string]*endpoint      // listeners, by configured address
-	group     int                       // number of the group of the sockets
-	hostNames atomic.Pointer[[]string]  // that requests for metrics may call the router by
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
@@ -85,7 +84,9 @@ type Daemon struct {
 	quit         chan struct{}
 	undo         *undoList
 	state        stateDir
-	saved        map[rip.Protocol][]byte // by the last run
+	saved        map[string][]byte // by the last run of each protocol
+	keeper       *keeper
+	owners       []*protocolOwner
 	sd           systemd
 	tally        reloadTally
 	began        time.Time
@@ -178,7 +179,8 @@ func (d *Daemon) run(ctx context.Context) error {
 }
 
 func (d *Daemon) start() error {
-	d.router = router.New(systemRandom{})
+	d.router = router.New(systemRandom{}, protocols.Kinds()...)
+	d.keeper = newKeeper(d)
 	d.startMachines()
 	first, err := d.plan(d.cfg)
 	if err == nil {
@@ -326,10 +328,12 @@ func load(path string) (*config.Config, []config.Problem, error) {
 }
 
 func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
+	all := map[string]router.ProtocolConfig{}
+	distance := cfg.RIB.Distance[routing.SourceRIP]
+	cfg.RIP.Add(all, d.saved[rip.RIP.String()], distance)
+	cfg.RIPng.Add(all, d.saved[rip.RIPng.String()], distance)
 	return router.Config{
-		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB,
-		RIP: d.ripConfig(rip.RIP, cfg.RIP), RIPng: d.ripConfig(rip.RIPng, cfg.RIPng),
-		NAT: cfg.NAT,
+		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB, NAT: cfg.NAT, Protocols: all,
 	}
 }
 

@@ -5,9 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"routerd/internal/router"
 	"routerd/routing"
-	"routerd/routing/rip"
+	"routerd/routing/protocol"
 )
 
 // startMachines runs the router's machines beside the loop, each on a goroutine
@@ -20,10 +19,12 @@ func (d *Daemon) startMachines() {
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
 	l := d.router.Membership()
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})
-	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		m := d.router.RIP(p)
-		m.Tell = newRIPOwner(d, p).hear
-		d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: m.Counters, drops: m.Drops})
+	d.owners = nil
+	for _, p := range d.router.Protocols() {
+		o := newProtocolOwner(d, p.Name)
+		p.Owner = o.carryOut
+		d.owners = append(d.owners, o)
+		d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: p.Counters, drops: p.Drops})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
@@ -31,6 +32,7 @@ func (d *Daemon) startMachines() {
 		running.Go(func() { m.Run(ctx, time.Now) })
 	}
 	running.Go(func() { d.keepListenersPorts(ctx) })
+	running.Go(func() { d.keeper.run(ctx) })
 	d.stopMachines = func() { cancel(); running.Wait() }
 }
 
@@ -52,22 +54,24 @@ const goodbyeTime = time.Second
 // hosts hear, while the ports still are there, that nothing can be reached this
 // way any more.
 func (d *Daemon) sayGoodbye() {
-	d.stopRIP()
+	d.stopProtocols()
 	d.farewell()
 }
 
-func (d *Daemon) stopRIP() {
+// stopProtocols waits until all goodbyes are said: a large table is paced.
+func (d *Daemon) stopProtocols() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
-	// Both at once: what one has to say, and to keep, does not wait for the
-	// other's table.
-	protocols := []rip.Protocol{rip.RIP, rip.RIPng}
-	for _, p := range protocols {
-		_ = d.router.RIP(p).Inbox.Send(ctx, rip.Stop{}) // stopped tells
+	// All at once: what one has to say, and to keep, does not wait for another's
+	// table.
+	for _, p := range d.router.Protocols() {
+		_ = p.Inbox.Send(ctx, protocol.Stop{}) // stopped tells
 	}
-	for _, p := range protocols {
-		if !stopped(ctx, d.router.RIP(p)) {
-			d.log.Warn("stopping before the neighbours were told everything", "protocol", p.String())
+	for _, o := range d.owners {
+		select {
+		case <-o.stopped:
+		case <-ctx.Done():
+			d.log.Warn("stopping before the neighbours were told everything", "protocol", o.name)
 		}
 	}
 }
@@ -80,23 +84,5 @@ func (d *Daemon) farewell(names ...string) {
 	defer cancel()
 	if err := d.router.Farewell(ctx, names...); err != nil {
 		d.log.Warn("leaving before all hosts were told", "err", err)
-	}
-}
-
-// stopped waits until all goodbyes are said: a large table is paced.
-func stopped(ctx context.Context, m *router.RIP) bool {
-	for {
-		done := false
-		if err := m.Ask(ctx, func(m *rip.Machine, _ time.Time) { done = m == nil || m.Stopped() }); err != nil {
-			return false
-		}
-		if done {
-			return true
-		}
-		select {
-		case <-time.After(time.Millisecond):
-		case <-ctx.Done():
-			return false
-		}
 	}
 }

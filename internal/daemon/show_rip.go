@@ -9,6 +9,7 @@ import (
 
 	"routerd/internal/control"
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip"
 )
 
@@ -20,7 +21,7 @@ type ripAsked struct {
 	on       routing.InterfaceID
 }
 
-// rip begins a question. Who is not configured cannot be asked.
+// rip begins a question. It returns NotFound if the protocol is not configured.
 func (a api) rip(ctx context.Context, protocol string, q control.RIPQuery) (ripAsked, error) {
 	asked := ripAsked{a: a, protocol: rip.RIP, on: routing.NoInterface}
 	if protocol == rip.RIPng.String() {
@@ -53,13 +54,8 @@ func (a api) rip(ctx context.Context, protocol string, q control.RIPQuery) (ripA
 // it returned.
 func answered[T any](ctx context.Context, asked ripAsked, f func(m *rip.Machine, now time.Time) T) (T, error) {
 	answer := make(chan T, 1)
-	err := asked.a.d.router.RIP(asked.protocol).Ask(ctx, func(m *rip.Machine, now time.Time) {
-		var zero T
-		if m == nil {
-			answer <- zero // configured a moment ago
-			return
-		}
-		answer <- f(m, now)
+	err := asked.a.d.router.Protocol(asked.protocol.String()).Ask(ctx, func(c protocol.Core, now time.Time) {
+		answer <- f(c.(*rip.Machine), now)
 	})
 	if err != nil {
 		var zero T
@@ -241,7 +237,7 @@ func (a api) ClearRIP(ctx context.Context, protocol string, q control.RIPQuery) 
 	if err != nil {
 		return out, err
 	}
-	if err := a.d.router.RIP(asked.protocol).Inbox.Send(ctx, rip.Clear{Interface: asked.on, Address: q.Neighbor}); err != nil {
+	if err := a.d.router.Protocol(asked.protocol.String()).Inbox.Send(ctx, rip.Clear{Interface: asked.on, Address: q.Neighbor}); err != nil {
 		return out, control.Unavailable("clearing %s: %v", protocol, err)
 	}
 	// Answered only when it is done.

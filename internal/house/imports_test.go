@@ -52,7 +52,7 @@ var rooms = map[string]room{
 
 	// Protocols, each above its codec, and what they and their driver say.
 	"routing/protocol": {own: own("routing")},
-	"routing/rip":      {own: own("routing", "routing/policy", "routing/rip/wire")},
+	"routing/rip":      {own: own("routing", "routing/policy", "routing/protocol", "routing/rip/wire")},
 	"routing/rip/wire": {},
 
 	// Packets.
@@ -81,11 +81,13 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "icmp", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib", "routing/rip",
+		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "icmp", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
-	"internal/beacon": {own: own("routing", "routing/protocol")},
+	"internal/protocols":     {own: own("internal/protocols/rip", "internal/router")},
+	"internal/protocols/rip": {own: own("internal/router", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
+	"internal/beacon":        {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
-		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
 	"internal/control": {own: own(
 		"arp", "flow", "nat", "routing/policy", "routing/rip", "dataplane", "dataplane/port", "icmp", "internal/router", "routing", "routing/fib", "routing/rib",
@@ -99,13 +101,13 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols/rip", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/router", "internal/control", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
-		"icmp", "routing", "routing/fib", "routing/rib",
+		"config", "internal/localstack", "internal/protocols", "internal/router", "internal/control", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"icmp", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, netlink, netns, prometheus, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(

@@ -8,7 +8,6 @@ import (
 	"routerd/internal/machine"
 	"routerd/multicast"
 	"routerd/routing/protocol"
-	"routerd/routing/rip"
 )
 
 // Machine is one of the router's machines with the inbox that feeds it. The
@@ -35,8 +34,6 @@ func (r *Router) listMachines() []Machine {
 	list := []Machine{
 		driven[arp.Input]{"neighbors", r.neighbors.Inbox, r.neighbors},
 		driven[multicast.Input]{"multicast", r.membership.Inbox, r.membership},
-		driven[rip.Input]{rip.RIP.String(), r.rip[rip.RIP].Inbox, r.rip[rip.RIP]},
-		driven[rip.Input]{rip.RIPng.String(), r.rip[rip.RIPng].Inbox, r.rip[rip.RIPng]},
 	}
 	for _, p := range r.protocols {
 		list = append(list, driven[protocol.Input]{p.Name, p.Inbox, p})

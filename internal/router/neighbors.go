@@ -19,8 +19,8 @@ import (
 
 // The streams of the batches that are no worker's: beyond all of theirs.
 const (
-	neighborStream = 1<<31 + iota
-	ripStream      // and the next one
+	neighborStream      = 1<<31 + iota
+	firstProtocolStream // and those of the others behind it
 )
 
 // Neighbors is the router's neighbour machine with everything that its

@@ -4,7 +4,6 @@ import (
 	"routerd/routing"
 	"routerd/routing/policy"
 	"routerd/routing/rib"
-	"routerd/routing/rip"
 )
 
 // WithPolicy has a redistribution ask the policies, in order, about each route.
@@ -53,53 +52,4 @@ func traced(steps []policy.Step, accepted bool) []string {
 		lines = append(lines, "rejected: no statement decided")
 	}
 	return lines
-}
-
-// RIPPolicy asks the policies about what RIP hears or says; nil without any.
-// One machine may have it.
-func RIPPolicy(chain policy.Chain) rip.Policy {
-	if len(chain) == 0 {
-		return nil
-	}
-	return &ripPolicy{chain: chain}
-}
-
-type ripPolicy struct {
-	chain policy.Chain
-	seen  policy.Route // reused
-}
-
-// Apply implements rip.Policy.
-func (p *ripPolicy) Apply(o *rip.Offer) bool {
-	p.seen = policy.Route{Prefix: o.Prefix, Source: o.Source, NextHop: o.NextHop, Metric: uint32(o.Metric), Tag: uint32(o.Tag)}
-	if !p.chain.Accepts(&p.seen) {
-		return false
-	}
-	const infinity = 16 // RFC 2453 §3.6
-	o.Metric = uint8(min(p.seen.Metric, infinity))
-	if o.Tag = uint16(p.seen.Tag); p.seen.Tag > 0xffff {
-		o.Tag = 0 // which RIP cannot say
-	}
-	return true
-}
-
-// keepPolicies gives the interfaces of next with the policies of last where
-// those say the same: for another policy RIP asks and tells everything anew.
-func keepPolicies(last, next map[string]rip.InterfaceConfig) map[string]rip.InterfaceConfig {
-	kept := make(map[string]rip.InterfaceConfig, len(next))
-	for name, i := range next {
-		was := last[name]
-		i.Import, i.Export = keepPolicy(was.Import, i.Import), keepPolicy(was.Export, i.Export)
-		kept[name] = i
-	}
-	return kept
-}
-
-func keepPolicy(last, next rip.Policy) rip.Policy {
-	a, ok := last.(*ripPolicy)
-	b, also := next.(*ripPolicy)
-	if ok && also && a.chain.Same(b.chain) {
-		return a
-	}
-	return next
 }

@@ -9,7 +9,6 @@ import (
 	"routerd/routing"
 	"routerd/routing/policy"
 	"routerd/routing/rib"
-	"routerd/routing/rip"
 )
 
 // chain is a policy that gives static routes of 10/8 the metric 4 and the tag
@@ -50,42 +49,5 @@ func TestRedistributionAsksPolicies(t *testing.T) {
 	}
 	if plain := WithPolicy(rib.Redistribution{}, nil); plain.Policy != nil || plain.Trace != nil {
 		t.Error("a policy out of nothing")
-	}
-}
-
-func TestRIPAsksPolicies(t *testing.T) {
-	if RIPPolicy(nil) != nil {
-		t.Error("a policy out of nothing")
-	}
-	p := RIPPolicy(chain(t))
-	o := rip.Offer{Prefix: netip.MustParsePrefix("10.1.0.0/16"), Metric: 2, Tag: 5}
-	if !p.Apply(&o) || o.Metric != 4 || o.Tag != 0 {
-		t.Errorf("became %+v, want metric 4 and no tag: RIP has 16 bits for it", o)
-	}
-	o = rip.Offer{Prefix: netip.MustParsePrefix("192.0.2.0/24"), Metric: 2}
-	if p.Apply(&o) {
-		t.Error("accepted what no statement accepts")
-	}
-	if n := testing.AllocsPerRun(10, func() { p.Apply(&o) }); n != 0 {
-		t.Errorf("%v allocations for each route, want none", n)
-	}
-}
-
-// A reload that says the same of policies leaves RIP's as they were.
-func TestPoliciesAreKept(t *testing.T) {
-	last := map[string]rip.InterfaceConfig{"a": {Import: RIPPolicy(chain(t)), Export: RIPPolicy(chain(t))}, "b": {}}
-	next := map[string]rip.InterfaceConfig{
-		"a": {Metric: 3, Import: RIPPolicy(chain(t)), Export: RIPPolicy(chain(t)[:0])},
-		"b": {Import: RIPPolicy(chain(t))}, "c": {Export: RIPPolicy(chain(t))},
-	}
-	got := keepPolicies(last, next)
-	if a := got["a"]; a.Metric != 3 || a.Import != last["a"].Import || a.Export != nil {
-		t.Errorf("a has %+v, want its old import policy and no export policy", a)
-	}
-	if got["b"].Import != next["b"].Import || got["c"].Export != next["c"].Export {
-		t.Error("a new policy was lost")
-	}
-	if next["a"].Import == last["a"].Import {
-		t.Error("the configuration itself was changed")
 	}
 }

@@ -11,7 +11,7 @@ import (
 // Protocols and the RIB speak to each other like this, each on a goroutine of
 // its own in the daemon:
 //
-//	protocol --Offers, the latest of each prefix--> RIB --> FIB
+//	protocol --post, the latest of each prefix----> RIB --> FIB
 //	protocol <--notices, one batch at a time------- RIB's outbox
 //
 // Neither ever waits for the other: what is not taken up yet is kept once for
@@ -28,7 +28,7 @@ type speaker struct {
 const noticesAtOnce = 256
 
 // Waiting signals that Poll has something to do.
-func (r *Router) Waiting() <-chan struct{} { return r.offers.signal }
+func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 
 // calm is how long a table of so many prefixes stays as it is after a change
 // that copied it all, which takes some 80 ns for each of them: a burst of routes
@@ -50,16 +50,10 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 		worked = true
 	}
 	if worked || !now.Before(r.calm) {
-		if offers := r.offers.take(); len(offers) > 0 {
-			if err := r.rib.Step(now, rib.Deltas(offers)); err != nil {
-				errs = err
-			}
-			r.offers.done(offers)
-			worked = true
-		}
 		for _, p := range r.protocols {
 			if letters := p.post.take(); len(letters) > 0 {
 				errs = errors.Join(errs, r.takeUp(letters, now))
+				p.post.done(letters)
 				worked = true
 			}
 		}
@@ -114,7 +108,7 @@ func (r *Router) Deadline() (due time.Time) {
 	}
 	sooner(r.rib.Deadline())
 	sooner(r.translator.deadline())
-	if r.offers.waiting() || r.mail.waiting() {
+	if r.mail.waiting() {
 		sooner(r.calm)
 	}
 	return due

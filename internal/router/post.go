@@ -44,8 +44,9 @@ func (m *mail) waiting() bool {
 type post struct {
 	mail *mail
 
-	mu   sync.Mutex
-	list []letter
+	mu    sync.Mutex
+	list  []letter
+	spare []letter // of an earlier take, empty
 	// at is the number of the letter that has the change of each slot. Letters
 	// are numbered from 1 for ever; list begins with the one after taken, and
 	// those up to closed are not written over.
@@ -74,8 +75,11 @@ func (p *post) publish(source routing.Source, slots *routing.Slots) {
 	for len(p.at) < slots.Len() {
 		p.at = append(p.at, 0)
 	}
-	slots.Drain(func(id routing.SlotID, s *routing.Slot, offered bool) {
-		p.leave(id, deltaOf(source, s, offered))
+	slots.Drain(func(c routing.Change) {
+		p.leave(c.ID, deltaOf(source, c.Slot, c.Offered))
+		if c.Freed {
+			p.at[c.ID] = 0 // what its next prefix does comes after what others do meanwhile
+		}
 	})
 	p.mu.Unlock()
 	p.mail.poke()
@@ -91,14 +95,11 @@ func deltaOf(source routing.Source, s *routing.Slot, offered bool) routing.Delta
 	}}
 }
 
-// leave notes one change in place of an earlier one of the same prefix. A slot
-// may have been given to another prefix meanwhile: then both changes stand.
+// leave notes one change in place of an earlier one of the same slot.
 func (p *post) leave(id routing.SlotID, d routing.Delta) {
 	if n := p.at[id]; n > p.closed {
-		if l := &p.list[n-p.taken-1]; l.delta.Route.Prefix == d.Route.Prefix {
-			l.delta = d
-			return
-		}
+		p.list[n-p.taken-1].delta = d
+		return
 	}
 	p.list = append(p.list, letter{delta: d})
 	p.at[id] = p.taken + uint64(len(p.list))
@@ -128,13 +129,29 @@ func (p *post) waiting() bool {
 	return len(p.list) > 0
 }
 
-// take gives everything that was left, and forgets it.
+// take gives everything that was left, and forgets it. The list goes back by
+// done.
 func (p *post) take() []letter {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	list := p.list
-	p.list = nil
+	p.list, p.spare = p.spare, nil
 	p.taken += uint64(len(list))
 	p.closed = p.taken
 	return list
+}
+
+// keptLetters is how long a list is kept for what comes next, so that a burst
+// that comes in many pieces does not leave one behind for each.
+const keptLetters = 4096
+
+// done takes a list back that is not used any more.
+func (p *post) done(list []letter) {
+	clear(list)
+	if cap(list) > keptLetters {
+		return
+	}
+	p.mu.Lock()
+	p.spare = list[:0]
+	p.mu.Unlock()
 }

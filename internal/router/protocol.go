@@ -90,6 +90,7 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 	}
 	p.Inbox.Taken = r.mail.poke
 	p.sender = newSender(p.Counters, p.Drops, r.neighbors)
+	p.sender.batch.Stream = firstProtocolStream + uint32(len(r.protocols))
 	p.core = k.New(protocol.Start{Seed: seed, Slots: &p.slots})
 	return p
 }

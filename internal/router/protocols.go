@@ -9,48 +9,7 @@ import (
 	"routerd/routing"
 	"routerd/routing/protocol"
 	"routerd/routing/rib"
-	"routerd/routing/rip"
 )
-
-// RIP is the machine of RIP or RIPng, for its owner to look into and to hear
-// from.
-func (r *Router) RIP(p rip.Protocol) *RIP { return r.rip[p] }
-
-// configureRIP tells both machines, and the RIB what they are to hear of.
-func (r *Router) configureRIP(cfg Config, now time.Time) error {
-	for i, c := range []*RIPConfig{rip.RIP: cfg.RIP, rip.RIPng: cfg.RIPng} {
-		p, m := rip.Protocol(i), r.rip[i]
-		if c == nil {
-			if m.active {
-				// Not Unsubscribe: the machine stays, and has to hear that what
-				// was redistributed no longer is.
-				err := r.rib.Step(now, rib.Subscribe{Name: p.String(), Speaks: []routing.Source{routing.SourceRIP}})
-				if err != nil {
-					return err
-				}
-			}
-			m.configure(nil)
-			continue
-		}
-		if d := cfg.RIB.Distance[routing.SourceRIP]; d != 0 {
-			with := *c
-			with.Distance = d
-			c = &with
-		}
-		m.configure(c)
-		family := 4
-		if p == rip.RIPng {
-			family = 6
-		}
-		err := r.rib.Step(now, rib.Subscribe{
-			Name: p.String(), Speaks: []routing.Source{routing.SourceRIP}, Family: family, Redistribute: c.Redistribute,
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
 
 // Protocol gives the protocol of that name, nil if the router cannot speak it.
 func (r *Router) Protocol(name string) *Protocol {
@@ -92,29 +51,6 @@ func (r *Router) configureProtocols(cfg Config, now time.Time) error {
 	return nil
 }
 
-// claim brings what the protocols hear on the interface to what cfg says.
-func (r *Router) claim(l *link, cfg Config) error {
-	for p, c := range []*RIPConfig{rip.RIP: cfg.RIP, rip.RIPng: cfg.RIPng} {
-		claim, group, ok := c.claim(r.rip[p], l.cfg.Name)
-		if had := l.claimed[p]; had != nil && !ok {
-			l.listeners.Release(*had)
-			l.listeners.Leave(group)
-			l.claimed[p] = nil
-		}
-		if !ok {
-			continue
-		}
-		if err := l.listeners.Claim(claim); err != nil {
-			return err
-		}
-		if l.claimed[p] == nil {
-			l.listeners.Join(group)
-		}
-		l.claimed[p] = &claim
-	}
-	return nil
-}
-
 // tellProtocols keeps the protocols informed of an interface.
 func (r *Router) tellProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {
@@ -125,13 +61,6 @@ func (r *Router) tellProtocols(l *link, up bool) {
 			p.Deliver(l.linkUp())
 		} else {
 			p.Deliver(protocol.LinkDown{Link: l.id})
-		}
-	}
-	for _, m := range r.rip {
-		if up {
-			m.must(rip.InterfaceUp{Interface: l.id, Name: l.cfg.Name, Addresses: l.addresses(), MTU: l.mtu})
-		} else {
-			m.must(rip.InterfaceDown{Interface: l.id})
 		}
 	}
 }

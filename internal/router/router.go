@@ -29,7 +29,6 @@ import (
 	"routerd/routing/fib"
 	"routerd/routing/protocol"
 	"routerd/routing/rib"
-	"routerd/routing/rip"
 )
 
 // Config is the part of the configuration that describes the router and not
@@ -38,8 +37,6 @@ type Config struct {
 	Name      string
 	Dataplane dataplane.Config
 	RIB       rib.Config
-	RIP       *RIPConfig // nil = it is not spoken
-	RIPng     *RIPConfig // likewise
 	NAT       nat.Config // the zero Config translates nothing
 	// Protocols are those that are spoken, by the name of their Kind.
 	Protocols map[string]ProtocolConfig
@@ -66,10 +63,8 @@ type Router struct {
 	neighbors  *Neighbors
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
-	offers     *Offers                   // of the protocols
 	calm       time.Time                 // until when what they offer is gathered, see calm
 	speakers   []speaker
-	rip        [2]*RIP // by rip.Protocol
 	mail       *mail
 	protocols  []*Protocol
 	listening  listening
@@ -92,8 +87,7 @@ type link struct {
 	duplicate map[netip.Prefix]bool
 	groups    map[arp.MAC]bool // multicast groups that the port has joined
 	listeners *dataplane.Listeners
-	claimed   [2]*dataplane.Claim // by rip.Protocol
-	told      bool                // the neighbour machine thinks that the interface is up
+	told      bool // the neighbour machine thinks that the interface is up
 	// What the group membership machine was told last, nil while it thinks that
 	// the interface is down; and the link-local address that may be used.
 	reported  *multicast.InterfaceUp
@@ -118,20 +112,10 @@ func New(random rand.Source, kinds ...Kind) *Router {
 		links:   map[string]*link{},
 		ids:     map[string]routing.InterfaceID{},
 
-		offers: newOffers(),
-		mail:   newMail(),
+		mail: newMail(),
 	}
-	r.offers.signal = r.mail.signal
 	r.neighbors = newNeighbors(&r.live, random)
 	r.membership = newMembership(&r.live, random.Uint64())
-	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		m := newRIP(p, &r.live, r.offers, r.neighbors, random.Uint64())
-		r.rip[p] = m
-		r.speakers = append(r.speakers, speaker{
-			name: p.String(), ready: m.Inbox.Ready,
-			hear: func(n routing.Notices) { m.Inbox.Notify(rip.Notices{Notices: n}) },
-		})
-	}
 	for _, k := range kinds {
 		p := newProtocol(k, random.Uint64(), r)
 		r.protocols = append(r.protocols, p)
@@ -172,9 +156,6 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			}
 		}
 	}
-	if err := r.configureRIP(cfg, now); err != nil {
-		return err
-	}
 	if err := r.configureProtocols(cfg, now); err != nil {
 		return err
 	}
@@ -193,9 +174,6 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 			l.mtu = ic.MTU
 		}
 		l.cfg = ic
-		if err := r.claim(l, cfg); err != nil {
-			return err
-		}
 		if ic.Kind == dataplane.KindLoopback {
 			l.up = true
 		}

@@ -1,6 +1,10 @@
 package router
 
-import "testing"
+import (
+	"testing"
+
+	"routerd/routing/protocol"
+)
 
 // row is a source that never gives a number twice.
 type row struct{ last uint64 }
@@ -9,10 +13,12 @@ func (r *row) Uint64() uint64 { r.last++; return r.last }
 
 // No secret of a router tells of another: each is drawn by itself.
 func TestSecretsAreDrawnByThemselves(t *testing.T) {
-	r := New(&row{})
+	var seeds []uint64
+	kind := Kind{Name: "p", New: func(s protocol.Start) protocol.Core { seeds = append(seeds, s.Seed); return nil }}
+	r := New(&row{}, kind, kind)
 	seen := map[uint64]string{}
 	for name, secret := range map[string][]uint64{
-		"flows": r.secrets.Flows[:], "fragments": r.secrets.Fragments[:], "RIP": {r.rip[0].seed}, "RIPng": {r.rip[1].seed},
+		"flows": r.secrets.Flows[:], "fragments": r.secrets.Fragments[:], "one protocol": seeds[:1], "another": seeds[1:],
 		"the neighbours' inbox": r.neighbors.intake.key[:],
 	} {
 		for _, v := range secret {

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"routerd/internal/corpus"
-	"routerd/internal/router"
+	joined "routerd/internal/protocols/rip"
 	"routerd/routing"
 	"routerd/routing/rip"
 )
@@ -27,7 +27,7 @@ func holo(t *testing.T, topo *corpus.Topology, p rip.Protocol) *Network {
 	}
 	for _, r := range topo.Routers {
 		var interfaces []string
-		speak := &router.RIPConfig{Config: rip.DefaultConfig(p)}
+		spoken := &joined.Config{Config: rip.DefaultConfig(p)}
 		for _, i := range r.Interfaces {
 			line := i.Name
 			for _, a := range i.Addresses {
@@ -36,12 +36,10 @@ func holo(t *testing.T, topo *corpus.Topology, p rip.Protocol) *Network {
 			interfaces = append(interfaces, line)
 			ic := rip.DefaultInterface()
 			ic.Passive = i.Name == "lo"
-			speak.Interfaces[i.Name] = ic
+			spoken.Interfaces[i.Name] = ic
 		}
 		cfg := config(r.Name, interfaces...)
-		if cfg.RIP = speak; p == rip.RIPng {
-			cfg.RIP, cfg.RIPng = nil, speak
-		}
+		speak(&cfg, spoken)
 		if err := n.Node(r.Name).Apply(cfg); err != nil {
 			t.Fatal(err)
 		}
@@ -105,7 +103,7 @@ func installed(n *Node, want []corpus.TopologyRoute) (wrong []string) {
 
 // table compares the protocol's table with want.
 func table(n *Node, p rip.Protocol, want []corpus.TopologyRoute) (wrong []string) {
-	m := n.Router.RIP(p).Machine()
+	m := machineOf(n, p)
 	if got := m.Summary().Routes; got != len(want) {
 		wrong = append(wrong, fmt.Sprintf("knows %d routes, want %d", got, len(want)))
 	}
@@ -128,7 +126,7 @@ func table(n *Node, p rip.Protocol, want []corpus.TopologyRoute) (wrong []string
 // neighbors compares who the node hears with want.
 func neighbors(n *Node, p rip.Protocol, want []netip.Addr) []string {
 	var got []netip.Addr
-	for _, x := range n.Router.RIP(p).Machine().Neighbors() {
+	for _, x := range machineOf(n, p).Neighbors() {
 		got = append(got, x.Address)
 	}
 	slices.SortFunc(got, netip.Addr.Compare)

@@ -40,7 +40,7 @@ func TestGroupsAreJoined(t *testing.T) {
 	}
 	delete(e.groups, group)
 	heard := func(n int, of rip.Protocol) uint64 {
-		for _, i := range s.Nodes[n].Router.RIP(of).Machine().Interfaces() {
+		for _, i := range machineOf(s.Nodes[n], of).Interfaces() {
 			if i.Name == "l1" {
 				return i.Counters.Responses
 			}

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"routerd/dataplane"
+	"routerd/internal/protocols"
 	"routerd/internal/router"
-	"routerd/routing/rip"
 )
 
 // Network is routers and links under one virtual clock. One goroutine owns it
@@ -19,8 +19,8 @@ type Network struct {
 	Again string  // the command that runs it again, for the report; may be empty
 	Nodes []*Node // as they were added
 	Links []*Link // as they were joined
-	// Kinds are the protocols that its routers can speak beside RIP; they are
-	// there before the first Add.
+	// Kinds are the protocols that its routers can speak: those of routerd unless
+	// others are named before the first Add.
 	Kinds []router.Kind
 	// Watch sees every frame that an end sends; nil for nobody.
 	Watch  func(from *End, frame []byte)
@@ -43,6 +43,7 @@ type Network struct {
 func New(seed uint64) *Network {
 	return &Network{
 		Seed:        seed,
+		Kinds:       protocols.Kinds(),
 		clock:       clock{now: Epoch},
 		rand:        rand.New(rand.NewPCG(seed, 0x726f7574657264)),
 		names:       map[string]*Node{},
@@ -61,7 +62,7 @@ func (n *Network) Rand() *rand.Rand { return n.rand }
 // Add makes a router called name, without a configuration.
 func (n *Network) Add(name string) *Node {
 	node := &Node{
-		Name: name, net: n, saved: map[rip.Protocol][]byte{}, kept: map[string][]byte{},
+		Name: name, net: n, saved: map[string][]byte{},
 		ends: map[string]*End{}, workers: map[*End]*dataplane.Worker{},
 	}
 	node.begin()

@@ -12,7 +12,6 @@ import (
 	"routerd/dataplane/port/memory"
 	"routerd/internal/router"
 	"routerd/routing/protocol"
-	"routerd/routing/rip"
 )
 
 // Node is one router of the network: the same wiring as the daemon's, with
@@ -22,18 +21,15 @@ type Node struct {
 	Router *router.Router
 	Config router.Config
 
-	// Events are what the node's RIP machines had to say, oldest first.
-	Events []rip.Event
-	// Reports are what its other protocols had to say, likewise, and Stopped
+	// Events are what the node's protocols had to say, oldest first, and Stopped
 	// those that have said goodbye.
-	Reports []protocol.Event
+	Events  []protocol.Event
 	Stopped map[string]bool
 
 	net     *Network
-	saved   map[rip.Protocol][]byte // what the machines want back after a restart
-	kept    map[string][]byte       // likewise of the other protocols, by name
-	ends    map[string]*End         // by interface
-	order   []*End                  // as they were made
+	saved   map[string][]byte // what the protocols want back after a restart, by name
+	ends    map[string]*End   // by interface
+	order   []*End            // as they were made
 	workers map[*End]*dataplane.Worker
 	notices []arp.Effect
 	// due is when the node has arranged to be looked at; events of an earlier
@@ -166,10 +162,9 @@ func (n *Node) arrange(now time.Time) {
 func (n *Node) Apply(cfg router.Config) error {
 	now := n.net.clock.now
 	n.Config = cfg
-	cfg.RIP, cfg.RIPng = n.remind(cfg.RIP), n.remind(cfg.RIPng)
 	cfg.Protocols = maps.Clone(cfg.Protocols)
 	for name, c := range cfg.Protocols {
-		c.Saved = n.kept[name]
+		c.Saved = n.saved[name]
 		cfg.Protocols[name] = c
 	}
 	if err := n.Router.Commit(cfg, now); err != nil {
@@ -212,9 +207,9 @@ func (n *Node) begin() {
 		p.Owner = func(e protocol.Effect) {
 			switch e := e.(type) {
 			case protocol.Save:
-				n.kept[p.Name] = e.Data
+				n.saved[p.Name] = e.Data
 			case protocol.Event:
-				n.Reports = append(n.Reports, e)
+				n.Events = append(n.Events, e)
 			case protocol.Stopped:
 				n.Stopped[p.Name] = true
 			}
@@ -222,26 +217,6 @@ func (n *Node) begin() {
 	}
 	n.Router.BatchSize = 4
 	n.Router.Neighbors().Tell = n.hear
-	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		n.Router.RIP(p).Tell = func(e rip.Effect) {
-			switch e := e.(type) {
-			case rip.Save:
-				n.saved[p] = e.Data
-			case rip.Event:
-				n.Events = append(n.Events, e)
-			}
-		}
-	}
-}
-
-// remind gives the configuration of a machine with what it had saved.
-func (n *Node) remind(c *router.RIPConfig) *router.RIPConfig {
-	if c == nil {
-		return nil
-	}
-	with := *c
-	with.Saved = n.saved[with.Protocol]
-	return &with
 }
 
 // Crash ends the router without a word: what it knew is gone, but what it had
@@ -262,11 +237,6 @@ func (n *Node) Crash() {
 func (n *Node) Stop() {
 	for _, p := range n.Router.Protocols() {
 		p.Deliver(protocol.Stop{})
-	}
-	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		if !n.Router.RIP(p).Inbox.Offer(rip.Stop{}) {
-			n.net.fail(fmt.Errorf("%s: stopping %v: its inbox is full", n.Name, p))
-		}
 	}
 	n.wake()
 }

@@ -96,7 +96,7 @@ func (e *End) address() netip.Prefix {
 func (s *site) compare(n *Node, want map[netip.Prefix]due) (wrong []string) {
 	fault := func(format string, args ...any) { wrong = append(wrong, n.Name+" "+fmt.Sprintf(format, args...)) }
 	name := func(id routing.InterfaceID) string { return n.Router.View().Interface(id).Name }
-	m := n.Router.RIP(rip.RIP).Machine()
+	m := machineOf(n, rip.RIP)
 	if m == nil {
 		return []string{n.Name + " does not speak yet"}
 	}

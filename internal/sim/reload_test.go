@@ -37,14 +37,14 @@ until r2 203.0.113.0/24 5 10s
 	if err != nil {
 		t.Fatal(err)
 	}
-	speaks := cfg.RIP
-	cfg.RIP = nil
+	speaks := cfg.Protocols
+	cfg.Protocols = nil
 	if err := node.Apply(*cfg); err != nil {
 		t.Fatal(err)
 	}
 	run(t, s.Network, time.Second)
 	play("remove r1 198.51.100.0/24\nrun 1s\n")
-	cfg.RIP = speaks
+	cfg.Protocols = speaks
 	if err := node.Apply(*cfg); err != nil {
 		t.Fatal(err)
 	}

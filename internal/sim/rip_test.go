@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	joined "routerd/internal/protocols/rip"
 	"routerd/internal/router"
 	"routerd/routing/rip"
 )
@@ -31,13 +32,26 @@ const (
 
 // speakRIP has the router speak RIP on all its interfaces, passive on its stub.
 func speakRIP(cfg *router.Config) {
-	c := &router.RIPConfig{Config: rip.DefaultConfig(rip.RIP)}
+	c := &joined.Config{Config: rip.DefaultConfig(rip.RIP)}
 	for _, i := range cfg.Dataplane.Interfaces {
 		ic := rip.DefaultInterface()
 		ic.Passive = i.Name == "stub"
 		c.Interfaces[i.Name] = ic
 	}
-	cfg.RIP = c
+	speak(cfg, c)
+}
+
+// speak has the router speak the protocol of c as it says.
+func speak(cfg *router.Config, c *joined.Config) {
+	if cfg.Protocols == nil {
+		cfg.Protocols = map[string]router.ProtocolConfig{}
+	}
+	c.Add(cfg.Protocols, nil, 0)
+}
+
+// machineOf gives the node's machine of RIP or RIPng.
+func machineOf(n *Node, p rip.Protocol) *rip.Machine {
+	return n.Router.Protocol(p.String()).Core().(*rip.Machine)
 }
 
 // site is a random network of RIP routers, each with a stub 10.1.N.0/24.

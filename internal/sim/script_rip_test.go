@@ -13,7 +13,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"routerd/internal/packet"
-	"routerd/internal/router"
+	joined "routerd/internal/protocols/rip"
 	"routerd/routing"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
@@ -55,7 +55,7 @@ func (s *ripScript) doSpeak(p rip.Protocol, words, lines []string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	c := &router.RIPConfig{Config: rip.DefaultConfig(p)}
+	c := &joined.Config{Config: rip.DefaultConfig(p)}
 	for _, w := range words[1:] {
 		if err := ripOption(c, w); err != nil {
 			return "", fmt.Errorf("%s: %w", w, err)
@@ -74,15 +74,11 @@ func (s *ripScript) doSpeak(p rip.Protocol, words, lines []string) (string, erro
 	if err := c.Check(); err != nil {
 		return "", err
 	}
-	if p == rip.RIP {
-		cfg.RIP = c
-	} else {
-		cfg.RIPng = c
-	}
+	speak(cfg, c)
 	return "", n.Apply(*cfg)
 }
 
-func ripOption(c *router.RIPConfig, word string) (err error) {
+func ripOption(c *joined.Config, word string) (err error) {
 	key, value, _ := strings.Cut(word, "=")
 	switch key {
 	case "update":
@@ -180,11 +176,7 @@ func (s *ripScript) doTable(_ *Script, words, _ []string) (string, error) {
 	}
 	var b strings.Builder
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		m := n.Router.RIP(p).Machine()
-		if m == nil {
-			continue
-		}
-		for _, r := range m.Routes(netip.Prefix{}, 1<<20) {
+		for _, r := range machineOf(n, p).Routes(netip.Prefix{}, 1<<20) {
 			line := fmt.Sprintf("%-20s %-13s %2d", r.Prefix, r.State, r.Metric)
 			if r.Tag != 0 {
 				line += fmt.Sprintf(" tag %d", r.Tag)
@@ -411,7 +403,7 @@ func (s *ripScript) doEvents(_ *Script, words, _ []string) (string, error) {
 	}
 	var lines []string
 	for _, e := range n.Events {
-		line := fmt.Sprintf("%v on %s", e.Kind, n.Router.View().Interface(e.Interface).Name)
+		line := fmt.Sprintf("%s on %s", e.What, n.Router.View().Interface(e.Link).Name)
 		if e.Neighbor.IsValid() {
 			line += fmt.Sprintf(" from %v", e.Neighbor)
 		}

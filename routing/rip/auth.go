@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -82,7 +83,7 @@ func (m *Machine) accepts(auth *Auth, k *Key) bool {
 
 // authentic reports whether the packet in m.packet may be used, and says so if
 // not (RFC 2453 §5.2, RFC 4822 §2.3.2).
-func (m *Machine) authentic(i *iface, x Received) bool {
+func (m *Machine) authentic(i *iface, x protocol.Received) bool {
 	if m.cfg.Protocol == RIPng {
 		return true
 	}
@@ -93,7 +94,7 @@ func (m *Machine) authentic(i *iface, x Received) bool {
 	return true
 }
 
-func (m *Machine) authenticate(i *iface, x Received) error {
+func (m *Machine) authenticate(i *iface, x protocol.Received) error {
 	auth, said := &i.cfg.Auth, m.packet.Auth
 	switch {
 	case len(auth.Keys) == 0 && said.Type == wire.AuthNone:

@@ -5,18 +5,21 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
 // sealedBed has eth0 authenticate.
 func sealedBed(t *testing.T, auth Auth, saved []byte) *bed {
-	b := newQuietBed(t, RIP, func(c *Config) {
-		i := DefaultInterface()
-		i.Auth = auth
-		c.Interfaces["eth0"] = i
-		c.Saved = saved
-	})
-	return b
+	t.Helper()
+	cfg := DefaultConfig(RIP)
+	i := DefaultInterface()
+	i.Auth = auth
+	cfg.Interfaces["eth0"], cfg.Interfaces["eth1"] = i, DefaultInterface()
+	if err := cfg.Check(); err != nil {
+		t.Fatal(err)
+	}
+	return newBedOf(t, cfg, saved)
 }
 
 // say has the peer send a route with a seal, and reports whether it is used
@@ -31,7 +34,7 @@ func (b *bed) say(s wire.Seal) error {
 		return nil
 	}
 	for _, e := range b.out {
-		if e, ok := e.(Event); ok && e.Kind == AuthFailed {
+		if e, ok := e.(protocol.Event); ok && e.What == AuthFailed.String() {
 			return e.Err
 		}
 	}
@@ -92,8 +95,8 @@ func TestKeyChain(t *testing.T) {
 		t.Helper()
 		used := map[uint8]bool{}
 		for _, e := range b.out {
-			s, ok := e.(Send)
-			if !ok || s.Interface != eth0 {
+			s, ok := e.(protocol.Send)
+			if !ok || s.Link != eth0 {
 				continue
 			}
 			var p wire.Packet
@@ -144,7 +147,7 @@ func TestKeyChain(t *testing.T) {
 	b.up()
 	b.advance(200 * time.Second)
 	for _, e := range b.out {
-		if e, ok := e.(Event); ok && e.Kind == KeyExpired {
+		if e, ok := e.(protocol.Event); ok && e.What == KeyExpired.String() {
 			expired++
 		}
 	}
@@ -173,7 +176,7 @@ func TestReplay(t *testing.T) {
 			t.Errorf("key %d number %d: %v, want %v", tt.key, tt.sequence, err, tt.want)
 		}
 	}
-	b.step(NeighborLost{eth0, peer})
+	b.step(protocol.NeighborState{Link: eth0, Address: peer})
 	if err := b.say(seal(1, 49)); !errors.Is(err, errReplayed) {
 		t.Errorf("lower, with no routes left: %v", err)
 	}
@@ -184,7 +187,7 @@ func TestReplay(t *testing.T) {
 	if err := b.say(seal(1, 9)); err != nil {
 		t.Fatal(err)
 	}
-	b.step(NeighborLost{eth0, peer})
+	b.step(protocol.NeighborState{Link: eth0, Address: peer})
 	if err := b.say(seal(1, 0)); !errors.Is(err, errReplayed) {
 		t.Errorf("zero a second time: %v", err)
 	}
@@ -208,15 +211,15 @@ func TestSaved(t *testing.T) {
 	saves := 0
 	for _, e := range b.out {
 		switch e := e.(type) {
-		case Save:
+		case protocol.Save:
 			saved = e.Data
 			saves++
-		case Send:
+		case protocol.Send:
 			var p wire.Packet
 			if err := RIP.Decode(e.Payload, &p); err != nil {
 				t.Fatal(err)
 			}
-			if e.Interface == eth0 && p.Auth.Sequence < last {
+			if e.Link == eth0 && p.Auth.Sequence < last {
 				t.Errorf("number %d after %d", p.Auth.Sequence, last)
 			}
 			last = max(last, p.Auth.Sequence)
@@ -230,7 +233,7 @@ func TestSaved(t *testing.T) {
 	b.m.now = b.now
 	b.up()
 	for _, e := range b.out {
-		if s, ok := e.(Send); ok && s.Interface == eth0 {
+		if s, ok := e.(protocol.Send); ok && s.Link == eth0 {
 			var p wire.Packet
 			if err := RIP.Decode(s.Payload, &p); err != nil || p.Auth.Sequence < last {
 				t.Errorf("number %d after %d, %v", p.Auth.Sequence, last, err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -34,11 +35,12 @@ func addr(s string) netip.Addr { return netip.MustParseAddr(s) }
 
 // bed holds one machine and the last that it did.
 type bed struct {
-	t   testing.TB
-	m   *Machine
-	now time.Time
-	rib map[netip.Prefix]routing.Route
-	out []Effect // since the last call of clear
+	t     testing.TB
+	m     *Machine
+	slots *routing.Slots
+	now   time.Time
+	rib   map[netip.Prefix]routing.Route
+	out   []protocol.Effect // since the last call of clear
 }
 
 // newBed makes a machine with both interfaces up and its first requests and
@@ -61,40 +63,51 @@ func newQuietBed(t testing.TB, p Protocol, change func(*Config)) *bed {
 	if err := cfg.Check(); err != nil {
 		t.Fatal(err)
 	}
-	return &bed{t: t, m: New(cfg, 1), now: start, rib: map[netip.Prefix]routing.Route{}}
+	return newBedOf(t, cfg, nil)
+}
+
+// newBedOf makes a machine of a configuration and of what an earlier one saved,
+// without interfaces.
+func newBedOf(t testing.TB, cfg Config, saved []byte) *bed {
+	t.Helper()
+	b := &bed{t: t, slots: &routing.Slots{}, now: start, rib: map[netip.Prefix]routing.Route{}}
+	b.m = New(cfg.Protocol, protocol.Start{Seed: 1, Slots: b.slots})
+	b.step(protocol.Configure{Config: cfg, Saved: saved})
+	return b
+}
+
+// takeUp brings rib to what the slots offer, and gives the prefixes that
+// changed.
+func takeUp(slots *routing.Slots, rib map[netip.Prefix]routing.Route) (changed []netip.Prefix) {
+	slots.Drain(func(c routing.Change) {
+		s := c.Slot
+		changed = append(changed, s.Prefix)
+		if !c.Offered {
+			delete(rib, s.Prefix)
+			return
+		}
+		rib[s.Prefix] = routing.Route{
+			Prefix: s.Prefix, Source: routing.SourceRIP, Distance: s.Distance, Metric: s.Metric, Tag: s.Tag, NextHops: s.NextHops,
+		}
+	})
+	return changed
+}
+
+// datagram is one that came for the protocol's port.
+func datagram(on routing.InterfaceID, src, dst netip.Addr, port uint16, hops uint8, payload []byte) protocol.Received {
+	return protocol.Received{Link: on, Src: src, Dst: dst, SrcPort: port, HopLimit: hops, Protocol: udp, Payload: payload}
 }
 
 func (b *bed) up() {
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("10.0.0.1/24"), pfx("fe80::1/64"), pfx("2001:db8:0:1::1/64")}, 1500})
-	b.step(InterfaceUp{eth1, "eth1", []netip.Prefix{pfx("10.0.1.1/24"), pfx("fe80::101/64")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("10.0.0.1/24"), pfx("fe80::1/64"), pfx("2001:db8:0:1::1/64")}, MTU: 1500})
+	b.step(protocol.LinkUp{Link: eth1, Name: "eth1", Addresses: []netip.Prefix{pfx("10.0.1.1/24"), pfx("fe80::101/64")}, MTU: 1500})
 }
 
 // step takes an input now.
-func (b *bed) step(in Input) {
+func (b *bed) step(in protocol.Input) {
 	b.t.Helper()
-	from := len(b.out)
 	b.out = b.m.Step(b.now, in, b.out)
-	for _, e := range b.out[from:] {
-		d, ok := e.(Deltas)
-		if !ok {
-			continue
-		}
-		seen := map[netip.Prefix]bool{}
-		for _, d := range d.Deltas {
-			if seen[d.Route.Prefix] {
-				b.t.Errorf("two deltas of %v in one effect", d.Route.Prefix)
-			}
-			seen[d.Route.Prefix] = true
-			if d.Withdraw {
-				if _, ok := b.rib[d.Route.Prefix]; !ok {
-					b.t.Errorf("%v is withdrawn, but was not offered", d.Route.Prefix)
-				}
-				delete(b.rib, d.Route.Prefix)
-				continue
-			}
-			b.rib[d.Route.Prefix] = d.Route
-		}
-	}
+	takeUp(b.slots, b.rib)
 	if d := b.m.Deadline(); !d.IsZero() && !d.After(b.now) {
 		b.t.Fatalf("after a step at %v the deadline is %v before", b.now, b.now.Sub(d))
 	}
@@ -110,7 +123,7 @@ func (b *bed) advance(d time.Duration) {
 			return
 		}
 		b.now = due
-		b.step(Tick{})
+		b.step(protocol.Tick{})
 	}
 }
 
@@ -125,7 +138,7 @@ func (b *bed) hear(on routing.InterfaceID, from netip.Addr, entries ...wire.Entr
 func (b *bed) receive(on routing.InterfaceID, from netip.Addr, p wire.Packet, s wire.Seal) {
 	b.t.Helper()
 	f := families[b.m.cfg.Protocol]
-	b.step(Received{on, from, f.group, f.port, f.hopLimit, b.m.cfg.Protocol.Append(nil, &p, s)})
+	b.step(datagram(on, from, f.group, f.port, f.hopLimit, b.m.cfg.Protocol.Append(nil, &p, s)))
 }
 
 // entry is one with the metric as sent.
@@ -137,7 +150,7 @@ func (b *bed) sends() []string {
 	b.t.Helper()
 	var lines []string
 	for _, e := range b.out {
-		s, ok := e.(Send)
+		s, ok := e.(protocol.Send)
 		if !ok {
 			continue
 		}
@@ -145,7 +158,7 @@ func (b *bed) sends() []string {
 		if err := b.m.cfg.Protocol.Decode(s.Payload, &p); err != nil || len(p.Refused) > 0 {
 			b.t.Fatalf("sent %x: %v, %v", s.Payload, err, p.Refused)
 		}
-		words := []string{b.m.interfaces[s.Interface].name, s.Dst.String(), "request"}
+		words := []string{b.m.interfaces[s.Link].name, s.Dst.String(), "request"}
 		if p.Command == wire.Response {
 			words[2] = "response"
 		}
@@ -209,14 +222,14 @@ func (b *bed) state(p netip.Prefix) string {
 
 // redistribute offers a route of another source.
 func (b *bed) redistribute(p netip.Prefix, metric uint32, distance uint8) {
-	b.step(Notices{routing.Notices{Routes: []routing.Delta{{Route: routing.Route{
+	b.step(protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{{Route: routing.Route{
 		Prefix: p, Source: routing.SourceStatic, Distance: distance, Metric: metric, Tag: 7,
 		NextHops: []routing.NextHop{{Address: addr("192.0.2.1"), Interface: 9}},
 	}}}}})
 }
 
 func (b *bed) takeBack(p netip.Prefix) {
-	b.step(Notices{routing.Notices{Routes: []routing.Delta{
+	b.step(protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{
 		{Withdraw: true, Route: routing.Route{Prefix: p, Source: routing.SourceStatic}},
 	}}})
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 )
 
 // patience is how long BIRD has for what it is expected to do.
@@ -32,6 +33,7 @@ type live struct {
 	index  int    // of our end
 	bird   string // its namespace
 	socket string
+	slots  *routing.Slots
 	rib    map[netip.Prefix]routing.Route
 }
 
@@ -70,8 +72,10 @@ func newLive(t *testing.T, cfg Config, options string) *live {
 	}
 	l.open(us, cfg.Protocol)
 	l.startBIRD(cfg.Protocol, options)
-	l.m = New(cfg, 1)
-	l.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("198.18.0.1/24"), pfx("fe80::1/64")}, 1500})
+	l.slots = &routing.Slots{}
+	l.m = New(cfg.Protocol, protocol.Start{Seed: 1, Slots: l.slots})
+	l.step(protocol.Configure{Config: cfg})
+	l.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("198.18.0.1/24"), pfx("fe80::1/64")}, MTU: 1500})
 	return l
 }
 
@@ -187,19 +191,11 @@ func (l *live) join(p Protocol, group netip.Addr) error {
 }
 
 // step steps the machine and carries out what it says.
-func (l *live) step(in Input) {
+func (l *live) step(in protocol.Input) {
 	l.t.Helper()
 	for _, e := range l.m.Step(time.Now(), in, nil) {
 		switch e := e.(type) {
-		case Deltas:
-			for _, d := range e.Deltas {
-				if d.Withdraw {
-					delete(l.rib, d.Route.Prefix)
-				} else {
-					l.rib[d.Route.Prefix] = d.Route
-				}
-			}
-		case Send:
+		case protocol.Send:
 			var to unix.Sockaddr = &unix.SockaddrInet4{Port: int(e.DstPort), Addr: [4]byte(e.Dst.AsSlice()[:4])}
 			if e.Dst.Is6() {
 				to = &unix.SockaddrInet6{Port: int(e.DstPort), Addr: e.Dst.As16(), ZoneId: uint32(l.index)}
@@ -207,12 +203,13 @@ func (l *live) step(in Input) {
 			if err := unix.Sendto(l.fd, e.Payload, 0, to); err != nil {
 				l.t.Fatalf("send to %v: %v", e.Dst, err)
 			}
-		case Event:
-			if e.Kind != NeighborSeen && e.Kind != NeighborGone {
-				l.t.Errorf("%v: %v", e.Kind, e.Err)
+		case protocol.Event:
+			if e.What != NeighborSeen.String() && e.What != NeighborGone.String() {
+				l.t.Errorf("%v: %v", e.What, e.Err)
 			}
 		}
 	}
+	takeUp(l.slots, l.rib)
 }
 
 // poll receives for a short while, and lets the machine do what is due.
@@ -230,7 +227,7 @@ func (l *live) poll() {
 		if err != nil {
 			break
 		}
-		in := Received{Interface: eth0, HopLimit: 255, Payload: buf[:n]}
+		in := protocol.Received{Link: eth0, HopLimit: 255, Payload: buf[:n]}
 		switch from := from.(type) {
 		case *unix.SockaddrInet4:
 			in.Src, in.SrcPort = netip.AddrFrom4(from.Addr), uint16(from.Port)
@@ -239,7 +236,7 @@ func (l *live) poll() {
 		}
 		l.step(in)
 	}
-	l.step(Tick{})
+	l.step(protocol.Tick{})
 }
 
 // until polls until a condition holds.
@@ -300,7 +297,7 @@ func TestBIRD(t *testing.T) {
 			if r := l.rib[theirs]; r.Metric != 2 {
 				t.Errorf("metric %d, want 2", r.Metric)
 			}
-			l.step(Notices{routing.Notices{Routes: []routing.Delta{
+			l.step(protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{
 				{Route: routing.Route{Prefix: ours, Source: routing.SourceStatic, Metric: 3, Tag: 42}},
 			}}})
 			l.until("route of ours with BIRD", l.birdHas(ours, 4), seen)
@@ -313,7 +310,7 @@ func TestBIRD(t *testing.T) {
 			}
 			// Within patience, which is less than half of BIRD's interval.
 			l.until("route of BIRD's after asking for it", known, seen)
-			l.step(Notices{routing.Notices{Routes: []routing.Delta{
+			l.step(protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{
 				{Withdraw: true, Route: routing.Route{Prefix: ours, Source: routing.SourceStatic}},
 			}}})
 			l.until("end of our route with BIRD", func() bool { return !strings.Contains(l.birdRoutes(), ours.String()) }, seen)

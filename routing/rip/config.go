@@ -19,7 +19,7 @@ const (
 )
 
 // Config is what one machine is told. What is redistributed into it is the
-// RIB's affair, metric, tag and policy included: see [Notices].
+// RIB's affair, metric, tag and policy included: see [protocol.Notices].
 type Config struct {
 	Protocol Protocol
 	// Update is the mean time between two regular updates of an interface,
@@ -39,9 +39,6 @@ type Config struct {
 	// Interfaces are those that speak the protocol, by name; their own
 	// subnets are announced without being redistributed.
 	Interfaces map[string]InterfaceConfig
-	// Saved is what the last [Save] effect of an earlier life said; nil
-	// without one.
-	Saved []byte
 }
 
 // Origination is a route of the machine's own.
@@ -129,12 +126,21 @@ func ParseSplitHorizon(name string) (SplitHorizon, error) {
 }
 
 // Policy decides about one route at a time, by the same values always in the
-// same way. It is compared: the same value is the same policy, so make it a
-// pointer.
+// same way.
 type Policy interface {
+	// Same reports whether another policy decides the same about every route:
+	// then a new configuration that has that one is no news.
+	Same(Policy) bool
 	// Apply reports whether the route is accepted, and may change its metric
 	// (from 1 to 15 it stays usable) and tag.
 	Apply(*Offer) bool
+}
+
+func samePolicy(a, b Policy) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	return a.Same(b)
 }
 
 // Offer is a route on its way in or out, as a [Policy] sees it.

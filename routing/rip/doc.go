@@ -9,8 +9,8 @@
 // between the protocols is a row of a table (rip.go), the codec (package
 // wire), and who counts as a neighbour on the link (interface.go).
 //
-// What it learns goes to the RIB as [Deltas]; what the RIB redistributes comes
-// as [Notices]. The subnets of the interfaces that speak are announced without
+// What it learns goes to the RIB by its slots; what the RIB redistributes comes
+// as [protocol.Notices]. The subnets of the interfaces that speak are announced without
 // that, as in most implementations; of other connected routes those that are
 // redistributed. A subnet has its interface's metric (RFC 2453 §3.5), where
 // BIRD and FRR say 1 whatever their interface costs: beside them a network

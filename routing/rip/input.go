@@ -6,6 +6,7 @@ import (
 	"net/netip"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -18,8 +19,8 @@ var (
 )
 
 // receive takes in a datagram (RFC 2453 §3.9, RFC 2080 §2.4).
-func (m *Machine) receive(x Received) {
-	i := m.interfaces[x.Interface]
+func (m *Machine) receive(x protocol.Received) {
+	i := m.interfaces[x.Link]
 	if i == nil || !i.active {
 		return
 	}

@@ -8,6 +8,7 @@ import (
 
 	"routerd/internal/corpus"
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -23,29 +24,29 @@ func TestValidation(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		protocol Protocol
-		in       Received
+		in       protocol.Received
 		counter  counter // nil: the packet is used
 	}{
-		{"good", RIP, Received{eth0, peer, group4, 520, 1, good4}, nil},
-		{"by unicast", RIP, Received{eth0, peer, addr("10.0.0.1"), 520, 64, good4}, nil},
-		{"another port", RIP, Received{eth0, peer, group4, 1520, 1, good4}, func(c *Counters) uint64 { return c.SourcePort }},
-		{"off the link", RIP, Received{eth0, addr("10.0.9.2"), group4, 520, 1, good4}, func(c *Counters) uint64 { return c.OffLink }},
-		{"of the other link", RIP, Received{eth0, far, group4, 520, 1, good4}, func(c *Counters) uint64 { return c.OffLink }},
-		{"of the subnet itself", RIP, Received{eth0, addr("10.0.0.0"), group4, 520, 1, good4}, func(c *Counters) uint64 { return c.OffLink }},
-		{"of everybody", RIP, Received{eth0, addr("10.0.0.255"), group4, 520, 1, good4}, func(c *Counters) uint64 { return c.OffLink }},
-		{"our own", RIP, Received{eth0, addr("10.0.0.1"), group4, 520, 1, good4}, func(c *Counters) uint64 { return c.Own }},
-		{"our own, looped", RIP, Received{eth0, addr("10.0.1.1"), group4, 520, 1, good4}, func(c *Counters) uint64 { return c.Own }},
-		{"cut short", RIP, Received{eth0, peer, group4, 520, 1, good4[:23]}, func(c *Counters) uint64 { return c.Malformed }},
-		{"version 1", RIP, Received{eth0, peer, group4, 520, 1, old}, func(c *Counters) uint64 { return c.Version }},
-		{"good, RIPng", RIPng, Received{eth0, addr("fe80::2"), group6, 521, 255, good6}, nil},
-		{"unicast from afar, RIPng", RIPng, Received{eth0, addr("fe80::2"), addr("fe80::1"), 521, 64, good6}, nil},
-		{"another port, RIPng", RIPng, Received{eth0, addr("fe80::2"), group6, 520, 255, good6}, func(c *Counters) uint64 { return c.SourcePort }},
-		{"hop limit, RIPng", RIPng, Received{eth0, addr("fe80::2"), group6, 521, 254, good6}, func(c *Counters) uint64 { return c.HopLimit }},
-		{"global source, RIPng", RIPng, Received{eth0, addr("2001:db8:0:1::2"), group6, 521, 255, good6}, func(c *Counters) uint64 { return c.OffLink }},
-		{"our own, RIPng", RIPng, Received{eth0, addr("fe80::1"), group6, 521, 255, good6}, func(c *Counters) uint64 { return c.Own }},
+		{"good", RIP, datagram(eth0, peer, group4, 520, 1, good4), nil},
+		{"by unicast", RIP, datagram(eth0, peer, addr("10.0.0.1"), 520, 64, good4), nil},
+		{"another port", RIP, datagram(eth0, peer, group4, 1520, 1, good4), func(c *Counters) uint64 { return c.SourcePort }},
+		{"off the link", RIP, datagram(eth0, addr("10.0.9.2"), group4, 520, 1, good4), func(c *Counters) uint64 { return c.OffLink }},
+		{"of the other link", RIP, datagram(eth0, far, group4, 520, 1, good4), func(c *Counters) uint64 { return c.OffLink }},
+		{"of the subnet itself", RIP, datagram(eth0, addr("10.0.0.0"), group4, 520, 1, good4), func(c *Counters) uint64 { return c.OffLink }},
+		{"of everybody", RIP, datagram(eth0, addr("10.0.0.255"), group4, 520, 1, good4), func(c *Counters) uint64 { return c.OffLink }},
+		{"our own", RIP, datagram(eth0, addr("10.0.0.1"), group4, 520, 1, good4), func(c *Counters) uint64 { return c.Own }},
+		{"our own, looped", RIP, datagram(eth0, addr("10.0.1.1"), group4, 520, 1, good4), func(c *Counters) uint64 { return c.Own }},
+		{"cut short", RIP, datagram(eth0, peer, group4, 520, 1, good4[:23]), func(c *Counters) uint64 { return c.Malformed }},
+		{"version 1", RIP, datagram(eth0, peer, group4, 520, 1, old), func(c *Counters) uint64 { return c.Version }},
+		{"good, RIPng", RIPng, datagram(eth0, addr("fe80::2"), group6, 521, 255, good6), nil},
+		{"unicast from afar, RIPng", RIPng, datagram(eth0, addr("fe80::2"), addr("fe80::1"), 521, 64, good6), nil},
+		{"another port, RIPng", RIPng, datagram(eth0, addr("fe80::2"), group6, 520, 255, good6), func(c *Counters) uint64 { return c.SourcePort }},
+		{"hop limit, RIPng", RIPng, datagram(eth0, addr("fe80::2"), group6, 521, 254, good6), func(c *Counters) uint64 { return c.HopLimit }},
+		{"global source, RIPng", RIPng, datagram(eth0, addr("2001:db8:0:1::2"), group6, 521, 255, good6), func(c *Counters) uint64 { return c.OffLink }},
+		{"our own, RIPng", RIPng, datagram(eth0, addr("fe80::1"), group6, 521, 255, good6), func(c *Counters) uint64 { return c.Own }},
 		// Link-local addresses are only unique on their link.
-		{"our own elsewhere, RIPng", RIPng, Received{eth0, addr("fe80::101"), group6, 521, 255, good6}, nil},
-		{"cut short, RIPng", RIPng, Received{eth0, addr("fe80::2"), group6, 521, 255, good6[:23]}, func(c *Counters) uint64 { return c.Malformed }},
+		{"our own elsewhere, RIPng", RIPng, datagram(eth0, addr("fe80::101"), group6, 521, 255, good6), nil},
+		{"cut short, RIPng", RIPng, datagram(eth0, addr("fe80::2"), group6, 521, 255, good6[:23]), func(c *Counters) uint64 { return c.Malformed }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newQuietBed(t, tt.protocol, nil)
@@ -66,9 +67,9 @@ func TestValidation(t *testing.T) {
 	}
 	t.Run("an interface that does not speak", func(t *testing.T) {
 		b := newBed(t, nil)
-		b.step(InterfaceUp{9, "eth9", []netip.Prefix{pfx("10.9.0.1/24")}, 1500})
-		b.step(Received{9, addr("10.9.0.2"), group4, 520, 1, good4})
-		b.step(Received{99, peer, group4, 520, 1, good4})
+		b.step(protocol.LinkUp{Link: 9, Name: "eth9", Addresses: []netip.Prefix{pfx("10.9.0.1/24")}, MTU: 1500})
+		b.step(datagram(9, addr("10.9.0.2"), group4, 520, 1, good4))
+		b.step(datagram(99, peer, group4, 520, 1, good4))
 		b.wantRoute(netA, "")
 	})
 }
@@ -85,7 +86,7 @@ func TestBadEntries(t *testing.T) {
 	}
 	refused := 0
 	for _, e := range b.out {
-		if e, ok := e.(Event); ok && e.Kind == EntryRefused {
+		if e, ok := e.(protocol.Event); ok && e.What == EntryRefused.String() {
 			refused++
 		}
 	}
@@ -134,6 +135,7 @@ type refuse struct {
 	source routing.Source
 }
 
+func (r *refuse) Same(o Policy) bool  { return o == Policy(r) }
 func (r *refuse) Apply(o *Offer) bool { return o.Prefix != r.prefix || o.Source != r.source }
 
 // A route that the policy refuses is as if it had been heard as unreachable,
@@ -146,7 +148,7 @@ func TestImport(t *testing.T) {
 	i.Import = &refuse{netA, routing.SourceRIP}
 	cfg.Interfaces = map[string]InterfaceConfig{"eth0": i, "eth1": DefaultInterface()}
 	b.clear()
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.sent("eth0 224.0.0.9 request all") // to hear what is decided anew
 	b.hear(eth0, peer, entry(netA, 1), entry(netB, 1))
 	b.wantRoute(netA, "")
@@ -156,7 +158,7 @@ func TestImport(t *testing.T) {
 	}
 	i.Import = policyFunc(func(o *Offer) bool { o.Metric, o.Tag = o.Metric+5, 99; return true })
 	cfg.Interfaces["eth1"] = i
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.hear(eth1, far, entry(netA, 1), entry(pfx("192.0.2.0/24"), 12))
 	b.wantRoute(netA, "7 by 10.0.1.2")
 	b.wantRoute(pfx("192.0.2.0/24"), "") // the sum is 18
@@ -170,6 +172,7 @@ func policyFunc(f func(*Offer) bool) Policy { return &applied{f} }
 
 type applied struct{ f func(*Offer) bool }
 
+func (a *applied) Same(o Policy) bool  { return o == Policy(a) }
 func (a *applied) Apply(o *Offer) bool { return a.f(o) }
 
 // FuzzReceive has the machine receive anything: it stays sound.
@@ -184,21 +187,21 @@ func FuzzReceive(f *testing.F) {
 	p = wire.Packet{Command: wire.Response, Version: 1, Entries: []wire.Entry{entry(pfx("2001:db8::/32"), 1)}}
 	f.Add(RIPng.Append(nil, &p, wire.Seal{}), false, uint16(521))
 	f.Fuzz(func(t *testing.T, raw []byte, four bool, port uint16) {
-		protocol, from, group := RIPng, addr("fe80::2"), addr("ff02::9")
+		spoken, from, group := RIPng, addr("fe80::2"), addr("ff02::9")
 		if four {
-			protocol, from, group = RIP, peer, addr("224.0.0.9")
+			spoken, from, group = RIP, peer, addr("224.0.0.9")
 		}
-		b := newQuietBed(t, protocol, func(c *Config) {
+		b := newQuietBed(t, spoken, func(c *Config) {
 			i := DefaultInterface()
 			i.Receive = AnyVersion
 			c.Interfaces["eth0"] = i
 		})
 		b.up()
-		b.step(Received{eth0, from, group, port, 255, raw})
+		b.step(datagram(eth0, from, group, port, 255, raw))
 		b.advance(10e9)
 		b.sends() // decodes all
-		b.step(Received{eth0, from, group, port, 255, raw})
-		b.step(InterfaceDown{eth0})
+		b.step(datagram(eth0, from, group, port, 255, raw))
+		b.step(protocol.LinkDown{Link: eth0})
 		b.m.sound(t)
 		b.advance(300e9)
 		b.m.sound(t)

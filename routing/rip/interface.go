@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -17,6 +18,7 @@ type iface struct {
 	name      string
 	addresses []netip.Prefix // with host bits; of the protocol's family
 	mtu       int
+	claim     protocol.Claim // that the driver was asked for; zero while it is not active
 	// active: it is up and configured to speak, so it listens.
 	active bool
 	cfg    InterfaceConfig
@@ -33,11 +35,11 @@ type iface struct {
 }
 
 // up takes in what an interface is now.
-func (m *Machine) up(x InterfaceUp) {
-	i := m.interfaces[x.Interface]
+func (m *Machine) up(x protocol.LinkUp) {
+	i := m.interfaces[x.Link]
 	if i == nil {
-		i = &iface{id: x.Interface, neighbors: map[netip.Addr]*neighbor{}}
-		m.interfaces[x.Interface] = i
+		i = &iface{id: x.Link, neighbors: map[netip.Addr]*neighbor{}}
+		m.interfaces[x.Link] = i
 		m.order = append(m.order, i)
 		slices.SortFunc(m.order, func(a, b *iface) int { return cmp.Compare(a.id, b.id) })
 	}
@@ -55,9 +57,10 @@ func (m *Machine) up(x InterfaceUp) {
 // activate has an interface speak by the configuration, or go on speaking.
 func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	was, spoke, from := i.active, i.speaks(), i.sources
-	importChanged := was && i.cfg.Import != cfg.Import
-	exportChanged := was && (i.cfg.Export != cfg.Export || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
+	importChanged := was && !samePolicy(i.cfg.Import, cfg.Import)
+	exportChanged := was && (!samePolicy(i.cfg.Export, cfg.Export) || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
 	i.active, i.cfg = true, cfg
+	m.listen(i)
 	i.chooseSources(m.cfg.Protocol)
 	m.restrict(i)
 	m.reconnect()
@@ -82,8 +85,8 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 }
 
 // down takes in that an interface carries nothing any more.
-func (m *Machine) down(x InterfaceDown) {
-	i := m.interfaces[x.Interface]
+func (m *Machine) down(x protocol.LinkDown) {
+	i := m.interfaces[x.Link]
 	if i == nil {
 		return
 	}
@@ -95,10 +98,33 @@ func (m *Machine) down(x InterfaceDown) {
 	}
 }
 
+// listen has the driver hand over what comes for the protocol's port on an
+// interface, by its group too.
+func (m *Machine) listen(i *iface) {
+	f := &families[m.cfg.Protocol]
+	c := protocol.Claim{
+		Link: i.id, Family: f.family, Protocol: udp, Port: f.port,
+		Broadcast: m.cfg.Protocol == RIP && i.cfg.Receive != Version2, // RFC 1058 §3.4: version 1 is broadcast
+	}
+	if c == i.claim {
+		return
+	}
+	if i.claim == (protocol.Claim{}) {
+		m.emit(protocol.Join{Link: i.id, Group: f.group})
+	}
+	i.claim = c
+	m.emit(c)
+}
+
 // deactivate ends all that goes by an interface.
 func (m *Machine) deactivate(i *iface) {
 	for _, n := range i.sortedNeighbors() {
 		m.loseNeighbor(n)
+	}
+	if i.active {
+		m.emit(protocol.Release(i.claim))
+		m.emit(protocol.Leave{Link: i.id, Group: families[m.cfg.Protocol].group})
+		i.claim = protocol.Claim{}
 	}
 	i.active, i.jobs, i.sources, i.nextUpdate = false, nil, nil, time.Time{}
 	m.reconnect()
@@ -240,9 +266,17 @@ func (m *Machine) reconnect() {
 	m.connected = list
 }
 
-// reconfigure changes what the configuration changes and nothing else.
-func (m *Machine) reconfigure(cfg Config) {
-	cfg.Protocol, cfg.Saved = m.cfg.Protocol, nil
+// configure changes what the configuration changes and nothing else. None has
+// the machine speak nowhere.
+func (m *Machine) configure(x protocol.Configure) {
+	cfg, wanted := x.Config.(Config)
+	if !wanted {
+		cfg = DefaultConfig(m.cfg.Protocol)
+	} else if !m.configured {
+		m.configured = true
+		m.auth.load(x.Saved)
+	}
+	cfg.Protocol = m.cfg.Protocol
 	was := m.cfg
 	m.cfg = cfg
 	for _, i := range m.order {

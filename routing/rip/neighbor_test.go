@@ -5,13 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
 // events counts what was told of a kind.
 func (b *bed) events(kind EventKind) (n int) {
 	for _, e := range b.out {
-		if e, ok := e.(Event); ok && e.Kind == kind {
+		if e, ok := e.(protocol.Event); ok && e.What == kind.String() {
 			n++
 		}
 	}
@@ -45,7 +46,7 @@ func TestAllowedNeighbors(t *testing.T) {
 	i := cfg.Interfaces["eth0"]
 	i.AllowedNeighbors = []netip.Prefix{pfx("10.0.0.2/32"), pfx("10.0.0.3/32")}
 	cfg.Interfaces = map[string]InterfaceConfig{"eth0": i, "eth1": cfg.Interfaces["eth1"]}
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.wantRoute(netA, "2 by 10.0.0.3")
 	b.wantRoute(netB, "")
 	b.hear(eth0, peer, entry(netB, 1))
@@ -129,7 +130,7 @@ func TestMaximumPrefixChanges(t *testing.T) {
 		i.MaximumPrefix = most
 		cfg := b.m.cfg
 		cfg.Interfaces = map[string]InterfaceConfig{"eth0": i, "eth1": DefaultInterface()}
-		b.step(Reconfigure{cfg})
+		b.step(protocol.Configure{Config: cfg})
 		if n := b.m.Neighbors(); n[0].Routes != 12 || n[1].Routes != 10 {
 			t.Errorf("with maximum-prefix %d there are %d and %d routes, want 12 and 10", most, n[0].Routes, n[1].Routes)
 		}
@@ -154,16 +155,16 @@ func TestConnectedMetric(t *testing.T) {
 	b.sent("eth1 10.0.1.2 response 10.0.0.0/24=5")
 	cfg := b.m.cfg
 	cfg.Interfaces = map[string]InterfaceConfig{"eth0": dear(7), "eth1": DefaultInterface(), "eth2": dear(3)}
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.advance(10 * time.Second)
 	b.clear()
 	b.ask()
 	b.sent("eth1 10.0.1.2 response 10.0.0.0/24=7")
-	b.step(InterfaceUp{eth1 + 1, "eth2", []netip.Prefix{pfx("10.0.0.9/24")}, 1500})
+	b.step(protocol.LinkUp{Link: eth1 + 1, Name: "eth2", Addresses: []netip.Prefix{pfx("10.0.0.9/24")}, MTU: 1500})
 	if r, _ := b.m.Route(pfx("10.0.0.0/24")); r.Metric != 3 {
 		t.Errorf("by two interfaces of metrics 7 and 3 it is %d, want 3", r.Metric)
 	}
-	b.step(InterfaceDown{eth1 + 1})
+	b.step(protocol.LinkDown{Link: eth1 + 1})
 	if r, _ := b.m.Route(pfx("10.0.0.0/24")); r.Metric != 7 {
 		t.Errorf("by the one of metric 7 again it is %d", r.Metric)
 	}
@@ -173,5 +174,5 @@ func TestConnectedMetric(t *testing.T) {
 func (b *bed) ask() {
 	b.t.Helper()
 	p := wire.Packet{Command: wire.Request, Version: 2, Whole: true}
-	b.step(Received{eth1, far, addr("10.0.1.1"), 520, 1, RIP.Append(nil, &p, wire.Seal{})})
+	b.step(datagram(eth1, far, addr("10.0.1.1"), 520, 1, RIP.Append(nil, &p, wire.Seal{})))
 }

@@ -13,6 +13,7 @@ import (
 
 	"routerd/internal/corpus"
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -34,6 +35,7 @@ type station struct {
 	name  string
 	m     *Machine
 	ports []*port
+	slots *routing.Slots
 	rib   map[netip.Prefix]routing.Route
 }
 
@@ -62,7 +64,7 @@ type flight struct {
 	at  time.Time
 	seq int
 	to  *port
-	in  Received
+	in  protocol.Received
 }
 
 type flights []flight
@@ -105,9 +107,11 @@ func (w *network) begin(change func(*Config)) {
 		if change != nil {
 			change(&cfg)
 		}
-		n.m = New(cfg, uint64(at))
+		n.slots = &routing.Slots{}
+		n.m = New(w.protocol, protocol.Start{Seed: uint64(at), Slots: n.slots})
+		w.step(n, protocol.Configure{Config: cfg})
 		for _, p := range n.ports {
-			w.step(n, InterfaceUp{p.id, p.name, p.addresses, 1500})
+			w.step(n, protocol.LinkUp{Link: p.id, Name: p.name, Addresses: p.addresses, MTU: 1500})
 		}
 	}
 }
@@ -116,32 +120,24 @@ func (w *network) set(l *segment, down bool) {
 	l.down = down
 	for _, p := range l.ports {
 		if down {
-			w.step(p.station, InterfaceDown{p.id})
+			w.step(p.station, protocol.LinkDown{Link: p.id})
 		} else {
-			w.step(p.station, InterfaceUp{p.id, p.name, p.addresses, 1500})
+			w.step(p.station, protocol.LinkUp{Link: p.id, Name: p.name, Addresses: p.addresses, MTU: 1500})
 		}
 	}
 }
 
 // step steps a machine and carries out what it says.
-func (w *network) step(n *station, in Input) {
+func (w *network) step(n *station, in protocol.Input) {
 	for _, e := range n.m.Step(w.now, in, nil) {
-		switch e := e.(type) {
-		case Deltas:
-			for _, d := range e.Deltas {
-				if d.Withdraw {
-					delete(n.rib, d.Route.Prefix)
-				} else {
-					n.rib[d.Route.Prefix] = d.Route
-				}
-			}
-		case Send:
-			w.send(n.ports[e.Interface-1], e)
+		if e, ok := e.(protocol.Send); ok {
+			w.send(n.ports[e.Link-1], e)
 		}
 	}
+	takeUp(n.slots, n.rib)
 }
 
-func (w *network) send(from *port, e Send) {
+func (w *network) send(from *port, e protocol.Send) {
 	if from.link == nil || from.link.down {
 		return
 	}
@@ -153,7 +149,7 @@ func (w *network) send(from *port, e Send) {
 		w.sent++
 		heap.Push(&w.flying, flight{
 			w.now.Add(time.Duration(100+w.rand.IntN(900)) * time.Microsecond), w.sent, p,
-			Received{p.id, e.Src, e.Dst, families[w.protocol].port, e.HopLimit, e.Payload},
+			datagram(p.id, e.Src, e.Dst, families[w.protocol].port, e.HopLimit, e.Payload),
 		})
 	}
 }
@@ -182,7 +178,7 @@ func (w *network) run(d time.Duration, until func() bool) bool {
 		if who == nil {
 			return false
 		}
-		w.step(who, Tick{})
+		w.step(who, protocol.Tick{})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -292,8 +293,9 @@ func (m *Machine) view(i *iface, src netip.Prefix, r *route) (e wire.Entry, reve
 func (m *Machine) send(i *iface, t target, s wire.Seal) {
 	size := wire.HeaderSize + 3*wire.EntrySize + len(m.building.Entries)*wire.EntrySize
 	payload := m.cfg.Protocol.Append(make([]byte, 0, size+s.Algorithm.Size()), &m.building, s)
-	m.emit(Send{
-		Interface: i.id, Src: t.src.Addr(), Dst: t.dst, DstPort: t.port,
-		HopLimit: families[m.cfg.Protocol].hopLimit, Payload: payload,
+	f := &families[m.cfg.Protocol]
+	m.emit(protocol.Send{
+		Link: i.id, Src: t.src.Addr(), Dst: t.dst, Protocol: udp, SrcPort: f.port, DstPort: t.port,
+		HopLimit: f.hopLimit, Payload: payload,
 	})
 }

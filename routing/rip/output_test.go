@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -66,9 +67,9 @@ func TestInterval(t *testing.T) {
 		distances := map[time.Duration]bool{}
 		for range 2000 {
 			b.now = b.m.Deadline()
-			b.step(Tick{})
+			b.step(protocol.Tick{})
 			for _, e := range b.out {
-				if s, ok := e.(Send); !ok || s.Interface != eth0 {
+				if s, ok := e.(protocol.Send); !ok || s.Link != eth0 {
 					continue
 				}
 				if d := b.now.Sub(last); !last.IsZero() {
@@ -97,7 +98,7 @@ func TestPoison(t *testing.T) {
 		i := DefaultInterface()
 		i.Export = p
 		cfg.Interfaces = map[string]InterfaceConfig{"eth0": DefaultInterface(), "eth1": i}
-		b.step(Reconfigure{cfg})
+		b.step(protocol.Configure{Config: cfg})
 	}
 	for _, tt := range []struct {
 		name         string
@@ -105,30 +106,30 @@ func TestPoison(t *testing.T) {
 	}{
 		{"heard as unreachable", learned, func(b *bed) { b.hear(eth0, peer, entry(netA, 16)) }},
 		{"timed out", learned, func(b *bed) { b.advance(180 * time.Second) }},
-		{"interface down", learned, func(b *bed) { b.step(InterfaceDown{eth0}) }},
-		{"neighbour lost", learned, func(b *bed) { b.step(NeighborLost{eth0, peer}) }},
+		{"interface down", learned, func(b *bed) { b.step(protocol.LinkDown{Link: eth0}) }},
+		{"neighbour lost", learned, func(b *bed) { b.step(protocol.NeighborState{Link: eth0, Address: peer}) }},
 		{"cleared", learned, func(b *bed) { b.step(Clear{routing.NoInterface, netip.Addr{}}) }},
 		{"redistribution ended", own, func(b *bed) { b.takeBack(netA) }},
 		{"redistributed with too high a metric", own, func(b *bed) { b.redistribute(netA, 16, 1) }},
 		{"export refused, heard", learned, func(b *bed) { export(b, &refuse{netA, routing.SourceRIP}) }},
 		{"export refused, redistributed", own, func(b *bed) { export(b, &refuse{netA, routing.SourceStatic}) }},
 		{"heard on the other side", learned, func(b *bed) {
-			b.step(NeighborLost{eth0, peer})
+			b.step(protocol.NeighborState{Link: eth0, Address: peer})
 			b.hear(eth1, far, entry(netA, 1))
 		}},
 		{"no longer spoken there", own, func(b *bed) {
 			cfg := b.m.cfg
 			cfg.Interfaces = map[string]InterfaceConfig{"eth0": DefaultInterface()}
-			b.step(Reconfigure{cfg})
+			b.step(protocol.Configure{Config: cfg})
 		}},
 		{"passive", own, func(b *bed) {
 			cfg := b.m.cfg
 			i := DefaultInterface()
 			i.Passive = true
 			cfg.Interfaces = map[string]InterfaceConfig{"eth0": DefaultInterface(), "eth1": i}
-			b.step(Reconfigure{cfg})
+			b.step(protocol.Configure{Config: cfg})
 		}},
-		{"stopped", own, func(b *bed) { b.step(Stop{}) }},
+		{"stopped", own, func(b *bed) { b.step(protocol.Stop{}) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t, nil)
@@ -196,7 +197,7 @@ func TestCarrierLoss(t *testing.T) {
 	b.hear(eth0, peer, entry(netA, 1))
 	b.advance(500 * time.Millisecond)
 	b.clear()
-	b.step(InterfaceDown{eth0}) // during the time after a triggered update
+	b.step(protocol.LinkDown{Link: eth0}) // during the time after a triggered update
 	b.wantRoute(netA, "")
 	b.sent("eth1 224.0.0.9 response 10.0.0.0/24=16 198.51.100.0/24=16", "eth1 224.0.0.9 request all")
 	b.hear(eth1, far, entry(netA, 3))
@@ -204,7 +205,7 @@ func TestCarrierLoss(t *testing.T) {
 	b.clear()
 	for range 20 {
 		b.hear(eth1, far, entry(netA, 3))
-		b.step(NeighborLost{eth1, far})
+		b.step(protocol.NeighborState{Link: eth1, Address: far})
 		b.advance(100 * time.Millisecond)
 	}
 	asked := 0
@@ -243,7 +244,7 @@ func TestPacing(t *testing.T) {
 			}
 			b.redistribute(p, 1, 1)
 		}
-		b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("10.0.0.1/24"), pfx("fe80::1/64")}, 1500})
+		b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("10.0.0.1/24"), pfx("fe80::1/64")}, MTU: 1500})
 		seen := map[netip.Prefix]int{}
 		packets := 0
 		for end := b.now.Add(20 * time.Second); ; {
@@ -252,10 +253,10 @@ func TestPacing(t *testing.T) {
 				break
 			}
 			b.now = b.m.Deadline()
-			b.step(Tick{})
+			b.step(protocol.Tick{})
 			inStep := 0
 			for _, e := range b.out {
-				s, ok := e.(Send)
+				s, ok := e.(protocol.Send)
 				if !ok {
 					continue
 				}
@@ -303,7 +304,7 @@ func TestDeletedUnderWay(t *testing.T) {
 	b.advance(10 * time.Second)
 	i := b.m.interfaces[eth0]
 	b.now = i.nextUpdate
-	b.step(Tick{})
+	b.step(protocol.Tick{})
 	next := i.jobs[0].next
 	b.takeBack(next.prefix)
 	b.m.forget(next)
@@ -311,7 +312,7 @@ func TestDeletedUnderWay(t *testing.T) {
 	b.advance(100 * time.Millisecond)
 	told := 0
 	for _, e := range b.out {
-		if s, ok := e.(Send); ok && s.Interface == eth0 {
+		if s, ok := e.(protocol.Send); ok && s.Link == eth0 {
 			told += (len(s.Payload) - wire.HeaderSize) / wire.EntrySize
 		}
 	}
@@ -332,7 +333,7 @@ func TestSaid(t *testing.T) {
 		c.Interfaces["eth1"] = p
 		c.DefaultInformation = &Origination{Metric: 5, Tag: 9}
 	})
-	b.step(Notices{routing.Notices{Routes: []routing.Delta{
+	b.step(protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{
 		{Route: routing.Route{Prefix: netA, Source: routing.SourceOSPF, Distance: 110, Metric: 2, Tag: 70000, NextHops: []routing.NextHop{{Address: far, Interface: eth1}}}},
 		{Route: routing.Route{Prefix: netB, Source: routing.SourceOSPF, Distance: 110, Metric: 14}},
 	}}})
@@ -399,9 +400,9 @@ func TestTriggeredFirst(t *testing.T) {
 	b.hear(eth0, peer, entry(netA, 1))
 	b.advance(10 * time.Second)
 	b.now = b.m.interfaces[eth1].nextUpdate
-	b.step(Tick{})
+	b.step(protocol.Tick{})
 	b.m.trigger = trigger{}
-	b.step(NeighborLost{eth0, peer})
+	b.step(protocol.NeighborState{Link: eth0, Address: peer})
 	b.clear()
 	b.advance(pause)
 	if lines := b.sends(); !slices.Contains(lines, "eth1 224.0.0.9 response 198.51.100.0/24=16") {
@@ -423,13 +424,13 @@ func TestNextHopEntries(t *testing.T) {
 			Prefix: p, Source: routing.SourceStatic, Metric: 1, NextHops: []routing.NextHop{hop},
 		}})
 	}
-	b.step(Notices{routing.Notices{Routes: deltas}})
+	b.step(protocol.Notices{Notices: routing.Notices{Routes: deltas}})
 	b.up()
 	b.advance(5 * time.Second)
 	named := 0
 	for _, e := range b.out {
-		s, ok := e.(Send)
-		if !ok || s.Interface != eth0 {
+		s, ok := e.(protocol.Send)
+		if !ok || s.Link != eth0 {
 			continue
 		}
 		if len(s.Payload) > 1500-48 {
@@ -460,7 +461,7 @@ func TestSeveralAddresses(t *testing.T) {
 		i.SplitHorizon = Simple
 		c.Interfaces["eth0"] = i
 	})
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("10.0.0.1/24"), pfx("10.0.5.1/24"), pfx("10.0.0.7/24")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("10.0.0.1/24"), pfx("10.0.5.1/24"), pfx("10.0.0.7/24")}, MTU: 1500})
 	b.redistribute(netB, 1, 1)
 	b.advance(3 * time.Second)
 	b.hear(eth0, addr("10.0.5.2"), entry(netA, 1))
@@ -468,7 +469,7 @@ func TestSeveralAddresses(t *testing.T) {
 	b.advance(60 * time.Second)
 	from := map[string]int{}
 	for _, e := range b.out {
-		s, ok := e.(Send)
+		s, ok := e.(protocol.Send)
 		if !ok {
 			continue
 		}
@@ -488,9 +489,9 @@ func TestSeveralAddresses(t *testing.T) {
 // not news.
 func TestAddressAdded(t *testing.T) {
 	b := newBed(t, nil)
-	b.step(InterfaceUp{eth1, "eth1", []netip.Prefix{pfx("10.0.1.1/24")}, 1500})
+	b.step(protocol.LinkUp{Link: eth1, Name: "eth1", Addresses: []netip.Prefix{pfx("10.0.1.1/24")}, MTU: 1500})
 	b.sent()
-	b.step(InterfaceUp{eth1, "eth1", []netip.Prefix{pfx("10.0.1.1/24"), pfx("10.0.7.1/24")}, 1500})
+	b.step(protocol.LinkUp{Link: eth1, Name: "eth1", Addresses: []netip.Prefix{pfx("10.0.1.1/24"), pfx("10.0.7.1/24")}, MTU: 1500})
 	b.sent("eth1 224.0.0.9 request all", "eth1 224.0.0.9 request all", "eth0 224.0.0.9 response 10.0.7.0/24=1")
 }
 
@@ -505,13 +506,13 @@ func TestLinkLocalSource(t *testing.T) {
 			t.Errorf("speaks from %s, want %s", got, want)
 		}
 	}
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("2001:db8::1/64"), pfx("fe80::5/64"), pfx("fe80::4/64")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("2001:db8::1/64"), pfx("fe80::5/64"), pfx("fe80::4/64")}, MTU: 1500})
 	source("fe80::5")
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("fe80::4/64"), pfx("fe80::5/64")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("fe80::4/64"), pfx("fe80::5/64")}, MTU: 1500})
 	source("fe80::5")
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("fe80::4/64")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("fe80::4/64")}, MTU: 1500})
 	source("fe80::4")
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("2001:db8::1/64")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("2001:db8::1/64")}, MTU: 1500})
 	source("")
 	b.clear()
 	b.advance(time.Minute)
@@ -525,9 +526,9 @@ func TestStop(t *testing.T) {
 		b.redistribute(netA, 1, 1)
 		b.advance(age)
 		b.clear()
-		b.step(Stop{})
+		b.step(protocol.Stop{})
 		b.sent("eth0 224.0.0.9 response 10.0.1.0/24=16 198.51.100.0/24=16", "eth1 224.0.0.9 response 10.0.0.0/24=16 198.51.100.0/24=16")
-		if !b.m.Stopped() {
+		if !b.m.stopped {
 			t.Error("not stopped, but nothing is under way")
 		}
 		b.hear(eth0, peer, entry(netB, 1))

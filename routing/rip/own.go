@@ -4,11 +4,12 @@ import (
 	"net/netip"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
 // notice takes in what the RIB says.
-func (m *Machine) notice(x Notices) {
+func (m *Machine) notice(x protocol.Notices) {
 	for _, s := range x.NextHops {
 		if !s.Reachable && s.Interface != routing.NoInterface {
 			m.lose(s.Interface, s.Address)

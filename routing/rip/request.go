@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -78,7 +79,7 @@ func (m *Machine) askFor(i *iface, targets ...target) {
 }
 
 // request takes in the request in m.packet (RFC 2453 §3.9.1, RFC 2080 §2.4.1).
-func (m *Machine) request(i *iface, x Received) {
+func (m *Machine) request(i *iface, x protocol.Received) {
 	switch {
 	case len(i.sources) == 0:
 		return
@@ -114,7 +115,7 @@ func (m *Machine) request(i *iface, x Received) {
 // yet. Some routers come up with a question, and say what they have in their
 // next regular update only. A question for us alone is none to ask back for:
 // two newcomers would go on for ever.
-func (i *iface) newcomer(x Received, p Protocol) bool {
+func (i *iface) newcomer(x protocol.Received, p Protocol) bool {
 	group, port := Group(p)
 	n := i.neighbors[x.Src]
 	return x.Dst == group && x.SrcPort == port && i.onLink(x.Src) && (n == nil || n.paths == 0)

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -44,7 +45,7 @@ func ask(b *bed, from netip.Addr, port uint16, p wire.Packet) {
 	if b.m.cfg.Protocol == RIPng {
 		us = addr("fe80::1")
 	}
-	b.step(Received{eth0, from, us, port, 255, b.m.cfg.Protocol.Append(nil, &p, wire.Seal{})})
+	b.step(datagram(eth0, from, us, port, 255, b.m.cfg.Protocol.Append(nil, &p, wire.Seal{})))
 }
 
 // A request for everything is answered to who asked as an update would be, one
@@ -63,7 +64,7 @@ func TestAnswers(t *testing.T) {
 	b.advance(time.Second)
 	ask(b, peer3, 4000, wire.Packet{Entries: []wire.Entry{entry(netA, 16), entry(netB, 1), entry(pfx("192.0.2.0/24"), 1)}})
 	for _, e := range b.out {
-		if s, ok := e.(Send); ok && s.DstPort != 4000 {
+		if s, ok := e.(protocol.Send); ok && s.DstPort != 4000 {
 			t.Errorf("answered to port %d, want 4000", s.DstPort)
 		}
 	}
@@ -96,7 +97,7 @@ func TestAnswerSource(t *testing.T) {
 		ask(b, addr(tt.from), tt.port, wire.Packet{Whole: true})
 		src := ""
 		for _, e := range b.out {
-			if s, ok := e.(Send); ok {
+			if s, ok := e.(protocol.Send); ok {
 				src = s.Src.String()
 			}
 		}
@@ -119,7 +120,7 @@ func TestAsksWhoAsks(t *testing.T) {
 	to := func(dst netip.Addr, port uint16) []string {
 		b.clear()
 		p := wire.Packet{Command: wire.Request, Version: 2, Whole: true}
-		b.step(Received{eth0, peer3, dst, port, 1, RIP.Append(nil, &p, wire.Seal{})})
+		b.step(datagram(eth0, peer3, dst, port, 1, RIP.Append(nil, &p, wire.Seal{})))
 		return slices.DeleteFunc(b.sends(), func(line string) bool { return !strings.Contains(line, "request") })
 	}
 	group, _ := Group(RIP)
@@ -207,31 +208,31 @@ func TestReconfigure(t *testing.T) {
 	update := b.m.interfaces[eth0].nextUpdate
 	b.clear()
 	cfg := b.m.cfg
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	if len(b.out) != 0 || b.m.interfaces[eth0].nextUpdate != update {
 		t.Errorf("the same configuration does %v", b.out)
 	}
 	cfg.DefaultInformation = &Origination{Metric: 2}
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.sent("eth0 224.0.0.9 response 0.0.0.0/0=2", "eth1 224.0.0.9 response 0.0.0.0/0=2")
 	cfg.MaximumPaths = 1
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.wantRoute(netA, "2 by 10.0.0.2")
 	b.hear(eth0, peer, entry(netB, 1)) // preferred to the redistributed one
 	b.wantRoute(netB, "2 by 10.0.0.2")
 	cfg.Distance = 200
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.wantRoute(netB, "")
 	if b.rib[netA].Distance != 200 {
 		t.Errorf("distance %d, want 200", b.rib[netA].Distance)
 	}
 	cfg.Interfaces = map[string]InterfaceConfig{"eth1": DefaultInterface()}
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	b.wantRoute(netA, "")
 	b.m.sound(t)
 	cfg.Interfaces = map[string]InterfaceConfig{"eth0": DefaultInterface(), "eth1": DefaultInterface()}
 	b.clear()
-	b.step(Reconfigure{cfg})
+	b.step(protocol.Configure{Config: cfg})
 	if lines := b.sends(); !slices.Contains(lines, "eth0 224.0.0.9 request all") {
 		t.Errorf("an interface that speaks again sends %q", lines)
 	}
@@ -333,7 +334,7 @@ func TestShow(t *testing.T) {
 
 func TestManyNeighbors(t *testing.T) {
 	b := newQuietBed(t, RIP, nil)
-	b.step(InterfaceUp{eth0, "eth0", []netip.Prefix{pfx("10.0.0.1/8")}, 1500})
+	b.step(protocol.LinkUp{Link: eth0, Name: "eth0", Addresses: []netip.Prefix{pfx("10.0.0.1/8")}, MTU: 1500})
 	for n := range maxNeighbors + 10 {
 		b.hear(eth0, netip.AddrFrom4([4]byte{10, 1, byte(n >> 8), byte(n)}), entry(netA, 1))
 	}

@@ -6,11 +6,13 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
 // What differs between the two protocols.
 var families = [...]struct {
+	family   int
 	group    netip.Addr
 	port     uint16
 	version  uint8
@@ -20,14 +22,19 @@ var families = [...]struct {
 	jitter time.Duration
 }{
 	RIP: {
-		group: netip.AddrFrom4([4]byte{224, 0, 0, 9}), // RFC 2453 §4.5
-		port:  520, version: 2, hopLimit: 1, jitter: 6,
+		family: 4,
+		group:  netip.AddrFrom4([4]byte{224, 0, 0, 9}), // RFC 2453 §4.5
+		port:   520, version: 2, hopLimit: 1, jitter: 6,
 	},
 	RIPng: {
-		group: netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 9}), // RFC 2080 §2.5
-		port:  521, version: 1, hopLimit: 255, jitter: 2,
+		family: 6,
+		group:  netip.AddrFrom16([16]byte{0: 0xff, 1: 0x02, 15: 9}), // RFC 2080 §2.5
+		port:   521, version: 1, hopLimit: 255, jitter: 2,
 	},
 }
+
+// udp is the number of the protocol that both are carried by.
+const udp = 17
 
 // Group is the address that all routers speaking the protocol listen to, and
 // Port the UDP port.
@@ -51,32 +58,33 @@ type Machine struct {
 	asking  asking
 	auth    authState
 
-	stopping bool
-	packet   wire.Packet // being read
-	building wire.Packet // being built
-	deltas   []routing.Delta
-	now      time.Time // of the Step under way
-	out      []Effect
+	configured bool // it was, in this life
+	stopping   bool
+	stopped    bool
+	packet     wire.Packet // being read
+	building   wire.Packet // being built
+	slots      *routing.Slots
+	now        time.Time // of the Step under way
+	out        []protocol.Effect
 }
 
-// New makes a machine without interfaces, of a configuration that Check finds
-// nothing wrong with. The seed is of all its randomness: the same seed,
-// inputs and times have the same effects.
-func New(cfg Config, seed uint64) *Machine {
+// New makes a machine of a protocol, without interfaces and without a
+// configuration.
+func New(p Protocol, s protocol.Start) *Machine {
 	m := &Machine{
-		cfg:        cfg,
-		rand:       rand.New(rand.NewPCG(seed, 0x7269702b6e67)),
+		cfg:        DefaultConfig(p),
+		rand:       rand.New(rand.NewPCG(s.Seed, 0x7269702b6e67)),
+		slots:      s.Slots,
 		interfaces: map[routing.InterfaceID]*iface{},
 	}
 	m.table.init()
-	m.auth.load(cfg.Saved)
-	m.originateDefault()
+	m.auth.load(nil)
 	return m
 }
 
 // Step does what is due at the time now, then takes the input, and appends to
 // out what is to be done. Time must not go back.
-func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
+func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) []protocol.Effect {
 	m.now, m.out = now, out
 	m.expire()
 	if !m.stopping {
@@ -85,29 +93,34 @@ func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
 	m.offer()
 	m.update()
 	m.save()
+	if m.stopping && !m.stopped && m.silent() {
+		m.stopped = true
+		m.emit(protocol.Stopped{})
+	}
 	out, m.out = m.out, nil
 	return out
 }
 
-func (m *Machine) take(in Input) {
+func (m *Machine) take(in protocol.Input) {
 	switch x := in.(type) {
-	case InterfaceUp:
+	case protocol.LinkUp:
 		m.up(x)
-	case InterfaceDown:
+	case protocol.LinkDown:
 		m.down(x)
-	case NeighborLost:
-		m.lose(x.Interface, x.Address)
-	case Received:
+	case protocol.NeighborState:
+		if !x.Alive {
+			m.lose(x.Link, x.Address)
+		}
+	case protocol.Received:
 		m.receive(x)
-	case Notices:
+	case protocol.Notices:
 		m.notice(x)
-	case Reconfigure:
-		m.reconfigure(x.Config)
+	case protocol.Configure:
+		m.configure(x)
 	case Clear:
 		m.clear(x)
-	case Stop:
+	case protocol.Stop:
 		m.stop()
-	case Tick:
 	}
 }
 
@@ -151,14 +164,14 @@ func (m *Machine) Deadline() time.Time {
 	return at
 }
 
-// Stopped reports whether all goodbyes that Stop asked for are said.
-func (m *Machine) Stopped() bool {
+// silent reports whether nothing is left to be said.
+func (m *Machine) silent() bool {
 	for _, i := range m.order {
 		if len(i.jobs) > 0 {
 			return false
 		}
 	}
-	return m.stopping
+	return true
 }
 
 func (m *Machine) stop() {
@@ -185,10 +198,10 @@ func (m *Machine) expire() {
 // garbage is for how long the death of a route is announced (RFC 2453 §3.8).
 func (m *Machine) garbage() time.Duration { return m.cfg.Flush - m.cfg.Invalid }
 
-func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+func (m *Machine) emit(e protocol.Effect) { m.out = append(m.out, e) }
 
 func (m *Machine) event(kind EventKind, i *iface, neighbor netip.Addr, err error) {
-	m.emit(Event{kind, i.id, neighbor, err})
+	m.emit(kind.on(i.id, neighbor, err))
 }
 
 // between draws a time evenly from low to high.

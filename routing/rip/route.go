@@ -20,7 +20,7 @@ type table struct {
 
 	changed []*route // for the next triggered update, or the one that is open
 	again   []*route // told by the one that is open, and changed since
-	offered []*route // for the next Deltas
+	offered []*route // to be written to the slots
 	learned int      // routes with paths
 }
 
@@ -70,7 +70,9 @@ type route struct {
 
 	told             uint32 // the number of the triggered update that told it last
 	changed, offered bool   // in the table's lists
-	installed        bool   // the RIB was offered it
+	installed        bool   // the RIB was offered it, in the slot
+	slot             routing.SlotID
+	hasSlot          bool
 	inAll, inDying   node[route]
 }
 
@@ -310,28 +312,22 @@ func (m *Machine) forget(r *route) {
 	m.pass(r)
 	r.inAll.remove()
 	delete(m.table.routes, r.prefix)
+	if r.hasSlot {
+		m.slots.Free(r.slot)
+	}
 }
 
-// keptDeltas is how many the slice of the last Deltas may have room for to be
-// used again; a packet brings 25.
-const keptDeltas = 256
-
-// offer tells the RIB what has changed.
+// offer writes what has changed where the RIB finds it.
 func (m *Machine) offer() {
 	if len(m.table.offered) == 0 {
 		return
-	}
-	deltas := slices.Grow(m.deltas[:0], len(m.table.offered))
-	m.deltas = nil
-	if cap(deltas) <= keptDeltas {
-		m.deltas = deltas
 	}
 	var hops []routing.NextHop // of many routes, so that they are one allocation
 	for _, r := range m.table.offered {
 		r.offered = false
 		if len(r.paths) == 0 {
 			if r.installed {
-				deltas = append(deltas, routing.Delta{Withdraw: true, Route: routing.Route{Prefix: r.prefix, Source: routing.SourceRIP}})
+				m.slots.Withdraw(r.slot)
 			}
 			r.installed = false
 			continue
@@ -347,15 +343,15 @@ func (m *Machine) offer() {
 			}
 		}
 		r.installed = true
-		deltas = append(deltas, routing.Delta{Route: routing.Route{
-			Prefix: r.prefix, Source: routing.SourceRIP, Distance: m.cfg.Distance,
-			Metric: uint32(r.metric), Tag: uint32(r.paths[0].tag), NextHops: hops[first:len(hops):len(hops)],
-		}})
+		if !r.hasSlot {
+			r.hasSlot, r.slot = true, m.slots.Take(r.prefix)
+		}
+		s := m.slots.At(r.slot)
+		s.Distance, s.Metric, s.Tag = m.cfg.Distance, uint32(r.metric), uint32(r.paths[0].tag)
+		s.NextHops = hops[first:len(hops):len(hops)]
+		m.slots.Offer(r.slot)
 	}
 	m.table.offered = m.table.offered[:0]
-	if len(deltas) > 0 {
-		m.emit(Deltas{deltas})
-	}
 }
 
 // bits is a set of interfaces, small while their numbers are.

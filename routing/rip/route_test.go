@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -38,18 +39,18 @@ func TestTransitions(t *testing.T) {
 		{"not heard of", func(b *bed) { b.advance(180 * time.Second) }, map[string]want{
 			"absent": {"absent", ""}, "learned": {"dying", ""}, "dying": {"absent", ""}, "own": {"redistributed", ""},
 		}, nil}, // asked later than this looks
-		{"interface down", func(b *bed) { b.step(InterfaceDown{eth0}) }, map[string]want{
+		{"interface down", func(b *bed) { b.step(protocol.LinkDown{Link: eth0}) }, map[string]want{
 			"absent": {"absent", ""}, "learned": {"dying", ""}, "dying": {"dying", ""}, "own": {"redistributed", ""},
 		}, map[string]bool{"absent": true, "learned": true, "dying": true, "own": true}}, // the subnet dies too
-		{"neighbour lost", func(b *bed) { b.step(NeighborLost{eth0, peer}) }, map[string]want{
+		{"neighbour lost", func(b *bed) { b.step(protocol.NeighborState{Link: eth0, Address: peer}) }, map[string]want{
 			"absent": {"absent", ""}, "learned": {"dying", ""}, "dying": {"dying", ""}, "own": {"redistributed", ""},
 		}, map[string]bool{"learned": true}},
 		{"next hop not reachable", func(b *bed) {
-			b.step(Notices{routing.Notices{NextHops: []routing.NextHopState{{Address: peer, Interface: eth0}}}})
+			b.step(protocol.Notices{Notices: routing.Notices{NextHops: []routing.NextHopState{{Address: peer, Interface: eth0}}}})
 		}, map[string]want{
 			"absent": {"absent", ""}, "learned": {"dying", ""}, "dying": {"dying", ""}, "own": {"redistributed", ""},
 		}, map[string]bool{"learned": true}},
-		{"another neighbour lost", func(b *bed) { b.step(NeighborLost{eth0, peer3}) }, map[string]want{
+		{"another neighbour lost", func(b *bed) { b.step(protocol.NeighborState{Link: eth0, Address: peer3}) }, map[string]want{
 			"absent": {"absent", ""}, "learned": {"learned", "5 by 10.0.0.2"}, "dying": {"dying", ""}, "own": {"redistributed", ""},
 		}, nil},
 		{"redistributed", func(b *bed) { b.redistribute(netA, 9, 1) }, map[string]want{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/protocol"
 )
 
 const (
@@ -181,7 +182,7 @@ func (a *authState) saveDue() time.Time {
 func (m *Machine) save() {
 	a := &m.auth
 	if a.lost != nil {
-		m.emit(Event{Kind: StateLost, Interface: routing.NoInterface, Err: a.lost})
+		m.emit(StateLost.on(routing.NoInterface, netip.Addr{}, a.lost))
 		a.lost = nil
 	}
 	due := a.dirty && (m.stopping || !m.now.Before(a.saveDue()))
@@ -203,5 +204,5 @@ func (m *Machine) save() {
 	if err != nil { // of numbers, times and addresses: cannot be
 		panic(fmt.Sprintf("saving sequence numbers: %v", err))
 	}
-	m.emit(Save{data})
+	m.emit(protocol.Save{Data: data})
 }

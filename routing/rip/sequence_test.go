@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -23,7 +24,7 @@ func numbered(t *testing.T, saved []byte) (*bed, func(uint32) wire.Seal) {
 // lastSave gives what was saved last.
 func (b *bed) lastSave() (data []byte) {
 	for _, e := range b.out {
-		if e, ok := e.(Save); ok {
+		if e, ok := e.(protocol.Save); ok {
 			data = e.Data
 		}
 	}
@@ -34,8 +35,8 @@ func (b *bed) lastSave() (data []byte) {
 func (b *bed) numbersSent() (list []uint32) {
 	b.t.Helper()
 	for _, e := range b.out {
-		s, ok := e.(Send)
-		if !ok || s.Interface != eth0 {
+		s, ok := e.(protocol.Send)
+		if !ok || s.Link != eth0 {
 			continue
 		}
 		var p wire.Packet
@@ -65,12 +66,12 @@ func TestStopSaves(t *testing.T) {
 	b.advance(time.Second)
 	b.wantSay(seal, nil, 502)
 	b.clear()
-	b.step(Stop{})
+	b.step(protocol.Stop{})
 	saved := b.lastSave()
 	if saved == nil {
 		t.Fatal("a stop saved nothing")
 	}
-	if b.m.Deadline().IsZero() || b.m.Stopped() {
+	if b.m.Deadline().IsZero() || b.m.stopped {
 		b.advance(time.Second)
 	}
 	b, seal = numbered(t, saved)
@@ -93,7 +94,7 @@ func TestSavedWithoutAnotherEvent(t *testing.T) {
 			t.Fatalf("number 501 is not saved within %v", saveInterval)
 		}
 		b.now = at
-		b.step(Tick{})
+		b.step(protocol.Tick{})
 	}
 	if got := string(b.lastSave()); !strings.Contains(got, "501") {
 		t.Errorf("saved %s, want number 501", got)
@@ -106,7 +107,7 @@ func TestSavesKeepWhatWasLoaded(t *testing.T) {
 	b, seal := numbered(t, nil)
 	b.up()
 	b.wantSay(seal, nil, 500)
-	b.step(Stop{})
+	b.step(protocol.Stop{})
 	saved := b.lastSave()
 	for life := range 3 {
 		b, _ = numbered(t, saved)
@@ -114,7 +115,7 @@ func TestSavesKeepWhatWasLoaded(t *testing.T) {
 		b.up()
 		b.redistribute(netB, 1, 1)
 		b.advance(10 * time.Minute)
-		b.step(Stop{})
+		b.step(protocol.Stop{})
 		if saved = b.lastSave(); saved == nil {
 			t.Fatalf("life %d saved nothing", life)
 		}
@@ -138,11 +139,11 @@ func TestForgottenNeighborIsNotReplayed(t *testing.T) {
 	b.wantSay(seal, map[uint32]error{5: errReplayed, 500: errReplayed}, 5, 500, 501)
 	// A carrier that is lost for a moment forgets it as well; what it says
 	// within the same second is taken.
-	b.step(InterfaceDown{eth0})
+	b.step(protocol.LinkDown{Link: eth0})
 	b.advance(500 * time.Millisecond)
 	b.up()
 	b.wantSay(seal, map[uint32]error{500: errReplayed}, 500, 501)
-	b.step(InterfaceDown{eth0})
+	b.step(protocol.LinkDown{Link: eth0})
 	b.advance(sameNumber + time.Second)
 	b.up()
 	b.wantSay(seal, map[uint32]error{501: errReplayed}, 501, 502)
@@ -155,9 +156,9 @@ func TestReplayOnARenamedInterface(t *testing.T) {
 	b.wantSay(seal, nil, 500)
 	cfg := b.m.cfg
 	cfg.Interfaces = map[string]InterfaceConfig{"wan0": cfg.Interfaces["eth0"]}
-	b.step(InterfaceDown{eth0})
-	b.step(Reconfigure{cfg})
-	b.step(InterfaceUp{eth0, "wan0", []netip.Prefix{pfx("10.0.0.1/24")}, 1500})
+	b.step(protocol.LinkDown{Link: eth0})
+	b.step(protocol.Configure{Config: cfg})
+	b.step(protocol.LinkUp{Link: eth0, Name: "wan0", Addresses: []netip.Prefix{pfx("10.0.0.1/24")}, MTU: 1500})
 	b.wantSay(seal, map[uint32]error{499: errReplayed}, 499, 501)
 }
 
@@ -193,14 +194,14 @@ func TestNumbersDoNotBeginAgain(t *testing.T) {
 		}
 		saves := 0
 		for _, e := range b.out {
-			if _, ok := e.(Save); ok {
+			if _, ok := e.(protocol.Save); ok {
 				saves++
 			}
 		}
 		if saves > 1 {
 			t.Errorf("life %d saved %d times with nothing new", life, saves)
 		}
-		b.step(Stop{})
+		b.step(protocol.Stop{})
 		if data := b.lastSave(); data != nil {
 			saved = data
 		}
@@ -261,7 +262,7 @@ func TestSavedThatCannotBeRead(t *testing.T) {
 		b.up()
 		lost := 0
 		for _, e := range b.out {
-			if e, ok := e.(Event); ok && e.Kind == StateLost && e.Err != nil {
+			if e, ok := e.(protocol.Event); ok && e.What == StateLost.String() && e.Err != nil {
 				lost++
 			}
 		}
@@ -298,7 +299,7 @@ func TestManySenders(t *testing.T) {
 		t.Fatalf("%d senders are remembered, want %d", n, maxSenders)
 	}
 	b.wantSay(seal, map[uint32]error{499: errReplayed}, 499, 501)
-	b.step(Reconfigure{b.m.cfg})
+	b.step(protocol.Configure{Config: b.m.cfg})
 	if n := len(b.m.auth.senders); n != 1 {
 		t.Errorf("%d senders by keys that there are, want 1", n)
 	}

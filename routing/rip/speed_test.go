@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
@@ -37,7 +38,7 @@ func (b *bed) hearAll(packets [][]byte) {
 		from = addr("fe80::2")
 	}
 	for _, raw := range packets {
-		b.out = b.m.Step(b.now, Received{eth0, from, f.group, f.port, f.hopLimit, raw}, b.out[:0])
+		b.out = b.m.Step(b.now, datagram(eth0, from, f.group, f.port, f.hopLimit, raw), b.out[:0])
 	}
 }
 
@@ -46,9 +47,9 @@ func (b *bed) tellAll(d time.Duration) int {
 	told, end := 0, b.now.Add(d)
 	for b.m.Deadline().Before(end) {
 		b.now = b.m.Deadline()
-		b.out = b.m.Step(b.now, Tick{}, b.out[:0])
+		b.out = b.m.Step(b.now, protocol.Tick{}, b.out[:0])
 		for _, e := range b.out {
-			if s, ok := e.(Send); ok && s.Interface == eth1 {
+			if s, ok := e.(protocol.Send); ok && s.Link == eth1 {
 				told += (len(s.Payload) - wire.HeaderSize) / wire.EntrySize
 			}
 		}
@@ -123,7 +124,7 @@ func BenchmarkCarrierLoss(b *testing.B) {
 		bed.up()
 		bed.hearAll(packets)
 		b.StartTimer()
-		bed.out = bed.m.Step(bed.now, InterfaceDown{eth0}, bed.out[:0])
+		bed.out = bed.m.Step(bed.now, protocol.LinkDown{Link: eth0}, bed.out[:0])
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/manyRoutes, "ns/route")
 }

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"routerd/routing/protocol"
 )
 
 // The first change is told at once; what else changes within a moment joins it;
@@ -12,7 +14,7 @@ import (
 func TestTriggered(t *testing.T) {
 	for seed := range uint64(20) {
 		b := newBed(t, nil)
-		b.m.rand = New(b.m.cfg, seed).rand
+		b.m.rand = New(RIP, protocol.Start{Seed: seed}).rand
 		b.m.trigger = trigger{}
 		for _, i := range b.m.order {
 			i.nextUpdate = b.now.Add(time.Minute)
@@ -32,7 +34,7 @@ func TestTriggered(t *testing.T) {
 		b.sent()
 		for len(b.sends()) == 0 {
 			b.now = b.m.Deadline()
-			b.step(Tick{})
+			b.step(protocol.Tick{})
 		}
 		if d := b.now.Sub(changed); d < time.Second || d > 5*time.Second {
 			t.Errorf("the next triggered update came after %v", d)
@@ -93,7 +95,7 @@ func TestFailureWhileTriggeredIsOpen(t *testing.T) {
 	b.advance(pause)
 	b.hear(eth0, peer, entry(netB, 1))
 	b.clear()
-	b.step(InterfaceDown{eth0})
+	b.step(protocol.LinkDown{Link: eth0})
 	b.advance(pause) // behind the packet that was sent just now
 	b.sent("eth1 224.0.0.9 request all", "eth1 224.0.0.9 response 10.0.0.0/24=16 198.51.100.0/24=16 203.0.113.0/24=16")
 }

@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/protocol"
+)
+
+// protocolOwner carries out what a protocol wants kept and logged, on the
+// protocol's goroutine, and never waits.
+type protocolOwner struct {
+	d       *Daemon
+	name    string
+	limit   *rateLimit
+	warned  map[protocolWarning]*warning
+	stopped chan struct{} // closed when all goodbyes are said
+}
+
+// protocolWarning is what warnings are told apart by: who sends what is amiss
+// can make addresses up, but not interfaces.
+type protocolWarning struct {
+	what string
+	on   routing.InterfaceID
+}
+
+func newProtocolOwner(d *Daemon, name string) *protocolOwner {
+	return &protocolOwner{d: d, name: name, limit: newRateLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{})}
+}
+
+// carryOut takes the effects that are the router's owner's.
+func (o *protocolOwner) carryOut(effect protocol.Effect) {
+	switch e := effect.(type) {
+	case protocol.Save:
+		o.d.keeper.keep(o.name, e.Data)
+	case protocol.Event:
+		o.log(e)
+	case protocol.Stopped:
+		close(o.stopped)
+	}
+}
+
+// log says what happened. Of what somebody has to do something about, the first
+// of a kind on an interface is a line at once, and the rest are counted for the
+// next one.
+func (o *protocolOwner) log(e protocol.Event) {
+	more := uint64(0)
+	if e.Level >= slog.LevelWarn {
+		w := o.warned[protocolWarning{e.What, e.Link}]
+		if w == nil {
+			w = &warning{}
+			o.warned[protocolWarning{e.What, e.Link}] = w
+		}
+		var now bool
+		if more, now = w.allow(time.Now()); !now {
+			return
+		}
+	} else if !o.limit.allow(time.Now()) {
+		return
+	}
+	log := o.d.log.With("protocol", o.name)
+	if e.Link != routing.NoInterface {
+		log = log.With("interface", interfaceName(o.d.router.View(), e.Link))
+	}
+	if e.Neighbor.IsValid() {
+		log = log.With("neighbor", e.Neighbor)
+	}
+	if e.Err != nil {
+		log = log.With("err", e.Err)
+	}
+	if more > 0 {
+		log = log.With("more_since_last_line", more)
+	}
+	log.Log(context.Background(), e.Level, e.What)
+}
+
+// warningEvery is how often a warning of one kind is a line.
+const warningEvery = time.Minute
+
+// warning is one kind of them. One goroutine uses it.
+type warning struct {
+	last time.Time
+	held uint64
+}
+
+// allow reports whether a line is due, and how many were held back since the
+// last one.
+func (w *warning) allow(now time.Time) (held uint64, due bool) {
+	if !w.last.IsZero() && now.Sub(w.last) < warningEvery {
+		w.held++
+		return 0, false
+	}
+	held, w.held, w.last = w.held, 0, now
+	return held, true
+}
+
+// rateLimit bounds log lines about what others do: burst at once, one a second
+// over time. One goroutine uses it.
+type rateLimit struct {
+	last time.Time
+	left float64
+}
+
+const logBurst = 20
+
+func newRateLimit() *rateLimit { return &rateLimit{left: logBurst} }
+
+func (r *rateLimit) allow(now time.Time) bool {
+	if !r.last.IsZero() {
+		r.left = min(logBurst, r.left+now.Sub(r.last).Seconds())
+	}
+	r.last = now
+	if r.left < 1 {
+		return false
+	}
+	r.left--
+	return true
+}
