@@ -66,18 +66,6 @@ type Log struct {
 	Format string // auto | journal | text | json
 }
 
-// API is the [api] table.
-type API struct {
-	// Listen holds addresses as "unix:///path"; none means the socket that
-	// the router's name and run directory give.
-	Listen []string
-}
-
-// Metrics is the [metrics] table.
-type Metrics struct {
-	Listen string // "host:port"; "" = no listener of its own
-}
-
 // maxSize bounds what is read, in bytes.
 const maxSize = 16 << 20
 

@@ -140,7 +140,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, key := range []string{
-		"name", "level", "format", "listen", "kind", "addresses", "mtu", "urpf", "mss", "host", "netns",
+		"name", "level", "format", "listen", "group", "host-names", "kind", "addresses", "mtu", "urpf", "mss", "host", "netns",
 		"device", "routes", "prefix", "next-hop", "interface", "weight", "distance", "action", "tag", "martian-sources",
 		"take-over", "timeout", "proxy-arp", "static", "rdnss", "bridge",
 		"autonomous", "valid-lifetime", "preferred-lifetime", "managed", "other-config", "lifetime", "preference", "max-interval", "min-interval",

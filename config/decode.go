@@ -1,11 +1,8 @@
 package config
 
 import (
-	"fmt"
-	"net"
 	"net/netip"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -29,15 +26,7 @@ func (r *reader) decode() *Config {
 	c.Log.Format = tomltext.Get(log, "format", "auto", tomltext.Word("auto", "journal", "text", "json"))
 	log.Done()
 
-	api := top.Section("api")
-	for _, l := range tomltext.Distinct(api, "listen", socketAddress) {
-		c.API.Listen = append(c.API.Listen, l.Value)
-	}
-	api.Done()
-	metrics := top.Section("metrics")
-	c.Metrics.Listen = tomltext.Get(metrics, "listen", "", hostPort)
-	metrics.Done()
-
+	r.decodeListen(top, c)
 	r.decodeForwarding(top, c)
 	interfaces := r.decodeInterfaces(top.Section("interface"), c)
 	r.decodeStack(top, c)
@@ -138,37 +127,3 @@ func isName(s string, longest int) bool {
 	}
 	return s != "" && len(s) <= longest
 }
-
-var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
-	s, ok := v.(string)
-	if !ok {
-		return "", tomltext.ErrUnwanted
-	}
-	p, isUnix := strings.CutPrefix(s, "unix://")
-	if !isUnix {
-		if strings.HasPrefix(s, "/") {
-			return "", tomltext.Hint{Suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
-		}
-		return "", tomltext.ErrUnwanted
-	}
-	// sun_path has 108 bytes with the zero at its end (unix(7)).
-	if !strings.HasPrefix(p, "/") || len(p) > 107 {
-		return "", tomltext.ErrUnwanted
-	}
-	return s, nil
-}, Want: `a unix socket with an absolute path of at most 107 bytes: "unix:///run/routerd/r1.sock"`}
-
-var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
-	s, ok := v.(string)
-	if !ok {
-		return "", tomltext.ErrUnwanted
-	}
-	_, p, err := net.SplitHostPort(s)
-	if err != nil {
-		return "", tomltext.ErrUnwanted
-	}
-	if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
-		return "", tomltext.ErrUnwanted
-	}
-	return s, nil
-}, Want: `an address and port: "127.0.0.1:9179"`}

@@ -170,7 +170,7 @@ func (f *fake) Metrics(context.Context) (control.Snapshot, error) {
 func serve(t *testing.T, f *fake) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "r1.sock")
-	l, err := control.Listen(path)
+	l, err := control.Listen(path, os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"net/http"
 	"strconv"
@@ -36,11 +37,39 @@ func metricsHandler(r Router) http.Handler {
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
-	return promhttp.HandlerFor(reg, promhttp.HandlerOpts{
-		ErrorHandling:       promhttp.HTTPErrorOnError,
-		MaxRequestsInFlight: 4,
+	h := promhttp.HandlerFor(reg, promhttp.HandlerOpts{ErrorHandling: promhttp.HTTPErrorOnError})
+	gathering := make(chan struct{}, maxGathering)
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		select {
+		case gathering <- struct{}{}:
+		case <-req.Context().Done():
+			return
+		}
+		text := page{header: w.Header()}
+		h.ServeHTTP(&text, req)
+		<-gathering
+		// Written when all is read, so that whoever does not read what it asked
+		// for makes nobody else wait.
+		if text.status != 0 {
+			w.WriteHeader(text.status)
+		}
+		w.Write(text.body.Bytes())
 	})
 }
+
+// maxGathering is how many scrapes read the router at once.
+const maxGathering = 4
+
+// page is an answer that is complete before anybody is sent it.
+type page struct {
+	header http.Header
+	status int // 0 = 200
+	body   bytes.Buffer
+}
+
+func (p *page) Header() http.Header         { return p.header }
+func (p *page) WriteHeader(status int)      { p.status = status }
+func (p *page) Write(b []byte) (int, error) { return p.body.Write(b) }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("routerd_"+name, help, labels, nil)

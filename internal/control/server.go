@@ -22,6 +22,9 @@ type Options struct {
 	// Log hears of internal errors and of changes that were asked for; nil
 	// for nobody.
 	Log *slog.Logger
+	// HostNames gives the names, with their domains, that requests may call the
+	// router by besides its addresses; nil for none.
+	HostNames func() []string
 }
 
 // Bounds of one request.
@@ -35,12 +38,16 @@ const (
 	writeTimeout  = 60 * time.Second // longer than any of them takes
 	idleTimeout   = 2 * time.Minute
 	closeTimeout  = 3 * time.Second // for requests under way when the server stops
+
+	metricsTimeout  = 15 * time.Second // for scraping, and for whoever asked to read it
+	maxMetricsConns = 16
+	maxConns        = 128
 )
 
 // Serve answers on the listener until ctx is done, and closes it. It returns
 // nil then, and an error if the listener fails before.
 func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
-	return serve(ctx, l, Handler(r, o), o)
+	return serve(ctx, newServer(Handler(r, o), o, writeTimeout, maxConns), l)
 }
 
 // ServeMetrics answers on the listener as Serve does, but with /metrics only:
@@ -48,23 +55,30 @@ func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
 func ServeMetrics(ctx context.Context, l net.Listener, r Router, o Options) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(r))
-	return serve(ctx, l, mux, o)
+	return serve(ctx, newServer(mux, o, metricsTimeout, maxMetricsConns), l)
 }
 
-func serve(ctx context.Context, l net.Listener, h http.Handler, o Options) error {
+func newServer(h http.Handler, o Options, write time.Duration, most int) *http.Server {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &http.Server{
-		Handler:           h,
+	if o.HostNames == nil {
+		o.HostNames = func() []string { return nil }
+	}
+	return &http.Server{
+		Handler:           checkHost(h, o.HostNames),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
-		WriteTimeout:      writeTimeout,
+		WriteTimeout:      write,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withPeer,
+		ConnState:         (&crowd{most: most}).watch,
 		ErrorLog:          log.New(debugWriter{o.Log}, "", 0),
 	}
+}
+
+func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)

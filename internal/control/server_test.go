@@ -191,7 +191,7 @@ func serveFake(t *testing.T, f Router) *Client {
 
 func serveAt(t *testing.T, f Router, path string) string {
 	t.Helper()
-	l, err := Listen(path)
+	l, err := Listen(path, os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func serveAt(t *testing.T, f Router, path string) string {
 
 // Stopping the server ends requests that wait for the router.
 func TestServeStops(t *testing.T) {
-	l, err := Listen(filepath.Join(t.TempDir(), "api.sock"))
+	l, err := Listen(filepath.Join(t.TempDir(), "api.sock"), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestServeStops(t *testing.T) {
 	c.Close()
 
 	// A listener that fails is an error.
-	l, err = Listen(filepath.Join(t.TempDir(), "api.sock"))
+	l, err = Listen(filepath.Join(t.TempDir(), "api.sock"), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,11 +37,11 @@ func (s *Socket) Close() error {
 	return errors.Join(err, RemoveSocket(s.path, s.Made))
 }
 
-// Listen makes the unix socket at path, mode 0660, with its directory. A
-// socket that is there already is removed if nobody answers at it; anything
-// else that is there is an error, and stays. Closing the listener removes the
-// socket.
-func Listen(path string) (*Socket, error) {
+// Listen makes the unix socket at path, mode 0660 and of the group gid, with its
+// directory. A socket that is there already is removed if nobody answers at it;
+// anything else that is there is an error, and stays. Closing the listener
+// removes the socket.
+func Listen(path string, gid int) (*Socket, error) {
 	if err := fits(path); err != nil {
 		return nil, err
 	}
@@ -76,7 +76,26 @@ func Listen(path string) (*Socket, error) {
 		s.Close()
 		return nil, fmt.Errorf("setting the mode of the socket: %w", err)
 	}
+	if err := s.SetGroup(gid); err != nil {
+		s.Close()
+		return nil, err
+	}
 	return s, nil
+}
+
+// SetGroup gives the socket to a group, whose members may ask then.
+func (s *Socket) SetGroup(gid int) error {
+	info, err := os.Lstat(s.path)
+	if err != nil {
+		return fmt.Errorf("looking at the socket: %w", err)
+	}
+	if identity(info) != s.Made || int(info.Sys().(*syscall.Stat_t).Gid) == gid {
+		return nil
+	}
+	if err := os.Lchown(s.path, -1, gid); err != nil {
+		return fmt.Errorf("giving the socket to group %d: %w; it takes CAP_CHOWN, or that routerd is a member (SupplementaryGroups= in a systemd unit)", gid, cause(err))
+	}
+	return nil
 }
 
 // identity names a file for as long as it exists, by its device and inode.

@@ -14,7 +14,7 @@ func TestListen(t *testing.T) {
 	// In a directory of its own, which it makes.
 	path := filepath.Join(t.TempDir(), "run", "r1.sock")
 	old := syscall.Umask(0)
-	l, err := Listen(path)
+	l, err := Listen(path, os.Getegid())
 	syscall.Umask(old)
 	if err != nil {
 		t.Fatal(err)
@@ -23,7 +23,7 @@ func TestListen(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o660 {
 		t.Errorf("the socket is %v, %v; want mode 0660", info.Mode(), err)
 	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "another process answers there") {
+	if _, err := Listen(path, os.Getegid()); err == nil || !strings.Contains(err.Error(), "another process answers there") {
 		t.Errorf("a second listener: %v", err)
 	}
 	if c, err := net.Dial("unix", path); err != nil {
@@ -36,7 +36,7 @@ func TestListen(t *testing.T) {
 	if _, err := os.Lstat(path); err != nil {
 		t.Fatal(err)
 	}
-	if l, err = Listen(path); err != nil {
+	if l, err = Listen(path, os.Getegid()); err != nil {
 		t.Fatalf("over a stale socket: %v", err)
 	}
 	l.Close()
@@ -50,7 +50,7 @@ func TestListenNotASocket(t *testing.T) {
 	if err := os.WriteFile(path, []byte("precious"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Listen(path); err == nil || !strings.Contains(err.Error(), "not a socket") {
+	if _, err := Listen(path, os.Getegid()); err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Errorf("over a file: %v", err)
 	}
 	if b, err := os.ReadFile(path); string(b) != "precious" {
@@ -61,12 +61,12 @@ func TestListenNotASocket(t *testing.T) {
 func TestListenTooLong(t *testing.T) {
 	dir := t.TempDir()
 	name := strings.Repeat("x", 107-len(dir)-1)
-	l, err := Listen(filepath.Join(dir, name))
+	l, err := Listen(filepath.Join(dir, name), os.Getegid())
 	if err != nil {
 		t.Fatalf("a path of 107 bytes: %v", err)
 	}
 	l.Close()
-	if _, err := Listen(filepath.Join(dir, name+"x")); err == nil || !strings.Contains(err.Error(), "has 108 bytes, wanted up to 107") {
+	if _, err := Listen(filepath.Join(dir, name+"x"), os.Getegid()); err == nil || !strings.Contains(err.Error(), "has 108 bytes, wanted up to 107") {
 		t.Errorf("a path of 108 bytes: %v", err)
 	}
 }

@@ -14,7 +14,8 @@ import (
 // change is a configuration on its way to become the one that runs. The loop
 // plans it, everything that can fail is done beside the loop, and the loop
 // commits it or it is abandoned. Until the commit nothing that is in use has
-// been touched: not a port, not the kernel's side of one.
+// been touched: not a port, not the kernel's side of one; only the group of the
+// API's sockets, which abandon gives back.
 type change struct {
 	cfg     *config.Config
 	kept    []staying  // ports that stay
@@ -23,13 +24,16 @@ type change struct {
 	// missing are interfaces to go on without: those whose device is not there,
 	// and those that are absent as it is.
 	missing  []missing
-	listen   map[string]bool // new addresses to listen on, and whether for metrics alone
-	ending   []string        // addresses no longer listened on
+	listen   []wantedEnd // new addresses to listen on
+	keptEnds []*endpoint // listeners that stay
+	ending   []string    // addresses no longer listened on
 	impact   nat.Impact
 	programs []string // that run in the namespace of the stack that goes
 
 	opened []*openPort // not yet attached
 	ends   []*endpoint // new listeners, not yet serving
+	// group is that of the sockets, by number, and oldGroup the one they had.
+	group, oldGroup int
 }
 
 type missing struct {
@@ -105,12 +109,7 @@ func (d *Daemon) prepare(c *change) (err error) {
 
 // abandon takes back what prepare has done.
 func (d *Daemon) abandon(c *change) error {
-	var errs []error
-	for _, e := range c.ends {
-		errs = append(errs, d.closeEnd(e))
-	}
-	errs = append(errs, closePorts(c.opened))
-	return errors.Join(errs...)
+	return errors.Join(d.abandonEnds(c), closePorts(c.opened))
 }
 
 // commit swaps to what prepare has made. What goes wrong while old things are

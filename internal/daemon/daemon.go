@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -74,6 +75,8 @@ type Daemon struct {
 	watch     *device.Watch             // of what ports stand on
 	stack     leftStack                 // what is left of the router's own stack while its port is not open
 	ends      map[string]*endpoint      // listeners, by configured address
+	group     int                       // number of the group of the sockets
+	hostNames atomic.Pointer[[]string]  // that requests for metrics may call the router by
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()

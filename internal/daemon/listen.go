@@ -5,45 +5,80 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"os/user"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 
+	"routerd/config"
 	"routerd/internal/control"
 )
 
+// wantedEnd is what the configuration says of an address to listen on.
+type wantedEnd struct {
+	address string
+	metrics bool   // serves metrics alone
+	key     string // that gives it
+	at      string // where that stands
+}
+
 // endpoint is one address that the daemon is listening on.
 type endpoint struct {
-	address string
-	metrics bool // serves metrics alone
+	wantedEnd
 	step    Step // of a unix socket
 	l       net.Listener
 	cancel  context.CancelFunc
 	serving sync.WaitGroup
 }
 
-// wantedEnds gives the addresses that the configuration wants listened on,
-// and whether each is for metrics alone.
-func (d *Daemon) wantedEnds(listen []string, metrics string) map[string]bool {
-	wanted := map[string]bool{}
-	for _, a := range listen {
-		wanted[a] = false
+// wantedEnds gives what the configuration wants listened on, by address.
+func (d *Daemon) wantedEnds(cfg *config.Config) map[string]wantedEnd {
+	wanted := map[string]wantedEnd{}
+	for i, a := range cfg.API.Listen {
+		wanted[a] = wantedEnd{address: a, key: "api.listen", at: cfg.Origins.Place(cfg.API.Origins[i]).String()}
 	}
-	if len(listen) == 0 {
-		wanted["unix://"+d.opts.RunDir+"/"+d.cfg.Name+".sock"] = false
+	if len(cfg.API.Listen) == 0 {
+		a := "unix://" + d.opts.RunDir + "/" + cfg.Name + ".sock"
+		wanted[a] = wantedEnd{address: a, key: "api.listen", at: "built-in default"}
 	}
-	if metrics != "" {
-		wanted[metrics] = true
+	if m := cfg.Metrics; m.Listen != "" {
+		wanted[m.Listen] = wantedEnd{address: m.Listen, metrics: true, key: "metrics.listen", at: cfg.Origins.Place(m.Origin).String()}
 	}
 	return wanted
 }
 
-// planEnds says which listeners are new in c, and which go.
+// socketGroup gives the number of the group that the configuration gives the
+// sockets to.
+func socketGroup(cfg *config.Config) (int, error) {
+	name := cfg.API.Group
+	if name == "" {
+		return os.Getegid(), nil
+	}
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return int(n), nil
+	}
+	at := cfg.Origins.Place(cfg.API.GroupOrigin)
+	g, err := user.LookupGroup(name)
+	var unknown user.UnknownGroupError
+	switch {
+	case errors.As(err, &unknown):
+		return 0, fmt.Errorf("%s: api.group is %q, and this machine has no such group; groupadd makes it", at, name)
+	case err != nil:
+		return 0, fmt.Errorf("%s: looking for api.group %q: %w", at, name, err)
+	}
+	return strconv.Atoi(g.Gid)
+}
+
+// planEnds says which listeners are new in c, which stay, and which go.
 func (d *Daemon) planEnds(c *change) {
-	wanted := d.wantedEnds(c.cfg.API.Listen, c.cfg.Metrics.Listen)
-	c.listen = map[string]bool{}
-	for a, metrics := range wanted {
-		if d.ends[a] == nil {
-			c.listen[a] = metrics
+	wanted := d.wantedEnds(c.cfg)
+	for a, w := range wanted {
+		if e := d.ends[a]; e != nil {
+			c.keptEnds = append(c.keptEnds, e)
+		} else {
+			c.listen = append(c.listen, w)
 		}
 	}
 	for a := range d.ends {
@@ -51,16 +86,26 @@ func (d *Daemon) planEnds(c *change) {
 			c.ending = append(c.ending, a)
 		}
 	}
+	c.oldGroup = d.group
 }
 
-// prepareEnds opens the listeners that are new in c.
-func (d *Daemon) prepareEnds(c *change) error {
-	for a, metrics := range c.listen {
-		e, err := d.listen(a, metrics)
+// prepareEnds opens the listeners that are new in c, and gives those that stay
+// to the group that it names.
+func (d *Daemon) prepareEnds(c *change) (err error) {
+	if c.group, err = socketGroup(c.cfg); err != nil {
+		return err
+	}
+	for _, w := range c.listen {
+		e, err := d.listen(w, c.group)
 		if err != nil {
 			return err
 		}
 		c.ends = append(c.ends, e)
+	}
+	for _, e := range c.keptEnds {
+		if err := e.setGroup(c.group); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -73,26 +118,49 @@ func (d *Daemon) commitEnds(c *change) {
 		}
 		delete(d.ends, a)
 	}
+	d.group = c.group
+	d.hostNames.Store(&c.cfg.Metrics.HostNames)
 	for _, e := range c.ends {
 		d.ends[e.address] = e
 		d.serveEnd(e)
 	}
 }
 
-func (d *Daemon) listen(address string, metrics bool) (*endpoint, error) {
-	e := &endpoint{address: address, metrics: metrics}
-	path, unix := strings.CutPrefix(address, "unix://")
+// abandonEnds takes back what prepareEnds has done.
+func (d *Daemon) abandonEnds(c *change) error {
+	var errs []error
+	for _, e := range c.ends {
+		errs = append(errs, d.closeEnd(e))
+	}
+	for _, e := range c.keptEnds {
+		errs = append(errs, e.setGroup(c.oldGroup))
+	}
+	return errors.Join(errs...)
+}
+
+// setGroup gives the endpoint, if it is a unix socket, to a group.
+func (e *endpoint) setGroup(gid int) error {
+	if s, ok := e.l.(*control.Socket); ok {
+		return s.SetGroup(gid)
+	}
+	return nil
+}
+
+// listen opens a listener. The error names the key and its line.
+func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
+	e := &endpoint{wantedEnd: w}
+	path, unix := strings.CutPrefix(w.address, "unix://")
 	if !unix {
-		l, err := net.Listen("tcp", address)
+		l, err := net.Listen("tcp", w.address)
 		if err != nil {
-			return nil, fmt.Errorf("listening on %s: %w", address, err)
+			return nil, w.refused(err)
 		}
 		e.l = l
 		return e, nil
 	}
-	s, err := control.Listen(path)
+	s, err := control.Listen(path, group)
 	if err != nil {
-		return nil, fmt.Errorf("listening on %s: %w", address, err)
+		return nil, w.refused(err)
 	}
 	// Noted when it is made, since only then can it be told from another's. One
 	// that a kill has kept from the list is found stale by whoever listens there
@@ -104,15 +172,36 @@ func (d *Daemon) listen(address string, metrics bool) (*endpoint, error) {
 	return e, nil
 }
 
+// refused says why the address is not listened on, and what helps.
+func (w wantedEnd) refused(err error) error {
+	help := ""
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		help = "; another process listens there: end it, or give another port"
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		help = "; no device of this machine has that address"
+	case errors.Is(err, syscall.EACCES) && !strings.HasPrefix(w.address, "unix://"):
+		help = "; a port below 1024 takes CAP_NET_BIND_SERVICE"
+	case errors.Is(err, syscall.EACCES):
+		help = "; routerd may not write in that directory: --run-dir or api.listen names another"
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = op.Err // which does not name the address once more
+	}
+	return fmt.Errorf("%s: %s is %q: listening there: %w%s", w.at, w.key, w.address, err, help)
+}
+
 func (d *Daemon) serveEnd(e *endpoint) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
 	e.serving.Go(func() {
 		var err error
+		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }}
 		if e.metrics {
-			err = control.ServeMetrics(ctx, e.l, api{d}, control.Options{Log: d.log})
+			err = control.ServeMetrics(ctx, e.l, api{d}, o)
 		} else {
-			err = control.Serve(ctx, e.l, api{d}, control.Options{Log: d.log})
+			err = control.Serve(ctx, e.l, api{d}, o)
 		}
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("serving", "address", e.address, "err", err)

@@ -9,12 +9,11 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
-
-	"routerd/internal/control"
 )
 
-// A router gives up what only starting takes, and can still make and remove
-// interfaces; what it can no longer do is refused with the word restart.
+// A router gives up what only starting takes, for whatever it might turn into
+// too, and can still make and remove interfaces, listen on a low port and give
+// its socket to a group.
 func TestPrivilegesAreReduced(t *testing.T) {
 	if err := probeThreads(); errors.Is(err, errThreads) {
 		t.Skip("this test binary is built with cgo, which cannot change all threads")
@@ -36,8 +35,13 @@ func TestPrivilegesAreReduced(t *testing.T) {
 		}
 		for line := range strings.Lines(string(status)) {
 			var caps uint64
-			if n, _ := fmt.Sscanf(line, "CapEff: %x", &caps); n == 1 && caps&^mask != 0 {
-				t.Errorf("thread %s has capabilities %x, want none but %x", task.Name(), caps, mask)
+			for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+				if n, _ := fmt.Sscanf(line, set+": %x", &caps); n == 1 && caps&^mask != 0 {
+					t.Errorf("thread %s has in %s %x, want none but %x", task.Name(), set, caps, mask)
+				}
+			}
+			if name, value, _ := strings.Cut(line, ":"); name == "NoNewPrivs" && strings.TrimSpace(value) != "1" {
+				t.Errorf("thread %s: %s, want 1: another program would have more privileges", task.Name(), strings.TrimSpace(line))
 			}
 		}
 	}
@@ -47,9 +51,12 @@ func TestPrivilegesAreReduced(t *testing.T) {
 		t.Errorf("a reload that makes an interface: %v", err)
 	}
 	s.write("[metrics]\nlisten = \"127.0.0.1:79\"\n")
-	var refused *control.Error
-	if _, err := c.Reload(t.Context()); !errors.As(err, &refused) || !strings.Contains(refused.Message, "restart") {
-		t.Errorf("a reload that takes a low port: %v, want it refused with the word restart", err)
+	s.setGroup("4")
+	if _, err := c.Reload(t.Context()); err != nil {
+		t.Errorf("a reload that takes a low port and names a group: %v", err)
+	}
+	if info, err := os.Stat(s.socket()); err != nil || info.Sys().(*syscall.Stat_t).Gid != 4 {
+		t.Errorf("the socket is not of group 4: %v, %v", info, err)
 	}
 	if err := p.Process.Signal(unix.SIGTERM); err != nil {
 		t.Fatal(err)

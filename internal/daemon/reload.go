@@ -143,7 +143,7 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	defer func() { _ = d.ask(ctx, func() { d.changing = false }) }() // nobody cares when the router stops
 	d.nameInhabitants(next, l.changes)
 	if err := d.prepare(next); err != nil {
-		return l, needsRestart(err)
+		return l, err
 	}
 	if asked := d.ask(ctx, func() {
 		d.countEnds(d.cfg, l.changes, next.impact)

@@ -46,7 +46,7 @@ func TestUndoKeepsWhatItCannotDo(t *testing.T) {
 		`this is no step`,
 	}
 	stale := filepath.Join(dir, "stale.sock")
-	l, err := control.Listen(stale)
+	l, err := control.Listen(stale, os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}

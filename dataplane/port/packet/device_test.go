@@ -20,6 +20,9 @@ func TestDeviceMadeAnew(t *testing.T) {
 		porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "up")
 	}
 	lay()
+	// Another port of the namespace stays open meanwhile.
+	porttest.IP(t, "-n", w.router, "link", "add", "name", "r9", "type", "veth", "peer", "name", "h9", "netns", w.host)
+	openPort(t, Config{Name: "lan9", Netns: w.router, Device: "r9"})
 	for range 3 {
 		p := openPort(t, w.config())
 		porttest.IP(t, "-n", w.router, "link", "del", "dev", "r0")

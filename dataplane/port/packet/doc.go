@@ -7,6 +7,7 @@
 //	open.go      Open, the Port, Close
 //	takeover.go  what the kernel uses a device for; Undo after a kill
 //	silence.go   keeping the kernel quiet on a device that is taken
+//	netfilter.go the netfilter socket that the ports of a namespace share
 //	socket.go    the sockets: options, sharing by flow, multicast groups
 //	queue.go     Read: recvmmsg(2), nothing allocated
 //	tunnel.go    cutting up super-packets of tunnels; held.go keeps what is left
@@ -15,7 +16,7 @@
 // While a port is open the kernel gets nothing that arrives on the device and
 // can send nothing by it: neither answers nor forwarded packets, neither
 // ARP nor what an IPv6 host says of itself. This is done by an nftables table
-// that lives exactly as long as the port (silence.go). Addresses, routes
+// that goes with the port, and with the process (silence.go). Addresses, routes
 // and settings of the device stay as they are and mean nothing meanwhile, so
 // that nothing has to be put back, also not after a kill. The one exception is
 // a device that was down: see Config.Will.

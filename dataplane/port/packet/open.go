@@ -91,7 +91,7 @@ func (p *Port) take() error {
 			return err
 		}
 	}
-	if p.silence, err = silenceDevice(p.cfg.Device, p.cfg.Netns); err != nil {
+	if p.silence, err = silenceDevice(p.cfg.Device, p.cfg.Netns, p.link.Namespace()); err != nil {
 		return err
 	}
 	n := max(p.cfg.Queues, 1)

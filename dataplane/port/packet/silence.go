@@ -1,7 +1,6 @@
 package packet
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -15,7 +14,7 @@ import (
 const ownMark = 0x72747264
 
 // silence keeps the kernel from hearing and from speaking on a device: a
-// netfilter table of one's own with
+// netfilter table of the device's own with
 //
 //	chain in  { type filter hook ingress device D priority 0; policy drop; }
 //	chain out { type filter hook egress device D priority 0; policy drop;
@@ -23,24 +22,26 @@ const ownMark = 0x72747264
 //
 // Packet sockets receive before the ingress hook and so still see everything.
 // The kernel's addresses, routes and sysctls stay as they are; they just have
-// no effect by this device. The table belongs to the socket (flag owner): it
-// goes when the socket is closed, also by the death of the process, and
-// nobody else can change or flush it. It is also what keeps two routers from
-// one device.
-type silence struct{ fd int }
+// no effect by this device. The table belongs to the socket that made it (flag
+// owner): it goes when the socket is closed, also by the death of the process,
+// and nobody else can change or flush it. It is also what keeps two routers
+// from one device.
+type silence struct {
+	device string
+	socket *netfilter
+}
 
-// silenceDevice has to run in the device's namespace.
-func silenceDevice(name, netns string) (*silence, error) {
-	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
+// silenceDevice has to run in the device's namespace, of which identity is.
+func silenceDevice(name, netns string, identity device.Identity) (*silence, error) {
+	socket, err := shareNetfilter(identity)
 	if err != nil {
 		return nil, fmt.Errorf("opening a netfilter socket in %s: %w", device.DescribeNamespace(netns), err)
 	}
-	s := &silence{fd}
-	if err := s.install(name); err != nil {
-		s.close()
+	if err := socket.install(name); err != nil {
+		socket.release()
 		return nil, silenceError(name, netns, err)
 	}
-	return s, nil
+	return &silence{name, socket}, nil
 }
 
 func silenceError(name, netns string, err error) error {
@@ -58,73 +59,28 @@ func silenceError(name, netns string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-func (s *silence) close() error { return unix.Close(s.fd) }
+// close takes the table of the device away; the kernel hears and speaks on it
+// when close returns.
+func (s *silence) close() error {
+	err := s.socket.remove(s.device)
+	if last, closing := s.socket.release(); last {
+		return closing // no table is left without its socket
+	}
+	if err != nil {
+		return fmt.Errorf("giving device %s back to the kernel (nftables table netdev %s): %w", s.device, tableName(s.device), err)
+	}
+	return nil
+}
 
 func tableName(device string) string { return "routerd-" + device }
 
-// install sends the table as one transaction and waits for the answer.
-func (s *silence) install(device string) error {
-	// The kernel answers at once; this is against waiting for ever.
-	if err := unix.SetsockoptTimeval(s.fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5}); err != nil {
-		return err
-	}
-	if err := unix.Bind(s.fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	b, last := transaction(device)
-	if err := unix.Sendto(s.fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return err
-	}
-	return s.await(last)
-}
+const (
+	nfTables = unix.NFNL_SUBSYS_NFTABLES << 8
+	create   = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+)
 
-// firstMessage is the sequence number of what begins the transaction.
-const firstMessage = 1
-
-// refusal is the kernel's error to one message of the transaction.
-type refusal struct {
-	unix.Errno
-	message uint32 // its sequence number
-}
-
-func (r refusal) Unwrap() error { return r.Errno }
-
-// await reads answers until there is an error or message last is accepted.
-func (s *silence) await(last uint32) error {
-	b := make([]byte, 8192)
-	for {
-		n, _, err := unix.Recvfrom(s.fd, b, 0)
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		for m := b[:n]; len(m) >= unix.SizeofNlMsghdr+4; {
-			size := int(native.Uint32(m))
-			if size < unix.SizeofNlMsghdr+4 || size > len(m) {
-				break
-			}
-			if native.Uint16(m[4:]) == unix.NLMSG_ERROR {
-				if code := int32(native.Uint32(m[unix.SizeofNlMsghdr:])); code != 0 {
-					return refusal{unix.Errno(-code), native.Uint32(m[8:])}
-				}
-				if native.Uint32(m[8:]) == last {
-					return nil
-				}
-			}
-			m = m[min(align4(size), len(m)):]
-		}
-	}
-}
-
-var native = binary.NativeEndian
-
-func align4(n int) int { return (n + 3) &^ 3 }
-
-// transaction is the batch of messages that makes the table, and the
-// sequence number of the one that is acknowledged.
-func transaction(device string) (batch []byte, last uint32) {
+// creation makes the table of a device, where there is none of its name.
+func creation(device string) []change {
 	table := tableName(device)
 	chain := func(name string, hook uint32) []byte {
 		return join(
@@ -134,37 +90,18 @@ func transaction(device string) (batch []byte, last uint32) {
 			number(unix.NFTA_CHAIN_POLICY, nfDrop), text(unix.NFTA_CHAIN_TYPE, "filter"),
 		)
 	}
-	const subsystem = unix.NFNL_SUBSYS_NFTABLES << 8
-	const create = unix.NLM_F_CREATE | unix.NLM_F_EXCL
-	messages := []struct {
-		kind, flags uint16
-		family      uint8
-		resource    uint16
-		body        []byte
-	}{
-		{kind: unix.NFNL_MSG_BATCH_BEGIN, resource: unix.NFNL_SUBSYS_NFTABLES},
-		{kind: subsystem | unix.NFT_MSG_NEWTABLE, flags: create, family: unix.NFPROTO_NETDEV, body: join(
+	return []change{
+		{kind: nfTables | unix.NFT_MSG_NEWTABLE, flags: create, body: join(
 			text(unix.NFTA_TABLE_NAME, table), number(unix.NFTA_TABLE_FLAGS, tableOwned))},
-		{kind: subsystem | unix.NFT_MSG_NEWCHAIN, flags: create, family: unix.NFPROTO_NETDEV, body: chain("in", unix.NF_NETDEV_INGRESS)},
-		{kind: subsystem | unix.NFT_MSG_NEWCHAIN, flags: create, family: unix.NFPROTO_NETDEV, body: chain("out", unix.NF_NETDEV_EGRESS)},
-		{kind: subsystem | unix.NFT_MSG_NEWRULE, flags: create | unix.NLM_F_APPEND | unix.NLM_F_ACK, family: unix.NFPROTO_NETDEV, body: letOwnOut(table)},
-		{kind: unix.NFNL_MSG_BATCH_END, resource: unix.NFNL_SUBSYS_NFTABLES},
+		{kind: nfTables | unix.NFT_MSG_NEWCHAIN, flags: create, body: chain("in", unix.NF_NETDEV_INGRESS)},
+		{kind: nfTables | unix.NFT_MSG_NEWCHAIN, flags: create, body: chain("out", unix.NF_NETDEV_EGRESS)},
+		{kind: nfTables | unix.NFT_MSG_NEWRULE, flags: create | unix.NLM_F_APPEND, body: letOwnOut(table)},
 	}
-	for i, m := range messages {
-		seq := uint32(i + firstMessage)
-		if m.flags&unix.NLM_F_ACK != 0 {
-			last = seq
-		}
-		batch = native.AppendUint32(batch, uint32(unix.SizeofNlMsghdr+4+len(m.body)))
-		batch = native.AppendUint16(batch, m.kind)
-		batch = native.AppendUint16(batch, m.flags|unix.NLM_F_REQUEST)
-		batch = native.AppendUint32(batch, seq)
-		batch = native.AppendUint32(batch, 0) // the kernel's port
-		batch = append(batch, m.family, 0)    // struct nfgenmsg
-		batch = binary.BigEndian.AppendUint16(batch, m.resource)
-		batch = append(batch, m.body...)
-	}
-	return batch, last
+}
+
+// removal takes the table of a device away, with all that is in it.
+func removal(device string) []change {
+	return []change{{kind: nfTables | unix.NFT_MSG_DELTABLE, body: text(unix.NFTA_TABLE_NAME, tableName(device))}}
 }
 
 // tableOwned is NFT_TABLE_F_OWNER of linux/netfilter/nf_tables.h.
@@ -197,30 +134,4 @@ func letOwnOut(table string) []byte {
 				nest(unix.NFTA_IMMEDIATE_DATA, nest(unix.NFTA_DATA_VERDICT, number(unix.NFTA_VERDICT_CODE, nfAccept)))),
 		),
 	)
-}
-
-// attribute is a netlink attribute, padded to where the next one begins.
-func attribute(kind uint16, data []byte) []byte {
-	b := native.AppendUint16(nil, uint16(unix.SizeofNlAttr+len(data)))
-	b = native.AppendUint16(b, kind)
-	b = append(b, data...)
-	return append(b, make([]byte, align4(len(data))-len(data))...)
-}
-
-func text(kind uint16, s string) []byte { return attribute(kind, append([]byte(s), 0)) }
-
-// number is in network byte order, as nf_tables wants all of its own.
-func number(kind uint16, n uint32) []byte {
-	return attribute(kind, binary.BigEndian.AppendUint32(nil, n))
-}
-
-func nest(kind uint16, parts ...[]byte) []byte {
-	return attribute(kind|unix.NLA_F_NESTED, join(parts...))
-}
-
-func join(parts ...[]byte) (b []byte) {
-	for _, p := range parts {
-		b = append(b, p...)
-	}
-	return b
 }

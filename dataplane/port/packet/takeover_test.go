@@ -271,6 +271,9 @@ func TestKilled(t *testing.T) {
 	if openErr == nil || !strings.Contains(openErr.Error(), "another routerd") {
 		t.Errorf("while another process holds it: %v", openErr)
 	}
+	if n := netfilterSockets(t, w.router); n != 0 {
+		t.Errorf("%d netfilter sockets are left of the process that was killed", n)
+	}
 	kernelAnswers(t, far, "after the process was killed")
 	if after := w.state(t); after != before {
 		t.Errorf("before:\n%s\nafter:\n%s", before, after)

@@ -1,0 +1,113 @@
+package config
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+
+	"routerd/internal/origin"
+	"routerd/internal/tomltext"
+)
+
+// API is the [api] table.
+type API struct {
+	// Listen holds addresses as "unix:///path"; none means the socket that
+	// the router's name and run directory give.
+	Listen  []string
+	Origins []origin.ID // of each
+	// Group is the name or number of the group that owns the sockets, so that
+	// its members may look; "" = that of the process.
+	Group       string
+	GroupOrigin origin.ID
+}
+
+// Metrics is the [metrics] table.
+type Metrics struct {
+	Listen string // "host:port"; "" = no listener of its own
+	Origin origin.ID
+	// HostNames are what requests may call the router by besides its addresses.
+	HostNames []string
+}
+
+func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
+	api := top.Section("api")
+	for _, l := range tomltext.Distinct(api, "listen", socketAddress) {
+		c.API.Listen = append(c.API.Listen, l.Value)
+		c.API.Origins = append(c.API.Origins, r.valueOrigin(l.At))
+	}
+	c.API.Group = tomltext.Get(api, "group", "", groupName)
+	if c.API.Group != "" {
+		c.API.GroupOrigin = r.origin(api.At.With("group"))
+	}
+	api.Done()
+	metrics := top.Section("metrics")
+	c.Metrics.Listen = tomltext.Get(metrics, "listen", "", hostPort)
+	if c.Metrics.Listen != "" {
+		c.Metrics.Origin = r.origin(metrics.At.With("listen"))
+	}
+	for _, n := range tomltext.Distinct(metrics, "host-names", hostName) {
+		c.Metrics.HostNames = append(c.Metrics.HostNames, n.Value)
+	}
+	metrics.Done()
+}
+
+var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", tomltext.ErrUnwanted
+	}
+	p, isUnix := strings.CutPrefix(s, "unix://")
+	if !isUnix {
+		if strings.HasPrefix(s, "/") {
+			return "", tomltext.Hint{Suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
+		}
+		return "", tomltext.ErrUnwanted
+	}
+	// sun_path has 108 bytes with the zero at its end (unix(7)).
+	if !strings.HasPrefix(p, "/") || len(p) > 107 {
+		return "", tomltext.ErrUnwanted
+	}
+	return s, nil
+}, Want: `a unix socket with an absolute path of at most 107 bytes: "unix:///run/routerd/r1.sock"`}
+
+var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", tomltext.ErrUnwanted
+	}
+	_, p, err := net.SplitHostPort(s)
+	if err != nil {
+		return "", tomltext.ErrUnwanted
+	}
+	if n, err := strconv.Atoi(p); err != nil || n < 1 || n > 65535 {
+		return "", tomltext.ErrUnwanted
+	}
+	return s, nil
+}, Want: `an address and port: "127.0.0.1:9179"`}
+
+// groupName is a line of group(5), or the number of a group.
+var groupName = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	if n, ok := v.(int64); ok && n >= 0 && n < 1<<32-1 {
+		return strconv.FormatInt(n, 10), nil
+	}
+	s, ok := v.(string)
+	if !ok || s == "" || len(s) > 64 || strings.ContainsAny(s, ": \t\n,/") {
+		return "", tomltext.ErrUnwanted
+	}
+	return s, nil
+}, Want: `a group of this machine, by name or number: "adm"`}
+
+// hostName is a name of the DNS, without a port.
+var hostName = tomltext.Reading[string]{Read: func(v any) (string, error) {
+	s, ok := v.(string)
+	if !ok || s == "" || len(s) > 253 {
+		return "", tomltext.ErrUnwanted
+	}
+	for label := range strings.SplitSeq(strings.ToLower(s), ".") {
+		if label == "" || strings.Trim(label, "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			return "", tomltext.ErrUnwanted
+		}
+	}
+	return s, nil
+}, Want: `a host name without a port: "r1.example.net"`}

@@ -1,0 +1,108 @@
+package daemon
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// setGroup writes [api] group into the configuration, as TOML.
+func (s *site) setGroup(group string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("[api]\n"), []byte("[api]\ngroup = "+group+"\n"), 1)
+	if err := os.WriteFile(s.config, text, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *site) group() uint32 {
+	s.t.Helper()
+	info, err := os.Stat(s.socket())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Gid
+}
+
+// Where something cannot be listened on, the error names the key, its line and
+// what helps; and the socket stays of the group it had.
+func TestListenErrorsNameTheirPlace(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	busy, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	for _, c := range []struct{ group, listen, want string }{
+		{"4", busy.Addr().String(), fmt.Sprintf(`:16: metrics.listen is %q: listening there: bind: address already in use; another process listens there`, busy.Addr())},
+		{"4", "192.0.2.1:9179", `:16: metrics.listen is "192.0.2.1:9179": listening there: bind: cannot assign requested address; no device of this machine has that address`},
+		{`"no-such-group"`, "127.0.0.1:1", `:3: api.group is "no-such-group", and this machine has no such group`},
+	} {
+		s.write(fmt.Sprintf("[metrics]\nlisten = %q\n", c.listen))
+		s.setGroup(c.group)
+		if _, err := s.client().Reload(t.Context()); err == nil || !strings.Contains(err.Error(), s.config+c.want) {
+			t.Errorf("a reload with metrics at %s: %v\nwant %s%s", c.listen, err, s.config, c.want)
+		}
+		if got := s.group(); got != uint32(os.Getegid()) {
+			t.Errorf("the reload was refused, and the socket is of group %d", got)
+		}
+	}
+}
+
+// A reload gives the socket to a group and takes it back, and says what else a
+// scraper may call the router.
+func TestListenFollowsReload(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := port.Addr().String()
+	port.Close()
+	metrics := fmt.Sprintf("[metrics]\nlisten = %q\n", address)
+	for i, c := range []struct {
+		group, more string
+		want        uint32
+		status      int
+	}{
+		{"4", metrics, 4, http.StatusMisdirectedRequest},
+		{"5", metrics + "host-names = \"r1.example.net\"\n", 5, http.StatusOK},
+		{"", metrics, uint32(os.Getegid()), http.StatusMisdirectedRequest},
+	} {
+		s.write(c.more)
+		if c.group != "" {
+			s.setGroup(c.group)
+		}
+		if _, err := s.client().Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.group(); got != c.want {
+			t.Errorf("after reload %d the socket is of group %d, want %d", i, got, c.want)
+		}
+		req, err := http.NewRequest(http.MethodGet, "http://"+address+"/metrics", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Host = "r1.example.net"
+		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != c.status {
+			t.Errorf("after reload %d a request for r1.example.net got %s, want %d", i, resp.Status, c.status)
+		}
+	}
+}
