@@ -8,7 +8,8 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo deve
 BINARY  := bin/routerd
 LAB     ?= deploy/labs/demo.toml deploy/labs/chain.toml deploy/labs/lan.toml deploy/labs/nat.toml deploy/labs/peers.toml deploy/labs/rip.toml deploy/labs/ring.toml
 FUZZTIME ?= 10s
-SOAKTIME ?= 10m
+SOAKTIME ?= 20m
+REPEATTIME ?= 10m
 # Tools that are unpacked rather than installed, promtool above all.
 export PATH := $(CURDIR)/bin/tools:$(PATH)
 
@@ -54,12 +55,19 @@ demo: build ## a lab of network namespaces that proves forwarding, then cleans u
 	@tools/demo.sh $(BINARY) $(LAB)
 
 .PHONY: soak
-soak: build ## the tests again and again for SOAKTIME (10m), under the race detector
+soak: ## one router for SOAKTIME (20m): traffic, devices that come and go, reloads; then the same as a fresh start, and flat (root)
 	@tools/install.sh test
-	@tools/soak.sh $(SOAKTIME)
+	@[ "$$(id -u)" = 0 ] || { echo "soak makes network namespaces, which takes root: sudo make soak" >&2; exit 1; }
+	ROUTERD_SOAK=$(SOAKTIME) go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./internal/daemon
+
+.PHONY: repeat
+repeat: build ## the tests again and again for REPEATTIME (10m), under the race detector
+	@tools/install.sh test
+	@tools/repeat.sh $(REPEATTIME)
 
 .PHONY: mutate
 mutate: ## a million mutated frames and 18,000 payloads into each kind of live port, pings meanwhile (root)
+	@[ "$$(id -u)" = 0 ] || { echo "mutate makes network namespaces, which takes root: sudo make mutate" >&2; exit 1; }
 	ROUTERD_MUTATE=full go test -count=1 -v -timeout 60m -run '^TestMutatedFrames$$' ./internal/daemon
 
 .PHONY: clean

@@ -359,7 +359,15 @@ func (s *site) startProcess(env []string) *exec.Cmd {
 
 func TestMain(m *testing.M) {
 	if config := os.Getenv("ROUTERD_TEST_CONFIG"); config != "" {
-		err := Run(context.Background(), Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: os.Stderr, Reduce: os.Getenv("ROUTERD_TEST_REDUCE") != ""})
+		log := os.Stderr
+		if path := os.Getenv("ROUTERD_TEST_LOG"); path != "" {
+			var err error
+			if log, err = os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		}
+		err := Run(context.Background(), Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: log, Reduce: os.Getenv("ROUTERD_TEST_REDUCE") != ""})
 		if err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)

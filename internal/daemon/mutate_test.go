@@ -161,15 +161,7 @@ func (m *mutateSite) says(ns, want string, command ...string) {
 // usage is the memory in bytes and the processor time that the router has.
 func (m *mutateSite) usage() (rss int, cpu time.Duration) {
 	m.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", m.process.Process.Pid))
-	if err != nil {
-		m.t.Fatalf("the router has ended: %v", err)
-	}
-	_, after, _ := strings.Cut(string(status), "VmRSS:")
-	kb, err := strconv.Atoi(strings.Fields(after)[0])
-	if err != nil {
-		m.t.Fatal(err)
-	}
+	rss = resident(m.t, m.process.Process.Pid)
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.process.Process.Pid))
 	if err != nil {
 		m.t.Fatal(err)
@@ -177,7 +169,25 @@ func (m *mutateSite) usage() (rss int, cpu time.Duration) {
 	fields := strings.Fields(string(stat))
 	user, _ := strconv.Atoi(fields[13])
 	system, _ := strconv.Atoi(fields[14])
-	return kb << 10, time.Duration(user+system) * 10 * time.Millisecond
+	return rss, time.Duration(user+system) * 10 * time.Millisecond
+}
+
+// resident is the memory of a process, in bytes.
+func resident(t testing.TB, pid int) int {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		t.Fatalf("the router has ended: %v", err)
+	}
+	_, after, found := strings.Cut(string(status), "VmRSS:")
+	if !found { // a process that has ended and was not waited for
+		t.Fatalf("the router has ended: its status is\n%s", status)
+	}
+	kb, err := strconv.Atoi(strings.Fields(after)[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kb << 10
 }
 
 // seeds are frames of the ways into the router: for it, through it, to be
