@@ -28,6 +28,35 @@ func TestEachMistakeOnce(t *testing.T) {
 			`1:12+11: an interface cannot be called "local-stack" beside a [local-stack], which stands on one of that name`,
 		}},
 		{"a number as the file has it", "[interface.a]\nkind = \"tun\"\nmtu = 1500.0", []string{"3:7+6: interface.a.mtu is 1500.0"}},
+		{"a kind that there is not", `[interface.a]
+kind = "tapp"
+addresses = ["10.0.0.1/24", "2001:db8::1/64"]
+mtu = 1400
+mss = "clamp"
+host = { netns = "h1", device = "x", bridge = "br0" }
+neighbor = { timeout = "20m", static = { "10.0.0.9" = "02:00:00:00:00:09" } }
+ra = { prefix = "2001:db8::/64" }
+[[static.route]]
+prefix = "10.1.0.0/16"
+next-hop = { address = "10.0.0.2", interface = "a" }
+[rip.interface.a]
+neighbors = "10.0.0.3"
+[[nat.source]]
+name = "out"
+outbound-interface = "a"
+translation = "10.0.0.7"`, []string{`2:8+6: interface.a.kind is "tapp"`}},
+		{"another kind that there is not", `[interface.a]
+kind = "packt"
+device = "eth1"
+netns = "h1"
+take-over = true
+addresses = "10.0.0.1/24"
+neighbor = { proxy-arp = true }`, []string{`2:8+7: interface.a.kind is "packt"`}},
+		{"no kind", "[interface.a]\ndevice = \"eth1\"\naddresses = \"10.0.0.1/24\"", []string{"1:12+1: interface.a has no kind"}},
+		{"a key of no table below a table", "[log]\nlevel = \"info\"\nstate-dir = \"/var/lib/routerd\"\n[interface.a]\nkind = \"loopback\"\nname = \"r2\"", []string{
+			`3:1+9: unknown key "state-dir" in log: it belongs above the first [table]`,
+			`6:1+4: unknown key "name" in interface.a: it belongs above the first [table]`,
+		}},
 		{"an interface that is no table", "interface.a = 3", []string{"1:15+1: interface.a is 3"}},
 		{"a device that is in every namespace", "[interface.lo]\nkind = \"tun\"", []string{
 			"1:12+2: the device of lo is lo, which every network namespace has already",

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -156,6 +157,23 @@ func TestExample(t *testing.T) {
 		if !strings.Contains(string(text), key+" = ") {
 			t.Errorf("the example does not show %s", key)
 		}
+	}
+}
+
+// What the shipped example shows as a comment is sound too where it stands, once
+// its mark is taken away.
+func TestExampleUncommented(t *testing.T) {
+	text, err := os.ReadFile("../deploy/routerd.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := regexp.MustCompile(`(?m)^# ([a-z.-]+ = |\[)`)
+	if n := len(shown.FindAll(text, -1)); n < 8 {
+		t.Fatalf("%d keys are shown as comments, want state-dir, group and the others", n)
+	}
+	_, problems := Parse("routerd.toml", shown.ReplaceAll(text, []byte("$1")))
+	for _, p := range problems {
+		t.Error(p)
 	}
 }
 

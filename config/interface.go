@@ -92,6 +92,17 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
 		ic.Neighbor = r.decodeNeighbor(s, i)
 		r.decodeHost(s.Section("host"), i)
+	case "":
+		// It has none, or one that there is not, which is reported: any key may
+		// be meant, and those that mean the same everywhere are read.
+		for _, key := range []string{"device", "netns", "take-over"} {
+			s.Lookup(key)
+		}
+		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
+		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
+		ic.Neighbor = r.decodeNeighbor(s, i)
+		r.decodeHost(s.Section("host"), i)
 	default:
 		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",
 			"device", "netns", "take-over", "neighbor", "ra")
@@ -160,7 +171,7 @@ func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces) {
 	for _, p := range i.hostRoutes {
 		t.Routes = append(t.Routes, p.Value)
 	}
-	if i.kind == dataplane.KindTAP {
+	if i.kind == dataplane.KindTAP || i.kind == "" {
 		i.bridge = tomltext.Get(s, "bridge", "", deviceName)
 		if i.bridge != "" && len(i.host)+len(i.hostRoutes) > 0 {
 			r.WrongKey(s.At.With("bridge"), fmt.Sprintf("the device of %s has addresses or routes and belongs to a bridge", i.name),

@@ -28,6 +28,7 @@ var ErrUnwanted error = Hint{}
 
 // Get reads key by how, or gives def where it is absent or wrong.
 func Get[T any](s *Section, key string, def T, how Reading[T]) T {
+	s.holds(key)
 	v, ok := s.Lookup(key)
 	if !ok {
 		return def
@@ -42,6 +43,7 @@ func Get[T any](s *Section, key string, def T, how Reading[T]) T {
 // List reads key, one value or a list of them, by how; what is wrong is
 // reported and left out.
 func List[T any](s *Section, key string, how Reading[T]) []Item[T] {
+	s.holds(key)
 	var out []Item[T]
 	for _, v := range s.Elements(key) {
 		if t, ok := Read(s, v, how); ok {

@@ -18,6 +18,8 @@ type Section struct {
 
 	doc   *Document
 	known map[string]bool
+	// values are the keys that hold one value or several, and no tables.
+	values map[string]bool
 }
 
 func (s *Section) knows(key string) {
@@ -25,6 +27,14 @@ func (s *Section) knows(key string) {
 		s.known = map[string]bool{}
 	}
 	s.known[key] = true
+}
+
+// holds notes a key that is read as a value.
+func (s *Section) holds(key string) {
+	if s.values == nil {
+		s.values = map[string]bool{}
+	}
+	s.values[key] = true
 }
 
 // Item is a value with the place it was read from.
@@ -156,7 +166,13 @@ func (s *Section) Done() {
 				continue
 			}
 		}
-		p := s.doc.WrongKey(at, fmt.Sprintf("unknown key %q in %s", key, where), "")
+		message := fmt.Sprintf("unknown key %q in %s", key, where)
+		if s != s.doc.root && s.doc.root.values[key] {
+			// TOML has no way back out of a table.
+			s.doc.WrongKey(at, message+": it belongs above the first [table]", "")
+			continue
+		}
+		p := s.doc.WrongKey(at, message, "")
 		known := slices.Sorted(maps.Keys(s.known))
 		if p.Suggestion = Suggest(key, known); p.Suggestion == "" {
 			p.Want = "one of " + strings.Join(known, ", ")
