@@ -345,7 +345,7 @@ func TestExitCodes(t *testing.T) {
 		{packet + "--size 65536", nil, 2, "routerd: --size 65536: wanted up to 65535"},
 		{packet + "--ttl 0", nil, 2, "routerd: --ttl 0: wanted 1 to 255"},
 
-		{"--socket " + nobody + " show version", nil, 3, "routerd: asking the router at " + nobody + ": no such file or directory; is it running?"},
+		{"--socket " + nobody + " show version", nil, 3, "routerd: asking the router at " + nobody + ": no such file or directory; no router has that socket: routerd run starts one"},
 		{"--socket " + nobody + " reload", nil, 3, "routerd: asking the router at " + nobody},
 	} {
 		t.Run(c.line, func(t *testing.T) {

@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
 	"strconv"
+	"syscall"
 	"time"
 )
 
@@ -28,7 +30,16 @@ type UnreachableError struct {
 }
 
 func (e *UnreachableError) Error() string {
-	return fmt.Sprintf("asking the router at %s: %v; is it running?", e.Socket, e.Err)
+	help := "is it running?"
+	switch {
+	case errors.Is(e.Err, fs.ErrPermission):
+		help = "root may ask, and the members of the group that [api] group names: try sudo"
+	case errors.Is(e.Err, fs.ErrNotExist):
+		help = "no router has that socket: routerd run starts one, and --socket or " + SocketVariable + " names another socket"
+	case errors.Is(e.Err, syscall.ECONNREFUSED):
+		help = "the router that made this socket has ended: routerd run starts it again"
+	}
+	return fmt.Sprintf("asking the router at %s: %v; %s", e.Socket, e.Err, help)
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }

@@ -95,8 +95,19 @@ func TestClientErrors(t *testing.T) {
 	nobody := Dial(filepath.Join(t.TempDir(), "none.sock"))
 	_, err = nobody.Version(ctx)
 	var u *UnreachableError
-	if !errors.As(err, &u) || !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "none.sock: no such file or directory; is it running?") {
+	if !errors.As(err, &u) || !errors.Is(err, syscall.ENOENT) || !strings.HasSuffix(err.Error(), "none.sock: no such file or directory; no router has that socket: routerd run starts one, and --socket or ROUTERD_SOCKET names another socket") {
 		t.Errorf("where nobody answers: %v", err)
+	}
+
+	left := filepath.Join(t.TempDir(), "left.sock")
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: left})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.SetUnlinkOnClose(false)
+	l.Close()
+	if _, err := Dial(left).Version(ctx); err == nil || !strings.HasSuffix(err.Error(), "left.sock: connection refused; the router that made this socket has ended: routerd run starts it again") {
+		t.Errorf("where a router has ended: %v", err)
 	}
 
 	done, cancel := context.WithCancel(ctx)
@@ -107,12 +118,12 @@ func TestClientErrors(t *testing.T) {
 
 	// Something else answers there.
 	path := filepath.Join(t.TempDir(), "other.sock")
-	l, err := net.Listen("unix", path)
+	there, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	other := &http.Server{Handler: http.NotFoundHandler()}
-	go other.Serve(l)
+	go other.Serve(there)
 	defer other.Close()
 	oc := Dial(path)
 	defer oc.Close()

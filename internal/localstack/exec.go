@@ -1,6 +1,7 @@
 package localstack
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,7 +24,9 @@ func Exec(netns string, argv []string) error {
 		return fmt.Errorf("opening network namespace %q: %w", netns, err)
 	}
 	runtime.LockOSThread() // the thread that calls execve(2) is the one that stays
-	if err := unix.Setns(fd, unix.CLONE_NEWNET); err != nil {
+	if err := unix.Setns(fd, unix.CLONE_NEWNET); errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("entering network namespace %q: %w; it takes root: try sudo", netns, err)
+	} else if err != nil {
 		return fmt.Errorf("entering network namespace %q: %w", netns, err)
 	}
 	return fmt.Errorf("running %s: %w", path, unix.Exec(path, argv, os.Environ()))

@@ -85,7 +85,7 @@ func openNamespace(netns, path string) (int, error) {
 		if strings.Contains(netns, "/") {
 			return -1, Missing(fmt.Errorf("network namespace %s does not exist: %w", path, err))
 		}
-		return -1, Missing(fmt.Errorf("network namespace %q does not exist (no %s): make it with: ip netns add %s: %w", netns, path, netns, err))
+		return -1, Missing(fmt.Errorf("network namespace %q does not exist; ip netns add %s makes it (%s: %w)", netns, netns, path, err))
 	}
 	return -1, fmt.Errorf("opening %s at %s: %w", DescribeNamespace(netns), path, err)
 }

@@ -101,7 +101,7 @@ func TestNamespaceErrors(t *testing.T) {
 		is    error
 		says  string
 	}{
-		{"rdtun-no-such", fs.ErrNotExist, "ip netns add rdtun-no-such"},
+		{"rdtun-no-such", fs.ErrNotExist, `"rdtun-no-such" does not exist; ip netns add rdtun-no-such makes it (/run/netns/rdtun-no-such: no such file or directory)`},
 		{"/run/netns-no/such", fs.ErrNotExist, "/run/netns-no/such does not exist"},
 		{file, syscall.EINVAL, "is not a network namespace"},
 		{file + "/below", syscall.ENOTDIR, "opening network namespace"},
