@@ -113,6 +113,9 @@ func TestTwoRoutersInOneNamespace(t *testing.T) {
 	if err := other.install("r0"); err != nil {
 		t.Fatal(err)
 	}
+	// A third port, so that the socket outlives the second.
+	porttest.IP(t, "-n", w.router, "link", "add", "name", "r2", "type", "veth", "peer", "name", "h2", "netns", w.host)
+	openPort(t, Config{Name: "lan2", Netns: w.router, Device: "r2"})
 	cfg1 := Config{Name: "lan1", Netns: w.router, Device: "r1", TakeOver: true}
 	for range 3 {
 		p1 := openPort(t, cfg1)
