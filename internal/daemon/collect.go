@@ -28,12 +28,31 @@ const (
 	litter   = 16 << 20
 )
 
+// startTime is how long after the start that is done in any case: some of what
+// starting took, snapshots for one, is let go of some seconds later.
+const startTime = 5 * time.Second
+
 // collector keeps GOGC right. The zero collector has not looked yet.
 type collector struct {
+	began   time.Time // when the router had started
 	looked  time.Time
 	growth  int
 	samples []metrics.Sample
 	calm    *time.Timer
+}
+
+// started says that the router has started.
+func (c *collector) started(now time.Time) { c.began, c.looked = now, time.Time{} }
+
+// rarely has the collector run seldom until restore, where the environment does
+// not say how often: for what leaves much garbage and keeps little, as opening
+// TUN ports does.
+func rarely() (restore func()) {
+	if os.Getenv("GOGC") != "" {
+		return func() {}
+	}
+	before := debug.SetGCPercent(mostSlow)
+	return func() { debug.SetGCPercent(before) }
 }
 
 // tune looks at the heap, once a second at most, and does nothing where the
@@ -50,7 +69,7 @@ func (c *collector) tune(now time.Time) {
 	}
 	metrics.Read(c.samples)
 	c.calm.Stop()
-	if live, used := c.samples[0].Value.Uint64(), c.samples[1].Value.Uint64(); live < spare && used > live+litter {
+	if live, used := c.samples[0].Value.Uint64(), c.samples[1].Value.Uint64(); now.Sub(c.began) < startTime || live < spare && used > live+litter {
 		c.calm.Reset(calmTime)
 	}
 	// Setting it stops every goroutine for a moment.

@@ -93,6 +93,7 @@ type Daemon struct {
 	sd           systemd
 	tally        reloadTally
 	began        time.Time
+	garbage      collector
 	// reading is held by whoever reads or changes the configuration, beside
 	// the loop; changing tells the loop that a reload is under way.
 	reading    chan struct{}
@@ -187,7 +188,9 @@ func (d *Daemon) start() error {
 	d.startMachines()
 	first, err := d.plan(d.cfg)
 	if err == nil {
+		restore := rarely()
 		err = d.prepare(first)
+		restore()
 	}
 	if err != nil {
 		return err
@@ -196,6 +199,7 @@ func (d *Daemon) start() error {
 	defer d.router.Resume(nil)
 	err = d.commit(first)
 	debug.FreeOSMemory() // what starting took: of a thousand interfaces as much as running takes
+	d.garbage.started(time.Now())
 	return err
 }
 
@@ -209,9 +213,8 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 	}
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
-	var garbage collector
 	for {
-		garbage.tune(time.Now())
+		d.garbage.tune(time.Now())
 		var due <-chan time.Time
 		t := d.router.Deadline()
 		for _, at := range []time.Time{d.due(), d.nextNote} {

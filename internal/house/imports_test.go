@@ -63,7 +63,7 @@ var rooms = map[string]room{
 	"dataplane/port/memory":   {own: own("dataplane/port")},
 	"dataplane/port/porttest": {own: own("dataplane", "dataplane/port", "dataplane/port/device", "dataplane/reassembly", "routing", "routing/fib"), third: []string{sys}},
 	"dataplane/port/device":   {own: own("dataplane/port"), third: []string{netlink, sys}},
-	"dataplane/port/tun":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, netns, sys}},
+	"dataplane/port/tun":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{wireguard, netlink, netns, sys}},
 	"dataplane/port/tap":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/port/packet":   {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":    {own: own("routing")},

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"sync"
 
+	"golang.org/x/sys/unix"
+	wgtun "golang.zx2c4.com/wireguard/tun"
+
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
 )
@@ -50,7 +53,7 @@ func open(cfg Config) (*Port, error) {
 	}
 	p := &Port{name: cfg.Name, cfg: cfg, kernel: device.NewKernel(cfg.Host)}
 	err := device.InNamespace(cfg.Host.Netns, func() (err error) {
-		p.queues, p.offloads, err = device.Make(cfg.Host, device.TUN, queueCount(cfg), device.Wrap)
+		p.queues, p.offloads, err = device.Make(cfg.Host, device.TUN, queueCount(cfg), wrap)
 		return errors.Join(err, p.kernel.Open())
 	})
 	if err == nil {
@@ -136,6 +139,25 @@ func (p *Port) Lacks() []string { return p.kernel.Lacks() }
 // Restore puts back what the kernel's side lacks of addresses and routes, and
 // gives what cannot be put back.
 func (p *Port) Restore() []string { return p.kernel.Restore() }
+
+// wrap hands a descriptor to the library, which prepares the device and closes
+// the descriptor, and goes on with a duplicate (see doc.go).
+func wrap(fd int) (*device.Queue, error) {
+	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("duplicating its descriptor: %w", err)
+	}
+	d, _, err := wgtun.CreateUnmonitoredTUNFromFD(fd)
+	if err == nil {
+		err = d.Close()
+	}
+	if err != nil {
+		unix.Close(own)
+		return nil, err
+	}
+	return device.Wrap(own)
+}
 
 // Name is the name of the interface that the port serves.
 func (p *Port) Name() string { return p.name }
