@@ -21,10 +21,10 @@ type Bridge struct {
 // String gives the bridge as the end of a link would be written.
 func (b Bridge) String() string { return b.Namespace + ":" + bridgeName }
 
-// make makes the bridge, up. It forwards every frame from the start and to
-// everybody whom it may concern: it speaks no spanning tree, and it does not
-// listen in to what groups its ports want, so that a router's multicast
-// arrives before anybody has asked for it.
+// make makes the bridge, up. It speaks no spanning tree and forwards from the
+// start. It passes a group's packets on to those alone who have reported that
+// they listen to it, and asks who does, as the switches of clouds and of hosts of
+// virtual machines do.
 func (b Bridge) make() error {
 	if err := b.remove(); err != nil {
 		return err
@@ -32,12 +32,22 @@ func (b Bridge) make() error {
 	err := inNamespace(b.Namespace, func() error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name = bridgeName
-		snooping := false
-		bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snooping}
-		if err := netlink.LinkAdd(bridge); err != nil {
+		if err := netlink.LinkAdd(&netlink.Bridge{LinkAttrs: attrs}); err != nil {
 			return err
 		}
-		return netlink.LinkSetUp(bridge)
+		link, err := netlink.LinkByName(bridgeName)
+		if err != nil {
+			return err
+		}
+		for _, all := range [][]attribute{snooping, hurry} {
+			if err := change(link, all); err != nil {
+				return fmt.Errorf("making it a querier: %w", err)
+			}
+		}
+		if err := b.address(); err != nil {
+			return err
+		}
+		return netlink.LinkSetUp(link)
 	})
 	if err != nil {
 		return fmt.Errorf("making bridge %s: %w", b, err)
@@ -53,9 +63,16 @@ func (b Bridge) there() bool {
 		if err != nil {
 			return err
 		}
-		bridge, ok := link.(*netlink.Bridge)
-		there = ok && bridge.Flags&net.FlagUp != 0 && (bridge.MulticastSnooping == nil || !*bridge.MulticastSnooping)
-		return nil
+		if _, ok := link.(*netlink.Bridge); !ok || link.Attrs().Flags&net.FlagUp == 0 {
+			return nil
+		}
+		asks, err := has(link, slices.Concat(snooping, hurry)...)
+		if err != nil {
+			return err
+		}
+		addressed, err := b.addressed(link)
+		there = asks && addressed
+		return err
 	})
 	return err == nil && there
 }

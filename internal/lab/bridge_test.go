@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // Two hosts and a router on a switch; the stand-in makes no TAP.
@@ -72,11 +73,11 @@ func TestBridge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if bridge, ok := br.(*netlink.Bridge); !ok || bridge.MulticastSnooping == nil || *bridge.MulticastSnooping {
-		t.Errorf("br0 is %+v, want a bridge that does not snoop", br)
-	}
-	if out := b.ip("-d", "link", "show", "br0"); !strings.Contains(out, " stp_state 0 ") {
-		t.Errorf("the bridge speaks a spanning tree:\n%s", out)
+	out := b.ip("-d", "link", "show", "br0")
+	for _, want := range []string{" stp_state 0 ", " mcast_snooping 1 ", " mcast_querier 1 ", " mcast_startup_query_interval 100 ", " mcast_query_response_interval 100 ", " mcast_igmp_version 3 ", " mcast_mld_version 2 "} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the bridge is\n%s\nwant in it: %s", out, want)
+		}
 	}
 	err = inNamespace(b.namespace("sw"), func() error {
 		for _, name := range []string{bridgeName, "h1", "h2"} {
@@ -85,10 +86,19 @@ func TestBridge(t *testing.T) {
 				return err
 			}
 			addresses, err := netlink.AddrList(link, netlink.FAMILY_ALL)
-			if err != nil || len(addresses) > 0 {
-				t.Errorf("%s has the addresses %v (%v), want none", name, addresses, err)
+			if err != nil {
+				return err
 			}
-			if name != bridgeName && link.Attrs().MasterIndex != br.Attrs().Index {
+			if name == bridgeName {
+				if len(addresses) != 1 || !addresses[0].IP.IsLinkLocalUnicast() || addresses[0].Flags&unix.IFA_F_TENTATIVE != 0 {
+					t.Errorf("the bridge has the addresses %v, want a link-local one that it may use", addresses)
+				}
+				continue
+			}
+			if len(addresses) > 0 {
+				t.Errorf("%s has the addresses %v, want none", name, addresses)
+			}
+			if link.Attrs().MasterIndex != br.Attrs().Index {
 				t.Errorf("%s is no port of the bridge", name)
 			}
 		}
@@ -96,6 +106,11 @@ func TestBridge(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+	for path, want := range map[string]string{"accept_ra": "0", "forwarding": "0"} {
+		if got := b.reads("sw", "ipv6/conf/br0/"+path); got != want {
+			t.Errorf("%s of the bridge is %s, want %s", path, got, want)
+		}
 	}
 	for _, node := range []string{"sw", "h1"} {
 		if got, want := b.reads(node, "ipv6/conf/all/disable_ipv6"), map[string]string{"sw": "1", "h1": "0"}[node]; got != want {
@@ -135,9 +150,19 @@ func TestBridgeMends(t *testing.T) {
 	}{
 		{"removed", true, func(b *bench) { b.change("sw", bridgeName, netlink.LinkDel) }},
 		{"down", true, func(b *bench) { b.change("sw", bridgeName, netlink.LinkSetDown) }},
-		{"snooping", true, func(b *bench) {
-			b.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "1")
+		{"no snooping", true, func(b *bench) {
+			b.ip("link", "set", "br0", "type", "bridge", "mcast_snooping", "0")
 		}},
+		{"no querier", true, func(b *bench) {
+			b.ip("link", "set", "br0", "type", "bridge", "mcast_querier", "0")
+		}},
+		{"a querier that takes its time", true, func(b *bench) {
+			b.ip("link", "set", "br0", "type", "bridge", "mcast_startup_query_interval", "3125")
+		}},
+		{"a querier of before", true, func(b *bench) {
+			b.ip("link", "set", "br0", "type", "bridge", "mcast_mld_version", "1")
+		}},
+		{"no address to ask from", true, func(b *bench) { b.ip("address", "flush", "dev", "br0") }},
 		{"a new namespace", true, func(b *bench) {
 			if err := removeNamespace(b.namespace("sw")); err != nil {
 				b.t.Fatal(err)

@@ -7,12 +7,13 @@
 // `routerd run` process with a configuration, a log and an API socket of its
 // own, so that what a lab shows is what the daemon does; it stays in the
 // namespace that the lab is run in. Each switch is a namespace with a bridge,
-// br0, that speaks no spanning tree, does not snoop on multicast and has no
-// addresses. A node of kind bird or frr is a namespace whose kernel forwards,
-// and in it the real daemons with their files in a directory of the node's;
-// where they are not installed it stays empty, and the tests that need it are
-// skipped. FRR's are zebra, staticd and those that the configuration has a
-// `router` line for.
+// br0, that speaks no spanning tree, snoops on multicast and is the querier
+// (RFC 4541 §2.1.1, §3). It has one address, link-local, which MLD's queries come
+// from, and answers no ping. A node of kind bird or frr is a namespace whose
+// kernel forwards, and in it the real daemons with their files in a directory of
+// the node's; where they are not installed it stays empty, and the tests that
+// need it are skipped. FRR's are zebra, staticd and those that the configuration
+// has a `router` line for.
 //
 // What a link is follows from what it joins:
 //

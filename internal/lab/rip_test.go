@@ -122,7 +122,8 @@ func parseFRR(t *testing.T, text string) learned {
 }
 
 var (
-	birdRoute  = regexp.MustCompile(`(?m)^(\S+/\d+) .*\[r[46] .*\] \* \(`)
+	// One that is not chosen has no star, and a second one no prefix.
+	birdRoute  = regexp.MustCompile(`(?m)^(\S*) .*\[r[46] .*\]( \*)? \(`)
 	birdHop    = regexp.MustCompile(`(?m)^\s+via (\S+) on (\S+)`)
 	birdMetric = regexp.MustCompile(`RIP\.metric: (\d+)`)
 	birdTag    = regexp.MustCompile(`RIP\.tag: ([0-9a-f]+)`)
@@ -135,6 +136,9 @@ func parseBIRD(text string) learned {
 		end := len(text)
 		if n+1 < len(begins) {
 			end = begins[n+1][0]
+		}
+		if at[2] == at[3] || at[4] < 0 {
+			continue
 		}
 		part := text[at[0]:end]
 		var addresses, interfaces []string

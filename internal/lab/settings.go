@@ -17,12 +17,14 @@ type setting struct{ path, value string } // below /proc/sys/net
 // keeps nothing of the old one. A router's own are none of the lab's: the
 // router sees to its devices itself.
 func settings(kind Kind) []setting {
-	forward, six := "0", "0"
+	forward, six, deaf := "0", "0", "0"
 	switch {
 	case kind == KindRouter:
 		return nil
 	case kind == KindSwitch:
-		six = "1" // no port of a bridge, nor the bridge, is a station
+		// No port of a bridge is a station, and the bridge only in order to ask
+		// who listens to which group: it is not among the answers to a ping of all.
+		six, deaf = "1", "1"
 	case kind.foreign():
 		forward = "1"
 	}
@@ -31,6 +33,7 @@ func settings(kind Kind) []setting {
 		{"ipv6/conf/all/forwarding", forward},
 		{"ipv6/conf/all/disable_ipv6", six},
 		{"ipv6/conf/default/disable_ipv6", six},
+		{"ipv6/icmp/echo_ignore_all", deaf},
 		// A device that was down has the addresses that it was given again, as
 		// it keeps its IPv4 ones.
 		{"ipv6/conf/all/keep_addr_on_down", "1"},

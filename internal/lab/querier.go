@@ -1,0 +1,138 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// attribute is one that the kernel has of a bridge, an IFLA_BR_ number and its
+// value as it stands in a message.
+type attribute struct {
+	number int
+	value  []byte
+}
+
+// centiseconds is a bridge's unit of time.
+func centiseconds(n uint64) []byte { return binary.NativeEndian.AppendUint64(nil, n) }
+
+// snooping is what has a bridge pass a group's packets on to those alone who
+// want them, and ask its ports who that is (RFC 4541 §2.1.1, §3). Linux relies
+// on what it has heard when a query response interval is over after it became
+// the querier, and floods until then. To older versions' queries a station does
+// not answer that has heard somebody else's report of the group (RFC 2710 §4),
+// and reports, too, are flooded until then: the switch would know one listener of
+// several.
+var snooping = []attribute{
+	{nl.IFLA_BR_MCAST_IGMP_VERSION, []byte{3}},
+	{nl.IFLA_BR_MCAST_MLD_VERSION, []byte{2}},
+	{nl.IFLA_BR_MCAST_SNOOPING, []byte{1}},
+	{nl.IFLA_BR_MCAST_QUERIER, []byte{1}},
+}
+
+// hurry shortens what would be 31 and 10 s, made for the many stations of a big
+// network (RFC 3810 §9.3, §9.6): the stations of a port that has come up, or is up
+// again, have been asked twice and have answered within two seconds. It is set
+// after snooping, so that Linux still floods for the first ten.
+var hurry = []attribute{
+	{nl.IFLA_BR_MCAST_STARTUP_QUERY_INTVL, centiseconds(100)},
+	{nl.IFLA_BR_MCAST_QUERY_RESPONSE_INTVL, centiseconds(100)},
+}
+
+// change gives a bridge, in whose namespace we are, attributes.
+func change(link netlink.Link, all []attribute) error {
+	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(link.Attrs().Index)
+	req.AddData(msg)
+	info := nl.NewRtAttr(unix.IFLA_LINKINFO, nil)
+	info.AddRtAttr(nl.IFLA_INFO_KIND, nl.NonZeroTerminated("bridge"))
+	data := info.AddRtAttr(nl.IFLA_INFO_DATA, nil)
+	for _, a := range all {
+		data.AddRtAttr(a.number, a.value)
+	}
+	req.AddData(info)
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}
+
+// has reports whether a bridge, in whose namespace we are, has attributes as
+// they are given. One that the kernel does not know is as it can be.
+func has(link netlink.Link, all ...attribute) (bool, error) {
+	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(link.Attrs().Index)
+	req.AddData(msg)
+	answers, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return false, err
+	}
+	if len(answers) != 1 || len(answers[0]) < unix.SizeofIfInfomsg {
+		return false, fmt.Errorf("reading device %s: %d answers, want one of a device", link.Attrs().Name, len(answers))
+	}
+	now := answers[0][unix.SizeofIfInfomsg:]
+	for _, within := range []uint16{unix.IFLA_LINKINFO, nl.IFLA_INFO_DATA} {
+		if now, err = inside(now, within); err != nil {
+			return false, err
+		}
+	}
+	for _, want := range all {
+		value, err := inside(now, uint16(want.number))
+		if err != nil {
+			return false, err
+		}
+		if value != nil && !bytes.Equal(value, want.value) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// inside gives the value of an attribute among others, nil where it is not.
+func inside(all []byte, number uint16) ([]byte, error) {
+	list, err := nl.ParseRouteAttr(all)
+	for _, a := range list {
+		if a.Attr.Type&^unix.NLA_F_NESTED == number {
+			return a.Value, err
+		}
+	}
+	return nil, err
+}
+
+// address lets a bridge, in whose namespace we are, have a link-local address,
+// which MLD queries are sent from (RFC 3810 §5.1.14): Linux asks nobody without
+// one. It is the bridge's at once, without duplicate address detection, and the
+// bridge makes itself no other one. IGMP's queries come from 0.0.0.0 (RFC 4541
+// §2.1.1).
+func (b Bridge) address() error {
+	const conf = "ipv6/conf/" + bridgeName + "/"
+	return write([]setting{
+		{conf + "accept_ra", "0"},
+		{conf + "accept_dad", "0"},
+		{conf + "disable_ipv6", "0"},
+	})
+}
+
+// addressed reports whether a bridge, in whose namespace we are, has its
+// link-local address. A kernel without IPv6 gives it none.
+func (b Bridge) addressed(link netlink.Link) (bool, error) {
+	_, err := os.Stat(filepath.Join("/proc/sys/net/ipv6/conf", bridgeName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	addresses, err := netlink.AddrList(link, netlink.FAMILY_V6)
+	for _, a := range addresses {
+		if a.IP.IsLinkLocalUnicast() {
+			return true, err
+		}
+	}
+	return false, err
+}
