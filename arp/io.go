@@ -98,6 +98,13 @@ type Unpublish struct {
 	Index     uint32
 }
 
+// Lost says that a neighbour does not answer any more, or that the next hop of
+// a route does not answer at all: whoever speaks with it may know another way.
+type Lost struct {
+	Interface routing.InterfaceID
+	Addr      netip.Addr
+}
+
 // Unreachable gives a held packet back whose neighbour did not answer: its
 // sender is to be told, by ICMP host unreachable or ICMPv6 address
 // unreachable (RFC 1812 §3.3.2, RFC 4861 §7.2.2).
@@ -186,6 +193,7 @@ func (SendFrame) effect()        {}
 func (Release) effect()          {}
 func (Publish) effect()          {}
 func (Unpublish) effect()        {}
+func (Lost) effect()             {}
 func (Unreachable) effect()      {}
 func (Dropped) effect()          {}
 func (AddressUsable) effect()    {}

@@ -2,6 +2,7 @@ package arp
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -138,6 +139,41 @@ func TestResolveReply(t *testing.T) {
 	for _, e := range []*Entry{b.tab.Lookup(eth0, peer4), b.tab.ByIndex(7)} {
 		if e == nil || e.MAC != peerMAC || e.State != Reachable {
 			t.Errorf("table says %+v, want %v", e, peerMAC)
+		}
+	}
+}
+
+// A neighbour that falls silent, and a next hop that never answers, are told
+// once; an address of a scan is not, nor is one that went unused.
+func TestLost(t *testing.T) {
+	lost := func(b *bench, after time.Duration) (list []netip.Addr) {
+		for end := b.now.Add(after); !b.now.After(end); {
+			for _, e := range of[Lost](b.pass(time.Second)) {
+				list = append(list, e.Addr)
+			}
+		}
+		return list
+	}
+	for _, f := range []*family{&six, &four} {
+		b := newBench(t)
+		f.bring(b, Probe)
+		if got := lost(b, 10*time.Second); !slices.Equal(got, []netip.Addr{f.addr}) {
+			t.Errorf("%v fell silent, and lost were %v", f.addr, got)
+		}
+		b = newBench(t)
+		b.step(Resolve{Interface: eth0, Addr: f.addr, Index: 7, Packet: []byte("held")})
+		if got := lost(b, 10*time.Second); !slices.Equal(got, []netip.Addr{f.addr}) {
+			t.Errorf("the next hop %v never answered, and lost were %v", f.addr, got)
+		}
+		b = newBench(t)
+		b.step(Resolve{Interface: eth0, Addr: f.addr, Packet: []byte("held")})
+		if got := lost(b, 10*time.Second); len(got) > 0 {
+			t.Errorf("%v was never heard of and is no next hop, and lost were %v", f.addr, got)
+		}
+		b = newBench(t)
+		f.bring(b, Stale)
+		if got := lost(b, 2*time.Hour); len(got) > 0 {
+			t.Errorf("%v went unused, and lost were %v", f.addr, got)
 		}
 	}
 }

@@ -42,6 +42,7 @@ const (
 	multicast                    // solicit all
 	unicast                      // solicit the neighbour itself
 	release                      // send the packets held
+	lose                         // tell whoever speaks with the neighbour
 	fail                         // tell the senders of the packets held
 	discard                      // forget the neighbour
 )
@@ -99,7 +100,7 @@ var machineRows = []row{
 	{"packet to send to nobody known", in(Absent), on(packetToSend), multicast, Incomplete},
 	{"packet to send while incomplete", in(Incomplete), on(packetToSend), 0, unchanged},
 	{"incomplete, unanswered", in(Incomplete), on(unanswered), multicast, Incomplete},
-	{"incomplete, exhausted", in(Incomplete), on(exhausted), fail | discard, Absent},
+	{"incomplete, exhausted", in(Incomplete), on(exhausted), lose | fail | discard, Absent},
 	{
 		"incomplete, NA S=0", in(Incomplete), on(unsolicitedOther, unsolicitedOverride),
 		record | mark | confirm | release, Stale,
@@ -127,7 +128,7 @@ var machineRows = []row{
 	{"packet to send while fresh or in doubt", in(Reachable, Delay, Probe), on(packetToSend), 0, unchanged},
 	{"delay over", in(Delay), on(delayOver), unicast, Probe},
 	{"probe, unanswered", in(Probe), on(unanswered), unicast, Probe},
-	{"probe, exhausted", in(Probe), on(exhausted), discard, Absent},
+	{"probe, exhausted", in(Probe), on(exhausted), lose | discard, Absent},
 	{"heard from nobody known", in(Absent), on(heardOther), record | confirm, Stale},
 	{"heard while incomplete", in(Incomplete), on(heardOther), record | confirm | release, Stale},
 	{"heard, other address", known, on(heardOther), record | confirm, Stale},
@@ -186,6 +187,11 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	}
 	if move.do&confirm != 0 {
 		n.learned = m.now
+	}
+	// Of addresses that nobody ever answered for only next hops are worth a
+	// word: a scan makes many of the others.
+	if move.do&lose != 0 && (n.entry != nil || n.index != 0) {
+		m.emit(Lost{n.iface.id, n.addr})
 	}
 	if move.do&fail != 0 {
 		m.unreachable(n)

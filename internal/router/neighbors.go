@@ -32,6 +32,8 @@ type Neighbors struct {
 	// Tell hears of what the router's owner has to know: addresses that became
 	// usable or turned out to be somebody else's. It must not wait.
 	Tell func(arp.Effect)
+	// Lost hears of neighbours that do not answer any more. It must not wait.
+	Lost func(arp.Lost)
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -143,6 +145,8 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 	switch e := effect.(type) {
 	case arp.Publish, arp.Unpublish:
 		n.table.Apply(e)
+	case arp.Lost:
+		n.Lost(e)
 	case arp.SendFrame:
 		n.send(v, e)
 	case arp.Release:

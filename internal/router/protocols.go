@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
 	"routerd/routing"
@@ -49,6 +50,15 @@ func (r *Router) configureProtocols(cfg Config, now time.Time) error {
 		p.Deliver(protocol.Configure{Config: c.Config, Saved: c.Saved})
 	}
 	return nil
+}
+
+// neighborLost tells the protocols that a neighbour does not answer ARP or
+// neighbour discovery any more, on the goroutine that found out. It never
+// waits: one that has no room now hears of it the next time.
+func (r *Router) neighborLost(e arp.Lost) {
+	for _, p := range r.protocols {
+		p.Inbox.Offer(protocol.NeighborState{Link: e.Interface, Address: e.Addr, Cause: routing.CauseNeighbor})
+	}
 }
 
 // tellProtocols keeps the protocols informed of an interface.

@@ -115,6 +115,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 		mail: newMail(),
 	}
 	r.neighbors = newNeighbors(&r.live, random)
+	r.neighbors.Lost = r.neighborLost
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
 		p := newProtocol(k, random.Uint64(), r)
