@@ -61,3 +61,44 @@ func TestGroupsAreJoined(t *testing.T) {
 		t.Errorf("%d updates heard by who has joined, want about %d", got, updates)
 	}
 }
+
+// A way that timed out because a link lost every update is no broken promise,
+// and one that is missing although nothing is lost is one.
+func TestChanceBreaksNoPromise(t *testing.T) {
+	s := newSite(1, 5)
+	for way := 1; way <= 3; way++ { // r0 to r4
+		s.join(t, perfect(s.Rand()), 0, way)
+		s.join(t, perfect(s.Rand()), way, 4)
+	}
+	s.begin(t)
+	if _, err := s.agreed(time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	s.Links[0].Faults.Loss = 1
+	lost, err := s.until(ripFlush, func() []string {
+		if len(s.check()) == 0 {
+			return []string{"r0 and r1 still have their ways by a link that loses everything"}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.rest(); err != nil {
+		t.Fatal(err)
+	}
+	if wrong := s.check(); len(wrong) > 0 {
+		t.Errorf("after %v of loss and one interval without: %d promises broken, such as %s", lost, len(wrong), wrong[0])
+	}
+	if loss := s.Links[0].Faults.Loss; loss != 1 {
+		t.Errorf("the link loses %v of all frames afterwards, want all as before", loss)
+	}
+	s.Links[0].Faults.Loss = 0
+	s.Nodes[1].Stop() // it forwards, and says nothing any more
+	if err := s.rest(); err != nil {
+		t.Fatal(err)
+	}
+	if len(s.check()) == 0 {
+		t.Error("a router that says nothing is not found out")
+	}
+}
