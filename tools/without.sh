@@ -28,20 +28,23 @@ shift
 mount --make-rprivate /
 hidden=$(mktemp -d)
 mount -t tmpfs -o mode=755 tmpfs "$hidden"
-touch "$hidden/file"
-chmod 000 "$hidden/file"
-mkdir "$hidden/directory"
+mkdir "$hidden/empty"
 
-# hide takes programs from wherever they are looked for. A file that nobody may
-# execute is not found on a path.
+# hide takes programs from wherever they are looked for: over each directory
+# that has some of them lies one of an overlay's with white-outs, devices 0 0,
+# in their places.
 hide() {
-	local program dir
-	for program; do
-		for dir in ${PATH//:/ } /usr/sbin /usr/bin /sbin /bin /usr/local/sbin /usr/local/bin; do
-			if [ -e "$dir/$program" ] && [ -x "$dir/$program" ]; then
-				mount --bind "$hidden/file" "$(readlink -f "$dir/$program")"
-			fi
+	local program dir over
+	for dir in ${PATH//:/ } /usr/sbin /usr/bin /sbin /bin /usr/local/sbin /usr/local/bin; do
+		dir=$(readlink -f "$dir") || continue
+		over=$hidden/$(echo "$dir" | tr / _).$1
+		[ ! -d "$over" ] || continue # by another name of the directory
+		for program; do
+			[ -e "$dir/$program" ] || [ -L "$dir/$program" ] || continue
+			mkdir -p "$over"
+			mknod "$over/$program" c 0 0
 		done
+		[ ! -d "$over" ] || mount -t overlay overlay -o "lowerdir=$over:$dir" "$dir"
 	done
 }
 
@@ -51,7 +54,7 @@ bird) hide bird birdc birdcl ;;
 frr)
 	hide vtysh
 	for dir in /usr/lib/frr /usr/libexec/frr /usr/local/sbin/frr; do
-		[ ! -d "$dir" ] || mount --bind "$hidden/directory" "$dir"
+		[ ! -d "$dir" ] || mount --bind "$hidden/empty" "$dir"
 	done
 	;;
 cubic)

