@@ -157,7 +157,8 @@ func (s *Site) measureFlows(ctx context.Context, t Traffic) (sample Sample, err 
 		if after, err = s.look(source, sink); err != nil {
 			return Sample{}, err
 		}
-		done := after.source.Packets >= uint64(t.Fresh)
+		// A sink that has nothing yet has not had the last one either.
+		done := after.source.Packets >= uint64(t.Fresh) && after.sink.Packets > before.sink.Packets
 		if done && after.sink.Packets == last.sink.Packets {
 			after = last // when the last one had arrived
 			break

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 )
 
@@ -60,6 +61,7 @@ func newSoak(t *testing.T) *soak {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.busy.Close() })
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", s.stack).Run() }) // of a router that was killed
 	s.write("")
 	t.Cleanup(func() {
 		if lines := s.logged(""); t.Failed() {
@@ -398,6 +400,10 @@ func TestSoak(t *testing.T) {
 	s.everything()
 	if diff := cmp.Diff(s.state(), got); diff != "" {
 		t.Errorf("the tables differ from those of a fresh start (-fresh +soaked):\n%s", diff)
+	}
+	s.stop()
+	if _, err := os.Lstat(device.NamespacePath(s.stack)); err == nil {
+		t.Error("the stack's namespace is left after the stop")
 	}
 }
 
