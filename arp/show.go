@@ -31,6 +31,9 @@ type Counters struct {
 	Evicted   uint64 // neighbours given up for others
 	Throttled uint64 // packets for unknown neighbours beyond the rate
 	Full      uint64 // neighbours for which no other could be given up
+	// Unanswered are the times that nobody answered for an address, Lost those
+	// that a neighbour did not any more.
+	Unanswered, Lost uint64
 }
 
 // Counters gives the counts so far.

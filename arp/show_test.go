@@ -43,6 +43,22 @@ func TestWalk(t *testing.T) {
 	}
 }
 
+// What nobody answers for, and what does no more, is counted.
+func TestFailuresAreCounted(t *testing.T) {
+	b := newBench(t)
+	six.bring(b, Stale)
+	b.step(Resolve{Interface: eth0, Addr: peer4, Packet: []byte("a")})
+	b.pass(time.Minute)
+	if c := b.m.Counters(); c.Unanswered != 1 || c.Lost != 0 {
+		t.Errorf("%d unanswered and %d lost, want 1 and none", c.Unanswered, c.Lost)
+	}
+	six.happen[packetToSend](b)
+	b.pass(time.Minute)
+	if c := b.m.Counters(); c.Unanswered != 1 || c.Lost != 1 {
+		t.Errorf("%d unanswered and %d lost, want 1 of each", c.Unanswered, c.Lost)
+	}
+}
+
 func TestWords(t *testing.T) {
 	for s := range numStates + 1 {
 		if s.String() == "" || (s.String() == "unknown") != (s == numStates) {

@@ -179,6 +179,12 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 		}
 		return
 	}
+	switch {
+	case e == exhausted && n.state == Incomplete:
+		m.counters.Unanswered++
+	case e == exhausted:
+		m.counters.Lost++
+	}
 	if move.do&record != 0 {
 		n.mac = what.mac
 	}

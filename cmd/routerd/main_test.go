@@ -112,9 +112,12 @@ func (f *fake) FIB(_ context.Context, q control.FIBQuery) (control.FIBPage, erro
 	return p, err
 }
 
-func (f *fake) Drops(_ context.Context, last int) (control.Drops, error) {
+func (f *fake) Drops(_ context.Context, q control.DropQuery) (control.Drops, error) {
 	d, err := answer[control.Drops](f, "drops")
-	d.Last = d.Last[:min(last, len(d.Last))]
+	d.Last = slices.DeleteFunc(d.Last, func(l control.Drop) bool {
+		return q.Interface != "" && l.Interface != q.Interface || q.Verdict != "" && l.Verdict != q.Verdict
+	})
+	d.Last = d.Last[:min(q.Last, len(d.Last))]
 	return d, err
 }
 

@@ -24,9 +24,8 @@ type Router interface {
 	Routes(ctx context.Context, q RouteQuery) (RoutePage, error)
 	// FIB gives a page of the forwarding table, in order of prefix.
 	FIB(ctx context.Context, q FIBQuery) (FIBPage, error)
-	// Drops gives what was dropped, with the latest last packets of it;
-	// last is between 0 and MaxDrops.
-	Drops(ctx context.Context, last int) (Drops, error)
+	// Drops gives what was dropped.
+	Drops(ctx context.Context, q DropQuery) (Drops, error)
 	// Neighbors gives the stations on Ethernet links, of both families, sorted
 	// by interface and address.
 	Neighbors(ctx context.Context, q NeighborQuery) (NeighborList, error)
@@ -239,6 +238,16 @@ type FIBEntry struct {
 	Origin    string       `json:"origin,omitempty"`
 }
 
+// DropQuery chooses dropped packets. The zero query is all of them, counted.
+type DropQuery struct {
+	Last      int    // the latest so many packets besides, up to MaxDrops
+	Interface string // only what came in by it
+	Verdict   string // only what ended so
+	// Src and Dst are prefixes that the addresses of the packets lie in. They
+	// choose among the latest only: no address is kept of what is counted.
+	Src, Dst netip.Prefix
+}
+
 // Drops is what became of the packets that went no further.
 type Drops struct {
 	// Verdicts has every verdict that is a drop, in the order of the stages,
@@ -351,6 +360,9 @@ type Snapshot struct {
 	Generation uint64
 	// Reloads since the start; the start itself is none.
 	ReloadsOK, ReloadsFailed uint64
+	Applied                  time.Time // when the configuration that runs was
+	Differs                  *bool     // from what the file says; nil where that is not known
+	Hops, UnusableHops       int       // next hops of routes
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
 	RIP                      []RIPSnapshot // of the protocols that are spoken

@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
-	"strconv"
 	"syscall"
 	"time"
 )
@@ -101,9 +100,9 @@ func (c *Client) FIB(ctx context.Context, q FIBQuery) (p FIBPage, err error) {
 	return p, c.get(ctx, "fib", q.values(), &p)
 }
 
-// Drops asks what was dropped, with the latest last packets of it.
-func (c *Client) Drops(ctx context.Context, last int) (d Drops, err error) {
-	return d, c.get(ctx, "drops", url.Values{"last": {strconv.Itoa(last)}}, &d)
+// Drops asks what was dropped.
+func (c *Client) Drops(ctx context.Context, q DropQuery) (d Drops, err error) {
+	return d, c.get(ctx, "drops", q.values(), &d)
 }
 
 // Neighbors asks for the stations on Ethernet links.

@@ -50,9 +50,10 @@ func TestClient(t *testing.T) {
 	wantPage, _ := f.FIB(ctx, fq)
 	same("fib", page, wantPage, err)
 
-	drops, err := c.Drops(ctx, 2)
-	same("drops asked for", f.last, 2, nil)
-	wantDrops, _ := f.Drops(ctx, 2)
+	wantQuery := DropQuery{Last: 2, Interface: "lan0", Verdict: "no_route", Src: pfx("10.0.0.0/8"), Dst: pfx("192.0.2.1/32")}
+	drops, err := c.Drops(ctx, wantQuery)
+	same("drops asked for", f.drops, wantQuery, nil)
+	wantDrops, _ := f.Drops(ctx, wantQuery)
 	same("drops", drops, wantDrops, err)
 
 	pq := PacketQuery{In: "lan0", Src: addr("10.0.1.2"), Dst: addr("10.0.2.2"), Protocol: "tcp", SrcPort: 1, DstPort: 2, Size: 100, DF: true, TTL: 9}

@@ -1,6 +1,7 @@
 // Package control is the router's API: what it shows and what can be asked of
 // it, as JSON over HTTP on a unix socket, and as metrics for Prometheus.
 //
+//	GET  /v1                  all of these, with their parameters
 //	GET  /v1/version          who answers, since when
 //	GET  /v1/interface        interfaces, their ports and traffic
 //	GET  /v1/route            every route offered, and why it lost
@@ -23,5 +24,8 @@
 // durations are seconds, counters are unsigned 64-bit numbers, a list is
 // never null, and what has an order keeps it from one answer to the next. A
 // field that would say nothing is left out where its comment says "absent".
+// A list that may be long comes in pages: limit is how much of it to look at,
+// and after, to which an answer's next is given, asks for the page behind. The
+// list ends with the answer that has no next.
 // An error is a fitting status and {"error": "..."}.
 package control

@@ -72,7 +72,7 @@ type fake struct {
 	target   netip.Addr
 	policy   PolicyQuery
 	neighbor NeighborQuery
-	last     int
+	drops    DropQuery
 	loads    atomic.Int32
 	protocol string // of RIP
 	rip      RIPQuery
@@ -190,8 +190,8 @@ func (f *fake) FIB(ctx context.Context, q FIBQuery) (FIBPage, error) {
 	}, f.answer(ctx)
 }
 
-func (f *fake) Drops(ctx context.Context, last int) (Drops, error) {
-	f.last = last
+func (f *fake) Drops(ctx context.Context, q DropQuery) (Drops, error) {
+	f.drops = q
 	var d Drops
 	for v := range verdict.All {
 		if v.Class() != verdict.Dropped {
@@ -216,7 +216,7 @@ func (f *fake) Drops(ctx context.Context, last int) (Drops, error) {
 			Length: 120, Verdict: "multicast", Sentence: verdict.Multicast.Sentence(),
 		},
 	}
-	d.Last = list[:min(last, len(list))]
+	d.Last = list[:min(q.Last, len(list))]
 	return d, f.answer(ctx)
 }
 
@@ -332,6 +332,7 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	v, _ := f.Version(ctx)
 	s := Snapshot{
 		Version: v, Generation: 42, FIB4: 3, FIB6: 1, RIB4: 4, RIB6: 2, ReloadsOK: 5, ReloadsFailed: 1,
+		Applied: began.Add(time.Hour), Differs: new(bool), Hops: 5, UnusableHops: 2,
 		Workers: []WorkerSnapshot{{Interface: "lan0", Batches: 100}, {Interface: "lan1", Queue: 1, Batches: 7}},
 		Interfaces: []InterfaceSnapshot{
 			{Name: "lan0", Up: true, MTU: 1500, Received: Traffic{Packets: 1, Bytes: 2, Supers: 3}, Sent: Traffic{Packets: 4, Bytes: 5, Supers: 6}},
@@ -346,7 +347,7 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	rules, _ := f.NATRules(ctx)
 	pools, _ := f.NATPools(ctx)
 	s.NAT = &NATSnapshot{rules.Rules, pools}
-	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9}
+	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9, Unanswered: 3, Lost: 2}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7
 	s.Workers[0].Answers[dataplane.AnswerSent] = 6

@@ -100,6 +100,9 @@ var (
 	descChanges    = describe("rib_changes_total", "Entries of the forwarding table that the routing table has changed.")
 	descGeneration = describe("view_generation", "How often the tables that packets are forwarded by have been published.")
 	descReloads    = describe("reloads_total", "Reloads of the configuration, by how they ended.", "result")
+	descReloaded   = describe("config_last_reload_success_timestamp_seconds", "When the configuration that runs was applied, by the start or a reload, in seconds since 1970.")
+	descDiffers    = describe("config_differs", "Whether the configuration file says something else than what runs, or cannot be applied: 1 or 0. Absent where it is no regular file.")
+	descHops       = describe("rib_next_hops", "Next hops that routes lead by, those that routes share counting once, by whether they may be used.", "usable")
 	descStart      = describe("start_time_seconds", "When the router was started, in seconds since 1970.")
 	descBuild      = describe("build_info", "What the binary was made of; always 1.", "version", "goversion", "revision")
 )
@@ -115,7 +118,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
-		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descStart, descBuild,
+		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descStart, descBuild,
 	} {
 		ch <- d
 	}
@@ -144,6 +147,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.gauge(descGeneration, float64(s.Generation))
 	to.count(descReloads, s.ReloadsOK, "ok")
 	to.count(descReloads, s.ReloadsFailed, "failed")
+	to.gauge(descReloaded, float64(s.Applied.UnixMilli())/1000)
+	if s.Differs != nil {
+		to.gauge(descDiffers, oneIf(*s.Differs))
+	}
+	to.gauge(descHops, float64(s.Hops-s.UnusableHops), "true")
+	to.gauge(descHops, float64(s.UnusableHops), "false")
 	to.gauge(descStart, float64(s.Version.Started.UnixMilli())/1000)
 	to.gauge(descBuild, 1, s.Version.Version, s.Version.GoVersion, s.Version.Revision)
 }
@@ -179,14 +188,17 @@ func (to sink) workers(list []WorkerSnapshot) {
 	}
 }
 
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
 func (to sink) interfaces(list []InterfaceSnapshot) {
 	for i := range list {
 		f := &list[i]
-		up := 0.0
-		if f.Up {
-			up = 1
-		}
-		to.gauge(descUp, up, f.Name)
+		to.gauge(descUp, oneIf(f.Up), f.Name)
 		to.gauge(descMTU, float64(f.MTU), f.Name)
 		to.count(descReceivePackets, f.Received.Packets, f.Name)
 		to.count(descReceiveBytes, f.Received.Bytes, f.Name)
@@ -218,4 +230,6 @@ func (to sink) neighbors(s *Snapshot) {
 	to.count(descNeighborEvents, e.Evicted, "evicted")
 	to.count(descNeighborEvents, e.Throttled, "throttled")
 	to.count(descNeighborEvents, e.Full, "full")
+	to.count(descNeighborEvents, e.Unanswered, "unanswered")
+	to.count(descNeighborEvents, e.Lost, "lost")
 }

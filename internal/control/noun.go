@@ -46,8 +46,8 @@ var nouns = map[string]noun{
 		return func(ctx context.Context, r Router) (any, error) { return r.FIB(ctx, q) }
 	}},
 	"drops": {ask: func(v *query) call {
-		last := v.number("last", 0, MaxDrops)
-		return func(ctx context.Context, r Router) (any, error) { return r.Drops(ctx, last) }
+		q := v.drops()
+		return func(ctx context.Context, r Router) (any, error) { return r.Drops(ctx, q) }
 	}},
 	"neighbor": {ask: func(v *query) call {
 		q := v.neighbor()

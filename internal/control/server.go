@@ -137,6 +137,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 }
 
 func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) {
+	if req.URL.Path == "/v1" || req.URL.Path == "/v1/" {
+		return index(req)
+	}
 	name, ok := strings.CutPrefix(req.URL.Path, "/v1/")
 	n, known := nouns[name]
 	if !ok || !known {

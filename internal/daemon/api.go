@@ -128,41 +128,6 @@ func (d *Daemon) traffic() []traffic {
 	return t
 }
 
-func (a api) Drops(ctx context.Context, last int) (out control.Drops, err error) {
-	err = a.on(ctx, func() {
-		d := a.d
-		for v := range verdict.All {
-			if v.Class() != verdict.Dropped {
-				continue
-			}
-			n := uint64(0)
-			for _, w := range d.counted {
-				n += w.counters.Verdict(v)
-			}
-			out.Verdicts = append(out.Verdicts, control.VerdictCount{Verdict: v.Label(), Sentence: v.Sentence(), Packets: n})
-		}
-		var drops []dataplane.Drop
-		for _, w := range d.counted {
-			if w.drops != nil {
-				drops = append(drops, w.drops.Last(last)...)
-			}
-		}
-		slices.SortStableFunc(drops, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
-		view := d.router.View()
-		for _, p := range drops[:min(last, len(drops))] {
-			describe := control.Describe
-			if p.Frame {
-				describe = control.DescribeFrame
-			}
-			out.Last = append(out.Last, control.Drop{
-				Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
-				Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
-			})
-		}
-	})
-	return out, err
-}
-
 func interfaceName(v *dataplane.View, id routing.InterfaceID) string {
 	if i := v.Interface(id); i != nil {
 		return i.Name
@@ -333,7 +298,8 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		s.FIB4, s.FIB6 = d.router.FIB().Len4(), d.router.FIB().Len6()
 		s.RIB4, s.RIB6 = d.router.RIB().Len()
 		s.RIB = d.router.RIB().Stats()
-		s.ReloadsOK, s.ReloadsFailed = d.tally.ok, d.tally.failed
+		s.ReloadsOK, s.ReloadsFailed, s.Applied = d.tally.ok, d.tally.failed, d.applied
+		s.Hops, s.UnusableHops = d.router.RIB().Hops()
 		for _, i := range view.Interfaces {
 			if i != nil {
 				t := traffic[i.ID]
@@ -342,6 +308,9 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		}
 		s.Workers = d.workerSnapshots()
 	})
+	if err == nil {
+		s.Differs, err = a.d.fileDiffers(ctx, s.Applied)
+	}
 	if err == nil {
 		err = a.neighborMetrics(ctx, &s)
 	}

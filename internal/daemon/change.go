@@ -119,7 +119,7 @@ func (d *Daemon) abandon(c *change) error {
 func (d *Daemon) commit(c *change) error {
 	now := time.Now()
 	d.settle(c)
-	d.cfg = c.cfg
+	d.cfg, d.applied = c.cfg, now
 	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
 	for _, k := range c.kept {
 		k.port.spec = k.spec

@@ -94,6 +94,8 @@ type Daemon struct {
 	tally        reloadTally
 	began        time.Time
 	garbage      collector
+	applied      time.Time // when the configuration that runs was
+	file         fileState
 	// reading is held by whoever reads or changes the configuration, beside
 	// the loop; changing tells the loop that a reload is under way.
 	reading    chan struct{}

@@ -63,7 +63,7 @@ next-hop = "2001:db8:12::%d"
 	}
 	// The error is on its way before the batch that made it is counted.
 	wait(t, "the failure to be counted once", func() error {
-		drops, err := s.client().Drops(t.Context(), 0)
+		drops, err := s.client().Drops(t.Context(), control.DropQuery{})
 		if err != nil {
 			return err
 		}

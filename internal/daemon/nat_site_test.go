@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"routerd/dataplane/port/device"
+	"routerd/internal/control"
 )
 
 // natSite is a router that translates, on an Ethernet outside, where a host
@@ -277,7 +278,7 @@ func seen(c *net.UDPConn, by string) (netip.AddrPort, error) {
 // dropped is how many packets have come to an end with a verdict.
 func (n *natSite) dropped(verdict string) uint64 {
 	n.t.Helper()
-	drops, err := n.client().Drops(n.t.Context(), 0)
+	drops, err := n.client().Drops(n.t.Context(), control.DropQuery{})
 	if err != nil {
 		n.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port/device"
+	"routerd/internal/control"
 )
 
 // stackSite is a site whose router has a TCP/IP stack of its own.
@@ -246,7 +247,7 @@ func TestStackIsPoliced(t *testing.T) {
 		_, _ = c.Write([]byte("flood"))
 	}
 	wait(t, "datagrams to be policed", func() error {
-		drops, err := s.client().Drops(t.Context(), 0)
+		drops, err := s.client().Drops(t.Context(), control.DropQuery{})
 		if err != nil {
 			return err
 		}

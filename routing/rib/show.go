@@ -126,6 +126,20 @@ func (r *RIB) showHops(hs *hopSet, d *dest) []Hop {
 	return hops
 }
 
+// Hops counts the next hops that routes lead by, one that several of them share
+// in the same company once, and those of them that are not usable.
+func (r *RIB) Hops() (all, unusable int) {
+	for _, hs := range r.hopSets {
+		for i := range hs.hops {
+			all++
+			if r.resolveHop(&hs.hops[i], nil).why != usable {
+				unusable++
+			}
+		}
+	}
+	return all, unusable
+}
+
 // refusalSentence says why a next hop is not usable.
 func (r *RIB) refusalSentence(h *hop, res resolution) string {
 	switch res.why {

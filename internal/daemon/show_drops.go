@@ -1,0 +1,100 @@
+package daemon
+
+import (
+	"context"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+
+	"routerd/dataplane"
+	"routerd/internal/control"
+	"routerd/internal/verdict"
+	"routerd/routing"
+)
+
+func (a api) Drops(ctx context.Context, q control.DropQuery) (out control.Drops, err error) {
+	err2 := a.on(ctx, func() {
+		view := a.d.router.View()
+		in := routing.NoInterface
+		if q.Interface != "" {
+			i := view.Named(q.Interface)
+			if i == nil {
+				err = control.NotFound("packets dropped that came in by %q: there is no such interface", q.Interface)
+				return
+			}
+			in = i.ID
+		}
+		out = control.Drops{Verdicts: a.d.dropCounts(in, q.Verdict), Last: a.d.lastDrops(view, in, q)}
+	})
+	if err2 != nil {
+		err = err2
+	}
+	return out, err
+}
+
+// dropCounts counts by verdict what came in by an interface, or by any.
+func (d *Daemon) dropCounts(in routing.InterfaceID, label string) (list []control.VerdictCount) {
+	for v := range verdict.All {
+		if v.Class() != verdict.Dropped || label != "" && v.Label() != label {
+			continue
+		}
+		n := uint64(0)
+		for _, w := range d.counted {
+			if in == routing.NoInterface || w.in == in {
+				n += w.counters.Verdict(v)
+			}
+		}
+		list = append(list, control.VerdictCount{Verdict: v.Label(), Sentence: v.Sentence(), Packets: n})
+	}
+	return list
+}
+
+// lastDrops gives the latest dropped packets that q chooses.
+func (d *Daemon) lastDrops(view *dataplane.View, in routing.InterfaceID, q control.DropQuery) (list []control.Drop) {
+	if q.Last == 0 {
+		return nil
+	}
+	var drops []dataplane.Drop
+	for _, w := range d.counted {
+		if w.drops != nil {
+			drops = append(drops, w.drops.Last(control.MaxDrops)...)
+		}
+	}
+	drops = slices.DeleteFunc(drops, func(p dataplane.Drop) bool {
+		if in != routing.NoInterface && p.In != in || q.Verdict != "" && p.Verdict.Label() != q.Verdict {
+			return true
+		}
+		src, dst := endsOf(&p)
+		return q.Src.IsValid() && !q.Src.Contains(src) || q.Dst.IsValid() && !q.Dst.Contains(dst)
+	})
+	slices.SortStableFunc(drops, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
+	for _, p := range drops[:min(q.Last, len(drops))] {
+		describe := control.Describe
+		if p.Frame {
+			describe = control.DescribeFrame
+		}
+		list = append(list, control.Drop{
+			Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
+			Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
+		})
+	}
+	return list
+}
+
+// endsOf gives the addresses of a dropped packet, invalid where it has none.
+func endsOf(p *dataplane.Drop) (src, dst netip.Addr) {
+	b := p.Header
+	if p.Frame {
+		if len(b) < 14 || binary.BigEndian.Uint16(b[12:]) != 0x0800 && binary.BigEndian.Uint16(b[12:]) != 0x86dd {
+			return src, dst
+		}
+		b = b[14:]
+	}
+	switch {
+	case len(b) >= 20 && b[0]>>4 == 4:
+		return netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
+	case len(b) >= 40 && b[0]>>4 == 6:
+		return netip.AddrFrom16([16]byte(b[8:24])), netip.AddrFrom16([16]byte(b[24:40]))
+	}
+	return src, dst
+}
