@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"routerd/config"
+	"routerd/internal/control"
 	"routerd/internal/lab"
 )
 
@@ -13,7 +15,8 @@ import (
 const defaultConfig = "/etc/routerd/routerd.toml"
 
 func newCheckCommand(s *session) *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	cmd := &cobra.Command{
 		Use:   "check [FILE]",
 		Short: "Check a configuration file, or a lab's topology",
 		Long: `Check a configuration file (` + defaultConfig + ` if none is named) without
@@ -33,28 +36,81 @@ routers are checked with it.`,
 			if err != nil {
 				return err
 			}
-			errors, warnings := 0, 0
+			wrong, odd := 0, 0
 			for _, p := range problems {
-				fmt.Fprintf(s.out, "%s\n\n", p)
+				if !asJSON {
+					fmt.Fprintf(s.out, "%s\n\n", p)
+				}
 				if p.Warning {
-					warnings++
+					odd++
 				} else {
-					errors++
+					wrong++
 				}
 			}
+			if asJSON {
+				err := printJSON(s.out, checkResult{file, wrong, odd, problemsOf(problems)})
+				if err == nil && wrong > 0 {
+					return errReported
+				}
+				return err
+			}
 			switch {
-			case errors > 0:
-				fmt.Fprintf(s.out, "%s: %s, %s\n", file, plural(errors, "error", "errors"), plural(warnings, "warning", "warnings"))
+			case wrong > 0:
+				fmt.Fprintf(s.out, "%s: %s, %s\n", file, plural(wrong, "error", "errors"), plural(odd, "warning", "warnings"))
 				return errReported
-			case warnings > 0:
-				fmt.Fprintf(s.out, "%s: no errors, %s\n", file, plural(warnings, "warning", "warnings"))
+			case odd > 0:
+				fmt.Fprintf(s.out, "%s: no errors, %s\n", file, plural(odd, "warning", "warnings"))
 			default:
 				fmt.Fprintf(s.out, "%s: no errors\n", file)
 			}
 			return nil
 		},
 	}
+	addTextOrJSON(cmd, &asJSON)
+	return cmd
 }
+
+// checkResult is what check says as JSON. Fields are only ever added.
+type checkResult struct {
+	File     string            `json:"file"`
+	Errors   int               `json:"errors"`
+	Warnings int               `json:"warnings"`
+	Problems []control.Problem `json:"problems"` // in order of place
+}
+
+func problemsOf(problems []config.Problem) []control.Problem {
+	list := []control.Problem{}
+	for _, p := range problems {
+		list = append(list, control.Problem{Origin: p.Place.String(), Warning: p.Warning, Message: p.Message, Text: p.String()})
+	}
+	return list
+}
+
+// addTextOrJSON gives a verb that asks no router the flag that show has.
+func addTextOrJSON(cmd *cobra.Command, asJSON *bool) {
+	cmd.Flags().VarP((*textOrJSON)(asJSON), "output", "o", "how to print: text for people, or JSON")
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// textOrJSON is the value of --output: whether it is json.
+type textOrJSON bool
+
+func (f *textOrJSON) Set(s string) error {
+	if s != "text" && s != "json" {
+		return errors.New("wanted text or json")
+	}
+	*f = s == "json"
+	return nil
+}
+
+func (f *textOrJSON) String() string {
+	if *f {
+		return "json"
+	}
+	return "text"
+}
+
+func (*textOrJSON) Type() string { return "text|json" }
 
 // checked gives what is wrong or odd about a configuration or a topology.
 func checked(file string) ([]config.Problem, error) {

@@ -117,6 +117,7 @@ func (f *fake) Drops(_ context.Context, q control.DropQuery) (control.Drops, err
 	d.Last = slices.DeleteFunc(d.Last, func(l control.Drop) bool {
 		return q.Interface != "" && l.Interface != q.Interface || q.Verdict != "" && l.Verdict != q.Verdict
 	})
+	d.Verdicts = slices.DeleteFunc(d.Verdicts, func(v control.VerdictCount) bool { return q.Verdict != "" && v.Verdict != q.Verdict })
 	d.Last = d.Last[:min(q.Last, len(d.Last))]
 	return d, err
 }
@@ -235,6 +236,7 @@ func TestGolden(t *testing.T) {
 		"arp-ipv6":                "show ipv6 neighbor",
 		"clear-arp":               "clear arp 10.0.12.2",
 		"drops-last":              "show drops --last 5",
+		"drops-chosen":            "show drops --in lan0 --src 10.0.0.0/8 --verdict no_route",
 		"drops-wide":              "show drops --last 1 -o wide",
 		"version":                 "show version",
 		"explain":                 packet,
@@ -316,6 +318,9 @@ func TestExitCodes(t *testing.T) {
 		{"show version -w 1ms", nil, 2, `routerd: invalid argument "1ms" for "-w, --watch" flag: wanted at least 100ms`},
 		{"show version --watch=soon", nil, 2, `routerd: invalid argument "soon" for "-w, --watch" flag: wanted a duration such as 500ms or 2s`},
 		{"show arp lan0", nil, 2, "routerd: \"lan0\": wanted an address such as 10.0.0.1"},
+		{"show drops --verdict noroute", nil, 2, `routerd: --verdict "noroute": wanted a name that show drops -o wide lists, such as no_route`},
+		{"show drops --src lan0", nil, 2, `routerd: --src "lan0": wanted an address or a prefix: 10.0.0.1, 10.0.0.0/8`},
+		{"version -o yaml", nil, 2, `routerd: invalid argument "yaml" for "-o, --output" flag: wanted text or json`},
 		{"show drops --last 1001", nil, 2, "routerd: --last 1001: wanted 0 to 1000"},
 		{"show route 10.0.0.300", nil, 2, `routerd: "10.0.0.300": wanted a prefix such as 10.0.0.0/8 or an address such as 10.0.0.1`},
 		{"show route --source isis", nil, 2, `routerd: parameter source is "isis", wanted one of connected, static, `},

@@ -36,13 +36,17 @@ func buildVersion() control.Version {
 }
 
 func newVersionCommand(s *session) *cobra.Command {
-	return &cobra.Command{
+	asJSON := false
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of this binary",
 		Long:  "Print the version of this binary. routerd show version asks the router that runs.",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
+			if asJSON {
+				return printJSON(s.out, binaryVersion{v.Version, v.Revision, v.GoVersion, runtime.GOOS, runtime.GOARCH})
+			}
 			fmt.Fprintf(s.out, "routerd %s", v.Version)
 			if v.Revision != "" {
 				fmt.Fprintf(s.out, " (%s)", v.Revision)
@@ -51,4 +55,16 @@ func newVersionCommand(s *session) *cobra.Command {
 			return nil
 		},
 	}
+	addTextOrJSON(cmd, &asJSON)
+	return cmd
+}
+
+// binaryVersion is what version says as JSON; what it shares with show version is
+// called the same.
+type binaryVersion struct {
+	Version   string `json:"version"`
+	Revision  string `json:"revision,omitempty"`
+	GoVersion string `json:"go_version"`
+	OS        string `json:"os"`
+	Arch      string `json:"arch"`
 }
