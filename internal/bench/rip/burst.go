@@ -122,7 +122,8 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 }
 
 // tell prints the medians and the marks, and judges them. Those that compare
-// need both routers.
+// need both routers, and a burst that is large enough to take BIRD a tick of
+// the processor's clock.
 func tell(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
 	fmt.Fprintf(out, "%d RIP routes learned and passed on\n", routes)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
@@ -159,8 +160,8 @@ func tell(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
 	routerd := len(all[0]) > 0
 	both := routerd && len(all[1]) > 0
 	mark(routerd, lost == 0, "routes lost", fmt.Sprint(lost), "none")
-	mark(both, seconds[0] <= seconds[1], "time of routerd / BIRD", fmt.Sprintf("%.2f", seconds[0]/seconds[1]), "<= 1")
-	mark(both, cpu[0] <= most*cpu[1], "CPU of routerd / BIRD", fmt.Sprintf("%.2f", cpu[0]/cpu[1]), fmt.Sprintf("<= %.2f", most))
+	mark(both && seconds[1] > 0, seconds[0] <= seconds[1], "time of routerd / BIRD", fmt.Sprintf("%.2f", seconds[0]/seconds[1]), "<= 1")
+	mark(both && cpu[1] > 0, cpu[0] <= most*cpu[1], "CPU of routerd / BIRD", fmt.Sprintf("%.2f", cpu[0]/cpu[1]), fmt.Sprintf("<= %.2f", most))
 	mark(routerd, resident[0] <= largest, "memory", fmt.Sprintf("%.1f MiB", resident[0]), fmt.Sprintf("<= %d", largest))
 	fmt.Fprintln(out)
 	return outcome

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,16 +39,17 @@ func inLab(ctx context.Context, o options, topology string, f func(*lab.Lab) err
 	if err := l.Up(ctx, &said); err != nil {
 		return fmt.Errorf("bringing the lab up: %w", err)
 	}
-	for line := range strings.Lines(said.String()) {
-		if strings.Contains(line, "is not installed") {
-			return fmt.Errorf("%w: %s", errMissing, strings.TrimSpace(line))
-		}
+	if m := missing.FindStringSubmatch(said.String()); m != nil {
+		return fmt.Errorf("%s %w", m[1], errMissing)
 	}
 	return f(l)
 }
 
 // errMissing is returned where a program that the lab wants is not installed.
-var errMissing = errors.New("not installed")
+var errMissing = errors.New("is not installed")
+
+// missing is how a lab says which one.
+var missing = regexp.MustCompile(`(\S+) is not installed`)
 
 // await tries again until there is no complaint, for so long.
 func await(ctx context.Context, limit, every time.Duration, what string, complaint func() (string, error)) error {
