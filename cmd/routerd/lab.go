@@ -46,7 +46,7 @@ func inLab(cmd *cobra.Command, file string, f func(context.Context, *lab.Lab) er
 func newLabUpCommand(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:   "up TOPOLOGY.toml",
-		Short: "Start the lab, or put right what of it is missing or has changed",
+		Short: "Create or repair the lab, so that it is what the file says",
 		Long: `Start the lab. Of one that is up already, make what is missing, start again what has
 ended, have routers and BIRD reload a configuration that has changed, and remove
 what the topology no longer has. Links that routerd lab link has cut stay cut.

@@ -24,7 +24,12 @@ and says why; SIGTERM and SIGINT stop it with nothing left behind.
 Creating interfaces needs CAP_NET_ADMIN in the namespaces they belong to, and
 /dev/net/tun. Where the machine allows user namespaces no root is needed:
 
-  unshare -Urn routerd run --config routerd.toml --run-dir /tmp/r1`,
+  unshare -Urn routerd run --config routerd.toml --run-dir /tmp/r1
+
+With --run-dir the API's socket is there, called by the router's name, unless
+api.listen says otherwise. The other verbs are told of it:
+
+  ROUTERD_SOCKET=/tmp/r1/NAME.sock routerd show route`,
 		Example: `  routerd run --config /etc/routerd/routerd.toml
   routerd check routerd.toml && routerd run --config routerd.toml`,
 		Args: cobra.NoArgs,

@@ -110,7 +110,7 @@ of the prefix that packets for it are forwarded by.`,
 		},
 	}
 	cmd.Flags().StringVar(&source, "source", "", "only what this `source` offers: "+strings.Join(sources, ", "))
-	cmd.Flags().StringVar(&source, "protocol", "", "the same by another name")
+	cmd.Flags().StringVar(&source, "protocol", "", "same as --source")
 	for _, flag := range []string{"source", "protocol"} {
 		cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(sources, cobra.ShellCompDirectiveNoFileComp))
 	}
