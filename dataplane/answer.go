@@ -142,7 +142,7 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	if p.Src.Is6() && p.Src.IsLinkLocalUnicast() {
 		return v.sourceFor(in, p.Src)
 	}
-	back := in.Table.FIB.Lookup(p.Src)
+	back := v.FIB(in).Lookup(p.Src)
 	if back == nil || back.Action != routing.Forward {
 		return netip.Addr{}, false
 	}
@@ -198,7 +198,7 @@ func (v *View) localEntry(p *Packet) *fib.Entry {
 		}
 		return nil
 	}
-	switch e := in.Table.FIB.Lookup(p.Dst); {
+	switch e := v.FIB(in).Lookup(p.Dst); {
 	case e == nil:
 	case e.Action == routing.Local:
 		return e

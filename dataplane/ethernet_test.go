@@ -53,7 +53,7 @@ func newEthernet(tb testing.TB) (*network, *Batch, *clerk) {
 	tb.Cleanup(func() { p.Close() })
 	n.ports[eth0] = p
 	n.view.Interfaces = append(n.view.Interfaces, &Interface{
-		ID: eth0, Name: "eth0", Kind: KindPacket, Table: n.table, MTU: 1500, Up: true,
+		ID: eth0, Name: "eth0", Kind: KindPacket, MTU: 1500, Up: true,
 		Output: p.Queues()[0], Offloads: port.OffloadAll, LinkHeader: arp.EthernetHeader, MAC: macRouter,
 		Addresses: []netip.Prefix{prefix("10.0.5.1/24"), prefix("2001:db8:5::1/64"), prefix("fe80::5:1/64")},
 	})

@@ -45,6 +45,7 @@ func newNetwork(tb testing.TB) *network {
 	n := &network{ports: map[routing.InterfaceID]*memory.Port{}, table: &Table{Name: "main", FIB: fib.Empty()}}
 	n.view = &View{
 		Generation: 1,
+		Tables:     []*Table{n.table},
 		Martians:   NewMartians(DefaultMartianSources, DefaultMartianDestinations),
 		Limits:     Limits{ICMP: icmp.Config{ErrorRate: 1000, ErrorBurst: 1000}, Reassembly: reassembly.Default},
 	}
@@ -53,7 +54,7 @@ func newNetwork(tb testing.TB) *network {
 	n.add(tb, lan2, "lan2", 1500, port.OffloadAll, "10.0.3.1/24", "2001:db8:3::1/64")
 	n.add(tb, bare0, "bare0", 1500, 0, "10.0.4.1/24", "2001:db8:4::1/64")
 	n.view.Interfaces = append(n.view.Interfaces, &Interface{
-		ID: lo, Name: "lo", Kind: KindLoopback, Table: n.table, Up: true, MTU: 65535,
+		ID: lo, Name: "lo", Kind: KindLoopback, Up: true, MTU: 65535,
 		Addresses: []netip.Prefix{prefix("10.255.0.1/32"), prefix("2001:db8:ff::1/128")},
 	})
 	n.view.Interfaces[lan2].Up = false
@@ -67,7 +68,7 @@ func (n *network) add(tb testing.TB, id routing.InterfaceID, name string, mtu in
 	tb.Cleanup(func() { p.Close() })
 	n.ports[id] = p
 	i := &Interface{
-		ID: id, Name: name, Kind: KindTUN, Table: n.table, MTU: mtu, Up: true, PointToPoint: true,
+		ID: id, Name: name, Kind: KindTUN, MTU: mtu, Up: true, PointToPoint: true,
 		Output: p.Queues()[0], Offloads: o,
 	}
 	for _, a := range addresses {

@@ -24,7 +24,7 @@ func urpf(v *View, b *Batch, _ time.Time) {
 		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() || p.Entry != nil {
 			continue
 		}
-		p.source = in.Table.FIB.Lookup(p.Src)
+		p.source = v.FIB(in).Lookup(p.Src)
 		switch in.URPF {
 		case URPFStrict:
 			if !leadsBack(p.source, p.In) {
@@ -69,7 +69,7 @@ func lookup(v *View, b *Batch, _ time.Time) {
 			lookupLink(p, in)
 			continue
 		}
-		p.Entry = in.Table.FIB.Lookup(p.Dst)
+		p.Entry = v.FIB(in).Lookup(p.Dst)
 		if p.Entry == nil {
 			p.drop(verdict.NoRoute)
 			continue

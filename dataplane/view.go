@@ -26,6 +26,7 @@ import (
 type View struct {
 	Generation uint64
 	Interfaces []*Interface // by InterfaceID; nil where a number is out of use
+	Tables     []*Table     // by TableID
 	Stack      *Interface   // the one of Interfaces behind which the router's own TCP/IP stack is; nil without
 	Martians   Martians
 	Own        OwnAddresses
@@ -62,7 +63,7 @@ type Interface struct {
 	ID           routing.InterfaceID
 	Name         string
 	Kind         Kind
-	Table        *Table
+	Table        TableID
 	Addresses    []netip.Prefix // host bits kept
 	MTU          int
 	Up           bool
@@ -82,11 +83,18 @@ type Interface struct {
 	Listeners *Listeners
 }
 
-// Table is the routing table that an interface forwards by.
+// TableID is the number of a routing table. An interface names its table by
+// number, so that a change of routes makes no interface anew.
+type TableID uint8
+
+// Table is a routing table that interfaces forward by.
 type Table struct {
 	Name string
 	FIB  *fib.FIB
 }
+
+// FIB is the forwarding table of an interface.
+func (v *View) FIB(i *Interface) *fib.FIB { return v.Tables[i.Table].FIB }
 
 // Interface gives the interface with the number id, or nil.
 func (v *View) Interface(id routing.InterfaceID) *Interface {

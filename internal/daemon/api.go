@@ -61,12 +61,13 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 	err = a.on(ctx, func() {
 		d := a.d
 		traffic := d.traffic()
-		for _, i := range d.router.View().Interfaces {
+		view := d.router.View()
+		for _, i := range view.Interfaces {
 			if i == nil {
 				continue
 			}
 			c := control.Interface{
-				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: i.Table.Name,
+				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: view.Tables[i.Table].Name,
 				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), MSS: i.MSS.String(), Origin: d.place(i.Origin),
 			}
 			c.State, c.Why = d.stateOfInterface(i.Name, i.Up)

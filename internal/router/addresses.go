@@ -1,7 +1,6 @@
 package router
 
 import (
-	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -44,10 +43,7 @@ func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 				l.linkLocal = a
 			}
 		}
-		err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
-		r.publish()
-		r.tellMembership(l)
-		return err
+		return r.linkChanged(l, now)
 	}
 	return nil
 }

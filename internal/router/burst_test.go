@@ -52,3 +52,28 @@ func TestBurstIsGathered(t *testing.T) {
 	offer(10_101, 1) // one change copies a path alone
 	poll(own + 10_102)
 }
+
+// Routes that change make no interface, martian or list of addresses anew.
+func TestRoutesLeaveTheRestOfTheView(t *testing.T) {
+	r := newBench(t).router
+	p, slots := newPost(r.mail), &routing.Slots{}
+	r.protocols = append(r.protocols, &Protocol{post: p})
+	before := r.View()
+	id := slots.Take(netip.MustParsePrefix("198.51.100.0/24"))
+	s := slots.At(id)
+	s.Distance, s.Metric, s.Action = 120, 2, routing.Blackhole
+	slots.Offer(id)
+	p.publish(routing.SourceRIP, slots)
+	if _, err := r.Poll(now); err != nil {
+		t.Fatal(err)
+	}
+	after := r.View()
+	lan := after.Named("lan0")
+	if lan != before.Named("lan0") || after.Generation != before.Generation+1 {
+		t.Errorf("generation %d follows %d, lan0 is the same: %v; want one more and the same", after.Generation, before.Generation, lan == before.Named("lan0"))
+	}
+	dst := netip.MustParseAddr("198.51.100.1")
+	if after.FIB(lan).Lookup(dst) == nil || before.FIB(lan).Lookup(dst) != nil {
+		t.Error("the route is to be in the new View and not in the one before")
+	}
+}

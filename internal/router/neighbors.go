@@ -75,7 +75,7 @@ func leavesElsewhere(v *dataplane.View, in routing.InterfaceID, target netip.Add
 	if i == nil {
 		return false
 	}
-	e := i.Table.FIB.Lookup(target)
+	e := v.FIB(i).Lookup(target)
 	if e == nil || e.Action != routing.Forward {
 		return false
 	}

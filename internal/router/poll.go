@@ -59,7 +59,7 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 		}
 	}
 	if worked {
-		if r.publish() {
+		if r.publishRoutes() {
 			f := r.table.FIB
 			r.calm = now.Add(calm(f.Len4() + f.Len6()))
 		}

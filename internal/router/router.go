@@ -223,10 +223,7 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 		l.workers = append(l.workers, dataplane.NewWorker(&r.live, l.id, n, r.BatchSize, q, r.neighbors))
 	}
 	l.groups = nil
-	err := errors.Join(r.tellRIB(l, now), l.join())
-	r.publish()
-	r.tellNeighbors(l)
-	return l.workers, err
+	return l.workers, r.linkChanged(l, now)
 }
 
 // Detach takes the port from the interface called name, which is down from
@@ -240,10 +237,7 @@ func (r *Router) Detach(name string, now time.Time) error {
 	// What was found out about addresses was about that device's link: the next
 	// one may be another, with a MAC of its own.
 	l.formed, l.duplicate = netip.Prefix{}, nil
-	err := r.tellRIB(l, now)
-	r.publish()
-	r.tellNeighbors(l)
-	return err
+	return r.linkChanged(l, now)
 }
 
 // PortChanged follows what the device below an interface did.
@@ -256,7 +250,14 @@ func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 	if e.MTU > 0 {
 		l.mtu = e.MTU
 	}
-	err := r.tellRIB(l, now)
+	return r.linkChanged(l, now)
+}
+
+// linkChanged has everybody follow what became of an interface: protocols and
+// RIB, the groups that its device receives, the View, and last the machines that
+// speak by it.
+func (r *Router) linkChanged(l *link, now time.Time) error {
+	err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
 	r.publish()
 	r.tellNeighbors(l)
 	return err
@@ -306,17 +307,37 @@ func (r *Router) tellNeighbors(l *link) {
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
-// publish settles the RIB and makes the next View current. It reports whether
-// the whole forwarding table was copied for it.
-func (r *Router) publish() (copied bool) {
+// settle takes what the RIB has decided into the forwarding table. It reports
+// whether the whole table was copied for it.
+func (r *Router) settle() (copied bool) {
 	changes, _ := r.rib.Flush()
 	copied = len(changes) > 0 && r.table.FIB.Copies(len(changes))
 	// A new Table, and not a new FIB in the old one: what is published stays
 	// as it was for whoever is still reading it.
 	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
+	return copied
+}
+
+// publishRoutes makes a View current that has the RIB's routes and is as it was
+// otherwise. It reports whether the whole forwarding table was copied for it.
+func (r *Router) publishRoutes() (copied bool) {
+	copied = r.settle()
+	v := *r.live.Load()
+	v.Generation++
+	v.Tables = []*dataplane.Table{r.table}
+	r.live.Publish(&v)
+	r.deliver() // only now is it true that what was installed forwards
+	return copied
+}
+
+// publish makes the View current that follows from the configuration, the ports
+// and the RIB.
+func (r *Router) publish() {
+	r.settle()
 	v := &dataplane.View{
 		Generation: 1,
 		Interfaces: make([]*dataplane.Interface, r.next),
+		Tables:     []*dataplane.Table{r.table},
 		Martians:   dataplane.NewMartians(r.cfg.Dataplane.MartianSources, r.cfg.Dataplane.MartianDestinations),
 		Limits:     dataplane.Limits{ICMP: r.cfg.Dataplane.ICMP, Reassembly: r.cfg.Dataplane.Reassembly, Stack: r.cfg.Dataplane.Stack},
 		Secrets:    r.secrets,
@@ -331,7 +352,7 @@ func (r *Router) publish() (copied bool) {
 		v.NAT, v.Flows = r.translator.nat, r.translator.clock
 	}
 	for _, l := range r.links {
-		v.Interfaces[l.id] = l.view(r.table)
+		v.Interfaces[l.id] = l.view()
 		v.ClampsMSS = v.ClampsMSS || l.cfg.MSS != dataplane.MSSOff
 		if l.cfg.Kind == dataplane.KindStack {
 			v.Stack = v.Interfaces[l.id]
@@ -340,12 +361,11 @@ func (r *Router) publish() (copied bool) {
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)
 	r.deliver() // only now is it true that what was installed forwards
-	return copied
 }
 
-func (l *link) view(t *dataplane.Table) *dataplane.Interface {
+func (l *link) view() *dataplane.Interface {
 	i := &dataplane.Interface{
-		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, Table: t, MTU: l.mtu, Up: l.up,
+		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, MTU: l.mtu, Up: l.up,
 		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, MSS: l.cfg.MSS, Origin: l.cfg.Origin,
 		Listeners: l.listeners,
 	}

@@ -151,7 +151,7 @@ func TestCommitChangesOnlyWhatChanged(t *testing.T) {
 	if after.Generation <= before.Generation {
 		t.Errorf("generation %d after %d", after.Generation, before.Generation)
 	}
-	if before.Named("lo2") != nil || before.Named("lan0").Table.FIB.Lookup(netip.MustParseAddr("203.0.113.1")) != nil {
+	if before.Named("lo2") != nil || before.FIB(before.Named("lan0")).Lookup(netip.MustParseAddr("203.0.113.1")) != nil {
 		t.Error("the View that was current before has changed")
 	}
 	if before.Named("lan1").ID != after.Named("lan1").ID {

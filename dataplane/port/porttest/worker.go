@@ -36,18 +36,18 @@ func Worker(t *testing.T, s Station) {
 	i := &dataplane.Interface{
 		Name: "lan0", Kind: dataplane.Kind(s.Port.Kind()), Up: true, PointToPoint: s.Port.LinkHeader() == 0, MTU: s.Port.MTU(),
 		Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0.1/24")},
-		Table:     &dataplane.Table{Name: "main", FIB: fib.Empty()},
 		Output:    s.Port.Queues()[0], Offloads: s.Port.Offloads(), LinkHeader: s.Port.LinkHeader(),
 	}
 	if e, is := s.Port.(port.Ethernet); is {
 		i.MAC = e.HardwareAddr()
 	}
-	i.Table.FIB = i.Table.FIB.Apply([]fib.Change{{
+	table := fib.Empty().Apply([]fib.Change{{
 		Prefix: netip.MustParsePrefix("198.18.0.1/32"),
 		Entry:  &fib.Entry{Prefix: netip.MustParsePrefix("198.18.0.1/32"), Action: routing.Local},
 	}})
 	v := &dataplane.View{
 		Generation: 1, Interfaces: []*dataplane.Interface{i},
+		Tables: []*dataplane.Table{{Name: "main", FIB: table}},
 		Limits: dataplane.Limits{Reassembly: reassembly.Config{Timeout: 20 * time.Millisecond, Packets: 4, Bytes: 1 << 16}},
 	}
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
