@@ -56,6 +56,7 @@ type Packet struct {
 	nat      *translation
 	mss      uint16 // as it arrived, where it was lowered; else 0
 	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole
+	carried  uint16 // packets that it stands for as it arrived: more than one in a super-packet
 }
 
 // cut says what has to be done to a packet before its way out takes it.
@@ -121,7 +122,7 @@ func (b *Batch) Frames() []port.Frame { return b.frames }
 func (b *Batch) Received(n int, in routing.InterfaceID) {
 	b.n = n
 	for i := range b.packets[:n] {
-		b.packets[i] = Packet{Frame: &b.frames[i], In: in, Out: routing.NoInterface, l3: b.frames[i].Start}
+		b.packets[i] = Packet{Frame: &b.frames[i], In: in, Out: routing.NoInterface, l3: b.frames[i].Start, carried: carried(&b.frames[i])}
 	}
 }
 
@@ -139,7 +140,7 @@ func (b *Batch) originate(f *port.Frame, family uint8, in routing.InterfaceID) *
 		return nil
 	}
 	b.made = append(b.made, Packet{
-		Frame: f, Family: family, Made: true, ownHops: true, In: in, Out: routing.NoInterface, l3: f.Start,
+		Frame: f, Family: family, Made: true, ownHops: true, In: in, Out: routing.NoInterface, l3: f.Start, carried: 1,
 	})
 	p := &b.made[len(b.made)-1]
 	if family == 4 {

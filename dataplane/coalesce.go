@@ -48,6 +48,7 @@ func (e *egress) coalesce(p *Packet, key *siphash.Key) bool {
 		fl.join(p)
 		e.owners = append(e.owners, owner{p, fl.index})
 		e.bytes += p.Frame.Len()
+		e.packets++
 		if fl.count == 2 {
 			e.supers++
 		}

@@ -1,9 +1,12 @@
 package dataplane
 
 import (
+	"math"
 	"sync/atomic"
 	"time"
 
+	"routerd/dataplane/port"
+	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -31,8 +34,9 @@ type tally struct {
 	answers  [NumAnswers]uint32
 }
 
-// Traffic is a reading of one direction of an interface. Packets counts
-// frames as the port moved them: a super-packet is one, and one of Supers.
+// Traffic is a reading of one direction of an interface. A super-packet counts
+// as the packets that it carries, and is one of Supers; of its headers, which
+// each of them will have on a wire, Bytes has one.
 type Traffic struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
@@ -138,6 +142,26 @@ func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers in
 	}
 }
 
+// carried is how many packets a frame stands for: one, or the segments of a
+// super-packet. Where the headers of one end follows from where its checksum
+// starts; the header's own word for it is a hint, and often too large.
+func carried(f *port.Frame) uint16 {
+	off := &f.Offload
+	if off.GSO == port.GSONone || off.SegmentSize == 0 {
+		return 1
+	}
+	raw, headers := f.Bytes(), int(off.HeaderLength)
+	switch start := int(off.ChecksumStart); {
+	case !off.NeedsChecksum:
+	case off.GSO == port.GSOUDPL4:
+		headers = start + packet.UDPHeader
+	case start+packet.TCPMinHeader <= len(raw):
+		headers = start + packet.TCP(raw[start:]).HeaderLen()
+	}
+	size := int(off.SegmentSize)
+	return uint16(min(max((len(raw)-headers+size-1)/size, 1), math.MaxUint16))
+}
+
 // count adds the finished batch to the counters, one addition per verdict
 // that occurred, and shows its drops to the ring.
 func (b *Batch) count(now time.Time) {
@@ -149,7 +173,7 @@ func (b *Batch) count(now time.Time) {
 		if v == verdict.Resolving {
 			continue // it counts when it is released or given up
 		}
-		c.pending.verdicts[v]++
+		c.pending.verdicts[v] += uint32(b.packets[i].carried)
 		dropped = dropped || v.Class() == verdict.Dropped
 	}
 	for i := range b.made {

@@ -29,8 +29,9 @@
 //	worker.go    one queue's loop;  explain.go, explain_nat.go  the same stages, telling
 //
 // Super-packets go through whole. Whether one is too big is judged by its
-// segments; a port that takes none gets it cut. A packet counts as the frame
-// that it was moved in: a super-packet is one.
+// segments; a port that takes none gets it cut. Whatever counts packets (verdicts,
+// interfaces, sessions of address translation) counts those that a super-packet
+// carries; what limits rates, and the list of the latest drops, takes it as one.
 //
 // # Supported
 //

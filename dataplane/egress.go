@@ -15,8 +15,10 @@ type egress struct {
 	// it is read only when the device refuses some.
 	owners []owner
 	bytes  int
-	supers int
-	flows  [flowSlots]burst
+	// packets counts those that super-packets carry.
+	packets int
+	supers  int
+	flows   [flowSlots]burst
 }
 
 type owner struct {
@@ -28,7 +30,7 @@ func (e *egress) reset() {
 	e.out = nil
 	e.frames = e.frames[:0]
 	e.owners = e.owners[:0]
-	e.bytes, e.supers = 0, 0
+	e.bytes, e.packets, e.supers = 0, 0, 0
 	for i := range e.flows {
 		e.flows[i].head = nil
 	}
@@ -56,9 +58,18 @@ func (e *egress) add(p *Packet, f *port.Frame) {
 	e.frames = append(e.frames, f)
 	e.owners = append(e.owners, owner{p, int32(len(e.frames) - 1)})
 	e.bytes += f.Len()
+	e.packets += p.within(f)
 	if f.Offload.GSO != port.GSONone {
 		e.supers++
 	}
+}
+
+// within is how many packets a frame that is p, or a piece of it, counts as.
+func (p *Packet) within(f *port.Frame) int {
+	if f == p.Frame {
+		return int(p.carried)
+	}
+	return 1
 }
 
 // leaveBy gathers what goes out, grouped by egress interface: whole where the
@@ -82,10 +93,10 @@ func leaveBy(v *View, b *Batch, _ time.Time) {
 		switch {
 		case p.cut != 0:
 			used, taken := b.mark()
-			frames, owners, bytes := len(e.frames), len(e.owners), e.bytes
+			frames, owners, bytes, packets := len(e.frames), len(e.owners), e.bytes, e.packets
 			if !b.cutUp(p, e) {
 				b.release(used, taken)
-				e.frames, e.owners, e.bytes = e.frames[:frames], e.owners[:owners], bytes
+				e.frames, e.owners, e.bytes, e.packets = e.frames[:frames], e.owners[:owners], bytes, packets
 				p.Verdict = verdict.NoBuffer
 			}
 			p.pieces = len(e.frames) - frames
@@ -123,22 +134,24 @@ func (b *Batch) Transmit(now time.Time) {
 	c := b.counters
 	for i := range b.egress {
 		e := &b.egress[i]
-		sent, bytes := len(e.frames), e.bytes
+		packets, bytes := e.packets, e.bytes
 		if n, _ := e.out.Output.Write(e.frames); n < len(e.frames) {
-			sent, bytes = n, bytes-e.refused()
+			lost, lostBytes := e.refused()
+			packets, bytes = packets-lost, bytes-lostBytes
 		}
-		c.transmitted(e.out.ID, sent, bytes, e.supers)
+		c.transmitted(e.out.ID, packets, bytes, e.supers)
 	}
 	b.handOver()
 	b.count(now)
 }
 
 // refused gives the packets of failed frames their verdict and returns how
-// many bytes were lost with them.
-func (e *egress) refused() (bytes int) {
+// many packets and bytes were lost with them.
+func (e *egress) refused() (packets, bytes int) {
 	for _, o := range e.owners {
-		if e.frames[o.head].Failed {
+		if f := e.frames[o.head]; f.Failed {
 			o.packet.Verdict = verdict.EgressRefused
+			packets += o.packet.within(f)
 		}
 	}
 	for _, f := range e.frames {
@@ -148,7 +161,7 @@ func (e *egress) refused() (bytes int) {
 			}
 		}
 	}
-	return bytes
+	return packets, bytes
 }
 
 // Each calls yield with every frame that is to leave and the interface that

@@ -199,8 +199,8 @@ func TestCoalescedPacketsComeApartAsTheyCame(t *testing.T) {
 					t.Errorf("packet %d ended as %s", i, p.Verdict)
 				}
 			}
-			if got := b.counters.Sent(lan1).Supers; int(got) != tt.supers {
-				t.Errorf("counted %d super-packets, want %d", got, tt.supers)
+			if got := b.counters.Sent(lan1); int(got.Supers) != tt.supers || int(got.Packets) != tt.count {
+				t.Errorf("counted %d super-packets and %d packets, want %d and %d", got.Supers, got.Packets, tt.supers, tt.count)
 			}
 		})
 	}

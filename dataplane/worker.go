@@ -166,15 +166,16 @@ func (w *Worker) rearm(passed bool) error {
 }
 
 func (c *Counters) receive(b *Batch) {
-	bytes, supers := 0, 0
+	packets, bytes, supers := 0, 0, 0
 	for i := range b.frames[:b.n] {
 		f := &b.frames[i]
+		packets += int(b.packets[i].carried)
 		bytes += f.Len()
 		if f.Offload.GSO != port.GSONone {
 			supers++
 		}
 	}
-	c.received.packets.Add(uint64(b.n))
+	c.received.packets.Add(uint64(packets))
 	c.received.bytes.Add(uint64(bytes))
 	if supers > 0 {
 		c.received.supers.Add(uint64(supers))

@@ -12,7 +12,7 @@ import (
 // byte first:
 //
 //	header   magic 8 | layout version 4 | bytes of a session 4
-//	session  number 4 | the record's eight words, 64 | host 4 | age 4
+//	session  number 4 | the record's eight words, 64 | host 4 | age 4 | packets 8 | bytes 8
 //	end      number 0, and the count of sessions in what follows it
 //
 // In a dump the record's generation is left out and the time of the last packet
@@ -20,9 +20,9 @@ import (
 // it is another one.
 const (
 	dumpMagic   = "routerdF"
-	dumpVersion = 1 // to be raised whenever the record's words come to mean something else
+	dumpVersion = 2 // to be raised whenever the record's words come to mean something else
 	dumpHeader  = 16
-	dumpSession = 4 + 8*recordWords + 4 + 4
+	dumpSession = 4 + 8*recordWords + 4 + 4 + 8 + 8
 )
 
 // ErrVersion is that of a dump of another layout than this program's.
@@ -76,6 +76,8 @@ func (t *Table) page(b []byte, first uint32, now Time) ([]byte, bool) {
 		}
 		b = binary.BigEndian.AppendUint32(b, s.Host)
 		b = binary.BigEndian.AppendUint32(b, uint32(now-s.Created))
+		b = binary.BigEndian.AppendUint64(b, s.Traffic.Packets)
+		b = binary.BigEndian.AppendUint64(b, s.Traffic.Bytes)
 	}
 	return b, last < t.used
 }
@@ -147,6 +149,7 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 		Rule:    uint32(words[wordUser] >> 32), Owner: uint32(words[wordUser]),
 		Host: binary.BigEndian.Uint32(b), Created: now - Time(binary.BigEndian.Uint32(b[4:])),
 		State: c.state(), Seen: now - c.seen(), InsideReply: head&flagInsideReply != 0,
+		Traffic: Traffic{Packets: binary.BigEndian.Uint64(b[8:]), Bytes: binary.BigEndian.Uint64(b[16:])},
 	}
 	if adopt != nil && !adopt(&s) {
 		return nil
@@ -167,6 +170,7 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 	x.insert(hf, number<<1, anywhere)
 	x.insert(hr, number<<1|1, anywhere)
 	t.enter(number, s.Host, s.Forward.Proto, s.Created, load.condition, now)
+	t.carry(number, s.Traffic)
 	return nil
 }
 

@@ -90,6 +90,7 @@ func (t *Table) Touch(hashes []uint64) {
 		for _, e := range entries[:len(some)] {
 			if b := t.blocks[e>>1/blockRecords].Load(); b != nil {
 				atomic.LoadUint64(&b.records[e>>1%blockRecords][wordHead])
+				atomic.LoadUint64(&b.counts[e>>1%blockRecords])
 			}
 		}
 	}

@@ -51,6 +51,7 @@ const blockRecords = 1 << 17
 // needed and stay.
 type block struct {
 	records [blockRecords]record
+	counts  [blockRecords]uint64 // see traffic.go
 	asides  [blockRecords]aside
 }
 

@@ -17,6 +17,7 @@ type Session struct {
 	Answered       bool // the other side wants it too, see Evict
 	Created, Seen  Time // Seen is right to a quarter of a second
 	Timeout        time.Duration
+	Traffic        Traffic // what it has carried, see Table.Count
 }
 
 // Expires is how long from now s lives if no packet comes, not below 0.
@@ -43,6 +44,7 @@ func (t *Table) session(number uint32) (Session, bool) {
 		Host: r.host(), Created: a.created, Answered: c.answered(),
 		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,
 		Timeout: time.Duration(t.life.of(uint8(head>>8), c.state())) * time.Millisecond,
+		Traffic: t.traffic(number),
 	}, true
 }
 

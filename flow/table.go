@@ -45,8 +45,9 @@ type Table struct {
 	wheel   wheel
 	used    uint32 // numbers given so far; 0 is never given
 	free    queue
-	hosts   map[uint32]uint32 // sessions by inside host
-	ending  Session           // what is shown to who wants to know which sessions end
+	hosts   map[uint32]uint32  // sessions by inside host
+	carried map[uint32]Traffic // of the sessions that have carried much, what is not in their words
+	ending  Session            // what is shown to who wants to know which sessions end
 
 	sessions atomic.Int64
 	counters counters
@@ -57,7 +58,7 @@ const NoSession uint32 = 0
 
 // New makes an empty table. What cfg has out of range is moved to its edge.
 func New(cfg Config) *Table {
-	t := &Table{used: 1, hosts: map[uint32]uint32{}, key: cfg.Key}
+	t := &Table{used: 1, hosts: map[uint32]uint32{}, carried: map[uint32]Traffic{}, key: cfg.Key}
 	t.Configure(cfg)
 	return t
 }
@@ -212,6 +213,7 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 func (t *Table) enter(number, host uint32, proto uint8, created Time, c condition, now Time) {
 	a := t.aside(number)
 	a.created = created
+	t.carry(number, Traffic{})
 	t.hosts[host]++
 	t.sessions.Add(1)
 	t.file(number, t.due(proto, c, now))
@@ -253,6 +255,7 @@ func (t *Table) end(number uint32, ended func(*Session)) {
 	x.remove(t.Hash(&s.Reply), number<<1|1)
 	t.record(number).retire()
 	t.unfile(number)
+	t.carry(number, Traffic{})
 	if n := t.hosts[s.Host]; n > 1 {
 		t.hosts[s.Host] = n - 1
 	} else {

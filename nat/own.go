@@ -99,6 +99,7 @@ func (n *NAT) insertOwn(p *Packet, s *space, x mapping, forward, reply flow.Key,
 		return
 	}
 	t.Session, t.Direction = session, flow.Forward
+	n.sessions.Count(session, p.Packets, p.Bytes)
 	n.count(0, +1)
 	if !ported {
 		return

@@ -14,8 +14,11 @@ type Packet struct {
 	Query bool     // an ICMP query's request, which may begin a session; a reply may not
 	TCP   flow.Segment
 	In    routing.InterfaceID
-	Own   bool // made by the router itself or its own TCP/IP stack
-	Dry   bool // nothing is to be made or moved on: only what would become of it is asked
+	// What the packet counts for in its session: itself, or the packets that a
+	// super-packet carries, and its bytes from the IP header on.
+	Packets, Bytes uint32
+	Own            bool // made by the router itself or its own TCP/IP stack
+	Dry            bool // nothing is to be made or moved on: only what would become of it is asked
 
 	hash   uint64 // of the key that its session is found by, once Hash has been asked
 	hashed bool

@@ -186,6 +186,7 @@ func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow
 	if owner != 0 {
 		n.permit(r, owner, reply.Src)
 	}
+	n.sessions.Count(session, p.Packets, p.Bytes)
 	n.count(word, +1)
 	return verdict.None
 }
@@ -218,8 +219,14 @@ func verdictOf(r flow.Refusal) verdict.Verdict {
 // one. Then, and only then, it fills t whole.
 func (n *NAT) established(p *Packet, now flow.Time, t *Translation) bool {
 	var hit flow.Hit
-	if !n.find(p, &hit) || !p.Dry && !n.sessions.Packet(&hit, p.segment(), now) {
+	if !n.find(p, &hit) {
 		return false
+	}
+	if !p.Dry {
+		if !n.sessions.Packet(&hit, p.segment(), now) {
+			return false
+		}
+		n.sessions.Count(hit.Session, p.Packets, p.Bytes)
 	}
 	*t = Translation{Inner: p.Inner, Session: hit.Session, Direction: hit.Direction, Rule: hit.Rule}
 	t.To.SetReverse(&hit.Other)

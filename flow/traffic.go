@@ -1,0 +1,73 @@
+package flow
+
+import "sync/atomic"
+
+// Traffic is what the packets of a session, of both directions together, come
+// to. Bytes are those of the packets from the IP header on.
+type Traffic struct{ Packets, Bytes uint64 }
+
+// Add adds o to t.
+func (t *Traffic) Add(o Traffic) {
+	t.Packets += o.Packets
+	t.Bytes += o.Bytes
+}
+
+// What a session has carried is one word beside its record, so that a packet
+// costs one addition: packets in the upper 24 bits, bytes in the 40 below. What
+// is half full goes over to Table.carried, long before either could run over:
+// some eight million packets or 550 GB after the last time.
+const (
+	packetsAt = 40
+	bytesMask = 1<<packetsAt - 1
+	halfFull  = 1<<63 | 1<<(packetsAt-1)
+)
+
+func trafficOf(word uint64) Traffic { return Traffic{word >> packetsAt, word & bytesMask} }
+
+func (t *Table) count(number uint32) *uint64 {
+	return &t.blocks[number/blockRecords].Load().counts[number%blockRecords]
+}
+
+// Count adds packets to what a session has carried: the session that Packet has
+// just been told of, or that Insert has just made. It takes no lock but once in
+// some millions of packets. Where the session has ended in between, the packets
+// may count for the next one with its number.
+func (t *Table) Count(session uint32, packets, bytes uint32) {
+	word := atomic.AddUint64(t.count(session), uint64(packets)<<packetsAt|uint64(bytes))
+	if word&halfFull != 0 {
+		t.carryOver(session)
+	}
+}
+
+// carryOver empties the word of a session.
+func (t *Table) carryOver(session uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.record(session)[wordHead]>>32&1 == 0 {
+		return // it has ended
+	}
+	sum := t.carried[session]
+	sum.Add(trafficOf(atomic.SwapUint64(t.count(session), 0)))
+	t.carried[session] = sum
+}
+
+// traffic is all that a session has carried; the mutex is held.
+func (t *Table) traffic(number uint32) Traffic {
+	var sum Traffic
+	if len(t.carried) > 0 {
+		sum = t.carried[number]
+	}
+	sum.Add(trafficOf(atomic.LoadUint64(t.count(number))))
+	return sum
+}
+
+// carry has a session begin with what it is said to have carried, or with
+// nothing; the mutex is held.
+func (t *Table) carry(number uint32, sum Traffic) {
+	atomic.StoreUint64(t.count(number), 0)
+	if sum != (Traffic{}) {
+		t.carried[number] = sum
+	} else if len(t.carried) > 0 {
+		delete(t.carried, number)
+	}
+}
