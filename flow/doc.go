@@ -21,8 +21,8 @@
 // Sessions end by a timing wheel that packets do not touch (wheel.go). The
 // states of TCP are drawn in tcp.go.
 //
-// A session takes 64 bytes for its record, 12 beside it and 16 in the index,
-// plus an entry in a map for each inside host: 94 with a million sessions in a
+// A session takes 64 bytes for its record, 20 beside it and 16 in the index,
+// plus an entry in a map for each inside host: 102 with a million sessions in a
 // table made for as many. Memory for records is taken by the 131,072; pages
 // that nothing has been written to take none.
 //

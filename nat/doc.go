@@ -16,7 +16,7 @@
 //	fair.go         who gets sessions and ports that run short
 //	end.go          sessions that end, and what they give back
 //	reload.go       a new configuration in the place of the old one
-//	show.go         what is there, for people
+//	show.go         what is there, for people;  host.go  of each inside host
 //
 // A mapping ties an inside endpoint to an outside one while sessions use it;
 // a session is package flow's and knows nothing of translation. A packet of a

@@ -181,6 +181,15 @@ func (n *NAT) Totals() RuleState {
 	return n.totals.state()
 }
 
+// Evicted counts sessions that nobody had answered and that were ended to make
+// room in the table, and to free their ports.
+func (n *NAT) Evicted() (table, ports uint64) {
+	n.mu.Lock()
+	ports = n.evicted
+	n.mu.Unlock()
+	return n.sessions.Stats().Evicted, ports
+}
+
 // Limits gives the sessions that the table and one inside host may have.
 func (n *NAT) Limits() (table, host int) {
 	r := n.active.Load()

@@ -44,6 +44,7 @@ type fake struct {
 	policy control.PolicyQuery
 	rip    control.RIPQuery
 	nat    control.NATQuery
+	hosts  []control.NATHostQuery
 }
 
 func (f *fake) fail(err error) {

@@ -149,9 +149,8 @@ func newShowInterfaceCommand(s *shower) *cobra.Command {
 		Short:   "Interfaces with their state, addresses and traffic",
 		Long: `Interfaces with their state, addresses and traffic.
 
-HOST SIDE is the kernel's end of the port, as namespace:device. Packets are
-counted as the port moves them: a super-packet of many segments is one. DROPS
-counts packets that came in by the interface and went no further; show drops
+HOST SIDE is the kernel's end of the port, as namespace:device. A
+super-packet of many segments counts as that many packets. DROPS counts packets that came in by the interface and went no further; show drops
 says why.
 
 STATE is up or down, or says why the interface has no device: missing, it has

@@ -13,10 +13,11 @@ import (
 
 func newShowNATCommand(s *shower) *cobra.Command {
 	cmd := group("nat", "Translated sessions, the rules they stand on, and the ports in use",
-		newShowNATSessionCommand(s), newShowNATRuleCommand(s), newShowNATPoolCommand(s))
+		newShowNATSessionCommand(s), newShowNATHostCommand(s), newShowNATRuleCommand(s), newShowNATPoolCommand(s))
 	cmd.Example = `  routerd show nat session
   routerd show nat session --inside 10.1.0.11 --protocol tcp
   routerd show nat session --remote :443 --limit 20 -o wide
+  routerd show nat host
   routerd show nat rule
   routerd show nat pool -w 1s`
 	return cmd
@@ -105,7 +106,9 @@ INSIDE is the host's own endpoint, whoever began the session, OUTSIDE what it is
 seen as, REMOTE the other side. Where an inside host reaches another one by
 its outside address, SEEN AS is that address. The port of a ping is its
 identifier. EXPIRES says when the session ends unless a packet comes. RULE (own)
-is a flow of the router itself, which holds its port.`,
+is a flow of the router itself, which holds its port. PACKETS and BYTES (-o wide)
+are those of both directions, as they arrived; of a super-packet, the packets in
+it. A session belongs to its rule by the rule's name: renaming the rule ends it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
@@ -167,6 +170,8 @@ func drawNATSessions(p *paper, page control.NATSessionPage) {
 		{name: "state", optional: true},
 		{name: "age", right: true, wide: true},
 		{name: "expires", right: true},
+		{name: "packets", right: true, wide: true},
+		{name: "bytes", right: true, wide: true},
 		{name: "rule"},
 	}}
 	for i := range page.Sessions {
@@ -186,7 +191,7 @@ func drawNATSessions(p *paper, page control.NATSessionPage) {
 		if len(x.Rules) == 0 {
 			rule = cell{"(own)", faint}
 		}
-		t.add(x.Protocol, x.Inside.String(), x.Outside.String(), x.Remote.String(), seen, x.BegunBy, state, p.seconds(x.Age), p.seconds(x.Expires), rule)
+		t.add(x.Protocol, x.Inside.String(), x.Outside.String(), x.Remote.String(), seen, x.BegunBy, state, p.seconds(x.Age), p.seconds(x.Expires), p.amount(x.Packets), p.amount(x.Bytes), rule)
 	}
 	t.draw(p)
 	if page.Next != 0 {

@@ -101,7 +101,8 @@ func newShowNATPoolCommand(s *shower) *cobra.Command {
 		Long: `The session table with its limits, and where rules take outside addresses from.
 
 NO PORT, TABLE FULL and HOST FULL count new flows that were refused: for want of
-a port, because of max-sessions, and because of max-sessions-per-host.
+a port, because of max-sessions, and because of max-sessions-per-host. EVICTED
+counts sessions that nobody had answered and that made room for new ones.
 
 TCP, UDP and ICMP are ports in use of the TOTAL that there are for each of them,
 those included that port forwards, listeners and the router's own flows hold; of
@@ -127,19 +128,19 @@ is left of the others.`,
 }
 
 func drawNATPools(p *paper, list control.NATPoolList) {
-	whole := table{columns: append([]column{
+	whole := table{columns: append(append([]column{
 		{name: "sessions", right: true},
 		{name: "max", right: true},
 		{name: "hosts", right: true},
 		{name: "max per host", right: true},
 		{name: "made", right: true},
-	}, refusedColumns(false)...)}
+	}, refusedColumns(false)...), column{name: "evicted", right: true})}
 	sessions := cell{text: p.amount(uint64(list.Sessions))}
 	if list.Sessions >= list.MaxSessions {
 		sessions.style = bad
 	}
 	row := []any{sessions, list.MaxSessions, p.amount(uint64(list.Hosts)), list.MaxSessionsPerHost, p.amount(list.Made)}
-	whole.add(append(row, p.refusals(list.Refused)...)...)
+	whole.add(append(append(row, p.refusals(list.Refused)...), p.amount(list.Evicted.Sum()))...)
 	whole.draw(p)
 	fmt.Fprintln(p)
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"net/netip"
 	"strings"
 	"testing"
@@ -38,6 +39,61 @@ func (f *fake) NATSessions(_ context.Context, q control.NATQuery) (control.NATSe
 	return p, err
 }
 
+// NATHosts gives what a router would of q.
+func (f *fake) NATHosts(_ context.Context, q control.NATHostQuery) (control.NATHostPage, error) {
+	p, err := answer[control.NATHostPage](f, "nat-host")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.hosts = append(f.hosts, q)
+	all := p.Hosts
+	p.Hosts, p.Next = []control.NATHost{}, netip.Addr{}
+	for _, h := range all {
+		if q.After.IsValid() && h.Address.Compare(q.After) <= 0 || q.Inside.IsValid() && !q.Inside.Contains(h.Address) {
+			continue
+		}
+		if f.page > 0 && len(p.Hosts) == f.page || q.Limit > 0 && len(p.Hosts) == q.Limit {
+			p.Next = p.Hosts[len(p.Hosts)-1].Address
+			break
+		}
+		p.Hosts = append(p.Hosts, h)
+	}
+	return p, err
+}
+
+// The list of hosts comes page by page, up to the limit.
+func TestShowNATHostPages(t *testing.T) {
+	f := &fake{page: 1}
+	t.Setenv(control.SocketVariable, serve(t, f))
+	for line, want := range map[string]string{
+		"show nat host":                         "10.1.0.11 10.1.0.12",
+		"show nat host --limit 0":               "10.1.0.11 10.1.0.12",
+		"show nat host --limit 1":               "10.1.0.11",
+		"show nat host 10.1.0.12":               "10.1.0.12",
+		"show nat host 10.1.0.0/24 --limit 300": "10.1.0.11 10.1.0.12",
+		"show nat host 10.2.0.0/16":             "",
+	} {
+		code, stdout, stderr := routerd(append(strings.Fields(line), "-o", "json")...)
+		var page control.NATHostPage
+		if err := json.Unmarshal([]byte(stdout), &page); err != nil || code != exitOK {
+			t.Errorf("%s: exit %d, %v: %s", line, code, err, stderr)
+		}
+		if got := strings.Join(hostNames(page), " "); got != want {
+			t.Errorf("%s: hosts %q, want %q", line, got, want)
+		}
+		if more := strings.Contains(stderr, "there are more"); more != strings.Contains(line, "--limit 1") {
+			t.Errorf("%s: said that there are more: %t", line, more)
+		}
+	}
+	for line, want := range map[string]string{
+		"show nat host lan0":       `routerd: "lan0": wanted an IPv4 address or prefix: 10.0.0.1, 10.0.0.0/8`,
+		"show nat host --limit -1": "routerd: --limit -1: wanted a number of hosts, or 0 for all",
+	} {
+		if code, _, stderr := routerd(strings.Fields(line)...); code != exitUsage || !strings.HasPrefix(stderr, want) {
+			t.Errorf("%s: exit %d, %q; want %d and %q", line, code, stderr, exitUsage, want)
+		}
+	}
+}
+
 func (f *fake) NATRules(context.Context) (control.NATRuleList, error) {
 	return answer[control.NATRuleList](f, "nat-rule")
 }
@@ -62,6 +118,9 @@ func TestNATGolden(t *testing.T) {
 		"nat-session-some":  "show nat session --limit 2",
 		"nat-session-none":  "show nat session --protocol esp",
 		"nat-session-query": "show nat session --protocol icmp",
+		"nat-host":          "show nat host",
+		"nat-host-some":     "show nat hosts --limit 1",
+		"nat-host-json":     "show nat host 10.1.0.11 -o json",
 		"nat-rule":          "show nat rule",
 		"nat-rule-wide":     "show nat rules -o wide",
 		"nat-rule-json":     "show nat rule web -o json",
@@ -113,7 +172,7 @@ func TestNATQueries(t *testing.T) {
 	}
 	f.nat = control.NATQuery{Rule: "not asked"}
 	for line, want := range map[string]string{
-		"show nat":                                  "routerd: routerd show nat what? It takes session, rule, pool",
+		"show nat":                                  "routerd: routerd show nat what? It takes session, host, rule, pool",
 		"show nat session lan0":                     `routerd: "lan0" is more than the command takes; wanted: routerd show nat session`,
 		"show nat session --inside fe80::1":         `routerd: invalid argument "fe80::1" for "--inside" flag: wanted an IPv4 address or prefix, a port, or both: 10.0.0.1, 10.0.0.0/8, :443, 10.0.0.1:443`,
 		"show nat session --outside 10.1.0.0/33":    `routerd: invalid argument "10.1.0.0/33" for "--outside" flag: wanted an IPv4 address`,

@@ -64,8 +64,8 @@ type Version struct {
 	LocalStack string    `json:"local_stack,omitempty"` // network namespace of the router's own TCP/IP stack; absent without
 }
 
-// Traffic is one direction of an interface. A super-packet counts as one
-// packet.
+// Traffic is one direction of an interface. A super-packet counts as the packets
+// that it carries.
 type Traffic = dataplane.Traffic
 
 // InterfaceList is the answer to /v1/interface: an object, so that fields can

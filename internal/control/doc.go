@@ -9,7 +9,7 @@
 //	GET  /v1/drops            packets dropped per verdict, and the latest of them
 //	GET  /v1/neighbor         stations on Ethernet links
 //	GET  /v1/rip/...          route, neighbor, interface: what RIP knows, hears and says; ripng likewise
-//	GET  /v1/nat/...          session, rule, pool: who is translated, by what, into which ports
+//	GET  /v1/nat/...          session, host, rule, pool: who is translated, by what, into which ports
 //	GET  /v1/explain/packet   what each stage would do with a packet
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file

@@ -77,6 +77,7 @@ type fake struct {
 	protocol string // of RIP
 	rip      RIPQuery
 	nat      NATQuery
+	hosts    NATHostQuery
 }
 
 var (

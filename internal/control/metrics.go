@@ -83,10 +83,10 @@ var (
 
 	descUp             = describe("interface_up", "Whether the interface is up: 1 or 0.", "interface")
 	descMTU            = describe("interface_mtu_bytes", "Longest IP packet that the interface carries.", "interface")
-	descReceivePackets = describe("interface_receive_packets_total", "Packets read from the interface's port, a super-packet counting as one.", "interface")
+	descReceivePackets = describe("interface_receive_packets_total", "Packets read from the interface's port, those that super-packets carry one by one.", "interface")
 	descReceiveBytes   = describe("interface_receive_bytes_total", "Bytes of the packets read from the interface's port.", "interface")
 	descReceiveSupers  = describe("interface_receive_super_packets_total", "Super-packets read from the interface's port: several segments of one flow in one.", "interface")
-	descSendPackets    = describe("interface_transmit_packets_total", "Packets written to the interface's port, a super-packet counting as one.", "interface")
+	descSendPackets    = describe("interface_transmit_packets_total", "Packets written to the interface's port, those that super-packets carry one by one.", "interface")
 	descSendBytes      = describe("interface_transmit_bytes_total", "Bytes of the packets written to the interface's port.", "interface")
 	descSendSupers     = describe("interface_transmit_super_packets_total", "Super-packets written to the interface's port.", "interface")
 
@@ -115,7 +115,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descSendPackets, descSendBytes, descSendSupers,
 		descNeighbors, descNeighborEvents,
 		descRIPRoutes, descRIPNeighbors, descRIPPaths, descRIPSent, descRIPReceived, descRIPRefused,
-		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused,
+		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused, descNATEvicted,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descStart, descBuild,

@@ -14,6 +14,7 @@ var (
 	descNATHostMost = describe("nat_host_sessions_max", "How many sessions an inside host may have: max-sessions-per-host.")
 	descNATMade     = describe("nat_sessions_created_total", "Sessions made.")
 	descNATRefused  = describe("nat_refused_total", "New flows that got no session, by what was wanting.", "reason")
+	descNATEvicted  = describe("nat_evicted_total", "Sessions without an answer that were ended to make room for others, by what was wanting.", "reason")
 
 	descNATRuleSessions = describe("nat_rule_sessions", "Sessions by the rule that they stand on.", "kind", "rule")
 	descNATRuleMade     = describe("nat_rule_sessions_created_total", "Sessions made by the rule, since it is what it is.", "kind", "rule")
@@ -37,6 +38,8 @@ func (to sink) nat(s *NATSnapshot) {
 	to.gauge(descNATHostMost, float64(t.MaxSessionsPerHost))
 	to.count(descNATMade, t.Made)
 	t.Refused.each(func(reason string, n uint64) { to.count(descNATRefused, n, reason) })
+	to.count(descNATEvicted, t.Evicted.Exhausted, "port_exhausted")
+	to.count(descNATEvicted, t.Evicted.TableFull, "table_full")
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		to.gauge(descNATRuleSessions, float64(r.Sessions), r.Kind, r.Name)

@@ -13,6 +13,8 @@ type NATRouter interface {
 	// NATSessions gives a page of the sessions that q chooses, in an order that
 	// stays while they live.
 	NATSessions(ctx context.Context, q NATQuery) (NATSessionPage, error)
+	// NATHosts gives a page of the inside hosts that have sessions, by address.
+	NATHosts(ctx context.Context, q NATHostQuery) (NATHostPage, error)
 	// NATRules gives the rules in the order in which they are tried.
 	NATRules(ctx context.Context) (NATRuleList, error)
 	// NATPools gives where rules take addresses and ports from, and the limits.
@@ -42,7 +44,11 @@ type NATSession struct {
 	State      string      `json:"state,omitempty"` // of TCP; absent of other protocols
 	Age        float64     `json:"age"`             // seconds since its first packet
 	Expires    float64     `json:"expires"`         // seconds until it ends unless a packet comes
-	Rules      []string    `json:"rules"`           // names, of the destination's first; none of the router's own flows
+	// What it has carried, both directions together, from the IP header on; of
+	// a super-packet, the packets in it.
+	Packets uint64   `json:"packets"`
+	Bytes   uint64   `json:"bytes"`
+	Rules   []string `json:"rules"` // names, of the destination's first; none of the router's own flows
 }
 
 // NATEndpoint is one end of a session, before or behind translation.
@@ -97,8 +103,19 @@ type NATPoolList struct {
 	MaxSessionsPerHost int        `json:"max_sessions_per_host"`
 	Made               uint64     `json:"made"` // sessions since the first configuration that translates
 	Refused            NATRefused `json:"refused"`
+	Evicted            NATEvicted `json:"evicted"`
 	Pools              []NATPool  `json:"pools"`
 }
+
+// NATEvicted counts sessions that nobody had answered and that were ended to
+// make room for others, by what those were in want of.
+type NATEvicted struct {
+	Exhausted uint64 `json:"exhausted"`  // a port
+	TableFull uint64 `json:"table_full"` // a place in the table: max-sessions
+}
+
+// Sum is all of them.
+func (e NATEvicted) Sum() uint64 { return e.Exhausted + e.TableFull }
 
 // NATPool is where rules take outside addresses and ports from.
 type NATPool struct {

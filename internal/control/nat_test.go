@@ -26,7 +26,7 @@ func (f *fake) NATSessions(ctx context.Context, q NATQuery) (NATSessionPage, err
 		Sessions: []NATSession{
 			{
 				Protocol: "tcp", Inside: end("10.1.0.11:45678"), Outside: end("203.0.113.1:45678"), Remote: end("198.51.100.2:443"),
-				BegunBy: "inside", State: "established", Age: 61.5, Expires: 7439.25, Rules: []string{"lan-out"},
+				BegunBy: "inside", State: "established", Age: 61.5, Expires: 7439.25, Packets: 1_234, Bytes: 1_765_432, Rules: []string{"lan-out"},
 			},
 			{
 				Protocol: "tcp", Inside: end("10.1.0.12:8080"), Outside: end("203.0.113.1:80"), Remote: end("198.51.100.2:50000"),
@@ -46,10 +46,21 @@ func (f *fake) NATSessions(ctx context.Context, q NATQuery) (NATSessionPage, err
 			},
 			{
 				Protocol: "udp", Inside: end("203.0.113.1:53211"), Outside: end("203.0.113.1:53211"), Remote: end("198.51.100.2:53"),
-				BegunBy: "inside", Age: 1, Expires: 299,
+				BegunBy: "inside", Age: 1, Expires: 299, Packets: 2, Bytes: 180,
 			},
 		},
 		Total: 12_345, Next: 6,
+	}, f.answer(ctx)
+}
+
+func (f *fake) NATHosts(ctx context.Context, q NATHostQuery) (NATHostPage, error) {
+	f.hosts = q
+	return NATHostPage{
+		Hosts: []NATHost{
+			{Address: netip.MustParseAddr("10.1.0.11"), Sessions: 3, Ports: 2, Packets: 1_300, Bytes: 1_800_000},
+			{Address: netip.MustParseAddr("10.1.0.12"), Sessions: 12_000, Ports: 11_990, Packets: 98_765_432, Bytes: 123_456_789_012},
+		},
+		Total: 18, Next: netip.MustParseAddr("10.1.0.12"),
 	}, f.answer(ctx)
 }
 
@@ -64,7 +75,7 @@ func (f *fake) NATRules(ctx context.Context) (NATRuleList, error) {
 
 func (f *fake) NATPools(ctx context.Context) (NATPoolList, error) {
 	return NATPoolList{
-		Sessions: 12_345, MaxSessions: 262_144, Hosts: 18, MaxSessionsPerHost: 4096, Made: 3_514_816, Refused: NATRefused{100, 20, 3},
+		Sessions: 12_345, MaxSessions: 262_144, Hosts: 18, MaxSessionsPerHost: 4096, Made: 3_514_816, Refused: NATRefused{100, 20, 3}, Evicted: NATEvicted{8, 1_500},
 		Pools: []NATPool{
 			{
 				Name: "cgn", Kind: "pool", Addresses: []string{"203.0.113.64/28", "203.0.113.100-203.0.113.102"}, Size: 19, FirstPort: 1024, LastPort: 65535, Capacity: 1_225_728,

@@ -91,7 +91,7 @@ func natSession(n *nat.NAT, s *flow.Session, now flow.Time) control.NATSession {
 		// What is older than half of the clock's way round would be negative
 		// as the difference of two Times.
 		Age:     (time.Duration(uint32(now-s.Created)) * time.Millisecond).Seconds(),
-		Expires: s.Expires(now).Seconds(), Rules: n.RulesOf(s),
+		Expires: s.Expires(now).Seconds(), Packets: s.Traffic.Packets, Bytes: s.Traffic.Bytes, Rules: n.RulesOf(s),
 	}
 	if e.Seen != e.Remote {
 		c.RemoteSeen = natEndpoint(e.Seen)
@@ -170,6 +170,7 @@ func (a api) NATPools(context.Context) (list control.NATPoolList, err error) {
 	totals := v.NAT.Totals()
 	list.Sessions, list.Made, list.Refused = totals.Sessions, totals.Made, natRefused(&totals)
 	list.MaxSessions, list.MaxSessionsPerHost = v.NAT.Limits()
+	list.Evicted.TableFull, list.Evicted.Exhausted = v.NAT.Evicted()
 	list.Hosts = v.NAT.Sessions().Stats().Hosts
 	for _, p := range v.NAT.PoolStates() {
 		c := control.NATPool{

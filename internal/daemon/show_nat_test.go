@@ -248,6 +248,29 @@ func TestShowNATRuleAndPool(t *testing.T) {
 		t.Errorf("rules (-want +got):\n%s", d)
 	}
 
+	hosts, err := n.NATHosts(t.Context(), control.NATHostQuery{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantHosts := control.NATHostPage{Total: 2, Hosts: []control.NATHost{
+		{Address: netip.MustParseAddr("10.1.0.2"), Sessions: 2, Ports: 2},
+		{Address: netip.MustParseAddr("10.1.0.200"), Sessions: 1, Ports: 1},
+	}}
+	if d := cmp.Diff(wantHosts, hosts, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); d != "" {
+		t.Errorf("hosts (-want +got):\n%s", d)
+	}
+	first, err := n.NATHosts(t.Context(), control.NATHostQuery{Limit: 1})
+	if err != nil || len(first.Hosts) != 1 || first.Next != wantHosts.Hosts[0].Address {
+		t.Errorf("a page of one: %+v, %v", first, err)
+	}
+	second, err := n.NATHosts(t.Context(), control.NATHostQuery{Limit: 1, After: first.Next})
+	if err != nil || len(second.Hosts) != 1 || second.Hosts[0] != wantHosts.Hosts[1] || second.Next.IsValid() {
+		t.Errorf("the page behind it: %+v, %v", second, err)
+	}
+	if some, err := n.NATHosts(t.Context(), control.NATHostQuery{Inside: netip.MustParsePrefix("10.1.0.128/25")}); err != nil || len(some.Hosts) != 1 || some.Hosts[0] != wantHosts.Hosts[1] {
+		t.Errorf("those within 10.1.0.128/25: %+v, %v", some, err)
+	}
+
 	pools, err := n.NATPools(t.Context())
 	if err != nil {
 		t.Fatal(err)

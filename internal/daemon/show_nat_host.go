@@ -1,0 +1,40 @@
+package daemon
+
+import (
+	"context"
+	"slices"
+
+	"routerd/internal/control"
+	"routerd/nat"
+)
+
+// NATHosts adds up the whole table for each page: what is in it changes too
+// fast for anything kept to be right.
+func (a api) NATHosts(ctx context.Context, q control.NATHostQuery) (page control.NATHostPage, err error) {
+	v, err := a.translating()
+	if err != nil {
+		return page, err
+	}
+	page.Total = v.NAT.Sessions().Stats().Hosts
+	list := v.NAT.HostStates(q.Inside, func() bool { return ctx.Err() != nil })
+	if ctx.Err() != nil {
+		return page, ctx.Err()
+	}
+	if q.After.IsValid() {
+		behind := slices.IndexFunc(list, func(h nat.HostState) bool { return h.Address.Compare(q.After) > 0 })
+		if behind < 0 {
+			behind = len(list)
+		}
+		list = list[behind:]
+	}
+	if limit := pageLimit(q.Limit); len(list) > limit {
+		list = list[:limit]
+		page.Next = list[limit-1].Address
+	}
+	for _, h := range list {
+		page.Hosts = append(page.Hosts, control.NATHost{
+			Address: h.Address, Sessions: h.Sessions, Ports: h.Ports, Packets: h.Traffic.Packets, Bytes: h.Traffic.Bytes,
+		})
+	}
+	return page, nil
+}
