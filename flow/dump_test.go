@@ -149,8 +149,8 @@ func TestLoadRefuses(t *testing.T) {
 		want   string
 	}{
 		{"magic", func(b []byte) { b[0] = 'R' }, `the file begins with "RouterdF", want "routerdF"`},
-		{"version", func(b []byte) { b[11] = 2 }, "version 2 of 76 bytes a session, want version 1 of 76"},
-		{"size", func(b []byte) { b[15] = 80 }, "want version 1 of 76"},
+		{"version", func(b []byte) { b[11] = 1 }, "version 1 of 92 bytes a session, want version 2 of 92"},
+		{"size", func(b []byte) { b[15] = 80 }, "want version 2 of 92"},
 		{"number twice", func(b []byte) { b[second+3] = 1 }, "session 2 of the dump, number 1: want numbers that rise, from 2"},
 		{"number beyond the limit", func(b []byte) { b[second+3] = 11 }, "number 11: want numbers that rise, from 2 to the limit of the table, 10"},
 		{"state beyond the last", func(b []byte) { b[second+4+8*wordCondition+4] = 0xf0 }, "state 15"},
