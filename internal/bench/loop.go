@@ -57,7 +57,7 @@ func (f *forwarder) start(_ context.Context, fail func(error)) (uint16, error) {
 // sockets belong too, and makes it the host's only way out.
 func (e tunEnd) open() (tun.Device, error) {
 	var d tun.Device
-	err := inNamespace(e.Namespace, func() (err error) {
+	err := InNamespace(e.Namespace, func() (err error) {
 		d, err = tun.CreateTUN(device, e.MTU)
 		return err
 	})

@@ -20,10 +20,10 @@ const namePrefix = "rdb"
 
 var ownName = regexp.MustCompile(`^` + namePrefix + `([0-9]+)-`)
 
-// inNamespace runs fn on a thread that is inside the named namespace; ""
+// InNamespace runs fn on a thread that is inside the named namespace; ""
 // stands for the one the process runs in. Sockets and processes that fn makes
 // stay there.
-func inNamespace(name string, fn func() error) error {
+func InNamespace(name string, fn func() error) error {
 	if name == "" {
 		return fn()
 	}
@@ -200,7 +200,7 @@ func hostKnobs() ([]knob, error) {
 
 // setKnobs changes settings of one namespace.
 func setKnobs(namespace string, knobs []knob) error {
-	return inNamespace(namespace, func() error {
+	return InNamespace(namespace, func() error {
 		for _, k := range knobs {
 			// The file shows the namespace of the thread that opens it.
 			if err := os.WriteFile("/proc/sys/"+k.name, []byte(k.value+"\n"), 0); err != nil {

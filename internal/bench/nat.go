@@ -46,7 +46,7 @@ func setupKernelNAT(ctx context.Context, s *Site) error {
   }
 }
 `, firstRefused, refusedPool, refusedFrom, refusedFrom+refusedPorts-1, firstServed, servedPool)
-	err = inNamespace(router, func() error {
+	err = InNamespace(router, func() error {
 		cmd := exec.CommandContext(ctx, nft, "-f", "-")
 		cmd.Stdin = strings.NewReader(rules)
 		out, err := cmd.CombinedOutput()

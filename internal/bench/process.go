@@ -68,7 +68,7 @@ func startProcess(name, namespace, program string, args ...string) (*process, er
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	p.lines = bufio.NewReader(p.out)
-	if err = inNamespace(namespace, p.cmd.Start); err != nil {
+	if err = InNamespace(namespace, p.cmd.Start); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}
 	go func() {

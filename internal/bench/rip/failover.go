@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os/exec"
 	"regexp"
 	"strconv"
@@ -139,10 +140,8 @@ func row(w io.Writer, name string, gaps []float64, routerd bool) bench.Outcome {
 
 // cutAll gives the gaps of so many runs, in seconds.
 func cutAll(ctx context.Context, o options, name, topology string, runs int) (gaps []float64, err error) {
-	for _, program := range []string{"ping", "tcpdump"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("%s %w", program, errMissing)
-		}
+	if _, err := exec.LookPath("tcpdump"); err != nil {
+		return nil, fmt.Errorf("tcpdump %w", errMissing)
 	}
 	for range runs {
 		err := inLab(ctx, o, topology, func(l *lab.Lab) error {
@@ -159,6 +158,9 @@ func cutAll(ctx context.Context, o options, name, topology string, runs int) (ga
 	}
 	return gaps, nil
 }
+
+// spacing is the time between two datagrams: how exactly a gap is known.
+const spacing = 5 * time.Millisecond
 
 // flowing is how long datagrams have arrived when the link is cut: time for
 // tcpdump to start. They have to arrive again for after.
@@ -216,13 +218,17 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	defer stop()
 	arrived := make(chan []byte, 1)
 	go func() {
-		text, _ := l.Run(during, "far", "exec tcpdump -n -tt -l --immediate-mode -i eth0 'icmp[icmptype] == icmp-echo'")
+		text, _ := l.Run(during, "far", "exec tcpdump -n -tt -l --immediate-mode -i eth0 'udp dst port 9'")
 		arrived <- text
 	}()
-	go func() { _, _ = l.Run(during, "h1", "exec ping -n -q -i 0.01 198.18.9.2") }()
+	sent, err := flow(during, l.Topology.Name+"-h1")
+	if err != nil {
+		return 0, err
+	}
 	if err := pause(ctx, flowing); err != nil {
 		return 0, err
 	}
+	began := time.Now()
 	if _, err := l.Run(ctx, "n1", "ip link set eth0 down"); err != nil {
 		return 0, err
 	}
@@ -234,30 +240,81 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	}
 	end := time.Now()
 	stop()
-	return gap(<-arrived, end)
+	return gap(<-arrived, <-sent, began, end)
 }
 
-var stamp = regexp.MustCompile(`(?m)^(\d+\.\d+) IP `)
+// flow has a datagram sent to the far host's discard port from a namespace,
+// one each spacing, until ctx ends, and then gives when that was.
+func flow(ctx context.Context, namespace string) (<-chan []time.Time, error) {
+	var to net.Conn
+	err := bench.InNamespace(namespace, func() (err error) {
+		to, err = net.Dial("udp4", "198.18.9.2:9")
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sending to the far host: %w", err)
+	}
+	sent := make(chan []time.Time, 1)
+	go func() {
+		defer to.Close()
+		tick := time.NewTicker(spacing)
+		defer tick.Stop()
+		for times := []time.Time(nil); ; {
+			select {
+			case <-ctx.Done():
+				sent <- times
+				return
+			case <-tick.C:
+				times = append(times, time.Now())
+				_, _ = to.Write([]byte("one more")) // an error is of an earlier one, which was lost
+			}
+		}
+	}()
+	return sent, nil
+}
 
-// gap finds the longest time between two lines of tcpdump's, and between the last
-// one and the end where that is longer than tcpdump may lag behind: then what was
-// cut never flowed again.
-func gap(text []byte, end time.Time) (longest time.Duration, err error) {
-	last, n := 0.0, 0
+var stamp = regexp.MustCompile(`(?m)^(\d+)\.(\d{6}) IP `)
+
+// gap finds the longest time in which datagrams were sent and none arrived, by
+// when they were sent and the lines of tcpdump's: from the first one that was
+// sent after an arrival to the next arrival, since while nothing is sent nothing
+// is lost. What was over before the cut has nothing to do with it. From the last
+// arrival it is up to the end, where that is longer than tcpdump may lag behind:
+// then what was cut never flowed again.
+func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Duration, err error) {
+	var last time.Time
+	n := 0
+	since := func() (time.Time, bool) { // the first one sent after the last arrival
+		for len(sent) > 0 && !sent[0].After(last) {
+			sent = sent[1:]
+		}
+		return append(sent, end)[0], len(sent) > 0
+	}
 	for _, m := range stamp.FindAllSubmatch(text, -1) {
-		at, err := strconv.ParseFloat(string(m[1]), 64)
+		seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
 		if err != nil {
 			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
 		}
-		if n++; n > 1 {
-			longest = max(longest, time.Duration((at-last)*float64(time.Second)))
+		micros, err := strconv.ParseInt(string(m[2]), 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
+		}
+		at := time.Unix(seconds, micros*1000)
+		if n++; n > 1 && at.After(cut) {
+			if from, more := since(); more {
+				longest = max(longest, at.Sub(from))
+			}
 		}
 		last = at
 	}
 	if n < 20 {
-		return 0, fmt.Errorf("tcpdump saw %d packets, want many: %s", n, text)
+		return 0, fmt.Errorf("tcpdump saw %d datagrams, want many: %s", n, text)
 	}
-	if silent := time.Duration((float64(end.UnixNano())/1e9 - last) * float64(time.Second)); silent > after/2 {
+	from, more := since()
+	if !more && end.Sub(last) > after/2 {
+		return 0, fmt.Errorf("nothing was sent in the last %v: what became of the flow is not known", end.Sub(last))
+	}
+	if silent := end.Sub(from); silent > after/2 {
 		longest = max(longest, silent)
 	}
 	return longest, nil

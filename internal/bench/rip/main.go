@@ -14,13 +14,15 @@
 //
 // Failover: a router with two neighbours that are joined as well loses the
 // carrier to the one that has a host. A datagram is sent to the host every
-// 10 ms; the longest gap between two that arrive is counted. The neighbours
-// have their default timers. The longest gap of all runs has to be short
-// enough: a packet that is lost in one run of five is lost.
+// 5 ms; the longest time in which some were sent and none arrived is counted,
+// so it is known to 5 ms, and what the sender lacks of a processor is no part of
+// it. The neighbours have their default timers. The longest gap of all runs has
+// to be short enough: a packet that is lost in one run of five is lost.
 //
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
 // wrong usage, and 3 when no mark is missed and some could not be judged because
-// BIRD, FRR, ping or tcpdump is not installed. It needs root. Its traffic stays inside network namespaces that it makes and removes.
+// BIRD, FRR or tcpdump is not installed. It needs root. Its traffic stays inside
+// network namespaces that it makes and removes.
 package main
 
 import (
