@@ -187,9 +187,3 @@ type Ethernet interface {
 	Join(group [6]byte) error
 	Leave(group [6]byte) error
 }
-
-// Rated is a Port whose device says how fast its link is.
-type Rated interface {
-	// Speed is in bits a second, 0 where the device does not say.
-	Speed() uint64
-}

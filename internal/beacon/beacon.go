@@ -1,14 +1,12 @@
 // Package beacon is a small routing protocol for tests: it uses everything that
 // the driver offers protocols, and nothing else does in so few lines. Routers
 // announce prefixes to a multicast group, probe the neighbours that they hear by
-// an IP protocol of its own, forget those that fall silent, and keep a TCP
-// connection with each.
+// an IP protocol of its own, and forget those that fall silent.
 package beacon
 
 import (
 	"cmp"
 	"encoding/binary"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
@@ -34,22 +32,20 @@ type Config struct {
 	Interfaces     []string // that speak it
 	Announce       []netip.Prefix
 	Interval, Dead time.Duration
-	Streams        bool // keep a connection with each neighbour
 }
 
 // Core is the protocol. Its exported fields are for tests to look at.
 type Core struct {
-	cfg       Config
-	start     protocol.Start
-	now       time.Time
-	out       []protocol.Effect
-	links     map[routing.InterfaceID]protocol.LinkUp
-	speaking  map[routing.InterfaceID]bool
-	next      time.Time
-	sweepAt   time.Time
-	marks     uint64
-	stopping  bool
-	listening bool
+	cfg      Config
+	start    protocol.Start
+	now      time.Time
+	out      []protocol.Effect
+	links    map[routing.InterfaceID]protocol.LinkUp
+	speaking map[routing.InterfaceID]bool
+	next     time.Time
+	sweepAt  time.Time
+	marks    uint64
+	stopping bool
 
 	Neighbors     map[netip.Addr]*Neighbor
 	Sequence      uint64 // of announcements, kept over restarts
@@ -57,8 +53,6 @@ type Core struct {
 	Probes        int // heard
 	Redistributed map[netip.Prefix]routing.Delta
 	NextHops      map[netip.Addr]routing.NextHopState
-	streams       map[protocol.StreamID]netip.Addr
-	lastStream    protocol.StreamID
 }
 
 // Neighbor is a router that was heard.
@@ -66,10 +60,7 @@ type Neighbor struct {
 	Link     routing.InterfaceID
 	Heard    time.Time
 	Sequence uint64
-	Said     string // on the connection
 	slots    map[netip.Prefix]routing.SlotID
-	stream   protocol.StreamID
-	redial   time.Time
 }
 
 // New makes a core.
@@ -77,7 +68,7 @@ func New(s protocol.Start) protocol.Core {
 	return &Core{
 		start: s, links: map[routing.InterfaceID]protocol.LinkUp{}, speaking: map[routing.InterfaceID]bool{},
 		Neighbors: map[netip.Addr]*Neighbor{}, Redistributed: map[netip.Prefix]routing.Delta{},
-		NextHops: map[netip.Addr]routing.NextHopState{}, streams: map[protocol.StreamID]netip.Addr{},
+		NextHops: map[netip.Addr]routing.NextHopState{},
 	}
 }
 
@@ -97,7 +88,6 @@ func (c *Core) Deadline() time.Time {
 	sooner(c.sweepAt)
 	for _, n := range c.Neighbors {
 		sooner(n.Heard.Add(c.cfg.Dead))
-		sooner(n.redial)
 	}
 	return at
 }
@@ -137,8 +127,6 @@ func (c *Core) take(in protocol.Input) {
 		for _, s := range in.NextHops {
 			c.NextHops[s.Address] = s
 		}
-	case protocol.Connected, protocol.Read, protocol.Written, protocol.Closed:
-		c.stream(in)
 	case protocol.Stop:
 		c.announce(nil)
 		c.stopping = true
@@ -162,11 +150,6 @@ func (c *Core) configure(in protocol.Configure) {
 	if first {
 		c.emit(protocol.Stale{Family: 4})
 		c.sweepAt = c.now.Add(c.cfg.Dead)
-	}
-	if c.cfg.Streams && !c.listening {
-		c.listening = true
-		c.lastStream++
-		c.emit(protocol.Listen{ID: c.lastStream, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), Port)})
 	}
 	c.next = c.now
 	c.due()
@@ -210,8 +193,6 @@ func (c *Core) due() {
 		n := c.Neighbors[a]
 		if !c.now.Before(n.Heard.Add(c.cfg.Dead)) {
 			c.lose(a, n)
-		} else if !n.redial.IsZero() && !c.now.Before(n.redial) {
-			c.dial(a, n)
 		}
 	}
 	if !c.next.IsZero() && !c.now.Before(c.next) {
@@ -269,10 +250,6 @@ func (c *Core) receive(in protocol.Received) {
 		c.emit(protocol.Event{Level: slog.LevelInfo, What: "neighbor seen", Link: in.Link, Neighbor: in.Src})
 		c.emit(protocol.HopState{Link: in.Link, Address: in.Src, Cause: routing.CauseProtocol, Alive: true})
 		c.emit(protocol.Track{Address: in.Src, Link: in.Link})
-		if own, ok := c.source(in.Link); ok && c.cfg.Streams && own.Less(in.Src) {
-			n.redial = c.now
-			c.dial(in.Src, n)
-		}
 	}
 	n.Heard, n.Sequence = c.now, binary.BigEndian.Uint64(in.Payload)
 	heard := map[netip.Prefix]bool{}
@@ -318,57 +295,9 @@ func (c *Core) lose(a netip.Addr, n *Neighbor) {
 	for _, p := range slices.SortedFunc(maps.Keys(n.slots), comparePrefixes) {
 		c.withdraw(n, p)
 	}
-	if n.stream != 0 {
-		delete(c.streams, n.stream)
-		c.emit(protocol.Close{ID: n.stream, Reset: true})
-	}
 	delete(c.Neighbors, a)
 }
 
 func comparePrefixes(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
-}
-
-// dial opens the connection with a neighbour; the one with the lower address
-// does.
-func (c *Core) dial(a netip.Addr, n *Neighbor) {
-	n.redial = time.Time{}
-	c.lastStream++
-	n.stream = c.lastStream
-	c.streams[n.stream] = a
-	local, _ := c.source(n.Link)
-	c.emit(protocol.Dial{
-		ID: n.stream, Local: local, Remote: netip.AddrPortFrom(a, Port), Link: routing.NoInterface, Timeout: c.cfg.Dead,
-	})
-}
-
-// stream follows the connections: whoever dialled says hello, the other says
-// it back.
-func (c *Core) stream(in protocol.Input) {
-	switch in := in.(type) {
-	case protocol.Connected:
-		c.streams[in.ID] = in.Remote.Addr()
-		if in.Listener == 0 {
-			c.emit(protocol.Write{ID: in.ID, Data: fmt.Appendf(nil, "hello from %v", in.Local.Addr())})
-		} else if n := c.Neighbors[in.Remote.Addr()]; n != nil {
-			n.stream = in.ID
-		}
-	case protocol.Read:
-		n := c.Neighbors[c.streams[in.ID]]
-		if n == nil {
-			return
-		}
-		n.Said += string(in.Data)
-		if in.ID&protocol.AcceptedStream != 0 {
-			c.emit(protocol.Write{ID: in.ID, Data: slices.Clone(in.Data)})
-		}
-	case protocol.Closed:
-		if n := c.Neighbors[c.streams[in.ID]]; n != nil && n.stream == in.ID {
-			n.stream, n.Said = 0, ""
-			if in.ID&protocol.AcceptedStream == 0 {
-				n.redial = c.now.Add(c.cfg.Interval)
-			}
-		}
-		delete(c.streams, in.ID)
-	}
 }

@@ -2,7 +2,6 @@ package router
 
 import (
 	"encoding/binary"
-	"errors"
 	"log/slog"
 	"sync"
 
@@ -105,26 +104,4 @@ func (p *Protocol) Hear(h *dataplane.Heard) bool {
 		return false
 	}
 	return true
-}
-
-// errNoStreams is what a protocol hears of its connections in a router without
-// a TCP/IP stack of its own.
-var errNoStreams = errors.New("the router has no TCP/IP stack of its own, see [local-stack]")
-
-// stream hands what is about TCP to whoever carries it out.
-func (p *Protocol) stream(e protocol.Effect) {
-	if p.Streams != nil {
-		p.Streams.Carry(e, p.Deliver)
-		return
-	}
-	var id protocol.StreamID
-	switch e := e.(type) {
-	case protocol.Dial:
-		id = e.ID
-	case protocol.Listen:
-		id = e.ID
-	default:
-		return // about a connection that there never was
-	}
-	p.again = append(p.again, protocol.Closed{ID: id, Err: errNoStreams})
 }

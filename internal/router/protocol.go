@@ -32,13 +32,6 @@ type ProtocolConfig struct {
 	Redistribute []rib.Redistribution
 }
 
-// Streams carries out the effects that are about TCP: protocol.Dial, Listen,
-// ListenSecret, Write and Close. It never waits. What becomes of them it hands to
-// the function, from a goroutine of its own, which may wait there for room.
-type Streams interface {
-	Carry(e protocol.Effect, hear func(protocol.Input))
-}
-
 // Protocol is one of the router's protocols: a core with everything that its
 // effects touch. One goroutine steps it, a machine.Loop's in the daemon.
 type Protocol struct {
@@ -48,8 +41,6 @@ type Protocol struct {
 	// protocol.Save, Event and Stopped, and those that only this protocol has.
 	// It is called on the goroutine that steps the core, and must not wait.
 	Owner func(protocol.Effect)
-	// Streams is nil where the router has no TCP of its own.
-	Streams Streams
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -62,10 +53,6 @@ type Protocol struct {
 	post    *post
 	sender  sender
 	out     []protocol.Effect
-	// again is what the core has to hear because of its own effects, next time
-	// or right after the step; since is when that was.
-	again []protocol.Input
-	since time.Time
 	// joined are the groups that the core takes part in: it joins each once.
 	joined map[protocol.Join]bool
 	// configured: the configuration has it, in the eyes of the router's owner.
@@ -136,13 +123,6 @@ func (p *Protocol) Step(now time.Time, in protocol.Input) {
 	default:
 		p.step(now, in)
 	}
-	// One round: what they lead to waits for the next, so that a core that asks
-	// again and again for what cannot be had does not hold up the others.
-	again := p.again
-	p.again, p.since = nil, now
-	for _, in := range again {
-		p.step(now, in)
-	}
 }
 
 func (p *Protocol) step(now time.Time, in protocol.Input) {
@@ -160,9 +140,6 @@ func (p *Protocol) Tick(now time.Time) { p.Step(now, protocol.Tick{}) }
 
 // Deadline implements machine.Core.
 func (p *Protocol) Deadline() time.Time {
-	if len(p.again) > 0 {
-		return p.since
-	}
 	return p.core.Deadline()
 }
 
@@ -192,8 +169,6 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.restart(rib.Stale{Source: p.Source, Family: p.family(e.Family)})
 	case protocol.Sweep:
 		p.restart(rib.Sweep{Source: p.Source, Family: p.family(e.Family)})
-	case protocol.Dial, protocol.Listen, protocol.ListenSecret, protocol.Write, protocol.Close:
-		p.stream(e)
 	default:
 		p.Owner(e)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
-	"routerd/dataplane/port"
 	"routerd/routing"
 	"routerd/routing/protocol"
 	"routerd/routing/rib"
@@ -84,9 +83,5 @@ func (l *link) linkUp() protocol.LinkUp {
 	case dataplane.KindTUN:
 		kind = protocol.PointToPoint
 	}
-	in := protocol.LinkUp{Link: l.id, Name: l.cfg.Name, Kind: kind, Addresses: l.addresses(), MTU: l.mtu}
-	if s, ok := l.port.(port.Rated); ok {
-		in.Speed = s.Speed()
-	}
-	return in
+	return protocol.LinkUp{Link: l.id, Name: l.cfg.Name, Kind: kind, Addresses: l.addresses(), MTU: l.mtu}
 }

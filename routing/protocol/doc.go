@@ -8,9 +8,9 @@
 // on real ports in the daemon and by the hundred under a virtual clock in the
 // simulator.
 //
-//	interface, packet, stream, RIB --Input--> Core --Effect--> driver
-//	                                           |
-//	                                           +--[routing.Slots]--> RIB
+//	interface, packet, RIB --Input--> Core --Effect--> driver
+//	                                   |
+//	                                   +--[routing.Slots]--> RIB
 //
 // Routes are no effects. A core writes what it offers into the slots of its
 // [routing.Slots], and the driver publishes what changed after each step.
