@@ -70,6 +70,27 @@ func BenchmarkNAT(b *testing.B) {
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
 		})
 	}
+	// The yardstick of what translation costs: the same keys looked up in a Go
+	// map of as many.
+	b.Run("map", func(b *testing.B) {
+		m := make(map[flow.Key]uint32, million)
+		for i := range million {
+			m[inside(i)] = uint32(i)
+		}
+		rng, found, looked := rand.New(rand.NewPCG(1, 2)), 0, 0
+		for b.Loop() {
+			for range BatchSize {
+				if _, ok := m[inside(int(rng.Uint32N(million)))]; ok {
+					found++
+				}
+			}
+			looked += BatchSize
+		}
+		if found != looked {
+			b.Fatalf("%d of %d keys found", found, looked)
+		}
+		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(looked), "ns/packet")
+	})
 	run("plain", plain, true)
 	run("established", translated, true)
 	run("plain-super", plainSupers, false)

@@ -81,6 +81,23 @@ func BenchmarkNewSession(b *testing.B) {
 	}
 }
 
+// BenchmarkMap is the yardstick of BenchmarkNewSession: keys put into a Go map
+// with room for a million, from an empty map to one that is half full.
+func BenchmarkMap(b *testing.B) {
+	const limit = 1 << 20
+	m := make(map[flow.Key]uint32, limit)
+	b.ResetTimer()
+	for i := range b.N {
+		at := i % (limit / 2)
+		if at == 0 && i > 0 {
+			b.StopTimer()
+			clear(m)
+			b.StartTimer()
+		}
+		m[nth(at).Key] = uint32(i)
+	}
+}
+
 // BenchmarkRefuse is a new flow that gets no port, in turn of 4096 hosts, each
 // of which has an address of the pool already, or may have any.
 func BenchmarkRefuse(b *testing.B) {

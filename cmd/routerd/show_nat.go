@@ -12,8 +12,13 @@ import (
 )
 
 func newShowNATCommand(s *shower) *cobra.Command {
-	cmd := group("nat", "Translated sessions, the rules they stand on, and the ports in use",
+	cmd := group("nat", "Translated sessions, the hosts and rules they belong to, and the ports in use",
 		newShowNATSessionCommand(s), newShowNATHostCommand(s), newShowNATRuleCommand(s), newShowNATPoolCommand(s))
+	cmd.Long = `Translated sessions, the inside hosts and rules they belong to, and the ports in use.
+
+Each inside host:port keeps one outside port (the same number if it is free), and
+only peers that it contacted may reply, unless mapping and filtering in [nat] say
+otherwise. Sessions belong to a rule by its name: renaming the rule ends them.`
 	cmd.Example = `  routerd show nat session
   routerd show nat session --inside 10.1.0.11 --protocol tcp
   routerd show nat session --remote :443 --limit 20 -o wide
@@ -108,7 +113,7 @@ its outside address, SEEN AS is that address. The port of a ping is its
 identifier. EXPIRES says when the session ends unless a packet comes. RULE (own)
 is a flow of the router itself, which holds its port. PACKETS and BYTES (-o wide)
 are those of both directions, as they arrived; of a super-packet, the packets in
-it. A session belongs to its rule by the rule's name: renaming the rule ends it.`,
+it. Sessions belong to a rule by its name: renaming the rule ends them.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit < 0 {
