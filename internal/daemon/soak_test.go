@@ -315,13 +315,15 @@ func (s *soak) stop() {
 }
 
 // quarter makes things come and go until a time, and mends them all, at last
-// too. It gives the least and the most memory that the router had after mending.
+// too. It gives the least and the most memory that the router had meanwhile.
 func (s *soak) quarter(r *rand.Rand, c *control.Client, until time.Time) (least, most int) {
 	s.t.Helper()
 	least = math.MaxInt
 	for {
 		var deeds []string
 		for n := range 8 {
+			rss := resident(s.t, s.process.Process.Pid)
+			least, most = min(least, rss), max(most, rss)
 			deeds = append(deeds, s.churn(r))
 			deeds = append(deeds, s.flap(r))
 			deeds = append(deeds, s.reload(r, c, n%2 == 0))
@@ -331,8 +333,6 @@ func (s *soak) quarter(r *rand.Rand, c *control.Client, until time.Time) (least,
 		if s.t.Failed() {
 			s.t.Fatalf("after %q", deeds)
 		}
-		rss := resident(s.t, s.process.Process.Pid)
-		least, most = min(least, rss), max(most, rss)
 		if !time.Now().Before(until) {
 			return least, most
 		}
