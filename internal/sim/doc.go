@@ -25,8 +25,8 @@
 // A network is quiet when no link has changed for one flush interval of the
 // slowest protocol and no table for two of its update intervals; only then can
 // anything be asked of its tables, and where links lose frames only after one
-// more update interval in which nothing is lost: a way may have timed out and
-// not come back by nothing but chance. The tests ask for all: that no packet
+// more update interval in which nothing is lost: a way may be missing by
+// nothing but chance. The tests ask for all: that no packet
 // loops or ends while there is a path, that every router knows, and uses, all
 // the shortest ways and nothing else, that it remembers no death for too long,
 // and that it says to each link what split horizon allows.

@@ -184,9 +184,10 @@ func (s *site) astray() (wrong []string) {
 }
 
 // rest runs until the network is quiet, and then, with nothing lost, until all
-// has been said once more: a way whose updates were all lost for the 180 s of
-// RFC 2453 §3.8 is gone by right, and if the next ones are lost as well it is
-// still missing when the tables have been quiet for long.
+// has been said once more. Before that chance alone may have left a way out: one
+// whose updates were all lost for the 180 s of RFC 2453 §3.8 is gone by right, a
+// better one is not known yet whose triggered update was lost, and neither
+// changes while the regular updates that follow are lost, too.
 func (s *site) rest() error {
 	if err := s.Quiet(ripFlush, 2*ripUpdate, 4*time.Hour); err != nil {
 		return err
