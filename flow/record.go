@@ -55,9 +55,10 @@ type block struct {
 	asides  [blockRecords]aside
 }
 
-// words is the memory of b's records.
+// words is the memory of b that packets look at: the records, and the counts
+// right behind them.
 func (b *block) words() []uint64 {
-	return unsafe.Slice(&b.records[0][0], blockRecords*recordWords)
+	return unsafe.Slice(&b.records[0][0], unsafe.Offsetof(b.asides)/8)
 }
 
 const flagInsideReply = 1 << 16 // the inside host is the one that answers
