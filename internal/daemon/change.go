@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
 	"routerd/internal/router"
 	"routerd/nat"
@@ -87,9 +88,10 @@ func (d *Daemon) prepare(c *change) (err error) {
 		}
 	}()
 	for _, k := range c.kept {
-		// A device that has just gone is no reason to refuse: the loop hears of
-		// it. A bridge that is not there is told of when the port lacks it.
-		if err := k.spec.check(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) {
+		// A device that has just gone is no reason to refuse, nor is a port that
+		// the loop has let go of since, see settle. A bridge that is not there is
+		// told of when the port lacks it.
+		if err := k.spec.check(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) && !errors.Is(err, port.ErrClosed) {
 			return err
 		}
 	}

@@ -88,7 +88,16 @@ func (m *mixed) cabling() string {
 func (m *mixed) mend() {
 	m.t.Helper()
 	_ = exec.Command("sh", "-c", "ip netns add "+m.hosts[1]+"; ip netns add "+m.port).Run()
-	_ = exec.Command("sh", "-c", "ip -n "+m.port+" link del p3; ip -n "+m.port+" link del other; "+m.cabling()).Run()
+	_ = exec.Command("sh", "-c", "ip -n "+m.port+" link del p3; ip -n "+m.port+" link del other").Run()
+	// The far end of a cable whose namespace was deleted goes some time later.
+	wait(m.t, "the cable of lan3 to be there", func() error {
+		_ = exec.Command("sh", "-c", m.cabling()).Run()
+		out, err := exec.Command("ip", "-n", m.port, "link", "show", "p3").CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("%w: %s", err, out)
+		}
+		return nil
+	})
 	for _, name := range []string{"lan1", "lan2", "lan3", "local-stack"} {
 		m.becomes(name, control.StateUp)
 	}

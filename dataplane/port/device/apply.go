@@ -1,7 +1,6 @@
 package device
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -9,6 +8,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"routerd/dataplane/port"
 	"routerd/internal/packet"
 )
 
@@ -41,7 +41,7 @@ func (k *Kernel) Check(new Side) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.Stopped() {
-		return errors.New("it is closed")
+		return port.ErrClosed
 	}
 	if err := new.Fits(); err != nil {
 		return err
@@ -115,7 +115,7 @@ func (k *Kernel) Apply(new Side) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.Stopped() {
-		return errors.New("it is closed")
+		return port.ErrClosed
 	}
 	if k.side.equal(new) {
 		k.side = new
