@@ -247,10 +247,16 @@ func (b *bench) gone() {
 // eventually waits for a condition and says what it waited for.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	within(t, 10*time.Second, what, condition)
+}
+
+// within is eventually for what takes longer.
+func within(t *testing.T, limit time.Duration, what string, condition func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(limit)
 	for !condition() {
 		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
+			t.Fatalf("not within %v: %s", limit, what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
