@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"testing"
@@ -36,21 +38,64 @@ func TestTune(t *testing.T) {
 	if got := debug.SetGCPercent(before); c.growth != 100 || got != 100 {
 		t.Errorf("GOGC is %d, thought to be %d, with %d MiB in use, want 100", got, c.growth, len(large)>>20)
 	}
-	// Soon after the start what it took is given back, whatever is in use.
-	for after, want := range map[time.Duration]bool{0: true, startTime - 1: true, startTime: false} {
-		c.started(now)
-		c.tune(now.Add(after))
-		if armed := c.calm.Stop(); armed != want {
-			t.Errorf("%v after the start memory will be given back: %v, want %v", after, armed, want)
-		}
-	}
 	runtime.KeepAlive(large)
 	t.Setenv("GOGC", "50")
-	c = collector{}
-	c.tune(now)
-	if c.growth != 0 {
-		t.Errorf("GOGC set to %d against the environment", c.growth)
+	var left collector
+	left.tune(now)
+	if left.growth != 0 || left.looking.Load() {
+		t.Errorf("GOGC set to %d, and a look to come: %v, against the environment", left.growth, left.looking.Load())
 	}
+}
+
+// What a burst has left is given back when it is over, and soon after the start
+// whatever is there.
+func TestWhatIsLeft(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct {
+		name               string
+		since              time.Duration
+		live, before, used uint64
+		want               found
+	}{
+		{"nothing has happened", time.Minute, 10 * mib, 20 * mib, 20 * mib, tidy},
+		{"a burst is under way", time.Minute, 10 * mib, 20 * mib, 50 * mib, burst},
+		{"it is over", time.Minute, 10 * mib, 50 * mib, 51 * mib, leftovers},
+		{"a large heap doubles as ever", time.Minute, 100 * mib, 190 * mib, 190 * mib, tidy},
+		{"soon after the start", startTime - 1, 10 * mib, 12 * mib, 12 * mib, leftovers},
+		{"while it still starts", startTime - 1, 10 * mib, 12 * mib, 20 * mib, burst},
+		{"later", startTime, 10 * mib, 12 * mib, 12 * mib, tidy},
+	} {
+		if got := (&collector{used: c.before}).left(c.since, c.live, c.used); got != c.want {
+			t.Errorf("%s: found %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// Nobody has to call again after a burst that ended within a second of the last
+// look.
+func TestBurstIsGivenBack(t *testing.T) {
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	runtime.GC()
+	var c collector
+	c.tune(time.Now())
+	debug.SetGCPercent(-1) // none comes by itself
+	garbage := make([]byte, 2*litter)
+	garbage[len(garbage)-1] = 1
+	c.tune(time.Now())
+	wait(t, "the burst to be given back", func() error {
+		if live, used := heap(); used > live+litter {
+			return fmt.Errorf("%d MiB are in use, %d MiB of it by something", used>>20, live>>20)
+		}
+		return nil
+	})
+	wait(t, "the last look to be over", func() error {
+		if c.looking.Load() {
+			return errors.New("another is to come")
+		}
+		return nil
+	})
 }
 
 // What is collected seldom is collected as before afterwards.
