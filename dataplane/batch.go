@@ -122,7 +122,14 @@ func (b *Batch) Frames() []port.Frame { return b.frames }
 func (b *Batch) Received(n int, in routing.InterfaceID) {
 	b.n = n
 	for i := range b.packets[:n] {
-		b.packets[i] = Packet{Frame: &b.frames[i], In: in, Out: routing.NoInterface, l3: b.frames[i].Start, carried: carried(&b.frames[i])}
+		p, f := &b.packets[i], &b.frames[i]
+		// Field by field: with all in the literal, the packet is made elsewhere and
+		// copied, which takes twice the time.
+		*p = Packet{}
+		p.Frame, p.In, p.Out, p.l3, p.carried = f, in, routing.NoInterface, f.Start, 1
+		if f.Offload.GSO != port.GSONone {
+			p.carried = carried(f)
+		}
 	}
 }
 

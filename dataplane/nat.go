@@ -59,7 +59,9 @@ func natIn(v *View, b *Batch, now time.Time) {
 func (b *Batch) translate(p *Packet) *translation {
 	b.translations = b.translations[:len(b.translations)+1]
 	t := &b.translations[len(b.translations)-1]
-	*t = translation{packet: nat.Packet{In: p.In, Own: p.Made || p.stack == fromOwnStack, Dry: b.dry, Packets: uint32(p.carried), Bytes: uint32(len(p.ip()))}}
+	*t = translation{}
+	t.packet.In, t.packet.Own, t.packet.Dry = p.In, p.Made || p.stack == fromOwnStack, b.dry
+	t.packet.Packets, t.packet.Bytes = uint32(p.carried), uint32(len(p.ip()))
 	if err := rewrite.Parse(p.ip4(), &t.packet); err != nil {
 		t.packet.Error, t.packet.Query, t.packet.Inner = true, false, flow.Key{}
 		t.unmatched = verdict.NATBadPacket
