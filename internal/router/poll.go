@@ -4,7 +4,7 @@ import (
 	"errors"
 	"time"
 
-	"routerd/routing"
+	"routerd/routing/protocol"
 	"routerd/routing/rib"
 )
 
@@ -16,13 +16,6 @@ import (
 //
 // Neither ever waits for the other: what is not taken up yet is kept once for
 // each prefix, on either side.
-
-// speaker is a protocol as the RIB knows it.
-type speaker struct {
-	name  string // of its subscription
-	ready func() bool
-	hear  func(routing.Notices)
-}
 
 // noticesAtOnce bounds what a protocol is told between two of its other inputs.
 const noticesAtOnce = 256
@@ -120,12 +113,10 @@ func (r *Router) Deadline() (due time.Time) {
 func (r *Router) deliver() bool {
 	worked := false
 	for _, name := range r.rib.Waiting() {
-		for _, s := range r.speakers {
-			if s.name == name && s.ready() {
-				n, _ := r.rib.Drain(name, noticesAtOnce)
-				s.hear(n)
-				worked = true
-			}
+		if p := r.Protocol(name); p != nil && p.Inbox.Ready() {
+			n, _ := r.rib.Drain(name, noticesAtOnce)
+			p.Inbox.Notify(protocol.Notices{Notices: n})
+			worked = true
 		}
 	}
 	return worked

@@ -27,7 +27,6 @@ import (
 	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
-	"routerd/routing/protocol"
 	"routerd/routing/rib"
 )
 
@@ -64,7 +63,6 @@ type Router struct {
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
 	calm       time.Time                 // until when what they offer is gathered, see calm
-	speakers   []speaker
 	mail       *mail
 	protocols  []*Protocol
 	listening  listening
@@ -95,9 +93,9 @@ type link struct {
 }
 
 // New makes a router without interfaces that can speak the protocols of the
-// kinds. Every secret that it has, and all
-// chance, is drawn from random: each hash's key, each machine's seed and the
-// seed of the choice of ports by itself, so that none of them tells of another.
+// kinds. Every secret that it has, and all chance, is drawn from random: each
+// hash's key, each machine's seed and the seed of the choice of ports by itself,
+// so that none of them tells of another.
 // In a router that strangers send to, it has to be crypto/rand's; a simulation
 // draws from its seed. The router keeps random, and only its owner's goroutine
 // draws from it.
@@ -118,12 +116,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	r.neighbors.Lost = r.neighborLost
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
-		p := newProtocol(k, random.Uint64(), r)
-		r.protocols = append(r.protocols, p)
-		r.speakers = append(r.speakers, speaker{
-			name: k.Name, ready: p.Inbox.Ready,
-			hear: func(n routing.Notices) { p.Inbox.Notify(protocol.Notices{Notices: n}) },
-		})
+		r.protocols = append(r.protocols, newProtocol(k, random.Uint64(), r))
 	}
 	r.machines = r.listMachines()
 	r.publish()
