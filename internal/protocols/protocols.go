@@ -8,7 +8,28 @@ import (
 	"routerd/internal/router"
 )
 
-// Kinds are the protocols in the order in which they are listed to people.
+// Protocol is a routing protocol, with all that joins it to the router.
+type Protocol struct {
+	router.Kind
+	Title string // as people write it: "RIPng"
+}
+
+// All are the protocols in the order in which they are listed to people. The
+// list is the caller's.
+func All() []Protocol {
+	titles := map[string]string{"rip": "RIP", "ripng": "RIPng"}
+	var list []Protocol
+	for _, k := range rip.Kinds() {
+		list = append(list, Protocol{Kind: k, Title: titles[k.Name]})
+	}
+	return list
+}
+
+// Kinds are what a router has to know of the protocols.
 func Kinds() []router.Kind {
-	return rip.Kinds()
+	var list []router.Kind
+	for _, p := range All() {
+		list = append(list, p.Kind)
+	}
+	return list
 }
