@@ -71,7 +71,7 @@ func judge(marks []Mark, r *Report) []Judgement {
 			continue
 		}
 		j := Judgement{Mark: m, Ratios: ratios(r.samples(m.Path, m.Metric), r.samples(m.Over, m.Metric), r.figure(m.Metric))}
-		j.Spread = spreadOf(j.Ratios)
+		j.Spread = SpreadOf(j.Ratios)
 		j.Verdict = m.verdict(j.Spread)
 		bent = bent || m.Voids && j.Verdict == Miss
 		out = append(out, j)

@@ -16,8 +16,8 @@ type Spread struct {
 	Max    float64 `json:"max"`
 }
 
-// spreadOf describes the samples. It does not change them.
-func spreadOf(samples []float64) Spread {
+// SpreadOf gives the spread of samples, which it does not change.
+func SpreadOf(samples []float64) Spread {
 	if len(samples) == 0 {
 		return Spread{}
 	}

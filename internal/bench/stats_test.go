@@ -25,11 +25,11 @@ func TestSpread(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := slices.Clone(tt.samples)
-			if diff := cmp.Diff(tt.want, spreadOf(tt.samples)); diff != "" {
-				t.Errorf("spreadOf(%v): -want +got\n%s", tt.samples, diff)
+			if diff := cmp.Diff(tt.want, SpreadOf(tt.samples)); diff != "" {
+				t.Errorf("SpreadOf(%v): -want +got\n%s", tt.samples, diff)
 			}
 			if !slices.Equal(before, tt.samples) {
-				t.Errorf("spreadOf changed its samples to %v", tt.samples)
+				t.Errorf("SpreadOf changed its samples to %v", tt.samples)
 			}
 		})
 	}
@@ -40,7 +40,7 @@ func TestSpread(t *testing.T) {
 func TestSpreadDividesSamples(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		samples := rapid.SliceOfN(rapid.Float64Range(-1e9, 1e9), 1, 50).Draw(t, "samples")
-		s := spreadOf(samples)
+		s := SpreadOf(samples)
 		if !slices.IsSorted([]float64{s.Min, s.Q1, s.Median, s.Q3, s.Max}) {
 			t.Fatalf("not in order: %+v", s)
 		}

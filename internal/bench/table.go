@@ -103,7 +103,7 @@ func (r *Report) refusals() [][]string {
 	grid := [][]string{{"path", "new", "refused", "refused / new", "quartiles"}}
 	for _, p := range r.Paths {
 		fresh, refused := p.Samples[NewPaced], p.Samples[Refusals]
-		s := spreadOf(ratios(refused, fresh, Sample.CarryPerPacket))
+		s := SpreadOf(ratios(refused, fresh, Sample.CarryPerPacket))
 		if s.N == 0 {
 			continue
 		}
@@ -140,7 +140,7 @@ func cell(samples []Sample, figure func(Sample) float64, format string, scale fl
 	for i, s := range samples {
 		values[i] = figure(s)
 	}
-	return fmt.Sprintf(format, spreadOf(values).Median*scale)
+	return fmt.Sprintf(format, SpreadOf(values).Median*scale)
 }
 
 func (r *Report) marks() [][]string {

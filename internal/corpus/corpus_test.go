@@ -3,7 +3,7 @@ package corpus
 import (
 	"testing"
 
-	"github.com/google/gopacket/layers"
+	"github.com/gopacket/gopacket/layers"
 )
 
 func TestHex(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/journal"
+	slogjournal "github.com/systemd/slog-journal"
 	"golang.org/x/sys/unix"
 
 	"routerd/config"
@@ -27,7 +28,11 @@ func newLog(cfg config.Log, level *slog.LevelVar, w *os.File) (*slog.Logger, err
 	}
 	switch format {
 	case "journal":
-		return slog.New(&journalHandler{opts: opts}), nil
+		h, err := newJournalHandler(level)
+		if err != nil {
+			return nil, err
+		}
+		return slog.New(h), nil
 	case "json":
 		return slog.New(slog.NewJSONHandler(w, opts)), nil
 	default:
@@ -45,51 +50,40 @@ func guessFormat(w *os.File) string {
 	return "json"
 }
 
-// journalHandler writes records to the journal with their attributes as
-// fields, and says them in the message too, where people look.
+// journalHandler writes records to the journal: each attribute as a field
+// ROUTERD_KEY, and all of them in the message too, where people look.
 type journalHandler struct {
-	opts  *slog.HandlerOptions
-	attrs []slog.Attr
-	group string
+	slog.Handler        // writes the fields
+	text         string // " key=value" of each attribute of With
 }
 
-func (h *journalHandler) Enabled(_ context.Context, l slog.Level) bool {
-	return l >= h.opts.Level.Level()
+func newJournalHandler(level slog.Leveler) (slog.Handler, error) {
+	h, err := slogjournal.NewHandler(&slogjournal.Options{Level: level, ReplaceAttr: journalField})
+	if err != nil {
+		return nil, fmt.Errorf("opening the journal: %w", err)
+	}
+	return journalHandler{Handler: h}, nil
 }
 
-func (h *journalHandler) WithAttrs(as []slog.Attr) slog.Handler {
-	c := *h
-	c.attrs = append(append([]slog.Attr(nil), h.attrs...), as...)
-	return &c
+// journalField gives an attribute a name that the journal takes, and the value
+// as it stands in the message.
+func journalField(_ []string, a slog.Attr) slog.Attr {
+	return slog.String("ROUTERD_"+strings.ToUpper(a.Key), a.Value.String())
 }
 
-func (h *journalHandler) WithGroup(name string) slog.Handler {
-	c := *h
-	c.group = h.group + name + "_"
-	return &c
+func (h journalHandler) WithAttrs(as []slog.Attr) slog.Handler {
+	h.Handler = h.Handler.WithAttrs(as)
+	for _, a := range as {
+		h.text += fmt.Sprintf(" %s=%v", a.Key, a.Value)
+	}
+	return h
 }
 
-func (h *journalHandler) Handle(_ context.Context, r slog.Record) error {
-	fields := map[string]string{"SYSLOG_IDENTIFIER": "routerd"}
-	var text strings.Builder
-	text.WriteString(r.Message)
-	add := func(a slog.Attr) bool {
-		fmt.Fprintf(&text, " %s=%v", a.Key, a.Value)
-		fields["ROUTERD_"+strings.ToUpper(h.group+a.Key)] = a.Value.String()
+func (h journalHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.Message += h.text
+	r.Attrs(func(a slog.Attr) bool {
+		r.Message += fmt.Sprintf(" %s=%v", a.Key, a.Value)
 		return true
-	}
-	for _, a := range h.attrs {
-		add(a)
-	}
-	r.Attrs(add)
-	priority := journal.PriInfo
-	switch {
-	case r.Level >= slog.LevelError:
-		priority = journal.PriErr
-	case r.Level >= slog.LevelWarn:
-		priority = journal.PriWarning
-	case r.Level < slog.LevelInfo:
-		priority = journal.PriDebug
-	}
-	return journal.Send(text.String(), priority, fields)
+	})
+	return h.Handler.Handle(ctx, r)
 }

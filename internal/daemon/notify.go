@@ -1,12 +1,10 @@
 package daemon
 
 import (
-	"fmt"
 	"log/slog"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
-	"golang.org/x/sys/unix"
 )
 
 // systemd speaks to the service manager, and to nobody where there is none.
@@ -33,13 +31,6 @@ func (s systemd) ready(status string) { s.say(sd.SdNotifyReady + "\nSTATUS=" + s
 func (s systemd) stopping()           { s.say(sd.SdNotifyStopping) }
 func (s systemd) alive()              { s.say(sd.SdNotifyWatchdog) }
 
-// reloading needs the monotonic time beside it since systemd 253, which
-// ignores the message without it (sd_notify(3)).
-func (s systemd) reloading() {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		s.log.Warn("reading the monotonic clock failed", "err", err)
-		return
-	}
-	s.say(fmt.Sprintf("%s\nMONOTONIC_USEC=%d", sd.SdNotifyReloading, ts.Nano()/1000))
-}
+// reloading sends the monotonic time too: since version 253 systemd ignores
+// RELOADING=1 without it (sd_notify(3)).
+func (s systemd) reloading() { s.say(sd.SdNotifyReloading + "\n" + sd.SdNotifyMonotonicUsec()) }

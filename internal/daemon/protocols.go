@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"routerd/routing"
 	"routerd/routing/protocol"
 )
@@ -14,7 +16,7 @@ import (
 type protocolOwner struct {
 	d       *Daemon
 	name    string
-	limit   *rateLimit
+	limit   *rate.Limiter // of lines below the level of a warning
 	warned  map[protocolWarning]*warning
 	stopped chan struct{} // closed when all goodbyes are said
 }
@@ -26,8 +28,12 @@ type protocolWarning struct {
 	on   routing.InterfaceID
 }
 
+// newLogLimit bounds log lines of one kind: 20 at once, and one a second over
+// time.
+func newLogLimit() *rate.Limiter { return rate.NewLimiter(1, 20) }
+
 func newProtocolOwner(d *Daemon, name string) *protocolOwner {
-	return &protocolOwner{d: d, name: name, limit: newRateLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{})}
+	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{})}
 }
 
 // carryOut takes the effects that are the router's owner's.
@@ -57,7 +63,7 @@ func (o *protocolOwner) log(e protocol.Event) {
 		if more, now = w.allow(time.Now()); !now {
 			return
 		}
-	} else if !o.limit.allow(time.Now()) {
+	} else if !o.limit.Allow() {
 		return
 	}
 	log := o.d.log.With("protocol", o.name)
@@ -94,27 +100,4 @@ func (w *warning) allow(now time.Time) (held uint64, due bool) {
 	}
 	held, w.held, w.last = w.held, 0, now
 	return held, true
-}
-
-// rateLimit bounds log lines about what others do: burst at once, one a second
-// over time. One goroutine uses it.
-type rateLimit struct {
-	last time.Time
-	left float64
-}
-
-const logBurst = 20
-
-func newRateLimit() *rateLimit { return &rateLimit{left: logBurst} }
-
-func (r *rateLimit) allow(now time.Time) bool {
-	if !r.last.IsZero() {
-		r.left = min(logBurst, r.left+now.Sub(r.last).Seconds())
-	}
-	r.last = now
-	if r.left < 1 {
-		return false
-	}
-	r.left--
-	return true
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 
 	"routerd/config"
 	"routerd/internal/protocols"
@@ -110,7 +109,7 @@ func (k *keeper) keep(name string, data []byte) {
 
 // run writes until ctx ends, and then what is left.
 func (k *keeper) run(ctx context.Context) {
-	limit := newRateLimit()
+	limit := newLogLimit()
 	for done := false; !done; {
 		select {
 		case <-k.signal:
@@ -122,7 +121,7 @@ func (k *keeper) run(ctx context.Context) {
 		k.pending = map[string][]byte{}
 		k.mu.Unlock()
 		for name, data := range pending {
-			if err := k.d.state.save(name, data); err != nil && limit.allow(time.Now()) {
+			if err := k.d.state.save(name, data); err != nil && limit.Allow() {
 				k.d.log.Error("keeping what has to survive a restart", "protocol", name, "err", err)
 			}
 		}

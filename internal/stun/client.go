@@ -1,11 +1,12 @@
 package stun
 
 import (
-	"crypto/rand"
 	"fmt"
 	"net"
 	"net/netip"
 	"time"
+
+	"github.com/pion/stun/v3"
 )
 
 // Behavior is how a NAT maps, or filters: whatever the remote endpoint, by its
@@ -28,11 +29,12 @@ const patience = 10 * time.Second
 
 // ask sends one request with the changes that it wants, and gives its number.
 func ask(c *net.UDPConn, to netip.AddrPort, change uint32) (transaction, error) {
-	request := message{kind: bindingRequest, change: change}
-	if _, err := rand.Read(request.id[:]); err != nil {
+	request := message{kind: stun.BindingRequest, id: stun.NewTransactionID(), change: change}
+	raw, err := request.marshal()
+	if err != nil {
 		return request.id, err
 	}
-	if _, err := c.WriteToUDPAddrPort(request.append(nil), to); err != nil {
+	if _, err := c.WriteToUDPAddrPort(raw, to); err != nil {
 		return request.id, fmt.Errorf("asking %s: %w", to, err)
 	}
 	return request.id, nil
@@ -50,7 +52,7 @@ func answers(c *net.UDPConn, last transaction) (map[transaction]message, error) 
 			return got, fmt.Errorf("waiting for an answer, with %d of others: %w", len(got), err)
 		}
 		m, err := parse(buf[:n])
-		if err != nil || m.kind != bindingSuccess {
+		if err != nil || m.kind != stun.BindingSuccess {
 			return got, fmt.Errorf("an answer from %s that is none: %w", from, err)
 		}
 		if from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port()); from != m.origin {

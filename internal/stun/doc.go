@@ -2,7 +2,7 @@
 // addresses and two ports, and the tests of RFC 5780 §4.3 and §4.4 that a
 // client runs against it. It is for the tests of address translation.
 //
-//	message.go   the few messages and attributes of RFC 8489 that it takes
+//	message.go   Binding messages of RFC 8489, by way of pion/stun
 //	server.go    answers from the socket that it is asked to answer from
 //	client.go    which mapping, which filtering
 //

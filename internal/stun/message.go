@@ -2,27 +2,11 @@ package stun
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
+	"net"
 	"net/netip"
-)
 
-// What a message begins with (RFC 8489 §5): type, length of the attributes,
-// the cookie, and 12 bytes that the answer repeats.
-const (
-	headerLen = 20
-	cookie    = 0x2112a442
-
-	bindingRequest = 0x0001
-	bindingSuccess = 0x0101
-)
-
-// The attributes that are read or written (RFC 8489 §14, RFC 5780 §7).
-const (
-	attrChangeRequest    = 0x0003
-	attrXORMappedAddress = 0x0020
-	attrResponseOrigin   = 0x802b
-	attrOtherAddress     = 0x802c
+	"github.com/pion/stun/v3"
 )
 
 // The flags of CHANGE-REQUEST (RFC 5780 §7.2): answer from the other address,
@@ -32,118 +16,88 @@ const (
 	changePort    = 2
 )
 
-type transaction [12]byte
+// transaction is the number that an answer repeats.
+type transaction = [stun.TransactionIDSize]byte
 
-// message is a Binding request or its answer.
+// message is a Binding request or its success response.
 type message struct {
-	kind   uint16
+	kind   stun.MessageType
 	id     transaction
-	change uint32         // of a request
-	mapped netip.AddrPort // of an answer: whom the request came from
-	origin netip.AddrPort // of an answer: where it is sent from
-	other  netip.AddrPort // of an answer: the server's other address and port
+	change uint32         // request: the flags of CHANGE-REQUEST
+	mapped netip.AddrPort // response: XOR-MAPPED-ADDRESS, where the request came from
+	origin netip.AddrPort // response: RESPONSE-ORIGIN, where the response is sent from
+	other  netip.AddrPort // response: OTHER-ADDRESS, the server's other address and port
 }
 
-// append adds m's bytes to b.
-func (m *message) append(b []byte) []byte {
-	start := len(b)
-	b = binary.BigEndian.AppendUint16(b, m.kind)
-	b = binary.BigEndian.AppendUint16(b, 0)
-	b = binary.BigEndian.AppendUint32(b, cookie)
-	b = append(b, m.id[:]...)
+// marshal gives m's bytes.
+func (m *message) marshal() ([]byte, error) {
+	parts := []stun.Setter{stun.NewTransactionIDSetter(m.id), m.kind}
 	if m.change != 0 {
-		b = append(b, 0, attrChangeRequest, 0, 4)
-		b = binary.BigEndian.AppendUint32(b, m.change)
+		parts = append(parts, stun.RawAttribute{Type: stun.AttrChangeRequest, Value: binary.BigEndian.AppendUint32(nil, m.change)})
 	}
-	b = appendAddress(b, attrXORMappedAddress, xor(m.mapped))
-	b = appendAddress(b, attrResponseOrigin, m.origin)
-	b = appendAddress(b, attrOtherAddress, m.other)
-	binary.BigEndian.PutUint16(b[start+2:], uint16(len(b)-start-headerLen))
-	return b
+	if ip, port := split(m.mapped); ip != nil {
+		parts = append(parts, &stun.XORMappedAddress{IP: ip, Port: port})
+	}
+	if ip, port := split(m.origin); ip != nil {
+		parts = append(parts, &stun.ResponseOrigin{IP: ip, Port: port})
+	}
+	if ip, port := split(m.other); ip != nil {
+		parts = append(parts, &stun.OtherAddress{IP: ip, Port: port})
+	}
+	built, err := stun.Build(parts...)
+	if err != nil {
+		return nil, fmt.Errorf("writing a STUN message: %w", err)
+	}
+	return built.Raw, nil
 }
 
-// appendAddress adds an attribute that holds an address and a port (RFC 8489
-// §14.1), unless there is none.
-func appendAddress(b []byte, attribute uint16, a netip.AddrPort) []byte {
-	if !a.Addr().Is4() {
-		return b
-	}
-	b = binary.BigEndian.AppendUint16(b, attribute)
-	b = append(b, 0, 8, 0, 1) // eight bytes; IPv4
-	b = binary.BigEndian.AppendUint16(b, a.Port())
-	ip := a.Addr().As4()
-	return append(b, ip[:]...)
-}
-
-// xor hides an address from translators that change what looks like one, and
-// brings it back (RFC 8489 §14.2).
-func xor(a netip.AddrPort) netip.AddrPort {
-	if !a.Addr().Is4() {
-		return a
-	}
-	ip := a.Addr().As4()
-	binary.BigEndian.PutUint32(ip[:], binary.BigEndian.Uint32(ip[:])^cookie)
-	return netip.AddrPortFrom(netip.AddrFrom4(ip), a.Port()^cookie>>16)
-}
-
-var errShort = errors.New("reading a STUN message: it is cut off")
-
-// parse reads a Binding request or its answer. Attributes that are not known
-// are passed over.
+// parse reads a Binding request or its success response. Attributes that are
+// not in message are ignored.
 func parse(b []byte) (message, error) {
-	var m message
-	if len(b) < headerLen {
-		return m, errShort
+	var raw stun.Message
+	if err := stun.Decode(b, &raw); err != nil {
+		return message{}, fmt.Errorf("reading a STUN message: %w", err)
 	}
-	m.kind = binary.BigEndian.Uint16(b)
-	if m.kind != bindingRequest && m.kind != bindingSuccess {
-		return m, fmt.Errorf("reading a STUN message: type %#04x, want a Binding request or success", m.kind)
+	m := message{kind: raw.Type, id: raw.TransactionID}
+	if m.kind != stun.BindingRequest && m.kind != stun.BindingSuccess {
+		return m, fmt.Errorf("reading a STUN message: type %s, want a Binding request or success", m.kind)
 	}
-	if c := binary.BigEndian.Uint32(b[4:]); c != cookie {
-		return m, fmt.Errorf("reading a STUN message: cookie %#08x, want %#08x", c, cookie)
-	}
-	copy(m.id[:], b[8:headerLen])
-	if n := int(binary.BigEndian.Uint16(b[2:])); n != len(b)-headerLen {
-		return m, fmt.Errorf("reading a STUN message: %d bytes of attributes announced, %d there", n, len(b)-headerLen)
-	}
-	for b = b[headerLen:]; len(b) > 0; {
-		if len(b) < 4 {
-			return m, errShort
+	if v, err := raw.Get(stun.AttrChangeRequest); err == nil {
+		if len(v) != 4 {
+			return m, fmt.Errorf("reading CHANGE-REQUEST: %d bytes, want 4", len(v))
 		}
-		attribute, size := binary.BigEndian.Uint16(b), int(binary.BigEndian.Uint16(b[2:]))
-		padded := 4 + (size+3)&^3
-		if len(b) < padded {
-			return m, errShort
+		m.change = binary.BigEndian.Uint32(v)
+	}
+	var mapped stun.XORMappedAddress
+	var origin stun.ResponseOrigin
+	var other stun.OtherAddress
+	for _, a := range []struct {
+		attribute stun.AttrType
+		value     stun.Getter
+		ip        *net.IP
+		port      *int
+		into      *netip.AddrPort
+	}{
+		{stun.AttrXORMappedAddress, &mapped, &mapped.IP, &mapped.Port, &m.mapped},
+		{stun.AttrResponseOrigin, &origin, &origin.IP, &origin.Port, &m.origin},
+		{stun.AttrOtherAddress, &other, &other.IP, &other.Port, &m.other},
+	} {
+		if !raw.Contains(a.attribute) {
+			continue
 		}
-		if err := m.read(attribute, b[4:4+size]); err != nil {
-			return m, err
+		if err := a.value.GetFrom(&raw); err != nil {
+			return m, fmt.Errorf("reading the STUN attribute %s: %w", a.attribute, err)
 		}
-		b = b[padded:]
+		ip, ok := netip.AddrFromSlice(*a.ip)
+		if !ok {
+			return m, fmt.Errorf("reading the STUN attribute %s: %v is not an IP address", a.attribute, *a.ip)
+		}
+		*a.into = netip.AddrPortFrom(ip.Unmap(), uint16(*a.port))
 	}
 	return m, nil
 }
 
-func (m *message) read(attribute uint16, value []byte) (err error) {
-	switch attribute {
-	case attrChangeRequest:
-		if len(value) != 4 {
-			return fmt.Errorf("reading CHANGE-REQUEST: %d bytes, want 4", len(value))
-		}
-		m.change = binary.BigEndian.Uint32(value)
-	case attrXORMappedAddress:
-		m.mapped, err = address(value)
-		m.mapped = xor(m.mapped)
-	case attrResponseOrigin:
-		m.origin, err = address(value)
-	case attrOtherAddress:
-		m.other, err = address(value)
-	}
-	return err
-}
-
-func address(value []byte) (netip.AddrPort, error) {
-	if len(value) != 8 || value[1] != 1 {
-		return netip.AddrPort{}, fmt.Errorf("reading a STUN attribute: % x, want an IPv4 address and port", value)
-	}
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte(value[4:])), binary.BigEndian.Uint16(value[2:])), nil
+// split gives an endpoint as the library wants it, nil if there is none.
+func split(a netip.AddrPort) (net.IP, int) {
+	return a.Addr().AsSlice(), int(a.Port())
 }

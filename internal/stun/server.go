@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+
+	"github.com/pion/stun/v3"
 )
 
 // Server answers Binding requests at two addresses with two ports each (RFC
@@ -63,7 +65,7 @@ func (s *Server) serve(i, j int) {
 			return
 		}
 		request, bad := parse(buf[:n])
-		if err != nil || bad != nil || request.kind != bindingRequest {
+		if err != nil || bad != nil || request.kind != stun.BindingRequest {
 			continue
 		}
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
@@ -74,8 +76,11 @@ func (s *Server) serve(i, j int) {
 		if request.change&changePort != 0 {
 			y = 1 - j
 		}
-		answer := message{kind: bindingSuccess, id: request.id, mapped: from, origin: s.at[x][y], other: s.at[1-i][1-j]}
-		// What cannot be sent is as good as lost, and the client's to notice.
-		_, _ = s.sockets[x][y].WriteToUDPAddrPort(answer.append(nil), from)
+		answer := message{kind: stun.BindingSuccess, id: request.id, mapped: from, origin: s.at[x][y], other: s.at[1-i][1-j]}
+		// The client notices when an answer does not come, whether it could not
+		// be sent or was lost.
+		if raw, err := answer.marshal(); err == nil {
+			_, _ = s.sockets[x][y].WriteToUDPAddrPort(raw, from)
+		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/pion/stun/v3"
 )
 
 // answer is a Binding success to 192.0.2.1:32853, after RFC 5769 §2.2 in the
@@ -22,7 +23,7 @@ var answer = []byte{
 }
 
 var answered = message{
-	kind:   bindingSuccess,
+	kind:   stun.BindingSuccess,
 	id:     transaction{0xb7, 0xe7, 0xa7, 0x01, 0xbc, 0x34, 0xd6, 0x86, 0xfa, 0x87, 0xdf, 0xae},
 	mapped: netip.MustParseAddrPort("192.0.2.1:32853"),
 	origin: netip.MustParseAddrPort("203.0.113.2:3478"),
@@ -36,8 +37,8 @@ func TestMessage(t *testing.T) {
 	if diff := cmp.Diff(answered, got, comparing...); err != nil || diff != "" {
 		t.Errorf("read with %v:\n%s", err, diff)
 	}
-	if b := answered.append(nil); !bytes.Equal(b, answer) {
-		t.Errorf("written as % x\nwant       % x", b, answer)
+	if b, err := answered.marshal(); err != nil || !bytes.Equal(b, answer) {
+		t.Errorf("written as % x (%v)\nwant       % x", b, err, answer)
 	}
 	for n := range answer {
 		if _, err := parse(answer[:n]); err == nil {
@@ -48,13 +49,21 @@ func TestMessage(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(answer)
-	f.Add((&message{kind: bindingRequest, change: changePort}).append(nil))
+	request, err := (&message{kind: stun.BindingRequest, change: changePort}).marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(request)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := parse(b)
 		if err != nil {
 			return
 		}
-		again, err := parse(m.append(nil))
+		written, err := m.marshal()
+		if err != nil {
+			t.Fatalf("% x cannot be written again: %v", b, err)
+		}
+		again, err := parse(written)
 		if diff := cmp.Diff(m, again, comparing...); err != nil || diff != "" {
 			t.Errorf("% x, written and read again (%v):\n%s", b, err, diff)
 		}

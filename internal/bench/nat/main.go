@@ -10,7 +10,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"errors"
 	"flag"
@@ -19,9 +18,10 @@ import (
 	"os"
 	"os/exec"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"golang.org/x/perf/benchfmt"
 
 	"routerd/internal/bench"
 )
@@ -85,7 +85,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 			return 1
 		}
 	}
-	return tell(stdout, values).Code()
+	return printMarks(stdout, values).Code()
 }
 
 // measure runs every benchmark once and adds what it reports.
@@ -100,40 +100,47 @@ func measure(values map[figure][]float64) error {
 		if err != nil {
 			return fmt.Errorf("running go %s: %w: %s", strings.Join(args, " "), err, out)
 		}
-		read(out, values)
+		if err := read(out, values); err != nil {
+			return fmt.Errorf("reading what go %s printed: %w", strings.Join(args, " "), err)
+		}
 	}
 	return nil
 }
 
-// read adds the figures in the output of go test. A line is a name with the
-// number of CPUs, a count, and then values each with its unit.
-func read(out []byte, values map[figure][]float64) {
-	for in := bufio.NewScanner(bytes.NewReader(out)); in.Scan(); {
-		fields := strings.Fields(in.Text())
-		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
+// read adds the figures in the output of go test.
+func read(out []byte, values map[figure][]float64) error {
+	r := benchfmt.NewReader(bytes.NewReader(out), "go test")
+	for r.Scan() {
+		result, is := r.Result().(*benchfmt.Result)
+		if !is {
 			continue
 		}
-		name := fields[0]
-		if dash := strings.LastIndexByte(name, '-'); dash > 0 {
-			name = name[:dash]
-		}
-		for i := 2; i+1 < len(fields); i += 2 {
-			if v, err := strconv.ParseFloat(fields[i], 64); err == nil {
-				at := figure{name, fields[i+1]}
-				values[at] = append(values[at], v)
+		name := "Benchmark" + string(result.Name)
+		if _, parts := result.Name.Parts(); len(parts) > 0 {
+			if last := string(parts[len(parts)-1]); strings.HasPrefix(last, "-") { // the number of CPUs
+				name = strings.TrimSuffix(name, last)
 			}
 		}
+		for _, v := range result.Values {
+			at := figure{name, v.Unit}
+			if v.OrigUnit != "" { // the reader has made ns into sec
+				at.unit, v.Value = v.OrigUnit, v.OrigValue
+			}
+			values[at] = append(values[at], v.Value)
+		}
 	}
+	return r.Err()
 }
 
-// tell prints the marks, and gives what became of them.
-func tell(out io.Writer, values map[figure][]float64) bench.Outcome {
+// printMarks prints the marks, and gives what became of them.
+func printMarks(out io.Writer, values map[figure][]float64) bench.Outcome {
 	all := bench.Met
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "address translation, Go benchmarks\tmeasured\tmedian\tleast\tmost\truns\twanted\t\t")
 	for _, m := range marks {
 		measured, got := m.measured(values), m.values(values)
-		verdict, o := bench.Judge(len(got) > 0, median(got) <= m.most)
+		spread := bench.SpreadOf(got)
+		verdict, o := bench.Judge(spread.N > 0, spread.Median <= m.most)
 		all = all.Worse(o)
 		cells, digits, wanted := "-\t-\t-\t-", 0, fmt.Sprintf("<= %.0f", m.most)
 		if m.over != (figure{}) {
@@ -141,10 +148,10 @@ func tell(out io.Writer, values map[figure][]float64) bench.Outcome {
 		}
 		if len(measured) > 0 {
 			unit := strings.TrimSuffix(strings.TrimSuffix(m.figure.unit, "/op"), "/packet")
-			cells = fmt.Sprintf("%.0f %s\t-\t-\t-", median(measured), unit)
+			cells = fmt.Sprintf("%.0f %s\t-\t-\t-", bench.SpreadOf(measured).Median, unit)
 		}
 		if len(got) > 0 {
-			cells = strings.TrimSuffix(cells, "-\t-\t-") + fmt.Sprintf("%.*f\t%.*f\t%.*f", digits, median(got), digits, slices.Min(got), digits, slices.Max(got))
+			cells = strings.TrimSuffix(cells, "-\t-\t-") + fmt.Sprintf("%.*f\t%.*f\t%.*f", digits, spread.Median, digits, spread.Min, digits, spread.Max)
 		}
 		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t\n", m.text, cells, len(got), wanted, verdict)
 	}
@@ -179,12 +186,4 @@ func (m mark) measured(all map[figure][]float64) []float64 {
 		got[i] -= less[i]
 	}
 	return got
-}
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	values = slices.Sorted(slices.Values(values))
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
 }

@@ -41,9 +41,11 @@ func TestMarks(t *testing.T) {
 		{"one gone, one missed", "199.8 ns/op\nBenchmarkBytes", "9000 ns/op\nBenchmarkBites", bench.Missed, "NOT RUN"},
 	} {
 		values := map[figure][]float64{}
-		read([]byte(strings.Replace(output, tt.old, tt.with, 1)), values)
+		if err := read([]byte(strings.Replace(output, tt.old, tt.with, 1)), values); err != nil {
+			t.Fatalf("%s: %v", tt.name, err)
+		}
 		var out bytes.Buffer
-		if o := tell(&out, values); o != tt.outcome || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), tt.want) {
+		if o := printMarks(&out, values); o != tt.outcome || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), tt.want) {
 			t.Errorf("%s: outcome %d, want %d and %q in\n%s", tt.name, o, tt.outcome, tt.want, out.String())
 		}
 	}

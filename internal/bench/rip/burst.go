@@ -109,7 +109,7 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 			})
 			if errors.Is(err, errMissing) {
 				fmt.Fprintf(out, "bursts left out: %v\n", err)
-				return tell(out, o.routes, [len(middles)][]burst{}), nil
+				return printBursts(out, o.routes, [len(middles)][]burst{}), nil
 			}
 			if err != nil {
 				return bench.NotRun, fmt.Errorf("burst through %s: %w", m.name, err)
@@ -118,13 +118,13 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 			o.progress("burst through %s: %.2f s, CPU %.2f s, %.1f MiB, %d lost, %d missing", m.name, b.took.Seconds(), b.cpu.Seconds(), b.rss, b.lost, b.missing)
 		}
 	}
-	return tell(out, o.routes, all), nil
+	return printBursts(out, o.routes, all), nil
 }
 
-// tell prints the medians and the marks, and judges them. Those that compare
+// printBursts prints the medians and the marks, and judges them. Those that compare
 // need both routers, and a burst that is large enough to take BIRD a tick of
 // the processor's clock.
-func tell(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
+func printBursts(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
 	fmt.Fprintf(out, "%d RIP routes learned and passed on\n", routes)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "in the middle\tseconds\tCPU seconds\tresident MiB\tlost\tmissing\truns\t")
@@ -140,12 +140,12 @@ func tell(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
 				lost += b.lost
 			}
 		}
-		cpu[n], seconds[n], resident[n] = median(busy), median(took), median(rss)
+		cpu[n], seconds[n], resident[n] = bench.SpreadOf(busy).Median, bench.SpreadOf(took).Median, bench.SpreadOf(rss).Median
 		if len(busy) == 0 {
 			fmt.Fprintf(w, "%s\t-\t-\t-\t-\t-\t0\t\n", m.name)
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%d\t\n", m.name, seconds[n], cpu[n], resident[n], median(gone), median(missing), len(busy))
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t%.0f\t%.0f\t%d\t\n", m.name, seconds[n], cpu[n], resident[n], bench.SpreadOf(gone).Median, bench.SpreadOf(missing).Median, len(busy))
 	}
 	w.Flush()
 	outcome := bench.Met

@@ -134,7 +134,7 @@ func row(w io.Writer, name string, gaps []float64, routerd bool) bench.Outcome {
 		fmt.Fprintf(w, "%s\t-\t-\t0\t%s\t%s\t\n", name, wanted, word)
 		return all
 	}
-	fmt.Fprintf(w, "%s\t%.3f s\t%.3f s\t%d\t%s\t%s\t\n", name, median(gaps), most, len(gaps), wanted, word)
+	fmt.Fprintf(w, "%s\t%.3f s\t%.3f s\t%d\t%s\t%s\t\n", name, bench.SpreadOf(gaps).Median, most, len(gaps), wanted, word)
 	return all
 }
 

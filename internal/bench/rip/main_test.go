@@ -115,7 +115,7 @@ func TestGap(t *testing.T) {
 }
 
 // A mark is missed by too much time, CPU time or memory, and by a lost route.
-func TestTell(t *testing.T) {
+func TestPrintBursts(t *testing.T) {
 	ran := func(cpu time.Duration, lost int) burst {
 		return burst{took: time.Second, lost: lost, usage: usage{cpu, 10}}
 	}
@@ -133,7 +133,7 @@ func TestTell(t *testing.T) {
 		{"not there", nil, bench.NotRun},
 	} {
 		var out strings.Builder
-		o := tell(&out, 25, [2][]burst{tt.routerd, {ran(4*time.Second, 7)}})
+		o := printBursts(&out, 25, [2][]burst{tt.routerd, {ran(4*time.Second, 7)}})
 		if o != tt.outcome || strings.Contains(out.String(), "MISS") != (tt.outcome == bench.Missed) || strings.Contains(out.String(), "NaN") {
 			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
 		}
@@ -142,14 +142,14 @@ func TestTell(t *testing.T) {
 
 // Without BIRD no mark on bursts is met; without what to compare with, only
 // those that compare with nothing.
-func TestTellOfNothing(t *testing.T) {
+func TestPrintNoBursts(t *testing.T) {
 	for notRun, all := range map[int][2][]burst{
 		4: {},
 		2: {{{took: time.Second, usage: usage{time.Second, 10}}}},
 		1: {{{took: time.Second, usage: usage{0, 10}}}, {{took: time.Second}}}, // too few routes for BIRD to take a tick
 	} {
 		var out strings.Builder
-		if o := tell(&out, 25, all); o != bench.NotRun || strings.Count(out.String(), "NOT RUN") != notRun {
+		if o := printBursts(&out, 25, all); o != bench.NotRun || strings.Count(out.String(), "NOT RUN") != notRun {
 			t.Errorf("outcome %d, want %d, and %d marks not run in\n%s", o, bench.NotRun, notRun, out.String())
 		}
 	}
@@ -173,17 +173,6 @@ func TestRow(t *testing.T) {
 		var out strings.Builder
 		if o := row(&out, tt.name, tt.gaps, tt.routerd); o != tt.outcome || !strings.Contains(out.String(), tt.want) {
 			t.Errorf("%s: outcome %d, want %d and %q in %q", tt.name, o, tt.outcome, tt.want, out.String())
-		}
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, tt := range []struct {
-		values []float64
-		want   float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 2}, 2}} {
-		if got := median(tt.values); got != tt.want {
-			t.Errorf("of %v: %v, want %v", tt.values, got, tt.want)
 		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,11 +112,3 @@ func used(l *lab.Lab, node string) (u usage, err error) {
 
 // userHz is in what /proc counts CPU time, on every architecture of Linux.
 const userHz = 100
-
-func median(values []float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	values = slices.Sorted(slices.Values(values))
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-}
