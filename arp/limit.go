@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/internal/bucket"
 	"routerd/internal/packet"
 )
 
@@ -96,9 +97,8 @@ func (m *Machine) evict(q *list.List) bool {
 // half is left to those who have asked for few of late, so that a scan does not
 // keep others from being delivered.
 type budget struct {
-	tokens float64
-	at     time.Time // of tokens
-	askers []asker   // by hash; nil before the first
+	tokens bucket.Bucket
+	askers []asker // by hash; nil before the first
 }
 
 // asker is who asked for neighbours: packets of one source and protocol.
@@ -118,22 +118,21 @@ const (
 // because of a packet.
 func (m *Machine) takeToken(i *iface, packet []byte) bool {
 	b := &i.budget
-	burst := float64(m.cfg.MaxIncomplete)
 	if b.askers == nil {
 		b.askers = make([]asker, numAskers)
-		b.tokens = burst
-	} else {
-		b.tokens = min(burst, b.tokens+m.now.Sub(b.at).Seconds()*float64(m.cfg.RequestRate))
+		b.tokens = bucket.New(m.cfg.RequestRate, m.cfg.MaxIncomplete)
 	}
-	b.at = m.now
 	a := &b.askers[m.askerOf(packet)]
 	a.asked = max(0, a.asked-m.now.Sub(a.at).Seconds()*lightAsker)
 	a.at = m.now
-	if b.tokens < 1 || b.tokens < burst/2 && a.asked >= lightAsker {
+	leave := 0.0
+	if a.asked >= lightAsker {
+		leave = 0.5
+	}
+	if !b.tokens.TakeAbove(m.now, leave) {
 		return false
 	}
 	a.asked++
-	b.tokens--
 	return true
 }
 

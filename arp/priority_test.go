@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/internal/bucket"
 	"routerd/internal/siphash"
 )
 
@@ -45,7 +46,7 @@ func TestPriority(t *testing.T) {
 	b.expect("next hop", b.sends(4, 1, false), "evicted") // the first goes
 	b.expect("own", b.sends(5, 0, true), "evicted")       // the second goes
 	b.now = b.now.Add(100 * time.Millisecond)
-	b.m.ifaces[eth0].budget.tokens = 2
+	b.m.ifaces[eth0].budget.tokens = bucket.New(1, 2)
 	b.expect("passing by, none of its like left", b.sends(6, 0, false), "table full")
 	b.expect("another own", b.sends(7, 0, true), "evicted")       // the oldest of its like
 	b.expect("another next hop", b.sends(8, 2, false), "evicted") // the own

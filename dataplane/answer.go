@@ -95,7 +95,7 @@ func (b *Batch) refuse(v *View, p *Packet, e icmp.Error, now time.Time) Answer {
 	if p.Verdict == verdict.TooBig {
 		class = errorPathMTU
 	}
-	if !b.errors[class].Allow(now) {
+	if !b.errors[class].Take(now) {
 		return AnswerLimited
 	}
 	f := b.take(packet.IPv6MinMTU)

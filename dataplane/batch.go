@@ -8,7 +8,7 @@ import (
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
 	"routerd/flow"
-	"routerd/icmp"
+	"routerd/internal/bucket"
 	"routerd/internal/packet"
 	"routerd/internal/siphash"
 	"routerd/internal/verdict"
@@ -85,8 +85,8 @@ type Batch struct {
 
 	counters *Counters
 	limits   Limits // what errors and held were made for
-	errors   [numErrorClasses]icmp.Limiter
-	police   [numStackClasses]icmp.Limiter
+	errors   [numErrorClasses]bucket.Bucket
+	police   [numStackClasses]bucket.Bucket
 	now      time.Time // of the run, for deliver
 	held     *reassembly.Table
 	// Stream tells this batch from the router's others, whose fragments may go

@@ -4,7 +4,7 @@ import (
 	"time"
 
 	"routerd/dataplane/reassembly"
-	"routerd/icmp"
+	"routerd/internal/bucket"
 )
 
 // stage is one step of a packet's way. run looks at every packet in b.work
@@ -147,7 +147,7 @@ func (b *Batch) begin(v *View) {
 func (b *Batch) limit(l Limits) {
 	if b.limits.ICMP != l.ICMP {
 		for i := range b.errors {
-			b.errors[i] = icmp.NewLimiter(l.ICMP)
+			b.errors[i] = bucket.New(l.ICMP.ErrorRate, l.ICMP.ErrorBurst)
 		}
 	}
 	if b.limits.Reassembly != l.Reassembly {
@@ -155,7 +155,7 @@ func (b *Batch) limit(l Limits) {
 	}
 	if b.limits.Stack != l.Stack {
 		for i := range b.police {
-			b.police[i] = icmp.NewLimiter(icmp.Config{ErrorRate: l.Stack.Rate, ErrorBurst: l.Stack.Burst})
+			b.police[i] = bucket.New(l.Stack.Rate, l.Stack.Burst)
 		}
 	}
 	b.limits = l

@@ -102,7 +102,7 @@ func (b *Batch) redirect6(v *View, p *Packet, out *Interface, better netip.Addr,
 
 // room gives a buffer for a redirect, if one may be sent now.
 func (b *Batch) room(now time.Time) *port.Frame {
-	if !b.errors[errorRedirect].Allow(now) {
+	if !b.errors[errorRedirect].Take(now) {
 		b.counters.pending.answers[AnswerLimited]++
 		return nil
 	}

@@ -64,7 +64,7 @@ func (p *Packet) toStack(v *View, b *Batch) bool {
 	case packet.ProtoUDP:
 		class = stackUDP
 	}
-	if !b.police[class].Allow(b.now) {
+	if !b.police[class].Take(b.now) {
 		p.drop(verdict.LocalPoliced)
 		return true
 	}

@@ -5,8 +5,8 @@
 // that is told the time: no I/O, no clock, no allocation where the caller's
 // buffer suffices. The way of an error is: Errors4 or Errors6 tells whether
 // the packet's verdict provokes one, MayAnswer4 or MayAnswer6 whether the
-// packet may be answered at all, a Limiter whether there have been too many,
-// and AppendError4 or AppendError6 writes it. An echo request is recognised
+// packet may be answered at all, the caller's token bucket whether there have
+// been too many, and AppendError4 or AppendError6 writes it. An echo request is recognised
 // by EchoRequestOK4 or EchoRequestOK6 and turned round by EchoReply4 or
 // EchoReply6 in the buffer that it came in.
 //

@@ -45,8 +45,9 @@ var rooms = map[string]room{
 	"internal/verdict": {},
 	"internal/origin":  {},
 
-	// The hash of tables whose keys strangers choose.
+	// The hash of tables whose keys strangers choose, and what limits rates.
 	"internal/siphash": {},
+	"internal/bucket":  {},
 
 	// Routes.
 	"routing":        {own: own()},
@@ -61,7 +62,7 @@ var rooms = map[string]room{
 
 	// Packets.
 	"icmp":                    {own: own()},
-	"arp":                     {own: own("icmp", "internal/siphash", "routing")},
+	"arp":                     {own: own("icmp", "internal/bucket", "internal/siphash", "routing")},
 	"multicast":               {own: own("icmp", "routing")},
 	"dataplane/port":          {own: own()},
 	"dataplane/port/memory":   {own: own("dataplane/port")},
@@ -79,7 +80,7 @@ var rooms = map[string]room{
 	"nat/rewrite": {own: own("flow", "nat")},
 
 	"dataplane": {own: own(
-		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/siphash", "routing", "routing/fib",
+		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",
 	)},
 
 	// One router, and what looks at it.

@@ -1,4 +1,4 @@
-package icmp
+package bucket
 
 import (
 	"testing"
@@ -9,8 +9,8 @@ import (
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func TestLimiter(t *testing.T) {
-	l := NewLimiter(Config{ErrorRate: 10, ErrorBurst: 3})
+func TestTake(t *testing.T) {
+	b := New(10, 3)
 	steps := []struct {
 		at   time.Duration
 		want bool
@@ -31,46 +31,68 @@ func TestLimiter(t *testing.T) {
 		{time.Hour, false},
 	}
 	for i, s := range steps {
-		if got := l.Allow(epoch.Add(s.at)); got != s.want {
+		if got := b.Take(epoch.Add(s.at)); got != s.want {
 			t.Errorf("step %d, at %v: %v, want %v", i, s.at, got, s.want)
 		}
 	}
 }
 
-func TestLimiterEdges(t *testing.T) {
-	for _, cfg := range []Config{{}, {ErrorBurst: 5}, {ErrorRate: -1, ErrorBurst: 5}} {
-		l := NewLimiter(cfg)
-		if l.Allow(epoch) || l.Allow(epoch.Add(time.Hour)) {
-			t.Errorf("%+v allows an error", cfg)
+func TestEdges(t *testing.T) {
+	for name, b := range map[string]Bucket{"the zero Bucket": {}, "a rate of 0": New(0, 5), "a rate of -1": New(-1, 5)} {
+		if b.Take(epoch) || b.Take(epoch.Add(time.Hour)) {
+			t.Errorf("%s gives a token", name)
 		}
 	}
-	l := NewLimiter(Config{ErrorRate: 1})
-	if !l.Allow(epoch) || l.Allow(epoch) {
+	b := New(1, 0)
+	if !b.Take(epoch) || b.Take(epoch) {
 		t.Error("a rate without a burst does not allow one at a time")
 	}
-	l = NewLimiter(Config{ErrorRate: 1, ErrorBurst: 2})
-	if !l.Allow(epoch.Add(time.Hour)) || !l.Allow(epoch) || l.Allow(epoch) {
+	b = New(1, 2)
+	if !b.Take(epoch.Add(time.Hour)) || !b.Take(epoch) || b.Take(epoch) {
 		t.Error("a clock that goes back by an hour does not leave the bucket as it was")
 	}
-	l = NewLimiter(Config{ErrorRate: 1, ErrorBurst: 1 << 62})
+	b = New(1, 1<<62)
 	for range 1000 {
-		if !l.Allow(epoch) {
+		if !b.Take(epoch) {
 			t.Fatal("an enormous burst is used up")
 		}
 	}
-	l = NewLimiter(Config{ErrorRate: 1 << 40, ErrorBurst: 1})
-	if !l.Allow(epoch) || !l.Allow(epoch.Add(time.Nanosecond)) {
+	b = New(1<<40, 1)
+	if !b.Take(epoch) || !b.Take(epoch.Add(time.Nanosecond)) {
 		t.Error("an enormous rate is not reached")
 	}
 }
 
-// TestLimiterModel compares with a bucket of rational tokens.
-func TestLimiterModel(t *testing.T) {
+// Who has to leave a share to others stops there, and those go on.
+func TestTakeAbove(t *testing.T) {
+	b := New(10, 4)
+	for n, want := range []bool{true, true, true, false, false} { // at 4, 3 and 2 of 4
+		if got := b.TakeAbove(epoch, 0.5); got != want {
+			t.Errorf("token %d above the half: %v, want %v", n, got, want)
+		}
+	}
+	if !b.Take(epoch) || b.Take(epoch) {
+		t.Error("of the lower half not one token is left to others")
+	}
+	if b.TakeAbove(epoch.Add(50*time.Millisecond), 0) {
+		t.Error("half a token is taken")
+	}
+	if !b.TakeAbove(epoch.Add(100*time.Millisecond), 0) {
+		t.Error("with no share to leave it does not take the last token")
+	}
+	var zero Bucket
+	if zero.TakeAbove(epoch, 0) {
+		t.Error("the zero Bucket gives a token")
+	}
+}
+
+// TestModel compares with a bucket of rational tokens.
+func TestModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		// Rates that divide a second, so that both count exactly.
 		rate := rapid.SampledFrom([]int{1, 10, 250, 1000}).Draw(t, "rate")
 		burst := rapid.IntRange(1, 20).Draw(t, "burst")
-		l := NewLimiter(Config{ErrorRate: rate, ErrorBurst: burst})
+		b := New(rate, burst)
 		const token = int64(time.Second) // the model counts rate·nanoseconds
 		tokens, now := int64(burst)*token, epoch
 		for _, wait := range rapid.SliceOfN(rapid.IntRange(0, 3_000_000_000), 1, 60).Draw(t, "waits") {
@@ -83,19 +105,19 @@ func TestLimiterModel(t *testing.T) {
 			if want {
 				tokens -= token
 			}
-			if got := l.Allow(now); got != want {
+			if got := b.Take(now); got != want {
 				t.Fatalf("at %v: %v, want %v", now.Sub(epoch), got, want)
 			}
 		}
 	})
 }
 
-func BenchmarkLimiter(b *testing.B) {
-	l := NewLimiter(DefaultConfig)
+func BenchmarkTake(b *testing.B) {
+	bucket := New(1000, 100)
 	now := epoch
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(time.Microsecond)
-		l.Allow(now)
+		bucket.Take(now)
 	}
 }
