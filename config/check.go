@@ -16,7 +16,6 @@ import (
 	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/rib"
-	"routerd/routing/rip"
 )
 
 // check looks at what only the whole configuration shows.
@@ -29,8 +28,6 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkHosts(interfaces, own)
 	r.checkOverlap(interfaces)
 	r.checkStatics(c, statics, interfaces, own)
-	r.checkRIP(rip.RIP, c.RIP, interfaces)
-	r.checkRIP(rip.RIPng, c.RIPng, interfaces)
 	r.checkNAT(c, interfaces)
 	if !Failed(r.Problems()) {
 		r.checkReach(c, statics)

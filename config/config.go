@@ -13,7 +13,8 @@ import (
 	"routerd/dataplane/port/tun"
 	"routerd/internal/localstack"
 	"routerd/internal/origin"
-	protocolrip "routerd/internal/protocols/rip"
+	"routerd/internal/protocols/decode"
+	"routerd/internal/router"
 	"routerd/internal/tomltext"
 	"routerd/nat"
 	"routerd/routing/policy"
@@ -37,19 +38,18 @@ type Config struct {
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config
-	RIP       *protocolrip.Config // nil for none
-	RIPng     *protocolrip.Config // nil for none
+	// Protocols are those that are spoken, by the name of their table.
+	Protocols map[string]router.ProtocolConfig
 	// Policy is [policy] as it stands, and Policies what it comes to.
 	Policy   policy.Config
 	Policies *policy.Policies
-	// Keys are the chains of keys, by name; chains says which one an interface
-	// uses in RIP.
-	Keys   map[string][]Key
-	chains map[string]string
-	// For Diff: the names of policies by the path that gives them, and where
-	// things stand that no origin.ID goes with.
-	policyNames map[string]string
-	places      map[string]origin.ID
+	// Keys are the chains of keys, by name.
+	Keys map[string][]decode.Key
+	// For Diff: the names of policies and keys by the path that gives them, and
+	// where things stand that no origin.ID goes with.
+	named  map[string]string
+	sums   map[string][]string // of the secrets of each chain that is used
+	places map[string]origin.ID
 	// StateDir is where what has to survive a restart is kept; "" leaves it to
 	// the service manager.
 	StateDir string

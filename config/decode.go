@@ -11,7 +11,6 @@ import (
 	"routerd/icmp"
 	"routerd/internal/tomltext"
 	"routerd/routing"
-	"routerd/routing/rip"
 )
 
 // decode turns the values of the text into a Config.
@@ -33,8 +32,7 @@ func (r *reader) decode() *Config {
 	statics := r.decodeRoutes(top, c)
 	r.decodeKeys(top, c)
 	r.decodePolicy(top, c)
-	c.RIP = r.decodeRIP(top, rip.RIP, c)
-	c.RIPng = r.decodeRIP(top, rip.RIPng, c)
+	r.decodeProtocols(top, c, interfaces)
 	r.decodeNAT(top, c)
 	c.addressStack()
 	top.Done()

@@ -130,8 +130,8 @@ func objects(c *Config) map[string]object {
 	}
 	c.policyObjects(all)
 	c.keyObjects(all)
-	c.ripObjects(all, rip.RIP, c.RIP)
-	c.ripObjects(all, rip.RIPng, c.RIPng)
+	c.ripObjects(all, rip.RIP)
+	c.ripObjects(all, rip.RIPng)
 	c.natObjects(all)
 	return all
 }

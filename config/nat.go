@@ -262,7 +262,7 @@ func (r *reader) decodeStaticRule(s *tomltext.Section, name string) nat.StaticRu
 
 var interfaceName = tomltext.Text("the name of an interface")
 
-var protocols = map[string]uint8{
+var protocolNumbers = map[string]uint8{
 	"icmp": packet.ProtoICMP, "tcp": packet.ProtoTCP, "udp": packet.ProtoUDP,
 	"gre": 47, "esp": 50, "ah": 51, "sctp": 132, "udplite": 136,
 }
@@ -274,11 +274,11 @@ var protocol = tomltext.Reading[uint8]{Read: func(v any) (uint8, error) {
 			return uint8(v), nil
 		}
 	case string:
-		if p, ok := protocols[v]; ok {
+		if p, ok := protocolNumbers[v]; ok {
 			return p, nil
 		}
 		words := []string{}
-		for w := range protocols {
+		for w := range protocolNumbers {
 			words = append(words, w)
 		}
 		slices.Sort(words)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"routerd/dataplane"
+	"routerd/internal/protocols"
 	"routerd/internal/tomltext"
 	"routerd/nat"
 	"routerd/routing"
@@ -256,11 +257,13 @@ func (k *natCheck) answered(a nat.AddressRange) bool {
 		})
 }
 
-// reach warns of inside hosts that no route leads to. Where RIP is spoken, one
-// may be learned.
+// reach warns of inside hosts that no route leads to. Where a protocol is spoken
+// that has IPv4 routes, one may be learned.
 func (k *natCheck) reach() {
-	if k.c.RIP != nil {
-		return
+	for _, p := range protocols.All() {
+		if _, spoken := k.c.Protocols[p.Name]; spoken && p.Family != 6 {
+			return
+		}
 	}
 	for i := range k.nat.Destination {
 		d := &k.nat.Destination[i]

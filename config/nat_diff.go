@@ -79,7 +79,7 @@ func matchFields(m *nat.Match) map[string]string {
 // protocolText gives the configuration's word, or the number of a protocol
 // that has none.
 func protocolText(p uint8) string {
-	for word, number := range protocols {
+	for word, number := range protocolNumbers {
 		if number == p {
 			return word
 		}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/policy"
@@ -126,7 +127,7 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	}
 	st.Match.Tags = values(tomltext.List(m, "tag", numbers))
 	st.Match.Metrics = values(tomltext.List(m, "metric", numbers))
-	st.Match.NextHops = values(tomltext.Distinct(m, "next-hop", hostOrSubnet))
+	st.Match.NextHops = values(tomltext.Distinct(m, "next-hop", tomltext.HostOrSubnet))
 	st.Match.Families = values(tomltext.Distinct(m, "family", tomltext.OneOf([]string{"ipv4", "ipv6"}, []uint8{4, 6})))
 	r.emptyLists(m)
 	m.Done()
@@ -170,7 +171,7 @@ var protocolWords = map[string][]routing.Source{
 }
 
 func init() {
-	for _, s := range redistributable {
+	for _, s := range decode.Redistributable {
 		protocolWords[s.String()] = []routing.Source{s}
 	}
 }
@@ -202,49 +203,3 @@ var numbers = tomltext.Reading[policy.Range]{Read: func(v any) (policy.Range, er
 	}
 	return policy.Range{}, tomltext.ErrUnwanted
 }, Want: `a number, or a range like "10..20"`}
-
-// hostOrSubnet reads an address as the prefix of itself alone.
-var hostOrSubnet = tomltext.Reading[netip.Prefix]{Read: func(v any) (netip.Prefix, error) {
-	if a, err := tomltext.Address.Read(v); err == nil {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	return tomltext.Subnet.Read(v)
-}, Want: "an address or a prefix"}
-
-// ripChain is policyChain for RIP, which takes metrics and tags from policies.
-func (r *reader) ripChain(s *tomltext.Section, key string, c *Config) policy.Chain {
-	chain := r.policyChain(s, key, c)
-	for _, p := range chain {
-		if p.SetsNextHop() {
-			r.Odd(s.At.With(key), fmt.Sprintf("policy %s sets a next hop, which changes nothing in RIP", p.Name), "metrics and tags to be set")
-		}
-	}
-	return chain
-}
-
-// policyChain reads the names of policies at key, in order.
-func (r *reader) policyChain(s *tomltext.Section, key string, c *Config) policy.Chain {
-	var names []string
-	last := "" // of the policies that are asked
-	for _, v := range tomltext.Distinct(s, key, tomltext.Text("the name of a policy")) {
-		if c.Policies.Named(v.Value) == nil {
-			r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no [policy.definition.%s]", v.At, v.Value, v.Value), "the name of a policy that there is").
-				Suggestion = tomltext.Suggest(v.Value, c.Policies.Names())
-			continue
-		}
-		if last != "" {
-			r.Odd(v.At, fmt.Sprintf("%s is %q, which is never asked: %s decides about every route", v.At, v.Value, last), "it before "+last)
-		} else if c.Policies.Named(v.Value).DecidesAll() {
-			last = v.Value
-		}
-		names = append(names, v.Value)
-	}
-	if len(names) > 0 {
-		if c.policyNames == nil {
-			c.policyNames = map[string]string{}
-		}
-		c.policyNames[s.At.With(key).String()] = strings.Join(names, " ")
-	}
-	chain, _ := c.Policies.Chain(names...) // which have been found
-	return chain
-}

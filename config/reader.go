@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"routerd/internal/origin"
+	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 )
 
@@ -14,6 +15,7 @@ type reader struct {
 	*tomltext.Document
 	origins origin.Table
 	paths   map[origin.ID]tomltext.Path // of those that are complained of by number
+	context *decode.Context             // of the protocols
 }
 
 // origin numbers the place of a key.

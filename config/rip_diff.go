@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"routerd/internal/origin"
-	protocolrip "routerd/internal/protocols/rip"
 	"routerd/internal/tomltext"
 	"routerd/routing/rip"
 )
@@ -27,10 +26,12 @@ func (c *Config) placeOf(path string) origin.Place { return c.Origins.Place(c.pl
 
 // ripObjects adds [rip] or [ripng], its interfaces and what it redistributes to
 // what Diff compares.
-func (c *Config) ripObjects(all map[string]object, p rip.Protocol, cfg *protocolrip.Config) {
-	if cfg == nil {
+func (c *Config) ripObjects(all map[string]object, p rip.Protocol) {
+	of, spoken := c.Protocols[p.String()]
+	if !spoken {
 		return
 	}
+	cfg := of.Config.(rip.Config)
 	name := p.String()
 	fields := map[string]string{
 		"update-interval": cfg.Update.String(), "invalid-interval": cfg.Invalid.String(), "flush-interval": cfg.Flush.String(),
@@ -39,14 +40,14 @@ func (c *Config) ripObjects(all map[string]object, p rip.Protocol, cfg *protocol
 	if d := cfg.DefaultInformation; d != nil {
 		fields["default-information"] = fmt.Sprintf("metric %d, tag %d", d.Metric, d.Tag)
 	}
-	for _, d := range cfg.Redistribute {
+	for _, d := range of.Redistribute {
 		key := "redistribute." + d.Source.String()
-		fields[key] = strings.TrimSuffix(fmt.Sprintf("metric %d, tag %d, policy %s", d.Metric, d.Tag, c.policyNames[name+"."+key+".policy"]), ", policy ")
+		fields[key] = strings.TrimSuffix(fmt.Sprintf("metric %d, tag %d, policy %s", d.Metric, d.Tag, c.named[name+"."+key+".policy"]), ", policy ")
 	}
 	all[name] = object{fields, c.placeOf(name)}
 	for _, iface := range sortedKeys(cfg.Interfaces) {
 		path := name + ".interface." + iface
-		all[path] = object{c.ripInterfaceFields(path, cfg.Interfaces[iface], c.chains[iface], p), c.placeOf(path)}
+		all[path] = object{c.ripInterfaceFields(path, cfg.Interfaces[iface], c.named[path+".auth.keys"], p), c.placeOf(path)}
 	}
 }
 
@@ -55,7 +56,7 @@ func (c *Config) ripInterfaceFields(path string, i rip.InterfaceConfig, chain st
 		"passive": textOf(i.Passive, i.Passive), "metric": fmt.Sprint(i.Metric), "offset-out": textOf(i.OffsetOut, i.OffsetOut != 0),
 		"split-horizon": i.SplitHorizon.String(), "neighbors": joined(i.Neighbors),
 		"allowed-neighbors": joined(i.AllowedNeighbors), "maximum-prefix": fmt.Sprint(i.MaximumPrefix),
-		"import-policy": c.policyNames[path+".import-policy"], "export-policy": c.policyNames[path+".export-policy"],
+		"import-policy": c.named[path+".import-policy"], "export-policy": c.named[path+".export-policy"],
 	}
 	if p == rip.RIP {
 		fields["receive-version"] = i.Receive.String()
@@ -69,12 +70,6 @@ func (c *Config) ripInterfaceFields(path string, i rip.InterfaceConfig, chain st
 // keyObjects adds the chains of keys. A secret stands there as a number that
 // says nothing but whether it is the same in this process.
 func (c *Config) keyObjects(all map[string]object) {
-	secrets := map[string][]rip.Key{}
-	if c.RIP != nil {
-		for iface, chain := range c.chains {
-			secrets[chain] = c.RIP.Interfaces[iface].Auth.Keys
-		}
-	}
 	for _, name := range sortedKeys(c.Keys) {
 		fields := map[string]string{}
 		for n, k := range c.Keys[name] {
@@ -83,8 +78,8 @@ func (c *Config) keyObjects(all map[string]object) {
 				text += ", algorithm " + k.Algorithm.String()
 			}
 			text += lifetimeText(", send ", k.Send) + lifetimeText(", accept ", k.Accept)
-			if used := secrets[name]; n < len(used) && len(used[n].Secret) > 0 {
-				text += fmt.Sprintf(" (sum %.4x)", keyed(used[n].Secret))
+			if sums := c.sums[name]; n < len(sums) {
+				text += fmt.Sprintf(" (sum %s)", sums[n])
 			}
 			fields[fmt.Sprintf("id %d", k.ID)] = text
 		}

@@ -115,14 +115,15 @@ auth = { type = "hmac-sha256", keys = "core" }
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	r := c.RIP
+	of := c.Protocols["rip"]
+	r := of.Config.(rip.Config)
 	if r.Update != 10*time.Second || r.Invalid != time.Minute || r.Flush != 100*time.Second || r.MaximumPaths != 4 {
 		t.Errorf("timers %v %v %v, %d paths: want 10s, six of it, four more, and 4", r.Update, r.Invalid, r.Flush, r.MaximumPaths)
 	}
 	if d := r.DefaultInformation; d == nil || d.Metric != 3 || d.Tag != 9 {
 		t.Errorf("default route %+v", d)
 	}
-	if l := r.Redistribute; len(l) != 2 || l[0].Source != routing.SourceConnected || l[0].Metric != 1 || l[1].Metric != 5 || l[1].Tag != 7 {
+	if l := of.Redistribute; len(l) != 2 || l[0].Source != routing.SourceConnected || l[0].Metric != 1 || l[1].Metric != 5 || l[1].Tag != 7 {
 		t.Errorf("redistributed %+v", l)
 	}
 	i := r.Interfaces["a"]
@@ -173,8 +174,8 @@ func TestKeyFiles(t *testing.T) {
 	}
 	write("core-1", "s3cret \r\n", 0o600)
 	c, got := load()
-	if got != "" || string(c.RIP.Interfaces["a"].Auth.Keys[0].Secret) != "s3cret " {
-		t.Errorf("a key in a file: %q, %s", c.RIP.Interfaces["a"].Auth.Keys[0].Secret, got)
+	if got != "" || string(c.Protocols["rip"].Config.(rip.Config).Interfaces["a"].Auth.Keys[0].Secret) != "s3cret " {
+		t.Errorf("a key in a file: %q, %s", c.Protocols["rip"].Config.(rip.Config).Interfaces["a"].Auth.Keys[0].Secret, got)
 	}
 	write("core-1", "s3cret", 0o644)
 	if _, got := load(); got != "10 true everybody on the machine can read the key in DIR/core-1" {

@@ -22,8 +22,6 @@ import (
 	"routerd/internal/control"
 	"routerd/internal/protocols"
 	"routerd/internal/router"
-	"routerd/routing"
-	"routerd/routing/rip"
 )
 
 // Options is what the command line says.
@@ -336,10 +334,11 @@ func load(path string) (*config.Config, []config.Problem, error) {
 }
 
 func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
-	all := map[string]router.ProtocolConfig{}
-	distance := cfg.RIB.Distance[routing.SourceRIP]
-	cfg.RIP.Add(all, d.saved[rip.RIP.String()], distance)
-	cfg.RIPng.Add(all, d.saved[rip.RIPng.String()], distance)
+	all := maps.Clone(cfg.Protocols)
+	for name, p := range all {
+		p.Saved = d.saved[name]
+		all[name] = p
+	}
 	return router.Config{
 		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB, NAT: cfg.NAT, Protocols: all,
 	}

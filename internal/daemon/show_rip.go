@@ -29,10 +29,7 @@ func (a api) rip(ctx context.Context, protocol string, q control.RIPQuery) (ripA
 	}
 	spoken := false
 	err := a.on(ctx, func() {
-		spoken = a.d.cfg.RIP != nil
-		if asked.protocol == rip.RIPng {
-			spoken = a.d.cfg.RIPng != nil
-		}
+		_, spoken = a.d.cfg.Protocols[protocol]
 	})
 	if err != nil {
 		return asked, err
@@ -248,11 +245,10 @@ func (a api) ClearRIP(ctx context.Context, protocol string, q control.RIPQuery) 
 func (a api) ripMetrics(ctx context.Context) (list []control.RIPSnapshot, err error) {
 	var spoken []rip.Protocol
 	err = a.on(ctx, func() {
-		if a.d.cfg.RIP != nil {
-			spoken = append(spoken, rip.RIP)
-		}
-		if a.d.cfg.RIPng != nil {
-			spoken = append(spoken, rip.RIPng)
+		for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+			if _, speaks := a.d.cfg.Protocols[p.String()]; speaks {
+				spoken = append(spoken, p)
+			}
 		}
 	})
 	if err != nil {

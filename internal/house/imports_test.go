@@ -88,9 +88,10 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
-	"internal/protocols":     {own: own("internal/protocols/rip", "internal/router")},
-	"internal/protocols/rip": {own: own("internal/router", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
-	"internal/beacon":        {own: own("routing", "routing/protocol")},
+	"internal/protocols":        {own: own("internal/protocols/decode", "internal/protocols/rip", "internal/router", "internal/tomltext")},
+	"internal/protocols/decode": {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/rib", "routing/rip")},
+	"internal/protocols/rip":    {own: own("dataplane", "internal/protocols/decode", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
+	"internal/beacon":           {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
@@ -106,7 +107,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols/rip", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
 	)},
 
 	// The edges: the only places that know config.

@@ -4,25 +4,27 @@
 package protocols
 
 import (
+	"routerd/internal/protocols/decode"
 	"routerd/internal/protocols/rip"
 	"routerd/internal/router"
+	"routerd/internal/tomltext"
 )
 
 // Protocol is a routing protocol, with all that joins it to the router.
 type Protocol struct {
 	router.Kind
 	Title string // as people write it: "RIPng"
+	// Decode reads the protocol's table, which stands under its name.
+	Decode func(*decode.Context, *tomltext.Section) router.ProtocolConfig
 }
 
 // All are the protocols in the order in which they are listed to people. The
 // list is the caller's.
 func All() []Protocol {
-	titles := map[string]string{"rip": "RIP", "ripng": "RIPng"}
-	var list []Protocol
-	for _, k := range rip.Kinds() {
-		list = append(list, Protocol{Kind: k, Title: titles[k.Name]})
+	return []Protocol{
+		{Kind: rip.RIP.Kind(), Title: "RIP", Decode: rip.RIP.Decode},
+		{Kind: rip.RIPng.Kind(), Title: "RIPng", Decode: rip.RIPng.Decode},
 	}
-	return list
 }
 
 // Kinds are what a router has to know of the protocols.

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"routerd/internal/corpus"
-	joined "routerd/internal/protocols/rip"
 	"routerd/routing"
 	"routerd/routing/rip"
 )
@@ -27,7 +26,7 @@ func holo(t *testing.T, topo *corpus.Topology, p rip.Protocol) *Network {
 	}
 	for _, r := range topo.Routers {
 		var interfaces []string
-		spoken := &joined.Config{Config: rip.DefaultConfig(p)}
+		spoken := rip.DefaultConfig(p)
 		for _, i := range r.Interfaces {
 			line := i.Name
 			for _, a := range i.Addresses {

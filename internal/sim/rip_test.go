@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
-	joined "routerd/internal/protocols/rip"
 	"routerd/internal/router"
+	"routerd/routing/rib"
 	"routerd/routing/rip"
 )
 
@@ -32,7 +32,7 @@ const (
 
 // speakRIP has the router speak RIP on all its interfaces, passive on its stub.
 func speakRIP(cfg *router.Config) {
-	c := &joined.Config{Config: rip.DefaultConfig(rip.RIP)}
+	c := rip.DefaultConfig(rip.RIP)
 	for _, i := range cfg.Dataplane.Interfaces {
 		ic := rip.DefaultInterface()
 		ic.Passive = i.Name == "stub"
@@ -42,11 +42,11 @@ func speakRIP(cfg *router.Config) {
 }
 
 // speak has the router speak the protocol of c as it says.
-func speak(cfg *router.Config, c *joined.Config) {
+func speak(cfg *router.Config, c rip.Config, redistribute ...rib.Redistribution) {
 	if cfg.Protocols == nil {
 		cfg.Protocols = map[string]router.ProtocolConfig{}
 	}
-	c.Add(cfg.Protocols, nil, 0)
+	cfg.Protocols[c.Protocol.String()] = router.ProtocolConfig{Config: c, Redistribute: redistribute}
 }
 
 // machineOf gives the node's machine of RIP or RIPng.

@@ -13,7 +13,6 @@ import (
 	"github.com/gopacket/gopacket/layers"
 
 	"routerd/internal/packet"
-	joined "routerd/internal/protocols/rip"
 	"routerd/routing"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
@@ -55,9 +54,10 @@ func (s *ripScript) doSpeak(p rip.Protocol, words, lines []string) (string, erro
 	if err != nil {
 		return "", err
 	}
-	c := &joined.Config{Config: rip.DefaultConfig(p)}
+	c := rip.DefaultConfig(p)
+	var redistribute []rib.Redistribution
 	for _, w := range words[1:] {
-		if err := ripOption(c, w); err != nil {
+		if err := ripOption(&c, &redistribute, w); err != nil {
 			return "", fmt.Errorf("%s: %w", w, err)
 		}
 	}
@@ -74,11 +74,11 @@ func (s *ripScript) doSpeak(p rip.Protocol, words, lines []string) (string, erro
 	if err := c.Check(); err != nil {
 		return "", err
 	}
-	speak(cfg, c)
+	speak(cfg, c, redistribute...)
 	return "", n.Apply(*cfg)
 }
 
-func ripOption(c *joined.Config, word string) (err error) {
+func ripOption(c *rip.Config, redistribute *[]rib.Redistribution, word string) (err error) {
 	key, value, _ := strings.Cut(word, "=")
 	switch key {
 	case "update":
@@ -99,7 +99,7 @@ func ripOption(c *joined.Config, word string) (err error) {
 			return fmt.Errorf("want static:METRIC")
 		}
 		_, err = fmt.Sscan(metric, &r.Metric)
-		c.Redistribute = append(c.Redistribute, r)
+		*redistribute = append(*redistribute, r)
 	default:
 		err = fmt.Errorf("want update, invalid, flush, paths, default or redistribute")
 	}

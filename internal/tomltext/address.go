@@ -46,6 +46,14 @@ var AnySubnet = Reading[netip.Prefix]{func(v any) (netip.Prefix, error) {
 	return p, nil
 }, `a prefix, like "192.0.2.0/24" or "2001:db8::/32"`}
 
+// HostOrSubnet reads an address as the prefix of itself alone.
+var HostOrSubnet = Reading[netip.Prefix]{Read: func(v any) (netip.Prefix, error) {
+	if a, err := Address.Read(v); err == nil {
+		return netip.PrefixFrom(a, a.BitLen()), nil
+	}
+	return Subnet.Read(v)
+}, Want: "an address or a prefix"}
+
 // InterfaceAddress reads an address with the length of its subnet.
 var InterfaceAddress = Reading[netip.Prefix]{func(v any) (netip.Prefix, error) {
 	p, err := readPrefix(v)

@@ -6,36 +6,26 @@ import (
 	"routerd/internal/router"
 	"routerd/routing"
 	"routerd/routing/protocol"
-	"routerd/routing/rib"
 	"routerd/routing/rip"
 )
 
-// Kinds are RIP and RIPng.
-func Kinds() []router.Kind { return []router.Kind{kind(rip.RIP, 4), kind(rip.RIPng, 6)} }
+// Protocol is RIP or RIPng, as the list of protocols has it.
+type Protocol rip.Protocol
 
-func kind(p rip.Protocol, family int) router.Kind {
+// The protocols.
+const (
+	RIP   = Protocol(rip.RIP)
+	RIPng = Protocol(rip.RIPng)
+)
+
+// Kind is what the router's driver has to know of the protocol.
+func (p Protocol) Kind() router.Kind {
+	family := 4
+	if p == RIPng {
+		family = 6
+	}
 	return router.Kind{
-		Name: p.String(), Source: routing.SourceRIP, Family: family,
-		New: func(s protocol.Start) protocol.Core { return rip.New(p, s) },
+		Name: rip.Protocol(p).String(), Source: routing.SourceRIP, Family: family,
+		New: func(s protocol.Start) protocol.Core { return rip.New(rip.Protocol(p), s) },
 	}
-}
-
-// Config is what the configuration says of RIP or RIPng.
-type Config struct {
-	rip.Config
-	Redistribute []rib.Redistribution
-}
-
-// Add puts the configuration, nil for none, among those of a router's
-// protocols. Saved is what an earlier life of the protocol has saved, distance
-// that of its routes unless it is 0.
-func (c *Config) Add(all map[string]router.ProtocolConfig, saved []byte, distance uint8) {
-	if c == nil {
-		return
-	}
-	core := c.Config
-	if distance != 0 {
-		core.Distance = distance
-	}
-	all[core.Protocol.String()] = router.ProtocolConfig{Config: core, Saved: saved, Redistribute: c.Redistribute}
 }

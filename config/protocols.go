@@ -1,0 +1,35 @@
+package config
+
+import (
+	"routerd/internal/protocols"
+	"routerd/internal/protocols/decode"
+	"routerd/internal/router"
+	"routerd/internal/tomltext"
+)
+
+// decodeProtocols has each protocol read its own table, after all that such a
+// table may name.
+func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []*interfacePlaces) {
+	r.context = &decode.Context{Document: r.Document, Policies: c.Policies, Keys: c.Keys, Distance: c.RIB.Distance}
+	for _, i := range interfaces {
+		known := decode.Interface{Name: i.name, Kind: i.kind}
+		for _, a := range i.addresses {
+			known.Addresses = append(known.Addresses, a.Value)
+		}
+		r.context.Interfaces = append(r.context.Interfaces, known)
+	}
+	c.Protocols = map[string]router.ProtocolConfig{}
+	for _, p := range protocols.All() {
+		s := top.Section(p.Name)
+		if s.Table == nil {
+			continue // not given, or no table and reported
+		}
+		c.placed(r, s.At)
+		c.Protocols[p.Name] = p.Decode(r.context, s)
+		interfaces := s.Section("interface")
+		for _, name := range interfaces.Names() {
+			c.placed(r, interfaces.At.With(name))
+		}
+	}
+	c.named = r.context.Named
+}

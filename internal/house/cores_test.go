@@ -1,0 +1,74 @@
+package house
+
+import (
+	"go/ast"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayKnowCores are rooms outside internal/protocols that still import the core
+// of a protocol, each with its reason.
+var mayKnowCores = map[string]string{
+	"config":          "keys have the algorithms and lifetimes of RIP's",
+	"internal/daemon": "asks RIP for what is shown",
+}
+
+// isCore reports whether a file has the methods of a protocol.Core: a Step that
+// appends effects of routing/protocol.
+func isCore(s source) bool {
+	for _, decl := range s.file.Decls {
+		f, ok := decl.(*ast.FuncDecl)
+		if !ok || f.Recv == nil || f.Name.Name != "Step" || f.Type.Results == nil || len(f.Type.Results.List) != 1 {
+			continue
+		}
+		list, ok := f.Type.Results.List[0].Type.(*ast.ArrayType)
+		if !ok {
+			continue
+		}
+		if e, ok := list.Elt.(*ast.SelectorExpr); ok && e.Sel.Name == "Effect" {
+			return true
+		}
+	}
+	return false
+}
+
+// A protocol is joined to the router in internal/protocols and nowhere else:
+// no other room knows a core, so that the next protocol costs none of them a
+// line. What lies below a core, its packets, is the core's and its joining's
+// too.
+func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
+	var cores []string
+	all := sources(t)
+	for _, s := range all {
+		if !s.test && strings.HasPrefix(s.dir, "routing/") && isCore(s) && !slices.Contains(cores, s.dir) {
+			cores = append(cores, s.dir)
+		}
+	}
+	if !slices.Contains(cores, "routing/rip") {
+		t.Fatalf("the cores are %q, want routing/rip among them", cores)
+	}
+	found := map[string]bool{}
+	for _, s := range all {
+		if s.test || strings.HasPrefix(s.dir, "internal/protocols/") {
+			continue
+		}
+		for _, spec := range s.file.Imports {
+			name := strings.TrimPrefix(strings.Trim(spec.Path.Value, `"`), "routerd/")
+			for _, core := range cores {
+				if name != core && !strings.HasPrefix(name, core+"/") || s.dir == core || strings.HasPrefix(s.dir, core+"/") {
+					continue
+				}
+				found[s.dir] = true
+				if mayKnowCores[s.dir] == "" {
+					t.Errorf("%s:%d: %s must not know a protocol: what joins %s to the rest is internal/protocols'", s.path, s.position(spec), s.dir, name)
+				}
+			}
+		}
+	}
+	for dir, why := range mayKnowCores {
+		if !found[dir] {
+			t.Errorf("%s no longer imports a protocol's core (%s): it needs no exception", dir, why)
+		}
+	}
+}

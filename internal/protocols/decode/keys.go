@@ -1,0 +1,65 @@
+package decode
+
+import (
+	"fmt"
+
+	"routerd/internal/tomltext"
+	"routerd/routing/rip"
+)
+
+// Key is one of [[keys.NAME]]; its secret is what its file has.
+type Key struct {
+	ID           uint8
+	File         string
+	Algorithm    rip.Algorithm // NoAuth: whatever uses the key says
+	Send, Accept rip.Lifetime
+	At           tomltext.Path // of its table
+}
+
+// Algorithm reads the name of an algorithm that authenticates.
+var Algorithm = func() tomltext.Reading[rip.Algorithm] {
+	all := []rip.Algorithm{rip.PlainText, rip.KeyedMD5, rip.HMACSHA1, rip.HMACSHA256, rip.HMACSHA384, rip.HMACSHA512}
+	words := make([]string, len(all))
+	for i, a := range all {
+		words[i] = a.String()
+	}
+	return tomltext.OneOf(words, all)
+}()
+
+// KeyChain reads the name of a chain of keys at key, and gives both, nil
+// keys where there are none. Their secrets are handed to use when all of the
+// configuration has been read and found right, in the order of the keys; not
+// where only a text is read.
+func (c *Context) KeyChain(s *tomltext.Section, key string, use func(secrets [][]byte)) (name string, chain []Key) {
+	name = tomltext.Get(s, key, "", tomltext.Text("the name of keys: [[keys.NAME]]"))
+	if name == "" {
+		return "", nil
+	}
+	at := s.At.With(key)
+	chain, known := c.Keys[name]
+	if !known {
+		p := c.Wrong(at, fmt.Sprintf("%s is %q, and there are no [[keys.%s]]", at, name, name), "the name of keys that there are")
+		var names []string
+		for name := range c.Keys {
+			names = append(names, name)
+		}
+		p.Suggestion = tomltext.Suggest(name, names)
+		return name, nil
+	}
+	if c.uses == nil {
+		c.uses = map[string][]func([][]byte){}
+	}
+	c.uses[name] = append(c.uses[name], use)
+	c.named(at, name)
+	return name, chain
+}
+
+// Used reports whether anything uses the chain.
+func (c *Context) Used(chain string) bool { return len(c.uses[chain]) > 0 }
+
+// HandOut gives the secrets of a chain to whoever uses it.
+func (c *Context) HandOut(chain string, secrets [][]byte) {
+	for _, use := range c.uses[chain] {
+		use(secrets)
+	}
+}

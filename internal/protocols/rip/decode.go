@@ -1,0 +1,233 @@
+package rip
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/dataplane"
+	"routerd/internal/protocols/decode"
+	"routerd/internal/router"
+	"routerd/internal/tomltext"
+	"routerd/routing"
+	"routerd/routing/policy"
+	"routerd/routing/rib"
+	"routerd/routing/rip"
+)
+
+// decoder reads [rip] or [ripng].
+type decoder struct {
+	*decode.Context
+	protocol rip.Protocol
+}
+
+// Decode reads the table of the protocol, and what it redistributes.
+func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.ProtocolConfig {
+	d := decoder{c, rip.Protocol(p)}
+	cfg := rip.DefaultConfig(d.protocol)
+	if distance := c.Distance[routing.SourceRIP]; distance != 0 {
+		cfg.Distance = distance
+	}
+	interval := tomltext.Duration(time.Second, 24*time.Hour)
+	cfg.Update = tomltext.Get(s, "update-interval", cfg.Update, interval)
+	cfg.Invalid = tomltext.Get(s, "invalid-interval", 6*cfg.Update, interval)
+	cfg.Flush = tomltext.Get(s, "flush-interval", cfg.Invalid+4*cfg.Update, interval)
+	cfg.MaximumPaths = tomltext.Get(s, "maximum-paths", cfg.MaximumPaths, tomltext.Whole(1, 64))
+	cfg.MaxRoutes = tomltext.Get(s, "max-routes", cfg.MaxRoutes, tomltext.Whole(1, 1<<24))
+	if s.Has("default-information") {
+		o := s.Section("default-information")
+		cfg.DefaultInformation = &rip.Origination{
+			Metric: uint8(tomltext.Get(o, "metric", 1, tomltext.Whole(1, 15))),
+			Tag:    uint16(tomltext.Get(o, "tag", 0, tomltext.Whole(0, 65535))),
+		}
+		o.Done()
+	}
+	redistributed := c.Redistribute(s.Section("redistribute"), []routing.Source{routing.SourceRIP},
+		func(t *tomltext.Section) (rib.Redistribution, policy.Chain) {
+			return rib.Redistribution{
+				Metric: uint32(tomltext.Get(t, "metric", 1, tomltext.Whole(1, 15))),
+				Tag:    uint32(tomltext.Get(t, "tag", 0, tomltext.Whole(0, 65535))),
+			}, d.chain(t, "policy")
+		})
+	all := s.Section("interface")
+	for _, name := range all.Names() {
+		if i := all.Section(name); i.Table != nil {
+			cfg.Interfaces[name] = d.decodeInterface(i)
+		}
+	}
+	s.Done()
+	d.checkTimers(s, &cfg)
+	d.checkInterfaces(s, &cfg)
+	return router.ProtocolConfig{Config: cfg, Redistribute: redistributed}
+}
+
+// checkTimers looks at what only all three together show.
+func (d *decoder) checkTimers(s *tomltext.Section, cfg *rip.Config) {
+	for _, t := range []struct {
+		key, after string
+		is, than   time.Duration
+	}{
+		{"invalid-interval", "update-interval", cfg.Invalid, cfg.Update},
+		{"flush-interval", "invalid-interval", cfg.Flush, cfg.Invalid},
+	} {
+		if t.is > t.than {
+			continue
+		}
+		at := s.At.With(t.key)
+		if !s.Has(t.key) {
+			at = s.At.With(t.after)
+		}
+		d.Wrong(at, fmt.Sprintf("the %s is %v and the %s %v", t.key, t.is, t.after, t.than), fmt.Sprintf("a longer %s", t.key))
+	}
+}
+
+// checkInterfaces looks at what the router's interfaces of these names are.
+func (d *decoder) checkInterfaces(s *tomltext.Section, cfg *rip.Config) {
+	for _, name := range slices.Sorted(maps.Keys(cfg.Interfaces)) {
+		at := s.At.With("interface").With(name)
+		i, ok := d.Interface(at, d.protocol.String(), name)
+		if !ok {
+			continue
+		}
+		// Ethernet interfaces form a link-local address by themselves.
+		speaks := d.protocol == rip.RIPng && (i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket)
+		for _, a := range i.Addresses {
+			speaks = speaks || (d.protocol == rip.RIP) == a.Addr().Is4()
+		}
+		if !speaks {
+			d.Odd(at, fmt.Sprintf("%s has no address to speak %s with", name, d.protocol), d.oneOf("an IPv4 address", "an IPv6 address"))
+		}
+	}
+	if len(cfg.Interfaces) == 0 {
+		d.Odd(s.At, fmt.Sprintf("%s is spoken on no interface", d.protocol), fmt.Sprintf("[%s.interface.NAME]", d.protocol))
+	}
+}
+
+// oneOf gives what is said of RIP, or of RIPng.
+func (d *decoder) oneOf(ofRIP, ofRIPng string) string {
+	if d.protocol == rip.RIP {
+		return ofRIP
+	}
+	return ofRIPng
+}
+
+// chain reads the names of policies, whose metrics and tags RIP takes.
+func (d *decoder) chain(s *tomltext.Section, key string) policy.Chain {
+	chain := d.Chain(s, key)
+	for _, p := range chain {
+		if p.SetsNextHop() {
+			d.Odd(s.At.With(key), fmt.Sprintf("policy %s sets a next hop, which changes nothing in RIP", p.Name), "metrics and tags to be set")
+		}
+	}
+	return chain
+}
+
+var (
+	receiveReading = tomltext.OneOf([]string{"1", "2", "1 2"}, []rip.Versions{rip.Version1, rip.Version2, rip.AnyVersion})
+	horizonReading = tomltext.OneOf(
+		[]string{rip.PoisonReverse.String(), rip.Simple.String(), rip.NoHorizon.String()},
+		[]rip.SplitHorizon{rip.PoisonReverse, rip.Simple, rip.NoHorizon})
+)
+
+func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
+	i := rip.DefaultInterface()
+	i.MaximumPrefix = tomltext.Get(s, "maximum-prefix", i.MaximumPrefix, tomltext.Whole(1, 1<<24))
+	i.Passive = tomltext.Get(s, "passive", false, tomltext.Bool)
+	i.Metric = uint8(tomltext.Get(s, "metric", int(i.Metric), tomltext.Whole(1, 15)))
+	i.OffsetOut = uint8(tomltext.Get(s, "offset-out", 0, tomltext.Whole(0, 15)))
+	i.SplitHorizon = tomltext.Get(s, "split-horizon", i.SplitHorizon, horizonReading)
+	for _, n := range tomltext.Distinct(s, "neighbors", tomltext.Address) {
+		if !d.finds(n.Value) {
+			d.Wrong(n.At, fmt.Sprintf("%s is %s, where %s finds nobody", n.At, n.Value, d.protocol), d.oneOf("an IPv4 address", "an IPv6 link-local address"))
+			continue
+		}
+		i.Neighbors = append(i.Neighbors, n.Value)
+	}
+	d.decodeAllowedNeighbors(s, &i)
+	i.Import = Policy(d.chain(s, "import-policy"))
+	i.Export = Policy(d.chain(s, "export-policy"))
+	if d.protocol == rip.RIP {
+		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
+		i.Auth = d.decodeAuth(s.Section("auth"))
+	}
+	s.Done()
+	return i
+}
+
+// finds reports whether a neighbour may have the address.
+func (d *decoder) finds(a netip.Addr) bool {
+	return d.protocol == rip.RIP && a.Is4() || d.protocol == rip.RIPng && a.Is6() && a.IsLinkLocalUnicast()
+}
+
+// decodeAllowedNeighbors reads who is listened to. A neighbor that is spoken to
+// and not listened to is odd.
+func (d *decoder) decodeAllowedNeighbors(s *tomltext.Section, i *rip.InterfaceConfig) {
+	const key = "allowed-neighbors"
+	given := tomltext.Distinct(s, key, tomltext.HostOrSubnet)
+	if !s.Has(key) {
+		return
+	}
+	at := s.At.With(key)
+	i.AllowedNeighbors = []netip.Prefix{}
+	for _, n := range given {
+		if !d.finds(n.Value.Addr()) {
+			d.Wrong(n.At, fmt.Sprintf("%s is %s, where %s finds nobody", n.At, n.Value, d.protocol),
+				d.oneOf("IPv4 addresses or prefixes", "IPv6 link-local addresses or prefixes"))
+			continue
+		}
+		i.AllowedNeighbors = append(i.AllowedNeighbors, n.Value)
+	}
+	if len(s.Elements(key)) == 0 {
+		d.Wrong(at, fmt.Sprintf("%s is empty, so nobody is heard", at), "at least one, or no such key to hear everybody")
+	}
+	for _, n := range i.Neighbors {
+		if !slices.ContainsFunc(i.AllowedNeighbors, func(p netip.Prefix) bool { return p.Contains(n) }) {
+			d.Odd(at, fmt.Sprintf("%s is among the neighbors that are spoken to, and not among the allowed ones, so it is not heard", n), "it in both lists")
+		}
+	}
+}
+
+// decodeAuth reads auth = { type, keys }. The secrets of the keys come when all
+// has been read.
+func (d *decoder) decodeAuth(s *tomltext.Section) rip.Auth {
+	if s.Table == nil {
+		return rip.Auth{}
+	}
+	auth := rip.Auth{Algorithm: tomltext.Get(s, "type", rip.NoAuth, decode.Algorithm)}
+	var chain []decode.Key
+	use := func(secrets [][]byte) { d.takeSecrets(&auth, chain, secrets) }
+	name, chain := d.KeyChain(s, "keys", use)
+	for _, key := range []string{"type", "keys"} {
+		if !s.Has(key) {
+			d.Wrong(s.At, fmt.Sprintf("%s has no %s", s.At, key), `auth = { type = "md5", keys = "core" }, say`)
+		}
+	}
+	s.Done()
+	for _, k := range chain {
+		if k.Algorithm != rip.NoAuth && (k.Algorithm == rip.PlainText) != (auth.Algorithm == rip.PlainText) {
+			d.Wrong(k.At.With("algorithm"), fmt.Sprintf("a key for %s in %s, where %s is used", k.Algorithm, name, auth.Algorithm), "another chain for each")
+		}
+		auth.Keys = append(auth.Keys, rip.Key{ID: k.ID, Algorithm: k.Algorithm, Send: k.Send, Accept: k.Accept})
+	}
+	return auth
+}
+
+// takeSecrets gives the keys of an interface their secrets, and refuses one that
+// the algorithm, the key's own or else the interface's, has no room for (RFC
+// 2453 §4.1, RFC 4822 §3.1).
+func (d *decoder) takeSecrets(auth *rip.Auth, chain []decode.Key, secrets [][]byte) {
+	for n := range auth.Keys {
+		k := &auth.Keys[n]
+		k.Secret = secrets[n]
+		of := k.Algorithm
+		if of == rip.NoAuth {
+			of = auth.Algorithm
+		}
+		if at := chain[n].At.With("file"); (of == rip.PlainText || of == rip.KeyedMD5) && len(k.Secret) > rip.LongestKey {
+			d.Wrong(at, fmt.Sprintf("%s has a key of %d bytes, and %s has room for %d", at, len(k.Secret), of, rip.LongestKey),
+				"a shorter key, or an hmac-sha algorithm")
+		}
+	}
+}
