@@ -30,6 +30,9 @@ type Config struct {
 	// Proxy reports whether packets for target that arrive by in would leave
 	// by another interface. It is asked where proxy ARP is on; nil is never.
 	Proxy func(in routing.InterfaceID, target netip.Addr) bool
+	// Routed reports whether routes lead by a neighbour: one that does not
+	// answer is kept an eye on then. Nil is never.
+	Routed func(link routing.InterfaceID, a netip.Addr) bool
 }
 
 // DefaultConfig is what holds unless the configuration says otherwise.

@@ -37,6 +37,15 @@
 // in both families (RFC 1122 §2.3.2.1), and one that nobody uses goes after
 // the configured timeout.
 //
+// # Next hops that do not answer
+//
+// A next hop that routes lead by and that does not answer is Failed rather than
+// forgotten ([HopState] says so), since groups with another hop pass over it and
+// no packet asks for it any more. The machine asks it again, three requests after
+// a second at most and then after twice as long each time up to 30 s, until it
+// answers, until it is heard from, or until no route leads by it. A packet for it
+// asks at once, as ever.
+//
 // # Floods
 //
 // Packets wait for a neighbour that has not answered up to 212,992 bytes, as
@@ -58,6 +67,7 @@
 //	machine.go       Step
 //	state.go transition.go   the states, and what moves a neighbour on
 //	neighbor.go hold.go      one neighbour, the packets that wait for it
+//	failed.go        next hops that do not answer
 //	limit.go         the defence against floods
 //	learn_arp.go learn_nd.go what is learned from whom, and answered
 //	solicit.go       asking

@@ -50,7 +50,7 @@ type Used struct{ Entry *Entry }
 
 // Clear forgets what was learned: of one interface unless it is NoInterface,
 // of one address unless it is invalid. Static neighbours stay, as do those
-// still being asked for.
+// still being asked for; next hops that failed are asked again at once.
 type Clear struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
@@ -96,6 +96,14 @@ type Unpublish struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 	Index     uint32
+}
+
+// HopState says that a next hop of routes does not answer, or that nothing is
+// to be held against it any more: it answers, or nobody asks for it now.
+type HopState struct {
+	Interface routing.InterfaceID
+	Addr      netip.Addr
+	Alive     bool
 }
 
 // Lost says that a neighbour does not answer any more, or that the next hop of
@@ -193,6 +201,7 @@ func (SendFrame) effect()        {}
 func (Release) effect()          {}
 func (Publish) effect()          {}
 func (Unpublish) effect()        {}
+func (HopState) effect()         {}
 func (Lost) effect()             {}
 func (Unreachable) effect()      {}
 func (Dropped) effect()          {}

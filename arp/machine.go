@@ -177,6 +177,10 @@ func (m *Machine) clear(x Clear) {
 			x.Addr.IsValid() && x.Addr != n.addr {
 			continue
 		}
+		if n.state == Failed {
+			m.event(n, retry, MAC{}) // who clears it thinks that it answers now
+			continue
+		}
 		m.remove(n)
 	}
 }

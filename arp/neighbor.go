@@ -26,6 +26,11 @@ type neighbor struct {
 	source  netip.Addr // of the packet that prompted the solicitation
 	learned time.Time  // when its MAC was last learned or confirmed
 
+	// dead: routes lead by it and are told that it does not answer; wait is how
+	// long it is left alone then.
+	dead bool
+	wait time.Duration
+
 	held      []held
 	heldBytes int        // what they cost
 	hoard     *list.List // of those that hold as much
@@ -48,10 +53,8 @@ func (m *Machine) create(i *iface, a netip.Addr) *neighbor {
 func (m *Machine) remove(n *neighbor) {
 	m.timers.disarm(&n.timer)
 	m.enqueue(n, nil)
-	if n.entry != nil {
-		n.entry = nil
-		m.emit(Unpublish{n.iface.id, n.addr, n.index})
-	}
+	m.unpublish(n)
+	m.revive(n)
 	n.state = Absent
 	delete(m.neighbors, key{n.iface.id, n.addr})
 }
@@ -98,6 +101,15 @@ func (m *Machine) publish(n *neighbor) {
 	}
 	n.entry = &Entry{Interface: n.iface.id, Addr: n.addr, MAC: n.mac, State: n.state, Router: n.router}
 	m.emit(Publish{n.entry, n.index})
+	m.revive(n)
+}
+
+// unpublish takes n from what readers see.
+func (m *Machine) unpublish(n *neighbor) {
+	if n.entry != nil {
+		n.entry = nil
+		m.emit(Unpublish{n.iface.id, n.addr, n.index})
+	}
 }
 
 // prompted notes the source of the packet that n has to be asked for: if it

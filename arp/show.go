@@ -15,9 +15,9 @@ type Neighbor struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 	State     State
-	MAC       MAC // zero while Incomplete
+	MAC       MAC // zero while Incomplete or Failed
 	Router    bool
-	Age       time.Duration // since the MAC was learned or last confirmed; while Incomplete since the first packet
+	Age       time.Duration // since the MAC was learned or last confirmed; while Incomplete since the first packet, while Failed since it first failed
 	Held      int           // packets
 	Index     uint32        // dense number, 0 without one
 }

@@ -6,6 +6,9 @@ type State uint8
 const (
 	// Absent is the state of what is not in the table.
 	Absent State = iota
+	// Failed: a next hop that did not answer. It is asked again from time to
+	// time as long as routes lead by it, and at once for a packet.
+	Failed
 	// Incomplete: solicited, not yet answered; packets are held.
 	Incomplete
 	// Reachable: confirmed within the last reachable time.
@@ -24,7 +27,7 @@ const (
 // NumStates is the length of an array indexed by State.
 const NumStates = int(numStates)
 
-var stateNames = [NumStates]string{"absent", "incomplete", "reachable", "stale", "delay", "probe", "static"}
+var stateNames = [NumStates]string{"absent", "failed", "incomplete", "reachable", "stale", "delay", "probe", "static"}
 
 // String gives the name used in tables, metrics and JSON.
 func (s State) String() string {

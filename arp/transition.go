@@ -11,6 +11,7 @@ const (
 	reachableOver       // reachable time since the last confirmation is over
 	delayOver           // delay before the first probe is over
 	idle                // stale and unused for the configured timeout
+	retry               // failed, and time to ask again
 
 	// Neighbour advertisements: solicited or not (S), to override or not (O),
 	// with a link-layer address that is the same as the one cached, another
@@ -45,6 +46,7 @@ const (
 	lose                         // tell whoever speaks with the neighbour
 	fail                         // tell the senders of the packets held
 	discard                      // forget the neighbour
+	giveUp                       // the same, unless routes lead by it
 )
 
 // unchanged as the new state of a row leaves state and timer alone.
@@ -96,11 +98,21 @@ var known = in(Reachable, Stale, Delay, Probe)
 //	  '---------------- PROBE --------------+---------- DELAY
 //	                      ^                    5 s        |
 //	                      '-------------------------------'
+//
+// The RFC has no Failed: a next hop that routes lead by is that where another
+// neighbour would be absent, because no packet asks for one that its groups
+// pass over.
 var machineRows = []row{
-	{"packet to send to nobody known", in(Absent), on(packetToSend), multicast, Incomplete},
+	{"packet to send to nobody known", in(Absent, Failed), on(packetToSend), multicast, Incomplete},
+	{"failed, time to ask again", in(Failed), on(retry), multicast, Incomplete},
+	{
+		"failed, NA or its own message", in(Failed),
+		on(unsolicitedOther, unsolicitedOverride, solicitedOther, solicitedOverride, heardOther),
+		record | mark | confirm, Stale,
+	},
 	{"packet to send while incomplete", in(Incomplete), on(packetToSend), 0, unchanged},
 	{"incomplete, unanswered", in(Incomplete), on(unanswered), multicast, Incomplete},
-	{"incomplete, exhausted", in(Incomplete), on(exhausted), lose | fail | discard, Absent},
+	{"incomplete, exhausted", in(Incomplete), on(exhausted), lose | fail | giveUp, Absent},
 	{
 		"incomplete, NA S=0", in(Incomplete), on(unsolicitedOther, unsolicitedOverride),
 		record | mark | confirm | release, Stale,
@@ -109,7 +121,7 @@ var machineRows = []row{
 		"incomplete, NA S=1", in(Incomplete), on(solicitedOther, solicitedOverride),
 		record | mark | confirm | release, Reachable,
 	},
-	{"incomplete, NA without address", in(Incomplete), on(unsolicitedNone, solicitedNone), mark, unchanged},
+	{"NA without address, none known", in(Failed, Incomplete), on(unsolicitedNone, solicitedNone), mark, unchanged},
 	{"NA S=1 O=0, same address", known, on(solicitedSame), mark | confirm, Reachable},
 	// §7.2.5 II: confirms too; in the appendix it does not.
 	{"NA S=1, no address", known, on(solicitedNone), mark | confirm, Reachable},
@@ -128,7 +140,7 @@ var machineRows = []row{
 	{"packet to send while fresh or in doubt", in(Reachable, Delay, Probe), on(packetToSend), 0, unchanged},
 	{"delay over", in(Delay), on(delayOver), unicast, Probe},
 	{"probe, unanswered", in(Probe), on(unanswered), unicast, Probe},
-	{"probe, exhausted", in(Probe), on(exhausted), lose | discard, Absent},
+	{"probe, exhausted", in(Probe), on(exhausted), lose | giveUp, Absent},
 	{"heard from nobody known", in(Absent), on(heardOther), record | confirm, Stale},
 	{"heard while incomplete", in(Incomplete), on(heardOther), record | confirm | release, Stale},
 	{"heard, other address", known, on(heardOther), record | confirm, Stale},
@@ -194,6 +206,10 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	if move.do&confirm != 0 {
 		n.learned = m.now
 	}
+	kept := move.do&giveUp != 0 && m.routed(n)
+	if kept {
+		m.condemn(n) // first of all: from now on packets go elsewhere, where there is an elsewhere
+	}
 	// Of addresses that nobody ever answered for only next hops are worth a
 	// word: a scan makes many of the others.
 	if move.do&lose != 0 && (n.entry != nil || n.index != 0) {
@@ -202,7 +218,11 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	if move.do&fail != 0 {
 		m.unreachable(n)
 	}
-	if move.do&discard != 0 {
+	if kept {
+		m.failed(n)
+		return
+	}
+	if move.do&(discard|giveUp) != 0 {
 		m.remove(n)
 		return
 	}
@@ -256,6 +276,12 @@ func (m *Machine) enter(n *neighbor, s State) {
 // expire is n's timer going off.
 func (n *neighbor) expire(m *Machine) {
 	switch n.state {
+	case Failed:
+		if !m.routed(n) {
+			m.remove(n)
+			return
+		}
+		m.event(n, retry, MAC{})
 	case Incomplete:
 		m.event(n, n.tried(maxMulticastSolicit), MAC{})
 	case Reachable:

@@ -7,6 +7,7 @@ import (
 
 	"routerd/icmp"
 	"routerd/internal/packet"
+	"routerd/routing"
 )
 
 // family is one protocol's way of making things happen to a neighbour.
@@ -64,6 +65,7 @@ var six = family{"ndp", peer6, map[event]func(*bench){
 	reachableOver:           after(45 * time.Second),
 	delayOver:               after(5 * time.Second),
 	idle:                    after(DefaultTimeout),
+	retry:                   after(firstWait),
 	unsolicitedSame:         hears(na(peer6, peerMAC, false, false)),
 	unsolicitedOther:        hears(na(peer6, newMAC, false, false)),
 	unsolicitedOverrideSame: hears(na(peer6, peerMAC, false, true)),
@@ -85,6 +87,7 @@ var four = family{"arp", peer4, map[event]func(*bench){
 	reachableOver:           after(45 * time.Second),
 	delayOver:               after(5 * time.Second),
 	idle:                    after(DefaultTimeout),
+	retry:                   after(firstWait),
 	unsolicitedOverrideSame: hears(arpFrame(Broadcast, peerMAC, OpRequest, peerMAC, peer4, MAC{}, peer4)),
 	unsolicitedOverride:     hears(arpFrame(Broadcast, newMAC, OpRequest, newMAC, peer4, MAC{}, peer4)),
 	solicitedOverride:       hears(arpReply(newMAC)),
@@ -101,6 +104,12 @@ func (f *family) bring(b *bench, s State) {
 	}
 	switch s {
 	case Absent:
+	case Failed:
+		if b.m.cfg.Routed == nil {
+			b.m.cfg.Routed = func(routing.InterfaceID, netip.Addr) bool { return true }
+		}
+		f.bring(b, Incomplete)
+		third(b)
 	case Incomplete:
 		b.step(Resolve{Interface: eth0, Addr: f.addr, Packet: []byte("held")})
 	case Reachable:
@@ -163,7 +172,9 @@ var expectations = map[string]func(from State) outcome{
 	"incomplete, exhausted":                    is(outcome{Absent, MAC{}, "", 0, 1}),
 	"incomplete, NA S=0":                       is(outcome{Stale, newMAC, "", 1, 0}),
 	"incomplete, NA S=1":                       is(outcome{Reachable, newMAC, "", 1, 0}),
-	"incomplete, NA without address":           is(outcome{Incomplete, MAC{}, "", 0, 0}),
+	"failed, time to ask again":                is(outcome{Incomplete, MAC{}, "all", 0, 0}),
+	"failed, NA or its own message":            is(outcome{Stale, newMAC, "", 0, 0}),
+	"NA without address, none known":           func(from State) outcome { return outcome{from, MAC{}, "", 0, 0} },
 	"NA S=1 O=0, same address":                 is(outcome{Reachable, peerMAC, "", 0, 0}),
 	"NA S=1, no address":                       is(outcome{Reachable, peerMAC, "", 0, 0}),
 	"NA S=0, no address":                       stays,
@@ -256,17 +267,18 @@ func (b *bench) outcome(a netip.Addr) outcome {
 // What no row speaks of cannot happen, or leaves the neighbour alone.
 func TestNoRow(t *testing.T) {
 	never := map[event]states{
-		unanswered:    in(Absent, Reachable, Stale, Delay),
-		exhausted:     in(Absent, Reachable, Stale, Delay),
-		reachableOver: in(Absent, Incomplete, Stale, Delay, Probe),
-		delayOver:     in(Absent, Incomplete, Reachable, Stale, Probe),
-		idle:          in(Absent, Incomplete, Reachable, Delay, Probe),
+		unanswered:    in(Absent, Failed, Reachable, Stale, Delay),
+		exhausted:     in(Absent, Failed, Reachable, Stale, Delay),
+		reachableOver: in(Absent, Failed, Incomplete, Stale, Delay, Probe),
+		delayOver:     in(Absent, Failed, Incomplete, Reachable, Stale, Probe),
+		idle:          in(Absent, Failed, Incomplete, Reachable, Delay, Probe),
+		retry:         in(Absent, Incomplete, Reachable, Stale, Delay, Probe),
 		// Without a cached address none is the same, and from nobody known
 		// an advertisement never gets as far as an event.
-		unsolicitedSame:         in(Absent, Incomplete),
-		unsolicitedOverrideSame: in(Absent, Incomplete),
-		solicitedSame:           in(Absent, Incomplete),
-		heardSame:               in(Absent, Incomplete),
+		unsolicitedSame:         in(Absent, Failed, Incomplete),
+		unsolicitedOverrideSame: in(Absent, Failed, Incomplete),
+		solicitedSame:           in(Absent, Failed, Incomplete),
+		heardSame:               in(Absent, Failed, Incomplete),
 		unsolicitedOther:        in(Absent),
 		unsolicitedOverride:     in(Absent),
 		unsolicitedNone:         in(Absent),

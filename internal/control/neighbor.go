@@ -30,10 +30,10 @@ type OwnAddress struct {
 // Neighbor is one station on an Ethernet link.
 type Neighbor struct {
 	Address   netip.Addr `json:"address"`
-	MAC       string     `json:"mac,omitempty"` // absent while incomplete
+	MAC       string     `json:"mac,omitempty"` // absent while incomplete or failed
 	Interface string     `json:"interface"`
-	State     string     `json:"state"`  // incomplete | reachable | stale | delay | probe | static
-	Age       float64    `json:"age"`    // seconds since the MAC was learned or confirmed; while incomplete since the first packet
+	State     string     `json:"state"`  // failed | incomplete | reachable | stale | delay | probe | static
+	Age       float64    `json:"age"`    // seconds since the MAC was learned or confirmed; while incomplete since the first packet, while failed since then
 	Held      int        `json:"held"`   // packets that wait for the answer
 	Router    bool       `json:"router"` // by its own advertisement
 }

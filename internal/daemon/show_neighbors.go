@@ -154,7 +154,7 @@ func (a api) ClearNeighbors(ctx context.Context, q control.NeighborQuery) (contr
 	err = a.askNeighbors(ctx, func(m *arp.Machine, now time.Time) {
 		n := 0
 		walk(m, now, on, q, func(e arp.Neighbor) {
-			if e.State != arp.Static && e.State != arp.Incomplete {
+			if e.State >= arp.Reachable && e.State != arp.Static {
 				n++
 			}
 		})
@@ -187,7 +187,7 @@ func (a api) neighborMetrics(ctx context.Context, s *control.Snapshot) error {
 		if name == "" {
 			continue // it went away in between
 		}
-		for state := arp.Incomplete; int(state) < arp.NumStates; state++ {
+		for state := arp.Failed; int(state) < arp.NumStates; state++ {
 			s.Neighbors = append(s.Neighbors, control.NeighborCount{Interface: name, State: state, Count: counts[state]})
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"routerd/internal/verdict"
 	"routerd/multicast"
 	"routerd/routing"
+	"routerd/routing/fib"
 )
 
 // The streams of the batches that are no worker's: beyond all of theirs.
@@ -32,13 +33,16 @@ type Neighbors struct {
 	// Tell hears of what the router's owner has to know: addresses that became
 	// usable or turned out to be somebody else's. It must not wait.
 	Tell func(arp.Effect)
-	// Lost hears of neighbours that do not answer any more. It must not wait.
-	Lost func(arp.Lost)
+	// Lost hears of neighbours that do not answer any more, and Answers of next
+	// hops that do again. Neither may wait.
+	Lost    func(arp.Lost)
+	Answers func(arp.HopState)
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
 
 	live    *dataplane.Live
+	states  *fib.States
 	table   *arp.Table
 	machine *arp.Machine
 	intake  intake
@@ -48,15 +52,17 @@ type Neighbors struct {
 	write   [1]*port.Frame
 }
 
-func newNeighbors(live *dataplane.Live, random rand.Source) *Neighbors {
+func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) *Neighbors {
 	cfg := arp.DefaultConfig()
 	cfg.Proxy = func(in routing.InterfaceID, target netip.Addr) bool { return leavesElsewhere(live.Load(), in, target) }
+	cfg.Routed = func(link routing.InterfaceID, a netip.Addr) bool { return states.Routed(a, link) }
 	n := &Neighbors{
 		Inbox:    machine.New[arp.Input](inboxSize),
 		Tell:     func(arp.Effect) {},
 		Counters: &dataplane.Counters{},
 		Drops:    &dataplane.DropRing{},
 		live:     live,
+		states:   states,
 		table:    arp.NewTable(cfg.MaxNeighbors, drawKey(random)),
 		machine:  arp.New(cfg, random.Uint64()),
 	}
@@ -145,6 +151,11 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 	switch e := effect.(type) {
 	case arp.Publish, arp.Unpublish:
 		n.table.Apply(e)
+	case arp.HopState:
+		n.states.Neighbor(e.Addr, e.Interface).Set(routing.CauseNeighbor, e.Alive)
+		if e.Alive {
+			n.Answers(e)
+		}
 	case arp.Lost:
 		n.Lost(e)
 	case arp.SendFrame:

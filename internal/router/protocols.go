@@ -60,6 +60,13 @@ func (r *Router) neighborLost(e arp.Lost) {
 	}
 }
 
+// neighborAnswers tells them that it does again, in the same way.
+func (r *Router) neighborAnswers(e arp.HopState) {
+	for _, p := range r.protocols {
+		p.Inbox.Offer(protocol.NeighborState{Link: e.Interface, Address: e.Addr, Cause: routing.CauseNeighbor, Alive: true})
+	}
+}
+
 // tellProtocols keeps the protocols informed of an interface.
 func (r *Router) tellProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {

@@ -112,8 +112,8 @@ func New(random rand.Source, kinds ...Kind) *Router {
 
 		mail: newMail(),
 	}
-	r.neighbors = newNeighbors(&r.live, random)
-	r.neighbors.Lost = r.neighborLost
+	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
+	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
 		r.protocols = append(r.protocols, newProtocol(k, random.Uint64(), r))

@@ -45,4 +45,8 @@
 // there: the next packet of each of those flows goes by another hop of its
 // group, in tables published long ago as well, while the owner of the RIB works
 // out what the routes are now. A group with no other hop has to wait for that.
+//
+// A neighbour that does not answer ARP or neighbour discovery is passed over too,
+// but no packet is refused for that alone: where nothing better is left, packets
+// go there, wait and ask, as the kernel's do with fib_multipath_use_neigh.
 package fib

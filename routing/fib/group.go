@@ -88,8 +88,10 @@ func NewGroup(hops []NextHop) *Group {
 func (g *Group) Hops() []NextHop { return g.hops }
 
 // Pick gives the hop of a flow, nil in a group without hops. Where all hops are
-// dead, it is the one that it would be if all lived. The hash need not be evenly
-// spread over its bits. It allocates nothing.
+// dead, it is one of those that only do not answer, so that the packet asks again:
+// that is no reason to drop it. Where something else speaks against all of them,
+// it is the one that it would be if all lived. The hash need not be evenly spread
+// over its bits. It allocates nothing.
 func (g *Group) Pick(hash uint32) *NextHop {
 	if g.buckets == nil {
 		if len(g.hops) == 0 {
@@ -106,20 +108,35 @@ func (g *Group) Pick(hash uint32) *NextHop {
 	return &g.hops[i]
 }
 
-// drawAlive decides whose bucket b is among the hops that live, otherwise where
-// none does. It takes a logarithm for each hop, and is for the moment until
-// the owner of the table has made groups without the dead.
+// drawAlive decides whose bucket b is among the hops that live, or else among
+// the silent, otherwise where there is none either. It takes a logarithm for each
+// of these, and only for flows of the dead.
 func (g *Group) drawAlive(b uint32, otherwise uint16) uint16 {
-	best, bestScore := otherwise, -1.0
+	if i, ok := g.drawAmong(b, (*State).Alive); ok {
+		return i
+	}
+	if g.states[otherwise].silent() {
+		return otherwise // which would win a draw of all
+	}
+	if i, ok := g.drawAmong(b, (*State).silent); ok {
+		return i
+	}
+	return otherwise
+}
+
+// drawAmong decides whose bucket b is among the hops whose state is fit, false
+// where none is.
+func (g *Group) drawAmong(b uint32, fit func(*State) bool) (best uint16, found bool) {
+	bestScore := -1.0
 	for i := range g.hops {
-		if !g.states[i].Alive() {
+		if !fit(g.states[i]) {
 			continue
 		}
 		if score := g.score(uint64(b), i, g.hops[i].key()); score > bestScore {
-			best, bestScore = uint16(i), score
+			best, bestScore, found = uint16(i), score, true
 		}
 	}
-	return best
+	return best, found
 }
 
 // draw decides whose bucket b is. With u drawn evenly from (0,1) for each

@@ -181,6 +181,46 @@ func TestDeadHopsArePassedOver(t *testing.T) {
 	})
 }
 
+// Which hop a flow takes follows from what speaks against each: as long as one
+// lives it is one that does; else one that only does not answer, which has to be
+// asked again; else the one that it would be if all lived. A group of one hop
+// has no choice.
+func TestChoiceAmongTheDead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		hops := drawHops(t)
+		links, states := []*State{{}, {}}, make([]*State, len(hops))
+		var alive, silent []int
+		for i := range states {
+			states[i] = &State{link: links[i%2]}
+		}
+		links[0].Set(routing.CauseCarrier, rapid.IntRange(0, 3).Draw(t, "link") > 0)
+		for i, s := range states {
+			unanswered := rapid.IntRange(0, 2).Draw(t, "unanswered") > 0
+			down := rapid.IntRange(0, 3).Draw(t, "down") == 0
+			s.Set(routing.CauseNeighbor, !unanswered)
+			s.Set(routing.CauseBFD, !down)
+			switch down = down || !links[i%2].Alive(); {
+			case !down && !unanswered:
+				alive = append(alive, i)
+			case !down:
+				silent = append(silent, i)
+			}
+		}
+		g, all := NewSharedGroup(hops, states), NewGroup(hops)
+		want := alive
+		if len(alive) == 0 {
+			want = silent
+		}
+		for i := range 500 {
+			got, first := g.Pick(hashOf(i)).Index, all.Pick(hashOf(i)).Index
+			among := func(list []int) bool { return slices.Contains(list, int(got)-1) }
+			if len(want) == 0 && got != first || len(want) > 0 && !among(want) || slices.Contains(want, int(first)-1) && got != first {
+				t.Fatalf("flow %d takes %d, and %d if all lived; alive are %v and silent %v, counted from 0", i, got, first, alive, silent)
+			}
+		}
+	})
+}
+
 // Neither a living nor a dead hop costs an allocation.
 func TestPickAllocatesNothing(t *testing.T) {
 	hops := []NextHop{{Interface: 1, Index: 1}, {Interface: 2, Index: 2}, {Interface: 3, Index: 3}}
@@ -200,8 +240,11 @@ func BenchmarkPickShared(b *testing.B) {
 		hops[i], states[i] = NextHop{Interface: routing.InterfaceID(i), Index: uint32(i)}, &State{}
 	}
 	g := NewSharedGroup(hops, states)
-	for _, name := range []string{"alive", "one of 8 dead"} {
-		states[0].Set(routing.CauseCarrier, name == "alive")
+	for _, name := range []string{"alive", "one of 8 dead", "all silent"} {
+		for i, s := range states {
+			s.Set(routing.CauseCarrier, name != "one of 8 dead" || i > 0)
+			s.Set(routing.CauseNeighbor, name != "all silent")
+		}
 		b.Run(name, func(b *testing.B) {
 			n := uint32(0)
 			for b.Loop() {

@@ -17,8 +17,9 @@ import (
 // Anybody may set a bit at any time, without the router's owner. Each cause has
 // one writer, so none revives what another has declared dead.
 type State struct {
-	dead atomic.Uint32
-	link *State // nil of a link itself
+	dead   atomic.Uint32
+	link   *State       // nil of a link itself
+	routed atomic.Int32 // see Routed
 }
 
 // Set says whether the cause speaks against the neighbour or link, for everybody
@@ -35,6 +36,15 @@ func (s *State) Set(c routing.Cause, alive bool) {
 func (s *State) Alive() bool {
 	return s.dead.Load() == 0 && (s.link == nil || s.link.dead.Load() == 0)
 }
+
+// silent reports whether all that speaks against the neighbour is that it does
+// not answer: it is there to be asked.
+func (s *State) silent() bool {
+	return s.dead.Load()&^(1<<routing.CauseNeighbor) == 0 && (s.link == nil || s.link.dead.Load() == 0)
+}
+
+// Route notes that so many groups more lead by the neighbour, or fewer.
+func (s *State) Route(more int) { s.routed.Add(int32(more)) }
 
 // Causes gives what speaks against the neighbour, its link included.
 func (s *State) Causes() []routing.Cause {
@@ -85,6 +95,15 @@ func (s *States) linkLocked(id routing.InterfaceID) *State {
 		s.links[id] = l
 	}
 	return l
+}
+
+// Routed reports whether groups lead by the neighbour, by what State.Route was
+// told. It makes no State.
+func (s *States) Routed(address netip.Addr, link routing.InterfaceID) bool {
+	s.mu.Lock()
+	n := s.neighbours[neighbour{address, link}]
+	s.mu.Unlock()
+	return n != nil && n.routed.Load() > 0
 }
 
 // Neighbor gives the State of a neighbour on a link, and the link's where the

@@ -12,9 +12,10 @@ import (
 // prefix that has it in the FIB and each set of hops that resolves to it.
 type sharedGroup struct {
 	*fib.Group
-	key  string
-	refs int
-	hops []routing.NextHop // the same for subscribers, once somebody asks
+	key    string
+	refs   int
+	states []*fib.State      // of its hops
+	hops   []routing.NextHop // the same for subscribers, once somebody asks
 }
 
 // neighbour is what a dense number stands for.
@@ -54,7 +55,10 @@ func (r *RIB) acquireGroup(shares []share) *sharedGroup {
 		for i, h := range hops {
 			states[i] = r.states.Neighbor(h.Address, h.Interface)
 		}
-		g = &sharedGroup{Group: fib.NewSharedGroup(hops, states), key: string(b)}
+		for _, s := range states {
+			s.Route(+1)
+		}
+		g = &sharedGroup{Group: fib.NewSharedGroup(hops, states), key: string(b), states: states}
 		r.groups[g.key] = g
 	}
 	g.refs++
@@ -67,6 +71,9 @@ func (r *RIB) releaseGroup(g *sharedGroup) {
 		return
 	}
 	if g.refs--; g.refs == 0 {
+		for _, s := range g.states {
+			s.Route(-1)
+		}
 		delete(r.groups, g.key)
 	}
 }

@@ -2,6 +2,7 @@ package rib
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -251,6 +252,14 @@ func (w *world) checkTidy(t *rapid.T) {
 	for _, g := range r.groups {
 		if g.refs != refs[g] {
 			t.Fatalf("group %v counts %d users, there are %d", g.Hops(), g.refs, refs[g])
+		}
+	}
+	for n := range r.neighbours {
+		led := slices.ContainsFunc(slices.Collect(maps.Values(r.groups)), func(g *sharedGroup) bool {
+			return slices.ContainsFunc(g.Hops(), func(h fib.NextHop) bool { return h.Address == n.address && h.Interface == n.iface })
+		})
+		if got := r.states.Routed(n.address, n.iface); got != led {
+			t.Fatalf("groups lead by %v: %v, and its state says %v", n, led, got)
 		}
 	}
 	if r.watches.Size() != len(watched) {
