@@ -27,16 +27,16 @@ func TestDeviceMadeAnew(t *testing.T) {
 		p := openPort(t, w.config())
 		porttest.IP(t, "-n", w.router, "link", "del", "dev", "r0")
 		lay()
-		eventually(t, p, "that its device is gone", func(e port.Event) bool { return e.Gone })
+		porttest.AwaitEvent(t, p, "that its device is gone", func(e port.Event) bool { return e.Gone })
 		if err := p.Close(); err != nil {
 			t.Errorf("closing the port of a device that is gone: %v", err)
 		}
 	}
 	p := openPort(t, w.config())
 	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "down")
-	eventually(t, p, "down", func(e port.Event) bool { return !e.Up && !e.Gone })
+	porttest.AwaitEvent(t, p, "down", func(e port.Event) bool { return !e.Up && !e.Gone })
 	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "name", "r1")
-	eventually(t, p, "that its device has another name", func(e port.Event) bool { return e.Gone })
+	porttest.AwaitEvent(t, p, "that its device has another name", func(e port.Event) bool { return e.Gone })
 }
 
 func TestMissing(t *testing.T) {

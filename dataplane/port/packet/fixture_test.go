@@ -51,21 +51,9 @@ func (w wire) address(t testing.TB, h, net4, net6 string) {
 
 func mac(a [6]byte) string { return net.HardwareAddr(a[:]).String() }
 
-func (w wire) config() Config { return Config{Name: "lan0", Netns: w.router, Device: "r0"} }
+func openPort(t testing.TB, cfg Config) *Port { return porttest.Open(t, Open, cfg) }
 
-func openPort(t testing.TB, cfg Config) *Port {
-	t.Helper()
-	p, err := Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
+func (w wire) config() Config { return Config{Name: "lan0", Netns: w.router, Device: "r0"} }
 
 // ethernet puts a link header from the router to the host before a payload.
 func ethernet(ethertype uint16, payload []byte) []byte {

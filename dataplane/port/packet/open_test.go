@@ -2,12 +2,9 @@ package packet
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"net"
 	"net/netip"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"testing"
@@ -53,51 +50,17 @@ func TestErrorsNameWhatIsMissing(t *testing.T) {
 	}
 }
 
-func openDescriptors(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
-}
-
 // Goroutines: TestMain.
 func TestNothingLeftAfterCycles(t *testing.T) {
 	w := newWire(t)
-	cycle := func() {
-		cfg := w.config()
-		cfg.Queues, cfg.Promiscuous = 2, true
-		p, err := Open(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		for _, q := range p.Queues() {
-			wg.Go(func() {
-				for fs := porttest.Buffers(1); ; {
-					if _, err := q.Read(fs); err != nil {
-						return
-					}
-				}
-			})
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		wg.Wait()
+	cfg := w.config()
+	cfg.Queues, cfg.Promiscuous = 2, true
+	porttest.LeavesNothing(t, 50, func() port.Port {
 		if _, err := Open(Config{Name: "lan0", Netns: w.router, Device: "lo"}); err == nil {
 			t.Error("opened lo")
 		}
-	}
-	cycle() // whatever is made once per process is there now
-	before := openDescriptors(t)
-	for range 50 {
-		cycle()
-	}
-	if after := openDescriptors(t); after != before {
-		t.Errorf("%d descriptors before, %d after", before, after)
-	}
+		return openPort(t, cfg)
+	})
 	if out := porttest.IP(t, "-n", w.router, "-d", "link", "show", "dev", "r0"); !strings.Contains(out, "promiscuity 0") {
 		t.Errorf("r0 is still promiscuous:\n%s", out)
 	}
@@ -115,48 +78,11 @@ func TestPromiscuous(t *testing.T) {
 	}
 }
 
-func TestCloseWakesReader(t *testing.T) {
-	w := newWire(t)
-	p := openPort(t, w.config())
-	q := p.Queues()[0]
-	woken := make(chan error)
-	go func() {
-		for fs := porttest.Buffers(4); ; {
-			if _, err := q.Read(fs); err != nil { // the host's own IPv6 chatter is no error
-				woken <- err
-				return
-			}
-		}
-	}()
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-woken:
-		if err != port.ErrClosed {
-			t.Errorf("Read: %v, want ErrClosed", err)
-		}
-	case <-time.After(porttest.Patience):
-		t.Fatal("the reader is still waiting after Close")
-	}
-	if _, err := q.Read(porttest.Buffers(1)); err != port.ErrClosed {
-		t.Errorf("Read after Close: %v", err)
-	}
-	f := marker("x")
-	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != port.ErrClosed || !f.Failed {
-		t.Errorf("Write after Close: %d, %v, Failed %v", n, err, f.Failed)
-	}
-	if err := q.SetReadDeadline(time.Now()); err != port.ErrClosed {
-		t.Errorf("SetReadDeadline after Close: %v", err)
-	}
+func TestClose(t *testing.T) {
+	p := openPort(t, newWire(t).config())
+	porttest.Closes(t, p)
 	if err := p.Join([6]byte{1}); !errors.Is(err, port.ErrClosed) {
 		t.Errorf("Join after Close: %v", err)
-	}
-	if _, open := <-p.Events(); open {
-		t.Error("Events is open after Close")
-	}
-	if err := p.Close(); err != nil {
-		t.Errorf("second Close: %v", err)
 	}
 }
 
@@ -190,27 +116,6 @@ func TestMulticastGroups(t *testing.T) {
 	}
 }
 
-// eventually waits for an event that want accepts.
-func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
-	t.Helper()
-	timeout := time.After(porttest.Patience)
-	var seen []port.Event
-	for {
-		select {
-		case e, open := <-p.Events():
-			if !open {
-				t.Fatalf("Events closed before %s; seen %+v", what, seen)
-			}
-			if want(e) {
-				return
-			}
-			seen = append(seen, e)
-		case <-timeout:
-			t.Fatalf("no event %s; seen %+v", what, seen)
-		}
-	}
-}
-
 // The reader waits through a device that is down, and hears the first frame
 // after it.
 func TestEvents(t *testing.T) {
@@ -234,19 +139,19 @@ func TestEvents(t *testing.T) {
 		}
 	}()
 	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "mtu", "1400")
-	eventually(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
+	porttest.AwaitEvent(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
 	porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "down")
-	eventually(t, p, "without carrier", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
+	porttest.AwaitEvent(t, p, "without carrier", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
 	porttest.IP(t, "-n", w.host, "link", "set", "dev", "h0", "up")
-	eventually(t, p, "with carrier", func(e port.Event) bool { return e.Up })
+	porttest.AwaitEvent(t, p, "with carrier", func(e port.Event) bool { return e.Up })
 	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "down")
-	eventually(t, p, "down", func(e port.Event) bool { return !e.Up && !e.Gone })
+	porttest.AwaitEvent(t, p, "down", func(e port.Event) bool { return !e.Up && !e.Gone })
 	f := marker("x")
 	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != nil || !f.Failed {
 		t.Errorf("Write while it is down: %d, %v, Failed %v", n, err, f.Failed)
 	}
 	porttest.IP(t, "-n", w.router, "link", "set", "dev", "r0", "up")
-	eventually(t, p, "up", func(e port.Event) bool { return e.Up })
+	porttest.AwaitEvent(t, p, "up", func(e port.Event) bool { return e.Up })
 
 	porttest.IP(t, "-n", w.host, "neigh", "replace", "198.18.0.1", "lladdr", mac(routerMAC), "dev", "h0")
 	c := porttest.ListenUDP(t, w.host, "198.18.0.2:0")
@@ -272,25 +177,10 @@ func TestDeviceGone(t *testing.T) {
 		}
 		p := openPort(t, w.config())
 		q := p.Queues()[0]
-		woken := make(chan error)
-		go func() {
-			for fs := porttest.Buffers(4); ; {
-				if _, err := q.Read(fs); err != nil {
-					woken <- err
-					return
-				}
-			}
-		}()
+		ended := porttest.ReadError(q)
 		porttest.IP(t, append([]string{"-n", w.router}, how...)...)
-		eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
-		select {
-		case err := <-woken:
-			if err != errGone {
-				t.Errorf("Read: %v", err)
-			}
-		case <-time.After(porttest.Patience):
-			t.Fatal("the reader is still waiting for a device that is gone")
-		}
+		porttest.AwaitEvent(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
+		porttest.WantReadError(t, ended, errGone)
 		q.SetReadDeadline(time.Time{}) // a late one from the worker
 		if _, err := q.Read(porttest.Buffers(1)); err != errGone {
 			t.Errorf("a later Read: %v", err)
@@ -365,38 +255,14 @@ func TestSeveralQueues(t *testing.T) {
 	}
 }
 
-// Without root, in a user namespace of one's own. The inner test is run by
-// this test binary under unshare(1).
 func TestUnprivilegedUserNamespace(t *testing.T) {
-	if os.Getenv("RDPKT_INSIDE_USERNS") != "" {
-		porttest.IP(t, "link", "add", "name", "r0", "type", "veth", "peer", "name", "h0")
-		porttest.IP(t, "link", "set", "dev", "h0", "up")
-		p := openPort(t, Config{Name: "lan0", Device: "r0"})
-		far := openPort(t, Config{Name: "far", Device: "h0"})
-		write(t, far, marker("hello"))
-		porttest.ReadUntil(t, p.Queues()[0], "hello", func(f *port.Frame) bool { return bytes.HasSuffix(f.Bytes(), []byte("hello")) })
+	if !porttest.InUserNamespace(t, "true") {
 		return
 	}
-	for _, tool := range []string{"unshare", "ip"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs %s", tool)
-		}
-	}
-	unshare := func(command ...string) *exec.Cmd {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*porttest.Patience)
-		t.Cleanup(cancel)
-		return exec.CommandContext(ctx, "unshare", append([]string{"-U", "-r", "-n"}, command...)...)
-	}
-	if out, err := unshare("true").CombinedOutput(); err != nil {
-		t.Skipf("user namespaces are not permitted here: %v: %s", err, out)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := unshare(self, "-test.run=^TestUnprivilegedUserNamespace$", "-test.count=1")
-	cmd.Env = append(os.Environ(), "RDPKT_INSIDE_USERNS=1")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	porttest.IP(t, "link", "add", "name", "r0", "type", "veth", "peer", "name", "h0")
+	porttest.IP(t, "link", "set", "dev", "h0", "up")
+	p := openPort(t, Config{Name: "lan0", Device: "r0"})
+	far := openPort(t, Config{Name: "far", Device: "h0"})
+	write(t, far, marker("hello"))
+	porttest.ReadUntil(t, p.Queues()[0], "hello", func(f *port.Frame) bool { return bytes.HasSuffix(f.Bytes(), []byte("hello")) })
 }

@@ -1,6 +1,7 @@
 package porttest
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/netip"
@@ -153,4 +154,55 @@ func set(t testing.TB, netns, name string, up, down []string) func(up bool) {
 		}
 		IP(t, append([]string{"-n", netns, "link", "set", "dev", name}, words...)...)
 	}
+}
+
+// SegmentSize has the kernel take super-packets of such segments from a socket.
+func SegmentSize(t testing.TB, c *net.UDPConn, n int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, n) })
+	if err != nil {
+		t.Skipf("this kernel has no UDP_SEGMENT: %v", err)
+	}
+}
+
+// InUserNamespace runs the calling test again, by this test binary under
+// unshare(1), without root and in a user and network namespace of its own. It is
+// true in there. Where such namespaces are not permitted, or the command try
+// fails in one, the test is skipped.
+func InUserNamespace(t *testing.T, try string) bool {
+	t.Helper()
+	const mark = "PORTTEST_IN_USER_NAMESPACE"
+	if os.Getenv(mark) == t.Name() {
+		return true
+	}
+	for _, tool := range []string{"unshare", "ip"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Skipf("needs %s", tool)
+		}
+	}
+	unshare := func(command ...string) *exec.Cmd {
+		ctx, cancel := context.WithTimeout(context.Background(), 2*Patience)
+		t.Cleanup(cancel)
+		return exec.CommandContext(ctx, "unshare", append([]string{"-U", "-r", "-n"}, command...)...)
+	}
+	if out, err := unshare("true").CombinedOutput(); err != nil {
+		t.Skipf("user namespaces are not permitted here: %v: %s", err, out)
+	}
+	if out, err := unshare("sh", "-c", try).CombinedOutput(); err != nil {
+		t.Skipf("%s fails in a user namespace here: %s", try, out)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := unshare(self, "-test.run=^"+t.Name()+"$", "-test.count=1")
+	cmd.Env = append(os.Environ(), mark+"="+t.Name())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return false
 }

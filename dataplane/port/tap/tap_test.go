@@ -7,10 +7,8 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"os/exec"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,33 +43,12 @@ func lanConfig(netns string) Config {
 	}
 }
 
-func openPort(t testing.TB, cfg Config) *Port {
-	t.Helper()
-	p, err := Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
+func openPort(t testing.TB, cfg Config) *Port { return porttest.Open(t, Open, cfg) }
 
 // frameOf is a frame between two stations with an experimental ethertype.
 func frameOf(to, from [6]byte, payload string) *port.Frame {
 	b := append(append(append([]byte{}, to[:]...), from[:]...), 0x88, 0xb5)
 	return porttest.Frame(append(b, payload...))
-}
-
-func wantOutput(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(out, part) {
-			t.Errorf("no %q in:\n%s", part, out)
-		}
-	}
 }
 
 func TestOpenedAsConfigured(t *testing.T) {
@@ -87,9 +64,9 @@ func TestOpenedAsConfigured(t *testing.T) {
 		t.Errorf("offloads %b", p.Offloads())
 	}
 	host := hardwareAddr("host", "r1", "lan0")
-	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64", "link/ether "+net.HardwareAddr(host[:]).String())
-	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.0.1 dev lan0")
-	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8::1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64", "link/ether "+net.HardwareAddr(host[:]).String())
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.0.1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8::1 dev lan0")
 }
 
 // Addresses stay the same over restarts, differ between ends, routers and
@@ -183,7 +160,7 @@ func TestBridge(t *testing.T) {
 	for i := range ports {
 		name := fmt.Sprint("sw", i)
 		ports[i] = openPort(t, Config{Router: "r1", Name: name, MTU: 1500, Bridge: "br0", Host: device.Host{Netns: ns, Device: name}})
-		wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", name), "master br0")
+		porttest.WantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", name), "master br0")
 		if out := porttest.IP(t, "-n", ns, "-6", "address", "show", "dev", name); strings.Contains(out, "fe80") {
 			t.Errorf("%s has an address of its own:\n%s", name, out)
 		}
@@ -273,9 +250,9 @@ func TestApply(t *testing.T) {
 	if err := p.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", "inet 198.18.9.2/24", "inet6 2001:db8:9::2/64")
-	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
-	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", "inet 198.18.9.2/24", "inet6 2001:db8:9::2/64")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
 	if out := porttest.IP(t, "-n", ns, "address", "show", "lan0") + porttest.IP(t, "-n", ns, "-6", "route"); strings.Contains(out, "198.18.0.2") || strings.Contains(out, "2001:db8::") {
 		t.Errorf("something is left of what was:\n%s", out)
 	}
@@ -284,8 +261,8 @@ func TestApply(t *testing.T) {
 	if err := p.Check(bad); err == nil {
 		t.Error("a next hop that is not on the link was accepted")
 	}
-	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
-	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.9.1 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8:9::1 dev lan0")
 
 	// What the kernel forgets while the device is down comes back.
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
@@ -312,12 +289,12 @@ func TestBridgeChanged(t *testing.T) {
 	if err := p.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
 	cfg.Bridge = "br2"
 	if err := p.Check(cfg); !errors.Is(err, device.ErrMissing) || !strings.Contains(err.Error(), "br2") {
 		t.Errorf("a bridge that there is not: %v", err)
 	}
-	wantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "link", "show", "dev", "lan0"), "master br1")
 }
 
 func TestGroups(t *testing.T) {
@@ -333,81 +310,24 @@ func TestGroups(t *testing.T) {
 func TestGone(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
-	woken := make(chan error)
-	go func() {
-		for fs := porttest.Buffers(4); ; {
-			if _, err := p.Queues()[0].Read(fs); err != nil {
-				woken <- err
-				return
-			}
-		}
-	}()
+	ended := porttest.ReadError(p.Queues()[0])
 	porttest.IP(t, "-n", ns, "link", "del", "lan0")
-	for timeout := time.After(porttest.Patience); ; {
-		select {
-		case e := <-p.Events():
-			if !e.Gone {
-				continue
-			}
-		case <-timeout:
-			t.Fatal("no event that the device is gone")
-		}
-		break
-	}
-	select {
-	case err := <-woken:
-		if !errors.Is(err, port.ErrClosed) {
-			t.Errorf("Read: %v", err)
-		}
-	case <-time.After(porttest.Patience):
-		t.Fatal("the reader is still waiting for a device that is gone")
-	}
+	porttest.AwaitEvent(t, p, "that it is gone", func(e port.Event) bool { return e.Gone })
+	porttest.WantReadError(t, ended, device.ErrGone)
 }
 
 // Goroutines: TestMain.
 func TestNothingLeftAfterCycles(t *testing.T) {
 	ns := newNetns(t)
-	openDescriptors := func() int {
-		fds, err := os.ReadDir("/proc/self/fd")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(fds)
-	}
-	cycle := func() {
-		cfg := lanConfig(ns)
-		cfg.Queues = 2
-		p, err := Open(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		for _, q := range p.Queues() {
-			wg.Go(func() {
-				for fs := porttest.Buffers(1); ; {
-					if _, err := q.Read(fs); err != nil {
-						return
-					}
-				}
-			})
-		}
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		wg.Wait()
-	}
-	cycle() // whatever is made once per process is there now
-	before := openDescriptors()
-	for range 50 {
-		cycle()
-	}
-	if after := openDescriptors(); after != before {
-		t.Errorf("%d descriptors before, %d after", before, after)
-	}
+	cfg := lanConfig(ns)
+	cfg.Queues = 2
+	porttest.LeavesNothing(t, 50, func() port.Port { return openPort(t, cfg) })
 	if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 		t.Errorf("a device is left:\n%s", out)
 	}
 }
+
+func TestClose(t *testing.T) { porttest.Closes(t, openPort(t, lanConfig(newNetns(t)))) }
 
 func TestNameTaken(t *testing.T) {
 	ns := newNetns(t)

@@ -270,46 +270,25 @@ func TestIPv6Disabled(t *testing.T) {
 	}
 }
 
-// eventually waits for an event that want accepts.
-func eventually(t *testing.T, p *Port, what string, want func(port.Event) bool) {
-	t.Helper()
-	timeout := time.After(porttest.Patience)
-	var seen []port.Event
-	for {
-		select {
-		case e, open := <-p.Events():
-			if !open {
-				t.Fatalf("Events closed before %s; seen %+v", what, seen)
-			}
-			if want(e) {
-				return
-			}
-			seen = append(seen, e)
-		case <-timeout:
-			t.Fatalf("no event %s; seen %+v", what, seen)
-		}
-	}
-}
-
 func TestEvents(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "mtu", "1400")
-	eventually(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
+	porttest.AwaitEvent(t, p, "with mtu 1400", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "down")
-	eventually(t, p, "down", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
+	porttest.AwaitEvent(t, p, "down", func(e port.Event) bool { return e == port.Event{MTU: 1400} })
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "up")
-	eventually(t, p, "up", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
+	porttest.AwaitEvent(t, p, "up", func(e port.Event) bool { return e == port.Event{Up: true, MTU: 1400} })
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "carrier", "off")
-	eventually(t, p, "without carrier", func(e port.Event) bool { return !e.Up && !e.Gone })
+	porttest.AwaitEvent(t, p, "without carrier", func(e port.Event) bool { return !e.Up && !e.Gone })
 	porttest.IP(t, "-n", ns, "link", "set", "lan0", "carrier", "on")
-	eventually(t, p, "with carrier", func(e port.Event) bool { return e.Up })
+	porttest.AwaitEvent(t, p, "with carrier", func(e port.Event) bool { return e.Up })
 	cfg := lanConfig(ns)
 	cfg.MTU = 1300 // our own change is one like any other
 	if err := p.Apply(cfg); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, p, "with mtu 1300", func(e port.Event) bool { return e.MTU == 1300 })
+	porttest.AwaitEvent(t, p, "with mtu 1300", func(e port.Event) bool { return e.MTU == 1300 })
 	select {
 	case e := <-p.Events():
 		t.Errorf("event %+v without a change", e)
@@ -358,25 +337,10 @@ func TestDeletedBySomebodyElse(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	q := p.Queues()[0]
-	woken := make(chan error)
-	go func() {
-		for fs := porttest.Buffers(4); ; {
-			if _, err := q.Read(fs); err != nil {
-				woken <- err
-				return
-			}
-		}
-	}()
+	ended := porttest.ReadError(q)
 	porttest.IP(t, "-n", ns, "link", "del", "lan0")
-	eventually(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
-	select {
-	case err := <-woken:
-		if err != device.ErrGone {
-			t.Errorf("Read: %v", err)
-		}
-	case <-time.After(porttest.Patience):
-		t.Fatal("the reader is still waiting for a device that is gone")
-	}
+	porttest.AwaitEvent(t, p, "that it is gone", func(e port.Event) bool { return e.Gone && !e.Up })
+	porttest.WantReadError(t, ended, device.ErrGone)
 	fs := []*port.Frame{porttest.Frame([]byte("x")), porttest.Frame([]byte("y"))}
 	if n, err := q.Write(fs); n != 0 || err != device.ErrGone || !fs[0].Failed || !fs[1].Failed {
 		t.Errorf("Write: %d, %v", n, err)

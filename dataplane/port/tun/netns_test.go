@@ -1,12 +1,10 @@
 package tun
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -36,19 +34,7 @@ func lanConfig(netns string) Config {
 	}}
 }
 
-func openPort(t testing.TB, cfg Config) *Port {
-	t.Helper()
-	p, err := Open(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return p
-}
+func openPort(t testing.TB, cfg Config) *Port { return porttest.Open(t, Open, cfg) }
 
 func TestMissingNamespaceIsNotMade(t *testing.T) {
 	porttest.NeedTUN(t)
@@ -72,43 +58,16 @@ func TestNamespaceByPath(t *testing.T) {
 	}
 }
 
-// Without root, in a user namespace of one's own. The inner test is run by
-// this test binary under unshare(1).
+// Inside it has no more rights over the machine than the owner of its files has.
 func TestUnprivilegedUserNamespace(t *testing.T) {
-	if os.Getenv("RDTUN_INSIDE_USERNS") != "" {
-		p := openPort(t, Config{Name: "lan0", MTU: 1400, Host: Host{
-			Device: "lan0", Addresses: porttest.Prefixes("198.18.0.2/24"), Routes: porttest.Prefixes("0.0.0.0/0"),
-		}})
-		if !p.Up() || p.MTU() != 1400 {
-			t.Errorf("up %v, mtu %d", p.Up(), p.MTU())
-		}
-		pingOnce(t, p, "", "198.18.0.1")
+	if !porttest.InUserNamespace(t, "true <>"+device.ClonePath) {
 		return
 	}
-	if _, err := exec.LookPath("unshare"); err != nil {
-		t.Skip("needs unshare(1) of util-linux")
+	p := openPort(t, Config{Name: "lan0", MTU: 1400, Host: Host{
+		Device: "lan0", Addresses: porttest.Prefixes("198.18.0.2/24"), Routes: porttest.Prefixes("0.0.0.0/0"),
+	}})
+	if !p.Up() || p.MTU() != 1400 {
+		t.Errorf("up %v, mtu %d", p.Up(), p.MTU())
 	}
-	unshare := func(command ...string) *exec.Cmd {
-		ctx, cancel := context.WithTimeout(context.Background(), 2*porttest.Patience)
-		t.Cleanup(cancel)
-		return exec.CommandContext(ctx, "unshare", append([]string{"-U", "-r", "-n"}, command...)...)
-	}
-	if out, err := unshare("true").CombinedOutput(); err != nil {
-		t.Skipf("user namespaces are not permitted here: %v: %s", err, out)
-	}
-	// Whoever runs the test, inside it has no more rights over the machine
-	// than the owner of its files has.
-	if out, err := unshare("sh", "-c", "true <>"+device.ClonePath).CombinedOutput(); err != nil {
-		t.Skipf("%s may not be opened in a user namespace here: %s", device.ClonePath, out)
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := unshare(self, "-test.run=^TestUnprivilegedUserNamespace$", "-test.count=1")
-	cmd.Env = append(os.Environ(), "RDTUN_INSIDE_USERNS=1")
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
+	pingOnce(t, p, "", "198.18.0.1")
 }

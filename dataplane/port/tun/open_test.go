@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,18 +28,9 @@ func TestOpenedAsConfigured(t *testing.T) {
 	if !p.Offloads().Has(port.OffloadChecksum | port.OffloadTCP4 | port.OffloadTCP6) {
 		t.Errorf("offloads %b", p.Offloads())
 	}
-	wantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1380", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64")
-	wantOutput(t, porttest.IP(t, "-n", ns, "route"), "default dev lan0", "scope link", "198.18.0.0/24 dev lan0")
-	wantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default dev lan0", "2001:db8::/64 dev lan0")
-}
-
-func wantOutput(t *testing.T, out string, parts ...string) {
-	t.Helper()
-	for _, part := range parts {
-		if !strings.Contains(out, part) {
-			t.Errorf("no %q in:\n%s", part, out)
-		}
-	}
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1380", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "route"), "default dev lan0", "scope link", "198.18.0.0/24 dev lan0")
+	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default dev lan0", "2001:db8::/64 dev lan0")
 }
 
 func TestNameTaken(t *testing.T) {
@@ -55,7 +45,7 @@ func TestNameTaken(t *testing.T) {
 		if !errors.Is(err, unix.EBUSY) || !strings.Contains(err.Error(), "another routerd or program holds it") {
 			t.Errorf("%s: %v", device, err)
 		}
-		wantOutput(t, porttest.IP(t, "-n", ns, "-br", "link"), device) // harmed nobody
+		porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-br", "link"), device) // harmed nobody
 	}
 }
 
@@ -89,7 +79,7 @@ func TestPartialFailureUndoesEverything(t *testing.T) {
 	porttest.IP(t, "-n", ns, "link", "add", "up0", "type", "veth", "peer", "name", "up1")
 	porttest.IP(t, "-n", ns, "link", "set", "up0", "up")
 	porttest.IP(t, "-n", ns, "route", "add", "default", "dev", "up0")
-	before := openDescriptors(t)
+	before := porttest.OpenDescriptors(t)
 	for _, tt := range []struct {
 		name   string
 		change func(*Config)
@@ -115,18 +105,9 @@ func TestPartialFailureUndoesEverything(t *testing.T) {
 			}
 		})
 	}
-	if after := openDescriptors(t); after != before {
+	if after := porttest.OpenDescriptors(t); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
 	}
-}
-
-func openDescriptors(t *testing.T) int {
-	t.Helper()
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(fds)
 }
 
 // TUN_CYCLES=200 makes it the long version.
@@ -140,76 +121,15 @@ func TestNothingLeftAfterCycles(t *testing.T) {
 		}
 		cycles = n
 	}
-	cycle := func() {
-		p, err := Open(lanConfig(ns))
-		if err != nil {
-			t.Fatal(err)
-		}
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			for fs := porttest.Buffers(1); ; {
-				if _, err := p.Queues()[0].Read(fs); err != nil {
-					return
-				}
-			}
-		})
-		if err := p.Close(); err != nil {
-			t.Error(err)
-		}
-		wg.Wait()
-	}
-	cycle() // whatever is made once per process is there now
-	before := openDescriptors(t)
-	for range cycles {
-		cycle()
-	}
-	if after := openDescriptors(t); after != before {
-		t.Errorf("%d descriptors before, %d after %d cycles", before, after, cycles)
-	}
+	porttest.LeavesNothing(t, cycles, func() port.Port { return openPort(t, lanConfig(ns)) })
 	if out := porttest.IP(t, "-n", ns, "-br", "link"); strings.Contains(out, "lan0") {
 		t.Errorf("a device is left:\n%s", out)
 	} // goroutines: TestMain
 }
 
-func TestCloseWakesReader(t *testing.T) {
+func TestClose(t *testing.T) {
 	p := openPort(t, lanConfig(newNetns(t)))
-	q := p.Queues()[0]
-	woken := make(chan error)
-	go func() {
-		for fs := porttest.Buffers(4); ; {
-			if _, err := q.Read(fs); err != nil { // the kernel's own IPv6 chatter is no error
-				woken <- err
-				return
-			}
-		}
-	}()
-	if err := p.Close(); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case err := <-woken:
-		if err != port.ErrClosed {
-			t.Errorf("Read: %v, want ErrClosed", err)
-		}
-	case <-time.After(porttest.Patience):
-		t.Fatal("the reader is still waiting after Close")
-	}
-	if _, err := q.Read(porttest.Buffers(1)); err != port.ErrClosed {
-		t.Errorf("Read after Close: %v", err)
-	}
-	f := porttest.Frame(porttest.UDP4("198.18.0.1:7", "198.18.0.2:7", "x", false))
-	if n, err := q.Write([]*port.Frame{f}); n != 0 || err != port.ErrClosed || !f.Failed {
-		t.Errorf("Write after Close: %d, %v, Failed %v", n, err, f.Failed)
-	}
-	if err := q.SetReadDeadline(time.Now()); err != port.ErrClosed {
-		t.Errorf("SetReadDeadline after Close: %v", err)
-	}
-	if _, open := <-p.Events(); open {
-		t.Error("Events is open after Close")
-	}
-	if err := p.Close(); err != nil {
-		t.Errorf("second Close: %v", err)
-	}
+	porttest.Closes(t, p)
 	if err := p.Apply(lanConfig(p.cfg.Host.Netns)); err == nil {
 		t.Error("Apply after Close succeeded")
 	}

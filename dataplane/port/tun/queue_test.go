@@ -2,15 +2,11 @@ package tun
 
 import (
 	"bytes"
-	"fmt"
-	"net"
 	"net/netip"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
@@ -168,7 +164,7 @@ func TestReadUDPSuperPacket(t *testing.T) {
 				t.Skip("this kernel has no UDP segmentation on TUN devices (it came with 6.2)")
 			}
 			c := porttest.ListenUDP(t, ns, tt.from)
-			segmentSize(t, c, 1200)
+			porttest.SegmentSize(t, c, 1200)
 			if _, err := c.WriteToUDPAddrPort(make([]byte, 12000), netip.MustParseAddrPort(tt.to)); err != nil {
 				t.Fatal(err)
 			}
@@ -198,19 +194,6 @@ func TestReadUDPSuperPacket(t *testing.T) {
 				return true
 			})
 		})
-	}
-}
-
-// segmentSize makes the kernel take super-packets from the socket.
-func segmentSize(t testing.TB, c *net.UDPConn, n int) {
-	t.Helper()
-	raw, err := c.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_UDP, unix.UDP_SEGMENT, n) })
-	if err != nil {
-		t.Skipf("this kernel has no UDP_SEGMENT: %v", err)
 	}
 }
 
@@ -252,67 +235,16 @@ func TestWriteWhileDown(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
-	q := p.Queues()[0]
 	raw := porttest.UDP4("198.18.0.1:5000", "203.0.113.1:7000", strings.Repeat("x", 100), true)
-	plain, chain := porttest.Frame(raw), porttest.Frame(raw)
-	chain.Offload = porttest.Partial
-	chain.Offload.GSO, chain.Offload.SegmentSize = port.GSOUDPL4, 100
-	chain.Next = porttest.Frame([]byte("payload"))
-	out := []*port.Frame{plain, chain, plain}
-	if n := testing.AllocsPerRun(100, func() { q.Write(out) }); n != 0 {
-		t.Errorf("Write allocates %v times", n)
-	}
-
 	c := porttest.ListenUDP(t, ns, "198.18.0.2:0")
-	to, ping, in := netip.MustParseAddrPort("198.18.0.1:9"), []byte("ping"), porttest.Buffers(4)
-	var err error
-	read := func() {
-		if _, err = c.WriteToUDPAddrPort(ping, to); err == nil {
-			_, err = q.Read(in)
-		}
-	}
-	if n := testing.AllocsPerRun(100, read); n != 0 || err != nil {
-		t.Errorf("sending and reading allocates %v times, %v", n, err)
-	}
-	q.SetReadDeadline(time.Unix(1, 0))
-	if n := testing.AllocsPerRun(100, func() { q.Read(in) }); n != 0 {
-		t.Errorf("a Read that times out allocates %v times", n)
-	}
+	porttest.AllocatesNothing(t, p.Queues()[0], raw, porttest.Partial, c, netip.MustParseAddrPort("198.18.0.1:9"))
 }
 
-// Many goroutines writing at once.
 func TestConcurrentWriters(t *testing.T) {
 	ns := newNetns(t)
 	p := openPort(t, lanConfig(ns))
 	c := porttest.ListenUDP(t, ns, "198.18.0.2:7000")
-	const writers, each = 16, 10
-	results := make(chan error)
-	for i := range writers {
-		f := porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.0.2:7000", fmt.Sprintf("%02d", i), false))
-		go func() {
-			var err error
-			for range each {
-				if n, werr := p.Queues()[0].Write([]*port.Frame{f}); n != 1 {
-					err = fmt.Errorf("Write: %d, %w", n, werr)
-				}
-			}
-			results <- err
-		}()
-	}
-	for range writers {
-		if err := <-results; err != nil {
-			t.Error(err)
-		}
-	}
-	seen, b := map[string]int{}, make([]byte, 100)
-	for range writers * each {
-		n, _, err := c.ReadFromUDPAddrPort(b)
-		if err != nil {
-			t.Fatalf("%v; seen so far: %v", err, seen)
-		}
-		seen[string(b[:n])]++
-	}
-	if len(seen) != writers {
-		t.Errorf("seen %v", seen)
-	}
+	porttest.WritersShare(t, p.Queues()[0], c, func(payload string) *port.Frame {
+		return porttest.Frame(porttest.UDP4("198.18.0.1:5000", "198.18.0.2:7000", payload, false))
+	})
 }
