@@ -26,6 +26,14 @@ const (
 	TAP Mode = unix.IFF_TAP // Ethernet frames
 )
 
+// String gives the mode's name.
+func (m Mode) String() string {
+	if m == TAP {
+		return "TAP"
+	}
+	return "TUN"
+}
+
 // Wrap makes a queue of a descriptor and takes it over.
 func Wrap(fd int) (*Queue, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {

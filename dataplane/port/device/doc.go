@@ -11,6 +11,7 @@
 //	host.go       the kernel's side of a device made here: MTU, addresses, routes
 //	apply.go      turning one such side into another
 //	clone.go      making TUN and TAP devices
+//	cloned.go     what a TUN port and a TAP port have in common
 //	virtio.go     the virtio-net header in front of every frame
 //	queue.go      a TUN or TAP descriptor: one system call a frame
 package device

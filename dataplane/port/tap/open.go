@@ -22,17 +22,11 @@ const (
 // Port is the router's end of a TAP device. It implements port.Ethernet. Its
 // methods may be called from any goroutine.
 type Port struct {
-	name     string
-	queues   []*device.Queue
-	offloads port.Offloads
-	kernel   *device.Kernel
-	address  [6]byte
+	*device.Cloned
+	address [6]byte
 
 	mu  sync.Mutex // guards cfg
 	cfg Config
-
-	closeOnce sync.Once
-	closeErr  error
 }
 
 var _ port.Ethernet = (*Port)(nil)
@@ -54,22 +48,11 @@ func open(cfg Config) (*Port, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	p := &Port{
-		name: cfg.Name, cfg: cfg, kernel: device.NewKernel(cfg.Host),
-		address: hardwareAddr("router", cfg.Router, cfg.Name),
-	}
-	err := device.InNamespace(cfg.Host.Netns, func() (err error) {
-		p.queues, p.offloads, err = device.Make(cfg.Host, device.TAP, queueCount(cfg), device.Wrap)
-		return errors.Join(err, p.kernel.Open())
-	})
-	if err == nil {
-		err = p.kernel.BringUp(side(cfg), nil)
-	}
+	cloned, err := device.OpenCloned(device.TAP, cfg.Name, side(cfg), queueCount(cfg), device.Wrap)
 	if err != nil {
-		p.Close()
 		return nil, err
 	}
-	return p, nil
+	return &Port{Cloned: cloned, cfg: cfg, address: hardwareAddr("router", cfg.Router, cfg.Name)}, nil
 }
 
 // check refuses what the kernel would misunderstand rather than refuse.
@@ -112,10 +95,10 @@ func (p *Port) Check(cfg Config) error {
 	defer p.mu.Unlock()
 	err := p.may(cfg)
 	if err == nil {
-		err = p.kernel.Check(side(cfg))
+		err = p.CheckSide(side(cfg))
 	}
 	if err != nil {
-		return fmt.Errorf("changing TAP port %s: %w", p.name, err)
+		return fmt.Errorf("changing TAP port %s: %w", p.Name(), err)
 	}
 	return nil
 }
@@ -137,40 +120,17 @@ func (p *Port) Apply(cfg Config) error {
 	defer p.mu.Unlock()
 	err := p.may(cfg)
 	if err == nil {
-		err = p.kernel.Apply(side(cfg))
+		err = p.ApplySide(side(cfg))
 	}
 	if err != nil {
-		return fmt.Errorf("changing TAP port %s: %w", p.name, err)
+		return fmt.Errorf("changing TAP port %s: %w", p.Name(), err)
 	}
 	p.cfg = cfg
 	return nil
 }
 
-// Lacks says, in sentences, what the kernel's side lacked of the configuration
-// when it was last changed or restored; nil where it lacked nothing.
-func (p *Port) Lacks() []string { return p.kernel.Lacks() }
-
-// Restore puts back what the kernel's side lacks of addresses and routes, and
-// its place in a bridge that was made anew, and gives what cannot be put back.
-func (p *Port) Restore() []string { return p.kernel.Restore() }
-
-// Name is the name of the interface that the port serves.
-func (p *Port) Name() string { return p.name }
-
 // Kind is "tap".
 func (p *Port) Kind() string { return "tap" }
-
-// Device is the name of the device on the kernel's side.
-func (p *Port) Device() string { return p.kernel.Device }
-
-// Queues gives the port's descriptors, one per Config.Queues.
-func (p *Port) Queues() []port.Queue {
-	qs := make([]port.Queue, len(p.queues))
-	for i, q := range p.queues {
-		qs[i] = q
-	}
-	return qs
-}
 
 // LinkHeader is 14.
 func (p *Port) LinkHeader() int { return linkHeader }
@@ -187,48 +147,7 @@ func (p *Port) Leave(group [6]byte) error { return p.group(group) }
 
 func (p *Port) group(group [6]byte) error {
 	if group[0]&1 == 0 {
-		return fmt.Errorf("group % x on device %s: it is not a multicast address: the lowest bit of the first byte is wanted set", group, p.kernel.Device)
+		return fmt.Errorf("group % x on device %s: it is not a multicast address: the lowest bit of the first byte is wanted set", group, p.Device())
 	}
 	return nil
-}
-
-// Offloads is everything, but for UDP super-packets on kernels before 6.2.
-func (p *Port) Offloads() port.Offloads { return p.offloads }
-
-// MTU is the MTU when the port was opened, in bytes.
-func (p *Port) MTU() int { return p.kernel.Opened().MTU }
-
-// Up says whether the device was up when the port was opened.
-func (p *Port) Up() bool { return p.kernel.Opened().Up }
-
-// Namespace is the identity of the namespace that the device is in.
-func (p *Port) Namespace() device.Identity { return p.kernel.Namespace() }
-
-// Events carries the latest state of the device after each change.
-func (p *Port) Events() <-chan port.Event { return p.kernel.Events() }
-
-// Malformed is how many frames were dropped because their virtio-net header
-// made no sense.
-func (p *Port) Malformed() uint64 {
-	var n uint64
-	for _, q := range p.queues {
-		n += q.Malformed()
-	}
-	return n
-}
-
-// Close removes the device and with it its addresses and routes, wakes every
-// reader and closes Events. It returns once all of that has happened. Later
-// calls wait for the first and return the same.
-func (p *Port) Close() error {
-	p.closeOnce.Do(func() {
-		p.kernel.Stop() // first, so that nobody reports our own removal
-		for _, q := range p.queues {
-			if err := q.Close(); err != nil {
-				p.closeErr = errors.Join(p.closeErr, fmt.Errorf("closing TAP port %s: %w", p.name, err))
-			}
-		}
-		p.kernel.Close()
-	})
-	return p.closeErr
 }

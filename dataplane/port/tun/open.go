@@ -21,16 +21,10 @@ const (
 // Port is the router's end of a TUN device. It implements port.Port. Its
 // methods may be called from any goroutine.
 type Port struct {
-	name     string
-	queues   []*device.Queue
-	offloads port.Offloads
-	kernel   *device.Kernel
+	*device.Cloned
 
 	mu  sync.Mutex // guards cfg
 	cfg Config
-
-	closeOnce sync.Once
-	closeErr  error
 }
 
 var _ port.Port = (*Port)(nil)
@@ -51,19 +45,11 @@ func open(cfg Config) (*Port, error) {
 	if err := check(cfg); err != nil {
 		return nil, err
 	}
-	p := &Port{name: cfg.Name, cfg: cfg, kernel: device.NewKernel(cfg.Host)}
-	err := device.InNamespace(cfg.Host.Netns, func() (err error) {
-		p.queues, p.offloads, err = device.Make(cfg.Host, device.TUN, queueCount(cfg), wrap)
-		return errors.Join(err, p.kernel.Open())
-	})
-	if err == nil {
-		err = p.kernel.BringUp(side(cfg), nil)
-	}
+	cloned, err := device.OpenCloned(device.TUN, cfg.Name, side(cfg), queueCount(cfg), wrap)
 	if err != nil {
-		p.Close()
 		return nil, err
 	}
-	return p, nil
+	return &Port{Cloned: cloned, cfg: cfg}, nil
 }
 
 // check refuses what the kernel would misunderstand rather than refuse.
@@ -98,10 +84,10 @@ func (p *Port) Check(cfg Config) error {
 	defer p.mu.Unlock()
 	err := p.may(cfg)
 	if err == nil {
-		err = p.kernel.Check(side(cfg))
+		err = p.CheckSide(side(cfg))
 	}
 	if err != nil {
-		return fmt.Errorf("changing TUN port %s: %w", p.name, err)
+		return fmt.Errorf("changing TUN port %s: %w", p.Name(), err)
 	}
 	return nil
 }
@@ -123,22 +109,14 @@ func (p *Port) Apply(cfg Config) error {
 	defer p.mu.Unlock()
 	err := p.may(cfg)
 	if err == nil {
-		err = p.kernel.Apply(side(cfg))
+		err = p.ApplySide(side(cfg))
 	}
 	if err != nil {
-		return fmt.Errorf("changing TUN port %s: %w", p.name, err)
+		return fmt.Errorf("changing TUN port %s: %w", p.Name(), err)
 	}
 	p.cfg = cfg
 	return nil
 }
-
-// Lacks says, in sentences, what the kernel's side lacked of the configuration
-// when it was last changed or restored; nil where it lacked nothing.
-func (p *Port) Lacks() []string { return p.kernel.Lacks() }
-
-// Restore puts back what the kernel's side lacks of addresses and routes, and
-// gives what cannot be put back.
-func (p *Port) Restore() []string { return p.kernel.Restore() }
 
 // wrap hands a descriptor to the library, which prepares the device and closes
 // the descriptor, and goes on with a duplicate (see doc.go).
@@ -159,64 +137,8 @@ func wrap(fd int) (*device.Queue, error) {
 	return device.Wrap(own)
 }
 
-// Name is the name of the interface that the port serves.
-func (p *Port) Name() string { return p.name }
-
 // Kind is "tun".
 func (p *Port) Kind() string { return "tun" }
 
-// Device is the name of the device on the kernel's side.
-func (p *Port) Device() string { return p.kernel.Device }
-
-// Queues gives the port's descriptors, one per Config.Queues.
-func (p *Port) Queues() []port.Queue {
-	qs := make([]port.Queue, len(p.queues))
-	for i, q := range p.queues {
-		qs[i] = q
-	}
-	return qs
-}
-
 // LinkHeader is 0: a TUN device carries bare packets.
 func (p *Port) LinkHeader() int { return 0 }
-
-// Offloads is everything, but for UDP super-packets on kernels before 6.2.
-func (p *Port) Offloads() port.Offloads { return p.offloads }
-
-// MTU is the MTU when the port was opened, in bytes.
-func (p *Port) MTU() int { return p.kernel.Opened().MTU }
-
-// Up says whether the device was up when the port was opened.
-func (p *Port) Up() bool { return p.kernel.Opened().Up }
-
-// Namespace is the identity of the namespace that the device is in.
-func (p *Port) Namespace() device.Identity { return p.kernel.Namespace() }
-
-// Events carries the latest state of the device after each change.
-func (p *Port) Events() <-chan port.Event { return p.kernel.Events() }
-
-// Malformed is how many frames were dropped because their virtio-net header
-// made no sense.
-func (p *Port) Malformed() uint64 {
-	var n uint64
-	for _, q := range p.queues {
-		n += q.Malformed()
-	}
-	return n
-}
-
-// Close removes the device and with it its addresses and routes, wakes every
-// reader and closes Events. It returns once all of that has happened. Later
-// calls wait for the first and return the same.
-func (p *Port) Close() error {
-	p.closeOnce.Do(func() {
-		p.kernel.Stop() // first, so that nobody reports our own removal
-		for _, q := range p.queues {
-			if err := q.Close(); err != nil {
-				p.closeErr = errors.Join(p.closeErr, fmt.Errorf("closing TUN port %s: %w", p.name, err))
-			}
-		}
-		p.kernel.Close()
-	})
-	return p.closeErr
-}
