@@ -117,7 +117,7 @@ func iperfReceived(text []byte, warm, window time.Duration) (bytes uint64, secon
 	case r.Error != "":
 		return 0, 0, fmt.Errorf("%s says: %s", iperfProgram, r.Error)
 	}
-	return 0, 0, errors.New("nothing was delivered")
+	return 0, 0, errNothing
 }
 
 // awaitListening waits until somebody in the process's namespace listens at a

@@ -67,7 +67,11 @@ func ratio(a, b float64) float64 {
 // find their size.
 const warmUp = 300 * time.Millisecond
 
-// measure sends traffic over a site for one window.
+// errNothing says that a window ended before the first packet arrived.
+var errNothing = errors.New("nothing was delivered")
+
+// measure sends traffic over a site for one window. It returns errNothing if
+// nothing arrived in it.
 func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sample Sample, err error) {
 	if m.Traffic.IPerf {
 		return s.measureIPerf(ctx, m.Traffic, window)
@@ -107,7 +111,7 @@ func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sam
 		return Sample{}, err
 	}
 	if sample, err = after.since(before), nil; sample.Bytes == 0 {
-		return Sample{}, errors.New("nothing was delivered")
+		return Sample{}, errNothing
 	}
 	if m.Traffic.Streams > 0 {
 		sample.Packets = sample.Bytes / uint64(s.segment())

@@ -348,7 +348,16 @@ func (s *site) startProcess(env []string) *exec.Cmd {
 	cmd.Env = append(append(os.Environ(), "ROUTERD_TEST_CONFIG="+s.config, "ROUTERD_TEST_RUNDIR="+s.runDir()), env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
+	// Pdeathsig comes when the thread that started the process ends.
+	started, over := make(chan error), make(chan struct{})
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		started <- cmd.Start()
+		<-over
+	}()
+	s.t.Cleanup(func() { close(over) })
+	if err := <-started; err != nil {
 		s.t.Fatal(err)
 	}
 	done := make(chan error, 1)
