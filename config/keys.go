@@ -12,7 +12,7 @@ import (
 
 	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
-	"routerd/routing/rip"
+	"routerd/routing/keys"
 )
 
 // decodeKeys reads [[keys.NAME]], chains of keys by name.
@@ -25,14 +25,12 @@ func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 		c.placed(r, s.At.With(name))
 		seen := map[uint8]bool{}
 		for _, t := range s.Sections(name) {
-			k := decode.Key{
-				ID:     uint8(tomltext.Get(t, "id", 0, tomltext.Whole(0, 255))),
-				File:   tomltext.Get(t, "file", "", tomltext.Text("the path of a file that holds the key")),
-				Send:   tomltext.Get(t, "send", rip.Lifetime{}, lifetime),
-				Accept: tomltext.Get(t, "accept", rip.Lifetime{}, lifetime),
-				At:     t.At,
-			}
-			k.Algorithm = tomltext.Get(t, "algorithm", rip.NoAuth, decode.Algorithm)
+			k := decode.Key{At: t.At}
+			k.ID = uint8(tomltext.Get(t, "id", 0, tomltext.Whole(0, 255)))
+			k.File = tomltext.Get(t, "file", "", tomltext.Text("the path of a file that holds the key"))
+			k.Send = tomltext.Get(t, "send", keys.Lifetime{}, lifetime)
+			k.Accept = tomltext.Get(t, "accept", keys.Lifetime{}, lifetime)
+			k.Algorithm = tomltext.Get(t, "algorithm", keys.None, decode.Algorithm)
 			for _, key := range []string{"id", "file"} {
 				if !t.Has(key) {
 					r.WrongKey(t.At, fmt.Sprintf("%s has no %s", t.At, key), `id = 1 and file = "/etc/routerd/keys/core-1", say`)
@@ -49,16 +47,16 @@ func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 	s.Done()
 }
 
-var lifetime = tomltext.Reading[rip.Lifetime]{Read: func(v any) (rip.Lifetime, error) {
+var lifetime = tomltext.Reading[keys.Lifetime]{Read: func(v any) (keys.Lifetime, error) {
 	s, ok := v.(string)
 	if !ok {
-		return rip.Lifetime{}, tomltext.ErrUnwanted
+		return keys.Lifetime{}, tomltext.ErrUnwanted
 	}
 	from, until, ok := strings.Cut(s, "/")
 	if !ok {
-		return rip.Lifetime{}, tomltext.ErrUnwanted
+		return keys.Lifetime{}, tomltext.ErrUnwanted
 	}
-	var l rip.Lifetime
+	var l keys.Lifetime
 	for _, end := range []struct {
 		text string
 		to   *time.Time
@@ -68,12 +66,12 @@ var lifetime = tomltext.Reading[rip.Lifetime]{Read: func(v any) (rip.Lifetime, e
 		}
 		t, err := time.Parse(time.RFC3339, end.text)
 		if err != nil {
-			return rip.Lifetime{}, tomltext.ErrUnwanted
+			return keys.Lifetime{}, tomltext.ErrUnwanted
 		}
 		*end.to = t
 	}
 	if !l.Until.IsZero() && !l.From.Before(l.Until) {
-		return rip.Lifetime{}, tomltext.Hint{Message: "which ends before it begins"}
+		return keys.Lifetime{}, tomltext.Hint{Message: "which ends before it begins"}
 	}
 	return l, nil
 }, Want: `two times with a slash between, "2026-01-01T00:00:00Z/2027-01-01T00:00:00Z"; either may be left out for no bound`}

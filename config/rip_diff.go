@@ -11,6 +11,7 @@ import (
 
 	"routerd/internal/origin"
 	"routerd/internal/tomltext"
+	"routerd/routing/keys"
 	"routerd/routing/rip"
 )
 
@@ -60,7 +61,7 @@ func (c *Config) ripInterfaceFields(path string, i rip.InterfaceConfig, chain st
 	}
 	if p == rip.RIP {
 		fields["receive-version"] = i.Receive.String()
-		if i.Auth.Algorithm != rip.NoAuth {
+		if i.Auth.Algorithm != keys.None {
 			fields["auth"] = fmt.Sprintf("%s keys %s", i.Auth.Algorithm, chain)
 		}
 	}
@@ -74,7 +75,7 @@ func (c *Config) keyObjects(all map[string]object) {
 		fields := map[string]string{}
 		for n, k := range c.Keys[name] {
 			text := "file " + k.File
-			if k.Algorithm != rip.NoAuth {
+			if k.Algorithm != keys.None {
 				text += ", algorithm " + k.Algorithm.String()
 			}
 			text += lifetimeText(", send ", k.Send) + lifetimeText(", accept ", k.Accept)
@@ -87,8 +88,8 @@ func (c *Config) keyObjects(all map[string]object) {
 	}
 }
 
-func lifetimeText(word string, l rip.Lifetime) string {
-	if l == (rip.Lifetime{}) {
+func lifetimeText(word string, l keys.Lifetime) string {
+	if l == (keys.Lifetime{}) {
 		return ""
 	}
 	end := func(t time.Time) string {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/rip"
 )
 
@@ -133,7 +134,7 @@ auth = { type = "hmac-sha256", keys = "core" }
 	if l := fmt.Sprint(i.AllowedNeighbors); l != "[10.0.0.2/32 10.0.0.128/25]" || i.MaximumPrefix != 500 {
 		t.Errorf("allowed %s, %d routes of each; want 10.0.0.2, 10.0.0.128/25 and 500", l, i.MaximumPrefix)
 	}
-	if a := i.Auth; a.Algorithm != rip.HMACSHA256 || len(a.Keys) != 1 || a.Keys[0].ID != 1 {
+	if a := i.Auth; a.Algorithm != keys.HMACSHA256 || len(a.Keys) != 1 || a.Keys[0].ID != 1 {
 		t.Errorf("authentication %+v", a)
 	}
 }

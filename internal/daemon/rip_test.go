@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/internal/control"
+	"routerd/routing/keys"
 	"routerd/routing/rip/wire"
 )
 
@@ -99,7 +100,7 @@ func told(p wire.Packet) map[string]uint8 {
 
 // keyed is how the neighbours of a keyed site seal a packet with a number.
 func keyed(number uint32) wire.Seal {
-	return wire.Seal{Algorithm: wire.KeyedMD5, KeyID: 7, Secret: []byte("secret"), Sequence: number}
+	return wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 7, Secret: []byte("secret"), Sequence: number}
 }
 
 // newKeyedSite is a site that keeps state and authenticates RIP on lan0.
@@ -229,7 +230,7 @@ func TestRIPReplayAfterARestart(t *testing.T) {
 func TestRIPWrongKeyIsOneWarning(t *testing.T) {
 	s := newKeyedSite(t)
 	s.start()
-	h := newSpeaker(t, s.hosts[0], "10.0.1.2", wire.Seal{Algorithm: wire.KeyedMD5, KeyID: 7, Secret: []byte("guess"), Sequence: 1})
+	h := newSpeaker(t, s.hosts[0], "10.0.1.2", wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 7, Secret: []byte("guess"), Sequence: 1})
 	const packets = 50
 	for range packets {
 		h.say("198.51.100.0/24", 1)

@@ -176,7 +176,7 @@ func ripInterface(p rip.Protocol, i *rip.InterfaceInfo, now time.Time) control.R
 	if p == rip.RIP {
 		c.ReceiveVersion = i.Config.Receive.String()
 	}
-	if i.Config.Auth.Algorithm != rip.NoAuth {
+	if len(i.Config.Auth.Keys) > 0 {
 		c.Auth = i.Config.Auth.Algorithm.String()
 		for _, k := range i.Config.Auth.Keys {
 			c.Keys = append(c.Keys, int(k.ID))

@@ -57,8 +57,9 @@ var rooms = map[string]room{
 
 	// Protocols, each above its codec, and what they and their driver say.
 	"routing/protocol": {own: own("routing")},
-	"routing/rip":      {own: own("routing", "routing/protocol", "routing/rip/wire")},
-	"routing/rip/wire": {},
+	"routing/keys":     {},
+	"routing/rip":      {own: own("routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
+	"routing/rip/wire": {own: []string{"routing/keys"}},
 
 	// Packets.
 	"icmp":                    {own: own()},
@@ -89,8 +90,8 @@ var rooms = map[string]room{
 		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	"internal/protocols":        {own: own("internal/protocols/decode", "internal/protocols/rip", "internal/router", "internal/tomltext")},
-	"internal/protocols/decode": {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/rib", "routing/rip")},
-	"internal/protocols/rip":    {own: own("dataplane", "internal/protocols/decode", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
+	"internal/protocols/decode": {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
+	"internal/protocols/rip":    {own: own("dataplane", "internal/protocols/decode", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
 	"internal/beacon":           {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib",
@@ -107,7 +108,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/policy", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib", "routing/rip",
 	)},
 
 	// The edges: the only places that know config.

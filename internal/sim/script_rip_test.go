@@ -14,6 +14,7 @@ import (
 
 	"routerd/internal/packet"
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
 	"routerd/routing/rip/wire"
@@ -126,7 +127,7 @@ func ripInterfaceOption(i *rip.InterfaceConfig, word string) (err error) {
 			err = fmt.Errorf("want 1, 2 or any")
 		}
 	case "key":
-		var k rip.Key
+		var k keys.Key
 		k, err = ripKey(value)
 		i.Auth.Keys = append(i.Auth.Keys, k)
 	default:
@@ -137,7 +138,7 @@ func ripInterfaceOption(i *rip.InterfaceConfig, word string) (err error) {
 
 // ripKey reads ID:ALGORITHM:SECRET[:FROM-UNTIL[:FROM-UNTIL]]: when it is used
 // to send and when accepted, both counted from the beginning.
-func ripKey(text string) (k rip.Key, err error) {
+func ripKey(text string) (k keys.Key, err error) {
 	f := strings.Split(text, ":")
 	if len(f) < 3 || len(f) > 5 {
 		return k, fmt.Errorf("want ID:ALGORITHM:SECRET[:FROM-UNTIL[:FROM-UNTIL]]")
@@ -145,11 +146,11 @@ func ripKey(text string) (k rip.Key, err error) {
 	if _, err = fmt.Sscan(f[0], &k.ID); err != nil {
 		return k, err
 	}
-	if k.Algorithm, err = rip.ParseAlgorithm(f[1]); err != nil {
+	if k.Algorithm, err = keys.ParseAlgorithm(f[1]); err != nil {
 		return k, err
 	}
 	k.Secret = []byte(f[2])
-	for i, l := range []*rip.Lifetime{&k.Send, &k.Accept} {
+	for i, l := range []*keys.Lifetime{&k.Send, &k.Accept} {
 		if len(f) <= 3+i {
 			break
 		}

@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"time"
 
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
@@ -32,53 +32,22 @@ func (m *Machine) seal(i *iface) (wire.Seal, bool) {
 	if k == nil {
 		return wire.Seal{}, false
 	}
-	s := wire.Seal{Algorithm: auth.of(*k), KeyID: k.ID, Secret: k.Secret}
-	if s.Algorithm != PlainText {
+	s := wire.Seal{Algorithm: auth.of(k), KeyID: k.ID, Secret: k.Secret}
+	if s.Algorithm != keys.PlainText {
 		s.Sequence = m.auth.next(m.now)
 	}
 	return s, true
 }
 
-// sendKey is the key to send with: of those valid the one that became so
-// last, so that a new key comes into use when it is valid.
-func (m *Machine) sendKey(i *iface) *Key {
-	var best *Key
-	keys := i.cfg.Auth.Keys
-	for at := range keys {
-		if k := &keys[at]; k.Send.Contains(m.now) && (best == nil || k.Send.From.After(best.Send.From)) {
-			best = k
-		}
+// sendKey is the key to send with, nil while none is valid yet. That the last one
+// has ended is told once.
+func (m *Machine) sendKey(i *iface) *keys.Key {
+	k, ended := i.cfg.Auth.Keys.Sending(m.now)
+	if ended && !i.keyExpired {
+		m.event(KeyExpired, i, netip.Addr{}, fmt.Errorf("key %d expired at %s", k.ID, k.Send.Until.UTC().Format(time.RFC3339)))
 	}
-	if best != nil {
-		i.keyExpired = false
-		return best
-	}
-	// RFC 4822 §5.1: when the last key expires it is used until there is
-	// another one, and somebody is told.
-	for at := range keys {
-		if k := &keys[at]; k.Send.ended(m.now) && (best == nil || k.Send.Until.After(best.Send.Until)) {
-			best = k
-		}
-	}
-	if best != nil && !i.keyExpired {
-		i.keyExpired = true
-		m.event(KeyExpired, i, netip.Addr{}, fmt.Errorf("key %d expired at %s", best.ID, best.Send.Until.UTC().Format(time.RFC3339)))
-	}
-	return best
-}
-
-// accepts reports whether a key is accepted now: within its lifetime, or as
-// the last one that expired when none is.
-func (m *Machine) accepts(auth *Auth, k *Key) bool {
-	if k.Accept.Contains(m.now) {
-		return true
-	}
-	if !k.Accept.ended(m.now) {
-		return false
-	}
-	return !slices.ContainsFunc(auth.Keys, func(o Key) bool {
-		return o.Accept.Contains(m.now) || o.Accept.ended(m.now) && o.Accept.Until.After(k.Accept.Until)
-	})
+	i.keyExpired = ended
+	return k
 }
 
 // authentic reports whether the packet in m.packet may be used, and says so if
@@ -104,21 +73,19 @@ func (m *Machine) authenticate(i *iface, x protocol.Received) error {
 	case said.Type == wire.AuthNone: // version 1 with it, as RFC 2453 §5.2 advises
 		return errUnsigned
 	case said.Type == wire.AuthPassword:
-		for at := range auth.Keys {
-			k := &auth.Keys[at]
-			if auth.of(*k) == PlainText && m.accepts(auth, k) && wire.Verify(x.Payload, wire.Seal{Algorithm: PlainText, Secret: k.Secret}) {
+		for k := range auth.Keys.Accepted(m.now) {
+			if auth.of(k) == keys.PlainText && wire.Verify(x.Payload, wire.Seal{Algorithm: keys.PlainText, Secret: k.Secret}) {
 				return nil
 			}
 		}
 		return errUnsigned
 	}
 	// RFC 4822 §3.2: the key that is named, and no other, is tried.
-	at := slices.IndexFunc(auth.Keys, func(k Key) bool { return k.ID == said.KeyID })
-	if at < 0 || !m.accepts(auth, &auth.Keys[at]) || auth.of(auth.Keys[at]) == PlainText {
+	k := auth.Keys.Accepting(said.KeyID, m.now)
+	if k == nil || auth.of(k) == keys.PlainText {
 		return fmt.Errorf("%w: key %d", errKey, said.KeyID)
 	}
-	k := &auth.Keys[at]
-	if !wire.Verify(x.Payload, wire.Seal{Algorithm: auth.of(*k), Secret: k.Secret}) {
+	if !wire.Verify(x.Payload, wire.Seal{Algorithm: auth.of(k), Secret: k.Secret}) {
 		return fmt.Errorf("%w: key %d", errDigest, said.KeyID)
 	}
 	return m.auth.admit(sender{x.Src, said.KeyID}, said.Sequence, i.neighbors[x.Src], m.now)

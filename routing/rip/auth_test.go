@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
@@ -43,8 +44,8 @@ func (b *bed) say(s wire.Seal) error {
 }
 
 func TestAuthentication(t *testing.T) {
-	md5 := Auth{KeyedMD5, []Key{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two"), Algorithm: HMACSHA256}}}
-	plain := Auth{PlainText, []Key{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two")}}}
+	md5 := Auth{keys.KeyedMD5, keys.Chain{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two"), Algorithm: keys.HMACSHA256}}}
+	plain := Auth{keys.PlainText, keys.Chain{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two")}}}
 	for _, tt := range []struct {
 		name string
 		auth Auth
@@ -52,19 +53,19 @@ func TestAuthentication(t *testing.T) {
 		want error
 	}{
 		{"none", Auth{}, wire.Seal{}, nil},
-		{"none wanted, password", Auth{}, wire.Seal{Algorithm: PlainText, Secret: []byte("one")}, errUnwanted},
-		{"none wanted, md5", Auth{}, wire.Seal{Algorithm: KeyedMD5, Secret: []byte("one")}, errUnwanted},
-		{"password", plain, wire.Seal{Algorithm: PlainText, Secret: []byte("two")}, nil},
-		{"another password", plain, wire.Seal{Algorithm: PlainText, Secret: []byte("three")}, errUnsigned},
+		{"none wanted, password", Auth{}, wire.Seal{Algorithm: keys.PlainText, Secret: []byte("one")}, errUnwanted},
+		{"none wanted, md5", Auth{}, wire.Seal{Algorithm: keys.KeyedMD5, Secret: []byte("one")}, errUnwanted},
+		{"password", plain, wire.Seal{Algorithm: keys.PlainText, Secret: []byte("two")}, nil},
+		{"another password", plain, wire.Seal{Algorithm: keys.PlainText, Secret: []byte("three")}, errUnsigned},
 		{"password wanted, none", plain, wire.Seal{}, errUnsigned},
-		{"password wanted, md5", plain, wire.Seal{Algorithm: KeyedMD5, KeyID: 1, Secret: []byte("one")}, errKey},
-		{"md5", md5, wire.Seal{Algorithm: KeyedMD5, KeyID: 1, Secret: []byte("one")}, nil},
-		{"sha256 by its key", md5, wire.Seal{Algorithm: HMACSHA256, KeyID: 2, Secret: []byte("two")}, nil},
-		{"md5 by the other's key", md5, wire.Seal{Algorithm: KeyedMD5, KeyID: 2, Secret: []byte("two")}, errDigest},
-		{"another secret", md5, wire.Seal{Algorithm: KeyedMD5, KeyID: 1, Secret: []byte("two")}, errDigest},
-		{"another key", md5, wire.Seal{Algorithm: KeyedMD5, KeyID: 3, Secret: []byte("one")}, errKey},
+		{"password wanted, md5", plain, wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Secret: []byte("one")}, errKey},
+		{"md5", md5, wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Secret: []byte("one")}, nil},
+		{"sha256 by its key", md5, wire.Seal{Algorithm: keys.HMACSHA256, KeyID: 2, Secret: []byte("two")}, nil},
+		{"md5 by the other's key", md5, wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 2, Secret: []byte("two")}, errDigest},
+		{"another secret", md5, wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Secret: []byte("two")}, errDigest},
+		{"another key", md5, wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 3, Secret: []byte("one")}, errKey},
 		{"md5 wanted, none", md5, wire.Seal{}, errUnsigned},
-		{"md5 wanted, password", md5, wire.Seal{Algorithm: PlainText, Secret: []byte("one")}, errUnsigned},
+		{"md5 wanted, password", md5, wire.Seal{Algorithm: keys.PlainText, Secret: []byte("one")}, errUnsigned},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := sealedBed(t, tt.auth, nil)
@@ -83,15 +84,15 @@ func TestAuthentication(t *testing.T) {
 // expires goes on, and that is said once.
 func TestKeyChain(t *testing.T) {
 	at := func(s int) time.Time { return start.Add(time.Duration(s) * time.Second) }
-	auth := Auth{KeyedMD5, []Key{
-		{ID: 1, Secret: []byte("one"), Send: Lifetime{at(10), at(100)}, Accept: Lifetime{at(10), at(110)}},
-		{ID: 2, Secret: []byte("two"), Send: Lifetime{at(90), at(200)}, Accept: Lifetime{at(80), at(210)}},
+	auth := Auth{keys.KeyedMD5, keys.Chain{
+		{ID: 1, Secret: []byte("one"), Send: keys.Lifetime{From: at(10), Until: at(100)}, Accept: keys.Lifetime{From: at(10), Until: at(110)}},
+		{ID: 2, Secret: []byte("two"), Send: keys.Lifetime{From: at(90), Until: at(200)}, Accept: keys.Lifetime{From: at(80), Until: at(210)}},
 	}}
 	b := sealedBed(t, auth, nil)
 	b.up()
 	b.redistribute(netB, 1, 1)
 	b.m.cfg.Update = 3 * time.Second // so that there is always something sent
-	keys := func() map[uint8]bool {
+	sentWith := func() map[uint8]bool {
 		t.Helper()
 		used := map[uint8]bool{}
 		for _, e := range b.out {
@@ -103,7 +104,7 @@ func TestKeyChain(t *testing.T) {
 			if err := RIP.Decode(s.Payload, &p); err != nil {
 				t.Fatal(err)
 			}
-			if p.Auth.Type != wire.AuthCryptographic || !wire.Verify(s.Payload, wire.Seal{Algorithm: KeyedMD5, Secret: auth.Keys[p.Auth.KeyID-1].Secret}) {
+			if p.Auth.Type != wire.AuthCryptographic || !wire.Verify(s.Payload, wire.Seal{Algorithm: keys.KeyedMD5, Secret: auth.Keys[p.Auth.KeyID-1].Secret}) {
 				t.Fatalf("sent without a key that holds: %+v", p.Auth)
 			}
 			used[p.Auth.KeyID] = true
@@ -125,7 +126,7 @@ func TestKeyChain(t *testing.T) {
 		{500, map[uint8]bool{2: true}, [2]bool{false, true}}, // expired, but the last
 	} {
 		b.advance(at(tt.until).Sub(b.now))
-		used := keys()
+		used := sentWith()
 		for k, want := range tt.used {
 			if want != used[k] {
 				t.Errorf("until %d s keys used are %v, want of %d: %v", tt.until, used, k, want)
@@ -135,7 +136,7 @@ func TestKeyChain(t *testing.T) {
 			t.Errorf("until %d s keys %v were used", tt.until, used)
 		}
 		for k, want := range tt.accepts {
-			s := wire.Seal{Algorithm: KeyedMD5, KeyID: uint8(k + 1), Secret: auth.Keys[k].Secret, Sequence: uint32(tt.until)}
+			s := wire.Seal{Algorithm: keys.KeyedMD5, KeyID: uint8(k + 1), Secret: auth.Keys[k].Secret, Sequence: uint32(tt.until)}
 			if err := b.say(s); (err == nil) != want {
 				t.Errorf("at %d s key %d: %v", tt.until, k+1, err)
 			}
@@ -159,9 +160,9 @@ func TestKeyChain(t *testing.T) {
 // A sequence number below the last one is a replay; the same is not, and zero
 // may follow when the neighbour's routes are gone (RFC 4822 §2.3.2).
 func TestReplay(t *testing.T) {
-	auth := Auth{HMACSHA1, []Key{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two")}}}
+	auth := Auth{keys.HMACSHA1, keys.Chain{{ID: 1, Secret: []byte("one")}, {ID: 2, Secret: []byte("two")}}}
 	seal := func(key uint8, sequence uint32) wire.Seal {
-		return wire.Seal{Algorithm: HMACSHA1, KeyID: key, Sequence: sequence, Secret: auth.Keys[key-1].Secret}
+		return wire.Seal{Algorithm: keys.HMACSHA1, KeyID: key, Sequence: sequence, Secret: auth.Keys[key-1].Secret}
 	}
 	b := sealedBed(t, auth, nil)
 	b.up()
@@ -196,8 +197,8 @@ func TestReplay(t *testing.T) {
 // What is saved keeps the router's own numbers from going back, and replays
 // out, whatever the clock says after a restart.
 func TestSaved(t *testing.T) {
-	auth := Auth{KeyedMD5, []Key{{ID: 1, Secret: []byte("one")}}}
-	seal := wire.Seal{Algorithm: KeyedMD5, KeyID: 1, Secret: []byte("one"), Sequence: 500}
+	auth := Auth{keys.KeyedMD5, keys.Chain{{ID: 1, Secret: []byte("one")}}}
+	seal := wire.Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Secret: []byte("one"), Sequence: 500}
 	b := sealedBed(t, auth, nil)
 	b.up()
 	b.redistribute(netB, 1, 1)

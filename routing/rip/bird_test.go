@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 )
 
@@ -267,23 +268,23 @@ func TestBIRD(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		protocol  Protocol
-		algorithm Algorithm
+		algorithm keys.Algorithm
 		options   string
 	}{
-		{"rip", RIP, NoAuth, ""},
-		{"ripng", RIPng, NoAuth, ""},
-		{"plain text", RIP, PlainText, `authentication plaintext; password "secret";`},
-		{"md5", RIP, KeyedMD5, fmt.Sprintf(cryptographic, "keyed md5")},
-		{"sha1", RIP, HMACSHA1, fmt.Sprintf(cryptographic, "hmac sha1")},
-		{"sha256", RIP, HMACSHA256, fmt.Sprintf(cryptographic, "hmac sha256")},
-		{"sha384", RIP, HMACSHA384, fmt.Sprintf(cryptographic, "hmac sha384")},
-		{"sha512", RIP, HMACSHA512, fmt.Sprintf(cryptographic, "hmac sha512")},
+		{"rip", RIP, keys.None, ""},
+		{"ripng", RIPng, keys.None, ""},
+		{"plain text", RIP, keys.PlainText, `authentication plaintext; password "secret";`},
+		{"md5", RIP, keys.KeyedMD5, fmt.Sprintf(cryptographic, "keyed md5")},
+		{"sha1", RIP, keys.HMACSHA1, fmt.Sprintf(cryptographic, "hmac sha1")},
+		{"sha256", RIP, keys.HMACSHA256, fmt.Sprintf(cryptographic, "hmac sha256")},
+		{"sha384", RIP, keys.HMACSHA384, fmt.Sprintf(cryptographic, "hmac sha384")},
+		{"sha512", RIP, keys.HMACSHA512, fmt.Sprintf(cryptographic, "hmac sha512")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := DefaultConfig(tt.protocol)
 			i := DefaultInterface()
-			if tt.algorithm != NoAuth {
-				i.Auth = Auth{tt.algorithm, []Key{{ID: 7, Secret: []byte("secret")}}}
+			if tt.algorithm != keys.None {
+				i.Auth = Auth{tt.algorithm, keys.Chain{{ID: 7, Secret: []byte("secret")}}}
 			}
 			cfg.Interfaces["eth0"] = i
 			l := newLive(t, cfg, tt.options)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/rip/wire"
 )
 
@@ -158,44 +159,9 @@ type Offer struct {
 // Auth is how an interface authenticates; only in RIP.
 type Auth struct {
 	// Algorithm is that of keys without one of their own.
-	Algorithm Algorithm
-	Keys      []Key
+	Algorithm keys.Algorithm
+	Keys      keys.Chain
 }
-
-// Algorithm is a way to authenticate.
-type Algorithm = wire.Algorithm
-
-// The algorithms, see the constants of the same names in package wire.
-const (
-	NoAuth     = wire.NoAuth
-	PlainText  = wire.PlainText
-	KeyedMD5   = wire.KeyedMD5
-	HMACSHA1   = wire.HMACSHA1
-	HMACSHA256 = wire.HMACSHA256
-	HMACSHA384 = wire.HMACSHA384
-	HMACSHA512 = wire.HMACSHA512
-)
-
-// ParseAlgorithm reads the configuration's name of an algorithm.
-func ParseAlgorithm(name string) (Algorithm, error) { return wire.ParseAlgorithm(name) }
-
-// Key is one of a key chain (RFC 4822 §2.2).
-type Key struct {
-	ID           uint8
-	Algorithm    Algorithm // NoAuth: the interface's
-	Secret       []byte
-	Send, Accept Lifetime
-}
-
-// Lifetime is when a key may be used. A zero time is no bound.
-type Lifetime struct{ From, Until time.Time }
-
-// Contains reports whether t is in the lifetime.
-func (l Lifetime) Contains(t time.Time) bool {
-	return !t.Before(l.From) && !l.ended(t)
-}
-
-func (l Lifetime) ended(t time.Time) bool { return !l.Until.IsZero() && !t.Before(l.Until) }
 
 // DefaultConfig is what holds unless the configuration says otherwise.
 func DefaultConfig(p Protocol) Config {
@@ -268,7 +234,7 @@ func (i *InterfaceConfig) check(p Protocol) error {
 const LongestKey = 16
 
 func (a *Auth) check(p Protocol) error {
-	if a.Algorithm == NoAuth && len(a.Keys) == 0 {
+	if a.Algorithm == keys.None && len(a.Keys) == 0 {
 		return nil
 	}
 	if p == RIPng {
@@ -277,26 +243,21 @@ func (a *Auth) check(p Protocol) error {
 	if len(a.Keys) == 0 {
 		return fmt.Errorf("authentication %v without a key", a.Algorithm)
 	}
-	seen := map[uint8]bool{}
-	for _, k := range a.Keys {
+	for i := range a.Keys {
+		k := &a.Keys[i]
 		switch {
-		case a.of(k) == NoAuth:
+		case a.of(k) == keys.None:
 			return fmt.Errorf("key %d: no algorithm", k.ID) // RFC 4822 §3.1
-		case len(k.Secret) == 0:
-			return fmt.Errorf("key %d: empty", k.ID)
-		case (a.of(k) == PlainText || a.of(k) == KeyedMD5) && len(k.Secret) > LongestKey:
+		case (a.of(k) == keys.PlainText || a.of(k) == keys.KeyedMD5) && len(k.Secret) > LongestKey:
 			return fmt.Errorf("key %d: %d octets, at most %d with %v", k.ID, len(k.Secret), LongestKey, a.of(k))
-		case seen[k.ID]:
-			return fmt.Errorf("key %d: given twice", k.ID)
 		}
-		seen[k.ID] = true
 	}
-	return nil
+	return a.Keys.Check()
 }
 
 // of is the algorithm of a key.
-func (a *Auth) of(k Key) Algorithm {
-	if k.Algorithm != NoAuth {
+func (a *Auth) of(k *keys.Key) keys.Algorithm {
+	if k.Algorithm != keys.None {
 		return k.Algorithm
 	}
 	return a.Algorithm

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
@@ -246,7 +247,7 @@ func TestCheck(t *testing.T) {
 			c.Interfaces["eth0"] = i
 		}
 	}
-	key := Key{ID: 1, Secret: []byte("secret")}
+	key := keys.Key{ID: 1, Secret: []byte("secret")}
 	for name, change := range map[string]func(*Config){
 		"update-interval 0s":               func(c *Config) { c.Update = 0 },
 		"invalid-interval 30s":             func(c *Config) { c.Invalid = c.Update },
@@ -257,16 +258,16 @@ func TestCheck(t *testing.T) {
 		"interface eth0: metric 0":         iface(func(i *InterfaceConfig) { i.Metric = 0 }),
 		"interface eth0: offset 16":        iface(func(i *InterfaceConfig) { i.OffsetOut = 16 }),
 		"interface eth0: neighbor fe80::1": iface(func(i *InterfaceConfig) { i.Neighbors = []netip.Addr{addr("fe80::1")} }),
-		"authentication md5 without a key": iface(func(i *InterfaceConfig) { i.Auth.Algorithm = KeyedMD5 }),
-		"key 1: no algorithm":              iface(func(i *InterfaceConfig) { i.Auth.Keys = []Key{key} }),
-		"key 1: given twice":               iface(func(i *InterfaceConfig) { i.Auth = Auth{KeyedMD5, []Key{key, key}} }),
-		"key 1: empty":                     iface(func(i *InterfaceConfig) { i.Auth = Auth{KeyedMD5, []Key{{ID: 1}}} }),
+		"authentication md5 without a key": iface(func(i *InterfaceConfig) { i.Auth.Algorithm = keys.KeyedMD5 }),
+		"key 1: no algorithm":              iface(func(i *InterfaceConfig) { i.Auth.Keys = keys.Chain{key} }),
+		"key 1: given twice":               iface(func(i *InterfaceConfig) { i.Auth = Auth{keys.KeyedMD5, keys.Chain{key, key}} }),
+		"key 1: empty":                     iface(func(i *InterfaceConfig) { i.Auth = Auth{keys.KeyedMD5, keys.Chain{{ID: 1}}} }),
 		"key 1: 17 octets, at most 16 with md5": iface(func(i *InterfaceConfig) {
-			i.Auth = Auth{KeyedMD5, []Key{{ID: 1, Secret: []byte("12345678901234567")}}}
+			i.Auth = Auth{keys.KeyedMD5, keys.Chain{{ID: 1, Secret: []byte("12345678901234567")}}}
 		}),
 		"ripng has none": func(c *Config) {
 			c.Protocol = RIPng
-			iface(func(i *InterfaceConfig) { i.Auth = Auth{KeyedMD5, []Key{key}} })(c)
+			iface(func(i *InterfaceConfig) { i.Auth = Auth{keys.KeyedMD5, keys.Chain{key}} })(c)
 		},
 	} {
 		cfg := DefaultConfig(RIP)

@@ -9,15 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
 )
 
 // numbered is a bed with one key, and the seal of a packet with a number.
 func numbered(t *testing.T, saved []byte) (*bed, func(uint32) wire.Seal) {
-	auth := Auth{HMACSHA256, []Key{{ID: 1, Secret: []byte("one")}}}
+	auth := Auth{keys.HMACSHA256, keys.Chain{{ID: 1, Secret: []byte("one")}}}
 	return sealedBed(t, auth, saved), func(number uint32) wire.Seal {
-		return wire.Seal{Algorithm: HMACSHA256, KeyID: 1, Secret: auth.Keys[0].Secret, Sequence: number}
+		return wire.Seal{Algorithm: keys.HMACSHA256, KeyID: 1, Secret: auth.Keys[0].Secret, Sequence: number}
 	}
 }
 

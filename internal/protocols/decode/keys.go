@@ -4,21 +4,19 @@ import (
 	"fmt"
 
 	"routerd/internal/tomltext"
-	"routerd/routing/rip"
+	"routerd/routing/keys"
 )
 
-// Key is one of [[keys.NAME]]; its secret is what its file has.
+// Key is one of [[keys.NAME]]. Its secret is what its file has.
 type Key struct {
-	ID           uint8
-	File         string
-	Algorithm    rip.Algorithm // NoAuth: whatever uses the key says
-	Send, Accept rip.Lifetime
-	At           tomltext.Path // of its table
+	keys.Key // without its secret
+	File     string
+	At       tomltext.Path // of its table
 }
 
 // Algorithm reads the name of an algorithm that authenticates.
-var Algorithm = func() tomltext.Reading[rip.Algorithm] {
-	all := []rip.Algorithm{rip.PlainText, rip.KeyedMD5, rip.HMACSHA1, rip.HMACSHA256, rip.HMACSHA384, rip.HMACSHA512}
+var Algorithm = func() tomltext.Reading[keys.Algorithm] {
+	all := []keys.Algorithm{keys.PlainText, keys.KeyedMD5, keys.HMACSHA1, keys.HMACSHA256, keys.HMACSHA384, keys.HMACSHA512}
 	words := make([]string, len(all))
 	for i, a := range all {
 		words[i] = a.String()

@@ -12,6 +12,7 @@ import (
 	"routerd/internal/router"
 	"routerd/internal/tomltext"
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/policy"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
@@ -195,7 +196,7 @@ func (d *decoder) decodeAuth(s *tomltext.Section) rip.Auth {
 	if s.Table == nil {
 		return rip.Auth{}
 	}
-	auth := rip.Auth{Algorithm: tomltext.Get(s, "type", rip.NoAuth, decode.Algorithm)}
+	auth := rip.Auth{Algorithm: tomltext.Get(s, "type", keys.None, decode.Algorithm)}
 	var chain []decode.Key
 	use := func(secrets [][]byte) { d.takeSecrets(&auth, chain, secrets) }
 	name, chain := d.KeyChain(s, "keys", use)
@@ -206,10 +207,10 @@ func (d *decoder) decodeAuth(s *tomltext.Section) rip.Auth {
 	}
 	s.Done()
 	for _, k := range chain {
-		if k.Algorithm != rip.NoAuth && (k.Algorithm == rip.PlainText) != (auth.Algorithm == rip.PlainText) {
+		if k.Algorithm != keys.None && (k.Algorithm == keys.PlainText) != (auth.Algorithm == keys.PlainText) {
 			d.Wrong(k.At.With("algorithm"), fmt.Sprintf("a key for %s in %s, where %s is used", k.Algorithm, name, auth.Algorithm), "another chain for each")
 		}
-		auth.Keys = append(auth.Keys, rip.Key{ID: k.ID, Algorithm: k.Algorithm, Send: k.Send, Accept: k.Accept})
+		auth.Keys = append(auth.Keys, k.Key)
 	}
 	return auth
 }
@@ -222,10 +223,10 @@ func (d *decoder) takeSecrets(auth *rip.Auth, chain []decode.Key, secrets [][]by
 		k := &auth.Keys[n]
 		k.Secret = secrets[n]
 		of := k.Algorithm
-		if of == rip.NoAuth {
+		if of == keys.None {
 			of = auth.Algorithm
 		}
-		if at := chain[n].At.With("file"); (of == rip.PlainText || of == rip.KeyedMD5) && len(k.Secret) > rip.LongestKey {
+		if at := chain[n].At.With("file"); (of == keys.PlainText || of == keys.KeyedMD5) && len(k.Secret) > rip.LongestKey {
 			d.Wrong(at, fmt.Sprintf("%s has a key of %d bytes, and %s has room for %d", at, len(k.Secret), of, rip.LongestKey),
 				"a shorter key, or an hmac-sha algorithm")
 		}

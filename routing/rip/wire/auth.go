@@ -3,69 +3,12 @@ package wire
 import (
 	"bytes"
 	"crypto/hmac"
-	"crypto/md5"
-	"crypto/sha1"
-	"crypto/sha256"
-	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/binary"
 	"fmt"
-	"hash"
+
+	"routerd/routing/keys"
 )
-
-// Algorithm is a way of authenticating packets.
-type Algorithm uint8
-
-const (
-	NoAuth     Algorithm = iota
-	PlainText            // a password in clear, RFC 2453 §4.1
-	KeyedMD5             // RFC 2082, RFC 4822 §2.4
-	HMACSHA1             // RFC 4822 §2.5, like the following
-	HMACSHA256           //
-	HMACSHA384           //
-	HMACSHA512           //
-)
-
-var algorithms = [...]struct {
-	name string
-	new  func() hash.Hash
-	size int // of the authentication data, octets
-}{
-	NoAuth:     {name: "none"},
-	PlainText:  {name: "plain-text"},
-	KeyedMD5:   {"md5", md5.New, md5.Size},
-	HMACSHA1:   {"hmac-sha1", sha1.New, sha1.Size},
-	HMACSHA256: {"hmac-sha256", sha256.New, sha256.Size},
-	HMACSHA384: {"hmac-sha384", sha512.New384, sha512.Size384},
-	HMACSHA512: {"hmac-sha512", sha512.New, sha512.Size},
-}
-
-// String gives the name used in configuration, tables and JSON.
-func (a Algorithm) String() string {
-	if int(a) >= len(algorithms) {
-		return "unknown"
-	}
-	return algorithms[a].name
-}
-
-// ParseAlgorithm gives the algorithm of a name that String gives.
-func ParseAlgorithm(name string) (Algorithm, error) {
-	for a := range algorithms {
-		if algorithms[a].name == name {
-			return Algorithm(a), nil
-		}
-	}
-	return NoAuth, fmt.Errorf("authentication %q: want none, plain-text, md5, hmac-sha1, hmac-sha256, hmac-sha384 or hmac-sha512", name)
-}
-
-// Size is the length of the authentication data in octets, 0 without a
-// trailer.
-func (a Algorithm) Size() int {
-	if int(a) >= len(algorithms) {
-		return 0
-	}
-	return algorithms[a].size
-}
 
 // AuthType is the type in an authentication entry.
 type AuthType uint16
@@ -86,7 +29,7 @@ type Auth struct {
 
 // Seal is what a packet is authenticated with.
 type Seal struct {
-	Algorithm Algorithm
+	Algorithm keys.Algorithm
 	KeyID     uint8
 	Sequence  uint32
 	// Secret is used up to 16 octets as a password or with keyed MD5, and at
@@ -146,10 +89,10 @@ func (a *Auth) decode(b []byte) ([]byte, error) {
 
 // begin appends the authentication entry for a packet of so many entries.
 func (s Seal) begin(dst []byte, entries int, whole bool) []byte {
-	if s.Algorithm == NoAuth {
+	if s.Algorithm == keys.None {
 		return dst
 	}
-	if s.Algorithm == PlainText {
+	if s.Algorithm == keys.PlainText {
 		dst = binary.BigEndian.AppendUint32(dst, familyAuth<<16|uint32(AuthPassword))
 		var password [16]byte
 		copy(password[:], s.Secret)
@@ -176,18 +119,17 @@ func (s Seal) finish(dst []byte, start int) []byte {
 
 // apad fills the authentication data while the first hash is made (RFC 4822
 // §2.5).
-var apad = bytes.Repeat([]byte{0x87, 0x8f, 0xe1, 0xf3}, sha512.Size/4)
+var apad = bytes.Repeat([]byte{0x87, 0x8f, 0xe1, 0xf3}, keys.MaxSize/4)
 
 // digest appends to dst the authentication data of a packet, which is given
 // up to where these data begin.
 func (s Seal) digest(dst, packet []byte) []byte {
-	how := algorithms[s.Algorithm]
-	if s.Algorithm == KeyedMD5 {
+	if s.Algorithm == keys.KeyedMD5 {
 		// RFC 4822 §2.4: the key stands where the data will, and has always
 		// 16 octets.
 		var key [md5KeySize]byte
 		copy(key[:], s.Secret)
-		h := how.new()
+		h := s.Algorithm.New()
 		h.Write(packet)
 		h.Write(key[:])
 		return h.Sum(dst)
@@ -196,14 +138,14 @@ func (s Seal) digest(dst, packet []byte) []byte {
 	// hashed first, also one that HMAC itself would take as it is. A shorter
 	// one is filled up with zeros, which HMAC does.
 	key := s.Secret
-	if len(key) > how.size {
-		h := how.new()
+	if len(key) > s.Algorithm.Size() {
+		h := s.Algorithm.New()
 		h.Write(key)
 		key = h.Sum(nil)
 	}
-	h := hmac.New(how.new, key)
+	h := hmac.New(s.Algorithm.New, key)
 	h.Write(packet)
-	h.Write(apad[:how.size])
+	h.Write(apad[:s.Algorithm.Size()])
 	return h.Sum(dst)
 }
 
@@ -213,7 +155,7 @@ func (s Seal) digest(dst, packet []byte) []byte {
 func Verify(b []byte, s Seal) bool {
 	kind := AuthType(binary.BigEndian.Uint16(b[HeaderSize+2:]))
 	switch {
-	case s.Algorithm == PlainText:
+	case s.Algorithm == keys.PlainText:
 		var password [16]byte
 		copy(password[:], s.Secret)
 		return kind == AuthPassword && subtle.ConstantTimeCompare(password[:], b[HeaderSize+4:firstEntry]) == 1
@@ -224,6 +166,6 @@ func Verify(b []byte, s Seal) bool {
 	if len(b)-data != s.Algorithm.Size() {
 		return false
 	}
-	var sum [sha512.Size]byte
+	var sum [keys.MaxSize]byte
 	return hmac.Equal(s.digest(sum[:0], b[:data]), b[data:])
 }

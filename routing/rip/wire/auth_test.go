@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"routerd/routing/keys"
 )
 
 // One response sealed in each way. The authentication data were computed
@@ -17,16 +19,16 @@ var sealed = []struct {
 	entry  string // the authentication entry
 	data   string // what follows the trailer's mark
 }{
-	{"plain text", Seal{Algorithm: PlainText}, "secret", "ffff 0002 73656372 65740000 00000000 00000000", ""},
-	{"plain text, too long", Seal{Algorithm: PlainText}, "0123456789abcdefg", "ffff 0002 30313233 34353637 38396162 63646566", ""},
-	{"md5", Seal{Algorithm: KeyedMD5, KeyID: 1, Sequence: 0x45}, "core key", "ffff 0003 002c 01 10 00000045 00000000 00000000", "f938dd8bbeea81e5270b12a3a0d07f25"},
-	{"md5, long key", Seal{Algorithm: KeyedMD5, KeyID: 1, Sequence: 0x45}, "a key of more than sixteen octets", "ffff 0003 002c 01 10 00000045 00000000 00000000", "9bd324987e73909a8b4047909dc28bcb"},
-	{"HMAC sha1", Seal{Algorithm: HMACSHA1, KeyID: 2, Sequence: 0x45}, "core key", "ffff 0003 002c 02 14 00000045 00000000 00000000", "43647854be46546ec0bf4f384f1f79513bb70f6e"},
-	{"HMAC sha1, long key", Seal{Algorithm: HMACSHA1, KeyID: 2, Sequence: 0x45}, "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", "ffff 0003 002c 02 14 00000045 00000000 00000000", "4f7211fe47fc6a3ac38b56dea78ed51a78407f11"},
-	{"HMAC sha256", Seal{Algorithm: HMACSHA256, KeyID: 3, Sequence: 0x45}, "core key", "ffff 0003 002c 03 20 00000045 00000000 00000000", "46e1c5e2608057a974eeb644aa9eeac8f6369840f3e4e052be739a6683716f1b"},
-	{"HMAC sha384", Seal{Algorithm: HMACSHA384, KeyID: 4, Sequence: 0x45}, "core key", "ffff 0003 002c 04 30 00000045 00000000 00000000", "628a5ff2b9594177d5e3c90c0c7ecaada5207e7192ae41727246120668723c1108846d68fa081cb6c8d53aad079635a5"},
-	{"HMAC sha512", Seal{Algorithm: HMACSHA512, KeyID: 255, Sequence: 0x45}, "core key", "ffff 0003 002c ff 40 00000045 00000000 00000000", "b23c54abb542ed211d0f4b5afe3cc59eacb916171a58dc26625fe058c47b6572c541a9e81795a3d42d1c87eab5c044dc804508a5b51853f362e120de01835fd0"},
-	{"HMAC sha512, long key", Seal{Algorithm: HMACSHA512, KeyID: 255, Sequence: 0x45}, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ffff 0003 002c ff 40 00000045 00000000 00000000", "58f531e5c8f5288b07ad5cec6cfab64476e05230b057a7f88e486c58e5e24949a8cd4a65e9cbaec9a8a9b3c7e96ec80ef923688f9e3a301a597199c93a45ecc6"},
+	{"plain text", Seal{Algorithm: keys.PlainText}, "secret", "ffff 0002 73656372 65740000 00000000 00000000", ""},
+	{"plain text, too long", Seal{Algorithm: keys.PlainText}, "0123456789abcdefg", "ffff 0002 30313233 34353637 38396162 63646566", ""},
+	{"md5", Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Sequence: 0x45}, "core key", "ffff 0003 002c 01 10 00000045 00000000 00000000", "f938dd8bbeea81e5270b12a3a0d07f25"},
+	{"md5, long key", Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Sequence: 0x45}, "a key of more than sixteen octets", "ffff 0003 002c 01 10 00000045 00000000 00000000", "9bd324987e73909a8b4047909dc28bcb"},
+	{"HMAC sha1", Seal{Algorithm: keys.HMACSHA1, KeyID: 2, Sequence: 0x45}, "core key", "ffff 0003 002c 02 14 00000045 00000000 00000000", "43647854be46546ec0bf4f384f1f79513bb70f6e"},
+	{"HMAC sha1, long key", Seal{Algorithm: keys.HMACSHA1, KeyID: 2, Sequence: 0x45}, "kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk", "ffff 0003 002c 02 14 00000045 00000000 00000000", "4f7211fe47fc6a3ac38b56dea78ed51a78407f11"},
+	{"HMAC sha256", Seal{Algorithm: keys.HMACSHA256, KeyID: 3, Sequence: 0x45}, "core key", "ffff 0003 002c 03 20 00000045 00000000 00000000", "46e1c5e2608057a974eeb644aa9eeac8f6369840f3e4e052be739a6683716f1b"},
+	{"HMAC sha384", Seal{Algorithm: keys.HMACSHA384, KeyID: 4, Sequence: 0x45}, "core key", "ffff 0003 002c 04 30 00000045 00000000 00000000", "628a5ff2b9594177d5e3c90c0c7ecaada5207e7192ae41727246120668723c1108846d68fa081cb6c8d53aad079635a5"},
+	{"HMAC sha512", Seal{Algorithm: keys.HMACSHA512, KeyID: 255, Sequence: 0x45}, "core key", "ffff 0003 002c ff 40 00000045 00000000 00000000", "b23c54abb542ed211d0f4b5afe3cc59eacb916171a58dc26625fe058c47b6572c541a9e81795a3d42d1c87eab5c044dc804508a5b51853f362e120de01835fd0"},
+	{"HMAC sha512, long key", Seal{Algorithm: keys.HMACSHA512, KeyID: 255, Sequence: 0x45}, "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", "ffff 0003 002c ff 40 00000045 00000000 00000000", "58f531e5c8f5288b07ad5cec6cfab64476e05230b057a7f88e486c58e5e24949a8cd4a65e9cbaec9a8a9b3c7e96ec80ef923688f9e3a301a597199c93a45ecc6"},
 }
 
 const sealedEntry = "0002 0000 0a000100 ffffff00 00000000 00000001"
@@ -85,7 +87,7 @@ func TestSeal(t *testing.T) {
 
 // A request for the whole table is sealed too.
 func TestSealRequest(t *testing.T) {
-	s := Seal{Algorithm: HMACSHA256, KeyID: 9, Sequence: 1 << 31, Secret: []byte("k")}
+	s := Seal{Algorithm: keys.HMACSHA256, KeyID: 9, Sequence: 1 << 31, Secret: []byte("k")}
 	raw := RIP.Append([]byte("before"), &Packet{Command: Request, Version: 2, Whole: true}, s)[len("before"):]
 	var p Packet
 	if err := RIP.Decode(raw, &p); err != nil {
@@ -121,19 +123,5 @@ func TestTrailer(t *testing.T) {
 				t.Errorf("got %v, want %v", err, tt.want)
 			}
 		})
-	}
-}
-
-func TestAlgorithmWords(t *testing.T) {
-	for a := NoAuth; a <= HMACSHA512; a++ {
-		if got, err := ParseAlgorithm(a.String()); got != a || err != nil {
-			t.Errorf("%v is read as %v, %v", a, got, err)
-		}
-	}
-	if _, err := ParseAlgorithm("sha256"); err == nil {
-		t.Error("sha256 is read")
-	}
-	if Algorithm(99).String() != "unknown" || Algorithm(99).Size() != 0 {
-		t.Error("an unknown algorithm has a name or a size")
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"routerd/internal/corpus"
 	"routerd/internal/packet"
+	"routerd/routing/keys"
 )
 
 // Every captured packet gives the same octets again.
@@ -122,7 +123,7 @@ func vectors(tb testing.TB) map[string][]byte {
 
 // What each vector decodes to, or why it is refused.
 func TestCorpusVectors(t *testing.T) {
-	seal := Seal{Algorithm: KeyedMD5, KeyID: 1, Sequence: 69, Secret: []byte("HOLO")}
+	seal := Seal{Algorithm: keys.KeyedMD5, KeyID: 1, Sequence: 69, Secret: []byte("HOLO")}
 	want := map[string]struct {
 		err     error
 		packet  Packet

@@ -6,6 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"routerd/internal/corpus"
+	"routerd/routing/keys"
 )
 
 // roundTrip checks what must hold of any octets: they are refused, or what
@@ -26,9 +27,9 @@ func roundTrip(t *testing.T, protocol Protocol, raw []byte) {
 		}
 	}
 	if p.Auth.Type != AuthNone {
-		Verify(raw, Seal{Algorithm: KeyedMD5, Secret: []byte("key")})
-		Verify(raw, Seal{Algorithm: PlainText, Secret: []byte("key")})
-		Verify(raw, Seal{Algorithm: HMACSHA512, Secret: []byte("key")})
+		Verify(raw, Seal{Algorithm: keys.KeyedMD5, Secret: []byte("key")})
+		Verify(raw, Seal{Algorithm: keys.PlainText, Secret: []byte("key")})
+		Verify(raw, Seal{Algorithm: keys.HMACSHA512, Secret: []byte("key")})
 	}
 	if len(p.Refused) > 0 || p.Command == Request && len(p.Entries) == 1 {
 		return // left to itself, one entry may ask for the whole table

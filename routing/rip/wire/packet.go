@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+
+	"routerd/routing/keys"
 )
 
 // Protocol is RIP for IPv4 or RIPng for IPv6.
@@ -146,7 +148,7 @@ func (f Protocol) Capacity(mtu int, s Seal) int {
 	if f == RIPng {
 		return max(1, (mtu-40-8-HeaderSize)/EntrySize)
 	}
-	if s.Algorithm == NoAuth {
+	if s.Algorithm == keys.None {
 		return MaxEntries
 	}
 	return MaxEntries - 1

@@ -10,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"routerd/routing/keys"
 )
 
 // octets reads hexadecimal; what follows "//" in a line is left out.
@@ -280,8 +282,8 @@ func TestCapacity(t *testing.T) {
 	}{
 		{RIP, 1500, Seal{}, 25},
 		{RIP, 576, Seal{}, 25},
-		{RIP, 9000, Seal{Algorithm: PlainText}, 24},
-		{RIP, 1500, Seal{Algorithm: HMACSHA512}, 24},
+		{RIP, 9000, Seal{Algorithm: keys.PlainText}, 24},
+		{RIP, 1500, Seal{Algorithm: keys.HMACSHA512}, 24},
 		{RIPng, 1500, Seal{}, 72},
 		{RIPng, 1280, Seal{}, 61},
 		{RIPng, 40, Seal{}, 1},
