@@ -19,7 +19,7 @@ const (
 	AnswerSent      Answer = iota // built and handed to lookup
 	AnswerForbidden               // RFC 1812 §4.3.2.7, RFC 4443 §2.4(e): never about such a packet
 	AnswerLimited                 // the worker's token bucket for such errors was empty
-	AnswerNoWay                   // no way back to the sender, or no address of our own to speak with
+	AnswerNoWay                   // no route back to the sender, or no own address to send from
 	AnswerNoBuffer                // the batch was out of memory
 	numAnswers
 )
@@ -32,11 +32,12 @@ const NumAnswers = int(numAnswers)
 // String gives the name used in metrics and JSON.
 func (a Answer) String() string { return answers[a] }
 
-// A flood of what provokes one class of errors leaves the others answered: who
-// is not told of the path's MTU stands still (RFC 1191 §4, RFC 8201 §4).
+// Each class of errors is limited by itself, so that a flood that provokes one
+// does not suppress the others: a connection whose sender does not hear of the
+// path's MTU stalls (RFC 1191 §4, RFC 8201 §4).
 const (
 	errorPathMTU  = iota // fragmentation needed, packet too big
-	errorRedirect        // of which a host that goes on regardless provokes one with every packet
+	errorRedirect        // a host that ignores them provokes one with every packet
 	errorOther
 	numErrorClasses
 )
@@ -120,18 +121,18 @@ func mayAnswer(p *Packet, orig []byte, e icmp.Error) bool {
 	return icmp.MayAnswer6(orig, e)
 }
 
-// errorSource chooses the address an ICMP error speaks from: the one that the
-// packet was sent to where that is the router's own (RFC 4443 §2.2 a), else
-// one of the interface that the error leaves by (RFC 1812 §4.3.2.4). ICMPv6 may
-// choose what tells more (RFC 4443 §2.2 b): the interface that the packet came in
-// by, which is what traceroute asks for, and which Linux names too.
+// errorSource chooses the source address of an ICMP error: the one that the
+// packet was sent to if that is the router's own (RFC 4443 §2.2 a), else one of
+// the interface that the error leaves by (RFC 1812 §4.3.2.4). For ICMPv6 it is
+// one of the interface that the packet came in by (RFC 4443 §2.2 b), as on
+// Linux: that is what traceroute asks for.
 func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	in := v.Interface(p.In)
 	if in == nil {
 		return netip.Addr{}, false
 	}
 	if p.stack == fromOwnStack {
-		return p.Src, true // the stack hears it from itself
+		return p.Src, true // the stack gets it from its own address
 	}
 	if p.Entry != nil && p.Entry.Action == routing.Local {
 		if p.forMany(v) {
@@ -158,8 +159,9 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	return v.sourceFor(out, p.Src)
 }
 
-// expire gives up the fragments that have waited too long, and tells the
-// sender where the first of them had arrived (RFC 792, RFC 8200 §4.5).
+// expire gives up the fragments that have waited too long. If the first
+// fragment of a packet had arrived, its sender gets an ICMP error (RFC 792, RFC
+// 8200 §4.5).
 func (b *Batch) expire(v *View, now time.Time) {
 	b.begin(v)
 	for {
@@ -177,7 +179,7 @@ func (b *Batch) expire(v *View, now time.Time) {
 		}
 		p.Verdict = verdict.FragmentTimeout
 		if p.Entry = v.localEntry(&p); p.Entry == nil {
-			continue // only an end host says that it waited in vain (RFC 792)
+			continue // only the destination reports that reassembly timed out (RFC 792)
 		}
 		if e, ok := p.icmpError(); ok {
 			b.counters.pending.answers[b.refuse(v, &p, e, now)]++
@@ -186,7 +188,8 @@ func (b *Batch) expire(v *View, now time.Time) {
 	b.send(v, now)
 }
 
-// localEntry gives what says that p's destination is the router's, nil where it is not.
+// localEntry gives the entry that makes p's destination the router's own, nil
+// if it is not.
 func (v *View) localEntry(p *Packet) *fib.Entry {
 	in := v.Interface(p.In)
 	if in == nil {
@@ -208,7 +211,7 @@ func (v *View) localEntry(p *Packet) *fib.Entry {
 	return nil
 }
 
-// copyIn makes a packet for the router of bytes that somebody else owns.
+// copyIn makes a packet for the router from a copy of raw.
 func (b *Batch) copyIn(raw []byte, in routing.InterfaceID) (Packet, bool) {
 	f := b.take(len(raw))
 	if f == nil {

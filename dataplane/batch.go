@@ -19,21 +19,20 @@ import (
 // BatchSize is the number of frames a worker reads at once, at most.
 const BatchSize = 128
 
-// Packet is what the stages know of one packet. The bytes stay where the
-// port put them; a stage fills in what it found out and, where it decides the
-// packet's fate, the Verdict. A packet with a Verdict is passed over by the
-// stages that follow.
+// Packet is what the stages know of one packet. The bytes stay where the port
+// put them; a stage fills in what it found out and, where it decides the
+// packet's fate, the Verdict. Later stages skip a packet that has a Verdict.
 type Packet struct {
 	Frame   *port.Frame
 	Verdict verdict.Verdict
 	Family  uint8 // 4 or 6; 0 until validated
 	Proto   uint8 // upper-layer protocol, behind any extension headers
-	// Made is set on a packet of the router's own: it skips the checks that
-	// only what comes in by a port has to pass, and provokes no ICMP error.
+	// Made is set on a packet that the router itself made: it skips the checks
+	// for packets that come in by a port, and provokes no ICMP error.
 	Made     bool
 	Fragment bool
-	// ownHops is set on a packet whose hop count is not the router's to
-	// lower: its own, and what its TCP/IP stack sent or is to get.
+	// ownHops is set on a packet whose hop count the router does not lower: one
+	// that it made, and one from or to its TCP/IP stack.
 	ownHops  bool
 	stack    stackSide
 	cut      cut
@@ -41,11 +40,11 @@ type Packet struct {
 	linked   bool   // the link header is still in front: l3 is that of the frame
 	group    bool   // the frame was for a group of stations, or all
 	quiet    bool   // no ICMP error, whatever the verdict
-	joined   bool   // it arrived in fragments, or as one
-	code     uint8  // ICMP code, where the verdict alone does not tell
+	joined   bool   // it arrived as a fragment, or was reassembled
+	code     uint8  // ICMP code, if the verdict alone does not give it
 	l3       int    // offset of the IP header in Frame.Buf
 	l4       int    // offset of the upper-layer header from the IP header
-	detail   uint32 // MTU of a packet too big, pointer of a parameter problem
+	detail   uint32 // for the ICMP error: the MTU, or the pointer of a parameter problem
 	pieces   int    // frames it became on the way out
 	mac      arp.MAC
 	In, Out  routing.InterfaceID
@@ -54,12 +53,12 @@ type Packet struct {
 	Hop      *fib.NextHop
 	source   *fib.Entry // what urpf found for the source
 	nat      *translation
-	mss      uint16 // as it arrived, where it was lowered; else 0
+	mss      uint16 // TCP's segment size as it arrived, if mss lowered it; else 0
 	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole
-	carried  uint16 // packets that it stands for as it arrived: more than one in a super-packet
+	carried  uint16 // packets that it carries as it arrived: more than one if it is a super-packet
 }
 
-// cut says what has to be done to a packet before its way out takes it.
+// cut says what has to be done to a packet before its egress port takes it.
 type cut uint8
 
 const (
@@ -77,29 +76,29 @@ func (p *Packet) ip6() packet.IPv6 { return packet.IPv6(p.ip()) }
 func (p *Packet) drop(v verdict.Verdict) { p.Verdict = v }
 
 // Batch is the packets of one run through the stages, the memory that the run
-// needs, and what has to be remembered from one run to the next. It belongs to
-// one worker and is reused for ever.
+// needs, and what is kept from one run to the next. It belongs to one worker,
+// which reuses it.
 type Batch struct {
 	scratch
 	n int
 
 	counters *Counters
-	limits   Limits // what errors and held were made for
+	limits   Limits // those that errors, police and held were made from
 	errors   [numErrorClasses]bucket.Bucket
 	police   [numStackClasses]bucket.Bucket
 	now      time.Time // of the run, for deliver
 	held     *reassembly.Table
-	// Stream tells this batch from the router's others, whose fragments may go
-	// to the same host at the same time. It is to be set before the first run.
+	// Stream differs between the batches of a router: their fragments may go to
+	// the same host at the same time. Set it before the first run.
 	Stream uint32
 	ident  uint32 // fragmented packets of our own so far
 	secret *siphash.Key
 
 	flowNow flow.Time
-	dry     bool // translation is only asked what it would do
+	dry     bool // address translation is only asked what it would do
 
 	drops  *DropRing
-	punter Punter // nil where nobody takes punts
+	punter Punter // nil: nobody takes punts
 	trace  func(*stage, *View, *Packet)
 }
 
@@ -117,14 +116,14 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 // Frames is where a Queue reads to before Received is called.
 func (b *Batch) Frames() []port.Frame { return b.frames }
 
-// Received says that the first n frames hold packets that came in by the
+// Received has the batch take the first n frames as packets that came in by the
 // interface in.
 func (b *Batch) Received(n int, in routing.InterfaceID) {
 	b.n = n
 	for i := range b.packets[:n] {
 		p, f := &b.packets[i], &b.frames[i]
-		// Field by field: with all in the literal, the packet is made elsewhere and
-		// copied, which takes twice the time.
+		// Field by field: from one literal the compiler makes the packet on the
+		// stack and copies it, which takes twice the time.
 		*p = Packet{}
 		p.Frame, p.In, p.Out, p.l3, p.carried = f, in, routing.NoInterface, f.Start, 1
 		if f.Offload.GSO != port.GSONone {
@@ -139,9 +138,9 @@ func (b *Batch) Packets() []Packet { return b.packets[:b.n] }
 // Made is what the router itself made during Process.
 func (b *Batch) Made() []Packet { return b.made }
 
-// originate adds a packet of the router's own that is to leave towards the
+// originate adds a packet that the router made, which leaves towards the
 // destination in its header; in is the interface whose packet it answers. It
-// returns nil when there is no room left for one.
+// returns nil if there is no room left for one.
 func (b *Batch) originate(f *port.Frame, family uint8, in routing.InterfaceID) *Packet {
 	if f == nil || len(b.made) == cap(b.made) {
 		return nil

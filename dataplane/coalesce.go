@@ -10,10 +10,10 @@ import (
 )
 
 // A small packet costs a system call; 64 of one flow in a super-packet cost
-// little more than one. So packets of a flow that leave by the same port in
-// the same batch are chained into one, without copying, where whoever cuts it
-// up again gets back the very packets that came in: same headers and TCP
-// options, one size but for the last, sequence numbers in step.
+// little more than one. So packets of a flow that leave by the same port in the
+// same batch are chained into a super-packet, without copying, if segmenting it
+// gives back exactly the packets that came in: same headers and TCP options,
+// all but the last of one size, sequence numbers consecutive.
 
 const (
 	flowSlots    = 16 // heads that may still grow, per egress; a power of two
@@ -35,9 +35,8 @@ type burst struct {
 	verified   bool
 }
 
-// coalesce appends p to the super-packet that its flow is growing, or starts
-// one with it. It reports false where p is none of its business, with nothing
-// changed.
+// coalesce appends p to the super-packet of its flow, or starts one with it. It
+// reports false, with nothing changed, if p cannot be coalesced.
 func (e *egress) coalesce(p *Packet, key *siphash.Key) bool {
 	header, ok := p.coalescable(e.out.Offloads)
 	if !ok {
@@ -67,7 +66,7 @@ func (e *egress) coalesce(p *Packet, key *siphash.Key) bool {
 	}
 	fl.step(p)
 	if p.Proto == packet.ProtoTCP && packet.TCP(ip[p.l4:]).Flags()&packet.TCPPsh != 0 {
-		fl.head = nil // a push ends the burst it is in
+		fl.head = nil // a PSH ends the burst
 	}
 	return true
 }
@@ -85,7 +84,7 @@ func (p *Packet) coalescable(o port.Offloads) (header int, ok bool) {
 		return 0, false
 	}
 	if off.NeedsChecksum && int(off.ChecksumStart) != p.l3-p.Frame.Start+p.l4 {
-		return 0, false // that of an inner header, in a tunnel
+		return 0, false // the partial checksum is that of an inner header, in a tunnel
 	}
 	ip := p.ip()
 	switch p.Proto {
@@ -97,7 +96,8 @@ func (p *Packet) coalescable(o port.Offloads) (header int, ok bool) {
 		header = p.l4 + t.HeaderLen()
 	case packet.ProtoUDP:
 		u := packet.UDP(ip[p.l4:])
-		// A zero checksum means none (RFC 768), which no super-packet can say.
+		// A zero checksum means that there is none (RFC 768), which a
+		// super-packet cannot express.
 		if !o.Has(port.OffloadUDP) || !u.Valid() || u.Checksum() == 0 || u.Length() != len(u) {
 			return 0, false
 		}
@@ -119,8 +119,9 @@ func (fl *burst) takes(p *Packet, header int) bool {
 	if p.Family == 4 {
 		a, b := packet.IPv4(first), packet.IPv4(ip)
 		// The version, TOS, flags, TTL, protocol and addresses have to agree.
-		// Whoever cuts numbers the pieces from the first on, so without DF the
-		// identifications have to be in step (RFC 6864 §4.1 frees the others).
+		// Segmentation numbers the pieces consecutively, so without DF the
+		// identifications have to be consecutive (RFC 6864 §4.1: with DF they
+		// mean nothing).
 		if a.TOS() != b.TOS() || !bytes.Equal(a[6:10], b[6:10]) || !bytes.Equal(a[12:20], b[12:20]) ||
 			(!b.DontFragment() && b.ID() != fl.id+1) {
 			return false
@@ -137,7 +138,7 @@ func (fl *burst) takes(p *Packet, header int) bool {
 		bytes.Equal(a[14:16], b[14:16]) && bytes.Equal(a[18:], b[18:]) && fl.sound(p)
 }
 
-// sound verifies the checksums that joining would otherwise paper over.
+// sound verifies the checksums, which coalescing replaces.
 func (fl *burst) sound(p *Packet) bool {
 	if !fl.verified {
 		if !fl.packet.transportSound() {
@@ -148,8 +149,8 @@ func (fl *burst) sound(p *Packet) bool {
 	return p.transportSound()
 }
 
-// transportSound reports whether the transport checksum is right, or is left
-// for the hardware to fill in, or vouched for.
+// transportSound reports whether the transport checksum is right, partial, or
+// was verified by the device.
 func (p *Packet) transportSound() bool {
 	off := &p.Frame.Offload
 	if off.NeedsChecksum || off.ChecksumValid {
@@ -176,13 +177,14 @@ func (fl *burst) join(p *Packet) {
 	fl.total += f.Len()
 	fl.count++
 	if p.Proto == packet.ProtoTCP {
-		// A push on the last goes out on the last: cutting puts it there.
+		// If the last packet has PSH, the head gets it: segmentation puts it on
+		// the last segment.
 		first := packet.TCP(fl.packet.ip()[fl.packet.l4:])
 		first.SetFlags(first.Flags() | f.Buf[p.l3+p.l4+13])
 	}
 }
 
-// step notes what the packet after p has to look like.
+// step records what the packet after p has to look like.
 func (fl *burst) step(p *Packet) {
 	ip := p.ip()
 	if p.Family == 4 {
@@ -193,7 +195,8 @@ func (fl *burst) step(p *Packet) {
 	}
 }
 
-// closes reports whether nothing may follow p: it is short, or pushed.
+// closes reports whether p ends the burst: it is shorter than the others, or
+// has PSH.
 func (p *Packet) closes(fl *burst) bool {
 	pushed := p.Proto == packet.ProtoTCP && p.Frame.Buf[p.l3+p.l4+13]&packet.TCPPsh != 0
 	return pushed || p.Frame.Len() < fl.segment
@@ -213,7 +216,7 @@ func (fl *burst) seal() {
 		return
 	}
 	p := fl.packet
-	// Not p.ip(): its lengths are about to change, its bytes end with the head.
+	// Not p.ip(), which ends with the head's own bytes.
 	ip := p.Frame.Buf[p.l3:]
 	transport := ip[p.l4:]
 	at := uint16(16)

@@ -10,19 +10,19 @@ import (
 	"routerd/internal/origin"
 )
 
-// Kind is the word of the configuration for what an interface stands on.
+// Kind is the configuration's word for the kind of port that an interface has.
 type Kind string
 
 const (
 	KindLoopback Kind = "loopback" // no port at all
 	KindTUN      Kind = "tun"
-	KindTAP      Kind = "tap"    // Ethernet, the kernel at the other end or a bridge
-	KindPacket   Kind = "packet" // Ethernet, a device that exists
-	KindStack    Kind = "stack"  // the router's own TCP/IP stack; nothing forwarded leaves by it
+	KindTAP      Kind = "tap"    // Ethernet; the kernel or a bridge at the other end
+	KindPacket   Kind = "packet" // Ethernet; an existing device
+	KindStack    Kind = "stack"  // the router's own TCP/IP stack; forwarded packets never leave by it
 )
 
-// URPF is how an interface checks the way back to a packet's source
-// (RFC 3704 §2).
+// URPF is how an interface checks the reverse path to a packet's source (RFC
+// 3704 §2).
 type URPF uint8
 
 const (
@@ -43,16 +43,16 @@ type Address struct {
 	Origin origin.ID
 }
 
-// StackConfig protects the router's own TCP/IP stack (RFC 6192): what a worker
-// delivers to it of each class (TCP, UDP, the rest) is bounded. A super-packet
-// counts as one.
+// StackConfig protects the router's own TCP/IP stack (RFC 6192): it limits how
+// many packets of each class (TCP, UDP, the rest) a worker delivers to it. A
+// super-packet counts as one.
 type StackConfig struct {
 	Rate  int // packets a second
 	Burst int // packets at once
 }
 
-// InterfaceConfig is what the configuration says of one interface. Identity
-// is the Name.
+// InterfaceConfig is what the configuration says of one interface, which is
+// identified by its Name.
 type InterfaceConfig struct {
 	Name      string
 	Kind      Kind
@@ -85,13 +85,15 @@ type Config struct {
 	Stack               StackConfig
 }
 
-// DefaultMartianSources can never be the source of a packet to forward.
+// DefaultMartianSources are prefixes that are never the source of a packet to
+// forward.
 var DefaultMartianSources = prefixes(
 	"0.0.0.0/8", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4",
 	"::/128", "::1/128", "::ffff:0:0/96", "ff00::/8",
 )
 
-// DefaultMartianDestinations must never leave a host.
+// DefaultMartianDestinations are prefixes that must never be seen outside a
+// host.
 var DefaultMartianDestinations = prefixes(
 	"0.0.0.0/8", "127.0.0.0/8", "240.0.0.0/4",
 	"::/128", "::1/128", "::ffff:0:0/96",

@@ -17,8 +17,9 @@ type Counters struct {
 	verdicts [verdict.Count]atomic.Uint64
 	answers  [NumAnswers]atomic.Uint64
 	received traffic
-	// sent is by InterfaceID, longer as interfaces come; nil of those that
-	// nothing was sent by: of a thousand interfaces a worker uses few.
+	// sent is indexed by InterfaceID and grows with the interfaces. An element
+	// is nil until something is sent there: of a thousand interfaces a worker
+	// uses few.
 	sent    atomic.Pointer[[]atomic.Pointer[traffic]]
 	batches atomic.Uint64
 
@@ -35,8 +36,8 @@ type tally struct {
 }
 
 // Traffic is a reading of one direction of an interface. A super-packet counts
-// as the packets that it carries, and is one of Supers; of its headers, which
-// each of them will have on a wire, Bytes has one.
+// as the packets that it carries in Packets, as one in Supers, and with its
+// headers once in Bytes.
 type Traffic struct {
 	Packets uint64 `json:"packets"`
 	Bytes   uint64 `json:"bytes"`
@@ -57,7 +58,7 @@ func (t *traffic) read() Traffic {
 // Verdict reads how many packets ended in v.
 func (c *Counters) Verdict(v verdict.Verdict) uint64 { return c.verdicts[v].Load() }
 
-// Answer reads how many ICMP errors ended in a.
+// Answer reads how many ICMP errors had the outcome a.
 func (c *Counters) Answer(a Answer) uint64 { return c.answers[a].Load() }
 
 // Received reads what the worker's own port brought in.
@@ -105,8 +106,8 @@ func (t *traffic) add(o *traffic) {
 	t.supers.Add(r.Supers)
 }
 
-// grow makes room for n interfaces and some more; it allocates when a
-// configuration brought new ones, and otherwise costs a load.
+// grow makes room for n interfaces and some more. It allocates only if there
+// are new ones.
 func (c *Counters) grow(n int) {
 	old := c.sent.Load()
 	if old != nil && len(*old) >= n {
@@ -121,8 +122,8 @@ func (c *Counters) grow(n int) {
 	c.sent.Store(&s)
 }
 
-// by gives what was sent by an interface, to be counted on. It allocates for
-// the first packet that goes there.
+// by gives the counters of what is sent by an interface. It allocates for the
+// first packet that goes there.
 func (c *Counters) by(id routing.InterfaceID) *traffic {
 	p := &(*c.sent.Load())[id]
 	t := p.Load()
@@ -142,9 +143,9 @@ func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers in
 	}
 }
 
-// carried is how many packets a frame stands for: one, or the segments of a
-// super-packet. Where the headers of one end follows from where its checksum
-// starts; the header's own word for it is a hint, and often too large.
+// carried is how many packets a frame carries: one, or the segments of a
+// super-packet. The end of the headers follows from where the checksum starts;
+// hdr_len of the virtio-net header is only a hint, and often too large.
 func carried(f *port.Frame) uint16 {
 	off := &f.Offload
 	if off.GSO == port.GSONone || off.SegmentSize == 0 {
@@ -162,8 +163,8 @@ func carried(f *port.Frame) uint16 {
 	return uint16(min(max((len(raw)-headers+size-1)/size, 1), math.MaxUint16))
 }
 
-// count adds the finished batch to the counters, one addition per verdict
-// that occurred, and shows its drops to the ring.
+// count adds the finished batch to the counters, one addition per verdict that
+// occurred, and records drops in the ring.
 func (b *Batch) count(now time.Time) {
 	c := b.counters
 	c.pending.verdicts[verdict.FragmentEvicted] += uint32(b.held.Evicted())
@@ -171,7 +172,7 @@ func (b *Batch) count(now time.Time) {
 	for i := range b.packets[:b.n] {
 		v := b.packets[i].Verdict
 		if v == verdict.Resolving {
-			continue // it counts when it is released or given up
+			continue // counted when it is released or given up
 		}
 		c.pending.verdicts[v] += uint32(b.packets[i].carried)
 		dropped = dropped || v.Class() == verdict.Dropped

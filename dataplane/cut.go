@@ -7,7 +7,7 @@ import (
 	"routerd/internal/packet"
 )
 
-// cutUp turns p into what its way out takes and adds the pieces to e. It
+// cutUp turns p into pieces that its egress port takes and adds them to e. It
 // reports false when the batch has no memory left for them.
 func (b *Batch) cutUp(p *Packet, e *egress) bool {
 	if p.cut&cutChecksum != 0 {
@@ -23,8 +23,8 @@ func (b *Batch) cutUp(p *Packet, e *egress) bool {
 	return true
 }
 
-// completeChecksum turns a partial checksum into a whole one. A UDP checksum
-// that comes out as zero is sent as all ones (RFC 768, RFC 8200 §8.1).
+// completeChecksum turns a partial checksum into a complete one. A UDP checksum
+// of zero is sent as all ones (RFC 768, RFC 8200 §8.1).
 func completeChecksum(f *port.Frame) {
 	raw, off := f.Bytes(), &f.Offload
 	at := int(off.ChecksumStart) + int(off.ChecksumOffset)
@@ -39,9 +39,9 @@ func completeChecksum(f *port.Frame) {
 	off.NeedsChecksum = false
 }
 
-// segment cuts a super-packet into the packets that it stands for, as a
-// network card would: headers repeated, lengths, identifications and sequence
-// numbers counted on, FIN and PSH on the last alone, checksums whole.
+// segment cuts a super-packet into the packets that it stands for, as a network
+// card would: headers repeated, lengths, identifications and sequence numbers
+// adjusted, FIN and PSH on the last alone, checksums complete.
 func (b *Batch) segment(p *Packet, e *egress) bool {
 	ip := p.ip()
 	header, size := p.headerLen(), int(p.Frame.Offload.SegmentSize)
@@ -118,10 +118,11 @@ func (b *Batch) fragment(p *Packet, f *port.Frame, e *egress) bool {
 	return b.fragment6(p, f, e)
 }
 
-// fragment4 is RFC 791 §3.2: every fragment but the last carries a multiple
-// of eight bytes, the options marked to be copied go into each, and what was a
-// fragment before stays in its place. What was put together for translation
-// leaves in pieces no larger than it came in, and keeps its DF.
+// fragment4 fragments as RFC 791 §3.2 says: every fragment but the last carries
+// a multiple of eight bytes, options with the copied flag go into each, and a
+// fragment that is fragmented again keeps its offset. A packet that was
+// reassembled for translation leaves in fragments no larger than those that it
+// came in, and keeps its DF.
 func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
 	whole := packet.IPv4(f.Bytes())
 	payload := whole.Payload()
@@ -165,14 +166,14 @@ func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
 	return true
 }
 
-// fragment6 is RFC 8200 §4.5, for packets of the router's own, which have no
+// fragment6 fragments as RFC 8200 §4.5 says. The router's own packets have no
 // extension headers: all behind the IPv6 header is the fragmentable part.
 func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
 	whole := packet.IPv6(f.Bytes())
 	payload, next := whole.Payload(), whole.NextHeader()
 	const header = packet.IPv6Header + packet.IPv6FragmentHeader
-	// Neither foretold by who has seen others nor given by two workers at once
-	// (RFC 7739 §5.2, RFC 8200 §4.5).
+	// It cannot be predicted from earlier ones, and two workers never give the
+	// same at once (RFC 7739 §5.2, RFC 8200 §4.5).
 	b.ident++
 	ident := uint32(b.secret.Sum(uint64(b.Stream)<<32|uint64(b.ident), 0))
 	for offset := 0; len(payload) > 0; {

@@ -11,10 +11,9 @@ import (
 	"routerd/routing"
 )
 
-// deliver ends the way of what is for the router itself: echo requests are
-// answered here, ICMP messages read, and anything else refused with the ICMP
-// error that says nobody listens, unless the router has a TCP/IP stack of its
-// own, which then gets it.
+// deliver handles packets for the router itself. It answers echo requests,
+// reads ICMP messages, and gives the rest to the router's own TCP/IP stack;
+// without one it refuses them with an ICMP unreachable.
 func deliver(v *View, b *Batch, now time.Time) {
 	b.now = now
 	for _, p := range b.work {
@@ -43,9 +42,9 @@ func deliver(v *View, b *Batch, now time.Time) {
 	}
 }
 
-// receiveWhole delivers a reassembled packet, whose bytes belong to the
-// reassembly table only until its next use, in the name of the fragment that
-// completed it.
+// receiveWhole delivers a reassembled packet in place of p, the fragment that
+// completed it. The bytes of whole are valid only until the reassembly table is
+// used again.
 func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 	if !p.become(b, whole) {
 		return
@@ -61,8 +60,8 @@ func (p *Packet) receiveWhole(v *View, b *Batch, whole []byte) {
 	p.receive(v, b, p.Frame)
 }
 
-// become makes p the reassembled packet whole, of which it takes a copy, and
-// reports whether there was memory for it.
+// become makes p a copy of the reassembled packet whole, and reports whether
+// there was memory for it.
 func (p *Packet) become(b *Batch, whole []byte) bool {
 	f := b.take(len(whole))
 	if f == nil {
@@ -83,9 +82,9 @@ func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
 		return
 	}
 	if p.Proto != packet.ProtoICMP && p.Proto != packet.ProtoICMPv6 && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {
-		return // whole, and with its checksum as far as it is
+		return // unchanged, also its checksum if that is partial
 	}
-	completeChecksum(f) // a sender on this machine may have left it to the port
+	completeChecksum(f) // a sender on this machine may have left it partial
 	switch {
 	case p.Family == 4 && p.Proto == packet.ProtoICMP:
 		p.receiveICMP4(v, b, f)
@@ -96,7 +95,7 @@ func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
 	case p.Family == 6 && p.Proto == packet.ProtoNoNextHeader:
 		p.drop(verdict.NothingInside)
 	default:
-		if p.Family == 6 { // a parameter problem points at who named the protocol
+		if p.Family == 6 { // a parameter problem points at the next-header field
 			p.detail = uint32(packet.WalkExtensions(p.ip6()).NextField)
 		}
 		p.drop(verdict.ProtocolUnreachable)
@@ -115,7 +114,7 @@ func (p *Packet) receiveICMP4(v *View, b *Batch, f *port.Frame) {
 		p.replied(v, b, f, len(ip))
 	case icmp.EchoReply, icmp.DestUnreachable, icmp.TimeExceeded, icmp.ParameterProblem,
 		icmp.SourceQuench, icmp.Redirect:
-		if !p.toStack(v, b) { // whose path MTU discovery and ping wait for them
+		if !p.toStack(v, b) { // its path MTU discovery and ping need them
 			p.drop(verdict.ICMPReceived)
 		}
 	default:
@@ -144,12 +143,12 @@ func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 	}
 }
 
-// replied hands the last n bytes of the frame, which have become the reply,
-// to a packet of the router's own.
+// replied sends the last n bytes of the frame, which now are the reply, as a
+// packet of the router's own.
 func (p *Packet) replied(v *View, b *Batch, f *port.Frame, n int) {
 	f.Start = f.End - n
 	p.l3 = f.Start
-	if p.forMany(v) && !p.speakForOne(v) {
+	if p.forMany(v) && !p.ownSource(v) {
 		p.drop(verdict.ICMPIgnored)
 		return
 	}
@@ -160,8 +159,9 @@ func (p *Packet) replied(v *View, b *Batch, f *port.Frame, n int) {
 	p.drop(verdict.EchoReplied)
 }
 
-// forMany reports whether p, which is for the router, is for others as well: its
-// destination is a group or the anycast address of a subnet's routers.
+// forMany reports whether p, which is for the router, is for others as well:
+// its destination is a multicast group or the anycast address of a subnet's
+// routers.
 func (p *Packet) forMany(v *View) bool {
 	if p.Family == 4 || p.Dst.IsMulticast() {
 		return p.Dst.IsMulticast()
@@ -173,9 +173,9 @@ func (p *Packet) forMany(v *View) bool {
 	return in != nil && !in.Holds(p.Dst)
 }
 
-// speakForOne makes the source of a reply to a request that was for many an
-// address of the router's own (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
-func (p *Packet) speakForOne(v *View) bool {
+// ownSource gives the reply to a request that was for many a source address of
+// the router's own (RFC 1122 §3.2.2.6, RFC 4443 §4.2).
+func (p *Packet) ownSource(v *View) bool {
 	own, ok := v.sourceFor(v.Interface(p.In), p.Src)
 	if !ok {
 		return false

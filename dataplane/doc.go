@@ -2,9 +2,9 @@
 // fate of each, and writes what goes on.
 //
 // The whole path is Process(view, batch, now), a list of stages over a batch
-// (process.go draws it). A stage looks at every packet that has no Verdict
-// yet; the one that decides sets it. What the stages depend on is frozen in a
-// View, loaded once per batch by one pointer; what they need of memory belongs
+// (process.go draws it). A stage looks at every packet that has no Verdict yet,
+// and sets it if it decides the packet's fate. What the stages depend on is
+// frozen in a View, loaded once per batch by one pointer; their memory belongs
 // to the Batch. There is no allocation, lock, map, channel, clock or log line
 // per packet (TestPacketsAllocateNothing, BenchmarkStage).
 //
@@ -17,6 +17,7 @@
 //	lookup.go    reverse path, longest match, next hop by flow hash
 //	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals
+//	protocol.go, listeners.go  what the router's own protocols receive and send
 //	forward.go   hop limit, MTU, the rewrite
 //	options.go   record route, timestamp, options of fragments
 //	redirect.go  better first hops, on Ethernet
@@ -26,12 +27,13 @@
 //	coalesce.go  software GRO of consecutive packets of a flow
 //	cut.go       segmentation, fragmentation, checksums in software
 //	counters.go  what a worker has counted;  drops.go  the latest drops
-//	worker.go    one queue's loop;  explain.go, explain_nat.go  the same stages, telling
+//	worker.go    one queue's loop;  explain.go, explain_nat.go  the same stages, with their findings
 //
 // Super-packets go through whole. Whether one is too big is judged by its
-// segments; a port that takes none gets it cut. Whatever counts packets (verdicts,
-// interfaces, sessions of address translation) counts those that a super-packet
-// carries; what limits rates, and the list of the latest drops, takes it as one.
+// segments; for a port that takes none it is segmented in software. Counters
+// (verdicts, interfaces, sessions of address translation) count the packets
+// that a super-packet carries; rate limits and the list of the latest drops
+// count it as one.
 //
 // # Supported
 //
@@ -40,36 +42,41 @@
 //
 // # Deviations
 //
-//   - Fragments for the router itself are put together per worker. Those of one
-//     packet that come in by different interfaces are not, which takes a sender
-//     that spreads fragments; our own flow hash does not.
-//   - With address translation all IPv4 fragments that come in are put together
-//     first, by the same table and under its bounds, as Linux does. A packet
-//     that waits for its neighbour forgets in what pieces it came: it is cut to
-//     the MTU, and with DF dropped where it does not fit.
-//   - A session is moved on by a packet before it is known whether that has a
-//     right transport checksum or gets any further: what the next hop refuses
-//     has refreshed it. The window check (RFC 5961) is the defence.
-//   - A destination rule that leads ICMP queries to the router itself is not
-//     undone in its answers, which it gives before there is a session.
-//   - Nobody is told of fragments in transit that waited in vain (RFC 792: an
-//     end host tells). Fragments that the router's own stack sends hold no port.
-//   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others,
-//     as the kernel does; RFC 3927 §7 forbids it. List them under
-//     forwarding.martian-sources and martian-destinations to have it so.
+//   - Fragments for the router itself are reassembled per worker, so those of
+//     one packet that come in by different interfaces are not put together.
+//     Only a sender that spreads fragments over several paths causes that; the
+//     flow hash of routerd does not.
+//   - With address translation all IPv4 fragments that come in are reassembled
+//     first, by the same table and within its limits, as on Linux. A packet
+//     that waits for its neighbour loses the size of its fragments: it is
+//     fragmented to the MTU, or dropped if it has DF and does not fit.
+//   - A packet refreshes its session and changes its state before its transport
+//     checksum is known to be right and before it is forwarded; one that is
+//     dropped later has refreshed it too. The window check (RFC 5961) is the
+//     defence.
+//   - A destination rule that translates ICMP queries to an address of the
+//     router itself is not applied to its replies: it replies before there is a
+//     session.
+//   - No ICMP error is sent about fragments in transit whose reassembly timed
+//     out (RFC 792 has the destination send it). Fragments that the router's
+//     own stack sends reserve no port.
+//   - IPv4 link-local addresses (169.254.0.0/16) are forwarded like others, as
+//     on Linux; RFC 3927 §7 forbids it. List them under
+//     forwarding.martian-sources and martian-destinations to drop them.
 //   - Echo requests to multicast groups are answered on Ethernet links, for
 //     all hosts, all nodes and all routers, and not on TUNs (RFC 1122 §3.2.2.6
 //     lets a router choose).
-//   - A tunnel's super-packets (GRE, IPIP) that a veth hands over labelled as
-//     plain TCP are dropped as bad_offload; turning TSO off at the sender helps.
-//   - A TCP segment size is lowered (mss) in packets that are whole, and not in
-//     the fragments of one that passes without address translation. None is
-//     added where there is none, as nftables has it and unlike iptables.
-//   - An IPv6 redirect to a router known by a global address alone is not sent:
-//     RFC 4861 §8.2 wants its link-local one.
-//   - Source-routed packets are always refused; RFC 1812 §5.3.13.4 wants a
-//     switch whose default is to obey, RFC 6274 §4.4 the opposite.
-//   - Of several queues of a port all workers write to the first.
-//   - TCP for the router's own addresses is refused by a port unreachable, as
-//     UDP is, and not by a reset, until something on the router listens.
+//   - Super-packets of a tunnel (GRE, IPIP) that a veth marks as plain TCP are
+//     dropped as bad_offload; turning TSO off at the sender helps.
+//   - A TCP segment size is lowered (mss) in whole packets only, not in
+//     fragments that pass without address translation. The option is not added
+//     to a SYN that has none: as with nftables, unlike iptables.
+//   - An IPv6 redirect to a router of which only a global address is known is
+//     not sent: RFC 4861 §8.2 wants its link-local one.
+//   - Source-routed packets are always dropped. RFC 1812 §5.3.13.4 wants a
+//     setting that forwards them by default; RFC 6274 §4.4 recommends to drop
+//     them.
+//   - All workers write to the first queue of a port, also if it has several.
+//   - Without a TCP/IP stack of its own the router refuses TCP with a port
+//     unreachable, like UDP, and not with a reset.
 package dataplane

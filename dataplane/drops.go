@@ -8,24 +8,25 @@ import (
 	"routerd/routing"
 )
 
-// Bounds of what is kept of dropped packets.
+// Limits on what is kept of dropped packets.
 const (
 	dropHeader   = 96 // bytes of the packet: the longest headers that a line shows
 	dropRingSize = 256
 	dropsPerSee  = 4 // of one batch at most
 )
 
-// Drop is one dropped packet as it is remembered.
+// Drop is what is kept of one dropped packet.
 type Drop struct {
 	Time    time.Time
 	In      routing.InterfaceID
 	Verdict verdict.Verdict
 	Length  int    // of the whole packet
 	Header  []byte // its first bytes
-	Frame   bool   // it was dropped as a frame: Header begins with the link header
+	Frame   bool   // Header begins with the link header
 }
 
-// Sentence says why, to a user who knows the interface that it came in by as in.
+// Sentence says why it was dropped; in is the name of the interface that it
+// came in by.
 func (d *Drop) Sentence(in string) string {
 	if d.Verdict == verdict.VLANTagged {
 		return vlanSentence(d.Header, in)
@@ -33,8 +34,8 @@ func (d *Drop) Sentence(in string) string {
 	return d.Verdict.Sentence()
 }
 
-// DropRing remembers the latest dropped packets of one worker: a sample, a
-// few of each batch, so that a flood costs the packet path nothing. The worker
+// DropRing keeps the latest dropped packets of one worker: a sample of a few of
+// each batch, so that a flood costs the packet path next to nothing. The worker
 // writes to it at most once per batch and never waits for a reader.
 type DropRing struct {
 	mu   sync.Mutex
@@ -52,8 +53,8 @@ type dropRecord struct {
 	header  [dropHeader]byte
 }
 
-// see samples the dropped packets of a batch. A reader who holds the ring at
-// that moment costs it this sample.
+// see samples the dropped packets of a batch. If a reader holds the ring at
+// that moment, the sample is left out.
 func (r *DropRing) see(b *Batch, now time.Time) {
 	if !r.mu.TryLock() {
 		return

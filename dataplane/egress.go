@@ -36,8 +36,8 @@ func (e *egress) reset() {
 	}
 }
 
-// towards gives the list of what leaves by out. A batch has few ways out, so
-// a scan beats anything cleverer.
+// towards gives the list of what leaves by out. A batch leaves by few
+// interfaces, so a linear scan is fastest.
 func (b *Batch) towards(out *Interface) *egress {
 	for i := range b.egress {
 		if b.egress[i].out == out {
@@ -64,7 +64,8 @@ func (e *egress) add(p *Packet, f *port.Frame) {
 	}
 }
 
-// within is how many packets a frame that is p, or a piece of it, counts as.
+// within is how many packets the frame f, which is p or a piece of it, counts
+// as.
 func (p *Packet) within(f *port.Frame) int {
 	if f == p.Frame {
 		return int(p.carried)
@@ -72,8 +73,8 @@ func (p *Packet) within(f *port.Frame) int {
 	return 1
 }
 
-// leaveBy gathers what goes out, grouped by egress interface: whole where the
-// port takes it, coalesced where it can be, cut where it has to be.
+// leaveBy gathers what goes out by egress interface: coalesced if possible,
+// segmented or fragmented if the port or its MTU requires it.
 func leaveBy(v *View, b *Batch, _ time.Time) {
 	b.secret = &v.Secrets.Fragments
 	for _, p := range b.work {
@@ -111,8 +112,8 @@ func leaveBy(v *View, b *Batch, _ time.Time) {
 	}
 }
 
-// putOnLink writes the link header in front of every frame, whole or piece,
-// once no stage looks at it any more.
+// putOnLink writes the link header in front of every frame, after the last
+// stage has looked at it.
 func (e *egress) putOnLink() {
 	if e.out.LinkHeader == 0 {
 		return
@@ -128,8 +129,8 @@ func (e *egress) putOnLink() {
 	}
 }
 
-// Transmit writes what Process gathered, makes the verdicts final and adds
-// the batch to the counters.
+// Transmit writes what Process gathered, makes the verdicts final and counts
+// the batch.
 func (b *Batch) Transmit(now time.Time) {
 	c := b.counters
 	for i := range b.egress {
@@ -164,8 +165,8 @@ func (e *egress) refused() (packets, bytes int) {
 	return packets, bytes
 }
 
-// Each calls yield with every frame that is to leave and the interface that
-// it leaves by, for whoever has no port to write to.
+// Each calls yield with every frame that is to leave and its interface. It is
+// for callers that have no port to write to.
 func (b *Batch) Each(yield func(*Interface, *port.Frame) bool) {
 	for i := range b.egress {
 		for _, f := range b.egress[i].frames {

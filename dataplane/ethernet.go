@@ -12,10 +12,9 @@ import (
 	"routerd/routing"
 )
 
-// link reads and takes off the link header, on interfaces that have one: is
-// the frame for this station, and what does it carry? From here on to egress
-// a frame begins with its IP header and the offsets of its offload count from
-// there.
+// link reads and removes the link header, on interfaces that have one: is the
+// frame for this station, and what does it carry? From here to egress a frame
+// begins with its IP header, and the offsets of its Offload count from there.
 func link(v *View, b *Batch, _ time.Time) {
 	if len(b.work) == 0 {
 		return
@@ -84,7 +83,7 @@ func (p *Packet) putOnLink(out *Interface, f *port.Frame) {
 }
 
 // neighbor finds the link-layer address of the next hop, on interfaces that
-// need one. Where it is not known the packet waits with the neighbour machine.
+// need one. If it is not known, the packet waits with the neighbour machine.
 func neighbor(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
@@ -118,10 +117,10 @@ func neighbor(v *View, b *Batch, _ time.Time) {
 	}
 }
 
-// isDiscovery reports whether p is a neighbour discovery message on a link
-// that has neighbours to discover: such messages come from and to addresses
-// that no other packet may (RFC 4861 §4). Whether it is a sound one, hop limit
-// and all, the neighbour machine finds out.
+// isDiscovery reports whether p is a neighbour discovery message on an Ethernet
+// link: such messages have source and destination addresses that no other
+// packet may have (RFC 4861 §4). The neighbour machine validates them, hop
+// limit included.
 func (p *Packet) isDiscovery(in *Interface, ip packet.IPv6) bool {
 	next := ip.NextHeader()
 	if in == nil || in.LinkHeader == 0 || next != packet.ProtoICMPv6 && !packet.IsExtension(next) {
@@ -151,10 +150,9 @@ const (
 	lastDiscovery  = 137
 )
 
-// listens reports whether the router takes part in a multicast group: on a
-// link with other stations all nodes, all routers and the groups in which its
-// addresses are asked for, on any link the groups that its own protocols have
-// joined.
+// listens reports whether the router is a member of a multicast group: on
+// Ethernet all nodes, all routers and the solicited-node groups of its
+// addresses, on any link the groups that its own protocols have joined.
 func listens(in *Interface, group netip.Addr) bool {
 	if in == nil {
 		return false
@@ -165,8 +163,8 @@ func listens(in *Interface, group netip.Addr) bool {
 	return in.LinkHeader > 0 && (group == allNodes || group == allRouters || group == allHosts4 || in.solicited(group))
 }
 
-// solicited reports whether group is that in which one of the interface's
-// addresses is asked for (RFC 4291 §2.7.1, §2.8).
+// solicited reports whether group is the solicited-node group of one of the
+// interface's addresses (RFC 4291 §2.7.1, §2.8).
 func (in *Interface) solicited(group netip.Addr) bool {
 	if !solicitedNodes.Contains(group) {
 		return false

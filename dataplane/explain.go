@@ -57,7 +57,7 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 
 	x := Explanation{Out: routing.NoInterface, AnswerOut: routing.NoInterface}
 	b.trace = func(s *stage, v *View, p *Packet) {
-		if found := s.tell(v, p); found.Text != "" {
+		if found := s.explain(v, p); found.Text != "" {
 			x.Steps = append(x.Steps, Step{s.name, p.Made, found})
 		}
 	}
@@ -75,7 +75,7 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 	return x
 }
 
-// frameFor makes up the link header that the packet raw would come in with.
+// frameFor gives the link header that the packet raw would come in with.
 func (i *Interface) frameFor(raw []byte) []byte {
 	etherType := uint16(arp.EtherTypeIPv4)
 	if raw[0]>>4 == 6 {
@@ -84,12 +84,12 @@ func (i *Interface) frameFor(raw []byte) []byte {
 	return arp.AppendEthernet(nil, i.MAC, arp.MAC{}, etherType)
 }
 
-// nobody stands for the neighbour machine: explain asks nothing of it.
+// nobody takes the place of the neighbour machine and ignores what it gets.
 type nobody struct{}
 
 func (nobody) Punt([]Punt) {}
 
-// traced runs the stage and then asks it about every packet that it looked at.
+// traced runs the stage and then has it explain every packet that it looked at.
 func (b *Batch) traced(s *stage, v *View, now time.Time) {
 	open := make([]bool, len(b.work))
 	for i, p := range b.work {
@@ -103,12 +103,12 @@ func (b *Batch) traced(s *stage, v *View, now time.Time) {
 	}
 }
 
-// ended is a stage's finding when it decided the packet's fate.
+// ended is the finding of the stage that dropped the packet.
 func ended(p *Packet, o origin.ID) Finding {
 	return Finding{"dropped: " + p.Verdict.Sentence(), o}
 }
 
-func tellLink(v *View, p *Packet) Finding {
+func explainLink(v *View, p *Packet) Finding {
 	in := v.Interface(p.In)
 	if in == nil || in.LinkHeader == 0 || p.Made {
 		return Finding{}
@@ -122,7 +122,7 @@ func tellLink(v *View, p *Packet) Finding {
 	return Finding{"a frame for " + in.MAC.String(), in.Origin}
 }
 
-func tellNeighbor(v *View, p *Packet) Finding {
+func explainNeighbor(v *View, p *Packet) Finding {
 	out := v.Interface(p.Out)
 	if out == nil || out.LinkHeader == 0 {
 		return Finding{}
@@ -137,7 +137,7 @@ func tellNeighbor(v *View, p *Packet) Finding {
 	return Finding{fmt.Sprintf("%s is at %s", target, p.mac), origin.None}
 }
 
-func tellValidate(v *View, p *Packet) Finding {
+func explainValidate(v *View, p *Packet) Finding {
 	if p.Verdict != verdict.None {
 		return ended(p, origin.None)
 	}
@@ -151,7 +151,7 @@ func tellValidate(v *View, p *Packet) Finding {
 	return Finding{what, origin.None}
 }
 
-func tellURPF(v *View, p *Packet) Finding {
+func explainURPF(v *View, p *Packet) Finding {
 	in := v.Interface(p.In)
 	if in == nil || in.URPF == URPFOff {
 		return Finding{}
@@ -162,7 +162,7 @@ func tellURPF(v *View, p *Packet) Finding {
 	return Finding{fmt.Sprintf("%s leads back to the source (urpf %s)", describeEntry(v, p.source), in.URPF), in.Origin}
 }
 
-func tellLookup(v *View, p *Packet) Finding {
+func explainLookup(v *View, p *Packet) Finding {
 	var o origin.ID
 	if p.Entry != nil {
 		o = p.Entry.Origin
@@ -192,7 +192,7 @@ func tellLookup(v *View, p *Packet) Finding {
 	return Finding{text, o}
 }
 
-func tellDeliver(_ *View, p *Packet) Finding {
+func explainDeliver(_ *View, p *Packet) Finding {
 	switch {
 	case p.stack == toOwnStack && p.Verdict == verdict.None:
 		return Finding{"taken by the router's own TCP/IP stack, with its hop count as it is", origin.None}
@@ -204,7 +204,7 @@ func tellDeliver(_ *View, p *Packet) Finding {
 	return ended(p, origin.None)
 }
 
-func tellHopLimit(_ *View, p *Packet) Finding {
+func explainHopLimit(_ *View, p *Packet) Finding {
 	if p.ownHops {
 		return Finding{}
 	}
@@ -218,7 +218,7 @@ func tellHopLimit(_ *View, p *Packet) Finding {
 	return Finding{fmt.Sprintf("%d left, %d when it leaves", left, left-1), origin.None}
 }
 
-func tellFit(v *View, p *Packet) Finding {
+func explainFit(v *View, p *Packet) Finding {
 	out := v.Interface(p.Out)
 	if out == nil || p.stack == toOwnStack {
 		return Finding{}
@@ -235,14 +235,14 @@ func tellFit(v *View, p *Packet) Finding {
 	return Finding{text, out.Origin}
 }
 
-func tellRedirect(v *View, p *Packet) Finding {
+func explainRedirect(v *View, p *Packet) Finding {
 	if !v.Limits.ICMP.Redirects || !p.turnsBack(v) {
 		return Finding{}
 	}
 	return Finding{"it leaves by the link it came in by: its sender is told of the better first hop, if it is on that subnet", origin.None}
 }
 
-func tellAnswer(_ *View, p *Packet) Finding {
+func explainAnswer(_ *View, p *Packet) Finding {
 	if p.Family == 0 || p.Verdict.Class() != verdict.Dropped || p.Verdict == verdict.None {
 		return Finding{}
 	}
@@ -260,7 +260,7 @@ func tellAnswer(_ *View, p *Packet) Finding {
 	return Finding{"no ICMP error: " + p.answer.String(), origin.None}
 }
 
-func tellRewrite(_ *View, p *Packet) Finding {
+func explainRewrite(_ *View, p *Packet) Finding {
 	if p.ownHops {
 		return Finding{}
 	}
@@ -270,7 +270,7 @@ func tellRewrite(_ *View, p *Packet) Finding {
 	return Finding{fmt.Sprintf("hop limit %d", p.ip6().HopLimit()), origin.None}
 }
 
-func tellEgress(v *View, p *Packet) Finding {
+func explainEgress(v *View, p *Packet) Finding {
 	out := v.Interface(p.Out)
 	if p.Verdict.Class() == verdict.Dropped || out == nil {
 		return ended(p, origin.None)
@@ -328,7 +328,7 @@ type Probe struct {
 	TTL              uint8 // 0 = 64
 }
 
-// Build makes the packet up, with every checksum right.
+// Build makes the packet, with every checksum right.
 func (p Probe) Build() ([]byte, error) {
 	if p.Src.Is4() != p.Dst.Is4() {
 		return nil, fmt.Errorf("making up a packet from %s to %s: both addresses have to be of one family", p.Src, p.Dst)
@@ -337,7 +337,7 @@ func (p Probe) Build() ([]byte, error) {
 	if p.Dst.Is6() {
 		header = packet.IPv6Header
 	}
-	upper := packet.UDPHeader // an ICMP echo has as much
+	upper := packet.UDPHeader // an ICMP echo header is as long
 	if p.Proto == packet.ProtoTCP {
 		upper = packet.TCPMinHeader
 	}

@@ -9,7 +9,7 @@ import (
 	"routerd/nat"
 )
 
-func tellNATIn(v *View, p *Packet) Finding {
+func explainNATIn(v *View, p *Packet) Finding {
 	t := p.nat
 	switch {
 	case p.Verdict == verdict.FragmentHeld:
@@ -34,12 +34,12 @@ func tellNATIn(v *View, p *Packet) Finding {
 	}
 	by := t.by(v)
 	if by == "" {
-		by = ", by a mapping that exists" // of an inside host that this remote endpoint may speak to first
+		by = ", by a mapping that exists" // of an inside host to which this remote endpoint may open a flow
 	}
 	return Finding{text + by, t.place(v, true)}
 }
 
-func tellNATOut(v *View, p *Packet) Finding {
+func explainNATOut(v *View, p *Packet) Finding {
 	t := p.nat
 	if t == nil {
 		return Finding{}
@@ -58,15 +58,15 @@ func tellNATOut(v *View, p *Packet) Finding {
 		text = joined(text, "a new session would be made")
 	}
 	// On one link the inside host would answer the sender directly, from an
-	// address that the sender has not spoken to.
+	// address that the sender has sent nothing to.
 	if t.to.New && t.turned && p.In == p.Out && to.Src == k.Src {
 		text = joined(text, "its source stays though it leaves by the link that it came in by: answers may go past the router, see hairpin")
 	}
 	return Finding{text, t.place(v, false)}
 }
 
-// refused is ended with the rules that t stood on, and with the limit where
-// one was hit.
+// refused is ended with the rules that applied, and with the limit if one was
+// hit.
 func (t *translation) refused(v *View, p *Packet, o origin.ID) Finding {
 	f := ended(p, o)
 	table, host := v.NAT.Limits()
@@ -80,12 +80,12 @@ func (t *translation) refused(v *View, p *Packet, o origin.ID) Finding {
 	return f
 }
 
-// place is where the configuration has the rule that decides about the
-// destination (in) or about the source.
+// place is where the rule that decides about the destination (in) or about the
+// source stands in the configuration.
 func (t *translation) place(v *View, in bool) origin.ID {
 	first, second := v.NAT.RuleOrigins(t.to.Rule)
-	// What goes back to who began has its destination by the rule that the
-	// source had, and its source by that of the destination.
+	// A reply has its destination translated by the rule of the flow's source,
+	// and its source by the rule of the flow's destination.
 	if answers := t.to.Direction == flow.Reply; in == answers {
 		first, second = second, first
 	}

@@ -8,9 +8,9 @@ import (
 	"routerd/internal/verdict"
 )
 
-// hopLimit ends what has no hop left (RFC 1812 §5.3.1, RFC 8200 §3). The
-// header is left as it arrived, so that an ICMP error quotes it so; rewrite
-// lowers the count of what goes on.
+// hopLimit drops packets that have no hop left (RFC 1812 §5.3.1, RFC 8200 §3).
+// It leaves the header as it arrived, for an ICMP error to quote; rewrite
+// lowers the count of packets that go on.
 func hopLimit(_ *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None || p.ownHops {
@@ -26,8 +26,9 @@ func hopLimit(_ *View, b *Batch, _ time.Time) {
 	}
 }
 
-// fit compares the packet with its way out: is it small enough, and does the
-// port take it as it is? A super-packet is as big as its largest segment.
+// fit compares the packet with its egress interface: is it "too big" for the
+// MTU, and does the port take it as it is? A super-packet is as big as its
+// largest segment.
 func fit(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
@@ -47,10 +48,10 @@ func fit(v *View, b *Batch, _ time.Time) {
 			}
 		}
 		if p.stack == toOwnStack {
-			continue // the MTU of a stack bounds what it sends alone
+			continue // the stack's MTU limits only what the stack sends
 		}
 		if p.piece != 0 && int(p.piece) <= out.MTU {
-			p.cut |= cutFragment // it leaves as it came, also where DF is set
+			p.cut |= cutFragment // it leaves in fragments as it came, even with DF
 			continue
 		}
 		if p.wireLen() <= out.MTU {
@@ -70,7 +71,7 @@ func fit(v *View, b *Batch, _ time.Time) {
 	}
 }
 
-// wireLen is the length of the longest packet that this one becomes on a wire.
+// wireLen is the length of the longest packet that p becomes on the wire.
 func (p *Packet) wireLen() int {
 	n := p.Frame.End - p.l3
 	off := &p.Frame.Offload
@@ -99,9 +100,8 @@ func (p *Packet) mayFragment() bool {
 	return p.Made
 }
 
-// lowerHops changes the one thing that every forwarded packet has changed: its
-// hop count, and in IPv4 the checksum with it. Options that ask routers to
-// write into them are served here too.
+// lowerHops lowers the hop count of every forwarded packet, and updates the
+// IPv4 header checksum. It also fills in the options that ask routers to.
 func lowerHops(v *View, b *Batch, now time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None || p.ownHops {
@@ -119,7 +119,8 @@ func lowerHops(v *View, b *Batch, now time.Time) {
 	}
 }
 
-// stamp serves the options that ask every router on the way to write into them.
+// stamp fills in the options that ask every router on the path to: record route
+// and timestamp.
 func stamp(v *View, p *Packet, ip packet.IPv4, now time.Time) {
 	out := v.Interface(p.Out)
 	if own, ok := v.sourceFor(out, p.Dst); ok && stampOptions(ip, own, now) {

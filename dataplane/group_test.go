@@ -75,7 +75,7 @@ func TestGroups(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			n, b, _ := newEthernet(t)
-			e := &ear{room: 9}
+			e := &recordingSink{room: 9}
 			n.view.Membership = e
 			n.publish(arp.Reachable, "fe80::5:2", macH5, 0)
 			n.runIn(t, b, eth0, tt.in)
@@ -107,7 +107,7 @@ func TestGroups(t *testing.T) {
 func TestMembershipOnAPointToPointLink(t *testing.T) {
 	n := newNetwork(t)
 	b := NewBatch(BatchSize, &Counters{}, &DropRing{})
-	e := &ear{room: 9}
+	e := &recordingSink{room: 9}
 	n.view.Membership = e
 	n.runIn(t, b, lan0, raw(igmp("10.0.1.2", "224.0.0.1", 0x94, 4, 0, 0).Data[arp.EthernetHeader:]))
 	if got := b.Packets()[0].Verdict; got != verdict.Multicast || len(e.heard) != 0 {

@@ -13,8 +13,8 @@ import (
 	"routerd/routing/fib"
 )
 
-// urpf asks the table for the way back to the source (RFC 3704 §2.2, §2.4),
-// on the interfaces that are configured to.
+// urpf checks the reverse path: it looks up the route to the source, on
+// interfaces configured to (RFC 3704 §2.2, §2.4).
 func urpf(v *View, b *Batch, _ time.Time) {
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
@@ -58,7 +58,7 @@ func lookup(v *View, b *Batch, _ time.Time) {
 			continue
 		}
 		if p.Entry != nil {
-			continue // for a group that the router takes part in
+			continue // for a group that the router is a member of
 		}
 		in := v.Interface(p.In)
 		if in == nil {
@@ -82,7 +82,7 @@ func lookup(v *View, b *Batch, _ time.Time) {
 			}
 			choose(v, p, in)
 		case routing.Local:
-			// deliver's business
+			// deliver handles it
 		case routing.Broadcast:
 			// RFC 2644: directed broadcasts are not passed on.
 			p.drop(verdict.Broadcast)
@@ -96,12 +96,12 @@ func lookup(v *View, b *Batch, _ time.Time) {
 	}
 }
 
-// lookupLink keeps a link-local destination on the link that the packet came
-// in by: no table knows which link another one would mean.
+// lookupLink keeps a link-local destination on the link that the packet came in
+// by: a link-local address does not say which link it is on.
 func lookupLink(p *Packet, in *Interface) {
 	switch {
 	case !p.Made:
-		p.Entry = ownAddress // validate let only our own address pass
+		p.Entry = ownAddress // validate has dropped all but our own address
 	case in.Up:
 		p.Out = in.ID
 		p.Hop = onLink
@@ -110,17 +110,17 @@ func lookupLink(p *Packet, in *Interface) {
 	}
 }
 
-// ownAddress stands for an entry of the table where the table was not asked.
+// ownAddress is the Entry of a packet for the router that was not looked up.
 var ownAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
 
-// anycastAddress stands for the entry of an address that all routers of a
-// connected subnet have (RFC 4291 §2.6.1). The table has none: an entry beside
-// the router's own address would take the lookup of every neighbour with a low
-// number through all bytes of its address.
+// anycastAddress is the Entry of the subnet-router anycast address of a
+// connected subnet (RFC 4291 §2.6.1). The FIB has no entry for it: one beside
+// the router's own address would make the lookup of every neighbour with a low
+// interface identifier walk all bytes of its address.
 var anycastAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
 
-// Anycast reports whether e, which leads towards a, is the route to a connected
-// subnet and a the address of all routers of it, and so the router's.
+// Anycast reports whether e, the route to a, is that of a connected subnet and
+// a its subnet-router anycast address, and so the router's.
 func Anycast(e *fib.Entry, a netip.Addr) bool {
 	if e.Source != routing.SourceConnected || e.Action != routing.Forward {
 		return false
@@ -148,14 +148,15 @@ func choose(v *View, p *Packet, in *Interface) {
 		// RFC 4291 §2.5.6; RFC 4443 §3.1 code 2 tells the sender.
 		p.drop(verdict.LinkScope)
 	case out.PointToPoint && p.Out == p.In && !p.Hop.Address.IsValid() && !p.Made && !p.turned():
-		// RFC 4443 §3.1: it would come straight back, until the hop limit ends it.
-		// Not so one inside host's packet to another's outside address.
+		// RFC 4443 §3.1: on a point-to-point link the packet would come back
+		// until its hop limit is used up. A hairpinned packet is another
+		// matter: it goes to another inside host.
 		p.drop(verdict.BackToPort)
 	}
 }
 
-// flowHash mixes what all packets of a flow have in common. Fragments carry
-// ports only in the first, so none of them counts the ports (RFC 2992 §2).
+// flowHash hashes what all packets of a flow have in common. Only the first
+// fragment has ports, so no fragment is hashed by them (RFC 2992 §2).
 func flowHash(p *Packet, key *siphash.Key) uint32 {
 	ip := p.ip()
 	by := key[1]
@@ -174,9 +175,9 @@ func flowHash(p *Packet, key *siphash.Key) uint32 {
 	return uint32(h>>32) ^ uint32(h)
 }
 
-// mix spreads every bit of x over the result by one wide multiplication, whose
-// other factor is secret. A hash that costs more would be paid by every packet,
-// and what this one decides nobody sees but by the way that packets take.
+// mix spreads every bit of x over the result by one wide multiplication with a
+// secret factor. Every packet pays for this hash, so it is cheap; a sender sees
+// of it only which path its packets take.
 func mix(x, by uint64) uint64 {
 	hi, lo := bits.Mul64(x^0x9e3779b97f4a7c15, (by^0xd6e8feb86659fd93)|1)
 	return hi ^ lo

@@ -11,9 +11,9 @@ import (
 	"routerd/internal/verdict"
 )
 
-// MSS is what an interface does about the maximum segment size that the ends of
-// a TCP connection tell each other (RFC 9293 §3.7.1): nothing, keep it to a
-// number of bytes, or to what the path through the router carries.
+// MSS is how an interface limits the maximum segment size that the ends of a
+// TCP connection announce (RFC 9293 §3.7.1): not at all, to a number of bytes,
+// or to what the MTUs of the two interfaces carry.
 type MSS uint16
 
 const (
@@ -21,14 +21,14 @@ const (
 	MSSClamp MSS = 0xffff // more than any packet has room for, so it is no number
 )
 
-// The numbers that an interface may keep segments to, in bytes: what every
-// IPv4 host takes (RFC 9293 §3.7.1), and what the largest packet has room for.
+// The range of MSS in bytes: what every IPv4 host takes (RFC 9293 §3.7.1), and
+// what the largest packet has room for.
 const (
 	MinMSS = 536
 	MaxMSS = 65535 - packet.IPv4MinHeader - packet.TCPMinHeader
 )
 
-// String gives the configuration's word, "" for nothing.
+// String gives the configuration's word, "" for MSSOff.
 func (m MSS) String() string {
 	switch m {
 	case MSSOff:
@@ -39,13 +39,13 @@ func (m MSS) String() string {
 	return strconv.Itoa(int(m))
 }
 
-// clampMSS keeps the segment size in packets that open a connection to what
-// the interfaces that they come in and leave by allow. It is never raised. Where
-// there is none none is added: the other end then sends no more than every path
+// clampMSS lowers the segment size in SYNs to what their ingress and egress
+// interfaces allow. It never raises it. It adds no option to a SYN without one:
+// the other end then sends segments of the default size, which every path
 // carries (RFC 9293 §3.7.1).
 //
-// A size says what its sender takes, so it bounds what comes back. Looking at
-// both interfaces bounds both directions, whichever of them has the setting.
+// The option limits what its sender receives. Looking at both interfaces limits
+// both directions, whichever of them has the setting.
 func clampMSS(v *View, b *Batch, _ time.Time) {
 	if !v.ClampsMSS {
 		return
@@ -72,17 +72,17 @@ func (p *Packet) opensTCP() bool {
 	return packet.TCP(ip[p.l4:]).Flags()&(packet.TCPSyn|packet.TCPRst|packet.TCPFin) == packet.TCPSyn
 }
 
-// mssLimit is the largest segment that the interfaces which p comes in and
-// leaves by allow, and which of them says so; nil where neither does.
+// mssLimit is the largest segment that p's ingress and egress interfaces allow,
+// and the interface that limits it; nil if neither does.
 func (v *View) mssLimit(p *Packet) (limit int, by *Interface) {
-	headers := packet.IPv4MinHeader + packet.TCPMinHeader // fixed ones: options come out of the segment (RFC 9293 §3.7.1)
+	headers := packet.IPv4MinHeader + packet.TCPMinHeader // without options, which count as part of the segment (RFC 9293 §3.7.1)
 	if p.Family == 6 {
 		headers = packet.IPv6Header + packet.TCPMinHeader
 	}
 	in, out := v.Interface(p.In), v.Interface(p.Out)
 	mtu := maxMTU
 	for _, i := range [...]*Interface{in, out} {
-		if i != nil && i != v.Stack { // whose MTU no link has
+		if i != nil && i != v.Stack { // its MTU is not that of a link
 			mtu = min(mtu, i.MTU)
 		}
 	}
@@ -103,9 +103,9 @@ func (v *View) mssLimit(p *Packet) (limit int, by *Interface) {
 
 const maxMTU = 65535
 
-// lowerMSS lowers every segment size above limit in the options of the header
-// that tcp begins with, which is Valid, and gives the largest that it has
-// lowered, 0 for none. A partial checksum does not count the options.
+// lowerMSS lowers every segment size above limit in the options of tcp, whose
+// header is Valid. It returns the largest that it has lowered, 0 for none. A
+// partial checksum does not cover the options, so it stays.
 func lowerMSS(tcp packet.TCP, limit int, partial bool) (was uint16) {
 	for at := nextMSS(tcp, packet.TCPMinHeader); at != 0; at = nextMSS(tcp, at+mssOptionLen) {
 		old := binary.BigEndian.Uint16(tcp[at+2:])
@@ -136,8 +136,8 @@ const (
 )
 
 // nextMSS is the offset of the first segment size among the options from offset
-// at on, 0 for none. A malformed option ends the search: what is behind it is
-// for the receiver to judge.
+// at on, 0 for none. A malformed option ends the search; the receiver judges
+// what follows it.
 func nextMSS(tcp packet.TCP, at int) int {
 	end := tcp.HeaderLen()
 	for at < end {
@@ -163,7 +163,7 @@ func nextMSS(tcp packet.TCP, at int) int {
 	return 0
 }
 
-func tellMSS(v *View, p *Packet) Finding {
+func explainMSS(v *View, p *Packet) Finding {
 	if !v.ClampsMSS || !p.opensTCP() {
 		return Finding{}
 	}

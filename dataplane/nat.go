@@ -16,20 +16,20 @@ import (
 type translation struct {
 	packet nat.Packet
 	to     nat.Translation
-	// unmatched is the verdict where translation would have to know the
-	// packet's flow and cannot: it is handed to package nat as an ICMP error
-	// about nothing, which is treated alike.
+	// unmatched is the verdict if the packet's flow cannot be read and
+	// translation needs it. Package nat then gets it as an ICMP error that
+	// matches no flow, which it treats alike.
 	unmatched verdict.Verdict
-	// turned is set once the destination is no longer the one that arrived.
+	// turned is set once the destination has been translated.
 	turned bool
 }
 
-// natIn translates destinations, so that the lookup finds the way to the
-// inside host. What is new is only looked at: its session is made by natOut,
-// when it is known that the packet goes on and by which way.
+// natIn translates destinations, so that the lookup finds the way to the inside
+// host. A new flow is only looked up in the rules: natOut makes its session,
+// when it is known that the packet goes on and by which interface.
 //
-// The memory in which the sessions of all packets of the batch lie is asked
-// for before any of it is needed.
+// The memory of the sessions of all packets of the batch is prefetched before
+// it is needed.
 func natIn(v *View, b *Batch, now time.Time) {
 	if v.NAT == nil {
 		return
@@ -54,8 +54,8 @@ func natIn(v *View, b *Batch, now time.Time) {
 	v.NAT.TouchFresh(b.places)
 }
 
-// translate reads the flow of p. There is room for all packets of a batch, of
-// which each comes here once at most, so that none of them ever moves.
+// translate reads the flow of p. The slice has room for all packets of a batch,
+// each of which comes here at most once, so it never moves.
 func (b *Batch) translate(p *Packet) *translation {
 	b.translations = b.translations[:len(b.translations)+1]
 	t := &b.translations[len(b.translations)-1]
@@ -73,7 +73,7 @@ func (b *Batch) translate(p *Packet) *translation {
 	return t
 }
 
-// end drops p where translation is its end.
+// end drops p if translation says so.
 func (t *translation) end(p *Packet) bool {
 	switch {
 	case t.to.Verdict == verdict.None:
@@ -86,8 +86,8 @@ func (t *translation) end(p *Packet) bool {
 	return true
 }
 
-// turnDestination applies what is known of p's translation to its destination
-// and, in an ICMP error, to the packet that it quotes.
+// turnDestination translates p's destination and, in an ICMP error, the packet
+// that it quotes.
 func (p *Packet) turnDestination(v *View, b *Batch) {
 	t := p.nat
 	v.NAT.Inbound(&t.packet, b.flowNow, &t.to)
@@ -113,8 +113,8 @@ func (p *Packet) setSource(k *flow.Key) {
 	p.Src = p.ip4().Src()
 }
 
-// partial reports whether the checksum of p's own transport is left to the
-// port; that of an inner header, in a tunnel, does not change.
+// partial reports whether p's own transport checksum is partial; the one of an
+// inner header, in a tunnel, does not change.
 func (p *Packet) partial() bool {
 	off := &p.Frame.Offload
 	return off.NeedsChecksum && int(off.ChecksumStart) == p.l3-p.Frame.Start+p.l4
@@ -148,9 +148,9 @@ func natOut(v *View, b *Batch, now time.Time) {
 	}
 }
 
-// turnOwn translates what the router itself sends: its flows hold their ports
-// on an address that inside hosts share. What is for a link alone, as routing
-// protocols speak, is nobody else's.
+// turnOwn translates what the router itself sends: its flows reserve their
+// ports on an address that inside hosts share. Packets for one link, such as
+// those of routing protocols, are not translated.
 func (p *Packet) turnOwn(v *View, b *Batch) {
 	if p.stack == toOwnStack || p.Fragment || p.Dst.IsMulticast() {
 		return
@@ -170,14 +170,15 @@ func (p *Packet) turnSource(v *View, b *Batch) {
 	}
 }
 
-// translated reports whether p leaves with other ends than it came with.
+// translated reports whether p leaves with another source or destination than
+// it came with.
 func (p *Packet) translated() bool { return p.nat != nil && p.nat.to.To != p.nat.packet.Key }
 
 // turned reports whether p's destination has been translated.
 func (p *Packet) turned() bool { return p.nat != nil && p.nat.turned }
 
-// restore makes p's destination what it was when p arrived, for an ICMP error
-// that quotes it.
+// restore gives p the destination that it arrived with, for an ICMP error that
+// quotes it.
 func (p *Packet) restore() {
 	if p.turned() {
 		p.nat.turned = false
@@ -185,8 +186,8 @@ func (p *Packet) restore() {
 	}
 }
 
-// untranslate gives a packet that has waited for its neighbour in vain the
-// ends it came with, by its session.
+// untranslate gives a packet whose neighbour did not answer the source and
+// destination that it came with, which its session tells.
 func (p *Packet) untranslate(v *View) {
 	if v.NAT == nil || p.Family != 4 {
 		return
@@ -203,9 +204,9 @@ func (p *Packet) untranslate(v *View) {
 	p.setSource(&hit.Other)
 }
 
-// gather puts the fragments of a packet in transit together, since only the
-// first of them has ports (RFC 4787 REQ-14), and reports whether p has become
-// the whole packet. It leaves again in pieces no larger than those received.
+// gather reassembles a packet in transit, since only its first fragment has
+// ports (RFC 4787 REQ-14), and reports whether p has become the whole packet.
+// It leaves again in fragments no larger than those received.
 func (p *Packet) gather(b *Batch, now time.Time) bool {
 	whole, fate := b.held.Add(p.ip(), p.In, now)
 	if whole == nil {
@@ -225,7 +226,7 @@ func (p *Packet) gather(b *Batch, now time.Time) bool {
 	return true
 }
 
-// endpoint is an address with a port, for people.
+// endpoint formats an address with a port.
 func endpoint(a uint32, port uint16) string {
 	addr := netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
 	if port == 0 {

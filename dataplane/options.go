@@ -8,9 +8,9 @@ import (
 	"routerd/internal/packet"
 )
 
-// stampOptions fills the next slot of a record route or timestamp option
-// (RFC 1812 §5.3.13.5, §5.3.13.6) with the address of the way out, and
-// reports whether it wrote anything. The header checksum is left to the caller.
+// stampOptions fills the next slot of a record route or timestamp option (RFC
+// 1812 §5.3.13.5, §5.3.13.6) with the address of the egress interface, and
+// reports whether it wrote anything. The caller updates the header checksum.
 func stampOptions(ip packet.IPv4, own netip.Addr, now time.Time) bool {
 	o := packet.WalkOptions(ip)
 	if o.BadPointer >= 0 || (o.RecordRoute < 0 && o.Timestamp < 0) {
@@ -39,11 +39,11 @@ func stampOptions(ip packet.IPv4, own netip.Addr, now time.Time) bool {
 const (
 	stampTimeOnly  = 0
 	stampAddress   = 1
-	stampSpecified = 3 // only by the routers whose addresses are filled in
+	stampSpecified = 3 // only routers whose addresses are given fill in a time
 )
 
 // stampTime writes the time of day into a timestamp option, which is known to
-// be well formed, or counts itself among the routers that found no room.
+// be well formed, or if that is full increments its overflow count.
 func stampTime(opt []byte, own [4]byte, now time.Time) {
 	ptr, flag := int(opt[2]), opt[3]&0x0f
 	need := 4
@@ -84,7 +84,7 @@ func copiedOptions(dst []byte, ip packet.IPv4) int {
 			i++
 			continue
 		}
-		size := int(opts[i+1]) // validate has walked them already
+		size := int(opts[i+1]) // well formed: validate has checked it
 		if opts[i]&0x80 != 0 {
 			n += copy(dst[n:], opts[i:i+size])
 		}

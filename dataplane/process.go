@@ -7,13 +7,14 @@ import (
 	"routerd/internal/bucket"
 )
 
-// stage is one step of a packet's way. run looks at every packet in b.work
-// that has no Verdict yet. tell says, for explain alone, what the stage found
-// out about one packet it has just looked at; "" means nothing worth a line.
+// stage is one step of a packet's way. run looks at every packet in b.work that
+// has no Verdict yet. explain says, for `explain packet` alone, what the stage
+// found out about one packet it has just looked at; "" means nothing worth a
+// line.
 type stage struct {
-	name string
-	run  func(v *View, b *Batch, now time.Time)
-	tell func(v *View, p *Packet) Finding
+	name    string
+	run     func(v *View, b *Batch, now time.Time)
+	explain func(v *View, p *Packet) Finding
 }
 
 // The way of a packet that came in by a port, and of one that the router
@@ -25,8 +26,8 @@ type stage struct {
 //	   neighbour machine <--------------------------|---------+       v                                               neighbour machine
 //	                                                +-------------- answer (echo replies, ICMP errors)
 //
-// What deliver has for the router's own TCP/IP stack goes on to egress, where
-// it is written to the port of the stack; what the stack sends comes in by
+// What deliver finds to be for the router's own TCP/IP stack goes on to egress,
+// which writes it to the port of the stack; what the stack sends comes in by
 // that port.
 var (
 	inbound  []stage
@@ -34,31 +35,31 @@ var (
 	leave    []stage
 )
 
-func init() { // the tell functions look at the stages, so this cannot be a composite literal
+func init() { // the explain functions look at the stages, so this cannot be a composite literal
 	inbound = []stage{
-		{"link", link, tellLink},
-		{"validate", validate, tellValidate},
-		{"urpf", urpf, tellURPF},
-		{"nat-in", natIn, tellNATIn},
-		{"lookup", lookup, tellLookup},
-		{"deliver", deliver, tellDeliver},
-		{"hop-limit", hopLimit, tellHopLimit},
-		{"fit", fit, tellFit},
-		{"nat-out", natOut, tellNATOut},
-		{"redirect", redirect, tellRedirect},
-		{"answer", answer, tellAnswer},
+		{"link", link, explainLink},
+		{"validate", validate, explainValidate},
+		{"urpf", urpf, explainURPF},
+		{"nat-in", natIn, explainNATIn},
+		{"lookup", lookup, explainLookup},
+		{"deliver", deliver, explainDeliver},
+		{"hop-limit", hopLimit, explainHopLimit},
+		{"fit", fit, explainFit},
+		{"nat-out", natOut, explainNATOut},
+		{"redirect", redirect, explainRedirect},
+		{"answer", answer, explainAnswer},
 	}
 	outbound = []stage{
-		{"lookup", lookup, tellLookup},
-		{"deliver", comeHome, tellDeliver},
-		{"fit", fit, tellFit},
-		{"nat-out", natOut, tellNATOut},
+		{"lookup", lookup, explainLookup},
+		{"deliver", deliverOwn, explainDeliver},
+		{"fit", fit, explainFit},
+		{"nat-out", natOut, explainNATOut},
 	}
 	leave = []stage{
-		{"mss", clampMSS, tellMSS},
-		{"rewrite", lowerHops, tellRewrite},
-		{"neighbor", neighbor, tellNeighbor},
-		{"egress", leaveBy, tellEgress},
+		{"mss", clampMSS, explainMSS},
+		{"rewrite", lowerHops, explainRewrite},
+		{"neighbor", neighbor, explainNeighbor},
+		{"egress", leaveBy, explainEgress},
 	}
 }
 
@@ -80,9 +81,9 @@ func Process(v *View, b *Batch, now time.Time) {
 	b.send(v, now)
 }
 
-// send takes what the router made itself from lookup on, and then everything
-// that has no other fate out by its egress. Nothing that the router makes
-// provokes more, so once is enough.
+// send runs the packets that the router made itself through the stages from
+// lookup on, and then gathers everything that has no other fate by egress. No
+// packet of the router's own provokes another, so one run is enough.
 func (b *Batch) send(v *View, now time.Time) {
 	b.work = b.work[:0]
 	for i := range b.made {
@@ -100,8 +101,8 @@ func (b *Batch) send(v *View, now time.Time) {
 	b.through(leave, v, now)
 }
 
-// Expire is Process for the passing of time alone: it answers for the
-// fragments that have waited too long (RFC 792, RFC 8200 §4.5).
+// Expire is Process without packets: it gives up the fragments that have waited
+// too long and answers their senders (RFC 792, RFC 8200 §4.5).
 func Expire(v *View, b *Batch, now time.Time) {
 	b.n = 0
 	b.expire(v, now)
@@ -142,8 +143,7 @@ func (b *Batch) begin(v *View) {
 	}
 }
 
-// limit takes up limits that a new configuration brought. Fragments held
-// under the old ones are given up.
+// limit applies changed limits. Fragments held under the old ones are given up.
 func (b *Batch) limit(l Limits) {
 	if b.limits.ICMP != l.ICMP {
 		for i := range b.errors {

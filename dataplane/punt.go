@@ -16,11 +16,11 @@ const (
 	PuntARP       PuntKind = iota // Frame is an Ethernet frame with an ARP packet
 	PuntDiscovery                 // Frame is an IPv6 packet with a discovery message
 	PuntResolve                   // Frame is an IP packet that waits for Target's address
-	PuntUsed                      // Entry was sent by while stale
+	PuntUsed                      // a packet was sent by Entry while it was stale
 )
 
-// Punt is something that the neighbour machine has to see. Frame belongs to
-// the batch: whoever is handed the Punt copies what it keeps.
+// Punt is something that the neighbour machine has to see. Frame belongs to the
+// batch: a Punter copies what it keeps.
 type Punt struct {
 	Kind    PuntKind
 	In, Out routing.InterfaceID
@@ -29,12 +29,12 @@ type Punt struct {
 	Frame   []byte
 	Offload port.Offload
 	Entry   *arp.Entry
-	Own     bool // it is from the router's own stack, and not in answer to somebody else's
-	Refused bool // set by whoever cannot take it
+	Own     bool // the router's own stack sent it, and it does not answer anybody's packet
+	Refused bool // set by a Punter that does not take it
 }
 
-// fewPunts is how many a batch has room for from the start; the lists grow to
-// as many as it has packets.
+// fewPunts is how many a batch has room for at first; the lists grow to as many
+// as it has packets.
 const fewPunts = 32
 
 // Punter takes what a batch hands over. It is called once per batch, must not
@@ -43,7 +43,7 @@ type Punter interface {
 	Punt(list []Punt)
 }
 
-// hand gives p to the neighbour machine, in the words of x.
+// hand gives p to the neighbour machine as x.
 func (b *Batch) hand(x Punt, p *Packet) {
 	if b.punter == nil {
 		p.drop(verdict.NeighborQueueFull)
@@ -57,7 +57,7 @@ func (b *Batch) hand(x Punt, p *Packet) {
 	}
 }
 
-// used tells the machine that a stale neighbour is being sent to.
+// used tells the machine that a packet is sent to a stale neighbour.
 func (b *Batch) used(out routing.InterfaceID, target netip.Addr, e *arp.Entry) {
 	if b.punter == nil {
 		e.Unuse()
@@ -67,7 +67,8 @@ func (b *Batch) used(out routing.InterfaceID, target netip.Addr, e *arp.Entry) {
 	b.punted = append(b.punted, nil)
 }
 
-// handOver gives the batch's punts away; what is not taken is dropped.
+// handOver gives the batch's punts to the Punter; those that it does not take
+// are dropped.
 func (b *Batch) handOver() {
 	if len(b.punts) == 0 {
 		return

@@ -12,9 +12,9 @@ import (
 	"routerd/internal/verdict"
 )
 
-// redirect tells a host on an Ethernet that there is a better first hop on
-// its own link, and forwards its packet all the same (RFC 1812 §5.2.7.2, RFC
-// 4861 §8.2). A super-packet is redirected like the packets it stands for.
+// redirect tells a host on an Ethernet that there is a better first hop on its
+// own link, and forwards its packet all the same (RFC 1812 §5.2.7.2, RFC 4861
+// §8.2).
 func redirect(v *View, b *Batch, now time.Time) {
 	if !v.Limits.ICMP.Redirects {
 		return
@@ -29,7 +29,7 @@ func redirect(v *View, b *Batch, now time.Time) {
 			better = p.Dst
 		}
 		if last := better.AsSlice(); v.Own.Has(better, last[len(last)-1]) || out.anycast(better) {
-			continue // better than the router is not the router
+			continue // the better hop would be the router itself
 		}
 		if p.Family == 4 {
 			b.redirect4(p, out, better, now)
@@ -39,9 +39,9 @@ func redirect(v *View, b *Batch, now time.Time) {
 	}
 }
 
-// turnsBack reports whether p leaves by the Ethernet that it came in by, so that
-// its sender may have a better first hop. A host that went around the router
-// would go around its translation.
+// turnsBack reports whether p leaves by the Ethernet interface that it came in
+// by, so that its sender may have a better first hop. A translated packet has
+// none: a host that bypassed the router would bypass the translation.
 func (p *Packet) turnsBack(v *View) bool {
 	if p.Verdict != verdict.None || p.Made || p.Out != p.In || p.translated() {
 		return false
@@ -50,8 +50,8 @@ func (p *Packet) turnsBack(v *View) bool {
 	return out != nil && out.LinkHeader != 0
 }
 
-// redirect4 sends a redirect for the host, the only kind that RFC 1812
-// §5.2.7.2 lets a router send, where the source and the better hop are on one subnet.
+// redirect4 sends a redirect for the host, the only kind that RFC 1812 §5.2.7.2
+// lets a router send, if the source and the better hop are on one subnet.
 func (b *Batch) redirect4(p *Packet, out *Interface, better netip.Addr, now time.Time) {
 	var own netip.Addr
 	for _, a := range out.Addresses {
@@ -72,9 +72,9 @@ func (b *Batch) redirect4(p *Packet, out *Interface, better netip.Addr, now time
 	b.originate(f, 4, p.In)
 }
 
-// redirect6: the target is the destination where that is a neighbour itself,
-// else the link-local address of the better router; one known by another
-// address cannot be named (RFC 4861 §8.2).
+// redirect6 sends a redirect whose target is the destination if that is on the
+// link, else the link-local address of the better router. If only another
+// address of that router is known it sends none (RFC 4861 §8.2).
 func (b *Batch) redirect6(v *View, p *Packet, out *Interface, better netip.Addr, now time.Time) {
 	if better != p.Dst && !better.IsLinkLocalUnicast() || !onLinkWith(out, p.Src) {
 		return
@@ -100,7 +100,7 @@ func (b *Batch) redirect6(v *View, p *Packet, out *Interface, better netip.Addr,
 	b.originate(f, 6, p.In)
 }
 
-// room gives a buffer for a redirect, if one may be sent now.
+// room gives a buffer for a redirect, nil if none may be sent now.
 func (b *Batch) room(now time.Time) *port.Frame {
 	if !b.errors[errorRedirect].Take(now) {
 		b.counters.pending.answers[AnswerLimited]++

@@ -18,9 +18,8 @@ type Held struct {
 	In, Out routing.InterfaceID
 }
 
-// Release sends a packet that has waited to the neighbour at mac. It counts
-// in the batch as a packet received, which then ends in its final verdict.
-// Transmit has to follow.
+// Release sends a packet that has waited to the neighbour at mac. It is counted
+// now, with its final verdict. Transmit has to follow.
 func Release(v *View, b *Batch, h Held, mac arp.MAC, now time.Time) {
 	p := b.resume(v, h)
 	if p == nil {
@@ -36,9 +35,9 @@ func Release(v *View, b *Batch, h Held, mac arp.MAC, now time.Time) {
 	leaveBy(v, b, now)
 }
 
-// Refuse gives up a packet that has waited in vain: with an ICMP error to its
-// sender where tell is set (RFC 1812 §3.3.2, RFC 4861 §7.2.2), without one
-// otherwise. Transmit has to follow.
+// Refuse gives up a packet whose neighbour did not answer: with an ICMP error
+// to its sender if tell is set (RFC 1812 §3.3.2, RFC 4861 §7.2.2). Transmit has
+// to follow.
 func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	p := b.resume(v, h)
 	if p == nil {
@@ -51,8 +50,8 @@ func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	b.send(v, now)
 }
 
-// resume puts a held packet into the batch, alone. Its link header is gone
-// and its hop count lowered already.
+// resume puts a held packet into the batch, alone. Its link header has been
+// removed and its hop count lowered before.
 func (b *Batch) resume(v *View, h Held) *Packet {
 	b.begin(v)
 	f := &b.frames[0]

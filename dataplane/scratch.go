@@ -6,9 +6,9 @@ import (
 	"routerd/dataplane/port"
 )
 
-// scratch is the memory of one run: the buffers that are read into, the lists of
-// the packets in them, an arena for what the router makes itself, the lists of
-// what goes out. Nothing in it outlives the run.
+// scratch is the memory of one run: the buffers that are read into, the packets
+// in them, an arena for what the router makes itself, the lists of what goes
+// out. Nothing in it outlives the run.
 type scratch struct {
 	frames  []port.Frame // read into; packets[i] lies in frames[i]
 	packets []Packet
@@ -27,8 +27,8 @@ type scratch struct {
 	punted []*Packet // whose they are
 }
 
-// leastMade is how many packets of its own a router can make in a run of few:
-// answers to fragments whose time is up.
+// leastMade is the least room for packets that the router makes in a run: even
+// a run without packets answers fragments that have timed out.
 const leastMade = 16
 
 // newScratch makes room for size frames at a time.
@@ -47,16 +47,15 @@ func newScratch(size int) scratch {
 	return m
 }
 
-// spare is the memory for whole batches that no worker is using, and arenas
-// are those that none is. What is not taken for a while is the system's again.
+// spare holds memory for whole batches, and arenas holds arenas, that no worker
+// is using. The garbage collector frees what is not taken for a while.
 var (
 	spare  = sync.Pool{New: func() any { m := newScratch(BatchSize); return &m }}
 	arenas = sync.Pool{New: func() any { return newArena() }}
 )
 
-// grow exchanges the memory of an idle worker's batch for that of a whole one,
-// size frames at once. It returns what is to be given back to shrink. It has to
-// be done between two runs.
+// grow exchanges the memory of an idle worker's batch for that of size frames.
+// It returns the old memory, for shrink. Call it between two runs.
 func (b *Batch) grow(size int) *scratch {
 	var large *scratch
 	if size == BatchSize {
@@ -71,7 +70,7 @@ func (b *Batch) grow(size int) *scratch {
 	return large
 }
 
-// shrink takes a grow back.
+// shrink undoes grow.
 func (b *Batch) shrink(large *scratch) {
 	b.leave()
 	b.scratch, *large = *large, b.scratch
@@ -99,9 +98,9 @@ func newArena() *pieces {
 	return &pieces{buf: make([]byte, arenaBytes), frames: make([]port.Frame, arenaFrames)}
 }
 
-// A batch holds at most a read budget of about 256 KiB plus one super-packet;
-// cut to the smallest usual pieces that still fits. What does not is a
-// NoBuffer verdict.
+// A batch holds at most a read budget of about 256 KiB plus one super-packet,
+// which fits even if it is segmented into the smallest usual pieces. What does
+// not fit gets the verdict NoBuffer.
 const (
 	arenaBytes  = 1 << 20
 	arenaFrames = 4096
@@ -109,7 +108,7 @@ const (
 
 // take gives an empty frame with headroom and room for size bytes, or nil.
 func (a *arena) take(size int) *port.Frame {
-	if a.pieces == nil { // many a batch never makes anything
+	if a.pieces == nil { // many batches never make anything
 		a.pieces = arenas.Get().(*pieces)
 	}
 	need := port.Headroom + size
@@ -124,7 +123,7 @@ func (a *arena) take(size int) *port.Frame {
 	return f
 }
 
-// leave gives the arena's memory back, between two runs.
+// leave gives the arena's memory back. Call it between two runs.
 func (a *arena) leave() {
 	if a.pieces != nil {
 		arenas.Put(a.pieces)
@@ -132,6 +131,7 @@ func (a *arena) leave() {
 	}
 }
 
-// mark and release give back what was taken since, when a cut fails halfway.
+// mark and release give back what was taken in between, when cutting fails
+// halfway.
 func (a *arena) mark() (used, taken int) { return a.used, a.taken }
 func (a *arena) release(used, taken int) { a.used, a.taken = used, taken }

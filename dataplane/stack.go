@@ -8,7 +8,8 @@ import (
 	"routerd/routing"
 )
 
-// stackSide says what a packet has to do with the router's own TCP/IP stack.
+// stackSide says whether a packet comes from, or goes to, the router's own
+// TCP/IP stack.
 type stackSide uint8
 
 const (
@@ -17,8 +18,8 @@ const (
 	toOwnStack             // the stack gets it
 )
 
-// What the stack gets is policed by class, so that a flood of one leaves the
-// others working (RFC 6192 §3.1).
+// What the stack gets is policed by class, so that a flood of one does not
+// starve the others (RFC 6192 §3.1).
 const (
 	stackTCP = iota
 	stackUDP
@@ -26,16 +27,17 @@ const (
 	numStackClasses
 )
 
-// fromStack marks what the stack sent: its hop count is as it shall leave,
-// and its source has to be the router's own and not anybody else's.
+// fromStack marks what the stack sent: its hop count is not lowered, and its
+// source has to be an address of the router.
 func fromStack(list []*Packet) {
 	for _, p := range list {
 		p.stack, p.ownHops = fromOwnStack, true
 	}
 }
 
-// fromWrongSide ends a packet whose source, with last as its last byte, is on
-// the wrong side of the router or on none.
+// fromWrongSide drops a packet if its source, whose last byte is last, may not
+// come in by its interface: an address of the router may only come from its
+// stack, and its stack may only send from one.
 func (p *Packet) fromWrongSide(v *View, last byte) bool {
 	if p.stack == fromOwnStack {
 		if !v.Own.Has(p.Src, last) {
@@ -47,11 +49,11 @@ func (p *Packet) fromWrongSide(v *View, last byte) bool {
 	return p.Verdict != verdict.None
 }
 
-// toStack sends a packet for the router on to its stack, or reports that
-// there is none for it. The packet is not changed: super-packets stay whole
-// and the hop count is what arrived, which the stack may check (RFC 5082 §3).
-// Groups, anycast addresses and link-local ones, which mean nothing without
-// their link, are none of the stack's.
+// toStack sends a packet for the router on to its stack, and reports whether
+// the stack takes it. The packet is not changed: super-packets stay whole and
+// the hop count is as it arrived, which the stack may check (RFC 5082 §3). The
+// stack has no multicast, anycast or link-local addresses, so packets to those
+// are not sent to it.
 func (p *Packet) toStack(v *View, b *Batch) bool {
 	s := v.Stack
 	if s == nil || !s.Up || s.Output == nil || p.Dst.IsLinkLocalUnicast() && p.Family == 6 || p.forMany(v) {
@@ -72,9 +74,9 @@ func (p *Packet) toStack(v *View, b *Batch) bool {
 	return true
 }
 
-// comeHome is deliver for what the router itself made and that is for itself:
-// the ICMP errors about what its stack sent.
-func comeHome(v *View, b *Batch, now time.Time) {
+// deliverOwn is deliver for packets from the router to itself: the ICMP errors
+// about what its stack sent.
+func deliverOwn(v *View, b *Batch, now time.Time) {
 	b.now = now
 	for _, p := range b.work {
 		if p.Verdict == verdict.None && p.Entry != nil && p.Entry.Action == routing.Local {

@@ -36,9 +36,10 @@ func validate(v *View, b *Batch, _ time.Time) {
 	}
 }
 
-// validateOffload holds what the device says of a packet against its headers,
-// so that no later stage reads or writes beyond them. A partial checksum may
-// be that of an inner header, in a tunnel, but not one in front of the payload.
+// validateOffload checks the device's offload information against the packet's
+// headers, so that no later stage reads or writes beyond them. A partial
+// checksum may be that of an inner header, in a tunnel, but may not lie before
+// the transport header.
 func validateOffload(p *Packet, off *port.Offload) {
 	size, start := len(p.ip()), int(off.ChecksumStart)-(p.l3-p.Frame.Start)
 	if off.NeedsChecksum && (start < p.l4 || start+int(off.ChecksumOffset)+2 > size) {
@@ -61,8 +62,8 @@ func validateOffload(p *Packet, off *port.Offload) {
 	p.drop(verdict.BadOffload)
 }
 
-// segmentable: a super-packet is whole, says how long its segments are, and
-// leaves their checksums to whoever cuts it.
+// segmentable reports whether a super-packet is complete, has a segment size,
+// and has a partial checksum.
 func (p *Packet) segmentable(off *port.Offload, start int) bool {
 	return !p.Fragment && off.SegmentSize > 0 && off.NeedsChecksum && start == p.l4
 }
@@ -114,17 +115,17 @@ func validate4(v *View, p *Packet, raw []byte) {
 	}
 }
 
-// membershipFromNowhere: a switch that listens in has no address to send
-// queries from, and a host that has none yet joins its groups (RFC 3376 §4.2.13,
-// RFC 4541 §2.1.1).
+// membershipFromNowhere reports whether p is an IGMP message from 0.0.0.0: a
+// snooping switch without an address sends queries from it, and a host without
+// one its reports (RFC 3376 §4.2.13, RFC 4541 §2.1.1).
 func (p *Packet) membershipFromNowhere() bool {
 	return p.Proto == packet.ProtoIGMP && p.Src.IsUnspecified() && p.Dst.IsMulticast()
 }
 
 var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// validateGroup keeps what is for a multicast group that the router itself
-// takes part in; it forwards to none.
+// validateGroup accepts packets for multicast groups that the router itself is
+// a member of. It forwards none.
 func (p *Packet) validateGroup(v *View) {
 	if listens(v.Interface(p.In), p.Dst) {
 		p.Entry = ownAddress
@@ -133,9 +134,9 @@ func (p *Packet) validateGroup(v *View) {
 	p.drop(verdict.Multicast)
 }
 
-// validateOptions reads the options far enough to refuse the malformed ones
-// and source routes, which RFC 1812 §5.3.13.4 lets a router be told to do and
-// RFC 6274 §4.4 recommends. The others are carried (§5.3.13.1).
+// validateOptions reads the options far enough to drop malformed ones and
+// source routes (RFC 6274 §4.4; a setting in RFC 1812 §5.3.13.4). Others are
+// forwarded unchanged (RFC 1812 §5.3.13.1).
 func validateOptions(p *Packet, ip packet.IPv4) {
 	o := packet.WalkOptions(ip)
 	switch {
@@ -188,9 +189,9 @@ func validate6(v *View, p *Packet, raw []byte) {
 	}
 }
 
-// validateExtensions finds the upper-layer header. A router on the way looks
-// at the hop-by-hop header alone (RFC 8200 §4); what else is wrong concerns
-// the node that the packet is for, and is kept for deliver.
+// validateExtensions finds the upper-layer header. A router on the path looks
+// at the hop-by-hop header alone (RFC 8200 §4); deliver judges the others if
+// the packet is for the router.
 func validateExtensions(p *Packet, ip packet.IPv6) {
 	e := packet.WalkExtensions(ip)
 	p.Proto, p.l4, p.Fragment = e.Upper, e.Offset, e.Fragment >= 0
@@ -210,8 +211,8 @@ func (p *Packet) refuseExtension(why packet.Problem) {
 	p.drop(verdict.BadExtensionHeader)
 }
 
-// validateScope keeps link-local addresses on their link (RFC 4291 §2.5.6):
-// to the router itself they are welcome, through it they are not.
+// validateScope keeps packets with link-local addresses on their link (RFC 4291
+// §2.5.6): the router accepts them for itself and does not forward them.
 func validateScope(v *View, p *Packet) {
 	src, dst := p.Src.IsLinkLocalUnicast(), p.Dst.IsLinkLocalUnicast()
 	if !src && !dst {

@@ -27,31 +27,32 @@ type View struct {
 	Generation uint64
 	Interfaces []*Interface // by InterfaceID; nil where a number is out of use
 	Tables     []*Table     // by TableID
-	Stack      *Interface   // the one of Interfaces behind which the router's own TCP/IP stack is; nil without
+	Stack      *Interface   // the one of Interfaces that leads to the router's own TCP/IP stack; nil without one
 	Martians   Martians
 	Own        OwnAddresses
 	Limits     Limits
 	Neighbors  *arp.Table // nil where no interface has a link header
 	NAT        *nat.NAT   // nil where nothing is translated
-	Flows      flow.Clock // that the sessions of NAT live by
+	Flows      flow.Clock // the clock of NAT's sessions
 	Listeners  *Listeners // what the router's own protocols hear on all interfaces
 	ClampsMSS  bool       // some interface has an MSS
-	Membership Sink       // takes IGMP and MLD on links with other stations; nil where nobody does
+	Membership Sink       // takes IGMP and MLD on Ethernet links; may be nil
 	Secrets    Secrets
 }
 
 // Secrets are the keys of the dataplane's own hashes, each drawn by itself.
 type Secrets struct {
-	// Flows is of the choice among equal next hops, so that routers in a row do
-	// not all pick alike and nobody picks a hop for others.
+	// Flows is the key of the hash that chooses among equal next hops. With
+	// different keys, routers in a row choose differently, and no sender can
+	// choose the hop of its packets.
 	Flows siphash.Key
-	// Fragments is of the identifications of what the router fragments itself,
-	// which no stranger is to foretell (RFC 7739 §5.2).
+	// Fragments is the key of the identifications of packets that the router
+	// fragments, so that they cannot be predicted (RFC 7739 §5.2).
 	Fragments siphash.Key
 }
 
-// Limits bounds what the router does for packets that are not simply passed on.
-// A worker takes them up with the first batch that sees them changed.
+// Limits bounds the router's work for packets that it does not simply forward.
+// A change applies from a worker's next batch on.
 type Limits struct {
 	ICMP       icmp.Config
 	Reassembly reassembly.Config
@@ -84,7 +85,7 @@ type Interface struct {
 }
 
 // TableID is the number of a routing table. An interface names its table by
-// number, so that a change of routes makes no interface anew.
+// number, so that a change of routes does not rebuild interfaces.
 type TableID uint8
 
 // Table is a routing table that interfaces forward by.
@@ -104,7 +105,8 @@ func (v *View) Interface(id routing.InterfaceID) *Interface {
 	return v.Interfaces[id]
 }
 
-// anyInterface is one whose table the router's own packets are looked up in.
+// anyInterface is an interface whose table the router's own packets are looked
+// up in.
 func (v *View) anyInterface() routing.InterfaceID {
 	for _, i := range v.Interfaces {
 		if i != nil {
@@ -114,7 +116,8 @@ func (v *View) anyInterface() routing.InterfaceID {
 	return routing.NoInterface
 }
 
-// Named gives the interface called name, or nil. It is for people, not for packets.
+// Named gives the interface called name, or nil. It is a linear scan: not for
+// the packet path.
 func (v *View) Named(name string) *Interface {
 	for _, i := range v.Interfaces {
 		if i != nil && i.Name == name {
@@ -152,10 +155,10 @@ func (i *Interface) anycast(a netip.Addr) bool {
 	})
 }
 
-// SourceFor chooses the address of the interface that the router speaks with
-// to dst: one in dst's subnet where there is one, else the first of the
-// family with a wider scope than the link, else any of the family
-// (RFC 1812 §4.3.2.4, RFC 6724 rules 2 and 8 for the few addresses at hand).
+// SourceFor chooses the source address of the interface for packets to dst: one
+// in dst's subnet, else the first of the family with a wider scope than the
+// link, else any of the family (RFC 1812 §4.3.2.4, RFC 6724 rules 2 and 8 for
+// the few addresses at hand).
 func (i *Interface) SourceFor(dst netip.Addr) (netip.Addr, bool) {
 	var best netip.Addr
 	rank := 0
@@ -202,14 +205,15 @@ func (v *View) sourceFor(out *Interface, dst netip.Addr) (netip.Addr, bool) {
 	return near, ok
 }
 
-// reaches reports whether what comes from src can be answered from where dst is.
+// reaches reports whether dst can answer a packet from src, as far as their
+// scopes say.
 func reaches(src, dst netip.Addr) bool {
 	return src.Is4() || !src.IsLinkLocalUnicast() || dst.IsLinkLocalUnicast()
 }
 
-// OwnAddresses answers "is this one of the router's addresses" for a packet's
-// source, and whether it is the broadcast address of a connected subnet. A
-// filter over the last byte keeps the common answer, no, to one load.
+// OwnAddresses answers whether a packet's source is one of the router's
+// addresses or the broadcast address of a connected subnet. A filter over the
+// last byte answers most packets, with no, by one load.
 type OwnAddresses struct {
 	filter     [256]bool
 	addrs      []netip.Addr
@@ -239,9 +243,9 @@ func (o *OwnAddresses) filtered(a netip.Addr) netip.Addr {
 	return a
 }
 
-// broadcastsOf gives the broadcast addresses of a subnet: the old form, of
-// zeros, and that of ones (RFC 1812 §4.2.2.11). Subnets of 31 and 32 bits have
-// none (RFC 3021 §2.1), nor has IPv6.
+// broadcastsOf gives the broadcast addresses of a subnet: host bits all zero,
+// the old form, and all one (RFC 1812 §4.2.2.11). Subnets of 31 and 32 bits
+// have none (RFC 3021 §2.1), nor has IPv6.
 func broadcastsOf(subnet netip.Prefix) (first, last netip.Addr, ok bool) {
 	if !subnet.Addr().Is4() || subnet.Bits() < 1 || subnet.Bits() > 30 {
 		return first, last, false
@@ -252,8 +256,8 @@ func broadcastsOf(subnet netip.Prefix) (first, last netip.Addr, ok bool) {
 	return first, netip.AddrFrom4(b), true
 }
 
-// stranger reports whether a packet that the router did not send may have the
-// source a, whose last byte is last, and why not.
+// stranger gives the verdict on a packet from outside with the source a, whose
+// last byte is last: None if it may have it.
 func (o *OwnAddresses) stranger(a netip.Addr, last byte) verdict.Verdict {
 	if !o.filter[last] {
 		return verdict.None
@@ -272,9 +276,9 @@ func (o *OwnAddresses) Has(a netip.Addr, last byte) bool {
 	return o.filter[last] && slices.Contains(o.addrs, a)
 }
 
-// Martians is a compiled pair of lists of prefixes that no packet may come
-// from or go to (RFC 1812 §5.3.7). A filter over the first byte keeps the
-// common answer to one load.
+// Martians is a compiled pair of lists of prefixes that no packet may come from
+// or go to (RFC 1812 §5.3.7). A filter over the first byte answers most packets
+// by one load.
 type Martians struct {
 	source, destination prefixFilter
 }

@@ -25,11 +25,11 @@ const (
 	maxPriorityTags = 2
 )
 
-// untag judges the VLAN tags of a frame, of which one may be beside it
-// (Frame.VLAN) and more inside. Those of VLAN 0 tell a priority and no VLAN
-// (IEEE 802.1Q §6.9.1): they are taken off, and the frame is the port's own.
-// It returns None or why the frame is dropped; of such a frame the tag that
-// decided stays.
+// untag judges the VLAN tags of a frame: one that the device took out
+// (Frame.VLAN) and those inside. A tag of VLAN 0 gives a priority and no VLAN
+// (IEEE 802.1Q §6.9.1): it is removed, and the frame is the port's own. It
+// returns None or why the frame is dropped; the tag that decided stays in the
+// frame.
 func (p *Packet) untag() verdict.Verdict {
 	f := p.Frame
 	if f.HasVLAN {
@@ -76,9 +76,9 @@ func (p *Packet) appendFrame(b []byte) []byte {
 	return append(b, raw[:min(len(raw), cap(b)-len(b))]...)
 }
 
-// vlanSentence says of a frame of another VLAN, header being its first bytes
-// and in the port's interface, what the verdict's own sentence cannot: which
-// VLAN and where.
+// vlanSentence says of a dropped frame which VLAN it belongs to, which the
+// verdict's own sentence cannot. header is its first bytes, in the name of its
+// interface.
 func vlanSentence(header []byte, in string) string {
 	if len(header) < arp.EthernetHeader+2 {
 		return verdict.VLANTagged.Sentence()

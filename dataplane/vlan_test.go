@@ -106,7 +106,7 @@ func TestOtherVLAN(t *testing.T) {
 			if len(d) != 1 || d[0].Sentence("eth0") != says {
 				t.Errorf("remembered as %+v, said as %q, want %q", d, d[0].Sentence("eth0"), says)
 			}
-			if f := tellLink(n.view, p); !strings.HasSuffix(f.Text, says) {
+			if f := explainLink(n.view, p); !strings.HasSuffix(f.Text, says) {
 				t.Errorf("explained as %q, want %q", f.Text, says)
 			}
 		})

@@ -9,8 +9,8 @@ import (
 	"routerd/routing"
 )
 
-// Worker carries packets from one queue to wherever they go: it reads a
-// batch, processes it, writes it, and begins again. One goroutine runs it.
+// Worker forwards the packets of one queue: it reads a batch, processes it,
+// writes it, and begins again. One goroutine runs it.
 type Worker struct {
 	live   *Live
 	in     routing.InterfaceID
@@ -21,21 +21,21 @@ type Worker struct {
 
 	Counters *Counters
 	Drops    *DropRing
-	deadline time.Time // of the queue's Read, as it was last set
+	deadline time.Time // the read deadline that was last set on the queue
 }
 
-// crowd is how busy a worker is. An idle one reads a frame at a time, so that
-// thousands of them need little memory; one that finds frame after frame
-// borrows room for whole batches, until it has found none for a while.
+// crowd is how busy a worker is. An idle worker reads a frame at a time, so
+// that thousands of them need little memory; a busy one borrows memory for
+// whole batches until it has read nothing for a while.
 type crowd struct {
 	size  int       // frames at once when it is busy
-	large *scratch  // what was borrowed, to be given back; nil while idle
+	large *scratch  // the memory to give back; nil while idle
 	last  time.Time // when a batch was read last
-	full  int       // how many were full and came right after one another
-	look  time.Time // while busy: when to see whether it still is
+	full  int       // how many full batches have come in a row
+	look  time.Time // while busy: when to check whether it still is
 }
 
-// When a worker counts as busy, and how soon not any more.
+// When a worker becomes busy, and when idle again.
 const (
 	busyGap    = time.Millisecond
 	busyFrames = 8
@@ -83,8 +83,8 @@ func (w *Worker) Run(clock func() time.Time) error {
 	}
 }
 
-// Once reads one batch, for which it waits as the queue's Read does, and
-// carries it. The error is that of Read.
+// Once waits for one batch and forwards it. The error is that of the queue's
+// Read.
 func (w *Worker) Once(clock func() time.Time) error {
 	n, err := w.queue.Read(w.batch.Frames())
 	if err == nil {
@@ -93,7 +93,8 @@ func (w *Worker) Once(clock func() time.Time) error {
 	return err
 }
 
-// Expire answers for the fragments that have waited too long.
+// Expire gives up the fragments that have waited too long and answers their
+// senders.
 func (w *Worker) Expire(now time.Time) {
 	Expire(w.live.Load(), w.batch, now)
 	w.batch.Transmit(now)
@@ -112,8 +113,8 @@ func (w *Worker) Handle(n int, now time.Time) {
 	w.gather(n, now)
 }
 
-// gather notes that n frames were read at the time now, and has an idle worker
-// become a busy one.
+// gather records that n frames were read at the time now, and makes an idle
+// worker busy if it is time.
 func (w *Worker) gather(n int, now time.Time) {
 	c := &w.crowd
 	soon := now.Sub(c.last) < busyGap
@@ -131,7 +132,7 @@ func (w *Worker) gather(n int, now time.Time) {
 	c.large, c.look, c.full = w.batch.grow(c.size), now.Add(idleTime), 0
 }
 
-// rest has a busy worker that found nothing for a while become an idle one.
+// rest makes a busy worker idle again if it has read nothing for a while.
 func (w *Worker) rest(now time.Time) {
 	c := &w.crowd
 	switch {
@@ -146,10 +147,9 @@ func (w *Worker) rest(now time.Time) {
 	}
 }
 
-// rearm makes the next Read return in time for the next fragment to expire,
-// and for a busy worker to see whether it still is one. A deadline that has
-// passed is replaced whatever comes after it: as long as the queue has it,
-// every Read ends by it.
+// rearm sets the queue's read deadline to when the next fragment expires or a
+// busy worker checks whether it still is busy. A deadline that has passed has
+// to be replaced, even if nothing is due: it would end every Read.
 func (w *Worker) rearm(passed bool) error {
 	d := w.batch.held.Deadline()
 	if look := w.crowd.look; d.IsZero() || !look.IsZero() && look.Before(d) {

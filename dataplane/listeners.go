@@ -8,30 +8,30 @@ import (
 	"sync/atomic"
 )
 
-// Claim says that one of the router's own protocols hears what is sent to the
-// router's addresses, or to a group that it has joined: packets of an IP
-// protocol, of UDP those to one port.
+// Claim has packets to the router's addresses, and to groups that it has
+// joined, delivered to one of its protocols: those of an IP protocol, or of UDP
+// those to one port.
 type Claim struct {
 	Family   uint8  // 4 or 6
 	Protocol uint8  // of IP
 	Port     uint16 // of UDP, else 0
-	// Broadcast also takes UDP datagrams that are for everybody on the link.
+	// Broadcast also takes UDP datagrams sent to a broadcast address.
 	Broadcast bool
-	// Sink takes the packets. Claims are told apart by the rest, so of two for
-	// the same packets the later one is refused.
+	// Sink takes the packets. A second claim of the same packets with another
+	// Sink is refused.
 	Sink Sink
 }
 
-// Sink takes packets for a protocol. Workers call it, several at once: it
-// copies what it keeps, never waits, and reports whether it has taken h.
+// Sink takes packets for a protocol. Several workers may call it at once. It
+// copies what it keeps, never waits, and reports whether it took h.
 type Sink interface {
 	Hear(h *Heard) (taken bool)
 }
 
-// Listeners is what the router's own protocols hear on one interface, or on
-// all of them: claims, and the multicast groups that they take part in. It may
-// be changed while packets arrive, by any goroutine; the next packet sees it.
-// The zero value hears nothing, and so does nil.
+// Listeners is what the router's own protocols receive on one interface, or on
+// all of them: their claims and the multicast groups that they have joined. Any
+// goroutine may change it while packets arrive; the next packet sees the
+// change. The zero value and nil receive nothing.
 type Listeners struct {
 	mu   sync.Mutex
 	live atomic.Pointer[listening]
@@ -56,7 +56,7 @@ func (l *Listeners) load() *listening {
 	return l.live.Load()
 }
 
-// Claim adds a claim. It fails if somebody else has the same packets already.
+// Claim adds a claim. It fails if another Sink has claimed the same packets.
 func (l *Listeners) Claim(c Claim) error {
 	return l.change(func(n *listening) error {
 		if c.Sink == nil {
@@ -84,7 +84,7 @@ func (l *Listeners) Release(c Claim) {
 	})
 }
 
-// Join adds one who takes part in a group.
+// Join adds a member to a group. It may be called several times for one group.
 func (l *Listeners) Join(group netip.Addr) {
 	_ = l.change(func(n *listening) error {
 		if i := n.member(group); i >= 0 {
@@ -96,7 +96,7 @@ func (l *Listeners) Join(group netip.Addr) {
 	})
 }
 
-// Leave takes one away.
+// Leave undoes one Join.
 func (l *Listeners) Leave(group netip.Addr) {
 	_ = l.change(func(n *listening) error {
 		if i := n.member(group); i >= 0 {
@@ -108,7 +108,7 @@ func (l *Listeners) Leave(group netip.Addr) {
 	})
 }
 
-// Groups gives the groups that somebody has joined, in the order of joining.
+// Groups gives the groups that have a member, in the order of joining.
 func (l *Listeners) Groups() []netip.Addr {
 	n := l.load()
 	if n == nil {
@@ -146,7 +146,7 @@ func (n *listening) member(group netip.Addr) int {
 	return slices.IndexFunc(n.groups, func(j membership) bool { return j.group == group })
 }
 
-// String says what packets the claim is for: "UDP port 520 of IPv4".
+// String describes the packets, as "UDP port 520 of IPv4".
 func (c Claim) String() string {
 	if c.Port != 0 {
 		return fmt.Sprintf("UDP port %d of IPv%d", c.Port, c.Family)

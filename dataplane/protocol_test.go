@@ -14,13 +14,13 @@ import (
 	"routerd/routing"
 )
 
-// ear keeps what it hears, up to room packets.
-type ear struct {
+// recordingSink keeps the packets that it gets, up to room of them.
+type recordingSink struct {
 	room  int
 	heard []Heard
 }
 
-func (e *ear) Hear(h *Heard) bool {
+func (e *recordingSink) Hear(h *Heard) bool {
 	if len(e.heard) == e.room {
 		return false
 	}
@@ -31,7 +31,7 @@ func (e *ear) Hear(h *Heard) bool {
 }
 
 // newClaimingNetwork has RIP and RIPng heard by e on lan0, with a stack beside.
-func newClaimingNetwork(t *testing.T, e *ear) *network {
+func newClaimingNetwork(t *testing.T, e *recordingSink) *network {
 	n := newStackNetwork(t)
 	l := &Listeners{}
 	for _, c := range []Claim{
@@ -90,7 +90,7 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 		{"no checksum in IPv6", edit(rip6, func(b []byte) { packet.UDP(b[40:]).SetChecksum(0) }), lan0, verdict.BadUDPChecksum},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			e := &ear{room: 1}
+			e := &recordingSink{room: 1}
 			n := newClaimingNetwork(t, e)
 			b := NewBatch(BatchSize, &Counters{}, &DropRing{})
 			n.runIn(t, b, tt.in, raw(tt.packet))
@@ -118,7 +118,7 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 // A whole batch of a protocol's messages is handed over: a neighbour's table
 // comes in one burst.
 func TestProtocolsHearWholeBatches(t *testing.T) {
-	n := newClaimingNetwork(t, &ear{room: BatchSize - 1})
+	n := newClaimingNetwork(t, &recordingSink{room: BatchSize - 1})
 	b := NewBatch(BatchSize, &Counters{}, &DropRing{})
 	messages := slices.Repeat([]memory.Packet{raw(build(t, rip("10.0.1.2", "224.0.0.9")))}, BatchSize)
 	n.runIn(t, b, lan0, messages...)
@@ -129,7 +129,7 @@ func TestProtocolsHearWholeBatches(t *testing.T) {
 
 // RIP version 1 comes to a subnet's broadcast address in a frame for everybody.
 func TestProtocolsHearSubnetBroadcasts(t *testing.T) {
-	n := newClaimingNetwork(t, &ear{room: 1})
+	n := newClaimingNetwork(t, &recordingSink{room: 1})
 	in := n.view.Interfaces[lan0]
 	in.LinkHeader, in.MAC = arp.EthernetHeader, arp.MAC{2, 0, 0, 0, 0, 1}
 	for dst, want := range map[string]verdict.Verdict{
@@ -149,7 +149,7 @@ func TestProtocolsHearSubnetBroadcasts(t *testing.T) {
 // Protocols beside UDP are claimed by their number, on one interface or on all.
 func TestProtocolsHearIPProtocols(t *testing.T) {
 	const ospf = 89
-	e, everywhere := &ear{room: 9}, &ear{room: 9}
+	e, everywhere := &recordingSink{room: 9}, &recordingSink{room: 9}
 	n := newClaimingNetwork(t, e)
 	n.view.Listeners = &Listeners{}
 	hello := edit(build(t, rip("10.0.1.2", "10.0.1.1")), func(b []byte) {
@@ -206,7 +206,7 @@ func TestProtocolsHearIPProtocols(t *testing.T) {
 
 // Claims and groups change while workers look at them.
 func TestListenersChangeUnderTraffic(t *testing.T) {
-	e := &ear{room: 1 << 30}
+	e := &recordingSink{room: 1 << 30}
 	n := newClaimingNetwork(t, e)
 	l := n.view.Interfaces[lan0].Listeners
 	var changing sync.WaitGroup
@@ -239,7 +239,7 @@ func TestListenersChangeUnderTraffic(t *testing.T) {
 
 // What is spoken together is written together, in its order.
 func TestSpeakManyAtOnce(t *testing.T) {
-	n := newClaimingNetwork(t, &ear{})
+	n := newClaimingNetwork(t, &recordingSink{})
 	b := NewBatch(3, &Counters{}, &DropRing{})
 	message := func(tail byte) []byte {
 		return edit(build(t, rip("10.0.1.1", "224.0.0.9")), func(b []byte) { b[len(b)-1] = tail })
@@ -267,7 +267,7 @@ func TestSpeakManyAtOnce(t *testing.T) {
 }
 
 func TestSpeak(t *testing.T) {
-	n := newClaimingNetwork(t, &ear{})
+	n := newClaimingNetwork(t, &recordingSink{})
 	b := NewBatch(1, &Counters{}, &DropRing{})
 	message := build(t, rip("10.0.1.1", "224.0.0.9"))
 	say := func(out routing.InterfaceID) {

@@ -13,9 +13,9 @@ import (
 	"routerd/routing"
 )
 
-// Heard is a packet for one of the router's own protocols: whole, and of UDP
-// with a checksum that is right or, in IPv4, absent. Packet begins with the IP
-// header and belongs to the batch: whoever keeps it copies it.
+// Heard is a packet for one of the router's own protocols. It is whole; a UDP
+// checksum is right or, in IPv4, absent. Packet begins with the IP header and
+// belongs to the batch: a Sink that keeps it copies it.
 type Heard struct {
 	In        routing.InterfaceID
 	Packet    []byte
@@ -23,8 +23,8 @@ type Heard struct {
 	Transport int   // offset in Packet of what is behind the IP header
 }
 
-// claimFor gives the claim that p, a packet in one piece or the first piece of
-// one, is for; nil where no protocol hears it.
+// claimFor gives the claim that matches p, which is a whole packet or a first
+// fragment; nil if none does.
 func (v *View) claimFor(p *Packet) *Claim {
 	in := v.Interface(p.In)
 	if in == nil {
@@ -56,8 +56,8 @@ func (n *listening) claimFor(p *Packet) *Claim {
 	return nil
 }
 
-// forEveryone reports whether p is for all stations of the link and a protocol
-// of the router's hears such packets, as RIP version 1 has to.
+// forEveryone reports whether p is a broadcast that one of the router's
+// protocols takes, as RIP version 1 has to.
 func (v *View) forEveryone(p *Packet) bool {
 	if p.Proto != packet.ProtoUDP || p.Fragment {
 		return false
@@ -77,8 +77,8 @@ func (in *Interface) broadcasts(a netip.Addr) bool {
 	return false
 }
 
-// toProtocol hands a packet for the router to the protocol that has claimed
-// it, or reports that none has.
+// toProtocol hands a packet for the router to the protocol that has claimed it,
+// and reports whether one has.
 func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 	c := v.claimFor(p)
 	if c == nil {
@@ -96,9 +96,9 @@ func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 	return true
 }
 
-// toMembership hands a message about group membership to who reports the
-// router's own groups, on links that have other stations, or says that it is
-// none. Its checksum is for whoever reads it.
+// toMembership hands an IGMP or MLD message to the membership machine, on
+// Ethernet links, and reports whether p is one. The machine verifies its
+// checksum.
 func (p *Packet) toMembership(v *View, b *Batch, f *port.Frame) bool {
 	in, ip := v.Interface(p.In), p.ip()
 	if in == nil || in.LinkHeader == 0 || v.Membership == nil {
@@ -134,11 +134,11 @@ func (p *Packet) soundDatagram() bool {
 	return udp.Checksum() != 0 && packet.Sum(udp, packet.PseudoHeaderSum6(ip[8:24], ip[24:40], packet.ProtoUDP, len(udp))) == 0xffff
 }
 
-// Punts has the batch hand what it punts to p; for whoever makes a batch of
-// its own.
+// Punts has the batch hand its punts to p. It is for batches without a Worker.
 func (b *Batch) Punts(p Punter) { b.punter = p }
 
-// Reaches reports whether a is a group or in a subnet of the interface's own.
+// Reaches reports whether a is a multicast group, IPv6 link-local, or in a
+// subnet of the interface.
 func (i *Interface) Reaches(a netip.Addr) bool {
 	if a.IsMulticast() || a.IsLinkLocalUnicast() && a.Is6() {
 		return true
@@ -154,17 +154,15 @@ func (i *Interface) Reaches(a netip.Addr) bool {
 // Spoken is a packet that one of the router's own protocols made, from its IP
 // header on and with all checksums.
 type Spoken struct {
-	// Out is the interface that the packet leaves by: its destination is a
-	// group or a host on that link, and the table is not asked. With
-	// NoInterface it is.
+	// Out is the interface that the packet leaves by; its destination is a
+	// group or a host on that link. With NoInterface the packet is routed.
 	Out    routing.InterfaceID
 	Packet []byte
 }
 
-// Speak sends packets of the router's own protocols, in their order where they
-// leave by one interface. They are written together, and those that the batch
-// has no room for are not sent: it takes as many as it has frames. Transmit has
-// to follow.
+// Speak sends packets of the router's own protocols together, in order for each
+// interface. It sends at most as many as the batch has frames; the rest are not
+// sent. Transmit has to follow.
 func Speak(v *View, b *Batch, list []Spoken, now time.Time) {
 	b.begin(v)
 	b.n = 0
