@@ -37,16 +37,16 @@ func EchoRequestOK6(p packet.IPv6, at int) bool {
 	return ChecksumOK6(p, at) && p[at] == EchoRequest6
 }
 
-// EchoReply4 turns p, which EchoRequestOK4 accepted, into its reply, in
-// place: from the address the request was sent to (RFC 1812 §4.3.3.6), with
-// the same TOS (RFC 1812 §4.3.2.5), data and options, a fresh TTL, and leave
-// to be fragmented. Header and ICMP checksums are right afterwards.
+// EchoReply4 turns p, which EchoRequestOK4 accepted, into its reply, in place:
+// from the address the request was sent to (RFC 1812 §4.3.3.6), with the same
+// TOS (RFC 1812 §4.3.2.5), data and options, a new TTL, and without DF. Header
+// and ICMP checksums are right afterwards.
 func EchoReply4(p packet.IPv4) {
 	m := packet.ICMP(p.Payload())
-	// A reply that may be fragmented needs an identification of its own
-	// among those between the two hosts (RFC 6864 §4.3). That of the request
-	// will do, unless the request was atomic and its identification means
-	// nothing (§4.1): then identifier and sequence number tell replies apart.
+	// A reply that may be fragmented needs a unique identification (RFC 6864
+	// §4.3). That of the request will do, unless the request was atomic and its
+	// identification means nothing (§4.1): then identifier and sequence number
+	// make it unique.
 	if p.DontFragment() {
 		p.SetID(binary.BigEndian.Uint16(m[4:]) + binary.BigEndian.Uint16(m[6:]))
 	}
@@ -57,11 +57,10 @@ func EchoReply4(p packet.IPv4) {
 	answer(m, EchoReply)
 }
 
-// EchoReply6 turns p, whose echo request at offset at EchoRequestOK6
-// accepted, into its reply and returns the reply: the end of p. Extension
-// headers are left behind, for what they asked was asked of the request's
-// path: the IPv6 header moves up to the message. The traffic class stays, the
-// flow label does not.
+// EchoReply6 turns p, whose echo request at offset at EchoRequestOK6 accepted,
+// into its reply and returns the reply: the end of p. Extension headers are
+// dropped, since they were for the request's path: the IPv6 header moves up to
+// the message. The traffic class stays, the flow label does not.
 func EchoReply6(p packet.IPv6, at int) packet.IPv6 {
 	n := p.TotalLen() - at
 	r := p[at-packet.IPv6Header : p.TotalLen()]
@@ -70,7 +69,7 @@ func EchoReply6(p packet.IPv6, at int) packet.IPv6 {
 	r.SetPayloadLen(n)
 	r.SetNextHeader(packet.ProtoICMPv6)
 	r.SetHopLimit(HopLimit)
-	swap(r.SrcBytes(), r.DstBytes()) // which leaves the pseudo-header's sum as it was
+	swap(r.SrcBytes(), r.DstBytes()) // the pseudo-header's sum stays the same
 	answer(packet.ICMP(r[packet.IPv6Header:]), EchoReply6Type)
 	return r
 }
@@ -87,8 +86,8 @@ func answer(m packet.ICMP, t uint8) {
 	m.SetType(t)
 	c := packet.UpdateChecksum(m.Checksum(), old, binary.BigEndian.Uint16(m))
 	if c == 0 && t == EchoReply {
-		// Over a message of nothing but zeros, which has no negative zero
-		// for its sum, the checksum is 0xffff: only a full count tells.
+		// A message of zeros alone has the checksum 0xffff, which an
+		// incremental update cannot tell from 0: compute it in full.
 		m.SetChecksum(0)
 		c = packet.Checksum(m)
 	}

@@ -18,8 +18,7 @@ type Error struct {
 	Rest       uint32
 }
 
-// WithMTU4 fills in the MTU of a CodeFragmentationNeeded, in bytes; what does
-// not fit 16 bits is said to be 65535.
+// WithMTU4 sets the MTU of a CodeFragmentationNeeded, in bytes; at most 65535.
 func (e Error) WithMTU4(mtu int) Error {
 	e.Rest = uint32(min(mtu, 0xffff))
 	return e
@@ -32,12 +31,12 @@ func (e Error) WithPointer4(offset int) Error {
 	return e
 }
 
-// provoked says which error, if any, each verdict provokes: the one place
-// that does. A type of zero is none: no error has it in either family.
+// provoked is the error that each verdict calls for. Type zero means none: no
+// error has it in either family.
 var provoked = [verdict.Count]struct{ four, six Error }{
-	// An option of a header that otherwise is one (RFC 1812 §4.3.3.5).
+	// A malformed option in an otherwise valid header (RFC 1812 §4.3.3.5).
 	verdict.BadOption: {four: Error{Type: ParameterProblem}},
-	// RFC 8200 §4: the code and pointer come with the problem found.
+	// RFC 8200 §4: code and pointer are filled in from the problem found.
 	verdict.BadExtensionHeader: {six: Error{Type: ParameterProblem6}},
 	verdict.SourceRouted:       {four: Error{Type: DestUnreachable, Code: CodeSourceRouteFailed}}, // RFC 1812 §5.2.7.1
 	verdict.LinkScope:          {six: Error{Type: DestUnreachable6, Code: CodeBeyondScope6}},      // RFC 4443 §3.1
@@ -62,7 +61,7 @@ var provoked = [verdict.Count]struct{ four, six Error }{
 		Error{Type: TimeExceeded, Code: CodeHopLimitExceeded},
 		Error{Type: TimeExceeded6, Code: CodeHopLimitExceeded},
 	},
-	verdict.TooBig: { // the MTU is added by whoever knows it
+	verdict.TooBig: { // the caller adds the MTU
 		Error{Type: DestUnreachable, Code: CodeFragmentationNeeded},
 		Error{Type: PacketTooBig6},
 	},

@@ -2,11 +2,10 @@
 //
 // A Port is the router's end of one device; a Queue is one descriptor of it,
 // read by exactly one worker and written by any. A port knows nothing of
-// addresses or routes: those belong to the interface that stands on it.
+// addresses or routes: those belong to its interface.
 //
 // Super-packets pass through whole: a frame may be up to 64 KiB long and
-// carries an Offload that says how its transport payload is to be cut up by
-// whoever finally has to.
+// carries an Offload that says how to segment its transport payload.
 package port
 
 import (
@@ -40,8 +39,8 @@ const (
 // from the start of the frame, in bytes.
 type Offload struct {
 	// NeedsChecksum: the transport checksum at ChecksumStart+ChecksumOffset
-	// holds only the pseudo-header's sum, uncomplemented; whoever puts the
-	// frame on a wire completes it.
+	// holds only the pseudo-header's sum, uncomplemented; it is completed when
+	// the frame is put on a wire.
 	NeedsChecksum bool
 	// ChecksumValid: the sender vouches for the transport checksum
 	// (VIRTIO_NET_HDR_F_DATA_VALID). Set on receive only.
@@ -61,16 +60,17 @@ type Frame struct {
 	Buf        []byte
 	Start, End int // the frame is Buf[Start:End]
 	Offload    Offload
-	// Next chains frames that were coalesced into this one: of each of them
-	// only Buf[Start:End] follows this frame's bytes on the way out, where
-	// Start has been moved past its headers. Nil on receive.
+	// Next chains frames that were coalesced into this one. Write appends
+	// Buf[Start:End] of each, where Start has been moved past its headers. Nil
+	// on receive.
 	Next *Frame
 	// Failed is set by Write on a frame that the device did not take.
 	Failed bool
-	// HasVLAN: the device took an 802.1Q tag out of the frame, and VLAN is
-	// its control information (priority, DEI and the VLAN's number, as on the
+	// HasVLAN: the device took an 802.1Q tag out of the frame, and VLAN is its
+	// control information (priority, DEI and the VLAN's number, as on the
 	// wire); the frame is then not of the port's own network. Set on receive
-	// only. A tag that is still in the frame is its ethertype and not told here.
+	// only. A tag that is still in the frame is not reported here: it is the
+	// frame's ethertype.
 	HasVLAN bool
 	VLAN    uint16
 }
@@ -81,7 +81,7 @@ func (f *Frame) Bytes() []byte { return f.Buf[f.Start:f.End] }
 // Len is the length of the frame without whatever is chained to it.
 func (f *Frame) Len() int { return f.End - f.Start }
 
-// Reset empties the frame, ready to be read into.
+// Reset empties the frame for the next read.
 func (f *Frame) Reset() {
 	f.Start, f.End = Headroom, Headroom
 	f.Offload = Offload{}
@@ -90,7 +90,7 @@ func (f *Frame) Reset() {
 	f.HasVLAN, f.VLAN = false, 0
 }
 
-// Offloads is what a port can be handed, as a set.
+// Offloads is the set of offloads that a port takes.
 type Offloads uint8
 
 const (
@@ -139,10 +139,11 @@ type Queue interface {
 	// Write sends the frames in order, each with what is chained to it, and
 	// returns how many the device took; the others have Failed set. It may
 	// scribble over the Headroom bytes in front of a frame. It does not wait
-	// for a slow device: a full one is a failed frame. It allocates nothing.
+	// for a slow device: if the device is full the frame fails. It allocates
+	// nothing.
 	Write(frames []*Frame) (int, error)
-	// SetReadDeadline makes a waiting and every later Read return ErrTimeout at t;
-	// the zero time means never.
+	// SetReadDeadline makes a waiting Read, and every later one, return
+	// ErrTimeout at t; the zero time means never.
 	SetReadDeadline(t time.Time) error
 }
 
@@ -176,8 +177,8 @@ type Port interface {
 }
 
 // Ethernet is a Port with a link header of 14: its frames begin with
-// destination, source and ethertype. Read hands over whatever the device
-// does, which may include frames for other stations.
+// destination, source and ethertype. Read returns what the device receives,
+// which may include frames for other stations.
 type Ethernet interface {
 	Port
 	// HardwareAddr is the router's own address on the link.

@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// slot is an unfinished packet's place in the table, with what a search reads
-// of every one of them, so that it walks through memory side by side.
+// slot is an unfinished packet's place in the table. It holds what a search
+// reads of each packet, so that the search walks through contiguous memory.
 type slot struct {
 	tag    uint64 // of the key
 	source uint64 // of the key
@@ -13,8 +13,8 @@ type slot struct {
 	*datagram
 }
 
-// A source may have a quarter of what the table has, so that none can take the
-// room from all others; but of a small table as much as one sender needs.
+// A source may use a quarter of the table, so that none can take all the room,
+// but even of a small table as much as one sender needs.
 const (
 	sources           = 4
 	smallSharePackets = 16
@@ -23,8 +23,8 @@ const (
 
 func share(whole, small int) int { return max(whole/sources, min(whole, small)) }
 
-// find gives the unfinished packet that k names, and its place. It begins
-// with the latest: fragments of one packet mostly follow each other.
+// find gives the unfinished packet with the key k, and its place. It searches
+// from the latest: fragments of one packet mostly follow each other.
 func (t *Table) find(k *key) (int, *datagram) {
 	tag := k.tag()
 	for i := len(t.order) - 1; i >= 0; i-- {
@@ -35,9 +35,9 @@ func (t *Table) find(k *key) (int, *datagram) {
 	return -1, nil
 }
 
-// begin takes in a new packet, for which the oldest makes room: of the same
-// source where that has its share, else of all. It gives nil where a table
-// holds no packets at all.
+// begin adds a new packet. If there is no room, the oldest packet is given up:
+// of the same source if that has used its share, else of all. It returns nil if
+// the table may hold no packets at all.
 func (t *Table) begin(f *fragment, now time.Time) (int, *datagram) {
 	if t.cfg.Packets <= 0 {
 		return -1, nil
@@ -64,7 +64,7 @@ func (t *Table) begin(f *fragment, now time.Time) (int, *datagram) {
 		d = new(datagram)
 	}
 	d.key, d.in, d.deadline, d.total = f.key, f.in, now.Add(t.cfg.Timeout), -1
-	if n := len(t.order); n == cap(t.order) { // not grown by append, which would not use again what forget left
+	if n := len(t.order); n == cap(t.order) { // append would not reuse the space that forget left at the front
 		if cap(t.memory) <= 2*n {
 			t.memory = make([]slot, 0, 4*n+16)
 		}
@@ -74,16 +74,16 @@ func (t *Table) begin(f *fragment, now time.Time) (int, *datagram) {
 	return len(t.order) - 1, d
 }
 
-// makeRoom sees to it that the packet at place can have need pages more, for
-// which older packets are given up, and reports whether it can. It says where
-// the packet is now.
+// makeRoom makes room for need more pages of the packet at place, by giving up
+// older packets. It returns the packet's place afterwards, and whether there is
+// room.
 func (t *Table) makeRoom(place, need int) (int, bool) {
 	most := share(t.pages.limit, smallSharePages)
 	if t.order[place].held+need > most {
-		return place, false // nobody else's going would help
+		return place, false // giving up others would not help
 	}
 	if t.pages.used()+need <= most {
-		return place, true // all together have less than one may
+		return place, true // the whole table holds less than one source may
 	}
 	for {
 		source := t.order[place].source
@@ -109,8 +109,8 @@ func (t *Table) makeRoom(place, need int) (int, bool) {
 	}
 }
 
-// holder gives the place of the oldest packet that is fit and holds pages, the
-// one at place left out. The caller knows that there is one.
+// holder gives the place of the oldest packet, other than the one at place,
+// that is fit and holds pages. The caller knows that there is one.
 func (t *Table) holder(place int, fit func(*slot) bool) int {
 	for i := range t.order {
 		if s := &t.order[i]; i != place && s.held > 0 && fit(s) {
@@ -120,14 +120,14 @@ func (t *Table) holder(place int, fit func(*slot) bool) int {
 	panic("reassembly: no packet holds the pages that are in use")
 }
 
-// evict gives up the packet at place i for the sake of others.
+// evict gives up the packet at place i to make room for others.
 func (t *Table) evict(i int) {
 	t.forget(i)
 	t.evicted++
 }
 
-// forget drops the packet at place i, and all it holds. Those in front of it
-// move up: mostly it is the oldest, and there are none.
+// forget drops the packet at place i, and all it holds. Older packets move up;
+// mostly it is the oldest, and there are none.
 func (t *Table) forget(i int) {
 	t.release(&t.order[i])
 	d := t.order[i].datagram

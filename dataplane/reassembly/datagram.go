@@ -19,9 +19,10 @@ type key struct {
 	six      bool
 }
 
-// source is whom k counts against: an IPv4 address, or an IPv6 network of 64
-// bits, in which one host has as many addresses as it likes. No IPv6 source
-// begins with the bits that IPv4 has here, those of a multicast group.
+// source is the sender that k's packet counts against: an IPv4 address, or an
+// IPv6 /64, since a host may use any address of that. An IPv4 source is told
+// from an IPv6 one by the high bits of a multicast group, which no IPv6 source
+// has.
 func (k *key) source() uint64 {
 	if k.six {
 		return binary.BigEndian.Uint64(k.src[:])
@@ -29,7 +30,8 @@ func (k *key) source() uint64 {
 	return 0xffffffff<<32 | uint64(binary.BigEndian.Uint32(k.src[:]))
 }
 
-// tag is a number that equal keys have in common, and others seldom.
+// tag is a number that is the same for equal keys, and mostly differs for
+// others.
 func (k *key) tag() uint64 {
 	h := uint64(k.id)<<8 | uint64(k.protocol)
 	for _, b := range [][]byte{k.src[:8], k.src[8:], k.dst[:8], k.dst[8:]} {
@@ -52,17 +54,18 @@ type fragment struct {
 
 func (f *fragment) end() int { return f.offset + len(f.data) }
 
-// units is the range of units that f takes.
+// units is the range of units that f covers.
 func (f *fragment) units() (from, to int) { return f.offset / unit, (f.end() + unit - 1) / unit }
 
-// datagram is what has arrived of one packet. The zero datagram is empty.
+// datagram is the part of one packet that has arrived. The zero datagram is
+// empty.
 type datagram struct {
 	key       key
 	deadline  time.Time
 	in        routing.InterfaceID
-	fate      verdict.Verdict // why it was given up; None while it is waited for
+	fate      verdict.Verdict // why it was given up; None while it is not
 	fragments int
-	total     int // bytes of payload, -1 until the last fragment is there
+	total     int // bytes of payload, -1 until the last fragment has arrived
 	received  int // bytes of payload
 	highest   int // end of the fragment that reaches farthest
 	largest   int // length of the longest fragment, headers included
@@ -77,14 +80,14 @@ type datagram struct {
 	starts bitmap // of them, the first one of each fragment
 }
 
-// overlaps reports whether f brings anything that is there already.
+// overlaps reports whether f overlaps a fragment that has arrived.
 func (d *datagram) overlaps(f *fragment) bool {
 	from, to := f.units()
 	return d.have.any(from, to)
 }
 
 // duplicates reports whether f, which overlaps, has exactly the bounds of a
-// fragment that is there.
+// fragment that has arrived.
 func (d *datagram) duplicates(f *fragment) bool {
 	from, to := f.units()
 	switch {
@@ -100,16 +103,16 @@ func (d *datagram) duplicates(f *fragment) bool {
 	return to == numUnits || !d.have.any(to, to+1) || d.starts.any(to, to+1)
 }
 
-// contradicts reports whether f, which overlaps nothing, cannot belong to a
-// packet that the others belong to.
+// contradicts reports whether f, which overlaps nothing, cannot belong to the
+// same packet as the others.
 func (d *datagram) contradicts(f *fragment) bool {
 	if d.total < 0 {
-		return !f.more && d.highest > f.end() // a packet that goes on where f says it ends
+		return !f.more && d.highest > f.end() // the packet goes on after the end that f gives it
 	}
 	return !f.more || f.end() >= d.total // a second end, or data beyond the end
 }
 
-// note takes f down as stored.
+// note records f as stored.
 func (d *datagram) note(f *fragment) {
 	from, to := f.units()
 	d.have.set(from, to)
@@ -128,9 +131,9 @@ func (d *datagram) note(f *fragment) {
 	}
 }
 
-// store copies f's bytes into pages of the packet at place, or changes nothing
-// of it for lack of room. Others may have made room: place is where the packet
-// is now.
+// store copies f's bytes into pages of the packet at place, and reports whether
+// there was room; if not, the packet is unchanged. Other packets may have been
+// given up: the place returned is where the packet is now.
 func (t *Table) store(place int, f *fragment) (int, bool) {
 	d := t.order[place].datagram
 	from, to := f.offset/pageSize, (f.end()-1)/pageSize
@@ -215,7 +218,8 @@ type page uint32
 
 const noPage page = 0
 
-// pool hands out pages, makes new ones up to limit, and keeps them for ever.
+// pool hands out pages, allocates new ones up to limit, and reuses them for
+// ever.
 type pool struct {
 	limit int
 	all   []*[pageSize]byte
@@ -227,8 +231,8 @@ func (p *pool) left() int { return p.limit - p.used() }
 
 func (p *pool) at(n page) []byte { return p.all[n-1][:] }
 
-// take gives the page *n, after getting one if there is none yet. The
-// caller has asked left before.
+// take gives the page *n, after getting one if there is none yet. The caller
+// has checked left.
 func (p *pool) take(n *page) []byte {
 	if *n == noPage {
 		if k := len(p.free); k > 0 {

@@ -8,15 +8,14 @@ import (
 	"routerd/routing"
 )
 
-// Add files a fragment for the router itself or its address translation: p is
-// an IPv4 or IPv6 packet that
-// Valid accepted and that is a fragment by its IPv4 header or by a fragment
-// header of IPv6. Nothing of p is kept by reference.
+// Add adds a fragment for the router itself or its address translation: p is an
+// IPv4 or IPv6 packet that Valid accepted, and a fragment by its IPv4 header or
+// an IPv6 fragment header. Nothing of p is kept by reference.
 //
 // The verdict is None when the packet is whole: whole has the first fragment's
 // headers, is no fragment any more, and its IPv4 header checksum is filled in.
 // It belongs to the table, may be changed, and is valid until the next Add or
-// Expire. An IPv6 packet that is all in one fragment comes back so at once,
+// Expire. An IPv6 packet that is one fragment alone is returned at once,
 // whatever else is held (RFC 6946 §4). Otherwise the verdict is final:
 // FragmentHeld, FragmentMalformed, FragmentOverlap or FragmentTableFull.
 func (t *Table) Add(p []byte, in routing.InterfaceID, now time.Time) (whole []byte, v verdict.Verdict) {
@@ -31,14 +30,14 @@ func (t *Table) Add(p []byte, in routing.InterfaceID, now time.Time) (whole []by
 	return t.add6(p, &x, in, now)
 }
 
-// Problem says, after an Add that returned FragmentMalformed, what an ICMPv6
-// parameter problem about the fragment is to say. Where its action is
-// ActionSkip no error is to be sent.
+// Problem gives, after an Add that returned FragmentMalformed, the ICMPv6
+// parameter problem to send about the fragment. If its Action is ActionSkip no
+// error is sent.
 func (t *Table) Problem() packet.Problem { return t.problem }
 
 // Largest is, after an Add that gave a whole IPv4 packet, the length of the
 // longest fragment that it came in, header included, and whether that one had
-// DF set: some paths want fragments and DF both (RFC 6864 §4.2).
+// DF set: fragments may have DF (RFC 6864 §4.2).
 func (t *Table) Largest() (length int, df bool) { return t.largest, t.dont }
 
 func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]byte, verdict.Verdict) {
@@ -61,7 +60,7 @@ func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]by
 	if v != verdict.None {
 		return nil, v
 	}
-	if d.headerLen+d.total > maxPayload { // by the options of the first fragment
+	if d.headerLen+d.total > maxPayload { // counts the options of the first fragment
 		return nil, t.giveUp(place, verdict.FragmentMalformed)
 	}
 	whole := packet.IPv4(t.join(d, d.headerLen))
@@ -98,7 +97,7 @@ func (t *Table) add6(p packet.IPv6, x *packet.Extensions, in routing.InterfaceID
 		return nil, v
 	}
 	at = d.headerLen - packet.IPv6FragmentHeader
-	if at-packet.IPv6Header+d.total > maxPayload { // by the headers of the first fragment
+	if at-packet.IPv6Header+d.total > maxPayload { // counts the extension headers of the first fragment
 		return nil, t.giveUp(place, verdict.FragmentMalformed)
 	}
 	next := packet.FragmentHeader(t.pages.at(d.header)[at:]).NextHeader()
@@ -107,21 +106,21 @@ func (t *Table) add6(p packet.IPv6, x *packet.Extensions, in routing.InterfaceID
 	return whole, verdict.None
 }
 
-// unfragment mends a packet out of which the fragment header at offset at was
-// taken: its next header moves to the header before it (RFC 8200 §4.5).
+// unfragment repairs a packet from which the fragment header at offset at was
+// removed: its next header moves to the header before it (RFC 8200 §4.5).
 func unfragment(p packet.IPv6, at int, next uint8) packet.IPv6 {
 	p.SetPayloadLen(len(p) - packet.IPv6Header)
 	field := 6
 	for here := packet.IPv6Header; here < at; {
-		n, _ := packet.ExtensionLen(p[field], p[here:]) // WalkExtensions came this way
+		n, _ := packet.ExtensionLen(p[field], p[here:]) // WalkExtensions has checked it
 		field, here = here, here+n
 	}
 	p[field] = next
 	return p
 }
 
-// judge holds the errors of RFC 8200 §4.5 that concern one fragment alone and
-// that its source is told about.
+// judge checks one fragment for the errors of RFC 8200 §4.5 that are reported
+// to its source.
 func judge(p packet.IPv6, x *packet.Extensions, f *fragment) packet.Problem {
 	const payloadLength = 4 // offset of that field
 	problem := packet.Problem{Action: packet.ActionReportUnicast, Code: packet.ProblemField}
@@ -138,13 +137,13 @@ func judge(p packet.IPv6, x *packet.Extensions, f *fragment) packet.Problem {
 	return problem
 }
 
-// wholeChain reports whether a first fragment has all headers through the
-// upper layer's (RFC 8200 §4.5).
+// wholeChain reports whether a first fragment has all headers up to and
+// including the upper layer's (RFC 8200 §4.5).
 func wholeChain(p packet.IPv6, x *packet.Extensions) bool {
 	if x.Truncated {
 		return false
 	}
-	upper := 1 // of a header nobody here knows, its beginning
+	upper := 1 // of an unknown header, its first byte
 	switch x.Upper {
 	case packet.ProtoNoNextHeader:
 		upper = 0

@@ -10,20 +10,19 @@ import (
 
 // Config bounds what one Table keeps.
 type Config struct {
-	// Timeout runs from a packet's first fragment to arrive; what is not
-	// whole by then is given up.
+	// Timeout runs from the arrival of a packet's first fragment; a packet that
+	// is not complete by then is given up.
 	Timeout time.Duration
-	Packets int // unfinished packets at most; one source has a share of them
-	Bytes   int // bytes held at most, likewise; a packet takes two pages of 2 KiB at least
+	Packets int // unfinished packets at most; one source may have a quarter
+	Bytes   int // bytes held at most; one source may have a quarter; a packet takes at least two pages of 2 KiB
 }
 
-// Default waits as long as RFC 8200 §4.5 says, which is the least that RFC
-// 1122 §3.3.2 recommends. Its bytes are those of as many first fragments of
-// the usual size.
+// Default waits as long as RFC 8200 §4.5 says, which is the least that RFC 1122
+// §3.3.2 recommends. Its Bytes suffice for the first fragments, of usual size,
+// of all Packets.
 var Default = Config{Timeout: 60 * time.Second, Packets: 1024, Bytes: 4 << 20}
 
-// Sizes in bytes. maxPayload bounds the end of a fragment's data, which 13
-// bits of offset and 16 of length cannot push beyond.
+// Sizes in bytes. maxPayload bounds the end of a fragment's data.
 const (
 	pageSize   = 2048
 	unit       = 8
@@ -37,12 +36,12 @@ const (
 // concurrent use.
 type Table struct {
 	cfg     Config
-	order   []slot // unfinished packets, oldest first, so soonest to expire first
-	memory  []slot // in which order lies
+	order   []slot // unfinished packets, oldest first, which is the order of expiry
+	memory  []slot // the backing array of order
 	spare   []*datagram
 	pages   pool
 	whole   []byte // what Add and Expire hand out
-	evicted int    // packets, since Evicted was asked
+	evicted int    // packets, since the last call of Evicted
 
 	problem packet.Problem // of the latest Add
 	largest int            // of the latest whole IPv4 packet
@@ -55,8 +54,8 @@ func New(cfg Config) *Table {
 	return &Table{cfg: cfg, pages: pool{limit: max(cfg.Bytes, 0) / pageSize}}
 }
 
-// Held is the number of unfinished packets, those given up but not yet
-// forgotten included, and of bytes in pages in use.
+// Held is the number of unfinished packets, including those given up whose
+// fragments are still dropped, and of bytes in pages in use.
 func (t *Table) Held() (packets, bytes int) { return len(t.order), t.pages.used() * pageSize }
 
 // Deadline is when Expire will next have something to give up, and the zero
@@ -68,8 +67,8 @@ func (t *Table) Deadline() time.Time {
 	return t.order[0].deadline
 }
 
-// Evicted is how many unfinished packets have been given up, since it was asked
-// last, to make room for others.
+// Evicted is how many unfinished packets were given up to make room for others
+// since the last call.
 func (t *Table) Evicted() int {
 	n := t.evicted
 	t.evicted = 0
@@ -78,10 +77,10 @@ func (t *Table) Evicted() int {
 
 // Expired is a packet that was given up because its time ran out.
 type Expired struct {
-	// First is the first fragment as it arrived, whole, to be quoted in an
-	// ICMP time exceeded, code 1; nil if it never arrived: then no error is
-	// sent (RFC 792, RFC 8200 §4.5). It belongs to the table and is valid
-	// until the next Add or Expire.
+	// First is the first fragment as it arrived, for an ICMP time exceeded,
+	// code 1, to quote; nil if it never arrived: then no error is sent (RFC
+	// 792, RFC 8200 §4.5). It belongs to the table and is valid until the next
+	// Add or Expire.
 	First []byte
 	// In is the interface that the first fragment came in by, or that of
 	// whichever arrived first.
@@ -90,8 +89,8 @@ type Expired struct {
 	Fragments int
 }
 
-// Expire gives up one packet whose time has run out at now, and false when
-// there is none left. Call it until then, before a batch is added.
+// Expire gives up one packet that has timed out at now; false if there is none
+// left. Call it until then, before a batch is added.
 func (t *Table) Expire(now time.Time) (Expired, bool) {
 	for len(t.order) > 0 && !now.Before(t.order[0].deadline) {
 		d := t.order[0].datagram
@@ -136,8 +135,8 @@ func (t *Table) appendPayload(w []byte, d *datagram, header, payload int) []byte
 	return w
 }
 
-// giveUp drops what is held of d but remembers why, so that the rest of it
-// meets the same fate (RFC 5722 §4).
+// giveUp drops what is held of a packet but keeps the reason, so that its other
+// fragments are dropped with the same verdict (RFC 5722 §4).
 func (t *Table) giveUp(place int, why verdict.Verdict) verdict.Verdict {
 	s := &t.order[place]
 	t.release(s)
@@ -153,8 +152,8 @@ func (t *Table) release(s *slot) {
 	s.held = 0
 }
 
-// add files one fragment. A packet that is whole now is returned, still in
-// the table at the place returned.
+// add adds one fragment. If the packet is complete now it is returned; it is
+// still in the table, at the place returned.
 func (t *Table) add(f *fragment, now time.Time) (int, *datagram, verdict.Verdict) {
 	if len(f.data) == 0 || len(f.header) > pageSize {
 		return 0, nil, verdict.FragmentMalformed

@@ -23,7 +23,7 @@ func (s Side) equal(o Side) bool {
 		slices.Equal(s.Host.Addresses, o.Host.Addresses) && slices.Equal(s.Host.Routes, o.Host.Routes)
 }
 
-// Fits says what no kernel could take of a side.
+// Fits returns an error if no kernel could take the side.
 func (s Side) Fits() error {
 	for _, a := range s.Host.Addresses {
 		if a.Addr().Is6() && s.MTU < packet.IPv6MinMTU {
@@ -33,10 +33,10 @@ func (s Side) Fits() error {
 	return nil
 }
 
-// Check says why Apply could not make the kernel's side what new says, and
-// changes nothing: a bridge that is not there or none, a route that would take
-// another's place. Only what new asks for beyond the present side is looked at:
-// what whoever rules the namespace has done to the rest is no reason to refuse.
+// Check says why Apply could not change the kernel's side to new, and changes
+// nothing: a bridge that does not exist or is no bridge, a route that would
+// replace another. It looks only at what new adds to the present side: changes
+// that others have made to the rest are no reason to refuse.
 func (k *Kernel) Check(new Side) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -75,8 +75,8 @@ func (s Side) reaches(via netip.Addr) bool {
 	return via.IsLinkLocalUnicast() || slices.ContainsFunc(s.Host.Addresses, func(a netip.Prefix) bool { return a.Contains(via) })
 }
 
-// free refuses a route to where the namespace has one by another device: the
-// kernel would refuse it too.
+// free returns an error if the namespace has a route for the prefix by another
+// device: the kernel would refuse a second one too.
 func (k *Kernel) free(r netip.Prefix, side Side) error {
 	metric := 0
 	if r.Addr().Is6() {
@@ -107,10 +107,9 @@ func (k *Kernel) taken(r netip.Prefix, side Side) error {
 
 // Apply changes the kernel's side to new, which has to be of the same place.
 // Only what differs from the present configuration is touched: the device
-// stays, no packet in it is lost, and what whoever rules the namespace has done
-// to the rest stays done. What the kernel does not take is left out, is
-// remembered for Restore, and is what Lacks then says. An error means that
-// there is no device to change.
+// stays, no packet in it is lost, and changes that others have made to the rest
+// stay. What the kernel does not take is left out, kept for Restore, and
+// reported by Lacks. An error means that there is no device to change.
 func (k *Kernel) Apply(new Side) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -131,10 +130,11 @@ func (k *Kernel) Apply(new Side) error {
 	return nil
 }
 
-// change turns old into new. New addresses come before old ones go, since the
-// kernel forgets every route of a device that loses its last address; and
-// then what stays is made sure of, since it also forgets the other addresses
-// of a subnet whose first one goes, and all IPv6 below its smallest MTU.
+// change turns old into new. It adds new addresses before it removes old ones,
+// since the kernel removes every route of a device that loses its last address.
+// Then it adds again what should have stayed, since the kernel also removes the
+// other addresses of a subnet with its first one, and all IPv6 when the MTU is
+// below 1280.
 func (k *Kernel) change(link netlink.Link, old, new Side) {
 	stays := k.staying(link, old, new)
 	var lacks []error
@@ -173,8 +173,8 @@ func (k *Kernel) change(link netlink.Link, old, new Side) {
 	k.lacks = lacks
 }
 
-// staying gives the addresses and routes of new that the kernel shall have after
-// the change: all but those of old that somebody else has taken away.
+// staying gives the addresses and routes of new that the kernel should have
+// after the change: all but those of old that somebody else has removed.
 func (k *Kernel) staying(link netlink.Link, old, new Side) Host {
 	has := map[netip.Prefix]bool{}
 	if list, err := k.Handle.AddrList(link, netlink.FAMILY_ALL); err == nil {
@@ -202,9 +202,9 @@ func (k *Kernel) staying(link netlink.Link, old, new Side) Host {
 	return h
 }
 
-// Restore puts back what whoever rules the namespace, or the kernel with a
-// device that was down, has taken away of addresses and routes, and what the
-// kernel did not take before. It gives what cannot be put back, as Lacks does.
+// Restore adds the addresses and routes that somebody, or the kernel when the
+// device was down, has removed, and those that the kernel did not take before.
+// It gives what cannot be added, as Lacks does.
 func (k *Kernel) Restore() []string {
 	k.mu.Lock()
 	if !k.Stopped() {
@@ -216,8 +216,8 @@ func (k *Kernel) Restore() []string {
 	return k.Lacks()
 }
 
-// Lacks says in sentences what the kernel's side lacked of its configuration
-// when it was last changed or restored, each but once.
+// Lacks says in sentences, each once, what the kernel's side lacked of its
+// configuration when it was last changed or restored.
 func (k *Kernel) Lacks() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -230,9 +230,8 @@ func (k *Kernel) Lacks() []string {
 	return list
 }
 
-// restore is Restore with the lock held. An MTU that somebody has changed and
-// a device that somebody has set down are only told of: they may have their
-// reason.
+// restore is Restore with the lock held. If somebody has changed the MTU or set
+// the device down, that is only reported: there may be a reason.
 func (k *Kernel) restore(link netlink.Link) {
 	k.lacks = nil
 	a := link.Attrs()
@@ -245,7 +244,7 @@ func (k *Kernel) restore(link netlink.Link) {
 		}
 	}
 	if a.RawFlags&unix.IFF_UP == 0 {
-		// It may have its addresses, and cannot have its routes.
+		// A device that is down may have addresses, but no routes.
 		k.lacks = append(k.lacks, fmt.Errorf("device %s is set down", k.Device))
 		return
 	}

@@ -50,9 +50,9 @@ func Wrap(fd int) (*Queue, error) {
 }
 
 // Make makes the device of host in the namespace of the calling thread (see
-// InNamespace), opens n descriptors of it and has each one wrapped, which
-// takes over the descriptor. On an error every queue there is comes back with
-// it, for the caller to close.
+// InNamespace), opens n descriptors of it and has each one wrapped, which takes
+// over the descriptor. On an error it also returns the queues made so far, for
+// the caller to close.
 func Make(host Host, mode Mode, n int, wrap func(fd int) (*Queue, error)) (queues []*Queue, offloads port.Offloads, err error) {
 	for i := range n {
 		var q *Queue
@@ -67,10 +67,10 @@ func Make(host Host, mode Mode, n int, wrap func(fd int) (*Queue, error)) (queue
 	return queues, offloads, err
 }
 
-// keepSecondaries has the kernel keep the other addresses of a subnet when its
-// first one goes, and with them every route by them, whoever has made it. The
-// device is our own, and so is the setting. Where /proc may not be written the
-// addresses are put back after they went, but not the routes of others.
+// keepSecondaries has the kernel keep the other addresses of a subnet, and all
+// routes by them, when the first address is removed. The device is routerd's
+// own, and so is this setting of it. If /proc cannot be written, the addresses
+// are added again after they are lost, but not other programs' routes.
 func keepSecondaries(device string) {
 	_ = os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/promote_secondaries", []byte("1"), 0)
 }
@@ -101,7 +101,7 @@ func attach(fd int, host Host, mode Mode, multi, first bool) (port.Offloads, err
 		flags |= unix.IFF_MULTI_QUEUE
 	}
 	if first {
-		flags |= unix.IFF_TUN_EXCL // make it; never take over one that is there
+		flags |= unix.IFF_TUN_EXCL // make the device; never attach to an existing one
 	}
 	ifr, err := unix.NewIfreq(host.Device)
 	if err != nil {

@@ -41,14 +41,13 @@ func OpenCloned(mode Mode, name string, side Side, queues int, wrap func(fd int)
 	return p, nil
 }
 
-// CheckSide says why ApplySide could not make the kernel's side what side says,
-// and changes nothing. What whoever rules the device's namespace has done to it
-// is no reason.
+// CheckSide says why ApplySide could not change the kernel's side to side, and
+// changes nothing. Changes that others have made to the device are no reason.
 func (p *Cloned) CheckSide(side Side) error { return p.kernel.Check(side) }
 
 // ApplySide changes the kernel's side to side. What did not change is not
-// touched, the device stays and no packet in it is lost. What the kernel does
-// not take, Lacks says; an error means that nothing was changed.
+// touched, the device stays and no packet in it is lost. Lacks says what the
+// kernel does not take; an error means that nothing was changed.
 func (p *Cloned) ApplySide(side Side) error { return p.kernel.Apply(side) }
 
 // Lacks says, in sentences, what the kernel's side lacked of the configuration

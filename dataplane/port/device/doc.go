@@ -4,10 +4,10 @@
 //
 //	namespace.go  entering a network namespace on a thread that is thrown away
 //	identity.go   telling a namespace from one of the same name made later
-//	missing.go    what is not there, and may come
-//	watch.go      places at which something is awaited or may go
-//	news.go       what the kernel tells of links, by one socket for each namespace
-//	link.go       a device as netlink shows it: its state, and following it
+//	missing.go    the error for a device or namespace that does not exist, and may come
+//	watch.go      watching for namespaces and devices that come and go
+//	subscription.go  messages of the kernel about links, by one socket for each namespace
+//	link.go       a device as netlink shows it: its state, and its changes
 //	host.go       the kernel's side of a device made here: MTU, addresses, routes
 //	apply.go      turning one such side into another
 //	clone.go      making TUN and TAP devices

@@ -13,8 +13,8 @@ import (
 	"routerd/internal/packet"
 )
 
-// Host is the kernel's side of a port: where the device is and how the
-// kernel shall see it.
+// Host is the kernel's side of a port: where the device is and how the kernel's
+// side of it is configured.
 type Host struct {
 	// Netns is the name of an existing network namespace under
 	// /run/netns, or a path to one; "" is the namespace routerd runs in.
@@ -24,25 +24,24 @@ type Host struct {
 	Routes    []netip.Prefix // prefixes the kernel reaches through this device
 }
 
-// Side is everything that the kernel's side of a device consists of.
+// Side is the whole configuration of the kernel's side of a device.
 type Side struct {
 	MTU  int // bytes of a network-layer packet
 	Host Host
-	// Via are the next hops of Host.Routes, the first of each family
-	// counting. Without one of its family a route is on the link: right for a
-	// TUN, while on Ethernet the kernel then asks for every destination's own
-	// link address.
+	// Via are the next hops of Host.Routes, the first of each family counting.
+	// Without one of its family a route is on-link: right for a TUN, while on
+	// Ethernet the kernel then resolves every destination itself.
 	Via []netip.Addr
-	// HardwareAddr is the device's own link address on Ethernet, the kernel's
-	// and not the router's; all zero leaves it to the kernel.
+	// HardwareAddr is the link address of the kernel's device on Ethernet, not
+	// the router's; if it is zero the kernel chooses one.
 	HardwareAddr [6]byte
 	// Bridge is the device in Host.Netns that the device becomes a port of;
 	// "" for none.
 	Bridge string
 }
 
-// Kernel is the kernel's side of a device that was made here, and keeps it as
-// it shall be. Its methods may be called from any goroutine.
+// Kernel is the kernel's side of a device that was made here. It keeps it as
+// configured. Its methods may be called from any goroutine.
 type Kernel struct {
 	*Link
 	mu    sync.Mutex // guards the rest, and changes to the kernel's side
@@ -53,7 +52,7 @@ type Kernel struct {
 // addrGenNone is IN6_ADDR_GEN_MODE_NONE of linux/if_link.h.
 const addrGenNone = 1
 
-// NewKernel is the kernel's side of a device, nothing of which is there yet.
+// NewKernel is the kernel's side of a device that is not made yet.
 func NewKernel(host Host) *Kernel {
 	return &Kernel{Link: NewLink(host.Netns, host.Device)}
 }
@@ -82,8 +81,8 @@ func (k *Kernel) bringUp(link netlink.Link, side Side) error {
 		}
 	}
 	if side.Bridge != "" {
-		// Such a device is a wire, and should say nothing of its own. Where
-		// this fails there is no IPv6 to be kept quiet.
+		// The kernel should send nothing of its own by a port of a bridge. This
+		// fails only where there is no IPv6.
 		_ = k.Handle.LinkSetIP6AddrGenMode(link, addrGenNone)
 		if err := k.setBridge(link, side); err != nil {
 			return err
@@ -98,15 +97,16 @@ func (k *Kernel) bringUp(link netlink.Link, side Side) error {
 	return k.addRoutes(side)
 }
 
-// risen restores a device that was down, or whose state has changed.
+// risen restores addresses and routes of a device that was down, or whose state
+// has changed.
 func (k *Kernel) risen(link netlink.Link) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.restore(link)
 }
 
-// Close stops following and closes the sockets; it waits for an Apply that
-// is under way.
+// Close stops following the device and closes the sockets; it waits for an
+// Apply that is under way.
 func (k *Kernel) Close() {
 	k.Stop()
 	k.mu.Lock()
@@ -189,8 +189,8 @@ func (k *Kernel) addAddress(link netlink.Link, a netip.Prefix, side Side) error 
 	return err
 }
 
-// addRoute adds a route unless the device has it. One that leads elsewhere is
-// never replaced.
+// addRoute adds a route unless the device has it. It never replaces a route by
+// another device.
 func (k *Kernel) addRoute(r netip.Prefix, side Side) error {
 	err := k.Handle.RouteAdd(k.route(r, side))
 	if err == nil {
@@ -206,8 +206,8 @@ func (k *Kernel) addRoute(r netip.Prefix, side Side) error {
 	return fmt.Errorf("adding the route %s by device %s: %w", r, k.Device, err)
 }
 
-// removeAddress removes an address that may be gone already: EADDRNOTAVAIL,
-// or ENXIO where the new MTU took all IPv6 with it.
+// removeAddress removes an address that may be gone already: EADDRNOTAVAIL, or
+// ENXIO if the new MTU has removed all IPv6.
 func (k *Kernel) removeAddress(link netlink.Link, a netip.Prefix) error {
 	err := k.Handle.AddrDel(link, address(a))
 	if err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.ENXIO) {
@@ -244,9 +244,9 @@ func family(p netip.Prefix) int {
 	return netlink.FAMILY_V4
 }
 
-// address is how netlink wants a: no peer, and without duplicate address
-// detection: the configuration gave it, and where the link is only between
-// the kernel and the router there is nobody else to ask (RFC 4862 §5.4).
+// address is how netlink wants a: without a peer, and without duplicate address
+// detection, since the configuration gave it and a link between kernel and
+// router has no other station to ask (RFC 4862 §5.4).
 func address(a netip.Prefix) *netlink.Addr {
 	n := &netlink.Addr{IPNet: ipNet(a)}
 	if a.Addr().Is6() {

@@ -12,8 +12,9 @@ import (
 // later: the device and inode of its file. The zero Identity is no namespace.
 type Identity struct{ Device, Inode uint64 }
 
-// IdentityOf gives the identity of the namespace that netns names now. An error
-// that is ErrMissing says that there is none; any other that it cannot be told.
+// IdentityOf gives the identity of the namespace that netns names now. The
+// error is ErrMissing if there is none; any other means that the identity
+// cannot be read.
 func IdentityOf(netns string) (Identity, error) {
 	path := NamespacePath(netns)
 	if path == "" {
@@ -30,9 +31,10 @@ func IdentityOf(netns string) (Identity, error) {
 	return Identity{s.Dev, s.Ino}, nil
 }
 
-// Replaced says why the namespace of identity is the one that netns names no
-// longer; nil where it still is, and where that cannot be told. Sockets of a
-// namespace keep it alive when its name is gone, so that the kernel never says so.
+// Replaced returns an error if netns no longer names the namespace with the
+// given identity; nil if it does, or if that cannot be told. Open sockets keep
+// a namespace alive after its name is removed, so the kernel does not report
+// it.
 func Replaced(netns string, identity Identity) error {
 	if netns == "" || identity == (Identity{}) {
 		return nil

@@ -21,16 +21,16 @@ import (
 type Link struct {
 	Device string // its name when it was found
 	Index  int
-	// Named has a device that gets another name count as gone: it was chosen by
-	// its name. Set it before Follow.
+	// Named makes a device that is renamed count as gone, since it was chosen
+	// by its name. Set it before Follow.
 	Named bool
-	// Handle is a socket of the device's namespace, for whoever configures
-	// the device; it is nil before Open.
+	// Handle is a netlink socket of the device's namespace, for configuring the
+	// device; it is nil before Open.
 	Handle *netlink.Handle
 
 	netns     string
 	identity  Identity
-	updates   *news
+	updates   *subscription
 	opened    port.Event
 	events    chan port.Event
 	following bool
@@ -40,7 +40,7 @@ type Link struct {
 	closeOnce sync.Once
 }
 
-// NewLink is a link to the device of a namespace that nothing is open of yet.
+// NewLink is a Link to the device of a namespace. Nothing is open yet.
 func NewLink(netns, device string) *Link {
 	return &Link{
 		netns: netns, Device: device,
@@ -50,7 +50,7 @@ func NewLink(netns, device string) *Link {
 }
 
 // Open opens the netlink sockets. It has to run inside the namespace (see
-// InNamespace), to which they belong for good.
+// InNamespace): the sockets belong to it for ever.
 func (l *Link) Open() error {
 	var err error
 	if l.identity, err = IdentityOf(""); err != nil {
@@ -68,8 +68,7 @@ func (l *Link) Open() error {
 // Namespace is the identity of the namespace that Open ran in.
 func (l *Link) Namespace() Identity { return l.identity }
 
-// Find looks the device up by its name, and from then on the link goes by
-// its index.
+// Find looks the device up by its name; from then on the Link uses its index.
 func (l *Link) Find() (netlink.Link, error) {
 	link, err := l.Handle.LinkByName(l.Device)
 	var missing netlink.LinkNotFoundError
@@ -93,18 +92,18 @@ func (l *Link) Attributes() (netlink.Link, error) {
 	return link, nil
 }
 
-// State is what a link says of itself. RUNNING goes with the carrier, which
-// `ip link set carrier off` takes away while the device stays up.
+// State gives a device's state. Up wants RUNNING, which follows the carrier:
+// `ip link set carrier off` clears it while the device stays up.
 func State(link netlink.Link) port.Event {
 	a := link.Attrs()
 	const on = unix.IFF_UP | unix.IFF_RUNNING
 	return port.Event{Up: a.RawFlags&on == on, MTU: a.MTU}
 }
 
-// Follow notes the state of the device and reports every later change of it
-// until Stop, or until the device is gone. risen, if not nil, runs whenever
-// the device may be up again after it was down; gone, if not nil, once when
-// the device is gone, before that is reported.
+// Follow records the state of the device and reports every later change of it
+// until Stop, or until the device is gone. risen, if not nil, runs whenever the
+// device may be up again after it was down; gone, if not nil, once when the
+// device is gone, before that is reported.
 func (l *Link) Follow(risen func(netlink.Link), gone func()) error {
 	link, err := l.Attributes()
 	if err != nil {
@@ -116,14 +115,14 @@ func (l *Link) Follow(risen func(netlink.Link), gone func()) error {
 	return nil
 }
 
-// Opened is the state that Follow noted.
+// Opened is the state that Follow recorded.
 func (l *Link) Opened() port.Event { return l.opened }
 
 // Events carries the latest state of the device after each change.
 func (l *Link) Events() <-chan port.Event { return l.events }
 
-// Stop ends following, and returns once it has ended: nothing is reported
-// any more, risen and gone no longer run.
+// Stop ends following. When it returns, nothing is reported any more, and risen
+// and gone no longer run.
 func (l *Link) Stop() {
 	l.stopOnce.Do(func() {
 		l.stopped.Store(true)
@@ -151,8 +150,8 @@ func (l *Link) Close() {
 }
 
 // follow reports changes until the link is stopped or the device is gone. A
-// message is only the hint to ask for the state: what is reported is always
-// the latest, also when messages were lost.
+// message is only a hint to ask for the state, so the latest state is reported
+// also when messages were lost.
 func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 	defer close(l.followed)
 	for {
@@ -194,9 +193,9 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 	}
 }
 
-// concerned says whether any message is about the device, whether it was down
-// at the time of one of them, and whether it was removed: another one may have
-// its index by now.
+// concerned says whether any message is about the device, whether one says that
+// it was down, and whether it was removed: another device may have its index by
+// now.
 func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell, removed bool) {
 	for i := range msgs {
 		m := &msgs[i]
@@ -209,14 +208,15 @@ func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell, removed boo
 		}
 		ours = true
 		fell = fell || info.Flags&unix.IFF_UP == 0
-		// A device that leaves its bridge is told of as one removed, of
+		// For a device that leaves its bridge the kernel sends RTM_DELLINK of
 		// family AF_BRIDGE.
 		removed = removed || m.Header.Type == unix.RTM_DELLINK && info.Family == unix.AF_UNSPEC
 	}
 	return ours, fell, removed
 }
 
-// report puts e on the channel in place of an older event nobody has taken.
+// report puts e on the channel, in place of an older event that nobody has
+// taken.
 func (l *Link) report(e port.Event) {
 	for {
 		select {
@@ -231,8 +231,8 @@ func (l *Link) report(e port.Event) {
 	}
 }
 
-// CheckName refuses a name that the kernel would misunderstand rather than
-// refuse.
+// CheckName refuses names that the kernel would not refuse but interpret, such
+// as patterns.
 func CheckName(device string) error {
 	switch {
 	case device == "" || len(device) >= unix.IFNAMSIZ:

@@ -7,12 +7,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrMissing says that a port cannot be opened, or changed, because something
-// that the host has to bring is not there: a namespace, a device or a bridge.
-// It may come later, see Watch.
+// ErrMissing means that a port cannot be opened or changed because a namespace,
+// device or bridge of the host does not exist. It may come later, see Watch.
 var ErrMissing = errors.New("missing")
 
-// Missing makes err say ErrMissing to errors.Is, and leaves its text alone.
+// Missing makes errors.Is find ErrMissing in err, and keeps its text.
 func Missing(err error) error { return missing{err} }
 
 type missing struct{ error }
@@ -27,9 +26,8 @@ func notFound(err error) bool {
 	return errors.As(err, &none) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENXIO)
 }
 
-// Lost turns an error of something that was done to the device into
-// ErrMissing where the device went away meanwhile: the kernel then answers with
-// whatever it came across.
+// Lost makes err ErrMissing if the device no longer exists: a call about a
+// device that goes meanwhile may fail with any error.
 func (l *Link) Lost(err error) error {
 	if err == nil || errors.Is(err, ErrMissing) || l.Handle == nil || l.Index == 0 {
 		return err

@@ -14,8 +14,8 @@ import (
 // netnsDir is where `ip netns add` puts names.
 const netnsDir = "/run/netns"
 
-// NamespacePath is the file that a configured namespace stands for; "" for
-// the one that routerd runs in.
+// NamespacePath is the file of a configured namespace; "" for the one that
+// routerd runs in.
 func NamespacePath(netns string) string {
 	switch {
 	case netns == "":
@@ -36,8 +36,8 @@ func DescribeNamespace(netns string) string {
 }
 
 // InNamespace runs f on a thread inside the namespace and returns what f
-// returned. Sockets and devices that f makes belong to that namespace for
-// good; no other goroutine ever runs in it.
+// returned. Sockets and devices that f makes belong to that namespace for ever;
+// no other goroutine ever runs in it.
 func InNamespace(netns string, f func() error) error {
 	path := NamespacePath(netns)
 	if path == "" {
@@ -58,14 +58,14 @@ func InNamespace(netns string, f func() error) error {
 	return <-done
 }
 
-// enter runs f on a thread that no other goroutine will see again: a
-// goroutine that ends while it is locked takes its thread with it, so there
-// is no way back that could fail.
+// enter runs f on a thread that is thrown away: a goroutine that ends while it
+// is locked ends its thread too, so nothing has to be switched back, which
+// could fail.
 func enter(done chan<- error, f func() error) {
 	runtime.LockOSThread()
 	if unix.Gettid() == unix.Getpid() {
-		// The main thread cannot end, and /proc/self shows its namespace.
-		// While this goroutine sits on it, another one gets another thread.
+		// The main thread cannot end, and /proc/self shows its namespace. While
+		// this goroutine occupies it, the other one gets another thread.
 		inner := make(chan error, 1)
 		go enter(inner, f)
 		err := <-inner
@@ -93,7 +93,8 @@ func openNamespace(netns, path string) (int, error) {
 func enterError(netns, path string, err error) error {
 	switch {
 	case errors.Is(err, unix.EINVAL):
-		// ip-netns(8) makes the file first and mounts the namespace on it then.
+		// ip-netns(8) makes the file first, and then mounts the namespace on
+		// it.
 		return Missing(fmt.Errorf("entering %s: %s is not a network namespace: %w", DescribeNamespace(netns), path, err))
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("entering %s: routerd lacks CAP_SYS_ADMIN in the user namespace that owns it: %w", DescribeNamespace(netns), err)

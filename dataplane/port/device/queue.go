@@ -15,19 +15,18 @@ import (
 	"routerd/dataplane/port"
 )
 
-// batchBytes is how much one Read takes before it leaves the rest for the
-// next. A batch that outgrows the second-level cache has to be fetched again
-// when it is written: with 1 MiB of cache a core, super-packets cost about the
-// same up to 512 KiB a batch and a tenth more from 1 MiB on
-// (BenchmarkReadBudget). Half of what does no harm leaves room for smaller
-// caches and for what the kernel keeps beside it.
+// batchBytes is how much one Read takes before it leaves the rest for the next.
+// A batch that outgrows the second-level cache has to be fetched again when it
+// is written: with 1 MiB of cache a core, super-packets cost about the same up
+// to 512 KiB a batch and a tenth more from 1 MiB on (BenchmarkReadBudget). Half
+// of that leaves room for smaller caches and for the kernel's own data.
 const batchBytes = 256 << 10
 
 // MaxChain is how many parts a chained frame may have: what writev(2) takes.
 const MaxChain = 1024
 
 // ErrGone is what Read and Write return once somebody else has deleted the
-// device. It is an ErrClosed, so that a worker that knows only that one stops.
+// device. errors.Is finds ErrClosed in it, so that a worker stops.
 var ErrGone = fmt.Errorf("the device was deleted: %w", port.ErrClosed)
 
 // Queue is one descriptor of a TUN or TAP device with virtio-net headers. It
@@ -39,8 +38,8 @@ type Queue struct {
 	closed  atomic.Bool
 	gone    atomic.Bool // a Read has found the device deleted
 
-	// What the current Read works on. It is here, and step made once,
-	// because a closure made per call would be an allocation per call.
+	// What the current Read works on. It is here, and step is made once,
+	// because a closure for each call would be an allocation for each call.
 	frames []port.Frame
 	filled int
 	err    error
@@ -49,8 +48,7 @@ type Queue struct {
 	malformed atomic.Uint64
 }
 
-// NewQueue makes a queue of a descriptor that does not wait (O_NONBLOCK);
-// closing closes whatever holds it.
+// NewQueue makes a queue of a non-blocking descriptor; closing closes it.
 func NewQueue(file *os.File, closing func() error) (*Queue, error) {
 	raw, err := file.SyscallConn()
 	if err != nil {
@@ -75,13 +73,13 @@ func (q *Queue) Read(frames []port.Frame) (int, error) {
 	case q.closed.Load():
 		return 0, port.ErrClosed
 	case q.gone.Load():
-		return 0, ErrGone // for good, whatever deadline has passed since
+		return 0, ErrGone // from now on, also after a deadline
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, port.ErrTimeout
 	case err != nil, q.err == unix.EBADFD, q.err == unix.EFAULT:
-		// The poller gives up on a descriptor in error, which a TUN's is
-		// once its device is gone. Without a device: EBADFD; while it is
-		// being taken down: EFAULT.
+		// The poller returns an error for a TUN whose device is gone. Without a
+		// device a read gives EBADFD; while the device is being removed,
+		// EFAULT.
 		q.gone.Store(true)
 		return 0, ErrGone
 	default:
@@ -95,7 +93,8 @@ func (q *Queue) drain(fd uintptr) bool {
 	for bytes := 0; q.filled < len(q.frames) && bytes < batchBytes; {
 		f := &q.frames[q.filled]
 		f.Reset()
-		// The header lands right in front of the packet, so nothing moves.
+		// The header is read into the headroom in front of the packet, so
+		// nothing has to be moved.
 		b := f.Buf[port.Headroom-HeaderLen:]
 		n, errno := sysCall(unix.SYS_READ, int(fd), unsafe.Pointer(&b[0]), len(b))
 		switch errno {
@@ -154,8 +153,8 @@ func (q *Queue) Write(frames []*port.Frame) (int, error) {
 	return taken, err
 }
 
-// Malformed is how many frames were dropped because their virtio-net header
-// made no sense.
+// Malformed is how many frames were dropped because of an invalid virtio-net
+// header.
 func (q *Queue) Malformed() uint64 { return q.malformed.Load() }
 
 // Close wakes the reader, waits until no system call uses the descriptor any
@@ -165,8 +164,8 @@ func (q *Queue) Close() error {
 	return q.closing()
 }
 
-// writer is what one call of Write works on: kept between calls, like step of
-// Queue, so that a call allocates nothing.
+// writer is what one call of Write works on. It is kept between calls, like
+// step of Queue, so that a call allocates nothing.
 type writer struct {
 	frames []*port.Frame
 	taken  int
@@ -175,7 +174,7 @@ type writer struct {
 	parts  [MaxChain]unix.Iovec
 }
 
-// writers are those that no Write is using: a queue that is idle has none.
+// writers holds those that no Write is using: an idle queue keeps none.
 var writers = sync.Pool{New: func() any {
 	w := &writer{}
 	w.step = w.send
@@ -195,9 +194,9 @@ func (w *writer) send(fd uintptr) {
 			w.err = ErrGone
 			return
 		}
-		// Anything else is this frame's own misfortune: a full device (EAGAIN,
-		// ENOBUFS), one that is down (EIO), a header the kernel does not
-		// take (EINVAL).
+		// Any other error concerns this frame alone: a full device (EAGAIN,
+		// ENOBUFS), one that is down (EIO), a header the kernel does not take
+		// (EINVAL).
 	}
 }
 
@@ -234,9 +233,9 @@ func (w *writer) sendOne(fd int, f *port.Frame) syscall.Errno {
 }
 
 // sysCall is read(2), write(2) or writev(2) of n bytes or parts at p. The
-// descriptors never wait, so the scheduler is not told (RawSyscall): it would
-// take a long write, in which the kernel delivers a super-packet, for a waiting
-// one and hand the processor to another thread.
+// descriptors never block, so the Go scheduler is not told of the call
+// (RawSyscall): it would take a long write, in which the kernel delivers a
+// super-packet, for a blocked one and start another thread.
 func sysCall(trap uintptr, fd int, p unsafe.Pointer, n int) (int, syscall.Errno) {
 	for {
 		r, _, errno := unix.RawSyscall(trap, uintptr(fd), uintptr(p), uintptr(n))

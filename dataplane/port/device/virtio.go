@@ -24,9 +24,9 @@ const HeaderLen = 10
 var native = binary.NativeEndian
 
 // DecodeHeader reads the virtio-net header h of frame. It refuses a header
-// whose offsets lie outside the frame and kinds of super-packet that were
-// never asked for: the kernel is trusted to make neither, but whoever uses an
-// Offload may index the frame by it without looking.
+// whose offsets lie outside the frame, and kinds of super-packet that were not
+// asked for. The kernel should send neither, but the users of an Offload index
+// the frame by it without checking.
 func DecodeHeader(h *[HeaderLen]byte, frame []byte) (off port.Offload, ok bool) {
 	flags, gso := h[0], h[1]
 	if flags|gso == 0 {

@@ -13,26 +13,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Place is where a port stands: a namespace and the names of the devices in it
-// that matter to the port, its own and a bridge's.
+// Place is where a port's device is: a namespace, and the names of the devices
+// in it that matter to the port, its own and that of its bridge.
 type Place struct {
 	Netns   string
 	Devices []string
 }
 
-// How often namespaces are looked at. inotify(7) hints at what happens in the
+// How often namespaces are looked at. inotify(7) reports changes in the
 // directory of their names, but a name is made before the namespace is mounted
-// on it, and a path below /proc has no hints at all; so a hint has the watch
-// look soon and then less and less often, and it never stops looking.
+// on it, and a path below /proc has no inotify at all. So after a change the
+// watch looks soon, then less and less often, and never stops looking.
 const (
 	soonestLook = 2 * time.Millisecond
 	latestLook  = time.Second
 )
 
-// Watch tells when something about a place has changed: its namespace came,
-// went or is another one, or a device that matters there came, went or changed.
-// It only hints; who hears of it looks for
-// himself. Its methods may be called from any goroutine.
+// Watch reports that something about a place may have changed: its namespace
+// came, went or is another one, or a device that matters there came, went or
+// changed. The caller then looks for itself. Its methods may be called from any
+// goroutine.
 type Watch struct {
 	signal chan struct{} // there is something to take
 	kick   chan struct{} // look soon
@@ -54,17 +54,17 @@ type watched struct {
 	last    Identity // of the namespace, as it was last seen
 }
 
-// NewWatch begins to watch; nothing as yet.
+// NewWatch starts a Watch of no places.
 func NewWatch() *Watch {
 	w := &Watch{
 		signal: make(chan struct{}, 1), kick: make(chan struct{}, 1), quit: make(chan struct{}),
 		places: map[string]*watched{}, changed: map[string]bool{}, spaces: map[string]*space{},
 	}
-	// Without inotify, of which a user may have too many, changes are seen
-	// at the latest look.
+	// Without inotify, whose instances are limited for each user, changes are
+	// seen by the regular looks.
 	if fd, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC); err == nil {
 		w.hints = os.NewFile(uintptr(fd), "inotify")
-		w.running.Go(w.hear)
+		w.running.Go(w.readHints)
 	}
 	w.running.Go(w.run)
 	return w
@@ -79,7 +79,7 @@ func (w *Watch) Close() {
 	w.running.Wait()
 }
 
-// Changed has something in it when Take has.
+// Changed is readable when Take has something to give.
 func (w *Watch) Changed() <-chan struct{} { return w.signal }
 
 // Take gives the names of the places that have changed since the last Take.
@@ -94,13 +94,13 @@ func (w *Watch) Take() []string {
 	return names
 }
 
-// Hold watches the place of a port that is open, and whose namespace was the one
-// of identity then. Its own device the port follows itself.
+// Hold watches the place of an open port, whose namespace had the given
+// identity when it was opened. The port follows its own device itself.
 func (w *Watch) Hold(name string, p Place, identity Identity) {
 	w.follow(name, &watched{Place: p, last: identity})
 }
 
-// Await watches the place of a port that is not open. To be awaited anew is no
+// Await watches the place of a port that is not open. Calling it again is no
 // change.
 func (w *Watch) Await(name string, p Place) {
 	w.mu.Lock()
@@ -152,7 +152,7 @@ func (w *Watch) run() {
 			return
 		case <-w.kick:
 			if pause == soonestLook {
-				continue // hints that do not end must not put the look off
+				continue // a flood of hints must not delay the look
 			}
 			pause = soonestLook
 		case <-timer.C:
@@ -163,8 +163,8 @@ func (w *Watch) run() {
 	}
 }
 
-// hear turns what inotify says into looks.
-func (w *Watch) hear() {
+// readHints reads inotify's events, each of which makes the watch look soon.
+func (w *Watch) readHints() {
 	b := make([]byte, 4096)
 	for {
 		if _, err := w.hints.Read(b); err != nil {
@@ -174,8 +174,8 @@ func (w *Watch) hear() {
 	}
 }
 
-// look compares the namespaces with what they were, and the sockets that
-// listen in them with those that are wanted.
+// look compares the namespaces with what they were, and opens and closes the
+// sockets that follow devices in them.
 func (w *Watch) look() {
 	wanted := map[string]bool{} // paths, and whether devices matter there
 	w.mu.Lock()
@@ -183,7 +183,7 @@ func (w *Watch) look() {
 		wanted[at.Netns] = wanted[at.Netns] || len(at.Devices) > 0
 	}
 	w.mu.Unlock()
-	told := map[string]Identity{} // of those of which it can be told
+	told := map[string]Identity{} // of those whose identity can be read
 	for netns := range wanted {
 		now, err := IdentityOf(netns)
 		if err == nil || errors.Is(err, ErrMissing) {
@@ -207,8 +207,8 @@ func (w *Watch) look() {
 	}
 }
 
-// ask has inotify tell of the directory that a namespace's name is in. To ask
-// again is nothing new, and finds a directory that was made meanwhile.
+// ask has inotify watch the directory that a namespace's name is in. Asking
+// again changes nothing, and finds a directory that was made meanwhile.
 func (w *Watch) ask(netns string) {
 	dir := filepath.Dir(NamespacePath(netns))
 	if w.hints == nil || netns == "" || strings.HasPrefix(dir, "/proc/") {
@@ -223,20 +223,21 @@ func (w *Watch) ask(netns string) {
 	})
 }
 
-// compare notes what the namespaces are now.
+// compare records what the namespaces are now, and marks the places of those
+// that have changed.
 func (w *Watch) compare(told map[string]Identity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, at := range w.places {
 		if now, can := told[at.Netns]; can && at.last != now {
 			at.last = now
-			w.tell(name)
+			w.markChanged(name)
 		}
 	}
 }
 
-// tell has the mutex held.
-func (w *Watch) tell(name string) {
+// markChanged reports a place as changed. The caller holds the mutex.
+func (w *Watch) markChanged(name string) {
 	w.changed[name] = true
 	select {
 	case w.signal <- struct{}{}:
@@ -244,14 +245,14 @@ func (w *Watch) tell(name string) {
 	}
 }
 
-// tellOf tells those to whom the device in the namespace matters, for "" all to
-// whom any does.
-func (w *Watch) tellOf(netns, device string) {
+// markWatchers marks the places to which the device in the namespace matters;
+// with "" those to which any device there does.
+func (w *Watch) markWatchers(netns, device string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for name, at := range w.places {
 		if at.Netns == netns && len(at.Devices) > 0 && (device == "" || slices.Contains(at.Devices, device)) {
-			w.tell(name)
+			w.markChanged(name)
 		}
 	}
 }
@@ -263,12 +264,13 @@ type space struct {
 	listening sync.WaitGroup
 }
 
-// enter listens to what happens to devices in a namespace. To whom one there
-// matters is told to look once more: it may have come just before.
+// enter follows the devices of a namespace. It marks the places there, since a
+// device may have come just before.
 func (w *Watch) enter(netns string) {
 	s := &space{}
 	err := InNamespace(netns, func() (err error) {
-		// The identity is asked for inside: the name may be another's by now.
+		// The identity is read inside: the name may belong to another namespace
+		// by now.
 		if s.identity, err = IdentityOf(""); err == nil {
 			s.updates, err = nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 		}
@@ -279,7 +281,7 @@ func (w *Watch) enter(netns string) {
 	}
 	w.spaces[netns] = s
 	s.listening.Go(func() { w.listen(netns, s.updates) })
-	w.tellOf(netns, "")
+	w.markWatchers(netns, "")
 }
 
 func (w *Watch) leave(netns string) {
@@ -289,14 +291,14 @@ func (w *Watch) leave(netns string) {
 	s.listening.Wait()
 }
 
-// listen tells of the devices that the kernel tells of, until the socket is
-// closed.
+// listen marks places as the kernel reports changes of their devices, until the
+// socket is closed.
 func (w *Watch) listen(netns string, updates *nl.NetlinkSocket) {
 	for {
 		messages, from, err := updates.Receive()
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // messages were lost
-			w.tellOf(netns, "")
+			w.markWatchers(netns, "")
 			continue
 		case err != nil:
 			return
@@ -305,13 +307,13 @@ func (w *Watch) listen(netns string, updates *nl.NetlinkSocket) {
 		}
 		for i := range messages {
 			if name := deviceOf(messages[i].Data); name != "" {
-				w.tellOf(netns, name)
+				w.markWatchers(netns, name)
 			}
 		}
 	}
 }
 
-// deviceOf gives the name of the device that a message about a link is of.
+// deviceOf gives the name of the device in a message about a link.
 func deviceOf(data []byte) string {
 	if len(data) < unix.SizeofIfInfomsg {
 		return ""

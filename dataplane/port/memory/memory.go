@@ -1,8 +1,8 @@
-// Package memory is a port without a device: what a test injects is what the
-// worker reads, and what the worker writes is what the test takes. It keeps
-// the same promises as a real port, deadlines and closing included, and is as
-// strict where a real one may be: it scribbles over the headroom of every
-// frame written to it and refuses what its offloads do not cover.
+// Package memory is a port without a device: a worker reads what a test
+// injects, and the test takes what the worker writes. It behaves like a real
+// port, deadlines and closing included, and is as strict as a real one may be:
+// it overwrites the headroom of every frame written to it and refuses what its
+// offloads do not cover.
 package memory
 
 import (
@@ -33,7 +33,7 @@ type Port struct {
 	mu      sync.Mutex
 	state   port.Event
 	closed  bool
-	room    int // frames that it still takes; negative is no limit
+	room    int // frames that it still takes; negative: no limit
 	sent    []Packet
 	arrived chan struct{} // closed and replaced whenever sent grows
 }
@@ -140,9 +140,9 @@ func (p *Port) Waiting() int {
 	return n
 }
 
-// Sent gives what was written so far and not taken, oldest first. The slice
-// is the caller's; the bytes of the packets are shared with later calls and
-// not to be changed.
+// Sent gives what was written so far and not taken, oldest first. The slice is
+// the caller's; the bytes of the packets are shared with later calls and must
+// not be changed.
 func (p *Port) Sent() []Packet {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -186,7 +186,7 @@ func (p *Port) SetUp(up bool) { p.change(func(e *port.Event) { e.Up = up }) }
 // SetMTU changes the MTU, with an event where that is a change.
 func (p *Port) SetMTU(mtu int) { p.change(func(e *port.Event) { e.MTU = mtu }) }
 
-// Remove takes the device away, as somebody else could: readers see ErrClosed,
+// Remove removes the device, as another program could: readers see ErrClosed,
 // Events stays open until Close.
 func (p *Port) Remove() {
 	p.change(func(e *port.Event) { e.Up, e.Gone = false, true })
@@ -210,8 +210,8 @@ func (p *Port) change(f func(*port.Event)) {
 	p.events <- p.state
 }
 
-// SetRoom makes the device take n more frames and then be full; a negative n
-// makes it bottomless again.
+// SetRoom makes the device take n more frames and then be full; with a negative
+// n it is never full.
 func (p *Port) SetRoom(n int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

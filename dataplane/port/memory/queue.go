@@ -12,7 +12,7 @@ import (
 // batchBytes is the byte budget of one Read, as a real port has one.
 const batchBytes = 256 << 10
 
-// queue is one queue of a Port: packets in order, and the one who waits.
+// queue is one queue of a Port: its packets in order, and its waiting reader.
 type queue struct {
 	port *Port
 
@@ -22,7 +22,7 @@ type queue struct {
 	closed  bool
 	late    bool // the deadline has passed
 	timer   *time.Timer
-	round   int // counts deadlines, so that an old timer changes nothing
+	round   int // counts deadlines, so that the timer of an old one does nothing
 }
 
 func newQueue(p *Port) *queue {

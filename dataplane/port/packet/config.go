@@ -8,14 +8,14 @@ type Config struct {
 	Netns  string
 	Device string // name of an existing Ethernet device inside Netns
 	Queues int    // sockets that share the device's flows; 0 counts as 1
-	// Promiscuous has the device hand over frames for every station: wanted
-	// only where the router answers to more addresses than the device's own.
+	// Promiscuous has the device hand over frames for every station: only
+	// needed if the router has more link addresses than the device's own.
 	Promiscuous bool
 	// TakeOver allows a device that the kernel uses: one with addresses, a
 	// default route, or a bridge or bond above it.
 	TakeOver bool
-	// Will, if not nil, hears of every change that the kernel would not take
-	// back by itself if the process were killed, before it is made; an
-	// error forbids it. Undo takes such a change back.
+	// Will, if not nil, is called before every change that the kernel would not
+	// undo by itself if the process were killed; an error forbids the change.
+	// Undo undoes it.
 	Will func(kind, path, value string) error
 }

@@ -2,9 +2,9 @@ package packet
 
 import "routerd/dataplane/port"
 
-// held is what a queue has read and not handed over yet: from a tunnel's
-// super-packet on, all that was read with it, since its segments may be more
-// frames than one Read is asked for. The zero held is empty.
+// held is what a queue has read and not returned yet: a tunnel's super-packet
+// and all frames that were read after it, since its segments may be more frames
+// than one Read returns. The zero held is empty.
 type held struct {
 	frames  []port.Frame // of which those from first to end are held
 	first   int
@@ -17,8 +17,8 @@ type held struct {
 // any reports whether something is held.
 func (h *held) any() bool { return h.cutting || h.first < h.end }
 
-// keep takes a frame, and leaves an empty one in its place. Buffers change
-// hands with the frames: what was allocated for one is used for ever.
+// keep takes a frame, and leaves an empty one with another buffer in its place.
+// Buffers are exchanged, not copied, and reused for ever.
 func (h *held) keep(f *port.Frame) {
 	if h.end == len(h.frames) {
 		h.frames = append(h.frames, port.Frame{Buf: make([]byte, port.BufferSize)})
@@ -27,8 +27,8 @@ func (h *held) keep(f *port.Frame) {
 	h.end++
 }
 
-// release hands over what is held, in order, to frames from filled on, and
-// returns how many of them are filled then.
+// release puts what is held, in order, into frames from filled on, and returns
+// how many of them are filled then.
 func (h *held) release(frames []port.Frame, filled int) int {
 	for filled < len(frames) && h.any() {
 		if h.cutting {
@@ -43,9 +43,10 @@ func (h *held) release(frames []port.Frame, filled int) int {
 			if h.spare == nil {
 				h.spare = make([]byte, port.BufferSize)
 			}
-			f.Buf, h.spare, h.cutting = h.spare, nil, true // its buffer is the tunnel's now
+			f.Buf, h.spare, h.cutting = h.spare, nil, true // the tunnel keeps its buffer
 		} else {
-			// One that cannot be cut here either is judged by who reads it.
+			// One that cannot be cut here either is returned as it is, and the
+			// reader judges it.
 			*f, frames[filled] = frames[filled], *f
 			filled++
 		}
@@ -56,7 +57,8 @@ func (h *held) release(frames []port.Frame, filled int) int {
 	return filled
 }
 
-// finish takes the buffer of a super-packet back once all of it is cut off.
+// finish takes back the buffer of a super-packet that has been cut up
+// completely.
 func (h *held) finish() {
 	if h.tunnel.done() {
 		h.spare, h.cutting = h.tunnel.frame.Buf, false

@@ -10,30 +10,30 @@ import (
 )
 
 // netfilter is the netfilter socket of one namespace, to which the tables of
-// all ports of that namespace belong. Ports share it because the kernel, when
-// it closes a socket, takes the tables away that are left and waits for every
-// processor meanwhile, some 20 ms, for one socket of a namespace after the other
-// (nft_rcv_nl_event of net/netfilter/nf_tables_api.c). A table that a transaction
-// takes away waits for nothing.
+// all ports of that namespace belong. Ports share it because the kernel, when a
+// socket is closed, removes the tables that are left and waits some 20 ms for
+// every processor, one socket of a namespace after the other (nft_rcv_nl_event
+// of net/netfilter/nf_tables_api.c). Removing a table by a transaction waits
+// for nothing.
 type netfilter struct {
 	namespace device.Identity
-	users     int // ports and those that open; guarded by netfilters
+	users     int // ports, open or about to be; guarded by netfilters
 
 	mu   sync.Mutex // guards what follows: one transaction at a time
 	fd   int
 	next uint32          // the sequence number of the next message
-	left map[string]bool // devices whose table should be gone and is not
+	left map[string]bool // devices whose table could not be removed
 }
 
-// netfilters are the sockets that are open. Each keeps its namespace alive, so
-// that no other one can have the same identity meanwhile.
+// netfilters are the open sockets. Each keeps its namespace alive, so that no
+// other namespace can get its identity.
 var netfilters = struct {
 	sync.Mutex
 	of map[device.Identity]*netfilter
 }{of: make(map[device.Identity]*netfilter)}
 
-// shareNetfilter gives the socket of the calling thread's namespace, of which
-// identity is. Whoever gets it has to release it.
+// shareNetfilter gives the socket of the calling thread's namespace, which has
+// the given identity. The caller has to release it.
 func shareNetfilter(identity device.Identity) (*netfilter, error) {
 	netfilters.Lock()
 	defer netfilters.Unlock()
@@ -55,7 +55,8 @@ func openNetfilter() (int, error) {
 	if err != nil {
 		return -1, err
 	}
-	// The kernel answers at once; this is against waiting for ever.
+	// The kernel answers at once; this only keeps a fault from waiting for
+	// ever.
 	err = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 5})
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
@@ -67,8 +68,8 @@ func openNetfilter() (int, error) {
 	return fd, nil
 }
 
-// release gives the socket back. The last one closes it, outside the lock: the
-// kernel may take its time, and other namespaces have nothing to do with it.
+// release gives the socket back. The last one closes it, outside the lock,
+// since that takes time and should not hold up other namespaces.
 func (n *netfilter) release() (last bool, err error) {
 	netfilters.Lock()
 	n.users--
@@ -98,8 +99,8 @@ func (n *netfilter) install(device string) error {
 	return err
 }
 
-// remove takes the table of a device away that install made. One that it
-// cannot take away goes when the device is silenced again, or with the socket.
+// remove removes the table of a device that install made. If that fails, the
+// table is removed when the device is silenced again, or with the socket.
 func (n *netfilter) remove(device string) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -116,7 +117,7 @@ type change struct {
 	body        []byte
 }
 
-// transact has the kernel do what the changes say, all of it or nothing.
+// transact has the kernel make all of the changes or none.
 func (n *netfilter) transact(changes []change) error {
 	batch := encode(changes, n.next)
 	begun, last := n.next, uint32(len(changes))
@@ -127,7 +128,7 @@ func (n *netfilter) transact(changes []change) error {
 	return n.await(begun, last)
 }
 
-// firstMessage is the place in a transaction of what begins it.
+// firstMessage is the place in a transaction of the message that begins it.
 const firstMessage = 0
 
 // refusal is the kernel's error to one message of the transaction.
@@ -138,9 +139,9 @@ type refusal struct {
 
 func (r refusal) Unwrap() error { return r.Errno }
 
-// await reads answers to the transaction that began with sequence number begun
-// until there is an error or message last is accepted. A transaction that was
-// refused may have left answers behind, one for each message.
+// await reads answers to the transaction that began with sequence number begun,
+// until there is an error or message last is accepted. Answers to an earlier
+// transaction that was refused may still be in the socket.
 func (n *netfilter) await(begun, last uint32) error {
 	b := make([]byte, 8192)
 	for {

@@ -19,7 +19,7 @@ const linkHeader = 14
 // kernels before 5.10.
 const maxQueues = 256
 
-// Port is the router's hold on an Ethernet device that exists. It implements
+// Port is the router's end of an existing Ethernet device. It implements
 // port.Ethernet. Its methods may be called from any goroutine.
 type Port struct {
 	cfg      Config
@@ -39,10 +39,10 @@ type Port struct {
 var _ port.Ethernet = (*Port)(nil)
 
 // Open takes the device that cfg names: from then on the kernel neither
-// hears nor says anything by it, while its addresses, routes and settings
-// stay as they are, and frames come and go through the port alone. A device
-// that is down is set up. A device that the kernel uses is refused unless
-// cfg.TakeOver is set. On an error the device is as it was.
+// receives nor sends anything by it, while its addresses, routes and settings
+// stay as they are; only the port does. A device that is down is set up. A
+// device that the kernel uses is refused unless cfg.TakeOver is set. On an
+// error the device is as it was.
 func Open(cfg Config) (*Port, error) {
 	p, err := open(cfg)
 	if err != nil {
@@ -60,7 +60,7 @@ func open(cfg Config) (*Port, error) {
 	}
 	p := &Port{cfg: cfg, link: device.NewLink(cfg.Netns, cfg.Device)}
 	if err := device.InNamespace(cfg.Netns, p.take); err != nil {
-		err = p.link.Lost(err) // a device that went while it was taken is none
+		err = p.link.Lost(err) // ErrMissing if the device went meanwhile
 		p.Close()
 		return nil, err
 	}
@@ -72,9 +72,9 @@ func open(cfg Config) (*Port, error) {
 	return p, nil
 }
 
-// take does everything that has to be done inside the namespace: the kernel
-// is silenced first, so that nothing is answered twice and a device that
-// comes up says nothing of its own.
+// take does everything that has to be done inside the namespace: the kernel is
+// silenced first, so that nothing is answered twice and the kernel sends
+// nothing when the device comes up.
 func (p *Port) take() error {
 	if err := p.link.Open(); err != nil {
 		return err
@@ -133,7 +133,7 @@ func (p *Port) raise(link netlink.Link) error {
 	return nil
 }
 
-// lost is for when the device is gone.
+// lost is called when the device is gone.
 func (p *Port) lost() {
 	for _, q := range p.queues {
 		q.lost()
@@ -177,17 +177,17 @@ func (p *Port) Up() bool { return p.link.Opened().Up }
 // Namespace is the identity of the namespace that the device is in.
 func (p *Port) Namespace() device.Identity { return p.link.Namespace() }
 
-// LateCarrier reports whether the kernel may tell up to a second late that the
-// device has lost its carrier: it hurries with devices whose peer has another
-// index (linkwatch_urgent_event of net/core/link_watch.c), and the peer of this
-// veth has the same, in its own namespace.
+// LateCarrier reports whether the kernel may report a lost carrier of the
+// device up to a second late. It reports at once only if the device's peer has
+// another index (linkwatch_urgent_event of net/core/link_watch.c), and the peer
+// of this veth has the same one, in its own namespace.
 func (p *Port) LateCarrier() bool { return p.lateCarrier }
 
 // Events carries the latest state of the device after each change.
 func (p *Port) Events() <-chan port.Event { return p.link.Events() }
 
-// Malformed is how many frames were dropped because their virtio-net header
-// made no sense, or because there is none for them: super-packets of tunnels.
+// Malformed is how many frames were dropped because their virtio-net header is
+// invalid, or cannot describe them: super-packets of some tunnels.
 func (p *Port) Malformed() uint64 {
 	var n uint64
 	for _, q := range p.queues {
@@ -196,12 +196,12 @@ func (p *Port) Malformed() uint64 {
 	return n
 }
 
-// Close gives the device back to the kernel as it was, wakes every reader and
-// closes Events. It returns once all of that has happened. Later calls wait
-// for the first and return the same.
+// Close leaves the device to the kernel as it was, wakes every reader and
+// closes Events. It returns once all of that has happened. Later calls wait for
+// the first and return the same.
 func (p *Port) Close() error {
 	p.closeOnce.Do(func() {
-		p.link.Stop() // first, so that nobody reports what we do ourselves
+		p.link.Stop() // first, so that our own changes are not reported
 		if p.raised {
 			p.closing(p.lower())
 		}
@@ -209,7 +209,7 @@ func (p *Port) Close() error {
 			p.closing(q.close())
 		}
 		if p.silence != nil {
-			p.closing(p.silence.close()) // last: until here nothing is answered
+			p.closing(p.silence.close()) // last: until here the kernel answers nothing
 		}
 		p.link.Close()
 	})

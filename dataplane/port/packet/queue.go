@@ -24,9 +24,8 @@ const batchBytes = 256 << 10
 // cost the same either way (BenchmarkQueue).
 const batchFrames = 64
 
-// errGone is what Read and Write return once somebody has deleted the device
-// or moved it elsewhere. It is an ErrClosed, so that a worker that knows only
-// that one stops.
+// errGone is what Read and Write return once somebody has deleted the device or
+// moved it elsewhere. errors.Is finds ErrClosed in it, so that a worker stops.
 var errGone = fmt.Errorf("the device below a packet port is gone: %w", port.ErrClosed)
 
 // message is struct mmsghdr of recvmmsg(2) and sendmmsg(2).
@@ -35,7 +34,7 @@ type message struct {
 	length uint32
 }
 
-// control is what PACKET_AUXDATA puts beside a frame.
+// control is the control message of PACKET_AUXDATA.
 type control struct {
 	header unix.Cmsghdr
 	aux    struct {
@@ -54,8 +53,8 @@ type queue struct {
 	closed atomic.Bool
 	gone   atomic.Bool
 
-	// What the current Read works on. It is here, and step made once,
-	// because a closure made per call would be an allocation per call.
+	// What the current Read works on. It is here, and step is made once,
+	// because a closure for each call would be an allocation for each call.
 	frames []port.Frame
 	filled int
 	err    error
@@ -65,7 +64,7 @@ type queue struct {
 	parts    [batchFrames]unix.Iovec
 	controls [batchFrames]control
 	most     int // messages per system call
-	typical  int // bytes of a frame, as the last system call saw them
+	typical  int // bytes of a frame in the last system call
 
 	held held
 
@@ -111,11 +110,10 @@ func (q *queue) Read(frames []port.Frame) (int, error) {
 		case q.err != nil:
 			return 0, q.err
 		case err == nil:
-			continue // a whole batch made no sense
+			continue // all frames of the batch were malformed
 		}
-		// The poller refuses a descriptor in error, which a socket is whose
-		// device went down while nothing could be sent either. It takes it
-		// back at the next change.
+		// The poller returns an error for a socket whose device went down while
+		// nothing could be sent. It recovers at the next change.
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -127,9 +125,8 @@ func (q *queue) drain(fd uintptr) bool {
 		return true
 	}
 	for bytes := 0; q.filled < len(q.frames) && bytes < batchBytes; {
-		// A call may take no more than what is left of the budget, going by
-		// the frames before: small ones come by the batch, super-packets by
-		// the handful.
+		// A call should read no more than what is left of the budget, estimated
+		// from the frames before: many small ones, few super-packets.
 		want := min(q.most, len(q.frames)-q.filled, (batchBytes-bytes)/q.typical+1)
 		q.prepare(want)
 		n, errno := batchCall(unix.SYS_RECVMMSG, int(fd), &q.messages[0], want)
@@ -138,12 +135,12 @@ func (q *queue) drain(fd uintptr) bool {
 		case unix.EAGAIN:
 			return q.filled > 0
 		case unix.ENETDOWN:
-			// Told once when the device goes down. The kernel binds the socket
-			// anew when it comes up.
+			// ENETDOWN is reported once, when the device goes down. The kernel
+			// binds the socket again when it comes up.
 			continue
 		case unix.EINVAL:
-			// A super-packet of a kind that has no virtio-net header, of a
-			// tunnel say. The kernel has taken it off the queue.
+			// A super-packet that no virtio-net header can describe, of a
+			// tunnel for example. The kernel has removed it from the socket.
 			q.malformed.Add(1)
 			continue
 		case unix.ENODEV, unix.ENXIO:
@@ -160,7 +157,7 @@ func (q *queue) drain(fd uintptr) bool {
 		bytes += took
 		q.typical = max(took/n, 1)
 		if n < want && q.filled > 0 {
-			return true // it is empty: asking would only say so again
+			return true // it is empty: another call would only say so
 		}
 	}
 	return true
@@ -171,7 +168,8 @@ func (q *queue) prepare(n int) {
 	for i := range n {
 		f := &q.frames[q.filled+i]
 		f.Reset()
-		// The header lands right in front of the frame, so nothing moves.
+		// The header is read into the headroom in front of the frame, so
+		// nothing has to be moved.
 		b := f.Buf[port.Headroom-device.HeaderLen:]
 		q.parts[i].Base = &b[0]
 		q.parts[i].SetLen(len(b))
@@ -180,8 +178,8 @@ func (q *queue) prepare(n int) {
 	}
 }
 
-// accept takes the n frames that were read, moving those that make sense to
-// the front, and returns the bytes of all.
+// accept takes the n frames that were read, moves the valid ones to the front,
+// and returns the bytes of all.
 func (q *queue) accept(n int) (bytes int) {
 	first := q.filled
 	for i := range n {
@@ -223,13 +221,13 @@ func (q *queue) SetReadDeadline(t time.Time) error {
 	case q.closed.Load():
 		return port.ErrClosed
 	case q.gone.Load():
-		q.file.SetReadDeadline(time.Unix(1, 0)) // the reader has to stay awake
+		q.file.SetReadDeadline(time.Unix(1, 0)) // the reader must not wait again
 	}
 	return err
 }
 
-// lost wakes the reader of a socket whose device is gone: the kernel says so
-// only to those who ask.
+// lost wakes the reader of a socket whose device is gone: the kernel does not
+// wake it.
 func (q *queue) lost() {
 	q.gone.Store(true)
 	q.file.SetReadDeadline(time.Unix(1, 0))
@@ -242,7 +240,7 @@ func (q *queue) close() error {
 	return q.file.Close()
 }
 
-// batchCall is recvmmsg(2) or sendmmsg(2). The sockets never wait, so the
+// batchCall is recvmmsg(2) or sendmmsg(2). The sockets never block, so the Go
 // scheduler is not told, as on a TUN.
 func batchCall(trap uintptr, fd int, m *message, n int) (int, syscall.Errno) {
 	for {

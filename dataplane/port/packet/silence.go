@@ -9,12 +9,12 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// ownMark is on every frame that a packet port sends, until it has passed
-// the rule that lets nothing else out. "rtrd".
+// ownMark marks every frame that a packet port sends, until it has passed the
+// rule that drops all others. It is "rtrd".
 const ownMark = 0x72747264
 
-// silence keeps the kernel from hearing and from speaking on a device: a
-// netfilter table of the device's own with
+// silence keeps the kernel from receiving and sending by a device, with a
+// netfilter table for the device:
 //
 //	chain in  { type filter hook ingress device D priority 0; policy drop; }
 //	chain out { type filter hook egress device D priority 0; policy drop;
@@ -23,15 +23,16 @@ const ownMark = 0x72747264
 // Packet sockets receive before the ingress hook and so still see everything.
 // The kernel's addresses, routes and sysctls stay as they are; they just have
 // no effect by this device. The table belongs to the socket that made it (flag
-// owner): it goes when the socket is closed, also by the death of the process,
-// and nobody else can change or flush it. It is also what keeps two routers
-// from one device.
+// owner): it is removed when the socket is closed, also when the process is
+// killed, and nobody else can change or flush it. It also keeps two routers
+// from using one device.
 type silence struct {
 	device string
 	socket *netfilter
 }
 
-// silenceDevice has to run in the device's namespace, of which identity is.
+// silenceDevice has to run in the device's namespace, which has the given
+// identity.
 func silenceDevice(name, netns string, identity device.Identity) (*silence, error) {
 	socket, err := shareNetfilter(identity)
 	if err != nil {
@@ -49,7 +50,8 @@ func silenceError(name, netns string, err error) error {
 	var refused refusal
 	switch {
 	case errors.As(err, &refused) && refused.message == firstMessage && refused.Errno == unix.EPERM:
-		// Not even the beginning is taken from who may not.
+		// Without the right to it even the first message of a transaction is
+		// refused.
 		return fmt.Errorf("%s: routerd lacks CAP_NET_ADMIN in the user namespace that owns it: %w", what, err)
 	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EEXIST), errors.Is(err, unix.EBUSY):
 		return fmt.Errorf("%s: another routerd holds the device (nftables table netdev %s): %w", what, tableName(name), err)
@@ -59,12 +61,12 @@ func silenceError(name, netns string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// close takes the table of the device away; the kernel hears and speaks on it
-// when close returns.
+// close removes the table of the device; when it returns, the kernel receives
+// and sends by the device again.
 func (s *silence) close() error {
 	err := s.socket.remove(s.device)
 	if last, closing := s.socket.release(); last {
-		return closing // no table is left without its socket
+		return closing // the table is removed with its socket
 	}
 	if err != nil {
 		return fmt.Errorf("giving device %s back to the kernel (nftables table netdev %s): %w", s.device, tableName(s.device), err)
@@ -79,7 +81,7 @@ const (
 	create   = unix.NLM_F_CREATE | unix.NLM_F_EXCL
 )
 
-// creation makes the table of a device, where there is none of its name.
+// creation makes the table of a device. It fails if there is one of that name.
 func creation(device string) []change {
 	table := tableName(device)
 	chain := func(name string, hook uint32) []byte {
@@ -99,7 +101,7 @@ func creation(device string) []change {
 	}
 }
 
-// removal takes the table of a device away, with all that is in it.
+// removal removes the table of a device, with all that is in it.
 func removal(device string) []change {
 	return []change{{kind: nfTables | unix.NFT_MSG_DELTABLE, body: text(unix.NFTA_TABLE_NAME, tableName(device))}}
 }
@@ -118,7 +120,7 @@ func letOwnOut(table string) []byte {
 	expression := func(name string, data ...[]byte) []byte {
 		return nest(unix.NFTA_LIST_ELEM, text(unix.NFTA_EXPR_NAME, name), nest(unix.NFTA_EXPR_DATA, data...))
 	}
-	value := func(kind uint16, v uint32) []byte { // a register holds it as the machine does
+	value := func(kind uint16, v uint32) []byte { // in the machine's byte order, as in a register
 		return nest(kind, attribute(unix.NFTA_DATA_VALUE, native.AppendUint32(nil, v)))
 	}
 	mark := number(unix.NFTA_META_KEY, unix.NFT_META_MARK)

@@ -11,9 +11,9 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// socketBuffer is what a socket may hold each way, in bytes of kernel memory: a
-// hundred super-packets, or some ten thousand small ones, of which each counts
-// as 768 bytes.
+// socketBuffer is how much kernel memory a socket may use each way, in bytes: a
+// hundred super-packets, or some ten thousand small packets, each of which
+// counts as 768 bytes.
 const socketBuffer = 8 << 20
 
 // openQueue opens a packet socket on the device. It receives nothing before
@@ -64,8 +64,8 @@ func (p *Port) setOptions(fd int) error {
 			return fmt.Errorf("asking a packet socket on device %s %s: %w", p.cfg.Device, o.what, err)
 		}
 	}
-	// Without CAP_NET_ADMIN over the machine itself no more than rmem_max and
-	// wmem_max is to be had, and that has to do.
+	// Without CAP_NET_ADMIN in the machine's own user namespace the limits are
+	// rmem_max and wmem_max.
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer) != nil {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
 	}
@@ -78,7 +78,7 @@ func (p *Port) setOptions(fd int) error {
 		}
 	}
 	// PACKET_VNET_HDR_SZ came with Linux 6.5, virtio-net headers for UDP
-	// super-packets with 6.2: who knows the one takes the other.
+	// super-packets with 6.2: a kernel with the former has the latter.
 	p.offloads = port.OffloadAll
 	if _, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_VNET_HDR_SZ); err != nil {
 		p.offloads &^= port.OffloadUDP
@@ -90,7 +90,8 @@ func (p *Port) setOptions(fd int) error {
 func (p *Port) joinFanout(fd int) error {
 	const kind = unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING
 	if len(p.queues) == 0 {
-		// A group of which nobody else knows the number.
+		// A fanout group whose number the kernel chooses, so that it is not
+		// shared.
 		if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, (kind|unix.PACKET_FANOUT_FLAG_UNIQUEID)<<16); err != nil {
 			return fmt.Errorf("sharing device %s among several sockets: %w", p.cfg.Device, err)
 		}
@@ -121,7 +122,7 @@ func (p *Port) Join(group [6]byte) error {
 	return nil
 }
 
-// Leave takes a Join back.
+// Leave undoes one Join.
 func (p *Port) Leave(group [6]byte) error {
 	if err := p.member(unix.PACKET_DROP_MEMBERSHIP, group); err != nil {
 		return fmt.Errorf("leaving group % x on device %s: %w", group, p.cfg.Device, err)

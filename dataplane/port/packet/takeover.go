@@ -11,14 +11,14 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// KindUp is the one kind of change that Config.Will hears of: a device that
-// was down is set up. Path is the file of its namespace, "" for routerd's
+// KindUp is the one kind of change that Config.Will is called for: a device
+// that was down is set up. Path is the file of its namespace, "" for routerd's
 // own, and value the name of the device.
 const KindUp = "link-up"
 
-// Undo takes back a change that Config.Will heard of, for a process that was
+// Undo undoes a change that Config.Will was called for, after the process was
 // killed: it sets the device down. A device or namespace that is gone is no
-// error. The rest of a port goes with its process.
+// error. Everything else of a port ends with its process.
 func Undo(kind, path, value string) error {
 	if kind != KindUp {
 		return fmt.Errorf("undoing a change of kind %q of device %s: %q is wanted", kind, value, KindUp)
@@ -42,7 +42,8 @@ func Undo(kind, path, value string) error {
 	return err
 }
 
-// unused says what the kernel uses a device for, if anything.
+// unused returns an error that says what the kernel uses a device for, nil if
+// for nothing.
 func (p *Port) unused(link netlink.Link) error {
 	name := link.Attrs().Name
 	const wanted = "set take-over = true to have the router take it from the kernel"
@@ -54,8 +55,8 @@ func (p *Port) unused(link netlink.Link) error {
 		return fmt.Errorf("listing the addresses of device %s: %w", name, err)
 	}
 	for _, a := range addresses {
-		// A link-local address of IPv6 is nobody's decision: every device that
-		// is up has one.
+		// An IPv6 link-local address is no sign of use: every device that is up
+		// has one.
 		if a.IP.To4() != nil || !a.IP.IsLinkLocalUnicast() {
 			return fmt.Errorf("device %s has the address %s: %s", name, a.IPNet, wanted)
 		}

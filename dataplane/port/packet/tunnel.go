@@ -7,12 +7,12 @@ import (
 	"routerd/internal/packet"
 )
 
-// tunnel is a super-packet whose segments are those of a packet inside another
-// one, as a sender's kernel makes them by VXLAN, GENEVE, GRE or IP in IP when
-// its device says that it cuts such packets up, which a veth does. The
-// virtio-net header tells of the inner packet alone, so nobody who is handed
-// the frame could cut it: it is cut up here. Offsets count from the start of
-// the frame.
+// tunnel is a super-packet whose segments are segments of an encapsulated
+// packet. A sender's kernel makes such packets with VXLAN, GENEVE, GRE or IP in
+// IP if its device offers to segment them, as a veth does. The virtio-net
+// header describes the inner packet alone, so neither the kernel nor another
+// port can segment the frame: it is segmented here. Offsets count from the
+// start of the frame.
 //
 //	link | outer IP | UDP or GRE, and the tunnel's own header, or nothing | inner IP | TCP or UDP | payload
 //	     outer      between                                              inner      transport    payload
@@ -22,8 +22,8 @@ type tunnel struct {
 	proto                                     uint8 // of the inner IP packet: TCP or UDP
 
 	frame port.Frame // the whole; its buffer is the queue's
-	sent  int        // bytes of payload that are cut off already
-	count int        // segments cut off already
+	sent  int        // bytes of payload that have been cut off
+	count int        // segments that have been cut off
 }
 
 // What an outer IP packet may carry beside UDP.
@@ -80,9 +80,9 @@ func outerHeader(b []byte) (at, next int, proto uint8, ok bool) {
 	return 0, 0, 0, false
 }
 
-// begin takes in the frame f, for which tunnelled holds. It reports false
-// where the frame is of a kind that is not known here: a tunnel in a tunnel,
-// or headers that contradict one another.
+// begin takes the frame f, for which tunnelled is true. It reports false if the
+// frame is of a kind that is not known here: a tunnel in a tunnel, or
+// contradictory headers.
 func (t *tunnel) begin(f *port.Frame) bool {
 	b := f.Bytes()
 	*t = tunnel{frame: *f, transport: int(f.Offload.ChecksumStart), payload: int(f.Offload.HeaderLength), proto: packet.ProtoTCP}
@@ -105,8 +105,8 @@ func (t *tunnel) begin(f *port.Frame) bool {
 	return t.between == t.inner
 }
 
-// findInner finds the IP header right in front of the transport header, which
-// alone the device tells of.
+// findInner finds the IP header in front of the transport header, which is all
+// that the device describes.
 func (t *tunnel) findInner(b []byte) bool {
 	for words := packet.IPv4MinHeader / 4; words <= packet.IPv4MaxHeader/4; words++ {
 		at := t.transport - 4*words
@@ -131,8 +131,8 @@ func (t *tunnel) findInner(b []byte) bool {
 // done reports whether everything has been cut off.
 func (t *tunnel) done() bool { return t.payload+t.sent >= t.frame.Len() }
 
-// next cuts the next segment off into f. It is whole: no checksum is left
-// open and no header speaks of others.
+// next cuts off the next segment into f. It is a complete packet, with all
+// lengths and checksums right.
 func (t *tunnel) next(f *port.Frame) {
 	whole := t.frame.Bytes()
 	part := whole[t.payload+t.sent:]
@@ -153,8 +153,7 @@ func (t *tunnel) next(f *port.Frame) {
 	t.count++
 }
 
-// closeIP makes length, identification and checksum those of a packet of its
-// own.
+// closeIP sets length, identification and checksum for one segment.
 func (t *tunnel) closeIP(b []byte) {
 	if b[0]>>4 == 6 {
 		packet.IPv6(b).SetPayloadLen(len(b) - packet.IPv6Header)
@@ -166,9 +165,9 @@ func (t *tunnel) closeIP(b []byte) {
 	h.FillChecksum()
 }
 
-// closeTransport makes the inner transport header that of one segment:
-// sequence number counted on, FIN and PSH on the last alone, CWR on the first
-// (RFC 3168 §6.1.2).
+// closeTransport makes the inner transport header that of one segment: sequence
+// number advanced, FIN and PSH on the last alone, CWR on the first (RFC 3168
+// §6.1.2).
 func (t *tunnel) closeTransport(b []byte, last bool) {
 	inner, segment := b[t.inner:], b[t.transport:]
 	if t.proto == packet.ProtoUDP {
@@ -189,7 +188,8 @@ func (t *tunnel) closeTransport(b []byte, last bool) {
 	h.SetChecksum(^packet.Sum(segment, pseudoSum(inner, packet.ProtoTCP, len(segment))))
 }
 
-// closeBetween closes the header between the two IP packets.
+// closeBetween sets length and checksum in the header between the two IP
+// packets.
 func (t *tunnel) closeBetween(b []byte) {
 	rest := b[t.between:]
 	switch {

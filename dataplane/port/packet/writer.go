@@ -36,8 +36,8 @@ func (q *queue) Write(frames []*port.Frame) (int, error) {
 	return taken, err
 }
 
-// writer is what one call of Write works on: kept between calls, like step of
-// queue, so that a call allocates nothing.
+// writer is what one call of Write works on. It is kept between calls, like
+// step of queue, so that a call allocates nothing.
 type writer struct {
 	frames []*port.Frame
 	taken  int
@@ -49,7 +49,7 @@ type writer struct {
 	parts    [maxChain]unix.Iovec
 }
 
-// writers are those that no Write is using: a queue that is idle has none.
+// writers holds those that no Write is using: an idle queue keeps none.
 var writers = sync.Pool{New: func() any {
 	w := &writer{}
 	w.step = w.send
@@ -69,7 +69,7 @@ func (w *writer) send(fd uintptr) {
 }
 
 // gather makes messages of as many frames as there is room for: n messages of
-// used frames. Frames that cannot be one fail.
+// used frames. Frames that cannot be sent fail.
 func (w *writer) gather(frames []*port.Frame) (n, used int) {
 	parts := 0
 	for _, f := range frames {
@@ -84,7 +84,7 @@ func (w *writer) gather(frames []*port.Frame) (n, used int) {
 		}
 		m, count := &w.messages[n], w.lay(f, from, parts)
 		if count < 0 && parts > 0 {
-			break // in the next batch, then
+			break // it goes in the next batch
 		}
 		used++
 		if count < 0 {
@@ -136,9 +136,9 @@ func (w *writer) sendBatch(fd, n int) bool {
 			failAll(w.of[done:n])
 			return false
 		default:
-			// This frame's own misfortune: a full device (EAGAIN, ENOBUFS),
-			// one that is down (ENETDOWN), a header that the kernel does not
-			// take (EINVAL), more than the MTU (EMSGSIZE).
+			// The error concerns this frame alone: a full device (EAGAIN,
+			// ENOBUFS), one that is down (ENETDOWN), a header that the kernel
+			// does not take (EINVAL), more than the MTU (EMSGSIZE).
 			w.of[done].Failed = true
 			done++
 		}

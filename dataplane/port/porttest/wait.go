@@ -11,7 +11,7 @@ import (
 	"routerd/dataplane/port"
 )
 
-// Station is a port with what is at its other end.
+// Station is a port and the other end of its link.
 type Station struct {
 	Port port.Port
 	// Send has the other end send one IPv4 packet from 198.18.0.2 that the
@@ -23,8 +23,8 @@ type Station struct {
 	Remove func()
 }
 
-// marked is a datagram that the other end sends, told by its payload from
-// whatever the kernel says of itself.
+// marked is a datagram that the other end sends. Its payload tells it from what
+// the kernel sends by itself.
 func marked(mark string) []byte {
 	return UDP4("198.18.0.2:9", "198.18.0.1:9", mark, false)
 }
@@ -44,7 +44,8 @@ type result struct {
 	err  error
 }
 
-// read waits for a marked frame or an error, past what the kernel says.
+// read waits for a marked frame or an error, and ignores what the kernel sends
+// by itself.
 func (w *waiter) read(mark string) result {
 	fs := Buffers(8)
 	for {
@@ -91,8 +92,8 @@ func (w *waiter) want(c <-chan result, want result, what string) {
 	}
 }
 
-// hears is that a frame sent now is read, whether the reader waits for it or
-// comes later.
+// hears checks that a frame sent now is read, both by a waiting reader and by
+// one that comes later.
 func (w *waiter) hears(what string) {
 	w.t.Helper()
 	m := w.mark()
@@ -104,9 +105,9 @@ func (w *waiter) hears(what string) {
 	w.want(w.begin(m), result{mark: m}, what+", sent before the read")
 }
 
-// rests is that a reader with nothing to read sleeps: it neither returns nor
-// uses the processor. In the end, after then if that is not nil, a frame wakes
-// it.
+// rests checks that a reader with nothing to read sleeps: it neither returns
+// nor uses the processor. At the end, after then if that is not nil, a frame
+// has to wake it.
 func (w *waiter) rests(what string, then func()) {
 	w.t.Helper()
 	m := w.mark()
@@ -114,8 +115,8 @@ func (w *waiter) rests(what string, then func()) {
 	const look = 100 * time.Millisecond
 	rested := false
 	var used usage
-	// The process does other things now and then; a reader that does not
-	// sleep never does nothing.
+	// The process does other things now and then, so one quiet look is enough:
+	// a reader that does not sleep is never quiet.
 	for looks := 0; looks < 20 && !rested; looks++ {
 		before := usageNow(w.t)
 		select {
@@ -124,7 +125,8 @@ func (w *waiter) rests(what string, then func()) {
 		case <-time.After(look):
 		}
 		used = usageNow(w.t).minus(before)
-		// One that asks once a millisecond is woken a hundred times.
+		// A reader that polls once a millisecond would be woken a hundred
+		// times.
 		rested = used.woken < 30 && used.cpu < look/4
 	}
 	if !rested {
@@ -137,8 +139,8 @@ func (w *waiter) rests(what string, then func()) {
 	w.want(c, result{mark: m}, what)
 }
 
-// outlives is that a deadline does not end a wait any more once it was
-// replaced by another.
+// outlives checks that a deadline that was replaced by another no longer ends a
+// wait.
 func (w *waiter) outlives(by time.Time) {
 	w.t.Helper()
 	const first = 100 * time.Millisecond
@@ -155,7 +157,7 @@ func (w *waiter) outlives(by time.Time) {
 	w.want(c, result{mark: m}, "waiting")
 }
 
-// link changes the link and waits until the port has told of it.
+// link changes the link and waits until the port has reported it.
 func (w *waiter) link(set func(up bool), up bool) {
 	w.t.Helper()
 	set(up)
@@ -171,7 +173,7 @@ func (w *waiter) link(set func(up bool), up bool) {
 	}
 }
 
-// flaps is that a wait outlasts a link that goes down and comes up.
+// flaps checks that a wait goes on while the link goes down and comes up.
 func (w *waiter) flaps(set func(up bool), d time.Time) {
 	w.t.Helper()
 	w.deadline(d)
@@ -208,9 +210,9 @@ var (
 func soon() time.Time  { return time.Now().Add(20 * time.Millisecond) }
 func later() time.Time { return time.Now().Add(time.Hour) }
 
-// Waits tries every way in which a wait of a port's queue can end, and that
-// the queue reads on, and rests, after each that leaves the port open. open
-// makes a port for one case.
+// Waits tests every way in which a wait of a port's queue can end. After each
+// that leaves the port open, the queue has to read on, and to sleep with
+// nothing to read. open makes a port for one case.
 func Waits(t *testing.T, open func(t *testing.T) Station) {
 	for _, c := range []struct {
 		name string
@@ -307,7 +309,7 @@ func Waits(t *testing.T, open func(t *testing.T) Station) {
 	})
 }
 
-// ends is that a waiting reader and every later one see the port's end,
+// ends checks that a waiting reader and every later one see the port's end,
 // whatever deadline is set before and after it.
 func ends(t *testing.T, s Station, end func(Station)) {
 	w := &waiter{t: t, s: s, q: s.Port.Queues()[0]}

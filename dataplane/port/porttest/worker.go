@@ -30,8 +30,8 @@ func (q *countedQueue) Read(fs []port.Frame) (int, error) {
 	return n, err
 }
 
-// Worker is that the router's worker on the port goes on, and rests, after a
-// fragment to the router has waited for the rest of its packet in vain.
+// Worker checks that the router's worker on the port goes on, and sleeps, after
+// the reassembly of a packet to the router has timed out.
 func Worker(t *testing.T, s Station) {
 	i := &dataplane.Interface{
 		Name: "lan0", Kind: dataplane.Kind(s.Port.Kind()), Up: true, PointToPoint: s.Port.LinkHeader() == 0, MTU: s.Port.MTU(),

@@ -3,10 +3,9 @@ package tap
 import "crypto/sha256"
 
 // hardwareAddr is the link address of one end of a TAP: the first bytes of a
-// hash of the names, made locally administered and that of one station
-// (IEEE 802 §8.4).
+// hash of the names, as a locally administered unicast address (IEEE 802 §8.4).
 func hardwareAddr(end, router, name string) (a [6]byte) {
-	// No name can hold a zero byte, so that no two inputs are the same text.
+	// No name contains a zero byte, so that no two inputs give the same text.
 	h := sha256.Sum256([]byte("routerd tap\x00" + end + "\x00" + router + "\x00" + name))
 	copy(a[:], h[:])
 	a[0] = a[0]&^0x01 | 0x02

@@ -55,7 +55,8 @@ func open(cfg Config) (*Port, error) {
 	return &Port{Cloned: cloned, cfg: cfg, address: hardwareAddr("router", cfg.Router, cfg.Name)}, nil
 }
 
-// check refuses what the kernel would misunderstand rather than refuse.
+// check refuses a Config that no device could have. The kernel would not refuse
+// all of these.
 func check(cfg Config) error {
 	if err := device.CheckName(cfg.Host.Device); err != nil {
 		return err
@@ -80,16 +81,15 @@ func side(cfg Config) device.Side {
 	}
 }
 
-// SamePort says whether a living port of configuration a can become b by
-// Apply. It cannot where the device would be another one.
+// SamePort says whether Apply can change an open port of configuration a to b.
+// It cannot if the device would be another one.
 func SamePort(a, b Config) bool {
 	return a.Router == b.Router && a.Name == b.Name && device.SamePlace(a.Host, b.Host) && queueCount(a) == queueCount(b) &&
 		(a.Bridge == "") == (b.Bridge == "")
 }
 
-// Check says why Apply could not make the port what cfg says, and changes
-// nothing. What whoever rules the device's namespace has done to it is no
-// reason.
+// Check says why Apply could not change the port to cfg, and changes nothing.
+// Changes that others have made to the device are no reason.
 func (p *Port) Check(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,7 +103,7 @@ func (p *Port) Check(cfg Config) error {
 	return nil
 }
 
-// may refuses what is no configuration of this port.
+// may refuses a cfg that belongs to another port, or that check refuses.
 func (p *Port) may(cfg Config) error {
 	if !SamePort(p.cfg, cfg) {
 		return errors.New("another name, namespace, device or number of queues, or a bridge where there was none, needs another port")
@@ -111,10 +111,10 @@ func (p *Port) may(cfg Config) error {
 	return check(cfg)
 }
 
-// Apply changes MTU, addresses, routes and bridge of the kernel's side to
-// those of cfg, for which SamePort has to hold. What did not change is not
-// touched, the device stays and no packet in it is lost. What the kernel does
-// not take, Lacks says; an error means that nothing was changed.
+// Apply changes MTU, addresses, routes and bridge of the kernel's side to those
+// of cfg, for which SamePort has to hold. What did not change is not touched,
+// the device stays and no packet in it is lost. Lacks says what the kernel does
+// not take; an error means that nothing was changed.
 func (p *Port) Apply(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -135,14 +135,14 @@ func (p *Port) Kind() string { return "tap" }
 // LinkHeader is 14.
 func (p *Port) LinkHeader() int { return linkHeader }
 
-// HardwareAddr is the router's link address, which is another than the
-// kernel's device has.
+// HardwareAddr is the router's link address, which differs from that of the
+// kernel's device.
 func (p *Port) HardwareAddr() [6]byte { return p.address }
 
-// Join has nothing to do: a TAP hands over every frame there is.
+// Join only checks the address: a TAP receives every frame.
 func (p *Port) Join(group [6]byte) error { return p.group(group) }
 
-// Leave has nothing to do either.
+// Leave only checks the address too.
 func (p *Port) Leave(group [6]byte) error { return p.group(group) }
 
 func (p *Port) group(group [6]byte) error {

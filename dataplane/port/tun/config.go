@@ -11,5 +11,5 @@ type Config struct {
 }
 
 // Host is the kernel's side of the port: where the device is and how the
-// kernel shall see it.
+// kernel's side of it is configured.
 type Host = device.Host

@@ -52,7 +52,8 @@ func open(cfg Config) (*Port, error) {
 	return &Port{Cloned: cloned, cfg: cfg}, nil
 }
 
-// check refuses what the kernel would misunderstand rather than refuse.
+// check refuses a Config that no device could have. The kernel would not refuse
+// all of these.
 func check(cfg Config) error {
 	if err := device.CheckName(cfg.Host.Device); err != nil {
 		return err
@@ -70,15 +71,14 @@ func queueCount(cfg Config) int { return max(cfg.Queues, 1) }
 
 func side(cfg Config) device.Side { return device.Side{MTU: cfg.MTU, Host: cfg.Host} }
 
-// SamePort says whether a living port of configuration a can become b by
-// Apply. It cannot where the device would be another one.
+// SamePort says whether Apply can change an open port of configuration a to b.
+// It cannot if the device would be another one.
 func SamePort(a, b Config) bool {
 	return a.Name == b.Name && device.SamePlace(a.Host, b.Host) && queueCount(a) == queueCount(b)
 }
 
-// Check says why Apply could not make the port what cfg says, and changes
-// nothing. What whoever rules the device's namespace has done to it is no
-// reason.
+// Check says why Apply could not change the port to cfg, and changes nothing.
+// Changes that others have made to the device are no reason.
 func (p *Port) Check(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -92,7 +92,7 @@ func (p *Port) Check(cfg Config) error {
 	return nil
 }
 
-// may refuses what is no configuration of this port.
+// may refuses a cfg that belongs to another port, or that check refuses.
 func (p *Port) may(cfg Config) error {
 	if !SamePort(p.cfg, cfg) {
 		return errors.New("another name, namespace, device or number of queues needs another port")
@@ -100,10 +100,10 @@ func (p *Port) may(cfg Config) error {
 	return check(cfg)
 }
 
-// Apply changes MTU, addresses and routes of the kernel's side to
-// those of cfg, for which SamePort has to hold. What did not change is not
-// touched, the device stays and no packet in it is lost. What the kernel does
-// not take, Lacks says; an error means that nothing was changed.
+// Apply changes MTU, addresses and routes of the kernel's side to those of cfg,
+// for which SamePort has to hold. What did not change is not touched, the
+// device stays and no packet in it is lost. Lacks says what the kernel does not
+// take; an error means that nothing was changed.
 func (p *Port) Apply(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -118,8 +118,8 @@ func (p *Port) Apply(cfg Config) error {
 	return nil
 }
 
-// wrap hands a descriptor to the library, which prepares the device and closes
-// the descriptor, and goes on with a duplicate (see doc.go).
+// wrap has the library prepare the device and close the descriptor fd, and
+// makes a queue of a duplicate (see doc.go).
 func wrap(fd int) (*device.Queue, error) {
 	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 // alone, and the last one closes it.
 func TestNewsOfOneNamespace(t *testing.T) {
 	ns := newNetns(t)
-	open := func(netns string) *news {
+	open := func(netns string) *subscription {
 		t.Helper()
-		var n *news
+		var n *subscription
 		if err := InNamespace(netns, func() (err error) { n, err = subscribe(); return err }); err != nil {
 			t.Fatal(err)
 		}
 		return n
 	}
 	a, b, other := open(ns), open(ns), open("")
-	if a.wire != b.wire || a.wire == other.wire {
+	if a.socket != b.socket || a.socket == other.socket {
 		t.Fatal("links of one namespace have sockets of their own, or those of two share one")
 	}
 	other.Close()
@@ -39,7 +39,7 @@ func TestNewsOfOneNamespace(t *testing.T) {
 	b.about(102)
 	ip("link", "add", "x", "index", "101", "type", "veth", "peer", "name", "y", "index", "102")
 	for _, n := range []struct {
-		*news
+		*subscription
 		index int
 	}{{a, 101}, {b, 102}} {
 		messages, err := n.Receive()
@@ -54,7 +54,7 @@ func TestNewsOfOneNamespace(t *testing.T) {
 		}
 	}
 	// More than it keeps counts as lost.
-	for i := range 2 * mostNews {
+	for i := range 2 * maxQueued {
 		ip("link", "set", "dev", "x", "mtu", fmt.Sprint(1000+i))
 	}
 	for limit := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -81,9 +81,9 @@ func TestNewsOfOneNamespace(t *testing.T) {
 			break
 		}
 	}
-	wires.mu.Lock()
-	defer wires.mu.Unlock()
-	if len(wires.by) != 0 {
-		t.Errorf("%d sockets are left", len(wires.by))
+	linkSockets.mu.Lock()
+	defer linkSockets.mu.Unlock()
+	if len(linkSockets.by) != 0 {
+		t.Errorf("%d sockets are left", len(linkSockets.by))
 	}
 }
