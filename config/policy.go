@@ -129,6 +129,7 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	st.Match.Metrics = values(tomltext.List(m, "metric", numbers))
 	st.Match.NextHops = values(tomltext.Distinct(m, "next-hop", tomltext.HostOrSubnet))
 	st.Match.Families = values(tomltext.Distinct(m, "family", tomltext.OneOf([]string{"ipv4", "ipv6"}, []uint8{4, 6})))
+	st.Match.Registered = registered(m, compileMatch)
 	r.emptyLists(m)
 	m.Done()
 	set := s.Section("set")
@@ -142,6 +143,7 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 		st.Set.Tag = &n
 	}
 	st.Set.NextHop = tomltext.Get(set, "next-hop", netip.Addr{}, tomltext.Address)
+	st.Set.Registered = registered(set, compileSet)
 	set.Done()
 	s.Done()
 	return st

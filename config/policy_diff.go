@@ -50,6 +50,7 @@ func statementText(s *policy.Statement) string {
 	for _, f := range s.Match.Families {
 		said(&match, "family", fmt.Sprintf("ipv%d", f))
 	}
+	match = append(match, words(s.Match.Registered)...)
 	if m := s.Set.Metric; m != nil {
 		said(&set, "metric", fmt.Sprint(*m))
 	}
@@ -58,8 +59,16 @@ func statementText(s *policy.Statement) string {
 		said(&set, "tag", fmt.Sprint(*t))
 	}
 	said(&set, "next-hop", textOf(s.Set.NextHop, s.Set.NextHop.IsValid()))
+	set = append(set, words(s.Set.Registered)...)
 	said(&parts, "name", s.Name)
 	said(&parts, "match", strings.Join(match, ", "))
 	said(&parts, "set", strings.Join(set, ", "))
 	return strings.Join(append(parts, s.Action.String()), "; ")
+}
+
+func words[T fmt.Stringer](list []T) (words []string) {
+	for _, v := range list {
+		words = append(words, v.String())
+	}
+	return words
 }

@@ -27,6 +27,7 @@ type Policy struct {
 	Name       string
 	statements []statement
 	decidesAll bool
+	depends    Depends
 	sum        digest
 }
 
@@ -162,10 +163,13 @@ func (k *compiler) policy(d *Definition) *Policy {
 			k.wrong(s.origin, fmt.Sprintf("a second statement of policy %s called %q", d.Name, s.name), "a name of its own, or none")
 		}
 		names[s.name] = true
-		k.write(sum, &s, &d.Statements[i].Match)
+		k.write(sum, &s, &d.Statements[i])
 		if decided != "" {
 			k.odd(s.origin, fmt.Sprintf("statement %s of policy %s is never reached: statement %s decides about every route", s.name, d.Name, decided), "")
 			decided = ""
+		}
+		if !p.decidesAll {
+			p.depends |= s.depends()
 		}
 		if len(s.conditions) == 0 && s.action != Next {
 			decided, p.decidesAll = s.name, true
@@ -180,9 +184,15 @@ func (k *compiler) policy(d *Definition) *Policy {
 }
 
 // write adds all that a statement says to the digest of its policy.
-func (k *compiler) write(sum io.Writer, s *statement, m *Match) {
-	fmt.Fprintf(sum, "%q %v %v %v\n", s.name, *m, s.changes, s.action)
-	for _, name := range m.PrefixSets {
+func (k *compiler) write(sum io.Writer, s *statement, c *Statement) {
+	fmt.Fprintf(sum, "%q %v %v %v\n", s.name, c.Match, s.changes, s.action)
+	for _, list := range [][]Registered{c.Match.Registered, c.Set.Registered} {
+		for _, v := range list {
+			fmt.Fprintf(sum, "%q %#v\n", v.Name, v.Value)
+		}
+		fmt.Fprintln(sum)
+	}
+	for _, name := range c.Match.PrefixSets {
 		if set := k.sets[name]; set != nil {
 			sum.Write(set.sum[:])
 		}
@@ -196,6 +206,10 @@ func (k *compiler) statement(c *Statement, number int) statement {
 	}
 	k.conditions(&s, &c.Match)
 	k.changes(&s, c)
+	k.registered(&s, c)
+	if len(s.changes) > 0 && c.Action == Reject {
+		k.odd(c.Origin, fmt.Sprintf("statement %s changes routes that it rejects", s.name), "")
+	}
 	k.checkFamilies(&s, c)
 	if len(s.changes) == 0 && s.action == Next {
 		k.wrong(c.Origin, fmt.Sprintf("statement %s does nothing with what it matches", s.name), `action = "accept" or "reject", or something to set`)
@@ -253,8 +267,5 @@ func (k *compiler) changes(s *statement, c *Statement) {
 	}
 	if set.NextHop.IsValid() {
 		s.changes = append(s.changes, setNextHop{set.NextHop})
-	}
-	if len(s.changes) > 0 && c.Action == Reject {
-		k.odd(c.Origin, fmt.Sprintf("statement %s changes routes that it rejects", s.name), "")
 	}
 }

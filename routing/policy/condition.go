@@ -16,11 +16,11 @@ type Route struct {
 	NextHop netip.Addr // invalid where the destination is on the link, or nowhere
 	Metric  uint32
 	Tag     uint32
-	// MetricSet, TagSet and NextHopSet say that a statement has given the
-	// route its own, which then is not to be replaced by a default.
-	MetricSet, TagSet, NextHopSet bool
+	// MetricSet, TagSet, NextHopSet and AttributesSet say that a statement has
+	// given the route its own, which then is not to be replaced by a default.
+	MetricSet, TagSet, NextHopSet, AttributesSet bool
 	// Attributes are those of the route's own protocol, nil where it has none
-	// beyond these.
+	// beyond these: a pointer to what several routes may have, and nobody changes.
 	Attributes any
 }
 
@@ -31,6 +31,7 @@ type condition interface {
 	miss(r *Route) string
 	// families are those of the routes for which it can hold; 0 if for none.
 	families() families
+	depends() Depends
 }
 
 type inPrefixSets []*prefixSet
@@ -155,6 +156,7 @@ type change interface {
 	apply(r *Route) bool
 	// String says what it does.
 	String() string
+	depends() Depends
 }
 
 type setMetric uint32

@@ -61,6 +61,7 @@ type Match struct {
 	Metrics    []Range
 	NextHops   []netip.Prefix // the next hop lies in one of them
 	Families   []uint8        // 4 or 6
+	Registered []Registered   // by the keys of protocols, sorted
 }
 
 // Range is numbers from Low to High, both included.
@@ -80,6 +81,8 @@ type Set struct {
 	MetricAdd int64 // added to the metric, which stays from 0 to its largest
 	Tag       *uint32
 	NextHop   netip.Addr // invalid = none
+	// Registered are the changes by the keys of protocols, sorted.
+	Registered []Registered
 }
 
 // Action is how a statement ends.

@@ -16,8 +16,9 @@
 //
 // File map: config.go what the configuration says; prefix.go prefix sets;
 // condition.go what statements match by; compile.go and family.go from the one to
-// the other, and what is wrong with it; evaluate.go the decision; explain.go the
-// same in words.
+// the other, and what is wrong with it; register.go the keys of protocols;
+// evaluate.go the decision; depends.go and cache.go what it depends on, and how it
+// is remembered; explain.go the decision in words.
 //
 // # Speed
 //
@@ -26,10 +27,15 @@
 // which each prefix knows the lengths that it and all that contain it accept:
 // one lookup, however many entries there are.
 //
-// # Other protocols' attributes
+// # Protocols' attributes
 //
 // A [Route] has what every protocol's routes have. A protocol whose routes have
 // more (BGP: local preference, communities, the AS path) hangs a pointer to it
-// in Attributes, and its conditions and changes look for it there; they hold
-// for no route without.
+// in Attributes, and registers its conditions and changes, which look for it
+// there ([Register]); they hold for no route without. A statement names them by
+// their keys as it does those that are here.
+//
+// A compiled policy knows what of a route its verdicts depend on
+// ([Chain.Depends]). Where that is not the prefix, one verdict serves all routes
+// with the same attributes, and a [Cache] remembers it.
 package policy

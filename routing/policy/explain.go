@@ -47,8 +47,12 @@ func (c Chain) Explain(r *Route) (steps []Step, accepted bool) {
 			step.Matched = true
 			for _, ch := range s.changes {
 				done := ch.String()
-				if !ch.apply(r) {
-					done += fmt.Sprintf(" (not for %s)", familyOf(r.Prefix.Addr()))
+				if _, own := ch.(registeredChange); !ch.apply(r) {
+					if own {
+						done += " (not for this route)"
+					} else {
+						done += fmt.Sprintf(" (not for %s)", familyOf(r.Prefix.Addr()))
+					}
 				}
 				step.Set = append(step.Set, done)
 			}

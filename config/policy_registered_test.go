@@ -1,0 +1,98 @@
+package config
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"routerd/routing/policy"
+)
+
+// A toy protocol whose routes have a colour.
+type (
+	ofColour string
+	repaint  string
+)
+
+func init() {
+	read := func(v any) (string, error) {
+		c, ok := v.(string)
+		if !ok || c != "red" && c != "blue" {
+			return "", errors.New("which is no colour")
+		}
+		return c, nil
+	}
+	policy.Register(policy.Extension{
+		Name: "colour", Want: "red or blue",
+		Match: func(v any) (policy.Condition, error) { c, err := read(v); return ofColour(c), err },
+		Set:   func(v any) (policy.Change, error) { c, err := read(v); return repaint(c), err },
+	})
+}
+
+func (c ofColour) Holds(r *policy.Route) bool {
+	a, ok := r.Attributes.(*string)
+	return ok && *a == string(c)
+}
+func (c ofColour) Miss(*policy.Route) string { return "it is not " + string(c) }
+
+func (c repaint) Apply(r *policy.Route) bool {
+	s := string(c)
+	r.Attributes, r.AttributesSet = &s, true
+	return true
+}
+func (c repaint) String() string { return "colour = " + string(c) }
+
+// A key that a protocol has registered is one of the configuration: read with its
+// place, checked, compiled, and told by Diff when it changes.
+func TestRegisteredPolicyKeys(t *testing.T) {
+	text := `[interface.lo]
+kind = "loopback"
+[[policy.definition.p.statement]]
+match.colour = "red"
+set = { colour = "blue", tag = 3 }
+action = "accept"
+`
+	c, problems := Parse("t.toml", []byte(text))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	chain, err := c.Policies.Chain("p")
+	if err != nil {
+		t.Fatal(err)
+	}
+	red := "red"
+	r := policy.Route{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Attributes: &red}
+	steps, accepted := chain.Explain(&r)
+	if got := *r.Attributes.(*string); !accepted || got != "blue" || red != "red" {
+		t.Errorf("accepted %v as %s", accepted, got)
+	}
+	if len(steps) != 1 || steps[0].String() != "p, statement 1: matched, tag = 3, colour = blue, accepted" {
+		t.Errorf("explained as %v", steps)
+	}
+	other, problems := Parse("t.toml", []byte(strings.Replace(text, `"blue"`, `"red"`, 1)))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	changes := Diff(c, other)
+	if len(changes) != 1 || !strings.Contains(changes[0].Old, "set tag 3, colour blue") || !strings.Contains(changes[0].New, "set tag 3, colour red") {
+		t.Errorf("the difference is %v", changes)
+	}
+	if changes := Diff(c, c); len(changes) != 0 {
+		t.Errorf("the difference to itself is %v", changes)
+	}
+	for _, tt := range []struct{ old, wrong, want string }{
+		{`"red"`, `"x"`, `t.toml:4:16: error: policy.definition.p.statement[1].match.colour is "x", which is no colour`},
+		{`"blue"`, `7`, `t.toml:5:18: error: policy.definition.p.statement[1].set.colour is 7, which is no colour`},
+		{`match.colour`, `match.color`, `did you mean "colour"?`},
+	} {
+		_, problems := Parse("t.toml", []byte(strings.Replace(text, tt.old, tt.wrong, 1)))
+		said := ""
+		for _, p := range problems {
+			said += p.String() + "\n"
+		}
+		if !strings.Contains(said, tt.want) {
+			t.Errorf("%s instead of %s, and said is\n%swant %s", tt.wrong, tt.old, said, tt.want)
+		}
+	}
+}
