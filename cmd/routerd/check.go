@@ -9,6 +9,7 @@ import (
 	"routerd/config"
 	"routerd/internal/control"
 	"routerd/internal/lab"
+	"routerd/internal/show"
 )
 
 // defaultConfig is the file that run and check read unless told otherwise.
@@ -48,7 +49,7 @@ routers are checked with it.`,
 				}
 			}
 			if asJSON {
-				err := printJSON(s.out, checkResult{file, wrong, odd, problemsOf(problems)})
+				err := show.Encode(s.out, checkResult{file, wrong, odd, problemsOf(problems)})
 				if err == nil && wrong > 0 {
 					return errReported
 				}
@@ -56,10 +57,10 @@ routers are checked with it.`,
 			}
 			switch {
 			case wrong > 0:
-				fmt.Fprintf(s.out, "%s: %s, %s\n", file, plural(wrong, "error", "errors"), plural(odd, "warning", "warnings"))
+				fmt.Fprintf(s.out, "%s: %s, %s\n", file, show.Plural(wrong, "error", "errors"), show.Plural(odd, "warning", "warnings"))
 				return errReported
 			case odd > 0:
-				fmt.Fprintf(s.out, "%s: no errors, %s\n", file, plural(odd, "warning", "warnings"))
+				fmt.Fprintf(s.out, "%s: no errors, %s\n", file, show.Plural(odd, "warning", "warnings"))
 			default:
 				fmt.Fprintf(s.out, "%s: no errors\n", file)
 			}

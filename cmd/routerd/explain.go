@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 func newExplainCommand(s *session) *cobra.Command {
@@ -58,9 +59,9 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 				case err != nil:
 					return err
 				case out == formatJSON:
-					return printJSON(s.out, x)
+					return show.Encode(s.out, x)
 				}
-				drawExplanation(&paper{s.out, coloured(s.terminal), out == formatWide}, x)
+				drawExplanation(s.screen(out == formatWide), x)
 				return nil
 			})
 		},
@@ -77,7 +78,9 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	flags.IntVar(&f.size, "size", 0, "`bytes` of the whole packet (default: as small as it can be)")
 	flags.BoolVar(&f.dontFragment, "df", false, "do not fragment")
 	flags.Uint8Var(&f.ttl, "ttl", 0, "its TTL or hop limit, a `number` from 1 to 255 (default 64)")
-	cmd.RegisterFlagCompletionFunc("in", completeInterface(s))
+	cmd.RegisterFlagCompletionFunc("in", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return s.keys("interface"), cobra.ShellCompDirectiveNoFileComp
+	})
 	addFormat(cmd, &out)
 	return cmd
 }
@@ -135,8 +138,8 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 // is longer has its origin just behind it.
 const originColumn = 72
 
-func drawExplanation(p *paper, x control.PacketExplanation) {
-	fmt.Fprintf(p, "%s\ncomes in by %s\n\n", p.paint(x.Packet, bold), x.In)
+func drawExplanation(p *show.Screen, x control.PacketExplanation) {
+	fmt.Fprintf(p, "%s\ncomes in by %s\n\n", p.Paint(x.Packet, show.Bold), x.In)
 	stage, text := 0, 0
 	for _, s := range x.Steps {
 		stage = max(stage, len(s.Stage))
@@ -154,16 +157,16 @@ func drawExplanation(p *paper, x control.PacketExplanation) {
 			fmt.Fprintf(p, "%-*s  %s\n", stage, s.Stage, s.Text)
 			continue
 		}
-		fmt.Fprintf(p, "%-*s  %-*s  %s\n", stage, s.Stage, text, s.Text, p.paint(s.Origin, faint))
+		fmt.Fprintf(p, "%-*s  %-*s  %s\n", stage, s.Stage, text, s.Text, p.Paint(s.Origin, show.Faint))
 	}
 	fmt.Fprintln(p)
 	switch x.Class {
 	case "passed":
-		fmt.Fprintf(p, "%s by %s: %s\n", p.paint(x.Verdict, good), x.Out, x.Sentence)
+		fmt.Fprintf(p, "%s by %s: %s\n", p.Paint(x.Verdict, show.Good), x.Out, x.Sentence)
 	case "local":
-		fmt.Fprintf(p, "%s: %s\n", p.paint(x.Verdict, good), x.Sentence)
+		fmt.Fprintf(p, "%s: %s\n", p.Paint(x.Verdict, show.Good), x.Sentence)
 	default:
-		fmt.Fprintf(p, "%s (%s): %s\n", p.paint("dropped", bad), x.Verdict, x.Sentence)
+		fmt.Fprintf(p, "%s (%s): %s\n", p.Paint("dropped", show.Bad), x.Verdict, x.Sentence)
 	}
 	switch a := x.Answer; {
 	case a == nil && x.Class == "dropped":

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // routeFlags are the flags that describe a route to policies.
@@ -41,9 +42,9 @@ the first that decides has decided, and a route that none decides about is rejec
 				case err != nil:
 					return err
 				case out == formatJSON:
-					return printJSON(s.out, x)
+					return show.Encode(s.out, x)
 				}
-				drawPolicyExplanation(&paper{s.out, coloured(s.terminal), out == formatWide}, x)
+				drawPolicyExplanation(s.screen(out == formatWide), x)
 				return nil
 			})
 		},
@@ -51,17 +52,17 @@ the first that decides has decided, and a route that none decides about is rejec
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.prefix, "prefix", "", "the `prefix` of the route")
-	flags.StringVar(&f.protocol, "protocol", "", "the `source` it comes from: "+strings.Join(sources, ", "))
+	flags.StringVar(&f.protocol, "protocol", "", "the `source` it comes from: "+strings.Join(control.Sources(), ", "))
 	flags.Uint32Var(&f.metric, "metric", 0, "its metric, a `number`")
 	flags.Uint32Var(&f.tag, "tag", 0, "its tag, a `number`")
 	flags.StringVar(&f.nextHop, "next-hop", "", "the `address` of its next hop (default: it is on the link)")
-	cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions(sources, cobra.ShellCompDirectiveNoFileComp))
+	cmd.RegisterFlagCompletionFunc("protocol", cobra.FixedCompletions(control.Sources(), cobra.ShellCompDirectiveNoFileComp))
 	addFormat(cmd, &out)
 	return cmd
 }
 
 func (f *routeFlags) query(names []string) (control.PolicyQuery, error) {
-	q := control.PolicyQuery{Policies: names, Source: f.protocol, Metric: f.metric, Tag: f.tag}
+	q := control.PolicyQuery{Policies: names, Source: control.Source(f.protocol), Metric: f.metric, Tag: f.tag}
 	if len(names) == 0 {
 		return q, usagef("which policy? One name or several, in the order in which they are asked")
 	}
@@ -94,38 +95,38 @@ func (f *routeFlags) query(names []string) (control.PolicyQuery, error) {
 	return q, nil
 }
 
-func drawPolicyExplanation(p *paper, x control.PolicyExplanation) {
-	fmt.Fprintln(p, p.paint(policyRouteText(x.Route), bold))
+func drawPolicyExplanation(p *show.Screen, x control.PolicyExplanation) {
+	fmt.Fprintln(p, p.Paint(policyRouteText(x.Route), show.Bold))
 	if len(x.Steps) > 0 {
 		fmt.Fprintln(p)
-		t := table{columns: []column{{name: "policy"}, {name: "statement"}, {name: "what it did"}, {name: "origin", optional: true}}}
+		t := show.Table{Columns: []show.Column{{Name: "policy"}, {Name: "statement"}, {Name: "what it did"}, {Name: "origin", Optional: true}}}
 		for _, s := range x.Steps {
-			t.add(s.Policy, s.Statement, policyStepCell(s), cell{s.Origin, faint})
+			t.Add(s.Policy, s.Statement, policyStepCell(s), show.Cell{Text: s.Origin, Style: show.Faint})
 		}
-		t.draw(p)
+		t.Draw(p)
 	}
 	fmt.Fprintln(p)
 	if x.Result == nil {
-		fmt.Fprintf(p, "%s: %s\n", p.paint("rejected", bad), x.Decided)
+		fmt.Fprintf(p, "%s: %s\n", p.Paint("rejected", show.Bad), x.Decided)
 		return
 	}
-	fmt.Fprintf(p, "%s: %s\n", p.paint("accepted", good), x.Decided)
+	fmt.Fprintf(p, "%s: %s\n", p.Paint("accepted", show.Good), x.Decided)
 	fmt.Fprintf(p, "it becomes %s\n", policyRouteText(*x.Result))
 }
 
 // policyStepCell says what a statement did; the one that decided stands out.
-func policyStepCell(s control.PolicyStep) cell {
+func policyStepCell(s control.PolicyStep) show.Cell {
 	if !s.Matched {
-		return cell{"no match: " + s.WhyNot, plain}
+		return show.Cell{Text: "no match: " + s.WhyNot, Style: show.Plain}
 	}
 	text := strings.Join(append([]string{"match"}, s.Set...), ", ")
 	switch s.Decision {
 	case "accepted":
-		return cell{text + ": accepted", good}
+		return show.Cell{Text: text + ": accepted", Style: show.Good}
 	case "rejected":
-		return cell{text + ": rejected", bad}
+		return show.Cell{Text: text + ": rejected", Style: show.Bad}
 	}
-	return cell{text, plain}
+	return show.Cell{Text: text, Style: show.Plain}
 }
 
 func policyRouteText(r control.PolicyRoute) string {

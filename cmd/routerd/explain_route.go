@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 func newExplainRouteCommand(s *session) *cobra.Command {
@@ -40,9 +41,9 @@ what is known of the neighbour on the link.`,
 				case err != nil:
 					return err
 				case out == formatJSON:
-					return printJSON(s.out, x)
+					return show.Encode(s.out, x)
 				}
-				drawRouteExplanation(&paper{s.out, coloured(s.terminal), out == formatWide}, x)
+				drawRouteExplanation(s.screen(out == formatWide), x)
 				return nil
 			})
 		},
@@ -51,16 +52,16 @@ what is known of the neighbour on the link.`,
 	return cmd
 }
 
-func drawRouteExplanation(p *paper, x control.RouteExplanation) {
-	fmt.Fprintln(p, p.paint(x.Address.String(), bold))
+func drawRouteExplanation(p *show.Screen, x control.RouteExplanation) {
+	fmt.Fprintln(p, p.Paint(x.Address.String(), show.Bold))
 	for i := range x.Prefixes {
 		d := &x.Prefixes[i]
 		fmt.Fprintf(p, "\nroutes for %s\n", d.Prefix)
-		drawRoutes(p, control.RoutePage{Routes: d.Routes})
+		show.Rows(p, d.Routes)
 		fmt.Fprintf(p, "decided: %s\n", d.Decided)
 	}
 	if x.Shorter > 0 {
-		fmt.Fprintf(p, "\nnot asked: %s that the address lies in as well\n", plural(x.Shorter, "shorter prefix", "shorter prefixes"))
+		fmt.Fprintf(p, "\nnot asked: %s that the address lies in as well\n", show.Plural(x.Shorter, "shorter prefix", "shorter prefixes"))
 	}
 	if len(x.Resolution) > 0 {
 		fmt.Fprintln(p, "\nnext hops")
@@ -81,16 +82,14 @@ func drawRouteExplanation(p *paper, x control.RouteExplanation) {
 }
 
 // drawRouteEnd is what is left of the decision: the entry and who gets the packets.
-func drawRouteEnd(p *paper, x control.RouteExplanation) {
+func drawRouteEnd(p *show.Screen, x control.RouteExplanation) {
 	fmt.Fprintln(p)
 	if x.Entry == nil {
-		fmt.Fprintf(p, "%s: no route covers %s\n", p.paint("dropped", bad), x.Address)
+		fmt.Fprintf(p, "%s: no route covers %s\n", p.Paint("dropped", show.Bad), x.Address)
 		return
 	}
 	fmt.Fprintln(p, "packets are forwarded by")
-	e := table{columns: []column{{name: "prefix"}, {name: "next hop"}, {name: "source"}, {name: "origin"}}}
-	addFIBEntry(&e, x.Entry, func(first string) []any { return []any{x.Entry.Prefix, first, x.Entry.Source, x.Entry.Origin} })
-	e.draw(p)
+	show.Rows(p, []entryRow{{x.Entry.Prefix, x.Entry.Hops(), x.Entry.Source, x.Entry.Origin}})
 	if len(x.Neighbors) > 0 {
 		fmt.Fprintln(p, "\nneighbours")
 	}
@@ -99,8 +98,17 @@ func drawRouteEnd(p *paper, x control.RouteExplanation) {
 	}
 }
 
+// entryRow is the entry that packets are forwarded by, with a line for each next
+// hop.
+type entryRow struct {
+	Prefix netip.Prefix `show:"prefix"`
+	Hops   []string     `show:"next hop,lines"`
+	Source string       `show:"source"`
+	Origin string       `show:"origin"`
+}
+
 func resolutionText(s control.ResolutionStep) string {
-	given := hopText(control.Hop{Address: s.Address, Interface: s.Interface})
+	given := control.Hop{Address: s.Address, Interface: s.Interface}.String()
 	switch {
 	case s.WhyNot != "":
 		return fmt.Sprintf("%s: not usable: %s", given, s.WhyNot)
@@ -123,7 +131,7 @@ func redistributedText(r control.Redistributed) string {
 }
 
 func neighborText(n control.RouteNeighbor) string {
-	at := hopText(control.Hop{Address: n.Address, Interface: n.Interface})
+	at := control.Hop{Address: n.Address, Interface: n.Interface}.String()
 	switch {
 	case n.State == control.NeighborUnneeded:
 		return at + ": the link needs no link addresses"

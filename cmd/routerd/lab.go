@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/lab"
+	"routerd/internal/show"
 )
 
 func newLabCommand(s *session) *cobra.Command {
@@ -156,9 +157,9 @@ link, down by other means, or missing. Exits with 1 unless all is up or cut.`,
 					return err
 				}
 				if out == formatJSON {
-					err = printJSON(s.out, status)
+					err = show.Encode(s.out, status)
 				} else {
-					drawLabStatus(&paper{s.out, coloured(s.terminal), out == formatWide}, status)
+					drawLabStatus(s.screen(out == formatWide), status)
 				}
 				if err == nil && !status.Up {
 					err = errReported
@@ -171,37 +172,37 @@ link, down by other means, or missing. Exits with 1 unless all is up or cut.`,
 	return cmd
 }
 
-func drawLabStatus(p *paper, status *lab.Status) {
-	nodes := table{columns: []column{
-		{name: "node"},
-		{name: "kind"},
-		{name: "state"},
-		{name: "pid", optional: true},
-		{name: "namespace", optional: true},
-		{name: "socket", optional: true, wide: true},
-		{name: "", optional: true},
+func drawLabStatus(p *show.Screen, status *lab.Status) {
+	nodes := show.Table{Columns: []show.Column{
+		{Name: "node"},
+		{Name: "kind"},
+		{Name: "state"},
+		{Name: "pid", Optional: true},
+		{Name: "namespace", Optional: true},
+		{Name: "socket", Optional: true, Wide: true},
+		{Name: "", Optional: true},
 	}}
 	for _, n := range status.Nodes {
-		state := cell{"up", good}
+		state := show.Cell{Text: "up", Style: show.Good}
 		if !n.Up {
-			state = cell{"down", bad}
+			state = show.Cell{Text: "down", Style: show.Bad}
 		}
-		nodes.add(n.Node, string(n.Kind), state, strings.Trim(fmt.Sprint(n.PIDs), "[]"), n.Namespace, n.Socket, n.Detail)
+		nodes.Add(n.Node, string(n.Kind), state, strings.Trim(fmt.Sprint(n.PIDs), "[]"), n.Namespace, n.Socket, n.Detail)
 	}
-	nodes.draw(p)
+	nodes.Draw(p)
 	if len(status.Links) == 0 {
 		return
 	}
 	fmt.Fprintln(p)
-	links := table{columns: []column{{name: "link"}, {name: "state"}}}
+	links := show.Table{Columns: []show.Column{{Name: "link"}, {Name: "state"}}}
 	for _, l := range status.Links {
-		state := cell{string(l.State), bad}
+		state := show.Cell{Text: string(l.State), Style: show.Bad}
 		if l.State == lab.LinkUp {
-			state.style = good
+			state.Style = show.Good
 		}
-		links.add(l.Ends[0]+" - "+l.Ends[1], state)
+		links.Add(l.Ends[0]+" - "+l.Ends[1], state)
 	}
-	links.draw(p)
+	links.Draw(p)
 }
 
 func newLabListCommand(s *session) *cobra.Command {
@@ -218,22 +219,22 @@ behind. DAEMONS are routers, BIRD and FRR: those that run, of those that were st
 			case err != nil:
 				return err
 			case out == formatJSON:
-				return printJSON(s.out, map[string]any{"labs": all})
+				return show.Encode(s.out, map[string]any{"labs": all})
 			case len(all) == 0:
 				fmt.Fprintln(s.out, "no lab is up")
 				return nil
 			}
-			t := table{columns: []column{
-				{name: "lab"}, {name: "namespaces", right: true}, {name: "daemons", right: true}, {name: "cut links", right: true}, {name: "topology"},
+			t := show.Table{Columns: []show.Column{
+				{Name: "lab"}, {Name: "namespaces", Right: true}, {Name: "daemons", Right: true}, {Name: "cut links", Right: true}, {Name: "topology"},
 			}}
 			for _, l := range all {
-				daemons := cell{fmt.Sprintf("%d/%d", l.Running, l.Started), plain}
+				daemons := show.Cell{Text: fmt.Sprintf("%d/%d", l.Running, l.Started), Style: show.Plain}
 				if l.Running < l.Started {
-					daemons.style = bad
+					daemons.Style = show.Bad
 				}
-				t.add(l.Name, l.Namespaces, daemons, l.Cut, l.Topology)
+				t.Add(l.Name, l.Namespaces, daemons, l.Cut, l.Topology)
 			}
-			t.draw(&paper{s.out, coloured(s.terminal), out == formatWide})
+			t.Draw(s.screen(out == formatWide))
 			return nil
 		},
 	}

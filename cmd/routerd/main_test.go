@@ -20,6 +20,9 @@ import (
 	"go.uber.org/goleak"
 
 	"routerd/internal/control"
+	"routerd/internal/protocols/rip/riptest"
+	"routerd/internal/protocols/running"
+	"routerd/internal/show"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -42,7 +45,6 @@ type fake struct {
 	fib    control.FIBQuery
 	packet control.PacketQuery
 	policy control.PolicyQuery
-	rip    control.RIPQuery
 	nat    control.NATQuery
 	hosts  []control.NATHostQuery
 }
@@ -66,6 +68,16 @@ func answer[T any](f *fake, noun string) (v T, err error) {
 		return v, err
 	}
 	return v, json.Unmarshal(raw, &v)
+}
+
+func (f *fake) Protocol(_ context.Context, name string) (running.Protocol, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked++
+	if f.err != nil {
+		return nil, f.err
+	}
+	return riptest.Named(name)
 }
 
 func (f *fake) Version(context.Context) (control.Version, error) {
@@ -116,9 +128,9 @@ func (f *fake) FIB(_ context.Context, q control.FIBQuery) (control.FIBPage, erro
 func (f *fake) Drops(_ context.Context, q control.DropQuery) (control.Drops, error) {
 	d, err := answer[control.Drops](f, "drops")
 	d.Last = slices.DeleteFunc(d.Last, func(l control.Drop) bool {
-		return q.Interface != "" && l.Interface != q.Interface || q.Verdict != "" && l.Verdict != q.Verdict
+		return q.Interface != "" && l.Interface != q.Interface || q.Verdict != "" && l.Verdict != string(q.Verdict)
 	})
-	d.Verdicts = slices.DeleteFunc(d.Verdicts, func(v control.VerdictCount) bool { return q.Verdict != "" && v.Verdict != q.Verdict })
+	d.Verdicts = slices.DeleteFunc(d.Verdicts, func(v control.VerdictCount) bool { return q.Verdict != "" && v.Verdict != string(q.Verdict) })
 	d.Last = d.Last[:min(q.Last, len(d.Last))]
 	return d, err
 }
@@ -127,7 +139,7 @@ func (f *fake) Neighbors(_ context.Context, q control.NeighborQuery) (control.Ne
 	l, err := answer[control.NeighborList](f, "neighbor")
 	l.Neighbors = slices.DeleteFunc(l.Neighbors, func(n control.Neighbor) bool {
 		return q.Address.IsValid() && n.Address != q.Address || q.Interface != "" && n.Interface != q.Interface ||
-			q.Family != 0 && n.Address.Is4() != (q.Family == 4)
+			!q.Family.Has(n.Address)
 	})
 	return l, err
 }
@@ -301,11 +313,11 @@ func TestExitCodes(t *testing.T) {
 		{"show route for fd00::1", nil, 1, "routerd: no route covers fd00::1"},
 		{"show fib 10.9.0.0/16", nil, 1, "routerd: there is no route to exactly 10.9.0.0/16; routerd show route for 10.9.0.0 tells which one leads there"},
 		{"show version", errors.New("broken"), 1, "routerd: broken"},
-		{"show version", control.Unavailable("the router is stopping"), 1, "routerd: the router is stopping"},
+		{"show version", show.Unavailable("the router is stopping"), 1, "routerd: the router is stopping"},
 		{"diff", control.Refused([]control.Problem{{Text: "r.toml:1:1: error: no such key\n    x = 1\n    ^\n"}}, "r.toml has 1 error(s)"), 1, "routerd: r.toml has 1 error(s)\n\nr.toml:1:1: error: no such key\n    x = 1\n    ^"},
 		{"reload", control.Refused(nil, "the device is in use"), 1, "routerd: reload refused, nothing changed: the device is in use"},
-		{packet, control.NotFound(`there is no interface "lan0"`), 1, `routerd: there is no interface "lan0"`},
-		{packet, control.BadRequest("making up a packet of 9 bytes: wanted 28 to 65535"), 2, "routerd: making up a packet of 9 bytes: wanted 28 to 65535\nTry routerd explain packet --help."},
+		{packet, show.NotFound(`there is no interface "lan0"`), 1, `routerd: there is no interface "lan0"`},
+		{packet, show.BadRequest("making up a packet of 9 bytes: wanted 28 to 65535"), 2, "routerd: making up a packet of 9 bytes: wanted 28 to 65535\nTry routerd explain packet --help."},
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
@@ -319,12 +331,12 @@ func TestExitCodes(t *testing.T) {
 		{"show version -w 1ms", nil, 2, `routerd: invalid argument "1ms" for "-w, --watch" flag: wanted at least 100ms`},
 		{"show version --watch=soon", nil, 2, `routerd: invalid argument "soon" for "-w, --watch" flag: wanted a duration such as 500ms or 2s`},
 		{"show arp lan0", nil, 2, "routerd: \"lan0\": wanted an address such as 10.0.0.1"},
-		{"show drops --verdict noroute", nil, 2, `routerd: --verdict "noroute": wanted a name that show drops -o wide lists, such as no_route`},
-		{"show drops --src lan0", nil, 2, `routerd: --src "lan0": wanted an address or a prefix: 10.0.0.1, 10.0.0.0/8`},
+		{"show drops --verdict noroute", nil, 2, `routerd: invalid argument "noroute" for "--verdict" flag: wanted a name that show drops -o wide lists, such as no_route`},
+		{"show drops --src lan0", nil, 2, `routerd: invalid argument "lan0" for "--src" flag: wanted an address or a prefix: 10.0.0.1, 10.0.0.0/8`},
 		{"version -o yaml", nil, 2, `routerd: invalid argument "yaml" for "-o, --output" flag: wanted text or json`},
-		{"show drops --last 1001", nil, 2, "routerd: --last 1001: wanted 0 to 1000"},
+		{"show drops --last 1001", nil, 2, `routerd: invalid argument "1001" for "--last" flag: wanted a number from 0 to 1000`},
 		{"show route 10.0.0.300", nil, 2, `routerd: "10.0.0.300": wanted a prefix such as 10.0.0.0/8 or an address such as 10.0.0.1`},
-		{"show route --source isis", nil, 2, `routerd: parameter source is "isis", wanted one of connected, static, `},
+		{"show route --source isis", nil, 2, `routerd: invalid argument "isis" for "--source" flag: wanted one of connected, static, `},
 		{"show route for 10.0.0.0/8", nil, 2, `routerd: "10.0.0.0/8": wanted an address such as 10.0.0.1`},
 		{"show route for", nil, 2, "routerd: for which address?"},
 		{"show route to 10.0.0.1", nil, 2, `routerd: unexpected "to", wanted a prefix, an address, or for and an address`},
@@ -340,7 +352,7 @@ func TestExitCodes(t *testing.T) {
 		{"explain policy a --prefix 10.0.0.0/8 --next-hop ::1", nil, 2, "routerd: --prefix 10.0.0.0/8 --next-hop ::1: both have to be of one family"},
 		{"explain policy a --prefix 10.0.0.0/8 --protocol isis", nil, 2, `routerd: parameter source is "isis", wanted one of connected, static, `},
 		{"explain policy a --prefix 10.0.0.0/8 --tag -1", nil, 2, `routerd: invalid argument "-1" for "--tag" flag`},
-		{"explain policy a --prefix 10.0.0.0/8", control.NotFound(`explaining policies: there is no policy "a"; there are b`), 1, `routerd: explaining policies: there is no policy "a"; there are b`},
+		{"explain policy a --prefix 10.0.0.0/8", show.NotFound(`explaining policies: there is no policy "a"; there are b`), 1, `routerd: explaining policies: there is no policy "a"; there are b`},
 		{"explain route", nil, 2, "routerd: wanted one address such as 192.0.2.7"},
 		{"explain route 10.0.0.0/8", nil, 2, `routerd: "10.0.0.0/8": wanted an address such as 192.0.2.7`},
 		{"explain packet", nil, 2, "routerd: --in is missing: the interface that the packet comes in by"},

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 func newDiffCommand(s *session) *cobra.Command {
@@ -26,9 +27,9 @@ reload would change. A file with errors is reported as routerd check does.`,
 				case err != nil:
 					return err
 				case out == formatJSON:
-					return printJSON(s.out, d)
+					return show.Encode(s.out, d)
 				}
-				p := &paper{s.out, coloured(s.terminal), out == formatWide}
+				p := s.screen(out == formatWide)
 				drawProblems(p, d.Warnings)
 				if len(d.Changes) == 0 {
 					fmt.Fprintln(p, "no difference: the router runs what the file says")
@@ -62,12 +63,12 @@ Only root and the user that the router runs as may reload it.`,
 				case err != nil:
 					return err
 				case out == formatJSON:
-					return printJSON(s.out, r)
+					return show.Encode(s.out, r)
 				}
-				p := &paper{s.out, coloured(s.terminal), out == formatWide}
+				p := s.screen(out == formatWide)
 				drawProblems(p, r.Warnings)
 				drawChanges(p, r.Changes)
-				fmt.Fprintf(p, "reloaded: %s, generation %d\n", plural(len(r.Changes), "change", "changes"), r.Generation)
+				fmt.Fprintf(p, "reloaded: %s, generation %d\n", show.Plural(len(r.Changes), "change", "changes"), r.Generation)
 				return nil
 			})
 		},
@@ -77,32 +78,32 @@ Only root and the user that the router runs as may reload it.`,
 }
 
 // drawChanges gives each change a sign, as diff does.
-func drawChanges(p *paper, changes []control.Change) {
+func drawChanges(p *show.Screen, changes []control.Change) {
 	for _, c := range changes {
-		sign, colour, what := "~", plain, c.Old+" -> "+c.New
+		sign, colour, what := "~", show.Plain, c.Old+" -> "+c.New
 		switch c.Kind {
 		case "added":
-			sign, colour, what = "+", good, c.New
+			sign, colour, what = "+", show.Good, c.New
 		case "removed":
-			sign, colour, what = "-", bad, c.Old
+			sign, colour, what = "-", show.Bad, c.Old
 		}
 		line := sign + " " + c.Path
 		if what != "" {
 			line += ": " + what
 		}
-		fmt.Fprint(p, p.paint(line, colour))
+		fmt.Fprint(p, p.Paint(line, colour))
 		if c.Impact != "" {
 			fmt.Fprintf(p, "  (%s)", c.Impact)
 		}
 		if c.Origin != "" {
-			fmt.Fprint(p, "  "+p.paint(c.Origin, faint))
+			fmt.Fprint(p, "  "+p.Paint(c.Origin, show.Faint))
 		}
 		fmt.Fprintln(p)
 	}
 }
 
 // drawProblems prints warnings, each with a blank line behind it.
-func drawProblems(p *paper, problems []control.Problem) {
+func drawProblems(p *show.Screen, problems []control.Problem) {
 	for _, w := range problems {
 		fmt.Fprintf(p, "%s\n\n", strings.TrimRight(w.Text, "\n"))
 	}

@@ -1,21 +1,19 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/netip"
+	"os"
 	"os/signal"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // format is the value of --output.
@@ -55,11 +53,9 @@ type shower struct {
 
 func newShowCommand(s *session) *cobra.Command {
 	sh := &shower{session: s}
+	commands := sh.tree("", func(n *control.Noun) *cobra.Command { return sh.command(n, nil) })
 	cmd := group("show", "Show what the router knows and does",
-		newShowInterfaceCommand(sh), newShowRouteCommand(sh, 0), newShowFIBCommand(sh, 0),
-		newShowARPCommand(sh, "arp", 0), newShowRIPCommand(sh, "rip"), newShowRIPCommand(sh, "ripng"),
-		newShowNATCommand(sh), newShowDropsCommand(sh), newShowVersionCommand(sh),
-		newShowFamilyCommand(sh, "ip", 4), newShowFamilyCommand(sh, "ipv6", 6))
+		append(commands, sh.familyCommand("ip", 4), sh.familyCommand("ipv6", 6))...)
 	cmd.Example = `  routerd show interface
   routerd show route for 10.0.2.2
   routerd show drops --last 20
@@ -73,26 +69,18 @@ func newShowCommand(s *session) *cobra.Command {
 	return cmd
 }
 
+func newClearCommand(s *session) *cobra.Command {
+	return group("clear", "Make the router forget what it has learned", s.tree("clear/", s.clearCommand)...)
+}
+
 // show asks once, or again and again, and prints the answer.
-func show[T any](cmd *cobra.Command, s *shower, ask func(context.Context, *control.Client) (T, error), draw func(*paper, T)) error {
+func (s *shower) show(cmd *cobra.Command, n *control.Noun, query any, most int) error {
 	c, err := s.client()
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	once := func(ctx context.Context, w io.Writer) error {
-		answer, err := ask(ctx, c)
-		if err != nil {
-			return err
-		}
-		if s.format == formatJSON {
-			return printJSON(w, answer)
-		}
-		var page bytes.Buffer
-		draw(&paper{&page, coloured(s.terminal), s.format == formatWide}, answer)
-		_, err = page.WriteTo(w)
-		return err
-	}
+	once := func(ctx context.Context, w io.Writer) error { return s.print(ctx, c, w, n, query, most) }
 	if s.interval == 0 {
 		return once(cmd.Context(), s.out)
 	}
@@ -101,199 +89,48 @@ func show[T any](cmd *cobra.Command, s *shower, ask func(context.Context, *contr
 	return s.watch(ctx, time.Duration(s.interval), cmd.CommandPath(), once)
 }
 
-func printJSON(w io.Writer, answer any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(answer)
+// print prints what the router answers, page by page.
+func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *control.Noun, query any, most int) error {
+	query = copied(query)
+	pages := show.Pages{
+		Query: query, Most: most, Largest: control.MaxPage,
+		Ask: func() (any, error) { return c.Ask(ctx, n, query) },
+	}
+	if n.Nothing != nil {
+		pages.Nothing = func() error { return n.Nothing(query) }
+	}
+	if s.format == formatJSON {
+		more, err := pages.Print(&show.JSON{To: w})
+		if more != "" {
+			fmt.Fprintf(s.err, "routerd: %s\n", more)
+		}
+		return err
+	}
+	t := &show.Tables{Screen: s.screen(s.format == formatWide)}
+	t.Screen.Writer = w
+	if n.Draw != nil {
+		t.Draw = func(answer any) { n.Draw(t.Screen, query, answer) }
+	}
+	_, err := pages.Print(t)
+	return err
 }
 
-func newShowVersionCommand(s *shower) *cobra.Command {
-	return &cobra.Command{
-		Use:   "version",
-		Short: "Which router answers, and since when",
-		Args:  cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return show(cmd, s, func(ctx context.Context, c *control.Client) (control.Version, error) {
-				return c.Version(ctx)
-			}, drawVersion)
-		},
-	}
+// screen is what a verb draws on.
+func (s *session) screen(wide bool) *show.Screen {
+	return &show.Screen{Writer: s.out, Colour: coloured(s.terminal), Wide: wide}
 }
 
-func drawVersion(p *paper, v control.Version) {
-	what := v.Version
-	if v.Revision != "" {
-		what += " (" + v.Revision + ")"
+// isTerminal reports whether w is a terminal.
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
 	}
-	uptime := time.Duration(v.Uptime * float64(time.Second))
-	if !p.wide {
-		uptime = uptime.Round(time.Second)
-	}
-	for _, line := range [][2]string{
-		{"router", v.Name},
-		{"version", what},
-		{"built with", v.GoVersion},
-		{"pid", fmt.Sprint(v.PID)},
-		{"started", fmt.Sprintf("%s, %v ago", v.Started.Local().Format(time.RFC3339), uptime)},
-		{"tables", fmt.Sprintf("generation %d", v.Generation)},
-	} {
-		fmt.Fprintf(p, "%s  %s\n", p.paint(fmt.Sprintf("%-10s", line[0]), bold), line[1])
-	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
 }
 
-func newShowInterfaceCommand(s *shower) *cobra.Command {
-	return &cobra.Command{
-		Use:     "interface [NAME]",
-		Aliases: []string{"interfaces"},
-		Short:   "Interfaces with their state, addresses and traffic",
-		Long: `Interfaces with their state, addresses and traffic.
-
-HOST SIDE is the kernel's end of the port, as namespace:device. A
-super-packet of many segments counts as that many packets. DROPS counts packets that came in by the interface and went no further; show drops
-says why.
-
-STATE is up or down, or says why the interface has no device: missing, it has
-not been there yet; gone, it was deleted; waiting, it is there and cannot be
-taken. NOTE says more. Such an interface is served as soon as its device can be
-had; nothing has to be reloaded.`,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: completeInterface(s.session),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return show(cmd, s, func(ctx context.Context, c *control.Client) (control.InterfaceList, error) {
-				list, err := c.Interfaces(ctx)
-				if err == nil && len(args) == 1 {
-					all := names(list)
-					list = slices.DeleteFunc(list, func(i control.Interface) bool { return i.Name != args[0] })
-					if len(list) == 0 {
-						err = fmt.Errorf("there is no interface %q; there are %s", args[0], strings.Join(all, ", "))
-					}
-				}
-				return control.InterfaceList{Interfaces: list}, err
-			}, drawInterfaces)
-		},
-	}
-}
-
-func names(list []control.Interface) []string {
-	var n []string
-	for i := range list {
-		n = append(n, list[i].Name)
-	}
-	return n
-}
-
-// completeInterface offers the names of the interfaces to a shell.
-func completeInterface(s *session) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		var offered []string
-		if len(args) == 0 {
-			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-			defer cancel()
-			s.ask(ctx, func(ctx context.Context, c *control.Client) error { // without an answer there is nothing to offer
-				list, err := c.Interfaces(ctx)
-				offered = names(list)
-				return err
-			})
-		}
-		return offered, cobra.ShellCompDirectiveNoFileComp
-	}
-}
-
-func drawInterfaces(p *paper, list control.InterfaceList) {
-	t := table{columns: []column{
-		{name: "interface"},
-		{name: "kind"},
-		{name: "state"},
-		{name: "mtu", right: true},
-		{name: "address"},
-		{name: "host side", optional: true},
-		{name: "rx packets", right: true},
-		{name: "rx bytes", right: true},
-		{name: "rx super", right: true, wide: true},
-		{name: "tx packets", right: true},
-		{name: "tx bytes", right: true},
-		{name: "tx super", right: true, wide: true},
-		{name: "drops", right: true},
-		{name: "table", wide: true},
-		{name: "urpf", wide: true},
-		{name: "mss", wide: true, optional: true},
-		{name: "queues", right: true, wide: true},
-		{name: "origin", wide: true},
-		{name: "groups", wide: true, optional: true},
-		{name: "note", optional: true},
-	}}
-	for i := range list.Interfaces {
-		f := &list.Interfaces[i]
-		state := cell{f.State, bad}
-		if f.State == control.StateUp {
-			state.style = good
-		}
-		addresses := addressCells(f)
-		host, queues, note := "", "", f.Why
-		var groups []netip.Addr
-		if p.wide && f.Multicast != nil {
-			groups = f.Multicast.Groups
-		}
-		group := func(n int) string {
-			if n < len(groups) {
-				return groups[n].String()
-			}
-			return ""
-		}
-		if f.Port != nil {
-			host, queues = hostSide(f.Port.Host), fmt.Sprint(f.Port.Queues)
-			if h := f.Port.Host; note == "" && h != nil {
-				note = strings.Join(h.Lacks, "; ")
-			}
-			if p.wide && f.Port.LateCarrier && note == "" {
-				note = "a lost carrier is seen up to 1 s late: the veth's peer has the same index"
-			}
-		}
-		t.add(f.Name, f.Kind, state, f.MTU, addresses[0], host,
-			p.amount(f.Received.Packets), p.bytes(f.Received.Bytes), p.amount(f.Received.Supers),
-			p.amount(f.Sent.Packets), p.bytes(f.Sent.Bytes), p.amount(f.Sent.Supers),
-			p.amount(f.Drops), f.Table, f.URPF, f.MSS, queues, f.Origin, group(0), note)
-		for n := 1; n < max(len(addresses), len(groups)); n++ {
-			address := cell{}
-			if n < len(addresses) {
-				address = addresses[n]
-			}
-			t.add("", "", "", "", address, "", "", "", "", "", "", "", "", "", "", "", "", "", group(n))
-		}
-	}
-	t.draw(p)
-}
-
-// addressCells gives the addresses of an interface, at least an empty one,
-// with what keeps the router from using them; those that it does not use at all
-// come last.
-func addressCells(f *control.Interface) []cell {
-	var list []cell
-	for _, a := range f.Addresses {
-		c := cell{text: a.String()}
-		if slices.ContainsFunc(f.Own, func(o control.OwnAddress) bool { return o.Address == a && o.State == "tentative" }) {
-			c.text += " tentative"
-		}
-		list = append(list, c)
-	}
-	for _, o := range f.Own {
-		if !slices.Contains(f.Addresses, o.Address) && o.State == "duplicate" {
-			list = append(list, cell{o.Address.String() + " duplicate", bad})
-		}
-	}
-	if len(list) == 0 {
-		list = []cell{{}}
-	}
-	return list
-}
-
-func hostSide(h *control.Host) string {
-	switch {
-	case h == nil:
-		return ""
-	case h.Netns == "":
-		return h.Device
-	}
-	return h.Netns + ":" + h.Device
+// coloured reports whether a terminal wants colour (no-color.org).
+func coloured(terminal bool) bool {
+	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // NATSessions gives what a router would of q.Limit and q.After, whose numbers
@@ -77,7 +78,7 @@ func TestShowNATHostPages(t *testing.T) {
 		if err := json.Unmarshal([]byte(stdout), &page); err != nil || code != exitOK {
 			t.Errorf("%s: exit %d, %v: %s", line, code, err, stderr)
 		}
-		if got := strings.Join(hostNames(page), " "); got != want {
+		if got := strings.Join(show.Keys(&page), " "); got != want {
 			t.Errorf("%s: hosts %q, want %q", line, got, want)
 		}
 		if more := strings.Contains(stderr, "there are more"); more != strings.Contains(line, "--limit 1") {
@@ -86,7 +87,7 @@ func TestShowNATHostPages(t *testing.T) {
 	}
 	for line, want := range map[string]string{
 		"show nat host lan0":       `routerd: "lan0": wanted an IPv4 address or prefix: 10.0.0.1, 10.0.0.0/8`,
-		"show nat host --limit -1": "routerd: --limit -1: wanted a number of hosts, or 0 for all",
+		"show nat host --limit -1": "routerd: --limit -1: wanted a number of rows, or 0 for all",
 	} {
 		if code, _, stderr := routerd(strings.Fields(line)...); code != exitUsage || !strings.HasPrefix(stderr, want) {
 			t.Errorf("%s: exit %d, %q; want %d and %q", line, code, stderr, exitUsage, want)
@@ -153,7 +154,7 @@ func TestNATQueries(t *testing.T) {
 	t.Setenv(control.SocketVariable, serve(t, f))
 	host := control.NATFilter{Addresses: netip.MustParsePrefix("10.1.0.11/32")}
 	for line, want := range map[string]control.NATQuery{
-		"show nat session":                                          {Limit: usualSessions},
+		"show nat session":                                          {Limit: 1000},
 		"show nat session --limit 0":                                {},
 		"show nat session --limit 20000":                            {Limit: control.MaxPage},
 		"show nat session --limit 0 --inside 10.1.0.11":             {Inside: host},
@@ -178,7 +179,7 @@ func TestNATQueries(t *testing.T) {
 		"show nat session --outside 10.1.0.0/33":    `routerd: invalid argument "10.1.0.0/33" for "--outside" flag: wanted an IPv4 address`,
 		"show nat session --remote 10.1.0.11:http":  `routerd: invalid argument "10.1.0.11:http" for "--remote" flag: wanted an IPv4 address`,
 		"show nat session --protocol tpc":           `routerd: invalid argument "tpc" for "--protocol" flag: wanted tcp, udp, icmp, gre, esp, ah, sctp, udplite or a number from 1 to 255`,
-		"show nat session --limit -1":               "routerd: --limit -1: wanted a number of sessions, or 0 for all",
+		"show nat session --limit -1":               "routerd: --limit -1: wanted a number of rows, or 0 for all",
 		"show nat rule ghost":                       `routerd: there is no rule "ghost" of address translation; there are dmz, web, guests, lan-out`,
 		"show nat pool ghost":                       `routerd: there is no pool "ghost" of address translation; there are cgn, wan0`,
 		"clear nat":                                 "routerd: routerd clear nat what? It takes session",

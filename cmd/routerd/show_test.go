@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"encoding/json"
 	"net/netip"
 	"os"
@@ -100,54 +99,6 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// How a next hop is worded, by how it was resolved.
-func TestNextHops(t *testing.T) {
-	a, b := netip.MustParseAddr("10.0.1.2"), netip.MustParseAddr("10.9.9.9")
-	via := netip.MustParsePrefix("10.9.0.0/16")
-	for _, c := range []struct {
-		hop  control.NextHop
-		want string
-	}{
-		{control.NextHop{Address: a, Interface: "lan0"}, "10.0.1.2 on lan0"},
-		{control.NextHop{Address: a}, "10.0.1.2"},
-		{control.NextHop{Interface: "lan0"}, "directly on lan0"},
-		{control.NextHop{Interface: "lan0", Usable: true, Resolved: []control.Hop{{Interface: "lan0", Weight: 1}}}, "directly on lan0"},
-		{control.NextHop{Address: a, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0", Weight: 1}}}, "10.0.1.2 on lan0"},
-		{control.NextHop{Address: b, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0", Weight: 1}}}, "10.9.9.9 through 10.0.1.2 on lan0"},
-		{control.NextHop{Address: b, Usable: true, Via: via, Resolved: []control.Hop{{Address: a, Interface: "lan0"}, {Interface: "lan1"}}}, "10.9.9.9 through 10.0.1.2 on lan0, directly on lan1"},
-		{control.NextHop{Address: b, Usable: true, Via: via}, "10.9.9.9, discarded by the route to 10.9.0.0/16"},
-	} {
-		if got := givenHop(&c.hop); got != c.want {
-			t.Errorf("%+v: %q, want %q", c.hop, got, c.want)
-		}
-	}
-}
-
-// The notes of a route with several next hops, none of them usable: each
-// stands beside its hop, and is not said twice.
-func TestRouteNotes(t *testing.T) {
-	r := control.Route{
-		WhyNot: "interface lan0 is down; interface lan1 is down",
-		NextHops: []control.NextHop{
-			{Interface: "lan0", Weight: 1, WhyNot: "interface lan0 is down"},
-			{Interface: "lan1", Weight: 3, WhyNot: "interface lan1 is down"},
-		},
-	}
-	want := []routeLine{{"directly on lan0", "interface lan0 is down"}, {"directly on lan1 (weight 3)", "interface lan1 is down"}}
-	if d := cmp.Diff(want, routeLines(&r), cmp.AllowUnexported(routeLine{})); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	r.WhyNot = "distance 20 is higher than static's 1"
-	want[0].note = r.WhyNot
-	if d := cmp.Diff(want, routeLines(&r), cmp.AllowUnexported(routeLine{})); d != "" {
-		t.Errorf("(-want +got):\n%s", d)
-	}
-	stale := control.Route{Stale: true, NextHops: []control.NextHop{{Interface: "lan0", Weight: 1, Usable: true}}}
-	if got := routeLines(&stale)[0].note; got != "stale: its source has started afresh" {
-		t.Errorf("the note of a stale route is %q", got)
-	}
-}
-
 // A shell is offered the names of interfaces, and nothing where nobody
 // answers.
 func TestCompletion(t *testing.T) {
@@ -170,56 +121,6 @@ func TestVersion(t *testing.T) {
 	code, stdout, _ := routerd("version")
 	if v := buildVersion(); code != exitOK || !strings.HasPrefix(stdout, "routerd "+v.Version) || !strings.Contains(stdout, v.GoVersion) {
 		t.Errorf("exit %d, %q", code, stdout)
-	}
-}
-
-func TestAmounts(t *testing.T) {
-	for n, want := range map[uint64][2]string{
-		0:                    {"0", "0 B"},
-		999:                  {"999", "999 B"},
-		1000:                 {"1000", "1.00 kB"},
-		9_999:                {"9999", "10.0 kB"},
-		10_000:               {"10.0k", "10.0 kB"},
-		12_345:               {"12.3k", "12.3 kB"},
-		99_949:               {"99.9k", "99.9 kB"},
-		99_950:               {"100k", "100 kB"},
-		999_499:              {"999k", "999 kB"},
-		999_500:              {"1.00M", "1.00 MB"},
-		9_876_543_210:        {"9.88G", "9.88 GB"},
-		18446744073709551615: {"18.4E", "18.4 EB"},
-	} {
-		p := &paper{}
-		if got := [2]string{p.amount(n), p.bytes(n)}; got != want {
-			t.Errorf("%d is shown as %q, want %q", n, got, want)
-		}
-	}
-}
-
-// Colour does not move anything: without its sequences a coloured table is
-// the plain one.
-func TestColour(t *testing.T) {
-	draw := func(colour bool) string {
-		tab := table{columns: []column{{name: "a"}, {name: "n", right: true}, {name: "never", optional: true}, {name: "z"}}}
-		tab.add(cell{"up", good}, 7, "", cell{"größer", bad})
-		tab.add("downwards", cell{"12345", faint}, "", "")
-		tab.add("", "", "", "last")
-		var b bytes.Buffer
-		tab.draw(&paper{Writer: &b, colour: colour})
-		return b.String()
-	}
-	const want = "A              N  Z\nup             7  größer\ndownwards  12345\n                  last\n"
-	if got := draw(false); got != want {
-		t.Errorf("got\n%swant\n%s", got, want)
-	}
-	coloured := draw(true)
-	if !strings.Contains(coloured, "\x1b[31mgrößer\x1b[0m\n") {
-		t.Errorf("no colour in %q", coloured)
-	}
-	for _, s := range []style{good, bad, faint, bold, resetStyle} {
-		coloured = strings.ReplaceAll(coloured, string(s), "")
-	}
-	if coloured != want {
-		t.Errorf("without its colours\n%swant\n%s", coloured, want)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // version is set by the linker.
@@ -45,7 +46,7 @@ func newVersionCommand(s *session) *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			v := buildVersion()
 			if asJSON {
-				return printJSON(s.out, binaryVersion{v.Version, v.Revision, v.GoVersion, runtime.GOOS, runtime.GOARCH})
+				return show.Encode(s.out, binaryVersion{v.Version, v.Revision, v.GoVersion, runtime.GOOS, runtime.GOARCH})
 			}
 			fmt.Fprintf(s.out, "routerd %s", v.Version)
 			if v.Revision != "" {

@@ -95,23 +95,26 @@ func (s *session) watch(ctx context.Context, every time.Duration, title string, 
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for first := true; ; first = false {
-		var page bytes.Buffer
-		err := draw(ctx, &page)
+		var err error
+		if s.terminal {
+			page := screenful{lines: height(s.out)}
+			if err = draw(ctx, &page); errors.Is(err, errFull) {
+				err = nil
+			}
+			if err != nil {
+				fmt.Fprintf(&page.Buffer, "routerd: %v\n", err)
+			}
+			if ctx.Err() == nil {
+				s.redraw(fmt.Sprintf("%s, every %v, at %s", title, every, time.Now().Format(time.TimeOnly)), page.String())
+			}
+		} else {
+			err = draw(ctx, &apart{to: s.out, parted: first})
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil
-		case s.terminal:
-			if err != nil {
-				fmt.Fprintf(&page, "routerd: %v\n", err)
-			}
-			s.redraw(fmt.Sprintf("%s, every %v, at %s", title, every, time.Now().Format(time.TimeOnly)), page.String())
-		case err != nil:
+		case err != nil && !s.terminal:
 			return err
-		default:
-			if !first {
-				fmt.Fprintln(s.out)
-			}
-			s.out.Write(page.Bytes())
 		}
 		select {
 		case <-tick.C:
@@ -119,6 +122,39 @@ func (s *session) watch(ctx context.Context, every time.Duration, title string, 
 			return nil
 		}
 	}
+}
+
+// apart writes an empty line before the first thing that is written.
+type apart struct {
+	to     io.Writer
+	parted bool
+}
+
+func (a *apart) Write(b []byte) (int, error) {
+	if !a.parted {
+		a.parted = true
+		if _, err := io.WriteString(a.to, "\n"); err != nil {
+			return 0, err
+		}
+	}
+	return a.to.Write(b)
+}
+
+// screenful keeps as much of a drawing as a screen has lines. More is refused, so
+// that of a long table no more is asked for than is seen.
+type screenful struct {
+	bytes.Buffer
+	lines int
+}
+
+var errFull = errors.New("the screen is full")
+
+func (f *screenful) Write(b []byte) (int, error) {
+	f.Buffer.Write(b)
+	if bytes.Count(f.Bytes(), []byte("\n")) > f.lines {
+		return len(b), errFull
+	}
+	return len(b), nil
 }
 
 // redraw puts the page on the screen, as much of it as there is room for, and

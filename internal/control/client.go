@@ -14,6 +14,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"routerd/internal/show"
 )
 
 // Client asks a router through its socket. It is safe for concurrent use.
@@ -92,42 +94,42 @@ func (c *Client) Interfaces(ctx context.Context) ([]Interface, error) {
 
 // Routes asks for a page of the routing table.
 func (c *Client) Routes(ctx context.Context, q RouteQuery) (p RoutePage, err error) {
-	return p, c.get(ctx, "route", q.values(), &p)
+	return p, c.get(ctx, "route", show.Values(q), &p)
 }
 
 // FIB asks for a page of the forwarding table.
 func (c *Client) FIB(ctx context.Context, q FIBQuery) (p FIBPage, err error) {
-	return p, c.get(ctx, "fib", q.values(), &p)
+	return p, c.get(ctx, "fib", show.Values(q), &p)
 }
 
 // Drops asks what was dropped.
 func (c *Client) Drops(ctx context.Context, q DropQuery) (d Drops, err error) {
-	return d, c.get(ctx, "drops", q.values(), &d)
+	return d, c.get(ctx, "drops", show.Values(q), &d)
 }
 
 // Neighbors asks for the stations on Ethernet links.
 func (c *Client) Neighbors(ctx context.Context, q NeighborQuery) (l NeighborList, err error) {
-	return l, c.get(ctx, "neighbor", q.values(), &l)
+	return l, c.get(ctx, "neighbor", show.Values(q), &l)
 }
 
 // ClearNeighbors makes the router forget what it has learned of neighbours.
 func (c *Client) ClearNeighbors(ctx context.Context, q NeighborQuery) (r ClearResult, err error) {
-	return r, c.do(ctx, http.MethodPost, "clear/arp", q.values(), &r)
+	return r, c.do(ctx, http.MethodPost, "clear/arp", show.Values(q), &r)
 }
 
 // ExplainPacket asks what would become of a packet.
 func (c *Client) ExplainPacket(ctx context.Context, q PacketQuery) (x PacketExplanation, err error) {
-	return x, c.get(ctx, "explain/packet", q.values(), &x)
+	return x, c.get(ctx, "explain/packet", show.Values(q), &x)
 }
 
 // ExplainRoute asks how the router decides about packets for an address.
 func (c *Client) ExplainRoute(ctx context.Context, a netip.Addr) (x RouteExplanation, err error) {
-	return x, c.get(ctx, "explain/route", targetValues(a), &x)
+	return x, c.get(ctx, "explain/route", show.Values(targetQuery{a}), &x)
 }
 
 // ExplainPolicy asks how policies decide about a made-up route.
 func (c *Client) ExplainPolicy(ctx context.Context, q PolicyQuery) (x PolicyExplanation, err error) {
-	return x, c.get(ctx, "explain/policy", q.values(), &x)
+	return x, c.get(ctx, "explain/policy", show.Values(q), &x)
 }
 
 // Diff asks what a reload would change.
@@ -138,6 +140,27 @@ func (c *Client) Diff(ctx context.Context) (d DiffResult, err error) {
 // Reload makes the router apply its configuration file.
 func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
 	return r, c.do(ctx, http.MethodPost, "reload", nil, &r)
+}
+
+// Ask asks for what a noun shows, or has it done, and gives the answer: what its
+// NewAnswer points to.
+func (c *Client) Ask(ctx context.Context, n *Noun, query any) (any, error) {
+	method := http.MethodGet
+	if n.Changes {
+		method = http.MethodPost
+	}
+	answer := n.NewAnswer()
+	return answer, c.do(ctx, method, n.Path, show.Values(query), answer)
+}
+
+// Get asks for what the noun of a path shows. The query is a struct, nil for
+// none.
+func Get[A any](ctx context.Context, c *Client, path string, query any) (answer A, err error) {
+	v := url.Values{}
+	if query != nil {
+		v = show.Values(query)
+	}
+	return answer, c.get(ctx, path, v, &answer)
 }
 
 func (c *Client) get(ctx context.Context, noun string, q url.Values, answer any) error {

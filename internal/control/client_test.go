@@ -13,6 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"routerd/internal/show"
 )
 
 // What the client gives is what the router gave, in UTC and without nulls.
@@ -50,7 +52,7 @@ func TestClient(t *testing.T) {
 	wantPage, _ := f.FIB(ctx, fq)
 	same("fib", page, wantPage, err)
 
-	wantQuery := DropQuery{Last: 2, Interface: "lan0", Verdict: "no_route", Src: pfx("10.0.0.0/8"), Dst: pfx("192.0.2.1/32")}
+	wantQuery := DropQuery{Last: 2, Interface: "lan0", Verdict: "no_route", Src: show.Subnet{Prefix: pfx("10.0.0.0/8")}, Dst: show.Subnet{Prefix: pfx("192.0.2.1/32")}}
 	drops, err := c.Drops(ctx, wantQuery)
 	same("drops asked for", f.drops, wantQuery, nil)
 	wantDrops, _ := f.Drops(ctx, wantQuery)

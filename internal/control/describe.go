@@ -157,8 +157,8 @@ func count(n int) string {
 // start is as much of a header as is worth printing raw.
 func start(b []byte) []byte { return b[:min(len(b), 16)] }
 
-// protocols has the IANA keywords of the protocols that are met in practice.
-var protocols = map[uint8]string{
+// protocolNames has the IANA keywords of the protocols that are met in practice.
+var protocolNames = map[uint8]string{
 	packet.ProtoHopByHop: "hop-by-hop options", packet.ProtoICMP: "ICMP", packet.ProtoIGMP: "IGMP",
 	4: "IPIP", packet.ProtoTCP: "TCP", packet.ProtoUDP: "UDP", 41: "IPv6-in-IP",
 	packet.ProtoRouting: "routing header", packet.ProtoFragment: "fragment header", 47: "GRE",
@@ -168,7 +168,7 @@ var protocols = map[uint8]string{
 }
 
 func protocolName(p uint8) string {
-	if n, ok := protocols[p]; ok {
+	if n, ok := protocolNames[p]; ok {
 		return n
 	}
 	return fmt.Sprintf("protocol %d", p)

@@ -8,17 +8,21 @@
 //	GET  /v1/fib              what packets are forwarded by
 //	GET  /v1/drops            packets dropped per verdict, and the latest of them
 //	GET  /v1/neighbor         stations on Ethernet links
-//	GET  /v1/rip/...          route, neighbor, interface: what RIP knows, hears and says; ripng likewise
+//	GET  /v1/PROTOCOL/...     what a routing protocol knows, hears and says
 //	GET  /v1/nat/...          session, host, rule, pool: who is translated, by what, into which ports
 //	GET  /v1/explain/packet   what each stage would do with a packet
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
-//	POST /v1/clear/...        arp, rip, ripng, nat/session: forget, or end
+//	POST /v1/clear/...        arp, nat/session, each protocol: forget, or end
 //	GET  /metrics             the Prometheus text format
 //
 // Whoever may open the socket may look; only root and the router's own user
 // may change something. The server knows a Router by its interface and no
 // more of the router than that; Client is the other end of the same contract.
+//
+// What there is to ask is a list of nouns (noun.go): the router's own, which are
+// described here with their tables, and those of the routing protocols, which
+// their packages below internal/protocols describe.
 //
 // The contract: fields are only ever added. Times are RFC 3339 in UTC,
 // durations are seconds, counters are unsigned 64-bit numbers, a list is

@@ -1,40 +1,71 @@
 package control
 
 import (
+	"cmp"
+	"context"
 	"errors"
-	"net/netip"
-	"net/url"
-	"strconv"
+	"fmt"
+	"slices"
+	"time"
 
+	"routerd/internal/show"
 	"routerd/internal/verdict"
 )
 
-var errWantedSubnet = errors.New("wanted an address or a prefix: 10.0.0.1, 10.0.0.0/8")
-
-// ParseSubnet reads a prefix, or an address for itself alone. The error says
-// what is wanted.
-func ParseSubnet(s string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(s); err == nil && a.Zone() == "" {
-		a = a.Unmap()
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
-	p, err := netip.ParsePrefix(s)
-	if err != nil {
-		return p, errWantedSubnet
-	}
-	return p.Masked(), nil
+// DropQuery chooses dropped packets. The zero query is all of them, counted.
+type DropQuery struct {
+	Last      int         `query:"last,max=1000" help:"show the latest <N> dropped packets, too"`
+	Interface string      `query:"in,complete=interface" help:"only packets that came in by this <interface>"`
+	Verdict   DropVerdict `query:"verdict" help:"only packets that were dropped for this reason, by its <name>"`
+	// Src and Dst are what the addresses of the packets lie in. They choose among
+	// the latest only: no address is kept of what is counted.
+	Src show.Subnet `query:"src" help:"of the latest, only those from this <address> or prefix"`
+	Dst show.Subnet `query:"dst" help:"of the latest, only those to this <address> or prefix"`
 }
 
-// ParseDropVerdict reads the label of a verdict that is a drop. The error says
-// what is wanted.
-func ParseDropVerdict(s string) (string, error) {
-	for _, l := range DropVerdicts() {
-		if s == l {
-			return s, nil
-		}
-	}
-	return "", errors.New("wanted a name that show drops -o wide lists, such as no_route")
+// Drops is what became of the packets that went no further.
+type Drops struct {
+	// Verdicts has every verdict that is a drop, in the order of the stages,
+	// those that never occurred included.
+	Verdicts []VerdictCount `json:"verdicts"`
+	// Last holds the latest dropped packets, newest first: a sample, a few
+	// of each batch.
+	Last []Drop `json:"last"`
 }
+
+// VerdictCount is how many packets ended in a verdict.
+type VerdictCount struct {
+	Verdict  string `json:"verdict" show:"verdict,after=packets"`
+	Sentence string `json:"sentence" show:"meaning,after=verdict"`
+	Packets  uint64 `json:"packets" show:"packets,amount"`
+}
+
+// Drop is one dropped packet.
+type Drop struct {
+	Time      time.Time `json:"time"`
+	Interface string    `json:"interface"` // it came in by; "" for one that the router made
+	Header    string    `json:"header"`    // as Describe words it
+	Length    int       `json:"length"`    // bytes of the packet
+	Verdict   string    `json:"verdict"`
+	Sentence  string    `json:"sentence"`
+}
+
+// DropVerdict is the label of a verdict that is a drop, "" for any.
+type DropVerdict string
+
+// Set implements show.Value.
+func (v *DropVerdict) Set(text string) error {
+	if !slices.Contains(DropVerdicts(), text) {
+		return errors.New("wanted a name that show drops -o wide lists, such as no_route")
+	}
+	*v = DropVerdict(text)
+	return nil
+}
+
+func (v *DropVerdict) String() string { return string(*v) }
+
+// Offered implements show.Offering.
+func (*DropVerdict) Offered() []string { return DropVerdicts() }
 
 // DropVerdicts are the labels of the verdicts that are drops.
 func DropVerdicts() (labels []string) {
@@ -46,25 +77,74 @@ func DropVerdicts() (labels []string) {
 	return labels
 }
 
-func (q *query) drops() DropQuery {
-	return DropQuery{
-		Last: q.number("last", 0, MaxDrops), Interface: q.text("in"), Verdict: parsed(q, "verdict", ParseDropVerdict),
-		Src: parsed(q, "src", ParseSubnet), Dst: parsed(q, "dst", ParseSubnet),
+// usualDrops are shown where a filter of the latest packets is given, and not how
+// many.
+const usualDrops = 20
+
+var dropsNoun = show.Spec[Router, DropQuery, Drops]{
+	Path: "drops",
+	Help: show.Help{
+		Short: "How many packets went no further, and why",
+		Long: `How many packets were dropped for each reason, the most frequent first; with
+--last, also the latest of them. Of a flood these are a sample.
+
+--in and --verdict choose what is counted and shown. --src and --dst choose among
+the latest packets, since no address is kept of those that are only counted; with
+one of them the latest 20 are shown unless --last says how many.`,
+		Example: `  routerd show drops
+  routerd show drops --last 20
+  routerd show drops --last 5 -w 1s
+  routerd show drops --in lan0 --verdict no_route
+  routerd show drops --src 10.0.1.0/24 --dst 192.0.2.1`,
+	},
+	Ask: func(ctx context.Context, r Router, q DropQuery) (Drops, error) { return r.Drops(ctx, q) },
+	Arguments: func(q *DropQuery, _ []string) error {
+		if (q.Src.IsValid() || q.Dst.IsValid()) && q.Last == 0 {
+			q.Last = usualDrops
+		}
+		return nil
+	},
+	Draw: func(s *show.Screen, q *DropQuery, d *Drops) { d.draw(s, q) },
+}.Noun()
+
+func (d *Drops) draw(s *show.Screen, q *DropQuery) {
+	counts := slices.Clone(d.Verdicts)
+	if !s.Wide { // wide keeps all, in the order of the stages
+		counts = slices.DeleteFunc(counts, func(c VerdictCount) bool { return c.Packets == 0 })
+		slices.SortStableFunc(counts, func(a, b VerdictCount) int { return cmp.Compare(b.Packets, a.Packets) })
+	}
+	nothing := "no packet was dropped"
+	if q.Interface != "" {
+		nothing = "no packet that came in by " + q.Interface + " was dropped"
+	}
+	if q.Verdict != "" {
+		nothing += " with verdict " + string(q.Verdict)
+	}
+	if len(counts) == 0 {
+		fmt.Fprintln(s, nothing)
+		return
+	}
+	show.Rows(s, counts)
+	if q.Last > 0 {
+		fmt.Fprintln(s)
+		show.Rows(s, d.Last)
 	}
 }
 
-// values puts the query into a URL's form.
-func (q DropQuery) values() url.Values {
-	v := url.Values{"last": {strconv.Itoa(q.Last)}}
-	for name, s := range map[string]string{"in": q.Interface, "verdict": q.Verdict} {
-		if s != "" {
-			v.Set(name, s)
-		}
+// dropRow is a dropped packet as a table has it.
+type dropRow struct {
+	Time    string `show:"time"`
+	In      string `show:"in,none=(own)"`
+	Packet  string `show:"packet"`
+	Verdict string `show:"verdict,bad"`
+	Meaning string `show:"meaning,wide"`
+}
+
+// Drawn implements show.Drawn.
+func (d *Drop) Drawn(s *show.Screen) any {
+	at := d.Time.Local().Format("15:04:05.000")
+	if s.Wide {
+		at = d.Time.UTC().Format(time.RFC3339Nano)
 	}
-	for name, p := range map[string]netip.Prefix{"src": q.Src, "dst": q.Dst} {
-		if p.IsValid() {
-			v.Set(name, p.String())
-		}
-	}
-	return v
+	return &dropRow{at, d.Interface, d.Header, d.Verdict, d.Sentence}
 }

@@ -1,21 +1,20 @@
 package control
 
 import (
-	"math"
+	"context"
 	"net/netip"
-	"net/url"
-	"strconv"
-	"strings"
+
+	"routerd/internal/show"
 )
 
 // PolicyQuery makes up a route for policies to decide about.
 type PolicyQuery struct {
-	Policies []string // their names, in the order in which they are asked; at least one
-	Prefix   netip.Prefix
-	Source   string // "" = no source that a statement could match
-	Metric   uint32
-	Tag      uint32
-	NextHop  netip.Addr // may be invalid: on the link
+	Prefix   netip.Prefix `query:"prefix"`
+	Source   Source       `query:"source"` // "" = no source that a statement could match
+	Metric   uint32       `query:"metric"`
+	Tag      uint32       `query:"tag"`
+	NextHop  netip.Addr   `query:"next_hop"` // may be invalid: on the link
+	Policies []string     `query:"policy"`   // their names, in the order in which they are asked; at least one
 }
 
 // PolicyExplanation is how policies decide about a route.
@@ -48,40 +47,18 @@ type PolicyStep struct {
 	Origin    string   `json:"origin,omitempty"`
 }
 
-func (q *query) policy() PolicyQuery {
-	p := PolicyQuery{
-		Prefix: q.prefix("prefix"), Source: q.source(),
-		Metric: uint32(q.number("metric", 0, math.MaxUint32)), Tag: uint32(q.number("tag", 0, math.MaxUint32)),
-		NextHop: q.addr("next_hop"),
-	}
-	for name := range strings.SplitSeq(q.text("policy"), ",") {
-		if name = strings.TrimSpace(name); name != "" {
-			p.Policies = append(p.Policies, name)
+var explainPolicyNoun = show.Spec[Router, PolicyQuery, PolicyExplanation]{
+	Path: "explain/policy",
+	Check: func(q *PolicyQuery) error {
+		switch {
+		case len(q.Policies) == 0 || !q.Prefix.IsValid():
+			return show.BadRequest("a policy to explain needs policy, one name or several with commas between, and prefix")
+		case q.NextHop.IsValid() && q.NextHop.Is4() != q.Prefix.Addr().Is4():
+			return show.BadRequest("a route to %s by %s: both have to be of one family", q.Prefix, q.NextHop)
 		}
-	}
-	switch {
-	case len(p.Policies) == 0 || !p.Prefix.IsValid():
-		q.fail("a policy to explain needs policy, one name or several with commas between, and prefix")
-	case p.NextHop.IsValid() && p.NextHop.Is4() != p.Prefix.Addr().Is4():
-		q.fail("a route to %s by %s: both have to be of one family", p.Prefix, p.NextHop)
-	}
-	return p
-}
-
-// values puts the query into a URL's form, the inverse of policy.
-func (p PolicyQuery) values() url.Values {
-	v := url.Values{"policy": {strings.Join(p.Policies, ",")}, "prefix": {p.Prefix.String()}}
-	if p.Source != "" {
-		v.Set("source", p.Source)
-	}
-	if p.Metric != 0 {
-		v.Set("metric", strconv.FormatUint(uint64(p.Metric), 10))
-	}
-	if p.Tag != 0 {
-		v.Set("tag", strconv.FormatUint(uint64(p.Tag), 10))
-	}
-	if p.NextHop.IsValid() {
-		v.Set("next_hop", p.NextHop.String())
-	}
-	return v
-}
+		return nil
+	},
+	Ask: func(ctx context.Context, r Router, q PolicyQuery) (PolicyExplanation, error) {
+		return r.ExplainPolicy(ctx, q)
+	},
+}.Noun()

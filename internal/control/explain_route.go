@@ -1,8 +1,10 @@
 package control
 
 import (
+	"context"
 	"net/netip"
-	"net/url"
+
+	"routerd/internal/show"
 )
 
 // RouteExplanation is how the router decides about packets for an address, in
@@ -67,12 +69,20 @@ const (
 	NeighborUnneeded = "none"
 )
 
-func (q *query) target() netip.Addr {
-	a := q.addr("address")
-	if !a.IsValid() {
-		q.fail("a route to explain needs an address")
-	}
-	return a
+// targetQuery is the address that packets are for.
+type targetQuery struct {
+	Address netip.Addr `query:"address"`
 }
 
-func targetValues(a netip.Addr) url.Values { return url.Values{"address": {a.String()}} }
+var explainRouteNoun = show.Spec[Router, targetQuery, RouteExplanation]{
+	Path: "explain/route",
+	Check: func(q *targetQuery) error {
+		if !q.Address.IsValid() {
+			return show.BadRequest("a route to explain needs an address")
+		}
+		return nil
+	},
+	Ask: func(ctx context.Context, r Router, q targetQuery) (RouteExplanation, error) {
+		return r.ExplainRoute(ctx, q.Address)
+	},
+}.Noun()

@@ -17,6 +17,8 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/internal/protocols/rip/riptest"
+	"routerd/internal/protocols/running"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/rib"
@@ -74,8 +76,7 @@ type fake struct {
 	neighbor NeighborQuery
 	drops    DropQuery
 	loads    atomic.Int32
-	protocol string // of RIP
-	rip      RIPQuery
+	protocol string // asked for
 	nat      NATQuery
 	hosts    NATHostQuery
 }
@@ -93,6 +94,15 @@ func (f *fake) answer(ctx context.Context) error {
 		return ctx.Err()
 	}
 	return f.err
+}
+
+func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, error) {
+	f.protocol = name
+	p, err := riptest.Named(name)
+	if err == nil {
+		err = f.answer(ctx)
+	}
+	return p, err
 }
 
 func (f *fake) Version(ctx context.Context) (Version, error) {
@@ -344,7 +354,6 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	s.RIB.Routes[routing.SourceConnected] = [2]int{3, 2}
 	s.RIB.Routes[routing.SourceStatic] = [2]int{2, 0}
 	s.Neighbors = []NeighborCount{{"lan0", arp.Reachable, 2}, {"lan0", arp.Incomplete, 1}}
-	s.RIP = f.ripSnapshots(ctx)
 	rules, _ := f.NATRules(ctx)
 	pools, _ := f.NATPools(ctx)
 	s.NAT = &NATSnapshot{rules.Rules, pools}

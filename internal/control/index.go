@@ -1,9 +1,11 @@
 package control
 
 import (
-	"maps"
+	"cmp"
 	"net/http"
 	"slices"
+
+	"routerd/internal/show"
 )
 
 // Index is the answer to /v1: what there is to ask.
@@ -18,21 +20,25 @@ type IndexNoun struct {
 	Parameters []string `json:"parameters"` // of the query, by name
 }
 
-// index asks each noun what it would read from a query.
-func index(req *http.Request) (Index, error) {
+// index lists the nouns.
+func index(req *http.Request, nouns []Noun) (Index, error) {
 	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return Index{}, &Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+		return Index{}, &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
 	}
 	var x Index
-	for _, name := range slices.Sorted(maps.Keys(nouns)) {
-		n := nouns[name]
-		method := http.MethodGet
-		if n.changes {
-			method = http.MethodPost
+	for _, n := range nouns {
+		if n.Ask == nil {
+			continue
 		}
-		var q query
-		n.ask(&q)
-		x.Nouns = append(x.Nouns, IndexNoun{method, "/v1/" + name, q.known})
+		i := IndexNoun{Method: http.MethodGet, Path: "/v1/" + n.Path}
+		if n.Changes {
+			i.Method = http.MethodPost
+		}
+		for _, p := range n.Parameters() {
+			i.Parameters = append(i.Parameters, p.Name)
+		}
+		x.Nouns = append(x.Nouns, i)
 	}
+	slices.SortFunc(x.Nouns, func(a, b IndexNoun) int { return cmp.Compare(a.Path, b.Path) })
 	return x, nil
 }

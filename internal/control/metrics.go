@@ -3,6 +3,7 @@ package control
 import (
 	"bytes"
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -12,6 +13,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"routerd/dataplane"
+	"routerd/internal/protocols"
+	"routerd/internal/protocols/running"
+	"routerd/internal/show"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/rib"
@@ -23,10 +27,22 @@ const scrapeTimeout = 5 * time.Second
 // Collector reads a Router at every scrape and turns the Snapshot into
 // metrics. No metric is labelled by prefix or flow: their number depends on
 // the configuration alone, not on the traffic.
-type Collector struct{ router Router }
+type Collector struct {
+	router    Router
+	protocols []protocols.Protocol
+	families  map[*running.Family]*prometheus.Desc
+}
 
 // NewCollector makes the collector of a router.
-func NewCollector(r Router) *Collector { return &Collector{r} }
+func NewCollector(r Router) *Collector {
+	c := &Collector{router: r, protocols: protocols.All(), families: map[*running.Family]*prometheus.Desc{}}
+	for _, p := range c.protocols {
+		for _, f := range p.Metrics.Families {
+			c.families[f] = describe(f.Name, f.Help, f.Labels...)
+		}
+	}
+	return c
+}
 
 // metricsHandler answers with the metrics of the router, of the process and
 // of the Go runtime, from a registry of its own.
@@ -114,12 +130,14 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descReceivePackets, descReceiveBytes, descReceiveSupers,
 		descSendPackets, descSendBytes, descSendSupers,
 		descNeighbors, descNeighborEvents,
-		descRIPRoutes, descRIPNeighbors, descRIPPaths, descRIPSent, descRIPReceived, descRIPRefused,
 		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused, descNATEvicted,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descStart, descBuild,
 	} {
+		ch <- d
+	}
+	for _, d := range c.families {
 		ch <- d
 	}
 }
@@ -129,6 +147,10 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	s, err := c.router.Metrics(ctx)
+	var own []sample
+	if err == nil {
+		own, err = c.readProtocols(ctx)
+	}
 	if err != nil {
 		ch <- prometheus.NewInvalidMetric(descGeneration, err)
 		return
@@ -137,7 +159,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.workers(s.Workers)
 	to.interfaces(s.Interfaces)
 	to.neighbors(&s)
-	to.rip(s.RIP)
+	for _, o := range own {
+		ch <- prometheus.MustNewConstMetric(c.families[o.family], o.kind(), o.value, o.labels...)
+	}
 	to.nat(s.NAT)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
@@ -155,6 +179,41 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.gauge(descHops, float64(s.UnusableHops), "false")
 	to.gauge(descStart, float64(s.Version.Started.UnixMilli())/1000)
 	to.gauge(descBuild, 1, s.Version.Version, s.Version.GoVersion, s.Version.Revision)
+}
+
+// sample is a value of a protocol's metric.
+type sample struct {
+	family *running.Family
+	value  float64
+	labels []string
+}
+
+func (s *sample) kind() prometheus.ValueType {
+	if s.family.Counter {
+		return prometheus.CounterValue
+	}
+	return prometheus.GaugeValue
+}
+
+// readProtocols reads what the protocols count that are configured.
+func (c *Collector) readProtocols(ctx context.Context) (list []sample, err error) {
+	for i := range c.protocols {
+		p := &c.protocols[i]
+		core, err := c.router.Protocol(ctx, p.Name)
+		var missing *show.Error
+		if errors.As(err, &missing) && missing.Status == http.StatusNotFound {
+			continue
+		}
+		if err == nil {
+			err = p.Metrics.Read(ctx, core, func(f *running.Family, value float64, labels ...string) {
+				list = append(list, sample{f, value, labels})
+			})
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 // sink is where metrics go.

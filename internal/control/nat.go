@@ -4,7 +4,8 @@ import (
 	"context"
 	"net/http"
 	"net/netip"
-	"strconv"
+
+	"routerd/internal/show"
 )
 
 // NATRouter is what the API shows and changes of address translation. Where
@@ -26,29 +27,29 @@ type NATRouter interface {
 // NATSessionPage is a part of the session table. A page may hold less than was
 // asked for, even nothing: the table ends where Next is absent.
 type NATSessionPage struct {
-	Sessions []NATSession `json:"sessions"`
+	Sessions []NATSession `json:"sessions" show:",rows"`
 	Total    int          `json:"total"` // sessions in the table, whatever was asked for
 	Next     uint32       `json:"next,omitzero"`
 }
 
 // NATSession is one session as people see it, whichever side began it.
 type NATSession struct {
-	Protocol string      `json:"protocol"` // tcp | udp | icmp | gre | ..., or a number
-	Inside   NATEndpoint `json:"inside"`   // of the host that the session counts for
-	Outside  NATEndpoint `json:"outside"`  // what that is on the other side of the translation
-	Remote   NATEndpoint `json:"remote"`   // whom it speaks to
+	Protocol string      `json:"protocol" show:"proto"`  // tcp | udp | icmp | gre | ..., or a number
+	Inside   NATEndpoint `json:"inside" show:"inside"`   // of the host that the session counts for
+	Outside  NATEndpoint `json:"outside" show:"outside"` // what that is on the other side of the translation
+	Remote   NATEndpoint `json:"remote" show:"remote"`   // whom it speaks to
 	// RemoteSeen is what the inside host knows Remote as; absent where that is
 	// Remote itself.
-	RemoteSeen NATEndpoint `json:"remote_seen,omitzero"`
-	BegunBy    string      `json:"begun_by"`        // inside | remote
-	State      string      `json:"state,omitempty"` // of TCP; absent of other protocols
-	Age        float64     `json:"age"`             // seconds since its first packet
-	Expires    float64     `json:"expires"`         // seconds until it ends unless a packet comes
+	RemoteSeen NATEndpoint `json:"remote_seen,omitzero" show:"seen as,optional,wide"`
+	BegunBy    string      `json:"begun_by" show:"begun by,wide"`                                    // inside | remote
+	State      string      `json:"state,omitempty" show:"state,optional,good=established,bad=reset"` // of TCP; absent of other protocols
+	Age        float64     `json:"age" show:"age,seconds,wide"`                                      // seconds since its first packet
+	Expires    float64     `json:"expires" show:"expires,seconds"`                                   // seconds until it ends unless a packet comes
 	// What it has carried, both directions together, from the IP header on; of
 	// a super-packet, the packets in it.
-	Packets uint64   `json:"packets"`
-	Bytes   uint64   `json:"bytes"`
-	Rules   []string `json:"rules"` // names, of the destination's first; none of the router's own flows
+	Packets uint64   `json:"packets" show:"packets,amount,wide"`
+	Bytes   uint64   `json:"bytes" show:"bytes,amount,wide"`
+	Rules   []string `json:"rules" show:"rule,commas,none=(own)"` // names, of the destination's first; none of the router's own flows
 }
 
 // NATEndpoint is one end of a session, before or behind translation.
@@ -69,26 +70,35 @@ func (e NATEndpoint) String() string {
 
 // NATRuleList is the answer to /v1/nat/rule.
 type NATRuleList struct {
-	Rules []NATRule `json:"rules"`
+	Rules []NATRule `json:"rules" show:",rows"`
 }
 
 // NATRule is one rule of the configuration.
 type NATRule struct {
-	Name        string     `json:"name"`
-	Kind        string     `json:"kind"`        // source | destination | static
-	Order       int        `json:"order"`       // its place among those of its kind, from 1; the first that matches wins
-	Translation string     `json:"translation"` // masquerade | none | pool:NAME | an address, with port where that changes | INSIDE <-> OUTSIDE
-	Sessions    int        `json:"sessions"`    // that live
-	Made        uint64     `json:"made"`        // sessions since the rule is what it is
-	Refused     NATRefused `json:"refused"`
-	Origin      string     `json:"origin,omitempty"`
+	Name        string     `json:"name" show:"rule"`
+	Kind        string     `json:"kind" show:"kind"`                // source | destination | static
+	Order       int        `json:"order" show:"order,right"`        // its place among those of its kind, from 1; the first that matches wins
+	Translation string     `json:"translation" show:"translation"`  // masquerade | none | pool:NAME | an address, with port where that changes | INSIDE <-> OUTSIDE
+	Sessions    int        `json:"sessions" show:"sessions,amount"` // that live
+	Made        uint64     `json:"made" show:"made,amount"`         // sessions since the rule is what it is
+	Refused     NATRefused `json:"refused" show:"refused,right,inline=wide"`
+	Origin      string     `json:"origin,omitempty" show:"origin,wide"`
 }
 
 // NATRefused counts new flows that got no session, by what was wanting.
 type NATRefused struct {
-	Exhausted uint64 `json:"exhausted"`  // a port
-	TableFull uint64 `json:"table_full"` // a place in the table: max-sessions
-	HostFull  uint64 `json:"host_full"`  // one of the inside host's own: max-sessions-per-host
+	Exhausted uint64 `json:"exhausted" show:"no port,amount,bad"`     // a port
+	TableFull uint64 `json:"table_full" show:"table full,amount,bad"` // a place in the table: max-sessions
+	HostFull  uint64 `json:"host_full" show:"host full,amount,bad"`   // one of the inside host's own: max-sessions-per-host
+}
+
+// Cell implements show.Celled: it is the sum.
+func (r NATRefused) Cell(s *show.Screen) show.Cell {
+	c := show.Cell{Text: s.Amount(r.Sum())}
+	if r.Sum() > 0 {
+		c.Style = show.Bad
+	}
+	return c
 }
 
 // Sum is all of them.
@@ -104,7 +114,7 @@ type NATPoolList struct {
 	Made               uint64     `json:"made"` // sessions since the first configuration that translates
 	Refused            NATRefused `json:"refused"`
 	Evicted            NATEvicted `json:"evicted"`
-	Pools              []NATPool  `json:"pools"`
+	Pools              []NATPool  `json:"pools" show:",rows"`
 }
 
 // NATEvicted counts sessions that nobody had answered and that were ended to
@@ -119,25 +129,25 @@ func (e NATEvicted) Sum() uint64 { return e.Exhausted + e.TableFull }
 
 // NATPool is where rules take outside addresses and ports from.
 type NATPool struct {
-	Name      string   `json:"name"`      // of the pool or interface; a fixed address itself
-	Kind      string   `json:"kind"`      // pool | address | interface
-	Addresses []string `json:"addresses"` // addresses, prefixes and ranges (first-last)
-	Size      int      `json:"size"`      // addresses
+	Name      string   `json:"name" show:"pool"`                 // of the pool or interface; a fixed address itself
+	Kind      string   `json:"kind" show:"kind"`                 // pool | address | interface
+	Addresses []string `json:"addresses" show:"addresses,lines"` // addresses, prefixes and ranges (first-last)
+	Size      int      `json:"size" show:"size,right,wide"`      // addresses
 	FirstPort int      `json:"first_port"`
 	LastPort  int      `json:"last_port"`
-	Capacity  int      `json:"capacity"` // ports of each protocol, of all addresses
-	Used      NATPorts `json:"used"`
-	Mappings  int      `json:"mappings"`  // inside endpoints that have a port of it
-	Refused   uint64   `json:"refused"`   // new flows, for want of a port
-	Exhausted []string `json:"exhausted"` // protocols of which there is no port left now
+	Capacity  int      `json:"capacity" show:"total,amount,after=icmp"` // ports of each protocol, of all addresses
+	Used      NATPorts `json:"used" show:",inline"`
+	Mappings  int      `json:"mappings" show:"mappings,amount"`         // inside endpoints that have a port of it
+	Refused   uint64   `json:"refused" show:"refused,amount,bad"`       // new flows, for want of a port
+	Exhausted []string `json:"exhausted" show:"exhausted,optional,bad"` // protocols of which there is no port left now
 }
 
 // NATPorts counts ports of a pool, those included that rules, listeners and the
 // router's own flows hold; of ICMP identifiers.
 type NATPorts struct {
-	TCP  int `json:"tcp"`
-	UDP  int `json:"udp"`
-	ICMP int `json:"icmp"`
+	TCP  int `json:"tcp" show:"tcp,amount"`
+	UDP  int `json:"udp" show:"udp,amount"`
+	ICMP int `json:"icmp" show:"icmp,amount"`
 }
 
 // NATClearResult is what a clear has done.
@@ -145,36 +155,9 @@ type NATClearResult struct {
 	Cleared int `json:"cleared"` // sessions
 }
 
-func init() {
-	nouns["nat/session"] = noun{ask: func(v *query) call {
-		q := v.nat()
-		q.After, q.Limit = uint32(v.number("after", 0, mostNATSessions)), v.number("limit", 0, MaxPage)
-		return func(ctx context.Context, r Router) (any, error) { return r.NATSessions(ctx, q) }
-	}}
-	nouns["nat/rule"] = noun{ask: func(*query) call {
-		return func(ctx context.Context, r Router) (any, error) { return r.NATRules(ctx) }
-	}}
-	nouns["nat/pool"] = noun{ask: func(*query) call {
-		return func(ctx context.Context, r Router) (any, error) { return r.NATPools(ctx) }
-	}}
-	nouns["clear/nat/session"] = noun{changes: true, ask: func(v *query) call {
-		q := v.nat()
-		switch all := v.flag("all"); {
-		case all && q != NATQuery{}:
-			v.fail("sessions to clear: all=true, and a filter besides; wanted one of them")
-		case !all && q == NATQuery{}:
-			v.fail("sessions to clear: wanted a filter, or all=true")
-		}
-		return func(ctx context.Context, r Router) (any, error) { return r.ClearNAT(ctx, q) }
-	}}
-}
-
-// mostNATSessions is the highest number that a session may have.
-const mostNATSessions = 1 << 24
-
 // NATSessions asks for a page of the sessions that q chooses.
 func (c *Client) NATSessions(ctx context.Context, q NATQuery) (p NATSessionPage, err error) {
-	return p, c.get(ctx, "nat/session", q.values(), &p)
+	return p, c.get(ctx, "nat/session", show.Values(q), &p)
 }
 
 // NATRules asks for the rules of address translation.
@@ -189,9 +172,6 @@ func (c *Client) NATPools(ctx context.Context) (l NATPoolList, err error) {
 
 // ClearNAT ends the sessions that q chooses; the zero query is all of them.
 func (c *Client) ClearNAT(ctx context.Context, q NATQuery) (r NATClearResult, err error) {
-	v := q.values()
-	if q == (NATQuery{}) {
-		v.Set("all", strconv.FormatBool(true))
-	}
-	return r, c.do(ctx, http.MethodPost, "clear/nat/session", v, &r)
+	q.After, q.Limit = 0, 0
+	return r, c.do(ctx, http.MethodPost, "clear/nat/session", show.Values(natClearQuery{q, q == NATQuery{}}), &r)
 }

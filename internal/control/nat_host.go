@@ -3,63 +3,75 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
-	"net/url"
-	"strconv"
+
+	"routerd/internal/show"
 )
 
 // NATHostQuery chooses inside hosts. The zero query is all of them.
 type NATHostQuery struct {
-	Inside netip.Prefix // of IPv4; the zero Prefix = any
-	After  netip.Addr   // the page behind this host: NATHostPage.Next
-	Limit  int          // hosts to give, 1 to MaxPage; 0 leaves it to the router
+	Inside NATHosts   `query:"inside,arg,complete=nat/host"`
+	After  netip.Addr `query:"after,api"`           // the page behind this host: NATHostPage.Next
+	Limit  int        `query:"limit,api,max=10000"` // hosts to give; 0 leaves it to the router
 }
 
 // NATHostPage is a part of the inside hosts that have sessions, by address. The
 // list ends where Next is absent.
 type NATHostPage struct {
-	Hosts []NATHost  `json:"hosts"`
+	Hosts []NATHost  `json:"hosts" show:",rows"`
 	Total int        `json:"total"` // hosts with sessions, whatever was asked for
 	Next  netip.Addr `json:"next,omitzero"`
 }
 
 // NATHost is what one inside host has of address translation.
 type NATHost struct {
-	Address  netip.Addr `json:"address"`
-	Sessions int        `json:"sessions"`
-	Ports    int        `json:"ports"` // outside ports; sessions of one inside port share one
+	Address  netip.Addr `json:"address" show:"host"`
+	Sessions int        `json:"sessions" show:"sessions,amount"`
+	Ports    int        `json:"ports" show:"ports,amount"` // outside ports; sessions of one inside port share one
 	// What the sessions that live now have carried, both directions together.
-	Packets uint64 `json:"packets"`
-	Bytes   uint64 `json:"bytes"`
+	Packets uint64 `json:"packets" show:"packets,amount"`
+	Bytes   uint64 `json:"bytes" show:"bytes,amount"`
 }
 
-// ParseNATHosts reads an IPv4 address or prefix. The error says what is wanted.
-func ParseNATHosts(s string) (netip.Prefix, error) {
-	f, err := ParseNATFilter(s)
+// NATHosts are the IPv4 addresses of hosts; the zero NATHosts are all of them.
+type NATHosts struct{ netip.Prefix }
+
+// Set implements show.Value: it reads an address or a prefix.
+func (h *NATHosts) Set(text string) error {
+	f, err := ParseNATFilter(text)
 	if err != nil || f.Port != 0 || !f.Addresses.Addr().Is4() {
-		return netip.Prefix{}, errors.New("wanted an IPv4 address or prefix: 10.0.0.1, 10.0.0.0/8")
+		return errors.New("wanted an IPv4 address or prefix: 10.0.0.1, 10.0.0.0/8")
 	}
-	return f.Addresses, nil
+	h.Prefix = f.Addresses
+	return nil
 }
 
-func init() {
-	nouns["nat/host"] = noun{ask: func(v *query) call {
-		q := NATHostQuery{Inside: parsed(v, "inside", ParseNATHosts), After: v.addr("after"), Limit: v.number("limit", 0, MaxPage)}
-		return func(ctx context.Context, r Router) (any, error) { return r.NATHosts(ctx, q) }
-	}}
+// More implements show.Partial.
+func (p *NATHostPage) More() string {
+	return fmt.Sprintf("there are more, of %d in all; --limit 0 shows all", p.Total)
 }
+
+var natHostNoun = show.Spec[Router, NATHostQuery, NATHostPage]{
+	Path: "nat/host", Usual: usualRows,
+	Help: show.Help{
+		Aliases: []string{"hosts"}, Args: "[ADDRESS|PREFIX]",
+		Short: "The inside hosts, with their sessions, ports and traffic",
+		Long: `The inside hosts that have sessions, by address.
+
+PORTS are outside ports, and ICMP identifiers, that the host has: each inside
+host:port keeps one outside port, however many peers it speaks to. PACKETS and
+BYTES are what the sessions that live now have carried, both directions
+together; of a super-packet, the packets in it count. The router's own flows
+count for the address that they leave from.`,
+		Example: `  routerd show nat host
+  routerd show nat host 10.1.0.0/24
+  routerd show nat host 10.1.0.11 -w 1s`,
+	},
+	Ask: func(ctx context.Context, r Router, q NATHostQuery) (NATHostPage, error) { return r.NATHosts(ctx, q) },
+}.Noun()
 
 // NATHosts asks for a page of the inside hosts that q chooses.
-func (c *Client) NATHosts(ctx context.Context, q NATHostQuery) (p NATHostPage, err error) {
-	v := url.Values{}
-	if q.Inside.IsValid() {
-		v.Set("inside", q.Inside.String())
-	}
-	if q.After.IsValid() {
-		v.Set("after", q.After.String())
-	}
-	if q.Limit != 0 {
-		v.Set("limit", strconv.Itoa(q.Limit))
-	}
-	return p, c.get(ctx, "nat/host", v, &p)
+func (c *Client) NATHosts(ctx context.Context, q NATHostQuery) (NATHostPage, error) {
+	return Get[NATHostPage](ctx, c, "nat/host", q)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"net/url"
 	"strconv"
 	"strings"
 )
@@ -12,14 +11,14 @@ import (
 // NATQuery chooses sessions of address translation: those that all of it
 // matches. The zero query is all of them. Only what is shown comes in pages.
 type NATQuery struct {
-	Protocol NATProtocol
-	Inside   NATFilter
-	Outside  NATFilter // also what a translated remote endpoint is seen as
-	Remote   NATFilter // or what it is seen as
-	Port     uint16    // of either side, before or behind translation; 0 = any
-	Rule     string    // the name of one
-	After    uint32    // the page behind this session: NATSessionPage.Next
-	Limit    int       // sessions to give, 1 to MaxPage; 0 leaves it to the router
+	Protocol NATProtocol `query:"protocol" help:"only of this <protocol>, by name or number"`
+	Inside   NATFilter   `query:"inside" help:"only of this inside <endpoint>: an address, a prefix, :port, or both"`
+	Outside  NATFilter   `query:"outside" help:"only by this outside <endpoint>, likewise"`                       // also what a translated remote endpoint is seen as
+	Remote   NATFilter   `query:"remote" help:"only with this remote <endpoint>, likewise"`                       // or what it is seen as
+	Port     uint16      `query:"port" help:"only with this <port> on either side, before or behind translation"` // 0 = any
+	Rule     string      `query:"rule,complete=nat/rule" help:"only by the rule <NAME>"`
+	After    uint32      `query:"after,api,max=16777216"` // the page behind this session: NATSessionPage.Next
+	Limit    int         `query:"limit,api,max=10000"`    // sessions to give; 0 leaves it to the router
 }
 
 // NATProtocol is the number of a protocol; 0 = any.
@@ -37,6 +36,15 @@ func (p NATProtocol) String() string {
 	}
 	return strconv.Itoa(int(p))
 }
+
+// Set implements show.Value.
+func (p *NATProtocol) Set(text string) (err error) {
+	*p, err = ParseNATProtocol(text)
+	return err
+}
+
+// Offered implements show.Offering.
+func (*NATProtocol) Offered() []string { return []string{"tcp", "udp", "icmp"} }
 
 // ParseNATProtocol reads a name or a number. The error says what is wanted.
 func ParseNATProtocol(s string) (NATProtocol, error) {
@@ -74,6 +82,12 @@ func (f NATFilter) String() string {
 	return s
 }
 
+// Set implements show.Value.
+func (f *NATFilter) Set(text string) (err error) {
+	*f, err = ParseNATFilter(text)
+	return err
+}
+
 // ParseNATFilter reads an IPv4 address or prefix, :port, or both. The error
 // says what is wanted.
 func ParseNATFilter(s string) (f NATFilter, err error) {
@@ -99,45 +113,4 @@ func ParseNATFilter(s string) (f NATFilter, err error) {
 	}
 	f.Addresses = p.Masked()
 	return f, nil
-}
-
-func (q *query) nat() NATQuery {
-	return NATQuery{
-		Protocol: parsed(q, "protocol", ParseNATProtocol),
-		Inside:   parsed(q, "inside", ParseNATFilter), Outside: parsed(q, "outside", ParseNATFilter), Remote: parsed(q, "remote", ParseNATFilter),
-		Port: uint16(q.number("port", 0, 65535)), Rule: q.text("rule"),
-	}
-}
-
-// parsed reads a parameter by a function whose error says what is wanted.
-func parsed[T any](q *query, name string, parse func(string) (T, error)) (v T) {
-	s := q.text(name)
-	if s == "" {
-		return v
-	}
-	v, err := parse(s)
-	if err != nil {
-		q.fail("parameter %s is %q, %v", name, s, err)
-	}
-	return v
-}
-
-// values puts the query into a URL's form.
-func (q NATQuery) values() url.Values {
-	v := url.Values{}
-	for _, p := range []struct{ name, value, zero string }{
-		{"protocol", q.Protocol.String(), ""},
-		{"inside", q.Inside.String(), ""},
-		{"outside", q.Outside.String(), ""},
-		{"remote", q.Remote.String(), ""},
-		{"port", strconv.Itoa(int(q.Port)), "0"},
-		{"rule", q.Rule, ""},
-		{"after", strconv.FormatUint(uint64(q.After), 10), "0"},
-		{"limit", strconv.Itoa(q.Limit), "0"},
-	} {
-		if p.value != p.zero {
-			v.Set(p.name, p.value)
-		}
-	}
-	return v
 }

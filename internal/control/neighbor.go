@@ -1,21 +1,23 @@
 package control
 
 import (
+	"context"
+	"fmt"
 	"net/netip"
-	"net/url"
-	"strconv"
+
+	"routerd/internal/show"
 )
 
 // NeighborQuery chooses neighbours. The zero query is all of them.
 type NeighborQuery struct {
-	Interface string
-	Address   netip.Addr
-	Family    int // 4 or 6; 0 = both; of no effect on ClearNeighbors
+	Interface string      `query:"interface,complete=interface" help:"only on the interface <NAME>"`
+	Address   netip.Addr  `query:"address,arg"`
+	Family    show.Family `query:"family,api"` // 4 or 6; 0 = both; of no effect on ClearNeighbors
 }
 
 // NeighborList is the answer to /v1/neighbor.
 type NeighborList struct {
-	Neighbors []Neighbor   `json:"neighbors"`
+	Neighbors []Neighbor   `json:"neighbors" show:",rows"`
 	Own       []OwnAddress `json:"own_addresses,omitempty"` // of the router on the same links
 }
 
@@ -29,13 +31,13 @@ type OwnAddress struct {
 
 // Neighbor is one station on an Ethernet link.
 type Neighbor struct {
-	Address   netip.Addr `json:"address"`
-	MAC       string     `json:"mac,omitempty"` // absent while incomplete or failed
-	Interface string     `json:"interface"`
-	State     string     `json:"state"`  // failed | incomplete | reachable | stale | delay | probe | static
-	Age       float64    `json:"age"`    // seconds since the MAC was learned or confirmed; while incomplete since the first packet, while failed since then
-	Held      int        `json:"held"`   // packets that wait for the answer
-	Router    bool       `json:"router"` // by its own advertisement
+	Address   netip.Addr `json:"address" show:"address"`
+	MAC       string     `json:"mac,omitempty" show:"mac"` // absent while incomplete or failed
+	Interface string     `json:"interface" show:"interface"`
+	State     string     `json:"state" show:"state,good=reachable|static,bad=incomplete|failed"` // failed | incomplete | reachable | stale | delay | probe | static
+	Age       float64    `json:"age" show:"age,seconds"`                                         // seconds since the MAC was learned or confirmed; while incomplete since the first packet, while failed since then
+	Held      int        `json:"held" show:"held,right"`                                         // packets that wait for the answer
+	Router    bool       `json:"router" show:"router"`                                           // by its own advertisement
 }
 
 // ClearResult is what a clear has done.
@@ -43,21 +45,31 @@ type ClearResult struct {
 	Cleared int `json:"cleared"` // neighbours
 }
 
-func (q *query) neighbor() NeighborQuery {
-	return NeighborQuery{Interface: q.text("interface"), Address: q.addr("address")}
-}
+var neighborNoun = show.Spec[Router, NeighborQuery, NeighborList]{
+	Path: "neighbor",
+	Help: show.Help{
+		Command: "arp", Aliases: []string{"neighbor", "neighbors"}, Args: "[ADDRESS]",
+		Short: "Stations on Ethernet links, their MAC addresses and whether they answer",
+		Long: `Stations on Ethernet links: by ARP and, for IPv6, neighbour discovery.
 
-// values puts the query into a URL's form.
-func (q NeighborQuery) values() url.Values {
-	v := url.Values{}
-	if q.Interface != "" {
-		v.Set("interface", q.Interface)
-	}
-	if q.Address.IsValid() {
-		v.Set("address", q.Address.String())
-	}
-	if q.Family != 0 {
-		v.Set("family", strconv.Itoa(q.Family))
-	}
-	return v
-}
+AGE counts since the MAC was learned or last confirmed. HELD packets wait for
+the station's answer.`,
+	},
+	Ask: func(ctx context.Context, r Router, q NeighborQuery) (NeighborList, error) { return r.Neighbors(ctx, q) },
+}.Noun()
+
+var clearNeighborNoun = show.Spec[Router, NeighborQuery, ClearResult]{
+	Path: "clear/arp", Changes: true, Without: []string{"family"},
+	Help: show.Help{
+		Aliases: []string{"neighbor", "neighbors"}, Args: "[ADDRESS]",
+		Short: "Forget neighbours of both families, so that they are asked for anew",
+		Long: `Forget what was learned of neighbours, by ARP and neighbour discovery. Static
+ones stay, as do those that are still being asked for.`,
+	},
+	Ask: func(ctx context.Context, r Router, q NeighborQuery) (ClearResult, error) {
+		return r.ClearNeighbors(ctx, q)
+	},
+	Draw: func(s *show.Screen, _ *NeighborQuery, r *ClearResult) {
+		fmt.Fprintf(s, "neighbours forgotten: %d\n", r.Cleared)
+	},
+}.Noun()

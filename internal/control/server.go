@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"routerd/internal/show"
 )
 
 // Options are what Serve may be told besides.
@@ -113,11 +115,12 @@ func Handler(r Router, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &handler{router: r, log: o.Log, metrics: metricsHandler(r)}
+	return &handler{router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r)}
 }
 
 type handler struct {
 	router  Router
+	nouns   []Noun
 	log     *slog.Logger
 	metrics http.Handler
 }
@@ -138,50 +141,59 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) {
 	if req.URL.Path == "/v1" || req.URL.Path == "/v1/" {
-		return index(req)
+		return index(req, h.nouns)
 	}
-	name, ok := strings.CutPrefix(req.URL.Path, "/v1/")
-	n, known := nouns[name]
-	if !ok || !known {
-		e := NotFound("no such noun: %s", req.URL.Path)
-		for name := range nouns {
-			e.Nouns = append(e.Nouns, "/v1/"+name)
-		}
-		slices.Sort(e.Nouns)
-		return nil, e
+	path, ok := strings.CutPrefix(req.URL.Path, "/v1/")
+	n := nounAt(h.nouns, path)
+	if !ok || n == nil {
+		return nil, h.unknown(req)
 	}
 	method, timeout := http.MethodGet, showTimeout
-	if n.changes {
+	if n.Changes {
 		method, timeout = http.MethodPost, changeTimeout
 	}
-	if req.Method != method && (n.changes || req.Method != http.MethodHead) {
+	if req.Method != method && (n.Changes || req.Method != http.MethodHead) {
 		w.Header().Set("Allow", method)
-		return nil, &Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
+		return nil, &show.Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
 	}
-	if n.changes {
+	if n.Changes {
 		uid, err := allowed(req.Context())
 		if err != nil {
 			return nil, err
 		}
-		h.log.Info("a change was asked for", "what", name, "uid", uid)
+		h.log.Info("a change was asked for", "what", path, "uid", uid)
 	}
-	q := query{values: req.URL.Query()}
-	ask := n.ask(&q)
-	if err := q.done(); err != nil {
+	query, err := n.Read(req.URL.Query())
+	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
-	return ask(ctx, h.router)
+	return n.Ask(ctx, h.router, query)
+}
+
+// unknown is the error for a path that is no noun's.
+func (h *handler) unknown(req *http.Request) error {
+	e := &Error{Status: http.StatusNotFound, Message: "no such noun: " + req.URL.Path}
+	for _, n := range h.nouns {
+		if n.Ask != nil {
+			e.Nouns = append(e.Nouns, "/v1/"+n.Path)
+		}
+	}
+	slices.Sort(e.Nouns)
+	return e
 }
 
 func (h *handler) fail(w http.ResponseWriter, req *http.Request, err error) {
 	var e *Error
+	var s *show.Error
 	switch {
 	case errors.As(err, &e):
 		e = &Error{e.Status, err.Error(), e.Problems, e.Nouns} // with what was wrapped around it
+	case errors.As(err, &s):
+		e = &Error{Status: s.Status, Message: err.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
-		e = Unavailable("the router did not answer in time: %v", err)
+		e = &Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("the router did not answer in time: %v", err)}
 	case errors.Is(err, context.Canceled):
 		return // nobody listens any more
 	default:
@@ -228,9 +240,9 @@ func allowed(ctx context.Context) (int, error) {
 	uid, known := ctx.Value(peerKey{}).(int)
 	switch {
 	case !known:
-		return 0, &Error{Status: http.StatusForbidden, Message: "changing the router: only through its unix socket"}
+		return 0, &show.Error{Status: http.StatusForbidden, Message: "changing the router: only through its unix socket"}
 	case uid != 0 && uid != os.Geteuid():
-		return 0, &Error{Status: http.StatusForbidden, Message: fmt.Sprintf("changing the router as uid %d: only root and uid %d, which it runs as, may", uid, os.Geteuid())}
+		return 0, &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("changing the router as uid %d: only root and uid %d, which it runs as, may", uid, os.Geteuid())}
 	}
 	return uid, nil
 }

@@ -13,6 +13,8 @@ import (
 	"routerd/internal/control"
 	"routerd/internal/origin"
 	"routerd/internal/packet"
+	"routerd/internal/protocols/running"
+	"routerd/internal/show"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -28,7 +30,7 @@ var _ control.Router = api{}
 // on runs f on the loop.
 func (a api) on(ctx context.Context, f func()) error {
 	if err := a.d.ask(ctx, f); err != nil {
-		return control.Unavailable("%v", err)
+		return show.Unavailable("%v", err)
 	}
 	return nil
 }
@@ -146,7 +148,7 @@ func (a api) Routes(ctx context.Context, q control.RouteQuery) (page control.Rou
 		case q.For.IsValid():
 			list = r.Lookup(q.For)
 		default:
-			limit := pageLimit(q.Limit)
+			limit := running.Limit(q.Limit)
 			list = r.Walk(q.After, limit)
 			if prefixes(list) == limit {
 				page.Next = list[len(list)-1].Prefix
@@ -154,7 +156,7 @@ func (a api) Routes(ctx context.Context, q control.RouteQuery) (page control.Rou
 		}
 		for i := range list {
 			c := &list[i]
-			if q.Source != "" && c.Source.String() != q.Source || !family(c.Prefix, q.Family) {
+			if q.Source != "" && c.Source.String() != string(q.Source) || !q.Family.Has(c.Prefix.Addr()) {
 				continue
 			}
 			page.Routes = append(page.Routes, a.d.route(view, c))
@@ -172,17 +174,6 @@ func prefixes(list []rib.Candidate) int {
 		}
 	}
 	return n
-}
-
-func pageLimit(asked int) int {
-	if asked <= 0 {
-		return control.DefaultPage
-	}
-	return min(asked, control.MaxPage)
-}
-
-func family(p netip.Prefix, want int) bool {
-	return want == 0 || (want == 4) == p.Addr().Is4()
 }
 
 func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
@@ -219,14 +210,14 @@ func (a api) FIB(ctx context.Context, q control.FIBQuery) (page control.FIBPage,
 		case q.For.IsValid():
 			list = append(list, f.Lookup(q.For))
 		default:
-			limit := pageLimit(q.Limit)
+			limit := running.Limit(q.Limit)
 			list = f.Walk(q.After, limit)
 			if len(list) == limit {
 				page.Next = list[len(list)-1].Prefix
 			}
 		}
 		for _, e := range list {
-			if e != nil && family(e.Prefix, q.Family) {
+			if e != nil && q.Family.Has(e.Prefix.Addr()) {
 				page.Entries = append(page.Entries, a.d.entry(view, e))
 			}
 		}
@@ -255,7 +246,7 @@ func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, erro
 	view := d.router.View()
 	in := view.Named(q.In)
 	if in == nil {
-		return control.PacketExplanation{}, control.NotFound("explaining a packet that comes in by %q: there is no such interface", q.In)
+		return control.PacketExplanation{}, show.NotFound("explaining a packet that comes in by %q: there is no such interface", q.In)
 	}
 	proto := map[string]uint8{"tcp": packet.ProtoTCP, "udp": packet.ProtoUDP}[q.Protocol]
 	if proto == 0 {
@@ -268,7 +259,7 @@ func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, erro
 		Size: q.Size, DontFragment: q.DF, TTL: q.TTL,
 	}.Build()
 	if err != nil {
-		return control.PacketExplanation{}, control.BadRequest("%v", err)
+		return control.PacketExplanation{}, show.BadRequest("%v", err)
 	}
 	e := dataplane.Explain(view, in.ID, raw, time.Now())
 	x := control.PacketExplanation{
@@ -314,9 +305,6 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 	}
 	if err == nil {
 		err = a.neighborMetrics(ctx, &s)
-	}
-	if err == nil {
-		s.RIP, err = a.ripMetrics(ctx)
 	}
 	if err == nil {
 		s.NAT, err = a.natMetrics(ctx)
@@ -366,7 +354,7 @@ func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
 // the API says of it.
 func refusal(err error) error {
 	if errors.Is(err, errStopping) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return control.Unavailable("%v", err)
+		return show.Unavailable("%v", err)
 	}
 	var bad *ConfigError
 	if errors.As(err, &bad) {

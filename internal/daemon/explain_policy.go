@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 	"routerd/routing"
 	"routerd/routing/policy"
 )
@@ -27,9 +28,9 @@ func (d *Daemon) explainPolicy(q control.PolicyQuery) (control.PolicyExplanation
 		if names := d.cfg.Policies.Names(); len(names) > 0 {
 			there = "there are " + strings.Join(names, ", ")
 		}
-		return control.PolicyExplanation{}, control.NotFound("explaining policies: %v; %s", err, there)
+		return control.PolicyExplanation{}, show.NotFound("explaining policies: %v; %s", err, there)
 	}
-	route := policy.Route{Prefix: q.Prefix, Source: sourceNamed(q.Source), Metric: q.Metric, Tag: q.Tag, NextHop: q.NextHop}
+	route := policy.Route{Prefix: q.Prefix, Source: sourceNamed(string(q.Source)), Metric: q.Metric, Tag: q.Tag, NextHop: q.NextHop}
 	x := control.PolicyExplanation{Policies: q.Policies, Route: policyRoute(&route), Steps: []control.PolicyStep{}}
 	steps, accepted := chain.Explain(&route)
 	x.Accepted, x.Decided = accepted, "no statement decides"

@@ -10,6 +10,7 @@ import (
 
 	"routerd/config"
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // What each statement did and which one decided, with its line.
@@ -91,7 +92,7 @@ action = "accept"
 		})
 	}
 	_, err := d.explainPolicy(control.PolicyQuery{Policies: []string{"in", "out"}, Prefix: prefix})
-	var e *control.Error
+	var e *show.Error
 	if want := `explaining policies: there is no policy "out"; there are in, rest`; !errors.As(err, &e) || e.Status != http.StatusNotFound || e.Message != want {
 		t.Errorf("a policy that there is not: %v, want %s", err, want)
 	}

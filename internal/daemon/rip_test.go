@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/internal/control"
+	"routerd/internal/protocols/rip"
 	"routerd/routing/keys"
 	"routerd/routing/rip/wire"
 )
@@ -159,7 +160,7 @@ func (s *site) learned(prefix string) {
 	s.t.Helper()
 	c := s.client()
 	wait(s.t, prefix+" to be learned", func() error {
-		page, err := c.RIPRoutes(s.t.Context(), "rip", control.RIPQuery{})
+		page, err := control.Get[rip.RoutePage](s.t.Context(), c, "rip/route", nil)
 		if err != nil {
 			return err
 		}
@@ -175,7 +176,7 @@ func (s *site) learned(prefix string) {
 // refused gives how many packets were refused on lan0 for a reason.
 func (s *site) refused(why string) (n uint64) {
 	s.t.Helper()
-	list, err := s.client().RIPInterfaces(s.t.Context(), "rip", control.RIPQuery{Interface: "lan0"})
+	list, err := control.Get[rip.InterfaceList](s.t.Context(), s.client(), "rip/interface", rip.InterfaceQuery{Interface: "lan0"})
 	if err != nil || len(list.Interfaces) != 1 {
 		s.t.Fatalf("lan0 is %+v: %v", list, err)
 	}
@@ -297,13 +298,13 @@ func TestRIPReloadLeavesOthersAlone(t *testing.T) {
 	s.write(both)
 	s.start()
 	c := s.client()
-	routes := func() map[string]control.RIPRoute {
+	routes := func() map[string]rip.Route {
 		t.Helper()
-		page, err := c.RIPRoutes(t.Context(), "rip", control.RIPQuery{})
+		page, err := control.Get[rip.RoutePage](t.Context(), c, "rip/route", nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := map[string]control.RIPRoute{}
+		m := map[string]rip.Route{}
 		for _, r := range page.Routes {
 			m[r.Prefix.String()] = r
 		}

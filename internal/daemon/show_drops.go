@@ -8,6 +8,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/internal/control"
+	"routerd/internal/show"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -19,12 +20,12 @@ func (a api) Drops(ctx context.Context, q control.DropQuery) (out control.Drops,
 		if q.Interface != "" {
 			i := view.Named(q.Interface)
 			if i == nil {
-				err = control.NotFound("packets dropped that came in by %q: there is no such interface", q.Interface)
+				err = show.NotFound("packets dropped that came in by %q: there is no such interface", q.Interface)
 				return
 			}
 			in = i.ID
 		}
-		out = control.Drops{Verdicts: a.d.dropCounts(in, q.Verdict), Last: a.d.lastDrops(view, in, q)}
+		out = control.Drops{Verdicts: a.d.dropCounts(in, string(q.Verdict)), Last: a.d.lastDrops(view, in, q)}
 	})
 	if err2 != nil {
 		err = err2
@@ -61,7 +62,7 @@ func (d *Daemon) lastDrops(view *dataplane.View, in routing.InterfaceID, q contr
 		}
 	}
 	drops = slices.DeleteFunc(drops, func(p dataplane.Drop) bool {
-		if in != routing.NoInterface && p.In != in || q.Verdict != "" && p.Verdict.Label() != q.Verdict {
+		if in != routing.NoInterface && p.In != in || q.Verdict != "" && p.Verdict.Label() != string(q.Verdict) {
 			return true
 		}
 		src, dst := endsOf(&p)

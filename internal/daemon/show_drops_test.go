@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"routerd/internal/control"
+	"routerd/internal/show"
 )
 
 // Dropped packets are chosen by the interface that they came in by, their verdict
@@ -28,12 +29,12 @@ func TestDropsAreChosen(t *testing.T) {
 		q    control.DropQuery
 		want int // packets among the latest; at least one is counted where there is any
 	}{
-		{control.DropQuery{Interface: "lan0", Dst: netip.MustParsePrefix("198.51.100.0/24")}, 2},
-		{control.DropQuery{Interface: "lan0", Dst: netip.MustParsePrefix("198.51.100.8/32")}, 1},
-		{control.DropQuery{Dst: netip.MustParsePrefix("2001:db8:99::/48"), Src: netip.MustParsePrefix("2001:db8:1::2/128")}, 1},
+		{control.DropQuery{Interface: "lan0", Dst: show.Subnet{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}, 2},
+		{control.DropQuery{Interface: "lan0", Dst: show.Subnet{Prefix: netip.MustParsePrefix("198.51.100.8/32")}}, 1},
+		{control.DropQuery{Dst: show.Subnet{Prefix: netip.MustParsePrefix("2001:db8:99::/48")}, Src: show.Subnet{Prefix: netip.MustParsePrefix("2001:db8:1::2/128")}}, 1},
 		{control.DropQuery{Interface: "lan0", Verdict: "blackhole"}, 2},
-		{control.DropQuery{Verdict: "no_route", Src: netip.MustParsePrefix("10.0.1.2/32")}, 1},
-		{control.DropQuery{Interface: "lan1", Dst: netip.MustParsePrefix("198.51.100.0/24")}, 0},
+		{control.DropQuery{Verdict: "no_route", Src: show.Subnet{Prefix: netip.MustParsePrefix("10.0.1.2/32")}}, 1},
+		{control.DropQuery{Interface: "lan1", Dst: show.Subnet{Prefix: netip.MustParsePrefix("198.51.100.0/24")}}, 0},
 		{control.DropQuery{Interface: "lan1", Verdict: "blackhole"}, 0},
 	} {
 		tt.q.Last = 20

@@ -11,6 +11,8 @@ import (
 	"routerd/dataplane"
 	"routerd/flow"
 	"routerd/internal/control"
+	"routerd/internal/protocols/running"
+	"routerd/internal/show"
 	"routerd/nat"
 )
 
@@ -19,7 +21,7 @@ import (
 func (a api) translating() (*dataplane.View, error) {
 	v := a.d.router.View()
 	if v.NAT == nil {
-		return nil, control.NotFound("no addresses are translated here: the configuration has no rule in [nat]")
+		return nil, show.NotFound("no addresses are translated here: the configuration has no rule in [nat]")
 	}
 	return v, nil
 }
@@ -41,7 +43,7 @@ func (a api) NATSessions(ctx context.Context, q control.NATQuery) (page control.
 		return page, err
 	}
 	page.Total = v.NAT.Sessions().Len()
-	limit, list := pageLimit(q.Limit), make([]flow.Session, natCopied)
+	limit, list := running.Limit(q.Limit), make([]flow.Session, natCopied)
 	cursor := q.After
 	for range natParts {
 		if ctx.Err() != nil {
@@ -73,7 +75,7 @@ func natFilter(n *nat.NAT, q control.NATQuery) (nat.Filter, error) {
 			names = append(names, r.Name)
 		}
 		if !slices.Contains(names, q.Rule) {
-			return nat.Filter{}, control.NotFound("there is no rule %q of address translation; there are %s", q.Rule, strings.Join(names, ", "))
+			return nat.Filter{}, show.NotFound("there is no rule %q of address translation; there are %s", q.Rule, strings.Join(names, ", "))
 		}
 	}
 	return nat.Filter{

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"routerd/internal/control"
+	"routerd/internal/protocols/running"
 	"routerd/nat"
 )
 
@@ -16,7 +17,7 @@ func (a api) NATHosts(ctx context.Context, q control.NATHostQuery) (page control
 		return page, err
 	}
 	page.Total = v.NAT.Sessions().Stats().Hosts
-	list := v.NAT.HostStates(q.Inside, func() bool { return ctx.Err() != nil })
+	list := v.NAT.HostStates(q.Inside.Prefix, func() bool { return ctx.Err() != nil })
 	if ctx.Err() != nil {
 		return page, ctx.Err()
 	}
@@ -27,7 +28,7 @@ func (a api) NATHosts(ctx context.Context, q control.NATHostQuery) (page control
 		}
 		list = list[behind:]
 	}
-	if limit := pageLimit(q.Limit); len(list) > limit {
+	if limit := running.Limit(q.Limit); len(list) > limit {
 		list = list[:limit]
 		page.Next = list[limit-1].Address
 	}

@@ -267,7 +267,7 @@ func TestShowNATRuleAndPool(t *testing.T) {
 	if err != nil || len(second.Hosts) != 1 || second.Hosts[0] != wantHosts.Hosts[1] || second.Next.IsValid() {
 		t.Errorf("the page behind it: %+v, %v", second, err)
 	}
-	if some, err := n.NATHosts(t.Context(), control.NATHostQuery{Inside: netip.MustParsePrefix("10.1.0.128/25")}); err != nil || len(some.Hosts) != 1 || some.Hosts[0] != wantHosts.Hosts[1] {
+	if some, err := n.NATHosts(t.Context(), control.NATHostQuery{Inside: control.NATHosts{Prefix: netip.MustParsePrefix("10.1.0.128/25")}}); err != nil || len(some.Hosts) != 1 || some.Hosts[0] != wantHosts.Hosts[1] {
 		t.Errorf("those within 10.1.0.128/25: %+v, %v", some, err)
 	}
 

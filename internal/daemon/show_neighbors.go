@@ -7,6 +7,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/control"
+	"routerd/internal/show"
 	"routerd/multicast"
 	"routerd/routing"
 )
@@ -14,7 +15,7 @@ import (
 // askNeighbors runs f between two steps of the neighbour machine.
 func (a api) askNeighbors(ctx context.Context, f func(m *arp.Machine, now time.Time)) error {
 	if err := a.d.router.Neighbors().Ask(ctx, f); err != nil {
-		return control.Unavailable("asking the neighbour machine: %v", err)
+		return show.Unavailable("asking the neighbour machine: %v", err)
 	}
 	return nil
 }
@@ -26,7 +27,7 @@ func (a api) chosen(q control.NeighborQuery) (routing.InterfaceID, error) {
 	}
 	i := a.d.router.View().Named(q.Interface)
 	if i == nil {
-		return routing.NoInterface, control.NotFound("neighbours on %q: there is no such interface", q.Interface)
+		return routing.NoInterface, show.NotFound("neighbours on %q: there is no such interface", q.Interface)
 	}
 	return i.ID, nil
 }
@@ -35,7 +36,7 @@ func (a api) chosen(q control.NeighborQuery) (routing.InterfaceID, error) {
 func walk(m *arp.Machine, now time.Time, on routing.InterfaceID, q control.NeighborQuery, f func(arp.Neighbor)) {
 	m.Walk(now, func(n arp.Neighbor) bool {
 		if (on == routing.NoInterface || n.Interface == on) && (!q.Address.IsValid() || n.Addr == q.Address) &&
-			(q.Family == 0 || n.Addr.Is4() == (q.Family == 4)) {
+			q.Family.Has(n.Addr) {
 			f(n)
 		}
 		return true
@@ -47,7 +48,7 @@ func walkOwn(m *arp.Machine, on routing.InterfaceID, q control.NeighborQuery, f 
 	m.WalkOwn(func(o arp.Own) bool {
 		a := o.Prefix.Addr()
 		if (on == routing.NoInterface || o.Interface == on) && (!q.Address.IsValid() || a == q.Address) &&
-			(q.Family == 0 || a.Is4() == (q.Family == 4)) {
+			q.Family.Has(a) {
 			f(o)
 		}
 		return true
@@ -99,7 +100,7 @@ func (a api) tellGroups(ctx context.Context, list []control.Interface) error {
 		answer <- all
 	})
 	if err != nil {
-		return control.Unavailable("asking what groups are listened to: %v", err)
+		return show.Unavailable("asking what groups are listened to: %v", err)
 	}
 	all := <-answer
 	for i := range list {
@@ -164,7 +165,7 @@ func (a api) ClearNeighbors(ctx context.Context, q control.NeighborQuery) (contr
 		return control.ClearResult{}, err
 	}
 	if err := a.d.router.Neighbors().Inbox.Send(ctx, arp.Clear{Interface: on, Addr: q.Address}); err != nil {
-		return control.ClearResult{}, control.Unavailable("clearing neighbours: %v", err)
+		return control.ClearResult{}, show.Unavailable("clearing neighbours: %v", err)
 	}
 	// Answered only when it is done.
 	err = a.askNeighbors(ctx, func(*arp.Machine, time.Time) {})

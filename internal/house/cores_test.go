@@ -10,8 +10,7 @@ import (
 // mayKnowCores are rooms outside internal/protocols that still import the core
 // of a protocol, each with its reason.
 var mayKnowCores = map[string]string{
-	"config":          "keys have the algorithms and lifetimes of RIP's",
-	"internal/daemon": "asks RIP for what is shown",
+	"config": "keys have the algorithms and lifetimes of RIP's",
 }
 
 // isCore reports whether a file has the methods of a protocol.Core: a Step that

@@ -32,6 +32,7 @@ const (
 	rate       = "golang.org/x/time/rate"
 	slogJourn  = "github.com/systemd/slog-journal"
 	sys        = "golang.org/x/sys"
+	uniseg     = "github.com/rivo/uniseg"
 	wireguard  = "golang.zx2c4.com/wireguard/tun"
 )
 
@@ -89,15 +90,18 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
-	"internal/protocols":        {own: own("internal/protocols/decode", "internal/protocols/rip", "internal/router", "internal/tomltext")},
-	"internal/protocols/decode": {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
-	"internal/protocols/rip":    {own: own("dataplane", "internal/protocols/decode", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
-	"internal/beacon":           {own: own("routing", "routing/protocol")},
+	"internal/show":                  {third: []string{uniseg}},
+	"internal/protocols":             {own: own("internal/protocols/decode", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
+	"internal/protocols/running":     {own: own("internal/show", "routing", "routing/protocol")},
+	"internal/protocols/rip/riptest": {own: own("internal/protocols/running", "internal/show", "routing", "routing/keys", "routing/protocol", "routing/rip")},
+	"internal/protocols/decode":      {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
+	"internal/protocols/rip":         {own: own("dataplane", "internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
+	"internal/beacon":                {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "routing", "routing/rib",
+		"arp", "dataplane", "icmp", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
 	), third: []string{prometheus, sys}},
 
 	// What the router itself serves and dials.
@@ -113,19 +117,19 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/protocols", "internal/router", "internal/control", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "routing/rip", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/localstack", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/show", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(
-		"config", "internal/daemon", "internal/control", "internal/lab", "internal/localstack",
+		"config", "internal/daemon", "internal/control", "internal/lab", "internal/localstack", "internal/show",
 	), third: []string{cobra, sys}},
 
 	// Measuring and testing.
 	"internal/bench":         {own: own(), third: []string{wireguard, netlink, netns, sys}},
 	"internal/bench/forward": {own: []string{"internal/bench"}},
 	"internal/bench/nat":     {own: []string{"internal/bench"}, third: []string{benchfmt}},
-	"internal/bench/rip":     {own: []string{"internal/bench", "internal/control", "internal/lab"}},
+	"internal/bench/rip":     {own: []string{"internal/bench", "internal/lab", "internal/protocols/rip"}},
 	"internal/corpus":        {third: []string{gopacket}},
 	"internal/stun":          {third: []string{pionStun}},
 	"internal/house":         {},
@@ -136,7 +140,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/beacon", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/protocols/rip/riptest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

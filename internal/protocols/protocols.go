@@ -6,6 +6,7 @@ package protocols
 import (
 	"routerd/internal/protocols/decode"
 	"routerd/internal/protocols/rip"
+	"routerd/internal/protocols/running"
 	"routerd/internal/router"
 	"routerd/internal/tomltext"
 )
@@ -16,15 +17,19 @@ type Protocol struct {
 	Title string // as people write it: "RIPng"
 	// Decode reads the protocol's table, which stands under its name.
 	Decode func(*decode.Context, *tomltext.Section) router.ProtocolConfig
+	// Nouns are what can be asked of the protocol, Metrics what it counts.
+	Nouns   []running.Noun
+	Metrics running.Metrics
 }
 
 // All are the protocols in the order in which they are listed to people. The
 // list is the caller's.
 func All() []Protocol {
-	return []Protocol{
-		{Kind: rip.RIP.Kind(), Title: "RIP", Decode: rip.RIP.Decode},
-		{Kind: rip.RIPng.Kind(), Title: "RIPng", Decode: rip.RIPng.Decode},
+	var list []Protocol
+	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
+		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics()})
 	}
+	return list
 }
 
 // Kinds are what a router has to know of the protocols.

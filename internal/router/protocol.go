@@ -107,6 +107,10 @@ func (p *Protocol) Ask(ctx context.Context, f func(core protocol.Core, now time.
 	}
 }
 
+// Configured reports whether the configuration has the protocol. The router's
+// owner alone may ask.
+func (p *Protocol) Configured() bool { return p.configured }
+
 // Core is the core itself, for who drives it by Poll and looks into it on the
 // same goroutine.
 func (p *Protocol) Core() protocol.Core { return p.core }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"routerd/internal/bench"
-	"routerd/internal/control"
 	"routerd/internal/lab"
+	"routerd/internal/protocols/rip"
 )
 
 // most is how much of BIRD's CPU time routerd may take, largest how much memory,
@@ -240,7 +240,7 @@ func count(ctx context.Context, l *lab.Lab, node string) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	var list control.RIPInterfaceList
+	var list rip.InterfaceList
 	if err := json.Unmarshal(text, &list); err != nil {
 		return 0, fmt.Errorf("counting routes of %s: %w", node, err)
 	}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+	"routerd/internal/show"
+)
+
+// tree makes the commands of the nouns whose paths are a word below another path;
+// a heading has those below it. Nouns without help have no command.
+func (s *session) tree(below string, make func(*control.Noun) *cobra.Command) (commands []*cobra.Command) {
+	nouns := control.Nouns()
+	for i := range nouns {
+		n := &nouns[i]
+		word, ok := strings.CutPrefix(n.Path, below)
+		switch {
+		case !ok || n.Short == "" || strings.Contains(word, "/"):
+		case n.Ask != nil:
+			commands = append(commands, make(n))
+		default:
+			cmd := group(word, n.Short, s.tree(n.Path+"/", make)...)
+			cmd.Long, cmd.Example = n.Long, n.Example
+			commands = append(commands, cmd)
+		}
+	}
+	return commands
+}
+
+// command makes the show command of a noun. preset is what its query has before
+// the command line is read; nil for nothing.
+func (s *shower) command(n *control.Noun, preset any) *cobra.Command {
+	query := preset
+	if query == nil {
+		query = n.NewQuery()
+	}
+	most := n.Usual
+	cmd := s.newCommand(n, query, func(cmd *cobra.Command) error {
+		if most < 0 {
+			return usagef("--limit %d: wanted a number of rows, or 0 for all", most)
+		}
+		return s.show(cmd, n, query, most)
+	})
+	if n.Usual != 0 {
+		cmd.Flags().IntVar(&most, "limit", most, "at most this `number` of rows; 0 for all")
+	}
+	return cmd
+}
+
+// clearCommand makes the command that has an action done.
+func (s *session) clearCommand(n *control.Noun) *cobra.Command {
+	query := n.NewQuery()
+	return s.newCommand(n, query, func(cmd *cobra.Command) error {
+		return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
+			answer, err := c.Ask(ctx, n, query)
+			if err == nil {
+				n.Draw(s.screen(false), query, answer)
+			}
+			return err
+		})
+	})
+}
+
+// newCommand makes a command that reads a noun's query and then runs.
+func (s *session) newCommand(n *control.Noun, query any, run func(*cobra.Command) error) *cobra.Command {
+	name := n.Command
+	if name == "" {
+		name = path.Base(n.Path)
+	}
+	cmd := &cobra.Command{
+		Use: strings.TrimSpace(name + " " + n.Args), Aliases: n.Aliases, Short: n.Short, Long: n.Long, Example: n.Example,
+		Args: cobra.MaximumNArgs(arguments(n.Args)),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := n.Arguments(query, args); err != nil {
+				return usageError{err}
+			}
+			return run(cmd)
+		},
+		ValidArgsFunction: cobra.NoFileCompletions,
+	}
+	for _, p := range n.Parameters() {
+		switch {
+		case p.API:
+		case p.Argument:
+			cmd.ValidArgsFunction = s.completion(&p, query)
+		default:
+			s.addFlag(cmd, &p, query)
+		}
+	}
+	return cmd
+}
+
+// arguments is how many arguments there may be: an alternative that is one word
+// counts as one, "[for] ADDRESS" as two.
+func arguments(use string) int {
+	most := 0
+	for alternative := range strings.SplitSeq(strings.Trim(use, "[]"), "|") {
+		most = max(most, len(strings.Fields(alternative)))
+	}
+	return most
+}
+
+func (s *session) addFlag(cmd *cobra.Command, p *show.Parameter, query any) {
+	usage := strings.NewReplacer("<", "`", ">", "`").Replace(p.Help)
+	names := []string{p.Name}
+	if p.Alias != "" {
+		names = append(names, p.Alias)
+	}
+	for i, name := range names {
+		if i > 0 {
+			usage = "same as --" + p.Name
+		}
+		value := p.Flag(query)
+		flag := cmd.Flags().VarPF(value, name, "", usage)
+		if value.Switch() {
+			flag.NoOptDefVal = "true"
+		}
+		cmd.RegisterFlagCompletionFunc(name, s.completion(p, query))
+	}
+	if len(names) > 1 {
+		cmd.MarkFlagsMutuallyExclusive(names...)
+	}
+}
+
+// completion offers a shell what a parameter may be: what it knows itself, or the
+// keys of the noun that it is one of.
+func (s *session) completion(p *show.Parameter, query any) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		offered := p.Offered(query)
+		if p.Complete != "" && !(p.Argument && len(args) > 0) {
+			offered = s.keys(p.Complete)
+		}
+		return offered, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// keys are those of the rows of a noun; none without an answer.
+func (s *session) keys(path string) (keys []string) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	nouns := control.Nouns()
+	for i := range nouns {
+		if n := &nouns[i]; n.Path == path {
+			s.ask(ctx, func(ctx context.Context, c *control.Client) error {
+				answer, err := c.Ask(ctx, n, n.NewQuery())
+				if err == nil {
+					keys = show.Keys(answer)
+				}
+				return err
+			})
+		}
+	}
+	return keys
+}
+
+// familyCommand makes "show ip" and "show ipv6": the words of other routers, kept
+// for hands that know them. They have what can be asked for by family.
+func (s *shower) familyCommand(name string, family show.Family) *cobra.Command {
+	var commands []*cobra.Command
+	nouns := control.Nouns()
+	for i := range nouns {
+		n := &nouns[i]
+		for _, p := range n.Parameters() {
+			if p.Name != "family" || n.Changes {
+				continue
+			}
+			query := n.NewQuery()
+			p.Set(query, family.String())
+			cmd := s.command(n, query)
+			if n.Command == "arp" && family == 6 { // IPv6 has none, and calls it so
+				cmd.Use, cmd.Aliases = strings.Replace(cmd.Use, "arp", "neighbor", 1), nil
+			} else if n.Command == "arp" {
+				cmd.Aliases = nil
+			}
+			commands = append(commands, cmd)
+		}
+	}
+	cmd := group(name, fmt.Sprintf("The same of IPv%d only: show %s route, show %s fib", family, name, name), commands...)
+	cmd.Hidden = true
+	return cmd
+}
+
+// copied gives a copy of a query, to be changed.
+func copied(query any) any {
+	c := reflect.New(reflect.TypeOf(query).Elem())
+	c.Elem().Set(reflect.ValueOf(query).Elem())
+	return c.Interface()
+}

@@ -1,0 +1,81 @@
+package control
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"routerd/internal/show"
+)
+
+// PacketQuery describes a packet to explain.
+type PacketQuery struct {
+	In       string     `query:"in"`  // the interface it comes in by
+	Src      netip.Addr `query:"src"` // of one family with Dst
+	Dst      netip.Addr `query:"dst"`
+	Protocol string     `query:"protocol"` // "tcp", "udp" or "icmp", for IPv6 too; "" = icmp, an echo request
+	SrcPort  uint16     `query:"src_port"` // tcp and udp only
+	DstPort  uint16     `query:"dst_port"`
+	Size     int        `query:"size,max=65535"` // bytes of the whole packet; 0 = as small as it can be
+	DF       bool       `query:"df"`             // do not fragment
+	TTL      uint8      `query:"ttl"`            // or hop limit; 0 = 64
+}
+
+// PacketExplanation is the way of one packet through the stages.
+type PacketExplanation struct {
+	In       string `json:"in"`
+	Packet   string `json:"packet"` // as Describe words it
+	Steps    []Step `json:"steps"`
+	Verdict  string `json:"verdict"`
+	Class    string `json:"class"` // passed | local | dropped
+	Sentence string `json:"sentence"`
+	Out      string `json:"out,omitempty"` // the interface it leaves by; absent when it does not
+	// Answer is the packet that the router would make: an ICMP error or an
+	// echo reply. Absent where it would make none.
+	Answer *Answer `json:"answer,omitempty"`
+}
+
+// Step is what one stage decided.
+type Step struct {
+	Stage  string `json:"stage"`
+	Text   string `json:"text"`
+	Answer bool   `json:"answer"`           // it is about the router's answer, not the packet itself
+	Origin string `json:"origin,omitempty"` // the configuration line that decided; absent when none did
+}
+
+// Answer is a packet that the router would make.
+type Answer struct {
+	Packet   string `json:"packet"`
+	Verdict  string `json:"verdict"`
+	Sentence string `json:"sentence"`
+	Out      string `json:"out,omitempty"` // absent when it would not leave
+}
+
+// explainNouns are what the API alone has: the command line's verbs for them
+// are no show.
+var explainNouns = []Noun{explainPacketNoun, explainRouteNoun, explainPolicyNoun, diffNoun, reloadNoun}
+
+var explainPacketNoun = show.Spec[Router, PacketQuery, PacketExplanation]{
+	Path:  "explain/packet",
+	Check: (*PacketQuery).check,
+	Ask: func(ctx context.Context, r Router, q PacketQuery) (PacketExplanation, error) {
+		return r.ExplainPacket(ctx, q)
+	},
+}.Noun()
+
+func (p *PacketQuery) check() error {
+	if p.Protocol == "" {
+		p.Protocol = "icmp"
+	}
+	switch {
+	case p.In == "" || !p.Src.IsValid() || !p.Dst.IsValid():
+		return show.BadRequest("a packet to explain needs in, src and dst")
+	case p.Src.Is4() != p.Dst.Is4():
+		return show.BadRequest("a packet from %s to %s: both addresses have to be of one family", p.Src, p.Dst)
+	case !slices.Contains([]string{"tcp", "udp", "icmp"}, p.Protocol):
+		return show.BadRequest("parameter protocol is %q, wanted tcp, udp or icmp", p.Protocol)
+	case p.Protocol == "icmp" && (p.SrcPort != 0 || p.DstPort != 0):
+		return show.BadRequest("a packet of icmp has no ports")
+	}
+	return nil
+}

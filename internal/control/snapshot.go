@@ -1,0 +1,55 @@
+package control
+
+import (
+	"time"
+
+	"routerd/arp"
+	"routerd/dataplane"
+	"routerd/internal/verdict"
+	"routerd/routing/rib"
+)
+
+// Snapshot is every counter at one moment, for Prometheus. It is not part of
+// the JSON contract.
+type Snapshot struct {
+	Version    Version
+	Workers    []WorkerSnapshot
+	Interfaces []InterfaceSnapshot
+	FIB4, FIB6 int // entries
+	RIB4, RIB6 int // prefixes that a route is offered for
+	RIB        rib.Stats
+	Generation uint64
+	// Reloads since the start; the start itself is none.
+	ReloadsOK, ReloadsFailed uint64
+	Applied                  time.Time // when the configuration that runs was
+	Differs                  *bool     // from what the file says; nil where that is not known
+	Hops, UnusableHops       int       // next hops of routes
+	Neighbors                []NeighborCount
+	NeighborEvents           arp.Counters
+	NAT                      *NATSnapshot // nil where nothing is translated
+}
+
+// NeighborCount is how many neighbours of an Ethernet interface are in a state.
+type NeighborCount struct {
+	Interface string
+	State     arp.State
+	Count     int
+}
+
+// WorkerSnapshot is what one worker has counted. Interface and Queue, the
+// number of its queue, are its name.
+type WorkerSnapshot struct {
+	Interface string
+	Queue     int
+	Batches   uint64
+	Verdicts  [verdict.Count]uint64
+	Answers   [dataplane.NumAnswers]uint64
+}
+
+// InterfaceSnapshot is what went through one interface.
+type InterfaceSnapshot struct {
+	Name           string
+	Up             bool
+	MTU            int
+	Received, Sent Traffic
+}

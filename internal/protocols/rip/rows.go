@@ -1,0 +1,193 @@
+package rip
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/internal/protocols/running"
+	"routerd/internal/show"
+	"routerd/routing/rip"
+)
+
+// RoutePage is a part of a protocol's table. A page may hold less than was
+// asked for, even nothing: the table ends where Next is absent.
+type RoutePage struct {
+	Routes []Route      `json:"routes" show:",rows"`
+	Next   netip.Prefix `json:"next,omitzero"`
+}
+
+// Route is what the protocol knows about a prefix and tells others of it.
+type Route struct {
+	Prefix netip.Prefix `json:"prefix" show:"prefix"`
+	State  string       `json:"state" show:"state,good=learned,bad=dying"` // learned | connected | default | redistributed | dying
+	Source string       `json:"source"`                                    // rip, or whose route is redistributed
+	Metric int          `json:"metric" show:"metric,right"`                // 1 to 16; 16 cannot be reached
+	Tag    int          `json:"tag" show:"tag,right"`
+	Paths  []Path       `json:"paths" show:",lines"`                   // of a learned route: all are of its metric
+	Since  time.Time    `json:"since" show:"since,wide,after=expires"` // of its last change
+	// Expires is how many seconds are left until the route dies unless it is
+	// heard of again, or until one that is dying is forgotten; absent of what
+	// the router itself has.
+	Expires float64 `json:"expires,omitzero" show:"expires,seconds,blank"`
+}
+
+// Path is a neighbour that a route was heard from.
+type Path struct {
+	Neighbor  netip.Addr `json:"neighbor" show:"from,wide,after=interface"`
+	NextHop   netip.Addr `json:"next_hop" show:"next hop,optional"`
+	Interface string     `json:"interface" show:"interface,optional"`
+	Tag       int        `json:"tag"`
+	Age       float64    `json:"age" show:"age,wide,seconds"` // seconds since it was last heard of
+}
+
+// Drawn implements show.Drawn: whose route is redistributed says more than that
+// it is.
+func (r *Route) Drawn(*show.Screen) any {
+	d := *r
+	if d.State == "redistributed" {
+		d.State = d.Source
+	}
+	return &d
+}
+
+func routeOf(x *rip.RouteInfo, p running.Protocol, now time.Time) Route {
+	r := Route{
+		Prefix: x.Prefix, State: x.State, Source: x.Source.String(), Metric: int(x.Metric), Tag: int(x.Tag), Since: x.Since.UTC(),
+	}
+	if !x.Expires.IsZero() {
+		r.Expires = max(x.Expires.Sub(now), 0).Seconds()
+	}
+	for _, by := range x.Paths {
+		r.Paths = append(r.Paths, Path{
+			Neighbor: by.Neighbor, NextHop: by.NextHop, Interface: p.InterfaceName(by.Interface), Tag: int(by.Tag), Age: now.Sub(by.Heard).Seconds(),
+		})
+	}
+	return r
+}
+
+// NeighborList is the routers that the protocol hears, by interface and address.
+type NeighborList struct {
+	Neighbors []Neighbor `json:"neighbors" show:",rows"`
+}
+
+// Neighbor is a router that speaks the protocol on a link.
+type Neighbor struct {
+	Address    netip.Addr `json:"address" show:"neighbor"`
+	Interface  string     `json:"interface" show:"interface"`
+	Version    int        `json:"version" show:"version,right,blank"`
+	Routes     int        `json:"routes" show:"routes,amount"`                  // paths by it
+	Since      time.Time  `json:"since" show:"since,wide,after=beyond maximum"` // when it was first heard
+	Age        float64    `json:"age" show:"age,seconds"`                       // seconds since an update of its was used; since it was first heard where none was
+	Packets    uint64     `json:"packets" show:"packets,amount"`
+	BadPackets uint64     `json:"bad_packets" show:"bad packets,amount,bad"`
+	BadEntries uint64     `json:"bad_entries" show:"bad entries,amount"`
+	// MaximumPrefix is how many routes it may have, BeyondMaximum how often it
+	// said one beyond them, which was not learned.
+	MaximumPrefix int    `json:"maximum_prefix" show:"maximum,amount,wide"`
+	BeyondMaximum uint64 `json:"beyond_maximum" show:"beyond maximum,amount,blank,bad,optional"`
+}
+
+func neighborOf(n *rip.NeighborInfo, now time.Time) Neighbor {
+	heard := n.Heard
+	if heard.IsZero() {
+		heard = n.Since
+	}
+	return Neighbor{
+		Address: n.Address, Interface: n.Name, Version: int(n.Version), Routes: n.Routes,
+		Since: n.Since.UTC(), Age: now.Sub(heard).Seconds(),
+		Packets: n.Packets, BadPackets: n.BadPackets, BadEntries: n.BadEntries,
+		MaximumPrefix: n.MaximumPrefix, BeyondMaximum: n.Beyond,
+	}
+}
+
+// InterfaceList is the interfaces that speak the protocol, by name.
+type InterfaceList struct {
+	Interfaces []Interface `json:"interfaces" show:",rows"`
+}
+
+// Interface is an interface that speaks the protocol.
+type Interface struct {
+	Name           string       `json:"name" show:"interface"`
+	Addresses      []netip.Addr `json:"addresses" show:"address,wide"` // that updates come from
+	Passive        bool         `json:"passive" show:"mode,yes=passive,no=active"`
+	Metric         int          `json:"metric" show:"metric,right"`
+	OffsetOut      int          `json:"offset_out" show:"offset out,right,wide"`
+	SplitHorizon   string       `json:"split_horizon" show:"horizon,wide"`                      // poison-reverse | simple | none
+	ReceiveVersion string       `json:"receive_version,omitempty" show:"version,optional,wide"` // "1" | "2" | "1 2"; absent in RIPng
+	Auth           string       `json:"auth,omitempty" show:"auth,optional"`                    // absent without
+	Keys           []int        `json:"keys,omitempty" show:"keys,optional,wide"`               // ids, never secrets
+	// AllowedNeighbors are who is heard; absent where that is everybody.
+	AllowedNeighbors []netip.Prefix `json:"allowed_neighbors,omitempty" show:"allowed,optional,wide"`
+	MaximumPrefix    int            `json:"maximum_prefix"` // routes of each neighbor
+
+	Neighbors  int      `json:"neighbors" show:"neighbors,right"`
+	Routes     int      `json:"routes" show:"routes,amount"`                       // paths heard here
+	NextUpdate float64  `json:"next_update,omitempty" show:"update,seconds,blank"` // seconds; absent where none is sent
+	Sending    int      `json:"sending"`                                           // updates and answers under way
+	Sent       Counts   `json:"sent" show:"sent,right"`                            // packets, by kind
+	Received   Counts   `json:"received" show:"received,right"`                    // packets that were used, by kind
+	Refused    Refusals `json:"refused" show:"refused,right"`                      // packets and entries that were not, by reason
+}
+
+// Count is how often something of a kind happened since the interface came up.
+// All kinds are given, those that never happened too.
+type Count struct {
+	Kind  string `json:"kind"`
+	Count uint64 `json:"count"`
+}
+
+// Counts are all kinds of something. In a table they are their sum.
+type Counts []Count
+
+// Cell implements show.Celled.
+func (c Counts) Cell(s *show.Screen) show.Cell { return show.Cell{Text: s.Amount(c.sum())} }
+
+// Refusals are counts of what had better not happen.
+type Refusals Counts
+
+// Cell implements show.Celled.
+func (r Refusals) Cell(s *show.Screen) show.Cell {
+	c := Counts(r).Cell(s)
+	if Counts(r).sum() > 0 {
+		c.Style = show.Bad
+	}
+	return c
+}
+
+// sum leaves the router's own packets out: that it hears them is no news.
+func (c Counts) sum() (sum uint64) {
+	for _, n := range c {
+		if n.Kind != "own" {
+			sum += n.Count
+		}
+	}
+	return sum
+}
+
+func interfaceOf(p Protocol, i *rip.InterfaceInfo, now time.Time) Interface {
+	c := Interface{
+		Name: i.Name, Addresses: i.Sources, Passive: i.Config.Passive,
+		Metric: int(i.Config.Metric), OffsetOut: int(i.Config.OffsetOut), SplitHorizon: i.Config.SplitHorizon.String(),
+		AllowedNeighbors: i.Config.AllowedNeighbors, MaximumPrefix: i.Config.MaximumPrefix,
+		Neighbors: i.Neighbors, Routes: i.Routes, Sending: i.Sending,
+	}
+	if p == RIP {
+		c.ReceiveVersion = i.Config.Receive.String()
+	}
+	if len(i.Config.Auth.Keys) > 0 {
+		c.Auth = i.Config.Auth.Algorithm.String()
+		for _, k := range i.Config.Auth.Keys {
+			c.Keys = append(c.Keys, int(k.ID))
+		}
+	}
+	if !i.NextUpdate.IsZero() {
+		c.NextUpdate = max(i.NextUpdate.Sub(now), 0).Seconds()
+	}
+	c.Sent, c.Received, c.Refused = countsOf(&i.Counters)
+	return c
+}
+
+// ClearResult is what a clear has done.
+type ClearResult struct {
+	Cleared int `json:"cleared"` // ways that were learned
+}

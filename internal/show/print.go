@@ -1,0 +1,173 @@
+package show
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+)
+
+// Header is an answer that says something above its rows, once: that of the
+// first page.
+type Header interface {
+	DrawHead(s *Screen)
+}
+
+// Footer is an answer that says something below its rows, once: that of the
+// last page. Where there are no rows it stands alone, without the table's
+// header.
+type Footer interface {
+	DrawFoot(s *Screen, rows int)
+}
+
+// Tables prints answers for people.
+type Tables struct {
+	Screen *Screen
+	// Draw draws an answer that is not drawn by its rows; nil for others.
+	Draw func(answer any)
+
+	table *rowsTable
+	rows  int
+	last  any
+}
+
+// Page implements Printer.
+func (t *Tables) Page(answer any) error {
+	if t.Draw != nil {
+		return t.print(func() { t.Draw(answer) })
+	}
+	return t.print(func() {
+		v := reflect.ValueOf(answer).Elem()
+		l, _ := rowsOf(v.Type())
+		list := v.Field(l.at)
+		if t.table == nil {
+			t.table = newRowsTable(list.Type().Elem(), t.Screen)
+			if h, ok := answer.(Header); ok {
+				h.DrawHead(t.Screen)
+			}
+		}
+		t.table.add(t.Screen, list)
+		if t.rows += list.Len(); t.rows > 0 {
+			t.table.Draw(t.Screen)
+		}
+		list.SetZero()
+		t.last = answer
+	})
+}
+
+// End implements Printer.
+func (t *Tables) End(more string) error {
+	return t.print(func() {
+		foot, ok := t.last.(Footer)
+		switch {
+		case ok:
+			foot.DrawFoot(t.Screen, t.rows)
+		case t.table != nil && t.rows == 0:
+			t.table.Draw(t.Screen) // that it is empty shows by its header
+		}
+		if more != "" {
+			fmt.Fprintln(t.Screen, t.Screen.Paint(more, Faint))
+		}
+	})
+}
+
+// print collects what f draws, and writes it at once.
+func (t *Tables) print(f func()) error {
+	out := t.Screen.Writer
+	var text bytes.Buffer
+	t.Screen.Writer = &text
+	f()
+	t.Screen.Writer = out
+	_, err := text.WriteTo(out)
+	return err
+}
+
+// JSON prints answers as one document in the shape of a single answer: what
+// stands before the rows is of the first page, what stands behind them of the
+// last.
+type JSON struct {
+	To io.Writer
+
+	rows int
+	last any // nil while nothing but empty pages has come
+}
+
+// Page implements Printer.
+func (j *JSON) Page(answer any) error {
+	v := reflect.ValueOf(answer).Elem()
+	l, listed := rowsOf(v.Type())
+	if !listed {
+		return Encode(j.To, answer)
+	}
+	rows := v.Field(l.at)
+	list := rows.Slice(0, rows.Len())
+	rows.Set(reflect.MakeSlice(rows.Type(), 0, 0))
+	j.last = answer
+	var text bytes.Buffer
+	e := encoder(&text, "    ")
+	for i := range list.Len() {
+		switch {
+		case j.rows > 0:
+			text.WriteString(",\n    ")
+		default:
+			head, _, err := around(answer)
+			if err != nil {
+				return err
+			}
+			text.WriteString(head + "[\n    ")
+		}
+		j.rows++
+		if err := e.Encode(list.Index(i).Interface()); err != nil {
+			return err
+		}
+		text.Truncate(text.Len() - 1) // what follows the row ends its line
+	}
+	_, err := text.WriteTo(j.To)
+	return err
+}
+
+// End implements Printer.
+func (j *JSON) End(string) error {
+	if j.last == nil {
+		return nil
+	}
+	if j.rows == 0 {
+		return Encode(j.To, j.last)
+	}
+	_, tail, err := around(j.last)
+	if err != nil {
+		return err
+	}
+	_, err = io.WriteString(j.To, "\n  ]"+tail)
+	return err
+}
+
+// around gives the document of an answer without rows: what stands before its
+// empty list, and behind it.
+func around(answer any) (head, tail string, err error) {
+	t := reflect.TypeOf(answer).Elem()
+	l, _ := rowsOf(t)
+	name, _, _ := strings.Cut(t.Field(l.at).Tag.Get("json"), ",")
+	var text bytes.Buffer
+	if err := Encode(&text, answer); err != nil {
+		return "", "", err
+	}
+	at := fmt.Sprintf("\n  %q: ", name)
+	head, tail, found := strings.Cut(text.String(), at+"[]")
+	if !found {
+		return "", "", fmt.Errorf("printing %s as JSON: it has no list %q", t, name)
+	}
+	return head + at, tail, nil
+}
+
+// Encode writes an answer as an indented JSON document.
+func Encode(w io.Writer, answer any) error { return encoder(w, "").Encode(answer) }
+
+func encoder(w io.Writer, prefix string) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	e.SetIndent(prefix, "  ")
+	return e
+}

@@ -1,0 +1,57 @@
+package show
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+)
+
+func TestAmounts(t *testing.T) {
+	for n, want := range map[uint64][2]string{
+		0:                    {"0", "0 B"},
+		999:                  {"999", "999 B"},
+		1000:                 {"1000", "1.00 kB"},
+		9_999:                {"9999", "10.0 kB"},
+		10_000:               {"10.0k", "10.0 kB"},
+		12_345:               {"12.3k", "12.3 kB"},
+		99_949:               {"99.9k", "99.9 kB"},
+		99_950:               {"100k", "100 kB"},
+		999_499:              {"999k", "999 kB"},
+		999_500:              {"1.00M", "1.00 MB"},
+		9_876_543_210:        {"9.88G", "9.88 GB"},
+		18446744073709551615: {"18.4E", "18.4 EB"},
+	} {
+		p := &Screen{}
+		if got := [2]string{p.Amount(n), p.Bytes(n)}; got != want {
+			t.Errorf("%d is shown as %q, want %q", n, got, want)
+		}
+	}
+}
+
+// Colour does not move anything: without its sequences a coloured table is
+// the plain one.
+func TestColour(t *testing.T) {
+	draw := func(colour bool) string {
+		tab := Table{Columns: []Column{{Name: "a"}, {Name: "n", Right: true}, {Name: "never", Optional: true}, {Name: "z"}}}
+		tab.Add(Cell{"up", Good}, 7, "", Cell{"größer", Bad})
+		tab.Add("downwards", Cell{"12345", Faint}, "", "")
+		tab.Add("", "", "", "last")
+		var b bytes.Buffer
+		tab.Draw(&Screen{Writer: &b, Colour: colour})
+		return b.String()
+	}
+	const want = "A              N  Z\nup             7  größer\ndownwards  12345\n                  last\n"
+	if got := draw(false); got != want {
+		t.Errorf("got\n%swant\n%s", got, want)
+	}
+	coloured := draw(true)
+	if !strings.Contains(coloured, "\x1b[31mgrößer\x1b[0m\n") {
+		t.Errorf("no colour in %q", coloured)
+	}
+	for _, s := range []Style{Good, Bad, Faint, Bold, resetStyle} {
+		coloured = strings.ReplaceAll(coloured, string(s), "")
+	}
+	if coloured != want {
+		t.Errorf("without its colours\n%swant\n%s", coloured, want)
+	}
+}
