@@ -45,11 +45,8 @@ type Config struct {
 	Policies *policy.Policies
 	// Keys are the chains of keys, by name.
 	Keys map[string][]decode.Key
-	// For Diff: the names of policies and keys by the path that gives them, and
-	// where things stand that no origin.ID goes with.
-	named  map[string]string
-	sums   map[string][]string // of the secrets of each chain that is used
-	places map[string]origin.ID
+	// recording is what the text comes to, key by key, for Diff.
+	recording *tomltext.Recording
 	// StateDir is where what has to survive a restart is kept; "" leaves it to
 	// the service manager.
 	StateDir string
@@ -89,6 +86,7 @@ func Load(path string) (*Config, []Problem, error) {
 	if ok && !Failed(r.Problems()) {
 		r.readKeys(c, filepath.Dir(path))
 	}
+	c.recording = r.Recording()
 	return c, r.Problems(), nil
 }
 
@@ -96,6 +94,7 @@ func Load(path string) (*Config, []Problem, error) {
 // problems. No other file is read, so keys have no secrets.
 func Parse(file string, data []byte) (*Config, []Problem) {
 	r, c, _ := parse(file, data)
+	c.recording = r.Recording()
 	return c, r.Problems()
 }
 

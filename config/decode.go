@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -69,6 +70,7 @@ func (r *reader) decodeForwarding(top *tomltext.Section, c *Config) {
 func martians(s *tomltext.Section, key string, def []netip.Prefix) []netip.Prefix {
 	given := tomltext.Distinct(s, key, tomltext.AnySubnet)
 	if !s.Has(key) {
+		s.Default(key, joined(def))
 		return def
 	}
 	out := []netip.Prefix{}
@@ -84,6 +86,7 @@ func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces 
 	// Connected routes are not in the list: nothing may come before them.
 	for s := routing.SourceStatic; int(s) < routing.NumSources; s++ {
 		c.RIB.Distance[s] = uint8(tomltext.Get(distances, s.String(), 0, tomltext.Whole(1, 255)))
+		distances.Default(s.String(), fmt.Sprint(s.DefaultDistance()))
 	}
 	distances.Done()
 	table.Done()
@@ -93,6 +96,7 @@ func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces 
 		if route := r.decodeStatic(s); route != nil {
 			c.RIB.Static = append(c.RIB.Static, *route.StaticRoute)
 			all = append(all, route)
+			s.Name(c.staticName(route.StaticRoute), "prefix")
 		}
 	}
 	static.Done()

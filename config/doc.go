@@ -10,6 +10,11 @@
 // is unknown; one that belongs to what this version does not build is refused by
 // name. The checks then look at what only the whole configuration shows.
 //
+// A protocol's table is read by its own package below internal/protocols, in the
+// same way; config ranges over the list of them and knows none.
+//
 // Identity is the name: an interface is its table's name, a static route its
-// prefix and distance. Diff compares two configurations so.
+// prefix and distance. While the getters read, they record what each key comes
+// to and where it stands; Diff compares the recordings of two configurations,
+// and says by the pattern of a path what a change means for traffic.
 package config

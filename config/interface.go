@@ -76,6 +76,7 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	switch i.kind {
 	case dataplane.KindLoopback:
 		ic.MTU = 65535
+		s.Default("mtu", "65535")
 		r.senseless(s, "makes no sense on a loopback, which has no port",
 			"mtu", "urpf", "mss", "host", "device", "netns", "take-over", "neighbor", "ra")
 	case dataplane.KindPacket:

@@ -2,12 +2,16 @@ package config
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"routerd/internal/protocols/decode"
@@ -18,11 +22,11 @@ import (
 // decodeKeys reads [[keys.NAME]], chains of keys by name.
 func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 	s := top.Section("keys")
+	r.keys = map[string][]*tomltext.Section{}
 	for _, name := range s.Names() {
 		if c.Keys == nil {
 			c.Keys = map[string][]decode.Key{}
 		}
-		c.placed(r, s.At.With(name))
 		seen := map[uint8]bool{}
 		for _, t := range s.Sections(name) {
 			k := decode.Key{At: t.At}
@@ -37,6 +41,8 @@ func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 				}
 			}
 			t.Done()
+			t.Name(fmt.Sprintf("id %d", k.ID), "id")
+			r.keys[name] = append(r.keys[name], t)
 			if seen[k.ID] && t.Has("id") {
 				r.Wrong(t.At.With("id"), fmt.Sprintf("%s is %d, which a key of %s has already", t.At.With("id"), k.ID, name), "a number of its own")
 			}
@@ -85,13 +91,26 @@ func (r *reader) readKeys(c *Config, dir string) {
 		}
 		secrets := r.readChain(c.Keys[name], dir)
 		r.context.HandOut(name, secrets)
-		if c.sums == nil {
-			c.sums = map[string][]string{}
-		}
-		for _, s := range secrets {
-			c.sums[name] = append(c.sums[name], fmt.Sprintf("%.4x", keyed(s)))
+		for n, k := range c.Keys[name] {
+			r.keys[name][n].Record("file", fmt.Sprintf("%s (sum %.4x)", k.File, keyed(secrets[n])))
 		}
 	}
+}
+
+// diffKey is another one in each process, so that nobody can try secrets
+// against what a diff shows.
+var diffKey = sync.OnceValue(func() []byte {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	return key
+})
+
+// keyed stands for a secret: it says nothing but whether it is the same in this
+// process.
+func keyed(secret []byte) []byte {
+	h := hmac.New(sha256.New, diffKey())
+	h.Write(secret)
+	return h.Sum(nil)
 }
 
 func (r *reader) readChain(chain []decode.Key, dir string) [][]byte {

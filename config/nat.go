@@ -58,8 +58,7 @@ func decodeTimeouts(s *tomltext.Section) flow.Timeouts {
 	t := flow.Timeouts{}.Defaults()
 	within := tomltext.Duration(flow.MinTimeout, flow.MaxTimeout)
 	t.TCPEstablished = tomltext.Get(s, "tcp-established", t.TCPEstablished, within)
-	if s.Has("tcp-transitory") {
-		d := tomltext.Get(s, "tcp-transitory", t.TCPOpening, within)
+	if d := tomltext.Get(s, "tcp-transitory", 0, within); d != 0 {
 		t.TCPOpening, t.TCPClosing, t.TCPTimeWait, t.TCPReset = d, d, d, d
 	}
 	t.TCPOpening = tomltext.Get(s, "tcp-opening", t.TCPOpening, within)
@@ -84,6 +83,7 @@ func (r *reader) ruleName(s *tomltext.Section, names map[string]bool) string {
 		r.Wrong(s.At.With("name"), fmt.Sprintf("%s is %q, the name of a rule before it", s.At.With("name"), name), "a name of its own")
 	}
 	names[name] = true
+	s.Name(name, "name")
 	return name
 }
 
@@ -116,9 +116,12 @@ func (r *reader) decodeMatch(s *tomltext.Section) nat.Match {
 	for _, i := range tomltext.Distinct(s, "inbound-interface", interfaceName) {
 		m.Inbound = append(m.Inbound, i.Value)
 	}
+	var words []string
 	for _, p := range tomltext.Distinct(s, "protocol", protocol) {
 		m.Protocols = append(m.Protocols, p.Value)
+		words = append(words, protocolText(p.Value))
 	}
+	s.Record("protocol", strings.Join(words, " "))
 	for _, a := range tomltext.Distinct(s, "source", addressRange) {
 		m.Sources = append(m.Sources, a.Value)
 	}
@@ -247,6 +250,10 @@ func (r *reader) decodeStaticRule(s *tomltext.Section, name string) nat.StaticRu
 	rule.Outside = tomltext.Get(s, "outside", netip.Prefix{}, hostOrSubnet4)
 	rule.Inside = tomltext.Get(s, "inside", netip.Prefix{}, hostOrSubnet4)
 	rule.Hairpin = tomltext.Get(s, "hairpin", false, tomltext.Bool)
+	if rule.Outside.IsValid() && rule.Inside.IsValid() {
+		s.Record("outside", text(rule.Outside))
+		s.Record("inside", text(rule.Inside))
+	}
 	s.Done()
 	for _, key := range []string{"outside", "inside"} {
 		if !s.Has(key) {
@@ -265,6 +272,17 @@ var interfaceName = tomltext.Text("the name of an interface")
 var protocolNumbers = map[string]uint8{
 	"icmp": packet.ProtoICMP, "tcp": packet.ProtoTCP, "udp": packet.ProtoUDP,
 	"gre": 47, "esp": 50, "ah": 51, "sctp": 132, "udplite": 136,
+}
+
+// protocolText gives the configuration's word, or the number of a protocol
+// that has none.
+func protocolText(p uint8) string {
+	for word, number := range protocolNumbers {
+		if number == p {
+			return word
+		}
+	}
+	return fmt.Sprint(p)
 }
 
 var protocol = tomltext.Reading[uint8]{Read: func(v any) (uint8, error) {

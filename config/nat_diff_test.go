@@ -63,7 +63,7 @@ func TestDiffOfNAT(t *testing.T) {
 		{"what a rule matches", []string{"10.0.9.0/24", "10.0.8.0/24"}, []string{"changed nat.source.guests.source 10.0.9.0/24 -> 10.0.8.0/24" + ends}},
 		{"what a rule makes", []string{"pool:cgn", "203.0.113.7"}, []string{"changed nat.source.guests.translation pool:cgn -> 203.0.113.7" + ends}},
 		{"a port forward", []string{"2:8080", "3", `"tcp"`, `["tcp", "udp"]`, "hairpin = true", ""}, []string{
-			"changed nat.destination.web.1.hairpin true -> " + ends,
+			"changed nat.destination.web.1.hairpin true -> false" + ends,
 			"changed nat.destination.web.1.protocol tcp -> tcp udp" + ends,
 			"changed nat.destination.web.1.translation 10.0.1.2:8080 -> 10.0.1.3" + ends,
 		}},
@@ -89,6 +89,7 @@ func TestDiffOfNAT(t *testing.T) {
 			"changed nat.timeout.tcp-opening 4m0s -> 2m0s",
 			"changed nat.timeout.tcp-reset 4m0s -> 2m0s",
 			"changed nat.timeout.tcp-time-wait 4m0s -> 2m0s",
+			"changed nat.timeout.tcp-transitory  -> 2m0s",
 			"changed nat.timeout.udp 5m0s -> 2m0s",
 		}},
 	} {

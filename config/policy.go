@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"net/netip"
@@ -23,10 +24,11 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		at := sets.At.With(name)
 		set := policy.PrefixSet{Name: name, Origin: r.policyOrigin(at)}
 		for _, e := range sets.Elements(name) {
-			if entry, ok := r.decodePrefixRange(sets, e); ok {
+			if entry, ok := r.decodePrefixRange(sets, name, e); ok {
 				set.Entries = append(set.Entries, entry)
 			}
 		}
+		sets.Record(name, prefixText(set.Entries))
 		c.Policy.PrefixSets = append(c.Policy.PrefixSets, set)
 	}
 	definitions := s.Section("definition")
@@ -36,8 +38,14 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 			continue
 		}
 		p := policy.Definition{Name: name, Origin: r.policyOrigin(d.At)}
+		names := map[string]bool{}
 		for _, t := range d.Sections("statement") {
-			p.Statements = append(p.Statements, r.decodeStatement(t, sets))
+			st := r.decodeStatement(t, sets)
+			p.Statements = append(p.Statements, st)
+			if !names[st.Name] {
+				t.Name(st.Name, "name")
+			}
+			names[st.Name] = true
 		}
 		d.Done()
 		c.Policy.Policies = append(c.Policy.Policies, p)
@@ -67,10 +75,19 @@ func (r *reader) mistakes() int {
 	return n
 }
 
+// prefixText is what is in a set; of a large one, a number that stands for it.
+func prefixText(entries []policy.PrefixRange) string {
+	text := joined(entries)
+	if most := 8; len(entries) > most {
+		return fmt.Sprintf("%d prefixes (sum %.4x)", len(entries), sha256.Sum256([]byte(text)))
+	}
+	return text
+}
+
 // decodePrefixRange reads a prefix, or a table of one with its lengths.
-func (r *reader) decodePrefixRange(s *tomltext.Section, v tomltext.Item[any]) (policy.PrefixRange, bool) {
+func (r *reader) decodePrefixRange(s *tomltext.Section, set string, v tomltext.Item[any]) (policy.PrefixRange, bool) {
 	var e policy.PrefixRange
-	table, isTable := v.Value.(map[string]any)
+	t, isTable := s.Inner(set, v)
 	if !isTable {
 		p, ok := tomltext.Read(s, v, tomltext.Subnet)
 		if !ok {
@@ -78,7 +95,6 @@ func (r *reader) decodePrefixRange(s *tomltext.Section, v tomltext.Item[any]) (p
 		}
 		return policy.PrefixRange{Prefix: p, Low: uint8(p.Bits()), High: uint8(p.Bits()), Origin: r.policyOrigin(v.At)}, true
 	}
-	t := r.Section(v.At, table)
 	e.Prefix = tomltext.Get(t, "ip-prefix", netip.Prefix{}, tomltext.Subnet)
 	e.Low, e.High = uint8(max(0, e.Prefix.Bits())), uint8(max(0, e.Prefix.Bits()))
 	lengths := tomltext.Get(t, "masklength-range", [2]uint8{e.Low, e.High}, maskLengths)
@@ -133,15 +149,16 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	r.emptyLists(m)
 	m.Done()
 	set := s.Section("set")
-	if set.Has("metric") {
-		n := uint32(tomltext.Get(set, "metric", 0, tomltext.Whole(0, math.MaxUint32)))
+	if n := uint32(tomltext.Get(set, "metric", 0, tomltext.Whole(0, math.MaxUint32))); set.Has("metric") {
 		st.Set.Metric = &n
 	}
+	set.Default("metric", "")
 	st.Set.MetricAdd = int64(tomltext.Get(set, "metric-add", 0, tomltext.Whole(-math.MaxUint32, math.MaxUint32)))
-	if set.Has("tag") {
-		n := uint32(tomltext.Get(set, "tag", 0, tomltext.Whole(0, math.MaxUint32)))
+	if n := uint32(tomltext.Get(set, "tag", 0, tomltext.Whole(0, math.MaxUint32))); set.Has("tag") {
 		st.Set.Tag = &n
 	}
+	set.Default("tag", "")
+	set.Default("metric-add", "")
 	st.Set.NextHop = tomltext.Get(set, "next-hop", netip.Addr{}, tomltext.Address)
 	st.Set.Registered = registered(set, compileSet)
 	set.Done()

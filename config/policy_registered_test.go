@@ -75,7 +75,7 @@ action = "accept"
 		t.Fatal(problems)
 	}
 	changes := Diff(c, other)
-	if len(changes) != 1 || !strings.Contains(changes[0].Old, "set tag 3, colour blue") || !strings.Contains(changes[0].New, "set tag 3, colour red") {
+	if len(changes) != 1 || changes[0].Path != "policy.definition.p.statement[1].set.colour" || changes[0].Old != "blue" || changes[0].New != "red" {
 		t.Errorf("the difference is %v", changes)
 	}
 	if changes := Diff(c, c); len(changes) != 0 {

@@ -134,19 +134,20 @@ func TestPolicyDiff(t *testing.T) {
 	}{
 		{"nothing", policies, "\n\n" + policies, nil},
 		{"a length", policies, strings.Replace(policies, "8..24", "8..25", 1), []string{
-			"changed policy.prefix-set.ten.prefixes 10.0.0.0/8 8..24 192.0.2.0/24 -> 10.0.0.0/8 8..25 192.0.2.0/24",
+			"changed policy.prefix-set.ten 10.0.0.0/8 8..24 192.0.2.0/24 -> 10.0.0.0/8 8..25 192.0.2.0/24",
 		}},
 		{"a change", policies, strings.Replace(policies, "metric-add = -2", "tag = 5", 1), []string{
-			"changed policy.definition.out.statement[2] match prefix-set ten; set metric-add -2; accept -> match prefix-set ten; set tag 5; accept",
+			"changed policy.definition.out.statement[2].set.metric-add -2 -> ",
+			"changed policy.definition.out.statement[2].set.tag  -> 5",
 		}},
 		{"a policy", "", policies, []string{
-			"added policy.definition.out  -> statement[1] name marked; match prefix-set ten, protocol static ebgp ibgp, tag 7 10..20, metric 3, " +
-				"next-hop 192.0.2.1/32 198.51.100.0/24, family ipv4; set metric 4, tag 9, next-hop 192.0.2.9; accept, " +
-				"statement[2] match prefix-set ten; set metric-add -2; accept",
-			"added policy.prefix-set.ten  -> prefixes 10.0.0.0/8 8..24 192.0.2.0/24",
+			"added policy.definition.out.statement.marked  -> action accept, match.family ipv4, match.metric 3, match.next-hop 192.0.2.1/32 198.51.100.0/24, " +
+				"match.prefix-set ten, match.protocol static bgp, match.tag 7 10..20, set.metric 4, set.next-hop 192.0.2.9, set.tag 9",
+			"added policy.definition.out.statement[2]  -> action accept, match.prefix-set ten, set.metric-add -2",
+			"added policy.prefix-set.ten  -> 10.0.0.0/8 8..24 192.0.2.0/24",
 		}},
 		{"a large set", many("192.0.2.0/24"), many("192.0.2.0/25"), []string{
-			"changed policy.prefix-set.many.prefixes 21 prefixes (sum 5fd7ef54) -> 21 prefixes (sum 220856cc)",
+			"changed policy.prefix-set.many 21 prefixes (sum 5fd7ef54) -> 21 prefixes (sum 220856cc)",
 		}},
 	} {
 		var got []string

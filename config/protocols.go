@@ -20,16 +20,10 @@ func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []
 	}
 	c.Protocols = map[string]router.ProtocolConfig{}
 	for _, p := range protocols.All() {
-		s := top.Section(p.Name)
+		s := top.Optional(p.Name)
 		if s.Table == nil {
 			continue // not given, or no table and reported
 		}
-		c.placed(r, s.At)
 		c.Protocols[p.Name] = p.Decode(r.context, s)
-		interfaces := s.Section("interface")
-		for _, name := range interfaces.Names() {
-			c.placed(r, interfaces.At.With(name))
-		}
 	}
-	c.named = r.context.Named
 }

@@ -27,7 +27,7 @@ var preferenceReading = tomltext.OneOf([]string{"low", "medium", "high"}, []arp.
 // decodeRA reads the router advertisements; without the table there are none.
 func (r *reader) decodeRA(s *tomltext.Section, i *interfacePlaces) *arp.RAConfig {
 	given := s.Has("ra")
-	ra := s.Section("ra")
+	ra := s.Optional("ra")
 	i.ra.at, i.ra.prefixes = ra.At, tomltext.Distinct(ra, "prefix", tomltext.Subnet)
 	var prefixes []netip.Prefix
 	for _, p := range i.ra.prefixes {

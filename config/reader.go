@@ -14,8 +14,9 @@ import (
 type reader struct {
 	*tomltext.Document
 	origins origin.Table
-	paths   map[origin.ID]tomltext.Path // of those that are complained of by number
-	context *decode.Context             // of the protocols
+	paths   map[origin.ID]tomltext.Path    // of those that are complained of by number
+	context *decode.Context                // of the protocols
+	keys    map[string][]*tomltext.Section // the tables of each chain
 }
 
 // origin numbers the place of a key.

@@ -220,29 +220,29 @@ func TestRIPDiff(t *testing.T) {
 	}{
 		{"nothing", auth, "\n" + auth, [2]string{"x", "x"}, nil},
 		{"another secret, which is not shown", auth, auth, [2]string{"x", "y"}, []string{
-			"changed keys.core.id 1: file core-1 (sum S) -> file core-1 (sum S)",
+			"changed keys.core.id 1.file: core-1 (sum S) -> core-1 (sum S)",
 		}},
 		{"a protocol", "", "[ripng.interface.six]\n", [2]string{}, []string{
 			"added ripng:  -> flush-interval 5m0s, invalid-interval 3m0s, max-routes 262144, maximum-paths 8, update-interval 30s",
-			"added ripng.interface.six:  -> maximum-prefix 65536, metric 1, split-horizon poison-reverse",
+			"added ripng.interface.six:  -> maximum-prefix 65536, metric 1, offset-out 0, split-horizon poison-reverse",
 		}},
 		{"who is heard, and how much of each", "[rip.interface.a]\nallowed-neighbors = \"10.0.0.2\"\n", "[rip.interface.a]\nallowed-neighbors = [\"10.0.0.2\", \"10.0.0.8/29\"]\nmaximum-prefix = 9\n", [2]string{}, []string{
 			"changed rip.interface.a.allowed-neighbors: 10.0.0.2/32 -> 10.0.0.2/32 10.0.0.8/29",
 			"changed rip.interface.a.maximum-prefix: 65536 -> 9",
 		}},
 		{"timers and the default route", "[rip.interface.a]\n", "[rip]\nupdate-interval = \"20s\"\ndefault-information = {}\n[rip.interface.a]\n", [2]string{}, []string{
-			"changed rip.default-information:  -> metric 1, tag 0",
+			"added rip.default-information:  -> metric 1, tag 0",
 			"changed rip.flush-interval: 5m0s -> 3m20s", "changed rip.invalid-interval: 3m0s -> 2m0s", "changed rip.update-interval: 30s -> 20s",
 		}},
 		{"another policy", policies + "[rip.interface.a]\nimport-policy = \"p\"\n", policies + "[rip.interface.a]\nimport-policy = [\"q\"]\n", [2]string{}, []string{
 			"changed rip.interface.a.import-policy: p -> q",
 		}},
 		{"redistribution", policies + "[rip]\nredistribute.static = {}\n[rip.interface.a]\n", policies + "[rip]\nredistribute.static = { tag = 4, policy = \"p\" }\n[rip.interface.a]\n", [2]string{}, []string{
-			"changed rip.redistribute.static: metric 1, tag 0 -> metric 1, tag 4, policy p",
+			"changed rip.redistribute.static.policy:  -> p", "changed rip.redistribute.static.tag: 0 -> 4",
 		}},
 		{"authentication", "[rip.interface.a]\n", auth, [2]string{"x", "x"}, []string{
-			"changed keys.core.id 1: file core-1 -> file core-1 (sum S)",
-			"changed rip.interface.a.auth:  -> md5 keys core",
+			"changed keys.core.id 1.file: core-1 -> core-1 (sum S)",
+			"added rip.interface.a.auth:  -> keys core, type md5",
 		}},
 	} {
 		var got []string

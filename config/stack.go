@@ -19,7 +19,7 @@ const defaultStackRate = 50000
 // decodeStack reads [local-stack], after the interfaces; addressStack does the
 // rest.
 func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
-	s := top.Section("local-stack")
+	s := top.Optional("local-stack")
 	defer s.Done()
 	if s.Table == nil {
 		return // not given, or no table and reported
@@ -93,24 +93,6 @@ var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	}
 	return s, nil
 }, Want: "the name of a network namespace to make: 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
-
-// stackObject is [local-stack] for Diff.
-func (c *Config) stackObject(all map[string]object) {
-	s := c.LocalStack
-	if s == nil {
-		return
-	}
-	o := object{fields: map[string]string{
-		"netns": s.Netns, "device": s.Device, "existing": textOf(s.Existing, s.Existing),
-		"mtu": fmt.Sprint(s.MTU), "rate": fmt.Sprint(c.Dataplane.Stack.Rate),
-	}}
-	for _, i := range c.Dataplane.Interfaces {
-		if i.Name == localstack.Name {
-			o.origin = c.Origins.Place(i.Origin)
-		}
-	}
-	all["local-stack"] = o
-}
 
 // stackImpact says, in the changes that lead from one stack to another, what
 // they mean: the stack is made anew in another namespace, while the one that

@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"routerd/internal/tomltext"
 	"routerd/routing"
@@ -29,10 +30,15 @@ func (r *reader) decodeStatic(s *tomltext.Section) *staticPlaces {
 		Tag:      uint32(tomltext.Get(s, "tag", 0, tomltext.Whole(0, math.MaxUint32))),
 		Origin:   r.origin(s.At.With("prefix")),
 	}
+	s.Default("tag", "")
+	s.Record("distance", "") // its name says it, see staticName
 	hops := r.decodeNextHops(s)
+	var words []string
 	for _, h := range hops {
 		route.NextHops = append(route.NextHops, h.Value)
+		words = append(words, hopText(h.Value))
 	}
+	s.Record("next-hop", strings.Join(words, ", "))
 	s.Done()
 	if !s.Has("prefix") {
 		r.WrongKey(s.At, "a static route without a prefix", `prefix = "192.0.2.0/24", say`)
@@ -57,6 +63,30 @@ func (r *reader) decodeStatic(s *tomltext.Section) *staticPlaces {
 	}
 	r.checkHops(route.Prefix, hops)
 	return &staticPlaces{&route, s.At, hops}
+}
+
+// staticName is what a static route is known by over reloads: its prefix, and
+// its distance where it is not that of all.
+func (c *Config) staticName(s *rib.StaticRoute) string {
+	if s.Distance == 0 || s.Distance == c.staticDistance(&rib.StaticRoute{}) {
+		return s.Prefix.String()
+	}
+	return fmt.Sprintf("%s distance %d", s.Prefix, s.Distance)
+}
+
+// hopText is a next hop in words: "192.0.2.1 on lan0 weight 2".
+func hopText(h rib.StaticNextHop) string {
+	var words []string
+	if h.Address.IsValid() {
+		words = append(words, h.Address.String())
+	}
+	if h.Interface != "" {
+		words = append(words, "on "+h.Interface)
+	}
+	if h.Weight > 1 {
+		words = append(words, fmt.Sprintf("weight %d", h.Weight))
+	}
+	return strings.Join(words, " ")
 }
 
 // checkHops looks at the next hops of one route by themselves.
@@ -98,14 +128,13 @@ var nextHop = tomltext.Reading[netip.Addr]{Read: func(v any) (netip.Addr, error)
 func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticNextHop] {
 	var out []tomltext.Item[rib.StaticNextHop]
 	for _, v := range s.Elements("next-hop") {
-		t, isTable := v.Value.(map[string]any)
+		sub, isTable := s.Inner("next-hop", v)
 		if !isTable {
 			if a, ok := tomltext.Read(s, v, nextHop); ok {
 				out = append(out, tomltext.Item[rib.StaticNextHop]{Value: rib.StaticNextHop{Address: a}, At: v.At})
 			}
 			continue
 		}
-		sub := r.Section(v.At, t)
 		h := rib.StaticNextHop{
 			Interface: tomltext.Get(sub, "interface", "", tomltext.Text("the name of an interface")),
 			Weight:    uint8(tomltext.Get(sub, "weight", 0, tomltext.Whole(1, 255))),

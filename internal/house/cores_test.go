@@ -7,12 +7,6 @@ import (
 	"testing"
 )
 
-// mayKnowCores are rooms outside internal/protocols that still import the core
-// of a protocol, each with its reason.
-var mayKnowCores = map[string]string{
-	"config": "keys have the algorithms and lifetimes of RIP's",
-}
-
 // isCore reports whether a file has the methods of a protocol.Core: a Step that
 // appends effects of routing/protocol.
 func isCore(s source) bool {
@@ -47,7 +41,6 @@ func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
 	if !slices.Contains(cores, "routing/rip") {
 		t.Fatalf("the cores are %q, want routing/rip among them", cores)
 	}
-	found := map[string]bool{}
 	for _, s := range all {
 		if s.test || strings.HasPrefix(s.dir, "internal/protocols/") {
 			continue
@@ -58,16 +51,8 @@ func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
 				if name != core && !strings.HasPrefix(name, core+"/") || s.dir == core || strings.HasPrefix(s.dir, core+"/") {
 					continue
 				}
-				found[s.dir] = true
-				if mayKnowCores[s.dir] == "" {
-					t.Errorf("%s:%d: %s must not know a protocol: what joins %s to the rest is internal/protocols'", s.path, s.position(spec), s.dir, name)
-				}
+				t.Errorf("%s:%d: %s must not know a protocol: what joins %s to the rest is internal/protocols'", s.path, s.position(spec), s.dir, name)
 			}
-		}
-	}
-	for dir, why := range mayKnowCores {
-		if !found[dir] {
-			t.Errorf("%s no longer imports a protocol's core (%s): it needs no exception", dir, why)
 		}
 	}
 }

@@ -112,7 +112,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib", "routing/rip",
+		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.

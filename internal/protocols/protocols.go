@@ -20,6 +20,8 @@ type Protocol struct {
 	// Nouns are what can be asked of the protocol, Metrics what it counts.
 	Nouns   []running.Noun
 	Metrics running.Metrics
+	// Impacts say what changes of the table mean for traffic.
+	Impacts []decode.Impact
 }
 
 // All are the protocols in the order in which they are listed to people. The

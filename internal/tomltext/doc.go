@@ -13,6 +13,14 @@
 // that is no TOML: it has the better words, but of a text of a million keys it
 // allocates fifty times the size, where the pass allocates sixteen.
 //
+// The getters also record what they read: of each key the value that applies,
+// whether the text gives it, and where. Tables that have a name, or that mean
+// something by being there, are objects of the Recording; tables that are mere
+// parts, such as [interface.NAME.host], belong to the object around them. Two
+// Recordings are compared by Compare, which finds what differs in effect,
+// whatever the texts look like. All tables of one pattern, "interface.*", share
+// their keys and defaults, so a Recording takes less memory than its text.
+//
 // How deep a text may nest is bounded, and so is the number of problems that
 // are told of it.
 //

@@ -33,6 +33,7 @@ type Document struct {
 	// unsaid counts the errors and warnings beyond maxProblems of each.
 	said, unsaid [2]int
 	spare        Problem
+	recorder
 }
 
 // maxProblems is how many errors, and how many warnings, are told of one text:
@@ -70,9 +71,9 @@ func Parse(file string, data []byte) (d *Document, ok bool) {
 func newDocument(file string, data []byte) *Document {
 	d := &Document{
 		Noun: "the file", file: file, text: string(data),
-		at: map[pathID]place{}, seed: maphash.MakeSeed(),
+		at: map[pathID]place{}, seed: maphash.MakeSeed(), recorder: newRecorder(),
 	}
-	d.root = d.Section(nil, nil)
+	d.root = &Section{doc: d, shape: d.shapes[0]}
 	d.lines = make([]uint32, 1, bytes.Count(data, []byte("\n"))+1)
 	for i := range len(data) {
 		if data[i] == '\n' {
@@ -84,12 +85,6 @@ func newDocument(file string, data []byte) *Document {
 
 // Root is the table that holds all others.
 func (d *Document) Root() *Section { return d.root }
-
-// Section makes a section of a table that a getter gave as a plain value; at
-// is its place.
-func (d *Document) Section(at Path, table map[string]any) *Section {
-	return &Section{At: at, Table: table, doc: d}
-}
 
 // Problems gives what has been found so far, sorted by place.
 func (d *Document) Problems() []Problem {

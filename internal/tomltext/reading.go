@@ -31,12 +31,15 @@ func Get[T any](s *Section, key string, def T, how Reading[T]) T {
 	s.holds(key)
 	v, ok := s.Lookup(key)
 	if !ok {
+		recordAbsent(s, key, def, how)
 		return def
 	}
-	t, ok := Read(s, Item[any]{v, s.At.With(key)}, how)
+	at := s.At.With(key)
+	t, ok := Read(s, Item[any]{v, at}, how)
 	if !ok {
 		return def
 	}
+	recordGiven(s, key, Item[T]{t, at})
 	return t
 }
 
@@ -49,6 +52,11 @@ func List[T any](s *Section, key string, how Reading[T]) []Item[T] {
 		if t, ok := Read(s, v, how); ok {
 			out = append(out, Item[T]{t, v.At})
 		}
+	}
+	if s.Has(key) {
+		recordGiven(s, key, out...)
+	} else {
+		s.Default(key, "")
 	}
 	return out
 }

@@ -20,6 +20,16 @@ type Section struct {
 	known map[string]bool
 	// values are the keys that hold one value or several, and no tables.
 	values map[string]bool
+
+	// What the getters read is recorded of an object, -1 for none: the table
+	// itself, or the one that this is a part of, at a path that prefix ends.
+	object int
+	shape  *shape
+	prefix string
+	// named: the keys are names, and each of the tables or values is an object.
+	named   bool
+	members map[string]int // the objects of those that are values
+	base    string         // before the name of the element of an array
 }
 
 func (s *Section) knows(key string) {
@@ -43,9 +53,41 @@ type Item[T any] struct {
 	At    Path
 }
 
-// Section gives the table at key; an absent one is empty.
+// Section gives the table at key; an absent one is empty. It counts as a part of
+// the table that it stands in, unless the keys of that are names.
 func (s *Section) Section(key string) *Section {
-	sub := s.doc.Section(s.At.With(key), nil)
+	sub := s.table(key)
+	if s.named {
+		s.enterNamed(sub, key)
+		return sub
+	}
+	sub.object, sub.shape, sub.prefix = s.object, s.shape, s.prefix+key+"."
+	_, k := s.shape.key(s.prefix + key)
+	k.table = true
+	return sub
+}
+
+// Optional is Section of a table that means something by being there, so that
+// it comes and goes as a whole.
+func (s *Section) Optional(key string) *Section {
+	sub := s.table(key)
+	s.enter(sub, s.doc.child(s.shape, s.prefix+key, false), "")
+	if sub.object >= 0 {
+		s.doc.stands(sub.object, s.doc.KeyPlace(sub.At))
+	}
+	return sub
+}
+
+func (s *Section) enterNamed(sub *Section, name string) {
+	s.enter(sub, s.doc.child(s.shape, strings.TrimSuffix(s.prefix, "."), true), name)
+	if sub.object >= 0 {
+		s.doc.stands(sub.object, s.doc.KeyPlace(sub.At))
+	}
+}
+
+// table gives the table at key, and reports what is none.
+func (s *Section) table(key string) *Section {
+	sub := &Section{At: s.At.With(key), doc: s.doc, object: -1}
 	v, ok := s.Lookup(key)
 	if !ok {
 		return sub
@@ -56,8 +98,25 @@ func (s *Section) Section(key string) *Section {
 	return sub
 }
 
-// Sections gives the tables in the array at key, in order.
+// Inner gives the table that is the value of key, or one of the values; what
+// stands in it is recorded with the key, by Record.
+func (s *Section) Inner(key string, v Item[any]) (inner *Section, isTable bool) {
+	table, isTable := v.Value.(map[string]any)
+	relative := s.prefix + key
+	if s.named {
+		relative = strings.TrimSuffix(s.prefix, ".")
+	}
+	return &Section{At: v.At, Table: table, doc: s.doc, object: -1, shape: s.doc.child(s.shape, relative, s.named)}, isTable
+}
+
+// Sections gives the tables in the array at key, in order. Each is known by its
+// number until it is told its Name.
 func (s *Section) Sections(key string) []*Section {
+	relative, base := s.prefix+key, ""
+	if s.named {
+		relative, base = strings.TrimSuffix(s.prefix, "."), key
+	}
+	of := s.doc.child(s.shape, relative, s.named)
 	v, ok := s.Lookup(key)
 	if !ok {
 		return nil
@@ -70,9 +129,25 @@ func (s *Section) Sections(key string) []*Section {
 	}
 	var out []*Section
 	for i, t := range list {
-		out = append(out, s.doc.Section(at.Element(i), t))
+		sub := &Section{At: at.Element(i), Table: t, doc: s.doc, base: base}
+		s.enter(sub, of, base+"["+strconv.Itoa(i+1)+"]")
+		out = append(out, sub)
 	}
 	return out
+}
+
+// Name says what an element of an array is known by, however many come and go
+// before it, and which of its keys says so: as a value that key is recorded no
+// more.
+func (s *Section) Name(name, key string) {
+	if s.object < 0 || name == "" {
+		return
+	}
+	s.doc.names[s.object] = dotted(s.base, name)
+	at := s.doc.KeyPlace(s.At.With(key))
+	s.doc.stands(s.object, at)
+	_, _, number := s.slot(key)
+	s.doc.put(s.object, number, isGiven, at, "")
 }
 
 // tables gives the elements of an array of tables: the decoder has one type for
@@ -97,6 +172,7 @@ func tables(v any) ([]map[string]any, bool) {
 // Names gives the keys of a table whose keys are names, in their order in the
 // text.
 func (s *Section) Names() []string {
+	s.named = true
 	var names []string
 	at := map[string]uint32{}
 	for name := range s.Table {
@@ -107,6 +183,16 @@ func (s *Section) Names() []string {
 	}
 	slices.SortFunc(names, func(a, b string) int { return cmp.Compare(at[a], at[b]) })
 	return names
+}
+
+// NamesOf gives those of the names, in their order, that the text has in a
+// table with no others.
+func (s *Section) NamesOf(names ...string) []string {
+	s.named = true
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		_, has := s.Lookup(name)
+		return !has
+	})
 }
 
 // Lookup gives the plain value of key, and whether the text has it.
@@ -147,6 +233,9 @@ func (s *Section) Elements(key string) []Item[any] {
 
 // Done reports every key that no getter has asked for.
 func (s *Section) Done() {
+	if s.object > 0 && s.doc.objects[s.object].line == 0 {
+		s.doc.stands(s.object, s.doc.KeyPlace(s.At))
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Table)) {
 		if s.known[key] {
 			continue

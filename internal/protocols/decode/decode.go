@@ -11,7 +11,7 @@ package decode
 import (
 	"fmt"
 	"net/netip"
-	"strings"
+	"slices"
 
 	"routerd/dataplane"
 	"routerd/internal/router"
@@ -32,10 +32,7 @@ type Context struct {
 	// Distance is what [rib] says of each source, 0 for nothing.
 	Distance [routing.NumSources]uint8
 
-	// Named are the policies and the chains of keys that are named, joined by
-	// spaces, by the path of the key that names them.
-	Named map[string]string
-	uses  map[string][]func([][]byte) // of the secrets of a chain
+	uses map[string][]func([][]byte) // of the secrets of a chain
 }
 
 // Interface is one of the router's.
@@ -60,13 +57,6 @@ func (c *Context) Interface(at tomltext.Path, protocol, name string) (i Interfac
 	return i, false
 }
 
-func (c *Context) named(at tomltext.Path, names string) {
-	if c.Named == nil {
-		c.Named = map[string]string{}
-	}
-	c.Named[at.String()] = names
-}
-
 // Chain reads the names of policies at key, in the order in which they are
 // asked; without the key there are none.
 func (c *Context) Chain(s *tomltext.Section, key string) policy.Chain {
@@ -85,9 +75,6 @@ func (c *Context) Chain(s *tomltext.Section, key string) policy.Chain {
 		}
 		names = append(names, v.Value)
 	}
-	if len(names) > 0 {
-		c.named(s.At.With(key), strings.Join(names, " "))
-	}
 	chain, _ := c.Policies.Chain(names...) // which have been found
 	return chain
 }
@@ -104,20 +91,28 @@ var Redistributable = []routing.Source{
 // the policies that are asked about its routes.
 func (c *Context) Redistribute(s *tomltext.Section, own []routing.Source, one func(*tomltext.Section) (rib.Redistribution, policy.Chain)) []rib.Redistribution {
 	var list []rib.Redistribution
+	words := map[string]routing.Source{}
+	var names []string
 	for _, source := range Redistributable {
-		isOwn := false
-		for _, o := range own {
-			isOwn = isOwn || o == source
+		if !slices.Contains(own, source) {
+			words[source.String()] = source
+			names = append(names, source.String())
 		}
-		if isOwn || !s.Has(source.String()) {
-			continue
-		}
-		t := s.Section(source.String())
+	}
+	for _, name := range s.NamesOf(names...) {
+		t := s.Section(name)
 		d, chain := one(t)
-		d.Source = source
+		d.Source = words[name]
 		list = append(list, router.WithPolicy(d, chain))
 		t.Done()
 	}
 	s.Done()
 	return list
+}
+
+// Impact is what a change of the configuration means for traffic.
+type Impact struct {
+	Pattern string // of a key, or of a table for each of its keys: "rip.interface.*"
+	Kind    string // added | removed | changed | moved, or "" for each
+	Means   string // "its device is made"
 }

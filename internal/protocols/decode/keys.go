@@ -48,7 +48,6 @@ func (c *Context) KeyChain(s *tomltext.Section, key string, use func(secrets [][
 		c.uses = map[string][]func([][]byte){}
 	}
 	c.uses[name] = append(c.uses[name], use)
-	c.named(at, name)
 	return name, chain
 }
 

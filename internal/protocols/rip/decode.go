@@ -37,13 +37,13 @@ func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.Protocol
 	cfg.Flush = tomltext.Get(s, "flush-interval", cfg.Invalid+4*cfg.Update, interval)
 	cfg.MaximumPaths = tomltext.Get(s, "maximum-paths", cfg.MaximumPaths, tomltext.Whole(1, 64))
 	cfg.MaxRoutes = tomltext.Get(s, "max-routes", cfg.MaxRoutes, tomltext.Whole(1, 1<<24))
-	if s.Has("default-information") {
-		o := s.Section("default-information")
-		cfg.DefaultInformation = &rip.Origination{
-			Metric: uint8(tomltext.Get(o, "metric", 1, tomltext.Whole(1, 15))),
-			Tag:    uint16(tomltext.Get(o, "tag", 0, tomltext.Whole(0, 65535))),
-		}
-		o.Done()
+	o := s.Optional("default-information")
+	origination := rip.Origination{
+		Metric: uint8(tomltext.Get(o, "metric", 1, tomltext.Whole(1, 15))),
+		Tag:    uint16(tomltext.Get(o, "tag", 0, tomltext.Whole(0, 65535))),
+	}
+	if o.Done(); o.Table != nil {
+		cfg.DefaultInformation = &origination
 	}
 	redistributed := c.Redistribute(s.Section("redistribute"), []routing.Source{routing.SourceRIP},
 		func(t *tomltext.Section) (rib.Redistribution, policy.Chain) {
@@ -151,7 +151,7 @@ func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
 	i.Export = Policy(d.chain(s, "export-policy"))
 	if d.protocol == rip.RIP {
 		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
-		i.Auth = d.decodeAuth(s.Section("auth"))
+		i.Auth = d.decodeAuth(s.Optional("auth"))
 	}
 	s.Done()
 	return i

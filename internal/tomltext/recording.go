@@ -1,0 +1,248 @@
+package tomltext
+
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"routerd/internal/origin"
+)
+
+// Recording is what the getters have read of one text: of each key its value in
+// effect, whether the text gives it, and where. It keeps nothing of the
+// Document, and takes less memory than the text. Nobody changes it.
+type Recording struct {
+	shapes  []*shape
+	objects []object
+	files   []string
+	text    string // of each object: its name, then its values
+}
+
+// Recording gives what has been read so far.
+func (d *Document) Recording() *Recording {
+	type entry struct{ object, at uint32 }
+	var entries []entry
+	log := string(d.log)
+	for at := 0; at < len(log); {
+		n, begin := uvarint(log, at)
+		entries = append(entries, entry{uint32(n), uint32(begin)})
+		_, at = readRecord(log, begin)
+	}
+	slices.SortStableFunc(entries, func(a, b entry) int { return int(a.object) - int(b.object) })
+	r := &Recording{shapes: d.shapes, objects: slices.Clone(d.objects), files: d.files}
+	size := len(log)
+	for _, name := range d.names {
+		size += len(name) + 1
+	}
+	var b strings.Builder
+	b.Grow(size)
+	var number [3 * binary.MaxVarintLen64]byte
+	for i := range r.objects {
+		o := &r.objects[i]
+		o.at = uint32(b.Len())
+		b.Write(binary.AppendUvarint(number[:0], uint64(len(d.names[i]))))
+		b.WriteString(d.names[i])
+		own := entries
+		for n, e := range entries {
+			if int(e.object) != i {
+				own = entries[:n]
+				break
+			}
+		}
+		entries = entries[len(own):]
+		for n, e := range own {
+			rec, _ := readRecord(log, int(e.at))
+			again := slices.ContainsFunc(own[n+1:], func(later entry) bool {
+				head, _ := uvarint(log, int(later.at))
+				return int(head>>flagBits) == rec.key
+			})
+			if !again {
+				writeRecord(&b, rec, o)
+			}
+		}
+	}
+	r.text = b.String()
+	if cap := len(r.text) + len(r.text)/8; b.Cap() > cap {
+		r.text = strings.Clone(r.text)
+	}
+	return r
+}
+
+// record is a record of the log, or one of a Recording.
+type record struct {
+	key, flag    int
+	line, column int // where the text gives it
+	text         string
+}
+
+func uvarint(b string, at int) (n uint64, next int) {
+	for shift := 0; ; shift += 7 {
+		c := b[at]
+		at++
+		n |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return n, at
+		}
+	}
+}
+
+// readRecord reads the record at a place of the log, behind its object, or of
+// the text of a Recording.
+func readRecord(b string, at int) (r record, next int) {
+	n, at := uvarint(b, at)
+	r.key, r.flag = int(n>>flagBits), int(n&(1<<flagBits-1))
+	if r.flag == isDefault {
+		return r, at
+	}
+	if r.flag == isGiven {
+		n, at = uvarint(b, at)
+		r.line = int(n)
+		n, at = uvarint(b, at)
+		r.column = int(n)
+	}
+	n, at = uvarint(b, at)
+	r.text = b[at : at+int(n)]
+	return r, at + int(n)
+}
+
+// writeRecord writes a record of an object, whose own place its lines are
+// counted from.
+func writeRecord(b *strings.Builder, r record, o *object) {
+	var number [3 * binary.MaxVarintLen64]byte
+	head := binary.AppendUvarint(number[:0], uint64(r.key<<flagBits|r.flag))
+	if r.flag == isGiven {
+		head = binary.AppendVarint(head, int64(r.line)-int64(o.line))
+		head = binary.AppendUvarint(head, uint64(r.column))
+	}
+	if r.flag != isDefault {
+		head = binary.AppendUvarint(head, uint64(len(r.text)))
+	}
+	b.Write(head)
+	b.WriteString(r.text)
+}
+
+// value is one key of an object.
+type value struct {
+	key  *shapeKey
+	rec  record
+	text string // what applies
+}
+
+func (v *value) given() bool { return v.rec.flag == isGiven }
+
+// isNothing reports whether the text does not give the key, and what applies
+// without it is nothing at all.
+func (v *value) isNothing() bool { return v.rec.flag == isDefault && v.key.nothing }
+
+// name gives the name of an object, and where its values begin.
+func (r *Recording) name(i int) (string, int) {
+	n, at := uvarint(r.text, int(r.objects[i].at))
+	return r.text[at : at+int(n)], at + int(n)
+}
+
+func (r *Recording) end(i int) int {
+	if i+1 < len(r.objects) {
+		return int(r.objects[i+1].at)
+	}
+	return len(r.text)
+}
+
+// next reads the value at a place of the text, which is one of object i.
+func (r *Recording) next(i, at int) (v value, next int) {
+	v.rec, next = readRecord(r.text, at)
+	v.key = &r.shapes[r.objects[i].shape].keys[v.rec.key]
+	if v.text = v.rec.text; v.rec.flag == isDefault {
+		v.text = v.key.def
+	}
+	if v.given() {
+		delta := int64(v.rec.line >> 1)
+		if v.rec.line&1 != 0 {
+			delta = ^delta
+		}
+		v.rec.line = int(int64(r.objects[i].line) + delta)
+	}
+	return v, next
+}
+
+// values calls yield with each value of an object.
+func (r *Recording) values(i int, yield func(value)) {
+	_, at := r.name(i)
+	for end := r.end(i); at < end; {
+		var v value
+		v, at = r.next(i, at)
+		yield(v)
+	}
+}
+
+// place is where an object stands, or with a line and column one of its values.
+func (r *Recording) place(i, line, column int) origin.Place {
+	o := &r.objects[i]
+	if line == 0 {
+		line, column = int(o.line), int(o.column)
+	}
+	if line == 0 || int(o.file) >= len(r.files) {
+		return origin.Place{}
+	}
+	return origin.Place{File: r.files[o.file], Line: line, Column: column}
+}
+
+// path is how an object is called: "interface.lan0".
+func (r *Recording) path(i int) string {
+	if i == 0 {
+		return ""
+	}
+	o := &r.objects[i]
+	name, _ := r.name(i)
+	return dotted(r.path(int(o.parent)), named(r.shapes[o.shape].relative, name))
+}
+
+// named adds the name of a table to that of those which have names: of one that
+// is only counted, its number.
+func named(relative, name string) string {
+	if strings.HasPrefix(name, "[") {
+		return relative + name
+	}
+	return dotted(relative, name)
+}
+
+// Key is a key that the getters ask for, in all tables of its kind.
+type Key struct {
+	Pattern string // "interface.*.mtu"; "*" is any name
+	Table   bool   // it leads to a table, or to several
+}
+
+// Keys gives all keys that have been asked for, sorted, each once.
+func (r *Recording) Keys() []Key {
+	tables := map[string]bool{}
+	for _, s := range r.shapes {
+		if s.pattern != "" {
+			tables[s.pattern] = tables[s.pattern] || s.number[""] == 0 && (len(s.keys) == 0 || s.keys[0].name != "")
+		}
+		for _, k := range s.keys {
+			pattern := dotted(s.pattern, k.name)
+			tables[pattern] = tables[pattern] || k.table
+		}
+	}
+	var list []Key
+	for pattern, table := range tables {
+		list = append(list, Key{pattern, table})
+	}
+	slices.SortFunc(list, func(a, b Key) int { return strings.Compare(a.Pattern, b.Pattern) })
+	return list
+}
+
+// Given calls yield with each key that the text gives, by its pattern, and with
+// each table that has a name, with the lines where they stand.
+func (r *Recording) Given(yield func(pattern string, line int)) {
+	for i := range r.objects {
+		s := r.shapes[r.objects[i].shape]
+		if line := int(r.objects[i].line); line > 0 {
+			yield(s.pattern, line)
+		}
+		r.values(i, func(v value) {
+			if v.given() {
+				yield(dotted(s.pattern, v.key.name), v.rec.line)
+			}
+		})
+	}
+}
