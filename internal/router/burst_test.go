@@ -5,7 +5,10 @@ import (
 	"testing"
 	"time"
 
+	"routerd/dataplane/port"
+	"routerd/internal/machine"
 	"routerd/routing"
+	"routerd/routing/protocol"
 )
 
 // Routes that come in many pieces are gathered while the table has just been
@@ -27,9 +30,7 @@ func TestBurstIsGathered(t *testing.T) {
 	}
 	poll := func(want int) {
 		t.Helper()
-		if _, err := r.Poll(now); err != nil {
-			t.Fatal(err)
-		}
+		pollAll(t, r, now)
 		if got := r.FIB().Len4(); got != want {
 			t.Errorf("after %v %d routes forward, want %d", now.Sub(begin), got, want)
 		}
@@ -51,6 +52,75 @@ func TestBurstIsGathered(t *testing.T) {
 	poll(own + 10_101)
 	offer(10_101, 1) // one change copies a path alone
 	poll(own + 10_102)
+}
+
+// pollAll polls until everything that was offered by the first slice forwards.
+func pollAll(t *testing.T, r *Router, now time.Time) (slices int) {
+	t.Helper()
+	for {
+		if _, err := r.Poll(now); err != nil {
+			t.Fatal(err)
+		}
+		if slices++; !r.taking && !r.rib.Unsettled() {
+			return slices
+		}
+		select {
+		case <-r.Waiting():
+		default:
+			t.Fatal("there is more to do, and nobody is told to poll again")
+		}
+		if slices > 10_000 {
+			t.Fatal("the polls do not come to an end")
+		}
+	}
+}
+
+// A table that comes at once is taken up in slices and appears whole; a link that
+// dies in between is seen at the next batch, in the View and in what it comes to.
+func TestCarrierBetweenSlicesOfALoad(t *testing.T) {
+	b := newBench(t)
+	r := b.router
+	p, slots := newPost(r.mail), &routing.Slots{}
+	r.protocols = append(r.protocols, &Protocol{post: p, Inbox: machine.New[protocol.Input](16)})
+	lan := r.View().Named("lan0")
+	const routes = 5000
+	for i := range routes {
+		id := slots.Take(netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 100 + byte(i>>8), byte(i), 0}), 24))
+		s := slots.At(id)
+		s.NextHops = []routing.NextHop{{Interface: lan.ID}}
+		slots.Offer(id)
+	}
+	p.publish(routing.SourceRIP, slots)
+	own := r.FIB().Len4()
+	for n := 0; !r.rib.Settling(); n++ {
+		if _, err := r.Poll(now); err != nil || n > routes {
+			t.Fatalf("no settling is under way after %d polls: %v", n, err)
+		}
+		if got := r.FIB().Len4(); got != own {
+			t.Fatalf("%d routes forward while not all are taken up, want %d", got, own)
+		}
+	}
+	if err := r.PortChanged("lan0", port.Event{Up: false}, now); err != nil {
+		t.Fatal(err)
+	}
+	if r.View().Named("lan0").Up {
+		t.Error("lan0 has no carrier, and the View does not say so while the load is settled")
+	}
+	if !r.rib.Settling() {
+		t.Error("the settling came to an end with the carrier's loss")
+	}
+	for r.rib.Settling() {
+		if _, err := r.Poll(now); err != nil {
+			t.Fatal(err)
+		}
+		if got := r.FIB().Len4(); got > own && got != own+routes && r.rib.Settling() {
+			t.Fatalf("%d of %d routes forward, want all or none", got-own, routes)
+		}
+	}
+	pollAll(t, r, now)
+	if got := r.FIB().Len4(); got >= own {
+		t.Errorf("%d routes forward with lan0 down, want fewer than the %d before", got, own)
+	}
 }
 
 // Routes that change make no interface, martian or list of addresses anew.

@@ -31,34 +31,71 @@ func calm(prefixes int) time.Duration {
 	return min(time.Duration(prefixes)*3*time.Microsecond, 200*time.Millisecond)
 }
 
-// Poll takes up what the protocols have offered and what is due, publishes
-// what follows from it, and tells them what they are to hear. It reports
-// whether there was anything.
+// What the owner does at once, so that carriers and questions are never kept
+// waiting for more than about a millisecond, whatever a protocol brings.
+const (
+	lettersAtOnce = 1000
+	settledAtOnce = 2000 // see rib.RIB.Settle
+)
+
+// Poll does a slice of what there is to do: it takes up what the protocols have
+// offered and what is due, has the RIB settle it, publishes what follows from
+// it once all of it is settled, and tells the protocols what they are to hear.
+// It reports whether there was anything; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
 	r.translator.poll(now)
 	var errs error
 	worked := false
+	if !r.rib.Settling() { // else it would have to keep what it is told
+		if worked, errs = r.takeSlice(now); r.taking {
+			r.mail.poke()
+			return true, errs
+		}
+	}
+	if !r.rib.Unsettled() {
+		return r.deliver() || worked, errs
+	}
+	complete, copied, err := r.settle(settledAtOnce)
+	if complete {
+		r.publishRoutes()
+	}
+	if copied {
+		f := r.table.FIB
+		r.calm = now.Add(calm(f.Len4() + f.Len6()))
+	}
+	if r.rib.Unsettled() {
+		r.mail.poke()
+	}
+	return true, errors.Join(errs, err)
+}
+
+// takeSlice takes up some of what is due and of what the protocols have left, and
+// reports whether there was anything. It notes whether there is more of what was
+// there when it began with it.
+func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 	if d := r.rib.Deadline(); !d.IsZero() && !d.After(now) {
 		errs = r.rib.Step(now, rib.Tick{})
 		worked = true
 	}
-	if worked || !now.Before(r.calm) {
+	if !r.taking {
+		if !worked && now.Before(r.calm) {
+			return worked, errs
+		}
 		for _, p := range r.protocols {
-			if letters := p.post.take(); len(letters) > 0 {
-				errs = errors.Join(errs, r.takeUp(letters, now))
-				p.post.done(letters)
-				worked = true
-			}
+			p.post.open()
 		}
 	}
-	if worked {
-		if r.publishRoutes() {
-			f := r.table.FIB
-			r.calm = now.Add(calm(f.Len4() + f.Len6()))
-		}
-		return true, errs
+	left := lettersAtOnce
+	r.taking = false
+	for _, p := range r.protocols {
+		letters := p.post.read(left)
+		errs = errors.Join(errs, r.takeUp(letters, now))
+		p.post.done(letters)
+		left -= len(letters)
+		worked = worked || len(letters) > 0
+		r.taking = r.taking || p.post.unread()
 	}
-	return r.deliver(), errs
+	return worked, errs
 }
 
 // takeUp does what a protocol has left, in order.

@@ -52,6 +52,10 @@ type post struct {
 	// those up to closed are not written over.
 	at            []uint64
 	taken, closed uint64
+
+	// The owner's own: what it took and has not read yet, and the list that it is
+	// the rest of.
+	rest, whole []letter
 }
 
 // letter is a change of a route, or something else for the RIB or the router.
@@ -129,25 +133,42 @@ func (p *post) waiting() bool {
 	return len(p.list) > 0
 }
 
-// take gives everything that was left, and forgets it. The list goes back by
-// done.
-func (p *post) take() []letter {
+// open takes everything that was left, for the owner to read. What it took
+// before it must have read.
+func (p *post) open() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	list := p.list
+	p.whole, p.rest = p.list, p.list
 	p.list, p.spare = p.spare, nil
-	p.taken += uint64(len(list))
+	p.taken += uint64(len(p.whole))
 	p.closed = p.taken
-	return list
+}
+
+// unread reports whether there is more of what was taken.
+func (p *post) unread() bool { return len(p.rest) > 0 }
+
+// read gives at most so many of the letters that were taken. They go back by
+// done.
+func (p *post) read(max int) []letter {
+	n := min(max, len(p.rest))
+	letters := p.rest[:n]
+	p.rest = p.rest[n:]
+	return letters
 }
 
 // keptLetters is how long a list is kept for what comes next, so that a burst
 // that comes in many pieces does not leave one behind for each.
 const keptLetters = 4096
 
-// done takes a list back that is not used any more.
-func (p *post) done(list []letter) {
-	clear(list)
+// done takes letters back that are not used any more, and with the last of them
+// their list.
+func (p *post) done(letters []letter) {
+	clear(letters)
+	if p.unread() || p.whole == nil {
+		return
+	}
+	list := p.whole
+	p.whole, p.rest = nil, nil
 	if cap(list) > keptLetters {
 		return
 	}

@@ -44,6 +44,22 @@ func (l *ledger) sweep() {
 	}
 }
 
+// take does what a letter says.
+func (l *ledger) take(x *letter) {
+	switch x.request.(type) {
+	case nil:
+		if x.delta.Withdraw {
+			l.withdraw(x.delta.Route.Prefix)
+		} else {
+			l.offer(x.delta.Route.Prefix, x.delta.Route.Metric)
+		}
+	case rib.Stale:
+		l.markStale()
+	case rib.Sweep:
+		l.sweep()
+	}
+}
+
 // Whatever is taken up late, and however often slots are used again, the RIB
 // ends up with what the core has offered, in the order of its restarts.
 func TestPostAgainstModel(t *testing.T) {
@@ -53,23 +69,14 @@ func TestPostAgainstModel(t *testing.T) {
 		var slots routing.Slots
 		ids := map[netip.Prefix]routing.SlotID{}
 		want, got := newLedger(), newLedger()
-		longest := 0
 		deliver := func() {
-			list := p.take()
-			longest = max(longest, len(list))
-			for _, l := range list {
-				switch l.request.(type) {
-				case nil:
-					if l.delta.Withdraw {
-						got.withdraw(l.delta.Route.Prefix)
-					} else {
-						got.offer(l.delta.Route.Prefix, l.delta.Route.Metric)
-					}
-				case rib.Stale:
-					got.markStale()
-				case rib.Sweep:
-					got.sweep()
+			p.open()
+			for p.unread() {
+				letters := p.read(3)
+				for i := range letters {
+					got.take(&letters[i])
 				}
+				p.done(letters)
 			}
 		}
 		prefix := func(t *rapid.T) netip.Prefix {
@@ -143,7 +150,8 @@ func TestPostKeepsTheLatest(t *testing.T) {
 	default:
 		t.Error("the owner was not told")
 	}
-	if list := p.take(); len(list) != 1 || !list[0].delta.Withdraw {
+	p.open()
+	if list := p.read(2); len(list) != 1 || !list[0].delta.Withdraw {
 		t.Errorf("took %d letters, want one, that the route is withdrawn", len(list))
 	}
 }

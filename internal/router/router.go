@@ -15,6 +15,7 @@ package router
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net/netip"
 	"time"
@@ -63,6 +64,7 @@ type Router struct {
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
 	calm       time.Time                 // until when what they offer is gathered, see calm
+	taking     bool                      // not all of what was taken of their posts is read
 	mail       *mail
 	protocols  []*Protocol
 	listening  listening
@@ -179,11 +181,12 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	r.cfg = cfg
 	r.rib.SetConfig(now, cfg.RIB)
 	r.translator.commit(rules, cfg.NAT.Enabled())
+	err = r.settleAll()
 	r.publish()
 	for _, l := range r.links {
 		r.tellNeighbors(l)
 	}
-	return errors.Join(groups...)
+	return errors.Join(append(groups, err)...)
 }
 
 // number gives an interface the number that its name has always had.
@@ -250,7 +253,7 @@ func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 // RIB, the groups that its device receives, the View, and last the machines that
 // speak by it.
 func (r *Router) linkChanged(l *link, now time.Time) error {
-	err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT())
+	err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT(), r.settleSome())
 	r.publish()
 	r.tellNeighbors(l)
 	return err
@@ -300,33 +303,54 @@ func (r *Router) tellNeighbors(l *link) {
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
-// settle takes what the RIB has decided into the forwarding table. It reports
-// whether the whole table was copied for it.
-func (r *Router) settle() (copied bool) {
-	changes, _ := r.rib.Flush()
-	copied = len(changes) > 0 && r.table.FIB.Copies(len(changes))
+// settle has the RIB settle for a slice, and takes what it has decided into the
+// forwarding table once that is complete. It reports whether the whole table was
+// copied for it.
+func (r *Router) settle(units int) (complete, copied bool, err error) {
+	settled, complete, err := r.rib.Settle(units)
+	if !complete {
+		return false, false, err
+	}
+	copied = len(settled.Changes) > 0 && r.table.FIB.Copies(len(settled.Changes))
 	// A new Table, and not a new FIB in the old one: what is published stays
 	// as it was for whoever is still reading it.
-	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
-	return copied
+	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(settled.Changes)}
+	return true, copied, err
+}
+
+// settleAll has the RIB settle everything, however long it takes.
+func (r *Router) settleAll() error {
+	var errs error
+	for r.rib.Unsettled() {
+		_, _, err := r.settle(math.MaxInt)
+		errs = errors.Join(errs, err)
+	}
+	return errs
+}
+
+// settleSome has the RIB settle for a slice, which is nearly always all there is
+// to do; otherwise Poll goes on.
+func (r *Router) settleSome() error {
+	_, _, err := r.settle(settledAtOnce)
+	if r.rib.Unsettled() {
+		r.mail.poke()
+	}
+	return err
 }
 
 // publishRoutes makes a View current that has the RIB's routes and is as it was
-// otherwise. It reports whether the whole forwarding table was copied for it.
-func (r *Router) publishRoutes() (copied bool) {
-	copied = r.settle()
+// otherwise.
+func (r *Router) publishRoutes() {
 	v := *r.live.Load()
 	v.Generation++
 	v.Tables = []*dataplane.Table{r.table}
 	r.live.Publish(&v)
 	r.deliver() // only now is it true that what was installed forwards
-	return copied
 }
 
 // publish makes the View current that follows from the configuration, the ports
-// and the RIB.
+// and what the RIB has settled.
 func (r *Router) publish() {
-	r.settle()
 	v := &dataplane.View{
 		Generation: 1,
 		Interfaces: make([]*dataplane.Interface, r.next),

@@ -151,6 +151,16 @@ func (r *RIB) remove(c *candidate) {
 	}
 }
 
+// of gives the candidate of a protocol, which offers one, or nil.
+func (d *dest) of(s routing.Source) *candidate {
+	for c := d.first; c != nil; c = c.next {
+		if c.source == s {
+			return c
+		}
+	}
+	return nil
+}
+
 // find gives the first candidate for p that is wanted.
 func (r *RIB) find(p netip.Prefix, wanted func(*candidate) bool) *candidate {
 	d, ok := r.dests.Get(p)

@@ -7,15 +7,18 @@
 // [RIB.Step], the configuration by [RIB.SetConfig], and [RIB.Flush] decides
 // once for all that came in and gives the changes and the number of the state
 // that they lead to. Any number of inputs may be gathered before a Flush, so a
-// burst costs one decision for each prefix. Nothing depends on the order of
+// burst costs one decision for each prefix. [RIB.Settle] does the same in slices
+// of bounded work, so that a table of a million routes does not keep its owner
+// from anything else for longer than a slice; what it gives is whole, since the
+// table stands still until it is done and inputs wait so long. Nothing depends on the order of
 // inputs but ages and the dense numbers of neighbours: the same interfaces,
 // configuration and offers give the same FIB whatever happened before, and
 // the property test holds it to that.
 //
-// File map: rib.go inputs and outputs; interface.go what addresses offer;
+// File map: rib.go inputs; slice.go outputs, in slices; interface.go what addresses offer;
 // static.go the configuration's routes; candidate.go order of preference;
 // hopset.go next hops shared by routes; resolve.go where a next hop leads;
-// settle.go one Flush; loop.go next hops that resolve in circles; group.go
+// settle.go the phases of one settling; loop.go next hops that resolve in circles; group.go
 // weights and groups of the FIB; subscribe.go who hears notices, and their
 // outboxes; redistribute.go and track.go what goes into them; stale.go sources
 // that start afresh; show.go and explain.go everything for people.

@@ -88,7 +88,7 @@ func (r *RIB) Explain(a netip.Addr) Explanation {
 func (r *RIB) decided(d *dest) string {
 	best := d.chosen()
 	switch {
-	case d.dirty:
+	case d.dirty || d.pending:
 		return "it has just changed and is not decided yet"
 	case best == nil:
 		return "no route is usable"

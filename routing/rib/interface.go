@@ -111,7 +111,6 @@ func (r *RIB) setInterface(now time.Time, in Interface) error {
 		r.byName[in.Name] = s
 	}
 	flapped := s.Up != in.Up
-	r.states.Link(in.ID).Set(routing.CauseInterface, in.Up)
 	in.Addresses = slices.Clone(in.Addresses)
 	s.Interface = in
 	claimed := r.reoffer(now, s, offersOf(in))
@@ -127,7 +126,6 @@ func (r *RIB) dropInterface(now time.Time, id routing.InterfaceID) {
 	if s == nil {
 		return
 	}
-	r.states.Link(id).Set(routing.CauseInterface, false)
 	claimed := r.reoffer(now, s, nil)
 	delete(r.interfaces, id)
 	delete(r.byName, s.Name)

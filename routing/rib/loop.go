@@ -5,23 +5,35 @@ package rib
 // refusing every next hop that leads on in it: all of them resolve through
 // the route that they serve. What comes out depends on the routes alone and
 // not on the order in which they came.
-func (s *settling) settleOpen() {
+func (s *settling) settleOpen() bool {
 	for {
-		for _, d := range s.open {
-			d.visited = false
+		if s.at == 0 {
+			for _, d := range s.open {
+				d.visited = false
+			}
+			s.moved = false
+			s.also = 0 // left undecided in this round
 		}
-		progress, left := false, false
-		for _, d := range s.open {
+		for ; s.at < len(s.open); s.at++ {
+			d := s.open[s.at]
+			if !d.pending {
+				continue
+			}
+			if !s.spend() {
+				return false
+			}
+			s.visit(d)
 			if d.pending {
-				s.visit(d)
-				progress = progress || !d.pending
-				left = left || d.pending
+				s.also++
+			} else {
+				s.moved = true
 			}
 		}
+		s.at = 0
 		switch {
-		case !left:
-			return
-		case !progress:
+		case s.also == 0:
+			return true
+		case !s.moved:
 			s.breakCircles()
 		}
 	}

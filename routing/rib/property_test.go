@@ -146,6 +146,10 @@ func (w *world) event(t *rapid.T, now time.Time) {
 // nothing.
 func (w *world) flush(t *rapid.T) {
 	changes, _ := w.rib.Flush()
+	w.apply(t, changes)
+}
+
+func (w *world) apply(t *rapid.T, changes []fib.Change) {
 	seen := map[netip.Prefix]bool{}
 	for _, c := range changes {
 		was := w.fib.Get(c.Prefix)
@@ -163,6 +167,19 @@ func (w *world) flush(t *rapid.T) {
 }
 
 func (w *world) check(t *rapid.T) {
+	w.checkFIB(t)
+	for _, c := range w.rib.Walk(netip.Prefix{}, 1<<20) {
+		if c.Selected == (c.WhyNot != "") {
+			t.Fatalf("%+v: either selected or a sentence why not, want exactly one", c)
+		}
+		if c.Selected && w.fib.Get(c.Prefix) == nil {
+			t.Fatalf("%+v is selected and not in the fib", c)
+		}
+	}
+}
+
+// checkFIB compares the FIB with the model.
+func (w *world) checkFIB(t *rapid.T) {
 	want := w.model.solve()
 	for _, e := range w.fib.Walk(netip.Prefix{}, 1<<20) {
 		r := want[e.Prefix]
@@ -176,14 +193,6 @@ func (w *world) check(t *rapid.T) {
 	}
 	for p, r := range want {
 		t.Fatalf("the fib has no %v, want %+v\n%s", p, *r, w)
-	}
-	for _, c := range w.rib.Walk(netip.Prefix{}, 1<<20) {
-		if c.Selected == (c.WhyNot != "") {
-			t.Fatalf("%+v: either selected or a sentence why not, want exactly one", c)
-		}
-		if c.Selected && w.fib.Get(c.Prefix) == nil {
-			t.Fatalf("%+v is selected and not in the fib", c)
-		}
 	}
 }
 

@@ -5,40 +5,54 @@ import (
 	"slices"
 
 	"routerd/routing"
+	"routerd/routing/fib"
 )
 
-// notify tells the subscribers what this Flush has changed for them.
-func (s *settling) notify() {
-	r := s.rib
-	renewed := false
-	for _, sub := range r.subscribers {
-		renewed = renewed || sub.renewed
-		if sub.marked != sub.installed {
-			sub.installed, sub.tellInstalled = sub.marked, true
+// notifyHops tells the subscribers that what they offered is decided, and what
+// became of the next hops that they track.
+func (s *settling) notifyHops() bool {
+	if s.at == 0 {
+		for _, sub := range s.rib.subscribers {
+			if sub.marked != sub.installed {
+				sub.installed, sub.tellInstalled = sub.marked, true
+			}
 		}
 	}
-	for _, hs := range s.sets {
+	return each(s, s.sets, func(hs *hopSet) {
 		for _, t := range hs.trackers {
-			t.update(r)
+			t.update(s.rib)
 		}
+	})
+}
+
+// notify tells them what has changed of a prefix.
+func (s *settling) notify(d *dest) { s.rib.redistribute(d, false) }
+
+func (s *settling) notifyOpen() bool {
+	return len(s.rib.subscribers) == 0 || each(s, s.open, s.notify)
+}
+
+func (s *settling) notifyLeaves() bool {
+	return len(s.rib.subscribers) == 0 || each(s, s.leaves, s.notify)
+}
+
+// notifyRenewed tells those who have just subscribed of the whole table.
+func (s *settling) notifyRenewed() bool {
+	r := s.rib
+	if !slices.ContainsFunc(r.subscribers, func(sub *subscriber) bool { return sub.renewed }) {
+		return true
 	}
-	if len(r.subscribers) == 0 {
-		return
-	}
-	for _, list := range [][]*dest{s.open, s.leaves} {
-		for _, d := range list {
-			r.redistribute(d, false)
+	for p, d := range fib.Behind(&r.dests, s.after) {
+		if !s.spend() {
+			return false
 		}
-	}
-	if !renewed {
-		return
-	}
-	for _, d := range r.dests.AllSorted() {
+		s.after = p
 		r.redistribute(d, true)
 	}
 	for _, sub := range r.subscribers {
 		sub.renewed = false
 	}
+	return true
 }
 
 // redistribute brings what the subscribers are to know of d to what d is now;

@@ -46,6 +46,10 @@ type RIB struct {
 	staleWatches []*watch
 	touched      bool
 
+	settling *settling // under way, else nil
+	waiting  queue
+	sweeps   []*sweeping
+
 	stats       Stats
 	subscribers []*subscriber // by name
 	restarts    []Stale
@@ -74,9 +78,27 @@ func (r *RIB) States() *fib.States { return r.states }
 // of Steps may come before the [RIB.Flush] that does. Only that an interface is
 // down is known at once, to the groups of every FIB made so far: they pick
 // another hop if they have one. It keeps no slice of the input but the next hops
-// of a route, which are never written to. A delta that no source may send is
-// refused and makes an error, the first of several; all others count.
+// of a route, which are never written to, and while the table is being settled
+// in slices the whole input, which waits for the end. A delta that no source
+// may send is refused and makes an error, the first of several; all others
+// count.
 func (r *RIB) Step(now time.Time, in Input) error {
+	if r.Settling() {
+		r.waiting.add(now, in)
+	} else if err := r.take(now, in); err != nil {
+		return err
+	}
+	switch in := in.(type) {
+	case Interface:
+		r.states.Link(in.ID).Set(routing.CauseInterface, in.Up)
+	case InterfaceGone:
+		r.states.Link(in.ID).Set(routing.CauseInterface, false)
+	}
+	return nil
+}
+
+// take takes in an input while nothing is being settled.
+func (r *RIB) take(now time.Time, in Input) error {
 	r.touched = true
 	switch in := in.(type) {
 	case Interface:
@@ -84,23 +106,29 @@ func (r *RIB) Step(now time.Time, in Input) error {
 	case InterfaceGone:
 		r.dropInterface(now, in.ID)
 	case Deltas:
-		var first error
-		for i := range in {
-			if err := r.delta(now, &in[i]); err != nil && first == nil {
-				first = err
-			}
-		}
-		return first
+		return r.takeDeltas(now, in)
 	case Stale:
 		return r.markSource(in)
 	case Sweep:
 		r.sweepSource(in)
 	case Tick:
 		r.sweepDue(now)
+	case configured:
+		r.setConfig(now, in.config)
 	default:
 		return r.hearSubscriber(in)
 	}
 	return nil
+}
+
+// takeDeltas takes in what a protocol changes; the error is the first of several.
+func (r *RIB) takeDeltas(now time.Time, in Deltas) (first error) {
+	for i := range in {
+		if err := r.delta(now, &in[i]); err != nil && first == nil {
+			first = err
+		}
+	}
+	return first
 }
 
 // hearSubscriber takes in what a subscriber wants.
@@ -191,9 +219,17 @@ func checkDelta(d *routing.Delta) error {
 // old configuration as well stays what it is and keeps its age; if only its
 // line has moved, its FIB entry gets the new Origin and nothing else.
 func (r *RIB) SetConfig(now time.Time, cfg Config) {
+	_ = r.Step(now, configured{cfg}) // which is never refused
+}
+
+// configured is SetConfig as an input.
+type configured struct{ config Config }
+
+func (configured) input() {}
+
+func (r *RIB) setConfig(now time.Time, cfg Config) {
 	distances := cfg.Distance != r.config.Distance
 	r.config = cfg
-	r.touched = true
 	if distances {
 		r.redistance()
 	}
@@ -218,27 +254,6 @@ func (r *RIB) redistance() {
 		}
 	}
 }
-
-// Flush decides what all inputs since the last Flush come to and gives what
-// the FIB has to change, each prefix at most once, together with the number
-// of the state that the FIB is in after it. The number grows by one with each
-// Flush that follows an input, also if nothing changes, so that a source can
-// wait for what it has sent.
-func (r *RIB) Flush() ([]fib.Change, uint64) {
-	if !r.touched {
-		return nil, r.generation
-	}
-	r.touched = false
-	r.generation++
-	s := settling{rib: r}
-	s.run()
-	r.stats.Flushes++
-	r.stats.Changes += uint64(len(s.changes))
-	return s.changes, r.generation
-}
-
-// Generation is the number that the last Flush gave.
-func (r *RIB) Generation() uint64 { return r.generation }
 
 // Len is the number of prefixes for which there is any candidate, IPv4 and
 // IPv6.

@@ -7,7 +7,9 @@ import (
 	"routerd/routing/fib"
 )
 
-// settling is one Flush: what has to be looked at, and what came of it.
+// settling is one settling of the table: what has to be looked at, and what came
+// of it. It is worked on in slices; between two of them nothing else changes the
+// table.
 //
 // Prefixes that some next hop lies in (transit) can be in the way of one
 // another and are decided together, first. All others, nearly all of a large
@@ -21,34 +23,108 @@ type settling struct {
 	sets    []*hopSet
 	watches []*watch
 	changes []fib.Change
+
+	left  int        // what the slice may still look at
+	phase int        // of phases
+	at    int        // where the phase has come to in its list
+	also  int        // and in its other one
+	user  *candidate // and among the users of a set; nil = it begins with the next
+	moved bool       // settleOpen: the round has decided something
+	after netip.Prefix
 }
 
-func (s *settling) run() {
+// phases are what a settling consists of, in order. Each reports whether it is
+// complete, and otherwise goes on from where the slice ended.
+var phases = []func(*settling) bool{
+	(*settling).enrolDirty, (*settling).spread, (*settling).settleOpen, (*settling).settleWatches,
+	(*settling).settleSets, (*settling).decideLeaves, (*settling).notifyHops, (*settling).notifyOpen,
+	(*settling).notifyLeaves, (*settling).notifyRenewed, (*settling).sweepOpen, (*settling).sweepLeaves, (*settling).clean,
+}
+
+// work goes on for a slice and reports whether all is done.
+func (s *settling) work(units int) bool {
+	s.left = units
+	for s.phase < len(phases) {
+		if !phases[s.phase](s) {
+			return false
+		}
+		s.phase++
+		s.at, s.also, s.user = 0, 0, nil
+	}
+	return true
+}
+
+// spend takes one unit of the slice and reports whether there was one.
+func (s *settling) spend() bool {
+	s.left--
+	return s.left >= 0
+}
+
+// each does something for each of the list, and reports whether it came to its
+// end.
+func each[T any](s *settling, list []T, do func(T)) bool {
+	for ; s.at < len(list); s.at++ {
+		if !s.spend() {
+			return false
+		}
+		do(list[s.at])
+	}
+	return true
+}
+
+func (s *settling) enrolDirty() bool { return each(s, s.rib.dirty, s.enrol) }
+
+// spread finds all that depends on what was touched: sets of hops, and the
+// transit prefixes that lead by them or that a next hop in such a prefix leads
+// through, and so on.
+func (s *settling) spread() bool {
 	r := s.rib
-	for _, d := range r.dirty {
-		s.enrol(d)
+	if s.at == 0 && s.also == 0 {
+		for _, w := range r.staleWatches {
+			s.touchWatch(w)
+		}
+		for _, hs := range r.staleSets {
+			s.touchSet(hs)
+		}
+		r.staleWatches, r.staleSets = nil, nil
 	}
-	for _, w := range r.staleWatches {
-		s.touchWatch(w)
-	}
-	for _, hs := range r.staleSets {
-		s.touchSet(hs)
-	}
-	for i := 0; i < len(s.open); i++ {
-		d := s.open[i]
+	for s.at < len(s.sets) || s.also < len(s.open) {
+		if s.at < len(s.sets) {
+			if !s.users(s.sets[s.at], true) {
+				return false
+			}
+			s.at++
+			continue
+		}
+		if !s.spend() {
+			return false
+		}
+		d := s.open[s.also]
+		s.also++
 		for _, w := range r.watches.Subnets(d.prefix) {
 			if w.affectedBy(d) {
 				s.touchWatch(w)
 			}
 		}
 	}
-	s.settleOpen()
-	s.settleSets()
-	for _, d := range s.leaves {
-		s.decide(d)
+	return true
+}
+
+// users enrols those who lead by a set of hops, its transit prefixes or its
+// leaves, and reports whether that is all of them.
+func (s *settling) users(hs *hopSet, transit bool) bool {
+	if s.user == nil {
+		s.user = hs.first
 	}
-	s.notify()
-	s.sweep()
+	for ; s.user != nil; s.user = s.user.nextUser {
+		if !s.spend() {
+			return false
+		}
+		if d := s.user.dest; (d.transit > 0) == transit {
+			s.enrol(d)
+		}
+	}
+	return true
 }
 
 // affectedBy reports whether a change of d may change what w resolves to: not
@@ -91,40 +167,50 @@ func (s *settling) touchSet(hs *hopSet) {
 	}
 	hs.stale = true
 	s.sets = append(s.sets, hs)
-	for c := hs.first; c != nil; c = c.nextUser {
-		if c.dest.transit > 0 {
-			s.enrol(c.dest)
+}
+
+// settleWatches works out which prefix answers for each touched address.
+func (s *settling) settleWatches() bool {
+	return each(s, s.watches, func(w *watch) {
+		w.stale, w.via = false, netip.Prefix{}
+		if res := s.rib.resolveAddress(w.prefix.Addr(), nil); res.why == usable {
+			w.via = res.via.prefix
 		}
-	}
+	})
 }
 
 // settleSets works out what each touched set comes to and enrols the leaves
 // of those that changed.
-func (s *settling) settleSets() {
-	r := s.rib
-	for _, w := range s.watches {
-		w.stale, w.via = false, netip.Prefix{}
-		if res := r.resolveAddress(w.prefix.Addr(), nil); res.why == usable {
-			w.via = res.via.prefix
-		}
-	}
-	for _, hs := range s.sets {
-		hs.stale = false
-		var g gathering
-		g.gather(r, hs, nil)
-		was := hs.outcome
-		hs.outcome = g.outcome(r)
-		r.releaseGroup(was.group)
-		if was == hs.outcome {
-			continue
-		}
-		for c := hs.first; c != nil; c = c.nextUser {
-			if c.dest.transit == 0 {
-				s.enrol(c.dest)
+func (s *settling) settleSets() bool {
+	for ; s.at < len(s.sets); s.at++ {
+		hs := s.sets[s.at]
+		if s.user == nil { // else its users have been begun with
+			if !s.spend() {
+				return false
+			}
+			if !s.settleSet(hs) {
+				continue
 			}
 		}
+		if !s.users(hs, false) {
+			return false
+		}
 	}
+	return true
 }
+
+// settleSet works out what a set comes to and reports whether that is news.
+func (s *settling) settleSet(hs *hopSet) bool {
+	hs.stale = false
+	var g gathering
+	g.gather(s.rib, hs, nil)
+	was := hs.outcome
+	hs.outcome = g.outcome(s.rib)
+	s.rib.releaseGroup(was.group)
+	return was != hs.outcome
+}
+
+func (s *settling) decideLeaves() bool { return each(s, s.leaves, func(d *dest) { s.decide(d) }) }
 
 // decide chooses among the candidates of d, or gives what it has to wait for.
 func (s *settling) decide(d *dest) []wait {
@@ -222,20 +308,23 @@ func (s *settling) choose(d *dest, o outcome, chosen ...*candidate) {
 	s.changes = append(s.changes, fib.Change{Prefix: d.prefix, Entry: d.entry})
 }
 
-// sweep forgets prefixes without candidates and what the inputs touched.
-func (s *settling) sweep() {
-	r := s.rib
-	for _, list := range [][]*dest{s.open, s.leaves} {
-		for _, d := range list {
-			if d.first == nil {
-				r.dests.Delete(d.prefix)
-			}
-		}
+// sweep forgets a prefix without candidates.
+func (s *settling) sweep(d *dest) {
+	if d.first == nil {
+		s.rib.dests.Delete(d.prefix)
 	}
-	for _, d := range r.dirty {
-		d.dirty = false
+}
+
+func (s *settling) sweepOpen() bool   { return each(s, s.open, s.sweep) }
+func (s *settling) sweepLeaves() bool { return each(s, s.leaves, s.sweep) }
+
+// clean forgets what the inputs touched.
+func (s *settling) clean() bool {
+	if !each(s, s.rib.dirty, func(d *dest) { d.dirty = false }) {
+		return false
 	}
-	r.dirty, r.staleSets, r.staleWatches = nil, nil, nil // after a bulk load they are long
+	s.rib.dirty = nil // after a bulk load it is long
+	return true
 }
 
 // neverUsed is the distance of a route that is kept but not used, as in FRR.

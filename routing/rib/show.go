@@ -180,7 +180,7 @@ func (r *RIB) interfaceName(id routing.InterfaceID) string {
 // whyNot says why c is not chosen, where best is; best is nil if no candidate
 // of the prefix is usable.
 func (r *RIB) whyNot(v *Candidate, c, best *candidate) string {
-	if c.dest.dirty {
+	if c.dest.dirty || c.dest.pending {
 		return "it has just changed and is not decided yet"
 	}
 	if c.distance == neverUsed {

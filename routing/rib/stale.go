@@ -47,14 +47,13 @@ func (r *RIB) markSource(in Stale) error {
 	case routing.SourceConnected, routing.SourceStatic, routing.SourceNone:
 		return fmt.Errorf("marking routes stale: no protocol speaks for source %v", in.Source)
 	}
+	r.completeSweeps(in.Source)
 	for _, d := range r.dests.All() {
 		if !inFamily(d, in.Family) {
 			continue
 		}
-		for c := d.first; c != nil; c = c.next {
-			if c.source == in.Source {
-				c.stale = true
-			}
+		if c := d.of(in.Source); c != nil {
+			c.stale = true
 		}
 	}
 	r.forgetRestart(in.Source, in.Family)
@@ -63,20 +62,8 @@ func (r *RIB) markSource(in Stale) error {
 }
 
 func (r *RIB) sweepSource(in Sweep) {
-	var gone []*candidate
-	for _, d := range r.dests.All() {
-		if !inFamily(d, in.Family) {
-			continue
-		}
-		for c := d.first; c != nil; c = c.next {
-			if c.source == in.Source && c.stale {
-				gone = append(gone, c)
-			}
-		}
-	}
-	for _, c := range gone {
-		r.remove(c)
-	}
+	r.touched = true
+	r.sweeps = append(r.sweeps, &sweeping{Sweep: in})
 	r.forgetRestart(in.Source, in.Family)
 }
 

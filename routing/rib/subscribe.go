@@ -162,9 +162,13 @@ func (r *RIB) unsubscribe(name string) {
 	r.subscribers = slices.Delete(r.subscribers, at, at+1)
 }
 
-// Waiting gives the names of the subscribers that have something to hear.
+// Waiting gives the names of the subscribers that have something to hear, which
+// is nobody while the table is being settled.
 func (r *RIB) Waiting() []string {
 	var names []string
+	if r.Settling() {
+		return nil
+	}
 	for _, s := range r.subscribers {
 		if s.tellInstalled || len(s.hopsMoved) > 0 || len(s.changed) > 0 {
 			names = append(names, s.Name)
@@ -178,7 +182,7 @@ func (r *RIB) Waiting() []string {
 // Flush gave: what it says is installed is forwarded by then.
 func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 	at, known := r.subscriberAt(name)
-	if !known {
+	if !known || r.Settling() {
 		return n, false
 	}
 	s := r.subscribers[at]

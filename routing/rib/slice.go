@@ -1,0 +1,158 @@
+package rib
+
+import (
+	"errors"
+	"math"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// Settled is what one settling of the table came to.
+type Settled struct {
+	// Changes are what the FIB has to change, each prefix at most once. They
+	// belong together: no table that has only some of them is to be used.
+	Changes []fib.Change
+	// Generation is the number of the state that the FIB is in with them. It
+	// grows by one with each settling, also if nothing changes, so that a source
+	// can wait for what it has sent.
+	Generation uint64
+}
+
+// Settle works for a slice on deciding what all inputs come to, and reports
+// whether a settling is complete with it, and what came of it then. A unit is
+// about one prefix to be looked at, a few hundred nanoseconds; what cannot be
+// divided, such as next hops that resolve in a circle, makes a slice longer.
+//
+// Between two slices the table stands still. Inputs may come, and wait for the
+// end of the settling, so that what is handed to the FIB is what the inputs up
+// to one moment come to. Who asks is told of each prefix as it was before or
+// will be, and subscribers hear nothing.
+//
+// An error is about an input that waited; nothing else stops for it.
+func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
+	if r.settling == nil {
+		if units, err = r.prepare(units); units <= 0 || !r.touched {
+			return s, false, err
+		}
+		r.touched = false
+		r.settling = &settling{rib: r}
+	}
+	if !r.settling.work(units) {
+		return s, false, err
+	}
+	s.Changes = r.settling.changes
+	r.settling = nil
+	r.generation++
+	s.Generation = r.generation
+	r.stats.Flushes++
+	r.stats.Changes += uint64(len(s.Changes))
+	return s, true, err
+}
+
+// Settling reports whether inputs have to wait: slices of a settling have been
+// made and more have to follow, or earlier inputs still wait.
+func (r *RIB) Settling() bool { return r.settling != nil || len(r.waiting.list) > 0 }
+
+// Unsettled reports whether there is anything to settle.
+func (r *RIB) Unsettled() bool { return r.touched || r.Settling() || len(r.sweeps) > 0 }
+
+// Flush is [RIB.Settle] in one go: it completes the settling that is under way,
+// or else decides what all inputs since the last one come to. Without an input
+// it gives no changes and the same generation.
+func (r *RIB) Flush() ([]fib.Change, uint64) {
+	s, _, _ := r.Settle(math.MaxInt)
+	return s.Changes, r.generation
+}
+
+// Generation is the number of the last settling that was completed.
+func (r *RIB) Generation() uint64 { return r.generation }
+
+// prepare makes a beginning of what has to be done before the table is settled:
+// routes to be swept away, and inputs that waited. It gives what is left of the
+// slice, 0 if there is more to do.
+func (r *RIB) prepare(units int) (int, error) {
+	var errs []error
+	for units > 0 && len(r.sweeps)+len(r.waiting.list) > 0 {
+		if len(r.sweeps) > 0 {
+			if units = r.sweeps[0].work(r, units); units > 0 {
+				r.sweeps = r.sweeps[1:]
+			}
+			continue
+		}
+		now, in := r.waiting.next(units)
+		if d, ok := in.(Deltas); ok {
+			units -= len(d)
+		} else {
+			units--
+		}
+		errs = append(errs, r.take(now, in))
+	}
+	if len(r.sweeps)+len(r.waiting.list) > 0 {
+		units = 0
+	}
+	return units, errors.Join(errs...)
+}
+
+// queue is inputs that wait for the end of a settling, oldest first.
+type queue struct{ list []waiter }
+
+type waiter struct {
+	now time.Time
+	in  Input
+}
+
+func (q *queue) add(now time.Time, in Input) { q.list = append(q.list, waiter{now, in}) }
+
+// next takes the oldest, of a list of deltas at most n.
+func (q *queue) next(n int) (time.Time, Input) {
+	w := &q.list[0]
+	if d, ok := w.in.(Deltas); ok && len(d) > n {
+		w.in = d[n:]
+		return w.now, d[:n]
+	}
+	first := *w
+	if q.list = q.list[1:]; len(q.list) == 0 {
+		q.list = nil
+	}
+	return first.now, first.in
+}
+
+// sweeping takes back what is stale of a source, in slices. What the source
+// offers in between is fresh, and stays.
+type sweeping struct {
+	Sweep
+	after netip.Prefix
+}
+
+// work goes on for a slice and gives what is left of it, 0 if there is more to
+// do.
+func (s *sweeping) work(r *RIB, units int) int {
+	for p, d := range fib.Behind(&r.dests, s.after) {
+		if units == 0 {
+			return 0
+		}
+		units--
+		s.after = p
+		if !inFamily(d, s.Family) {
+			continue
+		}
+		if c := d.of(s.Source); c != nil && c.stale {
+			r.remove(c)
+		}
+	}
+	return max(units, 1)
+}
+
+// completeSweeps does at once what is left of the sweeps of a source.
+func (r *RIB) completeSweeps(source routing.Source) {
+	r.sweeps = slices.DeleteFunc(r.sweeps, func(s *sweeping) bool {
+		if s.Source == source {
+			s.work(r, math.MaxInt)
+		}
+		return s.Source == source
+	})
+}
