@@ -34,7 +34,7 @@ func (m *Machine) failed(n *neighbor) {
 	m.enqueue(n, nil)
 	n.state, n.mac, n.router, n.tries = Failed, MAC{}, false, 0
 	n.wait = min(max(2*n.wait, firstWait), mostWait)
-	m.timers.arm(&n.timer, m.now.Add(m.between(n.wait*3/4, n.wait)))
+	m.timers.Set(&n.timer, m.now.Add(m.between(n.wait*3/4, n.wait)))
 }
 
 // revive takes back what was said against n.

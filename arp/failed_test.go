@@ -153,7 +153,7 @@ func TestHopStates(t *testing.T) {
 			}
 			for a := range dead {
 				n := m.neighbors[key{eth0, a}]
-				if tab.Lookup(eth0, a) != nil || n == nil || n.pos < 0 || n.at.Sub(now) > mostWait || !ever[a] {
+				if tab.Lookup(eth0, a) != nil || n == nil || !n.timer.IsSet() || n.timer.At().Sub(now) > mostWait || !ever[a] {
 					t.Fatalf("%v counts as dead; in the table %v, known %+v, ever a next hop %v", a, tab.Lookup(eth0, a) != nil, n, ever[a])
 				}
 			}

@@ -44,7 +44,7 @@ func (m *Machine) down(x InterfaceDown) {
 		}
 	}
 	for _, o := range i.own {
-		m.timers.disarm(&o.timer)
+		m.timers.Stop(&o.timer)
 	}
 	delete(m.ifaces, x.Interface)
 }

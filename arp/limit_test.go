@@ -84,8 +84,8 @@ func TestFlood(t *testing.T) {
 	if most := 3 * (10*1000 + 128 + 100*live); asked > most { // 10 s at RequestRate, its burst, and the live
 		t.Errorf("%d requests in 10 s, want at most %d", asked, most)
 	}
-	if len(b.m.timers.heap) > 600+8 {
-		t.Errorf("%d timers", len(b.m.timers.heap))
+	if b.m.timers.Len() > 600+8 {
+		t.Errorf("%d timers", b.m.timers.Len())
 	}
 	answered := nth(200_000, false)
 	b.pass(5 * time.Second)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/internal/timers"
 	"routerd/routing"
 )
 
@@ -26,7 +27,7 @@ type Machine struct {
 	rand      *rand.Rand
 	ifaces    map[routing.InterfaceID]*iface
 	neighbors map[key]*neighbor
-	timers    timers
+	timers    timers.Heap[waiting]
 
 	// In the order of their last change of state: neighbours that never
 	// answered, by rank, and those that are stale.
@@ -41,6 +42,9 @@ type Machine struct {
 	now time.Time // of the Step under way
 	out []Effect
 }
+
+// waiting is what a timer is part of.
+type waiting interface{ expire(m *Machine) }
 
 type key struct {
 	iface routing.InterfaceID
@@ -76,19 +80,14 @@ func New(cfg Config, seed uint64) *Machine {
 
 // Deadline is when Step has to be called at the latest, the zero Time if
 // nothing waits.
-func (m *Machine) Deadline() time.Time {
-	if len(m.timers.heap) == 0 {
-		return time.Time{}
-	}
-	return m.timers.heap[0].at
-}
+func (m *Machine) Deadline() time.Time { return m.timers.Next() }
 
 // Step does what is due at the time now, then takes the input, and appends to
 // out what is to be done. Time must not go back.
 func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
 	m.now, m.out = now, out
-	for w := m.timers.due(now); w != nil; w = m.timers.due(now) {
-		w.what.expire(m)
+	for t := m.timers.Due(now); t != nil; t = m.timers.Due(now) {
+		t.Of.expire(m)
 	}
 	switch x := in.(type) {
 	case InterfaceUp:

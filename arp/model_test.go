@@ -133,7 +133,7 @@ func TestNeighborModel(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
 			reachable := time.Time{}
 			if r := b.m.neighbors[key{eth0, peer6}]; r != nil && r.state == Reachable {
-				reachable = r.at
+				reachable = r.timer.At()
 			}
 			wait := []time.Duration{0, 0, 100 * time.Millisecond, time.Second, 5 * time.Second, 20 * time.Second, DefaultTimeout}
 			end := b.now.Add(rapid.SampledFrom(wait).Draw(t, "wait"))

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"routerd/internal/packet"
+	"routerd/internal/timers"
 )
 
 // neighbor is the machine's record of one neighbour.
 type neighbor struct {
-	timer
+	timer  timers.Timer[waiting]
 	iface  *iface
 	addr   netip.Addr
 	state  State
@@ -44,14 +45,14 @@ type neighbor struct {
 // until the event at hand moves it on.
 func (m *Machine) create(i *iface, a netip.Addr) *neighbor {
 	n := &neighbor{iface: i, addr: a, learned: m.now}
-	n.timer = timer{pos: -1, what: n}
+	n.timer.Of = n
 	m.neighbors[key{i.id, a}] = n
 	return n
 }
 
 // remove forgets n. Packets that it still holds are the caller's business.
 func (m *Machine) remove(n *neighbor) {
-	m.timers.disarm(&n.timer)
+	m.timers.Stop(&n.timer)
 	m.enqueue(n, nil)
 	m.unpublish(n)
 	m.revive(n)

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/internal/timers"
 	"routerd/routing"
 )
 
@@ -58,7 +59,7 @@ func (s OwnState) String() string {
 //	usable     timer, announcements left          announces                 usable
 //	usable     another MAC claims it              Conflict, announces once  usable
 type ownAddress struct {
-	timer
+	timer    timers.Timer[waiting]
 	iface    *iface
 	prefix   netip.Prefix
 	state    OwnState
@@ -133,7 +134,7 @@ func hostBits(b [4]byte, bits int) uint64 {
 // acquire begins to use an address.
 func (m *Machine) acquire(i *iface, p netip.Prefix, formed bool) {
 	o := &ownAddress{iface: i, prefix: p, formed: formed}
-	o.timer = timer{pos: -1, what: o}
+	o.timer.Of = o
 	i.own = append(i.own, o)
 	if n := m.neighbors[key{i.id, p.Addr()}]; n != nil {
 		m.forget(n, NotNeighbor)
@@ -152,7 +153,7 @@ func (m *Machine) begin(o *ownAddress) {
 	}
 	o.state, o.probes, o.looped = tentative, m.cfg.DADTransmits, false
 	// RFC 4862 §5.4.2: a random delay before the first.
-	m.timers.arm(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
+	m.timers.Set(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
 }
 
 // resume goes on using an address that was the router's a moment ago. It is asked
@@ -185,14 +186,14 @@ func (o *ownAddress) expire(m *Machine) {
 	case (o.state == tentative || o.asked) && o.probes > 0:
 		o.probes--
 		m.probe(o)
-		m.timers.arm(&o.timer, m.now.Add(retransTimer))
+		m.timers.Set(&o.timer, m.now.Add(retransTimer))
 	case o.state == tentative:
 		m.settle(o)
 	case o.state == usable && o.announce > 0:
 		o.announce--
 		m.announce(o)
 		if o.announce > 0 {
-			m.timers.arm(&o.timer, m.now.Add(announceInterval))
+			m.timers.Set(&o.timer, m.now.Add(announceInterval))
 		}
 	}
 }
@@ -248,7 +249,7 @@ func (m *Machine) contested(o *ownAddress, msg *Message, from MAC) {
 // duplicated gives an address up (RFC 4862 §5.4.5).
 func (m *Machine) duplicated(o *ownAddress, mac MAC) {
 	o.state, o.asked = duplicate, false
-	m.timers.disarm(&o.timer)
+	m.timers.Stop(&o.timer)
 	m.emit(AddressDuplicate{o.iface.id, o.prefix, mac, o.formed})
 	if o.formed {
 		m.disable6(o.iface)
@@ -269,7 +270,7 @@ func (m *Machine) conflict(o *ownAddress, mac MAC) {
 
 // relinquish stops using an address.
 func (m *Machine) relinquish(o *ownAddress) {
-	m.timers.disarm(&o.timer)
+	m.timers.Stop(&o.timer)
 	i := o.iface
 	i.own = slices.DeleteFunc(i.own, func(x *ownAddress) bool { return x == o })
 }

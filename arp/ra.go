@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"reflect"
 	"time"
+
+	"routerd/internal/timers"
 )
 
 // Router constants (RFC 4861 §10).
@@ -16,7 +18,7 @@ const (
 
 // advertiser sends the router advertisements of one interface.
 type advertiser struct {
-	timer
+	timer   timers.Timer[waiting]
 	iface   *iface
 	config  RAConfig
 	initial int       // still to be sent at short intervals
@@ -45,14 +47,14 @@ func (m *Machine) advertise(i *iface) {
 		return
 	}
 	a := &advertiser{iface: i, config: *i.RA, initial: maxInitialRAs}
-	a.timer = timer{pos: -1, what: a}
+	a.timer.Of = a
 	i.ra = a
 	m.schedule(a, 0)
 }
 
 func (m *Machine) stopRA(i *iface) {
 	if i.ra != nil {
-		m.timers.disarm(&i.ra.timer)
+		m.timers.Stop(&i.ra.timer)
 		i.ra = nil
 	}
 }
@@ -80,7 +82,7 @@ func (a *advertiser) expire(m *Machine) {
 	if a.initial > 0 {
 		next = min(next, maxInitialRAInterval)
 	}
-	m.timers.arm(&a.timer, m.now.Add(next))
+	m.timers.Set(&a.timer, m.now.Add(next))
 }
 
 // routerSolicited answers all who ask with one multicast advertisement
@@ -98,8 +100,8 @@ func (m *Machine) schedule(a *advertiser, delay time.Duration) {
 	if soonest := a.last.Add(minDelayBetweenRAs); !a.last.IsZero() && m.now.Before(soonest) {
 		at = soonest.Add(delay)
 	}
-	if a.pos < 0 || at.Before(a.at) {
-		m.timers.arm(&a.timer, at)
+	if !a.timer.IsSet() || at.Before(a.timer.At()) {
+		m.timers.Set(&a.timer, at)
 	}
 }
 

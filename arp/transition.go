@@ -254,21 +254,21 @@ func (m *Machine) enter(n *neighbor, s State) {
 		if n.queue == nil {
 			m.enqueue(n, m.waiting[n.rank])
 		}
-		m.timers.arm(&n.timer, m.now.Add(retransTimer))
+		m.timers.Set(&n.timer, m.now.Add(retransTimer))
 		return
 	case Reachable:
 		// RFC 4861 §6.3.2: MIN_RANDOM_FACTOR to MAX_RANDOM_FACTOR times the base.
-		m.timers.arm(&n.timer, m.now.Add(m.between(m.cfg.ReachableTime/2, m.cfg.ReachableTime*3/2)))
+		m.timers.Set(&n.timer, m.now.Add(m.between(m.cfg.ReachableTime/2, m.cfg.ReachableTime*3/2)))
 	case Stale:
 		m.enqueue(n, m.stale)
-		m.timers.arm(&n.timer, m.now.Add(n.iface.Timeout))
+		m.timers.Set(&n.timer, m.now.Add(n.iface.Timeout))
 		return
 	case Delay:
-		m.timers.arm(&n.timer, m.now.Add(delayFirstProbeTime))
+		m.timers.Set(&n.timer, m.now.Add(delayFirstProbeTime))
 	case Probe:
-		m.timers.arm(&n.timer, m.now.Add(retransTimer))
+		m.timers.Set(&n.timer, m.now.Add(retransTimer))
 	case Static:
-		m.timers.disarm(&n.timer)
+		m.timers.Stop(&n.timer)
 	}
 	m.enqueue(n, nil)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/internal/packet"
+	"routerd/internal/timers"
 	"routerd/routing"
 )
 
@@ -16,6 +17,7 @@ import (
 type Machine struct {
 	rand   *rand.Rand
 	ifaces []*iface // in the order of their numbers
+	timers timers.Heap[*iface]
 	now    time.Time
 	out    []Send
 }
@@ -24,7 +26,7 @@ type Machine struct {
 type iface struct {
 	id    routing.InterfaceID
 	links [2]*link // IPv4, IPv6
-	due   time.Time
+	timer timers.Timer[*iface]
 
 	queries, refused, reports uint64
 }
@@ -37,21 +39,14 @@ func New(seed uint64) *Machine {
 
 // Deadline is when Step has to be called at the latest, the zero Time if
 // nothing waits.
-func (m *Machine) Deadline() (due time.Time) {
-	for _, i := range m.ifaces {
-		due = soonest(due, i.due)
-	}
-	return due
-}
+func (m *Machine) Deadline() time.Time { return m.timers.Next() }
 
 // Step does what is due at the time now, then takes the input, and appends to
 // out what is to be sent. Time must not go back.
 func (m *Machine) Step(now time.Time, in Input, out []Send) []Send {
 	m.now, m.out = now, out
-	for _, i := range m.ifaces {
-		if !i.due.IsZero() && !i.due.After(now) {
-			m.settle(i)
-		}
+	for t := m.timers.Due(now); t != nil; t = m.timers.Due(now) {
+		m.settle(t.Of)
 	}
 	switch x := in.(type) {
 	case InterfaceUp:
@@ -68,11 +63,16 @@ func (m *Machine) Step(now time.Time, in Input, out []Send) []Send {
 
 // settle sends what is due on an interface, and notes when it is next.
 func (m *Machine) settle(i *iface) {
-	i.due = time.Time{}
+	var due time.Time
 	for _, l := range i.links {
 		l.expire()
-		i.due = soonest(i.due, l.deadline())
+		due = soonest(due, l.deadline())
 	}
+	if due.IsZero() {
+		m.timers.Stop(&i.timer)
+		return
+	}
+	m.timers.Set(&i.timer, due)
 }
 
 // after draws the time of something that is to happen within most.
@@ -95,6 +95,7 @@ func (m *Machine) up(x InterfaceUp) {
 	i, at := m.find(x.Interface)
 	if i == nil {
 		i = &iface{id: x.Interface}
+		i.timer.Of = i
 		i.links[0] = newLink(m, i, false)
 		i.links[1] = newLink(m, i, true)
 		m.ifaces = slices.Insert(m.ifaces, at, i)
@@ -124,6 +125,7 @@ func (m *Machine) down(x InterfaceDown) {
 			l.expire()
 		}
 	}
+	m.timers.Stop(&i.timer)
 	m.ifaces = slices.Delete(m.ifaces, at, at+1)
 }
 

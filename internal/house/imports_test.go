@@ -50,6 +50,9 @@ var rooms = map[string]room{
 	"internal/siphash": {},
 	"internal/bucket":  {},
 
+	// Timers of the cores.
+	"internal/timers": {},
+
 	// Routes.
 	"routing":        {own: own()},
 	"routing/fib":    {own: own("routing"), third: []string{bart}},
@@ -64,8 +67,8 @@ var rooms = map[string]room{
 
 	// Packets.
 	"icmp":                    {own: own()},
-	"arp":                     {own: own("icmp", "internal/bucket", "internal/siphash", "routing")},
-	"multicast":               {own: own("icmp", "routing")},
+	"arp":                     {own: own("icmp", "internal/bucket", "internal/siphash", "internal/timers", "routing")},
+	"multicast":               {own: own("icmp", "internal/timers", "routing")},
 	"dataplane/port":          {own: own()},
 	"dataplane/port/memory":   {own: own("dataplane/port")},
 	"dataplane/port/porttest": {own: own("dataplane", "dataplane/port", "dataplane/port/device", "dataplane/reassembly", "routing", "routing/fib"), third: []string{sys}},
@@ -98,7 +101,7 @@ var rooms = map[string]room{
 	"internal/protocols/rip":         {own: own("dataplane", "internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/protocol", "routing/rib", "routing/rip", "routing/rip/wire")},
 	"internal/beacon":                {own: own("routing", "routing/protocol")},
 	"internal/sim": {own: own(
-		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "routing", "routing/fib", "routing/protocol", "routing/rib",
+		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "internal/timers", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
 	"internal/control": {own: own(
 		"arp", "dataplane", "icmp", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
