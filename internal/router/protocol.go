@@ -41,6 +41,8 @@ type Protocol struct {
 	// protocol.Save, Event and Stopped, and those that only this protocol has.
 	// It is called on the goroutine that steps the core, and must not wait.
 	Owner func(protocol.Effect)
+	// Streams carries out what the core wants of TCP; nil where there is none.
+	Streams Streams
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -53,6 +55,7 @@ type Protocol struct {
 	post    *post
 	sender  sender
 	out     []protocol.Effect
+	streams streams
 	// joined are the groups that the core takes part in: it joins each once.
 	joined map[protocol.Join]bool
 	// configured: the configuration has it, in the eyes of the router's owner.
@@ -74,6 +77,7 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 		hearing:  &r.listening,
 		post:     newPost(r.mail),
 		joined:   map[protocol.Join]bool{},
+		streams:  streams{open: map[protocol.StreamID]bool{}},
 	}
 	p.Inbox.Taken = r.mail.poke
 	p.sender = newSender(p.Counters, p.Drops, r.neighbors)
@@ -124,9 +128,15 @@ func (p *Protocol) Step(now time.Time, in protocol.Input) {
 	case *heard:
 		p.step(now, x.Received)
 		x.free()
+	case *streamInput:
+		if p.concerns(x.Input) {
+			p.step(now, x.Input)
+		}
+		x.stepped()
 	default:
 		p.step(now, in)
 	}
+	p.answer(now)
 }
 
 func (p *Protocol) step(now time.Time, in protocol.Input) {
@@ -144,6 +154,9 @@ func (p *Protocol) Tick(now time.Time) { p.Step(now, protocol.Tick{}) }
 
 // Deadline implements machine.Core.
 func (p *Protocol) Deadline() time.Time {
+	if len(p.streams.refused) > 0 {
+		return p.streams.since
+	}
 	return p.core.Deadline()
 }
 
@@ -173,6 +186,8 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.restart(rib.Stale{Source: p.Source, Family: p.family(e.Family)})
 	case protocol.Sweep:
 		p.restart(rib.Sweep{Source: p.Source, Family: p.family(e.Family)})
+	case protocol.Dial, protocol.Listen, protocol.SetPeer, protocol.ForgetPeer, protocol.Write, protocol.CloseStream:
+		p.stream(e)
 	default:
 		p.Owner(e)
 	}

@@ -16,7 +16,8 @@ type LinkUp struct {
 	// Addresses of both families with host bits, those in use: 192.0.2.1/24.
 	// The slice is shared and only to be read.
 	Addresses []netip.Prefix
-	MTU       int // of IP packets, octets
+	MTU       int    // of IP packets, octets
+	Speed     uint64 // bits a second, 0 = not known
 }
 
 // LinkKind says what stations there are on a link.

@@ -1,0 +1,349 @@
+package localstack
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"routerd/routing"
+	"routerd/routing/protocol"
+)
+
+// conn is a connection. Its goroutine connects, reads and says how it ends; a
+// second one writes while there is something to write.
+type conn struct {
+	client  *Client
+	id      protocol.StreamID
+	stepped chan struct{}
+	known   chan struct{} // closed when its protocol knows of it, or never will
+	ended   chan struct{}
+
+	mu        sync.Mutex
+	file      *os.File // nil until there is a socket
+	raw       syscall.RawConn
+	connected bool
+	why       error // it has ended by, for the protocol to hear
+	closed    bool  // by its protocol, which hears nothing any more
+	waiting   []byte
+	taken     int           // octets that the writer has of it
+	writing   chan struct{} // closed when the writer ends; nil while there is none
+	pressed   bool          // more than half of the room was taken
+}
+
+func newConn(c *Client, id protocol.StreamID) *conn {
+	return &conn{client: c, id: id, stepped: make(chan struct{}, 1), known: make(chan struct{}), ended: make(chan struct{})}
+}
+
+func (c *conn) done() <-chan struct{} { return c.ended }
+
+func (c *conn) up() {}
+
+// down ends the connection for the reason why.
+func (c *conn) down(why error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fail(why)
+}
+
+// fail has the connection's goroutine come to its end; the first reason counts.
+// The caller holds c.mu.
+func (c *conn) fail(why error) {
+	if c.why == nil {
+		c.why = why
+	}
+	if c.file != nil {
+		c.file.Close()
+	}
+}
+
+// adopt gives the connection its socket, which is closed where it has ended
+// before.
+func (c *conn) adopt(fd int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f := file(fd)
+	raw, err := f.SyscallConn()
+	if c.why != nil {
+		err = c.why
+	}
+	if err != nil {
+		f.Close()
+		return err
+	}
+	c.file, c.raw = f, raw
+	return nil
+}
+
+// dial is the goroutine of a connection that its protocol has asked for.
+func (c *conn) dial(d protocol.Dial) {
+	local, err := c.connect(d)
+	if err != nil {
+		c.end(fmt.Errorf("connecting to %v: %w", d.Remote, reason(err)))
+		return
+	}
+	c.run(protocol.Connected{ID: c.id, Local: local, Remote: d.Remote, Link: d.Link, Room: protocol.StreamRoom})
+}
+
+func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
+	sp, _, err := c.client.streams.current()
+	if err != nil {
+		return local, err
+	}
+	fam := family(d.Remote.Addr())
+	fd, err := sp.socket(fam)
+	if err != nil {
+		return local, err
+	}
+	if err := prepareDial(fd, fam, d); err != nil {
+		unix.Close(fd)
+		return local, err
+	}
+	if err := c.adopt(fd); err != nil {
+		return local, err
+	}
+	asked := false
+	var failed error
+	err = c.raw.Write(func(fd uintptr) bool {
+		if !asked {
+			asked = true
+			failed = unix.Connect(int(fd), sockaddr(d.Remote, 0))
+			return !errors.Is(failed, unix.EINPROGRESS)
+		}
+		errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		failed = err
+		if err == nil && errno != 0 {
+			failed = syscall.Errno(errno)
+		}
+		if failed != nil {
+			return true
+		}
+		_, err = unix.Getpeername(int(fd))
+		return err == nil // else it was woken early
+	})
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return local, err
+	}
+	err = c.control(func(fd int) error {
+		sa, err := unix.Getsockname(fd)
+		local = addrPort(sa)
+		return err
+	})
+	return local, err
+}
+
+// prepareDial sets a socket's options and binds it where the protocol wants that.
+func prepareDial(fd, fam int, d protocol.Dial) error {
+	if err := setOptions(fd, fam, d.StreamOptions); err != nil {
+		return err
+	}
+	if d.Secret != "" {
+		if err := setSecret(fd, fam, netip.PrefixFrom(d.Remote.Addr(), d.Remote.Addr().BitLen()), d.Secret); err != nil {
+			return err
+		}
+	}
+	local := d.Local
+	if !local.Addr().IsValid() {
+		if local.Port() == 0 {
+			return nil
+		}
+		local = netip.AddrPortFrom(everybody(fam).Addr(), local.Port())
+	}
+	if family(local.Addr()) != fam {
+		return fmt.Errorf("from %v: an address of the same family is wanted", local.Addr())
+	}
+	// A port of the protocol's own choice may be in use with other remote ends, one
+	// of the kernel's choice is chosen for this remote end alone.
+	name, level := unix.IP_BIND_ADDRESS_NO_PORT, unix.IPPROTO_IP
+	if local.Port() != 0 {
+		name, level = unix.SO_REUSEADDR, unix.SOL_SOCKET
+	}
+	if err := unix.SetsockoptInt(fd, level, name, 1); err != nil {
+		return fmt.Errorf("setting how a TCP socket is bound: %w", err)
+	}
+	return bindTo(fd, local, 0)
+}
+
+// bindTo binds a socket and says in words why it cannot be.
+func bindTo(fd int, local netip.AddrPort, zone uint32) error {
+	err := unix.Bind(fd, sockaddr(local, zone))
+	switch {
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		return fmt.Errorf("binding to %v: the router's own stack has no such address: %w", local, err)
+	case errors.Is(err, unix.EADDRINUSE):
+		return fmt.Errorf("binding to %v: somebody else in the namespace of the router's own stack has the port: %w", local, err)
+	case errors.Is(err, unix.EACCES):
+		return fmt.Errorf("binding to %v: a port below 1024 takes CAP_NET_BIND_SERVICE: %w", local, err)
+	case err != nil:
+		return fmt.Errorf("binding to %v: %w", local, err)
+	}
+	return nil
+}
+
+func (c *conn) control(f func(fd int) error) error {
+	var failed error
+	if err := c.raw.Control(func(fd uintptr) { failed = f(int(fd)) }); err != nil {
+		return err
+	}
+	return failed
+}
+
+// readSize bounds what is read at once.
+const readSize = 32 << 10
+
+var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
+
+// run tells the protocol of the connection and of all that comes by it, each
+// time waiting until that has been dealt with.
+func (c *conn) run(first protocol.Connected) {
+	c.mu.Lock()
+	c.connected = true
+	if len(c.waiting) > 0 {
+		c.startWriter() // written before it was connected
+	}
+	c.mu.Unlock()
+	var err error
+	if !c.client.say(first, c.stepped) {
+		err = errUnheard
+	}
+	close(c.known)
+	for err == nil {
+		err = c.read()
+	}
+	c.end(err)
+}
+
+// errUnheard ends a connection when nobody hears its protocol's streams any more.
+var errUnheard = errors.New("the router stops")
+
+// read waits for octets and hands them on, or throws them away once the protocol
+// has closed the connection. It has a buffer only while there is something to read.
+func (c *conn) read() error {
+	var buf *[readSize]byte
+	var n int
+	var failed error
+	err := c.raw.Read(func(fd uintptr) bool {
+		buf = readBuffers.Get().(*[readSize]byte)
+		n, failed = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), buf[:]) })
+		if errors.Is(failed, unix.EAGAIN) {
+			readBuffers.Put(buf)
+			buf = nil
+			return false
+		}
+		return true
+	})
+	switch {
+	case err != nil:
+	case failed != nil:
+		err = reason(failed)
+	case n == 0:
+		err = protocol.ErrStreamEnd
+	case c.closing():
+	case !c.client.say(protocol.Read{ID: c.id, Data: buf[:n]}, c.stepped):
+		return errUnheard // the buffer may be in its hands
+	}
+	if buf != nil {
+		readBuffers.Put(buf)
+	}
+	return err
+}
+
+func ignoringEINTR(f func() (int, error)) (int, error) {
+	for {
+		n, err := f()
+		if !errors.Is(err, unix.EINTR) {
+			return n, err
+		}
+	}
+}
+
+// end is the last that the connection's goroutine does: it puts the socket away
+// and says why.
+func (c *conn) end(err error) {
+	c.mu.Lock()
+	if c.closed && c.why == nil {
+		switch writing := c.writing; {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			c.reset()
+		case writing != nil: // what was written last is still to be sent
+			c.mu.Unlock()
+			<-writing
+			c.mu.Lock()
+		}
+	}
+	if c.why != nil {
+		err = c.why
+	}
+	c.fail(err)
+	silent := c.closed
+	c.waiting = nil
+	c.mu.Unlock()
+	c.client.remove(c)
+	if !silent {
+		_ = c.client.hear(c.client.streams.ctx, protocol.Closed{ID: c.id, Err: err}, func() {})
+	}
+	c.client.streams.forget(c)
+	close(c.ended)
+}
+
+// closing reports whether the protocol has closed the connection.
+func (c *conn) closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed
+}
+
+// close is the protocol's: what waits is sent, and then the other side has some
+// seconds to close too, so that it reads what was sent before the kernel resets
+// what nobody reads here.
+func (c *conn) close(reset bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
+	c.closed = true
+	switch {
+	case !c.connected, reset:
+		c.reset()
+	default:
+		_ = c.file.SetDeadline(time.Now().Add(lingering))
+		if c.writing == nil {
+			c.shut()
+		}
+	}
+}
+
+// reset ends the connection so that the other side hears it at once. The caller
+// holds c.mu.
+func (c *conn) reset() {
+	if c.raw != nil {
+		_ = c.control(func(fd int) error {
+			return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		})
+	}
+	c.fail(protocol.ErrStreamEnd)
+}
+
+// shut says to the other side that all is said. The caller holds c.mu.
+func (c *conn) shut() {
+	if c.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }) != nil {
+		c.reset() // it was not connected yet, or is not any more
+	}
+}
+
+// linkOf gives the link of a connection of link-local addresses.
+func linkOf(a netip.Addr, link routing.InterfaceID) routing.InterfaceID {
+	if a.Is6() && a.IsLinkLocalUnicast() {
+		return link
+	}
+	return routing.NoInterface
+}

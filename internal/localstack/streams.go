@@ -1,0 +1,282 @@
+package localstack
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"routerd/routing/protocol"
+)
+
+// Streams is the TCP of routing protocols: the kernel's, in the namespace of the
+// router's own stack. It outlives the stack. While the stack is away its listeners
+// wait for the next one, in which they are put up again.
+//
+// A connection has one goroutine, and a second one while something waits to be
+// sent; none of them keeps a thread. All methods may be called from any
+// goroutine, and none but Close waits for anything on the network.
+type Streams struct {
+	ctx     context.Context
+	cancel  context.CancelFunc
+	running sync.WaitGroup // goroutines of connections and listeners
+
+	mu       sync.Mutex
+	space    *space // nil while there is no stack
+	why      error  // there is none
+	expected bool   // one is configured
+	accepted protocol.StreamID
+	ends     map[ender]bool // all connections and listeners
+}
+
+// ender is a connection or a listener.
+type ender interface {
+	// down ends it because its stack is gone: why says so. A listener only waits.
+	down(why error)
+	// up tells one that waits that there is a stack.
+	up()
+	// done is closed when nothing of it is left.
+	done() <-chan struct{}
+}
+
+// Hear takes what becomes of a connection or listener. It waits for room until
+// ctx is done, and calls stepped when the protocol has dealt with it.
+type Hear func(ctx context.Context, in protocol.Input, stepped func()) error
+
+// NewStreams makes streams without a stack.
+func NewStreams() *Streams {
+	s := &Streams{why: protocol.ErrNoStack, ends: map[ender]bool{}}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s
+}
+
+// Expect says whether a stack is configured, so that listeners wait for it where
+// it is not there yet.
+func (s *Streams) Expect(configured bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.expected = configured
+}
+
+// Up has the streams live in the namespace called netns from now on. If that is
+// the namespace in which they live already they go on; those of another one end.
+func (s *Streams) Up(netns string) error {
+	next, err := openSpace(netns)
+	if err != nil {
+		return fmt.Errorf("opening the namespace of the router's own stack: %w", err)
+	}
+	s.mu.Lock()
+	same := s.space != nil && s.space.identity == next.identity
+	s.mu.Unlock()
+	if same {
+		next.close()
+	} else {
+		s.Down(errors.New("the router's own stack was made anew"))
+		s.mu.Lock()
+		s.space, s.why = next, nil
+		s.mu.Unlock()
+	}
+	for _, e := range s.all() {
+		e.up()
+	}
+	return nil
+}
+
+// Down ends all connections, for the reason why, and has listeners wait.
+func (s *Streams) Down(why error) {
+	s.mu.Lock()
+	old := s.space
+	s.space, s.why = nil, why
+	s.mu.Unlock()
+	if old == nil {
+		return
+	}
+	for _, e := range s.all() {
+		e.down(why)
+	}
+	old.close()
+}
+
+func (s *Streams) all() (list []ender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for e := range s.ends {
+		list = append(list, e)
+	}
+	return list
+}
+
+// Flush waits until what the protocols have closed has said all, or ctx is done.
+// Those that are open do not count.
+func (s *Streams) Flush(ctx context.Context) {
+	for _, e := range s.all() {
+		c, ok := e.(*conn)
+		if !ok || !c.closing() {
+			continue
+		}
+		select {
+		case <-c.done():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Close ends everything without a word to the protocols, and returns when it has
+// ended.
+func (s *Streams) Close() {
+	s.mu.Lock()
+	s.cancel() // nothing begins from now on
+	s.mu.Unlock()
+	s.Down(protocol.ErrNoStack)
+	for _, e := range s.all() {
+		e.down(protocol.ErrNoStack)
+	}
+	s.running.Wait()
+}
+
+// current gives the space that sockets are made in, or why there is none, and
+// whether one is to come.
+func (s *Streams) current() (sp *space, expected bool, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.space != nil:
+		return s.space, true, nil
+	case !s.expected:
+		return nil, false, protocol.ErrNoStack
+	}
+	return nil, true, fmt.Errorf("%w; it is configured and not there now: %w", errAway, s.why)
+}
+
+// lives reports whether a space is the one of now.
+func (s *Streams) lives(sp *space) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.space == sp
+}
+
+var errAway = errors.New("the router's own TCP/IP stack is away")
+
+// begin notes a connection or listener whose goroutine is run. It reports false
+// after Close.
+func (s *Streams) begin(e ender, run func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return false
+	}
+	s.ends[e] = true
+	s.running.Go(run)
+	return true
+}
+
+func (s *Streams) forget(e ender) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.ends, e)
+}
+
+// number gives the number of the next connection that is accepted.
+func (s *Streams) number() protocol.StreamID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accepted++
+	return s.accepted | protocol.AcceptedStream
+}
+
+// Client is the connections and listeners of one protocol.
+type Client struct {
+	streams *Streams
+	hear    Hear
+
+	mu        sync.Mutex
+	conns     map[protocol.StreamID]*conn
+	listeners map[protocol.StreamID]*acceptor
+}
+
+// For makes the client of a protocol, which hears by hear.
+func (s *Streams) For(hear Hear) *Client {
+	return &Client{
+		streams: s, hear: hear, conns: map[protocol.StreamID]*conn{}, listeners: map[protocol.StreamID]*acceptor{},
+	}
+}
+
+// Carry does what a protocol wants of TCP, and never waits.
+func (c *Client) Carry(effect protocol.Effect) {
+	switch e := effect.(type) {
+	case protocol.Dial:
+		n := newConn(c, e.ID)
+		c.add(n)
+		if !c.streams.begin(n, func() { n.dial(e) }) {
+			c.remove(n)
+		}
+	case protocol.Listen:
+		l := newAcceptor(c, e)
+		c.mu.Lock()
+		c.listeners[e.ID] = l
+		c.mu.Unlock()
+		c.streams.begin(l, l.run)
+	case protocol.SetPeer:
+		if l := c.listener(e.ID); l != nil {
+			l.setPeer(e.StreamPeer)
+		}
+	case protocol.ForgetPeer:
+		if l := c.listener(e.ID); l != nil {
+			l.forgetPeer(e.Remote)
+		}
+	case protocol.Write:
+		if n := c.conn(e.ID); n != nil {
+			n.write(e.Data)
+		}
+	case protocol.CloseStream:
+		if n := c.conn(e.ID); n != nil {
+			n.close(e.Reset)
+		} else if l := c.listener(e.ID); l != nil {
+			l.close()
+		}
+	}
+}
+
+func (c *Client) conn(id protocol.StreamID) *conn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.conns[id]
+}
+
+func (c *Client) listener(id protocol.StreamID) *acceptor {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.listeners[id]
+}
+
+func (c *Client) add(n *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conns[n.id] = n
+}
+
+func (c *Client) remove(n *conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.conns, n.id)
+}
+
+// say hands the protocol an input and waits until it has dealt with it. It
+// reports false when the streams are closed.
+func (c *Client) say(in protocol.Input, stepped chan struct{}) bool {
+	if c.hear(c.streams.ctx, in, func() { stepped <- struct{}{} }) != nil {
+		return false
+	}
+	select {
+	case <-stepped:
+		return true
+	case <-c.streams.ctx.Done():
+		return false
+	}
+}
+
+// lingering bounds how long a connection that its protocol has closed goes on
+// sending what it was given before, and waits for the other side to close too.
+const lingering = 5 * time.Second

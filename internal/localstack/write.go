@@ -1,0 +1,135 @@
+package localstack
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+
+	"routerd/routing/protocol"
+)
+
+// writeSize bounds what the writer takes at once, so that it soon tells of room.
+const writeSize = 64 << 10
+
+// write queues octets, which belong to the connection from now on.
+func (c *conn) write(data []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed || c.why != nil || len(data) == 0 {
+		return
+	}
+	queued := len(c.waiting) + c.taken + len(data)
+	if queued > 2*protocol.StreamRoom {
+		c.fail(fmt.Errorf("%d octets wait to be sent, more than the %d that a connection may have waiting: the other side does not read", queued, 2*protocol.StreamRoom))
+		return
+	}
+	if c.waiting == nil {
+		c.waiting = data
+	} else {
+		c.waiting = append(c.waiting, data...)
+	}
+	c.pressed = c.pressed || queued > protocol.StreamRoom/2
+	if c.writing == nil && c.connected {
+		c.startWriter()
+	}
+}
+
+// startWriter starts the writer. The caller holds c.mu.
+func (c *conn) startWriter() {
+	if c.client.streams.ctx.Err() == nil {
+		c.writing = make(chan struct{})
+		c.client.streams.running.Go(c.drain)
+	}
+}
+
+// drain is the writer: it ends when nothing waits any more.
+func (c *conn) drain() {
+	for {
+		data, ok := c.take()
+		if !ok {
+			return
+		}
+		err := c.send(data)
+		room, tell := c.sent(len(data), err)
+		if tell && c.client.hear(c.client.streams.ctx, protocol.Written{ID: c.id, Room: room}, func() {}) != nil {
+			err = protocol.ErrNoStack
+		}
+		if err != nil {
+			c.stopWriter()
+			return
+		}
+	}
+}
+
+// take gives the writer the next octets, or ends it where there are none.
+func (c *conn) take() (data []byte, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.waiting) == 0 || c.why != nil {
+		if c.closed && c.why == nil {
+			c.shut()
+		}
+		c.endWriter()
+		return nil, false
+	}
+	n := min(len(c.waiting), writeSize)
+	data, c.waiting = c.waiting[:n:n], c.waiting[n:]
+	c.taken = n
+	return data, true
+}
+
+// sent notes that the kernel has taken n octets, and reports how much room there
+// is and whether the protocol is to hear it.
+func (c *conn) sent(n int, err error) (room int, tell bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.taken -= n
+	if c.closed || c.why != nil || err != nil {
+		return 0, false
+	}
+	queued := len(c.waiting)
+	if tell = queued == 0 || c.pressed && queued <= protocol.StreamRoom/2; tell {
+		c.pressed = false
+	}
+	return protocol.StreamRoom - queued, tell
+}
+
+// stopWriter ends the writer of a connection that takes nothing any more. Its
+// reader finds out why, after all that the other side has sent before, unless
+// nothing comes: a protocol that has closed hears nothing.
+func (c *conn) stopWriter() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		c.reset()
+	}
+	c.endWriter()
+}
+
+// endWriter notes that the writer ends. The caller holds c.mu.
+func (c *conn) endWriter() {
+	close(c.writing)
+	c.waiting, c.writing = nil, nil
+}
+
+// send writes all of data, waiting for room in the kernel without a thread.
+func (c *conn) send(data []byte) error {
+	var failed error
+	err := c.raw.Write(func(fd uintptr) bool {
+		for len(data) > 0 {
+			n, err := ignoringEINTR(func() (int, error) {
+				return unix.SendmsgN(int(fd), data, nil, nil, unix.MSG_NOSIGNAL)
+			})
+			if errors.Is(err, unix.EAGAIN) {
+				return false
+			}
+			if failed = err; err != nil {
+				return true
+			}
+			data = data[n:]
+		}
+		return true
+	})
+	return errors.Join(err, failed)
+}
