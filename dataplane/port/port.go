@@ -188,3 +188,11 @@ type Ethernet interface {
 	Join(group [6]byte) error
 	Leave(group [6]byte) error
 }
+
+// Rated is a Port whose device may say how fast its link is.
+type Rated interface {
+	Port
+	// Speed is in bits a second, 0 where the device does not say. It is asked anew
+	// each time: with the carrier it may change.
+	Speed() uint64
+}

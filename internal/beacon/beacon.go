@@ -1,11 +1,14 @@
 // Package beacon is a small routing protocol for tests: it uses everything that
 // the driver offers protocols, and nothing else does in so few lines. Routers
-// announce prefixes to a multicast group, probe the neighbours that they hear by
-// an IP protocol of its own, and forget those that fall silent.
+// announce prefixes to multicast groups, signed by a key chain, probe the
+// neighbours that they hear by an IP protocol of its own, forget those that fall
+// silent, and keep a TCP connection with each.
+//
+// File map: beacon.go the core, its configuration and its clock; link.go what it
+// hears by; announce.go what routers say to each other; stream.go connections.
 package beacon
 
 import (
-	"cmp"
 	"encoding/binary"
 	"log/slog"
 	"maps"
@@ -14,6 +17,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/keys"
 	"routerd/routing/protocol"
 )
 
@@ -24,14 +28,22 @@ const (
 	udp   = 17
 )
 
-// Group is where the routers announce to.
-var Group = netip.MustParseAddr("239.255.70.1")
+// The groups that routers announce to where the configuration names no others.
+var (
+	Group  = netip.MustParseAddr("239.255.70.1")
+	Group6 = netip.MustParseAddr("ff02::7001")
+)
 
 // Config is what a core is told.
 type Config struct {
+	Family         int      // 4, or 6: between link-local addresses
 	Interfaces     []string // that speak it
 	Announce       []netip.Prefix
 	Interval, Dead time.Duration
+	Groups         []netip.Addr // that are announced to and heard
+	Wide           bool         // claims are for all links at once
+	Keys           keys.Chain   // sign announcements; empty = nothing is signed
+	Streams        *Streams     // nil = no connections
 }
 
 // Core is the protocol. Its exported fields are for tests to look at.
@@ -42,15 +54,18 @@ type Core struct {
 	out      []protocol.Effect
 	links    map[routing.InterfaceID]protocol.LinkUp
 	speaking map[routing.InterfaceID]bool
+	held     []protocol.Effect // claims and groups
 	next     time.Time
 	sweepAt  time.Time
 	marks    uint64
 	stopping bool
+	streams  streams
 
 	Neighbors     map[netip.Addr]*Neighbor
 	Sequence      uint64 // of announcements, kept over restarts
 	Installed     uint64
 	Probes        int // heard
+	Forged        int // announcements with a wrong signature, or none
 	Redistributed map[netip.Prefix]routing.Delta
 	NextHops      map[netip.Addr]routing.NextHopState
 }
@@ -60,6 +75,7 @@ type Neighbor struct {
 	Link     routing.InterfaceID
 	Heard    time.Time
 	Sequence uint64
+	Stream   Stream
 	slots    map[netip.Prefix]routing.SlotID
 }
 
@@ -68,11 +84,27 @@ func New(s protocol.Start) protocol.Core {
 	return &Core{
 		start: s, links: map[routing.InterfaceID]protocol.LinkUp{}, speaking: map[routing.InterfaceID]bool{},
 		Neighbors: map[netip.Addr]*Neighbor{}, Redistributed: map[netip.Prefix]routing.Delta{},
-		NextHops: map[netip.Addr]routing.NextHopState{},
+		NextHops: map[netip.Addr]routing.NextHopState{}, streams: newStreams(),
 	}
 }
 
 func (c *Core) emit(e protocol.Effect) { c.out = append(c.out, e) }
+
+// Link gives what the core was told of a link by its name.
+func (c *Core) Link(name string) (protocol.LinkUp, bool) {
+	for _, l := range c.links {
+		if l.Name == name {
+			return l, true
+		}
+	}
+	return protocol.LinkUp{}, false
+}
+
+// neighbors gives the addresses of all neighbours in order: what a core does
+// must not depend on the order of a map.
+func (c *Core) neighbors() []netip.Addr {
+	return slices.SortedFunc(maps.Keys(c.Neighbors), netip.Addr.Compare)
+}
 
 // Deadline implements protocol.Core.
 func (c *Core) Deadline() time.Time {
@@ -86,8 +118,10 @@ func (c *Core) Deadline() time.Time {
 		}
 	}
 	sooner(c.sweepAt)
+	sooner(c.streams.listenAt)
 	for _, n := range c.Neighbors {
 		sooner(n.Heard.Add(c.cfg.Dead))
+		sooner(n.Stream.due)
 	}
 	return at
 }
@@ -119,6 +153,8 @@ func (c *Core) take(in protocol.Input) {
 		if n := c.Neighbors[in.Address]; n != nil && !in.Alive {
 			c.lose(in.Address, n)
 		}
+	case protocol.Connected, protocol.Read, protocol.Written, protocol.Closed:
+		c.stream(in)
 	case protocol.Notices:
 		c.Installed = max(c.Installed, in.Installed)
 		for _, d := range in.Routes {
@@ -129,6 +165,7 @@ func (c *Core) take(in protocol.Input) {
 		}
 	case protocol.Stop:
 		c.announce(nil)
+		c.goodbye()
 		c.stopping = true
 		c.emit(protocol.Stopped{})
 	}
@@ -137,62 +174,50 @@ func (c *Core) take(in protocol.Input) {
 func (c *Core) configure(in protocol.Configure) {
 	first := c.next.IsZero()
 	c.cfg, _ = in.Config.(Config)
+	if c.cfg.Family == 0 {
+		c.cfg.Family = 4
+	}
+	if len(c.cfg.Groups) == 0 {
+		c.cfg.Groups = []netip.Addr{Group}
+		if c.cfg.Family == 6 {
+			c.cfg.Groups = []netip.Addr{Group6}
+		}
+	}
 	if len(in.Saved) == 8 && first {
 		c.Sequence = binary.BigEndian.Uint64(in.Saved)
 	}
-	for id := range c.links {
+	for _, id := range slices.Sorted(maps.Keys(c.links)) {
 		c.follow(id)
 	}
+	c.hear()
+	c.listen()
 	if in.Config == nil {
 		c.next = time.Time{}
 		return
 	}
 	if first {
-		c.emit(protocol.Stale{Family: 4})
+		c.emit(protocol.Stale{Family: c.cfg.Family})
 		c.sweepAt = c.now.Add(c.cfg.Dead)
 	}
 	c.next = c.now
 	c.due()
 }
 
-// follow begins or ends to speak on a link.
-func (c *Core) follow(id routing.InterfaceID) {
-	l, up := c.links[id]
-	wanted := up && slices.Contains(c.cfg.Interfaces, l.Name)
-	if wanted == c.speaking[id] {
-		return
-	}
-	hear := []protocol.Claim{{Link: id, Family: 4, Protocol: udp, Port: Port}, {Link: id, Family: 4, Protocol: Probe}}
-	if wanted {
-		c.speaking[id] = true
-		for _, h := range hear {
-			c.emit(h)
-		}
-		c.emit(protocol.Join{Link: id, Group: Group})
-		return
-	}
-	delete(c.speaking, id)
-	for _, h := range hear {
-		c.emit(protocol.Release(h))
-	}
-	c.emit(protocol.Leave{Link: id, Group: Group})
-	for a, n := range c.Neighbors {
-		if n.Link == id {
-			c.lose(a, n)
-		}
-	}
-}
-
 // due does what time brings.
 func (c *Core) due() {
 	if !c.sweepAt.IsZero() && !c.now.Before(c.sweepAt) {
 		c.sweepAt = time.Time{}
-		c.emit(protocol.Sweep{Family: 4})
+		c.emit(protocol.Sweep{Family: c.cfg.Family})
 	}
-	for _, a := range slices.SortedFunc(maps.Keys(c.Neighbors), netip.Addr.Compare) {
+	if at := c.streams.listenAt; !at.IsZero() && !c.now.Before(at) {
+		c.listen()
+	}
+	for _, a := range c.neighbors() {
 		n := c.Neighbors[a]
 		if !c.now.Before(n.Heard.Add(c.cfg.Dead)) {
 			c.lose(a, n)
+		} else if !n.Stream.due.IsZero() && !c.now.Before(n.Stream.due) {
+			c.redial(a, n)
 		}
 	}
 	if !c.next.IsZero() && !c.now.Before(c.next) {
@@ -200,90 +225,8 @@ func (c *Core) due() {
 		c.Sequence++
 		c.emit(protocol.Save{Data: binary.BigEndian.AppendUint64(nil, c.Sequence)})
 		c.announce(c.cfg.Announce)
+		c.keepAlive()
 	}
-}
-
-// announce says on every link what this router has, and probes its neighbours.
-func (c *Core) announce(prefixes []netip.Prefix) {
-	b := binary.BigEndian.AppendUint64(nil, c.Sequence)
-	for _, p := range prefixes {
-		a := p.Addr().As4()
-		b = append(append(b, a[:]...), byte(p.Bits()))
-	}
-	for _, id := range slices.Sorted(maps.Keys(c.speaking)) {
-		if src, ok := c.source(id); ok {
-			c.emit(protocol.Send{
-				Link: id, Src: src, Dst: Group, Protocol: udp, SrcPort: Port, DstPort: Port, HopLimit: 1, Payload: b,
-			})
-		}
-	}
-	for _, a := range slices.SortedFunc(maps.Keys(c.Neighbors), netip.Addr.Compare) {
-		n := c.Neighbors[a]
-		if src, ok := c.source(n.Link); ok {
-			c.emit(protocol.Send{Link: n.Link, Src: src, Dst: a, Protocol: Probe, HopLimit: 1, Payload: []byte("probe")})
-		}
-	}
-}
-
-// source is the address that the router speaks with on a link.
-func (c *Core) source(id routing.InterfaceID) (netip.Addr, bool) {
-	for _, p := range c.links[id].Addresses {
-		if p.Addr().Is4() {
-			return p.Addr(), true
-		}
-	}
-	return netip.Addr{}, false
-}
-
-func (c *Core) receive(in protocol.Received) {
-	if !c.speaking[in.Link] {
-		return
-	}
-	if in.Protocol == Probe {
-		c.Probes++
-		return
-	}
-	n := c.Neighbors[in.Src]
-	if n == nil {
-		n = &Neighbor{Link: in.Link, slots: map[netip.Prefix]routing.SlotID{}}
-		c.Neighbors[in.Src] = n
-		c.emit(protocol.Event{Level: slog.LevelInfo, What: "neighbor seen", Link: in.Link, Neighbor: in.Src})
-		c.emit(protocol.HopState{Link: in.Link, Address: in.Src, Cause: routing.CauseProtocol, Alive: true})
-		c.emit(protocol.Track{Address: in.Src, Link: in.Link})
-	}
-	n.Heard, n.Sequence = c.now, binary.BigEndian.Uint64(in.Payload)
-	heard := map[netip.Prefix]bool{}
-	for b := in.Payload[8:]; len(b) >= 5; b = b[5:] {
-		p := netip.PrefixFrom(netip.AddrFrom4([4]byte(b)), int(b[4])).Masked()
-		heard[p] = true
-		c.offer(in.Src, n, p)
-	}
-	for p := range n.slots {
-		if !heard[p] {
-			c.withdraw(n, p)
-		}
-	}
-	c.marks++
-	c.emit(protocol.Mark{Number: c.marks})
-}
-
-func (c *Core) offer(a netip.Addr, n *Neighbor, p netip.Prefix) {
-	id, ok := n.slots[p]
-	if !ok {
-		id = c.start.Slots.Take(p)
-		n.slots[p] = id
-	}
-	s := c.start.Slots.At(id)
-	if len(s.NextHops) == 0 {
-		s.NextHops = []routing.NextHop{{Address: a, Interface: n.Link}}
-	}
-	s.Metric = 1
-	c.start.Slots.Offer(id)
-}
-
-func (c *Core) withdraw(n *Neighbor, p netip.Prefix) {
-	c.start.Slots.Free(n.slots[p])
-	delete(n.slots, p)
 }
 
 // lose forgets a neighbour that fell silent. Packets go another way at once,
@@ -295,9 +238,6 @@ func (c *Core) lose(a netip.Addr, n *Neighbor) {
 	for _, p := range slices.SortedFunc(maps.Keys(n.slots), comparePrefixes) {
 		c.withdraw(n, p)
 	}
+	c.part(a, n)
 	delete(c.Neighbors, a)
-}
-
-func comparePrefixes(a, b netip.Prefix) int {
-	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }

@@ -95,9 +95,12 @@ func later(a, b time.Time) time.Time {
 func (d *Daemon) lost(p *openPort, why error, now time.Time) {
 	name := p.spec.name
 	if s, ok := p.port.(*localstack.Port); ok {
-		// Where the namespace is still there it is still to be undone, too.
+		// Where the namespace is still there it is still to be undone, too, and
+		// what is open in it waits for the stack to come back.
 		if left := (leftStack{p.spec.host.Netns, s.Leave(), p.steps}); left.stays() {
 			d.stack, p.steps.list = left, nil
+		} else {
+			defer d.streams.Down(why)
 		}
 	}
 	if err := d.router.Detach(name, now); err != nil {
@@ -207,6 +210,11 @@ func (d *Daemon) attach(p *openPort, now time.Time) error {
 	delete(d.absent, name)
 	p.opened = now
 	d.ports[name] = p
+	if name == localstack.Name {
+		if err := d.streams.Up(p.spec.host.Netns); err != nil {
+			d.log.Error("protocols have no TCP", "err", err)
+		}
+	}
 	d.watch.Hold(name, device.Place{Netns: p.spec.host.Netns, Devices: p.spec.needs}, p.namespace())
 	if p.lateCarrier() {
 		d.log.Warn("both ends of a veth pair have the same interface index, so that the kernel tells up to a second late that the carrier is lost; make one end with another: ip link add ... index N",

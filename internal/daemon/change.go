@@ -8,6 +8,7 @@ import (
 	"routerd/config"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/internal/localstack"
 	"routerd/internal/router"
 	"routerd/nat"
 )
@@ -129,10 +130,14 @@ func (d *Daemon) commit(c *change) error {
 			d.log.Error("changing the kernel's side of an interface", "interface", k.spec.name, "err", err)
 		}
 	}
-	// Hosts hear it while the ports still can say it.
+	// Hosts hear it while the ports still can say it, and so do the other ends of
+	// connections.
 	var leaving []string
 	for _, p := range c.closing {
 		leaving = append(leaving, p.spec.name)
+		if p.spec.name == localstack.Name {
+			d.streams.Down(errors.New("the configuration has no longer this stack of the router's own"))
+		}
 	}
 	if len(leaving) > 0 {
 		d.farewell(leaving...)
@@ -145,6 +150,7 @@ func (d *Daemon) commit(c *change) error {
 		delete(d.ports, p.spec.name)
 		d.watch.Forget(p.spec.name)
 	}
+	d.streams.Expect(c.cfg.LocalStack != nil)
 	if err := d.tolerable(d.router.Commit(d.routerConfig(c.cfg), now)); err != nil {
 		return err
 	}

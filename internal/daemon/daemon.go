@@ -20,6 +20,7 @@ import (
 	"routerd/config"
 	"routerd/dataplane/port/device"
 	"routerd/internal/control"
+	"routerd/internal/localstack"
 	"routerd/internal/protocols"
 	"routerd/internal/router"
 )
@@ -36,6 +37,24 @@ type Options struct {
 	// It concerns every thread of it, for good.
 	Reduce bool
 	Stderr *os.File
+	// more are protocols beside those of routerd, for tests.
+	more []unlisted
+}
+
+// unlisted is a protocol that is not in the list of those that routerd speaks.
+// The function config gives what it is configured to, asked at each reload.
+type unlisted struct {
+	router.Kind
+	config func() router.ProtocolConfig
+}
+
+// kinds are the protocols that the router can speak.
+func (d *Daemon) kinds() []router.Kind {
+	list := protocols.Kinds()
+	for _, p := range d.opts.more {
+		list = append(list, p.Kind)
+	}
+	return list
 }
 
 // ConfigError is returned for a configuration that cannot be run; the
@@ -83,6 +102,7 @@ type Daemon struct {
 	do           chan func()
 	failed       chan error // what the router cannot go on after
 	quit         chan struct{}
+	streams      *localstack.Streams // the TCP of protocols, in the router's own stack
 	undo         *undoList
 	state        stateDir
 	saved        map[string][]byte // by the last run of each protocol
@@ -183,7 +203,8 @@ func (d *Daemon) run(ctx context.Context) error {
 }
 
 func (d *Daemon) start() error {
-	d.router = router.New(systemRandom{}, protocols.Kinds()...)
+	d.router = router.New(systemRandom{}, d.kinds()...)
+	d.streams = localstack.NewStreams()
 	d.keeper = newKeeper(d)
 	d.startMachines()
 	first, err := d.plan(d.cfg)
@@ -288,6 +309,9 @@ func (d *Daemon) stop() error {
 		d.sayGoodbye()
 	}
 	errs = append(errs, closePorts(slices.Collect(maps.Values(d.ports))))
+	if d.streams != nil {
+		d.streams.Close()
+	}
 	if d.stopMachines != nil {
 		d.stopMachines()
 	}
@@ -335,6 +359,9 @@ func load(path string) (*config.Config, []config.Problem, error) {
 
 func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
 	all := maps.Clone(cfg.Protocols)
+	for _, p := range d.opts.more {
+		all[p.Name] = p.config()
+	}
 	for name, p := range all {
 		p.Saved = d.saved[name]
 		all[name] = p

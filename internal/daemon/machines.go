@@ -23,6 +23,7 @@ func (d *Daemon) startMachines() {
 	for _, p := range d.router.Protocols() {
 		o := newProtocolOwner(d, p.Name)
 		p.Owner = o.carryOut
+		p.Streams = d.streams.For(p.HearStream)
 		d.owners = append(d.owners, o)
 		d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: p.Counters, drops: p.Drops})
 	}
@@ -74,6 +75,7 @@ func (d *Daemon) stopProtocols() {
 			d.log.Warn("stopping before the neighbours were told everything", "protocol", o.name)
 		}
 	}
+	d.streams.Flush(ctx)
 }
 
 // farewell tells the hosts on the links of the interfaces called names, all

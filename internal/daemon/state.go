@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"routerd/config"
-	"routerd/internal/protocols"
 )
 
 // stateDir is where what has to survive a restart is kept, a file for each
@@ -75,7 +74,7 @@ func (s stateDir) load(name string) ([]byte, error) {
 // the protocols that know better.
 func (d *Daemon) remember() {
 	d.saved = map[string][]byte{}
-	for _, k := range protocols.Kinds() {
+	for _, k := range d.kinds() {
 		data, err := d.state.load(k.Name)
 		if err != nil {
 			d.log.Error("reading what had to survive the restart", "protocol", k.Name, "err", err)

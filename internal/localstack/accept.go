@@ -163,7 +163,9 @@ func (l *acceptor) put(sp *space) error {
 }
 
 func (l *acceptor) prepare(fd, fam int) error {
-	if err := setOptions(fd, fam, l.cfg.StreamOptions); err != nil {
+	o := l.cfg.StreamOptions
+	o.MinTTL = l.lowest()
+	if err := setOptions(fd, fam, o); err != nil {
 		return err
 	}
 	if l.cfg.Secret != "" {
@@ -198,6 +200,16 @@ func (l *acceptor) prepare(fd, fam int) error {
 // backlog is how many connections may wait to be accepted.
 const backlog = 1024
 
+// lowest is what the kernel drops less than, of everybody: the lowest TTL that
+// any peer may send with. The caller holds l.mu.
+func (l *acceptor) lowest() uint8 {
+	low := l.cfg.MinTTL
+	for _, o := range l.peers {
+		low = min(low, o.MinTTL)
+	}
+	return low
+}
+
 // secret sets the secret of a peer; a prefix of the other family has none here.
 func (l *acceptor) secret(fd, fam int, remote netip.Prefix, secret string) error {
 	if family(remote.Addr()) != fam || secret == "" {
@@ -222,12 +234,17 @@ func (l *acceptor) change(remote netip.Prefix, secret string, note func(map[neti
 	was := l.peers[remote].Secret
 	note(l.peers, remote)
 	fam := family(l.cfg.Local.Addr())
-	if l.file == nil || was == secret || family(remote.Addr()) != fam {
+	if l.file == nil || family(remote.Addr()) != fam {
 		return
 	}
 	raw, err := l.file.SyscallConn()
 	if err == nil {
-		failed := raw.Control(func(fd uintptr) { err = setSecret(int(fd), fam, remote, secret) })
+		failed := raw.Control(func(fd uintptr) {
+			if was != secret {
+				err = setSecret(int(fd), fam, remote, secret)
+			}
+			err = errors.Join(err, setLowest(int(fd), fam, l.lowest()))
+		})
 		err = errors.Join(err, failed)
 	}
 	if err != nil {

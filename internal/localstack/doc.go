@@ -12,6 +12,21 @@
 // goes into the TUN; what the stack sends comes out of it, finds its way in
 // the router's table like anything else, and keeps its hop count.
 //
+// Routing protocols ask for connections by effects (routing/protocol); Streams
+// carries them out with sockets of the namespace and says what became of them.
+// What a protocol is told of one connection waits until it has dealt with what it
+// was told before, so that none of a thousand keeps the others waiting; what it
+// writes waits in a bounded room.
+//
+//	protocol --Dial, Listen, Write, ...--> Client --> conn, acceptor --> sockets
+//	protocol <--Connected, Read, Closed, ...-- Hear <---+
+//
+// File map: stack.go the namespace and its device; routes.go its routes;
+// listeners.go who listens in it; exec.go, inhabitants.go programs in it;
+// streams.go the connections of all protocols, through the stack's comings and
+// goings; space.go where sockets are made; conn.go, write.go one connection;
+// accept.go one listener; options.go what is set on sockets.
+//
 // The namespace is the router's: it is made by Open, removed by Close, and by
 // Remove where a killed process has left it. Without ip_forward it passes
 // nothing on.

@@ -61,6 +61,18 @@ func setOptions(fd, family int, o protocol.StreamOptions) error {
 	return nil
 }
 
+// setLowest sets the lowest TTL or hop limit alone.
+func setLowest(fd, family int, ttl uint8) error {
+	level, name := unix.IPPROTO_IP, unix.IP_MINTTL
+	if family == unix.AF_INET6 {
+		level, name = unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT
+	}
+	if err := unix.SetsockoptInt(fd, level, name, int(ttl)); err != nil {
+		return fmt.Errorf("setting the lowest TTL of a TCP socket to %d: %w", ttl, err)
+	}
+	return nil
+}
+
 // setSecret has the segments to and from a prefix signed (RFC 2385), or no
 // longer with an empty secret.
 func setSecret(fd, family int, remote netip.Prefix, secret string) error {

@@ -34,7 +34,7 @@ type Streams struct {
 type ender interface {
 	// down ends it because its stack is gone: why says so. A listener only waits.
 	down(why error)
-	// up tells one that waits that there is a stack.
+	// up tells one that waits that there may be a stack, or that none will come.
 	up()
 	// done is closed when nothing of it is left.
 	done() <-chan struct{}
@@ -55,8 +55,14 @@ func NewStreams() *Streams {
 // it is not there yet.
 func (s *Streams) Expect(configured bool) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	changed := s.expected != configured
 	s.expected = configured
+	s.mu.Unlock()
+	if changed {
+		for _, e := range s.all() {
+			e.up() // who waits for what does not come hears so
+		}
+	}
 }
 
 // Up has the streams live in the namespace called netns from now on. If that is

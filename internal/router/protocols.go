@@ -6,6 +6,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/dataplane/port"
 	"routerd/routing"
 	"routerd/routing/protocol"
 	"routerd/routing/rib"
@@ -72,12 +73,12 @@ func (r *Router) tellProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {
 		return
 	}
+	var in protocol.Input = protocol.LinkDown{Link: l.id}
+	if up {
+		in = l.linkUp()
+	}
 	for _, p := range r.protocols {
-		if up {
-			p.Deliver(l.linkUp())
-		} else {
-			p.Deliver(protocol.LinkDown{Link: l.id})
-		}
+		p.Deliver(in)
 	}
 }
 
@@ -90,5 +91,9 @@ func (l *link) linkUp() protocol.LinkUp {
 	case dataplane.KindTUN:
 		kind = protocol.PointToPoint
 	}
-	return protocol.LinkUp{Link: l.id, Name: l.cfg.Name, Kind: kind, Addresses: l.addresses(), MTU: l.mtu}
+	in := protocol.LinkUp{Link: l.id, Name: l.cfg.Name, Kind: kind, Addresses: l.addresses(), MTU: l.mtu}
+	if p, ok := l.port.(port.Rated); ok {
+		in.Speed = p.Speed()
+	}
+	return in
 }

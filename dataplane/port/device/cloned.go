@@ -85,6 +85,10 @@ func (p *Cloned) Up() bool { return p.kernel.Opened().Up }
 // Namespace is the identity of the namespace that the device is in.
 func (p *Cloned) Namespace() Identity { return p.kernel.Namespace() }
 
+// Speed is what the device says of its speed, in bits a second: 10 Mbit/s, unless
+// somebody has it say otherwise with ethtool.
+func (p *Cloned) Speed() uint64 { return p.kernel.Speed() }
+
 // Events carries the latest state of the device after each change.
 func (p *Cloned) Events() <-chan port.Event { return p.kernel.Events() }
 

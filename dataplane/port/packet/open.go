@@ -177,6 +177,10 @@ func (p *Port) Up() bool { return p.link.Opened().Up }
 // Namespace is the identity of the namespace that the device is in.
 func (p *Port) Namespace() device.Identity { return p.link.Namespace() }
 
+// Speed is what the device says of its link's speed, in bits a second, 0 where it
+// does not, as without a carrier.
+func (p *Port) Speed() uint64 { return p.link.Speed() }
+
 // LateCarrier reports whether the kernel may report a lost carrier of the
 // device up to a second late. It reports at once only if the device's peer has
 // another index (linkwatch_urgent_event of net/core/link_watch.c), and the peer
