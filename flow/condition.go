@@ -3,18 +3,18 @@ package flow
 import "math/bits"
 
 // condition is the word of a record that packets change most: when the last
-// one came and, of TCP, how far the connection has got.
+// packet came and, of TCP, the state of the connection.
 //
 //	63..32 last packet | 31..28 state | 27..20 two window scales of 4 bits |
 //	19..10 two windows of 5 bits | 9..8 sent | 7..6 acked | 5..0 generation
 //
 // Of each pair the lower one is the reply direction's. The generation keeps a
-// packet that has been overtaken by its session's end from changing the next
-// session in the record.
+// packet whose session ended meanwhile from changing the next session in the
+// record.
 type condition uint64
 
-// track is what a TCP connection's state needs of one direction: in the upper
-// half the highest sequence number sent and in the lower half the highest one
+// track is the sequence numbers of one direction of a TCP connection: in the
+// upper half the highest one sent, in the lower half the highest one
 // acknowledged.
 type track uint64
 
@@ -52,8 +52,8 @@ func (c condition) setScale(d Direction, scale uint8) condition {
 func (c condition) setSent(d Direction) condition  { return c | 1<<(9-d) }
 func (c condition) setAcked(d Direction) condition { return c | 1<<(7-d) }
 
-// widen notes that the side d has offered a window of size bytes. What is
-// kept is the smallest power of two that none has exceeded.
+// widen records that the side d has offered a window of size bytes. The
+// smallest power of two that no window has exceeded is kept.
 func (c condition) widen(d Direction, size uint32) condition {
 	shift := 15 - 5*d
 	if exponent := condition(bits.Len32(max(size, 1) - 1)); exponent > c>>shift&31 {
@@ -62,9 +62,9 @@ func (c condition) widen(d Direction, size uint32) condition {
 	return c
 }
 
-// answered reports whether the side that was spoken to wants the session: of TCP
-// that its handshake is complete and no RST was in the window, of other
-// protocols that a packet has come back.
+// answered reports whether the responder has accepted the session: for TCP that
+// the handshake is complete and no RST was in the window, for other protocols
+// that a packet has come back.
 func (c condition) answered() bool {
 	if s := c.state(); s != Idle {
 		return s >= Established && s != Reset
@@ -72,5 +72,5 @@ func (c condition) answered() bool {
 	return c.sent(Reply)
 }
 
-// forget takes away what was known of numbers, windows and scales.
+// forget clears windows and scales, and which sides have sent and acknowledged.
 func (c condition) forget() condition { return c &^ (1<<28 - 1<<6) }

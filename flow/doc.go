@@ -1,11 +1,11 @@
-// Package flow is the session table: who talks to whom, how far a TCP
-// connection has got, and when a session that nobody uses ends. It knows
-// nothing of translation; NAT and stateful filters both stand on it.
+// Package flow is the session table: which endpoints talk, in which state a TCP
+// connection is, and when an idle session ends. It knows nothing of address
+// translation, which uses it, as stateful filters can.
 //
-// A session has two keys: that of the packets of the side that began, and
-// that of the answers, each as it arrives. A packet of one direction leaves
-// as the reverse of the other direction's key; where the two are each
-// other's reverse, nothing is translated.
+// A session has two keys: that of the initiator's packets and that of the
+// replies, each as the packets arrive. A packet of one direction leaves as the
+// reverse of the other direction's key; if the two are each other's reverse,
+// nothing is translated.
 //
 // # How it is made
 //
@@ -13,18 +13,18 @@
 // hash of a key to a session's number, and the session's record. Neither has a
 // pointer for the collector to follow, and no packet takes a lock: records are
 // read under a generation number that changes when a session begins or ends
-// (record.go), entries of the index never move (index.go), and what packets
-// change is a word or two of the record, by compare and swap (condition.go).
-// Making and ending sessions takes one mutex, for a bounded time: Tick and Walk
-// do it in portions.
+// (record.go), entries of the index never move (index.go), and packets change
+// one or two words of the record, by compare and swap (condition.go). Making
+// and ending sessions takes one mutex, for a bounded time: Tick and Walk work
+// in portions.
 //
-// Sessions end by a timing wheel that packets do not touch (wheel.go). The
-// states of TCP are drawn in tcp.go.
+// Idle sessions end by a timing wheel that packets do not touch (wheel.go). The
+// state table of TCP is in tcp.go.
 //
 // A session takes 64 bytes for its record, 20 beside it and 16 in the index,
-// plus an entry in a map for each inside host: 102 with a million sessions in a
-// table made for as many. Memory for records is taken by the 131,072; pages
-// that nothing has been written to take none.
+// plus an entry in a map for each inside host: 102 bytes with a million
+// sessions in a table made for as many. Memory for records is allocated for
+// 131,072 at a time; pages that nothing has been written to take none.
 //
 // # RFCs
 //
@@ -35,17 +35,18 @@
 //
 // Deviations and choices:
 //
-//   - RFC 5961 has a receiver believe only an RST at the very edge of its
-//     window. Here one within the window counts: whoever disagrees answers it,
-//     and that answer revives the session (RFC 6146 §3.5.2.2).
+//   - RFC 5961 has a receiver accept only an RST exactly at the edge of its
+//     window. Here one anywhere in the window counts: a receiver that does not
+//     accept it sends a challenge ACK, which revives the session (RFC 6146
+//     §3.5.2.2).
 //   - The window of a side is the largest that it has ever offered, rounded up
 //     to a power of two.
-//   - No packet is refused for its place in the sequence, it only fails to move
-//     the state; and what fits nowhere still keeps the session alive.
-//   - A connection first seen in mid-stream can be picked up. Whether it is to
-//     be is the caller's choice; see Segment.Begins.
-//   - RFC 7857 §7.1 would not have an outbound ICMP error refresh: callers do
-//     not tell of errors at all.
-//   - The closing of a session is never told to its two sides by an RST, which
-//     RFC 5382 §5 leaves open.
+//   - No packet is dropped for its sequence number; it only does not change the
+//     state. A packet outside all windows still refreshes the session.
+//   - A connection first seen in mid-stream can be picked up. The caller
+//     decides; see Segment.Begins.
+//   - RFC 7857 §7.1 does not let an outbound ICMP error refresh a session:
+//     callers do not report ICMP errors at all.
+//   - When a session ends its two sides are not sent an RST, which RFC 5382 §5
+//     leaves open.
 package flow

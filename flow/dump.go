@@ -15,28 +15,28 @@ import (
 //	session  number 4 | the record's eight words, 64 | host 4 | age 4 | packets 8 | bytes 8
 //	end      number 0, and the count of sessions in what follows it
 //
-// In a dump the record's generation is left out and the time of the last packet
-// is how long ago that was, in milliseconds, as is age: the clock of who loads
-// it is another one.
+// A dump leaves out the record's generation. The time of the last packet, and
+// age, are how long ago that was, in milliseconds, since the loading program
+// has another clock.
 const (
 	dumpMagic   = "routerdF"
-	dumpVersion = 2 // to be raised whenever the record's words come to mean something else
+	dumpVersion = 2 // increment it when the meaning of a record's words changes
 	dumpHeader  = 16
 	dumpSession = 4 + 8*recordWords + 4 + 4 + 8 + 8
 )
 
-// ErrVersion is that of a dump of another layout than this program's.
+// ErrVersion is returned for a dump with another layout than this program's.
 var ErrVersion = errors.New("another version of the layout")
 
-// Dump writes all sessions, in one pass that lets go of the mutex every so
-// often: each session is whole, and one that is made or ends meanwhile may be
-// in it or not. now is subtracted from what the clock of Load says.
+// Dump writes all sessions in one pass, which releases the mutex between
+// portions: each session is consistent, and one that is made or ends meanwhile
+// may be in the dump or not. Times are written relative to now.
 func (t *Table) Dump(w io.Writer, now Time) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	header := append(make([]byte, 0, dumpHeader), dumpMagic...)
 	header = binary.BigEndian.AppendUint32(header, dumpVersion)
 	header = binary.BigEndian.AppendUint32(header, dumpSession)
-	// A bufio.Writer keeps its first error, so Flush tells of all.
+	// A bufio.Writer keeps its first error, so Flush returns it.
 	_, _ = out.Write(header)
 	count := uint32(0)
 	page := make([]byte, 0, stride*dumpSession)
@@ -83,14 +83,12 @@ func (t *Table) page(b []byte, first uint32, now Time) ([]byte, bool) {
 }
 
 // Load puts the sessions of a dump into a table that has had none yet. They
-// keep their numbers, and have been idle for as long as they had been when
-// they were dumped; the time between does not count. adopt, which may be nil,
-// sees each before it is put in and can change its Rule, Owner and Host, or
-// reject it by false. The table's limit has to be one that the dumped one has
-// had; Configure can lower it afterwards.
+// keep their numbers and idle times; the time since the dump does not count.
+// adopt, which may be nil, sees each before it is put in and can change its
+// Rule, Owner and Host, or reject it by false. The table's limit has to be at
+// least that of the dumped table; Configure can lower it afterwards.
 //
-// On an error the sessions up to the fault are in the table, which is to be
-// thrown away.
+// On an error the table holds part of the sessions and must not be used.
 func (t *Table) Load(r io.Reader, now Time, adopt func(*Session) bool) error {
 	in := bufio.NewReaderSize(r, 64<<10)
 	var header [dumpHeader]byte
@@ -128,7 +126,7 @@ func (t *Table) Load(r io.Reader, now Time, adopt func(*Session) bool) error {
 	}
 }
 
-// restore puts one session of a dump in; b is what follows its number.
+// restore adds one session of a dump; b is what follows its number.
 func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) bool) error {
 	var words record
 	for i := range words {
@@ -174,7 +172,7 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 	return nil
 }
 
-// gather queues the numbers that a load has left free.
+// gather queues the numbers that Load has left free.
 func (t *Table) gather() {
 	for number := uint32(1); number < t.used; number++ {
 		if t.record(number)[wordHead] == 0 {

@@ -2,16 +2,16 @@ package flow
 
 import "time"
 
-// How a table, or whatever else is scarce, is shared out among inside hosts
-// when it runs short.
+// How sessions, or ports, are shared out among inside hosts when they run
+// short.
 const (
-	// Share bounds what one host may have by what is left for all: eight times as
-	// much. One host alone gets eight ninths of everything, and a thousand that
-	// each take what they can leave room for the thousand and first.
+	// Share limits one host to eight times what is left for all. One host alone
+	// can get eight ninths of everything; a thousand hosts that each take what
+	// they can still leave room for another.
 	Share = 8
-	// A session without an answer may be ended for another one when it has waited
-	// for Patience, if its host has as many sessions as the other one's, and for
-	// LongPatience whoever's it is.
+	// An unanswered session may be ended to make room for a new one when it has
+	// waited for Patience, if its host has at least as many sessions as the new
+	// one's, and for LongPatience in any case.
 	Patience     = time.Second
 	LongPatience = 4 * time.Second
 
@@ -32,12 +32,12 @@ func waited(answered bool, seen, now Time, has, mine uint32) bool {
 	return idle >= Patience && has >= mine || idle >= LongPatience
 }
 
-// Evict ends a session that nobody has answered, to make room for one of the
-// host, where Insert has refused that with TableFull. It goes round the table,
-// so that what is oldest comes first, and looks at sixteen sessions at most: of
-// those that may be ended it takes one of the host that has most. It is given to
-// ended, which may be nil. Evict reports whether there was one; where dry is set
-// it ends none, and the next call finds the same.
+// Evict ends an unanswered session to make room for one of the host, after
+// Insert has returned TableFull. It goes round the table, so that the oldest
+// come first, and looks at sixteen sessions at most: of those that may be ended
+// it ends one of the host that has most. It calls ended, which may be nil, with
+// that session, and reports whether there was one. With dry set it ends none,
+// and the next call finds the same.
 func (t *Table) Evict(host uint32, now Time, dry bool, ended func(*Session)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -13,15 +13,14 @@ import (
 //	2..7 the entries, two in a word: session << 1 | direction
 //
 // An entry is put into the first bucket with room, from the one that its hash
-// names onwards; each full bucket on the way counts it in its overflow, and
-// who looks for something passes on only from a bucket whose overflow is not 0.
-// Entries never move, so a reader that takes no lock cannot miss one.
+// names onwards; each full bucket on the way counts it in its overflow. A
+// lookup goes on to the next bucket only if the overflow is not 0. Entries
+// never move, so a reader without a lock cannot miss one.
 //
-// What a lookup may cost is bounded: an entry is refused that would lie farther
-// off than mostPassed, or behind more of its own tag than mostAlike. In a table
-// that is as full as it may be, chance brings about the one for fewer than one
-// entry in a hundred thousand million, and the other for fewer yet; what does is
-// somebody who knows the key, and he ends his own sessions alone.
+// The cost of a lookup is bounded: an entry is refused if it would lie more
+// than mostPassed buckets away, or behind more than mostAlike entries with its
+// tag. In a full table chance does that to fewer than one entry in 10¹¹. A
+// sender who knew the key could do it, to his own sessions alone.
 type index struct {
 	words    []uint64
 	n        uint64        // buckets
@@ -36,15 +35,15 @@ const (
 	bucketSessions = 4
 
 	mostPassed = 32 // buckets that are looked at for one key
-	mostAlike  = 8  // records that are, of those that one place leads to
+	mostAlike  = 8  // records that are looked at for one key
 
 	lowBits  = 0x0101010101010101
 	highBits = 0x8080808080808080
 	overflow = 1 << 32
 )
 
-// newIndex makes room for so many sessions. Nothing of it takes memory until
-// it is written to: it comes from the system as pages of zeroes.
+// newIndex makes room for so many sessions. Its pages take no memory until they
+// are written to.
 func newIndex(sessions uint32) *index {
 	n := uint64(sessions)/bucketSessions + 1
 	x := &index{words: make([]uint64, n*bucketWords), n: n, sessions: sessions}
@@ -59,7 +58,7 @@ func (x *index) bucket(hash uint64) uint64 {
 	return hi
 }
 
-// tag is what of a hash is kept beside an entry.
+// tag is the part of a hash that is kept beside an entry.
 func tag(hash uint64) uint64 { return max(hash&0xff, 1) }
 
 // Hash is k's hash in this table, for Touch and FindHashed.
@@ -69,12 +68,12 @@ func (t *Table) Hash(k *Key) uint64 {
 	return t.key.Sum(a, b)
 }
 
-// Touch loads what FindHashed is going to look at for keys with these hashes
-// into the processor's cache. Asked for a whole batch before the first is
-// looked up, it has the memory answer for all of them at once.
+// Touch prefetches into the processor's cache what FindHashed will read for
+// keys with these hashes. Called for a whole batch before the first lookup, it
+// overlaps the latencies of memory.
 //
-// That is why it goes over the hashes three times: the less a loop does
-// besides its load, the more loads the processor has under way.
+// It goes over the hashes three times, since the less a loop does besides its
+// load, the more loads the processor has in flight.
 func (t *Table) Touch(hashes []uint64) {
 	x := t.index.Load()
 	var entries [64]uint32
@@ -99,7 +98,7 @@ func (t *Table) Touch(hashes []uint64) {
 // TouchIndex is Touch for a key that most likely has no session yet.
 func (t *Table) TouchIndex(hash uint64) { t.index.Load().touch(hash) }
 
-// touch loads the line in which hash is looked for first.
+// touch prefetches the line in which hash is looked up first.
 func (x *index) touch(hash uint64) {
 	atomic.LoadUint64(&x.words[x.bucket(hash)*bucketWords])
 }
@@ -117,8 +116,8 @@ func (x *index) likely(hash uint64) uint32 {
 	return 0
 }
 
-// matches has the top bit set of each byte of tags that is the tag; of bytes
-// above such a one it may be set in vain.
+// matches has the top bit set of each byte of tags that equals tag. In bytes
+// above such a one it may be set wrongly.
 func matches(tags, tag uint64) uint64 {
 	x := tags ^ tag*lowBits
 	return (x - lowBits) &^ x & highBits
@@ -134,8 +133,8 @@ func (t *Table) Find(k Key) (hit Hit) {
 	return hit
 }
 
-// FindHashed is Find for who has the hash already. Where it reports that there
-// is no session, hit is as it was.
+// FindHashed is Find for a caller that has the hash. If there is no session it
+// leaves hit as it was.
 func (t *Table) FindHashed(k *Key, hash uint64, hit *Hit) bool {
 	x := t.index.Load()
 	want := tag(hash)
@@ -172,7 +171,7 @@ func (t *Table) check(e uint32, k *Key, hit *Hit) bool {
 	return true
 }
 
-// reach is how far from where it belongs an entry may be put.
+// reach is how far from its first bucket an entry may be put.
 type reach bool
 
 const (
@@ -215,7 +214,8 @@ func (x *index) insert(hash uint64, e uint32, far reach) bool {
 	return false
 }
 
-// at is the bucket with a number that may be as much as once round too large.
+// at is the bucket with the number, modulo the number of buckets, below twice
+// that.
 func (x *index) at(number uint64) *[bucketWords]uint64 {
 	if number >= x.n {
 		number -= x.n
@@ -223,7 +223,7 @@ func (x *index) at(number uint64) *[bucketWords]uint64 {
 	return (*[bucketWords]uint64)(x.words[number*bucketWords:])
 }
 
-// same is how many entries of a bucket have the tag, or one more now and then.
+// same is how many entries of a bucket have the tag, sometimes one too many.
 func same(bucket *[bucketWords]uint64, tag uint64) int {
 	return bits.OnesCount64(matches(bucket[0], tag)) + bits.OnesCount64(matches(bucket[1], tag)&0xffffffff)
 }

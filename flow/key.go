@@ -8,7 +8,7 @@ type Key struct {
 	Src, Dst         uint32 // addresses, most significant byte first
 	SrcPort, DstPort uint16
 	Proto            uint8
-	Table            uint8 // the routing table of the interface, so that VRFs keep apart
+	Table            uint8 // the routing table of the interface, which keeps VRFs apart
 }
 
 // Reverse is the key of a packet that answers one with the key k.
@@ -18,20 +18,19 @@ func (k Key) Reverse() Key {
 	return k
 }
 
-// SetReverse makes k the reverse of o, field by field: to copy a key that was
-// just written so is to wait until all that was asked of the memory before has
-// come.
+// SetReverse makes k the reverse of o, field by field: copying a key that was
+// just written would wait for all earlier loads to complete.
 func (k *Key) SetReverse(o *Key) {
 	k.Src, k.Dst, k.SrcPort, k.DstPort = o.Dst, o.Src, o.DstPort, o.SrcPort
 	k.Proto, k.Table = o.Proto, o.Table
 }
 
-// Direction says which of a session's two keys a packet bears.
+// Direction says which of a session's two keys a packet has.
 type Direction uint8
 
 const (
-	Forward Direction = iota // from the side that began
-	Reply                    // from the other one
+	Forward Direction = iota // from the initiator
+	Reply                    // from the responder
 )
 
 // Other is the opposite direction.
@@ -58,7 +57,7 @@ const (
 	FlagACK
 )
 
-// Begins reports whether s asks for a connection.
+// Begins reports whether s is a SYN that opens a connection.
 func (s *Segment) Begins() bool { return s.Flags&(FlagFIN|FlagSYN|FlagRST|FlagACK) == FlagSYN }
 
 // end is the sequence number after s. SYN and FIN count as one each.

@@ -6,10 +6,10 @@ import (
 	"unsafe"
 )
 
-// hugePages asks the system to back words by huge pages. A packet looks at two
-// lines of memory anywhere in a hundred megabytes, and with pages of 4 KiB the
-// tables that lead to them are in no cache either. It is advice: where it is
-// not taken, lookups are slower.
+// hugePages asks the system to back words by huge pages. A packet reads two
+// cache lines anywhere in a hundred megabytes, and with pages of 4 KiB their
+// page tables are not cached either. It is only advice: without huge pages
+// lookups are slower.
 func hugePages(words []uint64) {
 	page := uintptr(os.Getpagesize())
 	from := uintptr(unsafe.Pointer(unsafe.SliceData(words)))

@@ -22,9 +22,9 @@ import (
 // after the others: if it is odd and the same, what was read belongs
 // together. No word is a pointer, so the collector never looks at a block.
 //
-// Records of IPv6 flows would be the same but for four words of addresses more
-// on a second line; they are for a second table of this code with its own
-// layout, since one for both would make every IPv4 packet touch two lines.
+// IPv6 flows would need four more words of addresses, on a second line. They
+// would get a second table with its own layout, since one table for both would
+// make every IPv4 packet read two lines.
 const (
 	recordWords = 8
 
@@ -39,29 +39,30 @@ const (
 
 type record [recordWords]uint64
 
-// aside is what packets do not need of a session. Guarded by the mutex.
+// aside is the part of a session that packets do not need. Guarded by the
+// mutex.
 type aside struct {
-	next, prev uint32 // in a slot of the wheel; next alone in the queue of free ones
+	next, prev uint32 // links in a slot of the wheel; next alone in the queue of free numbers
 	created    Time
 }
 
 const blockRecords = 1 << 17
 
-// block is memory for sessions with numbers in a row. Blocks are made when
-// needed and stay.
+// block is memory for sessions with consecutive numbers. Blocks are made when
+// needed and kept.
 type block struct {
 	records [blockRecords]record
 	counts  [blockRecords]uint64 // see traffic.go
 	asides  [blockRecords]aside
 }
 
-// words is the memory of b that packets look at: the records, and the counts
-// right behind them.
+// words is the memory of b that packets read: the records, and the counts right
+// behind them.
 func (b *block) words() []uint64 {
 	return unsafe.Slice(&b.records[0][0], unsafe.Offsetof(b.asides)/8)
 }
 
-const flagInsideReply = 1 << 16 // the inside host is the one that answers
+const flagInsideReply = 1 << 16 // the inside host is the responder
 
 func (t *Table) record(number uint32) *record {
 	return &t.blocks[number/blockRecords].Load().records[number%blockRecords]
@@ -71,8 +72,7 @@ func (t *Table) aside(number uint32) *aside {
 	return &t.blocks[number/blockRecords].Load().asides[number%blockRecords]
 }
 
-// read copies what makes a Hit of r, if it is in use and bears k in the
-// direction d.
+// read fills hit from r, if r is in use and its key in the direction d is k.
 func (r *record) read(k *Key, d Direction, hit *Hit) bool {
 	head := atomic.LoadUint64(&r[wordHead])
 	if head>>32&1 == 0 || uint16(head) != uint16(k.Proto)<<8|uint16(k.Table) {
@@ -99,21 +99,21 @@ func (r *record) read(k *Key, d Direction, hit *Hit) bool {
 	return true
 }
 
-// unpacked is unpack for who is in no hurry.
+// unpacked is unpack as a function of values, which is slower.
 func unpacked(addresses uint64, ports uint32, head uint64) (k Key) {
 	k.unpack(addresses, ports, head)
 	return k
 }
 
-// unpack fills k field by field: a copy of a key that was just written so would
-// have to wait for it.
+// unpack fills k field by field: copying a key that was just written would wait
+// for the writes.
 func (k *Key) unpack(addresses uint64, ports uint32, head uint64) {
 	k.Src, k.Dst = uint32(addresses>>32), uint32(addresses)
 	k.SrcPort, k.DstPort = uint16(ports>>16), uint16(ports)
 	k.Proto, k.Table = uint8(head>>8), uint8(head)
 }
 
-// write fills r, which is free, and puts it into use as the last thing.
+// write fills r, which is free, and puts it into use last.
 func (r *record) write(forward, reply *Key, rule, owner uint32, insideReply bool, c conversation) {
 	generation := uint32(atomic.LoadUint64(&r[wordHead])>>32) + 1
 	next := uint64(generation)<<32 | uint64(forward.Proto)<<8 | uint64(forward.Table)
@@ -130,7 +130,8 @@ func (r *record) write(forward, reply *Key, rule, owner uint32, insideReply bool
 	atomic.StoreUint64(&r[wordHead], next)
 }
 
-// snapshot copies r, which only packets may change meanwhile.
+// snapshot copies r. The caller holds the mutex, so only packets may change r
+// meanwhile.
 func (r *record) snapshot() *record {
 	var c record
 	for i := range c {
@@ -157,11 +158,11 @@ func (r *record) host() uint32 {
 func (r *record) condition() condition { return condition(atomic.LoadUint64(&r[wordCondition])) }
 func (r *record) proto() uint8         { return uint8(atomic.LoadUint64(&r[wordHead]) >> 8) }
 
-// fresh reports whether what is kept of the last packet needs no renewal for
-// one that comes now. A store for each tick is enough.
+// fresh reports whether the time of the last packet is recent enough not to be
+// written again. One store for each tick is enough.
 func (c condition) fresh(now Time) bool { return int32(now-c.seen()) < 1<<tickBits }
 
-// used notes a packet of another protocol than TCP.
+// used records a packet of another protocol than TCP.
 func (r *record) used(hit *Hit, now Time, both bool) bool {
 	head := atomic.LoadUint64(&r[wordHead])
 	if uint32(head>>32) != hit.Generation {
@@ -186,10 +187,10 @@ func (r *record) used(hit *Hit, now Time, both bool) bool {
 	}
 }
 
-// segment notes a packet of TCP. Two workers that have one connection's two
-// directions may be here at once: the state is changed by one exchange, and
-// done again if it was overtaken. The numbers of a direction that lose such a
-// race are made good by its next packet.
+// segment records a TCP packet. Two workers with the two directions of one
+// connection may run it at once: the state is changed by compare and swap, and
+// computed again if that fails. Sequence numbers that are lost in such a race
+// are corrected by the direction's next packet.
 func (r *record) segment(hit *Hit, s *Segment, now Time) bool {
 	for {
 		c := conversation{condition: r.condition()}

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Session is a copy of what the table knows of one.
+// Session is a copy of one session of the table.
 type Session struct {
 	Number         uint32
 	Generation     uint32
@@ -13,9 +13,9 @@ type Session struct {
 	Rule, Owner    uint32
 	Host           uint32
 	State          State
-	InsideReply    bool // the inside host is the one that answers
-	Answered       bool // the other side wants it too, see Evict
-	Created, Seen  Time // Seen is right to a quarter of a second
+	InsideReply    bool // the inside host is the responder
+	Answered       bool // the responder has accepted it, see Evict
+	Created, Seen  Time // Seen is exact to a quarter of a second
 	Timeout        time.Duration
 	Traffic        Traffic // what it has carried, see Table.Count
 }
@@ -25,7 +25,7 @@ func (s *Session) Expires(now Time) time.Duration {
 	return max(s.Timeout-now.Sub(s.Seen), 0)
 }
 
-// session copies a session out of its records; the mutex is held.
+// session copies a session. The caller holds the mutex.
 func (t *Table) session(number uint32) (Session, bool) {
 	if number == NoSession || number >= t.used {
 		return Session{}, false
@@ -55,13 +55,13 @@ func (t *Table) Session(number uint32) (Session, bool) {
 	return t.session(number)
 }
 
-// stride is how many records one call looks at under the mutex.
+// stride is how many records one call looks at while it holds the mutex.
 const stride = 1024
 
-// Walk copies sessions into a slice, from the number after cursor on, and
-// gives how many and the cursor to go on with; that is 0 at the end. A call
-// looks at a bounded part of the table, so it may give none and yet not be the
-// last. A session that lives through the whole walk is given once.
+// Walk copies sessions into a slice, from the number after cursor on, and gives
+// how many and the cursor to go on with; that is 0 at the end. A call looks at
+// a bounded part of the table, so it may give none and yet not be the last. A
+// session that exists throughout the walk is given once.
 func (t *Table) Walk(cursor uint32, into []Session) (n int, next uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -80,9 +80,9 @@ func (t *Table) Walk(cursor uint32, into []Session) (n int, next uint32) {
 	return n, cursor
 }
 
-// Clear ends those sessions that match says, each of which is given to ended,
-// which may be nil, and reports how many they were. The mutex is let go of
-// every so often; sessions made meanwhile may be overlooked.
+// Clear ends the sessions for which match is true, calls ended, which may be
+// nil, with each, and reports how many there were. It releases the mutex
+// between portions; sessions made meanwhile may be missed.
 func (t *Table) Clear(match func(*Session) bool, ended func(*Session)) (n int) {
 	for cursor, more := uint32(1), true; more; cursor += stride {
 		var some int
@@ -113,7 +113,7 @@ type counters struct {
 	refused                         [refusals]atomic.Uint64
 }
 
-// Stats is how the table stands.
+// Stats is the counters of the table.
 type Stats struct {
 	Sessions int // now
 	Limit    int // Config.MaxSessions

@@ -7,16 +7,16 @@ import (
 	"routerd/internal/siphash"
 )
 
-// Config is what a table is made with and can be given anew.
+// Config is the configuration of a table. Configure changes it.
 type Config struct {
 	MaxSessions int // 1 to MostSessions; 0 = DefaultMaxSessions
 	MaxPerHost  int // sessions of one inside host; 0 = no limit but MaxSessions
 	// FairShare keeps room for hosts that have few sessions: see Table.Evict.
-	// Where one host may have them all, nothing is shared out.
+	// It has no effect if one host may have all sessions.
 	FairShare      bool
 	Timeouts       Timeouts
 	InboundRefresh bool        // packets towards the inside host refresh what is not TCP too (RFC 4787 REQ-6: "inbound refresh")
-	Key            siphash.Key // of the hash, a secret of this table alone, so that nobody knows which keys collide; taken by New alone
+	Key            siphash.Key // secret key of the hash, so that nobody knows which keys collide; only New reads it
 }
 
 const (
@@ -28,8 +28,8 @@ const (
 // no lock, and any number of goroutines may call them; whatever makes or ends
 // sessions takes the table's mutex for a bounded time.
 //
-// Functions that callers hand in run under the mutex, must not call the table,
-// and must not keep the Session that they are shown.
+// Callback functions run while the mutex is held. They must not call the table,
+// nor keep the Session that they get.
 type Table struct {
 	index   atomic.Pointer[index]
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
@@ -43,11 +43,11 @@ type Table struct {
 	hand    uint32 // where Evict has looked last
 	life    lifetimes
 	wheel   wheel
-	used    uint32 // numbers given so far; 0 is never given
+	used    uint32 // numbers used so far; 0 is never used
 	free    queue
 	hosts   map[uint32]uint32  // sessions by inside host
-	carried map[uint32]Traffic // of the sessions that have carried much, what is not in their words
-	ending  Session            // what is shown to who wants to know which sessions end
+	carried map[uint32]Traffic // what does not fit the counter words of sessions that have carried much
+	ending  Session            // what the callback for ended sessions gets
 
 	sessions atomic.Int64
 	counters counters
@@ -56,18 +56,18 @@ type Table struct {
 // NoSession is the number of no session.
 const NoSession uint32 = 0
 
-// New makes an empty table. What cfg has out of range is moved to its edge.
+// New makes an empty table. Values of cfg that are out of range are clamped.
 func New(cfg Config) *Table {
 	t := &Table{used: 1, hosts: map[uint32]uint32{}, carried: map[uint32]Traffic{}, key: cfg.Key}
 	t.Configure(cfg)
 	return t
 }
 
-// Configure gives the table other limits and timeouts. Sessions over a limit
-// stay until they end by themselves, and heed a shorter timeout from when the
-// wheel visits them next. Room for more sessions than ever before takes a time
-// that grows with the sessions there are, some tenths of a second for a
-// million, in which no session can be made; packets of existing ones pass.
+// Configure changes limits and timeouts. Sessions over a limit stay until they
+// end by themselves; a shorter timeout applies from the wheel's next visit.
+// Raising MaxSessions above all earlier values takes time in proportion to the
+// existing sessions, some tenths of a second for a million; until then no
+// session can be made, while packets of existing ones pass.
 func (t *Table) Configure(cfg Config) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,15 +99,14 @@ func (t *Table) reindex() {
 	t.index.Store(x)
 }
 
-// Hit is what Find knows of a packet's session: a consistent copy of the
-// moment that it was found in.
+// Hit is a packet's session as Find found it, a consistent copy.
 type Hit struct {
 	Session    uint32 // NoSession: there is none
 	Generation uint32 // tells it from a later session with the same number
 	Rule       uint32 // as given to Insert
 	Owner      uint32 // as given to Insert
 	Direction  Direction
-	Other      Key // the key of the other direction; its reverse is what the packet is to be made
+	Other      Key // the key of the other direction; its reverse is what the packet is translated to
 }
 
 // Refusal says why Insert made no session.
@@ -115,10 +114,10 @@ type Refusal uint8
 
 const (
 	Accepted  Refusal = iota
-	KeyTaken          // one of the keys is a session's already
+	KeyTaken          // one of the keys belongs to a session
 	TableFull         // Config.MaxSessions
 	HostFull          // Config.MaxPerHost
-	Crowded           // too many keys share its place in the index, which chance does not bring about
+	Crowded           // too many keys share its place in the index, which does not happen by chance
 	refusals
 )
 
@@ -127,7 +126,7 @@ func (r Refusal) String() string {
 	return [...]string{"accepted", "key taken", "table full", "host full", "crowded"}[r]
 }
 
-// Room says whether the limits leave room for one more session of the host.
+// Room reports whether the limits allow one more session of the host.
 func (t *Table) Room(host uint32) Refusal {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -147,13 +146,12 @@ func (t *Table) room(host uint32) Refusal {
 	return Accepted
 }
 
-// Insert makes a session. forward is the key of its first packet and reply
-// that of the answers, of the same protocol and table. rule and owner are the
-// caller's and come back with each Hit; host is the inside host that the
-// session counts for: forward's source, unless the inside host is the one that
-// answers, whose address it is then. s is the first packet's segment and nil
-// for other protocols than TCP: a SYN opens a connection, any other segment
-// picks one up in mid-stream, which is the caller's to refuse.
+// Insert makes a session. forward is the key of its first packet and reply that
+// of the replies, of the same protocol and table. rule and owner are returned
+// with each Hit. host is the inside host that the session counts for: forward's
+// source, or the responder's address if that is inside. s is the first packet's
+// segment, nil for other protocols than TCP: a SYN opens a connection, any
+// other segment picks one up in mid-stream; the caller decides whether it may.
 func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
 	return t.InsertHashed(&forward, &reply, Hashes{t.Hash(&forward), t.Hash(&reply)}, rule, owner, host, s, now)
 }
@@ -161,7 +159,7 @@ func (t *Table) Insert(forward, reply Key, rule, owner, host uint32, s *Segment,
 // Hashes are those of a session's two keys.
 type Hashes struct{ Forward, Reply uint64 }
 
-// InsertHashed is Insert for who has the keys' hashes already.
+// InsertHashed is Insert for a caller that has the keys' hashes.
 func (t *Table) InsertHashed(forward, reply *Key, h Hashes, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -194,8 +192,9 @@ func (t *Table) InsertHashed(forward, reply *Key, h Hashes, rule, owner, host ui
 	return number, Accepted
 }
 
-// enlist takes a free number and puts it into the index under both hashes. Until
-// its record is written, who finds it there sees that it is nobody's.
+// enlist takes a free number and puts it into the index under both hashes. A
+// reader that finds it before its record is written sees that the record is not
+// in use.
 func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 	number, x := t.number(), t.index.Load()
 	if x.insert(hf, number<<1, nearby) {
@@ -208,8 +207,8 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 	return NoSession, Crowded
 }
 
-// enter puts a session that has its record and its places in the index into
-// everything else.
+// enter adds a session, whose record and index entries exist, to the wheel, the
+// hosts and the counters.
 func (t *Table) enter(number, host uint32, proto uint8, created Time, c condition, now Time) {
 	a := t.aside(number)
 	a.created = created
@@ -219,7 +218,7 @@ func (t *Table) enter(number, host uint32, proto uint8, created Time, c conditio
 	t.file(number, t.due(proto, c, now))
 }
 
-// number takes a free number, the one that has been free for longest.
+// number takes the number that has been free for longest.
 func (t *Table) number() uint32 {
 	if number := t.free.head; number != 0 {
 		t.free.head = t.aside(number).next
@@ -234,7 +233,7 @@ func (t *Table) number() uint32 {
 	return number
 }
 
-// reserve makes sure that there is memory for a number.
+// reserve allocates the memory for a number if there is none yet.
 func (t *Table) reserve(number uint32) {
 	if b := &t.blocks[number/blockRecords]; b.Load() == nil {
 		fresh := new(block)
@@ -246,7 +245,7 @@ func (t *Table) reserve(number uint32) {
 // queue is the free numbers below Table.used, chained by aside.next.
 type queue struct{ head, tail uint32 }
 
-// end takes a session, which exists, out of everything.
+// end ends a session, which exists.
 func (t *Table) end(number uint32, ended func(*Session)) {
 	s := &t.ending
 	*s, _ = t.session(number)
@@ -268,7 +267,7 @@ func (t *Table) end(number uint32, ended func(*Session)) {
 	}
 }
 
-// release puts a number to the end of the queue of free ones.
+// release appends a number to the queue of free ones.
 func (t *Table) release(number uint32) {
 	if t.free.tail != 0 {
 		t.aside(t.free.tail).next = number
@@ -278,8 +277,8 @@ func (t *Table) release(number uint32) {
 	t.free.tail = number
 }
 
-// Delete ends a session, and reports whether there was one with the number. It
-// is given to ended, which may be nil.
+// Delete ends a session, calls ended, which may be nil, with it, and reports
+// whether there was one with the number.
 func (t *Table) Delete(session uint32, ended func(*Session)) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -291,14 +290,14 @@ func (t *Table) Delete(session uint32, ended func(*Session)) bool {
 	return true
 }
 
-// Packet notes a packet of the session that Find gave: it moves the state of a
-// TCP connection, s being the packet's segment, and puts the session's end
-// off. Other protocols have nil for s, and are kept alive by what the inside
-// host sends (RFC 4787 REQ-6), or by both sides if Config.InboundRefresh says
-// so. ICMP errors are not to be noted (RFC 5508 REQ-6).
+// Packet records a packet of the session that Find gave: it changes the state
+// of a TCP connection, with the packet's segment s, and refreshes the session.
+// For other protocols s is nil, and the session is refreshed by packets of the
+// inside host (RFC 4787 REQ-6), or of both sides with Config.InboundRefresh.
+// Packet is not called for ICMP errors (RFC 5508 REQ-6).
 //
 // It reports false if the session has ended since it was found. No packet is
-// refused for its place in the sequence: the receiver knows better, and an RST
+// dropped for its sequence number: that is the receiver's to judge, and an RST
 // has to pass (RFC 7857 §2.2).
 func (t *Table) Packet(hit *Hit, s *Segment, now Time) bool {
 	r := t.record(hit.Session)

@@ -1,10 +1,10 @@
 package flow
 
-// The states of a TCP connection, as its packets show them to a third party.
-// F is the side that began, R the other one; "ack" is any segment with ACK and
-// without RST, a SYN or a FIN among them; what a state's row does not name
-// leaves it as it is. An ack or FIN moves a state only if its numbers fit what
-// both sides have said, an RST only if it is in the window (RFC 5961 §3.2).
+// The states of a TCP connection as a middlebox sees them. F is the initiator,
+// R the responder; "ack" is any segment with ACK and without RST, also with SYN
+// or FIN. An empty field leaves the state as it is. An ack or FIN changes the
+// state only if its sequence numbers are in the window, an RST only if RFC 5961
+// §3.2 allows it.
 //
 //	              | SYN of F   | SYN of R  | ack of F    | ack of R    | FIN of F   | FIN of R  | RST
 //	--------------+------------+-----------+-------------+-------------+------------+-----------+------
@@ -22,21 +22,20 @@ package flow
 //	Reset         | SynForward | SynReply  | Established^| Established^|            |           |
 //
 //	* of a SYN that acknowledges.
-//	^ where both sides had acknowledged before: the RST was not believed, and
-//	  RFC 6146 §3.5.2.2 (state TRANS) has the connection live on.
+//	^ if both sides had acknowledged before: the receiver did not accept the
+//	  RST, and the connection goes on (RFC 6146 §3.5.2.2, state TRANS).
 //
-// A segment that is two of these is taken as the one and then as the other: a
-// SYN before an ack before a FIN. A SYN in the midst of a
-// connection changes nothing: its receiver challenges it (RFC 5961 §4.2). An
-// RST after a FIN changes nothing either, since the short timeout runs already
-// (as RFC 6146 §3.5.2.2 has it).
+// A segment that is several of these is processed as a SYN, then as an ack,
+// then as a FIN. A SYN within an established connection changes nothing: its
+// receiver challenges it (RFC 5961 §4.2). An RST after a FIN changes nothing
+// either, since the short timeout already runs (RFC 6146 §3.5.2.2).
 //
-// Every segment that is not an RST, nor a SYN in the midst, keeps the session
-// alive; an RST does so once, when it moves the state, so that the time after
-// it is counted from it (RFC 7857 §2.2, §7.1).
+// Every segment refreshes the session, except an RST and a SYN within an
+// established connection. An RST refreshes it once, when it changes the state,
+// so that the timeout after it runs from then (RFC 7857 §2.2, §7.1).
 
-// conversation is a TCP connection's state, taken out of its record for one
-// segment.
+// conversation is a TCP connection's state, copied from its record to process
+// one segment.
 type conversation struct {
 	condition
 	tracks [2]track
@@ -54,13 +53,13 @@ func begin(s *Segment) conversation {
 	}
 	c.condition = c.in(PickedUp).setScale(Forward, scaleUnknown).setScale(Reply, scaleUnknown)
 	c.learn(Forward, s)
-	// Nobody knows how far the other side has acknowledged: within the
-	// largest window there is.
+	// What the other side has acknowledged is unknown: assume the largest
+	// possible window.
 	c.tracks[Reply] = makeTrack(0, s.end()-1<<30)
 	return c
 }
 
-// open notes a SYN that begins the connection, from the side d.
+// open records a SYN from d that opens the connection.
 func (c *conversation) open(d Direction, s *Segment) {
 	state := SynForward
 	if d == Reply {
@@ -70,7 +69,7 @@ func (c *conversation) open(d Direction, s *Segment) {
 	c.syn(d, s)
 }
 
-// syn notes the numbers and the scale of a SYN from d.
+// syn records the sequence numbers and the window scale of a SYN from d.
 func (c *conversation) syn(d Direction, s *Segment) {
 	scale := uint8(scaleAbsent)
 	if s.Scale > 0 {
@@ -84,14 +83,14 @@ func (c *conversation) syn(d Direction, s *Segment) {
 	}
 	c.tracks[d] = makeTrack(s.end(), ack)
 	if other := d.Other(); !c.acked(other) {
-		// Until it has acknowledged anything, what the other side expects is
-		// the first number after the SYN's.
+		// Until the other side has acknowledged anything, it expects the number
+		// after the SYN's.
 		c.tracks[other] = makeTrack(c.tracks[other].end(), s.Seq+1)
 	}
 }
 
-// fits reports whether s, from d, is neither before nor beyond what the other
-// side takes and acknowledges nothing that it never sent.
+// fits reports whether s, from d, is in the other side's window and
+// acknowledges only what that has sent.
 func (c *conversation) fits(d Direction, s *Segment) bool {
 	if other := d.Other(); s.Flags&FlagACK != 0 && c.sent(other) {
 		end := c.tracks[other].end()
@@ -106,7 +105,7 @@ func (c *conversation) fits(d Direction, s *Segment) bool {
 	return !c.sent(d) || int32(s.Seq-c.limit(d)) <= 0 && int32(s.end()-c.tracks[d.Other()].ack()) >= 0
 }
 
-// limit is the highest sequence number that d may use now.
+// limit is the highest sequence number that the other side's window allows d.
 func (c *conversation) limit(d Direction) uint32 {
 	other := d.Other()
 	limit := c.tracks[other].ack()
@@ -119,11 +118,11 @@ func (c *conversation) limit(d Direction) uint32 {
 	return limit
 }
 
-// believed reports whether an RST from d is in the window of its receiver.
-func (c *conversation) believed(d Direction, s *Segment) bool {
+// accepted reports whether an RST from d is in the window of its receiver.
+func (c *conversation) accepted(d Direction, s *Segment) bool {
 	if !c.sent(d) {
-		// Who has sent nothing yet refuses by an acknowledgement of what it was
-		// sent (RFC 9293 §3.10.7.3).
+		// A side that has sent nothing yet refuses a SYN with an RST that
+		// acknowledges it (RFC 9293 §3.10.7.3).
 		peer := c.tracks[d.Other()]
 		return s.Flags&FlagACK != 0 && s.Ack-c.tracks[d].ack() <= peer.end()-c.tracks[d].ack()
 	}
@@ -131,7 +130,7 @@ func (c *conversation) believed(d Direction, s *Segment) bool {
 	return s.Seq-expected <= c.limit(d)-expected
 }
 
-// learn takes the numbers of s, which fits.
+// learn records the sequence numbers of s, for which fits is true.
 func (c *conversation) learn(d Direction, s *Segment) {
 	end, ack := c.tracks[d].end(), c.tracks[d].ack()
 	if e := s.end(); !c.sent(d) || int32(e-end) > 0 {
@@ -152,8 +151,8 @@ func (c *conversation) learn(d Direction, s *Segment) {
 	c.tracks[d] = makeTrack(end, ack)
 }
 
-// shift is the window scale of what d sends: both sides have to have offered
-// to scale, or none does (RFC 7323 §2.2).
+// shift is the window scale of d's segments, 0 unless both sides have offered
+// one (RFC 7323 §2.2).
 func (c *conversation) shift(d Direction) uint8 {
 	if c.scale(d) == scaleAbsent || c.scale(d.Other()) == scaleAbsent {
 		return 0
@@ -161,8 +160,8 @@ func (c *conversation) shift(d Direction) uint8 {
 	return c.scale(d)
 }
 
-// step moves the state by a segment from d, and reports whether the segment
-// keeps the session alive.
+// step changes the state by a segment from d, and reports whether the segment
+// refreshes the session.
 func (c *conversation) step(d Direction, s *Segment) bool {
 	switch {
 	case s.Flags&FlagRST != 0:
@@ -188,7 +187,7 @@ func (c *conversation) reset(d Direction, s *Segment) bool {
 	case FinForward, FinReply, TimeWait, Reset:
 		return false
 	}
-	if !c.believed(d, s) {
+	if !c.accepted(d, s) {
 		return false
 	}
 	c.condition = c.in(Reset)
@@ -221,7 +220,7 @@ func (c *conversation) synchronise(d Direction, s *Segment) bool {
 		c.condition = c.in(answered(d))
 		return true
 	case state == SynBoth || state == AckForward || state == AckReply:
-		// Retransmitted, or the SYN that acknowledges of a simultaneous open.
+		// A retransmission, or the SYN-ACK of a simultaneous open.
 		if s.end() != c.tracks[d].end() && s.Seq+1 != c.tracks[d.Other()].ack() || !c.fits(d, s) {
 			return false
 		}
@@ -243,8 +242,8 @@ func answered(d Direction) State {
 	return AckReply
 }
 
-// afterAck is the state that an ack from d leads to. both says that either
-// side has acknowledged before.
+// afterAck is the state after an ack from d. both says that both sides have
+// acknowledged before.
 func afterAck(state State, d Direction, both bool) State {
 	switch {
 	case state == SynBoth:
@@ -255,7 +254,7 @@ func afterAck(state State, d Direction, both bool) State {
 	return state
 }
 
-// afterFin is the state that a FIN from d leads to.
+// afterFin is the state after a FIN from d.
 func afterFin(state State, d Direction) State {
 	switch state {
 	case AckForward, AckReply, PickedUp, Established:

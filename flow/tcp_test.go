@@ -209,7 +209,7 @@ func TestTCPConnections(t *testing.T) {
 		"the server closes before the handshake's end": {
 			{synF, SynForward, true}, {synAckR, AckReply, true}, {r(fin|ack, 5001, 1001).data(20), FinReply, true}, {f(fin|ack, 1001, 5022), TimeWait, true},
 		},
-		"the RST was not believed": {
+		"the RST was not accepted": {
 			{synF, SynForward, true},
 			{synAckR, AckReply, true},
 			{ackF, Established, true},

@@ -5,25 +5,24 @@ import (
 	"time"
 )
 
-// Time is a moment in milliseconds of a Clock. It wraps after 49 days, which
-// no comparison here minds: sessions are looked at far more often.
+// Time is a moment in milliseconds of a Clock. It wraps after 49 days, which is
+// far longer than the times that are compared here.
 type Time uint32
 
 // Sub is the time from u to t, negative where u is the later one.
 func (t Time) Sub(u Time) time.Duration { return time.Duration(int32(t-u)) * time.Millisecond }
 
-// Clock turns moments of package time into Times. Whoever shares a table
-// shares the clock.
+// Clock turns time.Times into Times. All users of a table use one Clock.
 type Clock struct{ epoch time.Time }
 
 // NewClock gives a clock that stands at 0 at the moment epoch.
 func NewClock(epoch time.Time) Clock { return Clock{epoch} }
 
-// At is t on the clock, to be asked once for each batch.
+// At is t on the clock. Call it once for each batch.
 func (c Clock) At(t time.Time) Time { return Time(t.Sub(c.epoch) / time.Millisecond) }
 
-// Timeouts say how long a session stays without packets. The zero value of
-// each stands for the default.
+// Timeouts are how long a session stays without packets. A zero field means the
+// default.
 type Timeouts struct {
 	UDP   time.Duration // 5 min (RFC 4787 REQ-5); below 2 min the RFC is not met
 	ICMP  time.Duration // of queries, 60 s (RFC 5508 REQ-2)
@@ -31,7 +30,7 @@ type Timeouts struct {
 
 	TCPEstablished time.Duration // 2 h 4 min (RFC 5382 REQ-5)
 	// Opening and closing are the transitory timeouts, 4 min each (RFC 5382
-	// REQ-5), apart because RFC 7857 §2.1 wants them so.
+	// REQ-5), separate as RFC 7857 §2.1 wants.
 	TCPOpening  time.Duration
 	TCPClosing  time.Duration
 	TCPTimeWait time.Duration // after FIN of both sides, 4 min
@@ -54,7 +53,7 @@ func (t Timeouts) Defaults() Timeouts {
 	return t
 }
 
-// Check complains of the first timeout that is out of range.
+// Check returns an error for the first timeout that is out of range.
 func (t Timeouts) Check() error {
 	for _, d := range t.fields() {
 		if *d.value != 0 && (*d.value < MinTimeout || *d.value > MaxTimeout) {
@@ -90,8 +89,7 @@ type lifetimes struct {
 	shortest         uint32 // of TCP's
 }
 
-// lifetimes expects t to have been checked; what is out of range is moved
-// to its edge.
+// lifetimes expects t to have been checked; values out of range are clamped.
 func (t Timeouts) lifetimes() lifetimes {
 	t = t.Defaults()
 	for _, d := range t.fields() {
@@ -126,9 +124,9 @@ func (l *lifetimes) of(proto uint8, s State) uint32 {
 	return l.other
 }
 
-// soonest is the shortest time that the session could come to be idle for,
-// whatever its packets do to its state meanwhile. A session that is looked at
-// this often ends on time although packets never touch the wheel.
+// soonest is the shortest timeout that the session may get, whatever its
+// packets do to its state meanwhile. A session that is visited this often ends
+// on time although packets never touch the wheel.
 func (l *lifetimes) soonest(proto uint8) uint32 {
 	if proto == protoTCP {
 		return l.shortest

@@ -2,8 +2,8 @@ package flow
 
 import "sync/atomic"
 
-// Traffic is what the packets of a session, of both directions together, come
-// to. Bytes are those of the packets from the IP header on.
+// Traffic counts the packets of a session, of both directions together. Bytes
+// are counted from the IP header on.
 type Traffic struct{ Packets, Bytes uint64 }
 
 // Add adds o to t.
@@ -13,9 +13,9 @@ func (t *Traffic) Add(o Traffic) {
 }
 
 // What a session has carried is one word beside its record, so that a packet
-// costs one addition: packets in the upper 24 bits, bytes in the 40 below. What
-// is half full goes over to Table.carried, long before either could run over:
-// some eight million packets or 550 GB after the last time.
+// costs one addition: packets in the upper 24 bits, bytes in the 40 below. A
+// word that is half full is moved to Table.carried, long before either part
+// could overflow: after some eight million packets or 550 GB.
 const (
 	packetsAt = 40
 	bytesMask = 1<<packetsAt - 1
@@ -28,10 +28,10 @@ func (t *Table) count(number uint32) *uint64 {
 	return &t.blocks[number/blockRecords].Load().counts[number%blockRecords]
 }
 
-// Count adds packets to what a session has carried: the session that Packet has
-// just been told of, or that Insert has just made. It takes no lock but once in
-// some millions of packets. Where the session has ended in between, the packets
-// may count for the next one with its number.
+// Count adds packets to what a session has carried, right after Packet or
+// Insert for that session. It takes a lock only once in some millions of
+// packets. If the session has ended in between, the packets may count for the
+// next one with its number.
 func (t *Table) Count(session uint32, packets, bytes uint32) {
 	word := atomic.AddUint64(t.count(session), uint64(packets)<<packetsAt|uint64(bytes))
 	if word&halfFull != 0 {
@@ -39,7 +39,7 @@ func (t *Table) Count(session uint32, packets, bytes uint32) {
 	}
 }
 
-// carryOver empties the word of a session.
+// carryOver moves the word of a session to Table.carried.
 func (t *Table) carryOver(session uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -51,7 +51,7 @@ func (t *Table) carryOver(session uint32) {
 	t.carried[session] = sum
 }
 
-// traffic is all that a session has carried; the mutex is held.
+// traffic is all that a session has carried. The caller holds the mutex.
 func (t *Table) traffic(number uint32) Traffic {
 	var sum Traffic
 	if len(t.carried) > 0 {
@@ -61,8 +61,7 @@ func (t *Table) traffic(number uint32) Traffic {
 	return sum
 }
 
-// carry has a session begin with what it is said to have carried, or with
-// nothing; the mutex is held.
+// carry sets what a session has carried. The caller holds the mutex.
 func (t *Table) carry(number uint32, sum Traffic) {
 	atomic.StoreUint64(t.count(number), 0)
 	if sum != (Traffic{}) {

@@ -2,14 +2,14 @@ package flow
 
 import "math/bits"
 
-// wheel files sessions by the time at which they are to be looked at: four
-// levels of 64 slots, a slot of one level as wide as the whole level below.
-// Its smallest slot is 256 ms and its widest turn 49 days, that of Time.
+// wheel is a timing wheel of the sessions by the time of their next visit: four
+// levels of 64 slots, a slot of one level as wide as the whole level below. Its
+// smallest slot is 256 ms and its whole range 49 days, that of Time.
 //
-// Packets do not touch it. A session that turns out to have been used is filed
-// anew when it is visited, and so is one that stood in a wide slot and is not
-// due yet. So nothing is ever moved but by a visit, and visits are counted: a
-// slot with a million sessions is emptied over as many calls as that takes.
+// Packets do not touch it. When a session is visited that was used meanwhile,
+// or that was in a wide slot and is not due yet, it is filed again. So sessions
+// only move when they are visited, and the number of visits is limited: a slot
+// with a million sessions is emptied over several calls.
 type wheel struct {
 	hand  uint32 // in ticks; nothing filed is before it
 	count int
@@ -27,8 +27,7 @@ const (
 
 func tick(t Time) uint32 { return uint32(t) >> tickBits }
 
-// file puts a session into the slot of the first tick that is after the
-// moment at.
+// file puts a session into the slot of the first tick after at.
 func (t *Table) file(number uint32, at Time) {
 	w := &t.wheel
 	when := (tick(at) + 1) & tickMask
@@ -68,10 +67,10 @@ func (t *Table) unfile(number uint32) {
 	w.count--
 }
 
-// next gives the slot that is to be emptied first and the tick that it begins
-// at.
+// next gives the slot that is to be emptied next and the tick at which it
+// begins.
 func (w *wheel) next() (slot, when uint32, ok bool) {
-	// What the hand has reached already, first: a visit was cut short there.
+	// First the slots that the hand has reached: the budget ran out there.
 	for level := range uint32(wheelLevels) {
 		digit := w.hand >> (6 * level) & 63
 		if w.bits[level]>>digit&1 != 0 {
@@ -93,11 +92,10 @@ func (w *wheel) next() (slot, when uint32, ok bool) {
 	return 0, 0, false
 }
 
-// Tick visits sessions whose time may have come, budget of them at most, and
-// ends those that have been idle for their timeout: each is given to ended,
-// which may be nil. It reports how many it visited; as many as budget means
-// that there are more, and that it should be called again soon, having let
-// others go first.
+// Tick visits sessions that may have timed out, at most budget of them, and
+// ends those that have been idle for their timeout, with a call of ended, which
+// may be nil. It reports how many it visited; if that is budget there are more,
+// and it should be called again soon, after others have had the mutex.
 //
 // A session ends between its timeout and half a second after it, if Tick is
 // called at least four times a second.
@@ -109,7 +107,7 @@ func (t *Table) Tick(now Time, budget int, ended func(*Session)) (visited int) {
 	for visited < budget {
 		slot, when, ok := w.next()
 		if !ok || (until-when)&tickMask > tickMask/2 {
-			// Nothing until now; the hand does not go back.
+			// Nothing is due until now; the hand does not go back.
 			if (until-w.hand)&tickMask <= tickMask/2 {
 				w.hand = until
 			}
@@ -129,7 +127,8 @@ func (t *Table) visit(number uint32, now Time, ended func(*Session)) {
 	c, proto := r.condition(), r.proto()
 	life := t.life.of(proto, c.state())
 	idle := int32(now - c.seen())
-	// What is kept of the last packet may be a tick old.
+	// The time of the last packet is written once a tick, so it may be a tick
+	// old.
 	if idle >= int32(life)+1<<tickBits {
 		t.counters.expired.Add(1)
 		t.end(number, ended)

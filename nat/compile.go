@@ -20,8 +20,8 @@ type compiler struct {
 	destination, source []*rule
 }
 
-// compile checks cfg and makes Rules of it. Spaces and pools that n has
-// already are taken from it; n.mu is held.
+// compile checks cfg and makes Rules of it. Spaces and pools that n already has
+// are reused. The caller holds n.mu.
 func (n *NAT) compile(cfg Config, ifs []Interface) (*Rules, error) {
 	c := &compiler{
 		n: n, ids: map[string]routing.InterfaceID{}, pools: map[string]*pool{}, seen: map[ruleID]bool{},
@@ -56,7 +56,7 @@ func (n *NAT) compile(cfg Config, ifs []Interface) (*Rules, error) {
 	return c.rules, nil
 }
 
-// mostSessions is what a table may be asked to hold.
+// mostSessions is the largest max-sessions.
 const mostSessions = 1 << 24
 
 func (c *compiler) limits() error {
@@ -74,7 +74,7 @@ func (c *compiler) limits() error {
 	case r.perHost < 0:
 		r.perHost = r.limit
 	}
-	// Where one host may have everything, nothing is shared out.
+	// If one host may have all sessions, there is nothing to share out.
 	r.fair = !cfg.NoFairShare && r.perHost < r.limit
 	if err := cfg.Timeouts.Check(); err != nil {
 		return fmt.Errorf("nat %w", err)
@@ -85,8 +85,8 @@ func (c *compiler) limits() error {
 	return nil
 }
 
-// mostRules leaves numbers, which are of 16 bits, for as many rules again: those
-// that a configuration replaces keep theirs until it is in use.
+// mostRules is half of the 16-bit numbers: replaced rules keep their numbers
+// until the new configuration is in use.
 const mostRules = 1<<15 - 1
 
 // list compiles the rules of all three lists. Static rules come first in
@@ -114,7 +114,7 @@ func (c *compiler) list() error {
 	return nil
 }
 
-// named refuses a rule without a name of its own, which it is known by.
+// named refuses a rule without a name, or with the name of another one.
 func (c *compiler) named(r *rule) error {
 	if r.name == "" {
 		return fmt.Errorf("it has no name; want one, which its sessions are known by")
@@ -186,7 +186,7 @@ func addresses(r AddressRange) (interval, error) {
 	return interval{number(r.First), number(r.Last)}, nil
 }
 
-// definition is a rule's text but for where it stands in the file.
+// definition is a rule's text without its place in the file.
 func definition(v any) string { return fmt.Sprintf("%+v", v) }
 
 func (c *compiler) static(s *StaticRule) error {

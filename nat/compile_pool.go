@@ -7,7 +7,7 @@ import (
 	"routerd/routing"
 )
 
-// mostAddresses is the size of a pool at most: a /16.
+// mostAddresses is the largest size of a pool, a /16.
 const mostAddresses = 1 << 16
 
 func (c *compiler) pool(p *PoolConfig) error {
@@ -31,8 +31,7 @@ func (c *compiler) pool(p *PoolConfig) error {
 	return nil
 }
 
-// take gives the pool of that definition: the one that is in use already, or
-// a new one.
+// take gives the pool of that definition: the one in use, or a new one.
 func (c *compiler) take(kind PoolKind, name string, ranges []AddressRange, ports PortRange) (*pool, error) {
 	if ports == (PortRange{}) {
 		ports = PortRange{1, 65535}
@@ -74,7 +73,7 @@ func (c *compiler) take(kind PoolKind, name string, ranges []AddressRange, ports
 	return p, nil
 }
 
-// space gives the ports of an outside address, which outlive a configuration.
+// space gives the ports of an outside address. They survive a reload.
 func (c *compiler) space(a uint32) *space {
 	s := c.rules.spaces[a]
 	if s == nil {
@@ -91,15 +90,14 @@ func (p *pool) has(i interval) bool {
 	return slices.ContainsFunc(p.ranges, i.overlaps)
 }
 
-// masquerade finds what masquerade takes on every interface that a rule may
-// masquerade by.
+// masquerade makes the pool of every interface that a rule may masquerade by.
 func (c *compiler) masquerade(ifs []Interface) {
 	for _, i := range ifs {
 		a, ok := first4(i.Addresses)
 		if !ok || !slices.ContainsFunc(c.rules.all, func(r *rule) bool { return r.masquerades(i.ID) }) {
 			continue
 		}
-		// One IPv4 address cannot be refused.
+		// take cannot fail for one IPv4 address.
 		p, err := c.take(PoolInterface, i.Name, []AddressRange{{a, a}}, PortRange{})
 		if err != nil {
 			panic(err)
@@ -117,7 +115,7 @@ func (r *rule) masquerades(id routing.InterfaceID) bool {
 	return r.hairpin && len(r.match.in) > 0 && r.match.in.has(id)
 }
 
-// finish builds what packets are looked at by.
+// finish builds the lookup structures of the Rules.
 func (c *compiler) finish() {
 	r := c.rules
 	r.destination, r.source = newIndex(c.destination), newIndex(c.source)
@@ -154,7 +152,7 @@ func (o *outside) sort() {
 	o.ranges = joined
 }
 
-// kept lists the ports of s that nothing is to choose: those of destination
+// kept lists the ports of s that mappings must not get: those of destination
 // rules, and those that the router listens at.
 func (n *NAT) kept(r *Rules, s *space) map[port]holder {
 	held := map[port]holder{}
@@ -171,7 +169,7 @@ func (n *NAT) kept(r *Rules, s *space) map[port]holder {
 	return held
 }
 
-// covers reports whether r translates what comes to address a.
+// covers reports whether c translates packets to the address a.
 func (c *rule) covers(r *Rules, a uint32) bool {
 	if len(c.match.ranges[byDestination]) > 0 {
 		return c.match.ranges[byDestination].has(a)
@@ -180,8 +178,8 @@ func (c *rule) covers(r *Rules, a uint32) bool {
 	return ok && c.match.in.has(id)
 }
 
-// keep holds the ports that c names. A rule for all ports, which sends
-// whatever nobody else is waiting for to one host, holds none.
+// keep adds the ports that c names to held. A rule for all ports reserves none:
+// it gets the packets that no mapping is for.
 func (c *rule) keep(held map[port]holder) {
 	for _, i := range c.match.ranges[byDestinationPort] {
 		if i.lo <= 1 && i.hi == 65535 {

@@ -45,7 +45,7 @@ func ParseBehavior(s string) (Behavior, error) {
 type Pairing uint8
 
 const (
-	Paired    Pairing = iota // all its mappings have one address while it has any
+	Paired    Pairing = iota // all mappings of a host have one address
 	Arbitrary                // each mapping may have another one
 )
 
@@ -57,25 +57,25 @@ func (p Pairing) String() string {
 	return "paired"
 }
 
-// The limits that apply where the configuration gives none.
+// The default limits.
 const (
 	DefaultMaxSessions        = 262144
 	DefaultMaxSessionsPerHost = 4096
 )
 
-// Config is what the configuration says of translation in one routing table.
-// A rule is its name: reordering rules or moving them in the file changes
-// nothing for their sessions. The zero Config translates nothing.
+// Config is what the configuration says of translation in one routing table. A
+// rule is identified by its name: reordering rules, or moving them in the file,
+// does not affect their sessions. The zero Config translates nothing.
 type Config struct {
 	MaxSessions        int      // in all; 0 = DefaultMaxSessions
 	MaxSessionsPerHost int      // of one inside host; 0 = DefaultMaxSessionsPerHost, negative = no limit but MaxSessions
-	NoFairShare        bool     // sessions and ports go to whoever comes first, when they run short
+	NoFairShare        bool     // scarce sessions and ports go to the first who ask
 	Mapping            Behavior // of the mappings that source rules make
-	Filtering          Behavior // which remote endpoints may begin a session on a mapping
+	Filtering          Behavior // which remote endpoints may open a session on a mapping
 	Pairing            Pairing
-	NoHairpin          bool // inside hosts do not reach each other by mapped outside endpoints (RFC 4787 REQ-9 says they should)
+	NoHairpin          bool // no hairpinning: inside hosts cannot reach each other by mapped outside endpoints (RFC 4787 REQ-9 says they should)
 	Timeouts           flow.Timeouts
-	InboundRefresh     bool // packets from outside keep a session too, against a host's wish (RFC 4787 REQ-6a)
+	InboundRefresh     bool // packets from outside refresh a session too (RFC 4787 REQ-6a)
 
 	Pools       []PoolConfig
 	Source      []SourceRule      // first match wins
@@ -130,7 +130,7 @@ func (r PortRange) String() string {
 // size is the number of ports in the range.
 func (r PortRange) size() int { return int(r.Last) - int(r.First) + 1 }
 
-// PoolConfig is a named set of outside addresses. Identity is the Name.
+// PoolConfig is a set of outside addresses, identified by its Name.
 type PoolConfig struct {
 	Name      string
 	Addresses []AddressRange
@@ -138,8 +138,8 @@ type PoolConfig struct {
 	Origin    origin.ID
 }
 
-// Match is what a packet has to be for a rule. An empty list matches all;
-// of several values one has to fit.
+// Match says which packets a rule matches. An empty list matches all; of
+// several values one has to match.
 type Match struct {
 	Inbound          []string // names of the interface it came in by
 	Outbound         []string // names of the interface it leaves by; source rules only
@@ -160,7 +160,8 @@ const (
 	Exempt // none: what matches is not translated
 )
 
-// SourceRule translates the source of flows that leave. Identity is the Name.
+// SourceRule translates the source of flows that leave. It is identified by its
+// Name.
 type SourceRule struct {
 	Name    string
 	Match   Match
@@ -170,14 +171,14 @@ type SourceRule struct {
 	Origin  origin.ID
 }
 
-// DestinationRule translates the destination of flows that come in. Identity
-// is the Name.
+// DestinationRule translates the destination of flows that come in. It is
+// identified by its Name.
 type DestinationRule struct {
 	Name    string
 	Match   Match
 	Address netip.Addr // the inside host
-	// Ports are the inside host's, one for each of the single range of
-	// DestinationPorts; zero = the port stays.
+	// Ports are the inside host's ports, one for each of DestinationPorts,
+	// which then is a single range; zero = the port stays.
 	Ports PortRange
 	// Hairpin lets inside hosts use the rule too: packets to the rule's
 	// outside address that came in by another interface match it, and have
@@ -187,13 +188,13 @@ type DestinationRule struct {
 }
 
 // StaticRule translates an inside address to an outside one and back, ports
-// unchanged; whole prefixes of equal length host by host. Identity is the
+// unchanged; prefixes of equal length host by host. It is identified by its
 // Name.
 type StaticRule struct {
 	Name string
-	// Interfaces are those that lead outside; empty = all. A packet's
-	// destination is translated when it comes in by one, its source when it
-	// leaves by one.
+	// Interfaces are those that lead outside; empty = all. The destination of a
+	// packet is translated if it comes in by one, the source if it leaves by
+	// one.
 	Interfaces []string
 	Outside    netip.Prefix
 	Inside     netip.Prefix
@@ -201,7 +202,7 @@ type StaticRule struct {
 	Origin     origin.ID
 }
 
-// number gives an IPv4 address as flow keys have it.
+// number converts an IPv4 address to the form that flow keys have.
 func number(a netip.Addr) uint32 {
 	b := a.As4()
 	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])

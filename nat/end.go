@@ -5,18 +5,17 @@ import (
 	"routerd/internal/verdict"
 )
 
-// Tick ends the sessions whose time has run out. It looks at budget of them at
-// most and reports how many it looked at: as many as budget means that there
-// are more, and that it should be called again soon. To be called four times
-// a second.
+// Tick ends the sessions that have timed out. It looks at no more than budget
+// of them and reports how many it looked at: if that is budget there are more,
+// and it should be called again soon. Call it four times a second.
 func (n *NAT) Tick(now flow.Time, budget int) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.sessions.Tick(now, budget, n.release)
 }
 
-// release gives back what a session that has ended had of mappings, ports
-// and rules.
+// release frees the mappings and ports of a session that has ended, and updates
+// the counts of its rules.
 func (n *NAT) release(s *flow.Session) {
 	forward, reply := &s.Forward, &s.Reply
 	n.count(s.Rule, -1)
@@ -24,7 +23,7 @@ func (n *NAT) release(s *flow.Session) {
 		n.forbid(s.Owner, reply.Src)
 		n.unmap(s.Owner)
 	}
-	// A destination that no rule translated was found by a mapping.
+	// A destination that was translated without a rule was found by a mapping.
 	if (forward.Dst != reply.Src || forward.DstPort != reply.SrcPort) && destinationOf(s.Rule) == 0 {
 		if remote := n.mappings.outside(forward.Dst, forward.Proto, forward.DstPort); remote != 0 {
 			n.forbid(remote, reply.Dst)
@@ -33,7 +32,7 @@ func (n *NAT) release(s *flow.Session) {
 	}
 }
 
-// unmap takes a session away from a mapping, which ends with its last one.
+// unmap removes a session from a mapping, which ends with its last one.
 func (n *NAT) unmap(number uint32) {
 	m := n.mappings.at(number)
 	if m.sessions--; m.sessions > 0 {
@@ -48,14 +47,14 @@ func (n *NAT) unmap(number uint32) {
 	n.mappings.remove(number)
 }
 
-// permit notes that an inside endpoint and a remote address speak.
+// permit records that an inside endpoint has a session with a remote address.
 func (n *NAT) permit(r *Rules, mapping, remote uint32) {
 	if r.cfg.Filtering == AddressDependent {
 		n.permitted[permission{mapping, remote}]++
 	}
 }
 
-// forbid takes back what permit noted.
+// forbid undoes one permit.
 func (n *NAT) forbid(mapping, remote uint32) {
 	key := permission{mapping, remote}
 	switch c := n.permitted[key]; c {
@@ -67,7 +66,7 @@ func (n *NAT) forbid(mapping, remote uint32) {
 	}
 }
 
-// repermit notes anew who speaks to whom, for a filter that has changed.
+// repermit records all permissions again, after the filter has changed.
 func (n *NAT) repermit(r *Rules) {
 	clear(n.permitted)
 	if r.cfg.Filtering != AddressDependent {
@@ -141,8 +140,8 @@ func (n *NAT) each(f func(*flow.Session)) {
 	}
 }
 
-// end ends the sessions that match says. Between two parts of the table
-// packets have their turn.
+// end ends the sessions for which match is true. It releases the mutex between
+// parts of the table.
 func (n *NAT) end(match func(*flow.Session) bool) int {
 	ended := 0
 	for cursor, part := uint32(0), 0; ; {

@@ -8,9 +8,9 @@ import (
 	"routerd/nat/ports"
 )
 
-// leaves reports whether a host that has so many mappings of p may take a port
-// of s and leave enough for others, as flow shares out its sessions. Counting
-// what is left exactly takes a while, so it is done when it may matter.
+// leaves reports whether a host that has mine mappings of p may take a port of
+// s and leave enough for others, by the same share as flow's sessions. Counting
+// exactly what is left takes a while, so it is only done if it may matter.
 func (r *Rules) leaves(p *pool, s *space, i int, want *ports.Want, mine uint32) bool {
 	if !r.fair || mine == 0 {
 		return true
@@ -26,9 +26,9 @@ func (r *Rules) leaves(p *pool, s *space, i int, want *ports.Want, mine uint32) 
 	return true
 }
 
-// makeRoom ends a session that nobody has answered for the flow that was refused
-// with v, and reports whether there was one. Of a packet that only asks, it ends
-// none, and where a port would become free it fills in pl.to with that.
+// makeRoom ends an unanswered session to make room for the flow that was
+// refused with v, and reports whether there was one. For a dry packet it ends
+// none, and sets pl.to to the port that would become free.
 func (n *NAT) makeRoom(v verdict.Verdict, p *Packet, pl *plan, now flow.Time) bool {
 	if v == verdict.NATSessionLimit {
 		return n.sessions.Evict(pl.host, now, p.Dry, n.release)
@@ -39,10 +39,10 @@ func (n *NAT) makeRoom(v verdict.Verdict, p *Packet, pl *plan, now flow.Time) bo
 // evictLooks is how many ports evict looks at: each is three places in memory.
 const evictLooks = 8
 
-// evict frees a port for a new flow of an inside host: of the address that the
-// host has to use, going round its ports, by ending a session that has its
-// mapping for itself. Of those that may be ended it takes one of the host that
-// has most mappings of the pool.
+// evict frees a port for a new flow of an inside host, at the address that the
+// host has to use. It goes round the ports of that and ends a session that is
+// the only one of its mapping. Of those that may be ended it chooses one of the
+// host with the most mappings of the pool.
 func (n *NAT) evict(p *Packet, pl *plan, now flow.Time) bool {
 	i, ok := slot(p.Key.Proto)
 	if !ok {

@@ -7,20 +7,20 @@ import (
 	"routerd/flow"
 )
 
-// HostState is what one inside host has, as `show nat host` shows it. What
-// the router itself has counts for the address that it speaks from.
+// HostState is one inside host, as `show nat host` shows it. The router's own
+// sessions count for their source address.
 type HostState struct {
 	Address  netip.Addr
 	Sessions int
 	Ports    int          // outside ports, one for each mapping
-	Traffic  flow.Traffic // of the sessions that live now
+	Traffic  flow.Traffic // of the present sessions
 }
 
 // HostStates lists the inside hosts within a prefix that have sessions, by
-// address; the zero Prefix is all. It goes through the whole table, between
-// two parts of which packets have their turn, and through it again for the
-// ports: hosts that come or go meanwhile may be there or not. Where stop, which
-// is asked now and then, says so, it gives up and gives nothing.
+// address; the zero Prefix is all. It goes through the whole table, and through
+// all mappings for the ports, and releases the mutex between parts: hosts that
+// come or go meanwhile may be listed or not. It calls stop now and then; if
+// that is true it gives up and returns nothing.
 func (n *NAT) HostStates(within netip.Prefix, stop func() bool) []HostState {
 	hosts := map[uint32]*HostState{}
 	var list [256]flow.Session

@@ -5,10 +5,10 @@ import (
 	"routerd/internal/verdict"
 )
 
-// Inbound says what becomes of a packet before the lookup of its way. It
-// fills t whole: t.To differs from p.Key in its destination, and for packets
-// of a session that exists in its source too, which is to be applied only
-// after the lookup.
+// Inbound says how a packet is translated before the route lookup. It fills all
+// of t: t.To differs from p.Key in its destination, and for packets of an
+// existing session in its source too, which is to be applied only after the
+// lookup.
 func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 	if !p.Error && n.established(p, now, t) {
 		return
@@ -38,29 +38,28 @@ func (n *NAT) Inbound(p *Packet, now flow.Time, t *Translation) {
 	}
 }
 
-// unsolicited reports whether p, which no session and no mapping knows, is a SYN.
-// To an address that inside hosts share, and a port that neither they nor the
-// router's own stack has, one from outside gets no answer. An answer within 6
-// seconds would end the connection of an inside host that is about to send its
-// own SYN to the same endpoint (RFC 5382 REQ-4); a later one would only tell
-// scanners which ports are in use (REQ-4a).
+// unsolicited reports whether p, which belongs to no session and no mapping, is
+// a SYN. A SYN from outside to an address that inside hosts share, and to a
+// port that neither they nor the router's own stack uses, is not answered. An
+// answer within 6 seconds would end the connection of an inside host that is
+// about to send its own SYN to the same endpoint (RFC 5382 REQ-4); a later one
+// would only tell scanners which ports are in use (REQ-4a).
 func (p *Packet) unsolicited() bool { return p.Key.Proto == protoTCP && p.TCP.Begins() }
 
-// Hash notes in p, and gives, the hash by which p's session is looked for. Key,
-// Inner and Error are to be final.
+// Hash computes the hash by which p's session is looked up, and keeps it in p.
+// Key, Inner and Error have to be final.
 func (n *NAT) Hash(p *Packet) uint64 {
 	var reverse flow.Key
 	p.hash, p.hashed = n.sessions.Hash(p.bearing(&reverse)), true
 	return p.hash
 }
 
-// Touch loads into the processor's cache the sessions of packets by their
-// hashes. Asked for a whole batch before the first Inbound, it has the memory
-// answer for all of them at once.
+// Touch prefetches the sessions of packets by their hashes. Called for a whole
+// batch before the first Inbound, it overlaps the latencies of memory.
 func (n *NAT) Touch(hashes []uint64) { n.sessions.Touch(hashes) }
 
-// Fresh appends to places where Outbound is going to look for the mapping of a
-// packet that Inbound has found no session of, if there is such a place.
+// Fresh appends to places the place where Outbound will look for the mapping of
+// a packet for which Inbound has found no session, if there is one.
 func (p *Packet) Fresh(places []uint32) []uint32 {
 	if p.fresh {
 		places = append(places, p.place)
@@ -68,11 +67,11 @@ func (p *Packet) Fresh(places []uint32) []uint32 {
 	return places
 }
 
-// TouchFresh is Touch for those places, before the first Outbound.
+// TouchFresh is Touch for the places of Fresh, before the first Outbound.
 func (n *NAT) TouchFresh(places []uint32) { n.mappings.touch(places) }
 
-// bearing is the key that p's session is found by: an ICMP error's is that of
-// an answer to the packet it quotes, for which it takes the room of reverse.
+// bearing is the key by which p's session is found. For an ICMP error that is
+// the key of a reply to the packet it quotes, which is written to reverse.
 func (p *Packet) bearing(reverse *flow.Key) *flow.Key {
 	if p.Error {
 		reverse.SetReverse(&p.Inner)
@@ -91,7 +90,7 @@ func (n *NAT) find(p *Packet, hit *flow.Hit) bool {
 	return n.sessions.FindHashed(k, n.sessions.Hash(k), hit)
 }
 
-// owns reports whether a is translation's and no interface's.
+// owns reports whether a belongs to translation and not to an interface.
 func (r *Rules) owns(a uint32) bool {
 	if !r.outside.has(a) {
 		return false
@@ -100,8 +99,8 @@ func (r *Rules) owns(a uint32) bool {
 	return !own
 }
 
-// mapped looks for a mapping that p's destination is the outside endpoint of,
-// and reports whether there is one of an inside host.
+// mapped looks for a mapping whose outside endpoint is p's destination, and
+// reports whether an inside host has one.
 func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -111,11 +110,11 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	}
 	m := n.mappings.at(number)
 	if m.pool == ownPool {
-		return false // the router's own stack decides what it wants to hear
+		return false // the router's own stack does its own filtering
 	}
 	if !n.admits(number, p, r) {
-		// Nothing tells a prober what is behind the filter (RFC 4787 §5; RFC
-		// 5382 REQ-4 wants no answer to a SYN for 6 seconds at least).
+		// No answer, so that probes learn nothing (RFC 4787 §5; RFC 5382 REQ-4
+		// wants no answer to a SYN for 6 seconds at least).
 		t.Verdict, t.Rule = verdict.NATFiltered, ruleWord(m.rule, 0)
 		return true
 	}
@@ -123,23 +122,23 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	return true
 }
 
-// admits says whether a packet from a remote endpoint that has no session yet
-// may begin one on the mapping m (RFC 4787 §5, RFC 5382 §4.3).
+// admits reports whether a packet of a remote endpoint without a session may
+// open one on the mapping with the number (RFC 4787 §5, RFC 5382 §4.3).
 func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
 	if !p.begins() {
 		return false
 	}
 	if !r.leads[p.In] {
 		if c, _ := r.hairpin(&p.Key, p.In); c != nil {
-			// The filter is against those outside. Were it applied to inside
-			// hosts too, two of them could never meet by their outside
-			// endpoints: the first packet of either would be lost without a
-			// session that admits the other one's (RFC 4787 REQ-9).
+			// The filter is for packets from outside. With it two inside hosts
+			// could never reach each other by their outside endpoints: the
+			// first packet of either would be dropped without a session that
+			// admits the other's (RFC 4787 REQ-9).
 			return !r.cfg.NoHairpin
 		}
 	}
-	// Whom the mapping was made for says nothing here: how endpoints are
-	// mapped and who may use a mapping are two choices (RFC 4787 §4.1, §5).
+	// The remote endpoint that the mapping was made for does not matter:
+	// mapping and filtering are separate choices (RFC 4787 §4.1, §5).
 	switch r.cfg.Filtering {
 	case EndpointIndependent:
 		return true
@@ -150,8 +149,8 @@ func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
 	}
 }
 
-// begins reports whether a packet may be the first of a session, from
-// whatever side.
+// begins reports whether a packet may be the first of a session, from either
+// side.
 func (p *Packet) begins() bool {
 	switch p.Key.Proto {
 	case protoTCP:
@@ -162,9 +161,9 @@ func (p *Packet) begins() bool {
 	return true
 }
 
-// resumes reports whether a packet is of a TCP connection whose beginning was
-// before the router's. Where rules alone say how it is translated, it gets a
-// session, so that connections outlive a restart if they get their ports back.
+// resumes reports whether a packet may be of a TCP connection that was opened
+// before the router started. If rules alone say how it is translated, it gets a
+// session, so that connections survive a restart if they get the same ports.
 func (p *Packet) resumes() bool {
 	return p.Key.Proto == protoTCP && p.TCP.Flags&(flow.FlagSYN|flow.FlagRST|flow.FlagFIN|flow.FlagACK) == flow.FlagACK
 }
@@ -175,8 +174,8 @@ func (p *Packet) resumes() bool {
 func (n *NAT) inboundError(p *Packet, t *Translation) {
 	var hit flow.Hit
 	found := n.find(p, &hit)
-	// An error goes to whom the quoted packet came from; one that claims
-	// otherwise would be carried to a host that it does not concern.
+	// An error goes to the source of the quoted packet; otherwise it would be
+	// translated to a host that it does not concern.
 	if !found || p.Key.Dst != p.Inner.Src {
 		if n.active.Load().owns(p.Key.Dst) {
 			t.Verdict = verdict.NATICMPUnmatched // RFC 5508 REQ-4
@@ -188,9 +187,8 @@ func (n *NAT) inboundError(p *Packet, t *Translation) {
 	other := hit.Other
 	t.Inner = other
 	t.To.Dst = other.Src // RFC 5508 REQ-4c, REQ-7a
-	// The side that packets of this direction come from is hidden where its
-	// address is translated; then a router on the way there is hidden as well
-	// (RFC 5508 REQ-5c).
+	// If the address of the side that the error comes from is translated,
+	// routers on the path there are hidden as well (RFC 5508 REQ-5c).
 	if side := p.Inner.Dst; side != other.Dst || p.Key.Src == side {
 		t.To.Src = other.Dst
 	}

@@ -8,31 +8,30 @@ import (
 	"routerd/internal/siphash"
 )
 
-// mapping ties an inside endpoint to an outside one for as long as sessions
-// use it (RFC 4787 §4). Without sessions there is no mapping, so that its
-// life is the longest of theirs. 40 bytes and no pointer: the collector does
-// not look at them.
+// mapping ties an inside endpoint to an outside one for as long as sessions use
+// it (RFC 4787 §4). It ends with its last session. It takes 40 bytes and has no
+// pointer, so the garbage collector does not scan it.
 type mapping struct {
 	inside, outside         uint32
 	insidePort, outsidePort uint16
-	// Whom the mapping is for: all where both are 0, one address, or one
-	// address and port (RFC 4787 REQ-1 has all as the rule).
+	// The remote endpoints that the mapping is for: all if both are 0, one
+	// address, or one address and port (RFC 4787 REQ-1 wants all).
 	remote     uint32
 	remotePort uint16
-	pool       uint16 // 0 of the router's own endpoints
+	pool       uint16 // 0 for the router's own endpoints
 	proto      uint8
 	rule       uint16 // of the source rule that it was last used by
 	sessions   uint32
-	session    uint32 // the latest of them, which has ended if it is no longer this mapping's
+	session    uint32 // the latest of them; it may have ended and its number may belong to another mapping
 	// The next mapping in the same chain of either index, 0 at its end. A
 	// mapping that is free has the next free one in nextInside.
 	nextInside, nextOutside uint32
 }
 
-// mappings are all mappings, by number, and two chained hash indexes over
-// them. The number 0 is none's.
+// mappings are all mappings, by number, and two chained hash indexes over them.
+// No mapping has the number 0.
 type mappings struct {
-	blocks   [][]mapping // of blockSize each, so that growing copies nothing
+	blocks   [][]mapping // of blockSize mappings each, so that growing copies nothing
 	used     uint32      // numbers given so far
 	free     uint32      // the first free one below used, 0 = none
 	n        int
@@ -44,34 +43,34 @@ type mappings struct {
 
 const blockSize = 4096
 
-// chain is a place of an index: the first of the mappings that share it and, in
-// the five bits above its number, how many they are.
+// chain is a place of an index: the number of its first mapping and, in the
+// five bits above that, how many mappings share it.
 type chain uint32
 
 const (
 	chainBits = 27 // of the number
 	// mostChained is how many mappings may share a place, which bounds what one
-	// lookup costs. With as many mappings as there may be, chance brings about one
-	// chain so long in a million million; what does is somebody who knows the key.
+	// lookup costs. By chance, one chain in 10¹² of a full index is that long;
+	// only a sender who knows the key could make one.
 	mostChained = 16
 )
 
 func (c *chain) first() uint32 { return uint32(*c) & (1<<chainBits - 1) }
 func (c *chain) room() bool    { return *c>>chainBits < mostChained }
 
-// set makes number the first of by more mappings.
+// set makes number the first mapping and changes the count by by.
 func (c *chain) set(number uint32, by int) {
 	atomic.StoreUint32((*uint32)(c), (uint32(*c)>>chainBits+uint32(by))<<chainBits|number) // touch may be reading
 }
 
-// init makes room in the indexes for limit mappings. Pages of an index
-// that nothing has been put into yet take no memory.
+// init makes room in the indexes for limit mappings. Pages of an index take no
+// memory until they are written to.
 func (m *mappings) init(limit int, key siphash.Key) {
 	m.used, m.key = 1, key
 	m.index(limit)
 }
 
-// index makes both indexes anew, empty.
+// index makes both indexes, empty.
 func (m *mappings) index(limit int) {
 	size := indexSize(limit)
 	m.byInside, m.byRemote = make([]chain, size), make([]chain, size)
@@ -90,15 +89,17 @@ func (m *mappings) at(number uint32) *mapping {
 
 func (m *mappings) hash(a, b uint64) uint32 { return uint32(m.key.Sum(a, b)) }
 
-// hashes are the two by which a mapping is looked for. A new flow's mapping is
-// looked at several times over, so they are handed on rather than made anew.
+// hashes are the two by which a mapping is looked for. The mapping of a new
+// flow is looked up several times, so they are passed on and not computed
+// again.
 type hashes struct{ inside, outside uint32 }
 
 func (m *mappings) hashes(x *mapping) hashes {
 	return hashes{m.insideHash(x), m.outsideHash(x.outside, x.proto, x.outsidePort)}
 }
 
-// insideHash leaves the pool out, so that it is known before the pool is.
+// insideHash does not depend on the pool, so that it can be computed before the
+// pool is known.
 func (m *mappings) insideHash(x *mapping) uint32 {
 	return m.hash(uint64(x.inside)<<32|uint64(x.insidePort)<<16|uint64(x.proto)<<8, uint64(x.remote)<<32|uint64(x.remotePort)<<16)
 }
@@ -111,15 +112,14 @@ func (m *mappings) insideHead(hash uint32) *chain { return &m.byInside[int(hash)
 
 func (m *mappings) outsideHead(hash uint32) *chain { return &m.byRemote[int(hash)&(len(m.byRemote)-1)] }
 
-// place is the hash by which the mapping of k's source is looked for. It needs
-// no mutex, since the key never changes.
+// place is the hash by which the mapping of k's source is looked up. It needs
+// no mutex, since the hash key never changes.
 func (m *mappings) place(k *flow.Key) uint32 {
 	x := insideOf(k, 0, EndpointIndependent)
 	return m.insideHash(&x)
 }
 
-// touch loads into the processor's cache what is at the places. It needs no
-// mutex.
+// touch prefetches what is at the places. It needs no mutex.
 func (m *mappings) touch(places []uint32) {
 	heads := *m.heads.Load()
 	for _, place := range places {
@@ -127,8 +127,8 @@ func (m *mappings) touch(places []uint32) {
 	}
 }
 
-// find gives the number of the mapping that is x's in its inside endpoint,
-// pool and remote endpoint, or 0. hash is insideHash's of x.
+// find gives the number of the mapping with the inside endpoint, pool and
+// remote endpoint of x, or 0. hash is insideHash(x).
 func (m *mappings) find(x *mapping, hash uint32) uint32 {
 	number := m.insideHead(hash).first()
 	for number != 0 {
@@ -156,7 +156,8 @@ func (m *mappings) outside(addr uint32, proto uint8, port uint16) uint32 {
 	return 0
 }
 
-// room says whether either index has room for a mapping with the hashes.
+// room reports for each index whether it has room for a mapping with the
+// hashes.
 func (m *mappings) room(h hashes) (inside, outside bool) {
 	return m.insideHead(h.inside).room(), m.outsideHead(h.outside).room()
 }
@@ -169,8 +170,8 @@ func (m *mappings) next() uint32 {
 	return m.used
 }
 
-// add keeps x, which has the hashes, and gives its number. Neither index must
-// have it yet, and both have room for it.
+// add adds x, which has the hashes, and gives its number. x must not be in the
+// indexes, and both must have room for it.
 func (m *mappings) add(x *mapping, h hashes) uint32 {
 	number := m.free
 	if number != 0 {
@@ -223,10 +224,11 @@ func (m *mappings) unchain(head *chain, number uint32, next func(*mapping) *uint
 	head.set(first, -1)
 }
 
-// resize makes the indexes fit for limit mappings, and for those there are.
+// resize makes the indexes large enough for limit mappings and for the present
+// ones.
 func (m *mappings) resize(limit int) {
 	if limit = max(limit, m.n); indexSize(limit) == len(m.byInside) || indexSize(limit) < len(m.byInside) && m.n > 0 {
-		return // with fewer places, chains would be longer than they may be
+		return // with fewer places, chains could be too long
 	}
 	m.index(limit)
 	for number := uint32(1); number < m.used; number++ {
@@ -236,8 +238,8 @@ func (m *mappings) resize(limit int) {
 	}
 }
 
-// insideOf is the mapping that k's source has, or is to have, from the pool
-// with the number pool, outside endpoint left open.
+// insideOf is the mapping of k's source from the pool with the number pool,
+// without its outside endpoint.
 func insideOf(k *flow.Key, pool uint16, b Behavior) mapping {
 	x := mapping{inside: k.Src, insidePort: k.SrcPort, proto: k.Proto, pool: pool}
 	if b != EndpointIndependent {

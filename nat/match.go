@@ -50,7 +50,7 @@ func (p *protocols) has(proto uint8) bool {
 	return !p.some || p.set[proto>>6]>>(proto&63)&1 != 0
 }
 
-// dimension is one of a key's values that rules can be told apart by.
+// dimension is one of the values of a key by which rules differ.
 type dimension uint8
 
 const (
@@ -74,7 +74,7 @@ func (d dimension) of(k *flow.Key) uint32 {
 	}
 }
 
-// criteria is what a key and its interfaces have to be for a rule.
+// criteria says which keys and interfaces a rule matches.
 type criteria struct {
 	in, out   interfaces
 	protocols protocols
@@ -107,7 +107,7 @@ type index struct {
 	rules []*rule // of a leaf, in the order of the configuration
 }
 
-// fewRules are tried one after another faster than they are told apart.
+// fewRules is how many rules are tried faster one after another than by a tree.
 const fewRules = 4
 
 // newIndex builds the tree over rules.
@@ -131,7 +131,7 @@ func split(rules []*rule, done uint8) *index {
 		for _, p := range parts {
 			most, total = max(most, len(p)), total+len(p)
 		}
-		// Ranges that all lie in each other would square the memory.
+		// The limit keeps nested ranges from taking quadratic memory.
 		if most < least && total <= 64*len(rules) {
 			least, chosen, groups = most, d, parts
 			best = &index{by: d, cuts: cuts}

@@ -6,13 +6,12 @@ import (
 	"unsafe"
 )
 
-// hugePage is the size of one on the architectures that matter.
+// hugePage is the size of a huge page on the usual architectures.
 const hugePage = 2 << 20
 
-// hugePages asks the system to back an index by huge pages. A new flow looks
-// at places of two of them that no other flow has looked at lately, and would
-// pay as much for each address's translation as for the memory itself. Where
-// the system does not want to, nothing is lost.
+// hugePages asks the system to back an index by huge pages. A new flow reads a
+// place in each of two indexes, which is in no cache, and with small pages the
+// page table entry would cost as much again. It is only advice to the system.
 func hugePages(words []chain) {
 	if len(words)*4 < hugePage {
 		return

@@ -15,23 +15,23 @@ import (
 	"routerd/routing"
 )
 
-// NAT translates for one routing table. It lives as long as the router; what
-// it knows of the configuration is swapped by Commit.
+// NAT translates for one routing table. It exists as long as the router; Commit
+// changes its configuration.
 //
-// Any number of goroutines may call its methods at once. Packets of sessions
-// that exist take no lock; a session's first packet, and whatever changes or
-// shows the whole, takes one mutex for a short and bounded time.
+// Any number of goroutines may call its methods at once. Packets of existing
+// sessions take no lock; a session's first packet, and what changes or shows
+// the whole, takes one mutex for a short, bounded time.
 type NAT struct {
 	sessions *flow.Table
 	active   atomic.Pointer[Rules]
 	choose   ports.Choice
 
-	// mu guards what follows, and that the sessions, the mappings and the
-	// ports in use fit each other.
+	// mu guards what follows, and the consistency of sessions, mappings and
+	// ports in use.
 	mu        sync.Mutex
-	random    rand.ChaCha8 // what the choice of ports draws from
+	random    rand.ChaCha8 // for the choice of ports
 	mappings  mappings
-	permitted map[permission]uint32 // sessions of each, while the filter is by address
+	permitted map[permission]uint32 // number of sessions, if filtering is address-dependent
 	pairs     map[pair]pairing
 	spaces    map[uint32]*space
 	pools     map[string]*pool // by definition
@@ -45,24 +45,23 @@ type NAT struct {
 	evicted   uint64 // sessions that were ended to free their ports
 }
 
-// Options are what a NAT is born with.
+// Options are what New needs.
 type Options struct {
-	// Random is where New draws the keys of its hashes and the seed of the
-	// choice of ports (RFC 6056 §3.3), each by itself: crypto/rand's where
-	// strangers can send.
+	// Random is the source of the hash keys and of the seed of the choice of
+	// ports (RFC 6056 §3.3): crypto/rand's except in tests and simulations.
 	Random rand.Source
 	Choose ports.Choice // nil = ports.Choose
 }
 
-// Interface is what translation knows of one interface.
+// Interface is what translation has to know of one interface.
 type Interface struct {
 	ID        routing.InterfaceID
 	Name      string
-	Addresses []netip.Prefix // host bits kept; the first of IPv4 is what masquerade takes
+	Addresses []netip.Prefix // host bits kept; masquerade uses the first IPv4 one
 }
 
-// Listener is a port that the router's own stack listens at, and that no
-// mapping is to have.
+// Listener is a port at which the router's own stack listens, and which no
+// mapping gets.
 type Listener struct {
 	Address  netip.Addr // the zero Addr = all of the router's
 	Protocol uint8
@@ -72,9 +71,9 @@ type Listener struct {
 // counts are of one rule, or of all.
 type counts struct {
 	active int    // sessions
-	made   uint64 // sessions since the rule is what it is
-	// New flows refused: for want of a port, because the table is full,
-	// because of the inside host's limit.
+	made   uint64 // sessions since the rule was last changed
+	// New flows refused: for lack of a port, because the table is full, because
+	// of the inside host's limit.
 	exhausted, full, host uint64
 }
 
@@ -93,7 +92,7 @@ func New(o Options) *NAT {
 	n.sessions = flow.New(flow.Config{MaxSessions: 1, Key: drawKey(o.Random)})
 	none, err := n.compile(Config{}, nil)
 	if err != nil {
-		panic(err) // the zero Config is right
+		panic(err) // the zero Config is valid
 	}
 	n.active.Store(none)
 	return n
@@ -110,13 +109,14 @@ func drawSeed(random rand.Source) (seed [32]byte) {
 	return seed
 }
 
-// Outside reports whether an address, as flow keys have it, is translation's
-// and no interface's: of a pool, a fixed one, the outside of a static rule.
-// No lookup is to send a packet there back to where it came from.
+// Outside reports whether an address, in the form of flow keys, belongs to
+// translation and not to an interface: to a pool, a rule's fixed address, the
+// outside of a static rule. Packets to it must not be routed back to where they
+// came from.
 func (n *NAT) Outside(address uint32) bool { return n.active.Load().owns(address) }
 
-// Proxied lists the addresses of Outside as ranges: what ARP answers for on
-// Ethernet links besides the interfaces' own.
+// Proxied lists the addresses of Outside as ranges: ARP answers for them on
+// Ethernet links.
 func (n *NAT) Proxied() []AddressRange {
 	r := n.active.Load()
 	own := slices.Sorted(maps.Keys(r.own))
@@ -139,6 +139,6 @@ func (n *NAT) Proxied() []AddressRange {
 	return list
 }
 
-// Sessions is the table of the NAT's sessions, to look up in and to walk.
-// Whoever inserts or deletes there breaks the NAT.
+// Sessions is the table of the NAT's sessions, for reading only: inserting or
+// deleting there would break the NAT.
 func (n *NAT) Sessions() *flow.Table { return n.sessions }

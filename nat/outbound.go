@@ -6,10 +6,10 @@ import (
 	"routerd/routing"
 )
 
-// Outbound completes t, which Inbound has filled, when the way out is known:
-// it translates the source of a new flow and makes its session. Of a packet
-// that the router made itself (Own), for which Inbound is not asked, it fills t
-// whole.
+// Outbound completes t, which Inbound has filled, when the egress interface is
+// known: it translates the source of a new flow and makes its session. For a
+// packet of the router's own (Own), for which Inbound is not called, it fills
+// all of t.
 func (n *NAT) Outbound(p *Packet, out routing.InterfaceID, now flow.Time, t *Translation) {
 	if p.Own {
 		n.outboundOwn(p, now, t)
@@ -32,29 +32,29 @@ func (n *NAT) Outbound(p *Packet, out routing.InterfaceID, now flow.Time, t *Tra
 	defer n.mu.Unlock()
 	if p.Dry {
 		random := n.random
-		defer func() { n.random = random }() // so that the packet itself would get the port that was told
+		defer func() { n.random = random }() // so that the real packet would get the port that was shown
 	}
 	n.begin(p, out, now, t)
 }
 
-// plan is what is to become of the first packet of a flow.
+// plan is how the first packet of a flow will be translated.
 type plan struct {
-	source      *rule   // nil where the source stays
-	destination *rule   // nil where the destination stays or a mapping decides
+	source      *rule   // nil if the source stays
+	destination *rule   // nil if the destination stays or was found by a mapping
 	pool        *pool   // of source, unless that is static
-	paired      pairing // of the inside host and pool, once place has found it
+	paired      pairing // of the inside host and pool, set by place
 	to          flow.Key
 	exempt      *rule  // the rule that says that the source stays, if one does
-	remote      uint32 // number of the mapping that the destination was found by
+	remote      uint32 // number of the mapping by which the destination was found
 	host        uint32
 
-	reply     flow.Key // of the answers, with its hash; what replied says is so
+	reply     flow.Key // the key of the replies, with its hash; valid if replied is set
 	replyHash uint64
 	replied   bool
 }
 
-// hashReply sets the key of the answers, and its hash, by which both the index is
-// asked for and the session is made.
+// hashReply sets the key of the replies and its hash, which prefetching and
+// making the session use.
 func (pl *plan) hashReply(sessions *flow.Table) {
 	pl.reply.SetReverse(&pl.to)
 	pl.replyHash, pl.replied = sessions.Hash(&pl.reply), true
@@ -62,7 +62,7 @@ func (pl *plan) hashReply(sessions *flow.Table) {
 
 // begin translates the first packet of a flow and makes its session.
 func (n *NAT) begin(p *Packet, out routing.InterfaceID, now flow.Time, t *Translation) {
-	if n.established(p, now, t) { // another worker was here first
+	if n.established(p, now, t) { // another worker has made the session meanwhile
 		return
 	}
 	// The configuration may have changed since Inbound looked.
@@ -88,8 +88,8 @@ func (n *NAT) begin(p *Packet, out routing.InterfaceID, now flow.Time, t *Transl
 	n.make(r, p, &pl, now, t)
 }
 
-// confirm finds again what Inbound translated the destination by, and reports
-// whether it is still there.
+// confirm finds again the rule or mapping by which Inbound translated the
+// destination, and reports whether it still exists.
 func (n *NAT) confirm(r *Rules, p *Packet, t *Translation, pl *plan) bool {
 	if t.Rule != 0 {
 		pl.destination = r.byNumber[destinationOf(t.Rule)]
@@ -115,9 +115,9 @@ func (n *NAT) chooseRule(r *Rules, p *Packet, out routing.InterfaceID, pl *plan)
 			return
 		}
 		if pl.destination != nil {
-			// An inside host that no source rule covers. Its server would
-			// answer it directly, so it is given a port of the outside
-			// address that it asked for.
+			// No source rule covers the inside host. The server would reply to
+			// it directly, so its source becomes a port of the outside address
+			// that it sent to.
 			pl.pool = r.alias(pl.destination, p.Key.Dst)
 			pl.host = p.Key.Src
 			return
@@ -133,38 +133,10 @@ func (n *NAT) chooseRule(r *Rules, p *Packet, out routing.InterfaceID, pl *plan)
 	}
 }
 
-// hairpins reports whether the source is to be an outside endpoint although
-// the packet stays inside (RFC 4787 REQ-9a).
-func (pl *plan) hairpins(r *Rules, in routing.InterfaceID) bool {
-	switch c := pl.destination; {
-	case r.leads[in]:
-		return false
-	case c != nil:
-		return c.hairpin && (len(c.match.in) == 0 || !c.match.in.has(in))
-	default:
-		return pl.remote != 0
-	}
-}
-
 func (pl *plan) use(c *rule, from *pool) {
 	if c.method == Exempt {
 		pl.exempt = c
 		return
 	}
 	pl.source, pl.pool = c, from
-}
-
-// alias gives a pool for an inside host that uses the outside address of rule
-// c and that no source rule covers: of the interface with the address, or one
-// that the rule or anything masquerades by.
-func (r *Rules) alias(c *rule, address uint32) *pool {
-	if owner, ok := r.own[address]; ok && r.masks[owner] != nil {
-		return r.masks[owner]
-	}
-	for _, id := range c.match.in {
-		if r.masks[id] != nil {
-			return r.masks[id]
-		}
-	}
-	return nil
 }

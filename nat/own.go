@@ -2,11 +2,11 @@ package nat
 
 import "routerd/flow"
 
-// outboundOwn is Outbound for what the router made itself. Its flows hold
-// their ports on an address that mappings share, by a mapping and a session
-// like everyone's; where somebody inside has the port already, the router's
-// flow gets another one. Nothing of its own is ever refused here: what finds
-// no room goes out as it is.
+// outboundOwn is Outbound for packets of the router's own. On an address that
+// mappings use too, its flows reserve their ports by mappings and sessions like
+// those of inside hosts; if an inside host has the port, the router's flow gets
+// another one. The router's packets are never refused: without room for a
+// session they go out untranslated.
 func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	*t = Translation{To: p.Key, Inner: p.Inner}
 	if p.Error {
@@ -17,7 +17,7 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.active.Load().spaces[p.Key.Src] // the configuration may just have changed
+	s := n.active.Load().spaces[p.Key.Src] // the configuration may have changed meanwhile
 	if s == nil || n.established(p, now, t) {
 		return
 	}
@@ -30,9 +30,8 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	n.insertOwn(p, s, m, p.Key, to.Reverse(), now, t)
 }
 
-// Delivered says that a packet without a session goes to the router's own
-// TCP/IP stack, so that the flow which it begins holds its port until the
-// stack has answered.
+// Delivered records that a packet without a session goes to the router's own
+// TCP/IP stack, so that its flow reserves its port until the stack has replied.
 func (n *NAT) Delivered(p *Packet, now flow.Time) {
 	if n.active.Load().spaces[p.Key.Dst] == nil || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || !p.begins() {
 		return
@@ -51,9 +50,9 @@ func (n *NAT) Delivered(p *Packet, now flow.Time) {
 	n.insertOwn(p, s, m, p.Key, p.Key.Reverse(), now, &t)
 }
 
-// ownMapping gives the mapping of an endpoint of the router's own, or what it
-// would be: with its own port if that can be had, else, where move says so,
-// with another one.
+// ownMapping gives the mapping, existing or new, of an endpoint of the router's
+// own: with its own port if that is free, else, if move is set, with another
+// one.
 func (n *NAT) ownMapping(s *space, address uint32, number uint16, proto uint8, move bool) (mapping, bool) {
 	x := mapping{inside: address, insidePort: number, outside: address, outsidePort: number, proto: proto, pool: ownPool}
 	i, ok := slot(proto)

@@ -14,8 +14,8 @@ const (
 	protoUDP  = 17
 )
 
-// slot numbers the protocols that have ports to choose: what a port of TCP
-// is in use for says nothing about UDP (RFC 7857 §5).
+// slot numbers the protocols that have ports: TCP and UDP use the same port
+// independently (RFC 7857 §5).
 func slot(proto uint8) (int, bool) {
 	switch proto {
 	case protoTCP:
@@ -30,13 +30,13 @@ func slot(proto uint8) (int, bool) {
 
 const slots = 3
 
-// space is the ports of one outside address. What is in use is changed under
-// the NAT's mutex and read by anyone.
+// space is the ports of one outside address. The sets are changed under the
+// NAT's mutex and may be read by anyone.
 type space struct {
 	addr  uint32
 	sets  [slots]atomic.Pointer[ports.Set] // nil until a port is taken
 	held  map[port]holder
-	pools []*pool       // those that choose from it
+	pools []*pool       // the pools with this address
 	hand  [slots]uint16 // where evict has looked last
 }
 
@@ -46,7 +46,7 @@ type port struct {
 	number uint16
 }
 
-// holder says for whom a port is kept although no mapping has it.
+// holder says for whom a port is reserved that no mapping has.
 type holder uint8
 
 const (
@@ -54,7 +54,7 @@ const (
 	forListener                   // of the router's own stack
 )
 
-// has reports whether a mapping may have the port.
+// has reports whether a mapping may get the port.
 func (s *space) has(proto uint8, number uint16) bool {
 	i, ok := slot(proto)
 	if !ok {
@@ -73,7 +73,7 @@ func (s *space) set(i int) *ports.Set {
 	return set
 }
 
-// release frees a port that a mapping had, unless it is held.
+// release frees a port that a mapping had, unless it is reserved.
 func (s *space) release(i int, number uint16) {
 	if s.held[port{i, number}] != 0 {
 		return
@@ -88,23 +88,23 @@ func (s *space) release(i int, number uint16) {
 // of the configuration, a fixed address, or the address of the interface that
 // a flow leaves by.
 type pool struct {
-	id          uint16 // of mappings' keys; never 0 and never given twice
+	id          uint16 // in the keys of mappings; never 0 and never reused
 	name        string // as in the configuration
 	kind        PoolKind
-	text        string // its definition: one pool for each
+	text        string // its definition, which identifies it
 	ranges      intervals
 	spaces      []*space
 	first, last uint16
 
-	// empty remembers for each protocol that nothing was found: a flood of
-	// new flows then costs no search each.
+	// empty is set for each protocol in which no port was found, so that a
+	// flood of new flows does not search again each time.
 	empty [slots]bool
 
 	mappings int
-	refused  uint64 // new flows, for want of a port
+	refused  uint64 // new flows, for lack of a port
 }
 
-// PoolKind says what a pool stands for.
+// PoolKind is the kind of a pool.
 type PoolKind uint8
 
 const (
@@ -122,11 +122,11 @@ type pair struct {
 	pool uint16
 }
 
-// pairing is the address that a host has, while mappings of it are left.
+// pairing is the address that a host has in a pool, and its number of mappings.
 type pairing struct{ space, mappings uint32 }
 
-// place finds an outside endpoint for the inside one of k. avoid is asked for
-// when the port that would be preserved has proved to be of no use.
+// place finds an outside endpoint for the inside one of k. With avoid it is not
+// the preserved port, which could not be used.
 func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
 	p := pl.pool
 	i, ok := slot(k.Proto)
@@ -142,8 +142,8 @@ func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
 	}
 	if len(p.spaces) > 1 && r.cfg.Pairing == Paired {
 		if paired := pl.paired; paired.mappings > 0 {
-			// A host whose address has no port left is refused rather than
-			// given a second address (RFC 7857 §4).
+			// A host whose address has no port left is refused: it gets no
+			// second address (RFC 7857 §4).
 			s := n.spaces[paired.space]
 			number, ok := n.choose(s.set(i), want, uint32(random>>32))
 			return s, number, ok && r.leaves(p, s, i, &want, paired.mappings)
@@ -155,12 +155,12 @@ func (n *NAT) place(pl *plan, k *flow.Key, avoid bool) (*space, uint16, bool) {
 			return s, number, r.leaves(p, s, i, &want, pl.paired.mappings)
 		}
 	}
-	// Only a high port's search has seen all that is left for anyone.
+	// Only the search for a high port has looked at all ports.
 	p.empty[i] = !avoid && (k.SrcPort > 1023 || k.Proto == protoICMP)
 	return nil, 0, false
 }
 
-// wanted is what is asked of the choice of a port of p.
+// wanted is the wish for a port of p.
 func wanted(p *pool, proto uint8, number uint16, avoid bool) ports.Want {
 	if proto == protoICMP { // identifiers, 0 included
 		first := p.first
@@ -175,13 +175,13 @@ func wanted(p *pool, proto uint8, number uint16, avoid bool) ports.Want {
 	}
 }
 
-// tie keeps a host to an address of a pool for one mapping more.
+// tie counts one more mapping of a host at an address of a pool.
 func (n *NAT) tie(pl *plan, s *space, host uint32) {
 	p := pl.pool
 	key := pair{host, p.id}
 	was := pl.paired
 	if was.mappings == 0 {
-		was = n.pairs[key] // place has not looked, or found none
+		was = n.pairs[key] // place has not looked it up, or found none
 	}
 	if was.mappings == 0 {
 		was.space = s.addr
@@ -190,7 +190,7 @@ func (n *NAT) tie(pl *plan, s *space, host uint32) {
 	n.pairs[key] = was
 }
 
-// untie takes back what tie did.
+// untie undoes one tie.
 func (n *NAT) untie(p *pool, host uint32) {
 	key := pair{host, p.id}
 	was, ok := n.pairs[key]
@@ -201,8 +201,8 @@ func (n *NAT) untie(p *pool, host uint32) {
 	n.pairs[key] = was
 }
 
-// hold makes held what reservations and rules keep of s, and lets go of the
-// rest. A port that a mapping has is kept once the mapping ends.
+// hold sets the reserved ports of s to held, and frees the others. A port that
+// a mapping has is reserved when the mapping ends.
 func (n *NAT) hold(s *space, held map[port]holder) {
 	for p := range s.held {
 		if held[p] == 0 {

@@ -6,17 +6,17 @@ import (
 	"routerd/flow"
 )
 
-// Impact is what a Commit is going to do, by "kind name" of each rule.
+// Impact is what a Commit will do, by "kind name" of each rule.
 type Impact struct {
 	Kept, Added, Changed, Removed []string
-	// Ends is the number of sessions that stand on rules that change or go,
-	// as counted when Prepare ran; one that stands on two of them counts twice.
+	// Ends is the number of sessions of rules that change or go, as counted by
+	// Prepare; a session of two such rules counts twice.
 	Ends int
 }
 
 // Prepare compiles cfg and checks it against the router's interfaces. It
-// changes nothing; what it gives is for Commit, or for nothing. An error names
-// the rule or pool, what it says and what is wanted.
+// changes nothing; its result is for Commit. An error names the rule or pool,
+// what it says and what is wanted.
 func (n *NAT) Prepare(cfg Config, interfaces []Interface) (*Rules, Impact, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -61,10 +61,10 @@ func (r *Rules) texts() map[ruleID]string {
 	return texts
 }
 
-// Commit makes r, the result of the latest Prepare, what every later packet
-// is translated by. Sessions of rules that changed or went, and those whose
-// outside address is gone, end at once; all others stay. One goroutine at a
-// time may prepare and commit.
+// Commit has every later packet translated by r, the result of the latest
+// Prepare. Sessions of rules that changed or went, and those whose outside
+// address is gone, end at once; all others stay. One goroutine at a time may
+// prepare and commit.
 func (n *NAT) Commit(r *Rules) {
 	old := n.active.Load()
 	n.swap(old, r)
@@ -77,7 +77,7 @@ func (n *NAT) Commit(r *Rules) {
 	}
 }
 
-// swap puts r in the place of old.
+// swap replaces old by r.
 func (n *NAT) swap(old, r *Rules) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -94,7 +94,7 @@ func (n *NAT) swap(old, r *Rules) {
 	n.mappings.resize(r.limit)
 }
 
-// nextRule gives a rule number that no rule has had, as far back as numbers go.
+// nextRule gives the free rule number that has been unused for longest.
 func (n *NAT) nextRule() uint16 {
 	for {
 		if n.lastRule++; n.lastRule == 0 {
@@ -110,7 +110,7 @@ func (n *NAT) nextRule() uint16 {
 	}
 }
 
-// adopt gives the rules, pools and spaces of r their place in n.
+// adopt registers the rules, pools and spaces of r in n.
 func (n *NAT) adopt(r *Rules) {
 	n.numbers = map[ruleID]uint16{}
 	for _, c := range r.all {
@@ -143,8 +143,8 @@ func (n *NAT) adopt(r *Rules) {
 	}
 }
 
-// keeps reports whether a session goes on under r: its rules are what they
-// were, and the router still has the address that it is seen by outside.
+// keeps reports whether a session goes on under r: its rules are unchanged, and
+// the router still has its outside address.
 func (r *Rules) keeps(old *Rules, s *flow.Session) bool {
 	for _, number := range []uint16{sourceOf(s.Rule), destinationOf(s.Rule)} {
 		if number != 0 && r.byNumber[number] == nil {
@@ -152,7 +152,7 @@ func (r *Rules) keeps(old *Rules, s *flow.Session) bool {
 		}
 	}
 	for _, a := range []uint32{s.Forward.Dst, s.Reply.Dst} {
-		// An address that was an interface's or of a pool, and is no longer.
+		// An address that an interface or a pool had, and has no longer.
 		if old.knows(a) && !r.knows(a) {
 			return false
 		}
@@ -160,13 +160,13 @@ func (r *Rules) keeps(old *Rules, s *flow.Session) bool {
 	return true
 }
 
-// knows reports whether a is one of the router's addresses or translation's.
+// knows reports whether a is an address of the router or of translation.
 func (r *Rules) knows(a uint32) bool {
 	_, own := r.own[a]
 	return own || r.spaces[a] != nil
 }
 
-// sweep forgets rules, pools and spaces that nothing stands on any longer.
+// sweep forgets rules, pools and spaces that nothing uses any more.
 func (n *NAT) sweep(r *Rules) {
 	for number, c := range n.counts {
 		if c != nil && r.byNumber[uint16(number)] == nil && c.active == 0 {
@@ -199,9 +199,9 @@ func (s *space) unused() bool {
 	return true
 }
 
-// SetInterfaces says that addresses of interfaces changed. Sessions whose
-// outside address is gone end at once. It fails where the configuration that
-// is in use does not go together with them, and then changes nothing.
+// SetInterfaces applies changed addresses of interfaces. Sessions whose outside
+// address is gone end at once. It fails, and changes nothing, if the present
+// configuration is not valid with them.
 func (n *NAT) SetInterfaces(interfaces []Interface) error {
 	r, _, err := n.Prepare(n.active.Load().cfg, interfaces)
 	if err != nil {
@@ -211,10 +211,9 @@ func (n *NAT) SetInterfaces(interfaces []Interface) error {
 	return nil
 }
 
-// Listen says which ports the router's own stack listens at: no mapping gets
-// one of them from now on. It gives those that an inside host's mapping has:
-// as long as that lives, what comes there is for the mapping's filter to judge,
-// and does not reach the stack.
+// Listen sets the ports at which the router's own stack listens: no mapping
+// gets one of them from now on. It returns those that a mapping of an inside
+// host has: as long as that mapping exists, its packets do not reach the stack.
 func (n *NAT) Listen(listeners []Listener) (mapped []Listener) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -18,11 +18,12 @@ const (
 // String gives the configuration's word.
 func (k Kind) String() string { return [...]string{"source", "destination", "static"}[k] }
 
-// rule is one rule, compiled. A static rule is two: one for either way.
+// rule is one rule, compiled. A static rule is compiled to two, one for each
+// direction.
 type rule struct {
 	kind   Kind
 	name   string
-	number uint16 // what sessions know it by; never 0
+	number uint16 // what sessions keep of it; never 0
 	match  criteria
 	origin origin.ID
 	text   string // its definition: two rules of one kind, name and text are the same
@@ -31,8 +32,8 @@ type rule struct {
 	pool    *pool // of FixedAddress and FromPool
 	hairpin bool
 
-	// Of destination and static rules: what the first address and port of
-	// the range it matches becomes; the others follow in step.
+	// Of destination and static rules: what the first address and port of the
+	// matched range become; the others follow in order.
 	from, to         uint32 // from of static rules alone: a destination rule has one host behind it
 	fromPort, toPort uint16
 	ports            bool // the port changes as well
@@ -49,8 +50,8 @@ type ruleID struct {
 // String gives "kind name".
 func (i ruleID) String() string { return i.kind.String() + " " + i.name }
 
-// translate gives the address and port that a rule which changes both in step
-// makes of them.
+// translate gives the address and port that a destination or static rule makes
+// of them.
 func (r *rule) translate(address uint32, port uint16) (uint32, uint16) {
 	if r.kind == KindStatic {
 		address = address - r.from + r.to
@@ -63,9 +64,9 @@ func (r *rule) translate(address uint32, port uint16) (uint32, uint16) {
 	return address, port
 }
 
-// Rules is a configuration compiled against the router's interfaces: what
-// every packet is looked at by. Nothing in it changes once it is committed,
-// but for what pools and spaces point to, under the NAT's mutex.
+// Rules is a configuration compiled against the router's interfaces. Once
+// committed it never changes, except for what pools and spaces point to, under
+// the NAT's mutex.
 type Rules struct {
 	cfg   Config
 	names map[routing.InterfaceID]string
@@ -74,19 +75,19 @@ type Rules struct {
 	byNumber    map[uint16]*rule
 	destination *index  // over static rules by their outside, then destination rules
 	source      *index  // over static rules by their inside, then source rules
-	halves      []*rule // of static rules: those that are not in all
+	halves      []*rule // the second rules of static rules, which are not in all
 
-	// anywhere and by say by which ways out the source of a packet may be
-	// translated at all.
+	// anywhere and by say by which egress interfaces the source of a packet may
+	// be translated.
 	anywhere bool
 	by       map[routing.InterfaceID]bool
-	// leads are the interfaces that some rule names as leading outside: what
-	// comes in by one is never taken for an inside host's.
+	// leads are the interfaces that some rule names as leading outside: packets
+	// that come in by one never count as an inside host's.
 	leads map[routing.InterfaceID]bool
 
 	own     map[uint32]routing.InterfaceID // the addresses of interfaces
 	outside outside
-	masks   map[routing.InterfaceID]*pool // what masquerade takes
+	masks   map[routing.InterfaceID]*pool // for masquerade
 	pools   []*pool
 	spaces  map[uint32]*space // the addresses that ports are chosen from
 
@@ -114,18 +115,8 @@ func (r *Rules) inbound(k *flow.Key, in routing.InterfaceID) *rule {
 	return nil
 }
 
-// reachable reports whether inside hosts may use c for the address: the one
-// it names, or else an address of an interface that it names.
-func (r *Rules) reachable(c *rule, address uint32) bool {
-	if len(c.match.ranges[byDestination]) > 0 {
-		return true
-	}
-	owner, ok := r.own[address]
-	return ok && c.match.in.has(owner)
-}
-
-// outbound gives the first rule that translates the source of k when it came
-// in by in and leaves by out, or nil. It may be one that says Exempt.
+// outbound gives the first rule for the source of k when it came in by in and
+// leaves by out, or nil. It may be one with the method Exempt.
 func (r *Rules) outbound(k *flow.Key, in, out routing.InterfaceID) *rule {
 	for _, c := range r.source.candidates(k) {
 		if c.match.has(k) && c.match.out.has(out) && c.match.in.has(in) {
@@ -135,30 +126,8 @@ func (r *Rules) outbound(k *flow.Key, in, out routing.InterfaceID) *rule {
 	return nil
 }
 
-// hairpin gives the rule that translates the source of k, from an inside host
-// to the outside endpoint of another: the rule that would if the outside
-// address were beyond its own interface, or, of an address that no interface
-// has, beyond any.
-func (r *Rules) hairpin(k *flow.Key, in routing.InterfaceID) (*rule, routing.InterfaceID) {
-	owner, owned := r.own[k.Dst]
-	for _, c := range r.source.candidates(k) {
-		if c.method == Exempt || !c.match.has(k) || !c.match.in.has(in) {
-			continue
-		}
-		switch {
-		case owned && c.match.out.has(owner):
-			return c, owner
-		case !owned && len(c.match.out) > 0:
-			return c, c.match.out[0]
-		case !owned && c.method != Masquerade:
-			return c, routing.NoInterface
-		}
-	}
-	return nil, routing.NoInterface
-}
-
-// from gives the pool that rule c takes outside endpoints from for what
-// leaves by out, or nil where out has no address.
+// from gives the pool of rule c for flows that leave by out, or nil if out has
+// no address.
 func (r *Rules) from(c *rule, out routing.InterfaceID) *pool {
 	if c.method == Masquerade {
 		return r.masks[out]
@@ -166,15 +135,15 @@ func (r *Rules) from(c *rule, out routing.InterfaceID) *pool {
 	return c.pool
 }
 
-// outside is the set of the addresses that translation owns and no interface
-// has, as sorted disjoint ranges. A bit for each /16 keeps the common answer,
-// no, to one load.
+// outside is the set of the addresses that belong to translation and not to an
+// interface, as sorted disjoint ranges. A bit for each /16 answers most
+// packets, with no, by one load.
 type outside struct {
 	ranges intervals
 	filter [1024]uint64
 }
 
-// add puts a range into the set, which is to be finished by sorted.
+// add adds a range. Call sort after the last one.
 func (o *outside) add(i interval) {
 	for top := i.lo >> 16; top <= i.hi>>16; top++ {
 		o.filter[top>>6] |= 1 << (top & 63)

@@ -7,15 +7,14 @@ import (
 	"routerd/internal/verdict"
 )
 
-// ownPool is the pool number of the router's own mappings, which tie an
-// endpoint to itself.
+// ownPool is the pool number of the mappings of the router's own endpoints.
 const ownPool = ^uint16(0)
 
 // permission says that an inside endpoint and a remote address have a session,
 // whichever side began it (RFC 4787 §5, address-dependent filtering).
 type permission struct{ mapping, remote uint32 }
 
-// ruleWord is what a session knows of the rules that it stands on.
+// ruleWord packs the rules of a session.
 func ruleWord(source, destination uint16) uint32 {
 	return uint32(source) | uint32(destination)<<16
 }
@@ -33,7 +32,8 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 		destination = pl.destination.number
 	}
 	if pl.remote != 0 && source == 0 {
-		// Who is spoken to on a mapping stands on the rule that made it.
+		// A session on an existing mapping belongs to the rule that made the
+		// mapping.
 		if source = n.mappings.at(pl.remote).rule; r.byNumber[source] == nil {
 			source = 0
 		}
@@ -41,7 +41,8 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 	word := ruleWord(source, destination)
 	v := n.attempt(r, p, pl, word, now, t)
 	if (v == verdict.NATSessionLimit || v == verdict.NATPoolExhausted) && r.fair && n.makeRoom(v, p, pl, now) {
-		// What was found so far may have ended with the session that made room.
+		// The mappings found so far may have ended with the session that made
+		// room.
 		switch {
 		case p.Dry:
 			t.To, t.New, t.Rule, v = pl.to, true, word, verdict.None
@@ -60,7 +61,7 @@ func (n *NAT) make(r *Rules, p *Packet, pl *plan, now flow.Time, t *Translation)
 	}
 }
 
-// attempt is make without a second try.
+// attempt is make without evicting another session.
 func (n *NAT) attempt(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time, t *Translation) (v verdict.Verdict) {
 	switch {
 	case pl.source != nil && pl.source.kind == KindStatic:
@@ -68,8 +69,8 @@ func (n *NAT) attempt(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time,
 		v = n.insert(r, p, pl, word, 0, now, t)
 	case pl.source == nil && pl.pool == nil:
 		if v = n.insert(r, p, pl, word, 0, now, t); v == verdict.NATPoolExhausted && pl.remote != 0 {
-			// The inside endpoint speaks to this remote one by another of its
-			// mappings, and its answers can leave by one alone.
+			// The inside endpoint has a session with this remote one by another
+			// of its mappings, and its replies can leave by only one.
 			v = verdict.NATFiltered
 		}
 	case pl.pool == nil: // masquerade by an interface without an address
@@ -80,8 +81,8 @@ func (n *NAT) attempt(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time,
 	return v
 }
 
-// tries is how many ports are tried for a mapping whose sessions would clash
-// with one that exists without it.
+// tries is how many ports are tried for a mapping if the session's replies
+// would collide with those of another session.
 const tries = 4
 
 // makeMapped is make for a source that gets a port of a pool.
@@ -115,7 +116,7 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 		}
 		x.outside, x.outsidePort = s.addr, number
 		pl.to.Src, pl.to.SrcPort = s.addr, number
-		// Ask for all the places in memory before waiting for the first.
+		// Prefetch all the places before reading the first.
 		pl.hashReply(n.sessions)
 		n.sessions.TouchIndex(pl.replyHash)
 		h.outside = n.mappings.outsideHash(s.addr, x.proto, number)
@@ -142,8 +143,8 @@ func (n *NAT) makeMapped(r *Rules, p *Packet, pl *plan, word uint32, now flow.Ti
 }
 
 // makePortless is make for a protocol without ports: the outside address
-// belongs to one inside host for each remote address, since nothing else
-// tells the answers apart.
+// belongs to one inside host for each remote address, since nothing else tells
+// the replies apart.
 func (n *NAT) makePortless(r *Rules, p *Packet, pl *plan, word uint32, now flow.Time, t *Translation) verdict.Verdict {
 	spaces := pl.pool.spaces
 	at := int(p.Key.Src) % max(len(spaces), 1)
@@ -191,7 +192,7 @@ func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow
 	return verdict.None
 }
 
-// room says whether a session could be made, for who only asks.
+// room reports whether a session could be made, for a dry packet.
 func (n *NAT) room(k, reply *flow.Key, host uint32) verdict.Verdict {
 	if why := n.sessions.Room(host); why != flow.Accepted {
 		return verdictOf(why)
@@ -210,13 +211,13 @@ func verdictOf(r flow.Refusal) verdict.Verdict {
 		return verdict.NATSessionLimit
 	case flow.HostFull:
 		return verdict.NATHostLimit
-	default: // the endpoint's answers would be another session's
+	default: // the replies would collide with another session's
 		return verdict.NATPoolExhausted
 	}
 }
 
-// established finds p's session, moves it on, and reports whether there is
-// one. Then, and only then, it fills t whole.
+// established finds p's session, records the packet in it, and reports whether
+// there is one. Only then it fills t.
 func (n *NAT) established(p *Packet, now flow.Time, t *Translation) bool {
 	var hit flow.Hit
 	if !n.find(p, &hit) {

@@ -9,20 +9,19 @@ import (
 	"routerd/internal/origin"
 )
 
-// Endpoints are a session as people see it, whichever side began it. A port
-// is that of the protocol, or of an ICMP query's side that asks the identifier;
-// 0 where there is none.
+// Endpoints are the endpoints of a session, whichever side opened it. The port
+// of an ICMP query's initiator is the identifier; 0 if there is no port.
 type Endpoints struct {
 	Inside  netip.AddrPort // of the host that the session counts for
-	Outside netip.AddrPort // what Inside is on the other side of the translation
-	Remote  netip.AddrPort // whom it speaks to
-	// Seen is what Inside knows Remote as. It differs where the address of
-	// both sides is translated, as of an inside host that is reached by its
+	Outside netip.AddrPort // what Inside is translated to
+	Remote  netip.AddrPort // the other end
+	// Seen is the address by which Inside sees Remote. It differs if both
+	// addresses are translated, as when an inside host is reached by its
 	// outside address.
 	Seen netip.AddrPort
 }
 
-// EndpointsOf says who speaks to whom in s.
+// EndpointsOf gives the endpoints of s.
 func EndpointsOf(s *flow.Session) Endpoints {
 	f, r := &s.Forward, &s.Reply
 	e := Endpoints{addrPort(f.Src, f.SrcPort), addrPort(r.Dst, r.DstPort), addrPort(r.Src, r.SrcPort), addrPort(f.Dst, f.DstPort)}
@@ -34,26 +33,26 @@ func EndpointsOf(s *flow.Session) Endpoints {
 
 func addrPort(a uint32, port uint16) netip.AddrPort { return netip.AddrPortFrom(addr(a), port) }
 
-// EndpointFilter is what an endpoint has to be.
+// EndpointFilter says which endpoints match.
 type EndpointFilter struct {
 	Addresses netip.Prefix // the zero Prefix = any
 	Port      uint16       // 0 = any
 }
 
-// has reports whether one of the endpoints is what f says.
+// has reports whether one of the endpoints matches f.
 func (f *EndpointFilter) has(list ...netip.AddrPort) bool {
 	return slices.ContainsFunc(list, func(e netip.AddrPort) bool {
 		return (!f.Addresses.IsValid() || f.Addresses.Contains(e.Addr())) && (f.Port == 0 || f.Port == e.Port())
 	})
 }
 
-// Filter says which sessions are shown or cleared: those that all of it
-// matches. The zero Filter matches every session.
+// Filter says which sessions are shown or cleared: those that match all of it.
+// The zero Filter matches every session.
 type Filter struct {
 	Protocol uint8          // 0 = any
 	Inside   EndpointFilter // see Endpoints
-	Outside  EndpointFilter // also what a translated Remote is seen as
-	Remote   EndpointFilter // or what it is seen as
+	Outside  EndpointFilter // also Seen, if that is translated
+	Remote   EndpointFilter // or Seen
 	Port     uint16         // of either side, before or after translation; 0 = any
 	Rule     string         // the name of a rule of any kind
 }
@@ -88,8 +87,8 @@ func (r *Rules) ruleIDs(word uint32) []ruleID {
 	return ids
 }
 
-// RuleNames gives the rules that a session or translation stands on, as
-// "destination web, source lan-out"; "" for none, as of the router's own.
+// RuleNames gives the rules of a session or translation, as "destination web,
+// source lan-out"; "" for none, as for the router's own.
 func (n *NAT) RuleNames(word uint32) string {
 	var names []string
 	for _, id := range n.active.Load().ruleIDs(word) {
@@ -98,9 +97,8 @@ func (n *NAT) RuleNames(word uint32) string {
 	return strings.Join(names, ", ")
 }
 
-// RuleOrigins gives the places of the rules that a session or translation
-// stands on, that of its destination and that of its source; origin.None for
-// one that there is not.
+// RuleOrigins gives the places of the destination rule and the source rule of a
+// session or translation; origin.None if there is none.
 func (n *NAT) RuleOrigins(word uint32) (destination, source origin.ID) {
 	r := n.active.Load()
 	place := func(number uint16) origin.ID {
@@ -112,8 +110,8 @@ func (n *NAT) RuleOrigins(word uint32) (destination, source origin.ID) {
 	return place(destinationOf(word)), place(sourceOf(word))
 }
 
-// RulesOf gives the names of the rules that a session stands on, that of its
-// destination first; none for the router's own.
+// RulesOf gives the names of the rules of a session, that of its destination
+// first; none for the router's own.
 func (n *NAT) RulesOf(s *flow.Session) []string {
 	var names []string
 	for _, id := range n.active.Load().ruleIDs(s.Rule) {
@@ -149,9 +147,9 @@ type RuleState struct {
 	Kind   Kind
 	Name   string
 	Origin origin.ID
-	// Sessions are those that live now, Made all since the rule is what it
-	// is. Exhausted, TableFull and HostFull are new flows refused for want of
-	// a port, because of max-sessions, and because of max-sessions-per-host.
+	// Sessions are the present ones, Made all since the rule was last changed.
+	// Exhausted, TableFull and HostFull are new flows refused for lack of a
+	// port, because of max-sessions, and because of max-sessions-per-host.
 	Sessions                             int
 	Made, Exhausted, TableFull, HostFull uint64
 }
@@ -173,16 +171,16 @@ func (c *counts) state() RuleState {
 	return RuleState{Sessions: c.active, Made: c.made, Exhausted: c.exhausted, TableFull: c.full, HostFull: c.host}
 }
 
-// Totals are of all rules and the router's own flows together; Kind and Name
-// mean nothing.
+// Totals are the sums over all rules and the router's own flows; Kind and Name
+// are not set.
 func (n *NAT) Totals() RuleState {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.totals.state()
 }
 
-// Evicted counts sessions that nobody had answered and that were ended to make
-// room in the table, and to free their ports.
+// Evicted counts unanswered sessions that were ended to make room in the table,
+// and to free their ports.
 func (n *NAT) Evicted() (table, ports uint64) {
 	n.mu.Lock()
 	ports = n.evicted
@@ -196,24 +194,24 @@ func (n *NAT) Limits() (table, host int) {
 	return r.limit, r.perHost
 }
 
-// PoolState is one pool as `show nat pool` has it: of the configuration, a
-// fixed address or the address of an interface.
+// PoolState is one pool as `show nat pool` shows it: a configured pool, a
+// rule's fixed address, or the address of an interface.
 type PoolState struct {
 	Kind      PoolKind
 	Name      string // of the pool or interface; a fixed address itself
 	Addresses []AddressRange
 	Size      int // addresses
 	Ports     PortRange
-	// In use of each protocol, by mappings, the router's own flows and what
-	// rules and listeners hold, and how many there are in all.
+	// Ports in use of each protocol, by mappings, the router's own flows, and
+	// reservations of rules and listeners; and how many there are in all.
 	TCP, UDP, ICMP, Capacity int
 	Mappings                 int
-	Refused                  uint64  // new flows, for want of a port
-	Empty                    []uint8 // protocols that the latest of these were of, while it lasts
+	Refused                  uint64  // new flows, for lack of a port
+	Empty                    []uint8 // protocols in which the pool has no port left
 }
 
 // PoolStates lists the pools that rules take addresses from. The ports in use
-// are counted without the mutex: those of a large pool take a while.
+// are counted without the mutex, since that takes a while for a large pool.
 func (n *NAT) PoolStates() []PoolState {
 	pools, list := n.poolStates()
 	for i, p := range pools {
@@ -225,8 +223,8 @@ func (n *NAT) PoolStates() []PoolState {
 	return list
 }
 
-// PoolRefusals is PoolStates but for the ports in use, which it leaves at 0:
-// what is cheap enough to look at every second.
+// PoolRefusals is PoolStates without the ports in use, which it leaves at 0:
+// cheap enough for every second.
 func (n *NAT) PoolRefusals() []PoolState {
 	_, list := n.poolStates()
 	return list
@@ -242,7 +240,7 @@ func (n *NAT) poolStates() (pools []*pool, list []PoolState) {
 	return pools, list
 }
 
-// state is all of p's state but for the ports in use.
+// state is p's state without the ports in use.
 func (p *pool) state() PoolState {
 	s := PoolState{
 		Kind: p.kind, Name: p.name, Size: len(p.spaces), Ports: PortRange{p.first, p.last},

@@ -1,8 +1,8 @@
 // Package ports is the set of ports in use at one address for one protocol,
 // and the choice of a free one (RFC 4787 §4.2, RFC 6056 §3.3).
 //
-// A Set says whether a port is free, finds a free one and gives up on a full
-// range in a time that does not depend on how many are in use: a port is a
+// A Set says whether a port is free, finds a free one, or finds that a range is
+// full, in a time that does not depend on how many are in use: each port is a
 // bit, and a bit for each 64 ports says that all of them of one parity are in
 // use.
 package ports
@@ -60,8 +60,8 @@ func (s *Set) Release(port uint16) {
 // Len is the number of ports in use.
 func (s *Set) Len() int { return s.n }
 
-// Used counts the ports from first to last that are in use. It is for people,
-// not for packets.
+// Used counts the ports from first to last that are in use. It is a scan: not
+// for the packet path.
 func (s *Set) Used(first, last uint16) int {
 	n := 0
 	for w := first >> 6; w <= last>>6; w++ {
@@ -82,7 +82,7 @@ func span(w, first, last uint16) uint64 {
 	return m
 }
 
-// Parity says which ports will do.
+// Parity says which ports are wanted.
 type Parity uint8
 
 const (
@@ -91,8 +91,8 @@ const (
 	Either
 )
 
-// Free finds a free port from first to last of the parity, the first one at or
-// after start, beyond the end going on from first.
+// Free finds a free port of the parity from first to last: the first one at or
+// after start, else the first one from first on.
 func (s *Set) Free(first, last, start uint16, p Parity) (uint16, bool) {
 	if start < first || start > last {
 		start = first
@@ -117,7 +117,7 @@ func (s *Set) next(first, last uint16, p Parity) (uint16, bool) {
 		// The words that have something free, from w on: the group's bits.
 		open := ^s.closed(w>>6, p) >> (w & 63)
 		if open == 0 {
-			w |= 63 // and the loop goes on with the next group
+			w |= 63 // the loop goes on with the next group
 			continue
 		}
 		w += uint16(bits.TrailingZeros64(open))

@@ -2,11 +2,9 @@
 // packet, and writes into the packet what translation decided. It is pure
 // functions on bytes: no state, no clock, no allocation.
 //
-// Checksums are updated by what changed (RFC 1624 §3) and never counted anew,
-// so that a packet which was damaged on the way stays recognisably damaged.
-// The exceptions are read and not written: an ICMP error is translated only
-// where its checksum and that of the header it quotes are right (RFC 5508
-// REQ-3).
+// Checksums are updated by what changed (RFC 1624 §3) and never computed anew,
+// so that a damaged packet stays recognisable. An ICMP error is translated only
+// if its checksum and that of the quoted header are right (RFC 5508 REQ-3).
 //
 //	parse.go    flow keys, TCP segments, queries, quotes of ICMP errors
 //	rewrite.go  source, destination, quote; the checksums with them
@@ -19,9 +17,9 @@
 //
 // # Deviations
 //
-//   - Redirects and source quenches are of no flow here: a redirect names a
+//   - Redirects and source quenches belong to no flow: a redirect names a
 //     gateway on a link that the other side does not have, and RFC 6633 §5 has
-//     gateways ignore the latter.
-//   - An error about a fragment other than the first is of no flow, since its
-//     quote has no ports.
+//     gateways ignore source quenches.
+//   - An error about a fragment other than the first belongs to no flow, since
+//     its quote has no ports.
 package rewrite

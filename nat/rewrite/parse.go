@@ -33,8 +33,8 @@ const (
 	maskReply        = 18
 )
 
-// Protocols without ports whose checksum covers the addresses, and which have
-// it where UDP does.
+// Protocols without ports whose checksum covers the addresses, at the same
+// offset as UDP's.
 const (
 	protoDCCP    = 33  // RFC 4340 §9.1
 	protoUDPLite = 136 // RFC 3828 §3.1
@@ -43,8 +43,8 @@ const (
 // Parse fills in the flow of a packet that is Valid and no fragment: Key,
 // Inner, Error, Query and TCP of p. It leaves the other fields alone.
 //
-// Where it fails, with one of the errors above, p.Key has the addresses and
-// the protocol without ports.
+// If it fails, with one of the errors above, p.Key has the addresses and the
+// protocol without ports.
 func Parse(ip packet.IPv4, p *nat.Packet) error {
 	p.Key = addresses(ip)
 	p.Inner, p.Error, p.Query = flow.Key{}, false, false
@@ -99,8 +99,7 @@ const (
 )
 
 // scale reads the window scale option of a SYN as flow.Segment has it: 1 + the
-// shift, 0 without one (RFC 7323 §2.2). What follows a malformed option is not
-// believed.
+// shift, 0 without one (RFC 7323 §2.2). A malformed option ends the search.
 func scale(o []byte) uint8 {
 	const most = 14 // RFC 7323 §2.3: a larger shift is used as this one
 	for len(o) > 0 && o[0] != optionEnd {
@@ -156,8 +155,8 @@ const (
 	destination
 )
 
-// querySide says whose port the identifier of a query is: of who sends it in
-// a request, of who gets it in a reply (RFC 5508 §3.1).
+// querySide says whose port the identifier of a query counts as: the source's
+// in a request, the destination's in a reply (RFC 5508 §3.1).
 func querySide(typ uint8) (side, bool) {
 	switch typ {
 	case echo, timestamp, information, mask:
@@ -178,8 +177,8 @@ func setPort(k *flow.Key, s side, port uint16) {
 	}
 }
 
-// parseError reads the packet that an ICMP error quotes: as much of it as
-// there is, of which RFC 792 promises the header and eight bytes.
+// parseError reads the packet that an ICMP error quotes, which is at least its
+// header and eight bytes (RFC 792).
 func parseError(m packet.ICMP, p *nat.Packet) error {
 	quote := packet.IPv4(m[packet.ICMPHeader:])
 	if len(quote) < packet.IPv4MinHeader {
@@ -202,8 +201,8 @@ func parseError(m packet.ICMP, p *nat.Packet) error {
 	return parseQuoted(quote[header:], &p.Inner)
 }
 
-// parseQuoted reads the ports of a quoted packet from what there is of its
-// payload.
+// parseQuoted reads the ports of a quoted packet from the part of its payload
+// that is quoted.
 func parseQuoted(b []byte, k *flow.Key) error {
 	switch k.Proto {
 	case packet.ProtoTCP, packet.ProtoUDP:
@@ -217,7 +216,7 @@ func parseQuoted(b []byte, k *flow.Key) error {
 		}
 		s, ok := querySide(b[0])
 		if !ok {
-			return ErrNoFlow // nobody may send an error about an error
+			return ErrNoFlow // there are no errors about errors
 		}
 		setPort(k, s, identifier(packet.ICMP(b)))
 	}

@@ -7,10 +7,10 @@ import (
 	"routerd/internal/packet"
 )
 
-// Source makes the source of a packet that Parse has accepted what to says:
-// the address, and the port or the identifier of an ICMP request. Partial
-// says that the transport checksum is left to the hardware: the field holds
-// the sum of the pseudo-header, to which ports do not belong.
+// Source sets the source of a packet that Parse has accepted to that of to: the
+// address, and the port or the identifier of an ICMP request. partial says that
+// the transport checksum is partial: the field holds the sum of the
+// pseudo-header, which does not cover the ports.
 func Source(ip packet.IPv4, to *flow.Key, partial bool) {
 	end(ip, source, to.Src, to.SrcPort, partial)
 }
@@ -29,11 +29,10 @@ func end(ip packet.IPv4, s side, address uint32, port uint16, partial bool) {
 	transport(ip.Payload(), ip.Protocol(), s, port, a, partial)
 }
 
-// Quote makes the packet that an ICMP error quotes what inner says: both
-// addresses and ports, the checksum of its header, that of its transport as
-// far as that was quoted, and the checksum of the error over all of these.
-// Parse has accepted the error. Whatever follows the quote, as extensions do
-// (RFC 4884), is left alone.
+// Quote sets addresses and ports of the packet that an ICMP error quotes to
+// those of inner. It updates the checksums of the quoted header, of the quoted
+// transport if that was quoted, and of the error. Parse has accepted the error.
+// Extensions behind the quote (RFC 4884) stay as they are.
 func Quote(ip packet.IPv4, inner *flow.Key) {
 	m := packet.ICMP(ip.Payload())
 	quote := packet.IPv4(m[packet.ICMPHeader:])
@@ -50,25 +49,24 @@ func Quote(ip packet.IPv4, inner *flow.Key) {
 	m.SetChecksum(all.apply(m.Checksum()))
 }
 
-// quotedTransport is what an error quotes of the transport's header and
-// payload, without what an extension follows it with.
+// quotedTransport is the part of the transport header and payload that an error
+// quotes, without extensions.
 func quotedTransport(m packet.ICMP, quote packet.IPv4) []byte {
 	header, n := quote.HeaderLen(), len(quote)
 	if words := 4 * int(m[5]); words >= 128 { // RFC 4884 §4, §5.1
 		n = min(n, words)
 	}
-	// Beyond its own end the quoted packet is padding. A length too small for
-	// what Parse has read is a known mistake of old senders.
+	// Bytes beyond the quoted packet's end are padding. A total length that is
+	// too small is a known mistake of old senders.
 	if total := quote.TotalLen(); total >= header+8 {
 		n = min(n, total)
 	}
 	return quote[header:n]
 }
 
-// transport writes the port of one end into the transport header at the
-// front of b, of which there may be less than all, and updates the checksum
-// by that and by the change a of the addresses. It returns what changed in b
-// all in all.
+// transport writes the port of one end into the transport header at the front
+// of b, which may be cut off, and updates the checksum by that and by the
+// change a of the addresses. It returns the whole change of b.
 func transport(b []byte, proto uint8, s side, port uint16, a delta, partial bool) (changed delta) {
 	sum := -1 // where the checksum is
 	switch proto {
@@ -92,12 +90,12 @@ func transport(b []byte, proto uint8, s side, port uint16, a delta, partial bool
 	}
 	old := binary.BigEndian.Uint16(b[sum:])
 	if partial {
-		// The field is a sum and no complement of one.
+		// The field is a sum, not its complement.
 		changed.put16(b[sum:], ^a.apply(^old))
 		return changed
 	}
 	if proto == packet.ProtoUDP && old == 0 {
-		return changed // RFC 768: none, and none it stays (RFC 3022 §4.1)
+		return changed // RFC 768: no checksum, and none is added (RFC 3022 §4.1)
 	}
 	a.add(changed)
 	c := a.apply(old)
