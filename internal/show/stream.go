@@ -1,6 +1,7 @@
 package show
 
 import (
+	"fmt"
 	"reflect"
 )
 
@@ -74,7 +75,11 @@ func (p *Pages) Print(to Printer) (more string, err error) {
 		if last {
 			return "", to.End("")
 		}
-		query.FieldByName("After").Set(v.Field(l.next))
+		after := query.FieldByName("After")
+		if after.Equal(v.Field(l.next)) {
+			return "", fmt.Errorf("reading a list page by page: the page behind %v leads to itself again", after)
+		}
+		after.Set(v.Field(l.next))
 		shown = page
 	}
 }

@@ -55,3 +55,42 @@ func TestColour(t *testing.T) {
 		t.Errorf("without its colours\n%swant\n%s", coloured, want)
 	}
 }
+
+// Texts take the columns of a terminal that they take, not their letters or
+// bytes.
+func TestWidths(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "abc": 3, "größer": 6, "e\u0301": 1, "路由器": 6, "🇩🇪": 2, "ﾊﾝ": 2} {
+		if got := width(text); got != want {
+			t.Errorf("%q takes %d columns, want %d", text, got, want)
+		}
+	}
+	tab := Table{Columns: []Column{{Name: "name"}, {Name: "n", Right: true}}}
+	tab.Add("路由器", 1)
+	tab.Add("abc", 10)
+	var b bytes.Buffer
+	tab.Draw(&Screen{Writer: &b})
+	if want := "NAME     N\n路由器   1\nabc     10\n"; b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
+
+// A table that is drawn in parts: the first decides the widths, what is wider
+// widens, and a column that was left out comes with a new header.
+func TestTableInParts(t *testing.T) {
+	tab := Table{Columns: []Column{{Name: "a"}, {Name: "note", Optional: true}, {Name: "n", Right: true}}}
+	var b bytes.Buffer
+	s := &Screen{Writer: &b}
+	tab.Add("one", "", 1)
+	tab.Draw(s)
+	tab.Draw(s) // nothing new
+	tab.Add("seventeen", "", 17)
+	tab.Draw(s)
+	tab.Add("x", "lost", 3)
+	tab.Draw(s)
+	tab.Add("y", "", 4)
+	tab.Draw(s)
+	const want = "A    N\none  1\nseventeen  17\nA          NOTE   N\nx          lost   3\ny                 4\n"
+	if b.String() != want {
+		t.Errorf("got\n%swant\n%s", b.String(), want)
+	}
+}
