@@ -4,12 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"routerd/internal/control"
+	"routerd/internal/protocols/rip"
+	"routerd/routing/rip/wire"
 )
 
 // fork is a site whose router reaches 10.9.0.1 by two hosts, each on an Ethernet
@@ -96,6 +100,19 @@ func (f *fork) round() (by [2]int) {
 	return by
 }
 
+// silence has the host in a namespace be deaf to what is sent to it, and mute,
+// while its eth0 keeps the carrier, until revive is called.
+func (s *site) silence(ns string) (revive func()) {
+	s.t.Helper()
+	_, after, ok := strings.Cut(s.must("ip", "-n", ns, "-o", "link", "show", "dev", "eth0"), "link/ether ")
+	if !ok {
+		s.t.Fatalf("eth0 of %s has no link address", ns)
+	}
+	mac := strings.Fields(after)[0]
+	s.must("ip", "-n", ns, "link", "set", "eth0", "address", "02:00:00:00:de:ad", "arp", "off")
+	return func() { s.must("ip", "-n", ns, "link", "set", "eth0", "address", mac, "arp", "on") }
+}
+
 // A next hop that dies while its link keeps the carrier is found out by ARP and
 // passed over, and is used again when it lives.
 func TestSilentNextHopIsPassedOver(t *testing.T) {
@@ -106,15 +123,7 @@ func TestSilentNextHopIsPassedOver(t *testing.T) {
 		}
 		return nil
 	})
-	link := strings.Fields(f.must("ip", "-n", f.behind[0], "-o", "link", "show", "dev", "eth0"))
-	mac := ""
-	for i := range link[:len(link)-1] {
-		if link[i] == "link/ether" {
-			mac = link[i+1]
-		}
-	}
-	// Deaf to what is for it, and mute; the carrier stays.
-	f.must("ip", "-n", f.behind[0], "link", "set", "eth0", "address", "02:00:00:00:de:ad", "arp", "off")
+	revive := f.silence(f.behind[0])
 	died := time.Now()
 	// Otherwise it is in doubt after 15 to 45 s, and used for 5 s more before it is asked.
 	if _, err := f.client().ClearNeighbors(t.Context(), control.NeighborQuery{Address: mustAddr("10.0.20.2")}); err != nil {
@@ -139,7 +148,7 @@ func TestSilentNextHopIsPassedOver(t *testing.T) {
 			t.Errorf("%d and %d of %d datagrams came by the two, while one is dead", by[0], by[1], len(f.from))
 		}
 	}
-	f.must("ip", "-n", f.behind[0], "link", "set", "eth0", "address", mac, "arp", "on")
+	revive()
 	back := time.Now()
 	for {
 		by := f.round()
@@ -154,4 +163,42 @@ func TestSilentNextHopIsPassedOver(t *testing.T) {
 		}
 	}
 	t.Logf("used again %v after it came back", time.Since(back).Round(time.Millisecond))
+}
+
+// RIP hears that a neighbour does not answer ARP, and gives its routes up long
+// before they time out.
+func TestSilentNeighborIsLostToRIP(t *testing.T) {
+	s := newLAN(t, []string{"10.0.2.2/24"}, "addresses = [\"10.0.2.1/24\"]\n[rip.interface.core0]\n")
+	s.start()
+	s.in(1, "ip", "route", "add", "default", "via", "10.0.2.1")
+	speaker := newSpeaker(t, s.hosts[1], "10.0.2.2", wire.Seal{})
+	c := s.client()
+	learned := func() bool {
+		t.Helper()
+		page, err := control.Get[rip.RoutePage](t.Context(), c, "rip/route", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(page.Routes, func(r rip.Route) bool {
+			return r.Prefix == netip.MustParsePrefix("10.9.0.0/24") && r.Metric < wire.Infinity
+		})
+	}
+	wait(t, "the route to be learned", func() error {
+		speaker.say("10.9.0.0/24", 1)
+		if !learned() {
+			return errors.New("there is none")
+		}
+		return nil
+	})
+	s.silence(s.hosts[1])
+	if _, err := c.ClearNeighbors(t.Context(), control.NeighborQuery{Address: mustAddr("10.0.2.2")}); err != nil {
+		t.Fatal(err)
+	}
+	wait(t, "the route to be given up", func() error {
+		_ = s.ping(0, "10.9.0.1") // which nobody answers
+		if learned() {
+			return errors.New("it is still there")
+		}
+		return nil
+	})
 }
