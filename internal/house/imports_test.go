@@ -62,7 +62,7 @@ var rooms = map[string]room{
 	// Protocols, each above its codec, and what they and their driver say.
 	"routing/protocol": {own: own("routing")},
 	"routing/keys":     {},
-	"routing/rip":      {own: own("routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
+	"routing/rip":      {own: own("internal/timers", "routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
 	"routing/rip/wire": {own: []string{"routing/keys"}},
 
 	// Packets.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/internal/timers"
 	"routerd/routing"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
@@ -27,7 +28,7 @@ type iface struct {
 	sources []netip.Prefix
 
 	neighbors  map[netip.Addr]*neighbor
-	nextUpdate time.Time // zero while it is not active
+	nextUpdate timers.Timer[*iface] // set while it is active
 	jobs       []*job
 	resume     time.Time // when the jobs go on
 	keyExpired bool      // it was said
@@ -39,6 +40,7 @@ func (m *Machine) up(x protocol.LinkUp) {
 	i := m.interfaces[x.Link]
 	if i == nil {
 		i = &iface{id: x.Link, neighbors: map[netip.Addr]*neighbor{}}
+		i.nextUpdate.Of = i
 		m.interfaces[x.Link] = i
 		m.order = append(m.order, i)
 		slices.SortFunc(m.order, func(a, b *iface) int { return cmp.Compare(a.id, b.id) })
@@ -67,14 +69,14 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	switch {
 	case !i.speaks():
 		i.jobs = nil
-		if i.nextUpdate.IsZero() {
-			i.nextUpdate = m.now.Add(m.cfg.Update) // to look after its neighbours
+		if !i.nextUpdate.IsSet() {
+			m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update)) // to look after its neighbours
 		}
 	case !spoke:
 		// The first update comes soon: whoever asked before this link was up
 		// on our side has no answer yet.
 		i.jobs = nil // goodbyes, if it came back so soon
-		i.nextUpdate = m.now.Add(m.between(500*time.Millisecond, 1500*time.Millisecond))
+		m.updates.Set(&i.nextUpdate, m.now.Add(m.between(500*time.Millisecond, 1500*time.Millisecond)))
 		m.ask(i) // RFC 2453 §3.9.1
 	case importChanged, !slices.Equal(i.sources, from): // a new subnet has neighbours of its own
 		m.ask(i)
@@ -126,7 +128,8 @@ func (m *Machine) deactivate(i *iface) {
 		m.emit(protocol.Leave{Link: i.id, Group: families[m.cfg.Protocol].group})
 		i.claim = protocol.Claim{}
 	}
-	i.active, i.jobs, i.sources, i.nextUpdate = false, nil, nil, time.Time{}
+	i.active, i.jobs, i.sources = false, nil, nil
+	m.updates.Stop(&i.nextUpdate)
 	m.reconnect()
 }
 

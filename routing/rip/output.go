@@ -50,10 +50,12 @@ const (
 // update begins the updates that are due, and goes on with those under way.
 func (m *Machine) update() {
 	m.planAsking()
-	for _, i := range m.order {
-		if !i.nextUpdate.IsZero() && !m.now.Before(i.nextUpdate) && !m.stopping {
-			m.regularUpdate(i)
+	for !m.stopping {
+		t := m.updates.Due(m.now)
+		if t == nil {
+			break
 		}
+		m.regularUpdate(t.Of)
 	}
 	m.closeTriggered()
 	if len(m.table.changed) > 0 && !m.now.Before(m.trigger.due()) && !m.stopping {
@@ -71,7 +73,7 @@ func (m *Machine) update() {
 // regularUpdate begins to tell everybody on i everything (RFC 2453 §3.8).
 func (m *Machine) regularUpdate(i *iface) {
 	jitter := m.cfg.Update / families[m.cfg.Protocol].jitter
-	i.nextUpdate = m.now.Add(m.cfg.Update + m.between(-jitter, jitter))
+	m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update+m.between(-jitter, jitter)))
 	m.forgetSilent(i)
 	for _, t := range m.targets(i) {
 		// The last one may still be under way where there are too many routes

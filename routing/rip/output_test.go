@@ -303,7 +303,7 @@ func TestDeletedUnderWay(t *testing.T) {
 	}
 	b.advance(10 * time.Second)
 	i := b.m.interfaces[eth0]
-	b.now = i.nextUpdate
+	b.now = i.nextUpdate.At()
 	b.step(protocol.Tick{})
 	next := i.jobs[0].next
 	b.takeBack(next.prefix)
@@ -399,7 +399,7 @@ func TestTriggeredFirst(t *testing.T) {
 	}
 	b.hear(eth0, peer, entry(netA, 1))
 	b.advance(10 * time.Second)
-	b.now = b.m.interfaces[eth1].nextUpdate
+	b.now = b.m.interfaces[eth1].nextUpdate.At()
 	b.step(protocol.Tick{})
 	b.m.trigger = trigger{}
 	b.step(protocol.NeighborState{Link: eth0, Address: peer})

@@ -58,7 +58,7 @@ func TestAnswers(t *testing.T) {
 	b.advance(6 * time.Second)
 	b.clear()
 	for _, i := range b.m.order {
-		i.nextUpdate = b.now.Add(time.Minute)
+		b.m.updates.Set(&i.nextUpdate, b.now.Add(time.Minute))
 	}
 	ask(b, peer3, 520, wire.Packet{Whole: true})
 	b.sent("eth0 10.0.0.3 response 10.0.1.0/24=1 198.51.100.0/24=16/3 203.0.113.0/24=3")
@@ -116,7 +116,7 @@ func TestAsksWhoAsks(t *testing.T) {
 	b := newBed(t, nil)
 	b.advance(10 * time.Second)
 	for _, i := range b.m.order {
-		i.nextUpdate = b.now.Add(time.Minute)
+		b.m.updates.Set(&i.nextUpdate, b.now.Add(time.Minute))
 	}
 	to := func(dst netip.Addr, port uint16) []string {
 		b.clear()
@@ -164,7 +164,7 @@ func TestManyRequests(t *testing.T) {
 	}
 	b.advance(10 * time.Second)
 	for _, i := range b.m.order {
-		i.nextUpdate = b.now.Add(time.Minute)
+		b.m.updates.Set(&i.nextUpdate, b.now.Add(time.Minute))
 	}
 	b.clear()
 	for range 50 {
@@ -206,11 +206,11 @@ func TestReconfigure(t *testing.T) {
 	b.hear(eth0, peer3, entry(netA, 1))
 	b.redistribute(netB, 1, 150)
 	b.advance(6 * time.Second)
-	update := b.m.interfaces[eth0].nextUpdate
+	update := b.m.interfaces[eth0].nextUpdate.At()
 	b.clear()
 	cfg := b.m.cfg
 	b.step(protocol.Configure{Config: cfg})
-	if len(b.out) != 0 || b.m.interfaces[eth0].nextUpdate != update {
+	if len(b.out) != 0 || b.m.interfaces[eth0].nextUpdate.At() != update {
 		t.Errorf("the same configuration does %v", b.out)
 	}
 	cfg.DefaultInformation = &Origination{Metric: 2}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/internal/timers"
 	"routerd/routing"
 	"routerd/routing/protocol"
 	"routerd/routing/rip/wire"
@@ -51,8 +52,9 @@ type Machine struct {
 	table table
 
 	interfaces map[routing.InterfaceID]*iface
-	order      []*iface       // the same, by number
-	connected  []netip.Prefix // subnets of those that speak
+	order      []*iface            // the same, by number
+	updates    timers.Heap[*iface] // the regular ones
+	connected  []netip.Prefix      // subnets of those that speak
 
 	trigger trigger
 	asking  asking
@@ -137,13 +139,11 @@ func (m *Machine) Deadline() time.Time {
 		if len(i.jobs) > 0 {
 			earliest(i.resume)
 		}
-		if !m.stopping {
-			earliest(i.nextUpdate)
-		}
 	}
 	if m.stopping {
 		return at
 	}
+	earliest(m.updates.Next())
 	if p := m.table.heard.front(); p != nil {
 		earliest(p.heard.Add(m.cfg.Invalid))
 	}

@@ -190,7 +190,7 @@ func (m *Machine) Interfaces() []InterfaceInfo {
 			Sending: len(i.jobs), Counters: i.counters,
 		}
 		if i.speaks() {
-			x.NextUpdate = i.nextUpdate
+			x.NextUpdate = i.nextUpdate.At()
 		}
 		for _, s := range i.sources {
 			x.Sources = append(x.Sources, s.Addr())

@@ -99,7 +99,7 @@ func BenchmarkTell(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				for _, i := range bed.m.order {
-					i.nextUpdate = bed.now
+					bed.m.updates.Set(&i.nextUpdate, bed.now)
 				}
 				if told := bed.tellAll(time.Second); told < manyRoutes {
 					b.Fatalf("told %d routes", told)
@@ -136,7 +136,7 @@ func TestManyRoutes(t *testing.T) {
 		b := newQuietBed(t, protocol, nil)
 		b.up()
 		b.tellAll(10 * time.Second)
-		b.m.interfaces[eth1].nextUpdate = b.now.Add(time.Minute)
+		b.m.updates.Set(&b.m.interfaces[eth1].nextUpdate, b.now.Add(time.Minute))
 		packets := announcements(protocol, 1)
 		b.hearAll(packets)
 		first := protocol.Capacity(1500, wire.Seal{}) // told with the first packet

@@ -17,7 +17,7 @@ func TestTriggered(t *testing.T) {
 		b.m.rand = New(RIP, protocol.Start{Seed: seed}).rand
 		b.m.trigger = trigger{}
 		for _, i := range b.m.order {
-			i.nextUpdate = b.now.Add(time.Minute)
+			b.m.updates.Set(&i.nextUpdate, b.now.Add(time.Minute))
 		}
 		b.hear(eth0, peer, entry(netA, 1))
 		b.sent("eth1 224.0.0.9 response 198.51.100.0/24=2")
@@ -48,7 +48,7 @@ func TestTriggered(t *testing.T) {
 func TestTriggeredJoins(t *testing.T) {
 	b := newBed(t, nil)
 	for _, i := range b.m.order {
-		i.nextUpdate = b.now.Add(time.Minute)
+		b.m.updates.Set(&i.nextUpdate, b.now.Add(time.Minute))
 	}
 	began, told := b.now, map[string]time.Duration{}
 	note := func() {
@@ -105,8 +105,8 @@ func TestTriggeredSuppressed(t *testing.T) {
 	b := newBed(t, nil)
 	b.hear(eth0, peer, entry(netA, 1))
 	b.clear()
-	b.now = b.m.interfaces[eth1].nextUpdate
-	b.m.interfaces[eth0].nextUpdate = b.now.Add(time.Minute)
+	b.now = b.m.interfaces[eth1].nextUpdate.At()
+	b.m.updates.Set(&b.m.interfaces[eth0].nextUpdate, b.now.Add(time.Minute))
 	b.m.trigger.until = b.now
 	b.hear(eth0, peer, entry(netB, 1))
 	b.sent("eth1 224.0.0.9 response 10.0.0.0/24=1 198.51.100.0/24=2 203.0.113.0/24=2")
