@@ -1,16 +1,16 @@
-// Package multicast is the listener's side of multicast group membership, for
-// both families: it tells multicast routers, and the switches that listen in on
-// them, which groups the router itself takes part in on each link. IGMP is IPv4's
-// protocol for that, MLD IPv6's. A switch with snooping passes a group's packets
-// on to those ports alone behind which somebody has reported it, and without
-// those of its solicited-node groups no neighbour finds the router by IPv6.
+// Package multicast is the listener's side of multicast group membership: it
+// reports to multicast routers, and to switches with snooping, which groups the
+// router itself is a member of on each link. IPv4's protocol for that is IGMP,
+// IPv6's is MLD. A switch with snooping forwards a group's packets only to
+// ports where somebody has reported the group. Without a report of its
+// solicited-node groups no IPv6 neighbour would find the router.
 //
 // # The core
 //
-// The [Machine] is a value: inputs and the time go in, packets to send come out.
-// It has no goroutine, lock, socket or clock, and its randomness comes from a
-// seed. An interface is told once what it listens to, by [InterfaceUp], and again
-// whenever that changes; what joined and what left follows from the difference.
+// The [Machine] is a value: inputs and the time go in, packets to send come
+// out. It has no goroutine, lock, socket or clock, and its randomness comes
+// from a seed. [InterfaceUp] gives the groups of an interface, and again
+// whenever they change; joins and leaves follow from the difference.
 //
 // # One machine for two protocols
 //
@@ -25,35 +25,35 @@
 //	another listener's       nothing                            its own answer is not sent
 //	report of a group
 //
-// An older querier makes the link an older version's for as long as it is heard
-// (RFC 3376 §7.2.1, RFC 3810 §8.2.1).
+// While a querier of an older version is present, that version is used on the
+// link (RFC 3376 §7.2.1, RFC 3810 §8.2.1).
 //
 // # Files
 //
 //	message.go   what IGMP and MLD have in common
 //	igmp.go      IGMP's packets, read and made
 //	mld.go       MLD's
-//	io.go        what goes in, what comes out
+//	io.go        inputs and effects
 //	machine.go   Step; interfaces that come, change and go
 //	link.go      one link in one family: groups, versions, timers
-//	report.go    what is due is sent
+//	report.go    sending what is due
 //
 // # What is supported
 //
 // RFC 3376 §4, §5 and §7.2; RFC 2236 §3 and §6; RFC 1112 Appendix I; RFC 3810
-// §5, §6 and §8.2; RFC 2710 §4 and §5; RFC 3590. Of every group all sources are
-// wanted, so that a filter is never anything but EXCLUDE {}.
+// §5, §6 and §8.2; RFC 2710 §4 and §5; RFC 3590. All sources of a group are
+// wanted, so every filter is EXCLUDE {}.
 //
 // # Deviations
 //
-//   - RFC 3376 §5.1 sends the change reports of several groups as they happen;
-//     here those of one moment go in one packet, which the RFC allows.
-//   - RFC 2236 §3: a host that was not the last to report a group may leave in
-//     silence; here it does.
+//   - RFC 3376 §5.1 reports changes of several groups as they happen; here
+//     those of one moment go in one packet, which the RFC allows.
+//   - RFC 2236 §3: a host that was not the last to report a group need not send
+//     a leave; here it does not.
 //   - RFC 3590 §4: when the link-local address has become usable, all groups
-//     are reported anew as if they had just been joined; likewise in IPv4 when an
-//     address comes after 0.0.0.0.
-//   - RFC 4862 §5.4.2: what an interface listens to is reported when it comes
-//     up, without the delay of up to a second that the first probe has.
-//   - Groups of a link without other stations, a TUN's, are not reported.
+//     are reported again as if they had just been joined; likewise in IPv4 when
+//     an address replaces 0.0.0.0.
+//   - RFC 4862 §5.4.2: the groups of an interface are reported as soon as it
+//     comes up, without the random delay before the first probe.
+//   - Groups on a TUN are not reported.
 package multicast

@@ -27,8 +27,8 @@ const (
 const (
 	igmpLen  = 8  // of versions 1 and 2
 	igmpLen3 = 12 // of version 3's query without sources
-	// igmpDelay1 is how long answers to queries of version 1 take, which do
-	// not say (RFC 3376 §4.1.1, RFC 2236 §4).
+	// igmpDelay1 is the longest delay of an answer to a query of version 1,
+	// which has no field for it (RFC 3376 §4.1.1, RFC 2236 §4).
 	igmpDelay1 = 10 * time.Second
 )
 
@@ -89,12 +89,12 @@ func parseIGMP(p packet.IPv4) (Message, error) {
 	return m, nil
 }
 
-// readIGMPQuery tells versions apart as RFC 3376 §7.1 does.
+// readIGMPQuery determines the version as RFC 3376 §7.1 says.
 func (m *Message) readIGMPQuery(b []byte) error {
 	switch {
 	case len(b) == igmpLen && b[1] == 0:
 		m.Version, m.MaxResponse = 1, igmpDelay1
-		m.Group = netip.IPv4Unspecified() // RFC 1112 Appendix I: only general ones
+		m.Group = netip.IPv4Unspecified() // RFC 1112 Appendix I: only general queries
 		return nil
 	case len(b) == igmpLen: // RFC 3376 §7.2.1: linear in version 2
 		m.Version, m.MaxResponse = 2, time.Duration(b[1])*time.Second/10
@@ -114,8 +114,8 @@ func (m *Message) readIGMPQuery(b []byte) error {
 }
 
 // beginIGMP appends an IPv4 header with a router alert (RFC 2113), TTL 1 and
-// the precedence of internetwork control (RFC 3376 §4); finishIGMP fills in what
-// depends on the rest.
+// the precedence of internetwork control (RFC 3376 §4); finishIGMP fills in
+// lengths and checksums.
 func beginIGMP(b []byte, src, dst netip.Addr) []byte {
 	const header = packet.IPv4MinHeader + 4
 	at := len(b)
@@ -158,7 +158,7 @@ func appendIGMP3(b []byte, src netip.Addr, records []record) []byte {
 	return finishIGMP(appendRecords(b, records), at)
 }
 
-// appendRecords appends how many records there are, and those, which have the
+// appendRecords appends the number of records and the records, which have the
 // same form in both families (RFC 3376 §4.2, RFC 3810 §5.2).
 func appendRecords(b []byte, records []record) []byte {
 	b = binary.BigEndian.AppendUint16(b, uint16(len(records)))

@@ -7,37 +7,37 @@ import (
 	"routerd/routing"
 )
 
-// Input is what can happen to the machine.
+// Input is an input of the machine.
 type Input interface{ input() }
 
-// InterfaceUp says that an interface with other stations on its link is up, or
-// that something about it changed.
+// InterfaceUp says that an Ethernet interface is up, or that something about it
+// changed.
 type InterfaceUp struct {
 	Interface routing.InterfaceID
 	MTU       int // of IP packets
-	// Source4 and Source6, a link-local address, are what reports come from;
+	// Source4 and Source6, a link-local address, are the sources of reports;
 	// invalid while there is none that may be used.
 	Source4, Source6 netip.Addr
-	// Groups are all that the router listens to on the interface, of both
-	// families. Those that are never reported may be among them.
+	// Groups are all groups that the router is a member of on the interface, of
+	// both families. Groups that are never reported may be among them.
 	Groups []netip.Addr
 }
 
-// InterfaceDown says that an interface is gone, or about to go: with Announce
-// set packets can still be sent, and its groups are left.
+// InterfaceDown says that an interface is gone. With Announce it is about to
+// go, packets can still be sent, and its groups are left.
 type InterfaceDown struct {
 	Interface routing.InterfaceID
 	Announce  bool
 }
 
-// Received is an IP packet with an IGMP or MLD message. It is read and not
-// kept.
+// Received is an IP packet with an IGMP or MLD message. The machine does not
+// keep it.
 type Received struct {
 	Interface routing.InterfaceID
 	Packet    []byte
 }
 
-// Tick says that time has passed, at the latest at Deadline.
+// Tick has the machine do what is due. It comes at Deadline at the latest.
 type Tick struct{}
 
 func (InterfaceUp) input()   {}
@@ -45,20 +45,20 @@ func (InterfaceDown) input() {}
 func (Received) input()      {}
 func (Tick) input()          {}
 
-// Send is what the machine wants done: a whole IP packet, to the group that is
-// its destination, by the interface. It belongs to the receiver.
+// Send asks to send an IP packet by the interface, to the group that is its
+// destination. Packet belongs to the receiver.
 type Send struct {
 	Interface routing.InterfaceID
 	Packet    []byte
 }
 
-// Listener is what `show interface` says of an interface's groups.
+// Listener is what `show interface` shows of an interface's groups.
 type Listener struct {
 	Interface routing.InterfaceID
-	IGMP, MLD Version // that the link is spoken to in
+	IGMP, MLD Version // the versions in use
 	Groups    []netip.Addr
-	Queries   uint64 // heard
-	Refused   uint64 // messages that the RFCs have a listener ignore
+	Queries   uint64 // received
+	Refused   uint64 // messages that a listener has to ignore
 	Reports   uint64 // packets sent
 }
 

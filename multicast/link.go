@@ -12,8 +12,9 @@ const (
 	defaultInterval   = 125 * time.Second
 	unsolicited       = time.Second      // between reports of a change, version 3
 	unsolicitedOlder  = 10 * time.Second // the same, versions 1 and 2
-	// maxSources of a group are remembered to be answered for; with more the
-	// answer is about the group, which says the same and more.
+	// maxSources is how many queried sources of a group are kept for the
+	// answer; with more the answer is about the whole group, which includes
+	// them.
 	maxSources = 64
 )
 
@@ -27,25 +28,25 @@ type link struct {
 
 	groups     []*group // by address
 	version    Version
-	older      [3]time.Time // until when a querier of versions 1 and 2 counts as present
+	older      [3]time.Time // until when a querier of version 1 or 2 counts as present
 	robustness int          // the querier's
 	interval   time.Duration
 
-	general time.Time // when to answer a general query, version 3; zero = none
+	general time.Time // when to answer a general query, version 3; zero: none to answer
 	change  time.Time // when to report changes next, version 3
 }
 
-// group is one that is listened to, or was until its leaving is reported as
-// often as it has to be.
+// group is a group that the router is a member of, or has left until that is
+// reported often enough.
 type group struct {
 	addr    netip.Addr
 	left    bool
-	repeats int       // how often a change is still to be reported
+	repeats int       // how many more times to report a change
 	at      time.Time // versions 1 and 2: when to report it
-	last    bool      // versions 1 and 2: nobody has reported it since the router did
+	last    bool      // versions 1 and 2: the router was the last to report it
 
 	response time.Time    // version 3: when to answer a query about it
-	sources  []netip.Addr // that query's
+	sources  []netip.Addr // the sources that the query asks about
 }
 
 func newLink(m *Machine, i *iface, six bool) *link {
@@ -62,9 +63,9 @@ func unspecified(six bool) netip.Addr {
 	return netip.IPv4Unspecified()
 }
 
-// speakFrom takes up the source of reports. One that comes after none has all
-// groups reported anew (RFC 3590 §4): routers may have ignored what came from
-// nowhere.
+// speakFrom sets the source of reports. The first valid one has all groups
+// reported again (RFC 3590 §4): routers may have ignored reports from the
+// unspecified address.
 func (l *link) speakFrom(src netip.Addr) {
 	if !src.IsValid() {
 		src = unspecified(l.six)
@@ -77,7 +78,7 @@ func (l *link) speakFrom(src netip.Addr) {
 	l.src = src
 }
 
-// listen makes the link's groups those of its family in a sorted list.
+// listen sets the link's groups to those of its family in a sorted list.
 func (l *link) listen(groups []netip.Addr) {
 	for _, a := range groups {
 		if a.Is6() != l.six || !Reportable(a) {
@@ -114,8 +115,9 @@ func (l *link) forget(g *group) {
 	l.groups = slices.DeleteFunc(l.groups, func(x *group) bool { return x == g })
 }
 
-// changed begins to report that g was joined or left: at once, and again in
-// case that is lost (RFC 3376 §5.1, RFC 3810 §6.1; RFC 2236 §3, RFC 2710 §4).
+// changed schedules the reports that g was joined or left: at once, and again
+// in case that is lost (RFC 3376 §5.1, RFC 3810 §6.1; RFC 2236 §3, RFC 2710
+// §4).
 func (l *link) changed(g *group) {
 	if l.version == 3 {
 		g.repeats, l.change = l.robustness, l.m.now
@@ -132,7 +134,8 @@ func (l *link) changed(g *group) {
 	g.repeats, g.at = l.robustness, l.m.now
 }
 
-// queried acts on a query: RFC 3376 §5.2 and §7.2.1, RFC 3810 §6.2 and §8.2.1.
+// queried processes a query: RFC 3376 §5.2 and §7.2.1, RFC 3810 §6.2 and
+// §8.2.1.
 func (l *link) queried(q *Message) {
 	if q.Version == 3 {
 		l.robustness, l.interval = q.Robustness, q.Interval
@@ -158,8 +161,8 @@ func (l *link) queried(q *Message) {
 	}
 }
 
-// adapt makes the version that of the oldest querier present. Whatever waits
-// under the version before is dropped (RFC 3376 §7.2.1, RFC 3810 §8.2.1).
+// adapt sets the version to that of the oldest querier present. A change drops
+// all pending reports (RFC 3376 §7.2.1, RFC 3810 §8.2.1).
 func (l *link) adapt() {
 	v := Version(3)
 	for old := Version(2); old > 0; old-- {
@@ -213,8 +216,8 @@ func (l *link) answer(q *Message) {
 	g.response = soonest(g.response, at)
 }
 
-// overheard is another listener's report of a group, to versions 1 and 2: one
-// is enough (RFC 2236 §3, RFC 2710 §4).
+// overheard processes another listener's report of a group, in versions 1 and
+// 2: one report is enough (RFC 2236 §3, RFC 2710 §4).
 func (l *link) overheard(a netip.Addr) {
 	if g, _ := l.find(a); g != nil && l.version < 3 && !g.at.IsZero() {
 		g.at, g.repeats, g.last = time.Time{}, 0, false

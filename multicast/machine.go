@@ -12,8 +12,8 @@ import (
 )
 
 // Machine reports the router's groups on all its links. It is a value without
-// goroutines, locks or a clock: whoever owns it calls Step and sends what comes
-// out. Not safe for concurrent use.
+// goroutines, locks or a clock: its owner calls Step and sends the packets. It
+// is not safe for concurrent use.
 type Machine struct {
 	rand   *rand.Rand
 	ifaces []*iface // in the order of their numbers
@@ -31,8 +31,8 @@ type iface struct {
 	queries, refused, reports uint64
 }
 
-// New makes a machine without interfaces. The seed is of all its randomness:
-// the same seed, inputs and times have the same effects.
+// New makes a machine without interfaces. All its randomness comes from the
+// seed: the same seed, inputs and times give the same effects.
 func New(seed uint64) *Machine {
 	return &Machine{rand: rand.New(rand.NewPCG(seed, 0x69676d702b6d6c64))}
 }
@@ -41,8 +41,8 @@ func New(seed uint64) *Machine {
 // nothing waits.
 func (m *Machine) Deadline() time.Time { return m.timers.Next() }
 
-// Step does what is due at the time now, then takes the input, and appends to
-// out what is to be sent. Time must not go back.
+// Step does what is due at the time now, then processes the input, and appends
+// the packets to send to out. Time must not go back.
 func (m *Machine) Step(now time.Time, in Input, out []Send) []Send {
 	m.now, m.out = now, out
 	for t := m.timers.Due(now); t != nil; t = m.timers.Due(now) {
@@ -61,7 +61,7 @@ func (m *Machine) Step(now time.Time, in Input, out []Send) []Send {
 	return out
 }
 
-// settle sends what is due on an interface, and notes when it is next.
+// settle sends what is due on an interface, and schedules the next time.
 func (m *Machine) settle(i *iface) {
 	var due time.Time
 	for _, l := range i.links {
@@ -75,7 +75,7 @@ func (m *Machine) settle(i *iface) {
 	m.timers.Set(&i.timer, due)
 }
 
-// after draws the time of something that is to happen within most.
+// after draws a random time within most from now.
 func (m *Machine) after(most time.Duration) time.Time {
 	if most <= 0 {
 		return m.now

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Version is that of IGMP. MLDv1 counts as 2 and MLDv2 as 3.
+// Version is the version of IGMP. MLDv1 counts as 2 and MLDv2 as 3.
 type Version uint8
 
 // String gives IGMP's name of the version.
@@ -22,23 +22,23 @@ const (
 	Change      // version 3's report: of any number of groups
 )
 
-// Message is an IGMP or MLD message that a listener may act on. Sources lie in
-// the packet that it was parsed from.
+// Message is an IGMP or MLD message for a listener. Its sources lie in the
+// packet that it was parsed from.
 type Message struct {
 	Kind    Kind
 	Version Version
 	Src     netip.Addr
-	// Group is the one that a Query or Report is about; the unspecified address
-	// in a general query.
+	// Group is the group of a Query or Report; the unspecified address in a
+	// general query.
 	Group netip.Addr
-	// MaxResponse is how long an answer to a Query may take.
+	// MaxResponse is the longest delay of an answer to a Query.
 	MaxResponse time.Duration
 	Robustness  int           // of the querier, 0 = not said; version 3
 	Interval    time.Duration // between its queries, 0 = not said; version 3
 	sources     []byte        // 4 or 16 bytes each
 }
 
-// Sources gives the sources that a Query of version 3 asks about, none where it
+// Sources gives the sources that a Query of version 3 asks about, none if it
 // asks about the group.
 func (m *Message) Sources() []netip.Addr {
 	size := 16
@@ -53,7 +53,7 @@ func (m *Message) Sources() []netip.Addr {
 	return list
 }
 
-// What is wrong with a message that Parse refuses.
+// Why a message was refused.
 var (
 	ErrLength      = errors.New("parse group membership: truncated")
 	ErrType        = errors.New("parse group membership: not a message that listeners read")
@@ -75,7 +75,7 @@ const (
 	toExclude
 )
 
-// record is what a report of version 3 says of one group.
+// record is one group in a report of version 3.
 type record struct {
 	kind    recordType
 	group   netip.Addr
@@ -93,8 +93,8 @@ func floating(code uint32, bits uint) uint32 {
 	return (code&(1<<mantissa-1) | 1<<mantissa) << (code>>mantissa&7 + 3)
 }
 
-// Reportable reports whether listeners report the group a at all: all hosts
-// and all nodes never are, nor groups that do not leave the node (RFC 3376 §5,
+// Reportable reports whether listeners report the group a. They never report
+// all hosts, all nodes, and groups of smaller scope than the link (RFC 3376 §5,
 // RFC 3810 §6).
 func Reportable(a netip.Addr) bool {
 	if a.Is4() {

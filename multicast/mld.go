@@ -88,7 +88,7 @@ func parseMLD(p packet.IPv6) (Message, error) {
 	return m, nil
 }
 
-// readMLDQuery tells versions apart as RFC 3810 §8.1 does.
+// readMLDQuery determines the version as RFC 3810 §8.1 says.
 func (m *Message) readMLDQuery(b []byte) error {
 	code := uint32(binary.BigEndian.Uint16(b[4:]))
 	switch {
@@ -111,7 +111,7 @@ func (m *Message) readMLDQuery(b []byte) error {
 
 // beginMLD appends an IPv6 header with hop limit 1, a hop-by-hop header with a
 // router alert for MLD (RFC 3810 §5, RFC 2711 §2.1), and the type of a message;
-// finishMLD fills in what depends on the rest.
+// finishMLD fills in length and checksum.
 func beginMLD(b []byte, src, dst netip.Addr, kind uint8) []byte {
 	at := len(b)
 	b = append(b, make([]byte, packet.IPv6Header)...)

@@ -8,7 +8,7 @@ import (
 	"routerd/internal/packet"
 )
 
-// deadline is when expire has something to do.
+// deadline is when expire has something to send.
 func (l *link) deadline() time.Time {
 	due := soonest(l.general, l.change)
 	for _, old := range l.older {
@@ -34,7 +34,8 @@ func (l *link) expire() {
 	if l.due(l.change) {
 		records = l.changes()
 	}
-	// RFC 3376 §5.2: the answer to a general query holds the answers to all.
+	// RFC 3376 §5.2: the answer to a general query includes those to all other
+	// queries.
 	all := l.due(l.general)
 	for _, g := range l.groups {
 		if g.left || !all && !l.due(g.response) {
@@ -42,7 +43,7 @@ func (l *link) expire() {
 		}
 		r := record{kind: isExclude, group: g.addr}
 		if !all && len(g.sources) > 0 {
-			// All sources are wanted, so of those asked about all are.
+			// All sources are wanted, so also all that the query asks about.
 			r.kind, r.sources = isInclude, g.sources
 		}
 		records = append(records, r)
@@ -54,8 +55,8 @@ func (l *link) expire() {
 	l.send(records)
 }
 
-// changes gives what has changed and is to be said once more, and sets the time
-// of the next.
+// changes gives the changes that are to be reported now, and schedules their
+// repetition.
 func (l *link) changes() (records []record) {
 	l.change = time.Time{}
 	for _, g := range slices.Clone(l.groups) {
@@ -102,7 +103,7 @@ func (l *link) sendOlder(kind Kind, g *group) {
 	}
 }
 
-// send sends records in as many packets as the MTU makes of them.
+// send sends records in as many packets as the MTU requires.
 func (l *link) send(records []record) {
 	room := max(l.mtu, packet.IPv4MinMTU*2) - packet.IPv4MinHeader - 4 - igmpLen
 	if l.six {

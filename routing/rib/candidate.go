@@ -9,17 +9,17 @@ import (
 	"routerd/routing/fib"
 )
 
-// candidate is one route that one source offers for a prefix. There are a
-// million of them, so it is kept small: next hops are shared, and why it was
-// not chosen is worked out when somebody asks.
+// candidate is one route that one source offers for a prefix. There may be
+// millions, so it is small: next hops are shared, and why it was not chosen is
+// determined when somebody asks.
 type candidate struct {
 	dest *dest
 	next *candidate // of the same prefix, in order of preference
 	hops *hopSet    // with action Forward, except connected; else nil
-	// The other candidates that lead by the same hops.
+	// Links in the list of the candidates with the same hops.
 	prevUser, nextUser *candidate
 
-	since    int64 // when it became what it is, in ns since 1970
+	since    int64 // when it last changed, in ns since 1970
 	origin   origin.ID
 	metric   uint32
 	tag      uint32
@@ -27,31 +27,31 @@ type candidate struct {
 	owner    routing.InterfaceID // of connected, local and broadcast; else NoInterface
 	source   routing.Source
 	action   routing.Action
-	offered  uint8 // distance as its source gave it; 0 = the configured one
+	offered  uint8 // distance given by its source; 0 = the configured one
 	distance uint8
 	chosen   bool
-	whole    bool // an own address that is all of its subnet, whose link is up
-	stale    bool // its source started afresh and has not offered it again
+	whole    bool // of an own address: it is its whole subnet, and the link is up
+	stale    bool // its source has restarted and not offered it again
 }
 
-// dest is a prefix for which there is at least one candidate.
+// dest is a prefix with at least one candidate.
 type dest struct {
 	prefix netip.Prefix
 	first  *candidate
-	entry  *fib.Entry // what the FIB holds; nil = no candidate is usable
+	entry  *fib.Entry // the entry in the FIB; nil = no candidate is usable
 	group  *sharedGroup
-	looped []*watch // next hops that lead back here; seldom any
-	// transit counts the watched next hops inside the prefix. Where it is
-	// zero, nothing can resolve through this prefix.
+	looped []*watch // next hops that resolve back through this prefix; mostly none
+	// transit counts the watched next hops inside the prefix. If it is zero,
+	// nothing can resolve through this prefix.
 	transit uint32
-	offered bool // perhaps: some subscriber is to know a route of this prefix
+	offered bool // some subscriber may have been offered this prefix
 	dirty   bool
 	pending bool // while settling: not decided yet
 	visited bool // while settling: looked at in this round
 }
 
-// rank puts the router's own addresses before everything, then broadcast
-// addresses: as Linux does, which asks its local table first.
+// rank puts the router's own addresses first, then broadcast addresses, like
+// Linux, which looks into its local table first.
 func (c *candidate) rank() int {
 	switch c.action {
 	case routing.Local:
@@ -62,9 +62,9 @@ func (c *candidate) rank() int {
 	return 2
 }
 
-// order is the preference: negative if c is better than o. It depends on what
-// the candidates are and never on when they came, and is zero for nothing but
-// a candidate and itself.
+// order is the preference: negative if c is better than o. It depends on the
+// candidates alone and not on when they came, and is zero only for a candidate
+// and itself.
 func (c *candidate) order(o *candidate) int {
 	return cmp.Or(
 		cmp.Compare(c.rank(), o.rank()),
@@ -76,16 +76,15 @@ func (c *candidate) order(o *candidate) int {
 	)
 }
 
-// merges reports whether o, which comes after c, shares the flows with c.
-// Only static routes are offered several times for one prefix on purpose; a
-// protocol offers one route with several hops.
+// merges reports whether o, which comes after c, forms a multipath route with
+// c. Only static routes do; a protocol offers one route with several hops.
 func (c *candidate) merges(o *candidate) bool {
 	return c.source == routing.SourceStatic && o.source == c.source &&
 		c.action == routing.Forward && o.action == c.action &&
 		c.distance == o.distance && c.metric == o.metric
 }
 
-// same reports whether c and o say the same, whatever their lines and ages.
+// same reports whether c and o are equal, lines and ages aside.
 func (c *candidate) same(o *candidate) bool {
 	return c.source == o.source && c.action == o.action && c.offered == o.offered &&
 		c.metric == o.metric && c.tag == o.tag && c.hops == o.hops && c.owner == o.owner
@@ -138,8 +137,8 @@ func (d *dest) family() int {
 	return 1
 }
 
-// remove takes a candidate back. Its prefix stays known until Flush has told
-// the FIB.
+// remove removes a candidate. Its prefix is kept until Flush has changed the
+// FIB.
 func (r *RIB) remove(c *candidate) {
 	d := c.dest
 	d.unlink(c)
@@ -151,7 +150,7 @@ func (r *RIB) remove(c *candidate) {
 	}
 }
 
-// of gives the candidate of a protocol, which offers one, or nil.
+// of gives the candidate of a protocol, or nil. A protocol offers at most one.
 func (d *dest) of(s routing.Source) *candidate {
 	for c := d.first; c != nil; c = c.next {
 		if c.source == s {
@@ -161,7 +160,7 @@ func (d *dest) of(s routing.Source) *candidate {
 	return nil
 }
 
-// find gives the first candidate for p that is wanted.
+// find gives the first candidate for p for which wanted is true.
 func (r *RIB) find(p netip.Prefix, wanted func(*candidate) bool) *candidate {
 	d, ok := r.dests.Get(p)
 	if !ok {

@@ -26,9 +26,10 @@ type StaticRoute struct {
 	Origin   origin.ID
 }
 
-// StaticNextHop names its interface; the router turns the name into a number.
-// Without an address the destination is on the interface's own link; without
-// an interface the address is resolved through the table.
+// StaticNextHop is a next hop of a static route; the RIB turns the interface's
+// name into its number. Without an address the destination is on the
+// interface's link; without an interface the address is resolved through the
+// table.
 type StaticNextHop struct {
 	Address   netip.Addr
 	Interface string

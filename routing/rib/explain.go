@@ -7,15 +7,14 @@ import (
 	"routerd/routing"
 )
 
-// Explanation is how the table decides about an address, in the order in which
-// it does.
+// Explanation is how the table decides about an address, in order.
 type Explanation struct {
-	// Prefixes are those that the address lies in and a route is offered for,
-	// the longest first, up to the one that packets are forwarded by; without
-	// such a one, all.
+	// Prefixes are the prefixes with routes that contain the address, the
+	// longest first, up to the one that packets are forwarded by; all if there
+	// is none.
 	Prefixes []PrefixDecision
-	// Shorter is how many prefixes more contain the address, which nobody has
-	// to ask.
+	// Shorter is how many shorter prefixes contain the address and play no
+	// part.
 	Shorter       int
 	Resolution    []ResolutionStep
 	Redistributed []Redistributed
@@ -26,35 +25,36 @@ type PrefixDecision struct {
 	Prefix     netip.Prefix
 	Candidates []Candidate // by preference
 	Used       bool        // packets are forwarded by it
-	Decided    string      // what decided: a sentence in lower case, no full stop
+	Decided    string      // the comparison that decided: a sentence in lower case, no full stop
 }
 
-// ResolutionStep is one next hop on the way from the route to the neighbours,
-// each followed by those it leads through, which are one deeper.
+// ResolutionStep is one next hop in the resolution from the route to the
+// neighbours. It is followed by the hops that it resolves to, which are one
+// deeper.
 type ResolutionStep struct {
 	Depth   int
 	NextHop routing.NextHop
-	Via     netip.Prefix   // the route that answers for the address; invalid where none is needed
+	Via     netip.Prefix   // the route that the hop resolves through; invalid if it needs none
 	Source  routing.Source // of Via
 	Action  routing.Action // of Via, if it discards
 	WhyNot  string         // why the hop is not usable
 }
 
-// Redistributed is what a subscriber gets of the route.
+// Redistributed is how a subscriber gets the route.
 type Redistributed struct {
 	To      string
 	Offered bool
-	Pending bool // it has not taken the last news from its outbox
+	Pending bool // it has not drained the last change from its outbox
 	Metric  uint32
 	Tag     uint32
-	Policy  []string // how the policy came to its decision; nil where it does not say
+	Policy  []string // how the policy decided; nil if it has no Trace
 	WhyNot  string
 }
 
-// maxResolution bounds a chain of next hops that is shown.
+// maxResolution bounds how many next hops are shown.
 const maxResolution = 64
 
-// Explain tells how the table decides about packets for a.
+// Explain explains how the table decides about packets for a.
 func (r *RIB) Explain(a netip.Addr) Explanation {
 	var x Explanation
 	var used *dest
@@ -84,7 +84,7 @@ func (r *RIB) Explain(a netip.Addr) Explanation {
 	return x
 }
 
-// decided says what made the choice for d.
+// decided says which comparison made the choice for d.
 func (r *RIB) decided(d *dest) string {
 	best := d.chosen()
 	switch {
@@ -116,7 +116,7 @@ func (r *RIB) decided(d *dest) string {
 	return "there is no other route to choose from"
 }
 
-// comparison says in what best goes before c.
+// comparison says why best comes before c.
 func (r *RIB) comparison(best, c *candidate) string {
 	switch {
 	case best.rank() != c.rank():
@@ -133,7 +133,8 @@ func (r *RIB) comparison(best, c *candidate) string {
 	return "it stands before an equal route in the configuration"
 }
 
-// resolutionOf adds the way of each hop of hs for the prefix user.
+// resolutionOf appends the resolution of each hop of hs for a route of the
+// prefix user.
 func (r *RIB) resolutionOf(to []ResolutionStep, hs *hopSet, user *dest, depth int) []ResolutionStep {
 	for i := range hs.hops {
 		if len(to) == maxResolution {
@@ -160,7 +161,7 @@ func (r *RIB) resolutionOf(to []ResolutionStep, hs *hopSet, user *dest, depth in
 	return to
 }
 
-// explain says what s gets of d, and why not.
+// explain says what s gets of d, or why it gets nothing.
 func (s *subscriber) explain(d *dest) Redistributed {
 	x := Redistributed{To: s.Name}
 	best := d.chosen()

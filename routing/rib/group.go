@@ -8,24 +8,24 @@ import (
 	"routerd/routing/fib"
 )
 
-// sharedGroup is one group of the FIB with a count of who uses it: each
-// prefix that has it in the FIB and each set of hops that resolves to it.
+// sharedGroup is one group of the FIB with a count of its users: each prefix
+// that has it in the FIB and each set of hops that resolves to it.
 type sharedGroup struct {
 	*fib.Group
 	key    string
 	refs   int
 	states []*fib.State      // of its hops
-	hops   []routing.NextHop // the same for subscribers, once somebody asks
+	hops   []routing.NextHop // the hops as subscribers get them; made when first needed
 }
 
-// neighbour is what a dense number stands for.
+// neighbour is what a dense number identifies.
 type neighbour struct {
 	address netip.Addr
 	iface   routing.InterfaceID
 }
 
-// share is a resolved next hop with its part of the flows: part out of whole
-// for each configured hop, times that hop's weight.
+// share is a resolved next hop with its share of the flows, part/whole: the
+// weight of the configured hop, and of the hops that it resolved through.
 type share struct {
 	neighbour
 	weight, part, whole uint64
@@ -35,8 +35,8 @@ type share struct {
 // rounded to this fineness.
 const maxWhole = 1 << 20
 
-// acquireGroup gives the group that the shares come to, the same one for the
-// same hops and weights. Shares of one neighbour are added up.
+// acquireGroup gives the group of the shares, the same one for the same hops
+// and weights. Shares of one neighbour are added.
 func (r *RIB) acquireGroup(shares []share) *sharedGroup {
 	hops := weigh(shares)
 	for i := range hops {
@@ -46,7 +46,7 @@ func (r *RIB) acquireGroup(shares []share) *sharedGroup {
 	for _, h := range hops {
 		b = append(b, h.Weight)
 		b = binary.BigEndian.AppendUint16(b, uint16(h.Interface))
-		b = binary.BigEndian.AppendUint32(b, h.Index) // 0 or one address of one interface
+		b = binary.BigEndian.AppendUint32(b, h.Index) // identifies the address and its interface; 0 without an address
 	}
 	r.keyBuf = b
 	g := r.groups[string(b)]
@@ -78,9 +78,8 @@ func (r *RIB) releaseGroup(g *sharedGroup) {
 	}
 }
 
-// neighbourIndex numbers the neighbours that routes lead by, from 1. A number
-// is never given twice, so whoever holds an old FIB finds the neighbour that
-// it means.
+// neighbourIndex numbers the neighbours that are next hops, from 1. Numbers are
+// never reused, so they are valid in old FIBs too.
 func (r *RIB) neighbourIndex(n neighbour) uint32 {
 	if !n.address.IsValid() {
 		return 0
@@ -93,8 +92,8 @@ func (r *RIB) neighbourIndex(n neighbour) uint32 {
 	return i
 }
 
-// weigh merges shares of one neighbour and brings all to whole weights of 1
-// to 255, as small as they can be.
+// weigh merges shares of one neighbour and converts all to weights of 1 to 255,
+// as small as possible.
 func weigh(shares []share) []fib.NextHop {
 	whole := uint64(1)
 	for _, s := range shares {

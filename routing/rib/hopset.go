@@ -9,47 +9,47 @@ import (
 	"routerd/routing"
 )
 
-// hopSet is a set of next hops as a source gave it, kept once however many
-// routes lead by it. What it resolves to is worked out once as well, so a
-// route that uses it costs a pointer and a link in the list of its users.
+// hopSet is a set of next hops as a source gave it, kept once for all routes
+// that have it. It is resolved once too, so a route that uses it costs a
+// pointer and a link in the list of its users.
 type hopSet struct {
 	key   string
 	hops  []hop
 	refs  int
 	first *candidate // users
-	// outcome holds for every user that no next hop lies in; the others ask
-	// for their own.
+	// outcome is valid for every user that contains no next hop; the others
+	// compute their own.
 	outcome  outcome
-	trackers []*tracking // of subscribers, who count among refs
+	trackers []*tracking // of subscribers; they count in refs
 	stale    bool
 }
 
 // hop is one next hop of a set.
 type hop struct {
 	routing.NextHop
-	missing string // name of the interface, where there is none of that name
-	watch   *watch // of a hop to be resolved through the table; else nil
+	missing string // name of the interface, if there is none of that name
+	watch   *watch // if the hop is resolved through the table; else nil
 }
 
 // watch is one next-hop address that is resolved through the table.
 type watch struct {
 	prefix netip.Prefix // the address alone
 	users  []*hopSet
-	// via is the prefix that answers for everybody who does not lie in the
-	// way himself; invalid when none does.
+	// via is the prefix through which it resolves, for every route that is not
+	// itself part of that resolution; invalid if there is none.
 	via   netip.Prefix
 	stale bool
 }
 
-// outcome is what a set of hops comes to.
+// outcome is what a set of hops resolves to.
 type outcome struct {
 	usable bool
 	action routing.Action
 	group  *sharedGroup // with Forward
 }
 
-// acquireHops gives the set of these hops, made where it is new. missing
-// names the interfaces that do not exist and may be nil.
+// acquireHops gives the set of these hops, a new one if needed. missing names
+// the interfaces that do not exist and may be nil.
 func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) *hopSet {
 	r.keyBuf = appendHopsKey(r.keyBuf[:0], hops, missing)
 	if hs := r.hopSets[string(r.keyBuf)]; hs != nil {
@@ -89,13 +89,12 @@ func (r *RIB) releaseHops(hs *hopSet) {
 	}
 }
 
-// markStale has Flush work out anew what hs comes to.
+// markStale has Flush resolve hs again.
 func (r *RIB) markStale(hs *hopSet) {
 	r.staleSets = append(r.staleSets, hs)
 }
 
-// sortedHopSets gives all sets in an order that depends on what they are and
-// not on the map.
+// sortedHopSets gives all sets in a deterministic order, not that of the map.
 func (r *RIB) sortedHopSets() []*hopSet {
 	all := make([]*hopSet, 0, len(r.hopSets))
 	for _, hs := range r.hopSets {
@@ -105,7 +104,7 @@ func (r *RIB) sortedHopSets() []*hopSet {
 	return all
 }
 
-// appendHopsKey writes what tells one list of hops from another.
+// appendHopsKey appends a key that identifies a list of hops.
 func appendHopsKey(b []byte, hops []routing.NextHop, missing []string) []byte {
 	for i, h := range hops {
 		a := h.Address.As16()
@@ -125,7 +124,7 @@ func appendHopsKey(b []byte, hops []routing.NextHop, missing []string) []byte {
 	return b
 }
 
-// acquireWatch has hs among the users of the watch of a.
+// acquireWatch makes hs a user of the watch of a.
 func (r *RIB) acquireWatch(a netip.Addr, hs *hopSet) *watch {
 	p := hostPrefix(a)
 	w, ok := r.watches.Get(p)
@@ -143,7 +142,7 @@ func (r *RIB) acquireWatch(a netip.Addr, hs *hopSet) *watch {
 	return w
 }
 
-// releaseWatch takes hs from the users of w.
+// releaseWatch removes hs from the users of w.
 func (r *RIB) releaseWatch(w *watch, hs *hopSet) {
 	i := slices.Index(w.users, hs)
 	if i < 0 {
@@ -155,14 +154,14 @@ func (r *RIB) releaseWatch(w *watch, hs *hopSet) {
 	}
 	r.watches.Delete(w.prefix)
 	for _, d := range r.dests.Supernets(w.prefix) {
-		// A leaf is never looked at for the circles it was once refused
-		// for: decide it a last time.
+		// Circles are only looked for in transit prefixes, so a prefix that
+		// becomes a leaf has to be decided once more.
 		d.transit--
 		r.markDirty(d)
 	}
 }
 
-// addUser enters c among those who lead by hs.
+// addUser adds c to the users of hs.
 func (hs *hopSet) addUser(c *candidate) {
 	c.nextUser = hs.first
 	if hs.first != nil {
@@ -171,7 +170,7 @@ func (hs *hopSet) addUser(c *candidate) {
 	hs.first = c
 }
 
-// removeUser takes c out again.
+// removeUser removes c from the users of hs.
 func (hs *hopSet) removeUser(c *candidate) {
 	if c.prevUser != nil {
 		c.prevUser.nextUser = c.nextUser

@@ -17,8 +17,8 @@ type Address struct {
 	Origin origin.ID
 }
 
-// Interface is the whole state of an interface: it replaces what was known of
-// the same ID.
+// Interface is the whole state of an interface: it replaces the earlier one
+// with the same ID.
 type Interface struct {
 	ID        routing.InterfaceID
 	Name      string
@@ -28,7 +28,7 @@ type Interface struct {
 
 func (Interface) input() {}
 
-// InterfaceGone says that an interface is no more.
+// InterfaceGone says that an interface was removed.
 type InterfaceGone struct{ ID routing.InterfaceID }
 
 func (InterfaceGone) input() {}
@@ -39,19 +39,19 @@ type interfaceState struct {
 	offers []*candidate
 }
 
-// offer is one route that an address gives.
+// offer is one route that follows from an address.
 type offer struct {
 	prefix netip.Prefix
 	action routing.Action
-	whole  bool // of an address: it is all of its subnet, and the link is up
+	whole  bool // of an own address: it is its whole subnet, and the link is up
 	origin origin.ID
 }
 
 // offersOf gives what an interface offers, each (prefix, action) once.
 //
-// The router's own addresses stay its own while the link is down (RFC 1122
-// §3.3.4.2, the weak model); the subnet and its broadcast addresses go with
-// the link.
+// The router's own addresses are offered also while the link is down (RFC 1122
+// §3.3.4.2, the weak model); the subnet and its broadcast addresses only while
+// it is up.
 func offersOf(in Interface) []offer {
 	var all []offer
 	put := func(p netip.Prefix, a routing.Action, whole bool, id origin.ID) {
@@ -133,9 +133,9 @@ func (r *RIB) dropInterface(now time.Time, id routing.InterfaceID) {
 	r.staleInterface(id, true, claimed)
 }
 
-// reoffer brings the candidates of s to what it now offers, and gives the
-// addresses that no next hop may have and those that one may have again: the
-// router's own and broadcast addresses.
+// reoffer changes the candidates of s to those in want. It returns the own and
+// broadcast addresses that came or went, which no next hop may have, or may
+// have again.
 func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed []netip.Prefix) {
 	var kept []*candidate
 	for _, c := range s.offers {
@@ -170,9 +170,9 @@ func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed [
 	return claimed
 }
 
-// staleInterface has Flush look again at all hops that lead out of an
-// interface, if it changed, and at those whose address is
-// claimed. There are few sets of hops, however many routes use them.
+// staleInterface has Flush resolve again all hops by an interface, if it
+// changed, and those whose address is claimed. There are few sets of hops,
+// however many routes use them.
 func (r *RIB) staleInterface(id routing.InterfaceID, changed bool, claimed []netip.Prefix) {
 	if !changed && len(claimed) == 0 {
 		return
@@ -181,7 +181,7 @@ func (r *RIB) staleInterface(id routing.InterfaceID, changed bool, claimed []net
 		for i := range hs.hops {
 			h := &hs.hops[i]
 			if h.Interface == routing.NoInterface {
-				continue // its watch knows
+				continue // its watch covers that
 			}
 			if changed && h.Interface == id ||
 				h.Address.IsValid() && slices.Contains(claimed, hostPrefix(h.Address)) {

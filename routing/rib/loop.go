@@ -1,10 +1,10 @@
 package rib
 
-// settleOpen decides the transit prefixes, each after those that it waits
-// for. What then still waits does so in a circle, and the circle is broken by
-// refusing every next hop that leads on in it: all of them resolve through
-// the route that they serve. What comes out depends on the routes alone and
-// not on the order in which they came.
+// settleOpen decides the transit prefixes, each after those that it depends on.
+// Prefixes that then are still undecided depend on each other in a circle.
+// Every next hop that leads on in the circle is refused, since it resolves
+// through its own route. The result depends on the routes alone and not on the
+// order in which they came.
 func (s *settling) settleOpen() bool {
 	for {
 		if s.at == 0 {
@@ -12,7 +12,7 @@ func (s *settling) settleOpen() bool {
 				d.visited = false
 			}
 			s.moved = false
-			s.also = 0 // left undecided in this round
+			s.also = 0 // counts those left undecided in this round
 		}
 		for ; s.at < len(s.open); s.at++ {
 			d := s.open[s.at]
@@ -39,8 +39,8 @@ func (s *settling) settleOpen() bool {
 	}
 }
 
-// visit decides d, after what d waits for, as far as that is possible without
-// coming back to what is being visited.
+// visit decides d after the prefixes that d depends on, unless these lead back
+// to a prefix that is being visited.
 func (s *settling) visit(d *dest) {
 	d.visited = true
 	for {
@@ -61,10 +61,10 @@ func (s *settling) visit(d *dest) {
 	}
 }
 
-// breakCircles finds the circles that wait for nothing but themselves (the
-// strongly connected components that no edge leaves, by Tarjan's algorithm)
-// and marks the next hops that hold them together. What waits for a circle
-// from outside can be decided once the circle is.
+// breakCircles finds the circles that depend on nothing else (the strongly
+// connected components that no edge leaves, by Tarjan's algorithm) and marks
+// their next hops as refused. Prefixes that depend on a circle are decided
+// after it.
 func (s *settling) breakCircles() {
 	t := circles{settling: s, state: map[*dest]*circleState{}}
 	for _, d := range s.open {
@@ -117,7 +117,7 @@ func (t *circles) enter(d *dest) *circleState {
 	return v
 }
 
-// closeComponent takes the component that d is the root of from the stack.
+// closeComponent takes the component with the root d from the stack.
 func (t *circles) closeComponent(d *dest) {
 	var members []*dest
 	leaves := false

@@ -8,13 +8,13 @@ import (
 	"routerd/routing/fib"
 )
 
-// notifyHops tells the subscribers that what they offered is decided, and what
-// became of the next hops that they track.
+// notifyHops notifies the subscribers that their offers are decided, and of
+// changes of the next hops that they track.
 func (s *settling) notifyHops() bool {
 	if s.at == 0 {
 		for _, sub := range s.rib.subscribers {
 			if sub.marked != sub.installed {
-				sub.installed, sub.tellInstalled = sub.marked, true
+				sub.installed, sub.installedDue = sub.marked, true
 			}
 		}
 	}
@@ -25,7 +25,7 @@ func (s *settling) notifyHops() bool {
 	})
 }
 
-// notify tells them what has changed of a prefix.
+// notify notifies them of the change of a prefix.
 func (s *settling) notify(d *dest) { s.rib.redistribute(d, false) }
 
 func (s *settling) notifyOpen() bool {
@@ -36,7 +36,7 @@ func (s *settling) notifyLeaves() bool {
 	return len(s.rib.subscribers) == 0 || each(s, s.leaves, s.notify)
 }
 
-// notifyRenewed tells those who have just subscribed of the whole table.
+// notifyRenewed offers the whole table to new subscriptions.
 func (s *settling) notifyRenewed() bool {
 	r := s.rib
 	if !slices.ContainsFunc(r.subscribers, func(sub *subscriber) bool { return sub.renewed }) {
@@ -55,8 +55,8 @@ func (s *settling) notifyRenewed() bool {
 	return true
 }
 
-// redistribute brings what the subscribers are to know of d to what d is now;
-// with onlyRenewed, those whose subscription is new.
+// redistribute updates what is offered to the subscribers of d; with
+// onlyRenewed, to new subscriptions only.
 func (r *RIB) redistribute(d *dest, onlyRenewed bool) {
 	best := d.chosen()
 	if !d.offered && !r.wanted(best) {
@@ -93,8 +93,8 @@ func sourceOfCandidate(c *candidate) routing.Source {
 	return c.source
 }
 
-// chosen is the candidate that packets are forwarded by, the first of equals,
-// or nil.
+// chosen is the candidate that packets are forwarded by, the first of equal
+// ones, or nil.
 func (d *dest) chosen() *candidate {
 	for c := d.first; c != nil; c = c.next {
 		if c.chosen {
@@ -104,7 +104,7 @@ func (d *dest) chosen() *candidate {
 	return nil
 }
 
-// offer brings what s is to know of d to what d is now.
+// offer updates what is offered to s of d.
 func (s *subscriber) offer(d *dest, best *candidate) {
 	rt, ok := s.redistributed(d, best)
 	o, known := s.routes.Get(d.prefix)
@@ -132,7 +132,7 @@ func (s *subscriber) offer(d *dest, best *candidate) {
 	}
 }
 
-// redistributed is the route of d as s is to pass it on, if it is to.
+// redistributed is the route of d as s gets it; ok is false if it gets none.
 func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, ok bool) {
 	if best == nil || s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4() {
 		return rt, false
@@ -156,7 +156,7 @@ func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, 
 	return rt, verdict.Accept
 }
 
-// offeredRoute is the route of d as a policy meets it.
+// offeredRoute is the route of d as a policy sees it.
 func offeredRoute(d *dest, best *candidate) routing.Route {
 	rt := routing.Route{
 		Prefix: d.prefix, Source: best.source, Action: best.action, Distance: best.distance,
@@ -164,7 +164,7 @@ func offeredRoute(d *dest, best *candidate) routing.Route {
 	}
 	switch {
 	case best.action == routing.Local:
-		rt.Action = routing.Forward // FIB's words are not for protocols
+		rt.Action = routing.Forward // protocols know only Forward for connected routes
 		rt.NextHops = []routing.NextHop{{Interface: best.owner, Weight: 1}}
 	case d.group != nil:
 		rt.NextHops = d.group.nextHops()
@@ -174,10 +174,10 @@ func offeredRoute(d *dest, best *candidate) routing.Route {
 	return rt
 }
 
-// passable reports whether a route means anything to other routers: not one
-// for addresses that have no meaning off their link or host. Of the
-// router's own addresses only those are routes that are all of their subnet,
-// as on a loopback; the others lie in the route to the subnet.
+// passable reports whether a route means anything to other routers: routes for
+// addresses that have no meaning off their link or host do not. An own address
+// does only if it is its whole subnet, as on a loopback; otherwise the route to
+// the subnet covers it.
 func passable(p netip.Prefix, c *candidate) bool {
 	a := p.Addr()
 	switch {
@@ -189,14 +189,14 @@ func passable(p netip.Prefix, c *candidate) bool {
 	return c.action != routing.Broadcast
 }
 
-// sameRoute reports whether two routes say the same to a protocol.
+// sameRoute reports whether two routes are the same for a protocol.
 func sameRoute(a, b *routing.Route) bool {
 	return a.Source == b.Source && a.Action == b.Action && a.Distance == b.Distance &&
 		a.Metric == b.Metric && a.Tag == b.Tag && slices.Equal(a.NextHops, b.NextHops)
 }
 
-// nextHops gives the group's hops in the words of protocols, the same slice to
-// everybody.
+// nextHops gives the group's hops as protocols get them. All get the same
+// slice.
 func (g *sharedGroup) nextHops() []routing.NextHop {
 	if g.hops == nil {
 		for _, h := range g.Hops() {

@@ -25,15 +25,15 @@ const (
 	leadsNowhere
 )
 
-// resolution is where one next hop leads.
+// resolution is what one next hop resolves to.
 type resolution struct {
 	why   refusal
-	via   *dest               // the route that answers for the address; with waiting, the one waited for
-	iface routing.InterfaceID // with a hop that names its interface
+	via   *dest               // the route that it resolves through; with waiting, the one to decide first
+	iface routing.InterfaceID // if the hop names its interface
 }
 
-// resolveHop finds out where h leads for a route of the prefix user; a nil
-// user is one that does not lie in the way.
+// resolveHop resolves h for a route of the prefix user; nil for a route that is
+// no part of the resolution.
 func (r *RIB) resolveHop(h *hop, user *dest) resolution {
 	switch {
 	case h.missing != "":
@@ -61,8 +61,7 @@ func (r *RIB) resolveHop(h *hop, user *dest) resolution {
 	return resolution{iface: h.Interface}
 }
 
-// refusedAddress says what is wrong with an address as a next hop whatever
-// the routes are.
+// refusedAddress says why an address can never be a next hop.
 func (r *RIB) refusedAddress(a netip.Addr) refusal {
 	if a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() {
 		return notNeighbour
@@ -78,12 +77,11 @@ func (r *RIB) refusedAddress(a netip.Addr) refusal {
 	return usable
 }
 
-// resolveAddress finds the route that leads to a: the longest prefix that has
-// a usable one. If that way passes the prefix of user, a would resolve through
-// the route that it serves, and is refused there and then: a shorter prefix
-// behind it does not count, since packets would never reach it. Only a host
-// route may pass over itself: it leads to a, and a is found by what lies
-// behind. The default route answers like any other.
+// resolveAddress finds the route to a: the longest prefix that has a usable
+// one. If that is the prefix of user, a would resolve through its own route,
+// and is refused: a shorter prefix does not count, since packets would never
+// reach it. Only a host route to a itself is skipped. The default route counts
+// like any other.
 func (r *RIB) resolveAddress(a netip.Addr, user *dest) resolution {
 	if a.IsLinkLocalUnicast() {
 		return resolution{why: linkLocalAlone}
@@ -103,8 +101,8 @@ func (r *RIB) resolveAddress(a netip.Addr, user *dest) resolution {
 	return resolution{why: noRoute}
 }
 
-// appendShares adds what a resolved hop comes to. Through a route that
-// discards there is nothing to add, and its action is given instead.
+// appendShares appends the shares of a resolved hop. If it resolves through a
+// route that discards there are none, and the route's action is returned.
 func appendShares(to []share, h *hop, res resolution) ([]share, routing.Action) {
 	weight := uint64(max(h.Weight, 1))
 	if res.via == nil {
@@ -125,7 +123,7 @@ func appendShares(to []share, h *hop, res resolution) ([]share, routing.Action) 
 }
 
 // gateway is the neighbour that a packet for a goes to by the hop g: a itself
-// where the route says that it is on the link.
+// if the hop has no address, since a then is on the link.
 func gateway(g fib.NextHop, a netip.Addr) neighbour {
 	if g.Address.IsValid() {
 		a = g.Address
@@ -139,7 +137,7 @@ type wait struct {
 	on    *dest
 }
 
-// gathering collects what one or several sets of hops come to.
+// gathering collects what one or several sets of hops resolve to.
 type gathering struct {
 	shares  []share
 	discard routing.Action // of a hop through a route that discards; Forward = none
@@ -168,8 +166,8 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user *dest) bool {
 	return any
 }
 
-// outcome settles what was gathered: packets go by the hops that forward, and
-// are discarded only where every usable hop leads to a route that discards.
+// outcome gives the result: packets go by the hops that forward, and are
+// discarded only if every usable hop resolves through a route that discards.
 func (g *gathering) outcome(r *RIB) outcome {
 	switch {
 	case len(g.shares) > 0:

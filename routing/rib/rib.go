@@ -11,10 +11,9 @@ import (
 	"routerd/routing/fib"
 )
 
-// Input is something that the RIB hears about: an [Interface] or
-// [InterfaceGone]; [Deltas], a [Mark], [Stale] or [Sweep] of a protocol; what a
-// subscriber wants to hear, [Subscribe], [Unsubscribe], [Track] and [Untrack];
-// or a [Tick].
+// Input is an input of the RIB: an [Interface] or [InterfaceGone]; [Deltas], a
+// [Mark], [Stale] or [Sweep] of a protocol; [Subscribe], [Unsubscribe], [Track]
+// and [Untrack] of a subscriber; or a [Tick].
 type Input interface{ input() }
 
 // Deltas is what a protocol changes, in order.
@@ -40,7 +39,7 @@ type RIB struct {
 	neighbours map[neighbour]uint32
 	states     *fib.States
 
-	// What Step and SetConfig touched and Flush has still to look at.
+	// What Step and SetConfig touched and Flush has to look at.
 	dirty        []*dest
 	staleSets    []*hopSet
 	staleWatches []*watch
@@ -70,18 +69,17 @@ func New() *RIB {
 	}
 }
 
-// States is what the groups of every FIB made so far go by to pass over dead
-// next hops. Any goroutine may ask it.
+// States holds the states by which the groups of every FIB made so far skip
+// dead next hops. Any goroutine may use it.
 func (r *RIB) States() *fib.States { return r.states }
 
-// Step takes in one input at the time now. It decides nothing yet: any number
-// of Steps may come before the [RIB.Flush] that does. Only that an interface is
-// down is known at once, to the groups of every FIB made so far: they pick
-// another hop if they have one. It keeps no slice of the input but the next hops
-// of a route, which are never written to, and while the table is being settled
-// in slices the whole input, which waits for the end. A delta that no source
-// may send is refused and makes an error, the first of several; all others
-// count.
+// Step takes one input at the time now. It decides nothing: any number of Steps
+// may come before the [RIB.Flush] that does. Only an interface that goes down
+// is seen at once by the groups of every FIB made so far: they pick another hop
+// if they have one. Step keeps the next hops of routes, which must not be
+// written to; while the table is being settled in slices, it keeps the whole
+// input, which waits for the end. A delta that no source may send is refused;
+// the error is the first of several, and all other deltas are taken.
 func (r *RIB) Step(now time.Time, in Input) error {
 	if r.Settling() {
 		r.waiting.add(now, in)
@@ -97,7 +95,7 @@ func (r *RIB) Step(now time.Time, in Input) error {
 	return nil
 }
 
-// take takes in an input while nothing is being settled.
+// take takes an input while nothing is being settled.
 func (r *RIB) take(now time.Time, in Input) error {
 	r.touched = true
 	switch in := in.(type) {
@@ -116,12 +114,13 @@ func (r *RIB) take(now time.Time, in Input) error {
 	case configured:
 		r.setConfig(now, in.config)
 	default:
-		return r.hearSubscriber(in)
+		return r.takeSubscriber(in)
 	}
 	return nil
 }
 
-// takeDeltas takes in what a protocol changes; the error is the first of several.
+// takeDeltas takes the changes of a protocol; the error is the first of
+// several.
 func (r *RIB) takeDeltas(now time.Time, in Deltas) (first error) {
 	for i := range in {
 		if err := r.delta(now, &in[i]); err != nil && first == nil {
@@ -131,8 +130,8 @@ func (r *RIB) takeDeltas(now time.Time, in Deltas) (first error) {
 	return first
 }
 
-// hearSubscriber takes in what a subscriber wants.
-func (r *RIB) hearSubscriber(in Input) error {
+// takeSubscriber takes an input of a subscriber.
+func (r *RIB) takeSubscriber(in Input) error {
 	switch in := in.(type) {
 	case Subscribe:
 		return r.subscribe(in)
@@ -158,7 +157,7 @@ func (r *RIB) hearSubscriber(in Input) error {
 	return nil
 }
 
-// delta replaces or takes back the one route of a source for a prefix.
+// delta replaces or withdraws the one route of a source for a prefix.
 func (r *RIB) delta(now time.Time, d *routing.Delta) error {
 	if err := checkDelta(d); err != nil {
 		return fmt.Errorf("taking a route of %v for %v into the rib: %w", d.Route.Source, d.Route.Prefix, err)
@@ -215,11 +214,11 @@ func checkDelta(d *routing.Delta) error {
 	return nil
 }
 
-// SetConfig takes in a configuration at the time now. A route that is in the
-// old configuration as well stays what it is and keeps its age; if only its
-// line has moved, its FIB entry gets the new Origin and nothing else.
+// SetConfig takes a configuration at the time now. A route that is unchanged
+// keeps its age; if only its line has moved, only the Origin of its FIB entry
+// changes.
 func (r *RIB) SetConfig(now time.Time, cfg Config) {
-	_ = r.Step(now, configured{cfg}) // which is never refused
+	_ = r.Step(now, configured{cfg}) // never fails
 }
 
 // configured is SetConfig as an input.
@@ -236,8 +235,8 @@ func (r *RIB) setConfig(now time.Time, cfg Config) {
 	r.bindStatics(now)
 }
 
-// redistance gives every candidate the distance that the configuration now
-// gives its source, after a reload that changed some.
+// redistance sets the distance of every candidate to that of its source in the
+// new configuration.
 func (r *RIB) redistance() {
 	for _, d := range r.dests.All() {
 		var moved []*candidate
@@ -255,21 +254,20 @@ func (r *RIB) redistance() {
 	}
 }
 
-// Len is the number of prefixes for which there is any candidate, IPv4 and
-// IPv6.
+// Len is the number of prefixes with a candidate, IPv4 and IPv6.
 func (r *RIB) Len() (v4, v6 int) { return r.dests.Size4(), r.dests.Size6() }
 
 // Stats is how much a RIB holds and has done.
 type Stats struct {
 	Routes  [routing.NumSources][2]int // offered now, by source; IPv4 and IPv6
 	Flushes uint64                     // that followed an input
-	Changes uint64                     // of the FIB, of all flushes
+	Changes uint64                     // of the FIB, by all flushes
 }
 
 // Stats counts.
 func (r *RIB) Stats() Stats { return r.stats }
 
-// markDirty has Flush choose anew for d.
+// markDirty has Flush choose again for d.
 func (r *RIB) markDirty(d *dest) {
 	if !d.dirty {
 		d.dirty = true
@@ -277,8 +275,8 @@ func (r *RIB) markDirty(d *dest) {
 	}
 }
 
-// distanceOf is the distance of a route: what the route says itself, else
-// what the configuration says of its source, else the source's default.
+// distanceOf is the distance of a route: its own, else the configured one of
+// its source, else the source's default.
 func (c *Config) distanceOf(s routing.Source, offered uint8) uint8 {
 	switch {
 	case offered != 0:

@@ -7,15 +7,14 @@ import (
 	"routerd/routing/fib"
 )
 
-// settling is one settling of the table: what has to be looked at, and what came
-// of it. It is worked on in slices; between two of them nothing else changes the
-// table.
+// settling is one settling of the table: what has to be looked at, and the
+// result so far. It is done in slices; between two of them nothing else changes
+// the table.
 //
-// Prefixes that some next hop lies in (transit) can be in the way of one
-// another and are decided together, first. All others, nearly all of a large
-// table, are leaves: nothing hangs from them, and they are decided one by one
-// at the end, and only if their candidates changed or their hops came to
-// something new.
+// Prefixes that contain some next hop (transit) may depend on one another and
+// are decided first, together. All others, nearly all of a large table, are
+// leaves, on which nothing depends: they are decided one by one at the end, and
+// only if their candidates or the resolution of their hops changed.
 type settling struct {
 	rib     *RIB
 	open    []*dest // transit
@@ -24,24 +23,24 @@ type settling struct {
 	watches []*watch
 	changes []fib.Change
 
-	left  int        // what the slice may still look at
+	left  int        // units left in the slice
 	phase int        // of phases
-	at    int        // where the phase has come to in its list
-	also  int        // and in its other one
-	user  *candidate // and among the users of a set; nil = it begins with the next
+	at    int        // position of the phase in its list
+	also  int        // position in its second list
+	user  *candidate // position among the users of a set; nil = begin with the next set
 	moved bool       // settleOpen: the round has decided something
 	after netip.Prefix
 }
 
-// phases are what a settling consists of, in order. Each reports whether it is
-// complete, and otherwise goes on from where the slice ended.
+// phases are the phases of a settling, in order. Each reports whether it is
+// complete; if not, it goes on there in the next slice.
 var phases = []func(*settling) bool{
 	(*settling).enrolDirty, (*settling).spread, (*settling).settleOpen, (*settling).settleWatches,
 	(*settling).settleSets, (*settling).decideLeaves, (*settling).notifyHops, (*settling).notifyOpen,
 	(*settling).notifyLeaves, (*settling).notifyRenewed, (*settling).sweepOpen, (*settling).sweepLeaves, (*settling).clean,
 }
 
-// work goes on for a slice and reports whether all is done.
+// work works for one slice and reports whether all is done.
 func (s *settling) work(units int) bool {
 	s.left = units
 	for s.phase < len(phases) {
@@ -60,8 +59,7 @@ func (s *settling) spend() bool {
 	return s.left >= 0
 }
 
-// each does something for each of the list, and reports whether it came to its
-// end.
+// each calls do for each of the list, and reports whether it came to the end.
 func each[T any](s *settling, list []T, do func(T)) bool {
 	for ; s.at < len(list); s.at++ {
 		if !s.spend() {
@@ -74,9 +72,9 @@ func each[T any](s *settling, list []T, do func(T)) bool {
 
 func (s *settling) enrolDirty() bool { return each(s, s.rib.dirty, s.enrol) }
 
-// spread finds all that depends on what was touched: sets of hops, and the
-// transit prefixes that lead by them or that a next hop in such a prefix leads
-// through, and so on.
+// spread finds all that depends on what was touched: sets of hops, the transit
+// prefixes that use them, the sets of hops that resolve through those, and so
+// on.
 func (s *settling) spread() bool {
 	r := s.rib
 	if s.at == 0 && s.also == 0 {
@@ -110,8 +108,8 @@ func (s *settling) spread() bool {
 	return true
 }
 
-// users enrols those who lead by a set of hops, its transit prefixes or its
-// leaves, and reports whether that is all of them.
+// users enrols the users of a set of hops, either transit prefixes or leaves,
+// and reports whether it has enrolled all.
 func (s *settling) users(hs *hopSet, transit bool) bool {
 	if s.user == nil {
 		s.user = hs.first
@@ -128,13 +126,14 @@ func (s *settling) users(hs *hopSet, transit bool) bool {
 }
 
 // affectedBy reports whether a change of d may change what w resolves to: not
-// if a longer prefix than d's answers. Where the address itself is a prefix,
-// its own route passes over it, so what lies behind counts as well.
+// if w resolves through a longer prefix. If the address itself is a prefix, a
+// host route to it is skipped in its own resolution, so shorter prefixes count
+// too.
 func (w *watch) affectedBy(d *dest) bool {
 	return !w.via.IsValid() || d.prefix.Bits() >= w.via.Bits() || w.via.IsSingleIP()
 }
 
-// enrol has d decided in this Flush.
+// enrol adds d to what this settling decides.
 func (s *settling) enrol(d *dest) {
 	if d.pending {
 		return
@@ -147,7 +146,7 @@ func (s *settling) enrol(d *dest) {
 	}
 }
 
-// touchWatch has everything looked at that depends on w.
+// touchWatch touches every set that uses w.
 func (s *settling) touchWatch(w *watch) {
 	if w.stale || len(w.users) == 0 {
 		return
@@ -159,8 +158,8 @@ func (s *settling) touchWatch(w *watch) {
 	}
 }
 
-// touchSet has the set worked out anew and its transit users decided. Its
-// leaves wait to see whether it comes to something new.
+// touchSet has the set resolved again and its transit users decided. Its leaves
+// are decided only if its resolution changes.
 func (s *settling) touchSet(hs *hopSet) {
 	if hs.stale || hs.refs == 0 {
 		return
@@ -262,8 +261,8 @@ func (s *settling) gatherEquals(d *dest, c *candidate) (g gathering, equals []*c
 	return g, equals, last
 }
 
-// plainOutcome is that of a candidate without next hops: it discards, or it
-// is the link itself.
+// plainOutcome is the outcome of a candidate without next hops: it discards, or
+// is on the link.
 func (s *settling) plainOutcome(c *candidate) outcome {
 	if c.action != routing.Forward {
 		return outcome{true, c.action, nil}
@@ -272,9 +271,8 @@ func (s *settling) plainOutcome(c *candidate) outcome {
 	return outcome{true, routing.Forward, g}
 }
 
-// choose makes the candidates the choice for d, none where no one is usable,
-// and a change of the FIB if that makes a difference. The group's reference
-// passes to d.
+// choose makes chosen the choice for d, none if none is usable, and records a
+// change of the FIB if there is one. d takes over the reference to the group.
 func (s *settling) choose(d *dest, o outcome, chosen ...*candidate) {
 	d.pending = false
 	for c := d.first; c != nil; c = c.next {
@@ -318,12 +316,12 @@ func (s *settling) sweep(d *dest) {
 func (s *settling) sweepOpen() bool   { return each(s, s.open, s.sweep) }
 func (s *settling) sweepLeaves() bool { return each(s, s.leaves, s.sweep) }
 
-// clean forgets what the inputs touched.
+// clean clears what the inputs touched.
 func (s *settling) clean() bool {
 	if !each(s, s.rib.dirty, func(d *dest) { d.dirty = false }) {
 		return false
 	}
-	s.rib.dirty = nil // after a bulk load it is long
+	s.rib.dirty = nil // frees a list that is long after a bulk load
 	return true
 }
 

@@ -11,7 +11,7 @@ import (
 	"routerd/routing/fib"
 )
 
-// Candidate is one route that was offered for a prefix and what became of it.
+// Candidate is one route that was offered for a prefix, and whether it is used.
 type Candidate struct {
 	Prefix    netip.Prefix
 	Source    routing.Source
@@ -20,28 +20,28 @@ type Candidate struct {
 	Metric    uint32
 	Tag       uint32
 	Interface routing.InterfaceID // of connected, local and broadcast; else NoInterface
-	NextHops  []Hop               // in the order they were given; none with connected
+	NextHops  []Hop               // in the given order; none for connected routes
 	Selected  bool                // chosen, alone or with equals
 	Installed bool                // in the FIB since the last Flush
-	Stale     bool                // its source started afresh and has not offered it again
-	WhyNot    string              // with neither: a sentence in lower case, no full stop
+	Stale     bool                // its source has restarted and not offered it again
+	WhyNot    string              // if neither selected nor installed: a sentence in lower case, no full stop
 	Origin    origin.ID
-	Since     time.Time // when its source offered it as it is, UTC
+	Since     time.Time // when its source last changed it, UTC
 }
 
 // Hop is one next hop of a candidate.
 type Hop struct {
-	routing.NextHop               // as it was given
+	routing.NextHop               // as given
 	Via             netip.Prefix  // the route that it resolves through; invalid when it needs none
-	Resolved        []fib.NextHop // where packets go; empty if it is not usable or Via discards
+	Resolved        []fib.NextHop // where packets go; empty if the hop is not usable or Via discards
 	Usable          bool
 	WhyNot          string // why not usable, as above
 }
 
-// Walk gives all candidates of up to max prefixes behind the prefix after, in
+// Walk gives all candidates of up to max prefixes after the prefix after, in
 // order of address and length, IPv4 first; those of one prefix by preference.
-// The zero Prefix begins at the start. It shows the state after the last
-// Flush, and what came in since then as not yet chosen.
+// The zero Prefix means from the start. It shows the state after the last
+// Flush; later candidates are shown as not yet chosen.
 func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
 	var page []Candidate
 	for _, d := range fib.Behind(&r.dests, after) {
@@ -63,8 +63,8 @@ func (r *RIB) Get(p netip.Prefix) []Candidate {
 	return r.appendCandidates(nil, d)
 }
 
-// Lookup gives the candidates of the prefix that the FIB forwards packets for
-// a by, nil where there is none.
+// Lookup gives the candidates of the prefix by which the FIB forwards packets
+// for a, nil if there is none.
 func (r *RIB) Lookup(a netip.Addr) []Candidate {
 	for _, d := range r.dests.Supernets(hostPrefix(a)) {
 		if d.entry != nil {
@@ -100,7 +100,7 @@ func (r *RIB) appendCandidates(to []Candidate, d *dest) []Candidate {
 	return to
 }
 
-// showHops resolves the hops of a candidate of d again, to be looked at.
+// showHops resolves the hops of a candidate of d again, for display.
 func (r *RIB) showHops(hs *hopSet, d *dest) []Hop {
 	hops := make([]Hop, len(hs.hops))
 	for i := range hs.hops {
@@ -126,8 +126,8 @@ func (r *RIB) showHops(hs *hopSet, d *dest) []Hop {
 	return hops
 }
 
-// Hops counts the next hops that routes lead by, one that several of them share
-// in the same company once, and those of them that are not usable.
+// Hops counts the next hops of all different sets, and those that are not
+// usable.
 func (r *RIB) Hops() (all, unusable int) {
 	for _, hs := range r.hopSets {
 		for i := range hs.hops {
@@ -177,8 +177,8 @@ func (r *RIB) interfaceName(id routing.InterfaceID) string {
 	return fmt.Sprintf("number %d", id)
 }
 
-// whyNot says why c is not chosen, where best is; best is nil if no candidate
-// of the prefix is usable.
+// whyNot says why c is not chosen but best is; best is nil if no candidate of
+// the prefix is usable.
 func (r *RIB) whyNot(v *Candidate, c, best *candidate) string {
 	if c.dest.dirty || c.dest.pending {
 		return "it has just changed and is not decided yet"
@@ -221,7 +221,7 @@ func hopSentences(hops []Hop) string {
 	return strings.Join(why, "; ")
 }
 
-// Unreached is a static next hop that nothing reaches.
+// Unreached is a static next hop that cannot be resolved.
 type Unreached struct {
 	Prefix  netip.Prefix
 	NextHop StaticNextHop
@@ -229,9 +229,9 @@ type Unreached struct {
 	Origin  origin.ID
 }
 
-// Unreached gives the static next hops that nothing reaches, in the order of
-// the configuration. To learn which ones no configuration reaches, ask a RIB
-// whose interfaces are all up.
+// Unreached gives the static next hops that cannot be resolved, in the order of
+// the configuration. In a RIB whose interfaces are all up these are mistakes of
+// the configuration.
 func (r *RIB) Unreached() []Unreached {
 	var all []Unreached
 	for i, c := range r.statics {

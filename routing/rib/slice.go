@@ -11,28 +11,29 @@ import (
 	"routerd/routing/fib"
 )
 
-// Settled is what one settling of the table came to.
+// Settled is the result of one settling of the table.
 type Settled struct {
-	// Changes are what the FIB has to change, each prefix at most once. They
-	// belong together: no table that has only some of them is to be used.
+	// Changes are the changes of the FIB, each prefix at most once. They belong
+	// together: a FIB with only some of them must not be used.
 	Changes []fib.Change
-	// Generation is the number of the state that the FIB is in with them. It
-	// grows by one with each settling, also if nothing changes, so that a source
-	// can wait for what it has sent.
+	// Generation is the number of the FIB's state with these changes. It grows
+	// by one with each settling, also if nothing changes, so that a source can
+	// wait for its routes.
 	Generation uint64
 }
 
-// Settle works for a slice on deciding what all inputs come to, and reports
-// whether a settling is complete with it, and what came of it then. A unit is
-// about one prefix to be looked at, a few hundred nanoseconds; what cannot be
-// divided, such as next hops that resolve in a circle, makes a slice longer.
+// Settle works for one slice on the decision about all inputs. It reports
+// whether the settling is complete with it, and then gives the result. A unit
+// is about one prefix to be looked at, a few hundred nanoseconds; work that
+// cannot be divided, such as next hops that resolve in a circle, makes a slice
+// longer.
 //
-// Between two slices the table stands still. Inputs may come, and wait for the
-// end of the settling, so that what is handed to the FIB is what the inputs up
-// to one moment come to. Who asks is told of each prefix as it was before or
-// will be, and subscribers hear nothing.
+// Between two slices inputs may come, but wait for the end of the settling, so
+// that its result follows from all inputs up to one moment. Meanwhile `show`
+// sees each prefix as it was before or will be afterwards, and subscribers get
+// nothing.
 //
-// An error is about an input that waited; nothing else stops for it.
+// An error is about an input that waited; the settling goes on.
 func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	if r.settling == nil {
 		if units, err = r.prepare(units); units <= 0 || !r.touched {
@@ -61,19 +62,19 @@ func (r *RIB) Settling() bool { return r.settling != nil || len(r.waiting.list) 
 func (r *RIB) Unsettled() bool { return r.touched || r.Settling() || len(r.sweeps) > 0 }
 
 // Flush is [RIB.Settle] in one go: it completes the settling that is under way,
-// or else decides what all inputs since the last one come to. Without an input
-// it gives no changes and the same generation.
+// or else decides about all inputs since the last one. Without an input it
+// gives no changes and the same generation.
 func (r *RIB) Flush() ([]fib.Change, uint64) {
 	s, _, _ := r.Settle(math.MaxInt)
 	return s.Changes, r.generation
 }
 
-// Generation is the number of the last settling that was completed.
+// Generation is the number of the last completed settling.
 func (r *RIB) Generation() uint64 { return r.generation }
 
-// prepare makes a beginning of what has to be done before the table is settled:
-// routes to be swept away, and inputs that waited. It gives what is left of the
-// slice, 0 if there is more to do.
+// prepare does what has to be done before the table is settled: sweeping
+// routes, and taking inputs that waited. It returns what is left of the slice,
+// 0 if there is more to do.
 func (r *RIB) prepare(units int) (int, error) {
 	var errs []error
 	for units > 0 && len(r.sweeps)+len(r.waiting.list) > 0 {
@@ -121,15 +122,15 @@ func (q *queue) next(n int) (time.Time, Input) {
 	return first.now, first.in
 }
 
-// sweeping takes back what is stale of a source, in slices. What the source
-// offers in between is fresh, and stays.
+// sweeping removes the stale routes of a source, in slices. Routes that the
+// source offers in between are fresh, and stay.
 type sweeping struct {
 	Sweep
 	after netip.Prefix
 }
 
-// work goes on for a slice and gives what is left of it, 0 if there is more to
-// do.
+// work works for one slice and returns what is left of it, 0 if there is more
+// to do.
 func (s *sweeping) work(r *RIB, units int) int {
 	for p, d := range fib.Behind(&r.dests, s.after) {
 		if units == 0 {
@@ -147,7 +148,7 @@ func (s *sweeping) work(r *RIB, units int) int {
 	return max(units, 1)
 }
 
-// completeSweeps does at once what is left of the sweeps of a source.
+// completeSweeps completes the sweeps of a source.
 func (r *RIB) completeSweeps(source routing.Source) {
 	r.sweeps = slices.DeleteFunc(r.sweeps, func(s *sweeping) bool {
 		if s.Source == source {

@@ -7,17 +7,17 @@ import (
 	"routerd/routing"
 )
 
-// Stale says that a source starts afresh. What it offered stays and forwards
-// on; each route that it offers again, changed or not, is fresh. What is still
-// stale at Until, or at an earlier [Sweep], is taken back. Every candidate is
-// looked at once for each Stale and each Sweep.
+// Stale says that a source restarts. Its routes stay in use; each route that it
+// offers again, changed or not, is fresh. Routes that are still stale at Until,
+// or at an earlier [Sweep], are removed. Each Stale and each Sweep looks at
+// every candidate once.
 type Stale struct {
 	Source routing.Source
 	Family int       // 4, 6, or 0 for both
 	Until  time.Time // zero = only a Sweep ends it
 }
 
-// Sweep says that a source has offered again whatever it still offers.
+// Sweep says that a source has offered all its routes again.
 type Sweep struct {
 	Source routing.Source
 	Family int
@@ -74,13 +74,13 @@ func (r *RIB) sweepDue(now time.Time) {
 			i++
 			continue
 		}
-		r.sweepSource(Sweep{s.Source, s.Family}) // which takes it from the list
+		r.sweepSource(Sweep{s.Source, s.Family}) // removes it from the list
 		i = 0
 	}
 }
 
-// forgetRestart takes the restart of a source from the list, and those of one
-// family where both are meant.
+// forgetRestart removes the restart of a source from the list; if both families
+// are meant, those of either family too.
 func (r *RIB) forgetRestart(source routing.Source, family int) {
 	kept := r.restarts[:0]
 	for _, s := range r.restarts {

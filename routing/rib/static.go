@@ -8,10 +8,9 @@ import (
 	"routerd/routing"
 )
 
-// bindStatics brings the static candidates to what the configuration says,
-// with interface names turned into numbers as they are now. What was offered
-// before and still is stays; only its place among equals and its Origin
-// follow the configuration.
+// bindStatics updates the static candidates from the configuration, with
+// interface names turned into their present numbers. Unchanged routes stay;
+// only their order among equals and their Origin follow the configuration.
 func (r *RIB) bindStatics(now time.Time) {
 	type key struct {
 		prefix   netip.Prefix
@@ -78,7 +77,7 @@ func (r *RIB) newStatic(now time.Time, s *StaticRoute, place uint32) *candidate 
 	return c
 }
 
-// moveStatic gives a candidate that stays the place and line of its new self.
+// moveStatic gives an unchanged candidate its new place and line.
 func (r *RIB) moveStatic(c, to *candidate) {
 	if c.sequence == to.sequence && c.origin == to.origin {
 		return

@@ -12,15 +12,15 @@ import (
 	"routerd/routing"
 )
 
-// Subscribe makes a protocol's instance hear notices, or replaces what the
-// subscriber of that name wanted so far: it then hears of the difference, and
-// routes that are no longer for it are withdrawn.
+// Subscribe makes a protocol's instance a subscriber of notices, or changes
+// what the subscriber of that name wants: it then gets the difference, with
+// withdrawals of routes that it no longer wants.
 type Subscribe struct {
 	Name string // of the instance: "rip", "ripng", "bgp"
-	// Speaks are the sources that the subscriber offers routes of. It is
-	// never offered those.
+	// Speaks are the sources of the subscriber's own routes. It never gets
+	// routes of those.
 	Speaks []routing.Source
-	Family int // of what is redistributed: 4, 6, or 0 for both
+	Family int // of redistributed routes: 4, 6, or 0 for both
 	// Redistribute has at most one element for each source.
 	Redistribute []Redistribution
 }
@@ -29,24 +29,24 @@ type Subscribe struct {
 // are forwarded by them.
 type Redistribution struct {
 	Source routing.Source
-	// Metric is what routes get unless the policy sets one: the metrics of two
-	// protocols mean different things. With KeepMetric they keep their own.
+	// Metric is the metric that routes get unless the policy sets one, since
+	// the metrics of two protocols mean different things. With KeepMetric
+	// routes keep their own.
 	Metric     uint32
 	KeepMetric bool
-	Tag        uint32 // what routes get unless the policy sets one; 0 = their own
+	Tag        uint32 // tag that routes get unless the policy sets one; 0 = their own
 	Policy     Policy // nil accepts everything
-	// Trace says for people how Policy comes to its decision, a line for each
-	// statement; nil where it cannot.
+	// Trace explains how Policy decides, a line for each statement; may be nil.
 	Trace func(*routing.Route) []string
 }
 
-// Policy decides about a route, which it sees with its own metric and tag, and
-// may change all of it but the prefix. The next hops are shared: it replaces
-// the slice if it wants others. The same route always meets the same decision;
-// another one takes another [Subscribe].
+// Policy decides about a route, which has its own metric and tag, and may
+// change all of it but the prefix. The next hops are shared: to change them it
+// replaces the slice. It has to decide the same for the same route until the
+// next [Subscribe].
 type Policy func(*routing.Route) Decision
 
-// Decision is what became of a route in a policy.
+// Decision is a policy's decision about a route.
 type Decision struct {
 	Accept bool
 	// MetricSet and TagSet say that the policy gave the route its metric and
@@ -54,23 +54,24 @@ type Decision struct {
 	MetricSet, TagSet bool
 }
 
-// Unsubscribe forgets a subscriber with all that it tracks and had to hear.
+// Unsubscribe removes a subscriber with all that it tracks and all pending
+// notices.
 type Unsubscribe struct{ Name string }
 
-// Track makes a subscriber hear what becomes of a next hop: once with the next
-// Flush, and then whenever it changes. An address with an interface is on that
-// link; with NoInterface it is resolved through the table.
+// Track notifies a subscriber of the state of a next hop: with the next Flush,
+// and then whenever it changes. An address with an interface is on that link;
+// with NoInterface it is resolved through the table.
 type Track struct {
 	Name      string
 	Address   netip.Addr
 	Interface routing.InterfaceID
 }
 
-// Untrack ends it.
+// Untrack ends a Track.
 type Untrack Track
 
 // Mark numbers what a subscriber has offered up to here. After the next Flush
-// it hears Installed with this number.
+// it gets Installed with this number.
 type Mark struct {
 	Name   string
 	Number uint64 // growing, from 1
@@ -82,26 +83,26 @@ func (Track) input()       {}
 func (Untrack) input()     {}
 func (Mark) input()        {}
 
-// subscriber is one that hears notices, with its outbox. What waits in it
-// waits once for each prefix and next hop, whatever happens to them, so the
-// outbox is never longer than the table and nobody ever waits for room in it.
+// subscriber is a subscriber with its outbox. The outbox holds at most one
+// notice for each prefix and next hop, so it is never longer than the table and
+// nobody ever waits for room in it.
 type subscriber struct {
 	Subscribe
 	wants   [routing.NumSources]*Redistribution
-	renewed bool // all routes have to be looked at in the next Flush
+	renewed bool // the next Flush has to look at all routes
 
 	routes  bart.Table[*offering]
-	changed []*offering // to be told, in the order of their first change
-	void    int         // of those, how many there is nothing more to tell of
+	changed []*offering // the outbox, in the order of first change
+	void    int         // how many of these are no longer needed
 
 	hops      map[trackedHop]*tracking
 	hopsMoved []*tracking
 
 	marked, installed uint64
-	tellInstalled     bool
+	installedDue      bool
 }
 
-// offering is a route that a subscriber is to know, or was told of.
+// offering is a route that is offered to a subscriber, or was.
 type offering struct {
 	prefix netip.Prefix
 	now    *routing.Route // nil = none
@@ -154,23 +155,22 @@ func (r *RIB) unsubscribe(name string) {
 		return
 	}
 	s := r.subscribers[at]
-	// In an order of their own and not the map's: what follows from an input
-	// is to be the same every time.
+	// In a deterministic order, not that of the map.
 	for _, key := range slices.SortedFunc(maps.Keys(s.hops), trackedHop.compare) {
 		r.untrack(s, key)
 	}
 	r.subscribers = slices.Delete(r.subscribers, at, at+1)
 }
 
-// Waiting gives the names of the subscribers that have something to hear, which
-// is nobody while the table is being settled.
+// Waiting gives the names of the subscribers with notices in their outbox; none
+// while the table is being settled.
 func (r *RIB) Waiting() []string {
 	var names []string
 	if r.Settling() {
 		return nil
 	}
 	for _, s := range r.subscribers {
-		if s.tellInstalled || len(s.hopsMoved) > 0 || len(s.changed) > 0 {
+		if s.installedDue || len(s.hopsMoved) > 0 || len(s.changed) > 0 {
 			names = append(names, s.Name)
 		}
 	}
@@ -178,28 +178,28 @@ func (r *RIB) Waiting() []string {
 }
 
 // Drain takes up to max notices from the outbox of a subscriber and reports
-// whether there are more. It is for after the publication of what the last
-// Flush gave: what it says is installed is forwarded by then.
+// whether there are more. Call it after the changes of the last Flush have been
+// published: Installed says that they are in use.
 func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 	at, known := r.subscriberAt(name)
 	if !known || r.Settling() {
 		return n, false
 	}
 	s := r.subscribers[at]
-	if s.tellInstalled {
-		n.Installed, s.tellInstalled = s.installed, false
+	if s.installedDue {
+		n.Installed, s.installedDue = s.installed, false
 	}
 	for len(s.hopsMoved) > 0 && len(n.NextHops) < max {
 		t := s.hopsMoved[0]
 		s.hopsMoved = s.hopsMoved[1:]
-		if st, ok := t.tell(); ok {
+		if st, ok := t.drain(); ok {
 			n.NextHops = append(n.NextHops, st)
 		}
 	}
 	for len(s.changed) > 0 && len(n.NextHops)+len(n.Routes) < max {
 		o := s.changed[0]
 		s.changed = s.changed[1:]
-		if d, ok := s.tell(o); ok {
+		if d, ok := s.drain(o); ok {
 			n.Routes = append(n.Routes, d)
 		}
 	}
@@ -210,9 +210,8 @@ func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 	return n, false
 }
 
-// tell gives the change of one route since the subscriber last heard of it, if
-// there is any.
-func (s *subscriber) tell(o *offering) (routing.Delta, bool) {
+// drain gives the change of one route since the last drain, if there is any.
+func (s *subscriber) drain(o *offering) (routing.Delta, bool) {
 	if !o.queued {
 		s.void--
 		return routing.Delta{}, false
@@ -229,8 +228,8 @@ func (s *subscriber) tell(o *offering) (routing.Delta, bool) {
 	return routing.Delta{Route: *o.now}, true
 }
 
-// forget drops an offering that has come and gone before the subscriber heard
-// of it. Its place in the outbox goes when half of it is such.
+// forget drops an offering that has come and gone before the outbox was
+// drained. The outbox is compacted when half of it is such.
 func (s *subscriber) forget(o *offering) {
 	s.routes.Delete(o.prefix)
 	o.queued = false

@@ -9,7 +9,7 @@ import (
 	"routerd/routing"
 )
 
-// trackedHop is a next hop that a subscriber asked about.
+// trackedHop is a next hop that a subscriber tracks.
 type trackedHop struct {
 	address netip.Addr
 	iface   routing.InterfaceID
@@ -19,16 +19,15 @@ func (t trackedHop) compare(o trackedHop) int {
 	return cmp.Or(t.address.Compare(o.address), cmp.Compare(t.iface, o.iface))
 }
 
-// tracking is one subscriber's interest in one next hop. It holds a set of
-// hops like a route that leads by it, and hears when that set is worked out
-// anew.
+// tracking is one subscriber's tracking of one next hop. It uses a set of hops
+// like a route with that hop, and is updated when the set is resolved again.
 type tracking struct {
 	subscriber *subscriber
 	hops       *hopSet
 	state      routing.NextHopState
-	known      bool // state was worked out
+	known      bool // state is set
 	told       routing.NextHopState
-	heard      bool // the subscriber was told
+	notified   bool // the subscriber has got a state
 	queued     bool
 }
 
@@ -66,8 +65,7 @@ func (r *RIB) untrack(s *subscriber, key trackedHop) {
 	r.releaseHops(t.hops)
 }
 
-// update works out what has become of the next hop and queues it if that is
-// news.
+// update updates the state of the next hop and queues it if it changed.
 func (t *tracking) update(r *RIB) {
 	now := r.stateOf(&t.hops.hops[0])
 	if t.known && now == t.state {
@@ -80,15 +78,15 @@ func (t *tracking) update(r *RIB) {
 	}
 }
 
-// tell gives what has become of the next hop since the subscriber last heard
-// of it, if that is news.
-func (t *tracking) tell() (routing.NextHopState, bool) {
-	news := !t.heard || t.told != t.state
-	t.queued, t.heard, t.told = false, true, t.state
+// drain gives the state of the next hop, and whether it changed since the last
+// drain.
+func (t *tracking) drain() (routing.NextHopState, bool) {
+	news := !t.notified || t.told != t.state
+	t.queued, t.notified, t.told = false, true, t.state
 	return t.state, news
 }
 
-// stateOf is what the table says of h after a Flush.
+// stateOf is the state of h after a Flush.
 func (r *RIB) stateOf(h *hop) routing.NextHopState {
 	st := routing.NextHopState{Address: h.Address, Interface: h.Interface, Out: routing.NoInterface}
 	res := r.resolveHop(h, nil)
