@@ -137,6 +137,8 @@ func neighborText(n control.RouteNeighbor) string {
 		return at + ": the link needs no link addresses"
 	case n.State == control.NeighborUnknown:
 		return at + ": not resolved yet; the first packet will ask"
+	case n.State == control.NeighborFailed:
+		return at + ": does not answer; other next hops get its flows, if there are any, and it is asked again"
 	case n.MAC == "":
 		return fmt.Sprintf("%s: %s", at, n.State)
 	}

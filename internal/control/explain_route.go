@@ -63,6 +63,10 @@ type RouteNeighbor struct {
 	Age       float64    `json:"age,omitempty"` // seconds, as in Neighbor
 }
 
+// NeighborFailed is the state of a Neighbor that is a next hop and does not
+// answer.
+const NeighborFailed = "failed"
+
 // What State is besides the states of a Neighbor.
 const (
 	NeighborUnknown  = "unknown"

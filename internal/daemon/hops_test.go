@@ -143,6 +143,10 @@ func TestSilentNextHopIsPassedOver(t *testing.T) {
 	if err != nil || len(list.Neighbors) != 1 || list.Neighbors[0].MAC != "" || list.Neighbors[0].State == "reachable" {
 		t.Errorf("the dead next hop is shown as %+v (%v), want one line without a MAC address", list.Neighbors, err)
 	}
+	x, err := f.client().ExplainRoute(t.Context(), mustAddr("10.9.0.1"))
+	if err != nil || len(x.Neighbors) != 2 || x.Neighbors[0].State != control.NeighborFailed || x.Neighbors[1].State == control.NeighborFailed {
+		t.Errorf("explained with neighbours %+v (%v), want the first of two to have failed", x.Neighbors, err)
+	}
 	for range 10 {
 		if by := f.round(); by[1] != len(f.from) {
 			t.Errorf("%d and %d of %d datagrams came by the two, while one is dead", by[0], by[1], len(f.from))

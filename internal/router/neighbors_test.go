@@ -2,7 +2,9 @@ package router
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,6 +14,7 @@ import (
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/routing"
+	"routerd/routing/protocol"
 )
 
 // Every way in which the neighbour machine drops a packet has a verdict of its
@@ -175,5 +178,57 @@ func TestInboxIsShared(t *testing.T) {
 
 func (n *Neighbors) drain() {
 	for n.Inbox.Poll(n, now) {
+	}
+}
+
+// hearer is a protocol that keeps what it is told of neighbours.
+type hearer struct{ heard []protocol.NeighborState }
+
+func (h *hearer) Deadline() time.Time { return time.Time{} }
+
+func (h *hearer) Step(_ time.Time, in protocol.Input, out []protocol.Effect) []protocol.Effect {
+	if s, ok := in.(protocol.NeighborState); ok {
+		h.heard = append(h.heard, s)
+	}
+	return out
+}
+
+// What the neighbour machine finds out of a next hop is stored at once where
+// packets look, by its own cause alone, and protocols hear of it.
+func TestHopStatesAreStoredAndTold(t *testing.T) {
+	h := &hearer{}
+	r := New(rand.NewPCG(1, 2), Kind{Name: "hearer", New: func(protocol.Start) protocol.Core { return h }})
+	a, link := netip.MustParseAddr("10.0.5.2"), routing.InterfaceID(3)
+	state := r.HopStates().Neighbor(a, link)
+	state.Set(routing.CauseBFD, false)
+	for _, step := range []struct {
+		effects []arp.Effect
+		causes  []routing.Cause
+		heard   []protocol.NeighborState
+	}{
+		{
+			[]arp.Effect{arp.HopState{Interface: link, Addr: a}, arp.Lost{Interface: link, Addr: a}},
+			[]routing.Cause{routing.CauseNeighbor, routing.CauseBFD},
+			[]protocol.NeighborState{{Link: link, Address: a, Cause: routing.CauseNeighbor}},
+		},
+		{
+			[]arp.Effect{arp.HopState{Interface: link, Addr: a, Alive: true}},
+			[]routing.Cause{routing.CauseBFD},
+			[]protocol.NeighborState{{Link: link, Address: a, Cause: routing.CauseNeighbor, Alive: true}},
+		},
+	} {
+		for _, e := range step.effects {
+			r.Neighbors().carryOut(e, now)
+		}
+		if got := state.Causes(); !slices.Equal(got, step.causes) {
+			t.Errorf("after %v, %v speak against the next hop, want %v", step.effects, got, step.causes)
+		}
+		h.heard = nil
+		for _, m := range r.Machines() {
+			m.Poll(now)
+		}
+		if !slices.Equal(h.heard, step.heard) {
+			t.Errorf("after %v the protocol hears %v, want %v", step.effects, h.heard, step.heard)
+		}
 	}
 }
