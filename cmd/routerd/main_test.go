@@ -337,6 +337,7 @@ func TestExitCodes(t *testing.T) {
 		{"show drops --last 1001", nil, 2, `routerd: invalid argument "1001" for "--last" flag: wanted a number from 0 to 1000`},
 		{"show route 10.0.0.300", nil, 2, `routerd: "10.0.0.300": wanted a prefix such as 10.0.0.0/8 or an address such as 10.0.0.1`},
 		{"show route --source isis", nil, 2, `routerd: invalid argument "isis" for "--source" flag: wanted one of connected, static, `},
+		{"show route --source static --protocol rip", nil, 2, "routerd: --source and --protocol mean the same: wanted one of them"},
 		{"show route for 10.0.0.0/8", nil, 2, `routerd: "10.0.0.0/8": wanted an address such as 10.0.0.1`},
 		{"show route for", nil, 2, "routerd: for which address?"},
 		{"show route to 10.0.0.1", nil, 2, `routerd: unexpected "to", wanted a prefix, an address, or for and an address`},

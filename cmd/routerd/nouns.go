@@ -16,7 +16,7 @@ import (
 
 // tree makes the commands of the nouns whose paths are a word below another path;
 // a heading has those below it. Nouns without help have no command.
-func (s *session) tree(below string, make func(*control.Noun) *cobra.Command) (commands []*cobra.Command) {
+func (s *session) tree(below string, command func(*control.Noun) *cobra.Command) (commands []*cobra.Command) {
 	nouns := control.Nouns()
 	for i := range nouns {
 		n := &nouns[i]
@@ -24,9 +24,9 @@ func (s *session) tree(below string, make func(*control.Noun) *cobra.Command) (c
 		switch {
 		case !ok || n.Short == "" || strings.Contains(word, "/"):
 		case n.Ask != nil:
-			commands = append(commands, make(n))
+			commands = append(commands, command(n))
 		default:
-			cmd := group(word, n.Short, s.tree(n.Path+"/", make)...)
+			cmd := group(word, n.Short, s.tree(n.Path+"/", command)...)
 			cmd.Long, cmd.Example = n.Long, n.Example
 			commands = append(commands, cmd)
 		}
@@ -78,6 +78,11 @@ func (s *session) newCommand(n *control.Noun, query any, run func(*cobra.Command
 		Use: strings.TrimSpace(name + " " + n.Args), Aliases: n.Aliases, Short: n.Short, Long: n.Long, Example: n.Example,
 		Args: cobra.MaximumNArgs(arguments(n.Args)),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			for _, p := range n.Parameters() {
+				if p.Alias != "" && cmd.Flags().Changed(p.Name) && cmd.Flags().Changed(p.Alias) {
+					return usagef("--%s and --%s mean the same: wanted one of them", p.Name, p.Alias)
+				}
+			}
 			if err := n.Arguments(query, args); err != nil {
 				return usageError{err}
 			}
@@ -123,9 +128,6 @@ func (s *session) addFlag(cmd *cobra.Command, p *show.Parameter, query any) {
 			flag.NoOptDefVal = "true"
 		}
 		cmd.RegisterFlagCompletionFunc(name, s.completion(p, query))
-	}
-	if len(names) > 1 {
-		cmd.MarkFlagsMutuallyExclusive(names...)
 	}
 }
 

@@ -22,8 +22,8 @@ var interfaceNoun = show.Spec[Router, interfaceQuery, InterfaceList]{
 		Long: `Interfaces with their state, addresses and traffic.
 
 HOST SIDE is the kernel's end of the port, as namespace:device. A
-super-packet of many segments counts as that many packets. DROPS counts packets that came in by the interface and went no further; show drops
-says why.
+super-packet of many segments counts as that many packets. DROPS counts packets
+that came in by the interface and went no further; show drops says why.
 
 STATE is up or down, or says why the interface has no device: missing, it has
 not been there yet; gone, it was deleted; waiting, it is there and cannot be
