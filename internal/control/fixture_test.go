@@ -76,7 +76,6 @@ type fake struct {
 	neighbor NeighborQuery
 	drops    DropQuery
 	loads    atomic.Int32
-	protocol string // asked for
 	nat      NATQuery
 	hosts    NATHostQuery
 }
@@ -97,7 +96,6 @@ func (f *fake) answer(ctx context.Context) error {
 }
 
 func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, error) {
-	f.protocol = name
 	p, err := riptest.Named(name)
 	if err == nil {
 		err = f.answer(ctx)
