@@ -13,40 +13,40 @@ import (
 	"routerd/internal/localstack"
 )
 
-// absent is an interface whose port is not open: what the configuration names
-// is not there, or cannot be taken. The others go on without it, and it is
-// taken when it comes.
+// absent is an interface whose port is not open: its device, namespace or
+// bridge does not exist, or cannot be used. The other interfaces work without
+// it, and its port is opened when that becomes possible.
 type absent struct {
 	spec  portSpec
 	state string // control.StateMissing, StateGone or StateWaiting
 	why   error
 	was   bool      // its port was open before
-	next  time.Time // when it is tried again at the latest
+	next  time.Time // the latest time of the next try
 	pause time.Duration
-	// quiet is until when no hint has it tried, and pace how long after it was
-	// lost: a device that somebody deletes again and again is not made anew as often.
+	// Until quiet, hints do not cause a try. pace is the length of that time,
+	// which grows if somebody deletes the device again and again.
 	quiet time.Time
 	pace  time.Duration
-	hint  bool // something changed at its place since it was tried
+	hint  bool // the watch has seen a change since the last try
 }
 
-// How often what is absent is tried. Hints of the watch come at once; without
-// one, for what tells nobody that it has changed, it is tried after a pause
-// that doubles.
+// How often an absent interface is tried: at once after a hint of the watch,
+// else after a pause that doubles, since not every change gives a hint.
 const (
 	firstPause = time.Second
 	lastPause  = 30 * time.Second
 	firstPace  = 20 * time.Millisecond
 	lastPace   = time.Second
-	// triesAtOnce bounds how long the loop does nothing else; the others are due
-	// at its next turn.
+	// triesAtOnce limits the tries of one turn, so that the loop does other
+	// work in between.
 	triesAtOnce = 8
-	// steady is how long a port lives that is not counted as one that is
-	// deleted again and again.
+	// steady: a port that lived for that long does not count as deleted again
+	// and again.
 	steady = 10 * time.Second
 )
 
-// stateOf says what an interface is whose port cannot be opened for the reason why.
+// stateOf gives the state of an interface whose port cannot be opened for the
+// reason why.
 func stateOf(why error, was bool) string {
 	switch {
 	case !errors.Is(why, device.ErrMissing):
@@ -57,7 +57,7 @@ func stateOf(why error, was bool) string {
 	return control.StateMissing
 }
 
-// await has an interface without a port be tried again later, and says so once.
+// await has an interface without a port tried again later, and logs that once.
 func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 	a := d.absent[s.name]
 	if a == nil {
@@ -70,7 +70,7 @@ func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 	state := stateOf(why, was)
 	pace := firstPace
 	if state == control.StateWaiting {
-		pace = lastPace // to see that it is still in use may take the kernel's whole table of routes
+		pace = lastPace // checking whether the device is in use may list the kernel's whole routing table
 	}
 	a.quiet = later(a.quiet, now.Add(pace))
 	a.hint = false
@@ -78,7 +78,7 @@ func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 		d.log.Warn("an interface is "+state+" and is taken when it comes; the others go on", "interface", s.name, "device", s.host.Device, "netns", s.host.Netns, "why", why)
 	}
 	if state == control.StateWaiting || state != a.state {
-		a.state, a.why = state, why // how it went says more than that it is not there
+		a.state, a.why = state, why // that it went says more than that it is missing
 	}
 	d.watch.Await(s.name, s.place)
 }
@@ -90,13 +90,13 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// lost lets go of a port whose device is gone, with all that it holds by name,
-// so that whoever makes the device anew can have it.
+// lost closes a port whose device is gone, with all that it holds by name, so
+// that the device can be made again by anybody.
 func (d *Daemon) lost(p *openPort, why error, now time.Time) {
 	name := p.spec.name
 	if s, ok := p.port.(*localstack.Port); ok {
-		// Where the namespace is still there it is still to be undone, too, and
-		// what is open in it waits for the stack to come back.
+		// If the namespace still exists it still has to be removed at the end,
+		// and sockets in it wait for the stack to come back.
 		if left := (leftStack{p.spec.host.Netns, s.Leave(), p.steps}); left.stays() {
 			d.stack, p.steps.list = left, nil
 		} else {
@@ -120,7 +120,7 @@ func (d *Daemon) lost(p *openPort, why error, now time.Time) {
 	d.sd.say("STATUS=" + d.status())
 }
 
-// placesChanged takes up what the watch has seen.
+// placesChanged handles the changes that the watch has seen.
 func (d *Daemon) placesChanged() {
 	now := time.Now()
 	for _, name := range d.watch.Take() {
@@ -133,14 +133,15 @@ func (d *Daemon) placesChanged() {
 				d.lost(p, why, now)
 			} else if r, ok := p.port.(restorer); ok {
 				r.Restore()
-				d.tellLacks(p)
+				d.logLacks(p)
 			}
 		}
 	}
 	d.tryAbsent(now)
 }
 
-// due is when the next absent interface is to be tried, the zero Time for never.
+// due is when the next absent interface is to be tried, the zero Time if none
+// is.
 func (d *Daemon) due() (due time.Time) {
 	if d.changing {
 		return due
@@ -157,10 +158,10 @@ func (d *Daemon) due() (due time.Time) {
 	return due
 }
 
-// tryAbsent tries to open the ports whose time has come.
+// tryAbsent tries to open the ports that are due.
 func (d *Daemon) tryAbsent(now time.Time) {
 	if d.changing {
-		return // what is absent may be something else in a moment
+		return // a reload is changing which interfaces there are
 	}
 	var names []string
 	for name, a := range d.absent {
@@ -177,7 +178,7 @@ func (d *Daemon) tryAbsent(now time.Time) {
 func (d *Daemon) tryOne(a *absent, now time.Time) {
 	s := a.spec
 	if s.name == localstack.Name {
-		s = d.stackSpec(*d.cfg.LocalStack) // with the addresses of today
+		s = d.stackSpec(*d.cfg.LocalStack) // with the present addresses
 	}
 	p, err := d.open(s)
 	if err != nil {
@@ -196,15 +197,15 @@ func (d *Daemon) tryOne(a *absent, now time.Time) {
 	d.sd.say("STATUS=" + d.status())
 }
 
-// adopt has a port own the namespace that was left of the router's own stack, if
-// it was made in it.
+// adopt hands the namespace that was left of the router's own stack to the
+// port, if that was made in it.
 func (d *Daemon) adopt(p *openPort) {
 	if p.steps.again {
 		d.stack = leftStack{}
 	}
 }
 
-// attach puts an open port under its interface and has it served.
+// attach gives an open port to its interface and starts to serve it.
 func (d *Daemon) attach(p *openPort, now time.Time) error {
 	name := p.spec.name
 	delete(d.absent, name)
@@ -227,7 +228,7 @@ func (d *Daemon) attach(p *openPort, now time.Time) error {
 	return err
 }
 
-// lateCarrier reports whether the kernel may tell late that the carrier is lost.
+// lateCarrier reports whether the kernel may report a lost carrier late.
 func (p *openPort) lateCarrier() bool {
 	l, ok := p.port.(interface{ LateCarrier() bool })
 	return ok && l.LateCarrier()
@@ -241,7 +242,7 @@ func (p *openPort) namespace() device.Identity {
 	return device.Identity{}
 }
 
-// dismiss ends the waiting for an interface that the configuration has no more.
+// dismiss stops trying an interface that is no longer configured.
 func (d *Daemon) dismiss(name string) {
 	a := d.absent[name]
 	if a == nil {
@@ -257,8 +258,8 @@ func (d *Daemon) dismiss(name string) {
 	}
 }
 
-// commitAbsent goes on without the interfaces of c that are missing, and tries
-// those at once that were before: whoever reloads may have seen to it.
+// commitAbsent makes the missing interfaces of c absent, and tries those that
+// were absent before at once: they may be there now.
 func (d *Daemon) commitAbsent(c *change, now time.Time) {
 	still := map[string]bool{}
 	for _, m := range c.missing {
@@ -278,7 +279,8 @@ func (d *Daemon) commitAbsent(c *change, now time.Time) {
 	}
 }
 
-// stillAbsent says of each absent interface that it is, where it is configured.
+// stillAbsent gives a warning for each absent interface, at its place in the
+// configuration.
 func (d *Daemon) stillAbsent() (list []config.Problem) {
 	for name, a := range d.absent {
 		list = append(list, d.interfaceWarning(name, fmt.Sprintf("interface %s is %s: %v", name, a.state, a.why), "it is served when its device comes"))
@@ -287,8 +289,8 @@ func (d *Daemon) stillAbsent() (list []config.Problem) {
 	return list
 }
 
-// leftStack is the namespace of the router's own stack, left with the sockets in
-// it when the device to it was deleted.
+// leftStack is the namespace of the router's own stack with its sockets, which
+// is left when the stack's device was deleted.
 type leftStack struct {
 	netns, made string
 	steps       steps
@@ -308,8 +310,9 @@ func (d *Daemon) stateOfInterface(name string, up bool) (state, why string) {
 	return control.StateDown, ""
 }
 
-// deaf says that nothing can come in by an interface now; "" where something can.
-func (d *Daemon) deaf(name string, up bool) string {
+// whyNoInput says why no packet can come in by an interface now; "" if packets
+// can.
+func (d *Daemon) whyNoInput(name string, up bool) string {
 	switch state, why := d.stateOfInterface(name, up); state {
 	case control.StateUp:
 		return ""

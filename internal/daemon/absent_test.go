@@ -73,7 +73,7 @@ func TestWorkerThatFails(t *testing.T) {
 	if state, why := d.stateOfInterface("lan0", false); state != control.StateWaiting || !strings.Contains(why, errBroken.Error()) {
 		t.Errorf("lan0 is %s: %s; want it waiting, with the worker's error", state, why)
 	}
-	if text := d.deaf("lan0", false); !strings.Contains(text, "no packet comes in") {
+	if text := d.whyNoInput("lan0", false); !strings.Contains(text, "no packet comes in") {
 		t.Errorf("explained as %q", text)
 	}
 	d.tryAbsent(d.due())

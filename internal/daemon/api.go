@@ -267,7 +267,7 @@ func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, erro
 		Verdict: e.Verdict.Label(), Class: e.Verdict.Class().String(), Sentence: e.Verdict.Sentence(),
 		Out: interfaceName(view, e.Out),
 	}
-	if text := d.deaf(q.In, in.Up); text != "" {
+	if text := d.whyNoInput(q.In, in.Up); text != "" {
 		x.Steps = append(x.Steps, control.Step{Stage: "port", Text: text, Origin: d.place(in.Origin)})
 	}
 	for _, s := range e.Steps {

@@ -13,28 +13,28 @@ import (
 	"routerd/nat"
 )
 
-// change is a configuration on its way to become the one that runs. The loop
-// plans it, everything that can fail is done beside the loop, and the loop
-// commits it or it is abandoned. Until the commit nothing that is in use has
-// been touched: not a port, not the kernel's side of one; only the group of the
-// API's sockets, which abandon gives back.
+// change is a change to a new configuration. The loop plans it, everything that
+// can fail is done beside the loop, and then the loop commits it or it is
+// abandoned. Until the commit nothing that is in use is touched: no port, and
+// not the kernel's side of one. Only the group of the API's sockets is changed
+// earlier, which abandon undoes.
 type change struct {
 	cfg     *config.Config
 	kept    []staying  // ports that stay
 	open    []portSpec // ports to open
 	closing []*openPort
-	// missing are interfaces to go on without: those whose device is not there,
-	// and those that are absent as it is.
+	// missing are interfaces to leave out: those whose device does not exist,
+	// and those that are absent already.
 	missing  []missing
 	listen   []wantedEnd // new addresses to listen on
 	keptEnds []*endpoint // listeners that stay
 	ending   []string    // addresses no longer listened on
 	impact   nat.Impact
-	programs []string // that run in the namespace of the stack that goes
+	programs []string // running in the namespace of the stack that goes
 
 	opened []*openPort // not yet attached
 	ends   []*endpoint // new listeners, not yet serving
-	// group is that of the sockets, by number, and oldGroup the one they had.
+	// group is the number of the sockets' group, and oldGroup the one they had.
 	group, oldGroup int
 }
 
@@ -48,7 +48,7 @@ type staying struct {
 	spec portSpec
 }
 
-// plan says what has to be done to get to cfg, and does nothing.
+// plan says what has to be done to change to cfg, and does nothing.
 func (d *Daemon) plan(cfg *config.Config) (*change, error) {
 	c := &change{cfg: cfg}
 	var err error
@@ -80,8 +80,8 @@ func (d *Daemon) plan(cfg *config.Config) (*change, error) {
 	return c, nil
 }
 
-// prepare does everything towards c that can fail, beside the loop, and undoes
-// it if any of it does.
+// prepare does everything for c that can fail, beside the loop, and undoes it
+// all if anything fails.
 func (d *Daemon) prepare(c *change) (err error) {
 	defer func() {
 		if err != nil {
@@ -89,9 +89,9 @@ func (d *Daemon) prepare(c *change) (err error) {
 		}
 	}()
 	for _, k := range c.kept {
-		// A device that has just gone is no reason to refuse, nor is a port that
-		// the loop has let go of since, see settle. A bridge that is not there is
-		// told of when the port lacks it.
+		// A device that has just gone is no reason to refuse, nor is a port
+		// that the loop has closed since, see settle. A missing bridge is
+		// reported as what the port lacks.
 		if err := k.spec.check(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) && !errors.Is(err, port.ErrClosed) {
 			return err
 		}
@@ -110,28 +110,27 @@ func (d *Daemon) prepare(c *change) (err error) {
 	return d.prepareEnds(c)
 }
 
-// abandon takes back what prepare has done.
+// abandon undoes what prepare has done.
 func (d *Daemon) abandon(c *change) error {
 	return errors.Join(d.abandonEnds(c), closePorts(c.opened))
 }
 
-// commit swaps to what prepare has made. What goes wrong while old things are
-// put away, or with the kernel's side of ports that stay, is logged; an error
-// means that prepare let something pass that it should not have, and the
-// daemon cannot go on.
+// commit changes to what prepare has made. Errors of closing old things, and of
+// the kernel's side of ports that stay, are logged; an error that is returned
+// should have been found by prepare, and the daemon cannot go on.
 func (d *Daemon) commit(c *change) error {
 	now := time.Now()
 	d.settle(c)
 	d.cfg, d.applied = c.cfg, now
-	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // which the configuration has checked
+	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // the configuration has checked it
 	for _, k := range c.kept {
 		k.port.spec = k.spec
 		if err := k.spec.apply(k.port.port); err != nil && !errors.Is(err, device.ErrMissing) {
 			d.log.Error("changing the kernel's side of an interface", "interface", k.spec.name, "err", err)
 		}
 	}
-	// Hosts hear it while the ports still can say it, and so do the other ends of
-	// connections.
+	// Hosts, and the other ends of connections, are told while the ports are
+	// still open.
 	var leaving []string
 	for _, p := range c.closing {
 		leaving = append(leaving, p.spec.name)
@@ -142,7 +141,8 @@ func (d *Daemon) commit(c *change) error {
 	if len(leaving) > 0 {
 		d.farewell(leaving...)
 	}
-	// The old ports go first: one that is replaced is in the table by name.
+	// The old ports go first: the table is by name, and a replaced port has the
+	// name of the new one.
 	for _, p := range c.closing {
 		if err := d.router.Detach(p.spec.name, now); err != nil {
 			return err
@@ -167,15 +167,16 @@ func (d *Daemon) commit(c *change) error {
 		}
 	}
 	d.commitEnds(c)
-	// An address may be a duplicate no more now that another interface has it.
+	// An address that was a duplicate may be usable now that another interface
+	// has it.
 	if err := d.readdressStack(); err != nil {
 		d.log.Error("changing the addresses of the router's own stack", "err", err)
 	}
 	return nil
 }
 
-// tolerable logs what a device does that goes at this moment, which its port
-// tells of next, and gives any other error.
+// tolerable logs an error that is due to a device that just went, which its
+// port will report, and returns any other error.
 func (d *Daemon) tolerable(err error) error {
 	if errors.Is(err, router.ErrGroups) {
 		d.log.Warn("following a port", "err", err)
@@ -184,8 +185,8 @@ func (d *Daemon) tolerable(err error) error {
 	return err
 }
 
-// settle takes up what has happened to ports since c was planned: one that was
-// to stay may have lost its device, and is then absent as others are.
+// settle adjusts c to what has happened to ports since it was planned: a port
+// that was to stay may have lost its device, and is absent then.
 func (d *Daemon) settle(c *change) {
 	stay := c.kept[:0]
 	for _, k := range c.kept {

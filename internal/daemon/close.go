@@ -5,10 +5,9 @@ import (
 	"sync"
 )
 
-// closersAtOnce is how many ports are closed at the same time. The kernel
-// waits for every processor before a device or a socket is really gone, some
-// 20 ms each, and does so for many at once in hardly more time. Each waits in a
-// thread.
+// closersAtOnce is how many ports are closed at the same time. The kernel takes
+// some 20 ms to remove a device or socket, since it waits for every processor,
+// but hardly more for many at once. Each close waits in a thread.
 const closersAtOnce = 64
 
 // closePorts closes ports at the same time, and returns once all are closed.

@@ -8,13 +8,13 @@ import (
 	"time"
 )
 
-// The garbage collector, left to itself, runs whenever the heap has doubled:
-// with a few megabytes in use, a dozen times while a neighbour announces its
-// table, at half as much CPU time again as the routes take. So a small heap
-// may grow by spare, in bytes, before it runs; a large one doubles as ever.
+// By default the garbage collector runs whenever the heap has doubled: with a
+// few megabytes in use, a dozen times while a neighbour announces its table,
+// which adds half to the CPU time of the routes. So a small heap may grow by
+// spare, in bytes, before it runs; a large one doubles as usual.
 const (
 	spare    = 64 << 20
-	mostSlow = 800 // GOGC, which multiplies even the runtime's least heap of 4 MiB
+	mostSlow = 800 // the largest GOGC, which also multiplies the runtime's minimum heap of 4 MiB
 )
 
 // heapGrowth is the GOGC for so many bytes in use.
@@ -22,37 +22,38 @@ func heapGrowth(live uint64) int {
 	return int(min(max(spare*100/max(live, 1), 100), mostSlow))
 }
 
-// What a small heap has grown by in a burst is given back to the kernel when it
-// has not grown further for calmTime, where that is more than litter, in bytes.
+// After a burst, memory that a small heap has grown by is given back to the
+// kernel when the heap has not grown for quietTime, if that is more than
+// leastWaste, in bytes.
 const (
-	calmTime = 500 * time.Millisecond
-	litter   = 16 << 20
+	quietTime  = 500 * time.Millisecond
+	leastWaste = 16 << 20
 )
 
-// startTime is how long after the start that is done in any case: some of what
-// starting took, snapshots for one, is let go of some seconds later.
+// startTime is how long after the start that is done in any case: some memory
+// of the start, such as snapshots, becomes free some seconds later.
 const startTime = 5 * time.Second
 
-// collector keeps GOGC right, and gives back what bursts have left. The zero
-// collector has not looked yet.
+// collector adjusts GOGC, and gives back memory after bursts. The zero
+// collector is ready for use.
 type collector struct {
-	began   time.Time // when the router had started
+	began   time.Time // when the router started
 	looked  time.Time
 	growth  int
 	samples []metrics.Sample
-	// looking says that giveBack is to come: until then used, the bytes in use
-	// at its last look, is its own.
+	// looking is set while giveBack is scheduled: until it has run, it alone
+	// uses the field used, the bytes in use at its last look.
 	looking atomic.Bool
 	used    uint64
 }
 
-// started says that the router has started.
+// started records that the router has started.
 func (c *collector) started(now time.Time) { c.began, c.looked = now, time.Time{} }
 
-// rarely has the collector run seldom until restore, where the environment does
-// not say how often: for what leaves much garbage and keeps little, as opening
-// TUN ports does.
-func rarely() (restore func()) {
+// collectRarely makes garbage collections rare until restore, unless the
+// environment sets GOGC: for work that leaves much garbage and keeps little,
+// such as opening TUN ports.
+func collectRarely() (restore func()) {
 	if os.Getenv("GOGC") != "" {
 		return func() {}
 	}
@@ -60,16 +61,16 @@ func rarely() (restore func()) {
 	return func() { debug.SetGCPercent(before) }
 }
 
-// tune looks at the heap, once a second at most, has giveBack look at it later,
-// when perhaps nobody calls tune, and does nothing where the environment says how
-// often to collect.
+// tune adjusts GOGC to the heap, at most once a second, and schedules giveBack,
+// since tune may not be called again. It does nothing if the environment sets
+// GOGC.
 func (c *collector) tune(now time.Time) {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	if c.looking.CompareAndSwap(false, true) {
 		_, c.used = heap()
-		time.AfterFunc(calmTime, c.giveBack)
+		time.AfterFunc(quietTime, c.giveBack)
 	}
 	if now.Sub(c.looked) < time.Second {
 		return
@@ -79,7 +80,7 @@ func (c *collector) tune(now time.Time) {
 		c.samples = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	}
 	metrics.Read(c.samples)
-	// Setting it stops every goroutine for a moment.
+	// Setting GOGC stops every goroutine for a moment.
 	if g := heapGrowth(c.samples[0].Value.Uint64()); g != c.growth {
 		c.growth = g
 		debug.SetGCPercent(g)
@@ -93,14 +94,14 @@ func heap() (live, used uint64) {
 	return samples[0].Value.Uint64(), samples[1].Value.Uint64()
 }
 
-// giveBack gives the kernel what a burst has left, or comes again while one is
-// under way.
+// giveBack gives memory back to the kernel after a burst; while the burst lasts
+// it schedules itself again.
 func (c *collector) giveBack() {
 	live, used := heap()
 	switch c.left(time.Since(c.began), live, used) {
 	case burst:
 		c.used = used
-		time.AfterFunc(calmTime, c.giveBack)
+		time.AfterFunc(quietTime, c.giveBack)
 		return
 	case leftovers:
 		debug.FreeOSMemory()
@@ -108,7 +109,7 @@ func (c *collector) giveBack() {
 	c.looking.Store(false)
 }
 
-// What a look at the heap finds.
+// The result of a look at the heap.
 type found uint8
 
 const (
@@ -117,13 +118,13 @@ const (
 	leftovers
 )
 
-// left says what so many bytes are: some time after the start, with what the
-// last collection left and what is in use.
+// left judges the heap: since is the time since the start, live the bytes that
+// the last collection left, used those in use.
 func (c *collector) left(since time.Duration, live, used uint64) found {
 	switch {
-	case used > c.used+litter/4:
+	case used > c.used+leastWaste/4:
 		return burst
-	case since < startTime, live < spare && used > live+litter:
+	case since < startTime, live < spare && used > live+leastWaste:
 		return leftovers
 	}
 	return tidy

@@ -81,11 +81,11 @@ func TestBurstIsGivenBack(t *testing.T) {
 	var c collector
 	c.tune(time.Now())
 	debug.SetGCPercent(-1) // none comes by itself
-	garbage := make([]byte, 2*litter)
+	garbage := make([]byte, 2*leastWaste)
 	garbage[len(garbage)-1] = 1
 	c.tune(time.Now())
 	wait(t, "the burst to be given back", func() error {
-		if live, used := heap(); used > live+litter {
+		if live, used := heap(); used > live+leastWaste {
 			return fmt.Errorf("%d MiB are in use, %d MiB of it by something", used>>20, live>>20)
 		}
 		return nil
@@ -103,7 +103,7 @@ func TestRarely(t *testing.T) {
 	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(123)
 	defer debug.SetGCPercent(before)
-	restore := rarely()
+	restore := collectRarely()
 	if now := debug.SetGCPercent(mostSlow); now != mostSlow {
 		t.Errorf("GOGC is %d meanwhile, want %d", now, mostSlow)
 	}
@@ -113,7 +113,7 @@ func TestRarely(t *testing.T) {
 	}
 	t.Setenv("GOGC", "50")
 	debug.SetGCPercent(50)
-	rarely()
+	collectRarely()
 	if now := debug.SetGCPercent(before); now != 50 {
 		t.Errorf("GOGC is %d, want the 50 of the environment", now)
 	}

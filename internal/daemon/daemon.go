@@ -33,8 +33,8 @@ type Options struct {
 	// systemd gives, else /run/routerd for root, else the user's own.
 	RunDir  string
 	Version control.Version
-	// Reduce has the process give up the privileges that only starting takes.
-	// It concerns every thread of it, for good.
+	// Reduce has the process give up the privileges that only starting needs,
+	// in all its threads and for ever.
 	Reduce bool
 	Stderr *os.File
 	// more are protocols beside those of routerd, for tests.
@@ -79,7 +79,7 @@ func (e *ConfigError) Error() string {
 type Daemon struct {
 	opts Options
 	log  *slog.Logger
-	// natLimits is what the log was told of limits that translation hit.
+	// natLimits is what was logged about limits that translation hit.
 	natLimits natLimits
 	level     *slog.LevelVar
 	cfg       *config.Config
@@ -93,14 +93,14 @@ type Daemon struct {
 	stack     leftStack                 // what is left of the router's own stack while its port is not open
 	ends      map[string]*endpoint      // listeners, by configured address
 	group     int                       // number of the group of the sockets
-	hostNames atomic.Pointer[[]string]  // that requests for metrics may call the router by
+	hostNames atomic.Pointer[[]string]  // names of the router in requests for metrics
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
 	notices      notices
 	events       chan portEvent
 	do           chan func()
-	failed       chan error // what the router cannot go on after
+	failed       chan error // errors after which the router cannot go on
 	quit         chan struct{}
 	streams      *localstack.Streams // the TCP of protocols, in the router's own stack
 	undo         *undoList
@@ -112,10 +112,10 @@ type Daemon struct {
 	tally        reloadTally
 	began        time.Time
 	garbage      collector
-	applied      time.Time // when the configuration that runs was
+	applied      time.Time // when the running configuration was applied
 	file         fileState
-	// reading is held by whoever reads or changes the configuration, beside
-	// the loop; changing tells the loop that a reload is under way.
+	// reading is held while the configuration is read or changed, beside the
+	// loop; changing is set while a reload is under way.
 	reading    chan struct{}
 	changing   bool
 	background sync.WaitGroup // reloads
@@ -167,7 +167,8 @@ func Run(ctx context.Context, o Options) error {
 }
 
 func (d *Daemon) run(ctx context.Context) error {
-	// Caught before anything is made, so that nothing made can be left.
+	// Signals are caught before anything is made, so that nothing is left
+	// behind.
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)
@@ -209,7 +210,7 @@ func (d *Daemon) start() error {
 	d.startMachines()
 	first, err := d.plan(d.cfg)
 	if err == nil {
-		restore := rarely()
+		restore := collectRarely()
 		err = d.prepare(first)
 		restore()
 	}
@@ -219,7 +220,7 @@ func (d *Daemon) start() error {
 	d.router.Resume(d.lock.kept())
 	defer d.router.Resume(nil)
 	err = d.commit(first)
-	debug.FreeOSMemory() // what starting took: of a thousand interfaces as much as running takes
+	debug.FreeOSMemory() // frees what starting took: with a thousand interfaces, as much as running takes
 	d.garbage.started(time.Now())
 	return err
 }
@@ -263,7 +264,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 				d.log.Info("stopping", "signal", s.String())
 				return nil
 			}
-			d.background.Go(func() { _, _ = d.tellReload() }) // which logs what becomes of it
+			d.background.Go(func() { _, _ = d.reloadAndLog() }) // it logs the result
 		case e := <-d.events:
 			d.portChanged(e)
 		case <-d.watch.Changed():
@@ -296,8 +297,8 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 	}
 }
 
-// stop takes everything back: listeners first, so that nobody asks any more,
-// then the ports and with them their workers, then the list of the rest.
+// stop undoes everything: listeners first, so that no more requests come, then
+// the ports with their workers, then the undo list.
 func (d *Daemon) stop() error {
 	close(d.quit)
 	d.endReloads()
@@ -345,7 +346,8 @@ func (d *Daemon) warn(warnings []config.Problem) {
 	}
 }
 
-// load reads the configuration and keeps what is wrong apart from what is odd.
+// load reads the configuration. Errors come back as a ConfigError, warnings as
+// a list.
 func load(path string) (*config.Config, []config.Problem, error) {
 	cfg, problems, err := config.Load(path)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// fileState remembers whether the configuration file says something else than
-// what runs, since scrapes ask again and again. It is safe for concurrent use.
+// fileState caches whether the configuration file differs from the running
+// configuration, since scrapes ask often. It is safe for concurrent use.
 type fileState struct {
 	mu      sync.Mutex
 	info    os.FileInfo // of the file that was compared
@@ -17,9 +17,9 @@ type fileState struct {
 	differs bool
 }
 
-// fileDiffers reports whether the configuration file says something else than
-// what runs, or cannot be applied. It is nil where that cannot be known: what is
-// no regular file may be there to be read once, or never end.
+// fileDiffers reports whether the configuration file differs from the running
+// configuration, or cannot be applied. It is nil if the file is no regular
+// file: that may be readable only once, or never end.
 func (d *Daemon) fileDiffers(ctx context.Context, applied time.Time) (*bool, error) {
 	f := &d.file
 	f.mu.Lock()

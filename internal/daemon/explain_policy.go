@@ -50,7 +50,7 @@ func (d *Daemon) explainPolicy(q control.PolicyQuery) (control.PolicyExplanation
 	return x, nil
 }
 
-// sourceNamed is the source that the API calls so; it has checked the name.
+// sourceNamed is the source with that name in the API, which has checked it.
 func sourceNamed(name string) routing.Source {
 	for s := routing.SourceNone; int(s) < routing.NumSources; s++ {
 		if s.String() == name {

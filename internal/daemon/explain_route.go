@@ -11,8 +11,8 @@ import (
 	"routerd/routing/rib"
 )
 
-// ExplainRoute asks the tables first and then, between two steps of its own,
-// the neighbour machine for the stations that they name.
+// ExplainRoute asks the tables first, and then the neighbour machine about the
+// neighbours that these name.
 func (a api) ExplainRoute(ctx context.Context, target netip.Addr) (x control.RouteExplanation, err error) {
 	target = target.WithZone("")
 	err = a.on(ctx, func() { x = a.d.explainRoute(target) })
@@ -89,8 +89,8 @@ func (d *Daemon) resolutionStep(s rib.ResolutionStep) control.ResolutionStep {
 	return out
 }
 
-// routeNeighbor names the station that packets for target go to by h; its
-// state is for the neighbour machine to say.
+// routeNeighbor gives the neighbour that packets for target go to by h, without
+// its state.
 func (d *Daemon) routeNeighbor(h fib.NextHop, target netip.Addr) control.RouteNeighbor {
 	view := d.router.View()
 	n := control.RouteNeighbor{Address: h.Address, Interface: interfaceName(view, h.Interface), State: control.NeighborUnknown}

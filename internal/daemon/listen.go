@@ -16,12 +16,12 @@ import (
 	"routerd/internal/control"
 )
 
-// wantedEnd is what the configuration says of an address to listen on.
+// wantedEnd is a configured address to listen on.
 type wantedEnd struct {
 	address string
 	metrics bool   // serves metrics alone
-	key     string // that gives it
-	at      string // where that stands
+	key     string // the configuration key
+	at      string // the place of the key
 }
 
 // endpoint is one address that the daemon is listening on.
@@ -33,7 +33,7 @@ type endpoint struct {
 	serving sync.WaitGroup
 }
 
-// wantedEnds gives what the configuration wants listened on, by address.
+// wantedEnds gives the configured addresses to listen on, by address.
 func (d *Daemon) wantedEnds(cfg *config.Config) map[string]wantedEnd {
 	wanted := map[string]wantedEnd{}
 	for i, a := range cfg.API.Listen {
@@ -49,8 +49,7 @@ func (d *Daemon) wantedEnds(cfg *config.Config) map[string]wantedEnd {
 	return wanted
 }
 
-// socketGroup gives the number of the group that the configuration gives the
-// sockets to.
+// socketGroup gives the number of the sockets' configured group.
 func socketGroup(cfg *config.Config) (int, error) {
 	name := cfg.API.Group
 	if name == "" {
@@ -126,7 +125,7 @@ func (d *Daemon) commitEnds(c *change) {
 	}
 }
 
-// abandonEnds takes back what prepareEnds has done.
+// abandonEnds undoes what prepareEnds has done.
 func (d *Daemon) abandonEnds(c *change) error {
 	var errs []error
 	for _, e := range c.ends {
@@ -162,9 +161,8 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 	if err != nil {
 		return nil, w.refused(err)
 	}
-	// Noted when it is made, since only then can it be told from another's. One
-	// that a kill has kept from the list is found stale by whoever listens there
-	// next.
+	// Recorded after it is made, since only then it can be told from another's.
+	// If a kill comes in between, the next listener there finds it stale.
 	e.l, e.step = s, Step{Kind: kindSocket, Path: path, Made: s.Made}
 	if err := d.undo.will(e.step); err != nil {
 		return nil, errors.Join(err, s.Close())
@@ -172,7 +170,7 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 	return e, nil
 }
 
-// refused says why the address is not listened on, and what helps.
+// refused says why listening on the address failed, and what helps.
 func (w wantedEnd) refused(err error) error {
 	help := ""
 	switch {
@@ -187,7 +185,7 @@ func (w wantedEnd) refused(err error) error {
 	}
 	var op *net.OpError
 	if errors.As(err, &op) {
-		err = op.Err // which does not name the address once more
+		err = op.Err // without naming the address again
 	}
 	return fmt.Errorf("%s: %s is %q: listening there: %w%s", w.at, w.key, w.address, err, help)
 }
@@ -209,7 +207,7 @@ func (d *Daemon) serveEnd(e *endpoint) {
 	})
 }
 
-// close ends the endpoint; requests under way are given up.
+// close closes the endpoint; requests under way are cut off.
 func (e *endpoint) close() error {
 	if e.cancel != nil {
 		e.cancel()
@@ -222,7 +220,7 @@ func (e *endpoint) close() error {
 	return err
 }
 
-// closeEnd ends the endpoint and forgets its socket.
+// closeEnd closes the endpoint and removes its socket from the undo list.
 func (d *Daemon) closeEnd(e *endpoint) error {
 	err := e.close()
 	if e.step.Kind != "" {

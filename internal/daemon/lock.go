@@ -17,28 +17,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lock holds the one file that says a router of this name is alive. The
+// lock is the file lock that says that a router of this name is alive. The
 // kernel drops it with the process, however that ends, so what is found
-// unlocked was left behind and may be cleaned up. What the holder writes in it
-// is a witness for the next one.
+// unlocked was left behind and may be cleaned up. The holder writes a witness
+// into the file for the next one.
 type lock struct {
 	file *os.File
-	// found is what the last holder has left in the file, zero where it has
-	// left none.
+	// found is what the last holder left in the file, zero if nothing.
 	found witness
 	said  witness
 }
 
-// witness is what a router says of itself in its lock file.
+// witness is what a router writes about itself into its lock file.
 type witness struct {
-	// PID and Start, the clock ticks since the boot at which it began, are the
-	// process that holds the lock; 0 when it has let go of everything.
+	// PID and Start, in clock ticks since the boot, identify the process that
+	// holds the lock; 0 when it has released everything.
 	PID   int    `json:"pid,omitempty"`
 	Start uint64 `json:"start,omitempty"`
-	// Stopping: it is about to let go.
+	// Stopping: it is about to release the lock.
 	Stopping bool `json:"stopping,omitempty"`
 	// Boot and Seen are when it was last alive: the boot's ID and the seconds
-	// since then, suspended time included.
+	// since the boot, suspended time included.
 	Boot string  `json:"boot,omitempty"`
 	Seen float64 `json:"seen,omitempty"`
 	// Addresses are the IPv6 addresses that it used on Ethernet links, by
@@ -46,17 +45,19 @@ type witness struct {
 	Addresses map[string][]netip.Prefix `json:"addresses,omitempty"`
 }
 
-// How long a start waits for the lock, and what it takes for a moment.
+// How long a start waits for the lock.
 const (
-	// lockWait is for a holder that may just have been told to stop, and
-	// stoppingWait for one that says it stops or was killed: a kernel takes some
-	// ten milliseconds to remove a device, and there may be a thousand.
+	// lockWait is for a holder that may have been told to stop just now,
+	// stoppingWait for one that says it is stopping, deathWait for one that was
+	// killed: the kernel takes some ten milliseconds to remove a device, and
+	// there may be a thousand.
 	lockWait     = time.Second
 	stoppingWait = time.Minute
 	lockPoll     = 10 * time.Millisecond
-	burialWait   = time.Minute
-	// witnessEvery is how often a holder says that it is alive, and recent how
-	// old what it said may be for its addresses to be the router's still.
+	deathWait    = time.Minute
+	// witnessEvery is how often a holder records that it is alive, and recent
+	// how old the record may be for its addresses to be used again without
+	// asking.
 	witnessEvery = 10 * time.Second
 	recent       = time.Minute
 )
@@ -64,8 +65,8 @@ const (
 // ErrRunning is returned where another process runs a router of the same name.
 var ErrRunning = errors.New("already running")
 
-// takeLock takes the lock of a name. A holder may be about to stop: it is waited
-// for, longer where it says so.
+// takeLock takes the lock of a name. It waits for a holder that may be about to
+// stop, longer for one that says so.
 func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the run directory: %w", err)
@@ -75,7 +76,7 @@ func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 	for {
 		l, holder, err := tryLock(path)
 		if l != nil {
-			l.bury(ctx)
+			l.awaitDeath(ctx)
 		}
 		if l != nil || err != nil {
 			return l, err
@@ -96,7 +97,7 @@ func takeLock(ctx context.Context, dir, name string) (*lock, error) {
 	}
 }
 
-// tryLock takes the lock, or gives what its holder says of itself.
+// tryLock takes the lock, or gives the witness of its holder.
 func tryLock(path string) (*lock, witness, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -112,7 +113,7 @@ func tryLock(path string) (*lock, witness, error) {
 		f.Close()
 		return nil, said, fmt.Errorf("locking %s: %w", path, err)
 	case !current(f, path):
-		f.Close() // its owner removed it between the two calls: this one locks nobody out
+		f.Close() // its owner removed it between the two calls, so this lock is worthless
 		return nil, said, nil
 	}
 	l := &lock{file: f, found: said, said: witness{PID: os.Getpid()}}
@@ -123,15 +124,14 @@ func tryLock(path string) (*lock, witness, error) {
 	return l, said, nil
 }
 
-// bury waits for a holder that was killed to be gone: the kernel closes its
-// files one by one, and devices that it made may be there still when the lock
-// is free.
-func (l *lock) bury(ctx context.Context) {
+// awaitDeath waits until a killed holder is gone: the kernel closes its files
+// one by one, and its devices may still exist when the lock is free.
+func (l *lock) awaitDeath(ctx context.Context) {
 	dead := l.found
 	if dead.PID <= 0 || dead.Start == 0 || dead.PID == os.Getpid() {
 		return
 	}
-	for end := time.Now().Add(burialWait); time.Now().Before(end); {
+	for end := time.Now().Add(deathWait); time.Now().Before(end); {
 		if ticks, _ := started(dead.PID); ticks != dead.Start {
 			return
 		}
@@ -143,17 +143,17 @@ func (l *lock) bury(ctx context.Context) {
 	}
 }
 
-// started gives the clock ticks since the boot at which a process began, and
-// whether it is on its way out; 0 for one that is gone, or that has closed its
-// files and waits for its parent.
+// started gives the start time of a process in clock ticks since the boot, and
+// whether it is exiting; 0 for a process that is gone, or has closed its files
+// and waits for its parent.
 func started(pid int) (ticks uint64, exiting bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, false
 	}
-	// Behind the name, which may have any characters in it, come the state and
-	// what else proc(5) has from there on: flags are the 7th, the number of
-	// threads the 18th and the start the 20th.
+	// After the name, which may contain any characters, come the fields of
+	// proc(5) from the state on: flags are the 7th, the number of threads the
+	// 18th and the start the 20th.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 20 {
 		return 0, false
@@ -171,14 +171,14 @@ func started(pid int) (ticks uint64, exiting bool) {
 // flagExiting is PF_EXITING of linux/sched.h.
 const flagExiting = 0x4
 
-// dying reports whether the holder was killed, and takes its time.
+// dying reports whether the holder was killed and is still exiting.
 func (w witness) dying() bool {
 	ticks, exiting := started(w.PID)
 	return w.Start != 0 && ticks == w.Start && exiting
 }
 
-// readWitness reads what is in a lock file. One that was being written, or of
-// another version, says nothing.
+// readWitness reads the witness in a lock file. One that was half written, or
+// is of another version, counts as none.
 func readWitness(f *os.File) (w witness) {
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, 1<<20))
 	if err != nil || json.Unmarshal(text, &w) != nil {
@@ -202,7 +202,7 @@ func (l *lock) write() error {
 	return nil
 }
 
-// now is the time as a witness tells it; no boot where that cannot be told.
+// now is the time in the form of a witness; boot is "" if it cannot be read.
 func now() (boot string, seen float64) {
 	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	var ts unix.Timespec
@@ -215,7 +215,7 @@ func now() (boot string, seen float64) {
 	return strings.TrimSpace(string(id)), time.Duration(ts.Nano()).Seconds()
 }
 
-// kept are the addresses that were the router's a moment ago.
+// kept are the addresses that the router used a moment ago.
 func (l *lock) kept() map[string][]netip.Prefix {
 	boot, seen := now()
 	if boot == "" || l.found.Boot != boot || seen-l.found.Seen > recent.Seconds() {
@@ -224,13 +224,14 @@ func (l *lock) kept() map[string][]netip.Prefix {
 	return l.found.Addresses
 }
 
-// stopping tells whoever waits for the lock that it will be free soon.
+// stopping records that the lock will be free soon, for a start that waits for
+// it.
 func (l *lock) stopping() error {
 	l.said.Stopping = true
 	return l.write()
 }
 
-// uses notes the addresses that the router uses.
+// uses records the addresses that the router uses.
 func (l *lock) uses(addresses map[string][]netip.Prefix) error {
 	l.said.Addresses = addresses
 	return l.write()
@@ -246,7 +247,7 @@ func current(f *os.File, path string) bool {
 	return err == nil && os.SameFile(mine, there)
 }
 
-// release lets go. A file with nothing to tell is removed, in this order: who
+// release releases the lock. A file without addresses is removed first: whoever
 // opens it in between finds that it is no longer the one that its path names.
 func (l *lock) release() error {
 	if len(l.said.Addresses) > 0 {

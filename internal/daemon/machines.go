@@ -11,8 +11,8 @@ import (
 
 // startMachines runs the router's machines beside the loop, each on a goroutine
 // of its own. What the neighbour machine finds out about the router's own
-// addresses comes back as notices; what the protocols offer waits in the
-// router for the loop's poll.
+// addresses comes back as notices; routes of the protocols wait in the router
+// for the loop's poll.
 func (d *Daemon) startMachines() {
 	n := d.router.Neighbors()
 	n.Tell = d.notices.add
@@ -37,7 +37,7 @@ func (d *Daemon) startMachines() {
 	d.stopMachines = func() { cancel(); running.Wait() }
 }
 
-// poll has the router take up what its protocols offer and what is due.
+// poll has the router take the routes of its protocols and do what is due.
 func (d *Daemon) poll() {
 	now := time.Now()
 	if _, err := d.router.Poll(now); err != nil {
@@ -48,25 +48,26 @@ func (d *Daemon) poll() {
 	}
 }
 
-// goodbyeTime bounds how long the neighbours are told that the router stops.
+// goodbyeTime bounds how long telling the neighbours that the router stops may
+// take.
 const goodbyeTime = time.Second
 
-// sayGoodbye has the protocols tell their neighbours, and then the links'
-// hosts hear, while the ports still are there, that nothing can be reached this
-// way any more.
+// sayGoodbye has the protocols tell their neighbours, and then router
+// advertisements tell the hosts, that the router stops, while the ports are
+// still open.
 func (d *Daemon) sayGoodbye() {
 	d.stopProtocols()
 	d.farewell()
 }
 
-// stopProtocols waits until all goodbyes are said: a large table is paced.
+// stopProtocols stops the protocols and waits until all have told their
+// neighbours, which takes time for a large table.
 func (d *Daemon) stopProtocols() {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
-	// All at once: what one has to say, and to keep, does not wait for another's
-	// table.
+	// All at the same time, so that none waits for another's table.
 	for _, p := range d.router.Protocols() {
-		_ = p.Inbox.Send(ctx, protocol.Stop{}) // stopped tells
+		_ = p.Inbox.Send(ctx, protocol.Stop{}) // stopped says when it is done
 	}
 	for _, o := range d.owners {
 		select {
@@ -78,9 +79,8 @@ func (d *Daemon) stopProtocols() {
 	d.streams.Flush(ctx)
 }
 
-// farewell tells the hosts on the links of the interfaces called names, all
-// for none, that the router leaves. That they are not told is no reason to
-// stay.
+// farewell tells the hosts on the links of the named interfaces, of all if none
+// is named, that the router leaves. Errors do not keep it from leaving.
 func (d *Daemon) farewell(names ...string) {
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()

@@ -9,10 +9,10 @@ import (
 	"routerd/nat"
 )
 
-// countEnds says, in the changes that lead from old to the configuration whose
-// impact is given, how many sessions each of them is about to end. One that
-// stands on two rules, or on a pool and a rule that both change, is counted
-// with either. Called before it is committed, on the loop.
+// countEnds adds to the changes from old how many sessions each of them will
+// end, from the given impact. A session of two changes, of two rules or of a
+// pool and a rule, is counted with either. It is called on the loop, before the
+// commit.
 func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact nat.Impact) {
 	n := d.router.NAT()
 	if n == nil {
@@ -36,7 +36,7 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 		}
 		kind, name, _ := strings.Cut(object, ".")
 		total := ends[kind+" "+name]
-		if kind == "pool" { // and its rules change with it
+		if kind == "pool" { // its rules change with it
 			for _, r := range old.NAT.Source {
 				if r.Method == nat.FromPool && r.Pool == name {
 					total += ends["source "+r.Name]
@@ -47,8 +47,8 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 	}
 }
 
-// loses reports whether a list of addresses has lost an IPv4 one; the length
-// of its subnet is nothing to translation.
+// loses reports whether a list of addresses has lost an IPv4 address;
+// translation does not depend on prefix lengths.
 func loses(c *config.Change) bool {
 	still := map[string]bool{}
 	for _, a := range strings.Fields(c.New) {

@@ -7,35 +7,34 @@ import (
 	"routerd/nat"
 )
 
-// How often the refusals of address translation are looked at, and how often
-// the log hears of one limit at most.
+// How often the refusals of address translation are looked at, and the least
+// time between two log lines about one limit.
 const (
-	natLimitsLook = time.Second
-	natLimitsTell = time.Minute
+	natLimitsLook  = time.Second
+	natLimitsPause = time.Minute
 )
 
-// natLimits tells the log when new flows come up against a limit: a line for
-// each limit, and no second one within a minute. The zero natLimits has told
-// nothing. One goroutine uses it.
+// natLimits logs when new flows hit a limit: a line for each limit, at most one
+// a minute. The zero natLimits has logged nothing. One goroutine uses it.
 type natLimits struct {
 	looked time.Time
-	limits map[natLimit]*natTold
+	limits map[natLimit]*natLogged
 }
 
-// natLimit is a limit that flows can come up against.
+// natLimit is a limit that flows can hit.
 type natLimit struct {
 	kind string // the key of the configuration, or the kind of a pool
 	pool string
 }
 
-// natTold is what the log has been told of a limit.
-type natTold struct {
+// natLogged is what has been logged about a limit.
+type natLogged struct {
 	refused uint64
 	rules   map[string]uint64 // what each rule had refused then
 	at      time.Time
 }
 
-// look compares what was refused with what the log knows of.
+// look logs what was refused since the last look.
 func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger) {
 	if now.Sub(l.looked) < natLimitsLook {
 		return
@@ -61,28 +60,28 @@ func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger) {
 	}
 }
 
-// natRemedy is what can be done about a lack of ports.
+// natRemedy says what helps against a lack of ports.
 var natRemedy = [...]string{
 	nat.PoolNamed:     "give the pool more addresses or ports",
 	nat.PoolFixed:     "have the rule translate to a pool of several addresses",
 	nat.PoolInterface: "have the rule translate to a pool of several addresses instead of masquerading",
 }
 
-// due gives what the log was told of a limit if it is to be told again now that
-// so many flows have been refused in all, and how many of them are new to it;
-// nil if it is not.
-func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *natTold, since uint64) {
+// due reports whether a line about a limit is due, given how many flows it has
+// refused in all: it returns what was logged last, nil if no line is due, and
+// how many refusals are new.
+func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *natLogged, since uint64) {
 	if l.limits == nil {
-		l.limits = map[natLimit]*natTold{}
+		l.limits = map[natLimit]*natLogged{}
 	}
 	if told = l.limits[limit]; told == nil {
-		told = &natTold{}
+		told = &natLogged{}
 		l.limits[limit] = told
 	}
 	if refused < told.refused {
-		told.refused = 0 // a pool that was defined anew counts from 0
+		told.refused = 0 // a pool that was changed counts from 0
 	}
-	if refused == told.refused || !told.at.IsZero() && now.Sub(told.at) < natLimitsTell {
+	if refused == told.refused || !told.at.IsZero() && now.Sub(told.at) < natLimitsPause {
 		return nil, 0
 	}
 	since = refused - told.refused
@@ -90,14 +89,14 @@ func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *na
 	return told, since
 }
 
-// rulesSince names the rules of which flows have been refused since it was
-// asked last; count says how many have been in all.
-func (t *natTold) rulesSince(list []nat.RuleState, count func(*nat.RuleState) uint64) []string {
+// rulesSince names the rules whose flows have been refused since the last call;
+// count gives all refusals of a rule.
+func (t *natLogged) rulesSince(list []nat.RuleState, count func(*nat.RuleState) uint64) []string {
 	names, counted := []string{}, map[string]uint64{}
 	for i := range list {
 		r := &list[i]
 		name, c := r.Kind.String()+" "+r.Name, count(r)
-		// A rule that was changed counts from 0, and what it counts is new.
+		// A rule that was changed counts from 0, so all that it counts is new.
 		if c != 0 && c != t.rules[name] {
 			names = append(names, name)
 		}

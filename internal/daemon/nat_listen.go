@@ -11,28 +11,28 @@ import (
 	"routerd/nat"
 )
 
-// listenersLook is how often the sockets of the router's own stack are looked
-// at. The kernel tells nobody of one that is opened.
+// listenersLook is how often the sockets of the router's own stack are listed:
+// the kernel does not report new ones.
 const listenersLook = time.Second
 
-// listening is what address translation has been told of the router's own
-// stack: inside hosts are not to get a port at which the router serves. One
-// goroutine uses it.
+// listening is the listening sockets of the router's own stack, as address
+// translation knows them: inside hosts must not get a port at which the router
+// listens. One goroutine uses it.
 type listening struct {
-	netns   string          // that sockets are looked for in; "" = none
-	space   device.Identity // of netns, which may be made anew
+	netns   string          // the namespace whose sockets are listed; "" = none
+	space   device.Identity // of netns, which may be deleted and made again
 	sockets *localstack.Listeners
-	told    *nat.NAT // who knows of list
+	told    *nat.NAT // the NAT that has list
 	list    []localstack.Listener
-	failed  bool // the log knows
+	failed  bool // logged
 }
 
-// keepListenersPorts looks again and again until ctx ends. A mapping that has
-// the port of a new listener keeps it until its sessions end, and so long the
-// listener hears nobody, see nat.NAT.Listen: the log says so.
+// keepListenersPorts looks regularly until ctx ends. A mapping that has the
+// port of a new listener keeps it until its sessions end, and until then the
+// listener gets no packets, see nat.NAT.Listen: that is logged.
 func (d *Daemon) keepListenersPorts(ctx context.Context) {
 	var l listening
-	defer l.turnTo("", device.Identity{})
+	defer l.watchNamespace("", device.Identity{})
 	t := time.NewTicker(listenersLook)
 	defer t.Stop()
 	for {
@@ -67,13 +67,13 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 	}
 }
 
-// look tells n of the listeners in the namespace, unless it knows. It gives the
-// new ones whose port is mapped.
+// look gives n the listeners in the namespace, if they have changed. It returns
+// the new ones whose port is mapped.
 func (l *listening) look(netns string, space device.Identity, n *nat.NAT) (mapped []nat.Listener, err error) {
 	if n == nil {
-		netns = "" // nobody wants to know
+		netns = "" // without translation nothing is to be watched
 	}
-	if err := l.turnTo(netns, space); err != nil {
+	if err := l.watchNamespace(netns, space); err != nil {
 		return nil, err
 	}
 	var list []localstack.Listener
@@ -100,8 +100,8 @@ func (l *listening) look(netns string, space device.Identity, n *nat.NAT) (mappe
 	return mapped, nil
 }
 
-// turnTo looks into another namespace from now on.
-func (l *listening) turnTo(netns string, space device.Identity) (err error) {
+// watchNamespace changes to another namespace.
+func (l *listening) watchNamespace(netns string, space device.Identity) (err error) {
 	if netns == l.netns && (space == l.space || netns == "") && (l.sockets != nil || netns == "") {
 		return nil
 	}

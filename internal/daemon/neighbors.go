@@ -7,7 +7,7 @@ import (
 	"routerd/arp"
 )
 
-// notices is what one goroutine has to tell the loop. The sender never waits:
+// notices is a queue from one goroutine to the loop. The sender never waits:
 // the loop may itself be waiting for room in the sender's inbox.
 type notices struct {
 	mu     *sync.Mutex
@@ -25,7 +25,7 @@ func (n notices) add(e arp.Effect) {
 	n.mu.Unlock()
 	select {
 	case n.signal <- struct{}{}:
-	default: // the loop is about to look anyway
+	default: // the loop has been woken already
 	}
 }
 
@@ -39,7 +39,8 @@ func (n notices) take() []arp.Effect {
 	return list
 }
 
-// addressesChanged takes up what the neighbour machine found out.
+// addressesChanged handles what the neighbour machine found out about the
+// router's own addresses.
 func (d *Daemon) addressesChanged() {
 	view := d.router.View()
 	for _, effect := range d.notices.take() {

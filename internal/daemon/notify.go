@@ -7,10 +7,10 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 )
 
-// systemd speaks to the service manager, and to nobody where there is none.
+// systemd notifies the service manager, if there is one.
 type systemd struct {
 	log      *slog.Logger
-	watchdog time.Duration // how often to say that we live; 0 = nobody asks
+	watchdog time.Duration // interval of keep-alives; 0 = none wanted
 }
 
 func newSystemd(log *slog.Logger) systemd {

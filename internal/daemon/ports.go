@@ -14,25 +14,25 @@ import (
 	"routerd/routing"
 )
 
-// openPort is a living port with the goroutines that serve it.
+// openPort is an open port with the goroutines that serve it.
 type openPort struct {
 	spec    portSpec
 	port    port.Port
 	serving sync.WaitGroup
-	done    chan struct{} // closed when nobody wants its events any more
-	steps   steps         // what it has noted to be undone
+	done    chan struct{} // closed when its events are no longer wanted
+	steps   steps         // what it has recorded in the undo list
 	opened  time.Time
 	pace    time.Duration // see absent
-	lacks   []string      // what the log was told that the kernel's side lacks
+	lacks   []string      // what was logged as lacking
 }
 
-// restorer is a port with a kernel's side that others may change.
+// restorer is a port whose kernel's side others may change.
 type restorer interface {
 	Lacks() []string
 	Restore() []string
 }
 
-// lacksOf says what the kernel's side of a port lacks.
+// lacksOf says what the kernel's side of a port lacks of its configuration.
 func (p *openPort) lacksOf() []string {
 	if r, ok := p.port.(restorer); ok {
 		return r.Lacks()
@@ -40,9 +40,9 @@ func (p *openPort) lacksOf() []string {
 	return nil
 }
 
-// tellLacks tells the log, once, what the kernel's side of a port lacks of its
+// logLacks logs, once, what the kernel's side of a port lacks of its
 // configuration.
-func (d *Daemon) tellLacks(p *openPort) {
+func (d *Daemon) logLacks(p *openPort) {
 	lacks := p.lacksOf()
 	if slices.Equal(lacks, p.lacks) {
 		return
@@ -56,7 +56,7 @@ func (d *Daemon) tellLacks(p *openPort) {
 	p.lacks = lacks
 }
 
-// portEvent is what a port's device did.
+// portEvent is an event of a port's device.
 type portEvent struct {
 	name string
 	port *openPort
@@ -64,8 +64,8 @@ type portEvent struct {
 	failed error // a worker cannot go on
 }
 
-// open makes the port that s says. What a failed one has noted is forgotten:
-// it has taken everything back.
+// open opens the port of s. If that fails, its undo steps are dropped, since it
+// has undone everything itself.
 func (d *Daemon) open(s portSpec) (*openPort, error) {
 	p := &openPort{spec: s, done: make(chan struct{}), steps: steps{undo: d.undo}}
 	var err error
@@ -77,7 +77,7 @@ func (d *Daemon) open(s portSpec) (*openPort, error) {
 
 // serve starts the workers of p and follows its events.
 func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
-	name := p.spec.name // which stays; the rest of spec is the loop's, and reloads change it
+	name := p.spec.name // it stays; the rest of spec belongs to the loop, and reloads change it
 	for _, w := range workers {
 		d.counted = append(d.counted, &counted{name, w.In(), w.Queue(), w.Counters, w.Drops})
 		p.serving.Go(func() {
@@ -92,8 +92,8 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	if len(workers) == 0 {
 		return
 	}
-	// The carrier is stored where packets look before the loop hears of it,
-	// which may be busy.
+	// The carrier's state is stored for the packet path before the loop is
+	// told, which may be busy.
 	link := d.router.HopStates().Link(workers[0].In())
 	link.Set(routing.CauseCarrier, p.port.Up())
 	p.serving.Go(func() {
@@ -107,9 +107,9 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	})
 }
 
-// counted is what the workers of one queue have counted: the one that runs
-// now, or all that have ended, so that no counter goes back when a port is
-// made anew.
+// counted is the counters of the workers of one queue: of the one that runs
+// now, or of all that have ended, so that no counter goes back when a port is
+// opened again.
 type counted struct {
 	name     string
 	in       routing.InterfaceID
@@ -143,14 +143,14 @@ func (p *openPort) close() error {
 	err := p.port.Close()
 	p.serving.Wait()
 	if err != nil && !errors.Is(err, port.ErrClosed) {
-		return fmt.Errorf("closing the port of %s: %w", p.spec.name, err) // and its steps are tried again at the end
+		return fmt.Errorf("closing the port of %s: %w", p.spec.name, err) // its steps are tried again at the end
 	}
 	return p.steps.forget()
 }
 
 func (d *Daemon) portChanged(e portEvent) {
 	if d.ports[e.name] != e.port {
-		return // of a port that a reload has replaced
+		return // an event of a port that a reload has replaced
 	}
 	now := time.Now()
 	switch {
@@ -166,7 +166,7 @@ func (d *Daemon) portChanged(e portEvent) {
 		return
 	}
 	d.log.Info("link changed", "interface", e.name, "up", e.Up, "mtu", e.MTU)
-	d.tellLacks(e.port)
+	d.logLacks(e.port)
 	if err := d.router.PortChanged(e.name, e.Event, now); err != nil {
 		d.log.Error("following a port", "interface", e.name, "err", err)
 	}

@@ -10,28 +10,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kept are the capabilities that take as long as the router runs: for cleaning
-// up, for reloading, and for taking devices and namespaces that come or are made
-// anew, which is opening a port as at the start. CAP_NET_ADMIN is for devices,
-// addresses, routes and the netfilter table of a packet port; CAP_NET_RAW for
-// packet sockets; CAP_NET_BIND_SERVICE for listening on a port below 1024;
-// CAP_SYS_ADMIN for entering, making and removing network namespaces;
-// CAP_DAC_OVERRIDE for the configuration whoever owns it and the directory of the
+// kept are the capabilities that the router needs as long as it runs: for
+// cleaning up, for reloading, and for opening ports on devices and namespaces
+// that come later. CAP_NET_ADMIN is for devices, addresses, routes and the
+// netfilter table of a packet port; CAP_NET_RAW for packet sockets;
+// CAP_NET_BIND_SERVICE for listening on a port below 1024; CAP_SYS_ADMIN for
+// entering, making and removing network namespaces; CAP_DAC_OVERRIDE for
+// reading the configuration, whoever owns it, and for the directory of the
 // namespaces' names; CAP_CHOWN for giving a socket to [api] group. A namespace
-// named by a path below /proc/PID would take CAP_SYS_PTRACE too, which is not
-// kept: such a path means nothing after the process has ended, and the privilege
-// would mean all others.
+// given by a path below /proc/PID would need CAP_SYS_PTRACE too, which is not
+// kept: such a path is useless after the process has ended, and the capability
+// would amount to all others.
 var kept = []uint{
 	unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_NET_BIND_SERVICE,
 	unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_CHOWN,
 }
 
-// errThreads says that this build cannot change all its threads at once.
+// errThreads means that this build cannot change all its threads at once.
 var errThreads = errors.New("a build with cgo cannot")
 
 // reducePrivileges gives up every capability that is not kept, on all threads
-// and for good: no program that the process might turn into has them either. Of
-// what is kept nothing is added where it was lacking.
+// and for ever: programs that the process executes do not have them either. It
+// adds no capability that the process lacks.
 func reducePrivileges() error {
 	if err := onAllThreads("keeping new programs from more privileges", unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1, 0); err != nil {
 		return err
@@ -56,14 +56,14 @@ func reducePrivileges() error {
 	return onAllThreads("giving up capabilities", unix.SYS_CAPSET, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&data[0])), 0)
 }
 
-// narrowBounds takes what is not kept from the bounding set, which execve(2)
-// gives root. That itself takes CAP_SETPCAP; where it is lacking, under the
-// systemd unit which has done the same, no_new_privs alone keeps them out.
+// narrowBounds removes what is not kept from the bounding set, which execve(2)
+// gives root. That needs CAP_SETPCAP; without it, as under the shipped systemd
+// unit which has done the same, no_new_privs suffices.
 func narrowBounds() error {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		in, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, c, 0, 0, 0)
 		if err != nil {
-			return nil // the kernel has no more of them
+			return nil // the kernel has no further capabilities
 		}
 		if in == 0 || slices.Contains(kept, uint(c)) {
 			continue

@@ -11,18 +11,18 @@ import (
 	"routerd/routing/protocol"
 )
 
-// protocolOwner carries out what a protocol wants kept and logged, on the
-// protocol's goroutine, and never waits.
+// protocolOwner carries out those effects of a protocol that are the daemon's:
+// saving and logging. It runs on the protocol's goroutine and never waits.
 type protocolOwner struct {
 	d       *Daemon
 	name    string
 	limit   *rate.Limiter // of lines below the level of a warning
 	warned  map[protocolWarning]*warning
-	stopped chan struct{} // closed when all goodbyes are said
+	stopped chan struct{} // closed when its neighbours have been told
 }
 
-// protocolWarning is what warnings are told apart by: who sends what is amiss
-// can make addresses up, but not interfaces.
+// protocolWarning is the kind of a warning, for its rate limit. It does not
+// contain the neighbour's address, which a sender can forge.
 type protocolWarning struct {
 	what string
 	on   routing.InterfaceID
@@ -36,7 +36,7 @@ func newProtocolOwner(d *Daemon, name string) *protocolOwner {
 	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{})}
 }
 
-// carryOut takes the effects that are the router's owner's.
+// carryOut carries out the effects that are the router's owner's.
 func (o *protocolOwner) carryOut(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.Save:
@@ -48,9 +48,8 @@ func (o *protocolOwner) carryOut(effect protocol.Effect) {
 	}
 }
 
-// log says what happened. Of what somebody has to do something about, the first
-// of a kind on an interface is a line at once, and the rest are counted for the
-// next one.
+// log logs an event. Of warnings and errors, the first of a kind on an
+// interface is logged at once, and the rest are counted in the next line.
 func (o *protocolOwner) log(e protocol.Event) {
 	more := uint64(0)
 	if e.Level >= slog.LevelWarn {
@@ -82,10 +81,10 @@ func (o *protocolOwner) log(e protocol.Event) {
 	log.Log(context.Background(), e.Level, e.What)
 }
 
-// warningEvery is how often a warning of one kind is a line.
+// warningEvery is the least time between two lines of one kind of warning.
 const warningEvery = time.Minute
 
-// warning is one kind of them. One goroutine uses it.
+// warning is the rate limit of one kind of warning. One goroutine uses it.
 type warning struct {
 	last time.Time
 	held uint64

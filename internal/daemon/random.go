@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// systemRandom is where a router that strangers send to draws its secrets from.
+// systemRandom is the source of the router's secrets.
 type systemRandom struct{}
 
 func (systemRandom) Uint64() uint64 {

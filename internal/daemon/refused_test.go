@@ -302,7 +302,7 @@ func TestBadFileIsLoggedWithPlaces(t *testing.T) {
 	if err == nil {
 		t.Fatal("loaded")
 	}
-	d.tellRefused(err)
+	d.logRefused(err)
 	for _, want := range []string{"at=" + path + ":2 ", "at=" + path + ":3 ", "did you mean", "mutu", "more errors are in the file", "reload refused, nothing changed"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)

@@ -13,7 +13,8 @@ import (
 	"routerd/config"
 )
 
-// loaded is a configuration file that was read and compared with what runs.
+// loaded is a configuration file that was read and compared with the running
+// configuration.
 type loaded struct {
 	cfg      *config.Config
 	warnings []config.Problem
@@ -21,7 +22,7 @@ type loaded struct {
 }
 
 // alone runs f beside the loop, while nobody else reads or changes the
-// configuration. However long it takes, the loop goes on.
+// configuration. The loop goes on meanwhile.
 func (d *Daemon) alone(ctx context.Context, f func() error) error {
 	select {
 	case d.reading <- struct{}{}:
@@ -34,9 +35,10 @@ func (d *Daemon) alone(ctx context.Context, f func() error) error {
 	return f()
 }
 
-// read reads the configuration file and compares it with what runs.
+// read reads the configuration file and compares it with the running
+// configuration.
 func (d *Daemon) read(ctx context.Context) (l loaded, err error) {
-	var now *config.Config // which nobody changes: a reload puts another in its place
+	var now *config.Config // never changed: a reload replaces it
 	if err := d.ask(ctx, func() { now = d.cfg }); err != nil {
 		return l, err
 	}
@@ -48,7 +50,7 @@ func (d *Daemon) read(ctx context.Context) (l loaded, err error) {
 }
 
 // diff reads the configuration file and says what a reload would change, and
-// end.
+// which sessions it would end.
 func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
 	err = d.alone(ctx, func() error {
 		if l, err = d.read(ctx); err != nil {
@@ -71,17 +73,17 @@ func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
 }
 
 // reload reads the file again and applies it, or changes nothing and says why.
-// It goes on when ctx is done: half a reload is none.
+// It is completed also if ctx ends.
 func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
 	type result struct {
 		loaded
 		err error
 	}
 	done := make(chan result, 1)
-	// Begun on the loop, so that none begins when the router stops.
+	// Begun on the loop, so that none begins while the router stops.
 	if err := d.ask(ctx, func() {
 		d.background.Go(func() {
-			l, err := d.tellReload()
+			l, err := d.reloadAndLog()
 			done <- result{l, err}
 		})
 	}); err != nil {
@@ -95,8 +97,8 @@ func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
 	}
 }
 
-// tellReload reloads and tells the log and systemd what became of it.
-func (d *Daemon) tellReload() (l loaded, err error) {
+// reloadAndLog reloads, and reports the result to the log and to systemd.
+func (d *Daemon) reloadAndLog() (l loaded, err error) {
 	ctx := context.Background()
 	err = d.alone(ctx, func() error {
 		d.sd.reloading()
@@ -114,7 +116,7 @@ func (d *Daemon) tellReload() (l loaded, err error) {
 		case errors.Is(err, errStopping), asked != nil:
 			return errors.Join(err, asked)
 		case err != nil:
-			d.tellRefused(err)
+			d.logRefused(err)
 			d.sd.ready("reload refused: " + reason(err))
 			return err
 		}
@@ -140,7 +142,7 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	}); asked != nil || err != nil {
 		return l, errors.Join(asked, err)
 	}
-	defer func() { _ = d.ask(ctx, func() { d.changing = false }) }() // nobody cares when the router stops
+	defer func() { _ = d.ask(ctx, func() { d.changing = false }) }() // it fails only when the router stops
 	d.nameInhabitants(next, l.changes)
 	if err := d.prepare(next); err != nil {
 		return l, err
@@ -148,7 +150,7 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	if asked := d.ask(ctx, func() {
 		d.countEnds(d.cfg, l.changes, next.impact)
 		if err = d.commit(next); err != nil {
-			d.failed <- err // half of it is done, so the loop ends the router
+			d.failed <- err // the commit failed halfway, so the loop ends the router
 		}
 		l.warnings = append(l.warnings, d.stillAbsent()...)
 	}); asked != nil {
@@ -157,17 +159,18 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
-	d.tellImpact(next)
+	d.logImpact(next)
 	l.warnings = append(l.warnings, d.restore(ctx)...)
 	return l, nil
 }
 
-// lastReload bounds how long a stop waits for a reload to take back what it has
-// prepared. One that still reads its file, from a pipe that nobody writes into
-// for example, has prepared nothing.
+// lastReload bounds how long a stop waits for a reload to undo what it has
+// prepared. One that is still reading its file, for example from a pipe that
+// nobody writes into, has prepared nothing.
 const lastReload = 5 * time.Second
 
-// endReloads waits for the reload under way, which hears that the router stops.
+// endReloads waits for the reload under way, which notices that the router
+// stops.
 func (d *Daemon) endReloads() {
 	ended := make(chan struct{})
 	go func() { d.background.Wait(); close(ended) }()
@@ -178,7 +181,7 @@ func (d *Daemon) endReloads() {
 	}
 }
 
-func (d *Daemon) tellImpact(c *change) {
+func (d *Daemon) logImpact(c *change) {
 	if i := c.impact; len(i.Changed)+len(i.Removed) > 0 {
 		d.log.Info("translated sessions of rules that changed have ended",
 			"changed", strings.Join(i.Changed, ", "), "removed", strings.Join(i.Removed, ", "), "sessions", i.Ends)
@@ -188,8 +191,8 @@ func (d *Daemon) tellImpact(c *change) {
 	}
 }
 
-// restore puts back what hosts have taken away of the kernel's sides, beside the
-// loop, and warns of what cannot be put back.
+// restore adds again what was removed from the kernel's sides of ports, beside
+// the loop, and warns of what cannot be added.
 func (d *Daemon) restore(ctx context.Context) (warnings []config.Problem) {
 	var ports []*openPort
 	if d.ask(ctx, func() { ports = slices.Collect(maps.Values(d.ports)) }) != nil {
@@ -200,12 +203,12 @@ func (d *Daemon) restore(ctx context.Context) (warnings []config.Problem) {
 			r.Restore()
 		}
 	}
-	_ = d.ask(ctx, func() { // where the router stops, nobody wants to know
+	_ = d.ask(ctx, func() { // it fails only when the router stops
 		for _, p := range ports {
 			if d.ports[p.spec.name] != p {
 				continue
 			}
-			d.tellLacks(p)
+			d.logLacks(p)
 			for _, lack := range p.lacks {
 				warnings = append(warnings, d.interfaceWarning(p.spec.name, fmt.Sprintf("the kernel's side of interface %s is not what the configuration says: %s", p.spec.name, lack),
 					"whoever rules its namespace to let it be; it is put back when it can be"))
@@ -224,12 +227,12 @@ func (d *Daemon) interfaceWarning(name, message, want string) config.Problem {
 	return p
 }
 
-// maxLogged is how many problems of one file the log is told.
+// maxLogged is how many problems of one file are logged.
 const maxLogged = 20
 
-// tellRefused tells the log why a reload was refused: each problem of a bad
-// file with its place.
-func (d *Daemon) tellRefused(err error) {
+// logRefused logs why a reload was refused: each problem of a bad file with its
+// place.
+func (d *Daemon) logRefused(err error) {
 	var bad *ConfigError
 	if errors.As(err, &bad) {
 		n := 0

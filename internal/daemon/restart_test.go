@@ -205,7 +205,7 @@ func TestStartWaitsForTheKilled(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(burialWait / 3):
+	case <-time.After(deathWait / 3):
 		t.Error("not taken after that process was killed")
 	}
 	_ = dying.Wait()

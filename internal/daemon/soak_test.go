@@ -35,8 +35,8 @@ const soakShort = 6 * time.Second
 // starts is exactly what it was.
 const (
 	soakQuarters  = 4
-	soakMoreShare = 10     // a tenth
-	soakMoreBytes = litter // or this, if that is more: what the router does not give back
+	soakMoreShare = 10         // a tenth
+	soakMoreBytes = leastWaste // or this, if that is more: what the router does not give back
 )
 
 // soak is a router in a process of its own with a port of each kind, both

@@ -15,23 +15,23 @@ import (
 	"routerd/internal/localstack"
 )
 
-// portSpec is what the configuration says of one port, whatever its kind.
+// portSpec is the configuration of one port of any kind.
 type portSpec struct {
 	name   string
 	kind   string
 	queues int
 	host   control.Host
-	place  device.Place // what has to be there before the port can be opened
-	needs  []string     // devices that matter while it is open, beside its own
-	// open makes the port, and notes what has to be undone.
+	place  device.Place // what has to exist before the port can be opened
+	needs  []string     // other devices that matter while it is open
+	// open opens the port, and records what has to be undone.
 	open func(*steps) (port.Port, error)
-	// keeps reports whether a port that was made by old can become this one
-	// without being made anew; check then says why it could not, changing
-	// nothing, and apply makes it so.
+	// keeps reports whether a port opened for old can be changed to this
+	// without being opened again; then check says why that would fail, changing
+	// nothing, and apply does it.
 	keeps func(old portSpec) bool
 	check func(p port.Port) error
 	apply func(p port.Port) error
-	cfg   any // the room's own Config
+	cfg   any // the Config of the port's package
 }
 
 // specs gives the ports that cfg wants.
@@ -88,7 +88,7 @@ func tapSpec(c tap.Config) portSpec {
 }
 
 func (d *Daemon) packetSpec(c packet.Config) portSpec {
-	identity := c // without functions, which cannot be compared
+	identity := c // functions cannot be compared
 	return portSpec{
 		name: c.Name, kind: "packet", queues: max(c.Queues, 1), cfg: identity,
 		host:  control.Host{Netns: c.Netns, Device: c.Device},
@@ -101,7 +101,7 @@ func (d *Daemon) packetSpec(c packet.Config) portSpec {
 			o, same := old.cfg.(packet.Config)
 			return same && samePacket(o, identity)
 		},
-		check: func(port.Port) error { return nil }, // nothing of it can change while it lives
+		check: func(port.Port) error { return nil }, // nothing of it can change while it is open
 		apply: func(port.Port) error { return nil },
 	}
 }
@@ -111,9 +111,9 @@ func samePacket(a, b packet.Config) bool {
 		a.Promiscuous == b.Promiscuous && a.TakeOver == b.TakeOver
 }
 
-// stackSpec is the port behind which the router's own TCP/IP stack is. The
-// stack holds the configured addresses but those that the router has found to
-// be somebody else's: it would speak from them.
+// stackSpec is the port of the router's own TCP/IP stack. The stack gets the
+// configured addresses, except duplicates that other stations have: it would
+// send from them.
 func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	duplicates := d.router.Duplicates()
 	c.Addresses = slices.DeleteFunc(slices.Clone(c.Addresses), func(p netip.Prefix) bool { return slices.Contains(duplicates, p.Addr()) })
@@ -125,8 +125,8 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 		open:  func(u *steps) (port.Port, error) { return openStack(c, left, u) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(localstack.Config)
-			// One of the same namespace cannot be made beside it: check refuses what
-			// it cannot become.
+			// A second stack cannot be made in the same namespace, so the port
+			// stays, and check refuses what it cannot be changed to.
 			return same && o.Netns == c.Netns
 		},
 		check: func(p port.Port) error { return p.(*localstack.Port).Check(c) },
@@ -134,8 +134,8 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	}
 }
 
-// openStack makes the stack, in the namespace that was left when the device to it
-// was deleted if that one is still there.
+// openStack makes the stack, in the namespace that was left when its device was
+// deleted, if that still exists.
 func openStack(c localstack.Config, left leftStack, u *steps) (port.Port, error) {
 	c.Will, c.Made = u.will, u.made
 	again := left.netns == c.Netns && left.stays()
@@ -154,7 +154,7 @@ func openStack(c localstack.Config, left leftStack, u *steps) (port.Port, error)
 }
 
 // readdressStack gives the router's own stack the addresses that it may use
-// now, and leaves it alone where these are the ones that it has.
+// now, if they have changed.
 func (d *Daemon) readdressStack() error {
 	now := d.ports[localstack.Name]
 	if now == nil || d.cfg.LocalStack == nil {
@@ -165,11 +165,11 @@ func (d *Daemon) readdressStack() error {
 		return nil
 	}
 	now.spec = next
-	// One whose device has just gone is made with these addresses, when the loop
-	// hears of it.
+	// If its device has just gone, the stack will be made again with these
+	// addresses.
 	if err := next.apply(now.port); err != nil && !errors.Is(err, device.ErrMissing) {
 		return err
 	}
-	d.tellLacks(now)
+	d.logLacks(now)
 	return nil
 }

@@ -7,8 +7,8 @@ import (
 	"routerd/internal/localstack"
 )
 
-// nameInhabitants says, in the change that takes the router's own stack away or
-// makes it anew, which programs run in its namespace now. Beside the loop.
+// nameInhabitants adds to the change that removes or replaces the router's own
+// stack which programs run in its namespace now. It runs beside the loop.
 func (d *Daemon) nameInhabitants(c *change, changes []config.Change) {
 	for _, p := range c.closing {
 		if p.spec.name == localstack.Name {

@@ -12,12 +12,12 @@ import (
 	"routerd/config"
 )
 
-// stateDir is where what has to survive a restart is kept, a file for each
-// machine; "" keeps nothing.
+// stateDir is the directory of what has to survive a restart, a file for each
+// protocol; "" keeps nothing.
 type stateDir string
 
-// stateDirOf is a directory of the router's own: in the one that the
-// configuration names, or that systemd's StateDirectory= gives.
+// stateDirOf is the router's own directory in the one that the configuration
+// names, or that systemd's StateDirectory= gives.
 func stateDirOf(cfg *config.Config) stateDir {
 	dir := cfg.StateDir
 	if dir == "" {
@@ -30,7 +30,7 @@ func stateDirOf(cfg *config.Config) stateDir {
 	return stateDir(filepath.Join(dir, cfg.Name))
 }
 
-// save replaces a file as a whole: after a crash it is the old or the new one.
+// save replaces a file atomically: after a crash it is the old or the new one.
 func (s stateDir) save(name string, data []byte) error {
 	if s == "" {
 		return nil
@@ -58,7 +58,7 @@ func (s stateDir) save(name string, data []byte) error {
 	return err
 }
 
-// load gives what was saved, nil where there is nothing.
+// load gives what was saved, nil if nothing was.
 func (s stateDir) load(name string) ([]byte, error) {
 	if s == "" {
 		return nil, nil
@@ -70,8 +70,7 @@ func (s stateDir) load(name string) ([]byte, error) {
 	return data, err
 }
 
-// remember reads what the protocols' last run saved, once: from then on it is
-// the protocols that know better.
+// remember reads, once, what the protocols saved in their last run.
 func (d *Daemon) remember() {
 	d.saved = map[string][]byte{}
 	for _, k := range d.kinds() {
@@ -83,8 +82,8 @@ func (d *Daemon) remember() {
 	}
 }
 
-// keeper writes what the protocols want kept to files, beside them: none of
-// them waits for a disk. Of each only the latest counts.
+// keeper writes what the protocols save to files, on a goroutine of its own, so
+// that no protocol waits for a disk. Only the latest data of each is written.
 type keeper struct {
 	d       *Daemon
 	mu      sync.Mutex

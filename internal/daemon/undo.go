@@ -16,47 +16,45 @@ import (
 	"routerd/internal/localstack"
 )
 
-// kindSocket is the kind of the step that a listener's socket is.
+// kindSocket is the kind of step for a listener's socket.
 const kindSocket = "socket"
 
-// Step is one thing that was done to the system and has to be undone when the
-// router goes. What a descriptor owns (a TUN) is not listed: it goes by
-// closing it.
+// Step is one change to the system that has to be undone when the router ends.
+// What a descriptor owns (a TUN) is not listed: closing it removes it.
 type Step struct {
 	Kind string `json:"kind"` // see undoers
 	Path string `json:"path"`
-	// Value is what was there before, for kinds that restore, and what else
-	// names the thing, for the others.
+	// Value is the earlier state, for kinds that restore it, and part of the
+	// identification for the others.
 	Value string `json:"value,omitempty"`
-	// Made is the identity of what was made, for kinds that can tell it from
-	// what somebody else has put in its place. "" where it was about to be
-	// made when the line was written.
+	// Made is the identity of what was made, for kinds that can tell it from a
+	// replacement by somebody else. It is "" in the line that was written
+	// before making it.
 	Made string `json:"made,omitempty"`
 }
 
-// undoers knows how to take back each kind of step. Undoing what is already
-// gone, or what is no longer ours, is not an error: a crash may have come in
-// between.
+// undoers has a function to undo each kind of step. If the thing is gone, or is
+// no longer ours, that is no error: a crash may have come in between.
 var undoers = map[string]func(Step) error{
 	kindSocket: func(s Step) error { return control.RemoveSocket(s.Path, s.Made) },
-	// Earlier versions noted a socket before they made it: what is there may
-	// be anybody's, but for a socket that nobody answers at.
+	// Earlier versions recorded a socket before they made it: what is there may
+	// belong to anybody, so only a socket at which nobody answers is removed.
 	"file":                   func(s Step) error { return control.RemoveStale(s.Path) },
 	packet.KindUp:            func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
 	localstack.KindNamespace: func(s Step) error { return localstack.Undo(s.Path, s.Made) },
 }
 
-// noted is a step with its line in the file, which is kept as it stands where
-// this version cannot read it.
+// noted is a step with its line in the file. A line that this version cannot
+// read is kept as it is.
 type noted struct {
 	Step
 	line []byte
 }
 
-// undoList is the one list of what has to be undone. A step that leaves
-// something behind which only this list could find is written to its file
-// before it is done, so that the next start of the same name can undo what a
-// killed process left. Its methods may be called from any goroutine.
+// undoList is the one list of what has to be undone. A step whose result only
+// this list could find is written to the file before it is done, so that the
+// next start with the same name can undo what a killed process left. Its
+// methods may be called from any goroutine.
 type undoList struct {
 	path  string
 	mu    sync.Mutex // guards steps and the file
@@ -64,8 +62,8 @@ type undoList struct {
 }
 
 // openUndo reads the list that an earlier process of this name left. Call it
-// only with the lock held. Where the list cannot be read, what it names would
-// be lost with the first step of this run, so nothing may be started.
+// only with the lock held. If the list cannot be read, its contents would be
+// lost with the first step of this run, so the router must not start.
 func openUndo(dir, name string) (*undoList, error) {
 	u := &undoList{path: filepath.Join(dir, name+".undo")}
 	data, err := os.ReadFile(u.path)
@@ -80,7 +78,7 @@ func openUndo(dir, name string) (*undoList, error) {
 		data = rest
 		var s Step
 		if err := json.Unmarshal(line, &s); err != nil && !whole {
-			continue // torn: it was not written whole, so it was not done yet
+			continue // not written completely, so the step was not done yet
 		} else if err != nil || s.Kind == "" {
 			s = Step{}
 		}
@@ -91,7 +89,7 @@ func openUndo(dir, name string) (*undoList, error) {
 	return u, nil
 }
 
-// add puts a step at the end, or in the place of the one that it says was made.
+// add appends a step, or replaces the one that it says was made.
 func (u *undoList) add(n noted) {
 	about := n.Step
 	about.Made = ""
@@ -102,7 +100,7 @@ func (u *undoList) add(n noted) {
 	u.steps = append(u.steps, n)
 }
 
-// will notes a step that is about to be done, or with Made one that was done.
+// will records a step that is about to be done, or with Made one that was done.
 func (u *undoList) will(s Step) error {
 	line, err := json.Marshal(s)
 	if err != nil {
@@ -122,8 +120,7 @@ func (u *undoList) will(s Step) error {
 	return nil
 }
 
-// forget drops steps that have been taken back already from the list and its
-// file.
+// forget drops steps that have been undone from the list and its file.
 func (u *undoList) forget(gone ...Step) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -145,8 +142,8 @@ func (u *undoList) keep(wanted func(noted) bool) error {
 	return u.write()
 }
 
-// write replaces the file as a whole, so that no step is lost by a kill, and
-// removes it where nothing is left to undo.
+// write replaces the file atomically, so that no step is lost by a kill, and
+// removes it if nothing is left to undo.
 func (u *undoList) write() error {
 	var err error
 	if len(u.steps) == 0 {
@@ -169,9 +166,9 @@ func (u *undoList) write() error {
 	return nil
 }
 
-// undo takes everything back, latest first. It goes on after an error and
-// returns all of them; what could not be undone stays in the list and its
-// file, for the next start to try again. It returns what was undone.
+// undo undoes everything, latest first. It goes on after an error and returns
+// all of them; what could not be undone stays in the list and its file, for the
+// next start to try again. It returns what was undone.
 func (u *undoList) undo() (done []Step, err error) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -201,18 +198,18 @@ func (n noted) undo() error {
 	return nil
 }
 
-// steps are those that one port has noted. One goroutine at a time may use it.
+// steps are the steps of one port. One goroutine at a time may use it.
 type steps struct {
 	undo  *undoList
 	list  []Step
-	again bool // the stack was made in the namespace that was left of it
+	again bool // the stack was made in the namespace that was left
 }
 
 func (s *steps) will(kind, path, value string) error {
 	return s.note(Step{Kind: kind, Path: path, Value: value})
 }
 
-// made says that a step which will announced was done, and what was made.
+// made records that a step that will announced was done, and what was made.
 func (s *steps) made(kind, path, value, made string) error {
 	return s.note(Step{Kind: kind, Path: path, Value: value, Made: made})
 }
@@ -222,7 +219,7 @@ func (s *steps) note(step Step) error {
 	return s.undo.will(step)
 }
 
-// forget drops all of them: they have been taken back.
+// forget drops all of them: they have been undone.
 func (s *steps) forget() error {
 	if len(s.list) == 0 {
 		return nil

@@ -8,10 +8,10 @@ import (
 	"routerd/arp"
 )
 
-// noteAddress keeps account of the IPv6 addresses that the router uses on its
-// Ethernet links, in the lock file, for the next life of this router to use them
-// at once: RFC 4862 §5.4 has each asked for first, and nothing said for more than
-// a second. Those of IPv4 are not asked for.
+// noteAddress records the IPv6 addresses that the router uses on its Ethernet
+// links in the lock file, so that the next start can use them at once:
+// duplicate address detection (RFC 4862 §5.4) would take more than a second.
+// IPv4 addresses need none.
 func (d *Daemon) noteAddress(effect arp.Effect) {
 	var p netip.Prefix
 	var name string
@@ -33,7 +33,7 @@ func (d *Daemon) noteAddress(effect arp.Effect) {
 	d.noteUse(time.Now())
 }
 
-// noteUse writes what is used now, and that the router is alive.
+// noteUse writes the addresses that are used now, and that the router is alive.
 func (d *Daemon) noteUse(now time.Time) {
 	view := d.router.View()
 	for name, list := range d.used {

@@ -6,7 +6,7 @@ import (
 	"routerd/internal/origin"
 )
 
-// changesOf says in the API's words what config.Diff found.
+// changesOf converts changes of config.Diff to those of the API.
 func changesOf(changes []config.Change) []control.Change {
 	list := []control.Change{}
 	for _, c := range changes {
@@ -19,7 +19,7 @@ func changesOf(changes []config.Change) []control.Change {
 	return list
 }
 
-// problemsOf does the same for what is wrong or odd in a file.
+// problemsOf converts errors and warnings about a file.
 func problemsOf(problems []config.Problem) []control.Problem {
 	list := []control.Problem{}
 	for _, p := range problems {
