@@ -16,7 +16,14 @@
 // File map: clock.go virtual time; link.go links, ends and faults; node.go one
 // router and what it does when woken; network.go the whole; check.go what has
 // to hold when it is quiet; draw.go the picture of a network that failed;
-// script.go networks told as text.
+// script.go networks told as text; tcp.go, tcp_conn.go, segment.go the nodes' own
+// TCP.
+//
+// A protocol's connections are such of a small TCP that stands behind each node's
+// stack interface: real segments, signed where the protocol wants that, which the
+// routers forward like anything else. So a session lives and dies with its path.
+// It has neither selective acknowledgements nor congestion control, and does not
+// wait for old duplicates when it has closed.
 //
 // A station receives what is sent to its own address, to everybody and to the
 // groups that its router has joined, as an interface card does: a protocol that

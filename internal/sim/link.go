@@ -139,6 +139,9 @@ func (e *End) carry() bool {
 	if e.port == nil {
 		return false
 	}
+	if e == e.Node.tcp.end {
+		return e.Node.tcp.take()
+	}
 	sent := e.port.Take()
 	for _, p := range sent {
 		if w := e.Node.net.Watch; w != nil {

@@ -32,6 +32,7 @@ type Node struct {
 	order   []*End            // as they were made
 	workers map[*End]*dataplane.Worker
 	notices []arp.Effect
+	tcp     *tcp
 	// due is when the node has arranged to be looked at; events of an earlier
 	// arrangement find another time here and do nothing.
 	due     time.Time
@@ -59,6 +60,7 @@ func (n *Node) settle() {
 	now := n.net.clock.now
 	for round := 0; ; round++ {
 		worked := n.carry(now)
+		worked = n.tcp.poll(now) || worked
 		for _, m := range n.Router.Machines() {
 			worked = m.Poll(now) || worked
 		}
@@ -133,6 +135,7 @@ func (n *Node) arrange(now time.Time) {
 		sooner(m.Deadline())
 	}
 	sooner(n.Router.Deadline())
+	sooner(n.tcp.deadline())
 	for _, w := range n.workers {
 		sooner(w.Deadline())
 	}
@@ -158,7 +161,9 @@ func (n *Node) arrange(now time.Time) {
 }
 
 // Apply makes the router what cfg says, and attaches a port to every Ethernet
-// or TUN interface that has none: TUN interfaces are stubs.
+// or TUN interface that has none: TUN interfaces are stubs. An interface of
+// dataplane.KindStack has the node's own TCP behind it, for protocols that want
+// connections.
 func (n *Node) Apply(cfg router.Config) error {
 	now := n.net.clock.now
 	n.Config = cfg
@@ -166,6 +171,9 @@ func (n *Node) Apply(cfg router.Config) error {
 	for name, c := range cfg.Protocols {
 		c.Saved = n.saved[name]
 		cfg.Protocols[name] = c
+	}
+	if err := n.prepareStack(&cfg); err != nil {
+		return err
 	}
 	if err := n.Router.Commit(cfg, now); err != nil {
 		return fmt.Errorf("%s: %w", n.Name, err)
@@ -179,10 +187,13 @@ func (n *Node) Apply(cfg router.Config) error {
 		if mtu == 0 {
 			mtu = 1500
 		}
-		if ic.Kind == dataplane.KindTUN {
+		if ic.Kind == dataplane.KindTUN || ic.Kind == dataplane.KindStack {
 			e.port = memory.New(ic.Name, mtu)
 			if err := n.attach(e, false); err != nil {
 				return err
+			}
+			if ic.Kind == dataplane.KindStack {
+				n.tcp.attach(e)
 			}
 			continue
 		}
@@ -203,7 +214,9 @@ func (n *Node) Apply(cfg router.Config) error {
 func (n *Node) begin() {
 	n.Router = router.New(rand.NewPCG(n.net.rand.Uint64(), 0x726f757465), n.net.Kinds...)
 	n.Stopped = map[string]bool{}
+	n.tcp = newTCP(n)
 	for _, p := range n.Router.Protocols() {
+		p.Streams = &tcpClient{n.tcp, p}
 		p.Owner = func(e protocol.Effect) {
 			switch e := e.(type) {
 			case protocol.Save:

@@ -17,7 +17,7 @@ import (
 )
 
 // config is a router with the interfaces given as "name address ...": lo is a
-// loopback, stub a TUN, the others are Ethernet.
+// loopback, stub a TUN, stack the router's own stack, the others are Ethernet.
 func config(name string, interfaces ...string) router.Config {
 	cfg := router.Config{Name: name, Dataplane: dataplane.Config{
 		ICMP: icmp.DefaultConfig, Reassembly: reassembly.Default,
@@ -31,6 +31,8 @@ func config(name string, interfaces ...string) router.Config {
 			ic.Kind = dataplane.KindLoopback
 		case "stub":
 			ic.Kind = dataplane.KindTUN
+		case "stack":
+			ic.Kind = dataplane.KindStack
 		}
 		for _, a := range words[1:] {
 			ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: netip.MustParsePrefix(a)})
