@@ -35,6 +35,7 @@ func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 			k.Send = tomltext.Get(t, "send", keys.Lifetime{}, lifetime)
 			k.Accept = tomltext.Get(t, "accept", keys.Lifetime{}, lifetime)
 			k.Algorithm = tomltext.Get(t, "algorithm", keys.None, decode.Algorithm)
+			t.Default("id", "") // there is none
 			for _, key := range []string{"id", "file"} {
 				if !t.Has(key) {
 					r.WrongKey(t.At, fmt.Sprintf("%s has no %s", t.At, key), `id = 1 and file = "/etc/routerd/keys/core-1", say`)

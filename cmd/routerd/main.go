@@ -111,6 +111,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		newRunCommand(), newCheckCommand(s), newShowCommand(s), newExplainCommand(s),
 		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newVersionCommand(s),
 	)
+	root.SetHelpCommand(newHelpCommand(s, root))
 	nameArguments(root)
 	return root
 }

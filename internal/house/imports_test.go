@@ -114,9 +114,12 @@ var rooms = map[string]room{
 	// How texts that people write are read.
 	"internal/tomltext": {own: []string{"internal/origin"}, third: []string{burntSushi, pelletier}},
 
+	// The shipped files that are in the binary too.
+	"deploy": {},
+
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.

@@ -29,7 +29,7 @@ type Protocol struct {
 func All() []Protocol {
 	var list []Protocol
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics()})
+		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Impacts: p.Impacts()})
 	}
 	return list
 }

@@ -39,6 +39,7 @@ func Get[T any](s *Section, key string, def T, how Reading[T]) T {
 	if !ok {
 		return def
 	}
+	noteDefault(s, key, def, how)
 	recordGiven(s, key, Item[T]{t, at})
 	return t
 }
@@ -56,7 +57,7 @@ func List[T any](s *Section, key string, how Reading[T]) []Item[T] {
 	if s.Has(key) {
 		recordGiven(s, key, out...)
 	} else {
-		s.Default(key, "")
+		s.recordNone(key)
 	}
 	return out
 }

@@ -28,8 +28,10 @@ type shapeKey struct {
 	def     string
 	value   any // that def is the text of, where it is quick to compare
 	hasDef  bool
-	nothing bool // the default stands for nothing at all: false, no address
-	table   bool // it leads to a table, or to several
+	nothing bool   // the default stands for nothing at all: false, no address
+	varies  bool   // from table to table
+	said    string // by Default, for who asks about the key
+	table   bool   // it leads to a table, or to several
 }
 
 // recorder notes what the getters read, as they read it. A record is three
@@ -192,44 +194,82 @@ func (s *Section) Record(key, text string) {
 }
 
 // Default says what applies where the text does not have the key, if that is
-// not what its getter was told.
+// not what its getter was told; "" is nothing at all.
 func (s *Section) Default(key, text string) {
-	if s.Has(key) {
-		return
-	}
 	n, of, number := s.slot(key)
-	s.doc.putDefault(n, of, number, text, nil, text == "")
+	k := &of.keys[number]
+	if k.said = text; text == "" {
+		k.varies = true // what the getter was told is none
+	}
+	if !s.Has(key) {
+		s.doc.putDefault(n, number, k, text, text == "")
+	}
 }
 
-func (d *Document) putDefault(n int, of *shape, number int, text string, value any, nothing bool) {
-	k := &of.keys[number]
-	if !k.hasDef {
-		k.def, k.value, k.hasDef, k.nothing = strings.Clone(text), value, true, nothing
-	}
-	if text == k.def && nothing == k.nothing {
+func (d *Document) putDefault(n, number int, k *shapeKey, text string, nothing bool) {
+	if k.hasDef && text == k.def && nothing == k.nothing {
 		d.put(n, number, isDefault, origin.Place{}, "")
 		return
 	}
 	d.put(n, number, isOtherDefault, origin.Place{}, text)
 }
 
+func (k *shapeKey) defaults(text string, value any, nothing bool) {
+	if !k.hasDef {
+		k.def, k.value, k.hasDef, k.nothing = strings.Clone(text), value, true, nothing
+	}
+	k.varies = k.varies || text != k.def
+}
+
 // recordAbsent notes that the text does not have a key, and what applies.
 func recordAbsent[T any](s *Section, key string, def T, how Reading[T]) {
 	n, of, number := s.slot(key)
 	k := &of.keys[number]
-	var quick any
-	if reflect.TypeFor[T]().Kind() <= reflect.Float64 || reflect.TypeFor[T]().Kind() == reflect.String {
-		if quick = def; k.hasDef && k.value == quick {
-			s.doc.put(n, number, isDefault, origin.Place{}, "")
-			return
-		}
+	quick := quickly(def)
+	if k.hasDef && quick != nil && k.value == quick {
+		s.doc.put(n, number, isDefault, origin.Place{}, "")
+		return
 	}
-	text, _ := textOf(def)
-	nothing := reflect.ValueOf(&def).Elem().IsZero()
-	if nothing && !sayable(def, text, how) {
+	text, nothing := defaultText(def, how)
+	k.defaults(text, quick, nothing)
+	s.doc.putDefault(n, number, k, text, nothing)
+}
+
+// recordNone notes that the text does not have a key whose values are a list.
+func (s *Section) recordNone(key string) {
+	n, of, number := s.slot(key)
+	k := &of.keys[number]
+	k.defaults("", nil, true)
+	s.doc.putDefault(n, number, k, "", true)
+}
+
+// noteDefault keeps what would apply without a key that the text has, for who
+// asks about the key.
+func noteDefault[T any](s *Section, key string, def T, how Reading[T]) {
+	_, of, number := s.slot(key)
+	k := &of.keys[number]
+	if quick := quickly(def); !k.hasDef || quick != nil && k.value != quick {
+		text, nothing := defaultText(def, how)
+		k.defaults(text, quick, nothing)
+	}
+}
+
+// quickly is the value where it is quick to compare, nil otherwise.
+func quickly[T any](def T) any {
+	if kind := reflect.TypeFor[T]().Kind(); kind <= reflect.Float64 || kind == reflect.String {
+		return def
+	}
+	return nil
+}
+
+// defaultText is what applies without a key, and whether that is nothing at
+// all.
+func defaultText[T any](def T, how Reading[T]) (text string, nothing bool) {
+	text, _ = textOf(def)
+	if nothing = reflect.ValueOf(&def).Elem().IsZero(); nothing && !sayable(def, text, how) {
 		text = ""
 	}
-	s.doc.putDefault(n, of, number, text, quick, nothing && (text == "" || text == "false"))
+	return text, nothing && (text == "" || text == "false")
 }
 
 // sayable reports whether the text could give the zero value that applies

@@ -2,6 +2,7 @@ package tomltext
 
 import (
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 
@@ -209,36 +210,39 @@ func named(relative, name string) string {
 type Key struct {
 	Pattern string // "interface.*.mtu"; "*" is any name
 	Table   bool   // it leads to a table, or to several
+	Default string // what applies without it, "" if that is nothing or differs
 }
 
 // Keys gives all keys that have been asked for, sorted, each once.
 func (r *Recording) Keys() []Key {
-	tables := map[string]bool{}
+	keys := map[string]Key{}
 	for _, s := range r.shapes {
+		_, isValue := s.number[""]
 		if s.pattern != "" {
-			tables[s.pattern] = tables[s.pattern] || s.number[""] == 0 && (len(s.keys) == 0 || s.keys[0].name != "")
+			keys[s.pattern] = Key{Pattern: s.pattern, Table: !isValue}
 		}
+	}
+	for _, s := range r.shapes {
 		for _, k := range s.keys {
-			pattern := dotted(s.pattern, k.name)
-			tables[pattern] = tables[pattern] || k.table
+			key := Key{Pattern: dotted(s.pattern, k.name), Table: k.table, Default: k.def}
+			if key.Table = key.Table || keys[key.Pattern].Table; key.Table || k.varies {
+				key.Default = ""
+			} else if key.Default == "" {
+				key.Default = k.said
+			}
+			keys[key.Pattern] = key
 		}
 	}
-	var list []Key
-	for pattern, table := range tables {
-		list = append(list, Key{pattern, table})
-	}
+	list := slices.Collect(maps.Values(keys))
 	slices.SortFunc(list, func(a, b Key) int { return strings.Compare(a.Pattern, b.Pattern) })
 	return list
 }
 
 // Given calls yield with each key that the text gives, by its pattern, and with
-// each table that has a name, with the lines where they stand.
+// the line where it stands.
 func (r *Recording) Given(yield func(pattern string, line int)) {
 	for i := range r.objects {
 		s := r.shapes[r.objects[i].shape]
-		if line := int(r.objects[i].line); line > 0 {
-			yield(s.pattern, line)
-		}
 		r.values(i, func(v value) {
 			if v.given() {
 				yield(dotted(s.pattern, v.key.name), v.rec.line)

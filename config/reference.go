@@ -1,0 +1,300 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"routerd/deploy"
+	"routerd/internal/tomltext"
+)
+
+// Reference is what the shipped example says of each key and table that the
+// configuration may have.
+type Reference struct {
+	topics []*Topic // sorted by name
+	named  map[string]*Topic
+	tables []*Topic // those with a header, as the example has them
+}
+
+// Topic is a key or a table.
+type Topic struct {
+	Name    string // "rip.interface.NAME.passive"
+	Table   bool   // it leads to a table, or to several
+	Default string // what applies without it; "" if that is nothing or differs
+	Shown   []Shown
+	Below   []*Topic // the keys of a table
+	Like    string   // the table whose keys it has too; "" for none
+}
+
+// Shown is a place of the example where a topic stands.
+type Shown struct {
+	In      string   // the header of the table that it stands in; "" above all tables
+	Comment []string // the lines above it, without their marks
+	Line    string
+}
+
+var (
+	// commented is a key or table that the example shows as a comment.
+	commented = regexp.MustCompile(`(?m)^# ([a-z.-]+ = |\[)`)
+	header    = regexp.MustCompile(`^\[{1,2}([A-Za-z0-9_.-]+)\]{1,2}`)
+	alike     = regexp.MustCompile(`keys are those of \[([a-z.-]+)\]`)
+)
+
+// NewReference reads the shipped example.
+func NewReference() (*Reference, error) { return readReference(deploy.Example) }
+
+func readReference(text string) (*Reference, error) {
+	active := commented.ReplaceAllString(text, "$1")
+	c, problems := Parse("routerd.toml", []byte(active))
+	for _, p := range problems {
+		if !p.Warning {
+			return nil, fmt.Errorf("reading the example: %s", p)
+		}
+	}
+	r := &Reference{named: map[string]*Topic{}}
+	for _, k := range c.recording.Keys() {
+		t := &Topic{Name: display(k.Pattern), Table: k.Table, Default: k.Default}
+		r.topics = append(r.topics, t)
+		r.named[t.Name] = t
+	}
+	e := example{lines: strings.Split(text, "\n"), active: strings.Split(active, "\n")}
+	r.readHeaders(&e)
+	c.recording.Given(func(pattern string, line int) { r.named[display(pattern)].stands(&e, line-1) })
+	r.spread()
+	return r, nil
+}
+
+// display is a pattern as people read it.
+func display(pattern string) string { return strings.ReplaceAll(pattern, "*", "NAME") }
+
+// example is the text by lines: as it is, and with what it shows as comments made
+// active.
+type example struct{ lines, active []string }
+
+// above gives the comment that stands above a line.
+func (e *example) above(n int) []string {
+	first := n
+	for first > 0 && strings.HasPrefix(e.active[first-1], "#") {
+		first--
+	}
+	var out []string
+	for _, l := range e.lines[first:n] {
+		out = append(out, strings.TrimPrefix(strings.TrimPrefix(l, "#"), " "))
+	}
+	return out
+}
+
+// within gives the header of the table that a line stands in.
+func (e *example) within(n int) string {
+	for ; n >= 0; n-- {
+		if h := header.FindString(e.active[n]); h != "" {
+			return h
+		}
+	}
+	return ""
+}
+
+func (t *Topic) stands(e *example, n int) {
+	s := Shown{Comment: e.above(n), Line: e.lines[n]}
+	if s.In = e.within(n); header.MatchString(e.active[n]) {
+		s.In = ""
+	}
+	if !slices.ContainsFunc(t.Shown, func(o Shown) bool { return o.Line == s.Line && o.In == s.In }) {
+		t.Shown = append(t.Shown, s)
+	}
+}
+
+// readHeaders finds the tables by their headers.
+func (r *Reference) readHeaders(e *example) {
+	for n, line := range e.active {
+		m := header.FindStringSubmatch(line)
+		if m == nil {
+			continue
+		}
+		t := r.match(strings.Split(m[1], "."))
+		if t == nil {
+			continue
+		}
+		if t.stands(e, n); !slices.Contains(r.tables, t) {
+			r.tables = append(r.tables, t)
+		}
+		if m := alike.FindStringSubmatch(strings.Join(e.above(n), " ")); m != nil {
+			t.Like = m[1]
+		}
+	}
+}
+
+// spread gives what the example shows of a table to the keys that have no line of
+// their own: those in a value, and those of a table like another one.
+func (r *Reference) spread() {
+	for _, t := range r.topics {
+		if up := parent(t.Name); r.named[up] != nil {
+			r.named[up].Below = append(r.named[up].Below, t)
+		}
+		for up := parent(t.Name); up != "" && len(t.Shown) == 0; up = parent(up) {
+			word := last(t.Name)
+			if r.named[up] == nil {
+				continue
+			}
+			for _, s := range r.named[up].Shown {
+				if regexp.MustCompile(`[{, ]` + regexp.QuoteMeta(word) + ` = `).MatchString(s.Line) {
+					t.Shown = append(t.Shown, s)
+				}
+			}
+		}
+	}
+	for _, t := range r.topics {
+		for _, below := range r.topics { // a table that is written as the keys in it
+			if t.Table && strings.HasPrefix(below.Name, t.Name+".") && len(t.Shown) == 0 {
+				t.Shown = below.Shown
+			}
+		}
+	}
+	for _, t := range r.topics {
+		for up := parent(t.Name); up != "" && len(t.Shown) == 0; up = parent(up) {
+			if a := r.named[up]; a != nil && a.Like != "" {
+				if other := r.named[a.Like+strings.TrimPrefix(t.Name, up)]; other != nil {
+					t.Shown, t.Like = other.Shown, other.Name
+				}
+			}
+		}
+	}
+}
+
+func parent(name string) string {
+	return name[:max(strings.LastIndexByte(name, '.'), 0)]
+}
+
+func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
+
+// match finds the topic of a path; any word may stand for a name.
+func (r *Reference) match(path []string) *Topic {
+	for _, t := range r.topics {
+		if slices.EqualFunc(strings.Split(t.Name, "."), path, func(word, given string) bool { return word == "NAME" || word == given }) {
+			return t
+		}
+	}
+	return nil
+}
+
+// Names are all keys and tables, sorted.
+func (r *Reference) Names() []string {
+	names := make([]string, len(r.topics))
+	for i, t := range r.topics {
+		names[i] = t.Name
+	}
+	return names
+}
+
+// Tables are the tables that the example has a header for, in its order.
+func (r *Reference) Tables() []*Topic { return r.tables }
+
+// Complete gives the names that go on from what has been typed: to the next dot,
+// so that a shell lists one level at a time.
+func (r *Reference) Complete(begun string) []string {
+	var out []string
+	for _, name := range r.Names() {
+		rest, begins := strings.CutPrefix(name, begun)
+		if !begins {
+			continue
+		}
+		if i := strings.IndexByte(rest, '.'); i >= 0 {
+			name = begun + rest[:i+1]
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// Above are the keys that stand above the first table.
+func (r *Reference) Above() []*Topic {
+	var list []*Topic
+	for _, t := range r.topics {
+		if !t.Table && !strings.Contains(t.Name, ".") {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// Says is the topic in a sentence: the first one that the example says of it.
+func (t *Topic) Says() string {
+	for _, s := range t.Shown {
+		if text := s.says(t); text != "" {
+			return text
+		}
+	}
+	return ""
+}
+
+var (
+	// ofKey begins what a comment says of one of the keys in a value: "netns: ".
+	ofKey    = regexp.MustCompile(`^([a-z-]+): `)
+	sentence = regexp.MustCompile(`^(.*?[^.])\.( |$)`)
+)
+
+// says is the first sentence that stands behind a line, or else in the last
+// paragraph above it; of a key in a value what is said of that key.
+func (s *Shown) says(t *Topic) string {
+	_, text, behind := strings.Cut(strings.TrimPrefix(s.Line, "# "), " # ")
+	word := last(strings.TrimSuffix(t.Name, ".NAME"))
+	var general, own []string
+	of, apart := "", false
+	for _, l := range s.Comment {
+		m := ofKey.FindStringSubmatch(l)
+		switch {
+		case m != nil:
+			of, l, apart = m[1], strings.TrimPrefix(l, m[0]), true
+		case l == "":
+			of, general = "", nil
+			continue
+		}
+		switch of {
+		case "":
+			general = append(general, l)
+		case word:
+			own = append(own, l)
+		}
+	}
+	switch {
+	case len(own) > 0:
+		text = strings.Join(own, " ")
+	case apart && !t.Table && !strings.HasPrefix(strings.TrimPrefix(s.Line, "# "), word+" = "):
+		return "" // a key in a value, whose keys are explained one by one
+	case !behind, t.Table && len(general) > 0:
+		text = strings.Join(general, " ")
+	}
+	if m := sentence.FindStringSubmatch(text); m != nil {
+		return m[1]
+	}
+	return strings.TrimSuffix(strings.TrimSpace(text), ":")
+}
+
+// Explained reports whether the example says anything where the topic stands.
+func (s *Shown) Explained(t *Topic) bool { return s.says(t) != "" }
+
+// Find gives the topic of a key or table, written as in a file, in a problem or
+// as one of Names. The error says which may have been meant.
+func (r *Reference) Find(key string) (*Topic, error) {
+	word := regexp.MustCompile(`\[\d*\]|"`).ReplaceAllString(strings.Trim(key, "[] "), "")
+	if t := r.match(strings.Split(word, ".")); t != nil {
+		return t, nil
+	}
+	var ends []string
+	for _, t := range r.topics {
+		if last(t.Name) == last(word) {
+			ends = append(ends, t.Name)
+		}
+	}
+	if len(ends) > 0 {
+		return nil, fmt.Errorf("the configuration has no key %q; did you mean %s?", key, strings.Join(ends, " or "))
+	}
+	if s := tomltext.Suggest(word, r.Names()); s != "" {
+		return nil, fmt.Errorf("the configuration has no key %q; %s", key, s)
+	}
+	return nil, fmt.Errorf("the configuration has no key %q; routerd help config lists its tables", key)
+}
