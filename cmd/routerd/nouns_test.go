@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"path"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -63,6 +64,15 @@ func TestNounsAreDescribed(t *testing.T) {
 	for _, n := range control.Nouns() {
 		if n.Ask == nil || n.Short == "" {
 			continue
+		}
+		query, answer := reflect.TypeOf(n.NewQuery()).Elem(), reflect.TypeOf(n.NewAnswer()).Elem()
+		if next, paged := answer.FieldByName("Next"); paged {
+			if after, ok := query.FieldByName("After"); !ok || after.Type != next.Type || next.Tag.Get("json") != "next,omitzero" {
+				t.Errorf("%s comes in pages, and its query has no After for what Next gives", n.Path)
+			}
+		}
+		if _, limited := query.FieldByName("Limit"); n.Usual != 0 && !limited {
+			t.Errorf("%s shows %d rows, and its query has no Limit", n.Path, n.Usual)
 		}
 		if n.Changes && n.Draw == nil {
 			t.Errorf("%s does not say what it has done", n.Path)

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -35,6 +34,9 @@ type RouteQuery struct {
 type InterfaceQuery struct {
 	Interface string `query:"interface,arg,complete=interface"`
 }
+
+// OnInterface implements running.Query.
+func (q InterfaceQuery) OnInterface() string { return q.Interface }
 
 // Nouns are what RIP or RIPng shows, and what it can be made to do.
 func (p Protocol) Nouns() []running.Noun {
@@ -70,9 +72,7 @@ A dying route was lost; it is announced as unreachable, with metric 16, until
 it is forgotten. EXPIRES says when a route dies unless it is heard of again, or
 when a dying one is forgotten.`,
 		},
-		Ask: func(ctx context.Context, p running.Protocol, q RouteQuery) (RoutePage, error) {
-			return routes(ctx, p, name, q)
-		},
+		Ask: running.Answered(name, routes),
 		Nothing: func(q *RouteQuery) error {
 			if q.Prefix.IsValid() {
 				return fmt.Errorf("%s knows nothing of exactly %s", name, q.Prefix)
@@ -82,48 +82,31 @@ when a dying one is forgotten.`,
 	}.Noun()
 }
 
-func routes(ctx context.Context, p running.Protocol, name string, q RouteQuery) (page RoutePage, err error) {
-	on, err := running.On(p, name, q.Interface)
-	if err != nil {
-		return page, err
-	}
-	limit := running.Limit(q.Limit)
-	type seen struct {
-		routes []rip.RouteInfo
-		now    time.Time
-	}
-	got, err := running.Ask(ctx, p, name, func(c core, now time.Time) seen {
-		if !q.Prefix.IsValid() {
-			return seen{c.Routes(q.After, limit), now}
+func routes(c core, q *running.Question[RouteQuery]) (page RoutePage) {
+	if q.Query.Prefix.IsValid() {
+		if r, ok := c.Route(q.Query.Prefix); ok && wanted(q, &r) {
+			page.Routes = append(page.Routes, routeOf(&r, q.Protocol, q.Now))
 		}
-		s := seen{now: now}
-		if one, ok := c.Route(q.Prefix); ok {
-			s.routes = append(s.routes, one)
+		return page
+	}
+	limit := running.Limit(q.Query.Limit)
+	list := c.Routes(q.Query.After, limit)
+	for i := range list {
+		if wanted(q, &list[i]) {
+			page.Routes = append(page.Routes, routeOf(&list[i], q.Protocol, q.Now))
 		}
-		return s
-	})
-	if err != nil {
-		return page, err
 	}
-	if n := len(got.routes); n == limit && !q.Prefix.IsValid() {
-		page.Next = got.routes[n-1].Prefix
+	if len(list) == limit {
+		page.Next = list[limit-1].Prefix
 	}
-	for i := range got.routes {
-		r := &got.routes[i]
-		if (q.Heard != running.Heard{}) && !slices.ContainsFunc(r.Paths, func(by rip.PathInfo) bool {
-			return heard(q.Heard, on, by.Interface, by.Neighbor)
-		}) {
-			continue
-		}
-		page.Routes = append(page.Routes, routeOf(r, p, got.now))
-	}
-	return page, nil
+	return page
 }
 
-// heard reports whether a query chooses what was heard from a neighbour. on is
-// the interface that it names.
-func heard(q running.Heard, on, by routing.InterfaceID, from netip.Addr) bool {
-	return (on == routing.NoInterface || on == by) && (!q.Neighbor.IsValid() || q.Neighbor == from)
+// wanted reports whether a query chooses a route, by where it was heard.
+func wanted(q *running.Question[RouteQuery], r *rip.RouteInfo) bool {
+	return q.Query.Heard == running.Heard{} || slices.ContainsFunc(r.Paths, func(by rip.PathInfo) bool {
+		return q.Chooses(by.Interface) && q.Query.From(by.Neighbor)
+	})
 }
 
 func neighborNoun(name string) running.Noun {
@@ -137,21 +120,14 @@ func neighborNoun(name string) running.Noun {
 AGE counts since an update of the neighbour's was last used. BAD PACKETS were
 not used: with another key, or malformed. BAD ENTRIES are of packets that were.`,
 		},
-		Ask: func(ctx context.Context, p running.Protocol, q running.Heard) (list NeighborList, err error) {
-			on, err := running.On(p, name, q.Interface)
-			if err != nil {
-				return list, err
-			}
-			list.Neighbors, err = running.Ask(ctx, p, name, func(c core, now time.Time) (found []Neighbor) {
-				for _, n := range c.Neighbors() {
-					if heard(q, on, n.Interface, n.Address) {
-						found = append(found, neighborOf(&n, now))
-					}
+		Ask: running.Answered(name, func(c core, q *running.Question[running.Heard]) (list NeighborList) {
+			for _, n := range c.Neighbors() {
+				if q.Chooses(n.Interface) && q.Query.From(n.Address) {
+					list.Neighbors = append(list.Neighbors, neighborOf(&n, q.Now))
 				}
-				return found
-			})
-			return list, err
-		},
+			}
+			return list
+		}),
 	}.Noun()
 }
 
@@ -167,22 +143,15 @@ func interfaceNoun(kind Protocol) running.Noun {
 SENT and RECEIVED count packets, REFUSED those that were not used; -o json
 says what kind they were and why. UPDATE is when the next regular one is sent.`,
 		},
-		Ask: func(ctx context.Context, p running.Protocol, q InterfaceQuery) (list InterfaceList, err error) {
-			on, err := running.On(p, name, q.Interface)
-			if err != nil {
-				return list, err
-			}
-			list.Interfaces, err = running.Ask(ctx, p, name, func(c core, now time.Time) (found []Interface) {
-				for _, i := range c.Interfaces() {
-					if on == routing.NoInterface || on == i.Interface {
-						found = append(found, interfaceOf(kind, &i, now))
-					}
+		Ask: running.Answered(name, func(c core, q *running.Question[InterfaceQuery]) (list InterfaceList) {
+			for _, i := range c.Interfaces() {
+				if q.Chooses(i.Interface) {
+					list.Interfaces = append(list.Interfaces, interfaceOf(kind, &i, q.Now))
 				}
-				return found
-			})
+			}
 			slices.SortFunc(list.Interfaces, func(x, y Interface) int { return strings.Compare(x.Name, y.Name) })
-			return list, err
-		},
+			return list
+		}),
 		Nothing: func(q *InterfaceQuery) error {
 			if q.Interface != "" {
 				return fmt.Errorf("%s does not speak %s now", q.Interface, name)
@@ -198,28 +167,21 @@ func clearNoun(name, title string) running.Noun {
 	return show.Spec[running.Protocol, running.Heard, ClearResult]{
 		Path: "clear/" + name, Changes: true,
 		Help: show.Help{Short: "Forget what " + title + " has learned, and ask the neighbours for it at once"},
-		Ask: func(ctx context.Context, p running.Protocol, q running.Heard) (out ClearResult, err error) {
-			on, err := running.On(p, name, q.Interface)
-			if err != nil {
-				return out, err
-			}
-			out.Cleared, err = running.Ask(ctx, p, name, func(c core, _ time.Time) (n int) {
-				for _, x := range c.Neighbors() {
-					if heard(q, on, x.Interface, x.Address) {
-						n += x.Routes
+		Ask: func(ctx context.Context, p running.Protocol, q running.Heard) (ClearResult, error) {
+			var on routing.InterfaceID
+			out, err := running.Answered(name, func(c core, q *running.Question[running.Heard]) (out ClearResult) {
+				on = q.On
+				for _, n := range c.Neighbors() {
+					if q.Chooses(n.Interface) && q.Query.From(n.Address) {
+						out.Cleared += n.Routes
 					}
 				}
-				return n
-			})
+				return out
+			})(ctx, p, q)
 			if err != nil {
 				return out, err
 			}
-			if err := p.Send(ctx, rip.Clear{Interface: on, Address: q.Neighbor}); err != nil {
-				return out, show.Unavailable("clearing %s: %v", name, err)
-			}
-			// Answered only when it is done.
-			_, err = running.Ask(ctx, p, name, func(core, time.Time) bool { return true })
-			return out, err
+			return out, running.Tell(ctx, p, name, rip.Clear{Interface: on, Address: q.Neighbor})
 		},
 		Draw: func(s *show.Screen, _ *running.Heard, r *ClearResult) {
 			fmt.Fprintf(s, "ways forgotten: %d\n", r.Cleared)

@@ -55,16 +55,55 @@ func Ask[C, T any](ctx context.Context, p Protocol, name string, f func(core C, 
 	return <-answer, nil
 }
 
-// Heard chooses what a protocol has learned by where it was heard. The zero
-// Heard is all of it.
-type Heard struct {
-	Interface string     `query:"interface,complete=interface" help:"only what was heard on the interface <NAME>"`
-	Neighbor  netip.Addr `query:"neighbor" help:"only what was heard from this <address>"`
+// Tell hands the core an input, and waits until it has taken it.
+func Tell(ctx context.Context, p Protocol, name string, in protocol.Input) error {
+	err := p.Send(ctx, in)
+	if err == nil {
+		err = p.Ask(ctx, func(protocol.Core, time.Time) {})
+	}
+	if err != nil {
+		return show.Unavailable("telling %s: %v", name, err)
+	}
+	return nil
 }
 
-// On gives the interface that a query names, NoInterface for none. It is NotFound
+// Query is a query that may name an interface.
+type Query interface {
+	OnInterface() string // "" for all
+}
+
+// Question is a query as it is put to a core, between two steps.
+type Question[Q Query] struct {
+	Protocol
+	Query Q
+	On    routing.InterfaceID // that the query names; NoInterface for all
+	Now   time.Time
+}
+
+// Chooses reports whether the query chooses what is on an interface.
+func (q *Question[Q]) Chooses(on routing.InterfaceID) bool {
+	return q.On == routing.NoInterface || q.On == on
+}
+
+// Answered makes a noun's Ask of a function that runs between two steps of the
+// core. The name is that of the protocol. A query for an interface that there is
+// not is NotFound.
+func Answered[C any, Q Query, A any](name string, f func(core C, q *Question[Q]) A) func(context.Context, Protocol, Q) (A, error) {
+	return func(ctx context.Context, p Protocol, query Q) (answer A, err error) {
+		q := &Question[Q]{Protocol: p, Query: query}
+		if q.On, err = on(p, name, query.OnInterface()); err != nil {
+			return answer, err
+		}
+		return Ask(ctx, p, name, func(c C, now time.Time) A {
+			q.Now = now
+			return f(c, q)
+		})
+	}
+}
+
+// on gives the interface that a query names, NoInterface for none. It is NotFound
 // where there is no such interface.
-func On(p Protocol, protocol, name string) (routing.InterfaceID, error) {
+func on(p Protocol, protocol, name string) (routing.InterfaceID, error) {
 	if name == "" {
 		return routing.NoInterface, nil
 	}
@@ -74,6 +113,19 @@ func On(p Protocol, protocol, name string) (routing.InterfaceID, error) {
 	}
 	return id, nil
 }
+
+// Heard chooses what a protocol has learned by where it was heard. The zero
+// Heard is all of it.
+type Heard struct {
+	Interface string     `query:"interface,complete=interface" help:"only what was heard on the interface <NAME>"`
+	Neighbor  netip.Addr `query:"neighbor" help:"only what was heard from this <address>"`
+}
+
+// From reports whether the query chooses what was heard from a neighbour.
+func (h Heard) From(neighbor netip.Addr) bool { return !h.Neighbor.IsValid() || h.Neighbor == neighbor }
+
+// OnInterface implements Query.
+func (h Heard) OnInterface() string { return h.Interface }
 
 // Metrics are what a protocol counts, for Prometheus. None is labelled by prefix
 // or neighbour: their number depends on the configuration alone.
