@@ -154,7 +154,7 @@ func (f *fake) Routes(ctx context.Context, q RouteQuery) (RoutePage, error) {
 			{
 				Prefix: pfx("0.0.0.0/0"), Source: "static", Action: "forward", Distance: 1, Selected: true, Installed: true,
 				NextHops: []NextHop{
-					{Address: addr("10.0.1.2"), Weight: 1, Usable: true, Via: pfx("10.0.1.0/24"), Resolved: []Hop{{addr("10.0.1.2"), "lan0", 1}}},
+					{Address: addr("10.0.1.2"), Weight: 1, Usable: true, Via: pfx("10.0.1.0/24"), Resolved: []Hop{{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1}}},
 					{Address: addr("10.0.2.2"), Interface: "lan1", Weight: 2, WhyNot: "interface lan1 is down"},
 				},
 				Origin: "routerd.toml:30", Since: began,
@@ -187,11 +187,11 @@ func (f *fake) FIB(ctx context.Context, q FIBQuery) (FIBPage, error) {
 		Entries: []FIBEntry{
 			{
 				Prefix: pfx("0.0.0.0/0"), Action: "forward", Source: "static", Distance: 1,
-				NextHops: []Hop{{addr("10.0.1.2"), "lan0", 1}, {addr("10.0.2.2"), "lan1", 2}}, Origin: "routerd.toml:30",
+				NextHops: []Hop{{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1}, {Address: addr("10.0.2.2"), Interface: "lan1", Weight: 2, Dead: []string{"neighbor"}}}, Origin: "routerd.toml:30",
 			},
 			{
 				Prefix: pfx("10.0.1.0/24"), Action: "forward", Source: "connected", Interface: "lan0",
-				NextHops: []Hop{{netip.Addr{}, "lan0", 1}}, Origin: "routerd.toml:12",
+				NextHops: []Hop{{Interface: "lan0", Weight: 1}}, Origin: "routerd.toml:12",
 			},
 			{Prefix: pfx("10.0.1.1/32"), Action: "local", Source: "connected", Interface: "lan0", Origin: "routerd.toml:12"},
 			{Prefix: pfx("2001:db8::/32"), Action: "blackhole", Source: "static", Distance: 1, Metric: 5},
@@ -268,7 +268,7 @@ func (f *fake) ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanat
 
 func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error) {
 	f.target = a
-	hop := NextHop{Address: addr("192.0.2.1"), Weight: 1, Usable: true, Via: pfx("192.0.2.0/24"), Resolved: []Hop{{addr("10.0.1.2"), "lan0", 1}}}
+	hop := NextHop{Address: addr("192.0.2.1"), Weight: 1, Usable: true, Via: pfx("192.0.2.0/24"), Resolved: []Hop{{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1}}}
 	return RouteExplanation{
 		Address: addr("203.0.113.9"),
 		Prefixes: []PrefixDecision{
@@ -283,7 +283,7 @@ func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation
 				},
 				{
 					Prefix: pfx("203.0.113.0/24"), Source: "ospf", Action: "forward", Distance: 110, Metric: 30, WhyNot: "distance 110 is higher than static's 1",
-					NextHops: []NextHop{{Address: addr("10.0.2.2"), Interface: "core0", Weight: 1, Usable: true, Resolved: []Hop{{addr("10.0.2.2"), "core0", 1}}}}, Since: began,
+					NextHops: []NextHop{{Address: addr("10.0.2.2"), Interface: "core0", Weight: 1, Usable: true, Resolved: []Hop{{Address: addr("10.0.2.2"), Interface: "core0", Weight: 1}}}}, Since: began,
 				},
 			}},
 		},
@@ -298,7 +298,7 @@ func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation
 		},
 		Entry: &FIBEntry{
 			Prefix: pfx("203.0.113.0/24"), Action: "forward", Source: "static", Distance: 1,
-			NextHops: []Hop{{addr("10.0.1.2"), "lan0", 1}}, Origin: "routerd.toml:37",
+			NextHops: []Hop{{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1}}, Origin: "routerd.toml:37",
 		},
 		Neighbors: []RouteNeighbor{{Address: addr("10.0.1.2"), Interface: "lan0", State: "reachable", MAC: "02:00:00:00:01:02", Age: 12.5}},
 	}, f.answer(ctx)

@@ -89,6 +89,10 @@ type Hop struct {
 	Address   netip.Addr `json:"address,omitzero"` // absent: the destination is on the link
 	Interface string     `json:"interface"`
 	Weight    int        `json:"weight"` // at least 1
+	// Dead is what speaks against it, of a hop of the forwarding table: carrier,
+	// interface, neighbor, bfd, protocol. Its flows go by the other hops that
+	// nothing speaks against, if there are any.
+	Dead []string `json:"dead,omitempty"`
 }
 
 var routeNoun = show.Spec[Router, RouteQuery, RoutePage]{

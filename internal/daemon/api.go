@@ -232,6 +232,11 @@ func (d *Daemon) entry(view *dataplane.View, e *fib.Entry) control.FIBEntry {
 	}
 	if e.Group != nil {
 		c.NextHops = hopsOf(view, e.Group.Hops())
+		for i := range c.NextHops {
+			for _, cause := range e.Group.Dead(i) {
+				c.NextHops[i].Dead = append(c.NextHops[i].Dead, cause.String())
+			}
+		}
 	}
 	return c
 }

@@ -143,6 +143,11 @@ func TestSilentNextHopIsPassedOver(t *testing.T) {
 	if err != nil || len(list.Neighbors) != 1 || list.Neighbors[0].MAC != "" || list.Neighbors[0].State == "reachable" {
 		t.Errorf("the dead next hop is shown as %+v (%v), want one line without a MAC address", list.Neighbors, err)
 	}
+	page, err := f.client().FIB(t.Context(), control.FIBQuery{For: mustAddr("10.9.0.1")})
+	if err != nil || len(page.Entries) != 1 || len(page.Entries[0].NextHops) != 2 ||
+		!slices.Equal(page.Entries[0].NextHops[0].Dead, []string{"neighbor"}) || page.Entries[0].NextHops[1].Dead != nil {
+		t.Errorf("the forwarding table has %+v (%v), want two next hops of which the first is dead by its neighbor", page.Entries, err)
+	}
 	x, err := f.client().ExplainRoute(t.Context(), mustAddr("10.9.0.1"))
 	if err != nil || len(x.Neighbors) != 2 || x.Neighbors[0].State != control.NeighborFailed || x.Neighbors[1].State == control.NeighborFailed {
 		t.Errorf("explained with neighbours %+v (%v), want the first of two to have failed", x.Neighbors, err)

@@ -87,6 +87,14 @@ func NewGroup(hops []NextHop) *Group {
 // Hops gives the hops of the group, to be read only.
 func (g *Group) Hops() []NextHop { return g.hops }
 
+// Dead gives what speaks against the hop of that place in Hops.
+func (g *Group) Dead(hop int) []routing.Cause {
+	if g.states == nil {
+		return nil
+	}
+	return g.states[hop].Causes()
+}
+
 // Pick gives the hop of a flow, nil in a group without hops. Where all hops are
 // dead, it is one of those that only do not answer, so that the packet asks again:
 // that is no reason to drop it. Where something else speaks against all of them,
