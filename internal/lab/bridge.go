@@ -9,11 +9,11 @@ import (
 	"github.com/vishvananda/netlink"
 )
 
-// bridgeName is what the bridge of a switch is called in its namespace.
+// bridgeName is the name of a switch's bridge in its namespace.
 const bridgeName = "br0"
 
-// Bridge is the switch that a namespace is. Its ports are one end of a veth
-// pair each, or a router's TAP.
+// Bridge is the bridge of a switch, in its namespace. Its ports are ends of
+// veth pairs, and TAPs of routers.
 type Bridge struct {
 	Namespace string `json:"namespace"`
 }
@@ -21,10 +21,9 @@ type Bridge struct {
 // String gives the bridge as the end of a link would be written.
 func (b Bridge) String() string { return b.Namespace + ":" + bridgeName }
 
-// make makes the bridge, up. It speaks no spanning tree and forwards from the
-// start. It passes a group's packets on to those alone who have reported that
-// they listen to it, and asks who does, as the switches of clouds and of hosts of
-// virtual machines do.
+// make makes the bridge and sets it up. It has no spanning tree and forwards
+// from the start. It snoops on multicast and is the querier, like the switches
+// of clouds and of hypervisors.
 func (b Bridge) make() error {
 	if err := b.remove(); err != nil {
 		return err
@@ -39,7 +38,7 @@ func (b Bridge) make() error {
 		if err != nil {
 			return err
 		}
-		for _, all := range [][]attribute{snooping, hurry} {
+		for _, all := range [][]attribute{snooping, shortTimers} {
 			if err := change(link, all); err != nil {
 				return fmt.Errorf("making it a querier: %w", err)
 			}
@@ -55,7 +54,7 @@ func (b Bridge) make() error {
 	return nil
 }
 
-// there reports whether the bridge is as make would make it.
+// there reports whether the bridge exists as make would make it.
 func (b Bridge) there() bool {
 	there := false
 	err := inNamespace(b.Namespace, func() error {
@@ -66,7 +65,7 @@ func (b Bridge) there() bool {
 		if _, ok := link.(*netlink.Bridge); !ok || link.Attrs().Flags&net.FlagUp == 0 {
 			return nil
 		}
-		asks, err := has(link, slices.Concat(snooping, hurry)...)
+		asks, err := has(link, slices.Concat(snooping, shortTimers)...)
 		if err != nil {
 			return err
 		}
@@ -77,8 +76,7 @@ func (b Bridge) there() bool {
 	return err == nil && there
 }
 
-// remove removes whatever has the bridge's name. What is not there is removed
-// already.
+// remove removes whatever has the bridge's name. It is no error if nothing has.
 func (b Bridge) remove() error {
 	if !namespaceExists(b.Namespace) {
 		return nil
@@ -118,7 +116,7 @@ func (b *builder) bridge(br Bridge) error {
 	return nil
 }
 
-// unbridge removes a bridge and forgets it.
+// unbridge removes a bridge and its record in the state.
 func (l *Lab) unbridge(s *state, br Bridge) error {
 	if err := br.remove(); err != nil {
 		return err

@@ -8,11 +8,11 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// longestRouter is what config takes for the name of a router.
+// longestRouter is the longest name of a router that config takes.
 const longestRouter = 32
 
 // tooLong reports routers whose names, LAB-NODE, would be too long: at the
-// lab's name, or at a node that no name of a lab could go with.
+// lab's name, or at the node's if that alone is too long.
 func (d *decoder) tooLong(t *Topology) {
 	longest := ""
 	for _, n := range t.Nodes {
@@ -32,7 +32,7 @@ func (d *decoder) tooLong(t *Topology) {
 	}
 }
 
-// reserved refuses in a router's own tables what the lab writes itself.
+// reserved refuses keys in a router's own tables that the lab writes itself.
 func (d *decoder) reserved(t *Topology, n Node) {
 	config := d.router[n.Name]
 	if config == nil {
@@ -46,7 +46,7 @@ func (d *decoder) reserved(t *Topology, n Node) {
 	interfaces := config.Section("interface")
 	seen := map[string]bool{}
 	for _, a := range t.ends(n.Name) {
-		if seen[a.near.Interface] { // twice, and reported
+		if seen[a.near.Interface] { // a duplicate, which is reported elsewhere
 			continue
 		}
 		seen[a.near.Interface] = true
@@ -59,7 +59,7 @@ func (d *decoder) reserved(t *Topology, n Node) {
 	}
 }
 
-// end looks at one end of a link by itself, and reports whether it is sound.
+// end checks one end of a link by itself, and reports whether it is valid.
 func (d *decoder) end(e tomltext.Item[End]) bool {
 	name := e.Value.String()
 	taken := d.used[name]
@@ -73,7 +73,8 @@ func (d *decoder) end(e tomltext.Item[End]) bool {
 	return d.known(e.At, name, e.Value.Node) && !taken
 }
 
-// known reports the value at a place if it names a node that there is not.
+// known reports a problem if the value at a place names a node that does not
+// exist.
 func (d *decoder) known(at tomltext.Path, value, node string) bool {
 	if _, known := d.node[node]; known || d.node == nil {
 		return true
@@ -83,7 +84,7 @@ func (d *decoder) known(at tomltext.Path, value, node string) bool {
 	return false
 }
 
-// pair refuses what cannot be joined.
+// pair refuses links between nodes that cannot be linked.
 func (d *decoder) pair(at tomltext.Path, l *Link) {
 	a, b := l.Ends[0], l.Ends[1]
 	switch {
@@ -92,13 +93,14 @@ func (d *decoder) pair(at tomltext.Path, l *Link) {
 	case d.node[a.Node] == KindHost && d.node[b.Node] == KindHost:
 		d.WrongKey(at, fmt.Sprintf("%s - %s joins two hosts", a, b), "a router or a switch at one end at least")
 	case d.node[a.Node] == KindSwitch && d.node[b.Node] == KindSwitch:
-		// Switches speak no spanning tree: two ways between two of them would
-		// be a storm.
+		// Switches have no spanning tree: two paths between two of them would
+		// be a broadcast storm.
 		d.WrongKey(at, fmt.Sprintf("%s - %s joins two switches", a, b), "one switch with the ends of both")
 	}
 }
 
-// fits refuses what an end of a link cannot have for what its node is.
+// fits refuses keys that an end of a link cannot have, given the kind of its
+// node.
 func (d *decoder) fits(e End, addresses, routes *tomltext.Section) {
 	name := e.String()
 	switch kind := d.node[e.Node]; {
@@ -116,7 +118,8 @@ func (d *decoder) fits(e End, addresses, routes *tomltext.Section) {
 	}
 }
 
-// gateways reports routes of a host's end that nobody beside it could take.
+// gateways reports routes of a host's end for which no router on the link could
+// be the gateway.
 func (d *decoder) gateways(t *Topology) {
 	links := d.Root().Sections("link")
 	for i, l := range t.Links {
@@ -134,7 +137,7 @@ func (d *decoder) gateways(t *Topology) {
 	}
 }
 
-// strangers reports the keys of a link's table that are none of its ends.
+// strangers reports the keys of a link's table that are not its ends.
 func (d *decoder) strangers(l *Link, table *tomltext.Section) {
 	ends := []string{l.Ends[0].String(), l.Ends[1].String()}
 	for _, name := range table.Names() {

@@ -17,8 +17,8 @@ import (
 )
 
 // SetLink cuts the link at one end, named as NODE:INTERFACE, or mends it. A cut
-// link stays cut, whatever Up and Test do, until it is mended or the lab is taken
-// down. It may be called while the lab's tests run, and by them.
+// link stays cut, also through Up and Test, until it is mended or the lab is
+// taken down. It may be called while the lab's tests run, and by them.
 func (l *Lab) SetLink(ctx context.Context, out io.Writer, end string, cut bool) error {
 	link, e, err := l.findEnd(end)
 	if err != nil {
@@ -38,7 +38,7 @@ func (l *Lab) SetLink(ctx context.Context, out io.Writer, end string, cut bool) 
 	}
 	if !slices.Contains(s.Namespaces, l.line(link, e).Namespace) {
 		if _, err := os.Stat(l.statePath()); err != nil {
-			_ = os.RemoveAll(l.dir) // it was taken down meanwhile
+			_ = os.RemoveAll(l.dir) // the lab was taken down meanwhile
 		}
 		return fmt.Errorf("link %s: %w as the topology has it; bring it up with: routerd lab up %s", link, ErrNotUp, l.path)
 	}
@@ -50,7 +50,7 @@ func (l *Lab) SetLink(ctx context.Context, out io.Writer, end string, cut bool) 
 	if err := l.writeState(s); err != nil {
 		return err
 	}
-	if was != "" { // at the other end perhaps
+	if was != "" { // cut already, perhaps at the other end
 		if err := l.mend(link); err != nil {
 			return err
 		}
@@ -61,7 +61,7 @@ func (l *Lab) SetLink(ctx context.Context, out io.Writer, end string, cut bool) 
 			return err
 		}
 		fmt.Fprintf(out, "link %s is cut\n", link)
-	case was == "": // it may have been taken down by other means
+	case was == "": // it may have been set down by other means
 		if err := l.mend(link); err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (l *Lab) Ends() (names []string) {
 // String names both ends.
 func (l Link) String() string { return l.Ends[0].String() + " - " + l.Ends[1].String() }
 
-// cut gives the end at which a link is cut, "" for one that is not.
+// cut gives the end at which a link is cut, "" if it is not.
 func (s *state) cut(link Link) string {
 	for _, e := range link.Ends {
 		if slices.Contains(s.Cut, e.String()) {
@@ -117,8 +117,8 @@ func (s *state) mend(link Link) {
 	s.Cut = slices.DeleteFunc(s.Cut, func(end string) bool { return end == link.Ends[0].String() || end == link.Ends[1].String() })
 }
 
-// line is the kernel's device at which a link is cut that was asked for at an
-// end. A router's TUN or TAP has but one, at the other node.
+// line is the kernel's device at which a link is cut for the end e. A link with
+// a router's TUN or TAP has only one such device, at the other node.
 func (l *Lab) line(link Link, e End) Device {
 	if l.Topology.virtual(link) && l.Topology.kind(e.Node) == KindRouter {
 		if e = link.Ends[0]; l.Topology.kind(e.Node) == KindRouter {
@@ -128,8 +128,9 @@ func (l *Lab) line(link Link, e End) Device {
 	return Device{Namespace: namespaceOf(l.Topology, e.Node), Name: e.Interface}
 }
 
-// cut takes the carrier from a TUN or TAP, as pulling the plug would. A veth has
-// none of its own: its end is set down, and the other one loses its carrier.
+// cut takes the carrier from a TUN or TAP, as pulling the cable would. A veth
+// end cannot lose its carrier by itself: it is set down, so that the other end
+// loses its carrier.
 func (l *Lab) cut(link Link, end string) error {
 	_, e, err := l.findEnd(end)
 	if err != nil {
@@ -152,8 +153,8 @@ func (l *Lab) cut(link Link, end string) error {
 	return nil
 }
 
-// mend makes a link carry again, and gives the kernel's ends back what they
-// forgot while they were down.
+// mend brings a link up again, and restores the addresses and routes that the
+// kernel removed while its ends were down.
 func (l *Lab) mend(link Link) error {
 	if !l.Topology.virtual(link) {
 		v := planVeth(l.Topology, link)
@@ -183,8 +184,8 @@ func (l *Lab) mend(link Link) error {
 	return nil
 }
 
-// setCarrier says whether a TUN or TAP, in whose namespace we are, has a
-// carrier.
+// setCarrier turns the carrier of a TUN or TAP, in whose namespace we are, on
+// or off.
 func setCarrier(device netlink.Link, on bool) error {
 	req := nl.NewNetlinkRequest(unix.RTM_SETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
@@ -199,9 +200,9 @@ func setCarrier(device netlink.Link, on bool) error {
 	return err
 }
 
-// cuts cuts again what is to be cut: what this run made comes up whole, and a
-// router that was started has made its devices anew. Ends that the topology
-// has no more are forgotten.
+// cuts cuts links again that are to be cut: what this run made, and devices of
+// routers that were started, come up uncut. Ends that the topology no longer
+// has are dropped from the state.
 func (b *builder) cuts() error {
 	known := b.lab.Ends()
 	if lost := slices.ContainsFunc(b.state.Cut, func(end string) bool { return !slices.Contains(known, end) }); lost {
@@ -239,9 +240,8 @@ func (b *builder) downs(v Veth) (down []Device) {
 	return down
 }
 
-// own keeps other commands from the lab's state and devices, for as long as
-// one changes these: lock does for a whole command, of which tests are the
-// longer part.
+// own locks the lab's state and devices, only while they are changed: lock is
+// held for a whole command, and tests may run for long.
 func (l *Lab) own(ctx context.Context, out io.Writer) (release func(), err error) {
 	if err := os.MkdirAll(l.dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the directory of lab %s: %w", l.Topology.Name, err)

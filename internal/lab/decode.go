@@ -13,7 +13,7 @@ import (
 // Problems is every mistake of a topology file, sorted by place.
 type Problems []tomltext.Problem
 
-// Error gives one problem after the other.
+// Error lists the problems.
 func (p Problems) Error() string {
 	texts := make([]string, len(p))
 	for i := range p {
@@ -22,15 +22,15 @@ func (p Problems) Error() string {
 	return strings.Join(texts, "\n")
 }
 
-// Decode reads a topology. Its error is a Problems: every mistake that the
-// file makes, except that one of syntax ends the reading.
+// Decode reads a topology. Its error is a Problems with every mistake in the
+// file, except that a syntax error ends the reading.
 func Decode(file string, data []byte) (*Topology, error) {
 	t, _, err := decodeText(file, data)
 	return t, err
 }
 
-// decodeText is Decode, and gives the text as well, whose problems are then what
-// is merely odd.
+// decodeText is Decode, and returns the document too, whose problems then are
+// warnings only.
 func decodeText(file string, data []byte) (*Topology, *tomltext.Document, error) {
 	doc, ok := tomltext.Parse(file, data)
 	if !ok {
@@ -39,7 +39,7 @@ func decodeText(file string, data []byte) (*Topology, *tomltext.Document, error)
 	doc.Noun = "the topology"
 	d := decoder{Document: doc, used: map[string]bool{}, router: map[string]*tomltext.Section{}}
 	t := d.topology(doc.Root())
-	// Who is beside whom shows in a file without mistakes only.
+	// The neighbours of a node are only known in a file without mistakes.
 	if !Problems(doc.Problems()).failed() {
 		d.gateways(t)
 		d.subnets(t)
@@ -50,12 +50,12 @@ func decodeText(file string, data []byte) (*Topology, *tomltext.Document, error)
 	return t, doc, nil
 }
 
-// decoder is a topology's text on its way to a Topology. Every part of it reads
-// its keys first and says Done; then follows what more than one value shows.
+// decoder decodes a topology. Every part reads its keys first and calls Done;
+// then follow the checks that need more than one value.
 type decoder struct {
 	*tomltext.Document
 	used   map[string]bool              // ends of links
-	node   map[string]Kind              // nil where the file's nodes cannot be told
+	node   map[string]Kind              // nil if the file's nodes cannot be read
 	router map[string]*tomltext.Section // a router's own tables
 }
 
@@ -151,7 +151,7 @@ func (d *decoder) link(s *tomltext.Section) Link {
 		sound = d.end(e) && sound
 	}
 	if len(given) != 2 || len(ends) != 2 {
-		return l // whose ends cannot be told, and reported
+		return l // its ends cannot be read, which is reported
 	}
 	for i := range l.Ends {
 		e := &l.Ends[i]
@@ -212,7 +212,7 @@ func (d *decoder) test(s *tomltext.Section) Test {
 	return t
 }
 
-// command reads what runs, and on which node.
+// command reads a command and the node that it runs on.
 func (d *decoder) command(s *tomltext.Section) (node, run string) {
 	node = tomltext.Get(s, "node", "", tomltext.Text("the name of a node"))
 	run = tomltext.Get(s, "run", "", commandReading)

@@ -1,21 +1,21 @@
-// Package lab builds a small network on one machine out of a topology file,
-// proves things about it, and takes it away again without a trace.
+// Package lab builds a small network on one machine from a topology file, tests
+// claims about it, and removes it again completely.
 //
 // # What a lab is made of
 //
-// Each host is a network namespace named LAB-NODE. Each router is one
-// `routerd run` process with a configuration, a log and an API socket of its
-// own, so that what a lab shows is what the daemon does; it stays in the
-// namespace that the lab is run in. Each switch is a namespace with a bridge,
-// br0, that speaks no spanning tree, snoops on multicast and is the querier
-// (RFC 4541 §2.1.1, §3). It has one address, link-local, which MLD's queries come
-// from, and answers no ping. A node of kind bird or frr is a namespace whose
-// kernel forwards, and in it the real daemons with their files in a directory of
-// the node's; where they are not installed it stays empty, and the tests that
-// need it are skipped. FRR's are zebra, staticd and those that the configuration
-// has a `router` line for.
+// Each host is a network namespace named LAB-NODE. Each router is a `routerd
+// run` process with its own configuration, log and API socket, so a lab shows
+// what the daemon really does; it runs in the namespace of the lab command.
+// Each switch is a namespace with a bridge, br0, without spanning tree, which
+// snoops on multicast and is the querier (RFC 4541 §2.1.1, §3). It has only a
+// link-local address, the source of MLD queries, and does not answer pings. A
+// node of kind bird or frr is a namespace whose kernel forwards, and in it the
+// real daemons run with their files in a directory of the node; if they are not
+// installed it stays empty, and the tests that need it are skipped. FRR's
+// daemons are zebra, staticd and those for which the configuration has a
+// `router` line.
 //
-// What a link is follows from what it joins:
+// The kind of a link follows from the nodes that it joins:
 //
 //	router - host      a TUN of the router's in the host; it dies with the router
 //	router - switch    a TAP of the router's, a port of the bridge
@@ -23,11 +23,11 @@
 //	bird or frr        a namespace LAB-NODE, where it has no addresses
 //	anything else      a veth pair, a switch's end of which is a port of the bridge
 //
-// Two hosts are joined by a switch only, and switches not at all: nothing would
-// end a loop. On an Ethernet a host has the first router in the file for its
-// gateway that has an address in its subnet. A host's end without an IPv6
-// address makes itself one out of router advertisements; one with such an
-// address leaves them alone.
+// Two hosts are joined by a switch only, and two switches not at all: nothing
+// would break a loop. On an Ethernet the gateway of a host is the first router
+// in the file with an address in its subnet. A host's end without a configured
+// IPv6 address gets one from router advertisements; one with such an address
+// ignores them.
 //
 // # The topology
 //
@@ -77,30 +77,29 @@
 // # How it is kept
 //
 // The file is read by internal/tomltext, as routerd's own configuration is:
-// every mistake at once, each with its place. What stands below a router's config
-// is judged by the router's own reading of it. A router's configuration, as the lab
-// writes it, says of each line where in the topology it comes from (the comment
-// that tomltext.From makes), so that whatever the router says of places is about
-// the file that its user wrote. What is merely odd is warned of: ends of a link, or
-// of a switch, with equal addresses or without a common subnet.
+// every mistake at once, each with its place. The tables below a router's
+// config are checked by routerd's own decoder. The configuration that the lab
+// writes for a router says for each line where in the topology it comes from
+// (the comment that tomltext.From makes), so that the router's messages name
+// places in the user's file. Ends of a link, or of a switch, with equal
+// addresses or without a common subnet give a warning.
 //
-// On a node with daemons of others `birdc` and `vtysh`, run by Exec or in a
-// test's line, talk to that node's, and ROUTERD_LAB is the topology's file. FRR
-// from version 9 on takes configuration
-// through one more daemon, mgmtd, which the lab does not start: it is tried
-// with FRR 8.4 and BIRD 2.0.
+// On a node of kind bird or frr, `birdc` and `vtysh`, run by Exec or in a
+// test's line, talk to that node's daemons, and ROUTERD_LAB is the topology's
+// file. FRR from version 9 on needs one more daemon for configuration, mgmtd,
+// which the lab does not start: it has been tested with FRR 8.4 and BIRD 2.0.
 //
-// Load, Graph and SVG are pure. Up compares what the topology wants with what
-// the lab's state file says was made and what is alive, and does the
-// difference, so that a second Up finds all in place and one after a crash
-// mends. A router whose configuration alone has changed reloads it, and so does
-// BIRD; FRR, which would keep what was taken out, starts again. Up returns when
-// every router answers and IPv6 addresses may be used. A link that SetLink has
-// cut is noted in the state and stays cut. The ends of a veth pair have different
-// interface indexes, without which Linux is late to tell of a lost carrier. Whatever is about to be made is written down first; a process is
-// known by its pid together with its start time, so that a number that
-// another process got later is never signalled. A lock that the kernel drops
-// with its holder keeps two commands from working on one lab at once; a second
-// one, of the state, is held only while devices and processes change, so that
-// SetLink works beside running tests.
+// Load, Graph and SVG change nothing. Up compares the topology with what the
+// lab's state file says was made and what is alive, and makes the difference,
+// so that a second Up finds everything in place and one after a crash repairs
+// the lab. A router of which only the configuration has changed reloads it, and
+// so does BIRD; FRR, which would keep removed parts, is started again. Up
+// returns when every router answers and IPv6 addresses may be used. A link that
+// SetLink has cut is recorded in the state and stays cut. The ends of a veth
+// pair have different interface indexes, without which Linux reports a lost
+// carrier late. Whatever is about to be made is recorded first; a process is
+// identified by its pid and start time, so that a later process with the same
+// pid is never signalled. A file lock keeps two commands from working on one
+// lab at once; a second one, for the state, is held only while devices and
+// processes change, so that SetLink works while tests run.
 package lab

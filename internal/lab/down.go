@@ -12,8 +12,8 @@ import (
 )
 
 // Down ends and removes everything of the lab, whatever state an earlier
-// command left it in. What will not go is named in the error, and the rest
-// goes all the same.
+// command left it in. The error names what could not be removed; everything
+// else is removed all the same.
 func (l *Lab) Down(ctx context.Context, out io.Writer) error {
 	if _, err := os.Stat(l.dir); errors.Is(err, fs.ErrNotExist) {
 		fmt.Fprintf(out, "lab %s is not up\n", l.Topology.Name)
@@ -37,12 +37,12 @@ func (l *Lab) down(ctx context.Context, out io.Writer) error {
 	return l.remove(ctx, out)
 }
 
-// remove is down with the state's own lock held, too. It goes by what the state
-// says was made, not by what the topology says now.
+// remove is down with the state's lock held too. It removes what the state says
+// was made, not what the topology says now.
 func (l *Lab) remove(ctx context.Context, out io.Writer) error {
 	s, err := l.readState()
 	if err != nil {
-		// A state that cannot be read still leaves what the topology names.
+		// Without a readable state, remove what the topology names.
 		fmt.Fprintf(out, "%v; going by the topology\n", err)
 		s = emptyState()
 		for _, n := range l.plan.Namespaces {
@@ -70,7 +70,7 @@ func (l *Lab) remove(ctx context.Context, out io.Writer) error {
 	}
 	for _, node := range slices.Sorted(maps.Keys(s.Peers)) {
 		started := s.Peers[node]
-		if err := l.dismiss(ctx, s, node); err != nil {
+		if err := l.stopDaemons(ctx, s, node); err != nil {
 			errs = append(errs, err)
 		} else if len(started) > 0 {
 			fmt.Fprintf(out, "%-4s daemons ended, %s\n", node, pids(started))
@@ -89,16 +89,16 @@ func (l *Lab) remove(ctx context.Context, out io.Writer) error {
 	if err := os.RemoveAll(l.dir); err != nil {
 		return fmt.Errorf("removing the state of lab %s: %w", l.Topology.Name, err)
 	}
-	// Last of all: whoever waits for the lock sees that its file is gone and
-	// makes a new one.
+	// Last of all: a command that waits for the lock sees that the file is gone
+	// and makes a new one.
 	if err := os.Remove(l.dir + ".lock"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing the lock of lab %s: %w", l.Topology.Name, err)
 	}
 	return nil
 }
 
-// stop ends a router, also one that was started and not written down, and
-// forgets it.
+// stop ends a router, also one that was started and not recorded, and removes
+// it from the state.
 func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) error {
 	all := running(arguments(started.Config))
 	if started.PID != 0 && !slices.Contains(all, started.process) {
@@ -109,7 +109,7 @@ func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) 
 			return fmt.Errorf("%s: %w", node, err)
 		}
 	}
-	// A router that was killed left its socket.
+	// A killed router leaves its socket.
 	if err := os.Remove(started.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: removing its socket: %w", node, err)
 	}
@@ -117,9 +117,9 @@ func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) 
 	return l.writeState(s)
 }
 
-// clear ends whatever lives in a namespace, removes it and forgets it.
+// clear ends all processes in a namespace, and removes it and its record.
 func (l *Lab) clear(ctx context.Context, s *state, name string) error {
-	for _, p := range inhabitants(name) {
+	for _, p := range processesIn(name) {
 		if err := p.end(ctx, l.options.Grace); err != nil {
 			return fmt.Errorf("clearing namespace %s: %w", name, err)
 		}

@@ -13,12 +13,12 @@ import (
 	"routerd/internal/control"
 )
 
-// ErrNotUp is returned where a node is asked for that has not been made.
+// ErrNotUp is returned for a node that has not been made.
 var ErrNotUp = errors.New("the lab is not up")
 
-// Exec becomes the command on a node: inside its namespace if it has one, and
-// on a router with control.SocketVariable naming its API, so that
-// `routerd show route` asks that router. It returns only when it fails.
+// Exec replaces this process by the command on a node: inside its namespace if
+// it has one, and on a router with control.SocketVariable naming its API, so
+// that `routerd show route` asks that router. It returns only on failure.
 func (l *Lab) Exec(node string, argv []string) error {
 	if len(argv) == 0 {
 		return fmt.Errorf("nothing to run on %s: want a command", node)
@@ -32,7 +32,7 @@ func (l *Lab) Exec(node string, argv []string) error {
 		return err
 	}
 	argv = l.addressed(node, argv)
-	// exec leaves one thread, the calling one, and its namespace.
+	// exec keeps only the calling thread, with its namespace.
 	return inNamespace(l.namespace(node), func() error {
 		if err := unix.Exec(path, argv, env); err != nil {
 			return fmt.Errorf("running %s on %s: %w", argv[0], node, err)
@@ -41,7 +41,7 @@ func (l *Lab) Exec(node string, argv []string) error {
 	})
 }
 
-// reachable says why nothing can run on a node.
+// reachable returns an error if nothing can run on a node.
 func (l *Lab) reachable(node string) error {
 	n, known := l.Topology.Node(node)
 	if !known {
@@ -62,12 +62,13 @@ func (l *Lab) reachable(node string) error {
 	return fmt.Errorf("node %s: %w; bring it up with: routerd lab up", node, ErrNotUp)
 }
 
-// TopologyVariable names the topology's file to what runs on a node, so that a
-// test can say: routerd lab link $ROUTERD_LAB r1:core0 down.
+// TopologyVariable is set to the topology's file for commands on a node, so
+// that a test can run: routerd lab link $ROUTERD_LAB r1:core0 down.
 const TopologyVariable = "ROUTERD_LAB"
 
-// environment is ours with the topology, the router's socket, and a PATH on which routerd
-// itself and what Debian keeps for root are found.
+// environment is the environment of commands on a node: ours, with the
+// topology, the router's socket, and a PATH that includes routerd itself and
+// the directories of root's programs.
 func (l *Lab) environment(node string) []string {
 	var env []string
 	for _, e := range os.Environ() {
@@ -83,7 +84,7 @@ func (l *Lab) environment(node string) []string {
 	return env
 }
 
-// systemDirs are searched whatever PATH says.
+// systemDirs are always searched, whatever PATH says.
 var systemDirs = []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin"}
 
 func (l *Lab) searchPath() []string {
@@ -105,8 +106,8 @@ func (l *Lab) find(program string) (string, error) {
 	return lookUp(program, l.searchPath())
 }
 
-// addressed tells birdc and vtysh on a node with daemons which ones are meant:
-// those of that node, which are not where they would look.
+// addressed adds to birdc and vtysh the arguments by which they find the
+// daemons of their node.
 func (l *Lab) addressed(node string, argv []string) []string {
 	p, ok := l.peer(node)
 	if !ok {
@@ -118,7 +119,7 @@ func (l *Lab) addressed(node string, argv []string) []string {
 	return slices.Concat(argv[:1], p.address(), argv[1:])
 }
 
-// functions are the same for a line of sh.
+// functions does the same for a line of sh, by shell functions.
 func (l *Lab) functions(node string) string {
 	p, ok := l.peer(node)
 	if !ok {

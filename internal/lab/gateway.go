@@ -8,13 +8,12 @@ import (
 // Route is what a host reaches through one of its ends.
 type Route struct {
 	To  netip.Prefix `json:"to"`
-	Via netip.Addr   `json:"via,omitzero"` // none on a TUN, behind which is the router alone
+	Via netip.Addr   `json:"via,omitzero"` // none on a TUN, where the router is the only other end
 }
 
 // routes is what a host reaches through one of its ends: what the file says,
-// or, for a host that the file gives no routes at all, everything of each
-// family through the first end that has an address of it and, where it takes
-// one, a gateway.
+// or, for a host without any routes in the file, a default route of each family
+// through the first end with an address of it and, if it needs one, a gateway.
 func routes(t *Topology, e End) (routes []Route) {
 	all := t.ends(e.Node)
 	if slices.ContainsFunc(all, func(a attachment) bool { return a.near.Given }) {
@@ -43,9 +42,9 @@ func routes(t *Topology, e End) (routes []Route) {
 	return routes
 }
 
-// gateway finds the router that takes what a host sends through an end: on an
-// Ethernet the first one in the file with an address in a subnet that the end
-// has one in. On a TUN it is the one at the other end, which needs no address.
+// gateway finds the router to which a host sends through an end: on an Ethernet
+// the first one in the file with an address in a subnet of the end, on a TUN
+// the one at the other end, which needs no address.
 func (t *Topology) gateway(e End, four bool) (via netip.Addr, ok bool) {
 	for _, near := range t.beside(e) {
 		switch {
@@ -66,7 +65,7 @@ func (t *Topology) gateway(e End, four bool) (via netip.Addr, ok bool) {
 
 type neighbor struct {
 	End
-	tun bool // not on an Ethernet
+	tun bool // the end is a TUN
 }
 
 // beside gives the ends on the same link as an end, or on the same switch.

@@ -6,7 +6,7 @@ import (
 )
 
 // Graph draws the topology as a Mermaid flowchart. An Ethernet link is a thick
-// line; a comment says how the daemons of others are asked.
+// line; a comment says how BIRD and FRR are queried.
 func (t *Topology) Graph(addresses bool) string {
 	var b strings.Builder
 	b.WriteString("graph LR\n")
@@ -39,7 +39,7 @@ func (t *Topology) Graph(addresses bool) string {
 	return b.String()
 }
 
-// corner names one end of a link and, if asked for, its addresses.
+// corner is the text of one end of a link, with its addresses if wanted.
 func corner(e End, addresses bool) string {
 	if !addresses {
 		return e.String()
@@ -47,6 +47,6 @@ func corner(e End, addresses bool) string {
 	return strings.Join(append([]string{e.String()}, texts(e.Addresses)...), " ")
 }
 
-// id makes a Mermaid name of a node's: with a letter in front a word such as
-// "end" is not taken for a keyword.
+// id makes a Mermaid identifier of a node's name. The prefix keeps a name such
+// as "end" from being a keyword.
 func id(node string) string { return "n_" + strings.ReplaceAll(node, "-", "_") }

@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// Options says where a lab lives and what its routers run. The zero Options
-// are what the command uses.
+// Options says where a lab keeps its files and what its routers run. The
+// command uses the zero Options.
 type Options struct {
-	// Dir holds the sockets, LAB-NODE.sock, and below lab-LAB the rest.
-	// "" is what DirVariable names, or else DefaultDir.
+	// Dir holds the sockets, LAB-NODE.sock, and the rest in lab-LAB. "" means
+	// the value of DirVariable, or else DefaultDir.
 	Dir string
 	// Binary is the routerd to run; "" is the running program itself.
 	Binary string
@@ -27,15 +27,15 @@ type Options struct {
 // otherwise.
 const DefaultDir = "/run/routerd"
 
-// DirVariable names the directory of Options to what runs on a node, so that
-// routerd lab finds the lab there.
+// DirVariable is set to Options.Dir for commands on a node, so that routerd lab
+// finds the lab there.
 const DirVariable = "ROUTERD_LAB_DIR"
 
 func directory(dir string) string { return cmp.Or(dir, os.Getenv(DirVariable), DefaultDir) }
 
-// Lab is one topology on this machine. Its methods other than Run, SetLink and
-// Status may not be called at the same time; two processes are kept apart by the
-// lab's lock.
+// Lab is one topology on this machine. Only Run, SetLink and Status may be
+// called at the same time as other methods; the lab's lock keeps two processes
+// apart.
 type Lab struct {
 	Topology *Topology
 	options  Options
@@ -46,7 +46,7 @@ type Lab struct {
 }
 
 // Load reads a topology file and the configurations that it names, and plans
-// it; nothing is made yet. A mistake in the topology comes back as Problems.
+// the lab; it makes nothing. Mistakes in the topology are returned as Problems.
 func Load(path string, o Options) (*Lab, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -86,8 +86,7 @@ func Load(path string, o Options) (*Lab, error) {
 	return &Lab{Topology: t, options: o, plan: p, source: s, path: path, dir: labDir(o.Dir, t.Name)}, nil
 }
 
-// namespace gives the name of a node's namespace, "" for a router without
-// one.
+// namespace gives the name of a node's namespace, "" if a router has none.
 func (l *Lab) namespace(node string) string {
 	for _, n := range l.plan.Namespaces {
 		if n.Node == node {

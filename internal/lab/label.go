@@ -32,8 +32,8 @@ func (b box) common(c box) float64 {
 	return max(0, min(b.right, c.right)-max(b.left, c.left)) * max(0, min(b.bottom, c.bottom)-max(b.top, c.top))
 }
 
-// border gives where a line leaves the box that runs in a direction, shifted
-// aside from its middle.
+// border gives the point at which a line from the box's middle, shifted aside,
+// leaves the box.
 func (b box) border(shift, way point) point {
 	from := b.middle().plus(shift)
 	far := math.Inf(1)
@@ -94,8 +94,8 @@ func (l *label) size() (wide, tall float64) {
 	return wide, tall
 }
 
-// candidates are where a label may stand: on either side of its link, touching
-// it nearly, the nearer to its node the better.
+// candidates are the places for a label: on either side of its link, close to
+// it, those near its node first.
 func (l *label) candidates(at stroke) (boxes []box) {
 	wide, tall := l.size()
 	from, to := at.from, at.to
@@ -109,7 +109,7 @@ func (l *label) candidates(at stroke) (boxes []box) {
 	if side.y > 0 || side.y == 0 && side.x < 0 {
 		side = side.times(-1) // upwards first, or to the right
 	}
-	// Half of the room that the label takes along the link, and across it.
+	// Half of the label's extent along the link, and across it.
 	half := math.Abs(along.x)*wide/2 + math.Abs(along.y)*tall/2
 	if math.Abs(along.x) > 0.4 && math.Abs(along.y) > 0.4 {
 		half = min(half, tall)
@@ -135,9 +135,9 @@ func (l *label) candidates(at stroke) (boxes []box) {
 	return boxes
 }
 
-// settle places the labels: each where it clashes least with nodes, links and
-// other labels, again and again until none moves. It gives by how much they
-// clash then, 0 for not at all.
+// settle places the labels: each where it overlaps least with nodes, links and
+// other labels, again and again until none moves. It returns the overlap that
+// is left, 0 for none.
 func (s *sketch) settle() (clash float64) {
 	for i := range s.labels {
 		s.labels[i].box = s.labels[i].candidates(s.lines[s.labels[i].line])[0]
@@ -168,14 +168,14 @@ func (s *sketch) settle() (clash float64) {
 			clash += s.nodes[i].grown(8).common(s.nodes[k].grown(8))
 		}
 		for _, l := range s.lines {
-			// A link ends at two nodes, and runs through none.
+			// A link should run through no other node.
 			clash += s.nodes[i].grown(-1).through(l.from, l.to)
 		}
 	}
 	return clash
 }
 
-// clash says by how much a label at a place would be in others' way.
+// clash says by how much a label at a place would overlap others.
 func (s *sketch) clash(i int, at box) (sum float64) {
 	for k := range s.labels {
 		if k != i {

@@ -20,8 +20,8 @@ type command struct {
 	namespace string // "" for the one that we run in
 }
 
-// launch starts a process and writes it down; note puts it in the state.
-// ended gives how it ended once it has.
+// launch starts a process and records it by note in the state. ended gives the
+// result when it has ended.
 func (b *builder) launch(c command, note func(process)) (ended <-chan error, err error) {
 	log, err := os.OpenFile(c.log, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -30,8 +30,8 @@ func (b *builder) launch(c command, note func(process)) (ended <-chan error, err
 	defer log.Close()
 	cmd := exec.Command(c.path, c.args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	// A session of its own: an interrupt at the terminal is for the lab,
-	// which then ends its processes in order.
+	// A session of its own, so that an interrupt at the terminal goes only to
+	// the lab, which then ends its processes in order.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if err := inNamespace(c.namespace, cmd.Start); err != nil {
 		return nil, fmt.Errorf("starting %s for %s: %w", c.program, c.node, err)
@@ -43,11 +43,11 @@ func (b *builder) launch(c command, note func(process)) (ended <-chan error, err
 		if err := b.lab.writeState(b.state); err != nil {
 			return nil, err
 		}
-	} // else it has ended already, and ready says why
+	} // else it has ended already, and ready reports why
 	return done, nil
 }
 
-// ready waits until a process answers or it will not any more.
+// ready waits until a process answers, or has failed to.
 func (b *builder) ready(ctx context.Context, c command, ended <-chan error, probe func(context.Context) error) error {
 	deadline := time.Now().Add(b.lab.options.Ready)
 	for {
@@ -72,7 +72,7 @@ func (b *builder) ready(ctx context.Context, c command, ended <-chan error, prob
 	}
 }
 
-// said gives the end of what a process printed, indented.
+// said gives the end of a process's output, indented.
 func said(log string) string {
 	text, _ := os.ReadFile(log)
 	return indented(text)

@@ -21,10 +21,10 @@ type layout struct {
 	at   []point
 }
 
-// arrange places a topology's nodes. What people draw in one way is drawn so:
-// a chain is a line, a star has its centre in the middle, a ring is a ring, what
-// hangs from a ring or a mesh hangs outside of it, and a tree grows downwards.
-// Parts that nothing joins stand side by side.
+// arrange places a topology's nodes as people draw them: a chain is a line, a
+// star has its centre in the middle, a ring is a ring, subtrees of a ring or
+// mesh are outside of it, and a tree grows downwards. Parts without a link
+// between them are side by side.
 func (t *Topology) arrange() []point {
 	number := map[string]int{}
 	for i, n := range t.Nodes {
@@ -54,7 +54,7 @@ func (t *Topology) arrange() []point {
 	return l.at
 }
 
-// parts gives the nodes that links join, each part in the file's order.
+// parts gives the connected parts of the topology, each in the file's order.
 func (l *layout) parts() (parts [][]int) {
 	seen := make([]bool, len(l.near))
 	for i := range l.near {
@@ -105,8 +105,8 @@ func (l *layout) place(part []int) {
 	}
 }
 
-// core gives what is left of a part when ends of no other link are taken away
-// again and again: its rings and what joins them.
+// core gives what is left of a part when leaves are removed again and again:
+// its rings and what joins them.
 func (l *layout) core(part []int) (core []int) {
 	degree := make([]int, len(l.near))
 	var ends []int
@@ -125,7 +125,7 @@ func (l *layout) core(part []int) (core []int) {
 	return slices.DeleteFunc(slices.Clone(part), func(i int) bool { return slices.Contains(ends, i) })
 }
 
-// path gives the nodes in a row if their links make one row of them, beginning
+// path gives the nodes in order if their links form a single row, beginning
 // with the end that the file has first.
 func (l *layout) path(nodes []int) []int {
 	if len(nodes) == 0 {
@@ -153,7 +153,7 @@ func (l *layout) path(nodes []int) []int {
 func (l *layout) star(middle int) {
 	around := l.near[middle]
 	radius := max(1, float64(len(around))/7)
-	// None is straight above if that can be: there is more room to the sides.
+	// Preferably none is straight above: there is more room to the sides.
 	begin := -math.Pi
 	if len(around)%4 == 0 {
 		begin += math.Pi / float64(len(around))
@@ -164,8 +164,8 @@ func (l *layout) star(middle int) {
 	l.at[middle] = point{}
 }
 
-// backbone draws a row of nodes as a line, with what hangs from its ends in
-// columns and with the rest below and above, in turns.
+// backbone draws a row of nodes as a line, with the neighbours of its ends in
+// columns and other neighbours below and above, in turns.
 func (l *layout) backbone(row []int) {
 	x := 0.0
 	for k, i := range row {
@@ -210,7 +210,7 @@ func (l *layout) file(nodes []int, around point) {
 	}
 }
 
-// centre gives the node of a tree from which the farthest is nearest.
+// centre gives the centre of a tree: the node whose farthest node is nearest.
 func (l *layout) centre(part []int) int {
 	best, far := part[0], len(part)+1
 	for _, i := range part {
@@ -222,8 +222,8 @@ func (l *layout) centre(part []int) int {
 	return best
 }
 
-// distances gives how many links lead from a node to each other one, 0 also
-// where none do.
+// distances gives how many links lead from a node to each other one, 0 if it
+// cannot be reached.
 func (l *layout) distances(from int) []int {
 	steps := make([]int, len(l.near))
 	queue, seen := []int{from}, map[int]bool{from: true}
@@ -239,8 +239,8 @@ func (l *layout) distances(from int) []int {
 	return steps
 }
 
-// tree draws a tree downwards from its root: every node above the middle of
-// those below it, its leaves in the file's order.
+// tree draws a tree downwards from its root: every node above the middle of its
+// children, leaves in the file's order.
 func (l *layout) tree(root int) {
 	leaf := 0.0
 	var grow func(i, parent, depth int) float64
@@ -263,17 +263,17 @@ func (l *layout) tree(root int) {
 	grow(root, -1, 0)
 }
 
-// round puts nodes on a circle, in the order in which the fewest of their links
-// cross and which is the shortest of these.
+// round puts nodes on a circle, in the order with the fewest crossings of links
+// and, of these, the shortest links.
 func (l *layout) round(core []int) {
 	order := l.circular(core)
 	if len(order) == 3 {
-		// Its base is level, and the first one to the left.
+		// A triangle stands on its base, with the first node to the left.
 		order = []int{order[2], order[1], order[0]}
 	}
 	radius := max(0.75, 0.5/math.Sin(math.Pi/float64(len(order))))
 	for k, i := range order {
-		// One is on top, of four and more an edge is.
+		// With three nodes one is on top, with more a side is.
 		turn := float64(k)/float64(len(order)) - 0.25
 		if len(order)%2 == 0 {
 			turn -= 0.5 / float64(len(order))
@@ -282,9 +282,8 @@ func (l *layout) round(core []int) {
 	}
 }
 
-// circular finds the order: beginning with the one in which a walk along the
-// links comes by, two nodes change places for as long as that helps. Of many
-// nodes the walk has to do.
+// circular finds the order: starting from a walk along the links, it swaps
+// nodes while that improves the order. For many nodes it takes the walk alone.
 func (l *layout) circular(core []int) []int {
 	order, seen := []int{}, map[int]bool{}
 	var walk func(i int)
@@ -298,7 +297,7 @@ func (l *layout) circular(core []int) []int {
 		}
 	}
 	walk(core[0])
-	cost := func() [2]int { return l.tangle(order) }
+	cost := func() [2]int { return l.crossings(order) }
 	const rounds, many = 50, 24
 	for range rounds {
 		if len(order) > many {
@@ -323,9 +322,9 @@ func (l *layout) circular(core []int) []int {
 	return order
 }
 
-// tangle counts the crossings of links between nodes on a circle, and sums up how
-// many places along it they span.
-func (l *layout) tangle(order []int) (cost [2]int) {
+// crossings counts the crossings of links between nodes on a circle, and sums
+// the lengths of the links.
+func (l *layout) crossings(order []int) (cost [2]int) {
 	place := map[int]int{}
 	for k, i := range order {
 		place[i] = k
@@ -349,8 +348,8 @@ func (l *layout) tangle(order []int) (cost [2]int) {
 	return cost
 }
 
-// hang places what hangs from nodes of the core, away from its middle: each
-// tree in a sector of its own.
+// hang places the trees at nodes of the core, away from its middle, each in a
+// sector of its own.
 func (l *layout) hang(core []int) {
 	placed := map[int]bool{}
 	for _, i := range core {

@@ -268,7 +268,7 @@ func needsRoot(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("making network namespaces takes root")
 	}
-	if err := aside(func() error { return unix.Unshare(unix.CLONE_NEWNET) }); err != nil {
+	if err := onOwnThread(func() error { return unix.Unshare(unix.CLONE_NEWNET) }); err != nil {
 		t.Skipf("making network namespaces is not allowed here: %v", err)
 	}
 }

@@ -17,16 +17,17 @@ import (
 // netnsDir is where `ip netns` keeps names.
 const netnsDir = "/run/netns"
 
-// aside runs f on a thread that no other goroutine ever sees again: whatever
-// namespace f leaves it in goes with it.
-func aside(f func() error) error {
+// onOwnThread runs f on a thread that is thrown away, with whatever namespace f
+// leaves it in.
+func onOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if unix.Gettid() == unix.Getpid() {
 			// The main thread cannot end, and /proc/self shows its namespace.
-			// While this goroutine sits on it, another one gets another thread.
-			err := aside(f)
+			// While this goroutine occupies it, another one gets another
+			// thread.
+			err := onOwnThread(f)
 			runtime.UnlockOSThread()
 			done <- err
 			return
@@ -37,12 +38,12 @@ func aside(f func() error) error {
 }
 
 // inNamespace runs f on a thread inside a namespace; a process that f starts
-// lives there. "" is the namespace that we run in.
+// runs there. "" is our own namespace.
 func inNamespace(name string, f func() error) error {
 	if name == "" {
 		return f()
 	}
-	return aside(func() error {
+	return onOwnThread(func() error {
 		ns, err := netns.GetFromName(name)
 		if err != nil {
 			return fmt.Errorf("opening network namespace %s: %w", name, err)
@@ -57,7 +58,7 @@ func inNamespace(name string, f func() error) error {
 
 // makeNamespace makes a namespace with its loopback up.
 func makeNamespace(name string) error {
-	err := aside(func() error {
+	err := onOwnThread(func() error {
 		ns, err := netns.NewNamed(name)
 		if err != nil {
 			return err
@@ -75,28 +76,28 @@ func makeNamespace(name string) error {
 	if errors.Is(err, unix.EPERM) {
 		err = fmt.Errorf("%w (it takes CAP_NET_ADMIN, and CAP_SYS_ADMIN over the mounts too: root has them, and who runs it by unshare --map-root-user --net --mount)", err)
 	}
-	// The name is there before the namespace is.
+	// The name may exist although the namespace was not made.
 	return errors.Join(fmt.Errorf("making network namespace %s: %w", name, err), removeNamespace(name))
 }
 
 // removeNamespace removes the name; the namespace itself goes with its last
-// process. One that is not there is removed already.
+// process. It is no error if there is none.
 func removeNamespace(name string) error {
 	if namespaceExists(name) {
 		if err := netns.DeleteNamed(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("removing network namespace %s: %w", name, err)
 		}
 	}
-	// A name whose namespace was never mounted, or was unmounted by hand:
-	// unmounting may not even be allowed where mounting was not.
+	// The name may have no namespace mounted on it, and unmounting may fail if
+	// mounting was not allowed.
 	if err := os.Remove(filepath.Join(netnsDir, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing network namespace %s: %w", name, err)
 	}
 	return nil
 }
 
-// namespaceExists reports whether the name stands for a namespace: after a
-// kill at the wrong moment it may be an empty file.
+// namespaceExists reports whether there is a namespace of that name: after a
+// kill at the wrong moment the name may be an empty file.
 func namespaceExists(name string) bool {
 	var s unix.Statfs_t
 	if unix.Statfs(filepath.Join(netnsDir, name), &s) != nil {
@@ -105,8 +106,8 @@ func namespaceExists(name string) bool {
 	return s.Type == unix.NSFS_MAGIC
 }
 
-// inhabitants finds the processes that live in a namespace.
-func inhabitants(name string) []process {
+// processesIn finds the processes in a namespace.
+func processesIn(name string) []process {
 	home, err := os.Stat(filepath.Join(netnsDir, name))
 	if err != nil {
 		return nil

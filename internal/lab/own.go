@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// verify refuses a state that names anything outside the lab's own places.
-// What the state names is removed, so one that somebody has changed must not
-// lead anywhere else.
+// verify refuses a state that names anything outside the lab's own places. What
+// the state names gets removed, so a manipulated state must not name anything
+// else.
 func (l *Lab) verify(s *state) error {
 	namespaces := append([]string(nil), s.Namespaces...)
 	for _, b := range s.Bridges {

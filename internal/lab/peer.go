@@ -11,15 +11,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer is a node with routing daemons of others, all of which live in its
-// namespace.
+// Peer is a node with the daemons of BIRD or FRR, which run in its namespace.
 type Peer struct {
 	Node      string
 	Kind      Kind
 	Namespace string
-	Dir       string // for all that the daemons keep; made and removed with them
+	Dir       string // for all files of the daemons; made and removed with them
 	Config    string // path of the configuration
-	Text      []byte // what stands in it
+	Text      []byte // its content
 	Daemons   []Daemon
 }
 
@@ -28,10 +27,10 @@ type Daemon struct {
 	Program string
 	Args    []string
 	Log     string // path of what it prints
-	Socket  string // path of the one that it takes commands by
+	Socket  string // path of its command socket
 }
 
-// planPeer lays out a node's daemons below dir, the directory for sockets.
+// planPeer plans a node's daemons below dir, the directory for sockets.
 func planPeer(t *Topology, n Node, dir string) (Peer, error) {
 	p := Peer{
 		Node: n.Name, Kind: n.Kind, Namespace: namespaceOf(t, n.Name),
@@ -57,7 +56,7 @@ func planPeer(t *Topology, n Node, dir string) (Peer, error) {
 	return p, nil
 }
 
-// frrProtocols are FRR's daemons by what a configuration says that takes them.
+// frrProtocols are FRR's daemons by the configuration lines that need them.
 var frrProtocols = []struct {
 	program string
 	wanted  *regexp.Regexp
@@ -71,8 +70,8 @@ var frrProtocols = []struct {
 	{"bfdd", regexp.MustCompile(`(?m)^\s*bfd\s*$`)},
 }
 
-// frrPrograms are the daemons that a configuration takes, in the order in
-// which they are started: zebra, which the others talk to, comes first.
+// frrPrograms are the daemons that a configuration needs, in the order of their
+// start: zebra, which the others talk to, comes first.
 func frrPrograms(text string) []string {
 	programs := []string{"zebra", "staticd"}
 	for _, p := range frrProtocols {
@@ -83,8 +82,8 @@ func frrPrograms(text string) []string {
 	return programs
 }
 
-// frrDaemon runs in the foreground, listens to no TCP port for its terminal,
-// and has no configuration of its own: vtysh deals the node's out.
+// frrDaemon runs in the foreground, without a TCP port for vty, and without a
+// configuration file: vtysh distributes the node's configuration.
 func frrDaemon(dir, program string) Daemon {
 	return Daemon{
 		Program: program,
@@ -97,7 +96,7 @@ func frrDaemon(dir, program string) Daemon {
 	}
 }
 
-// terminals are the programs that talk to daemons of the kind.
+// terminals are the command line programs for daemons of the kind.
 func (k Kind) terminals() []string {
 	if k == KindBIRD {
 		return []string{"birdc", "birdcl"}
@@ -105,7 +104,7 @@ func (k Kind) terminals() []string {
 	return []string{"vtysh"}
 }
 
-// address is what a terminal has to be told to talk to this node's.
+// address is the arguments by which a terminal finds this node's daemons.
 func (p Peer) address() []string {
 	if p.Kind == KindBIRD {
 		return []string{"-s", p.Daemons[0].Socket}
@@ -123,7 +122,7 @@ func (l *Lab) peer(node string) (Peer, bool) {
 }
 
 // lacking gives the first program of a peer that is not installed, "" if all
-// are. A node that is no peer lacks nothing.
+// are, or if the node is no peer.
 func (l *Lab) lacking(node string) string {
 	p, ok := l.peer(node)
 	if !ok {
@@ -141,12 +140,12 @@ func (l *Lab) lacking(node string) string {
 	return ""
 }
 
-// frrDirs are where FRR's daemons are kept, on nobody's PATH.
+// frrDirs are the directories of FRR's daemons, which are not on PATH.
 var frrDirs = []string{"/usr/lib/frr", "/usr/libexec/frr", "/usr/lib64/frr"}
 
-// findDaemon looks up a program of a peer. FRR's are looked for where FRR
-// keeps them first: others have programs of these names, as OpenBGPD has a
-// bgpd.
+// findDaemon looks up a program of a peer. FRR's are searched in FRR's
+// directories first: other packages have programs of these names, such as
+// OpenBGPD's bgpd.
 func (l *Lab) findDaemon(kind Kind, program string) (string, error) {
 	dirs := l.searchPath()
 	if kind == KindFRR {
@@ -166,8 +165,8 @@ func lookUp(program string, dirs []string) (string, error) {
 	return "", fmt.Errorf("finding %s: %w in PATH", program, fs.ErrNotExist)
 }
 
-// readConfigs fills in the configurations that stand in files of their own,
-// whose paths are meant from dir.
+// readConfigs reads the configurations that are files of their own, with paths
+// relative to dir.
 func (t *Topology) readConfigs(dir string) error {
 	for i := range t.Nodes {
 		n := &t.Nodes[i]

@@ -167,7 +167,7 @@ func TestPeers(t *testing.T) {
 	}
 	for node, all := range map[string][]process{"b1": bird, "f1": frr} {
 		for _, p := range all {
-			if !slices.Contains(inhabitants(b.namespace(node)), p) {
+			if !slices.Contains(processesIn(b.namespace(node)), p) {
 				t.Errorf("pid %d of %s is not in its namespace", p.PID, node)
 			}
 		}

@@ -12,9 +12,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Plan is what a topology takes on this machine, in the order in which it is
-// made; it is taken down in the opposite order. It is data: making it touches
-// nothing.
+// Plan is what a topology needs on this machine, in the order in which it is
+// made; it is removed in the opposite order. It is only data.
 type Plan struct {
 	Namespaces []Namespace
 	Bridges    []Bridge
@@ -23,8 +22,8 @@ type Plan struct {
 	Peers      []Peer
 }
 
-// Namespace is a node of any kind but router, or where a router has its ends
-// of veth pairs.
+// Namespace is that of a node of any kind but router, or the one with a
+// router's ends of veth pairs.
 type Namespace struct {
 	Node string
 	Name string // below /run/netns
@@ -33,15 +32,15 @@ type Namespace struct {
 // Router is one routerd process.
 type Router struct {
 	Node       string
-	Name       string   // the router's own, and its lock's
+	Name       string   // of the router, and of its lock
 	Config     string   // path of its configuration
 	Text       []byte   // what stands in it
 	Log        string   // path of what it prints
 	Socket     string   // path of its API socket
-	Namespaces []string // in which it has devices: the hosts', the switches' and its own
+	Namespaces []string // those with its devices: the hosts', the switches' and its own
 }
 
-// plan lays a topology out below dir, the directory for sockets.
+// plan plans a topology, with dir as the directory for sockets.
 func plan(t *Topology, dir string) (*Plan, error) {
 	p := &Plan{}
 	for _, n := range t.Nodes {
@@ -86,7 +85,7 @@ func planRouter(t *Topology, n Node, dir string) (r Router, err error) {
 	if err := checkSocket(r.Socket, n.Name); err != nil {
 		return r, err
 	}
-	// Its own first, wherever the link stands in the file.
+	// Its own namespace first, wherever the link stands in the file.
 	for _, a := range t.ends(n.Name) {
 		if a.packet() && len(r.Namespaces) == 0 {
 			r.Namespaces = append(r.Namespaces, name)
@@ -101,7 +100,7 @@ func planRouter(t *Topology, n Node, dir string) (r Router, err error) {
 	return r, err
 }
 
-// checkSocket refuses a path that a socket cannot be bound to.
+// checkSocket refuses a path that is too long for a socket.
 func checkSocket(path, node string) error {
 	if len(path) > maxSocketPath {
 		return fmt.Errorf("socket %s of %s has %d bytes in its path: want at most %d", path, node, len(path), maxSocketPath)
@@ -109,8 +108,8 @@ func checkSocket(path, node string) error {
 	return nil
 }
 
-// planVeth plans the pair that a link is. The kernel speaks IP at the ends of
-// hosts and of daemons of others; a router's and a switch's are left bare.
+// planVeth plans the veth pair of a link. The ends of hosts and of BIRD and FRR
+// nodes get IP addresses; those of routers and switches do not.
 func planVeth(t *Topology, l Link) Veth {
 	v := Veth{MTU: cmp.Or(l.MTU, defaultMTU)}
 	for i, e := range l.Ends {
@@ -137,8 +136,8 @@ const defaultMTU = 1500
 // maxSocketPath is sun_path of unix(7) less its final zero.
 const maxSocketPath = 107
 
-// configure writes a router's configuration: its own tables and what the
-// links make of it.
+// configure writes a router's configuration: its own tables, and what follows
+// from the links.
 func configure(t *Topology, n Node, name, socket string) ([]byte, error) {
 	tables := maps.Clone(n.Config)
 	if tables == nil {
@@ -174,10 +173,9 @@ func configure(t *Topology, n Node, name, socket string) ([]byte, error) {
 // packet reports whether a router's end of a link is a packet port.
 func (a attachment) packet() bool { return a.to != KindHost && a.to != KindSwitch }
 
-// port fills in the table of a router's interface: the port that an end of a
-// link takes. Towards another router that is the end of a veth pair, whose MTU
-// the device itself has; towards a switch a TAP at its bridge; towards a host a
-// TUN inside the host.
+// port fills in the table of a router's interface for an end of a link. Towards
+// another router its port is the end of a veth pair, whose device has the MTU;
+// towards a switch a TAP at its bridge; towards a host a TUN inside the host.
 func (t *Topology) port(a attachment, table map[string]any) {
 	table["addresses"] = texts(a.near.Addresses)
 	if a.packet() {
@@ -216,5 +214,5 @@ func texts(prefixes []netip.Prefix) []string {
 	return out
 }
 
-// labDir is where a lab keeps everything but its sockets.
+// labDir is the directory of everything of a lab but its sockets.
 func labDir(dir, name string) string { return filepath.Join(dir, "lab-"+name) }

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// process is a process that is not mistaken for a later one of the same pid.
+// process identifies a process, also if a later one has the same pid.
 type process struct {
 	PID   int    `json:"pid"`
 	Start uint64 `json:"start"` // clock ticks after boot, field 22 of /proc/PID/stat
@@ -33,8 +33,7 @@ func identify(pid int) (process, error) {
 	return process{pid, start}, nil
 }
 
-// alive reports whether the process itself still runs; one that has ended and
-// only waits for its parent does not.
+// alive reports whether the process still runs; a zombie does not.
 func (p process) alive() bool {
 	start, alive, err := stat(p.PID)
 	return err == nil && alive && start == p.Start
@@ -45,7 +44,7 @@ func stat(pid int) (start uint64, alive bool, err error) {
 	if err != nil {
 		return 0, false, err
 	}
-	// The name, in brackets, may hold anything: what follows is counted from
+	// The name, in parentheses, may contain anything: fields are counted from
 	// its end (proc(5)).
 	_, after, ok := bytes.Cut(data[max(0, bytes.LastIndexByte(data, ')')):], []byte(") "))
 	fields := bytes.Fields(after)
@@ -56,8 +55,8 @@ func stat(pid int) (start uint64, alive bool, err error) {
 	return start, !bytes.ContainsAny(fields[0], "ZX") || threads(pid) > 1, err
 }
 
-// threads counts them. The first thread of a process that is killed is often
-// a zombie before the last one has let go of the files and locks they share.
+// threads counts the threads of a process. The first thread of a killed process
+// is often a zombie before the last one has closed their files and locks.
 func threads(pid int) int {
 	tasks, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "task"))
 	if err != nil {
@@ -66,9 +65,8 @@ func threads(pid int) int {
 	return len(tasks)
 }
 
-// end asks the process to end, and kills it when it has not done so after
-// grace. It never signals another process that got the pid: the descriptor
-// stands for the one that was looked at.
+// end sends the process SIGTERM, and kills it if it has not ended after grace.
+// It signals by a pidfd, so never a later process with the same pid.
 func (p process) end(ctx context.Context, grace time.Duration) error {
 	fd, err := unix.PidfdOpen(p.PID, 0)
 	if errors.Is(err, unix.ESRCH) {
@@ -106,7 +104,7 @@ func (p process) ended(ctx context.Context, wait time.Duration) bool {
 	return true
 }
 
-// processes calls yield with every process for which keep holds.
+// processes gives every process for which keep is true.
 func processes(keep func(pid int) bool) []process {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
@@ -125,15 +123,14 @@ func processes(keep func(pid int) bool) []process {
 	return found
 }
 
-// arguments are those of a router. What it keeps goes with the lab's own
-// directory.
+// arguments are the arguments of a router. Its state is in the lab's directory.
 func arguments(config string) []string {
 	return []string{"run", "--config", config, "--run-dir", filepath.Dir(config)}
 }
 
-// running finds the processes that run with these arguments, which name files
-// of this lab alone. One is started a moment before its pid is written down;
-// if the lab was killed in between, this is how it is found again.
+// running finds the processes with these arguments, which name files of this
+// lab alone. A process is started a moment before it is recorded; if the lab
+// was killed in between, this finds it.
 func running(arguments []string) []process {
 	return processes(func(pid int) bool {
 		line, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))

@@ -14,22 +14,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attribute is one that the kernel has of a bridge, an IFLA_BR_ number and its
-// value as it stands in a message.
+// attribute is an attribute of a bridge: an IFLA_BR_ number and its value in
+// the form of netlink.
 type attribute struct {
 	number int
 	value  []byte
 }
 
-// centiseconds is a bridge's unit of time.
+// centiseconds encodes a time in a bridge's unit.
 func centiseconds(n uint64) []byte { return binary.NativeEndian.AppendUint64(nil, n) }
 
-// snooping is what has a bridge pass a group's packets on to those alone who
-// want them, and ask its ports who that is (RFC 4541 §2.1.1, §3). Linux relies
-// on what it has heard when a query response interval is over after it became
-// the querier, and floods until then. To older versions' queries a station does
-// not answer that has heard somebody else's report of the group (RFC 2710 §4),
-// and reports, too, are flooded until then: the switch would know one listener of
+// snooping makes a bridge snoop on multicast and be the querier (RFC 4541
+// §2.1.1, §3). Linux floods until a query response interval after it became the
+// querier. It uses the latest versions: with older ones a station does not
+// report a group that another station has reported (RFC 2710 §4), and since
+// reports are flooded until then too, the switch would know one listener of
 // several.
 var snooping = []attribute{
 	{nl.IFLA_BR_MCAST_IGMP_VERSION, []byte{3}},
@@ -38,16 +37,16 @@ var snooping = []attribute{
 	{nl.IFLA_BR_MCAST_QUERIER, []byte{1}},
 }
 
-// hurry shortens what would be 31 and 10 s, made for the many stations of a big
-// network (RFC 3810 §9.3, §9.6): the stations of a port that has come up, or is up
-// again, have been asked twice and have answered within two seconds. It is set
-// after snooping, so that Linux still floods for the first ten.
-var hurry = []attribute{
+// shortTimers shortens intervals of 31 and 10 s, which are for large networks
+// (RFC 3810 §9.3, §9.6): when a port comes up its stations are queried twice
+// and have answered within two seconds. It is set after snooping, so that Linux
+// still floods for the first ten seconds.
+var shortTimers = []attribute{
 	{nl.IFLA_BR_MCAST_STARTUP_QUERY_INTVL, centiseconds(100)},
 	{nl.IFLA_BR_MCAST_QUERY_RESPONSE_INTVL, centiseconds(100)},
 }
 
-// change gives a bridge, in whose namespace we are, attributes.
+// change sets attributes of a bridge, in whose namespace we are.
 func change(link netlink.Link, all []attribute) error {
 	req := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
@@ -64,8 +63,8 @@ func change(link netlink.Link, all []attribute) error {
 	return err
 }
 
-// has reports whether a bridge, in whose namespace we are, has attributes as
-// they are given. One that the kernel does not know is as it can be.
+// has reports whether a bridge, in whose namespace we are, has the given
+// attributes. One that the kernel does not know counts as set.
 func has(link netlink.Link, all ...attribute) (bool, error) {
 	req := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_ACK)
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
@@ -96,7 +95,7 @@ func has(link netlink.Link, all ...attribute) (bool, error) {
 	return true, nil
 }
 
-// inside gives the value of an attribute among others, nil where it is not.
+// inside gives the value of an attribute among others, nil if it is not there.
 func inside(all []byte, number uint16) ([]byte, error) {
 	list, err := nl.ParseRouteAttr(all)
 	for _, a := range list {
@@ -107,11 +106,10 @@ func inside(all []byte, number uint16) ([]byte, error) {
 	return nil, err
 }
 
-// address lets a bridge, in whose namespace we are, have a link-local address,
-// which MLD queries are sent from (RFC 3810 §5.1.14): Linux asks nobody without
-// one. It is the bridge's at once, without duplicate address detection, and the
-// bridge makes itself no other one. IGMP's queries come from 0.0.0.0 (RFC 4541
-// §2.1.1).
+// address gives a bridge, in whose namespace we are, a link-local address, the
+// source of MLD queries (RFC 3810 §5.1.14): Linux sends none without one. It is
+// usable at once, without duplicate address detection. IGMP queries come from
+// 0.0.0.0 (RFC 4541 §2.1.1).
 func (b Bridge) address() error {
 	const conf = "ipv6/conf/" + bridgeName + "/"
 	return write([]setting{
@@ -122,7 +120,7 @@ func (b Bridge) address() error {
 }
 
 // addressed reports whether a bridge, in whose namespace we are, has its
-// link-local address. A kernel without IPv6 gives it none.
+// link-local address. In a kernel without IPv6 there is none.
 func (b Bridge) addressed(link netlink.Link) (bool, error) {
 	_, err := os.Stat(filepath.Join("/proc/sys/net/ipv6/conf", bridgeName))
 	if errors.Is(err, fs.ErrNotExist) {

@@ -20,7 +20,7 @@ const nameWanted = "1 to 32 lower-case letters, digits and '-', with no '-' at e
 
 func isName(s string) bool { return nodeName.MatchString(s) && len(s) <= 32 }
 
-// labName reads what namespaces and sockets begin with.
+// labName reads the name of the lab, the prefix of namespaces and sockets.
 var labName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !isName(s) {
@@ -65,7 +65,7 @@ var patternReading = tomltext.Reading[Pattern]{Read: func(v any) (Pattern, error
 	return Pattern{r}, nil
 }, Want: `a regular expression, like "[0-9]+ received"`}
 
-// commandReading reads what sh is given.
+// commandReading reads a line for sh.
 var commandReading = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, _ := v.(string)
 	if strings.TrimSpace(s) == "" {
@@ -74,5 +74,5 @@ var commandReading = tomltext.Reading[string]{Read: func(v any) (string, error) 
 	return s, nil
 }, Want: "a command, as sh takes it"}
 
-// durationReading bounds what a test may take.
+// durationReading reads the time limit of a test.
 var durationReading = tomltext.Duration(time.Millisecond, 24*time.Hour)

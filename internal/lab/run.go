@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Result is the sum of a lab's tests.
+// Result counts a lab's tests by outcome.
 type Result struct {
 	Passed, Failed, Skipped int
 }
@@ -77,7 +77,7 @@ func (l *Lab) one(ctx context.Context, out io.Writer, t Test, sum *Result) {
 	begin := time.Now()
 	output, err := l.until(ctx, t)
 	if ctx.Err() != nil {
-		return // cut short says nothing about the lab
+		return // a test that was cut short says nothing about the lab
 	}
 	mark, why := "✔", ""
 	if err != nil {
@@ -95,7 +95,7 @@ func (l *Lab) one(ctx context.Context, out io.Writer, t Test, sum *Result) {
 	}
 }
 
-// involved gives the nodes that a test cannot do without.
+// involved gives the nodes that a test needs.
 func (l *Lab) involved(t Test) []string {
 	nodes := append([]string{t.Node}, t.Needs...)
 	if t.Serve != nil {
@@ -104,7 +104,7 @@ func (l *Lab) involved(t Test) []string {
 	return nodes
 }
 
-// until tries a test again until it holds or its time is over.
+// until tries a test again until it passes or its time is over.
 func (l *Lab) until(ctx context.Context, t Test) (output []byte, err error) {
 	deadline := time.Now().Add(t.Within)
 	for tries := 1; ; tries++ {
@@ -121,7 +121,7 @@ func (l *Lab) until(ctx context.Context, t Test) (output []byte, err error) {
 	}
 }
 
-// try runs a test once, with its server beside it.
+// try runs a test once, with its server.
 func (l *Lab) try(ctx context.Context, t Test) (output []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
@@ -148,7 +148,7 @@ func (l *Lab) try(ctx context.Context, t Test) (output []byte, err error) {
 	return buffer.Bytes(), t.judge(buffer.Bytes(), cmd.ProcessState.ExitCode())
 }
 
-// judge says what of a test's claim does not hold.
+// judge says which of a test's expectations is not met.
 func (t *Test) judge(output []byte, exit int) error {
 	if exit != t.Exit {
 		return fmt.Errorf("exit status %d, want %d", exit, t.Exit)
@@ -169,9 +169,9 @@ func (t *Test) judge(output []byte, exit int) error {
 // pattern gives an expression as the file has it.
 func pattern(p Pattern) string { return strings.TrimPrefix(p.String(), "(?m)") }
 
-// Run runs a line of sh on a node, as a test does, and gives what it printed,
-// also where it failed. All that it started is killed when ctx ends. It may be
-// called at the same time as others of its kind.
+// Run runs a line of sh on a node, as a test does, and gives its output, also
+// if it failed. All that it started is killed when ctx ends. Several may run at
+// the same time.
 func (l *Lab) Run(ctx context.Context, node, line string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd, err := l.start(ctx, node, line, &out)
@@ -184,8 +184,8 @@ func (l *Lab) Run(ctx context.Context, node, line string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Processes gives the pids of the daemons of a node, in the order in which
-// they were started, none for a node without.
+// Processes gives the pids of the daemons of a node, in the order of their
+// start.
 func (l *Lab) Processes(node string) ([]int, error) {
 	s, err := l.readState()
 	if err != nil {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// serve starts a test's server and waits until its port is taken. stop ends
-// it and waits for it.
+// serve starts a test's server and waits until its port is in use. stop ends it
+// and waits for it.
 func (l *Lab) serve(ctx context.Context, s *Serve) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var output bytes.Buffer
@@ -25,7 +25,7 @@ func (l *Lab) serve(ctx context.Context, s *Serve) (stop func(), err error) {
 	}
 	ended := make(chan struct{})
 	go func() {
-		_ = cmd.Wait() // it is killed in the end; how it fared shows in the test
+		_ = cmd.Wait() // it is killed at the end; a failure shows in the test
 		close(ended)
 	}()
 	stop = func() {
@@ -40,7 +40,7 @@ func (l *Lab) serve(ctx context.Context, s *Serve) (stop func(), err error) {
 		select {
 		case <-ended:
 			if ctx.Err() != nil {
-				continue // it ended because its time was over
+				continue // it was killed because its time was over
 			}
 			cancel()
 			return nil, fmt.Errorf("serve: %q on %s ended before port %d was taken: %s", s.Run, s.Node, s.Port, bytes.TrimSpace(output.Bytes()))
@@ -52,8 +52,8 @@ func (l *Lab) serve(ctx context.Context, s *Serve) (stop func(), err error) {
 	}
 }
 
-// listens reports whether a TCP socket listens to the port, or a UDP socket
-// holds it, in the namespace that a process lives in.
+// listens reports whether a TCP socket listens at the port, or a UDP socket has
+// it, in the namespace of a process.
 func listens(pid, port int) (bool, error) {
 	const listening, unconnected = "0A", "07" // TCP_LISTEN, TCP_CLOSE
 	for table, state := range map[string]string{
@@ -75,8 +75,8 @@ func listens(pid, port int) (bool, error) {
 	return false, nil
 }
 
-// holds looks for a local port and a state in a table as /proc/net/tcp has
-// them: " 0: 00000000:1451 00000000:0000 0A ...".
+// holds looks for a local port and a state in a table of the form of
+// /proc/net/tcp: " 0: 00000000:1451 00000000:0000 0A ...".
 func holds(lines *bufio.Scanner, port int, state string) bool {
 	suffix := fmt.Sprintf(":%04X", port)
 	for lines.Scan() {

@@ -9,21 +9,20 @@ import (
 	"path/filepath"
 )
 
-// setting is one of the kernel's, which each namespace has of its own.
+// setting is a sysctl of a network namespace.
 type setting struct{ path, value string } // below /proc/sys/net
 
-// settings are what a node's namespace has to have for what the node is. Each
-// kind names every setting, so that a node which has become of another kind
-// keeps nothing of the old one. A router's own are none of the lab's: the
-// router sees to its devices itself.
+// settings are the sysctls of a node's namespace by its kind. Each kind sets
+// all of them, so that a node that changes its kind keeps nothing of the old
+// one. A router configures its devices itself.
 func settings(kind Kind) []setting {
 	forward, six, deaf := "0", "0", "0"
 	switch {
 	case kind == KindRouter:
 		return nil
 	case kind == KindSwitch:
-		// No port of a bridge is a station, and the bridge only in order to ask
-		// who listens to which group: it is not among the answers to a ping of all.
+		// A switch has an address only for its queries, and should not answer a
+		// ping to all nodes.
 		six, deaf = "1", "1"
 	case kind.foreign():
 		forward = "1"
@@ -34,17 +33,17 @@ func settings(kind Kind) []setting {
 		{"ipv6/conf/all/disable_ipv6", six},
 		{"ipv6/conf/default/disable_ipv6", six},
 		{"ipv6/icmp/echo_ignore_all", deaf},
-		// A device that was down has the addresses that it was given again, as
-		// it keeps its IPv4 ones.
+		// Keep IPv6 addresses while a device is down, as the kernel does with
+		// IPv4 addresses.
 		{"ipv6/conf/all/keep_addr_on_down", "1"},
 		{"ipv6/conf/default/keep_addr_on_down", "1"},
-		// Answers may take another way than what they answer.
+		// Replies may take another path than requests.
 		{"ipv4/conf/all/rp_filter", "0"},
 		{"ipv4/conf/default/rp_filter", "0"},
 	}
 }
 
-// set gives a namespace its settings.
+// set applies settings to a namespace.
 func set(namespace string, all []setting) error {
 	if err := inNamespace(namespace, func() error { return write(all) }); err != nil {
 		return fmt.Errorf("preparing namespace %s: %w", namespace, err)
@@ -52,8 +51,8 @@ func set(namespace string, all []setting) error {
 	return nil
 }
 
-// write writes settings of the namespace that we are in. One that is as it
-// shall be is not written: /proc/sys may be read-only, and its values good.
+// write writes settings of the namespace that we are in. One that has its value
+// is not written, since /proc/sys may be read-only.
 func write(all []setting) error {
 	for _, s := range all {
 		path := filepath.Join("/proc/sys/net", s.path)

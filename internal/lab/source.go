@@ -15,8 +15,8 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// source is a topology's text, and knows which of its places the lines of the
-// routers' configurations come from.
+// source is a topology's text. It maps lines of the routers' configurations to
+// their places in it.
 type source struct {
 	*tomltext.Document
 	path     string   // of the file, as routers name it
@@ -25,7 +25,7 @@ type source struct {
 	topology *Topology
 }
 
-// annotate says of each line of a router's configuration, as the lab writes it,
+// annotate adds to each line of a router's configuration, as the lab writes it,
 // where in the topology it comes from.
 func (s *source) annotate(n Node, text []byte) ([]byte, error) {
 	doc, ok := tomltext.Parse("", text)
@@ -53,8 +53,8 @@ type annotator struct {
 	from map[int]origin.Place // by line
 }
 
-// table notes the keys of a table of the configuration; own is what the topology
-// has in its place, keys and at its path.
+// table records the places of the keys of a table; own is the topology's own
+// version of the table, keys and at their paths.
 func (a *annotator) table(table, own map[string]any, keys []string, at tomltext.Path) {
 	for key, v := range table {
 		mine, is := own[key]
@@ -78,15 +78,15 @@ func (a *annotator) table(table, own map[string]any, keys []string, at tomltext.
 	}
 }
 
-// note notes where a key comes from, for the line that it stands in. A table's
-// header has all tables on the way to it, of which the last one counts: it is
-// noted last.
+// note records where a key comes from, for the line that it is in. A table's
+// header contains all tables on the path to it; the last one, which is recorded
+// last, counts.
 func (a *annotator) note(keys []string, at tomltext.Path, own bool) {
 	a.from[a.doc.KeyPlace(at).Line] = a.place(keys, at, own)
 }
 
-// place is the topology's for a key of the configuration: below the node's
-// config, or the link that an interface's key was made of.
+// place is the place in the topology of a key of the configuration: below the
+// node's config, or in the link from which an interface's key was made.
 func (a *annotator) place(keys []string, at tomltext.Path, own bool) origin.Place {
 	node := tomltext.Path{}.With("node").With(a.node.Name)
 	switch {
@@ -106,8 +106,8 @@ func (a *annotator) place(keys []string, at tomltext.Path, own bool) origin.Plac
 	return a.KeyPlace(node)
 }
 
-// linkPlace is the place in a link of what became a key of the interface at its
-// near end.
+// linkPlace is the place in a link from which a key of the interface at its
+// near end was made.
 func (a *annotator) linkPlace(i int, near, far End, keys []string) origin.Place {
 	link := tomltext.Path{}.With("link").Element(i)
 	switch strings.Join(keys, ".") {
@@ -125,8 +125,8 @@ func (a *annotator) linkPlace(i int, near, far End, keys []string) origin.Place 
 	return a.KeyPlace(link)
 }
 
-// shown has a problem of a router's configuration quote the topology's line that
-// it comes from.
+// shown makes a problem of a router's configuration quote the line of the
+// topology that it comes from.
 func (s *source) shown(p tomltext.Problem) tomltext.Problem {
 	if p.Place.File != s.path || p.Place.Line > len(s.lines) {
 		return p
@@ -139,8 +139,8 @@ func (s *source) shown(p tomltext.Problem) tomltext.Problem {
 	return p
 }
 
-// problems gives what is wrong or odd about the topology of a lab and about the
-// configurations of its routers, read as the routers will, sorted by place.
+// problems gives the errors and warnings about the topology of a lab and the
+// configurations of its routers, sorted by place.
 func (l *Lab) problems() (all Problems) {
 	all = append(all, l.source.Problems()...)
 	for _, r := range l.plan.Routers {
@@ -153,8 +153,8 @@ func (l *Lab) problems() (all Problems) {
 	return all
 }
 
-// preflight refuses a lab whose routers would refuse their configurations, before
-// anything is made, and gives what is odd.
+// preflight refuses, before anything is made, a lab whose routers would refuse
+// their configurations, and gives the warnings.
 func (l *Lab) preflight() (odd Problems, err error) {
 	all := l.problems()
 	var wrong Problems
@@ -171,12 +171,13 @@ func (l *Lab) preflight() (odd Problems, err error) {
 	return odd, nil
 }
 
-// topologyMark is what every topology has and no configuration: a table of
+// topologyMark matches what every topology has and no configuration: a table of
 // nodes or links, as a header or a key.
 var topologyMark = regexp.MustCompile(`(?m)^[ \t]*(\[\[?[ \t]*)?"?(node|link)"?[ \t]*[].=]`)
 
-// Check reads a topology file and finds what is wrong or odd about it and about
-// its routers' configurations, sorted by place. For any other file is is false.
+// Check reads a topology file and gives the errors and warnings about it and
+// its routers' configurations, sorted by place. If the file is no topology, is
+// is false.
 func Check(path string) (all Problems, is bool, err error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -185,7 +186,7 @@ func Check(path string) (all Problems, is bool, err error) {
 	if !topologyMark.Match(data) {
 		return nil, false, nil
 	}
-	// Where routerd is and where labs are kept is of no matter here.
+	// The paths of routerd and of labs do not matter here.
 	l, err := Load(path, Options{Dir: DefaultDir, Binary: "routerd"})
 	if all, is := err.(Problems); is {
 		return all, true, nil

@@ -16,9 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// state is what a lab has made on this machine. It is written before a thing
-// is made, so that a lab which was killed half-way leaves a list of what to
-// remove.
+// state is what a lab has made on this machine. It is written before a thing is
+// made, so that a killed lab leaves a list of what to remove.
 type state struct {
 	Topology   string               `json:"topology"` // path of the file
 	Namespaces []string             `json:"namespaces"`
@@ -26,7 +25,7 @@ type state struct {
 	Veths      []Veth               `json:"veths"`
 	Routers    map[string]Started   `json:"routers"` // by node
 	Peers      map[string][]process `json:"peers"`   // by node, in the order of their start
-	Cut        []string             `json:"cut"`     // links that are cut, by the end at which
+	Cut        []string             `json:"cut"`     // the ends at which links are cut
 }
 
 func emptyState() *state {
@@ -45,7 +44,7 @@ const stateFile = "state.json"
 
 func (l *Lab) statePath() string { return filepath.Join(l.dir, stateFile) }
 
-// readState gives the empty state of a lab that was never up.
+// readState reads the state; that of a lab that was never up is empty.
 func (l *Lab) readState() (*state, error) {
 	s := emptyState()
 	data, err := os.ReadFile(l.statePath())
@@ -70,7 +69,7 @@ func (l *Lab) readState() (*state, error) {
 	return s, nil
 }
 
-// writeState replaces the state file as a whole: a reader sees the old one or
+// writeState replaces the state file atomically: a reader sees the old one or
 // the new one.
 func (l *Lab) writeState(s *state) error {
 	data, err := json.MarshalIndent(s, "", "  ")
@@ -93,13 +92,13 @@ func (s *state) forget(namespace string) {
 	s.Namespaces = slices.DeleteFunc(s.Namespaces, func(n string) bool { return n == namespace })
 }
 
-// lock keeps other commands away from the lab until it is released or the
-// process ends. It waits for another holder and says so once.
+// lock locks the lab against other commands until it is released or the process
+// ends. It waits for another holder and says so once.
 func (l *Lab) lock(ctx context.Context, out io.Writer) (release func(), err error) {
 	if err := os.MkdirAll(l.options.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("making the directory for labs: %w", err)
 	}
-	return l.hold(ctx, out, l.dir+".lock") // beside the directory, which Down removes under it
+	return l.hold(ctx, out, l.dir+".lock") // beside the directory, which Down removes
 }
 
 // hold takes one of the lab's locks.
@@ -112,14 +111,14 @@ func (l *Lab) hold(ctx context.Context, out io.Writer, path string) (release fun
 		}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil && sameFile(f, path) {
-			_ = f.Truncate(0) // who holds it is a courtesy to whoever waits
+			_ = f.Truncate(0) // the holder's name is only information for waiting commands
 			_, _ = fmt.Fprintf(f, "%d", os.Getpid())
 			return func() { f.Close() }, nil
 		}
 		holder, _ := io.ReadAll(f)
 		f.Close()
 		if err == nil {
-			continue // Down removed this file while we waited; take the new one
+			continue // Down removed this file meanwhile: take the new one
 		}
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("locking lab %s: %w", l.Topology.Name, err)

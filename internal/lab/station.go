@@ -11,13 +11,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// errUnsettled says that a device lacks what it shall have.
+// errUnsettled means that a device lacks part of its configuration.
 var errUnsettled = errors.New("it has not its addresses, routes or bridge")
 
-// settle gives a device its addresses and routes. The addresses are used at
-// once: nobody else in a lab has them, so duplicate address detection (RFC
-// 4862 §5.4) would only make the lab wait. What the host makes up itself out
-// of advertisements is detected as ever.
+// settle gives a device its addresses and routes. The addresses are usable at
+// once: nobody else in a lab has them, so duplicate address detection (RFC 4862
+// §5.4) would only delay the lab. Addresses from router advertisements are
+// checked as usual.
 func (d Device) settle() error {
 	if len(d.Addresses)+len(d.Routes) == 0 {
 		return nil
@@ -42,9 +42,9 @@ func (d Device) settle() error {
 	})
 }
 
-// decline has the device, in whose namespace we are, leave advertisements
-// alone (RFC 4862 §5.5) if the topology gives it IPv6 addresses: it then has
-// those and no other, and what it sends comes from them.
+// decline has the device, in whose namespace we are, ignore router
+// advertisements (RFC 4862 §5.5) if the topology gives it IPv6 addresses: it
+// then sends from those and no others.
 func (d Device) decline() error {
 	if !slices.ContainsFunc(d.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() }) {
 		return nil
@@ -52,8 +52,8 @@ func (d Device) decline() error {
 	return write([]setting{{"ipv6/conf/" + d.Name + "/accept_ra", "0"}})
 }
 
-// settled reports whether the device, in whose namespace we are, is where and
-// has what it shall.
+// settled reports whether the device, in whose namespace we are, has its
+// configuration and bridge.
 func (d Device) settled(link netlink.Link) bool {
 	if master := link.Attrs().MasterIndex; (master != 0) != (d.Bridge != "") {
 		return false

@@ -16,27 +16,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Status is what of a lab is there, in the topology's order.
+// Status is the state of a lab, in the topology's order.
 type Status struct {
 	Name     string       `json:"name"`
 	Topology string       `json:"topology"` // path of the file
-	Up       bool         `json:"up"`       // all of it but what is cut
+	Up       bool         `json:"up"`       // everything is up but the cut links
 	Nodes    []NodeStatus `json:"nodes"`
 	Links    []LinkStatus `json:"links"`
 }
 
-// NodeStatus is what of a node is there.
+// NodeStatus is the state of a node.
 type NodeStatus struct {
 	Node      string `json:"node"`
 	Kind      Kind   `json:"kind"`
 	Up        bool   `json:"up"`
-	Namespace string `json:"namespace,omitempty"` // absent: the one that routerd lab was run in
+	Namespace string `json:"namespace,omitempty"` // absent: that of the routerd lab command
 	Socket    string `json:"socket,omitempty"`    // of a router's API
 	PIDs      []int  `json:"pids,omitempty"`      // of its daemons that run
 	Detail    string `json:"detail,omitempty"`    // what it lacks
 }
 
-// LinkState is the word for how a link is.
+// LinkState is the state of a link.
 type LinkState string
 
 // The states of a link.
@@ -47,14 +47,14 @@ const (
 	LinkMissing LinkState = "missing" // there are no devices
 )
 
-// LinkStatus is how a link is.
+// LinkStatus is the state of a link and its ends.
 type LinkStatus struct {
 	Ends  [2]string `json:"ends"`
 	State LinkState `json:"state"`
 }
 
-// Status looks at what there is of the lab, which another command may be
-// changing meanwhile.
+// Status gives the state of the lab, which another command may be changing
+// meanwhile.
 func (l *Lab) Status(ctx context.Context) (*Status, error) {
 	s, err := l.readState()
 	if err != nil {
@@ -74,7 +74,7 @@ func (l *Lab) Status(ctx context.Context) (*Status, error) {
 	return out, nil
 }
 
-// Living is Status of a lab of which something is there, and else ErrNotUp.
+// Living is Status, or ErrNotUp if nothing of the lab exists.
 func (l *Lab) Living(ctx context.Context) (*Status, error) {
 	if _, err := os.Stat(l.statePath()); err != nil {
 		return nil, ErrNotUp
@@ -125,7 +125,7 @@ func (l *Lab) nodeStatus(ctx context.Context, s *state, n Node) NodeStatus {
 func (l *Lab) linkState(s *state, link Link) LinkState {
 	ends := link.Ends[:]
 	if l.Topology.virtual(link) {
-		ends = ends[:1] // either means the same device
+		ends = ends[:1] // both ends mean the same device
 	}
 	state := LinkUp
 	for _, e := range ends {
@@ -153,13 +153,13 @@ func (l *Lab) linkState(s *state, link Link) LinkState {
 	return state
 }
 
-// Listed is a lab of this machine, as its state file tells of it.
+// Listed is a lab of this machine, from its state file.
 type Listed struct {
 	Name       string `json:"name"`
 	Topology   string `json:"topology,omitempty"` // path of the file it was brought up from
 	Namespaces int    `json:"namespaces"`
 	Started    int    `json:"started"` // daemons
-	Running    int    `json:"running"` // of these
+	Running    int    `json:"running"` // how many of these run
 	Cut        int    `json:"cut"`     // links
 }
 
@@ -179,7 +179,7 @@ func List(dir string) ([]Listed, error) {
 		}
 		data, err := os.ReadFile(filepath.Join(dir, e.Name(), stateFile))
 		if errors.Is(err, fs.ErrNotExist) {
-			continue // on its way up or down
+			continue // it is coming up or going down
 		}
 		s := emptyState()
 		if err == nil {

@@ -15,9 +15,9 @@ type holder struct {
 	at      tomltext.Path
 }
 
-// subnets warns of what cannot be meant: two ends on one link, or on one switch,
-// with the same address, and an end none of whose addresses of a family is in a
-// subnet of anybody else's there.
+// subnets warns of likely mistakes: two ends on one link, or on one switch,
+// with the same address, and an end that shares no subnet of a family with any
+// other end there.
 func (d *decoder) subnets(t *Topology) {
 	for _, segment := range t.segments() {
 		var all []holder
@@ -48,7 +48,7 @@ func (d *decoder) subnets(t *Topology) {
 func sameFamily(a, b holder) bool { return a.address.Addr().Is4() == b.address.Addr().Is4() }
 
 // alone warns of an end that shares no subnet of a family with any other end,
-// where others have addresses of that family.
+// if others have addresses of that family.
 func (d *decoder) alone(h holder, all []holder) {
 	var others []holder
 	for _, o := range all {
@@ -71,11 +71,11 @@ func (d *decoder) alone(h holder, all []holder) {
 		fmt.Sprintf("one subnet for all that reach each other without a router, like %s", others[0].address.Masked()))
 }
 
-// single reports whether an address stands for itself alone: it has no subnet.
+// single reports whether an address has no subnet.
 func single(p netip.Prefix) bool { return p.IsSingleIP() || p.Addr().IsLinkLocalUnicast() }
 
-// segments gives the links that packets pass between without a router: those at
-// a switch together, any other one alone.
+// segments gives the links of each broadcast domain: those at a switch
+// together, any other link alone.
 func (t *Topology) segments() (all [][]int) {
 	bySwitch := map[string]int{}
 	for i, l := range t.Links {

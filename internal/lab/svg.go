@@ -12,7 +12,7 @@ import (
 // topology alone, without addresses.
 type Drawing struct {
 	Addresses bool
-	Status    *Status // of a lab that is up; nil leaves out what lives
+	Status    *Status // of a lab that is up; nil draws the topology alone
 }
 
 // Sizes of a drawing, in pixels before it is scaled.
@@ -25,18 +25,18 @@ const (
 	lineSkip  = 14.0
 	nodeTall  = 46.0
 	ringRatio = 1.7  // how much wider than tall a ring may become
-	letter    = 0.61 // the width of a letter of a size of 1: what DejaVu Sans has, and others less
+	letter    = 0.61 // the width of a letter at size 1, in DejaVu Sans, which is wider than most
 )
 
-// SVG draws the topology for a slide or a page: as an image that needs nothing
-// else, nodes by kind, at each end of a link the interface and its addresses.
+// SVG draws the topology for a slide or a page, as a self-contained image:
+// nodes by kind, and at each end of a link the interface and its addresses.
 func (t *Topology) SVG(d Drawing) []byte {
 	s := sketch{topology: t, drawing: d}
 	s.compose()
 	return s.render()
 }
 
-// sketch is a drawing on its way.
+// sketch is a drawing in the making.
 type sketch struct {
 	topology *Topology
 	drawing  Drawing
@@ -47,7 +47,8 @@ type sketch struct {
 	tall     float64
 }
 
-// stroke is a link between the borders of two nodes, drawn to below them.
+// stroke is a link between the borders of two nodes. It is drawn below the
+// nodes.
 type stroke struct {
 	from, to point
 	hidden   [2]point // its ends below the nodes
@@ -57,8 +58,8 @@ type stroke struct {
 
 func width(text string, size float64) float64 { return float64(len([]rune(text))) * size * letter }
 
-// compose finds a size at which all labels have room beside links and nodes, or
-// all but the least of them.
+// compose finds a size at which the labels have room beside links and nodes,
+// with as little overlap as possible.
 func (s *sketch) compose() {
 	places := s.topology.arrange()
 	x, y := s.scale(places)
@@ -82,7 +83,7 @@ func (s *sketch) compose() {
 	s.frame()
 }
 
-// scale gives how many pixels a unit of the layout is at least.
+// scale gives the least number of pixels for a unit of the layout.
 func (s *sketch) scale(places []point) (x, y float64) {
 	x, y = 190, 150
 	at := map[string]point{}
@@ -103,11 +104,11 @@ func (s *sketch) scale(places []point) (x, y float64) {
 			x = max(x, long/level)
 		case level < steep:
 			y = max(y, tall/steep)
-		default: // labels go beside a slope, above each other
+		default: // beside a slope, labels are above each other
 			x, y = max(x, 0.62*long/level), max(y, 0.8*tall/steep)
 		}
 	}
-	// A ring stays one.
+	// A ring stays a ring.
 	return x, max(y, x/ringRatio)
 }
 
@@ -174,7 +175,7 @@ func (s *sketch) end(e End) label {
 	return text
 }
 
-// frame moves everything to where an image begins, below its title.
+// frame moves everything into the image, below its title.
 func (s *sketch) frame() {
 	all := box{math.Inf(1), math.Inf(1), math.Inf(-1), math.Inf(-1)}
 	for _, n := range s.nodes {
@@ -225,7 +226,7 @@ const (
 	wordOfRouterd = "routerd"
 )
 
-// word is what a node's kind is called in a drawing.
+// word is the name of a node's kind in a drawing.
 func (k Kind) word() string {
 	switch k {
 	case KindRouter:
@@ -305,7 +306,7 @@ func dot(b *bytes.Buffer, at point, up bool) {
 	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s" stroke="#fff" stroke-width="1.5"/>`+"\n", at.x, at.y, statusRadius, colour)
 }
 
-// legend explains what the state of a living lab looks like.
+// legend explains the marks of the lab's state.
 func (s *sketch) legend(b *bytes.Buffer) {
 	y := s.tall - margin/2 - 4
 	x := margin
@@ -325,6 +326,6 @@ func (s *sketch) legend(b *bytes.Buffer) {
 
 func escaped(text string) string {
 	var b bytes.Buffer
-	_ = xml.EscapeText(&b, []byte(text)) // a Buffer takes everything
+	_ = xml.EscapeText(&b, []byte(text)) // writing to a Buffer never fails
 	return b.String()
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Kind is the topology's word for what a node is.
+// Kind is the kind of a node, as the topology names it.
 type Kind string
 
 // The kinds of node.
@@ -20,11 +20,11 @@ const (
 // kinds are all of them, in the order in which they are offered.
 var kinds = []Kind{KindHost, KindRouter, KindSwitch, KindBIRD, KindFRR}
 
-// routes reports whether a node of the kind passes on what is for others.
+// routes reports whether a node of the kind forwards packets.
 func (k Kind) routes() bool { return k == KindRouter || k.foreign() }
 
-// foreign reports whether the node's routing is done by daemons of others,
-// which have the kernel forward.
+// foreign reports whether BIRD or FRR does the node's routing, and its kernel
+// the forwarding.
 func (k Kind) foreign() bool { return k == KindBIRD || k == KindFRR }
 
 // Topology is one lab as its file describes it, checked: every name that it
@@ -42,8 +42,8 @@ type Node struct {
 	Kind   Kind
 	Config map[string]any // a router's own tables; nil on others
 
-	// The configuration of daemons of others is theirs and not looked at: its
-	// text, or the file to take it from, as the topology names it.
+	// The configuration of BIRD or FRR, which is not checked: its text, or the
+	// name of its file.
 	Text string
 	File string
 }
@@ -60,13 +60,13 @@ type End struct {
 	Interface string
 	Addresses []netip.Prefix // with their host bits
 	Routes    []netip.Prefix // what a host reaches through this end
-	Given     bool           // the file gave Routes, be it none
+	Given     bool           // the file gives Routes, perhaps none
 }
 
 // String gives the end as the file writes it.
 func (e End) String() string { return e.Node + ":" + e.Interface }
 
-// Test is one claim about the lab: a command and what shall come of it.
+// Test is one claim about the lab: a command and its expected result.
 type Test struct {
 	Name    string
 	Node    string
@@ -75,18 +75,18 @@ type Test struct {
 	Expect  []Pattern
 	Reject  []Pattern
 	Tools   []string // programs without which the test is skipped
-	Needs   []string // nodes without whose daemons it is
+	Needs   []string // nodes without whose daemons the test is skipped
 	Timeout time.Duration
 	Within  time.Duration // 0 = one try
 	Show    bool
 	Serve   *Serve
 }
 
-// Serve is a server that runs on a node while a test does.
+// Serve is a server that runs on a node during a test.
 type Serve struct {
 	Node string
 	Run  string
-	Port int // TCP or UDP; the test starts once it is taken
+	Port int // TCP or UDP; the test starts when it is in use
 }
 
 // DefaultTimeout bounds one try of a test that gives no timeout.
@@ -102,7 +102,7 @@ func (t *Topology) Node(name string) (Node, bool) {
 	return Node{}, false
 }
 
-// kind gives a node's kind, "" for one that there is not.
+// kind gives a node's kind, "" if there is no such node.
 func (t *Topology) kind(node string) Kind {
 	n, _ := t.Node(node)
 	return n.Kind
@@ -115,8 +115,8 @@ type attachment struct {
 	mtu       int
 }
 
-// ends gives the ends of links at a node together with what they lead to, in
-// the file's order.
+// ends gives the ends of links at a node with their far ends, in the file's
+// order.
 func (t *Topology) ends(node string) (ends []attachment) {
 	for _, l := range t.Links {
 		for i, e := range l.Ends {
@@ -137,8 +137,8 @@ func (t *Topology) virtual(l Link) bool {
 	return a == KindRouter && (b == KindHost || b == KindSwitch) || b == KindRouter && (a == KindHost || a == KindSwitch)
 }
 
-// ethernet reports whether frames pass on a link: on all but those between a
-// router and a host.
+// ethernet reports whether a link is an Ethernet: all but those between a
+// router and a host are.
 func (t *Topology) ethernet(l Link) bool {
 	return !t.virtual(l) || t.kind(l.Ends[0].Node) == KindSwitch || t.kind(l.Ends[1].Node) == KindSwitch
 }

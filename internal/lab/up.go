@@ -12,9 +12,9 @@ import (
 	"routerd/internal/control"
 )
 
-// Up makes what of the lab is not there yet and tells out each step: lines of
-// the node and what became of it. When it fails or ctx ends, it takes back
-// what it made itself, and leaves alone what was there before.
+// Up makes what does not exist yet of the lab, and prints each step to out: the
+// node and the result. When it fails or ctx ends, it removes what it made
+// itself, and keeps what was there before.
 func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 	if err := l.warn(out); err != nil {
 		return err
@@ -28,7 +28,7 @@ func (l *Lab) Up(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// warn tells what is odd about the lab, or gives what is wrong.
+// warn prints warnings about the lab, or returns its errors.
 func (l *Lab) warn(out io.Writer) error {
 	odd, err := l.preflight()
 	for _, p := range odd {
@@ -48,22 +48,23 @@ func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // all else has its namespace
+	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // everything else is in a namespace
 	s.Topology = l.path
 	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(out, "taking back what was made\n")
-		// ctx may be what ended it; the way back is not to be cut short.
+		// ctx may have ended; the removal has to be completed all the same.
 		ctx := context.WithoutCancel(ctx)
 		if fresh {
 			return false, errors.Join(err, l.remove(ctx, io.Discard))
 		}
-		return false, errors.Join(err, b.takeBack(ctx))
+		return false, errors.Join(err, b.undo(ctx))
 	}
 	return len(b.made) > 0, nil
 }
 
-// builder does the difference between what a lab has and what it wants.
+// builder makes the difference between what exists of a lab and what its
+// topology wants.
 type builder struct {
 	lab   *Lab
 	state *state
@@ -108,7 +109,7 @@ func (b *builder) build(ctx context.Context) error {
 		}
 	}
 	for _, p := range b.lab.plan.Peers {
-		if err := b.attend(ctx, p); err != nil {
+		if err := b.ensureDaemons(ctx, p); err != nil {
 			return err
 		}
 	}
@@ -133,7 +134,7 @@ func (b *builder) stale(ctx context.Context) error {
 		if _, wanted := b.lab.peer(node); wanted {
 			continue
 		}
-		if err := b.lab.dismiss(ctx, b.state, node); err != nil {
+		if err := b.lab.stopDaemons(ctx, b.state, node); err != nil {
 			return err
 		}
 		b.say(node, "no longer in the topology: ended its daemons, %s", pids(started))
@@ -181,7 +182,7 @@ func (b *builder) namespace(n Namespace) error {
 		if err := b.lab.writeState(b.state); err != nil {
 			return err
 		}
-	default: // written down and not there: killed in between, or deleted by hand
+	default: // recorded but missing: killed in between, or deleted by hand
 		if err := removeNamespace(n.Name); err != nil {
 			return err
 		}
@@ -235,8 +236,8 @@ func (b *builder) router(ctx context.Context, r Router) error {
 	return nil
 }
 
-// reload has a running router take its changed configuration, which leaves
-// alone what has not changed, and counts the changes.
+// reload has a running router apply its changed configuration, and counts the
+// changes.
 func (b *builder) reload(ctx context.Context, r Router) (changes string, err error) {
 	if err := os.WriteFile(r.Config, r.Text, 0o644); err != nil {
 		return "", fmt.Errorf("writing the configuration of %s: %w", r.Node, err)
@@ -274,8 +275,8 @@ func (b *builder) start(ctx context.Context, r Router) error {
 	return b.ready(ctx, c, ended, func(ctx context.Context) error { return probe(ctx, r.Socket) })
 }
 
-// probe asks the router behind a socket for its version, which it can give as
-// soon as it forwards.
+// probe asks the router at a socket for its version, which it answers as soon
+// as it forwards.
 func probe(ctx context.Context, socket string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -285,8 +286,8 @@ func probe(ctx context.Context, socket string) error {
 	return err
 }
 
-// takeBack removes what this run made of a lab that was partly up.
-func (b *builder) takeBack(ctx context.Context) error {
+// undo removes what this run made of a lab that was partly up.
+func (b *builder) undo(ctx context.Context) error {
 	var errs []error
 	for _, r := range b.lab.plan.Routers {
 		if started, known := b.state.Routers[r.Node]; known && b.made[r.Socket] {
@@ -295,7 +296,7 @@ func (b *builder) takeBack(ctx context.Context) error {
 	}
 	for _, p := range b.lab.plan.Peers {
 		if b.made[p.Dir] {
-			errs = append(errs, b.lab.dismiss(ctx, b.state, p.Node))
+			errs = append(errs, b.lab.stopDaemons(ctx, b.state, p.Node))
 		}
 	}
 	for _, v := range b.lab.plan.Veths {

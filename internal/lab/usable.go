@@ -14,10 +14,9 @@ import (
 	"routerd/internal/control"
 )
 
-// usable waits until nobody asks any more whether somebody else has an IPv6
-// address (RFC 4862 §5.4): until then it is not used, and a first ping would wait
-// for it or fail. An address for which that takes too long is named, and is no
-// reason to take the lab down.
+// usable waits until duplicate address detection (RFC 4862 §5.4) is over: until
+// then addresses are not used, and a first ping would wait or fail. If it takes
+// too long for an address, that is printed, and the lab stays up.
 func (b *builder) usable(ctx context.Context) error {
 	begin := time.Now()
 	for waited := false; ; waited = true {

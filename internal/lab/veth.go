@@ -20,16 +20,16 @@ type Veth struct {
 	MTU  int       `json:"mtu"` // bytes of an IP packet, of both ends
 }
 
-// Device is an end of a pair by its name and its namespace's, and what the
-// kernel does with it.
+// Device is an end of a pair: its name, its namespace, and its configuration.
 type Device struct {
 	Namespace string `json:"namespace"`
 	Name      string `json:"name"`
 
-	// Bridge is one in the namespace that the end is a port of, "" for none.
+	// Bridge is the bridge in the namespace that the end is a port of, "" for
+	// none.
 	Bridge string `json:"bridge,omitempty"`
-	// Kernel says that the namespace's own IP is spoken here: with a
-	// link-local address, and with these.
+	// Kernel says that the namespace's kernel uses the end, with a link-local
+	// address and the Addresses.
 	Kernel    bool           `json:"kernel,omitempty"`
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 	Routes    []Route        `json:"routes,omitempty"`
@@ -58,8 +58,8 @@ func (v Veth) at(namespace string) bool {
 	return v.Ends[0].Namespace == namespace || v.Ends[1].Namespace == namespace
 }
 
-// make makes the pair, each end in its namespace, up and with what it shall
-// have. Whatever has the name of an end is in its way and is removed.
+// make makes the pair, each end up and configured in its namespace. Whatever
+// has the name of an end is removed first.
 func (v Veth) make() error {
 	if err := v.remove(); err != nil {
 		return err
@@ -80,11 +80,11 @@ func (v Veth) make() error {
 	return nil
 }
 
-// add makes the pair with ends of different numbers. Linux is quick to tell of
-// a lost carrier only where a device's number is not its peer's: it takes one
-// with its peer's number for one that stands on nothing, and lets its news
-// wait for up to a second (linkwatch_urgent_event of net/core/link_watch.c).
-// Two namespaces count alike, so that equal numbers are common.
+// add makes the pair with ends of different numbers. Linux reports a lost
+// carrier at once only if a device's index differs from its peer's: otherwise
+// it takes the device for one without a lower device and delays the report by
+// up to a second (linkwatch_urgent_event of net/core/link_watch.c). Each
+// namespace counts from 1, so equal indexes are common.
 func (v Veth) add() error {
 	far, err := netns.GetFromName(v.Ends[1].Namespace)
 	if err != nil {
@@ -101,7 +101,7 @@ func (v Veth) add() error {
 				PeerMTU: uint32(v.MTU), PeerNamespace: netlink.NsFd(int(far)),
 			})
 			if try > 0 && (errors.Is(err, unix.EBUSY) || errors.Is(err, unix.EEXIST)) {
-				attrs.Index++ // another device of the namespace has this one
+				attrs.Index++ // another device of the namespace has this index
 				continue
 			}
 			if err != nil {
@@ -117,7 +117,7 @@ func (v Veth) add() error {
 			if err := netlink.LinkDel(link); err != nil {
 				return err
 			}
-			// The peer's namespace goes on counting from here.
+			// The peer's namespace continues counting from here.
 			attrs.Index = link.Attrs().Index + tries
 		}
 		return fmt.Errorf("its ends have the same interface index after %d tries", tries)
@@ -128,9 +128,8 @@ func (v Veth) add() error {
 // other end.
 func sameNumber(end *netlink.LinkAttrs) bool { return end.Index == end.ParentIndex }
 
-// raise sets a device up. The kernel gives it no link-local address unless it
-// is the kernel's to use: the device is the router's then, and its addresses
-// are, or it is a port of a bridge.
+// raise sets a device up. It gets a link-local address only if the kernel uses
+// it, and not if it is a router's or a port of a bridge.
 func (d Device) raise() error {
 	err := inNamespace(d.Namespace, func() error {
 		link, err := netlink.LinkByName(d.Name)
@@ -163,11 +162,11 @@ func (d Device) raise() error {
 	return nil
 }
 
-// there reports whether the pair is as make would make it, but for ends that are
-// down because the link is cut.
+// there reports whether the pair exists as make would make it, apart from ends
+// that are down because the link is cut.
 func (v Veth) there(down ...Device) bool {
 	var ends [2]*netlink.LinkAttrs
-	var to [2]int // the identifier that an end's namespace has for the other's
+	var to [2]int // the id by which an end's namespace knows the other's
 	for i, d := range v.Ends {
 		other, err := netns.GetFromName(v.Ends[1-i].Namespace)
 		if err != nil {
@@ -200,8 +199,8 @@ func (v Veth) there(down ...Device) bool {
 
 func isAmong(d Device, all []Device) bool { return slices.ContainsFunc(all, d.equal) }
 
-// remove removes what has the names of the ends; one end takes the other with
-// it. What is not there is removed already.
+// remove removes what has the names of the ends; removing one end removes the
+// other. It is no error if nothing has.
 func (v Veth) remove() error {
 	for _, d := range v.Ends {
 		if !namespaceExists(d.Namespace) {

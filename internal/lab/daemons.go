@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// attend starts a peer's daemons unless all of them run as they should. Where
-// they are not installed the node stays without them, and the tests that need
-// them are skipped.
-func (b *builder) attend(ctx context.Context, p Peer) error {
+// ensureDaemons starts a peer's daemons unless all of them run as they should.
+// If they are not installed the node stays without them, and the tests that
+// need them are skipped.
+func (b *builder) ensureDaemons(ctx context.Context, p Peer) error {
 	if lacks := b.lab.lacking(p.Node); lacks != "" {
 		b.say(p.Node, "%s is not installed: nothing runs here, and tests that need it are skipped", lacks)
 		return nil
@@ -42,12 +42,12 @@ func (b *builder) attend(ctx context.Context, p Peer) error {
 		b.say(p.Node, "%s runs, %s", p.Kind, pids(started))
 		return nil
 	}
-	if err := b.lab.dismiss(ctx, b.state, p.Node); err != nil {
+	if err := b.lab.stopDaemons(ctx, b.state, p.Node); err != nil {
 		return err
 	}
 	begin := time.Now()
 	b.made[p.Dir] = true
-	if err := b.employ(ctx, p); err != nil {
+	if err := b.startDaemons(ctx, p); err != nil {
 		return err
 	}
 	b.say(p.Node, "%s started%s, %s, ready after %d ms; ask it by: routerd lab exec %s %s %s", p.Kind, again,
@@ -63,9 +63,9 @@ func pids(all []process) string {
 	return "pid " + strings.Join(texts, " ")
 }
 
-// employ starts a peer's daemons, one when the other is ready.
-func (b *builder) employ(ctx context.Context, p Peer) error {
-	if err := p.furnish(); err != nil {
+// startDaemons starts a peer's daemons, each when the one before is ready.
+func (b *builder) startDaemons(ctx context.Context, p Peer) error {
+	if err := p.writeFiles(); err != nil {
 		return err
 	}
 	for _, d := range p.Daemons {
@@ -83,14 +83,14 @@ func (b *builder) employ(ctx context.Context, p Peer) error {
 		}
 	}
 	if p.Kind == KindFRR {
-		if err := b.deal(ctx, p); err != nil {
+		if err := b.configureFRR(ctx, p); err != nil {
 			return err
 		}
 	}
 	return p.note()
 }
 
-// note writes down which configuration the daemons were given.
+// note records which configuration the daemons were given.
 func (p Peer) note() error {
 	if err := os.WriteFile(p.taken(), p.Text, 0o644); err != nil {
 		return fmt.Errorf("noting the configuration of %s: %w", p.Node, err)
@@ -98,17 +98,17 @@ func (p Peer) note() error {
 	return nil
 }
 
-// reconfigures reports whether BIRD has taken another configuration than it is
-// to have now.
+// reconfigures reports whether BIRD runs another configuration than it should
+// have now.
 func (b *builder) reconfigures(p Peer) bool {
 	_, err := os.Stat(p.taken())
 	return err == nil && !holdsText(p.taken(), p.Text)
 }
 
-// reconfigure has a running BIRD take its configuration, which leaves alone
-// what has not changed. One that BIRD refuses changes nothing.
+// reconfigure has a running BIRD apply its configuration, which keeps what has
+// not changed. If BIRD refuses it nothing changes.
 func (b *builder) reconfigure(ctx context.Context, p Peer) error {
-	if err := p.furnish(); err != nil {
+	if err := p.writeFiles(); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
@@ -123,8 +123,9 @@ func (b *builder) reconfigure(ctx context.Context, p Peer) error {
 	return nil
 }
 
-// deal has vtysh give each of FRR's daemons its part of the configuration.
-func (b *builder) deal(ctx context.Context, p Peer) error {
+// configureFRR has vtysh give each of FRR's daemons its part of the
+// configuration.
+func (b *builder) configureFRR(ctx context.Context, p Peer) error {
 	ctx, cancel := context.WithTimeout(ctx, b.lab.options.Ready)
 	defer cancel()
 	if out, err := b.lab.ask(ctx, p, "-b"); err != nil {
@@ -133,8 +134,8 @@ func (b *builder) deal(ctx context.Context, p Peer) error {
 	return nil
 }
 
-// ask has birdc or vtysh put something to a peer's daemons, and gives what they
-// say.
+// ask has birdc or vtysh send a command to a peer's daemons, and gives the
+// output.
 func (l *Lab) ask(ctx context.Context, p Peer, what ...string) ([]byte, error) {
 	terminal, err := l.findDaemon(p.Kind, p.Kind.terminals()[0])
 	if err != nil {
@@ -145,19 +146,19 @@ func (l *Lab) ask(ctx context.Context, p Peer, what ...string) ([]byte, error) {
 	return cmd.CombinedOutput()
 }
 
-// taken is the path of what the daemons were given: they may run without, if
-// the lab was killed just then.
+// taken is the path of the configuration that the daemons were given. It may
+// not exist, if the lab was killed just then.
 func (p Peer) taken() string { return filepath.Join(p.Dir, "taken.conf") }
 
-// furnish makes the directory of a peer with its configuration. FRR's daemons
-// make their sockets in it as a user of their own.
-func (p Peer) furnish() error {
+// writeFiles makes the directory of a peer with its configuration. FRR's
+// daemons make their sockets in it as a user of their own.
+func (p Peer) writeFiles() error {
 	err := os.MkdirAll(p.Dir, 0o755)
 	if err == nil {
 		err = os.WriteFile(p.Config, p.Text, 0o644)
 	}
 	if err == nil && p.Kind == KindFRR {
-		// vtysh complains where it has no file of its own.
+		// vtysh complains if it has no file of its own.
 		err = os.WriteFile(filepath.Join(p.Dir, "vtysh.conf"), nil, 0o644)
 		if frr, unknown := user.Lookup("frr"); err == nil && unknown == nil {
 			uid, _ := strconv.Atoi(frr.Uid)
@@ -180,8 +181,8 @@ func (l *Lab) probe(ctx context.Context, p Peer) error {
 	return errors.Join(errs...)
 }
 
-// answers finds out whether a daemon takes commands. BIRD listens to its socket
-// before it has read its configuration, and has to be asked.
+// answers finds out whether a daemon takes commands. BIRD listens at its socket
+// before it has read its configuration, so it has to be asked.
 func (l *Lab) answers(ctx context.Context, p Peer, d Daemon) error {
 	if err := dial(ctx, d.Socket); err != nil || p.Kind != KindBIRD {
 		return err
@@ -198,7 +199,7 @@ func (l *Lab) answers(ctx context.Context, p Peer, d Daemon) error {
 	return nil
 }
 
-// dial finds out whether somebody listens to a socket.
+// dial finds out whether somebody listens at a socket.
 func dial(ctx context.Context, socket string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
@@ -210,15 +211,15 @@ func dial(ctx context.Context, socket string) error {
 	return conn.Close()
 }
 
-// holdsText reports whether a file has just this in it.
+// holdsText reports whether the content of a file is text.
 func holdsText(path string, text []byte) bool {
 	now, err := os.ReadFile(path)
 	return err == nil && bytes.Equal(now, text)
 }
 
-// dismiss ends a node's daemons, also those that were started and not written
-// down, removes what they kept and forgets them.
-func (l *Lab) dismiss(ctx context.Context, s *state, node string) error {
+// stopDaemons ends a node's daemons, also those that were started and not
+// recorded, and removes their files.
+func (l *Lab) stopDaemons(ctx context.Context, s *state, node string) error {
 	all := slices.Clone(s.Peers[node])
 	if p, ok := l.peer(node); ok {
 		for _, d := range p.Daemons {
@@ -241,5 +242,5 @@ func (l *Lab) dismiss(ctx context.Context, s *state, node string) error {
 	return l.writeState(s)
 }
 
-// peerDir is where a node's daemons keep what they have.
+// peerDir is the directory of a node's daemons.
 func (l *Lab) peerDir(node string) string { return filepath.Join(l.dir, node) }
