@@ -3,51 +3,69 @@ package rib
 import (
 	"cmp"
 	"net/netip"
+	"time"
 
 	"routerd/internal/origin"
 	"routerd/routing"
-	"routerd/routing/fib"
 )
 
-// candidate is one route that one source offers for a prefix. There may be
-// millions, so it is small: next hops are shared, and why it was not chosen is
-// determined when somebody asks.
+// candidate is one route that one source offers for a prefix, without its next
+// hops, which are shared: the slabs have the number of their set. Why it was not
+// chosen is determined when somebody asks.
 type candidate struct {
-	dest *dest
-	next *candidate // of the same prefix, in order of preference
-	hops *hopSet    // with action Forward, except connected; else nil
-	// Links in the list of the candidates with the same hops.
-	prevUser, nextUser *candidate
-
-	since    int64 // when it last changed, in ns since 1970
-	origin   origin.ID
-	metric   uint32
-	tag      uint32
-	sequence uint32              // place in the configuration, of static routes
-	owner    routing.InterfaceID // of connected, local and broadcast; else NoInterface
-	source   routing.Source
+	since  uint32 // when it last changed, in seconds since 1970
+	origin origin.ID
+	metric uint32
+	tag    uint32
+	// place is the place in the configuration of a static route, the interface
+	// of a connected one, and 0 of all others.
+	place    uint32
+	source   routing.Source // SourceNone: no candidate at all
 	action   routing.Action
-	offered  uint8 // distance given by its source; 0 = the configured one
 	distance uint8
-	chosen   bool
-	whole    bool // of an own address: it is its whole subnet, and the link is up
-	stale    bool // its source has restarted and not offered it again
+	flags    flags
 }
 
-// dest is a prefix with at least one candidate.
-type dest struct {
-	prefix netip.Prefix
-	first  *candidate
-	entry  *fib.Entry // the entry in the FIB; nil = no candidate is usable
-	group  *sharedGroup
-	looped []*watch // next hops that resolve back through this prefix; mostly none
-	// transit counts the watched next hops inside the prefix. If it is zero,
-	// nothing can resolve through this prefix.
-	transit uint32
-	offered bool // some subscriber may have been offered this prefix
-	dirty   bool
-	pending bool // while settling: not decided yet
-	visited bool // while settling: looked at in this round
+type flags uint8
+
+const (
+	isChosen    flags = 1 << iota
+	isWhole           // of an own address: it is its whole subnet, and the link is up
+	ownDistance       // the distance is given by its source and not by the configuration
+	epochOne          // the rest is the epoch of its source when it was offered, see stale.go
+)
+
+const epochs = 256 / int(epochOne)
+
+func (c *candidate) is(f flags) bool { return c.flags&f != 0 }
+
+func (c *candidate) epoch() int { return int(c.flags / epochOne) }
+
+func (c *candidate) setEpoch(e int) { c.flags = c.flags%epochOne | flags(e)*epochOne }
+
+// ref says where a candidate is: the best of a prefix, by the prefix's number, or
+// a spare one. 0 is none. It is good until a candidate of the prefix comes or goes.
+type ref uint32
+
+const spareRef ref = 1 << 31
+
+func seconds(t time.Time) uint32 { return uint32(max(t.Unix(), 0)) }
+
+// owner is the interface of a connected, local or broadcast route; else
+// NoInterface.
+func (c *candidate) owner() routing.InterfaceID {
+	if c.source == routing.SourceConnected {
+		return routing.InterfaceID(c.place)
+	}
+	return routing.NoInterface
+}
+
+// offered is the distance as the source gave it; 0 = the configured one.
+func (c *candidate) offered() uint8 {
+	if c.is(ownDistance) {
+		return c.distance
+	}
+	return 0
 }
 
 // rank puts the router's own addresses first, then broadcast addresses, like
@@ -71,8 +89,7 @@ func (c *candidate) order(o *candidate) int {
 		cmp.Compare(c.distance, o.distance),
 		cmp.Compare(c.metric, o.metric),
 		cmp.Compare(c.source, o.source),
-		cmp.Compare(c.owner, o.owner),
-		cmp.Compare(c.sequence, o.sequence),
+		cmp.Compare(c.place, o.place),
 	)
 }
 
@@ -84,92 +101,141 @@ func (c *candidate) merges(o *candidate) bool {
 		c.distance == o.distance && c.metric == o.metric
 }
 
-// same reports whether c and o are equal, lines and ages aside.
+// same reports whether c and o, of the same prefix, are equal, hops, lines and
+// ages aside.
 func (c *candidate) same(o *candidate) bool {
-	return c.source == o.source && c.action == o.action && c.offered == o.offered &&
-		c.metric == o.metric && c.tag == o.tag && c.hops == o.hops && c.owner == o.owner
+	return c.source == o.source && c.action == o.action && c.offered() == o.offered() &&
+		c.metric == o.metric && c.tag == o.tag && c.place == o.place
 }
 
-// link puts c in its place among the candidates of d.
-func (d *dest) link(c *candidate) {
-	at := &d.first
-	for *at != nil && (*at).order(c) < 0 {
-		at = &(*at).next
-	}
-	c.dest, c.next, *at = d, *at, c
-}
-
-// unlink takes c from the candidates of d.
-func (d *dest) unlink(c *candidate) {
-	for at := &d.first; *at != nil; at = &(*at).next {
-		if *at == c {
-			*at, c.next = c.next, nil
-			return
-		}
-	}
-}
-
-// add offers a new candidate for p.
-func (r *RIB) add(p netip.Prefix, c *candidate) {
-	d, ok := r.dests.Get(p)
-	if !ok {
-		d = &dest{prefix: p}
-		if r.watches.Size() > 0 {
-			for range r.watches.Subnets(p) {
-				d.transit++
-			}
-		}
-		r.dests.Insert(p, d)
-	}
-	d.link(c)
-	if c.hops != nil {
-		c.hops.addUser(c)
-	}
-	r.stats.Routes[c.source][d.family()]++
-	r.markDirty(d)
-}
-
-// family is 0 for IPv4 and 1 for IPv6.
-func (d *dest) family() int {
-	if d.prefix.Addr().Is4() {
+// first gives the best candidate of n.
+func (t *slabs) first(n number) ref {
+	if t.at(n).source == routing.SourceNone {
 		return 0
 	}
-	return 1
+	return ref(n)
 }
 
-// remove removes a candidate. Its prefix is kept until Flush has changed the
-// FIB.
-func (r *RIB) remove(c *candidate) {
-	d := c.dest
-	d.unlink(c)
-	r.stats.Routes[c.source][d.family()]--
-	r.markDirty(d)
-	if c.hops != nil {
-		c.hops.removeUser(c)
-		r.releaseHops(c.hops)
+// cand gives the candidate that is at c.
+func (t *slabs) cand(c ref) *candidate {
+	if c&spareRef != 0 {
+		return &t.spares.at(uint32(c &^ spareRef)).candidate
 	}
+	return &t.dests.at(uint32(c)).candidate
 }
 
-// of gives the candidate of a protocol, or nil. A protocol offers at most one.
-func (d *dest) of(s routing.Source) *candidate {
-	for c := d.first; c != nil; c = c.next {
-		if c.source == s {
+// more gives what follows c in order of preference.
+func (t *slabs) more(c ref) *ref {
+	if c&spareRef != 0 {
+		return &t.spares.at(uint32(c &^ spareRef)).more
+	}
+	return &t.dests.at(uint32(c)).more
+}
+
+// hopsOf gives the number of the set of next hops of c: 0 of a connected one and
+// of one that does not forward.
+func (t *slabs) hopsOf(c ref) *uint32 {
+	if c&spareRef != 0 {
+		return t.shops.at(uint32(c &^ spareRef))
+	}
+	return t.hops.at(uint32(c))
+}
+
+// link puts a candidate in its place among those of n.
+func (t *slabs) link(n number, c candidate, hops uint32) {
+	d := t.at(n)
+	if d.source == routing.SourceNone {
+		d.candidate, *t.hopsOf(ref(n)) = c, hops
+		return
+	}
+	t.shops.take()
+	s := ref(t.spares.take()) | spareRef
+	t.spares.at(uint32(s &^ spareRef)).dest = n
+	if c.order(&d.candidate) < 0 {
+		*t.cand(s), *t.hopsOf(s), *t.more(s) = d.candidate, *t.hopsOf(ref(n)), d.more
+		d.candidate, *t.hopsOf(ref(n)), d.more = c, hops, s
+		return
+	}
+	at := &d.more
+	for *at != 0 && t.cand(*at).order(&c) < 0 {
+		at = t.more(*at)
+	}
+	*t.cand(s), *t.hopsOf(s), *t.more(s) = c, hops, *at
+	*at = s
+}
+
+// unlink takes a candidate from those of n.
+func (t *slabs) unlink(n number, c ref) {
+	d := t.at(n)
+	if c == ref(n) {
+		s := d.more
+		if s == 0 {
+			d.candidate, *t.hopsOf(c) = candidate{}, 0
+			return
+		}
+		d.candidate, *t.hopsOf(c), d.more = *t.cand(s), *t.hopsOf(s), *t.more(s)
+		c = s
+	} else {
+		at := &d.more
+		for *at != c {
+			at = t.more(*at)
+		}
+		*at = *t.more(c)
+	}
+	at := uint32(c &^ spareRef)
+	*t.spares.at(at), *t.shops.at(at) = spare{}, 0
+	t.spares.give(at)
+	t.shops.give(at)
+}
+
+// by gives the candidate of n that a source offers in a place, 0 where it offers
+// none. A protocol's place is 0.
+func (t *slabs) by(n number, s routing.Source, place uint32) ref {
+	for c := t.first(n); c != 0; c = *t.more(c) {
+		if x := t.cand(c); x.source == s && x.place == place {
 			return c
 		}
 	}
-	return nil
+	return 0
 }
 
-// find gives the first candidate for p for which wanted is true.
-func (r *RIB) find(p netip.Prefix, wanted func(*candidate) bool) *candidate {
-	d, ok := r.dests.Get(p)
-	if !ok {
-		return nil
-	}
-	for c := d.first; c != nil; c = c.next {
-		if wanted(c) {
+// chosen gives the candidate of n that packets are forwarded by, the first of
+// equal ones, or 0.
+func (t *slabs) chosen(n number) ref {
+	for c := t.first(n); c != 0; c = *t.more(c) {
+		if t.cand(c).is(isChosen) {
 			return c
 		}
 	}
-	return nil
+	return 0
+}
+
+// offer adds a candidate of n, which holds a reference to its hops.
+func (r *RIB) offer(n number, c candidate, hops uint32) {
+	r.touch(n)
+	d := r.at(n)
+	r.link(n, c, hops)
+	r.stats.Routes[c.source][d.family()]++
+}
+
+// remove removes a candidate. Its prefix is kept until the next settling has
+// changed the FIB.
+func (r *RIB) remove(n number, c ref) {
+	r.touch(n)
+	r.stats.Routes[r.cand(c).source][r.at(n).family()]--
+	hops := *r.hopsOf(c)
+	r.unlink(n, c)
+	r.releaseHops(hops)
+}
+
+// number gives the number of a prefix, which it makes if there is none.
+func (r *RIB) number(p netip.Prefix) number {
+	n, made := r.slabs.number(p)
+	if made {
+		if inside := r.watchesIn(p); inside > 0 {
+			r.transits[n] = &transit{watches: inside}
+			r.at(n).flags |= isTransit
+		}
+	}
+	return n
 }

@@ -57,47 +57,44 @@ const maxResolution = 64
 // Explain explains how the table decides about packets for a.
 func (r *RIB) Explain(a netip.Addr) Explanation {
 	var x Explanation
-	var used *dest
-	for _, d := range r.dests.Supernets(hostPrefix(a)) {
-		if used != nil {
+	used := number(0)
+	for n := range r.index.above(a) {
+		if used != 0 {
 			x.Shorter++
 			continue
 		}
-		p := PrefixDecision{Prefix: d.prefix, Candidates: r.appendCandidates(nil, d), Used: d.entry != nil}
-		p.Decided = r.decided(d)
+		p := PrefixDecision{Prefix: r.prefix(n), Candidates: r.appendCandidates(nil, n), Used: r.forwards(n)}
+		p.Decided = r.decided(n)
 		x.Prefixes = append(x.Prefixes, p)
 		if p.Used {
-			used = d
+			used = n
 		}
 	}
-	if used == nil {
+	if used == 0 {
 		return x
 	}
-	for c := used.first; c != nil; c = c.next {
-		if c.chosen && c.hops != nil {
-			x.Resolution = r.resolutionOf(x.Resolution, c.hops, used, 0)
-		}
-	}
+	x.Resolution = r.resolutionOf(x.Resolution, used, 0)
 	for _, s := range r.subscribers {
-		x.Redistributed = append(x.Redistributed, s.explain(used))
+		x.Redistributed = append(x.Redistributed, s.explain(r, used))
 	}
 	return x
 }
 
-// decided says which comparison made the choice for d.
-func (r *RIB) decided(d *dest) string {
-	best := d.chosen()
+// decided says which comparison made the choice for n.
+func (r *RIB) decided(n number) string {
+	best := r.best(n)
 	switch {
-	case d.dirty || d.pending:
+	case r.at(n).flags&(isDirty|isPending) != 0:
 		return "it has just changed and is not decided yet"
 	case best == nil:
 		return "no route is usable"
 	}
 	equals, better := 0, 0
 	var next *candidate
-	for c := d.first; c != nil; c = c.next {
+	for at := r.first(n); at != 0; at = *r.more(at) {
+		c := r.cand(at)
 		switch {
-		case c.chosen:
+		case c.is(isChosen):
 			equals++
 		case best.order(c) > 0:
 			better++
@@ -120,22 +117,31 @@ func (r *RIB) decided(d *dest) string {
 func (r *RIB) comparison(best, c *candidate) string {
 	switch {
 	case best.rank() != c.rank():
-		return fmt.Sprintf("the address is the router's own or a broadcast address, on %s", r.interfaceName(best.owner))
+		return fmt.Sprintf("the address is the router's own or a broadcast address, on %s", r.interfaceName(best.owner()))
 	case best.distance != c.distance:
 		return fmt.Sprintf("distance %d of %v is lower than %d of %v", best.distance, best.source, c.distance, c.source)
 	case best.metric != c.metric:
 		return fmt.Sprintf("metric %d is lower than %d at the same distance", best.metric, c.metric)
 	case best.source != c.source:
 		return fmt.Sprintf("%v comes before %v at the same distance and metric", best.source, c.source)
-	case best.owner != c.owner:
-		return fmt.Sprintf("%s comes before %s", r.interfaceName(best.owner), r.interfaceName(c.owner))
+	case best.owner() != c.owner():
+		return fmt.Sprintf("%s comes before %s", r.interfaceName(best.owner()), r.interfaceName(c.owner()))
 	}
 	return "it stands before an equal route in the configuration"
 }
 
-// resolutionOf appends the resolution of each hop of hs for a route of the
+// resolutionOf appends the resolution of each hop of the chosen routes of the
 // prefix user.
-func (r *RIB) resolutionOf(to []ResolutionStep, hs *hopSet, user *dest, depth int) []ResolutionStep {
+func (r *RIB) resolutionOf(to []ResolutionStep, user number, depth int) []ResolutionStep {
+	for c := r.first(user); c != 0; c = *r.more(c) {
+		if set := *r.hopsOf(c); set != 0 && r.cand(c).is(isChosen) {
+			to = r.resolutionOfHops(to, r.sets[set], user, depth)
+		}
+	}
+	return to
+}
+
+func (r *RIB) resolutionOfHops(to []ResolutionStep, hs *hopSet, user number, depth int) []ResolutionStep {
 	for i := range hs.hops {
 		if len(to) == maxResolution {
 			break
@@ -146,27 +152,23 @@ func (r *RIB) resolutionOf(to []ResolutionStep, hs *hopSet, user *dest, depth in
 		if res.why != usable {
 			step.WhyNot = r.refusalSentence(h, res)
 		}
-		if res.why != usable || res.via == nil {
+		if res.why != usable || res.via == 0 {
 			to = append(to, step)
 			continue
 		}
-		step.Via, step.Source, step.Action = res.via.prefix, res.via.entry.Source, res.via.entry.Action
+		step.Via, step.Source, step.Action = r.prefix(res.via), r.installed(res.via).source, r.at(res.via).leads.action()
 		to = append(to, step)
-		for c := res.via.first; c != nil; c = c.next {
-			if c.chosen && c.hops != nil {
-				to = r.resolutionOf(to, c.hops, res.via, depth+1)
-			}
-		}
+		to = r.resolutionOf(to, res.via, depth+1)
 	}
 	return to
 }
 
-// explain says what s gets of d, or why it gets nothing.
-func (s *subscriber) explain(d *dest) Redistributed {
+// explain says what s gets of n, or why it gets nothing.
+func (s *subscriber) explain(r *RIB, n number) Redistributed {
 	x := Redistributed{To: s.Name}
-	best := d.chosen()
+	p, best := r.prefix(n), r.best(n)
 	w := s.wants[sourceOfCandidate(best)]
-	o, known := s.routes.Get(d.prefix)
+	o, known := s.routes.Get(p)
 	x.Pending = known && o.queued
 	switch {
 	case best == nil:
@@ -175,20 +177,20 @@ func (s *subscriber) explain(d *dest) Redistributed {
 	case w == nil:
 		x.WhyNot = fmt.Sprintf("%s does not redistribute %v", s.Name, best.source)
 		return x
-	case s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4():
+	case !r.at(n).inFamily(s.Family):
 		x.WhyNot = fmt.Sprintf("%s is for IPv%d", s.Name, s.Family)
 		return x
-	case !passable(d.prefix, best):
+	case !passable(p, best):
 		x.WhyNot = "the prefix means nothing to other routers"
 		return x
 	}
-	rt, ok := s.redistributed(d, best)
+	rt, ok := s.redistributed(r, n, best)
 	x.Offered, x.Metric, x.Tag = ok, rt.Metric, rt.Tag
 	if !ok {
 		x.WhyNot = "the policy rejects it"
 	}
 	if w.Trace != nil {
-		offered := offeredRoute(d, best)
+		offered := r.offeredRoute(n, best)
 		x.Policy = w.Trace(&offered)
 	}
 	return x

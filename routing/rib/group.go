@@ -13,6 +13,7 @@ import (
 type sharedGroup struct {
 	*fib.Group
 	key    string
+	number leads
 	refs   int
 	states []*fib.State      // of its hops
 	hops   []routing.NextHop // the hops as subscribers get them; made when first needed
@@ -37,7 +38,7 @@ const maxWhole = 1 << 20
 
 // acquireGroup gives the group of the shares, the same one for the same hops
 // and weights. Shares of one neighbour are added.
-func (r *RIB) acquireGroup(shares []share) *sharedGroup {
+func (r *RIB) acquireGroup(shares []share) leads {
 	hops := weigh(shares)
 	for i := range hops {
 		hops[i].Index = r.neighbourIndex(neighbour{hops[i].Address, hops[i].Interface})
@@ -60,21 +61,40 @@ func (r *RIB) acquireGroup(shares []share) *sharedGroup {
 		}
 		g = &sharedGroup{Group: fib.NewSharedGroup(hops, states), key: string(b), states: states}
 		r.groups[g.key] = g
+		if n := len(r.freeGroups); n > 0 {
+			g.number = r.freeGroups[n-1]
+			r.freeGroups = r.freeGroups[:n-1]
+			r.led[g.number] = g
+		} else {
+			g.number = leads(len(r.led))
+			r.led = append(r.led, g)
+		}
 	}
 	g.refs++
-	return g
+	return g.number
 }
 
-// releaseGroup gives one reference back.
-func (r *RIB) releaseGroup(g *sharedGroup) {
-	if g == nil {
+// acquireLeads takes one more reference to where something leads.
+func (r *RIB) acquireLeads(l leads) leads {
+	if l >= firstGroup {
+		r.led[l].refs++
+	}
+	return l
+}
+
+// releaseLeads gives one back.
+func (r *RIB) releaseLeads(l leads) {
+	if l < firstGroup {
 		return
 	}
+	g := r.led[l]
 	if g.refs--; g.refs == 0 {
 		for _, s := range g.states {
 			s.Route(-1)
 		}
 		delete(r.groups, g.key)
+		r.led[l] = nil
+		r.freeGroups = append(r.freeGroups, l)
 	}
 }
 

@@ -1,7 +1,6 @@
 package rib
 
 import (
-	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"slices"
@@ -10,16 +9,17 @@ import (
 )
 
 // hopSet is a set of next hops as a source gave it, kept once for all routes
-// that have it. It is resolved once too, so a route that uses it costs a
-// pointer and a link in the list of its users.
+// that have it. It is resolved once too, so a route that uses it costs four
+// bytes, its number.
 type hopSet struct {
-	key   string
-	hops  []hop
-	refs  int
-	first *candidate // users
-	// outcome is valid for every user that contains no next hop; the others
-	// compute their own.
-	outcome  outcome
+	key    string
+	number uint32 // from 1
+	hops   []hop
+	refs   int
+	// leads is valid for every user that contains no next hop; the others
+	// compute their own. Until it has been computed once, all users are dirty.
+	leads    leads
+	settled  bool
 	trackers []*tracking // of subscribers; they count in refs
 	stale    bool
 }
@@ -41,20 +41,27 @@ type watch struct {
 	stale bool
 }
 
-// outcome is what a set of hops resolves to.
-type outcome struct {
-	usable bool
-	action routing.Action
-	group  *sharedGroup // with Forward
+// leads is what a prefix or a set of hops resolves to: 0 = there is no usable
+// route; the number of an action other than Forward; or that of a group.
+type leads uint32
+
+const firstGroup leads = 8 // above all actions
+
+// action is what becomes of the packets.
+func (l leads) action() routing.Action {
+	if l >= firstGroup {
+		return routing.Forward
+	}
+	return routing.Action(l)
 }
 
 // acquireHops gives the set of these hops, a new one if needed. missing names
 // the interfaces that do not exist and may be nil.
-func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) *hopSet {
+func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) uint32 {
 	r.keyBuf = appendHopsKey(r.keyBuf[:0], hops, missing)
 	if hs := r.hopSets[string(r.keyBuf)]; hs != nil {
 		hs.refs++
-		return hs
+		return hs.number
 	}
 	hs := &hopSet{key: string(r.keyBuf), hops: make([]hop, len(hops)), refs: 1}
 	for i, h := range hops {
@@ -67,21 +74,59 @@ func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) *hopSet {
 		}
 	}
 	r.hopSets[hs.key] = hs
+	if n := len(r.freeSets); n > 0 {
+		hs.number = r.freeSets[n-1]
+		r.freeSets = r.freeSets[:n-1]
+		r.sets[hs.number] = hs
+	} else {
+		hs.number = uint32(len(r.sets))
+		r.sets = append(r.sets, hs)
+	}
 	r.markStale(hs)
-	return hs
+	return hs.number
 }
 
-// releaseHops gives one reference back.
-func (r *RIB) releaseHops(hs *hopSet) {
-	if hs == nil {
+// knownHops is a slice of next hops whose set is known: protocols hand over the
+// same slice with many routes, and never write to it.
+type knownHops struct {
+	hops []routing.NextHop
+	set  uint32
+}
+
+// knownHops is acquireHops for the hops of a protocol.
+func (r *RIB) knownHops(hops []routing.NextHop) uint32 {
+	if len(hops) == 0 {
+		return r.acquireHops(hops, nil)
+	}
+	b := hops[0].Address.As16()
+	k := &r.known[b[15]^b[14]*7^b[13]*31^b[7]*13^byte(hops[0].Interface)]
+	if len(k.hops) == len(hops) && &k.hops[0] == &hops[0] {
+		r.sets[k.set].refs++
+		return k.set
+	}
+	*k = knownHops{hops, r.acquireHops(hops, nil)}
+	return k.set
+}
+
+// releaseHops gives one reference back; 0 is no set.
+func (r *RIB) releaseHops(set uint32) {
+	if set == 0 {
 		return
 	}
+	hs := r.sets[set]
 	if hs.refs--; hs.refs > 0 {
 		return
 	}
 	delete(r.hopSets, hs.key)
-	r.releaseGroup(hs.outcome.group)
-	hs.outcome = outcome{}
+	r.sets[set] = nil
+	r.freeSets = append(r.freeSets, set)
+	for i := range r.known {
+		if r.known[i].set == set {
+			r.known[i] = knownHops{}
+		}
+	}
+	r.releaseLeads(hs.leads)
+	hs.leads = 0
 	for i := range hs.hops {
 		if w := hs.hops[i].watch; w != nil {
 			r.releaseWatch(w, hs)
@@ -92,16 +137,6 @@ func (r *RIB) releaseHops(hs *hopSet) {
 // markStale has Flush resolve hs again.
 func (r *RIB) markStale(hs *hopSet) {
 	r.staleSets = append(r.staleSets, hs)
-}
-
-// sortedHopSets gives all sets in a deterministic order, not that of the map.
-func (r *RIB) sortedHopSets() []*hopSet {
-	all := make([]*hopSet, 0, len(r.hopSets))
-	for _, hs := range r.hopSets {
-		all = append(all, hs)
-	}
-	slices.SortFunc(all, func(a, b *hopSet) int { return cmp.Compare(a.key, b.key) })
-	return all
 }
 
 // appendHopsKey appends a key that identifies a list of hops.
@@ -131,8 +166,15 @@ func (r *RIB) acquireWatch(a netip.Addr, hs *hopSet) *watch {
 	if !ok {
 		w = &watch{prefix: p}
 		r.watches.Insert(p, w)
-		for _, d := range r.dests.Supernets(p) {
-			d.transit++
+		r.watchNear[near(a)]++
+		for n := range r.index.above(a) {
+			t := r.transits[n]
+			if t == nil {
+				t = &transit{}
+				r.transits[n] = t
+				r.at(n).flags |= isTransit
+			}
+			t.watches++
 		}
 		r.staleWatches = append(r.staleWatches, w)
 	}
@@ -153,32 +195,48 @@ func (r *RIB) releaseWatch(w *watch, hs *hopSet) {
 		return
 	}
 	r.watches.Delete(w.prefix)
-	for _, d := range r.dests.Supernets(w.prefix) {
+	r.watchNear[near(w.prefix.Addr())]--
+	for n := range r.index.above(w.prefix.Addr()) {
 		// Circles are only looked for in transit prefixes, so a prefix that
 		// becomes a leaf has to be decided once more.
-		d.transit--
-		r.markDirty(d)
+		r.touch(n)
+		if t := r.transits[n]; t.watches > 1 {
+			t.watches--
+		} else {
+			delete(r.transits, n)
+			r.at(n).flags &^= isTransit
+		}
 	}
 }
 
-// addUser adds c to the users of hs.
-func (hs *hopSet) addUser(c *candidate) {
-	c.nextUser = hs.first
-	if hs.first != nil {
-		hs.first.prevUser = c
+// watchesIn counts the watched addresses in p. Next to none of a million prefixes
+// has any, so those that have none in the neighbourhood are told at a glance.
+func (r *RIB) watchesIn(p netip.Prefix) int {
+	a := p.Addr()
+	if p.Bits() >= nearBits(a) && r.watchNear[near(a)] == 0 || r.watches.Size() == 0 {
+		return 0
 	}
-	hs.first = c
+	n := 0
+	for range r.watches.Subnets(p) {
+		n++
+	}
+	return n
 }
 
-// removeUser removes c from the users of hs.
-func (hs *hopSet) removeUser(c *candidate) {
-	if c.prevUser != nil {
-		c.prevUser.nextUser = c.nextUser
-	} else {
-		hs.first = c.nextUser
+// near gives a number to the neighbourhood of an address: all that begin with the
+// same nearBits.
+func near(a netip.Addr) uint32 {
+	if a.Is4() {
+		b := a.As4()
+		return uint32(b[0])
 	}
-	if c.nextUser != nil {
-		c.nextUser.prevUser = c.prevUser
+	b := a.As16()
+	return 256 + uint32(b[1]^b[2]*31^b[3]*57)
+}
+
+func nearBits(a netip.Addr) int {
+	if a.Is4() {
+		return 8
 	}
-	c.prevUser, c.nextUser = nil, nil
+	return 32
 }

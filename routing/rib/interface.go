@@ -36,7 +36,13 @@ func (InterfaceGone) input() {}
 // interfaceState is an interface and the candidates that it offers.
 type interfaceState struct {
 	Interface
-	offers []*candidate
+	offers []offered
+}
+
+// offered is a candidate of an interface.
+type offered struct {
+	n      number
+	action routing.Action
 }
 
 // offer is one route that follows from an address.
@@ -137,37 +143,57 @@ func (r *RIB) dropInterface(now time.Time, id routing.InterfaceID) {
 // broadcast addresses that came or went, which no next hop may have, or may
 // have again.
 func (r *RIB) reoffer(now time.Time, s *interfaceState, want []offer) (claimed []netip.Prefix) {
-	var kept []*candidate
-	for _, c := range s.offers {
-		i := slices.IndexFunc(want, func(o offer) bool { return o.prefix == c.dest.prefix && o.action == c.action })
+	var kept []offered
+	for _, o := range s.offers {
+		at, p := r.connected(o, s.ID), r.prefix(o.n)
+		i := slices.IndexFunc(want, func(w offer) bool { return w.prefix == p && w.action == o.action })
 		if i < 0 {
-			if c.action != routing.Forward {
-				claimed = append(claimed, c.dest.prefix)
+			if o.action != routing.Forward {
+				claimed = append(claimed, p)
 			}
-			r.remove(c)
+			r.remove(o.n, at)
 			continue
 		}
-		if c.origin != want[i].origin || c.whole != want[i].whole {
-			c.origin, c.whole = want[i].origin, want[i].whole
-			r.markDirty(c.dest)
+		if c := r.cand(at); c.origin != want[i].origin || c.is(isWhole) != want[i].whole {
+			r.touch(o.n)
+			c.origin = want[i].origin
+			c.setWhole(want[i].whole)
 		}
 		want = slices.Delete(slices.Clone(want), i, i+1)
-		kept = append(kept, c)
+		kept = append(kept, o)
 	}
 	for _, o := range want {
-		c := &candidate{
-			source: routing.SourceConnected, action: o.action, origin: o.origin, whole: o.whole,
-			owner: s.ID, since: now.UnixNano(),
+		c := candidate{
+			source: routing.SourceConnected, action: o.action, origin: o.origin,
+			place: uint32(s.ID), since: seconds(now),
 		}
-		c.distance = r.config.distanceOf(c.source, 0)
-		r.add(o.prefix, c)
-		kept = append(kept, c)
+		c.setWhole(o.whole)
+		r.setDistance(&c, 0)
+		n := r.number(o.prefix)
+		r.offer(n, c, 0)
+		kept = append(kept, offered{n, o.action})
 		if o.action != routing.Forward {
 			claimed = append(claimed, o.prefix)
 		}
 	}
 	s.offers = kept
 	return claimed
+}
+
+// connected finds what an interface offers.
+func (r *RIB) connected(o offered, id routing.InterfaceID) ref {
+	c := r.first(o.n)
+	for x := r.cand(c); x.source != routing.SourceConnected || x.place != uint32(id) || x.action != o.action; x = r.cand(c) {
+		c = *r.more(c)
+	}
+	return c
+}
+
+func (c *candidate) setWhole(whole bool) {
+	c.flags &^= isWhole
+	if whole {
+		c.flags |= isWhole
+	}
 }
 
 // staleInterface has Flush resolve again all hops by an interface, if it
@@ -177,7 +203,10 @@ func (r *RIB) staleInterface(id routing.InterfaceID, changed bool, claimed []net
 	if !changed && len(claimed) == 0 {
 		return
 	}
-	for _, hs := range r.sortedHopSets() {
+	for _, hs := range r.sets {
+		if hs == nil {
+			continue
+		}
 		for i := range hs.hops {
 			h := &hs.hops[i]
 			if h.Interface == routing.NoInterface {

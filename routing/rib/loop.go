@@ -8,22 +8,22 @@ package rib
 func (s *settling) settleOpen() bool {
 	for {
 		if s.at == 0 {
-			for _, d := range s.open {
-				d.visited = false
+			for _, n := range s.open {
+				s.rib.transits[n].visited = false
 			}
 			s.moved = false
 			s.also = 0 // counts those left undecided in this round
 		}
 		for ; s.at < len(s.open); s.at++ {
-			d := s.open[s.at]
-			if !d.pending {
+			n := s.open[s.at]
+			if !s.pending(n) {
 				continue
 			}
 			if !s.spend() {
 				return false
 			}
-			s.visit(d)
-			if d.pending {
+			s.visit(n)
+			if s.pending(n) {
 				s.also++
 			} else {
 				s.moved = true
@@ -39,21 +39,24 @@ func (s *settling) settleOpen() bool {
 	}
 }
 
-// visit decides d after the prefixes that d depends on, unless these lead back
+func (s *settling) pending(n number) bool { return s.rib.at(n).is(isPending) }
+
+// visit decides n after the prefixes that n depends on, unless these lead back
 // to a prefix that is being visited.
-func (s *settling) visit(d *dest) {
-	d.visited = true
+func (s *settling) visit(n number) {
+	t := s.rib.transits[n]
+	t.visited = true
 	for {
-		waits := s.decide(d)
+		waits := s.decide(n, t.was)
 		if len(waits) == 0 {
 			return
 		}
 		progress := false
 		for _, w := range waits {
-			if w.on.pending && !w.on.visited {
+			if s.pending(w.on) && !s.rib.transits[w.on].visited {
 				s.visit(w.on)
 			}
-			progress = progress || !w.on.pending
+			progress = progress || !s.pending(w.on)
 		}
 		if !progress {
 			return
@@ -66,15 +69,16 @@ func (s *settling) visit(d *dest) {
 // their next hops as refused. Prefixes that depend on a circle are decided
 // after it.
 func (s *settling) breakCircles() {
-	t := circles{settling: s, state: map[*dest]*circleState{}}
-	for _, d := range s.open {
-		if d.pending && t.state[d] == nil {
-			t.enter(d)
+	t := circles{settling: s, state: map[number]*circleState{}}
+	for _, n := range s.open {
+		if s.pending(n) && t.state[n] == nil {
+			t.enter(n)
 		}
 	}
-	for _, d := range t.broken {
-		for _, w := range t.state[d].waits {
-			d.looped = append(d.looped, w.watch)
+	for _, n := range t.broken {
+		for _, w := range t.state[n].waits {
+			x := s.rib.transits[n]
+			x.looped = append(x.looped, w.watch)
 		}
 	}
 }
@@ -82,9 +86,9 @@ func (s *settling) breakCircles() {
 // circles is the state of one search.
 type circles struct {
 	settling *settling
-	state    map[*dest]*circleState
-	stack    []*dest
-	broken   []*dest // members of circles that no edge leaves
+	state    map[number]*circleState
+	stack    []number
+	broken   []number // members of circles that no edge leaves
 }
 
 type circleState struct {
@@ -94,11 +98,11 @@ type circleState struct {
 	waits       []wait
 }
 
-func (t *circles) enter(d *dest) *circleState {
-	n := len(t.state) + 1
-	v := &circleState{number: n, low: n, onStack: true, waits: t.settling.decide(d)}
-	t.state[d] = v
-	t.stack = append(t.stack, d)
+func (t *circles) enter(n number) *circleState {
+	i := len(t.state) + 1
+	v := &circleState{number: i, low: i, onStack: true, waits: t.settling.decide(n, t.settling.rib.transits[n].was)}
+	t.state[n] = v
+	t.stack = append(t.stack, n)
 	for _, w := range v.waits {
 		to := t.state[w.on]
 		if to == nil {
@@ -112,16 +116,16 @@ func (t *circles) enter(d *dest) *circleState {
 		v.leaves = v.leaves || !to.onStack
 	}
 	if v.low == v.number {
-		t.closeComponent(d)
+		t.closeComponent(n)
 	}
 	return v
 }
 
-// closeComponent takes the component with the root d from the stack.
-func (t *circles) closeComponent(d *dest) {
-	var members []*dest
+// closeComponent takes the component with the root n from the stack.
+func (t *circles) closeComponent(n number) {
+	var members []number
 	leaves := false
-	for len(members) == 0 || members[len(members)-1] != d {
+	for len(members) == 0 || members[len(members)-1] != n {
 		m := t.stack[len(t.stack)-1]
 		t.stack = t.stack[:len(t.stack)-1]
 		t.state[m].onStack = false

@@ -207,50 +207,75 @@ func (w *world) String() string {
 // checkTidy fails if anything is kept that nobody refers to.
 func (w *world) checkTidy(t *rapid.T) {
 	r := w.rib
-	refs := map[*sharedGroup]int{}
-	hopRefs := map[*hopSet]int{}
+	refs := map[leads]int{}
+	hopRefs := map[uint32]int{}
 	watched := map[netip.Prefix]bool{}
 	var routes [routing.NumSources][2]int
-	for _, d := range r.dests.All() {
-		for c := d.first; c != nil; c = c.next {
-			routes[c.source][d.family()]++
+	inUse, spares := 0, 0
+	for i := uint32(1); i < r.dests.used; i++ {
+		n := number(i)
+		d := r.at(n)
+		if slices.Contains(r.dests.free, i) {
+			if *d != (dest{}) || *r.hops.at(i) != 0 {
+				t.Fatalf("number %d is free and not empty: %+v", n, *d)
+			}
+			continue
 		}
-		if d.first == nil {
-			t.Fatalf("%v is kept without a candidate", d.prefix)
+		inUse++
+		p := r.prefix(n)
+		if r.first(n) == 0 || r.find(p) != n {
+			t.Fatalf("%v is kept as number %d, has candidate %d and is found as %d", p, n, r.first(n), r.find(p))
 		}
-		if d.group != nil {
-			refs[d.group]++
+		for c := r.first(n); c != 0; c = *r.more(c) {
+			routes[r.cand(c).source][d.family()]++
 		}
-		inside := uint32(0)
-		for range r.watches.Subnets(d.prefix) {
+		if d.leads >= firstGroup {
+			refs[d.leads]++
+		}
+		inside := 0
+		for range r.watches.Subnets(p) {
 			inside++
 		}
-		if d.transit != inside {
-			t.Fatalf("%v counts %d next hops inside, there are %d", d.prefix, d.transit, inside)
+		counted := 0
+		if x := r.transits[n]; x != nil {
+			counted = x.watches
 		}
-		for c := d.first; c != nil; c = c.next {
-			if c.next != nil && c.order(c.next) >= 0 {
-				t.Fatalf("candidates of %v are out of order", d.prefix)
+		if counted != inside || (inside > 0) != d.is(isTransit) || d.flags&(isDirty|isPending) != 0 {
+			t.Fatalf("%v counts %d next hops inside, there are %d; its flags are %b", p, counted, inside, d.flags)
+		}
+		for c := r.first(n); c != 0; c = *r.more(c) {
+			if next := *r.more(c); next != 0 && r.cand(c).order(r.cand(next)) >= 0 {
+				t.Fatalf("candidates of %v are out of order", p)
 			}
-			if c.hops != nil {
-				hopRefs[c.hops]++
+			if c&spareRef != 0 {
+				spares++
+				if x := r.spares.at(uint32(c &^ spareRef)); x.dest != n {
+					t.Fatalf("a candidate of %v is one of number %d, want %d", p, x.dest, n)
+				}
+			}
+			if set := *r.hopsOf(c); set != 0 {
+				hopRefs[set]++
 			}
 		}
+	}
+	v4, v6 := r.Len()
+	if inUse != v4+v6 || spares != int(r.spares.used)-1-len(r.spares.free) || len(r.transits) > inUse {
+		t.Fatalf("%d prefixes, %d other candidates and %d transit prefixes; counted are %d and %d", inUse, spares, len(r.transits), v4+v6, int(r.spares.used)-1-len(r.spares.free))
 	}
 	if routes != r.Stats().Routes {
 		t.Fatalf("%v routes are counted, there are %v", r.Stats().Routes, routes)
 	}
 	for _, s := range r.subscribers {
 		for _, t := range s.hops {
-			hopRefs[t.hops]++
+			hopRefs[t.hops.number]++
 		}
 	}
 	for _, hs := range r.hopSets {
-		if hs.refs != hopRefs[hs] {
-			t.Fatalf("hops %v count %d users, there are %d", hs.hops, hs.refs, hopRefs[hs])
+		if hs.refs != hopRefs[hs.number] || r.sets[hs.number] != hs {
+			t.Fatalf("hops %v count %d users, there are %d", hs.hops, hs.refs, hopRefs[hs.number])
 		}
-		if hs.outcome.group != nil {
-			refs[hs.outcome.group]++
+		if hs.leads >= firstGroup {
+			refs[hs.leads]++
 		}
 		for _, h := range hs.hops {
 			if h.watch != nil {
@@ -259,8 +284,8 @@ func (w *world) checkTidy(t *rapid.T) {
 		}
 	}
 	for _, g := range r.groups {
-		if g.refs != refs[g] {
-			t.Fatalf("group %v counts %d users, there are %d", g.Hops(), g.refs, refs[g])
+		if g.refs != refs[g.number] || r.led[g.number] != g {
+			t.Fatalf("group %v counts %d users, there are %d", g.Hops(), g.refs, refs[g.number])
 		}
 	}
 	for n := range r.neighbours {

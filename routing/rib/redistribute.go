@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"routerd/routing"
-	"routerd/routing/fib"
 )
 
 // notifyHops notifies the subscribers that their offers are decided, and of
@@ -26,14 +25,18 @@ func (s *settling) notifyHops() bool {
 }
 
 // notify notifies them of the change of a prefix.
-func (s *settling) notify(d *dest) { s.rib.redistribute(d, false) }
+func (s *settling) notify(n number) { s.rib.redistribute(n, false) }
 
 func (s *settling) notifyOpen() bool {
 	return len(s.rib.subscribers) == 0 || each(s, s.open, s.notify)
 }
 
+func (s *settling) notifyDirty() bool {
+	return len(s.rib.subscribers) == 0 || s.dirtyLeaves(func(x *dirtied) { s.notify(x.n) })
+}
+
 func (s *settling) notifyLeaves() bool {
-	return len(s.rib.subscribers) == 0 || each(s, s.leaves, s.notify)
+	return len(s.rib.subscribers) == 0 || eachOf(s, &s.leaves, func(x *dirtied) { s.notify(x.n) })
 }
 
 // notifyRenewed offers the whole table to new subscriptions.
@@ -42,12 +45,12 @@ func (s *settling) notifyRenewed() bool {
 	if !slices.ContainsFunc(r.subscribers, func(sub *subscriber) bool { return sub.renewed }) {
 		return true
 	}
-	for p, d := range fib.Behind(&r.dests, s.after) {
+	for n := range r.index.behind(s.after) {
 		if !s.spend() {
 			return false
 		}
-		s.after = p
-		r.redistribute(d, true)
+		s.after = r.prefix(n)
+		r.redistribute(n, true)
 	}
 	for _, sub := range r.subscribers {
 		sub.renewed = false
@@ -55,24 +58,28 @@ func (s *settling) notifyRenewed() bool {
 	return true
 }
 
-// redistribute updates what is offered to the subscribers of d; with
+// redistribute updates what is offered to the subscribers of n; with
 // onlyRenewed, to new subscriptions only.
-func (r *RIB) redistribute(d *dest, onlyRenewed bool) {
-	best := d.chosen()
-	if !d.offered && !r.wanted(best) {
+func (r *RIB) redistribute(n number, onlyRenewed bool) {
+	d, best := r.at(n), r.best(n)
+	if !d.is(isOffered) && !r.wanted(best) {
 		return
 	}
-	offered := false
+	now := false
+	p := r.prefix(n)
 	for _, s := range r.subscribers {
 		if !onlyRenewed || s.renewed {
-			s.offer(d, best)
+			s.offer(r, n, best)
 		}
-		if d.offered || s.wants[sourceOfCandidate(best)] != nil {
-			o, known := s.routes.Get(d.prefix)
-			offered = offered || known && o.now != nil
+		if d.is(isOffered) || s.wants[sourceOfCandidate(best)] != nil {
+			o, known := s.routes.Get(p)
+			now = now || known && o.now != nil
 		}
 	}
-	d.offered = offered
+	d.flags &^= isOffered
+	if now {
+		d.flags |= isOffered
+	}
 }
 
 // wanted reports whether any subscriber wants routes of c's source.
@@ -93,21 +100,20 @@ func sourceOfCandidate(c *candidate) routing.Source {
 	return c.source
 }
 
-// chosen is the candidate that packets are forwarded by, the first of equal
+// best is the candidate that packets are forwarded by, the first of equal
 // ones, or nil.
-func (d *dest) chosen() *candidate {
-	for c := d.first; c != nil; c = c.next {
-		if c.chosen {
-			return c
-		}
+func (r *RIB) best(n number) *candidate {
+	if c := r.chosen(n); c != 0 {
+		return r.cand(c)
 	}
 	return nil
 }
 
-// offer updates what is offered to s of d.
-func (s *subscriber) offer(d *dest, best *candidate) {
-	rt, ok := s.redistributed(d, best)
-	o, known := s.routes.Get(d.prefix)
+// offer updates what is offered to s of n.
+func (s *subscriber) offer(r *RIB, n number, best *candidate) {
+	p := r.prefix(n)
+	rt, ok := s.redistributed(r, n, best)
+	o, known := s.routes.Get(p)
 	switch {
 	case !ok && (!known || o.now == nil):
 		return
@@ -120,8 +126,8 @@ func (s *subscriber) offer(d *dest, best *candidate) {
 		return
 	default:
 		if !known {
-			o = &offering{prefix: d.prefix}
-			s.routes.Insert(d.prefix, o)
+			o = &offering{prefix: p}
+			s.routes.Insert(p, o)
 		}
 		o.now = new(routing.Route)
 		*o.now = rt
@@ -132,20 +138,21 @@ func (s *subscriber) offer(d *dest, best *candidate) {
 	}
 }
 
-// redistributed is the route of d as s gets it; ok is false if it gets none.
-func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, ok bool) {
-	if best == nil || s.Family != 0 && (s.Family == 4) != d.prefix.Addr().Is4() {
+// redistributed is the route of n as s gets it; ok is false if it gets none.
+func (s *subscriber) redistributed(r *RIB, n number, best *candidate) (rt routing.Route, ok bool) {
+	if best == nil || !r.at(n).inFamily(s.Family) {
 		return rt, false
 	}
 	w := s.wants[best.source]
-	if w == nil || !passable(d.prefix, best) {
+	p := r.prefix(n)
+	if w == nil || !passable(p, best) {
 		return rt, false
 	}
-	rt = offeredRoute(d, best)
+	rt = r.offeredRoute(n, best)
 	verdict := Decision{Accept: true}
 	if w.Policy != nil {
 		verdict = w.Policy(&rt)
-		rt.Prefix, rt.Source = d.prefix, best.source
+		rt.Prefix, rt.Source = p, best.source
 	}
 	if !verdict.MetricSet && !w.KeepMetric {
 		rt.Metric = w.Metric
@@ -156,20 +163,21 @@ func (s *subscriber) redistributed(d *dest, best *candidate) (rt routing.Route, 
 	return rt, verdict.Accept
 }
 
-// offeredRoute is the route of d as a policy sees it.
-func offeredRoute(d *dest, best *candidate) routing.Route {
+// offeredRoute is the route of n as a policy sees it.
+func (r *RIB) offeredRoute(n number, best *candidate) routing.Route {
+	l := r.at(n).leads
 	rt := routing.Route{
-		Prefix: d.prefix, Source: best.source, Action: best.action, Distance: best.distance,
+		Prefix: r.prefix(n), Source: best.source, Action: best.action, Distance: best.distance,
 		Metric: best.metric, Tag: best.tag,
 	}
 	switch {
 	case best.action == routing.Local:
 		rt.Action = routing.Forward // protocols know only Forward for connected routes
-		rt.NextHops = []routing.NextHop{{Interface: best.owner, Weight: 1}}
-	case d.group != nil:
-		rt.NextHops = d.group.nextHops()
-	case d.entry != nil:
-		rt.Action = d.entry.Action // through a route that discards
+		rt.NextHops = []routing.NextHop{{Interface: best.owner(), Weight: 1}}
+	case l >= firstGroup:
+		rt.NextHops = r.led[l].nextHops()
+	case l != 0:
+		rt.Action = l.action() // through a route that discards
 	}
 	return rt
 }
@@ -184,7 +192,7 @@ func passable(p netip.Prefix, c *candidate) bool {
 	case p.Bits() > 0 && (a.IsLoopback() || a.IsMulticast() || a.Is6() && a.IsLinkLocalUnicast()):
 		return false
 	case c.action == routing.Local:
-		return c.whole
+		return c.is(isWhole)
 	}
 	return c.action != routing.Broadcast
 }

@@ -28,13 +28,13 @@ const (
 // resolution is what one next hop resolves to.
 type resolution struct {
 	why   refusal
-	via   *dest               // the route that it resolves through; with waiting, the one to decide first
+	via   number              // the route that it resolves through; with waiting, the one to decide first
 	iface routing.InterfaceID // if the hop names its interface
 }
 
-// resolveHop resolves h for a route of the prefix user; nil for a route that is
+// resolveHop resolves h for a route of the prefix user; 0 for a route that is
 // no part of the resolution.
-func (r *RIB) resolveHop(h *hop, user *dest) resolution {
+func (r *RIB) resolveHop(h *hop, user number) resolution {
 	switch {
 	case h.missing != "":
 		return resolution{why: interfaceMissing}
@@ -46,7 +46,7 @@ func (r *RIB) resolveHop(h *hop, user *dest) resolution {
 		return resolution{why: leadsNowhere}
 	}
 	if h.watch != nil {
-		if user != nil && slices.Contains(user.looped, h.watch) {
+		if t := r.transits[user]; t != nil && slices.Contains(t.looped, h.watch) {
 			return resolution{why: throughItself}
 		}
 		return r.resolveAddress(h.Address, user)
@@ -66,8 +66,8 @@ func (r *RIB) refusedAddress(a netip.Addr) refusal {
 	if a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() {
 		return notNeighbour
 	}
-	if d, ok := r.dests.Get(hostPrefix(a)); ok && d.first != nil {
-		switch d.first.action {
+	if n := r.find(hostPrefix(a)); n != 0 && r.first(n) != 0 {
+		switch r.at(n).action {
 		case routing.Local:
 			return ownAddress
 		case routing.Broadcast:
@@ -82,20 +82,21 @@ func (r *RIB) refusedAddress(a netip.Addr) refusal {
 // and is refused: a shorter prefix does not count, since packets would never
 // reach it. Only a host route to a itself is skipped. The default route counts
 // like any other.
-func (r *RIB) resolveAddress(a netip.Addr, user *dest) resolution {
+func (r *RIB) resolveAddress(a netip.Addr, user number) resolution {
 	if a.IsLinkLocalUnicast() {
 		return resolution{why: linkLocalAlone}
 	}
-	for _, d := range r.dests.Supernets(hostPrefix(a)) {
+	for n := range r.index.above(a) {
+		d := r.at(n)
 		switch {
-		case d == user && d.prefix.IsSingleIP():
+		case n == user && int(d.bits) == a.BitLen():
 			continue
-		case d == user:
+		case n == user:
 			return resolution{why: throughItself}
-		case d.pending:
-			return resolution{why: waiting, via: d}
-		case d.entry != nil:
-			return resolution{via: d}
+		case d.is(isPending):
+			return resolution{why: waiting, via: n}
+		case d.leads != 0:
+			return resolution{via: n}
 		}
 	}
 	return resolution{why: noRoute}
@@ -103,20 +104,21 @@ func (r *RIB) resolveAddress(a netip.Addr, user *dest) resolution {
 
 // appendShares appends the shares of a resolved hop. If it resolves through a
 // route that discards there are none, and the route's action is returned.
-func appendShares(to []share, h *hop, res resolution) ([]share, routing.Action) {
+func (r *RIB) appendShares(to []share, h *hop, res resolution) ([]share, routing.Action) {
 	weight := uint64(max(h.Weight, 1))
-	if res.via == nil {
+	if res.via == 0 {
 		return append(to, share{neighbour{h.Address, res.iface}, weight, 1, 1}), routing.Forward
 	}
-	e := res.via.entry
-	if e.Action != routing.Forward {
-		return to, e.Action
+	l := r.at(res.via).leads
+	if l < firstGroup {
+		return to, l.action()
 	}
+	hops := r.led[l].Hops()
 	var whole uint64
-	for _, g := range e.Group.Hops() {
+	for _, g := range hops {
 		whole += uint64(g.Weight)
 	}
-	for _, g := range e.Group.Hops() {
+	for _, g := range hops {
 		to = append(to, share{gateway(g, h.Address), weight, uint64(g.Weight), whole})
 	}
 	return to, routing.Forward
@@ -134,7 +136,7 @@ func gateway(g fib.NextHop, a netip.Addr) neighbour {
 // wait is a next hop that cannot be resolved before on is decided.
 type wait struct {
 	watch *watch
-	on    *dest
+	on    number
 }
 
 // gathering collects what one or several sets of hops resolve to.
@@ -146,7 +148,7 @@ type gathering struct {
 
 // gather adds the usable hops of hs for a route of the prefix user, and
 // reports whether there is any.
-func (g *gathering) gather(r *RIB, hs *hopSet, user *dest) bool {
+func (g *gathering) gather(r *RIB, hs *hopSet, user number) bool {
 	any := false
 	for i := range hs.hops {
 		h := &hs.hops[i]
@@ -156,7 +158,7 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user *dest) bool {
 			g.waits = append(g.waits, wait{h.watch, res.via})
 		case usable:
 			var discard routing.Action
-			g.shares, discard = appendShares(g.shares, h, res)
+			g.shares, discard = r.appendShares(g.shares, h, res)
 			if discard != routing.Forward && g.discard == routing.Forward {
 				g.discard = discard
 			}
@@ -168,12 +170,10 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user *dest) bool {
 
 // outcome gives the result: packets go by the hops that forward, and are
 // discarded only if every usable hop resolves through a route that discards.
-func (g *gathering) outcome(r *RIB) outcome {
-	switch {
-	case len(g.shares) > 0:
-		return outcome{true, routing.Forward, r.acquireGroup(g.shares)}
-	case g.discard != routing.Forward:
-		return outcome{true, g.discard, nil}
+// The caller gets a reference to it.
+func (g *gathering) outcome(r *RIB) leads {
+	if len(g.shares) > 0 {
+		return r.acquireGroup(g.shares)
 	}
-	return outcome{}
+	return leads(g.discard) // Forward is 0, nothing
 }

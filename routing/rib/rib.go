@@ -7,6 +7,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"routerd/internal/origin"
 	"routerd/routing"
 	"routerd/routing/fib"
 )
@@ -29,18 +30,25 @@ type RIB struct {
 	config     Config
 	interfaces map[routing.InterfaceID]*interfaceState
 	byName     map[string]*interfaceState
-	dests      bart.Table[*dest]
-	statics    []*candidate // in the order of the configuration
+	statics    []number // the prefixes of the configuration's routes, in its order
+	slabs
+	transits map[number]*transit
 
-	hopSets map[string]*hopSet
-	watches bart.Table[*watch] // by host prefix
+	hopSets   map[string]*hopSet // by key
+	sets      []*hopSet          // by number; nil = free
+	freeSets  []uint32
+	known     [256]knownHops
+	watches   bart.Table[*watch] // by host prefix
+	watchNear [512]uint32        // see watchesIn
 
-	groups     map[string]*sharedGroup
+	groups     map[string]*sharedGroup // by key
+	led        []*sharedGroup          // by number; nil = free
+	freeGroups []leads
 	neighbours map[neighbour]uint32
 	states     *fib.States
 
 	// What Step and SetConfig touched and Flush has to look at.
-	dirty        []*dest
+	dirty        paged[dirtied]
 	staleSets    []*hopSet
 	staleWatches []*watch
 	touched      bool
@@ -48,6 +56,7 @@ type RIB struct {
 	settling *settling // under way, else nil
 	waiting  queue
 	sweeps   []*sweeping
+	epochs   [routing.NumSources][2]epoch // see stale.go
 
 	stats       Stats
 	subscribers []*subscriber // by name
@@ -59,14 +68,19 @@ type RIB struct {
 
 // New makes a RIB without interfaces and routes.
 func New() *RIB {
-	return &RIB{
+	r := &RIB{
 		interfaces: map[routing.InterfaceID]*interfaceState{},
+		transits:   map[number]*transit{},
+		sets:       make([]*hopSet, 1),
+		led:        make([]*sharedGroup, firstGroup),
 		byName:     map[string]*interfaceState{},
 		hopSets:    map[string]*hopSet{},
 		groups:     map[string]*sharedGroup{},
 		neighbours: map[neighbour]uint32{},
 		states:     fib.NewStates(),
 	}
+	r.slabs.init()
+	return r
 }
 
 // States holds the states by which the groups of every FIB made so far skip
@@ -162,38 +176,53 @@ func (r *RIB) delta(now time.Time, d *routing.Delta) error {
 	if err := checkDelta(d); err != nil {
 		return fmt.Errorf("taking a route of %v for %v into the rib: %w", d.Route.Source, d.Route.Prefix, err)
 	}
-	old := r.find(d.Route.Prefix, func(c *candidate) bool { return c.source == d.Route.Source })
 	if d.Withdraw {
-		if old != nil {
-			r.remove(old)
+		if n := r.find(d.Route.Prefix); n != 0 {
+			r.withdraw(n, d.Route.Source)
 		}
 		return nil
 	}
 	in := &d.Route
+	n := r.number(in.Prefix)
 	c := candidate{
-		source: in.Source, action: in.Action, offered: in.Distance, metric: in.Metric,
-		tag: in.Tag, origin: in.Origin, owner: routing.NoInterface, since: now.UnixNano(),
+		since: seconds(now), origin: in.Origin, metric: in.Metric, tag: in.Tag,
+		source: in.Source, action: in.Action,
 	}
-	c.distance = r.config.distanceOf(c.source, c.offered)
+	r.setDistance(&c, in.Distance)
+	c.setEpoch(r.epochs[c.source][r.at(n).family()].now)
+	hops := uint32(0)
 	if c.action == routing.Forward {
-		c.hops = r.acquireHops(in.NextHops, nil)
+		hops = r.knownHops(in.NextHops)
 	}
-	if old == nil {
-		r.add(in.Prefix, &c)
-		return nil
-	}
-	if old.same(&c) {
-		old.stale = false
-		r.releaseHops(c.hops)
-		if old.origin != c.origin {
-			old.origin = c.origin
-			r.markDirty(old.dest)
-		}
-		return nil
-	}
-	r.remove(old)
-	r.add(in.Prefix, &c)
+	r.replace(n, c, hops)
 	return nil
+}
+
+// withdraw takes back what a protocol offers for n.
+func (r *RIB) withdraw(n number, s routing.Source) {
+	if c := r.by(n, s, 0); c != 0 {
+		r.remove(n, c)
+	}
+}
+
+// replace makes c what its protocol offers for n; c holds a reference to its hops.
+func (r *RIB) replace(n number, c candidate, hops uint32) {
+	at := r.by(n, c.source, 0)
+	if at == 0 {
+		r.offer(n, c, hops)
+		return
+	}
+	if old := r.cand(at); old.same(&c) && *r.hopsOf(at) == hops {
+		old.setEpoch(c.epoch())
+		r.releaseHops(hops)
+		if old.origin != c.origin {
+			r.touch(n)
+			old.origin = c.origin
+		}
+		return
+	}
+	r.remove(n, at)
+	r.offer(n, c, hops)
 }
 
 func checkDelta(d *routing.Delta) error {
@@ -238,24 +267,27 @@ func (r *RIB) setConfig(now time.Time, cfg Config) {
 // redistance sets the distance of every candidate to that of its source in the
 // new configuration.
 func (r *RIB) redistance() {
-	for _, d := range r.dests.All() {
-		var moved []*candidate
-		for c := d.first; c != nil; c = c.next {
-			if n := r.config.distanceOf(c.source, c.offered); n != c.distance {
-				moved = append(moved, c)
+	for i := uint32(1); i < r.dests.used; i++ {
+		n := number(i)
+		for moved := true; moved; {
+			moved = false
+			for at := r.first(n); at != 0 && !moved; at = *r.more(at) {
+				c := *r.cand(at)
+				was := c.distance
+				if r.setDistance(&c, c.offered()); c.distance != was {
+					r.touch(n)
+					hops := *r.hopsOf(at)
+					r.unlink(n, at)
+					r.link(n, c, hops)
+					moved = true
+				}
 			}
-		}
-		for _, c := range moved {
-			d.unlink(c)
-			c.distance = r.config.distanceOf(c.source, c.offered)
-			d.link(c)
-			r.markDirty(d)
 		}
 	}
 }
 
 // Len is the number of prefixes with a candidate, IPv4 and IPv6.
-func (r *RIB) Len() (v4, v6 int) { return r.dests.Size4(), r.dests.Size6() }
+func (r *RIB) Len() (v4, v6 int) { return r.index.sizes() }
 
 // Stats is how much a RIB holds and has done.
 type Stats struct {
@@ -267,11 +299,49 @@ type Stats struct {
 // Stats counts.
 func (r *RIB) Stats() Stats { return r.stats }
 
-// markDirty has Flush choose again for d.
-func (r *RIB) markDirty(d *dest) {
-	if !d.dirty {
-		d.dirty = true
-		r.dirty = append(r.dirty, d)
+// facts are what the FIB says of a prefix besides where it leads.
+type facts struct {
+	metric   uint32
+	origin   origin.ID
+	owner    routing.InterfaceID
+	source   routing.Source
+	distance uint8
+}
+
+func (c *candidate) facts() facts {
+	return facts{metric: c.metric, origin: c.origin, owner: c.owner(), source: c.source, distance: c.distance}
+}
+
+// dirtied is a prefix that inputs have touched, with what the FIB holds.
+type dirtied struct {
+	n   number
+	was facts
+}
+
+// touch has the next settling choose again for n. It must be called before any
+// change of the candidates, which say what the FIB has.
+func (r *RIB) touch(n number) {
+	if d := r.at(n); !d.is(isDirty) {
+		d.flags |= isDirty
+		r.dirty.add(dirtied{n, r.installed(n)})
+	}
+}
+
+// installed is what the FIB says of n, while the candidates are as they were when
+// it was chosen.
+func (r *RIB) installed(n number) (f facts) {
+	if c := r.chosen(n); c != 0 {
+		f = r.cand(c).facts()
+	}
+	return f
+}
+
+// setDistance gives c the distance that its source gave, 0 for the configured.
+func (r *RIB) setDistance(c *candidate, offered uint8) {
+	c.distance = r.config.distanceOf(c.source, offered)
+	c.flags &^= ownDistance
+	if offered != 0 {
+		c.flags |= ownDistance
 	}
 }
 

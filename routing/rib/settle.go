@@ -1,9 +1,10 @@
 package rib
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
-	"routerd/routing"
 	"routerd/routing/fib"
 )
 
@@ -17,18 +18,22 @@ import (
 // only if their candidates or the resolution of their hops changed.
 type settling struct {
 	rib     *RIB
-	open    []*dest // transit
-	leaves  []*dest
+	open    []number       // transit
+	leaves  paged[dirtied] // besides those that inputs touched
 	sets    []*hopSet
 	watches []*watch
+	led     map[uint32][]number // the transit prefixes that lead by a set, once it is needed
+	news    bitmap              // sets that came to something new
 	changes []fib.Change
+	// Prefixes that changes are about, and those of them that the FIB in use has.
+	fresh, had bitmap
 
-	left  int        // units left in the slice
-	phase int        // of phases
-	at    int        // position of the phase in its list
-	also  int        // position in its second list
-	user  *candidate // position among the users of a set; nil = begin with the next set
-	moved bool       // settleOpen: the round has decided something
+	left  int    // units left in the slice
+	phase int    // of phases
+	at    int    // position of the phase in its list
+	also  int    // position in its second list
+	place uint32 // position in a slab
+	moved bool   // settleOpen: the round has decided something
 	after netip.Prefix
 }
 
@@ -36,8 +41,10 @@ type settling struct {
 // complete; if not, it goes on there in the next slice.
 var phases = []func(*settling) bool{
 	(*settling).enrolDirty, (*settling).spread, (*settling).settleOpen, (*settling).settleWatches,
-	(*settling).settleSets, (*settling).decideLeaves, (*settling).notifyHops, (*settling).notifyOpen,
-	(*settling).notifyLeaves, (*settling).notifyRenewed, (*settling).sweepOpen, (*settling).sweepLeaves, (*settling).clean,
+	(*settling).settleSets, (*settling).enrolUsers, (*settling).enrolSpareUsers,
+	(*settling).decideDirty, (*settling).decideLeaves,
+	(*settling).notifyHops, (*settling).notifyOpen, (*settling).notifyDirty, (*settling).notifyLeaves, (*settling).notifyRenewed,
+	(*settling).clean, (*settling).sweepOpen,
 }
 
 // work works for one slice and reports whether all is done.
@@ -48,7 +55,7 @@ func (s *settling) work(units int) bool {
 			return false
 		}
 		s.phase++
-		s.at, s.also, s.user = 0, 0, nil
+		s.at, s.also, s.place = 0, 0, 1
 	}
 	return true
 }
@@ -70,37 +77,84 @@ func each[T any](s *settling, list []T, do func(T)) bool {
 	return true
 }
 
-func (s *settling) enrolDirty() bool { return each(s, s.rib.dirty, s.enrol) }
+// eachOf is each for a paged list.
+func eachOf(s *settling, list *paged[dirtied], do func(*dirtied)) bool {
+	for ; s.at < list.n; s.at++ {
+		if !s.spend() {
+			return false
+		}
+		do(list.at(s.at))
+	}
+	return true
+}
+
+// dirtyLeaves is eachOf for the leaves that inputs touched.
+func (s *settling) dirtyLeaves(do func(*dirtied)) bool {
+	return eachOf(s, &s.rib.dirty, func(x *dirtied) {
+		if !s.rib.at(x.n).is(isTransit) {
+			do(x)
+		}
+	})
+}
+
+func (s *settling) enrolDirty() bool {
+	return eachOf(s, &s.rib.dirty, func(x *dirtied) {
+		d := s.rib.at(x.n)
+		d.flags |= isPending
+		if d.is(isTransit) {
+			s.enrolTransit(x.n, x.was)
+		}
+	})
+}
+
+// enrolTransit adds a transit prefix, which is pending, to what is decided.
+func (s *settling) enrolTransit(n number, was facts) {
+	t := s.rib.transits[n]
+	t.looped, t.was = nil, was
+	s.open = append(s.open, n)
+}
+
+// enrol adds n, which no input has touched, to what this settling decides.
+func (s *settling) enrol(n number) {
+	d := s.rib.at(n)
+	switch {
+	case d.is(isPending):
+		return
+	case d.is(isTransit):
+		s.enrolTransit(n, s.rib.installed(n))
+	default:
+		s.leaves.add(dirtied{n, s.rib.installed(n)})
+	}
+	d.flags |= isPending
+}
 
 // spread finds all that depends on what was touched: sets of hops, the transit
 // prefixes that use them, the sets of hops that resolve through those, and so
 // on.
 func (s *settling) spread() bool {
 	r := s.rib
-	if s.at == 0 && s.also == 0 {
-		for _, w := range r.staleWatches {
-			s.touchWatch(w)
-		}
-		for _, hs := range r.staleSets {
-			s.touchSet(hs)
-		}
-		r.staleWatches, r.staleSets = nil, nil
+	for _, w := range r.staleWatches {
+		s.touchWatch(w)
 	}
+	for _, hs := range r.staleSets {
+		s.touchSet(hs)
+	}
+	r.staleWatches, r.staleSets = nil, nil
 	for s.at < len(s.sets) || s.also < len(s.open) {
+		if !s.spend() {
+			return false
+		}
 		if s.at < len(s.sets) {
-			if !s.users(s.sets[s.at], true) {
-				return false
+			for _, n := range s.ledBy(s.sets[s.at]) {
+				s.enrol(n)
 			}
 			s.at++
 			continue
 		}
-		if !s.spend() {
-			return false
-		}
-		d := s.open[s.also]
+		n := s.open[s.also]
 		s.also++
-		for _, w := range r.watches.Subnets(d.prefix) {
-			if w.affectedBy(d) {
+		for _, w := range r.watches.Subnets(r.prefix(n)) {
+			if w.affectedBy(r.at(n)) {
 				s.touchWatch(w)
 			}
 		}
@@ -108,21 +162,20 @@ func (s *settling) spread() bool {
 	return true
 }
 
-// users enrols the users of a set of hops, either transit prefixes or leaves,
-// and reports whether it has enrolled all.
-func (s *settling) users(hs *hopSet, transit bool) bool {
-	if s.user == nil {
-		s.user = hs.first
-	}
-	for ; s.user != nil; s.user = s.user.nextUser {
-		if !s.spend() {
-			return false
+// ledBy gives the transit prefixes that lead by a set of hops.
+func (s *settling) ledBy(hs *hopSet) []number {
+	r := s.rib
+	if s.led == nil {
+		s.led = map[uint32][]number{}
+		for _, n := range slices.Sorted(maps.Keys(r.transits)) {
+			s.left--
+			for c := r.first(n); c != 0; c = *r.more(c) {
+				set := *r.hopsOf(c)
+				s.led[set] = append(s.led[set], n)
+			}
 		}
-		if d := s.user.dest; (d.transit > 0) == transit {
-			s.enrol(d)
-		}
 	}
-	return true
+	return s.led[hs.number]
 }
 
 // affectedBy reports whether a change of d may change what w resolves to: not
@@ -130,20 +183,7 @@ func (s *settling) users(hs *hopSet, transit bool) bool {
 // host route to it is skipped in its own resolution, so shorter prefixes count
 // too.
 func (w *watch) affectedBy(d *dest) bool {
-	return !w.via.IsValid() || d.prefix.Bits() >= w.via.Bits() || w.via.IsSingleIP()
-}
-
-// enrol adds d to what this settling decides.
-func (s *settling) enrol(d *dest) {
-	if d.pending {
-		return
-	}
-	d.pending, d.looped = true, nil
-	if d.transit > 0 {
-		s.open = append(s.open, d)
-	} else {
-		s.leaves = append(s.leaves, d)
-	}
+	return !w.via.IsValid() || int(d.bits) >= w.via.Bits() || w.via.IsSingleIP()
 }
 
 // touchWatch touches every set that uses w.
@@ -172,158 +212,99 @@ func (s *settling) touchSet(hs *hopSet) {
 func (s *settling) settleWatches() bool {
 	return each(s, s.watches, func(w *watch) {
 		w.stale, w.via = false, netip.Prefix{}
-		if res := s.rib.resolveAddress(w.prefix.Addr(), nil); res.why == usable {
-			w.via = res.via.prefix
+		if res := s.rib.resolveAddress(w.prefix.Addr(), 0); res.why == usable {
+			w.via = s.rib.prefix(res.via)
 		}
 	})
 }
 
-// settleSets works out what each touched set comes to and enrols the leaves
-// of those that changed.
+// settleSets works out what each touched set comes to.
 func (s *settling) settleSets() bool {
-	for ; s.at < len(s.sets); s.at++ {
-		hs := s.sets[s.at]
-		if s.user == nil { // else its users have been begun with
-			if !s.spend() {
-				return false
-			}
-			if !s.settleSet(hs) {
-				continue
-			}
+	return each(s, s.sets, func(hs *hopSet) {
+		var g gathering
+		g.gather(s.rib, hs, 0)
+		was := hs.leads
+		hs.leads = g.outcome(s.rib)
+		s.rib.releaseLeads(was)
+		if hs.settled && was != hs.leads { // else all its users are dirty
+			s.news.set(hs.number)
 		}
-		if !s.users(hs, false) {
+		hs.stale, hs.settled = false, true
+	})
+}
+
+// enrolUsers enrols the leaves whose best candidate leads by hops that came to
+// something new, in one pass over the table.
+func (s *settling) enrolUsers() bool {
+	return s.scan(&s.rib.hops, func(i uint32) { s.enrolLeaf(number(i)) })
+}
+
+// enrolSpareUsers does the same for the other candidates.
+func (s *settling) enrolSpareUsers() bool {
+	return s.scan(&s.rib.shops, func(i uint32) { s.enrolLeaf(s.rib.spares.at(i).dest) })
+}
+
+func (s *settling) enrolLeaf(n number) {
+	if !s.rib.at(n).is(isTransit) {
+		s.enrol(n)
+	}
+}
+
+// scan finds the numbers whose hops came to something new.
+func (s *settling) scan(hops *slab[uint32], found func(uint32)) bool {
+	if len(s.news) == 0 {
+		return true
+	}
+	for page := s.place / pageSize; int(page) < len(hops.pages); page++ {
+		s.place = page * pageSize
+		if s.left <= 0 {
 			return false
 		}
-	}
-	return true
-}
-
-// settleSet works out what a set comes to and reports whether that is news.
-func (s *settling) settleSet(hs *hopSet) bool {
-	hs.stale = false
-	var g gathering
-	g.gather(s.rib, hs, nil)
-	was := hs.outcome
-	hs.outcome = g.outcome(s.rib)
-	s.rib.releaseGroup(was.group)
-	return was != hs.outcome
-}
-
-func (s *settling) decideLeaves() bool { return each(s, s.leaves, func(d *dest) { s.decide(d) }) }
-
-// decide chooses among the candidates of d, or gives what it has to wait for.
-func (s *settling) decide(d *dest) []wait {
-	for c := d.first; c != nil; c = c.next {
-		if c.distance == neverUsed {
-			continue
-		}
-		if c.hops == nil {
-			s.choose(d, s.plainOutcome(c), c)
-			return nil
-		}
-		if d.transit == 0 && (c.next == nil || !c.merges(c.next)) {
-			if o := c.hops.outcome; o.usable {
-				if o.group != nil {
-					o.group.refs++
-				}
-				s.choose(d, o, c)
-				return nil
+		s.left -= pageSize / 32
+		for i, set := range hops.pages[page] {
+			if s.news.has(set) {
+				found(page*pageSize + uint32(i))
+				s.left--
 			}
-			continue
 		}
-		g, equals, last := s.gatherEquals(d, c)
-		if len(g.waits) > 0 {
-			return g.waits
-		}
-		if o := g.outcome(s.rib); o.usable {
-			s.choose(d, o, equals...)
-			return nil
-		}
-		c = last
 	}
-	s.choose(d, outcome{})
-	return nil
-}
-
-// gatherEquals collects the hops of c and of those that merge with it: which
-// of them have any that is usable, and the last of them all.
-func (s *settling) gatherEquals(d *dest, c *candidate) (g gathering, equals []*candidate, last *candidate) {
-	var user *dest
-	if d.transit > 0 {
-		user = d
-	}
-	for m := c; m == c || m != nil && c.merges(m); m = m.next {
-		if g.gather(s.rib, m.hops, user) {
-			equals = append(equals, m)
-		}
-		last = m
-	}
-	return g, equals, last
-}
-
-// plainOutcome is the outcome of a candidate without next hops: it discards, or
-// is on the link.
-func (s *settling) plainOutcome(c *candidate) outcome {
-	if c.action != routing.Forward {
-		return outcome{true, c.action, nil}
-	}
-	g := s.rib.acquireGroup([]share{{neighbour{iface: c.owner}, 1, 1, 1}})
-	return outcome{true, routing.Forward, g}
-}
-
-// choose makes chosen the choice for d, none if none is usable, and records a
-// change of the FIB if there is one. d takes over the reference to the group.
-func (s *settling) choose(d *dest, o outcome, chosen ...*candidate) {
-	d.pending = false
-	for c := d.first; c != nil; c = c.next {
-		c.chosen = false
-	}
-	for _, c := range chosen {
-		c.chosen = true
-	}
-	was := d.group
-	d.group = o.group
-	s.rib.releaseGroup(was)
-	if len(chosen) == 0 {
-		if d.entry != nil {
-			d.entry = nil
-			s.changes = append(s.changes, fib.Change{Prefix: d.prefix})
-		}
-		return
-	}
-	best := chosen[0]
-	e := fib.Entry{
-		Prefix: d.prefix, Action: o.action, Source: best.source, Distance: best.distance,
-		Metric: best.metric, Interface: best.owner, Origin: best.origin,
-	}
-	if o.group != nil {
-		e.Group = o.group.Group
-	}
-	if d.entry != nil && *d.entry == e {
-		return
-	}
-	d.entry = &e
-	s.changes = append(s.changes, fib.Change{Prefix: d.prefix, Entry: d.entry})
-}
-
-// sweep forgets a prefix without candidates.
-func (s *settling) sweep(d *dest) {
-	if d.first == nil {
-		s.rib.dests.Delete(d.prefix)
-	}
-}
-
-func (s *settling) sweepOpen() bool   { return each(s, s.open, s.sweep) }
-func (s *settling) sweepLeaves() bool { return each(s, s.leaves, s.sweep) }
-
-// clean clears what the inputs touched.
-func (s *settling) clean() bool {
-	if !each(s, s.rib.dirty, func(d *dest) { d.dirty = false }) {
-		return false
-	}
-	s.rib.dirty = nil // frees a list that is long after a bulk load
 	return true
 }
+
+func (s *settling) decideDirty() bool {
+	if s.changes == nil {
+		s.changes = make([]fib.Change, 0, len(s.open)+s.rib.dirty.n+s.leaves.n)
+	}
+	return s.dirtyLeaves(s.decideLeaf)
+}
+
+func (s *settling) decideLeaves() bool { return eachOf(s, &s.leaves, s.decideLeaf) }
+
+// clean clears what the inputs touched, and frees the leaves without a candidate.
+func (s *settling) clean() bool {
+	r := s.rib
+	done := eachOf(s, &r.dirty, func(x *dirtied) {
+		d := r.at(x.n)
+		d.flags &^= isDirty
+		if !d.is(isTransit) {
+			s.sweep(x.n)
+		}
+	})
+	if done {
+		r.dirty = paged[dirtied]{}
+	}
+	return done
+}
+
+// sweep frees a prefix without candidates.
+func (s *settling) sweep(n number) {
+	if s.rib.first(n) == 0 {
+		delete(s.rib.transits, n)
+		s.rib.forget(n)
+	}
+}
+
+func (s *settling) sweepOpen() bool { return each(s, s.open, s.sweep) }
 
 // neverUsed is the distance of a route that is kept but not used, as in FRR.
 const neverUsed = 255

@@ -44,78 +44,84 @@ type Hop struct {
 // Flush; later candidates are shown as not yet chosen.
 func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
 	var page []Candidate
-	for _, d := range fib.Behind(&r.dests, after) {
+	for n := range r.index.behind(after) {
 		if max <= 0 {
 			break
 		}
 		max--
-		page = r.appendCandidates(page, d)
+		page = r.appendCandidates(page, n)
 	}
 	return page
 }
 
 // Get gives the candidates of exactly this prefix, by preference.
 func (r *RIB) Get(p netip.Prefix) []Candidate {
-	d, ok := r.dests.Get(p)
-	if !ok {
+	n := r.find(p)
+	if n == 0 {
 		return nil
 	}
-	return r.appendCandidates(nil, d)
+	return r.appendCandidates(nil, n)
 }
 
 // Lookup gives the candidates of the prefix by which the FIB forwards packets
 // for a, nil if there is none.
 func (r *RIB) Lookup(a netip.Addr) []Candidate {
-	for _, d := range r.dests.Supernets(hostPrefix(a)) {
-		if d.entry != nil {
-			return r.appendCandidates(nil, d)
+	for n := range r.index.above(a) {
+		if r.forwards(n) {
+			return r.appendCandidates(nil, n)
 		}
 	}
 	return nil
 }
 
-func (r *RIB) appendCandidates(to []Candidate, d *dest) []Candidate {
-	var best *candidate
-	for c := d.first; c != nil; c = c.next {
-		if c.chosen {
-			best = c
-			break
-		}
+// forwards reports whether the FIB that was last handed out has n. Of what is
+// being settled it has nothing yet.
+func (r *RIB) forwards(n number) bool {
+	if s := r.settling; s != nil && s.fresh.has(uint32(n)) {
+		return s.had.has(uint32(n))
 	}
-	for c := d.first; c != nil; c = c.next {
+	return r.at(n).leads != 0
+}
+
+func (r *RIB) appendCandidates(to []Candidate, n number) []Candidate {
+	best := r.best(n)
+	p, d := r.prefix(n), r.at(n)
+	installed := d.leads != 0 && (r.settling == nil || !r.settling.fresh.has(uint32(n)))
+	for at := r.first(n); at != 0; at = *r.more(at) {
+		c := r.cand(at)
 		v := Candidate{
-			Prefix: d.prefix, Source: c.source, Action: c.action, Distance: c.distance,
-			Metric: c.metric, Tag: c.tag, Interface: c.owner, Selected: c.chosen,
-			Installed: c.chosen && d.entry != nil, Stale: c.stale, Origin: c.origin,
-			Since: time.Unix(0, c.since).UTC(),
+			Prefix: p, Source: c.source, Action: c.action, Distance: c.distance,
+			Metric: c.metric, Tag: c.tag, Interface: c.owner(), Selected: c.is(isChosen),
+			Installed: c.is(isChosen) && installed, Stale: r.stale(c, d), Origin: c.origin,
+			Since: time.Unix(int64(c.since), 0).UTC(),
 		}
-		if c.hops != nil {
-			v.NextHops = r.showHops(c.hops, d)
+		if set := *r.hopsOf(at); set != 0 {
+			v.NextHops = r.showHops(r.sets[set], n)
 		}
-		if !c.chosen {
-			v.WhyNot = r.whyNot(&v, c, best)
+		if !v.Selected {
+			v.WhyNot = r.whyNot(&v, n, c, best)
 		}
 		to = append(to, v)
 	}
 	return to
 }
 
-// showHops resolves the hops of a candidate of d again, for display.
-func (r *RIB) showHops(hs *hopSet, d *dest) []Hop {
+// showHops resolves the hops of a candidate of n again, for display.
+func (r *RIB) showHops(hs *hopSet, n number) []Hop {
 	hops := make([]Hop, len(hs.hops))
 	for i := range hs.hops {
 		h := &hs.hops[i]
 		hops[i].NextHop = h.NextHop
-		res := r.resolveHop(h, d)
+		res := r.resolveHop(h, n)
 		if res.why != usable {
 			hops[i].WhyNot = r.refusalSentence(h, res)
 			continue
 		}
 		hops[i].Usable = true
-		if res.via != nil {
-			hops[i].Via = res.via.prefix
+		if res.via != 0 {
+			hops[i].Via = r.prefix(res.via)
 		}
-		if shares, action := appendShares(nil, h, res); action == routing.Forward {
+		if shares, action := r.appendShares(nil, h, res); action == routing.Forward {
 			hops[i].Resolved = weigh(shares)
 			for j := range hops[i].Resolved {
 				to := &hops[i].Resolved[j]
@@ -132,7 +138,7 @@ func (r *RIB) Hops() (all, unusable int) {
 	for _, hs := range r.hopSets {
 		for i := range hs.hops {
 			all++
-			if r.resolveHop(&hs.hops[i], nil).why != usable {
+			if r.resolveHop(&hs.hops[i], 0).why != usable {
 				unusable++
 			}
 		}
@@ -179,8 +185,8 @@ func (r *RIB) interfaceName(id routing.InterfaceID) string {
 
 // whyNot says why c is not chosen but best is; best is nil if no candidate of
 // the prefix is usable.
-func (r *RIB) whyNot(v *Candidate, c, best *candidate) string {
-	if c.dest.dirty || c.dest.pending {
+func (r *RIB) whyNot(v *Candidate, n number, c, best *candidate) string {
+	if r.at(n).flags&(isDirty|isPending) != 0 {
 		return "it has just changed and is not decided yet"
 	}
 	if c.distance == neverUsed {
@@ -191,19 +197,19 @@ func (r *RIB) whyNot(v *Candidate, c, best *candidate) string {
 	}
 	switch {
 	case best.action == routing.Local && c.action == routing.Local:
-		return fmt.Sprintf("%s has the same address and comes first", r.interfaceName(best.owner))
+		return fmt.Sprintf("%s has the same address and comes first", r.interfaceName(best.owner()))
 	case best.action == routing.Local:
-		return fmt.Sprintf("the address is the router's own, on %s", r.interfaceName(best.owner))
+		return fmt.Sprintf("the address is the router's own, on %s", r.interfaceName(best.owner()))
 	case best.action == routing.Broadcast:
-		return fmt.Sprintf("the address is a broadcast address of %s", r.interfaceName(best.owner))
+		return fmt.Sprintf("the address is a broadcast address of %s", r.interfaceName(best.owner()))
 	case best.distance != c.distance:
 		return fmt.Sprintf("distance %d is higher than %v's %d", c.distance, best.source, best.distance)
 	case best.metric != c.metric:
 		return fmt.Sprintf("metric %d is higher than %d", c.metric, best.metric)
 	case best.source != c.source:
 		return fmt.Sprintf("%v comes before %v at the same distance and metric", best.source, c.source)
-	case best.owner != c.owner:
-		return fmt.Sprintf("%s has the same prefix and comes first", r.interfaceName(best.owner))
+	case best.owner() != c.owner():
+		return fmt.Sprintf("%s has the same prefix and comes first", r.interfaceName(best.owner()))
 	}
 	return "an equal route stands before it in the configuration"
 }
@@ -234,14 +240,15 @@ type Unreached struct {
 // the configuration.
 func (r *RIB) Unreached() []Unreached {
 	var all []Unreached
-	for i, c := range r.statics {
-		if c.hops == nil {
+	for i, n := range r.statics {
+		set := *r.hopsOf(r.by(n, routing.SourceStatic, uint32(i)))
+		if set == 0 {
 			continue
 		}
-		for j, h := range r.showHops(c.hops, c.dest) {
+		for j, h := range r.showHops(r.sets[set], n) {
 			if !h.Usable {
 				s := &r.config.Static[i]
-				all = append(all, Unreached{c.dest.prefix, s.NextHops[j], h.WhyNot, s.Origin})
+				all = append(all, Unreached{r.prefix(n), s.NextHops[j], h.WhyNot, s.Origin})
 			}
 		}
 	}

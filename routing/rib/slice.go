@@ -3,11 +3,8 @@ package rib
 import (
 	"errors"
 	"math"
-	"net/netip"
-	"slices"
 	"time"
 
-	"routerd/routing"
 	"routerd/routing/fib"
 )
 
@@ -122,38 +119,45 @@ func (q *queue) next(n int) (time.Time, Input) {
 	return first.now, first.in
 }
 
-// sweeping removes the stale routes of a source, in slices. Routes that the
-// source offers in between are fresh, and stay.
+// sweeping removes the routes of a source that were stale when it began, in
+// slices. Routes that the source offers in between are fresh, and stay.
 type sweeping struct {
 	Sweep
-	after netip.Prefix
+	kept [2]epoch // what was offered in it or later is fresh
+	at   uint32   // the number that comes next
 }
 
 // work works for one slice and returns what is left of it, 0 if there is more
 // to do.
 func (s *sweeping) work(r *RIB, units int) int {
-	for p, d := range fib.Behind(&r.dests, s.after) {
+	for ; s.at < r.dests.used; s.at++ {
 		if units == 0 {
 			return 0
 		}
 		units--
-		s.after = p
-		if !inFamily(d, s.Family) {
+		n := number(s.at)
+		d := r.at(n)
+		if !d.inFamily(s.Family) {
 			continue
 		}
-		if c := d.of(s.Source); c != nil && c.stale {
-			r.remove(c)
+		at := r.by(n, s.Source, 0)
+		if at == 0 {
+			continue
+		}
+		e := r.epochs[s.Source][d.family()]
+		if e.age(r.cand(at)) > s.since(r, d.family()) {
+			r.remove(n, at)
+		}
+	}
+	for f := range s.kept {
+		if s.Family == 0 || (s.Family == 6) == (f == 1) {
+			r.epochs[s.Source][f].past = s.since(r, f)
 		}
 	}
 	return max(units, 1)
 }
 
-// completeSweeps completes the sweeps of a source.
-func (r *RIB) completeSweeps(source routing.Source) {
-	r.sweeps = slices.DeleteFunc(r.sweeps, func(s *sweeping) bool {
-		if s.Source == source {
-			s.work(r, math.MaxInt)
-		}
-		return s.Source == source
-	})
+// since is how many epochs ago it began.
+func (s *sweeping) since(r *RIB, family int) int {
+	return (r.epochs[s.Source][family].now - s.kept[family].now + epochs) % epochs
 }

@@ -2,6 +2,7 @@ package rib
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"routerd/routing"
@@ -47,13 +48,9 @@ func (r *RIB) markSource(in Stale) error {
 	case routing.SourceConnected, routing.SourceStatic, routing.SourceNone:
 		return fmt.Errorf("marking routes stale: no protocol speaks for source %v", in.Source)
 	}
-	r.completeSweeps(in.Source)
-	for _, d := range r.dests.All() {
-		if !inFamily(d, in.Family) {
-			continue
-		}
-		if c := d.of(in.Source); c != nil {
-			c.stale = true
+	for f := range r.epochs[in.Source] {
+		if in.Family == 0 || (in.Family == 6) == (f == 1) {
+			r.beginEpoch(in.Source, f)
 		}
 	}
 	r.forgetRestart(in.Source, in.Family)
@@ -63,7 +60,7 @@ func (r *RIB) markSource(in Stale) error {
 
 func (r *RIB) sweepSource(in Sweep) {
 	r.touched = true
-	r.sweeps = append(r.sweeps, &sweeping{Sweep: in})
+	r.sweeps = append(r.sweeps, &sweeping{Sweep: in, kept: r.epochs[in.Source], at: 1})
 	r.forgetRestart(in.Source, in.Family)
 }
 
@@ -91,6 +88,52 @@ func (r *RIB) forgetRestart(source routing.Source, family int) {
 	r.restarts = kept
 }
 
-func inFamily(d *dest, family int) bool {
-	return family == 0 || (family == 4) == d.prefix.Addr().Is4()
+// A candidate bears the epoch of its source in which it was offered, so a source
+// that starts afresh is one step of a number for all of its routes. Epochs are
+// counted round; the oldest that any route may bear is never come up to.
+
+// stale reports whether the source of c, a candidate of d, has started afresh and
+// has not offered it again.
+func (r *RIB) stale(c *candidate, d *dest) bool {
+	return c.epoch() != r.epochs[c.source][d.family()].now
+}
+
+// epoch is where a source is, for one family.
+type epoch struct {
+	now  int
+	past int // how many epochs before it may still have routes
+}
+
+// age is how many epochs before now c was offered.
+func (e epoch) age(c *candidate) int { return (e.now - c.epoch() + epochs) % epochs }
+
+func (r *RIB) beginEpoch(source routing.Source, family int) {
+	e := &r.epochs[source][family]
+	if e.past++; e.past == epochs {
+		for _, s := range r.sweeps {
+			s.work(r, math.MaxInt)
+		}
+		r.sweeps = nil
+		r.mergeEpochs(source, family)
+	}
+	e.now = (e.now + 1) % epochs
+}
+
+// mergeEpochs makes all stale routes of a source as if of the epoch before now, so
+// that the older epochs are free. It looks at all routes, after more restarts than
+// anybody makes without a sweep.
+func (r *RIB) mergeEpochs(source routing.Source, family int) {
+	e := &r.epochs[source][family]
+	for i := uint32(1); i < r.dests.used; i++ {
+		n := number(i)
+		if r.at(n).family() != family {
+			continue
+		}
+		if at := r.by(n, source, 0); at != 0 {
+			if c := r.cand(at); e.age(c) > 1 {
+				c.setEpoch((e.now + epochs - 1) % epochs)
+			}
+		}
+	}
+	e.past = 2
 }

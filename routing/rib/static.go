@@ -1,8 +1,6 @@
 package rib
 
 import (
-	"net/netip"
-	"slices"
 	"time"
 
 	"routerd/routing"
@@ -12,79 +10,102 @@ import (
 // interface names turned into their present numbers. Unchanged routes stay;
 // only their order among equals and their Origin follow the configuration.
 func (r *RIB) bindStatics(now time.Time) {
-	type key struct {
-		prefix   netip.Prefix
-		action   routing.Action
-		distance uint8
-		tag      uint32
-		hops     *hopSet
+	old := map[staticKey][]uint32{} // places
+	for place, n := range r.statics {
+		at := r.by(n, routing.SourceStatic, uint32(place))
+		k := keyOfStatic(n, r.cand(at), *r.hopsOf(at))
+		old[k] = append(old[k], uint32(place))
 	}
-	keyOf := func(prefix netip.Prefix, c *candidate) key { return key{prefix, c.action, c.offered, c.tag, c.hops} }
-	old := map[key][]*candidate{}
-	for _, c := range r.statics {
-		k := keyOf(c.dest.prefix, c)
-		old[k] = append(old[k], c)
-	}
-	statics := make([]*candidate, 0, len(r.config.Static))
+	was := r.statics
+	r.statics = make([]number, len(r.config.Static))
+	var moved, added []placed
 	for i := range r.config.Static {
 		s := &r.config.Static[i]
-		c := r.newStatic(now, s, uint32(i))
-		prefix := s.Prefix.Masked()
-		k := keyOf(prefix, c)
-		if was := old[k]; len(was) > 0 {
-			r.releaseHops(c.hops)
-			old[k] = was[1:]
-			r.moveStatic(was[0], c)
-			statics = append(statics, was[0])
+		c, hops := r.newStatic(now, s, uint32(i))
+		n := r.number(s.Prefix.Masked())
+		r.statics[i] = n
+		k := keyOfStatic(n, &c, hops)
+		places := old[k]
+		if len(places) == 0 {
+			added = append(added, placed{n, c, hops})
 			continue
 		}
-		r.add(prefix, c)
-		statics = append(statics, c)
+		r.releaseHops(hops)
+		old[k] = places[1:]
+		at := r.by(n, routing.SourceStatic, places[0])
+		before := *r.cand(at)
+		if before.place != c.place || before.origin != c.origin {
+			r.touch(n)
+			r.unlink(n, at)
+			before.place, before.origin = c.place|setAside, c.origin
+			r.link(n, before, hops)
+			moved = append(moved, placed{n, before, hops})
+		}
+		was[places[0]] = 0 // it stays
 	}
-	for _, c := range r.statics {
-		k := keyOf(c.dest.prefix, c)
-		if slices.Contains(old[k], c) {
-			r.remove(c)
+	for place, n := range was {
+		if n != 0 {
+			r.remove(n, r.by(n, routing.SourceStatic, uint32(place)))
 		}
 	}
-	r.statics = statics
+	for _, m := range moved {
+		r.unlink(m.n, r.by(m.n, routing.SourceStatic, m.c.place))
+	}
+	for _, m := range moved {
+		m.c.place &^= setAside
+		r.link(m.n, m.c, m.hops)
+	}
+	for _, a := range added {
+		r.offer(a.n, a.c, a.hops)
+	}
 }
 
+// staticKey is what makes a static route the same after a reload.
+type staticKey struct {
+	n        number
+	action   routing.Action
+	distance uint8
+	tag      uint32
+	hops     uint32
+}
+
+func keyOfStatic(n number, c *candidate, hops uint32) staticKey {
+	return staticKey{n, c.action, c.offered(), c.tag, hops}
+}
+
+// placed is a static route that gets a place.
+type placed struct {
+	n    number
+	c    candidate
+	hops uint32
+}
+
+// setAside marks the place of a route that moves, until all that move are known:
+// another one may still stand there.
+const setAside = 1 << 31
+
 // newStatic makes the candidate of a static route, which is not yet offered.
-func (r *RIB) newStatic(now time.Time, s *StaticRoute, place uint32) *candidate {
-	c := &candidate{
-		source: routing.SourceStatic, action: s.Action, offered: s.Distance, tag: s.Tag,
-		origin: s.Origin, owner: routing.NoInterface, sequence: place, since: now.UnixNano(),
+func (r *RIB) newStatic(now time.Time, s *StaticRoute, place uint32) (c candidate, hops uint32) {
+	c = candidate{
+		source: routing.SourceStatic, action: s.Action, tag: s.Tag,
+		origin: s.Origin, place: place, since: seconds(now),
 	}
-	c.distance = r.config.distanceOf(c.source, c.offered)
+	r.setDistance(&c, s.Distance)
 	if s.Action != routing.Forward {
-		return c
+		return c, 0
 	}
-	hops := make([]routing.NextHop, len(s.NextHops))
+	list := make([]routing.NextHop, len(s.NextHops))
 	missing := make([]string, len(s.NextHops))
 	for i, h := range s.NextHops {
-		hops[i] = routing.NextHop{Address: h.Address, Interface: routing.NoInterface, Weight: h.Weight}
+		list[i] = routing.NextHop{Address: h.Address, Interface: routing.NoInterface, Weight: h.Weight}
 		if h.Interface == "" {
 			continue
 		}
 		if known := r.byName[h.Interface]; known != nil {
-			hops[i].Interface = known.ID
+			list[i].Interface = known.ID
 		} else {
 			missing[i] = h.Interface
 		}
 	}
-	c.hops = r.acquireHops(hops, missing)
-	return c
-}
-
-// moveStatic gives an unchanged candidate its new place and line.
-func (r *RIB) moveStatic(c, to *candidate) {
-	if c.sequence == to.sequence && c.origin == to.origin {
-		return
-	}
-	d := c.dest
-	d.unlink(c)
-	c.sequence, c.origin = to.sequence, to.origin
-	d.link(c)
-	r.markDirty(d)
+	return c, r.acquireHops(list, missing)
 }

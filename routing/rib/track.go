@@ -43,7 +43,7 @@ func (r *RIB) track(in Track) error {
 	if s.hops[key] != nil {
 		return nil
 	}
-	hs := r.acquireHops([]routing.NextHop{{Address: in.Address, Interface: in.Interface}}, nil)
+	hs := r.sets[r.acquireHops([]routing.NextHop{{Address: in.Address, Interface: in.Interface}}, nil)]
 	t := &tracking{subscriber: s, hops: hs}
 	s.hops[key] = t
 	hs.trackers = append(hs.trackers, t)
@@ -62,7 +62,7 @@ func (r *RIB) untrack(s *subscriber, key trackedHop) {
 	}
 	i := slices.Index(t.hops.trackers, t)
 	t.hops.trackers = slices.Delete(t.hops.trackers, i, i+1)
-	r.releaseHops(t.hops)
+	r.releaseHops(t.hops.number)
 }
 
 // update updates the state of the next hop and queues it if it changed.
@@ -89,20 +89,20 @@ func (t *tracking) drain() (routing.NextHopState, bool) {
 // stateOf is the state of h after a Flush.
 func (r *RIB) stateOf(h *hop) routing.NextHopState {
 	st := routing.NextHopState{Address: h.Address, Interface: h.Interface, Out: routing.NoInterface}
-	res := r.resolveHop(h, nil)
+	res := r.resolveHop(h, 0)
 	if res.why != usable {
 		return st
 	}
 	st.Reachable = true
-	if res.via == nil {
+	if res.via == 0 {
 		st.Gateway, st.Out = h.Address, res.iface
 		return st
 	}
-	e := res.via.entry
-	st.Action, st.Via = e.Action, e.Prefix
-	st.Source, st.Distance, st.Metric = e.Source, e.Distance, e.Metric
-	if e.Action == routing.Forward {
-		to := gateway(e.Group.Hops()[0], h.Address)
+	l, f := r.at(res.via).leads, r.installed(res.via)
+	st.Action, st.Via = l.action(), r.prefix(res.via)
+	st.Source, st.Distance, st.Metric = f.source, f.distance, f.metric
+	if l >= firstGroup {
+		to := gateway(r.led[l].Hops()[0], h.Address)
 		st.Gateway, st.Out = to.address, to.iface
 	}
 	return st

@@ -1,0 +1,134 @@
+package rib
+
+import (
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/fib"
+)
+
+// decideLeaf chooses among the candidates of a leaf, by what their sets of hops
+// come to.
+func (s *settling) decideLeaf(x *dirtied) {
+	r := s.rib
+	for c := r.first(x.n); c != 0; c = *r.more(c) {
+		me := r.cand(c)
+		if me.distance == neverUsed {
+			continue
+		}
+		set := *r.hopsOf(c)
+		if next := *r.more(c); set != 0 && next != 0 && me.merges(r.cand(next)) {
+			s.decide(x.n, x.was) // equals, whose hops are put together
+			return
+		}
+		var l leads
+		if set == 0 {
+			l = s.plain(me)
+		} else {
+			l = r.acquireLeads(r.sets[set].leads)
+		}
+		if l != 0 {
+			s.choose(x.n, x.was, l, c)
+			return
+		}
+	}
+	s.choose(x.n, x.was, 0)
+}
+
+// decide chooses among the candidates of n, or gives what it has to wait for.
+func (s *settling) decide(n number, was facts) []wait {
+	r := s.rib
+	for c := r.first(n); c != 0; c = *r.more(c) {
+		me := r.cand(c)
+		switch {
+		case me.distance == neverUsed:
+			continue
+		case *r.hopsOf(c) == 0:
+			s.choose(n, was, s.plain(me), c)
+			return nil
+		}
+		g, equals, last := s.gatherEquals(n, c)
+		if len(g.waits) > 0 {
+			return g.waits
+		}
+		if l := g.outcome(r); l != 0 {
+			s.choose(n, was, l, equals...)
+			return nil
+		}
+		c = last
+	}
+	s.choose(n, was, 0)
+	return nil
+}
+
+// gatherEquals collects the hops of c and of those that merge with it: which
+// of them have any that is usable, and the last of them all.
+func (s *settling) gatherEquals(n number, c ref) (g gathering, equals []ref, last ref) {
+	r := s.rib
+	user := number(0)
+	if r.at(n).is(isTransit) {
+		user = n
+	}
+	for m := c; m == c || m != 0 && r.cand(c).merges(r.cand(m)); m = *r.more(m) {
+		if g.gather(r, r.sets[*r.hopsOf(m)], user) {
+			equals = append(equals, m)
+		}
+		last = m
+	}
+	return g, equals, last
+}
+
+// plain is what a candidate without next hops comes to: it discards, or is on
+// the link.
+func (s *settling) plain(c *candidate) leads {
+	if c.action != routing.Forward {
+		return leads(c.action)
+	}
+	return s.rib.acquireGroup([]share{{neighbour{iface: c.owner()}, 1, 1, 1}})
+}
+
+// choose makes chosen the choice for n, none if none is usable, and records a
+// change of the FIB if there is one. n takes over the reference of l.
+func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
+	r := s.rib
+	d := r.at(n)
+	d.flags &^= isPending
+	for c := r.first(n); c != 0; c = *r.more(c) {
+		r.cand(c).flags &^= isChosen
+	}
+	for _, c := range chosen {
+		r.cand(c).flags |= isChosen
+	}
+	old := d.leads
+	d.leads = l
+	now := facts{}
+	if l != 0 {
+		now = r.cand(chosen[0]).facts()
+	}
+	same := old == l && (l == 0 || now == was)
+	r.releaseLeads(old)
+	if same {
+		return
+	}
+	s.fresh.set(uint32(n))
+	if old != 0 {
+		s.had.set(uint32(n))
+	}
+	c := fib.Change{Prefix: r.prefix(n)}
+	if l != 0 {
+		c.Entry = r.entry(c.Prefix, l, now)
+	}
+	s.changes = append(s.changes, c)
+}
+
+// entry is what the FIB is to have.
+func (r *RIB) entry(p netip.Prefix, l leads, f facts) *fib.Entry {
+	e := &fib.Entry{
+		Prefix: p, Action: l.action(), Source: f.source, Distance: f.distance,
+		Metric: f.metric, Interface: f.owner, Origin: f.origin,
+	}
+	if l >= firstGroup {
+		e.Group = r.led[l].Group
+	}
+	return e
+}

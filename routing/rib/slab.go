@@ -1,0 +1,202 @@
+package rib
+
+import (
+	"encoding/binary"
+	"net/netip"
+)
+
+// number is the dense number of a prefix for which there is a candidate, or was
+// one until the next settling; 0 is none. Numbers are given again.
+type number uint32
+
+// page is a fixed array of a slab: the slab grows without being copied, and a
+// small table does not pay for a large one.
+const (
+	pageBits = 8
+	pageSize = 1 << pageBits
+)
+
+// slab keeps values by dense numbers, from 0, and has nothing in it for the
+// garbage collector to follow but one pointer for each page.
+type slab[T any] struct {
+	pages []*[pageSize]T
+	used  uint32   // numbers given so far, those that are free included
+	free  []uint32 // to be given again
+}
+
+func (s *slab[T]) at(n uint32) *T { return &s.pages[n>>pageBits][n%pageSize] }
+
+// take gives a number. What stands there is what was last.
+func (s *slab[T]) take() uint32 {
+	if n := len(s.free); n > 0 {
+		id := s.free[n-1]
+		s.free = s.free[:n-1]
+		return id
+	}
+	if s.used%pageSize == 0 {
+		s.pages = append(s.pages, new([pageSize]T))
+	}
+	s.used++
+	return s.used - 1
+}
+
+func (s *slab[T]) give(n uint32) { s.free = append(s.free, n) }
+
+// dest is a prefix with its best candidate. There may be millions, so it is
+// small and holds no pointer.
+type dest struct {
+	candidate
+	more  ref    // the next best
+	key   uint32 // an IPv4 address, or the number of an IPv6 one
+	leads leads  // as in the FIB
+	bits  uint8
+	flags destFlags
+}
+
+type destFlags uint8
+
+const (
+	isIPv6    destFlags = 1 << iota
+	isTransit           // next hops lie in it, see transit
+	isOffered           // some subscriber may have been offered this prefix
+	isDirty             // it is among those that inputs touched
+	isPending           // while settling: not decided yet
+)
+
+func (d *dest) is(f destFlags) bool { return d.flags&f != 0 }
+
+// spare is a candidate that is not the best of its prefix.
+type spare struct {
+	candidate
+	more ref
+	dest number
+}
+
+// transit is what is to be known of a prefix that watched next hops lie in. There
+// are few of those.
+type transit struct {
+	watches int
+	looped  []*watch // next hops that resolve back through this prefix; mostly none
+	visited bool     // while settling: looked at in this round
+	was     facts    // while settling: what the FIB holds
+}
+
+// slabs are the prefixes and candidates by number. The sets of next hops stand by
+// themselves, so that all who lead by a set are found in one pass over little
+// memory.
+type slabs struct {
+	index  index
+	dests  slab[dest]
+	hops   slab[uint32] // of the best candidates, by the number of the prefix
+	spares slab[spare]
+	shops  slab[uint32] // of the spares
+	six    slab[[16]byte]
+}
+
+// init makes them such that 0 is none, everywhere.
+func (t *slabs) init() {
+	t.dests.take()
+	t.hops.take()
+	t.spares.take()
+	t.shops.take()
+}
+
+func (t *slabs) at(n number) *dest { return t.dests.at(uint32(n)) }
+
+// prefix gives the prefix of n.
+func (t *slabs) prefix(n number) netip.Prefix {
+	d := t.at(n)
+	if d.is(isIPv6) {
+		return netip.PrefixFrom(netip.AddrFrom16(*t.six.at(d.key)), int(d.bits))
+	}
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], d.key)
+	return netip.PrefixFrom(netip.AddrFrom4(b), int(d.bits))
+}
+
+// find gives the number of a prefix, 0 where it has none.
+func (t *slabs) find(p netip.Prefix) number { return t.index.get(p) }
+
+// number gives the number of a prefix, and whether it is new: then there is no
+// candidate yet.
+func (t *slabs) number(p netip.Prefix) (n number, made bool) {
+	n, made = t.index.add(p, func() number {
+		t.hops.take()
+		return number(t.dests.take())
+	})
+	if !made {
+		return n, false
+	}
+	d := t.at(n)
+	*d = dest{bits: uint8(p.Bits())}
+	*t.hops.at(uint32(n)) = 0
+	if a := p.Addr(); a.Is4() {
+		b := a.As4()
+		d.key = binary.BigEndian.Uint32(b[:])
+	} else {
+		d.flags = isIPv6
+		d.key = t.six.take()
+		*t.six.at(d.key) = a.As16()
+	}
+	return n, true
+}
+
+// forget frees the number of a prefix that nothing refers to any more.
+func (t *slabs) forget(n number) {
+	t.index.remove(t.prefix(n))
+	d := t.at(n)
+	if d.is(isIPv6) {
+		t.six.give(d.key)
+	}
+	*d = dest{}
+	t.dests.give(uint32(n))
+	t.hops.give(uint32(n))
+}
+
+// family is 0 for IPv4 and 1 for IPv6.
+func (d *dest) family() int {
+	if d.is(isIPv6) {
+		return 1
+	}
+	return 0
+}
+
+// inFamily reports whether d is of the family 4 or 6; 0 is both.
+func (d *dest) inFamily(family int) bool {
+	return family == 0 || (family == 6) == d.is(isIPv6)
+}
+
+// paged is a list that grows without being copied.
+type paged[T any] struct {
+	pages [][]T
+	n     int
+}
+
+const pagedSize = 1024
+
+func (p *paged[T]) add(v T) {
+	if p.n%pagedSize == 0 {
+		c := 8 // most lists are short
+		if p.n > 0 {
+			c = pagedSize
+		}
+		p.pages = append(p.pages, make([]T, 0, c))
+	}
+	last := &p.pages[len(p.pages)-1]
+	*last = append(*last, v)
+	p.n++
+}
+
+func (p *paged[T]) at(i int) *T { return &p.pages[i/pagedSize][i%pagedSize] }
+
+// bitmap is a set of numbers. It reads as empty beyond its end.
+type bitmap []uint64
+
+func (b bitmap) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+func (b *bitmap) set(n uint32) {
+	for int(n/64) >= len(*b) {
+		*b = append(*b, make([]uint64, max(int(n/64)+1-len(*b), len(*b), 8))...)
+	}
+	(*b)[n/64] |= 1 << (n % 64)
+}
