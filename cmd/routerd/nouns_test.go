@@ -74,6 +74,9 @@ func TestNounsAreDescribed(t *testing.T) {
 		if _, limited := query.FieldByName("Limit"); n.Usual != 0 && !limited {
 			t.Errorf("%s shows %d rows, and its query has no Limit", n.Path, n.Usual)
 		}
+		if _, says := n.NewAnswer().(show.Partial); n.Usual != 0 && !says {
+			t.Errorf("%s shows %d rows, and does not say that there are more", n.Path, n.Usual)
+		}
 		if n.Changes && n.Draw == nil {
 			t.Errorf("%s does not say what it has done", n.Path)
 		}

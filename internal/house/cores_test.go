@@ -56,3 +56,27 @@ func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
 		}
 	}
 }
+
+// Who serves, asks and draws what protocols show ranges over their list: no name
+// and no word of one protocol is written there.
+func TestProtocolsAreNamedByTheListAlone(t *testing.T) {
+	rooms := []string{"internal/control", "internal/daemon", "cmd/routerd", "internal/show"}
+	for _, s := range sources(t) {
+		if s.test || !slices.Contains(rooms, s.dir) {
+			continue
+		}
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.BasicLit:
+				if text := strings.Trim(x.Value, "\"`"); text == "rip" || text == "ripng" || strings.HasPrefix(text, "rip/") || strings.HasPrefix(text, "ripng/") {
+					t.Errorf("%s:%d: %s is the name of one protocol", s.path, s.position(x), x.Value)
+				}
+			case *ast.Ident:
+				if rest, ok := strings.CutPrefix(strings.ToLower(x.Name), "rip"); ok && (rest == "" || x.Name[3:4] == strings.ToUpper(x.Name[3:4])) {
+					t.Errorf("%s:%d: %s is a word of one protocol", s.path, s.position(x), x.Name)
+				}
+			}
+			return true
+		})
+	}
+}

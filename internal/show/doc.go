@@ -11,9 +11,9 @@
 //	Expires float64 `json:"expires,omitzero" show:"expires,seconds,blank"`
 //	State   string  `json:"state" show:"state,good=learned,bad=dying"`
 //
-// A long list comes in pages. Stream asks for one page after the other and
-// draws each as it comes, as a table or as one JSON document, and keeps none
-// (stream.go).
+// A long list comes in pages. Pages asks for one after the other (stream.go),
+// and has each printed as it comes, as a table or as one JSON document
+// (print.go); none is kept.
 //
 // Nothing here knows what it shows, and nothing asks: who serves an answer and
 // how it travels is the business of others.

@@ -25,7 +25,8 @@ type Noun[H any] struct {
 	// NewQuery makes a query without anything in it, NewAnswer an answer; both
 	// are pointers.
 	NewQuery, NewAnswer func() any
-	// Ask gives the answer to a query: what NewAnswer points to.
+	// Ask gives the answer to a query, which is what NewQuery made: a value of the
+	// type that NewAnswer points to.
 	Ask func(ctx context.Context, from H, query any) (any, error)
 	// Arguments reads the arguments of a command line into the query. The error
 	// says what is wrong with them.
@@ -42,14 +43,14 @@ type Noun[H any] struct {
 
 // Help is what people are told of a noun.
 type Help struct {
-	// Command is the last of its words on the command line, if not that of the
+	// Command is the last of its words on the command line, "" for that of the
 	// path; Aliases are others for the same.
 	Command string
 	Aliases []string
-	Args    string // "[PREFIX]"
-	Short   string // "" for a noun that the API alone has
-	Long    string // Short, if it is empty
-	Example string
+	Args    string // how its arguments are written: "[PREFIX]"
+	Short   string // a line without a full stop; "" for a noun without a command
+	Long    string // more than Short says; "" for nothing
+	Example string // lines that begin with two blanks
 }
 
 // Spec is what a Noun is made from: Q is its query, A its answer.
