@@ -1,15 +1,15 @@
 package routing
 
-// Cause is who found out that a next hop is dead. Each has one writer; a next
-// hop lives while no cause says otherwise.
+// Cause is a reason why a next hop is dead. Each has one writer; a next hop is
+// alive while no cause is set.
 type Cause uint8
 
 const (
-	CauseCarrier   Cause = iota // the link has no carrier, says who watches the device
-	CauseInterface              // the routing table has the interface as down, or as gone
+	CauseCarrier   Cause = iota // the device of the link has no carrier
+	CauseInterface              // the interface is down, or removed
 	CauseNeighbor               // the neighbour does not answer ARP or neighbour discovery
 	CauseBFD                    // its BFD session is down (RFC 5882 §3.2)
-	CauseProtocol               // a routing protocol that speaks with it has lost it
+	CauseProtocol               // a routing protocol has lost it as a neighbour
 	NumCauses
 )
 

@@ -2,32 +2,32 @@ package routing
 
 import "net/netip"
 
-// Notices is what the RIB has to tell one of its subscribers: for each thing
-// only how it is now, however often it changed since the last time.
+// Notices are the RIB's notices to one subscriber: for each route and next hop
+// the present state, however often it changed since the last time.
 type Notices struct {
-	// Installed is the number that the subscriber gave the last of its
-	// offers that packets are now forwarded by; 0 = nothing new. It does not
-	// say that an offer won.
+	// Installed is the number of the subscriber's last Mark whose routes have
+	// been decided and published; 0 = no new one. It does not say that a route
+	// was chosen.
 	Installed uint64
 	NextHops  []NextHopState
-	// Routes are those of other sources that the subscriber is to pass on, or
-	// no longer. A route's next hops are where packets go: each has an
-	// interface. They are shared and only to be read.
+	// Routes are routes of other sources that the subscriber redistributes, or
+	// no longer does. A route's next hops are resolved: each has an interface.
+	// They are shared and must not be written to.
 	Routes []Delta
 }
 
-// NextHopState is what the table says of a next hop that a protocol tracks.
+// NextHopState is the state of a next hop that a protocol tracks.
 type NextHopState struct {
 	Address netip.Addr
-	// Interface is as it was asked for: NoInterface where the address is
+	// Interface is the interface in Track: NoInterface if the address is
 	// resolved through the table.
 	Interface InterfaceID
 
-	Reachable bool // the rest counts only if it is
-	// Action is other than Forward where the way there discards.
+	Reachable bool // the rest is valid only if it is
+	// Action is not Forward if the route to it discards.
 	Action Action
-	// Via is the route that answers for the address, invalid where Interface
-	// says it all; Source, Distance and Metric are that route's.
+	// Via is the route to the address, invalid if Interface is set; Source,
+	// Distance and Metric are that route's.
 	Via      netip.Prefix
 	Source   Source
 	Distance uint8

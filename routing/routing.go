@@ -1,8 +1,7 @@
-// Package routing holds the words that every routing protocol, the RIB and
-// the FIB share: who a route comes from, where it leads, what changed.
+// Package routing has the types that all routing protocols, the RIB and the FIB
+// share: the source of a route, its next hops, its changes.
 //
-// It has no behaviour of its own beyond naming and comparing these words, so
-// that protocols never need to import each other or the RIB.
+// With these types protocols never need to import each other or the RIB.
 package routing
 
 import (
@@ -11,9 +10,9 @@ import (
 	"routerd/internal/origin"
 )
 
-// InterfaceID is the dense number of an interface. Numbers are given once per
-// interface name and never reused while the router lives, so counters and
-// tables can be arrays.
+// InterfaceID is the dense number of an interface. Each interface name gets one
+// number, which is never reused while the router runs, so counters and tables
+// can be arrays.
 type InterfaceID uint16
 
 // NoInterface is the InterfaceID of no interface.
@@ -22,7 +21,7 @@ const NoInterface InterfaceID = 0xffff
 // Source says which part of the router a route comes from.
 type Source uint8
 
-// The sources. Their default administrative distances are in Distance.
+// The sources. DefaultDistance gives their administrative distances.
 const (
 	SourceNone Source = iota
 	SourceConnected
@@ -58,8 +57,8 @@ func (s Source) String() string {
 	return sources[s].name
 }
 
-// DefaultDistance is the administrative distance a source has unless the
-// configuration says otherwise: the values FRR uses.
+// DefaultDistance is the default administrative distance of a source, the same
+// as in FRR.
 func (s Source) DefaultDistance() uint8 {
 	if s >= numSources {
 		return 255
@@ -89,9 +88,9 @@ func (a Action) String() string {
 	return actions[a]
 }
 
-// NextHop is one way a route leads. An invalid Address means that the
-// destination is on the interface's own link; NoInterface means that the
-// address has to be resolved through another route.
+// NextHop is one next hop of a route. An invalid Address means that the
+// destination is on the interface's link; NoInterface means that the address
+// has to be resolved through another route.
 type NextHop struct {
 	Address   netip.Addr
 	Interface InterfaceID
@@ -99,8 +98,8 @@ type NextHop struct {
 }
 
 // Route is what a source offers for a prefix. Prefix is masked. The slice of
-// next hops belongs to the route and is not changed once the route is handed
-// over.
+// next hops belongs to the route and must not be changed once the route is
+// handed over.
 type Route struct {
 	Prefix   netip.Prefix
 	Source   Source
@@ -112,9 +111,9 @@ type Route struct {
 	Origin   origin.ID
 }
 
-// Delta is one change that a source makes to what it offers: Route replaces
-// whatever that source offered for the prefix, or takes it back.
+// Delta is one change of a source's routes: Route replaces the source's route
+// for the prefix, or withdraws it.
 type Delta struct {
 	Withdraw bool
-	Route    Route // on a withdrawal only Prefix and Source count
+	Route    Route // of a withdrawal, only Prefix and Source are used
 }

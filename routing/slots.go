@@ -8,12 +8,12 @@ import (
 )
 
 // SlotID numbers one of the slots of a [Slots], from 0. Numbers are dense, and
-// given again when they have been freed.
+// reused after they have been freed.
 type SlotID uint32
 
 // Slot is a route that a protocol offers for a prefix. The slice of next hops
-// is shared with whoever reads the route and is not written to once it stands
-// here: another one takes its place.
+// is shared with all readers of the route and is never written to: a change
+// replaces it.
 type Slot struct {
 	Prefix   netip.Prefix // masked; it does not change while the slot is taken
 	NextHops []NextHop
@@ -24,21 +24,21 @@ type Slot struct {
 	Distance uint8 // 0 = that of the source
 }
 
-// Slots is what one source offers, a slot for each prefix, and which of them
-// have changed since the driver last looked. The protocol keeps the number of a
-// slot with what it knows of the prefix, so that nothing is looked up. The zero
-// value has no slots. It has no lock: the protocol has it during a step, and
-// the driver between two.
+// Slots are the routes of one source, a slot for each prefix, and which of them
+// have changed since the last Drain. The protocol keeps the number of a slot
+// with its own data for the prefix, so that nothing is looked up. The zero
+// value has no slots. It has no lock: the protocol uses it during a step, and
+// the driver between steps.
 type Slots struct {
 	slots   []Slot
 	offered bitmap
 	dirty   bitmap
 	changed int // bits set in dirty
 	free    []SlotID
-	freed   []SlotID // since the last Drain, which has to tell of them first
+	freed   []SlotID // since the last Drain, which reports them first
 }
 
-// Take gives a slot for the prefix, which is not offered yet.
+// Take gives a free slot for the prefix. It is not offered yet.
 func (s *Slots) Take(prefix netip.Prefix) SlotID {
 	if n := len(s.free); n > 0 {
 		id := s.free[n-1]
@@ -52,17 +52,17 @@ func (s *Slots) Take(prefix netip.Prefix) SlotID {
 	return SlotID(len(s.slots) - 1)
 }
 
-// At gives the slot to be written in place; Offer has to follow. It is valid
-// until the next Take.
+// At gives the slot, to be changed in place; Offer has to follow. The pointer
+// is valid until the next Take.
 func (s *Slots) At(id SlotID) *Slot { return &s.slots[id] }
 
-// Offer says that the route in the slot is offered as it stands there now.
+// Offer offers the route that is in the slot now.
 func (s *Slots) Offer(id SlotID) {
 	s.offered.set(id)
 	s.touch(id)
 }
 
-// Withdraw takes the offer back; the slot stays taken.
+// Withdraw withdraws the route; the slot stays taken.
 func (s *Slots) Withdraw(id SlotID) {
 	if s.offered.has(id) {
 		s.offered.clear(id)
@@ -73,26 +73,26 @@ func (s *Slots) Withdraw(id SlotID) {
 // Offered reports whether the slot is offered.
 func (s *Slots) Offered(id SlotID) bool { return s.offered.has(id) }
 
-// Free withdraws the slot and gives its number back, for after the next Drain.
-// A protocol keeps the slot of a prefix as long as it knows the prefix, so that
-// a route that comes and goes is one change.
+// Free withdraws the slot and frees its number, which may be reused after the
+// next Drain. A protocol keeps the slot of a prefix as long as it knows the
+// prefix, so that a route that comes and goes is one change.
 func (s *Slots) Free(id SlotID) {
 	s.Withdraw(id)
 	s.freed = append(s.freed, id)
 }
 
-// Len is how many slots there are, those that are free included.
+// Len is the number of slots, free ones included.
 func (s *Slots) Len() int { return len(s.slots) }
 
 // Changed reports whether any slot has changed since Drain.
 func (s *Slots) Changed() bool { return s.changed > 0 }
 
-// Change is what became of a slot since the last Drain.
+// Change is the change of a slot since the last Drain.
 type Change struct {
 	ID      SlotID
 	Slot    *Slot // to be read during the call
 	Offered bool  // now; else it is withdrawn
-	Freed   bool  // its number will be another prefix's
+	Freed   bool  // its number will be reused for another prefix
 }
 
 // Drain calls yield for each slot that was offered or withdrawn since the last

@@ -11,8 +11,8 @@ import (
 // machine's own may choose, root or not.
 const congestionFile = "/proc/sys/net/ipv4/tcp_allowed_congestion_control"
 
-// preferredCongestion are the controls that do not pace, best first. A control
-// that paces (bbr) measures its timers and not the path.
+// preferredCongestion are congestion controls without pacing, best first. With
+// pacing (bbr) the figures would show its timers and not the path.
 var preferredCongestion = []string{"cubic", "reno"}
 
 // congestion is the congestion control that all hosts of a run have.

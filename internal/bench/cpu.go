@@ -64,8 +64,9 @@ func parseStat(text string) (cpuReading, error) {
 }
 
 // busySince is the time that all CPUs together were not idle since before:
-// programs, kernel, hard and soft interrupts. The kernel keeps idle time to
-// the microsecond, but busy time by ticks: so busy is what idle leaves.
+// programs, kernel, hard and soft interrupts. The kernel counts idle time in
+// microseconds, but busy time in ticks, so busy time is computed from idle
+// time.
 func (r cpuReading) busySince(before cpuReading) time.Duration {
 	whole := r.at.Sub(before.at) * time.Duration(r.cpus)
 	return max(0, whole-(r.idle-before.idle)-(r.stolen-before.stolen))

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The hosts, by the last byte of their address in the source's subnet, that
-// flows of one datagram each come from: those that a NAT has ports for, and
-// those that share a handful, all taken by the first of them.
+// The hosts, by the last byte of their address in the source's subnet, of flows
+// of one datagram each: first those that have ports in a pool, then those that
+// share a handful of ports, all taken by the first flows.
 const (
 	flowHosts    = 64
 	firstServed  = 128
@@ -26,9 +26,9 @@ const (
 // flowPorts is how many source ports each host uses, from 1024 on.
 const flowPorts = 60000
 
-// flowSource sends datagrams each of which is a flow of its own, of hosts that
-// do not exist otherwise, until Traffic.Fresh of them are sent. It begins when
-// it is asked for the first time: what its start costs is not measured.
+// flowSource sends datagrams each of which is a flow of its own, from hosts
+// that do not exist otherwise, until Traffic.Fresh of them are sent. It begins
+// when it is asked for the first time, so that its start is not measured.
 type flowSource struct {
 	address netip.AddrPort
 	traffic Traffic
@@ -109,8 +109,8 @@ func (t Traffic) host(flow int) byte {
 	return byte(first + flow%flowHosts)
 }
 
-// header fills in what all datagrams share. The kernel sees to the lengths and
-// the checksum of the IPv4 header; UDP goes without one (RFC 768).
+// header fills in what all datagrams share. The kernel fills in the lengths and
+// the checksum of the IPv4 header; UDP has no checksum (RFC 768).
 func (s *flowSource) header(b []byte) {
 	b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
 	own, to := netip.AddrFrom4([4]byte{10, 77, 1, 0}).As4(), s.address.Addr().As4()
@@ -120,12 +120,13 @@ func (s *flowSource) header(b []byte) {
 	binary.BigEndian.PutUint16(b[24:], 8+smallPayload)
 }
 
-// flowTime is how long at most flows are sent: a NAT may be slow to refuse.
+// flowTime is the longest time of sending flows: a NAT may be slow to refuse
+// them.
 const flowTime = 3 * time.Second
 
-// measureFlows has flows of one datagram each sent over a site whose NAT knows
-// of none. What is delivered are sessions made; of refused flows the packets
-// are those that were not delivered.
+// measureFlows sends flows of one datagram each over a site whose NAT has no
+// sessions. Delivered datagrams count as sessions made; of refused flows,
+// Packets are those that were not delivered.
 func (s *Site) measureFlows(ctx context.Context, t Traffic) (sample Sample, err error) {
 	if err := s.forget(ctx); err != nil {
 		return Sample{}, err
@@ -157,7 +158,8 @@ func (s *Site) measureFlows(ctx context.Context, t Traffic) (sample Sample, err 
 		if after, err = s.look(source, sink); err != nil {
 			return Sample{}, err
 		}
-		// A sink that has nothing yet has not had the last one either.
+		// A sink that has received nothing yet has not received the last one
+		// either.
 		done := after.source.Packets >= uint64(t.Fresh) && after.sink.Packets > before.sink.Packets
 		if done && after.sink.Packets == last.sink.Packets {
 			after = last // when the last one had arrived

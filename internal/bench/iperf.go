@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// iperf3 as its users run it, beside the bench's own source and sink: the same
-// streams by a program that was not written for this.
+// iperf3 as its users run it, in addition to the bench's own source and sink:
+// the same streams by an independent program.
 
 const (
 	iperfProgram = "iperf3"
@@ -24,7 +24,7 @@ const (
 	iperfInterval = 100 * time.Millisecond
 )
 
-// missing says which program the metric takes that is not installed.
+// missing returns an error if a program that the metric needs is not installed.
 func (m Metric) missing() error {
 	if !m.Traffic.IPerf {
 		return nil
@@ -121,7 +121,7 @@ func iperfReceived(text []byte, warm, window time.Duration) (bytes uint64, secon
 }
 
 // awaitListening waits until somebody in the process's namespace listens at a
-// TCP port. Dialling would be taken for the client.
+// TCP port. It does not dial, since the server would take that for its client.
 func (p *process) awaitListening(ctx context.Context, port uint16) error {
 	for deadline := time.Now().Add(patience); ; {
 		for _, table := range []string{"tcp", "tcp6"} {

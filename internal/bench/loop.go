@@ -24,8 +24,7 @@ type tunEnd struct {
 	MTU       int
 }
 
-// forwarder is a process that carries packets between two TUNs and does
-// nothing else to them.
+// forwarder is a process that copies packets between two TUNs unchanged.
 type forwarder struct {
 	role string
 	ends [2]tunEnd
@@ -65,7 +64,7 @@ func (e tunEnd) open() (tun.Device, error) {
 		return nil, fmt.Errorf("make TUN %s in %q: %w", device, e.Namespace, err)
 	}
 	go func() {
-		for range d.Events() { // nobody follows the device here
+		for range d.Events() { // events are not needed here
 		}
 	}()
 	return d, withLinks(e.Namespace, func(h *netlink.Handle) error {
@@ -132,9 +131,10 @@ const virtioHeader = 10
 // same bytes to the other TUN, until there is nothing left to read. One buffer
 // serves all, so that what is written is still in the cache.
 //
-// The calls never wait, so the scheduler need not hear of them (RawSyscall):
-// that saves a sixth of the loop's CPU per small packet under load and a third
-// at a trickle, where the scheduler would take the long calls for waiting ones.
+// The calls never block, so the Go scheduler is not told of them (RawSyscall):
+// that saves a sixth of the loop's CPU time for each small packet under load,
+// and a third at a low rate, where the scheduler would take long calls for
+// blocked ones.
 func bareLoop(from, to tun.Device) error {
 	in, err := from.File().SyscallConn()
 	if err != nil {
@@ -157,8 +157,8 @@ func bareLoop(from, to tun.Device) error {
 	return errors.Join(failed, err)
 }
 
-// copyAll carries packets over until there are none. The poller tells of a
-// descriptor once and not again before it was read empty.
+// copyAll copies packets until there are none: the poller is edge-triggered, so
+// the descriptor has to be read until it is empty.
 func copyAll(to, from uintptr, buf []byte) error {
 	for {
 		n, _, errno := unix.RawSyscall(unix.SYS_READ, from, uintptr(unsafe.Pointer(&buf[0])), uintptr(len(buf)))
@@ -171,8 +171,8 @@ func copyAll(to, from uintptr, buf []byte) error {
 		default:
 			return fmt.Errorf("read: %w", errno)
 		}
-		// A packet that the device does not want is lost, as on any link: it
-		// shows as loss, and is no failure of the loop.
+		// A packet that the device refuses is lost, as on any link: it counts
+		// as loss, and is no failure of the loop.
 		_, _, errno = unix.RawSyscall(unix.SYS_WRITE, to, uintptr(unsafe.Pointer(&buf[0])), n)
 		if errno == unix.EBADF || errno == unix.EBADFD {
 			return fmt.Errorf("write: %w", errno)

@@ -1,19 +1,19 @@
 package bench
 
-// Mark is a claim about two paths: one over the other, in the same round, is
-// at least so much.
+// Mark is a claim about two paths: the ratio of their figures in the same round
+// is at least Least.
 type Mark struct {
 	Name   string  `json:"name"`
 	Metric string  `json:"metric"`
 	Path   string  `json:"path"`
 	Over   string  `json:"over"`
 	Least  float64 `json:"least"` // wanted of the median; 0 only reports
-	// Voids: a run that misses the mark says nothing about the others, for
-	// the yardstick itself is bent.
+	// Voids: a run that misses the mark says nothing about the others, since
+	// the yardstick itself is slow.
 	Voids bool `json:"voids,omitempty"`
 }
 
-// Marks lists what a run is judged by.
+// Marks lists the claims that a run is judged by.
 var Marks = []Mark{
 	{Name: "yardstick", Metric: TCP1, Path: Bare, Over: Kernel, Least: 0.6, Voids: true},
 	{Name: "routerd-bare-tcp1", Metric: TCP1, Path: Routerd, Over: Bare, Least: 0.85},
@@ -47,13 +47,13 @@ const minPairs = 10
 const (
 	Pass     = "PASS"
 	Miss     = "MISS"
-	Void     = "VOID"    // the yardstick is bent
+	Void     = "VOID"    // the yardstick is too slow for a judgement
 	TooFew   = "TOO FEW" // fewer pairs than a judgement needs
 	Unmeant  = "-"       // the mark only reports
 	NotTaken = "NOT RUN" // one of the two was not measured
 )
 
-// Judgement is what became of a mark.
+// Judgement is the result of a mark.
 type Judgement struct {
 	Mark
 	Spread  Spread    `json:"spread"` // of the ratios, one per round

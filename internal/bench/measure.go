@@ -32,8 +32,8 @@ func (s Sample) Loss() float64 {
 	if s.Sent == 0 {
 		return 0
 	}
-	// What was under way when the window opened may outweigh what was when
-	// it closed.
+	// More packets may have been in flight when the window opened than when it
+	// closed.
 	return max(0, 1-float64(s.Packets)/float64(s.Sent))
 }
 
@@ -129,7 +129,7 @@ func (s *Site) segment() int {
 	return s.Options.MTU - header - tcp - timestamps
 }
 
-// view is what all counters say at one moment, or nearly so.
+// view is all counters at one moment, or nearly so.
 type view struct {
 	cpu          cpuReading
 	times        [3]time.Duration // of the forwarders together, source and sink
@@ -147,7 +147,7 @@ func (s *Site) look(source, sink *process) (v view, err error) {
 	return v, err
 }
 
-// times is what everybody has spent.
+// times reads the CPU times of all processes.
 func (s *Site) times(source, sink *process) (v view, err error) {
 	if v.cpu, err = readCPU(); err != nil {
 		return v, err
@@ -187,7 +187,7 @@ func (v view) since(before view) Sample {
 func (s *Site) await(ctx context.Context) (failed error) {
 	sink, ready, err := startPart(s.Hosts[1], order{Role: roleTCPSink, Address: netip.AddrPortFrom(s.host(1).Addr(), 0)})
 	for deadline := time.Now().Add(patience); err != nil; {
-		// An address that a forwarder has yet to configure cannot be bound.
+		// An address that a forwarder has not configured yet cannot be bound.
 		if gone := s.gone(); gone != nil {
 			return gone
 		}
@@ -201,7 +201,7 @@ func (s *Site) await(ctx context.Context) (failed error) {
 	}
 	defer func() { failed = errors.Join(failed, sink.end()) }()
 	for deadline := time.Now().Add(patience); ; {
-		// A router that has yet to find its neighbour answers unreachable.
+		// A router that has not resolved its neighbour yet answers unreachable.
 		source, _, err := startPart(s.Hosts[0], order{Role: roleTCPSource, Address: netip.AddrPortFrom(s.host(1).Addr(), ready.Port), Traffic: Traffic{Streams: 1}})
 		if err == nil {
 			return source.end()
@@ -218,7 +218,7 @@ func (s *Site) await(ctx context.Context) (failed error) {
 	}
 }
 
-// gone reports a forwarder that ended although nobody asked it to.
+// gone returns an error if a forwarder has ended by itself.
 func (s *Site) gone() error {
 	for _, p := range s.forwarders {
 		if err := p.gone(); err != nil {
@@ -228,7 +228,7 @@ func (s *Site) gone() error {
 	return nil
 }
 
-// sleep waits, unless the run is called off.
+// sleep waits for d or for the end of ctx.
 func sleep(ctx context.Context, d time.Duration) error {
 	select {
 	case <-time.After(d):

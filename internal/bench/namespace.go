@@ -68,10 +68,10 @@ func onThread(fn func() error) error {
 // namespaceDirectory is where named namespaces are mounted.
 const namespaceDirectory = "/run/netns"
 
-// shareDirectory makes namespaceDirectory a shared mount of its own, as the
-// first `ip netns add` on a machine does. Were it left to that, an `ip netns
-// add` during the run would lay a copy of the directory over ours, and the
-// namespaces below could no longer be removed.
+// shareDirectory makes namespaceDirectory a shared mount, as the first `ip
+// netns add` on a machine does. Otherwise an `ip netns add` during the run
+// would mount the directory over ours, and our namespaces could no longer be
+// removed.
 func shareDirectory() error {
 	if err := os.MkdirAll(namespaceDirectory, 0o755); err != nil {
 		return err
@@ -171,7 +171,7 @@ func RemoveLeftovers() error {
 			if pid, err := strconv.Atoi(m[1]); err != nil || alive(pid) {
 				continue
 			}
-			// One that stays busy is somebody else's doing, and harms nothing.
+			// One that stays busy is in use by somebody else, and does no harm.
 			if err := remove(e.Name()); !errors.Is(err, unix.EBUSY) {
 				failed = errors.Join(failed, err)
 			}
@@ -184,8 +184,7 @@ func RemoveLeftovers() error {
 type knob struct{ name, value string }
 
 // hostKnobs are the kernel's own defaults, as far as this machine allows them.
-// A namespace inherits what the machine's administrator made of them, and TCP's
-// figures hang on that.
+// A namespace inherits the machine's settings, which TCP's figures depend on.
 func hostKnobs() ([]knob, error) {
 	control, err := congestion()
 	if err != nil {

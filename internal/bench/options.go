@@ -17,7 +17,7 @@ type Options struct {
 	MTU     int    // of every link, bytes
 	IPv6    bool   // instead of IPv4
 	Routerd string // path of the daemon's binary; "" builds it
-	// Progress hears one line a round; nil for nobody.
+	// Progress is called with one line for each round; may be nil.
 	Progress func(string)
 }
 
@@ -47,7 +47,7 @@ func (o *Options) Choose(group string) error {
 	return fmt.Errorf("no group is called %q, wanted one of %q", group, names)
 }
 
-// PathNames is what the paths are called, in the order of the table.
+// PathNames gives the names of the paths, in the order of the table.
 func PathNames() (names []string) {
 	for _, p := range Paths {
 		names = append(names, p.Name)
@@ -86,7 +86,7 @@ func (o Options) chosen() ([]Path, []Metric, error) {
 	return paths, metrics, o.Check()
 }
 
-// Check names everything that is wrong with o.
+// Check returns an error that names everything that is wrong with o.
 func (o Options) Check() error {
 	var wrong []error
 	for _, name := range o.Paths {

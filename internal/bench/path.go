@@ -11,7 +11,7 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// Path is one way for packets to get from one host to the other.
+// Path is one way of forwarding packets from one host to the other.
 type Path struct {
 	Name  string // what the flags, the marks and JSON call it
 	Title string // what the table calls it
@@ -19,7 +19,7 @@ type Path struct {
 	// makes it adds to the site, which takes it down again, also when Setup
 	// fails half way. An error that wraps ErrSkip leaves the path out.
 	Setup func(ctx context.Context, site *Site) error
-	// NAT: it translates, so fresh flows have something to show.
+	// NAT: it translates, so new flows are measured too.
 	NAT bool
 }
 
@@ -27,7 +27,7 @@ type Path struct {
 // path: the rest of the run goes on without it.
 var ErrSkip = errors.New("left out")
 
-// The paths' names.
+// The names of paths.
 const (
 	Kernel    = "kernel"
 	Bare      = "bare"
@@ -44,7 +44,7 @@ const (
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
-// one after the other, so two that a mark compares stand side by side.
+// one after the other, so two that a mark compares should be neighbours.
 var Paths = []Path{
 	{Name: Kernel, Title: "kernel, veth to veth", Setup: setupKernel},
 	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, NAT: true},
@@ -81,8 +81,8 @@ type Site struct {
 	Hosts   [2]string // namespaces of the source and of the sink
 	dir     string    // for a path's files, removed with the site
 	prefix  string    // of every namespace's name
-	// Of a path that translates: what ends all sessions, and the bytes of
-	// memory among which they are.
+	// Of a path that translates: a function that ends all sessions, and one
+	// that gives the memory that includes them, in bytes.
 	forgetting func(context.Context) error
 	memory     func() (uint64, error)
 	// forwarders are the processes that carry the packets; none for the kernel.
@@ -200,8 +200,8 @@ func (s *Site) veth(router, host string, i int) error {
 	})
 }
 
-// setupLoop starts one of the forwarding loops as a process of its own, so
-// that it stands as routerd does.
+// setupLoop starts one of the forwarding loops as a process of its own, like
+// routerd.
 func setupLoop(role string) func(context.Context, *Site) error {
 	return func(_ context.Context, s *Site) error {
 		o := order{Role: role}

@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a process of ours may take to answer or to end. It is
-// generous because the load that is measured starves everyone.
+// long because the measured load starves other processes.
 const patience = 10 * time.Second
 
 // process is a running process of the bench: one of its own parts, or routerd.
@@ -46,7 +46,7 @@ func startPart(namespace string, o order) (*process, reply, error) {
 	if err != nil {
 		return nil, reply{}, err
 	}
-	r, err := p.hear()
+	r, err := p.readReply()
 	if err != nil {
 		return nil, reply{}, errors.Join(err, p.end())
 	}
@@ -83,11 +83,11 @@ func (p *process) ask() (reply, error) {
 	if _, err := io.WriteString(p.stdin, "count\n"); err != nil {
 		return reply{}, p.failure(err)
 	}
-	return p.hear()
+	return p.readReply()
 }
 
-// hear reads one line of a part.
-func (p *process) hear() (reply, error) {
+// readReply reads one line of a part.
+func (p *process) readReply() (reply, error) {
 	if d, ok := p.out.(interface{ SetReadDeadline(time.Time) error }); ok {
 		if err := d.SetReadDeadline(time.Now().Add(patience)); err != nil {
 			return reply{}, p.failure(err)
@@ -119,7 +119,7 @@ func (p *process) rest(d time.Duration) ([]byte, error) {
 	return text, nil
 }
 
-// failure is err with what the process had to say for itself.
+// failure is err with the process's error output.
 func (p *process) failure(err error) error {
 	if said := p.said.String(); said != "" {
 		return fmt.Errorf("%s (pid %d): %w: %s", p.name, p.cmd.Process.Pid, err, said)
@@ -127,7 +127,7 @@ func (p *process) failure(err error) error {
 	return fmt.Errorf("%s (pid %d): %w", p.name, p.cmd.Process.Pid, err)
 }
 
-// gone reports a process that ended although nobody asked it to.
+// gone returns an error if the process has ended by itself.
 func (p *process) gone() error {
 	select {
 	case <-p.ended:
@@ -137,8 +137,8 @@ func (p *process) gone() error {
 	}
 }
 
-// end has the process end: a part does when its stdin closes, every other
-// program on SIGTERM; what does not heed that is killed.
+// end ends the process: a part by closing its stdin, every other program by
+// SIGTERM; if that fails it is killed.
 func (p *process) end() error {
 	p.stdin.Close()
 	defer p.out.Close()

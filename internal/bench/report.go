@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Machine is where a run took place.
+// Machine describes the machine of a run.
 type Machine struct {
 	Kernel   string `json:"kernel"`
 	CPUs     int    `json:"cpus"`
@@ -17,8 +17,8 @@ type Machine struct {
 	Revision string `json:"revision,omitempty"`
 }
 
-// Report is everything a run found out. As JSON it keeps every sample, so
-// that a figure can be checked later.
+// Report is the result of a run. As JSON it has every sample, so that figures
+// can be checked later.
 type Report struct {
 	Time    time.Time     `json:"time"` // when the run began, UTC
 	Machine Machine       `json:"machine"`
@@ -70,8 +70,8 @@ func (r *Report) add(path, metric string, s Sample) {
 
 func (r *Report) skip(path string, why error) { r.path(path).Skipped = why.Error() }
 
-// lacks reports whether a program that the metric takes is not installed, and
-// notes it.
+// lacks reports whether a program that the metric needs is not installed, and
+// records that.
 func (r *Report) lacks(m Metric) bool {
 	err := m.missing()
 	if err != nil {
@@ -109,7 +109,7 @@ func (r *Report) figure(metric string) func(Sample) float64 {
 	return Sample.PacketRate
 }
 
-// Outcome is what became of the marks that want something.
+// Outcome is the outcome of the marks that have a Least.
 func (r *Report) Outcome() Outcome {
 	o := Met
 	for _, j := range r.Marks {
@@ -139,7 +139,7 @@ func (r *Report) latest() string {
 	return strings.Join(parts, "; ")
 }
 
-// format is the figure of a sample with as many digits as it deserves.
+// format is the figure of a sample with a sensible number of digits.
 func (r *Report) format(m Metric, s Sample) string {
 	if m.Traffic.Streams > 0 {
 		return fmt.Sprintf("%.2f", s.Gigabits())

@@ -9,8 +9,8 @@ import (
 	"github.com/pion/stun/v3"
 )
 
-// Behavior is how a NAT maps, or filters: whatever the remote endpoint, by its
-// address, or by its address and port (RFC 4787 §4.1, §5).
+// Behavior is how a NAT maps, or filters: independent of the remote endpoint,
+// by its address, or by its address and port (RFC 4787 §4.1, §5).
 type Behavior uint8
 
 const (
@@ -24,10 +24,11 @@ func (b Behavior) String() string {
 	return [...]string{"endpoint-independent", "address-dependent", "address-and-port-dependent"}[b]
 }
 
-// patience is how long an answer that has to come is waited for.
+// patience is how long to wait for an answer.
 const patience = 10 * time.Second
 
-// ask sends one request with the changes that it wants, and gives its number.
+// ask sends one request with the flags of CHANGE-REQUEST, and gives its
+// transaction.
 func ask(c *net.UDPConn, to netip.AddrPort, change uint32) (transaction, error) {
 	request := message{kind: stun.BindingRequest, id: stun.NewTransactionID(), change: change}
 	raw, err := request.marshal()
@@ -40,7 +41,7 @@ func ask(c *net.UDPConn, to netip.AddrPort, change uint32) (transaction, error) 
 	return request.id, nil
 }
 
-// answers reads until the answer to last has come, and gives all that came.
+// answers reads until the answer to last has come, and gives all answers.
 func answers(c *net.UDPConn, last transaction) (map[transaction]message, error) {
 	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func answers(c *net.UDPConn, last transaction) (map[transaction]message, error) 
 	}
 }
 
-// bind asks one socket of the server whom it sees.
+// bind sends a Binding request to one socket of the server.
 func bind(c *net.UDPConn, to netip.AddrPort) (message, error) {
 	id, err := ask(c, to, 0)
 	if err != nil {
@@ -85,7 +86,7 @@ func Mapped(c *net.UDPConn, server netip.AddrPort) (netip.AddrPort, error) {
 }
 
 // Mapping finds out how the NATs between c and the server map (RFC 5780 §4.3).
-// c should be new: what it was used for before may change what is found.
+// c should be new: earlier use may change the result.
 func Mapping(c *net.UDPConn, server netip.AddrPort) (Behavior, error) {
 	first, err := bind(c, server)
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package verdict is the closed list of what can become of a packet.
+// Package verdict is the closed list of the possible fates of a packet.
 //
 // Every packet that routerd touches ends in exactly one Verdict. Counters,
-// metrics, `show drops`, `explain packet` and the tests all speak this list
-// and no other, so a figure on a dashboard and the sentence on a terminal
-// always mean the same thing.
+// metrics, `show drops`, `explain packet` and the tests all use this list and
+// no other, so a figure on a dashboard and the sentence on a terminal always
+// mean the same.
 package verdict
 
 // Verdict is the fate of one packet.
@@ -27,14 +27,14 @@ const (
 	HandedToProtocol
 	Resolving
 
-	// The frame is none for the router.
+	// The frame is not for the router.
 	BadLinkHeader
 	VLANTagged
 	OtherStation
 	UnknownEtherType
 	LinkBroadcast
 
-	// The packet is not one, or breaks its own header.
+	// The packet is malformed.
 	Truncated
 	BadVersion
 	BadHeaderLength
@@ -57,7 +57,7 @@ const (
 	URPFStrict
 	URPFLoose
 
-	// The table or the path forbids it.
+	// The route or the path forbids forwarding.
 	NoRoute
 	Blackhole
 	Unreachable
@@ -67,7 +67,7 @@ const (
 	TooBig
 	InterfaceDown
 
-	// Address translation is the packet's end.
+	// Address translation drops it.
 	NATBadPacket
 	NATNoMapping
 	NATFiltered
@@ -78,7 +78,7 @@ const (
 	NATSessionLimit
 	NATHostLimit
 
-	// For the router, which has no use for it.
+	// For the router, which does not accept it.
 	ProtocolUnreachable
 	PortUnreachable
 	ICMPIgnored
@@ -87,14 +87,15 @@ const (
 	BadUDPChecksum
 	ProtocolQueueFull
 
-	// Fragments for the router, or its address translation, that never became a packet.
+	// Fragments for the router, or its address translation, that could not be
+	// reassembled.
 	FragmentMalformed
 	FragmentOverlap
 	FragmentTimeout
 	FragmentEvicted
 	FragmentTableFull
 
-	// The router could not do what it wanted to.
+	// The router failed to forward it.
 	NoBuffer
 	EgressRefused
 	NeighborQueueFull
@@ -111,7 +112,7 @@ const (
 // indexed by Verdict.
 const Count = int(numVerdicts)
 
-// Class says on which side of the ledger a verdict stands.
+// Class says whether a verdict is a loss.
 type Class uint8
 
 const (
@@ -226,8 +227,8 @@ var table = [Count]info{
 // Label is the verdict's name in metrics and JSON: lower case, underscores.
 func (v Verdict) Label() string { return table[v.index()].label }
 
-// Sentence says in words what became of the packet. It begins in lower case
-// and has no full stop.
+// Sentence describes the fate in words. It begins in lower case and has no full
+// stop.
 func (v Verdict) Sentence() string { return table[v.index()].sentence }
 
 // Class says whether the packet was passed on, ended here as wished, or lost.

@@ -1,12 +1,12 @@
 // Command nat runs the Go benchmarks of address translation several times over
-// and judges their medians by what routerd promises: a new session, a packet of
-// one of a million sessions, the memory of a session, a refused flow. Times are
-// judged against a yardstick that the same run has measured, a Go map of the same
-// keys or another benchmark, so that a slower machine is no miss.
+// and judges their medians: a new session, a packet of one of a million
+// sessions, the memory of a session, a refused flow. Times are compared with a
+// yardstick of the same run, a Go map with the same keys or another benchmark,
+// so that the result does not depend on the machine's speed.
 //
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
-// wrong usage, and 3 when no mark is missed and the figures of some are not
-// there. It has to be run in the source tree.
+// wrong usage, and 3 when no mark is missed and some could not be measured. It
+// has to be run in the source tree.
 package main
 
 import (
@@ -42,8 +42,8 @@ var (
 	refusedAny  = figure{"BenchmarkRefuse/arbitrary", "ns/op"}
 )
 
-// mark is a promise: figure, less the figure less if that is set, is at most so
-// many times the figure over, or at most most where that is not set.
+// mark is a claim: figure, minus the figure less if that is set, is at most
+// most times the figure over, or at most most if over is not set.
 type mark struct {
 	text   string
 	figure figure
@@ -77,8 +77,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 2
 	}
 	values := map[figure][]float64{}
-	// Turn by turn rather than each several times in a row, so that what drifts
-	// on the machine does not favour one.
+	// In turn rather than each several times in a row, so that drifts of the
+	// machine do not favour one.
 	for range *count {
 		if err := measure(values); err != nil {
 			fmt.Fprintf(stderr, "nat: %v\n", err)
@@ -132,7 +132,7 @@ func read(out []byte, values map[figure][]float64) error {
 	return r.Err()
 }
 
-// printMarks prints the marks, and gives what became of them.
+// printMarks prints the marks and judges them.
 func printMarks(out io.Writer, values map[figure][]float64) bench.Outcome {
 	all := bench.Met
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
@@ -159,8 +159,9 @@ func printMarks(out io.Writer, values map[figure][]float64) bench.Outcome {
 	return all
 }
 
-// values are what m is judged by, one for each run that has measured both the
-// figure and its yardstick: the two of one run, since machines have moods.
+// values are the values by which m is judged, one for each run that has
+// measured both the figure and its yardstick. Both are of the same run, since
+// the machine's speed varies.
 func (m mark) values(all map[figure][]float64) []float64 {
 	got := m.measured(all)
 	if m.over == (figure{}) {
@@ -174,7 +175,7 @@ func (m mark) values(all map[figure][]float64) []float64 {
 	return got
 }
 
-// measured is the figure of m, less what is to be taken from it, of each run.
+// measured is the figure of m, minus less, of each run.
 func (m mark) measured(all map[figure][]float64) []float64 {
 	got := slices.Clone(all[m.figure])
 	if m.less == (figure{}) {

@@ -15,8 +15,8 @@ import (
 	"routerd/internal/protocols/rip"
 )
 
-// most is how much of BIRD's CPU time routerd may take, largest how much memory,
-// in MiB. It may take as long as BIRD does.
+// most is how much of BIRD's CPU time routerd may use, as a ratio, and largest
+// how much memory, in MiB. It may take as long as BIRD.
 const (
 	most    = 0.5
 	largest = 45
@@ -39,10 +39,10 @@ protocol rip r4 { ipv4 { import all; export all; }; interface "a", "b" { }; }
 """`},
 }
 
-// burstLab is a row: BIRD with routes that it does not yet announce, routerd,
-// the router that is measured, and routerd. The second one takes BIRD's burst
-// as it comes and passes it on in a way that overruns nobody's socket, so that
-// whatever is measured has the whole to do.
+// burstLab is a chain: BIRD with routes that it does not announce yet, routerd,
+// the router that is measured, and routerd. The second router takes BIRD's
+// burst and passes it on at a pace that overruns no socket, so that the
+// measured router gets all of it.
 func burstLab(routes int, middle string) string {
 	var statics strings.Builder
 	for n := range routes {
@@ -81,16 +81,16 @@ addresses = { "m:b" = ["198.18.2.1/24"], "last:a" = ["198.18.2.2/24"] }
 `, statics.String(), middle)
 }
 
-// burst is what became of one.
+// burst is the result of a burst.
 type burst struct {
-	took    time.Duration // until the last router had the last that it got
-	lost    int           // routes that had to wait for regular updates
-	missing int           // of those, the ones that it never got
+	took    time.Duration // until the last router had its last route
+	lost    int           // routes that came only with regular updates, or not at all
+	missing int           // of these, routes that never came
 	usage
 }
 
-// bursts prints how each router in the middle fared, and judges whether
-// routerd lost nothing and took little enough time, CPU time and memory.
+// bursts prints the results of each router in the middle, and judges routerd's
+// losses, time, CPU time and memory.
 func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) {
 	if o.routes == 0 {
 		return bench.Met, nil
@@ -121,9 +121,9 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 	return printBursts(out, o.routes, all), nil
 }
 
-// printBursts prints the medians and the marks, and judges them. Those that compare
-// need both routers, and a burst that is large enough to take BIRD a tick of
-// the processor's clock.
+// printBursts prints the medians and the marks, and judges them. Those that
+// compare need both routers, and a burst large enough for BIRD to use a clock
+// tick of CPU time.
 func printBursts(out io.Writer, routes int, all [len(middles)][]burst) bench.Outcome {
 	fmt.Fprintf(out, "%d RIP routes learned and passed on\n", routes)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
@@ -167,8 +167,8 @@ func printBursts(out io.Writer, routes int, all [len(middles)][]burst) bench.Out
 	return outcome
 }
 
-// A burst has enough time for two regular updates at each of two routers; and
-// a lull without news is longer than triggered updates are apart.
+// enough is the time for two regular updates at each of two routers. A lull is
+// longer than the time between triggered updates.
 const (
 	enough = 75 * time.Second
 	lull   = 7 * time.Second
@@ -176,7 +176,7 @@ const (
 
 // send has the burst sent.
 func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
-	// Whoever is asked by a router that comes up has to know of the other.
+	// Wait until the first router has routes of the measured one.
 	err = await(ctx, 20*time.Second, 50*time.Millisecond, "the routers in their places", func() (string, error) {
 		n, err := count(ctx, l, "first")
 		if n == 0 {
@@ -187,8 +187,8 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	if err != nil {
 		return b, err
 	}
-	// What the start set off is over, and with it the 5 s for which the next
-	// triggered update may have to wait.
+	// Wait until the traffic of the start is over, and the 5 s for which a
+	// triggered update may be held back.
 	if err := pause(ctx, 6*time.Second); err != nil {
 		return b, err
 	}

@@ -19,7 +19,7 @@ import (
 // longest is how long routerd may take to fail over.
 const longest = 50 * time.Millisecond
 
-// Both kinds of neighbours and what a router of the kind in the first place is.
+// The configurations of both kinds of neighbours, and of routerd.
 var (
 	birdNode = `kind = "bird"
 config = """
@@ -47,7 +47,7 @@ router rip
 passive = true`
 )
 
-// cuts are who loses a carrier, beside whom.
+// cuts are the router that loses a carrier and its neighbours.
 var cuts = []struct{ name, self, neighbour string }{
 	{"routerd beside BIRD", routerdNode, birdNode},
 	{"routerd beside FRR", routerdNode, frrNode},
@@ -169,15 +169,14 @@ const (
 	after   = 500 * time.Millisecond
 )
 
-// settled is longer than a regular update of anybody, stopped what nobody
-// takes to fail over.
+// settled is longer than the interval of regular updates, stopped longer than
+// any failover.
 const (
 	settled = 80 * time.Second
 	stopped = 45 * time.Second
 )
 
-// The far host's subnet with the way by either neighbour, as Linux and routerd
-// print it.
+// The far host's subnet by either neighbour, as Linux and routerd print it.
 var (
 	short = regexp.MustCompile(`(?m)^.*198\.18\.9\.0/24\b.*\b198\.18\.11\.2\b`)
 	long  = regexp.MustCompile(`(?m)^.*198\.18\.9\.0/24\b.*\b198\.18\.12\.2\b`)
@@ -185,7 +184,7 @@ var (
 	back  = regexp.MustCompile(`(?m)^.*198\.18\.1\.0/24\b.*\b198\.18\.12\.1\b`) // what r1 told n2
 )
 
-// has complains unless all patterns match the routes of a node.
+// has says what is missing unless all patterns match the routes of a node.
 func has(ctx context.Context, l *lab.Lab, node string, patterns ...*regexp.Regexp) (string, error) {
 	line := "ip route"
 	if n, _ := l.Topology.Node(node); n.Kind == lab.KindRouter {
@@ -243,8 +242,8 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	return gap(<-arrived, <-sent, began, end)
 }
 
-// flow has a datagram sent to the far host's discard port from a namespace,
-// one each spacing, until ctx ends, and then gives when that was.
+// flow sends datagrams from a namespace to the far host's discard port, one
+// each spacing, until ctx ends, and then gives the times of sending.
 func flow(ctx context.Context, namespace string) (<-chan []time.Time, error) {
 	var to net.Conn
 	err := bench.InNamespace(namespace, func() (err error) {

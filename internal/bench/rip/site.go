@@ -15,7 +15,7 @@ import (
 	"routerd/internal/lab"
 )
 
-// serial tells the labs of one run apart.
+// serial numbers the labs of a run.
 var serial int
 
 // inLab brings a lab up, has f use it, and takes it down again, also when ctx
@@ -50,7 +50,7 @@ var errMissing = errors.New("is not installed")
 // missing is how a lab says which one.
 var missing = regexp.MustCompile(`(\S+) is not installed`)
 
-// await tries again until there is no complaint, for so long.
+// await waits until there is no complaint, at most for limit.
 func await(ctx context.Context, limit, every time.Duration, what string, complaint func() (string, error)) error {
 	for deadline := time.Now().Add(limit); ; {
 		why, err := complaint()
