@@ -1,8 +1,8 @@
 // Package corpus reads captured packets for tests from ../shared/corpora,
 // beside the repository. It is imported by tests only.
 //
-// Where the corpora are absent a test is skipped, saying so, and a fuzz
-// target runs with the seeds of its own.
+// If the corpora are missing, tests are skipped with that reason, and fuzz
+// targets run with their own seeds.
 package corpus
 
 import (
@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// Dir is the path of the corpora. Where they are absent it skips a test or
+// Dir is the path of the corpora. If they are missing it skips a test or
 // benchmark, and gives a fuzz target the empty string.
 func Dir(tb testing.TB) string {
 	tb.Helper()
@@ -43,8 +43,8 @@ func Dir(tb testing.TB) string {
 	return ""
 }
 
-// Hex gives the packets of packets/NAME.hex: one per line in hexadecimal,
-// what follows a tab is the source.
+// Hex gives the packets of packets/NAME.hex: one per line in hexadecimal; the
+// text after a tab is the source.
 func Hex(tb testing.TB, name string) [][]byte {
 	tb.Helper()
 	dir := Dir(tb)

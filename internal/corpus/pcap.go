@@ -13,9 +13,9 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 )
 
-// Packets gives the IP packets of every capture under pcap/, each once, in
-// the order of the files: what follows the link header, as captured, which
-// may be cut short or malformed. Captures with other link types are passed over.
+// Packets gives the IP packets of every capture under pcap/, each once, in the
+// order of the files, as captured: they may be truncated or malformed. Captures
+// with unknown link types are skipped.
 func Packets(tb testing.TB) [][]byte {
 	tb.Helper()
 	dir := Dir(tb)
@@ -41,8 +41,8 @@ func Packets(tb testing.TB) [][]byte {
 	return packets
 }
 
-// readCapture hands every IP packet of one file to add. A capture that breaks
-// off is read up to there: some are damaged on purpose.
+// readCapture passes every IP packet of one file to add. A damaged capture is
+// read up to the damage: some are damaged on purpose.
 func readCapture(path string, add func([]byte)) error {
 	var r interface {
 		gopacket.PacketDataSource
@@ -75,8 +75,8 @@ func readCapture(path string, add func([]byte)) error {
 	}
 }
 
-// Link types that the library's constants do not name right (the numbers are
-// those of the pcap file format).
+// Link types by their numbers in the pcap file format, which differ from the
+// library's constants.
 const (
 	linkRawBSD = 12
 	linkLoop   = 108
@@ -84,7 +84,7 @@ const (
 	linkIPv6   = 229
 )
 
-// network steps over the link header and gives the IP packet, or nil.
+// network gives the IP packet after the link header, or nil.
 func network(link layers.LinkType, b []byte) []byte {
 	switch int(link) {
 	case int(layers.LinkTypeEthernet):

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// Topology is a network of another implementation's tests, with what its
-// routers know when all is said.
+// Topology is a network of another implementation's tests, with the routes of
+// its routers after convergence.
 type Topology struct {
-	Protocol string // as the file has it: "ripv2" or "ripng"
+	Protocol string // "ripv2" or "ripng"
 	Routers  []TopologyRouter
 	Links    [][2]string // "rt1:eth-rt2", "rt2:eth-rt1"
 }
@@ -24,8 +24,8 @@ type Topology struct {
 type TopologyRouter struct {
 	Name       string
 	Interfaces []TopologyInterface // by name; "lo" is a loopback
-	// Installed are the routes that it forwards by, Table those that its
-	// protocol knows, its own included. Of equal ways either has one.
+	// Installed are the routes that it forwards by, Table those of its
+	// protocol, its own included. Of equal-cost routes each has one.
 	Installed, Table []TopologyRoute
 	Neighbors        []netip.Addr
 }
@@ -42,11 +42,11 @@ type TopologyRoute struct {
 	Type      string // "connected" or "rip", of either version
 	Metric    uint32
 	Tag       uint32
-	NextHop   netip.Addr // invalid where it is connected
+	NextHop   netip.Addr // invalid for connected routes
 	Interface string
 }
 
-// topologyFile is what is read of topologies/NAME.json.
+// topologyFile is the content of topologies/NAME.json, as far as it is read.
 type topologyFile struct {
 	Protocol string
 	Routers  map[string]struct {

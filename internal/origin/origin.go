@@ -1,9 +1,9 @@
 // Package origin numbers the places in the configuration that rules, routes
 // and interfaces come from.
 //
-// The rooms carry the number and nothing else: a route, a rule or an
-// interface says which line decided without knowing what a file is. Only cmd
-// turns a number back into "file:line".
+// Other packages have only the number: with it a route, a rule or an interface
+// says which line decided, without knowing files. Only the daemon and cmd turn
+// a number back into "file:line".
 package origin
 
 import "fmt"

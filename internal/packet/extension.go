@@ -58,7 +58,7 @@ type Extensions struct {
 	HopByHop Problem
 	// AtDestination is the first problem of any kind, the hop-by-hop options
 	// included, that concerns the packet's destination. Headers behind a
-	// fragment header are not judged: they are once the packet is whole.
+	// fragment header are not judged until the packet is reassembled.
 	AtDestination Problem
 }
 

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 )
 
-// IP protocol numbers that routerd speaks of.
+// IP protocol numbers that routerd uses.
 const (
 	ProtoHopByHop     = 0
 	ProtoICMP         = 1
@@ -54,8 +54,8 @@ const (
 	ipv4OffsetMask    = 0x1fff
 )
 
-// Valid reports whether the lengths in the header agree with the bytes that
-// are there, so that every method is safe. It does not verify the checksum.
+// Valid reports whether the lengths in the header agree with the length of p,
+// so that every method is safe. It does not verify the checksum.
 func (p IPv4) Valid() bool {
 	if len(p) < IPv4MinHeader || p[0]>>4 != 4 {
 		return false
@@ -114,7 +114,7 @@ func (p IPv4) SetFragment(dontFragment, more bool, offset int) {
 	binary.BigEndian.PutUint16(p[6:], w)
 }
 
-// FillChecksum computes the header checksum anew.
+// FillChecksum computes the header checksum.
 func (p IPv4) FillChecksum() {
 	p.SetChecksum(0)
 	p.SetChecksum(Checksum(p[:p.HeaderLen()]))

@@ -28,8 +28,8 @@ const (
 	IPv6FragmentHeader = 8
 )
 
-// Valid reports whether the payload length agrees with the bytes that are
-// there, so that every method is safe.
+// Valid reports whether the payload length agrees with the length of p, so that
+// every method is safe.
 func (p IPv6) Valid() bool {
 	return len(p) >= IPv6Header && p[0]>>4 == 6 && IPv6Header+p.PayloadLen() <= len(p)
 }
@@ -86,8 +86,8 @@ func IsExtension(next uint8) bool {
 	return false
 }
 
-// ExtensionLen is the length in bytes of the extension header of type next
-// that b begins with, and false where b is too short to hold it.
+// ExtensionLen is the length in bytes of the extension header of type next at
+// the start of b, and false if b is too short to hold it.
 func ExtensionLen(next uint8, b []byte) (int, bool) {
 	if len(b) < 8 {
 		return 0, false

@@ -18,8 +18,8 @@ type Options4 struct {
 	RouterAlert bool
 	RecordRoute int // offset of the record route option
 	Timestamp   int // offset of the timestamp option
-	// BadPointer is the offset of the byte at which the options stop making
-	// sense: the pointer of an ICMP parameter problem.
+	// BadPointer is the offset of the first malformed byte: the pointer of an
+	// ICMP parameter problem.
 	BadPointer int
 }
 
@@ -59,8 +59,8 @@ func (o *Options4) walk(h []byte) {
 	}
 }
 
-// read takes note of one option, which starts at offset at, and returns the
-// index of its offending byte or -1.
+// read reads one option, which starts at offset at, and returns the index of
+// its malformed byte or -1.
 func (o *Options4) read(opt []byte, at int) int {
 	switch opt[0] {
 	case OptionLooseRoute, OptionStrictRoute:
@@ -70,7 +70,7 @@ func (o *Options4) read(opt []byte, at int) int {
 		o.SourceRoute = true
 		return badRoute(opt)
 	case OptionRecordRoute:
-		if o.RecordRoute < 0 { // RFC 791 §3.1: appears at most once; later ones are left alone
+		if o.RecordRoute < 0 { // RFC 791 §3.1: appears at most once; later ones are ignored
 			o.RecordRoute = at
 		}
 		return badRoute(opt)
@@ -83,7 +83,7 @@ func (o *Options4) read(opt []byte, at int) int {
 		if len(opt) != 4 { // RFC 2113 §2.1
 			return 1
 		}
-		// RFC 2113 §2.1: only value 0 asks for a look.
+		// RFC 2113 §2.1: only value 0 is defined.
 		o.RouterAlert = o.RouterAlert || opt[2] == 0 && opt[3] == 0
 	}
 	return -1

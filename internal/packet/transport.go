@@ -24,7 +24,7 @@ const (
 // TCP is a view of a TCP segment (RFC 9293 §3.1).
 type TCP []byte
 
-// Valid reports whether the header with its options is all there.
+// Valid reports whether t holds the whole header with its options.
 func (t TCP) Valid() bool {
 	return len(t) >= TCPMinHeader && t.HeaderLen() >= TCPMinHeader && t.HeaderLen() <= len(t)
 }
@@ -43,7 +43,7 @@ func (t TCP) SetChecksum(c uint16) { binary.BigEndian.PutUint16(t[16:], c) }
 // UDP is a view of a UDP datagram (RFC 768).
 type UDP []byte
 
-// Valid reports whether the header is all there.
+// Valid reports whether u holds the whole header.
 func (u UDP) Valid() bool { return len(u) >= UDPHeader }
 
 func (u UDP) SrcPort() uint16      { return binary.BigEndian.Uint16(u) }
@@ -57,7 +57,7 @@ func (u UDP) SetChecksum(c uint16) { binary.BigEndian.PutUint16(u[6:], c) }
 // type, code, checksum and four bytes whose meaning the type gives.
 type ICMP []byte
 
-// Valid reports whether the first eight bytes are there.
+// Valid reports whether m has at least eight bytes.
 func (m ICMP) Valid() bool { return len(m) >= ICMPHeader }
 
 func (m ICMP) Type() uint8          { return m[0] }

@@ -1,16 +1,16 @@
 // Package siphash is SipHash-1-3 (Aumasson and Bernstein, 2012) of sixteen
-// bytes: what tables are hashed by whose keys strangers choose. Who does not
-// know the Key can neither tell which inputs share a place nor find the Key
-// from what he sees of the table.
+// bytes, for hash tables whose keys are chosen by untrusted senders. Without
+// the Key nobody can tell which inputs collide, nor find the Key from the
+// behaviour of the table.
 package siphash
 
 import "math/bits"
 
-// Key is a secret of 128 bits. It should come from crypto/rand and serve one
-// table alone.
+// Key is a secret of 128 bits. It should come from crypto/rand and be used for
+// one table only.
 type Key [2]uint64
 
-// Sum hashes the sixteen bytes that a and b are, least significant byte first.
+// Sum hashes sixteen bytes: a and b, least significant byte first.
 func (k *Key) Sum(a, b uint64) uint64 {
 	v0, v1 := k[0]^0x736f6d6570736575, k[1]^0x646f72616e646f6d
 	v2, v3 := k[0]^0x6c7967656e657261, k[1]^0x7465646279746573

@@ -1,6 +1,6 @@
-// Command testreport reads the output of `go test -json` and prints a summary:
-// one line for each package, the whole output of what failed, and at the end
-// every skipped test with its reason.
+// Command testreport reads the output of `go test -json` and prints what a
+// person wants of it: one line for each package, the whole output of what
+// failed, and at the end every skipped test with its reason.
 package main
 
 import (
@@ -58,7 +58,7 @@ func (r *report) read(in io.Reader) error {
 	for lines.Scan() {
 		var e event
 		if json.Unmarshal(lines.Bytes(), &e) != nil {
-			fmt.Fprintln(r.out, lines.Text()) // not an event: output of go itself
+			fmt.Fprintln(r.out, lines.Text()) // not an event: go itself is speaking
 			continue
 		}
 		r.event(e)
@@ -128,7 +128,7 @@ func (r *report) packageEnd(e event, key string) {
 	}
 }
 
-// close prints the end of the report and reports whether everything passed.
+// close prints the end of the report and tells whether all was well.
 func (r *report) close() bool {
 	if len(r.skips) > 0 {
 		fmt.Fprintln(r.out, "skipped:")
@@ -144,7 +144,8 @@ func (r *report) close() bool {
 	return r.failed == 0 && r.broken == 0 && r.passed > 0
 }
 
-// reason is the message of a skipped test, without the lines that go test adds.
+// reason is what a skipped test said, without the frame that go test puts
+// around it.
 func reason(output []string) string {
 	var said []string
 	for _, line := range output {
