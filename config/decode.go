@@ -93,10 +93,9 @@ func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces 
 	static := top.Section("static")
 	var all []*staticPlaces
 	for _, s := range static.Sections("route") {
-		if route := r.decodeStatic(s); route != nil {
+		if route := r.decodeStatic(s, c); route != nil {
 			c.RIB.Static = append(c.RIB.Static, *route.StaticRoute)
 			all = append(all, route)
-			s.Name(c.staticName(route.StaticRoute), "prefix")
 		}
 	}
 	static.Done()

@@ -22,7 +22,7 @@ type staticPlaces struct {
 
 // decodeStatic reads one [[static.route]]; one that leads nowhere is reported
 // and nil.
-func (r *reader) decodeStatic(s *tomltext.Section) *staticPlaces {
+func (r *reader) decodeStatic(s *tomltext.Section, c *Config) *staticPlaces {
 	route := rib.StaticRoute{
 		Prefix:   tomltext.Get(s, "prefix", netip.Prefix{}, tomltext.Subnet),
 		Action:   tomltext.Get(s, "action", routing.Forward, actionReading),
@@ -39,6 +39,9 @@ func (r *reader) decodeStatic(s *tomltext.Section) *staticPlaces {
 		words = append(words, hopText(h.Value))
 	}
 	s.Record("next-hop", strings.Join(words, ", "))
+	if route.Prefix.IsValid() {
+		s.Name(c.staticName(&route), "prefix")
+	}
 	s.Done()
 	if !s.Has("prefix") {
 		r.WrongKey(s.At, "a static route without a prefix", `prefix = "192.0.2.0/24", say`)

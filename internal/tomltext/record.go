@@ -153,13 +153,24 @@ func (s *Section) slot(key string) (n int, of *shape, number int) {
 	}
 	if n = s.members[key]; n == 0 {
 		n = s.doc.newObject(s.object, of, key)
-		s.doc.stands(n, s.doc.KeyPlace(s.At.With(key)))
+		s.doc.stands(n, s.placeOf(key))
 		if s.members == nil {
 			s.members = map[string]int{}
 		}
 		s.members[key] = n
 	}
 	return n, of, number
+}
+
+// placeOf is the Document's KeyPlace of a key, which the table has.
+func (s *Section) placeOf(key string) origin.Place {
+	if !s.hasID {
+		s.id, s.hasID = s.doc.id(s.At), true
+	}
+	if p, ok := s.doc.at[s.doc.below(s.id, key)]; ok {
+		return s.doc.problem(p.key.span(), "").Place
+	}
+	return s.doc.KeyPlace(s.At.With(key))
 }
 
 // put appends a record: the object, the key with what is said of it, and the
@@ -190,7 +201,7 @@ func (s *Section) Record(key, text string) {
 		s.Default(key, text)
 		return
 	}
-	s.doc.put(n, number, isGiven, s.doc.KeyPlace(s.At.With(key)), text)
+	s.doc.put(n, number, isGiven, s.placeOf(key), text)
 }
 
 // Default says what applies where the text does not have the key, if that is
@@ -304,7 +315,7 @@ func recordGiven[T any](s *Section, key string, values ...Item[T]) {
 		}
 		texts = append(texts, text)
 	}
-	s.doc.put(n, number, isGiven, s.doc.KeyPlace(s.At.With(key)), strings.Join(texts, " "))
+	s.doc.put(n, number, isGiven, s.placeOf(key), strings.Join(texts, " "))
 }
 
 // written is a value as it stands in the text, without its quotes.

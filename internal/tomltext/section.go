@@ -30,6 +30,8 @@ type Section struct {
 	named   bool
 	members map[string]int // the objects of those that are values
 	base    string         // before the name of the element of an array
+	id      pathID         // of At, once it has been asked for
+	hasID   bool
 }
 
 func (s *Section) knows(key string) {
@@ -144,7 +146,7 @@ func (s *Section) Name(name, key string) {
 		return
 	}
 	s.doc.names[s.object] = dotted(s.base, name)
-	at := s.doc.KeyPlace(s.At.With(key))
+	at := s.placeOf(key)
 	s.doc.stands(s.object, at)
 	_, _, number := s.slot(key)
 	s.doc.put(s.object, number, isGiven, at, "")
