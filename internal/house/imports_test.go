@@ -64,6 +64,7 @@ var rooms = map[string]room{
 	"routing/keys":     {},
 	"routing/rip":      {own: own("internal/timers", "routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
 	"routing/rip/wire": {own: []string{"routing/keys"}},
+	"routing/bfd":      {own: own("routing", "routing/bfd/wire", "routing/keys", "routing/protocol")},
 	"routing/bfd/wire": {},
 
 	// Packets.

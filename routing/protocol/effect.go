@@ -78,6 +78,40 @@ type HopState struct {
 	Alive   bool
 }
 
+// Watch asks the protocol that watches paths, BFD, to say whether a neighbour can
+// be reached: its answers are [NeighborState] inputs with routing.CauseBFD. They
+// speak of the link as the Path does. A Watch of the same Path replaces the one
+// before it, Unwatch ends it. All who watch one path share one session (RFC 5882
+// §4.4), whose parameters are those of the profile that detects fastest.
+//
+// The first answer may be long in coming, or never come: nothing speaks against
+// a neighbour whose session was never up, unless the Watch is Strict.
+type (
+	Watch struct {
+		Path
+		Profile string // "" = the one for all
+		// Strict holds a neighbour for dead until its session is up.
+		Strict bool
+	}
+	Unwatch struct{ Path }
+)
+
+// Path is a way to a neighbour. With NoInterface as Link it is by the link whose
+// subnet the address is of. A Multihop one goes by the table, from Source.
+type Path struct {
+	Link     routing.InterfaceID
+	Address  netip.Addr // without a zone
+	Source   netip.Addr // invalid unless Multihop
+	Multihop bool
+}
+
+// Tell is an effect of the protocol that watches paths: a client hears of what
+// it asked for by [WatchFor].
+type Tell struct {
+	Client string
+	State  NeighborState
+}
+
 // Save keeps what has to survive a restart, in place of what was kept before;
 // see [Start]. It is written to a file elsewhere, and never waited for.
 type Save struct{ Data []byte }

@@ -68,6 +68,19 @@ type NeighborState struct {
 	Alive   bool
 }
 
+// WatchFor and UnwatchFor are what a client asked for by [Watch] and [Unwatch],
+// for the protocol that watches paths. The client's name is that of its protocol.
+type (
+	WatchFor struct {
+		Client string
+		Watch  Watch
+	}
+	UnwatchFor struct {
+		Client string
+		Path   Path
+	}
+)
+
 // Configure gives the protocol's own Config: the first input, and again after
 // each reload that changes it. What is the same in both is not touched. A
 // protocol that is taken out of the configuration, or was never in it, has none:
