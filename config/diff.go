@@ -61,6 +61,7 @@ func impacts() []decode.Impact {
 	list := []decode.Impact{
 		{Pattern: "name", Means: "refused: another name needs a restart"},
 		{Pattern: "log.format", Means: "taken up by the next start"},
+		{Pattern: "state-dir", Means: "taken up by the next start"},
 		{Pattern: "interface.*", Kind: "added", Means: "its device is made"},
 		{Pattern: "interface.*", Kind: "removed", Means: "its device goes, and with it the routes that lead there"},
 		{Pattern: "interface.*.kind", Means: deviceAnew},

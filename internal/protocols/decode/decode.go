@@ -42,19 +42,57 @@ type Interface struct {
 	Addresses []netip.Prefix
 }
 
-// Interface gives the interface that is the last name of the path, and reports
-// one that there is not; protocol is who shall be spoken on it.
-func (c *Context) Interface(at tomltext.Path, protocol, name string) (i Interface, ok bool) {
-	names := make([]string, len(c.Interfaces))
-	for n, i := range c.Interfaces {
-		if i.Name == name {
-			return i, true
+// OnInterfaces reads the table interface, which has a table for each interface
+// that a protocol is spoken on, by one. It reports an interface that there is
+// not, and one that has no address to speak the protocol with.
+func (c *Context) OnInterfaces(s *tomltext.Section, of router.Kind, one func(*tomltext.Section, string)) {
+	all := s.Section("interface")
+	spoken := 0
+	for _, name := range all.Names() {
+		table := all.Section(name)
+		if table.Table == nil {
+			continue
 		}
-		names[n] = i.Name
+		one(table, name)
+		spoken++
+		i, known := c.find(name)
+		switch {
+		case !known:
+			c.WrongKey(table.At, fmt.Sprintf("%s shall speak %s, and there is no such interface", name, of.Name), "the name of an interface").
+				Suggestion = tomltext.Suggest(name, c.names())
+		case !i.speaks(of.Family):
+			c.Odd(table.At, fmt.Sprintf("%s has no address to speak %s with", name, of.Name), map[int]string{
+				0: "an address", 4: "an IPv4 address", 6: "an IPv6 address",
+			}[of.Family])
+		}
 	}
-	c.WrongKey(at, fmt.Sprintf("%s shall speak %s, and there is no such interface", name, protocol), "the name of an interface").
-		Suggestion = tomltext.Suggest(name, names)
-	return i, false
+	if spoken == 0 {
+		c.Odd(s.At, fmt.Sprintf("%s is spoken on no interface", of.Name), fmt.Sprintf("[%s.interface.NAME]", of.Name))
+	}
+}
+
+func (c *Context) find(name string) (Interface, bool) {
+	n := slices.IndexFunc(c.Interfaces, func(i Interface) bool { return i.Name == name })
+	if n < 0 {
+		return Interface{}, false
+	}
+	return c.Interfaces[n], true
+}
+
+func (c *Context) names() (names []string) {
+	for _, i := range c.Interfaces {
+		names = append(names, i.Name)
+	}
+	return names
+}
+
+// speaks reports whether the interface has an address of the family, 0 for
+// either. Ethernet interfaces form an IPv6 one by themselves.
+func (i *Interface) speaks(family int) bool {
+	ethernet := i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket
+	return family != 4 && ethernet || slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool {
+		return family == 0 || (family == 4) == p.Addr().Is4()
+	})
 }
 
 // Chain reads the names of policies at key, in the order in which they are

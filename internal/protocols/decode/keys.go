@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"fmt"
 
 	"routerd/internal/tomltext"
@@ -49,6 +50,45 @@ func (c *Context) KeyChain(s *tomltext.Section, key string, use func(secrets [][
 	}
 	c.uses[name] = append(c.uses[name], use)
 	return name, chain
+}
+
+// Auth reads auth = { type, keys }: the algorithm of keys that name none, and the
+// keys, whose secrets come when all has been read. In plain text and in keyed MD5
+// there is room for so many bytes of a secret.
+func (c *Context) Auth(s *tomltext.Section, room int) (keys.Algorithm, keys.Chain) {
+	algorithm := tomltext.Get(s, "type", keys.None, Algorithm)
+	var list []Key
+	var used keys.Chain
+	name, list := c.KeyChain(s, "keys", func(secrets [][]byte) { c.takeSecrets(algorithm, used, list, secrets, room) })
+	if s.Done(); s.Table == nil {
+		return keys.None, nil
+	}
+	for _, key := range []string{"type", "keys"} {
+		if !s.Has(key) {
+			c.Wrong(s.At, fmt.Sprintf("%s has no %s", s.At, key), `auth = { type = "md5", keys = "core" }, say`)
+		}
+	}
+	for _, k := range list {
+		if k.Algorithm != keys.None && (k.Algorithm == keys.PlainText) != (algorithm == keys.PlainText) {
+			c.Wrong(k.At.With("algorithm"), fmt.Sprintf("a key for %s in %s, where %s is used", k.Algorithm, name, algorithm), "another chain for each")
+		}
+		used = append(used, k.Key)
+	}
+	return algorithm, used
+}
+
+// takeSecrets gives keys their secrets, and refuses one that the algorithm, the
+// key's own or else the given one, has no room for.
+func (c *Context) takeSecrets(of keys.Algorithm, used keys.Chain, list []Key, secrets [][]byte, room int) {
+	for n := range used {
+		k := &used[n]
+		k.Secret = secrets[n]
+		algorithm := cmp.Or(k.Algorithm, of)
+		if at := list[n].At.With("file"); (algorithm == keys.PlainText || algorithm == keys.KeyedMD5) && len(k.Secret) > room {
+			c.Wrong(at, fmt.Sprintf("%s has a key of %d bytes, and %s has room for %d", at, len(k.Secret), algorithm, room),
+				"a shorter key, or an hmac-sha algorithm")
+		}
+	}
 }
 
 // Used reports whether anything uses the chain.

@@ -2,17 +2,14 @@ package rip
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
-	"routerd/dataplane"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/router"
 	"routerd/internal/tomltext"
 	"routerd/routing"
-	"routerd/routing/keys"
 	"routerd/routing/policy"
 	"routerd/routing/rib"
 	"routerd/routing/rip"
@@ -52,15 +49,9 @@ func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.Protocol
 				Tag:    uint32(tomltext.Get(t, "tag", 0, tomltext.Whole(0, 65535))),
 			}, d.chain(t, "policy")
 		})
-	all := s.Section("interface")
-	for _, name := range all.Names() {
-		if i := all.Section(name); i.Table != nil {
-			cfg.Interfaces[name] = d.decodeInterface(i)
-		}
-	}
+	c.OnInterfaces(s, p.Kind(), func(i *tomltext.Section, name string) { cfg.Interfaces[name] = d.decodeInterface(i) })
 	s.Done()
 	d.checkTimers(s, &cfg)
-	d.checkInterfaces(s, &cfg)
 	return router.ProtocolConfig{Config: cfg, Redistribute: redistributed}
 }
 
@@ -81,28 +72,6 @@ func (d *decoder) checkTimers(s *tomltext.Section, cfg *rip.Config) {
 			at = s.At.With(t.after)
 		}
 		d.Wrong(at, fmt.Sprintf("the %s is %v and the %s %v", t.key, t.is, t.after, t.than), fmt.Sprintf("a longer %s", t.key))
-	}
-}
-
-// checkInterfaces looks at what the router's interfaces of these names are.
-func (d *decoder) checkInterfaces(s *tomltext.Section, cfg *rip.Config) {
-	for _, name := range slices.Sorted(maps.Keys(cfg.Interfaces)) {
-		at := s.At.With("interface").With(name)
-		i, ok := d.Interface(at, d.protocol.String(), name)
-		if !ok {
-			continue
-		}
-		// Ethernet interfaces form a link-local address by themselves.
-		speaks := d.protocol == rip.RIPng && (i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket)
-		for _, a := range i.Addresses {
-			speaks = speaks || (d.protocol == rip.RIP) == a.Addr().Is4()
-		}
-		if !speaks {
-			d.Odd(at, fmt.Sprintf("%s has no address to speak %s with", name, d.protocol), d.oneOf("an IPv4 address", "an IPv6 address"))
-		}
-	}
-	if len(cfg.Interfaces) == 0 {
-		d.Odd(s.At, fmt.Sprintf("%s is spoken on no interface", d.protocol), fmt.Sprintf("[%s.interface.NAME]", d.protocol))
 	}
 }
 
@@ -151,7 +120,7 @@ func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
 	i.Export = Policy(d.chain(s, "export-policy"))
 	if d.protocol == rip.RIP {
 		i.Receive = tomltext.Get(s, "receive-version", i.Receive, receiveReading)
-		i.Auth = d.decodeAuth(s.Optional("auth"))
+		i.Auth.Algorithm, i.Auth.Keys = d.Auth(s.Optional("auth"), rip.LongestKey)
 	}
 	s.Done()
 	return i
@@ -186,49 +155,6 @@ func (d *decoder) decodeAllowedNeighbors(s *tomltext.Section, i *rip.InterfaceCo
 	for _, n := range i.Neighbors {
 		if !slices.ContainsFunc(i.AllowedNeighbors, func(p netip.Prefix) bool { return p.Contains(n) }) {
 			d.Odd(at, fmt.Sprintf("%s is among the neighbors that are spoken to, and not among the allowed ones, so it is not heard", n), "it in both lists")
-		}
-	}
-}
-
-// decodeAuth reads auth = { type, keys }. The secrets of the keys come when all
-// has been read.
-func (d *decoder) decodeAuth(s *tomltext.Section) rip.Auth {
-	if s.Table == nil {
-		return rip.Auth{}
-	}
-	auth := rip.Auth{Algorithm: tomltext.Get(s, "type", keys.None, decode.Algorithm)}
-	var chain []decode.Key
-	use := func(secrets [][]byte) { d.takeSecrets(&auth, chain, secrets) }
-	name, chain := d.KeyChain(s, "keys", use)
-	for _, key := range []string{"type", "keys"} {
-		if !s.Has(key) {
-			d.Wrong(s.At, fmt.Sprintf("%s has no %s", s.At, key), `auth = { type = "md5", keys = "core" }, say`)
-		}
-	}
-	s.Done()
-	for _, k := range chain {
-		if k.Algorithm != keys.None && (k.Algorithm == keys.PlainText) != (auth.Algorithm == keys.PlainText) {
-			d.Wrong(k.At.With("algorithm"), fmt.Sprintf("a key for %s in %s, where %s is used", k.Algorithm, name, auth.Algorithm), "another chain for each")
-		}
-		auth.Keys = append(auth.Keys, k.Key)
-	}
-	return auth
-}
-
-// takeSecrets gives the keys of an interface their secrets, and refuses one that
-// the algorithm, the key's own or else the interface's, has no room for (RFC
-// 2453 §4.1, RFC 4822 §3.1).
-func (d *decoder) takeSecrets(auth *rip.Auth, chain []decode.Key, secrets [][]byte) {
-	for n := range auth.Keys {
-		k := &auth.Keys[n]
-		k.Secret = secrets[n]
-		of := k.Algorithm
-		if of == keys.None {
-			of = auth.Algorithm
-		}
-		if at := chain[n].At.With("file"); (of == keys.PlainText || of == keys.KeyedMD5) && len(k.Secret) > rip.LongestKey {
-			d.Wrong(at, fmt.Sprintf("%s has a key of %d bytes, and %s has room for %d", at, len(k.Secret), of, rip.LongestKey),
-				"a shorter key, or an hmac-sha algorithm")
 		}
 	}
 }
