@@ -134,7 +134,7 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	if p.stack == fromOwnStack {
 		return p.Src, true // the stack gets it from its own address
 	}
-	if p.Entry != nil && p.Entry.Action == routing.Local {
+	if p.Way != nil && p.Way.Action == routing.Local {
 		if p.forMany(v) {
 			return v.sourceFor(in, p.Src)
 		}
@@ -143,7 +143,7 @@ func (v *View) errorSource(p *Packet) (netip.Addr, bool) {
 	if p.Src.Is6() && p.Src.IsLinkLocalUnicast() {
 		return v.sourceFor(in, p.Src)
 	}
-	back := v.FIB(in).Lookup(p.Src)
+	back := v.FIB(in).Way(p.Src)
 	if back == nil || back.Action != routing.Forward {
 		return netip.Addr{}, false
 	}
@@ -178,7 +178,7 @@ func (b *Batch) expire(v *View, now time.Time) {
 			continue
 		}
 		p.Verdict = verdict.FragmentTimeout
-		if p.Entry = v.localEntry(&p); p.Entry == nil {
+		if p.Way = v.localWay(&p); p.Way == nil {
 			continue // only the destination reports that reassembly timed out (RFC 792)
 		}
 		if e, ok := p.icmpError(); ok {
@@ -188,9 +188,9 @@ func (b *Batch) expire(v *View, now time.Time) {
 	b.send(v, now)
 }
 
-// localEntry gives the entry that makes p's destination the router's own, nil
+// localWay gives the way that makes p's destination the router's own, nil
 // if it is not.
-func (v *View) localEntry(p *Packet) *fib.Entry {
+func (v *View) localWay(p *Packet) *fib.Way {
 	in := v.Interface(p.In)
 	if in == nil {
 		return nil
@@ -201,11 +201,11 @@ func (v *View) localEntry(p *Packet) *fib.Entry {
 		}
 		return nil
 	}
-	switch e := v.FIB(in).Lookup(p.Dst); {
-	case e == nil:
-	case e.Action == routing.Local:
-		return e
-	case Anycast(e, p.Dst):
+	switch way := v.FIB(in).Way(p.Dst); {
+	case way == nil:
+	case way.Action == routing.Local:
+		return way
+	case way.Anycast == p.Dst:
 		return anycastAddress
 	}
 	return nil

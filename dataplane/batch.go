@@ -49,9 +49,9 @@ type Packet struct {
 	mac      arp.MAC
 	In, Out  routing.InterfaceID
 	Src, Dst netip.Addr
-	Entry    *fib.Entry
+	Way      *fib.Way // by the route to Dst
 	Hop      *fib.NextHop
-	source   *fib.Entry // what urpf found for the source
+	source   *fib.Way // what urpf found for the source
 	nat      *translation
 	mss      uint16 // TCP's segment size as it arrived, if mss lowered it; else 0
 	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole

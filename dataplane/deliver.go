@@ -17,7 +17,7 @@ import (
 func deliver(v *View, b *Batch, now time.Time) {
 	b.now = now
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.Entry == nil || p.Entry.Action != routing.Local {
+		if p.Verdict != verdict.None || p.Way == nil || p.Way.Action != routing.Local {
 			continue
 		}
 		if p.Family == 6 && p.l4 != packet.IPv6Header {
@@ -166,8 +166,8 @@ func (p *Packet) forMany(v *View) bool {
 	if p.Family == 4 || p.Dst.IsMulticast() {
 		return p.Dst.IsMulticast()
 	}
-	if p.Entry != ownAddress {
-		return p.Entry == anycastAddress
+	if p.Way != ownAddress {
+		return p.Way == anycastAddress
 	}
 	in := v.Interface(p.In) // ownAddress is link-local
 	return in != nil && !in.Holds(p.Dst)

@@ -159,37 +159,48 @@ func explainURPF(v *View, p *Packet) Finding {
 	if p.Verdict != verdict.None {
 		return ended(p, in.Origin)
 	}
-	return Finding{fmt.Sprintf("%s leads back to the source (urpf %s)", describeEntry(v, p.source), in.URPF), in.Origin}
+	return Finding{fmt.Sprintf("%s leads back to the source (urpf %s)", describeEntry(v, v.FIB(in).Lookup(p.Src)), in.URPF), in.Origin}
 }
 
 func explainLookup(v *View, p *Packet) Finding {
+	e := p.entry(v)
 	var o origin.ID
-	if p.Entry != nil {
-		o = p.Entry.Origin
+	if e != nil {
+		o = e.Origin
 	}
 	if p.Verdict != verdict.None {
 		f := ended(p, o)
-		if p.Entry != nil && p.Entry.Prefix.IsValid() {
-			f.Text = describeEntry(v, p.Entry) + "; " + f.Text
+		if e != nil {
+			f.Text = describeEntry(v, e) + "; " + f.Text
 		}
 		return f
 	}
-	if p.Entry == nil || p.Entry.Action == routing.Local {
+	if p.Way == nil || p.Way.Action == routing.Local {
 		text := "for the router itself"
-		if p.Entry == nil {
+		if p.Way == nil {
 			text = "link-local, so it stays on " + name(v, p.Out)
 		} else if p.forMany(v) && !p.Dst.IsMulticast() {
 			text += fmt.Sprintf(": %s is the address of all routers of its subnet", p.Dst)
-		} else if owner := v.Interface(p.Entry.Interface); owner != nil && p.Entry.Prefix.IsValid() {
-			text += fmt.Sprintf(": %s is an address of %s", p.Dst, owner.Name)
+		} else if e != nil && v.Interface(e.Interface) != nil {
+			text += fmt.Sprintf(": %s is an address of %s", p.Dst, name(v, e.Interface))
 		}
 		return Finding{text, o}
 	}
-	text := describeEntry(v, p.Entry)
-	if n := len(p.Entry.Group.Hops()); n > 1 {
+	text := describeEntry(v, e)
+	if n := len(p.Way.Group.Hops()); n > 1 {
 		text += fmt.Sprintf("; its flow takes %s, one of %d next hops", describeHop(v, p.Hop), n)
 	}
 	return Finding{text, o}
+}
+
+// entry gives the entry of the table that p's way is of, nil where the table was
+// not asked or has none.
+func (p *Packet) entry(v *View) *fib.Entry {
+	in := v.Interface(p.In)
+	if p.Way == nil || p.Way == ownAddress || p.Way == anycastAddress || in == nil {
+		return nil
+	}
+	return v.FIB(in).Lookup(p.Dst)
 }
 
 func explainDeliver(_ *View, p *Packet) Finding {

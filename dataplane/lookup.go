@@ -21,34 +21,77 @@ func urpf(v *View, b *Batch, _ time.Time) {
 			continue
 		}
 		in := v.Interface(p.In)
-		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() || p.Entry != nil {
+		if in == nil || in.URPF == URPFOff || p.Src.IsLinkLocalUnicast() || p.Way != nil {
 			continue
 		}
-		p.source = v.FIB(in).Lookup(p.Src)
-		switch in.URPF {
-		case URPFStrict:
-			if !leadsBack(p.source, p.In) {
-				p.drop(verdict.URPFStrict)
-			}
-		case URPFLoose:
-			// RFC 3704 §2.4: the default route must not count, or all would pass.
-			if p.source == nil || p.source.Prefix.Bits() == 0 || p.source.Action != routing.Forward {
-				p.drop(verdict.URPFLoose)
-			}
+		table := v.FIB(in)
+		if b.asks(table) {
+			b.judgeSources(v)
+		}
+		b.ask(p, table)
+		if p.Family == 4 {
+			b.query.Add4(p.ip()[12:])
+		} else {
+			b.query.Add6(p.ip()[8:])
+		}
+	}
+	b.judgeSources(v)
+}
+
+// judgeSources looks up what was asked and lets pass who may.
+func (b *Batch) judgeSources(v *View) {
+	for i, p := range b.find() {
+		judgeSource(v, p, b.query.Way(i))
+	}
+}
+
+// judgeSource decides by the route to its source whether p may pass.
+func judgeSource(v *View, p *Packet, way *fib.Way) {
+	p.source = way
+	switch v.Interface(p.In).URPF {
+	case URPFStrict:
+		if !leadsBack(way, p.In) {
+			p.drop(verdict.URPFStrict)
+		}
+	case URPFLoose:
+		// RFC 3704 §2.4: the default route must not count, or all would pass.
+		if way == nil || way.Default || way.Action != routing.Forward {
+			p.drop(verdict.URPFLoose)
 		}
 	}
 }
 
-func leadsBack(e *fib.Entry, in routing.InterfaceID) bool {
-	if e == nil || e.Action != routing.Forward {
+func leadsBack(way *fib.Way, in routing.InterfaceID) bool {
+	if way == nil || way.Action != routing.Forward {
 		return false
 	}
-	for i := range e.Group.Hops() {
-		if e.Group.Hops()[i].Interface == in {
+	for i := range way.Group.Hops() {
+		if way.Group.Hops()[i].Interface == in {
 			return true
 		}
 	}
 	return false
+}
+
+// asks reports whether the addresses asked for so far have to be looked up before
+// another one in this table.
+func (b *Batch) asks(table *fib.FIB) bool { return b.query.Full() || table != b.table }
+
+// ask says whose the address is that is added to the query next.
+func (b *Batch) ask(p *Packet, table *fib.FIB) {
+	b.table = table
+	b.asked = append(b.asked, p)
+}
+
+// find looks up what was asked, and gives whose addresses they were.
+func (b *Batch) find() []*Packet {
+	asked := b.asked
+	if len(asked) > 0 {
+		b.table.Find(b.query)
+		b.query.Reset()
+		b.asked, b.table = asked[:0], nil
+	}
+	return asked
 }
 
 // lookup finds the longest matching route and one of its next hops.
@@ -57,7 +100,7 @@ func lookup(v *View, b *Batch, _ time.Time) {
 		if p.Verdict != verdict.None {
 			continue
 		}
-		if p.Entry != nil {
+		if p.Way != nil {
 			continue // for a group that the router is a member of
 		}
 		in := v.Interface(p.In)
@@ -65,34 +108,57 @@ func lookup(v *View, b *Batch, _ time.Time) {
 			p.drop(verdict.InterfaceDown)
 			continue
 		}
-		if p.Dst.IsLinkLocalUnicast() && p.Family == 6 {
+		table := v.FIB(in)
+		if b.asks(table) {
+			b.followWays(v)
+		}
+		if p.Family == 4 {
+			b.ask(p, table)
+			b.query.Add4(p.ip()[16:])
+			continue
+		}
+		if p.Dst.IsLinkLocalUnicast() {
 			lookupLink(p, in)
 			continue
 		}
-		p.Entry = v.FIB(in).Lookup(p.Dst)
-		if p.Entry == nil {
-			p.drop(verdict.NoRoute)
-			continue
+		b.ask(p, table)
+		b.query.Add6(p.ip()[24:])
+	}
+	b.followWays(v)
+}
+
+// followWays looks up what was asked and has each packet follow its route.
+func (b *Batch) followWays(v *View) {
+	for i, p := range b.find() {
+		follow(v, p, b.query.Way(i))
+	}
+}
+
+// follow does what the route to its destination says of p.
+func follow(v *View, p *Packet, way *fib.Way) {
+	p.Way = way
+	if way == nil {
+		p.drop(verdict.NoRoute)
+		return
+	}
+	switch way.Action {
+	case routing.Forward:
+		if p.Dst == way.Anycast {
+			p.Way = anycastAddress
+			return
 		}
-		switch p.Entry.Action {
-		case routing.Forward:
-			if p.Dst == p.Entry.Prefix.Addr() && Anycast(p.Entry, p.Dst) {
-				p.Entry = anycastAddress
-				continue
-			}
-			choose(v, p, in)
-		case routing.Local:
-			// deliver handles it
-		case routing.Broadcast:
-			// RFC 2644: directed broadcasts are not passed on.
-			p.drop(verdict.Broadcast)
-		case routing.Blackhole:
-			p.drop(verdict.Blackhole)
-		case routing.Unreachable:
-			p.drop(verdict.Unreachable)
-		case routing.Prohibit:
-			p.drop(verdict.Prohibited)
-		}
+		choose(v, p)
+	case routing.Local:
+		// deliver handles it
+	case routing.Broadcast:
+		// RFC 2644: directed broadcasts are not passed on.
+		p.drop(verdict.Broadcast)
+	case routing.Blackhole:
+		p.drop(verdict.Blackhole)
+	case routing.Unreachable:
+		p.drop(verdict.Unreachable)
+	case routing.Prohibit:
+		p.drop(verdict.Prohibited)
 	}
 }
 
@@ -101,7 +167,7 @@ func lookup(v *View, b *Batch, _ time.Time) {
 func lookupLink(p *Packet, in *Interface) {
 	switch {
 	case !p.Made:
-		p.Entry = ownAddress // validate has dropped all but our own address
+		p.Way = ownAddress // validate has dropped all but our own address
 	case in.Up:
 		p.Out = in.ID
 		p.Hop = onLink
@@ -110,34 +176,28 @@ func lookupLink(p *Packet, in *Interface) {
 	}
 }
 
-// ownAddress is the Entry of a packet for the router that was not looked up.
-var ownAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
+// ownAddress is the Way of a packet for the router that was not looked up.
+var ownAddress = &fib.Way{Action: routing.Local}
 
-// anycastAddress is the Entry of the subnet-router anycast address of a
+// anycastAddress is the Way of the subnet-router anycast address of a
 // connected subnet (RFC 4291 §2.6.1). The FIB has no entry for it: one beside
 // the router's own address would make the lookup of every neighbour with a low
 // interface identifier walk all bytes of its address.
-var anycastAddress = &fib.Entry{Action: routing.Local, Interface: routing.NoInterface}
+var anycastAddress = &fib.Way{Action: routing.Local}
 
 // Anycast reports whether e, the route to a, is that of a connected subnet and
 // a its subnet-router anycast address, and so the router's.
-func Anycast(e *fib.Entry, a netip.Addr) bool {
-	if e.Source != routing.SourceConnected || e.Action != routing.Forward {
-		return false
-	}
-	all, ok := routing.SubnetRouterAnycast(e.Prefix)
-	return ok && all == a
-}
+func Anycast(e *fib.Entry, a netip.Addr) bool { return a.IsValid() && e.Way().Anycast == a }
 
 var onLink = &fib.NextHop{Weight: 1}
 
 // choose picks the next hop for the packet's flow and makes the checks that
 // depend on it.
-func choose(v *View, p *Packet, in *Interface) {
-	if hops := p.Entry.Group.Hops(); len(hops) == 1 {
+func choose(v *View, p *Packet) {
+	if hops := p.Way.Group.Hops(); len(hops) == 1 {
 		p.Hop = &hops[0]
 	} else {
-		p.Hop = p.Entry.Group.Pick(flowHash(p, &v.Secrets.Flows))
+		p.Hop = p.Way.Group.Pick(flowHash(p, &v.Secrets.Flows))
 	}
 	p.Out = p.Hop.Interface
 	out := v.Interface(p.Out)

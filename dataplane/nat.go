@@ -36,7 +36,7 @@ func natIn(v *View, b *Batch, now time.Time) {
 	}
 	b.flowNow = v.Flows.At(now)
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.Family != 4 || p.Entry != nil || p.stack == fromOwnStack {
+		if p.Verdict != verdict.None || p.Family != 4 || p.Way != nil || p.stack == fromOwnStack {
 			continue
 		}
 		if p.Fragment && !p.gather(b, now) {

@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"routerd/dataplane/port"
+	"routerd/routing/fib"
 )
 
 // scratch is the memory of one run: the buffers that are read into, the packets
@@ -14,7 +15,12 @@ type scratch struct {
 	packets []Packet
 
 	work []*Packet // what the stages are looking at
-	made []Packet  // the router's own packets of this run
+
+	query *fib.Query // addresses that are looked up at once
+	asked []*Packet  // whose they are
+	table *fib.FIB   // in which
+
+	made []Packet // the router's own packets of this run
 	arena
 
 	egress []egress
@@ -37,6 +43,8 @@ func newScratch(size int) scratch {
 		frames:  make([]port.Frame, size),
 		packets: make([]Packet, size),
 		work:    make([]*Packet, 0, 2*size),
+		query:   new(fib.Query),
+		asked:   make([]*Packet, 0, fib.QuerySize),
 		made:    make([]Packet, 0, max(size, leastMade)),
 		punts:   make([]Punt, 0, fewPunts),
 		punted:  make([]*Packet, 0, fewPunts),

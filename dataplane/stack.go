@@ -79,7 +79,7 @@ func (p *Packet) toStack(v *View, b *Batch) bool {
 func deliverOwn(v *View, b *Batch, now time.Time) {
 	b.now = now
 	for _, p := range b.work {
-		if p.Verdict == verdict.None && p.Entry != nil && p.Entry.Action == routing.Local {
+		if p.Verdict == verdict.None && p.Way != nil && p.Way.Action == routing.Local {
 			p.toStack(v, b)
 		}
 	}

@@ -101,7 +101,7 @@ func validate4(v *View, p *Packet, raw []byte) {
 	case raw[16]&0xf0 == 0xe0:
 		p.validateGroup(v)
 	case (p.group || p.Dst == limitedBroadcast) && v.forEveryone(p):
-		p.Entry = ownAddress
+		p.Way = ownAddress
 	case p.Dst == limitedBroadcast:
 		p.drop(verdict.Broadcast)
 	case v.Martians.destination.has4(p.Dst, raw[16]):
@@ -128,7 +128,7 @@ var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 // a member of. It forwards none.
 func (p *Packet) validateGroup(v *View) {
 	if listens(v.Interface(p.In), p.Dst) {
-		p.Entry = ownAddress
+		p.Way = ownAddress
 		return
 	}
 	p.drop(verdict.Multicast)
@@ -165,7 +165,7 @@ func validate6(v *View, p *Packet, raw []byte) {
 	p.Src, p.Dst = ip.Src(), ip.Dst()
 
 	if p.isDiscovery(v.Interface(p.In), ip) {
-		p.Entry = ownAddress
+		p.Way = ownAddress
 		return
 	}
 	switch {

@@ -55,7 +55,7 @@ var rooms = map[string]room{
 
 	// Routes.
 	"routing":        {own: own()},
-	"routing/fib":    {own: own("routing"), third: []string{bart}},
+	"routing/fib":    {own: own("routing")},
 	"routing/rib":    {own: own("routing", "routing/fib"), third: []string{bart}},
 	"routing/policy": {own: own("routing"), third: []string{bart}},
 

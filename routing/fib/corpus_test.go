@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"github.com/gaissmai/bart"
 )
 
 // lines reads a gzipped text of the corpora, which lie beside the repository.
@@ -40,18 +38,22 @@ func lines(tb testing.TB, name string) []string {
 	return out
 }
 
-// publicTable is the changes that load a full view of the public Internet.
+// publicTable is the changes that load a full view of the public Internet, over
+// 64 next hops.
 func publicTable(tb testing.TB) []Change {
 	text := lines(tb, "bart-prefixes-1062k.txt.gz")
 	changes := make([]Change, len(text))
 	entries := make([]Entry, len(text))
-	group := NewGroup([]NextHop{{Interface: 1}})
+	var groups [64]*Group
+	for i := range groups {
+		groups[i] = NewGroup([]NextHop{{Interface: 1, Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}})
+	}
 	for i, s := range text {
 		p, err := netip.ParsePrefix(s)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		entries[i] = Entry{Prefix: p, Group: group}
+		entries[i] = Entry{Prefix: p, Group: groups[mix(uint64(i))%64]}
 		changes[i] = Change{p, &entries[i]}
 	}
 	return changes
@@ -66,15 +68,38 @@ func TestPublicTable(t *testing.T) {
 	if n := f.Len4() + f.Len6(); n != len(changes) {
 		t.Errorf("%d prefixes in the table, want %d", n, len(changes))
 	}
+	type question struct {
+		addr netip.Addr
+		way  *Way
+	}
+	var asked []question
 	for _, line := range lines(t, "lpm-expected-bart-dev.tsv.gz") {
 		a, want, _ := strings.Cut(line, "\t")
-		got := "-"
-		if e := f.Lookup(netip.MustParseAddr(a)); e != nil {
+		got, addr := "-", netip.MustParseAddr(a)
+		asked = append(asked, question{addr: addr})
+		if e := f.Lookup(addr); e != nil {
 			got = e.Prefix.String()
+			w := e.Way()
+			asked[len(asked)-1].way = &w
 		}
 		if got != want {
 			t.Errorf("Lookup(%s) = %s, want %s", a, got, want)
 		}
+	}
+	var q Query
+	for len(asked) > 0 {
+		n := min(len(asked), QuerySize)
+		q.Reset()
+		for _, x := range asked[:n] {
+			add(&q, x.addr)
+		}
+		f.Find(&q)
+		for i, x := range asked[:n] {
+			if got := q.Way(i); (got == nil) != (x.way == nil) || got != nil && *got != *x.way {
+				t.Errorf("the way to %s is %v, want %v", x.addr, got, x.way)
+			}
+		}
+		asked = asked[n:]
 	}
 }
 
@@ -95,83 +120,10 @@ func hits(changes []Change) []netip.Addr {
 	return out
 }
 
-func BenchmarkLookup(b *testing.B) {
-	changes := publicTable(b)
-	f, addrs := Empty().Apply(changes), hits(changes)
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		if f.Lookup(addrs[i&(len(addrs)-1)]) == nil {
-			b.Fatal("no route to an address that a route covers")
-		}
-		i++
-	}
-}
-
-func BenchmarkApply(b *testing.B) {
-	changes := publicTable(b)
-	full := Empty().Apply(changes)
-	b.Run("bulk", func(b *testing.B) {
-		for b.Loop() {
-			Empty().Apply(changes)
-		}
-		b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(changes)), "ns/prefix")
-	})
-	for name, n := range map[string]int{"one": 1, "thousand": 1000} {
-		b.Run(name, func(b *testing.B) {
-			i := 0
-			for b.Loop() {
-				i = (i + 7919) % (len(changes) - n)
-				full.Apply(changes[i : i+n])
-			}
-		})
-	}
-}
-
 func BenchmarkPick(b *testing.B) {
 	g := NewGroup([]NextHop{{Interface: 1}, {Interface: 2}, {Interface: 3, Weight: 4}})
 	var hash uint32
 	for b.Loop() {
 		hash += uint32(g.Pick(hash).Interface) + 0x1234567
-	}
-}
-
-// BenchmarkTrie is why Fast serves and not Table; see doc.go.
-func BenchmarkTrie(b *testing.B) {
-	changes := publicTable(b)
-	addrs := hits(changes)
-	fast, table := new(bart.Fast[*Entry]), new(bart.Table[*Entry])
-	for _, c := range changes {
-		fast.Insert(c.Prefix, c.Entry)
-		table.Insert(c.Prefix, c.Entry)
-	}
-	type trie interface {
-		Lookup(netip.Addr) (*Entry, bool)
-	}
-	persist := map[string]func(Change){
-		"fast":  func(c Change) { fast.InsertPersist(c.Prefix, c.Entry) },
-		"table": func(c Change) { table.InsertPersist(c.Prefix, c.Entry) },
-	}
-	clone := map[string]func(){"fast": func() { fast.Clone() }, "table": func() { table.Clone() }}
-	for name, t := range map[string]trie{"fast": fast, "table": table} {
-		b.Run("lookup/"+name, func(b *testing.B) {
-			i := 0
-			for b.Loop() {
-				t.Lookup(addrs[i&(len(addrs)-1)])
-				i++
-			}
-		})
-		b.Run("persist/"+name, func(b *testing.B) {
-			i := 0
-			for b.Loop() {
-				i = (i + 7919) % len(changes)
-				persist[name](changes[i])
-			}
-		})
-		b.Run("clone/"+name, func(b *testing.B) {
-			for b.Loop() {
-				clone[name]()
-			}
-		})
 	}
 }

@@ -12,24 +12,28 @@
 //
 // # What serves
 //
-// Inside is a multibit trie, bart.Fast. Callers cannot tell, and a structure
-// that is faster still in batches (DIR-24-8, a popcount trie) may take its
-// place behind the same names. Measured with 1,062,046 prefixes of the public
-// table (901,899 of them IPv4) on a two-core virtual machine, per operation
-// (BenchmarkTrie repeats it):
+// What packets need of an entry is its [Way]: the action and the group. Ways have
+// numbers of 16 bits, and the table for packets maps addresses to those:
 //
-//	              random hit   one persistent insert   clone   memory
-//	bart.Fast     205-255 ns   14 µs                   54 ms   43 MiB
-//	bart.Table    255-305 ns   11 µs                   45 ms   30 MiB
+//   - the first two bytes of an address are an index into slots;
+//   - below, a node for each byte at which prefixes end or part, cut into four
+//     quarters, each a bitmap of where the value changes and the values, so that
+//     a lookup counts bits (Asai and Ohara, Poptrie, 2015, and Degermark and
+//     others, Small Forwarding Tables, 1997, do alike);
+//   - nothing for bytes in between: a node has the bytes in front to compare.
 //
-// The lookup is paid for every packet and the insert for every change, and
-// changes come in batches; so Fast, for 13 MiB more. Memory is that of the
-// trie; an [Entry] is another 64 bytes, and entries share their groups.
+// A [Query] is 32 addresses looked up at once. Each step is made for all of them
+// before the next one, so that the processor waits for many loads at a time; a
+// lookup alone gains nothing.
 //
-// A persistent change copies the nodes on its path. A batch of more than one
-// change per 250 prefixes is cheaper as one clone, changed in place before it
-// is published; Apply chooses. A million routes in one batch load in about a
-// fifth of a second.
+// The nodes lie in pages without pointers (words.go). A second tree, of stems,
+// holds the entries themselves; its nodes are written from it, and it answers
+// whoever needs the entry ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never
+// touch it.
+//
+// A change copies the stems on its path and the pages it writes to, once for all
+// changes of an Apply; the rest is shared with the table before. So a batch of
+// changes costs what it touches.
 //
 // # Groups
 //

@@ -3,8 +3,6 @@ package fib
 import (
 	"net/netip"
 
-	"github.com/gaissmai/bart"
-
 	"routerd/internal/origin"
 	"routerd/routing"
 )
@@ -34,68 +32,93 @@ type Change struct {
 // number of goroutines may read one; whoever makes the next one publishes it
 // by storing its pointer.
 type FIB struct {
-	trie *bart.Fast[*Entry]
+	tops   [2 * 16]*group // of IPv4 and IPv6
+	routes [2]list        // lengths 0 to 8
+	count  [2]int
+	words  words
+	ways   ways
 }
 
+// The families, as places in a FIB.
+const (
+	four = 0
+	six  = 1
+)
+
 // Empty is the table without a route.
-func Empty() *FIB { return &FIB{trie: new(bart.Fast[*Entry])} }
+func Empty() *FIB {
+	f := &FIB{words: emptyWords(), ways: newWays()}
+	for i := range f.tops {
+		f.tops[i] = noGroup
+	}
+	return f
+}
+
+// of gives the table of one family.
+func (f *FIB) of(which int) family {
+	return family{(*[16]*group)(f.tops[16*which:]), &f.routes[which]}
+}
 
 // Lookup gives the entry of the longest prefix that contains a, nil where no
 // prefix does. An IPv4 address has to be an IPv4 netip.Addr, not a mapped
-// one; a zone is ignored. It allocates nothing.
+// one; a zone is ignored. It allocates nothing. It is for whoever has to know
+// which route it is; packets are forwarded by [FIB.Find].
 func (f *FIB) Lookup(a netip.Addr) *Entry {
-	e, _ := f.trie.Lookup(a)
-	return e
+	switch {
+	case a.Is4():
+		return f.of(four).lookup(parts4(a))
+	case a.Is6():
+		return f.of(six).lookup(parts6(a))
+	}
+	return nil
 }
 
 // Get gives the entry of exactly this prefix, nil where there is none.
 func (f *FIB) Get(p netip.Prefix) *Entry {
-	e, _ := f.trie.Get(p)
-	return e
+	if !p.IsValid() {
+		return nil
+	}
+	p = p.Masked()
+	if p.Addr().Is4() {
+		hi, lo := parts4(p.Addr())
+		return f.of(four).get(hi, lo, uint8(p.Bits()))
+	}
+	hi, lo := parts6(p.Addr())
+	return f.of(six).get(hi, lo, uint8(p.Bits()))
 }
 
 // Len4 is the number of IPv4 prefixes.
-func (f *FIB) Len4() int { return f.trie.Size4() }
+func (f *FIB) Len4() int { return f.count[four] }
 
 // Len6 is the number of IPv6 prefixes.
-func (f *FIB) Len6() int { return f.trie.Size6() }
+func (f *FIB) Len6() int { return f.count[six] }
 
-// cloneAbove is where copying the whole table becomes cheaper than copying
-// the path to each change: one persistent change costs about as much as
-// cloning 250 prefixes (BenchmarkApply).
-const cloneAbove = 250
+// many is from where Apply writes a good part of the table anew: one change for
+// so many prefixes.
+const many = 250
 
-// Copies reports whether Apply copies the whole table for so many changes.
-func (f *FIB) Copies(changes int) bool { return changes*cloneAbove >= f.trie.Size() }
+// Copies reports whether Apply copies a good part of the table for so many
+// changes, as wherever they are they touch most of its pages.
+func (f *FIB) Copies(changes int) bool { return changes*many >= f.Len4()+f.Len6() }
 
 // Apply gives the table after the changes, made in order. The receiver stays
-// as it is for as long as anybody reads it. A few changes copy only the paths
-// they touch; many copy the table once and are made in place in the copy
-// before anybody sees it, so a bulk load is linear.
+// as it is for as long as anybody reads it. What the changes do not touch is
+// shared by both, and what they touch is copied once for all of them. Tables
+// that come from one Empty have one writer: Apply must not be called for two of
+// them at the same time.
 func (f *FIB) Apply(changes []Change) *FIB {
 	if len(changes) == 0 {
 		return f
 	}
-	if f.Copies(len(changes)) {
-		t := f.trie.Clone()
-		for _, c := range changes {
-			if c.Entry == nil {
-				t.Delete(c.Prefix)
-			} else {
-				t.Insert(c.Prefix, c.Entry)
-			}
-		}
-		return &FIB{trie: t}
-	}
-	t := f.trie
-	for _, c := range changes {
-		if c.Entry == nil {
-			t = t.DeletePersist(c.Prefix)
-		} else {
-			t = t.InsertPersist(c.Prefix, c.Entry)
-		}
-	}
-	return &FIB{trie: t}
+	w := writer{draft: newDraft(&f.words), ways: newWayDraft(&f.ways)}
+	n := *f
+	pieces(changes, func(which int, items []item) {
+		w.count = 0
+		w.family(n.of(which), items)
+		n.count[which] += w.count
+	})
+	n.words, n.ways = w.draft.words, w.ways.ways
+	return &n
 }
 
 // Walk gives up to max entries in order of address and length, IPv4 first,
@@ -103,15 +126,21 @@ func (f *FIB) Apply(changes []Change) *FIB {
 // after itself need not be in the table. A page costs its own length, however
 // far into the table it lies.
 func (f *FIB) Walk(after netip.Prefix, max int) []*Entry {
-	var page []*Entry
 	if max <= 0 {
 		return nil
 	}
-	for _, e := range Behind(f.trie, after) {
-		page = append(page, e)
-		if len(page) == max {
-			break
+	c := cursor{max: max}
+	if !after.IsValid() || after.Addr().Is4() {
+		if after.IsValid() {
+			c.begin(after.Masked())
 		}
+		c.family(f.of(four))
+		c.begun = false
+	} else {
+		c.begin(after.Masked())
 	}
-	return page
+	if !c.full() {
+		c.family(f.of(six))
+	}
+	return c.page
 }

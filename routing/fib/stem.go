@@ -1,0 +1,178 @@
+package fib
+
+import "math/bits"
+
+// family is the table of IPv4 or of IPv6. The first two bytes of an address are
+// an index; below, there is a stem for each byte at which prefixes end or part,
+// and none for those in between.
+//
+// An IPv4 address is the first four of the sixteen bytes.
+type family struct {
+	top    *[16]*group
+	routes *list // lengths 0 to 8
+}
+
+// group is 16 of the values of the first byte.
+type group struct {
+	chunk [16]*chunk
+	way   [16]uint16 // of the longest prefix of up to 8 bits
+}
+
+// chunk is the values of the second byte. slots and way are what lookups read:
+// the quarters of the node of the stem below, and the way of the longest prefix
+// of 9 to 16 bits.
+type chunk struct {
+	slots  [256][4]uint32
+	way    [256]uint16
+	routes list // lengths 9 to 16
+	stems  [16]*[16]*stem
+	below  int // stems
+}
+
+// stem is the prefixes that end in the byte number depth, behind the same bytes
+// in front, and the stems below it. Lookups read its node, in words.
+//
+// There is one where prefixes end or at least two stems are below. There is one
+// at depth 7 or 8 above every deeper one, so that a node needs to compare one
+// half of the address only, and one at depth 2 above every other, so that what
+// slots lead to needs no comparison.
+type stem struct {
+	hi, lo uint64 // the bytes in front; zeros from depth on
+	routes list
+	fork   *fork // nil without a stem below
+	// place is that of the node in words, 0 before it is written; quarter is as
+	// slots have it.
+	place   uint32
+	quarter [4]uint32
+	depth   uint8
+}
+
+// fork is the stems below a stem, by the byte that tells them apart.
+type fork struct {
+	has   [4]uint64
+	stems []*stem
+}
+
+var (
+	noStems [16]*stem
+	noChunk = newChunk()
+	noGroup = newGroup()
+)
+
+func newChunk() *chunk {
+	c := &chunk{}
+	for i := range c.stems {
+		c.stems[i] = &noStems
+	}
+	return c
+}
+
+func newGroup() *group {
+	g := &group{}
+	for i := range g.chunk {
+		g.chunk[i] = noChunk
+	}
+	return g
+}
+
+// half gives the eight bytes of an address among which byte number depth is,
+// and the shift that brings it down.
+func half(hi, lo uint64, depth uint8) (uint64, uint8) {
+	if depth < 8 {
+		return hi, 56 - 8*depth
+	}
+	return lo, 56 - 8*(depth-8)
+}
+
+// byteAt gives byte number depth of an address.
+func byteAt(hi, lo uint64, depth uint8) byte {
+	h, shift := half(hi, lo, depth)
+	return byte(h >> shift)
+}
+
+// front gives the first n bits of an address, the others as zeros.
+func front(hi, lo uint64, n uint8) (uint64, uint64) {
+	if n <= 64 {
+		return hi &^ (^uint64(0) >> n), 0
+	}
+	return hi, lo &^ (^uint64(0) >> (n - 64))
+}
+
+// alike is how many bytes two addresses have in common in front.
+func alike(hi, lo, hi2, lo2 uint64) uint8 {
+	if d := hi ^ hi2; d != 0 {
+		return uint8(bits.LeadingZeros64(d) / 8)
+	}
+	return 8 + uint8(bits.LeadingZeros64(lo^lo2)/8)
+}
+
+// holds reports whether an address is behind the bytes of s.
+func (s *stem) holds(hi, lo uint64) bool { return alike(hi, lo, s.hi, s.lo) >= s.depth }
+
+// index is how many stems there are before the byte b, and whether one is at it.
+func (f *fork) index(b byte) (int, bool) {
+	n := bits.OnesCount64(f.has[b>>6] << (63 - b&63))
+	for _, w := range f.has[:b>>6] {
+		n += bits.OnesCount64(w)
+	}
+	if f.has[b>>6]>>(b&63)&1 == 0 {
+		return n, false
+	}
+	return n - 1, true
+}
+
+// below gives the stem at the byte b, or nil.
+func (s *stem) below(b byte) *stem {
+	if s.fork == nil {
+		return nil
+	}
+	if i, ok := s.fork.index(b); ok {
+		return s.fork.stems[i]
+	}
+	return nil
+}
+
+// at gives the stem below a value of the second byte, or nil.
+func (c *chunk) at(b byte) *stem { return c.stems[b>>4][b&15] }
+
+// chunkOf gives what the first byte of an address leads to.
+func (f family) chunkOf(hi uint64) *chunk { return f.top[hi>>60].chunk[hi>>56&15] }
+
+// get gives the entry of exactly this prefix, or nil.
+func (f family) get(hi, lo uint64, n uint8) *Entry {
+	switch {
+	case n <= 8:
+		return f.routes.get(spot(byte(hi>>56), n))
+	case n <= 16:
+		return f.chunkOf(hi).routes.get(spot(byte(hi>>48), n-8))
+	}
+	s := f.chunkOf(hi).at(byte(hi >> 48))
+	for s != nil && n > 8*s.depth && s.holds(hi, lo) {
+		b := byteAt(hi, lo, s.depth)
+		if n <= 8*(s.depth+1) {
+			return s.routes.get(spot(b, n-8*s.depth))
+		}
+		s = s.below(b)
+	}
+	return nil
+}
+
+// lookup gives the entry of the longest prefix that contains an address, or nil.
+func (f family) lookup(hi, lo uint64) *Entry {
+	c := f.chunkOf(hi)
+	best := c.routes.longest(byte(hi >> 48))
+	for s := c.at(byte(hi >> 48)); s != nil && s.holds(hi, lo); {
+		b := byteAt(hi, lo, s.depth)
+		if e := s.routes.longest(b); e != nil {
+			best = e
+		}
+		if s.depth == 15 {
+			break
+		}
+		s = s.below(b)
+	}
+	if best == nil {
+		best = f.routes.longest(byte(hi >> 56))
+	}
+	return best
+}

@@ -1,0 +1,92 @@
+package fib
+
+import "net/netip"
+
+// cursor gathers a page of entries in order of address and length.
+type cursor struct {
+	hi, lo uint64 // the prefix behind which the page begins
+	bits   uint8
+	begun  bool // false = the page begins at the start
+	page   []*Entry
+	max    int
+}
+
+func (c *cursor) begin(p netip.Prefix) {
+	c.begun, c.bits = true, uint8(p.Bits())
+	if p.Addr().Is4() {
+		c.hi, c.lo = parts4(p.Addr())
+	} else {
+		c.hi, c.lo = parts6(p.Addr())
+	}
+}
+
+func (c *cursor) full() bool { return len(c.page) == c.max }
+
+// passed reports whether a prefix is not behind the cursor.
+func (c *cursor) passed(hi, lo uint64, n uint8) bool {
+	if !c.begun {
+		return false
+	}
+	if hi != c.hi {
+		return hi < c.hi
+	}
+	if lo != c.lo {
+		return lo < c.lo
+	}
+	return n <= c.bits
+}
+
+// gone reports whether all prefixes in this one, which is at least as long as it
+// is wide, are before the cursor.
+func (c *cursor) gone(hi, lo uint64, n uint8) bool {
+	if !c.begun {
+		return false
+	}
+	h, l := front(c.hi, c.lo, n)
+	return hi < h || hi == h && lo < l
+}
+
+// family walks through f.
+func (c *cursor) family(f family) {
+	c.level(f.routes, 0, 0, 0, func(b byte) {
+		hi := uint64(b) << 56
+		chunk := f.chunkOf(hi)
+		if chunk == noChunk || c.gone(hi, 0, 8) {
+			return
+		}
+		c.level(&chunk.routes, hi, 0, 1, func(b byte) { c.stem(chunk.at(b)) })
+	})
+}
+
+func (c *cursor) stem(s *stem) {
+	if s == nil || c.gone(s.hi, s.lo, 8*s.depth) {
+		return
+	}
+	c.level(&s.routes, s.hi, s.lo, s.depth, func(b byte) { c.stem(s.below(b)) })
+}
+
+// level walks through the prefixes that end in the byte number depth behind the
+// bytes of hi and lo, and has below walk through what is longer.
+func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
+	next := 0
+	for b := 0; b < 256 && !c.full(); b++ {
+		for ; next < len(l.keys) && !c.full(); next++ {
+			if first, _ := span(l.keys[next] >> 16); first != b {
+				break
+			}
+			e := l.entries[next]
+			h, w := hi, lo
+			if depth < 8 {
+				h |= uint64(b) << (56 - 8*depth)
+			} else {
+				w |= uint64(b) << (56 - 8*(depth-8))
+			}
+			if !c.passed(h, w, uint8(e.Prefix.Bits())) {
+				c.page = append(c.page, e)
+			}
+		}
+		if !c.full() {
+			below(byte(b))
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package fib
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+
+	"routerd/routing"
+)
+
+// Way is what forwarding needs to know of an entry. Entries that lead the same
+// way share one, which the table names by a number of 16 bits. It is immutable.
+type Way struct {
+	Action routing.Action
+	// Default is set of a route for all addresses.
+	Default bool
+	Group   *Group // with action Forward; nil otherwise
+	// Anycast is the address of all routers of a connected subnet (RFC 4291
+	// §2.6.1), which is the router's; invalid of other entries.
+	Anycast netip.Addr
+}
+
+// Way gives what forwarding needs to know of e.
+func (e *Entry) Way() Way {
+	w := Way{Action: e.Action, Group: e.Group, Default: e.Prefix.Bits() == 0}
+	if e.Source == routing.SourceConnected && e.Action == routing.Forward {
+		if all, ok := routing.SubnetRouterAnycast(e.Prefix); ok {
+			w.Anycast = all
+		}
+	}
+	return w
+}
+
+const (
+	wayPage = 64
+	// unnumbered is the number of what has none because all are taken. The way of
+	// such an entry is found by its prefix, slowly.
+	unnumbered = 1<<16 - 1
+)
+
+// ways gives the ways in use their numbers. Like words, a state never changes;
+// 0 stands for no way. The number of a way that no entry uses is given again,
+// which a reader of an older state does not notice.
+type ways struct {
+	pages  []*[wayPage]*Way
+	uses   []*[wayPage]uint32 // entries with the way
+	given  int                // numbers given so far, 0 included
+	vacant int                // of them without an entry
+	more   map[netip.Prefix]*Way
+	known  *known
+}
+
+// known finds the number of a way. It is the writer's, shared by all states, and
+// may be out of date: what it says has to be compared with the state.
+type known struct {
+	groups  map[*Group]uint16 // of ways that say nothing but the group
+	numbers map[Way]uint16    // of the others
+	most    int               // numbers there are, 0 included
+}
+
+func (k *known) number(w *Way) uint16 {
+	if w.plain() {
+		return k.groups[w.Group]
+	}
+	return k.numbers[*w]
+}
+
+func (k *known) learn(w *Way, n uint16) {
+	if w.plain() {
+		k.groups[w.Group] = n
+	} else {
+		k.numbers[*w] = n
+	}
+}
+
+func (k *known) forget(w *Way, n uint16) {
+	switch {
+	case k.number(w) != n:
+	case w.plain():
+		delete(k.groups, w.Group)
+	default:
+		delete(k.numbers, *w)
+	}
+}
+
+// plain reports whether w says nothing but the group.
+func (w *Way) plain() bool {
+	return w.Action == routing.Forward && !w.Default && w.Anycast == netip.Addr{}
+}
+
+func newWays() ways {
+	return ways{
+		pages: []*[wayPage]*Way{{}}, uses: []*[wayPage]uint32{{}}, given: 1,
+		known: &known{map[*Group]uint16{}, map[Way]uint16{}, unnumbered},
+	}
+}
+
+// wayDraft is the next state of ways while it is written.
+type wayDraft struct {
+	ways
+	base   *ways
+	group  *Group // of the entry before, and the number of its way; 0 = none
+	number uint16
+}
+
+func newWayDraft(base *ways) wayDraft {
+	d := wayDraft{ways: *base, base: base}
+	d.uses = slices.Clone(base.uses)
+	return d
+}
+
+// counts gives the counter of a way's uses, to be written to.
+func (d *wayDraft) counts(n uint16) *uint32 {
+	p := int(n / wayPage)
+	if p < len(d.base.uses) && d.uses[p] == d.base.uses[p] {
+		c := *d.uses[p]
+		d.uses[p] = &c
+	}
+	return &d.uses[p][n%wayPage]
+}
+
+// set says what number n stands for, nil = nothing.
+func (d *wayDraft) set(n uint16, w *Way) {
+	if len(d.pages) > 0 && len(d.base.pages) > 0 && &d.pages[0] == &d.base.pages[0] {
+		d.pages = slices.Clone(d.pages)
+	}
+	p := int(n / wayPage)
+	if p == len(d.pages) {
+		d.pages, d.uses = append(d.pages, new([wayPage]*Way)), append(d.uses, new([wayPage]uint32))
+	} else if p < len(d.base.pages) && d.pages[p] == d.base.pages[p] {
+		c := *d.pages[p]
+		d.pages[p] = &c
+	}
+	d.pages[p][n%wayPage] = w
+}
+
+// use gives the number of the way of e, for one entry more.
+func (d *wayDraft) use(e *Entry) uint16 {
+	n := d.find(e)
+	if n == 0 {
+		w := e.Way()
+		if n = d.add(&w); n == 0 {
+			d.keep(e.Prefix, &w)
+			return unnumbered
+		}
+	}
+	*d.counts(n)++
+	return n
+}
+
+// find gives the number of the way of e, 0 if it has none.
+func (d *wayDraft) find(e *Entry) uint16 {
+	if e.Action != routing.Forward || e.Source == routing.SourceConnected || e.Prefix.Bits() == 0 {
+		w := e.Way()
+		if n := d.known.number(&w); d.means(n) != nil && *d.means(n) == w {
+			return n
+		}
+		return 0
+	}
+	// Nearly all entries: the way is the group.
+	if e.Group == d.group && d.number != 0 {
+		return d.number
+	}
+	n := d.known.groups[e.Group]
+	if w := d.means(n); w == nil || w.Group != e.Group || !w.plain() {
+		return 0
+	}
+	d.group, d.number = e.Group, n
+	return n
+}
+
+// means gives what a number stands for in this state, nil for nothing.
+func (d *wayDraft) means(n uint16) *Way {
+	if int(n) >= d.given {
+		return nil
+	}
+	return d.pages[n/wayPage][n%wayPage]
+}
+
+// add gives a way that has none a number; 0 = all are taken.
+func (d *wayDraft) add(w *Way) uint16 {
+	if d.given-d.vacant == d.known.most {
+		return 0
+	}
+	n := d.vacancy()
+	d.set(n, w)
+	d.known.learn(w, n)
+	return n
+}
+
+// vacancy finds a number that nothing uses.
+func (d *wayDraft) vacancy() uint16 {
+	if d.vacant == 0 {
+		d.given++
+		return uint16(d.given - 1)
+	}
+	d.vacant--
+	for n := 1; ; n++ {
+		if d.pages[n/wayPage][n%wayPage] == nil {
+			return uint16(n)
+		}
+	}
+}
+
+// release takes back one use of a number by the entry of p.
+func (d *wayDraft) release(n uint16, p netip.Prefix) {
+	if n == unnumbered {
+		d.keep(p, nil)
+		return
+	}
+	c := d.counts(n)
+	if *c--; *c > 0 {
+		return
+	}
+	d.known.forget(d.pages[n/wayPage][n%wayPage], n)
+	if n == d.number {
+		d.number = 0
+	}
+	d.set(n, nil)
+	d.vacant++
+}
+
+// keep notes the way of a prefix that has no number; nil = it has none any more.
+func (d *wayDraft) keep(p netip.Prefix, w *Way) {
+	m := make(map[netip.Prefix]*Way, len(d.more)+1)
+	maps.Copy(m, d.more)
+	if w == nil {
+		delete(m, p)
+	} else {
+		m[p] = w
+	}
+	d.more = m
+}
