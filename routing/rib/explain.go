@@ -58,7 +58,7 @@ const maxResolution = 64
 func (r *RIB) Explain(a netip.Addr) Explanation {
 	var x Explanation
 	used := number(0)
-	for n := range r.index.above(a) {
+	for n := range r.above(a) {
 		if used != 0 {
 			x.Shorter++
 			continue

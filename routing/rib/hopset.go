@@ -167,7 +167,7 @@ func (r *RIB) acquireWatch(a netip.Addr, hs *hopSet) *watch {
 		w = &watch{prefix: p}
 		r.watches.Insert(p, w)
 		r.watchNear[near(a)]++
-		for n := range r.index.above(a) {
+		for n := range r.above(a) {
 			t := r.transits[n]
 			if t == nil {
 				t = &transit{}
@@ -196,7 +196,7 @@ func (r *RIB) releaseWatch(w *watch, hs *hopSet) {
 	}
 	r.watches.Delete(w.prefix)
 	r.watchNear[near(w.prefix.Addr())]--
-	for n := range r.index.above(w.prefix.Addr()) {
+	for n := range r.above(w.prefix.Addr()) {
 		// Circles are only looked for in transit prefixes, so a prefix that
 		// becomes a leaf has to be decided once more.
 		r.touch(n)

@@ -45,7 +45,7 @@ func (s *settling) notifyRenewed() bool {
 	if !slices.ContainsFunc(r.subscribers, func(sub *subscriber) bool { return sub.renewed }) {
 		return true
 	}
-	for n := range r.index.behind(s.after) {
+	for n := range r.behind(s.after) {
 		if !s.spend() {
 			return false
 		}

@@ -86,7 +86,7 @@ func (r *RIB) resolveAddress(a netip.Addr, user number) resolution {
 	if a.IsLinkLocalUnicast() {
 		return resolution{why: linkLocalAlone}
 	}
-	for n := range r.index.above(a) {
+	for n := range r.above(a) {
 		d := r.at(n)
 		switch {
 		case n == user && int(d.bits) == a.BitLen():

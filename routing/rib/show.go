@@ -44,7 +44,7 @@ type Hop struct {
 // Flush; later candidates are shown as not yet chosen.
 func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
 	var page []Candidate
-	for n := range r.index.behind(after) {
+	for n := range r.behind(after) {
 		if max <= 0 {
 			break
 		}
@@ -66,7 +66,7 @@ func (r *RIB) Get(p netip.Prefix) []Candidate {
 // Lookup gives the candidates of the prefix by which the FIB forwards packets
 // for a, nil if there is none.
 func (r *RIB) Lookup(a netip.Addr) []Candidate {
-	for n := range r.index.above(a) {
+	for n := range r.above(a) {
 		if r.forwards(n) {
 			return r.appendCandidates(nil, n)
 		}

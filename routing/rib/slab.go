@@ -114,36 +114,33 @@ func (t *slabs) prefix(n number) netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4(b), int(d.bits))
 }
 
-// find gives the number of a prefix, 0 where it has none.
-func (t *slabs) find(p netip.Prefix) number { return t.index.get(p) }
+// find gives the number of a prefix, 0 if it has none.
+func (t *slabs) find(p netip.Prefix) number { return t.lookup(keyOf(p)) }
 
 // number gives the number of a prefix, and whether it is new: then there is no
 // candidate yet.
 func (t *slabs) number(p netip.Prefix) (n number, made bool) {
-	n, made = t.index.add(p, func() number {
-		t.hops.take()
-		return number(t.dests.take())
-	})
-	if !made {
+	k := keyOf(p)
+	if n := t.lookup(k); n != 0 {
 		return n, false
 	}
+	t.hops.take()
+	n = number(t.dests.take())
 	d := t.at(n)
-	*d = dest{bits: uint8(p.Bits())}
+	*d = dest{bits: k.bits, key: uint32(k.hi >> 32)}
 	*t.hops.at(uint32(n)) = 0
-	if a := p.Addr(); a.Is4() {
-		b := a.As4()
-		d.key = binary.BigEndian.Uint32(b[:])
-	} else {
+	if k.six {
 		d.flags = isIPv6
 		d.key = t.six.take()
-		*t.six.at(d.key) = a.As16()
+		*t.six.at(d.key) = p.Addr().As16()
 	}
+	t.enter(k, n)
 	return n, true
 }
 
 // forget frees the number of a prefix that nothing refers to any more.
 func (t *slabs) forget(n number) {
-	t.index.remove(t.prefix(n))
+	t.leave(t.key(n))
 	d := t.at(n)
 	if d.is(isIPv6) {
 		t.six.give(d.key)
