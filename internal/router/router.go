@@ -64,6 +64,7 @@ type Router struct {
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
 	calm       time.Time                 // until when what they offer is gathered, see calm
+	changes    []fib.Change              // of the settling under way, until it is complete
 	taking     bool                      // not all of what was taken of their posts is read
 	mail       *mail
 	protocols  []*Protocol
@@ -308,13 +309,15 @@ func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 // copied for it.
 func (r *Router) settle(units int) (complete, copied bool, err error) {
 	settled, complete, err := r.rib.Settle(units)
-	if !complete {
+	if r.changes = append(r.changes, settled.Changes...); !complete {
 		return false, false, err
 	}
-	copied = len(settled.Changes) > 0 && r.table.FIB.Copies(len(settled.Changes))
+	changes := r.changes
+	r.changes = nil
+	copied = len(changes) > 0 && r.table.FIB.Copies(len(changes))
 	// A new Table, and not a new FIB in the old one: what is published stays
 	// as it was for whoever is still reading it.
-	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(settled.Changes)}
+	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
 	return true, copied, err
 }
 

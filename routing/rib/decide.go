@@ -9,16 +9,16 @@ import (
 
 // decideLeaf chooses among the candidates of a leaf, by what their sets of hops
 // come to.
-func (s *settling) decideLeaf(x *dirtied) {
+func (s *settling) decideLeaf(n number, was facts) {
 	r := s.rib
-	for c := r.first(x.n); c != 0; c = *r.more(c) {
+	for c := r.first(n); c != 0; c = *r.more(c) {
 		me := r.cand(c)
 		if me.distance == neverUsed {
 			continue
 		}
 		set := *r.hopsOf(c)
 		if next := *r.more(c); set != 0 && next != 0 && me.merges(r.cand(next)) {
-			s.decide(x.n, x.was) // equals, whose hops are put together
+			s.decide(n, was) // equals, whose hops are put together
 			return
 		}
 		var l leads
@@ -28,11 +28,11 @@ func (s *settling) decideLeaf(x *dirtied) {
 			l = r.acquireLeads(r.sets[set].leads)
 		}
 		if l != 0 {
-			s.choose(x.n, x.was, l, c)
+			s.choose(n, was, l, c)
 			return
 		}
 	}
-	s.choose(x.n, x.was, 0)
+	s.choose(n, was, 0)
 }
 
 // decide chooses among the candidates of n, or gives what it has to wait for.
@@ -114,11 +114,22 @@ func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
 	if old != 0 {
 		s.had.set(uint32(n))
 	}
-	c := fib.Change{Prefix: r.prefix(n)}
-	if l != 0 {
-		c.Entry = r.entry(c.Prefix, l, now)
+	s.changed.add(n)
+}
+
+// handOut makes the changes of the FIB.
+func (s *settling) handOut() bool {
+	r := s.rib
+	if s.out == nil {
+		s.out = make([]fib.Change, 0, min(max(s.left, 0), s.changed.n-s.at))
 	}
-	s.changes = append(s.changes, c)
+	return eachOf(s, &s.changed, func(n *number) {
+		c := fib.Change{Prefix: r.prefix(*n)}
+		if l := r.at(*n).leads; l != 0 {
+			c.Entry = r.entry(c.Prefix, l, r.installed(*n))
+		}
+		s.out = append(s.out, c)
+	})
 }
 
 // entry is what the FIB is to have.

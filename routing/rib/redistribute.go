@@ -36,7 +36,7 @@ func (s *settling) notifyDirty() bool {
 }
 
 func (s *settling) notifyLeaves() bool {
-	return len(s.rib.subscribers) == 0 || eachOf(s, &s.leaves, func(x *dirtied) { s.notify(x.n) })
+	return len(s.rib.subscribers) == 0 || eachOf(s, &s.leaves, func(n *number) { s.notify(*n) })
 }
 
 // notifyRenewed offers the whole table to new subscriptions.

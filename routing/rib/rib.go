@@ -49,6 +49,7 @@ type RIB struct {
 
 	// What Step and SetConfig touched and Flush has to look at.
 	dirty        paged[dirtied]
+	facts        paged[facts]
 	staleSets    []*hopSet
 	staleWatches []*watch
 	touched      bool
@@ -312,10 +313,18 @@ func (c *candidate) facts() facts {
 	return facts{metric: c.metric, origin: c.origin, owner: c.owner(), source: c.source, distance: c.distance}
 }
 
-// dirtied is a prefix that inputs have touched, with what the FIB holds.
+// dirtied is a prefix that inputs have touched.
 type dirtied struct {
 	n   number
-	was facts
+	was uint32 // what the FIB says of it: its place in RIB.facts, from 1; 0 = the FIB has none
+}
+
+// was is what the FIB says of a prefix that inputs have touched.
+func (r *RIB) was(x *dirtied) facts {
+	if x.was == 0 {
+		return facts{}
+	}
+	return *r.facts.at(int(x.was) - 1)
 }
 
 // touch has the next settling choose again for n. It must be called before any
@@ -323,7 +332,12 @@ type dirtied struct {
 func (r *RIB) touch(n number) {
 	if d := r.at(n); !d.is(isDirty) {
 		d.flags |= isDirty
-		r.dirty.add(dirtied{n, r.installed(n)})
+		was := 0
+		if c := r.chosen(n); c != 0 {
+			r.facts.add(r.cand(c).facts())
+			was = r.facts.n
+		}
+		r.dirty.add(dirtied{n, uint32(was)})
 	}
 }
 

@@ -18,13 +18,14 @@ import (
 // only if their candidates or the resolution of their hops changed.
 type settling struct {
 	rib     *RIB
-	open    []number       // transit
-	leaves  paged[dirtied] // besides those that inputs touched
+	open    []number      // transit
+	leaves  paged[number] // besides those that inputs touched
 	sets    []*hopSet
 	watches []*watch
 	led     map[uint32][]number // the transit prefixes that lead by a set, once it is needed
 	news    bitmap              // sets that came to something new
-	changes []fib.Change
+	changed paged[number]       // what the FIB has to change
+	out     []fib.Change        // of these, what the slice hands out
 	// Prefixes that changes are about, and those of them that the FIB in use has.
 	fresh, had bitmap
 
@@ -44,7 +45,7 @@ var phases = []func(*settling) bool{
 	(*settling).settleSets, (*settling).enrolUsers, (*settling).enrolSpareUsers,
 	(*settling).decideDirty, (*settling).decideLeaves,
 	(*settling).notifyHops, (*settling).notifyOpen, (*settling).notifyDirty, (*settling).notifyLeaves, (*settling).notifyRenewed,
-	(*settling).clean, (*settling).sweepOpen,
+	(*settling).handOut, (*settling).clean, (*settling).sweepOpen,
 }
 
 // work works for one slice and reports whether all is done.
@@ -78,7 +79,7 @@ func each[T any](s *settling, list []T, do func(T)) bool {
 }
 
 // eachOf is each for a paged list.
-func eachOf(s *settling, list *paged[dirtied], do func(*dirtied)) bool {
+func eachOf[T any](s *settling, list *paged[T], do func(*T)) bool {
 	for ; s.at < list.n; s.at++ {
 		if !s.spend() {
 			return false
@@ -102,7 +103,7 @@ func (s *settling) enrolDirty() bool {
 		d := s.rib.at(x.n)
 		d.flags |= isPending
 		if d.is(isTransit) {
-			s.enrolTransit(x.n, x.was)
+			s.enrolTransit(x.n, s.rib.was(x))
 		}
 	})
 }
@@ -123,7 +124,7 @@ func (s *settling) enrol(n number) {
 	case d.is(isTransit):
 		s.enrolTransit(n, s.rib.installed(n))
 	default:
-		s.leaves.add(dirtied{n, s.rib.installed(n)})
+		s.leaves.add(n)
 	}
 	d.flags |= isPending
 }
@@ -272,13 +273,12 @@ func (s *settling) scan(hops *slab[uint32], found func(uint32)) bool {
 }
 
 func (s *settling) decideDirty() bool {
-	if s.changes == nil {
-		s.changes = make([]fib.Change, 0, len(s.open)+s.rib.dirty.n+s.leaves.n)
-	}
-	return s.dirtyLeaves(s.decideLeaf)
+	return s.dirtyLeaves(func(x *dirtied) { s.decideLeaf(x.n, s.rib.was(x)) })
 }
 
-func (s *settling) decideLeaves() bool { return eachOf(s, &s.leaves, s.decideLeaf) }
+func (s *settling) decideLeaves() bool {
+	return eachOf(s, &s.leaves, func(n *number) { s.decideLeaf(*n, s.rib.installed(*n)) })
+}
 
 // clean clears what the inputs touched, and frees the leaves without a candidate.
 func (s *settling) clean() bool {
@@ -291,7 +291,7 @@ func (s *settling) clean() bool {
 		}
 	})
 	if done {
-		r.dirty = paged[dirtied]{}
+		r.dirty, r.facts = paged[dirtied]{}, paged[facts]{}
 	}
 	return done
 }

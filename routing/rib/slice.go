@@ -8,10 +8,11 @@ import (
 	"routerd/routing/fib"
 )
 
-// Settled is the result of one settling of the table.
+// Settled is the result of one settling of the table, or a piece of it.
 type Settled struct {
-	// Changes are the changes of the FIB, each prefix at most once. They belong
-	// together: a FIB with only some of them must not be used.
+	// Changes are changes of the FIB, in a settling each prefix at most once. All
+	// that a settling gives in several slices belong together: a FIB with only
+	// some of them must not be used.
 	Changes []fib.Change
 	// Generation is the number of the FIB's state with these changes. It grows
 	// by one with each settling, also if nothing changes, so that a source can
@@ -20,7 +21,8 @@ type Settled struct {
 }
 
 // Settle works for one slice on the decision about all inputs. It reports
-// whether the settling is complete with it, and then gives the result. A unit
+// whether the settling is complete with it; the last slices give the result,
+// piece by piece. A unit
 // is about one prefix to be looked at, a few hundred nanoseconds; work that
 // cannot be divided, such as next hops that resolve in a circle, makes a slice
 // longer.
@@ -39,16 +41,16 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 		r.touched = false
 		r.settling = &settling{rib: r}
 	}
-	if !r.settling.work(units) {
-		return s, false, err
-	}
-	s.Changes = r.settling.changes
-	r.settling = nil
-	r.generation++
-	s.Generation = r.generation
-	r.stats.Flushes++
+	complete = r.settling.work(units)
+	s.Changes, r.settling.out = r.settling.out, nil
 	r.stats.Changes += uint64(len(s.Changes))
-	return s, true, err
+	if complete {
+		r.settling = nil
+		r.generation++
+		s.Generation = r.generation
+		r.stats.Flushes++
+	}
+	return s, complete, err
 }
 
 // Settling reports whether inputs have to wait: slices of a settling have been
