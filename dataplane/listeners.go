@@ -15,6 +15,8 @@ type Claim struct {
 	Family   uint8  // 4 or 6
 	Protocol uint8  // of IP
 	Port     uint16 // of UDP, else 0
+	// LinkLocal takes only what is sent to a link-local address of IPv6.
+	LinkLocal bool
 	// Broadcast also takes UDP datagrams sent to a broadcast address.
 	Broadcast bool
 	// Sink takes the packets. A second claim of the same packets with another
@@ -138,7 +140,7 @@ func (l *Listeners) change(edit func(*listening) error) error {
 
 func (n *listening) find(c Claim) int {
 	return slices.IndexFunc(n.claims, func(o Claim) bool {
-		return o.Family == c.Family && o.Protocol == c.Protocol && o.Port == c.Port
+		return o.Family == c.Family && o.Protocol == c.Protocol && o.Port == c.Port && o.LinkLocal == c.LinkLocal
 	})
 }
 
@@ -150,6 +152,9 @@ func (n *listening) member(group netip.Addr) int {
 func (c Claim) String() string {
 	if c.Port != 0 {
 		return fmt.Sprintf("UDP port %d of IPv%d", c.Port, c.Family)
+	}
+	if c.LinkLocal {
+		return fmt.Sprintf("protocol %d of IPv%d to link-local addresses", c.Protocol, c.Family)
 	}
 	return fmt.Sprintf("protocol %d of IPv%d", c.Protocol, c.Family)
 }

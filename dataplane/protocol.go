@@ -49,7 +49,7 @@ func (n *listening) claimFor(p *Packet) *Claim {
 		to = binary.BigEndian.Uint16(ip[p.l4+2:])
 	}
 	for i := range n.claims {
-		if c := &n.claims[i]; c.Protocol == p.Proto && c.Port == to && c.Family == p.Family {
+		if c := &n.claims[i]; c.Protocol == p.Proto && c.Port == to && c.Family == p.Family && (!c.LinkLocal || p.Dst.IsLinkLocalUnicast()) {
 			return c
 		}
 	}

@@ -91,10 +91,15 @@ func (c *Core) meet(a netip.Addr, n *Neighbor) {
 	}
 	if c.streams.listener != 0 {
 		c.emit(protocol.SetPeer{ID: c.streams.listener, StreamPeer: protocol.StreamPeer{
-			Remote: netip.PrefixFrom(a, a.BitLen()), StreamOptions: c.cfg.Streams.StreamOptions,
+			Remote: netip.PrefixFrom(a, a.BitLen()), Link: n.Link, StreamOptions: c.cfg.Streams.StreamOptions,
 		}})
 	}
-	if own, ok := c.source(n.Link); ok && own.Less(a) {
+	c.call(a, n)
+}
+
+// call connects with a neighbour, if it is this router that has to.
+func (c *Core) call(a netip.Addr, n *Neighbor) {
+	if own, ok := c.source(n.Link); ok && c.cfg.Streams != nil && own.Less(a) {
 		c.dial(a, n)
 	}
 }
@@ -102,7 +107,7 @@ func (c *Core) meet(a netip.Addr, n *Neighbor) {
 // part ends what meet began.
 func (c *Core) part(a netip.Addr, n *Neighbor) {
 	if c.streams.listener != 0 {
-		c.emit(protocol.ForgetPeer{ID: c.streams.listener, Remote: netip.PrefixFrom(a, a.BitLen())})
+		c.emit(protocol.ForgetPeer{ID: c.streams.listener, Remote: netip.PrefixFrom(a, a.BitLen()), Link: n.Link})
 	}
 	if n.Stream.id != 0 {
 		delete(c.streams.of, n.Stream.id)
@@ -190,12 +195,17 @@ func (c *Core) connected(in protocol.Connected) {
 	}
 }
 
-// keepAlive has whoever accepted a connection say something.
+// keepAlive has whoever accepted a connection say something, and dials where the
+// router had no address yet when it met the neighbour.
 func (c *Core) keepAlive() {
 	for _, a := range c.neighbors() {
-		if s := &c.Neighbors[a].Stream; s.Up && s.id&protocol.AcceptedStream == 0 && len(s.left) == 0 {
+		n := c.Neighbors[a]
+		switch s := &n.Stream; {
+		case s.Up && s.id&protocol.AcceptedStream == 0 && len(s.left) == 0:
 			s.left = []byte("+")
 			c.write(s)
+		case s.id == 0 && s.due.IsZero():
+			c.call(a, n)
 		}
 	}
 }

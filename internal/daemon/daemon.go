@@ -205,7 +205,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) start() error {
 	d.router = router.New(systemRandom{}, d.kinds()...)
-	d.streams = localstack.NewStreams()
+	d.streams = localstack.NewStreams(d.router.LinkLocal())
 	d.keeper = newKeeper(d)
 	d.startMachines()
 	first, err := d.plan(d.cfg)

@@ -26,8 +26,8 @@ import (
 // talker is a router of two that speak the protocol for tests, r1 and r2, on a
 // cable between their namespaces:
 //
-//	[ r1 ] core0 ---- core0 [ r2 ]
-//	   10.0.12.1/24      10.0.12.2/24
+//	[ r1 ] core0 ---- core0 [ r2 ]      10.0.12.1/24 ---- 10.0.12.2/24
+//	[ r1 ] core1 ---- core1 [ r2 ]      10.0.13.1/24 ---- 10.0.13.2/24
 type talker struct {
 	*site
 	number int
@@ -131,9 +131,13 @@ func talkers(t *testing.T, change func(n int, c *beacon.Config)) [2]*talker {
 			change(i+1, &both[i].cfg)
 		}
 	}
-	base.must("ip", "link", "add", "core0", "netns", base.core(0), "type", "veth", "peer", "name", "core0", "netns", base.core(1))
+	for _, cable := range []string{"core0", "core1"} {
+		base.must("ip", "link", "add", cable, "netns", base.core(0), "type", "veth", "peer", "name", cable, "netns", base.core(1))
+		for i := range both {
+			base.must("ip", "-n", base.core(i), "link", "set", cable, "up")
+		}
+	}
 	for i, s := range both {
-		base.must("ip", "-n", base.core(i), "link", "set", "core0", "up")
 		text := fmt.Sprintf(`name = "r%[1]d"
 state-dir = %[5]q
 [api]
@@ -143,7 +147,11 @@ netns = %[4]q
 [interface.core0]
 kind = "packet"
 netns = %[3]q
-addresses = ["10.0.12.%[1]d/24"]
+addresses = ["10.0.12.%[1]d/24", "2001:db8:12::%[1]d/64"]
+[interface.core1]
+kind = "packet"
+netns = %[3]q
+addresses = ["10.0.13.%[1]d/24", "2001:db8:13::%[1]d/64"]
 `, s.number, s.socket(), base.core(i), s.stack, s.dir)
 		if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -444,4 +452,74 @@ func TestConnectionsWithoutAStack(t *testing.T) {
 	})
 	write(lines)
 	talk(t, both, 1)
+}
+
+// Link-local addresses of two cables: a connection by each, which goes by its own
+// cable alone, signed and of one hop; with another stack they come back.
+func TestConnectionsOfLinkLocalAddresses(t *testing.T) {
+	both := talkers(t, func(n int, c *beacon.Config) {
+		c.Family, c.Interfaces = 6, []string{"core0", "core1"}
+		c.Announce = []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("2001:db8:9:%d::/64", n))}
+		c.Streams.Bulk = 200_000
+	})
+	// on says what is the matter with the connection by an interface.
+	on := func(s *talker, name string, f func(*beacon.Neighbor) error) error {
+		return s.look(func(c *beacon.Core) error {
+			l, up := c.Link(name)
+			if !up {
+				return fmt.Errorf("r%d has no %s", s.number, name)
+			}
+			for a, n := range c.Neighbors {
+				if n.Link != l.Link || !a.IsLinkLocalUnicast() {
+					continue
+				}
+				if !n.Stream.Up || !strings.HasPrefix(string(n.Stream.Heard), "hello") || len(n.Stream.Heard) < 200_000 {
+					return fmt.Errorf("r%d %s: connection with %v up %v, heard %d octets, before: %v; no listener: %v",
+						s.number, name, a, n.Stream.Up, len(n.Stream.Heard), n.Stream.Why, c.Refused())
+				}
+				return f(n)
+			}
+			return fmt.Errorf("r%d has no neighbour on %s", s.number, name)
+		})
+	}
+	fine := func(*beacon.Neighbor) error { return nil }
+	for _, s := range both {
+		for _, name := range []string{"core0", "core1"} {
+			wait(t, "a connection by "+name, func() error { return on(s, name, fine) })
+		}
+		if out := s.must("ip", "-n", s.stack, "-6", "address", "show", "dev", "core1"); !strings.Contains(out, "fe80::") {
+			t.Errorf("the stack of r%d has by core1\n%s", s.number, out)
+		}
+	}
+	heard := 0
+	_ = on(both[0], "core0", func(n *beacon.Neighbor) error { heard = len(n.Stream.Heard); return nil })
+	both[0].must("ip", "-n", both[0].site.core(0), "link", "set", "core1", "down")
+	wait(t, "the neighbour on core1 to be lost", func() error {
+		if err := on(both[0], "core1", fine); err == nil {
+			return errors.New("it is there")
+		}
+		return nil
+	})
+	wait(t, "the connection by the other cable to go on", func() error {
+		return on(both[0], "core0", func(n *beacon.Neighbor) error {
+			if n.Stream.Times != 1 || len(n.Stream.Heard) <= heard {
+				return fmt.Errorf("connection number %d, %d octets heard, %d before", n.Stream.Times, len(n.Stream.Heard), heard)
+			}
+			return nil
+		})
+	})
+	both[0].must("ip", "-n", both[0].site.core(0), "link", "set", "core1", "up")
+	both[1].must("ip", "netns", "del", both[1].stack)
+	for _, s := range both {
+		for _, name := range []string{"core0", "core1"} {
+			wait(t, "a connection by "+name+" in another stack", func() error {
+				return on(s, name, func(n *beacon.Neighbor) error {
+					if name == "core0" && n.Stream.Times < 2 {
+						return errors.New("still the first one")
+					}
+					return nil
+				})
+			})
+		}
+	}
 }

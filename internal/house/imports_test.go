@@ -110,7 +110,7 @@ var rooms = map[string]room{
 	), third: []string{prometheus, sys}},
 
 	// What the router itself serves and dials.
-	"internal/localstack": {own: own("dataplane/port", "dataplane/port/device", "dataplane/port/tun", "routing", "routing/protocol"), third: []string{netlink, netns, sys}},
+	"internal/localstack": {own: own("dataplane/port", "dataplane/port/device", "dataplane/port/tun", "internal/bucket", "routing", "routing/protocol"), third: []string{netlink, netns, sys}},
 
 	// How texts that people write are read.
 	"internal/tomltext": {own: []string{"internal/origin"}, third: []string{burntSushi, pelletier}},

@@ -14,7 +14,8 @@ import (
 	"routerd/routing/protocol"
 )
 
-// acceptor is a listener: it accepts connections for a protocol, in each stack that there is.
+// acceptor is a listener: it accepts connections for a protocol, in one stack
+// after another.
 type acceptor struct {
 	client  *Client
 	cfg     protocol.Listen
@@ -24,21 +25,35 @@ type acceptor struct {
 	ended   chan struct{}
 
 	mu     sync.Mutex
-	peers  map[netip.Prefix]protocol.StreamOptions
+	peers  map[peer]protocol.StreamOptions
+	space  *space   // that file is of
 	file   *os.File // nil while it waits for a stack
 	closed bool     // by its protocol
 	gone   bool     // its stack went, and with it its file
 	failed error    // the file was closed by
 }
 
+// peer is whom options of a listener are for.
+type peer struct {
+	remote netip.Prefix
+	link   routing.InterfaceID // of a link-local prefix, else NoInterface
+}
+
+func peerOf(remote netip.Prefix, link routing.InterfaceID) peer {
+	if !linkLocal(remote.Addr()) {
+		link = routing.NoInterface
+	}
+	return peer{remote.Masked(), link}
+}
+
 func newAcceptor(c *Client, cfg protocol.Listen) *acceptor {
 	l := &acceptor{
 		client: c, cfg: cfg, wake: make(chan struct{}, 1), quit: make(chan struct{}),
 		stepped: make(chan struct{}, 1), ended: make(chan struct{}),
-		peers: map[netip.Prefix]protocol.StreamOptions{},
+		peers: map[peer]protocol.StreamOptions{},
 	}
 	for _, p := range cfg.Peers {
-		l.peers[p.Remote.Masked()] = p.StreamOptions
+		l.peers[peerOf(p.Remote, p.Link)] = p.StreamOptions
 	}
 	return l
 }
@@ -140,6 +155,10 @@ func (l *acceptor) left() bool {
 
 // put makes the socket, with every secret in force before it listens.
 func (l *acceptor) put(sp *space) error {
+	zone, err := l.links(sp)
+	if err != nil {
+		return err
+	}
 	fam := family(l.cfg.Local.Addr())
 	fd, err := sp.socket(fam)
 	if err != nil {
@@ -147,9 +166,9 @@ func (l *acceptor) put(sp *space) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err = l.prepare(fd, fam)
+	err = l.prepare(fd, fam, zone)
 	if err == nil {
-		l.file = file(fd)
+		l.file, l.space = file(fd), sp
 		// One that went meanwhile has told only those that had a file.
 		if l.closed || !l.client.streams.lives(sp) {
 			l.file.Close()
@@ -162,7 +181,26 @@ func (l *acceptor) put(sp *space) error {
 	return err
 }
 
-func (l *acceptor) prepare(fd, fam int) error {
+// links sees to it that the links of link-local peers are there, and gives the
+// device of the listener's own link-local address.
+func (l *acceptor) links(sp *space) (zone uint32, err error) {
+	l.mu.Lock()
+	var list []routing.InterfaceID
+	for p := range l.peers {
+		if p.link != routing.NoInterface {
+			list = append(list, p.link)
+		}
+	}
+	l.mu.Unlock()
+	for _, link := range list {
+		if _, err := sp.bridge(l.client.streams.links, link); err != nil {
+			return 0, err
+		}
+	}
+	return l.client.zone(sp, l.cfg.Local.Addr(), l.cfg.Link)
+}
+
+func (l *acceptor) prepare(fd, fam int, zone uint32) error {
 	o := l.cfg.StreamOptions
 	o.MinTTL = l.lowest()
 	if err := setOptions(fd, fam, o); err != nil {
@@ -173,8 +211,8 @@ func (l *acceptor) prepare(fd, fam int) error {
 			return err
 		}
 	}
-	for remote, o := range l.peers {
-		if err := l.secret(fd, fam, remote, o.Secret); err != nil {
+	for p, o := range l.peers {
+		if err := l.secret(fd, fam, p.remote, o.Secret); err != nil {
 			return err
 		}
 	}
@@ -186,7 +224,7 @@ func (l *acceptor) prepare(fd, fam int) error {
 			return fmt.Errorf("preparing a socket to listen: %w", err)
 		}
 	}
-	if err := bindTo(fd, l.cfg.Local, 0); err != nil {
+	if err := bindTo(fd, l.cfg.Local, zone); err != nil {
 		return err
 	}
 	if err := unix.Listen(fd, backlog); errors.Is(err, unix.EADDRINUSE) {
@@ -220,47 +258,73 @@ func (l *acceptor) secret(fd, fam int, remote netip.Prefix, secret string) error
 
 // setPeer changes what holds for a peer. What the kernel does not take ends the
 // listener: it must not accept what was to be signed.
-func (l *acceptor) setPeer(p protocol.StreamPeer) {
-	l.change(p.Remote.Masked(), p.Secret, func(m map[netip.Prefix]protocol.StreamOptions, r netip.Prefix) { m[r] = p.StreamOptions })
+func (l *acceptor) setPeer(e protocol.StreamPeer) {
+	p := peerOf(e.Remote, e.Link)
+	l.change(p, e.Secret, func() { l.peers[p] = e.StreamOptions })
+	if p.link == routing.NoInterface {
+		return
+	}
+	// Making a device takes too long for the protocol to wait.
+	l.client.streams.beside(func() {
+		l.mu.Lock()
+		sp := l.space
+		l.mu.Unlock()
+		if sp == nil {
+			return // put sees to it
+		}
+		if _, err := sp.bridge(l.client.streams.links, p.link); err != nil && !errors.Is(err, errSpaceClosed) {
+			l.mu.Lock()
+			l.fail(err)
+			l.mu.Unlock()
+		}
+	})
 }
 
-func (l *acceptor) forgetPeer(remote netip.Prefix) {
-	l.change(remote.Masked(), "", func(m map[netip.Prefix]protocol.StreamOptions, r netip.Prefix) { delete(m, r) })
+func (l *acceptor) forgetPeer(e protocol.ForgetPeer) {
+	p := peerOf(e.Remote, e.Link)
+	l.change(p, "", func() { delete(l.peers, p) })
 }
 
-func (l *acceptor) change(remote netip.Prefix, secret string, note func(map[netip.Prefix]protocol.StreamOptions, netip.Prefix)) {
+func (l *acceptor) change(p peer, secret string, note func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was := l.peers[remote].Secret
-	note(l.peers, remote)
+	was := l.peers[p].Secret
+	note()
 	fam := family(l.cfg.Local.Addr())
-	if l.file == nil || family(remote.Addr()) != fam {
+	if l.file == nil || family(p.remote.Addr()) != fam {
 		return
 	}
 	raw, err := l.file.SyscallConn()
 	if err == nil {
 		failed := raw.Control(func(fd uintptr) {
 			if was != secret {
-				err = setSecret(int(fd), fam, remote, secret)
+				err = setSecret(int(fd), fam, p.remote, secret)
 			}
 			err = errors.Join(err, setLowest(int(fd), fam, l.lowest()))
 		})
 		err = errors.Join(err, failed)
 	}
 	if err != nil {
+		l.fail(err)
+	}
+}
+
+// fail ends the listener, unless its stack goes anyway. The caller holds l.mu.
+func (l *acceptor) fail(err error) {
+	if l.file != nil && !l.gone {
 		l.failed = err
 		l.file.Close()
 	}
 }
 
-// optionsFor gives what holds for a remote address.
-func (l *acceptor) optionsFor(a netip.Addr) protocol.StreamOptions {
+// optionsFor gives what holds for a remote address on a link.
+func (l *acceptor) optionsFor(a netip.Addr, link routing.InterfaceID) protocol.StreamOptions {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	best, o := -1, l.cfg.StreamOptions
 	for p, options := range l.peers {
-		if p.Contains(a) && p.Bits() > best {
-			best, o = p.Bits(), options
+		if p.link == link && p.remote.Contains(a) && p.remote.Bits() > best {
+			best, o = p.remote.Bits(), options
 		}
 	}
 	return o
@@ -275,14 +339,10 @@ func (l *acceptor) accept() error {
 	}
 	for {
 		var fd int
-		var remote netip.AddrPort
+		var remote unix.Sockaddr
 		var failed error
 		err := raw.Read(func(at uintptr) bool {
-			var sa unix.Sockaddr
-			fd, sa, failed = unix.Accept4(int(at), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-			if failed == nil {
-				remote = addrPort(sa)
-			}
+			fd, remote, failed = unix.Accept4(int(at), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 			return !errors.Is(failed, unix.EAGAIN)
 		})
 		switch {
@@ -309,9 +369,13 @@ func (l *acceptor) cause(err error) error {
 
 // welcome makes a connection of an accepted socket, unless its first segment
 // came from farther away than its peer may be.
-func (l *acceptor) welcome(fd int, remote netip.AddrPort) {
+func (l *acceptor) welcome(fd int, from unix.Sockaddr) {
 	fam := family(l.cfg.Local.Addr())
-	o := l.optionsFor(remote.Addr())
+	remote, link := addrPort(from), routing.NoInterface
+	if sa, ok := from.(*unix.SockaddrInet6); ok && linkLocal(remote.Addr()) {
+		link = l.space.linkOf(sa.ZoneId)
+	}
+	o := l.optionsFor(remote.Addr(), link)
 	if hops, ok := firstHops(fd); !ok && o.MinTTL > 0 || hops < o.MinTTL || setOptions(fd, fam, o) != nil {
 		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 		unix.Close(fd)
@@ -329,12 +393,15 @@ func (l *acceptor) welcome(fd int, remote netip.AddrPort) {
 	l.client.add(c)
 	first := protocol.Connected{
 		ID: c.id, Listener: l.cfg.ID, Local: addrPort(sa), Remote: remote,
-		Link: linkOf(remote.Addr(), routing.NoInterface), Room: protocol.StreamRoom,
+		Link: link, Room: protocol.StreamRoom,
 	}
 	if !l.client.streams.begin(c, func() { c.run(first) }) {
 		c.down(protocol.ErrNoStack)
 		l.client.remove(c)
 		return
+	}
+	if !l.client.streams.lives(l.space) {
+		c.down(errSpaceClosed) // it was not there yet when the others were told
 	}
 	<-c.known
 }

@@ -100,7 +100,11 @@ func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
 	if err != nil {
 		return local, err
 	}
-	if err := prepareDial(fd, fam, d); err != nil {
+	zone, err := c.client.zone(sp, d.Remote.Addr(), d.Link)
+	if err == nil {
+		err = prepareDial(fd, fam, d, zone)
+	}
+	if err != nil {
 		unix.Close(fd)
 		return local, err
 	}
@@ -112,7 +116,7 @@ func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
 	err = c.raw.Write(func(fd uintptr) bool {
 		if !asked {
 			asked = true
-			failed = unix.Connect(int(fd), sockaddr(d.Remote, 0))
+			failed = unix.Connect(int(fd), sockaddr(d.Remote, zone))
 			return !errors.Is(failed, unix.EINPROGRESS)
 		}
 		errno, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
@@ -141,7 +145,7 @@ func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
 }
 
 // prepareDial sets a socket's options and binds it where the protocol wants that.
-func prepareDial(fd, fam int, d protocol.Dial) error {
+func prepareDial(fd, fam int, d protocol.Dial, zone uint32) error {
 	if err := setOptions(fd, fam, d.StreamOptions); err != nil {
 		return err
 	}
@@ -169,8 +173,23 @@ func prepareDial(fd, fam int, d protocol.Dial) error {
 	if err := unix.SetsockoptInt(fd, level, name, 1); err != nil {
 		return fmt.Errorf("setting how a TCP socket is bound: %w", err)
 	}
-	return bindTo(fd, local, 0)
+	return bindTo(fd, local, zone)
 }
+
+// zone gives the index of the device that a link-local address is on, 0 of others.
+func (c *Client) zone(sp *space, a netip.Addr, link routing.InterfaceID) (uint32, error) {
+	if !linkLocal(a) {
+		return 0, nil
+	}
+	b, err := sp.bridge(c.streams.links, link)
+	if err != nil {
+		return 0, err
+	}
+	return uint32(b.index), nil
+}
+
+// linkLocal reports whether an address is one that has to be told with its link.
+func linkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
 // bindTo binds a socket and says in words why it cannot be.
 func bindTo(fd int, local netip.AddrPort, zone uint32) error {
@@ -338,12 +357,4 @@ func (c *conn) shut() {
 	if c.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }) != nil {
 		c.reset() // it was not connected yet, or is not any more
 	}
-}
-
-// linkOf gives the link of a connection of link-local addresses.
-func linkOf(a netip.Addr, link routing.InterfaceID) routing.InterfaceID {
-	if a.Is6() && a.IsLinkLocalUnicast() {
-		return link
-	}
-	return routing.NoInterface
 }

@@ -25,14 +25,23 @@
 // listeners.go who listens in it; exec.go, inhabitants.go programs in it;
 // streams.go the connections of all protocols, through the stack's comings and
 // goings; space.go where sockets are made; conn.go, write.go one connection;
-// accept.go one listener; options.go what is set on sockets.
+// accept.go one listener; options.go what is set on sockets; bridge.go links.
+//
+// A link-local address means nothing without its link, and the stack's one TUN
+// cannot tell links apart. Where a protocol wants to talk between link-local
+// addresses, the link gets a TUN of its own in the namespace, by its name and with
+// the router's link-local addresses there. What comes out of it leaves by that
+// link alone, and only TCP between link-local addresses goes by it.
 //
 // The namespace is the router's: it is made by Open, removed by Close, and by
 // Remove where a killed process has left it. Without ip_forward it passes
 // nothing on.
 //
-// Deviations: link-local addresses stay with the dataplane, since a stack
-// behind one TUN cannot tell links apart; a socket that dials beyond the
+// Deviations: link-local addresses are served for routing protocols alone, and
+// only TCP; ICMPv6 errors about that stay with the dataplane, so its packets are as
+// long as the link takes and no path MTU is discovered; a TCP-MD5 secret of a
+// link-local peer at a listener for all addresses does not depend on the link,
+// since the kernel knows no such secrets; a socket that dials beyond the
 // connected subnets and does not choose its source speaks from the loopback
 // interface's address, or where there is none from the first.
 package localstack

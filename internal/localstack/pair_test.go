@@ -49,7 +49,7 @@ func newPair(t *testing.T) *pair {
 	p.ip("netns", "add", p.far)
 	p.cable()
 	t.Cleanup(func() { exec.Command("ip", "netns", "del", p.here).Run() })
-	p.streams = NewStreams()
+	p.streams = NewStreams(nil)
 	t.Cleanup(p.streams.Close)
 	p.streams.Expect(true)
 	if err := p.streams.Up(p.here); err != nil {

@@ -91,7 +91,7 @@ func (r *routes) sync(cfg Config) error {
 	}
 	for to, src := range want {
 		route := &netlink.Route{
-			LinkIndex: link.Attrs().Index, Dst: &net.IPNet{IP: to.Addr().AsSlice(), Mask: net.CIDRMask(to.Bits(), to.Addr().BitLen())},
+			LinkIndex: link.Attrs().Index, Dst: ipNet(to),
 			Src: src.AsSlice(), Protocol: unix.RTPROT_STATIC, Table: unix.RT_TABLE_MAIN,
 		}
 		if to.Addr().Is4() {
@@ -102,6 +102,10 @@ func (r *routes) sync(cfg Config) error {
 		}
 	}
 	return nil
+}
+
+func ipNet(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 // destination is the prefix of a route as the kernel listed it: the default

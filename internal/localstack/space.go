@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"routerd/dataplane/port/device"
+	"routerd/routing"
 )
 
 // space is a network namespace in which sockets are made: those of a thread
@@ -20,7 +21,10 @@ type space struct {
 	start    sync.Once
 	requests chan socketRequest
 	quit     chan struct{}
-	ended    sync.Once
+
+	mu      sync.Mutex
+	bridges map[routing.InterfaceID]*bridge
+	closed  bool
 }
 
 type socketRequest struct {
@@ -44,15 +48,23 @@ func openSpace(name string) (*space, error) {
 		unix.Close(fd)
 		return nil, err
 	}
-	return &space{name: name, identity: identity, fd: fd, requests: make(chan socketRequest), quit: make(chan struct{})}, nil
+	return &space{name: name, identity: identity, fd: fd, requests: make(chan socketRequest), quit: make(chan struct{}), bridges: map[routing.InterfaceID]*bridge{}}, nil
 }
 
-// close ends the thread. Sockets that were made live on.
+// close ends the thread and the links. Sockets that were made live on.
 func (s *space) close() {
-	s.ended.Do(func() {
-		close(s.quit)
-		s.start.Do(func() { unix.Close(s.fd) }) // no thread has begun, and none will
-	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	for _, b := range s.bridges {
+		b.close()
+	}
+	close(s.quit)
+	s.start.Do(func() {}) // no thread begins from now on
+	unix.Close(s.fd)
 }
 
 var errSpaceClosed = errors.New("the namespace of the router's own stack is gone")
@@ -61,16 +73,19 @@ var errSpaceClosed = errors.New("the namespace of the router's own stack is gone
 // with the first one, so that a router whose protocols need no TCP has none.
 func (s *space) socket(family int) (int, error) {
 	s.start.Do(func() {
+		began := make(chan struct{})
 		go func() {
-			defer unix.Close(s.fd)
 			err := device.InNamespace(fmt.Sprintf("/proc/self/fd/%d", s.fd), func() error {
+				close(began)
 				s.serve(nil)
 				return nil
 			})
 			if err != nil {
+				close(began)
 				s.serve(err)
 			}
 		}()
+		<-began // the descriptor is not needed any more
 	})
 	answer := make(chan madeSocket, 1)
 	select {

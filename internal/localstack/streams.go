@@ -20,6 +20,7 @@ import (
 type Streams struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
+	links   Links          // nil: there are no link-local addresses
 	running sync.WaitGroup // goroutines of connections and listeners
 
 	mu       sync.Mutex
@@ -44,9 +45,10 @@ type ender interface {
 // ctx is done, and calls stepped when the protocol has dealt with it.
 type Hear func(ctx context.Context, in protocol.Input, stepped func()) error
 
-// NewStreams makes streams without a stack.
-func NewStreams() *Streams {
-	s := &Streams{why: protocol.ErrNoStack, ends: map[ender]bool{}}
+// NewStreams makes streams without a stack. Those between link-local addresses go
+// by links.
+func NewStreams(links Links) *Streams {
+	s := &Streams{links: links, why: protocol.ErrNoStack, ends: map[ender]bool{}}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -102,6 +104,19 @@ func (s *Streams) Down(why error) {
 		e.down(why)
 	}
 	old.close()
+}
+
+// Readdress has the stack's link-local addresses follow those of the links.
+func (s *Streams) Readdress() {
+	s.mu.Lock()
+	sp := s.space
+	s.mu.Unlock()
+	if sp == nil {
+		return
+	}
+	for _, link := range sp.links() {
+		s.beside(func() { _, _ = sp.bridge(s.links, link) }) // tried again with the next connection
+	}
 }
 
 func (s *Streams) all() (list []ender) {
@@ -178,6 +193,15 @@ func (s *Streams) begin(e ender, run func()) bool {
 	return true
 }
 
+// beside runs what a protocol need not wait for, unless the streams are closed.
+func (s *Streams) beside(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() == nil {
+		s.running.Go(f)
+	}
+}
+
 func (s *Streams) forget(e ender) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -230,7 +254,7 @@ func (c *Client) Carry(effect protocol.Effect) {
 		}
 	case protocol.ForgetPeer:
 		if l := c.listener(e.ID); l != nil {
-			l.forgetPeer(e.Remote)
+			l.forgetPeer(e)
 		}
 	case protocol.Write:
 		if n := c.conn(e.ID); n != nil {

@@ -69,6 +69,7 @@ type Router struct {
 	mail       *mail
 	protocols  []*Protocol
 	listening  listening
+	linkLocal  *LinkLocal
 	machines   []Machine
 
 	translator translator
@@ -117,6 +118,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	}
 	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
 	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
+	r.linkLocal = newLinkLocal(r)
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
 		r.protocols = append(r.protocols, newProtocol(k, random.Uint64(), r))

@@ -66,9 +66,12 @@ type Listen struct {
 
 // StreamPeer is what holds at a listener for connections from a prefix, in
 // place of the listener's own options. Of several prefixes the longest counts;
-// an empty Secret leaves that of a shorter one in force.
+// an empty Secret leaves that of a shorter one in force. A listener at all
+// addresses hears link-local peers on the links of its own link-local prefixes
+// alone, and a secret there is that of an address whatever its link.
 type StreamPeer struct {
 	Remote netip.Prefix
+	Link   routing.InterfaceID // of a link-local Remote; otherwise it does not count
 	StreamOptions
 }
 
@@ -83,6 +86,7 @@ type (
 	ForgetPeer struct {
 		ID     StreamID
 		Remote netip.Prefix
+		Link   routing.InterfaceID
 	}
 )
 
