@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"unicode/utf8"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -143,7 +143,7 @@ func drawExplanation(p *show.Screen, x control.PacketExplanation) {
 	stage, text := 0, 0
 	for _, s := range x.Steps {
 		stage = max(stage, len(s.Stage))
-		if n := utf8.RuneCountInString(s.Text); n <= originColumn {
+		if n := show.Width(s.Text); n <= originColumn {
 			text = max(text, n)
 		}
 	}
@@ -157,7 +157,8 @@ func drawExplanation(p *show.Screen, x control.PacketExplanation) {
 			fmt.Fprintf(p, "%-*s  %s\n", stage, s.Stage, s.Text)
 			continue
 		}
-		fmt.Fprintf(p, "%-*s  %-*s  %s\n", stage, s.Stage, text, s.Text, p.Paint(s.Origin, show.Faint))
+		blanks := strings.Repeat(" ", max(text-show.Width(s.Text), 0))
+		fmt.Fprintf(p, "%-*s  %s%s  %s\n", stage, s.Stage, s.Text, blanks, p.Paint(s.Origin, show.Faint))
 	}
 	fmt.Fprintln(p)
 	switch x.Class {

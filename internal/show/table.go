@@ -65,9 +65,9 @@ func (t *Table) Draw(s *Screen) {
 			continue
 		}
 		shown = append(shown, i)
-		t.width[i] = max(t.width[i], width(c.Name))
+		t.width[i] = max(t.width[i], Width(c.Name))
 		for _, row := range t.rows {
-			t.width[i] = max(t.width[i], width(row[i].Text))
+			t.width[i] = max(t.width[i], Width(row[i].Text))
 		}
 	}
 	if t.shown == nil || !slices.Equal(shown, t.shown) {
@@ -89,7 +89,7 @@ func (t *Table) line(s *Screen, row []Cell) {
 	blanks := 0
 	for _, i := range t.shown {
 		text := row[i].Text
-		room := t.width[i] - width(text)
+		room := t.width[i] - Width(text)
 		if t.Columns[i].Right {
 			blanks += room
 		}
@@ -114,9 +114,9 @@ func (t *Table) empty(column int) bool {
 	return true
 }
 
-// width is how many columns of a terminal a text takes: two for most of the
+// Width is how many columns of a terminal a text takes: two for most of the
 // signs of East Asia, none for accents that combine.
-func width(text string) int {
+func Width(text string) int {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {
 			return uniseg.StringWidth(text)

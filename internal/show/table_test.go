@@ -60,7 +60,7 @@ func TestColour(t *testing.T) {
 // bytes.
 func TestWidths(t *testing.T) {
 	for text, want := range map[string]int{"": 0, "abc": 3, "größer": 6, "e\u0301": 1, "路由器": 6, "🇩🇪": 2, "ﾊﾝ": 2} {
-		if got := width(text); got != want {
+		if got := Width(text); got != want {
 			t.Errorf("%q takes %d columns, want %d", text, got, want)
 		}
 	}
