@@ -109,7 +109,10 @@ func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
 	}
 }
 
-// Run drives core until ctx is done. The clock is read once per input.
+// Run drives core until ctx is done. The clock is read once per input. What is in
+// the inbox when something is due is stepped before that, so that a core that was
+// kept from running does not take for lost what has arrived, and no more than
+// that, so that a full inbox keeps nothing from being due.
 func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() time.Time) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -128,6 +131,9 @@ func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() ti
 			core.Step(clock(), in)
 			l.taken()
 		case <-due:
+			for range len(l.inbox) {
+				core.Step(clock(), <-l.inbox)
+			}
 			core.Tick(clock())
 		}
 	}

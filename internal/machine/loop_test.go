@@ -79,6 +79,37 @@ func TestLoop(t *testing.T) {
 	}
 }
 
+// A core that was kept from running hears what has arrived before that something
+// is due, and no full inbox keeps it from being due.
+func TestLoopHearsWhatArrivedFirst(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	const waiting = 500
+	c := &core{steps: make(chan int, 2*waiting), ticks: make(chan time.Time, 1)}
+	c.due = time.Now().Add(-time.Second)
+	l := New[int](waiting)
+	for range waiting {
+		l.Offer(-1)
+	}
+	before := -1
+	go l.Run(ctx, during{c, func() { before = len(c.steps); cancel() }}, time.Now)
+	<-ctx.Done()
+	if err := context.Cause(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatalf("never ticked: %v", err)
+	}
+	if before != waiting {
+		t.Errorf("ticked after %d of %d inputs that were there", before, waiting)
+	}
+}
+
+// during is a core whose ticks are told.
+type during struct {
+	*core
+	told func()
+}
+
+func (d during) Tick(time.Time) { d.told() }
+
 func TestOfferNeverWaits(t *testing.T) {
 	l := New[int](2)
 	for i, want := range []bool{true, true, false} {

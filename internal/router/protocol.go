@@ -21,6 +21,9 @@ type Kind struct {
 	// for both.
 	Source routing.Source
 	Family int
+	// Watches: it is the one that protocol.Watch asks, BFD. Its core has no use
+	// for routes.
+	Watches bool
 	// New makes a core without interfaces and without a configuration.
 	New func(protocol.Start) protocol.Core
 }
@@ -47,6 +50,8 @@ type Protocol struct {
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
 
+	router  *Router // for what other protocols are to hear of
+	errands errands
 	core    protocol.Core
 	slots   routing.Slots
 	live    *dataplane.Live
@@ -72,6 +77,7 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 		Owner:    func(protocol.Effect) {},
 		Counters: &dataplane.Counters{},
 		Drops:    &dataplane.DropRing{},
+		router:   r,
 		live:     &r.live,
 		states:   r.HopStates(),
 		hearing:  &r.listening,
@@ -121,7 +127,12 @@ func (p *Protocol) Core() protocol.Core { return p.core }
 
 // Step implements machine.Core.
 func (p *Protocol) Step(now time.Time, in protocol.Input) {
+	if p.errands.waiting.Load() {
+		p.runErrands(now)
+	}
 	switch x := in.(type) {
+	case runErrands:
+		return
 	case question:
 		x(p.core, now)
 		return
@@ -175,6 +186,12 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.leave(protocol.Join(e))
 	case protocol.HopState:
 		p.states.Neighbor(e.Address, e.Link).Set(e.Cause, e.Alive)
+	case protocol.Watch:
+		p.router.watch(p.Name, e)
+	case protocol.Unwatch:
+		p.router.unwatch(p.Name, e.Path)
+	case protocol.Tell:
+		p.tell(e)
 	case protocol.Track:
 		p.post.request(rib.Track{Name: p.Name, Address: e.Address, Interface: e.Link})
 	case protocol.Untrack:

@@ -28,6 +28,7 @@ import (
 	"routerd/nat"
 	"routerd/routing"
 	"routerd/routing/fib"
+	"routerd/routing/protocol"
 	"routerd/routing/rib"
 )
 
@@ -68,6 +69,8 @@ type Router struct {
 	taking     bool                      // not all of what was taken of their posts is read
 	mail       *mail
 	protocols  []*Protocol
+	watcher    *Protocol                        // that of the kinds which Watches, nil without one
+	watched    map[protocol.Path]protocol.Watch // next hops of static routes
 	listening  listening
 	linkLocal  *LinkLocal
 	machines   []Machine
@@ -113,6 +116,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 		table:   &dataplane.Table{Name: "main", FIB: fib.Empty()},
 		links:   map[string]*link{},
 		ids:     map[string]routing.InterfaceID{},
+		watched: map[protocol.Path]protocol.Watch{},
 
 		mail: newMail(),
 	}
@@ -121,7 +125,11 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	r.linkLocal = newLinkLocal(r)
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
-		r.protocols = append(r.protocols, newProtocol(k, random.Uint64(), r))
+		p := newProtocol(k, random.Uint64(), r)
+		r.protocols = append(r.protocols, p)
+		if k.Watches {
+			r.watcher = p
+		}
 	}
 	r.machines = r.listMachines()
 	r.publish()
@@ -182,6 +190,9 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 		groups = append(groups, l.join())
 	}
 	r.cfg = cfg
+	if err := r.watchStatics(&cfg.RIB, now); err != nil {
+		return err
+	}
 	r.rib.SetConfig(now, cfg.RIB)
 	r.translator.commit(rules, cfg.NAT.Enabled())
 	err = r.settleAll()

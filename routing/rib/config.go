@@ -34,4 +34,14 @@ type StaticNextHop struct {
 	Address   netip.Addr
 	Interface string
 	Weight    uint8 // 1 to 255; 0 counts as 1
+	// Watch, where not nil, asks for the hop to be watched: it is used as long as
+	// nothing speaks against it, see [Watched].
+	Watch *Watch
+}
+
+// Watch is how a next hop is watched. It is for who watches: the RIB only hears
+// of it.
+type Watch struct {
+	Profile string
+	Strict  bool // it is dead until something speaks for it
 }

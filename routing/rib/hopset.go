@@ -27,8 +27,8 @@ type hopSet struct {
 // hop is one next hop of a set.
 type hop struct {
 	routing.NextHop
-	missing string // name of the interface, if there is none of that name
-	watch   *watch // if the hop is resolved through the table; else nil
+	obstacle
+	watch *watch // if the hop is resolved through the table; else nil
 }
 
 // watch is one next-hop address that is resolved through the table.
@@ -55,10 +55,10 @@ func (l leads) action() routing.Action {
 	return routing.Action(l)
 }
 
-// acquireHops gives the set of these hops, a new one if needed. missing names
-// the interfaces that do not exist and may be nil.
-func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) uint32 {
-	r.keyBuf = appendHopsKey(r.keyBuf[:0], hops, missing)
+// acquireHops gives the set of these hops, a new one if needed. What stands
+// against each may be nil, where nothing does.
+func (r *RIB) acquireHops(hops []routing.NextHop, against []obstacle) uint32 {
+	r.keyBuf = appendHopsKey(r.keyBuf[:0], hops, against)
 	if hs := r.hopSets[string(r.keyBuf)]; hs != nil {
 		hs.refs++
 		return hs.number
@@ -66,8 +66,8 @@ func (r *RIB) acquireHops(hops []routing.NextHop, missing []string) uint32 {
 	hs := &hopSet{key: string(r.keyBuf), hops: make([]hop, len(hops)), refs: 1}
 	for i, h := range hops {
 		hs.hops[i].NextHop = h
-		if missing != nil {
-			hs.hops[i].missing = missing[i]
+		if against != nil {
+			hs.hops[i].obstacle = against[i]
 		}
 		if hs.hops[i].missing == "" && h.Interface == routing.NoInterface && h.Address.IsValid() {
 			hs.hops[i].watch = r.acquireWatch(h.Address, hs)
@@ -140,7 +140,7 @@ func (r *RIB) markStale(hs *hopSet) {
 }
 
 // appendHopsKey appends a key that identifies a list of hops.
-func appendHopsKey(b []byte, hops []routing.NextHop, missing []string) []byte {
+func appendHopsKey(b []byte, hops []routing.NextHop, against []obstacle) []byte {
 	for i, h := range hops {
 		a := h.Address.As16()
 		if h.Address.IsValid() {
@@ -150,11 +150,13 @@ func appendHopsKey(b []byte, hops []routing.NextHop, missing []string) []byte {
 		}
 		b = binary.BigEndian.AppendUint16(b, uint16(h.Interface))
 		b = append(b, max(h.Weight, 1))
-		if missing != nil && missing[i] != "" {
-			b = append(append(b, missing[i]...), 0)
-		} else {
-			b = append(b, 0)
+		if against != nil && against[i].dead {
+			b = append(b, 1) // which no name begins with
 		}
+		if against != nil {
+			b = append(b, against[i].missing...)
+		}
+		b = append(b, 0)
 	}
 	return b
 }

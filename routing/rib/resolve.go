@@ -22,6 +22,7 @@ const (
 	linkLocalAlone
 	interfaceDown
 	interfaceMissing
+	watchedDead
 	leadsNowhere
 )
 
@@ -38,6 +39,8 @@ func (r *RIB) resolveHop(h *hop, user number) resolution {
 	switch {
 	case h.missing != "":
 		return resolution{why: interfaceMissing}
+	case h.dead:
+		return resolution{why: watchedDead}
 	case h.Address.IsValid():
 		if why := r.refusedAddress(h.Address); why != usable {
 			return resolution{why: why}

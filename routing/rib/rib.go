@@ -30,7 +30,8 @@ type RIB struct {
 	config     Config
 	interfaces map[routing.InterfaceID]*interfaceState
 	byName     map[string]*interfaceState
-	statics    []number // the prefixes of the configuration's routes, in its order
+	deadHops   map[trackedHop]bool // those that are watched and dead
+	statics    []number            // the prefixes of the configuration's routes, in its order
 	slabs
 	transits map[number]*transit
 
@@ -75,6 +76,7 @@ func New() *RIB {
 		sets:       make([]*hopSet, 1),
 		led:        make([]*sharedGroup, firstGroup),
 		byName:     map[string]*interfaceState{},
+		deadHops:   map[trackedHop]bool{},
 		hopSets:    map[string]*hopSet{},
 		groups:     map[string]*sharedGroup{},
 		neighbours: map[neighbour]uint32{},
@@ -124,6 +126,8 @@ func (r *RIB) take(now time.Time, in Input) error {
 		return r.markSource(in)
 	case Sweep:
 		r.sweepSource(in)
+	case Watched:
+		r.setWatched(now, in)
 	case Tick:
 		r.sweepDue(now)
 	case configured:

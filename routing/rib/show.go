@@ -170,6 +170,8 @@ func (r *RIB) refusalSentence(h *hop, res resolution) string {
 			return fmt.Sprintf("there is no interface %s", h.missing)
 		}
 		return fmt.Sprintf("there is no interface number %d", h.Interface)
+	case watchedDead:
+		return fmt.Sprintf("next hop %v has no BFD session that is up", h.Address)
 	case leadsNowhere:
 		return "a next hop has neither an address nor an interface"
 	}

@@ -95,17 +95,17 @@ func (r *RIB) newStatic(now time.Time, s *StaticRoute, place uint32) (c candidat
 		return c, 0
 	}
 	list := make([]routing.NextHop, len(s.NextHops))
-	missing := make([]string, len(s.NextHops))
+	against := make([]obstacle, len(s.NextHops))
 	for i, h := range s.NextHops {
 		list[i] = routing.NextHop{Address: h.Address, Interface: routing.NoInterface, Weight: h.Weight}
-		if h.Interface == "" {
-			continue
+		if h.Interface != "" {
+			if known := r.byName[h.Interface]; known != nil {
+				list[i].Interface = known.ID
+			} else {
+				against[i].missing = h.Interface
+			}
 		}
-		if known := r.byName[h.Interface]; known != nil {
-			list[i].Interface = known.ID
-		} else {
-			missing[i] = h.Interface
-		}
+		against[i].dead = h.Watch != nil && r.deadHops[trackedHop{h.Address, list[i].Interface}]
 	}
-	return c, r.acquireHops(list, missing)
+	return c, r.acquireHops(list, against)
 }
