@@ -7,7 +7,8 @@
 // is the heap's Next.
 //
 // Where all of a kind wait equally long, as RIP's routes do, a list in the order
-// in which they were set is faster still: it needs no heap.
+// in which they were set needs no heap, and moves one in a tenth of the time
+// (BenchmarkMove).
 package timers
 
 import "time"

@@ -2,6 +2,7 @@ package timers
 
 import (
 	"container/heap"
+	"container/list"
 	"fmt"
 	"slices"
 	"testing"
@@ -152,6 +153,22 @@ func BenchmarkMove(b *testing.B) {
 			i := 0
 			for b.Loop() {
 				h.Set(&timers[i*7919%n], at(i))
+				i++
+			}
+		})
+		// For timers that are all set for the same time ahead, and so are in order
+		// already.
+		b.Run(fmt.Sprintf("list/%d", n), func(b *testing.B) {
+			l := list.New()
+			timers := make([]*list.Element, n)
+			for i := range timers {
+				timers[i] = l.PushBack(new(standardTimer))
+			}
+			i := 0
+			for b.Loop() {
+				e := timers[i*7919%n]
+				e.Value.(*standardTimer).at = at(i)
+				l.MoveToBack(e)
 				i++
 			}
 		})
