@@ -28,7 +28,8 @@ type Difference struct {
 // ordered a change of order is one too, apart from what comes and goes.
 func Compare(old, new *Recording, ordered ...string) []Difference {
 	c := comparison{old: old, new: new, alike: map[[2]*shape]bool{}}
-	first, a, b := 0, len(old.objects), len(new.objects)
+	c.values("", 0, 0) // what belongs to no table
+	first, a, b := 1, len(old.objects), len(new.objects)
 	for first < min(a, b) && c.same(first, first, true) {
 		first++
 	}
@@ -37,24 +38,23 @@ func Compare(old, new *Recording, ordered ...string) []Difference {
 		b--
 	}
 	// What is left is compared by name.
-	was, is := old.byPath(first, a), new.byPath(first, b)
+	was, is := old.byName(first, a), new.byName(first, b)
 	parents := [2]map[int]bool{old.parents(first, a), new.parents(first, b)}
 	for i := first; i < a; i++ {
-		path := old.path(i)
-		if j, stays := is[path]; stays {
-			c.values(path, i, j)
+		if j, stays := is[old.id(i)]; stays {
+			c.values(old.path(i), i, j)
 		} else {
-			c.whole("removed", path, old, i, parents[0][i])
+			c.whole("removed", old, i, parents[0][i])
 		}
 	}
 	for j := first; j < b; j++ {
-		if path := new.path(j); !has(was, path) {
-			c.whole("added", path, new, j, parents[1][j])
+		if !has(was, new.id(j)) {
+			c.whole("added", new, j, parents[1][j])
 		}
 	}
 	for _, pattern := range ordered {
-		c.order(pattern, func(i int) bool { return i < first || i >= a || has(is, old.path(i)) },
-			func(j int) bool { return j < first || j >= b || has(was, new.path(j)) })
+		c.order(pattern, func(i int) bool { return i < first || i >= a || has(is, old.id(i)) },
+			func(j int) bool { return j < first || j >= b || has(was, new.id(j)) })
 	}
 	slices.SortStableFunc(c.found, func(x, y Difference) int { return strings.Compare(x.Path, y.Path) })
 	return c.found
@@ -68,11 +68,17 @@ type comparison struct {
 	found    []Difference
 }
 
-// byPath gives the objects from first to end by their paths.
-func (r *Recording) byPath(first, end int) map[string]int {
+// id is what no other object has: its path, and what kind of table it is, for a
+// name may have dots and look like a table in a table.
+func (r *Recording) id(i int) string {
+	return r.shapes[r.objects[i].shape].pattern + " " + r.path(i)
+}
+
+// byName gives the objects from first to end by their ids.
+func (r *Recording) byName(first, end int) map[string]int {
 	m := make(map[string]int, end-first)
 	for i := first; i < end; i++ {
-		m[r.path(i)] = i
+		m[r.id(i)] = i
 	}
 	return m
 }
@@ -87,7 +93,7 @@ func (r *Recording) parents(first, end int) map[int]bool {
 }
 
 // same reports whether object i of the old recording and j of the new one are
-// the same in every respect; known: all before them are.
+// the same in every respect; known: so are all before them that may hold them.
 func (c *comparison) same(i, j int, known bool) bool {
 	x, y := &c.old.objects[i], &c.new.objects[j]
 	p, q := c.old.shapes[x.shape], c.new.shapes[y.shape]
@@ -132,8 +138,8 @@ func (c *comparison) alikeShapes(p, q *shape) bool {
 
 // whole says that an object came or went. One that has no values itself and
 // holds others, which are said to have come or gone, is not worth a word.
-func (c *comparison) whole(kind, path string, r *Recording, i int, parent bool) {
-	text := r.summary(i)
+func (c *comparison) whole(kind string, r *Recording, i int, parent bool) {
+	text, path := r.summary(i), r.path(i)
 	if text == "" && parent {
 		return
 	}

@@ -147,6 +147,12 @@ func TestCompare(t *testing.T) {
 		}},
 		{"an element among others", two, "[[rule]]\nname = \"c\"\ndoes = \"something\"\n" + two, []string{`added rule.c "" -> "does something" 2`}},
 		{"another order", two + "[[rule]]", "[[rule]]\nname = \"b\"\n[[rule]]\nname = \"a\"\n[[rule]]", []string{`moved rule "a b" -> "b a" 2`}},
+		{"a name with dots, and a table in a table", "[room.a]\n[room.a.heat]\n[room.\"a.heat\"]", "[room.a]\n[room.a.heat]\ndegrees = 9\n[room.\"a.heat\"]\nquiet = true", []string{
+			`changed room.a.heat.degrees "20" -> "9" 3`, `changed room.a.heat.quiet "false" -> "true" 5`,
+		}},
+		{"names like numbers", "[[rule]]\nname = \"[2]\"\n[[rule]]", "[[rule]]\nname = \"[2]\"\ndoes = \"something\"\n[[rule]]\ndoes = \"something\"", []string{
+			`changed rule[1].does "nothing" -> "something" 3`, `changed rule[2].does "nothing" -> "something" 5`,
+		}},
 		{"a named value", "[sign]\n\"x.y\" = \"left\"\nz = \"up\"", "[sign]\n\"x.y\" = \"right\"", []string{`changed sign.x.y "left" -> "right" 2`, `removed sign.z "up" -> "" 3`}},
 	} {
 		got := changes(t, tt.old, tt.new)

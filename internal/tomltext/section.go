@@ -140,9 +140,9 @@ func (s *Section) Sections(key string) []*Section {
 
 // Name says what an element of an array is known by, however many come and go
 // before it, and which of its keys says so: as a value that key is recorded no
-// more.
+// more. A name that looks like a number of an element is none.
 func (s *Section) Name(name, key string) {
-	if s.object < 0 || name == "" {
+	if s.object < 0 || name == "" || strings.HasPrefix(name, "[") {
 		return
 	}
 	s.doc.names[s.object] = dotted(s.base, name)
