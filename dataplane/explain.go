@@ -190,7 +190,23 @@ func explainLookup(v *View, p *Packet) Finding {
 	if n := len(p.Way.Group.Hops()); n > 1 {
 		text += fmt.Sprintf("; its flow takes %s, one of %d next hops", describeHop(v, p.Hop), n)
 	}
-	return Finding{text, o}
+	return Finding{text + describeDead(v, p.Way.Group), o}
+}
+
+// describeDead says which hops of a group are dead and who found out, nothing
+// where none is.
+func describeDead(v *View, g *fib.Group) string {
+	text := ""
+	for i := range g.Hops() {
+		var causes []string
+		for _, c := range g.Dead(i) {
+			causes = append(causes, c.String())
+		}
+		if len(causes) > 0 {
+			text += fmt.Sprintf("; the one %s is dead: %s", describeHop(v, &g.Hops()[i]), strings.Join(causes, ", "))
+		}
+	}
+	return text
 }
 
 // entry gives the entry of the table that p's way is of, nil where the table was

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"routerd/internal/verdict"
+	"routerd/routing"
+	"routerd/routing/fib"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -18,6 +20,11 @@ var update = flag.Bool("update", false, "write the golden files anew")
 func TestExplain(t *testing.T) {
 	n := newNetwork(t)
 	n.view.Interfaces[lan0].URPF = URPFStrict
+	states := []*fib.State{{}, {}}
+	states[1].Set(routing.CauseNeighbor, false)
+	n.set("10.21.0.0/16", &fib.Entry{Action: routing.Forward, Source: routing.SourceStatic, Group: fib.NewSharedGroup([]fib.NextHop{
+		{Address: addr("10.0.2.2"), Interface: lan1, Weight: 1}, {Address: addr("10.0.4.2"), Interface: bare0, Weight: 255},
+	}, states)})
 	for _, tt := range []struct {
 		name  string
 		probe Probe
@@ -26,6 +33,7 @@ func TestExplain(t *testing.T) {
 		{"forwarded6", udp6("2001:db8:2::2")},
 		{"echo", ping4("10.255.0.1")},
 		{"ecmp", udp4("10.20.0.1")},
+		{"ecmp-dead", udp4("10.21.0.1")},
 		{"no-route", udp4("203.0.113.1")},
 		{"blackhole", udp4("10.9.0.1")},
 		{"too-big", Probe{Src: addr("10.0.1.2"), Dst: addr("10.0.2.2"), Proto: 6, DstPort: 80, Size: 1450, DontFragment: true}},
