@@ -65,7 +65,8 @@ type Router struct {
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
 	calm       time.Time                 // until when what they offer is gathered, see calm
-	changes    []fib.Change              // of the settling under way, until it is complete
+	coming     *fib.FIB                  // the next one, which has those of its changes that are settled
+	changes    int                       // how many these are
 	taking     bool                      // not all of what was taken of their posts is read
 	mail       *mail
 	protocols  []*Protocol
@@ -120,6 +121,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 
 		mail: newMail(),
 	}
+	r.coming = r.table.FIB
 	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
 	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
 	r.linkLocal = newLinkLocal(r)
@@ -322,15 +324,16 @@ func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 // copied for it.
 func (r *Router) settle(units int) (complete, copied bool, err error) {
 	settled, complete, err := r.rib.Settle(units)
-	if r.changes = append(r.changes, settled.Changes...); !complete {
+	r.changes += len(settled.Changes)
+	r.coming = r.coming.Apply(settled.Changes)
+	if !complete {
 		return false, false, err
 	}
-	changes := r.changes
-	r.changes = nil
-	copied = len(changes) > 0 && r.table.FIB.Copies(len(changes))
+	copied = r.changes > 0 && r.table.FIB.Copies(r.changes)
+	r.changes = 0
 	// A new Table, and not a new FIB in the old one: what is published stays
 	// as it was for whoever is still reading it.
-	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.table.FIB.Apply(changes)}
+	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.coming}
 	return true, copied, err
 }
 

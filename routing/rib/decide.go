@@ -1,11 +1,6 @@
 package rib
 
-import (
-	"net/netip"
-
-	"routerd/routing"
-	"routerd/routing/fib"
-)
+import "routerd/routing"
 
 // decideLeaf chooses among the candidates of a leaf, by what their sets of hops
 // come to.
@@ -115,31 +110,4 @@ func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
 		s.had.set(uint32(n))
 	}
 	s.changed.add(n)
-}
-
-// handOut makes the changes of the FIB.
-func (s *settling) handOut() bool {
-	r := s.rib
-	if s.out == nil {
-		s.out = make([]fib.Change, 0, min(max(s.left, 0), s.changed.n-s.at))
-	}
-	return eachOf(s, &s.changed, func(n *number) {
-		c := fib.Change{Prefix: r.prefix(*n)}
-		if l := r.at(*n).leads; l != 0 {
-			c.Entry = r.entry(c.Prefix, l, r.installed(*n))
-		}
-		s.out = append(s.out, c)
-	})
-}
-
-// entry is what the FIB is to have.
-func (r *RIB) entry(p netip.Prefix, l leads, f facts) *fib.Entry {
-	e := &fib.Entry{
-		Prefix: p, Action: l.action(), Source: f.source, Distance: f.distance,
-		Metric: f.metric, Interface: f.owner, Origin: f.origin,
-	}
-	if l >= firstGroup {
-		e.Group = r.led[l].Group
-	}
-	return e
 }

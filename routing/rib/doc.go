@@ -18,10 +18,11 @@
 // prefixes by number; interface.go connected routes; static.go static routes;
 // candidate.go order of preference; hopset.go next hops shared by routes;
 // resolve.go resolution of next hops; settle.go the phases of one settling;
-// decide.go the choice for one prefix; loop.go next hops that resolve in
-// circles; group.go weights and groups of the FIB; subscribe.go subscribers and
-// their outboxes; redistribute.go and track.go their notices; stale.go sources
-// that restart; show.go and explain.go what `show` and `explain` print.
+// decide.go the choice for one prefix; handout.go what the FIB gets; loop.go
+// next hops that resolve in circles; group.go weights and groups of the FIB;
+// subscribe.go subscribers and their outboxes; redistribute.go and track.go
+// their notices; stale.go sources that restart; show.go and explain.go what
+// `show` and `explain` print.
 //
 // # What is offered
 //

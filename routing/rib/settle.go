@@ -17,15 +17,16 @@ import (
 // leaves, on which nothing depends: they are decided one by one at the end, and
 // only if their candidates or the resolution of their hops changed.
 type settling struct {
-	rib     *RIB
-	open    []number      // transit
-	leaves  paged[number] // besides those that inputs touched
-	sets    []*hopSet
-	watches []*watch
-	led     map[uint32][]number // the transit prefixes that lead by a set, once it is needed
-	news    bitmap              // sets that came to something new
-	changed paged[number]       // what the FIB has to change
-	out     []fib.Change        // of these, what the slice hands out
+	rib      *RIB
+	open     []number      // transit
+	leaves   paged[number] // besides those that inputs touched
+	sets     []*hopSet
+	watches  []*watch
+	led      map[uint32][]number // the transit prefixes that lead by a set, once it is needed
+	news     bitmap              // sets that came to something new
+	changed  paged[number]       // what the FIB has to change
+	out      []fib.Change        // of these, what the slice hands out
+	arranged *arrangement        // their order; nil = as they came
 	// Prefixes that changes are about, and those of them that the FIB in use has.
 	fresh, had bitmap
 
@@ -45,7 +46,8 @@ var phases = []func(*settling) bool{
 	(*settling).settleSets, (*settling).enrolUsers, (*settling).enrolSpareUsers,
 	(*settling).decideDirty, (*settling).decideLeaves,
 	(*settling).notifyHops, (*settling).notifyOpen, (*settling).notifyDirty, (*settling).notifyLeaves, (*settling).notifyRenewed,
-	(*settling).handOut, (*settling).clean, (*settling).sweepOpen,
+	(*settling).countChanges, (*settling).arrangeChanges, (*settling).handOut,
+	(*settling).clean, (*settling).sweepOpen,
 }
 
 // work works for one slice and reports whether all is done.

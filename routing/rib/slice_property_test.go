@@ -171,3 +171,39 @@ func TestRefusedAfterTheSettling(t *testing.T) {
 	}
 	t.Error("nobody said that an unknown subscriber has sent a mark")
 }
+
+// However routes came, those that are close to each other are handed out
+// together, and each once.
+func TestChangesAreHandedOutInOrder(t *testing.T) {
+	r := newTable(t)
+	hop := []routing.NextHop{{Address: ip("10.0.1.9"), Interface: lan1}}
+	var many Deltas
+	want := map[netip.Prefix]bool{}
+	for i := range 4000 {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i*7919%100), byte(i * 31), byte(i), 0}), 24)
+		if i%5 == 0 {
+			p = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, byte(i * 7), byte(i * 3), 7: byte(i)}), 64)
+		}
+		want[p] = true
+		many = append(many, routing.Delta{Route: routing.Route{Prefix: p, Source: routing.SourceOSPF, NextHops: hop}})
+	}
+	mustStep(t, r.RIB, many)
+	last := uint32(0)
+	for r.Unsettled() {
+		settled, _, err := r.Settle(900)
+		if err != nil || len(settled.Changes) > 900/changeUnits {
+			t.Fatalf("a slice of 900 gives %d changes (%v), want at most %d", len(settled.Changes), err, 900/changeUnits)
+		}
+		for _, c := range settled.Changes {
+			d := r.district(r.find(c.Prefix))
+			if d < last || !want[c.Prefix] {
+				t.Fatalf("%v of district %d comes after district %d; waited for: %v", c.Prefix, d, last, want[c.Prefix])
+			}
+			last = d
+			delete(want, c.Prefix)
+		}
+	}
+	if len(want) > 0 {
+		t.Errorf("%d changes are missing", len(want))
+	}
+}

@@ -1,0 +1,111 @@
+package rib
+
+import (
+	"net/netip"
+
+	"routerd/routing/fib"
+)
+
+// The changes of the FIB are handed out in an order in which prefixes that are
+// close to each other come together, whatever the order in which they were
+// offered: the FIB copies the pages that a slice of them touches.
+
+const (
+	districts = 1 << 13 // for each family one half
+	// unarranged changes are so few that their order does not matter.
+	unarranged = 512
+	// changeUnits is what a change counts in a slice, since the FIB has to take
+	// it too.
+	changeUnits = 6
+)
+
+// arrangement is the order in which the changes of a settling are handed out.
+type arrangement struct {
+	next  [districts]uint32 // how many there are in each district; then the place of its next one
+	last  uint32            // the district of the one before
+	mixed bool              // they are not in order of their districts
+	order []number
+}
+
+// district gives a number to the surroundings of n.
+func (t *slabs) district(n number) uint32 {
+	k := t.key(n)
+	if !k.six {
+		return uint32(k.hi >> 52)
+	}
+	return districts/2 + uint32(k.hi>>36*0x9e3779b1)>>20
+}
+
+// countChanges counts the changes of each district, if they are many.
+func (s *settling) countChanges() bool {
+	if s.changed.n <= unarranged {
+		return true
+	}
+	if s.arranged == nil {
+		s.arranged = &arrangement{}
+	}
+	a := s.arranged
+	return eachOf(s, &s.changed, func(n *number) {
+		d := s.rib.district(*n)
+		a.next[d]++
+		a.mixed = a.mixed || d < a.last
+		a.last = d
+	})
+}
+
+// arrangeChanges brings them into the order of districts, if they are not.
+func (s *settling) arrangeChanges() bool {
+	a := s.arranged
+	if a == nil || !a.mixed {
+		return true
+	}
+	if a.order == nil {
+		place := uint32(0)
+		for d, n := range a.next {
+			a.next[d] = place
+			place += n
+		}
+		a.order = make([]number, s.changed.n)
+	}
+	return eachOf(s, &s.changed, func(n *number) {
+		d := s.rib.district(*n)
+		a.order[a.next[d]] = *n
+		a.next[d]++
+	})
+}
+
+// handOut makes the changes of the FIB.
+func (s *settling) handOut() bool {
+	r := s.rib
+	if s.out == nil {
+		s.out = make([]fib.Change, 0, min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at))
+	}
+	for ; s.at < s.changed.n; s.at++ {
+		if !s.spend() {
+			return false
+		}
+		s.left -= changeUnits - 1
+		n := *s.changed.at(s.at)
+		if s.arranged != nil && s.arranged.order != nil {
+			n = s.arranged.order[s.at]
+		}
+		c := fib.Change{Prefix: r.prefix(n)}
+		if l := r.at(n).leads; l != 0 {
+			c.Entry = r.entry(c.Prefix, l, r.installed(n))
+		}
+		s.out = append(s.out, c)
+	}
+	return true
+}
+
+// entry is what the FIB is to have.
+func (r *RIB) entry(p netip.Prefix, l leads, f facts) *fib.Entry {
+	e := &fib.Entry{
+		Prefix: p, Action: l.action(), Source: f.source, Distance: f.distance,
+		Metric: f.metric, Interface: f.owner, Origin: f.origin,
+	}
+	if l >= firstGroup {
+		e.Group = r.led[l].Group
+	}
+	return e
+}
