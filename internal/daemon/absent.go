@@ -250,6 +250,9 @@ func (d *Daemon) dismiss(name string) {
 	}
 	delete(d.absent, name)
 	d.watch.Forget(name)
+	if name == localstack.Name {
+		d.streams.Down(errors.New("the configuration has no longer this stack of the router's own"))
+	}
 	if name == localstack.Name && d.stack.made != "" {
 		if err := errors.Join(localstack.Undo(d.stack.netns, d.stack.made), d.stack.steps.forget()); err != nil {
 			d.log.Warn("putting away a port", "err", err)
