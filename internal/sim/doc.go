@@ -16,8 +16,8 @@
 // File map: clock.go virtual time; link.go links, ends and faults; node.go one
 // router and what it does when woken; network.go the whole; check.go what has
 // to hold when it is quiet; draw.go the picture of a network that failed;
-// script.go networks told as text; tcp.go, tcp_conn.go, segment.go the nodes' own
-// TCP.
+// script.go networks told as text; tcp.go, tcp_client.go, tcp_conn.go, segment.go the
+// nodes' own TCP.
 //
 // A protocol's connections are such of a small TCP that stands behind each node's
 // stack interface: real segments, signed where the protocol wants that, which the

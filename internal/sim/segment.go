@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"routerd/internal/packet"
+	"routerd/routing"
 )
 
 // Flags of a TCP segment (RFC 9293 §3.1).
@@ -27,6 +28,7 @@ const (
 
 // segment is a TCP segment with what its IP header says.
 type segment struct {
+	link     routing.InterfaceID // that it goes by, NoInterface = by the table
 	src, dst netip.AddrPort
 	hops     uint8 // TTL or hop limit
 	dscp     uint8

@@ -362,3 +362,52 @@ func TestProtocolTalks(t *testing.T) {
 	talks("with a new stack", 2, all[:4]...)
 	talks("with a new stack elsewhere", 1, all[4:]...)
 }
+
+// Between link-local addresses a connection goes by its own link, though two links
+// lead to the same neighbour.
+func TestProtocolTalksByLinkLocalAddresses(t *testing.T) {
+	n := New(7)
+	n.Kinds = []router.Kind{{Name: "beacon", Source: routing.SourceOSPF, New: beacon.New}}
+	for i := range 2 {
+		n.Add(fmt.Sprintf("r%d", i))
+	}
+	for _, l := range []string{"a", "b"} {
+		if _, err := n.Join(Faults{Delay: time.Millisecond, Loss: 0.02}, "r0:"+l, "r1:"+l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i, node := range n.Nodes {
+		cfg := config(node.Name, fmt.Sprintf("a 2001:db8:a::%d/64", i+1), fmt.Sprintf("b 2001:db8:b::%d/64", i+1), "stack")
+		cfg.Protocols = map[string]router.ProtocolConfig{"beacon": {Config: beacon.Config{
+			Family: 6, Interfaces: []string{"a", "b"}, Interval: time.Second, Dead: 3 * time.Second,
+			Announce: []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("2001:db8:9:%d::/64", i))},
+			Streams:  &beacon.Streams{StreamOptions: protocol.StreamOptions{TTL: 255, MinTTL: 255, Secret: "md5"}, Bulk: 50_000},
+		}}}
+		if err := node.Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	up := func() (list []string) {
+		for _, node := range n.Nodes {
+			c := beaconCore(node)
+			for _, name := range []string{"a", "b"} {
+				l, ok := c.Link(name)
+				for a, x := range c.Neighbors {
+					if ok && x.Link == l.Link && a.IsLinkLocalUnicast() && x.Stream.Up && len(x.Stream.Heard) > 50_000 {
+						list = append(list, node.Name+":"+name)
+					}
+				}
+			}
+		}
+		return list
+	}
+	run(t, n, 30*time.Second)
+	if got := fmt.Sprint(up()); got != "[r0:a r0:b r1:a r1:b]" {
+		t.Errorf("connections by %s, want one by each link at both ends", got)
+	}
+	n.Links[1].SetSilent(true)
+	run(t, n, 30*time.Second)
+	if got := fmt.Sprint(up()); got != "[r0:a r1:a]" {
+		t.Errorf("with b silent connections by %s, want those by a alone", got)
+	}
+}

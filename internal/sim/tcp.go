@@ -2,7 +2,6 @@ package sim
 
 import (
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/router"
+	"routerd/routing"
 	"routerd/routing/protocol"
 )
 
@@ -25,6 +25,10 @@ type tcp struct {
 	listeners []*tcpListener
 	accepted  protocol.StreamID
 	news      []tcpNews
+	// links are those on which somebody talks between link-local addresses, and
+	// arrived what came by them.
+	links   map[routing.InterfaceID]bool
+	arrived []segment
 }
 
 // tcpNews is an input that a protocol has not been handed yet.
@@ -39,21 +43,13 @@ type tcpListener struct {
 	cfg    protocol.Listen
 }
 
-// tcpClient is the TCP of one protocol of a node.
-type tcpClient struct {
-	*tcp
-	of *router.Protocol
-}
-
-var _ router.Streams = (*tcpClient)(nil)
-
 var errStackAnew = errors.New("the router's own stack was made anew")
 
 // newTCP makes the TCP of a node's new life. Its chance is of its own, so that a
 // network without connections is what it would be without it.
 func newTCP(n *Node) *tcp {
 	place := uint64(len(n.net.Nodes))<<48 ^ uint64(n.net.clock.now.UnixNano())
-	return &tcp{node: n, rand: rand.New(rand.NewPCG(n.net.Seed, place))}
+	return &tcp{node: n, links: map[routing.InterfaceID]bool{}, rand: rand.New(rand.NewPCG(n.net.Seed, place))}
 }
 
 // prepareStack gives the stack of a configuration the default limits, and takes
@@ -117,16 +113,52 @@ func (t *tcp) take() bool {
 	came := t.end.port.Take()
 	for _, p := range came {
 		if s, ok := parseSegment(p.Data); ok {
+			s.link = routing.NoInterface
 			t.receive(&s)
 		}
 	}
 	return len(came) > 0
 }
 
+// open has the stack hear what comes for the link-local addresses of a link.
+func (t *tcp) open(link routing.InterfaceID) error {
+	if t.links[link] {
+		return nil
+	}
+	_, err := t.node.Router.LinkLocal().Open(link, func(packet []byte) bool {
+		if s, ok := parseSegment(slices.Clone(packet)); ok && t.end != nil {
+			s.link = link
+			t.arrived = append(t.arrived, s)
+		}
+		return true
+	})
+	if err == nil {
+		t.links[link] = true
+	}
+	return err
+}
+
+// linkLocal reports whether an address has to be told with its link.
+func linkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
+
+// linkOf is the link of a connection or peer: none, unless its address is
+// link-local.
+func linkOf(a netip.Addr, link routing.InterfaceID) routing.InterfaceID {
+	if linkLocal(a) {
+		return link
+	}
+	return routing.NoInterface
+}
+
 // poll does what is due and hands on what protocols are to hear; it reports
 // whether there was anything.
 func (t *tcp) poll(now time.Time) bool {
-	worked := false
+	worked := len(t.arrived) > 0
+	arrived := t.arrived
+	t.arrived = nil
+	for i := range arrived {
+		t.receive(&arrived[i])
+	}
 	for _, c := range slices.Clone(t.conns) {
 		if !c.timer.IsZero() && !c.timer.After(now) || !c.until.IsZero() && !c.until.After(now) {
 			worked = true
@@ -153,17 +185,22 @@ func (t *tcp) deadline() (next time.Time) {
 
 // send has the router send a segment of the stack.
 func (t *tcp) send(s *segment, secret string) {
-	if t.end != nil && t.end.port != nil {
+	switch {
+	case t.end == nil || t.end.port == nil:
+		return
+	case s.link != routing.NoInterface:
+		t.node.Router.LinkLocal().Send(s.link, [][]byte{s.packet(secret)}, t.node.net.clock.now)
+	default:
 		t.end.port.Inject(memory.Packet{Data: s.packet(secret)})
-		t.node.wake()
 	}
+	t.node.wake()
 }
 
 // receive hands a segment to the connection or listener that it is for, or says
 // that there is none.
 func (t *tcp) receive(s *segment) {
 	for _, c := range t.conns {
-		if c.local == s.dst && c.remote == s.src {
+		if c.local == s.dst && c.remote == s.src && c.link == s.link {
 			if s.hops >= c.options.MinTTL && s.genuine(c.options.Secret) {
 				c.receive(s)
 			}
@@ -171,7 +208,7 @@ func (t *tcp) receive(s *segment) {
 		}
 	}
 	if s.flags&(flagSYN|flagACK|flagRST) == flagSYN {
-		if l := t.listener(s.dst); l != nil {
+		if l := t.listener(s.dst, s.link); l != nil {
 			l.accept(s)
 			return
 		}
@@ -183,7 +220,7 @@ func (t *tcp) receive(s *segment) {
 
 // refuse answers a segment that nobody waits for (RFC 9293 §3.10.7.1).
 func (t *tcp) refuse(s *segment) {
-	r := segment{src: s.dst, dst: s.src, hops: 64, flags: flagRST, seq: s.ack}
+	r := segment{link: s.link, src: s.dst, dst: s.src, hops: 64, flags: flagRST, seq: s.ack}
 	if s.flags&flagACK == 0 {
 		r.flags, r.seq, r.ack = flagRST|flagACK, 0, s.seq+s.length()
 	}
@@ -191,20 +228,22 @@ func (t *tcp) refuse(s *segment) {
 }
 
 // listener gives the one at an address, or at all.
-func (t *tcp) listener(at netip.AddrPort) *tcpListener {
+func (t *tcp) listener(at netip.AddrPort, link routing.InterfaceID) *tcpListener {
 	for _, l := range t.listeners {
-		if a := l.cfg.Local; a.Port() == at.Port() && a.Addr().Is4() == at.Addr().Is4() && (a.Addr() == at.Addr() || a.Addr().IsUnspecified()) {
+		a := l.cfg.Local
+		same := a.Addr() == at.Addr() && linkOf(a.Addr(), l.cfg.Link) == link
+		if a.Port() == at.Port() && a.Addr().Is4() == at.Addr().Is4() && (same || a.Addr().IsUnspecified()) {
 			return l
 		}
 	}
 	return nil
 }
 
-// optionsFor gives what holds for a remote address.
-func (l *tcpListener) optionsFor(a netip.Addr) protocol.StreamOptions {
+// optionsFor gives what holds for a remote address on a link.
+func (l *tcpListener) optionsFor(a netip.Addr, link routing.InterfaceID) protocol.StreamOptions {
 	o, best := l.cfg.StreamOptions, -1
 	for _, p := range l.cfg.Peers {
-		if p.Remote.Contains(a) && p.Remote.Bits() > best {
+		if linkOf(p.Remote.Addr(), p.Link) == link && p.Remote.Contains(a) && p.Remote.Bits() > best {
 			o, best = p.StreamOptions, p.Remote.Bits()
 		}
 	}
@@ -214,128 +253,16 @@ func (l *tcpListener) optionsFor(a netip.Addr) protocol.StreamOptions {
 // accept begins a connection with who sent a first segment, if that is as the
 // protocol wants it.
 func (l *tcpListener) accept(s *segment) {
-	o := l.optionsFor(s.src.Addr())
+	o := l.optionsFor(s.src.Addr(), s.link)
 	if s.hops < o.MinTTL || !s.genuine(o.Secret) {
 		return
 	}
 	t := l.client.tcp
 	t.accepted++
 	c := t.begin(l.client, t.accepted|protocol.AcceptedStream, s.dst, s.src, o)
+	c.link = s.link
 	c.listener, c.state = l.cfg.ID, synReceived
 	c.heard = s.seq + 1
 	c.hears(s)
 	c.transmit()
-}
-
-// Carry implements router.Streams.
-func (t *tcpClient) Carry(effect protocol.Effect) {
-	switch e := effect.(type) {
-	case protocol.Dial:
-		t.dial(e)
-	case protocol.Listen:
-		t.listen(e)
-	case protocol.SetPeer:
-		if l := t.byID(e.ID); l != nil {
-			l.forget(e.Remote)
-			l.cfg.Peers = append(l.cfg.Peers, e.StreamPeer)
-		}
-	case protocol.ForgetPeer:
-		if l := t.byID(e.ID); l != nil {
-			l.forget(e.Remote)
-		}
-	case protocol.Write:
-		if c := t.conn(e.ID); c != nil {
-			c.write(e.Data)
-		}
-	case protocol.CloseStream:
-		if c := t.conn(e.ID); c != nil {
-			c.close(e.Reset)
-		}
-		t.listeners = slices.DeleteFunc(t.listeners, func(l *tcpListener) bool { return l.client == t && l.cfg.ID == e.ID })
-	}
-	t.node.wake()
-}
-
-func (l *tcpListener) forget(remote netip.Prefix) {
-	l.cfg.Peers = slices.DeleteFunc(slices.Clone(l.cfg.Peers), func(p protocol.StreamPeer) bool { return p.Remote == remote })
-}
-
-func (t *tcpClient) byID(id protocol.StreamID) *tcpListener {
-	for _, l := range t.listeners {
-		if l.client == t && l.cfg.ID == id {
-			return l
-		}
-	}
-	return nil
-}
-
-func (t *tcpClient) conn(id protocol.StreamID) *tcpConn {
-	for _, c := range t.conns {
-		if c.client == t && c.id == id {
-			return c
-		}
-	}
-	return nil
-}
-
-func (t *tcpClient) listen(e protocol.Listen) {
-	var err error
-	switch {
-	case t.end == nil:
-		err = protocol.ErrNoStack
-	case t.listener(e.Local) != nil:
-		err = fmt.Errorf("listening at %v: somebody else has the port", e.Local)
-	case !e.Local.Addr().IsUnspecified() && !t.node.Holds(e.Local.Addr()):
-		err = fmt.Errorf("listening at %v: the router's own stack has no such address", e.Local)
-	}
-	if err != nil {
-		t.say(t.of, protocol.Closed{ID: e.ID, Err: err}, nil)
-		return
-	}
-	t.listeners = append(t.listeners, &tcpListener{t, e})
-}
-
-func (t *tcpClient) dial(e protocol.Dial) {
-	local := e.Local
-	if !local.Addr().IsValid() {
-		local = netip.AddrPortFrom(t.source(e.Remote.Addr()), local.Port())
-	}
-	if local.Port() == 0 {
-		local = netip.AddrPortFrom(local.Addr(), uint16(32768+t.rand.IntN(16384)))
-	}
-	var err error
-	switch {
-	case t.end == nil:
-		err = protocol.ErrNoStack
-	case !local.Addr().IsValid() || !t.node.Holds(local.Addr()):
-		err = fmt.Errorf("connecting to %v from %v: the router's own stack has no such address", e.Remote, local.Addr())
-	case slices.ContainsFunc(t.conns, func(c *tcpConn) bool { return c.local == local && c.remote == e.Remote }):
-		err = fmt.Errorf("connecting to %v from %v: that connection is there already", e.Remote, local)
-	}
-	if err != nil {
-		t.say(t.of, protocol.Closed{ID: e.ID, Err: err}, nil)
-		return
-	}
-	c := t.begin(t, e.ID, local, e.Remote, e.StreamOptions)
-	c.state = synSent
-	c.transmit()
-}
-
-// source is the address that the stack speaks from to a remote one: that of the
-// subnet in which it is, or else the first of its family.
-func (t *tcp) source(remote netip.Addr) (first netip.Addr) {
-	for _, i := range t.node.Config.Dataplane.Interfaces {
-		if i.Kind == dataplane.KindStack {
-			continue
-		}
-		for _, a := range i.Addresses {
-			if a.Prefix.Contains(remote) {
-				return a.Prefix.Addr()
-			}
-			if !first.IsValid() && a.Prefix.Addr().Is4() == remote.Is4() {
-				first = a.Prefix.Addr()
-			}
-		}
-	}
-	return first
 }

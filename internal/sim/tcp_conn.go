@@ -38,6 +38,7 @@ type tcpConn struct {
 	listener protocol.StreamID
 	local    netip.AddrPort
 	remote   netip.AddrPort
+	link     routing.InterfaceID // of link-local addresses, else NoInterface
 	options  protocol.StreamOptions
 	state    tcpState
 	mss      int
@@ -67,7 +68,7 @@ type tcpConn struct {
 func (t *tcp) begin(client *tcpClient, id protocol.StreamID, local, remote netip.AddrPort, o protocol.StreamOptions) *tcpConn {
 	c := &tcpConn{
 		tcp: t, client: client, id: id, local: local, remote: remote, options: o, mss: tcpMSS,
-		first: t.rand.Uint32(), window: tcpWindow,
+		link: routing.NoInterface, first: t.rand.Uint32(), window: tcpWindow,
 	}
 	if remote.Addr().Is6() {
 		c.mss -= 20
@@ -99,7 +100,7 @@ func (c *tcpConn) segment(flags uint8, seq uint32, data []byte) {
 		o.TTL = 64
 	}
 	s := segment{
-		src: c.local, dst: c.remote, hops: o.TTL, dscp: o.DSCP, flags: flags, seq: seq, data: data,
+		link: c.link, src: c.local, dst: c.remote, hops: o.TTL, dscp: o.DSCP, flags: flags, seq: seq, data: data,
 		window: uint16(tcpWindow - min(len(c.received), tcpWindow)),
 	}
 	if flags&flagSYN != 0 {
@@ -251,7 +252,7 @@ func (c *tcpConn) connected(s *segment) {
 	c.next, c.most = c.first, c.first
 	c.known = true
 	c.tcp.say(c.client.of, protocol.Connected{
-		ID: c.id, Listener: c.listener, Local: c.local, Remote: c.remote, Link: routing.NoInterface, Room: protocol.StreamRoom,
+		ID: c.id, Listener: c.listener, Local: c.local, Remote: c.remote, Link: c.link, Room: protocol.StreamRoom,
 	}, nil)
 }
 
