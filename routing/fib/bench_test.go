@@ -71,7 +71,7 @@ func spent(b *testing.B) time.Duration {
 
 // anywhere gives addresses spread evenly over the family.
 func anywhere(six bool) []netip.Addr {
-	out := make([]netip.Addr, 1<<16)
+	out := make([]netip.Addr, 1<<20)
 	for i := range out {
 		x, y := mix(uint64(i)), mix(uint64(i)+1<<32)
 		if !six {

@@ -105,7 +105,7 @@ func TestPublicTable(t *testing.T) {
 
 // hits gives addresses inside random prefixes of the table, as traffic would.
 func hits(changes []Change) []netip.Addr {
-	out := make([]netip.Addr, 1<<16)
+	out := make([]netip.Addr, 1<<20)
 	for i := range out {
 		r := mix(uint64(i) + 1)
 		p := changes[r%uint64(len(changes))].Prefix

@@ -99,17 +99,23 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 	if v == 0 {
 		return way
 	}
-	at := v &^ wideSlot
+	at := v & slotPlace
 	page := f.words.at(at)
-	for wide := v&wideSlot != 0; ; {
-		n := uint32(bits.OnesCount64(page[at%pageWords] << (63 - index&63)))
-		if !wide {
-			if w := uint16(page[(at+1+n/4)%pageWords] >> (n % 4 * 16)); w != 0 {
+	for marks := v &^ slotPlace; ; {
+		var n uint32
+		if marks&denseSlot != 0 {
+			n = uint32(index & 63)
+		} else {
+			n = uint32(bits.OnesCount64(page[at%pageWords] << (63 - index&63)))
+			at++
+		}
+		if marks&wideSlot == 0 {
+			if w := uint16(page[(at+n/4)%pageWords] >> (n % 4 * 16)); w != 0 {
 				return w
 			}
 			return way
 		}
-		x := page[(at+1+n)%pageWords]
+		x := page[(at+n)%pageWords]
 		if w := uint16(x >> wayShift); w != 0 {
 			way = w
 		}
@@ -124,8 +130,8 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 		if quarter == 0 || (h^page[at%pageWords])>>(shift&63) != 0 {
 			return way // the address does not lie behind the stem's bytes, or nothing is there
 		}
-		at += quarter &^ widePlace
-		wide, index = quarter&widePlace != 0, uint64(b)
+		at += quarter & quarterPlace
+		marks, index = quarter&^quarterPlace<<16, uint64(b)
 	}
 }
 
@@ -154,7 +160,11 @@ func (f *FIB) together(q *Query) {
 	}
 	for k > 0 {
 		for j := range q.active[:k&63] {
-			at := q.quarter[q.active[j&(lanes-1)]&(lanes-1)] &^ wideSlot
+			i := q.active[j&(lanes-1)] & (lanes - 1)
+			v := q.quarter[i]
+			// Of a dense quarter this is the word with the value.
+			dense, narrow := v>>30&1, ^v>>31
+			at := v&slotPlace + uint32(q.index[i])>>(2*narrow)*dense
 			q.set[j&(lanes-1)] = pageAt(shelves, at)[at%pageWords]
 		}
 		next := 0
@@ -162,9 +172,12 @@ func (f *FIB) together(q *Query) {
 			i := q.active[j&(lanes-1)] & (lanes - 1)
 			v := q.quarter[i]
 			n := uint32(bits.OnesCount64(q.set[j&(lanes-1)] << (63 - q.index[i]&63)))
+			dense, narrow := v>>30&1, ^v>>31
+			if dense != 0 {
+				n = uint32(q.index[i])
+			}
 			// A wide quarter has one value to a word, a narrow one four.
-			narrow := ^v >> 31
-			at := v&^wideSlot + 1 + n>>(2*narrow)
+			at := v&slotPlace + 1 - dense + n>>(2*narrow)
 			x := pageAt(shelves, at)[at%pageWords] << ((48 - 16*(n&3)) * narrow & 63)
 			way := uint16(x >> wayShift)
 			if way == 0 {
@@ -190,7 +203,7 @@ func (f *FIB) together(q *Query) {
 			}
 			// A quarter without a value stays at 0.
 			at &= uint32(int32(-v) >> 31)
-			v = at + v&^widePlace | v&widePlace<<16
+			v = at + v&quarterPlace | v&^quarterPlace<<16
 			q.quarter[i], q.index[i] = v, uint8(b&63)
 		}
 	}

@@ -9,10 +9,12 @@ import "math/bits"
 //	from 1   the values, one for each bit set, behind one of zero
 //
 // and is named by the place of its first word. The value of a byte is the bits
-// set up to its own, counted; with none set it is the zero in front. A narrow
-// quarter, with no stem below, has values of 16 bits: ways. A wide one has whole
-// words: the way of the longest prefix so far, and the node below. A quarter
-// without any value has no words, and its place is 0, where there are zeros.
+// set up to its own, counted; with none set it is the zero in front. A dense
+// quarter has no bitmap but the values of all bytes, so that a lookup touches one
+// line of memory instead of two. A narrow quarter, with no stem below, has values
+// of 16 bits: ways. A wide one has whole words: the way of the longest prefix so
+// far, and the node below. A quarter without any value has no words, and its
+// place is 0, where there are zeros.
 //
 // The slots of a chunk name the quarters themselves. All other nodes are found
 // by their own place, and begin with
@@ -29,11 +31,22 @@ const (
 	wayShift   = 48
 )
 
-// The mark of a wide quarter: in a slot, and in the word that says where the
-// quarters are.
+// The marks of a wide and of a dense quarter: in a slot, and in the word that
+// says where the quarters are.
 const (
 	wideSlot  = 1 << 31
-	widePlace = 1 << 15
+	denseSlot = 1 << 30
+	slotPlace = denseSlot - 1
+
+	widePlace    = 1 << 15
+	densePlace   = 1 << 14
+	quarterPlace = densePlace - 1
+)
+
+// A quarter is dense from so many values on.
+const (
+	manyNarrow = 20
+	manyWide   = 32
 )
 
 // word is how the node above names that of s.
@@ -45,7 +58,9 @@ type quarters struct {
 	edges [4]uint64 // where ways may change
 	words [4 * (1 + 1 + 64)]uint64
 	n     int
-	at    [4]uint32 // where each begins, with widePlace; 0 = it has no value
+	at    [4]uint32 // where each begins, with its marks; 0 = it has no value
+
+	values [1 + 64]uint64 // of the quarter at hand
 }
 
 // write makes the node of s anew, where it is if it still fits.
@@ -77,7 +92,7 @@ func (d *draft) write(s *stem) {
 		g[1] |= uint64(at) << (16 * i)
 		s.quarter[i] = 0
 		if at != 0 {
-			s.quarter[i] = place + at&^widePlace | at&widePlace<<16
+			s.quarter[i] = place + at&quarterPlace | at&^quarterPlace<<16
 		}
 	}
 	copy(g[nodeHead:], q.words[:q.n])
@@ -103,19 +118,26 @@ func (q *quarters) narrow(i int) {
 			values[n/4] |= uint64(way) << (n % 4 * 16)
 		}
 	}
-	q.at[i] = 0
-	if n == 0 {
-		return
-	}
 	q.at[i] = uint32(nodeHead + q.n)
-	q.words[q.n] = set
-	q.n += 1 + n/4 + 1
+	switch {
+	case n == 0:
+		q.at[i] = 0
+	case n >= manyNarrow:
+		q.at[i] |= densePlace
+		words := q.words[q.n:]
+		for b, ways := 0, q.ways[64*i:]; b < 64; b += 4 {
+			words[b/4] = uint64(ways[b]) | uint64(ways[b+1])<<16 | uint64(ways[b+2])<<32 | uint64(ways[b+3])<<48
+		}
+		q.n += 64 / 4
+	default:
+		q.words[q.n] = set
+		q.n += 1 + n/4 + 1
+	}
 }
 
 // wide adds a quarter with stems below, at the bytes in has.
 func (q *quarters) wide(i int, has uint64, stems []*stem) {
-	values := q.words[q.n+1:]
-	values[0] = 0
+	q.values[0] = 0
 	var last, set uint64
 	n := 0
 	for edges := q.edges[i] | 1 | has | has<<1; edges != 0; edges &= edges - 1 {
@@ -129,12 +151,23 @@ func (q *quarters) wide(i int, has uint64, stems []*stem) {
 			last = v
 			n++
 			set |= 1 << b
-			values[n] = v
+			q.values[n] = v
 		}
 	}
 	q.at[i] = uint32(nodeHead+q.n) | widePlace
-	q.words[q.n] = set
-	q.n += 1 + n + 1
+	if n < manyWide {
+		q.words[q.n] = set
+		copy(q.words[q.n+1:], q.values[:n+1])
+		q.n += 1 + n + 1
+		return
+	}
+	q.at[i] |= densePlace
+	n = 0
+	for b := range 64 {
+		n += int(set >> b & 1)
+		q.words[q.n+b] = q.values[n]
+	}
+	q.n += 64
 }
 
 // erase takes the node of s back.
