@@ -295,7 +295,7 @@ func live() int64 {
 
 // hot is the bytes that lookups read: the slots and the nodes.
 func (f *FIB) hot() int {
-	n := f.words.bytes()
+	n := f.words.bytes() + len(f.short.pages)*bucketPages*64
 	for _, g := range f.tops {
 		for _, c := range g.chunk {
 			if c != noChunk {

@@ -36,7 +36,9 @@ type FIB struct {
 	routes [2]list        // lengths 0 to 8
 	count  [2]int
 	words  words
+	short  short
 	ways   ways
+	few    uint32 // pages up to which addresses are looked up one by one: fewPages
 }
 
 // The families, as places in a FIB.
@@ -47,7 +49,7 @@ const (
 
 // Empty is the table without a route.
 func Empty() *FIB {
-	f := &FIB{words: emptyWords(), ways: newWays()}
+	f := &FIB{words: emptyWords(), ways: newWays(), few: fewPages}
 	for i := range f.tops {
 		f.tops[i] = noGroup
 	}
@@ -111,13 +113,15 @@ func (f *FIB) Apply(changes []Change) *FIB {
 		return f
 	}
 	w := writer{draft: newDraft(&f.words), ways: newWayDraft(&f.ways)}
+	w.short = shortDraft{short: f.short, base: &f.short}
 	n := *f
 	pieces(changes, func(which int, items []item) {
 		w.count = 0
 		w.family(n.of(which), items)
 		n.count[which] += w.count
 	})
-	n.words, n.ways = w.draft.words, w.ways.ways
+	w.short.fit(n.of(six), w.pages <= f.few)
+	n.words, n.short, n.ways = w.draft.words, w.short.short, w.ways.ways
 	return &n
 }
 

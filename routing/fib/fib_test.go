@@ -92,6 +92,11 @@ func TestAgreesWithNaiveModel(t *testing.T) {
 		} else if rapid.Bool().Draw(t, "few numbers") {
 			f.ways.known.most = 3
 		}
+		if rapid.Bool().Draw(t, "large") { // or as if it were
+			large := *f
+			large.few = 0
+			f = &large
+		}
 		base := f
 		for range rapid.IntRange(1, 4).Draw(t, "batches") {
 			before, beforeAll, beforeHash := f, f.Walk(netip.Prefix{}, 1<<20), digest(f)
@@ -124,6 +129,16 @@ func TestAgreesWithNaiveModel(t *testing.T) {
 // digest is a number for all that lookups read.
 func digest(f *FIB) uint64 {
 	var h uint64
+	for _, g := range f.short.pages {
+		for _, b := range g {
+			for i, key := range b.key {
+				h = mix(h ^ uint64(key))
+				for _, at := range b.quarter[i] {
+					h = mix(h ^ uint64(at))
+				}
+			}
+		}
+	}
 	for _, s := range f.words.shelves {
 		for _, g := range s {
 			if g == nil {

@@ -29,6 +29,7 @@ type Query struct {
 	set     [lanes]uint64 // first word of the quarter
 	below   [lanes]uint64 // words of wide quarters
 	active  [lanes]uint8  // lanes that have a quarter to look at
+	lane    [lanes]uint8  // some lanes
 }
 
 // Reset empties q.
@@ -69,7 +70,7 @@ func (q *Query) Way(i int) *Way {
 // and f, until the next Find.
 func (f *FIB) Find(q *Query) {
 	q.ways = &f.ways
-	if f.words.pages <= fewPages {
+	if f.words.pages <= f.few {
 		for i := range q.addr[:q.n&63] {
 			a := &q.addr[i&(lanes-1)]
 			q.way[i&(lanes-1)] = f.number(q.top[i&(lanes-1)], a[0], a[1])
@@ -140,24 +141,96 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 // often as not, and have the other lanes wait. For the same reason each loop does
 // little: what the processor has in hand at a time has to reach far ahead.
 func (f *FIB) together(q *Query) {
-	shelves := f.words.shelves
+	for i := range q.lane[:q.n&63] {
+		q.lane[i&(lanes-1)] = uint8(i)
+	}
+	active := f.begin(q, q.n)
+	if len(f.short.pages) == 0 {
+		f.descend(q, active)
+		return
+	}
+	cut := f.cut(q, active)
+	f.descend(q, active)
+	// Where the short cut has led to nothing, a prefix of up to 32 bits may still
+	// be right.
 	k := 0
-	for i := range q.addr[:q.n&63] {
-		hi := q.addr[i&(lanes-1)][0]
-		g := f.tops[q.top[i&(lanes-1)]&31]
+	for j := range q.lane[:cut&63] {
+		i := q.lane[j&(lanes-1)]
+		q.lane[k&(lanes-1)] = i
+		k += int((uint32(q.way[i&(lanes-1)]) - 1) >> 31)
+	}
+	if k > 0 {
+		f.descend(q, f.begin(q, k))
+	}
+}
+
+// begin looks up the first two bytes of the first n addresses in q.lane, and
+// gives how many of them have a quarter to look at.
+func (f *FIB) begin(q *Query, n int) int {
+	k := 0
+	for j := range q.lane[:n&63] {
+		i := q.lane[j&(lanes-1)] & (lanes - 1)
+		hi := q.addr[i][0]
+		g := f.tops[q.top[i]&31]
 		c := g.chunk[hi>>56&15]
 		b := hi >> 48 & 255
 		way := g.way[hi>>56&15]
 		if w := c.way[b]; w != 0 {
 			way = w
 		}
-		q.way[i&(lanes-1)] = way
+		q.way[i] = way
 		v := c.slots[b][hi>>46&3]
-		q.quarter[i&(lanes-1)] = v
-		q.index[i&(lanes-1)] = uint8(hi >> 40 & 63)
-		q.active[k&(lanes-1)] = uint8(i)
+		q.quarter[i] = v
+		q.index[i] = uint8(hi >> 40 & 63)
+		q.active[k&(lanes-1)] = i
 		k += int((uint64(v) + placeMask) >> 32)
 	}
+	return k
+}
+
+// cut takes the short cut with those of the first k active lanes that have one:
+// they go on from there, without a way so far. It lists them in q.lane, and gives
+// how many there are.
+func (f *FIB) cut(q *Query, k int) int {
+	pages := f.short.pages
+	n := 0
+	for j := range q.active[:k&63] {
+		i := q.active[j&(lanes-1)] & (lanes - 1)
+		q.lane[n&(lanes-1)] = i
+		n += int(q.top[i] >> 4) // only IPv6
+	}
+	cut := 0
+	for j := range q.lane[:n&63] {
+		i := q.lane[j&(lanes-1)] & (lanes - 1)
+		hi := q.addr[i][0]
+		key := uint32(hi >> 32)
+		page, at := spotOf(pages, key)
+		b := &pages[page][at]
+		found := 3
+		if b.key[0] == key {
+			found = 0
+		}
+		if b.key[1] == key {
+			found = 1
+		}
+		if b.key[2] == key {
+			found = 2
+		}
+		v, index, way := q.quarter[i], q.index[i], q.way[i]
+		if w := b.quarter[found%3][hi>>30&3]; found < 3 {
+			v, index, way = w, uint8(hi>>24&63), 0
+		}
+		q.quarter[i], q.index[i], q.way[i] = v, index, way
+		q.lane[cut&(lanes-1)] = i
+		cut += (6 - found) >> 2
+	}
+	return cut
+}
+
+// descend goes on from the quarters of the first k active lanes, down to the
+// longest prefixes.
+func (f *FIB) descend(q *Query, k int) {
+	shelves := f.words.shelves
 	for k > 0 {
 		for j := range q.active[:k&63] {
 			i := q.active[j&(lanes-1)] & (lanes - 1)

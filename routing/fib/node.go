@@ -79,6 +79,9 @@ func (d *draft) write(s *stem) {
 	}
 	n := nodeHead + q.n
 	place := s.place
+	if place == 0 && s.depth == 4 {
+		d.short.stems++
+	}
 	if place == 0 || !d.fits(place, n) {
 		if place != 0 {
 			d.give(place)
@@ -97,6 +100,9 @@ func (d *draft) write(s *stem) {
 	}
 	copy(g[nodeHead:], q.words[:q.n])
 	s.place = place
+	if s.depth == 4 { // only IPv6 has such
+		d.short.set(uint32(s.hi>>32), &s.quarter)
+	}
 }
 
 // narrow adds a quarter of ways alone.
@@ -174,6 +180,10 @@ func (q *quarters) wide(i int, has uint64, stems []*stem) {
 func (d *draft) erase(s *stem) {
 	if s.place != 0 {
 		d.give(s.place)
+		if s.depth == 4 {
+			d.short.stems--
+			d.short.set(uint32(s.hi>>32), nil)
+		}
 	}
 	s.place = 0
 }

@@ -150,3 +150,54 @@ func TestMemoryComesBack(t *testing.T) {
 		t.Errorf("%d pages for what took fewer before", again.words.pages)
 	}
 }
+
+// The short cut knows the stems at depth 4 whose buckets have room, and no
+// others, whether it grew with the table or was made for it.
+func TestShortCut(t *testing.T) {
+	f := Empty()
+	f.few = 0
+	prefix := func(i, bits int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 8), byte(i), 1}), bits).Masked()
+	}
+	check := func(step string, want int) {
+		t.Helper()
+		kept := 0
+		for _, g := range f.short.pages {
+			for i := range g {
+				for j, key := range g[i].key {
+					if key == 0 {
+						continue
+					}
+					kept++
+					s := f.of(six).chunkOf(uint64(key) << 32).at(byte(key >> 16))
+					for s != nil && s.depth < 4 {
+						s = s.below(byteAt(uint64(key)<<32, 0, s.depth))
+					}
+					if s == nil || s.depth != 4 || s.quarter != g[i].quarter[j] {
+						t.Fatalf("%s: %08x leads to %v, but the stem is %+v", step, key, g[i].quarter[j], s)
+					}
+				}
+			}
+		}
+		if f.short.stems != want || kept < want*8/10 {
+			t.Errorf("%s: %d of %d stems are known, want nearly all of %d", step, kept, f.short.stems, want)
+		}
+	}
+	for i := range 4000 {
+		f = f.Apply([]Change{{prefix(i, 40), &Entry{Prefix: prefix(i, 40), Group: someGroups[i%3]}}})
+	}
+	check("grown", 4000)
+	var gone []Change
+	for i := range 4000 {
+		if i%16 != 0 {
+			gone = append(gone, Change{Prefix: prefix(i, 40)})
+		}
+	}
+	f = f.Apply(gone)
+	check("shrunk", 250)
+	for i := range 4000 {
+		if w := f.Way(prefix(i, 128).Addr()); (w != nil) != (i%16 == 0) {
+			t.Fatalf("number %d has the way %v", i, w)
+		}
+	}
+}

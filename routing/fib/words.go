@@ -73,8 +73,9 @@ const (
 // draft is the next state of words while it is written.
 type draft struct {
 	words
-	base *words
-	made quarters
+	base  *words
+	short shortDraft
+	made  quarters
 }
 
 func newDraft(base *words) draft {
