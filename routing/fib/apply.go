@@ -162,15 +162,15 @@ func (w *writer) edit(l *list, x *item, b byte, n uint8) {
 	switch {
 	case x.entry == nil && !found:
 	case x.entry == nil:
-		w.ways.release(uint16(l.keys[i]), l.entries[i].Prefix)
+		w.ways.release(uint16(l.keys[i]), l.entries[i])
 		l.keys = slices.Delete(l.keys, i, i+1)
 		l.entries = slices.Delete(l.entries, i, i+1)
 		w.count--
 	case found:
-		was, prefix := uint16(l.keys[i]), l.entries[i].Prefix
+		was, entry := uint16(l.keys[i]), l.entries[i]
 		l.keys[i] = s<<16 | uint32(w.ways.use(x.entry))
 		if was != unnumbered || uint16(l.keys[i]) != unnumbered {
-			w.ways.release(was, prefix)
+			w.ways.release(was, entry)
 		}
 		l.entries[i] = x.entry
 	default:

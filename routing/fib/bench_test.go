@@ -207,7 +207,15 @@ func BenchmarkChanges(b *testing.B) {
 		}
 		one := func() { p.bart.InsertPersist(next(&j, 1)[0].Prefix, other[j].Entry) }
 		b.Run(name+"/one", func(b *testing.B) {
-			versus(b, 1, func() { p.own.Apply(next(&i, 1)) }, one)
+			versus(b, 64, func() {
+				for range 64 {
+					p.own.Apply(next(&i, 1))
+				}
+			}, func() {
+				for range 64 {
+					one()
+				}
+			})
 		})
 		b.Run(name+"/thousand", func(b *testing.B) {
 			versus(b, 1000, func() { p.own.Apply(next(&i, 1000)) }, func() {

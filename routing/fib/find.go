@@ -136,14 +136,20 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 	}
 }
 
+// all lists all lanes.
+var all = func() (list [lanes]uint8) {
+	for i := range list {
+		list[i] = uint8(i)
+	}
+	return list
+}()
+
 // together looks the addresses of q up side by side. There is no branch but for
 // the loops: one that depends on what memory holds would be foreseen wrongly as
 // often as not, and have the other lanes wait. For the same reason each loop does
 // little: what the processor has in hand at a time has to reach far ahead.
 func (f *FIB) together(q *Query) {
-	for i := range q.lane[:q.n&63] {
-		q.lane[i&(lanes-1)] = uint8(i)
-	}
+	q.lane = all
 	active := f.begin(q, q.n)
 	if len(f.short.pages) == 0 {
 		f.descend(q, active)

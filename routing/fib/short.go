@@ -16,7 +16,10 @@ type short struct {
 	stems int           // at depth 4, those left out included
 }
 
-const bucketPages = 32 // buckets to a page
+const (
+	bucketPages = 32 // buckets to a page
+	fewStems    = 64 // for fewer the way is not worth cutting
+)
 
 type (
 	bucketPage [bucketPages]bucket
@@ -75,10 +78,10 @@ func (d *shortDraft) set(key uint32, quarter *[4]uint32) {
 func (d *shortDraft) fit(f family, small bool) {
 	have := len(d.pages) * bucketPages
 	switch {
-	case small && have == 0, !small && have > 0 && d.stems <= 2*have && d.stems >= have/8:
-		return
-	case small:
+	case small || d.stems < fewStems:
 		d.pages = nil
+		return
+	case have > 0 && d.stems <= 2*have && d.stems >= have/8:
 		return
 	}
 	n := max(1, 1<<bits.Len(uint(d.stems/bucketPages)))

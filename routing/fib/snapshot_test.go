@@ -187,6 +187,16 @@ func TestShortCut(t *testing.T) {
 		f = f.Apply([]Change{{prefix(i, 40), &Entry{Prefix: prefix(i, 40), Group: someGroups[i%3]}}})
 	}
 	check("grown", 4000)
+	four := netip.MustParsePrefix("10.0.0.0/8")
+	other := f.Apply([]Change{{four, &Entry{Prefix: four}}})
+	if &other.short.pages[0] != &f.short.pages[0] {
+		t.Error("a change of IPv4 made the short cut of IPv6 anew")
+	}
+	bare := Empty()
+	bare.few = 0
+	if n := len(bare.Apply([]Change{{four, &Entry{Prefix: four}}}).short.pages); n != 0 {
+		t.Errorf("a table without IPv6 has %d pages of a short cut", n)
+	}
 	var gone []Change
 	for i := range 4000 {
 		if i%16 != 0 {

@@ -202,10 +202,10 @@ func (d *wayDraft) vacancy() uint16 {
 	}
 }
 
-// release takes back one use of a number by the entry of p.
-func (d *wayDraft) release(n uint16, p netip.Prefix) {
+// release takes back the use of a number by an entry.
+func (d *wayDraft) release(n uint16, e *Entry) {
 	if n == unnumbered {
-		d.keep(p, nil)
+		d.keep(e.Prefix, nil)
 		return
 	}
 	c := d.counts(n)

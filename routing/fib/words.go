@@ -21,7 +21,7 @@ type words struct {
 const (
 	pageWords  = 512
 	shelfPages = 64
-	pageHead   = 2 // words in front of the places
+	pageEnd    = pageWords - 2 // of the places
 )
 
 type (
@@ -47,11 +47,11 @@ func (w *words) bytes() int {
 	return int(w.pages-w.holes)*pageWords*8 + len(w.shelves)*shelfPages*8
 }
 
-// The sizes of places, in words: fine steps where most nodes are, then as many
-// to a page as fit.
-var sizes = [...]uint16{7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 18, 20, 22, 25, 28, 31, 34, 39, 46, 51, 63, 72, 85, 102, 127, 170, 255, 510}
+// The sizes of places, in words: fine steps where most nodes are, and so that a
+// small node lies in few lines of memory; then as many to a page as fit.
+var sizes = [classes]uint16{4, 8, 12, 16, 18, 20, 22, 24, 28, 32, 36, 40, 46, 51, 56, 63, 72, 85, 102, 127, 170, 255, 510}
 
-const classes = 28
+const classes = 23
 
 // classOf gives the number of the smallest size that holds so many words.
 func classOf(n int) uint64 {
@@ -59,10 +59,13 @@ func classOf(n int) uint64 {
 	return uint64(i)
 }
 
-// The first word of a page: its class, how many places are taken, and the first
-// free place, 0 for none; a free place begins with the next. The second word:
-// the pages before and behind it in the chain of its class.
+// The last word but one of a page: its class, how many places are taken, and the
+// first free place, from 1, 0 for none; a free place begins with the next. The
+// last word: the pages before and behind it in the chain of its class.
 const (
+	state = pageEnd
+	links = pageEnd + 1
+
 	takenShift = 8
 	freeShift  = 20
 	fieldMask  = 0xfff
@@ -111,9 +114,9 @@ func (d *draft) take(n int) uint32 {
 		d.roomy[c] = p
 	}
 	g := d.own(p)
-	place := uint32(g[0] >> freeShift & fieldMask)
-	g[0] = g[0]&^(fieldMask<<freeShift) | g[place]<<freeShift
-	g[0] += 1 << takenShift
+	place := uint32(g[state]>>freeShift&fieldMask) - 1
+	g[state] = g[state]&^(fieldMask<<freeShift) | g[place]<<freeShift
+	g[state] += 1 << takenShift
 	if g[place] == 0 { // full
 		d.unchain(g, c)
 	}
@@ -122,17 +125,17 @@ func (d *draft) take(n int) uint32 {
 
 // fits reports whether n words are best kept where place is.
 func (d *draft) fits(place uint32, n int) bool {
-	return d.at(place)[0]&(1<<takenShift-1) == classOf(n)
+	return d.at(place)[state]&(1<<takenShift-1) == classOf(n)
 }
 
 // give takes a place back.
 func (d *draft) give(place uint32) {
 	p := place / pageWords
 	g := d.own(p)
-	c := g[0] & (1<<takenShift - 1)
-	free := g[0] >> freeShift & fieldMask
-	g[0] -= 1 << takenShift
-	if g[0]>>takenShift&fieldMask == 0 {
+	c := g[state] & (1<<takenShift - 1)
+	free := g[state] >> freeShift & fieldMask
+	g[state] -= 1 << takenShift
+	if g[state]>>takenShift&fieldMask == 0 {
 		if free != 0 {
 			d.unchain(g, c)
 		}
@@ -144,31 +147,31 @@ func (d *draft) give(place uint32) {
 	}
 	place %= pageWords
 	g[place] = free
-	g[0] = g[0]&^(fieldMask<<freeShift) | uint64(place)<<freeShift
+	g[state] = g[state]&^(fieldMask<<freeShift) | uint64(place+1)<<freeShift
 }
 
 // chain puts a page in front of those of its class that have room.
 func (d *draft) chain(p uint32, g *page, class uint64) {
 	next := d.roomy[class]
-	g[1] = uint64(next) << chainShift
+	g[links] = uint64(next) << chainShift
 	if next != 0 {
 		n := d.own(next)
-		n[1] = n[1]&^chainMask | uint64(p)
+		n[links] = n[links]&^chainMask | uint64(p)
 	}
 	d.roomy[class] = p
 }
 
 func (d *draft) unchain(g *page, class uint64) {
-	prev, next := uint32(g[1]&chainMask), uint32(g[1]>>chainShift)
+	prev, next := uint32(g[links]&chainMask), uint32(g[links]>>chainShift)
 	if prev == 0 {
 		d.roomy[class] = next
 	} else {
 		n := d.own(prev)
-		n[1] = n[1]&chainMask | uint64(next)<<chainShift
+		n[links] = n[links]&chainMask | uint64(next)<<chainShift
 	}
 	if next != 0 {
 		n := d.own(next)
-		n[1] = n[1]&^chainMask | uint64(prev)
+		n[links] = n[links]&^chainMask | uint64(prev)
 	}
 }
 
@@ -177,12 +180,12 @@ func (d *draft) addPage(class uint64) uint32 {
 	size := uint32(sizes[class])
 	g := new(page)
 	var first uint32
-	for n := (pageWords - pageHead) / size; n > 0; n-- {
-		place := pageHead + (n-1)*size
+	for n := pageEnd / size; n > 0; n-- {
+		place := (n - 1) * size
 		g[place] = uint64(first)
-		first = place
+		first = place + 1
 	}
-	g[0] = class | uint64(first)<<freeShift
+	g[state] = class | uint64(first)<<freeShift
 	p := d.pages
 	if d.holes > 0 {
 		p = d.hole()
