@@ -3,17 +3,18 @@ package routing
 import (
 	"math/bits"
 	"net/netip"
+	"sync"
 
 	"routerd/internal/origin"
 )
 
 // SlotID numbers one of the slots of a [Slots], from 0. Numbers are dense, and
-// reused after they have been freed.
+// given again when they have been freed.
 type SlotID uint32
 
 // Slot is a route that a protocol offers for a prefix. The slice of next hops
-// is shared with all readers of the route and is never written to: a change
-// replaces it.
+// is shared with the readers of the route and must not be written to once it is
+// in a slot; a slot gets new next hops by another slice.
 type Slot struct {
 	Prefix   netip.Prefix // masked; it does not change while the slot is taken
 	NextHops []NextHop
@@ -24,104 +25,292 @@ type Slot struct {
 	Distance uint8 // 0 = that of the source
 }
 
-// Slots are the routes of one source, a slot for each prefix, and which of them
-// have changed since the last Drain. The protocol keeps the number of a slot
-// with its own data for the prefix, so that nothing is looked up. The zero
-// value has no slots. It has no lock: the protocol uses it during a step, and
-// the driver between steps.
+// Slots is what one source offers, a slot for each prefix, and which of them
+// have changed since they were last read. The protocol keeps the number of a
+// slot with its own data of the prefix, so that nothing is looked up. The zero
+// value has no slots.
+//
+// The protocol writes during a step and the driver calls Publish after it; from
+// then on any other goroutine may read what has changed, piece by piece, while
+// the protocol is in its next steps. A slot that the present step writes to is
+// read after it: what is read is always the result of a whole step. Neither side
+// ever waits for more than a few slots of the other.
 type Slots struct {
-	slots   []Slot
+	mu      sync.Mutex
+	pages   []*[slotPage]Slot
+	n       int
 	offered bitmap
-	dirty   bitmap
-	changed int // bits set in dirty
 	free    []SlotID
-	freed   []SlotID // since the last Drain, which reports them first
+
+	// Of the step under way, which is the protocol's alone.
+	touched   bitmap
+	step      []SlotID // the same as a list
+	stepFreed []SlotID
+
+	now   changes    // published and not read
+	cuts  []*changes // closed by Cut, oldest first; they are read before now
+	spare *changes   // empty
+
+	batch [readAtOnce]struct { // the reader's
+		Change
+		slot Slot
+	}
 }
 
-// Take gives a free slot for the prefix. It is not offered yet.
+// changes is a set of slots to be read.
+type changes struct {
+	dirty bitmap
+	n     int      // bits set in dirty
+	freed []SlotID // their numbers are given again when they have been read
+	word  int      // of dirty, where reading goes on
+	cut   any
+}
+
+const slotPage = 256
+
+// Take gives a slot for the prefix, which is not offered yet.
 func (s *Slots) Take(prefix netip.Prefix) SlotID {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if n := len(s.free); n > 0 {
 		id := s.free[n-1]
 		s.free = s.free[:n-1]
-		s.slots[id] = Slot{Prefix: prefix}
+		*s.slot(id) = Slot{Prefix: prefix}
 		return id
 	}
-	s.slots = append(s.slots, Slot{Prefix: prefix})
-	s.offered.grow(len(s.slots))
-	s.dirty.grow(len(s.slots))
-	return SlotID(len(s.slots) - 1)
+	if s.n%slotPage == 0 {
+		s.pages = append(s.pages, new([slotPage]Slot))
+	}
+	id := SlotID(s.n)
+	s.n++
+	*s.slot(id) = Slot{Prefix: prefix}
+	s.offered.grow(s.n)
+	s.touched.grow(s.n)
+	s.now.dirty.grow(s.n)
+	return id
 }
 
-// At gives the slot, to be changed in place; Offer has to follow. The pointer
-// is valid until the next Take.
-func (s *Slots) At(id SlotID) *Slot { return &s.slots[id] }
+func (s *Slots) slot(id SlotID) *Slot { return &s.pages[id/slotPage][id%slotPage] }
 
-// Offer offers the route that is in the slot now.
-func (s *Slots) Offer(id SlotID) {
-	s.offered.set(id)
+// At gives the slot to be written in place; Offer has to follow in the same step.
+func (s *Slots) At(id SlotID) *Slot {
+	s.mu.Lock()
 	s.touch(id)
+	s.mu.Unlock()
+	return s.slot(id)
 }
 
-// Withdraw withdraws the route; the slot stays taken.
+// Offer says that the route in the slot is offered as it now is.
+func (s *Slots) Offer(id SlotID) {
+	s.mu.Lock()
+	s.touch(id)
+	s.offered.set(id)
+	s.mu.Unlock()
+}
+
+// Withdraw withdraws the offer; the slot stays taken.
 func (s *Slots) Withdraw(id SlotID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.offered.has(id) {
-		s.offered.clear(id)
 		s.touch(id)
+		s.offered.clear(id)
 	}
 }
 
 // Offered reports whether the slot is offered.
 func (s *Slots) Offered(id SlotID) bool { return s.offered.has(id) }
 
-// Free withdraws the slot and frees its number, which may be reused after the
-// next Drain. A protocol keeps the slot of a prefix as long as it knows the
+// Free withdraws the slot and frees its number, which is given again when that
+// has been read. A protocol keeps the slot of a prefix as long as it knows the
 // prefix, so that a route that comes and goes is one change.
 func (s *Slots) Free(id SlotID) {
 	s.Withdraw(id)
-	s.freed = append(s.freed, id)
+	s.stepFreed = append(s.stepFreed, id)
 }
 
-// Len is the number of slots, free ones included.
-func (s *Slots) Len() int { return len(s.slots) }
+// Len is how many slots there are, those that are free included.
+func (s *Slots) Len() int { return s.n }
 
-// Changed reports whether any slot has changed since Drain.
-func (s *Slots) Changed() bool { return s.changed > 0 }
+// touch keeps readers from a slot until the next Publish.
+func (s *Slots) touch(id SlotID) {
+	if !s.touched.has(id) {
+		s.touched.set(id)
+		s.step = append(s.step, id)
+	}
+}
 
-// Change is the change of a slot since the last Drain.
+// Publish ends a step: what has changed in it can be read. It reports whether
+// there is anything to be read.
+func (s *Slots) Publish() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.step {
+		s.touched.clear(id)
+		if !s.now.dirty.has(id) {
+			s.now.dirty.set(id)
+			s.now.n++
+		}
+	}
+	s.now.freed = append(s.now.freed, s.stepFreed...)
+	s.step, s.stepFreed = kept(s.step), kept(s.stepFreed)
+	return s.unread() > 0
+}
+
+// kept empties a list; a long one is not kept.
+func kept(list []SlotID) []SlotID {
+	if cap(list) > 4096 {
+		return nil
+	}
+	return list[:0]
+}
+
+// Cut publishes, and has what is published so far be read before what is
+// published later, and mark be read between the two. Where the cut before has
+// not been read yet, merge may put both marks into one: then it is one cut.
+func (s *Slots) Cut(mark any, merge func(before, after any) (both any, ok bool)) {
+	s.Publish()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.cuts); n > 0 && merge != nil {
+		last := s.cuts[n-1]
+		if both, ok := merge(last.cut, mark); ok {
+			last.cut = both
+			last.add(&s.now)
+			return
+		}
+	}
+	c := s.spare
+	if s.spare = nil; c == nil {
+		c = &changes{}
+	}
+	*c, s.now = s.now, *c
+	s.now.dirty.grow(s.n)
+	c.cut, c.word = mark, 0
+	s.cuts = append(s.cuts, c)
+}
+
+// add moves all of o to c.
+func (c *changes) add(o *changes) {
+	c.dirty.grow(len(o.dirty) * 64)
+	c.n = 0
+	for i := range c.dirty {
+		if i < len(o.dirty) {
+			c.dirty[i] |= o.dirty[i]
+			o.dirty[i] = 0
+		}
+		c.n += bits.OnesCount64(c.dirty[i])
+	}
+	c.freed = append(c.freed, o.freed...)
+	o.n, o.freed = 0, o.freed[:0]
+}
+
+// Unread is how many changes, frees and cuts are published and not read; one slot
+// may count more than once.
+func (s *Slots) Unread() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.unread()
+}
+
+func (s *Slots) unread() int {
+	n := s.now.n + len(s.now.freed)
+	for _, c := range s.cuts {
+		n += c.n + len(c.freed) + 1
+	}
+	return n
+}
+
+// Change is what became of a slot since it was last read.
 type Change struct {
 	ID      SlotID
 	Slot    *Slot // to be read during the call
 	Offered bool  // now; else it is withdrawn
-	Freed   bool  // its number will be reused for another prefix
+	Freed   bool  // its number will be another prefix's
 }
 
-// Drain calls yield for each slot that was offered or withdrawn since the last
-// Drain: first those that were freed, since the prefix may be in another slot
-// by now, and then the others in the order of their numbers.
+// readAtOnce is how many slots are copied for a reader while the protocol has to
+// wait.
+const readAtOnce = 16
+
+// Read calls yield for up to max slots that have changed since they were last
+// read: first those that were freed, since the prefix may be in another slot by
+// now, and then the others in the order of their numbers. It stops at a cut, and
+// gives its mark. It returns how many changes it has read, cuts and frees without
+// a change included; 0 if there is nothing to be read now. There may be one
+// reader at a time.
+func (s *Slots) Read(max int, yield func(Change)) (n int, mark any) {
+	for n < max && mark == nil {
+		got, read := 0, 0
+		s.mu.Lock()
+		c := &s.now
+		if len(s.cuts) > 0 {
+			c = s.cuts[0]
+		}
+		for ; read < min(readAtOnce, max-n); read++ {
+			change, slot, ok := s.next(c)
+			if !ok {
+				break
+			}
+			if slot != nil {
+				s.batch[got].Change, s.batch[got].slot = change, *slot
+				got++
+			}
+		}
+		if read == 0 && c.n == 0 && c != &s.now {
+			mark, read = c.cut, 1
+			s.cuts = s.cuts[1:]
+			c.cut, s.spare = nil, c
+		}
+		s.mu.Unlock()
+		for i := range s.batch[:got] {
+			x := &s.batch[i]
+			x.Slot = &x.slot
+			yield(x.Change)
+		}
+		if n += read; read == 0 {
+			break
+		}
+	}
+	return n, mark
+}
+
+// next takes one change of c; without a slot it is of one that was freed and has
+// been read before.
+func (s *Slots) next(c *changes) (x Change, slot *Slot, ok bool) {
+	if n := len(c.freed); n > 0 {
+		id := c.freed[n-1]
+		c.freed = c.freed[:n-1]
+		s.free = append(s.free, id)
+		if !c.dirty.has(id) {
+			return x, nil, true
+		}
+		c.dirty.clear(id)
+		c.n--
+		return Change{ID: id, Freed: true}, s.slot(id), true
+	}
+	for looked := 0; c.n > 0 && looked <= len(c.dirty); looked++ {
+		if c.word >= len(c.dirty) {
+			c.word = 0
+		}
+		if w := c.dirty[c.word] &^ s.touched[c.word]; w != 0 {
+			id := SlotID(c.word*64 + bits.TrailingZeros64(w))
+			c.dirty.clear(id)
+			c.n--
+			return Change{ID: id, Offered: s.offered.has(id)}, s.slot(id), true
+		}
+		c.word++
+	}
+	return x, nil, false
+}
+
+// Drain publishes, and calls yield for all that is to be read.
 func (s *Slots) Drain(yield func(Change)) {
-	for _, id := range s.freed {
-		if s.dirty.has(id) {
-			s.dirty.clear(id)
-			s.changed--
-			yield(Change{ID: id, Slot: &s.slots[id], Freed: true})
+	s.Publish()
+	for {
+		if n, _ := s.Read(1<<20, yield); n == 0 {
+			return
 		}
-	}
-	for word := 0; s.changed > 0; word++ {
-		for s.dirty[word] != 0 {
-			id := SlotID(word*64 + bits.TrailingZeros64(s.dirty[word]))
-			s.dirty.clear(id)
-			s.changed--
-			yield(Change{ID: id, Slot: &s.slots[id], Offered: s.offered.has(id)})
-		}
-	}
-	s.free = append(s.free, s.freed...)
-	s.freed = s.freed[:0]
-}
-
-func (s *Slots) touch(id SlotID) {
-	if !s.dirty.has(id) {
-		s.dirty.set(id)
-		s.changed++
 	}
 }
 
@@ -135,6 +324,6 @@ func (b *bitmap) grow(n int) {
 	}
 }
 
-func (b bitmap) has(id SlotID) bool { return b[id/64]&(1<<(id%64)) != 0 }
+func (b bitmap) has(id SlotID) bool { return int(id/64) < len(b) && b[id/64]&(1<<(id%64)) != 0 }
 func (b bitmap) set(id SlotID)      { b[id/64] |= 1 << (id % 64) }
 func (b bitmap) clear(id SlotID)    { b[id/64] &^= 1 << (id % 64) }

@@ -16,7 +16,8 @@ import (
 func TestBurstIsGathered(t *testing.T) {
 	r := newBench(t).router
 	begin, now := now, now
-	p, slots := newPost(r.mail), &routing.Slots{}
+	slots := &routing.Slots{}
+	p := newPost(r.mail, routing.SourceRIP, slots)
 	r.protocols = append(r.protocols, &Protocol{post: p})
 	offer := func(from, n int) {
 		for i := range n {
@@ -26,7 +27,7 @@ func TestBurstIsGathered(t *testing.T) {
 			s.Distance, s.Metric, s.Action = 120, 2, routing.Blackhole
 			slots.Offer(id)
 		}
-		p.publish(routing.SourceRIP, slots)
+		p.publish()
 	}
 	poll := func(want int) {
 		t.Helper()
@@ -80,7 +81,8 @@ func pollAll(t *testing.T, r *Router, now time.Time) (slices int) {
 func TestCarrierBetweenSlicesOfALoad(t *testing.T) {
 	b := newBench(t)
 	r := b.router
-	p, slots := newPost(r.mail), &routing.Slots{}
+	slots := &routing.Slots{}
+	p := newPost(r.mail, routing.SourceRIP, slots)
 	r.protocols = append(r.protocols, &Protocol{post: p, Inbox: machine.New[protocol.Input](16)})
 	lan := r.View().Named("lan0")
 	const routes = 5000
@@ -90,7 +92,7 @@ func TestCarrierBetweenSlicesOfALoad(t *testing.T) {
 		s.NextHops = []routing.NextHop{{Interface: lan.ID}}
 		slots.Offer(id)
 	}
-	p.publish(routing.SourceRIP, slots)
+	p.publish()
 	own := r.FIB().Len4()
 	for n := 0; !r.rib.Settling(); n++ {
 		if _, err := r.Poll(now); err != nil || n > routes {
@@ -126,14 +128,15 @@ func TestCarrierBetweenSlicesOfALoad(t *testing.T) {
 // Routes that change make no interface, martian or list of addresses anew.
 func TestRoutesLeaveTheRestOfTheView(t *testing.T) {
 	r := newBench(t).router
-	p, slots := newPost(r.mail), &routing.Slots{}
+	slots := &routing.Slots{}
+	p := newPost(r.mail, routing.SourceRIP, slots)
 	r.protocols = append(r.protocols, &Protocol{post: p})
 	before := r.View()
 	id := slots.Take(netip.MustParsePrefix("198.51.100.0/24"))
 	s := slots.At(id)
 	s.Distance, s.Metric, s.Action = 120, 2, routing.Blackhole
 	slots.Offer(id)
-	p.publish(routing.SourceRIP, slots)
+	p.publish()
 	if _, err := r.Poll(now); err != nil {
 		t.Fatal(err)
 	}

@@ -32,7 +32,7 @@ func TestGroupsAreReported(t *testing.T) {
 
 	rip := netip.MustParseAddr("224.0.0.9")
 	b.router.listening.on(id).Join(rip)
-	if err := b.router.takeUp([]letter{{request: groupsChanged{id}}}, at); err != nil {
+	if err := b.router.takeUp([]any{groupsChanged{id}}, at); err != nil {
 		t.Fatal(err)
 	}
 	if got := reported(); got["224.0.0.22"] != 1 {
@@ -52,7 +52,7 @@ func TestGroupsAreReported(t *testing.T) {
 		t.Errorf("asked: reports %v, want IGMPv2's of 224.0.0.9", got)
 	}
 	b.router.listening.on(id).Leave(rip)
-	if err := b.router.takeUp([]letter{{request: groupsChanged{id}}}, at); err != nil {
+	if err := b.router.takeUp([]any{groupsChanged{id}}, at); err != nil {
 		t.Fatal(err)
 	}
 	if got := reported(); got["224.0.0.2"] != 1 {

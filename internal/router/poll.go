@@ -11,7 +11,7 @@ import (
 // Protocols and the RIB speak to each other like this, each on a goroutine of
 // its own in the daemon:
 //
-//	protocol --post, the latest of each prefix----> RIB --> FIB
+//	protocol --slots, the latest of each prefix---> RIB --> FIB
 //	protocol <--notices, one batch at a time------- RIB's outbox
 //
 // Neither ever waits for the other: what is not taken up yet is kept once for
@@ -34,7 +34,7 @@ func calm(prefixes int) time.Duration {
 // What the owner does at once, so that carriers and questions are never kept
 // waiting for more than about a millisecond, whatever a protocol brings.
 const (
-	lettersAtOnce = 1000
+	routesAtOnce  = 1000
 	settledAtOnce = 2000 // see rib.RIB.Settle
 )
 
@@ -82,36 +82,28 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 			return worked, errs
 		}
 		for _, p := range r.protocols {
-			p.post.open()
+			requests := p.post.open()
+			errs = errors.Join(errs, r.takeUp(requests, now))
+			worked = worked || len(requests) > 0
 		}
 	}
-	left := lettersAtOnce
+	left := routesAtOnce
 	r.taking = false
 	for _, p := range r.protocols {
-		letters := p.post.read(left)
-		errs = errors.Join(errs, r.takeUp(letters, now))
-		p.post.done(letters)
-		left -= len(letters)
-		worked = worked || len(letters) > 0
-		r.taking = r.taking || p.post.unread()
+		n, err := p.post.read(left, r.rib, now)
+		errs = errors.Join(errs, err)
+		left -= n
+		worked = worked || n > 0
+		r.taking = r.taking || p.post.unread > 0
 	}
 	return worked, errs
 }
 
-// takeUp does what a protocol has left, in order.
-func (r *Router) takeUp(letters []letter, now time.Time) error {
+// takeUp does what a protocol has asked for, in order.
+func (r *Router) takeUp(requests []any, now time.Time) error {
 	var errs []error
-	var routes rib.Deltas
-	flush := func() {
-		if len(routes) > 0 {
-			errs = append(errs, r.rib.Step(now, routes))
-			routes = routes[:0]
-		}
-	}
-	for i := range letters {
-		switch x := letters[i].request.(type) {
-		case nil:
-			routes = append(routes, letters[i].delta)
+	for _, q := range requests {
+		switch x := q.(type) {
 		case groupsChanged:
 			for _, l := range r.links {
 				if l.id == x.link {
@@ -120,11 +112,9 @@ func (r *Router) takeUp(letters []letter, now time.Time) error {
 				}
 			}
 		case rib.Input:
-			flush()
 			errs = append(errs, r.rib.Step(now, x))
 		}
 	}
-	flush()
 	return errors.Join(errs...)
 }
 

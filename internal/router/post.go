@@ -1,18 +1,21 @@
 package router
 
 import (
+	"errors"
 	"sync"
+	"time"
 
 	"routerd/routing"
 	"routerd/routing/rib"
 )
 
-// Each protocol runs on a goroutine of its own and leaves what it has for the
-// RIB in a post, which the router's owner takes up when it comes to it. A route
-// that changes again before that is kept once, as it was last. So nobody ever
-// waits for room here, and a post is never longer than the protocol's table.
+// Each protocol runs on a goroutine of its own and writes its routes into slots.
+// The router's owner reads those that have changed when it comes to it, so nobody
+// waits for room, and a route that changes again before that is read once, as it
+// was last. What is no route is left in a post beside them.
 //
-//	core --slots--> post --mail.signal--> owner --> RIB
+//	core --slots--> owner --> RIB
+//	     --post---> owner
 
 // mail is all posts of a router, with one signal for its owner.
 type mail struct {
@@ -42,137 +45,103 @@ func (m *mail) waiting() bool {
 
 // post is what one protocol has left.
 type post struct {
-	mail *mail
+	mail   *mail
+	source routing.Source
+	slots  *routing.Slots
 
-	mu    sync.Mutex
-	list  []letter
-	spare []letter // of an earlier take, empty
-	// at is the number of the letter that has the change of each slot. Letters
-	// are numbered from 1 for ever; list begins with the one after taken, and
-	// those up to closed are not written over.
-	at            []uint64
-	taken, closed uint64
+	mu       sync.Mutex
+	requests []any // rib.Input or a request to the router
 
-	// The owner's own: what it took and has not read yet, and the list that it is
-	// the rest of.
-	rest, whole []letter
+	// The owner's own: how much it has still to read of what was there when it
+	// began, and what number the RIB gave each slot's prefix.
+	unread  int
+	numbers []*[numberPage]rib.Number
 }
 
-// letter is a change of a route, or something else for the RIB or the router.
-type letter struct {
-	delta   routing.Delta
-	request any // a rib.Input or a linkRequest; nil = the delta counts
-}
+const numberPage = 1024
 
-func newPost(m *mail) *post {
-	p := &post{mail: m}
+func newPost(m *mail, source routing.Source, slots *routing.Slots) *post {
+	p := &post{mail: m, source: source, slots: slots}
 	m.posts = append(m.posts, p)
 	return p
 }
 
-// publish leaves what has changed in the slots.
-func (p *post) publish(source routing.Source, slots *routing.Slots) {
-	if !slots.Changed() {
-		return
+// publish ends a step of the core: what changed in the slots can be read.
+func (p *post) publish() {
+	if p.slots.Publish() {
+		p.mail.poke()
 	}
-	p.mu.Lock()
-	for len(p.at) < slots.Len() {
-		p.at = append(p.at, 0)
-	}
-	slots.Drain(func(c routing.Change) {
-		p.leave(c.ID, deltaOf(source, c.Slot, c.Offered))
-		if c.Freed {
-			p.at[c.ID] = 0 // what its next prefix does comes after what others do meanwhile
-		}
-	})
-	p.mu.Unlock()
-	p.mail.poke()
-}
-
-func deltaOf(source routing.Source, s *routing.Slot, offered bool) routing.Delta {
-	if !offered {
-		return routing.Delta{Withdraw: true, Route: routing.Route{Prefix: s.Prefix, Source: source}}
-	}
-	return routing.Delta{Route: routing.Route{
-		Prefix: s.Prefix, Source: source, Action: s.Action, Distance: s.Distance,
-		Metric: s.Metric, Tag: s.Tag, NextHops: s.NextHops, Origin: s.Origin,
-	}}
-}
-
-// leave notes one change in place of an earlier one of the same slot.
-func (p *post) leave(id routing.SlotID, d routing.Delta) {
-	if n := p.at[id]; n > p.closed {
-		p.list[n-p.taken-1].delta = d
-		return
-	}
-	p.list = append(p.list, letter{delta: d})
-	p.at[id] = p.taken + uint64(len(p.list))
 }
 
 // request leaves something that has no order to keep with routes.
 func (p *post) request(r any) {
 	p.mu.Lock()
-	p.list = append(p.list, letter{request: r})
+	p.requests = append(p.requests, r)
 	p.mu.Unlock()
 	p.mail.poke()
 }
 
-// barrier leaves something that comes after all that is there, and before all
-// that comes later.
+// barrier leaves something that comes after all routes that are there, and before
+// all that come later.
 func (p *post) barrier(in rib.Input) {
-	p.mu.Lock()
-	p.list = append(p.list, letter{request: in})
-	p.closed = p.taken + uint64(len(p.list))
-	p.mu.Unlock()
+	p.slots.Cut(in, latestMark)
 	p.mail.poke()
+}
+
+// latestMark puts two marks into one: the later says all that the earlier does.
+func latestMark(before, after any) (any, bool) {
+	if _, ok := before.(rib.Mark); !ok {
+		return nil, false
+	}
+	_, ok := after.(rib.Mark)
+	return after, ok
 }
 
 func (p *post) waiting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.list) > 0
+	return len(p.requests) > 0 || p.slots.Unread() > 0
 }
 
-// open takes everything that was left, for the owner to read. What it took
-// before it must have read.
-func (p *post) open() {
+// open has the owner read all routes that are there now, and gives the rest.
+func (p *post) open() []any {
+	p.unread = p.slots.Unread()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.whole, p.rest = p.list, p.list
-	p.list, p.spare = p.spare, nil
-	p.taken += uint64(len(p.whole))
-	p.closed = p.taken
+	requests := p.requests
+	p.requests = nil
+	return requests
 }
 
-// unread reports whether there is more of what was taken.
-func (p *post) unread() bool { return len(p.rest) > 0 }
-
-// read gives at most so many of the letters that were taken. They go back by
-// done.
-func (p *post) read(max int) []letter {
-	n := min(max, len(p.rest))
-	letters := p.rest[:n]
-	p.rest = p.rest[n:]
-	return letters
+// read has the RIB take up to max of the changes that were there when the post was
+// opened, and returns how many it took.
+func (p *post) read(max int, r *rib.RIB, now time.Time) (read int, err error) {
+	var errs []error
+	for p.unread > 0 && read < max {
+		n, mark := p.slots.Read(min(max-read, p.unread), func(c routing.Change) {
+			at := p.number(c.ID)
+			var err error
+			if *at, err = r.TakeSlot(now, p.source, *at, c); err != nil {
+				errs = append(errs, err)
+			}
+		})
+		if in, ok := mark.(rib.Input); ok {
+			errs = append(errs, r.Step(now, in))
+		}
+		if n == 0 { // what is left is being written to again
+			p.unread = 0
+			break
+		}
+		p.unread -= n
+		read += n
+	}
+	return read, errors.Join(errs...)
 }
 
-// keptLetters is how long a list is kept for what comes next, so that a burst
-// that comes in many pieces does not leave one behind for each.
-const keptLetters = 4096
-
-// done takes letters back that are not used any more, and with the last of them
-// their list.
-func (p *post) done(letters []letter) {
-	clear(letters)
-	if p.unread() || p.whole == nil {
-		return
+// number is where the number of a slot's prefix is kept.
+func (p *post) number(id routing.SlotID) *rib.Number {
+	for int(id/numberPage) >= len(p.numbers) {
+		p.numbers = append(p.numbers, new([numberPage]rib.Number))
 	}
-	list := p.whole
-	p.whole, p.rest = nil, nil
-	if cap(list) > keptLetters {
-		return
-	}
-	p.mu.Lock()
-	p.spare = list[:0]
-	p.mu.Unlock()
+	return &p.numbers[id/numberPage][id%numberPage]
 }

@@ -44,20 +44,17 @@ func (l *ledger) sweep() {
 	}
 }
 
-// take does what a letter says.
-func (l *ledger) take(x *letter) {
-	switch x.request.(type) {
-	case nil:
-		if x.delta.Withdraw {
-			l.withdraw(x.delta.Route.Prefix)
-		} else {
-			l.offer(x.delta.Route.Prefix, x.delta.Route.Metric)
+// settled is what the RIB has of the source, once it is settled.
+func settled(r *rib.RIB) *ledger {
+	r.Flush()
+	l := newLedger()
+	for _, c := range r.Walk(netip.Prefix{}, 1<<20) {
+		l.metrics[c.Prefix] = c.Metric
+		if c.Stale {
+			l.stale[c.Prefix] = true
 		}
-	case rib.Stale:
-		l.markStale()
-	case rib.Sweep:
-		l.sweep()
 	}
+	return l
 }
 
 // Whatever is taken up late, and however often slots are used again, the RIB
@@ -65,18 +62,24 @@ func (l *ledger) take(x *letter) {
 func TestPostAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMail()
-		p := newPost(m)
 		var slots routing.Slots
+		p := newPost(m, routing.SourceRIP, &slots)
 		ids := map[netip.Prefix]routing.SlotID{}
-		want, got := newLedger(), newLedger()
+		want, r := newLedger(), rib.New()
+		if err := r.Step(now, rib.Subscribe{Name: "rip"}); err != nil {
+			t.Fatal(err)
+		}
+		read := func(max int) {
+			if _, err := p.read(max, r, now); err != nil {
+				t.Fatal(err)
+			}
+		}
 		deliver := func() {
-			p.open()
-			for p.unread() {
-				letters := p.read(3)
-				for i := range letters {
-					got.take(&letters[i])
+			for p.unread > 0 || p.waiting() {
+				if p.unread == 0 {
+					p.open()
 				}
-				p.done(letters)
+				read(3)
 			}
 		}
 		prefix := func(t *rapid.T) netip.Prefix {
@@ -94,7 +97,7 @@ func TestPostAgainstModel(t *testing.T) {
 				slots.At(id).Metric = metric
 				slots.Offer(id)
 				want.offer(x, metric)
-				p.publish(routing.SourceRIP, &slots)
+				p.publish()
 			},
 			"free": func(t *rapid.T) {
 				x := prefix(t)
@@ -103,7 +106,7 @@ func TestPostAgainstModel(t *testing.T) {
 					delete(ids, x)
 					want.withdraw(x)
 				}
-				p.publish(routing.SourceRIP, &slots)
+				p.publish()
 			},
 			"stale": func(*rapid.T) {
 				p.barrier(rib.Stale{Source: routing.SourceRIP})
@@ -118,11 +121,20 @@ func TestPostAgainstModel(t *testing.T) {
 						delete(ids, x)
 					}
 				}
-				p.publish(routing.SourceRIP, &slots)
+				p.publish()
 			},
+			"mark": func(*rapid.T) { p.barrier(rib.Mark{Name: "rip", Number: 1}) },
 			"take": func(*rapid.T) { deliver() },
+			"take some": func(t *rapid.T) {
+				if p.unread == 0 {
+					p.open()
+				}
+				read(rapid.IntRange(1, 4).Draw(t, "read"))
+			},
+			"settle": func(*rapid.T) { r.Flush() },
 		})
 		deliver()
+		got := settled(r)
 		if !maps.Equal(got.metrics, want.metrics) || !maps.Equal(got.stale, want.stale) {
 			t.Fatalf("the RIB has %v, stale %v; want %v, stale %v", got.metrics, got.stale, want.metrics, want.stale)
 		}
@@ -135,15 +147,15 @@ func TestPostAgainstModel(t *testing.T) {
 // A route that flaps while nobody takes it up stands in the post once.
 func TestPostKeepsTheLatest(t *testing.T) {
 	m := newMail()
-	p := newPost(m)
 	var slots routing.Slots
+	p := newPost(m, routing.SourceRIP, &slots)
 	id := slots.Take(netip.MustParsePrefix("10.0.0.0/8"))
 	for metric := range uint32(1000) {
 		slots.At(id).Metric = metric
 		slots.Offer(id)
-		p.publish(routing.SourceRIP, &slots)
+		p.publish()
 		slots.Withdraw(id)
-		p.publish(routing.SourceRIP, &slots)
+		p.publish()
 	}
 	select {
 	case <-m.signal:
@@ -151,7 +163,11 @@ func TestPostKeepsTheLatest(t *testing.T) {
 		t.Error("the owner was not told")
 	}
 	p.open()
-	if list := p.read(2); len(list) != 1 || !list[0].delta.Withdraw {
-		t.Errorf("took %d letters, want one, that the route is withdrawn", len(list))
+	if p.unread != 1 {
+		t.Errorf("%d changes are to be read, want one", p.unread)
+	}
+	r := rib.New()
+	if n, err := p.read(2, r, now); n != 1 || err != nil || len(settled(r).metrics) != 0 {
+		t.Errorf("%d changes are read (%v), and the RIB has %v; want one, that the route is withdrawn", n, err, settled(r).metrics)
 	}
 }

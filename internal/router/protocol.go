@@ -81,10 +81,10 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 		live:     &r.live,
 		states:   r.HopStates(),
 		hearing:  &r.listening,
-		post:     newPost(r.mail),
 		joined:   map[protocol.Join]bool{},
 		streams:  streams{open: map[protocol.StreamID]bool{}},
 	}
+	p.post = newPost(r.mail, k.Source, &p.slots)
 	p.Inbox.Taken = r.mail.poke
 	p.sender = newSender(p.Counters, p.Drops, r.neighbors)
 	p.sender.batch.Stream = firstProtocolStream + uint32(len(r.protocols))
@@ -157,7 +157,7 @@ func (p *Protocol) step(now time.Time, in protocol.Input) {
 	}
 	p.sender.flush(p.live.Load(), now)
 	clear(p.out) // what was sent is not kept from the collector
-	p.post.publish(p.Source, &p.slots)
+	p.post.publish()
 }
 
 // Tick implements machine.Core.
@@ -197,8 +197,7 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 	case protocol.Untrack:
 		p.post.request(rib.Untrack{Name: p.Name, Address: e.Address, Interface: e.Link})
 	case protocol.Mark:
-		p.post.publish(p.Source, &p.slots)
-		p.post.request(rib.Mark{Name: p.Name, Number: e.Number})
+		p.post.barrier(rib.Mark{Name: p.Name, Number: e.Number})
 	case protocol.Stale:
 		p.restart(rib.Stale{Source: p.Source, Family: p.family(e.Family)})
 	case protocol.Sweep:
@@ -213,7 +212,6 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 // restart asks something of the RIB that concerns all that was offered before
 // it, and nothing that is offered after.
 func (p *Protocol) restart(in rib.Input) {
-	p.post.publish(p.Source, &p.slots)
 	p.post.barrier(in)
 }
 

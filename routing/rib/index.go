@@ -79,7 +79,7 @@ func (k *key) at(depth int) uint8 {
 	return uint8(k.lo >> (56 - 8*(depth-8)))
 }
 
-// less is the order of address and length.
+// compare is the order of address and length.
 func (k *key) compare(o *key) int {
 	return cmp.Or(cmp.Compare(k.hi, o.hi), cmp.Compare(k.lo, o.lo), cmp.Compare(k.bits, o.bits))
 }
@@ -119,7 +119,7 @@ func (x *index) bin(k *key) (b *bin, depth int) {
 	return b, depth
 }
 
-// find gives the slot of k, -1 if it has none.
+// slot gives the slot of k, -1 if it has none.
 func (t *slabs) slot(b *bin, k *key) int {
 	if len(b.slots) == 0 {
 		return -1

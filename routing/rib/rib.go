@@ -189,6 +189,12 @@ func (r *RIB) delta(now time.Time, d *routing.Delta) error {
 	}
 	in := &d.Route
 	n := r.number(in.Prefix)
+	r.offerRoute(now, n, in)
+	return nil
+}
+
+// offerRoute makes a route what its protocol offers for n.
+func (r *RIB) offerRoute(now time.Time, n number, in *routing.Route) {
 	c := candidate{
 		since: seconds(now), origin: in.Origin, metric: in.Metric, tag: in.Tag,
 		source: in.Source, action: in.Action,
@@ -200,7 +206,6 @@ func (r *RIB) delta(now time.Time, d *routing.Delta) error {
 		hops = r.knownHops(in.NextHops)
 	}
 	r.replace(n, c, hops)
-	return nil
 }
 
 // withdraw takes back what a protocol offers for n.

@@ -61,6 +61,7 @@ const (
 	isOffered           // some subscriber may have been offered this prefix
 	isDirty             // it is among those that inputs touched
 	isPending           // while settling: not decided yet
+	isUsed              // the number is not free
 )
 
 func (d *dest) is(f destFlags) bool { return d.flags&f != 0 }
@@ -127,10 +128,10 @@ func (t *slabs) number(p netip.Prefix) (n number, made bool) {
 	t.hops.take()
 	n = number(t.dests.take())
 	d := t.at(n)
-	*d = dest{bits: k.bits, key: uint32(k.hi >> 32)}
+	*d = dest{bits: k.bits, key: uint32(k.hi >> 32), flags: isUsed}
 	*t.hops.at(uint32(n)) = 0
 	if k.six {
-		d.flags = isIPv6
+		d.flags |= isIPv6
 		d.key = t.six.take()
 		*t.six.at(d.key) = p.Addr().As16()
 	}
