@@ -156,7 +156,7 @@ func openStack(c localstack.Config, left leftStack, u *steps) (port.Port, error)
 // readdressStack gives the router's own stack the addresses that it may use
 // now, if they have changed.
 func (d *Daemon) readdressStack() error {
-	d.streams.Readdress()
+	defer d.streams.Readdress()
 	now := d.ports[localstack.Name]
 	if now == nil || d.cfg.LocalStack == nil {
 		return nil

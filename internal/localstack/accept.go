@@ -23,6 +23,7 @@ type acceptor struct {
 	quit    chan struct{} // closed by close
 	stepped chan struct{}
 	ended   chan struct{}
+	after   []<-chan struct{} // it waits for these to be closed before it begins
 
 	mu     sync.Mutex
 	peers  map[peer]protocol.StreamOptions
@@ -95,6 +96,13 @@ func (l *acceptor) close() {
 func (l *acceptor) run() {
 	defer close(l.ended)
 	defer l.client.streams.forget(l)
+	for _, gone := range l.after {
+		select {
+		case <-gone:
+		case <-l.quit:
+		case <-l.client.streams.ctx.Done():
+		}
+	}
 	err := l.serve()
 	l.left() // nothing is open any more, however it ended
 	l.client.mu.Lock()
@@ -111,7 +119,7 @@ func (l *acceptor) serve() error {
 	for {
 		sp, expected, err := l.client.streams.current()
 		if err == nil {
-			err = l.put(sp)
+			err = l.client.streams.whenAddressed(func() error { return l.put(sp) })
 		}
 		switch {
 		case l.over():

@@ -96,16 +96,21 @@ func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
 		return local, err
 	}
 	fam := family(d.Remote.Addr())
-	fd, err := sp.socket(fam)
+	var fd int
+	var zone uint32
+	err = c.client.streams.whenAddressed(func() (err error) {
+		if fd, err = sp.socket(fam); err != nil {
+			return err
+		}
+		if zone, err = c.client.zone(sp, d.Remote.Addr(), d.Link); err == nil {
+			err = prepareDial(fd, fam, d, zone)
+		}
+		if err != nil {
+			unix.Close(fd)
+		}
+		return err
+	})
 	if err != nil {
-		return local, err
-	}
-	zone, err := c.client.zone(sp, d.Remote.Addr(), d.Link)
-	if err == nil {
-		err = prepareDial(fd, fam, d, zone)
-	}
-	if err != nil {
-		unix.Close(fd)
 		return local, err
 	}
 	if err := c.adopt(fd); err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"routerd/routing/protocol"
 )
 
@@ -23,12 +25,13 @@ type Streams struct {
 	links   Links          // nil: there are no link-local addresses
 	running sync.WaitGroup // goroutines of connections and listeners
 
-	mu       sync.Mutex
-	space    *space // nil while there is no stack
-	why      error  // there is none
-	expected bool   // one is configured
-	accepted protocol.StreamID
-	ends     map[ender]bool // all connections and listeners
+	mu          sync.Mutex
+	space       *space // nil while there is no stack
+	why         error  // there is none
+	expected    bool   // one is configured
+	accepted    protocol.StreamID
+	ends        map[ender]bool // all connections and listeners
+	readdressed chan struct{}  // closed, and another made, when the stack's addresses may have changed
 }
 
 // ender is a connection or a listener.
@@ -48,7 +51,7 @@ type Hear func(ctx context.Context, in protocol.Input, stepped func()) error
 // NewStreams makes streams without a stack. Those between link-local addresses go
 // by links.
 func NewStreams(links Links) *Streams {
-	s := &Streams{links: links, why: protocol.ErrNoStack, ends: map[ender]bool{}}
+	s := &Streams{links: links, why: protocol.ErrNoStack, ends: map[ender]bool{}, readdressed: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
@@ -106,16 +109,46 @@ func (s *Streams) Down(why error) {
 	old.close()
 }
 
-// Readdress has the stack's link-local addresses follow those of the links.
+// Readdress says that the stack's addresses, or those of the links, may have
+// changed.
 func (s *Streams) Readdress() {
 	s.mu.Lock()
 	sp := s.space
+	close(s.readdressed)
+	s.readdressed = make(chan struct{})
 	s.mu.Unlock()
 	if sp == nil {
 		return
 	}
 	for _, link := range sp.links() {
 		s.beside(func() { _, _ = sp.bridge(s.links, link) }) // tried again with the next connection
+	}
+}
+
+// addressPatience is how long an address is waited for that the stack has not: a
+// protocol hears of a configuration before the stack has all its addresses.
+const addressPatience = time.Second
+
+// whenAddressed runs f, and again when the stack's addresses change as long as
+// that is what f lacks.
+func (s *Streams) whenAddressed(f func() error) error {
+	patience := time.NewTimer(addressPatience)
+	defer patience.Stop()
+	for {
+		s.mu.Lock()
+		changed := s.readdressed
+		s.mu.Unlock()
+		err := f()
+		if !errors.Is(err, unix.EADDRNOTAVAIL) {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-patience.C:
+			return err
+		case <-s.ctx.Done():
+			return err
+		}
 	}
 }
 
@@ -208,6 +241,17 @@ func (s *Streams) forget(e ender) {
 	delete(s.ends, e)
 }
 
+// leaving gives the listeners that their protocols have closed and that may still
+// have the port.
+func (s *Streams) leaving(port uint16) (list []<-chan struct{}) {
+	for _, e := range s.all() {
+		if l, ok := e.(*acceptor); ok && l.cfg.Local.Port() == port && l.over() {
+			list = append(list, l.ended)
+		}
+	}
+	return list
+}
+
 // number gives the number of the next connection that is accepted.
 func (s *Streams) number() protocol.StreamID {
 	s.mu.Lock()
@@ -244,6 +288,7 @@ func (c *Client) Carry(effect protocol.Effect) {
 		}
 	case protocol.Listen:
 		l := newAcceptor(c, e)
+		l.after = c.streams.leaving(e.Local.Port())
 		c.mu.Lock()
 		c.listeners[e.ID] = l
 		c.mu.Unlock()

@@ -354,6 +354,47 @@ func TestStreamsFollowTheStack(t *testing.T) {
 	}
 }
 
+// A protocol that closes a listener and listens there again in one step has its
+// port.
+func TestStreamsListenAgain(t *testing.T) {
+	p := newPair(t)
+	l := p.listen(protocol.Listen{Local: at("10.7.0.1:179")})
+	for range 40 {
+		for begun := time.Now(); ; { // one that the listener before still had is reset
+			if _, err := p.farDial("10.7.0.1:179", "", 0, 5*time.Second); err == nil {
+				break
+			} else if time.Since(begun) > 10*time.Second {
+				t.Fatal(err)
+			}
+		}
+		p.client.Carry(protocol.CloseStream{ID: l})
+		l = p.listen(protocol.Listen{Local: at("10.7.0.1:179")})
+	}
+	p.mustDial("10.7.0.1:179", "", 0)
+	p.accepted(l)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, in := range p.heard {
+		if c, ok := in.(protocol.Closed); ok && c.ID&protocol.AcceptedStream == 0 {
+			t.Errorf("a listener ended: %v", c.Err)
+		}
+	}
+}
+
+// An address that the stack gets a moment later, by the same reload, is no reason
+// to refuse what is asked for there.
+func TestStreamsAtAnAddressThatComes(t *testing.T) {
+	p := newPair(t)
+	other := p.farListen("10.7.0.2:180", "", 0)
+	l := p.listen(protocol.Listen{Local: at("10.7.0.9:179")})
+	id := p.dial(protocol.Dial{Local: at("10.7.0.9:0"), Remote: at(other.Addr().String())})
+	p.ip("-n", p.here, "address", "add", "10.7.0.9/24", "dev", "v0")
+	p.streams.Readdress()
+	p.connected(id)
+	p.mustDial("10.7.0.9:179", "", 0)
+	p.accepted(l)
+}
+
 // Five hundred connections at once, in both directions.
 func TestStreamsManyAtOnce(t *testing.T) {
 	p := newPair(t)
