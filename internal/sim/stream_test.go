@@ -411,3 +411,51 @@ func TestProtocolTalksByLinkLocalAddresses(t *testing.T) {
 		t.Errorf("with b silent connections by %s, want those by a alone", got)
 	}
 }
+
+// Claims for all links at once, groups joined and left, and another key, while the
+// routers run.
+func TestProtocolChangesWhatItHears(t *testing.T) {
+	n := beacons(t, 8)
+	key := func(secret string) keys.Chain {
+		return keys.Chain{{ID: 1, Algorithm: keys.HMACSHA256, Secret: []byte(secret)}}
+	}
+	apply := func(i int, change func(*beacon.Config)) {
+		t.Helper()
+		cfg := beaconConfig(i)
+		c := cfg.Protocols["beacon"].Config.(beacon.Config)
+		change(&c)
+		cfg.Protocols["beacon"] = router.ProtocolConfig{Config: c}
+		if err := n.Nodes[i].Apply(cfg); err != nil {
+			t.Fatal(err)
+		}
+	}
+	neighbors := func(when string, want ...int) {
+		t.Helper()
+		run(t, n, 10*time.Second)
+		for i, node := range n.Nodes {
+			if got := len(beaconCore(node).Neighbors); got != want[i] {
+				t.Errorf("%s: %s has %d neighbours, want %d", when, node.Name, got, want[i])
+			}
+		}
+	}
+	other := netip.MustParseAddr("239.255.70.2")
+	neighbors("at first", 2, 2, 2)
+	for i := range n.Nodes {
+		apply(i, func(c *beacon.Config) { c.Wide, c.Groups, c.Keys = true, []netip.Addr{beacon.Group, other}, key("a") })
+	}
+	neighbors("in two groups", 2, 2, 2)
+	apply(0, func(c *beacon.Config) { c.Groups, c.Keys = []netip.Addr{other}, key("a") })
+	neighbors("r0 in one of them", 2, 2, 2)
+	apply(1, func(c *beacon.Config) { c.Keys = key("a") }) // in the other one
+	neighbors("r0 and r1 in different ones", 1, 1, 2)
+	apply(2, func(c *beacon.Config) { c.Groups, c.Keys = []netip.Addr{beacon.Group, other}, key("b") })
+	neighbors("r2 with another key", 0, 0, 0)
+	for _, node := range n.Nodes {
+		if beaconCore(node).Forged == 0 {
+			t.Errorf("%s has heard nothing with a wrong key", node.Name)
+		}
+		if g := node.Router.View().Listeners.Groups(); len(g) != 0 {
+			t.Errorf("%s is on all links in the groups %v", node.Name, g)
+		}
+	}
+}
