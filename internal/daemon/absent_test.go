@@ -13,6 +13,7 @@ import (
 	"routerd/dataplane/port/device"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/control"
+	"routerd/internal/localstack"
 	"routerd/internal/router"
 )
 
@@ -38,6 +39,8 @@ func lone(t *testing.T) *Daemon {
 		log: slog.New(slog.DiscardHandler), undo: undo, router: router.New(rand.NewPCG(1, 0)), watch: device.NewWatch(),
 		ports: map[string]*openPort{}, absent: map[string]*absent{}, events: make(chan portEvent, 1),
 	}
+	d.streams = localstack.NewStreams(d.router.LinkLocal())
+	t.Cleanup(d.streams.Close)
 	t.Cleanup(d.watch.Close)
 	lan0 := dataplane.InterfaceConfig{Name: "lan0", Kind: dataplane.KindTUN, MTU: 1500}
 	if err := d.router.Commit(router.Config{Dataplane: dataplane.Config{Interfaces: []dataplane.InterfaceConfig{lan0}}}, time.Now()); err != nil {
