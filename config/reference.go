@@ -172,7 +172,7 @@ func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:]
 // match finds the topic of a path; any word may stand for a name.
 func (r *Reference) match(path []string) *Topic {
 	for _, t := range r.topics {
-		if slices.EqualFunc(strings.Split(t.Name, "."), path, func(word, given string) bool { return word == "NAME" || word == given }) {
+		if slices.EqualFunc(strings.Split(t.Name, "."), path, stands) {
 			return t
 		}
 	}
@@ -192,16 +192,19 @@ func (r *Reference) Names() []string {
 func (r *Reference) Tables() []*Topic { return r.tables }
 
 // Complete gives the names that go on from what has been typed: to the next dot,
-// so that a shell lists one level at a time.
+// so that a shell lists one level at a time. What stands for a name stays as typed.
 func (r *Reference) Complete(begun string) []string {
+	typed := strings.Split(begun, ".")
+	above, word := typed[:len(typed)-1], typed[len(typed)-1]
 	var out []string
-	for _, name := range r.Names() {
-		rest, begins := strings.CutPrefix(name, begun)
-		if !begins {
+	for _, t := range r.topics {
+		words := strings.Split(t.Name, ".")
+		if len(words) < len(typed) || !slices.EqualFunc(words[:len(above)], above, stands) || !strings.HasPrefix(words[len(above)], word) {
 			continue
 		}
-		if i := strings.IndexByte(rest, '.'); i >= 0 {
-			name = begun + rest[:i+1]
+		name := strings.Join(append(slices.Clone(above), words[len(above)]), ".")
+		if len(words) > len(typed) {
+			name += "."
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)
@@ -209,6 +212,9 @@ func (r *Reference) Complete(begun string) []string {
 	}
 	return out
 }
+
+// stands reports whether a word of a topic's name may be given so.
+func stands(word, given string) bool { return word == "NAME" || word == given }
 
 // Above are the keys that stand above the first table.
 func (r *Reference) Above() []*Topic {

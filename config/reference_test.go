@@ -115,8 +115,13 @@ func TestReferenceFind(t *testing.T) {
 	if topic.Like != "rip.interface.NAME.metric" || topic.Default != "1" || !strings.Contains(topic.Says(), "what the network costs") {
 		t.Errorf("the metric of RIPng is explained as %+v", topic)
 	}
-	if got := r.Complete("rip.interface."); !slices.Equal(got, []string{"rip.interface.NAME", "rip.interface.NAME."}) {
-		t.Errorf("rip.interface. goes on as %q", got)
+	for begun, want := range map[string][]string{
+		"rip.interface.": {"rip.interface.NAME", "rip.interface.NAME."}, "rip.interface.core0.pas": {"rip.interface.core0.passive"},
+		"ic": {"icmp", "icmp."}, "rip.max-routes.": nil, "zzz": nil,
+	} {
+		if got := r.Complete(begun); !slices.Equal(got, want) {
+			t.Errorf("%s goes on as %q, want %q", begun, got, want)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"routerd/config"
 )
 
 // What help says of the configuration: its tables, a table, a key.
@@ -18,6 +20,15 @@ func TestHelpConfig(t *testing.T) {
 			t.Errorf("%s: exit %d, %s", line, code, stderr)
 		}
 		compare(t, name+".txt", stdout)
+	}
+	reference, err := config.NewReference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range reference.Names() {
+		if code, stdout, _ := routerd("help", "config", name); code != exitOK || !strings.HasPrefix(stdout, name+"\n") || !strings.Contains(stdout, "\n    ") {
+			t.Errorf("help config %s: exit %d, and no line of the example in\n%s", name, code, stdout)
+		}
 	}
 	for line, want := range map[string]string{
 		"help config passive":                   `the configuration has no key "passive"; did you mean rip.interface.NAME.passive or ripng.interface.NAME.passive?`,
