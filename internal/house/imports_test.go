@@ -60,12 +60,13 @@ var rooms = map[string]room{
 	"routing/policy": {own: own("routing"), third: []string{bart}},
 
 	// Protocols, each above its codec, and what they and their driver say.
-	"routing/protocol": {own: own("routing")},
-	"routing/keys":     {},
-	"routing/rip":      {own: own("internal/timers", "routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
-	"routing/rip/wire": {own: []string{"routing/keys"}},
-	"routing/bfd":      {own: own("routing", "routing/bfd/wire", "routing/keys", "routing/protocol")},
-	"routing/bfd/wire": {},
+	"routing/protocol":  {own: own("routing")},
+	"routing/keys":      {},
+	"routing/rip":       {own: own("internal/timers", "routing", "routing/keys", "routing/protocol", "routing/rip/wire")},
+	"routing/rip/wire":  {own: []string{"routing/keys"}},
+	"routing/bfd":       {own: own("routing", "routing/bfd/wire", "routing/keys", "routing/protocol")},
+	"routing/bfd/wire":  {},
+	"routing/ospf/wire": {own: []string{"internal/packet", "routing/keys"}},
 
 	// Packets.
 	"icmp":                    {own: own()},
