@@ -16,6 +16,7 @@ import (
 
 // decode turns the values of the text into a Config.
 func (r *reader) decode() *Config {
+	r.watches.Document = r.Document
 	top := r.Root()
 	c := &Config{
 		Name:     tomltext.Get(top, "name", "routerd", routerName),

@@ -10,7 +10,7 @@ import (
 // decodeProtocols has each protocol read its own table, after all that such a
 // table may name.
 func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []*interfacePlaces) {
-	r.context = &decode.Context{Document: r.Document, Policies: c.Policies, Keys: c.Keys, Distance: c.RIB.Distance}
+	r.context = &decode.Context{Document: r.Document, Policies: c.Policies, Keys: c.Keys, Distance: c.RIB.Distance, Watches: r.watches}
 	for _, i := range interfaces {
 		known := decode.Interface{Name: i.name, Kind: i.kind}
 		for _, a := range i.addresses {
@@ -21,9 +21,12 @@ func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []
 	c.Protocols = map[string]router.ProtocolConfig{}
 	for _, p := range protocols.All() {
 		s := top.Optional(p.Name)
-		if s.Table == nil {
-			continue // not given, or no table and reported
+		if s.Table != nil {
+			c.Protocols[p.Name] = p.Decode(r.context, s)
+		} else if p.Implied != nil { // not given, or no table and reported
+			if implied, spoken := p.Implied(r.context); spoken {
+				c.Protocols[p.Name] = implied
+			}
 		}
-		c.Protocols[p.Name] = p.Decode(r.context, s)
 	}
 }

@@ -16,6 +16,7 @@ type reader struct {
 	origins origin.Table
 	paths   map[origin.ID]tomltext.Path    // of those that are complained of by number
 	context *decode.Context                // of the protocols
+	watches decode.Watches                 // what is watched by BFD, static next hops included
 	keys    map[string][]*tomltext.Section // the tables of each chain
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/rib"
@@ -89,6 +90,9 @@ func hopText(h rib.StaticNextHop) string {
 	if h.Weight > 1 {
 		words = append(words, fmt.Sprintf("weight %d", h.Weight))
 	}
+	if h.Watch != nil {
+		words = append(words, decode.WatchText(h.Watch))
+	}
 	return strings.Join(words, " ")
 }
 
@@ -141,6 +145,7 @@ func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticN
 		h := rib.StaticNextHop{
 			Interface: tomltext.Get(sub, "interface", "", tomltext.Text("the name of an interface")),
 			Weight:    uint8(tomltext.Get(sub, "weight", 0, tomltext.Whole(1, 255))),
+			Watch:     r.watches.Read(sub),
 		}
 		how := nextHop
 		if h.Interface != "" { // which says what a link-local address means
@@ -150,6 +155,10 @@ func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticN
 		sub.Done()
 		if !sub.Has("address") && !sub.Has("interface") {
 			r.Wrong(v.At, fmt.Sprintf("%s has neither address nor interface", v.At), nextHop.Want)
+			continue
+		}
+		if h.Watch != nil && !sub.Has("address") {
+			r.Wrong(v.At, fmt.Sprintf("%s has bfd and no address, so there is nobody to speak it with", v.At), `{ address = "192.0.2.1", bfd = true }, say`)
 			continue
 		}
 		out = append(out, tomltext.Item[rib.StaticNextHop]{Value: h, At: v.At})

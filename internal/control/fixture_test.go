@@ -17,6 +17,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/internal/protocols/bfd/bfdtest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
 	"routerd/internal/verdict"
@@ -96,6 +97,9 @@ func (f *fake) answer(ctx context.Context) error {
 }
 
 func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, error) {
+	if name == "bfd" {
+		return &bfdtest.Protocol{}, f.answer(ctx)
+	}
 	p, err := riptest.Named(name)
 	if err == nil {
 		err = f.answer(ctx)

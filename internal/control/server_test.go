@@ -52,6 +52,8 @@ func TestGolden(t *testing.T) {
 		"fib":               "/v1/fib",
 		"drops":             "/v1/drops?last=10",
 		"neighbor":          "/v1/neighbor",
+		"bfd":               "/v1/bfd",
+		"clear/bfd":         "/v1/clear/bfd?interface=core0",
 		"rip/route":         "/v1/rip/route?limit=5",
 		"rip/neighbor":      "/v1/rip/neighbor",
 		"rip/interface":     "/v1/rip/interface",

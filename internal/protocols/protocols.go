@@ -4,6 +4,7 @@
 package protocols
 
 import (
+	"routerd/internal/protocols/bfd"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/protocols/rip"
 	"routerd/internal/protocols/running"
@@ -17,6 +18,9 @@ type Protocol struct {
 	Title string // as people write it: "RIPng"
 	// Decode reads the protocol's table, which stands under its name.
 	Decode func(*decode.Context, *tomltext.Section) router.ProtocolConfig
+	// Implied, where not nil, gives its configuration without such a table, if
+	// the tables of others want the protocol spoken.
+	Implied func(*decode.Context) (router.ProtocolConfig, bool)
 	// Nouns are what can be asked of the protocol, Metrics what it counts.
 	Nouns   []running.Noun
 	Metrics running.Metrics
@@ -24,14 +28,18 @@ type Protocol struct {
 	Impacts []decode.Impact
 }
 
-// All are the protocols in the order in which they are listed to people. The
-// list is the caller's.
+// All are the protocols in the order in which they are listed to people, and in
+// which their tables are read: BFD, which looks at what the others ask it for, is
+// the last. The list is the caller's.
 func All() []Protocol {
 	var list []Protocol
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Impacts: p.Impacts()})
 	}
-	return list
+	return append(list, Protocol{
+		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,
+		Nouns: bfd.Nouns(), Metrics: bfd.Metrics(), Impacts: bfd.Impacts(),
+	})
 }
 
 // Kinds are what a router has to know of the protocols.

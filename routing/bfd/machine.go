@@ -38,6 +38,7 @@ type Machine struct {
 	claims         map[protocol.Claim]int
 	queue          queue
 	stray          Refusals // packets that are of no session
+	totals         Counters // of all sessions there were, never cleared
 
 	stopping, stopped bool
 	packet            wire.Packet // being read

@@ -76,12 +76,14 @@ func (m *Machine) refusal(s *session, x protocol.Received, p *wire.Packet) (Reas
 // strays counts a packet that is of no session.
 func (m *Machine) strays(x protocol.Received, why Reason, err error) {
 	m.stray[why]++
+	m.totals.Refused[why]++
 	m.emit(protocol.Event{Level: slog.LevelDebug, What: "packet refused", Link: x.Link, Neighbor: x.Src, Err: err})
 }
 
 // refuse counts a packet that a session does not use.
 func (m *Machine) refuse(s *session, why Reason, err error) {
 	s.counters.Refused[why]++
+	m.totals.Refused[why]++
 	s.refused = err.Error()
 	level, what := slog.LevelDebug, "packet refused"
 	if why == Unauthentic {
@@ -115,6 +117,7 @@ func (m *Machine) accept(s *session, p *wire.Packet) {
 	}
 	s.lastHeard = m.now
 	s.counters.Received++
+	m.totals.Received++
 	n := transitions[s.state][event(p.State)]
 	diag := n.diag
 	if n.to != wire.Down {

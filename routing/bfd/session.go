@@ -103,9 +103,11 @@ func (m *Machine) change(s *session, to wire.State, diag wire.Diagnostic, failed
 	case to == wire.Up:
 		s.failed, s.diag = false, wire.NoDiagnostic
 		s.counters.Ups++
+		m.totals.Ups++
 	case was == wire.Up:
 		s.failed = failed
 		s.counters.Downs++
+		m.totals.Downs++
 	case !failed && to != wire.Init: // administratively
 		s.failed = false
 	}

@@ -65,6 +65,24 @@ func (m *Machine) Sessions() []SessionInfo {
 // Stray gives how many packets were of no session, by reason.
 func (m *Machine) Stray() Refusals { return m.stray }
 
+// Summary is the machine as a whole. The counters have what sessions counted
+// that are no more, and what was of no session; no Clear makes them less.
+type Summary struct {
+	Sessions [wire.Up + 1]int // by state
+	Counters Counters
+}
+
+// Summary counts what there is.
+func (m *Machine) Summary() Summary {
+	x := Summary{Counters: m.totals}
+	for _, s := range m.sessions {
+		if len(s.watches) > 0 {
+			x.Sessions[s.state]++
+		}
+	}
+	return x
+}
+
 func (m *Machine) info(s *session) SessionInfo {
 	x := SessionInfo{
 		Address: s.address, Source: m.source(s), Link: s.link, Multihop: s.multihop, Profile: s.profile, ProfileName: s.profileName,

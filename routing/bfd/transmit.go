@@ -73,6 +73,7 @@ func (m *Machine) send(s *session, why kind) {
 		}
 		m.emit(out)
 		s.counters.Sent++
+		m.totals.Sent++
 	}
 	s.lastSent, s.transmitAt, s.interval = m.now, time.Time{}, 0
 	if s.goodbyes > 0 {

@@ -68,6 +68,8 @@ type InterfaceConfig struct {
 	// Version 2 is what is sent.
 	Receive Versions
 	Auth    Auth
+	// BFD, where not nil, has the neighbours watched.
+	BFD *BFD
 	// Import and Export decide about routes heard and said here; nil accepts.
 	Import, Export Policy
 }

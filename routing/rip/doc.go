@@ -55,6 +55,7 @@
 //	trigger.go       triggered updates
 //	request.go       requests, those answered and those asked
 //	neighbor.go      who is on the other side
+//	watch.go         neighbours watched by BFD
 //	auth.go          key chains
 //	sequence.go      sequence numbers, what survives a restart
 //	show.go          for show and metrics

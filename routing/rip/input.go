@@ -59,7 +59,12 @@ func (m *Machine) receive(x protocol.Received) {
 	case !m.authentic(i, x):
 		return
 	}
-	if n := m.neighbor(i, x.Src); n != nil {
+	switch n := m.neighbor(i, x.Src); {
+	case n == nil:
+	case n.dead:
+		n.heard = m.now
+		m.refuse(i, x.Src, &i.counters.Dead, errWatched)
+	default:
 		m.respond(n)
 	}
 }

@@ -65,6 +65,9 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	m.listen(i)
 	i.chooseSources(m.cfg.Protocol)
 	m.restrict(i)
+	for _, n := range i.sortedNeighbors() {
+		m.watch(n)
+	}
 	m.reconnect()
 	switch {
 	case !i.speaks():

@@ -30,7 +30,9 @@ const (
 	TableFull
 	NeighborFull // it has as many routes as it may
 	NeighborsFull
-	StateLost // what was saved cannot be read
+	StateLost    // what was saved cannot be read
+	NeighborDead // its BFD session went down
+	NeighborBack
 )
 
 // Neighbors that come and go are news. What somebody has to do something about
@@ -49,6 +51,8 @@ var eventKinds = [...]struct {
 	NeighborFull:  {"too many routes of one neighbor", slog.LevelWarn},
 	NeighborsFull: {"too many neighbours", slog.LevelWarn},
 	StateLost:     {"what was saved is lost", slog.LevelWarn},
+	NeighborDead:  {"neighbour dead", slog.LevelWarn},
+	NeighborBack:  {"neighbour alive again", slog.LevelInfo},
 }
 
 // String gives the kind in words, as protocol.Event says it.

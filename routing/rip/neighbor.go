@@ -26,6 +26,9 @@ type neighbor struct {
 	packets, badPackets, badEntries uint64
 
 	beyond uint64 // routes heard beyond MaximumPrefix
+
+	watched *BFD // as BFD was asked for it, nil for not at all
+	dead    bool // BFD says so, or has not said anything yet and is to
 }
 
 func (i *iface) sortedNeighbors() []*neighbor {
@@ -49,6 +52,7 @@ func (m *Machine) neighbor(i *iface, a netip.Addr) *neighbor {
 	}
 	n := &neighbor{iface: i, addr: a, since: m.now}
 	i.neighbors[a] = n
+	m.watch(n)
 	m.event(NeighborSeen, i, a, nil)
 	return n
 }
@@ -56,6 +60,7 @@ func (m *Machine) neighbor(i *iface, a netip.Addr) *neighbor {
 // loseNeighbor ends all routes by a neighbour, and forgets it.
 func (m *Machine) loseNeighbor(n *neighbor) {
 	m.losePaths(func(p *path) bool { return p.neighbor == n }, n.paths)
+	m.unwatch(n)
 	delete(n.iface.neighbors, n.addr)
 	m.event(NeighborGone, n.iface, n.addr, nil)
 }

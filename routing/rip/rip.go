@@ -110,7 +110,10 @@ func (m *Machine) take(in protocol.Input) {
 	case protocol.LinkDown:
 		m.down(x)
 	case protocol.NeighborState:
-		if !x.Alive {
+		switch {
+		case x.Cause == routing.CauseBFD:
+			m.found(x)
+		case !x.Alive:
 			m.lose(x.Link, x.Address)
 		}
 	case protocol.Received:

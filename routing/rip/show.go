@@ -33,6 +33,7 @@ type Counters struct {
 	NotAllowed  uint64 // from somebody who is not among the allowed neighbors
 
 	MaximumPrefix uint64 // routes of a neighbor beyond what it may have
+	Dead          uint64 // from a neighbor whose BFD session is down
 }
 
 // RouteInfo is a route as show gives it.
@@ -67,6 +68,9 @@ type NeighborInfo struct {
 	Routes                          int
 	Since, Heard                    time.Time
 	Packets, BadPackets, BadEntries uint64
+
+	Watched bool // by BFD
+	Dead    bool // which says so
 
 	MaximumPrefix int    // how many routes it may have
 	Beyond        uint64 // how often it said one beyond them
@@ -171,7 +175,7 @@ func (m *Machine) Neighbors() []NeighborInfo {
 			infos = append(infos, NeighborInfo{
 				Interface: i.id, Name: i.name, Address: n.addr, Version: n.version, Routes: n.paths,
 				Since: n.since, Heard: n.heard, Packets: n.packets, BadPackets: n.badPackets, BadEntries: n.badEntries,
-				MaximumPrefix: i.cfg.MaximumPrefix, Beyond: n.beyond,
+				MaximumPrefix: i.cfg.MaximumPrefix, Beyond: n.beyond, Watched: n.watched != nil, Dead: n.dead,
 			})
 		}
 	}

@@ -29,6 +29,7 @@ type Context struct {
 	Interfaces []Interface
 	Policies   *policy.Policies
 	Keys       map[string][]Key // chains by name, without their secrets
+	Watches    Watches
 	// Distance is what [rib] says of each source, 0 for nothing.
 	Distance [routing.NumSources]uint8
 
@@ -153,4 +154,18 @@ type Impact struct {
 	Pattern string // of a key, or of a table for each of its keys: "rip.interface.*"
 	Kind    string // added | removed | changed | moved, or "" for each
 	Means   string // "its device is made"
+}
+
+// Known reports whether the router has an interface of the name.
+func (c *Context) Known(name string) bool { _, known := c.find(name); return known }
+
+// SuggestInterface gives the interface that may have been meant by a name, as a
+// Problem suggests it.
+func (c *Context) SuggestInterface(name string) string { return tomltext.Suggest(name, c.names()) }
+
+// OnLink reports whether an interface's subnet has the address.
+func (c *Context) OnLink(a netip.Addr) bool {
+	return slices.ContainsFunc(c.Interfaces, func(i Interface) bool {
+		return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Contains(a) })
+	})
 }

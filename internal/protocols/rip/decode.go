@@ -116,6 +116,9 @@ func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
 		i.Neighbors = append(i.Neighbors, n.Value)
 	}
 	d.decodeAllowedNeighbors(s, &i)
+	if w := d.Watches.Read(s); w != nil {
+		i.BFD = &rip.BFD{Profile: w.Profile, Strict: w.Strict}
+	}
 	i.Import = Policy(d.chain(s, "import-policy"))
 	i.Export = Policy(d.chain(s, "export-policy"))
 	if d.protocol == rip.RIP {

@@ -31,6 +31,7 @@ func countsOf(n *rip.Counters) (sent, received Counts, refused Refusals) {
 		{Kind: "table_full", Count: n.TableFull},
 		{Kind: "not_allowed", Count: n.NotAllowed},
 		{Kind: "maximum_prefix", Count: n.MaximumPrefix},
+		{Kind: "bfd_down", Count: n.Dead},
 	}
 	return sent, received, refused
 }

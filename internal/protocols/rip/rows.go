@@ -83,7 +83,10 @@ type Neighbor struct {
 	BadEntries uint64     `json:"bad_entries" show:"bad entries,amount"`
 	// MaximumPrefix is how many routes it may have, BeyondMaximum how often it
 	// said one beyond them, which was not learned.
-	MaximumPrefix int    `json:"maximum_prefix" show:"maximum,amount,wide"`
+	MaximumPrefix int `json:"maximum_prefix" show:"maximum,amount,wide"`
+	// BFD is watched, or down where what it says is not used since its session is
+	// down; absent where BFD does not watch it.
+	BFD           string `json:"bfd,omitempty" show:"bfd,optional,bad=down,after=interface"`
 	BeyondMaximum uint64 `json:"beyond_maximum" show:"beyond maximum,amount,blank,bad,optional"`
 }
 
@@ -92,8 +95,15 @@ func neighborOf(n *rip.NeighborInfo, now time.Time) Neighbor {
 	if heard.IsZero() {
 		heard = n.Since
 	}
+	bfd := ""
+	switch {
+	case n.Dead:
+		bfd = "down"
+	case n.Watched:
+		bfd = "watched"
+	}
 	return Neighbor{
-		Address: n.Address, Interface: n.Name, Version: int(n.Version), Routes: n.Routes,
+		BFD: bfd, Address: n.Address, Interface: n.Name, Version: int(n.Version), Routes: n.Routes,
 		Since: n.Since.UTC(), Age: now.Sub(heard).Seconds(),
 		Packets: n.Packets, BadPackets: n.BadPackets, BadEntries: n.BadEntries,
 		MaximumPrefix: n.MaximumPrefix, BeyondMaximum: n.Beyond,

@@ -1,0 +1,84 @@
+package decode
+
+import (
+	"fmt"
+
+	"routerd/internal/tomltext"
+	"routerd/routing/rib"
+)
+
+// Watches are the places that ask for a neighbour to be watched by BFD.
+type Watches struct {
+	*tomltext.Document
+	profiles []tomltext.Item[string] // that they name
+	asked    bool
+}
+
+// Read reads the key bfd of a neighbour or next hop: true, or a table of profile
+// and strict; nil where it is not to be watched.
+func (w *Watches) Read(s *tomltext.Section) *rib.Watch {
+	const key = "bfd"
+	v, given := s.Lookup(key)
+	at := s.At.With(key)
+	inner, isTable := s.Inner(key, tomltext.Item[any]{Value: v, At: at})
+	watch := rib.Watch{
+		Profile: tomltext.Get(inner, "profile", "", tomltext.Text("the name of a profile: [bfd.profile.NAME]")),
+		Strict:  tomltext.Get(inner, "strict", false, tomltext.Bool),
+	}
+	if isTable {
+		inner.Done()
+	} else if on := tomltext.Get(s, key, false, watchReading); !on {
+		return nil
+	}
+	if given {
+		s.Record(key, WatchText(&watch))
+	}
+	w.asked = true
+	if watch.Profile != "" {
+		w.profiles = append(w.profiles, tomltext.Item[string]{Value: watch.Profile, At: at.With("profile")})
+	}
+	return &watch
+}
+
+var watchReading = tomltext.Reading[bool]{Read: tomltext.Bool.Read, Want: `true, or a table like { profile = "fast", strict = true }`}
+
+// WatchText says how a neighbour is watched, "" for not at all.
+func WatchText(w *rib.Watch) string {
+	if w == nil {
+		return ""
+	}
+	text := "bfd"
+	if w.Profile != "" {
+		text += " " + w.Profile
+	}
+	if w.Strict {
+		text += " strict"
+	}
+	return text
+}
+
+// Asked reports whether anybody is to be watched.
+func (w *Watches) Asked() bool { return w.asked }
+
+// Profile reads the name of a profile at key.
+func (w *Watches) Profile(s *tomltext.Section, key string) string {
+	name := tomltext.Get(s, key, "", tomltext.Text("the name of a profile: [bfd.profile.NAME]"))
+	if name != "" {
+		w.profiles = append(w.profiles, tomltext.Item[string]{Value: name, At: s.At.With(key)})
+	}
+	return name
+}
+
+// Check reports the profiles that were named, and are none of the names.
+func (w *Watches) Check(names []string) {
+	known := map[string]bool{}
+	for _, n := range names {
+		known[n] = true
+	}
+	for _, p := range w.profiles {
+		if !known[p.Value] {
+			w.Wrong(p.At, fmt.Sprintf("%s is %q, and there is no [bfd.profile.%s]", p.At, p.Value, p.Value), "the name of a profile that there is").
+				Suggestion = tomltext.Suggest(p.Value, names)
+		}
+	}
+}
