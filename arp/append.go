@@ -9,8 +9,8 @@ import (
 	"routerd/internal/packet"
 )
 
-// beginND appends an IPv6 header and the type, code and checksum of a
-// message; finishND fills in what depends on the rest.
+// beginND appends an IPv6 header and the type, code and checksum of a message;
+// finishND fills in length and checksum.
 func beginND(b []byte, src, dst netip.Addr, kind uint8) []byte {
 	at := len(b)
 	b = append(b, make([]byte, packet.IPv6Header+4)...)
@@ -75,7 +75,7 @@ func AppendRouterSolicitation(b []byte, src, dst netip.Addr, source MAC) []byte 
 	return finishND(b, at)
 }
 
-// RouterAdvertisement is what a router advertisement says.
+// RouterAdvertisement is the content of a router advertisement.
 type RouterAdvertisement struct {
 	RouterHeader
 	Source        MAC    // zero = no option
@@ -113,10 +113,10 @@ func AppendRouterAdvertisement(b []byte, src, dst netip.Addr, a *RouterAdvertise
 }
 
 // AppendRedirect appends an IPv6 packet with a redirect (RFC 4861 §4.5): for
-// destination, target is the better first hop, or destination itself where it
-// is on the link. A zero MAC leaves the target's link-layer address out. Of
-// the redirected packet goes in as much as keeps the whole within the least
-// MTU of IPv6 (§8.2).
+// destination, target is the better first hop, or destination itself if that is
+// on the link. A zero MAC leaves the target's link-layer address out. The
+// redirected packet is truncated so that the whole fits the minimum MTU of IPv6
+// (§8.2).
 func AppendRedirect(b []byte, src, dst, target, destination netip.Addr, mac MAC, redirected []byte) []byte {
 	at := len(b)
 	b = append(beginND(b, src, dst, icmp.Redirect6), 0, 0, 0, 0)

@@ -28,8 +28,8 @@ const (
 
 const hardwareEthernet = 1
 
-// Valid reports whether p is an ARP packet of the hardware and protocol that
-// routerd speaks, all there. Bytes behind it are padding.
+// Valid reports whether p is a complete ARP packet for IPv4 over Ethernet.
+// Bytes after it are padding.
 func (p Packet) Valid() bool {
 	return len(p) >= PacketLen &&
 		binary.BigEndian.Uint16(p) == hardwareEthernet &&

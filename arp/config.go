@@ -8,34 +8,34 @@ import (
 	"routerd/routing"
 )
 
-// Config is what holds for the machine as a whole.
+// Config is the configuration of the machine as a whole.
 type Config struct {
-	// MaxNeighbors bounds the table; MaxIncomplete those in it that have
-	// never answered, apart from the rest (RFC 6583 §7.1).
+	// MaxNeighbors bounds the table; MaxIncomplete bounds those neighbours in
+	// it that have never answered (RFC 6583 §7.1).
 	MaxNeighbors, MaxIncomplete int
-	// Packets of so many bytes wait for one neighbour at most, and of
-	// MaxHeldBytes for all together. A packet counts for some more than its
-	// bytes.
+	// MaxHeldEach bounds the bytes of packets that wait for one neighbour,
+	// MaxHeldBytes those for all together. A packet counts for some more than
+	// its bytes.
 	MaxHeldEach, MaxHeldBytes int
-	// RequestRate bounds how many neighbours never heard of are asked for a
-	// second on one link (RFC 6583 §7.2). Next hops of routes and the router's
-	// own destinations do not count.
+	// RequestRate is how many unknown neighbours are requested in a second on
+	// one link (RFC 6583 §7.2). Next hops of routes and destinations of the
+	// router's own packets do not count.
 	RequestRate int
-	// ReachableTime is the base of the random time that a confirmation
-	// lasts (RFC 4861 §6.3.2), for both families.
+	// ReachableTime is the base of the random time for which a confirmation is
+	// valid (RFC 4861 §6.3.2), for both families.
 	ReachableTime time.Duration
-	// DADTransmits is how often an IPv6 address is asked for before it is
-	// used (RFC 4862 §5.1); 0 uses it at once.
+	// DADTransmits is how many probes duplicate address detection sends for an
+	// IPv6 address (RFC 4862 §5.1); with 0 the address is used at once.
 	DADTransmits int
-	// Proxy reports whether packets for target that arrive by in would leave
-	// by another interface. It is asked where proxy ARP is on; nil is never.
+	// Proxy reports whether packets for target that arrive by in would leave by
+	// another interface. It is called if proxy ARP is on; nil means never.
 	Proxy func(in routing.InterfaceID, target netip.Addr) bool
-	// Routed reports whether routes lead by a neighbour: one that does not
-	// answer is kept an eye on then. Nil is never.
+	// Routed reports whether routes have a neighbour as their next hop: if it
+	// does not answer it is requested again from time to time. Nil means never.
 	Routed func(link routing.InterfaceID, a netip.Addr) bool
 }
 
-// DefaultConfig is what holds unless the configuration says otherwise.
+// DefaultConfig is the default.
 func DefaultConfig() Config {
 	return Config{
 		MaxNeighbors:  8192,
@@ -48,28 +48,29 @@ func DefaultConfig() Config {
 	}
 }
 
-// DefaultTimeout is how long a neighbour that nobody sends to is remembered.
+// DefaultTimeout is how long an unused neighbour is kept.
 const DefaultTimeout = 20 * time.Minute
 
-// StaticNeighbor is a neighbour that the configuration knows.
+// StaticNeighbor is a configured neighbour.
 type StaticNeighbor struct {
 	Addr netip.Addr
 	MAC  MAC
 }
 
-// InterfaceConfig is what the machine has to know of one Ethernet interface.
+// InterfaceConfig is the configuration of one Ethernet interface.
 type InterfaceConfig struct {
 	MAC MAC
 	// Addresses of both families, with host bits: 192.0.2.1/24. The
 	// link-local address is formed from MAC unless one is among them.
 	Addresses []netip.Prefix
 	ProxyARP  bool
-	// Kept are IPv6 addresses that the router used on the link a moment ago: such
-	// an address is used at once, while it is asked for, if the interface begins to
-	// have it now.
+	// Kept are IPv6 addresses that the router used on the link a moment ago. If
+	// the interface gets such an address, it is used at once, while duplicate
+	// address detection runs.
 	Kept []netip.Prefix
-	// Proxied are IPv4 addresses on the interface's subnets that ARP requests
-	// are answered for although no interface has them: address translation's.
+	// Proxied are IPv4 addresses on the interface's subnets for which ARP
+	// requests are answered although no interface has them: those of address
+	// translation.
 	Proxied []Range
 	Timeout time.Duration // 0 = DefaultTimeout
 	Static  []StaticNeighbor
@@ -82,7 +83,7 @@ type Range struct{ First, Last netip.Addr }
 // Has reports whether a lies in the range.
 func (r Range) Has(a netip.Addr) bool { return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0 }
 
-// Bounds of the router advertisement's variables (RFC 4861 §6.2.1).
+// Bounds of the variables of router advertisements (RFC 4861 §6.2.1).
 const (
 	leastMaxRAInterval = 4 * time.Second
 	mostMaxRAInterval  = 1800 * time.Second
@@ -109,8 +110,8 @@ type RAConfig struct {
 	RDNSSLifetime            time.Duration
 }
 
-// DefaultRA is RFC 4861's default for everything but what is advertised: the
-// prefixes, for 30 days, a week of them preferred, and the servers.
+// DefaultRA has RFC 4861's defaults. Advertised are the prefixes, for 30 days,
+// preferred for a week, and the servers.
 func DefaultRA(prefixes []netip.Prefix, rdnss []netip.Addr) RAConfig {
 	c := RAConfig{
 		MinInterval:     198 * time.Second, // 0.33 * MaxInterval
@@ -129,7 +130,7 @@ func DefaultRA(prefixes []netip.Prefix, rdnss []netip.Addr) RAConfig {
 	return c
 }
 
-// Check says what in the configuration RFC 4861 §6.2.1 forbids.
+// Check returns an error for values that RFC 4861 §6.2.1 forbids.
 func (c *RAConfig) Check() error {
 	switch {
 	case c.MaxInterval < leastMaxRAInterval || c.MaxInterval > mostMaxRAInterval:

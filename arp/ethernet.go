@@ -9,7 +9,7 @@ import (
 // MAC is an Ethernet address.
 type MAC [6]byte
 
-// Broadcast is the Ethernet address of everybody on the link.
+// Broadcast is the Ethernet broadcast address.
 var Broadcast = MAC{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // String gives the six bytes in lower-case hexadecimal with colons.
@@ -21,11 +21,11 @@ func (m MAC) String() string {
 // bytes as a list of numbers.
 func (m MAC) MarshalText() ([]byte, error) { return []byte(m.String()), nil }
 
-// IsStation reports whether m can be the address of one station: it is
-// neither a group's nor zero.
+// IsStation reports whether m can be the address of a station: it is neither a
+// group address nor zero.
 func (m MAC) IsStation() bool { return m[0]&1 == 0 && m != MAC{} }
 
-// EtherTypes that routerd speaks of.
+// EtherTypes that routerd uses.
 const (
 	EtherTypeIPv4 = 0x0800
 	EtherTypeARP  = 0x0806
@@ -76,8 +76,8 @@ func LinkLocal(m MAC) netip.Addr {
 	})
 }
 
-// SolicitedNode gives the multicast group that the holder of a listens to for
-// solicitations (RFC 4291 §2.7.1).
+// SolicitedNode gives the solicited-node multicast group of a (RFC 4291
+// §2.7.1).
 func SolicitedNode(a netip.Addr) netip.Addr {
 	b := a.As16()
 	return netip.AddrFrom16([16]byte{

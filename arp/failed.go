@@ -2,24 +2,24 @@ package arp
 
 import "time"
 
-// Next hops that do not answer. Whoever has another one passes over them, so
-// no packet asks for them any more, and the machine has to.
+// Next hops that do not answer. Groups with another hop skip them, so no packet
+// causes a request any more, and the machine has to request them itself.
 
-// A next hop that failed is asked again, as one never heard of is, after
-// firstWait at most, and each time that it fails again after twice as long, up to
-// mostWait. A fourth of that is left to chance, so that those that failed
-// together are not all asked together.
+// A failed next hop is requested again after at most firstWait, and each time
+// that it fails again after twice as long, up to mostWait. A quarter of the
+// time is random, so that those that failed together are not all requested
+// together.
 const (
 	firstWait = time.Second
 	mostWait  = 30 * time.Second
 )
 
-// routed reports whether routes lead by n.
+// routed reports whether n is the next hop of routes.
 func (m *Machine) routed(n *neighbor) bool {
 	return m.cfg.Routed != nil && m.cfg.Routed(n.iface.id, n.addr)
 }
 
-// condemn says of n, which routes lead by, that it does not answer.
+// condemn reports that n, a next hop of routes, does not answer.
 func (m *Machine) condemn(n *neighbor) {
 	if !n.dead {
 		n.dead, n.learned = true, m.now
@@ -27,7 +27,7 @@ func (m *Machine) condemn(n *neighbor) {
 	}
 }
 
-// failed leaves n alone for a while.
+// failed schedules the next request for n.
 func (m *Machine) failed(n *neighbor) {
 	m.unpublish(n)
 	m.promote(n, rankNextHop)
@@ -37,7 +37,7 @@ func (m *Machine) failed(n *neighbor) {
 	m.timers.Set(&n.timer, m.now.Add(m.between(n.wait*3/4, n.wait)))
 }
 
-// revive takes back what was said against n.
+// revive reports that nothing speaks against n any more.
 func (m *Machine) revive(n *neighbor) {
 	n.wait = 0
 	if n.dead {

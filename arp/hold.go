@@ -7,35 +7,35 @@ import (
 	"routerd/routing"
 )
 
-// held is a packet that waits for its neighbour. One that the machine made
-// itself goes without anybody being told.
+// held is a packet that waits for its neighbour. If a packet of the machine's
+// own is dropped, that is not reported.
 type held struct {
 	packet []byte
 	tag    any
 	silent bool
 }
 
-// heldOverhead is what a held packet costs beside its bytes, so that many
-// small ones are bounded as few large ones are; Linux counts as much for its
-// own record of a packet.
+// heldOverhead is what a held packet counts in addition to its bytes, so that
+// many small packets are bounded like few large ones; Linux counts as much for
+// its own record of a packet.
 const heldOverhead = 256
 
 func (h held) cost() int { return len(h.packet) + heldOverhead }
 
-// hoards are the neighbours that hold packets, of each rank and by the order
-// of magnitude of what they hold, so that one of those that hold most is found
-// at once.
+// hoards are the neighbours that hold packets, by rank and by the binary
+// logarithm of their bytes, so that one of those that hold most is found at
+// once.
 type hoards [numRanks][maxHoard + 1]list.List
 
-// maxHoard is the order of magnitude beyond which none is told apart.
+// maxHoard is the largest logarithm.
 const maxHoard = 30
 
 // hold keeps a packet until n answers or is given up. The newest are kept:
 // "when a queue overflows, the new arrival SHOULD replace the oldest entry"
-// (RFC 4861 §7.2.2), and RFC 1122 §2.3.2.2 wants the latest. A datagram's
-// fragments stay together as far as one neighbour may hold them. Where all
-// together hold too much, it is who holds most that loses its oldest: a flood
-// pays for itself, and a neighbour with a packet or two keeps them.
+// (RFC 4861 §7.2.2), and RFC 1122 §2.3.2.2 wants the latest. The fragments of a
+// datagram stay together as far as MaxHeldEach allows. If all neighbours
+// together hold too much, the one that holds most loses its oldest packet: a
+// flood loses its own packets, and a neighbour with a packet or two keeps them.
 func (m *Machine) hold(n *neighbor, h held) {
 	size := h.cost()
 	if size > m.cfg.MaxHeldEach {
@@ -60,13 +60,13 @@ func (m *Machine) hold(n *neighbor, h held) {
 // shed drops the oldest packet that n holds.
 func (m *Machine) shed(n *neighbor) {
 	old := n.held[0]
-	n.held[0] = held{} // not kept from the collector
+	n.held[0] = held{} // let the collector free it
 	n.held = n.held[1:]
 	m.weigh(n, -old.cost())
 	m.drop(n.iface.id, old, HoldFull)
 }
 
-// weigh notes that n holds so many bytes more, or has got another rank.
+// weigh records that n holds so many bytes more, or has another rank.
 func (m *Machine) weigh(n *neighbor, more int) {
 	m.heldBytes += more
 	n.heldBytes += more
@@ -85,8 +85,8 @@ func (m *Machine) weigh(n *neighbor, more int) {
 	}
 }
 
-// heaviest gives one of the neighbours that hold most among those of the
-// lowest rank that hold anything, up to r; nil where none does.
+// heaviest gives one of the neighbours that hold most, of the lowest rank that
+// holds anything, up to r; nil if none does.
 func (m *Machine) heaviest(r rank) *neighbor {
 	for i := range m.hoards[:r+1] {
 		for size := maxHoard; size > 0; size-- {
@@ -113,7 +113,7 @@ func (m *Machine) release(n *neighbor) {
 	}
 }
 
-// unreachable gives up what n holds, and says so to each packet's sender.
+// unreachable gives up what n holds, and has each packet's sender told.
 func (m *Machine) unreachable(n *neighbor) {
 	for _, h := range m.takeHeld(n) {
 		if !h.silent {

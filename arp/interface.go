@@ -7,7 +7,7 @@ import (
 
 const linkLocalBits = 64
 
-// up takes an interface up, or makes what it is what it has become.
+// up handles an interface that came up or changed.
 func (m *Machine) up(x InterfaceUp) {
 	c := x.Config
 	if c.Timeout <= 0 {
@@ -49,9 +49,9 @@ func (m *Machine) down(x InterfaceDown) {
 	delete(m.ifaces, x.Interface)
 }
 
-// readdress compares the addresses that the interface has with those that it
-// is to have. With a new MAC all of them are announced again, and the
-// link-local address is a new one.
+// readdress changes the interface's addresses to the configured ones. With a
+// new MAC all of them are announced again, and the link-local address is a new
+// one.
 func (m *Machine) readdress(i *iface, moved bool) {
 	want := slices.Clone(i.Addresses)
 	explicit := slices.ContainsFunc(want, func(p netip.Prefix) bool {
@@ -80,8 +80,8 @@ func (m *Machine) readdress(i *iface, moved bool) {
 	}
 }
 
-// restock makes the static neighbours those that are configured, and forgets
-// others that are no longer on the link.
+// restock sets the static neighbours to the configured ones, and forgets
+// neighbours that are no longer on the link.
 func (m *Machine) restock(i *iface) {
 	for _, n := range m.sorted() {
 		if n.iface != i {

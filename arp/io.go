@@ -7,7 +7,7 @@ import (
 	"routerd/routing"
 )
 
-// Input is what can happen to the machine.
+// Input is an input of the machine.
 type Input interface{ input() }
 
 // InterfaceUp says that an Ethernet interface is up, or that something about
@@ -17,30 +17,30 @@ type InterfaceUp struct {
 	Config    InterfaceConfig
 }
 
-// InterfaceDown says that an interface is gone, or about to go: with Announce
-// set frames can still be sent, and hosts are told to forget the router.
+// InterfaceDown says that an interface is gone. With Announce it is about to
+// go, frames can still be sent, and hosts are told to forget the router.
 type InterfaceDown struct {
 	Interface routing.InterfaceID
 	Announce  bool
 }
 
 // Received is a whole Ethernet frame of type ARP, or of type IPv6 with a
-// neighbour discovery message. It is read and not kept.
+// neighbour discovery message. The machine does not keep it.
 type Received struct {
 	Interface routing.InterfaceID
 	Frame     []byte
 }
 
-// Resolve asks for the neighbour that a packet has to go to.
+// Resolve asks for the neighbour that a packet goes to.
 type Resolve struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr // of the neighbour; without a zone
 	Index     uint32     // its dense number, 0 without one
-	// Own: the router itself sends the packet. Those go first, as next hops
-	// with a number do (RFC 6583 §7.1).
+	// Own: the router itself sends the packet. Such requests have priority,
+	// like next hops with a number (RFC 6583 §7.1).
 	Own bool
-	// Packet is the IP packet, which belongs to the machine from now on; nil
-	// only asks. Tag is the sender's and comes back with it.
+	// Packet is the IP packet, which belongs to the machine from now on; with
+	// nil the neighbour is only resolved. Tag is returned with the packet.
 	Packet []byte
 	Tag    any
 }
@@ -48,15 +48,15 @@ type Resolve struct {
 // Used says that a packet was sent by a stale entry; see Entry.Use.
 type Used struct{ Entry *Entry }
 
-// Clear forgets what was learned: of one interface unless it is NoInterface,
-// of one address unless it is invalid. Static neighbours stay, as do those
-// still being asked for; next hops that failed are asked again at once.
+// Clear forgets learned neighbours: of one interface unless that is
+// NoInterface, of one address unless that is invalid. Static neighbours stay,
+// as do those being resolved; failed next hops are requested again at once.
 type Clear struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 }
 
-// Tick says that time has passed, at the latest at Deadline.
+// Tick has the machine do what is due. It comes at Deadline at the latest.
 type Tick struct{}
 
 func (InterfaceUp) input()   {}
@@ -67,7 +67,7 @@ func (Used) input()          {}
 func (Clear) input()         {}
 func (Tick) input()          {}
 
-// Effect is what the machine wants done, in this order.
+// Effect is something that the machine's owner has to do. The order matters.
 type Effect interface{ effect() }
 
 // SendFrame sends a whole Ethernet frame, which belongs to the receiver.
@@ -84,38 +84,39 @@ type Release struct {
 	Tag       any
 }
 
-// Publish makes an entry seen, in place of an earlier one of the same
-// neighbour; see Table.Apply.
+// Publish publishes an entry, replacing an earlier one of the same neighbour;
+// see Table.Apply.
 type Publish struct {
 	Entry *Entry
 	Index uint32 // 0 without a dense number
 }
 
-// Unpublish takes a neighbour out of the table.
+// Unpublish removes a neighbour from the table.
 type Unpublish struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 	Index     uint32
 }
 
-// HopState says that a next hop of routes does not answer, or that nothing is
-// to be held against it any more: it answers, or nobody asks for it now.
+// HopState says that a next hop of routes does not answer, or no longer so: it
+// answers, or it is not requested any more.
 type HopState struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 	Alive     bool
 }
 
-// Lost says that a neighbour does not answer any more, or that the next hop of
-// a route does not answer at all: whoever speaks with it may know another way.
+// Lost says that a neighbour no longer answers, or that the next hop of a route
+// does not answer at all: protocols that have it as their neighbour may know
+// another path.
 type Lost struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
 }
 
-// Unreachable gives a held packet back whose neighbour did not answer: its
-// sender is to be told, by ICMP host unreachable or ICMPv6 address
-// unreachable (RFC 1812 §3.3.2, RFC 4861 §7.2.2).
+// Unreachable returns a held packet whose neighbour did not answer: its sender
+// is to be told, by ICMP host unreachable or ICMPv6 address unreachable (RFC
+// 1812 §3.3.2, RFC 4861 §7.2.2).
 type Unreachable struct {
 	Interface routing.InterfaceID
 	Neighbor  netip.Addr
@@ -123,8 +124,8 @@ type Unreachable struct {
 	Tag       any
 }
 
-// Dropped gives a packet back that will not be sent, although its neighbour may
-// be there. Whether its sender is told depends on the reason.
+// Dropped returns a packet that will not be sent, although its neighbour may
+// exist. Whether its sender is told depends on the reason.
 type Dropped struct {
 	Interface routing.InterfaceID
 	Reason    Reason
@@ -139,13 +140,13 @@ const (
 	// HoldFull: newer packets wait for the same neighbour, or too many bytes
 	// are held in all.
 	HoldFull Reason = iota
-	// Throttled: too many unknown neighbours are asked for already.
+	// Throttled: too many unknown neighbours are being requested.
 	Throttled
-	// TableFull: no neighbour could be given up for this one.
+	// TableFull: no neighbour could be evicted for this one.
 	TableFull
-	// Evicted: the neighbour was given up for another one.
+	// Evicted: the neighbour was evicted for another one.
 	Evicted
-	// NotNeighbor: not an address that a neighbour can have.
+	// NotNeighbor: no neighbour can have this address.
 	NotNeighbor
 	// NoInterface: the interface is not up, or went down.
 	NoInterface
@@ -163,21 +164,21 @@ func (r Reason) String() string {
 }
 
 // AddressUsable says that one of the router's own addresses may be used from
-// now on: an IPv4 address at once, an IPv6 address when nobody else claims it.
-// The link-local address that the machine formed is reported so too.
+// now on: an IPv4 address at once, an IPv6 address after duplicate address
+// detection. The link-local address that the machine formed is reported so too.
 type AddressUsable struct {
 	Interface routing.InterfaceID
 	Prefix    netip.Prefix
 }
 
 // AddressDuplicate says that somebody else on the link has an IPv6 address of
-// the router's, which therefore must not be used (RFC 4862 §5.4.5). Disabled
-// is set where it is the link-local address of the port's own MAC: IPv6 stays
+// the router's, which therefore must not be used (RFC 4862 §5.4.5). Disabled is
+// set if it is the link-local address formed from the port's MAC: IPv6 stays
 // off on the interface until it comes up again.
 type AddressDuplicate struct {
 	Interface routing.InterfaceID
 	Prefix    netip.Prefix
-	MAC       MAC // of the other, where its message said so
+	MAC       MAC // of the other, if its message has it
 	Disabled  bool
 }
 
@@ -190,8 +191,8 @@ type Conflict struct {
 	At        time.Time
 }
 
-// LoopedBack says that the link brings the router's own solicitations back
-// (RFC 7527 §4.2).
+// LoopedBack says that the link loops the router's own solicitations back (RFC
+// 7527 §4.2).
 type LoopedBack struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr

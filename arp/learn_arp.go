@@ -1,6 +1,6 @@
 package arp
 
-// receive takes a frame that the port received.
+// receive handles a frame that the port received.
 func (m *Machine) receive(x Received) {
 	i := m.ifaces[x.Interface]
 	f := Ethernet(x.Frame)
@@ -11,7 +11,7 @@ func (m *Machine) receive(x Received) {
 		m.counters.Malformed++
 		return
 	case f.Dst() != i.MAC && f.Dst()[0]&1 == 0:
-		return // a promiscuous port hears what is for others
+		return // a promiscuous port receives frames for others
 	}
 	switch f.Type() {
 	case EtherTypeARP:
@@ -21,8 +21,8 @@ func (m *Machine) receive(x Received) {
 	}
 }
 
-// receiveARP is "Packet Reception" of RFC 826, narrowed: see doc.go for what
-// is learned from what.
+// receiveARP is "Packet Reception" of RFC 826, restricted: doc.go says what is
+// learned from which packets.
 func (m *Machine) receiveARP(i *iface, f Ethernet) {
 	p := Packet(f.Payload())
 	if !p.Valid() || p.Op() != OpRequest && p.Op() != OpReply || !p.SenderMAC().IsStation() {
@@ -30,11 +30,11 @@ func (m *Machine) receiveARP(i *iface, f Ethernet) {
 		return
 	}
 	if p.SenderMAC() == i.MAC {
-		return // an echo of our own
+		return // a loop of our own
 	}
 	sender, target := p.SenderAddr(), p.TargetAddr()
 	if own := i.owns(sender); own != nil {
-		// RFC 5227 §2.4: not to be answered or learned from.
+		// RFC 5227 §2.4: do not answer, learn nothing.
 		m.conflict(own, p.SenderMAC())
 		return
 	}
@@ -45,7 +45,7 @@ func (m *Machine) receiveARP(i *iface, f Ethernet) {
 	// RFC 826: "?Am I the target protocol address?"
 	own := i.owns(target)
 	forUs := own != nil || m.proxies(i, p)
-	if !sender.IsUnspecified() { // RFC 5227 §2.1: a probe says nothing of its sender
+	if !sender.IsUnspecified() { // RFC 5227 §2.1: a probe has no sender address
 		m.learnARP(i, f, p, forUs)
 	}
 	if p.Op() == OpRequest && forUs {
@@ -53,8 +53,8 @@ func (m *Machine) receiveARP(i *iface, f Ethernet) {
 	}
 }
 
-// learnARP maps an ARP packet to the event that the same message would be in
-// neighbour discovery.
+// learnARP maps an ARP packet to the event of the same message in neighbour
+// discovery.
 func (m *Machine) learnARP(i *iface, f Ethernet, p Packet, forUs bool) {
 	n := m.neighbors[key{i.id, p.SenderAddr()}]
 	broadcast := f.Dst() == Broadcast
@@ -72,8 +72,8 @@ func (m *Machine) learnARP(i *iface, f Ethernet, p Packet, forUs bool) {
 			e = unsolicitedOverrideSame
 		}
 	case p.Op() == OpReply:
-		// Only an answer to a request that is under way: anybody can send a
-		// reply that nobody asked for.
+		// Only a reply to a pending request: anybody can send unsolicited
+		// replies.
 		if n == nil || n.state != Incomplete && n.state != Probe || i.owns(p.TargetAddr()) == nil {
 			m.counters.Ignored++
 			return
@@ -95,8 +95,8 @@ func (m *Machine) learnARP(i *iface, f Ethernet, p Packet, forUs bool) {
 	m.event(n, e, p.SenderMAC())
 }
 
-// proxies reports whether the router answers a request for a target that it
-// translates, or can reach by another interface (RFC 1027 §2.4).
+// proxies reports whether the router answers a request for a target of address
+// translation, or one that it reaches by another interface (RFC 1027 §2.4).
 func (m *Machine) proxies(i *iface, p Packet) bool {
 	sender, target := p.SenderAddr(), p.TargetAddr()
 	if p.Op() != OpRequest ||

@@ -7,7 +7,7 @@ import (
 	"routerd/internal/packet"
 )
 
-// receiveND takes a frame with a neighbour discovery message.
+// receiveND handles a frame with a neighbour discovery message.
 func (m *Machine) receiveND(i *iface, f Ethernet) {
 	p := packet.IPv6(f.Payload())
 	if i.disabled || !p.Valid() {
@@ -17,7 +17,7 @@ func (m *Machine) receiveND(i *iface, f Ethernet) {
 	switch err {
 	case nil:
 	case ErrNotDiscovery:
-		return // somebody else's
+		return // for another node
 	default:
 		m.counters.Malformed++
 		return
@@ -28,48 +28,48 @@ func (m *Machine) receiveND(i *iface, f Ethernet) {
 	case icmp.NeighborAdvertisement6:
 		m.advertised(i, &msg)
 	case icmp.RouterSolicitation6:
-		m.hear(i, &msg, news{mac: msg.LinkAddress, hasRouter: true})
+		m.learnND(i, &msg, news{mac: msg.LinkAddress, hasRouter: true})
 		m.routerSolicited(i)
 	case icmp.RouterAdvertisement6:
-		m.hear(i, &msg, news{mac: msg.LinkAddress, hasRouter: true, router: true})
+		m.learnND(i, &msg, news{mac: msg.LinkAddress, hasRouter: true, router: true})
 	case icmp.Redirect6:
 		m.counters.Redirects++ // RFC 4861 §8.2: a router must not follow it
 	}
 }
 
-// solicited is RFC 4861 §7.2.3.
+// solicited handles a neighbour solicitation (RFC 4861 §7.2.3).
 func (m *Machine) solicited(i *iface, f Ethernet, msg *Message) {
 	own := i.owns(msg.Target)
 	switch {
-	case own == nil && i.anycast(msg.Target): // nobody's alone, so nobody probes for it
+	case own == nil && i.anycast(msg.Target): // shared by all routers, so nobody probes for it
 	case own == nil || own.state == duplicate:
 		return
 	case own.asked && msg.Src.IsUnspecified(): // RFC 4429 §3.3
 		m.contested(own, msg, f.Src())
 		return
 	case own.state == tentative:
-		// RFC 4862 §5.4.3: never answered; one from another node that also
-		// wants the address ends it.
+		// RFC 4862 §5.4.3: never answered; a probe of another node for the same
+		// address makes it a duplicate.
 		if msg.Src.IsUnspecified() {
 			m.contested(own, msg, f.Src())
 		}
 		return
 	case msg.Src.IsUnspecified() && own.sentNonce(msg.Nonce):
-		return // our own, late
+		return // our own, delayed
 	}
-	m.hear(i, msg, news{mac: msg.LinkAddress})
+	m.learnND(i, msg, news{mac: msg.LinkAddress})
 	m.answer(i, f, msg)
 }
 
-// hear learns from a solicitation or router advertisement where its sender
-// is (RFC 4861 §7.2.3, §6.2.6, Appendix C).
-func (m *Machine) hear(i *iface, msg *Message, what news) {
+// learnND learns the sender's link-layer address from a solicitation or router
+// advertisement (RFC 4861 §7.2.3, §6.2.6, Appendix C).
+func (m *Machine) learnND(i *iface, msg *Message, what news) {
 	if msg.Src.IsUnspecified() || i.owns(msg.Src) != nil {
 		return
 	}
 	n := m.neighbors[key{i.id, msg.Src}]
 	if n != nil && what.hasRouter && n.state != Static {
-		// §6.2.6: IsRouter follows even where no address is said.
+		// §6.2.6: IsRouter is set even without a link-layer address.
 		n.router = what.router
 		if n.entry != nil {
 			m.publish(n)
@@ -108,7 +108,8 @@ func (m *Machine) answer(i *iface, f Ethernet, msg *Message) {
 		to = n.mac
 	}
 	if to == (MAC{}) {
-		// Its address has to be asked for first: §7.2.4, last paragraph.
+		// Its link-layer address has to be resolved first: §7.2.4, last
+		// paragraph.
 		m.sendOwn(i, msg.Src, AppendAdvertisement(nil, msg.Target, msg.Src, msg.Target, i.MAC, router, true, override))
 		return
 	}
@@ -129,7 +130,7 @@ func (m *Machine) sendOwn(i *iface, to netip.Addr, p []byte) {
 	m.send(n, held{packet: p, silent: true})
 }
 
-// advertised is RFC 4861 §7.2.5.
+// advertised handles a neighbour advertisement (RFC 4861 §7.2.5).
 func (m *Machine) advertised(i *iface, msg *Message) {
 	if own := i.owns(msg.Target); own != nil {
 		switch {
@@ -149,7 +150,7 @@ func (m *Machine) advertised(i *iface, msg *Message) {
 	m.eventWith(n, advertisement(n.mac, msg), news{msg.LinkAddress, msg.Router, true})
 }
 
-// advertisement says which event an advertisement is to a neighbour whose
+// advertisement gives the event of an advertisement for a neighbour whose
 // cached address is mac.
 func advertisement(mac MAC, msg *Message) event {
 	same, none := msg.LinkAddress == mac, msg.LinkAddress == MAC{}

@@ -10,19 +10,19 @@ import (
 	"routerd/internal/packet"
 )
 
-// The defence of RFC 6583: neighbours that never answered are bounded apart
-// from the rest and go first; a neighbour in use is never given up; what the
-// router itself and its routes need does not compete with what anybody's
-// packets ask for; and a link that is flooded takes nothing from another, nor
-// who floods it from others.
+// The defence of RFC 6583: neighbours that never answered have a limit of their
+// own and are evicted first; a neighbour in use is never evicted; neighbours
+// that the router itself and its routes need do not compete with those of
+// forwarded packets; a flooded link takes nothing from other links, nor a
+// flooding sender from other senders.
 
-// rank is how much a neighbour that has not answered matters (RFC 6583 §7.1).
+// rank is the priority of a neighbour that has not answered (RFC 6583 §7.1).
 type rank uint8
 
 const (
-	rankPassing rank = iota // a packet that the router forwards wants it
-	rankOwn                 // a packet of the router's own does
-	rankNextHop             // routes lead by it
+	rankPassing rank = iota // a forwarded packet needs it
+	rankOwn                 // a packet of the router's own needs it
+	rankNextHop             // it is the next hop of routes
 	numRanks
 )
 
@@ -43,8 +43,8 @@ func (m *Machine) incomplete() (n int) {
 	return n
 }
 
-// admit makes room for one neighbour of i that is to be asked for because of a
-// packet, or says why it cannot be.
+// admit makes room for one neighbour of i that a packet needs, or says why
+// there is none.
 func (m *Machine) admit(i *iface, r rank, packet []byte) (Reason, bool) {
 	if r == rankPassing && !m.takeToken(i, packet) {
 		m.counters.Throttled++
@@ -60,9 +60,8 @@ func (m *Machine) admit(i *iface, r rank, packet []byte) (Reason, bool) {
 	return 0, true
 }
 
-// makeRoom keeps the table within its bound before a neighbour is added:
-// first one that never answered goes, then the one that nobody has used for
-// longest.
+// makeRoom evicts a neighbour if the table is full: first one that never
+// answered, then the one that has been unused for longest.
 func (m *Machine) makeRoom() bool {
 	if len(m.neighbors) < m.cfg.MaxNeighbors || m.evict(m.waiting[rankPassing]) || m.evict(m.stale) {
 		return true
@@ -71,8 +70,8 @@ func (m *Machine) makeRoom() bool {
 	return false
 }
 
-// evictUpTo gives up a neighbour of the lowest rank there is, up to r: an
-// answer to a forged sender never costs a route its next hop.
+// evictUpTo evicts a neighbour of the lowest rank there is, up to r: a request
+// for a forged address never costs a route its next hop.
 func (m *Machine) evictUpTo(r rank) bool {
 	for _, q := range m.waiting[:r+1] {
 		if m.evict(q) {
@@ -92,30 +91,30 @@ func (m *Machine) evict(q *list.List) bool {
 	return true
 }
 
-// budget bounds how many neighbours never heard of are asked for on one link
-// (RFC 6583 §7.2): a token for each, RequestRate of them a second. The lower
-// half is left to those who have asked for few of late, so that a scan does not
-// keep others from being delivered.
+// budget limits the requests for unknown neighbours on one link (RFC 6583
+// §7.2): each takes a token, of which there are RequestRate a second. The lower
+// half of the bucket is left to senders that caused few requests recently, so
+// that a scan does not block others.
 type budget struct {
 	tokens bucket.Bucket
 	askers []asker // by hash; nil before the first
 }
 
-// asker is who asked for neighbours: packets of one source and protocol.
+// asker is the requests caused by packets of one source and protocol.
 type asker struct {
-	asked float64 // falls by lightAsker a second
+	asked float64 // decreases by lightAsker a second
 	at    time.Time
 }
 
 const (
 	numAskers = 256
-	// lightAsker is how many neighbours one may ask for a second and still be
-	// served from the lower half.
+	// lightAsker is how many requests a second one asker may cause and still
+	// use the lower half.
 	lightAsker = 64
 )
 
-// takeToken reports whether one more unknown neighbour of i may be asked for
-// because of a packet.
+// takeToken reports whether one more unknown neighbour of i may be requested
+// for a packet.
 func (m *Machine) takeToken(i *iface, packet []byte) bool {
 	b := &i.budget
 	if b.askers == nil {
@@ -136,8 +135,8 @@ func (m *Machine) takeToken(i *iface, packet []byte) bool {
 	return true
 }
 
-// askerOf gives the number of the asker that a packet counts for: of its
-// source, of which IPv6 hosts have a /64 to choose from, and its protocol.
+// askerOf gives the number of the asker that a packet counts for, by its
+// source, for IPv6 its /64, and its protocol.
 func (m *Machine) askerOf(b []byte) int {
 	var src netip.Addr
 	var protocol uint8

@@ -18,10 +18,10 @@ const (
 	delayFirstProbeTime = 5 * time.Second
 )
 
-// Machine resolves neighbours for both families, keeps watch on whether they
-// are still there, and speaks for the router's own addresses. It is a value
-// without goroutines, locks or a clock: whoever owns it calls Step and does
-// what the effects say. Not safe for concurrent use.
+// Machine resolves neighbours for both families, checks whether they are still
+// reachable, and announces and defends the router's own addresses. It is a
+// value without goroutines, locks or a clock: its owner calls Step and carries
+// out the effects. It is not safe for concurrent use.
 type Machine struct {
 	cfg       Config
 	rand      *rand.Rand
@@ -30,7 +30,7 @@ type Machine struct {
 	timers    timers.Heap[waiting]
 
 	// In the order of their last change of state: neighbours that never
-	// answered, by rank, and those that are stale.
+	// answered, by rank, and stale ones.
 	waiting [numRanks]*list.List
 	stale   *list.List
 
@@ -43,7 +43,7 @@ type Machine struct {
 	out []Effect
 }
 
-// waiting is what a timer is part of.
+// waiting is what a timer belongs to.
 type waiting interface{ expire(m *Machine) }
 
 type key struct {
@@ -61,8 +61,8 @@ type iface struct {
 	ra       *advertiser
 }
 
-// New makes a machine without interfaces. The seed is of all its randomness:
-// the same seed, inputs and times have the same effects.
+// New makes a machine without interfaces. All its randomness comes from the
+// seed: the same seed, inputs and times give the same effects.
 func New(cfg Config, seed uint64) *Machine {
 	m := &Machine{
 		cfg:       cfg,
@@ -82,8 +82,8 @@ func New(cfg Config, seed uint64) *Machine {
 // nothing waits.
 func (m *Machine) Deadline() time.Time { return m.timers.Next() }
 
-// Step does what is due at the time now, then takes the input, and appends to
-// out what is to be done. Time must not go back.
+// Step does what is due at the time now, then handles the input, and appends
+// the effects to out. Time must not go back.
 func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
 	m.now, m.out = now, out
 	for t := m.timers.Due(now); t != nil; t = m.timers.Due(now) {
@@ -110,7 +110,7 @@ func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
 
 func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
 
-// between draws a time evenly from low to high.
+// between draws a random time, evenly distributed from low to high.
 func (m *Machine) between(low, high time.Duration) time.Duration {
 	if high <= low {
 		return low
@@ -118,7 +118,7 @@ func (m *Machine) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(m.rand.Int64N(int64(high-low)))
 }
 
-// resolve finds the neighbour for a packet, or begins to.
+// resolve finds the neighbour for a packet, or starts its resolution.
 func (m *Machine) resolve(x Resolve) {
 	i := m.ifaces[x.Interface]
 	switch {
@@ -145,8 +145,8 @@ func (m *Machine) resolve(x Resolve) {
 	m.send(n, held{packet: x.Packet, tag: x.Tag})
 }
 
-// send takes a packet for n: it is the event of sending one, and the packet
-// goes or is held.
+// send sends a packet to n or holds it. Either is the event of sending a
+// packet.
 func (m *Machine) send(n *neighbor, h held) {
 	if n.state <= Incomplete && h.packet != nil {
 		n.prompted(h.packet)
@@ -161,7 +161,7 @@ func (m *Machine) send(n *neighbor, h held) {
 	}
 }
 
-// used is what the dataplane says of a stale entry.
+// used handles the report that a stale entry was used.
 func (m *Machine) used(e *Entry) {
 	n := m.neighbors[key{e.Interface, e.Addr}]
 	if n != nil && n.entry == e {
@@ -177,7 +177,7 @@ func (m *Machine) clear(x Clear) {
 			continue
 		}
 		if n.state == Failed {
-			m.event(n, retry, MAC{}) // who clears it thinks that it answers now
+			m.event(n, retry, MAC{}) // whoever clears it expects that it answers now
 			continue
 		}
 		m.remove(n)

@@ -10,8 +10,8 @@ import (
 	"routerd/internal/packet"
 )
 
-// Message is a neighbour discovery message that passed the validation of
-// RFC 4861. What it points to lies in the packet that it was parsed from.
+// Message is a neighbour discovery message that passed the validation of RFC
+// 4861. Its slices point into the packet that it was parsed from.
 type Message struct {
 	Type     uint8 // icmp.RouterSolicitation6 to icmp.Redirect6
 	Src, Dst netip.Addr
@@ -23,9 +23,9 @@ type Message struct {
 
 	Header RouterHeader // of a router advertisement
 
-	// LinkAddress is what the link-layer address option that belongs to the
-	// message says: the source's, and in a neighbour advertisement or
-	// redirect the target's. The zero MAC is none.
+	// LinkAddress is the address in the message's link-layer address option:
+	// the source's, or in a neighbour advertisement or redirect the target's.
+	// Zero if there is none.
 	LinkAddress MAC
 	Nonce       []byte // RFC 3971 §5.3.2; nil without one
 	MTU         uint32 // 0 without the option
@@ -33,8 +33,8 @@ type Message struct {
 	options []byte
 }
 
-// RouterHeader is what stands in a router advertisement before its options
-// (RFC 4861 §4.2).
+// RouterHeader is the part of a router advertisement before its options (RFC
+// 4861 §4.2).
 type RouterHeader struct {
 	HopLimit       uint8 // 0 = unspecified
 	Managed, Other bool
@@ -44,7 +44,7 @@ type RouterHeader struct {
 	Preference     Preference    // of the default route (RFC 4191 §2.2)
 }
 
-// What is wrong with a message that Parse refuses.
+// Why Parse refuses a message.
 var (
 	ErrNotDiscovery = errors.New("parse neighbour discovery: not a whole ICMPv6 message of types 133 to 137")
 	ErrFragmented   = errors.New("parse neighbour discovery: fragmented")
@@ -71,8 +71,7 @@ const (
 	preferenceMask  = 3
 )
 
-// Preference is how much a router wants to be the default router (RFC 4191
-// §2.1).
+// Preference is the preference of a router as default router (RFC 4191 §2.1).
 type Preference int8
 
 const (
@@ -104,8 +103,8 @@ func preferenceOf(flags byte) Preference {
 	return PreferenceMedium
 }
 
-// shortest is the least length of each message (RFC 4861 §6.1, §7.1, §8.1):
-// where its options begin.
+// shortest is the minimum length of each message (RFC 4861 §6.1, §7.1, §8.1),
+// which is where its options begin.
 var shortest = map[uint8]int{
 	icmp.RouterSolicitation6:    8,
 	icmp.RouterAdvertisement6:   16,
@@ -115,7 +114,7 @@ var shortest = map[uint8]int{
 }
 
 // Parse reads the neighbour discovery message in p, which Valid accepted, and
-// refuses whatever a node has to discard silently. It allocates nothing.
+// refuses what a node has to discard silently. It allocates nothing.
 func Parse(p packet.IPv6) (Message, error) {
 	e := packet.WalkExtensions(p)
 	if e.Fragment >= 0 { // RFC 6980 §5
@@ -152,7 +151,7 @@ func Parse(p packet.IPv6) (Message, error) {
 	return m, nil
 }
 
-// readFields reads what stands before the options.
+// readFields reads the fields before the options.
 func (m *Message) readFields(b []byte) {
 	switch m.Type {
 	case icmp.RouterAdvertisement6:

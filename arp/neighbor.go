@@ -19,22 +19,22 @@ type neighbor struct {
 	state  State
 	mac    MAC
 	router bool
-	rank   rank   // the highest that it was asked for with
+	rank   rank   // the highest rank with which it was requested
 	index  uint32 // dense number, 0 without one
-	entry  *Entry // what is published; nil without
+	entry  *Entry // the published entry; nil if there is none
 
-	tries   int        // solicitations sent in this state
-	source  netip.Addr // of the packet that prompted the solicitation
+	tries   int        // requests sent in this state
+	source  netip.Addr // of the packet that caused the request
 	learned time.Time  // when its MAC was last learned or confirmed
 
-	// dead: routes lead by it and are told that it does not answer; wait is how
-	// long it is left alone then.
+	// dead: it is the next hop of routes and was reported as not answering;
+	// wait is the time until the next request.
 	dead bool
 	wait time.Duration
 
 	held      []held
-	heldBytes int        // what they cost
-	hoard     *list.List // of those that hold as much
+	heldBytes int        // of held, with overhead
+	hoard     *list.List // the list of those that hold as much
 	spot      *list.Element
 
 	queue *list.List // of its rank's waiting, or stale
@@ -42,7 +42,7 @@ type neighbor struct {
 }
 
 // create makes the record of a neighbour that has none. Its state is Absent
-// until the event at hand moves it on.
+// until the current event changes it.
 func (m *Machine) create(i *iface, a netip.Addr) *neighbor {
 	n := &neighbor{iface: i, addr: a, learned: m.now}
 	n.timer.Of = n
@@ -50,7 +50,7 @@ func (m *Machine) create(i *iface, a netip.Addr) *neighbor {
 	return n
 }
 
-// remove forgets n. Packets that it still holds are the caller's business.
+// remove forgets n. The caller takes care of packets that it still holds.
 func (m *Machine) remove(n *neighbor) {
 	m.timers.Stop(&n.timer)
 	m.enqueue(n, nil)
@@ -60,7 +60,7 @@ func (m *Machine) remove(n *neighbor) {
 	delete(m.neighbors, key{n.iface.id, n.addr})
 }
 
-// enqueue puts n last in q and takes it from wherever it was.
+// enqueue moves n to the end of q.
 func (m *Machine) enqueue(n *neighbor, q *list.List) {
 	if n.queue != nil {
 		n.queue.Remove(n.place)
@@ -83,8 +83,8 @@ func (m *Machine) promote(n *neighbor, r rank) {
 	}
 }
 
-// number gives n its dense number. It is the RIB's, which never gives one
-// twice.
+// number gives n its dense number, which comes from the RIB and is never
+// reused.
 func (m *Machine) number(n *neighbor, index uint32) {
 	if n.index == index {
 		return
@@ -95,7 +95,7 @@ func (m *Machine) number(n *neighbor, index uint32) {
 	}
 }
 
-// publish shows readers what n is now, if that is news to them.
+// publish publishes n, if it differs from what is published.
 func (m *Machine) publish(n *neighbor) {
 	if e := n.entry; e != nil && e.State == n.state && e.MAC == n.mac && e.Router == n.router {
 		return
@@ -105,7 +105,7 @@ func (m *Machine) publish(n *neighbor) {
 	m.revive(n)
 }
 
-// unpublish takes n from what readers see.
+// unpublish removes n from the published table.
 func (m *Machine) unpublish(n *neighbor) {
 	if n.entry != nil {
 		n.entry = nil
@@ -113,8 +113,8 @@ func (m *Machine) unpublish(n *neighbor) {
 	}
 }
 
-// prompted notes the source of the packet that n has to be asked for: if it
-// is the router's own, the solicitation comes from it (RFC 4861 §7.2.2).
+// prompted records the source of the packet for which n is requested: if it is
+// an address of the router, the request is sent from it (RFC 4861 §7.2.2).
 func (n *neighbor) prompted(p []byte) {
 	var src netip.Addr
 	if ip := packet.IPv4(p); ip.Valid() {
@@ -127,8 +127,8 @@ func (n *neighbor) prompted(p []byte) {
 	}
 }
 
-// sorted gives the neighbours in order of interface and address, so that
-// what is done to many of them is done in the same order each time.
+// sorted gives the neighbours in order of interface and address, so that what
+// is done to many of them is done in a deterministic order.
 func (m *Machine) sorted() []*neighbor {
 	all := make([]*neighbor, 0, len(m.neighbors))
 	for _, n := range m.neighbors {

@@ -22,13 +22,13 @@ const (
 
 const (
 	optionUnit = 8 // the length field counts units of 8 octets
-	nonceLen   = 6 // what one unit holds
+	nonceLen   = 6 // fills one unit
 
 	prefixFlagOnLink     = 0x80
 	prefixFlagAutonomous = 0x40
 )
 
-// Infinite is the lifetime that does not end (RFC 4861 §4.6.2).
+// Infinite is the infinite lifetime (RFC 4861 §4.6.2).
 const Infinite = time.Duration(0xffffffff) * time.Second
 
 // PrefixInformation is one prefix of a router advertisement (RFC 4861
@@ -51,9 +51,10 @@ func (m *Message) Options(yield func(kind uint8, option []byte) bool) {
 	}
 }
 
-// readOptions walks the options, all of which have to be whole and longer
-// than zero, and keeps those of one value. The first of a kind counts;
-// unknown ones, and those that do not belong to the message, are ignored.
+// readOptions walks the options, all of which have to be complete and of a
+// length above zero, and keeps those with a single value. The first of a kind
+// counts; unknown options, and those that do not belong to the message, are
+// ignored.
 func (m *Message) readOptions() error {
 	link := uint8(OptionSourceLinkAddress)
 	if m.Type == icmp.NeighborAdvertisement6 || m.Type == icmp.Redirect6 {
@@ -118,8 +119,8 @@ func (m *Message) RDNSS(yield func(netip.Addr, time.Duration) bool) {
 	}
 }
 
-// RedirectedHeader gives the packet, or its beginning, that a redirect is
-// about; nil without one. Padding may follow it.
+// RedirectedHeader gives the redirected packet, perhaps truncated, of a
+// redirect; nil if there is none. Padding may follow it.
 func (m *Message) RedirectedHeader() []byte {
 	for kind, o := range m.Options {
 		if kind == OptionRedirectedHeader {

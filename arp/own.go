@@ -15,21 +15,22 @@ const (
 	announceInterval = 2 * time.Second
 	defendInterval   = 10 * time.Second
 	maxInitialDelay  = time.Second // MAX_RTR_SOLICITATION_DELAY
-	// nonces of a looped-back link's probes are remembered for as many probes.
+	// noncesKept is how many nonces of probes are kept to detect a looped-back
+	// link.
 	noncesKept = 4
 )
 
-// OwnState is how far the router may use one of its own addresses.
+// OwnState is the state of one of the router's own addresses.
 type OwnState uint8
 
 const (
-	tentative OwnState = iota // IPv6 only: being asked for
+	tentative OwnState = iota // IPv6 only: duplicate address detection runs
 	usable
-	duplicate // IPv6 only: somebody else has it
+	duplicate // IPv6 only: another station has it
 )
 
-// String gives RFC 4862's word; "usable" is for its preferred addresses, since
-// none of a router's is ever deprecated.
+// String gives RFC 4862's word, but "usable" for preferred, since a router's
+// addresses are never deprecated.
 func (s OwnState) String() string {
 	switch s {
 	case tentative:
@@ -42,9 +43,9 @@ func (s OwnState) String() string {
 	return "unknown"
 }
 
-// ownAddress is one address of the router's, and what is done for it: RFC
-// 4862 §5.4 before it is used, announcements when it begins to be, and its
-// defence.
+// ownAddress is one address of the router. Before use it is checked for
+// duplicates (RFC 4862 §5.4), then announced, and defended as long as it is
+// used.
 //
 //	state      event                              does                      new state
 //	-          IPv4 address configured            AddressUsable, announce   usable
@@ -63,7 +64,7 @@ type ownAddress struct {
 	iface    *iface
 	prefix   netip.Prefix
 	state    OwnState
-	asked    bool // usable, and still being asked for: see InterfaceConfig.Kept
+	asked    bool // usable while detection still runs: see InterfaceConfig.Kept
 	formed   bool // from the MAC: the link-local address
 	probes   int  // still to be sent
 	looped   bool
@@ -81,8 +82,8 @@ func (i *iface) owns(a netip.Addr) *ownAddress {
 	return nil
 }
 
-// anycast reports whether a is the address of all routers of a subnet in which
-// the router has an address that it may use (RFC 4291 §2.6.1).
+// anycast reports whether a is the subnet-router anycast address of a subnet in
+// which the router has a usable address (RFC 4291 §2.6.1).
 func (i *iface) anycast(a netip.Addr) bool {
 	return slices.ContainsFunc(i.own, func(o *ownAddress) bool {
 		all, ok := routing.SubnetRouterAnycast(o.prefix)
@@ -95,7 +96,7 @@ func (i *iface) usable(a netip.Addr) bool {
 	return o != nil && o.state == usable
 }
 
-// onLink reports whether a is of one of the interface's subnets.
+// onLink reports whether a is in one of the interface's subnets.
 func (i *iface) onLink(a netip.Addr) bool {
 	if a.Is6() && a.IsLinkLocalUnicast() {
 		return true
@@ -156,9 +157,9 @@ func (m *Machine) begin(o *ownAddress) {
 	m.timers.Set(&o.timer, m.now.Add(m.between(0, maxInitialDelay)))
 }
 
-// resume goes on using an address that was the router's a moment ago. It is asked
-// for all the same, at once (RFC 4429 §3.3), and announced, which would override
-// what others know, only after that.
+// resume goes on using an address that the router had a moment ago. Duplicate
+// address detection runs all the same, at once (RFC 4429 §3.3), and the address
+// is announced, which overrides others' caches, only after it.
 func (m *Machine) resume(o *ownAddress) {
 	o.state, o.asked, o.probes, o.looped = usable, true, m.cfg.DADTransmits, false
 	m.emit(AddressUsable{o.iface.id, o.prefix})
@@ -168,7 +169,7 @@ func (m *Machine) resume(o *ownAddress) {
 	}
 }
 
-// settle takes an address into use, and says so on the link.
+// settle starts to use an address and announces it.
 func (m *Machine) settle(o *ownAddress) {
 	o.state, o.announce = usable, announceNum
 	m.emit(AddressUsable{o.iface.id, o.prefix})
@@ -198,12 +199,12 @@ func (o *ownAddress) expire(m *Machine) {
 	}
 }
 
-// announce tells the link where an address is: RFC 5227 §2.3, and RFC 4861
+// announce announces an address on the link: RFC 5227 §2.3, and RFC 4861
 // §7.2.6.
 func (m *Machine) announce(o *ownAddress) {
 	i, a := o.iface, o.prefix.Addr()
 	if a.Is4() {
-		// RFC 5227 §3 says why as a request and not as a reply.
+		// A request and not a reply, for the reasons in RFC 5227 §3.
 		b := AppendEthernet(nil, Broadcast, i.MAC, EtherTypeARP)
 		m.emit(SendFrame{i.id, AppendPacket(b, OpRequest, i.MAC, a, MAC{}, a)})
 		return
@@ -212,8 +213,8 @@ func (m *Machine) announce(o *ownAddress) {
 	m.emit(SendFrame{i.id, AppendAdvertisement(b, a, AllNodes, a, i.MAC, true, false, true)})
 }
 
-// probe asks whether anybody has an address (RFC 4862 §5.4.2), with a nonce
-// that tells our own question from another's (RFC 7527 §4.1).
+// probe sends a probe for an address (RFC 4862 §5.4.2), with a nonce that tells
+// our own probes from others' (RFC 7527 §4.1).
 func (m *Machine) probe(o *ownAddress) {
 	var nonce [nonceLen]byte
 	r := m.rand.Uint64()
@@ -234,7 +235,7 @@ func (o *ownAddress) sentNonce(nonce []byte) bool {
 	return len(nonce) == nonceLen && slices.Contains(o.nonces, [nonceLen]byte(nonce))
 }
 
-// contested judges a probe for an address that is tentative here.
+// contested handles a received probe for an address that is tentative here.
 func (m *Machine) contested(o *ownAddress, msg *Message, from MAC) {
 	if !o.sentNonce(msg.Nonce) {
 		m.duplicated(o, from)
@@ -246,7 +247,7 @@ func (m *Machine) contested(o *ownAddress, msg *Message, from MAC) {
 	}
 }
 
-// duplicated gives an address up (RFC 4862 §5.4.5).
+// duplicated stops using an address that another station has (RFC 4862 §5.4.5).
 func (m *Machine) duplicated(o *ownAddress, mac MAC) {
 	o.state, o.asked = duplicate, false
 	m.timers.Stop(&o.timer)
@@ -256,8 +257,8 @@ func (m *Machine) duplicated(o *ownAddress, mac MAC) {
 	}
 }
 
-// conflict is RFC 5227 §2.4 (c): a router does not give its address up, but
-// says so once in a while. Case 2 of RFC 4862 §5.4.4 is treated the same.
+// conflict acts as RFC 5227 §2.4 (c): a router keeps its address and announces
+// it, with a rate limit. Case 2 of RFC 4862 §5.4.4 is treated the same.
 func (m *Machine) conflict(o *ownAddress, mac MAC) {
 	m.counters.Conflicts++
 	if !o.defended.IsZero() && m.now.Sub(o.defended) < defendInterval {
@@ -268,7 +269,7 @@ func (m *Machine) conflict(o *ownAddress, mac MAC) {
 	m.announce(o)
 }
 
-// relinquish stops using an address.
+// relinquish removes an address.
 func (m *Machine) relinquish(o *ownAddress) {
 	m.timers.Stop(&o.timer)
 	i := o.iface

@@ -21,12 +21,12 @@ type advertiser struct {
 	timer   timers.Timer[waiting]
 	iface   *iface
 	config  RAConfig
-	initial int       // still to be sent at short intervals
+	initial int       // advertisements still to be sent at short intervals
 	last    time.Time // when one was multicast, zero before the first
 }
 
-// reconfigureRA follows the configuration: begins, ceases (RFC 4861 §6.2.5),
-// or says quickly what is new (§6.2.4).
+// reconfigureRA applies the configuration: it starts advertising, ceases (RFC
+// 4861 §6.2.5), or advertises changes soon (§6.2.4).
 func (m *Machine) reconfigureRA(i *iface) {
 	switch {
 	case i.RA == nil || i.disabled:
@@ -40,8 +40,8 @@ func (m *Machine) reconfigureRA(i *iface) {
 	}
 }
 
-// advertise begins to advertise once the link-local address, which alone may
-// be the source, is usable (§6.1.2).
+// advertise starts advertising once the link-local address is usable, which has
+// to be the source (§6.1.2).
 func (m *Machine) advertise(i *iface) {
 	if _, ok := i.linkLocal(); i.RA == nil || i.ra != nil || i.disabled || !ok {
 		return
@@ -59,7 +59,7 @@ func (m *Machine) stopRA(i *iface) {
 	}
 }
 
-// ceaseRA tells hosts that the router is none any more.
+// ceaseRA tells hosts that this is no longer a default router.
 func (m *Machine) ceaseRA(i *iface) {
 	if i.ra != nil {
 		last := i.ra.config
@@ -68,7 +68,7 @@ func (m *Machine) ceaseRA(i *iface) {
 	}
 }
 
-// expire multicasts an advertisement and sets the time of the next (§6.2.4).
+// expire multicasts an advertisement and schedules the next (§6.2.4).
 func (a *advertiser) expire(m *Machine) {
 	if !m.sendRA(a.iface, &a.config) {
 		m.stopRA(a.iface) // until the link-local address is usable again
@@ -85,7 +85,7 @@ func (a *advertiser) expire(m *Machine) {
 	m.timers.Set(&a.timer, m.now.Add(next))
 }
 
-// routerSolicited answers all who ask with one multicast advertisement
+// routerSolicited answers all solicitations with one multicast advertisement
 // (§6.2.6).
 func (m *Machine) routerSolicited(i *iface) {
 	if i.ra != nil {
@@ -93,8 +93,8 @@ func (m *Machine) routerSolicited(i *iface) {
 	}
 }
 
-// schedule sends an advertisement after delay, unless one goes sooner anyway,
-// and never within MIN_DELAY_BETWEEN_RAS of the last (§6.2.6).
+// schedule sends an advertisement after delay, unless one is due sooner, and
+// never within MIN_DELAY_BETWEEN_RAS of the last (§6.2.6).
 func (m *Machine) schedule(a *advertiser, delay time.Duration) {
 	at := m.now.Add(delay)
 	if soonest := a.last.Add(minDelayBetweenRAs); !a.last.IsZero() && m.now.Before(soonest) {
@@ -105,7 +105,7 @@ func (m *Machine) schedule(a *advertiser, delay time.Duration) {
 	}
 }
 
-// sendRA sends what §6.2.3 says to all nodes.
+// sendRA sends an advertisement as in §6.2.3 to all nodes.
 func (m *Machine) sendRA(i *iface, c *RAConfig) bool {
 	src, ok := i.linkLocal()
 	if !ok {

@@ -10,7 +10,7 @@ import (
 	"routerd/routing"
 )
 
-// Neighbor is what `show arp` says of one neighbour.
+// Neighbor is what `show arp` shows of one neighbour.
 type Neighbor struct {
 	Interface routing.InterfaceID
 	Addr      netip.Addr
@@ -22,17 +22,17 @@ type Neighbor struct {
 	Index     uint32        // dense number, 0 without one
 }
 
-// Counters are what the machine has seen, for metrics. They only grow.
+// Counters are the machine's counters for metrics. They only grow.
 type Counters struct {
-	Malformed uint64 // frames that RFC 826 or RFC 4861 has a node discard
-	Ignored   uint64 // unsolicited, and nothing was learned
+	Malformed uint64 // frames that have to be discarded by RFC 826 or RFC 4861
+	Ignored   uint64 // unsolicited packets from which nothing was learned
 	Redirects uint64 // received, not followed
 	Conflicts uint64 // claims to an address that the router is using
-	Evicted   uint64 // neighbours given up for others
+	Evicted   uint64 // neighbours evicted for others
 	Throttled uint64 // packets for unknown neighbours beyond the rate
-	Full      uint64 // neighbours for which no other could be given up
-	// Unanswered are the times that nobody answered for an address, Lost those
-	// that a neighbour did not any more.
+	Full      uint64 // neighbours for which no other could be evicted
+	// Unanswered counts addresses for which nobody answered, Lost neighbours
+	// that no longer answered.
 	Unanswered, Lost uint64
 }
 
@@ -61,8 +61,8 @@ func (m *Machine) Walk(now time.Time, yield func(Neighbor) bool) {
 	}
 }
 
-// Own is what `show` says of one of the router's own addresses. Where IPv6 is
-// off on an interface there are none of IPv6.
+// Own is what `show` shows of one of the router's own addresses. If IPv6 is off
+// on an interface it has no IPv6 ones.
 type Own struct {
 	Interface routing.InterfaceID
 	Prefix    netip.Prefix

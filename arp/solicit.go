@@ -2,13 +2,13 @@ package arp
 
 import "net/netip"
 
-// solicit asks for n: everybody, or by unicast the neighbour itself, which
-// RFC 1122 §2.3.2.1 (2) calls a unicast poll.
+// solicit sends a request or solicitation for n, to all, or by unicast to the
+// neighbour itself, which RFC 1122 §2.3.2.1 (2) calls a unicast poll.
 func (m *Machine) solicit(n *neighbor, direct bool) {
 	n.tries++
 	src, ok := n.iface.sourceFor(n)
 	if !ok {
-		return // no address of ours is usable yet; the next try may have one
+		return // none of our addresses is usable yet; the next try may have one
 	}
 	i := n.iface
 	if n.addr.Is4() {
@@ -30,8 +30,8 @@ func (m *Machine) solicit(n *neighbor, direct bool) {
 	m.emit(SendFrame{i.id, AppendSolicitation(b, src, dst, n.addr, i.MAC, nil)})
 }
 
-// sourceFor chooses the address that asks for n: that of the packet which
-// prompted it (RFC 4861 §7.2.2), or one of n's subnet, or any of its family,
+// sourceFor chooses the source address of a request for n: that of the packet
+// that caused it (RFC 4861 §7.2.2), or one of n's subnet, or any of its family,
 // a link-local one first.
 func (i *iface) sourceFor(n *neighbor) (netip.Addr, bool) {
 	if n.source.IsValid() && i.usable(n.source) {

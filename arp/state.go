@@ -4,12 +4,12 @@ package arp
 type State uint8
 
 const (
-	// Absent is the state of what is not in the table.
+	// Absent: not in the table.
 	Absent State = iota
-	// Failed: a next hop that did not answer. It is asked again from time to
-	// time as long as routes lead by it, and at once for a packet.
+	// Failed: a next hop that did not answer. It is requested again from time
+	// to time while it is the next hop of routes, and at once for a packet.
 	Failed
-	// Incomplete: solicited, not yet answered; packets are held.
+	// Incomplete: requested, not yet answered; packets are held.
 	Incomplete
 	// Reachable: confirmed within the last reachable time.
 	Reachable
@@ -17,9 +17,9 @@ const (
 	Stale
 	// Delay: used while stale; probed if nothing confirms it soon.
 	Delay
-	// Probe: being asked by unicast whether it is still there.
+	// Probe: being probed by unicast.
 	Probe
-	// Static: configured; never asked for, never changed.
+	// Static: configured; never requested, never changed.
 	Static
 	numStates
 )

@@ -10,9 +10,9 @@ import (
 	"routerd/routing"
 )
 
-// Entry is what the dataplane needs to know of one neighbour: where to send.
-// It is immutable but for its mark of use; a change is a new Entry. Every
-// published Entry has a MAC to send to: what is not resolved is not published.
+// Entry is one neighbour for the dataplane. It is immutable except for its mark
+// of use; a change is a new Entry. Every published Entry has a MAC: unresolved
+// neighbours are not published.
 type Entry struct {
 	Interface routing.InterfaceID
 	State     State // Reachable, Stale, Delay, Probe or Static
@@ -30,13 +30,13 @@ func (e *Entry) Use() bool {
 	return e.State == Stale && !e.used.Load() && e.used.CompareAndSwap(false, true)
 }
 
-// Unuse takes a Use back that could not be handed to the machine, so that the
-// next packet's is true again.
+// Unuse undoes a Use that could not be handed to the machine, so that the next
+// packet's Use is true again.
 func (e *Entry) Unuse() { e.used.Store(false) }
 
-// Table is the published neighbour table: one writer, the machine's owner,
-// who applies Publish and Unpublish, and any number of readers, who neither
-// lock nor allocate. A reader sees each change whole.
+// Table is the published neighbour table. It has one writer, the machine's
+// owner, which applies Publish and Unpublish, and any number of readers, which
+// neither lock nor allocate. A reader sees each change as a whole.
 type Table struct {
 	key     siphash.Key
 	buckets []atomic.Pointer[link]
@@ -44,8 +44,8 @@ type Table struct {
 	dense   atomic.Pointer[[]atomic.Pointer[Entry]]
 }
 
-// link is one place in a bucket's chain. A removed link still leads on, so
-// whoever stands on it finds the end.
+// link is one link in a bucket's chain. A removed link keeps its next, so a
+// reader on it finds the end.
 type link struct {
 	iface routing.InterfaceID
 	addr  netip.Addr
@@ -53,16 +53,16 @@ type link struct {
 	next  atomic.Pointer[link]
 }
 
-// NewTable makes a table that is quick for up to about n neighbours; the
-// machine's Config.MaxNeighbors bounds how many there are. The key is
-// a secret, which keeps senders from choosing addresses that share a bucket.
+// NewTable makes a table sized for about n neighbours; the machine's
+// Config.MaxNeighbors bounds their number. The key is secret, so that senders
+// cannot choose addresses that share a bucket.
 func NewTable(n int, key siphash.Key) *Table {
 	order := max(bits.Len(uint(max(n, 1)-1)), 4)
 	return &Table{key: key, buckets: make([]atomic.Pointer[link], 1<<order), shift: uint(64 - order)}
 }
 
-// Lookup gives the entry of the neighbour with address a on the link of
-// iface, nil where it is not resolved. It allocates nothing.
+// Lookup returns the entry of the neighbour with address a on the link of
+// iface, nil if it is not resolved. It does not allocate.
 func (t *Table) Lookup(iface routing.InterfaceID, a netip.Addr) *Entry {
 	for l := t.bucket(iface, a).Load(); l != nil; l = l.next.Load() {
 		if l.addr == a && l.iface == iface {
@@ -73,8 +73,8 @@ func (t *Table) Lookup(iface routing.InterfaceID, a netip.Addr) *Entry {
 }
 
 // ByIndex gives the entry of the neighbour with a dense number, as
-// fib.NextHop.Index has it, and nil where it is not resolved. It allocates
-// nothing. Number 0 is nobody's.
+// fib.NextHop.Index has it, nil if it is not resolved. It allocates nothing. No
+// neighbour has the number 0.
 func (t *Table) ByIndex(i uint32) *Entry {
 	dense := t.dense.Load()
 	if dense == nil || uint(i) >= uint(len(*dense)) {
@@ -89,8 +89,8 @@ func (t *Table) bucket(iface routing.InterfaceID, a netip.Addr) *atomic.Pointer[
 	return &t.buckets[t.key.Sum(hi, binary.BigEndian.Uint64(b[8:]))>>t.shift]
 }
 
-// Apply makes what a Publish or Unpublish says seen by readers; other effects
-// it leaves alone. Only the writer calls it.
+// Apply applies a Publish or Unpublish, and ignores other effects. Only the
+// writer calls it.
 func (t *Table) Apply(effect Effect) {
 	switch x := effect.(type) {
 	case Publish:
@@ -122,8 +122,8 @@ func (t *Table) store(iface routing.InterfaceID, a netip.Addr, index uint32, e *
 	}
 }
 
-// slot gives the place of a dense number, in a longer array if it has to:
-// the array that readers have stays as it is.
+// slot gives the place of a dense number, in a longer array if needed; the
+// array that readers have stays valid.
 func (t *Table) slot(i uint32, grow bool) *atomic.Pointer[Entry] {
 	dense := t.dense.Load()
 	if dense != nil && int(i) < len(*dense) {

@@ -1,7 +1,7 @@
 package arp
 
-// event is what happens to a neighbour: the second column of RFC 4861
-// Appendix C. ARP's packets are the same events, see learn_arp.go.
+// event is an event of a neighbour, the second column of RFC 4861 Appendix C.
+// ARP packets are mapped to the same events, see learn_arp.go.
 type event uint8
 
 const (
@@ -14,8 +14,8 @@ const (
 	retry               // failed, and time to ask again
 
 	// Neighbour advertisements: solicited or not (S), to override or not (O),
-	// with a link-layer address that is the same as the one cached, another
-	// (where none is cached any is), or none.
+	// with the cached link-layer address, with another one (any, if none is
+	// cached), or without one.
 	unsolicitedSame         // S=0 O=0
 	unsolicitedOther        // S=0 O=0
 	unsolicitedOverrideSame // S=0 O=1
@@ -26,14 +26,14 @@ const (
 	solicitedOverride       // S=1 O=1, the same or another
 	solicitedNone           // S=1
 
-	// The neighbour itself solicits or advertises a router, and says its
-	// link-layer address.
+	// The neighbour itself sends a solicitation or router advertisement with
+	// its link-layer address.
 	heardSame
 	heardOther
 	numEvents
 )
 
-// action is what a transition does, as a set, in the order of the bits.
+// action is the set of a transition's actions, in the order of the bits.
 type action uint16
 
 const (
@@ -43,13 +43,13 @@ const (
 	multicast                    // solicit all
 	unicast                      // solicit the neighbour itself
 	release                      // send the packets held
-	lose                         // tell whoever speaks with the neighbour
+	lose                         // report that the neighbour is lost
 	fail                         // tell the senders of the packets held
 	discard                      // forget the neighbour
-	giveUp                       // the same, unless routes lead by it
+	giveUp                       // forget it, unless it is the next hop of routes
 )
 
-// unchanged as the new state of a row leaves state and timer alone.
+// unchanged as the new state of a row keeps state and timer.
 const unchanged = numStates
 
 type states uint8
@@ -83,9 +83,9 @@ type row struct {
 // change: RFC 4861's !INCOMPLETE.
 var known = in(Reachable, Stale, Delay, Probe)
 
-// machineRows is the state machine of RFC 4861 Appendix C, in its order.
-// Where the appendix and §7.2.5 differ the section counts. A static neighbour
-// has no row: nothing happens to it.
+// machineRows is the state machine of RFC 4861 Appendix C, in its order. If the
+// appendix and §7.2.5 differ, §7.2.5 applies. A static neighbour has no row: it
+// never changes.
 //
 //	                    NA or RS/NS/RA with MAC,
 //	                    S=0 or its own message
@@ -99,9 +99,9 @@ var known = in(Reachable, Stale, Delay, Probe)
 //	                      ^                    5 s        |
 //	                      '-------------------------------'
 //
-// The RFC has no Failed: a next hop that routes lead by is that where another
-// neighbour would be absent, because no packet asks for one that its groups
-// pass over.
+// The RFC has no Failed. A next hop of routes becomes Failed where another
+// neighbour would be absent, because no packet requests a hop that its groups
+// skip.
 var machineRows = []row{
 	{"packet to send to nobody known", in(Absent, Failed), on(packetToSend), multicast, Incomplete},
 	{"failed, time to ask again", in(Failed), on(retry), multicast, Incomplete},
@@ -123,14 +123,14 @@ var machineRows = []row{
 	},
 	{"NA without address, none known", in(Failed, Incomplete), on(unsolicitedNone, solicitedNone), mark, unchanged},
 	{"NA S=1 O=0, same address", known, on(solicitedSame), mark | confirm, Reachable},
-	// §7.2.5 II: confirms too; in the appendix it does not.
+	// §7.2.5 II: this confirms too, unlike in the appendix.
 	{"NA S=1, no address", known, on(solicitedNone), mark | confirm, Reachable},
 	{"NA S=0, no address", known, on(unsolicitedNone), mark, unchanged},
 	{"reachable, NA S=1 O=0, other address", in(Reachable), on(solicitedOther), 0, Stale},
 	{"not reachable, NA S=1 O=0, other address", in(Stale, Delay, Probe), on(solicitedOther), 0, unchanged},
 	{"NA S=1 O=1", known, on(solicitedOverride), record | mark | confirm, Reachable},
 	{"NA S=0 O=0, same address", known, on(unsolicitedSame), mark, unchanged},
-	// §7.2.5 I: the appendix leaves a reachable one alone.
+	// §7.2.5 I: in the appendix a reachable neighbour does not change.
 	{"reachable, NA S=0 O=0, other address", in(Reachable), on(unsolicitedOther), 0, Stale},
 	{"not reachable, NA S=0 O=0, other address", in(Stale, Delay, Probe), on(unsolicitedOther), 0, unchanged},
 	{"NA S=0 O=1, same address", known, on(unsolicitedOverrideSame), mark, unchanged},
@@ -145,8 +145,8 @@ var machineRows = []row{
 	{"heard while incomplete", in(Incomplete), on(heardOther), record | confirm | release, Stale},
 	{"heard, other address", known, on(heardOther), record | confirm, Stale},
 	{"heard, same address", known, on(heardSame), 0, unchanged},
-	// RFC 4861 §5.3 leaves the lifetime of what nobody uses to the node;
-	// RFC 1122 §2.3.2.1 wants it to be configurable.
+	// RFC 4861 §5.3 leaves the lifetime of unused neighbours to the node; RFC
+	// 1122 §2.3.2.1 wants it to be configurable.
 	{"stale, unused for the timeout", in(Stale), on(idle), discard, Absent},
 }
 
@@ -170,15 +170,15 @@ var moves = func() (t [NumStates][numEvents]move) {
 	return t
 }()
 
-// news is what a message says of the neighbour besides being an event.
+// news is what a message says of the neighbour in addition to its event.
 type news struct {
 	mac       MAC
 	router    bool
 	hasRouter bool // the router flag is the message's
 }
 
-// event takes n one step through the state machine. mac is the link-layer
-// address that the message at hand carries, if it does.
+// event applies an event to n by the state machine. mac is the link-layer
+// address in the message, if it has one.
 func (m *Machine) event(n *neighbor, e event, mac MAC) {
 	m.eventWith(n, e, news{mac: mac})
 }
@@ -208,10 +208,10 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	}
 	kept := move.do&giveUp != 0 && m.routed(n)
 	if kept {
-		m.condemn(n) // first of all: from now on packets go elsewhere, where there is an elsewhere
+		m.condemn(n) // first of all, so that packets use another hop from now on, if there is one
 	}
-	// Of addresses that nobody ever answered for only next hops are worth a
-	// word: a scan makes many of the others.
+	// Addresses for which nobody ever answered are reported only if they are
+	// next hops: a scan causes many others.
 	if move.do&lose != 0 && (n.entry != nil || n.index != 0) {
 		m.emit(Lost{n.iface.id, n.addr})
 	}
@@ -243,7 +243,7 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	}
 }
 
-// enter puts n in a state: its timer and its place among its like.
+// enter puts n into a state, sets its timer and moves it to its queue.
 func (m *Machine) enter(n *neighbor, s State) {
 	if n.state != s {
 		n.tries = 0
@@ -273,7 +273,7 @@ func (m *Machine) enter(n *neighbor, s State) {
 	m.enqueue(n, nil)
 }
 
-// expire is n's timer going off.
+// expire handles n's timer.
 func (n *neighbor) expire(m *Machine) {
 	switch n.state {
 	case Failed:
@@ -288,7 +288,7 @@ func (n *neighbor) expire(m *Machine) {
 		m.event(n, reachableOver, MAC{})
 	case Stale:
 		if n.entry != nil && n.entry.used.Load() {
-			// Somebody sent by it and the word of that was lost.
+			// The entry was used, but the report of that was lost.
 			m.event(n, packetToSend, MAC{})
 			return
 		}

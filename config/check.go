@@ -18,7 +18,7 @@ import (
 	"routerd/routing/rib"
 )
 
-// check looks at what only the whole configuration shows.
+// check finds problems that only the whole configuration shows.
 func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*staticPlaces) {
 	for _, i := range interfaces {
 		r.checkInterface(i)
@@ -46,13 +46,13 @@ func (r *reader) checkInterface(i *interfacePlaces) {
 		}
 	}
 	r.checkRA(i)
-	if six && i.mtu != 0 && i.mtu < packet.IPv6MinMTU { // 0: the device's, not known here
+	if six && i.mtu != 0 && i.mtu < packet.IPv6MinMTU { // 0: that of the device, not known here
 		r.Wrong(i.at.With("mtu"), fmt.Sprintf("%s is %d on an interface with an IPv6 address", i.at.With("mtu"), i.mtu),
 			fmt.Sprintf("%d or more (RFC 8200 §5)", packet.IPv6MinMTU))
 	}
 }
 
-// owner is where an address of the router's own was first given.
+// owner is the first place of an address of the router.
 type owner struct {
 	at   tomltext.Path
 	kind dataplane.Kind
@@ -60,9 +60,9 @@ type owner struct {
 	name string
 }
 
-// checkOwn finds addresses given twice. A host's address may repeat on
-// point-to-point interfaces, which then are unnumbered, and a link-local one
-// on every interface, for it means its link alone.
+// checkOwn finds duplicate addresses. A host address (/32 or /128) may be
+// repeated on point-to-point interfaces, which then are unnumbered, and a
+// link-local one on every interface, since it is valid on its own link only.
 func (r *reader) checkOwn(interfaces []*interfacePlaces) map[netip.Addr]owner {
 	own := map[netip.Addr]owner{}
 	for _, i := range interfaces {
@@ -87,8 +87,8 @@ func (r *reader) checkOwn(interfaces []*interfacePlaces) map[netip.Addr]owner {
 	return own
 }
 
-// checkDevices looks at what ports share in the kernel: the devices and routes
-// of one network namespace.
+// checkDevices finds conflicts between ports in the kernel: the same devices
+// and routes in one network namespace.
 func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 	type device struct{ netns, name string }
 	type route struct {
@@ -128,7 +128,7 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 	}
 }
 
-// checkHosts looks at the addresses on the kernel's side of the ports.
+// checkHosts checks the addresses on the kernel's side of the ports.
 func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]owner) {
 	for _, i := range interfaces {
 		for _, h := range i.host {
@@ -151,8 +151,8 @@ func (r *reader) checkHosts(interfaces []*interfacePlaces, own map[netip.Addr]ow
 	}
 }
 
-// shares reports whether the host's address lies in a subnet of the interface,
-// or the interface has no subnet to lie in.
+// shares reports whether the host's address is in a subnet of the interface, or
+// the interface has no subnet.
 func (i *interfacePlaces) shares(host netip.Prefix) bool {
 	any := false
 	for _, a := range i.addresses {
@@ -167,7 +167,8 @@ func (i *interfacePlaces) shares(host netip.Prefix) bool {
 	return !any || host.IsSingleIP() || host.Addr().IsLinkLocalUnicast()
 }
 
-// namespace gives a network namespace one name, however it is written.
+// namespace returns the same name for a network namespace however it is
+// written.
 func namespace(netns string) string {
 	if !strings.Contains(netns, "/") {
 		return netns
@@ -179,7 +180,7 @@ func namespace(netns string) string {
 	return dir + name
 }
 
-// checkOverlap warns of subnets that two interfaces share: the router can
+// checkOverlap warns of subnets that two interfaces share, since the router can
 // forward to one of them only.
 func (r *reader) checkOverlap(interfaces []*interfacePlaces) {
 	type subnet struct {
@@ -204,8 +205,8 @@ func (r *reader) checkOverlap(interfaces []*interfacePlaces) {
 	}
 }
 
-// checkStatics looks at what static routes name: interfaces, neighbours, and
-// no prefix twice with one distance.
+// checkStatics checks the interfaces and next hops of static routes, and that
+// no prefix has two routes with the same distance.
 func (r *reader) checkStatics(c *Config, statics []*staticPlaces, interfaces []*interfacePlaces, own map[netip.Addr]owner) {
 	byName := map[string]*interfacePlaces{}
 	for _, i := range interfaces {
@@ -262,13 +263,13 @@ func (i *interfacePlaces) has(a netip.Addr) bool {
 	return slices.ContainsFunc(i.addresses, func(b tomltext.Item[netip.Prefix]) bool { return b.Value.Addr() == a })
 }
 
-// staticDistance is the distance that a static route comes to.
+// staticDistance returns the distance of a static route.
 func (c *Config) staticDistance(s *rib.StaticRoute) uint8 {
 	return cmp.Or(s.Distance, c.RIB.Distance[routing.SourceStatic], routing.SourceStatic.DefaultDistance())
 }
 
-// checkReach warns of next hops that nothing in the configuration reaches,
-// even with every interface up: it asks the RIB itself.
+// checkReach warns of next hops that are unreachable even with every interface
+// up. It asks the RIB itself.
 func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 	table := rib.New()
 	now := time.Time{}
@@ -278,7 +279,7 @@ func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 			in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
 		}
 		if err := table.Step(now, in); err != nil {
-			return // the checks above have let nothing pass that it refuses
+			return // cannot happen: the checks above refuse the same
 		}
 	}
 	table.SetConfig(now, c.RIB)
@@ -288,13 +289,13 @@ func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 		byOrigin[s.Origin] = s
 	}
 	unreached := table.Unreached()
-	lost := map[origin.ID]int{} // hops of each route
+	lost := map[origin.ID]int{} // unreachable hops of each route
 	for _, u := range unreached {
 		lost[u.Origin]++
 	}
 	for _, u := range unreached {
 		route := byOrigin[u.Origin]
-		message := fmt.Sprintf("in the route to %s, %s", u.Prefix, u.WhyNot) // its other hops serve
+		message := fmt.Sprintf("in the route to %s, %s", u.Prefix, u.WhyNot) // its other hops are usable
 		if lost[u.Origin] == len(route.hops) {
 			message = fmt.Sprintf("the route to %s is not used: %s", u.Prefix, u.WhyNot)
 		}

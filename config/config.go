@@ -21,7 +21,7 @@ import (
 	"routerd/routing/rib"
 )
 
-// Problem is something wrong, or as a Warning merely odd, at one place of a
+// Problem is an error, or with Warning set a warning, at one place of a
 // configuration.
 type Problem = tomltext.Problem
 
@@ -33,27 +33,28 @@ type Config struct {
 	Metrics Metrics
 
 	Dataplane dataplane.Config
-	TUN       []tun.Config    // sorted by name; the interface of the same name stands on each
+	TUN       []tun.Config    // sorted by name; each has an interface of the same name
 	TAP       []tap.Config    // likewise
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config
-	// Protocols are those that are spoken, by the name of their table.
+	// Protocols are the configured protocols, by the name of their table.
 	Protocols map[string]router.ProtocolConfig
-	// Policy is [policy] as it stands, and Policies what it comes to.
+	// Policy is [policy] as written, and Policies is the compiled form.
 	Policy   policy.Config
 	Policies *policy.Policies
-	// Keys are the chains of keys, by name.
+	// Keys are the key chains, by name.
 	Keys map[string][]decode.Key
-	// recording is what the text comes to, key by key, for Diff.
+	// recording has the values of all keys, for Diff.
 	recording *tomltext.Recording
-	// StateDir is where what has to survive a restart is kept; "" leaves it to
-	// the service manager.
+	// StateDir is the directory for state that survives a restart; "" leaves it
+	// to the service manager.
 	StateDir string
-	// LocalStack is the router's own TCP/IP stack; nil for none. The interface
-	// called localstack.Name stands on it.
+	// LocalStack is the router's own TCP/IP stack, nil for none. Its interface
+	// is called localstack.Name.
 	LocalStack *localstack.Config
-	// Origins says where each origin.ID in the rooms' configurations stands.
+	// Origins has the place of each origin.ID in the other packages'
+	// configurations.
 	Origins origin.Table
 }
 
@@ -63,12 +64,12 @@ type Log struct {
 	Format string // auto | journal | text | json
 }
 
-// maxSize bounds what is read, in bytes.
+// maxSize is the maximum size of a configuration in bytes.
 const maxSize = 16 << 20
 
-// Load reads the file at path. The error says that it could not be read at
-// all; what is wrong or odd in it are Problems. The Config may be used when
-// none of them is an error.
+// Load reads the file at path. It returns an error if the file could not be
+// read, and Problems for its content. The Config may be used if none of them is
+// an error.
 func Load(path string) (*Config, []Problem, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -90,8 +91,8 @@ func Load(path string) (*Config, []Problem, error) {
 	return c, r.Problems(), nil
 }
 
-// Parse reads the text of a configuration. The name of the file is for the
-// problems. No other file is read, so keys have no secrets.
+// Parse reads the text of a configuration. The file name is used in problems
+// only. No other file is read, so keys have no secrets.
 func Parse(file string, data []byte) (*Config, []Problem) {
 	r, c, _ := parse(file, data)
 	c.recording = r.Recording()

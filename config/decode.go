@@ -14,7 +14,7 @@ import (
 	"routerd/routing"
 )
 
-// decode turns the values of the text into a Config.
+// decode makes a Config of the text.
 func (r *reader) decode() *Config {
 	r.watches.Document = r.Document
 	top := r.Root()
@@ -67,7 +67,7 @@ func (r *reader) decodeForwarding(top *tomltext.Section, c *Config) {
 	errs.Done()
 }
 
-// martians reads a list that replaces the default one, also by nothing.
+// martians reads a list that replaces the default one, even if it is empty.
 func martians(s *tomltext.Section, key string, def []netip.Prefix) []netip.Prefix {
 	given := tomltext.Distinct(s, key, tomltext.AnySubnet)
 	if !s.Has(key) {
@@ -84,7 +84,7 @@ func martians(s *tomltext.Section, key string, def []netip.Prefix) []netip.Prefi
 func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces {
 	table := top.Section("rib")
 	distances := table.Section("distance")
-	// Connected routes are not in the list: nothing may come before them.
+	// Connected routes are not in the list: nothing may be preferred to them.
 	for s := routing.SourceStatic; int(s) < routing.NumSources; s++ {
 		c.RIB.Distance[s] = uint8(tomltext.Get(distances, s.String(), 0, tomltext.Whole(1, 255)))
 		distances.Default(s.String(), fmt.Sprint(s.DefaultDistance()))
@@ -103,7 +103,8 @@ func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces 
 	return all
 }
 
-// routerName is also a file's name and part of a namespace's.
+// routerName reads the router's name, which becomes part of the names of files
+// and namespaces.
 var routerName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !isName(s, 32) {

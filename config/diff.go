@@ -16,15 +16,15 @@ type Change struct {
 	Path   string // "interface.lan0.mtu"; a static route is named by its prefix and distance
 	Old    string // "" when added
 	New    string // "" when removed
-	Impact string // what it means for traffic; "" when nothing
-	Object string // what has changed, without the key of it that did: "interface.lan0"; "" for what has no name
-	// Origin is where the new configuration says so; of what it no longer
-	// says, where the old one did.
+	Impact string // effect on traffic; "" for none
+	Object string // the object whose key has changed: "interface.lan0"; "" if it has no name
+	// Origin is the place in the new configuration; for what was removed, the
+	// place in the old one.
 	Origin origin.Place
 }
 
-// Diff gives what changes from old to new, in order of path. Things are the
-// same when they have the same name, wherever they stand in the file.
+// Diff returns the changes from old to new, sorted by path. Objects are
+// identified by name, wherever they are in the file.
 func Diff(old, new *Config) []Change {
 	if old.recording == nil || new.recording == nil {
 		return nil // of what could not be read
@@ -55,8 +55,8 @@ const (
 	fragmentsEnd = "fragments held for the router itself are given up"
 )
 
-// impacts says what changes mean for traffic, by the patterns of what changes:
-// those of the rooms that every router has, and the protocols' own.
+// impacts returns the effects of changes on traffic, by patterns of paths:
+// those for every router, and those of the protocols.
 func impacts() []decode.Impact {
 	list := []decode.Impact{
 		{Pattern: "name", Means: "refused: another name needs a restart"},
@@ -92,7 +92,8 @@ func impacts() []decode.Impact {
 	return list
 }
 
-// impact is what the most particular pattern says that a difference matches.
+// impact returns the effect of a difference by the most specific pattern that
+// matches.
 func impact(impacts []decode.Impact, d *tomltext.Difference) string {
 	var best decode.Impact
 	for _, i := range impacts {

@@ -1,20 +1,21 @@
-// Package config reads routerd's configuration: strict TOML in, the rooms'
-// own Config types out, with every mistake of a file reported at once.
+// Package config reads routerd's configuration: strict TOML in, the Config
+// types of the other packages out, with all mistakes of a file reported at
+// once.
 //
 //	text --internal/tomltext--> sections --> Config --> check
 //	                               |                      |
 //	                               +------ problems ------+
 //
-// The getters of a section each name the key that they read, what they want
-// there, and what applies when it is absent. A key that no getter has asked for
-// is unknown; one that belongs to what this version does not build is refused by
-// name. The checks then look at what only the whole configuration shows.
+// Each getter of a section names the key that it reads, which values are valid,
+// and the default. A key that no getter has asked for is unknown; one that is
+// planned but not supported yet is refused with a message of its own. The
+// checks then find mistakes that only the whole configuration shows.
 //
-// A protocol's table is read by its own package below internal/protocols, in the
-// same way; config ranges over the list of them and knows none.
+// A protocol's table is read in the same way by the protocol's package below
+// internal/protocols; config goes through the list of protocols and names none.
 //
-// Identity is the name: an interface is its table's name, a static route its
-// prefix and distance. While the getters read, they record what each key comes
-// to and where it stands; Diff compares the recordings of two configurations,
-// and says by the pattern of a path what a change means for traffic.
+// Objects are identified by name: an interface by its table's name, a static
+// route by its prefix and distance. While the getters read, they record each
+// key's value and place; Diff compares the recordings of two configurations,
+// and derives a change's effect on traffic from patterns of paths.
 package config

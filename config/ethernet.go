@@ -12,7 +12,7 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// decodePacket reads what describes a packet port.
+// decodePacket reads the keys of a packet port.
 func (r *reader) decodePacket(s *tomltext.Section, name string) *packet.Config {
 	return &packet.Config{
 		Name:     name,
@@ -22,8 +22,8 @@ func (r *reader) decodePacket(s *tomltext.Section, name string) *packet.Config {
 	}
 }
 
-// decodeNeighbor reads what an Ethernet interface says of ARP and neighbour
-// discovery.
+// decodeNeighbor reads the settings of ARP and neighbour discovery of an
+// Ethernet interface.
 func (r *reader) decodeNeighbor(s *tomltext.Section, i *interfacePlaces) dataplane.NeighborConfig {
 	n := s.Section("neighbor")
 	cfg := dataplane.NeighborConfig{

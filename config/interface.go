@@ -13,7 +13,7 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// interfacePlaces remembers where an interface's values stand, for the checks
+// interfacePlaces has the places of an interface's values, for the checks
 // across interfaces.
 type interfacePlaces struct {
 	name      string
@@ -23,7 +23,7 @@ type interfacePlaces struct {
 	mtu       int
 	ra        raPlaces
 
-	// The kernel's side, of what has a port.
+	// The kernel's side of a port.
 	side       *tun.Host // nil on a loopback and a packet port
 	bridge     string    // of a TAP
 	packet     *packet.Config
@@ -31,7 +31,7 @@ type interfacePlaces struct {
 	hostRoutes []tomltext.Item[netip.Prefix]
 }
 
-// longestName is what Linux allows the name of a device (IFNAMSIZ less one).
+// longestName is the longest name of a device in Linux (IFNAMSIZ less one).
 const longestName = 15
 
 func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePlaces {
@@ -48,7 +48,7 @@ func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePl
 	return all
 }
 
-// Words of the configuration for kinds.
+// The configuration's words for the kinds.
 var (
 	kinds    = []string{"loopback", "tun", "tap", "packet"}
 	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindTAP, dataplane.KindPacket}
@@ -59,7 +59,7 @@ var kindReading = tomltext.OneOf(kinds, kindType)
 func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) *interfacePlaces {
 	s := all.Section(name)
 	if s.Table == nil {
-		return nil // no table, and reported
+		return nil // not a table, reported already
 	}
 	i := &interfacePlaces{name: name, at: s.At}
 	if !isName(name, longestName) {
@@ -94,8 +94,8 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		ic.Neighbor = r.decodeNeighbor(s, i)
 		r.decodeHost(s.Section("host"), i)
 	case "":
-		// It has none, or one that there is not, which is reported: any key may
-		// be meant, and those that mean the same everywhere are read.
+		// The kind is missing or unknown, which is reported. Keys of all kinds
+		// may be meant, so those that mean the same in every kind are read.
 		for _, key := range []string{"device", "netns", "take-over"} {
 			s.Lookup(key)
 		}
@@ -149,13 +149,13 @@ var mssReading = tomltext.Reading[dataplane.MSS]{Read: func(v any) (dataplane.MS
 	return 0, tomltext.ErrUnwanted
 }, Want: fmt.Sprintf("\"clamp\", or a whole number of bytes from %d to %d", dataplane.MinMSS, dataplane.MaxMSS)}
 
-// senseless reports keys that an interface of this kind cannot have.
+// senseless reports the keys that make no sense in an interface of this kind.
 func (r *reader) senseless(s *tomltext.Section, why string, keys ...string) {
 	for _, key := range keys {
 		if !s.Has(key) {
 			continue
 		}
-		s.Lookup(key) // it is known, if out of place
+		s.Lookup(key) // so that it is not reported as unknown
 		r.WrongKey(s.At.With(key), fmt.Sprintf("%s %s", s.At.With(key), why), "")
 	}
 }
@@ -194,7 +194,7 @@ var deviceName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: fmt.Sprintf("the name of a device, 1 to %d characters without '/', ':', '%%' and spaces", longestName)}
 
-// checkAddress finds what is wrong with one address by itself, or "".
+// checkAddress returns what is wrong with one address by itself, or "".
 func checkAddress(p netip.Prefix) (wrong, want string) {
 	a := p.Addr()
 	single := p.Bits() == a.BitLen()
@@ -203,7 +203,7 @@ func checkAddress(p netip.Prefix) (wrong, want string) {
 		return "which no interface can have", "the address of one host"
 	case a.Is4() && a.As4()[0] >= 240:
 		return "which is reserved (class E)", "the address of one host"
-	case single || p.Bits() == a.BitLen()-1: // RFC 3021, RFC 6164: both ends are hosts
+	case single || p.Bits() == a.BitLen()-1: // RFC 3021, RFC 6164: both addresses are hosts
 		return "", ""
 	case p.Masked().Addr() == a && a.Is4():
 		return "the address of the subnet itself", "the address of a host in " + p.Masked().String()
@@ -215,7 +215,7 @@ func checkAddress(p netip.Prefix) (wrong, want string) {
 	return "", ""
 }
 
-// lastOf is the last address of an IPv4 prefix.
+// lastOf returns the last address of an IPv4 prefix.
 func lastOf(p netip.Prefix) netip.Addr {
 	b := p.Addr().As4()
 	for bit := p.Bits(); bit < 32; bit++ {

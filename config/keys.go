@@ -19,7 +19,7 @@ import (
 	"routerd/routing/keys"
 )
 
-// decodeKeys reads [[keys.NAME]], chains of keys by name.
+// decodeKeys reads the key chains, [[keys.NAME]].
 func (r *reader) decodeKeys(top *tomltext.Section, c *Config) {
 	s := top.Section("keys")
 	r.keys = map[string][]*tomltext.Section{}
@@ -83,8 +83,8 @@ var lifetime = tomltext.Reading[keys.Lifetime]{Read: func(v any) (keys.Lifetime,
 	return l, nil
 }, Want: `two times with a slash between, "2026-01-01T00:00:00Z/2027-01-01T00:00:00Z"; either may be left out for no bound`}
 
-// readKeys reads the secrets of the chains that are used, and hands them to
-// whoever uses them. A file's last line end is not part of the key.
+// readKeys reads the secrets of the chains that are used and passes them to
+// their users. A line end at the end of a file is not part of the key.
 func (r *reader) readKeys(c *Config, dir string) {
 	for _, name := range sortedKeys(c.Keys) {
 		if !r.context.Used(name) {
@@ -98,16 +98,16 @@ func (r *reader) readKeys(c *Config, dir string) {
 	}
 }
 
-// diffKey is another one in each process, so that nobody can try secrets
-// against what a diff shows.
+// diffKey is random in each process, so that secrets cannot be guessed from
+// what a diff shows.
 var diffKey = sync.OnceValue(func() []byte {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails
 	return key
 })
 
-// keyed stands for a secret: it says nothing but whether it is the same in this
-// process.
+// keyed returns a hash that stands for a secret. It only shows whether two
+// secrets in this process are the same.
 func keyed(secret []byte) []byte {
 	h := hmac.New(sha256.New, diffKey())
 	h.Write(secret)

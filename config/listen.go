@@ -12,12 +12,12 @@ import (
 
 // API is the [api] table.
 type API struct {
-	// Listen holds addresses as "unix:///path"; none means the socket that
-	// the router's name and run directory give.
+	// Listen has addresses of the form "unix:///path". If it is empty, the
+	// socket is named after the router and is in the run directory.
 	Listen  []string
 	Origins []origin.ID // of each
-	// Group is the name or number of the group that owns the sockets, so that
-	// its members may look; "" = that of the process.
+	// Group is the name or number of the group that owns the sockets and so may
+	// use the API; "" = the group of the process.
 	Group       string
 	GroupOrigin origin.ID
 }
@@ -26,7 +26,8 @@ type API struct {
 type Metrics struct {
 	Listen string // "host:port"; "" = no listener of its own
 	Origin origin.ID
-	// HostNames are what requests may call the router by besides its addresses.
+	// HostNames are the names that requests may use for the router besides its
+	// addresses.
 	HostNames []string
 }
 
@@ -64,7 +65,7 @@ var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
 		}
 		return "", tomltext.ErrUnwanted
 	}
-	// sun_path has 108 bytes with the zero at its end (unix(7)).
+	// sun_path has 108 bytes including the zero at the end (unix(7)).
 	if !strings.HasPrefix(p, "/") || len(p) > 107 {
 		return "", tomltext.ErrUnwanted
 	}
@@ -86,7 +87,7 @@ var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: `an address and port: "127.0.0.1:9179"`}
 
-// groupName is a line of group(5), or the number of a group.
+// groupName reads the name (group(5)) or number of a group.
 var groupName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	if n, ok := v.(int64); ok && n >= 0 && n < 1<<32-1 {
 		return strconv.FormatInt(n, 10), nil
@@ -98,7 +99,7 @@ var groupName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: `a group of this machine, by name or number: "adm"`}
 
-// hostName is a name of the DNS, without a port.
+// hostName reads a DNS name without a port.
 var hostName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || s == "" || len(s) > 253 {

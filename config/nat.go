@@ -14,8 +14,8 @@ import (
 )
 
 // decodeNAT reads [nat]: limits and behaviour, pools, and the rules in their
-// order. Whether a rule makes sense by itself is said here, whether it fits
-// the router by checkNAT.
+// order. It checks each rule by itself; checkNAT checks it against the rest of
+// the configuration.
 func (r *reader) decodeNAT(top *tomltext.Section, c *Config) {
 	s := top.Section("nat")
 	n := &c.NAT
@@ -52,8 +52,9 @@ var behaviorReading = tomltext.OneOf(
 	[]string{nat.EndpointIndependent.String(), nat.AddressDependent.String(), nat.AddressAndPortDependent.String()},
 	[]nat.Behavior{nat.EndpointIndependent, nat.AddressDependent, nat.AddressAndPortDependent})
 
-// decodeTimeouts reads [nat.timeout]; tcp-transitory is that of every state in
-// which a connection is not established, unless the state has its own.
+// decodeTimeouts reads [nat.timeout]. tcp-transitory applies to every state in
+// which a connection is not established, unless the state has a timeout of its
+// own.
 func decodeTimeouts(s *tomltext.Section) flow.Timeouts {
 	t := flow.Timeouts{}.Defaults()
 	within := tomltext.Duration(flow.MinTimeout, flow.MaxTimeout)
@@ -72,8 +73,7 @@ func decodeTimeouts(s *tomltext.Section) flow.Timeouts {
 	return t
 }
 
-// ruleName reads the name of a rule, which is what it is known by over
-// reloads.
+// ruleName reads the name of a rule, by which reloads identify it.
 func (r *reader) ruleName(s *tomltext.Section, names map[string]bool) string {
 	name := tomltext.Get(s, "name", "", natName)
 	switch {
@@ -110,7 +110,8 @@ func (r *reader) decodePool(s *tomltext.Section, name string) nat.PoolConfig {
 	return p
 }
 
-// decodeMatch reads what every rule may match by; not all of it makes sense in each.
+// decodeMatch reads all conditions of a rule. Not every kind of rule may have
+// each of them.
 func (r *reader) decodeMatch(s *tomltext.Section) nat.Match {
 	var m nat.Match
 	for _, i := range tomltext.Distinct(s, "inbound-interface", interfaceName) {
@@ -134,9 +135,9 @@ func (r *reader) decodeMatch(s *tomltext.Section) nat.Match {
 	return m
 }
 
-// checkPorts: only TCP, UDP and their like have ports to match.
+// checkPorts refuses ports in a rule for protocols that have none.
 func (r *reader) checkPorts(s *tomltext.Section, m nat.Match) {
-	if len(m.SourcePorts)+len(m.DestinationPorts) == 0 || len(m.Protocols) == 0 && s.Has("protocol") { // which is wrong itself, and reported
+	if len(m.SourcePorts)+len(m.DestinationPorts) == 0 || len(m.Protocols) == 0 && s.Has("protocol") { // which is invalid and reported already
 		return
 	}
 	at := s.At
@@ -228,7 +229,7 @@ func (r *reader) decodeDestinationRule(s *tomltext.Section, name string) nat.Des
 	switch {
 	case !s.Has("translation"):
 		r.WrongKey(s.At, fmt.Sprintf("%s says nothing of where the destination goes", s.At), `translation = "192.168.10.20:8443", say`)
-	case !to.addresses.First.IsValid(): // and reported
+	case !to.addresses.First.IsValid(): // reported already
 	case to.addresses.First != to.addresses.Last:
 		r.Wrong(at, fmt.Sprintf("%s is %s, which is several hosts", at, to.addresses), "the address of one inside host")
 	case s.Has("destination-port") && len(rule.Match.DestinationPorts) == 0, s.Has("destination") && len(rule.Match.Destinations) == 0: // likewise
@@ -274,8 +275,8 @@ var protocolNumbers = map[string]uint8{
 	"gre": 47, "esp": 50, "ah": 51, "sctp": 132, "udplite": 136,
 }
 
-// protocolText gives the configuration's word, or the number of a protocol
-// that has none.
+// protocolText returns the configuration's word for a protocol, or its number
+// if it has none.
 func protocolText(p uint8) string {
 	for word, number := range protocolNumbers {
 		if number == p {
@@ -344,8 +345,8 @@ var addressRange = tomltext.Reading[nat.AddressRange]{Read: func(v any) (nat.Add
 	return a, nil
 }, Want: `an IPv4 address, a prefix like "192.0.2.0/24", or a range like "192.0.2.32-192.0.2.39"`}
 
-// wrongAddresses says more of an IPv6 address than that it is none of IPv4, and
-// of a prefix with host bits which prefix it is of.
+// wrongAddresses returns a more helpful error for an IPv6 address and for a
+// prefix with host bits.
 func wrongAddresses(s string) error {
 	if p, err := netip.ParsePrefix(s); err == nil && p.Addr().Is4() {
 		return tomltext.Hint{Message: "which has bits set behind its length", Suggestion: fmt.Sprintf("did you mean %q?", p.Masked())}
@@ -372,7 +373,7 @@ func parseAddresses(s string) (nat.AddressRange, bool) {
 	return nat.AddressRange{First: a, Last: b}, true
 }
 
-// endpointValue is where a port forward begins or leads.
+// endpointValue is the outside or inside endpoint of a port forward.
 type endpointValue struct {
 	addresses nat.AddressRange
 	ports     nat.PortRange

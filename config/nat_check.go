@@ -13,7 +13,8 @@ import (
 	"routerd/routing"
 )
 
-// natCheck looks at how the rules of [nat] fit the router and each other.
+// natCheck checks the rules of [nat] against the rest of the configuration and
+// against each other.
 type natCheck struct {
 	*reader
 	c          *Config
@@ -23,16 +24,16 @@ type natCheck struct {
 
 var natPath = tomltext.Path(nil).With("nat")
 
-// natRulePath is where a rule stands: [[nat.source]] and its like are read
-// whole or not at all, so their indices are the file's.
+// natRulePath is the path of a rule. Its index is the file's, since an array
+// such as [[nat.source]] is read as a whole or not at all.
 func natRulePath(kind nat.Kind, i int) tomltext.Path { return natPath.With(kind.String()).Element(i) }
 
-// checkNAT looks at what rules name, whose the addresses are, and which rules
-// and pools do nothing. What compiling them would refuse is refused here.
+// checkNAT checks the names and addresses in rules, and warns of rules and
+// pools that have no effect. It refuses everything that compiling would refuse.
 func (r *reader) checkNAT(c *Config, interfaces []*interfacePlaces) {
 	k := &natCheck{reader: r, c: c, nat: &c.NAT, interfaces: map[string]*dataplane.InterfaceConfig{}}
 	for _, i := range interfaces {
-		k.interfaces[i.name] = &dataplane.InterfaceConfig{Name: i.name, Kind: i.kind} // with mistakes of its own, maybe
+		k.interfaces[i.name] = &dataplane.InterfaceConfig{Name: i.name, Kind: i.kind} // it may have errors of its own
 	}
 	for i := range c.Dataplane.Interfaces {
 		k.interfaces[c.Dataplane.Interfaces[i].Name] = &c.Dataplane.Interfaces[i]
@@ -42,7 +43,7 @@ func (r *reader) checkNAT(c *Config, interfaces []*interfacePlaces) {
 	k.hosts()
 	k.statics()
 	if Failed(r.Problems()) {
-		return // what follows would complain of consequences
+		return // further problems would only be consequences
 	}
 	k.masquerade()
 	k.destinations()
@@ -51,7 +52,7 @@ func (r *reader) checkNAT(c *Config, interfaces []*interfacePlaces) {
 	k.compile()
 }
 
-// names looks for the interfaces and pools that rules name.
+// names checks that the interfaces and pools in rules exist.
 func (k *natCheck) names() {
 	for i := range k.nat.Source {
 		s, at := &k.nat.Source[i], natRulePath(nat.KindSource, i)
@@ -77,7 +78,7 @@ func (k *natCheck) names() {
 	}
 }
 
-// known checks a list of interfaces that a rule names.
+// known checks the interfaces in a rule.
 func (k *natCheck) known(at tomltext.Path, rule string, names []string) {
 	for n, name := range names {
 		switch i := k.interfaces[name]; {
@@ -90,10 +91,10 @@ func (k *natCheck) known(at tomltext.Path, rule string, names []string) {
 	}
 }
 
-// mostPoolAddresses is what a pool can have: a /16.
+// mostPoolAddresses is the most addresses of a pool: a /16.
 const mostPoolAddresses = 1 << 16
 
-// pools looks for those that are too large and those that nobody uses.
+// pools finds pools that are too large or unused.
 func (k *natCheck) pools() {
 	for _, p := range k.nat.Pools {
 		at := natPath.With("pool").With(p.Name)
@@ -110,13 +111,13 @@ func (k *natCheck) pools() {
 	}
 }
 
-// noHosts are addresses that no host has: this network's, loopback, multicast
-// and what is reserved (RFC 1122 §3.2.1.3).
+// noHosts are addresses that no host has: this network, loopback, multicast and
+// reserved ones (RFC 1122 §3.2.1.3).
 var noHosts = []nat.AddressRange{
 	nat.RangeOf(netip.MustParsePrefix("0.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("127.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("224.0.0.0/3")),
 }
 
-// hosts looks for addresses that nothing can be translated to.
+// hosts finds addresses that nothing can be translated to.
 func (k *natCheck) hosts() {
 	check := func(at tomltext.Path, what string, a nat.AddressRange) {
 		if slices.ContainsFunc(noHosts, func(b nat.AddressRange) bool { return overlap(a, b) }) {
@@ -143,12 +144,12 @@ func (k *natCheck) hosts() {
 	}
 }
 
-// statics looks for outside addresses that somebody else has.
+// statics finds outside addresses that are used elsewhere.
 func (k *natCheck) statics() {
 	for i := range k.nat.Static {
 		s := &k.nat.Static[i]
 		if !s.Outside.IsValid() {
-			continue // and reported
+			continue // reported already
 		}
 		at := natRulePath(nat.KindStatic, i).With("outside")
 		for _, name := range sortedKeys(k.interfaces) {
@@ -178,7 +179,7 @@ func (k *natCheck) statics() {
 	}
 }
 
-// masquerade looks for interfaces without an address to masquerade as.
+// masquerade finds interfaces without an address for masquerading.
 func (k *natCheck) masquerade() {
 	any := slices.ContainsFunc(k.c.Dataplane.Interfaces, has4)
 	for i := range k.nat.Source {
@@ -202,9 +203,9 @@ func has4(i dataplane.InterfaceConfig) bool {
 	return slices.ContainsFunc(i.Addresses, func(a dataplane.Address) bool { return a.Prefix.Addr().Is4() })
 }
 
-// destinations refuses a rule for whatever passes, and warns of addresses on an
-// Ethernet that nobody there is told of: neither an interface has them, nor
-// does ARP answer for them.
+// destinations refuses a rule without any condition, and warns of addresses in
+// an Ethernet's subnet that hosts there cannot resolve: no interface has them
+// and ARP does not answer for them.
 func (k *natCheck) destinations() {
 	for i := range k.nat.Destination {
 		d := &k.nat.Destination[i]
@@ -220,8 +221,8 @@ func (k *natCheck) destinations() {
 	}
 }
 
-// link is the Ethernet interface, of those named or else of all, that the
-// addresses lie on, or "".
+// link returns the Ethernet interface, of those named or else of all, whose
+// subnet has the addresses, or "".
 func (k *natCheck) link(names []string, a nat.AddressRange) string {
 	for _, i := range k.c.Dataplane.Interfaces {
 		if i.Kind != dataplane.KindTAP && i.Kind != dataplane.KindPacket || len(names) > 0 && !slices.Contains(names, i.Name) {
@@ -236,8 +237,8 @@ func (k *natCheck) link(names []string, a nat.AddressRange) string {
 	return ""
 }
 
-// answered reports whether any of the addresses is an interface's or
-// translation's.
+// answered reports whether an interface or translation has any of the
+// addresses.
 func (k *natCheck) answered(a nat.AddressRange) bool {
 	for _, i := range k.c.Dataplane.Interfaces {
 		for _, own := range i.Addresses {
@@ -257,8 +258,8 @@ func (k *natCheck) answered(a nat.AddressRange) bool {
 		})
 }
 
-// reach warns of inside hosts that no route leads to. Where a protocol is spoken
-// that has IPv4 routes, one may be learned.
+// reach warns of inside hosts without a route, unless a protocol may learn an
+// IPv4 route to them.
 func (k *natCheck) reach() {
 	for _, p := range protocols.All() {
 		if _, spoken := k.c.Protocols[p.Name]; spoken && p.Family != 6 {
@@ -291,8 +292,8 @@ func (k *natCheck) reached(at tomltext.Path, rule string, host netip.Prefix) {
 	k.Odd(at, fmt.Sprintf("the rule %q translates to %s, which no interface or static route leads to", rule, text(host)), "an address in a subnet of an interface, or a static route")
 }
 
-// compile has the rules compiled as a reload will, so that nothing is refused
-// later that could have been now.
+// compile compiles the rules as a reload does, so that a reload refuses nothing
+// that the checks let pass.
 func (k *natCheck) compile() {
 	if Failed(k.Problems()) || !k.nat.Enabled() {
 		return
@@ -310,12 +311,12 @@ func (k *natCheck) compile() {
 	}
 }
 
-// text gives a prefix, or the address of one host.
+// text returns a prefix, or the address of one host.
 func text(p netip.Prefix) string { return nat.RangeOf(p).String() }
 
 func overlap(a, b nat.AddressRange) bool { return !a.Last.Less(b.First) && !b.Last.Less(a.First) }
 
-// numberOf gives an IPv4 address as a number.
+// numberOf returns an IPv4 address as a number.
 func numberOf(a netip.Addr) uint32 {
 	b := a.As4()
 	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])

@@ -9,12 +9,12 @@ import (
 	"routerd/nat"
 )
 
-// matcher is a rule, or one way of a static rule, as what it matches.
+// matcher is the match of a rule, or of one direction of a static rule.
 type matcher struct {
 	name    string
 	match   *nat.Match
 	hairpin bool
-	at      tomltext.Path // where it is said that it never applies
+	at      tomltext.Path // place of the warning
 
 	ranges [4][]interval // sources, destinations and their ports, sorted and disjoint
 }
@@ -25,14 +25,14 @@ func newMatcher(name string, m *nat.Match, hairpin bool, at tomltext.Path) match
 	}}
 }
 
-// mostCompared is how many rules of a list are each compared with those before
-// it: with ten thousand, that would take longer than all else that a
-// reload does.
+// mostCompared is how many rules of a list are each compared with those before.
+// With ten thousand rules the comparisons would take longer than the rest of a
+// reload.
 const mostCompared = 1000
 
-// shadows warns of rules that never apply because an earlier one matches
-// whatever they do. Several that do so only together are not found, nor is
-// one behind the first mostCompared rules.
+// shadows warns of rules that never apply because one earlier rule matches
+// everything that they match. It does not find rules that are covered only by
+// several together, nor those after the first mostCompared rules.
 func (k *natCheck) shadows() {
 	var source, destination []matcher
 	for i := range k.nat.Static {
@@ -57,7 +57,7 @@ func (k *natCheck) shadows() {
 	}
 }
 
-// shadowed warns if one of the rules before it leaves nothing to a rule.
+// shadowed warns if a rule is covered by one of the rules before it.
 func (k *natCheck) shadowed(before []matcher, m *matcher, static bool) {
 	n := slices.IndexFunc(before, func(b matcher) bool { return b.covers(m) })
 	if n < 0 {
@@ -71,12 +71,12 @@ func (k *natCheck) shadowed(before []matcher, m *matcher, static bool) {
 	k.Odd(m.at, fmt.Sprintf("%s: %q matches all that it does, and comes first (%s)", message, first.name, k.ValuePlace(first.at)), want)
 }
 
-// covers reports whether whatever b matches, a does: an empty list matches
-// all.
+// covers reports whether a matches everything that b matches. An empty list
+// matches all.
 func (a *matcher) covers(b *matcher) bool {
 	x, y := a.match, b.match
-	// A hairpin rule matches what comes in by the other interfaces too, which
-	// of a rule without destinations depends on whose address it is.
+	// A hairpin rule also matches packets from the other interfaces, but
+	// without destinations this depends on the interface that has the address.
 	anywhere := len(x.Inbound) == 0 || a.hairpin && len(x.Destinations) > 0
 	if b.hairpin && !anywhere {
 		return false
@@ -97,8 +97,8 @@ func among[T comparable](list, all []T) bool {
 	return len(list) > 0 && !slices.ContainsFunc(list, func(v T) bool { return !slices.Contains(all, v) })
 }
 
-// within reports whether all, which is sorted and disjoint, has whatever list
-// has.
+// within reports whether all, which is sorted and disjoint, contains all of
+// list.
 func within(list, all []interval) bool {
 	if len(all) == 0 {
 		return true

@@ -14,8 +14,8 @@ import (
 	"routerd/routing/policy"
 )
 
-// decodePolicy reads [policy] and compiles it, so that whoever names a policy
-// finds it.
+// decodePolicy reads and compiles [policy], before anything that refers to a
+// policy is read.
 func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 	before := r.mistakes()
 	s := top.Section("policy")
@@ -51,7 +51,7 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		c.Policy.Policies = append(c.Policy.Policies, p)
 	}
 	s.Done()
-	sound := r.mistakes() == before // or what could not be read is missing below
+	sound := r.mistakes() == before // else what could not be read is missing below
 	policies, problems := policy.Compile(c.Policy)
 	for _, p := range problems {
 		switch at := r.paths[p.Origin]; {
@@ -64,7 +64,7 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 	c.Policies = policies
 }
 
-// mistakes counts what has been found wrong so far.
+// mistakes returns the number of errors so far.
 func (r *reader) mistakes() int {
 	n := 0
 	for _, p := range r.Problems() {
@@ -75,7 +75,7 @@ func (r *reader) mistakes() int {
 	return n
 }
 
-// prefixText is what is in a set; of a large one, a number that stands for it.
+// prefixText returns the content of a set; for a large one, a hash of it.
 func prefixText(entries []policy.PrefixRange) string {
 	text := joined(entries)
 	if most := 8; len(entries) > most {
@@ -84,7 +84,7 @@ func prefixText(entries []policy.PrefixRange) string {
 	return text
 }
 
-// decodePrefixRange reads a prefix, or a table of one with its lengths.
+// decodePrefixRange reads a prefix, or a table of a prefix and lengths.
 func (r *reader) decodePrefixRange(s *tomltext.Section, set string, v tomltext.Item[any]) (policy.PrefixRange, bool) {
 	var e policy.PrefixRange
 	t, isTable := s.Inner(set, v)
@@ -166,8 +166,8 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	return st
 }
 
-// emptyLists refuses a condition that is there and has no value: it would
-// match everything where nothing was meant.
+// emptyLists refuses a condition with an empty list, which would match
+// everything although nothing was meant.
 func (r *reader) emptyLists(s *tomltext.Section) {
 	for key, v := range s.Table {
 		if list, isList := v.([]any); isList && len(list) == 0 {
@@ -184,7 +184,8 @@ func values[T any](items []tomltext.Item[T]) []T {
 	return list
 }
 
-// protocolWords are those of people: bgp is both kinds of it.
+// protocolWords are the words for sources in the configuration: bgp means both
+// kinds.
 var protocolWords = map[string][]routing.Source{
 	"bgp": {routing.SourceEBGP, routing.SourceIBGP},
 }

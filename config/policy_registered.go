@@ -5,9 +5,9 @@ import (
 	"routerd/routing/policy"
 )
 
-// registered reads the keys that protocols have added to the match or the set of
-// a statement. What compiles a value says whether it is one; it is nil of a key
-// that does not stand here.
+// registered reads the keys that protocols have added to the match or the set
+// of a statement. The compiler checks a value; it is nil for a key that is not
+// allowed here.
 func registered(s *tomltext.Section, compiler func(policy.Extension) func(any) error) (list []policy.Registered) {
 	for _, e := range policy.Extensions() {
 		compile := compiler(e)

@@ -7,8 +7,8 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// decodeProtocols has each protocol read its own table, after all that such a
-// table may name.
+// decodeProtocols has each protocol read its own table. Everything that such a
+// table may refer to has been read before.
 func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []*interfacePlaces) {
 	r.context = &decode.Context{Document: r.Document, Policies: c.Policies, Keys: c.Keys, Distance: c.RIB.Distance, Watches: r.watches}
 	for _, i := range interfaces {
@@ -23,7 +23,7 @@ func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []
 		s := top.Optional(p.Name)
 		if s.Table != nil {
 			c.Protocols[p.Name] = p.Decode(r.context, s)
-		} else if p.Implied != nil { // not given, or no table and reported
+		} else if p.Implied != nil { // absent, or not a table, which is reported
 			if implied, spoken := p.Implied(r.context); spoken {
 				c.Protocols[p.Name] = implied
 			}

@@ -10,8 +10,8 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// raPlaces remembers where router advertisements stand, for the checks against
-// their interface.
+// raPlaces has the places of the values of router advertisements, for the
+// checks against their interface.
 type raPlaces struct {
 	at         tomltext.Path
 	prefixes   []tomltext.Item[netip.Prefix]
@@ -19,7 +19,7 @@ type raPlaces struct {
 	autonomous bool
 }
 
-// longestLifetime means for ever (RFC 4861 §4.6.2).
+// longestLifetime means infinity (RFC 4861 §4.6.2).
 const longestLifetime = math.MaxUint32 * time.Second
 
 var preferenceReading = tomltext.OneOf([]string{"low", "medium", "high"}, []arp.Preference{arp.PreferenceLow, arp.PreferenceMedium, arp.PreferenceHigh})
@@ -43,7 +43,7 @@ func (r *reader) decodeRA(s *tomltext.Section, i *interfacePlaces) *arp.RAConfig
 	cfg.Managed = tomltext.Get(ra, "managed", false, tomltext.Bool)
 	cfg.Other = tomltext.Get(ra, "other-config", false, tomltext.Bool)
 	cfg.Preference = tomltext.Get(ra, "preference", arp.PreferenceMedium, preferenceReading)
-	// What RFC 4861 §6.2.1 says of each, and with what default.
+	// The ranges and defaults are those of RFC 4861 §6.2.1.
 	cfg.MaxInterval = tomltext.Get(ra, "max-interval", cfg.MaxInterval, tomltext.Duration(4*time.Second, 30*time.Minute))
 	cfg.MinInterval = tomltext.Get(ra, "min-interval", max(cfg.MaxInterval*33/100, 3*time.Second), tomltext.Duration(3*time.Second, 1350*time.Second))
 	cfg.DefaultLifetime = tomltext.Get(ra, "lifetime", 3*cfg.MaxInterval, tomltext.Duration(0, 9000*time.Second))
@@ -66,15 +66,15 @@ func (r *reader) decodeRA(s *tomltext.Section, i *interfacePlaces) *arp.RAConfig
 	return &cfg
 }
 
-// checkRA warns of advertisements that hosts ignore, or that lead them astray.
+// checkRA warns of advertisements that hosts ignore or that mislead them.
 func (r *reader) checkRA(i *interfacePlaces) {
 	for _, p := range i.ra.prefixes {
 		if !p.Value.Addr().Is6() {
-			continue // which is an error already
+			continue // an error already
 		}
 		if i.ra.autonomous && p.Value.Bits() != 64 {
-			// RFC 4862 §5.5.3 (d): with an interface identifier of 64 bits no
-			// other length makes an address.
+			// RFC 4862 §5.5.3 (d): hosts with interface identifiers of 64 bits
+			// use only a /64.
 			r.Odd(p.At, fmt.Sprintf("%s is %s: hosts make themselves addresses out of a /64 alone", p.At, p.Value),
 				"a /64, or autonomous = false")
 		}
@@ -83,7 +83,7 @@ func (r *reader) checkRA(i *interfacePlaces) {
 				"a subnet of the interface's own: hosts would take others for neighbours")
 		}
 	}
-	if i.mtu != 0 && i.ra.mtu > i.mtu { // 0: the device's, not known here
+	if i.mtu != 0 && i.ra.mtu > i.mtu { // 0: that of the device, not known here
 		at := i.ra.at.With("mtu")
 		r.Odd(at, fmt.Sprintf("%s is %d, more than the link's %d", at, i.ra.mtu, i.mtu), "at most the interface's mtu: larger packets would be lost")
 	}

@@ -9,12 +9,12 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// reader is the text of a configuration, with a number for each place that
-// the rooms are told of.
+// reader is the text of a configuration and the numbers of the places that
+// other packages refer to.
 type reader struct {
 	*tomltext.Document
 	origins origin.Table
-	paths   map[origin.ID]tomltext.Path    // of those that are complained of by number
+	paths   map[origin.ID]tomltext.Path    // of places that problems refer to by number
 	context *decode.Context                // of the protocols
 	watches decode.Watches                 // what is watched by BFD, static next hops included
 	keys    map[string][]*tomltext.Section // the tables of each chain
@@ -23,7 +23,8 @@ type reader struct {
 // origin numbers the place of a key.
 func (r *reader) origin(at tomltext.Path) origin.ID { return r.origins.Add(r.KeyPlace(at)) }
 
-// policyOrigin numbers the place of a value that policies may complain of.
+// policyOrigin numbers the place of a value in which policies may find a
+// problem.
 func (r *reader) policyOrigin(at tomltext.Path) origin.ID {
 	id := r.valueOrigin(at)
 	if r.paths == nil {
@@ -33,18 +34,19 @@ func (r *reader) policyOrigin(at tomltext.Path) origin.ID {
 	return id
 }
 
-// valueOrigin numbers the place of a value, for what has no key of its own.
+// valueOrigin numbers the place of a value that has no key of its own.
 func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(r.ValuePlace(at)) }
 
-// unbuilt are the keys of routerd's configuration language that this version
-// does not serve, by the table that they would stand in: "*" is any name.
+// unbuilt are the planned keys that this version does not support, by the table
+// that they belong to; "*" is any name.
 var unbuilt = map[string][]string{
 	"":            {"router-id", "ospf", "bgp", "acl"},
 	"log":         {"modules"},
 	"interface.*": {"acl-in", "acl-out"},
 }
 
-// refuse says so of a key that belongs in the table at a path, once built.
+// refuse returns the message for a planned key of the table at a path, "" for
+// any other key.
 func refuse(table tomltext.Path, key string) string {
 	for pattern, keys := range unbuilt {
 		if table.Matches(pattern) && slices.Contains(keys, key) {

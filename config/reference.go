@@ -10,33 +10,33 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// Reference is what the shipped example says of each key and table that the
-// configuration may have.
+// Reference has what the shipped example says about each key and table of the
+// configuration.
 type Reference struct {
 	topics []*Topic // sorted by name
 	named  map[string]*Topic
-	tables []*Topic // those with a header, as the example has them
+	tables []*Topic // those with a header, in the order of the example
 }
 
 // Topic is a key or a table.
 type Topic struct {
 	Name    string // "rip.interface.NAME.passive"
-	Table   bool   // it leads to a table, or to several
-	Default string // what applies without it; "" if that is nothing or differs
+	Table   bool   // it is a table or an array of tables
+	Default string // the default; "" if there is none or it varies
 	Shown   []Shown
 	Below   []*Topic // the keys of a table
-	Like    string   // the table whose keys it has too; "" for none
+	Like    string   // another table with the same keys; "" for none
 }
 
-// Shown is a place of the example where a topic stands.
+// Shown is a place of the example that has a topic.
 type Shown struct {
-	In      string   // the header of the table that it stands in; "" above all tables
-	Comment []string // the lines above it, without their marks
+	In      string   // the header of its table; "" above all tables
+	Comment []string // the comment above it, without the marks
 	Line    string
 }
 
 var (
-	// commented is a key or table that the example shows as a comment.
+	// commented matches a key or table that the example shows as a comment.
 	commented = regexp.MustCompile(`(?m)^# ([a-z.-]+ = |\[)`)
 	header    = regexp.MustCompile(`^\[{1,2}([A-Za-z0-9_.-]+)\]{1,2}`)
 	alike     = regexp.MustCompile(`keys are those of \[([a-z.-]+)\]`)
@@ -66,14 +66,14 @@ func readReference(text string) (*Reference, error) {
 	return r, nil
 }
 
-// display is a pattern as people read it.
+// display returns a pattern for people.
 func display(pattern string) string { return strings.ReplaceAll(pattern, "*", "NAME") }
 
-// example is the text by lines: as it is, and with what it shows as comments made
-// active.
+// example is the text by lines: as it is, and with the keys that are comments
+// made active.
 type example struct{ lines, active []string }
 
-// above gives the comment that stands above a line.
+// above returns the comment above a line.
 func (e *example) above(n int) []string {
 	first := n
 	for first > 0 && strings.HasPrefix(e.active[first-1], "#") {
@@ -86,7 +86,7 @@ func (e *example) above(n int) []string {
 	return out
 }
 
-// within gives the header of the table that a line stands in.
+// within returns the header of the table that has a line.
 func (e *example) within(n int) string {
 	for ; n >= 0; n-- {
 		if h := header.FindString(e.active[n]); h != "" {
@@ -126,8 +126,8 @@ func (r *Reference) readHeaders(e *example) {
 	}
 }
 
-// spread gives what the example shows of a table to the keys that have no line of
-// their own: those in a value, and those of a table like another one.
+// spread copies what the example says about a table to keys that have no line
+// of their own: those in a value, and those of a table like another one.
 func (r *Reference) spread() {
 	for _, t := range r.topics {
 		if up := parent(t.Name); r.named[up] != nil {
@@ -146,7 +146,7 @@ func (r *Reference) spread() {
 		}
 	}
 	for _, t := range r.topics {
-		for _, below := range r.topics { // a table that is written as the keys in it
+		for _, below := range r.topics { // a table without a header of its own
 			if t.Table && strings.HasPrefix(below.Name, t.Name+".") && len(t.Shown) == 0 {
 				t.Shown = below.Shown
 			}
@@ -169,7 +169,7 @@ func parent(name string) string {
 
 func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-// match finds the topic of a path; any word may stand for a name.
+// match finds the topic of a path, in which any word may be a name.
 func (r *Reference) match(path []string) *Topic {
 	for _, t := range r.topics {
 		if slices.EqualFunc(strings.Split(t.Name, "."), path, stands) {
@@ -179,7 +179,7 @@ func (r *Reference) match(path []string) *Topic {
 	return nil
 }
 
-// Names are all keys and tables, sorted.
+// Names returns all keys and tables, sorted.
 func (r *Reference) Names() []string {
 	names := make([]string, len(r.topics))
 	for i, t := range r.topics {
@@ -188,11 +188,12 @@ func (r *Reference) Names() []string {
 	return names
 }
 
-// Tables are the tables that the example has a header for, in its order.
+// Tables returns the tables with a header in the example, in its order.
 func (r *Reference) Tables() []*Topic { return r.tables }
 
-// Complete gives the names that go on from what has been typed: to the next dot,
-// so that a shell lists one level at a time. What stands for a name stays as typed.
+// Complete returns the names that begin with what has been typed, up to the
+// next dot, so that a shell lists one level at a time. What stands for a name
+// stays as typed.
 func (r *Reference) Complete(begun string) []string {
 	typed := strings.Split(begun, ".")
 	above, word := typed[:len(typed)-1], typed[len(typed)-1]
@@ -216,7 +217,7 @@ func (r *Reference) Complete(begun string) []string {
 // stands reports whether a word of a topic's name may be given so.
 func stands(word, given string) bool { return word == "NAME" || word == given }
 
-// Above are the keys that stand above the first table.
+// Above returns the keys above the first table.
 func (r *Reference) Above() []*Topic {
 	var list []*Topic
 	for _, t := range r.topics {
@@ -227,7 +228,7 @@ func (r *Reference) Above() []*Topic {
 	return list
 }
 
-// Says is the topic in a sentence: the first one that the example says of it.
+// Says returns the first sentence that the example says about the topic.
 func (t *Topic) Says() string {
 	for _, s := range t.Shown {
 		if text := s.says(t); text != "" {
@@ -238,13 +239,14 @@ func (t *Topic) Says() string {
 }
 
 var (
-	// ofKey begins what a comment says of one of the keys in a value: "netns: ".
+	// ofKey matches the beginning of a comment about one of the keys in a
+	// value: "netns: ".
 	ofKey    = regexp.MustCompile(`^([a-z-]+): `)
 	sentence = regexp.MustCompile(`^(.*?[^.])\.( |$)`)
 )
 
-// says is the first sentence that stands behind a line, or else in the last
-// paragraph above it; of a key in a value what is said of that key.
+// says returns the first sentence of the comment after a line, or else of the
+// last paragraph above it; for a key in a value, that about the key.
 func (s *Shown) says(t *Topic) string {
 	_, text, behind := strings.Cut(strings.TrimPrefix(s.Line, "# "), " # ")
 	word := last(strings.TrimSuffix(t.Name, ".NAME"))
@@ -280,11 +282,11 @@ func (s *Shown) says(t *Topic) string {
 	return strings.TrimSuffix(strings.TrimSpace(text), ":")
 }
 
-// Explained reports whether the example says anything where the topic stands.
+// Explained reports whether the example has a comment about the topic there.
 func (s *Shown) Explained(t *Topic) bool { return s.says(t) != "" }
 
-// Find gives the topic of a key or table, written as in a file, in a problem or
-// as one of Names. The error says which may have been meant.
+// Find returns the topic of a key or table, written as in a file, in a problem
+// or in Names. The error suggests what may have been meant.
 func (r *Reference) Find(key string) (*Topic, error) {
 	word := regexp.MustCompile(`\[\d*\]|"`).ReplaceAllString(strings.Trim(key, "[] "), "")
 	if t := r.match(strings.Split(word, ".")); t != nil {

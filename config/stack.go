@@ -12,12 +12,12 @@ import (
 	"routerd/nat"
 )
 
-// defaultStackRate lets through what a bulk transfer in super-packets needs,
-// and is a fraction of what a worker forwards in small packets.
+// defaultStackRate is enough for a bulk transfer in super-packets, and a
+// fraction of the small packets that a worker can forward.
 const defaultStackRate = 50000
 
-// decodeStack reads [local-stack], after the interfaces; addressStack does the
-// rest.
+// decodeStack reads [local-stack] after the interfaces. addressStack adds the
+// addresses later.
 func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	s := top.Optional("local-stack")
 	defer s.Done()
@@ -28,7 +28,8 @@ func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 		r.WrongKey(s.At, fmt.Sprintf("%s has no netns", s.At), `netns = the name of the network namespace to make: "routerd-r1"`)
 	}
 	rate := tomltext.Get(s, "rate", defaultStackRate, tomltext.Whole(1, 1_000_000))
-	// A tenth of a second's worth, so that a window of a session may come at once.
+	// The packets of a tenth of a second, so that a TCP window may arrive at
+	// once.
 	c.Dataplane.Stack = dataplane.StackConfig{Rate: rate, Burst: max(rate/10, 1)}
 	c.LocalStack = &localstack.Config{
 		Netns:    tomltext.Get(s, "netns", "", netnsName),
@@ -45,9 +46,9 @@ func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	c.addStackInterface(r, s)
 }
 
-// addressStack gives the stack the addresses of all interfaces, those first
-// that it is to dial from: a loopback's where there is one, then those that
-// others are masqueraded as, since the rest may mean nothing to who is beyond.
+// addressStack gives the stack the addresses of all interfaces. Those that it
+// prefers as source addresses come first: a loopback's, then those that
+// masquerading uses, since other networks may not know the rest.
 func (c *Config) addressStack() {
 	if c.LocalStack == nil {
 		return
@@ -78,14 +79,14 @@ func (c *Config) addressStack() {
 
 func (c *Config) addStackInterface(r *reader, s *tomltext.Section) {
 	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Origin: r.origin(s.At)}
-	at := 0 // keeps the order by name
+	at := 0 // keeps the order of names
 	for at < len(c.Dataplane.Interfaces) && c.Dataplane.Interfaces[at].Name < ic.Name {
 		at++
 	}
 	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces[:at:at], append([]dataplane.InterfaceConfig{ic}, c.Dataplane.Interfaces[at:]...)...)
 }
 
-// netnsName is the name of a namespace that routerd itself makes.
+// netnsName reads the name of a namespace that routerd itself makes.
 var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok || !isName(s, 64) || filepath.Base(s) != s {
@@ -94,12 +95,12 @@ var netnsName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: "the name of a network namespace to make: 1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
 
-// stackImpact says, in the changes that lead from one stack to another, what
-// they mean: the stack is made anew in another namespace, while the one that
-// lives can be given no other device.
+// stackImpact adds the effects on traffic to changes of the stack: a new
+// namespace restarts the stack, while a running stack cannot be given another
+// device.
 func stackImpact(changes []Change, old, new *localstack.Config) {
 	if old == nil || new == nil {
-		return // it comes, or goes: see impact
+		return // added or removed: see impact
 	}
 	for i := range changes {
 		switch c := &changes[i]; {

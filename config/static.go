@@ -13,16 +13,16 @@ import (
 	"routerd/routing/rib"
 )
 
-// staticPlaces remembers where a static route's values stand, for the checks
-// across the configuration.
+// staticPlaces has the places of a static route's values, for the checks across
+// the configuration.
 type staticPlaces struct {
 	*rib.StaticRoute
 	at   tomltext.Path
 	hops []tomltext.Item[rib.StaticNextHop] // as in NextHops
 }
 
-// decodeStatic reads one [[static.route]]; one that leads nowhere is reported
-// and nil.
+// decodeStatic reads one [[static.route]]. It returns nil for a route without
+// next hops, which it reports.
 func (r *reader) decodeStatic(s *tomltext.Section, c *Config) *staticPlaces {
 	route := rib.StaticRoute{
 		Prefix:   tomltext.Get(s, "prefix", netip.Prefix{}, tomltext.Subnet),
@@ -32,7 +32,7 @@ func (r *reader) decodeStatic(s *tomltext.Section, c *Config) *staticPlaces {
 		Origin:   r.origin(s.At.With("prefix")),
 	}
 	s.Default("tag", "")
-	s.Record("distance", "") // its name says it, see staticName
+	s.Record("distance", "") // part of its name, see staticName
 	hops := r.decodeNextHops(s)
 	var words []string
 	for _, h := range hops {
@@ -55,7 +55,7 @@ func (r *reader) decodeStatic(s *tomltext.Section, c *Config) *staticPlaces {
 		r.Wrong(s.At.With("action"), fmt.Sprintf("a %s route with a next hop", route.Action), "either an action or a next-hop")
 		return nil
 	case route.Action == routing.Forward && s.Has("action"):
-		return nil // a word that there is not, and reported
+		return nil // an unknown word, reported already
 	case route.Action == routing.Forward && !s.Has("next-hop"):
 		r.Wrong(s.At.With("prefix"), fmt.Sprintf("the route to %s leads nowhere", route.Prefix), "a next-hop, or action = \"blackhole\", \"unreachable\" or \"prohibit\"")
 		return nil
@@ -69,8 +69,8 @@ func (r *reader) decodeStatic(s *tomltext.Section, c *Config) *staticPlaces {
 	return &staticPlaces{&route, s.At, hops}
 }
 
-// staticName is what a static route is known by over reloads: its prefix, and
-// its distance where it is not that of all.
+// staticName returns the name by which reloads identify a static route: its
+// prefix, and its distance if it is not the default.
 func (c *Config) staticName(s *rib.StaticRoute) string {
 	if s.Distance == 0 || s.Distance == c.staticDistance(&rib.StaticRoute{}) {
 		return s.Prefix.String()
@@ -78,7 +78,7 @@ func (c *Config) staticName(s *rib.StaticRoute) string {
 	return fmt.Sprintf("%s distance %d", s.Prefix, s.Distance)
 }
 
-// hopText is a next hop in words: "192.0.2.1 on lan0 weight 2".
+// hopText describes a next hop: "192.0.2.1 on lan0 weight 2".
 func hopText(h rib.StaticNextHop) string {
 	var words []string
 	if h.Address.IsValid() {
@@ -96,7 +96,7 @@ func hopText(h rib.StaticNextHop) string {
 	return strings.Join(words, " ")
 }
 
-// checkHops looks at the next hops of one route by themselves.
+// checkHops checks the next hops of one route by themselves.
 func (r *reader) checkHops(to netip.Prefix, hops []tomltext.Item[rib.StaticNextHop]) {
 	for n, h := range hops {
 		if slices.ContainsFunc(hops[:n], func(b tomltext.Item[rib.StaticNextHop]) bool {
@@ -148,7 +148,7 @@ func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticN
 			Watch:     r.watches.Read(sub),
 		}
 		how := nextHop
-		if h.Interface != "" { // which says what a link-local address means
+		if h.Interface != "" { // needed for a link-local address
 			how = tomltext.Address
 		}
 		h.Address = tomltext.Get(sub, "address", netip.Addr{}, how)

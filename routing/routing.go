@@ -88,6 +88,10 @@ func (a Action) String() string {
 	return actions[a]
 }
 
+// MaxNextHops is the most next hops that a route can have (ECMP). The FIB ignores
+// further ones.
+const MaxNextHops = 64
+
 // NextHop is one next hop of a route. An invalid Address means that the
 // destination is on the interface's link; NoInterface means that the address
 // has to be resolved through another route.

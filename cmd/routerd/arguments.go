@@ -7,9 +7,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// named judges how many arguments a command has by the words of its Use: NAME
-// has to be there, [NAME] may be, and NAME... takes all that follow. What is
-// missing is named.
+// named checks the number of arguments by the command's Use: NAME is required,
+// [NAME] is optional, and NAME... takes all the rest. The error names a missing
+// argument.
 func named(cmd *cobra.Command, args []string) error {
 	var missing []string
 	words := strings.Fields(cmd.Use)[1:]
@@ -36,8 +36,8 @@ func named(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// nameArguments has every command below one name what is missing or too much
-// where its own judge only counts.
+// nameArguments makes all commands below one check their arguments with named,
+// unless they have a check of their own.
 func nameArguments(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		nameArguments(c)

@@ -12,7 +12,7 @@ import (
 	"routerd/internal/show"
 )
 
-// defaultConfig is the file that run and check read unless told otherwise.
+// defaultConfig is the file that run and check read by default.
 const defaultConfig = "/etc/routerd/routerd.toml"
 
 func newCheckCommand(s *session) *cobra.Command {
@@ -71,7 +71,7 @@ routers are checked with it.`,
 	return cmd
 }
 
-// checkResult is what check says as JSON. Fields are only ever added.
+// checkResult is the JSON output of check. Fields are only ever added.
 type checkResult struct {
 	File     string            `json:"file"`
 	Errors   int               `json:"errors"`
@@ -87,13 +87,13 @@ func problemsOf(problems []config.Problem) []control.Problem {
 	return list
 }
 
-// addTextOrJSON gives a verb that asks no router the flag that show has.
+// addTextOrJSON adds show's flag --output to a command that asks no router.
 func addTextOrJSON(cmd *cobra.Command, asJSON *bool) {
 	cmd.Flags().VarP((*textOrJSON)(asJSON), "output", "o", "how to print: text for people, or JSON")
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// textOrJSON is the value of --output: whether it is json.
+// textOrJSON is the value of --output: true if it is json.
 type textOrJSON bool
 
 func (f *textOrJSON) Set(s string) error {
@@ -113,7 +113,7 @@ func (f *textOrJSON) String() string {
 
 func (*textOrJSON) Type() string { return "text|json" }
 
-// checked gives what is wrong or odd about a configuration or a topology.
+// checked returns the errors and warnings of a configuration or a topology.
 func checked(file string) ([]config.Problem, error) {
 	problems, topology, err := lab.Check(file)
 	if err != nil || topology {

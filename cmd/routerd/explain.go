@@ -26,7 +26,7 @@ type packetFlags struct {
 	size         int
 	dontFragment bool
 	ttl          uint8
-	// Which of them were given: their zero says nothing.
+	// Which flags were given. Their zero values do not tell.
 	tcpSet, udpSet, ttlSet, srcPortSet bool
 }
 
@@ -85,8 +85,8 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	return cmd
 }
 
-// ephemeral is the port that a made-up client speaks from: the first of those
-// that are for it (RFC 6335 §6).
+// ephemeral is the source port of a made-up client: the first dynamic port (RFC
+// 6335 §6).
 const ephemeral = 49152
 
 func (f *packetFlags) query() (control.PacketQuery, error) {
@@ -134,8 +134,8 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 	return q, nil
 }
 
-// originColumn is how far to the right the origins may be moved; a text that
-// is longer has its origin just behind it.
+// originColumn is the rightmost column in which the origins are aligned. The
+// origin of a longer text follows it directly.
 const originColumn = 72
 
 func drawExplanation(p *show.Screen, x control.PacketExplanation) {

@@ -114,7 +114,8 @@ func drawPolicyExplanation(p *show.Screen, x control.PolicyExplanation) {
 	fmt.Fprintf(p, "it becomes %s\n", policyRouteText(*x.Result))
 }
 
-// policyStepCell says what a statement did; the one that decided stands out.
+// policyStepCell describes what a statement did, and highlights the one that
+// decided.
 func policyStepCell(s control.PolicyStep) show.Cell {
 	if !s.Matched {
 		return show.Cell{Text: "no match: " + s.WhyNot, Style: show.Plain}

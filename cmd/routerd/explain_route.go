@@ -81,7 +81,7 @@ func drawRouteExplanation(p *show.Screen, x control.RouteExplanation) {
 	drawRouteEnd(p, x)
 }
 
-// drawRouteEnd is what is left of the decision: the entry and who gets the packets.
+// drawRouteEnd prints the end of the decision: the FIB entry and the next hop.
 func drawRouteEnd(p *show.Screen, x control.RouteExplanation) {
 	fmt.Fprintln(p)
 	if x.Entry == nil {
@@ -98,8 +98,8 @@ func drawRouteEnd(p *show.Screen, x control.RouteExplanation) {
 	}
 }
 
-// entryRow is the entry that packets are forwarded by, with a line for each next
-// hop.
+// entryRow is the FIB entry that forwards the packets, with a line for each
+// next hop.
 type entryRow struct {
 	Prefix netip.Prefix `show:"prefix"`
 	Hops   []string     `show:"next hop,lines"`

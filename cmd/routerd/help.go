@@ -11,7 +11,8 @@ import (
 	"routerd/config"
 )
 
-// newHelpCommand is cobra's own help, and below it that on the configuration.
+// newHelpCommand is cobra's help command with a subcommand for the
+// configuration.
 func newHelpCommand(s *session, root *cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "help [COMMAND...]",
@@ -100,7 +101,7 @@ func printTables(w io.Writer, r *config.Reference) {
 	fmt.Fprintf(w, "routerd help config KEY says more of a table, or of a key in it.\n")
 }
 
-// printPairs prints words and what they mean, in two columns.
+// printPairs prints words and their meanings in two columns.
 func printPairs(w io.Writer, lines [][2]string) {
 	width := 0
 	for _, l := range lines {
@@ -111,7 +112,7 @@ func printPairs(w io.Writer, lines [][2]string) {
 	}
 }
 
-// mostShown is how many places of the example are printed for one key.
+// mostShown is the most places of the example that are printed for one key.
 const mostShown = 4
 
 func printTopic(w io.Writer, t *config.Topic) {

@@ -92,7 +92,7 @@ func newLabExecCommand(_ *session) *cobra.Command {
 			return l.Exec(args[1], args[2:])
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // flags behind the topology belong to the command
+	cmd.Flags().SetInterspersed(false) // flags after the topology belong to the command
 	return cmd
 }
 
@@ -278,8 +278,8 @@ links are cut.`,
 	return cmd
 }
 
-// completeLab completes a topology's file and, by what stands in it, nodes and
-// ends of links.
+// completeLab completes the name of a topology file and, from its content,
+// nodes and ends of links.
 func completeLab(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	words := strings.Fields(cmd.Use)[1:]
 	if len(args) == 0 {

@@ -1,5 +1,5 @@
-// Command routerd is a virtual router in user space, and the tool to look
-// into one that runs.
+// Command routerd is a virtual router in user space, and the tool to inspect a
+// running one.
 package main
 
 import (
@@ -18,7 +18,7 @@ import (
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// Exit codes, the same for every verb.
+// The exit codes of all commands.
 const (
 	exitOK          = 0
 	exitFailed      = 1
@@ -31,18 +31,18 @@ type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// reported is an error whose particulars the verb has printed already.
+// errReported means that the command has already printed the error.
 var errReported = errors.New("reported")
 
-// session is what all verbs share: where they write and whom they ask.
+// session is what all commands share: their output and the router they ask.
 type session struct {
 	out, err io.Writer
-	terminal bool   // out is one
+	terminal bool   // out is a terminal
 	socket   string // --socket
-	began    bool   // the command line was sound and a verb has begun
+	began    bool   // the command line was valid and a command has started
 }
 
-// run does what the command line says and gives the exit code.
+// run executes the command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	s := &session{out: stdout, err: stderr, terminal: isTerminal(stdout)}
 	root := newRootCommand(s)
@@ -100,7 +100,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
   routerd lab test deploy/labs/demo.toml`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		// Flags and arguments have been judged by now.
+		// Flags and arguments have been checked by now.
 		PersistentPreRun: func(*cobra.Command, []string) { s.began = true },
 	}
 	root.SetOut(s.out)
@@ -116,7 +116,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 	return root
 }
 
-// group makes a command that does nothing but hold others.
+// group makes a command that only has subcommands.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
@@ -141,7 +141,7 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// ask calls f with a client of the router that was chosen.
+// ask calls f with a client of the chosen router.
 func (s *session) ask(ctx context.Context, f func(context.Context, *control.Client) error) error {
 	c, err := s.client()
 	if err != nil {

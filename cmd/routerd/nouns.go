@@ -14,8 +14,9 @@ import (
 	"routerd/internal/show"
 )
 
-// tree makes the commands of the nouns whose paths are a word below another path;
-// a heading has those below it. Nouns without help have no command.
+// tree makes the commands of the nouns whose paths are one word longer than the
+// path below; those of longer paths become their subcommands. Nouns without
+// help have no command.
 func (s *session) tree(below string, command func(*control.Noun) *cobra.Command) (commands []*cobra.Command) {
 	nouns := control.Nouns()
 	for i := range nouns {
@@ -34,8 +35,8 @@ func (s *session) tree(below string, command func(*control.Noun) *cobra.Command)
 	return commands
 }
 
-// command makes the show command of a noun. preset is what its query has before
-// the command line is read; nil for nothing.
+// command makes the show command of a noun. preset is its query before the
+// command line is read, nil for the zero query.
 func (s *shower) command(n *control.Noun, preset any) *cobra.Command {
 	query := preset
 	if query == nil {
@@ -54,7 +55,7 @@ func (s *shower) command(n *control.Noun, preset any) *cobra.Command {
 	return cmd
 }
 
-// clearCommand makes the command that has an action done.
+// clearCommand makes the command of an action.
 func (s *session) clearCommand(n *control.Noun) *cobra.Command {
 	query := n.NewQuery()
 	return s.newCommand(n, query, func(cmd *cobra.Command) error {
@@ -102,8 +103,8 @@ func (s *session) newCommand(n *control.Noun, query any, run func(*cobra.Command
 	return cmd
 }
 
-// arguments is how many arguments there may be: an alternative that is one word
-// counts as one, "[for] ADDRESS" as two.
+// arguments returns the most arguments that a command may have by its use: an
+// alternative of one word counts as one, "[for] ADDRESS" as two.
 func arguments(use string) int {
 	most := 0
 	for alternative := range strings.SplitSeq(strings.Trim(use, "[]"), "|") {
@@ -131,8 +132,8 @@ func (s *session) addFlag(cmd *cobra.Command, p *show.Parameter, query any) {
 	}
 }
 
-// completion offers a shell what a parameter may be: what it knows itself, or the
-// keys of the noun that it is one of.
+// completion returns the shell completion of a parameter: the values that it
+// knows, or the keys of the noun that it selects from.
 func (s *session) completion(p *show.Parameter, query any) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		offered := p.Offered(query)
@@ -143,7 +144,8 @@ func (s *session) completion(p *show.Parameter, query any) cobra.CompletionFunc 
 	}
 }
 
-// keys are those of the rows of a noun; none without an answer.
+// keys returns the keys of the rows of a noun, none if the router does not
+// answer.
 func (s *session) keys(path string) (keys []string) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -162,8 +164,8 @@ func (s *session) keys(path string) (keys []string) {
 	return keys
 }
 
-// familyCommand makes "show ip" and "show ipv6": the words of other routers, kept
-// for hands that know them. They have what can be asked for by family.
+// familyCommand makes "show ip" and "show ipv6", which other routers have.
+// Their subcommands are the nouns that have a family.
 func (s *shower) familyCommand(name string, family show.Family) *cobra.Command {
 	var commands []*cobra.Command
 	nouns := control.Nouns()
@@ -176,7 +178,7 @@ func (s *shower) familyCommand(name string, family show.Family) *cobra.Command {
 			query := n.NewQuery()
 			p.Set(query, family.String())
 			cmd := s.command(n, query)
-			if n.Command == "arp" && family == 6 { // IPv6 has none, and calls it so
+			if n.Command == "arp" && family == 6 { // IPv6 has no ARP
 				cmd.Use, cmd.Aliases = strings.Replace(cmd.Use, "arp", "neighbor", 1), nil
 			} else if n.Command == "arp" {
 				cmd.Aliases = nil
@@ -189,7 +191,7 @@ func (s *shower) familyCommand(name string, family show.Family) *cobra.Command {
 	return cmd
 }
 
-// copied gives a copy of a query, to be changed.
+// copied returns a copy of a query that may be changed.
 func copied(query any) any {
 	c := reflect.New(reflect.TypeOf(query).Elem())
 	c.Elem().Set(reflect.ValueOf(query).Elem())

@@ -77,7 +77,7 @@ Only root and the user that the router runs as may reload it.`,
 	return cmd
 }
 
-// drawChanges gives each change a sign, as diff does.
+// drawChanges prints the changes, each with a sign as in the output of diff.
 func drawChanges(p *show.Screen, changes []control.Change) {
 	for _, c := range changes {
 		sign, colour, what := "~", show.Plain, c.Old+" -> "+c.New
@@ -102,7 +102,7 @@ func drawChanges(p *show.Screen, changes []control.Change) {
 	}
 }
 
-// drawProblems prints warnings, each with a blank line behind it.
+// drawProblems prints warnings, each followed by a blank line.
 func drawProblems(p *show.Screen, problems []control.Problem) {
 	for _, w := range problems {
 		fmt.Fprintf(p, "%s\n\n", strings.TrimRight(w.Text, "\n"))

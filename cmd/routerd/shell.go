@@ -41,6 +41,6 @@ in the configuration.`,
 			return localstack.Exec(v.LocalStack, args)
 		},
 	}
-	cmd.Flags().SetInterspersed(false) // flags behind the command are the command's
+	cmd.Flags().SetInterspersed(false) // flags after the command belong to it
 	return cmd
 }

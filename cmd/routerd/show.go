@@ -44,7 +44,7 @@ func addFormat(cmd *cobra.Command, f *format) {
 	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "wide", "json"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
-// shower is a session with the flags of show.
+// shower is a session and the flags of show.
 type shower struct {
 	*session
 	format   format
@@ -73,7 +73,7 @@ func newClearCommand(s *session) *cobra.Command {
 	return group("clear", "Make the router forget what it has learned", s.tree("clear/", s.clearCommand)...)
 }
 
-// show asks once, or again and again, and prints the answer.
+// show asks once, or repeatedly with --watch, and prints the answers.
 func (s *shower) show(cmd *cobra.Command, n *control.Noun, query any, most int) error {
 	c, err := s.client()
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *shower) show(cmd *cobra.Command, n *control.Noun, query any, most int) 
 	return s.watch(ctx, time.Duration(s.interval), cmd.CommandPath(), once)
 }
 
-// print prints what the router answers, page by page.
+// print prints the router's answer, page by page.
 func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *control.Noun, query any, most int) error {
 	query = copied(query)
 	pages := show.Pages{
@@ -115,7 +115,7 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 	return err
 }
 
-// screen is what a verb draws on.
+// screen returns the screen that a command prints to.
 func (s *session) screen(wide bool) *show.Screen {
 	return &show.Screen{Writer: s.out, Colour: coloured(s.terminal), Wide: wide}
 }
@@ -130,7 +130,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil
 }
 
-// coloured reports whether a terminal wants colour (no-color.org).
+// coloured reports whether to use colour on a terminal (no-color.org).
 func coloured(terminal bool) bool {
 	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
 }

@@ -14,7 +14,7 @@ import (
 // version is set by the linker.
 var version = "devel"
 
-// buildVersion says what this binary was made of.
+// buildVersion returns the version of this binary.
 func buildVersion() control.Version {
 	v := control.Version{Version: version, GoVersion: runtime.Version()}
 	info, ok := debug.ReadBuildInfo()
@@ -60,8 +60,8 @@ func newVersionCommand(s *session) *cobra.Command {
 	return cmd
 }
 
-// binaryVersion is what version says as JSON; what it shares with show version is
-// called the same.
+// binaryVersion is the JSON output of version. Fields that show version has too
+// have the same names.
 type binaryVersion struct {
 	Version   string `json:"version"`
 	Revision  string `json:"revision,omitempty"`

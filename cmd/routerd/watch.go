@@ -49,12 +49,12 @@ func parseInterval(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// joinWatch lets the interval stand apart from its flag: "show route -w 5s"
-// means "show route -w=5s". The flag library would take a lone -w for the
-// whole and 5s for an argument. Other verbs keep their -w: what lab exec runs
-// has flags of its own.
+// joinWatch allows a space between -w and the interval: it turns "show route -w
+// 5s" into "show route -w=5s". The flag library would take 5s for an argument,
+// since -w alone is valid. It changes no other command: what lab exec runs has
+// flags of its own.
 func joinWatch(args []string) []string {
-	joined := []string{} // not nil, for which the library would look up the arguments itself
+	joined := []string{} // not nil, or the library would read os.Args
 	if verb(args) != "show" {
 		return append(joined, args...)
 	}
@@ -84,13 +84,13 @@ func verb(args []string) string {
 	return ""
 }
 
-// watch draws again and again until ctx is done: in place on a terminal,
-// where an error is shown and passes; elsewhere one drawing after the other,
-// and an error ends it.
+// watch draws repeatedly until ctx is done. On a terminal it draws in place,
+// and shows an error until the next drawing; elsewhere it prints the drawings
+// one after the other, and an error ends it.
 func (s *session) watch(ctx context.Context, every time.Duration, title string, draw func(context.Context, io.Writer) error) error {
 	if s.terminal {
-		fmt.Fprint(s.out, "\x1b[?7l\x1b[2J")      // no line wraps; clear
-		defer fmt.Fprint(s.out, "\x1b[?7h\x1b[J") // wraps again
+		fmt.Fprint(s.out, "\x1b[?7l\x1b[2J")      // turn line wrapping off and clear the screen
+		defer fmt.Fprint(s.out, "\x1b[?7h\x1b[J") // turn line wrapping on again
 	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
@@ -124,7 +124,7 @@ func (s *session) watch(ctx context.Context, every time.Duration, title string, 
 	}
 }
 
-// apart writes an empty line before the first thing that is written.
+// apart writes an empty line before the first write.
 type apart struct {
 	to     io.Writer
 	parted bool
@@ -140,8 +140,8 @@ func (a *apart) Write(b []byte) (int, error) {
 	return a.to.Write(b)
 }
 
-// screenful keeps as much of a drawing as a screen has lines. More is refused, so
-// that of a long table no more is asked for than is seen.
+// screenful keeps as many lines of a drawing as the screen has. Further writes
+// fail, so that no more of a long table is requested than can be seen.
 type screenful struct {
 	bytes.Buffer
 	lines int
@@ -157,8 +157,8 @@ func (f *screenful) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// redraw puts the page on the screen, as much of it as there is room for, and
-// leaves the cursor below.
+// redraw puts as much of the page on the screen as fits, and leaves the cursor
+// below it.
 func (s *session) redraw(title, page string) {
 	lines := append([]string{title, ""}, strings.Split(strings.TrimRight(page, "\n"), "\n")...)
 	if h := height(s.out); len(lines) >= h {
@@ -173,7 +173,7 @@ func (s *session) redraw(title, page string) {
 	io.WriteString(s.out, b.String())
 }
 
-// height is the number of lines of the terminal.
+// height returns the number of lines of the terminal.
 func height(w io.Writer) int {
 	const least = 10
 	if f, ok := w.(*os.File); ok {

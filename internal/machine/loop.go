@@ -1,7 +1,7 @@
-// Package machine drives protocol cores. A core is a value: it is stepped
-// with an input and the time, and says when it wants to be stepped at the
-// latest. A Loop is the one goroutine that does so on the real clock; the
-// simulator steps the same cores on a clock of its own.
+// Package machine drives protocol cores. A core has no goroutine of its own: it
+// is stepped with an input and the time, and has a deadline by which it must be
+// stepped again. A Loop does that on one goroutine and the real clock; the
+// simulator steps the same cores on its own clock.
 package machine
 
 import (
@@ -11,37 +11,37 @@ import (
 
 // Core is what a Loop drives. Only the Loop's goroutine calls it.
 type Core[Input any] interface {
-	// Step takes an input at the time now and does what follows from it.
+	// Step processes an input at the time now.
 	Step(now time.Time, in Input)
 	// Tick does what is due at the time now.
 	Tick(now time.Time)
-	// Deadline is when Tick has to be called at the latest, the zero Time
-	// while nothing is due.
+	// Deadline is when Tick must be called at the latest, the zero Time if
+	// nothing is due.
 	Deadline() time.Time
 }
 
 // Loop feeds one core from a bounded inbox.
 type Loop[Input any] struct {
-	// Taken is called when what Notify brought has been stepped, on the
-	// goroutine that drives the core; nil for nobody.
+	// Taken, if not nil, is called when the core has processed an input given
+	// to Notify, on the goroutine that drives the core.
 	Taken func()
 
 	inbox  chan Input
 	notice chan Input
 }
 
-// New makes a loop whose inbox holds up to size inputs.
+// New returns a loop whose inbox holds up to size inputs.
 func New[Input any](size int) *Loop[Input] {
 	return &Loop[Input]{inbox: make(chan Input, size), notice: make(chan Input, 1)}
 }
 
-// Ready reports whether Notify would take an input.
+// Ready reports whether Notify has room for an input.
 func (l *Loop[Input]) Ready() bool { return len(l.notice) == 0 }
 
-// Notify gives the core an input beside the inbox: one at a time, from one
-// sender, who asks Ready first and hears of Taken when there is room again.
-// So whoever gathers what the core has to hear never waits for it, and never
-// finds the place taken by others.
+// Notify hands the core an input past the inbox. There is room for one, and
+// only one goroutine may use it: it asks Ready first and learns by Taken when
+// there is room again. So it never waits for the core, and others cannot take
+// its place.
 func (l *Loop[Input]) Notify(in Input) bool {
 	select {
 	case l.notice <- in:
@@ -57,7 +57,7 @@ func (l *Loop[Input]) taken() {
 	}
 }
 
-// Offer puts an input in the inbox if there is room, and never waits.
+// Offer puts an input in the inbox if there is room. It does not wait.
 func (l *Loop[Input]) Offer(in Input) bool {
 	select {
 	case l.inbox <- in:
@@ -67,7 +67,7 @@ func (l *Loop[Input]) Offer(in Input) bool {
 	}
 }
 
-// Send puts an input in the inbox, and waits for room until ctx is done.
+// Send puts an input in the inbox and waits for room until ctx is done.
 func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
 	select {
 	case l.inbox <- in:
@@ -77,15 +77,14 @@ func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
 	}
 }
 
-// Poll drives core on the caller's goroutine at the time now, for whoever has
-// a clock of its own: it steps what is in the inbox, then a notice if there is
-// one, and when both are empty does what is due.
-// It reports whether there was anything.
+// Poll drives core on the caller's goroutine and clock: it steps the inputs in
+// the inbox, then a notice if there is one, and when both are empty does what
+// is due at the time now. It reports whether there was anything.
 func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
 	worked := false
 	for {
-		// One after the other: a select of both would leave to chance which
-		// comes first, and no run would be repeated by its seed.
+		// One after the other: a select of both would choose at random, and a
+		// run could not be repeated from its seed.
 		select {
 		case in := <-l.inbox:
 			core.Step(now, in)

@@ -9,7 +9,7 @@ import (
 	"routerd/routing"
 )
 
-// AddressEvent follows what the neighbour machine found out about one of the
+// AddressEvent processes what the neighbour machine found out about one of the
 // router's own addresses: an arp.AddressUsable or arp.AddressDuplicate.
 func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 	var id routing.InterfaceID
@@ -48,9 +48,9 @@ func (r *Router) AddressEvent(effect arp.Effect, now time.Time) error {
 	return nil
 }
 
-// Duplicates are the configured addresses that the router does not use because
-// somebody else has them, in the configuration's order. An address that another
-// interface has too, and may use, is none.
+// Duplicates returns the configured addresses that the router does not use
+// because another host has them, in the configuration's order. An address that
+// another of its interfaces has and uses is not among them.
 func (r *Router) Duplicates() []netip.Addr {
 	var list []netip.Addr
 	used := map[netip.Addr]bool{}
@@ -75,8 +75,8 @@ func (l *link) configured(p netip.Prefix) bool {
 	return false
 }
 
-// addresses are those in use: configured and not found to be somebody else's,
-// and the link-local one that the neighbour machine formed.
+// addresses returns the addresses in use: the configured ones that are not
+// duplicates, and the link-local one that the neighbour machine formed.
 func (l *link) addresses() []netip.Prefix {
 	var list []netip.Prefix
 	for _, a := range l.cfg.Addresses {

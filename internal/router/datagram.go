@@ -7,12 +7,12 @@ import (
 	"routerd/internal/packet"
 )
 
-// internetControl is the precedence of routing protocols (RFC 1812 §5.3.3,
-// RFC 791): class selector 6 as a DiffServ field (RFC 2474 §4.2.2).
+// internetControl is the precedence of routing protocols (RFC 1812 §5.3.3, RFC
+// 791), which is the DiffServ class selector 6 (RFC 2474 §4.2.2).
 const internetControl = 0xc0
 
-// datagram is a packet of one of the router's own protocols: of UDP, or of an
-// IP protocol without ports.
+// datagram is a packet of one of the router's own protocols, over UDP or
+// directly over IP.
 type datagram struct {
 	Src, Dst netip.AddrPort
 	Protocol uint8  // of IP
@@ -21,8 +21,9 @@ type datagram struct {
 	Payload  []byte
 }
 
-// append appends the whole packet, IP header and checksums included; those of
-// other protocols than UDP are in Payload already. Src and Dst are of one family.
+// append appends the whole packet with its IP header and checksums. Payload
+// already has the checksum of a protocol other than UDP. Src and Dst are of one
+// family.
 func (d *datagram) append(b []byte) []byte {
 	udp := d.Protocol == packet.ProtoUDP
 	size := len(d.Payload)
@@ -41,15 +42,15 @@ func (d *datagram) append(b []byte) []byte {
 	binary.BigEndian.PutUint16(u[2:], d.Dst.Port())
 	u.SetLength(size)
 	c := ^packet.Sum(u, sum)
-	if c == 0 { // which would say that there is none (RFC 768, RFC 8200 §8.1)
+	if c == 0 { // 0 would mean no checksum (RFC 768, RFC 8200 §8.1)
 		c = 0xffff
 	}
 	u.SetChecksum(c)
 	return b
 }
 
-// appendIP appends the IP header of a packet with so many octets behind it, and
-// gives the sum of its pseudo-header.
+// appendIP appends the IP header of a packet with size octets of payload, and
+// returns the checksum of its pseudo-header.
 func (d *datagram) appendIP(b []byte, size int) ([]byte, uint16) {
 	at := len(b)
 	if d.Dst.Addr().Is4() {

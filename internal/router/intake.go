@@ -11,37 +11,38 @@ import (
 	"routerd/routing"
 )
 
-// intake bounds what waits in the neighbour machine's inbox, in which workers
-// put things faster than the machine takes them out: packets for neighbours
-// that are not known leave room for what neighbours say, they are bounded in
-// bytes, and those for one of them leave room for those for others.
+// intake bounds the packets for unresolved neighbours in the neighbour
+// machine's inbox, which workers fill faster than the machine empties it. These
+// packets leave room for ARP and neighbour discovery messages, are bounded in
+// bytes, and are bounded for each neighbour so that there is room for others.
 type intake struct {
 	key    siphash.Key
-	count  atomic.Int32 // of packets for neighbours that are not known
-	bytes  atomic.Int64 // theirs
+	count  atomic.Int32 // of packets for unresolved neighbours
+	bytes  atomic.Int64 // of these packets
 	places [intakePlaces]atomic.Int32
 }
 
 const (
 	// inboxSize is how many inputs may wait for the neighbour machine. Workers
-	// never wait for room: what finds none is dropped with a verdict.
+	// never wait for room: a packet that finds none is dropped with a verdict.
 	inboxSize = 4096
-	// unresolvedShare of them may be packets for neighbours that are not known,
-	// neighborShare such packets for the same one, or for others by chance.
+	// unresolvedShare of them may be packets for unresolved neighbours, and
+	// neighborShare such packets for the same neighbour (or for several that
+	// share a hash).
 	unresolvedShare = inboxSize * 3 / 4
 	neighborShare   = inboxSize / 16
 	unresolvedBytes = 4 << 20
 	intakePlaces    = 1024
 )
 
-// unresolved is a packet in the inbox with what it takes up there.
+// unresolved is a packet in the inbox with the room that it takes there.
 type unresolved struct {
 	arp.Resolve
 	place int
 }
 
-// admit gives the input for a packet whose neighbour is not known, and false
-// where too many wait. Any number of workers may call it.
+// admit returns the input for a packet whose neighbour is not resolved, and
+// false if too many are waiting. Workers may call it concurrently.
 func (q *intake) admit(p *dataplane.Punt) (unresolved, bool) {
 	x := unresolved{place: q.placeOf(p.Out, p.Target)}
 	place := &q.places[x.place]
@@ -58,7 +59,7 @@ func (q *intake) admit(p *dataplane.Punt) (unresolved, bool) {
 	return x, true
 }
 
-// leave is the opposite of admit: x is no longer in the inbox.
+// leave undoes admit when x is no longer in the inbox.
 func (q *intake) leave(x unresolved) {
 	q.places[x.place].Add(-1)
 	q.count.Add(-1)

@@ -12,15 +12,15 @@ import (
 )
 
 // listening finds the listeners of an interface by its number, for protocols on
-// goroutines of their own. Listeners stay what they are as long as the router
-// lives: an interface that is taken out and comes back has what was claimed
-// there.
+// their own goroutines. Listeners live as long as the router: an interface that
+// is removed and comes back still has the claims made before.
 type listening struct {
 	mu    sync.Mutex
 	links map[routing.InterfaceID]*dataplane.Listeners
 }
 
-// on gives the listeners of an interface; those of NoInterface hear on all.
+// on returns the listeners of an interface; those of NoInterface receive from
+// all.
 func (l *listening) on(link routing.InterfaceID) *dataplane.Listeners {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *listening) on(link routing.InterfaceID) *dataplane.Listeners {
 }
 
 // groupsChanged asks the router's owner to have the device of an interface
-// receive the groups that the protocols take part in now.
+// receive the multicast groups that the protocols have joined by now.
 type groupsChanged struct{ link routing.InterfaceID }
 
 func (p *Protocol) claim(c protocol.Claim) {
@@ -51,8 +51,9 @@ func (p *Protocol) claimOf(c protocol.Claim) dataplane.Claim {
 	}
 }
 
-// join takes part in a group: the dataplane lets its packets pass from now on,
-// and the owner tells the device and the link's other routers.
+// join joins a multicast group: the dataplane accepts its packets from now on,
+// and the owner informs the device and, by IGMP or MLD, the link's other
+// routers.
 func (p *Protocol) join(j protocol.Join) {
 	if p.joined[j] {
 		return
@@ -71,7 +72,7 @@ func (p *Protocol) leave(j protocol.Join) {
 	p.post.request(groupsChanged{j.Link})
 }
 
-// heard is a packet on its way from a worker to the core. They are used again.
+// heard is a packet on its way from a worker to the core. They are reused.
 type heard struct {
 	protocol.Received
 	buf []byte
@@ -81,7 +82,7 @@ var heardPool = sync.Pool{New: func() any { return &heard{} }}
 
 func (h *heard) free() { heardPool.Put(h) }
 
-// Hear implements dataplane.Sink: it copies a packet to the inbox, if there is
+// Hear implements dataplane.Sink: it copies the packet to the inbox if there is
 // room.
 func (p *Protocol) Hear(h *dataplane.Heard) bool {
 	in := heardPool.Get().(*heard)

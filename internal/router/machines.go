@@ -10,24 +10,24 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Machine is one of the router's machines with the inbox that feeds it. The
-// router's owner drives each by Run, on a goroutine of its own, or all of them
-// by Poll, on a clock of its own; never the same one by both.
+// Machine is one of the router's machines with its inbox. The router's owner
+// drives each with Run on a goroutine of its own, or all of them with Poll on
+// the owner's clock, but never the same one with both.
 type Machine interface {
-	// Name is the word for logs.
+	// Name is the machine's name in logs.
 	Name() string
 	// Run drives the machine until ctx is done.
 	Run(ctx context.Context, clock func() time.Time)
-	// Poll does what there is to do at the time now, and reports whether
-	// there was anything.
+	// Poll does the work there is at the time now, and reports whether there
+	// was any.
 	Poll(now time.Time) bool
-	// Deadline is when Poll has something to do at the latest, the zero Time
-	// while nothing is due.
+	// Deadline is when Poll must be called at the latest, the zero Time if
+	// nothing is due.
 	Deadline() time.Time
 }
 
-// Machines gives the router's machines. There are always the same ones: what
-// is not configured has nothing to do. The slice is only to be read.
+// Machines returns the router's machines. They are always the same; one that is
+// not configured has nothing to do. The slice must not be changed.
 func (r *Router) Machines() []Machine { return r.machines }
 
 func (r *Router) listMachines() []Machine {

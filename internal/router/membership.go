@@ -15,8 +15,9 @@ import (
 // membershipInbox is how many inputs may wait for the group membership machine.
 const membershipInbox = 1024
 
-// Membership is the router's group membership machine with everything that its
-// effects touch. One goroutine, a machine.Loop's, steps it.
+// Membership is the router's group membership machine (IGMP and MLD) and the
+// state that its effects change. One goroutine steps it, that of a
+// machine.Loop.
 type Membership struct {
 	Inbox *machine.Loop[multicast.Input]
 
@@ -45,18 +46,19 @@ func newMembership(live *dataplane.Live, seed uint64) *Membership {
 // Membership is the router's group membership machine, for its owner to run.
 func (r *Router) Membership() *Membership { return r.membership }
 
-// must hands the machine an input that must not be lost; see Neighbors.must.
+// must sends the machine an input that must not be lost; see Neighbors.must.
 func (m *Membership) must(in multicast.Input) { _ = m.Inbox.Send(context.Background(), in) }
 
-// Hear implements dataplane.Sink: it copies a message to the inbox, if there is
-// room.
+// Hear implements dataplane.Sink: it copies the message to the inbox if there
+// is room.
 func (m *Membership) Hear(h *dataplane.Heard) bool {
 	return m.Inbox.Offer(multicast.Received{Interface: h.In, Packet: append([]byte(nil), h.Packet...)})
 }
 
-// membershipBetween is a question to the machine, which runs between two Steps.
+// membershipBetween is a function that runs on the machine's goroutine between
+// two Steps.
 type membershipBetween struct {
-	multicast.Input // none: it makes this one
+	multicast.Input // nil; makes this type an input
 	ask             func(m *multicast.Machine)
 }
 
@@ -98,8 +100,8 @@ func (m *Membership) Tick(now time.Time) { m.Step(now, multicast.Tick{}) }
 // Deadline implements machine.Core.
 func (m *Membership) Deadline() time.Time { return m.machine.Deadline() }
 
-// tellMembership keeps the machine informed of what the router listens to on an
-// Ethernet interface, and where it speaks from.
+// tellMembership informs the machine of the groups that the router has joined
+// on an Ethernet interface, and of its source address there.
 func (r *Router) tellMembership(l *link) {
 	if _, ethernet := l.port.(port.Ethernet); !ethernet || !l.up {
 		if l.reported != nil {

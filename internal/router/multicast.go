@@ -12,22 +12,23 @@ import (
 	"routerd/routing"
 )
 
-// Groups that every Ethernet interface hears: all hosts, all nodes, all
-// routers (RFC 1112 §4, RFC 4291 §2.8).
+// everywhere are the groups that the router joins on every Ethernet interface:
+// all hosts, all nodes, all routers (RFC 1112 §4, RFC 4291 §2.8).
 var everywhere = []netip.Addr{
 	netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff02::2"),
 }
 
-// listensTo gives the multicast groups that the router takes part in on an
-// Ethernet interface, each once and in order: those of every interface, of the
-// protocols that are spoken there, and of its own addresses.
+// listensTo returns the multicast groups that the router has joined on an
+// Ethernet interface, sorted and without duplicates: those of every interface,
+// those of the protocols there, and the solicited-node groups of its own
+// addresses.
 func (l *link) listensTo() []netip.Addr {
 	list := append(slices.Clone(everywhere), l.listeners.Groups()...)
 	addresses := []netip.Prefix{l.formed}
 	for _, a := range l.cfg.Addresses {
 		addresses = append(addresses, a.Prefix)
 	}
-	if e, ok := l.port.(port.Ethernet); ok && !l.formed.IsValid() { // asked about before it is formed (RFC 4862 §5.4.2)
+	if e, ok := l.port.(port.Ethernet); ok && !l.formed.IsValid() { // probed before it is assigned (RFC 4862 §5.4.2)
 		addresses = append(addresses, netip.PrefixFrom(arp.LinkLocal(e.HardwareAddr()), 64))
 	}
 	for _, a := range addresses {
@@ -42,9 +43,9 @@ func (l *link) listensTo() []netip.Addr {
 	return slices.Compact(list)
 }
 
-// join has the device under an Ethernet interface receive the multicast groups
-// that the router takes part in, and no longer those it has left: a card
-// drops the others by itself.
+// join makes the device of an Ethernet interface receive the multicast groups
+// that the router has joined, and no longer those it has left. A card drops all
+// other groups by itself.
 func (l *link) join() error {
 	e, ethernet := l.port.(port.Ethernet)
 	if !ethernet {
@@ -73,8 +74,8 @@ func (l *link) join() error {
 	return nil
 }
 
-// ErrGroups says that a device took part in no further multicast groups, as one
-// does that has just gone. Everything else was done.
+// ErrGroups means that a device refused to join multicast groups, as one that
+// has just been removed does. Everything else was done.
 var ErrGroups = errors.New("multicast groups are not joined")
 
 type groupError struct{ error }

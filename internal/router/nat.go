@@ -10,34 +10,33 @@ import (
 	"routerd/routing"
 )
 
-// translator is the router's address translation, with the clock that its
-// sessions live by. It comes into being with the first configuration that
-// translates anything, and then lasts: sessions outlive changes that do not
-// concern them.
+// translator is the router's address translation with the clock of its
+// sessions. It is created with the first configuration that translates anything
+// and then kept, so that sessions survive changes that do not concern them.
 type translator struct {
 	nat   *nat.NAT
 	clock flow.Clock
 	on    bool      // something is translated
-	next  time.Time // when sessions are looked through for those whose time is up
+	next  time.Time // when to look for expired sessions
 }
 
-// How often idle sessions are looked for, and how many are looked at before
-// others have their turn. Nobody says that a first session was made, so the
-// look for it goes on, if more slowly.
+// How often expired sessions are looked for, and how many sessions are examined
+// in one slice. Nothing signals that a first session was made, so the search
+// goes on without sessions, at longer intervals.
 const (
 	natInterval     = 250 * time.Millisecond
 	natIdleInterval = 2 * time.Second
 	natBudget       = 4096
 )
 
-// NAT is the router's address translation, to look into and to clear sessions
-// of; nil until a configuration has asked for it. What the owner gets here
-// anybody may use.
+// NAT returns the router's address translation, for showing and clearing
+// sessions; nil until a configuration has used it. Only the owner may call NAT,
+// but the result may be used by any goroutine.
 func (r *Router) NAT() *nat.NAT { return r.translator.nat }
 
-// Prepare says whether Commit would take cfg, and what that would do to the
-// sessions of address translation. It changes nothing, however often it is
-// asked, so who has ports to open and to close for cfg asks before that.
+// Prepare reports whether Commit would accept cfg, and how that would affect
+// the sessions of address translation. It changes nothing, so call it before
+// opening and closing ports for cfg.
 func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
 	number := r.tentative()
 	for _, ic := range cfg.Dataplane.Interfaces {
@@ -50,7 +49,7 @@ func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
 		if !cfg.NAT.Enabled() {
 			return nat.Impact{}, nil
 		}
-		n = r.newNAT() // to be asked, and let go
+		n = r.newNAT() // used only to check the rules
 	}
 	_, impact, err := r.compileNAT(n, cfg, number)
 	return impact, err
@@ -58,8 +57,8 @@ func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
 
 func (r *Router) newNAT() *nat.NAT { return nat.New(nat.Options{Random: r.random}) }
 
-// tentative gives interfaces the numbers that number is going to give them,
-// and uses none of them up.
+// tentative returns a function that gives interfaces the numbers that number
+// would give them, without assigning any.
 func (r *Router) tentative() func(name string) (routing.InterfaceID, error) {
 	next, given := r.next, map[string]routing.InterfaceID{}
 	return func(name string) (routing.InterfaceID, error) {
@@ -81,7 +80,7 @@ func (r *Router) tentative() func(name string) (routing.InterfaceID, error) {
 }
 
 // prepareNAT compiles cfg's translation and says what committing it would do.
-// It gives nil where there is nothing to translate and never was.
+// It returns nil rules if nothing is translated and never was.
 func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, nat.Impact, error) {
 	t := &r.translator
 	if t.nat == nil {
@@ -107,8 +106,8 @@ func (r *Router) compileNAT(n *nat.NAT, cfg Config, number func(string) (routing
 	return rules, impact, nil
 }
 
-// natInterfaces is what translation knows of the interfaces of cfg, without
-// the addresses that somebody else has.
+// natInterfaces returns the interfaces of cfg for address translation, without
+// duplicate addresses.
 func (r *Router) natInterfaces(cfg Config, number func(string) (routing.InterfaceID, error)) ([]nat.Interface, error) {
 	var list []nat.Interface
 	for _, ic := range cfg.Dataplane.Interfaces {
@@ -128,7 +127,8 @@ func (r *Router) natInterfaces(cfg Config, number func(string) (routing.Interfac
 	return list, nil
 }
 
-// readdressNAT follows addresses that came or went without a new configuration.
+// readdressNAT updates translation after addresses came or went without a new
+// configuration.
 func (r *Router) readdressNAT() error {
 	if r.translator.nat == nil {
 		return nil
@@ -143,7 +143,8 @@ func (r *Router) readdressNAT() error {
 	return nil
 }
 
-// proxied is what ARP answers for because translation owns it.
+// proxied returns the address ranges that ARP answers for because they belong
+// to translation.
 func (t *translator) proxied() []arp.Range {
 	if t.nat == nil {
 		return nil
@@ -155,7 +156,7 @@ func (t *translator) proxied() []arp.Range {
 	return list
 }
 
-// poll ends sessions whose time is up, if it is time to look.
+// poll ends expired sessions if it is time to look for them.
 func (t *translator) poll(now time.Time) {
 	if d := t.deadline(); d.IsZero() || d.After(now) {
 		return
@@ -170,8 +171,7 @@ func (t *translator) poll(now time.Time) {
 	}
 }
 
-// deadline is when poll has something to do, the zero Time while nothing is
-// translated.
+// deadline is when poll must be called, the zero Time if nothing is translated.
 func (t *translator) deadline() time.Time {
 	if !t.on {
 		return time.Time{}
@@ -179,7 +179,7 @@ func (t *translator) deadline() time.Time {
 	return t.next
 }
 
-// commit makes rules, which prepareNAT gave, those of every later packet.
+// commit makes rules, which prepareNAT returned, apply to all later packets.
 func (t *translator) commit(rules *nat.Rules, on bool) {
 	if rules != nil {
 		t.nat.Commit(rules) // ends all sessions where there are no rules left

@@ -18,23 +18,24 @@ import (
 	"routerd/routing/fib"
 )
 
-// The streams of the batches that are no worker's: beyond all of theirs.
+// The random streams of batches that belong to no worker, numbered after those
+// of the workers.
 const (
 	neighborStream      = 1<<31 + iota
-	firstProtocolStream // and those of the others behind it
+	firstProtocolStream // the other protocols' follow it
 )
 
-// Neighbors is the router's neighbour machine with everything that its
-// effects touch: the published table, the ports, a batch to release packets
-// by. One goroutine, a machine.Loop's, steps it; the rest of the router sees
-// nothing of it but the table.
+// Neighbors is the router's neighbour machine (ARP and neighbour discovery) and
+// the state that its effects change: the published table, the ports, and a
+// batch for packets that were held. One goroutine steps it, that of a
+// machine.Loop; the rest of the router only reads the table.
 type Neighbors struct {
 	Inbox *machine.Loop[arp.Input]
-	// Tell hears of what the router's owner has to know: addresses that became
-	// usable or turned out to be somebody else's. It must not wait.
+	// Tell is called with the effects for the router's owner: addresses that
+	// became usable or turned out to be duplicates. It must not block.
 	Tell func(arp.Effect)
-	// Lost hears of neighbours that do not answer any more, and Answers of next
-	// hops that do again. Neither may wait.
+	// Lost is called for neighbours that no longer answer, Answers for next
+	// hops that answer again. Neither may block.
 	Lost    func(arp.Lost)
 	Answers func(arp.HopState)
 
@@ -74,8 +75,9 @@ func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) 
 	return n
 }
 
-// leavesElsewhere reports whether packets for target that come in by in would
-// be forwarded by another interface: what proxy ARP may answer for (RFC 1027 §2.1).
+// leavesElsewhere reports whether packets for target that arrive on the
+// interface in would leave by another one. Only then may proxy ARP answer (RFC
+// 1027 §2.1).
 func leavesElsewhere(v *dataplane.View, in routing.InterfaceID, target netip.Addr) bool {
 	i := v.Interface(in)
 	if i == nil {
@@ -93,22 +95,22 @@ func leavesElsewhere(v *dataplane.View, in routing.InterfaceID, target netip.Add
 	return true
 }
 
-// must hands the machine an input that must not be lost.
+// must sends the machine an input that must not be lost.
 func (n *Neighbors) must(in arp.Input) {
-	// The loop empties its inbox without ever waiting for the sender, so this
-	// waits at most as long as one step takes.
+	// The loop never waits for a sender, so this waits no longer than one step
+	// takes.
 	_ = n.Inbox.Send(context.Background(), in)
 }
 
-// between is a question to the machine, which runs between two Steps.
+// between is a function that runs on the machine's goroutine between two Steps.
 type between struct {
-	arp.Input // none: it makes this one
+	arp.Input // nil; makes this type an input
 	ask       func(m *arp.Machine, now time.Time)
 }
 
 // Ask runs f on the machine's goroutine, between two Steps, and waits until it
-// has run or ctx is done; in the latter case f may still run later. What f
-// wants to keep it copies.
+// has run or ctx is done; in the latter case f may still run later. f must copy
+// what it keeps.
 func (n *Neighbors) Ask(ctx context.Context, f func(m *arp.Machine, now time.Time)) error {
 	done := make(chan struct{})
 	q := between{ask: func(m *arp.Machine, now time.Time) { f(m, now); close(done) }}
@@ -174,7 +176,7 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 	}
 }
 
-// fates are the verdicts on packets that the machine drops.
+// fates are the verdicts for packets that the machine drops.
 var fates = [...]verdict.Verdict{
 	arp.HoldFull:    verdict.NeighborQueueFull,
 	arp.Throttled:   verdict.NeighborThrottled,
@@ -192,14 +194,14 @@ func (n *Neighbors) send(v *dataplane.View, e arp.SendFrame) {
 	f := &n.frame[0]
 	f.Reset()
 	f.End = f.Start + copy(f.Buf[f.Start:], e.Frame)
-	_, _ = out.Output.Write(n.write[:]) // what the device does not take is asked again in a second
+	_, _ = out.Output.Write(n.write[:]) // a request that the device refuses is sent again in a second
 }
 
-// Farewell takes the router off the Ethernet links of the interfaces called
-// names, all of them for none, while frames can still be sent: hosts that
-// autoconfigure by the router are told that it is none any more (RFC 4861
-// §6.2.5), and the links' groups are left. It returns when that is said or ctx is done, and needs somebody to
-// drive the two machines meanwhile. The ports are detached next.
+// Farewell says goodbye on the Ethernet links of the named interfaces, or on
+// all if there are no names: a last router advertisement says that the router
+// is no default router any more (RFC 4861 §6.2.5), and the multicast groups are
+// left. Call it before detaching the ports, while both machines are being
+// driven. It returns when all is sent or ctx is done.
 func (r *Router) Farewell(ctx context.Context, names ...string) error {
 	for name, l := range r.links {
 		if !l.told || len(names) > 0 && !slices.Contains(names, name) {
@@ -222,7 +224,7 @@ func (r *Router) Farewell(ctx context.Context, names ...string) error {
 	return nil
 }
 
-// waiting is what goes with a packet that is held.
+// waiting is the data kept with a packet that is held.
 type waiting struct {
 	offload port.Offload
 	in      routing.InterfaceID
@@ -236,8 +238,8 @@ func held(out routing.InterfaceID, packet []byte, tag any) dataplane.Held {
 	return h
 }
 
-// Punt implements dataplane.Punter: it copies what the batch owns and never
-// waits. Workers call it, each once per batch.
+// Punt implements dataplane.Punter: it copies the batch's packets and never
+// waits. Each worker calls it once per batch.
 func (n *Neighbors) Punt(list []dataplane.Punt) {
 	for i := range list {
 		list[i].Refused = !n.take(&list[i])

@@ -6,8 +6,8 @@ import (
 	"routerd/routing/rib"
 )
 
-// WithPolicy has a redistribution ask the policies, in order, about each route.
-// With none it is as it was.
+// WithPolicy returns a redistribution that applies the chain of policies to
+// each route. With an empty chain it returns d unchanged.
 func WithPolicy(d rib.Redistribution, chain policy.Chain) rib.Redistribution {
 	if len(chain) == 0 {
 		return d
@@ -30,8 +30,8 @@ func WithPolicy(d rib.Redistribution, chain policy.Chain) rib.Redistribution {
 	return d
 }
 
-// viewOf is a route of the RIB as policies see it: with the first of its next
-// hops.
+// viewOf converts a route of the RIB for policies, which see only the first of
+// its next hops.
 func viewOf(rt *routing.Route) policy.Route {
 	v := policy.Route{Prefix: rt.Prefix, Source: rt.Source, Metric: rt.Metric, Tag: rt.Tag}
 	if len(rt.NextHops) > 0 {
@@ -40,7 +40,8 @@ func viewOf(rt *routing.Route) policy.Route {
 	return v
 }
 
-// traced is what the statements did, a line each, and who decided in the end.
+// traced describes what each statement did, one line each, and which one
+// decided.
 func traced(steps []policy.Step, accepted bool) []string {
 	var lines []string
 	decided := false

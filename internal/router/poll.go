@@ -14,39 +14,41 @@ import (
 //	protocol --slots, the latest of each prefix---> RIB --> FIB
 //	protocol <--notices, one batch at a time------- RIB's outbox
 //
-// Neither ever waits for the other: what is not taken up yet is kept once for
-// each prefix, on either side.
+// Neither ever waits for the other: each side keeps only the latest change of
+// each prefix until the other takes it.
 
-// noticesAtOnce bounds what a protocol is told between two of its other inputs.
+// noticesAtOnce bounds how many notices a protocol gets between two of its
+// other inputs.
 const noticesAtOnce = 256
 
 // Waiting signals that Poll has something to do.
 func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 
-// calm is how long a table of so many prefixes stays as it is after a change
-// that copied it all, which takes some 80 ns for each of them: a burst of routes
-// that comes in many pieces is not to cost a copy for each piece. The first of
-// them never waits, nor does the failure of a next hop, which copies nothing.
+// calm is how long changes are gathered after one that copied the whole table,
+// which takes some 80 ns for each prefix, so that a burst of routes that
+// arrives in many pieces does not cost a copy for each piece. The first piece
+// never waits, nor does the failure of a next hop, which copies nothing.
 func calm(prefixes int) time.Duration {
 	return min(time.Duration(prefixes)*3*time.Microsecond, 200*time.Millisecond)
 }
 
-// What the owner does at once, so that carriers and questions are never kept
-// waiting for more than about a millisecond, whatever a protocol brings.
+// The bounds of one slice of the owner's work, so that carrier changes and show
+// commands never wait for more than about a millisecond, however much a
+// protocol offers.
 const (
 	routesAtOnce  = 1000
 	settledAtOnce = 2000 // see rib.RIB.Settle
 )
 
-// Poll does a slice of what there is to do: it takes up what the protocols have
-// offered and what is due, has the RIB settle it, publishes what follows from
-// it once all of it is settled, and tells the protocols what they are to hear.
-// It reports whether there was anything; Waiting signals that there is more.
+// Poll does a slice of the work: it takes what the protocols have offered and
+// what is due, has the RIB settle it, publishes the result once all of it is
+// settled, and sends the protocols their notices. It reports whether there was
+// any work; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
 	r.translator.poll(now)
 	var errs error
 	worked := false
-	if !r.rib.Settling() { // else it would have to keep what it is told
+	if !r.rib.Settling() { // else the RIB would have to store the input
 		if worked, errs = r.takeSlice(now); r.taking {
 			r.mail.poke()
 			return true, errs
@@ -69,9 +71,9 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 	return true, errors.Join(errs, err)
 }
 
-// takeSlice takes up some of what is due and of what the protocols have left, and
-// reports whether there was anything. It notes whether there is more of what was
-// there when it began with it.
+// takeSlice takes some of what is due and of the protocols' letters, and
+// reports whether there was any. It notes whether some of those present when it
+// began are left.
 func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 	if d := r.rib.Deadline(); !d.IsZero() && !d.After(now) {
 		errs = r.rib.Step(now, rib.Tick{})
@@ -118,8 +120,8 @@ func (r *Router) takeUp(requests []any, now time.Time) error {
 	return errors.Join(errs...)
 }
 
-// Deadline is when Poll has something to do at the latest, the zero Time
-// while nothing is due.
+// Deadline is when Poll must be called at the latest, the zero Time if nothing
+// is due.
 func (r *Router) Deadline() (due time.Time) {
 	sooner := func(t time.Time) {
 		if due.IsZero() || !t.IsZero() && t.Before(due) {
@@ -134,9 +136,9 @@ func (r *Router) Deadline() (due time.Time) {
 	return due
 }
 
-// deliver tells the protocols what the RIB has for them, a bounded number each,
-// and reports whether there was anything. Who is not done with what it was told
-// last comes back for more.
+// deliver sends the RIB's notices to the protocols, a bounded number to each,
+// and reports whether there were any. A protocol that has not processed its
+// last batch gets the next one when it has.
 func (r *Router) deliver() bool {
 	worked := false
 	for _, name := range r.rib.Waiting() {

@@ -17,7 +17,7 @@ import (
 //	core --slots--> owner --> RIB
 //	     --post---> owner
 
-// mail is all posts of a router, with one signal for its owner.
+// mail has all posts of a router and one signal for its owner.
 type mail struct {
 	posts  []*post
 	signal chan struct{}
@@ -25,15 +25,15 @@ type mail struct {
 
 func newMail() *mail { return &mail{signal: make(chan struct{}, 1)} }
 
-// poke has the owner look.
+// poke signals the owner that there is mail.
 func (m *mail) poke() {
 	select {
 	case m.signal <- struct{}{}:
-	default: // the owner is about to look anyway
+	default: // already signalled
 	}
 }
 
-// waiting reports whether there is anything to take.
+// waiting reports whether any post has letters.
 func (m *mail) waiting() bool {
 	for _, p := range m.posts {
 		if p.waiting() {
@@ -43,7 +43,7 @@ func (m *mail) waiting() bool {
 	return false
 }
 
-// post is what one protocol has left.
+// post holds the letters of one protocol.
 type post struct {
 	mail   *mail
 	source routing.Source
@@ -73,7 +73,7 @@ func (p *post) publish() {
 	}
 }
 
-// request leaves something that has no order to keep with routes.
+// request adds a request whose order among the routes does not matter.
 func (p *post) request(r any) {
 	p.mu.Lock()
 	p.requests = append(p.requests, r)

@@ -14,37 +14,37 @@ import (
 
 // Kind is a protocol that a router can speak.
 type Kind struct {
-	// Name is that of its table in the configuration, of its noun and of its
-	// subscription to the RIB: "rip".
+	// Name is the name of its table in the configuration, of its show command
+	// and of its subscription to the RIB: "rip".
 	Name string
-	// Source is that of the routes that it offers; Family is theirs, 4, 6, or 0
-	// for both.
+	// Source is the source of its routes; Family is their address family, 4, 6,
+	// or 0 for both.
 	Source routing.Source
 	Family int
 	// Watches: it is the one that protocol.Watch asks, BFD. Its core has no use
 	// for routes.
 	Watches bool
-	// New makes a core without interfaces and without a configuration.
+	// New returns a core without interfaces or configuration.
 	New func(protocol.Start) protocol.Core
 }
 
-// ProtocolConfig is what the configuration says of one protocol.
+// ProtocolConfig is the configuration of one protocol.
 type ProtocolConfig struct {
 	Config       any    // the core's own
 	Saved        []byte // see protocol.Configure
 	Redistribute []rib.Redistribution
 }
 
-// Protocol is one of the router's protocols: a core with everything that its
-// effects touch. One goroutine steps it, a machine.Loop's in the daemon.
+// Protocol is one of the router's protocols: a core and the state that its
+// effects change. One goroutine steps it, in the daemon that of a machine.Loop.
 type Protocol struct {
 	Kind
 	Inbox *machine.Loop[protocol.Input]
-	// Owner takes the effects that are the router's owner's to carry out:
+	// Owner is called with the effects that the router's owner carries out:
 	// protocol.Save, Event and Stopped, and those that only this protocol has.
-	// It is called on the goroutine that steps the core, and must not wait.
+	// It runs on the goroutine that steps the core and must not block.
 	Owner func(protocol.Effect)
-	// Streams carries out what the core wants of TCP; nil where there is none.
+	// Streams carries out the core's TCP effects; nil if there is no TCP.
 	Streams Streams
 
 	Counters *dataplane.Counters
@@ -61,9 +61,10 @@ type Protocol struct {
 	sender  sender
 	out     []protocol.Effect
 	streams streams
-	// joined are the groups that the core takes part in: it joins each once.
+	// joined are the groups that the core has joined.
 	joined map[protocol.Join]bool
-	// configured: the configuration has it, in the eyes of the router's owner.
+	// configured: the protocol is in the configuration. Only the router's owner
+	// uses it.
 	configured bool
 }
 
@@ -92,17 +93,16 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 	return p
 }
 
-// Deliver hands the core an input that must not be lost. The loop empties its
-// inbox without ever waiting for the sender, so this waits at most as long as
-// one step takes.
+// Deliver sends the core an input that must not be lost. The loop never waits
+// for a sender, so this waits no longer than one step takes.
 func (p *Protocol) Deliver(in protocol.Input) { _ = p.Inbox.Send(context.Background(), in) }
 
-// question runs between two steps.
+// question is a function that runs between two steps.
 type question func(core protocol.Core, now time.Time)
 
 // Ask runs f on the core's goroutine, between two steps, and waits until it has
-// run or ctx is done; in the latter case f may still run later. What f wants to
-// keep it copies.
+// run or ctx is done; in the latter case f may still run later. f must copy
+// what it keeps.
 func (p *Protocol) Ask(ctx context.Context, f func(core protocol.Core, now time.Time)) error {
 	done := make(chan struct{})
 	q := question(func(c protocol.Core, now time.Time) { f(c, now); close(done) })
@@ -117,12 +117,12 @@ func (p *Protocol) Ask(ctx context.Context, f func(core protocol.Core, now time.
 	}
 }
 
-// Configured reports whether the configuration has the protocol. The router's
-// owner alone may ask.
+// Configured reports whether the configuration has the protocol. Only the
+// router's owner may call it.
 func (p *Protocol) Configured() bool { return p.configured }
 
-// Core is the core itself, for who drives it by Poll and looks into it on the
-// same goroutine.
+// Core returns the core itself, for an owner that drives it with Poll and reads
+// it on the same goroutine.
 func (p *Protocol) Core() protocol.Core { return p.core }
 
 // Step implements machine.Core.
@@ -156,7 +156,7 @@ func (p *Protocol) step(now time.Time, in protocol.Input) {
 		p.carryOut(e, now)
 	}
 	p.sender.flush(p.live.Load(), now)
-	clear(p.out) // what was sent is not kept from the collector
+	clear(p.out) // let packets that were sent be collected
 	p.post.publish()
 }
 
@@ -171,7 +171,7 @@ func (p *Protocol) Deadline() time.Time {
 	return p.core.Deadline()
 }
 
-// carryOut does what the core wants done.
+// carryOut carries out an effect.
 func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 	switch e := effect.(type) {
 	case protocol.Send:
@@ -209,13 +209,14 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 	}
 }
 
-// restart asks something of the RIB that concerns all that was offered before
-// it, and nothing that is offered after.
+// restart sends the RIB a request that concerns all routes offered before it
+// and none offered after it.
 func (p *Protocol) restart(in rib.Input) {
 	p.post.barrier(in)
 }
 
-// family is what the core means by a family: its own where it speaks one.
+// family returns the family that an effect of the core means: the core's own if
+// it has only one.
 func (p *Protocol) family(of int) int {
 	if of == 0 {
 		return p.Family

@@ -12,7 +12,8 @@ import (
 	"routerd/routing/rib"
 )
 
-// Protocol gives the protocol of that name, nil if the router cannot speak it.
+// Protocol returns the protocol of that name, nil if the router does not
+// support it.
 func (r *Router) Protocol(name string) *Protocol {
 	for _, p := range r.protocols {
 		if p.Name == name {
@@ -22,11 +23,12 @@ func (r *Router) Protocol(name string) *Protocol {
 	return nil
 }
 
-// Protocols gives all that the router can speak, to be read only.
+// Protocols returns all protocols that the router supports. The slice must not
+// be changed.
 func (r *Router) Protocols() []*Protocol { return r.protocols }
 
-// configureProtocols tells the protocols what cfg says of them, and the RIB
-// what they are to hear of.
+// configureProtocols sends the protocols their configurations and subscribes
+// them to the RIB.
 func (r *Router) configureProtocols(cfg Config, now time.Time) error {
 	for name := range cfg.Protocols {
 		if r.Protocol(name) == nil {
@@ -38,8 +40,8 @@ func (r *Router) configureProtocols(cfg Config, now time.Time) error {
 		if !wanted && !p.configured {
 			continue
 		}
-		// A protocol that is taken out stays subscribed: it has to hear that
-		// what was redistributed no longer is.
+		// A protocol that is removed stays subscribed, so that it learns that
+		// its redistributed routes are gone.
 		err := r.rib.Step(now, rib.Subscribe{
 			Name: p.Name, Speaks: []routing.Source{p.Source}, Family: p.Family, Redistribute: c.Redistribute,
 		})
@@ -52,23 +54,23 @@ func (r *Router) configureProtocols(cfg Config, now time.Time) error {
 	return nil
 }
 
-// neighborLost tells the protocols that a neighbour does not answer ARP or
-// neighbour discovery any more, on the goroutine that found out. It never
-// waits: one that has no room now hears of it the next time.
+// neighborLost informs the protocols that a neighbour no longer answers ARP or
+// neighbour discovery, on the neighbour machine's goroutine. It never waits: a
+// protocol without room now is informed the next time.
 func (r *Router) neighborLost(e arp.Lost) {
 	for _, p := range r.protocols {
 		p.Inbox.Offer(protocol.NeighborState{Link: e.Interface, Address: e.Addr, Cause: routing.CauseNeighbor})
 	}
 }
 
-// neighborAnswers tells them that it does again, in the same way.
+// neighborAnswers informs them in the same way that it answers again.
 func (r *Router) neighborAnswers(e arp.HopState) {
 	for _, p := range r.protocols {
 		p.Inbox.Offer(protocol.NeighborState{Link: e.Interface, Address: e.Addr, Cause: routing.CauseNeighbor, Alive: true})
 	}
 }
 
-// tellProtocols keeps the protocols informed of an interface.
+// tellProtocols informs the protocols of an interface.
 func (r *Router) tellProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {
 		return
@@ -82,7 +84,7 @@ func (r *Router) tellProtocols(l *link, up bool) {
 	}
 }
 
-// linkUp is what the protocols are to know of the interface.
+// linkUp is the input that describes the interface to the protocols.
 func (l *link) linkUp() protocol.LinkUp {
 	kind := protocol.Broadcast
 	switch l.cfg.Kind {

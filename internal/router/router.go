@@ -1,15 +1,15 @@
-// Package router is one router wired from its rooms: interfaces, RIB, FIB and
-// the View that the dataplane forwards by.
+// Package router is one router, assembled from its parts: interfaces, RIB, FIB
+// and the View that the dataplane forwards by.
 //
 //	configuration --+
 //	port state -----+--> interfaces --> RIB --> FIB --+
 //	                        |                         +--> View --> workers
 //	                        +-------------------------+
 //
-// It has no goroutine, descriptor or clock of its own: ports, time and
-// randomness are handed in. The daemon runs one on real ports, the simulator
-// many on virtual ones. One goroutine owns a Router; what it publishes, the
-// View and the workers' counters, anybody may read.
+// It has no goroutine, file descriptor or clock of its own: ports, time and
+// randomness are passed in. The daemon runs one on real ports, the simulator
+// many on virtual ones. One goroutine owns a Router; any goroutine may read
+// what it publishes, the View and the workers' counters.
 package router
 
 import (
@@ -32,22 +32,21 @@ import (
 	"routerd/routing/rib"
 )
 
-// Config is the part of the configuration that describes the router and not
+// Config is the part of the configuration that describes the router rather than
 // the machine it runs on.
 type Config struct {
 	Name      string
 	Dataplane dataplane.Config
 	RIB       rib.Config
 	NAT       nat.Config // the zero Config translates nothing
-	// Protocols are those that are spoken, by the name of their Kind.
+	// Protocols are the configured protocols, by the name of their Kind.
 	Protocols map[string]ProtocolConfig
 }
 
 // Router is one router.
 type Router struct {
 	// BatchSize is how many frames the workers of ports attached from now on
-	// read at once: dataplane.BatchSize, unless somebody with little memory
-	// and less traffic wants fewer.
+	// read at once: dataplane.BatchSize unless it is set lower to save memory.
 	BatchSize int
 
 	cfg     Config
@@ -57,17 +56,17 @@ type Router struct {
 	rib     *rib.RIB
 	table   *dataplane.Table
 	links   map[string]*link
-	next    routing.InterfaceID // the next number that no interface ever had
+	next    routing.InterfaceID // the next unused number
 	ids     map[string]routing.InterfaceID
-	// neighbors lives as long as the router; it has nothing to do while no
-	// interface is an Ethernet one.
+	// neighbors lives as long as the router. It is idle while no interface is
+	// an Ethernet one.
 	neighbors  *Neighbors
 	membership *Membership
 	kept       map[string][]netip.Prefix // see Resume
-	calm       time.Time                 // until when what they offer is gathered, see calm
+	calm       time.Time                 // until when changes are gathered, see calm
 	coming     *fib.FIB                  // the next one, which has those of its changes that are settled
 	changes    int                       // how many these are
-	taking     bool                      // not all of what was taken of their posts is read
+	taking     bool                      // some letters that were taken are not read yet
 	mail       *mail
 	protocols  []*Protocol
 	watcher    *Protocol                        // that of the kinds which Watches, nil without one
@@ -79,7 +78,7 @@ type Router struct {
 	translator translator
 }
 
-// link is an interface with the state of what it stands on.
+// link is an interface with the state of its device.
 type link struct {
 	id      routing.InterfaceID
 	cfg     dataplane.InterfaceConfig
@@ -87,26 +86,25 @@ type link struct {
 	up      bool
 	mtu     int
 	workers []*dataplane.Worker
-	// What the neighbour machine found out about addresses: the link-local
-	// one that it formed, and those that somebody else has.
+	// From the neighbour machine: the link-local address that it formed, and
+	// the addresses that another host has.
 	formed    netip.Prefix
 	duplicate map[netip.Prefix]bool
 	groups    map[arp.MAC]bool // multicast groups that the port has joined
 	listeners *dataplane.Listeners
-	told      bool // the neighbour machine thinks that the interface is up
-	// What the group membership machine was told last, nil while it thinks that
-	// the interface is down; and the link-local address that may be used.
+	told      bool // the neighbour machine was told that the interface is up
+	// What the group membership machine was told last, nil if it was told that
+	// the interface is down; and the usable link-local address.
 	reported  *multicast.InterfaceUp
 	linkLocal netip.Addr
 }
 
-// New makes a router without interfaces that can speak the protocols of the
-// kinds. Every secret that it has, and all chance, is drawn from random: each
-// hash's key, each machine's seed and the seed of the choice of ports by itself,
-// so that none of them tells of another.
-// In a router that strangers send to, it has to be crypto/rand's; a simulation
-// draws from its seed. The router keeps random, and only its owner's goroutine
-// draws from it.
+// New returns a router without interfaces that supports the given protocols.
+// All its secrets and random values come from random: each hash's key, each
+// machine's seed and the seed for choosing ports are drawn separately, so that
+// none reveals another. For a router on real networks random must be
+// crypto/rand's; a simulation uses a seed. The router keeps random, and only
+// its owner's goroutine draws from it.
 func New(random rand.Source, kinds ...Kind) *Router {
 	r := &Router{
 		BatchSize: dataplane.BatchSize,
@@ -141,11 +139,11 @@ func New(random rand.Source, kinds ...Kind) *Router {
 // drawKey draws the key of one hash.
 func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(), random.Uint64()} }
 
-// Commit makes the router what cfg says, and publishes it. Ports stay with
-// the interfaces of their name; interfaces that are gone must have been
-// detached. It fails for more interfaces than there are numbers, and for
-// address translation that does not go together with the interfaces, which
-// Prepare says too; then nothing has changed. With ErrGroups all of it was done.
+// Commit applies cfg and publishes the result. Ports stay attached to the
+// interfaces of their name; the ports of removed interfaces must have been
+// detached before. It fails if there are more interfaces than numbers, or if
+// address translation does not fit the interfaces, as Prepare does; then
+// nothing has changed. With ErrGroups everything else was done.
 func (r *Router) Commit(cfg Config, now time.Time) error {
 	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
@@ -205,7 +203,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	return errors.Join(append(groups, err)...)
 }
 
-// number gives an interface the number that its name has always had.
+// number returns the number of an interface, which stays the same for its name.
 func (r *Router) number(name string) (routing.InterfaceID, error) {
 	if id, ok := r.ids[name]; ok {
 		return id, nil
@@ -223,8 +221,8 @@ func outOfNumbers(name string) error {
 	return fmt.Errorf("numbering interface %s: all %d numbers have been given out; a restart frees them", name, routing.NoInterface)
 }
 
-// Attach puts the port under the interface called name, which Commit has made,
-// and gives the workers for whose running the caller is responsible.
+// Attach attaches the port to the interface called name, which Commit has made,
+// and returns the workers, which the caller must run.
 func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.Worker, error) {
 	l := r.links[name]
 	if l == nil {
@@ -238,21 +236,21 @@ func (r *Router) Attach(name string, p port.Port, now time.Time) ([]*dataplane.W
 	return l.workers, r.linkChanged(l, now)
 }
 
-// Detach takes the port from the interface called name, which is down from
-// the next batch on. Its workers end when the port is closed.
+// Detach detaches the port of the interface called name, which is down from the
+// next batch on. Its workers end when the port is closed.
 func (r *Router) Detach(name string, now time.Time) error {
 	l := r.links[name]
 	if l == nil {
 		return nil
 	}
 	l.port, l.up, l.workers = nil, false, nil
-	// What was found out about addresses was about that device's link: the next
-	// one may be another, with a MAC of its own.
+	// These were found out on this device's link. The next device may be on
+	// another link and has a MAC of its own.
 	l.formed, l.duplicate = netip.Prefix{}, nil
 	return r.linkChanged(l, now)
 }
 
-// PortChanged follows what the device below an interface did.
+// PortChanged processes a change of an interface's device.
 func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 	l := r.links[name]
 	if l == nil || l.port == nil {
@@ -265,9 +263,9 @@ func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 	return r.linkChanged(l, now)
 }
 
-// linkChanged has everybody follow what became of an interface: protocols and
-// RIB, the groups that its device receives, the View, and last the machines that
-// speak by it.
+// linkChanged propagates a change of an interface: to protocols and RIB, the
+// groups that its device receives, the View, and last the machines that send on
+// it.
 func (r *Router) linkChanged(l *link, now time.Time) error {
 	err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT(), r.settleSome())
 	r.publish()
@@ -286,14 +284,14 @@ func (r *Router) tellRIB(l *link, now time.Time) error {
 	return r.rib.Step(now, in)
 }
 
-// Resume says which IPv6 addresses the router used a moment ago, by interface: an
-// interface that comes up next uses those of them that it has at once. Nil ends
-// that.
+// Resume sets which IPv6 addresses the router was using until a moment ago, by
+// interface. An interface that comes up next uses those at once, without
+// duplicate address detection first. Nil ends that.
 func (r *Router) Resume(kept map[string][]netip.Prefix) { r.kept = kept }
 
-// tellNeighbors keeps the neighbour machine informed of an Ethernet interface.
+// tellNeighbors informs the neighbour machine of an Ethernet interface.
 func (r *Router) tellNeighbors(l *link) {
-	r.tellMembership(l) // first: whom duplicates concern has to be heard of before they are looked for
+	r.tellMembership(l) // first: the group must be joined before duplicates are looked for
 	e, ethernet := l.port.(port.Ethernet)
 	if !ethernet || !l.up {
 		if l.told {
@@ -315,13 +313,12 @@ func (r *Router) tellNeighbors(l *link) {
 	r.neighbors.must(arp.InterfaceUp{Interface: l.id, Config: cfg})
 }
 
-// Neighbors is the router's neighbour machine, for its owner to run: a
+// Neighbors returns the router's neighbour machine, for its owner to run: a
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
-// settle has the RIB settle for a slice, and takes what it has decided into the
-// forwarding table once that is complete. It reports whether the whole table was
-// copied for it.
+// settle has the RIB settle for one slice, and updates the forwarding table
+// once the RIB is done. It reports whether the whole table was copied for that.
 func (r *Router) settle(units int) (complete, copied bool, err error) {
 	settled, complete, err := r.rib.Settle(units)
 	r.changes += len(settled.Changes)
@@ -331,8 +328,8 @@ func (r *Router) settle(units int) (complete, copied bool, err error) {
 	}
 	copied = r.changes > 0 && r.table.FIB.Copies(r.changes)
 	r.changes = 0
-	// A new Table, and not a new FIB in the old one: what is published stays
-	// as it was for whoever is still reading it.
+	// A new Table, not a new FIB in the old one: readers may still be using the
+	// published one.
 	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.coming}
 	return true, copied, err
 }
@@ -347,8 +344,8 @@ func (r *Router) settleAll() error {
 	return errs
 }
 
-// settleSome has the RIB settle for a slice, which is nearly always all there is
-// to do; otherwise Poll goes on.
+// settleSome has the RIB settle for one slice, which is nearly always enough;
+// if not, Poll continues.
 func (r *Router) settleSome() error {
 	_, _, err := r.settle(settledAtOnce)
 	if r.rib.Unsettled() {
@@ -357,8 +354,8 @@ func (r *Router) settleSome() error {
 	return err
 }
 
-// publishRoutes makes a View current that has the RIB's routes and is as it was
-// otherwise.
+// publishRoutes publishes a View with the RIB's new routes and everything else
+// as before.
 func (r *Router) publishRoutes() {
 	v := *r.live.Load()
 	v.Generation++
@@ -367,8 +364,8 @@ func (r *Router) publishRoutes() {
 	r.deliver() // only now is it true that what was installed forwards
 }
 
-// publish makes the View current that follows from the configuration, the ports
-// and what the RIB has settled.
+// publish publishes the View that follows from the configuration, the ports and
+// the RIB's settled routes.
 func (r *Router) publish() {
 	v := &dataplane.View{
 		Generation: 1,
@@ -417,18 +414,18 @@ func (l *link) view() *dataplane.Interface {
 	return i
 }
 
-// View is what the workers currently forward by.
+// View returns the View that the workers currently forward by.
 func (r *Router) View() *dataplane.View { return r.live.Load() }
 
-// FIB is the forwarding table of the current View.
+// FIB returns the forwarding table of the current View.
 func (r *Router) FIB() *fib.FIB { return r.table.FIB }
 
-// RIB is the routing table, for the owner to look into.
+// RIB returns the routing table, for the owner only.
 func (r *Router) RIB() *rib.RIB { return r.rib }
 
-// HopStates is what packets go by to pass over dead next hops. Whoever finds
-// out that a link or neighbour is dead stores it there, from any goroutine, and
-// then tells the router's owner.
+// HopStates returns the states by which packets avoid dead next hops. Code that
+// finds a link or neighbour dead stores it there, from any goroutine, and then
+// informs the router's owner.
 func (r *Router) HopStates() *fib.States { return r.rib.States() }
 
 // Port is the port attached to the interface called name, or nil.
@@ -439,7 +436,7 @@ func (r *Router) Port(name string) port.Port {
 	return nil
 }
 
-// Workers gives the workers of the ports attached now, in order of interface.
+// Workers returns the workers of the attached ports, in order of interface.
 func (r *Router) Workers() []*dataplane.Worker {
 	var list []*dataplane.Worker
 	for _, i := range r.View().Interfaces {

@@ -12,12 +12,12 @@ import (
 // sendAtOnce is how many packets of a protocol are written together at most.
 const sendAtOnce = 32
 
-// sender makes packets of what a protocol sends and writes them in as few
+// sender builds the packets that a protocol sends and writes them in as few
 // system calls as the ports allow.
 type sender struct {
 	batch *dataplane.Batch
 	list  []dataplane.Spoken
-	raw   []byte // of all in list, one behind the other
+	raw   []byte // the packets of list, one after the other
 	ident uint16 // identification of the last IPv4 packet
 }
 
@@ -27,7 +27,7 @@ func newSender(c *dataplane.Counters, d *dataplane.DropRing, p dataplane.Punter)
 	return s
 }
 
-// add takes up a packet; flush writes what was taken up.
+// add adds a packet to those that flush writes.
 func (s *sender) add(v *dataplane.View, e *protocol.Send, now time.Time) {
 	if len(s.list) == sendAtOnce {
 		s.flush(v, now)
@@ -39,14 +39,14 @@ func (s *sender) add(v *dataplane.View, e *protocol.Send, now time.Time) {
 	}
 	out := e.Link
 	if i := v.Interface(out); i != nil && !i.Reaches(e.Dst) {
-		out = routing.NoInterface // beyond a router: by the table
+		out = routing.NoInterface // not on the link: by the routing table
 	}
 	at := len(s.raw)
 	s.raw = d.append(s.raw)
 	s.list = append(s.list, dataplane.Spoken{Out: out, Packet: s.raw[at:len(s.raw):len(s.raw)]})
 }
 
-// flush writes what add has taken up.
+// flush writes the packets that add has added.
 func (s *sender) flush(v *dataplane.View, now time.Time) {
 	if len(s.list) == 0 {
 		return

@@ -8,18 +8,19 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Streams carries out what one protocol wants of TCP: protocol.Dial, Listen,
-// SetPeer, ForgetPeer, Write and CloseStream. It never waits. What becomes of
-// them it says by Protocol.HearStream or OfferStream, of each connection and
-// listener one thing after another.
+// Streams carries out the TCP effects of one protocol: protocol.Dial, Listen,
+// SetPeer, ForgetPeer, Write and CloseStream. It never waits. Their results are
+// inputs given to Protocol.HearStream or OfferStream, for each connection and
+// listener in order.
 type Streams interface {
 	Carry(e protocol.Effect)
 }
 
-// streams is what the driver knows of a protocol's connections and listeners.
-// Only the goroutine that steps the core touches it.
+// streams is the driver's state of a protocol's connections and listeners. Only
+// the goroutine that steps the core uses it.
 type streams struct {
-	// open are those that the core has not closed and was not told the end of.
+	// open are those that the core has not closed and whose end it was not
+	// told.
 	open map[protocol.StreamID]bool
 	// refused is what the core has to hear of its own effects: after the step, or
 	// where it has asked for more meanwhile, at the time since.
@@ -33,22 +34,21 @@ type streamInput struct {
 	stepped func()
 }
 
-// HearStream hands the core a Connected, Read, Written or Closed, and waits for
-// room until ctx is done, which is its error. The function stepped is called when the core has
-// dealt with it, or is not concerned any more; it must not wait. Any goroutine
-// but the core's own may call HearStream.
+// HearStream sends the core a Connected, Read, Written or Closed, and waits for
+// room until ctx is done, whose error it returns then. It calls stepped when
+// the core has processed the input or no longer has the stream; stepped must
+// not block. Any goroutine but the core's own may call HearStream.
 func (p *Protocol) HearStream(ctx context.Context, in protocol.Input, stepped func()) error {
 	return p.Inbox.Send(ctx, &streamInput{in, stepped})
 }
 
-// OfferStream is HearStream for who does not wait: it reports whether there was
-// room.
+// OfferStream is HearStream without waiting: it reports whether there was room.
 func (p *Protocol) OfferStream(in protocol.Input, stepped func()) bool {
 	return p.Inbox.Offer(&streamInput{in, stepped})
 }
 
-// concerns reports whether the core still wants to hear of what an input is
-// about: it may have closed it while the input was on its way.
+// concerns reports whether the core still has the stream of an input. It may
+// have closed it while the input was on its way.
 func (p *Protocol) concerns(in protocol.Input) bool {
 	switch in := in.(type) {
 	case protocol.Connected:
@@ -73,7 +73,7 @@ func (p *Protocol) concerns(in protocol.Input) bool {
 	return true
 }
 
-// stream hands what is about TCP to whoever carries it out.
+// stream passes a TCP effect to Streams.
 func (p *Protocol) stream(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.Dial:
@@ -105,8 +105,8 @@ func (p *Protocol) stream(effect protocol.Effect) {
 	p.Streams.Carry(effect)
 }
 
-// begin notes the number of a connection or listener that is asked for, or has
-// the core hear why there is none.
+// begin notes the number of a connection or listener that the core asks for, or
+// reports to the core why there is none.
 func (p *Protocol) begin(id protocol.StreamID) bool {
 	var err error
 	switch {

@@ -1,10 +1,10 @@
-// Package timers is what waits in a protocol core: times that are set, moved and
-// stopped, and come due one after the other.
+// Package timers has the timers of a protocol core, which are set, moved and
+// stopped, and become due in order.
 //
-// A [Timer] is part of what waits, so setting one finds its place without a
-// search, and a [Heap] that has been as large before allocates nothing. Neither
-// has a clock: the core compares with the time that it is handed, and its Deadline
-// is the heap's Next.
+// A [Timer] is a field of the thing that waits, so setting it needs no search,
+// and a [Heap] allocates nothing unless it grows larger than ever before.
+// Neither has a clock: the core compares with the time that it gets, and its
+// Deadline is the heap's Next.
 //
 // Where all of a kind wait equally long, as RIP's routes do, a list in the order
 // in which they were set needs no heap, and moves one in a tenth of the time
@@ -13,30 +13,31 @@ package timers
 
 import "time"
 
-// Timer is one thing that waits. The zero Timer is not set. It must not be copied
-// while it is.
+// Timer is one timer. The zero Timer is not set. It must not be copied while it
+// is set.
 type Timer[T any] struct {
-	// Of is what waits.
+	// Of is the thing that waits.
 	Of  T
 	pos int // in the heap, counted from 1; 0 = not set
 	at  time.Time
 }
 
-// IsSet reports whether the timer waits.
+// IsSet reports whether the timer is set.
 func (t *Timer[T]) IsSet() bool { return t.pos > 0 }
 
-// At is when it comes due, the zero Time unless it is set.
+// At is when it is due, the zero Time unless it is set.
 func (t *Timer[T]) At() time.Time { return t.at }
 
-// Heap is timers in the order in which they come due; of equal times the one set
-// first is first. The zero Heap is empty. It is a value of one owner: not safe for
-// concurrent use.
+// Heap holds timers in the order in which they are due; of equal times, the one
+// set first comes first. The zero Heap is empty. It is not safe for concurrent
+// use.
 type Heap[T any] struct {
 	entries []entry[T]
 	seq     uint64
 }
 
-// entry has what is compared beside the timer, which is not looked at for that.
+// entry has the values that are compared, so that comparing does not read the
+// timer.
 type entry[T any] struct {
 	at    time.Time
 	seq   uint64
@@ -53,7 +54,7 @@ func (e *entry[T]) before(o *entry[T]) bool {
 // Len is how many timers are set.
 func (h *Heap[T]) Len() int { return len(h.entries) }
 
-// Next is when the first of them comes due, the zero Time where none is set.
+// Next is when the first timer is due, the zero Time if none is set.
 func (h *Heap[T]) Next() time.Time {
 	if len(h.entries) == 0 {
 		return time.Time{}
@@ -61,8 +62,8 @@ func (h *Heap[T]) Next() time.Time {
 	return h.entries[0].at
 }
 
-// Set has t come due at the time at, whatever it was set to before; behind those
-// that were set to the same time earlier.
+// Set sets t to the time at, whatever it was set to before. It comes after
+// timers that were set to the same time earlier.
 func (h *Heap[T]) Set(t *Timer[T], at time.Time) {
 	h.seq++
 	t.at = at
@@ -80,14 +81,14 @@ func (h *Heap[T]) Set(t *Timer[T], at time.Time) {
 	}
 }
 
-// Stop has t not come due any more. One that is not set stays so.
+// Stop stops t. It does nothing if t is not set.
 func (h *Heap[T]) Stop(t *Timer[T]) {
 	if t.pos == 0 {
 		return
 	}
 	i, last := t.pos-1, len(h.entries)-1
 	moved := h.entries[last]
-	h.entries[last] = entry[T]{} // not kept from the collector
+	h.entries[last] = entry[T]{} // let the collector free it
 	h.entries = h.entries[:last]
 	t.pos, t.at = 0, time.Time{}
 	switch {
@@ -99,8 +100,8 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 	}
 }
 
-// Due takes the first timer that has come due by now out of the heap, nil where
-// none has.
+// Due removes the first timer that is due by now from the heap and returns it,
+// nil if none is.
 func (h *Heap[T]) Due(now time.Time) *Timer[T] {
 	if len(h.entries) == 0 || h.entries[0].at.After(now) {
 		return nil
@@ -110,11 +111,11 @@ func (h *Heap[T]) Due(now time.Time) *Timer[T] {
 	return t
 }
 
-// branches is how many entries are below one: with four, half as many levels as
-// with two, and their times lie side by side.
+// branches is how many children an entry has: with four there are half as many
+// levels as with two, and the children's times are contiguous in memory.
 const branches = 4
 
-// up puts e at i or above.
+// up moves e up from i to its place.
 func (h *Heap[T]) up(i int, e *entry[T]) {
 	for i > 0 {
 		above := (i - 1) / branches
@@ -127,7 +128,7 @@ func (h *Heap[T]) up(i int, e *entry[T]) {
 	h.put(i, e)
 }
 
-// down puts e at i or below.
+// down moves e down from i to its place.
 func (h *Heap[T]) down(i int, e *entry[T]) {
 	for {
 		first := branches*i + 1

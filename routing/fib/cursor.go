@@ -5,22 +5,22 @@ import (
 	"net/netip"
 )
 
-// Sorted is what a prefix table has to offer to be walked by cursor; bart's
-// tables do.
+// Sorted is the interface of a prefix table that Behind can walk; bart's tables
+// have it.
 type Sorted[V any] interface {
 	AllSorted() iter.Seq2[netip.Prefix, V]
 	AllSorted6() iter.Seq2[netip.Prefix, V]
-	// Subnets yields what lies in a prefix, itself included, sorted.
+	// Subnets yields the entries within a prefix, itself included, sorted.
 	Subnets(netip.Prefix) iter.Seq2[netip.Prefix, V]
 }
 
-// Behind yields what a table holds behind the prefix after, sorted by address
-// and length, IPv4 first; everything for the zero Prefix.
+// Behind yields the entries of a table after the prefix after, sorted by
+// address and length, IPv4 first; all for the zero Prefix.
 //
-// What follows a prefix is first what lies inside it and then, from the
-// innermost outwards, what lies in the right-hand siblings of the prefix and
-// of all that contain it. So a cursor is found in at most one descent per bit
-// and no entry before it is touched.
+// First come the entries inside the prefix and then, from the innermost
+// outwards, those in the right-hand siblings of the prefix and of all prefixes
+// that contain it. So a cursor is found in at most one descent per bit, and no
+// entry before it is touched.
 func Behind[V any](t Sorted[V], after netip.Prefix) iter.Seq2[netip.Prefix, V] {
 	if !after.IsValid() {
 		return t.AllSorted()

@@ -7,19 +7,19 @@ import (
 	"routerd/routing"
 )
 
-// NextHop is one way out, resolved: it always has an interface.
+// NextHop is a resolved next hop: it always has an interface.
 type NextHop struct {
 	Address   netip.Addr // invalid = the destination itself is on the link
 	Interface routing.InterfaceID
 	Weight    uint8 // share of the flows; 0 counts as 1
-	// Index is the dense number of the pair (Address, Interface), an index
-	// into the neighbour table. 0 is that of no fixed neighbour: the
-	// destination is on the link.
+	// Index is the dense number of the pair (Address, Interface), an index into
+	// the neighbour table. It is 0 without an Address: then the destination is
+	// the neighbour.
 	Index uint32
 }
 
-// Group is an immutable set of next hops, shared by reference between all the
-// entries that lead the same way.
+// Group is an immutable set of next hops, shared by reference between all
+// entries with the same hops.
 //
 // Flows are spread by their hash over a fixed number of buckets, and each
 // bucket belongs to the hop that wins a draw for it (rendezvous hashing,
@@ -28,19 +28,14 @@ type NextHop struct {
 // other flow, a hop that comes back takes the same flows again, and neither
 // needs to remember what the group was before.
 //
-// What is not immutable is whether its hops live: Pick passes over the dead
-// ones, at once and by the same draw, so that flows stay where they are when the
-// table without the hop follows.
+// Only the states of its hops change: Pick skips dead hops at once, by the same
+// draw, so that flows do not move again when the FIB without the hop follows.
 type Group struct {
 	hops    []NextHop
-	states  []*State // of hops; nil = all live
+	states  []*State // of hops; nil = all alive
 	buckets []uint16 // index into hops; nil with fewer than two hops
 	shift   uint     // 32 - log2(len(buckets))
 }
-
-// MaxHops is the most hops that a group holds; NewGroup leaves out what is
-// beyond.
-const MaxHops = 64
 
 // Bucket counts. The share of a hop is off by about sqrt(share/buckets):
 // with two hops of equal weight and 1024 buckets, 1.6 % of all flows.
@@ -57,12 +52,11 @@ func NewSharedGroup(hops []NextHop, states []*State) *Group {
 	return g
 }
 
-// NewGroup makes a group of the hops, which it copies. Hops of the same
-// address and interface are to be merged by the caller. A group without hops
-// picks nil.
+// NewGroup makes a group of the hops, which it copies. The caller has to merge
+// hops of the same address and interface. A group without hops picks nil.
 func NewGroup(hops []NextHop) *Group {
-	if len(hops) > MaxHops {
-		hops = hops[:MaxHops]
+	if len(hops) > routing.MaxNextHops {
+		hops = hops[:routing.MaxNextHops]
 	}
 	g := &Group{hops: append([]NextHop(nil), hops...)}
 	if len(hops) < 2 {
@@ -84,10 +78,10 @@ func NewGroup(hops []NextHop) *Group {
 	return g
 }
 
-// Hops gives the hops of the group, to be read only.
+// Hops gives the hops of the group. They must not be changed.
 func (g *Group) Hops() []NextHop { return g.hops }
 
-// Dead gives what speaks against the hop of that place in Hops.
+// Dead gives the causes why the hop with that index in Hops is dead.
 func (g *Group) Dead(hop int) []routing.Cause {
 	if g.states == nil {
 		return nil
@@ -95,11 +89,11 @@ func (g *Group) Dead(hop int) []routing.Cause {
 	return g.states[hop].Causes()
 }
 
-// Pick gives the hop of a flow, nil in a group without hops. Where all hops are
-// dead, it is one of those that only do not answer, so that the packet asks again:
-// that is no reason to drop it. Where something else speaks against all of them,
-// it is the one that it would be if all lived. The hash need not be evenly spread
-// over its bits. It allocates nothing.
+// Pick gives the hop of a flow, nil in a group without hops. If all hops are
+// dead, it is one of those that only do not answer, so that the packet causes a
+// new request. If all are dead for other causes, it is the hop that it would be
+// if all were alive. The hash need not be evenly distributed. It allocates
+// nothing.
 func (g *Group) Pick(hash uint32) *NextHop {
 	if g.buckets == nil {
 		if len(g.hops) == 0 {
@@ -116,15 +110,15 @@ func (g *Group) Pick(hash uint32) *NextHop {
 	return &g.hops[i]
 }
 
-// drawAlive decides whose bucket b is among the hops that live, or else among
-// the silent, otherwise where there is none either. It takes a logarithm for each
-// of these, and only for flows of the dead.
+// drawAlive decides which live hop bucket b belongs to, or else which silent
+// one, or else gives otherwise. It computes a logarithm for each hop, but only
+// for flows of dead hops.
 func (g *Group) drawAlive(b uint32, otherwise uint16) uint16 {
 	if i, ok := g.drawAmong(b, (*State).Alive); ok {
 		return i
 	}
 	if g.states[otherwise].silent() {
-		return otherwise // which would win a draw of all
+		return otherwise // the winner among all hops
 	}
 	if i, ok := g.drawAmong(b, (*State).silent); ok {
 		return i
@@ -132,8 +126,8 @@ func (g *Group) drawAlive(b uint32, otherwise uint16) uint16 {
 	return otherwise
 }
 
-// drawAmong decides whose bucket b is among the hops whose state is fit, false
-// where none is.
+// drawAmong decides which of the hops whose state is fit bucket b belongs to;
+// false if none is.
 func (g *Group) drawAmong(b uint32, fit func(*State) bool) (best uint16, found bool) {
 	bestScore := -1.0
 	for i := range g.hops {
@@ -147,9 +141,9 @@ func (g *Group) drawAmong(b uint32, fit func(*State) bool) (best uint16, found b
 	return best, found
 }
 
-// draw decides whose bucket b is. With u drawn evenly from (0,1) for each
-// hop, the hop with the greatest -weight/ln(u) wins with a probability of its
-// weight over the sum of all; u depends on bucket and hop alone.
+// draw decides which hop bucket b belongs to. With u evenly distributed over
+// (0,1) for each hop, the hop with the greatest -weight/ln(u) wins with the
+// probability weight / sum of weights; u depends on bucket and hop alone.
 func (g *Group) draw(b uint64, keys []uint64) uint16 {
 	best, bestScore := 0, -1.0
 	for i, k := range keys {
@@ -160,14 +154,14 @@ func (g *Group) draw(b uint64, keys []uint64) uint16 {
 	return uint16(best)
 }
 
-// score is what the hop i with the key k draws for the bucket b.
+// score is the score of the hop i with the key k for the bucket b.
 func (g *Group) score(b uint64, i int, k uint64) float64 {
 	u := (float64(mix(k+b*0x9e3779b97f4a7c15)>>11) + 0.5) / (1 << 53)
 	return -float64(max(g.hops[i].Weight, 1)) / math.Log(u)
 }
 
-// key is a number for where the hop leads: not its weight and not its Index,
-// neither of which should move flows.
+// key identifies the hop by address and interface. It does not depend on weight
+// and Index, so changes of those move no flows.
 func (h *NextHop) key() uint64 {
 	k := mix(uint64(h.Interface) + 1)
 	if h.Address.IsValid() {

@@ -121,9 +121,9 @@ func TestSmallGroups(t *testing.T) {
 	if one.buckets != nil {
 		t.Error("a group of one hop has buckets, want none")
 	}
-	many := NewGroup(make([]NextHop, MaxHops+5))
-	if n := len(many.Hops()); n != MaxHops {
-		t.Errorf("a group took %d hops, want at most %d", n, MaxHops)
+	many := NewGroup(make([]NextHop, routing.MaxNextHops+5))
+	if n := len(many.Hops()); n != routing.MaxNextHops {
+		t.Errorf("a group took %d hops, want at most %d", n, routing.MaxNextHops)
 	}
 }
 

@@ -8,22 +8,21 @@ import (
 	"routerd/routing"
 )
 
-// State says of one neighbour whether packets that go there arrive: a word with
-// a bit for each cause that speaks against it, and the same of its link. All
-// groups with a hop there share it, so a neighbour that dies is one store,
-// whatever the number of routes, and so is a link. The zero State is of one
-// that lives.
+// State says whether a neighbour is alive: a word with a bit for each cause of
+// its death, and the same for its link. All groups with that hop share it, so
+// the death of a neighbour or link is one store, whatever the number of routes.
+// The zero State is alive.
 //
-// Anybody may set a bit at any time, without the router's owner. Each cause has
-// one writer, so none revives what another has declared dead.
+// Any goroutine may set a bit at any time, without the router's owner. Each
+// cause has one writer, so no cause revives what another has declared dead.
 type State struct {
 	dead   atomic.Uint32
 	link   *State       // nil of a link itself
 	routed atomic.Int32 // see Routed
 }
 
-// Set says whether the cause speaks against the neighbour or link, for everybody
-// who picks a hop from now on.
+// Set sets whether the neighbour or link is alive as far as the cause is
+// concerned. Every later Pick sees it.
 func (s *State) Set(c routing.Cause, alive bool) {
 	if alive {
 		s.dead.And(^(uint32(1) << c))
@@ -32,21 +31,21 @@ func (s *State) Set(c routing.Cause, alive bool) {
 	}
 }
 
-// Alive reports whether no cause speaks against the neighbour or its link.
+// Alive reports whether no cause is set for the neighbour or its link.
 func (s *State) Alive() bool {
 	return s.dead.Load() == 0 && (s.link == nil || s.link.dead.Load() == 0)
 }
 
-// silent reports whether all that speaks against the neighbour is that it does
-// not answer: it is there to be asked.
+// silent reports whether the only cause is that the neighbour does not answer,
+// so that requesting it again may help.
 func (s *State) silent() bool {
 	return s.dead.Load()&^(1<<routing.CauseNeighbor) == 0 && (s.link == nil || s.link.dead.Load() == 0)
 }
 
-// Route notes that so many groups more lead by the neighbour, or fewer.
+// Route changes the number of groups with the neighbour by more.
 func (s *State) Route(more int) { s.routed.Add(int32(more)) }
 
-// Causes gives what speaks against the neighbour, its link included.
+// Causes gives the causes that are set for the neighbour and its link.
 func (s *State) Causes() []routing.Cause {
 	word := s.dead.Load()
 	if s.link != nil {
@@ -61,9 +60,8 @@ func (s *State) Causes() []routing.Cause {
 	return list
 }
 
-// States finds the State of a link or neighbour. Any goroutine may ask. A State
-// is made when it is first asked for, and stays the same as long as the States
-// live.
+// States finds the State of a link or neighbour. Any goroutine may use it. A
+// State is made when it is first asked for, and stays the same afterwards.
 type States struct {
 	mu         sync.Mutex
 	links      map[routing.InterfaceID]*State
@@ -76,7 +74,7 @@ type neighbour struct {
 	link    routing.InterfaceID
 }
 
-// NewStates makes a States in which all live.
+// NewStates makes a States in which all are alive.
 func NewStates() *States {
 	return &States{links: map[routing.InterfaceID]*State{}, neighbours: map[neighbour]*State{}}
 }
@@ -97,8 +95,8 @@ func (s *States) linkLocked(id routing.InterfaceID) *State {
 	return l
 }
 
-// Routed reports whether groups lead by the neighbour, by what State.Route was
-// told. It makes no State.
+// Routed reports whether groups have the neighbour, as counted by State.Route.
+// It makes no State.
 func (s *States) Routed(address netip.Addr, link routing.InterfaceID) bool {
 	s.mu.Lock()
 	n := s.neighbours[neighbour{address, link}]
@@ -106,8 +104,8 @@ func (s *States) Routed(address netip.Addr, link routing.InterfaceID) bool {
 	return n != nil && n.routed.Load() > 0
 }
 
-// Neighbor gives the State of a neighbour on a link, and the link's where the
-// address is invalid: of destinations that are on the link themselves.
+// Neighbor gives the State of a neighbour on a link, or the link's if the
+// address is invalid, as for destinations on the link.
 func (s *States) Neighbor(address netip.Addr, link routing.InterfaceID) *State {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"hash"
 )
 
-// Algorithm is a way of authenticating packets. What is hashed in which order is
-// each protocol's own.
+// Algorithm is an algorithm for authenticating packets. Each protocol has its
+// own rules of what is hashed in which order.
 type Algorithm uint8
 
 const (
@@ -37,7 +37,7 @@ var algorithms = [...]struct {
 	HMACSHA512: {"hmac-sha512", sha512.New, sha512.Size},
 }
 
-// MaxSize is the greatest Size of all.
+// MaxSize is the largest Size.
 const MaxSize = sha512.Size
 
 func (a Algorithm) known() bool { return int(a) < len(algorithms) }
@@ -50,7 +50,7 @@ func (a Algorithm) String() string {
 	return algorithms[a].name
 }
 
-// ParseAlgorithm gives the algorithm of a name that String gives.
+// ParseAlgorithm is the inverse of String.
 func ParseAlgorithm(name string) (Algorithm, error) {
 	for a := range algorithms {
 		if algorithms[a].name == name {

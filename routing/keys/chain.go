@@ -7,21 +7,21 @@ import (
 	"time"
 )
 
-// Key is one of a chain.
+// Key is one key of a chain.
 type Key struct {
-	// ID is by what both ends call the key; unique in its chain.
+	// ID identifies the key at both ends; unique in its chain.
 	ID uint8
-	// Algorithm is the key's own; None leaves it to what uses the chain.
+	// Algorithm is the key's algorithm; with None the user of the chain
+	// decides.
 	Algorithm Algorithm
 	// Secret must not be empty. It is only read.
 	Secret []byte
-	// Send and Accept are when the key is used for what is sent, and for what is
-	// received.
+	// Send and Accept are when the key is valid for sending and for receiving.
 	Send, Accept Lifetime
 }
 
-// Lifetime is when a key may be used, from a time on and until another, which is
-// beyond it. A zero time is no bound, the zero Lifetime all time.
+// Lifetime is when a key may be used: From is included, Until is not. A zero
+// time is no bound.
 type Lifetime struct{ From, Until time.Time }
 
 // Contains reports whether t is in the lifetime.
@@ -31,12 +31,12 @@ func (l Lifetime) ended(t time.Time) bool { return !l.Until.IsZero() && !t.Befor
 
 func (l Lifetime) same(o Lifetime) bool { return l.From.Equal(o.From) && l.Until.Equal(o.Until) }
 
-// Chain is a key chain; the order of its keys decides where nothing else does.
-// Any number of goroutines may use one that nobody writes to.
+// Chain is a key chain; the order of its keys decides between otherwise equal
+// ones. Any number of goroutines may read it.
 type Chain []Key
 
-// Check says what in the chain cannot be used: a number given twice, an empty
-// secret, an algorithm that there is not, a lifetime that ends before it begins.
+// Check returns an error for a duplicate number, an empty secret, an unknown
+// algorithm, or a lifetime that ends before it begins.
 func (c Chain) Check() error {
 	var seen [256]bool
 	for i := range c {
@@ -59,9 +59,9 @@ func (c Chain) Check() error {
 	return nil
 }
 
-// Sending gives the key to send with at the time now, the first of several that
-// are equal. It is nil before any is valid, and in an empty chain. Ended reports
-// that the key's time is over and it goes on as the last one.
+// Sending gives the key to send with at the time now, the first of several
+// equal ones. It is nil before any is valid, and in an empty chain. ended
+// reports that the key has expired and is used on as the last one.
 func (c Chain) Sending(now time.Time) (best *Key, ended bool) {
 	for i := range c {
 		if k := &c[i]; k.Send.Contains(now) && (best == nil || k.Send.From.After(best.Send.From)) {
@@ -79,9 +79,9 @@ func (c Chain) Sending(now time.Time) (best *Key, ended bool) {
 	return best, best != nil
 }
 
-// Accepting gives the key with the number if what it authenticates is accepted
-// at the time now: within its lifetime, or as the last one that ended when none
-// is within its own. Otherwise it is nil.
+// Accepting gives the key with the number if it is valid for receiving at the
+// time now: within its lifetime, or as the last expired one if no key is valid.
+// Otherwise it is nil.
 func (c Chain) Accepting(id uint8, now time.Time) *Key {
 	for i := range c {
 		if k := &c[i]; k.ID == id && c.accepts(k, now) {
@@ -91,8 +91,8 @@ func (c Chain) Accepting(id uint8, now time.Time) *Key {
 	return nil
 }
 
-// Accepted calls yield with each key that is accepted at the time now, in order;
-// it is for protocols whose packets name no key.
+// Accepted calls yield with each key that is accepted at the time now, in
+// order; it is for protocols whose packets have no key number.
 func (c Chain) Accepted(now time.Time) func(yield func(*Key) bool) {
 	return func(yield func(*Key) bool) {
 		for i := range c {
@@ -118,8 +118,8 @@ func (c Chain) accepts(k *Key, now time.Time) bool {
 	return true
 }
 
-// Next is when a key next begins or ends, the zero Time where none does any
-// more. Until then Sending, Accepting and Accepted give what they give now.
+// Next is when a lifetime next begins or ends, the zero Time if none does.
+// Until then Sending, Accepting and Accepted do not change.
 func (c Chain) Next(now time.Time) (next time.Time) {
 	for i := range c {
 		for _, l := range [...]*Lifetime{&c[i].Send, &c[i].Accept} {
@@ -133,8 +133,7 @@ func (c Chain) Next(now time.Time) (next time.Time) {
 	return next
 }
 
-// Same reports whether both chains have the same keys in the same order, so that
-// a new configuration that has this one is no news.
+// Same reports whether both chains have the same keys in the same order.
 func (c Chain) Same(o Chain) bool {
 	return slices.EqualFunc(c, o, func(a, b Key) bool {
 		return a.ID == b.ID && a.Algorithm == b.Algorithm && bytes.Equal(a.Secret, b.Secret) && a.Send.same(b.Send) && a.Accept.same(b.Accept)

@@ -1,8 +1,8 @@
 package policy
 
-// Cache is a chain that remembers its verdicts by a key that stands for routes
-// which are alike: BGP has many prefixes with the same attributes. One goroutine
-// uses it. The memory is bounded: a full one is emptied.
+// Cache is a chain that caches its verdicts by a key that is the same for
+// routes that are alike: BGP has many prefixes with the same attributes. One
+// goroutine uses it. Its size is bounded: when it is full it is emptied.
 type Cache[K comparable] struct {
 	chain    Chain
 	depends  Depends
@@ -10,31 +10,31 @@ type Cache[K comparable] struct {
 	verdicts map[cacheKey[K]]verdict
 }
 
-// cacheKey has the family in it as far as a verdict depends on that, so that no
-// caller's key need have it.
+// cacheKey includes the family if a verdict depends on it, so that the caller's
+// key need not.
 type cacheKey[K comparable] struct {
 	key K
 	is4 bool
 }
 
 type verdict struct {
-	route    Route // what it was given; its flags say what of it counts
+	route    Route // the values that were set, as its flags say
 	accepted bool
 }
 
-// NewCache makes a Cache that remembers at most so many verdicts.
+// NewCache makes a Cache of at most so many verdicts.
 func NewCache[K comparable](chain Chain, most int) *Cache[K] {
 	return &Cache[K]{chain: chain, depends: chain.Depends(), most: most, verdicts: map[cacheKey[K]]verdict{}}
 }
 
-// Cacheable reports whether verdicts are remembered: not where they depend on
-// the prefix, which no two routes share.
+// Cacheable reports whether verdicts are cached: not if they depend on the
+// prefix, which no two routes share.
 func (c *Cache[K]) Cacheable() bool { return len(c.chain) > 0 && c.depends&OnPrefix == 0 }
 
-// Accepts is Chain.Accepts. Routes with the same key have to be alike in all
-// that Chain.Depends names but OnFamily, and nothing of them set. A rejected
-// route is left as it came if its verdict is remembered. It allocates nothing for
-// a key that it remembers.
+// Accepts is Chain.Accepts. Routes with the same key have to be equal in all
+// that Chain.Depends names except OnFamily, and have no flags set. A rejected
+// route is not changed if its verdict is cached. It allocates nothing for a
+// cached key.
 func (c *Cache[K]) Accepts(key K, r *Route) bool {
 	if !c.Cacheable() {
 		return c.chain.Accepts(r)
@@ -50,7 +50,7 @@ func (c *Cache[K]) Accepts(key K, r *Route) bool {
 	return v.accepted
 }
 
-// decide decides about r and remembers that.
+// decide decides about r and caches the verdict.
 func (c *Cache[K]) decide(k cacheKey[K], r *Route) *verdict {
 	v := &verdict{route: *r}
 	v.accepted = c.chain.Accepts(&v.route)
@@ -61,7 +61,7 @@ func (c *Cache[K]) decide(k cacheKey[K], r *Route) *verdict {
 	return v
 }
 
-// giveTo gives to what has been set of r.
+// giveTo copies to to what has been set in r.
 func (r *Route) giveTo(to *Route) {
 	if r.MetricSet {
 		to.Metric, to.MetricSet = r.Metric, true

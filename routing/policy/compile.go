@@ -9,10 +9,9 @@ import (
 	"routerd/internal/origin"
 )
 
-// Problem is something in a Config that cannot work, or as a Warning that
-// cannot be meant.
+// Problem is an error in a Config or, with Warning, a likely mistake.
 type Problem struct {
-	Origin  origin.ID // where it stands
+	Origin  origin.ID // its place
 	Message string
 	Want    string
 	Warning bool
@@ -31,7 +30,7 @@ type Policy struct {
 	sum        digest
 }
 
-// digest stands for all that a policy or set says, its places left out.
+// digest is a digest of the content of a policy or set, without its places.
 type digest [sha256.Size]byte
 
 type statement struct {
@@ -42,8 +41,8 @@ type statement struct {
 	origin     origin.ID
 }
 
-// Compile makes policies of what the configuration says. With an error among
-// the problems the policies are not to be used.
+// Compile compiles the policies of a configuration. If there is an error among
+// the problems the policies must not be used.
 func Compile(c Config) (*Policies, []Problem) {
 	k := &compiler{sets: map[string]*prefixSet{}}
 	for i := range c.PrefixSets {
@@ -69,12 +68,12 @@ func (p *Policies) Named(name string) *Policy {
 	return p.byName[name]
 }
 
-// DecidesAll reports whether a statement decides about every route that comes
-// to it, so that no policy behind this one is ever asked.
+// DecidesAll reports whether a statement decides about every route that reaches
+// it, so that no later policy is ever applied.
 func (p *Policy) DecidesAll() bool { return p.decidesAll }
 
-// SetsNextHop reports whether a statement gives routes another next hop, for
-// those who cannot make use of it.
+// SetsNextHop reports whether a statement sets a next hop, for users that do
+// not support that.
 func (p *Policy) SetsNextHop() bool {
 	return slices.ContainsFunc(p.statements, func(s statement) bool {
 		return slices.ContainsFunc(s.changes, func(c change) bool { _, is := c.(setNextHop); return is })
@@ -94,7 +93,7 @@ func (p *Policies) Names() []string {
 }
 
 // Chain gives the policies of these names, one after the other. An error names
-// one that there is not.
+// one that does not exist.
 func (p *Policies) Chain(names ...string) (Chain, error) {
 	var c Chain
 	for _, name := range names {
@@ -107,8 +106,8 @@ func (p *Policies) Chain(names ...string) (Chain, error) {
 	return c, nil
 }
 
-// Same reports whether both chains decide about all routes alike because they
-// say the same, wherever in a configuration it stands.
+// Same reports whether both chains have the same content, at whatever places in
+// a configuration.
 func (c Chain) Same(as Chain) bool {
 	return slices.EqualFunc(c, as, func(a, b *Policy) bool { return a.Name == b.Name && a.sum == b.sum })
 }
@@ -154,7 +153,7 @@ func (k *compiler) prefixSet(c *PrefixSet) {
 
 func (k *compiler) policy(d *Definition) *Policy {
 	p := &Policy{Name: d.Name}
-	decided := "" // the statement after which nothing comes
+	decided := "" // the statement that decides about all routes
 	names := map[string]bool{}
 	sum := sha256.New()
 	for i := range d.Statements {
@@ -183,7 +182,7 @@ func (k *compiler) policy(d *Definition) *Policy {
 	return p
 }
 
-// write adds all that a statement says to the digest of its policy.
+// write adds the content of a statement to the digest of its policy.
 func (k *compiler) write(sum io.Writer, s *statement, c *Statement) {
 	fmt.Fprintf(sum, "%q %v %v %v\n", s.name, c.Match, s.changes, s.action)
 	for _, list := range [][]Registered{c.Match.Registered, c.Set.Registered} {

@@ -8,28 +8,28 @@ import (
 	"routerd/routing"
 )
 
-// Route is what a policy sees of a route, and may change. The zero Route but
-// for its Prefix is one that nobody knows anything about.
+// Route is a route as a policy sees it and may change it.
 type Route struct {
 	Prefix  netip.Prefix
 	Source  routing.Source
-	NextHop netip.Addr // invalid where the destination is on the link, or nowhere
+	NextHop netip.Addr // invalid if the destination is on the link, or nowhere
 	Metric  uint32
 	Tag     uint32
 	// MetricSet, TagSet, NextHopSet and AttributesSet say that a statement has
-	// given the route its own, which then is not to be replaced by a default.
+	// set that, so no default must replace it.
 	MetricSet, TagSet, NextHopSet, AttributesSet bool
-	// Attributes are those of the route's own protocol, nil where it has none
-	// beyond these: a pointer to what several routes may have, and nobody changes.
+	// Attributes are further attributes of the route's protocol, nil if it has
+	// none: a pointer to data that several routes may share, and that never
+	// changes.
 	Attributes any
 }
 
-// condition is one that a statement matches by.
+// condition is one condition of a statement.
 type condition interface {
 	holds(r *Route) bool
-	// miss says in words why it does not hold.
+	// miss says in words why it is not met.
 	miss(r *Route) string
-	// families are those of the routes for which it can hold; 0 if for none.
+	// families are the families of routes that can meet it; 0 if none can.
 	families() families
 	depends() Depends
 }
@@ -150,9 +150,9 @@ func either[T fmt.Stringer](list []T) string {
 	return strings.Join(words, " or ")
 }
 
-// change is one that a statement makes.
+// change is one change that a statement makes.
 type change interface {
-	// apply makes it, and reports whether it is one for r.
+	// apply makes the change, and reports whether it applies to r.
 	apply(r *Route) bool
 	// String says what it does.
 	String() string

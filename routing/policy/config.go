@@ -37,7 +37,7 @@ func (r PrefixRange) String() string {
 	return fmt.Sprintf("%s %d..%d", r.Prefix, r.Low, r.High)
 }
 
-// Definition is one policy. Identity is the Name.
+// Definition is one policy, identified by its Name.
 type Definition struct {
 	Name       string
 	Statements []Statement
@@ -46,14 +46,15 @@ type Definition struct {
 
 // Statement is one step of a policy.
 type Statement struct {
-	Name   string // "" = its number is
+	Name   string // "" = it is identified by its number
 	Match  Match
 	Set    Set
 	Action Action
 	Origin origin.ID
 }
 
-// Match is the conditions of a statement; those without a value are none.
+// Match is the conditions of a statement; fields without a value are no
+// conditions.
 type Match struct {
 	PrefixSets []string // names
 	Protocols  []routing.Source
@@ -89,10 +90,10 @@ type Set struct {
 type Action uint8
 
 const (
-	Next   Action = iota // the next statement has its turn
-	Accept               // the route is taken, as it is by then
-	Reject               // it is not
+	Next   Action = iota // go on with the next statement
+	Accept               // accept the route, with the changes so far
+	Reject               // reject the route
 )
 
-// String gives the configuration's word; Next has none there.
+// String gives the configuration's word, which does not exist for Next.
 func (a Action) String() string { return [...]string{"next", "accept", "reject"}[a] }

@@ -1,7 +1,6 @@
 package policy
 
-// Depends is a set of what of a route a verdict may depend on: whether it is
-// accepted, and what is set.
+// Depends is the set of properties of a route on which a verdict may depend.
 type Depends uint8
 
 const (
@@ -15,8 +14,8 @@ const (
 )
 
 // Depends is what the verdicts of the policies may depend on. Routes that are
-// alike in that are all accepted or all rejected, and are given the same metric,
-// tag, next hop and attributes where they are given any.
+// equal in that are all accepted or all rejected, and get the same metric, tag,
+// next hop and attributes if any are set.
 func (c Chain) Depends() (all Depends) {
 	for _, p := range c {
 		all |= p.depends

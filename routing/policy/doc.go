@@ -1,41 +1,40 @@
-// Package policy decides about routes: which are accepted, and what becomes of
-// their metric, tag and next hop on the way.
+// Package policy decides about routes: which are accepted, and how their
+// metric, tag and next hop are changed.
 //
 // # Shape
 //
-// A policy is statements in order. A statement matches a route if each of its
-// conditions holds; a condition with several values holds if one of them fits.
-// What a matching statement sets is set at once, for later statements to see.
-// Its action ends the matter; without one the next statement has its turn. A
-// route about which no statement decides is passed on to the next policy of
-// the chain, and rejected at the end of it, as FRR's and VyOS's route maps do.
+// A policy is a list of statements. A statement matches a route if all of its
+// conditions are met; a condition with several values is met if one of them
+// matches. The changes of a matching statement are visible to later statements.
+// Its action decides; without one the next statement follows. A route about
+// which no statement decides goes to the next policy of the chain, and is
+// rejected at the end of it, as with route maps in FRR and VyOS.
 //
-// A statement that sets a next hop leaves routes of the other family alone, and
-// one whose conditions or next hop are of different families is a mistake: IPv4
-// routes by IPv6 next hops (RFC 8950) come with BGP.
+// A statement that sets a next hop does not change routes of the other family,
+// and one whose conditions or next hop are of different families is an error:
+// IPv4 routes with IPv6 next hops (RFC 8950) come with BGP.
 //
-// File map: config.go what the configuration says; prefix.go prefix sets;
-// condition.go what statements match by; compile.go and family.go from the one to
-// the other, and what is wrong with it; register.go the keys of protocols;
-// evaluate.go the decision; depends.go and cache.go what it depends on, and how it
-// is remembered; explain.go the decision in words.
+// Files: config.go the configuration; prefix.go prefix sets; condition.go
+// conditions and changes; compile.go and family.go compiling and checking;
+// register.go the keys of protocols; evaluate.go the decision; depends.go and
+// cache.go what it depends on, and its cache; explain.go the decision in words.
 //
 // # Speed
 //
 // A policy is compiled once and then only read, by any number of goroutines.
-// To apply one allocates nothing. A prefix set is a longest-prefix table in
-// which each prefix knows the lengths that it and all that contain it accept:
-// one lookup, however many entries there are.
+// Applying it allocates nothing. A prefix set is a longest-prefix table in
+// which each prefix has the lengths that it and all prefixes that contain it
+// accept: one lookup, however many entries there are.
 //
 // # Protocols' attributes
 //
 // A [Route] has what every protocol's routes have. A protocol whose routes have
-// more (BGP: local preference, communities, the AS path) hangs a pointer to it
-// in Attributes, and registers its conditions and changes, which look for it
-// there ([Register]); they hold for no route without. A statement names them by
-// their keys as it does those that are here.
+// more (BGP: local preference, communities, the AS path) puts a pointer to that
+// into Attributes, and registers its conditions and changes, which use it
+// ([Register]); routes without it do not meet them. A statement names them by
+// their keys, like those of this package.
 //
-// A compiled policy knows what of a route its verdicts depend on
-// ([Chain.Depends]). Where that is not the prefix, one verdict serves all routes
-// with the same attributes, and a [Cache] remembers it.
+// A compiled policy knows which properties of a route its verdicts depend on
+// ([Chain.Depends]). If the prefix is not one of them, one verdict holds for
+// all routes with the same attributes, and a [Cache] keeps it.
 package policy

@@ -1,6 +1,6 @@
 package policy
 
-// Decision is what became of a route.
+// Decision is a policy's decision about a route.
 type Decision uint8
 
 const (
@@ -12,7 +12,7 @@ const (
 // String gives a word for tables and JSON.
 func (d Decision) String() string { return [...]string{"undecided", "accepted", "rejected"}[d] }
 
-// Apply has the policy decide about r, which statements change on the way. It
+// Apply has the policy decide about r, which its statements may change. It
 // allocates nothing.
 func (p *Policy) Apply(r *Route) Decision {
 	for i := range p.statements {
@@ -42,13 +42,12 @@ func (s *statement) matches(r *Route) bool {
 	return true
 }
 
-// Chain is policies of which the first that decides has decided. One without
-// policies accepts everything as it is: nobody has asked for a policy.
+// Chain is a list of policies of which the first that decides counts. An empty
+// chain accepts every route unchanged.
 type Chain []*Policy
 
-// Accepts decides about r, which statements change on the way, also when it is
-// rejected in the end. It allocates nothing; who decides about many keeps one
-// Route for all of them.
+// Accepts decides about r, which statements may change, also if it is rejected
+// in the end. It allocates nothing if the caller reuses one Route.
 func (c Chain) Accepts(r *Route) bool {
 	for _, p := range c {
 		if d := p.Apply(r); d != Undecided {

@@ -33,8 +33,8 @@ func (s Step) String() string {
 	return text
 }
 
-// Explain is Accepts with everything that it did, in order, up to the statement
-// that decided. Where none did the chain's end has.
+// Explain is Accepts with all steps, in order, up to the statement that
+// decided; if none did, the end of the chain decides.
 func (c Chain) Explain(r *Route) (steps []Step, accepted bool) {
 	for _, p := range c {
 		for i := range p.statements {

@@ -7,10 +7,10 @@ import (
 	"routerd/routing"
 )
 
-// Send sends a packet. Dst is a group or a host on the link's own subnets;
-// with NoInterface as Link, or where Dst is none of these, it is sent by the
-// table. Consecutive Sends of a Step leave in as few writes as the ports allow.
-// Payload belongs to the receiver.
+// Send sends a packet. Dst is a group or a host on the link's own subnets; with
+// NoInterface as Link, or any other Dst, it is sent by the routing table.
+// Consecutive Sends of a Step leave in as few writes as the ports allow. The
+// core must not use Payload afterwards.
 type Send struct {
 	Link     routing.InterfaceID
 	Src, Dst netip.Addr // without a zone
@@ -23,21 +23,21 @@ type Send struct {
 
 // Claim asks for packets that are for the router itself or for a group that was
 // joined: those of an IP protocol, and of UDP those to one port. They arrive as
-// [Received] from now on. With NoInterface they are heard on every link.
+// [Received] from now on. With NoInterface they are received on every link.
 type Claim struct {
 	Link     routing.InterfaceID
 	Family   int // 4 or 6
 	Protocol uint8
 	Port     uint16 // of UDP
-	// Broadcast also takes what is sent to everybody on the link, in IPv4.
+	// Broadcast also claims IPv4 broadcasts.
 	Broadcast bool
 }
 
-// Release ends a Claim of the same fields.
+// Release ends the Claim with the same fields.
 type Release Claim
 
-// Join takes part in a multicast group on a link, Leave no longer. Several
-// protocols may join one group; the last to leave ends it.
+// Join joins a multicast group on a link, Leave leaves it. If several protocols
+// have joined a group, the router leaves it with the last of them.
 type (
 	Join struct {
 		Link  routing.InterfaceID
@@ -46,8 +46,9 @@ type (
 	Leave Join
 )
 
-// Track asks for what becomes of a next hop, as [routing.Notices] tell; Untrack
-// ends it. With NoInterface the address is resolved through the table.
+// Track asks for the changes of a next hop, which arrive in [routing.Notices];
+// Untrack ends that. With NoInterface the address is resolved through the
+// routing table.
 type (
 	Track struct {
 		Address netip.Addr
@@ -56,21 +57,21 @@ type (
 	Untrack Track
 )
 
-// Mark numbers what the core has offered up to here: Notices.Installed tells
-// when packets are forwarded by it. The number grows, from 1.
+// Mark numbers the routes that the core has offered so far: Notices.Installed
+// reports when packets are forwarded by them. Numbers grow, from 1.
 type Mark struct{ Number uint64 }
 
-// Stale says that everything offered for a family so far, by an earlier life
-// of the protocol too, is out of date: it goes on forwarding until it is offered
-// again or [Sweep] takes the rest back. Family is 4, 6, or 0 for both.
+// Stale marks all routes that the protocol has offered for a family, also
+// before a restart, as out of date. They stay in use until they are offered
+// again or until [Sweep] removes the rest. Family is 4, 6, or 0 for both.
 type (
 	Stale struct{ Family int }
 	Sweep struct{ Family int }
 )
 
-// HopState says that a next hop on a link is dead or alive, as far as the cause
-// goes that the core stands for. Packets leave by another hop of their group
-// before any route has changed.
+// HopState says that a next hop on a link is dead or alive, by the cause that
+// the core may report. Packets leave by another hop of their group before any
+// route changes.
 type HopState struct {
 	Link    routing.InterfaceID
 	Address netip.Addr
@@ -78,26 +79,27 @@ type HopState struct {
 	Alive   bool
 }
 
-// Watch asks the protocol that watches paths, BFD, to say whether a neighbour can
-// be reached: its answers are [NeighborState] inputs with routing.CauseBFD. They
-// speak of the link as the Path does. A Watch of the same Path replaces the one
-// before it, Unwatch ends it. All who watch one path share one session (RFC 5882
-// §4.4), whose parameters are those of the profile that detects fastest.
+// Watch asks BFD, the protocol that watches paths, whether a neighbour is
+// reachable. Its answers are [NeighborState] inputs with routing.CauseBFD and
+// the Link of the Path. A Watch replaces an earlier one of the same Path,
+// Unwatch ends it. All clients that watch one path share one session (RFC 5882
+// §4.4), with the parameters of the profile that detects a failure fastest.
 //
-// The first answer may be long in coming, or never come: nothing speaks against
-// a neighbour whose session was never up, unless the Watch is Strict.
+// The first answer may take long or never come: a neighbour whose session was
+// never up is not held dead, unless the Watch is Strict.
 type (
 	Watch struct {
 		Path
-		Profile string // "" = the one for all
-		// Strict holds a neighbour for dead until its session is up.
+		Profile string // "" = the default profile
+		// Strict treats a neighbour as dead until its session is up.
 		Strict bool
 	}
 	Unwatch struct{ Path }
 )
 
-// Path is a way to a neighbour. With NoInterface as Link it is by the link whose
-// subnet the address is of. A Multihop one goes by the table, from Source.
+// Path is a path to a neighbour. With NoInterface as Link, the link is the one
+// whose subnet has the address. A Multihop path goes from Source by the routing
+// table.
 type Path struct {
 	Link     routing.InterfaceID
 	Address  netip.Addr // without a zone
@@ -105,28 +107,29 @@ type Path struct {
 	Multihop bool
 }
 
-// Tell is an effect of the protocol that watches paths: a client hears of what
-// it asked for by [WatchFor].
+// Tell is an effect of the protocol that watches paths: it answers a client's
+// [WatchFor].
 type Tell struct {
 	Client string
 	State  NeighborState
 }
 
-// Save keeps what has to survive a restart, in place of what was kept before;
-// see [Start]. It is written to a file elsewhere, and never waited for.
+// Save saves data that has to survive a restart, in place of what was saved
+// before; see [Configure]. The owner writes it to a file; the core does not
+// wait for that.
 type Save struct{ Data []byte }
 
-// Event is something for people to know. Its owner limits the rate of those
-// below slog.LevelError.
+// Event is an entry for the log. The owner limits the rate of events below
+// slog.LevelError.
 type Event struct {
 	Level slog.Level
-	What  string // what happened, a few words that never vary: "neighbor seen"
-	// Link and Neighbor say where; NoInterface and an invalid address where it
-	// is about none.
+	What  string // what happened, in constant words: "neighbor seen"
+	// Link and Neighbor are what it is about; NoInterface and an invalid
+	// address if none.
 	Link     routing.InterfaceID
 	Neighbor netip.Addr
-	Err      error // why; nil where What says it all
+	Err      error // why; nil if What says it all
 }
 
-// Stopped says that all goodbyes that [Stop] asked for are said.
+// Stopped says that the core has sent all goodbyes after [Stop].
 type Stopped struct{}

@@ -7,25 +7,25 @@ import (
 )
 
 // LinkUp says that an interface is up, or that something about it changed. A
-// core is told of all interfaces, those that do not speak the protocol
-// included, so that a later [Configure] can have them speak.
+// core gets this for all interfaces, including those that do not speak the
+// protocol, so that a later [Configure] can enable it there.
 type LinkUp struct {
 	Link routing.InterfaceID
 	Name string
 	Kind LinkKind
 	// Addresses of both families with host bits, those in use: 192.0.2.1/24.
-	// The slice is shared and only to be read.
+	// The slice is shared and must not be changed.
 	Addresses []netip.Prefix
 	MTU       int    // of IP packets, octets
 	Speed     uint64 // bits a second, 0 = not known
 }
 
-// LinkKind says what stations there are on a link.
+// LinkKind says how many neighbours a link may have.
 type LinkKind uint8
 
 const (
-	Broadcast    LinkKind = iota // any number, with groups that all can hear: Ethernet
-	PointToPoint                 // one other: a TUN
+	Broadcast    LinkKind = iota // any number, and multicast: Ethernet
+	PointToPoint                 // one: a TUN
 	Loopback                     // none
 )
 
@@ -39,11 +39,11 @@ func (k LinkKind) String() string {
 	return linkKinds[k]
 }
 
-// LinkDown says that an interface lost its carrier, or is gone.
+// LinkDown says that an interface lost its carrier or was removed.
 type LinkDown struct{ Link routing.InterfaceID }
 
-// Received is a packet that one of the core's claims is for. It is read during
-// the Step and not kept.
+// Received is a packet that matches one of the core's claims. The core may use
+// it only during the Step.
 type Received struct {
 	Link     routing.InterfaceID
 	Src, Dst netip.Addr // without a zone
@@ -51,16 +51,16 @@ type Received struct {
 	HopLimit uint8      // as it arrived
 	// SrcPort and DstPort are those of a UDP datagram.
 	SrcPort, DstPort uint16
-	// Payload is what is behind the UDP header, or behind the IP header of
-	// another protocol. Of UDP the checksum is right, or absent in IPv4.
+	// Payload follows the UDP header, or the IP header of another protocol. A
+	// UDP checksum was verified, unless it was absent in IPv4.
 	Payload []byte
 }
 
-// Notices is what the RIB has to tell, see [routing.Notices].
+// Notices are changes from the RIB, see [routing.Notices].
 type Notices struct{ routing.Notices }
 
-// NeighborState says that somebody else found out about a next hop on a link:
-// that it does not answer any more, or does again.
+// NeighborState says that another part of the router found a next hop on a link
+// to be dead, or alive again.
 type NeighborState struct {
 	Link    routing.InterfaceID
 	Address netip.Addr
@@ -68,8 +68,8 @@ type NeighborState struct {
 	Alive   bool
 }
 
-// WatchFor and UnwatchFor are what a client asked for by [Watch] and [Unwatch],
-// for the protocol that watches paths. The client's name is that of its protocol.
+// WatchFor and UnwatchFor bring a client's [Watch] and [Unwatch] to the
+// protocol that watches paths. Client is the name of the client's protocol.
 type (
 	WatchFor struct {
 		Client string
@@ -81,19 +81,19 @@ type (
 	}
 )
 
-// Configure gives the protocol's own Config: the first input, and again after
-// each reload that changes it. What is the same in both is not touched. A
-// protocol that is taken out of the configuration, or was never in it, has none:
-// nil. Saved is what the last [Save] of an earlier life said, nil without one;
-// it counts with the first Configure that brings a Config.
+// Configure has the protocol's Config. It is the first input, and comes again
+// after each reload that changes it; parts that are the same in both must not
+// be disturbed. Config is nil if the protocol is not in the configuration.
+// Saved is the data of the last [Save] before a restart, nil if there is none;
+// it counts only with the first Config.
 type Configure struct {
 	Config any
 	Saved  []byte
 }
 
-// Stop has the core say goodbye to its neighbours. When all is said it answers
-// with [Stopped], and does nothing after that.
+// Stop asks the core to say goodbye to its neighbours. When that is done it
+// answers with [Stopped], and does nothing after that.
 type Stop struct{}
 
-// Tick says that time has passed, at the latest at Deadline.
+// Tick is the input when only time has passed. It comes no later than Deadline.
 type Tick struct{}

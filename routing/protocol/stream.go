@@ -16,68 +16,68 @@ type StreamID uint64
 // and clear in those of the core.
 const AcceptedStream StreamID = 1 << 63
 
-// StreamRoom is how many octets a connection takes in advance of what the
-// network takes. [Connected] and [Written] say how much of that is left. A core
-// that goes on for as much again finds the connection closed.
+// StreamRoom is how many octets a connection buffers ahead of the network.
+// [Connected] and [Written] say how much room is left. The connection is closed
+// if the core writes that much again without room.
 const StreamRoom = 256 << 10
 
-// CS6 is the DiffServ code point of what routing protocols send (RFC 4594 §3.1).
+// CS6 is the DiffServ code point of routing protocols (RFC 4594 §3.1).
 const CS6 = 48
 
-// StreamOptions is what holds for the segments of a connection, from its first
-// one on.
+// StreamOptions apply to all segments of a connection, from the first one on.
 type StreamOptions struct {
-	// TTL is the TTL or hop limit of what is sent, 0 = 64. What arrives with
-	// less than MinTTL is as if it had never arrived (RFC 5082), 0 = anything.
+	// TTL is the TTL or hop limit of segments sent, 0 = 64. Segments that
+	// arrive with less than MinTTL are ignored (RFC 5082); 0 = accept any.
 	TTL, MinTTL uint8
-	// DSCP is the DiffServ code point of what is sent, 0 to 63.
+	// DSCP is the DiffServ code point of segments sent, 0 to 63.
 	DSCP uint8
 	// Secret signs every segment in both directions, up to 80 octets
 	// (RFC 2385); empty = nothing is signed.
 	Secret string
 }
 
-// Dial opens a connection. It ends with [Connected] or [Closed]: some two
-// minutes later where nobody answers, so a core that has less patience closes it.
+// Dial opens a connection. The answer is [Connected] or [Closed], the latter
+// after some two minutes if nobody answers; a core that cannot wait so long
+// closes it before.
 type Dial struct {
 	ID StreamID
-	// Local may have no address, for one that leads to Remote, and port 0 for
-	// any: the zero AddrPort leaves both to the stack.
+	// Local may be without an address, and its port may be 0: the stack then
+	// chooses an address by the route to Remote, and any port.
 	Local, Remote netip.AddrPort
-	// Link is that of a link-local Remote, else NoInterface.
+	// Link is the link of a link-local Remote, else NoInterface.
 	Link routing.InterfaceID
 	StreamOptions
 }
 
 // Listen accepts connections until the core closes ID: at one address, or at
-// all of a family where Local is 0.0.0.0 or [::]. Each begins with a
-// [Connected]. When the stack is made anew the listener is put up in it again;
-// where that cannot be, it ends with [Closed].
+// all of a family if Local is 0.0.0.0 or [::]. Each connection begins with a
+// [Connected]. When the stack is restarted the listener is opened in it again;
+// if that fails, it ends with [Closed].
 type Listen struct {
 	ID    StreamID
 	Local netip.AddrPort
-	// Link is that of a link-local Local, else NoInterface.
+	// Link is the link of a link-local Local, else NoInterface.
 	Link routing.InterfaceID
-	// StreamOptions hold for all connections but those of Peers. TTL, DSCP and
-	// Secret are those of the answer to a first segment too.
+	// StreamOptions apply to all connections but those of Peers. TTL, DSCP and
+	// Secret also apply to the answer to a first segment.
 	StreamOptions
 	Peers []StreamPeer
 }
 
-// StreamPeer is what holds at a listener for connections from a prefix, in
-// place of the listener's own options. Of several prefixes the longest counts;
-// an empty Secret leaves that of a shorter one in force. A listener at all
-// addresses hears link-local peers on the links of its own link-local prefixes
-// alone, and a secret there is that of an address whatever its link.
+// StreamPeer has the options of a listener for connections from a prefix, in
+// place of the listener's own. Of several prefixes the longest counts; an empty
+// Secret leaves that of a shorter one in force. A listener at all addresses
+// hears link-local peers on the links of its own link-local prefixes alone, and
+// a secret there is that of an address whatever its link.
 type StreamPeer struct {
 	Remote netip.Prefix
 	Link   routing.InterfaceID // of a link-local Remote; otherwise it does not count
 	StreamOptions
 }
 
-// SetPeer adds a peer to a listener, or changes the one of that prefix: what
-// arrives after the Step is judged by it. ForgetPeer takes one away.
-// Connections that there are go on as they are.
+// SetPeer adds a peer to a listener, or replaces the one of that prefix. It
+// applies to connections that arrive after the Step. ForgetPeer removes a peer.
+// Existing connections are not changed.
 type (
 	SetPeer struct {
 		ID StreamID
@@ -90,15 +90,15 @@ type (
 	}
 )
 
-// Write sends octets by a connection. They belong to the receiver from now on.
+// Write sends octets on a connection. The core must not use them afterwards.
 type Write struct {
 	ID   StreamID
 	Data []byte
 }
 
-// CloseStream ends a connection or listener. What was written before is still
-// sent, for some seconds at most; with Reset it is not, and the other side is
-// told so. No input about ID comes after it.
+// CloseStream ends a connection or listener. Octets written before are still
+// sent, for some seconds at most. With Reset they are not, and the other side
+// gets a reset. No input about ID comes after it.
 type CloseStream struct {
 	ID    StreamID
 	Reset bool
@@ -107,29 +107,29 @@ type CloseStream struct {
 // Connected says that a [Dial] has succeeded, or that a [Listen] has accepted.
 type Connected struct {
 	ID            StreamID
-	Listener      StreamID            // that accepted it; 0 of one that was dialled
+	Listener      StreamID            // that accepted it; 0 if it was dialled
 	Local, Remote netip.AddrPort      // without zones
 	Link          routing.InterfaceID // of link-local addresses, else NoInterface
-	Room          int                 // octets that the connection takes now
+	Room          int                 // octets that may be written now
 }
 
-// Read is what arrived by a connection, in order. Data is read during the Step
-// and not kept. The next Read of the same connection comes after all other
-// inputs that wait.
+// Read has octets that arrived on a connection, in order. The core may use Data
+// only during the Step. The next Read of the same connection comes after all
+// other waiting inputs.
 type Read struct {
 	ID   StreamID
 	Data []byte
 }
 
-// Written says that what was written is on its way, and how many octets the
-// connection takes now. It comes when half of StreamRoom is free again and when
-// all of it is.
+// Written says that earlier writes were sent, and how many octets may be
+// written now. It comes when half of StreamRoom is free again and when all of
+// it is.
 type Written struct {
 	ID   StreamID
 	Room int
 }
 
-// Closed says why a connection or a listener has ended, or why there is none.
+// Closed says why a connection or a listener has ended or could not be opened.
 type Closed struct {
 	ID  StreamID
 	Err error // never nil; one of the errors below where the reason is one of these

@@ -133,7 +133,7 @@ func weigh(shares []share) []fib.NextHop {
 		case ok:
 			parts[i] += part
 			continue
-		case len(hops) == fib.MaxHops:
+		case len(hops) == routing.MaxNextHops:
 			continue
 		}
 		at[s.neighbour] = len(hops)

@@ -11,7 +11,7 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// Why a packet does not pass.
+// Reasons why a packet fails authentication.
 var (
 	errUnwanted = errors.New("authentication that nobody asked for")
 	errUnsigned = errors.New("no authentication, or another type than configured")
@@ -21,8 +21,8 @@ var (
 	errSenders  = errors.New("sequence numbers of too many senders are remembered")
 )
 
-// seal is what packets on i are sealed with now; false where nothing can be
-// sent since the first key is not valid yet.
+// seal returns the authentication for packets sent on i now, and false if
+// nothing can be sent because no key is valid yet.
 func (m *Machine) seal(i *iface) (wire.Seal, bool) {
 	auth := &i.cfg.Auth
 	if len(auth.Keys) == 0 {
@@ -39,8 +39,8 @@ func (m *Machine) seal(i *iface) (wire.Seal, bool) {
 	return s, true
 }
 
-// sendKey is the key to send with, nil while none is valid yet. That the last one
-// has ended is told once.
+// sendKey returns the key to send with, nil while none is valid yet. When the
+// last key has expired, it reports that once.
 func (m *Machine) sendKey(i *iface) *keys.Key {
 	k, ended := i.cfg.Auth.Keys.Sending(m.now)
 	if ended && !i.keyExpired {
@@ -50,8 +50,8 @@ func (m *Machine) sendKey(i *iface) *keys.Key {
 	return k
 }
 
-// authentic reports whether the packet in m.packet may be used, and says so if
-// not (RFC 2453 §5.2, RFC 4822 §2.3.2).
+// authentic reports whether the packet in m.packet passes authentication, and
+// counts and logs it if not (RFC 2453 §5.2, RFC 4822 §2.3.2).
 func (m *Machine) authentic(i *iface, x protocol.Received) bool {
 	if m.cfg.Protocol == RIPng {
 		return true
@@ -70,7 +70,7 @@ func (m *Machine) authenticate(i *iface, x protocol.Received) error {
 		return nil
 	case len(auth.Keys) == 0:
 		return errUnwanted
-	case said.Type == wire.AuthNone: // version 1 with it, as RFC 2453 §5.2 advises
+	case said.Type == wire.AuthNone: // also version 1, as RFC 2453 §5.2 advises
 		return errUnsigned
 	case said.Type == wire.AuthPassword:
 		for k := range auth.Keys.Accepted(m.now) {
@@ -80,7 +80,7 @@ func (m *Machine) authenticate(i *iface, x protocol.Received) error {
 		}
 		return errUnsigned
 	}
-	// RFC 4822 §3.2: the key that is named, and no other, is tried.
+	// RFC 4822 §3.2: only the key that the packet names is tried.
 	k := auth.Keys.Accepting(said.KeyID, m.now)
 	if k == nil || auth.of(k) == keys.PlainText {
 		return fmt.Errorf("%w: key %d", errKey, said.KeyID)

@@ -10,71 +10,78 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// Protocol is RIP or RIPng.
+// Protocol is either RIP or RIPng.
 type Protocol = wire.Protocol
 
-// The protocols; a [Machine] speaks one of them.
+// The protocols. A [Machine] speaks one of them.
 const (
 	RIP   = wire.RIP
 	RIPng = wire.RIPng
 )
 
-// Config is what one machine is told. What is redistributed into it is the
-// RIB's affair, metric, tag and policy included: see [protocol.Notices].
+// Config is the configuration of one machine. Redistribution into it, with its
+// metric, tag and policy, is configured in the RIB: see [protocol.Notices].
 type Config struct {
 	Protocol Protocol
-	// Update is the mean time between two regular updates of an interface,
-	// Invalid how long a route lives without being heard of, Flush when one
-	// that died so is forgotten: Invalid and the time for which its death is
-	// announced together. RFC 2453 §3.8 has 30 s, 180 s and 180+120 s.
+	// Update is the mean time between two regular updates on an interface. A
+	// route that no update repeats becomes unreachable after Invalid and is
+	// deleted after Flush; both are counted from the last update. RFC 2453 §3.8
+	// has 30 s, 180 s and 180+120 s.
 	Update, Invalid, Flush time.Duration
-	// MaximumPaths is how many equally good next hops a route has, at least 1.
+	// MaximumPaths is how many next hops of equal metric a route may have, at
+	// least 1.
 	MaximumPaths int
-	// MaxRoutes bounds the table against neighbours that never stop.
+	// MaxRoutes bounds the table, in case neighbours announce routes without
+	// end.
 	MaxRoutes int
-	// Distance is the administrative distance of what is learned. A
-	// redistributed route of a lower one is never replaced by it.
+	// Distance is the administrative distance of learned routes. A
+	// redistributed route with a lower distance is never replaced by a learned
+	// one.
 	Distance uint8
-	// DefaultInformation, where not nil, originates a default route.
+	// DefaultInformation, if not nil, originates a default route.
 	DefaultInformation *Origination
-	// Interfaces are those that speak the protocol, by name; their own
-	// subnets are announced without being redistributed.
+	// Interfaces are those that speak the protocol, by name. Their own subnets
+	// are announced without redistribution.
 	Interfaces map[string]InterfaceConfig
 }
 
-// Origination is a route of the machine's own.
+// Origination is a route that the machine originates itself.
 type Origination struct {
 	Metric uint8 // 1 to 15
 	Tag    uint16
 }
 
-// InterfaceConfig is what holds on one interface.
+// InterfaceConfig is the configuration of one interface.
 type InterfaceConfig struct {
-	// Passive interfaces listen, and speak to Neighbors alone.
+	// Passive: the interface receives, but sends only to Neighbors.
 	Passive bool
-	// Neighbors are sent everything by unicast, besides the group.
+	// Neighbors are sent all updates by unicast, in addition to the multicast
+	// group.
 	Neighbors []netip.Addr
-	// AllowedNeighbors are those whose packets are used, requests included;
-	// nil for everybody on the link.
+	// AllowedNeighbors are the sources whose packets, requests included, are
+	// accepted; nil accepts every source on the link.
 	AllowedNeighbors []netip.Prefix
-	// MaximumPrefix is how many routes each neighbor may have, at least 1.
+	// MaximumPrefix is how many routes are accepted from each neighbour, at
+	// least 1.
 	MaximumPrefix int
-	// Metric is added to what is heard here, 1 to 15 (RFC 2453 §3.9.2: the
-	// cost of the network), and is that of the interface's own subnets (RFC
-	// 2453 §3.5); OffsetOut is added to what is said here, 0 to 15.
+	// Metric, 1 to 15, is added to the metric of routes received here (RFC 2453
+	// §3.9.2: the cost of the network), and is the metric of the interface's
+	// own subnets (RFC 2453 §3.5). OffsetOut, 0 to 15, is added to the metric
+	// of routes sent here.
 	Metric, OffsetOut uint8
 	SplitHorizon      SplitHorizon
-	// Receive are the versions that are listened to; always all of RIPng.
-	// Version 2 is what is sent.
+	// Receive are the RIP versions accepted; it has no meaning in RIPng. Only
+	// version 2 is sent.
 	Receive Versions
 	Auth    Auth
 	// BFD, where not nil, has the neighbours watched.
 	BFD *BFD
-	// Import and Export decide about routes heard and said here; nil accepts.
+	// Import filters the routes received here, Export those sent here; nil
+	// accepts all.
 	Import, Export Policy
 }
 
-// Versions of RIP that an interface listens to (RFC 2453 §5.1).
+// Versions are the RIP versions that an interface accepts (RFC 2453 §5.1).
 type Versions uint8
 
 const (
@@ -98,14 +105,14 @@ func (v Versions) has(version uint8) bool {
 	return v == AnyVersion || (v == Version1) == (version == 1)
 }
 
-// SplitHorizon is what is said about a route where it was heard (RFC 2453
-// §3.4.3).
+// SplitHorizon says how a route is announced on the interface where it was
+// learned (RFC 2453 §3.4.3).
 type SplitHorizon uint8
 
 const (
-	PoisonReverse SplitHorizon = iota // that it cannot be reached this way
-	Simple                            // nothing
-	NoHorizon                         // the same as everywhere
+	PoisonReverse SplitHorizon = iota // as unreachable
+	Simple                            // not at all
+	NoHorizon                         // like everywhere else
 )
 
 var horizons = [...]string{PoisonReverse: "poison-reverse", Simple: "simple", NoHorizon: "none"}
@@ -128,14 +135,14 @@ func ParseSplitHorizon(name string) (SplitHorizon, error) {
 	return 0, fmt.Errorf("split-horizon %q: want poison-reverse, simple or none", name)
 }
 
-// Policy decides about one route at a time, by the same values always in the
-// same way.
+// Policy accepts or refuses one route at a time. Its decision depends on
+// nothing but the route's values.
 type Policy interface {
-	// Same reports whether another policy decides the same about every route:
-	// then a new configuration that has that one is no news.
+	// Same reports whether another policy decides the same about every route,
+	// so that a new configuration with that one changes nothing.
 	Same(Policy) bool
-	// Apply reports whether the route is accepted, and may change its metric
-	// (from 1 to 15 it stays usable) and tag.
+	// Apply reports whether the route is accepted. It may change the route's
+	// tag and metric; with a metric from 1 to 15 the route stays usable.
 	Apply(*Offer) bool
 }
 
@@ -146,26 +153,26 @@ func samePolicy(a, b Policy) bool {
 	return a.Same(b)
 }
 
-// Offer is a route on its way in or out, as a [Policy] sees it.
+// Offer is a route received or about to be sent, as a [Policy] sees it.
 type Offer struct {
 	Prefix    netip.Prefix
 	Interface routing.InterfaceID
-	// Source is that of the route: SourceRIP of what is heard, and of what
-	// was heard and is said again.
+	// Source is the route's source: SourceRIP for a route that was learned, in
+	// both directions.
 	Source  routing.Source
-	NextHop netip.Addr // invalid: this router itself
+	NextHop netip.Addr // invalid if it is this router itself
 	Metric  uint8
 	Tag     uint16
 }
 
-// Auth is how an interface authenticates; only in RIP.
+// Auth is how an interface authenticates packets. Only RIP has it.
 type Auth struct {
-	// Algorithm is that of keys without one of their own.
+	// Algorithm applies to keys that do not name one.
 	Algorithm keys.Algorithm
 	Keys      keys.Chain
 }
 
-// DefaultConfig is what holds unless the configuration says otherwise.
+// DefaultConfig returns the defaults of Config.
 func DefaultConfig(p Protocol) Config {
 	return Config{
 		Protocol: p,
@@ -177,13 +184,12 @@ func DefaultConfig(p Protocol) Config {
 	}
 }
 
-// DefaultInterface is what holds on an interface unless the configuration
-// says otherwise.
+// DefaultInterface returns the defaults of InterfaceConfig.
 func DefaultInterface() InterfaceConfig {
 	return InterfaceConfig{Metric: 1, MaximumPrefix: 1 << 16}
 }
 
-// Check says what of the configuration cannot be used.
+// Check returns an error that says which part of the configuration is invalid.
 func (c *Config) Check() error {
 	switch {
 	case c.Update < time.Second:
@@ -197,7 +203,7 @@ func (c *Config) Check() error {
 	case c.MaxRoutes < 1:
 		return fmt.Errorf("%v: %d routes at most, want at least 1", c.Protocol, c.MaxRoutes)
 	}
-	if d := c.DefaultInformation; d != nil && (d.Metric < 1 || d.Metric >= wire.Infinity) {
+	if d := c.DefaultInformation; d != nil && (d.Metric < 1 || d.Metric >= Infinity) {
 		return fmt.Errorf("%v: metric %d of the default route, want 1 to 15", c.Protocol, d.Metric)
 	}
 	for name, i := range c.Interfaces {
@@ -209,10 +215,10 @@ func (c *Config) Check() error {
 }
 
 func (i *InterfaceConfig) check(p Protocol) error {
-	if i.Metric < 1 || i.Metric >= wire.Infinity {
+	if i.Metric < 1 || i.Metric >= Infinity {
 		return fmt.Errorf("metric %d, want 1 to 15", i.Metric)
 	}
-	if i.OffsetOut >= wire.Infinity {
+	if i.OffsetOut >= Infinity {
 		return fmt.Errorf("offset %d, want 0 to 15", i.OffsetOut)
 	}
 	for _, n := range i.Neighbors {
@@ -231,8 +237,8 @@ func (i *InterfaceConfig) check(p Protocol) error {
 	return i.Auth.check(p)
 }
 
-// LongestKey is how many octets there is room for in plain text (RFC 2453
-// §4.1), and what keyed MD5 takes.
+// LongestKey is the maximum length in octets of a plain-text password (RFC 2453
+// §4.1) and of a key for keyed MD5.
 const LongestKey = 16
 
 func (a *Auth) check(p Protocol) error {
@@ -257,7 +263,7 @@ func (a *Auth) check(p Protocol) error {
 	return a.Keys.Check()
 }
 
-// of is the algorithm of a key.
+// of returns the algorithm of a key.
 func (a *Auth) of(k *keys.Key) keys.Algorithm {
 	if k.Algorithm != keys.None {
 		return k.Algorithm

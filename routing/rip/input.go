@@ -10,7 +10,7 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// Why a packet that could be read is not used.
+// Reasons why a well-formed packet is dropped.
 var (
 	errVersion  = errors.New("version not listened to")
 	errHopLimit = errors.New("from beyond a router")
@@ -18,7 +18,7 @@ var (
 	errNotAllowed = errors.New("not among the allowed neighbors")
 )
 
-// receive takes in a datagram (RFC 2453 §3.9, RFC 2080 §2.4).
+// receive processes a datagram (RFC 2453 §3.9, RFC 2080 §2.4).
 func (m *Machine) receive(x protocol.Received) {
 	i := m.interfaces[x.Link]
 	if i == nil || !i.active {
@@ -69,7 +69,7 @@ func (m *Machine) receive(x protocol.Received) {
 	}
 }
 
-// refuse counts and reports a packet that is not used.
+// refuse counts and reports a dropped packet.
 func (m *Machine) refuse(i *iface, from netip.Addr, counter *uint64, err error) {
 	*counter++
 	if n := i.neighbors[from]; n != nil {
@@ -82,7 +82,7 @@ func (m *Machine) refuse(i *iface, from netip.Addr, counter *uint64, err error) 
 	m.event(kind, i, from, err)
 }
 
-// respond takes in the response in m.packet.
+// respond processes the response in m.packet.
 func (m *Machine) respond(n *neighbor) {
 	i, p := n.iface, &m.packet
 	n.heard, n.version = m.now, p.Version
@@ -92,7 +92,7 @@ func (m *Machine) respond(n *neighbor) {
 	for at := range p.Refused {
 		n.badEntries++
 		i.counters.BadEntries++
-		if at == 0 { // one for a packet is enough to be told of
+		if at == 0 { // one event for each packet is enough
 			m.event(EntryRefused, i, n.addr, p.Refused[at])
 		}
 	}
@@ -101,35 +101,36 @@ func (m *Machine) respond(n *neighbor) {
 	}
 }
 
-// number remembers the number of the packet in m.packet, which is used.
+// number remembers the sequence number of the packet in m.packet, which was
+// accepted.
 func (m *Machine) number(from netip.Addr) {
 	if a := m.packet.Auth; a.Type == wire.AuthCryptographic {
 		m.auth.note(sender{from, a.KeyID}, a.Sequence, m.now)
 	}
 }
 
-// hear takes in one entry of a response (RFC 2453 §3.9.2).
+// hear processes one entry of a response (RFC 2453 §3.9.2).
 func (m *Machine) hear(n *neighbor, e *wire.Entry) {
 	i, prefix := n.iface, e.Prefix
 	if e.NoMask {
 		prefix = i.mask(prefix.Addr())
 	}
-	nextHop, metric, tag := n.addr, min(e.Metric+i.cfg.Metric, wire.Infinity), e.Tag
+	nextHop, metric, tag := n.addr, CapMetric(e.Metric+i.cfg.Metric), e.Tag
 	switch {
 	case !e.NextHop.IsValid():
 	case m.ownAddress(i, e.NextHop):
-		metric = wire.Infinity // its way is by us
+		metric = Infinity // its path leads back through us
 	case i.onLink(e.NextHop):
 		nextHop = e.NextHop
-	default: // RFC 2453 §4.4: what is not on the link counts as not said
+	default: // RFC 2453 §4.4: a next hop that is not on the link is ignored
 	}
-	if metric < wire.Infinity && i.cfg.Import != nil {
+	if metric < Infinity && i.cfg.Import != nil {
 		o := Offer{prefix, i.id, routing.SourceRIP, nextHop, metric, tag}
-		// A route that the policy refuses is a way that is not there.
+		// A route that the policy refuses is treated as unreachable.
 		if !i.cfg.Import.Apply(&o) || o.Metric < 1 {
-			o.Metric = wire.Infinity
+			o.Metric = Infinity
 		}
-		metric, tag = min(o.Metric, wire.Infinity), o.Tag
+		metric, tag = CapMetric(o.Metric), o.Tag
 	}
 	m.learn(n, prefix, nextHop, metric, tag)
 }

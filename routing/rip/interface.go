@@ -12,30 +12,29 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// iface is an interface that the machine was told of, whether it speaks the
-// protocol or not.
+// iface is an interface of the router, whether it speaks the protocol or not.
 type iface struct {
 	id        routing.InterfaceID
 	name      string
 	addresses []netip.Prefix // with host bits; of the protocol's family
 	mtu       int
-	claim     protocol.Claim // that the driver was asked for; zero while it is not active
-	// active: it is up and configured to speak, so it listens.
+	claim     protocol.Claim // active claim; zero while the interface is not active
+	// active: the interface is up and configured, so it receives.
 	active bool
 	cfg    InterfaceConfig
-	// sources are what is sent from: an address for each IPv4 subnet, or one
+	// sources are the source addresses: one for each IPv4 subnet, or one
 	// link-local address.
 	sources []netip.Prefix
 
 	neighbors  map[netip.Addr]*neighbor
 	nextUpdate timers.Timer[*iface] // set while it is active
 	jobs       []*job
-	resume     time.Time // when the jobs go on
-	keyExpired bool      // it was said
+	resume     time.Time // when the jobs send their next burst
+	keyExpired bool      // the expiry was reported
 	counters   Counters
 }
 
-// up takes in what an interface is now.
+// up processes the new state of an interface.
 func (m *Machine) up(x protocol.LinkUp) {
 	i := m.interfaces[x.Link]
 	if i == nil {
@@ -56,7 +55,8 @@ func (m *Machine) up(x protocol.LinkUp) {
 	}
 }
 
-// activate has an interface speak by the configuration, or go on speaking.
+// activate starts the protocol on an interface, or applies a new configuration
+// to it.
 func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	was, spoke, from := i.active, i.speaks(), i.sources
 	importChanged := was && !samePolicy(i.cfg.Import, cfg.Import)
@@ -73,15 +73,15 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	case !i.speaks():
 		i.jobs = nil
 		if !i.nextUpdate.IsSet() {
-			m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update)) // to look after its neighbours
+			m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update)) // also to expire its neighbours
 		}
 	case !spoke:
-		// The first update comes soon: whoever asked before this link was up
-		// on our side has no answer yet.
-		i.jobs = nil // goodbyes, if it came back so soon
+		// The first update is sent soon: a neighbour that asked before the link
+		// was up on our side has had no answer.
+		i.jobs = nil // goodbyes still under way
 		m.updates.Set(&i.nextUpdate, m.now.Add(m.between(500*time.Millisecond, 1500*time.Millisecond)))
 		m.ask(i) // RFC 2453 §3.9.1
-	case importChanged, !slices.Equal(i.sources, from): // a new subnet has neighbours of its own
+	case importChanged, !slices.Equal(i.sources, from): // a new subnet may have other neighbours
 		m.ask(i)
 	}
 	if exportChanged {
@@ -89,7 +89,7 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	}
 }
 
-// down takes in that an interface carries nothing any more.
+// down processes the loss of an interface.
 func (m *Machine) down(x protocol.LinkDown) {
 	i := m.interfaces[x.Link]
 	if i == nil {
@@ -103,8 +103,8 @@ func (m *Machine) down(x protocol.LinkDown) {
 	}
 }
 
-// listen has the driver hand over what comes for the protocol's port on an
-// interface, by its group too.
+// listen claims the packets to the protocol's port on an interface and joins
+// its multicast group.
 func (m *Machine) listen(i *iface) {
 	f := &families[m.cfg.Protocol]
 	c := protocol.Claim{
@@ -121,7 +121,8 @@ func (m *Machine) listen(i *iface) {
 	m.emit(c)
 }
 
-// deactivate ends all that goes by an interface.
+// deactivate stops the protocol on an interface and loses the routes learned
+// there.
 func (m *Machine) deactivate(i *iface) {
 	for _, n := range i.sortedNeighbors() {
 		m.loseNeighbor(n)
@@ -136,33 +137,33 @@ func (m *Machine) deactivate(i *iface) {
 	m.reconnect()
 }
 
-// speaks reports whether anything is sent by the interface.
+// speaks reports whether anything is sent on the interface.
 func (i *iface) speaks() bool {
 	return i.active && len(i.sources) > 0 && (!i.cfg.Passive || len(i.cfg.Neighbors) > 0)
 }
 
-// chooseSources finds the addresses to send from.
+// chooseSources sets the source addresses.
 func (i *iface) chooseSources(p Protocol) {
 	had := i.sources
 	i.sources = nil
 	for _, a := range i.addresses {
 		switch {
 		case p == RIPng && a.Addr().IsLinkLocalUnicast():
-			// RFC 2080 §2.5.2: one link-local address, and as long as it can
-			// be the same one, since neighbours know the router by it.
+			// RFC 2080 §2.5.2: one link-local address, kept as long as
+			// possible, since neighbours know the router by it.
 			if len(i.sources) == 0 || slices.Contains(had, a) {
 				i.sources = []netip.Prefix{a}
 			}
 		case p == RIP && a.Addr().IsGlobalUnicast() && !slices.ContainsFunc(i.sources, a.Overlaps):
-			// RFC 2453 §3.9.2: a receiver takes what comes from its own
-			// subnet, so each subnet of the link hears from an address in it.
+			// RFC 2453 §3.9.2: a receiver accepts packets only from its own
+			// subnet, so each subnet of the link needs a source address in it.
 			i.sources = append(i.sources, a)
 		}
 	}
 }
 
-// onLink reports whether a is an address that a neighbour on the link has:
-// in one of the subnets, or in RIPng a link-local one.
+// onLink reports whether a can be the address of a neighbour on the link: it is
+// in one of the subnets or, in RIPng, link-local.
 func (i *iface) onLink(a netip.Addr) bool {
 	if a.IsLinkLocalUnicast() && a.Is6() {
 		return true
@@ -178,7 +179,7 @@ func (i *iface) onLink(a netip.Addr) bool {
 	return false
 }
 
-// broadcast is the last address of an IPv4 subnet.
+// broadcast returns the last address of an IPv4 subnet.
 func broadcast(s netip.Prefix) netip.Addr {
 	b := s.Addr().As4()
 	for at := range b {
@@ -189,8 +190,8 @@ func broadcast(s netip.Prefix) netip.Addr {
 	return netip.AddrFrom4(b)
 }
 
-// ownAddress reports whether a is the router's. Link-local addresses are only
-// its own on one link.
+// ownAddress reports whether a is an address of this router. A link-local
+// address counts only on its own link.
 func (m *Machine) ownAddress(i *iface, a netip.Addr) bool {
 	for _, o := range m.order {
 		if o != i && a.IsLinkLocalUnicast() {
@@ -203,9 +204,10 @@ func (m *Machine) ownAddress(i *iface, a netip.Addr) bool {
 	return false
 }
 
-// mask finds the prefix of an address without a mask: what is in a net that
-// the interface has a subnet of is taken to have that subnet's mask, the rest
-// that of its class, and what has bits beyond is a host (RFC 1058 §3.2).
+// mask finds the prefix of an address that came without a mask. In a classful
+// network of which the interface has a subnet it is that subnet's mask, else
+// the mask of the class; an address with bits beyond the mask is a host (RFC
+// 1058 §3.2).
 func (i *iface) mask(a netip.Addr) netip.Prefix {
 	net := class(a)
 	length := net.Bits()
@@ -221,7 +223,7 @@ func (i *iface) mask(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, 32)
 }
 
-// class is the net of class A, B or C that an address is in.
+// class returns the class A, B or C network of an address.
 func class(a netip.Addr) netip.Prefix {
 	length := 24
 	switch first := a.As4()[0]; {
@@ -233,12 +235,12 @@ func class(a netip.Addr) netip.Prefix {
 	return netip.PrefixFrom(a, length).Masked()
 }
 
-// reconnect finds the subnets of the interfaces that speak, which are routes
-// of the machine's own, with the metric of the interface (RFC 2453 §3.5), of
-// several the least.
+// reconnect updates the machine's own routes to the subnets of its active
+// interfaces. Their metric is the interface's (RFC 2453 §3.5), the least if
+// several have the subnet.
 func (m *Machine) reconnect() {
 	now := map[netip.Prefix]*iface{}
-	var list []netip.Prefix // in an order of its own, not the map's
+	var list []netip.Prefix // sorted, since a map has no order
 	for _, i := range m.order {
 		if !i.active {
 			continue
@@ -272,8 +274,8 @@ func (m *Machine) reconnect() {
 	m.connected = list
 }
 
-// configure changes what the configuration changes and nothing else. None has
-// the machine speak nowhere.
+// configure applies a configuration and touches nothing that is the same in
+// both. Without one the protocol is off on all interfaces.
 func (m *Machine) configure(x protocol.Configure) {
 	cfg, wanted := x.Config.(Config)
 	if !wanted {
@@ -307,8 +309,8 @@ func (m *Machine) configure(x protocol.Configure) {
 	}
 }
 
-// weigh settles again whether a route of the router's own keeps r from being
-// learned and how many paths it may have, and has the RIB told.
+// weigh decides again whether an own route keeps r from being learned and how
+// many paths it may have, and offers the result to the RIB.
 func (m *Machine) weigh(r *route) {
 	most := m.cfg.MaximumPaths
 	if o := r.ours(); o != nil && o.distance <= m.cfg.Distance {
@@ -322,7 +324,7 @@ func (m *Machine) weigh(r *route) {
 	}
 }
 
-// tellAll has everything said again at the next triggered update.
+// tellAll puts every route in the next triggered update.
 func (m *Machine) tellAll() {
 	for r := m.table.all.front(); r != nil; r = r.inAll.next.of {
 		if !r.inDying.in() {

@@ -8,35 +8,35 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Clear is an [protocol.Input] of this protocol's own: it forgets what was
-// learned from a neighbour, or from all of an interface, or of all: an invalid
-// Address and NoInterface stand for any. The neighbours are asked at once for
-// what they have.
+// Clear is a [protocol.Input] that only this protocol has. It forgets the
+// routes learned from one neighbour, from all neighbours of an interface, or
+// from all; an invalid Address and NoInterface stand for any. The neighbours
+// are then asked for their tables at once.
 type Clear struct {
 	Interface routing.InterfaceID
 	Address   netip.Addr
 }
 
-// EventKind is what an event is about.
+// EventKind says what an event is about.
 type EventKind uint8
 
 const (
-	NeighborSeen EventKind = iota // for the first time, or again
-	NeighborGone                  // silent until its last route timed out
+	NeighborSeen EventKind = iota // for the first time, or after it was gone
+	NeighborGone                  // its last route timed out
 	PacketRefused
 	EntryRefused
 	AuthFailed
-	KeyExpired // no key is valid any more: the last one goes on (RFC 4822 §5.1)
+	KeyExpired // no key is valid any more; the last one stays in use (RFC 4822 §5.1)
 	TableFull
-	NeighborFull // it has as many routes as it may
+	NeighborFull // its number of routes reached MaximumPrefix
 	NeighborsFull
 	StateLost    // what was saved cannot be read
 	NeighborDead // its BFD session went down
 	NeighborBack
 )
 
-// Neighbors that come and go are news. What somebody has to do something about
-// is a warning; what others send amiss is for who looks for it.
+// Neighbours that come and go are logged as information, conditions that need
+// action as warnings, and invalid packets from others at debug level.
 var eventKinds = [...]struct {
 	text  string
 	level slog.Level
@@ -55,7 +55,7 @@ var eventKinds = [...]struct {
 	NeighborBack:  {"neighbour alive again", slog.LevelInfo},
 }
 
-// String gives the kind in words, as protocol.Event says it.
+// String returns the kind in words, for protocol.Event.
 func (k EventKind) String() string {
 	if int(k) >= len(eventKinds) {
 		return "unknown"
@@ -63,7 +63,7 @@ func (k EventKind) String() string {
 	return eventKinds[k].text
 }
 
-// on makes the event that says so of a link and a neighbour.
+// on makes an event of this kind about a link and a neighbour.
 func (k EventKind) on(link routing.InterfaceID, neighbor netip.Addr, err error) protocol.Event {
 	return protocol.Event{Level: eventKinds[k].level, What: k.String(), Link: link, Neighbor: neighbor, Err: err}
 }

@@ -1,12 +1,12 @@
 package rip
 
-// list is a queue of things that know their place in it: each has a node.
-// Things are put at its end and leave it anywhere.
+// list is a doubly linked queue whose nodes are fields of the queued values.
+// Values are appended at the end and may be removed anywhere.
 type list[T any] struct{ root node[T] }
 
 type node[T any] struct {
 	prev, next *node[T]
-	of         *T // whose node it is; nil of the root
+	of         *T // the value that has this node; nil in the root
 }
 
 func (l *list[T]) init() { l.root.prev, l.root.next = &l.root, &l.root }

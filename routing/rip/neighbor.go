@@ -10,8 +10,8 @@ import (
 	"routerd/routing"
 )
 
-// maxNeighbors bounds those of one interface: a link may have a large subnet
-// and somebody on it who makes addresses up.
+// maxNeighbors bounds the neighbours of one interface, since a host on a large
+// subnet could send from any number of addresses.
 const maxNeighbors = 1024
 
 // neighbor is another router on an interface.
@@ -21,11 +21,11 @@ type neighbor struct {
 	version uint8
 	since   time.Time // first heard
 	heard   time.Time // last heard
-	paths   int       // routes learned from it
+	paths   int       // number of routes learned from it
 
 	packets, badPackets, badEntries uint64
 
-	beyond uint64 // routes heard beyond MaximumPrefix
+	beyond uint64 // routes refused beyond MaximumPrefix
 
 	watched *BFD // as BFD was asked for it, nil for not at all
 	dead    bool // BFD says so, or has not said anything yet and is to
@@ -40,8 +40,8 @@ func (i *iface) sortedNeighbors() []*neighbor {
 	return list
 }
 
-// neighbor finds who has the address, or gets to know it; nil where there are
-// too many.
+// neighbor returns the neighbour with the address and creates it if it is new;
+// nil if there are too many.
 func (m *Machine) neighbor(i *iface, a netip.Addr) *neighbor {
 	if n := i.neighbors[a]; n != nil {
 		return n
@@ -57,7 +57,7 @@ func (m *Machine) neighbor(i *iface, a netip.Addr) *neighbor {
 	return n
 }
 
-// loseNeighbor ends all routes by a neighbour, and forgets it.
+// loseNeighbor loses all routes through a neighbour and deletes it.
 func (m *Machine) loseNeighbor(n *neighbor) {
 	m.losePaths(func(p *path) bool { return p.neighbor == n }, n.paths)
 	m.unwatch(n)
@@ -65,7 +65,7 @@ func (m *Machine) loseNeighbor(n *neighbor) {
 	m.event(NeighborGone, n.iface, n.addr, nil)
 }
 
-// losePaths loses the paths that are of a kind, at most so many.
+// losePaths loses the paths for which of is true, at most so many.
 func (m *Machine) losePaths(of func(*path) bool, most int) {
 	for p := m.table.heard.front(); p != nil && most > 0; {
 		next := p.inHeard.next.of
@@ -77,7 +77,7 @@ func (m *Machine) losePaths(of func(*path) bool, most int) {
 	}
 }
 
-// lose ends all routes by a next hop that does not answer.
+// lose loses all routes through a next hop that does not answer.
 func (m *Machine) lose(id routing.InterfaceID, a netip.Addr) {
 	i := m.interfaces[id]
 	if i == nil {
@@ -89,22 +89,22 @@ func (m *Machine) lose(id routing.InterfaceID, a netip.Addr) {
 	}
 }
 
-// clear forgets what was learned.
+// clear carries out a Clear.
 func (m *Machine) clear(x Clear) {
 	m.losePaths(func(p *path) bool {
 		return (x.Interface == routing.NoInterface || p.neighbor.iface.id == x.Interface) &&
 			(!x.Address.IsValid() || p.neighbor.addr == x.Address)
 	}, len(m.table.routes)*m.cfg.MaximumPaths)
-	m.asking.wanted, m.trigger.urgent = true, true // somebody is waiting
+	m.asking.wanted, m.trigger.urgent = true, true // an operator is waiting
 }
 
-// allows reports whether packets from an address are used.
+// allows reports whether packets from an address are accepted.
 func (c *InterfaceConfig) allows(a netip.Addr) bool {
 	return c.AllowedNeighbors == nil || slices.ContainsFunc(c.AllowedNeighbors, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// full reports whether the neighbor has as many routes as it may, and counts
-// and tells that.
+// full reports whether the neighbour has as many routes as it may, and if so
+// counts and reports it.
 func (m *Machine) full(n *neighbor) bool {
 	most := n.iface.cfg.MaximumPrefix
 	if n.paths < most {
@@ -116,8 +116,8 @@ func (m *Machine) full(n *neighbor) bool {
 	return true
 }
 
-// restrict takes from the neighbors of i what a new configuration does not
-// allow them any more.
+// restrict removes neighbours of i, and routes of theirs, that a new
+// configuration no longer allows.
 func (m *Machine) restrict(i *iface) {
 	for _, n := range i.sortedNeighbors() {
 		if !i.onLink(n.addr) || !i.cfg.allows(n.addr) {
@@ -128,8 +128,8 @@ func (m *Machine) restrict(i *iface) {
 	}
 }
 
-// forgetSilent forgets neighbours that were not heard of for so long that
-// their last routes are gone, but not their sequence numbers.
+// forgetSilent deletes the neighbours that have been silent so long that their
+// last routes are gone. Their sequence numbers are kept.
 func (m *Machine) forgetSilent(i *iface) {
 	for _, n := range i.sortedNeighbors() {
 		if n.paths == 0 && m.now.Sub(cmp.Or(n.heard, n.since)) >= m.cfg.Flush {

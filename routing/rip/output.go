@@ -9,29 +9,29 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// Updates of many packets are sent in bursts with a pause between them, so
-// that they do not overrun the receivers' socket buffers: Linux's hold about
-// 160 packets of RIP unless told otherwise.
+// Updates of many packets are sent in bursts with a pause between them, so that
+// they do not overrun the receivers' socket buffers: Linux's hold about 160 RIP
+// packets by default.
 const (
 	burst = 10 // packets
 	pause = 5 * time.Millisecond
 )
 
-// job is a series of packets on an interface that is under way: to one
-// destination, from one source.
+// job is a series of packets being sent on an interface, to one destination
+// from one source.
 type job struct {
 	target
 	kind jobKind
-	// The routes that are still to be told: from next on in the table, or of
-	// the list of a triggered update.
+	// The routes still to be sent: from next on in the table, or those in the
+	// list of a triggered update.
 	next    *route
 	changed []*route
-	joined  [][]*route // lists that follow that one
-	// again: another request came for what is being answered.
+	joined  [][]*route // lists to send after that one
+	// again: the same request came once more while it is being answered.
 	again bool
 }
 
-// target is where packets of a job go from and to.
+// target is the source and destination of a job's packets.
 type target struct {
 	src  netip.Prefix
 	dst  netip.Addr
@@ -41,13 +41,13 @@ type target struct {
 type jobKind uint8
 
 const (
-	regular   jobKind = iota // everything, to all
-	triggered                // what has changed
-	answer                   // everything, to who asked
-	goodbye                  // nothing can be reached by us any more
+	regular   jobKind = iota // all routes to all neighbours
+	triggered                // changed routes
+	answer                   // all routes, to the sender of a request
+	goodbye                  // all announced routes as unreachable
 )
 
-// update begins the updates that are due, and goes on with those under way.
+// update starts the updates that are due and continues those under way.
 func (m *Machine) update() {
 	m.planAsking()
 	for !m.stopping {
@@ -70,22 +70,23 @@ func (m *Machine) update() {
 	}
 }
 
-// regularUpdate begins to tell everybody on i everything (RFC 2453 §3.8).
+// regularUpdate starts sending all routes to all neighbours on i (RFC 2453
+// §3.8).
 func (m *Machine) regularUpdate(i *iface) {
 	jitter := m.cfg.Update / families[m.cfg.Protocol].jitter
 	m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update+m.between(-jitter, jitter)))
 	m.forgetSilent(i)
 	for _, t := range m.targets(i) {
-		// The last one may still be under way where there are too many routes
-		// for the interval.
+		// The last one may still be under way if the interval is too short for
+		// the number of routes.
 		if i.job(t, regular) == nil {
 			i.jobs = append(i.jobs, &job{target: t, kind: regular, next: m.table.all.front()})
 		}
 	}
 }
 
-// targets are where updates on i go: the group, from each subnet of the
-// interface, and the neighbours that are configured.
+// targets returns the destinations of updates on i: the multicast group, from
+// each subnet of the interface, and the configured neighbours.
 func (m *Machine) targets(i *iface) []target {
 	if !i.speaks() {
 		return nil
@@ -103,7 +104,7 @@ func (m *Machine) targets(i *iface) []target {
 	return list
 }
 
-// sourceFor is the address that a host on the link is spoken to from.
+// sourceFor returns the source address for packets to a host on the link.
 func (i *iface) sourceFor(host netip.Addr) netip.Prefix {
 	for _, s := range i.sources {
 		if s.Contains(host) {
@@ -113,7 +114,7 @@ func (i *iface) sourceFor(host netip.Addr) netip.Prefix {
 	return i.sources[0]
 }
 
-// job finds the job of a kind for a target, or nil.
+// job returns the job of a kind for a target, or nil.
 func (i *iface) job(t target, kind jobKind) *job {
 	for _, j := range i.jobs {
 		if j.target == t && j.kind == kind {
@@ -123,8 +124,8 @@ func (i *iface) job(t target, kind jobKind) *job {
 	return nil
 }
 
-// goodbye has all that was announced on i announced as unreachable, to those
-// who were told of it.
+// goodbye starts announcing all routes that were announced on i as unreachable,
+// to those targets.
 func (m *Machine) goodbye(i *iface, to []target) {
 	i.jobs = nil
 	for _, t := range to {
@@ -132,8 +133,8 @@ func (m *Machine) goodbye(i *iface, to []target) {
 	}
 }
 
-// pass has the jobs that would go on with r, which is about to be deleted, go
-// on with what follows.
+// pass moves the jobs whose next route is r, which is about to be deleted, to
+// the route after it.
 func (m *Machine) pass(r *route) {
 	for _, i := range m.order {
 		for _, j := range i.jobs {
@@ -144,14 +145,14 @@ func (m *Machine) pass(r *route) {
 	}
 }
 
-// goOn sends a burst of what is under way on i.
+// goOn sends a burst of the jobs under way on i.
 func (m *Machine) goOn(i *iface) {
 	if len(i.jobs) == 0 || m.now.Before(i.resume) {
 		return
 	}
 	s, ok := m.seal(i)
 	if !ok {
-		i.jobs = nil // without a key nothing is said
+		i.jobs = nil // nothing is sent without a key
 		return
 	}
 	for sent := 0; len(i.jobs) > 0; {
@@ -175,8 +176,8 @@ func (m *Machine) goOn(i *iface) {
 	i.resume = m.now.Add(pause)
 }
 
-// fill puts into m.building what the next packet of j says, and reports
-// whether there is anything.
+// fill builds the next packet of j in m.building, and reports whether it has
+// any routes.
 func (m *Machine) fill(i *iface, j *job, s wire.Seal) bool {
 	room := m.cfg.Protocol.Capacity(i.mtu, s)
 	b := &m.building
@@ -202,7 +203,7 @@ func (m *Machine) fill(i *iface, j *job, s wire.Seal) bool {
 	return len(b.Entries) > 0
 }
 
-// peek gives the next route to be told, or nil.
+// peek returns the next route to be sent, or nil.
 func (j *job) peek() *route {
 	if j.kind != triggered {
 		return j.next
@@ -229,36 +230,37 @@ func (j *job) advance() {
 	j.next = j.next.inAll.next.of
 }
 
-// say gives what is said of r in an update on i, or reports that nothing is.
+// say returns the entry for r in an update on i, and false if r is left out.
 func (m *Machine) say(i *iface, j *job, r *route) (wire.Entry, bool) {
-	e := wire.Entry{Prefix: r.prefix, Metric: wire.Infinity}
+	e := wire.Entry{Prefix: r.prefix, Metric: Infinity}
 	reverse := false
 	if j.kind != goodbye {
 		e, reverse = m.view(i, j.src, r)
 	}
-	if e.Metric < wire.Infinity {
+	if e.Metric < Infinity {
 		r.announced.set(i.id, true)
 		return e, true
 	}
-	// What was said to be reachable here and no longer is, for whatever
-	// reason, is poisoned for as long as a dead route would be; with a goodbye
-	// however long ago the route itself has changed.
+	// A route that was announced here as reachable and no longer is, for
+	// whatever reason, is poisoned for as long as a dead route would be; by a
+	// goodbye however long ago the route changed.
 	announced := r.announced.has(i.id)
 	if announced && j.kind != goodbye && m.now.Sub(r.since) >= m.garbage() {
 		announced = false
 		r.announced.set(i.id, false)
 	}
-	// RFC 2453 §3.10.1: a triggered update need not repeat what is not new.
+	// RFC 2453 §3.10.1: a triggered update need not repeat unchanged routes.
 	return e, announced || reverse && j.kind != triggered
 }
 
-// view is r as the routers on i are to see it, with metric 16 where they are
-// not to use it; reverse says that this is because they have it themselves.
+// view returns the entry that announces r on i, with metric 16 if the routers
+// there must not use it. The result reverse says that this is split horizon: r
+// was learned there.
 func (m *Machine) view(i *iface, src netip.Prefix, r *route) (e wire.Entry, reverse bool) {
-	e = wire.Entry{Prefix: r.prefix, Metric: wire.Infinity}
+	e = wire.Entry{Prefix: r.prefix, Metric: Infinity}
 	var hop routing.NextHop
-	source, metric := routing.SourceRIP, uint8(wire.Infinity)
-	here := false // it leads to the interface itself
+	source, metric := routing.SourceRIP, uint8(Infinity)
+	here := false // its next hop is on this interface
 	if len(r.paths) > 0 {
 		p := r.paths[0]
 		hop, metric, e.Tag = routing.NextHop{Address: p.nextHop, Interface: p.neighbor.iface.id}, r.metric, p.tag
@@ -268,22 +270,23 @@ func (m *Machine) view(i *iface, src netip.Prefix, r *route) (e wire.Entry, reve
 		reverse = here && i.cfg.SplitHorizon == PoisonReverse
 	} else if o := r.ours(); o != nil {
 		hop, metric, e.Tag, source = o.hop, o.metric, o.tag, o.source
-		// The subnet of the link is known to everybody on it.
+		// All routers on the link have its subnet themselves.
 		here = source == routing.SourceConnected && hop.Interface == i.id
 	}
-	if metric >= wire.Infinity || here && i.cfg.SplitHorizon != NoHorizon {
+	if metric >= Infinity || here && i.cfg.SplitHorizon != NoHorizon {
 		return e, reverse
 	}
-	metric = min(metric+i.cfg.OffsetOut, wire.Infinity)
-	if i.cfg.Export != nil && metric < wire.Infinity {
+	metric = CapMetric(metric + i.cfg.OffsetOut)
+	if i.cfg.Export != nil && metric < Infinity {
 		o := Offer{r.prefix, i.id, source, hop.Address, metric, e.Tag}
 		if !i.cfg.Export.Apply(&o) || o.Metric < 1 {
 			return e, false
 		}
-		metric, e.Tag = min(o.Metric, wire.Infinity), o.Tag
+		metric, e.Tag = CapMetric(o.Metric), o.Tag
 	}
 	e.Metric = metric
-	// RFC 2453 §4.4: a next hop on the link itself saves the way through us.
+	// RFC 2453 §4.4: a next hop on the link itself avoids the detour through
+	// us.
 	if hop.Interface == i.id && hop.Address.IsValid() && src.Contains(hop.Address) &&
 		(m.cfg.Protocol == RIP || hop.Address.IsLinkLocalUnicast()) {
 		e.NextHop = hop.Address
@@ -291,7 +294,7 @@ func (m *Machine) view(i *iface, src netip.Prefix, r *route) (e wire.Entry, reve
 	return e, false
 }
 
-// send sends what is in m.building.
+// send sends the packet in m.building.
 func (m *Machine) send(i *iface, t target, s wire.Seal) {
 	size := wire.HeaderSize + 3*wire.EntrySize + len(m.building.Entries)*wire.EntrySize
 	payload := m.cfg.Protocol.Append(make([]byte, 0, size+s.Algorithm.Size()), &m.building, s)

@@ -8,7 +8,7 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// notice takes in what the RIB says.
+// notice processes the RIB's notices.
 func (m *Machine) notice(x protocol.Notices) {
 	for _, s := range x.NextHops {
 		if !s.Reachable && s.Interface != routing.NoInterface {
@@ -20,13 +20,13 @@ func (m *Machine) notice(x protocol.Notices) {
 	}
 }
 
-// redistribute takes in a route of another source.
+// redistribute adds, changes or removes a redistributed route.
 func (m *Machine) redistribute(d routing.Delta) {
 	p := d.Route.Prefix
 	if p.Addr().Is4() != (m.cfg.Protocol == RIP) || !wire.Destination(p) || d.Route.Source == routing.SourceRIP {
 		return
 	}
-	if d.Withdraw || d.Route.Metric >= wire.Infinity {
+	if d.Withdraw || d.Route.Metric >= Infinity {
 		m.setOwn(p, ownRedistributed, nil)
 		return
 	}
@@ -40,7 +40,8 @@ func (m *Machine) redistribute(d routing.Delta) {
 	m.setOwn(p, ownRedistributed, o)
 }
 
-// originateDefault brings the default route to what the configuration wants.
+// originateDefault makes the originated default route what the configuration
+// says.
 func (m *Machine) originateDefault() {
 	prefix := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	if m.cfg.Protocol == RIPng {

@@ -9,30 +9,31 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// Whoever loses a route asks the others what they have, rather than wait for
-// their next regular updates. A failure of our own is asked about at once; a
-// death that we hear of has first to get round, or we would be told of routes
-// that are dead as well.
+// A router that loses a route asks its neighbours for their tables instead of
+// waiting for their next regular updates: at once if its own link failed, and
+// after a delay if a neighbour announced the loss, since the others may not
+// know of it yet and would answer with dead routes.
 const (
 	askDelay = 100 * time.Millisecond
-	// Of every askSpan up to askLimit times, since each brings whole tables.
+	// At most askLimit times in askSpan, since each request brings whole
+	// tables.
 	askSpan  = 15 * time.Second
 	askLimit = 3
 )
 
-// maxAnswers bounds the whole-table requests that are answered on one
-// interface at a time.
+// maxAnswers bounds how many whole-table requests are answered on one interface
+// at a time.
 const maxAnswers = 16
 
-// asking says when the neighbours are asked.
+// asking is the state of our own requests.
 type asking struct {
 	wanted bool      // something was lost in this Step
 	at     time.Time // when to ask, zero for never
 	last   [askLimit]time.Time
-	count  int // of last, the oldest of which is at count%askLimit
+	count  int // entries ever put in last; the oldest is at count%askLimit
 }
 
-// planAsking sets the time for what was lost in this Step.
+// planAsking sets the time of the request for what was lost in this Step.
 func (m *Machine) planAsking() {
 	a := &m.asking
 	if !a.wanted {
@@ -51,7 +52,7 @@ func (m *Machine) planAsking() {
 	}
 }
 
-// askAll asks everybody for everything.
+// askAll asks all neighbours for their whole tables.
 func (m *Machine) askAll() {
 	a := &m.asking
 	a.at = time.Time{}
@@ -62,7 +63,7 @@ func (m *Machine) askAll() {
 	}
 }
 
-// ask asks everybody on i for everything (RFC 2453 §3.9.1).
+// ask asks all neighbours on i for their whole tables (RFC 2453 §3.9.1).
 func (m *Machine) ask(i *iface) { m.askFor(i, m.targets(i)...) }
 
 func (m *Machine) askFor(i *iface, targets ...target) {
@@ -78,7 +79,7 @@ func (m *Machine) askFor(i *iface, targets ...target) {
 	}
 }
 
-// request takes in the request in m.packet (RFC 2453 §3.9.1, RFC 2080 §2.4.1).
+// request processes the request in m.packet (RFC 2453 §3.9.1, RFC 2080 §2.4.1).
 func (m *Machine) request(i *iface, x protocol.Received) {
 	switch {
 	case len(i.sources) == 0:
@@ -89,7 +90,8 @@ func (m *Machine) request(i *iface, x protocol.Received) {
 		i.counters.OffLink++
 		return
 	case m.cfg.Protocol == RIP && m.packet.Version == 1:
-		// RFC 2453 §4.6: who sends version 2 only does not answer version 1.
+		// RFC 2453 §4.6: a router that sends version 2 only does not answer
+		// version 1.
 		i.counters.Version++
 		return
 	case !m.authentic(i, x):
@@ -111,17 +113,18 @@ func (m *Machine) request(i *iface, x protocol.Received) {
 	}
 }
 
-// newcomer reports whether who asks everybody has told us nothing that counts
-// yet. Some routers come up with a question, and say what they have in their
-// next regular update only. A question for us alone is none to ask back for:
-// two newcomers would go on for ever.
+// newcomer reports whether the sender of a multicast request is one from which
+// we have no routes yet, so that it should be asked in return: some routers
+// start with a request and announce their routes only in their next regular
+// update. A unicast request is not asked back for, or two new routers would ask
+// each other for ever.
 func (i *iface) newcomer(x protocol.Received, p Protocol) bool {
 	group, port := Group(p)
 	n := i.neighbors[x.Src]
 	return x.Dst == group && x.SrcPort == port && i.onLink(x.Src) && (n == nil || n.paths == 0)
 }
 
-// neighborly reports whether the address is one of the configured neighbours.
+// neighborly reports whether the address is that of a configured neighbour.
 func (i *iface) neighborly(a netip.Addr) bool {
 	for _, n := range i.cfg.Neighbors {
 		if n == a {
@@ -131,8 +134,8 @@ func (i *iface) neighborly(a netip.Addr) bool {
 	return false
 }
 
-// mayAsk reports whether an address is answered: one on the link, in RIPng
-// also one of the link's global prefixes.
+// mayAsk reports whether requests from an address are answered: it must be on
+// the link, which in RIPng includes the link's global prefixes.
 func (i *iface) mayAsk(a netip.Addr) bool {
 	if i.onLink(a) {
 		return true
@@ -154,7 +157,8 @@ func (i *iface) globalSource() netip.Prefix {
 	return i.sources[0]
 }
 
-// answerWhole begins to tell who asked everything, as an update would.
+// answerWhole starts answering a whole-table request, with the routes that an
+// update would have.
 func (m *Machine) answerWhole(i *iface, t target) {
 	if j := i.job(t, answer); j != nil {
 		j.again = j.next != m.table.all.front()
@@ -174,8 +178,8 @@ func (m *Machine) answerWhole(i *iface, t target) {
 	i.jobs = append(i.jobs, &job{target: t, kind: answer, next: m.table.all.front()})
 }
 
-// answerEntries tells who asked the metrics of certain prefixes as they are:
-// no split horizon, since only diagnosis asks so (RFC 2453 §3.9.1).
+// answerEntries answers a request for the metrics of certain prefixes, without
+// split horizon, since such requests are for diagnosis only (RFC 2453 §3.9.1).
 func (m *Machine) answerEntries(i *iface, t target) {
 	s, ok := m.seal(i)
 	if len(m.packet.Entries) == 0 || !ok {
@@ -188,7 +192,7 @@ func (m *Machine) answerEntries(i *iface, t target) {
 		if e.NoMask {
 			prefix = i.mask(prefix.Addr())
 		}
-		e.Metric, e.Tag, e.NextHop = wire.Infinity, 0, netip.Addr{}
+		e.Metric, e.Tag, e.NextHop = Infinity, 0, netip.Addr{}
 		if r := m.table.routes[prefix]; r != nil {
 			e.Metric, e.Tag = r.best()
 		}
@@ -197,7 +201,8 @@ func (m *Machine) answerEntries(i *iface, t target) {
 	m.send(i, t, s)
 }
 
-// best is the route's metric and tag, 16 where it leads nowhere.
+// best returns the route's metric and tag; the metric is 16 if the route is
+// dead.
 func (r *route) best() (metric uint8, tag uint16) {
 	if len(r.paths) > 0 {
 		return r.metric, r.paths[0].tag
@@ -205,5 +210,5 @@ func (r *route) best() (metric uint8, tag uint16) {
 	if o := r.ours(); o != nil {
 		return o.metric, o.tag
 	}
-	return wire.Infinity, 0
+	return Infinity, 0
 }

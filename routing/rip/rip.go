@@ -11,7 +11,7 @@ import (
 	"routerd/routing/rip/wire"
 )
 
-// What differs between the two protocols.
+// The differences between the two protocols.
 var families = [...]struct {
 	family   int
 	group    netip.Addr
@@ -34,43 +34,42 @@ var families = [...]struct {
 	},
 }
 
-// udp is the number of the protocol that both are carried by.
+// udp is the IP protocol number that both are carried by.
 const udp = 17
 
-// Group is the address that all routers speaking the protocol listen to, and
-// Port the UDP port.
+// Group returns the multicast group and the UDP port of the protocol.
 func Group(p Protocol) (group netip.Addr, port uint16) {
 	return families[p].group, families[p].port
 }
 
-// Machine speaks RIP or RIPng on the interfaces of one router. It is a value
-// without goroutines, locks or a clock: whoever owns it calls Step and does
-// what the effects say. Not safe for concurrent use.
+// Machine speaks RIP or RIPng on the interfaces of one router. It has no
+// goroutine, lock or clock: its owner calls Step and carries out the effects.
+// It is not safe for concurrent use.
 type Machine struct {
 	cfg   Config
 	rand  *rand.Rand
 	table table
 
 	interfaces map[routing.InterfaceID]*iface
-	order      []*iface            // the same, by number
-	updates    timers.Heap[*iface] // the regular ones
-	connected  []netip.Prefix      // subnets of those that speak
+	order      []*iface            // all interfaces, by number
+	updates    timers.Heap[*iface] // the regular updates
+	connected  []netip.Prefix      // subnets of the active interfaces
 
 	trigger trigger
 	asking  asking
 	auth    authState
 
-	configured bool // it was, in this life
+	configured bool // a configuration has come since the start
 	stopping   bool
 	stopped    bool
-	packet     wire.Packet // being read
+	packet     wire.Packet // being received
 	building   wire.Packet // being built
 	slots      *routing.Slots
-	now        time.Time // of the Step under way
+	now        time.Time // time of the current Step
 	out        []protocol.Effect
 }
 
-// New makes a machine of a protocol, without interfaces and without a
+// New makes a machine for one of the protocols, without interfaces or
 // configuration.
 func New(p Protocol, s protocol.Start) *Machine {
 	m := &Machine{
@@ -84,8 +83,8 @@ func New(p Protocol, s protocol.Start) *Machine {
 	return m
 }
 
-// Step does what is due at the time now, then takes the input, and appends to
-// out what is to be done. Time must not go back.
+// Step does what is due at the time now, processes the input, and appends the
+// effects to out. Time must not go back.
 func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) []protocol.Effect {
 	m.now, m.out = now, out
 	m.expire()
@@ -129,8 +128,8 @@ func (m *Machine) take(in protocol.Input) {
 	}
 }
 
-// Deadline is when Step has to be called at the latest, the zero Time if
-// nothing waits.
+// Deadline returns the time by which Step must be called, the zero Time if
+// nothing is due.
 func (m *Machine) Deadline() time.Time {
 	var at time.Time
 	earliest := func(t time.Time) {
@@ -167,7 +166,7 @@ func (m *Machine) Deadline() time.Time {
 	return at
 }
 
-// silent reports whether nothing is left to be said.
+// silent reports whether nothing is left to be sent.
 func (m *Machine) silent() bool {
 	for _, i := range m.order {
 		if len(i.jobs) > 0 {
@@ -184,8 +183,8 @@ func (m *Machine) stop() {
 	}
 }
 
-// expire does what time brings: routes that were not heard of for too long,
-// and those that have been dead for long enough.
+// expire loses paths that were not refreshed for too long, and deletes routes
+// that have been dead long enough.
 func (m *Machine) expire() {
 	if m.stopping {
 		return
@@ -198,7 +197,7 @@ func (m *Machine) expire() {
 	}
 }
 
-// garbage is for how long the death of a route is announced (RFC 2453 §3.8).
+// garbage is how long a dead route is announced (RFC 2453 §3.8).
 func (m *Machine) garbage() time.Duration { return m.cfg.Flush - m.cfg.Invalid }
 
 func (m *Machine) emit(e protocol.Effect) { m.out = append(m.out, e) }
@@ -207,7 +206,7 @@ func (m *Machine) event(kind EventKind, i *iface, neighbor netip.Addr, err error
 	m.emit(kind.on(i.id, neighbor, err))
 }
 
-// between draws a time evenly from low to high.
+// between draws a uniformly distributed time from low to high.
 func (m *Machine) between(low, high time.Duration) time.Duration {
 	if high <= low {
 		return low

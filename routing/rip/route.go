@@ -6,20 +6,18 @@ import (
 	"time"
 
 	"routerd/routing"
-	"routerd/routing/rip/wire"
 )
 
-// table is all routes, those that are dead but still announced so included.
-// Every list is in the order in which something will be due, so there is no
-// timer for each route.
+// table has all routes, including dead ones that are still announced. Each list
+// is in the order in which its elements fall due, so no route needs a timer.
 type table struct {
 	routes map[netip.Prefix]*route
-	all    list[route] // in the order in which updates tell them
-	heard  list[path]  // the one heard of longest ago first
-	dying  list[route] // the one that died first, first
+	all    list[route] // in the order in which updates send them
+	heard  list[path]  // the least recently refreshed first
+	dying  list[route] // in the order in which they died
 
-	changed []*route // for the next triggered update, or the one that is open
-	again   []*route // told by the one that is open, and changed since
+	changed []*route // for the next triggered update, or for the open one
+	again   []*route // sent by the open one and changed since
 	offered []*route // to be written to the slots
 	learned int      // routes with paths
 }
@@ -31,9 +29,9 @@ func (t *table) init() {
 	t.dying.init()
 }
 
-// route is a destination. It is in one of these states, and what happens to
-// it moves it on (RFC 2453 §3.8, §3.9.2); "!" has a triggered update sent, and
-// "?" has the neighbours asked:
+// route is a destination. This is its state machine (RFC 2453 §3.8, §3.9.2);
+// "!" means that a triggered update is sent, "?" that the neighbours are asked
+// for their tables:
 //
 //	event                                 absent    learned        dying      own
 //	heard, metric below 16                learned!  see below      learned!   -
@@ -54,9 +52,8 @@ func (t *table) init() {
 //	worse     the only one: metric!;             -
 //	          one of several: path lost
 //
-// A route of the router's own that is less preferred than what RIP learns (see
-// Config.Distance) does not keep it from being learned, and takes over when
-// the last path is lost.
+// An own route that is less preferred than learned ones (see Config.Distance)
+// does not prevent learning, and takes over when the last path is lost.
 type route struct {
 	prefix netip.Prefix
 	paths  []*path // all of the same metric
@@ -64,19 +61,19 @@ type route struct {
 	metric uint8 // of the paths
 	// since is when it last changed.
 	since time.Time
-	// announced are the interfaces where it was last said to be reachable,
-	// and so has to be poisoned when it no longer is.
+	// announced are the interfaces where it was last announced as reachable, so
+	// that it has to be poisoned there when it no longer is.
 	announced bits
 
-	told             uint32 // the number of the triggered update that told it last
+	told             uint32 // number of the triggered update that sent it last
 	changed, offered bool   // in the table's lists
-	installed        bool   // the RIB was offered it, in the slot
+	installed        bool   // its slot offers it to the RIB
 	slot             routing.SlotID
 	hasSlot          bool
 	inAll, inDying   node[route]
 }
 
-// path is one way to a route: a neighbour that announces it.
+// path is a neighbour through which a route is reachable.
 type path struct {
 	route    *route
 	neighbor *neighbor
@@ -86,7 +83,7 @@ type path struct {
 	inHeard  node[path]
 }
 
-// ownKind is where a route of the router's own comes from; the first counts.
+// ownKind says where an own route comes from; of several the first kind wins.
 type ownKind uint8
 
 const (
@@ -96,16 +93,16 @@ const (
 	numOwn
 )
 
-// own is a route that others did not announce.
+// own is a route that the router itself contributes.
 type own struct {
 	source   routing.Source
 	distance uint8
 	metric   uint8
 	tag      uint16
-	hop      routing.NextHop // where it leads
+	hop      routing.NextHop
 }
 
-// ours gives what the router itself has to say of the route, or nil.
+// ours returns the own route to the destination, or nil.
 func (r *route) ours() *own {
 	for _, o := range r.own {
 		if o != nil {
@@ -115,7 +112,7 @@ func (r *route) ours() *own {
 	return nil
 }
 
-// pathOf gives the neighbour's path, or nil.
+// pathOf returns the neighbour's path, or nil.
 func (r *route) pathOf(n *neighbor) *path {
 	for _, p := range r.paths {
 		if p.neighbor == n {
@@ -125,13 +122,13 @@ func (r *route) pathOf(n *neighbor) *path {
 	return nil
 }
 
-// learn takes in what a neighbour says of a prefix: the metric has the
-// interface's added.
+// learn processes a neighbour's announcement of a prefix. The interface's
+// metric is already added to metric.
 func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, metric uint8, tag uint16) {
 	r := m.table.routes[prefix]
 	if r == nil {
-		if metric >= wire.Infinity {
-			return // RFC 2453 §3.9.2: no point in adding what is unusable
+		if metric >= Infinity {
+			return // RFC 2453 §3.9.2: no point in adding an unusable route
 		}
 		if len(m.table.routes) >= m.cfg.MaxRoutes {
 			n.iface.counters.TableFull++
@@ -148,21 +145,21 @@ func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, me
 	}
 	p := r.pathOf(n)
 	switch {
-	case p == nil && (metric >= wire.Infinity || len(r.paths) > 0 && metric > r.metric): // no better than what there is
+	case p == nil && (metric >= Infinity || len(r.paths) > 0 && metric > r.metric): // no better than the present paths
 	case p == nil && m.full(n):
 	case p == nil && (len(r.paths) == 0 || metric < r.metric):
 		m.adopt(r, metric)
 		m.add(r, n, nextHop, tag)
 	case p == nil:
 		m.join(r, n, nextHop, tag)
-	case metric >= wire.Infinity, metric > r.metric && len(r.paths) > 1:
+	case metric >= Infinity, metric > r.metric && len(r.paths) > 1:
 		m.lost(p)
 	default:
 		m.hearAgain(p, nextHop, metric, tag)
 	}
 }
 
-// adopt makes the metric the route's, without any path so far.
+// adopt gives the route a new metric and no paths.
 func (m *Machine) adopt(r *route, metric uint8) {
 	for len(r.paths) > 0 {
 		m.remove(r.paths[len(r.paths)-1])
@@ -170,8 +167,8 @@ func (m *Machine) adopt(r *route, metric uint8) {
 	r.metric = metric
 }
 
-// join adds a path that is as good as the others, if there is room, or else
-// replaces one that shows signs of timing out (RFC 2453 §3.9.2).
+// join adds a path of equal metric if there is room, or else replaces one that
+// shows signs of timing out (RFC 2453 §3.9.2).
 func (m *Machine) join(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
 	if len(r.paths) >= m.cfg.MaximumPaths {
 		oldest := slices.MinFunc(r.paths, func(a, b *path) int { return a.heard.Compare(b.heard) })
@@ -183,7 +180,8 @@ func (m *Machine) join(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
 	m.add(r, n, nextHop, tag)
 }
 
-// hearAgain takes in what a neighbour that the route goes by says of it now.
+// hearAgain processes an announcement from a neighbour that is already a path
+// of the route.
 func (m *Machine) hearAgain(p *path, nextHop netip.Addr, metric uint8, tag uint16) {
 	r := p.route
 	p.heard = m.now
@@ -214,7 +212,7 @@ func (m *Machine) add(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
 	m.touch(r)
 }
 
-// remove takes a path away and leaves what follows to the caller.
+// remove removes a path and leaves the consequences to the caller.
 func (m *Machine) remove(p *path) {
 	r := p.route
 	p.inHeard.remove()
@@ -226,7 +224,7 @@ func (m *Machine) remove(p *path) {
 	}
 }
 
-// lost takes a path away that leads nowhere any more.
+// lost removes a path that is dead.
 func (m *Machine) lost(p *path) {
 	r := p.route
 	m.remove(p)
@@ -236,8 +234,7 @@ func (m *Machine) lost(p *path) {
 	}
 }
 
-// setOwn gives the route to a prefix what the router itself has to say of it;
-// nil takes it back.
+// setOwn sets the own route of a kind to a prefix; nil removes it.
 func (m *Machine) setOwn(prefix netip.Prefix, kind ownKind, o *own) {
 	r := m.table.routes[prefix]
 	switch {
@@ -272,15 +269,15 @@ func (m *Machine) create(prefix netip.Prefix) *route {
 	return r
 }
 
-// touch says that the route has changed, and keeps it among the dying while
-// there is no way to it.
+// touch notes that the route has changed, and keeps it in the dying list while
+// it is unreachable.
 func (m *Machine) touch(r *route) {
 	r.since = m.now
 	if r.inDying.in() {
 		r.inDying.remove()
 	}
 	if len(r.paths) == 0 && r.ours() == nil {
-		r.metric = wire.Infinity
+		r.metric = Infinity
 		m.table.dying.push(&r.inDying, r)
 	}
 	m.tell(r)
@@ -290,7 +287,7 @@ func (m *Machine) touch(r *route) {
 	}
 }
 
-// tell has the route in the next triggered update.
+// tell puts the route in the next triggered update.
 func (m *Machine) tell(r *route) {
 	if r.changed {
 		return
@@ -301,12 +298,13 @@ func (m *Machine) tell(r *route) {
 		m.table.again = append(m.table.again, r)
 		return
 	}
-	// What did not change in time to join is due later, and nothing joins it.
+	// A change that came too late to join belongs to the next update, which
+	// nothing joins yet.
 	m.trigger.joining = open && (m.trigger.joining || len(m.table.changed) == 0)
 	m.table.changed = append(m.table.changed, r)
 }
 
-// forget deletes a route that was dead for long enough.
+// forget deletes a route that has been dead long enough.
 func (m *Machine) forget(r *route) {
 	r.inDying.remove()
 	m.pass(r)
@@ -317,12 +315,12 @@ func (m *Machine) forget(r *route) {
 	}
 }
 
-// offer writes what has changed where the RIB finds it.
+// offer writes the changed routes to the slots for the RIB.
 func (m *Machine) offer() {
 	if len(m.table.offered) == 0 {
 		return
 	}
-	var hops []routing.NextHop // of many routes, so that they are one allocation
+	var hops []routing.NextHop // shared by many routes, to save allocations
 	for _, r := range m.table.offered {
 		r.offered = false
 		if len(r.paths) == 0 {
@@ -338,7 +336,7 @@ func (m *Machine) offer() {
 		first := len(hops)
 		for _, p := range r.paths {
 			hop := routing.NextHop{Address: p.nextHop, Interface: p.neighbor.iface.id}
-			if !slices.Contains(hops[first:], hop) { // several may name one next hop
+			if !slices.Contains(hops[first:], hop) { // several paths may have the same next hop
 				hops = append(hops, hop)
 			}
 		}
@@ -354,7 +352,7 @@ func (m *Machine) offer() {
 	m.table.offered = m.table.offered[:0]
 }
 
-// bits is a set of interfaces, small while their numbers are.
+// bits is a set of interfaces, which is small while their numbers are small.
 type bits struct {
 	low  uint64
 	high []uint64

@@ -14,50 +14,52 @@ import (
 )
 
 const (
-	// saveInterval is how often the numbers of others are kept at the most:
-	// what a crash, unlike a stop, may lose.
+	// saveInterval is the least time between two saves of the senders' numbers:
+	// a crash, unlike a stop, may lose that much.
 	saveInterval = 10 * time.Second
-	// saveAhead is how far the router's own number is kept ahead of what was
-	// used, in seconds, which is what the numbers are.
+	// saveAhead is how far the saved value of the router's own number is ahead
+	// of the one in use. Numbers are seconds.
 	saveAhead = 60
-	// maxSenders bounds how many senders' numbers are remembered. They are
-	// never forgotten to make room: what follows would be replays.
+	// maxSenders bounds how many senders' numbers are remembered. None is
+	// dropped to make room, since that would allow replays.
 	maxSenders = 4096
-	// sameNumber is how long after a packet another one with its number is
-	// taken from a neighbour that is not known any more: numbers are often
-	// seconds, and in one of these it may have spoken twice, with a carrier
-	// lost or this router started again in between.
+	// sameNumber is how long after a packet another one with the same number is
+	// accepted from a neighbour that has been forgotten meanwhile: numbers are
+	// often seconds, and it may have sent twice in one second, with a carrier
+	// loss or a restart of this router in between.
 	sameNumber = 2 * time.Second
 )
 
-// authState is what authentication has to remember beyond one packet, and
-// beyond the life of a neighbour and of the router (RFC 4822 §2.3.2).
+// authState is what authentication remembers from packet to packet. It outlives
+// neighbours and, once saved, the router (RFC 4822 §2.3.2).
 type authState struct {
 	sequence uint32    // the last one used
-	moved    time.Time // when it was, zero for not in this life
-	bound    uint32    // the one that was saved, which is not below it
+	moved    time.Time // when it was used, zero for not since the start
+	bound    uint32    // the saved value, never below sequence
 	senders  map[sender]*heardNumber
-	dirty    bool // senders went on
+	dirty    bool // numbers of senders have changed since the last save
 	saved    time.Time
-	lost     error // what was saved and cannot be read, until it was told
+	lost     error // why the saved state could not be read, until it is reported
 }
 
-// sender is who numbers its packets: each key has numbers of its own. The
-// interface is not part of it, so a new name of one lets no replay in.
+// sender identifies a sequence of numbers: an address and a key, each key
+// having its own numbers. The interface is not part of it, so that renaming one
+// allows no replays.
 type sender struct {
 	addr netip.Addr
 	key  uint8
 }
 
-// heardNumber is what was last heard of a sender.
+// heardNumber is the last number of a sender.
 type heardNumber struct {
 	last uint32
 	at   time.Time
-	// zero: it has begun at zero once. A second zero may be the first again.
+	// zero: it has started at zero once. A second zero may be a replay of the
+	// first.
 	zero bool
 }
 
-// savedState is the form in which sequence numbers survive a restart.
+// savedState is the format of the saved sequence numbers.
 type savedState struct {
 	Sequence  uint32          `json:"sequence"`
 	At        time.Time       `json:"at"`
@@ -72,8 +74,8 @@ type savedNeighbor struct {
 	Zero     bool       `json:"zero,omitempty"`
 }
 
-// load takes in what was saved. What cannot be read is lost: the clock then
-// gives numbers that are high enough, and those of others begin anew.
+// load reads the saved state. If it cannot be read it is lost: the clock still
+// gives high enough own numbers, and the senders' numbers start anew.
 func (a *authState) load(data []byte) {
 	a.senders = map[sender]*heardNumber{}
 	if len(data) == 0 {
@@ -88,7 +90,7 @@ func (a *authState) load(data []byte) {
 	for _, n := range state.Neighbors {
 		k := sender{n.Address, n.Key}
 		switch h := a.senders[k]; {
-		case h != nil: // a file of an earlier routerd has one for each interface
+		case h != nil: // a file of an earlier version has one for each interface
 			h.last, h.zero = max(h.last, n.Sequence), h.zero || n.Zero
 		case len(a.senders) < maxSenders:
 			a.senders[k] = &heardNumber{n.Sequence, n.Heard, n.Zero || n.Sequence == 0}
@@ -96,9 +98,9 @@ func (a *authState) load(data []byte) {
 	}
 }
 
-// next is the number for what is sent now. It never decreases (RFC 4822 §2.2),
-// and a second later it is a higher one. Seconds outlive any restart whose
-// clock is right, and what was saved outlives the others.
+// next returns the number for a packet sent now. It never decreases (RFC 4822
+// §2.2) and grows every second. After a restart the clock gives a higher
+// number, or, if the clock is wrong, the saved number does.
 func (a *authState) next(now time.Time) uint32 {
 	if !a.moved.IsZero() && now.Sub(a.moved) < time.Second {
 		return a.sequence
@@ -108,12 +110,12 @@ func (a *authState) next(now time.Time) uint32 {
 	return a.sequence
 }
 
-// addNumber adds without beginning again at zero.
+// addNumber adds without overflowing.
 func addNumber(a, b uint32) uint32 { return a + min(b, math.MaxUint32-a) }
 
-// admit says why a packet that is authentic is not used: its number shows
-// that it may have been sent before. n is the neighbour that the sender is,
-// nil where it is not known or was forgotten.
+// admit returns an error for an authentic packet whose number shows that it may
+// be a replay. n is the sender as a neighbour, nil if it is not known or was
+// forgotten.
 func (a *authState) admit(from sender, number uint32, n *neighbor, now time.Time) error {
 	h := a.senders[from]
 	if h == nil {
@@ -127,7 +129,7 @@ func (a *authState) admit(from sender, number uint32, n *neighbor, now time.Time
 	case number > h.last:
 		return nil
 	case number == h.last && (n != nil || since >= 0 && since <= sameNumber):
-		// RFC 4822 §2.3.2 (6): not less while there is connectivity, and
+		// RFC 4822 §2.3.2 (6): not lower while there is connectivity, and
 		// higher after it was lost.
 		return nil
 	case number == 0 && !h.zero && (n == nil || n.paths == 0):
@@ -137,7 +139,7 @@ func (a *authState) admit(from sender, number uint32, n *neighbor, now time.Time
 	return fmt.Errorf("%w: %d after %d with key %d", errReplayed, number, h.last, from.key)
 }
 
-// note remembers the number of a packet that was used.
+// note remembers the number of an accepted packet.
 func (a *authState) note(from sender, number uint32, now time.Time) {
 	h := a.senders[from]
 	if h == nil {
@@ -148,8 +150,8 @@ func (a *authState) note(from sender, number uint32, now time.Time) {
 	a.dirty = true
 }
 
-// makeRoom forgets senders by keys that are not configured any more, where
-// there is no room left: without the key nothing of theirs is used anyway.
+// makeRoom drops the numbers of keys that are no longer configured once there
+// is no room left: without the key no packet with it is accepted anyway.
 func (a *authState) makeRoom(interfaces map[string]InterfaceConfig) {
 	if len(a.senders) < maxSenders {
 		return
@@ -168,8 +170,8 @@ func (a *authState) makeRoom(interfaces map[string]InterfaceConfig) {
 	}
 }
 
-// saveDue is when the numbers have to be saved at the latest, the zero Time
-// where nothing has to be.
+// saveDue returns when the numbers must be saved, the zero Time if there is
+// nothing to save.
 func (a *authState) saveDue() time.Time {
 	if !a.dirty {
 		return time.Time{}
@@ -177,8 +179,9 @@ func (a *authState) saveDue() time.Time {
 	return a.saved.Add(saveInterval)
 }
 
-// save keeps the sequence numbers, if any moved on and the last time is long
-// enough ago, or the router stops; its own is kept ahead of what is used.
+// save saves the sequence numbers if any has changed and the last save is long
+// enough ago, or the router stops. The saved own number is ahead of the one in
+// use.
 func (m *Machine) save() {
 	a := &m.auth
 	if a.lost != nil {
@@ -201,7 +204,7 @@ func (m *Machine) save() {
 		return cmp.Or(a.Address.Compare(b.Address), cmp.Compare(a.Key, b.Key))
 	})
 	data, err := json.Marshal(state)
-	if err != nil { // of numbers, times and addresses: cannot be
+	if err != nil { // cannot happen with numbers, times and addresses
 		panic(fmt.Sprintf("saving sequence numbers: %v", err))
 	}
 	m.emit(protocol.Save{Data: data})

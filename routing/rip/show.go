@@ -7,36 +7,34 @@ import (
 	"time"
 
 	"routerd/routing"
-	"routerd/routing/rip/wire"
 )
 
-// Counters count what an interface sent and received since it came up. Of
-// what was received and not used each packet counts once.
+// Counters count the packets of an interface since it came up. A dropped packet
+// is counted once.
 type Counters struct {
-	// Updates are packets sent: regular, triggered, in answer to requests,
-	// and as goodbye.
+	// Updates are packets sent: regular, triggered, answers and goodbyes.
 	Updates [4]uint64
 	Asked   uint64 // requests sent
 
-	Requests, Responses uint64 // received and used
-	BadEntries          uint64 // of packets that were used otherwise
+	Requests, Responses uint64 // received and accepted
+	BadEntries          uint64 // in packets that were otherwise accepted
 
-	Own         uint64 // came from the router itself
+	Own         uint64 // sent by the router itself
 	Malformed   uint64
-	Version     uint64 // a version not listened to
-	SourcePort  uint64 // responses not from the protocol's port
-	OffLink     uint64 // from an address that is not on the link
-	HopLimit    uint64 // from beyond a router
+	Version     uint64 // version not accepted
+	SourcePort  uint64 // responses from another source port
+	OffLink     uint64 // source address not on the link
+	HopLimit    uint64 // sent from off the link
 	Unauthentic uint64
-	Unanswered  uint64 // requests beyond what is answered at a time
+	Unanswered  uint64 // requests beyond the number answered at a time
 	TableFull   uint64 // routes beyond MaxRoutes
-	NotAllowed  uint64 // from somebody who is not among the allowed neighbors
+	NotAllowed  uint64 // source not among the allowed neighbours
 
-	MaximumPrefix uint64 // routes of a neighbor beyond what it may have
+	MaximumPrefix uint64 // routes beyond a neighbour's maximum
 	Dead          uint64 // from a neighbor whose BFD session is down
 }
 
-// RouteInfo is a route as show gives it.
+// RouteInfo is a route for the show commands.
 type RouteInfo struct {
 	Prefix netip.Prefix
 	State  string // learned, connected, default, redistributed, dying
@@ -45,12 +43,12 @@ type RouteInfo struct {
 	Tag    uint16
 	Paths  []PathInfo
 	Since  time.Time // of the last change
-	// Expires is when the route dies unless it is heard of, or when one that
-	// is dying is forgotten; zero for the router's own.
+	// Expires is when the route dies unless it is refreshed, or when a dying
+	// one is deleted; zero for own routes.
 	Expires time.Time
 }
 
-// PathInfo is a neighbour that a route goes by.
+// PathInfo is a neighbour through which a route is reachable.
 type PathInfo struct {
 	Neighbor  netip.Addr
 	NextHop   netip.Addr
@@ -59,7 +57,7 @@ type PathInfo struct {
 	Heard     time.Time
 }
 
-// NeighborInfo is a neighbour as show gives it.
+// NeighborInfo is a neighbour for the show commands.
 type NeighborInfo struct {
 	Interface                       routing.InterfaceID
 	Name                            string // of the interface
@@ -72,11 +70,12 @@ type NeighborInfo struct {
 	Watched bool // by BFD
 	Dead    bool // which says so
 
-	MaximumPrefix int    // how many routes it may have
-	Beyond        uint64 // how often it said one beyond them
+	MaximumPrefix int    // routes that it may announce
+	Beyond        uint64 // announcements beyond that
 }
 
-// InterfaceInfo is an interface that speaks the protocol, as show gives it.
+// InterfaceInfo is an interface that speaks the protocol, for the show
+// commands.
 type InterfaceInfo struct {
 	Interface  routing.InterfaceID
 	Name       string
@@ -89,7 +88,7 @@ type InterfaceInfo struct {
 	Counters   Counters
 }
 
-// Summary is the machine as a whole.
+// Summary describes the machine as a whole.
 type Summary struct {
 	Routes, Learned, Dying  int
 	Neighbors, Interfaces   int
@@ -97,7 +96,7 @@ type Summary struct {
 	NextTriggered, NextAsks time.Time
 }
 
-// Summary counts what there is.
+// Summary returns the totals.
 func (m *Machine) Summary() Summary {
 	s := Summary{Routes: len(m.table.routes), Learned: m.table.learned, PendingTriggered: len(m.table.changed) + len(m.table.again), NextAsks: m.asking.at}
 	for r := m.table.dying.front(); r != nil; r = r.inDying.next.of {
@@ -115,8 +114,8 @@ func (m *Machine) Summary() Summary {
 	return s
 }
 
-// Routes gives copies of up to limit routes whose prefixes follow after, in
-// order; the zero Prefix stands before all of them.
+// Routes returns copies of up to limit routes, in order, beginning with the
+// first prefix greater than after; the zero Prefix is before all.
 func (m *Machine) Routes(after netip.Prefix, limit int) []RouteInfo {
 	var list []*route
 	for r := m.table.all.front(); r != nil; r = r.inAll.next.of {
@@ -133,7 +132,7 @@ func (m *Machine) Routes(after netip.Prefix, limit int) []RouteInfo {
 	return infos
 }
 
-// Route gives a copy of the route to a prefix.
+// Route returns a copy of the route to a prefix.
 func (m *Machine) Route(p netip.Prefix) (RouteInfo, bool) {
 	r := m.table.routes[p]
 	if r == nil {
@@ -167,7 +166,7 @@ func (m *Machine) info(r *route) RouteInfo {
 	return x
 }
 
-// Neighbors gives copies of the neighbours by interface and address.
+// Neighbors returns copies of the neighbours by interface and address.
 func (m *Machine) Neighbors() []NeighborInfo {
 	var infos []NeighborInfo
 	for _, i := range m.order {
@@ -182,7 +181,7 @@ func (m *Machine) Neighbors() []NeighborInfo {
 	return infos
 }
 
-// Interfaces gives copies of those that speak, by number.
+// Interfaces returns copies of the active interfaces, by number.
 func (m *Machine) Interfaces() []InterfaceInfo {
 	var infos []InterfaceInfo
 	for _, i := range m.order {
@@ -207,6 +206,3 @@ func (m *Machine) Interfaces() []InterfaceInfo {
 	slices.SortFunc(infos, func(a, b InterfaceInfo) int { return cmp.Compare(a.Interface, b.Interface) })
 	return infos
 }
-
-// Infinity is the metric of what cannot be reached.
-const Infinity = wire.Infinity

@@ -2,28 +2,29 @@ package rip
 
 import "time"
 
-// A triggered update that is sent takes in what changes meanwhile, as long as
-// the next change comes soon, but not for ever, and each route once: so a
-// neighbour's table of many packets is passed on as it comes, not in parts that
-// each wait for the time between two triggered updates.
+// While a triggered update is being sent, routes that change meanwhile join it:
+// each route once, while changes follow each other closely, and not for ever.
+// So a neighbour's table of many packets is passed on as it arrives, and not in
+// parts that each wait for the time between two triggered updates.
 const (
-	joinWithin = 100 * time.Millisecond // of what it sent last
-	joinAtMost = 2 * time.Second        // from its beginning
+	joinWithin = 100 * time.Millisecond // after its last packet
+	joinAtMost = 2 * time.Second        // after its start
 )
 
 // trigger says when triggered updates may be sent (RFC 2453 §3.10.1).
 type trigger struct {
-	// until is when the random time after the last one has passed.
+	// until is the end of the random time after the last one.
 	until time.Time
-	// The last one has a number, a beginning, a time when it last sent, and
-	// how long after that the next one may begin. joining: all of what has
-	// changed since belongs to it.
+	// The last one: its number, its start, when it last sent, and how long
+	// after that the next one may start. joining: all changes since then belong
+	// to it.
 	number      uint32
 	began, sent time.Time
 	wait        time.Duration
 	joining     bool
-	// A failure of our own is told without waiting for that, but within a
-	// second only once: the least that the RFC allows between two updates.
+	// A failure of the router's own links is announced without waiting for
+	// that, but at most once a second, which is the least time that the RFC
+	// allows between two updates.
 	urgent      bool
 	urgentUntil time.Time
 }
@@ -38,8 +39,8 @@ func (t *trigger) due() time.Time {
 	return t.until
 }
 
-// closes is when nothing can join the last triggered update any more, unless
-// it sends something until then.
+// closes returns when the last triggered update stops taking in changes, unless
+// it sends something before.
 func (t *trigger) closes() time.Time {
 	if at := t.sent.Add(joinWithin); at.Before(t.began.Add(joinAtMost)) {
 		return at
@@ -47,12 +48,12 @@ func (t *trigger) closes() time.Time {
 	return t.began.Add(joinAtMost)
 }
 
-// open reports whether what changes now joins the last triggered update.
+// open reports whether a change now joins the last triggered update.
 func (t *trigger) open(now time.Time) bool { return now.Before(t.closes()) }
 
-// triggeredUpdate begins to tell everybody what has changed. The routes are
-// said to be as they are when their packet is built; what changes after that
-// is for the next update.
+// triggeredUpdate starts sending the changed routes to all neighbours. Each
+// packet has the routes as they are when it is built; later changes belong to
+// the next update.
 func (m *Machine) triggeredUpdate() {
 	t := &m.trigger
 	list := m.table.changed
@@ -78,7 +79,7 @@ func (m *Machine) triggeredUpdate() {
 				j.joined = append(j.joined, list)
 				continue
 			}
-			// Before what is long: that may be out of date already.
+			// Before long jobs, whose routes may be out of date already.
 			i.jobs = append([]*job{{target: t, kind: triggered, changed: list}}, i.jobs...)
 		}
 	}
@@ -94,9 +95,9 @@ func (m *Machine) triggeredUpdate() {
 	t.sent, t.until = m.now, m.now.Add(t.wait)
 }
 
-// closeTriggered leaves what has changed again since the last triggered update
-// told it to the next one: when that takes nothing in any more, or a failure of
-// our own begins the next one.
+// closeTriggered moves the routes that have changed again since the last
+// triggered update sent them to the next one: when the last one is closed, or
+// when a failure of the router's own links starts the next one.
 func (m *Machine) closeTriggered() {
 	t := &m.trigger
 	urgent := t.urgent && !m.now.Before(t.urgentUntil)

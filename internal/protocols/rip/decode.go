@@ -32,11 +32,11 @@ func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.Protocol
 	cfg.Update = tomltext.Get(s, "update-interval", cfg.Update, interval)
 	cfg.Invalid = tomltext.Get(s, "invalid-interval", 6*cfg.Update, interval)
 	cfg.Flush = tomltext.Get(s, "flush-interval", cfg.Invalid+4*cfg.Update, interval)
-	cfg.MaximumPaths = tomltext.Get(s, "maximum-paths", cfg.MaximumPaths, tomltext.Whole(1, 64))
+	cfg.MaximumPaths = tomltext.Get(s, "maximum-paths", cfg.MaximumPaths, tomltext.Whole(1, routing.MaxNextHops))
 	cfg.MaxRoutes = tomltext.Get(s, "max-routes", cfg.MaxRoutes, tomltext.Whole(1, 1<<24))
 	o := s.Optional("default-information")
 	origination := rip.Origination{
-		Metric: uint8(tomltext.Get(o, "metric", 1, tomltext.Whole(1, 15))),
+		Metric: uint8(tomltext.Get(o, "metric", 1, tomltext.Whole(1, rip.Infinity-1))),
 		Tag:    uint16(tomltext.Get(o, "tag", 0, tomltext.Whole(0, 65535))),
 	}
 	if o.Done(); o.Table != nil {
@@ -45,7 +45,7 @@ func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.Protocol
 	redistributed := c.Redistribute(s.Section("redistribute"), []routing.Source{routing.SourceRIP},
 		func(t *tomltext.Section) (rib.Redistribution, policy.Chain) {
 			return rib.Redistribution{
-				Metric: uint32(tomltext.Get(t, "metric", 1, tomltext.Whole(1, 15))),
+				Metric: uint32(tomltext.Get(t, "metric", 1, tomltext.Whole(1, rip.Infinity-1))),
 				Tag:    uint32(tomltext.Get(t, "tag", 0, tomltext.Whole(0, 65535))),
 			}, d.chain(t, "policy")
 		})
@@ -105,8 +105,8 @@ func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
 	i := rip.DefaultInterface()
 	i.MaximumPrefix = tomltext.Get(s, "maximum-prefix", i.MaximumPrefix, tomltext.Whole(1, 1<<24))
 	i.Passive = tomltext.Get(s, "passive", false, tomltext.Bool)
-	i.Metric = uint8(tomltext.Get(s, "metric", int(i.Metric), tomltext.Whole(1, 15)))
-	i.OffsetOut = uint8(tomltext.Get(s, "offset-out", 0, tomltext.Whole(0, 15)))
+	i.Metric = uint8(tomltext.Get(s, "metric", int(i.Metric), tomltext.Whole(1, rip.Infinity-1)))
+	i.OffsetOut = uint8(tomltext.Get(s, "offset-out", 0, tomltext.Whole(0, rip.Infinity-1)))
 	i.SplitHorizon = tomltext.Get(s, "split-horizon", i.SplitHorizon, horizonReading)
 	for _, n := range tomltext.Distinct(s, "neighbors", tomltext.Address) {
 		if !d.finds(n.Value) {

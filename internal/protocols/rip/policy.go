@@ -3,7 +3,6 @@ package rip
 import (
 	"routerd/routing/policy"
 	"routerd/routing/rip"
-	"routerd/routing/rip/wire"
 )
 
 // Policy asks the policies about what RIP hears or says; nil without any. One
@@ -32,7 +31,7 @@ func (p *chained) Apply(o *rip.Offer) bool {
 	if !p.chain.Accepts(&p.seen) {
 		return false
 	}
-	o.Metric = uint8(min(p.seen.Metric, wire.Infinity))
+	o.Metric = rip.CapMetric(p.seen.Metric)
 	if o.Tag = uint16(p.seen.Tag); p.seen.Tag > 0xffff {
 		o.Tag = 0 // which RIP cannot say
 	}

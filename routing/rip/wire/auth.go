@@ -19,25 +19,26 @@ const (
 	AuthCryptographic AuthType = 3 // RFC 4822 §2.1
 )
 
-// Auth is what a packet's authentication entry says.
+// Auth is a packet's authentication entry.
 type Auth struct {
 	Type AuthType
-	// Of AuthCryptographic: which key, and the number that does not decrease.
+	// With AuthCryptographic: the key and the sequence number, which never
+	// decreases.
 	KeyID    uint8
 	Sequence uint32
 }
 
-// Seal is what a packet is authenticated with.
+// Seal is the algorithm and the key that a packet is authenticated with.
 type Seal struct {
 	Algorithm keys.Algorithm
 	KeyID     uint8
 	Sequence  uint32
-	// Secret is used up to 16 octets as a password or with keyed MD5, and at
-	// any length with the others.
+	// Secret has at most 16 octets as a password or with keyed MD5, and any
+	// length with the other algorithms.
 	Secret []byte
 }
 
-// The packet's authentication entry and trailer of RFC 4822 §2.1; a password
+// The authentication entry and trailer of a packet (RFC 4822 §2.1). A password
 // takes the place of everything after the type.
 //
 //	+---------------+---------------+-------------------------------+
@@ -57,12 +58,12 @@ type Seal struct {
 const (
 	trailerHeader = 4
 	trailerMark   = 0xffff0001
-	firstEntry    = HeaderSize + EntrySize // behind the authentication entry
+	firstEntry    = HeaderSize + EntrySize // after the authentication entry
 	md5KeySize    = 16
 )
 
 // decode reads the authentication entry of the packet b, which has one, and
-// gives the entries behind it.
+// returns the entries after it.
 func (a *Auth) decode(b []byte) ([]byte, error) {
 	e := b[HeaderSize:]
 	a.Type = AuthType(binary.BigEndian.Uint16(e[2:]))
@@ -87,7 +88,7 @@ func (a *Auth) decode(b []byte) ([]byte, error) {
 	return b[firstEntry:length], nil
 }
 
-// begin appends the authentication entry for a packet of so many entries.
+// begin appends the authentication entry of a packet with that many entries.
 func (s Seal) begin(dst []byte, entries int, whole bool) []byte {
 	if s.Algorithm == keys.None {
 		return dst
@@ -121,12 +122,12 @@ func (s Seal) finish(dst []byte, start int) []byte {
 // §2.5).
 var apad = bytes.Repeat([]byte{0x87, 0x8f, 0xe1, 0xf3}, keys.MaxSize/4)
 
-// digest appends to dst the authentication data of a packet, which is given
-// up to where these data begin.
+// digest appends the authentication data of a packet to dst. packet ends where
+// these data begin.
 func (s Seal) digest(dst, packet []byte) []byte {
 	if s.Algorithm == keys.KeyedMD5 {
-		// RFC 4822 §2.4: the key stands where the data will, and has always
-		// 16 octets.
+		// RFC 4822 §2.4: the key takes the place of the data and always has 16
+		// octets.
 		var key [md5KeySize]byte
 		copy(key[:], s.Secret)
 		h := s.Algorithm.New()
@@ -134,9 +135,9 @@ func (s Seal) digest(dst, packet []byte) []byte {
 		h.Write(key[:])
 		return h.Sum(dst)
 	}
-	// RFC 4822 §2.5 (1): Ko has the length of the hash, and a longer key is
-	// hashed first, also one that HMAC itself would take as it is. A shorter
-	// one is filled up with zeros, which HMAC does.
+	// RFC 4822 §2.5 (1): Ko has the length of the hash. A longer key is hashed
+	// first, even if HMAC itself would take it as it is. HMAC fills a shorter
+	// one with zeros.
 	key := s.Secret
 	if len(key) > s.Algorithm.Size() {
 		h := s.Algorithm.New()
@@ -149,9 +150,9 @@ func (s Seal) digest(dst, packet []byte) []byte {
 	return h.Sum(dst)
 }
 
-// Verify reports whether the packet b, which was decoded to an Auth with a
-// type other than AuthNone, was made with the algorithm and secret of s. It
-// compares in constant time. KeyID and Sequence of s are not looked at.
+// Verify reports whether the packet b, which was decoded to an Auth with a type
+// other than AuthNone, was made with the algorithm and secret of s. It compares
+// in constant time and ignores the KeyID and Sequence of s.
 func Verify(b []byte, s Seal) bool {
 	kind := AuthType(binary.BigEndian.Uint16(b[HeaderSize+2:]))
 	switch {

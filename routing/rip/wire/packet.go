@@ -40,10 +40,10 @@ const (
 	MaxEntries = 25
 )
 
-// Infinity is the metric of what cannot be reached.
+// Infinity is the metric of an unreachable destination.
 const Infinity = 16
 
-// What is wrong with a packet as a whole.
+// Errors of a packet as a whole.
 var (
 	ErrShort     = errors.New("shorter than the header of 4 octets")
 	ErrLength    = errors.New("not a whole number of entries of 20 octets")
@@ -56,7 +56,7 @@ var (
 	ErrTrailer   = errors.New("authentication data not where or as long as announced")
 )
 
-// What is wrong with one entry of a packet.
+// Errors of one entry of a packet.
 var (
 	ErrFamily = errors.New("address family not IPv4")
 	ErrMask   = errors.New("subnet mask with a gap")
@@ -69,33 +69,33 @@ var (
 type Packet struct {
 	Command Command
 	Version uint8 // RIP: 1, 2 or above; RIPng: 1
-	// Whole: a request for the whole table, without entries.
+	// Whole: the packet is a request for the whole table and has no entries.
 	Whole   bool
 	Auth    Auth
 	Entries []Entry
-	// Refused are the entries that came but are not among Entries.
+	// Refused are the received entries that are not in Entries.
 	Refused []Refusal
 }
 
 // Entry is one route of a packet.
 type Entry struct {
 	Prefix netip.Prefix // masked
-	// NoMask: the entry says no mask, as all of version 1 do, and Prefix is
-	// the address with 32 bits; which net or subnet is meant the receiver has
-	// to find out (RFC 2453 §3.7, §4.3).
+	// NoMask: the entry has no mask, as in version 1, and Prefix is the address
+	// with 32 bits. The receiver has to infer the network or subnet (RFC 2453
+	// §3.7, §4.3).
 	NoMask bool
-	// NextHop is the router to use in place of the sender; invalid: the
-	// sender. It is as it was sent and may be off the link.
+	// NextHop is the router to use instead of the sender, invalid for the
+	// sender itself. It was not checked and may be off the link.
 	NextHop netip.Addr
 	Tag     uint16
-	// Metric of a response is 1 to 16. That of a request means nothing and
-	// is at most 255.
+	// Metric is 1 to 16 in a response. In a request it has no meaning and is at
+	// most 255.
 	Metric uint8
 }
 
-// Refusal is an entry that is not used, and why.
+// Refusal is an entry that is not used, with the reason.
 type Refusal struct {
-	Index int // among the packet's entries, from 0
+	Index int // in the packet, from 0
 	Err   error
 	Raw   [EntrySize]byte
 }
@@ -105,11 +105,11 @@ func (r Refusal) Error() string {
 	return fmt.Sprintf("entry %d: %v: %s", r.Index, r.Err, hex.EncodeToString(r.Raw[:]))
 }
 
-// Unwrap gives the reason.
+// Unwrap returns the reason.
 func (r Refusal) Unwrap() error { return r.Err }
 
-// Decode reads b into p, whose slices it uses again. What p then holds does
-// not point into b. After an error p is not to be used.
+// Decode reads b into p and reuses p's slices. Afterwards p does not refer to
+// b. After an error p must not be used.
 func (f Protocol) Decode(b []byte, p *Packet) error {
 	*p = Packet{Entries: p.Entries[:0], Refused: p.Refused[:0]}
 	if len(b) < HeaderSize {
@@ -125,10 +125,10 @@ func (f Protocol) Decode(b []byte, p *Packet) error {
 	return p.decodeRIP(b)
 }
 
-// Append appends the packet to dst, sealed by s; the zero Seal is none. RIPng
-// has no authentication of its own (RFC 2080 §5) and is never sealed. The
-// entries' prefixes have to be of the protocol's family and in number at most
-// Capacity.
+// Append appends the packet to dst, authenticated by s; the zero Seal adds no
+// authentication. RIPng has no authentication of its own (RFC 2080 §5). The
+// entries must have prefixes of the protocol's family and be at most Capacity
+// in number.
 func (f Protocol) Append(dst []byte, p *Packet, s Seal) []byte {
 	start := len(dst)
 	dst = append(dst, byte(p.Command), p.Version, 0, 0)
@@ -140,10 +140,10 @@ func (f Protocol) Append(dst []byte, p *Packet, s Seal) []byte {
 	return s.finish(dst, start)
 }
 
-// Capacity is how many entries of 20 octets fit in a packet: for RIP at most
-// 25, the authentication entry counted, whatever the MTU (RFC 2453 §3.6); for
-// RIPng what the MTU, in octets, leaves beside the headers of IPv6 and UDP
-// (RFC 2080 §2.1). A next hop entry of RIPng counts as one.
+// Capacity returns how many entries of 20 octets fit in a packet: for RIP at
+// most 25 including the authentication entry, whatever the MTU (RFC 2453 §3.6);
+// for RIPng as many as the MTU, in octets, has room for after the headers of
+// IPv6 and UDP (RFC 2080 §2.1). A next hop entry of RIPng counts as one.
 func (f Protocol) Capacity(mtu int, s Seal) int {
 	if f == RIPng {
 		return max(1, (mtu-40-8-HeaderSize)/EntrySize)

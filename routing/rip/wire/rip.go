@@ -29,7 +29,7 @@ const (
 //	|                          metric (4)                           |
 //	+---------------------------------------------------------------+
 //
-// Version 1 wants tag, mask and next hop zero.
+// In version 1 tag, mask and next hop must be zero.
 func (p *Packet) decodeRIP(b []byte) error {
 	if p.Version == 0 { // RFC 2453 §5
 		return fmt.Errorf("%w: version 0", ErrVersion)
@@ -66,8 +66,8 @@ func (p *Packet) decodeRIP(b []byte) error {
 	return nil
 }
 
-// checkReserved refuses a packet of version 1 with an entry that uses what is
-// reserved there (RFC 2453 §5).
+// checkReserved refuses a version 1 packet with an entry whose reserved fields
+// are not zero (RFC 2453 §5).
 func (p *Packet) checkReserved(e []byte) error {
 	tag, mask, next := binary.BigEndian.Uint16(e[2:]), binary.BigEndian.Uint32(e[8:]), binary.BigEndian.Uint32(e[12:])
 	if p.Version == 1 && uint32(tag)|mask|next != 0 {
@@ -107,8 +107,8 @@ func (p *Packet) decodeEntry(i int, e []byte) error {
 	return nil
 }
 
-// admit keeps an entry whose values can be used (RFC 2453 §3.9.2, RFC 2080
-// §2.4.2).
+// admit keeps an entry if its values are valid and refuses it otherwise (RFC
+// 2453 §3.9.2, RFC 2080 §2.4.2).
 func (p *Packet) admit(i int, entry Entry, metric uint32, raw []byte) {
 	switch {
 	case !Destination(entry.Prefix):
@@ -130,7 +130,7 @@ func (p *Packet) appendRIP(dst []byte) []byte {
 		var tag uint16
 		var mask uint32
 		var next [4]byte
-		if p.Version > 1 { // version 1 has these zero
+		if p.Version > 1 { // in version 1 these are zero
 			tag = e.Tag
 			if !e.NoMask {
 				mask = uint32(uint64(0xffffffff) << (32 - e.Prefix.Bits()))

@@ -38,8 +38,8 @@ func (p *Packet) decodeRIPng(b []byte) error {
 		e := body[:EntrySize]
 		addr, length, metric := netip.AddrFrom16([16]byte(e)), int(e[18]), e[19]
 		if metric == nextHopMetric {
-			// RFC 2080 §2.1.1: what is no link-local address counts as the
-			// unspecified one, which is the sender.
+			// RFC 2080 §2.1.1: an address that is not link-local counts as
+			// unspecified, which means the sender.
 			next = netip.Addr{}
 			if addr.IsLinkLocalUnicast() {
 				next = addr
