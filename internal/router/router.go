@@ -122,7 +122,6 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	r.coming = r.table.FIB
 	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
 	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
-	r.linkLocal = newLinkLocal(r)
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
 		p := newProtocol(k, random.Uint64(), r)
@@ -131,6 +130,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 			r.watcher = p
 		}
 	}
+	r.linkLocal = newLinkLocal(r) // behind the protocols, whose streams of identifications it goes on from
 	r.machines = r.listMachines()
 	r.publish()
 	return r

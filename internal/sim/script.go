@@ -29,7 +29,8 @@ import (
 //	----
 //	10.0.12.0/30  eth0
 //
-// The interface lo is a loopback, one whose name begins with stub a TUN that
+// The interface lo is a loopback, stack the router's own stack for connections of
+// protocols, one whose name begins with stub a TUN that
 // only the script is on, every other one Ethernet. A command of several lines
 // goes on with lines that begin with a space.
 type Script struct {
@@ -169,6 +170,8 @@ func kindOf(name string) dataplane.Kind {
 	switch {
 	case name == "lo":
 		return dataplane.KindLoopback
+	case name == "stack":
+		return dataplane.KindStack
 	case strings.HasPrefix(name, "stub"):
 		return dataplane.KindTUN
 	default:
