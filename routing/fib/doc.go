@@ -26,6 +26,10 @@
 // before the next one, so that the processor waits for many loads at a time; a
 // lookup alone gains nothing.
 //
+// IPv6 has a short cut (short.go) from the first four bytes of an address to the
+// node that most sites have their routes in. A small table, which is always near
+// the processor, is asked for one address after the other.
+//
 // The nodes lie in pages without pointers (words.go). A second tree, of stems,
 // holds the entries themselves; its nodes are written from it, and it answers
 // whoever needs the entry ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never
@@ -34,6 +38,29 @@
 // A change copies the stems on its path and the pages it writes to, once for all
 // changes of an Apply; the rest is shared with the table before. So a batch of
 // changes costs what it touches.
+//
+// Where more than 65,534 ways are in use at once, those of the entries that get
+// no number are found by their prefix, which takes several lookups, and each Apply
+// that touches one copies the list of them.
+//
+// Measured beside bart.Fast, in turn within one run on two cores that were busy
+// with other things, with the 901,899 IPv4 and 160,147 IPv6 prefixes of a public
+// table over 64 next hops (BenchmarkFind, BenchmarkChanges, BenchmarkSize; what
+// Find takes is per address, of batches of 32):
+//
+//	                                   IPv4   bart.Fast     IPv6   bart.Fast
+//	address inside a random prefix    33 ns       94 ns   107 ns      155 ns
+//	address anywhere (in 2000::/3)    25 ns       70 ns     9 ns       12 ns
+//	one change, alone                7.9 µs      9.2 µs   7.0 µs      6.8 µs
+//	one of 1,000 neighbours           .2 µs        7 µs    .3 µs        6 µs
+//	one of 1,000 anywhere            4.1 µs      7.6 µs   1.5 µs      6.1 µs
+//	one of all, in order             104 ns      135 ns   196 ns      221 ns
+//	one of all, in no order          332 ns      303 ns   374 ns      444 ns
+//	memory that lookups read        5.7 MiB               3.3 MiB
+//	memory, entries left out         20 MiB      30 MiB   8.9 MiB      13 MiB
+//
+// An entry is 64 bytes more, and they share their groups. The bart.Fast of the
+// changes is its persistent insert, that of all its bulk load.
 //
 // # Groups
 //
