@@ -1,0 +1,180 @@
+package ospf
+
+import (
+	"bytes"
+	"encoding/binary"
+	"iter"
+	"time"
+
+	"routerd/internal/timers"
+	"routerd/routing/ospf/wire"
+)
+
+// Limit bounds the LSAs of others in all databases that share it (max-lsa). Those
+// of the router itself do not count, and always have room.
+type Limit struct {
+	Max  int // 0: no bound
+	used int
+}
+
+// Used is how many there are.
+func (l *Limit) Used() int { return l.used }
+
+func (l *Limit) full() bool { return l.Max > 0 && l.used >= l.Max }
+
+// Database is the LSAs of one flooding scope: an area, the AS or a link. It is a
+// value of one owner: not safe for concurrent use.
+type Database struct {
+	self     wire.ID
+	limit    *Limit
+	index    [wire.ASOpaque + 1]map[uint64]*Entry
+	lists    [wire.ASOpaque + 1][]*Entry
+	due      timers.Heap[*Entry]
+	flushing []*Entry // of MaxAge, until Sweep
+	scratch  []byte
+}
+
+// NewDatabase makes an empty one of the router self.
+func NewDatabase(self wire.ID, limit *Limit) *Database {
+	return &Database{self: self, limit: limit}
+}
+
+// Entry is an LSA in a database.
+type Entry struct {
+	lsa       wire.LSA
+	pending   wire.LSA  // of self: what has to wait before it takes the place of lsa
+	born      time.Time // when the age was 0
+	installed time.Time
+	sent      time.Time // when it was last sent to who had an older one
+	timer     timers.Timer[*Entry]
+	pos       int // in its list
+	lists     int // retransmission lists that it is on
+	self      bool
+	flooded   bool // came by flooding
+	maxAge    bool
+	awaiting  bool // among flushing
+}
+
+// LSA is the LSA with the age that it came with. It is valid until the entry
+// changes.
+func (e *Entry) LSA() wire.LSA { return e.lsa }
+
+// Self reports an LSA that this router originates.
+func (e *Entry) Self() bool { return e.self }
+
+// Usable reports whether routes may be calculated from it: it is not of MaxAge.
+func (e *Entry) Usable() bool { return !e.maxAge }
+
+// Hold says that the entry was put on a neighbour's retransmission list, and
+// Release that it was taken off one. An LSA of MaxAge stays while it is on any.
+func (e *Entry) Hold() { e.lists++ }
+
+// Release: see Hold.
+func (e *Entry) Release() { e.lists-- }
+
+// Age is its age at the time now, in seconds.
+func (e *Entry) Age(now time.Time) uint16 {
+	if e.maxAge {
+		return wire.MaxAge
+	}
+	return uint16(min(max(now.Sub(e.born)/time.Second, 0), wire.MaxAge))
+}
+
+// Header is its header with its age at the time now.
+func (e *Entry) Header(now time.Time) wire.Header {
+	h := e.lsa.Header()
+	h.Age = e.Age(now)
+	return h
+}
+
+// Update is the LSA to be sent at the time now by an interface whose InfTransDelay
+// is so many seconds (RFC 2328 §13.3).
+func (e *Entry) Update(now time.Time, delay uint16) wire.Update {
+	return wire.Update{LSA: e.lsa, Age: min(e.Age(now)+delay, wire.MaxAge)}
+}
+
+func key(id wire.Identity) uint64 { return uint64(id.ID)<<32 | uint64(id.Router) }
+
+// Find gives the entry of an LSA, nil if there is none.
+func (d *Database) Find(id wire.Identity) *Entry {
+	if int(id.Type) >= len(d.index) {
+		return nil
+	}
+	return d.index[id.Type][key(id)]
+}
+
+// Len is how many LSAs of the type there are.
+func (d *Database) Len(t wire.LSType) int { return len(d.lists[t]) }
+
+// All gives all LSAs of the type, of MaxAge too, in an order that depends on
+// nothing but what was done to the database. It must not change meanwhile.
+func (d *Database) All(t wire.LSType) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		for _, e := range d.lists[t] {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// Install puts a copy of the LSA, which came by flooding, in the place of what was
+// there (RFC 2328 §13.2). The entry of an LSA stays the same one; retransmission
+// lists that it is on belong to the instance before (§13 (5)(c)). Changed reports
+// whether routes may be others.
+func (d *Database) Install(now time.Time, l wire.LSA) (e *Entry, changed bool) {
+	return d.install(now, l, min(l.Age(), wire.MaxAge), true)
+}
+
+func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) (e *Entry, changed bool) {
+	id := l.Identity()
+	e = d.Find(id)
+	changed = e == nil || e.maxAge != (age == wire.MaxAge) || !sameContent(e.lsa, l)
+	if e == nil {
+		e = d.add(id)
+	}
+	e.lsa = append(e.lsa[:0], l...)
+	binary.BigEndian.PutUint16(e.lsa, age)
+	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
+	e.flooded, e.maxAge = flooded, false
+	if age == wire.MaxAge {
+		d.end(e)
+		return e, changed
+	}
+	d.arm(e, now)
+	return e, changed
+}
+
+// sameContent compares what RFC 2328 §13.2 has compared, without MaxAge.
+func sameContent(a, b wire.LSA) bool {
+	return a.Options() == b.Options() && bytes.Equal(a.Body(), b.Body())
+}
+
+func (d *Database) add(id wire.Identity) *Entry {
+	e := &Entry{pos: len(d.lists[id.Type]), self: id.Router == d.self}
+	e.timer.Of = e
+	if d.index[id.Type] == nil {
+		d.index[id.Type] = map[uint64]*Entry{}
+	}
+	d.index[id.Type][key(id)] = e
+	d.lists[id.Type] = append(d.lists[id.Type], e)
+	if !e.self {
+		d.limit.used++
+	}
+	return e
+}
+
+// remove takes e out, which is on no retransmission list.
+func (d *Database) remove(e *Entry) {
+	id := e.lsa.Identity()
+	list := d.lists[id.Type]
+	last := list[len(list)-1]
+	list[e.pos], last.pos = last, e.pos
+	list[len(list)-1] = nil
+	d.lists[id.Type] = list[:len(list)-1]
+	delete(d.index[id.Type], key(id))
+	d.due.Stop(&e.timer)
+	if !e.self {
+		d.limit.used--
+	}
+}
