@@ -27,7 +27,7 @@ type Claim struct {
 // Sink takes packets for a protocol. Several workers may call it at once. It
 // copies what it keeps, never waits, and reports whether it took h.
 type Sink interface {
-	Hear(h *Heard) (taken bool)
+	Receive(h *Received) (taken bool)
 }
 
 // Listeners is what the router's own protocols receive on one interface, or on

@@ -13,10 +13,10 @@ import (
 	"routerd/routing"
 )
 
-// Heard is a packet for one of the router's own protocols. It is whole; a UDP
+// Received is a packet for one of the router's own protocols. It is whole; a UDP
 // checksum is right or, in IPv4, absent. Packet begins with the IP header and
 // belongs to the batch: a Sink that keeps it copies it.
-type Heard struct {
+type Received struct {
 	In        routing.InterfaceID
 	Packet    []byte
 	Protocol  uint8 // of IP
@@ -88,7 +88,7 @@ func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 	switch {
 	case p.Proto == packet.ProtoUDP && !p.soundDatagram():
 		p.drop(verdict.BadUDPChecksum)
-	case !b.dry && !c.Sink.Hear(&Heard{In: p.In, Packet: p.ip(), Protocol: p.Proto, Transport: p.l4}):
+	case !b.dry && !c.Sink.Receive(&Received{In: p.In, Packet: p.ip(), Protocol: p.Proto, Transport: p.l4}):
 		p.drop(verdict.ProtocolQueueFull)
 	default:
 		p.drop(verdict.HandedToProtocol)
@@ -113,7 +113,7 @@ func (p *Packet) toMembership(v *View, b *Batch, f *port.Frame) bool {
 	}
 	completeChecksum(f)
 	p.drop(verdict.HandedToProtocol)
-	if !b.dry && !v.Membership.Hear(&Heard{In: p.In, Packet: p.ip(), Transport: p.l4}) {
+	if !b.dry && !v.Membership.Receive(&Received{In: p.In, Packet: p.ip(), Transport: p.l4}) {
 		p.drop(verdict.ProtocolQueueFull)
 	}
 	return true
@@ -151,19 +151,19 @@ func (i *Interface) Reaches(a netip.Addr) bool {
 	return false
 }
 
-// Spoken is a packet that one of the router's own protocols made, from its IP
+// OwnPacket is a packet that one of the router's own protocols made, from its IP
 // header on and with all checksums.
-type Spoken struct {
+type OwnPacket struct {
 	// Out is the interface that the packet leaves by; its destination is a
 	// group or a host on that link. With NoInterface the packet is routed.
 	Out    routing.InterfaceID
 	Packet []byte
 }
 
-// Speak sends packets of the router's own protocols together, in order for each
+// SendOwn sends packets of the router's own protocols together, in order for each
 // interface. It sends at most as many as the batch has frames; the rest are not
 // sent. Transmit has to follow.
-func Speak(v *View, b *Batch, list []Spoken, now time.Time) {
+func SendOwn(v *View, b *Batch, list []OwnPacket, now time.Time) {
 	b.begin(v)
 	b.n = 0
 	var direct, byTable []*Packet

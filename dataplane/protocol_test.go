@@ -17,10 +17,10 @@ import (
 // recordingSink keeps the packets that it gets, up to room of them.
 type recordingSink struct {
 	room  int
-	heard []Heard
+	heard []Received
 }
 
-func (e *recordingSink) Hear(h *Heard) bool {
+func (e *recordingSink) Receive(h *Received) bool {
 	if len(e.heard) == e.room {
 		return false
 	}
@@ -103,7 +103,7 @@ func TestProtocolsHearTheirOwn(t *testing.T) {
 				}
 				return
 			}
-			want := Heard{In: tt.in, Packet: tt.packet, Transport: 20}
+			want := Received{In: tt.in, Packet: tt.packet, Transport: 20}
 			if tt.packet[0]>>4 == 6 {
 				want.Transport = 40
 			}
@@ -238,18 +238,18 @@ func TestListenersChangeUnderTraffic(t *testing.T) {
 }
 
 // What is spoken together is written together, in its order.
-func TestSpeakManyAtOnce(t *testing.T) {
+func TestSendOwnManyAtOnce(t *testing.T) {
 	n := newClaimingNetwork(t, &recordingSink{})
 	b := NewBatch(3, &Counters{}, &DropRing{})
 	message := func(tail byte) []byte {
 		return edit(build(t, rip("10.0.1.1", "224.0.0.9")), func(b []byte) { b[len(b)-1] = tail })
 	}
 	byTable := build(t, rip("10.0.1.1", "10.0.2.2"))
-	Speak(n.view, b, []Spoken{
+	SendOwn(n.view, b, []OwnPacket{
 		{lan0, message(1)}, {lan2, message(2)}, {lan0, message(3)}, {lan0, message(4)},
 	}, testNow)
 	b.Transmit(testNow)
-	Speak(n.view, b, []Spoken{{routing.NoInterface, byTable}, {lan0, message(5)}}, testNow)
+	SendOwn(n.view, b, []OwnPacket{{routing.NoInterface, byTable}, {lan0, message(5)}}, testNow)
 	b.Transmit(testNow)
 	var tails []byte
 	for _, p := range n.ports[lan0].Take() {
@@ -266,12 +266,12 @@ func TestSpeakManyAtOnce(t *testing.T) {
 	}
 }
 
-func TestSpeak(t *testing.T) {
+func TestSendOwn(t *testing.T) {
 	n := newClaimingNetwork(t, &recordingSink{})
 	b := NewBatch(1, &Counters{}, &DropRing{})
 	message := build(t, rip("10.0.1.1", "224.0.0.9"))
 	say := func(out routing.InterfaceID) {
-		Speak(n.view, b, []Spoken{{out, message}}, testNow)
+		SendOwn(n.view, b, []OwnPacket{{out, message}}, testNow)
 		b.Transmit(testNow)
 	}
 	say(lan0)

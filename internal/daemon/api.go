@@ -83,7 +83,7 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 		return nil, err
 	}
 	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
-	return list, errors.Join(a.tellOwn(ctx, list), a.tellGroups(ctx, list))
+	return list, errors.Join(a.addOwnAddresses(ctx, list), a.addGroups(ctx, list))
 }
 
 // portOf describes the port of an interface, open or not; nil where there is none.

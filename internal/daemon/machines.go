@@ -15,7 +15,7 @@ import (
 // for the loop's poll.
 func (d *Daemon) startMachines() {
 	n := d.router.Neighbors()
-	n.Tell = d.notices.add
+	n.Owner = d.notices.add
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
 	l := d.router.Membership()
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})

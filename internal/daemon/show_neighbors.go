@@ -62,8 +62,8 @@ func ownAddresses(view *dataplane.View, own []arp.Own) (list []control.OwnAddres
 	return list
 }
 
-// tellOwn adds to each of the interfaces what the neighbour machine knows of its addresses.
-func (a api) tellOwn(ctx context.Context, list []control.Interface) error {
+// addOwnAddresses adds to each of the interfaces what the neighbour machine knows of its addresses.
+func (a api) addOwnAddresses(ctx context.Context, list []control.Interface) error {
 	answer := make(chan []arp.Own, 1)
 	err := a.askNeighbors(ctx, func(m *arp.Machine, _ time.Time) {
 		var own []arp.Own
@@ -83,9 +83,9 @@ func (a api) tellOwn(ctx context.Context, list []control.Interface) error {
 	return nil
 }
 
-// tellGroups adds to each of the interfaces what the group membership machine
+// addGroups adds to each of the interfaces what the group membership machine
 // knows of it.
-func (a api) tellGroups(ctx context.Context, list []control.Interface) error {
+func (a api) addGroups(ctx context.Context, list []control.Interface) error {
 	answer := make(chan map[string]*control.Multicast, 1)
 	view := a.d.router.View()
 	err := a.d.router.Membership().Ask(ctx, func(m *multicast.Machine) {

@@ -41,7 +41,7 @@ func TestBurstIsGathered(t *testing.T) {
 	poll(own + 10_000)
 	offer(10_000, 100)
 	poll(own + 10_000)
-	if due, want := r.Deadline(), now.Add(calm(own+10_000)); !due.Equal(want) {
+	if due, want := r.Deadline(), now.Add(gatherTime(own+10_000)); !due.Equal(want) {
 		t.Errorf("due at %v, want %v", due, want)
 	}
 	now = r.Deadline().Add(-1)

@@ -10,9 +10,9 @@ import (
 	"routerd/routing"
 )
 
-// LinkLocal is what the router's own TCP/IP stack has of the links: TCP between
-// link-local addresses, which mean nothing without their link and so cannot go
-// by the one port of the stack. Any goroutine may use it.
+// LinkLocal connects the router's own TCP/IP stack to the links for TCP between
+// link-local addresses, which are meaningless without their link and so cannot
+// use the stack's one port. Any goroutine may use it.
 type LinkLocal struct {
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -31,11 +31,11 @@ func newLinkLocal(r *Router) *LinkLocal {
 	return l
 }
 
-// LinkLocal gives the way of the stack to the links.
+// LinkLocal returns the stack's access to the links.
 func (r *Router) LinkLocal() *LinkLocal { return r.linkLocal }
 
-// Describe gives the name, MTU and link-local addresses of a link, and whether
-// there is one of that number.
+// Describe returns the name, MTU and link-local addresses of a link, and false
+// if there is no link with that number.
 func (l *LinkLocal) Describe(link routing.InterfaceID) (name string, mtu int, addresses []netip.Prefix, ok bool) {
 	i := l.live.Load().Interface(link)
 	if i == nil || i.Kind == dataplane.KindStack {
@@ -49,15 +49,15 @@ func (l *LinkLocal) Describe(link routing.InterfaceID) (name string, mtu int, ad
 	return i.Name, i.MTU, addresses, true
 }
 
-// linkLocalSink takes the packets of one link.
+// linkLocalSink receives the packets of one link.
 type linkLocalSink struct{ take func(packet []byte) bool }
 
-// Hear implements dataplane.Sink.
-func (s *linkLocalSink) Hear(h *dataplane.Heard) bool { return s.take(h.Packet) }
+// Receive implements dataplane.Sink.
+func (s *linkLocalSink) Receive(h *dataplane.Received) bool { return s.take(h.Packet) }
 
-// Open hands take the TCP packets for the link-local addresses of a link, until
-// end is called. Several workers call it, it must not wait, keeps nothing of the
-// packet, and reports whether it took it.
+// Open passes the TCP packets for the link-local addresses of a link to take,
+// until end is called. Several workers call take concurrently; it must not
+// block or keep the packet, and reports whether it took it.
 func (l *LinkLocal) Open(link routing.InterfaceID, take func(packet []byte) bool) (end func(), err error) {
 	c := dataplane.Claim{Family: 6, Protocol: packet.ProtoTCP, LinkLocal: true, Sink: &linkLocalSink{take}}
 	on := l.listening.on(link)
@@ -67,8 +67,9 @@ func (l *LinkLocal) Open(link routing.InterfaceID, take func(packet []byte) bool
 	return func() { on.Release(c) }, nil
 }
 
-// Send sends packets of the stack, with all checksums, by a link. What is not TCP
-// from one of the link's own link-local addresses to another is not sent.
+// Send sends packets of the stack, with all checksums, on a link. It drops
+// packets that are not TCP from one of the link's own link-local addresses to
+// another link-local address.
 func (l *LinkLocal) Send(link routing.InterfaceID, packets [][]byte, now time.Time) {
 	v := l.live.Load()
 	i := v.Interface(link)
@@ -85,7 +86,7 @@ func (l *LinkLocal) Send(link routing.InterfaceID, packets [][]byte, now time.Ti
 		if len(l.sender.list) == sendAtOnce {
 			l.sender.flush(v, now)
 		}
-		l.sender.list = append(l.sender.list, dataplane.Spoken{Out: link, Packet: raw})
+		l.sender.list = append(l.sender.list, dataplane.OwnPacket{Out: link, Packet: raw})
 	}
 	l.sender.flush(v, now)
 }

@@ -72,20 +72,20 @@ func (p *Protocol) leave(j protocol.Join) {
 	p.post.request(groupsChanged{j.Link})
 }
 
-// heard is a packet on its way from a worker to the core. They are reused.
-type heard struct {
+// delivery is a packet on its way from a worker to the core. They are reused.
+type delivery struct {
 	protocol.Received
 	buf []byte
 }
 
-var heardPool = sync.Pool{New: func() any { return &heard{} }}
+var deliveries = sync.Pool{New: func() any { return &delivery{} }}
 
-func (h *heard) free() { heardPool.Put(h) }
+func (h *delivery) free() { deliveries.Put(h) }
 
-// Hear implements dataplane.Sink: it copies the packet to the inbox if there is
+// Receive implements dataplane.Sink: it copies the packet to the inbox if there is
 // room.
-func (p *Protocol) Hear(h *dataplane.Heard) bool {
-	in := heardPool.Get().(*heard)
+func (p *Protocol) Receive(h *dataplane.Received) bool {
+	in := deliveries.Get().(*delivery)
 	in.buf = append(in.buf[:0], h.Packet[h.Transport:]...)
 	in.Received = protocol.Received{Link: h.In, Payload: in.buf}
 	if h.Packet[0]>>4 == 4 {

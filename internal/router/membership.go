@@ -28,7 +28,7 @@ type Membership struct {
 	machine *multicast.Machine
 	batch   *dataplane.Batch
 	out     []multicast.Send
-	spoken  [1]dataplane.Spoken
+	own     [1]dataplane.OwnPacket
 }
 
 func newMembership(live *dataplane.Live, seed uint64) *Membership {
@@ -49,9 +49,9 @@ func (r *Router) Membership() *Membership { return r.membership }
 // must sends the machine an input that must not be lost; see Neighbors.must.
 func (m *Membership) must(in multicast.Input) { _ = m.Inbox.Send(context.Background(), in) }
 
-// Hear implements dataplane.Sink: it copies the message to the inbox if there
+// Receive implements dataplane.Sink: it copies the message to the inbox if there
 // is room.
-func (m *Membership) Hear(h *dataplane.Heard) bool {
+func (m *Membership) Receive(h *dataplane.Received) bool {
 	return m.Inbox.Offer(multicast.Received{Interface: h.In, Packet: append([]byte(nil), h.Packet...)})
 }
 
@@ -87,8 +87,8 @@ func (m *Membership) Step(now time.Time, in multicast.Input) {
 	m.out = m.machine.Step(now, in, m.out[:0])
 	v := m.live.Load()
 	for _, s := range m.out {
-		m.spoken[0] = dataplane.Spoken{Out: s.Interface, Packet: s.Packet}
-		dataplane.Speak(v, m.batch, m.spoken[:], now)
+		m.own[0] = dataplane.OwnPacket{Out: s.Interface, Packet: s.Packet}
+		dataplane.SendOwn(v, m.batch, m.own[:], now)
 		m.batch.Transmit(now)
 	}
 	clear(m.out) // packets are not kept from the collector
@@ -100,9 +100,9 @@ func (m *Membership) Tick(now time.Time) { m.Step(now, multicast.Tick{}) }
 // Deadline implements machine.Core.
 func (m *Membership) Deadline() time.Time { return m.machine.Deadline() }
 
-// tellMembership informs the machine of the groups that the router has joined
+// updateMembership informs the machine of the groups that the router has joined
 // on an Ethernet interface, and of its source address there.
-func (r *Router) tellMembership(l *link) {
+func (r *Router) updateMembership(l *link) {
 	if _, ethernet := l.port.(port.Ethernet); !ethernet || !l.up {
 		if l.reported != nil {
 			l.reported, l.linkLocal = nil, netip.Addr{}

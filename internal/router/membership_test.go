@@ -43,7 +43,7 @@ func TestGroupsAreReported(t *testing.T) {
 
 	query := packet.IPv4{0x46, 0, 0, 32, 0, 0, 0, 0, 1, packet.ProtoIGMP, 0, 0, 10, 0, 5, 9, 224, 0, 0, 1, 0x94, 4, 0, 0, 0x11, 10, 0xee, 0xf5, 0, 0, 0, 0}
 	query.FillChecksum()
-	if !b.router.View().Membership.Hear(&dataplane.Heard{In: id, Packet: query, Transport: 24}) {
+	if !b.router.View().Membership.Receive(&dataplane.Received{In: id, Packet: query, Transport: 24}) {
 		t.Fatal("a query is not taken")
 	}
 	reported() // takes it up

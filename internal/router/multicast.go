@@ -12,9 +12,9 @@ import (
 	"routerd/routing"
 )
 
-// everywhere are the groups that the router joins on every Ethernet interface:
+// everyLinkGroups are the groups that the router joins on every Ethernet interface:
 // all hosts, all nodes, all routers (RFC 1112 §4, RFC 4291 §2.8).
-var everywhere = []netip.Addr{
+var everyLinkGroups = []netip.Addr{
 	netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("ff02::1"), netip.MustParseAddr("ff02::2"),
 }
 
@@ -23,7 +23,7 @@ var everywhere = []netip.Addr{
 // those of the protocols there, and the solicited-node groups of its own
 // addresses.
 func (l *link) listensTo() []netip.Addr {
-	list := append(slices.Clone(everywhere), l.listeners.Groups()...)
+	list := append(slices.Clone(everyLinkGroups), l.listeners.Groups()...)
 	addresses := []netip.Prefix{l.formed}
 	for _, a := range l.cfg.Addresses {
 		addresses = append(addresses, a.Prefix)

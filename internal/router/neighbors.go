@@ -31,9 +31,9 @@ const (
 // machine.Loop; the rest of the router only reads the table.
 type Neighbors struct {
 	Inbox *machine.Loop[arp.Input]
-	// Tell is called with the effects for the router's owner: addresses that
+	// Owner is called with the effects for the router's owner: addresses that
 	// became usable or turned out to be duplicates. It must not block.
-	Tell func(arp.Effect)
+	Owner func(arp.Effect)
 	// Lost is called for neighbours that no longer answer, Answers for next
 	// hops that answer again. Neither may block.
 	Lost    func(arp.Lost)
@@ -59,7 +59,7 @@ func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) 
 	cfg.Routed = func(link routing.InterfaceID, a netip.Addr) bool { return states.Routed(a, link) }
 	n := &Neighbors{
 		Inbox:    machine.New[arp.Input](inboxSize),
-		Tell:     func(arp.Effect) {},
+		Owner:    func(arp.Effect) {},
 		Counters: &dataplane.Counters{},
 		Drops:    &dataplane.DropRing{},
 		live:     live,
@@ -172,7 +172,7 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), fates[e.Reason], now)
 		n.batch.Transmit(now)
 	default:
-		n.Tell(e)
+		n.Owner(e)
 	}
 }
 

@@ -24,11 +24,11 @@ const noticesAtOnce = 256
 // Waiting signals that Poll has something to do.
 func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 
-// calm is how long changes are gathered after one that copied the whole table,
+// gatherTime is how long changes are gathered after one that copied the whole table,
 // which takes some 80 ns for each prefix, so that a burst of routes that
 // arrives in many pieces does not cost a copy for each piece. The first piece
 // never waits, nor does the failure of a next hop, which copies nothing.
-func calm(prefixes int) time.Duration {
+func gatherTime(prefixes int) time.Duration {
 	return min(time.Duration(prefixes)*3*time.Microsecond, 200*time.Millisecond)
 }
 
@@ -63,7 +63,7 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 	}
 	if copied {
 		f := r.table.FIB
-		r.calm = now.Add(calm(f.Len4() + f.Len6()))
+		r.gatherUntil = now.Add(gatherTime(f.Len4() + f.Len6()))
 	}
 	if r.rib.Unsettled() {
 		r.mail.poke()
@@ -71,7 +71,7 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 	return true, errors.Join(errs, err)
 }
 
-// takeSlice takes some of what is due and of the protocols' letters, and
+// takeSlice takes some of what is due and of the protocols' changes, and
 // reports whether there was any. It notes whether some of those present when it
 // began are left.
 func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
@@ -80,7 +80,7 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 		worked = true
 	}
 	if !r.taking {
-		if !worked && now.Before(r.calm) {
+		if !worked && now.Before(r.gatherUntil) {
 			return worked, errs
 		}
 		for _, p := range r.protocols {
@@ -110,7 +110,7 @@ func (r *Router) takeUp(requests []any, now time.Time) error {
 			for _, l := range r.links {
 				if l.id == x.link {
 					errs = append(errs, l.join())
-					r.tellMembership(l)
+					r.updateMembership(l)
 				}
 			}
 		case rib.Input:
@@ -131,7 +131,7 @@ func (r *Router) Deadline() (due time.Time) {
 	sooner(r.rib.Deadline())
 	sooner(r.translator.deadline())
 	if r.mail.waiting() {
-		sooner(r.calm)
+		sooner(r.gatherUntil)
 	}
 	return due
 }

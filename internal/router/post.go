@@ -9,10 +9,10 @@ import (
 	"routerd/routing/rib"
 )
 
-// Each protocol runs on a goroutine of its own and writes its routes into slots.
-// The router's owner reads those that have changed when it comes to it, so nobody
-// waits for room, and a route that changes again before that is read once, as it
-// was last. What is no route is left in a post beside them.
+// Each protocol runs on a goroutine of its own and writes its routes into
+// slots. The router's owner reads the changed slots when it has time, so nobody
+// waits for room, and of a route that changes again before that only the last
+// state is read. Requests that are not routes go into a post.
 //
 //	core --slots--> owner --> RIB
 //	     --post---> owner
@@ -33,7 +33,7 @@ func (m *mail) poke() {
 	}
 }
 
-// waiting reports whether any post has letters.
+// waiting reports whether any post has something to read.
 func (m *mail) waiting() bool {
 	for _, p := range m.posts {
 		if p.waiting() {
@@ -43,7 +43,8 @@ func (m *mail) waiting() bool {
 	return false
 }
 
-// post holds the letters of one protocol.
+// post holds the requests of one protocol and what the owner has read of its
+// slots.
 type post struct {
 	mail   *mail
 	source routing.Source
@@ -52,8 +53,8 @@ type post struct {
 	mu       sync.Mutex
 	requests []any // rib.Input or a request to the router
 
-	// The owner's own: how much it has still to read of what was there when it
-	// began, and what number the RIB gave each slot's prefix.
+	// For the owner only: how many changes that were there at open it has still
+	// to read, and the RIB's number of each slot's prefix.
 	unread  int
 	numbers []*[numberPage]rib.Number
 }
@@ -66,7 +67,7 @@ func newPost(m *mail, source routing.Source, slots *routing.Slots) *post {
 	return p
 }
 
-// publish ends a step of the core: what changed in the slots can be read.
+// publish ends a step of the core: the changed slots can be read.
 func (p *post) publish() {
 	if p.slots.Publish() {
 		p.mail.poke()
@@ -81,14 +82,14 @@ func (p *post) request(r any) {
 	p.mail.poke()
 }
 
-// barrier leaves something that comes after all routes that are there, and before
-// all that come later.
+// barrier adds a request that is read after all present changes of routes and
+// before all later ones.
 func (p *post) barrier(in rib.Input) {
 	p.slots.Cut(in, latestMark)
 	p.mail.poke()
 }
 
-// latestMark puts two marks into one: the later says all that the earlier does.
+// latestMark merges two marks, of which the later implies the earlier.
 func latestMark(before, after any) (any, bool) {
 	if _, ok := before.(rib.Mark); !ok {
 		return nil, false
@@ -103,7 +104,8 @@ func (p *post) waiting() bool {
 	return len(p.requests) > 0 || p.slots.Unread() > 0
 }
 
-// open has the owner read all routes that are there now, and gives the rest.
+// open makes all present changes of routes available to read, and returns the
+// requests.
 func (p *post) open() []any {
 	p.unread = p.slots.Unread()
 	p.mu.Lock()
@@ -128,7 +130,7 @@ func (p *post) read(max int, r *rib.RIB, now time.Time) (read int, err error) {
 		if in, ok := mark.(rib.Input); ok {
 			errs = append(errs, r.Step(now, in))
 		}
-		if n == 0 { // what is left is being written to again
+		if n == 0 { // the remaining slots are being written again
 			p.unread = 0
 			break
 		}
@@ -138,7 +140,7 @@ func (p *post) read(max int, r *rib.RIB, now time.Time) (read int, err error) {
 	return read, errors.Join(errs...)
 }
 
-// number is where the number of a slot's prefix is kept.
+// number returns the place of the RIB's number of a slot's prefix.
 func (p *post) number(id routing.SlotID) *rib.Number {
 	for int(id/numberPage) >= len(p.numbers) {
 		p.numbers = append(p.numbers, new([numberPage]rib.Number))

@@ -51,7 +51,7 @@ type Protocol struct {
 	Drops    *dataplane.DropRing
 
 	router  *Router // for what other protocols are to hear of
-	errands errands
+	pending pending
 	core    protocol.Core
 	slots   routing.Slots
 	live    *dataplane.Live
@@ -127,16 +127,16 @@ func (p *Protocol) Core() protocol.Core { return p.core }
 
 // Step implements machine.Core.
 func (p *Protocol) Step(now time.Time, in protocol.Input) {
-	if p.errands.waiting.Load() {
-		p.runErrands(now)
+	if p.pending.waiting.Load() {
+		p.stepPending(now)
 	}
 	switch x := in.(type) {
-	case runErrands:
+	case takePending:
 		return
 	case question:
 		x(p.core, now)
 		return
-	case *heard:
+	case *delivery:
 		p.step(now, x.Received)
 		x.free()
 	case *streamInput:
@@ -191,7 +191,7 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 	case protocol.Unwatch:
 		p.router.unwatch(p.Name, e.Path)
 	case protocol.Tell:
-		p.tell(e)
+		p.answerClient(e)
 	case protocol.Track:
 		p.post.request(rib.Track{Name: p.Name, Address: e.Address, Interface: e.Link})
 	case protocol.Untrack:

@@ -70,8 +70,8 @@ func (r *Router) neighborAnswers(e arp.HopState) {
 	}
 }
 
-// tellProtocols informs the protocols of an interface.
-func (r *Router) tellProtocols(l *link, up bool) {
+// updateProtocols informs the protocols of an interface.
+func (r *Router) updateProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {
 		return
 	}

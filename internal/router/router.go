@@ -60,20 +60,20 @@ type Router struct {
 	ids     map[string]routing.InterfaceID
 	// neighbors lives as long as the router. It is idle while no interface is
 	// an Ethernet one.
-	neighbors  *Neighbors
-	membership *Membership
-	kept       map[string][]netip.Prefix // see Resume
-	calm       time.Time                 // until when changes are gathered, see calm
-	coming     *fib.FIB                  // the next one, which has those of its changes that are settled
-	changes    int                       // how many these are
-	taking     bool                      // some letters that were taken are not read yet
-	mail       *mail
-	protocols  []*Protocol
-	watcher    *Protocol                        // that of the kinds which Watches, nil without one
-	watched    map[protocol.Path]protocol.Watch // next hops of static routes
-	listening  listening
-	linkLocal  *LinkLocal
-	machines   []Machine
+	neighbors   *Neighbors
+	membership  *Membership
+	kept        map[string][]netip.Prefix // see Resume
+	gatherUntil time.Time                 // until when changes are gathered, see gatherTime
+	coming      *fib.FIB                  // the next one, which has those of its changes that are settled
+	changes     int                       // how many these are
+	taking      bool                      // some changes that were there at open are not read yet
+	mail        *mail
+	protocols   []*Protocol
+	watcher     *Protocol                        // that of the kinds which Watches, nil without one
+	watched     map[protocol.Path]protocol.Watch // next hops of static routes
+	listening   listening
+	linkLocal   *LinkLocal
+	machines    []Machine
 
 	translator translator
 }
@@ -155,8 +155,8 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	for name, l := range r.links {
 		if !wanted[name] {
-			r.tellNeighbors(l)
-			r.tellProtocols(l, false)
+			r.updateNeighbors(l)
+			r.updateProtocols(l, false)
 			delete(r.links, name)
 			if err := r.rib.Step(now, rib.InterfaceGone{ID: l.id}); err != nil {
 				return err
@@ -198,7 +198,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	err = r.settleAll()
 	r.publish()
 	for _, l := range r.links {
-		r.tellNeighbors(l)
+		r.updateNeighbors(l)
 	}
 	return errors.Join(append(groups, err)...)
 }
@@ -269,7 +269,7 @@ func (r *Router) PortChanged(name string, e port.Event, now time.Time) error {
 func (r *Router) linkChanged(l *link, now time.Time) error {
 	err := errors.Join(r.tellRIB(l, now), l.join(), r.readdressNAT(), r.settleSome())
 	r.publish()
-	r.tellNeighbors(l)
+	r.updateNeighbors(l)
 	return err
 }
 
@@ -280,7 +280,7 @@ func (r *Router) tellRIB(l *link, now time.Time) error {
 			in.Addresses = append(in.Addresses, rib.Address{Prefix: a.Prefix, Origin: a.Origin})
 		}
 	}
-	r.tellProtocols(l, l.up)
+	r.updateProtocols(l, l.up)
 	return r.rib.Step(now, in)
 }
 
@@ -289,9 +289,9 @@ func (r *Router) tellRIB(l *link, now time.Time) error {
 // duplicate address detection first. Nil ends that.
 func (r *Router) Resume(kept map[string][]netip.Prefix) { r.kept = kept }
 
-// tellNeighbors informs the neighbour machine of an Ethernet interface.
-func (r *Router) tellNeighbors(l *link) {
-	r.tellMembership(l) // first: the group must be joined before duplicates are looked for
+// updateNeighbors informs the neighbour machine of an Ethernet interface.
+func (r *Router) updateNeighbors(l *link) {
+	r.updateMembership(l) // first: the group must be joined before duplicates are looked for
 	e, ethernet := l.port.(port.Ethernet)
 	if !ethernet || !l.up {
 		if l.told {

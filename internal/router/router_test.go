@@ -240,7 +240,7 @@ func TestEthernetInterface(t *testing.T) {
 	n := b.router.Neighbors()
 	ctx, stop := context.WithCancel(t.Context())
 	effects := make(chan arp.Effect, 10)
-	n.Tell = func(e arp.Effect) { effects <- e }
+	n.Owner = func(e arp.Effect) { effects <- e }
 	ended := make(chan struct{})
 	go func() { n.Inbox.Run(ctx, n, time.Now); close(ended) }()
 	for range 3 { // IPv4 at once, IPv6 and the link-local address after asking

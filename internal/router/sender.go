@@ -16,7 +16,7 @@ const sendAtOnce = 32
 // system calls as the ports allow.
 type sender struct {
 	batch *dataplane.Batch
-	list  []dataplane.Spoken
+	list  []dataplane.OwnPacket
 	raw   []byte // the packets of list, one after the other
 	ident uint16 // identification of the last IPv4 packet
 }
@@ -43,7 +43,7 @@ func (s *sender) add(v *dataplane.View, e *protocol.Send, now time.Time) {
 	}
 	at := len(s.raw)
 	s.raw = d.append(s.raw)
-	s.list = append(s.list, dataplane.Spoken{Out: out, Packet: s.raw[at:len(s.raw):len(s.raw)]})
+	s.list = append(s.list, dataplane.OwnPacket{Out: out, Packet: s.raw[at:len(s.raw):len(s.raw)]})
 }
 
 // flush writes the packets that add has added.
@@ -51,7 +51,7 @@ func (s *sender) flush(v *dataplane.View, now time.Time) {
 	if len(s.list) == 0 {
 		return
 	}
-	dataplane.Speak(v, s.batch, s.list, now)
+	dataplane.SendOwn(v, s.batch, s.list, now)
 	s.batch.Transmit(now)
 	clear(s.list)
 	s.list, s.raw = s.list[:0], s.raw[:0]

@@ -19,7 +19,7 @@ func TestRestlessIsNotSpokenFor(t *testing.T) {
 	var flap func()
 	flap = func() { l.SetUp(!l.Up()); s.At(ripUpdate/2, flap) }
 	flap()
-	if wrong, err := s.spoken(); !errors.Is(err, ErrRestless) {
+	if wrong, err := s.spoken(); !errors.Is(err, ErrNotQuiet) {
 		t.Errorf("a network whose link flaps is spoken for: %v, %v", wrong, err)
 	}
 }

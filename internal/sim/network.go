@@ -109,8 +109,8 @@ func (n *Network) Run(d time.Duration) error {
 	return n.err
 }
 
-// ErrRestless is what Quiet returns for a network that does not come to rest.
-var ErrRestless = errors.New("the network does not come to rest")
+// ErrNotQuiet is what Quiet returns for a network that does not come to rest.
+var ErrNotQuiet = errors.New("the network does not come to rest")
 
 // Quiet lets time pass until no link has changed for the time links and no
 // table for the time tables. It gives up after limit.
@@ -125,7 +125,7 @@ func (n *Network) Quiet(links, tables, limit time.Duration) error {
 		case !quiet.After(n.clock.now):
 			return n.err
 		case quiet.After(end):
-			return fmt.Errorf("%w: after %v its tables still change, the last time %v ago", ErrRestless, limit, n.clock.now.Sub(n.changed))
+			return fmt.Errorf("%w: after %v its tables still change, the last time %v ago", ErrNotQuiet, limit, n.clock.now.Sub(n.changed))
 		}
 		if err := n.Run(quiet.Sub(n.clock.now)); err != nil {
 			return err

@@ -229,7 +229,7 @@ func (n *Node) begin() {
 		}
 	}
 	n.Router.BatchSize = 4
-	n.Router.Neighbors().Tell = n.hear
+	n.Router.Neighbors().Owner = n.addNotice
 }
 
 // Crash ends the router without a word: what it knew is gone, but what it had
@@ -303,5 +303,5 @@ func (n *Node) Holds(a netip.Addr) bool {
 	return false
 }
 
-// hear takes what the neighbour machine found out about the node's addresses.
-func (n *Node) hear(e arp.Effect) { n.notices = append(n.notices, e) }
+// addNotice takes what the neighbour machine found out about the node's addresses.
+func (n *Node) addNotice(e arp.Effect) { n.notices = append(n.notices, e) }

@@ -193,7 +193,7 @@ func (s *site) spoken() (wrong []string, err error) {
 			break
 		}
 		if try == tries {
-			return nil, fmt.Errorf("%w: tables changed while each of %d update intervals was heard", ErrRestless, tries)
+			return nil, fmt.Errorf("%w: tables changed while each of %d update intervals was heard", ErrNotQuiet, tries)
 		}
 		if err := s.Quiet(0, 2*ripUpdate, 4*time.Hour); err != nil {
 			return nil, err

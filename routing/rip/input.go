@@ -97,7 +97,7 @@ func (m *Machine) respond(n *neighbor) {
 		}
 	}
 	for at := range p.Entries {
-		m.hear(n, &p.Entries[at])
+		m.receiveEntry(n, &p.Entries[at])
 	}
 }
 
@@ -109,8 +109,8 @@ func (m *Machine) number(from netip.Addr) {
 	}
 }
 
-// hear processes one entry of a response (RFC 2453 §3.9.2).
-func (m *Machine) hear(n *neighbor, e *wire.Entry) {
+// receiveEntry processes one entry of a response (RFC 2453 §3.9.2).
+func (m *Machine) receiveEntry(n *neighbor, e *wire.Entry) {
 	i, prefix := n.iface, e.Prefix
 	if e.NoMask {
 		prefix = i.mask(prefix.Addr())

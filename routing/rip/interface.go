@@ -58,7 +58,7 @@ func (m *Machine) up(x protocol.LinkUp) {
 // activate starts the protocol on an interface, or applies a new configuration
 // to it.
 func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
-	was, spoke, from := i.active, i.speaks(), i.sources
+	was, spoke, from := i.active, i.sends(), i.sources
 	importChanged := was && !samePolicy(i.cfg.Import, cfg.Import)
 	exportChanged := was && (!samePolicy(i.cfg.Export, cfg.Export) || i.cfg.SplitHorizon != cfg.SplitHorizon || i.cfg.OffsetOut != cfg.OffsetOut)
 	i.active, i.cfg = true, cfg
@@ -70,7 +70,7 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 	}
 	m.reconnect()
 	switch {
-	case !i.speaks():
+	case !i.sends():
 		i.jobs = nil
 		if !i.nextUpdate.IsSet() {
 			m.updates.Set(&i.nextUpdate, m.now.Add(m.cfg.Update)) // also to expire its neighbours
@@ -85,7 +85,7 @@ func (m *Machine) activate(i *iface, cfg InterfaceConfig) {
 		m.ask(i)
 	}
 	if exportChanged {
-		m.tellAll()
+		m.queueAll()
 	}
 }
 
@@ -137,8 +137,8 @@ func (m *Machine) deactivate(i *iface) {
 	m.reconnect()
 }
 
-// speaks reports whether anything is sent on the interface.
-func (i *iface) speaks() bool {
+// sends reports whether anything is sent on the interface.
+func (i *iface) sends() bool {
 	return i.active && len(i.sources) > 0 && (!i.cfg.Passive || len(i.cfg.Neighbors) > 0)
 }
 
@@ -324,12 +324,12 @@ func (m *Machine) weigh(r *route) {
 	}
 }
 
-// tellAll puts every route in the next triggered update.
-func (m *Machine) tellAll() {
+// queueAll puts every route in the next triggered update.
+func (m *Machine) queueAll() {
 	for r := m.table.all.front(); r != nil; r = r.inAll.next.of {
 		if !r.inDying.in() {
 			r.since = m.now
-			m.tell(r)
+			m.queueTriggered(r)
 		}
 	}
 }

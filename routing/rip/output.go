@@ -63,7 +63,7 @@ func (m *Machine) update() {
 	}
 	m.trigger.urgent = m.trigger.urgent && len(m.table.changed)+len(m.table.again) > 0
 	for _, i := range m.order {
-		m.goOn(i)
+		m.sendBurst(i)
 	}
 	if !m.asking.at.IsZero() && !m.now.Before(m.asking.at) && !m.stopping {
 		m.askAll()
@@ -88,7 +88,7 @@ func (m *Machine) regularUpdate(i *iface) {
 // targets returns the destinations of updates on i: the multicast group, from
 // each subnet of the interface, and the configured neighbours.
 func (m *Machine) targets(i *iface) []target {
-	if !i.speaks() {
+	if !i.sends() {
 		return nil
 	}
 	group, port := Group(m.cfg.Protocol)
@@ -145,8 +145,8 @@ func (m *Machine) pass(r *route) {
 	}
 }
 
-// goOn sends a burst of the jobs under way on i.
-func (m *Machine) goOn(i *iface) {
+// sendBurst sends a burst of the jobs under way on i.
+func (m *Machine) sendBurst(i *iface) {
 	if len(i.jobs) == 0 || m.now.Before(i.resume) {
 		return
 	}
@@ -184,7 +184,7 @@ func (m *Machine) fill(i *iface, j *job, s wire.Seal) bool {
 	*b = wire.Packet{Command: wire.Response, Version: families[m.cfg.Protocol].version, Entries: b.Entries[:0]}
 	var hop netip.Addr
 	for r := j.peek(); r != nil; r = j.peek() {
-		e, ok := m.say(i, j, r)
+		e, ok := m.entryFor(i, j, r)
 		if !ok {
 			j.advance()
 			continue
@@ -230,8 +230,8 @@ func (j *job) advance() {
 	j.next = j.next.inAll.next.of
 }
 
-// say returns the entry for r in an update on i, and false if r is left out.
-func (m *Machine) say(i *iface, j *job, r *route) (wire.Entry, bool) {
+// entryFor returns the entry for r in an update on i, and false if r is left out.
+func (m *Machine) entryFor(i *iface, j *job, r *route) (wire.Entry, bool) {
 	e := wire.Entry{Prefix: r.prefix, Metric: Infinity}
 	reverse := false
 	if j.kind != goodbye {

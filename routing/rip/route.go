@@ -155,7 +155,7 @@ func (m *Machine) learn(n *neighbor, prefix netip.Prefix, nextHop netip.Addr, me
 	case metric >= Infinity, metric > r.metric && len(r.paths) > 1:
 		m.lost(p)
 	default:
-		m.hearAgain(p, nextHop, metric, tag)
+		m.refresh(p, nextHop, metric, tag)
 	}
 }
 
@@ -180,9 +180,9 @@ func (m *Machine) join(r *route, n *neighbor, nextHop netip.Addr, tag uint16) {
 	m.add(r, n, nextHop, tag)
 }
 
-// hearAgain processes an announcement from a neighbour that is already a path
+// refresh processes an announcement from a neighbour that is already a path
 // of the route.
-func (m *Machine) hearAgain(p *path, nextHop netip.Addr, metric uint8, tag uint16) {
+func (m *Machine) refresh(p *path, nextHop netip.Addr, metric uint8, tag uint16) {
 	r := p.route
 	p.heard = m.now
 	p.inHeard.remove()
@@ -280,15 +280,15 @@ func (m *Machine) touch(r *route) {
 		r.metric = Infinity
 		m.table.dying.push(&r.inDying, r)
 	}
-	m.tell(r)
+	m.queueTriggered(r)
 	if !r.offered {
 		r.offered = true
 		m.table.offered = append(m.table.offered, r)
 	}
 }
 
-// tell puts the route in the next triggered update.
-func (m *Machine) tell(r *route) {
+// queueTriggered puts the route in the next triggered update.
+func (m *Machine) queueTriggered(r *route) {
 	if r.changed {
 		return
 	}

@@ -36,7 +36,7 @@ type authState struct {
 	sequence uint32    // the last one used
 	moved    time.Time // when it was used, zero for not since the start
 	bound    uint32    // the saved value, never below sequence
-	senders  map[sender]*heardNumber
+	senders  map[sender]*lastNumber
 	dirty    bool // numbers of senders have changed since the last save
 	saved    time.Time
 	lost     error // why the saved state could not be read, until it is reported
@@ -50,8 +50,8 @@ type sender struct {
 	key  uint8
 }
 
-// heardNumber is the last number of a sender.
-type heardNumber struct {
+// lastNumber is the last number of a sender.
+type lastNumber struct {
 	last uint32
 	at   time.Time
 	// zero: it has started at zero once. A second zero may be a replay of the
@@ -77,7 +77,7 @@ type savedNeighbor struct {
 // load reads the saved state. If it cannot be read it is lost: the clock still
 // gives high enough own numbers, and the senders' numbers start anew.
 func (a *authState) load(data []byte) {
-	a.senders = map[sender]*heardNumber{}
+	a.senders = map[sender]*lastNumber{}
 	if len(data) == 0 {
 		return
 	}
@@ -93,7 +93,7 @@ func (a *authState) load(data []byte) {
 		case h != nil: // a file of an earlier version has one for each interface
 			h.last, h.zero = max(h.last, n.Sequence), h.zero || n.Zero
 		case len(a.senders) < maxSenders:
-			a.senders[k] = &heardNumber{n.Sequence, n.Heard, n.Zero || n.Sequence == 0}
+			a.senders[k] = &lastNumber{n.Sequence, n.Heard, n.Zero || n.Sequence == 0}
 		}
 	}
 }
@@ -143,7 +143,7 @@ func (a *authState) admit(from sender, number uint32, n *neighbor, now time.Time
 func (a *authState) note(from sender, number uint32, now time.Time) {
 	h := a.senders[from]
 	if h == nil {
-		h = &heardNumber{}
+		h = &lastNumber{}
 		a.senders[from] = h
 	}
 	h.last, h.at, h.zero = number, now, h.zero || number == 0

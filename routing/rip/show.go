@@ -192,7 +192,7 @@ func (m *Machine) Interfaces() []InterfaceInfo {
 			Interface: i.id, Name: i.name, Config: i.cfg, Neighbors: len(i.neighbors),
 			Sending: len(i.jobs), Counters: i.counters,
 		}
-		if i.speaks() {
+		if i.sends() {
 			x.NextUpdate = i.nextUpdate.At()
 		}
 		for _, s := range i.sources {

@@ -93,7 +93,7 @@ func TestProtocolsAskAndHear(t *testing.T) {
 
 // Nobody waits and nothing is lost: a full inbox is no obstacle, and of each path
 // only the latest is heard.
-func TestErrandsNeedNoRoom(t *testing.T) {
+func TestPendingInputsNeedNoRoom(t *testing.T) {
 	_, client, watcher := watching(t)
 	for watcher.Inbox.Offer(protocol.Tick{}) {
 	}

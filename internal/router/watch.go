@@ -10,31 +10,31 @@ import (
 	"routerd/routing/rib"
 )
 
-// Protocols have the one that watches paths, BFD, watch their neighbours, and
-// hear from it:
+// Protocols ask BFD, the protocol that watches paths, to watch their
+// neighbours, and get its answers:
 //
-//	protocol --Watch--> errands of the watcher --WatchFor--------> watcher
-//	protocol <--NeighborState-- errands of the protocol <--Tell--- watcher
+// 	protocol --Watch--> pending inputs of the watcher --WatchFor--------> watcher
+// 	protocol <--NeighborState-- pending inputs of the protocol <--Tell--- watcher
 //
-// Errands are kept once for each path and client, as they are now. So nobody
-// ever waits for room, and nothing is lost.
+// For each path and client only the latest input is kept. So nobody ever waits
+// for room, and nothing is lost.
 
-// errands are what others want one protocol to hear of.
-type errands struct {
+// pending are inputs for one protocol that wait outside its inbox.
+type pending struct {
 	waiting atomic.Bool
 	mu      sync.Mutex
-	at      map[any]int // the place in list of what a path's is
+	at      map[any]int // index in list, by key
 	list    []protocol.Input
 }
 
-// runErrands is an input that says that there are errands. A driver that has no
-// room for it steps something else soon, and looks then.
-type runErrands struct{}
+// takePending is an input that says that inputs are pending. If the inbox has
+// no room for it, the next other step takes them.
+type takePending struct{}
 
-// hand has p hear of in, in place of what it has not heard yet under the same
-// key.
-func (p *Protocol) hand(key any, in protocol.Input) {
-	e := &p.errands
+// setPending leaves an input for p, in place of an earlier one with the same
+// key that is still pending.
+func (p *Protocol) setPending(key any, in protocol.Input) {
+	e := &p.pending
 	e.mu.Lock()
 	if at, known := e.at[key]; known {
 		e.list[at] = in
@@ -47,12 +47,12 @@ func (p *Protocol) hand(key any, in protocol.Input) {
 	}
 	e.waiting.Store(true)
 	e.mu.Unlock()
-	p.Inbox.Offer(runErrands{})
+	p.Inbox.Offer(takePending{})
 }
 
-// runErrands steps the core with what others have left.
-func (p *Protocol) runErrands(now time.Time) {
-	e := &p.errands
+// stepPending steps the core with the pending inputs.
+func (p *Protocol) stepPending(now time.Time) {
+	e := &p.pending
 	e.mu.Lock()
 	list := e.list
 	e.list, e.at = nil, nil
@@ -63,44 +63,44 @@ func (p *Protocol) runErrands(now time.Time) {
 	}
 }
 
-// wish is the key of what a client wants of the watcher.
-type wish struct {
+// watchKey is the key of a client's request to the watcher.
+type watchKey struct {
 	client string
 	path   protocol.Path
 }
 
-// watch asks the watcher on behalf of a client; unwatch no longer. Without a
-// watcher nobody finds anything out.
+// watch sends the watcher a client's request, unwatch withdraws it. Without a
+// watcher they do nothing.
 func (r *Router) watch(client string, w protocol.Watch) {
 	if r.watcher != nil {
-		r.watcher.hand(wish{client, w.Path}, protocol.WatchFor{Client: client, Watch: w})
+		r.watcher.setPending(watchKey{client, w.Path}, protocol.WatchFor{Client: client, Watch: w})
 	}
 }
 
 func (r *Router) unwatch(client string, path protocol.Path) {
 	if r.watcher != nil {
-		r.watcher.hand(wish{client, path}, protocol.UnwatchFor{Client: client, Path: path})
+		r.watcher.setPending(watchKey{client, path}, protocol.UnwatchFor{Client: client, Path: path})
 	}
 }
 
-// tell brings a client what the watcher has found out, on the watcher's
+// answerClient passes an answer of the watcher to the client, on the watcher's
 // goroutine.
-func (p *Protocol) tell(e protocol.Tell) {
+func (p *Protocol) answerClient(e protocol.Tell) {
 	if e.Client == staticClient {
 		p.post.request(rib.Watched{Address: e.State.Address, Interface: e.State.Link, Alive: e.State.Alive})
 		return
 	}
 	if client := p.router.Protocol(e.Client); client != nil {
-		client.hand(protocol.Path{Link: e.State.Link, Address: e.State.Address}, e.State)
+		client.setPending(protocol.Path{Link: e.State.Link, Address: e.State.Address}, e.State)
 	}
 }
 
-// staticClient is by what name the router itself has the next hops of its static
-// routes watched.
+// staticClient is the client's name under which the router has the next hops of
+// its static routes watched.
 const staticClient = "static"
 
-// watchStatics has the next hops of static routes watched as the configuration
-// says, each once.
+// watchStatics has the next hops of static routes watched as configured, each
+// once.
 func (r *Router) watchStatics(cfg *rib.Config, now time.Time) error {
 	wanted := map[protocol.Path]protocol.Watch{}
 	for i := range cfg.Static {
@@ -115,7 +115,7 @@ func (r *Router) watchStatics(cfg *rib.Config, now time.Time) error {
 			if h.Interface != "" {
 				id, known := r.ids[h.Interface]
 				if !known {
-					continue // the RIB says so
+					continue // the RIB reports it
 				}
 				w.Link = id
 			}
@@ -136,7 +136,7 @@ func (r *Router) watchStatics(cfg *rib.Config, now time.Time) error {
 		if watched && was == w {
 			continue
 		}
-		if !watched { // what was found out when it was watched before does not count
+		if !watched { // forget an answer from an earlier watch
 			if err := r.rib.Step(now, rib.Watched{Address: path.Address, Interface: path.Link, Alive: true}); err != nil {
 				return err
 			}
