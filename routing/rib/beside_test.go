@@ -10,6 +10,7 @@ import (
 
 	"github.com/gaissmai/bart"
 
+	"routerd/routing"
 	"routerd/routing/fib"
 )
 
@@ -31,10 +32,6 @@ func threadTime(b *testing.B) time.Duration {
 // one way, the withdrawal of all, and the longest slice of a load in slices.
 func BenchmarkBesideBart(b *testing.B) {
 	deltas := publicTable(b)
-	gone := slices.Clone(deltas)
-	for i := range gone {
-		gone[i].Withdraw = true
-	}
 	var trie, load, flap, withdraw, slice []time.Duration
 	var bytes, sliced float64
 	// flush is Flush as the router makes it, piece by piece.
@@ -47,6 +44,17 @@ func BenchmarkBesideBart(b *testing.B) {
 			n += len(s.Changes)
 		}
 		return n
+	}
+	// take has the RIB take all that has changed in the slots.
+	numbers := make([]Number, len(deltas))
+	take := func(r *RIB, slots *routing.Slots, n int) bool {
+		read, _ := slots.Read(n, func(c routing.Change) {
+			var err error
+			if numbers[c.ID], err = r.TakeSlot(t0, routing.SourceIBGP, numbers[c.ID], c); err != nil {
+				b.Fatal(err)
+			}
+		})
+		return read > 0
 	}
 	step := func(r *RIB, in Input) {
 		if err := r.Step(t0, in); err != nil {
@@ -68,6 +76,20 @@ func BenchmarkBesideBart(b *testing.B) {
 				t.Insert(deltas[i].Route.Prefix, e)
 			}
 		})
+		slots := &routing.Slots{}
+		offer := func() {
+			for i := range deltas {
+				id := routing.SlotID(i)
+				if slots.Len() == i {
+					slots.Take(deltas[i].Route.Prefix)
+				}
+				slots.At(id).NextHops = deltas[i].Route.NextHops
+				slots.Offer(id)
+			}
+			slots.Publish()
+		}
+		offer()
+		clear(numbers)
 		before := heap()
 		var r *RIB
 		var changes int
@@ -76,7 +98,8 @@ func BenchmarkBesideBart(b *testing.B) {
 			for i := range benchHops {
 				step(r, benchLink(i, true))
 			}
-			step(r, deltas)
+			for take(r, slots, 1<<20) {
+			}
 			changes = flush(r)
 		})
 		if changes < len(deltas) {
@@ -89,21 +112,34 @@ func BenchmarkBesideBart(b *testing.B) {
 				b.Fatalf("%d changes when 1/%d of %d routes flap", changes, benchHops, len(deltas))
 			}
 		}
-		timed(&withdraw, func() { step(r, Deltas(gone)); changes = flush(r) })
+		for i := range deltas {
+			slots.Withdraw(routing.SlotID(i))
+		}
+		slots.Publish()
+		timed(&withdraw, func() {
+			for take(r, slots, 1<<20) {
+			}
+			changes = flush(r)
+		})
+		if v4, v6 := r.Len(); changes < len(deltas) || v4+v6 > 10*benchHops {
+			b.Fatalf("%d changes when %d routes are withdrawn; %d prefixes are left", changes, len(deltas), v4+v6)
+		}
+		offer()
 		start := threadTime(b)
 		longest := time.Duration(0)
-		for rest := deltas; len(rest) > 0 || r.Unsettled(); {
+		for more := true; more; {
 			begun := threadTime(b)
-			if n := min(len(rest), 1000); n > 0 {
-				step(r, rest[:n])
-				rest = rest[n:]
-			} else if _, _, err := r.Settle(2000); err != nil {
-				b.Fatal(err)
+			if more = take(r, slots, 1000); !more {
+				if _, _, err := r.Settle(2000); err != nil {
+					b.Fatal(err)
+				}
+				more = r.Unsettled()
 			}
 			longest = max(longest, threadTime(b)-begun)
 		}
 		sliced = (threadTime(b) - start).Seconds()
 		slice = append(slice, longest)
+		runtime.KeepAlive(r)
 	}
 	median := func(list []time.Duration) float64 {
 		slices.Sort(list)

@@ -2,6 +2,7 @@ package rib
 
 import (
 	"net/netip"
+	"slices"
 
 	"routerd/routing/fib"
 )
@@ -23,8 +24,8 @@ const (
 type arrangement struct {
 	next  [districts]uint32 // how many there are in each district; then the place of its next one
 	last  uint32            // the district of the one before
-	mixed bool              // they are not in order of their districts
-	order []number
+	moves int               // how often it is another one than the one before
+	order []number          // nil = as they came
 }
 
 // district gives a number to the surroundings of n.
@@ -48,22 +49,30 @@ func (s *settling) countChanges() bool {
 	return eachOf(s, &s.changed, func(n *number) {
 		d := s.rib.district(*n)
 		a.next[d]++
-		a.mixed = a.mixed || d < a.last
+		if d != a.last {
+			a.moves++
+		}
 		a.last = d
 	})
 }
 
-// arrangeChanges brings them into the order of districts, if they are not.
+// arrangeChanges brings together those of each district, if they are not.
 func (s *settling) arrangeChanges() bool {
 	a := s.arranged
-	if a == nil || !a.mixed {
+	if a == nil {
 		return true
 	}
 	if a.order == nil {
-		place := uint32(0)
+		place, inhabited := uint32(0), 0
 		for d, n := range a.next {
 			a.next[d] = place
 			place += n
+			if n > 0 {
+				inhabited++
+			}
+		}
+		if a.moves <= 2*inhabited {
+			return true
 		}
 		a.order = make([]number, s.changed.n)
 	}
@@ -77,9 +86,7 @@ func (s *settling) arrangeChanges() bool {
 // handOut makes the changes of the FIB.
 func (s *settling) handOut() bool {
 	r := s.rib
-	if s.out == nil {
-		s.out = make([]fib.Change, 0, min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at))
-	}
+	s.out = slices.Grow(r.given[:0], min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at))
 	for ; s.at < s.changed.n; s.at++ {
 		if !s.spend() {
 			return false

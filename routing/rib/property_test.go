@@ -84,10 +84,12 @@ type world struct {
 	model naive
 	// Of sources that started afresh: what they have not offered again.
 	stale map[naiveKey]bool
+	// What the RIB said of the slots of routes. Not all is true any more.
+	numbers map[naiveKey]Number
 }
 
 func newWorld() *world {
-	return &world{rib: New(), fib: fib.Empty(), stale: map[naiveKey]bool{}, model: naive{
+	return &world{rib: New(), fib: fib.Empty(), stale: map[naiveKey]bool{}, numbers: map[naiveKey]Number{}, model: naive{
 		interfaces: map[routing.InterfaceID]Interface{}, deltas: map[naiveKey]routing.Route{},
 	}}
 }
@@ -135,7 +137,15 @@ func (w *world) event(t *rapid.T, now time.Time) {
 		if d.Withdraw {
 			delete(w.model.deltas, k)
 		}
-		err = w.rib.Step(now, Deltas{d})
+		if w.rib.Settling() || rapid.Bool().Draw(t, "by delta") {
+			err = w.rib.Step(now, Deltas{d})
+			break
+		}
+		slot := routing.Slot{
+			Prefix: d.Route.Prefix, NextHops: d.Route.NextHops, Metric: d.Route.Metric,
+			Tag: d.Route.Tag, Action: d.Route.Action, Distance: d.Route.Distance,
+		}
+		w.numbers[k], err = w.rib.TakeSlot(now, k.source, w.numbers[k], routing.Change{Slot: &slot, Offered: !d.Withdraw})
 	}
 	if err != nil {
 		t.Fatal(err)

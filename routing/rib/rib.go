@@ -55,7 +55,8 @@ type RIB struct {
 	staleWatches []*watch
 	touched      bool
 
-	settling *settling // under way, else nil
+	settling *settling    // under way, else nil
+	given    []fib.Change // by the last slice
 	waiting  queue
 	sweeps   []*sweeping
 	epochs   [routing.NumSources][2]epoch // see stale.go

@@ -24,6 +24,7 @@ type settling struct {
 	watches  []*watch
 	led      map[uint32][]number // the transit prefixes that lead by a set, once it is needed
 	news     bitmap              // sets that came to something new
+	latest   uint32              // the highest number of them
 	changed  paged[number]       // what the FIB has to change
 	out      []fib.Change        // of these, what the slice hands out
 	arranged *arrangement        // their order; nil = as they came
@@ -231,6 +232,7 @@ func (s *settling) settleSets() bool {
 		s.rib.releaseLeads(was)
 		if hs.settled && was != hs.leads { // else all its users are dirty
 			s.news.set(hs.number)
+			s.latest = max(s.latest, hs.number)
 		}
 		hs.stale, hs.settled = false, true
 	})
@@ -265,7 +267,7 @@ func (s *settling) scan(hops *slab[uint32], found func(uint32)) bool {
 		}
 		s.left -= pageSize / 32
 		for i, set := range hops.pages[page] {
-			if s.news.has(set) {
+			if set == s.latest || set < s.latest && s.news.has(set) {
 				found(page*pageSize + uint32(i))
 				s.left--
 			}

@@ -12,7 +12,7 @@ import (
 type Settled struct {
 	// Changes are changes of the FIB, in a settling each prefix at most once. All
 	// that a settling gives in several slices belong together: a FIB with only
-	// some of them must not be used.
+	// some of them must not be used. The slice is good until the next Settle.
 	Changes []fib.Change
 	// Generation is the number of the FIB's state with these changes. It grows
 	// by one with each settling, also if nothing changes, so that a source can
@@ -43,6 +43,9 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	}
 	complete = r.settling.work(units)
 	s.Changes, r.settling.out = r.settling.out, nil
+	if r.given = s.Changes; cap(r.given) > keptChanges || complete && len(r.waiting.list) == 0 {
+		r.given = nil
+	}
 	r.stats.Changes += uint64(len(s.Changes))
 	if complete {
 		r.settling = nil
@@ -52,6 +55,10 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	}
 	return s, complete, err
 }
+
+// keptChanges is how long a list of changes may be to be used again by the next
+// slice.
+const keptChanges = 1 << 14
 
 // Settling reports whether inputs have to wait: slices of a settling have been
 // made and more have to follow, or earlier inputs still wait.
