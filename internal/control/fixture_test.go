@@ -344,7 +344,7 @@ func (f *fake) Diff(ctx context.Context) (DiffResult, error) {
 func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	v, _ := f.Version(ctx)
 	s := Snapshot{
-		Version: v, Generation: 42, FIB4: 3, FIB6: 1, RIB4: 4, RIB6: 2, ReloadsOK: 5, ReloadsFailed: 1,
+		Version: v, Generation: 42, Steps: StepSnapshot{UpTo: [len(StepBounds)]uint64{0: 5, 1: 8, 2: 9, 3: 9, 4: 9, 5: 9, 6: 10, 7: 10, 8: 10, 9: 10}, Steps: 10, Seconds: 0.0125}, FIB4: 3, FIB6: 1, RIB4: 4, RIB6: 2, ReloadsOK: 5, ReloadsFailed: 1,
 		Applied: began.Add(time.Hour), Differs: new(bool), Hops: 5, UnusableHops: 2,
 		Workers: []WorkerSnapshot{{Interface: "lan0", Batches: 100}, {Interface: "lan1", Queue: 1, Batches: 7}},
 		Interfaces: []InterfaceSnapshot{

@@ -119,6 +119,7 @@ var (
 	descReloaded   = describe("config_last_reload_success_timestamp_seconds", "When the configuration that runs was applied, by the start or a reload, in seconds since 1970.")
 	descDiffers    = describe("config_differs", "Whether the configuration file says something else than what runs, or cannot be applied: 1 or 0. Absent where it is no regular file.")
 	descHops       = describe("rib_next_hops", "Next hops that routes lead by, those that routes share counting once, by whether they may be used.", "usable")
+	descSteps      = describe("owner_step_seconds", "Time of each step of the goroutine that owns the tables. No other change of the router and no answer to a question comes in between.")
 	descStart      = describe("start_time_seconds", "When the router was started, in seconds since 1970.")
 	descBuild      = describe("build_info", "What the binary was made of; always 1.", "version", "goversion", "revision")
 )
@@ -133,7 +134,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused, descNATEvicted,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
-		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descStart, descBuild,
+		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descSteps, descStart, descBuild,
 	} {
 		ch <- d
 	}
@@ -177,8 +178,18 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	to.gauge(descHops, float64(s.Hops-s.UnusableHops), "true")
 	to.gauge(descHops, float64(s.UnusableHops), "false")
+	to.steps(&s.Steps)
 	to.gauge(descStart, float64(s.Version.Started.UnixMilli())/1000)
 	to.gauge(descBuild, 1, s.Version.Version, s.Version.GoVersion, s.Version.Revision)
+}
+
+// steps writes the histogram of the owner's steps.
+func (to sink) steps(x *StepSnapshot) {
+	buckets := map[float64]uint64{}
+	for i, n := range x.UpTo {
+		buckets[StepBounds[i]] = n
+	}
+	to.ch <- prometheus.MustNewConstHistogram(descSteps, x.Steps, x.Seconds, buckets)
 }
 
 // sample is a value of a protocol's metric.

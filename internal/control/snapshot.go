@@ -27,6 +27,19 @@ type Snapshot struct {
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
 	NAT                      *NATSnapshot // nil where nothing is translated
+	Steps                    StepSnapshot
+}
+
+// StepBounds are the bounds, in seconds, of the histogram of the steps of the
+// router's owner.
+var StepBounds = [...]float64{0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 1}
+
+// StepSnapshot is how long the steps of the router's owner took: how many up to
+// each of the StepBounds, how many there were, and all their time in seconds.
+type StepSnapshot struct {
+	UpTo    [len(StepBounds)]uint64
+	Steps   uint64
+	Seconds float64
 }
 
 // NeighborCount is how many neighbours of an Ethernet interface are in a state.

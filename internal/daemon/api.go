@@ -297,6 +297,7 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		s.RIB = d.router.RIB().Stats()
 		s.ReloadsOK, s.ReloadsFailed, s.Applied = d.tally.ok, d.tally.failed, d.applied
 		s.Hops, s.UnusableHops = d.router.RIB().Hops()
+		s.Steps = d.steps.snapshot()
 		for _, i := range view.Interfaces {
 			if i != nil {
 				t := traffic[i.ID]

@@ -110,6 +110,7 @@ type Daemon struct {
 	owners       []*protocolOwner
 	sd           systemd
 	tally        reloadTally
+	steps        stepTimes // of the loop
 	began        time.Time
 	garbage      collector
 	applied      time.Time // when the running configuration was applied
@@ -248,36 +249,42 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 			timer.Reset(time.Until(t))
 			due = timer.C
 		}
+		var step func()
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-d.router.Waiting():
-			d.poll()
+			step = d.poll
 		case <-due:
-			d.poll()
-			d.tryAbsent(time.Now())
-			if now := time.Now(); !d.nextNote.IsZero() && !now.Before(d.nextNote) {
-				d.noteUse(now)
-			}
+			step = d.doDue
 		case s := <-signals:
 			if s != syscall.SIGHUP {
 				d.log.Info("stopping", "signal", s.String())
 				return nil
 			}
-			d.background.Go(func() { _, _ = d.reloadAndLog() }) // it logs the result
+			step = func() { d.background.Go(func() { _, _ = d.reloadAndLog() }) } // it logs the result
 		case e := <-d.events:
-			d.portChanged(e)
+			step = func() { d.portChanged(e) }
 		case <-d.watch.Changed():
-			d.placesChanged()
+			step = d.placesChanged
 		case <-d.notices.waiting():
-			d.addressesChanged()
-		case f := <-d.do:
-			f()
+			step = d.addressesChanged
+		case step = <-d.do:
 		case err := <-d.failed:
 			return err
 		case <-watchdog:
-			d.sd.alive()
+			step = d.sd.alive
 		}
+		d.steps.run(step)
+	}
+}
+
+// doDue does what the loop's timer has come for.
+func (d *Daemon) doDue() {
+	d.poll()
+	d.tryAbsent(time.Now())
+	if now := time.Now(); !d.nextNote.IsZero() && !now.Before(d.nextNote) {
+		d.noteUse(now)
 	}
 }
 
