@@ -3,6 +3,7 @@ package rib
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/gaissmai/bart"
@@ -268,11 +269,14 @@ func (configured) input() {}
 
 func (r *RIB) setConfig(now time.Time, cfg Config) {
 	distances := cfg.Distance != r.config.Distance
+	same := slices.EqualFunc(cfg.Static, r.config.Static, sameStatic)
 	r.config = cfg
 	if distances {
 		r.redistance()
 	}
-	r.bindStatics(now)
+	if !same {
+		r.bindStatics(now)
+	}
 }
 
 // redistance sets the distance of every candidate to that of its source in the

@@ -1,6 +1,7 @@
 package rib
 
 import (
+	"slices"
 	"time"
 
 	"routerd/routing"
@@ -58,6 +59,12 @@ func (r *RIB) bindStatics(now time.Time) {
 	for _, a := range added {
 		r.offer(a.n, a.c, a.hops)
 	}
+}
+
+// sameStatic reports whether two static routes are the same, their lines included.
+func sameStatic(a, b StaticRoute) bool {
+	return a.Prefix == b.Prefix && a.Action == b.Action && a.Distance == b.Distance && a.Tag == b.Tag &&
+		a.Origin == b.Origin && slices.Equal(a.NextHops, b.NextHops)
 }
 
 // staticKey is what makes a static route the same after a reload.

@@ -145,8 +145,20 @@ func (r *RIB) subscribe(in Subscribe) error {
 		r.subscribers = slices.Insert(r.subscribers, at, s)
 	}
 	s := r.subscribers[at]
+	if known && s.Subscribe.same(&in) {
+		return nil // nothing would come of looking at all routes again
+	}
 	s.Subscribe, s.wants, s.renewed = in, wants, true
 	return nil
+}
+
+// same reports whether two subscriptions want the same. Of policies nobody knows.
+func (in *Subscribe) same(o *Subscribe) bool {
+	return in.Family == o.Family && slices.Equal(in.Speaks, o.Speaks) &&
+		slices.EqualFunc(in.Redistribute, o.Redistribute, func(a, b Redistribution) bool {
+			return a.Source == b.Source && a.Metric == b.Metric && a.KeepMetric == b.KeepMetric && a.Tag == b.Tag &&
+				a.Policy == nil && b.Policy == nil && a.Trace == nil && b.Trace == nil
+		})
 }
 
 func (r *RIB) unsubscribe(name string) {
