@@ -141,16 +141,23 @@ func BenchmarkBesideBart(b *testing.B) {
 		slice = append(slice, longest)
 		runtime.KeepAlive(r)
 	}
-	median := func(list []time.Duration) float64 {
-		slices.Sort(list)
-		return list[len(list)/2].Seconds()
+	reportBeside(b, bytes, sliced, map[string][]time.Duration{
+		"load": load, "flap": flap, "withdrawal": withdraw, "longest slice": slice, "bart": trie,
+	})
+}
+
+// reportBeside writes the medians, as ratios to the bulk load.
+func reportBeside(b *testing.B, bytes, sliced float64, times map[string][]time.Duration) {
+	median := func(of string) float64 {
+		slices.Sort(times[of])
+		return times[of][len(times[of])/2].Seconds()
 	}
-	bulk := median(trie)
+	bulk := median("bart")
 	b.ReportMetric(bulk*1e3, "ms/bart")
-	b.ReportMetric(median(load)/bulk, "load/bart")
-	b.ReportMetric(median(flap)/bulk, "flap/bart")
-	b.ReportMetric(median(withdraw)/bulk, "withdrawal/bart")
+	for _, of := range []string{"load", "flap", "withdrawal"} {
+		b.ReportMetric(median(of)/bulk, of+"/bart")
+	}
 	b.ReportMetric(sliced/bulk, "sliced/bart")
-	b.ReportMetric(median(slice)*1e3, "ms/longest-slice")
+	b.ReportMetric(median("longest slice")*1e3, "ms/longest-slice")
 	b.ReportMetric(bytes, "B/prefix")
 }
