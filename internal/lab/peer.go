@@ -85,14 +85,18 @@ func frrPrograms(text string) []string {
 // frrDaemon runs in the foreground, without a TCP port for vty, and without a
 // configuration file: vtysh distributes the node's configuration.
 func frrDaemon(dir, program string) Daemon {
+	args := []string{
+		"-f", os.DevNull, "-i", filepath.Join(dir, program+".pid"), "-z", filepath.Join(dir, "zserv.api"),
+		"--vty_socket", dir, "-P", "0", "--log", "stdout",
+	}
+	if program == "bfdd" { // which has a socket of its own, in a directory that all would share
+		args = append(args, "--bfdctl", filepath.Join(dir, "bfdd.ctl"))
+	}
 	return Daemon{
 		Program: program,
-		Args: []string{
-			"-f", os.DevNull, "-i", filepath.Join(dir, program+".pid"), "-z", filepath.Join(dir, "zserv.api"),
-			"--vty_socket", dir, "-P", "0", "--log", "stdout",
-		},
-		Log:    filepath.Join(dir, program+".log"),
-		Socket: filepath.Join(dir, program+".vty"),
+		Args:    args,
+		Log:     filepath.Join(dir, program+".log"),
+		Socket:  filepath.Join(dir, program+".vty"),
 	}
 }
 
