@@ -101,7 +101,8 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 		return way
 	}
 	at := v & slotPlace
-	page := f.words.at(at)
+	first := f.words.shelves[0]
+	page := f.words.near(first, at)
 	for marks := v &^ slotPlace; ; {
 		var n uint32
 		if marks&denseSlot != 0 {
@@ -124,7 +125,7 @@ func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
 			return way
 		}
 		depth := uint8(x >> depthShift & depthMask)
-		page = f.words.at(at) // all of a node lies in one page
+		page = f.words.near(first, at) // all of a node lies in one page
 		h, shift := half(hi, lo, depth-1)
 		b := byteAt(hi, lo, depth)
 		quarter := uint32(page[(at+1)%pageWords]>>(b>>6*16)) & 0xffff

@@ -34,6 +34,15 @@ func (w *words) at(place uint32) *page {
 	return pageAt(w.shelves, place)
 }
 
+// near is at for whoever has the first shelf at hand, which is all of a small
+// table: the processor need not wait for it at each node.
+func (w *words) near(first *shelf, place uint32) *page {
+	if place < shelfPages*pageWords {
+		return first[place/pageWords]
+	}
+	return w.at(place)
+}
+
 func pageAt(shelves []*shelf, place uint32) *page {
 	return shelves[place/(shelfPages*pageWords)][place/pageWords%shelfPages]
 }
