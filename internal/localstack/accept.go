@@ -120,6 +120,11 @@ func (l *acceptor) serve() error {
 		sp, expected, err := l.client.streams.current()
 		if err == nil {
 			err = l.client.streams.whenAddressed(func() error { return l.put(sp) })
+			if err == nil {
+				if _, err = l.links(sp); err != nil { // of peers that were added while put made the socket
+					l.left()
+				}
+			}
 		}
 		switch {
 		case l.over():
