@@ -6,14 +6,14 @@ import (
 	"routerd/internal/show"
 )
 
-// ReloadResult is what a reload has changed.
+// ReloadResult is the changes of a reload.
 type ReloadResult struct {
-	Generation uint64    `json:"generation"` // of the tables now
+	Generation uint64    `json:"generation"` // of the tables after the reload
 	Changes    []Change  `json:"changes"`
 	Warnings   []Problem `json:"warnings"`
 }
 
-// DiffResult is what a reload would change.
+// DiffResult is the changes that a reload would make.
 type DiffResult struct {
 	Changes  []Change  `json:"changes"`
 	Warnings []Problem `json:"warnings"`
@@ -25,16 +25,16 @@ type Change struct {
 	Path   string `json:"path"`             // interface.lan0.mtu
 	Old    string `json:"old,omitempty"`    // absent when added
 	New    string `json:"new,omitempty"`    // absent when removed
-	Impact string `json:"impact,omitempty"` // what it means for traffic; absent when nothing
+	Impact string `json:"impact,omitempty"` // effect on traffic; absent if none
 	Origin string `json:"origin,omitempty"`
 }
 
-// Problem is something wrong or odd in the configuration file.
+// Problem is an error or a warning in the configuration file.
 type Problem struct {
 	Origin  string `json:"origin"`
 	Warning bool   `json:"warning"`
 	Message string `json:"message"`
-	Text    string `json:"text"` // the whole of it for a terminal: several lines with a caret
+	Text    string `json:"text"` // the full text for a terminal: several lines with a caret
 }
 
 var diffNoun = show.Spec[Router, nothing, DiffResult]{

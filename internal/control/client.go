@@ -18,13 +18,14 @@ import (
 	"routerd/internal/show"
 )
 
-// Client asks a router through its socket. It is safe for concurrent use.
+// Client sends requests to a router through its socket. It is safe for
+// concurrent use.
 type Client struct {
 	socket string
 	http   http.Client
 }
 
-// UnreachableError says that nobody answers at a socket.
+// UnreachableError means that no router answers at a socket.
 type UnreachableError struct {
 	Socket string
 	Err    error
@@ -45,8 +46,8 @@ func (e *UnreachableError) Error() string {
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Dial makes a client of the router at the socket. It connects when it is
-// first asked something.
+// Dial returns a client of the router at the socket. It connects at the first
+// request.
 func Dial(socket string) *Client {
 	c := &Client{socket: socket}
 	dialer := net.Dialer{Timeout: 5 * time.Second}
@@ -64,7 +65,8 @@ func Dial(socket string) *Client {
 	return c
 }
 
-// cause leaves out of a connection's error what the message around it says.
+// cause removes from a connection error the parts that the message around it
+// repeats.
 func cause(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
@@ -77,10 +79,10 @@ func cause(err error) error {
 	return err
 }
 
-// Close lets go of idle connections.
+// Close closes idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Version asks who answers.
+// Version asks for the router's name and version.
 func (c *Client) Version(ctx context.Context) (v Version, err error) {
 	return v, c.get(ctx, "version", nil, &v)
 }
@@ -102,7 +104,7 @@ func (c *Client) FIB(ctx context.Context, q FIBQuery) (p FIBPage, err error) {
 	return p, c.get(ctx, "fib", show.Values(q), &p)
 }
 
-// Drops asks what was dropped.
+// Drops asks for the dropped packets.
 func (c *Client) Drops(ctx context.Context, q DropQuery) (d Drops, err error) {
 	return d, c.get(ctx, "drops", show.Values(q), &d)
 }
@@ -117,7 +119,7 @@ func (c *Client) ClearNeighbors(ctx context.Context, q NeighborQuery) (r ClearRe
 	return r, c.do(ctx, http.MethodPost, "clear/arp", show.Values(q), &r)
 }
 
-// ExplainPacket asks what would become of a packet.
+// ExplainPacket asks what the router would do with a packet.
 func (c *Client) ExplainPacket(ctx context.Context, q PacketQuery) (x PacketExplanation, err error) {
 	return x, c.get(ctx, "explain/packet", show.Values(q), &x)
 }
@@ -142,8 +144,8 @@ func (c *Client) Reload(ctx context.Context) (r ReloadResult, err error) {
 	return r, c.do(ctx, http.MethodPost, "reload", nil, &r)
 }
 
-// Ask asks for what a noun shows, or has it done, and gives the answer: what its
-// NewAnswer points to.
+// Ask queries a noun or carries out its action, and returns the answer, a value
+// of the type that NewAnswer points to.
 func (c *Client) Ask(ctx context.Context, n *Noun, query any) (any, error) {
 	method := http.MethodGet
 	if n.Changes {
@@ -153,8 +155,7 @@ func (c *Client) Ask(ctx context.Context, n *Noun, query any) (any, error) {
 	return answer, c.do(ctx, method, n.Path, show.Values(query), answer)
 }
 
-// Get asks for what the noun of a path shows. The query is a struct, nil for
-// none.
+// Get queries the noun of a path. The query is a struct, nil for none.
 func Get[A any](ctx context.Context, c *Client, path string, query any) (answer A, err error) {
 	v := url.Values{}
 	if query != nil {
@@ -168,7 +169,7 @@ func (c *Client) get(ctx context.Context, noun string, q url.Values, answer any)
 }
 
 func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answer any) error {
-	// The host is of no meaning on a unix socket, but HTTP wants one.
+	// HTTP needs a host, which has no meaning on a unix socket.
 	u := url.URL{Scheme: "http", Host: "routerd", Path: "/v1/" + noun, RawQuery: q.Encode()}
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
@@ -178,7 +179,7 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 	if err != nil {
 		var made *url.Error
 		if errors.As(err, &made) {
-			err = made.Err // without the URL, which we made up
+			err = made.Err // without the URL, which is made up
 		}
 		var unreachable *UnreachableError
 		if errors.As(err, &unreachable) || ctx.Err() != nil {
@@ -196,7 +197,7 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 	return nil
 }
 
-// refusal reads an answer that is an error.
+// refusal reads an error from an answer.
 func refusal(resp *http.Response) error {
 	e := &Error{Status: resp.StatusCode}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))

@@ -6,10 +6,10 @@ import (
 	"sync"
 )
 
-// crowd bounds the connections of a listener. Whoever comes is let in: where
-// that is one too many, a connection of the source that has most goes, the
-// oldest. So no source keeps another out, and none keeps itself out either. It
-// is safe for concurrent use.
+// crowd bounds the connections of a listener. Every new connection is accepted;
+// if that is one too many, the oldest connection of the source with the most is
+// closed. So no source can lock out another or itself. It is safe for
+// concurrent use.
 type crowd struct {
 	most int
 	mu   sync.Mutex
@@ -21,8 +21,8 @@ type member struct {
 	source string
 }
 
-// sourceOf tells those apart who share the connections of a listener: hosts
-// where it is TCP, and on a unix socket everybody is one.
+// sourceOf returns the source of a connection: the host with TCP; on a unix
+// socket all connections have the same source.
 func sourceOf(c net.Conn) string {
 	if a, ok := c.RemoteAddr().(*net.TCPAddr); ok {
 		return a.IP.String()
@@ -35,14 +35,14 @@ func (c *crowd) watch(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if leaving := c.enter(conn, sourceOf(conn)); leaving != nil {
-			leaving.Close() // which whoever serves it learns at its next read or write
+			leaving.Close() // its handler fails at the next read or write
 		}
 	case http.StateClosed, http.StateHijacked:
 		c.leave(conn)
 	}
 }
 
-// enter notes a connection and gives the one that has to go for it, or nil.
+// enter adds a connection and returns the one to close for it, or nil.
 func (c *crowd) enter(conn net.Conn, source string) net.Conn {
 	c.mu.Lock()
 	defer c.mu.Unlock()

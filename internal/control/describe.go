@@ -9,14 +9,14 @@ import (
 	"routerd/internal/packet"
 )
 
-// Describe words a packet in one line, from its first bytes and the length
-// that it has as a whole:
+// Describe describes a packet in one line, from its first bytes and its whole
+// length:
 //
 //	IPv4 10.0.1.2:5353 > 224.0.0.251:5353 UDP, TTL 1, 120 bytes
 //	IPv6 2001:db8:1::2 > 2001:db8:2::2 ICMPv6 echo request, hop limit 64, 104 bytes
 //
-// The packet may be of any kind and broken in any way: whatever can be read
-// is said, and what contradicts itself too. It keeps nothing of header.
+// The packet may be of any kind and malformed: everything readable is
+// described, also contradictions. Describe does not keep header.
 func Describe(header []byte, length int) string {
 	if len(header) == 0 {
 		return count(length)
@@ -77,15 +77,15 @@ func describe6(b packet.IPv6, length int) string {
 	return l.String()
 }
 
-// line is what is gathered about a packet before it is put into words.
+// line is the description of a packet in parts.
 type line struct {
 	version          int
 	src, dst         netip.Addr
 	protocol         uint8
 	ports            bool
 	srcPort, dstPort uint16
-	what             string   // behind the protocol: flags or an ICMP type
-	notes            []string // behind that, each after a comma
+	what             string   // after the protocol: flags or an ICMP type
+	notes            []string // after that, each preceded by a comma
 }
 
 func (l *line) note(format string, args ...any) {
@@ -112,7 +112,7 @@ func (l *line) length(actual, said int) {
 	}
 }
 
-// readTransport takes what is there of the transport header b.
+// readTransport reads the transport header b, which may be truncated.
 func (l *line) readTransport(b []byte) {
 	switch l.protocol {
 	case packet.ProtoTCP, packet.ProtoUDP:
@@ -154,10 +154,10 @@ func count(n int) string {
 	return fmt.Sprintf("%d bytes", n)
 }
 
-// start is as much of a header as is worth printing raw.
+// start returns the part of a header that is printed raw.
 func start(b []byte) []byte { return b[:min(len(b), 16)] }
 
-// protocolNames has the IANA keywords of the protocols that are met in practice.
+// protocolNames has the IANA keywords of common protocols.
 var protocolNames = map[uint8]string{
 	packet.ProtoHopByHop: "hop-by-hop options", packet.ProtoICMP: "ICMP", packet.ProtoIGMP: "IGMP",
 	4: "IPIP", packet.ProtoTCP: "TCP", packet.ProtoUDP: "UDP", 41: "IPv6-in-IP",
@@ -187,7 +187,7 @@ func tcpFlags(f uint8) string {
 	return strings.Join(set, "+")
 }
 
-// Names of ICMP types, and of codes where those say more.
+// Names of ICMP types, and of codes that are more specific.
 var (
 	icmpTypes = map[uint8]string{
 		icmp.EchoReply: "echo reply", icmp.DestUnreachable: "destination unreachable",

@@ -7,7 +7,7 @@ import (
 )
 
 // DescribeFrame is Describe for a frame that was dropped before its IP packet
-// was looked at: header begins with its Ethernet header.
+// was examined: header begins with the Ethernet header.
 func DescribeFrame(header []byte, length int) string {
 	if len(header) < 14 {
 		return fmt.Sprintf("Ethernet, cut off, %d bytes", length)

@@ -1,35 +1,34 @@
-// Package control is the router's API: what it shows and what can be asked of
-// it, as JSON over HTTP on a unix socket, and as metrics for Prometheus.
+// Package control is the router's API: JSON over HTTP on a unix socket, and
+// metrics for Prometheus.
 //
 //	GET  /v1                  all of these, with their parameters
-//	GET  /v1/version          who answers, since when
+//	GET  /v1/version          name and version of the router
 //	GET  /v1/interface        interfaces, their ports and traffic
-//	GET  /v1/route            every route offered, and why it lost
-//	GET  /v1/fib              what packets are forwarded by
-//	GET  /v1/drops            packets dropped per verdict, and the latest of them
-//	GET  /v1/neighbor         stations on Ethernet links
-//	GET  /v1/PROTOCOL/...     what a routing protocol knows, hears and says
-//	GET  /v1/nat/...          session, host, rule, pool: who is translated, by what, into which ports
+//	GET  /v1/route            all routes offered, and why some are not used
+//	GET  /v1/fib              the forwarding table
+//	GET  /v1/drops            dropped packets by verdict, and the latest ones
+//	GET  /v1/neighbor         neighbours on Ethernet links
+//	GET  /v1/PROTOCOL/...     the state of a routing protocol
+//	GET  /v1/nat/...          session, host, rule, pool of address translation
 //	GET  /v1/explain/packet   what each stage would do with a packet
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
-//	POST /v1/clear/...        arp, nat/session, each protocol: forget, or end
+//	POST /v1/clear/...        arp, nat/session, each protocol: delete learned state
 //	GET  /metrics             the Prometheus text format
 //
-// Whoever may open the socket may look; only root and the router's own user
-// may change something. The server knows a Router by its interface and no
-// more of the router than that; Client is the other end of the same contract.
+// Any process that can open the socket may read; only root and the router's own
+// user may change something. The server uses the router only through the
+// interface Router; Client is the other end of the same contract.
 //
-// What there is to ask is a list of nouns (noun.go): the router's own, which are
-// described here with their tables, and those of the routing protocols, which
-// their packages below internal/protocols describe.
+// The API is a list of nouns (noun.go): the router's own, which are described
+// here with their tables, and those of the routing protocols, which are
+// described in their packages below internal/protocols.
 //
 // The contract: fields are only ever added. Times are RFC 3339 in UTC,
-// durations are seconds, counters are unsigned 64-bit numbers, a list is
-// never null, and what has an order keeps it from one answer to the next. A
-// field that would say nothing is left out where its comment says "absent".
-// A list that may be long comes in pages: limit is how much of it to look at,
-// and after, to which an answer's next is given, asks for the page behind. The
-// list ends with the answer that has no next.
-// An error is a fitting status and {"error": "..."}.
+// durations are seconds, counters are unsigned 64-bit numbers, a list is never
+// null, and an ordered list has the same order in every answer. A field without
+// a value is omitted if its comment says "absent". A list that may be long
+// comes in pages: limit is how much of it to look at, and after, set to an
+// answer's next, asks for the page after that. The answer without next is the
+// last. An error is an HTTP error status with {"error": "..."}.
 package control

@@ -12,28 +12,28 @@ import (
 	"routerd/internal/verdict"
 )
 
-// DropQuery chooses dropped packets. The zero query is all of them, counted.
+// DropQuery selects dropped packets. The zero query returns the counts of all.
 type DropQuery struct {
 	Last      int         `query:"last,max=1000" help:"show the latest <N> dropped packets, too"`
 	Interface string      `query:"in,complete=interface" help:"only packets that came in by this <interface>"`
 	Verdict   DropVerdict `query:"verdict" help:"only packets that were dropped for this reason, by its <name>"`
-	// Src and Dst are what the addresses of the packets lie in. They choose among
-	// the latest only: no address is kept of what is counted.
+	// Src and Dst contain the addresses of the packets. They select among the
+	// latest packets only, since the counters have no addresses.
 	Src show.Subnet `query:"src" help:"of the latest, only those from this <address> or prefix"`
 	Dst show.Subnet `query:"dst" help:"of the latest, only those to this <address> or prefix"`
 }
 
-// Drops is what became of the packets that went no further.
+// Drops is the answer about dropped packets.
 type Drops struct {
 	// Verdicts has every verdict that is a drop, in the order of the stages,
-	// those that never occurred included.
+	// including those that never occurred.
 	Verdicts []VerdictCount `json:"verdicts"`
-	// Last holds the latest dropped packets, newest first: a sample, a few
-	// of each batch.
+	// Last has the latest dropped packets, newest first. They are a sample: a
+	// few of each batch.
 	Last []Drop `json:"last"`
 }
 
-// VerdictCount is how many packets ended in a verdict.
+// VerdictCount is the number of packets with a verdict.
 type VerdictCount struct {
 	Verdict  string `json:"verdict" show:"verdict,after=packets"`
 	Sentence string `json:"sentence" show:"meaning,after=verdict"`
@@ -77,8 +77,7 @@ func DropVerdicts() (labels []string) {
 	return labels
 }
 
-// usualDrops are shown where a filter of the latest packets is given, and not how
-// many.
+// usualDrops is how many packets are shown if there is a filter but no number.
 const usualDrops = 20
 
 var dropsNoun = show.Spec[Router, DropQuery, Drops]{
@@ -109,7 +108,7 @@ one of them the latest 20 are shown unless --last says how many.`,
 
 func (d *Drops) draw(s *show.Screen, q *DropQuery) {
 	counts := slices.Clone(d.Verdicts)
-	if !s.Wide { // wide keeps all, in the order of the stages
+	if !s.Wide { // a wide screen shows all, in the order of the stages
 		counts = slices.DeleteFunc(counts, func(c VerdictCount) bool { return c.Packets == 0 })
 		slices.SortStableFunc(counts, func(a, b VerdictCount) int { return cmp.Compare(b.Packets, a.Packets) })
 	}
@@ -131,7 +130,7 @@ func (d *Drops) draw(s *show.Screen, q *DropQuery) {
 	}
 }
 
-// dropRow is a dropped packet as a table has it.
+// dropRow is a dropped packet in a table.
 type dropRow struct {
 	Time    string `show:"time"`
 	In      string `show:"in,none=(own)"`

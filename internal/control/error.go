@@ -5,22 +5,21 @@ import (
 	"net/http"
 )
 
-// Error is an error as it travels: what a Router failed with, as Client gives it
-// back. A Router itself fails with a show.Error, which chooses the status, or
-// with this where there is more to say.
+// Error is an error as Client returns it. A Router returns a show.Error, which
+// has a status, or an Error if there are details.
 type Error struct {
 	Status  int    `json:"-"`
 	Message string `json:"error"`
-	// Problems says more where a configuration was refused.
+	// Problems has the problems of a refused configuration.
 	Problems []Problem `json:"problems,omitempty"`
-	// Nouns lists what could have been asked for, where it was something else.
+	// Nouns has the existing nouns if an unknown one was asked for.
 	Nouns []string `json:"nouns,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Refused says that a configuration cannot be applied, and why: by its
-// problems, or in the message.
+// Refused means that a configuration cannot be applied. Its problems or the
+// message say why.
 func Refused(problems []Problem, format string, args ...any) *Error {
 	return &Error{Status: http.StatusUnprocessableEntity, Message: fmt.Sprintf(format, args...), Problems: problems}
 }

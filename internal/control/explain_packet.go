@@ -10,13 +10,13 @@ import (
 
 // PacketQuery describes a packet to explain.
 type PacketQuery struct {
-	In       string     `query:"in"`  // the interface it comes in by
-	Src      netip.Addr `query:"src"` // of one family with Dst
+	In       string     `query:"in"`  // the interface that receives it
+	Src      netip.Addr `query:"src"` // of the same family as Dst
 	Dst      netip.Addr `query:"dst"`
 	Protocol string     `query:"protocol"` // "tcp", "udp" or "icmp", for IPv6 too; "" = icmp, an echo request
 	SrcPort  uint16     `query:"src_port"` // tcp and udp only
 	DstPort  uint16     `query:"dst_port"`
-	Size     int        `query:"size,max=65535"` // bytes of the whole packet; 0 = as small as it can be
+	Size     int        `query:"size,max=65535"` // bytes of the whole packet; 0 = the minimum
 	DF       bool       `query:"df"`             // do not fragment
 	TTL      uint8      `query:"ttl"`            // or hop limit; 0 = 64
 }
@@ -29,9 +29,9 @@ type PacketExplanation struct {
 	Verdict  string `json:"verdict"`
 	Class    string `json:"class"` // passed | local | dropped
 	Sentence string `json:"sentence"`
-	Out      string `json:"out,omitempty"` // the interface it leaves by; absent when it does not
-	// Answer is the packet that the router would make: an ICMP error or an
-	// echo reply. Absent where it would make none.
+	Out      string `json:"out,omitempty"` // the interface that sends it; absent if it is not sent
+	// Answer is the router's own packet in reply: an ICMP error or an echo
+	// reply. Absent if there is none.
 	Answer *Answer `json:"answer,omitempty"`
 }
 
@@ -39,20 +39,20 @@ type PacketExplanation struct {
 type Step struct {
 	Stage  string `json:"stage"`
 	Text   string `json:"text"`
-	Answer bool   `json:"answer"`           // it is about the router's answer, not the packet itself
-	Origin string `json:"origin,omitempty"` // the configuration line that decided; absent when none did
+	Answer bool   `json:"answer"`           // the step concerns the router's answer, not the packet itself
+	Origin string `json:"origin,omitempty"` // the configuration line that decided; absent if none
 }
 
-// Answer is a packet that the router would make.
+// Answer is the router's own packet in reply.
 type Answer struct {
 	Packet   string `json:"packet"`
 	Verdict  string `json:"verdict"`
 	Sentence string `json:"sentence"`
-	Out      string `json:"out,omitempty"` // absent when it would not leave
+	Out      string `json:"out,omitempty"` // absent if it would not be sent
 }
 
-// explainNouns are what the API alone has: the command line's verbs for them
-// are no show.
+// explainNouns are nouns without a show command: the command line has other
+// verbs for them.
 var explainNouns = []Noun{explainPacketNoun, explainRouteNoun, explainPolicyNoun, diffNoun, reloadNoun}
 
 var explainPacketNoun = show.Spec[Router, PacketQuery, PacketExplanation]{

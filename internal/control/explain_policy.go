@@ -7,30 +7,30 @@ import (
 	"routerd/internal/show"
 )
 
-// PolicyQuery makes up a route for policies to decide about.
+// PolicyQuery describes a made-up route for policies to decide about.
 type PolicyQuery struct {
 	Prefix   netip.Prefix `query:"prefix"`
 	Source   Source       `query:"source"` // "" = no source that a statement could match
 	Metric   uint32       `query:"metric"`
 	Tag      uint32       `query:"tag"`
 	NextHop  netip.Addr   `query:"next_hop"` // may be invalid: on the link
-	Policies []string     `query:"policy"`   // their names, in the order in which they are asked; at least one
+	Policies []string     `query:"policy"`   // names, in the order of evaluation; at least one
 }
 
-// PolicyExplanation is how policies decide about a route.
+// PolicyExplanation explains how policies decide about a route.
 type PolicyExplanation struct {
 	Policies []string     `json:"policies"` // in order
-	Route    PolicyRoute  `json:"route"`    // as it came
+	Route    PolicyRoute  `json:"route"`    // before any change
 	Steps    []PolicyStep `json:"steps"`    // up to the statement that decided
 	Accepted bool         `json:"accepted"`
-	Decided  string       `json:"decided"`          // what decided: a sentence without its full stop
-	Result   *PolicyRoute `json:"result,omitempty"` // what it becomes; absent when rejected
+	Decided  string       `json:"decided"`          // what decided: a sentence without a full stop
+	Result   *PolicyRoute `json:"result,omitempty"` // the resulting route; absent if rejected
 }
 
 // PolicyRoute is a route as policies see it.
 type PolicyRoute struct {
 	Prefix  netip.Prefix `json:"prefix"`
-	Source  string       `json:"source,omitempty"` // absent: none was given
+	Source  string       `json:"source,omitempty"` // absent if not given
 	Metric  uint32       `json:"metric"`
 	Tag     uint32       `json:"tag"`
 	NextHop netip.Addr   `json:"next_hop,omitzero"` // absent: on the link
@@ -42,7 +42,7 @@ type PolicyStep struct {
 	Statement string   `json:"statement"` // its name, or its number from 1
 	Matched   bool     `json:"matched"`
 	WhyNot    string   `json:"why_not,omitempty"` // absent when matched
-	Set       []string `json:"set"`               // what it changed, in order
+	Set       []string `json:"set"`               // its changes, in order
 	Decision  string   `json:"decision"`          // accepted | rejected | undecided
 	Origin    string   `json:"origin,omitempty"`
 }

@@ -7,58 +7,58 @@ import (
 	"routerd/internal/show"
 )
 
-// RouteExplanation is how the router decides about packets for an address, in
-// the order in which it does.
+// RouteExplanation explains how the router decides about packets for an
+// address, in the order of its decisions.
 type RouteExplanation struct {
 	Address netip.Addr `json:"address"`
-	// Prefixes are those that the address lies in and a route is offered for,
-	// the longest first, up to the one that packets are forwarded by.
+	// Prefixes are those that contain the address and have routes, the longest
+	// first, up to the one that forwards the packets.
 	Prefixes []PrefixDecision `json:"prefixes"`
-	Shorter  int              `json:"shorter"` // prefixes that contain the address as well and are not asked
-	// Resolution is how the next hops lead to neighbours: each followed by
-	// those it leads through, one deeper.
+	Shorter  int              `json:"shorter"` // number of shorter prefixes that contain the address too
+	// Resolution is how the next hops are resolved to neighbours: each is
+	// followed by those that it is resolved through, one level deeper.
 	Resolution []ResolutionStep `json:"resolution"`
-	// Redistributed is what each protocol is told of the route.
+	// Redistributed says how the route is redistributed into each protocol.
 	Redistributed []Redistributed `json:"redistributed"`
-	Entry         *FIBEntry       `json:"entry,omitempty"` // absent: there is no route
+	Entry         *FIBEntry       `json:"entry,omitempty"` // absent if there is no route
 	Neighbors     []RouteNeighbor `json:"neighbors"`       // one for each of the entry's next hops
 }
 
 // PrefixDecision is the choice among the routes of a prefix.
 type PrefixDecision struct {
 	Prefix  netip.Prefix `json:"prefix"`
-	Used    bool         `json:"used"`    // packets for the address are forwarded by it
-	Decided string       `json:"decided"` // what made the choice
+	Used    bool         `json:"used"`    // it forwards the packets
+	Decided string       `json:"decided"` // reason for the choice
 	Routes  []Route      `json:"routes"`  // by preference
 }
 
-// ResolutionStep is one next hop on the way from a route to a neighbour.
+// ResolutionStep is one next hop in the resolution of a route to neighbours.
 type ResolutionStep struct {
 	Depth     int          `json:"depth"`               // 0 = of the route itself
 	Address   netip.Addr   `json:"address,omitzero"`    // absent: the destination is on the link
-	Interface string       `json:"interface,omitempty"` // absent: resolved through the table
-	Via       netip.Prefix `json:"via,omitzero"`        // the route that leads to it; absent where none is needed
+	Interface string       `json:"interface,omitempty"` // absent: resolved through the routing table
+	Via       netip.Prefix `json:"via,omitzero"`        // the route that it is resolved through; absent if none is needed
 	Source    string       `json:"source,omitempty"`    // of that route
-	Action    string       `json:"action,omitempty"`    // of that route, where it discards
+	Action    string       `json:"action,omitempty"`    // of that route, if it drops packets
 	WhyNot    string       `json:"why_not,omitempty"`   // absent when usable
 }
 
-// Redistributed is what a protocol is told of a route.
+// Redistributed is how a route is redistributed into a protocol.
 type Redistributed struct {
 	To      string   `json:"to"`
 	Offered bool     `json:"offered"`
-	Pending bool     `json:"pending"` // it has not heard the latest yet
+	Pending bool     `json:"pending"` // the protocol has not received the latest change yet
 	Metric  uint32   `json:"metric"`
 	Tag     uint32   `json:"tag"`
 	Policy  []string `json:"policy,omitempty"`  // statements in order; absent without a policy
 	WhyNot  string   `json:"why_not,omitempty"` // absent when offered
 }
 
-// RouteNeighbor is who a packet is handed to on the link.
+// RouteNeighbor is the neighbour on the link that packets are sent to.
 type RouteNeighbor struct {
 	Address   netip.Addr `json:"address"`
 	Interface string     `json:"interface"`
-	State     string     `json:"state"`         // as in Neighbor; unknown = nothing was sent there lately; none = the link needs no link addresses
+	State     string     `json:"state"`         // as in Neighbor; unknown = nothing was sent there lately; none = the link has no link-layer addresses
 	MAC       string     `json:"mac,omitempty"` // absent while unknown
 	Age       float64    `json:"age,omitempty"` // seconds, as in Neighbor
 }
@@ -67,13 +67,13 @@ type RouteNeighbor struct {
 // answer.
 const NeighborFailed = "failed"
 
-// What State is besides the states of a Neighbor.
+// Values of State besides the states of a Neighbor.
 const (
 	NeighborUnknown  = "unknown"
 	NeighborUnneeded = "none"
 )
 
-// targetQuery is the address that packets are for.
+// targetQuery has the destination address.
 type targetQuery struct {
 	Address netip.Addr `query:"address"`
 }

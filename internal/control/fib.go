@@ -9,7 +9,7 @@ import (
 	"routerd/internal/show"
 )
 
-// FIBQuery chooses entries of the forwarding table, as RouteQuery does.
+// FIBQuery selects entries of the forwarding table, as RouteQuery does.
 type FIBQuery struct {
 	Prefix netip.Prefix `query:"prefix,api"`
 	For    netip.Addr   `query:"for,api"`
@@ -18,8 +18,8 @@ type FIBQuery struct {
 	Limit  int          `query:"limit,api,max=10000"`
 }
 
-// FIBPage is a part of the forwarding table, with the size of the whole. Next
-// is as in RoutePage.
+// FIBPage is a page of the forwarding table, with the size of the whole table.
+// Next is as in RoutePage.
 type FIBPage struct {
 	Generation uint64       `json:"generation"`
 	IPv4       int          `json:"ipv4"` // entries in the whole table
@@ -28,7 +28,7 @@ type FIBPage struct {
 	Next       netip.Prefix `json:"next,omitzero"`
 }
 
-// FIBEntry is what packets for a prefix are forwarded by.
+// FIBEntry is an entry of the forwarding table.
 type FIBEntry struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	Action    string       `json:"action"` // as in Route
@@ -57,7 +57,7 @@ entry is not: carrier, interface, neighbor, bfd or protocol says who found out.`
 	Nothing:   func(q *FIBQuery) error { return noRoute(q.Prefix, q.For) },
 }.Noun()
 
-// fibRow is an entry as a table has it, with a line for each next hop.
+// fibRow is an entry in a table, with a line for each next hop.
 type fibRow struct {
 	Prefix   netip.Prefix `show:"prefix"`
 	Hops     []string     `show:"next hop,lines"`
@@ -72,7 +72,7 @@ func (e *FIBEntry) Drawn(*show.Screen) any {
 	return &fibRow{e.Prefix, e.Hops(), e.Source, e.Distance, e.Metric, e.Origin}
 }
 
-// Hops says where the entry leads, at least once.
+// Hops describes the entry's next hops or action. The list is never empty.
 func (e *FIBEntry) Hops() (hops []string) {
 	for _, h := range e.NextHops {
 		text := h.String()

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// checkHost answers only requests that name the router by an address, by
-// localhost, by a name without a dot or by one of names(). A page of the web
-// whose own name has been made to lead here (DNS rebinding) names the router by
-// that, and a browser would let it read the answers. Changes that a browser asks
-// for on behalf of another site are refused too.
+// checkHost accepts only requests whose Host is an address, localhost, a name
+// without a dot, or one of names(). A web page whose own name has been made to
+// resolve to the router (DNS rebinding) uses that name, and a browser would let
+// it read the answers. Changes that a browser requests on behalf of another
+// site are refused too.
 func checkHost(h http.Handler, names func() []string) http.Handler {
 	h = http.NewCrossOriginProtection().Handler(h)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -27,7 +27,7 @@ func checkHost(h http.Handler, names func() []string) http.Handler {
 	})
 }
 
-// ownName reports whether the value of a Host header may mean the router.
+// ownName reports whether a Host header may name the router.
 func ownName(host string, names []string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {

@@ -8,14 +8,14 @@ import (
 	"routerd/internal/show"
 )
 
-// Index is the answer to /v1: what there is to ask.
+// Index is the answer to /v1: the list of nouns.
 type Index struct {
 	Nouns []IndexNoun `json:"nouns"` // in order of path
 }
 
-// IndexNoun is one thing to ask, and how.
+// IndexNoun is a noun and how to request it.
 type IndexNoun struct {
-	Method     string   `json:"method"` // GET to look, POST to change something
+	Method     string   `json:"method"` // GET to show, POST to change
 	Path       string   `json:"path"`
 	Parameters []string `json:"parameters"` // of the query, by name
 }

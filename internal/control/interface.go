@@ -21,35 +21,35 @@ type Interface struct {
 	Name string `json:"name"`
 	Kind string `json:"kind"` // loopback | tun
 	Up   bool   `json:"up"`
-	// State is StateUp or StateDown of what its port stands on, or why it has
-	// none: StateMissing, StateGone or StateWaiting, of which Why says more.
+	// State is StateUp or StateDown, or why the interface has no port:
+	// StateMissing, StateGone or StateWaiting, which Why explains.
 	State     string         `json:"state"`
 	Why       string         `json:"why,omitempty"`
 	MTU       int            `json:"mtu"` // bytes of an IP packet
 	Table     string         `json:"table"`
 	Addresses []netip.Prefix `json:"addresses"` // host bits kept, in the configuration's order
-	// Own says of each address, on an Ethernet interface that is up, whether
-	// it may be used; duplicates are here and not among Addresses.
+	// Own has the state of each address of an Ethernet interface that is up.
+	// Duplicates are here and not in Addresses.
 	Own []OwnAddress `json:"own_addresses,omitempty"`
-	// Multicast says what groups the router listens to, and tells the switches
-	// of the link so, on an Ethernet interface that is up.
+	// Multicast has the groups that the router has joined on an Ethernet
+	// interface that is up, as it reports them by IGMP and MLD.
 	Multicast *Multicast `json:"multicast,omitempty"`
 	URPF      string     `json:"urpf"`           // off | strict | loose
 	MSS       string     `json:"mss,omitempty"`  // clamp, or bytes as text; absent = off
 	Port      *Port      `json:"port,omitempty"` // absent on a loopback
 	Received  Traffic    `json:"received"`
 	Sent      Traffic    `json:"sent"`
-	Drops     uint64     `json:"drops"` // packets that came in here and were dropped
+	Drops     uint64     `json:"drops"` // packets received here and dropped
 	Origin    string     `json:"origin,omitempty"`
 }
 
-// Multicast is the router's part in the multicast groups of a link.
+// Multicast is the router's membership in the multicast groups of a link.
 type Multicast struct {
-	Groups  []netip.Addr `json:"groups"`       // those reported, in order
-	IGMP    int          `json:"igmp_version"` // 1 to 3: that of the oldest querier heard of late
+	Groups  []netip.Addr `json:"groups"`       // the groups reported, sorted
+	IGMP    int          `json:"igmp_version"` // 1 to 3: that of the oldest recent querier
 	MLD     int          `json:"mld_version"`  // 1 or 2
 	Queries uint64       `json:"queries"`      // heard
-	Refused uint64       `json:"refused"`      // messages that the RFCs have a listener ignore
+	Refused uint64       `json:"refused"`      // messages ignored as the RFCs demand
 	Reports uint64       `json:"reports"`      // packets sent
 }
 
@@ -57,34 +57,33 @@ type Multicast struct {
 const (
 	StateUp   = "up"
 	StateDown = "down"
-	// StateMissing: the device, its namespace or its bridge has not been there
-	// yet. The interface is served when it comes.
+	// StateMissing: the device, its namespace or its bridge has not appeared
+	// yet. The interface starts working when it does.
 	StateMissing = "missing"
-	// StateGone: its device was there and was deleted, renamed or moved away, or
-	// its namespace was deleted. It is served again when it is made anew.
+	// StateGone: the device was deleted, renamed or moved away, or its
+	// namespace was deleted. The interface works again when the device is back.
 	StateGone = "gone"
-	// StateWaiting: the device is there and cannot be taken, which is tried
-	// again.
+	// StateWaiting: the device exists but cannot be opened; routerd keeps
+	// trying.
 	StateWaiting = "waiting"
 )
 
-// Port is what an interface reads from and writes to.
+// Port is the device that an interface uses.
 type Port struct {
 	Kind   string `json:"kind"`
 	Queues int    `json:"queues"`
-	// LateCarrier: the kernel may tell up to a second late that the device has
-	// lost its carrier, since it is a veth whose peer has the same index.
+	// LateCarrier: the kernel may report a carrier loss of the device up to a
+	// second late, since it is a veth whose peer has the same index.
 	LateCarrier bool `json:"late_carrier,omitempty"`
-	// Host is the kernel's side; absent where there is none.
+	// Host is the kernel's side; absent if there is none.
 	Host *Host `json:"host,omitempty"`
 }
 
-// Host is where the kernel's side of a port is found.
+// Host is the kernel's side of a port.
 type Host struct {
 	Netns  string `json:"netns,omitempty"` // absent: the namespace routerd runs in
 	Device string `json:"device"`
-	// Lacks says what the kernel's side lacks of its configuration, because
-	// whoever rules its namespace has taken it away or refuses it; absent when
-	// nothing.
+	// Lacks lists what the kernel's side lacks of its configuration, because it
+	// was removed or refused there; absent if nothing.
 	Lacks []string `json:"lacks,omitempty"`
 }

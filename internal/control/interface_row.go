@@ -9,7 +9,7 @@ import (
 	"routerd/internal/show"
 )
 
-// interfaceQuery chooses interfaces. The zero query is all of them.
+// interfaceQuery selects interfaces. The zero query selects all.
 type interfaceQuery struct {
 	Name string `query:"name,arg,complete=interface"`
 }
@@ -38,8 +38,8 @@ had; nothing has to be reloaded.`,
 	},
 }.Noun()
 
-// interfaceRow is an interface as a table has it, with a line for each address
-// and, on a wide screen, for each group.
+// interfaceRow is an interface in a table, with a line for each address and, on
+// a wide screen, for each multicast group.
 type interfaceRow struct {
 	Name      string       `show:"interface"`
 	Kind      string       `show:"kind"`
@@ -100,7 +100,7 @@ func (f *Interface) Drawn(s *show.Screen) any {
 	return row
 }
 
-// String gives namespace:device, or the device alone.
+// String returns namespace:device, or the device alone.
 func (h Host) String() string {
 	if h.Netns == "" {
 		return h.Device
@@ -108,8 +108,8 @@ func (h Host) String() string {
 	return h.Netns + ":" + h.Device
 }
 
-// addressCells gives the addresses of an interface, with what keeps the router
-// from using them; those that it does not use at all come last.
+// addressCells returns the addresses of an interface, each with the reason why
+// the router does not use it, if so. Unused ones come last.
 func (f *Interface) addressCells() (list []show.Cell) {
 	for _, a := range f.Addresses {
 		c := show.Cell{Text: a.String()}

@@ -44,8 +44,8 @@ func NewCollector(r Router) *Collector {
 	return c
 }
 
-// metricsHandler answers with the metrics of the router, of the process and
-// of the Go runtime, from a registry of its own.
+// metricsHandler serves the metrics of the router, the process and the Go
+// runtime from a registry of its own.
 func metricsHandler(r Router) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
@@ -64,8 +64,8 @@ func metricsHandler(r Router) http.Handler {
 		text := page{header: w.Header()}
 		h.ServeHTTP(&text, req)
 		<-gathering
-		// Written when all is read, so that whoever does not read what it asked
-		// for makes nobody else wait.
+		// Written once everything is read, so that a slow client does not hold
+		// up others.
 		if text.status != 0 {
 			w.WriteHeader(text.status)
 		}
@@ -76,7 +76,7 @@ func metricsHandler(r Router) http.Handler {
 // maxGathering is how many scrapes read the router at once.
 const maxGathering = 4
 
-// page is an answer that is complete before anybody is sent it.
+// page buffers a complete answer before it is sent.
 type page struct {
 	header http.Header
 	status int // 0 = 200
@@ -192,7 +192,7 @@ func (to sink) steps(x *StepSnapshot) {
 	to.ch <- prometheus.MustNewConstHistogram(descSteps, x.Steps, x.Seconds, buckets)
 }
 
-// sample is a value of a protocol's metric.
+// sample is one value of a protocol's metric.
 type sample struct {
 	family *running.Family
 	value  float64
@@ -206,7 +206,7 @@ func (s *sample) kind() prometheus.ValueType {
 	return prometheus.GaugeValue
 }
 
-// readProtocols reads what the protocols count that are configured.
+// readProtocols reads the counters of the configured protocols.
 func (c *Collector) readProtocols(ctx context.Context) (list []sample, err error) {
 	for i := range c.protocols {
 		p := &c.protocols[i]
@@ -238,8 +238,8 @@ func (to sink) gauge(d *prometheus.Desc, x float64, labels ...string) {
 	to.ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, x, labels...)
 }
 
-// workers gives every verdict of every worker, those that never occurred too:
-// a rate misses the first increment of a series that appears with it.
+// workers emits every verdict of every worker, also those that never occurred:
+// a rate misses the first increment of a series that begins with it.
 func (to sink) workers(list []WorkerSnapshot) {
 	var answers [dataplane.NumAnswers]uint64
 	for i := range list {

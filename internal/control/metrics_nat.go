@@ -1,6 +1,6 @@
 package control
 
-// NATSnapshot is what address translation has counted.
+// NATSnapshot has the counters of address translation.
 type NATSnapshot struct {
 	Rules []NATRule
 	Table NATPoolList
@@ -58,7 +58,7 @@ func (to sink) nat(s *NATSnapshot) {
 	}
 }
 
-// each gives the reasons their names in metrics.
+// each calls f with the metric label of each reason.
 func (r NATRefused) each(f func(reason string, n uint64)) {
 	f("port_exhausted", r.Exhausted)
 	f("table_full", r.TableFull)

@@ -8,59 +8,62 @@ import (
 	"routerd/internal/show"
 )
 
-// NATRouter is what the API shows and changes of address translation. Where
-// nothing is translated all of it is NotFound, as is a rule that there is not.
+// NATRouter is the part of Router for address translation. All methods return
+// NotFound if nothing is translated, and for a rule that does not exist.
 type NATRouter interface {
-	// NATSessions gives a page of the sessions that q chooses, in an order that
-	// stays while they live.
+	// NATSessions returns a page of the sessions that q selects, in an order
+	// that does not change during their life.
 	NATSessions(ctx context.Context, q NATQuery) (NATSessionPage, error)
-	// NATHosts gives a page of the inside hosts that have sessions, by address.
+	// NATHosts returns a page of the inside hosts that have sessions, by
+	// address.
 	NATHosts(ctx context.Context, q NATHostQuery) (NATHostPage, error)
-	// NATRules gives the rules in the order in which they are tried.
+	// NATRules returns the rules in the order in which they are tried.
 	NATRules(ctx context.Context) (NATRuleList, error)
-	// NATPools gives where rules take addresses and ports from, and the limits.
+	// NATPools returns the pools from which rules take addresses and ports, and
+	// the limits.
 	NATPools(ctx context.Context) (NATPoolList, error)
 	// ClearNAT ends the sessions that q chooses; the zero query is all of them.
 	ClearNAT(ctx context.Context, q NATQuery) (NATClearResult, error)
 }
 
-// NATSessionPage is a part of the session table. A page may hold less than was
-// asked for, even nothing: the table ends where Next is absent.
+// NATSessionPage is a page of the session table. It may have fewer sessions
+// than asked for, even none: only a page without Next is the last.
 type NATSessionPage struct {
 	Sessions []NATSession `json:"sessions" show:",rows"`
-	Total    int          `json:"total"` // sessions in the table, whatever was asked for
+	Total    int          `json:"total"` // sessions in the whole table
 	Next     uint32       `json:"next,omitzero"`
 }
 
-// NATSession is one session as people see it, whichever side began it.
+// NATSession is one session, seen from the inside host, whichever side began
+// it.
 type NATSession struct {
 	Protocol string      `json:"protocol" show:"proto"`  // tcp | udp | icmp | gre | ..., or a number
-	Inside   NATEndpoint `json:"inside" show:"inside"`   // of the host that the session counts for
-	Outside  NATEndpoint `json:"outside" show:"outside"` // what that is on the other side of the translation
-	Remote   NATEndpoint `json:"remote" show:"remote"`   // whom it speaks to
-	// RemoteSeen is what the inside host knows Remote as; absent where that is
-	// Remote itself.
+	Inside   NATEndpoint `json:"inside" show:"inside"`   // of the inside host
+	Outside  NATEndpoint `json:"outside" show:"outside"` // its translation
+	Remote   NATEndpoint `json:"remote" show:"remote"`   // the other end
+	// RemoteSeen is Remote as the inside host sees it; absent if it is the
+	// same.
 	RemoteSeen NATEndpoint `json:"remote_seen,omitzero" show:"seen as,optional,wide"`
 	BegunBy    string      `json:"begun_by" show:"begun by,wide"`                                    // inside | remote
 	State      string      `json:"state,omitempty" show:"state,optional,good=established,bad=reset"` // of TCP; absent of other protocols
 	Age        float64     `json:"age" show:"age,seconds,wide"`                                      // seconds since its first packet
 	Expires    float64     `json:"expires" show:"expires,seconds"`                                   // seconds until it ends unless a packet comes
-	// What it has carried, both directions together, from the IP header on; of
-	// a super-packet, the packets in it.
+	// Traffic in both directions together, counted from the IP header on. A
+	// super-packet counts as the packets in it.
 	Packets uint64   `json:"packets" show:"packets,amount,wide"`
 	Bytes   uint64   `json:"bytes" show:"bytes,amount,wide"`
-	Rules   []string `json:"rules" show:"rule,commas,none=(own)"` // names, of the destination's first; none of the router's own flows
+	Rules   []string `json:"rules" show:"rule,commas,none=(own)"` // names, the destination rule first; none for the router's own flows
 }
 
-// NATEndpoint is one end of a session, before or behind translation.
+// NATEndpoint is one end of a session, before or after translation.
 type NATEndpoint struct {
 	Address netip.Addr `json:"address"`
-	// Port is absent of protocols that have none. Of an ICMP query it is the
-	// identifier, with the side that asks.
+	// Port is absent for protocols without ports. For an ICMP query it is the
+	// identifier, on the side that sends the query.
 	Port uint16 `json:"port,omitzero"`
 }
 
-// String gives address:port, or the address alone where there is no port.
+// String returns address:port, or the address alone if there is no port.
 func (e NATEndpoint) String() string {
 	if e.Port == 0 {
 		return e.Address.String()
@@ -77,15 +80,15 @@ type NATRuleList struct {
 type NATRule struct {
 	Name        string     `json:"name" show:"rule"`
 	Kind        string     `json:"kind" show:"kind"`                // source | destination | static
-	Order       int        `json:"order" show:"order,right"`        // its place among those of its kind, from 1; the first that matches wins
-	Translation string     `json:"translation" show:"translation"`  // masquerade | none | pool:NAME | an address, with port where that changes | INSIDE <-> OUTSIDE
+	Order       int        `json:"order" show:"order,right"`        // its place among the rules of its kind, from 1; the first match wins
+	Translation string     `json:"translation" show:"translation"`  // masquerade | none | pool:NAME | an address, with a port if that changes | INSIDE <-> OUTSIDE
 	Sessions    int        `json:"sessions" show:"sessions,amount"` // that live
-	Made        uint64     `json:"made" show:"made,amount"`         // sessions since the rule is what it is
+	Made        uint64     `json:"made" show:"made,amount"`         // sessions since the rule last changed
 	Refused     NATRefused `json:"refused" show:"refused,right,inline=wide"`
 	Origin      string     `json:"origin,omitempty" show:"origin,wide"`
 }
 
-// NATRefused counts new flows that got no session, by what was wanting.
+// NATRefused counts new flows that got no session, by what was missing.
 type NATRefused struct {
 	Exhausted uint64 `json:"exhausted" show:"no port,amount,bad"`     // a port
 	TableFull uint64 `json:"table_full" show:"table full,amount,bad"` // a place in the table: max-sessions
@@ -117,8 +120,8 @@ type NATPoolList struct {
 	Pools              []NATPool  `json:"pools" show:",rows"`
 }
 
-// NATEvicted counts sessions that nobody had answered and that were ended to
-// make room for others, by what those were in want of.
+// NATEvicted counts unanswered sessions that were ended to make room for
+// others, by what was missing.
 type NATEvicted struct {
 	Exhausted uint64 `json:"exhausted"`  // a port
 	TableFull uint64 `json:"table_full"` // a place in the table: max-sessions
@@ -127,9 +130,9 @@ type NATEvicted struct {
 // Sum is all of them.
 func (e NATEvicted) Sum() uint64 { return e.Exhausted + e.TableFull }
 
-// NATPool is where rules take outside addresses and ports from.
+// NATPool is a source of outside addresses and ports for rules.
 type NATPool struct {
-	Name      string   `json:"name" show:"pool"`                 // of the pool or interface; a fixed address itself
+	Name      string   `json:"name" show:"pool"`                 // of the pool or interface; for a fixed address, the address
 	Kind      string   `json:"kind" show:"kind"`                 // pool | address | interface
 	Addresses []string `json:"addresses" show:"addresses,lines"` // addresses, prefixes and ranges (first-last)
 	Size      int      `json:"size" show:"size,right,wide"`      // addresses
@@ -138,24 +141,24 @@ type NATPool struct {
 	Capacity  int      `json:"capacity" show:"total,amount,after=icmp"` // ports of each protocol, of all addresses
 	Used      NATPorts `json:"used" show:",inline"`
 	Mappings  int      `json:"mappings" show:"mappings,amount"`         // inside endpoints that have a port of it
-	Refused   uint64   `json:"refused" show:"refused,amount,bad"`       // new flows, for want of a port
-	Exhausted []string `json:"exhausted" show:"exhausted,optional,bad"` // protocols of which there is no port left now
+	Refused   uint64   `json:"refused" show:"refused,amount,bad"`       // new flows that got no port
+	Exhausted []string `json:"exhausted" show:"exhausted,optional,bad"` // protocols without a free port now
 }
 
-// NATPorts counts ports of a pool, those included that rules, listeners and the
-// router's own flows hold; of ICMP identifiers.
+// NATPorts counts the ports in use of a pool, including those of rules,
+// listeners and the router's own flows; for ICMP, identifiers.
 type NATPorts struct {
 	TCP  int `json:"tcp" show:"tcp,amount"`
 	UDP  int `json:"udp" show:"udp,amount"`
 	ICMP int `json:"icmp" show:"icmp,amount"`
 }
 
-// NATClearResult is what a clear has done.
+// NATClearResult is the answer to a clear.
 type NATClearResult struct {
 	Cleared int `json:"cleared"` // sessions
 }
 
-// NATSessions asks for a page of the sessions that q chooses.
+// NATSessions asks for a page of the sessions that q selects.
 func (c *Client) NATSessions(ctx context.Context, q NATQuery) (p NATSessionPage, err error) {
 	return p, c.get(ctx, "nat/session", show.Values(q), &p)
 }

@@ -9,35 +9,35 @@ import (
 	"routerd/internal/show"
 )
 
-// NATHostQuery chooses inside hosts. The zero query is all of them.
+// NATHostQuery selects inside hosts. The zero query selects all.
 type NATHostQuery struct {
 	Inside NATHosts   `query:"inside,arg,complete=nat/host"`
-	After  netip.Addr `query:"after,api"`           // the page behind this host: NATHostPage.Next
-	Limit  int        `query:"limit,api,max=10000"` // hosts to give; 0 leaves it to the router
+	After  netip.Addr `query:"after,api"`           // the page after this host: NATHostPage.Next
+	Limit  int        `query:"limit,api,max=10000"` // most hosts to return; 0 = the router's default
 }
 
-// NATHostPage is a part of the inside hosts that have sessions, by address. The
-// list ends where Next is absent.
+// NATHostPage is a page of the inside hosts that have sessions, by address.
+// Only a page without Next is the last.
 type NATHostPage struct {
 	Hosts []NATHost  `json:"hosts" show:",rows"`
-	Total int        `json:"total"` // hosts with sessions, whatever was asked for
+	Total int        `json:"total"` // all hosts with sessions
 	Next  netip.Addr `json:"next,omitzero"`
 }
 
-// NATHost is what one inside host has of address translation.
+// NATHost is an inside host's share of address translation.
 type NATHost struct {
 	Address  netip.Addr `json:"address" show:"host"`
 	Sessions int        `json:"sessions" show:"sessions,amount"`
 	Ports    int        `json:"ports" show:"ports,amount"` // outside ports; sessions of one inside port share one
-	// What the sessions that live now have carried, both directions together.
+	// Traffic of the current sessions, both directions together.
 	Packets uint64 `json:"packets" show:"packets,amount"`
 	Bytes   uint64 `json:"bytes" show:"bytes,amount"`
 }
 
-// NATHosts are the IPv4 addresses of hosts; the zero NATHosts are all of them.
+// NATHosts is a range of IPv4 hosts; the zero value means all.
 type NATHosts struct{ netip.Prefix }
 
-// Set implements show.Value: it reads an address or a prefix.
+// Set implements show.Value: it parses an address or a prefix.
 func (h *NATHosts) Set(text string) error {
 	f, err := ParseNATFilter(text)
 	if err != nil || f.Port != 0 || !f.Addresses.Addr().Is4() {
@@ -71,7 +71,7 @@ count for the address that they leave from.`,
 	Ask: func(ctx context.Context, r Router, q NATHostQuery) (NATHostPage, error) { return r.NATHosts(ctx, q) },
 }.Noun()
 
-// NATHosts asks for a page of the inside hosts that q chooses.
+// NATHosts asks for a page of the inside hosts that q selects.
 func (c *Client) NATHosts(ctx context.Context, q NATHostQuery) (NATHostPage, error) {
 	return Get[NATHostPage](ctx, c, "nat/host", q)
 }

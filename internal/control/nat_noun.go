@@ -8,7 +8,8 @@ import (
 	"routerd/internal/show"
 )
 
-// usualRows are shown of what may have a million rows, unless more are asked for.
+// usualRows is the default number of rows shown of lists that may have a
+// million.
 const usualRows = 1000
 
 var natNouns = []Noun{
@@ -54,7 +55,7 @@ func (p *NATSessionPage) More() string {
 	return fmt.Sprintf("there are more, of %d in the table; --limit 0 shows all", p.Total)
 }
 
-// natRuleQuery chooses rules. The zero query is all of them.
+// natRuleQuery selects rules. The zero query selects all.
 type natRuleQuery struct {
 	Name string `query:"name,arg,complete=nat/rule"`
 }
@@ -80,7 +81,7 @@ host has as many as it may have.`,
 	},
 }.Noun()
 
-// natPoolQuery chooses pools. The zero query is all of them.
+// natPoolQuery selects pools. The zero query selects all.
 type natPoolQuery struct {
 	Name string `query:"name,arg,complete=nat/pool"`
 }
@@ -111,7 +112,7 @@ is left of the others.`,
 	},
 }.Noun()
 
-// natTotals is the session table as a table of one row has it.
+// natTotals describes the whole session table in one row.
 type natTotals struct {
 	Sessions   show.Cell  `show:"sessions,right"`
 	Max        int        `show:"max,right"`
@@ -134,7 +135,7 @@ func (p *NATPoolList) DrawHead(s *show.Screen) {
 	fmt.Fprintln(s)
 }
 
-// natPoolRow is a pool as a table has it.
+// natPoolRow is a pool in a table.
 type natPoolRow struct {
 	NATPool `show:",inline"`
 	Ports   string `show:"ports,wide,after=size"`
@@ -145,7 +146,7 @@ func (p *NATPool) Drawn(*show.Screen) any {
 	return &natPoolRow{*p, fmt.Sprintf("%d-%d", p.FirstPort, p.LastPort)}
 }
 
-// natClearQuery chooses sessions to end.
+// natClearQuery selects sessions to end.
 type natClearQuery struct {
 	NATQuery
 	All bool `query:"all" help:"every session"`

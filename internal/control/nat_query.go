@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// NATQuery chooses sessions of address translation: those that all of it
-// matches. The zero query is all of them. Only what is shown comes in pages.
+// NATQuery selects the sessions of address translation that match all its
+// fields. The zero query selects all. Only showing uses After and Limit.
 type NATQuery struct {
 	Protocol NATProtocol `query:"protocol" help:"only of this <protocol>, by name or number"`
 	Inside   NATFilter   `query:"inside" help:"only of this inside <endpoint>: an address, a prefix, :port, or both"`
@@ -17,8 +17,8 @@ type NATQuery struct {
 	Remote   NATFilter   `query:"remote" help:"only with this remote <endpoint>, likewise"`                       // or what it is seen as
 	Port     uint16      `query:"port" help:"only with this <port> on either side, before or behind translation"` // 0 = any
 	Rule     string      `query:"rule,complete=nat/rule" help:"only by the rule <NAME>"`
-	After    uint32      `query:"after,api,max=16777216"` // the page behind this session: NATSessionPage.Next
-	Limit    int         `query:"limit,api,max=10000"`    // sessions to give; 0 leaves it to the router
+	After    uint32      `query:"after,api,max=16777216"` // the page after this session: NATSessionPage.Next
+	Limit    int         `query:"limit,api,max=10000"`    // most sessions to return; 0 = the router's default
 }
 
 // NATProtocol is the number of a protocol; 0 = any.
@@ -28,8 +28,8 @@ var natProtocols = map[NATProtocol]string{
 	1: "icmp", 6: "tcp", 17: "udp", 47: "gre", 50: "esp", 51: "ah", 132: "sctp", 136: "udplite",
 }
 
-// String gives the protocol's name, its number where it has none here, and ""
-// for any.
+// String returns the protocol's name, or its number if it has no name here, and
+// "" for any.
 func (p NATProtocol) String() string {
 	if name, ok := natProtocols[p]; ok || p == 0 {
 		return name
@@ -46,7 +46,7 @@ func (p *NATProtocol) Set(text string) (err error) {
 // Offered implements show.Offering.
 func (*NATProtocol) Offered() []string { return []string{"tcp", "udp", "icmp"} }
 
-// ParseNATProtocol reads a name or a number. The error says what is wanted.
+// ParseNATProtocol parses a name or a number. The error says what is valid.
 func ParseNATProtocol(s string) (NATProtocol, error) {
 	for p, name := range natProtocols {
 		if s == name {
@@ -60,13 +60,13 @@ func ParseNATProtocol(s string) (NATProtocol, error) {
 	return NATProtocol(n), nil
 }
 
-// NATFilter is what an endpoint of a session has to be.
+// NATFilter is a condition on an endpoint of a session.
 type NATFilter struct {
-	Addresses netip.Prefix // of IPv4; the zero Prefix = any
+	Addresses netip.Prefix // IPv4; the zero Prefix = any
 	Port      uint16       // 0 = any
 }
 
-// String gives the form that ParseNATFilter reads, "" for any endpoint.
+// String returns the form that ParseNATFilter parses, "" for any endpoint.
 func (f NATFilter) String() string {
 	var s string
 	switch {
@@ -88,8 +88,8 @@ func (f *NATFilter) Set(text string) (err error) {
 	return err
 }
 
-// ParseNATFilter reads an IPv4 address or prefix, :port, or both. The error
-// says what is wanted.
+// ParseNATFilter parses an IPv4 address or prefix, :port, or both. The error
+// says what is valid.
 func ParseNATFilter(s string) (f NATFilter, err error) {
 	wanted := errors.New("wanted an IPv4 address or prefix, a port, or both: 10.0.0.1, 10.0.0.0/8, :443, 10.0.0.1:443")
 	addresses, port, ported := strings.Cut(s, ":")

@@ -8,11 +8,11 @@ import (
 	"routerd/internal/show"
 )
 
-// NeighborQuery chooses neighbours. The zero query is all of them.
+// NeighborQuery selects neighbours. The zero query selects all.
 type NeighborQuery struct {
 	Interface string      `query:"interface,complete=interface" help:"only on the interface <NAME>"`
 	Address   netip.Addr  `query:"address,arg"`
-	Family    show.Family `query:"family,api"` // 4 or 6; 0 = both; of no effect on ClearNeighbors
+	Family    show.Family `query:"family,api"` // 4 or 6; 0 = both; ignored by ClearNeighbors
 }
 
 // NeighborList is the answer to /v1/neighbor.
@@ -21,26 +21,25 @@ type NeighborList struct {
 	Own       []OwnAddress `json:"own_addresses,omitempty"` // of the router on the same links
 }
 
-// OwnAddress is an address of the router's on an Ethernet link, and whether it
-// may use it there.
+// OwnAddress is an address of the router on an Ethernet link, and its state.
 type OwnAddress struct {
 	Address   netip.Prefix `json:"address"` // host bits kept
 	Interface string       `json:"interface"`
-	State     string       `json:"state"` // tentative: being asked for | usable | duplicate: another station has it
+	State     string       `json:"state"` // tentative: being probed | usable | duplicate: another host has it
 }
 
-// Neighbor is one station on an Ethernet link.
+// Neighbor is one neighbour on an Ethernet link.
 type Neighbor struct {
 	Address   netip.Addr `json:"address" show:"address"`
 	MAC       string     `json:"mac,omitempty" show:"mac"` // absent while incomplete or failed
 	Interface string     `json:"interface" show:"interface"`
 	State     string     `json:"state" show:"state,good=reachable|static,bad=incomplete|failed"` // failed | incomplete | reachable | stale | delay | probe | static
 	Age       float64    `json:"age" show:"age,seconds"`                                         // seconds since the MAC was learned or confirmed; while incomplete since the first packet, while failed since then
-	Held      int        `json:"held" show:"held,right"`                                         // packets that wait for the answer
-	Router    bool       `json:"router" show:"router"`                                           // by its own advertisement
+	Held      int        `json:"held" show:"held,right"`                                         // packets waiting for the answer
+	Router    bool       `json:"router" show:"router"`                                           // it advertises itself as a router
 }
 
-// ClearResult is what a clear has done.
+// ClearResult is the answer to a clear.
 type ClearResult struct {
 	Cleared int `json:"cleared"` // neighbours
 }

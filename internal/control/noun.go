@@ -11,11 +11,11 @@ import (
 	"routerd/internal/show"
 )
 
-// Noun is one thing that the API shows, or changes.
+// Noun is one thing that the API shows or changes.
 type Noun = show.Noun[Router]
 
-// Nouns are all of them, in the order in which they are listed to people: the
-// router's own, and each protocol's. The list is only to be read.
+// Nouns returns all nouns in the order in which they are listed: the router's
+// own, and each protocol's. The list must not be changed.
 var Nouns = sync.OnceValue(func() []Noun {
 	list := []Noun{interfaceNoun, routeNoun, fibNoun, neighborNoun, clearNeighborNoun}
 	for _, p := range protocols.All() {
@@ -30,12 +30,12 @@ var Nouns = sync.OnceValue(func() []Noun {
 	return append(list, explainNouns...)
 })
 
-// nothing is the query of a noun that takes no parameters.
+// nothing is the query of a noun without parameters.
 type nothing struct{}
 
-// named gives the one element of a list that has the name, or all of it where
-// the name is "". It is NotFound, with what there is, if none has it: what is
-// "rule %q of address translation".
+// named returns the element of a list with the name, or the whole list if the
+// name is "". If there is none it returns NotFound with the existing names;
+// what is a format such as "rule %q of address translation".
 func named[T any](list []T, name, what string, nameOf func(*T) string) ([]T, error) {
 	if name == "" {
 		return list, nil

@@ -13,20 +13,20 @@ import (
 	"routerd/routing"
 )
 
-// RouteQuery chooses routes. The zero query is all of them.
+// RouteQuery selects routes. The zero query selects all.
 type RouteQuery struct {
-	Prefix netip.Prefix `query:"prefix,api"` // only this very prefix
-	For    netip.Addr   `query:"for,api"`    // only the prefix that packets for this address are forwarded by
+	Prefix netip.Prefix `query:"prefix,api"` // exactly this prefix
+	For    netip.Addr   `query:"for,api"`    // only the prefix that forwards packets for this address
 	Source Source       `query:"source,alias=protocol" help:"only what this <source> offers"`
 	Family show.Family  `query:"family,api"`          // 4 or 6; 0 = both
-	After  netip.Prefix `query:"after,api"`           // the page behind this prefix: RoutePage.Next
-	Limit  int          `query:"limit,api,max=10000"` // prefixes to look at; 0 leaves it to the router
+	After  netip.Prefix `query:"after,api"`           // the page after this prefix: RoutePage.Next
+	Limit  int          `query:"limit,api,max=10000"` // most prefixes to look at; 0 = the router's default
 }
 
-// Source is whom routes come from, "" for anybody.
+// Source is the source of routes, "" for any.
 type Source string
 
-// Sources are all that there are.
+// Sources returns the names of all sources.
 func Sources() (all []string) {
 	for i := routing.SourceNone + 1; int(i) < routing.NumSources; i++ {
 		all = append(all, i.String())
@@ -48,14 +48,14 @@ func (s *Source) String() string { return string(*s) }
 // Offered implements show.Offering.
 func (*Source) Offered() []string { return Sources() }
 
-// RoutePage is a part of the routing table. A page may hold less than was
-// asked for, even nothing: the table ends where Next is absent.
+// RoutePage is a page of the routing table. It may have fewer routes than asked
+// for, even none: only a page without Next is the last.
 type RoutePage struct {
 	Routes []Route      `json:"routes" show:",rows"`
 	Next   netip.Prefix `json:"next,omitzero"`
 }
 
-// Route is one route that a source offers, and what became of it.
+// Route is one route that a source offers, and whether it is used.
 type Route struct {
 	Prefix    netip.Prefix `json:"prefix"`
 	Source    string       `json:"source"`
@@ -66,32 +66,32 @@ type Route struct {
 	Interface string       `json:"interface,omitempty"` // of connected, local and broadcast; absent otherwise
 	NextHops  []NextHop    `json:"next_hops"`
 	Selected  bool         `json:"selected"`
-	Stale     bool         `json:"stale"`             // its source starts afresh and has not offered it again
-	Installed bool         `json:"installed"`         // packets are forwarded by it
+	Stale     bool         `json:"stale"`             // its source has restarted and has not offered it again
+	Installed bool         `json:"installed"`         // it forwards packets
 	WhyNot    string       `json:"why_not,omitempty"` // absent when selected
 	Origin    string       `json:"origin,omitempty"`  // "file:line"; absent when no line made it
-	Since     time.Time    `json:"since"`             // when its source offered it as it is
+	Since     time.Time    `json:"since"`             // when its source last changed it
 }
 
-// NextHop is one way that a route leads, as it was given.
+// NextHop is one next hop of a route, as its source gave it.
 type NextHop struct {
 	Address   netip.Addr   `json:"address,omitzero"`    // absent: directly on the interface
-	Interface string       `json:"interface,omitempty"` // absent: through whatever route leads to the address
+	Interface string       `json:"interface,omitempty"` // absent: resolved through the routing table
 	Weight    int          `json:"weight"`              // at least 1
 	Usable    bool         `json:"usable"`
 	WhyNot    string       `json:"why_not,omitempty"` // absent when usable
-	Via       netip.Prefix `json:"via,omitzero"`      // the route it was resolved through; absent where none was needed
+	Via       netip.Prefix `json:"via,omitzero"`      // the route it was resolved through; absent if none was needed
 	Resolved  []Hop        `json:"resolved"`          // where packets go
 }
 
-// Hop is one way out of the router.
+// Hop is a resolved next hop.
 type Hop struct {
 	Address   netip.Addr `json:"address,omitzero"` // absent: the destination is on the link
 	Interface string     `json:"interface"`
 	Weight    int        `json:"weight"` // at least 1
-	// Dead is what speaks against it, of a hop of the forwarding table: carrier,
-	// interface, neighbor, bfd, protocol. Its flows go by the other hops that
-	// nothing speaks against, if there are any.
+	// Dead has the causes for which a hop of the forwarding table is dead:
+	// carrier, interface, neighbor, bfd, protocol. Its flows use the other hops
+	// that are alive, if there are any.
 	Dead []string `json:"dead,omitempty"`
 }
 
@@ -116,7 +116,7 @@ of the prefix that packets for it are forwarded by.`,
 	Nothing:   func(q *RouteQuery) error { return noRoute(q.Prefix, q.For) },
 }.Noun()
 
-// readTarget reads "", "PREFIX", "ADDRESS" and "for ADDRESS".
+// readTarget parses "", "PREFIX", "ADDRESS" and "for ADDRESS".
 func readTarget(args []string, family show.Family, prefix *netip.Prefix, target *netip.Addr) (err error) {
 	text := ""
 	switch {
@@ -154,7 +154,7 @@ func ofFamily(text string, a netip.Addr, family show.Family) error {
 	return nil
 }
 
-// noRoute is the error for a table without what was wanted of it.
+// noRoute returns the error for a table without a matching route.
 func noRoute(prefix netip.Prefix, target netip.Addr) error {
 	switch {
 	case prefix.IsValid():
@@ -165,7 +165,7 @@ func noRoute(prefix netip.Prefix, target netip.Addr) error {
 	return nil
 }
 
-// routeRow is a route as a table has it, with a line for each next hop.
+// routeRow is a route in a table, with a line for each next hop.
 type routeRow struct {
 	Mark     string       `show:",good=*"`
 	Prefix   netip.Prefix `show:"prefix"`
@@ -198,7 +198,7 @@ func (*RoutePage) DrawFoot(s *show.Screen, rows int) {
 	}
 }
 
-// routeLine is one next hop of a route with what is to be said about it.
+// routeLine is one next hop of a route with a note.
 type routeLine struct{ hop, note string }
 
 func routeLines(r *Route) []routeLine {
@@ -226,7 +226,7 @@ func routeLines(r *Route) []routeLine {
 	return lines
 }
 
-// withoutHop says where a route without next hops leads.
+// withoutHop describes the target of a route without next hops.
 func withoutHop(action, iface string) string {
 	switch {
 	case action == "forward":
@@ -237,7 +237,7 @@ func withoutHop(action, iface string) string {
 	return action
 }
 
-// givenHop says where a next hop leads, and through what if not directly.
+// givenHop describes a next hop, and what it is resolved through.
 func givenHop(h *NextHop) string {
 	given := Hop{Address: h.Address, Interface: h.Interface}
 	switch {
@@ -256,7 +256,7 @@ func givenHop(h *NextHop) string {
 	return given.String()
 }
 
-// String says where the hop leads.
+// String describes the hop.
 func (h Hop) String() string {
 	switch {
 	case !h.Address.IsValid():

@@ -19,13 +19,12 @@ import (
 	"routerd/internal/show"
 )
 
-// Options are what Serve may be told besides.
+// Options are optional settings of Serve.
 type Options struct {
-	// Log hears of internal errors and of changes that were asked for; nil
-	// for nobody.
+	// Log gets internal errors and requested changes; nil for no log.
 	Log *slog.Logger
-	// HostNames gives the names, with their domains, that requests may call the
-	// router by besides its addresses; nil for none.
+	// HostNames returns the full host names that requests may use for the
+	// router besides its addresses; nil for none.
 	HostNames func() []string
 }
 
@@ -37,23 +36,23 @@ const (
 	readTimeout   = 10 * time.Second
 	showTimeout   = 25 * time.Second
 	changeTimeout = 55 * time.Second // a reload may open many ports
-	writeTimeout  = 60 * time.Second // longer than any of them takes
+	writeTimeout  = 60 * time.Second // longer than any request takes
 	idleTimeout   = 2 * time.Minute
 	closeTimeout  = 3 * time.Second // for requests under way when the server stops
 
-	metricsTimeout  = 15 * time.Second // for scraping, and for whoever asked to read it
+	metricsTimeout  = 15 * time.Second // for scraping and sending the answer
 	maxMetricsConns = 16
 	maxConns        = 128
 )
 
-// Serve answers on the listener until ctx is done, and closes it. It returns
-// nil then, and an error if the listener fails before.
+// Serve answers requests on the listener until ctx is done, then closes it and
+// returns nil. It returns an error if the listener fails before.
 func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
 	return serve(ctx, newServer(Handler(r, o), o, writeTimeout, maxConns), l)
 }
 
-// ServeMetrics answers on the listener as Serve does, but with /metrics only:
-// for a TCP address, where nobody says who asks.
+// ServeMetrics is Serve for /metrics only: for a TCP address, where clients are
+// not identified.
 func ServeMetrics(ctx context.Context, l net.Listener, r Router, o Options) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(r))
@@ -100,8 +99,8 @@ func serve(ctx context.Context, s *http.Server, l net.Listener) error {
 	return fmt.Errorf("serving the API: %w", err)
 }
 
-// debugWriter keeps what net/http complains about, clients that went away for
-// the most part, out of the way.
+// debugWriter logs complaints of net/http, mostly about clients that
+// disconnected, at debug level.
 type debugWriter struct{ log *slog.Logger }
 
 func (w debugWriter) Write(b []byte) (int, error) {
@@ -109,8 +108,8 @@ func (w debugWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Handler answers the requests of the API. Changes are refused on connections
-// that Serve has not accepted from a unix socket.
+// Handler serves the API. It refuses changes on connections that Serve has not
+// accepted from a unix socket.
 func Handler(r Router, o Options) http.Handler {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -172,7 +171,7 @@ func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) 
 	return n.Ask(ctx, h.router, query)
 }
 
-// unknown is the error for a path that is no noun's.
+// unknown returns the error for a path that is not a noun's.
 func (h *handler) unknown(req *http.Request) error {
 	e := &Error{Status: http.StatusNotFound, Message: "no such noun: " + req.URL.Path}
 	for _, n := range h.nouns {
@@ -195,7 +194,7 @@ func (h *handler) fail(w http.ResponseWriter, req *http.Request, err error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		e = &Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("the router did not answer in time: %v", err)}
 	case errors.Is(err, context.Canceled):
-		return // nobody listens any more
+		return // the client is gone
 	default:
 		h.log.Error("answering the API", "path", req.URL.Path, "err", err)
 		e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
@@ -211,13 +210,13 @@ func write(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // whoever went away does not need to be told
+	w.Write(append(body, '\n')) // an error means that the client is gone
 }
 
-// peerKey is under which a connection's context keeps the peer's uid.
+// peerKey is the key of the peer's uid in a connection's context.
 type peerKey struct{}
 
-// withPeer notes who is at the other end of a unix socket.
+// withPeer stores the uid of the peer of a unix socket.
 func withPeer(ctx context.Context, c net.Conn) context.Context {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
@@ -227,7 +226,7 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	if err != nil {
 		return ctx
 	}
-	raw.Control(func(fd uintptr) { // an error leaves the peer unknown, which grants nothing
+	raw.Control(func(fd uintptr) { // after an error the peer is unknown and has no rights
 		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
 			ctx = context.WithValue(ctx, peerKey{}, int(cred.Uid))
 		}
@@ -235,7 +234,8 @@ func withPeer(ctx context.Context, c net.Conn) context.Context {
 	return ctx
 }
 
-// allowed gives the uid of the peer, or says why it may not change anything.
+// allowed returns the uid of the peer, or an error if it may not change
+// anything.
 func allowed(ctx context.Context) (int, error) {
 	uid, known := ctx.Value(peerKey{}).(int)
 	switch {

@@ -9,7 +9,7 @@ import (
 	"routerd/routing/rib"
 )
 
-// Snapshot is every counter at one moment, for Prometheus. It is not part of
+// Snapshot has all counters at one moment, for Prometheus. It is not part of
 // the JSON contract.
 type Snapshot struct {
 	Version    Version
@@ -19,10 +19,10 @@ type Snapshot struct {
 	RIB4, RIB6 int // prefixes that a route is offered for
 	RIB        rib.Stats
 	Generation uint64
-	// Reloads since the start; the start itself is none.
+	// Reloads since the start, not counting the start itself.
 	ReloadsOK, ReloadsFailed uint64
-	Applied                  time.Time // when the configuration that runs was
-	Differs                  *bool     // from what the file says; nil where that is not known
+	Applied                  time.Time // when the running configuration was applied
+	Differs                  *bool     // from the file; nil if not known
 	Hops, UnusableHops       int       // next hops of routes
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
@@ -42,15 +42,16 @@ type StepSnapshot struct {
 	Seconds float64
 }
 
-// NeighborCount is how many neighbours of an Ethernet interface are in a state.
+// NeighborCount is the number of neighbours of an Ethernet interface in a
+// state.
 type NeighborCount struct {
 	Interface string
 	State     arp.State
 	Count     int
 }
 
-// WorkerSnapshot is what one worker has counted. Interface and Queue, the
-// number of its queue, are its name.
+// WorkerSnapshot has the counters of one worker, which is identified by
+// Interface and the number of its Queue.
 type WorkerSnapshot struct {
 	Interface string
 	Queue     int
@@ -59,7 +60,7 @@ type WorkerSnapshot struct {
 	Answers   [dataplane.NumAnswers]uint64
 }
 
-// InterfaceSnapshot is what went through one interface.
+// InterfaceSnapshot has the traffic counters of one interface.
 type InterfaceSnapshot struct {
 	Name           string
 	Up             bool

@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// socketMode lets the owner and the group of the socket ask.
+// socketMode allows access to the owner and the group of the socket.
 const socketMode = 0o660
 
-// Socket is a unix socket that this process has made and listens at.
+// Socket is a unix socket that this process has created and listens at.
 type Socket struct {
 	*net.UnixListener
 	path string
-	// Made tells the socket from whatever has come to its path since: see
+	// Made distinguishes the socket from any later file at its path: see
 	// RemoveSocket.
 	Made string
 }
@@ -37,10 +37,10 @@ func (s *Socket) Close() error {
 	return errors.Join(err, RemoveSocket(s.path, s.Made))
 }
 
-// Listen makes the unix socket at path, mode 0660 and of the group gid, with its
-// directory. A socket that is there already is removed if nobody answers at it;
-// anything else that is there is an error, and stays. Closing the listener
-// removes the socket.
+// Listen creates the unix socket at path and its directory, with mode 0660 and
+// the group gid. An existing socket at which no process answers is removed; any
+// other file there is an error and stays. Closing the listener removes the
+// socket.
 func Listen(path string, gid int) (*Socket, error) {
 	if err := fits(path); err != nil {
 		return nil, err
@@ -51,8 +51,8 @@ func Listen(path string, gid int) (*Socket, error) {
 	if err := vacate(path); err != nil {
 		return nil, err
 	}
-	// The mode is set before the socket has a name, so that there is no
-	// moment at which it is open to others.
+	// The mode is set before the socket has a name, so that it is never open to
+	// others.
 	lc := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
 		var err error
 		if e := c.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), socketMode) }); e != nil {
@@ -83,7 +83,7 @@ func Listen(path string, gid int) (*Socket, error) {
 	return s, nil
 }
 
-// SetGroup gives the socket to a group, whose members may ask then.
+// SetGroup changes the group of the socket, whose members then have access.
 func (s *Socket) SetGroup(gid int) error {
 	info, err := os.Lstat(s.path)
 	if err != nil {
@@ -104,8 +104,8 @@ func identity(info fs.FileInfo) string {
 	return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
 }
 
-// RemoveSocket removes the socket at path if it is the one that made names, a
-// Socket's Made. What is gone, or has come in its place, is no error and stays.
+// RemoveSocket removes the socket at path if made, a Socket's Made, identifies
+// it. A missing socket is no error, and another file in its place stays.
 func RemoveSocket(path, made string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -122,7 +122,8 @@ func RemoveSocket(path, made string) error {
 	return nil
 }
 
-// fits says what the kernel only calls an invalid argument.
+// fits returns an error for a path that is too long, which the kernel only
+// calls an invalid argument.
 func fits(path string) error {
 	const most = len(unix.RawSockaddrUnix{}.Path) - 1 // and a zero behind it
 	if len(path) > most {
@@ -131,11 +132,11 @@ func fits(path string) error {
 	return nil
 }
 
-// errAnswers: somebody listens at a socket.
+// errAnswers means that another process listens at a socket.
 var errAnswers = errors.New("another process answers there")
 
-// vacate removes the socket at path that a process which is gone has left, and
-// refuses anything else that is there.
+// vacate removes a stale socket at path, and returns an error for any other
+// file there.
 func vacate(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -154,12 +155,12 @@ func vacate(path string) error {
 	case !errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("cannot tell whether anybody answers at %s: %w", path, err)
 	}
-	// Another process may have put its own there meanwhile.
+	// Another process may have created a socket there meanwhile.
 	return RemoveSocket(path, identity(info))
 }
 
-// RemoveStale removes the socket at path that a process which is gone has
-// left. Anything else that is there stays, and is no error.
+// RemoveStale removes a stale socket at path. Any other file there stays, and
+// is no error.
 func RemoveStale(path string) error {
 	info, err := os.Lstat(path)
 	if err != nil || info.Mode().Type() != fs.ModeSocket {
@@ -174,14 +175,14 @@ func RemoveStale(path string) error {
 // SocketVariable is the environment variable that names the socket.
 const SocketVariable = "ROUTERD_SOCKET"
 
-// defaultSocket is that of a router without a name of its own.
+// defaultSocket is the socket of a router without a name.
 const defaultSocket = "routerd.sock"
 
-// FindSocket gives the path of the socket to ask: chosen if it is not empty,
-// else what the environment names, else what is found in dirs: routerd.sock
-// or the only other socket there. Where there are several it is an
-// *AmbiguousError; where there is none it gives the one that would be, to
-// fail at the attempt to reach it.
+// FindSocket returns the path of the router's socket: chosen if it is not
+// empty, else the one that the environment names, else the one in dirs:
+// routerd.sock or the only other socket there. If there are several it returns
+// an *AmbiguousError; if there is none, the default path, so that connecting
+// fails.
 func FindSocket(chosen string, dirs []string) (string, error) {
 	if chosen == "" {
 		chosen = os.Getenv(SocketVariable)
@@ -191,7 +192,7 @@ func FindSocket(chosen string, dirs []string) (string, error) {
 	}
 	var found []string
 	for _, dir := range dirs {
-		sockets, _ := filepath.Glob(filepath.Join(dir, "*.sock")) // fails on a bad pattern only
+		sockets, _ := filepath.Glob(filepath.Join(dir, "*.sock")) // fails only for a bad pattern
 		for _, s := range sockets {
 			if filepath.Base(s) == defaultSocket {
 				return s, nil
@@ -208,8 +209,8 @@ func FindSocket(chosen string, dirs []string) (string, error) {
 	return filepath.Join(dirs[0], defaultSocket), nil
 }
 
-// SocketDirs is where routers keep their sockets: for root /run/routerd, for
-// others also their own runtime directory.
+// SocketDirs returns the directories of sockets: /run/routerd, and for users
+// other than root also their own runtime directory.
 func SocketDirs() []string {
 	const system = "/run/routerd"
 	if own := os.Getenv("XDG_RUNTIME_DIR"); own != "" && os.Getuid() != 0 {
@@ -218,7 +219,7 @@ func SocketDirs() []string {
 	return []string{system}
 }
 
-// AmbiguousError says that several routers run here and none was chosen.
+// AmbiguousError means that several routers run here and none was chosen.
 type AmbiguousError struct{ Sockets []string }
 
 func (e *AmbiguousError) Error() string {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// tidy gives a copy of an answer as the contract wants it, whoever made it:
-// lists are never null and times are in UTC.
+// tidy returns a copy of an answer that keeps the API's contract: lists are
+// never null and times are in UTC.
 func tidy(answer any) any {
 	v := reflect.ValueOf(answer)
 	c := reflect.New(v.Type()).Elem()

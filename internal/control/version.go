@@ -8,8 +8,8 @@ import (
 	"routerd/internal/show"
 )
 
-// Version is who answers. The binary knows the first three; the router fills
-// in the rest.
+// Version describes the answering router. The binary knows the first three
+// fields; the router fills in the rest.
 type Version struct {
 	Version    string    `json:"version"`            // "devel" where nobody gave one
 	Revision   string    `json:"revision,omitempty"` // of the source; absent when unknown
@@ -18,8 +18,8 @@ type Version struct {
 	PID        int       `json:"pid"`
 	Started    time.Time `json:"started"`
 	Uptime     float64   `json:"uptime"`                // seconds
-	Generation uint64    `json:"generation"`            // of the tables that packets are forwarded by
-	LocalStack string    `json:"local_stack,omitempty"` // network namespace of the router's own TCP/IP stack; absent without
+	Generation uint64    `json:"generation"`            // of the tables in use
+	LocalStack string    `json:"local_stack,omitempty"` // network namespace of the router's own TCP/IP stack; absent if there is none
 }
 
 var versionNoun = show.Spec[Router, nothing, Version]{
