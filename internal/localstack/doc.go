@@ -25,7 +25,8 @@
 // listeners.go who listens in it; exec.go, inhabitants.go programs in it;
 // streams.go the connections of all protocols, through the stack's comings and
 // goings; space.go where sockets are made; conn.go, write.go one connection;
-// accept.go one listener; options.go what is set on sockets; bridge.go links.
+// accept.go, peers.go one listener; options.go what is set on sockets; bridge.go
+// links.
 //
 // A link-local address means nothing without its link, and the stack's one TUN
 // cannot tell links apart. Where a protocol wants to talk between link-local
