@@ -59,6 +59,9 @@ func (r *RIB) Explain(a netip.Addr) Explanation {
 	var x Explanation
 	used := number(0)
 	for n := range r.above(a) {
+		if r.isGone(n) {
+			continue
+		}
 		if used != 0 {
 			x.Shorter++
 			continue
@@ -168,8 +171,7 @@ func (s *subscriber) explain(r *RIB, n number) Redistributed {
 	x := Redistributed{To: s.Name}
 	p, best := r.prefix(n), r.best(n)
 	w := s.wants[sourceOfCandidate(best)]
-	o, known := s.routes.Get(p)
-	x.Pending = known && o.queued
+	x.Pending = s.outbox.queued.has(uint32(n)) && !s.outbox.idle.has(uint32(n))
 	switch {
 	case best == nil:
 		x.WhyNot = "no route is usable"

@@ -233,7 +233,7 @@ func (w *world) checkTidy(t *rapid.T) {
 		}
 		inUse++
 		p := r.prefix(n)
-		if r.first(n) == 0 || r.find(p) != n {
+		if held := d.is(isHeld); held != (r.first(n) == 0) || r.find(p) != n || held && !slices.ContainsFunc(r.subscribers, func(s *subscriber) bool { return s.outbox.told.get(n) != 0 }) {
 			t.Fatalf("%v is kept as number %d, has candidate %d and is found as %d", p, n, r.first(n), r.find(p))
 		}
 		for c := r.first(n); c != 0; c = *r.more(c) {
@@ -269,7 +269,7 @@ func (w *world) checkTidy(t *rapid.T) {
 		}
 	}
 	v4, v6 := r.Len()
-	if inUse != v4+v6 || spares != int(r.spares.used)-1-len(r.spares.free) || len(r.transits) > inUse {
+	if inUse != v4+v6+r.held[0]+r.held[1] || spares != int(r.spares.used)-1-len(r.spares.free) || len(r.transits) > inUse {
 		t.Fatalf("%d prefixes, %d other candidates and %d transit prefixes; counted are %d and %d", inUse, spares, len(r.transits), v4+v6, int(r.spares.used)-1-len(r.spares.free))
 	}
 	if routes != r.Stats().Routes {

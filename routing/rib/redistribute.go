@@ -65,20 +65,14 @@ func (r *RIB) redistribute(n number, onlyRenewed bool) {
 	if !d.is(isOffered) && !r.wanted(best) {
 		return
 	}
-	now := false
-	p := r.prefix(n)
+	d.flags &^= isOffered
 	for _, s := range r.subscribers {
 		if !onlyRenewed || s.renewed {
 			s.offer(r, n, best)
 		}
-		if d.is(isOffered) || s.wants[sourceOfCandidate(best)] != nil {
-			o, known := s.routes.Get(p)
-			now = now || known && o.now != nil
+		if s.outbox.told.get(n) != 0 || s.outbox.queued.has(uint32(n)) {
+			d.flags |= isOffered
 		}
-	}
-	d.flags &^= isOffered
-	if now {
-		d.flags |= isOffered
 	}
 }
 
@@ -111,31 +105,11 @@ func (r *RIB) best(n number) *candidate {
 
 // offer updates what is offered to s of n.
 func (s *subscriber) offer(r *RIB, n number, best *candidate) {
-	p := r.prefix(n)
-	rt, ok := s.redistributed(r, n, best)
-	o, known := s.routes.Get(p)
-	switch {
-	case !ok && (!known || o.now == nil):
-		return
-	case !ok && o.told == nil:
-		s.forget(o)
-		return
-	case !ok:
-		o.now = nil
-	case known && o.now != nil && sameRoute(o.now, &rt):
-		return
-	default:
-		if !known {
-			o = &offering{prefix: p}
-			s.routes.Insert(p, o)
-		}
-		o.now = new(routing.Route)
-		*o.now = rt
+	now := print(0)
+	if rt, ok := s.redistributed(r, n, best); ok {
+		now = printOf(&rt)
 	}
-	if !o.queued {
-		o.queued = true
-		s.changed = append(s.changed, o)
-	}
+	s.outbox.note(n, now)
 }
 
 // redistributed is the route of n as s gets it; ok is false if it gets none.

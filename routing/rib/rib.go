@@ -64,6 +64,7 @@ type RIB struct {
 
 	stats       Stats
 	subscribers []*subscriber // by name
+	held        [2]int        // prefixes without a candidate, see outbox.go
 	restarts    []Stale
 
 	keyBuf     []byte
@@ -302,7 +303,10 @@ func (r *RIB) redistance() {
 }
 
 // Len is the number of prefixes with a candidate, IPv4 and IPv6.
-func (r *RIB) Len() (v4, v6 int) { return r.index.sizes() }
+func (r *RIB) Len() (v4, v6 int) {
+	v4, v6 = r.index.sizes()
+	return v4 - r.held[0], v6 - r.held[1]
+}
 
 // Stats is how much a RIB holds and has done.
 type Stats struct {

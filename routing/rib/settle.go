@@ -300,11 +300,15 @@ func (s *settling) clean() bool {
 	return done
 }
 
-// sweep frees a prefix without candidates.
+// sweep frees a prefix without candidates, unless it is held.
 func (s *settling) sweep(n number) {
-	if s.rib.first(n) == 0 {
-		delete(s.rib.transits, n)
-		s.rib.forget(n)
+	r := s.rib
+	switch empty := r.first(n) == 0; {
+	case empty && !r.hold(n):
+		r.free(n)
+	case !empty && r.at(n).is(isHeld):
+		r.at(n).flags &^= isHeld
+		r.held[r.at(n).family()]--
 	}
 }
 

@@ -45,6 +45,9 @@ type Hop struct {
 func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
 	var page []Candidate
 	for n := range r.behind(after) {
+		if r.isGone(n) {
+			continue
+		}
 		if max <= 0 {
 			break
 		}

@@ -62,6 +62,7 @@ const (
 	isDirty             // it is among those that inputs touched
 	isPending           // while settling: not decided yet
 	isUsed              // the number is not free
+	isHeld              // it is kept without a candidate, see outbox.go
 )
 
 func (d *dest) is(f destFlags) bool { return d.flags&f != 0 }
@@ -191,6 +192,8 @@ func (p *paged[T]) at(i int) *T { return &p.pages[i/pagedSize][i%pagedSize] }
 type bitmap []uint64
 
 func (b bitmap) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+
+func (b bitmap) clear(n uint32) { b[n/64] &^= 1 << (n % 64) }
 
 func (b *bitmap) set(n uint32) {
 	for int(n/64) >= len(*b) {

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"github.com/gaissmai/bart"
-
 	"routerd/routing"
 )
 
@@ -91,23 +89,13 @@ type subscriber struct {
 	wants   [routing.NumSources]*Redistribution
 	renewed bool // the next Flush has to look at all routes
 
-	routes  bart.Table[*offering]
-	changed []*offering // the outbox, in the order of first change
-	void    int         // how many of these are no longer needed
+	outbox offers
 
 	hops      map[trackedHop]*tracking
 	hopsMoved []*tracking
 
 	marked, installed uint64
 	installedDue      bool
-}
-
-// offering is a route that is offered to a subscriber, or was.
-type offering struct {
-	prefix netip.Prefix
-	now    *routing.Route // nil = none
-	told   *routing.Route // nil = none
-	queued bool
 }
 
 func (r *RIB) subscriber(name string) (*subscriber, error) {
@@ -172,6 +160,7 @@ func (r *RIB) unsubscribe(name string) {
 		r.untrack(s, key)
 	}
 	r.subscribers = slices.Delete(r.subscribers, at, at+1)
+	r.sweepAllHeld()
 }
 
 // Waiting gives the names of the subscribers with notices in their outbox; none
@@ -182,7 +171,7 @@ func (r *RIB) Waiting() []string {
 		return nil
 	}
 	for _, s := range r.subscribers {
-		if s.installedDue || len(s.hopsMoved) > 0 || len(s.changed) > 0 {
+		if s.installedDue || len(s.hopsMoved) > 0 || s.outbox.waiting() > 0 {
 			names = append(names, s.Name)
 		}
 	}
@@ -208,45 +197,16 @@ func (r *RIB) Drain(name string, max int) (n routing.Notices, more bool) {
 			n.NextHops = append(n.NextHops, st)
 		}
 	}
-	for len(s.changed) > 0 && len(n.NextHops)+len(n.Routes) < max {
-		o := s.changed[0]
-		s.changed = s.changed[1:]
-		if d, ok := s.drain(o); ok {
+	for left := s.outbox.waiting(); left > 0 && s.outbox.waiting() > 0 && len(n.NextHops)+len(n.Routes) < max; left-- {
+		if d, ok := r.drain(s); ok {
 			n.Routes = append(n.Routes, d)
 		}
 	}
-	if len(s.hopsMoved)+len(s.changed) > 0 {
-		return n, true
+	if len(s.hopsMoved) == 0 {
+		s.hopsMoved = nil // it may be long
 	}
-	s.hopsMoved, s.changed, s.void = nil, nil, 0 // after a bulk load they are long
-	return n, false
-}
-
-// drain gives the change of one route since the last drain, if there is any.
-func (s *subscriber) drain(o *offering) (routing.Delta, bool) {
-	if !o.queued {
-		s.void--
-		return routing.Delta{}, false
+	if s.outbox.waiting() == 0 {
+		s.outbox.list, s.outbox.head = paged[number]{}, 0
 	}
-	was := o.told
-	o.queued, o.told = false, o.now
-	switch {
-	case o.now == nil:
-		s.routes.Delete(o.prefix)
-		return routing.Delta{Withdraw: true, Route: routing.Route{Prefix: o.prefix, Source: was.Source}}, true
-	case was != nil && sameRoute(was, o.now):
-		return routing.Delta{}, false
-	}
-	return routing.Delta{Route: *o.now}, true
-}
-
-// forget drops an offering that has come and gone before the outbox was
-// drained. The outbox is compacted when half of it is such.
-func (s *subscriber) forget(o *offering) {
-	s.routes.Delete(o.prefix)
-	o.queued = false
-	if s.void++; s.void > len(s.changed)/2 {
-		s.changed = slices.DeleteFunc(s.changed, func(o *offering) bool { return !o.queued })
-		s.void = 0
-	}
+	return n, len(s.hopsMoved)+s.outbox.waiting() > 0
 }

@@ -91,7 +91,7 @@ func (l *listener) event(t *rapid.T, w *world, now time.Time) {
 			t.Fatal(err)
 		}
 	}
-	switch rapid.IntRange(0, 5).Draw(t, l.name) {
+	switch rapid.IntRange(0, 6).Draw(t, l.name) {
 	case 0:
 		l.wants = rapid.SliceOfNDistinct(rapid.SampledFrom([]routing.Source{
 			routing.SourceConnected, routing.SourceStatic, routing.SourceEBGP, routing.SourceOSPF,
@@ -114,7 +114,14 @@ func (l *listener) event(t *rapid.T, w *world, now time.Time) {
 			step(Untrack{l.name, h.address, h.iface})
 			break
 		}
-	case 4:
+	case 4: // it goes and comes back, and knows nothing
+		step(Unsubscribe{l.name})
+		step(l.subscription())
+		clear(l.routes)
+		clear(l.hops)
+		clear(l.tracks)
+		l.mark, l.installed = 0, 0
+	case 5:
 		l.mark++
 		step(Mark{l.name, l.mark})
 	default:
@@ -326,5 +333,5 @@ func TestSubscribersAgreeWithTheTable(t *testing.T) {
 func outbox(r *RIB, name string) int {
 	i, _ := r.subscriberAt(name)
 	s := r.subscribers[i]
-	return len(s.hopsMoved) + len(s.changed)
+	return len(s.hopsMoved) + s.outbox.waiting()
 }
