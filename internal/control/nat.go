@@ -22,7 +22,7 @@ type NATRouter interface {
 	// NATPools returns the pools from which rules take addresses and ports, and
 	// the limits.
 	NATPools(ctx context.Context) (NATPoolList, error)
-	// ClearNAT ends the sessions that q chooses; the zero query is all of them.
+	// ClearNAT ends the sessions that q selects; the zero query selects all.
 	ClearNAT(ctx context.Context, q NATQuery) (NATClearResult, error)
 }
 
@@ -173,7 +173,7 @@ func (c *Client) NATPools(ctx context.Context) (l NATPoolList, err error) {
 	return l, c.get(ctx, "nat/pool", nil, &l)
 }
 
-// ClearNAT ends the sessions that q chooses; the zero query is all of them.
+// ClearNAT ends the sessions that q selects; the zero query selects all.
 func (c *Client) ClearNAT(ctx context.Context, q NATQuery) (r NATClearResult, err error) {
 	q.After, q.Limit = 0, 0
 	return r, c.do(ctx, http.MethodPost, "clear/nat/session", show.Values(natClearQuery{q, q == NATQuery{}}), &r)

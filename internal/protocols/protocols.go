@@ -1,6 +1,6 @@
-// Package protocols lists the routing protocols that routerd speaks. Each is
-// joined to the rest of the router in a package below this one; whoever has to
-// do something for every protocol ranges over the list.
+// Package protocols lists the routing protocols of routerd. A package below
+// this one connects each to the rest of the router. Code that does something
+// for every protocol goes through the list.
 package protocols
 
 import (
@@ -12,19 +12,21 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// Protocol is a routing protocol, with all that joins it to the router.
+// Protocol is a routing protocol with everything that connects it to the
+// router.
 type Protocol struct {
 	router.Kind
-	Title string // as people write it: "RIPng"
-	// Decode reads the protocol's table, which stands under its name.
+	Title string // its usual spelling: "RIPng"
+	// Decode reads the protocol's table in the configuration, which has the
+	// protocol's name.
 	Decode func(*decode.Context, *tomltext.Section) router.ProtocolConfig
 	// Implied, where not nil, gives its configuration without such a table, if
 	// the tables of others want the protocol spoken.
 	Implied func(*decode.Context) (router.ProtocolConfig, bool)
-	// Nouns are what can be asked of the protocol, Metrics what it counts.
+	// Nouns are the protocol's nouns, Metrics its metrics.
 	Nouns   []running.Noun
 	Metrics running.Metrics
-	// Impacts say what changes of the table mean for traffic.
+	// Impacts are the effects of changes of the table on traffic.
 	Impacts []decode.Impact
 }
 
@@ -42,7 +44,7 @@ func All() []Protocol {
 	})
 }
 
-// Kinds are what a router has to know of the protocols.
+// Kinds returns the router.Kind of every protocol.
 func Kinds() []router.Kind {
 	var list []router.Kind
 	for _, p := range All() {

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// Error is an error with the HTTP status that says whose it is.
+// Error is an error with an HTTP status.
 type Error struct {
 	Status  int
 	Message string
@@ -13,17 +13,17 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// BadRequest is an error of whoever asks.
+// BadRequest returns an error of the client.
 func BadRequest(format string, args ...any) error {
 	return &Error{http.StatusBadRequest, fmt.Sprintf(format, args...)}
 }
 
-// NotFound says that what was asked for by name does not exist.
+// NotFound returns an error for a name that does not exist.
 func NotFound(format string, args ...any) error {
 	return &Error{http.StatusNotFound, fmt.Sprintf(format, args...)}
 }
 
-// Unavailable says that the router cannot answer now: it is stopping.
+// Unavailable returns an error for a router that is stopping.
 func Unavailable(format string, args ...any) error {
 	return &Error{http.StatusServiceUnavailable, fmt.Sprintf(format, args...)}
 }

@@ -9,51 +9,53 @@ import (
 	"strings"
 )
 
-// Noun is one thing that a router can be asked for, or to do. H is what its
-// answer is made from. A Noun without Ask is a heading: the words above others.
+// Noun is one thing that a router shows or does. H is what its answer is made
+// from. A Noun without Ask is a heading for other nouns.
 type Noun[H any] struct {
 	Help
-	// Path is its place in the API: "nat/session", "clear/rip". An action has
-	// "clear/" before it.
+	// Path is its path in the API: "nat/session", "clear/rip". That of an
+	// action begins with "clear/".
 	Path string
-	// Changes: it changes the router. It is asked for by POST, by those who may.
+	// Changes: it changes the router. It needs POST and the right to change
+	// something.
 	Changes bool
-	// Usual is how many rows the command line shows unless it is asked for more;
-	// 0 is all of them.
+	// Usual is the default number of rows on the command line; 0 means all.
 	Usual int
 
-	// NewQuery makes a query without anything in it, NewAnswer an answer; both
-	// are pointers.
+	// NewQuery returns a pointer to an empty query, NewAnswer one to an empty
+	// answer.
 	NewQuery, NewAnswer func() any
-	// Ask gives the answer to a query, which is what NewQuery made: a value of the
-	// type that NewAnswer points to.
+	// Ask returns the answer to a query that NewQuery made: a value of the type
+	// that NewAnswer points to.
 	Ask func(ctx context.Context, from H, query any) (any, error)
-	// Arguments reads the arguments of a command line into the query. The error
-	// says what is wrong with them.
+	// Arguments parses the arguments of a command line into the query. The
+	// error says what is wrong with them.
 	Arguments func(query any, args []string) error
-	// Check says what is wrong with a query that no parameter alone is wrong in.
+	// Check returns an error if the parameters of a query, each valid by
+	// itself, do not go together.
 	Check func(query any) error
-	// Nothing is the error for a list without rows; nil where it may be empty.
+	// Nothing returns the error for a list without rows; nil if it may be
+	// empty.
 	Nothing func(query any) error
-	// Draw draws the whole answer; nil where it is drawn by its rows.
+	// Draw draws the whole answer; nil if its rows are drawn.
 	Draw func(s *Screen, query, answer any)
 
 	without []string
 }
 
-// Help is what people are told of a noun.
+// Help is the help text of a noun.
 type Help struct {
-	// Command is the last of its words on the command line, "" for that of the
-	// path; Aliases are others for the same.
+	// Command is its last word on the command line, "" for that of the path;
+	// Aliases are alternatives.
 	Command string
 	Aliases []string
 	Args    string // how its arguments are written: "[PREFIX]"
-	Short   string // a line without a full stop; "" for a noun without a command
-	Long    string // more than Short says; "" for nothing
-	Example string // lines that begin with two blanks
+	Short   string // one line without a full stop; "" for a noun without a command
+	Long    string // a longer text than Short; "" for none
+	Example string // lines that begin with two spaces
 }
 
-// Spec is what a Noun is made from: Q is its query, A its answer.
+// Spec describes a Noun: Q is its query, A its answer.
 type Spec[H, Q, A any] struct {
 	Help
 	Path    string
@@ -62,7 +64,7 @@ type Spec[H, Q, A any] struct {
 	Without []string // parameters of Q that the noun does not take
 
 	Ask       func(ctx context.Context, from H, query Q) (A, error)
-	Arguments func(query *Q, args []string) error // nil: by the parameter that is the argument
+	Arguments func(query *Q, args []string) error // nil: the parameter that is the argument
 	Check     func(query *Q) error
 	Nothing   func(query *Q) error
 	Draw      func(s *Screen, query *Q, answer *A)
@@ -92,10 +94,10 @@ func (s Spec[H, Q, A]) Noun() Noun[H] {
 	return n
 }
 
-// Heading makes the words above those nouns whose paths begin with path.
+// Heading makes a heading for the nouns whose paths begin with path.
 func Heading[H any](path string, help Help) Noun[H] { return Noun[H]{Path: path, Help: help} }
 
-// On makes a noun that is answered from a G of one that is answered from an H.
+// On converts a noun answered from an H to one answered from a G.
 func On[G, H any](n Noun[H], from func(context.Context, G) (H, error)) Noun[G] {
 	g := Noun[G]{
 		Help: n.Help, Path: n.Path, Changes: n.Changes, Usual: n.Usual, without: n.without, NewQuery: n.NewQuery, NewAnswer: n.NewAnswer,
@@ -113,7 +115,7 @@ func On[G, H any](n Noun[H], from func(context.Context, G) (H, error)) Noun[G] {
 	return g
 }
 
-// Parameters are those that the noun takes.
+// Parameters returns the noun's parameters.
 func (n *Noun[H]) Parameters() (list []Parameter) {
 	if n.NewQuery == nil {
 		return nil
@@ -126,7 +128,7 @@ func (n *Noun[H]) Parameters() (list []Parameter) {
 	return list
 }
 
-// Read makes a query of a URL's parameters.
+// Read parses a URL's parameters as a query.
 func (n *Noun[H]) Read(values url.Values) (query any, err error) {
 	query = n.NewQuery()
 	if err := readQuery(values, query, n.Parameters()); err != nil {
@@ -140,7 +142,7 @@ func (n *Noun[H]) Read(values url.Values) (query any, err error) {
 	return query, nil
 }
 
-// oneArgument reads the one argument that there may be.
+// oneArgument parses the single optional argument.
 func (n *Noun[H]) oneArgument(query any, args []string) error {
 	for _, p := range n.Parameters() {
 		if !p.Argument || len(args) == 0 {
@@ -156,11 +158,11 @@ func (n *Noun[H]) oneArgument(query any, args []string) error {
 // list is a list of rows in an answer.
 type list struct {
 	at   int // the field's number
-	next int // that of the cursor of the page behind; -1 if it comes in one
+	next int // number of the field with the cursor of the next page; -1 without pages
 }
 
-// rowsOf finds the list of an answer's type, a struct; ok is false where there
-// is none.
+// rowsOf finds the list in an answer's type, a struct; ok is false if there is
+// none.
 func rowsOf(t reflect.Type) (l list, ok bool) {
 	l.next = -1
 	for i := range t.NumField() {
@@ -175,7 +177,7 @@ func rowsOf(t reflect.Type) (l list, ok bool) {
 	return l, ok
 }
 
-// Keys are the texts of the first column of an answer's rows.
+// Keys returns the texts of the first column of an answer's rows.
 func Keys(answer any) (keys []string) {
 	v := reflect.Indirect(reflect.ValueOf(answer))
 	l, ok := rowsOf(v.Type())

@@ -9,15 +9,14 @@ import (
 	"strings"
 )
 
-// Header is an answer that says something above its rows, once: that of the
-// first page.
+// Header is an answer that draws something above its rows. Only the first page
+// draws it.
 type Header interface {
 	DrawHead(s *Screen)
 }
 
-// Footer is an answer that says something below its rows, once: that of the
-// last page. Where there are no rows it stands alone, without the table's
-// header.
+// Footer is an answer that draws something below its rows. Only the last page
+// draws it. If there are no rows it is drawn without the table's header.
 type Footer interface {
 	DrawFoot(s *Screen, rows int)
 }
@@ -25,7 +24,7 @@ type Footer interface {
 // Tables prints answers for people.
 type Tables struct {
 	Screen *Screen
-	// Draw draws an answer that is not drawn by its rows; nil for others.
+	// Draw, if not nil, draws the answer instead of its rows.
 	Draw func(answer any)
 
 	table *rowsTable
@@ -65,7 +64,7 @@ func (t *Tables) End(more string) error {
 		case ok:
 			foot.DrawFoot(t.Screen, t.rows)
 		case t.table != nil && t.rows == 0:
-			t.table.Draw(t.Screen) // that it is empty shows by its header
+			t.table.Draw(t.Screen) // the header alone shows that it is empty
 		}
 		if more != "" {
 			fmt.Fprintln(t.Screen, t.Screen.Paint(more, Faint))
@@ -84,14 +83,14 @@ func (t *Tables) print(f func()) error {
 	return err
 }
 
-// JSON prints answers as one document in the shape of a single answer: what
-// stands before the rows is of the first page, what stands behind them of the
-// last.
+// JSON prints pages as one document in the shape of a single answer: the fields
+// before the rows are those of the first page, the fields after them those of
+// the last.
 type JSON struct {
 	To io.Writer
 
 	rows int
-	last any // nil while nothing but empty pages has come
+	last any // nil while all pages were empty
 }
 
 // Page implements Printer.
@@ -144,8 +143,8 @@ func (j *JSON) End(string) error {
 	return err
 }
 
-// around gives the document of an answer without rows: what stands before its
-// empty list, and behind it.
+// around returns the document of an answer without rows: the parts before and
+// after its empty list.
 func around(answer any) (head, tail string, err error) {
 	t := reflect.TypeOf(answer).Elem()
 	l, _ := rowsOf(t)

@@ -14,30 +14,30 @@ import (
 )
 
 // The tag query:"NAME,OPTION..." of a field of a query makes it a parameter of
-// the URL and a flag of the command line. help:"..." says what the flag is for,
-// with the name of its value in <>. Fields of embedded structs count as
+// the URL and a flag of the command line. help:"..." is the help text of the
+// flag, with the name of its value in <>. Fields of embedded structs count as
 // the query's own. The options:
 //
-//	arg            on the command line the argument, and no flag
-//	api            of the URL only
-//	max=N          the greatest number; that of the type if none is given
+//	arg            an argument on the command line, not a flag
+//	api            in the URL only
+//	max=N          the maximum; the default is that of the type
 //	alias=NAME     another name of the flag
-//	complete=PATH  a shell is offered the keys of that noun's rows: the texts of
+//	complete=PATH  shell completion offers the keys of that noun's rows: the texts of
 //	               their first column
 //
-// Fields are strings, numbers, bools, lists of strings with commas between,
-// addresses, prefixes, and types of which a pointer is a Value. A zero field is
-// one that was not given.
+// Fields are strings, numbers, bools, comma-separated lists of strings,
+// addresses, prefixes, and types whose pointer is a Value. A zero field means
+// that it was not given.
 const queryTag = "query"
 
-// Value is a field of a query that reads itself. The error of Set begins with
-// "wanted"; String gives "" for one that was not given.
+// Value is a field of a query that parses itself. The error of Set begins with
+// "wanted"; String returns "" if it was not given.
 type Value interface {
 	fmt.Stringer
 	Set(text string) error
 }
 
-// Offering is a Value that knows what a shell may offer for it.
+// Offering is a Value with its own shell completion.
 type Offering interface {
 	Offered() []string
 }
@@ -46,8 +46,8 @@ type Offering interface {
 type Parameter struct {
 	Name     string
 	Help     string
-	Argument bool   // on the command line the argument
-	API      bool   // of the URL only
+	Argument bool   // an argument on the command line
+	API      bool   // in the URL only
 	Alias    string // another name of the flag, "" for none
 	Complete string // the path of the noun whose keys it may be; "" for none
 	max      int64
@@ -56,7 +56,8 @@ type Parameter struct {
 
 var parameters sync.Map // of a reflect.Type
 
-// Parameters are those of a query, a struct or a pointer to one, in order.
+// Parameters returns the parameters of a query, a struct or a pointer to one,
+// in order.
 func Parameters(query any) []Parameter {
 	t := reflect.Indirect(reflect.ValueOf(query)).Type()
 	if known, ok := parameters.Load(t); ok {
@@ -93,9 +94,9 @@ func greatest(k reflect.Kind) int64 {
 	return math.MaxInt64
 }
 
-// readQuery reads the parameters of a URL into the query, strictly: what it has
-// no field for, comes twice or has no sense is a BadRequest. The first mistake in
-// the order of the query counts.
+// readQuery parses the parameters of a URL into the query. A parameter that is
+// unknown, repeated or invalid is a BadRequest; of several errors the first in
+// the order of the query is reported.
 func readQuery(values url.Values, query any, parameters []Parameter) error {
 	var known []string
 	for _, p := range parameters {
@@ -123,7 +124,7 @@ func readQuery(values url.Values, query any, parameters []Parameter) error {
 	return nil
 }
 
-// Values puts what a query was given into a URL's form.
+// Values returns the given parameters of a query for a URL.
 func Values(query any) url.Values {
 	v := url.Values{}
 	for _, p := range Parameters(query) {
@@ -138,7 +139,7 @@ func (p *Parameter) field(query any) reflect.Value {
 	return reflect.Indirect(reflect.ValueOf(query)).FieldByIndex(p.index)
 }
 
-// Text gives what the query has of the parameter, "" for nothing.
+// Text returns the parameter's value in the query, "" if not given.
 func (p *Parameter) Text(query any) string {
 	v := p.field(query)
 	if v.IsZero() {
@@ -155,8 +156,8 @@ func (p *Parameter) Text(query any) string {
 	return fmt.Sprint(v.Interface())
 }
 
-// Set reads the parameter from a text into the query, to which query points. The
-// error says what is wanted.
+// Set parses a text as the parameter of the query, to which query points. The
+// error says what is valid.
 func (p *Parameter) Set(query any, text string) error {
 	f := p.field(query)
 	switch at := f.Addr().Interface().(type) {
@@ -207,7 +208,7 @@ func (p *Parameter) Set(query any, text string) error {
 	return nil
 }
 
-// Offered is what a shell may offer for the parameter without asking a router.
+// Offered returns the parameter's shell completions that need no router.
 func (p *Parameter) Offered(query any) []string {
 	if o, ok := p.field(query).Addr().Interface().(Offering); ok {
 		return o.Offered()
@@ -215,19 +216,19 @@ func (p *Parameter) Offered(query any) []string {
 	return nil
 }
 
-// Flag is the parameter as a flag of the command line that reads into the query.
+// Flag returns the parameter as a flag of the command line that sets the query.
 func (p *Parameter) Flag(query any) *Flag { return &Flag{p, query} }
 
-// Flag is a flag of a command line; what takes flags takes it by its methods.
+// Flag is a flag of a command line. It implements pflag's Value.
 type Flag struct {
 	parameter *Parameter
 	query     any
 }
 
-// Set reads the flag.
+// Set parses the flag.
 func (f *Flag) Set(text string) error { return f.parameter.Set(f.query, text) }
 
-// String gives what the flag was given, "" for nothing.
+// String returns the flag's value, "" if not given.
 func (f *Flag) String() string {
 	if f.parameter == nil {
 		return ""
@@ -235,13 +236,13 @@ func (f *Flag) String() string {
 	return f.parameter.Text(f.query)
 }
 
-// Type is what a help text calls the value.
+// Type is the name of the value in help texts.
 func (f *Flag) Type() string { return f.parameter.Name }
 
-// Switch reports whether the flag stands without a value.
+// Switch reports whether the flag has no value.
 func (f *Flag) Switch() bool { return f.parameter.field(f.query).Kind() == reflect.Bool }
 
-// Family is an address family as a query has it: 4, 6, or 0 for both.
+// Family is an address family in a query: 4, 6, or 0 for both.
 type Family int
 
 // Set implements Value.
@@ -264,7 +265,7 @@ func (f *Family) String() string {
 // Has reports whether a is of the family.
 func (f Family) Has(a netip.Addr) bool { return f == 0 || (f == 4) == a.Is4() }
 
-// Subnet is the addresses that a query is about: a prefix, or one address.
+// Subnet is a range of addresses in a query: a prefix, or one address.
 type Subnet struct{ netip.Prefix }
 
 // Set implements Value.

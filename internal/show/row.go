@@ -9,40 +9,40 @@ import (
 	"time"
 )
 
-// Drawn is a row that is drawn as something else than its JSON says: as the
-// struct that the method returns, which has tags as a row has. The type of that
-// is always the same, for the zero row too.
+// Drawn is a row that is drawn differently from its JSON: as the struct that
+// the method returns, whose fields have the tags of a row. The struct is always
+// of the same type, also for the zero row.
 type Drawn interface {
 	Drawn(s *Screen) any
 }
 
-// Celled is a value that says itself how it looks in a table.
+// Celled is a value that makes its own table cell.
 type Celled interface {
 	Cell(s *Screen) Cell
 }
 
 // The tag show:"NAME,OPTION..." of a field of a row makes it a column called
-// NAME. A row is a line; with lists in it, as many lines as the longest has. The
-// options:
+// NAME. A row is one line, or with lists in it as many lines as the longest
+// list. The options:
 //
-//	right           aligned to the right, as figures are
+//	right           aligned to the right, like numbers
 //	wide            only on a wide screen
-//	optional        left out while every row has it empty
-//	after=NAME      the column stands behind that one, not at the field's place
-//	amount, bytes   a figure, short unless the screen is wide; aligned to the right
+//	optional        omitted while it is empty in every row
+//	after=NAME      the column follows that one, instead of the field before
+//	amount, bytes   a number, shortened unless the screen is wide; aligned to the right
 //	seconds         a duration, likewise
 //	blank           zero is an empty cell
-//	yes=A, no=B     what a bool says; yes and nothing if neither is given
+//	yes=A, no=B     the texts of a bool; "yes" and "" if neither is given
 //	good=A|B, bad=C the style of these texts
 //	bad             in bad style unless it is zero
 //	faint           in faint style
-//	none=TEXT       what an empty cell says, in faint style
-//	commas          commas between the elements of a list, not blanks
-//	lines           each element of a list has a line; a struct its own columns
-//	inline          the columns of the struct, behind its own where it has a NAME
+//	none=TEXT       the text of an empty cell, in faint style
+//	commas          commas instead of spaces between the elements of a list
+//	lines           each element of a list on its own line; for structs, in their own columns
+//	inline          the columns of the struct, after its own if it has a NAME
 //	inline=wide     these only on a wide screen
 //
-// A field that is no struct and has no tag is no column.
+// A field without a tag that is not a struct is not a column.
 const tagName = "show"
 
 // tag is a field's tag.
@@ -69,23 +69,23 @@ func (t tag) has(option string) bool {
 	return has
 }
 
-// source is where a column's cells come from.
+// source says where a column's cells come from.
 type source struct {
 	column Column
 	path   []int // of the field in the row
-	within []int // of the field in an element of the list that path leads to; nil where the element itself is meant
-	lines  bool  // path leads to a list with a line for each element
+	within []int // of the field in an element of the list at path; nil for the element itself
+	lines  bool  // path is that of a list with a line for each element
 	cell   func(*Screen, reflect.Value) Cell
 	after  string
 }
 
-// sheet is how the rows of a type are drawn: the columns, in their order.
+// sheet describes how the rows of a type are drawn: the columns, in order.
 type sheet []source
 
 var sheets sync.Map // of a reflect.Type
 
-// sheetOf gives the sheet of a row's type, a struct. It panics where a tag says
-// what there is not: that is a mistake of whoever wrote the type.
+// sheetOf returns the sheet of a row's type, a struct. It panics for an invalid
+// tag, which is a programming error.
 func sheetOf(t reflect.Type) sheet {
 	if s, ok := sheets.Load(t); ok {
 		return s.(sheet)
@@ -168,7 +168,7 @@ func drawsItself(t reflect.Type) bool {
 	return t == cellType || t == timeType || t.Implements(celledType) || t.Implements(stringer)
 }
 
-// cellOf gives what turns a value of a type into a cell.
+// cellOf returns the function that makes a cell from a value of a type.
 func cellOf(t reflect.Type, tag tag) func(*Screen, reflect.Value) Cell {
 	text := textOf(t, tag)
 	return func(s *Screen, v reflect.Value) Cell {
@@ -194,7 +194,7 @@ func cellOf(t reflect.Type, tag tag) func(*Screen, reflect.Value) Cell {
 	}
 }
 
-// textOf gives what says a value of a type.
+// textOf returns the function that formats a value of a type.
 func textOf(t reflect.Type, tag tag) func(*Screen, reflect.Value) Cell {
 	switch {
 	case t == cellType:
@@ -245,13 +245,13 @@ func plainText(v reflect.Value, tag tag) string {
 			return strings.Join(list, ", ")
 		}
 		return strings.Join(list, " ")
-	case v.IsZero() && v.Type().Implements(stringer): // an address that is none
+	case v.IsZero() && v.Type().Implements(stringer): // an invalid address
 		return ""
 	}
 	return fmt.Sprint(v.Interface())
 }
 
-// columns are those of a table of such rows.
+// columns returns the columns of a table of such rows.
 func (s sheet) columns() (list []Column) {
 	for _, c := range s {
 		list = append(list, c.column)
@@ -289,7 +289,7 @@ func (s sheet) add(t *Table, screen *Screen, row reflect.Value) {
 type rowsTable struct {
 	Table
 	sheet sheet
-	drawn bool // as what their method Drawn says
+	drawn bool // by their method Drawn
 }
 
 var drawnType = reflect.TypeFor[Drawn]()
@@ -316,7 +316,7 @@ func (r *rowsTable) add(s *Screen, list reflect.Value) {
 	}
 }
 
-// Rows draws a list of tagged rows as a table of its own.
+// Rows draws a list of tagged rows as a table.
 func Rows[R any](s *Screen, list []R) {
 	t := newRowsTable(reflect.TypeFor[R](), s)
 	t.add(s, reflect.ValueOf(list))

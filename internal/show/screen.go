@@ -6,18 +6,17 @@ import (
 	"time"
 )
 
-// Screen is what answers are drawn on.
+// Screen is the output that answers are drawn on.
 type Screen struct {
 	io.Writer
 	Colour bool
-	Wide   bool // exact figures and every column
+	Wide   bool // exact numbers and every column
 }
 
 // Style is the colour of a text.
 type Style string
 
-// The styles: what is as it should be, what is not, what matters less, what
-// stands out.
+// The styles: good, bad, less important, emphasised.
 const (
 	Plain Style = ""
 	Good  Style = "\x1b[32m"
@@ -28,7 +27,7 @@ const (
 	resetStyle = "\x1b[0m"
 )
 
-// Paint gives the text in its style, where the screen has colour.
+// Paint returns the text in a style if the screen has colour.
 func (s *Screen) Paint(text string, style Style) string {
 	if !s.Colour || style == Plain || text == "" {
 		return text
@@ -36,8 +35,8 @@ func (s *Screen) Paint(text string, style Style) string {
 	return string(style) + text + resetStyle
 }
 
-// Amount is a figure for people: exact up to four digits, then 12.3k, 4.56M.
-// A wide screen has it exact.
+// Amount formats a number: exact up to four digits, then 12.3k, 4.56M. On a
+// wide screen it is always exact.
 func (s *Screen) Amount(n uint64) string {
 	if s.Wide || n < 10_000 {
 		return fmt.Sprint(n)
@@ -45,7 +44,7 @@ func (s *Screen) Amount(n uint64) string {
 	return short(n, "")
 }
 
-// Bytes is an amount of bytes for people, in decimal units.
+// Bytes formats a number of bytes in decimal units.
 func (s *Screen) Bytes(n uint64) string {
 	switch {
 	case s.Wide:
@@ -56,8 +55,8 @@ func (s *Screen) Bytes(n uint64) string {
 	return short(n, " ") + "B"
 }
 
-// Seconds is a time that passes, to the second; to the millisecond where the
-// screen is wide.
+// Seconds formats a duration to the second, or on a wide screen to the
+// millisecond.
 func (s *Screen) Seconds(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	if !s.Wide {
@@ -66,7 +65,7 @@ func (s *Screen) Seconds(seconds float64) string {
 	return d.Round(time.Millisecond).String()
 }
 
-// short gives n with three digits and the letter of its unit behind gap.
+// short returns n with three digits, then gap and the letter of its unit.
 func short(n uint64, gap string) string {
 	x, unit := float64(n), -1
 	for x >= 999.5 {
@@ -83,7 +82,7 @@ func short(n uint64, gap string) string {
 	return fmt.Sprintf("%.*f%s%c", digits, x, gap, "kMGTPE"[unit])
 }
 
-// Plural counts things in words.
+// Plural returns a number with the singular or plural of its noun.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return "1 " + one

@@ -5,38 +5,40 @@ import (
 	"reflect"
 )
 
-// Pages is a list that comes page by page. Each is printed as it comes and then
-// forgotten.
+// Pages is a list that arrives page by page. Each page is printed when it
+// arrives, and not kept.
 type Pages struct {
-	// Query is that of every page, a pointer; its fields After and Limit are
-	// written.
+	// Query is a pointer to the query of every page. Its fields After and Limit
+	// are overwritten.
 	Query any
-	// Ask gives the page that Query asks for, a pointer to an answer.
+	// Ask returns the page that Query asks for, a pointer to an answer.
 	Ask func() (any, error)
-	// Most is how many rows are wanted, 0 for all of them; Largest is how many a
-	// page may have.
+	// Most is how many rows are wanted, 0 for all; Largest is the most rows of
+	// a page.
 	Most, Largest int
-	// Nothing is the error for a list without rows; nil where it may be empty.
+	// Nothing returns the error for a list without rows; nil if it may be
+	// empty.
 	Nothing func() error
 }
 
-// Printer prints an answer that comes in pages; one that is no list is one page.
+// Printer prints an answer that arrives in pages. An answer that is not a list
+// is one page.
 type Printer interface {
 	// Page prints the rows of a page, a pointer to an answer, and may keep the
 	// answer but not its rows.
 	Page(answer any) error
-	// End prints what is below the rows. more says that there are rows that were
-	// not asked for; it is "" where there are none.
+	// End prints what comes below the rows. more says that there are further
+	// rows; it is "" if there are none.
 	End(more string) error
 }
 
-// Partial is an answer that says that there is more of it than it shows.
+// Partial is an answer that can say that it has more rows than shown.
 type Partial interface {
 	More() string
 }
 
-// Print asks for page after page, and has each printed before it asks for the
-// next one. It gives what is to be said where there are more rows than Most.
+// Print requests page after page, and prints each before it requests the next.
+// If there are more rows than Most, more says so.
 func (p *Pages) Print(to Printer) (more string, err error) {
 	query := reflect.ValueOf(p.Query).Elem()
 	rows := 0
@@ -44,7 +46,7 @@ func (p *Pages) Print(to Printer) (more string, err error) {
 	for {
 		left := p.Most - rows
 		if p.Most != 0 {
-			query.FieldByName("Limit").SetInt(int64(max(min(left, p.Largest), 1))) // 1: is there another one?
+			query.FieldByName("Limit").SetInt(int64(max(min(left, p.Largest), 1))) // at least 1, to learn whether there are more
 		}
 		page, err := p.Ask()
 		if err != nil {

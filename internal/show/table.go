@@ -17,24 +17,25 @@ type Cell struct {
 // Column is a column of a table.
 type Column struct {
 	Name     string
-	Right    bool // aligned to the right, as figures are
-	Optional bool // left out while every cell is empty
-	Wide     bool // left out of a screen that is not wide
+	Right    bool // aligned to the right, like numbers
+	Optional bool // omitted while every cell is empty
+	Wide     bool // omitted unless the screen is wide
 }
 
-// Table draws rows aligned, under a header in capitals, without trailing
-// blanks. Rows are added and drawn in parts: the first part decides how wide the
-// columns are, and a later one that needs more has them wider from there on.
-// Where it fills a column that was left out, the header comes again.
+// Table draws rows in aligned columns under a header in capitals, without
+// trailing blanks. Rows are added and drawn in parts: the first part sets the
+// widths of the columns, and a later part that needs more widens them from
+// there on. If a later part fills a column that was omitted, the header is
+// drawn again.
 type Table struct {
 	Columns []Column
 	rows    [][]Cell // not drawn yet
 	width   []int    // of each column so far
-	shown   []int    // the columns that the header has; nil before it is drawn
+	shown   []int    // the columns in the header; nil before it is drawn
 }
 
-// Add appends a row of strings, cells and other values as fmt prints them; what
-// is missing at its end is empty.
+// Add appends a row of strings, cells and other values as fmt prints them.
+// Missing fields at the end are empty.
 func (t *Table) Add(fields ...any) {
 	row := make([]Cell, len(t.Columns))
 	for i, f := range fields {
@@ -50,8 +51,8 @@ func (t *Table) Add(fields ...any) {
 	t.rows = append(t.rows, row)
 }
 
-// Draw draws the rows that were added since the last time and forgets them. The
-// first time it draws the header too, above no rows as well.
+// Draw draws the rows added since the last call and discards them. The first
+// call draws the header too, even without rows.
 func (t *Table) Draw(s *Screen) {
 	if t.shown != nil && len(t.rows) == 0 {
 		return
@@ -93,7 +94,7 @@ func (t *Table) line(s *Screen, row []Cell) {
 		if t.Columns[i].Right {
 			blanks += room
 		}
-		if text != "" { // blanks wait until something follows them
+		if text != "" { // blanks are written only before other text
 			line.WriteString(strings.Repeat(" ", blanks) + s.Paint(text, row[i].Style))
 			blanks = 0
 		}
@@ -114,8 +115,8 @@ func (t *Table) empty(column int) bool {
 	return true
 }
 
-// Width is how many columns of a terminal a text takes: two for most of the
-// signs of East Asia, none for accents that combine.
+// Width returns how many columns of a terminal a text takes: two for most East
+// Asian characters, none for combining accents.
 func Width(text string) int {
 	for i := range len(text) {
 		if text[i] < ' ' || text[i] > '~' {

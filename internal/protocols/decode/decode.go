@@ -1,11 +1,11 @@
-// Package decode is what a protocol's own decoding of its table has to work
-// with: the parts of the configuration that are read before it and that its
-// keys may name (interfaces, policies, chains of keys), and the readings that
-// every protocol shares.
+// Package decode helps a protocol to read its own table of the configuration:
+// it has the parts that are read before and that the protocol's keys may refer
+// to (interfaces, policies, key chains), and the readings that all protocols
+// share.
 //
-// A protocol reads its section with the getters of tomltext and reports what is
-// wrong or odd by the Document in the Context. So config, which calls it, knows
-// no protocol, and a protocol knows nothing of config.
+// A protocol reads its section with the getters of tomltext and reports errors
+// and warnings through the Document in the Context. So config knows no
+// protocol, and a protocol does not know config.
 package decode
 
 import (
@@ -21,22 +21,22 @@ import (
 	"routerd/routing/rib"
 )
 
-// Context is what has been read before the protocols' tables. It serves the
-// decoding of one configuration, on one goroutine.
+// Context has what was read before the protocols' tables. It is used for one
+// configuration, on one goroutine.
 type Context struct {
-	*tomltext.Document // its Wrong, WrongKey and Odd report what is amiss
+	*tomltext.Document // its Wrong, WrongKey and Odd report problems
 
 	Interfaces []Interface
 	Policies   *policy.Policies
-	Keys       map[string][]Key // chains by name, without their secrets
+	Keys       map[string][]Key // key chains by name, without secrets
 	Watches    Watches
-	// Distance is what [rib] says of each source, 0 for nothing.
+	// Distance is the distance of each source by [rib], 0 if not given.
 	Distance [routing.NumSources]uint8
 
-	uses map[string][]func([][]byte) // of the secrets of a chain
+	uses map[string][]func([][]byte) // users of the secrets of a chain
 }
 
-// Interface is one of the router's.
+// Interface is an interface of the router.
 type Interface struct {
 	Name      string
 	Kind      dataplane.Kind
@@ -44,8 +44,8 @@ type Interface struct {
 }
 
 // OnInterfaces reads the table interface, which has a table for each interface
-// that a protocol is spoken on, by one. It reports an interface that there is
-// not, and one that has no address to speak the protocol with.
+// of the protocol, and calls one for each. It reports an unknown interface, and
+// one without an address that the protocol can use.
 func (c *Context) OnInterfaces(s *tomltext.Section, of router.Kind, one func(*tomltext.Section, string)) {
 	all := s.Section("interface")
 	spoken := 0
@@ -96,11 +96,11 @@ func (i *Interface) speaks(family int) bool {
 	})
 }
 
-// Chain reads the names of policies at key, in the order in which they are
-// asked; without the key there are none.
+// Chain reads the names of policies at key, in the order of evaluation. Without
+// the key the chain is empty.
 func (c *Context) Chain(s *tomltext.Section, key string) policy.Chain {
 	var names []string
-	last := "" // of the policies that are asked
+	last := "" // of the policies in the chain
 	for _, v := range tomltext.Distinct(s, key, tomltext.Text("the name of a policy")) {
 		if c.Policies.Named(v.Value) == nil {
 			c.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no [policy.definition.%s]", v.At, v.Value, v.Value), "the name of a policy that there is").
@@ -114,20 +114,20 @@ func (c *Context) Chain(s *tomltext.Section, key string) policy.Chain {
 		}
 		names = append(names, v.Value)
 	}
-	chain, _ := c.Policies.Chain(names...) // which have been found
+	chain, _ := c.Policies.Chain(names...) // all exist
 	return chain
 }
 
-// Redistributable are the sources whose routes a protocol may pass on, in the
-// order in which they are listed to people.
+// Redistributable are the sources whose routes can be redistributed, in the
+// order in which they are listed.
 var Redistributable = []routing.Source{
 	routing.SourceConnected, routing.SourceStatic, routing.SourceOSPF, routing.SourceRIP,
 	routing.SourceEBGP, routing.SourceIBGP,
 }
 
 // Redistribute reads the table redistribute, which has a table for each source
-// except the protocol's own. One reads what stands in that of a source, and
-// the policies that are asked about its routes.
+// except the protocol's own. one reads the table of a source and the policies
+// for its routes.
 func (c *Context) Redistribute(s *tomltext.Section, own []routing.Source, one func(*tomltext.Section) (rib.Redistribution, policy.Chain)) []rib.Redistribution {
 	var list []rib.Redistribution
 	words := map[string]routing.Source{}
@@ -149,7 +149,7 @@ func (c *Context) Redistribute(s *tomltext.Section, own []routing.Source, one fu
 	return list
 }
 
-// Impact is what a change of the configuration means for traffic.
+// Impact is the effect of a change of the configuration on traffic.
 type Impact struct {
 	Pattern string // of a key, or of a table for each of its keys: "rip.interface.*"
 	Kind    string // added | removed | changed | moved, or "" for each

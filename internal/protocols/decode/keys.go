@@ -8,14 +8,14 @@ import (
 	"routerd/routing/keys"
 )
 
-// Key is one of [[keys.NAME]]. Its secret is what its file has.
+// Key is one key of [[keys.NAME]]. Its secret is the content of its file.
 type Key struct {
 	keys.Key // without its secret
 	File     string
 	At       tomltext.Path // of its table
 }
 
-// Algorithm reads the name of an algorithm that authenticates.
+// Algorithm reads the name of an authentication algorithm.
 var Algorithm = func() tomltext.Reading[keys.Algorithm] {
 	all := []keys.Algorithm{keys.PlainText, keys.KeyedMD5, keys.HMACSHA1, keys.HMACSHA256, keys.HMACSHA384, keys.HMACSHA512}
 	words := make([]string, len(all))
@@ -25,10 +25,10 @@ var Algorithm = func() tomltext.Reading[keys.Algorithm] {
 	return tomltext.OneOf(words, all)
 }()
 
-// KeyChain reads the name of a chain of keys at key, and gives both, nil
-// keys where there are none. Their secrets are handed to use when all of the
-// configuration has been read and found right, in the order of the keys; not
-// where only a text is read.
+// KeyChain reads the name of a key chain at key and returns the name and the
+// keys, nil if there is none. It calls use with their secrets, in the order of
+// the keys, when the whole configuration has been read and is valid; not if
+// only a text is parsed.
 func (c *Context) KeyChain(s *tomltext.Section, key string, use func(secrets [][]byte)) (name string, chain []Key) {
 	name = tomltext.Get(s, key, "", tomltext.Text("the name of keys: [[keys.NAME]]"))
 	if name == "" {
@@ -52,9 +52,9 @@ func (c *Context) KeyChain(s *tomltext.Section, key string, use func(secrets [][
 	return name, chain
 }
 
-// Auth reads auth = { type, keys }: the algorithm of keys that name none, and the
-// keys, whose secrets come when all has been read. In plain text and in keyed MD5
-// there is room for so many bytes of a secret.
+// Auth reads auth = { type, keys }: the algorithm for keys that name none, and
+// the keys, whose secrets follow when everything has been read. room is the
+// most bytes of a secret in plain text and with keyed MD5.
 func (c *Context) Auth(s *tomltext.Section, room int) (keys.Algorithm, keys.Chain) {
 	algorithm := tomltext.Get(s, "type", keys.None, Algorithm)
 	var list []Key
@@ -77,8 +77,8 @@ func (c *Context) Auth(s *tomltext.Section, room int) (keys.Algorithm, keys.Chai
 	return algorithm, used
 }
 
-// takeSecrets gives keys their secrets, and refuses one that the algorithm, the
-// key's own or else the given one, has no room for.
+// takeSecrets sets the secrets of keys, and refuses one that is too long for
+// the key's algorithm, or the given one if the key names none.
 func (c *Context) takeSecrets(of keys.Algorithm, used keys.Chain, list []Key, secrets [][]byte, room int) {
 	for n := range used {
 		k := &used[n]
@@ -94,7 +94,7 @@ func (c *Context) takeSecrets(of keys.Algorithm, used keys.Chain, list []Key, se
 // Used reports whether anything uses the chain.
 func (c *Context) Used(chain string) bool { return len(c.uses[chain]) > 0 }
 
-// HandOut gives the secrets of a chain to whoever uses it.
+// HandOut passes the secrets of a chain to all its users.
 func (c *Context) HandOut(chain string, secrets [][]byte) {
 	for _, use := range c.uses[chain] {
 		use(secrets)

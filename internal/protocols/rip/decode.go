@@ -55,7 +55,7 @@ func (p Protocol) Decode(c *decode.Context, s *tomltext.Section) router.Protocol
 	return router.ProtocolConfig{Config: cfg, Redistribute: redistributed}
 }
 
-// checkTimers looks at what only all three together show.
+// checkTimers checks the three timers against each other.
 func (d *decoder) checkTimers(s *tomltext.Section, cfg *rip.Config) {
 	for _, t := range []struct {
 		key, after string
@@ -75,7 +75,7 @@ func (d *decoder) checkTimers(s *tomltext.Section, cfg *rip.Config) {
 	}
 }
 
-// oneOf gives what is said of RIP, or of RIPng.
+// oneOf returns the text for RIP or that for RIPng.
 func (d *decoder) oneOf(ofRIP, ofRIPng string) string {
 	if d.protocol == rip.RIP {
 		return ofRIP
@@ -83,7 +83,8 @@ func (d *decoder) oneOf(ofRIP, ofRIPng string) string {
 	return ofRIPng
 }
 
-// chain reads the names of policies, whose metrics and tags RIP takes.
+// chain reads the names of policies, whose metrics and tags must be valid in
+// RIP.
 func (d *decoder) chain(s *tomltext.Section, key string) policy.Chain {
 	chain := d.Chain(s, key)
 	for _, p := range chain {
@@ -129,13 +130,13 @@ func (d *decoder) decodeInterface(s *tomltext.Section) rip.InterfaceConfig {
 	return i
 }
 
-// finds reports whether a neighbour may have the address.
+// finds reports whether a neighbour can have the address.
 func (d *decoder) finds(a netip.Addr) bool {
 	return d.protocol == rip.RIP && a.Is4() || d.protocol == rip.RIPng && a.Is6() && a.IsLinkLocalUnicast()
 }
 
-// decodeAllowedNeighbors reads who is listened to. A neighbor that is spoken to
-// and not listened to is odd.
+// decodeAllowedNeighbors reads the allowed neighbours. It warns of a configured
+// neighbour that is not allowed.
 func (d *decoder) decodeAllowedNeighbors(s *tomltext.Section, i *rip.InterfaceConfig) {
 	const key = "allowed-neighbors"
 	given := tomltext.Distinct(s, key, tomltext.HostOrSubnet)

@@ -2,7 +2,7 @@ package rip
 
 import "routerd/internal/protocols/decode"
 
-// Impacts say what changes of the protocol's table mean for traffic.
+// Impacts returns the effects of changes of the protocol's table on traffic.
 func (p Protocol) Impacts() []decode.Impact {
 	table := p.String()
 	on := table + ".interface.*"

@@ -8,7 +8,8 @@ import (
 	"routerd/routing/rip"
 )
 
-// countsOf names what an interface counts; the names are labels of metrics.
+// countsOf returns an interface's counters with their names, which are also
+// labels of metrics.
 func countsOf(n *rip.Counters) (sent, received Counts, refused Refusals) {
 	sent = Counts{
 		{Kind: "regular", Count: n.Updates[0]},

@@ -13,7 +13,7 @@ import (
 	"routerd/routing/rip"
 )
 
-// core is what the nouns ask of a rip.Machine.
+// core has the methods of rip.Machine that the nouns use.
 type core interface {
 	Routes(after netip.Prefix, limit int) []rip.RouteInfo
 	Route(p netip.Prefix) (rip.RouteInfo, bool)
@@ -22,15 +22,15 @@ type core interface {
 	Summary() rip.Summary
 }
 
-// RouteQuery chooses routes. The zero query is all of them.
+// RouteQuery selects routes. The zero query selects all.
 type RouteQuery struct {
 	running.Heard
 	Prefix netip.Prefix `query:"prefix,arg"`
-	After  netip.Prefix `query:"after,api"`           // the page behind this prefix: RoutePage.Next
-	Limit  int          `query:"limit,api,max=10000"` // prefixes to look at; 0 leaves it to the router
+	After  netip.Prefix `query:"after,api"`           // the page after this prefix: RoutePage.Next
+	Limit  int          `query:"limit,api,max=10000"` // most prefixes to look at; 0 = the router's default
 }
 
-// InterfaceQuery chooses interfaces. The zero query is all of them.
+// InterfaceQuery selects interfaces. The zero query selects all.
 type InterfaceQuery struct {
 	Interface string `query:"interface,arg,complete=interface"`
 }
@@ -38,7 +38,7 @@ type InterfaceQuery struct {
 // OnInterface implements running.Query.
 func (q InterfaceQuery) OnInterface() string { return q.Interface }
 
-// Nouns are what RIP or RIPng shows, and what it can be made to do.
+// Nouns returns what RIP or RIPng shows, and its actions.
 func (p Protocol) Nouns() []running.Noun {
 	name, title := p.String(), p.Title()
 	example := strings.ReplaceAll(`  routerd show rip route
@@ -54,7 +54,7 @@ func (p Protocol) Nouns() []running.Noun {
 	}
 }
 
-// Title is the protocol's name as people write it.
+// Title is the usual spelling of the protocol's name.
 func (p Protocol) Title() string { return map[Protocol]string{RIP: "RIP", RIPng: "RIPng"}[p] }
 
 // String is the protocol's name in the configuration and on the command line.
@@ -102,7 +102,7 @@ func routes(c core, q *running.Question[RouteQuery]) (page RoutePage) {
 	return page
 }
 
-// wanted reports whether a query chooses a route, by where it was heard.
+// wanted reports whether a query selects a route, by where it was learned.
 func wanted(q *running.Question[RouteQuery], r *rip.RouteInfo) bool {
 	return q.Query.Heard == running.Heard{} || slices.ContainsFunc(r.Paths, func(by rip.PathInfo) bool {
 		return q.Chooses(by.Interface) && q.Query.From(by.Neighbor)
@@ -161,8 +161,8 @@ says what kind they were and why. UPDATE is when the next regular one is sent.`,
 	}.Noun()
 }
 
-// clearNoun makes the machine forget. It hands it a Clear as any other input,
-// after a look at how much that takes.
+// clearNoun makes the machine delete learned routes. It sends a Clear, after
+// counting the paths that this removes.
 func clearNoun(name, title string) running.Noun {
 	return show.Spec[running.Protocol, running.Heard, ClearResult]{
 		Path: "clear/" + name, Changes: true,

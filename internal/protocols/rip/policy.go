@@ -5,8 +5,8 @@ import (
 	"routerd/routing/rip"
 )
 
-// Policy asks the policies about what RIP hears or says; nil without any. One
-// machine may have it.
+// Policy returns the policy that applies a chain to routes that RIP receives or
+// sends, nil for an empty chain. Only one machine may use it.
 func Policy(chain policy.Chain) rip.Policy {
 	if len(chain) == 0 {
 		return nil
@@ -33,7 +33,7 @@ func (p *chained) Apply(o *rip.Offer) bool {
 	}
 	o.Metric = rip.CapMetric(p.seen.Metric)
 	if o.Tag = uint16(p.seen.Tag); p.seen.Tag > 0xffff {
-		o.Tag = 0 // which RIP cannot say
+		o.Tag = 0 // too large for RIP
 	}
 	return true
 }

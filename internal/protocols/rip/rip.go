@@ -1,4 +1,4 @@
-// Package rip joins RIP and RIPng, whose core is routerd/routing/rip, to the
+// Package rip connects RIP and RIPng, whose core is routerd/routing/rip, to the
 // router.
 package rip
 
@@ -9,7 +9,7 @@ import (
 	"routerd/routing/rip"
 )
 
-// Protocol is RIP or RIPng, as the list of protocols has it.
+// Protocol is RIP or RIPng, for the list of protocols.
 type Protocol rip.Protocol
 
 // The protocols.
@@ -18,7 +18,7 @@ const (
 	RIPng = Protocol(rip.RIPng)
 )
 
-// Kind is what the router's driver has to know of the protocol.
+// Kind returns the protocol's router.Kind.
 func (p Protocol) Kind() router.Kind {
 	family := 4
 	if p == RIPng {

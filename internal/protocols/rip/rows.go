@@ -9,39 +9,38 @@ import (
 	"routerd/routing/rip"
 )
 
-// RoutePage is a part of a protocol's table. A page may hold less than was
-// asked for, even nothing: the table ends where Next is absent.
+// RoutePage is a page of a protocol's table. It may have fewer routes than
+// asked for, even none: only a page without Next is the last.
 type RoutePage struct {
 	Routes []Route      `json:"routes" show:",rows"`
 	Next   netip.Prefix `json:"next,omitzero"`
 }
 
-// Route is what the protocol knows about a prefix and tells others of it.
+// Route is the protocol's route to a prefix.
 type Route struct {
 	Prefix netip.Prefix `json:"prefix" show:"prefix"`
 	State  string       `json:"state" show:"state,good=learned,bad=dying"` // learned | connected | default | redistributed | dying
-	Source string       `json:"source"`                                    // rip, or whose route is redistributed
-	Metric int          `json:"metric" show:"metric,right"`                // 1 to 16; 16 cannot be reached
+	Source string       `json:"source"`                                    // rip, or the source of a redistributed route
+	Metric int          `json:"metric" show:"metric,right"`                // 1 to 16; 16 = unreachable
 	Tag    int          `json:"tag" show:"tag,right"`
-	Paths  []Path       `json:"paths" show:",lines"`                   // of a learned route: all are of its metric
+	Paths  []Path       `json:"paths" show:",lines"`                   // of a learned route; all have its metric
 	Since  time.Time    `json:"since" show:"since,wide,after=expires"` // of its last change
-	// Expires is how many seconds are left until the route dies unless it is
-	// heard of again, or until one that is dying is forgotten; absent of what
-	// the router itself has.
+	// Expires is the seconds until the route dies unless it is refreshed, or
+	// until a dying one is deleted; absent for the router's own routes.
 	Expires float64 `json:"expires,omitzero" show:"expires,seconds,blank"`
 }
 
-// Path is a neighbour that a route was heard from.
+// Path is a neighbour from which a route was learned.
 type Path struct {
 	Neighbor  netip.Addr `json:"neighbor" show:"from,wide,after=interface"`
 	NextHop   netip.Addr `json:"next_hop" show:"next hop,optional"`
 	Interface string     `json:"interface" show:"interface,optional"`
 	Tag       int        `json:"tag"`
-	Age       float64    `json:"age" show:"age,wide,seconds"` // seconds since it was last heard of
+	Age       float64    `json:"age" show:"age,wide,seconds"` // seconds since the last refresh
 }
 
-// Drawn implements show.Drawn: whose route is redistributed says more than that
-// it is.
+// Drawn implements show.Drawn: it shows the source of a redistributed route
+// instead of "redistributed".
 func (r *Route) Drawn(*show.Screen) any {
 	d := *r
 	if d.State == "redistributed" {
@@ -65,7 +64,7 @@ func routeOf(x *rip.RouteInfo, p running.Protocol, now time.Time) Route {
 	return r
 }
 
-// NeighborList is the routers that the protocol hears, by interface and address.
+// NeighborList is the protocol's neighbours, by interface and address.
 type NeighborList struct {
 	Neighbors []Neighbor `json:"neighbors" show:",rows"`
 }
@@ -75,14 +74,14 @@ type Neighbor struct {
 	Address    netip.Addr `json:"address" show:"neighbor"`
 	Interface  string     `json:"interface" show:"interface"`
 	Version    int        `json:"version" show:"version,right,blank"`
-	Routes     int        `json:"routes" show:"routes,amount"`                  // paths by it
-	Since      time.Time  `json:"since" show:"since,wide,after=beyond maximum"` // when it was first heard
-	Age        float64    `json:"age" show:"age,seconds"`                       // seconds since an update of its was used; since it was first heard where none was
+	Routes     int        `json:"routes" show:"routes,amount"`                  // paths through it
+	Since      time.Time  `json:"since" show:"since,wide,after=beyond maximum"` // time of its first packet
+	Age        float64    `json:"age" show:"age,seconds"`                       // seconds since its last accepted update, or since its first packet if there was none
 	Packets    uint64     `json:"packets" show:"packets,amount"`
 	BadPackets uint64     `json:"bad_packets" show:"bad packets,amount,bad"`
 	BadEntries uint64     `json:"bad_entries" show:"bad entries,amount"`
-	// MaximumPrefix is how many routes it may have, BeyondMaximum how often it
-	// said one beyond them, which was not learned.
+	// MaximumPrefix is how many routes are accepted from it, BeyondMaximum how
+	// often one beyond that was refused.
 	MaximumPrefix int `json:"maximum_prefix" show:"maximum,amount,wide"`
 	// BFD is watched, or down where what it says is not used since its session is
 	// down; absent where BFD does not watch it.
@@ -126,33 +125,33 @@ type Interface struct {
 	ReceiveVersion string       `json:"receive_version,omitempty" show:"version,optional,wide"` // "1" | "2" | "1 2"; absent in RIPng
 	Auth           string       `json:"auth,omitempty" show:"auth,optional"`                    // absent without
 	Keys           []int        `json:"keys,omitempty" show:"keys,optional,wide"`               // ids, never secrets
-	// AllowedNeighbors are who is heard; absent where that is everybody.
+	// AllowedNeighbors are the accepted sources; absent if all are.
 	AllowedNeighbors []netip.Prefix `json:"allowed_neighbors,omitempty" show:"allowed,optional,wide"`
-	MaximumPrefix    int            `json:"maximum_prefix"` // routes of each neighbor
+	MaximumPrefix    int            `json:"maximum_prefix"` // maximum of each neighbour
 
 	Neighbors  int      `json:"neighbors" show:"neighbors,right"`
-	Routes     int      `json:"routes" show:"routes,amount"`                       // paths heard here
-	NextUpdate float64  `json:"next_update,omitempty" show:"update,seconds,blank"` // seconds; absent where none is sent
+	Routes     int      `json:"routes" show:"routes,amount"`                       // paths learned here
+	NextUpdate float64  `json:"next_update,omitempty" show:"update,seconds,blank"` // seconds; absent if none is sent
 	Sending    int      `json:"sending"`                                           // updates and answers under way
 	Sent       Counts   `json:"sent" show:"sent,right"`                            // packets, by kind
-	Received   Counts   `json:"received" show:"received,right"`                    // packets that were used, by kind
-	Refused    Refusals `json:"refused" show:"refused,right"`                      // packets and entries that were not, by reason
+	Received   Counts   `json:"received" show:"received,right"`                    // accepted packets, by kind
+	Refused    Refusals `json:"refused" show:"refused,right"`                      // refused packets and entries, by reason
 }
 
-// Count is how often something of a kind happened since the interface came up.
-// All kinds are given, those that never happened too.
+// Count is how often something happened since the interface came up. All kinds
+// are listed, also those that never happened.
 type Count struct {
 	Kind  string `json:"kind"`
 	Count uint64 `json:"count"`
 }
 
-// Counts are all kinds of something. In a table they are their sum.
+// Counts are the counts of all kinds. A table shows their sum.
 type Counts []Count
 
 // Cell implements show.Celled.
 func (c Counts) Cell(s *show.Screen) show.Cell { return show.Cell{Text: s.Amount(c.sum())} }
 
-// Refusals are counts of what had better not happen.
+// Refusals are counts of refused packets and entries.
 type Refusals Counts
 
 // Cell implements show.Celled.
@@ -164,7 +163,7 @@ func (r Refusals) Cell(s *show.Screen) show.Cell {
 	return c
 }
 
-// sum leaves the router's own packets out: that it hears them is no news.
+// sum does not count the router's own packets, which it always receives.
 func (c Counts) sum() (sum uint64) {
 	for _, n := range c {
 		if n.Kind != "own" {
@@ -199,5 +198,5 @@ func interfaceOf(p Protocol, i *rip.InterfaceInfo, now time.Time) Interface {
 
 // ClearResult is what a clear has done.
 type ClearResult struct {
-	Cleared int `json:"cleared"` // ways that were learned
+	Cleared int `json:"cleared"` // learned paths
 }

@@ -1,5 +1,5 @@
-// Package running is what the nouns and the metrics of a protocol are answered
-// from: the protocol as it runs in a router.
+// Package running gives the nouns and the metrics of a protocol access to the
+// protocol that runs in a router.
 package running
 
 import (
@@ -15,13 +15,13 @@ import (
 // Protocol is a protocol that runs in a router. It is safe for concurrent use.
 type Protocol interface {
 	// Ask runs f between two steps of the core, on the goroutine that steps it,
-	// and waits until it has run or ctx is done; then f may still run later. What
-	// f wants to keep it copies.
+	// and waits until it has run or ctx is done; in the latter case f may still
+	// run later. f must copy what it keeps.
 	Ask(ctx context.Context, f func(core protocol.Core, now time.Time)) error
-	// Send hands the core an input.
+	// Send sends the core an input.
 	Send(ctx context.Context, in protocol.Input) error
-	// InterfaceName gives the name of an interface, "" where there is none any
-	// more; InterfaceNamed the other way round.
+	// InterfaceName returns the name of an interface, "" if it does not exist
+	// any more; InterfaceNamed does the reverse.
 	InterfaceName(id routing.InterfaceID) string
 	InterfaceNamed(name string) (id routing.InterfaceID, ok bool)
 }
@@ -29,14 +29,14 @@ type Protocol interface {
 // Noun is a noun of a protocol.
 type Noun = show.Noun[Protocol]
 
-// Bounds of what one answer holds, in prefixes.
+// Bounds of one answer, in prefixes.
 const (
 	MaxPage     = 10_000
 	DefaultPage = 1_000
 )
 
-// Limit is how many prefixes a page has where a query asks for so many; 0 asks
-// for as many as is good.
+// Limit returns how many prefixes a page has if a query asks for that many; 0
+// asks for the default.
 func Limit(asked int) int {
 	if asked <= 0 {
 		return DefaultPage
@@ -44,8 +44,8 @@ func Limit(asked int) int {
 	return min(asked, MaxPage)
 }
 
-// Ask gives what f returns between two steps of the core. The name is that of
-// the protocol, for the error.
+// Ask runs f between two steps of the core and returns its result. The name is
+// that of the protocol, for the error.
 func Ask[C, T any](ctx context.Context, p Protocol, name string, f func(core C, now time.Time) T) (T, error) {
 	answer := make(chan T, 1)
 	if err := p.Ask(ctx, func(c protocol.Core, now time.Time) { answer <- f(c.(C), now) }); err != nil {
@@ -55,7 +55,7 @@ func Ask[C, T any](ctx context.Context, p Protocol, name string, f func(core C, 
 	return <-answer, nil
 }
 
-// Tell hands the core an input, and waits until it has taken it.
+// Tell sends the core an input, and waits until the core has processed it.
 func Tell(ctx context.Context, p Protocol, name string, in protocol.Input) error {
 	err := p.Send(ctx, in)
 	if err == nil {
@@ -72,22 +72,22 @@ type Query interface {
 	OnInterface() string // "" for all
 }
 
-// Question is a query as it is put to a core, between two steps.
+// Question is a query to a core, between two steps.
 type Question[Q Query] struct {
 	Protocol
 	Query Q
-	On    routing.InterfaceID // that the query names; NoInterface for all
+	On    routing.InterfaceID // the interface of the query; NoInterface for all
 	Now   time.Time
 }
 
-// Chooses reports whether the query chooses what is on an interface.
+// Chooses reports whether the query selects things on an interface.
 func (q *Question[Q]) Chooses(on routing.InterfaceID) bool {
 	return q.On == routing.NoInterface || q.On == on
 }
 
-// Answered makes a noun's Ask of a function that runs between two steps of the
-// core. The name is that of the protocol. A query for an interface that there is
-// not is NotFound.
+// Answered makes a noun's Ask from a function that runs between two steps of
+// the core. The name is that of the protocol. A query for an unknown interface
+// returns NotFound.
 func Answered[C any, Q Query, A any](name string, f func(core C, q *Question[Q]) A) func(context.Context, Protocol, Q) (A, error) {
 	return func(ctx context.Context, p Protocol, query Q) (answer A, err error) {
 		q := &Question[Q]{Protocol: p, Query: query}
@@ -101,8 +101,8 @@ func Answered[C any, Q Query, A any](name string, f func(core C, q *Question[Q])
 	}
 }
 
-// on gives the interface that a query names, NoInterface for none. It is NotFound
-// where there is no such interface.
+// on returns the interface of a query, NoInterface for none. It returns
+// NotFound if there is no such interface.
 func on(p Protocol, protocol, name string) (routing.InterfaceID, error) {
 	if name == "" {
 		return routing.NoInterface, nil
@@ -114,34 +114,34 @@ func on(p Protocol, protocol, name string) (routing.InterfaceID, error) {
 	return id, nil
 }
 
-// Heard chooses what a protocol has learned by where it was heard. The zero
-// Heard is all of it.
+// Heard selects learned routes by where they were learned. The zero Heard
+// selects all.
 type Heard struct {
 	Interface string     `query:"interface,complete=interface" help:"only what was heard on the interface <NAME>"`
 	Neighbor  netip.Addr `query:"neighbor" help:"only what was heard from this <address>"`
 }
 
-// From reports whether the query chooses what was heard from a neighbour.
+// From reports whether the query selects what was learned from a neighbour.
 func (h Heard) From(neighbor netip.Addr) bool { return !h.Neighbor.IsValid() || h.Neighbor == neighbor }
 
 // OnInterface implements Query.
 func (h Heard) OnInterface() string { return h.Interface }
 
-// Metrics are what a protocol counts, for Prometheus. None is labelled by prefix
-// or neighbour: their number depends on the configuration alone.
+// Metrics are a protocol's metrics for Prometheus. None has a label for a
+// prefix or neighbour, so their number depends on the configuration alone.
 type Metrics struct {
 	Families []*Family
-	// Read gives every value that there is to emit.
+	// Read emits all values.
 	Read func(ctx context.Context, p Protocol, emit Emit) error
 }
 
-// Emit takes a value of a family, with the values of its labels in their order.
+// Emit emits a value of a family, with the values of its labels in order.
 type Emit func(f *Family, value float64, labels ...string)
 
-// Family is a metric. Its name and its labels are a contract.
+// Family is a metric. Its name and labels are part of the contract.
 type Family struct {
-	Name    string // without the prefix that all have: "rip_routes"
+	Name    string // without the common prefix: "rip_routes"
 	Help    string
-	Counter bool // it only grows; others are gauges
+	Counter bool // a counter; otherwise a gauge
 	Labels  []string
 }

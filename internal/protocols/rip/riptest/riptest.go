@@ -1,5 +1,5 @@
-// Package riptest is RIP and RIPng at one moment, for tests of what is shown of
-// them: nothing runs, every answer is the same.
+// Package riptest is a fake of RIP and RIPng for tests of their nouns: nothing
+// runs, and every answer is constant.
 package riptest
 
 import (
@@ -17,12 +17,11 @@ import (
 	"routerd/routing/rip"
 )
 
-// Names are those of the interfaces, by number.
+// Names are the interfaces' names by number.
 var Names = []string{1: "lan0", 2: "core0", 3: "core1"}
 
 var (
-	// Began is when everything became what it is. It is not in UTC, as a careless
-	// core would have it.
+	// Began is the time of all events. It is deliberately not in UTC.
 	Began = time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600))
 	now   = Began.Add(time.Hour)
 	pfx   = netip.MustParsePrefix
@@ -32,7 +31,7 @@ var (
 // Protocol is RIP or RIPng. It implements running.Protocol.
 type Protocol struct {
 	Kind rip.Protocol
-	Err  error // what it fails with, nil for nothing
+	Err  error // the error of every question, nil for none
 
 	mu   sync.Mutex
 	sent []protocol.Input
@@ -40,7 +39,7 @@ type Protocol struct {
 
 var _ running.Protocol = (*Protocol)(nil)
 
-// Named gives the protocol of a name, as a router does that speaks both.
+// Named returns the protocol with a name.
 func Named(name string) (running.Protocol, error) {
 	for _, k := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		if k.String() == name {
@@ -66,7 +65,7 @@ func (p *Protocol) Send(_ context.Context, in protocol.Input) error {
 	return p.Err
 }
 
-// Sent are the inputs that were sent.
+// Sent returns the inputs that were sent.
 func (p *Protocol) Sent() []protocol.Input {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,7 +81,7 @@ func (*Protocol) InterfaceNamed(name string) (routing.InterfaceID, bool) {
 	return routing.InterfaceID(max(at, 0)), at > 0
 }
 
-// core is what the nouns ask of a rip.Machine.
+// core has the methods of rip.Machine that the nouns use.
 type core struct{ kind rip.Protocol }
 
 func (core) Step(_ time.Time, _ protocol.Input, out []protocol.Effect) []protocol.Effect { return out }
@@ -174,5 +173,5 @@ func (c core) Interfaces() []rip.InterfaceInfo {
 	}
 }
 
-// Summary counts what there is; seven routes are learned, two its own, one dies.
+// Summary returns the totals: seven learned routes, two own, one dying.
 func (core) Summary() rip.Summary { return rip.Summary{Routes: 10, Learned: 7, Dying: 1} }
