@@ -6,9 +6,18 @@
 //	receive.go    what becomes of an LSA that was received (§13)
 //	age.go        ages, refreshing and flushing (§14)
 //	originate.go  the router's own LSAs (§12.4, §12.1.6, §13.4)
+//	prefixes.go   numbers for prefixes
+//	graph.go      an area's routers and networks, kept as its LSAs change
+//	tree.go       the shortest paths through an area (§16.1)
+//	buckets.go    the candidates of that calculation
+//	hops.go       sets of equal next hops
 //
 // Each LSA waits for one time, the next one at which its age matters, and nothing
 // is done for it until then: an age is the time since it was zero.
+//
+// The graph has the links of LSAs as indices, and knows of each whether there is
+// one back, so that a calculation looks nothing up. It depends on the graph, the
+// root and its interfaces alone.
 //
 // # Deviations
 //
@@ -16,4 +25,8 @@
 //     successor; here the successor alone is flooded ([Database.Reclaim]).
 //   - An age above MaxAge, as that of RFC 1793 that stands still, counts as MaxAge:
 //     demand circuits are not spoken.
+//   - §16.1.1 gives no address where a point-to-point link leads to; here it is the
+//     one that the neighbour sends from, as an Ethernet between two routers needs.
+//   - Of several Network-LSAs with one link state ID, §12.2 leaves open which one
+//     counts: the one installed last.
 package ospf

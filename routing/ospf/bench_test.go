@@ -1,0 +1,100 @@
+package ospf
+
+import (
+	"fmt"
+	"testing"
+
+	"routerd/routing"
+	"routerd/routing/ospf/wire"
+)
+
+// grid is an area of side x side routers, each with point-to-point links to those
+// beside it, a stub for each link and one of its own. The root is in a corner.
+func grid(side int) (a *area, attached []Attachment) {
+	a = newArea(NewPrefixes())
+	id := func(x, y int) wire.ID { return wire.ID(y*side + x + 1) }
+	for y := range side {
+		for x := range side {
+			var links []wire.Link
+			for _, d := range [][2]int{{1, 0}, {-1, 0}, {0, 1}, {0, -1}} {
+				nx, ny := x+d[0], y+d[1]
+				if nx < 0 || ny < 0 || nx >= side || ny >= side {
+					continue
+				}
+				to, from := id(nx, ny), id(x, y)
+				cost := uint16(10 + (x+y+nx+ny)%7)
+				network := 0x0a000000 + 2*(min(to, from)*2+wire.ID(min(max(to, from)-min(to, from), 2)-1))
+				data := network + wire.ID(min(max(int(from)-int(to), 0), 1))
+				links = append(links, p2p(to, data, cost), stubNet(network, 0xfffffffe, cost))
+				if from == self {
+					attached = append(attached, Attachment{Data: data, Interface: routing.InterfaceID(len(attached)), Neighbors: []Adjacent{{to, (data ^ 1).Addr()}}})
+				}
+			}
+			a.router(id(x, y), 0, append(links, stubNet(0xc0000000+id(x, y), 0xffffffff, 1))...)
+		}
+	}
+	return a, attached
+}
+
+func TestGrid(t *testing.T) {
+	a, attached := grid(4)
+	var hops Hops
+	hops.reset()
+	var tree Tree
+	tree.Calculate(a.graph, self, attached, &hops, nil)
+	want := newOracle(a.db, attached)
+	if got, want := paths(&tree, &hops), want.paths(); fmt.Sprint(got) != fmt.Sprint(want) || len(got) != 16+24 {
+		t.Errorf("%d paths\n%q, want\n%q", len(got), got, want)
+	}
+	// Once its slices are there, a calculation allocates for sets of hops alone.
+	if n := testing.AllocsPerRun(10, func() {
+		hops.reset()
+		tree.Calculate(a.graph, self, attached, &hops, nil)
+	}); n > 20 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+// BenchmarkTree is one calculation: the shortest paths, with all equal ways, to
+// routers and prefixes.
+func BenchmarkTree(b *testing.B) {
+	for _, side := range []int{31, 100} {
+		b.Run(fmt.Sprintf("routers=%d", side*side), func(b *testing.B) {
+			a, attached := grid(side)
+			var hops Hops
+			var tree Tree
+			b.ReportAllocs()
+			for b.Loop() {
+				hops.reset()
+				tree.Calculate(a.graph, self, attached, &hops, nil)
+			}
+			if len(tree.order) != side*side {
+				b.Fatalf("%d routers reached", len(tree.order))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(side*side), "ns/router")
+		})
+	}
+}
+
+// BenchmarkLoad is taking in all LSAs of an area, to the database and the graph.
+func BenchmarkLoad(b *testing.B) {
+	for _, side := range []int{31, 100} {
+		b.Run(fmt.Sprintf("routers=%d", side*side), func(b *testing.B) {
+			from, _ := grid(side)
+			b.ReportAllocs()
+			for b.Loop() {
+				limit := Limit{}
+				db := NewDatabase(self, &limit)
+				graph := NewGraph(db, NewPrefixes())
+				for e := range from.db.All(wire.RouterLSA) {
+					if s, _ := db.Judge(start, e.LSA(), false); s != Newer {
+						b.Fatal(s)
+					}
+					e, _ := db.Install(start, e.LSA())
+					graph.Update(e)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(side*side), "ns/LSA")
+		})
+	}
+}

@@ -1,0 +1,238 @@
+package ospf
+
+import (
+	"net/netip"
+
+	"routerd/routing/ospf/wire"
+)
+
+// Graph is an area as the calculation of shortest paths sees it (RFC 2328 §16.1):
+// its vertices are routers and transit networks, and it follows the area's
+// database LSA by LSA. Reading the LSAs of another version into vertices is all
+// that another version would do otherwise.
+type Graph struct {
+	db       *Database
+	prefixes *Prefixes
+	vertices []vertex
+	routers  map[wire.ID]int32
+	networks map[wire.ID]int32
+	free     []int32
+	highest  uint16 // cost that any edge ever had
+	edges    []edge // of the LSA that is being read
+	stubs    []stub
+}
+
+// vertex is a router or a transit network. One without an entry is only named by
+// others.
+type vertex struct {
+	id      wire.ID
+	network bool
+	flags   wire.RouterFlags
+	prefix  int32 // of a network: its number; -1 is none
+	uses    int32 // edges that lead to it
+	entry   *Entry
+	edges   []edge
+	stubs   []stub
+}
+
+// edge is a link to another vertex. It may be used if that one has a link back.
+type edge struct {
+	to   int32
+	cost uint16
+	kind wire.LinkType
+	back bool
+	data wire.ID
+}
+
+// stub is a link to a network with nobody else.
+type stub struct {
+	prefix int32
+	cost   uint16
+}
+
+// NewGraph makes one of the LSAs that are in the database.
+func NewGraph(db *Database, prefixes *Prefixes) *Graph {
+	g := &Graph{db: db, prefixes: prefixes, routers: map[wire.ID]int32{}, networks: map[wire.ID]int32{}}
+	for _, t := range []wire.LSType{wire.RouterLSA, wire.NetworkLSA} {
+		for e := range db.All(t) {
+			g.Update(e)
+		}
+	}
+	return g
+}
+
+// Update takes in that an LSA of the database was installed, has got MaxAge or was
+// removed, which is after it had MaxAge. LSAs that are no part of the graph are
+// passed over.
+func (g *Graph) Update(e *Entry) {
+	l := e.LSA()
+	network := l.Type() == wire.NetworkLSA
+	if !network && (l.Type() != wire.RouterLSA || l.ID() != l.Router()) { // §12.1.4: they are the same
+		return
+	}
+	at := g.vertex(network, l.ID())
+	v := &g.vertices[at]
+	switch {
+	case e.Usable():
+		// Several routers may say to be the DR with the same address, as one
+		// whose router ID has changed. The last one that said so is.
+		if v.entry != nil && v.entry != e && !later(e, v.entry) {
+			return
+		}
+		g.set(at, e)
+	case v.entry == e:
+		g.set(at, g.successor(e))
+	default:
+		g.tidy(at)
+	}
+}
+
+func later(a, b *Entry) bool {
+	if c := a.installed.Compare(b.installed); c != 0 {
+		return c > 0
+	}
+	return a.lsa.Router() > b.lsa.Router()
+}
+
+// successor is the LSA that describes the vertex of e when e does not any more.
+func (g *Graph) successor(e *Entry) (found *Entry) {
+	l := e.LSA()
+	if l.Type() != wire.NetworkLSA {
+		return nil
+	}
+	for o := range g.db.All(wire.NetworkLSA) {
+		if o != e && o.Usable() && o.LSA().ID() == l.ID() && (found == nil || later(o, found)) {
+			found = o
+		}
+	}
+	return found
+}
+
+// vertex gives the index of a vertex, made if need be.
+func (g *Graph) vertex(network bool, id wire.ID) int32 {
+	index := g.routers
+	if network {
+		index = g.networks
+	}
+	at, known := index[id]
+	if known {
+		return at
+	}
+	if n := len(g.free); n > 0 {
+		at, g.free = g.free[n-1], g.free[:n-1]
+	} else {
+		at = int32(len(g.vertices))
+		g.vertices = append(g.vertices, vertex{})
+	}
+	v := &g.vertices[at]
+	*v = vertex{id: id, network: network, prefix: -1, edges: v.edges[:0], stubs: v.stubs[:0]}
+	index[id] = at
+	return at
+}
+
+// tidy frees a vertex that no LSA describes or names.
+func (g *Graph) tidy(at int32) {
+	v := &g.vertices[at]
+	if v.entry != nil || v.uses > 0 {
+		return
+	}
+	index := g.routers
+	if v.network {
+		index = g.networks
+	}
+	if n, known := index[v.id]; known && n == at {
+		delete(index, v.id)
+		g.free = append(g.free, at)
+	}
+}
+
+// set has e describe the vertex, or nothing.
+func (g *Graph) set(at int32, e *Entry) {
+	g.edges, g.stubs = g.edges[:0], g.stubs[:0]
+	network, flags := int32(-1), wire.RouterFlags(0)
+	if e != nil {
+		switch l := e.LSA(); l.Type() {
+		case wire.RouterLSA:
+			flags = g.readRouter(wire.RouterBody(l.Body()))
+		default:
+			network = g.readNetwork(l)
+		}
+	}
+	v := &g.vertices[at] // reading may have moved them
+	old, stubs := v.edges, v.stubs
+	v.edges, v.stubs = nil, nil
+	for i := range old {
+		g.join(at, old[i].to, false)
+	}
+	if v.prefix >= 0 {
+		g.prefixes.release(v.prefix)
+	}
+	for i := range stubs {
+		g.prefixes.release(stubs[i].prefix)
+	}
+	v.entry, v.flags, v.prefix = e, flags, network
+	v.stubs = append(stubs[:0], g.stubs...)
+	before := len(old)
+	v.edges = append(old, g.edges...)[before:]
+	for i := range v.edges {
+		w := v.edges[i].to
+		g.vertices[w].uses++
+		v.edges[i].back = g.join(at, w, true)
+	}
+	for i := range old {
+		g.vertices[old[i].to].uses--
+	}
+	for i := range old {
+		g.tidy(old[i].to)
+	}
+	v.edges = append(old[:0], v.edges...)
+	g.tidy(at)
+}
+
+// join marks the edges of w that lead to v: whether v has one back. It reports
+// whether w has any.
+func (g *Graph) join(v, w int32, back bool) (any bool) {
+	edges := g.vertices[w].edges
+	for i := range edges {
+		if edges[i].to == v {
+			edges[i].back, any = back, true
+		}
+	}
+	return any
+}
+
+// readRouter reads a Router-LSA into edges and stubs. Links of a type that there is
+// not are passed over.
+func (g *Graph) readRouter(b wire.RouterBody) wire.RouterFlags {
+	for l := range b.Links {
+		switch l.Type {
+		case wire.LinkPointToPoint, wire.LinkVirtual:
+			g.edge(g.vertex(false, l.ID), l)
+		case wire.LinkTransit:
+			g.edge(g.vertex(true, l.ID), l)
+		case wire.LinkStub:
+			if p := l.Prefix(); p.IsValid() {
+				g.stubs = append(g.stubs, stub{g.prefixes.use(p), l.Cost})
+			}
+		}
+	}
+	return b.Flags()
+}
+
+// readNetwork reads a Network-LSA: a network leads to its routers at no cost. It
+// gives the number of its prefix.
+func (g *Graph) readNetwork(l wire.LSA) int32 {
+	for r := range wire.NetworkBody(l.Body()).Routers {
+		g.edge(g.vertex(false, r), wire.Link{Type: wire.LinkTransit})
+	}
+	var p netip.Prefix
+	if p = l.Prefix(); !p.IsValid() {
+		return -1
+	}
+	return g.prefixes.use(p)
+}
+
+func (g *Graph) edge(to int32, l wire.Link) {
+	g.highest = max(g.highest, l.Cost)
+	g.edges = append(g.edges, edge{to: to, cost: l.Cost, kind: l.Type, data: l.Data})
+}
