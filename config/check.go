@@ -29,7 +29,7 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkOverlap(interfaces)
 	r.checkStatics(c, statics, interfaces, own)
 	r.checkNAT(c, interfaces)
-	if !Failed(r.Problems()) {
+	if !Failed(r.Problems()) && c.RouteFile == "" { // else when its routes are known
 		r.checkReach(c, statics)
 	}
 }
@@ -282,7 +282,9 @@ func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 			return // cannot happen: the checks above refuse the same
 		}
 	}
-	table.SetConfig(now, c.RIB)
+	routes := c.RIB
+	routes.Static, routes.List = r.withListed(c.RIB.Static, c.RIB.List), nil
+	table.SetConfig(now, routes)
 	table.Flush()
 	byOrigin := map[origin.ID]*staticPlaces{}
 	for _, s := range statics {
@@ -295,6 +297,10 @@ func (r *reader) checkReach(c *Config, statics []*staticPlaces) {
 	}
 	for _, u := range unreached {
 		route := byOrigin[u.Origin]
+		if route == nil { // a file has it
+			r.unreached(c, &u)
+			continue
+		}
 		message := fmt.Sprintf("in the route to %s, %s", u.Prefix, u.WhyNot) // its other hops are usable
 		if lost[u.Origin] == len(route.hops) {
 			message = fmt.Sprintf("the route to %s is not used: %s", u.Prefix, u.WhyNot)

@@ -38,6 +38,9 @@ type Config struct {
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config
+	// RouteFile is where further static routes stand, as the configuration gives
+	// it and once they have been read as a path; "" for nowhere.
+	RouteFile string
 	// Protocols are the configured protocols, by the name of their table.
 	Protocols map[string]router.ProtocolConfig
 	// Policy is [policy] as written, and Policies is the compiled form.
@@ -86,9 +89,11 @@ func Load(path string) (*Config, []Problem, error) {
 	r, c, ok := parse(path, data)
 	if ok && !Failed(r.Problems()) {
 		r.readKeys(c, filepath.Dir(path))
+		r.readRoutes(c, filepath.Dir(path))
 	}
+	c.Origins = r.origins
 	c.recording = r.Recording()
-	return c, r.Problems(), nil
+	return c, append(r.Problems(), r.read...), nil
 }
 
 // Parse reads the text of a configuration. The file name is used in problems

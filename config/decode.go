@@ -99,7 +99,9 @@ func (r *reader) decodeRoutes(top *tomltext.Section, c *Config) []*staticPlaces 
 			all = append(all, route)
 		}
 	}
+	c.RouteFile = tomltext.Get(static, "file", "", tomltext.Text("the path of a file of routes"))
 	static.Done()
+	r.statics = all
 	return all
 }
 

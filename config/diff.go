@@ -2,12 +2,14 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"routerd/internal/origin"
 	"routerd/internal/protocols"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
+	"routerd/routing/rib"
 )
 
 // Change is one difference between two configurations.
@@ -45,7 +47,42 @@ func Diff(old, new *Config) []Change {
 		changes = append(changes, c)
 	}
 	stackImpact(changes, old.LocalStack, new.LocalStack)
+	return routesChange(changes, old, new)
+}
+
+// routesChange says how many routes of the files differ, but not which: there may
+// be a million.
+func routesChange(changes []Change, old, new *Config) []Change {
+	d, _ := old.RIB.List.Compare(new.RIB.List)
+	if d == (rib.Difference{}) {
+		return changes
+	}
+	const path = "static.file"
+	at, found := slices.BinarySearchFunc(changes, path, func(c Change, p string) int { return strings.Compare(c.Path, p) })
+	if !found {
+		c := Change{Kind: "changed", Path: path, Old: old.RouteFile, New: new.RouteFile, Origin: origin.Place{File: new.RouteFile, Line: 1}}
+		changes = slices.Insert(changes, at, c)
+	}
+	c := &changes[at]
+	for _, side := range []struct {
+		text *string
+		cfg  *Config
+	}{{&c.Old, old}, {&c.New, new}} {
+		if *side.text != "" {
+			*side.text += fmt.Sprintf(" (%d routes)", side.cfg.RIB.List.Len())
+		}
+	}
+	c.Impact = fmt.Sprintf("routes added: %d, removed: %d, changed: %d", d.Added, d.Removed, d.Changed)
 	return changes
+}
+
+// Share has next keep the routes of now's file where they are the same on the
+// same lines, so that they are not kept twice and nobody has to compare them again.
+func Share(now, next *Config) {
+	d, moved := now.RIB.List.Compare(next.RIB.List)
+	if d == (rib.Difference{}) && !moved {
+		next.RIB.List = now.RIB.List
+	}
 }
 
 const (

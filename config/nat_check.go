@@ -284,6 +284,9 @@ func (k *natCheck) reached(at tomltext.Path, rule string, host netip.Prefix) {
 			}
 		}
 	}
+	if k.c.RouteFile != "" { // whose routes are not known here
+		return
+	}
 	for _, s := range k.c.RIB.Static {
 		if s.Prefix.Overlaps(host) {
 			return

@@ -18,6 +18,12 @@ type reader struct {
 	context *decode.Context                // of the protocols
 	watches decode.Watches                 // what is watched by BFD, static next hops included
 	keys    map[string][]*tomltext.Section // the tables of each chain
+	statics []*staticPlaces
+	read    []Problem // in other files
+	// Of the routes of a file: those that are looked at for all that lead alike,
+	// and how many of those have a next hop that nothing reaches.
+	examples      map[origin.ID]bool
+	unreachedWays int
 }
 
 // origin numbers the place of a key.

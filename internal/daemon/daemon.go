@@ -62,6 +62,8 @@ func (d *Daemon) kinds() []router.Kind {
 type ConfigError struct {
 	File     string
 	Problems []config.Problem
+	// routeFile is the file of routes that it names.
+	routeFile string
 }
 
 func (e *ConfigError) Error() string {
@@ -361,7 +363,7 @@ func load(path string) (*config.Config, []config.Problem, error) {
 		return nil, nil, err
 	}
 	if config.Failed(problems) {
-		return nil, nil, &ConfigError{File: path, Problems: problems}
+		return nil, nil, &ConfigError{File: path, Problems: problems, routeFile: cfg.RouteFile}
 	}
 	return cfg, problems, nil
 }

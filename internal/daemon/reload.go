@@ -46,6 +46,7 @@ func (d *Daemon) read(ctx context.Context) (l loaded, err error) {
 		return l, err
 	}
 	l.changes = config.Diff(now, l.cfg)
+	config.Share(now, l.cfg)
 	return l, nil
 }
 
@@ -159,9 +160,28 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
+	d.awaitList(ctx, l.cfg)
 	d.logImpact(next)
 	l.warnings = append(l.warnings, d.restore(ctx)...)
 	return l, nil
+}
+
+// longestList bounds how long a reload waits for the routes of its file.
+const longestList = time.Minute
+
+// awaitList waits until packets are forwarded by the routes of the configuration's
+// file, which the loop takes up in slices.
+func (d *Daemon) awaitList(ctx context.Context, cfg *config.Config) {
+	ctx, cancel := context.WithTimeout(ctx, longestList)
+	defer cancel()
+	for done := false; !done; {
+		if d.ask(ctx, func() { done = d.router.RIB().Listed() == cfg.RIB.List }) != nil {
+			return // the router stops, or goes on with it alone
+		}
+		if !done {
+			time.Sleep(time.Millisecond)
+		}
+	}
 }
 
 // lastReload bounds how long a stop waits for a reload to undo what it has

@@ -21,3 +21,22 @@ func TestTable(t *testing.T) {
 		t.Errorf("a missing table gives %+v, want nothing", got)
 	}
 }
+
+func TestLines(t *testing.T) {
+	var table Table
+	table.Add(Place{File: "r1.toml", Line: 3})
+	a := table.AddLines("a.txt", 2)
+	one := table.Add(Place{File: "r1.toml", Line: 4})
+	b := table.AddLines("b.txt", 1_000_000)
+	for id, want := range map[ID]string{
+		a: "a.txt:1", a + 1: "a.txt:2", b: "b.txt:1", b + 999_999: "b.txt:1000000", b + 1_000_000: "built-in default", one: "r1.toml:4",
+	} {
+		if got := table.Place(id).String(); got != want {
+			t.Errorf("Place(%d) = %q, want %q", id, got, want)
+		}
+	}
+	var again Table
+	if got := again.AddLines("a.txt", 5); got != a {
+		t.Errorf("the same file begins at %d in the next configuration, want %d as before", got, a)
+	}
+}

@@ -140,7 +140,8 @@ func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(
 
 // Commit applies cfg and publishes the result. Ports stay attached to the
 // interfaces of their name; the ports of removed interfaces must have been
-// detached before. It fails if there are more interfaces than numbers, or if
+// detached before. A list of static routes that is another one than before is taken
+// up by Poll while packets are forwarded, see rib.RIB.Listed. It fails if there are more interfaces than numbers, or if
 // address translation does not fit the interfaces, as Prepare does; then
 // nothing has changed. With ErrGroups everything else was done.
 func (r *Router) Commit(cfg Config, now time.Time) error {
@@ -194,12 +195,26 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	r.rib.SetConfig(now, cfg.RIB)
 	r.translator.commit(rules, cfg.NAT.Enabled())
-	err = r.settleAll()
+	if r.rib.Listed() != cfg.RIB.List && r.forwarding() {
+		err = r.settleSome() // Poll does the rest, and carriers and questions go between
+	} else {
+		err = r.settleAll()
+	}
 	r.publish()
 	for _, l := range r.links {
 		r.updateNeighbors(l)
 	}
 	return errors.Join(append(groups, err)...)
+}
+
+// forwarding reports whether there is any port.
+func (r *Router) forwarding() bool {
+	for _, l := range r.links {
+		if l.port != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // number returns the number of an interface, which stays the same for its name.

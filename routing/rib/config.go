@@ -13,6 +13,9 @@ type Config struct {
 	// the source's default, except for connected routes, where it is zero.
 	Distance [routing.NumSources]uint8
 	Static   []StaticRoute
+	// List holds further static routes, as many as somebody likes; nil for none.
+	// A prefix should have no route of the same distance among the others.
+	List *RouteList
 }
 
 // StaticRoute is one [[static.route]]. Several of one prefix may exist with
@@ -21,7 +24,8 @@ type StaticRoute struct {
 	Prefix   netip.Prefix
 	Action   routing.Action // Forward, Blackhole, Unreachable or Prohibit
 	NextHops []StaticNextHop
-	Distance uint8 // 0 = the distance of static routes
+	Distance uint8  // 0 = the distance of static routes
+	Metric   uint32 // the lower one of routes of the same distance is used
 	Tag      uint32
 	Origin   origin.ID
 }

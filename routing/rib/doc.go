@@ -16,7 +16,8 @@
 //
 // Files: rib.go inputs; slice.go outputs, in slices; slab.go and index.go
 // prefixes by number; interface.go connected routes; static.go static routes;
-// candidate.go order of preference; hopset.go next hops shared by routes;
+// list.go static routes in
+// great number; candidate.go order of preference; hopset.go next hops shared by routes;
 // resolve.go resolution of next hops; settle.go the phases of one settling;
 // decide.go the choice for one prefix; handout.go what the FIB gets; loop.go
 // next hops that resolve in circles; group.go weights and groups of the FIB;

@@ -54,6 +54,16 @@ func keyOf(p netip.Prefix) key {
 	return key{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:]), uint8(p.Bits()), true}
 }
 
+func (k key) prefix() netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:], k.hi)
+	if !k.six {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:])), int(k.bits))
+	}
+	binary.BigEndian.PutUint64(b[8:], k.lo)
+	return netip.PrefixFrom(netip.AddrFrom16(b), int(k.bits))
+}
+
 // key gives the prefix of n.
 func (t *slabs) key(n number) key {
 	d := t.at(n)

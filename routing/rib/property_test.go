@@ -124,11 +124,11 @@ func (w *world) event(t *rapid.T, now time.Time) {
 			s = append(s, drawStatic(t))
 		}
 		w.model.config.Static = s
-		w.rib.SetConfig(now, w.model.config)
+		w.configure(t, now)
 	case 8: // a reload that changes distances
 		source := rapid.SampledFrom([]routing.Source{routing.SourceStatic, routing.SourceEBGP, routing.SourceOSPF}).Draw(t, "distance of")
 		w.model.config.Distance[source] = rapid.SampledFrom([]uint8{0, 5, 115, 255}).Draw(t, "to")
-		w.rib.SetConfig(now, w.model.config)
+		w.configure(t, now)
 	default:
 		d := drawDelta(t)
 		k := naiveKey{d.Route.Source, d.Route.Prefix}
@@ -150,6 +150,29 @@ func (w *world) event(t *rapid.T, now time.Time) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// configure gives the RIB the model's configuration, a part of its static routes
+// as a list.
+func (w *world) configure(t *rapid.T, now time.Time) {
+	cfg := w.model.config
+	cfg.Static = slices.Clone(cfg.Static)
+	var b ListBuilder
+	seen := map[netip.Prefix]bool{}
+	for range rapid.IntRange(0, 4).Draw(t, "listed") {
+		n := len(cfg.Static) - 1
+		if n < 0 || seen[cfg.Static[n].Prefix] {
+			break
+		}
+		s := cfg.Static[n]
+		seen[s.Prefix] = true
+		cfg.Static = cfg.Static[:n]
+		b.Add(s.Prefix, b.Way(s), rapid.IntRange(0, 3).Draw(t, "line"))
+	}
+	if b.Len() > 0 {
+		cfg.List, _ = b.List(1)
+	}
+	w.rib.SetConfig(now, cfg)
 }
 
 // flush brings the FIB up to date; no prefix may change twice, and none for
@@ -279,6 +302,9 @@ func (w *world) checkTidy(t *rapid.T) {
 		for _, t := range s.hops {
 			hopRefs[t.hops.number]++
 		}
+	}
+	for _, way := range r.bound.ways {
+		hopRefs[way.hops]++
 	}
 	for _, hs := range r.hopSets {
 		if hs.refs != hopRefs[hs.number] || r.sets[hs.number] != hs {

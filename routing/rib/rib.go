@@ -33,6 +33,8 @@ type RIB struct {
 	byName     map[string]*interfaceState
 	deadHops   map[trackedHop]bool // those that are watched and dead
 	statics    []number            // the prefixes of the configuration's routes, in its order
+	bound      boundList
+	listed     *RouteList // see Listed
 	slabs
 	transits map[number]*transit
 
@@ -56,11 +58,12 @@ type RIB struct {
 	staleWatches []*watch
 	touched      bool
 
-	settling *settling    // under way, else nil
-	given    []fib.Change // by the last slice
-	waiting  queue
-	sweeps   []*sweeping
-	epochs   [routing.NumSources][2]epoch // see stale.go
+	settling   *settling    // under way, else nil
+	given      []fib.Change // by the last slice
+	waiting    queue
+	sweeps     []*sweeping
+	relistings []*relisting
+	epochs     [routing.NumSources][2]epoch // see stale.go
 
 	stats       Stats
 	subscribers []*subscriber // by name
@@ -275,7 +278,9 @@ func (r *RIB) setConfig(now time.Time, cfg Config) {
 	if distances {
 		r.redistance()
 	}
-	if !same {
+	if same {
+		r.bindList(now)
+	} else {
 		r.bindStatics(now)
 	}
 }

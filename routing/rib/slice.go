@@ -49,6 +49,7 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	r.stats.Changes += uint64(len(s.Changes))
 	if complete {
 		r.settling = nil
+		r.listed = r.bound.list
 		r.generation++
 		s.Generation = r.generation
 		r.stats.Flushes++
@@ -65,7 +66,7 @@ const keptChanges = 1 << 14
 func (r *RIB) Settling() bool { return r.settling != nil || len(r.waiting.list) > 0 }
 
 // Unsettled reports whether there is anything to settle.
-func (r *RIB) Unsettled() bool { return r.touched || r.Settling() || len(r.sweeps) > 0 }
+func (r *RIB) Unsettled() bool { return r.touched || r.Settling() || r.preparing() }
 
 // Flush is [RIB.Settle] in one go: it completes the settling that is under way,
 // or else decides about all inputs since the last one. Without an input it
@@ -78,12 +79,18 @@ func (r *RIB) Flush() ([]fib.Change, uint64) {
 // Generation is the number of the last completed settling.
 func (r *RIB) Generation() uint64 { return r.generation }
 
-// prepare does what has to be done before the table is settled: sweeping
-// routes, and taking inputs that waited. It returns what is left of the slice,
+// prepare does what has to be done before the table is settled: changing
+// to another list of static routes, sweeping routes, and taking inputs that waited. It returns what is left of the slice,
 // 0 if there is more to do.
 func (r *RIB) prepare(units int) (int, error) {
 	var errs []error
-	for units > 0 && len(r.sweeps)+len(r.waiting.list) > 0 {
+	for units > 0 && (r.preparing() || len(r.waiting.list) > 0) {
+		if len(r.relistings) > 0 {
+			if units = r.relistings[0].work(r, units); units > 0 {
+				r.relistings = r.relistings[1:]
+			}
+			continue
+		}
 		if len(r.sweeps) > 0 {
 			if units = r.sweeps[0].work(r, units); units > 0 {
 				r.sweeps = r.sweeps[1:]
@@ -98,11 +105,15 @@ func (r *RIB) prepare(units int) (int, error) {
 		}
 		errs = append(errs, r.take(now, in))
 	}
-	if len(r.sweeps)+len(r.waiting.list) > 0 {
+	if r.preparing() || len(r.waiting.list) > 0 {
 		units = 0
 	}
 	return units, errors.Join(errs...)
 }
+
+// preparing reports whether walks over many routes have to be completed before
+// the table is settled.
+func (r *RIB) preparing() bool { return len(r.sweeps)+len(r.relistings) > 0 }
 
 // queue is inputs that wait for the end of a settling, oldest first.
 type queue struct{ list []waiter }

@@ -59,11 +59,12 @@ func (r *RIB) bindStatics(now time.Time) {
 	for _, a := range added {
 		r.offer(a.n, a.c, a.hops)
 	}
+	r.bindList(now)
 }
 
 // sameStatic reports whether two static routes are the same, their lines included.
 func sameStatic(a, b StaticRoute) bool {
-	return a.Prefix == b.Prefix && a.Action == b.Action && a.Distance == b.Distance && a.Tag == b.Tag &&
+	return a.Prefix == b.Prefix && a.Action == b.Action && a.Distance == b.Distance && a.Metric == b.Metric && a.Tag == b.Tag &&
 		a.Origin == b.Origin && slices.Equal(a.NextHops, b.NextHops)
 }
 
@@ -72,12 +73,13 @@ type staticKey struct {
 	n        number
 	action   routing.Action
 	distance uint8
+	metric   uint32
 	tag      uint32
 	hops     uint32
 }
 
 func keyOfStatic(n number, c *candidate, hops uint32) staticKey {
-	return staticKey{n, c.action, c.offered(), c.tag, hops}
+	return staticKey{n, c.action, c.offered(), c.metric, c.tag, hops}
 }
 
 // placed is a static route that gets a place.
@@ -94,7 +96,7 @@ const setAside = 1 << 31
 // newStatic makes the candidate of a static route, which is not yet offered.
 func (r *RIB) newStatic(now time.Time, s *StaticRoute, place uint32) (c candidate, hops uint32) {
 	c = candidate{
-		source: routing.SourceStatic, action: s.Action, tag: s.Tag,
+		source: routing.SourceStatic, action: s.Action, metric: s.Metric, tag: s.Tag,
 		origin: s.Origin, place: place, since: seconds(now),
 	}
 	r.setDistance(&c, s.Distance)
