@@ -17,7 +17,7 @@ const (
 	unarranged = 512
 	// changeUnits is what a change counts in a slice, since the FIB has to take
 	// it too.
-	changeUnits = 6
+	changeUnits = 8
 )
 
 // arrangement is the order in which the changes of a settling are handed out.

@@ -19,7 +19,7 @@ import (
 type settling struct {
 	rib      *RIB
 	open     []number      // transit
-	leaves   paged[number] // besides those that inputs touched
+	leaves   paged[number] // that are decided besides those that inputs touched, for subscribers
 	sets     []*hopSet
 	watches  []*watch
 	led      map[uint32][]number // the transit prefixes that lead by a set, once it is needed
@@ -44,8 +44,7 @@ type settling struct {
 // complete; if not, it goes on there in the next slice.
 var phases = []func(*settling) bool{
 	(*settling).enrolDirty, (*settling).spread, (*settling).settleOpen, (*settling).settleWatches,
-	(*settling).settleSets, (*settling).enrolUsers, (*settling).enrolSpareUsers,
-	(*settling).decideDirty, (*settling).decideLeaves,
+	(*settling).settleSets, (*settling).decideUsers, (*settling).decideSpareUsers, (*settling).decideDirty,
 	(*settling).notifyHops, (*settling).notifyOpen, (*settling).notifyDirty, (*settling).notifyLeaves, (*settling).notifyRenewed,
 	(*settling).countChanges, (*settling).arrangeChanges, (*settling).handOut,
 	(*settling).clean, (*settling).sweepOpen,
@@ -118,18 +117,13 @@ func (s *settling) enrolTransit(n number, was facts) {
 	s.open = append(s.open, n)
 }
 
-// enrol adds n, which no input has touched, to what this settling decides.
+// enrol adds a transit prefix that no input has touched to what this settling
+// decides.
 func (s *settling) enrol(n number) {
-	d := s.rib.at(n)
-	switch {
-	case d.is(isPending):
-		return
-	case d.is(isTransit):
+	if d := s.rib.at(n); !d.is(isPending) {
+		d.flags |= isPending
 		s.enrolTransit(n, s.rib.installed(n))
-	default:
-		s.leaves.add(n)
 	}
-	d.flags |= isPending
 }
 
 // spread finds all that depends on what was touched: sets of hops, the transit
@@ -238,20 +232,26 @@ func (s *settling) settleSets() bool {
 	})
 }
 
-// enrolUsers enrols the leaves whose best candidate leads by hops that came to
-// something new, in one pass over the table.
-func (s *settling) enrolUsers() bool {
-	return s.scan(&s.rib.hops, func(i uint32) { s.enrolLeaf(number(i)) })
+// decideUsers decides the leaves whose best candidate has hops with a new result,
+// in one pass over the table.
+func (s *settling) decideUsers() bool {
+	return s.scan(&s.rib.hops, func(i uint32) { s.decideUser(number(i)) })
 }
 
-// enrolSpareUsers does the same for the other candidates.
-func (s *settling) enrolSpareUsers() bool {
-	return s.scan(&s.rib.shops, func(i uint32) { s.enrolLeaf(s.rib.spares.at(i).dest) })
+// decideSpareUsers does the same for the other candidates.
+func (s *settling) decideSpareUsers() bool {
+	return s.scan(&s.rib.shops, func(i uint32) { s.decideUser(s.rib.spares.at(i).dest) })
 }
 
-func (s *settling) enrolLeaf(n number) {
-	if !s.rib.at(n).is(isTransit) {
-		s.enrol(n)
+// decideUser decides n if it is a leaf that no input has touched. Twice is no more
+// than once.
+func (s *settling) decideUser(n number) {
+	if s.rib.at(n).flags&(isTransit|isPending) != 0 {
+		return
+	}
+	s.decideLeaf(n, s.rib.installed(n))
+	if len(s.rib.subscribers) > 0 {
+		s.leaves.add(n)
 	}
 }
 
@@ -278,10 +278,6 @@ func (s *settling) scan(hops *slab[uint32], found func(uint32)) bool {
 
 func (s *settling) decideDirty() bool {
 	return s.dirtyLeaves(func(x *dirtied) { s.decideLeaf(x.n, s.rib.was(x)) })
-}
-
-func (s *settling) decideLeaves() bool {
-	return eachOf(s, &s.leaves, func(n *number) { s.decideLeaf(*n, s.rib.installed(*n)) })
 }
 
 // clean clears what the inputs touched, and frees the leaves without a candidate.
