@@ -33,7 +33,8 @@ func (a api) Drops(ctx context.Context, q control.DropQuery) (out control.Drops,
 	return out, err
 }
 
-// dropCounts counts by verdict what came in by an interface, or by any.
+// dropCounts returns the number of packets by verdict, received on one
+// interface or on all.
 func (d *Daemon) dropCounts(in routing.InterfaceID, label string) (list []control.VerdictCount) {
 	for v := range verdict.All {
 		if v.Class() != verdict.Dropped || label != "" && v.Label() != label {
@@ -50,7 +51,7 @@ func (d *Daemon) dropCounts(in routing.InterfaceID, label string) (list []contro
 	return list
 }
 
-// lastDrops gives the latest dropped packets that q chooses.
+// lastDrops returns the latest dropped packets that q selects.
 func (d *Daemon) lastDrops(view *dataplane.View, in routing.InterfaceID, q control.DropQuery) (list []control.Drop) {
 	if q.Last == 0 {
 		return nil
@@ -82,7 +83,7 @@ func (d *Daemon) lastDrops(view *dataplane.View, in routing.InterfaceID, q contr
 	return list
 }
 
-// endsOf gives the addresses of a dropped packet, invalid where it has none.
+// endsOf returns the addresses of a dropped packet, invalid if it has none.
 func endsOf(p *dataplane.Drop) (src, dst netip.Addr) {
 	b := p.Header
 	if p.Frame {

@@ -16,8 +16,8 @@ import (
 	"routerd/nat"
 )
 
-// translating gives the View that packets are translated under now, to ask its
-// NAT, which needs nobody's turn.
+// translating returns the current View if it has address translation, which may
+// be read without the router's owner.
 func (a api) translating() (*dataplane.View, error) {
 	v := a.d.router.View()
 	if v.NAT == nil {
@@ -27,7 +27,7 @@ func (a api) translating() (*dataplane.View, error) {
 }
 
 // Bounds of one page of sessions: how many are copied at a time, and how many
-// parts of the table are looked at for those that are asked for.
+// parts of the table are searched.
 const (
 	natCopied = 256
 	natParts  = 256
@@ -50,7 +50,7 @@ func (a api) NATSessions(ctx context.Context, q control.NATQuery) (page control.
 			return page, ctx.Err()
 		}
 		got, next := v.NAT.Walk(filter, cursor, list)
-		now := v.Flows.At(time.Now()) // later than whatever was found
+		now := v.Flows.At(time.Now()) // later than all times found
 		for i := range list[:got] {
 			page.Sessions = append(page.Sessions, natSession(v.NAT, &list[i], now))
 			if len(page.Sessions) == limit {
@@ -66,8 +66,8 @@ func (a api) NATSessions(ctx context.Context, q control.NATQuery) (page control.
 	return page, nil
 }
 
-// natFilter says q in the NAT's words. A rule that there is not is more likely
-// a slip than a wish to see nothing.
+// natFilter converts q for the NAT. It refuses an unknown rule, which is more
+// likely a typing error than a wish to see nothing.
 func natFilter(n *nat.NAT, q control.NATQuery) (nat.Filter, error) {
 	if q.Rule != "" {
 		var names []string
@@ -90,8 +90,8 @@ func natSession(n *nat.NAT, s *flow.Session, now flow.Time) control.NATSession {
 		Protocol: control.NATProtocol(s.Forward.Proto).String(),
 		Inside:   natEndpoint(e.Inside), Outside: natEndpoint(e.Outside), Remote: natEndpoint(e.Remote),
 		BegunBy: "inside",
-		// What is older than half of the clock's way round would be negative
-		// as the difference of two Times.
+		// An age of more than half of the clock's period would be negative as a
+		// difference of two Times.
 		Age:     (time.Duration(uint32(now-s.Created)) * time.Millisecond).Seconds(),
 		Expires: s.Expires(now).Seconds(), Packets: s.Traffic.Packets, Bytes: s.Traffic.Bytes, Rules: n.RulesOf(s),
 	}
@@ -136,8 +136,7 @@ func natRefused(r *nat.RuleState) control.NATRefused {
 	return control.NATRefused{Exhausted: r.Exhausted, TableFull: r.TableFull, HostFull: r.HostFull}
 }
 
-// natTranslations says of each rule, by its name, what it turns an address
-// into.
+// natTranslations describes the translation of each rule, by name.
 func natTranslations(c *nat.Config) map[string]string {
 	m := map[string]string{}
 	for _, r := range c.Source {
@@ -190,7 +189,7 @@ func (a api) NATPools(context.Context) (list control.NATPoolList, err error) {
 	return list, nil
 }
 
-// natMetrics is nil where nothing is translated.
+// natMetrics returns nil if nothing is translated.
 func (a api) natMetrics(ctx context.Context) (*control.NATSnapshot, error) {
 	if _, err := a.translating(); err != nil {
 		return nil, nil

@@ -9,8 +9,8 @@ import (
 	"routerd/nat"
 )
 
-// NATHosts adds up the whole table for each page: what is in it changes too
-// fast for anything kept to be right.
+// NATHosts adds up the whole table for each page, since the table changes too
+// fast to keep the sums.
 func (a api) NATHosts(ctx context.Context, q control.NATHostQuery) (page control.NATHostPage, err error) {
 	v, err := a.translating()
 	if err != nil {

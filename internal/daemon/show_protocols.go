@@ -11,7 +11,7 @@ import (
 	"routerd/routing/protocol"
 )
 
-// spoken is a protocol that the router speaks, as the API asks it.
+// spoken is a protocol of the router for the API.
 type spoken struct {
 	d *Daemon
 	p *router.Protocol

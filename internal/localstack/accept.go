@@ -13,8 +13,7 @@ import (
 	"routerd/routing/protocol"
 )
 
-// acceptor is a listener: it accepts connections for a protocol, in one stack
-// after another.
+// acceptor is a listener of a protocol. It outlives restarts of the stack.
 type acceptor struct {
 	client  *Client
 	cfg     protocol.Listen
@@ -22,15 +21,15 @@ type acceptor struct {
 	quit    chan struct{} // closed by close
 	stepped chan struct{}
 	ended   chan struct{}
-	after   []<-chan struct{} // it waits for these to be closed before it begins
+	after   []<-chan struct{} // it begins when all these are closed
 
 	mu     sync.Mutex
 	peers  map[peer]protocol.StreamOptions
 	space  *space   // that file is of
 	file   *os.File // nil while it waits for a stack
 	closed bool     // by its protocol
-	gone   bool     // its stack went, and with it its file
-	failed error    // the file was closed by
+	gone   bool     // its stack is gone, and with it the file
+	failed error    // reason for closing the file
 }
 
 func newAcceptor(c *Client, cfg protocol.Listen) *acceptor {
@@ -54,7 +53,7 @@ func (l *acceptor) up() {
 	}
 }
 
-// down has the listener wait for another stack.
+// down makes the listener wait for another stack.
 func (l *acceptor) down(error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +63,7 @@ func (l *acceptor) down(error) {
 	}
 }
 
-// close is the protocol's.
+// close carries out the protocol's request.
 func (l *acceptor) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -99,8 +98,8 @@ func (l *acceptor) run() {
 	}
 }
 
-// serve accepts in one stack after another, until the protocol closes the
-// listener or it cannot be put up.
+// serve accepts connections in one stack after another, until the protocol
+// closes the listener or it cannot be opened.
 func (l *acceptor) serve() error {
 	for {
 		sp, expected, err := l.client.streams.current()
@@ -135,14 +134,15 @@ func (l *acceptor) serve() error {
 	}
 }
 
-// over reports whether nobody wants the listener any more.
+// over reports whether the listener is no longer wanted.
 func (l *acceptor) over() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.closed || l.client.streams.ctx.Err() != nil
 }
 
-// left puts the socket away and reports whether that is because its stack went.
+// left closes the socket and reports whether the reason is that its stack is
+// gone.
 func (l *acceptor) left() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -152,7 +152,7 @@ func (l *acceptor) left() bool {
 	return gone
 }
 
-// put makes the socket, with every secret in force before it listens.
+// put makes the socket, and sets all secrets before it listens.
 func (l *acceptor) put(sp *space) error {
 	zone, err := l.links(sp)
 	if err != nil {
@@ -180,8 +180,8 @@ func (l *acceptor) put(sp *space) error {
 	return err
 }
 
-// links sees to it that the links of link-local peers are there, and gives the
-// device of the listener's own link-local address.
+// links makes the bridges of link-local peers, and returns the device of the
+// listener's own link-local address.
 func (l *acceptor) links(sp *space) (zone uint32, err error) {
 	l.mu.Lock()
 	var list []routing.InterfaceID
@@ -215,9 +215,8 @@ func (l *acceptor) prepare(fd, fam int, zone uint32) error {
 			return err
 		}
 	}
-	// SO_REUSEADDR: connections of an earlier life may not have died yet.
-	// TCP_SAVE_SYN: what a first segment arrived with is judged when it is known
-	// whose it is.
+	// SO_REUSEADDR: connections from before a restart may still exist.
+	// TCP_SAVE_SYN: the first segment's TTL is checked when its peer is known.
 	for _, o := range [][2]int{{unix.SOL_SOCKET, unix.SO_REUSEADDR}, {unix.IPPROTO_TCP, unix.TCP_SAVE_SYN}} {
 		if err := unix.SetsockoptInt(fd, o[0], o[1], 1); err != nil {
 			return fmt.Errorf("preparing a socket to listen: %w", err)
@@ -237,8 +236,8 @@ func (l *acceptor) prepare(fd, fam int, zone uint32) error {
 // backlog is how many connections may wait to be accepted.
 const backlog = 1024
 
-// accept takes one connection after another, each when the protocol has heard of
-// the one before: what comes faster waits in the kernel, a bounded number.
+// accept accepts one connection after another, each when the protocol knows of
+// the one before. A bounded number of further ones wait in the kernel.
 func (l *acceptor) accept() error {
 	raw, err := l.file.SyscallConn()
 	if err != nil {
@@ -264,7 +263,7 @@ func (l *acceptor) accept() error {
 	}
 }
 
-// cause gives why the socket was closed, or else err.
+// cause returns why the socket was closed, or else err.
 func (l *acceptor) cause(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -274,8 +273,8 @@ func (l *acceptor) cause(err error) error {
 	return err
 }
 
-// welcome makes a connection of an accepted socket, unless its first segment
-// came from farther away than its peer may be.
+// welcome makes a connection of an accepted socket, unless the TTL of its first
+// segment is too low for its peer.
 func (l *acceptor) welcome(fd int, from unix.Sockaddr) {
 	fam := family(l.cfg.Local.Addr())
 	remote, link := addrPort(from), routing.NoInterface
@@ -313,7 +312,7 @@ func (l *acceptor) welcome(fd int, from unix.Sockaddr) {
 	<-c.known
 }
 
-// firstHops gives the TTL or hop limit of a connection's first segment.
+// firstHops returns the TTL or hop limit of a connection's first segment.
 func firstHops(fd int) (hops uint8, ok bool) {
 	var head [512]byte // IP header and TCP header, with all options
 	size := uint32(len(head))

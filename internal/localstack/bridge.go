@@ -18,17 +18,17 @@ import (
 	"routerd/routing"
 )
 
-// Links is the router's links, for connections between link-local addresses; see
-// router.LinkLocal.
+// Links is access to the router's links, for connections between link-local
+// addresses; see router.LinkLocal.
 type Links interface {
 	Describe(link routing.InterfaceID) (name string, mtu int, addresses []netip.Prefix, ok bool)
 	Open(link routing.InterfaceID, take func(packet []byte) bool) (end func(), err error)
 	Send(link routing.InterfaceID, packets [][]byte, now time.Time)
 }
 
-// bridge is a link in the stack's namespace: a TUN device with the link-local
-// addresses that the router has there. It is made when a protocol first wants to
-// talk on the link, and stays as long as the namespace.
+// bridge represents a link in the stack's namespace: a TUN device with the
+// router's link-local addresses on the link. It is made when a protocol first
+// uses the link, and lives as long as the namespace.
 type bridge struct {
 	links  Links
 	link   routing.InterfaceID
@@ -37,25 +37,25 @@ type bridge struct {
 	handle *netlink.Handle
 	file   *os.File
 	raw    syscall.RawConn
-	end    func() // hears nothing any more
+	end    func() // ends receiving
 	mtu    int
 
 	mu        sync.Mutex
-	limit     bucket.Bucket // of what is heard (RFC 6192)
+	limit     bucket.Bucket // of received packets (RFC 6192)
 	addresses []netip.Prefix
 }
 
-// What a link may bring for the stack, in packets a second and at once.
+// Limits of packets from a link to the stack: packets a second and burst.
 const (
 	bridgeRate  = 20_000
 	bridgeBurst = 5_000
 )
 
-// errNoLink says that a protocol named no link, or one that is not there.
+// errNoLink means that a protocol named no link, or an unknown one.
 var errNoLink = errors.New("a link-local address means nothing without an interface of the router's that is there")
 
-// bridge gives the bridge of a link, with the addresses that the router has there
-// now.
+// bridge returns the bridge of a link, with the router's current addresses
+// there.
 func (s *space) bridge(links Links, link routing.InterfaceID) (*bridge, error) {
 	if links == nil {
 		return nil, errNoLink
@@ -88,7 +88,7 @@ func (s *space) bridge(links Links, link routing.InterfaceID) (*bridge, error) {
 	return b, nil
 }
 
-// links gives those that have a bridge.
+// links returns the links that have a bridge.
 func (s *space) links() (list []routing.InterfaceID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -98,7 +98,7 @@ func (s *space) links() (list []routing.InterfaceID) {
 	return list
 }
 
-// linkOf gives the link whose device has an index.
+// linkOf returns the link whose device has an index.
 func (s *space) linkOf(index uint32) routing.InterfaceID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,8 +110,8 @@ func (s *space) linkOf(index uint32) routing.InterfaceID {
 	return routing.NoInterface
 }
 
-// make makes the device, in the namespace that the calling thread is in: by the
-// name of the link, so that people know it, or where that cannot be by its number.
+// make makes the device in the calling thread's namespace. Its name is that of
+// the link or, if that is impossible, has the link's number.
 func (b *bridge) make(name string) error {
 	var err error
 	if b.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
@@ -136,8 +136,8 @@ func (b *bridge) make(name string) error {
 	return errors.Join(b.handle.LinkSetMTU(l, b.mtu), b.handle.LinkSetUp(l))
 }
 
-// create makes a TUN device without offloads: what comes out of it are whole
-// packets with their checksums, no larger than the link takes.
+// create makes a TUN device without offloads: packets from it have their
+// checksums and are no larger than the link's MTU.
 func (b *bridge) create(name string) error {
 	fd, err := unix.Open(device.ClonePath, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -156,7 +156,7 @@ func (b *bridge) create(name string) error {
 	return nil
 }
 
-// open joins the device with the link.
+// open connects the device to the link.
 func (b *bridge) open() error {
 	var err error
 	if b.raw, err = b.file.SyscallConn(); err != nil {
@@ -169,7 +169,7 @@ func (b *bridge) open() error {
 	return nil
 }
 
-// address makes the device's addresses those of the link.
+// address gives the device the addresses of the link.
 func (b *bridge) address(wanted []netip.Prefix) error {
 	if slices.Equal(wanted, b.addresses) {
 		return nil
@@ -180,7 +180,7 @@ func (b *bridge) address(wanted []netip.Prefix) error {
 	}
 	for _, a := range b.addresses {
 		if !slices.Contains(wanted, a) {
-			_ = b.handle.AddrDel(l, addressOf(a)) // gone already where somebody took it away
+			_ = b.handle.AddrDel(l, addressOf(a)) // an error means that it is gone already
 		}
 	}
 	for _, a := range wanted {
@@ -192,14 +192,15 @@ func (b *bridge) address(wanted []netip.Prefix) error {
 	return nil
 }
 
-// addressOf is an address as the kernel has it: with the subnet of all link-local
-// ones, so that all the link's neighbours are on the device.
+// addressOf converts an address for the kernel, with the subnet of all
+// link-local addresses, so that all the link's neighbours are reached through
+// the device.
 func addressOf(a netip.Prefix) *netlink.Addr {
 	return &netlink.Addr{IPNet: ipNet(netip.PrefixFrom(a.Addr(), 64)), Flags: unix.IFA_F_NODAD}
 }
 
-// take writes a packet that came by the link to the device, on a worker's
-// goroutine: it never waits.
+// take writes a packet received on the link to the device. It runs on a
+// worker's goroutine and never waits.
 func (b *bridge) take(packet []byte) bool {
 	b.mu.Lock()
 	allowed := b.limit.Take(time.Now())
@@ -215,10 +216,10 @@ func (b *bridge) take(packet []byte) bool {
 	return err == nil && failed == nil
 }
 
-// sendAtOnce is how many packets of the stack are sent by a link together.
+// sendAtOnce is how many packets of the stack are sent together.
 const sendAtOnce = 32
 
-// send sends what the stack has for the link, until the device is closed.
+// send sends the stack's packets on the link until the device is closed.
 func (b *bridge) send() {
 	buffer := make([]byte, sendAtOnce*b.mtu)
 	list := make([][]byte, 0, sendAtOnce)

@@ -15,23 +15,23 @@ import (
 	"routerd/routing/protocol"
 )
 
-// conn is a connection. Its goroutine connects, reads and says how it ends; a
+// conn is a connection. Its goroutine connects, reads and reports the end; a
 // second one writes while there is something to write.
 type conn struct {
 	client  *Client
 	id      protocol.StreamID
 	stepped chan struct{}
-	known   chan struct{} // closed when its protocol knows of it, or never will
+	known   chan struct{} // closed when its protocol knows of it or never will
 	ended   chan struct{}
 
 	mu        sync.Mutex
 	file      *os.File // nil until there is a socket
 	raw       syscall.RawConn
 	connected bool
-	why       error // it has ended by, for the protocol to hear
-	closed    bool  // by its protocol, which hears nothing any more
+	why       error // reason of its end, for the protocol
+	closed    bool  // by its protocol, which gets no more inputs
 	waiting   []byte
-	taken     int           // octets that the writer has of it
+	taken     int           // octets of it that the writer has taken
 	writing   chan struct{} // closed when the writer ends; nil while there is none
 	pressed   bool          // more than half of the room was taken
 }
@@ -44,15 +44,15 @@ func (c *conn) done() <-chan struct{} { return c.ended }
 
 func (c *conn) up() {}
 
-// down ends the connection for the reason why.
+// down ends the connection, with why as the reason.
 func (c *conn) down(why error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fail(why)
 }
 
-// fail has the connection's goroutine come to its end; the first reason counts.
-// The caller holds c.mu.
+// fail makes the connection's goroutine end. The first reason counts. The
+// caller holds c.mu.
 func (c *conn) fail(why error) {
 	if c.why == nil {
 		c.why = why
@@ -62,8 +62,8 @@ func (c *conn) fail(why error) {
 	}
 }
 
-// adopt gives the connection its socket, which is closed where it has ended
-// before.
+// adopt gives the connection its socket, or closes the socket if the connection
+// has ended already.
 func (c *conn) adopt(fd int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -80,7 +80,7 @@ func (c *conn) adopt(fd int) error {
 	return nil
 }
 
-// dial is the goroutine of a connection that its protocol has asked for.
+// dial is the goroutine of an outgoing connection.
 func (c *conn) dial(d protocol.Dial) {
 	local, err := c.connect(d)
 	if err != nil {
@@ -149,7 +149,7 @@ func (c *conn) connect(d protocol.Dial) (local netip.AddrPort, err error) {
 	return local, err
 }
 
-// prepareDial sets a socket's options and binds it where the protocol wants that.
+// prepareDial sets a socket's options and binds it if the protocol wants that.
 func prepareDial(fd, fam int, d protocol.Dial, zone uint32) error {
 	if err := setOptions(fd, fam, d.StreamOptions); err != nil {
 		return err
@@ -169,8 +169,8 @@ func prepareDial(fd, fam int, d protocol.Dial, zone uint32) error {
 	if family(local.Addr()) != fam {
 		return fmt.Errorf("from %v: an address of the same family is wanted", local.Addr())
 	}
-	// A port of the protocol's own choice may be in use with other remote ends, one
-	// of the kernel's choice is chosen for this remote end alone.
+	// A port that the protocol chooses may be in use with other remote ends. A
+	// port that the kernel chooses needs to be free only for this remote end.
 	name, level := unix.IP_BIND_ADDRESS_NO_PORT, unix.IPPROTO_IP
 	if local.Port() != 0 {
 		name, level = unix.SO_REUSEADDR, unix.SOL_SOCKET
@@ -181,7 +181,8 @@ func prepareDial(fd, fam int, d protocol.Dial, zone uint32) error {
 	return bindTo(fd, local, zone)
 }
 
-// zone gives the index of the device that a link-local address is on, 0 of others.
+// zone returns the index of the device of a link-local address, 0 for other
+// addresses.
 func (c *Client) zone(sp *space, a netip.Addr, link routing.InterfaceID) (uint32, error) {
 	if !linkLocal(a) {
 		return 0, nil
@@ -193,10 +194,10 @@ func (c *Client) zone(sp *space, a netip.Addr, link routing.InterfaceID) (uint32
 	return uint32(b.index), nil
 }
 
-// linkLocal reports whether an address is one that has to be told with its link.
+// linkLocal reports whether an address is valid only together with its link.
 func linkLocal(a netip.Addr) bool { return a.Is6() && a.IsLinkLocalUnicast() }
 
-// bindTo binds a socket and says in words why it cannot be.
+// bindTo binds a socket. Its errors are in plain words.
 func bindTo(fd int, local netip.AddrPort, zone uint32) error {
 	err := unix.Bind(fd, sockaddr(local, zone))
 	switch {
@@ -220,13 +221,13 @@ func (c *conn) control(f func(fd int) error) error {
 	return failed
 }
 
-// readSize bounds what is read at once.
+// readSize bounds how much is read at once.
 const readSize = 32 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
-// run tells the protocol of the connection and of all that comes by it, each
-// time waiting until that has been dealt with.
+// run reports the connection and everything received on it to the protocol, and
+// each time waits until the protocol has processed it.
 func (c *conn) run(first protocol.Connected) {
 	c.mu.Lock()
 	c.connected = true
@@ -245,11 +246,12 @@ func (c *conn) run(first protocol.Connected) {
 	c.end(err)
 }
 
-// errUnheard ends a connection when nobody hears its protocol's streams any more.
+// errUnheard ends a connection when its protocol has stopped.
 var errUnheard = errors.New("the router stops")
 
-// read waits for octets and hands them on, or throws them away once the protocol
-// has closed the connection. It has a buffer only while there is something to read.
+// read waits for octets and passes them on, or discards them once the protocol
+// has closed the connection. It has a buffer only while there is something to
+// read.
 func (c *conn) read() error {
 	var buf *[readSize]byte
 	var n int
@@ -272,7 +274,7 @@ func (c *conn) read() error {
 		err = protocol.ErrStreamEnd
 	case c.closing():
 	case !c.client.say(protocol.Read{ID: c.id, Data: buf[:n]}, c.stepped):
-		return errUnheard // the buffer may be in its hands
+		return errUnheard // the protocol may still have the buffer
 	}
 	if buf != nil {
 		readBuffers.Put(buf)
@@ -289,15 +291,15 @@ func ignoringEINTR(f func() (int, error)) (int, error) {
 	}
 }
 
-// end is the last that the connection's goroutine does: it puts the socket away
-// and says why.
+// end finishes the connection's goroutine: it closes the socket and reports the
+// reason.
 func (c *conn) end(err error) {
 	c.mu.Lock()
 	if c.closed && c.why == nil {
 		switch writing := c.writing; {
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			c.reset()
-		case writing != nil: // what was written last is still to be sent
+		case writing != nil: // the last octets are still to be sent
 			c.mu.Unlock()
 			<-writing
 			c.mu.Lock()
@@ -325,9 +327,9 @@ func (c *conn) closing() bool {
 	return c.closed
 }
 
-// close is the protocol's: what waits is sent, and then the other side has some
-// seconds to close too, so that it reads what was sent before the kernel resets
-// what nobody reads here.
+// close carries out the protocol's request: waiting octets are sent, and then
+// the other side has some seconds to close too, so that it reads them before
+// the kernel resets the connection.
 func (c *conn) close(reset bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -346,8 +348,8 @@ func (c *conn) close(reset bool) {
 	}
 }
 
-// reset ends the connection so that the other side hears it at once. The caller
-// holds c.mu.
+// reset ends the connection with a reset to the other side. The caller holds
+// c.mu.
 func (c *conn) reset() {
 	if c.raw != nil {
 		_ = c.control(func(fd int) error {
@@ -357,7 +359,7 @@ func (c *conn) reset() {
 	c.fail(protocol.ErrStreamEnd)
 }
 
-// shut says to the other side that all is said. The caller holds c.mu.
+// shut sends the end of the stream. The caller holds c.mu.
 func (c *conn) shut() {
 	if c.control(func(fd int) error { return unix.Shutdown(fd, unix.SHUT_WR) }) != nil {
 		c.reset() // it was not connected yet, or is not any more

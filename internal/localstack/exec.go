@@ -13,7 +13,7 @@ import (
 )
 
 // Exec replaces the calling process by a program inside the namespace. It
-// returns only an error.
+// returns only on error.
 func Exec(netns string, argv []string) error {
 	path, err := exec.LookPath(argv[0])
 	if err != nil {

@@ -10,9 +10,9 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// Inhabitants names the programs that run in the namespace called name, as
-// "nc (pid 1234)", those of `routerd shell` for example. When the namespace loses
-// its name and the stack's device, they live on without a network.
+// Inhabitants lists the programs that run in the namespace called name, such as
+// those of `routerd shell`, as "nc (pid 1234)". When the namespace loses its
+// name and the stack's device, they go on without a network.
 func Inhabitants(name string) []string {
 	home, err := os.Stat(device.NamespacePath(name))
 	if err != nil {

@@ -12,22 +12,21 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// Listener is an IPv4 port at which the stack waits for whoever may come: of a
-// socket that listens for TCP, or of one for UDP that is tied to no remote
-// endpoint.
+// Listener is an IPv4 port at which the stack receives from any source: the
+// port of a listening TCP socket, or of a UDP socket that is not connected.
 type Listener struct {
 	Protocol uint8
 	Port     uint16
 	Address  netip.Addr // the zero Addr = all of the stack's
 }
 
-// Listeners is the stack's sockets that wait for anybody, to be asked now and
-// then. One goroutine at a time may use it.
+// Listeners lists the stack's listening sockets. One goroutine at a time may
+// use it.
 type Listeners struct {
 	handle *netlink.Handle
 }
 
-// OpenListeners looks into the namespace called name.
+// OpenListeners opens the list of the namespace called name.
 func OpenListeners(name string) (*Listeners, error) {
 	ns, err := netns.GetFromPath(device.NamespacePath(name))
 	if err != nil {
@@ -44,7 +43,7 @@ func OpenListeners(name string) (*Listeners, error) {
 // Close ends the use of l.
 func (l *Listeners) Close() { l.handle.Close() }
 
-// List gives the listeners there are now, each once, in order.
+// List returns the current listeners, sorted and without duplicates.
 func (l *Listeners) List() ([]Listener, error) {
 	var list []Listener
 	for _, ask := range []struct {
@@ -77,13 +76,13 @@ func (l Listener) compare(m Listener) int {
 	return l.Address.Compare(m.Address)
 }
 
-// listener reads a socket, and reports whether it waits for IPv4. One of IPv6
-// for any address is taken to, since the kernel does not say here whether it is
-// for IPv6 only, and does not by default.
+// listener reads a socket, and reports whether it receives IPv4. An IPv6 socket
+// for any address is assumed to, which is the default; the kernel does not say
+// here whether it is for IPv6 only.
 func listener(protocol uint8, s *netlink.Socket) (l Listener, ok bool) {
 	waits := uint8(netlink.TCP_LISTEN)
 	if protocol == unix.IPPROTO_UDP {
-		waits = netlink.TCP_CLOSE // as the kernel calls one without a remote endpoint
+		waits = netlink.TCP_CLOSE // the kernel's state of a UDP socket that is not connected
 	}
 	if s.State != waits || s.ID.SourcePort == 0 {
 		return l, false

@@ -14,8 +14,8 @@ import (
 const (
 	defaultTTL = 64
 	maxSecret  = 80 // octets, TCP_MD5SIG_MAXKEYLEN
-	// unsent bounds what the kernel keeps of a connection that it cannot send yet:
-	// the rest waits where its protocol hears of it.
+	// unsent bounds the octets of a connection that the kernel holds unsent.
+	// The rest waits here, where its protocol learns of it.
 	unsent = 128 << 10
 )
 
@@ -26,8 +26,8 @@ func family(a netip.Addr) int {
 	return unix.AF_INET6
 }
 
-// setOptions sets what holds for the segments of a socket, but for its secret,
-// and what every connection of a protocol has.
+// setOptions sets the options of a socket except its secret, and those that all
+// connections of protocols have.
 func setOptions(fd, family int, o protocol.StreamOptions) error {
 	ttl := int(o.TTL)
 	if ttl == 0 {
@@ -61,7 +61,7 @@ func setOptions(fd, family int, o protocol.StreamOptions) error {
 	return nil
 }
 
-// setLowest sets the lowest TTL or hop limit alone.
+// setLowest sets the minimum TTL or hop limit only.
 func setLowest(fd, family int, ttl uint8) error {
 	level, name := unix.IPPROTO_IP, unix.IP_MINTTL
 	if family == unix.AF_INET6 {
@@ -73,8 +73,8 @@ func setLowest(fd, family int, ttl uint8) error {
 	return nil
 }
 
-// setSecret has the segments to and from a prefix signed (RFC 2385), or no
-// longer with an empty secret.
+// setSecret sets the secret that signs the segments to and from a prefix (RFC
+// 2385). An empty secret ends signing.
 func setSecret(fd, family int, remote netip.Prefix, secret string) error {
 	if len(secret) > maxSecret {
 		return fmt.Errorf("a TCP-MD5 secret of %d octets for %v: at most %d are wanted", len(secret), remote, maxSecret)
@@ -85,10 +85,10 @@ func setSecret(fd, family int, remote netip.Prefix, secret string) error {
 	a := remote.Masked().Addr()
 	if family == unix.AF_INET6 {
 		b := a.As16()
-		copy(sig.Addr.Data[6:], b[:]) // behind port and flow label
+		copy(sig.Addr.Data[6:], b[:]) // after port and flow label
 	} else {
 		b := a.As4()
-		copy(sig.Addr.Data[2:], b[:]) // behind the port
+		copy(sig.Addr.Data[2:], b[:]) // after the port
 	}
 	err := unix.SetsockoptTCPMD5Sig(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG_EXT, &sig)
 	if secret == "" && errors.Is(err, unix.ENOENT) {
@@ -107,7 +107,7 @@ func everybody(family int) netip.Prefix {
 	return netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 }
 
-// sockaddr is an address as system calls take it; zone is a device's index.
+// sockaddr converts an address for system calls; zone is a device's index.
 func sockaddr(a netip.AddrPort, zone uint32) unix.Sockaddr {
 	if a.Addr().Is4() {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
@@ -125,7 +125,7 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// reason says in words why a connection has ended.
+// reason returns in plain words why a connection has ended.
 func reason(err error) error {
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
@@ -140,5 +140,5 @@ func reason(err error) error {
 	return err
 }
 
-// file hands a socket to the runtime, which waits for it without a thread.
+// file makes a socket a file, for which the runtime waits without a thread.
 func file(fd int) *os.File { return os.NewFile(uintptr(fd), "tcp") }

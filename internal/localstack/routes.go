@@ -13,8 +13,8 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// routes keeps the routes of the namespace: all lead into the TUN, and differ
-// in the source address that a socket without one gets.
+// routes manages the routes of the namespace. All lead into the TUN; they
+// differ in the default source address.
 type routes struct{ handle *netlink.Handle }
 
 func openRoutes(name string) (*routes, error) {
@@ -30,8 +30,8 @@ func openRoutes(name string) (*routes, error) {
 	return &routes{h}, nil
 }
 
-// wanted gives the routes for cfg with their sources. Of two interfaces in
-// one subnet the first is taken.
+// wanted returns the routes for cfg with their source addresses. Of two
+// interfaces in one subnet the first counts.
 func wanted(cfg Config) map[netip.Prefix]netip.Addr {
 	w := map[netip.Prefix]netip.Addr{}
 	add := func(to netip.Prefix, src netip.Addr) {
@@ -55,8 +55,8 @@ func wanted(cfg Config) map[netip.Prefix]netip.Addr {
 	return w
 }
 
-// sync makes the routes those of cfg. The kernel has dropped what led by an
-// address that is gone, so all are set anew.
+// sync sets the routes of cfg. All are set again, since the kernel has dropped
+// those whose source address is gone.
 func (r *routes) sync(cfg Config) error {
 	lo, err := r.handle.LinkByName("lo")
 	if err == nil {
@@ -108,7 +108,7 @@ func ipNet(p netip.Prefix) *net.IPNet {
 	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
-// destination is the prefix of a route as the kernel listed it: the default
+// destination returns the prefix of a route listed by the kernel. The default
 // route has none in some versions of the library, and 0.0.0.0/0 in others.
 func destination(r *netlink.Route) netip.Prefix {
 	if r.Dst == nil {

@@ -11,8 +11,8 @@ import (
 	"routerd/routing"
 )
 
-// space is a network namespace in which sockets are made: those of a thread
-// belong for good to the namespace that it is in, so one thread stays there.
+// space makes sockets in a network namespace. A socket belongs for ever to the
+// namespace of the thread that makes it, so one thread stays in the namespace.
 type space struct {
 	name     string
 	identity device.Identity
@@ -51,7 +51,7 @@ func openSpace(name string) (*space, error) {
 	return &space{name: name, identity: identity, fd: fd, requests: make(chan socketRequest), quit: make(chan struct{}), bridges: map[routing.InterfaceID]*bridge{}}, nil
 }
 
-// close ends the thread and the links. Sockets that were made live on.
+// close ends the thread and the links. Sockets that it made stay open.
 func (s *space) close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,14 +63,14 @@ func (s *space) close() {
 		b.close()
 	}
 	close(s.quit)
-	s.start.Do(func() {}) // no thread begins from now on
+	s.start.Do(func() {}) // no thread starts from now on
 	unix.Close(s.fd)
 }
 
 var errSpaceClosed = errors.New("the namespace of the router's own stack is gone")
 
-// socket makes a TCP socket in the namespace, not blocking. The thread begins
-// with the first one, so that a router whose protocols need no TCP has none.
+// socket makes a non-blocking TCP socket in the namespace. The thread starts
+// with the first one, so that a router without TCP protocols has none.
 func (s *space) socket(family int) (int, error) {
 	s.start.Do(func() {
 		began := make(chan struct{})
@@ -97,7 +97,7 @@ func (s *space) socket(family int) (int, error) {
 	}
 }
 
-// serve makes sockets until close, or answers all requests with err.
+// serve makes sockets until close, or fails all requests with err.
 func (s *space) serve(err error) {
 	for {
 		select {
@@ -117,8 +117,8 @@ func (s *space) serve(err error) {
 	}
 }
 
-// newSocket makes a TCP socket of one family alone in the namespace of the
-// calling thread.
+// newSocket makes a TCP socket of only one family in the calling thread's
+// namespace.
 func newSocket(family int) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_TCP)
 	if err == nil && family == unix.AF_INET6 {

@@ -19,7 +19,7 @@ import (
 	"routerd/dataplane/port/tun"
 )
 
-// Name is the name of the interface that the stack stands behind.
+// Name is the name of the stack's interface.
 const Name = "local-stack"
 
 // KindNamespace is the kind of the step that Open notes: Undo takes it back.
@@ -28,22 +28,23 @@ const KindNamespace = "netns"
 // Config describes the stack.
 type Config struct {
 	Netns string // name of the namespace to make
-	// Existing: somebody else makes Netns before and removes it afterwards, as
-	// a service manager does whose sandbox lets no mount out.
+	// Existing: Netns is made before and removed afterwards by another program,
+	// such as a service manager whose sandbox keeps mounts private.
 	Existing bool
 	Device   string // of the TUN inside it
 	MTU      int    // bytes of an IP packet that the stack sends
-	// Addresses are those of the router's interfaces, with their subnets; the
-	// first of each family is what the stack dials with beyond all subnets.
+	// Addresses are those of the router's interfaces, with their subnets. The
+	// first of each family is the source address for destinations beyond all
+	// subnets.
 	Addresses []netip.Prefix
-	// Will notes what is about to be made, so that it can be undone after a
+	// Will is called before something is made, so that it can be undone after a
 	// crash. It may be nil.
 	Will func(kind, path, value string) error
-	// Made notes that it was made, and by what it is known from now on: made is
-	// for Undo. It may be nil.
+	// Made is called after it was made. made identifies it for Undo. Made may
+	// be nil.
 	Made func(kind, path, value, made string) error
-	// Left is what Leave gave of an earlier Port: if Netns is still that
-	// namespace, the stack is made in it again, under the sockets that are there.
+	// Left is what Leave of an earlier Port returned: if Netns is still that
+	// namespace, the stack is made in it again, and the sockets there go on.
 	Left string
 }
 
@@ -56,7 +57,7 @@ type Port struct {
 	failed error // why the routes are not those of cfg
 	routes *routes
 	made   string // the namespace that Open made; "" for an Existing one
-	left   bool   // Close lets the namespace stay
+	left   bool   // Close keeps the namespace
 	close  sync.Once
 	err    error // of Close
 }
@@ -101,9 +102,9 @@ func open(cfg Config) (*Port, error) {
 	return p, nil
 }
 
-// Leave has Close let the namespace stay, with the sockets in it, for Open to
-// make the stack in it again: see Config.Left. It gives "" where the namespace
-// was not made by Open.
+// Leave makes Close keep the namespace and the sockets in it, so that Open can
+// make the stack in it again: see Config.Left. It returns "" if Open did not
+// make the namespace.
 func (p *Port) Leave() (made string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -111,8 +112,8 @@ func (p *Port) Leave() (made string) {
 	return p.made
 }
 
-// Stays reports whether the namespace that Leave gave as made is still the one
-// of its name.
+// Stays reports whether the namespace called name is still the one that Leave
+// returned as made.
 func Stays(name, made string) bool {
 	if made == "" {
 		return false
@@ -121,8 +122,7 @@ func Stays(name, made string) bool {
 	return err == nil && now == made
 }
 
-// take makes the namespace, which has to be noted before, and tells by what it
-// is known from now on.
+// take makes the namespace, after calling Will, and returns its identity.
 func take(cfg Config) (made string, err error) {
 	if err := vacant(cfg.Netns); err != nil {
 		return "", err
@@ -144,8 +144,8 @@ func take(cfg Config) (made string, err error) {
 	return made, nil
 }
 
-// identity tells a namespace from another that has its name at another time:
-// the device and inode number of the namespace itself.
+// identity distinguishes a namespace from later ones of the same name. It is
+// the device and inode number of the namespace.
 func identity(name string) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(device.NamespacePath(name), &st); err != nil {
@@ -164,7 +164,8 @@ func tunConfig(cfg Config) tun.Config {
 	return c
 }
 
-// served: link-local addresses are not the stack's.
+// served reports whether the stack has an address; link-local ones are
+// excluded.
 func served(a netip.Addr) bool { return !a.IsLinkLocalUnicast() || a.Is4() }
 
 func contains(list []netip.Prefix, p netip.Prefix) bool {
@@ -176,12 +177,11 @@ func contains(list []netip.Prefix, p netip.Prefix) bool {
 	return false
 }
 
-// SameStack says whether a living stack of configuration a is the one that b
-// means, and so has to become it by Apply.
+// SameStack reports whether a running stack with configuration a can become
+// that of b by Apply.
 func SameStack(a, b Config) bool { return a.Netns == b.Netns && a.Existing == b.Existing }
 
-// Check says why Apply could not make the stack what cfg says, and changes
-// nothing.
+// Check returns an error if Apply could not apply cfg. It changes nothing.
 func (p *Port) Check(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -202,9 +202,9 @@ func (p *Port) may(cfg Config) error {
 	return nil
 }
 
-// Apply changes MTU and addresses to those of cfg, for which SameStack has to
-// hold. Sockets of addresses that stay notice nothing. What the kernel does not
-// take, Lacks says; an error means that nothing was changed.
+// Apply changes MTU and addresses to those of cfg, for which SameStack must
+// hold. Sockets whose addresses stay are not affected. Lacks lists what the
+// kernel refused; an error means that nothing was changed.
 func (p *Port) Apply(cfg Config) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -222,8 +222,8 @@ func (p *Port) Apply(cfg Config) error {
 	return nil
 }
 
-// Lacks says, in sentences, what the stack's namespace lacks of cfg: whoever has
-// a shell in it may have taken something away.
+// Lacks lists in sentences what the stack's namespace lacks of cfg, for example
+// because a user with a shell in it removed something.
 func (p *Port) Lacks() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -237,8 +237,8 @@ func (p *Port) lacks(list []string) []string {
 	return list
 }
 
-// Restore puts back what the namespace lacks of addresses and routes, and gives
-// what cannot be put back.
+// Restore adds the addresses and routes that the namespace lacks, and returns
+// those that cannot be added.
 func (p *Port) Restore() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -247,8 +247,8 @@ func (p *Port) Restore() []string {
 	return p.lacks(list)
 }
 
-// Close removes the device and, but after Leave, the name of the namespace. The namespace
-// itself lives as long as anybody is in it.
+// Close removes the device and, except after Leave, the name of the namespace.
+// The namespace itself lives as long as a process is in it.
 func (p *Port) Close() error {
 	p.close.Do(func() {
 		var errs []error
@@ -266,7 +266,7 @@ func (p *Port) Close() error {
 	return p.err
 }
 
-// plain refuses what is no name of a namespace but may be a path to anything.
+// plain refuses a name that could be a path.
 func plain(name string) error {
 	if name == "" || name == "." || name == ".." || strings.Contains(name, "/") {
 		return fmt.Errorf("network namespace %q: a name without a slash is wanted", name)
@@ -274,7 +274,7 @@ func plain(name string) error {
 	return nil
 }
 
-// vacant refuses a namespace that somebody else has made.
+// vacant refuses a namespace that another program has made.
 func vacant(name string) error {
 	if err := plain(name); err != nil {
 		return err
@@ -290,7 +290,7 @@ func vacant(name string) error {
 
 // makeNamespace makes a namespace with a name, on a thread that ends with it.
 func makeNamespace(name string) error {
-	// By way of a namespace that is entered: such a thread is never used again.
+	// InNamespace runs this on a thread that is never used again.
 	err := device.InNamespace("/proc/thread-self/ns/net", func() error {
 		h, err := netns.NewNamed(name)
 		if err != nil {
@@ -303,15 +303,15 @@ func makeNamespace(name string) error {
 	}
 	err = fmt.Errorf("making network namespace %q: %w", name, err)
 	if errors.Is(err, fs.ErrExist) {
-		return err // somebody else has made it meanwhile
+		return err // another program has made it meanwhile
 	}
 	return errors.Join(err, remove(name))
 }
 
-// Undo takes the name from a namespace that Open made, and so the namespace if
-// nobody is in it. made is what Config.Made heard, "" where the namespace was
-// only about to be made. One that is gone, or somebody else's by now, is no
-// error and stays.
+// Undo removes the name of a namespace that Open made, and so the namespace
+// unless a process is in it. made is the value passed to Config.Made, "" if
+// only Will was called. A namespace that is gone is no error, and one that
+// another program has made since stays.
 func Undo(name, made string) error {
 	if err := plain(name); err != nil {
 		return err
@@ -329,7 +329,7 @@ func Undo(name, made string) error {
 	return remove(name)
 }
 
-// remove takes the name from a namespace. One that is gone is no error.
+// remove removes the name of a namespace. A missing one is no error.
 func remove(name string) error {
 	path := device.NamespacePath(name)
 	// EINVAL: a file on which nothing was mounted yet.
@@ -342,12 +342,12 @@ func remove(name string) error {
 	return nil
 }
 
-// sysctls make the namespace a host that is only the router's: it takes
-// packets from its own addresses (the dataplane's ICMP errors about what it
-// sent), asks nobody whether it may have an address, and says nothing of its
-// own. What it dials from are the upper ports less the top quarter, which it
-// leaves to address translation: where the two meet all the same, translation
-// gives the router's own flow another port.
+// sysctls configure the namespace as a host behind the router: it accepts
+// packets from its own addresses (the dataplane's ICMP errors about its
+// packets), does no duplicate address detection, and sends nothing unasked. Its
+// ephemeral ports are the upper ports without the top quarter, which is left to
+// address translation. If they collide nevertheless, translation gives the
+// router's own flow another port.
 var sysctls = []struct {
 	family      int
 	name, value string
@@ -363,8 +363,8 @@ var sysctls = []struct {
 	{6, "ipv6/conf/default/disable_ipv6", "0"},
 }
 
-// settle prepares the namespace that the calling thread is in, before the
-// device is made: its settings are copied from the defaults.
+// settle sets the defaults in the calling thread's namespace, before the device
+// is made, which copies them.
 func settle(addresses []netip.Prefix) error {
 	has6 := false
 	for _, a := range addresses {
@@ -374,7 +374,7 @@ func settle(addresses []netip.Prefix) error {
 		path := filepath.Join("/proc/sys/net", s.name)
 		err := os.WriteFile(path, []byte(s.value), 0)
 		if s.family == 6 && !has6 && errors.Is(err, fs.ErrNotExist) {
-			continue // a kernel without IPv6, and nothing that wants it
+			continue // a kernel without IPv6, which is not needed
 		}
 		if err != nil {
 			return fmt.Errorf("setting net/%s to %q: %w", s.name, s.value, err)

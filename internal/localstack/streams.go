@@ -12,9 +12,9 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Streams is the TCP of routing protocols: the kernel's, in the namespace of the
-// router's own stack. It outlives the stack. While the stack is away its listeners
-// wait for the next one, in which they are put up again.
+// Streams is TCP for routing protocols, with the kernel's TCP in the namespace
+// of the router's own stack. It outlives the stack: while there is none, its
+// listeners wait for the next one and are opened again in it.
 //
 // A connection has one goroutine, and a second one while something waits to be
 // sent; none of them keeps a thread. All methods may be called from any
@@ -22,12 +22,12 @@ import (
 type Streams struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
-	links   Links          // nil: there are no link-local addresses
+	links   Links          // nil: no connections between link-local addresses
 	running sync.WaitGroup // goroutines of connections and listeners
 
 	mu          sync.Mutex
 	space       *space // nil while there is no stack
-	why         error  // there is none
+	why         error  // reason why there is none
 	expected    bool   // one is configured
 	accepted    protocol.StreamID
 	ends        map[ender]bool // all connections and listeners
@@ -36,28 +36,30 @@ type Streams struct {
 
 // ender is a connection or a listener.
 type ender interface {
-	// down ends it because its stack is gone: why says so. A listener only waits.
+	// down ends it because its stack is gone, with the reason why. A listener
+	// only waits.
 	down(why error)
-	// up tells one that waits that there may be a stack, or that none will come.
+	// up wakes one that waits: there may be a stack now, or none will come.
 	up()
-	// done is closed when nothing of it is left.
+	// done is closed when it has ended completely.
 	done() <-chan struct{}
 }
 
-// Hear takes what becomes of a connection or listener. It waits for room until
-// ctx is done, and calls stepped when the protocol has dealt with it.
+// Hear passes an input about a connection or listener to the protocol. It waits
+// for room until ctx is done, and calls stepped when the protocol has processed
+// the input.
 type Hear func(ctx context.Context, in protocol.Input, stepped func()) error
 
-// NewStreams makes streams without a stack. Those between link-local addresses go
-// by links.
+// NewStreams returns Streams without a stack. Connections between link-local
+// addresses use links.
 func NewStreams(links Links) *Streams {
 	s := &Streams{links: links, why: protocol.ErrNoStack, ends: map[ender]bool{}, readdressed: make(chan struct{})}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s
 }
 
-// Expect says whether a stack is configured, so that listeners wait for it where
-// it is not there yet.
+// Expect says whether a stack is configured, so that listeners wait until there
+// is one.
 func (s *Streams) Expect(configured bool) {
 	s.mu.Lock()
 	changed := s.expected != configured
@@ -65,13 +67,13 @@ func (s *Streams) Expect(configured bool) {
 	s.mu.Unlock()
 	if changed {
 		for _, e := range s.all() {
-			e.up() // who waits for what does not come hears so
+			e.up() // so that those that wait in vain end
 		}
 	}
 }
 
-// Up has the streams live in the namespace called netns from now on. If that is
-// the namespace in which they live already they go on; those of another one end.
+// Up makes the streams use the namespace called netns. Connections in that
+// namespace go on, those in another one end.
 func (s *Streams) Up(netns string) error {
 	next, err := openSpace(netns)
 	if err != nil {
@@ -94,7 +96,7 @@ func (s *Streams) Up(netns string) error {
 	return nil
 }
 
-// Down ends all connections, for the reason why, and has listeners wait.
+// Down ends all connections, with the reason why, and makes listeners wait.
 func (s *Streams) Down(why error) {
 	s.mu.Lock()
 	old := s.space
@@ -125,12 +127,12 @@ func (s *Streams) Readdress() {
 	}
 }
 
-// addressPatience is how long an address is waited for that the stack has not: a
-// protocol hears of a configuration before the stack has all its addresses.
+// addressPatience is how long to wait for an address that the stack does not
+// have: a protocol gets its configuration before the stack has all addresses.
 const addressPatience = time.Second
 
-// whenAddressed runs f, and again when the stack's addresses change as long as
-// that is what f lacks.
+// whenAddressed runs f, and again after changes of the stack's addresses as
+// long as f fails for lack of one.
 func (s *Streams) whenAddressed(f func() error) error {
 	patience := time.NewTimer(addressPatience)
 	defer patience.Stop()
@@ -161,8 +163,8 @@ func (s *Streams) all() (list []ender) {
 	return list
 }
 
-// Flush waits until what the protocols have closed has said all, or ctx is done.
-// Those that are open do not count.
+// Flush waits until all connections that the protocols have closed have sent
+// everything, or ctx is done. It does not wait for open ones.
 func (s *Streams) Flush(ctx context.Context) {
 	for _, e := range s.all() {
 		c, ok := e.(*conn)
@@ -177,8 +179,8 @@ func (s *Streams) Flush(ctx context.Context) {
 	}
 }
 
-// Close ends everything without a word to the protocols, and returns when it has
-// ended.
+// Close ends everything without inputs to the protocols, and returns when all
+// has ended.
 func (s *Streams) Close() {
 	s.mu.Lock()
 	s.cancel() // nothing begins from now on
@@ -190,8 +192,8 @@ func (s *Streams) Close() {
 	s.running.Wait()
 }
 
-// current gives the space that sockets are made in, or why there is none, and
-// whether one is to come.
+// current returns the space for making sockets, or why there is none, and
+// whether one is expected.
 func (s *Streams) current() (sp *space, expected bool, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -204,7 +206,7 @@ func (s *Streams) current() (sp *space, expected bool, err error) {
 	return nil, true, fmt.Errorf("%w; it is configured and not there now: %w", errAway, s.why)
 }
 
-// lives reports whether a space is the one of now.
+// lives reports whether a space is the current one.
 func (s *Streams) lives(sp *space) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,8 +215,8 @@ func (s *Streams) lives(sp *space) bool {
 
 var errAway = errors.New("the router's own TCP/IP stack is away")
 
-// begin notes a connection or listener whose goroutine is run. It reports false
-// after Close.
+// begin adds a connection or listener and starts run as its goroutine. It
+// returns false after Close.
 func (s *Streams) begin(e ender, run func()) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -226,7 +228,7 @@ func (s *Streams) begin(e ender, run func()) bool {
 	return true
 }
 
-// beside runs what a protocol need not wait for, unless the streams are closed.
+// beside runs f in the background, unless the streams are closed.
 func (s *Streams) beside(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -241,8 +243,8 @@ func (s *Streams) forget(e ender) {
 	delete(s.ends, e)
 }
 
-// leaving gives the listeners that their protocols have closed and that may still
-// have the port.
+// leaving returns the listeners that their protocols have closed but that may
+// still have the port.
 func (s *Streams) leaving(port uint16) (list []<-chan struct{}) {
 	for _, e := range s.all() {
 		if l, ok := e.(*acceptor); ok && l.cfg.Local.Port() == port && l.over() {
@@ -252,7 +254,7 @@ func (s *Streams) leaving(port uint16) (list []<-chan struct{}) {
 	return list
 }
 
-// number gives the number of the next connection that is accepted.
+// number returns the number for the next accepted connection.
 func (s *Streams) number() protocol.StreamID {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -270,14 +272,14 @@ type Client struct {
 	listeners map[protocol.StreamID]*acceptor
 }
 
-// For makes the client of a protocol, which hears by hear.
+// For returns the client of a protocol, which gets its inputs through hear.
 func (s *Streams) For(hear Hear) *Client {
 	return &Client{
 		streams: s, hear: hear, conns: map[protocol.StreamID]*conn{}, listeners: map[protocol.StreamID]*acceptor{},
 	}
 }
 
-// Carry does what a protocol wants of TCP, and never waits.
+// Carry carries out a TCP effect of a protocol. It never waits.
 func (c *Client) Carry(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.Dial:
@@ -338,8 +340,8 @@ func (c *Client) remove(n *conn) {
 	delete(c.conns, n.id)
 }
 
-// say hands the protocol an input and waits until it has dealt with it. It
-// reports false when the streams are closed.
+// say sends the protocol an input and waits until it has processed it. It
+// returns false if the streams are closed.
 func (c *Client) say(in protocol.Input, stepped chan struct{}) bool {
 	if c.hear(c.streams.ctx, in, func() { stepped <- struct{}{} }) != nil {
 		return false
@@ -352,6 +354,6 @@ func (c *Client) say(in protocol.Input, stepped chan struct{}) bool {
 	}
 }
 
-// lingering bounds how long a connection that its protocol has closed goes on
-// sending what it was given before, and waits for the other side to close too.
+// lingering bounds how long a connection that its protocol has closed still
+// sends earlier writes and waits for the other side to close too.
 const lingering = 5 * time.Second

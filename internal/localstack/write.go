@@ -9,10 +9,11 @@ import (
 	"routerd/routing/protocol"
 )
 
-// writeSize bounds what the writer takes at once, so that it soon tells of room.
+// writeSize bounds how much the writer takes at once, so that it soon reports
+// room.
 const writeSize = 64 << 10
 
-// write queues octets, which belong to the connection from now on.
+// write queues octets. The caller must not use them afterwards.
 func (c *conn) write(data []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -43,7 +44,7 @@ func (c *conn) startWriter() {
 	}
 }
 
-// drain is the writer: it ends when nothing waits any more.
+// drain is the writer's goroutine. It ends when the queue is empty.
 func (c *conn) drain() {
 	for {
 		data, ok := c.take()
@@ -62,7 +63,7 @@ func (c *conn) drain() {
 	}
 }
 
-// take gives the writer the next octets, or ends it where there are none.
+// take returns the next octets for the writer, or ends it if there are none.
 func (c *conn) take() (data []byte, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -79,8 +80,8 @@ func (c *conn) take() (data []byte, ok bool) {
 	return data, true
 }
 
-// sent notes that the kernel has taken n octets, and reports how much room there
-// is and whether the protocol is to hear it.
+// sent notes that the kernel has taken n octets, and reports how much room
+// there is and whether to tell the protocol.
 func (c *conn) sent(n int, err error) (room int, tell bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -95,9 +96,9 @@ func (c *conn) sent(n int, err error) (room int, tell bool) {
 	return protocol.StreamRoom - queued, tell
 }
 
-// stopWriter ends the writer of a connection that takes nothing any more. Its
-// reader finds out why, after all that the other side has sent before, unless
-// nothing comes: a protocol that has closed hears nothing.
+// stopWriter ends the writer of a connection that takes no more octets. The
+// reader finds out why, after reading everything that the other side sent
+// before. A protocol that has closed the connection gets no report.
 func (c *conn) stopWriter() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
