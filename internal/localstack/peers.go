@@ -8,7 +8,7 @@ import (
 	"routerd/routing/protocol"
 )
 
-// peer is whom options of a listener are for.
+// peer identifies the connections that options of a listener are for.
 type peer struct {
 	remote netip.Prefix
 	link   routing.InterfaceID // of a link-local prefix, else NoInterface
@@ -21,8 +21,8 @@ func peerOf(remote netip.Prefix, link routing.InterfaceID) peer {
 	return peer{remote.Masked(), link}
 }
 
-// lowest is what the kernel drops less than, of everybody: the lowest TTL that
-// any peer may send with. The caller holds l.mu.
+// lowest returns the TTL below which the kernel drops all segments: the lowest
+// that any peer may send with. The caller holds l.mu.
 func (l *acceptor) lowest() uint8 {
 	low := l.cfg.MinTTL
 	for _, o := range l.peers {
@@ -31,7 +31,7 @@ func (l *acceptor) lowest() uint8 {
 	return low
 }
 
-// secret sets the secret of a peer; a prefix of the other family has none here.
+// secret sets the secret of a peer. It ignores a prefix of the other family.
 func (l *acceptor) secret(fd, fam int, remote netip.Prefix, secret string) error {
 	if family(remote.Addr()) != fam || secret == "" {
 		return nil
@@ -39,15 +39,15 @@ func (l *acceptor) secret(fd, fam int, remote netip.Prefix, secret string) error
 	return setSecret(fd, fam, remote, secret)
 }
 
-// setPeer changes what holds for a peer. What the kernel does not take ends the
-// listener: it must not accept what was to be signed.
+// setPeer changes the options of a peer. If the kernel refuses them the
+// listener ends, since it must not accept unsigned connections.
 func (l *acceptor) setPeer(e protocol.StreamPeer) {
 	p := peerOf(e.Remote, e.Link)
 	l.change(p, e.Secret, func() { l.peers[p] = e.StreamOptions })
 	if p.link == routing.NoInterface {
 		return
 	}
-	// Making a device takes too long for the protocol to wait.
+	// Making a device takes too long to wait for.
 	l.client.streams.beside(func() {
 		l.mu.Lock()
 		sp := l.space
@@ -100,7 +100,7 @@ func (l *acceptor) fail(err error) {
 	}
 }
 
-// optionsFor gives what holds for a remote address on a link.
+// optionsFor returns the options for a remote address on a link.
 func (l *acceptor) optionsFor(a netip.Addr, link routing.InterfaceID) protocol.StreamOptions {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -14,13 +14,13 @@ import (
 	"routerd/internal/origin"
 )
 
-// Document is a TOML text with the places of everything in it, and what has
-// been found wrong so far. It serves one goroutine.
+// Document is a TOML text with the places of everything in it and the problems
+// found so far. Only one goroutine may use it.
 type Document struct {
-	// Noun is what problems call the text itself: "the configuration".
+	// Noun is the name of the text in problems: "the configuration".
 	Noun string
-	// Refuse says why a key that no getter has asked for is refused, or ""
-	// for one that is plainly unknown. It may be nil.
+	// Refuse returns the message for a key that no getter has asked for, or ""
+	// for the usual message about an unknown key. It may be nil.
 	Refuse func(table Path, key string) string
 
 	file     string
@@ -36,15 +36,15 @@ type Document struct {
 	recorder
 }
 
-// maxProblems is how many errors, and how many warnings, are told of one text:
-// more than anybody reads, and few enough for whoever has to hold them.
+// maxProblems is how many errors, and how many warnings, are reported for one
+// text: more than anyone reads, and few enough to keep in memory.
 const maxProblems = 1000
 
-// maxText is what the places of a text can hold, in bytes.
+// maxText is the largest text in bytes whose places can be stored.
 const maxText = 1 << 30
 
-// Parse reads a text; file is its name in problems. Where it is no TOML, the
-// Document holds that problem and nothing else, and ok is false.
+// Parse reads a text; file is its name in problems. If it is not valid TOML,
+// the Document has only that problem, and ok is false.
 func Parse(file string, data []byte) (d *Document, ok bool) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if len(data) > maxText {
@@ -60,7 +60,7 @@ func Parse(file string, data []byte) (d *Document, ok bool) {
 	}
 	values, err := d.decode(data)
 	if err != nil {
-		d.problems, d.said = nil, [2]int{} // of a text that is taken back
+		d.problems, d.said = nil, [2]int{} // of a text that is discarded
 		d.refuse(data, err)
 		return d, false
 	}
@@ -83,10 +83,10 @@ func newDocument(file string, data []byte) *Document {
 	return d
 }
 
-// Root is the table that holds all others.
+// Root returns the table that contains all others.
 func (d *Document) Root() *Section { return d.root }
 
-// Problems gives what has been found so far, sorted by place.
+// Problems returns the problems found so far, sorted by place.
 func (d *Document) Problems() []Problem {
 	slices.SortStableFunc(d.problems, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Place.Line, b.Place.Line), cmp.Compare(a.Place.Column, b.Place.Column))
@@ -101,8 +101,8 @@ func (d *Document) Problems() []Problem {
 	return list
 }
 
-// KeyPlace and ValuePlace tell where the key and the value at a path stand, or
-// else the nearest table that holds them.
+// KeyPlace and ValuePlace return the place of the key and of the value at a
+// path, or else of the nearest table around them.
 func (d *Document) KeyPlace(at Path) origin.Place { return d.problem(d.where(at).key.span(), "").Place }
 
 // ValuePlace is described at KeyPlace. The value of a table with a header is
@@ -111,8 +111,8 @@ func (d *Document) ValuePlace(at Path) origin.Place {
 	return d.problem(d.where(at).value.span(), "").Place
 }
 
-// Wrong reports an error about the value at a path, want being what is wanted
-// instead, or "". The Problem may be added to until the next is reported.
+// Wrong reports an error about the value at a path; want says what would be
+// valid, or is "". The Problem may be changed until the next is reported.
 func (d *Document) Wrong(at Path, message, want string) *Problem {
 	return d.report(d.where(at).value.span(), message, want)
 }
@@ -147,11 +147,11 @@ func (d *Document) add(s span, message, want string, warning bool) *Problem {
 	return &d.problems[len(d.problems)-1]
 }
 
-// full reports whether no further error would be told.
+// full reports whether the maximum number of errors is reached.
 func (d *Document) full() bool { return d.said[0] == maxProblems }
 
-// refuse reports why a text could not be decoded, in the words of the library,
-// which has a sentence for everything; where it has none to say, err decides.
+// refuse reports why a text could not be decoded, with the message of
+// BurntSushi/toml, or err if that finds no mistake.
 func (d *Document) refuse(data []byte, err error) {
 	var values map[string]any
 	if said := toml.Unmarshal(data, &values); said != nil {
@@ -165,7 +165,7 @@ func (d *Document) refuse(data []byte, err error) {
 	d.report(m.at, m.message, "valid TOML; nothing behind this place has been read")
 }
 
-// syntax reports what the decoder stumbled over.
+// syntax reports a syntax error.
 func (d *Document) syntax(err error) {
 	var pe toml.ParseError
 	if !errors.As(err, &pe) {

@@ -11,21 +11,20 @@ import (
 	"routerd/internal/origin"
 )
 
-// Problem is something wrong, or as a Warning merely odd, at one place of a
-// text.
+// Problem is an error, or with Warning set a warning, at one place of a text.
 type Problem struct {
 	Place      origin.Place // columns count characters
 	Line       string       // the line itself
-	Caret      int          // the column in Line that is meant; 0 for that of Place
-	Width      int          // characters that are meant, from the column on
-	Message    string       // what is there
-	Want       string       // what is wanted instead; may be ""
+	Caret      int          // the column in Line; 0 for that of Place
+	Width      int          // number of characters underlined, from the column on
+	Message    string       // what is wrong
+	Want       string       // what would be valid; may be ""
 	Suggestion string       // a guess at what was meant; may be ""
 	Warning    bool
 }
 
-// String gives the problem as people read it: the place and the message, the
-// line, a caret below what is meant, and what is wanted.
+// String returns the problem for a terminal: the place and the message, the
+// line, carets below the mistake, and what would be valid.
 func (p Problem) String() string {
 	var b strings.Builder
 	b.WriteString(p.Place.File)
@@ -49,8 +48,7 @@ func (p Problem) String() string {
 	return b.String()
 }
 
-// printable is a line with nothing in it that a terminal obeys, of the same
-// number of characters.
+// printable replaces the control characters of a line.
 func printable(line string) string {
 	return strings.Map(func(c rune) rune {
 		if c != '\t' && unicode.IsControl(c) {
@@ -60,8 +58,8 @@ func printable(line string) string {
 	}, line)
 }
 
-// indent is as wide on a terminal as the first n characters of line: tabs
-// stay tabs.
+// indent returns blanks as wide on a terminal as the first n characters of
+// line. Tabs stay tabs.
 func indent(line string, n int) string {
 	var b strings.Builder
 	for _, r := range line {

@@ -8,25 +8,25 @@ import (
 	"time"
 )
 
-// Reading turns one value of the text into a T, or says what is wanted. The
-// values are those of BurntSushi/toml: string, int64, float64, bool, the times,
-// map[string]any, []any. The error of Read is a Hint where it says more than that
-// the value is not wanted.
+// Reading turns one value of the text into a T, or says which values are valid.
+// Values have the types of BurntSushi/toml: string, int64, float64, bool, the
+// times, map[string]any, []any. The error of Read is a Hint if it has more to
+// say than that the value is invalid.
 type Reading[T any] struct {
 	Read func(v any) (T, error)
 	Want string
 }
 
-// Hint is an error of a Reading that has a better idea: Message goes on where
-// the value has been named, Suggestion stands by itself. Either may be "".
+// Hint is an error of a Reading with details: Message continues the sentence
+// that names the value, Suggestion is a sentence by itself. Either may be "".
 type Hint struct{ Message, Suggestion string }
 
 func (h Hint) Error() string { return h.Message }
 
-// ErrUnwanted is the error of a Reading that can only say what it wants.
+// ErrUnwanted is the error of a Reading without details.
 var ErrUnwanted error = Hint{}
 
-// Get reads key by how, or gives def where it is absent or wrong.
+// Get reads key by how, and returns def if it is absent or invalid.
 func Get[T any](s *Section, key string, def T, how Reading[T]) T {
 	s.holds(key)
 	v, ok := s.Lookup(key)
@@ -44,7 +44,7 @@ func Get[T any](s *Section, key string, def T, how Reading[T]) T {
 	return t
 }
 
-// List reads key, one value or a list of them, by how; what is wrong is
+// List reads key, one value or a list of them, by how. Invalid values are
 // reported and left out.
 func List[T any](s *Section, key string, how Reading[T]) []Item[T] {
 	s.holds(key)
@@ -62,8 +62,7 @@ func List[T any](s *Section, key string, how Reading[T]) []Item[T] {
 	return out
 }
 
-// Distinct is List of values that each stand there once; others are reported
-// and left out.
+// Distinct is List without duplicates, which are reported and left out.
 func Distinct[T comparable](s *Section, key string, how Reading[T]) []Item[T] {
 	seen := map[T]bool{}
 	return slices.DeleteFunc(List(s, key, how), func(i Item[T]) bool {
@@ -76,7 +75,7 @@ func Distinct[T comparable](s *Section, key string, how Reading[T]) []Item[T] {
 	})
 }
 
-// Read reads a plain value of the section by how, or reports it.
+// Read reads a plain value of the section by how, or reports it as invalid.
 func Read[T any](s *Section, v Item[any], how Reading[T]) (t T, ok bool) {
 	t, err := how.Read(v.Value)
 	if err == nil {
@@ -114,7 +113,7 @@ var Bool = Reading[bool]{func(v any) (bool, error) {
 // Word reads one of the words.
 func Word(words ...string) Reading[string] { return OneOf(words, words) }
 
-// OneOf reads one of the words, which stand for values.
+// OneOf reads one of the words and returns the value that it stands for.
 func OneOf[T any](words []string, values []T) Reading[T] {
 	return Reading[T]{func(v any) (T, error) {
 		var zero T
@@ -129,7 +128,7 @@ func OneOf[T any](words []string, values []T) Reading[T] {
 	}, "one of " + Quoted(words)}
 }
 
-// Quoted is a list of words for the eye.
+// Quoted returns a list of words in quotes, for messages.
 func Quoted(words []string) string {
 	q := make([]string, len(words))
 	for i, w := range words {

@@ -9,9 +9,9 @@ import (
 	"routerd/internal/origin"
 )
 
-// Recording is what the getters have read of one text: of each key its value in
-// effect, whether the text gives it, and where. It keeps nothing of the
-// Document, and takes less memory than the text. Nobody changes it.
+// Recording is what the getters have read of one text: each key's value in
+// effect, whether the text gives it, and where. It does not keep the Document,
+// takes less memory than the text, and never changes.
 type Recording struct {
 	shapes  []*shape
 	objects []object
@@ -19,7 +19,7 @@ type Recording struct {
 	text    string // of each object: its name, then its values
 }
 
-// Recording gives what has been read so far.
+// Recording returns what has been read so far.
 func (d *Document) Recording() *Recording {
 	type entry struct{ object, at uint32 }
 	var entries []entry
@@ -87,8 +87,8 @@ func uvarint(b string, at int) (n uint64, next int) {
 	}
 }
 
-// readRecord reads the record at a place of the log, behind its object, or of
-// the text of a Recording.
+// readRecord reads a record from the log, after its object, or from the text of
+// a Recording.
 func readRecord(b string, at int) (r record, next int) {
 	n, at := uvarint(b, at)
 	r.key, r.flag = int(n>>flagBits), int(n&(1<<flagBits-1))
@@ -106,8 +106,8 @@ func readRecord(b string, at int) (r record, next int) {
 	return r, at + int(n)
 }
 
-// writeRecord writes a record of an object, whose own place its lines are
-// counted from.
+// writeRecord writes a record of an object. Its lines are relative to the
+// object's.
 func writeRecord(b *strings.Builder, r record, o *object) {
 	var number [3 * binary.MaxVarintLen64]byte
 	head := binary.AppendUvarint(number[:0], uint64(r.key<<flagBits|r.flag))
@@ -126,16 +126,16 @@ func writeRecord(b *strings.Builder, r record, o *object) {
 type value struct {
 	key  *shapeKey
 	rec  record
-	text string // what applies
+	text string // the value in effect
 }
 
 func (v *value) given() bool { return v.rec.flag == isGiven }
 
-// isNothing reports whether the text does not give the key, and what applies
-// without it is nothing at all.
+// isNothing reports whether the text does not give the key and there is no
+// default.
 func (v *value) isNothing() bool { return v.rec.flag == isDefault && v.key.nothing }
 
-// name gives the name of an object, and where its values begin.
+// name returns the name of an object, and where its values begin.
 func (r *Recording) name(i int) (string, int) {
 	n, at := uvarint(r.text, int(r.objects[i].at))
 	return r.text[at : at+int(n)], at + int(n)
@@ -148,7 +148,7 @@ func (r *Recording) end(i int) int {
 	return len(r.text)
 }
 
-// next reads the value at a place of the text, which is one of object i.
+// next reads the value of object i at a place of the text.
 func (r *Recording) next(i, at int) (v value, next int) {
 	v.rec, next = readRecord(r.text, at)
 	v.key = &r.shapes[r.objects[i].shape].keys[v.rec.key]
@@ -175,7 +175,8 @@ func (r *Recording) values(i int, yield func(value)) {
 	}
 }
 
-// place is where an object stands, or with a line and column one of its values.
+// place returns the place of an object or, with a line and column, of one of
+// its values.
 func (r *Recording) place(i, line, column int) origin.Place {
 	o := &r.objects[i]
 	if line == 0 {
@@ -187,7 +188,7 @@ func (r *Recording) place(i, line, column int) origin.Place {
 	return origin.Place{File: r.files[o.file], Line: line, Column: column}
 }
 
-// path is how an object is called: "interface.lan0".
+// path returns the path of an object: "interface.lan0".
 func (r *Recording) path(i int) string {
 	if i == 0 {
 		return ""
@@ -197,8 +198,7 @@ func (r *Recording) path(i int) string {
 	return dotted(r.path(int(o.parent)), named(r.shapes[o.shape].relative, name))
 }
 
-// named adds the name of a table to that of those which have names: of one that
-// is only counted, its number.
+// named appends the name of a table to a path, or its number if it has no name.
 func named(relative, name string) string {
 	if strings.HasPrefix(name, "[") {
 		return relative + name
@@ -209,11 +209,12 @@ func named(relative, name string) string {
 // Key is a key that the getters ask for, in all tables of its kind.
 type Key struct {
 	Pattern string // "interface.*.mtu"; "*" is any name
-	Table   bool   // it leads to a table, or to several
-	Default string // what applies without it, "" if that is nothing or differs
+	Table   bool   // its value is a table or an array of tables
+	Default string // the default; "" if there is none or it varies
 }
 
-// Keys gives all keys that have been asked for, sorted, each once.
+// Keys returns all keys that getters have asked for, sorted and without
+// duplicates.
 func (r *Recording) Keys() []Key {
 	keys := map[string]Key{}
 	for _, s := range r.shapes {
@@ -238,8 +239,8 @@ func (r *Recording) Keys() []Key {
 	return list
 }
 
-// Given calls yield with each key that the text gives, by its pattern, and with
-// the line where it stands.
+// Given calls yield with the pattern and the line of each key that the text
+// gives.
 func (r *Recording) Given(yield func(pattern string, line int)) {
 	for i := range r.objects {
 		s := r.shapes[r.objects[i].shape]

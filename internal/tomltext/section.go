@@ -9,20 +9,20 @@ import (
 	"strings"
 )
 
-// Section is one table of the text. Its getters each read one key: they name
-// it, so that Done knows which keys there are, and report a value that is not
-// what they want.
+// Section is one table of the text. Each of its getters reads one key: it names
+// the key, so that Done knows which keys exist, and reports an invalid value.
 type Section struct {
 	At    Path
-	Table map[string]any // nil where the text has none, or no table
+	Table map[string]any // nil if the text has none, or something else than a table
 
 	doc   *Document
 	known map[string]bool
 	// values are the keys that hold one value or several, and no tables.
 	values map[string]bool
 
-	// What the getters read is recorded of an object, -1 for none: the table
-	// itself, or the one that this is a part of, at a path that prefix ends.
+	// The object for which the getters' values are recorded, -1 for none: the
+	// table itself, or the one that it is a part of, at a path that prefix
+	// ends.
 	object int
 	shape  *shape
 	prefix string
@@ -41,7 +41,7 @@ func (s *Section) knows(key string) {
 	s.known[key] = true
 }
 
-// holds notes a key that is read as a value.
+// holds notes that a key is read as a value.
 func (s *Section) holds(key string) {
 	if s.values == nil {
 		s.values = map[string]bool{}
@@ -55,8 +55,8 @@ type Item[T any] struct {
 	At    Path
 }
 
-// Section gives the table at key; an absent one is empty. It counts as a part of
-// the table that it stands in, unless the keys of that are names.
+// Section returns the table at key; an absent one is empty. It counts as a part
+// of the table around it, unless the keys of that are names.
 func (s *Section) Section(key string) *Section {
 	sub := s.table(key)
 	if s.named {
@@ -69,8 +69,8 @@ func (s *Section) Section(key string) *Section {
 	return sub
 }
 
-// Optional is Section of a table that means something by being there, so that
-// it comes and goes as a whole.
+// Optional is Section for a table whose presence has a meaning, so that it is
+// added and removed as a whole.
 func (s *Section) Optional(key string) *Section {
 	sub := s.table(key)
 	s.enter(sub, s.doc.child(s.shape, s.prefix+key, false), "")
@@ -87,7 +87,7 @@ func (s *Section) enterNamed(sub *Section, name string) {
 	}
 }
 
-// table gives the table at key, and reports what is none.
+// table returns the table at key, and reports a value that is not a table.
 func (s *Section) table(key string) *Section {
 	sub := &Section{At: s.At.With(key), doc: s.doc, object: -1}
 	v, ok := s.Lookup(key)
@@ -100,8 +100,8 @@ func (s *Section) table(key string) *Section {
 	return sub
 }
 
-// Inner gives the table that is the value of key, or one of the values; what
-// stands in it is recorded with the key, by Record.
+// Inner returns the table that is the value of key, or one of its values. Its
+// content is recorded with the key, by Record.
 func (s *Section) Inner(key string, v Item[any]) (inner *Section, isTable bool) {
 	table, isTable := v.Value.(map[string]any)
 	relative := s.prefix + key
@@ -111,8 +111,8 @@ func (s *Section) Inner(key string, v Item[any]) (inner *Section, isTable bool) 
 	return &Section{At: v.At, Table: table, doc: s.doc, object: -1, shape: s.doc.child(s.shape, relative, s.named)}, isTable
 }
 
-// Sections gives the tables in the array at key, in order. Each is known by its
-// number until it is told its Name.
+// Sections returns the tables in the array at key, in order. Each is identified
+// by its number until Name gives it a name.
 func (s *Section) Sections(key string) []*Section {
 	relative, base := s.prefix+key, ""
 	if s.named {
@@ -138,9 +138,10 @@ func (s *Section) Sections(key string) []*Section {
 	return out
 }
 
-// Name says what an element of an array is known by, however many come and go
-// before it, and which of its keys says so: as a value that key is recorded no
-// more. A name that looks like a number of an element is none.
+// Name gives an element of an array a name that identifies it, however many
+// elements before it come and go, and says which key has the name: that key is
+// not recorded as a value. A name that looks like an element's number is
+// ignored.
 func (s *Section) Name(name, key string) {
 	if s.object < 0 || name == "" || strings.HasPrefix(name, "[") {
 		return
@@ -171,14 +172,14 @@ func tables(v any) ([]map[string]any, bool) {
 	return out, true
 }
 
-// Names gives the keys of a table whose keys are names, in their order in the
+// Names returns the keys of a table whose keys are names, in their order in the
 // text.
 func (s *Section) Names() []string {
 	s.named = true
 	var names []string
 	at := map[string]uint32{}
 	for name := range s.Table {
-		name = strings.Clone(name) // which does not keep the whole text alive
+		name = strings.Clone(name) // a copy does not keep the whole text alive
 		names = append(names, name)
 		at[name] = s.doc.where(s.At.With(name)).key.from
 		s.knows(name)
@@ -187,8 +188,8 @@ func (s *Section) Names() []string {
 	return names
 }
 
-// NamesOf gives those of the names, in their order, that the text has in a
-// table with no others.
+// NamesOf returns those of the names that the table has, in the given order.
+// The table must have no other keys.
 func (s *Section) NamesOf(names ...string) []string {
 	s.named = true
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
@@ -197,7 +198,7 @@ func (s *Section) NamesOf(names ...string) []string {
 	})
 }
 
-// Lookup gives the plain value of key, and whether the text has it.
+// Lookup returns the plain value of key, and whether the text has it.
 func (s *Section) Lookup(key string) (any, bool) {
 	s.knows(key)
 	v, ok := s.Table[key]
@@ -210,7 +211,7 @@ func (s *Section) Has(key string) bool {
 	return ok
 }
 
-// Elements gives the plain values of key, which holds one or a list of them.
+// Elements returns the plain values of key, which has one value or a list.
 func (s *Section) Elements(key string) []Item[any] {
 	v, ok := s.Lookup(key)
 	if !ok {
@@ -259,7 +260,7 @@ func (s *Section) Done() {
 		}
 		message := fmt.Sprintf("unknown key %q in %s", key, where)
 		if s != s.doc.root && s.doc.root.values[key] {
-			// TOML has no way back out of a table.
+			// In TOML a key after a [table] belongs to that table.
 			s.doc.WrongKey(at, message+": it belongs above the first [table]", "")
 			continue
 		}
@@ -271,7 +272,7 @@ func (s *Section) Done() {
 	}
 }
 
-// show is a value as the text has it, shortened.
+// show returns a value as written in the text, shortened.
 func (d *Document) show(at Path, v any) string {
 	const most = 40 // characters
 	switch v := v.(type) {

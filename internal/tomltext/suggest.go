@@ -5,9 +5,9 @@ import (
 	"slices"
 )
 
-// Suggest says which of the known words was probably meant, or "".
+// Suggest returns the known word that was probably meant, or "".
 func Suggest(word string, known []string) string {
-	best, distance := "", len(word)/2+1 // more than half of it wrong is another word
+	best, distance := "", len(word)/2+1 // with more than half of it wrong it is another word
 	slices.Sort(known)
 	for _, k := range known {
 		if d := editDistance(word, k); d < distance {
@@ -20,8 +20,8 @@ func Suggest(word string, known []string) string {
 	return fmt.Sprintf("did you mean %q?", best)
 }
 
-// editDistance counts the insertions, deletions, changes and swaps of
-// neighbours that make b of a (Damerau and Levenshtein's, each place edited once).
+// editDistance counts the insertions, deletions, changes and swaps of adjacent
+// characters that turn a into b (Damerau-Levenshtein, each place edited once).
 func editDistance(a, b string) int {
 	x, y := []rune(a), []rune(b)
 	rows := make([][]int, len(x)+1)
