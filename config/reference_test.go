@@ -64,9 +64,9 @@ func TestExampleIsJudged(t *testing.T) {
 		old, new string
 		want     []string
 	}{
-		{"passive = true                     # listens, and speaks to its neighbors alone", "", []string{"rip.interface.NAME.passive", "ripng.interface.NAME.passive"}},
+		{"passive = true                     # receives, and sends only to its neighbors", "", []string{"rip.interface.NAME.passive", "ripng.interface.NAME.passive"}},
 		{"preferred-lifetime = \"168h\"        # how long new connections may use it", "preferred-lifetime = \"168h\"", []string{"interface.NAME.ra.preferred-lifetime"}},
-		{"# timeout: how long a neighbour that nobody sends to is remembered\n", "", []string{"interface.NAME.neighbor.timeout"}},
+		{"# timeout: how long an unused neighbour is remembered\n", "", []string{"interface.NAME.neighbor.timeout"}},
 	} {
 		if !strings.Contains(deploy.Example, tt.old) {
 			t.Errorf("the example has no %q", tt.old)
@@ -112,7 +112,7 @@ func TestReferenceFind(t *testing.T) {
 		}
 	}
 	topic, _ := r.Find("ripng.interface.six.metric")
-	if topic.Like != "rip.interface.NAME.metric" || topic.Default != "1" || !strings.Contains(topic.Says(), "what the network costs") {
+	if topic.Like != "rip.interface.NAME.metric" || topic.Default != "1" || !strings.Contains(topic.Says(), "cost of the network") {
 		t.Errorf("the metric of RIPng is explained as %+v", topic)
 	}
 	for begun, want := range map[string][]string{
