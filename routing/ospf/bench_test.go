@@ -98,3 +98,36 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkTable is a calculation of all routes: an area and as many external
+// routes as it has routers.
+func BenchmarkTable(b *testing.B) {
+	for _, side := range []int{31, 100} {
+		b.Run(fmt.Sprintf("routers=%d", side*side), func(b *testing.B) {
+			a, attached := grid(side)
+			last := wire.ID(side * side)
+			a.router(last, wire.RouterE, p2p(last-1, 1, 10), p2p(last-wire.ID(side), 2, 10))
+			a.router(last-1, 0, p2p(last, 1, 10), p2p(last-2, 2, 10))
+			as := newArea(NewPrefixes())
+			for i := range side * side {
+				h := wire.Header{Identity: wire.Identity{Type: wire.ExternalLSA, ID: 0x14000000 + wire.ID(i)<<8, Router: last}, Sequence: 1}
+				as.db.Install(start, wire.AppendLSA(nil, &h, &wire.External{Mask: 0xffffff00, Metric: 20, Type2: true}))
+			}
+			s := State{Router: self, AS: as.db, Prefixes: a.graph.prefixes, Areas: []*AreaState{{Graph: a.graph, Attachments: attached}}}
+			var table Table
+			b.ReportAllocs()
+			for b.Loop() {
+				table.Calculate(&s)
+			}
+			n := 0
+			for r := range table.All {
+				if r.Type == External2 {
+					n++
+				}
+			}
+			if n != side*side {
+				b.Fatalf("%d external routes", n)
+			}
+		})
+	}
+}

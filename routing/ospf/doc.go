@@ -11,6 +11,9 @@
 //	tree.go       the shortest paths through an area (§16.1)
 //	buckets.go    the candidates of that calculation
 //	hops.go       sets of equal next hops
+//	table.go      the routes of all areas together (§16)
+//	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
+//	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
 //
 // Each LSA waits for one time, the next one at which its age matters, and nothing
 // is done for it until then: an age is the time since it was zero.
@@ -18,6 +21,8 @@
 // The graph has the links of LSAs as indices, and knows of each whether there is
 // one back, so that a calculation looks nothing up. It depends on the graph, the
 // root and its interfaces alone.
+//
+// Routes are calculated from a [State] anew; of equal paths all ways are kept.
 //
 // # Deviations
 //
@@ -29,4 +34,10 @@
 //     one that the neighbour sends from, as an Ethernet between two routers needs.
 //   - Of several Network-LSAs with one link state ID, §12.2 leaves open which one
 //     counts: the one installed last.
+//   - A prefix that two areas have at the same cost is that of the higher area,
+//     which §16.8 leaves open.
+//   - A virtual link's next hops are those to its other end through the transit
+//     area; §16.3 finds the better ones. §16.1.1 has them wait for that.
+//   - RFC 3101 §2.5 (6)(e) chooses among LSAs that are functionally the same; here
+//     they are equal paths, and the highest router's tag counts.
 package ospf

@@ -14,6 +14,8 @@ import (
 type Attachment struct {
 	Data      wire.ID
 	Interface routing.InterfaceID
+	// Network is the interface's network; invalid where it has none.
+	Network netip.Prefix
 	// Neighbors are those that a link of the type LinkPointToPoint may lead to.
 	Neighbors []Adjacent
 }

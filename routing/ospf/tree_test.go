@@ -263,7 +263,7 @@ func (a *area) drawNetwork(t *rapid.T, cost *rapid.Generator[uint16]) {
 	}
 	for r := wire.ID(1); r <= 5; r++ {
 		if rapid.IntRange(0, 9).Draw(t, "has not heard of it") > 0 {
-			a.router(r, 0, links[r]...)
+			a.router(r, rapid.SampledFrom([]wire.RouterFlags{bitBE, bitBE, bitBE | wire.RouterV, bitB, bitE, 0}).Draw(t, "flags"), links[r]...)
 		}
 	}
 }

@@ -1,0 +1,126 @@
+package ospf
+
+import (
+	"net/netip"
+
+	"routerd/routing/ospf/wire"
+)
+
+// through is the path that a summary of the area describes, by the border router
+// that says it; ok is false where there is none (RFC 2328 §16.2 (1), (2), (4)).
+func (t *Table) through(a *AreaState, e *Entry) (r reach, ok bool) {
+	l := e.LSA()
+	metric := wire.SummaryBody(l.Body()).Metric()
+	if !e.Usable() || metric == wire.Infinity || l.Router() == t.state.Router {
+		return r, false
+	}
+	if r, ok = a.border(l.Router(), wire.RouterB|wire.RouterE); ok {
+		r.kind = InterArea
+		r.cost = add(r.cost, metric)
+	}
+	return r, ok
+}
+
+// add adds costs, of which a path through very many routers may have more than 32
+// bits hold.
+func add(a, b uint32) uint32 {
+	if a+b < a {
+		return Unreachable - 1
+	}
+	return a + b
+}
+
+// summaries takes the inter-area paths of an area (RFC 2328 §16.2).
+func (t *Table) summaries(a *AreaState) {
+	for e := range a.Graph.db.All(wire.SummaryLSA) {
+		r, ok := t.through(a, e)
+		p := e.LSA().Prefix()
+		if !ok || !p.IsValid() || t.ranged(p) {
+			continue
+		}
+		t.offer(t.place(p), Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
+	}
+	for e := range a.Graph.db.All(wire.ASBRSummary) {
+		r, ok := t.through(a, e)
+		id := e.LSA().ID()
+		if _, within := a.border(id, wire.RouterE); !ok || within { // §16.2 (6)
+			continue
+		}
+		switch old, known := t.asbrs[asbr{id, a.ID}]; {
+		case !known || r.cost < old.cost:
+			t.asbrs[asbr{id, a.ID}] = r
+		case r.cost == old.cost:
+			old.ways = t.Hops.join(old.ways, r.ways)
+			t.asbrs[asbr{id, a.ID}] = old
+		}
+	}
+}
+
+// ranged reports whether the prefix is a range of this router with anything in it:
+// its own summary, which would lead in a circle (RFC 2328 §16.2 (3)).
+func (t *Table) ranged(p netip.Prefix) bool {
+	for _, a := range t.state.Areas {
+		for _, r := range a.Ranges {
+			if r != p {
+				continue
+			}
+			for n := range a.tree.paths {
+				in := t.state.Prefixes.list[n]
+				if a.tree.paths[n].cost != Unreachable && in.Bits() >= p.Bits() && p.Contains(in.Addr()) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// transit looks for better ways through an area that carries transit traffic to
+// what is reached through the backbone (RFC 2328 §16.3).
+func (t *Table) transit(a *AreaState) {
+	for e := range a.Graph.db.All(wire.SummaryLSA) {
+		r, ok := t.through(a, e)
+		if !ok || !e.LSA().Prefix().IsValid() {
+			continue
+		}
+		if n := t.Find(e.LSA().Prefix()); n != nil && n.Area == backbone { // intra or inter
+			n.Cost, n.Ways = t.better(n.Cost, n.Ways, r)
+		}
+	}
+	for e := range a.Graph.db.All(wire.ASBRSummary) {
+		r, ok := t.through(a, e)
+		id := e.LSA().ID()
+		old, known := t.viaBackbone(id)
+		if !ok || !known {
+			continue
+		}
+		old.cost, old.ways = t.better(old.cost, old.ways, r)
+		t.asbrs[asbr{id, backbone}] = old
+	}
+}
+
+func (t *Table) better(cost uint32, ways int32, r reach) (uint32, int32) {
+	switch {
+	case r.cost < cost:
+		return r.cost, r.ways
+	case r.cost == cost:
+		return cost, t.Hops.join(ways, r.ways)
+	}
+	return cost, ways
+}
+
+func (t *Table) viaBackbone(id wire.ID) (reach, bool) {
+	a := t.area(backbone)
+	if a == nil {
+		return reach{}, false
+	}
+	return t.boundary(a, id)
+}
+
+// boundary is how an AS boundary router is reached as seen in an area.
+func (t *Table) boundary(a *AreaState, id wire.ID) (reach, bool) {
+	if r, known := t.asbrs[asbr{id, a.ID}]; known {
+		return r, true
+	}
+	return a.border(id, wire.RouterE)
+}

@@ -1,0 +1,291 @@
+package ospf
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+
+	"routerd/routing/ospf/wire"
+)
+
+// AreaType is what an area takes of externals (RFC 2328 §3.6, RFC 3101).
+type AreaType uint8
+
+const (
+	Normal AreaType = iota
+	Stub
+	NSSA
+)
+
+// backbone is the area to which all others connect.
+const backbone wire.ID = 0
+
+// AreaState is one attached area, as routes are calculated from it.
+type AreaState struct {
+	ID          wire.ID
+	Type        AreaType
+	NoSummaries bool // of a border router: nothing but a default goes into the area
+	Graph       *Graph
+	Attachments []Attachment
+	Ranges      []netip.Prefix // what a border router makes one summary of
+	tree        Tree
+}
+
+// VirtualLink is a link of the backbone through another area.
+type VirtualLink struct {
+	Peer, Transit wire.ID
+}
+
+// State is what all routes of a router are calculated from.
+type State struct {
+	Router   wire.ID
+	Areas    []*AreaState // ascending
+	AS       *Database    // ExternalLSA
+	Prefixes *Prefixes    // of all graphs
+	Virtual  []VirtualLink
+	// Border is whether the router is an area border router whose backbone is
+	// connected (RFC 3509 §2.1): then the backbone's summaries alone are examined.
+	Border bool
+	// RFC1583 has costs alone decide between several ways to an AS boundary router
+	// (RFC 2328 §C.1).
+	RFC1583 bool
+}
+
+// PathType is how a route is known; the lower is preferred (RFC 2328 §11).
+type PathType uint8
+
+const (
+	noPath PathType = iota
+	IntraArea
+	InterArea
+	External1
+	External2
+)
+
+var pathTypes = [...]string{"none", "intra-area", "inter-area", "external-1", "external-2"}
+
+// String gives the name used in tables and JSON.
+func (p PathType) String() string {
+	if int(p) >= len(pathTypes) {
+		return "unknown"
+	}
+	return pathTypes[p]
+}
+
+// Route is the best route to a prefix, with all ways that are equal.
+type Route struct {
+	Prefix netip.Prefix
+	Type   PathType
+	Area   wire.ID // of IntraArea and InterArea
+	Cost   uint32  // of External2 that to where the packets leave the AS
+	Metric uint32  // of External2: what comes first when compared
+	Tag    uint32  // of externals
+	// Ways is a set of the table's Hops. It is empty of what the router has itself.
+	Ways int32
+	// Origin is the LSA; of several equal ones the one of the highest router.
+	Origin wire.Identity
+	// otherwise: of externals, that the path within the AS is not one within an
+	// area other than the backbone (RFC 2328 §16.4.1).
+	otherwise bool
+}
+
+// Table is the routes of a router, by one calculation (RFC 2328 §16). Its memory is
+// used again by the next one.
+type Table struct {
+	Hops    Hops
+	routes  []Route // by number of the prefix; those that no graph names behind
+	extra   map[netip.Prefix]int32
+	asbrs   map[asbr]reach
+	reached map[wire.ID]reach // of forwarding addresses
+	lengths [33]bool          // of prefixes of internal routes
+	state   *State
+}
+
+// asbr is an AS boundary router as seen in one area.
+type asbr struct {
+	router, area wire.ID
+}
+
+// reach is how a router or an address is reached.
+type reach struct {
+	kind PathType // IntraArea or InterArea
+	area wire.ID
+	cost uint32
+	ways int32
+}
+
+func (r reach) otherwise() bool { return r.kind != IntraArea || r.area == backbone }
+
+// Calculate makes t the routes that follow from the state, which nothing else has a
+// part in.
+func (t *Table) Calculate(s *State) {
+	t.state = s
+	t.Hops.reset()
+	if t.extra == nil {
+		t.extra, t.asbrs, t.reached = map[netip.Prefix]int32{}, map[asbr]reach{}, map[wire.ID]reach{}
+	}
+	clear(t.extra)
+	clear(t.asbrs)
+	clear(t.reached)
+	t.lengths = [33]bool{}
+	t.routes = refill(t.routes, len(s.Prefixes.list), Route{})
+	t.intra()
+	for _, a := range s.Areas {
+		if !s.Border || a.ID == backbone {
+			t.summaries(a)
+		}
+	}
+	if s.Border {
+		for _, a := range s.Areas {
+			if a.ID != backbone && a.tree.Transit {
+				t.transit(a)
+			}
+		}
+	}
+	for i := range t.routes {
+		if r := &t.routes[i]; r.Type != noPath {
+			t.lengths[r.Prefix.Bits()] = true
+		}
+	}
+	t.externals()
+}
+
+// All gives all routes, in an order that depends on the state alone.
+func (t *Table) All(yield func(*Route) bool) {
+	for i := range t.routes {
+		if r := &t.routes[i]; r.Type != noPath && !yield(r) {
+			return
+		}
+	}
+}
+
+// Find gives the route to exactly the prefix, nil if there is none.
+func (t *Table) Find(p netip.Prefix) *Route {
+	n, known := t.state.Prefixes.numbers[p]
+	if !known {
+		n, known = t.extra[p]
+	}
+	if !known || t.routes[n].Type == noPath {
+		return nil
+	}
+	return &t.routes[n]
+}
+
+// place is the route to a prefix, which may have no path yet.
+func (t *Table) place(p netip.Prefix) *Route {
+	n, known := t.state.Prefixes.numbers[p]
+	if !known {
+		n, known = t.extra[p]
+	}
+	if !known {
+		n = int32(len(t.routes))
+		t.routes = append(t.routes, Route{})
+		t.extra[p] = n
+	}
+	return &t.routes[n]
+}
+
+// offer compares a path with those that are there (RFC 2328 §16.1 to §16.4 (6)):
+// the better one stays, and equal ones are put together. Of equal ones in several
+// areas it is that of the highest area, as between ways to an AS boundary router.
+func (t *Table) offer(r *Route, n Route) {
+	c := -1
+	if r.Type != noPath {
+		c = cmp.Or(
+			cmp.Compare(n.Type, r.Type),
+			cmp.Compare(n.Metric, r.Metric),
+			compareBool(n.otherwise, r.otherwise),
+			cmp.Compare(n.Cost, r.Cost),
+			cmp.Compare(r.Area, n.Area),
+		)
+	}
+	switch {
+	case c < 0:
+		*r = n
+	case c == 0:
+		n.Ways = t.Hops.join(r.Ways, n.Ways)
+		if preferred(&r.Origin, &n.Origin) {
+			n.Origin, n.Tag = r.Origin, r.Tag
+		}
+		*r = n
+	}
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// preferred reports whether of two equal paths a is the one whose tag counts and
+// whose origin is shown: that of the highest router (RFC 3101 §2.5 (6)(e)).
+func preferred(a, b *wire.Identity) bool {
+	return cmp.Or(cmp.Compare(a.Router, b.Router), cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID)) >= 0
+}
+
+// intra calculates the trees of all areas and takes their paths. The backbone is
+// the last, since its virtual links lead through others.
+func (t *Table) intra() {
+	s := t.state
+	for _, last := range []bool{false, true} {
+		for _, a := range s.Areas {
+			if (a.ID == backbone) == last {
+				a.tree.Calculate(a.Graph, s.Router, a.Attachments, &t.Hops, t.virtual(a))
+			}
+		}
+	}
+	for _, a := range s.Areas {
+		for n := range a.tree.paths {
+			p := &a.tree.paths[n]
+			if p.cost == Unreachable {
+				continue
+			}
+			t.offer(&t.routes[n], Route{
+				Prefix: s.Prefixes.list[n], Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways,
+				Origin: a.Graph.vertices[p.origin].entry.LSA().Identity(),
+			})
+		}
+	}
+}
+
+// virtual gives the ways of the backbone's virtual links: those to the other end
+// through the transit area, which is no stub (RFC 2328 §15).
+func (t *Table) virtual(a *AreaState) func(wire.ID) int32 {
+	if a.ID != backbone || len(t.state.Virtual) == 0 {
+		return nil
+	}
+	return func(peer wire.ID) (ways int32) {
+		for _, l := range t.state.Virtual {
+			if l.Peer != peer {
+				continue
+			}
+			if transit := t.area(l.Transit); transit != nil && transit.Type == Normal {
+				_, w := transit.tree.Router(peer)
+				ways = t.Hops.join(ways, w)
+			}
+		}
+		return ways
+	}
+}
+
+func (t *Table) area(id wire.ID) *AreaState {
+	i, found := slices.BinarySearchFunc(t.state.Areas, id, func(a *AreaState, id wire.ID) int { return cmp.Compare(a.ID, id) })
+	if !found {
+		return nil
+	}
+	return t.state.Areas[i]
+}
+
+// border is how a router is reached within an area, if it has one of the bits: only
+// border routers of areas and of the AS have routes (RFC 2328 §16.1 (4)).
+func (a *AreaState) border(id wire.ID, bits wire.RouterFlags) (reach, bool) {
+	v, known := a.Graph.routers[id]
+	if !known || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
+		return reach{}, false
+	}
+	return reach{IntraArea, a.ID, a.tree.distance[v], a.tree.ways[v]}, true
+}
