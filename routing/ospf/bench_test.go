@@ -84,8 +84,9 @@ func BenchmarkLoad(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				limit := Limit{}
-				db := NewDatabase(self, &limit)
-				graph := NewGraph(db, NewPrefixes())
+				prefixes := NewPrefixes()
+				db := NewDatabase(self, &limit, prefixes)
+				graph := NewGraph(db, prefixes)
 				for e := range from.db.All(wire.RouterLSA) {
 					if s, _ := db.Judge(start, e.LSA(), false); s != Newer {
 						b.Fatal(s)
@@ -108,7 +109,7 @@ func BenchmarkTable(b *testing.B) {
 			last := wire.ID(side * side)
 			a.router(last, wire.RouterE, p2p(last-1, 1, 10), p2p(last-wire.ID(side), 2, 10))
 			a.router(last-1, 0, p2p(last, 1, 10), p2p(last-2, 2, 10))
-			as := newArea(NewPrefixes())
+			as := newArea(a.graph.prefixes)
 			for i := range side * side {
 				h := wire.Header{Identity: wire.Identity{Type: wire.ExternalLSA, ID: 0x14000000 + wire.ID(i)<<8, Router: last}, Sequence: 1}
 				as.db.Install(start, wire.AppendLSA(nil, &h, &wire.External{Mask: 0xffffff00, Metric: 20, Type2: true}))

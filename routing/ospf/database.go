@@ -27,6 +27,7 @@ func (l *Limit) full() bool { return l.Max > 0 && l.used >= l.Max }
 type Database struct {
 	self     wire.ID
 	limit    *Limit
+	prefixes *Prefixes
 	index    [wire.ASOpaque + 1]map[uint64]*Entry
 	lists    [wire.ASOpaque + 1][]*Entry
 	due      timers.Heap[*Entry]
@@ -34,9 +35,10 @@ type Database struct {
 	scratch  []byte
 }
 
-// NewDatabase makes an empty one of the router self.
-func NewDatabase(self wire.ID, limit *Limit) *Database {
-	return &Database{self: self, limit: limit}
+// NewDatabase makes an empty one of the router self, whose prefixes are numbered in
+// prefixes.
+func NewDatabase(self wire.ID, limit *Limit, prefixes *Prefixes) *Database {
+	return &Database{self: self, limit: limit, prefixes: prefixes}
 }
 
 // Entry is an LSA in a database.
@@ -47,8 +49,9 @@ type Entry struct {
 	installed time.Time
 	sent      time.Time // when it was last sent to who had an older one
 	timer     timers.Timer[*Entry]
-	pos       int // in its list
-	lists     int // retransmission lists that it is on
+	pos       int   // in its list
+	prefix    int32 // of a summary or an external: its number; -1 is none
+	lists     int   // retransmission lists that it is on
 	self      bool
 	flooded   bool // came by flooding
 	maxAge    bool
@@ -134,6 +137,7 @@ func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) 
 		e = d.add(id)
 	}
 	e.lsa = append(e.lsa[:0], l...)
+	d.number(e)
 	binary.BigEndian.PutUint16(e.lsa, age)
 	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
 	e.flooded, e.maxAge = flooded, false
@@ -151,7 +155,7 @@ func sameContent(a, b wire.LSA) bool {
 }
 
 func (d *Database) add(id wire.Identity) *Entry {
-	e := &Entry{pos: len(d.lists[id.Type]), self: id.Router == d.self}
+	e := &Entry{pos: len(d.lists[id.Type]), prefix: -1, self: id.Router == d.self}
 	e.timer.Of = e
 	if d.index[id.Type] == nil {
 		d.index[id.Type] = map[uint64]*Entry{}
@@ -174,7 +178,26 @@ func (d *Database) remove(e *Entry) {
 	d.lists[id.Type] = list[:len(list)-1]
 	delete(d.index[id.Type], key(id))
 	d.due.Stop(&e.timer)
+	if e.prefix >= 0 {
+		d.prefixes.release(e.prefix)
+	}
 	if !e.self {
 		d.limit.used--
+	}
+}
+
+// number gives e the number of its prefix. Those of networks and stubs are the
+// graph's.
+func (d *Database) number(e *Entry) {
+	old := e.prefix
+	e.prefix = -1
+	switch e.lsa.Type() {
+	case wire.SummaryLSA, wire.ExternalLSA, wire.NSSALSA:
+		if p := e.lsa.Prefix(); p.IsValid() {
+			e.prefix = d.prefixes.use(p)
+		}
+	}
+	if old >= 0 {
+		d.prefixes.release(old)
 	}
 }

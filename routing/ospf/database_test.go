@@ -39,7 +39,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t}
-	b.db = NewDatabase(self, &b.limit)
+	b.db = NewDatabase(self, &b.limit, NewPrefixes())
 	return b
 }
 
@@ -102,7 +102,7 @@ func TestJudge(t *testing.T) {
 func TestLimit(t *testing.T) {
 	b := newBench(t)
 	b.limit.Max = 2
-	second := NewDatabase(self, &b.limit) // of another area
+	second := NewDatabase(self, &b.limit, NewPrefixes()) // of another area
 	b.db.Install(at(0), external(7, other, 5, 0, 1))
 	second.Install(at(0), external(8, other, 5, 0, 1))
 	b.judge(at(2), external(9, other, 5, 0, 1), false, NoRoom)

@@ -26,10 +26,11 @@ func (t *Table) externals() {
 // external takes the path of one LSA, of an NSSA or, where that is nil, of the AS.
 func (t *Table) external(e *Entry, nssa *AreaState) {
 	l := e.LSA()
-	body, p := wire.ExternalBody(l.Body()), l.Prefix()
-	if !e.Usable() || body.Metric() == wire.Infinity || l.Router() == t.state.Router || !p.IsValid() {
+	body := wire.ExternalBody(l.Body())
+	if !e.Usable() || body.Metric() == wire.Infinity || l.Router() == t.state.Router || e.prefix < 0 {
 		return
 	}
+	p := t.state.Prefixes.list[e.prefix]
 	if nssa != nil && p.Bits() == 0 && t.state.Border && (l.Options()&wire.OptionNP == 0 || nssa.NoSummaries) {
 		return // RFC 3101 §2.5 (3)
 	}
@@ -47,15 +48,24 @@ func (t *Table) external(e *Entry, nssa *AreaState) {
 	if body.Type2() {
 		n.Type, n.Cost, n.Metric = External2, r.cost, body.Metric()
 	}
-	t.offer(t.place(p), n)
+	t.offer(&t.routes[e.prefix], n)
 }
 
 // exit is the way to an AS boundary router, of several the preferred one (RFC 2328
 // §16.4 (3), §16.4.1).
-func (t *Table) exit(id wire.ID, nssa *AreaState) (best reach, found bool) {
+func (t *Table) exit(id wire.ID, nssa *AreaState) (reach, bool) {
 	if nssa != nil {
 		return nssa.border(id, wire.RouterE)
 	}
+	x, known := t.exits[id]
+	if !known {
+		x.reach, x.found = t.preferredExit(id)
+		t.exits[id] = x
+	}
+	return x.reach, x.found
+}
+
+func (t *Table) preferredExit(id wire.ID) (best reach, found bool) {
 	for _, a := range t.state.Areas {
 		r, ok := reach{}, false
 		if a.Type == Normal {

@@ -125,7 +125,7 @@ func list(d *Database, now time.Time) (lines []string) {
 func TestDatabaseIsTheNaiveOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		limit := Limit{}
-		d, n, now := NewDatabase(self, &limit), &naive{map[wire.Identity]*naiveEntry{}}, start
+		d, n, now := NewDatabase(self, &limit, NewPrefixes()), &naive{map[wire.Identity]*naiveEntry{}}, start
 		anID := func(t *rapid.T, router wire.ID) wire.Identity {
 			return identity(wire.ID(rapid.Uint32Range(1, 3).Draw(t, "id")), router)
 		}

@@ -34,11 +34,14 @@ func add(a, b uint32) uint32 {
 func (t *Table) summaries(a *AreaState) {
 	for e := range a.Graph.db.All(wire.SummaryLSA) {
 		r, ok := t.through(a, e)
-		p := e.LSA().Prefix()
-		if !ok || !p.IsValid() || t.ranged(p) {
+		if !ok || e.prefix < 0 {
 			continue
 		}
-		t.offer(t.place(p), Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
+		p := t.state.Prefixes.list[e.prefix]
+		if t.ranged(p) {
+			continue
+		}
+		t.offer(&t.routes[e.prefix], Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
 	}
 	for e := range a.Graph.db.All(wire.ASBRSummary) {
 		r, ok := t.through(a, e)
@@ -80,10 +83,10 @@ func (t *Table) ranged(p netip.Prefix) bool {
 func (t *Table) transit(a *AreaState) {
 	for e := range a.Graph.db.All(wire.SummaryLSA) {
 		r, ok := t.through(a, e)
-		if !ok || !e.LSA().Prefix().IsValid() {
+		if !ok || e.prefix < 0 {
 			continue
 		}
-		if n := t.Find(e.LSA().Prefix()); n != nil && n.Area == backbone { // intra or inter
+		if n := &t.routes[e.prefix]; n.Type != noPath && n.Area == backbone { // intra or inter
 			n.Cost, n.Ways = t.better(n.Cost, n.Ways, r)
 		}
 	}

@@ -93,9 +93,9 @@ type Route struct {
 // used again by the next one.
 type Table struct {
 	Hops    Hops
-	routes  []Route // by number of the prefix; those that no graph names behind
-	extra   map[netip.Prefix]int32
+	routes  []Route // by number of the prefix
 	asbrs   map[asbr]reach
+	exits   map[wire.ID]exit  // of externals of the AS
 	reached map[wire.ID]reach // of forwarding addresses
 	lengths [33]bool          // of prefixes of internal routes
 	state   *State
@@ -114,6 +114,12 @@ type reach struct {
 	ways int32
 }
 
+// exit is the preferred way to an AS boundary router.
+type exit struct {
+	reach
+	found bool
+}
+
 func (r reach) otherwise() bool { return r.kind != IntraArea || r.area == backbone }
 
 // Calculate makes t the routes that follow from the state, which nothing else has a
@@ -121,11 +127,11 @@ func (r reach) otherwise() bool { return r.kind != IntraArea || r.area == backbo
 func (t *Table) Calculate(s *State) {
 	t.state = s
 	t.Hops.reset()
-	if t.extra == nil {
-		t.extra, t.asbrs, t.reached = map[netip.Prefix]int32{}, map[asbr]reach{}, map[wire.ID]reach{}
+	if t.asbrs == nil {
+		t.asbrs, t.exits, t.reached = map[asbr]reach{}, map[wire.ID]exit{}, map[wire.ID]reach{}
 	}
-	clear(t.extra)
 	clear(t.asbrs)
+	clear(t.exits)
 	clear(t.reached)
 	t.lengths = [33]bool{}
 	t.routes = refill(t.routes, len(s.Prefixes.list), Route{})
@@ -162,25 +168,8 @@ func (t *Table) All(yield func(*Route) bool) {
 // Find gives the route to exactly the prefix, nil if there is none.
 func (t *Table) Find(p netip.Prefix) *Route {
 	n, known := t.state.Prefixes.numbers[p]
-	if !known {
-		n, known = t.extra[p]
-	}
 	if !known || t.routes[n].Type == noPath {
 		return nil
-	}
-	return &t.routes[n]
-}
-
-// place is the route to a prefix, which may have no path yet.
-func (t *Table) place(p netip.Prefix) *Route {
-	n, known := t.state.Prefixes.numbers[p]
-	if !known {
-		n, known = t.extra[p]
-	}
-	if !known {
-		n = int32(len(t.routes))
-		t.routes = append(t.routes, Route{})
-		t.extra[p] = n
 	}
 	return &t.routes[n]
 }

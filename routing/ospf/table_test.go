@@ -19,8 +19,9 @@ type site struct {
 }
 
 func newSite(ids ...wire.ID) *site {
-	s := &site{areas: map[wire.ID]*area{}, as: newArea(NewPrefixes())}
-	s.state = State{Router: self, AS: s.as.db, Prefixes: NewPrefixes()}
+	prefixes := NewPrefixes()
+	s := &site{areas: map[wire.ID]*area{}, as: newArea(prefixes)}
+	s.state = State{Router: self, AS: s.as.db, Prefixes: prefixes}
 	for _, id := range ids {
 		s.areas[id] = newArea(s.state.Prefixes)
 		s.state.Areas = append(s.state.Areas, &AreaState{ID: id, Graph: s.areas[id].graph})

@@ -23,7 +23,7 @@ type area struct {
 
 func newArea(prefixes *Prefixes) *area {
 	a := &area{seq: wire.InitialSequence}
-	a.db = NewDatabase(self, &a.limit)
+	a.db = NewDatabase(self, &a.limit, prefixes)
 	a.graph = NewGraph(a.db, prefixes)
 	return a
 }
