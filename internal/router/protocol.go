@@ -204,6 +204,10 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.restart(rib.Sweep{Source: p.Source, Family: p.family(e.Family)})
 	case protocol.Dial, protocol.Listen, protocol.SetPeer, protocol.ForgetPeer, protocol.Write, protocol.CloseStream:
 		p.stream(e)
+	case protocol.Stopped:
+		// Whoever hears of it may close the ports: the goodbyes leave first.
+		p.sender.flush(p.live.Load(), now)
+		p.Owner(e)
 	default:
 		p.Owner(e)
 	}
