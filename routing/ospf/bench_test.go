@@ -27,7 +27,7 @@ func grid(side int) (a *area, attached []Attachment) {
 				data := network + wire.ID(min(max(int(from)-int(to), 0), 1))
 				links = append(links, p2p(to, data, cost), stubNet(network, 0xfffffffe, cost))
 				if from == self {
-					attached = append(attached, Attachment{Data: data, Interface: routing.InterfaceID(len(attached)), Neighbors: []Adjacent{{to, (data ^ 1).Addr()}}})
+					attached = append(attached, Attachment{Data: data, Interface: routing.InterfaceID(len(attached)), Neighbors: []Adjacency{{to, (data ^ 1).Addr()}}})
 				}
 			}
 			a.router(id(x, y), 0, append(links, stubNet(0xc0000000+id(x, y), 0xffffffff, 1))...)

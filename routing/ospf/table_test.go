@@ -34,7 +34,7 @@ func (s *site) attach(area wire.ID, data wire.ID, i routing.InterfaceID, neighbo
 	a := s.state.Areas[slices.IndexFunc(s.state.Areas, func(a *AreaState) bool { return a.ID == area })]
 	at := Attachment{Data: data, Interface: i}
 	for _, n := range neighbors {
-		at.Neighbors = append(at.Neighbors, Adjacent{n, (n + 1000).Addr()})
+		at.Neighbors = append(at.Neighbors, Adjacency{n, (n + 1000).Addr()})
 	}
 	a.Attachments = append(a.Attachments, at)
 }

@@ -17,11 +17,11 @@ type Attachment struct {
 	// Network is the interface's network; invalid where it has none.
 	Network netip.Prefix
 	// Neighbors are those that a link of the type LinkPointToPoint may lead to.
-	Neighbors []Adjacent
+	Neighbors []Adjacency
 }
 
-// Adjacent is a neighbour by the address that it sends from.
-type Adjacent struct {
+// Adjacency is a neighbour by the address that it sends from.
+type Adjacency struct {
 	Router  wire.ID
 	Address netip.Addr
 }

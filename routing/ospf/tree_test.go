@@ -89,7 +89,7 @@ func TestTree(t *testing.T) {
 	a.network(dr, 2, 2, 1, 3)
 	attached := []Attachment{
 		{Data: ip("10.0.0.1"), Interface: 1},
-		{Data: 7, Interface: 2, Neighbors: []Adjacent{{4, netip.MustParseAddr("172.16.0.4")}}},
+		{Data: 7, Interface: 2, Neighbors: []Adjacency{{4, netip.MustParseAddr("172.16.0.4")}}},
 	}
 	var hops Hops
 	var tree Tree
@@ -183,7 +183,7 @@ func compareTrees(t *testing.T, least uint16) {
 			attached[i] = Attachment{Data: wire.ID(100 + i), Interface: routing.InterfaceID(i)}
 			for range rapid.IntRange(1, 4).Draw(t, "neighbours") {
 				n := drawID(t)
-				attached[i].Neighbors = append(attached[i].Neighbors, Adjacent{n, (n + 1000).Addr()})
+				attached[i].Neighbors = append(attached[i].Neighbors, Adjacency{n, (n + 1000).Addr()})
 			}
 		}
 		var hops Hops
