@@ -56,7 +56,7 @@ func (m *Machine) found(x protocol.NeighborState) {
 	n.dead = !x.Alive
 	if x.Alive {
 		m.event(NeighborBack, i, n.addr, nil)
-		m.asking.wanted = true // for what was not used meanwhile
+		m.ask(i) // for what was not used meanwhile
 		return
 	}
 	m.event(NeighborDead, i, n.addr, errWatched)

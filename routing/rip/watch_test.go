@@ -134,3 +134,26 @@ func TestWatchingIsReconfigured(t *testing.T) {
 		}
 	}
 }
+
+// A neighbour that is back is asked by itself: the three times in 15 s that all
+// are asked are for routes that are lost.
+func TestNeighborBackIsAskedAlone(t *testing.T) {
+	b := watchedBed(t, &BFD{})
+	for round := range 3 {
+		b.hear(eth0, peer, entry(netA, 4))
+		for _, alive := range []bool{false, true} {
+			b.clear()
+			b.found(alive)
+			b.advance(200 * time.Millisecond)
+			asked := map[routing.InterfaceID]bool{}
+			for _, e := range b.out {
+				if x, ok := e.(protocol.Send); ok && x.Payload[0] == 1 { // a request
+					asked[x.Link] = true
+				}
+			}
+			if !asked[eth0] || asked[eth1] == alive {
+				t.Errorf("round %d, alive %v: asked on %v", round, alive, asked)
+			}
+		}
+	}
+}
