@@ -43,6 +43,7 @@ func (b *Batch) judgeSources(v *View) {
 	for i, p := range b.find() {
 		judgeSource(v, p, b.query.Way(i))
 	}
+	b.query.Forget()
 }
 
 // judgeSource decides by the route to its source whether p may pass.
@@ -132,6 +133,7 @@ func (b *Batch) followWays(v *View) {
 	for i, p := range b.find() {
 		follow(v, p, b.query.Way(i))
 	}
+	b.query.Forget()
 }
 
 // follow does what the route to its destination says of p.

@@ -10,7 +10,7 @@ import (
 )
 
 func TestHeapGrowth(t *testing.T) {
-	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 8 << 20: 800, 16 << 20: 400, 32 << 20: 200, 64 << 20: 100, 1 << 30: 100} {
+	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 8 << 20: 800, 16 << 20: 400, 32 << 20: 200, 64 << 20: 100, 80 << 20: 80, 1 << 30: 50} {
 		if got := heapGrowth(live); got != want {
 			t.Errorf("with %d MiB in use GOGC is %d, want %d", live>>20, got, want)
 		}
@@ -28,15 +28,15 @@ func TestTune(t *testing.T) {
 	if c.growth <= 100 {
 		t.Errorf("GOGC is %d with next to nothing in use, want more than 100", c.growth)
 	}
-	large := make([]byte, 2*spare)
+	large := make([]byte, 3*spare)
 	runtime.GC()
 	c.tune(now.Add(time.Second - 1))
 	if c.growth <= 100 {
 		t.Errorf("looked again within the second")
 	}
 	c.tune(now.Add(time.Second))
-	if got := debug.SetGCPercent(before); c.growth != 100 || got != 100 {
-		t.Errorf("GOGC is %d, thought to be %d, with %d MiB in use, want 100", got, c.growth, len(large)>>20)
+	if got := debug.SetGCPercent(before); c.growth != leastSlow || got != leastSlow {
+		t.Errorf("GOGC is %d, thought to be %d, with %d MiB in use, want %d", got, c.growth, len(large)>>20, leastSlow)
 	}
 	runtime.KeepAlive(large)
 	t.Setenv("GOGC", "50")
@@ -55,17 +55,21 @@ func TestWhatIsLeft(t *testing.T) {
 		name               string
 		since              time.Duration
 		live, before, used uint64
+		allocated          uint64
 		want               found
 	}{
-		{"nothing has happened", time.Minute, 10 * mib, 20 * mib, 20 * mib, tidy},
-		{"a burst is under way", time.Minute, 10 * mib, 20 * mib, 50 * mib, burst},
-		{"it is over", time.Minute, 10 * mib, 50 * mib, 51 * mib, leftovers},
-		{"a large heap doubles as ever", time.Minute, 100 * mib, 190 * mib, 190 * mib, tidy},
-		{"soon after the start", startTime - 1, 10 * mib, 12 * mib, 12 * mib, leftovers},
-		{"while it still starts", startTime - 1, 10 * mib, 12 * mib, 20 * mib, burst},
-		{"later", startTime, 10 * mib, 12 * mib, 12 * mib, tidy},
+		{"nothing has happened", time.Minute, 10 * mib, 20 * mib, 20 * mib, 0, tidy},
+		{"a burst is under way", time.Minute, 10 * mib, 20 * mib, 50 * mib, 0, burst},
+		{"it is over", time.Minute, 10 * mib, 50 * mib, 51 * mib, 0, leftovers},
+		{"a large heap has grown by a fifth", time.Minute, 100 * mib, 120 * mib, 120 * mib, 0, tidy},
+		{"a large heap has grown by a half", time.Minute, 100 * mib, 150 * mib, 150 * mib, 0, leftovers},
+		{"much has come and gone", time.Minute, 100 * mib, 101 * mib, 101 * mib, 65 * mib, leftovers},
+		{"less than a collection's worth has", time.Minute, 200 * mib, 201 * mib, 201 * mib, 65 * mib, tidy},
+		{"soon after the start", startTime - 1, 10 * mib, 12 * mib, 12 * mib, 0, leftovers},
+		{"while it still starts", startTime - 1, 10 * mib, 12 * mib, 20 * mib, 0, burst},
+		{"later", startTime, 10 * mib, 12 * mib, 12 * mib, 0, tidy},
 	} {
-		if got := (&collector{used: c.before}).left(c.since, c.live, c.used); got != c.want {
+		if got := (&collector{used: c.before}).left(c.since, heapBytes{c.live, c.used, c.allocated}); got != c.want {
 			t.Errorf("%s: found %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -85,8 +89,8 @@ func TestBurstIsGivenBack(t *testing.T) {
 	garbage[len(garbage)-1] = 1
 	c.tune(time.Now())
 	wait(t, "the burst to be given back", func() error {
-		if live, used := heap(); used > live+leastWaste {
-			return fmt.Errorf("%d MiB are in use, %d MiB of it by something", used>>20, live>>20)
+		if h := heap(); h.used > h.live+leastWaste {
+			return fmt.Errorf("%d MiB are in use, %d MiB of it by something", h.used>>20, h.live>>20)
 		}
 		return nil
 	})

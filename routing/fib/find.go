@@ -35,6 +35,10 @@ type Query struct {
 // Reset empties q.
 func (q *Query) Reset() { q.n = 0 }
 
+// Forget lets go of the FIB that was asked last: what Find has found is no longer
+// to be had. Who waits for the next packets must not keep a table in memory.
+func (q *Query) Forget() { q.ways = nil }
+
 // Full reports whether no more addresses can be added.
 func (q *Query) Full() bool { return q.n == lanes }
 
@@ -67,7 +71,7 @@ func (q *Query) Way(i int) *Way {
 }
 
 // Find looks up all addresses of q. It allocates nothing. q holds what was found,
-// and f, until the next Find.
+// and f, until the next Find or Forget.
 func (f *FIB) Find(q *Query) {
 	q.ways = &f.ways
 	if f.words.pages <= f.few {

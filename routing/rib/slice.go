@@ -87,6 +87,7 @@ func (r *RIB) prepare(units int) (int, error) {
 	for units > 0 && (r.preparing() || len(r.waiting.list) > 0) {
 		if len(r.relistings) > 0 {
 			if units = r.relistings[0].work(r, units); units > 0 {
+				r.relistings[0] = nil // and with it the list before
 				r.relistings = r.relistings[1:]
 			}
 			continue
