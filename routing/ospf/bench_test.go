@@ -2,6 +2,7 @@ package ospf
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"routerd/routing"
@@ -76,17 +77,22 @@ func BenchmarkTree(b *testing.B) {
 	}
 }
 
-// BenchmarkLoad is taking in all LSAs of an area, to the database and the graph.
+// BenchmarkLoad is taking in all LSAs of an area, to the database and the graph. The
+// bytes are what then stays, the octets of the LSA among them.
 func BenchmarkLoad(b *testing.B) {
 	for _, side := range []int{31, 100} {
 		b.Run(fmt.Sprintf("routers=%d", side*side), func(b *testing.B) {
 			from, _ := grid(side)
+			var before, after runtime.MemStats
+			var graph *Graph
 			b.ReportAllocs()
+			runtime.GC()
+			runtime.ReadMemStats(&before)
 			for b.Loop() {
 				limit := Limit{}
 				prefixes := NewPrefixes()
 				db := NewDatabase(self, &limit, prefixes)
-				graph := NewGraph(db, prefixes)
+				graph = NewGraph(db, prefixes)
 				for e := range from.db.All(wire.RouterLSA) {
 					if s, _ := db.Judge(start, e.LSA(), false); s != Newer {
 						b.Fatal(s)
@@ -96,6 +102,11 @@ func BenchmarkLoad(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(side*side), "ns/LSA")
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(side*side), "bytes/LSA")
+			runtime.KeepAlive(from)
+			runtime.KeepAlive(graph)
 		})
 	}
 }

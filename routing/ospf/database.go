@@ -47,7 +47,7 @@ type Entry struct {
 	pending   wire.LSA  // of self: what has to wait before it takes the place of lsa
 	born      time.Time // when the age was 0
 	installed time.Time
-	sent      time.Time // when it was last sent to who had an older one
+	sent      time.Time // when it was last sent in an Update
 	timer     timers.Timer[*Entry]
 	pos       int   // in its list
 	prefix    int32 // of a summary or an external: its number; -1 is none
@@ -91,8 +91,9 @@ func (e *Entry) Header(now time.Time) wire.Header {
 }
 
 // Update is the LSA to be sent at the time now by an interface whose InfTransDelay
-// is so many seconds (RFC 2328 §13.3).
+// is so many seconds (RFC 2328 §13.3), and takes it as sent.
 func (e *Entry) Update(now time.Time, delay uint16) wire.Update {
+	e.sent = now
 	return wire.Update{LSA: e.lsa, Age: min(e.Age(now)+delay, wire.MaxAge)}
 }
 

@@ -90,7 +90,8 @@ func TestJudge(t *testing.T) {
 	b.judge(at(1), external(7, other, 6, 0, 1), false, Newer)
 	b.judge(at(1), external(7, other, 5, 11, 1), false, Same)
 	b.judge(at(1), external(7, other, 4, 0, 1), false, Older)
-	b.judge(at(1.5), external(7, other, 4, 0, 1), false, OlderAnswered)
+	b.db.Find(identity(7, other)).Update(at(1), 1) // back, or by flooding
+	b.judge(at(1.9), external(7, other, 4, 0, 1), false, OlderSent)
 	b.judge(at(2), external(7, other, 4, 0, 1), false, Older)
 	b.judge(at(2), external(7, other, 5, wire.MaxAge, 1), false, Newer)
 	b.db.Install(at(3), external(7, other, wire.MaxSequence, wire.MaxAge, 1))

@@ -14,7 +14,6 @@
 //	table.go      the routes of all areas together (§16)
 //	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
 //	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
-//
 //	network.go    types of networks, and the states of an interface (§9.3)
 //	elect.go      the election of the designated router (§9.4)
 //	neighbor.go   the states of a neighbour (§10.3), and who is adjacent (§10.4)
@@ -38,8 +37,6 @@
 //     one that the neighbour sends from, as an Ethernet between two routers needs.
 //   - Of several Network-LSAs with one link state ID, §12.2 leaves open which one
 //     counts: the one installed last.
-//   - §9.4 (4) has the election repeated once; it is not where the router's role in
-//     what Hellos have said so far is the one that it has afterwards.
 //   - A prefix that two areas have at the same cost is that of the higher area,
 //     which §16.8 leaves open.
 //   - A virtual link's next hops are those to its other end through the transit

@@ -22,9 +22,9 @@ const (
 	Same
 	// Older: what the database has is to be sent back (§13 (8)).
 	Older
-	// OlderAnswered: what the database has was sent less than MinLSArrival ago (§13
-	// (8)).
-	OlderAnswered
+	// OlderSent: what the database has was sent less than MinLSArrival ago; nothing is
+	// done (§13 (8)).
+	OlderSent
 	// Wrapping: what the database has is the last one of its sequence on its way
 	// out, and nothing else is let in; to be discarded (§13 (8)).
 	Wrapping
@@ -32,7 +32,7 @@ const (
 	NoRoom
 )
 
-var standings = [...]string{"newer", "gone", "too-soon", "same", "older", "older-answered", "wrapping", "no-room"}
+var standings = [...]string{"newer", "gone", "too-soon", "same", "older", "older-sent", "wrapping", "no-room"}
 
 // String gives the word used in tables, JSON and metrics.
 func (s Standing) String() string {
@@ -44,7 +44,7 @@ func (s Standing) String() string {
 
 // Judge says what an LSA received at the time now is to the database, and gives
 // its entry, nil if there is none. Exchanging is whether any neighbour is in
-// Exchange or Loading. Nothing changes but the time at which Older is answered.
+// Exchange or Loading. Nothing changes.
 func (d *Database) Judge(now time.Time, l wire.LSA, exchanging bool) (Standing, *Entry) {
 	e := d.Find(l.Identity())
 	if e == nil {
@@ -68,8 +68,7 @@ func (d *Database) Judge(now time.Time, l wire.LSA, exchanging bool) (Standing, 
 	case e.maxAge && ours.Sequence == wire.MaxSequence:
 		return Wrapping, e
 	case !e.sent.IsZero() && now.Sub(e.sent) < minLSArrival:
-		return OlderAnswered, e
+		return OlderSent, e
 	}
-	e.sent = now
 	return Older, e
 }
