@@ -138,9 +138,9 @@ func (p *Packet) soundDatagram() bool {
 func (b *Batch) Punts(p Punter) { b.punter = p }
 
 // Reaches reports whether a is a multicast group, IPv6 link-local, or in a
-// subnet of the interface.
+// subnet of the interface. On a point-to-point link everybody is at the other end.
 func (i *Interface) Reaches(a netip.Addr) bool {
-	if a.IsMulticast() || a.IsLinkLocalUnicast() && a.Is6() {
+	if i.PointToPoint || a.IsMulticast() || a.IsLinkLocalUnicast() && a.Is6() {
 		return true
 	}
 	for _, p := range i.Addresses {

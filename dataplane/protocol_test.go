@@ -291,6 +291,10 @@ func TestSendOwn(t *testing.T) {
 	}
 	out.LinkHeader = 0
 	message = build(t, rip("10.0.1.1", "10.0.2.2"))
+	if !out.PointToPoint || !out.Reaches(addr("10.0.2.2")) {
+		t.Error("on a point-to-point link somebody is beyond its reach")
+	}
+	out.PointToPoint = false
 	if out.Reaches(addr("10.0.2.2")) || !out.Reaches(addr("10.0.1.2")) || !out.Reaches(addr("224.0.0.9")) || !out.Reaches(addr("fe80::2")) {
 		t.Error("an interface reaches its own subnets and groups, and nobody else")
 	}

@@ -7,10 +7,10 @@ import (
 	"routerd/routing"
 )
 
-// Send sends a packet. Dst is a group or a host on the link's own subnets; with
-// NoInterface as Link, or any other Dst, it is sent by the routing table.
-// Consecutive Sends of a Step leave in as few writes as the ports allow. The
-// core must not use Payload afterwards.
+// Send sends a packet. Dst is a group or a host on the link's own subnets, or
+// anybody on a point-to-point link; with NoInterface as Link, or any other Dst, it
+// is sent by the routing table. Consecutive Sends of a Step leave in as few writes
+// as the ports allow. The core must not use Payload afterwards.
 type Send struct {
 	Link     routing.InterfaceID
 	Src, Dst netip.Addr // without a zone
