@@ -92,7 +92,7 @@ type Batch struct {
 	// the same host at the same time. Set it before the first run.
 	Stream uint32
 	ident  uint32 // fragmented packets of our own so far
-	secret *siphash.Key
+	secret siphash.Key
 
 	flowNow flow.Time
 	dry     bool // address translation is only asked what it would do

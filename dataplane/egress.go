@@ -76,7 +76,7 @@ func (p *Packet) within(f *port.Frame) int {
 // leaveBy gathers what goes out by egress interface: coalesced if possible,
 // segmented or fragmented if the port or its MTU requires it.
 func leaveBy(v *View, b *Batch, _ time.Time) {
-	b.secret = &v.Secrets.Fragments
+	b.secret = v.Secrets.Fragments
 	for _, p := range b.work {
 		if p.Verdict != verdict.None {
 			continue
