@@ -2,7 +2,9 @@ package fib
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
+	"unique"
 )
 
 // item is a change as the table takes it: the prefix as two halves.
@@ -99,7 +101,9 @@ func pieces(changes []Change, yield func(family int, items []item)) {
 type writer struct {
 	draft
 	ways  wayDraft
-	count int // prefixes more in the family
+	count int  // prefixes more in the family
+	six   bool // it is IPv6
+	known *met
 }
 
 // family makes the changes, which are sorted, of a family of the next state.
@@ -154,7 +158,7 @@ func (w *writer) edit(l *list, x *item, b byte, n uint8) {
 	s := spot(b, n)
 	if x.entry != nil && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>16) {
 		l.keys = append(l.keys, s<<16|uint32(w.ways.use(x.entry)))
-		l.entries = append(l.entries, x.entry)
+		l.facts = append(l.facts, w.factsOf(x.entry))
 		w.count++
 		return
 	}
@@ -162,22 +166,46 @@ func (w *writer) edit(l *list, x *item, b byte, n uint8) {
 	switch {
 	case x.entry == nil && !found:
 	case x.entry == nil:
-		w.ways.release(uint16(l.keys[i]), l.entries[i])
+		w.ways.release(uint16(l.keys[i]), w.prefix(x))
 		l.keys = slices.Delete(l.keys, i, i+1)
-		l.entries = slices.Delete(l.entries, i, i+1)
+		l.facts = slices.Delete(l.facts, i, i+1)
 		w.count--
 	case found:
-		was, entry := uint16(l.keys[i]), l.entries[i]
+		was := uint16(l.keys[i])
 		l.keys[i] = s<<16 | uint32(w.ways.use(x.entry))
 		if was != unnumbered || uint16(l.keys[i]) != unnumbered {
-			w.ways.release(was, entry)
+			w.ways.release(was, w.prefix(x))
 		}
-		l.entries[i] = x.entry
+		l.facts[i] = w.factsOf(x.entry)
 	default:
 		l.keys = slices.Insert(l.keys, i, s<<16|uint32(w.ways.use(x.entry)))
-		l.entries = slices.Insert(l.entries, i, x.entry)
+		l.facts = slices.Insert(l.facts, i, w.factsOf(x.entry))
 		w.count++
 	}
+}
+
+func (w *writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
+
+// met is the facts of entries that have just been met: many come one after
+// another that say the same.
+type met [128]struct {
+	said  Entry
+	facts facts
+}
+
+// factsOf gives what e says but for its prefix.
+func (w *writer) factsOf(e *Entry) facts {
+	said := *e
+	said.Prefix = netip.Prefix{}
+	if w.known == nil {
+		return unique.Make(said)
+	}
+	at := uint32(w.ways.number) ^ e.Metric*31 ^ uint32(e.Origin)*57
+	k := &w.known[(at^at>>7)%uint32(len(w.known))]
+	if k.facts == noFacts || k.said != said {
+		k.said, k.facts = said, unique.Make(said)
+	}
+	return k.facts
 }
 
 // chunk gives c after the changes, all longer than 8 bits and of c.

@@ -7,8 +7,8 @@ import (
 	"routerd/routing"
 )
 
-// Entry is what the table says of one prefix. It is immutable once handed to
-// Apply: a change is a new Entry.
+// Entry is what the table says of one prefix. The table keeps no Entry but what it
+// says, so whoever asks gets one of its own.
 type Entry struct {
 	Prefix   netip.Prefix // masked
 	Action   routing.Action
@@ -66,13 +66,28 @@ func (f *FIB) of(which int) family {
 // one; a zone is ignored. It allocates nothing. It is for whoever has to know
 // which route it is; packets are forwarded by [FIB.Find].
 func (f *FIB) Lookup(a netip.Addr) *Entry {
+	e := new(Entry) // the caller's, if it does not keep it
+	if !f.lookup(a, e) {
+		return nil
+	}
+	return e
+}
+
+func (f *FIB) lookup(a netip.Addr, to *Entry) bool {
+	var x facts
+	var bits uint8
 	switch {
 	case a.Is4():
-		return f.of(four).lookup(parts4(a))
+		x, bits = f.of(four).lookup(parts4(a))
 	case a.Is6():
-		return f.of(six).lookup(parts6(a))
+		x, bits = f.of(six).lookup(parts6(a))
 	}
-	return nil
+	if x == noFacts {
+		return false
+	}
+	*to = x.Value()
+	to.Prefix, _ = a.WithZone("").Prefix(int(bits))
+	return true
 }
 
 // Get gives the entry of exactly this prefix, nil where there is none.
@@ -81,12 +96,18 @@ func (f *FIB) Get(p netip.Prefix) *Entry {
 		return nil
 	}
 	p = p.Masked()
+	var x facts
 	if p.Addr().Is4() {
 		hi, lo := parts4(p.Addr())
-		return f.of(four).get(hi, lo, uint8(p.Bits()))
+		x = f.of(four).get(hi, lo, uint8(p.Bits()))
+	} else {
+		hi, lo := parts6(p.Addr())
+		x = f.of(six).get(hi, lo, uint8(p.Bits()))
 	}
-	hi, lo := parts6(p.Addr())
-	return f.of(six).get(hi, lo, uint8(p.Bits()))
+	if x == noFacts {
+		return nil
+	}
+	return entryOf(x, p)
 }
 
 // Len4 is the number of IPv4 prefixes.
@@ -113,10 +134,13 @@ func (f *FIB) Apply(changes []Change) *FIB {
 		return f
 	}
 	w := writer{draft: newDraft(&f.words), ways: newWayDraft(&f.ways)}
+	if len(changes) > len(met{}) {
+		w.known = new(met)
+	}
 	w.short = shortDraft{short: f.short, base: &f.short}
 	n := *f
 	pieces(changes, func(which int, items []item) {
-		w.count = 0
+		w.count, w.six = 0, which == six
 		w.family(n.of(which), items)
 		n.count[which] += w.count
 	})
@@ -144,6 +168,7 @@ func (f *FIB) Walk(after netip.Prefix, max int) []*Entry {
 		c.begin(after.Masked())
 	}
 	if !c.full() {
+		c.six = true
 		c.family(f.of(six))
 	}
 	return c.page

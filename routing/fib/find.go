@@ -310,7 +310,9 @@ func (f *FIB) unnumbered(q *Query) {
 		q.more[i] = nil
 		if n == unnumbered {
 			which := int(q.top[i] >> 4)
-			q.more[i] = f.ways.more[f.of(which).lookup(q.addr[i][0], q.addr[i][1]).Prefix]
+			hi, lo := q.addr[i][0], q.addr[i][1]
+			_, bits := f.of(which).lookup(hi, lo)
+			q.more[i] = f.ways.more[prefixOf(hi, lo, bits, which == six)]
 		}
 	}
 }

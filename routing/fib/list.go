@@ -2,15 +2,23 @@ package fib
 
 import (
 	"slices"
+	"unique"
 )
 
 // list is the prefixes that end in one byte of the address, below the same
 // bytes in front: at most 511. It is sorted by spot, which is the order of address
 // and length: a prefix comes behind those that contain it.
 type list struct {
-	keys    []uint32 // spot<<16 | way
-	entries []*Entry
+	keys  []uint32 // spot<<16 | way
+	facts []facts
 }
+
+// facts is an entry without its prefix, which its place in the table says. Nearly
+// all entries have the same as many others, so they are kept once.
+type facts = unique.Handle[Entry]
+
+// noFacts is that of no entry.
+var noFacts facts
 
 // spot is the place of a prefix among all that end in the same byte, b; n is how
 // many bits of b are the prefix's, 0 to 8.
@@ -23,33 +31,33 @@ func (l *list) search(spot uint32) (int, bool) {
 	return slices.BinarySearchFunc(l.keys, spot, func(k, s uint32) int { return int(k>>16) - int(s) })
 }
 
-// get gives the entry of a spot, or nil.
-func (l *list) get(spot uint32) *Entry {
+// get gives the facts of a spot, or noFacts.
+func (l *list) get(spot uint32) facts {
 	if i, ok := l.search(spot); ok {
-		return l.entries[i]
+		return l.facts[i]
 	}
-	return nil
+	return noFacts
 }
 
-// longest gives the entry of the longest prefix here that contains the byte b,
-// or nil.
-func (l *list) longest(b byte) *Entry {
+// longest gives the facts of the longest prefix here that contains the byte b, and
+// how many bits of the byte are the prefix's; or noFacts.
+func (l *list) longest(b byte) (facts, uint8) {
 	if len(l.keys) == 0 {
-		return nil
+		return noFacts, 0
 	}
 	for n := range uint8(9) {
-		if e := l.get(spot(b, 8-n)); e != nil {
-			return e
+		if e := l.get(spot(b, 8-n)); e != noFacts {
+			return e, 8 - n
 		}
 	}
-	return nil
+	return noFacts, 0
 }
 
 // clone gives a copy with room for n more.
 func (l *list) clone(n int) list {
 	return list{
-		keys:    append(make([]uint32, 0, len(l.keys)+n), l.keys...),
-		entries: append(make([]*Entry, 0, len(l.keys)+n), l.entries...),
+		keys:  append(make([]uint32, 0, len(l.keys)+n), l.keys...),
+		facts: append(make([]facts, 0, len(l.keys)+n), l.facts...),
 	}
 }
 

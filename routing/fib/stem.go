@@ -139,7 +139,7 @@ func (c *chunk) at(b byte) *stem { return c.stems[b>>4][b&15] }
 func (f family) chunkOf(hi uint64) *chunk { return f.top[hi>>60].chunk[hi>>56&15] }
 
 // get gives the entry of exactly this prefix, or nil.
-func (f family) get(hi, lo uint64, n uint8) *Entry {
+func (f family) get(hi, lo uint64, n uint8) facts {
 	switch {
 	case n <= 8:
 		return f.routes.get(spot(byte(hi>>56), n))
@@ -154,25 +154,27 @@ func (f family) get(hi, lo uint64, n uint8) *Entry {
 		}
 		s = s.below(b)
 	}
-	return nil
+	return noFacts
 }
 
-// lookup gives the entry of the longest prefix that contains an address, or nil.
-func (f family) lookup(hi, lo uint64) *Entry {
+// lookup gives the facts of the longest prefix that contains an address, and its
+// length; or noFacts.
+func (f family) lookup(hi, lo uint64) (best facts, bits uint8) {
 	c := f.chunkOf(hi)
-	best := c.routes.longest(byte(hi >> 48))
+	best, bits = c.routes.longest(byte(hi >> 48))
+	bits += 8
 	for s := c.at(byte(hi >> 48)); s != nil && s.holds(hi, lo); {
 		b := byteAt(hi, lo, s.depth)
-		if e := s.routes.longest(b); e != nil {
-			best = e
+		if e, n := s.routes.longest(b); e != noFacts {
+			best, bits = e, 8*s.depth+n
 		}
 		if s.depth == 15 {
 			break
 		}
 		s = s.below(b)
 	}
-	if best == nil {
-		best = f.routes.longest(byte(hi >> 56))
+	if best == noFacts {
+		return f.routes.longest(byte(hi >> 56))
 	}
-	return best
+	return best, bits
 }

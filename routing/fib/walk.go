@@ -1,12 +1,16 @@
 package fib
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // cursor gathers a page of entries in order of address and length.
 type cursor struct {
 	hi, lo uint64 // the prefix behind which the page begins
 	bits   uint8
 	begun  bool // false = the page begins at the start
+	six    bool // of IPv6
 	page   []*Entry
 	max    int
 }
@@ -46,6 +50,24 @@ func (c *cursor) gone(hi, lo uint64, n uint8) bool {
 	return hi < h || hi == h && lo < l
 }
 
+// prefixOf is a prefix as those who ask know it.
+func prefixOf(hi, lo uint64, bits uint8, six bool) netip.Prefix {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], hi)
+	binary.BigEndian.PutUint64(b[8:], lo)
+	if six {
+		return netip.PrefixFrom(netip.AddrFrom16(b), int(bits)).Masked()
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), int(bits)).Masked()
+}
+
+// entryOf is the entry with these facts.
+func entryOf(x facts, p netip.Prefix) *Entry {
+	e := x.Value()
+	e.Prefix = p
+	return &e
+}
+
 // family walks through f.
 func (c *cursor) family(f family) {
 	c.level(f.routes, 0, 0, 0, func(b byte) {
@@ -74,15 +96,15 @@ func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
 			if first, _ := span(l.keys[next] >> 16); first != b {
 				break
 			}
-			e := l.entries[next]
 			h, w := hi, lo
 			if depth < 8 {
 				h |= uint64(b) << (56 - 8*depth)
 			} else {
 				w |= uint64(b) << (56 - 8*(depth-8))
 			}
-			if !c.passed(h, w, uint8(e.Prefix.Bits())) {
-				c.page = append(c.page, e)
+			bits := 8*depth + uint8(l.keys[next]>>16&15)
+			if !c.passed(h, w, bits) {
+				c.page = append(c.page, entryOf(l.facts[next], prefixOf(h, w, bits, c.six)))
 			}
 		}
 		if !c.full() {

@@ -202,10 +202,10 @@ func (d *wayDraft) vacancy() uint16 {
 	}
 }
 
-// release takes back the use of a number by an entry.
-func (d *wayDraft) release(n uint16, e *Entry) {
+// release takes back the use of a number by the entry of p.
+func (d *wayDraft) release(n uint16, p netip.Prefix) {
 	if n == unnumbered {
-		d.keep(e.Prefix, nil)
+		d.keep(p, nil)
 		return
 	}
 	c := d.counts(n)

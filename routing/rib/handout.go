@@ -86,7 +86,9 @@ func (s *settling) arrangeChanges() bool {
 // handOut makes the changes of the FIB.
 func (s *settling) handOut() bool {
 	r := s.rib
-	s.out = slices.Grow(r.given[:0], min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at))
+	most := min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at)
+	s.out = slices.Grow(r.given[:0], most)
+	entries := make([]fib.Entry, 0, most)
 	for ; s.at < s.changed.n; s.at++ {
 		if !s.spend() {
 			return false
@@ -98,7 +100,8 @@ func (s *settling) handOut() bool {
 		}
 		c := fib.Change{Prefix: r.prefix(n)}
 		if l := r.at(n).leads; l != 0 {
-			c.Entry = r.entry(c.Prefix, l, r.installed(n))
+			entries = append(entries, r.entry(c.Prefix, l, r.installed(n)))
+			c.Entry = &entries[len(entries)-1]
 		}
 		s.out = append(s.out, c)
 	}
@@ -106,8 +109,8 @@ func (s *settling) handOut() bool {
 }
 
 // entry is what the FIB is to have.
-func (r *RIB) entry(p netip.Prefix, l leads, f facts) *fib.Entry {
-	e := &fib.Entry{
+func (r *RIB) entry(p netip.Prefix, l leads, f facts) fib.Entry {
+	e := fib.Entry{
 		Prefix: p, Action: l.action(), Source: f.source, Distance: f.distance,
 		Metric: f.metric, Interface: f.owner, Origin: f.origin,
 	}
