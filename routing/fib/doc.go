@@ -31,7 +31,7 @@
 // the processor, is asked for one address after the other.
 //
 // The nodes lie in pages without pointers (words.go). A second tree, of stems,
-// holds the entries themselves; its nodes are written from it, and it answers
+// holds what the entries say, each different one once; its nodes are written from it, and it answers
 // whoever needs the entry ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never
 // touch it.
 //
