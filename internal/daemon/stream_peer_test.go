@@ -29,7 +29,6 @@ type echoes struct {
 	steps             *atomic.Int32
 	rest              map[protocol.StreamID][]byte
 	room              map[protocol.StreamID]int
-	stopping          bool
 }
 
 const echoSecret = "of the network"

@@ -27,11 +27,10 @@ var (
 
 // bed is a machine whose neighbours are the test's own packets.
 type bed struct {
-	t    testing.TB
-	m    *Machine
-	now  time.Time
-	out  []protocol.Effect // since the last call of clear
-	next uint32            // sequence number of what say says
+	t   testing.TB
+	m   *Machine
+	now time.Time
+	out []protocol.Effect // since the last call of clear
 }
 
 func newBed(t testing.TB, cfg Config) *bed {

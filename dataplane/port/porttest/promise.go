@@ -155,7 +155,7 @@ func WritersShare(t *testing.T, q port.Queue, c *net.UDPConn, build func(payload
 			var err error
 			for range each {
 				if n, werr := q.Write([]*port.Frame{f}); n != 1 {
-					err = fmt.Errorf("Write: %d, %w", n, werr)
+					err = fmt.Errorf("wrote %d frames, want 1: %w", n, werr)
 				}
 			}
 			results <- err

@@ -40,8 +40,8 @@ var sealed = []struct {
 }
 
 const (
-	source   ID = 0xc0000201
-	extended    = 0x5_0000_0045
+	source   ID     = 0xc0000201
+	extended uint64 = 0x5_0000_0045
 )
 
 // sealedPacket gives the octets of sealed[i], its Auth and its key.
