@@ -26,7 +26,7 @@ func TestProcessorsAreSpared(t *testing.T) {
 		if err := r.Commit(cfg, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		spareFor(r.Protocols())
+		spareFor(r.Protocols(), "")
 		return runtime.GOMAXPROCS(0) - before
 	}
 	spared = sync.Once{}
@@ -42,5 +42,10 @@ func TestProcessorsAreSpared(t *testing.T) {
 		if n := commit("rip", "bfd"); n != spareProcessors {
 			t.Errorf("%d more with BFD, want %d", n, spareProcessors)
 		}
+	}
+	spared = sync.Once{}
+	runtime.GOMAXPROCS(before)
+	if spareFor(nil, "routes.txt"); runtime.GOMAXPROCS(0) != before+spareProcessors {
+		t.Errorf("%d more with a file of routes, want %d", runtime.GOMAXPROCS(0)-before, spareProcessors)
 	}
 }
