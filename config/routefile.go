@@ -131,14 +131,14 @@ func (l *routeFile) read(from io.Reader) {
 
 // finish makes the list of what has been read.
 func (l *routeFile) finish() {
-	first := l.origins.AddLines(l.c.RouteFile, l.line)
+	whole := l.origins.AddLines(l.c.RouteFile, l.line)
 	l.text = ""
 	if l.told == 0 {
-		list, twice := l.build.List(first)
+		list, twice := l.build.List(whole)
 		for _, t := range twice {
-			l.line = t.Line + 1
+			l.line = t.Line
 			l.tell(&mistake{
-				message: fmt.Sprintf("a second route to %s (the first: %s)", t.Prefix, origin.Place{File: l.c.RouteFile, Line: t.First + 1}),
+				message: fmt.Sprintf("a second route to %s (the first: %s)", t.Prefix, origin.Place{File: l.c.RouteFile, Line: t.First}),
 				want:    "each prefix once, all next hops in one route",
 			})
 		}
@@ -218,7 +218,7 @@ func (l *routeFile) route(line []byte) *mistake {
 		wrong.at, wrong.width = from, to-from
 		return wrong
 	}
-	l.build.Add(p, way.number, l.line-1)
+	l.build.Add(p, way.number, l.line)
 	return nil
 }
 

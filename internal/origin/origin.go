@@ -22,10 +22,13 @@ type Place struct {
 	Column int    `json:"column,omitempty"`
 }
 
-// String gives "file:line".
+// String gives "file:line", and "file" of a file as a whole.
 func (p Place) String() string {
 	if p.File == "" {
 		return "built-in default"
+	}
+	if p.Line == 0 {
+		return p.File
 	}
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
@@ -35,7 +38,7 @@ func (p Place) String() string {
 // it has no lock of its own.
 type Table struct {
 	places []Place
-	files  []lines
+	file   lines
 }
 
 // lines are the lines of a file that has been numbered as a whole.
@@ -44,22 +47,22 @@ type lines struct {
 	n    uint32
 }
 
-// firstLine is the ID of the first line of the first file that is numbered as
-// a whole: a file that stays as it is keeps its numbers when the configuration
-// is read again.
-const firstLine ID = 1 << 31
+// wholeFile is the ID of a file that is numbered as a whole, and those behind it
+// are its lines': a file that stays as it is keeps its numbers when the
+// configuration is read again.
+const wholeFile ID = 1 << 31
 
-// AddLines numbers the first n lines of a file, which takes no memory for each;
-// the ID of a line is first plus its number, counted from 0. A table has room for
-// 2^31 of them.
-func (t *Table) AddLines(file string, n int) (first ID) {
-	first = firstLine
-	for _, l := range t.files {
-		first += ID(l.n)
-	}
-	t.files = append(t.files, lines{file, uint32(n)})
-	return first
+// AddLines numbers a file of n lines, which takes no memory for each. The ID of
+// the file is given; that of a line is whole plus its number, counted from 1. A
+// table has one such file at most.
+func (t *Table) AddLines(file string, n int) (whole ID) {
+	t.file = lines{file, uint32(n)}
+	return wholeFile
 }
+
+// File is the ID of the file as a whole of a line of such a file, for who keeps no
+// line for each of many routes; any other ID is its own.
+func (id ID) File() ID { return min(id, wholeFile) }
 
 // Add numbers a place.
 func (t *Table) Add(p Place) ID {
@@ -73,8 +76,8 @@ func (t *Table) Place(id ID) Place {
 	if t == nil || id == None {
 		return Place{}
 	}
-	if id >= firstLine {
-		return t.line(uint32(id - firstLine))
+	if id >= wholeFile {
+		return t.line(uint32(id - wholeFile))
 	}
 	if int(id) > len(t.places) {
 		return Place{}
@@ -83,11 +86,8 @@ func (t *Table) Place(id ID) Place {
 }
 
 func (t *Table) line(n uint32) Place {
-	for _, l := range t.files {
-		if n < l.n {
-			return Place{File: l.file, Line: int(n) + 1}
-		}
-		n -= l.n
+	if n > t.file.n {
+		return Place{}
 	}
-	return Place{}
+	return Place{File: t.file.file, Line: int(n)}
 }

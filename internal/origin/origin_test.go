@@ -25,18 +25,20 @@ func TestTable(t *testing.T) {
 func TestLines(t *testing.T) {
 	var table Table
 	table.Add(Place{File: "r1.toml", Line: 3})
-	a := table.AddLines("a.txt", 2)
+	a := table.AddLines("a.txt", 1_000_000)
 	one := table.Add(Place{File: "r1.toml", Line: 4})
-	b := table.AddLines("b.txt", 1_000_000)
 	for id, want := range map[ID]string{
-		a: "a.txt:1", a + 1: "a.txt:2", b: "b.txt:1", b + 999_999: "b.txt:1000000", b + 1_000_000: "built-in default", one: "r1.toml:4",
+		a: "a.txt", a + 1: "a.txt:1", a + 1_000_000: "a.txt:1000000", a + 1_000_001: "built-in default", one: "r1.toml:4",
 	} {
 		if got := table.Place(id).String(); got != want {
 			t.Errorf("Place(%d) = %q, want %q", id, got, want)
 		}
 	}
+	if a.File() != a || (a+7).File() != a || one.File() != one {
+		t.Errorf("lines are of the files %d and %d, a key is of %d, want %d, %d and itself", a.File(), (a + 7).File(), one.File(), a, a)
+	}
 	var again Table
 	if got := again.AddLines("a.txt", 5); got != a {
-		t.Errorf("the same file begins at %d in the next configuration, want %d as before", got, a)
+		t.Errorf("the same file is %d in the next configuration, want %d as before", got, a)
 	}
 }

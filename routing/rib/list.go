@@ -16,7 +16,7 @@ import (
 type RouteList struct {
 	ways   []StaticRoute // without prefix and origin
 	routes []listed      // in order
-	first  origin.ID     // of line 0
+	whole  origin.ID     // of the file
 }
 
 // listed is a route of a RouteList.
@@ -58,7 +58,7 @@ func (b *ListBuilder) Way(w StaticRoute) int {
 	return len(b.list.ways) - 1
 }
 
-// Add adds a route to a masked prefix by a way that there is. The line, from 0, is
+// Add adds a route to a masked prefix by a way that there is. The line, from 1, is
 // where it stands. There may be MostListed of them.
 func (b *ListBuilder) Add(p netip.Prefix, way, line int) {
 	k := keyOf(p)
@@ -74,11 +74,12 @@ type Twice struct {
 	First, Line int
 }
 
-// List gives the list; first is the origin of line 0. Prefixes that came twice
+// List gives the list; whole is the origin of the file, and that
+// of a line is whole plus its number. Prefixes that came twice
 // are given too: then there is no list. The builder must not be used afterwards.
-func (b *ListBuilder) List(first origin.ID) (*RouteList, []Twice) {
+func (b *ListBuilder) List(whole origin.ID) (*RouteList, []Twice) {
 	l := b.list
-	l.first = first
+	l.whole = whole
 	slices.SortFunc(l.routes, func(x, y listed) int { return cmp.Or(x.order(&y), cmp.Compare(x.line, y.line)) })
 	var twice []Twice
 	since := 0 // the first route of the same prefix
@@ -124,7 +125,7 @@ func (l *RouteList) Get(p netip.Prefix) (StaticRoute, bool) {
 func (l *RouteList) route(i int) StaticRoute {
 	x := &l.routes[i]
 	s := l.ways[x.way]
-	s.Prefix, s.Origin = x.prefix(), l.first+origin.ID(x.line)
+	s.Prefix, s.Origin = x.prefix(), l.whole+origin.ID(x.line)
 	return s
 }
 
@@ -165,7 +166,7 @@ func (l *RouteList) Compare(next *RouteList) (d Difference, moved bool) {
 		case !alike(was.way, is.way):
 			d.Changed++
 		default:
-			moved = moved || l.first+origin.ID(was.line) != next.first+origin.ID(is.line)
+			moved = moved || l.whole+origin.ID(was.line) != next.whole+origin.ID(is.line)
 		}
 	}
 }
@@ -309,8 +310,7 @@ func (l *relisting) change(r *RIB, was, is *listed) {
 	at := r.by(n, routing.SourceStatic, listPlace)
 	if is != nil && l.from[was.way].same(&l.to[is.way]) {
 		if c := r.cand(at); c.origin != l.origin(is) {
-			r.touch(n)
-			c.origin = l.origin(is)
+			c.origin = l.origin(is) // of which the FIB does not know: it has the file alone
 		}
 		return
 	}
@@ -320,7 +320,7 @@ func (l *relisting) change(r *RIB, was, is *listed) {
 	}
 }
 
-func (l *relisting) origin(is *listed) origin.ID { return l.is.first + origin.ID(is.line) }
+func (l *relisting) origin(is *listed) origin.ID { return l.is.whole + origin.ID(is.line) }
 
 func (r *RIB) offerWay(n number, w *boundWay, at origin.ID) {
 	c := w.candidate

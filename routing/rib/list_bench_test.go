@@ -22,7 +22,7 @@ func BenchmarkList(b *testing.B) {
 		for i := range many {
 			l.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 0}), 24), i%64, i+offset)
 		}
-		all, _ := l.List(1)
+		all, _ := l.List(file)
 		return all
 	}
 	heap := func() float64 {

@@ -11,6 +11,9 @@ import (
 	"routerd/routing"
 )
 
+// file is the origin of a file as a whole.
+const file origin.ID = 1 << 31
+
 // listOf makes a list; each route is on a line of its own, from 0.
 func listOf(t testing.TB, routes ...StaticRoute) *RouteList {
 	t.Helper()
@@ -18,7 +21,7 @@ func listOf(t testing.TB, routes ...StaticRoute) *RouteList {
 	for line, s := range routes {
 		b.Add(s.Prefix, b.Way(StaticRoute{Action: s.Action, NextHops: s.NextHops, Metric: s.Metric, Tag: s.Tag}), line)
 	}
-	l, twice := b.List(100)
+	l, twice := b.List(file)
 	if l == nil {
 		t.Fatalf("the list has prefixes twice: %v", twice)
 	}
@@ -50,8 +53,8 @@ func TestList(t *testing.T) {
 		}
 	}
 	check()
-	if e := x.fib.Get(pfx("192.0.2.0/24")); e == nil || e.Metric != 7 || e.Origin != 103 {
-		t.Errorf("the fib has %+v of 192.0.2.0/24, want metric 7 and origin 103", e)
+	if e := x.fib.Get(pfx("192.0.2.0/24")); e == nil || e.Metric != 7 || e.Origin != file {
+		t.Errorf("the fib has %+v of 192.0.2.0/24, want metric 7 and the file as its origin", e)
 	}
 	// An interface that comes concerns those that lead by its name, and no others.
 	x.link(9, "new0", true, "10.9.0.1/24")
@@ -70,7 +73,7 @@ func TestList(t *testing.T) {
 	x.SetConfig(t0.Add(time.Hour), Config{List: listOf(t,
 		listedVia("2001:db8:9::/48", "2001:db8::2"), listedVia("198.18.0.0/15", "10.0.1.3"), listedVia("203.0.112.0/24", "10.0.0.2"),
 		StaticRoute{Prefix: pfx("192.0.2.0/24"), Action: routing.Blackhole, Metric: 7, Tag: 5})})
-	if d := cmp.Diff([]string{"192.0.2.1/32", "198.18.0.0/15", "2001:db8:9::/48", "203.0.112.0/24", "203.0.113.0/24", "10.10.0.0/24", "10.10.0.1/32", "10.10.0.0/32", "10.10.0.255/32"}, x.flush(), inAnyOrder()); d != "" {
+	if d := cmp.Diff([]string{"192.0.2.1/32", "198.18.0.0/15", "203.0.112.0/24", "203.0.113.0/24", "10.10.0.0/24", "10.10.0.1/32", "10.10.0.0/32", "10.10.0.255/32"}, x.flush(), inAnyOrder()); d != "" {
 		t.Errorf("changes of the fib (-want +got):\n%s", d)
 	}
 	want = map[string]string{
@@ -78,8 +81,8 @@ func TestList(t *testing.T) {
 		"198.18.0.0/15": "10.0.1.3@lan1", "192.0.2.0/24": "blackhole", "192.0.2.1/32": "-",
 	}
 	check()
-	if e := x.fib.Get(pfx("2001:db8:9::/48")); e == nil || e.Origin != 100 {
-		t.Errorf("the fib has %+v of a route that moved to line 0, want origin 100", e)
+	if c := x.Get(pfx("2001:db8:9::/48"))[0]; c.Origin != file {
+		t.Errorf("a route that moved to line 0 has origin %d, want %d", c.Origin, file)
 	}
 	if since := x.Get(pfx("192.0.2.0/24"))[0].Since; !since.Equal(t0) {
 		t.Errorf("a route that stayed is from %v, want %v", since, t0)
@@ -123,7 +126,7 @@ func TestListCompare(t *testing.T) {
 			t.Errorf("%d routes and %d differ by %+v, moved %v, want %+v, %v", c.was.Len(), c.is.Len(), got, moved, c.want, c.moved)
 		}
 	}
-	if s, ok := b.Get(pfx("10.4.0.0/16")); !ok || s.Origin != 102 || s.NextHops[0].Address != ip("10.0.0.2") {
+	if s, ok := b.Get(pfx("10.4.0.0/16")); !ok || s.Origin != file+2 || s.NextHops[0].Address != ip("10.0.0.2") {
 		t.Errorf("the list has %+v, %v, want it by 10.0.0.2 on line 2", s, ok)
 	}
 	if _, ok := b.Get(pfx("10.4.0.0/17")); ok {
@@ -140,7 +143,7 @@ func TestListInSlices(t *testing.T) {
 	for i := range many {
 		b.Add(netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 0}), 24), w, i)
 	}
-	l, _ := b.List(origin.ID(1))
+	l, _ := b.List(file)
 	x.SetConfig(t0, Config{List: l})
 	slices, given := 0, 0
 	for complete := false; !complete; slices++ {

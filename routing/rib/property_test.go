@@ -170,7 +170,7 @@ func (w *world) configure(t *rapid.T, now time.Time) {
 		b.Add(s.Prefix, b.Way(s), rapid.IntRange(0, 3).Draw(t, "line"))
 	}
 	if b.Len() > 0 {
-		cfg.List, _ = b.List(1)
+		cfg.List, _ = b.List(file)
 	}
 	w.rib.SetConfig(now, cfg)
 }

@@ -333,7 +333,7 @@ type facts struct {
 }
 
 func (c *candidate) facts() facts {
-	return facts{metric: c.metric, origin: c.origin, owner: c.owner(), source: c.source, distance: c.distance}
+	return facts{metric: c.metric, origin: c.origin.File(), owner: c.owner(), source: c.source, distance: c.distance}
 }
 
 // dirtied is a prefix that inputs have touched.
