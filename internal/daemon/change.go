@@ -154,7 +154,7 @@ func (d *Daemon) commit(c *change) error {
 	if err := d.tolerable(d.router.Commit(d.routerConfig(c.cfg), now)); err != nil {
 		return err
 	}
-	spareFor(d.router.Protocols(), c.cfg.RouteFile)
+	spareFor(d.router.Protocols(), c.cfg.RouteFile, len(c.cfg.RIB.Static))
 	if err := closePorts(c.closing); err != nil {
 		d.log.Warn("putting away ports", "err", err)
 	}

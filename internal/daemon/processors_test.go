@@ -11,7 +11,7 @@ import (
 	"routerd/internal/router"
 )
 
-// Processors are spared once, when neighbours are watched, unless the environment
+// Processors are spared once, when something needs them, unless the environment
 // says how many there are.
 func TestProcessorsAreSpared(t *testing.T) {
 	before := runtime.GOMAXPROCS(0)
@@ -26,7 +26,7 @@ func TestProcessorsAreSpared(t *testing.T) {
 		if err := r.Commit(cfg, time.Now()); err != nil {
 			t.Fatal(err)
 		}
-		spareFor(r.Protocols(), "")
+		spareFor(r.Protocols(), "", manyRoutes-1)
 		return runtime.GOMAXPROCS(0) - before
 	}
 	spared = sync.Once{}
@@ -35,17 +35,22 @@ func TestProcessorsAreSpared(t *testing.T) {
 		t.Errorf("%d more where the environment says how many", n)
 	}
 	t.Setenv("GOMAXPROCS", "")
-	if n := commit("rip"); n != 0 {
-		t.Errorf("%d more without BFD", n)
+	if n := commit(); n != 0 {
+		t.Errorf("%d more without a protocol", n)
 	}
 	for range 2 {
 		if n := commit("rip", "bfd"); n != spareProcessors {
-			t.Errorf("%d more with BFD, want %d", n, spareProcessors)
+			t.Errorf("%d more with protocols, want %d", n, spareProcessors)
 		}
 	}
-	spared = sync.Once{}
-	runtime.GOMAXPROCS(before)
-	if spareFor(nil, "routes.txt"); runtime.GOMAXPROCS(0) != before+spareProcessors {
-		t.Errorf("%d more with a file of routes, want %d", runtime.GOMAXPROCS(0)-before, spareProcessors)
+	for what, f := range map[string]func(){
+		"a file of routes": func() { spareFor(nil, "routes.txt", 0) },
+		"many routes":      func() { spareFor(nil, "", manyRoutes) },
+	} {
+		spared = sync.Once{}
+		runtime.GOMAXPROCS(before)
+		if f(); runtime.GOMAXPROCS(0) != before+spareProcessors {
+			t.Errorf("%d more with %s, want %d", runtime.GOMAXPROCS(0)-before, what, spareProcessors)
+		}
 	}
 }
