@@ -11,22 +11,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"routerd/internal/corpus"
 )
 
-// octets reads hexadecimal text with comments behind "--".
-func octets(t testing.TB, text string) []byte {
-	t.Helper()
-	var digits strings.Builder
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "--")
-		digits.WriteString(strings.Join(strings.Fields(line), ""))
-	}
-	b, err := hex.DecodeString(digits.String())
-	if err != nil {
-		t.Fatalf("octets of a test: %v", err)
-	}
-	return b
-}
+var octets = corpus.Octets
 
 var golden = []struct {
 	name string
@@ -36,28 +25,28 @@ var golden = []struct {
 }{
 	{
 		"down, nobody heard yet", `
-		20          -- version 1, no diagnostic
-		40          -- Down
-		03          -- multiplier
-		18          -- length 24
-		00 00 00 01 -- my discriminator
-		00 00 00 00 -- yours, unknown
-		00 0f 42 40 -- desired min TX: 1 s
-		00 00 c3 50 -- required min RX: 50 ms
-		00 00 00 00 -- no echo`,
+		20          // version 1, no diagnostic
+		40          // Down
+		03          // multiplier
+		18          // length 24
+		00 00 00 01 // my discriminator
+		00 00 00 00 // yours, unknown
+		00 0f 42 40 // desired min TX: 1 s
+		00 00 c3 50 // required min RX: 50 ms
+		00 00 00 00 // no echo`,
 		Packet{State: Down, DetectMult: 3, My: 1, DesiredMinTx: 1_000_000, RequiredMinRx: 50_000},
 		Seal{},
 	},
 	{
 		"up, detection time expired before, poll", `
-		21          -- version 1, control detection time expired
-		ea          -- Up, P, C, D
-		ff          -- multiplier 255
+		21          // version 1, control detection time expired
+		ea          // Up, P, C, D
+		ff          // multiplier 255
 		18
 		de ad be ef 01 02 03 04
-		00 00 0c e4 -- 3.3 ms
-		00 98 96 80 -- 10 s
-		00 00 c3 50 -- echo: 50 ms`,
+		00 00 0c e4 // 3.3 ms
+		00 98 96 80 // 10 s
+		00 00 c3 50 // echo: 50 ms`,
 		Packet{
 			Diagnostic: DetectionTimeExpired, State: Up, Poll: true, ControlPlaneIndependent: true, Demand: true, DetectMult: 255,
 			My: 0xdeadbeef, Your: 0x01020304, DesiredMinTx: 3300, RequiredMinRx: 10_000_000, RequiredMinEchoRx: 50_000,
@@ -66,12 +55,12 @@ var golden = []struct {
 	},
 	{
 		"simple password", `
-		27          -- administratively down
-		14          -- AdminDown, F, A
-		05 21       -- multiplier 5, length 33
+		27          // administratively down
+		14          // AdminDown, F, A
+		05 21       // multiplier 5, length 33
 		00 00 00 07 00 00 00 08
 		00 0f 42 40 00 0f 42 40 00 00 00 00
-		01 09 2a    -- simple, 9 octets, key 42
+		01 09 2a    // simple, 9 octets, key 42
 		73 65 63 72 65 74`, // "secret"
 		Packet{
 			Diagnostic: AdministrativelyDown, State: AdminDown, Final: true, DetectMult: 5, My: 7, Your: 8, DesiredMinTx: 1_000_000, RequiredMinRx: 1_000_000,
@@ -81,12 +70,12 @@ var golden = []struct {
 	},
 	{
 		"meticulous keyed MD5", `
-		20 84       -- Init, A
-		03 30       -- length 48
+		20 84       // Init, A
+		03 30       // length 48
 		00 00 00 07 00 00 00 08
 		00 0f 42 40 00 0f 42 40 00 00 00 00
-		03 18 01 00 -- meticulous keyed MD5, 24 octets, key 1, reserved
-		ff ff ff fe -- sequence number
+		03 18 01 00 // meticulous keyed MD5, 24 octets, key 1, reserved
+		ff ff ff fe // sequence number
 		` + digestOf(func(b []byte) []byte { s := md5.Sum(b); return s[:] },
 			"2084033000000007000000080"+"00f4240000f42400000000003180100fffffffe"+"736563726574"+strings.Repeat("00", 10)),
 		Packet{State: Init, DetectMult: 3, My: 7, Your: 8, DesiredMinTx: 1_000_000, RequiredMinRx: 1_000_000, Auth: Auth{MeticulousKeyedMD5, 1, 0xfffffffe}},
@@ -94,12 +83,12 @@ var golden = []struct {
 	},
 	{
 		"keyed SHA-1", `
-		20 c4       -- Up, A
-		03 34       -- length 52
+		20 c4       // Up, A
+		03 34       // length 52
 		00 00 00 07 00 00 00 08
 		00 0f 42 40 00 0f 42 40 00 00 00 00
-		04 1c 02 00 -- keyed SHA-1, 28 octets, key 2, reserved
-		00 00 00 05 -- sequence number
+		04 1c 02 00 // keyed SHA-1, 28 octets, key 2, reserved
+		00 00 00 05 // sequence number
 		` + digestOf(func(b []byte) []byte { s := sha1.Sum(b); return s[:] },
 			"20c4033400000007000000080"+"00f4240000f4240000000000"+"41c020000000005"+"736563726574"+strings.Repeat("00", 14)),
 		Packet{State: Up, DetectMult: 3, My: 7, Your: 8, DesiredMinTx: 1_000_000, RequiredMinRx: 1_000_000, Auth: Auth{KeyedSHA1, 2, 5}},

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"net/netip"
 	"strings"
@@ -11,23 +10,11 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"routerd/internal/corpus"
 	"routerd/routing/keys"
 )
 
-// octets reads hexadecimal; what follows "//" in a line is left out.
-func octets(t testing.TB, text string) []byte {
-	t.Helper()
-	var digits strings.Builder
-	for line := range strings.Lines(text) {
-		line, _, _ = strings.Cut(line, "//")
-		digits.WriteString(strings.Join(strings.Fields(line), ""))
-	}
-	b, err := hex.DecodeString(digits.String())
-	if err != nil {
-		t.Fatalf("hexadecimal of the test: %v", err)
-	}
-	return b
-}
+var octets = corpus.Octets
 
 func pfx(s string) netip.Prefix { return netip.MustParsePrefix(s) }
 
