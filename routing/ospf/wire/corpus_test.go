@@ -2,8 +2,6 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -126,31 +124,9 @@ func TestCorpusCaptures(t *testing.T) {
 	check(t, packets, wrong)
 }
 
-// vectors gives the packets and LSAs of another implementation's tests by name.
 func vectors(tb testing.TB) map[string][]byte {
 	tb.Helper()
-	dir := corpus.Dir(tb)
-	if dir == "" {
-		return nil
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "vectors", "holo-packet-vectors.json"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var list []struct{ Name, Proto, Hex string }
-	if err := json.Unmarshal(text, &list); err != nil {
-		tb.Fatal(err)
-	}
-	m := map[string][]byte{}
-	for _, v := range list {
-		if v.Proto != "ospfv2" {
-			continue
-		}
-		if m[v.Name], err = hex.DecodeString(v.Hex); err != nil {
-			tb.Fatal(err)
-		}
-	}
-	return m
+	return corpus.Vectors(tb, "ospfv2")
 }
 
 // The vectors give the same octets again, digests included.

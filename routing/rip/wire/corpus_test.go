@@ -2,11 +2,7 @@ package wire
 
 import (
 	"bytes"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -92,31 +88,14 @@ func udpPayload(ip []byte) (Protocol, []byte) {
 	return RIP, nil
 }
 
-// vectors gives the packets of another implementation's tests by name.
+// vectors gives the vectors of both protocols, each under its protocol and name.
 func vectors(tb testing.TB) map[string][]byte {
 	tb.Helper()
-	dir := corpus.Dir(tb)
-	if dir == "" {
-		return nil
-	}
-	text, err := os.ReadFile(filepath.Join(dir, "vectors", "holo-packet-vectors.json"))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	var list []struct{ Name, Proto, Hex string }
-	if err := json.Unmarshal(text, &list); err != nil {
-		tb.Fatal(err)
-	}
 	m := map[string][]byte{}
-	for _, v := range list {
-		if v.Proto != "ripv2" && v.Proto != "ripng" {
-			continue
+	for _, protocol := range []string{"ripv2", "ripng"} {
+		for name, raw := range corpus.Vectors(tb, protocol) {
+			m[protocol+" "+name] = raw
 		}
-		raw, err := hex.DecodeString(v.Hex)
-		if err != nil {
-			tb.Fatal(err)
-		}
-		m[v.Proto+" "+v.Name] = raw
 	}
 	return m
 }
