@@ -1,6 +1,7 @@
 // Package ospf is the parts of OSPF that are values, without a packet, a clock or
 // a goroutine of their own (RFC 2328).
 //
+//	config.go     what the router is told
 //	newer.go      which of two instances of an LSA is the newer one (§13.1)
 //	database.go   the link-state database: finding, installing, removing (§13.2)
 //	receive.go    what becomes of an LSA that was received (§13)

@@ -10,7 +10,20 @@ const (
 	PointToPoint
 	PointToMultipoint
 	Virtual
+	// NetworkByKind, in a configuration, is the type that the kind of the interface
+	// suggests: broadcast, or point-to-point.
+	NetworkByKind
 )
+
+var networkTypes = [...]string{"broadcast", "nbma", "point-to-point", "point-to-multipoint", "virtual", "auto"}
+
+// String gives the name used in configuration, tables and JSON.
+func (t NetworkType) String() string {
+	if int(t) >= len(networkTypes) {
+		return "unknown"
+	}
+	return networkTypes[t]
+}
 
 // Elects reports whether the network has a designated router.
 func (t NetworkType) Elects() bool { return t == Broadcast || t == NBMA }

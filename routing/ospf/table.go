@@ -17,6 +17,16 @@ const (
 	NSSA
 )
 
+var areaTypes = [...]string{"normal", "stub", "nssa"}
+
+// String gives the name used in configuration, tables and JSON.
+func (t AreaType) String() string {
+	if int(t) >= len(areaTypes) {
+		return "unknown"
+	}
+	return areaTypes[t]
+}
+
 // backbone is the area to which all others connect.
 const backbone wire.ID = 0
 
