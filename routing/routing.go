@@ -21,7 +21,8 @@ const NoInterface InterfaceID = 0xffff
 // Source says which part of the router a route comes from.
 type Source uint8
 
-// The sources. DefaultDistance gives their administrative distances.
+// The sources. DefaultDistance gives their administrative distances. EBGP and
+// IBGP are two kinds of routes of one source, see [SourceBGP].
 const (
 	SourceNone Source = iota
 	SourceConnected
@@ -35,6 +36,20 @@ const (
 
 // NumSources is the length of an array indexed by Source.
 const NumSources = int(numSources)
+
+// SourceBGP is the source that BGP offers its routes as, all of them: for each
+// prefix there is one, and [Slot.Internal] tells the two kinds apart, which have
+// a distance and a name of their own.
+const SourceBGP = SourceEBGP
+
+// Offerer is the source that offers the routes of s: SourceBGP of both its
+// kinds, and s itself of all others.
+func (s Source) Offerer() Source {
+	if s == SourceIBGP {
+		return SourceBGP
+	}
+	return s
+}
 
 var sources = [NumSources]struct {
 	name     string

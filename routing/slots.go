@@ -23,6 +23,7 @@ type Slot struct {
 	Origin   origin.ID
 	Action   Action
 	Distance uint8 // 0 = that of the source
+	Internal bool  // of BGP: it is from a neighbour of the own network, see SourceBGP
 }
 
 // Slots is what one source offers, a slot for each prefix, and which of them

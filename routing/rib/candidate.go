@@ -191,8 +191,9 @@ func (t *slabs) unlink(n number, c ref) {
 // by gives the candidate of n that a source offers in a place, 0 where it offers
 // none. A protocol's place is 0.
 func (t *slabs) by(n number, s routing.Source, place uint32) ref {
+	s = s.Offerer()
 	for c := t.first(n); c != 0; c = *t.more(c) {
-		if x := t.cand(c); x.source == s && x.place == place {
+		if x := t.cand(c); x.source.Offerer() == s && x.place == place {
 			return c
 		}
 	}

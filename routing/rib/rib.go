@@ -63,7 +63,7 @@ type RIB struct {
 	waiting    queue
 	sweeps     []*sweeping
 	relistings []*relisting
-	epochs     [routing.NumSources][2]epoch // see stale.go
+	epochs     [routing.NumSources][2]epoch // by the source that offers, see stale.go
 
 	stats       Stats
 	subscribers []*subscriber // by name
@@ -206,7 +206,7 @@ func (r *RIB) offerRoute(now time.Time, n number, in *routing.Route) {
 		source: in.Source, action: in.Action,
 	}
 	r.setDistance(&c, in.Distance)
-	c.setEpoch(r.epochs[c.source][r.at(n).family()].now)
+	c.setEpoch(r.epoch(c.source, r.at(n).family()).now)
 	hops := uint32(0)
 	if c.action == routing.Forward {
 		hops = r.knownHops(in.NextHops)

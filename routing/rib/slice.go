@@ -165,14 +165,14 @@ func (s *sweeping) work(r *RIB, units int) int {
 		if at == 0 {
 			continue
 		}
-		e := r.epochs[s.Source][d.family()]
+		e := r.epoch(s.Source, d.family())
 		if e.age(r.cand(at)) > s.since(r, d.family()) {
 			r.remove(n, at)
 		}
 	}
 	for f := range s.kept {
 		if s.Family == 0 || (s.Family == 6) == (f == 1) {
-			r.epochs[s.Source][f].past = s.since(r, f)
+			r.epoch(s.Source, f).past = s.since(r, f)
 		}
 	}
 	return max(units, 1)
@@ -180,5 +180,5 @@ func (s *sweeping) work(r *RIB, units int) int {
 
 // since is how many epochs ago it began.
 func (s *sweeping) since(r *RIB, family int) int {
-	return (r.epochs[s.Source][family].now - s.kept[family].now + epochs) % epochs
+	return (r.epoch(s.Source, family).now - s.kept[family].now + epochs) % epochs
 }

@@ -16,19 +16,28 @@ type Number uint32
 // ErrSettling says that the RIB takes no slots while it is being settled.
 var ErrSettling = errors.New("the table is being settled")
 
+var errNotInternal = errors.New("it is said to be internal, which only routes of BGP are")
+
 // TakeSlot takes a change of a slot of a protocol, as [Step] takes a Delta, and
 // gives the number of its prefix, 0 if it is withdrawn. at is the number that the
 // last one of the slot gave. It keeps no more of the slot than the next hops,
 // which must not be written to. While [RIB.Settling], nothing is taken.
 func (r *RIB) TakeSlot(now time.Time, source routing.Source, at Number, c routing.Change) (Number, error) {
 	s := c.Slot
+	kind := source
+	if s.Internal && source == routing.SourceBGP {
+		kind = routing.SourceIBGP
+	}
 	d := routing.Delta{Withdraw: !c.Offered, Route: routing.Route{
-		Prefix: s.Prefix, Source: source, Action: s.Action, Distance: s.Distance,
+		Prefix: s.Prefix, Source: kind, Action: s.Action, Distance: s.Distance,
 		Metric: s.Metric, Tag: s.Tag, NextHops: s.NextHops, Origin: s.Origin,
 	}}
 	err := checkDelta(&d)
-	if r.Settling() {
+	switch {
+	case r.Settling():
 		err = ErrSettling
+	case s.Internal && kind == source:
+		err = errNotInternal
 	}
 	if err != nil {
 		return at, fmt.Errorf("taking a route of %v for %v: %w", source, s.Prefix, err)

@@ -48,7 +48,7 @@ func (r *RIB) markSource(in Stale) error {
 	case routing.SourceConnected, routing.SourceStatic, routing.SourceNone:
 		return fmt.Errorf("marking routes stale: no protocol speaks for source %v", in.Source)
 	}
-	for f := range r.epochs[in.Source] {
+	for f := range 2 {
 		if in.Family == 0 || (in.Family == 6) == (f == 1) {
 			r.beginEpoch(in.Source, f)
 		}
@@ -60,7 +60,7 @@ func (r *RIB) markSource(in Stale) error {
 
 func (r *RIB) sweepSource(in Sweep) {
 	r.touched = true
-	r.sweeps = append(r.sweeps, &sweeping{Sweep: in, kept: r.epochs[in.Source], at: 1})
+	r.sweeps = append(r.sweeps, &sweeping{Sweep: in, kept: r.epochs[in.Source.Offerer()], at: 1})
 	r.forgetRestart(in.Source, in.Family)
 }
 
@@ -81,7 +81,7 @@ func (r *RIB) sweepDue(now time.Time) {
 func (r *RIB) forgetRestart(source routing.Source, family int) {
 	kept := r.restarts[:0]
 	for _, s := range r.restarts {
-		if s.Source != source || family != 0 && s.Family != family {
+		if s.Source.Offerer() != source.Offerer() || family != 0 && s.Family != family {
 			kept = append(kept, s)
 		}
 	}
@@ -95,7 +95,7 @@ func (r *RIB) forgetRestart(source routing.Source, family int) {
 // stale reports whether the source of c, a candidate of d, has started afresh and
 // has not offered it again.
 func (r *RIB) stale(c *candidate, d *dest) bool {
-	return c.epoch() != r.epochs[c.source][d.family()].now
+	return c.epoch() != r.epoch(c.source, d.family()).now
 }
 
 // epoch is where a source is, for one family.
@@ -104,11 +104,16 @@ type epoch struct {
 	past int // how many epochs before it may still have routes
 }
 
+// epoch gives where the offerer of a source is.
+func (r *RIB) epoch(source routing.Source, family int) *epoch {
+	return &r.epochs[source.Offerer()][family]
+}
+
 // age is how many epochs before now c was offered.
 func (e epoch) age(c *candidate) int { return (e.now - c.epoch() + epochs) % epochs }
 
 func (r *RIB) beginEpoch(source routing.Source, family int) {
-	e := &r.epochs[source][family]
+	e := r.epoch(source, family)
 	if e.past++; e.past == epochs {
 		for _, s := range r.sweeps {
 			s.work(r, math.MaxInt)
@@ -123,7 +128,7 @@ func (r *RIB) beginEpoch(source routing.Source, family int) {
 // that the older epochs are free. It looks at all routes, after more restarts than
 // anybody makes without a sweep.
 func (r *RIB) mergeEpochs(source routing.Source, family int) {
-	e := &r.epochs[source][family]
+	e := r.epoch(source, family)
 	for i := uint32(1); i < r.dests.used; i++ {
 		n := number(i)
 		if r.at(n).family() != family {

@@ -15,7 +15,7 @@ import (
 // withdrawals of routes that it no longer wants.
 type Subscribe struct {
 	Name string // of the instance: "rip", "ripng", "bgp"
-	// Speaks are the sources of the subscriber's own routes. It never gets
+	// Speaks are the sources that the subscriber's own routes are offered as. It never gets
 	// routes of those.
 	Speaks []routing.Source
 	Family int // of redistributed routes: 4, 6, or 0 for both
@@ -120,7 +120,7 @@ func (r *RIB) subscribe(in Subscribe) error {
 		switch {
 		case d.Source == routing.SourceNone, int(d.Source) >= routing.NumSources:
 			return fmt.Errorf("subscribing %s: there are no routes of source %v to redistribute", in.Name, d.Source)
-		case slices.Contains(in.Speaks, d.Source):
+		case slices.Contains(in.Speaks, d.Source.Offerer()):
 			return fmt.Errorf("subscribing %s: it offers the routes of %v itself, which are not redistributed to it", in.Name, d.Source)
 		case wants[d.Source] != nil:
 			return fmt.Errorf("subscribing %s: source %v is redistributed twice, want once", in.Name, d.Source)
