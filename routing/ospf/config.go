@@ -35,8 +35,11 @@ type Config struct {
 	StandardABR bool
 	// DefaultInformation, if not nil, originates a default route into the AS.
 	DefaultInformation *Origination
-	SPF                Throttle
-	StubRouter         StubRouter
+	// Type1 is whether the redistributed routes of a source are external routes of
+	// metric type 1; otherwise they are of type 2.
+	Type1      [routing.NumSources]bool
+	SPF        Throttle
+	StubRouter StubRouter
 	// PrefixSuppression leaves out the networks of links between routers (RFC
 	// 6860) where the interface does not say otherwise.
 	PrefixSuppression bool
