@@ -283,6 +283,9 @@ func (c *Config) Check() error {
 	case c.MaximumPaths < 1 || c.MaximumPaths > routing.MaxNextHops:
 		return fmt.Errorf("ospf: maximum-paths %d, want 1 to %d", c.MaximumPaths, routing.MaxNextHops)
 	}
+	if err := c.SPF.check(); err != nil {
+		return fmt.Errorf("ospf: %w", err)
+	}
 	for id, a := range c.Areas {
 		if err := a.check(id); err != nil {
 			return fmt.Errorf("ospf: area %v: %w", id, err)
@@ -292,6 +295,16 @@ func (c *Config) Check() error {
 		if err := i.check(); err != nil {
 			return fmt.Errorf("ospf: interface %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+func (t *Throttle) check() error {
+	switch {
+	case t.InitialDelay < 0 || t.ShortDelay < 0 || t.LongDelay < 0 || t.TimeToLearn < 0:
+		return fmt.Errorf("a delay of SPF calculations below 0")
+	case t.HoldDown <= t.TimeToLearn: // RFC 8405 §6
+		return fmt.Errorf("hold-down %v of SPF calculations is not longer than the time to learn, %v", t.HoldDown, t.TimeToLearn)
 	}
 	return nil
 }

@@ -18,6 +18,7 @@
 //	network.go    types of networks, and the states of an interface (§9.3)
 //	elect.go      the election of the designated router (§9.4)
 //	neighbor.go   the states of a neighbour (§10.3), and who is adjacent (§10.4)
+//	schedule.go   when routes are calculated (RFC 8405)
 //
 // Each LSA waits for one time, the next one at which its age matters, and nothing
 // is done for it until then: an age is the time since it was zero.
