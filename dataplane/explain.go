@@ -3,7 +3,6 @@ package dataplane
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"routerd/arp"
@@ -186,27 +185,22 @@ func explainLookup(v *View, p *Packet) Finding {
 		}
 		return Finding{text, o}
 	}
-	text := describeEntry(v, e)
-	if n := len(p.Way.Group.Hops()); n > 1 {
+	text, g := describeEntry(v, e), p.Way.Group
+	switch n := len(g.Hops()); {
+	case p.Hop.Backup:
+		text += fmt.Sprintf("; by the backup hop %s, since %s", describeHop(v, p.Hop), describeReasons(v, g))
+	case n > 1:
 		text += fmt.Sprintf("; its flow takes %s, one of %d next hops", describeHop(v, p.Hop), n)
-	}
-	return Finding{text + describeDead(v, p.Way.Group), o}
-}
-
-// describeDead says which hops of a group are dead and who found out, nothing
-// where none is.
-func describeDead(v *View, g *fib.Group) string {
-	text := ""
-	for i := range g.Hops() {
-		var causes []string
-		for _, c := range g.Dead(i) {
-			causes = append(causes, c.String())
-		}
-		if len(causes) > 0 {
-			text += fmt.Sprintf("; the one %s is dead: %s", describeHop(v, &g.Hops()[i]), strings.Join(causes, ", "))
+		fallthrough
+	default:
+		for i := range g.Hops() {
+			text += describeDead(v, g, i, &g.Hops()[i], "one")
 		}
 	}
-	return text
+	for i := range g.Backups() {
+		text += describeDead(v, g, len(g.Hops())+i, &g.Backups()[i], "backup hop")
+	}
+	return Finding{text, o}
 }
 
 // entry gives the entry of the table that p's way is of, nil where the table was
@@ -307,42 +301,6 @@ func explainEgress(v *View, p *Packet) Finding {
 		text += fmt.Sprintf(" in %d pieces", p.pieces)
 	}
 	return Finding{text, out.Origin}
-}
-
-func describeEntry(v *View, e *fib.Entry) string {
-	if e == nil {
-		return "no route"
-	}
-	var s strings.Builder
-	fmt.Fprintf(&s, "route %s (%s", e.Prefix, e.Source)
-	if e.Distance != 0 {
-		fmt.Fprintf(&s, ", distance %d", e.Distance)
-	}
-	s.WriteString(")")
-	if e.Action != routing.Forward {
-		return s.String() + " " + e.Action.String()
-	}
-	if hops := e.Group.Hops(); len(hops) == 1 {
-		s.WriteString(" " + describeHop(v, &hops[0]))
-	}
-	return s.String()
-}
-
-func describeHop(v *View, h *fib.NextHop) string {
-	if h == nil {
-		return "nowhere"
-	}
-	if h.Address == (netip.Addr{}) {
-		return "directly on " + name(v, h.Interface)
-	}
-	return "via " + h.Address.String() + " on " + name(v, h.Interface)
-}
-
-func name(v *View, id routing.InterfaceID) string {
-	if i := v.Interface(id); i != nil {
-		return i.Name
-	}
-	return "no interface"
 }
 
 // Probe describes a packet to make up for Explain.

@@ -25,6 +25,28 @@ func TestExplain(t *testing.T) {
 	n.set("10.21.0.0/16", &fib.Entry{Action: routing.Forward, Source: routing.SourceStatic, Group: fib.NewSharedGroup([]fib.NextHop{
 		{Address: addr("10.0.2.2"), Interface: lan1, Weight: 1}, {Address: addr("10.0.4.2"), Interface: bare0, Weight: 255},
 	}, states)})
+	dead := func(causes ...routing.Cause) *fib.State {
+		s := new(fib.State)
+		for _, c := range causes {
+			s.Set(c, false)
+		}
+		return s
+	}
+	two := []fib.NextHop{
+		{Address: addr("10.0.2.2"), Interface: lan1, Weight: 1},
+		{Address: addr("10.0.4.2"), Interface: bare0, Weight: 1},
+		{Address: addr("10.0.2.3"), Interface: lan1, Weight: 1, Backup: true},
+		{Address: addr("10.0.4.3"), Interface: bare0, Weight: 1, Backup: true},
+	}
+	carrier, bfd := routing.CauseCarrier, routing.CauseBFD
+	for prefix, g := range map[string]*fib.Group{
+		"10.22.0.0/16": fib.NewSharedGroup(two, []*fib.State{dead(carrier), dead(carrier), dead(), dead(routing.CauseNeighbor)}),
+		"10.23.0.0/16": fib.NewSharedGroup(two, []*fib.State{dead(carrier), dead(carrier, bfd), dead(), dead(bfd)}),
+		"10.24.0.0/16": fib.NewSharedGroup(two[1:3], []*fib.State{dead(bfd), dead()}),
+		"10.25.0.0/16": fib.NewSharedGroup(two[1:3], []*fib.State{dead(), dead(bfd)}),
+	} {
+		n.set(prefix, &fib.Entry{Action: routing.Forward, Source: routing.SourceStatic, Group: g})
+	}
 	for _, tt := range []struct {
 		name  string
 		probe Probe
@@ -34,6 +56,10 @@ func TestExplain(t *testing.T) {
 		{"echo", ping4("10.255.0.1")},
 		{"ecmp", udp4("10.20.0.1")},
 		{"ecmp-dead", udp4("10.21.0.1")},
+		{"backup-of-two", udp4("10.22.0.1")},
+		{"backup-causes", udp4("10.23.0.1")},
+		{"backup-of-one", udp4("10.24.0.1")},
+		{"backup-dead", udp4("10.25.0.1")},
 		{"no-route", udp4("203.0.113.1")},
 		{"blackhole", udp4("10.9.0.1")},
 		{"too-big", Probe{Src: addr("10.0.1.2"), Dst: addr("10.0.2.2"), Proto: 6, DstPort: 80, Size: 1450, DontFragment: true}},

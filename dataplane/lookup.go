@@ -63,15 +63,7 @@ func judgeSource(v *View, p *Packet, way *fib.Way) {
 }
 
 func leadsBack(way *fib.Way, in routing.InterfaceID) bool {
-	if way == nil || way.Action != routing.Forward {
-		return false
-	}
-	for i := range way.Group.Hops() {
-		if way.Group.Hops()[i].Interface == in {
-			return true
-		}
-	}
-	return false
+	return way != nil && way.Action == routing.Forward && way.Group.LeavesBy(in)
 }
 
 // asks reports whether the addresses asked for so far have to be looked up before
@@ -196,9 +188,7 @@ var onLink = &fib.NextHop{Weight: 1}
 // choose picks the next hop for the packet's flow and makes the checks that
 // depend on it.
 func choose(v *View, p *Packet) {
-	if hops := p.Way.Group.Hops(); len(hops) == 1 {
-		p.Hop = &hops[0]
-	} else {
+	if p.Hop = p.Way.Group.Only(); p.Hop == nil {
 		p.Hop = p.Way.Group.Pick(flowHash(p, &v.Secrets.Flows))
 	}
 	p.Out = p.Hop.Interface

@@ -114,6 +114,10 @@ type NextHop struct {
 	Address   netip.Addr
 	Interface InterfaceID
 	Weight    uint8 // share of the flows among equal routes; 0 counts as 1
+	// Backup is set of a hop that serves only while none of the route's other hops
+	// lives, as a loop-free alternate does (RFC 5286), or the second best path of
+	// BGP. It says nothing where all hops have it.
+	Backup bool
 }
 
 // Route is what a source offers for a prefix. Prefix is masked. The slice of

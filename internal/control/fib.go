@@ -48,7 +48,8 @@ var fibNoun = show.Spec[Router, FIBQuery, FIBPage]{
 		Long: `The forwarding table: what the router does with a packet, by the longest
 prefix that its destination lies in. show route has the routes that it was
 made from. A next hop that is dead gets no packets while another of the same
-entry is not: carrier, interface, neighbor, bfd or protocol says who found out.`,
+entry is not: carrier, interface, neighbor, bfd or protocol says who found out.
+A backup gets packets only while all others of the entry are dead.`,
 		Example: `  routerd show fib
   routerd show fib for 2001:db8::1`,
 	},
@@ -78,6 +79,9 @@ func (e *FIBEntry) Hops() (hops []string) {
 		text := h.String()
 		if len(e.NextHops) > 1 && h.Weight != 1 {
 			text += fmt.Sprintf(" (weight %d)", h.Weight)
+		}
+		if h.Backup {
+			text += " (backup)"
 		}
 		if len(h.Dead) > 0 {
 			text += fmt.Sprintf(" (dead: %s)", strings.Join(h.Dead, ", "))

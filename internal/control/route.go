@@ -93,6 +93,9 @@ type Hop struct {
 	// carrier, interface, neighbor, bfd, protocol. Its flows use the other hops
 	// that are alive, if there are any.
 	Dead []string `json:"dead,omitempty"`
+	// Backup is set of a hop of the forwarding table that gets packets only while
+	// none of the others is alive.
+	Backup bool `json:"backup,omitempty"`
 }
 
 var routeNoun = show.Spec[Router, RouteQuery, RoutePage]{

@@ -194,7 +194,7 @@ func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
 func hopsOf(view *dataplane.View, hops []fib.NextHop) []control.Hop {
 	list := []control.Hop{}
 	for _, h := range hops {
-		list = append(list, control.Hop{Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1)})
+		list = append(list, control.Hop{Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1), Backup: h.Backup})
 	}
 	return list
 }
@@ -231,7 +231,7 @@ func (d *Daemon) entry(view *dataplane.View, e *fib.Entry) control.FIBEntry {
 		Metric: e.Metric, Interface: interfaceName(view, e.Interface), NextHops: []control.Hop{}, Origin: d.place(e.Origin),
 	}
 	if e.Group != nil {
-		c.NextHops = hopsOf(view, e.Group.Hops())
+		c.NextHops = append(hopsOf(view, e.Group.Hops()), hopsOf(view, e.Group.Backups())...)
 		for i := range c.NextHops {
 			for _, cause := range e.Group.Dead(i) {
 				c.NextHops[i].Dead = append(c.NextHops[i].Dead, cause.String())

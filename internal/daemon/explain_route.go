@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"net/netip"
+	"slices"
 
 	"routerd/dataplane"
 	"routerd/internal/control"
@@ -69,7 +70,7 @@ func (d *Daemon) explainRoute(target netip.Addr) control.RouteExplanation {
 	entry := d.entry(view, e)
 	x.Entry = &entry
 	if e.Group != nil {
-		for _, h := range e.Group.Hops() {
+		for _, h := range slices.Concat(e.Group.Hops(), e.Group.Backups()) {
 			x.Neighbors = append(x.Neighbors, d.routeNeighbor(h, target))
 		}
 	}

@@ -84,15 +84,7 @@ func leavesElsewhere(v *dataplane.View, in routing.InterfaceID, target netip.Add
 		return false
 	}
 	e := v.FIB(i).Lookup(target)
-	if e == nil || e.Action != routing.Forward {
-		return false
-	}
-	for _, h := range e.Group.Hops() {
-		if h.Interface == in {
-			return false
-		}
-	}
-	return true
+	return e != nil && e.Action == routing.Forward && !e.Group.LeavesBy(in)
 }
 
 // must sends the machine an input that must not be lost.

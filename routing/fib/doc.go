@@ -80,4 +80,8 @@
 // A neighbour that does not answer ARP or neighbour discovery is passed over too,
 // but no packet is refused for that alone: where nothing better is left, packets
 // go there, wait and ask, as the kernel's do with fib_multipath_use_neigh.
+//
+// A hop may be a backup ([NextHop].Backup): a loop-free alternate (RFC 5286), or the
+// second best path of BGP. Backups get flows only while none of the group's other
+// hops lives; to them too it is one store, and no change of the table.
 package fib
