@@ -66,7 +66,7 @@ var rooms = map[string]room{
 	"routing/rip/wire":  {own: []string{"routing/keys"}},
 	"routing/bfd":       {own: own("routing", "routing/bfd/wire", "routing/keys", "routing/protocol")},
 	"routing/bfd/wire":  {},
-	"routing/ospf":      {own: []string{"internal/timers", "routing", "routing/keys", "routing/ospf/wire"}},
+	"routing/ospf":      {own: []string{"internal/timers", "routing", "routing/keys", "routing/ospf/wire", "routing/protocol"}},
 	"routing/ospf/wire": {own: []string{"internal/packet", "routing/keys"}},
 
 	// Packets.

@@ -11,7 +11,7 @@ import (
 
 // grid is an area of side x side routers, each with point-to-point links to those
 // beside it, a stub for each link and one of its own. The root is in a corner.
-func grid(side int) (a *area, attached []Attachment) {
+func grid(side int) (a *areaBed, attached []Attachment) {
 	a = newArea(NewPrefixes())
 	id := func(x, y int) wire.ID { return wire.ID(y*side + x + 1) }
 	for y := range side {

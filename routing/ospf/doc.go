@@ -1,5 +1,5 @@
-// Package ospf is the parts of OSPF that are values, without a packet, a clock or
-// a goroutine of their own (RFC 2328).
+// Package ospf speaks OSPF version 2 (RFC 2328) without a goroutine, a socket or a
+// clock of its own.
 //
 //	config.go     what the router is told
 //	newer.go      which of two instances of an LSA is the newer one (§13.1)
@@ -8,6 +8,15 @@
 //	age.go        ages, refreshing and flushing (§14)
 //	originate.go  the router's own LSAs (§12.4, §12.1.6, §13.4)
 //	prefixes.go   numbers for prefixes
+//	machine.go    the machine: one router
+//	area.go       its areas
+//	link.go       its interfaces, and virtual links
+//	adjacency.go  neighbours
+//	reload.go     what a configuration makes of them
+//	flood.go      what is flooded where (§13.3)
+//	own.go        the router's own LSAs (§12.4.1, §12.4.2)
+//	event.go      what is logged
+//	ordered.go    maps in the order of adding
 //	graph.go      an area's routers and networks, kept as its LSAs change
 //	tree.go       the shortest paths through an area (§16.1)
 //	buckets.go    the candidates of that calculation

@@ -43,7 +43,7 @@ func FuzzDatabase(f *testing.F) {
 			if !l.Check().OK() {
 				continue
 			}
-			for _, a := range []*area{s.areas[0], s.areas[1], s.as} {
+			for _, a := range []*areaBed{s.areas[0], s.areas[1], s.as} {
 				now = now.Add(time.Duration(seconds) * time.Second)
 				for e, _ := a.db.Due(now); e != nil; e, _ = a.db.Due(now) {
 					a.graph.Update(e)

@@ -12,15 +12,15 @@ import (
 
 // site is a router with several areas under test.
 type site struct {
-	areas map[wire.ID]*area
-	as    *area
+	areas map[wire.ID]*areaBed
+	as    *areaBed
 	state State
 	table Table
 }
 
 func newSite(ids ...wire.ID) *site {
 	prefixes := NewPrefixes()
-	s := &site{areas: map[wire.ID]*area{}, as: newArea(prefixes)}
+	s := &site{areas: map[wire.ID]*areaBed{}, as: newArea(prefixes)}
 	s.state = State{Router: self, AS: s.as.db, Prefixes: prefixes}
 	for _, id := range ids {
 		s.areas[id] = newArea(s.state.Prefixes)
@@ -39,16 +39,16 @@ func (s *site) attach(area wire.ID, data wire.ID, i routing.InterfaceID, neighbo
 	a.Attachments = append(a.Attachments, at)
 }
 
-func (a *area) summary(router wire.ID, prefix string, metric uint32) {
+func (a *areaBed) summary(router wire.ID, prefix string, metric uint32) {
 	p := netip.MustParsePrefix(prefix)
 	a.install(wire.SummaryLSA, wire.IDOf(p.Addr()), router, 0, &wire.Summary{Mask: wire.MaskOf(p.Bits()), Metric: metric})
 }
 
-func (a *area) boundary(router, exit wire.ID, metric uint32) {
+func (a *areaBed) boundary(router, exit wire.ID, metric uint32) {
 	a.install(wire.ASBRSummary, exit, router, 0, &wire.Summary{Metric: metric})
 }
 
-func (a *area) external(t wire.LSType, router wire.ID, prefix string, e wire.External) {
+func (a *areaBed) external(t wire.LSType, router wire.ID, prefix string, e wire.External) {
 	p := netip.MustParsePrefix(prefix)
 	e.Mask = wire.MaskOf(p.Bits())
 	a.install(t, wire.IDOf(p.Addr()), router, 0, &e)
@@ -73,7 +73,7 @@ func (s *site) want(t *testing.T, want ...string) {
 
 // pair joins two routers of an area by a point-to-point link; Data is its sender's
 // number in hundreds.
-func (a *area) star(flags map[wire.ID]wire.RouterFlags, costs map[wire.ID]uint16) {
+func (a *areaBed) star(flags map[wire.ID]wire.RouterFlags, costs map[wire.ID]uint16) {
 	var own []wire.Link
 	for _, r := range slices.Sorted(func(yield func(wire.ID) bool) {
 		for r := range costs {

@@ -13,33 +13,33 @@ import (
 	"routerd/routing/ospf/wire"
 )
 
-// area is an area under test: what is installed reaches its graph too.
-type area struct {
+// areaBed is an area under test: what is installed reaches its graph too.
+type areaBed struct {
 	db    *Database
 	limit Limit
 	graph *Graph
 	seq   int32
 }
 
-func newArea(prefixes *Prefixes) *area {
-	a := &area{seq: wire.InitialSequence}
+func newArea(prefixes *Prefixes) *areaBed {
+	a := &areaBed{seq: wire.InitialSequence}
 	a.db = NewDatabase(self, &a.limit, prefixes)
 	a.graph = NewGraph(a.db, prefixes)
 	return a
 }
 
-func (a *area) install(t wire.LSType, id, router wire.ID, age uint16, body wire.Body) {
+func (a *areaBed) install(t wire.LSType, id, router wire.ID, age uint16, body wire.Body) {
 	a.seq++
 	h := wire.Header{Identity: wire.Identity{Type: t, ID: id, Router: router}, Age: age, Sequence: a.seq}
 	e, _ := a.db.Install(at(float64(a.seq-wire.InitialSequence)), wire.AppendLSA(nil, &h, body))
 	a.graph.Update(e)
 }
 
-func (a *area) router(id wire.ID, flags wire.RouterFlags, links ...wire.Link) {
+func (a *areaBed) router(id wire.ID, flags wire.RouterFlags, links ...wire.Link) {
 	a.install(wire.RouterLSA, id, id, 0, &wire.Router{Flags: flags, Links: links})
 }
 
-func (a *area) network(dr, router wire.ID, routers ...wire.ID) {
+func (a *areaBed) network(dr, router wire.ID, routers ...wire.ID) {
 	a.install(wire.NetworkLSA, dr, router, 0, &wire.Network{Mask: 0xffffff00, Routers: routers})
 }
 
@@ -236,7 +236,7 @@ func drawID(t *rapid.T) wire.ID { return wire.ID(rapid.Uint32Range(1, 5).Draw(t,
 
 // drawNetwork installs the LSAs of a network of five routers, point-to-point links
 // and two shared networks, but for some routers that have not heard of it.
-func (a *area) drawNetwork(t *rapid.T, cost *rapid.Generator[uint16]) {
+func (a *areaBed) drawNetwork(t *rapid.T, cost *rapid.Generator[uint16]) {
 	links := map[wire.ID][]wire.Link{}
 	data := rapid.Uint32Range(100, 104)
 	link := func(from, to wire.ID, kind wire.LinkType) {
@@ -269,7 +269,7 @@ func (a *area) drawNetwork(t *rapid.T, cost *rapid.Generator[uint16]) {
 }
 
 // drawLSA installs any LSA.
-func (a *area) drawLSA(t *rapid.T, cost *rapid.Generator[uint16]) {
+func (a *areaBed) drawLSA(t *rapid.T, cost *rapid.Generator[uint16]) {
 	age := rapid.SampledFrom([]uint16{0, wire.MaxAge}).Draw(t, "age")
 	if rapid.Bool().Draw(t, "network") {
 		mask := rapid.SampledFrom([]wire.ID{0xffffffff, 0xfffffffe, 0xff00ff00}).Draw(t, "mask")

@@ -1,0 +1,183 @@
+package ospf
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/ospf/wire"
+	"routerd/routing/protocol"
+)
+
+// link is an interface of the router, whether it speaks the protocol or not, or a
+// virtual link, which is an interface of the backbone (RFC 2328 §9).
+type link struct {
+	id        routing.InterfaceID // NoInterface of a virtual link
+	name      string
+	kind      protocol.LinkKind
+	addresses []netip.Prefix // IPv4, with host bits; the first one is what the router is called by
+	mtu       int            // of IP packets, octets
+	speed     uint64         // bits a second, 0 = not known
+	// peer and transit are of a virtual link: the router at the other end, and the
+	// area that it leads through.
+	peer    wire.ID
+	transit *area
+
+	// While it is active: it speaks the protocol, or is passive.
+	cfg     InterfaceConfig
+	area    *area // nil while it is not active
+	network NetworkType
+	state   InterfaceState
+	// address is the one that the router sends from; its prefix is that of the
+	// network. Unnumbered: it has none of its own, and address is a /32.
+	address    netip.Prefix
+	unnumbered bool
+
+	dr, bdr   wire.ID // by name; see Candidate
+	neighbors []*neighbor
+	index     map[wire.ID]*neighbor
+	db        *Database // LinkOpaque; nil of a virtual link
+	dirty     bool      // the Network-LSA may have to be another one
+
+	updates ordered[*Entry, struct{}] // to be flooded
+
+	hello timer
+	wait  timer
+
+	since    time.Time // of state
+	counters Counters
+	refused  LastRefusal
+}
+
+// Counters count what an interface sent, received and refused. The arrays of
+// packets are by wire.Type.
+type Counters struct {
+	Sent, Received [wire.TypeAcknowledgement + 1]uint64
+	// Refused is what was received and not used, by reason: packets, and LSAs of
+	// packets that were used.
+	Refused [wire.NumReasons]uint64
+	// Standings is what LSAs that were received were to the database.
+	Standings [NoRoom + 1]uint64
+	// Retransmitted counts LSAs.
+	Retransmitted uint64
+}
+
+// LastRefusal is the last refusal on an interface.
+type LastRefusal struct {
+	Refusal wire.Refusal // Accepted: there was none
+	From    netip.Addr
+	At      time.Time
+}
+
+// virtual reports a virtual link.
+func (l *link) virtual() bool { return l.transit != nil }
+
+// active reports whether it speaks the protocol, or is passive.
+func (l *link) active() bool { return l.area != nil }
+
+// data is the Link Data of the Router-LSA's links that describe it: its address,
+// or its index where it has none (RFC 2328 §A.4.2).
+func (l *link) data() wire.ID {
+	if l.unnumbered {
+		return wire.ID(l.id) + 1
+	}
+	return wire.IDOf(l.address.Addr())
+}
+
+// self is what the router is called on the network: see Candidate.
+func (l *link) self() wire.ID { return wire.IDOf(l.address.Addr()) }
+
+// cost is the output cost (RFC 2328 §C.3).
+func (m *Machine) cost(l *link) uint16 {
+	switch {
+	case l.cfg.Cost != 0:
+		return l.cfg.Cost
+	case l.speed == 0:
+		return 10
+	}
+	return uint16(min(max(m.cfg.ReferenceBandwidth/l.speed, 1), wire.MaxLinkCost))
+}
+
+// full counts the neighbours in Full.
+func (l *link) full() (n int) {
+	for _, x := range l.neighbors {
+		if x.state == NeighborFull {
+			n++
+		}
+	}
+	return n
+}
+
+func compareLinks(a, b *link) int {
+	if a.virtual() && b.virtual() {
+		return cmp.Or(cmp.Compare(a.transit.ID, b.transit.ID), cmp.Compare(a.peer, b.peer))
+	}
+	return cmp.Compare(a.id, b.id)
+}
+
+// up takes in that an interface is up, or has changed.
+func (m *Machine) up(x protocol.LinkUp) {
+	l := m.links[x.Link]
+	if l == nil {
+		l = &link{id: x.Link, index: map[wire.ID]*neighbor{}}
+		m.links[x.Link] = l
+		m.order = append(m.order, l)
+		sortLinks(m.order)
+	}
+	l.name, l.kind, l.mtu, l.speed, l.addresses = x.Name, x.Kind, x.MTU, x.Speed, nil
+	for _, p := range x.Addresses {
+		if p.Addr().Is4() {
+			l.addresses = append(l.addresses, p)
+		}
+	}
+	m.considerRouter()
+	m.refresh()
+}
+
+// down takes in that an interface is gone: its adjacencies are.
+func (m *Machine) down(x protocol.LinkDown) {
+	l := m.links[x.Link]
+	if l == nil {
+		return
+	}
+	m.deactivate(l)
+	delete(m.links, l.id)
+	m.order = slices.DeleteFunc(m.order, func(o *link) bool { return o == l })
+	m.refresh() // others may have borrowed its address
+}
+
+// activate has an interface be what it is to be.
+func (m *Machine) activate(l *link) {
+	if l.virtual() {
+		return
+	}
+	p, cfg := m.plan(l)
+	if !l.same(p) {
+		m.deactivate(l)
+	}
+	if p.area == nil {
+		return
+	}
+	l.cfg = cfg
+	l.network, l.address, l.unnumbered = p.network, p.address, p.unnumbered
+	m.dirtyRouter(p.area)
+	if l.active() {
+		return
+	}
+	l.area = p.area
+	l.area.links = append(l.area.links, l)
+	sortLinks(l.area.links)
+	l.db = NewDatabase(m.router, &m.limit, m.prefixes)
+}
+
+// deactivate ends the protocol on an interface.
+func (m *Machine) deactivate(l *link) {
+	if !l.active() {
+		return
+	}
+	m.dirtyRouter(l.area)
+	l.area.links = slices.DeleteFunc(l.area.links, func(o *link) bool { return o == l })
+	l.area, l.db, l.address, l.state = nil, nil, netip.Prefix{}, InterfaceDown
+}
