@@ -104,6 +104,7 @@ var rooms = map[string]room{
 	"internal/protocols/decode":      {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
 	"internal/protocols/bfd/bfdtest": {own: own("internal/protocols/running", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
 	"internal/protocols/bfd":         {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
+	"internal/protocols/ospf":        {own: own("internal/protocols/decode", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/policy", "routing/rib")},
 	"internal/protocols/rip":         {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip")},
 	"internal/beacon":                {own: own("routing", "routing/keys", "routing/protocol")},
 	"internal/sim": {own: own(
