@@ -61,12 +61,12 @@ func inOrder(changes []Change) bool {
 
 // pieces yields the changes of each family sorted by address and length; those
 // of one prefix stay in their order.
-func pieces(changes []Change, yield func(family int, items []item)) {
+func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) {
 	size := len(changes)
 	if size > piece && inOrder(changes) {
 		size = piece
 	}
-	var items [2][]item
+	items := &w.items
 	for len(changes) > 0 {
 		part := changes[:min(size, len(changes))]
 		changes = changes[len(part):]
@@ -93,23 +93,18 @@ func pieces(changes []Change, yield func(family int, items []item)) {
 			}
 		}
 	}
+	for family := range items {
+		if cap(items[family]) > piece {
+			items[family] = nil
+		}
+		clear(items[family]) // the entries are the caller's
+	}
 }
 
-// writer makes the next state of a table. It goes through the changes in the
-// order of the table and comes to each group, chunk and stem once, so that it
-// copies once what it changes; of words and ways it copies pages.
-type writer struct {
-	draft
-	ways  wayDraft
-	count int  // prefixes more in the family
-	six   bool // it is IPv6
-	known *met
-}
-
-// family makes the changes, which are sorted, of a family of the next state.
-func (w *writer) family(f family, items []item) {
+// family makes the changes, which are sorted, of a family f of the next state;
+// base is the same of the state before.
+func (w *Writer) family(f, base family, items []item) {
 	changed := false
-	owned := -1 // the group that is copied
 	for len(items) > 0 {
 		x := &items[0]
 		if x.bits <= 8 {
@@ -125,36 +120,40 @@ func (w *writer) family(f family, items []item) {
 		for k < len(items) && items[k].hi>>56 == top && items[k].bits > 8 {
 			k++
 		}
-		if int(top>>4) != owned {
-			owned = int(top >> 4)
-			g := *f.top[owned]
-			f.top[owned] = &g
+		i := top >> 4
+		if f.top[i] == base.top[i] {
+			g := *f.top[i]
+			f.top[i] = &g
 		}
-		at := &f.top[owned].chunk[top&15]
-		*at = w.chunk(*at, items[:k])
+		at := &f.top[i].chunk[top&15]
+		*at = w.chunk(*at, base.top[i].chunk[top&15], items[:k])
 		items = items[k:]
 	}
 	if changed {
-		f.spread()
+		f.spread(base)
 	}
 }
 
 // spread makes the groups say what the prefixes of up to 8 bits come to.
-func (f family) spread() {
+func (f family) spread(base family) {
 	var ways [256]uint16
 	f.routes.paint(&ways, new([4]uint64))
 	for i, g := range f.top {
-		if way := [16]uint16(ways[16*i:]); g.way != way {
-			c := *g
-			c.way = way
-			f.top[i] = &c
+		way := [16]uint16(ways[16*i:])
+		if g.way == way {
+			continue
 		}
+		if g == base.top[i] {
+			c := *g
+			g, f.top[i] = &c, &c
+		}
+		g.way = way
 	}
 }
 
 // edit makes one change of a list that the writer owns. b is the byte that the
 // prefix ends in, n how many bits of it are the prefix's.
-func (w *writer) edit(l *list, x *item, b byte, n uint8) {
+func (w *Writer) edit(l *list, x *item, b byte, n uint8) {
 	s := spot(b, n)
 	if x.entry != nil && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>16) {
 		l.keys = append(l.keys, s<<16|uint32(w.ways.use(x.entry)))
@@ -184,7 +183,7 @@ func (w *writer) edit(l *list, x *item, b byte, n uint8) {
 	}
 }
 
-func (w *writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
+func (w *Writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
 
 // met is the facts of entries that have just been met: many come one after
 // another that say the same.
@@ -194,7 +193,7 @@ type met [128]struct {
 }
 
 // factsOf gives what e says but for its prefix.
-func (w *writer) factsOf(e *Entry) facts {
+func (w *Writer) factsOf(e *Entry) facts {
 	said := *e
 	said.Prefix = netip.Prefix{}
 	if w.known == nil {
@@ -208,11 +207,14 @@ func (w *writer) factsOf(e *Entry) facts {
 	return k.facts
 }
 
-// chunk gives c after the changes, all longer than 8 bits and of c.
-func (w *writer) chunk(was *chunk, items []item) *chunk {
-	c := *was
+// chunk gives c after the changes, all longer than 8 bits and of c; base is the
+// chunk in its place in the state before.
+func (w *Writer) chunk(c, base *chunk, items []item) *chunk {
+	if c == base || c == noChunk {
+		n := *c
+		c = &n
+	}
 	changed := false
-	owned := -1
 	for len(items) > 0 {
 		x := &items[0]
 		b := byte(x.hi >> 48)
@@ -228,12 +230,12 @@ func (w *writer) chunk(was *chunk, items []item) *chunk {
 		for k < len(items) && byte(items[k].hi>>48) == b && items[k].bits > 16 {
 			k++
 		}
-		if int(b>>4) != owned {
-			owned = int(b >> 4)
-			stems := *c.stems[owned]
-			c.stems[owned] = &stems
+		i := b >> 4
+		if c.stems[i] == base.stems[i] || c.stems[i] == &noStems {
+			stems := *c.stems[i]
+			c.stems[i] = &stems
 		}
-		at := &c.stems[owned][b&15]
+		at := &c.stems[i][b&15]
 		old := *at
 		*at = w.under(old, items[:k], 0)
 		c.slots[b] = [4]uint32{}
@@ -252,12 +254,12 @@ func (w *writer) chunk(was *chunk, items []item) *chunk {
 	if c.below == 0 && len(c.routes.keys) == 0 {
 		return noChunk
 	}
-	return &c
+	return c
 }
 
 // under gives the stem below a place after changes there: s is what is there
 // now, or nil, and above the depth of what it hangs from.
-func (w *writer) under(s *stem, items []item, above uint8) *stem {
+func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 	hi, lo := items[0].hi, items[0].lo
 	depth := (items[0].bits - 1) / 8
 	if s != nil {
@@ -285,7 +287,7 @@ func (w *writer) under(s *stem, items []item, above uint8) *stem {
 
 // stem gives what there is in the place of s after the changes, which are all
 // longer than 8 bits for each byte of its depth and behind its bytes.
-func (w *writer) stem(was *stem, items []item) *stem {
+func (w *Writer) stem(was *stem, items []item) *stem {
 	s := *was
 	owned, forked, changed := false, false, was.place == 0
 	for len(items) > 0 {

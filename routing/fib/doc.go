@@ -4,11 +4,11 @@
 // # One writer, any number of readers
 //
 // A [FIB] never changes. Its writer, the owner of the RIB, makes the next one
-// with [FIB.Apply] and publishes it by an atomic store; a worker loads the
-// pointer once per batch and looks up all its packets in the same state. A
-// state that nobody reads any more goes with the garbage. There is nothing to
-// lock, and nothing half done is ever seen: all changes of one Apply appear
-// together.
+// with a [Writer], in as many pieces as it likes, and publishes it by an atomic
+// store; a worker loads the pointer once per batch and looks up all its packets in
+// the same state. A state that nobody reads any more goes with the garbage. There
+// is nothing to lock, and nothing half done is ever seen: all changes of one state
+// appear together.
 //
 // # What serves
 //
@@ -35,9 +35,9 @@
 // whoever needs the entry ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never
 // touch it.
 //
-// A change copies the stems on its path and the pages it writes to, once for all
-// changes of an Apply; the rest is shared with the table before. So a batch of
-// changes costs what it touches.
+// A change copies the stems on its path and the pages it writes to, the pages once
+// for all changes of a state; the rest is shared with the table before. So a batch
+// of changes costs what it touches.
 //
 // Where more than 65,534 ways are in use at once, those of the entries that get
 // no number are found by their prefix, which takes several lookups, and each Apply

@@ -124,29 +124,12 @@ const many = 250
 // changes, as wherever they are they touch most of its pages.
 func (f *FIB) Copies(changes int) bool { return changes*many >= f.Len4()+f.Len6() }
 
-// Apply gives the table after the changes, made in order. The receiver stays
-// as it is for as long as anybody reads it. What the changes do not touch is
-// shared by both, and what they touch is copied once for all of them. Tables
-// that come from one Empty have one writer: Apply must not be called for two of
-// them at the same time.
+// Apply gives the table after the changes, made in order; it is a [Writer] that
+// makes one state. The receiver stays as it is for as long as anybody reads it.
 func (f *FIB) Apply(changes []Change) *FIB {
-	if len(changes) == 0 {
-		return f
-	}
-	w := writer{draft: newDraft(&f.words), ways: newWayDraft(&f.ways)}
-	if len(changes) > len(met{}) {
-		w.known = new(met)
-	}
-	w.short = shortDraft{short: f.short, base: &f.short}
-	n := *f
-	pieces(changes, func(which int, items []item) {
-		w.count, w.six = 0, which == six
-		w.family(n.of(which), items)
-		n.count[which] += w.count
-	})
-	w.short.fit(n.of(six), w.pages <= f.few)
-	n.words, n.short, n.ways = w.draft.words, w.short.short, w.ways.ways
-	return &n
+	w := NewWriter(f)
+	w.Apply(changes)
+	return w.Publish()
 }
 
 // Walk gives up to max entries in order of address and length, IPv4 first,

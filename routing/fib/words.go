@@ -90,10 +90,9 @@ type draft struct {
 	made  quarters
 }
 
-func newDraft(base *words) draft {
-	d := draft{words: *base, base: base}
+func (d *draft) begin(base *words) {
+	d.words, d.base = *base, base
 	d.shelves = slices.Clone(base.shelves)
-	return d
 }
 
 // own gives page number p to be written to.

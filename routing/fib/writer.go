@@ -1,0 +1,75 @@
+package fib
+
+// Writer makes the states of a table, one after another. The owner of the table
+// gives it changes, as many at a time as it has time for, and publishes them
+// together:
+//
+//	w.Apply(some)
+//	w.Apply(others) // with something else in between, if need be
+//	next := w.Publish()
+//
+// What the changes do not touch is shared with the state before, and what they
+// touch is copied once for all of them, nodes and their pages at least.
+//
+// A Writer is used by one goroutine at a time. Tables that come from one Empty have
+// one writer: there must not be two Writers of them that have changes to publish.
+type Writer struct {
+	draft
+	ways  wayDraft
+	next  FIB  // but for what the drafts are of
+	base  *FIB // published last
+	begun bool // there are changes since
+
+	count int  // prefixes more in the family at hand
+	six   bool // it is IPv6
+	known *met // nil for few changes
+	items [2][]item
+}
+
+// NewWriter gives a Writer whose first state follows that of f.
+func NewWriter(f *FIB) *Writer { return &Writer{base: f} }
+
+// begin makes the drafts of the next state.
+func (w *Writer) begin() {
+	w.begun = true
+	f := w.base
+	w.next = *f
+	w.draft.begin(&f.words)
+	w.short = shortDraft{short: f.short, base: &f.short}
+	w.ways = newWayDraft(&f.ways)
+}
+
+// Apply makes changes, in order, of what Publish will give. It takes a microsecond
+// or two for each where they come in order of address, some more where each is
+// far from the others, and less for many in order.
+func (w *Writer) Apply(changes []Change) {
+	if len(changes) == 0 {
+		return
+	}
+	if !w.begun {
+		w.begin()
+	}
+	if w.known == nil && len(changes) > len(met{}) {
+		w.known = new(met)
+	}
+	w.pieces(changes, func(which int, items []item) {
+		w.count, w.six = 0, which == six
+		w.family(w.next.of(which), w.base.of(which), items)
+		w.next.count[which] += w.count
+	})
+	w.short.fit(w.next.of(six), w.pages <= w.next.few)
+}
+
+// Publish gives the table after all changes so far, to be published by storing its
+// pointer; without any it is the one before. The Writer goes on from there.
+func (w *Writer) Publish() *FIB {
+	if w.begun {
+		f := w.next
+		f.words, f.short, f.ways = w.draft.words, w.short.short, w.ways.ways
+		w.base, w.begun = &f, false
+		// The state before goes, if nobody reads it.
+		w.next, w.short, w.ways, w.known = FIB{}, shortDraft{}, wayDraft{}, nil
+		w.draft.words, w.draft.base = words{}, nil
+	}
+	return w.base
+}
