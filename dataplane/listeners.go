@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"routerd/internal/verdict"
 )
 
 // Claim has packets to the router's addresses, and to groups that it has
@@ -25,9 +27,10 @@ type Claim struct {
 }
 
 // Sink takes packets for a protocol. Several workers may call it at once. It
-// copies what it keeps, never waits, and reports whether it took h.
+// copies what it keeps, never waits, and returns the fate of h:
+// verdict.HandedToProtocol if it took it.
 type Sink interface {
-	Receive(h *Received) (taken bool)
+	Receive(h *Received) verdict.Verdict
 }
 
 // Listeners is what the router's own protocols receive on one interface, or on

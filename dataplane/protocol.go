@@ -21,6 +21,7 @@ type Received struct {
 	Packet    []byte
 	Protocol  uint8 // of IP
 	Transport int   // offset in Packet of what is behind the IP header
+	At        time.Time
 }
 
 // claimFor gives the claim that matches p, which is a whole packet or a first
@@ -88,10 +89,10 @@ func (p *Packet) toProtocol(v *View, b *Batch, f *port.Frame) bool {
 	switch {
 	case p.Proto == packet.ProtoUDP && !p.soundDatagram():
 		p.drop(verdict.BadUDPChecksum)
-	case !b.dry && !c.Sink.Receive(&Received{In: p.In, Packet: p.ip(), Protocol: p.Proto, Transport: p.l4}):
-		p.drop(verdict.ProtocolQueueFull)
-	default:
+	case b.dry:
 		p.drop(verdict.HandedToProtocol)
+	default:
+		p.drop(c.Sink.Receive(&Received{In: p.In, Packet: p.ip(), Protocol: p.Proto, Transport: p.l4, At: b.now}))
 	}
 	return true
 }
@@ -112,10 +113,11 @@ func (p *Packet) toMembership(v *View, b *Batch, f *port.Frame) bool {
 		return false
 	}
 	completeChecksum(f)
-	p.drop(verdict.HandedToProtocol)
-	if !b.dry && !v.Membership.Receive(&Received{In: p.In, Packet: p.ip(), Transport: p.l4}) {
-		p.drop(verdict.ProtocolQueueFull)
+	fate := verdict.HandedToProtocol
+	if !b.dry {
+		fate = v.Membership.Receive(&Received{In: p.In, Packet: p.ip(), Transport: p.l4, At: b.now})
 	}
+	p.drop(fate)
 	return true
 }
 

@@ -20,14 +20,14 @@ type recordingSink struct {
 	heard []Received
 }
 
-func (e *recordingSink) Receive(h *Received) bool {
+func (e *recordingSink) Receive(h *Received) verdict.Verdict {
 	if len(e.heard) == e.room {
-		return false
+		return verdict.ProtocolQueueFull
 	}
 	kept := *h
 	kept.Packet = bytes.Clone(h.Packet)
 	e.heard = append(e.heard, kept)
-	return true
+	return verdict.HandedToProtocol
 }
 
 // newClaimingNetwork has RIP and RIPng heard by e on lan0, with a stack beside.

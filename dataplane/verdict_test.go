@@ -184,6 +184,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.HandedToProtocol:  "TestProtocolsHearTheirOwn",
 	verdict.BadUDPChecksum:    "TestProtocolsHearTheirOwn",
 	verdict.ProtocolQueueFull: "TestProtocolsHearWholeBatches",
+	verdict.ProtocolThrottled: "router: TestForgeriesLeaveNeighborsTheirRoom",
 	verdict.BadLinkHeader:     "TestEthernetFates",
 	verdict.VLANTagged:        "TestEthernetFates",
 	verdict.OtherStation:      "TestEthernetFates",

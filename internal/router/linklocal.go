@@ -7,6 +7,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/internal/packet"
+	"routerd/internal/verdict"
 	"routerd/routing"
 )
 
@@ -53,7 +54,12 @@ func (l *LinkLocal) Describe(link routing.InterfaceID) (name string, mtu int, ad
 type linkLocalSink struct{ take func(packet []byte) bool }
 
 // Receive implements dataplane.Sink.
-func (s *linkLocalSink) Receive(h *dataplane.Received) bool { return s.take(h.Packet) }
+func (s *linkLocalSink) Receive(h *dataplane.Received) verdict.Verdict {
+	if !s.take(h.Packet) {
+		return verdict.ProtocolQueueFull
+	}
+	return verdict.HandedToProtocol
+}
 
 // Open passes the TCP packets for the link-local addresses of a link to take,
 // until end is called. Several workers call take concurrently; it must not

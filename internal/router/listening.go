@@ -7,6 +7,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/internal/packet"
+	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/protocol"
 )
@@ -75,7 +76,8 @@ func (p *Protocol) leave(j protocol.Join) {
 // delivery is a packet on its way from a worker to the core. They are reused.
 type delivery struct {
 	protocol.Received
-	buf []byte
+	buf   []byte
+	share *share // of the inbox
 }
 
 var deliveries = sync.Pool{New: func() any { return &delivery{} }}
@@ -83,26 +85,32 @@ var deliveries = sync.Pool{New: func() any { return &delivery{} }}
 func (h *delivery) free() { deliveries.Put(h) }
 
 // Receive implements dataplane.Sink: it copies the packet to the inbox if there is
-// room.
-func (p *Protocol) Receive(h *dataplane.Received) bool {
-	in := deliveries.Get().(*delivery)
-	in.buf = append(in.buf[:0], h.Packet[h.Transport:]...)
-	in.Received = protocol.Received{Link: h.In, Payload: in.buf}
+// room for one of its sender.
+func (p *Protocol) Receive(h *dataplane.Received) verdict.Verdict {
+	r := protocol.Received{Link: h.In}
 	if h.Packet[0]>>4 == 4 {
 		ip := packet.IPv4(h.Packet)
-		in.Src, in.Dst, in.HopLimit, in.Protocol = ip.Src(), ip.Dst(), ip.TTL(), ip.Protocol()
+		r.Src, r.Dst, r.HopLimit, r.Protocol = ip.Src(), ip.Dst(), ip.TTL(), ip.Protocol()
 	} else {
 		ip := packet.IPv6(h.Packet)
-		in.Src, in.Dst, in.HopLimit, in.Protocol = ip.Src(), ip.Dst(), ip.HopLimit(), h.Protocol
+		r.Src, r.Dst, r.HopLimit, r.Protocol = ip.Src(), ip.Dst(), ip.HopLimit(), h.Protocol
 	}
+	share, refused := p.admission.admit(source{r.Link, r.Src}, r.HopLimit, len(h.Packet)-h.Transport, h.At)
+	if share == nil {
+		return refused
+	}
+	in := deliveries.Get().(*delivery)
+	in.buf = append(in.buf[:0], h.Packet[h.Transport:]...)
+	in.Received, in.Payload, in.share = r, in.buf, share
 	if in.Protocol == packet.ProtoUDP {
 		udp := packet.UDP(in.buf)
 		in.SrcPort, in.DstPort = binary.BigEndian.Uint16(udp), binary.BigEndian.Uint16(udp[2:])
 		in.Payload = udp[packet.UDPHeader:udp.Length()]
 	}
 	if !p.Inbox.Offer(in) {
+		p.admission.leave(share, len(in.buf))
 		in.free()
-		return false
+		return verdict.ProtocolQueueFull
 	}
-	return true
+	return verdict.HandedToProtocol
 }

@@ -9,6 +9,7 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/port"
 	"routerd/internal/machine"
+	"routerd/internal/verdict"
 	"routerd/multicast"
 )
 
@@ -51,8 +52,11 @@ func (m *Membership) must(in multicast.Input) { _ = m.Inbox.Send(context.Backgro
 
 // Receive implements dataplane.Sink: it copies the message to the inbox if there
 // is room.
-func (m *Membership) Receive(h *dataplane.Received) bool {
-	return m.Inbox.Offer(multicast.Received{Interface: h.In, Packet: append([]byte(nil), h.Packet...)})
+func (m *Membership) Receive(h *dataplane.Received) verdict.Verdict {
+	if !m.Inbox.Offer(multicast.Received{Interface: h.In, Packet: append([]byte(nil), h.Packet...)}) {
+		return verdict.ProtocolQueueFull
+	}
+	return verdict.HandedToProtocol
 }
 
 // membershipBetween is a function that runs on the machine's goroutine between

@@ -9,6 +9,7 @@ import (
 	"routerd/dataplane"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
+	"routerd/internal/verdict"
 )
 
 // What an Ethernet interface listens to is reported when it comes up, when a
@@ -43,7 +44,7 @@ func TestGroupsAreReported(t *testing.T) {
 
 	query := packet.IPv4{0x46, 0, 0, 32, 0, 0, 0, 0, 1, packet.ProtoIGMP, 0, 0, 10, 0, 5, 9, 224, 0, 0, 1, 0x94, 4, 0, 0, 0x11, 10, 0xee, 0xf5, 0, 0, 0, 0}
 	query.FillChecksum()
-	if !b.router.View().Membership.Receive(&dataplane.Received{In: id, Packet: query, Transport: 24}) {
+	if b.router.View().Membership.Receive(&dataplane.Received{In: id, Packet: query, Transport: 24}) != verdict.HandedToProtocol {
 		t.Fatal("a query is not taken")
 	}
 	reported() // takes it up

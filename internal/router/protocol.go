@@ -6,6 +6,7 @@ import (
 
 	"routerd/dataplane"
 	"routerd/internal/machine"
+	"routerd/internal/siphash"
 	"routerd/routing"
 	"routerd/routing/fib"
 	"routerd/routing/protocol"
@@ -50,17 +51,18 @@ type Protocol struct {
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
 
-	router  *Router // for what other protocols are to hear of
-	pending pending
-	core    protocol.Core
-	slots   routing.Slots
-	live    *dataplane.Live
-	states  *fib.States
-	hearing *listening
-	post    *post
-	sender  sender
-	out     []protocol.Effect
-	streams streams
+	router    *Router // for what other protocols are to hear of
+	pending   pending
+	core      protocol.Core
+	slots     routing.Slots
+	live      *dataplane.Live
+	states    *fib.States
+	hearing   *listening
+	admission *admission
+	post      *post
+	sender    sender
+	out       []protocol.Effect
+	streams   streams
 	// joined are the groups that the core has joined.
 	joined map[protocol.Join]bool
 	// configured: the protocol is in the configuration. Only the router's owner
@@ -68,10 +70,11 @@ type Protocol struct {
 	configured bool
 }
 
-// protocolInboxSize holds the whole table of a RIP neighbour with 50,000 routes.
-const protocolInboxSize = 4096
+// protocolInboxSize holds the whole table of a RIP neighbour with 80,000 routes,
+// which may take half of what packets may take.
+const protocolInboxSize = 8192
 
-func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
+func newProtocol(k Kind, seed uint64, key siphash.Key, r *Router) *Protocol {
 	p := &Protocol{
 		Kind:     k,
 		Inbox:    machine.New[protocol.Input](protocolInboxSize),
@@ -84,6 +87,8 @@ func newProtocol(k Kind, seed uint64, r *Router) *Protocol {
 		hearing:  &r.listening,
 		joined:   map[protocol.Join]bool{},
 		streams:  streams{open: map[protocol.StreamID]bool{}},
+
+		admission: newAdmission(protocolInboxSize, key),
 	}
 	p.post = newPost(r.mail, k.Source, &p.slots)
 	p.Inbox.Taken = r.mail.poke
@@ -137,6 +142,7 @@ func (p *Protocol) Step(now time.Time, in protocol.Input) {
 		x(p.core, now)
 		return
 	case *delivery:
+		p.admission.leave(x.share, len(x.buf))
 		p.step(now, x.Received)
 		x.free()
 	case *streamInput:
@@ -155,6 +161,7 @@ func (p *Protocol) step(now time.Time, in protocol.Input) {
 	for _, e := range p.out {
 		p.carryOut(e, now)
 	}
+	p.admission.publish()
 	p.sender.flush(p.live.Load(), now)
 	clear(p.out) // let packets that were sent be collected
 	p.post.publish()
@@ -180,6 +187,10 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.claim(e)
 	case protocol.Release:
 		p.release(protocol.Claim(e))
+	case protocol.Expect:
+		p.admission.expect(e)
+	case protocol.Unexpect:
+		p.admission.unexpect(protocol.Expect(e))
 	case protocol.Join:
 		p.join(e)
 	case protocol.Leave:

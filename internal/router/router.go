@@ -123,7 +123,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
-		p := newProtocol(k, random.Uint64(), r)
+		p := newProtocol(k, random.Uint64(), drawKey(random), r)
 		r.protocols = append(r.protocols, p)
 		if k.Watches {
 			r.watcher = p

@@ -19,7 +19,8 @@ func TestSecretsAreDrawnByThemselves(t *testing.T) {
 	seen := map[uint64]string{}
 	for name, secret := range map[string][]uint64{
 		"flows": r.secrets.Flows[:], "fragments": r.secrets.Fragments[:], "one protocol": seeds[:1], "another": seeds[1:],
-		"the neighbours' inbox": r.neighbors.intake.key[:],
+		"the neighbours' inbox": r.neighbors.intake.key[:], "the inbox of one protocol": r.protocols[0].admission.key[:],
+		"the inbox of another": r.protocols[1].admission.key[:],
 	} {
 		for _, v := range secret {
 			if v == 0 || seen[v] != "" {

@@ -86,6 +86,7 @@ const (
 	LocalPoliced
 	BadUDPChecksum
 	ProtocolQueueFull
+	ProtocolThrottled
 
 	// Fragments for the router, or its address translation, that could not be
 	// reassembled.
@@ -207,6 +208,7 @@ var table = [Count]info{
 	LocalPoliced:        {"local_policed", Dropped, "for the router's own TCP/IP stack, beyond the rate that it is protected by"},
 	BadUDPChecksum:      {"bad_udp_checksum", Dropped, "a message for one of the router's own protocols with a wrong UDP checksum or length"},
 	ProtocolQueueFull:   {"protocol_queue_full", Dropped, "a message for one of the router's own protocols, which has enough of them waiting already"},
+	ProtocolThrottled:   {"protocol_throttled", Dropped, "a message for one of the router's own protocols from none of its neighbours, and as many of those are taken as may be in a second"},
 
 	FragmentMalformed: {"fragment_malformed", Dropped, "a fragment to be put together here, with an impossible offset or length"},
 	FragmentOverlap:   {"fragment_overlap", Dropped, "a fragment to be put together here, which overlaps another one; the whole packet is given up"},

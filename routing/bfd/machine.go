@@ -36,6 +36,7 @@ type Machine struct {
 	discriminators map[uint32]*session
 	ports          map[uint16]int
 	claims         map[protocol.Claim]int
+	expects        map[protocol.Expect]int
 	queue          queue
 	stray          Refusals // packets that are of no session
 	totals         Counters // of all sessions there were, never cleared
@@ -63,6 +64,7 @@ func New(s protocol.Start) *Machine {
 		discriminators: map[uint32]*session{},
 		ports:          map[uint16]int{},
 		claims:         map[protocol.Claim]int{},
+		expects:        map[protocol.Expect]int{},
 	}
 }
 
@@ -226,6 +228,36 @@ func (m *Machine) claim(k key, more int) {
 		m.emit(protocol.Release(c))
 	case more > 0 && m.claims[c] == 1:
 		m.emit(c)
+	}
+}
+
+// expect has the driver take a session's packets before those of strangers, as
+// its profile and its link are now.
+func (m *Machine) expect(s *session) {
+	e := protocol.Expect{Link: s.link, Source: s.address, HopLimit: 255} // RFC 5881 §5
+	if s.multihop {
+		e.HopLimit = s.profile.MinimumTTL
+	} else if l := m.links[s.link]; l != nil && l.Kind == protocol.PointToPoint {
+		e.Source = netip.Addr{} // RFC 5881 §6
+	}
+	if was := s.expected; was == nil || *was != e {
+		m.unexpect(s)
+		s.expected = &e
+		if m.expects[e]++; m.expects[e] == 1 {
+			m.emit(e)
+		}
+	}
+}
+
+func (m *Machine) unexpect(s *session) {
+	if s.expected == nil {
+		return
+	}
+	e := *s.expected
+	s.expected = nil
+	if m.expects[e]--; m.expects[e] == 0 {
+		delete(m.expects, e)
+		m.emit(protocol.Unexpect(e))
 	}
 }
 

@@ -28,7 +28,8 @@ type session struct {
 	profileName string
 	shutdown    bool
 	watches     []*watch // who asked for it; nobody while it says goodbye
-	port        uint16   // that it sends from (RFC 5881 §4)
+	expected    *protocol.Expect
+	port        uint16 // that it sends from (RFC 5881 §4)
 
 	state           wire.State
 	diag            wire.Diagnostic
@@ -195,6 +196,7 @@ func (m *Machine) remove(s *session) {
 		delete(m.ports, s.port)
 	}
 	m.queue.remove(s)
+	m.unexpect(s)
 	m.claim(s.key, -1)
 }
 

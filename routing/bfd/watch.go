@@ -105,6 +105,7 @@ func (m *Machine) find(w *watch) (key, bool) {
 // settle has a session go by what those who ask for it want.
 func (m *Machine) settle(s *session) {
 	s.profile, s.profileName, s.shutdown = m.choose(s)
+	m.expect(s)
 	m.shut(s, s.shutdown)
 	m.retime(s, false)
 	m.say(s)

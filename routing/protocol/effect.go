@@ -36,6 +36,21 @@ type Claim struct {
 // Release ends the Claim with the same fields.
 type Release Claim
 
+// Expect says that packets of a neighbour are awaited. When more packets arrive
+// than the core can process, each sender that is expected has room of its own in
+// its inbox, and the others have a small rate in all. A core that has never
+// expected anybody has no such rate. Unexpect ends the Expect with the same
+// fields.
+type (
+	Expect struct {
+		Link   routing.InterfaceID // NoInterface = by any link
+		Source netip.Addr          // without a zone; invalid = everybody on the link
+		// HopLimit is the least TTL or hop limit that its packets arrive with.
+		HopLimit uint8
+	}
+	Unexpect Expect
+)
+
 // Join joins a multicast group on a link, Leave leaves it. If several protocols
 // have joined a group, the router leaves it with the last of them.
 type (
