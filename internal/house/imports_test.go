@@ -95,7 +95,7 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {},
 	"internal/router": {own: own(
-		"arp", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
+		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	"internal/show":                  {third: []string{uniseg}},
 	"internal/protocols":             {own: own("internal/protocols/bfd", "internal/protocols/decode", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
