@@ -13,8 +13,9 @@ import (
 type SlotID uint32
 
 // Slot is a route that a protocol offers for a prefix. The slice of next hops
-// is shared with the readers of the route and must not be written to once it is
-// in a slot; a slot gets new next hops by another slice.
+// must not be written to once it is in a slot; a slot gets new next hops by
+// another slice. Slots that have equal ones share them, and so do the readers of
+// the routes.
 type Slot struct {
 	Prefix   netip.Prefix // masked; it does not change while the slot is taken
 	NextHops []NextHop
@@ -38,8 +39,7 @@ type Slot struct {
 // ever waits for more than a few slots of the other.
 type Slots struct {
 	mu      sync.Mutex
-	pages   []*[slotPage]Slot
-	n       int
+	records records
 	offered bitmap
 	free    []SlotID
 
@@ -47,6 +47,9 @@ type Slots struct {
 	touched   bitmap
 	step      []SlotID // the same as a list
 	stepFreed []SlotID
+	open      Slot // given by At and not written back, of number openID
+	openID    SlotID
+	isOpen    bool
 
 	now   changes    // published and not read
 	cuts  []*changes // closed by Cut, oldest first; they are read before now
@@ -70,40 +73,49 @@ type changes struct {
 const slotPage = 256
 
 // Take gives a slot for the prefix, which is not offered yet.
-func (s *Slots) Take(prefix netip.Prefix) SlotID {
+func (s *Slots) Take(prefix netip.Prefix) (id SlotID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.close()
 	if n := len(s.free); n > 0 {
-		id := s.free[n-1]
+		id = s.free[n-1]
 		s.free = s.free[:n-1]
-		*s.slot(id) = Slot{Prefix: prefix}
-		return id
+	} else {
+		id = s.records.add()
+		s.offered.grow(s.records.n)
+		s.touched.grow(s.records.n)
+		s.now.dirty.grow(s.records.n)
 	}
-	if s.n%slotPage == 0 {
-		s.pages = append(s.pages, new([slotPage]Slot))
-	}
-	id := SlotID(s.n)
-	s.n++
-	*s.slot(id) = Slot{Prefix: prefix}
-	s.offered.grow(s.n)
-	s.touched.grow(s.n)
-	s.now.dirty.grow(s.n)
+	s.records.prefix(id, prefix)
 	return id
 }
 
-func (s *Slots) slot(id SlotID) *Slot { return &s.pages[id/slotPage][id%slotPage] }
-
-// At gives the slot to be written in place; Offer has to follow in the same step.
+// At gives the slot to be written in place, until the next call of a method; Offer
+// has to follow in the same step.
 func (s *Slots) At(id SlotID) *Slot {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.touch(id)
-	s.mu.Unlock()
-	return s.slot(id)
+	if !s.isOpen || s.openID != id {
+		s.close()
+		s.records.read(id, &s.open)
+		s.openID, s.isOpen = id, true
+	}
+	return &s.open
+}
+
+// close writes back what At has given.
+func (s *Slots) close() {
+	if s.isOpen {
+		s.records.write(s.openID, &s.open)
+		s.isOpen = false
+	}
 }
 
 // Offer says that the route in the slot is offered as it now is.
 func (s *Slots) Offer(id SlotID) {
 	s.mu.Lock()
+	s.close()
 	s.touch(id)
 	s.offered.set(id)
 	s.mu.Unlock()
@@ -131,7 +143,7 @@ func (s *Slots) Free(id SlotID) {
 }
 
 // Len is how many slots there are, those that are free included.
-func (s *Slots) Len() int { return s.n }
+func (s *Slots) Len() int { return s.records.n }
 
 // touch keeps readers from a slot until the next Publish.
 func (s *Slots) touch(id SlotID) {
@@ -146,6 +158,7 @@ func (s *Slots) touch(id SlotID) {
 func (s *Slots) Publish() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.close()
 	for _, id := range s.step {
 		s.touched.clear(id)
 		if !s.now.dirty.has(id) {
@@ -186,7 +199,7 @@ func (s *Slots) Cut(mark any, merge func(before, after any) (both any, ok bool))
 		c = &changes{}
 	}
 	*c, s.now = s.now, *c
-	s.now.dirty.grow(s.n)
+	s.now.dirty.grow(s.records.n)
 	c.cut, c.word = mark, 0
 	s.cuts = append(s.cuts, c)
 }
@@ -249,13 +262,17 @@ func (s *Slots) Read(max int, yield func(Change)) (n int, mark any) {
 			c = s.cuts[0]
 		}
 		for ; read < min(readAtOnce, max-n); read++ {
-			change, slot, ok := s.next(c)
+			change, tell, ok := s.next(c)
 			if !ok {
 				break
 			}
-			if slot != nil {
-				s.batch[got].Change, s.batch[got].slot = change, *slot
+			if tell {
+				s.batch[got].Change = change
+				s.records.read(change.ID, &s.batch[got].slot)
 				got++
+			}
+			if change.Freed {
+				s.records.prefix(change.ID, netip.Prefix{})
 			}
 		}
 		if read == 0 && c.n == 0 && c != &s.now {
@@ -276,19 +293,19 @@ func (s *Slots) Read(max int, yield func(Change)) (n int, mark any) {
 	return n, mark
 }
 
-// next takes one change of c; without a slot it is of one that was freed and has
-// been read before.
-func (s *Slots) next(c *changes) (x Change, slot *Slot, ok bool) {
+// next takes one change of c; one that is not to be told is of a slot that was
+// freed and has been read before.
+func (s *Slots) next(c *changes) (x Change, tell, ok bool) {
 	if n := len(c.freed); n > 0 {
 		id := c.freed[n-1]
 		c.freed = c.freed[:n-1]
 		s.free = append(s.free, id)
 		if !c.dirty.has(id) {
-			return x, nil, true
+			return Change{ID: id, Freed: true}, false, true
 		}
 		c.dirty.clear(id)
 		c.n--
-		return Change{ID: id, Freed: true}, s.slot(id), true
+		return Change{ID: id, Freed: true}, true, true
 	}
 	for looked := 0; c.n > 0 && looked <= len(c.dirty); looked++ {
 		if c.word >= len(c.dirty) {
@@ -298,11 +315,11 @@ func (s *Slots) next(c *changes) (x Change, slot *Slot, ok bool) {
 			id := SlotID(c.word*64 + bits.TrailingZeros64(w))
 			c.dirty.clear(id)
 			c.n--
-			return Change{ID: id, Offered: s.offered.has(id)}, s.slot(id), true
+			return Change{ID: id, Offered: s.offered.has(id)}, true, true
 		}
 		c.word++
 	}
-	return x, nil, false
+	return x, false, false
 }
 
 // Drain publishes, and calls yield for all that is to be read.
