@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"os"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"sync/atomic"
@@ -50,10 +51,10 @@ const startTime = 5 * time.Second
 // collector adjusts GOGC, and gives back memory after bursts. The zero
 // collector is ready for use.
 type collector struct {
-	began   time.Time // when the router started
-	looked  time.Time
-	growth  int
-	samples []metrics.Sample
+	began time.Time // when the router started
+	// growth is the GOGC that was set last; only adjust uses it.
+	growth int
+	ended  atomic.Bool
 	// looking is set while giveBack is scheduled: until it has run, it alone
 	// uses the fields below. used is the bytes in use at its last look.
 	looking atomic.Bool
@@ -62,8 +63,34 @@ type collector struct {
 	allocated uint64
 }
 
-// started records that the router has started.
-func (c *collector) started(now time.Time) { c.began, c.looked = now, time.Time{} }
+// started records that the router has started. From now on until end GOGC is
+// adjusted after each collection, unless the environment sets it: a table that
+// is being loaded grows a small heap to a large one within two or three.
+func (c *collector) started(now time.Time) {
+	c.began = now
+	if os.Getenv("GOGC") == "" {
+		c.adjust()
+	}
+}
+
+func (c *collector) end() { c.ended.Store(true) }
+
+// adjust sets GOGC, and has the next collection call it again.
+func (c *collector) adjust() {
+	if c.ended.Load() {
+		return
+	}
+	// Setting GOGC stops every goroutine for a moment.
+	if g := heapGrowth(heap().live); 8*max(g-c.growth, c.growth-g) > c.growth {
+		c.growth = g
+		debug.SetGCPercent(g)
+	}
+	runtime.AddCleanup(new(collected), (*collector).adjust, c)
+}
+
+// collected is an object to which nothing points: a collection finds it. It is not
+// so small that it would share its place with others.
+type collected [32]byte
 
 // collectRarely makes garbage collections rare until restore, unless the
 // environment sets GOGC: for work that leaves much garbage and keeps little,
@@ -76,29 +103,15 @@ func collectRarely() (restore func()) {
 	return func() { debug.SetGCPercent(before) }
 }
 
-// tune adjusts GOGC to the heap, at most once a second, and schedules giveBack,
-// since tune may not be called again. It does nothing if the environment sets
-// GOGC.
-func (c *collector) tune(now time.Time) {
+// look schedules giveBack, since look may not be called again. It does nothing if
+// the environment sets GOGC.
+func (c *collector) look() {
 	if os.Getenv("GOGC") != "" {
 		return
 	}
 	if c.looking.CompareAndSwap(false, true) {
 		c.used = heap().used
 		time.AfterFunc(quietTime, c.giveBack)
-	}
-	if now.Sub(c.looked) < time.Second {
-		return
-	}
-	c.looked = now
-	if c.samples == nil {
-		c.samples = []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	}
-	metrics.Read(c.samples)
-	// Setting GOGC stops every goroutine for a moment.
-	if g := heapGrowth(c.samples[0].Value.Uint64()); g != c.growth {
-		c.growth = g
-		debug.SetGCPercent(g)
 	}
 }
 

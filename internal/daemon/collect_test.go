@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -17,33 +18,60 @@ func TestHeapGrowth(t *testing.T) {
 	}
 }
 
-// A heap that has grown is collected as ever, and looked at once a second.
-func TestTune(t *testing.T) {
+// GOGC follows each collection.
+func TestAdjust(t *testing.T) {
 	t.Setenv("GOGC", "")
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
+	runtime.GC()
+	// now gives GOGC, between two collections, which adjust it.
+	now := func() int {
+		s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
+		metrics.Read(s)
+		return int(s[0].Value.Uint64())
+	}
 	var c collector
-	now := time.Now()
-	c.tune(now)
-	if c.growth <= 100 {
-		t.Errorf("GOGC is %d with next to nothing in use, want more than 100", c.growth)
+	c.started(time.Now())
+	if got := now(); got <= 100 {
+		t.Errorf("GOGC is %d with next to nothing in use, want more than 100", got)
 	}
 	large := make([]byte, 3*spare)
 	runtime.GC()
-	c.tune(now.Add(time.Second - 1))
-	if c.growth <= 100 {
-		t.Errorf("looked again within the second")
-	}
-	c.tune(now.Add(time.Second))
-	if got := debug.SetGCPercent(before); c.growth != leastSlow || got != leastSlow {
-		t.Errorf("GOGC is %d, thought to be %d, with %d MiB in use, want %d", got, c.growth, len(large)>>20, leastSlow)
-	}
+	wait(t, "the large heap to be noticed", func() error {
+		if got := now(); got != leastSlow {
+			return fmt.Errorf("GOGC is %d with %d MiB in use, want %d", got, len(large)>>20, leastSlow)
+		}
+		return nil
+	})
 	runtime.KeepAlive(large)
+	large = nil
+	runtime.GC()
+	wait(t, "the small heap to be noticed", func() error {
+		if got := now(); got <= 100 {
+			return fmt.Errorf("GOGC is %d with little in use again, want more than 100", got)
+		}
+		return nil
+	})
+	c.end()
+	debug.SetGCPercent(77)
+	for range 3 {
+		runtime.GC()
+	}
+	if got := now(); got != 77 {
+		t.Errorf("GOGC is %d after the end, want the 77 that it was set to", got)
+	}
+}
+
+// What the environment says of the collector stands.
+func TestAdjustsNotAgainstTheEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "50")
-	var left collector
-	left.tune(now)
-	if left.growth != 0 || left.looking.Load() {
-		t.Errorf("GOGC set to %d, and a look to come: %v, against the environment", left.growth, left.looking.Load())
+	before := debug.SetGCPercent(50)
+	defer debug.SetGCPercent(before)
+	var c collector
+	c.started(time.Now())
+	c.look()
+	if got := debug.SetGCPercent(50); got != 50 || c.looking.Load() {
+		t.Errorf("GOGC is set to %d, and a look is to come: %v, against the environment", got, c.looking.Load())
 	}
 }
 
@@ -83,11 +111,11 @@ func TestBurstIsGivenBack(t *testing.T) {
 	defer debug.SetGCPercent(before)
 	runtime.GC()
 	var c collector
-	c.tune(time.Now())
+	c.look()
 	debug.SetGCPercent(-1) // none comes by itself
 	garbage := make([]byte, 2*leastWaste)
 	garbage[len(garbage)-1] = 1
-	c.tune(time.Now())
+	c.look()
 	wait(t, "the burst to be given back", func() error {
 		if h := heap(); h.used > h.live+leastWaste {
 			return fmt.Errorf("%d MiB are in use, %d MiB of it by something", h.used>>20, h.live>>20)

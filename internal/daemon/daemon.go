@@ -239,7 +239,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		d.garbage.tune(time.Now())
+		d.garbage.look()
 		var due <-chan time.Time
 		t := d.router.Deadline()
 		for _, at := range []time.Time{d.due(), d.nextNote} {
@@ -310,6 +310,7 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 // the ports with their workers, then the undo list.
 func (d *Daemon) stop() error {
 	close(d.quit)
+	d.garbage.end()
 	d.endReloads()
 	var errs []error
 	for _, e := range d.ends {

@@ -376,8 +376,11 @@ func TestMain(m *testing.M) {
 				os.Exit(1)
 			}
 		}
-		err := Run(context.Background(), Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: log, Reduce: os.Getenv("ROUTERD_TEST_REDUCE") != ""})
-		if err != nil {
+		o := Options{Config: config, RunDir: os.Getenv("ROUTERD_TEST_RUNDIR"), Stderr: log, Reduce: os.Getenv("ROUTERD_TEST_REDUCE") != ""}
+		if table := os.Getenv(tableVariable); table != "" {
+			o.more = append(o.more, tableOf(table))
+		}
+		if err := Run(context.Background(), o); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -1,0 +1,109 @@
+package daemon
+
+import (
+	"bufio"
+	"compress/gzip"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// BenchmarkTableMemory starts a router, a process of its own, to which a protocol
+// offers the public table over 64 next hops, and reports the resident memory of
+// the process when it has settled, the most that there was, and how long it took
+// until all was forwarded by, from the start.
+func BenchmarkTableMemory(b *testing.B) {
+	table, prefixes := publicTable(b)
+	for b.Loop() {
+		s := newSite(b)
+		const metrics = "127.0.0.1:19872"
+		s.write(fmt.Sprintf("[metrics]\nlisten = %q\n", metrics))
+		start := time.Now()
+		router := s.startProcess([]string{"ROUTERD_TEST_LOG=" + s.dir + "/log", tableVariable + "=" + table})
+		forwarded := func() (n int) {
+			for _, m := range regexp.MustCompile(`(?m)^routerd_fib_entries\{.*\} (.*)$`).FindAllStringSubmatch(scrape(b, metrics), -1) {
+				f, _ := strconv.ParseFloat(m[1], 64)
+				n += int(f)
+			}
+			return n
+		}
+		wait(b, "the table to be forwarded by", func() error {
+			if n := forwarded(); n < prefixes {
+				return fmt.Errorf("%d of %d prefixes are", n, prefixes)
+			}
+			return nil
+		})
+		took := time.Since(start)
+		settled := residentOf(b, router.Process.Pid, "VmRSS")
+		for same := 0; same < 20; same++ { // it is settled when two seconds bring no change
+			time.Sleep(100 * time.Millisecond)
+			now := residentOf(b, router.Process.Pid, "VmRSS")
+			if now < settled*0.99 || now > settled*1.01 {
+				same = 0
+			}
+			settled = now
+		}
+		b.ReportMetric(settled, "settled-MB")
+		b.ReportMetric(residentOf(b, router.Process.Pid, "VmHWM"), "peak-MB")
+		b.ReportMetric(took.Seconds(), "load-s")
+		_ = router.Process.Kill()
+		_ = router.Wait()
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// publicTable writes the public table in the form that tabler reads.
+func publicTable(b *testing.B) (path string, n int) {
+	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpora", "tables", "bart-prefixes-1062k.txt.gz"))
+	if errors.Is(err, fs.ErrNotExist) {
+		b.Skipf("the corpus is not there: %v", err)
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		b.Fatal(err)
+	}
+	path = filepath.Join(b.TempDir(), "table")
+	out, err := os.Create(path)
+	if err != nil {
+		b.Fatal(err)
+	}
+	w := bufio.NewWriter(out)
+	for s := bufio.NewScanner(z); s.Scan(); n++ {
+		p := netip.MustParsePrefix(s.Text())
+		record := [tableRecord]byte{4, byte(p.Bits())}
+		if p.Addr().Is6() {
+			record[0] = 6
+		}
+		copy(record[2:], p.Addr().AsSlice())
+		_, _ = w.Write(record[:]) // Flush tells
+	}
+	if err := errors.Join(w.Flush(), out.Close()); err != nil {
+		b.Fatal(err)
+	}
+	return path, n
+}
+
+// residentOf gives a line of /proc/PID/status in 10^6 bytes.
+func residentOf(b *testing.B, pid int, line string) float64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	m := regexp.MustCompile(line + `:\s*(\d+) kB`).FindSubmatch(text)
+	if m == nil {
+		b.Fatalf("there is no line %s in %s", line, text)
+	}
+	kb, _ := strconv.ParseFloat(string(m[1]), 64)
+	return kb * 1024 / 1e6
+}
