@@ -109,6 +109,9 @@ type entryRow struct {
 
 func resolutionText(s control.ResolutionStep) string {
 	given := control.Hop{Address: s.Address, Interface: s.Interface}.String()
+	if s.Backup {
+		given += " (backup)"
+	}
 	switch {
 	case s.WhyNot != "":
 		return fmt.Sprintf("%s: not usable: %s", given, s.WhyNot)

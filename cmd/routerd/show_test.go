@@ -94,7 +94,7 @@ func TestPages(t *testing.T) {
 		t.Errorf("the table came in %d pages", paged.asked)
 	}
 	var page control.RoutePage
-	if err := json.Unmarshal([]byte(got), &page); err != nil || len(page.Routes) != 5 || page.Next.IsValid() {
+	if err := json.Unmarshal([]byte(got), &page); err != nil || len(page.Routes) != 6 || page.Next.IsValid() {
 		t.Errorf("%v in %s", err, got)
 	}
 }

@@ -37,6 +37,7 @@ type ResolutionStep struct {
 	Depth     int          `json:"depth"`               // 0 = of the route itself
 	Address   netip.Addr   `json:"address,omitzero"`    // absent: the destination is on the link
 	Interface string       `json:"interface,omitempty"` // absent: resolved through the routing table
+	Backup    bool         `json:"backup,omitempty"`    // it serves only while none of the others is alive
 	Via       netip.Prefix `json:"via,omitzero"`        // the route that it is resolved through; absent if none is needed
 	Source    string       `json:"source,omitempty"`    // of that route
 	Action    string       `json:"action,omitempty"`    // of that route, if it drops packets

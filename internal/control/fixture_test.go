@@ -176,6 +176,14 @@ func (f *fake) Routes(ctx context.Context, q RouteQuery) (RoutePage, error) {
 				Selected: true, Installed: true, Origin: "routerd.toml:12", Since: began,
 			},
 			{
+				Prefix: pfx("10.8.0.0/16"), Source: "ospf", Action: "forward", Distance: 110, Metric: 20, Selected: true, Installed: true,
+				NextHops: []NextHop{
+					{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1, Usable: true, Resolved: []Hop{{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1}}},
+					{Address: addr("10.0.12.2"), Interface: "core0", Weight: 1, Backup: true, Usable: true, Resolved: []Hop{{Address: addr("10.0.12.2"), Interface: "core0", Weight: 1}}},
+				},
+				Since: began,
+			},
+			{
 				Prefix: pfx("2001:db8:1::/64"), Source: "connected", Action: "forward", Interface: "lan0",
 				Selected: true, Installed: true, Origin: "routerd.toml:12", Since: began,
 			},
@@ -187,7 +195,7 @@ func (f *fake) Routes(ctx context.Context, q RouteQuery) (RoutePage, error) {
 func (f *fake) FIB(ctx context.Context, q FIBQuery) (FIBPage, error) {
 	f.fib = q
 	return FIBPage{
-		Generation: 42, IPv4: 3, IPv6: 1,
+		Generation: 42, IPv4: 4, IPv6: 1,
 		Entries: []FIBEntry{
 			{
 				Prefix: pfx("0.0.0.0/0"), Action: "forward", Source: "static", Distance: 1,
@@ -198,6 +206,13 @@ func (f *fake) FIB(ctx context.Context, q FIBQuery) (FIBPage, error) {
 				NextHops: []Hop{{Interface: "lan0", Weight: 1}}, Origin: "routerd.toml:12",
 			},
 			{Prefix: pfx("10.0.1.1/32"), Action: "local", Source: "connected", Interface: "lan0", Origin: "routerd.toml:12"},
+			{
+				Prefix: pfx("10.8.0.0/16"), Action: "forward", Source: "ospf", Distance: 110, Metric: 20,
+				NextHops: []Hop{
+					{Address: addr("10.0.1.2"), Interface: "lan0", Weight: 1, Dead: []string{"carrier"}},
+					{Address: addr("10.0.12.2"), Interface: "core0", Weight: 1, Backup: true},
+				},
+			},
 			{Prefix: pfx("2001:db8::/32"), Action: "blackhole", Source: "static", Distance: 1, Metric: 5},
 		},
 	}, f.answer(ctx)

@@ -78,6 +78,7 @@ type NextHop struct {
 	Address   netip.Addr   `json:"address,omitzero"`    // absent: directly on the interface
 	Interface string       `json:"interface,omitempty"` // absent: resolved through the routing table
 	Weight    int          `json:"weight"`              // at least 1
+	Backup    bool         `json:"backup,omitempty"`    // it serves only while none of the others is alive
 	Usable    bool         `json:"usable"`
 	WhyNot    string       `json:"why_not,omitempty"` // absent when usable
 	Via       netip.Prefix `json:"via,omitzero"`      // the route it was resolved through; absent if none was needed
@@ -93,8 +94,8 @@ type Hop struct {
 	// carrier, interface, neighbor, bfd, protocol. Its flows use the other hops
 	// that are alive, if there are any.
 	Dead []string `json:"dead,omitempty"`
-	// Backup is set of a hop of the forwarding table that gets packets only while
-	// none of the others is alive.
+	// Backup is set of a hop that gets packets only while none of the others is
+	// alive.
 	Backup bool `json:"backup,omitempty"`
 }
 
@@ -108,7 +109,9 @@ one first. Packets are forwarded by the routes marked with *; a route without
 says in NOTE why it is not used.
 
 With a prefix, only the routes of exactly this prefix; with an address, those
-of the prefix that packets for it are forwarded by.`,
+of the prefix that packets for it are forwarded by.
+
+A next hop that is a backup serves only while none of the others is alive.`,
 		Example: `  routerd show route
   routerd show route 10.0.0.0/8
   routerd show route for 192.0.2.7
@@ -215,6 +218,9 @@ func routeLines(r *Route) []routeLine {
 		if len(r.NextHops) > 1 && h.Weight != 1 {
 			l.hop += fmt.Sprintf(" (weight %d)", h.Weight)
 		}
+		if h.Backup {
+			l.hop += " (backup)"
+		}
 		if !h.Usable {
 			l.note = h.WhyNot
 		}
@@ -252,7 +258,11 @@ func givenHop(h *NextHop) string {
 	case h.Via.IsValid():
 		var through []string
 		for _, r := range h.Resolved {
-			through = append(through, r.String())
+			text := r.String()
+			if r.Backup {
+				text += " (backup)"
+			}
+			through = append(through, text)
 		}
 		return fmt.Sprintf("%s through %s", h.Address, strings.Join(through, ", "))
 	}

@@ -185,7 +185,7 @@ func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
 	for _, h := range c.NextHops {
 		r.NextHops = append(r.NextHops, control.NextHop{
 			Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1),
-			Usable: h.Usable, WhyNot: h.WhyNot, Via: h.Via, Resolved: hopsOf(view, h.Resolved),
+			Backup: h.Backup, Usable: h.Usable, WhyNot: h.WhyNot, Via: h.Via, Resolved: hopsOf(view, h.Resolved),
 		})
 	}
 	return r

@@ -79,7 +79,8 @@ func (d *Daemon) explainRoute(target netip.Addr) control.RouteExplanation {
 
 func (d *Daemon) resolutionStep(s rib.ResolutionStep) control.ResolutionStep {
 	out := control.ResolutionStep{
-		Depth: s.Depth, Address: s.NextHop.Address, Interface: interfaceName(d.router.View(), s.NextHop.Interface), WhyNot: s.WhyNot,
+		Depth: s.Depth, Address: s.NextHop.Address, Interface: interfaceName(d.router.View(), s.NextHop.Interface),
+		Backup: s.NextHop.Backup, WhyNot: s.WhyNot,
 	}
 	if s.Via.IsValid() {
 		out.Via, out.Source = s.Via, s.Source.String()

@@ -79,7 +79,7 @@ func (s *settling) plain(c *candidate) leads {
 	if c.action != routing.Forward {
 		return leads(c.action)
 	}
-	return s.rib.acquireGroup([]share{{neighbour{iface: c.owner()}, 1, 1, 1}})
+	return s.rib.acquireGroup([]share{{neighbour{iface: c.owner()}, 1, 1, 1}}, nil)
 }
 
 // choose makes chosen the choice for n, none if none is usable, and records a

@@ -48,6 +48,14 @@
 // [routing.Source] and of the configuration. Equal static routes form one
 // multipath route. Distance 255 is never used.
 //
+// # Backups
+//
+// A next hop that its source calls a backup ([routing.NextHop]) is resolved like
+// the others and serves in the FIB while none of these is alive, before the table
+// knows of it. A hop that is resolved through a route brings that route's backups
+// as its own; a backup brings none. Where only backups are usable they serve as
+// if they were none. Subscribers are not told of backups.
+//
 // # Resolving
 //
 // An address resolves through the longest prefix that has a usable route. It

@@ -3,6 +3,7 @@ package rib
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -36,16 +37,20 @@ type share struct {
 // rounded to this fineness.
 const maxWhole = 1 << 20
 
-// acquireGroup gives the group of the shares, the same one for the same hops
-// and weights. Shares of one neighbour are added.
-func (r *RIB) acquireGroup(shares []share) leads {
+// acquireGroup gives the group of the shares and backups, the same one for the
+// same hops and weights. Shares of one neighbour are added. A neighbour that has a
+// share is no backup too.
+func (r *RIB) acquireGroup(shares, backups []share) leads {
 	hops := weigh(shares)
+	if len(backups) > 0 {
+		hops = append(hops, weighBackups(backups, hops)...)
+	}
 	for i := range hops {
 		hops[i].Index = r.neighbourIndex(neighbour{hops[i].Address, hops[i].Interface})
 	}
 	b := r.keyBuf[:0]
 	for _, h := range hops {
-		b = append(b, h.Weight)
+		b = append(b, h.Weight, byte(btoi(h.Backup)))
 		b = binary.BigEndian.AppendUint16(b, uint16(h.Interface))
 		b = binary.BigEndian.AppendUint32(b, h.Index) // identifies the address and its interface; 0 without an address
 	}
@@ -150,6 +155,18 @@ func weigh(shares []share) []fib.NextHop {
 			p = max((p*255+most/2)/most, 1)
 		}
 		hops[i].Weight = uint8(p)
+	}
+	return hops
+}
+
+// weighBackups is weigh for the backups of hops.
+func weighBackups(backups []share, of []fib.NextHop) []fib.NextHop {
+	backups = slices.DeleteFunc(slices.Clone(backups), func(s share) bool {
+		return slices.ContainsFunc(of, func(h fib.NextHop) bool { return neighbour{h.Address, h.Interface} == s.neighbour })
+	})
+	hops := weigh(backups)
+	for i := range hops {
+		hops[i].Backup = true
 	}
 	return hops
 }

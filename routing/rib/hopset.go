@@ -149,7 +149,7 @@ func appendHopsKey(b []byte, hops []routing.NextHop, against []obstacle) []byte 
 			b = append(b, 0)
 		}
 		b = binary.BigEndian.AppendUint16(b, uint16(h.Interface))
-		b = append(b, max(h.Weight, 1))
+		b = append(b, max(h.Weight, 1), byte(btoi(h.Backup)))
 		if against != nil && against[i].dead {
 			b = append(b, 1) // which no name begins with
 		}

@@ -105,26 +105,31 @@ func (r *RIB) resolveAddress(a netip.Addr, user number) resolution {
 	return resolution{why: noRoute}
 }
 
-// appendShares appends the shares of a resolved hop. If it resolves through a
-// route that discards there are none, and the route's action is returned.
-func (r *RIB) appendShares(to []share, h *hop, res resolution) ([]share, routing.Action) {
-	weight := uint64(max(h.Weight, 1))
+// sharesOf gives the shares of a resolved hop, and those of the backups of the
+// route that it resolves through. If that discards there are none, and its action
+// is returned.
+func (r *RIB) sharesOf(h *hop, res resolution) (shares, backups []share, discard routing.Action) {
 	if res.via == 0 {
-		return append(to, share{neighbour{h.Address, res.iface}, weight, 1, 1}), routing.Forward
+		return []share{{neighbour{h.Address, res.iface}, uint64(max(h.Weight, 1)), 1, 1}}, nil, routing.Forward
 	}
 	l := r.at(res.via).leads
 	if l < firstGroup {
-		return to, l.action()
+		return nil, nil, l.action()
 	}
-	hops := r.led[l].Hops()
+	g := r.led[l]
+	return h.through(g.Hops()), h.through(g.Backups()), routing.Forward
+}
+
+// through gives the shares of h by the hops that it resolves to.
+func (h *hop) through(hops []fib.NextHop) (shares []share) {
 	var whole uint64
 	for _, g := range hops {
 		whole += uint64(g.Weight)
 	}
 	for _, g := range hops {
-		to = append(to, share{gateway(g, h.Address), weight, uint64(g.Weight), whole})
+		shares = append(shares, share{gateway(g, h.Address), uint64(max(h.Weight, 1)), uint64(g.Weight), whole})
 	}
-	return to, routing.Forward
+	return shares
 }
 
 // gateway is the neighbour that a packet for a goes to by the hop g: a itself
@@ -144,13 +149,30 @@ type wait struct {
 
 // gathering collects what one or several sets of hops resolve to.
 type gathering struct {
+	gathered          // of the hops that are no backups
+	backup   gathered // of those that are, and of the backups of routes that the others resolve through
+	waits    []wait
+}
+
+// gathered is what hops resolve to.
+type gathered struct {
 	shares  []share
 	discard routing.Action // of a hop through a route that discards; Forward = none
-	waits   []wait
+	any     bool           // any is usable
+}
+
+// add adds what a usable hop resolves to.
+func (g *gathered) add(shares []share, discard routing.Action) {
+	g.any = true
+	g.shares = append(g.shares, shares...)
+	if g.discard == routing.Forward {
+		g.discard = discard
+	}
 }
 
 // gather adds the usable hops of hs for a route of the prefix user, and
-// reports whether there is any.
+// reports whether there is any. The backups of what a backup resolves to do not
+// serve.
 func (g *gathering) gather(r *RIB, hs *hopSet, user number) bool {
 	any := false
 	for i := range hs.hops {
@@ -160,12 +182,14 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user number) bool {
 		case waiting:
 			g.waits = append(g.waits, wait{h.watch, res.via})
 		case usable:
-			var discard routing.Action
-			g.shares, discard = r.appendShares(g.shares, h, res)
-			if discard != routing.Forward && g.discard == routing.Forward {
-				g.discard = discard
-			}
 			any = true
+			shares, backups, discard := r.sharesOf(h, res)
+			if h.Backup {
+				g.backup.add(shares, discard)
+				break
+			}
+			g.add(shares, discard)
+			g.backup.shares = append(g.backup.shares, backups...)
 		}
 	}
 	return any
@@ -173,10 +197,14 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user number) bool {
 
 // outcome gives the result: packets go by the hops that forward, and are
 // discarded only if every usable hop resolves through a route that discards.
-// The caller gets a reference to it.
+// Backups alone serve as if they were none. The caller gets a reference to it.
 func (g *gathering) outcome(r *RIB) leads {
-	if len(g.shares) > 0 {
-		return r.acquireGroup(g.shares)
+	serve, backups := g.gathered, g.backup.shares
+	if !serve.any {
+		serve, backups = g.backup, nil
 	}
-	return leads(g.discard) // Forward is 0, nothing
+	if len(serve.shares) > 0 {
+		return r.acquireGroup(serve.shares, backups)
+	}
+	return leads(serve.discard) // Forward is 0, nothing
 }

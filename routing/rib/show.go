@@ -33,7 +33,7 @@ type Candidate struct {
 type Hop struct {
 	routing.NextHop               // as given
 	Via             netip.Prefix  // the route that it resolves through; invalid when it needs none
-	Resolved        []fib.NextHop // where packets go; empty if the hop is not usable or Via discards
+	Resolved        []fib.NextHop // where packets go, with Via's backups; empty if the hop is not usable or Via discards
 	Usable          bool
 	WhyNot          string // why not usable, as above
 }
@@ -124,8 +124,11 @@ func (r *RIB) showHops(hs *hopSet, n number) []Hop {
 		if res.via != 0 {
 			hops[i].Via = r.prefix(res.via)
 		}
-		if shares, action := r.appendShares(nil, h, res); action == routing.Forward {
+		if shares, backups, action := r.sharesOf(h, res); action == routing.Forward {
 			hops[i].Resolved = weigh(shares)
+			if !h.Backup {
+				hops[i].Resolved = append(hops[i].Resolved, weighBackups(backups, hops[i].Resolved)...)
+			}
 			for j := range hops[i].Resolved {
 				to := &hops[i].Resolved[j]
 				to.Index = r.neighbours[neighbour{to.Address, to.Interface}]
