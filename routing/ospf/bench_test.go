@@ -143,3 +143,30 @@ func BenchmarkTable(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkAlternates is a calculation of the loop-free alternates of all routes, by
+// two neighbours.
+func BenchmarkAlternates(b *testing.B) {
+	for _, side := range []int{31, 100} {
+		b.Run(fmt.Sprintf("routers=%d", side*side), func(b *testing.B) {
+			a, attached := grid(side)
+			s := State{Router: self, AS: newArea(a.graph.prefixes).db, Prefixes: a.graph.prefixes, Areas: []*AreaState{{Graph: a.graph, Attachments: attached}}}
+			var table Table
+			var x Alternates
+			table.Calculate(&s)
+			b.ReportAllocs()
+			for b.Loop() {
+				x.Calculate(&table, nil)
+			}
+			n := 0
+			for i := range x.found {
+				if x.found[i].Why == Protected && x.found[i].Protection != 0 {
+					n++
+				}
+			}
+			if n == 0 {
+				b.Fatal("no alternates")
+			}
+		})
+	}
+}

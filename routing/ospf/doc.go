@@ -24,6 +24,9 @@
 //	table.go      the routes of all areas together (§16)
 //	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
 //	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
+//	alternate.go  loop-free alternates: which one is chosen (RFC 5286)
+//	candidate.go  the neighbours that may be one
+//	vantage.go    an area as such a neighbour sees it
 //	network.go    types of networks, and the states of an interface (§9.3)
 //	elect.go      the election of the designated router (§9.4)
 //	neighbor.go   the states of a neighbour (§10.3), and who is adjacent (§10.4)
@@ -54,4 +57,11 @@
 //     area; §16.3 finds the better ones. §16.1.1 has them wait for that.
 //   - RFC 3101 §2.5 (6)(e) chooses among LSAs that are functionally the same; here
 //     they are equal paths, and the highest router's tag counts.
+//   - RFC 5286 §3.6 has an alternate for each of several next hops; here it is for the
+//     route, whose packets it takes while all of them are dead, and is wanted only
+//     where they share an interface or a router. Its §6.3 warns of areas that paths
+//     leave and come back into: routes that this may happen to have none
+//     ([Unprotected]). Border routers without a backbone (RFC 3509) cannot be told
+//     from others and are not looked for.
+//   - Of more than 64 neighbours in an area, the others are no alternates.
 package ospf

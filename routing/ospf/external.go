@@ -7,48 +7,67 @@ import (
 	"routerd/routing/ospf/wire"
 )
 
+// outside is an external path: what one LSA says, and the way there.
+type outside struct {
+	prefix int32
+	metric uint32
+	route  Route
+	reach  reach // to the AS boundary router, or to the forwarding address
+}
+
 // externals takes the external paths, of the AS and of each NSSA (RFC 2328 §16.4,
 // RFC 3101 §2.5).
 func (t *Table) externals() {
+	for p := range t.outsides {
+		t.offer(&t.routes[p.prefix], p.route)
+	}
+}
+
+// outsides gives all external paths.
+func (t *Table) outsides(yield func(outside) bool) {
 	for e := range t.state.AS.All(wire.ExternalLSA) {
-		t.external(e, nil)
+		if p, ok := t.outside(e, nil); ok && !yield(p) {
+			return
+		}
 	}
 	for _, a := range t.state.Areas {
 		if a.Type != NSSA {
 			continue
 		}
 		for e := range a.Graph.db.All(wire.NSSALSA) {
-			t.external(e, a)
+			if p, ok := t.outside(e, a); ok && !yield(p) {
+				return
+			}
 		}
 	}
 }
 
-// external takes the path of one LSA, of an NSSA or, where that is nil, of the AS.
-func (t *Table) external(e *Entry, nssa *AreaState) {
+// outside reads the path of one LSA, of an NSSA or, where that is nil, of the AS.
+func (t *Table) outside(e *Entry, nssa *AreaState) (p outside, ok bool) {
 	l := e.LSA()
 	body := wire.ExternalBody(l.Body())
 	if !e.Usable() || body.Metric() == wire.Infinity || l.Router() == t.state.Router || e.prefix < 0 {
-		return
+		return p, false
 	}
-	p := t.state.Prefixes.list[e.prefix]
-	if nssa != nil && p.Bits() == 0 && t.state.Border && (l.Options()&wire.OptionNP == 0 || nssa.NoSummaries) {
-		return // RFC 3101 §2.5 (3)
+	prefix := t.state.Prefixes.list[e.prefix]
+	if nssa != nil && prefix.Bits() == 0 && t.state.Border && (l.Options()&wire.OptionNP == 0 || nssa.NoSummaries) {
+		return p, false // RFC 3101 §2.5 (3)
 	}
 	r, ok := t.exit(l.Router(), nssa)
 	if f := body.Forwarding(); ok && f != 0 {
 		r, ok = t.forward(f, nssa)
 	}
 	if !ok {
-		return
+		return p, false
 	}
 	n := Route{
-		Prefix: p, Type: External1, Cost: add(r.cost, body.Metric()), Tag: body.Tag(), Ways: r.ways,
+		Prefix: prefix, Type: External1, Cost: add(r.cost, body.Metric()), Tag: body.Tag(), Ways: r.ways,
 		Origin: l.Identity(), otherwise: !t.state.RFC1583 && r.otherwise(),
 	}
 	if body.Type2() {
 		n.Type, n.Cost, n.Metric = External2, r.cost, body.Metric()
 	}
-	t.offer(&t.routes[e.prefix], n)
+	return outside{e.prefix, body.Metric(), n, r}, true
 }
 
 // exit is the way to an AS boundary router, of several the preferred one (RFC 2328
@@ -120,7 +139,8 @@ func (t *Table) lookup(address wire.ID) (r reach) {
 		if n == nil || n.Type > InterArea {
 			continue
 		}
-		r = reach{n.Type, n.Area, n.Cost, t.Hops.onward(n.Ways, []netip.Addr{to})}
+		number := t.state.Prefixes.numbers[n.Prefix]
+		r = reach{n.Type, n.Area, n.Cost, t.Hops.onward(n.Ways, []netip.Addr{to}), number}
 		if a := t.area(n.Area); n.Ways == 0 && a != nil {
 			for i := range a.Attachments {
 				// The network of an interface without neighbours is a stub.

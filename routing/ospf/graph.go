@@ -18,6 +18,7 @@ type Graph struct {
 	networks map[wire.ID]int32
 	free     []int32
 	highest  uint16 // cost that any edge ever had
+	virtuals int    // edges that are virtual links
 	edges    []edge // of the LSA that is being read
 	stubs    []stub
 }
@@ -130,6 +131,9 @@ func (g *Graph) vertex(network bool, id wire.ID) int32 {
 	return at
 }
 
+// virtual reports whether the area has virtual links.
+func (g *Graph) virtual() bool { return g.virtuals > 0 }
+
 // tidy frees a vertex that no LSA describes or names.
 func (g *Graph) tidy(at int32) {
 	v := &g.vertices[at]
@@ -163,6 +167,9 @@ func (g *Graph) set(at int32, e *Entry) {
 	v.edges, v.stubs = nil, nil
 	for i := range old {
 		g.join(at, old[i].to, false)
+		if old[i].kind == wire.LinkVirtual {
+			g.virtuals--
+		}
 	}
 	if v.prefix >= 0 {
 		g.prefixes.release(v.prefix)
@@ -234,5 +241,8 @@ func (g *Graph) readNetwork(l wire.LSA) int32 {
 
 func (g *Graph) edge(to int32, l wire.Link) {
 	g.highest = max(g.highest, l.Cost)
+	if l.Type == wire.LinkVirtual {
+		g.virtuals++
+	}
 	g.edges = append(g.edges, edge{to: to, cost: l.Cost, kind: l.Type, data: l.Data})
 }

@@ -102,6 +102,11 @@ func (h *Hops) onward(set int32, addresses []netip.Addr) int32 {
 	return result
 }
 
+// onto reports whether a hop of the set leads onto a network.
+func (h *Hops) onto(set int32) bool {
+	return slices.ContainsFunc(h.sets[set], func(m int32) bool { return !h.hops[m].Address.IsValid() })
+}
+
 // Append appends the hops of a set, at most most of them where that is above 0, in
 // the order of interfaces and addresses, which does not depend on what was
 // calculated before.

@@ -118,10 +118,11 @@ type asbr struct {
 
 // reach is how a router or an address is reached.
 type reach struct {
-	kind PathType // IntraArea or InterArea
-	area wire.ID
-	cost uint32
-	ways int32
+	kind   PathType // IntraArea or InterArea
+	area   wire.ID
+	cost   uint32
+	ways   int32
+	prefix int32 // of an address: the number of its route's; -1 of a router
 }
 
 // exit is the preferred way to an AS boundary router.
@@ -147,7 +148,7 @@ func (t *Table) Calculate(s *State) {
 	t.routes = refill(t.routes, len(s.Prefixes.list), Route{})
 	t.intra()
 	for _, a := range s.Areas {
-		if !s.Border || a.ID == backbone {
+		if t.examined(a) {
 			t.summaries(a)
 		}
 	}
@@ -165,6 +166,10 @@ func (t *Table) Calculate(s *State) {
 	}
 	t.externals()
 }
+
+// examined reports whether the summaries of the area are (RFC 2328 §16.2; RFC 3509
+// §2.2).
+func (t *Table) examined(a *AreaState) bool { return !t.state.Border || a.ID == backbone }
 
 // All gives all routes, in an order that depends on the state alone.
 func (t *Table) All(yield func(*Route) bool) {
@@ -286,5 +291,5 @@ func (a *AreaState) border(id wire.ID, bits wire.RouterFlags) (reach, bool) {
 	if !known || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
 		return reach{}, false
 	}
-	return reach{IntraArea, a.ID, a.tree.distance[v], a.tree.ways[v]}, true
+	return reach{IntraArea, a.ID, a.tree.distance[v], a.tree.ways[v], -1}, true
 }
