@@ -46,7 +46,7 @@ func address(n int, r wire.ID) wire.ID { return 0x0a000000 + wire.ID(n)<<8 + r }
 
 // install puts the LSAs of the topology into the area, and gives the attachments
 // of router r; its interfaces are the numbers of links.
-func (n *topology) install(a *area, r wire.ID) (at []Attachment) {
+func (n *topology) install(a *areaBed, r wire.ID) (at []Attachment) {
 	links := map[wire.ID][]wire.Link{}
 	for i, l := range n.links {
 		var routers []wire.ID
