@@ -15,6 +15,18 @@
 //	reload.go     what a configuration makes of them
 //	flood.go      what is flooded where (§13.3)
 //	own.go        the router's own LSAs (§12.4.1, §12.4.2)
+//	hello.go      Hellos, and who becomes a neighbour (§9.5, §10.5)
+//	exchange.go   Database Descriptions (§10.6, §10.8)
+//	request.go    Requests (§10.7, §10.9)
+//	update.go     Updates that are received (§13)
+//	acknowledge.go  acknowledgements (§13.5, §13.7)
+//	retransmit.go what was not acknowledged (§13.6), ages
+//	designate.go  states of interfaces, elections
+//	input.go      whether a packet is used (§8.2)
+//	output.go     what is sent when
+//	auth.go       keys
+//	watch.go      BFD
+//	unicast.go    links without a group
 //	event.go      what is logged
 //	ordered.go    maps in the order of adding
 //	graph.go      an area's routers and networks, kept as its LSAs change

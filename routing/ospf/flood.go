@@ -1,8 +1,6 @@
 package ospf
 
 import (
-	"slices"
-
 	"routerd/routing/ospf/wire"
 )
 
@@ -89,7 +87,7 @@ func (m *Machine) floodOn(l *link, e *Entry, from *neighbor) bool {
 		}
 		if wanted, ok := n.requests.get(e.lsa.Identity()); ok { // (1)(b)
 			ours := e.Header(m.now)
-			c := Compare(&ours, &wanted)
+			c := Compare(&ours, &wanted.Header)
 			if c >= 0 {
 				m.unrequest(n, e.lsa.Identity())
 			}
@@ -114,6 +112,7 @@ func (m *Machine) floodOn(l *link, e *Entry, from *neighbor) bool {
 		return false
 	}
 	l.updates.put(e, struct{}{})
+	m.transmitSoon(l)
 	return true
 }
 
@@ -139,13 +138,4 @@ func (m *Machine) unlist(n *neighbor, e *Entry) bool {
 		m.due.Stop(&n.retransmit)
 	}
 	return true
-}
-
-// unrequest takes an LSA off the list of those that a neighbour is asked for.
-func (m *Machine) unrequest(n *neighbor, id wire.Identity) { n.requests.remove(id) }
-
-// sortLinks puts links in their order: by number, and virtual ones behind, by the
-// area that they lead through and the router at the other end.
-func sortLinks(list []*link) {
-	slices.SortStableFunc(list, compareLinks)
 }

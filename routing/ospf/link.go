@@ -2,6 +2,7 @@ package ospf
 
 import (
 	"cmp"
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -42,9 +43,15 @@ type link struct {
 	dirty     bool      // the Network-LSA may have to be another one
 
 	updates ordered[*Entry, struct{}] // to be flooded
+	acks    []wire.Header             // to be sent together
+	waiting bool                      // among those on which something is to be sent
+	elect   bool                      // at the end of the step
+	turn    int                       // of neighbours with something to be sent to them alone
 
 	hello timer
 	wait  timer
+	ack   timer
+	pace  timer // while it sends nothing because it has sent much
 
 	since    time.Time // of state
 	counters Counters
@@ -121,7 +128,7 @@ func compareLinks(a, b *link) int {
 func (m *Machine) up(x protocol.LinkUp) {
 	l := m.links[x.Link]
 	if l == nil {
-		l = &link{id: x.Link, index: map[wire.ID]*neighbor{}}
+		l = m.newLink(x.Link)
 		m.links[x.Link] = l
 		m.order = append(m.order, l)
 		sortLinks(m.order)
@@ -148,6 +155,16 @@ func (m *Machine) down(x protocol.LinkDown) {
 	m.refresh() // others may have borrowed its address
 }
 
+// newLink makes a link that is not active.
+func (m *Machine) newLink(id routing.InterfaceID) *link {
+	l := &link{id: id, index: map[wire.ID]*neighbor{}}
+	l.hello.Of = func() { m.sayHello(l) }
+	l.wait.Of = func() { m.affect(l, WaitTimer) }
+	l.ack.Of = func() { m.sendDelayed(l) }
+	l.pace.Of = func() { m.transmitSoon(l) }
+	return l
+}
+
 // activate has an interface be what it is to be.
 func (m *Machine) activate(l *link) {
 	if l.virtual() {
@@ -160,24 +177,79 @@ func (m *Machine) activate(l *link) {
 	if p.area == nil {
 		return
 	}
+	was := l.cfg
 	l.cfg = cfg
 	l.network, l.address, l.unnumbered = p.network, p.address, p.unnumbered
 	m.dirtyRouter(p.area)
 	if l.active() {
+		m.adjust(l, &was)
 		return
 	}
 	l.area = p.area
 	l.area.links = append(l.area.links, l)
 	sortLinks(l.area.links)
 	l.db = NewDatabase(m.router, &m.limit, m.prefixes)
+	m.begin(l)
 }
+
+// begin brings a link up that has become active.
+func (m *Machine) begin(l *link) {
+	switch {
+	case l.kind == protocol.Loopback:
+		m.affect(l, LoopInd)
+	case l.cfg.Passive && l.network.Elects():
+		m.become(l, InterfaceDROther)
+	case l.cfg.Passive:
+		m.become(l, InterfacePointToPoint)
+	default:
+		m.emit(protocol.Claim{Link: l.id, Family: 4, Protocol: wire.Protocol})
+		m.emit(protocol.Join{Link: l.id, Group: allSPFRouters})
+		m.affect(l, InterfaceUp)
+	}
+}
+
+// speaks reports whether a link sends and receives.
+func (l *link) speaks() bool {
+	return l.active() && l.state > InterfaceLoopback && !l.cfg.Passive
+}
+
+var errLinkDown = errors.New("the interface went down, or is another one now")
 
 // deactivate ends the protocol on an interface.
 func (m *Machine) deactivate(l *link) {
 	if !l.active() {
 		return
 	}
+	if l.speaks() && !l.virtual() {
+		m.emit(protocol.Release{Link: l.id, Family: 4, Protocol: wire.Protocol})
+		m.emit(protocol.Leave{Link: l.id, Group: allSPFRouters})
+	}
+	if l.state == InterfaceDR {
+		m.unsay(l.area, wire.Identity{Type: wire.NetworkLSA, ID: l.self()})
+	}
+	m.affect(l, InterfaceGone)
 	m.dirtyRouter(l.area)
 	l.area.links = slices.DeleteFunc(l.area.links, func(o *link) bool { return o == l })
-	l.area, l.db, l.address, l.state = nil, nil, netip.Prefix{}, InterfaceDown
+	l.area, l.db, l.address = nil, nil, netip.Prefix{}
 }
+
+// adjust takes in a changed configuration of an active link.
+func (m *Machine) adjust(l *link, was *InterfaceConfig) {
+	if !l.speaks() {
+		return
+	}
+	if was.interval() != l.cfg.interval() || was.dead() != l.cfg.dead() {
+		m.hailSoon(l)
+	}
+	if was.Priority != l.cfg.Priority && l.network.Elects() {
+		l.elect = true
+		m.hailSoon(l)
+	}
+	for _, n := range l.neighbors {
+		m.watch(n)
+	}
+}
+
+// sortLinks puts links in their order: by number, and virtual ones behind, by the
+// area that they lead through and the router at the other end.
+func sortLinks(list []*link) { slices.SortStableFunc(list, compareLinks) }

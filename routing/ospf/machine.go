@@ -33,8 +33,14 @@ type Machine struct {
 
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading
+	sweeping   timer
+	overflowed bool // the database was full, and that was reported
 	stopping   bool
 	stopped    bool
+
+	waiting []*link       // on which something is to be sent
+	direct  []wire.Header // acknowledgements of the Update being received
+	scratch []scope
 
 	rand     *rand.Rand
 	slots    *routing.Slots
@@ -56,7 +62,7 @@ func New(s protocol.Start) *Machine {
 		links:    map[routing.InterfaceID]*link{},
 		prefixes: NewPrefixes(),
 	}
-	m.choose.Of = m.chooseRouter
+	m.choose.Of, m.sweeping.Of = m.chooseRouter, m.sweep
 	return m
 }
 
@@ -81,14 +87,21 @@ func (m *Machine) take(in protocol.Input) {
 		m.down(x)
 	case protocol.Configure:
 		m.configure(x)
+	case protocol.Received:
+		m.receive(x)
+	case protocol.NeighborState:
+		m.found(x)
 	}
 }
 
 // settle does what changes of the step have made necessary, once for all of them.
 func (m *Machine) settle() {
-	if m.router != 0 {
-		m.originate()
+	if m.router == 0 {
+		return
 	}
+	m.elections()
+	m.originate()
+	m.transmit()
 }
 
 // Deadline returns the time by which Step must be called, the zero Time if nothing
@@ -125,6 +138,7 @@ func (m *Machine) expire() {
 	for t := m.due.Due(m.now); t != nil; t = m.due.Due(m.now) {
 		t.Of()
 	}
+	m.age()
 }
 
 // after sets a timer.

@@ -29,7 +29,7 @@ func (m *Machine) routerLSA(a *area) {
 		if l.state == InterfaceDown {
 			continue
 		}
-		body.Links = append(body.Links, m.describe(l)...)
+		body.Links = append(body.Links, m.interfaceLinks(l)...)
 		at := Attachment{Data: l.data(), Interface: l.id, Network: l.address.Masked()}
 		for _, n := range l.neighbors {
 			if n.state == NeighborFull && !l.network.Elects() {
@@ -41,8 +41,8 @@ func (m *Machine) routerLSA(a *area) {
 	m.say(a, wire.Identity{Type: wire.RouterLSA, ID: m.router}, a.options()&wire.OptionE, &body)
 }
 
-// describe gives the links that one interface adds to the Router-LSA.
-func (m *Machine) describe(l *link) (links []wire.Link) {
+// interfaceLinks gives the links that one interface adds to the Router-LSA.
+func (m *Machine) interfaceLinks(l *link) (links []wire.Link) {
 	network, mask := wire.IDOf(l.address.Masked().Addr()), wire.MaskOf(l.address.Bits())
 	cost := m.cost(l)
 	switch {

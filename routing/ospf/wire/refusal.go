@@ -34,6 +34,26 @@ const (
 	DeadInterval          //
 	OptionEDiffers        // a stub area for one of both alone
 	OptionNDiffers        // an NSSA for one of both alone
+
+	// These are found out by what the router knows beside the packet.
+	Area                // of another area than the interface
+	Source              // from an address that is not on the network
+	Destination         // for another group or address than those of the interface
+	OwnRouter           // of the router ID that this router has
+	UnknownNeighbor     // of a router that no Hello came from
+	NotConfigured       // of a neighbour that is not configured, where they have to be
+	NeighborsFull       // of more neighbours than a Hello has room for
+	NeighborState       // of a neighbour that is not that far
+	NeighborDead        // of a neighbour that BFD holds dead
+	MTU                 // larger than the interface's
+	DescriptionSequence // not the Description that comes next
+	RequestUnknown      // for an LSA that is not there
+	NoKey               // no key is valid
+	LSAScope            // an LSA that its area does not take
+	LSATooSoon          // MinLSArrival
+	LSAWrapping         // its sequence is being flushed
+	DatabaseFull        // max-lsa
+	AckUnknown          // an acknowledgement of what was not sent
 	numReasons
 )
 
@@ -48,6 +68,7 @@ const (
 	dotted
 	authType
 	theirs // a number of theirs; ours means nothing
+	theirsDotted
 )
 
 var reasons = [NumReasons]struct {
@@ -81,6 +102,25 @@ var reasons = [NumReasons]struct {
 	DeadInterval:   {"dead-interval", "dead interval in seconds", number},
 	OptionEDiffers: {"option-e", "external routes in the area (option E)", number},
 	OptionNDiffers: {"option-n", "NSSA (option N)", number},
+
+	Area:                {"area", "area", dotted},
+	Source:              {"source", "source address, and the interface's", dotted},
+	Destination:         {"destination", "destination address, and the interface's", dotted},
+	OwnRouter:           {"own-router", "router ID, which is this router's own", dotted},
+	UnknownNeighbor:     {"unknown-neighbor", "router that no Hello came from", theirsDotted},
+	NotConfigured:       {"not-configured", "neighbour that is not configured", bare},
+	NeighborsFull:       {"neighbors-full", "neighbours, and how many a Hello has room for", number},
+	NeighborState:       {"neighbor-state", "the neighbour is not that far", bare},
+	NeighborDead:        {"neighbor-dead", "BFD holds the neighbour dead", bare},
+	MTU:                 {"mtu", "MTU", number},
+	DescriptionSequence: {"description-sequence", "sequence of Database Descriptions", number},
+	RequestUnknown:      {"request-unknown", "request for an LSA that is not there, of type", theirs},
+	NoKey:               {"no-key", "no key is valid", bare},
+	LSAScope:            {"lsa-scope", "LSA that the area does not take, of type", theirs},
+	LSATooSoon:          {"lsa-too-soon", "LSA that came again within MinLSArrival", bare},
+	LSAWrapping:         {"lsa-wrapping", "LSA whose sequence is being flushed", bare},
+	DatabaseFull:        {"database-full", "LSAs of others (max-lsa)", number},
+	AckUnknown:          {"ack-unknown", "acknowledgement of what was not sent", bare},
 }
 
 // String gives the word used in metrics and JSON.
@@ -117,6 +157,8 @@ func (r Refusal) String() string {
 		return fmt.Sprintf("%s: theirs %v, ours %v", row.text, ID(r.Theirs), ID(r.Ours))
 	case authType:
 		return fmt.Sprintf("%s: theirs %v, ours %v", row.text, AuthType(r.Theirs), AuthType(r.Ours))
+	case theirsDotted:
+		return fmt.Sprintf("%s: %v", row.text, ID(r.Theirs))
 	case theirs:
 		return fmt.Sprintf("%s: %d", row.text, r.Theirs)
 	}
