@@ -180,10 +180,14 @@ func (t *Table) All(yield func(*Route) bool) {
 	}
 }
 
-// Find gives the route to exactly the prefix, nil if there is none.
+// Find gives the route to exactly the prefix, nil if there is none, or if none was
+// calculated since the prefix is known.
 func (t *Table) Find(p netip.Prefix) *Route {
+	if t.state == nil {
+		return nil
+	}
 	n, known := t.state.Prefixes.numbers[p]
-	if !known || t.routes[n].Type == noPath {
+	if !known || int(n) >= len(t.routes) || t.routes[n].Type == noPath || t.routes[n].Prefix != p {
 		return nil
 	}
 	return &t.routes[n]
@@ -288,7 +292,7 @@ func (t *Table) area(id wire.ID) *AreaState {
 // border routers of areas and of the AS have routes (RFC 2328 §16.1 (4)).
 func (a *AreaState) border(id wire.ID, bits wire.RouterFlags) (reach, bool) {
 	v, known := a.Graph.routers[id]
-	if !known || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
+	if !known || int(v) >= len(a.tree.distance) || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
 		return reach{}, false
 	}
 	return reach{IntraArea, a.ID, a.tree.distance[v], a.tree.ways[v], -1}, true

@@ -303,6 +303,9 @@ func TestTableIsTheNaiveOne(t *testing.T) {
 			if !slices.Equal(got, want) {
 				t.Fatalf("got\n%q, want\n%q", got, want)
 			}
+			for r := range s.table.All {
+				checkTrace(t, &s.table, r)
+			}
 		}
 	})
 }
