@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"routerd/internal/origin"
@@ -19,6 +20,7 @@ type reader struct {
 	watches decode.Watches                 // what is watched by BFD, static next hops included
 	keys    map[string][]*tomltext.Section // the tables of each chain
 	statics []*staticPlaces
+	sources map[netip.Addr]netip.Addr // of next hops without an interface that are watched; invalid over one hop
 	read    []Problem // in other files
 	// Of the routes of a file: those that are looked at for all that lead alike,
 	// and how many of those have a next hop that nothing reaches.

@@ -110,6 +110,25 @@ func (r *reader) checkHops(to netip.Prefix, hops []tomltext.Item[rib.StaticNextH
 	}
 }
 
+// checkWatch checks how a next hop is watched over several hops: from one source,
+// since routes by the same next hop share what is found out about it.
+func (r *reader) checkWatch(at tomltext.Path, h *rib.StaticNextHop) {
+	source := h.Watch.Source
+	switch was, twice := r.sources[h.Address]; {
+	case source.IsValid() && h.Interface != "":
+		r.Wrong(at, fmt.Sprintf("%s is several hops away, and on interface %s", h.Address, h.Interface), "multihop, or an interface")
+	case source.IsValid() && source.Is4() != h.Address.Is4():
+		r.Wrong(at, fmt.Sprintf("source %s of %s is of the other family", source, h.Address), "an address of the next hop's family")
+	case twice && was != source && h.Interface == "":
+		r.Wrong(at, fmt.Sprintf("next hop %s is watched in another way by another route", h.Address), "the same multihop and source wherever it is a next hop")
+	case h.Interface == "":
+		if r.sources == nil {
+			r.sources = map[netip.Addr]netip.Addr{}
+		}
+		r.sources[h.Address] = source
+	}
+}
+
 var actionReading = tomltext.OneOf([]string{"blackhole", "unreachable", "prohibit"},
 	[]routing.Action{routing.Blackhole, routing.Unreachable, routing.Prohibit})
 
@@ -145,7 +164,7 @@ func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticN
 		h := rib.StaticNextHop{
 			Interface: tomltext.Get(sub, "interface", "", tomltext.Text("the name of an interface")),
 			Weight:    uint8(tomltext.Get(sub, "weight", 0, tomltext.Whole(1, 255))),
-			Watch:     r.watches.Read(sub),
+			Watch:     r.watches.ReadFar(sub),
 		}
 		how := nextHop
 		if h.Interface != "" { // needed for a link-local address
@@ -160,6 +179,9 @@ func (r *reader) decodeNextHops(s *tomltext.Section) []tomltext.Item[rib.StaticN
 		if h.Watch != nil && !sub.Has("address") {
 			r.Wrong(v.At, fmt.Sprintf("%s has bfd and no address, so there is nobody to speak it with", v.At), `{ address = "192.0.2.1", bfd = true }, say`)
 			continue
+		}
+		if h.Watch != nil {
+			r.checkWatch(v.At, &h)
 		}
 		out = append(out, tomltext.Item[rib.StaticNextHop]{Value: h, At: v.At})
 	}

@@ -112,6 +112,9 @@ func (r *Router) watchStatics(cfg *rib.Config, now time.Time) error {
 				Path:    protocol.Path{Link: routing.NoInterface, Address: h.Address},
 				Profile: h.Watch.Profile, Strict: h.Watch.Strict,
 			}
+			if h.Watch.Source.IsValid() {
+				w.Path.Source, w.Path.Multihop = h.Watch.Source, true
+			}
 			if h.Interface != "" {
 				id, known := r.ids[h.Interface]
 				if !known {

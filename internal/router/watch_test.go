@@ -28,7 +28,11 @@ func (s *scripted) Step(_ time.Time, in protocol.Input, out []protocol.Effect) [
 	case do:
 		return append(out, x...)
 	case protocol.WatchFor:
-		s.heard = append(s.heard, fmt.Sprintf("watch %v on %d for %s: %q %v", x.Watch.Address, x.Watch.Link, x.Client, x.Watch.Profile, x.Watch.Strict))
+		text := fmt.Sprintf("watch %v on %d for %s: %q %v", x.Watch.Address, x.Watch.Link, x.Client, x.Watch.Profile, x.Watch.Strict)
+		if x.Watch.Multihop {
+			text += fmt.Sprintf(" over several hops from %v", x.Watch.Source)
+		}
+		s.heard = append(s.heard, text)
 	case protocol.UnwatchFor:
 		s.heard = append(s.heard, fmt.Sprintf("unwatch %v on %d for %s", x.Path.Address, x.Path.Link, x.Client))
 	case protocol.NeighborState:
@@ -176,8 +180,17 @@ func TestStaticNextHopsAreWatched(t *testing.T) {
 	if got := distance(); got != 200 {
 		t.Errorf("distance %d when the hop on lan0 is dead, want 200", got)
 	}
+	commit(rib.StaticNextHop{Address: hop, Watch: &rib.Watch{Source: netip.MustParseAddr("10.0.2.1")}})
+	wantHeard(t, "the watcher", drive(watcher), "unwatch 10.0.1.2 on 0 for static", `watch 10.0.1.2 on 65535 for static: "" false over several hops from 10.0.2.1`)
+	if got := distance(); got != 1 {
+		t.Errorf("distance %d before anything is known of the path over several hops, want 1", got)
+	}
+	tell(false, routing.NoInterface)
+	if got := distance(); got != 200 {
+		t.Errorf("distance %d when the path over several hops is dead, want 200", got)
+	}
 	commit(rib.StaticNextHop{Address: hop, Interface: "lan0"})
-	wantHeard(t, "the watcher", drive(watcher), "unwatch 10.0.1.2 on 0 for static")
+	wantHeard(t, "the watcher", drive(watcher), "unwatch 10.0.1.2 on 65535 for static")
 	if got := distance(); got != 1 {
 		t.Errorf("distance %d when the hop is not watched any more, want 1", got)
 	}

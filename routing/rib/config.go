@@ -48,4 +48,7 @@ type StaticNextHop struct {
 type Watch struct {
 	Profile string
 	Strict  bool // it is dead until something speaks for it
+	// Source, where valid, is the router's address from which the hop is watched
+	// over several hops, by the routing table.
+	Source netip.Addr
 }

@@ -2,6 +2,7 @@ package decode
 
 import (
 	"fmt"
+	"net/netip"
 
 	"routerd/internal/tomltext"
 	"routerd/routing/rib"
@@ -14,9 +15,28 @@ type Watches struct {
 	asked    bool
 }
 
-// Read reads the key bfd of a neighbour or next hop: true, or a table of profile
+// Read reads the key bfd of a neighbour on a link: true, or a table of profile
 // and strict; nil where it is not to be watched.
-func (w *Watches) Read(s *tomltext.Section) *rib.Watch {
+func (w *Watches) Read(s *tomltext.Section) *rib.Watch { return w.read(s, func(*tomltext.Section, *rib.Watch) {}) }
+
+// ReadFar is Read for a neighbour that may be several hops away, which the table
+// says by multihop and source.
+func (w *Watches) ReadFar(s *tomltext.Section) *rib.Watch {
+	return w.read(s, func(inner *tomltext.Section, watch *rib.Watch) {
+		multihop := tomltext.Get(inner, "multihop", false, tomltext.Bool)
+		watch.Source = tomltext.Get(inner, "source", netip.Addr{}, tomltext.Address)
+		switch at := inner.At; {
+		case multihop && !inner.Has("source"):
+			w.Wrong(at, fmt.Sprintf("%s is over several hops, and has no source", at), "source = one of this router's addresses")
+		case !multihop && inner.Has("source"):
+			w.Wrong(at.With("source"), fmt.Sprintf("%s is over one hop, and its source is that of the link", at), "a source with multihop alone")
+			watch.Source = netip.Addr{}
+		}
+	})
+}
+
+// read reads the key; more reads what else may stand in its table.
+func (w *Watches) read(s *tomltext.Section, more func(*tomltext.Section, *rib.Watch)) *rib.Watch {
 	const key = "bfd"
 	v, given := s.Lookup(key)
 	at := s.At.With(key)
@@ -26,6 +46,7 @@ func (w *Watches) Read(s *tomltext.Section) *rib.Watch {
 		Strict:  tomltext.Get(inner, "strict", false, tomltext.Bool),
 	}
 	if isTable {
+		more(inner, &watch)
 		inner.Done()
 	} else if on := tomltext.Get(s, key, false, watchReading); !on {
 		return nil
@@ -53,6 +74,9 @@ func WatchText(w *rib.Watch) string {
 	}
 	if w.Strict {
 		text += " strict"
+	}
+	if w.Source.IsValid() {
+		text += " from " + w.Source.String()
 	}
 	return text
 }
