@@ -21,7 +21,7 @@ type reader struct {
 	keys    map[string][]*tomltext.Section // the tables of each chain
 	statics []*staticPlaces
 	sources map[netip.Addr]netip.Addr // of next hops without an interface that are watched; invalid over one hop
-	read    []Problem // in other files
+	read    []Problem                 // in other files
 	// Of the routes of a file: those that are looked at for all that lead alike,
 	// and how many of those have a next hop that nothing reaches.
 	examples      map[origin.ID]bool

@@ -17,7 +17,9 @@ type Watches struct {
 
 // Read reads the key bfd of a neighbour on a link: true, or a table of profile
 // and strict; nil where it is not to be watched.
-func (w *Watches) Read(s *tomltext.Section) *rib.Watch { return w.read(s, func(*tomltext.Section, *rib.Watch) {}) }
+func (w *Watches) Read(s *tomltext.Section) *rib.Watch {
+	return w.read(s, func(*tomltext.Section, *rib.Watch) {})
+}
 
 // ReadFar is Read for a neighbour that may be several hops away, which the table
 // says by multihop and source.
