@@ -23,6 +23,7 @@ type neighbor struct {
 	dr, bdr  wire.ID // as its Hellos name them
 	options  wire.Options
 	cfg      *NeighborConfig // nil unless it is configured
+	number   uint64          // of its last packet with AuthCryptographic
 
 	state    NeighborState
 	since    time.Time // of state
@@ -124,6 +125,9 @@ func (m *Machine) enter(n *neighbor, to NeighborState) {
 			m.exchanging--
 			m.sweepSoon()
 		}
+	}
+	if to == NeighborDown {
+		n.number = 0
 	}
 	if to < NeighborExStart || to > NeighborExchange {
 		m.due.Stop(&n.exchange.repeat)

@@ -37,6 +37,7 @@ type link struct {
 	unnumbered bool
 
 	dr, bdr   wire.ID // by name; see Candidate
+	seals     seals
 	neighbors []*neighbor
 	index     map[wire.ID]*neighbor
 	db        *Database // LinkOpaque; nil of a virtual link
@@ -179,6 +180,7 @@ func (m *Machine) activate(l *link) {
 	}
 	was := l.cfg
 	l.cfg = cfg
+	m.equip(l, &was.Auth)
 	l.network, l.address, l.unnumbered = p.network, p.address, p.unnumbered
 	m.dirtyRouter(p.area)
 	if l.active() {

@@ -38,6 +38,9 @@ type Machine struct {
 	stopping   bool
 	stopped    bool
 
+	numbers numbers
+	saving  timer
+
 	waiting []*link       // on which something is to be sent
 	direct  []wire.Header // acknowledgements of the Update being received
 	scratch []scope
@@ -63,6 +66,8 @@ func New(s protocol.Start) *Machine {
 		prefixes: NewPrefixes(),
 	}
 	m.choose.Of, m.sweeping.Of = m.chooseRouter, m.sweep
+	m.saving.Of = func() { m.save(false) }
+	m.numbers.senders = map[sender]*lastNumbers{}
 	return m
 }
 
@@ -102,6 +107,7 @@ func (m *Machine) settle() {
 	m.elections()
 	m.originate()
 	m.transmit()
+	m.saveSoon()
 }
 
 // Deadline returns the time by which Step must be called, the zero Time if nothing

@@ -23,8 +23,12 @@ func (m *Machine) configure(x protocol.Configure) {
 		cfg = DefaultConfig()
 	} else if !m.configured {
 		m.configured = true
+		if err := m.numbers.load(x.Saved, m.now); err != nil {
+			m.event(StateLost, nil, netip.Addr{}, err)
+		}
 	}
 	m.cfg = cfg
+	m.numbers.forget(&cfg)
 	m.limit.Max = cfg.MaxLSA
 	switch {
 	case cfg.RouterID != 0 && cfg.RouterID != m.router:
