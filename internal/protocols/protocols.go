@@ -6,6 +6,7 @@ package protocols
 import (
 	"routerd/internal/protocols/bfd"
 	"routerd/internal/protocols/decode"
+	"routerd/internal/protocols/ospf"
 	"routerd/internal/protocols/rip"
 	"routerd/internal/protocols/running"
 	"routerd/internal/router"
@@ -38,6 +39,9 @@ func All() []Protocol {
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Impacts: p.Impacts()})
 	}
+	list = append(list, Protocol{
+		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode, Impacts: ospf.Impacts(),
+	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,
 		Nouns: bfd.Nouns(), Metrics: bfd.Metrics(), Impacts: bfd.Impacts(),

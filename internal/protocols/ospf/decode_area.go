@@ -121,7 +121,7 @@ func (d *decoder) decodeVirtual(s *tomltext.Section, cfg *ospf.Config) map[wire.
 	var all map[wire.ID]ospf.VirtualConfig
 	for _, name := range s.Names() {
 		t := s.Section(name)
-		v := ospf.VirtualConfig{Timers: d.decodeTimers(t, ospf.DefaultTimers(ospf.Virtual)), Auth: d.decodeAuth(t.Optional("auth"))}
+		v := ospf.VirtualConfig{Timers: d.decodeTimers(t, ospf.DefaultTimers(ospf.Virtual), wholeDead), Auth: d.decodeAuth(t.Optional("auth"))}
 		t.Done()
 		peer, err := dotted(name)
 		switch {

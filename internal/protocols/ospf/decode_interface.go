@@ -31,7 +31,8 @@ func (d *decoder) decodeInterface(s *tomltext.Section, name string) ospf.Interfa
 		i.PrefixSuppression = &suppressed
 	}
 	i.NoFastReroute = !tomltext.Get(s, "fast-reroute", true, tomltext.Bool)
-	i.Timers = d.decodeTimers(s, i.Timers)
+	i.Timers = d.decodeTimers(s, i.Timers, deadReading)
+	d.decodeMinimal(s, &i.Timers)
 	i.Auth = d.decodeAuth(s.Optional("auth"))
 	if w := d.Watches.Read(s); w != nil {
 		i.BFD = &ospf.BFD{Profile: w.Profile, Strict: w.Strict}
@@ -48,25 +49,16 @@ func (d *decoder) decodeInterface(s *tomltext.Section, name string) ospf.Interfa
 	return i
 }
 
+// times is how many Hellos usually fit in a dead-interval.
+const times = 4
+
 // decodeTimers reads the timers of an interface or of a virtual link.
-func (d *decoder) decodeTimers(s *tomltext.Section, t ospf.Timers) ospf.Timers {
-	const times = 4 // as many Hellos as usually fit in a dead-interval
+func (d *decoder) decodeTimers(s *tomltext.Section, t ospf.Timers, dead tomltext.Reading[deadInterval]) ospf.Timers {
 	t.HelloInterval = tomltext.Get(s, "hello-interval", t.HelloInterval, seconds(1, 65535))
-	dead := tomltext.Get(s, "dead-interval", deadInterval(min(times*t.HelloInterval, 65535*time.Second)), deadReading)
+	t.DeadInterval = time.Duration(tomltext.Get(s, "dead-interval", deadInterval(min(times*t.HelloInterval, 65535*time.Second)), dead))
 	t.RetransmitInterval = tomltext.Get(s, "retransmit-interval", t.RetransmitInterval, seconds(1, 65535))
 	t.TransmitDelay = tomltext.Get(s, "transmit-delay", t.TransmitDelay, seconds(1, 3599))
-	hellos := tomltext.Get(s, "hello-multiplier", times, tomltext.Whole(2, 20))
-	t.DeadInterval = time.Duration(dead)
-	switch {
-	case dead == 0:
-		t.Minimal, t.DeadInterval, t.HelloInterval = hellos, time.Second, time.Second/time.Duration(hellos)
-		if s.Has("hello-interval") {
-			d.Wrong(s.At.With("hello-interval"), fmt.Sprintf("%s has a hello-interval, and a minimal dead-interval", s.At),
-				"hello-multiplier, which says how many Hellos are sent a second")
-		}
-	case s.Has("hello-multiplier"):
-		d.Wrong(s.At.With("hello-multiplier"), fmt.Sprintf("%s has a hello-multiplier, and its dead-interval is %s", s.At, dead), `dead-interval = "minimal"`)
-	case t.DeadInterval <= t.HelloInterval:
+	if t.DeadInterval > 0 && t.DeadInterval <= t.HelloInterval {
 		at := s.At.With("dead-interval")
 		if !s.Has("dead-interval") {
 			at = s.At.With("hello-interval")
@@ -74,6 +66,23 @@ func (d *decoder) decodeTimers(s *tomltext.Section, t ospf.Timers) ospf.Timers {
 		d.Wrong(at, fmt.Sprintf("the dead-interval is %v and the hello-interval %v", t.DeadInterval, t.HelloInterval), "a longer dead-interval")
 	}
 	return t
+}
+
+// decodeMinimal reads how many Hellos a second there are with a minimal
+// dead-interval.
+func (d *decoder) decodeMinimal(s *tomltext.Section, t *ospf.Timers) {
+	hellos := tomltext.Get(s, "hello-multiplier", times, tomltext.Whole(2, 20))
+	if t.DeadInterval > 0 {
+		if s.Has("hello-multiplier") {
+			d.Wrong(s.At.With("hello-multiplier"), fmt.Sprintf("%s has a hello-multiplier, and its dead-interval is %s", s.At, t.DeadInterval), `dead-interval = "minimal"`)
+		}
+		return
+	}
+	t.Minimal, t.DeadInterval, t.HelloInterval = hellos, time.Second, time.Second/time.Duration(hellos)
+	if s.Has("hello-interval") {
+		d.Wrong(s.At.With("hello-interval"), fmt.Sprintf("%s has a hello-interval, and a minimal dead-interval", s.At),
+			"hello-multiplier, which says how many Hellos are sent a second")
+	}
 }
 
 // decodeNeighbors reads the neighbours that multicast does not find.

@@ -4,6 +4,8 @@ package ospf
 import (
 	"routerd/internal/router"
 	"routerd/routing"
+	"routerd/routing/ospf"
+	"routerd/routing/protocol"
 )
 
 const name = "ospf"
@@ -13,5 +15,8 @@ const Title = "OSPF"
 
 // Kind is what the router's driver has to know of the protocol.
 func Kind() router.Kind {
-	return router.Kind{Name: name, Source: routing.SourceOSPF, Family: 4}
+	return router.Kind{
+		Name: name, Source: routing.SourceOSPF, Family: 4,
+		New: func(s protocol.Start) protocol.Core { return ospf.New(s) },
+	}
 }

@@ -133,13 +133,18 @@ func (i deadInterval) String() string {
 	return time.Duration(i).String()
 }
 
-var deadReading = func() tomltext.Reading[deadInterval] {
+// wholeDead reads a dead-interval of whole seconds, deadReading also minimal.
+var wholeDead = func() tomltext.Reading[deadInterval] {
 	whole := seconds(1, math.MaxUint16)
 	return tomltext.Reading[deadInterval]{Read: func(v any) (deadInterval, error) {
-		if v == minimal {
-			return 0, nil
-		}
 		d, err := whole.Read(v)
 		return deadInterval(d), err
-	}, Want: whole.Want + `, or "minimal"`}
+	}, Want: whole.Want}
 }()
+
+var deadReading = tomltext.Reading[deadInterval]{Read: func(v any) (deadInterval, error) {
+	if v == minimal {
+		return 0, nil
+	}
+	return wholeDead.Read(v)
+}, Want: wholeDead.Want + `, or "minimal"`}
