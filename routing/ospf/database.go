@@ -30,6 +30,8 @@ type Database struct {
 	prefixes *Prefixes
 	index    [wire.ASOpaque + 1]map[uint64]*Entry
 	lists    [wire.ASOpaque + 1][]*Entry
+	first    []*Entry // by number of the prefix
+	dropped  []int32  // numbers of prefixes that LSAs no longer have
 	due      timers.Heap[*Entry]
 	flushing []*Entry // of MaxAge, until Sweep
 	scratch  []byte
@@ -49,9 +51,10 @@ type Entry struct {
 	installed time.Time
 	sent      time.Time // when it was last sent in an Update
 	timer     timers.Timer[*Entry]
-	pos       int   // in its list
-	prefix    int32 // of a summary or an external: its number; -1 is none
-	lists     int   // retransmission lists that it is on
+	pos       int    // in its list
+	prefix    int32  // of a summary or an external: its number; -1 is none
+	next      *Entry // one more of the same prefix
+	lists     int    // retransmission lists that it is on
 	self      bool
 	flooded   bool // came by flooding
 	maxAge    bool
@@ -180,6 +183,7 @@ func (d *Database) remove(e *Entry) {
 	delete(d.index[id.Type], key(id))
 	d.due.Stop(&e.timer)
 	if e.prefix >= 0 {
+		d.unlink(e)
 		d.prefixes.release(e.prefix)
 	}
 	if !e.self {
@@ -187,15 +191,62 @@ func (d *Database) remove(e *Entry) {
 	}
 }
 
+// of gives all LSAs of a prefix by its number.
+func (d *Database) of(prefix int32) iter.Seq[*Entry] {
+	return func(yield func(*Entry) bool) {
+		if int(prefix) >= len(d.first) {
+			return
+		}
+		for e := d.first[prefix]; e != nil; e = e.next {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+func (d *Database) link(e *Entry) {
+	for int(e.prefix) >= len(d.first) {
+		d.first = append(d.first, nil)
+	}
+	e.next = d.first[e.prefix]
+	d.first[e.prefix] = e
+}
+
+func (d *Database) unlink(e *Entry) {
+	at := &d.first[e.prefix]
+	for *at != e {
+		at = &(*at).next
+	}
+	*at, e.next = e.next, nil
+}
+
+// takeDropped gives the numbers of prefixes that LSAs had, and have others
+// instead since it was last asked.
+func (d *Database) takeDropped() []int32 {
+	list := d.dropped
+	d.dropped = d.dropped[:0]
+	return list
+}
+
 // number gives e the number of its prefix. Those of networks and stubs are the
 // graph's.
 func (d *Database) number(e *Entry) {
 	old := e.prefix
-	e.prefix = -1
+	number := int32(-1)
 	switch e.lsa.Type() {
 	case wire.SummaryLSA, wire.ExternalLSA, wire.NSSALSA:
 		if p := e.lsa.Prefix(); p.IsValid() {
-			e.prefix = d.prefixes.use(p)
+			number = d.prefixes.use(p)
+		}
+	}
+	if old != number {
+		if old >= 0 {
+			d.unlink(e)
+			d.dropped = append(d.dropped, old)
+		}
+		if e.prefix = number; number >= 0 {
+			d.link(e)
 		}
 	}
 	if old >= 0 {

@@ -36,6 +36,7 @@
 //	table.go      the routes of all areas together (§16)
 //	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
 //	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
+//	changes.go    what has changed since routes were calculated
 //	alternate.go  loop-free alternates: which one is chosen (RFC 5286)
 //	candidate.go  the neighbours that may be one
 //	vantage.go    an area as such a neighbour sees it
@@ -51,7 +52,10 @@
 // one back, so that a calculation looks nothing up. It depends on the graph, the
 // root and its interfaces alone.
 //
-// Routes are calculated from a [State] anew; of equal paths all ways are kept.
+// Routes are calculated from a [State]; of equal paths all ways are kept. A change of
+// routers or networks has the tree of its area calculated anew, one of prefixes
+// alone only the paths to them, and one of a summary or an external only the routes
+// to its prefix.
 //
 // # Deviations
 //

@@ -23,6 +23,21 @@ func (t *Table) externals() {
 	}
 }
 
+// take takes the path of one LSA, of an NSSA or, where that is nil, of the AS; LSAs
+// of other types are passed over.
+func (t *Table) take(e *Entry, nssa *AreaState) {
+	want := wire.ExternalLSA
+	if nssa != nil {
+		want = wire.NSSALSA
+	}
+	if e.lsa.Type() != want {
+		return
+	}
+	if p, ok := t.outside(e, nssa); ok {
+		t.offer(&t.routes[p.prefix], p.route)
+	}
+}
+
 // outsides gives all external paths.
 func (t *Table) outsides(yield func(outside) bool) {
 	for e := range t.state.AS.All(wire.ExternalLSA) {

@@ -52,7 +52,7 @@ func FuzzDatabase(f *testing.F) {
 					e, _ := a.db.Install(now, l)
 					a.graph.Update(e)
 				}
-				a.db.Sweep(now, false, a.graph.Update)
+				a.db.Sweep(now, false, func(e *Entry) { a.graph.Update(e) })
 			}
 		}
 		got := s.routes()

@@ -2,6 +2,7 @@ package ospf
 
 import (
 	"net/netip"
+	"slices"
 
 	"routerd/routing/ospf/wire"
 )
@@ -62,14 +63,26 @@ func NewGraph(db *Database, prefixes *Prefixes) *Graph {
 	return g
 }
 
+// Difference says what a change of a graph means for the shortest paths through it.
+type Difference uint8
+
+const (
+	// SamePaths: nothing.
+	SamePaths Difference = iota
+	// OtherPrefixes: vertices are where they were, prefixes may not be.
+	OtherPrefixes
+	// OtherPaths: any path may be another one.
+	OtherPaths
+)
+
 // Update takes in that an LSA of the database was installed, has got MaxAge or was
 // removed, which is after it had MaxAge. LSAs that are no part of the graph are
 // passed over.
-func (g *Graph) Update(e *Entry) {
+func (g *Graph) Update(e *Entry) Difference {
 	l := e.LSA()
 	network := l.Type() == wire.NetworkLSA
 	if !network && (l.Type() != wire.RouterLSA || l.ID() != l.Router()) { // §12.1.4: they are the same
-		return
+		return SamePaths
 	}
 	at := g.vertex(network, l.ID())
 	v := &g.vertices[at]
@@ -78,14 +91,14 @@ func (g *Graph) Update(e *Entry) {
 		// Several routers may say to be the DR with the same address, as one
 		// whose router ID has changed. The last one that said so is.
 		if v.entry != nil && v.entry != e && !later(e, v.entry) {
-			return
+			return SamePaths
 		}
-		g.set(at, e)
+		return g.set(at, e)
 	case v.entry == e:
-		g.set(at, g.successor(e))
-	default:
-		g.tidy(at)
+		return g.set(at, g.successor(e))
 	}
+	g.tidy(at)
+	return SamePaths
 }
 
 func later(a, b *Entry) bool {
@@ -151,7 +164,7 @@ func (g *Graph) tidy(at int32) {
 }
 
 // set has e describe the vertex, or nothing.
-func (g *Graph) set(at int32, e *Entry) {
+func (g *Graph) set(at int32, e *Entry) Difference {
 	g.edges, g.stubs = g.edges[:0], g.stubs[:0]
 	network, flags := int32(-1), wire.RouterFlags(0)
 	if e != nil {
@@ -163,6 +176,7 @@ func (g *Graph) set(at int32, e *Entry) {
 		}
 	}
 	v := &g.vertices[at] // reading may have moved them
+	d := g.difference(v, e, network, flags)
 	old, stubs := v.edges, v.stubs
 	v.edges, v.stubs = nil, nil
 	for i := range old {
@@ -194,6 +208,19 @@ func (g *Graph) set(at int32, e *Entry) {
 	}
 	v.edges = append(old[:0], v.edges...)
 	g.tidy(at)
+	return d
+}
+
+// difference compares a vertex with what was read.
+func (g *Graph) difference(v *vertex, e *Entry, network int32, flags wire.RouterFlags) Difference {
+	same := func(a, b edge) bool { return a.to == b.to && a.cost == b.cost && a.kind == b.kind && a.data == b.data }
+	switch {
+	case (v.entry == nil) != (e == nil) || v.flags != flags || !slices.EqualFunc(v.edges, g.edges, same):
+		return OtherPaths
+	case v.entry != e || v.prefix != network || !slices.Equal(v.stubs, g.stubs):
+		return OtherPrefixes // of another origin, at least
+	}
+	return SamePaths
 }
 
 // join marks the edges of w that lead to v: whether v has one back. It reports

@@ -13,9 +13,9 @@ var throttle = Throttle{
 	TimeToLearn: 500 * time.Millisecond, HoldDown: 10 * time.Second,
 }
 
-// changes has something happen at each of the times, in seconds, and calculates
+// changedAt has something happen at each of the times, in seconds, and calculates
 // whenever it is due before that.
-func changes(s *Schedule, times ...float64) (calculated []float64) {
+func changedAt(s *Schedule, times ...float64) (calculated []float64) {
 	for _, t := range times {
 		calculated = append(calculated, until(s, t)...)
 		s.Changed(at(t), &throttle)
@@ -55,7 +55,7 @@ func TestScheduleRows(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var s Schedule
-			changes(&s, tt.before...)
+			changedAt(&s, tt.before...)
 			until(&s, tt.at)
 			if s.Wait() != tt.wait {
 				t.Fatalf("%v before, want %v", s.Wait(), tt.wait)
@@ -126,7 +126,7 @@ func TestScheduleCalculates(t *testing.T) {
 // taken together.
 func TestScheduleOfABurst(t *testing.T) {
 	var s Schedule
-	got := changes(&s, 1, 1.001, 1.010, 1.020, 1.4, 1.6, 3, 6)
+	got := changedAt(&s, 1, 1.001, 1.010, 1.020, 1.4, 1.6, 3, 6)
 	got = append(got, until(&s, 60)...)
 	want := []float64{1.005, 1.06, 1.45, 6.6}
 	if len(got) != len(want) {

@@ -30,18 +30,21 @@ func add(a, b uint32) uint32 {
 	return a + b
 }
 
+// summary takes the inter-area path of one LSA to a network; others are passed over.
+func (t *Table) summary(a *AreaState, e *Entry) {
+	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 {
+		return
+	}
+	r, ok := t.through(a, e)
+	if p := t.state.Prefixes.list[e.prefix]; ok && !t.ranged(p) {
+		t.offer(&t.routes[e.prefix], Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
+	}
+}
+
 // summaries takes the inter-area paths of an area (RFC 2328 §16.2).
 func (t *Table) summaries(a *AreaState) {
 	for e := range a.Graph.db.All(wire.SummaryLSA) {
-		r, ok := t.through(a, e)
-		if !ok || e.prefix < 0 {
-			continue
-		}
-		p := t.state.Prefixes.list[e.prefix]
-		if t.ranged(p) {
-			continue
-		}
-		t.offer(&t.routes[e.prefix], Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
+		t.summary(a, e)
 	}
 	for e := range a.Graph.db.All(wire.ASBRSummary) {
 		r, ok := t.through(a, e)
@@ -82,13 +85,7 @@ func (t *Table) ranged(p netip.Prefix) bool {
 // what is reached through the backbone (RFC 2328 §16.3).
 func (t *Table) transit(a *AreaState) {
 	for e := range a.Graph.db.All(wire.SummaryLSA) {
-		r, ok := t.through(a, e)
-		if !ok || e.prefix < 0 {
-			continue
-		}
-		if n := &t.routes[e.prefix]; n.Type != noPath && n.Area == backbone { // intra or inter
-			n.Cost, n.Ways = t.better(n.Cost, n.Ways, r)
-		}
+		t.improve(a, e)
 	}
 	for e := range a.Graph.db.All(wire.ASBRSummary) {
 		r, ok := t.through(a, e)
@@ -99,6 +96,17 @@ func (t *Table) transit(a *AreaState) {
 		}
 		old.cost, old.ways = t.better(old.cost, old.ways, r)
 		t.asbrs[asbr{id, backbone}] = old
+	}
+}
+
+// improve looks for a better way to a network.
+func (t *Table) improve(a *AreaState, e *Entry) {
+	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 {
+		return
+	}
+	r, ok := t.through(a, e)
+	if n := &t.routes[e.prefix]; ok && n.Type != noPath && n.Area == backbone { // intra or inter
+		n.Cost, n.Ways = t.better(n.Cost, n.Ways, r)
 	}
 }
 

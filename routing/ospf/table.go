@@ -39,6 +39,7 @@ type AreaState struct {
 	Attachments []Attachment
 	Ranges      []netip.Prefix // what a border router makes one summary of
 	tree        Tree
+	stale       Difference // what the tree has not followed yet
 }
 
 // VirtualLink is a link of the backbone through another area.
@@ -108,7 +109,10 @@ type Table struct {
 	exits   map[wire.ID]exit  // of externals of the AS
 	reached map[wire.ID]reach // of forwarding addresses
 	lengths [33]bool          // of prefixes of internal routes
+	fresh   int               // sets of hops that all trees anew had
 	state   *State
+	// numbers are those of the prefixes of routes.
+	numbers *Prefixes
 }
 
 // asbr is an AS boundary router as seen in one area.
@@ -136,8 +140,37 @@ func (r reach) otherwise() bool { return r.kind != IntraArea || r.area == backbo
 // Calculate makes t the routes that follow from the state, which nothing else has a
 // part in.
 func (t *Table) Calculate(s *State) {
-	t.state = s
 	t.Hops.reset()
+	for _, a := range s.Areas {
+		a.stale = OtherPaths
+	}
+	t.follow(s)
+	t.fresh = len(t.Hops.sets)
+}
+
+// Update has t follow what has changed in the state since it was calculated: areas
+// whose graphs are stale, then the LSAs of prefixes, or where all is set whatever
+// else. The result is that of Calculate. It reports whether any shortest path was
+// calculated.
+func (t *Table) Update(s *State, prefixes []int32, all bool) (trees bool) {
+	for _, a := range s.Areas {
+		trees = trees || a.stale == OtherPaths
+		all = all || a.stale != SamePaths
+	}
+	switch {
+	case t.state != s || t.numbers != s.Prefixes || len(t.Hops.sets) > 2*t.fresh+1024: // of sets that nothing has any more
+		t.Calculate(s)
+		return true
+	case all || !t.followPrefixes(prefixes):
+		t.follow(s)
+	}
+	return trees
+}
+
+// follow calculates all routes from those trees that are not stale and anew from
+// the others.
+func (t *Table) follow(s *State) {
+	t.state, t.numbers = s, s.Prefixes
 	if t.asbrs == nil {
 		t.asbrs, t.exits, t.reached = map[asbr]reach{}, map[wire.ID]exit{}, map[wire.ID]reach{}
 	}
@@ -146,17 +179,20 @@ func (t *Table) Calculate(s *State) {
 	clear(t.reached)
 	t.lengths = [33]bool{}
 	t.routes = refill(t.routes, len(s.Prefixes.list), Route{})
-	t.intra()
+	t.trees()
+	for _, a := range s.Areas {
+		for n := range a.tree.paths {
+			t.intra(a, int32(n))
+		}
+	}
 	for _, a := range s.Areas {
 		if t.examined(a) {
 			t.summaries(a)
 		}
 	}
-	if s.Border {
-		for _, a := range s.Areas {
-			if a.ID != backbone && a.tree.Transit {
-				t.transit(a)
-			}
+	for _, a := range s.Areas {
+		if t.improves(a) {
+			t.transit(a)
 		}
 	}
 	for i := range t.routes {
@@ -167,9 +203,66 @@ func (t *Table) Calculate(s *State) {
 	t.externals()
 }
 
+// followPrefixes calculates the routes to some prefixes anew, where their LSAs alone
+// have changed (RFC 2328 §16.5, §16.6). It reports whether that is all: else the
+// routes to others depend on these.
+func (t *Table) followPrefixes(prefixes []int32) bool {
+	for len(t.routes) < len(t.state.Prefixes.list) {
+		t.routes = append(t.routes, Route{})
+	}
+	for _, n := range prefixes {
+		old := t.routes[n]
+		if old.Type > InterArea {
+			old = Route{}
+		}
+		r := &t.routes[n]
+		*r = Route{}
+		for _, a := range t.state.Areas {
+			t.intra(a, n)
+		}
+		for _, a := range t.state.Areas {
+			if t.examined(a) {
+				for e := range a.Graph.db.of(n) {
+					t.summary(a, e)
+				}
+			}
+		}
+		for _, a := range t.state.Areas {
+			if t.improves(a) {
+				for e := range a.Graph.db.of(n) {
+					t.improve(a, e)
+				}
+			}
+		}
+		if *r != old && len(t.reached) > 0 {
+			return false // a forwarding address may be in it
+		}
+		if r.Type != noPath {
+			t.lengths[r.Prefix.Bits()] = true
+		}
+		for e := range t.state.AS.of(n) {
+			t.take(e, nil)
+		}
+		for _, a := range t.state.Areas {
+			if a.Type == NSSA {
+				for e := range a.Graph.db.of(n) {
+					t.take(e, a)
+				}
+			}
+		}
+	}
+	return true
+}
+
 // examined reports whether the summaries of the area are (RFC 2328 §16.2; RFC 3509
 // §2.2).
 func (t *Table) examined(a *AreaState) bool { return !t.state.Border || a.ID == backbone }
+
+// improves reports whether the summaries of the area may give better ways (RFC 2328
+// §16.3).
+func (t *Table) improves(a *AreaState) bool {
+	return t.state.Border && a.ID != backbone && a.tree.Transit
+}
 
 // All gives all routes, in an order that depends on the state alone.
 func (t *Table) All(yield func(*Route) bool) {
@@ -235,29 +328,41 @@ func preferred(a, b *wire.Identity) bool {
 	return cmp.Or(cmp.Compare(a.Router, b.Router), cmp.Compare(a.Type, b.Type), cmp.Compare(a.ID, b.ID)) >= 0
 }
 
-// intra calculates the trees of all areas and takes their paths. The backbone is
-// the last, since its virtual links lead through others.
-func (t *Table) intra() {
+// trees calculates the trees that are stale. The backbone is the last, since its
+// virtual links lead through others.
+func (t *Table) trees() {
 	s := t.state
+	moved := false
 	for _, last := range []bool{false, true} {
 		for _, a := range s.Areas {
-			if (a.ID == backbone) == last {
-				a.tree.Calculate(a.Graph, s.Router, a.Attachments, &t.Hops, t.virtual(a))
-			}
-		}
-	}
-	for _, a := range s.Areas {
-		for n := range a.tree.paths {
-			p := &a.tree.paths[n]
-			if p.cost == Unreachable {
+			if (a.ID == backbone) != last {
 				continue
 			}
-			t.offer(&t.routes[n], Route{
-				Prefix: s.Prefixes.list[n], Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways,
-				Origin: a.Graph.vertices[p.origin].entry.LSA().Identity(),
-			})
+			if last && moved && len(s.Virtual) > 0 {
+				a.stale = OtherPaths
+			}
+			switch a.stale {
+			case OtherPaths:
+				moved = true
+				a.tree.Calculate(a.Graph, s.Router, a.Attachments, &t.Hops, t.virtual(a))
+			case OtherPrefixes:
+				a.tree.prefixes()
+			}
+			a.stale = SamePaths
 		}
 	}
+}
+
+// intra takes the path to a prefix within an area (RFC 2328 §16.1 (4)).
+func (t *Table) intra(a *AreaState, n int32) {
+	if int(n) >= len(a.tree.paths) || a.tree.paths[n].cost == Unreachable {
+		return
+	}
+	p := &a.tree.paths[n]
+	t.offer(&t.routes[n], Route{
+		Prefix: t.state.Prefixes.list[n], Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways,
+		Origin: a.Graph.vertices[p.origin].entry.LSA().Identity(),
+	})
 }
 
 // virtual gives the ways of the backbone's virtual links: those to the other end

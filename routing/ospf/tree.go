@@ -63,8 +63,7 @@ func (t *Tree) Calculate(g *Graph, root wire.ID, at []Attachment, hops *Hops, vi
 	t.graph, t.hops, t.at, t.virtual, t.Transit = g, hops, at, virtual, false
 	n := len(g.vertices)
 	t.distance, t.ways, t.settled = refill(t.distance, n, Unreachable), refill(t.ways, n, 0), refill(t.settled, n, false)
-	t.paths = refill(t.paths, len(g.prefixes.list), intra{cost: Unreachable})
-	t.order = t.order[:0]
+	t.paths, t.order = t.paths[:0], t.order[:0]
 	r, known := g.routers[root]
 	if t.root = r; !known || g.vertices[r].entry == nil {
 		return
@@ -189,6 +188,7 @@ func (t *Tree) addresses(router, network int32) (list []netip.Addr) {
 // prefixes finds the paths to prefixes, of networks and then of stubs (RFC 2328
 // §16.1 (4) and second stage).
 func (t *Tree) prefixes() {
+	t.paths = refill(t.paths, len(t.graph.prefixes.list), intra{cost: Unreachable})
 	for _, v := range t.order {
 		w := &t.graph.vertices[v]
 		if w.prefix < 0 {

@@ -19,6 +19,8 @@ type areaBed struct {
 	limit Limit
 	graph *Graph
 	seq   int32
+	// follow, if not nil, is in the place of the graph.
+	follow func(*Entry)
 }
 
 func newArea(prefixes *Prefixes) *areaBed {
@@ -32,6 +34,10 @@ func (a *areaBed) install(t wire.LSType, id, router wire.ID, age uint16, body wi
 	a.seq++
 	h := wire.Header{Identity: wire.Identity{Type: t, ID: id, Router: router}, Age: age, Sequence: a.seq}
 	e, _ := a.db.Install(at(float64(a.seq-wire.InitialSequence)), wire.AppendLSA(nil, &h, body))
+	if a.follow != nil {
+		a.follow(e)
+		return
+	}
 	a.graph.Update(e)
 }
 
