@@ -93,7 +93,7 @@ func TestTableFollowsChanges(t *testing.T) {
 			}
 		}
 	})
-	if partial < 50 || whole < 50 {
+	if partial < 5 || whole < 5 {
 		t.Errorf("%d calculations without and %d with shortest paths: too few of one", partial, whole)
 	}
 }
