@@ -139,13 +139,15 @@ var rooms = map[string]room{
 	), third: []string{cobra, sys}},
 
 	// Measuring and testing.
-	"internal/bench":         {own: own(), third: []string{wireguard, netlink, netns, sys}},
-	"internal/bench/forward": {own: []string{"internal/bench"}},
-	"internal/bench/nat":     {own: []string{"internal/bench"}, third: []string{benchfmt}},
-	"internal/bench/rip":     {own: []string{"internal/bench", "internal/lab", "internal/protocols/rip"}},
-	"internal/corpus":        {third: []string{gopacket}},
-	"internal/stun":          {third: []string{pionStun}},
-	"internal/house":         {},
+	"internal/bench":          {own: own(), third: []string{wireguard, netlink, netns, sys}},
+	"internal/bench/forward":  {own: []string{"internal/bench"}},
+	"internal/bench/nat":      {own: []string{"internal/bench"}, third: []string{benchfmt}},
+	"internal/bench/converge": {own: []string{"internal/bench", "internal/bench/site", "internal/lab"}},
+	"internal/bench/rip":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "internal/protocols/rip"}},
+	"internal/bench/site":     {own: []string{"internal/bench", "internal/lab"}},
+	"internal/corpus":         {third: []string{gopacket}},
+	"internal/stun":           {third: []string{pionStun}},
+	"internal/house":          {},
 }
 
 // knowConfig are the only rooms that may read the configuration's types, in

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"routerd/internal/bench"
+	"routerd/internal/bench/site"
 	"routerd/internal/lab"
 	"routerd/internal/protocols/rip"
 )
@@ -86,7 +87,7 @@ type burst struct {
 	took    time.Duration // until the last router had its last route
 	lost    int           // routes that came only with regular updates, or not at all
 	missing int           // of these, routes that never came
-	usage
+	site.Usage
 }
 
 // bursts prints the results of each router in the middle, and judges routerd's
@@ -103,11 +104,11 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 		}
 		for range runs {
 			var b burst
-			err := inLab(ctx, o, burstLab(o.routes, m.text), func(l *lab.Lab) (err error) {
+			err := o.site.Lab(ctx, burstLab(o.routes, m.text), func(l *lab.Lab) (err error) {
 				b, err = send(ctx, l, o.routes)
 				return err
 			})
-			if errors.Is(err, errMissing) {
+			if errors.Is(err, site.ErrMissing) {
 				fmt.Fprintf(out, "bursts left out: %v\n", err)
 				return printBursts(out, o.routes, [len(middles)][]burst{}), nil
 			}
@@ -115,7 +116,7 @@ func bursts(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 				return bench.NotRun, fmt.Errorf("burst through %s: %w", m.name, err)
 			}
 			all[n] = append(all[n], b)
-			o.progress("burst through %s: %.2f s, CPU %.2f s, %.1f MiB, %d lost, %d missing", m.name, b.took.Seconds(), b.cpu.Seconds(), b.rss, b.lost, b.missing)
+			o.progress("burst through %s: %.2f s, CPU %.2f s, %.1f MiB, %d lost, %d missing", m.name, b.took.Seconds(), b.CPU.Seconds(), b.RSS, b.lost, b.missing)
 		}
 	}
 	return printBursts(out, o.routes, all), nil
@@ -133,8 +134,8 @@ func printBursts(out io.Writer, routes int, all [len(middles)][]burst) bench.Out
 	for n, m := range middles {
 		var took, busy, rss, gone, missing []float64
 		for _, b := range all[n] {
-			took, busy = append(took, b.took.Seconds()), append(busy, b.cpu.Seconds())
-			rss, gone = append(rss, b.rss), append(gone, float64(b.lost))
+			took, busy = append(took, b.took.Seconds()), append(busy, b.CPU.Seconds())
+			rss, gone = append(rss, b.RSS), append(gone, float64(b.lost))
 			missing = append(missing, float64(b.missing))
 			if n == 0 {
 				lost += b.lost
@@ -177,7 +178,7 @@ const (
 // send has the burst sent.
 func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	// Wait until the first router has routes of the measured one.
-	err = await(ctx, 20*time.Second, 50*time.Millisecond, "the routers in their places", func() (string, error) {
+	err = site.Await(ctx, 20*time.Second, 50*time.Millisecond, "the routers in their places", func() (string, error) {
 		n, err := count(ctx, l, "first")
 		if n == 0 {
 			return "the first one has nothing from the middle", err
@@ -189,14 +190,14 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	}
 	// Wait until the traffic of the start is over, and the 5 s for which a
 	// triggered update may be held back.
-	if err := pause(ctx, 6*time.Second); err != nil {
+	if err := site.Pause(ctx, 6*time.Second); err != nil {
 		return b, err
 	}
 	own, err := count(ctx, l, "last")
 	if err != nil {
 		return b, err
 	}
-	before, err := used(l, "m")
+	before, err := site.Used(l, "m")
 	if err != nil {
 		return b, err
 	}
@@ -206,7 +207,7 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	}
 	n, grown := 0, begin
 	for n < routes && time.Since(begin) < enough {
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
+		if err := site.Pause(ctx, 50*time.Millisecond); err != nil {
 			return b, err
 		}
 		now, err := count(ctx, l, "last")
@@ -224,13 +225,13 @@ func send(ctx context.Context, l *lab.Lab, routes int) (b burst, err error) {
 	}
 	b.took, b.missing = grown.Sub(begin), routes-n
 	b.lost = max(b.lost, b.missing)
-	if err := pause(ctx, 2*time.Second); err != nil {
+	if err := site.Pause(ctx, 2*time.Second); err != nil {
 		return b, err
 	}
-	if b.usage, err = used(l, "m"); err != nil {
+	if b.Usage, err = site.Used(l, "m"); err != nil {
 		return b, err
 	}
-	b.cpu -= before.cpu
+	b.CPU -= before.CPU
 	return b, nil
 }
 

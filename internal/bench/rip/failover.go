@@ -5,14 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os/exec"
 	"regexp"
-	"strconv"
 	"text/tabwriter"
 	"time"
 
 	"routerd/internal/bench"
+	"routerd/internal/bench/site"
 	"routerd/internal/lab"
 )
 
@@ -103,7 +102,7 @@ func failovers(ctx context.Context, o options, out io.Writer) (bench.Outcome, er
 			continue
 		}
 		gaps, err := cutAll(ctx, o, c.name, triangle(c.self, c.neighbour), runs)
-		if err != nil && !errors.Is(err, errMissing) {
+		if err != nil && !errors.Is(err, site.ErrMissing) {
 			return bench.NotRun, fmt.Errorf("failover, %s: %w", cuts[n].name, err)
 		}
 		if err != nil {
@@ -141,10 +140,10 @@ func row(w io.Writer, name string, gaps []float64, routerd bool) bench.Outcome {
 // cutAll gives the gaps of so many runs, in seconds.
 func cutAll(ctx context.Context, o options, name, topology string, runs int) (gaps []float64, err error) {
 	if _, err := exec.LookPath("tcpdump"); err != nil {
-		return nil, fmt.Errorf("tcpdump %w", errMissing)
+		return nil, fmt.Errorf("tcpdump %w", site.ErrMissing)
 	}
 	for range runs {
-		err := inLab(ctx, o, topology, func(l *lab.Lab) error {
+		err := o.site.Lab(ctx, topology, func(l *lab.Lab) error {
 			gap, err := cut(ctx, l)
 			gaps = append(gaps, gap.Seconds())
 			if err == nil {
@@ -159,15 +158,8 @@ func cutAll(ctx context.Context, o options, name, topology string, runs int) (ga
 	return gaps, nil
 }
 
-// spacing is the time between two datagrams: how exactly a gap is known.
+// spacing is the time between two datagrams.
 const spacing = 5 * time.Millisecond
-
-// flowing is how long datagrams have arrived when the link is cut: time for
-// tcpdump to start. They have to arrive again for after.
-const (
-	flowing = 500 * time.Millisecond
-	after   = 500 * time.Millisecond
-)
 
 // settled is longer than the interval of regular updates, stopped longer than
 // any failover.
@@ -204,7 +196,7 @@ func has(ctx context.Context, l *lab.Lab, node string, patterns ...*regexp.Regex
 
 // cut cuts the direct link and gives the longest time in which nothing arrived.
 func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
-	err := await(ctx, settled, 100*time.Millisecond, "both ways to the host", func() (string, error) {
+	err := site.Await(ctx, settled, 100*time.Millisecond, "both ways to the host", func() (string, error) {
 		if why, err := has(ctx, l, "n2", other, back); err != nil || why != "" {
 			return why, err
 		}
@@ -213,108 +205,18 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	during, stop := context.WithCancel(ctx)
-	defer stop()
-	arrived := make(chan []byte, 1)
-	go func() {
-		text, _ := l.Run(during, "far", "exec tcpdump -n -tt -l --immediate-mode -i eth0 'udp dst port 9'")
-		arrived <- text
-	}()
-	sent, err := flow(during, l.Topology.Name+"-h1")
+	flow, err := site.Watch(ctx, l, "h1", "far", "198.18.9.2", spacing)
 	if err != nil {
 		return 0, err
 	}
-	if err := pause(ctx, flowing); err != nil {
-		return 0, err
-	}
+	defer flow.Stop()
 	began := time.Now()
 	if _, err := l.Run(ctx, "n1", "ip link set eth0 down"); err != nil {
 		return 0, err
 	}
-	if err := await(ctx, stopped, 10*time.Millisecond, "the other way", func() (string, error) { return has(ctx, l, "r1", long) }); err != nil {
-		return 0, err
-	}
-	if err := pause(ctx, after); err != nil {
-		return 0, err
-	}
-	end := time.Now()
-	stop()
-	return gap(<-arrived, <-sent, began, end)
-}
-
-// flow sends datagrams from a namespace to the far host's discard port, one
-// each spacing, until ctx ends, and then gives the times of sending.
-func flow(ctx context.Context, namespace string) (<-chan []time.Time, error) {
-	var to net.Conn
-	err := bench.InNamespace(namespace, func() (err error) {
-		to, err = net.Dial("udp4", "198.18.9.2:9")
-		return err
-	})
+	err = site.Await(ctx, stopped, 10*time.Millisecond, "the other way", func() (string, error) { return has(ctx, l, "r1", long) })
 	if err != nil {
-		return nil, fmt.Errorf("sending to the far host: %w", err)
+		return 0, err
 	}
-	sent := make(chan []time.Time, 1)
-	go func() {
-		defer to.Close()
-		tick := time.NewTicker(spacing)
-		defer tick.Stop()
-		for times := []time.Time(nil); ; {
-			select {
-			case <-ctx.Done():
-				sent <- times
-				return
-			case <-tick.C:
-				times = append(times, time.Now())
-				_, _ = to.Write([]byte("one more")) // an error is of an earlier one, which was lost
-			}
-		}
-	}()
-	return sent, nil
-}
-
-var stamp = regexp.MustCompile(`(?m)^(\d+)\.(\d{6}) IP `)
-
-// gap finds the longest time in which datagrams were sent and none arrived, by
-// when they were sent and the lines of tcpdump's: from the first one that was
-// sent after an arrival to the next arrival, since while nothing is sent nothing
-// is lost. What was over before the cut has nothing to do with it. From the last
-// arrival it is up to the end, where that is longer than tcpdump may lag behind:
-// then what was cut never flowed again.
-func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Duration, err error) {
-	var last time.Time
-	n := 0
-	since := func() (time.Time, bool) { // the first one sent after the last arrival
-		for len(sent) > 0 && !sent[0].After(last) {
-			sent = sent[1:]
-		}
-		return append(sent, end)[0], len(sent) > 0
-	}
-	for _, m := range stamp.FindAllSubmatch(text, -1) {
-		seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
-		}
-		micros, err := strconv.ParseInt(string(m[2]), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
-		}
-		at := time.Unix(seconds, micros*1000)
-		if n++; n > 1 && at.After(cut) {
-			if from, more := since(); more {
-				longest = max(longest, at.Sub(from))
-			}
-		}
-		last = at
-	}
-	if n < 20 {
-		return 0, fmt.Errorf("tcpdump saw %d datagrams, want many: %s", n, text)
-	}
-	from, more := since()
-	if !more && end.Sub(last) > after/2 {
-		return 0, fmt.Errorf("nothing was sent in the last %v: what became of the flow is not known", end.Sub(last))
-	}
-	if silent := end.Sub(from); silent > after/2 {
-		longest = max(longest, silent)
-	}
-	return longest, nil
+	return flow.Gap(ctx, began)
 }

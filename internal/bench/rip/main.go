@@ -32,12 +32,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"routerd/internal/bench"
+	"routerd/internal/bench/site"
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
@@ -50,7 +49,7 @@ type options struct {
 	routerd  string
 	baseline bool
 	progress func(format string, args ...any)
-	dir      string
+	site     *site.Site
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -83,20 +82,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 // measure gives what became of all marks.
 func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
-	if o.dir, err = os.MkdirTemp("", "rdr"); err != nil {
-		return bench.NotRun, fmt.Errorf("making a directory: %w", err)
-	}
-	defer os.RemoveAll(o.dir)
-	// FRR's daemons are another user's.
-	if err := os.Chmod(o.dir, 0o755); err != nil {
-		return bench.NotRun, fmt.Errorf("opening the directory to FRR: %w", err)
-	}
-	if o.routerd == "" {
-		o.routerd = filepath.Join(o.dir, "routerd")
-		text, err := exec.CommandContext(ctx, "go", "build", "-o", o.routerd, "routerd/cmd/routerd").CombinedOutput()
-		if err != nil {
-			return bench.NotRun, fmt.Errorf("building routerd: %w: %s", err, text)
-		}
+	o.site, err = site.New(ctx, o.routerd)
+	defer os.RemoveAll(o.site.Dir)
+	if err != nil {
+		return bench.NotRun, err
 	}
 	all = bench.Met
 	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){bursts, failovers} {

@@ -1,0 +1,93 @@
+// Command converge measures how soon routers notice that a path is lost, beside
+// BIRD in the same run, in labs of its own.
+//
+// Failover: a router has two neighbours that are joined as well, and one of them
+// a host. A datagram is sent to the host every millisecond. The way to that
+// neighbour begins to lose everything in both directions, and no carrier is
+// lost; BFD with 50 ms and a multiplier of 3 finds it out, for static routes.
+// The longest time in which datagrams were sent and none arrived is counted, so
+// what the sender lacks of a processor is no part of it. Marks are on routerd's
+// median, and on its longest: nobody who goes by the RFC can be sooner than 100
+// ms, two intervals after the cut at least, and later than 150 ms, three after
+// the last packet at most, but for the time that it takes to react.
+//
+// Sessions: so many BFD sessions of 50 ms with BIRD on one link, for a time. That
+// no session is lost is a mark; the CPU time of both is printed.
+//
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
+// wrong usage, and 3 when no mark is missed and some could not be judged because
+// a program is not installed. It needs root. Its traffic stays inside network
+// namespaces that it makes and removes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"routerd/internal/bench"
+	"routerd/internal/bench/site"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options is what is measured.
+type options struct {
+	cuts     int           // of each contender
+	sessions int           // at once
+	during   time.Duration // for how long
+	routerd  string
+	progress func(format string, args ...any)
+	site     *site.Site
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o := options{progress: func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }}
+	f := flag.NewFlagSet("converge", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.cuts, "cuts", 20, "silent cuts of each contender; 0 leaves failover out")
+	f.IntVar(&o.sessions, "sessions", 200, "sessions at once, up to 250; 0 leaves sessions out")
+	f.DurationVar(&o.during, "during", time.Minute, "how long the sessions are watched")
+	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		return 2
+	}
+	if f.NArg() > 0 || o.cuts < 0 || o.sessions < 0 || o.sessions > mostSessions || o.during <= 0 {
+		fmt.Fprintf(stderr, "converge: want 0 or more cuts, 0 to %d sessions, a duration above 0, and nothing but flags\n", mostSessions)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all, err := measure(ctx, o, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "converge: %v\n", err)
+		return 1
+	}
+	return all.Code()
+}
+
+// measure gives what became of all marks.
+func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
+	o.site, err = site.New(ctx, o.routerd)
+	defer os.RemoveAll(o.site.Dir)
+	if err != nil {
+		return bench.NotRun, err
+	}
+	all = bench.Met
+	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){failovers, sessions} {
+		outcome, err := part(ctx, o, out)
+		if err != nil {
+			return bench.NotRun, err
+		}
+		all = all.Worse(outcome)
+	}
+	return all, nil
+}

@@ -1,0 +1,144 @@
+// Package site is where benchmarks of protocols measure: labs that are brought up
+// for one measurement each, how long nothing arrives in one, and what its
+// processes use.
+package site
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"routerd/internal/lab"
+)
+
+// Site is where labs are made. It is not for several goroutines.
+type Site struct {
+	Dir    string // of what labs write; its owner's to remove
+	Binary string // routerd
+	serial int    // of the last lab
+}
+
+// New makes a site in a directory of its own, with routerd built of this source
+// tree if no binary is given. The caller removes Dir, also after an error.
+func New(ctx context.Context, binary string) (s *Site, err error) {
+	s = &Site{Binary: binary}
+	if s.Dir, err = os.MkdirTemp("", "rdr"); err != nil {
+		return s, fmt.Errorf("making a directory: %w", err)
+	}
+	// FRR's daemons are another user's.
+	if err := os.Chmod(s.Dir, 0o755); err != nil {
+		return s, fmt.Errorf("opening the directory to FRR: %w", err)
+	}
+	if s.Binary == "" {
+		s.Binary = filepath.Join(s.Dir, "routerd")
+		text, err := exec.CommandContext(ctx, "go", "build", "-o", s.Binary, "routerd/cmd/routerd").CombinedOutput()
+		if err != nil {
+			return s, fmt.Errorf("building routerd: %w: %s", err, text)
+		}
+	}
+	return s, nil
+}
+
+// Lab brings a lab up, has f use it, and takes it down again, also when ctx
+// has ended.
+func (s *Site) Lab(ctx context.Context, topology string, f func(*lab.Lab) error) (err error) {
+	s.serial++
+	path := filepath.Join(s.Dir, fmt.Sprintf("%d.toml", s.serial))
+	topology = fmt.Sprintf("name = \"rdr%d-%d\"\n%s", os.Getpid(), s.serial, topology)
+	if err := os.WriteFile(path, []byte(topology), 0o600); err != nil {
+		return fmt.Errorf("writing the topology: %w", err)
+	}
+	l, err := lab.Load(path, lab.Options{Dir: s.Dir, Binary: s.Binary})
+	if err != nil {
+		return err
+	}
+	var said strings.Builder
+	defer func() {
+		err = errors.Join(err, l.Down(context.WithoutCancel(ctx), io.Discard))
+	}()
+	if err := l.Up(ctx, &said); err != nil {
+		return fmt.Errorf("bringing the lab up: %w", err)
+	}
+	if m := missing.FindStringSubmatch(said.String()); m != nil {
+		return fmt.Errorf("%s %w", m[1], ErrMissing)
+	}
+	return f(l)
+}
+
+// ErrMissing is returned where a program that the lab wants is not installed.
+var ErrMissing = errors.New("is not installed")
+
+// missing is how a lab says which one.
+var missing = regexp.MustCompile(`(\S+) is not installed`)
+
+// Await waits until there is no complaint, at most for limit.
+func Await(ctx context.Context, limit, every time.Duration, what string, complaint func() (string, error)) error {
+	for deadline := time.Now().Add(limit); ; {
+		why, err := complaint()
+		if err != nil || why == "" {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: not within %v: %s", what, limit, why)
+		}
+		if err := Pause(ctx, every); err != nil {
+			return err
+		}
+	}
+}
+
+// Pause waits for d or until ctx has ended.
+func Pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
+// Usage is what a process has used.
+type Usage struct {
+	CPU time.Duration // in user space and in the kernel
+	RSS float64       // MiB
+}
+
+// Used adds up the processes of a node.
+func Used(l *lab.Lab, node string) (u Usage, err error) {
+	pids, err := l.Processes(node)
+	if err != nil {
+		return u, err
+	}
+	for _, pid := range pids {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			return u, fmt.Errorf("what %s used: %w", node, err)
+		}
+		// The name, in parentheses, may have anything in it. After it come
+		// state as field 3, utime and stime as 14 and 15, rss as 24: proc(5).
+		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+		if len(fields) < 22 {
+			return u, fmt.Errorf("what %s used: unreadable %q", node, stat)
+		}
+		var n [3]int64
+		for i, at := range []int{14, 15, 24} {
+			if n[i], err = strconv.ParseInt(fields[at-3], 10, 64); err != nil {
+				return u, fmt.Errorf("what %s used: %w", node, err)
+			}
+		}
+		u.CPU += time.Duration(n[0]+n[1]) * (time.Second / userHz)
+		u.RSS += float64(n[2]) * float64(os.Getpagesize()) / (1 << 20)
+	}
+	return u, nil
+}
+
+// userHz is in what /proc counts CPU time, on every architecture of Linux.
+const userHz = 100
