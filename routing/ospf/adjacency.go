@@ -23,6 +23,7 @@ type neighbor struct {
 	dr, bdr  wire.ID // as its Hellos name them
 	options  wire.Options
 	cfg      *NeighborConfig // nil unless it is configured
+	polled   time.Time       // when it was greeted while it was down
 	number   uint64          // of its last packet with AuthCryptographic
 
 	state    NeighborState
@@ -174,7 +175,7 @@ func (m *Machine) gone(n *neighbor) {
 	m.unwatch(n)
 	n.exchange.said, n.exchange.headers = wire.Description{}, nil
 	m.due.Stop(&n.inactivity)
-	if n.cfg != nil && l.active() {
+	if n.cfg != nil && l.state > InterfaceLoopback {
 		n.router, n.dr, n.bdr = 0, 0, 0
 		m.attempt(n)
 		return

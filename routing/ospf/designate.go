@@ -33,7 +33,11 @@ func (m *Machine) reset(l *link) {
 		m.due.Stop(t)
 	}
 	for _, n := range slices.Clone(l.neighbors) {
-		m.lose(n, KillNbr, errLinkDown)
+		if n.state == NeighborDown {
+			m.gone(n)
+		} else {
+			m.lose(n, KillNbr, errLinkDown)
+		}
 	}
 	l.acks = l.acks[:0]
 	l.updates.clear()

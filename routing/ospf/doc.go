@@ -26,7 +26,9 @@
 //	output.go     what is sent when
 //	auth.go       keys
 //	watch.go      BFD
-//	unicast.go    links without a group
+//	sequence.go   cryptographic sequence numbers, and what is saved
+//	unicast.go    networks without a group: NBMA, point-to-multipoint
+//	virtual.go    virtual links (§15)
 //	event.go      what is logged
 //	ordered.go    maps in the order of adding
 //	graph.go      an area's routers and networks, kept as its LSAs change

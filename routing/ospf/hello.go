@@ -105,8 +105,8 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 	n.priority, n.dr, n.bdr, n.options = h.Priority, h.DR, h.BDR, h.Options
 	first := n.state < NeighborInit
 	m.happen(n, HelloReceived)
-	if first && l.network == NBMA && n.priority == 0 && l.cfg.Priority > 0 {
-		m.hail(l, n.address) // §9.5.1: a reply to one that is not eligible
+	if l.network == NBMA && l.cfg.Priority == 0 && n.priority > 0 && !l.greetsOn(n) {
+		m.hail(l, n.address) // §9.5.1: a reply to one that may become DR
 	}
 	if !slices.Contains(h.Neighbors, m.router) {
 		m.happen(n, OneWayReceived)

@@ -42,7 +42,6 @@ func (m *Machine) receive(x protocol.Received) {
 		return
 	}
 	l.counters.Received[p.Type]++
-	m.heard(n)
 	switch p.Type {
 	case wire.TypeDescription:
 		m.hearDescription(n, x)

@@ -25,6 +25,7 @@ type link struct {
 	// area that it leads through.
 	peer    wire.ID
 	transit *area
+	path    uint16 // cost of the way there
 
 	// While it is active: it speaks the protocol, or is passive.
 	cfg     InterfaceConfig
@@ -100,6 +101,8 @@ func (l *link) self() wire.ID { return wire.IDOf(l.address.Addr()) }
 // cost is the output cost (RFC 2328 §C.3).
 func (m *Machine) cost(l *link) uint16 {
 	switch {
+	case l.virtual():
+		return l.path
 	case l.cfg.Cost != 0:
 		return l.cfg.Cost
 	case l.speed == 0:
@@ -122,7 +125,7 @@ func compareLinks(a, b *link) int {
 	if a.virtual() && b.virtual() {
 		return cmp.Or(cmp.Compare(a.transit.ID, b.transit.ID), cmp.Compare(a.peer, b.peer))
 	}
-	return cmp.Compare(a.id, b.id)
+	return cmp.Compare(a.id, b.id) // NoInterface is the highest
 }
 
 // up takes in that an interface is up, or has changed.
@@ -203,9 +206,12 @@ func (m *Machine) begin(l *link) {
 		m.become(l, InterfaceDROther)
 	case l.cfg.Passive:
 		m.become(l, InterfacePointToPoint)
+	case l.virtual():
+		m.affect(l, InterfaceUp)
 	default:
 		m.emit(protocol.Claim{Link: l.id, Family: 4, Protocol: wire.Protocol})
 		m.emit(protocol.Join{Link: l.id, Group: allSPFRouters})
+		m.configureNeighbors(l)
 		m.affect(l, InterfaceUp)
 	}
 }
@@ -246,6 +252,9 @@ func (m *Machine) adjust(l *link, was *InterfaceConfig) {
 	if was.Priority != l.cfg.Priority && l.network.Elects() {
 		l.elect = true
 		m.hailSoon(l)
+	}
+	if !l.virtual() {
+		m.configureNeighbors(l)
 	}
 	for _, n := range l.neighbors {
 		m.watch(n)

@@ -34,6 +34,7 @@ type Machine struct {
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading
 	sweeping   timer
+	following  bool // virtual links have to follow the routes at the end of the step
 	overflowed bool // the database was full, and that was reported
 	stopping   bool
 	stopped    bool
@@ -104,6 +105,7 @@ func (m *Machine) settle() {
 	if m.router == 0 {
 		return
 	}
+	m.followVirtual()
 	m.elections()
 	m.originate()
 	m.transmit()

@@ -101,4 +101,7 @@ func (m *Machine) changed(e *Entry, a *area) {
 }
 
 // calculate has the routes follow the databases.
-func (m *Machine) calculate() { m.table.Calculate(&m.state) }
+func (m *Machine) calculate() {
+	m.table.Calculate(&m.state)
+	m.following = true
+}

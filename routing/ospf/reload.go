@@ -150,6 +150,9 @@ func (m *Machine) refresh() {
 	for _, l := range slices.Clone(m.order) {
 		m.activate(l)
 	}
+	if m.router != 0 {
+		m.configureVirtual()
+	}
 }
 
 // plan is what an interface is to be; what is the same needs no adjacency to be
