@@ -46,6 +46,10 @@
 //	elect.go      the election of the designated router (§9.4)
 //	neighbor.go   the states of a neighbour (§10.3), and who is adjacent (§10.4)
 //	schedule.go   when routes are calculated (RFC 8405)
+//	trace.go      which LSAs a next hop follows from
+//	show.go       what the show commands see; so do show_link.go, show_database.go
+//	              and show_route.go
+//	clear.go      what the clear commands do
 //
 // Each LSA waits for one time, the next one at which its age matters, and nothing
 // is done for it until then: an age is the time since it was zero.

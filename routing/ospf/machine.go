@@ -97,6 +97,10 @@ func (m *Machine) take(in protocol.Input) {
 		m.receive(x)
 	case protocol.NeighborState:
 		m.found(x)
+	case ClearNeighbors:
+		m.clearNeighbors(x)
+	case ClearCounters:
+		m.clearCounters(x)
 	}
 }
 

@@ -1,0 +1,215 @@
+package ospf
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"routerd/routing/ospf/wire"
+)
+
+// shown is three routers: the first two on a network, the second and the third on
+// a link, and each with a loopback.
+func shown(t *testing.T) *network {
+	t.Helper()
+	w := newNetwork(t, 1)
+	lan, link := w.segment(), w.segment()
+	a, b, c := w.router("1.1.1.1"), w.router("2.2.2.2"), w.router("3.3.3.3")
+	a.port(nil, Broadcast, "1.1.1.1/32", nil)
+	b.port(nil, Broadcast, "2.2.2.2/32", nil)
+	c.port(nil, Broadcast, "3.3.3.3/32", nil)
+	a.port(lan, Broadcast, "10.0.0.1/24", func(i *InterfaceConfig) { i.Cost, i.Priority = 3, 2 })
+	b.port(lan, Broadcast, "10.0.0.2/24", nil)
+	b.port(link, PointToPoint, "10.0.1.2/24", nil)
+	c.port(link, PointToPoint, "10.0.1.3/24", nil)
+	w.begin()
+	w.want(5*time.Minute, "full and equal", func() bool { return w.adjacent() && w.equal() })
+	w.run(time.Minute, nil)
+	return w
+}
+
+func TestShowLinks(t *testing.T) {
+	w := shown(t)
+	b := w.nodes[1].m
+	var got []string
+	for _, i := range b.Interfaces() {
+		hello := "none"
+		if !i.NextHello.IsZero() {
+			hello = fmt.Sprint(i.NextHello.Sub(w.now) <= 10*time.Second)
+		}
+		got = append(got, fmt.Sprintf("%d %s %v %v %v %v cost %d dr %v=%v bdr %v=%v %d/%d hello %s sent %d of 5",
+			i.Interface, i.Name, i.Network, i.State, i.Address, i.Since.After(bedStart), i.Cost, i.DR, i.RouterDR, i.BDR, i.RouterBDR, i.Full, i.Neighbors, hello, sentKinds(&i.Counters)))
+	}
+	want := []string{
+		"1 eth1 broadcast loopback 2.2.2.2/32 false cost 1 dr 0.0.0.0=0.0.0.0 bdr 0.0.0.0=0.0.0.0 0/0 hello none sent 0 of 5",
+		"2 eth2 broadcast backup 10.0.0.2/24 true cost 1 dr 10.0.0.1=1.1.1.1 bdr 10.0.0.2=2.2.2.2 1/1 hello true sent 5 of 5",
+		"3 eth3 point-to-point point-to-point 10.0.1.2/24 false cost 1 dr 0.0.0.0=0.0.0.0 bdr 0.0.0.0=0.0.0.0 1/1 hello true sent 5 of 5",
+	}
+	compareLines(t, got, want)
+	got = nil
+	for _, n := range b.Neighbors() {
+		got = append(got, fmt.Sprintf("%d %s area %v %v %v priority %d %v %v dr %v bdr %v options %02x dead in %v, %d %d %d, %v",
+			n.Interface, n.Name, n.Area, n.Router, n.Address, n.Priority, n.Role, n.State, n.DR, n.BDR, uint8(n.Options),
+			n.DeadAt.Sub(n.Heard), n.Described, n.Requested, n.Unacknowledged, n.Counters.StateChanges > 3))
+	}
+	want = []string{
+		"2 eth2 area 0.0.0.0 1.1.1.1 10.0.0.1 priority 2 dr full dr 10.0.0.1 bdr 10.0.0.2 options 42 dead in 40s, 0 0 0, true",
+		"3 eth3 area 0.0.0.0 3.3.3.3 10.0.1.3 priority 1  full dr 0.0.0.0 bdr 0.0.0.0 options 42 dead in 40s, 0 0 0, true",
+	}
+	compareLines(t, got, want)
+}
+
+// sentKinds is how many kinds of packets were sent.
+func sentKinds(c *Counters) (n int) {
+	for _, sent := range c.Sent {
+		if sent > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func compareLines(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestShowSummary(t *testing.T) {
+	w := shown(t)
+	s := w.nodes[1].m.Summary()
+	if s.Router != ip("2.2.2.2") || s.Chosen || s.Border || s.Boundary || s.Interfaces != 3 || s.Neighbors[NeighborFull] != 2 {
+		t.Errorf("summary %+v", s)
+	}
+	if s.LSAs[wire.RouterLSA] != 3 || s.LSAs[wire.NetworkLSA] != 1 || s.LSAs.Sum() != 4 || s.Received != 3 {
+		t.Errorf("%v LSAs, %d of others; want three of routers and one of a network, three of these of others", s.LSAs, s.Received)
+	}
+	if len(s.Areas) != 1 || s.Areas[0].Routers != 3 || s.Areas[0].Full != 2 || s.Areas[0].Interfaces != 3 || s.Areas[0].LSAs.Sum() != 4 {
+		t.Errorf("areas %+v", s.Areas)
+	}
+	if s.Routes[IntraArea] != 5 || s.Counters.Sent[wire.TypeHello] < 10 {
+		t.Errorf("routes %v, counters %+v", s.Routes, s.Counters)
+	}
+}
+
+// Pages of any size put together are all LSAs, in order; filters select.
+func TestShowLSAs(t *testing.T) {
+	w := shown(t)
+	b := w.nodes[1].m
+	all := b.LSAs(LSAFilter{}, 100)
+	var got []string
+	for _, x := range all {
+		got = append(got, fmt.Sprintf("%v %v %v %v of %v self %v, %d octets, prefix %v", x.Scope, x.Area, x.Type, x.ID, x.Router, x.Self, len(x.Body)+wire.LSAHeaderSize-int(x.Header.Length), x.Prefix))
+	}
+	compareLines(t, got, []string{
+		"area 0.0.0.0 router 1.1.1.1 of 1.1.1.1 self false, 0 octets, prefix invalid Prefix",
+		"area 0.0.0.0 router 2.2.2.2 of 2.2.2.2 self true, 0 octets, prefix invalid Prefix",
+		"area 0.0.0.0 router 3.3.3.3 of 3.3.3.3 self false, 0 octets, prefix invalid Prefix",
+		"area 0.0.0.0 network 10.0.0.1 of 1.1.1.1 self false, 0 octets, prefix 10.0.0.0/24",
+	})
+	for size := 1; size < 6; size++ {
+		var paged []LSAInfo
+		f := LSAFilter{}
+		for range 10 {
+			page := b.LSAs(f, size)
+			if len(page) == 0 {
+				break
+			}
+			paged = append(paged, page...)
+			after := page[len(page)-1].LSAKey
+			f.After = &after
+		}
+		if !slices.EqualFunc(all, paged, func(a, b LSAInfo) bool { return a.LSAKey == b.LSAKey }) {
+			t.Errorf("pages of %d: %+v", size, paged)
+		}
+	}
+	id, other := ip("1.1.1.1"), wire.ID(7)
+	for _, tt := range []struct {
+		filter LSAFilter
+		want   int
+	}{
+		{LSAFilter{Types: []wire.LSType{wire.NetworkLSA}}, 1},
+		{LSAFilter{ID: &id}, 1},
+		{LSAFilter{Router: &id}, 2},
+		{LSAFilter{Area: new(wire.ID)}, 4},
+		{LSAFilter{Area: &other}, 0},
+	} {
+		if got := b.LSAs(tt.filter, 100); len(got) != tt.want {
+			t.Errorf("%+v: %d LSAs, want %d", tt.filter, len(got), tt.want)
+		}
+	}
+}
+
+func TestShowRoutes(t *testing.T) {
+	w := shown(t)
+	c := w.nodes[2].m
+	line := func(r RouteInfo) string {
+		return fmt.Sprintf("%v %v area %v cost %d by %v of %v", r.Prefix, r.Type, r.Area, r.Cost, r.Hops, r.Origin.Router)
+	}
+	var got []string
+	for after := (netip.Prefix{}); ; {
+		page := c.Routes(after, 2)
+		if len(page) == 0 {
+			break
+		}
+		for _, r := range page {
+			got = append(got, line(r))
+		}
+		after = page[len(page)-1].Prefix
+	}
+	compareLines(t, got, []string{
+		"1.1.1.1/32 intra-area area 0.0.0.0 cost 2 by [{2 10.0.1.2}] of 1.1.1.1",
+		"2.2.2.2/32 intra-area area 0.0.0.0 cost 1 by [{2 10.0.1.2}] of 2.2.2.2",
+		"3.3.3.3/32 intra-area area 0.0.0.0 cost 0 by [] of 3.3.3.3",
+		"10.0.0.0/24 intra-area area 0.0.0.0 cost 2 by [{2 10.0.1.2}] of 1.1.1.1",
+		"10.0.1.0/24 intra-area area 0.0.0.0 cost 1 by [] of 3.3.3.3",
+	})
+	if r, ok := c.Route(netip.MustParsePrefix("10.0.0.0/24")); !ok || line(r) != got[3] {
+		t.Errorf("%+v, %v", r, ok)
+	}
+	if r, ok := c.Route(netip.MustParsePrefix("10.0.0.0/25")); ok {
+		t.Errorf("a route that there is not: %+v", r)
+	}
+	if ways := c.Trace(netip.MustParsePrefix("1.1.1.1/32")); len(ways) != 1 || len(ways[0].Steps) != 4 {
+		t.Errorf("trace %+v, want the link, the network, the router and the prefix", ways)
+	}
+}
+
+func TestShowTree(t *testing.T) {
+	w := shown(t)
+	var got []string
+	for _, n := range w.nodes[2].m.Tree(0) {
+		got = append(got, fmt.Sprintf("network %v %v %v at %d by %v behind %v, links %v", n.Network, n.ID, n.Prefix, n.Distance, n.Hops, n.Parents, n.Links))
+	}
+	compareLines(t, got, []string{
+		"network false 3.3.3.3 invalid Prefix at 0 by [] behind [], links [{false 2.2.2.2 1}]",
+		"network false 2.2.2.2 invalid Prefix at 1 by [{2 10.0.1.2}] behind [{false 3.3.3.3 1}], links [{true 10.0.0.1 1} {false 3.3.3.3 1}]",
+		"network true 10.0.0.1 10.0.0.0/24 at 2 by [{2 10.0.1.2}] behind [{false 2.2.2.2 1}], links [{false 1.1.1.1 0} {false 2.2.2.2 0}]",
+		"network false 1.1.1.1 invalid Prefix at 2 by [{2 10.0.1.2}] behind [{true 10.0.0.1 0}], links [{true 10.0.0.1 3}]",
+	})
+	if list := w.nodes[2].m.Tree(7); list != nil {
+		t.Errorf("the tree of an area that there is not: %+v", list)
+	}
+}
+
+func TestShowBorderRouters(t *testing.T) {
+	s := newSite(0)
+	s.attach(0, 100, 1, 2, 3)
+	s.areas[0].star(map[wire.ID]wire.RouterFlags{2: bitBE, 3: 0}, map[wire.ID]uint16{2: 10, 3: 5})
+	s.areas[0].boundary(2, 9, 4)
+	s.table.Calculate(&s.state)
+	m := &Machine{router: self, cfg: DefaultConfig(), table: s.table}
+	m.areas = []*area{{AreaState: *s.state.Areas[0]}}
+	var got []string
+	for _, b := range m.BorderRouters() {
+		got = append(got, fmt.Sprintf("%v area %v %v border %v boundary %v cost %d by %v", b.Router, b.Area, b.Type, b.Border, b.Boundary, b.Cost, b.Hops))
+	}
+	compareLines(t, got, []string{
+		"0.0.0.2 area 0.0.0.0 intra-area border true boundary true cost 10 by [{1 0.0.3.234}]",
+		"0.0.0.9 area 0.0.0.0 inter-area border false boundary true cost 14 by [{1 0.0.3.234}]",
+	})
+}
