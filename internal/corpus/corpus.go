@@ -1,5 +1,5 @@
-// Package corpus reads captured packets for tests from ../shared/corpora,
-// beside the repository. It is imported by tests only.
+// Package corpus reads captured packets and messages, vectors and tables for tests
+// from ../shared/corpora, beside the repository. It is imported by tests only.
 //
 // If the corpora are missing, tests are skipped with that reason, and fuzz
 // targets run with their own seeds.

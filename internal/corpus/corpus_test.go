@@ -58,3 +58,41 @@ func TestNetwork(t *testing.T) {
 		}
 	}
 }
+
+// The messages of the MRT files begin with BGP's marker and are as long as they say.
+func TestBGPMessages(t *testing.T) {
+	list := BGPMessages(t)
+	if len(list) < 10_000 {
+		t.Fatalf("read %d messages, want at least 10000", len(list))
+	}
+	four := 0
+	for _, m := range list {
+		if len(m.Octets) < 19 || m.Octets[0] != 0xff || m.Octets[15] != 0xff || int(m.Octets[16])<<8|int(m.Octets[17]) != len(m.Octets) {
+			t.Fatalf("%s: a message of %d octets: % x", m.File, len(m.Octets), m.Octets)
+		}
+		if m.FourOctetAS {
+			four++
+		}
+	}
+	if four == 0 || four == len(list) {
+		t.Errorf("%d of %d messages with AS numbers of four octets, want some of both", four, len(list))
+	}
+}
+
+func TestExaBGPMessages(t *testing.T) {
+	unicast := 0
+	for _, m := range ExaBGPMessages(t) {
+		if len(m.Announce) > 0 && m.Attributes.Origin != "" && len(m.Octets) > 23 {
+			unicast++
+		}
+	}
+	if unicast < 20 {
+		t.Errorf("%d messages that announce unicast prefixes with an origin, want at least 20", unicast)
+	}
+}
+
+func TestPrefixes(t *testing.T) {
+	if list := Prefixes(t); len(list) < 900_000 || !list[0].Addr().Is4() {
+		t.Errorf("read %d prefixes, want at least 900000", len(list))
+	}
+}
