@@ -1,0 +1,248 @@
+package ospf
+
+import (
+	"net/netip"
+	"slices"
+
+	"routerd/routing"
+	"routerd/routing/ospf/wire"
+)
+
+// offers are the routes as the RIB is told them. Only what is another one is
+// written to the slots.
+type offers struct {
+	slots   *routing.Slots
+	routes  []offered // by number of the prefix
+	lists   map[listKey]*hopList
+	ways    []*hopList // of the present calculation: by set of hops
+	discard []int32    // numbers of active ranges, ascending
+}
+
+// offered is the route to one prefix.
+type offered struct {
+	prefix netip.Prefix
+	// hops, and what they say, is what the RIB was told last, before the policy; nil
+	// is that there is no route.
+	hops     *hopList
+	kind     PathType
+	area     wire.ID
+	metric   uint32
+	tag      uint32
+	backup   Hop // Address is invalid: none
+	hasSlot  bool
+	accepted bool // by the policy
+	slot     routing.SlotID
+}
+
+// hopList is the next hops that slots share. It is the same pointer as long as the
+// hops are the same.
+type hopList struct {
+	hops    []routing.NextHop
+	backups map[Hop][]routing.NextHop // with one behind
+	discard bool
+}
+
+type listKey string
+
+var discarding = &hopList{discard: true}
+
+// reset withdraws everything.
+func (o *offers) reset() {
+	for i := range o.routes {
+		if r := &o.routes[i]; r.hasSlot {
+			o.slots.Free(r.slot)
+		}
+	}
+	o.routes, o.lists, o.ways, o.discard = o.routes[:0], nil, nil, nil
+}
+
+// again has every route written anew, by other rules.
+func (o *offers) again() {
+	for i := range o.routes {
+		o.routes[i].hops = nil
+	}
+}
+
+// offering is what routes are offered by.
+type offering struct {
+	table *Table
+	cfg   *Config
+	// alternates are nil until they are those of the table. A backup stays until
+	// then where the next hops are the same.
+	alternates *Alternates
+}
+
+// all offers the routes of a table. It gives how many are others than before.
+func (o *offers) all(f *offering) (n int) {
+	o.begin(f)
+	for i := range f.table.routes {
+		if o.one(f, int32(i)) {
+			n++
+		}
+	}
+	o.forget(f.table.state.Prefixes)
+	return n
+}
+
+// some offers the routes to some prefixes.
+func (o *offers) some(f *offering, prefixes []int32) (n int) {
+	o.begin(f)
+	for _, i := range prefixes {
+		if o.one(f, i) {
+			n++
+		}
+	}
+	return n
+}
+
+func (o *offers) begin(f *offering) {
+	o.ways = refill(o.ways, len(f.table.Hops.sets), nil)
+	for len(o.routes) < len(f.table.routes) {
+		o.routes = append(o.routes, offered{})
+	}
+	if o.lists == nil {
+		o.lists = map[listKey]*hopList{}
+	}
+}
+
+// one offers the route to one prefix. It reports whether it is another one.
+func (o *offers) one(f *offering, n int32) bool {
+	was := &o.routes[n]
+	r := &f.table.routes[n]
+	now := offered{prefix: f.table.state.Prefixes.list[n], kind: r.Type, area: r.Area, metric: r.Cost, tag: r.Tag}
+	if r.Type == External2 {
+		now.metric = r.Metric
+	}
+	if r.Type != noPath {
+		now.hops = o.list(f, r.Ways)
+	}
+	if _, discards := slices.BinarySearch(o.discard, n); discards && now.hops == nil {
+		now = offered{prefix: now.prefix, hops: discarding, kind: InterArea} // RFC 2328 §11.1
+	}
+	if was.hasSlot && was.prefix != now.prefix { // the number has become another prefix's
+		o.slots.Free(was.slot)
+		*was = offered{}
+	}
+	switch {
+	case now.hops == nil || now.hops.discard:
+	case f.alternates != nil:
+		if a := f.alternates.Of(n); a.Why == Protected {
+			now.backup = a.Hop
+		}
+	case was.hops == now.hops:
+		now.backup = was.backup
+	}
+	now.hasSlot, now.slot, now.accepted = was.hasSlot, was.slot, was.accepted
+	if now == *was {
+		return false
+	}
+	*was = now
+	return o.write(f, was)
+}
+
+// write has the slot say what the route is.
+func (o *offers) write(f *offering, r *offered) bool {
+	if r.hops == nil {
+		r.accepted = false
+		changed := r.hasSlot && o.slots.Offered(r.slot)
+		if changed {
+			o.slots.Withdraw(r.slot)
+		}
+		return changed
+	}
+	x := Offer{Prefix: r.prefix, Type: r.kind, Area: r.area, NextHops: r.hops.with(r.backup), Metric: r.metric, Tag: r.tag}
+	r.accepted = r.hops.discard || f.cfg.Import == nil || f.cfg.Import.Apply(&x)
+	if !r.accepted {
+		changed := r.hasSlot && o.slots.Offered(r.slot)
+		if changed {
+			o.slots.Withdraw(r.slot)
+		}
+		return changed
+	}
+	if !r.hasSlot {
+		r.slot, r.hasSlot = o.slots.Take(r.prefix), true
+	}
+	s := o.slots.At(r.slot)
+	s.NextHops, s.Metric, s.Tag, s.Distance, s.Action = x.NextHops, x.Metric, x.Tag, f.cfg.Distance.of(r.kind), routing.Forward
+	if r.hops.discard {
+		s.Action = routing.Unreachable
+	}
+	o.slots.Offer(r.slot)
+	return true
+}
+
+// of is the distance of routes of a type.
+func (d *Distances) of(t PathType) uint8 {
+	switch t {
+	case IntraArea:
+		return d.IntraArea
+	case InterArea:
+		return d.InterArea
+	}
+	return d.External
+}
+
+// list gives the next hops of a set, nil of what the router is attached to itself:
+// those networks are connected ones.
+func (o *offers) list(f *offering, set int32) *hopList {
+	if set == 0 {
+		return nil
+	}
+	if l := o.ways[set]; l != nil {
+		return l
+	}
+	if f.table.Hops.onto(set) {
+		return nil
+	}
+	var key []byte
+	hops := f.table.Hops.Append(nil, set, f.cfg.MaximumPaths)
+	for _, h := range hops {
+		a := h.Address.As4()
+		key = append(append(key, byte(h.Interface>>8), byte(h.Interface)), a[:]...)
+	}
+	l := o.lists[listKey(key)]
+	if l == nil {
+		l = &hopList{}
+		for _, h := range hops {
+			l.hops = append(l.hops, routing.NextHop{Address: h.Address, Interface: h.Interface})
+		}
+		o.lists[listKey(key)] = l
+	}
+	o.ways[set] = l
+	return l
+}
+
+// with gives the hops and behind them the backup, if there is one.
+func (l *hopList) with(backup Hop) []routing.NextHop {
+	if !backup.Address.IsValid() {
+		return l.hops
+	}
+	list := l.backups[backup]
+	if list == nil {
+		list = append(slices.Clone(l.hops), routing.NextHop{Address: backup.Address, Interface: backup.Interface, Backup: true})
+		if l.backups == nil {
+			l.backups = map[Hop][]routing.NextHop{}
+		}
+		l.backups[backup] = list
+	}
+	return list
+}
+
+// forget frees what nothing has any more: lists of hops, and slots of prefixes that
+// no LSA names.
+func (o *offers) forget(prefixes *Prefixes) {
+	used := map[*hopList]bool{}
+	for i := range o.routes {
+		if r := &o.routes[i]; r.hops != nil {
+			used[r.hops] = true
+		} else if r.hasSlot && prefixes.uses[i] == 0 {
+			o.slots.Free(r.slot)
+			*r = offered{}
+		}
+	}
+	for key, l := range o.lists {
+		if !used[l] {
+			delete(o.lists, key)
+		}
+	}
+}
