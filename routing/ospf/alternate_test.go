@@ -1,6 +1,7 @@
 package ospf
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -128,6 +129,7 @@ func (n *topology) hops(r wire.ID) (list []topologyHop) {
 			}
 		}
 	}
+	slices.SortFunc(list, func(a, b topologyHop) int { return cmp.Or(cmp.Compare(a.link, b.link), cmp.Compare(a.to, b.to)) })
 	return list
 }
 

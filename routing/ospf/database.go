@@ -191,6 +191,21 @@ func (d *Database) remove(e *Entry) {
 	}
 }
 
+// forget gives back what the database has of what others share: room, and numbers of
+// prefixes. It is not used any more.
+func (d *Database) forget() {
+	for _, list := range d.lists {
+		for _, e := range list {
+			if e.prefix >= 0 {
+				d.prefixes.release(e.prefix)
+			}
+			if !e.self {
+				d.limit.used--
+			}
+		}
+	}
+}
+
 // of gives all LSAs of a prefix by its number.
 func (d *Database) of(prefix int32) iter.Seq[*Entry] {
 	return func(yield func(*Entry) bool) {

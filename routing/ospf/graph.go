@@ -1,7 +1,6 @@
 package ospf
 
 import (
-	"net/netip"
 	"slices"
 
 	"routerd/routing/ospf/wire"
@@ -147,6 +146,21 @@ func (g *Graph) vertex(network bool, id wire.ID) int32 {
 // virtual reports whether the area has virtual links.
 func (g *Graph) virtual() bool { return g.virtuals > 0 }
 
+// forget gives back its numbers of prefixes. It is not used any more.
+func (g *Graph) forget() {
+	for i := range g.vertices {
+		v := &g.vertices[i]
+		if v.prefix >= 0 {
+			g.prefixes.release(v.prefix)
+			v.prefix = -1
+		}
+		for _, s := range v.stubs {
+			g.prefixes.release(s.prefix)
+		}
+		v.stubs = nil
+	}
+}
+
 // tidy frees a vertex that no LSA describes or names.
 func (g *Graph) tidy(at int32) {
 	v := &g.vertices[at]
@@ -259,8 +273,8 @@ func (g *Graph) readNetwork(l wire.LSA) int32 {
 	for r := range wire.NetworkBody(l.Body()).Routers {
 		g.edge(g.vertex(false, r), wire.Link{Type: wire.LinkTransit})
 	}
-	var p netip.Prefix
-	if p = l.Prefix(); !p.IsValid() {
+	p := l.Prefix()
+	if !p.IsValid() || p.Bits() == 32 { // RFC 6860 §2.2.2.2: the network is hidden
 		return -1
 	}
 	return g.prefixes.use(p)

@@ -238,6 +238,9 @@ func (m *Machine) deactivate(l *link) {
 	m.affect(l, InterfaceGone)
 	m.dirtyRouter(l.area)
 	l.area.links = slices.DeleteFunc(l.area.links, func(o *link) bool { return o == l })
+	if l.db != nil {
+		l.db.forget()
+	}
 	l.area, l.db, l.address = nil, nil, netip.Prefix{}
 }
 

@@ -30,6 +30,8 @@ type Machine struct {
 	prefixes *Prefixes
 	state    State // what routes are calculated from
 	table    Table
+	calc     calculation
+	ours     ours
 
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading
@@ -66,6 +68,8 @@ func New(s protocol.Start) *Machine {
 		links:    map[routing.InterfaceID]*link{},
 		prefixes: NewPrefixes(),
 	}
+	m.calc.offers.slots = s.Slots
+	m.calc.timer.Of, m.calc.protect.Of = func() {}, m.protects
 	m.choose.Of, m.sweeping.Of = m.chooseRouter, m.sweep
 	m.saving.Of = func() { m.save(false) }
 	m.numbers.senders = map[sender]*lastNumbers{}

@@ -27,6 +27,7 @@ func (m *Machine) configure(x protocol.Configure) {
 			m.event(StateLost, nil, netip.Addr{}, err)
 		}
 	}
+	was := m.cfg
 	m.cfg = cfg
 	m.numbers.forget(&cfg)
 	m.limit.Max = cfg.MaxLSA
@@ -40,6 +41,7 @@ func (m *Machine) configure(x protocol.Configure) {
 	}
 	m.attach()
 	m.refresh()
+	m.review(&was)
 }
 
 // considerRouter has a router ID chosen soon, if none is known.
@@ -84,6 +86,7 @@ func (m *Machine) identify(id wire.ID) {
 	m.prefixes = NewPrefixes()
 	m.as = NewDatabase(id, &m.limit, m.prefixes)
 	m.state = State{Router: id, AS: m.as, Prefixes: m.prefixes}
+	m.forgetRoutes()
 }
 
 // attach makes the areas those of the configuration.
@@ -126,6 +129,11 @@ func (m *Machine) attach() {
 		m.state.Areas = append(m.state.Areas, &a.AreaState)
 	}
 	m.state.RFC1583 = m.cfg.RFC1583
+	m.ours.dirty = true
+	for _, a := range m.areas {
+		a.stale = OtherPaths
+	}
+	m.recalculate("the configuration")
 }
 
 // area gives the settings of an area.
@@ -141,6 +149,8 @@ func (m *Machine) detach(a *area) {
 	for _, l := range slices.Clone(a.links) {
 		m.deactivate(l)
 	}
+	a.Graph.forget()
+	a.db.forget()
 	m.areas = slices.DeleteFunc(m.areas, func(o *area) bool { return o == a })
 	m.state.Areas = slices.DeleteFunc(m.state.Areas, func(o *AreaState) bool { return o == &a.AreaState })
 }

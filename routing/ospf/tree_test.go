@@ -458,7 +458,7 @@ func (o *oracle) paths() (lines []string) {
 	}
 	table := map[netip.Prefix]*best{}
 	for v, d := range o.costs {
-		if p := o.lsas[v].LSA(); v.network && p.Prefix().IsValid() {
+		if p := o.lsas[v].LSA(); v.network && p.Prefix().IsValid() && p.Prefix().Bits() < 32 { // RFC 6860 hides others
 			b := table[p.Prefix()]
 			if b == nil || d < b.cost || d == b.cost && v.id > b.origin {
 				table[p.Prefix()] = &best{d, o.hops(v), v.id, true}

@@ -1,0 +1,179 @@
+package ospf
+
+import (
+	"slices"
+	"time"
+
+	"routerd/routing"
+)
+
+// calculation is when and why routes are calculated, and what came of it.
+type calculation struct {
+	schedule   Schedule
+	timer      timer // of the schedule: routes are calculated at the end of that step
+	changes    changes
+	alternates Alternates
+	protect    timer // alternates are calculated
+	offers     offers
+	runs       [16]Run // the last ones, in a circle
+	count      uint64
+}
+
+// RunKind is what a calculation went through.
+type RunKind uint8
+
+const (
+	// RunFull: shortest paths, and with them all routes.
+	RunFull RunKind = iota
+	// RunPartial: routes alone (RFC 2328 §16.5, §16.6).
+	RunPartial
+	// RunAlternates: loop-free alternates.
+	RunAlternates
+)
+
+var runKinds = [...]string{"full", "partial", "alternates"}
+
+// String gives the name used in tables and JSON.
+func (k RunKind) String() string {
+	if int(k) >= len(runKinds) {
+		return "unknown"
+	}
+	return runKinds[k]
+}
+
+// Run is one calculation.
+type Run struct {
+	At     time.Time
+	Kind   RunKind
+	Waited time.Duration // since the first change
+	Wait   Wait          // the state of the delay before it
+	// Why are the first changes, of so many.
+	Why     []Trigger
+	Changes int
+	// Vertices are the routers and networks that were reached, Changed the routes
+	// that the RIB was told anew.
+	Vertices, Changed int
+}
+
+// changed takes in that an LSA was installed, has got MaxAge or was removed. The
+// area is nil of what has the scope of the AS or a link.
+func (m *Machine) changed(e *Entry, a *area) {
+	db, state := m.as, (*AreaState)(nil)
+	if a != nil {
+		db, state = a.db, &a.AreaState
+	}
+	if m.calc.changes.add(state, db, e) {
+		m.schedule()
+	}
+}
+
+// recalculate has all routes calculated, and the trees that are stale.
+func (m *Machine) recalculate(because string) {
+	m.calc.changes.all = true
+	m.calc.changes.trigger(Trigger{Because: because})
+	m.schedule()
+}
+
+// schedule takes in that something has changed (RFC 8405).
+func (m *Machine) schedule() {
+	c := &m.calc
+	if c.changes.since.IsZero() {
+		c.changes.since = m.now
+	}
+	c.schedule.Changed(m.now, &m.cfg.SPF)
+	m.due.Set(&c.timer, c.schedule.Deadline())
+}
+
+// calculate has routes follow what has changed, if it is time, which it reports.
+func (m *Machine) calculate() bool {
+	c := &m.calc
+	wait := c.schedule.Wait()
+	if !c.schedule.Due(m.now) {
+		return false
+	}
+	m.due.Stop(&c.timer)
+	whole := c.changes.all || slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
+	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(c.changes.since), Wait: wait, Why: c.changes.why, Changes: c.changes.count}
+	if m.table.Update(&m.state, c.changes.prefixes, c.changes.all) {
+		run.Kind = RunFull
+	}
+	f := &offering{table: &m.table, cfg: &m.cfg}
+	if whole || run.Kind == RunFull || len(m.table.reached) > 0 {
+		run.Changed = c.offers.all(f)
+	} else {
+		run.Changed = c.offers.some(f, c.changes.prefixes)
+	}
+	run.Vertices = m.reached()
+	c.changes.reset()
+	m.log(run)
+	if m.cfg.FastReroute {
+		m.due.Set(&c.protect, m.now) // in a step of its own, when these routes are under way
+	}
+	return true
+}
+
+// forgetRoutes withdraws all routes, of a router that has another ID now.
+func (m *Machine) forgetRoutes() {
+	c := &m.calc
+	m.due.Stop(&c.timer)
+	m.due.Stop(&c.protect)
+	c.schedule.Reset()
+	c.changes.reset()
+	c.alternates.Forget()
+	c.offers.reset()
+	m.table = Table{}
+	m.ours = ours{dirty: true}
+}
+
+// review has a changed configuration apply to the routes that there are.
+func (m *Machine) review(was *Config) {
+	c, now := &m.calc, &m.cfg
+	samePolicy := was.Import == nil && now.Import == nil || was.Import != nil && now.Import != nil && now.Import.Same(was.Import)
+	if was.Distance != now.Distance || was.MaximumPaths != now.MaximumPaths || !samePolicy {
+		c.offers.again()
+	}
+	if was.FastReroute != now.FastReroute && m.router != 0 {
+		m.due.Set(&c.protect, m.now)
+	}
+}
+
+// reached is how many routers and networks the trees have.
+func (m *Machine) reached() (n int) {
+	for _, a := range m.areas {
+		n += len(a.tree.order)
+	}
+	return n
+}
+
+// protects finds the alternates of the routes that were calculated.
+func (m *Machine) protects() {
+	c := &m.calc
+	f := &offering{table: &m.table, cfg: &m.cfg, alternates: &c.alternates}
+	if m.cfg.FastReroute && m.table.state != nil {
+		c.alternates.Calculate(&m.table, m.leftOut)
+	} else {
+		c.alternates.Forget()
+	}
+	m.log(Run{At: m.now, Kind: RunAlternates, Wait: c.schedule.Wait(), Changed: c.offers.all(f), Vertices: m.reached()})
+}
+
+// leftOut reports an interface that is no alternate.
+func (m *Machine) leftOut(id routing.InterfaceID) bool {
+	l := m.links[id]
+	return l == nil || l.cfg.NoFastReroute
+}
+
+// log keeps a run among the last ones.
+func (m *Machine) log(r Run) {
+	m.calc.runs[m.calc.count%uint64(len(m.calc.runs))] = r
+	m.calc.count++
+}
+
+// lastRuns gives the last runs, the latest first.
+func (m *Machine) lastRuns() (list []Run) {
+	n := min(m.calc.count, uint64(len(m.calc.runs)))
+	for i := range n {
+		list = append(list, m.calc.runs[(m.calc.count-1-i)%uint64(len(m.calc.runs))])
+	}
+	return list
+}
