@@ -92,7 +92,7 @@ func (m *Machine) calculate() bool {
 		return false
 	}
 	m.due.Stop(&c.timer)
-	whole := c.changes.all || slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
+	whole := c.changes.all || m.stale()
 	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(c.changes.since), Wait: wait, Why: c.changes.why, Changes: c.changes.count}
 	if m.table.Update(&m.state, c.changes.prefixes, c.changes.all) {
 		run.Kind = RunFull
@@ -137,6 +137,12 @@ func (m *Machine) review(was *Config) {
 	}
 }
 
+// stale reports whether the graph of any area has changed since its tree was
+// calculated.
+func (m *Machine) stale() bool {
+	return slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
+}
+
 // reached is how many routers and networks the trees have.
 func (m *Machine) reached() (n int) {
 	for _, a := range m.areas {
@@ -148,6 +154,9 @@ func (m *Machine) reached() (n int) {
 // protects finds the alternates of the routes that were calculated.
 func (m *Machine) protects() {
 	c := &m.calc
+	if m.stale() {
+		return // the trees are no longer those of the graphs; a calculation is on its way
+	}
 	f := &offering{table: &m.table, cfg: &m.cfg, alternates: &c.alternates}
 	if m.cfg.FastReroute && m.table.state != nil {
 		c.alternates.Calculate(&m.table, m.leftOut)

@@ -14,7 +14,10 @@
 //	adjacency.go  neighbours
 //	reload.go     what a configuration makes of them
 //	flood.go      what is flooded where (§13.3)
-//	own.go        the router's own LSAs (§12.4.1, §12.4.2)
+//	own.go        the router's own LSAs of links (§12.4.1, §12.4.2; RFC 6860)
+//	role.go       what the router is among others (RFC 3509)
+//	calculate.go  when and why routes are calculated
+//	offer.go      routes as the RIB is told them
 //	hello.go      Hellos, and who becomes a neighbour (§9.5, §10.5)
 //	exchange.go   Database Descriptions (§10.6, §10.8)
 //	request.go    Requests (§10.7, §10.9)
