@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"routerd/routing/ospf/wire"
+	"routerd/routing/protocol"
 )
 
 // neighbor is a router that was heard on a link, or that is configured there (RFC
@@ -27,10 +28,12 @@ type neighbor struct {
 	number   uint64          // of its last packet with AuthCryptographic
 
 	state    NeighborState
-	since    time.Time // of state
-	heard    time.Time // its last Hello
-	watched  *BFD      // as BFD was asked
-	dead     bool      // by BFD
+	since    time.Time       // of state
+	heard    time.Time       // its last Hello
+	watched  *protocol.Watch // as BFD was asked
+	dead     bool            // by BFD
+	strict   bool            // its Hellos have the bit of RFC 9355
+	expected protocol.Expect
 	exchange exchange
 	requests ordered[wire.Identity, wanted]
 	asked    int                        // of them, in the last Request
@@ -147,6 +150,7 @@ func (m *Machine) enter(n *neighbor, to NeighborState) {
 		}
 	}
 	m.watch(n)
+	m.expect(n)
 }
 
 // exchanging reports a state in which what the neighbour has is not known yet (RFC
@@ -187,8 +191,5 @@ func (m *Machine) gone(n *neighbor) {
 // adjacent reports whether the router and a neighbour should be adjacent.
 func (m *Machine) adjacent(n *neighbor) bool {
 	l := n.link
-	if n.dead && n.watched != nil && n.watched.Strict {
-		return false // RFC 9355 §3
-	}
 	return Adjacent(l.network, Elected{DR: l.dr, BDR: l.bdr, State: l.state}, Candidate{Name: wire.IDOf(n.address)})
 }

@@ -200,7 +200,8 @@ type NeighborConfig struct {
 // BFD is how the neighbours on an interface are watched by BFD.
 type BFD struct {
 	Profile string // "" = the one for all
-	// Strict forms no adjacency until the session is up (RFC 9355).
+	// Strict forms no adjacency with a neighbour that is strict too until the
+	// session is up (RFC 9355 §4.1).
 	Strict bool
 }
 

@@ -31,6 +31,7 @@
 //	watch.go      BFD
 //	sequence.go   cryptographic sequence numbers, and what is saved
 //	unicast.go    networks without a group: NBMA, point-to-multipoint
+//	stop.go       saying goodbye
 //	virtual.go    virtual links (§15)
 //	event.go      what is logged
 //	ordered.go    maps in the order of adding

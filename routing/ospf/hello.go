@@ -72,17 +72,19 @@ func (m *Machine) hail(l *link, dst netip.Addr) {
 	neighbors := p.Hello.Neighbors[:0]
 	p.Hello = m.greeting(l)
 	for _, n := range l.neighbors {
-		if n.state >= NeighborInit {
+		if n.state >= NeighborInit && !n.held() && !l.parting {
 			neighbors = append(neighbors, n.router)
 		}
 	}
 	p.Hello.Neighbors = neighbors
+	m.extend(l, p)
 	m.send(l, dst, p)
 }
 
 // maxNeighbors is how many a Hello has room for.
 func (l *link) maxNeighbors() int {
-	return max(l.room(wire.HelloSize)/4, 1)
+	const block = 32 // of link-local signalling, which has a digest of its own
+	return max((l.room(wire.HelloSize)-block-l.authSize())/4, 1)
 }
 
 // hearHello takes in the Hello in m.packet (RFC 2328 §10.5).
@@ -100,6 +102,8 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 		return
 	}
 	n.heard = m.now
+	bits, _ := m.packet.LLS.ExtendedOptions()
+	n.strict = bits&wire.ExtendedStrict != 0
 	wasPriority, wasDR, wasBDR := n.priority, n.saysDR(), n.saysBDR()
 	// The DR and the BDR call themselves by the address that they send from.
 	n.priority, n.dr, n.bdr, n.options = h.Priority, h.DR, h.BDR, h.Options
@@ -113,6 +117,9 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 		if first && !l.network.Elects() {
 			m.hailSoon(l)
 		}
+		return
+	}
+	if n.state == NeighborInit && n.held() {
 		return
 	}
 	m.happen(n, TwoWayReceived)

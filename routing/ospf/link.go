@@ -47,6 +47,7 @@ type link struct {
 	updates ordered[*Entry, struct{}] // to be flooded
 	acks    []wire.Header             // to be sent together
 	waiting bool                      // among those on which something is to be sent
+	parting bool                      // Hellos name nobody
 	elect   bool                      // at the end of the step
 	turn    int                       // of neighbours with something to be sent to them alone
 

@@ -39,7 +39,10 @@ type Machine struct {
 	following  bool // virtual links have to follow the routes at the end of the step
 	overflowed bool // the database was full, and that was reported
 	stopping   bool
+	leaving    bool // what the router has originated is flushed
 	stopped    bool
+	leave      timer
+	tlvs       []byte
 
 	numbers numbers
 	saving  timer
@@ -72,6 +75,7 @@ func New(s protocol.Start) *Machine {
 	m.calc.timer.Of, m.calc.protect.Of = func() {}, m.protects
 	m.choose.Of, m.sweeping.Of = m.chooseRouter, m.sweep
 	m.saving.Of = func() { m.save(false) }
+	m.leave.Of = m.flush
 	m.numbers.senders = map[sender]*lastNumbers{}
 	return m
 }
@@ -80,7 +84,9 @@ func New(s protocol.Start) *Machine {
 // effects to out. Time must not go back.
 func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) []protocol.Effect {
 	m.now, m.out = now, out
-	m.expire()
+	if !m.stopped {
+		m.expire()
+	}
 	if !m.stopped {
 		m.take(in)
 		m.settle()
@@ -91,14 +97,10 @@ func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) 
 
 func (m *Machine) take(in protocol.Input) {
 	switch x := in.(type) {
-	case protocol.LinkUp:
-		m.up(x)
-	case protocol.LinkDown:
-		m.down(x)
-	case protocol.Configure:
-		m.configure(x)
 	case protocol.Received:
 		m.receive(x)
+	case protocol.LinkDown:
+		m.down(x)
 	case protocol.NeighborState:
 		m.found(x)
 	case ClearNeighbors:
@@ -106,23 +108,43 @@ func (m *Machine) take(in protocol.Input) {
 	case ClearCounters:
 		m.clearCounters(x)
 	}
+	if m.stopping {
+		return
+	}
+	switch x := in.(type) {
+	case protocol.LinkUp:
+		m.up(x)
+	case protocol.Configure:
+		m.configure(x)
+	case protocol.Stop:
+		m.stop()
+	}
 }
 
 // settle does what changes of the step have made necessary, once for all of them.
 func (m *Machine) settle() {
-	if m.router == 0 {
+	if m.router == 0 || m.stopped {
+		if m.stopping && !m.stopped {
+			m.goodbye()
+		}
 		return
 	}
 	m.followVirtual()
 	m.elections()
-	m.originate()
+	if !m.leaving {
+		m.originate()
+	}
 	m.transmit()
+	m.depart()
 	m.saveSoon()
 }
 
 // Deadline returns the time by which Step must be called, the zero Time if nothing
 // is due.
 func (m *Machine) Deadline() time.Time {
+	if m.stopped {
+		return time.Time{}
+	}
 	at := m.due.Next()
 	for d := range m.databases {
 		if t := d.Deadline(); !t.IsZero() && (at.IsZero() || t.Before(at)) {

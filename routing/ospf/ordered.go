@@ -3,11 +3,11 @@ package ospf
 // ordered is a map in the order in which keys were added. The zero value is empty.
 type ordered[K comparable, V any] struct {
 	at      map[K]int // in entries, counted from 0
-	entries []pair[K, V]
+	entries []item[K, V]
 	first   int // entries before are removed ones
 }
 
-type pair[K comparable, V any] struct {
+type item[K comparable, V any] struct {
 	key   K
 	value V
 	gone  bool
@@ -33,7 +33,7 @@ func (o *ordered[K, V]) put(k K, v V) (added bool) {
 		o.at = map[K]int{}
 	}
 	o.at[k] = len(o.entries)
-	o.entries = append(o.entries, pair[K, V]{key: k, value: v})
+	o.entries = append(o.entries, item[K, V]{key: k, value: v})
 	return added
 }
 
@@ -51,7 +51,7 @@ func (o *ordered[K, V]) remove(k K) bool {
 		return false
 	}
 	delete(o.at, k)
-	o.entries[i] = pair[K, V]{gone: true}
+	o.entries[i] = item[K, V]{gone: true}
 	switch {
 	case len(o.at) == 0:
 		o.entries, o.first = o.entries[:0], 0

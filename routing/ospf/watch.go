@@ -4,44 +4,55 @@ import (
 	"errors"
 
 	"routerd/routing"
+	"routerd/routing/ospf/wire"
 	"routerd/routing/protocol"
 )
 
 var (
-	errBFD      = errors.New("its BFD session is down")
-	errCarrier  = errors.New("its link has no carrier")
-	errNoAnswer = errors.New("it does not answer ARP")
+	errBFD     = errors.New("its BFD session is down")
+	errCarrier = errors.New("its link is dead")
 )
 
-// watch has a neighbour watched by BFD as the configuration of its interface says,
-// while it hears the router (RFC 5882 §10.2).
+// watch has a neighbour watched by BFD as the configuration of its interface says:
+// while both hear each other (RFC 5882 §10.2), and in strict mode before that.
 func (m *Machine) watch(n *neighbor) {
 	wanted := n.link.cfg.BFD
 	if n.link.virtual() || n.state < NeighborInit {
 		return
 	}
-	switch {
-	case wanted == nil && n.watched != nil:
+	if wanted == nil {
 		m.unwatch(n)
-	case wanted != nil && (n.watched == nil || *n.watched != *wanted) && (wanted.Strict || n.state >= NeighborTwoWay):
-		if n.watched == nil && wanted.Strict && n.state < NeighborExStart {
-			n.dead = true // until BFD says otherwise
-		}
-		copied := *wanted
-		n.watched = &copied
-		m.emit(protocol.Watch{Path: n.path(), Profile: wanted.Profile, Strict: wanted.Strict})
+		return
 	}
+	w := protocol.Watch{Path: protocol.Path{Link: n.link.id, Address: n.address}, Profile: wanted.Profile, Strict: n.strictly()}
+	if !w.Strict && n.state < NeighborTwoWay || n.watched != nil && *n.watched == w {
+		return
+	}
+	if n.watched == nil && w.Strict && n.state < NeighborTwoWay {
+		n.dead = true // until BFD says otherwise
+	}
+	n.watched = &w
+	m.emit(w)
 }
+
+// strictly reports whether the neighbour is to come no further than Init while its
+// BFD session is not up: where both want that (RFC 9355 §4.1).
+func (n *neighbor) strictly() bool {
+	b := n.link.cfg.BFD
+	return b != nil && b.Strict && n.strict
+}
+
+// held reports whether BFD keeps a neighbour in Init. It is not among those that
+// Hellos name then (RFC 9355 §4.1).
+func (n *neighbor) held() bool { return n.dead && n.strictly() }
 
 // unwatch has a neighbour watched no longer.
 func (m *Machine) unwatch(n *neighbor) {
 	if n.watched != nil {
-		m.emit(protocol.Unwatch{Path: n.path()})
+		m.emit(protocol.Unwatch{Path: n.watched.Path})
 	}
 	n.watched, n.dead = nil, false
 }
-
-func (n *neighbor) path() protocol.Path { return protocol.Path{Link: n.link.id, Address: n.address} }
 
 // found takes in what another part of the router has found out about a neighbour.
 func (m *Machine) found(x protocol.NeighborState) {
@@ -50,7 +61,7 @@ func (m *Machine) found(x protocol.NeighborState) {
 		return
 	}
 	for _, n := range l.neighbors {
-		if n.address == x.Address {
+		if n.address == x.Address && n.state > NeighborDown {
 			m.foundOut(n, x)
 			return
 		}
@@ -58,20 +69,48 @@ func (m *Machine) found(x protocol.NeighborState) {
 }
 
 func (m *Machine) foundOut(n *neighbor, x protocol.NeighborState) {
-	if x.Cause != routing.CauseBFD {
-		if !x.Alive && x.Cause != routing.CauseNeighbor {
+	switch {
+	case x.Cause == routing.CauseCarrier || x.Cause == routing.CauseInterface:
+		if !x.Alive {
 			m.lose(n, KillNbr, errCarrier)
 		}
+	// An ARP entry that is not answered says less than Hellos do.
+	case x.Cause != routing.CauseBFD || n.watched == nil || n.dead != x.Alive:
+	case x.Alive:
+		n.dead = false
+		if n.strictly() {
+			m.hailSoon(n.link)
+		}
+	default:
+		n.dead = true
+		m.event(NeighborDead, n.link, n.address, errBFD)
+		m.lose(n, KillNbr, errBFD)
+	}
+}
+
+// expect has packets of a neighbour that hears the router find room beside those of
+// strangers.
+func (m *Machine) expect(n *neighbor) {
+	e := protocol.Expect{Link: n.link.id, Source: n.address, HopLimit: 1}
+	if n.state < NeighborTwoWay {
+		e = protocol.Expect{}
+	}
+	if e == n.expected {
 		return
 	}
-	if n.watched == nil || n.dead != x.Alive {
+	if n.expected != (protocol.Expect{}) {
+		m.emit(protocol.Unexpect(n.expected))
+	}
+	if n.expected = e; e != (protocol.Expect{}) {
+		m.emit(e)
+	}
+}
+
+// extend puts into a Hello that the router is in strict mode (RFC 9355 §2).
+func (m *Machine) extend(l *link, p *wire.Packet) {
+	if b := l.cfg.BFD; b == nil || !b.Strict || l.virtual() {
 		return
 	}
-	n.dead = !x.Alive
-	if x.Alive {
-		m.happen(n, AdjOK)
-		return
-	}
-	m.event(NeighborDead, n.link, n.address, errBFD)
-	m.lose(n, KillNbr, errBFD)
+	m.tlvs = wire.AppendExtendedOptions(m.tlvs[:0], wire.ExtendedStrict)
+	p.LLS = wire.LLS{Present: true, TLVs: m.tlvs}
 }

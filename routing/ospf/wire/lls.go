@@ -34,6 +34,7 @@ const (
 const (
 	ExtendedResync  = 0x00000001 // RFC 4811
 	ExtendedRestart = 0x00000002 // RFC 4812
+	ExtendedStrict  = 0x00000010 // RFC 9355: B, BFD has to be up first
 )
 
 // ExtendedOptions gives the extended options, if the block has any.
