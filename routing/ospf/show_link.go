@@ -124,7 +124,7 @@ type NeighborInfo struct {
 	Master                               bool
 	Sequence                             uint32 // of the exchange
 	Described, Requested, Unacknowledged int
-	BFD                                  *BFD // as it is watched; nil: not. Shared, only to be read
+	BFD                                  *BFD // as it is watched; nil: not
 	Dead                                 bool // by BFD
 	Counters                             NeighborCounters
 }
@@ -151,7 +151,7 @@ func (n *neighbor) info() NeighborInfo {
 		State: n.state, Since: n.since, Heard: n.heard, DeadAt: remains(&n.inactivity),
 		Master: n.exchange.master, Sequence: n.exchange.sequence,
 		Described: len(n.exchange.summary), Requested: n.requests.len(), Unacknowledged: n.unacked.len(),
-		BFD: n.watched, Dead: n.dead, Counters: n.counters,
+		BFD: n.watching(), Dead: n.dead, Counters: n.counters,
 	}
 }
 

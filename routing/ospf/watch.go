@@ -35,6 +35,14 @@ func (m *Machine) watch(n *neighbor) {
 	m.emit(w)
 }
 
+// watching is how it is watched, nil if it is not.
+func (n *neighbor) watching() *BFD {
+	if n.watched == nil {
+		return nil
+	}
+	return &BFD{Profile: n.watched.Profile, Strict: n.watched.Strict}
+}
+
 // strictly reports whether the neighbour is to come no further than Init while its
 // BFD session is not up: where both want that (RFC 9355 §4.1).
 func (n *neighbor) strictly() bool {
