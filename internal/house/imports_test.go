@@ -140,12 +140,13 @@ var rooms = map[string]room{
 	), third: []string{cobra, sys}},
 
 	// Measuring and testing.
-	"internal/bench":          {own: own(), third: []string{wireguard, netlink, netns, sys}},
+	"internal/bench":          {own: own(), third: []string{benchfmt, wireguard, netlink, netns, sys}},
 	"internal/bench/forward":  {own: []string{"internal/bench"}},
-	"internal/bench/nat":      {own: []string{"internal/bench"}, third: []string{benchfmt}},
+	"internal/bench/nat":      {own: []string{"internal/bench"}},
 	"internal/bench/converge": {own: []string{"internal/bench", "internal/bench/site", "internal/lab"}},
 	"internal/bench/rip":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "internal/protocols/rip"}},
 	"internal/bench/site":     {own: []string{"internal/bench", "internal/lab"}},
+	"internal/bench/table":    {own: []string{"internal/bench"}},
 	"internal/corpus":         {third: []string{gopacket}},
 	"internal/stun":           {third: []string{pionStun}},
 	"internal/house":          {},

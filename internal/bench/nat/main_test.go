@@ -40,12 +40,12 @@ func TestMarks(t *testing.T) {
 		{"plain forwarding is gone", "BenchmarkNAT/plain", "BenchmarkNAT/bare", bench.NotRun, "NOT RUN"},
 		{"one gone, one missed", "199.8 ns/op\nBenchmarkBytes", "9000 ns/op\nBenchmarkBites", bench.Missed, "NOT RUN"},
 	} {
-		values := map[figure][]float64{}
-		if err := read([]byte(strings.Replace(output, tt.old, tt.with, 1)), values); err != nil {
+		got := bench.NewGoOutput()
+		if err := got.Read([]byte(strings.Replace(output, tt.old, tt.with, 1))); err != nil {
 			t.Fatalf("%s: %v", tt.name, err)
 		}
 		var out bytes.Buffer
-		if o := printMarks(&out, values); o != tt.outcome || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), tt.want) {
+		if o := translation.Print(&out, got); o != tt.outcome || !strings.Contains(strings.Join(strings.Fields(out.String()), " "), tt.want) {
 			t.Errorf("%s: outcome %d, want %d and %q in\n%s", tt.name, o, tt.outcome, tt.want, out.String())
 		}
 	}
@@ -54,7 +54,7 @@ func TestMarks(t *testing.T) {
 func TestUsage(t *testing.T) {
 	for args, want := range map[string]int{"-h": 0, "-count 0": 2, "-count x": 2, "fast": 2} {
 		var out, errs bytes.Buffer
-		if code := run(strings.Fields(args), &out, &errs); code != want || errs.Len() == 0 {
+		if code := translation.Main(strings.Fields(args), &out, &errs); code != want || errs.Len() == 0 {
 			t.Errorf("nat %s: exit code %d, %q; want %d and a word", args, code, errs.String(), want)
 		}
 	}

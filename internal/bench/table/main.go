@@ -1,0 +1,67 @@
+// Command table runs the Go benchmarks of a table of the internet's size and judges
+// them: lookups, changes and memory of the forwarding table beside bart.Fast and
+// the kernel's, the routing table, forwarding by it, and a router that has it.
+//
+// Most figures are ratios to a yardstick of the same run. Memory is judged as it
+// is, in 10^6 bytes or in MiB as the benchmarks say; so are the times of a router
+// that runs while others use the machine too, in which the time is not counted by
+// which the kernel ran a thread late that only waits.
+//
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
+// wrong usage, and 3 when no mark is missed and some could not be measured: the
+// benchmarks of whole routers need root, and all of them the public table beside
+// the source tree. It has to be run in the source tree.
+package main
+
+import (
+	"os"
+
+	"routerd/internal/bench"
+)
+
+func figure(benchmark, unit string) bench.GoFigure {
+	return bench.GoFigure{Benchmark: benchmark, Unit: unit}
+}
+
+var internetTable = bench.GoMarks{
+	Name: "table", Title: "a table of the internet's size, Go benchmarks", Count: 1,
+	Runs: []bench.GoRun{
+		{Benchmarks: "BenchmarkFind$|BenchmarkChanges$", Package: "./routing/fib"},
+		{Benchmarks: "BenchmarkSize$", Package: "./routing/fib", Flags: []string{"-benchtime=1x"}},
+		{Benchmarks: "BenchmarkBesideBart$", Package: "./routing/rib", Flags: []string{"-benchtime=5x"}},
+		{Benchmarks: "BenchmarkFullTable$", Package: "./dataplane", Flags: []string{"-benchtime=150x"}},
+		{Benchmarks: "BenchmarkTableMemory$", Package: "./internal/daemon", Flags: []string{"-benchtime=3x"}},
+		{Benchmarks: "BenchmarkGapsWhileLoading$", Package: "./internal/daemon", Flags: []string{"-benchtime=5s"}},
+	},
+	Marks: []bench.GoMark{
+		{Text: "lookup anywhere in IPv4, against bart.Fast", Figure: figure("BenchmarkFind/IPv4/anywhere", "ratio"), Most: 0.25},
+		{Text: "lookup inside a random IPv4 prefix, against bart.Fast", Figure: figure("BenchmarkFind/IPv4/inside", "ratio"), Most: 0.25},
+		{Text: "lookup anywhere in IPv6, against bart.Fast", Figure: figure("BenchmarkFind/IPv6/anywhere", "ratio"), Most: 0.35},
+		{Text: "lookup inside a random IPv6 prefix, against bart.Fast", Figure: figure("BenchmarkFind/IPv6/inside", "ratio"), Most: 0.35},
+		{Text: "memory of the forwarding table, IPv4, MiB", Figure: figure("BenchmarkSize/IPv4", "fib-MiB"), Most: 12},
+		{Text: "of it what lookups read", Figure: figure("BenchmarkSize/IPv4", "read-MiB")},
+		{Text: "memory of the forwarding table, IPv6, MiB", Figure: figure("BenchmarkSize/IPv6", "fib-MiB"), Most: 8},
+		{Text: "of it what lookups read", Figure: figure("BenchmarkSize/IPv6", "read-MiB")},
+		{Text: "publishing one change, IPv4, against a persistent insert of bart's", Figure: figure("BenchmarkChanges/IPv4/one", "ratio"), Most: 0.2},
+		{Text: "publishing one change, IPv6, against a persistent insert of bart's", Figure: figure("BenchmarkChanges/IPv6/one", "ratio"), Most: 0.2},
+		{Text: "one of 1,000 changes, IPv4", Figure: figure("BenchmarkChanges/IPv4/thousand", "ratio"), Most: 0.08},
+		{Text: "one of 1,000 changes, IPv6", Figure: figure("BenchmarkChanges/IPv6/thousand", "ratio"), Most: 0.08},
+		{Text: "all of IPv4, against bart's bulk load", Figure: figure("BenchmarkChanges/IPv4/all", "ratio"), Most: 1},
+		{Text: "all of IPv6, against bart's bulk load", Figure: figure("BenchmarkChanges/IPv6/all", "ratio"), Most: 1},
+		{Text: "RIB and FIB together, bytes a route", Figure: figure("BenchmarkBesideBart", "B/prefix"), Most: 100},
+		{Text: "first step and flush of all, against bart's bulk load", Figure: figure("BenchmarkBesideBart", "load/bart"), Most: 2.5},
+		{Text: "withdrawal of all, against bart's bulk load", Figure: figure("BenchmarkBesideBart", "withdrawal/bart"), Most: 1},
+		{Text: "a flap of a link that carries 1/64, against bart's bulk load", Figure: figure("BenchmarkBesideBart", "flap/bart"), Most: 0.02},
+		{Text: "forwarding by all, against by ten routes", Figure: figure("BenchmarkFullTable", "full/ten"), Least: 0.9},
+		{Text: "resident memory of a router with all, settled, MB", Figure: figure("BenchmarkTableMemory", "settled-MB"), Most: 200},
+		{Text: "the same, peak, MB", Figure: figure("BenchmarkTableMemory", "peak-MB"), Most: 280},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 10 routes load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "relay-p99.9-ms"), Most: 5},
+		{Text: "longest pause of the collector meanwhile, ms more than of an idle program", Figure: figure("BenchmarkGapsWhileLoading/10", "pause-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "idle-pause-ms"), Most: 0.5},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 10,000 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10000", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "relay-p99.9-ms"), Most: 5},
+		{Text: "longest pause of the collector meanwhile, ms more than of an idle program", Figure: figure("BenchmarkGapsWhileLoading/10000", "pause-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "idle-pause-ms"), Most: 0.5},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 1,048,576 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/1048576", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "relay-p99.9-ms"), Most: 5},
+		{Text: "longest pause of the collector meanwhile, ms more than of an idle program", Figure: figure("BenchmarkGapsWhileLoading/1048576", "pause-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "idle-pause-ms"), Most: 0.5},
+	},
+}
+
+func main() { os.Exit(internetTable.Main(os.Args[1:], os.Stdout, os.Stderr)) }
