@@ -1,19 +1,16 @@
 package dataplane
 
 import (
-	"bufio"
-	"compress/gzip"
 	"encoding/binary"
 	"math/rand/v2"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"testing"
 	"time"
 
 	"routerd/dataplane/port/memory"
+	"routerd/internal/corpus"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/fib"
@@ -24,7 +21,7 @@ import (
 // reports the rate by the full table as a share of the rate by the small one: the
 // median of the turns. The whole path from received packets to written ones counts.
 func BenchmarkFullTable(b *testing.B) {
-	full := publicPrefixes(b)
+	full := corpus.Table(b)
 	small := []netip.Prefix{prefix("0.0.0.0/0"), prefix("192.0.2.0/24")}
 	for i := range 8 {
 		small = append(small, netip.PrefixFrom(netip.AddrFrom4([4]byte{byte(i << 5)}), 3))
@@ -113,22 +110,6 @@ func (s *spread) forward(flows []uint32, at int) {
 	l.batch.Received(len(l.packets), lan0)
 	Process(l.view, l.batch, testNow)
 	l.batch.Transmit(testNow)
-}
-
-func publicPrefixes(b *testing.B) (list []netip.Prefix) {
-	f, err := os.Open(filepath.Join("..", "..", "shared", "corpora", "tables", "bart-prefixes-1062k.txt.gz"))
-	if err != nil {
-		b.Skipf("the corpus is not there: %v", err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for s := bufio.NewScanner(z); s.Scan(); {
-		list = append(list, netip.MustParsePrefix(s.Text()))
-	}
-	return list
 }
 
 // flowsInside gives n IPv4 addresses of hosts, each inside a random prefix.

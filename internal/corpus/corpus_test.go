@@ -95,4 +95,7 @@ func TestPrefixes(t *testing.T) {
 	if list := Prefixes(t); len(list) < 900_000 || !list[0].Addr().Is4() {
 		t.Errorf("read %d prefixes, want at least 900000", len(list))
 	}
+	if list := Table(t); len(list) < 1_060_000 || !list[len(list)-1].Addr().Is6() {
+		t.Errorf("read %d prefixes of both families, want at least 1060000", len(list))
+	}
 }

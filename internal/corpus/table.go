@@ -3,12 +3,20 @@ package corpus
 import (
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 // Prefixes gives the IPv4 prefixes of a full table of the internet, in its order.
 func Prefixes(tb testing.TB) []netip.Prefix {
+	tb.Helper()
+	return slices.DeleteFunc(Table(tb), func(p netip.Prefix) bool { return p.Addr().Is6() })
+}
+
+// Table gives all prefixes of a full table of the internet, in its order: IPv4 and
+// then IPv6.
+func Table(tb testing.TB) []netip.Prefix {
 	tb.Helper()
 	dir := Dir(tb)
 	if dir == "" {
@@ -24,9 +32,7 @@ func Prefixes(tb testing.TB) []netip.Prefix {
 		if err != nil {
 			tb.Fatalf("read the table: %v", err)
 		}
-		if p.Addr().Is4() {
-			list = append(list, p)
-		}
+		list = append(list, p)
 	}
 	return list
 }

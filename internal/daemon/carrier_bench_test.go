@@ -236,9 +236,9 @@ func (p *probe) socket(ns string, family, kind, protocol int, at unix.Sockaddr) 
 	return fd
 }
 
-// urgent runs f again and again, until it is false or the benchmark ends, on a
-// thread that no other work delays.
-func (p *probe) urgent(f func() bool) {
+// urgent runs f again and again, until it is false, stop is called or the benchmark
+// ends, on a thread that no other work delays.
+func (p *probe) urgent(f func() bool) (stop func()) {
 	over, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -258,7 +258,9 @@ func (p *probe) urgent(f func() bool) {
 			}
 		}
 	}()
-	p.b.Cleanup(func() { close(over); <-done })
+	stop = sync.OnceFunc(func() { close(over); <-done })
+	p.b.Cleanup(stop)
+	return stop
 }
 
 // read takes a datagram.

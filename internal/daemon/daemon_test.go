@@ -380,12 +380,16 @@ func TestMain(m *testing.M) {
 		if table := os.Getenv(tableVariable); table != "" {
 			o.more = append(o.more, tableOf(table))
 		}
+		if path := os.Getenv(pausesVariable); path != "" {
+			go writePauses(path)
+		}
 		if err := Run(context.Background(), o); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}
 		os.Exit(0)
 	}
+	beYardstick()
 	os.Exit(m.Run())
 }
 

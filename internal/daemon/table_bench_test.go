@@ -1,18 +1,15 @@
 package daemon
 
 import (
-	"bufio"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io/fs"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"testing"
 	"time"
+
+	"routerd/internal/corpus"
 )
 
 // BenchmarkTableMemory starts a router, a process of its own, to which a protocol
@@ -61,37 +58,21 @@ func BenchmarkTableMemory(b *testing.B) {
 
 // publicTable writes the public table in the form that tabler reads.
 func publicTable(b *testing.B) (path string, n int) {
-	f, err := os.Open(filepath.Join("..", "..", "..", "shared", "corpora", "tables", "bart-prefixes-1062k.txt.gz"))
-	if errors.Is(err, fs.ErrNotExist) {
-		b.Skipf("the corpus is not there: %v", err)
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		b.Fatal(err)
-	}
-	path = filepath.Join(b.TempDir(), "table")
-	out, err := os.Create(path)
-	if err != nil {
-		b.Fatal(err)
-	}
-	w := bufio.NewWriter(out)
-	for s := bufio.NewScanner(z); s.Scan(); n++ {
-		p := netip.MustParsePrefix(s.Text())
+	list := corpus.Table(b)
+	text := make([]byte, 0, len(list)*tableRecord)
+	for _, p := range list {
 		record := [tableRecord]byte{4, byte(p.Bits())}
 		if p.Addr().Is6() {
 			record[0] = 6
 		}
 		copy(record[2:], p.Addr().AsSlice())
-		_, _ = w.Write(record[:]) // Flush tells
+		text = append(text, record[:]...)
 	}
-	if err := errors.Join(w.Flush(), out.Close()); err != nil {
+	path = filepath.Join(b.TempDir(), "table")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	return path, n
+	return path, len(list)
 }
 
 // residentOf gives a line of /proc/PID/status in 10^6 bytes.
