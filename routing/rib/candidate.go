@@ -148,8 +148,8 @@ func (t *slabs) link(n number, c candidate, hops uint32) {
 		d.candidate, *t.hopsOf(ref(n)) = c, hops
 		return
 	}
-	t.shops.take()
 	s := ref(t.spares.take()) | spareRef
+	t.shops.cover(uint32(s &^ spareRef))
 	t.spares.at(uint32(s &^ spareRef)).dest = n
 	if c.order(&d.candidate) < 0 {
 		*t.cand(s), *t.hopsOf(s), *t.more(s) = d.candidate, *t.hopsOf(ref(n)), d.more
@@ -185,7 +185,6 @@ func (t *slabs) unlink(n number, c ref) {
 	at := uint32(c &^ spareRef)
 	*t.spares.at(at), *t.shops.at(at) = spare{}, 0
 	t.spares.give(at)
-	t.shops.give(at)
 }
 
 // by gives the candidate of n that a source offers in a place, 0 where it offers

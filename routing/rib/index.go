@@ -9,32 +9,38 @@ import (
 )
 
 // index finds the numbers of prefixes, and walks them in order. It has one
-// writer, the RIB's owner.
+// writer, the RIB's owner, who is also its only reader.
 //
 // Each family is divided by the first bytes of the address into bins of at most
-// fullBin prefixes, as deep as it takes. A bin is a hash table of numbers; the
-// prefixes themselves stand in the slabs. So there is a handful of bytes for each
-// prefix and no pointer, no change touches more than one bin, and in order the
-// bins only need sorting one by one.
+// fullBin prefixes, as deep as it takes. A bin is a list of numbers in order; the
+// prefixes themselves stand in the slabs, all but two bytes of each. So there is a
+// handful of bytes for each prefix and no pointer, and no change touches more than
+// one bin. Prefixes mostly come in order: then each stands where the one before
+// said it would.
 type index struct {
 	families [2]bin
 	lengths  [2][129]int // how many prefixes there are of each length
+	last     cursor
 }
 
 // bin is the prefixes whose addresses begin with the same bytes.
 type bin struct {
-	n     int        // prefixes, those below included
-	below *[256]*bin // by the next byte; nil = they are in the hash table
-	tags  []uint8    // of slots: empty, removed, or some bits of the hash
-	slots []number
-	holes int // slots that are removed
+	n     int        // prefixes, or the bins below
+	below *[256]*bin // by the next byte; nil = the prefixes are in slots
+	slots []number   // in order
+	heads []uint16   // of the same: the two bytes that follow
 }
 
-const (
-	fullBin = 256
-	empty   = 0
-	removed = 1
-)
+const fullBin = 256
+
+// cursor is where a prefix was found last, or its place.
+type cursor struct {
+	bin   *bin // nil = it is nowhere
+	depth int
+	next  int    // in the bin, where the prefix that follows would stand
+	hi    uint64 // of the address
+	six   bool
+}
 
 // key is a prefix as the index takes it: an address from the left, IPv4 in the
 // first four bytes.
@@ -108,178 +114,168 @@ func (k key) masked(bits int) key {
 	return k
 }
 
-func (k *key) hash() uint64 {
-	h := (k.hi ^ k.lo*0x9fb21c651e98df25 ^ uint64(k.bits)<<20) * 0x9e3779b97f4a7c15
-	return (h ^ h>>29) * 0xbf58476d1ce4e5b9
+// head gives the two bytes of the address from depth on.
+func (k *key) head(depth int) uint16 {
+	switch {
+	case depth < 7:
+		return uint16(k.hi >> (48 - 8*depth))
+	case depth == 7:
+		return uint16(k.hi<<8 | k.lo>>56)
+	case depth < 15:
+		return uint16(k.lo >> (48 - 8*(depth-8)))
+	}
+	return uint16(k.lo << 8)
 }
 
-func tagOf(h uint64) uint8 { return max(uint8(h), removed+1) }
+// holds reports whether k belongs to the bin of c.
+func (c *cursor) holds(k *key) bool {
+	return c.bin != nil && c.six == k.six && c.depth <= 8 && (c.hi^k.hi)>>(64-8*c.depth) == 0
+}
 
-// bin gives the bin that k belongs to, and how many bytes of the address led
-// there.
-func (x *index) bin(k *key) (b *bin, depth int) {
+// leaf gives the bin that k belongs to, and how many bytes of the address led
+// there. It is nil if there is none, unless it is to be made.
+func (x *index) leaf(k *key, made bool) (b *bin, depth int) {
+	if x.last.holds(k) {
+		return x.last.bin, x.last.depth
+	}
 	b = &x.families[k.family()]
 	for b.below != nil {
-		next := b.below[k.at(depth)]
-		if next == nil {
-			return nil, depth
+		next := &b.below[k.at(depth)]
+		if *next == nil {
+			if !made {
+				return nil, depth
+			}
+			*next = &bin{}
+			b.n++
 		}
-		b, depth = next, depth+1
+		b, depth = *next, depth+1
 	}
+	x.last = cursor{b, depth, len(b.slots), k.hi, k.six}
 	return b, depth
 }
 
-// slot gives the slot of k, -1 if it has none.
-func (t *slabs) slot(b *bin, k *key) int {
-	if len(b.slots) == 0 {
-		return -1
-	}
-	h := k.hash()
-	tag, mask := tagOf(h), len(b.slots)-1
-	for i := int(h>>32) & mask; b.tags[i] != empty; i = (i + 1) & mask {
-		if b.tags[i] != tag {
-			continue
-		}
-		d := t.at(b.slots[i])
-		switch {
-		case d.bits != k.bits:
-		case !k.six && uint64(d.key)<<32 == k.hi:
-			return i
-		case k.six:
-			if o := t.key(b.slots[i]); o == *k {
-				return i
+// place gives the place of k in the bin, and whether it stands there.
+func (t *slabs) place(b *bin, depth int, k *key) (i int, found bool) {
+	head := k.head(depth)
+	i = t.index.last.next
+	if b != t.index.last.bin || i > len(b.slots) ||
+		i > 0 && !t.before(b, i-1, head, k) || i < len(b.slots) && t.before(b, i, head, k) {
+		lo, hi := 0, len(b.slots)
+		for lo < hi {
+			if i = int(uint(lo+hi) / 2); t.before(b, i, head, k) {
+				lo = i + 1
+			} else {
+				hi = i
 			}
 		}
+		i = lo
 	}
-	return -1
+	return i, i < len(b.slots) && b.heads[i] == head && t.is(b.slots[i], k)
+}
+
+// before reports whether slot i of a bin stands before k, whose head is given.
+func (t *slabs) before(b *bin, i int, head uint16, k *key) bool {
+	if h := b.heads[i]; h != head {
+		return h < head
+	}
+	if d := t.at(b.slots[i]); !k.six {
+		a := uint32(k.hi >> 32)
+		return d.key < a || d.key == a && d.bits < k.bits
+	}
+	o := t.key(b.slots[i])
+	return o.compare(k) < 0
 }
 
 // lookup gives the number of exactly this prefix, 0 if it has none.
 func (t *slabs) lookup(k key) number {
-	b, _ := t.index.bin(&k)
+	b, depth := t.index.leaf(&k, false)
 	if b == nil {
 		return 0
 	}
-	if i := t.slot(b, &k); i >= 0 {
-		return b.slots[i]
+	i, found := t.place(b, depth, &k)
+	if !found {
+		return 0
 	}
-	return 0
+	t.index.last.next = i + 1
+	return b.slots[i]
 }
 
-// enter puts the number of a prefix into the index, which must not have it. The
-// slabs have the prefix.
-func (t *slabs) enter(k key, n number) {
+// enter puts the number of a prefix into its bin, which must not have it. The slabs
+// have the prefix.
+func (t *slabs) enter(b *bin, depth, i int, k *key, n number) {
 	x := &t.index
 	x.lengths[k.family()][k.bits]++
-	b, depth := &x.families[k.family()], 0
-	for {
-		b.n++
-		if b.below == nil && b.n > fullBin && depth < 16 {
-			t.divide(b, depth)
-		}
-		if b.below == nil {
-			break
-		}
-		next := &b.below[k.at(depth)]
-		if *next == nil {
-			*next = &bin{}
-		}
-		b, depth = *next, depth+1
+	for b.n >= fullBin && depth < 16 {
+		t.divide(b, depth)
+		x.last.bin = nil
+		b, depth = x.leaf(k, true)
+		i, _ = t.place(b, depth, k)
 	}
-	if 4*(b.n+b.holes) > 3*len(b.slots) {
-		t.resize(b)
+	if b.slots == nil {
+		b.slots, b.heads = make([]number, 0, leastBin), make([]uint16, 0, leastBin)
 	}
-	b.put(k.hash(), n)
+	b.slots, b.heads = slices.Insert(b.slots, i, n), slices.Insert(b.heads, i, k.head(depth))
+	b.n++
+	x.last.next = i + 1
 }
 
-// put takes the first free slot for a number.
-func (b *bin) put(h uint64, n number) {
-	mask := len(b.slots) - 1
-	i := int(h>>32) & mask
-	for b.tags[i] > removed {
-		i = (i + 1) & mask
-	}
-	if b.tags[i] == removed {
-		b.holes--
-	}
-	b.tags[i], b.slots[i] = tagOf(h), n
-}
-
-// resize makes the hash table such that its prefixes, one more perhaps, fill
-// between a third and two thirds of it.
-func (t *slabs) resize(b *bin) {
-	size := 4
-	for 2*size < 3*b.n {
-		size *= 2
-	}
-	was := *b
-	b.tags, b.slots, b.holes = make([]uint8, size), make([]number, size), 0
-	for i, tag := range was.tags {
-		if tag > removed {
-			k := t.key(was.slots[i])
-			b.put(k.hash(), was.slots[i])
-		}
-	}
-}
+// leastBin is how many prefixes a bin has room for from the first on.
+const leastBin = 8
 
 // divide distributes a full bin by the next byte of the addresses. Prefixes of one
 // address cannot fill it.
 func (t *slabs) divide(b *bin, depth int) {
 	b.below = new([256]*bin)
-	counts := [256]int{}
-	for i, tag := range b.tags {
-		if tag > removed {
-			k := t.key(b.slots[i])
-			counts[k.at(depth)]++
+	slots := b.slots
+	b.n, b.slots, b.heads = 0, nil, nil
+	for len(slots) > 0 {
+		k := t.key(slots[0])
+		at, n := k.at(depth), 1
+		heads := []uint16{k.head(depth + 1)}
+		for ; n < len(slots); n++ {
+			k := t.key(slots[n])
+			if k.at(depth) != at {
+				break
+			}
+			heads = append(heads, k.head(depth+1))
 		}
+		b.below[at] = &bin{n: n, slots: slices.Clone(slots[:n]), heads: heads}
+		b.n++
+		slots = slots[n:]
 	}
-	for i, tag := range b.tags {
-		if tag <= removed {
-			continue
-		}
-		k := t.key(b.slots[i])
-		at := k.at(depth)
-		c := b.below[at]
-		if c == nil {
-			c = &bin{n: counts[at]}
-			b.below[at] = c
-			t.resize(c)
-		}
-		c.put(k.hash(), b.slots[i])
-	}
-	b.tags, b.slots, b.holes = nil, nil, 0
 }
 
 // leave takes a prefix out of the index.
-func (t *slabs) leave(k key) {
+func (t *slabs) leave(k *key) {
 	x := &t.index
 	x.lengths[k.family()][k.bits]--
-	b := &x.families[k.family()]
-	for depth := 0; ; depth++ {
-		b.n--
-		if b.n == 0 {
-			*b = bin{}
-			return
-		}
-		if b.below == nil {
-			break
-		}
-		next := &b.below[k.at(depth)]
-		if (*next).n == 1 {
-			*next = nil
-			return
-		}
-		b = *next
+	b, depth := x.leaf(k, false)
+	i, _ := t.place(b, depth, k)
+	if b.n--; b.n == 0 {
+		x.prune(k)
+		return
 	}
-	i := t.slot(b, &k)
-	b.tags[i], b.slots[i] = removed, 0
-	if b.tags[(i+1)&(len(b.tags)-1)] == empty {
-		b.tags[i] = empty
-	} else {
-		b.holes++
+	b.slots, b.heads = slices.Delete(b.slots, i, i+1), slices.Delete(b.heads, i, i+1)
+	if cap(b.slots) > leastBin && 4*len(b.slots) <= cap(b.slots) {
+		b.slots, b.heads = slices.Clone(b.slots), slices.Clone(b.heads)
 	}
-	if len(b.slots) > 8 && 8*b.n < len(b.slots) {
-		t.resize(b)
+	x.last.next = i
+}
+
+// prune takes away the bin of k, which is empty, and those above that are then.
+func (x *index) prune(k *key) {
+	x.last.bin = nil
+	path := [17]*bin{&x.families[k.family()]}
+	depth := 0
+	for ; path[depth].below != nil; depth++ {
+		path[depth+1] = path[depth].below[k.at(depth)]
+	}
+	for ; depth > 0 && path[depth].n == 0; depth-- {
+		path[depth-1].below[k.at(depth-1)] = nil
+		path[depth-1].n--
+	}
+	if b := path[0]; b.n == 0 {
+		*b = bin{}
 	}
 }
 
@@ -323,19 +319,13 @@ type walk struct {
 	yield   func(number) bool
 	after   key
 	bounded bool // only what is behind after
-	list    []walked
-}
-
-type walked struct {
-	key
-	n number
 }
 
 // bin walks over a bin, of which the first bytes are those of after if it is
 // bounded, and reports whether to go on.
 func (w *walk) bin(b *bin, depth int, bounded bool) bool {
+	first := 0
 	if b.below != nil {
-		first := 0
 		if bounded {
 			first = int(w.after.at(depth))
 		}
@@ -346,15 +336,14 @@ func (w *walk) bin(b *bin, depth int, bounded bool) bool {
 		}
 		return true
 	}
-	w.list = w.list[:0]
-	for i, tag := range b.tags {
-		if tag > removed {
-			w.list = append(w.list, walked{w.slabs.key(b.slots[i]), b.slots[i]})
+	if bounded {
+		i, found := w.place(b, depth, &w.after)
+		if first = i; found {
+			first++
 		}
 	}
-	slices.SortFunc(w.list, func(a, b walked) int { return a.compare(&b.key) })
-	for i := range w.list {
-		if x := &w.list[i]; (!bounded || x.compare(&w.after) > 0) && !w.yield(x.n) {
+	for _, n := range b.slots[first:] {
+		if !w.yield(n) {
 			return false
 		}
 	}
@@ -362,4 +351,10 @@ func (w *walk) bin(b *bin, depth int, bounded bool) bool {
 }
 
 // sizes is how many prefixes there are, IPv4 and IPv6.
-func (x *index) sizes() (v4, v6 int) { return x.families[0].n, x.families[1].n }
+func (x *index) sizes() (v4, v6 int) {
+	for bits := range x.lengths[0] {
+		v4 += x.lengths[0][bits]
+		v6 += x.lengths[1][bits]
+	}
+	return v4, v6
+}

@@ -3,6 +3,7 @@ package rib
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // number is the dense number of a prefix for which there is a candidate, or was
@@ -40,7 +41,20 @@ func (s *slab[T]) take() uint32 {
 	return s.used - 1
 }
 
-func (s *slab[T]) give(n uint32) { s.free = append(s.free, n) }
+// give takes a number back. A long list of them is copied as seldom as can be.
+func (s *slab[T]) give(n uint32) {
+	if len(s.free) == cap(s.free) {
+		s.free = slices.Grow(s.free, len(s.free)+pageSize)
+	}
+	s.free = append(s.free, n)
+}
+
+// cover makes room for number n of another slab, whose numbers are used here too.
+func (s *slab[T]) cover(n uint32) {
+	for int(n>>pageBits) >= len(s.pages) {
+		s.pages = append(s.pages, new([pageSize]T))
+	}
+}
 
 // dest is a prefix with its best candidate. There may be millions, so it is
 // small and holds no pointer.
@@ -89,18 +103,18 @@ type transit struct {
 type slabs struct {
 	index  index
 	dests  slab[dest]
-	hops   slab[uint32] // of the best candidates, by the number of the prefix
+	hops   slab[uint32] // of the best candidates, by the number of the prefix, whose slab gives it
 	spares slab[spare]
-	shops  slab[uint32] // of the spares
+	shops  slab[uint32] // of the spares, by theirs
 	six    slab[[16]byte]
 }
 
 // init makes them such that 0 is none, everywhere.
 func (t *slabs) init() {
 	t.dests.take()
-	t.hops.take()
+	t.hops.cover(0)
 	t.spares.take()
-	t.shops.take()
+	t.shops.cover(0)
 }
 
 func (t *slabs) at(n number) *dest { return t.dests.at(uint32(n)) }
@@ -123,33 +137,35 @@ func (t *slabs) find(p netip.Prefix) number { return t.lookup(keyOf(p)) }
 // candidate yet.
 func (t *slabs) number(p netip.Prefix) (n number, made bool) {
 	k := keyOf(p)
-	if n := t.lookup(k); n != 0 {
-		return n, false
+	b, depth := t.index.leaf(&k, true)
+	i, found := t.place(b, depth, &k)
+	if found {
+		t.index.last.next = i + 1
+		return b.slots[i], false
 	}
-	t.hops.take()
 	n = number(t.dests.take())
+	t.hops.cover(uint32(n))
 	d := t.at(n)
 	*d = dest{bits: k.bits, key: uint32(k.hi >> 32), flags: isUsed}
-	*t.hops.at(uint32(n)) = 0
 	if k.six {
 		d.flags |= isIPv6
 		d.key = t.six.take()
 		*t.six.at(d.key) = p.Addr().As16()
 	}
-	t.enter(k, n)
+	t.enter(b, depth, i, &k, n)
 	return n, true
 }
 
 // forget frees the number of a prefix that nothing refers to any more.
 func (t *slabs) forget(n number) {
-	t.leave(t.key(n))
+	k := t.key(n)
+	t.leave(&k)
 	d := t.at(n)
 	if d.is(isIPv6) {
 		t.six.give(d.key)
 	}
 	*d = dest{}
 	t.dests.give(uint32(n))
-	t.hops.give(uint32(n))
 }
 
 // family is 0 for IPv4 and 1 for IPv6.

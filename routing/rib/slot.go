@@ -44,7 +44,8 @@ func (r *RIB) TakeSlot(now time.Time, source routing.Source, at Number, c routin
 	}
 	r.touched = true
 	n := number(at)
-	known := r.is(n, keyOf(s.Prefix))
+	k := keyOf(s.Prefix)
+	known := r.is(n, &k)
 	if d.Withdraw {
 		if !known {
 			n = r.find(s.Prefix)
@@ -62,10 +63,13 @@ func (r *RIB) TakeSlot(now time.Time, source routing.Source, at Number, c routin
 }
 
 // is reports whether n is the number of a prefix.
-func (t *slabs) is(n number, k key) bool {
+func (t *slabs) is(n number, k *key) bool {
 	if n == 0 || uint32(n) >= t.dests.used {
 		return false
 	}
 	d := t.at(n)
-	return d.is(isUsed) && d.bits == k.bits && t.key(n) == k
+	if d.bits != k.bits || d.flags&(isUsed|isIPv6) != isUsed {
+		return d.bits == k.bits && d.is(isUsed) && t.key(n) == *k
+	}
+	return !k.six && d.key == uint32(k.hi>>32)
 }
