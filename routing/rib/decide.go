@@ -6,6 +6,10 @@ import "routerd/routing"
 // come to.
 func (s *settling) decideLeaf(n number, was facts) {
 	r := s.rib
+	if d := r.at(n); d.more == 0 {
+		s.decideAlone(n, d, was)
+		return
+	}
 	for c := r.first(n); c != 0; c = *r.more(c) {
 		me := r.cand(c)
 		if me.distance == neverUsed {
@@ -28,6 +32,25 @@ func (s *settling) decideLeaf(n number, was facts) {
 		}
 	}
 	s.choose(n, was, 0)
+}
+
+// decideAlone is decideLeaf where there is no more than one candidate, as nearly
+// everywhere.
+func (s *settling) decideAlone(n number, d *dest, was facts) {
+	r := s.rib
+	l := leads(0)
+	if d.source != routing.SourceNone && d.distance != neverUsed {
+		if set := *r.hops.at(uint32(n)); set != 0 {
+			l = r.acquireLeads(r.sets[set].leads)
+		} else {
+			l = s.plain(&d.candidate)
+		}
+	}
+	d.candidate.flags &^= isChosen
+	if l != 0 {
+		d.candidate.flags |= isChosen
+	}
+	s.lead(n, d, l, &d.candidate, was)
 }
 
 // decide chooses among the candidates of n, or gives what it has to wait for.
@@ -94,14 +117,20 @@ func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
 	for _, c := range chosen {
 		r.cand(c).flags |= isChosen
 	}
+	best := &d.candidate
+	if l != 0 {
+		best = r.cand(chosen[0])
+	}
+	s.lead(n, d, l, best, was)
+}
+
+// lead makes l where n leads by the candidate best, and records a change of the FIB
+// if there is one.
+func (s *settling) lead(n number, d *dest, l leads, best *candidate, was facts) {
 	old := d.leads
 	d.leads = l
-	now := facts{}
-	if l != 0 {
-		now = r.cand(chosen[0]).facts()
-	}
-	same := old == l && (l == 0 || now == was)
-	r.releaseLeads(old)
+	same := old == l && (l == 0 || best.facts() == was)
+	s.rib.releaseLeads(old)
 	if same {
 		return
 	}
@@ -110,4 +139,5 @@ func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
 		s.had.set(uint32(n))
 	}
 	s.changed.add(n)
+	s.roam(n, d)
 }

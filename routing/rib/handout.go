@@ -20,59 +20,84 @@ const (
 	changeUnits = 8
 )
 
-// arrangement is the order in which the changes of a settling are handed out.
+// roaming says in which order changes came.
+type roaming struct {
+	last      key    // the change before
+	district  uint32 // its district
+	moves     int    // how often one is in another district than the one before
+	back      int    // how often in one that is before that
+	inhabited int    // how many districts there are changes in
+	seen      [districts / 64]uint64
+}
+
+// roam counts a change of n.
+func (s *settling) roam(n number, at *dest) {
+	w := &s.roamed
+	if !at.is(isIPv6) && at.key>>20 == w.district && w.inhabited > 0 && !w.last.six {
+		return // as nearly always
+	}
+	k := s.rib.key(n)
+	d := k.district()
+	if d == w.district && w.inhabited > 0 {
+		return
+	}
+	w.moves++
+	if w.last.six && !k.six || w.last.six == k.six && w.last.hi > k.hi {
+		w.back++
+	}
+	w.last, w.district = k, d
+	if w.seen[d/64]>>(d%64)&1 == 0 {
+		w.seen[d/64] |= 1 << (d % 64)
+		w.inhabited++
+	}
+}
+
+// much reports whether changes go to and fro.
+func (w *roaming) much() bool { return w.moves > 2*w.inhabited && 8*w.back > w.moves }
+
+// arrangement is another order in which changes are handed out.
 type arrangement struct {
 	next  [districts]uint32 // how many there are in each district; then the place of its next one
-	last  uint32            // the district of the one before
-	moves int               // how often it is another one than the one before
-	order []number          // nil = as they came
+	order []number          // nil until all are counted
 }
 
 // district gives a number to the surroundings of n.
 func (t *slabs) district(n number) uint32 {
 	k := t.key(n)
+	return k.district()
+}
+
+func (k *key) district() uint32 {
 	if !k.six {
 		return uint32(k.hi >> 52)
 	}
 	return districts/2 + uint32(k.hi>>36*0x9e3779b1)>>20
 }
 
-// countChanges counts the changes of each district, if they are many.
+// countChanges counts the changes of each district, if they are many and in no
+// good order.
 func (s *settling) countChanges() bool {
-	if s.changed.n <= unarranged {
+	if s.changed.n <= unarranged || !s.roamed.much() {
 		return true
 	}
 	if s.arranged == nil {
 		s.arranged = &arrangement{}
 	}
 	a := s.arranged
-	return eachOf(s, &s.changed, func(n *number) {
-		d := s.rib.district(*n)
-		a.next[d]++
-		if d != a.last {
-			a.moves++
-		}
-		a.last = d
-	})
+	return eachOf(s, &s.changed, func(n *number) { a.next[s.rib.district(*n)]++ })
 }
 
-// arrangeChanges brings together those of each district, if they are not.
+// arrangeChanges brings together those of each district.
 func (s *settling) arrangeChanges() bool {
 	a := s.arranged
 	if a == nil {
 		return true
 	}
 	if a.order == nil {
-		place, inhabited := uint32(0), 0
+		place := uint32(0)
 		for d, n := range a.next {
 			a.next[d] = place
 			place += n
-			if n > 0 {
-				inhabited++
-			}
-		}
-		if a.moves <= 2*inhabited {
-			return true
 		}
 		a.order = make([]number, s.changed.n)
 	}
@@ -88,34 +113,44 @@ func (s *settling) handOut() bool {
 	r := s.rib
 	most := min(max(s.left, 0)/changeUnits+1, s.changed.n-s.at)
 	s.out = slices.Grow(r.given[:0], most)
-	entries := make([]fib.Entry, 0, most)
+	entries := r.entries[:0]
+	if cap(entries) < most {
+		entries = make([]fib.Entry, 0, most)
+	}
+	if r.entries = nil; most >= leastKept {
+		r.entries = entries
+	}
 	for ; s.at < s.changed.n; s.at++ {
 		if !s.spend() {
 			return false
 		}
 		s.left -= changeUnits - 1
 		n := *s.changed.at(s.at)
-		if s.arranged != nil && s.arranged.order != nil {
+		if s.arranged != nil {
 			n = s.arranged.order[s.at]
 		}
-		c := fib.Change{Prefix: r.prefix(n)}
-		if l := r.at(n).leads; l != 0 {
-			entries = append(entries, r.entry(c.Prefix, l, r.installed(n)))
-			c.Entry = &entries[len(entries)-1]
+		d := r.at(n)
+		s.out = append(s.out, fib.Change{Prefix: r.prefix(n)})
+		if d.leads != 0 {
+			best := &d.candidate
+			if !best.is(isChosen) {
+				best = r.cand(r.chosen(n))
+			}
+			entries = append(entries, fib.Entry{})
+			e := &entries[len(entries)-1]
+			c := &s.out[len(s.out)-1]
+			c.Entry = e
+			r.describe(c.Prefix, d.leads, best, e)
 		}
-		s.out = append(s.out, c)
 	}
 	return true
 }
 
-// entry is what the FIB is to have.
-func (r *RIB) entry(p netip.Prefix, l leads, f facts) fib.Entry {
-	e := fib.Entry{
-		Prefix: p, Action: l.action(), Source: f.source, Distance: f.distance,
-		Metric: f.metric, Interface: f.owner, Origin: f.origin,
-	}
+// describe says in e what the FIB is to have of a prefix.
+func (r *RIB) describe(p netip.Prefix, l leads, best *candidate, e *fib.Entry) {
+	e.Prefix, e.Action, e.Source, e.Distance = p, l.action(), best.source, best.distance
+	e.Metric, e.Interface, e.Origin = best.metric, best.owner(), best.origin.File()
 	if l >= firstGroup {
 		e.Group = r.led[l].Group
 	}
-	return e
 }

@@ -174,6 +174,7 @@ func (r *RIB) acquireWatch(a netip.Addr, hs *hopSet) *watch {
 			if t == nil {
 				t = &transit{}
 				r.transits[n] = t
+				r.dirtyAnew = r.dirtyAnew || r.at(n).is(isDirty)
 				r.at(n).flags |= isTransit
 			}
 			t.watches++

@@ -245,17 +245,24 @@ func (t *slabs) divide(b *bin, depth int) {
 	}
 }
 
-// leave takes a prefix out of the index.
-func (t *slabs) leave(k *key) {
+// leave takes number n, which is of k, out of the index.
+func (t *slabs) leave(k *key, n number) {
 	x := &t.index
 	x.lengths[k.family()][k.bits]--
 	b, depth := x.leaf(k, false)
-	i, _ := t.place(b, depth, k)
+	i := x.last.next
+	if i >= len(b.slots) || b.slots[i] != n {
+		i, _ = t.place(b, depth, k)
+	}
 	if b.n--; b.n == 0 {
 		x.prune(k)
 		return
 	}
-	b.slots, b.heads = slices.Delete(b.slots, i, i+1), slices.Delete(b.heads, i, i+1)
+	if i == 0 { // as where all go in order
+		b.slots, b.heads = b.slots[1:], b.heads[1:]
+	} else {
+		b.slots, b.heads = slices.Delete(b.slots, i, i+1), slices.Delete(b.heads, i, i+1)
+	}
 	if cap(b.slots) > leastBin && 4*len(b.slots) <= cap(b.slots) {
 		b.slots, b.heads = slices.Clone(b.slots), slices.Clone(b.heads)
 	}

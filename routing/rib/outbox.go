@@ -197,7 +197,9 @@ func (r *RIB) free(n number) {
 	for _, s := range r.subscribers {
 		s.outbox.note(n, s.outbox.told.get(n)) // which is nothing
 	}
-	delete(r.transits, n)
+	if r.at(n).is(isTransit) {
+		delete(r.transits, n)
+	}
 	r.forget(n)
 }
 

@@ -1,6 +1,7 @@
 package rib
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -52,14 +53,17 @@ type RIB struct {
 	states     *fib.States
 
 	// What Step and SetConfig touched and Flush has to look at.
-	dirty        paged[dirtied]
-	facts        paged[facts]
-	staleSets    []*hopSet
-	staleWatches []*watch
-	touched      bool
+	dirty         paged[dirtied]
+	dirtyTransits []int // places in dirty of the transit prefixes
+	dirtyAnew     bool  // others of dirty have become transit prefixes since
+	facts         paged[facts]
+	staleSets     []*hopSet
+	staleWatches  []*watch
+	touched       bool
 
 	settling   *settling    // under way, else nil
 	given      []fib.Change // by the last slice
+	entries    []fib.Entry  // of these
 	waiting    queue
 	sweeps     []*sweeping
 	relistings []*relisting
@@ -184,34 +188,40 @@ func (r *RIB) takeSubscriber(in Input) error {
 
 // delta replaces or withdraws the one route of a source for a prefix.
 func (r *RIB) delta(now time.Time, d *routing.Delta) error {
-	if err := checkDelta(d); err != nil {
-		return fmt.Errorf("taking a route of %v for %v into the rib: %w", d.Route.Source, d.Route.Prefix, err)
+	in := &d.Route
+	action := in.Action
+	if d.Withdraw {
+		action = routing.Forward // it says nothing
+	}
+	err := checkRoute(in.Source, action)
+	if err == nil {
+		err = checkPrefix(in.Prefix)
+	}
+	if err != nil {
+		return refusedRoute(in.Source, in.Prefix, err)
 	}
 	if d.Withdraw {
-		if n := r.find(d.Route.Prefix); n != 0 {
-			r.withdraw(n, d.Route.Source)
+		if n := r.find(in.Prefix); n != 0 {
+			r.withdraw(n, in.Source)
 		}
 		return nil
 	}
-	in := &d.Route
-	n := r.number(in.Prefix)
-	r.offerRoute(now, n, in)
+	r.offerRoute(r.number(in.Prefix), candidate{
+		since: seconds(now), origin: in.Origin, metric: in.Metric, tag: in.Tag, source: in.Source, action: in.Action,
+	}, in.Distance, in.NextHops)
 	return nil
 }
 
-// offerRoute makes a route what its protocol offers for n.
-func (r *RIB) offerRoute(now time.Time, n number, in *routing.Route) {
-	c := candidate{
-		since: seconds(now), origin: in.Origin, metric: in.Metric, tag: in.Tag,
-		source: in.Source, action: in.Action,
-	}
-	r.setDistance(&c, in.Distance)
+// offerRoute makes c what its protocol offers for n, with the distance that it
+// gave, 0 for the configured one.
+func (r *RIB) offerRoute(n number, c candidate, distance uint8, hops []routing.NextHop) {
+	r.setDistance(&c, distance)
 	c.setEpoch(r.epoch(c.source, r.at(n).family()).now)
-	hops := uint32(0)
+	set := uint32(0)
 	if c.action == routing.Forward {
-		hops = r.knownHops(in.NextHops)
+		set = r.knownHops(hops)
 	}
-	r.replace(n, c, hops)
+	r.replace(n, c, set)
 }
 
 // withdraw takes back what a protocol offers for n.
@@ -241,20 +251,23 @@ func (r *RIB) replace(n number, c candidate, hops uint32) {
 	r.offer(n, c, hops)
 }
 
-func checkDelta(d *routing.Delta) error {
-	rt := &d.Route
+// checkRoute checks what a protocol says of a route but for its prefix.
+func checkRoute(s routing.Source, a routing.Action) error {
 	switch {
-	case rt.Source == routing.SourceNone, int(rt.Source) >= routing.NumSources,
-		rt.Source == routing.SourceConnected, rt.Source == routing.SourceStatic:
-		return fmt.Errorf("no protocol speaks for source %v", rt.Source)
-	case !rt.Prefix.IsValid() || rt.Prefix != rt.Prefix.Masked():
-		return fmt.Errorf("the prefix is not valid and masked")
-	case rt.Prefix.Addr().Is4In6():
-		return fmt.Errorf("the prefix is an IPv4 one in IPv6's clothes, want it unmapped")
-	case d.Withdraw:
-		return nil
-	case rt.Action > routing.Prohibit:
-		return fmt.Errorf("action %v is not for a route, want forward, blackhole, unreachable or prohibit", rt.Action)
+	case s <= routing.SourceStatic, int(s) >= routing.NumSources: // none, connected and static
+		return fmt.Errorf("no protocol speaks for source %v", s)
+	case a > routing.Prohibit:
+		return fmt.Errorf("action %v is not for a route, want forward, blackhole, unreachable or prohibit", a)
+	}
+	return nil
+}
+
+func checkPrefix(p netip.Prefix) error {
+	switch {
+	case !p.IsValid() || p != p.Masked():
+		return errors.New("the prefix is not valid and masked")
+	case p.Addr().Is4In6():
+		return errors.New("the prefix is an IPv4 one in IPv6's clothes, want it unmapped")
 	}
 	return nil
 }
@@ -359,6 +372,9 @@ func (r *RIB) touch(n number) {
 		if c := r.chosen(n); c != 0 {
 			r.facts.add(r.cand(c).facts())
 			was = r.facts.n
+		}
+		if d.is(isTransit) {
+			r.dirtyTransits = append(r.dirtyTransits, r.dirty.n)
 		}
 		r.dirty.add(dirtied{n, uint32(was)})
 	}

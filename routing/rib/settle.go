@@ -24,12 +24,15 @@ type settling struct {
 	watches  []*watch
 	led      map[uint32][]number // the transit prefixes that lead by a set, once it is needed
 	news     bitmap              // sets that came to something new
-	latest   uint32              // the highest number of them
+	renewed  int                 // how many these are
+	latest   uint32              // the one of them that was last
 	changed  paged[number]       // what the FIB has to change
+	roamed   roaming             // in which order
 	out      []fib.Change        // of these, what the slice hands out
-	arranged *arrangement        // their order; nil = as they came
+	arranged *arrangement        // another order; nil = as they came
 	// Prefixes that changes are about, and those of them that the FIB in use has.
 	fresh, had bitmap
+	found      []number // decideUsers: of one scan
 
 	left  int    // units left in the slice
 	phase int    // of phases
@@ -82,11 +85,17 @@ func each[T any](s *settling, list []T, do func(T)) bool {
 
 // eachOf is each for a paged list.
 func eachOf[T any](s *settling, list *paged[T], do func(*T)) bool {
-	for ; s.at < list.n; s.at++ {
-		if !s.spend() {
+	for s.at < list.n {
+		if s.left <= 0 {
 			return false
 		}
-		do(list.at(s.at))
+		page := list.pages[s.at/pagedSize][s.at%pagedSize:]
+		page = page[:min(len(page), s.left)]
+		for i := range page {
+			do(&page[i])
+		}
+		s.left -= len(page)
+		s.at += len(page)
 	}
 	return true
 }
@@ -100,14 +109,19 @@ func (s *settling) dirtyLeaves(do func(*dirtied)) bool {
 	})
 }
 
+// enrolDirty has the transit prefixes that inputs touched decided. Mostly it is
+// known which these are.
 func (s *settling) enrolDirty() bool {
-	return eachOf(s, &s.rib.dirty, func(x *dirtied) {
-		d := s.rib.at(x.n)
-		d.flags |= isPending
-		if d.is(isTransit) {
+	enrol := func(x *dirtied) {
+		if d := s.rib.at(x.n); d.is(isTransit) {
+			d.flags |= isPending
 			s.enrolTransit(x.n, s.rib.was(x))
 		}
-	})
+	}
+	if s.rib.dirtyAnew {
+		return eachOf(s, &s.rib.dirty, enrol)
+	}
+	return each(s, s.rib.dirtyTransits, func(at int) { enrol(s.rib.dirty.at(at)) })
 }
 
 // enrolTransit adds a transit prefix, which is pending, to what is decided.
@@ -226,7 +240,8 @@ func (s *settling) settleSets() bool {
 		s.rib.releaseLeads(was)
 		if hs.settled && was != hs.leads { // else all its users are dirty
 			s.news.set(hs.number)
-			s.latest = max(s.latest, hs.number)
+			s.latest = hs.number
+			s.renewed++
 		}
 		hs.stale, hs.settled = false, true
 	})
@@ -235,18 +250,18 @@ func (s *settling) settleSets() bool {
 // decideUsers decides the leaves whose best candidate has hops with a new result,
 // in one pass over the table.
 func (s *settling) decideUsers() bool {
-	return s.scan(&s.rib.hops, func(i uint32) { s.decideUser(number(i)) })
+	return s.scan(&s.rib.hops, func(i uint32) number { return number(i) })
 }
 
 // decideSpareUsers does the same for the other candidates.
 func (s *settling) decideSpareUsers() bool {
-	return s.scan(&s.rib.shops, func(i uint32) { s.decideUser(s.rib.spares.at(i).dest) })
+	return s.scan(&s.rib.shops, func(i uint32) number { return s.rib.spares.at(i).dest })
 }
 
 // decideUser decides n if it is a leaf that no input has touched. Twice is no more
 // than once.
 func (s *settling) decideUser(n number) {
-	if s.rib.at(n).flags&(isTransit|isPending) != 0 {
+	if s.rib.at(n).flags&(isTransit|isDirty) != 0 {
 		return
 	}
 	s.decideLeaf(n, s.rib.installed(n))
@@ -255,25 +270,62 @@ func (s *settling) decideUser(n number) {
 	}
 }
 
-// scan finds the numbers whose hops came to something new.
-func (s *settling) scan(hops *slab[uint32], found func(uint32)) bool {
-	if len(s.news) == 0 {
+// together is how many prefixes are collected before they are decided: what is to
+// be known of each is far away in memory, and it is asked for at once.
+const together = 64
+
+// scan finds the numbers whose hops came to something new, and decides their
+// prefixes.
+func (s *settling) scan(hops *slab[uint32], of func(uint32) number) bool {
+	if s.renewed == 0 {
 		return true
 	}
-	for page := s.place / pageSize; int(page) < len(hops.pages); page++ {
-		s.place = page * pageSize
-		if s.left <= 0 {
-			return false
-		}
+	page := s.place / pageSize
+	for ; int(page) < len(hops.pages) && s.left > 0; page++ {
 		s.left -= pageSize / 32
-		for i, set := range hops.pages[page] {
-			if set == s.latest || set < s.latest && s.news.has(set) {
-				found(page*pageSize + uint32(i))
-				s.left--
-			}
+		if s.renewed == 1 {
+			s.scanForOne(hops.pages[page], page*pageSize, of)
+		} else {
+			s.scanForAll(hops.pages[page], page*pageSize, of)
+		}
+		if len(s.found) >= together {
+			s.decideFound()
 		}
 	}
-	return true
+	s.decideFound()
+	s.place = page * pageSize
+	return int(page) == len(hops.pages)
+}
+
+func (s *settling) scanForOne(page *[pageSize]uint32, first uint32, of func(uint32) number) {
+	for i, set := range page {
+		if set == s.latest {
+			s.found = append(s.found, of(first+uint32(i)))
+		}
+	}
+}
+
+func (s *settling) scanForAll(page *[pageSize]uint32, first uint32, of func(uint32) number) {
+	for i, set := range page {
+		if s.news.has(set) {
+			s.found = append(s.found, of(first+uint32(i)))
+		}
+	}
+}
+
+func (s *settling) decideFound() {
+	var any destFlags
+	for _, n := range s.found { // the processor waits for all of them at a time
+		any |= s.rib.at(n).flags
+	}
+	if any&isUsed == 0 {
+		return // there are none
+	}
+	for _, n := range s.found {
+		s.decideUser(n)
+	}
+	s.left -= len(s.found)
+	s.found = s.found[:0]
 }
 
 func (s *settling) decideDirty() bool {
@@ -292,6 +344,7 @@ func (s *settling) clean() bool {
 	})
 	if done {
 		r.dirty, r.facts = paged[dirtied]{}, paged[facts]{}
+		r.dirtyTransits, r.dirtyAnew = nil, false
 	}
 	return done
 }

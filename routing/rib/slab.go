@@ -159,7 +159,7 @@ func (t *slabs) number(p netip.Prefix) (n number, made bool) {
 // forget frees the number of a prefix that nothing refers to any more.
 func (t *slabs) forget(n number) {
 	k := t.key(n)
-	t.leave(&k)
+	t.leave(&k, n)
 	d := t.at(n)
 	if d.is(isIPv6) {
 		t.six.give(d.key)
@@ -204,16 +204,29 @@ func (p *paged[T]) add(v T) {
 
 func (p *paged[T]) at(i int) *T { return &p.pages[i/pagedSize][i%pagedSize] }
 
-// bitmap is a set of numbers. It reads as empty beyond its end.
-type bitmap []uint64
+// bitmap is a set of numbers. It grows by pages, without being copied, and a few
+// numbers take a few pages.
+type bitmap []*[bitmapPage / 64]uint64
 
-func (b bitmap) has(n uint32) bool { return int(n/64) < len(b) && b[n/64]&(1<<(n%64)) != 0 }
+const bitmapPage = 1 << 12
 
-func (b bitmap) clear(n uint32) { b[n/64] &^= 1 << (n % 64) }
+func (b bitmap) has(n uint32) bool {
+	if p := int(n / bitmapPage); p < len(b) && b[p] != nil {
+		return b[p][n%bitmapPage/64]>>(n%64)&1 != 0
+	}
+	return false
+}
+
+// clear takes out a number that the set has.
+func (b bitmap) clear(n uint32) { b[n/bitmapPage][n%bitmapPage/64] &^= 1 << (n % 64) }
 
 func (b *bitmap) set(n uint32) {
-	for int(n/64) >= len(*b) {
-		*b = append(*b, make([]uint64, max(int(n/64)+1-len(*b), len(*b), 8))...)
+	p := int(n / bitmapPage)
+	if p >= len(*b) {
+		*b = append(*b, make(bitmap, p+1-len(*b))...)
 	}
-	(*b)[n/64] |= 1 << (n % 64)
+	if (*b)[p] == nil {
+		(*b)[p] = new([bitmapPage / 64]uint64)
+	}
+	(*b)[p][n%bitmapPage/64] |= 1 << (n % 64)
 }

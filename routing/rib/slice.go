@@ -12,7 +12,8 @@ import (
 type Settled struct {
 	// Changes are changes of the FIB, in a settling each prefix at most once. All
 	// that a settling gives in several slices belong together: a FIB with only
-	// some of them must not be used. The slice is good until the next Settle.
+	// some of them must not be used. The changes and their entries are good until
+	// the next Settle.
 	Changes []fib.Change
 	// Generation is the number of the FIB's state with these changes. It grows
 	// by one with each settling, also if nothing changes, so that a source can
@@ -44,7 +45,7 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	complete = r.settling.work(units)
 	s.Changes, r.settling.out = r.settling.out, nil
 	if r.given = s.Changes; cap(r.given) > keptChanges || complete && len(r.waiting.list) == 0 {
-		r.given = nil
+		r.given, r.entries = nil, nil
 	}
 	r.stats.Changes += uint64(len(s.Changes))
 	if complete {
@@ -58,8 +59,11 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 }
 
 // keptChanges is how long a list of changes may be to be used again by the next
-// slice.
-const keptChanges = 1 << 14
+// slice, and leastKept how long one of entries has to be.
+const (
+	keptChanges = 1 << 14
+	leastKept   = 128
+)
 
 // Settling reports whether inputs have to wait: slices of a settling have been
 // made and more have to follow, or earlier inputs still wait.

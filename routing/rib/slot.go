@@ -3,6 +3,7 @@ package rib
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"routerd/routing"
@@ -23,43 +24,47 @@ var errNotInternal = errors.New("it is said to be internal, which only routes of
 // last one of the slot gave. It keeps no more of the slot than the next hops,
 // which must not be written to. While [RIB.Settling], nothing is taken.
 func (r *RIB) TakeSlot(now time.Time, source routing.Source, at Number, c routing.Change) (Number, error) {
-	s := c.Slot
+	s, n := c.Slot, number(at)
+	if r.Settling() {
+		return at, refusedRoute(source, s.Prefix, ErrSettling)
+	}
+	k := keyOf(s.Prefix)
+	known := r.is(n, &k)
 	kind := source
 	if s.Internal && source == routing.SourceBGP {
 		kind = routing.SourceIBGP
 	}
-	d := routing.Delta{Withdraw: !c.Offered, Route: routing.Route{
-		Prefix: s.Prefix, Source: kind, Action: s.Action, Distance: s.Distance,
-		Metric: s.Metric, Tag: s.Tag, NextHops: s.NextHops, Origin: s.Origin,
-	}}
-	err := checkDelta(&d)
+	err := checkRoute(kind, s.Action)
 	switch {
-	case r.Settling():
-		err = ErrSettling
 	case s.Internal && kind == source:
 		err = errNotInternal
+	case !known && err == nil:
+		err = checkPrefix(s.Prefix)
 	}
 	if err != nil {
-		return at, fmt.Errorf("taking a route of %v for %v: %w", source, s.Prefix, err)
+		return at, refusedRoute(source, s.Prefix, err)
 	}
 	r.touched = true
-	n := number(at)
-	k := keyOf(s.Prefix)
-	known := r.is(n, &k)
-	if d.Withdraw {
-		if !known {
-			n = r.find(s.Prefix)
-		}
+	switch {
+	case c.Offered && !known:
+		n = r.number(s.Prefix)
+	case !known:
+		n = r.find(s.Prefix)
+	}
+	if !c.Offered {
 		if n != 0 {
 			r.withdraw(n, source)
 		}
 		return 0, nil
 	}
-	if !known {
-		n = r.number(s.Prefix)
-	}
-	r.offerRoute(now, n, &d.Route)
+	r.offerRoute(n, candidate{
+		since: seconds(now), origin: s.Origin, metric: s.Metric, tag: s.Tag, source: kind, action: s.Action,
+	}, s.Distance, s.NextHops)
 	return Number(n), nil
+}
+
+func refusedRoute(s routing.Source, p netip.Prefix, why error) error {
+	return fmt.Errorf("taking a route of %v for %v into the rib: %w", s, p, why)
 }
 
 // is reports whether n is the number of a prefix.
