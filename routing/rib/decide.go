@@ -7,7 +7,8 @@ import "routerd/routing"
 func (s *settling) decideLeaf(n number, was facts) {
 	r := s.rib
 	if d := r.at(n); d.more == 0 {
-		s.decideAlone(n, d, was)
+		l := s.leadsAlone(n, d)
+		s.lead(n, d, l, l == d.leads && (l == 0 || d.facts() == was))
 		return
 	}
 	for c := r.first(n); c != 0; c = *r.more(c) {
@@ -34,23 +35,20 @@ func (s *settling) decideLeaf(n number, was facts) {
 	s.choose(n, was, 0)
 }
 
-// decideAlone is decideLeaf where there is no more than one candidate, as nearly
-// everywhere.
-func (s *settling) decideAlone(n number, d *dest, was facts) {
-	r := s.rib
-	l := leads(0)
+// leadsAlone gives where n leads if it has no more than one candidate, as nearly
+// all have.
+func (s *settling) leadsAlone(n number, d *dest) (l leads) {
 	if d.source != routing.SourceNone && d.distance != neverUsed {
-		if set := *r.hops.at(uint32(n)); set != 0 {
-			l = r.acquireLeads(r.sets[set].leads)
+		if set := *s.rib.hops.at(uint32(n)); set != 0 {
+			l = s.rib.acquireLeads(s.rib.sets[set].leads)
 		} else {
 			l = s.plain(&d.candidate)
 		}
 	}
-	d.candidate.flags &^= isChosen
-	if l != 0 {
-		d.candidate.flags |= isChosen
+	if d.candidate.flags |= isChosen; l == 0 {
+		d.candidate.flags &^= isChosen
 	}
-	s.lead(n, d, l, &d.candidate, was)
+	return l
 }
 
 // decide chooses among the candidates of n, or gives what it has to wait for.
@@ -117,19 +115,14 @@ func (s *settling) choose(n number, was facts, l leads, chosen ...ref) {
 	for _, c := range chosen {
 		r.cand(c).flags |= isChosen
 	}
-	best := &d.candidate
-	if l != 0 {
-		best = r.cand(chosen[0])
-	}
-	s.lead(n, d, l, best, was)
+	s.lead(n, d, l, l == d.leads && (l == 0 || r.cand(chosen[0]).facts() == was))
 }
 
-// lead makes l where n leads by the candidate best, and records a change of the FIB
-// if there is one.
-func (s *settling) lead(n number, d *dest, l leads, best *candidate, was facts) {
+// lead makes l where n leads, and records that the FIB changes unless it is to say
+// the same as before.
+func (s *settling) lead(n number, d *dest, l leads, same bool) {
 	old := d.leads
 	d.leads = l
-	same := old == l && (l == 0 || best.facts() == was)
 	s.rib.releaseLeads(old)
 	if same {
 		return

@@ -261,10 +261,16 @@ func (s *settling) decideSpareUsers() bool {
 // decideUser decides n if it is a leaf that no input has touched. Twice is no more
 // than once.
 func (s *settling) decideUser(n number) {
-	if s.rib.at(n).flags&(isTransit|isDirty) != 0 {
+	d := s.rib.at(n)
+	switch {
+	case d.flags&(isTransit|isDirty) != 0:
 		return
+	case d.more == 0:
+		l := s.leadsAlone(n, d)
+		s.lead(n, d, l, l == d.leads) // nothing else of it has changed
+	default:
+		s.decideLeaf(n, s.rib.installed(n))
 	}
-	s.decideLeaf(n, s.rib.installed(n))
 	if len(s.rib.subscribers) > 0 {
 		s.leaves.add(n)
 	}
