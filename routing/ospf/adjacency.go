@@ -68,17 +68,20 @@ func (m *Machine) newNeighbor(l *link, name wire.ID, address netip.Addr) *neighb
 	return n
 }
 
-var errSilent = errors.New("no Hello came for the dead interval")
+var (
+	errSilent = errors.New("no Hello came for the dead interval")
+	errOneWay = errors.New("its Hellos no longer name this router")
+	errRole   = errors.New("neither of both is the DR or the BDR any more")
+)
 
 // silent is what happens when a neighbour was not heard for the dead interval.
 func (m *Machine) silent(n *neighbor) { m.lose(n, InactivityTimer, errSilent) }
 
 // lose has an event end a neighbour, and says why.
 func (m *Machine) lose(n *neighbor, e NeighborEvent, why error) {
-	if n.state == NeighborFull {
-		m.event(AdjacencyDown, n.link, n.address, why)
-	}
+	m.why = why
 	m.happen(n, e)
+	m.why = nil
 }
 
 // happen is an event of a neighbour's state machine.
@@ -147,6 +150,8 @@ func (m *Machine) enter(n *neighbor, to NeighborState) {
 		}
 		if to == NeighborFull {
 			m.event(AdjacencyUp, l, n.address, nil)
+		} else {
+			m.event(AdjacencyDown, l, n.address, m.why)
 		}
 	}
 	m.watch(n)

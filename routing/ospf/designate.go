@@ -102,7 +102,7 @@ func (m *Machine) elect(l *link) {
 	}
 	for _, n := range slices.Clone(l.neighbors) { // (7)
 		if n.state >= NeighborTwoWay {
-			m.happen(n, AdjOK)
+			m.lose(n, AdjOK, errRole)
 		}
 	}
 }

@@ -115,7 +115,7 @@ func (m *Machine) hearDescription(n *neighbor, r protocol.Received) {
 	if !m.checkMTU(n, r.Src) {
 		return
 	}
-	if n.state == NeighborInit {
+	if n.state == NeighborInit && !n.held() {
 		m.happen(n, TwoWayReceived)
 	}
 	switch n.state {
@@ -186,6 +186,7 @@ func (m *Machine) negotiated(n *neighbor) {
 		return
 	}
 	x.heard = *d
+	n.options |= d.Options & wire.OptionO
 	m.happen(n, NegotiationDone)
 	m.accept(n, n.address)
 }

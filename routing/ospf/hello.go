@@ -1,6 +1,7 @@
 package ospf
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"time"
@@ -36,7 +37,7 @@ func (m *Machine) greeting(l *link) wire.Hello {
 	h := wire.Hello{
 		Mask:          wire.MaskOf(l.address.Bits()),
 		HelloInterval: uint16(l.cfg.HelloInterval / time.Second),
-		Options:       l.area.options(),
+		Options:       l.area.options() &^ wire.OptionO, // RFC 5250 §3: of Descriptions alone
 		Priority:      l.cfg.Priority,
 		DeadInterval:  uint32(l.cfg.dead() / time.Second),
 		DR:            l.dr, BDR: l.bdr,
@@ -106,14 +107,14 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 	n.strict = bits&wire.ExtendedStrict != 0
 	wasPriority, wasDR, wasBDR := n.priority, n.saysDR(), n.saysBDR()
 	// The DR and the BDR call themselves by the address that they send from.
-	n.priority, n.dr, n.bdr, n.options = h.Priority, h.DR, h.BDR, h.Options
+	n.priority, n.dr, n.bdr, n.options = h.Priority, h.DR, h.BDR, h.Options|n.exchange.heard.Options&wire.OptionO
 	first := n.state < NeighborInit
 	m.happen(n, HelloReceived)
 	if l.network == NBMA && l.cfg.Priority == 0 && n.priority > 0 && !l.greetsOn(n) {
 		m.hail(l, n.address) // §9.5.1: a reply to one that may become DR
 	}
 	if !slices.Contains(h.Neighbors, m.router) {
-		m.happen(n, OneWayReceived)
+		m.lose(n, OneWayReceived, errOneWay)
 		if first && !l.network.Elects() {
 			m.hailSoon(l)
 		}
@@ -142,6 +143,8 @@ func (n *neighbor) saysBDR() bool { return n.bdr == wire.IDOf(n.address) }
 // half an interval.
 func (m *Machine) hailSoon(l *link) { m.due.Set(&l.hello, m.now) }
 
+var errAnother = errors.New("another router ID or address is there now")
+
 // meet gives the neighbour whose Hello came from an address, made if need be.
 func (m *Machine) meet(l *link, from netip.Addr) (*neighbor, wire.Refusal) {
 	router := m.packet.Router
@@ -150,7 +153,7 @@ func (m *Machine) meet(l *link, from netip.Addr) (*neighbor, wire.Refusal) {
 	switch {
 	case n != nil && n.router != router && n.router != 0:
 		// Another router has the address now.
-		m.happen(n, KillNbr)
+		m.lose(n, KillNbr, errAnother)
 		n = l.index[name]
 	case n == nil && !l.network.findsNeighbors(l):
 		return nil, wire.Refusal{Reason: wire.NotConfigured}
@@ -158,7 +161,7 @@ func (m *Machine) meet(l *link, from netip.Addr) (*neighbor, wire.Refusal) {
 	for _, o := range l.neighbors {
 		if o != n && (o.address == from || o.router == router && !l.network.Elects()) {
 			// The router has another ID now, or another address.
-			m.happen(o, KillNbr)
+			m.lose(o, KillNbr, errAnother)
 			break
 		}
 	}

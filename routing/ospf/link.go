@@ -177,6 +177,7 @@ func (m *Machine) activate(l *link) {
 	}
 	p, cfg := m.plan(l)
 	if !l.same(p) {
+		m.part(l)
 		m.deactivate(l)
 	}
 	if p.area == nil {

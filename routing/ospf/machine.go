@@ -44,6 +44,7 @@ type Machine struct {
 	leave      timer
 	tlvs       []byte
 
+	why     error // an adjacency ends now
 	numbers numbers
 	saving  timer
 

@@ -78,6 +78,9 @@ func (m *Machine) highest() (best netip.Addr) {
 
 // identify gives the router its ID, and with it empty databases.
 func (m *Machine) identify(id wire.ID) {
+	if m.as != nil {
+		m.withdrawAll(scope{db: m.as})
+	}
 	for _, a := range slices.Clone(m.areas) {
 		m.detach(a)
 	}
@@ -144,8 +147,14 @@ func (c *Config) area(id wire.ID) AreaConfig {
 	return DefaultArea()
 }
 
-// detach forgets an area with all that was known of it.
+// detach forgets an area with all that was known of it. Its routers are told what
+// they need not keep.
 func (m *Machine) detach(a *area) {
+	m.withdrawAll(scope{db: a.db, area: a})
+	m.transmit()
+	for _, l := range a.links {
+		m.part(l)
+	}
 	for _, l := range slices.Clone(a.links) {
 		m.deactivate(l)
 	}

@@ -38,19 +38,24 @@ func (m *Machine) anyFull() bool {
 func (m *Machine) flush() {
 	m.leaving = true
 	for _, s := range slices.Clone(m.scopes()) {
-		for t := range wire.ASOpaque + 1 {
-			for e := range s.db.All(t) {
-				if !e.self {
-					continue
-				}
-				if _, flood := s.db.Withdraw(e.lsa.Identity()); flood {
-					m.spread(s, e, nil)
-				}
-			}
-		}
+		m.withdrawAll(s)
 	}
 	m.leave.Of = m.goodbye
 	m.after(&m.leave, flushTime)
+}
+
+// withdrawAll withdraws what the router has originated in a scope.
+func (m *Machine) withdrawAll(s scope) {
+	for t := range wire.ASOpaque + 1 {
+		for e := range s.db.All(t) {
+			if !e.self {
+				continue
+			}
+			if _, flood := s.db.Withdraw(e.lsa.Identity()); flood {
+				m.spread(s, e, nil)
+			}
+		}
+	}
 }
 
 // depart says goodbye as soon as there is nothing to wait for.
@@ -71,10 +76,7 @@ func (m *Machine) depart() {
 
 // goodbye has all neighbours know at once that the router hears them no longer.
 func (m *Machine) goodbye() {
-	for _, l := range slices.Clone(m.order) {
-		if !l.speaks() {
-			continue
-		}
+	for _, l := range m.order {
 		m.part(l)
 	}
 	for _, l := range slices.Clone(m.order) {
@@ -87,6 +89,9 @@ func (m *Machine) goodbye() {
 
 // part has the neighbours of a link know that they are heard no longer.
 func (m *Machine) part(l *link) {
+	if !l.speaks() {
+		return
+	}
 	l.parting = true
 	if l.groups() {
 		m.hail(l, allSPFRouters)
