@@ -49,7 +49,9 @@ type link struct {
 	waiting bool                      // among those on which something is to be sent
 	parting bool                      // Hellos name nobody
 	elect   bool                      // at the end of the step
-	turn    int                       // of neighbours with something to be sent to them alone
+	window  time.Time                 // since when it may send left packets of Updates
+	left    int
+	turn    int // of neighbours with something to be sent to them alone
 
 	hello timer
 	wait  timer

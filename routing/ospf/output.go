@@ -94,7 +94,10 @@ func (m *Machine) transmit() {
 // sendUpdates sends the Updates of a link: as many packets as it takes at once,
 // first those that are for all.
 func (m *Machine) sendUpdates(l *link) {
-	left := burst
+	if m.now.Sub(l.window) >= pause {
+		l.window, l.left = m.now, burst
+	}
+	left := l.left
 	if l.groups() {
 		left = m.sendQueue(l, &l.updates, l.floods(), left)
 	} else {
@@ -113,8 +116,8 @@ func (m *Machine) sendUpdates(l *link) {
 		left = m.sendQueue(l, &n.replies, m.unicast(n), left)
 	}
 	l.turn++
-	if left == 0 {
-		m.after(&l.pace, pause)
+	if l.left = left; left == 0 {
+		m.due.Set(&l.pace, l.window.Add(pause))
 	}
 }
 

@@ -106,7 +106,7 @@ var reasons = [NumReasons]struct {
 	Area:                {"area", "area", dotted},
 	Source:              {"source", "source address, and the interface's", dotted},
 	Destination:         {"destination", "destination address, and the interface's", dotted},
-	OwnRouter:           {"own-router", "router ID, which is this router's own", dotted},
+	OwnRouter:           {"own-router", "router ID, which is this router's own", theirsDotted},
 	UnknownNeighbor:     {"unknown-neighbor", "router that no Hello came from", theirsDotted},
 	NotConfigured:       {"not-configured", "neighbour that is not configured", bare},
 	NeighborsFull:       {"neighbors-full", "neighbours, and how many a Hello has room for", number},

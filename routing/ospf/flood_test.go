@@ -1,0 +1,314 @@
+package ospf
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"routerd/routing/ospf/wire"
+)
+
+func (x *peer) find(l wire.LSA) *Entry { return x.n.m.area(0).db.Find(l.Identity()) }
+
+// An LSA of the neighbour is acknowledged after a while, a second time at once.
+func TestAcknowledgements(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.full()
+	l := lsa("9.0.0.9", 1, 1, 10)
+	x.update(l)
+	if got := x.sent(0, wire.TypeAcknowledgement); len(got) != 0 {
+		t.Errorf("acknowledged at once: %+v", got)
+	}
+	got := x.sent(time.Second, wire.TypeAcknowledgement)
+	if len(got) != 1 || len(got[0].Headers) != 1 || got[0].Headers[0] != l.Header() {
+		t.Errorf("acknowledged by %+v", got)
+	}
+	x.update(l)
+	if got := x.sent(0, wire.TypeAcknowledgement); len(got) != 1 {
+		t.Errorf("a duplicate is acknowledged by %+v", got)
+	}
+	// What is not there and has MaxAge is acknowledged, and not kept (§13 (4)).
+	old := lsa("8.0.0.8", 1, wire.MaxAge, 1)
+	x.update(old)
+	if got := x.sent(0, wire.TypeAcknowledgement); len(got) != 1 || x.find(old) != nil {
+		t.Errorf("MaxAge is acknowledged by %+v, entry %v", got, x.find(old))
+	}
+	// An older one is answered by the newer one, not by an acknowledgement.
+	x.w.run(2*time.Second, nil)
+	x.n.sent = nil
+	x.update(lsa("9.0.0.9", 0, 1, 10))
+	if got := x.sent(0, wire.TypeUpdate); len(got) != 1 || got[0].Updates[0].LSA.Sequence() != l.Sequence() {
+		t.Errorf("an older one is answered by %+v", got)
+	}
+}
+
+func TestMinLSArrival(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.full()
+	x.update(lsa("9.0.0.9", 1, 1, 10))
+	x.update(lsa("9.0.0.9", 2, 1, 11))
+	if e := x.find(lsa("9.0.0.9", 2, 1, 11)); e.lsa.Sequence() != wire.InitialSequence+1 || x.refusals(wire.LSATooSoon) != 1 {
+		t.Errorf("sequence %x, %d refused", e.lsa.Sequence(), x.refusals(wire.LSATooSoon))
+	}
+	x.w.run(time.Second, nil)
+	x.update(lsa("9.0.0.9", 2, 1, 11))
+	if e := x.find(lsa("9.0.0.9", 2, 1, 11)); e.lsa.Sequence() != wire.InitialSequence+2 {
+		t.Errorf("sequence %x", e.lsa.Sequence())
+	}
+}
+
+// What is not acknowledged is repeated, less and less often, until it is.
+func TestRetransmission(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.full()
+	x.n.reload(func(c *Config) {
+		i := c.Interfaces["eth1"]
+		i.Cost = 77
+		c.Interfaces["eth1"] = i
+	})
+	sent := x.sent(6*time.Second, wire.TypeUpdate)
+	if len(sent) == 0 {
+		t.Fatal("the new cost is not flooded")
+	}
+	again := 0
+	for range 18 {
+		x.greet()
+		again += len(x.sent(10*time.Second, wire.TypeUpdate))
+	}
+	if again < 4 || again > 9 {
+		t.Errorf("repeated %d times in three minutes, want about one each 40 s", again)
+	}
+	// An acknowledgement of another instance does not count, of this one it does.
+	e := x.n.m.area(0).db.Find(wire.Identity{Type: wire.RouterLSA, ID: ip("5.0.0.5"), Router: ip("5.0.0.5")})
+	h := e.Header(x.w.now)
+	h.Sequence--
+	x.ack(h)
+	if x.neighbor().unacked.len() != 1 || x.refusals(wire.AckUnknown) != 1 {
+		t.Errorf("%d unacknowledged, %d refused", x.neighbor().unacked.len(), x.refusals(wire.AckUnknown))
+	}
+	x.ack(e.Header(x.w.now))
+	if x.neighbor().unacked.len() != 0 {
+		t.Error("an acknowledgement is not heard")
+	}
+	// The instance itself is an implied one.
+	x.n.reload(func(c *Config) {
+		i := c.Interfaces["eth1"]
+		i.Cost = 78
+		c.Interfaces["eth1"] = i
+	})
+	x.w.run(6*time.Second, nil)
+	x.n.sent = nil
+	x.update(append(wire.LSA{}, e.lsa...))
+	if got := x.sent(0, wire.TypeAcknowledgement); x.neighbor().unacked.len() != 0 || len(got) != 0 {
+		t.Errorf("%d unacknowledged, %+v sent", x.neighbor().unacked.len(), got)
+	}
+}
+
+// What has MaxAge is kept until it is acknowledged, and as long as anybody is in
+// Exchange or Loading (RFC 2328 §14).
+func TestMaxAgeIsKept(t *testing.T) {
+	x := newPeer(t, Broadcast, "9.0.0.9", nil)
+	y := &peer{t: t, w: x.w, n: x.n, router: ip("8.0.0.8"), addr: addr("10.0.0.8"), seq: 5, mtu: 1500, hello: x.hello, option: x.option}
+	x.w.run(41*time.Second, nil) // the machine is the DR
+	x.full()
+	y.full()
+	x.ackAll()
+	l := lsa("7.0.0.7", 1, 1, 10)
+	x.update(l)
+	y.ack(x.find(l).Header(x.w.now))
+	x.w.run(2*time.Second, nil)
+	gone := lsa("7.0.0.7", 1, wire.MaxAge, 10)
+	x.update(gone)
+	x.w.run(2*time.Second, nil)
+	if e := x.find(l); e == nil || e.Usable() {
+		t.Fatalf("entry %v, want one of MaxAge that the other neighbour has to acknowledge", e)
+	}
+	// The first one begins anew, and is in Exchange.
+	x.seq += 10
+	x.describe(wire.FlagInit | wire.FlagMore | wire.FlagMaster)
+	x.describe(wire.FlagInit | wire.FlagMore | wire.FlagMaster)
+	if x.state() != NeighborExchange {
+		t.Fatal(x.state())
+	}
+	y.ack(gone.Header())
+	x.w.run(2*time.Second, nil)
+	if x.find(l) == nil {
+		t.Fatal("gone while a neighbour is in Exchange")
+	}
+	x.seq++
+	x.describe(wire.FlagMaster)
+	x.ackAll()
+	x.w.run(2*time.Second, nil)
+	if x.find(l) != nil {
+		t.Errorf("it is still there\n%s", x.w)
+	}
+}
+
+// What a router said in a former life is outbid where it says something now, and
+// flushed where it does not (RFC 2328 §13.4).
+func TestFormerLife(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	former := lsa("5.0.0.5", 0x99, 300, 1)
+	network := wire.AppendLSA(nil, &wire.Header{
+		Identity: wire.Identity{Type: wire.NetworkLSA, ID: ip("10.9.9.9"), Router: ip("5.0.0.5")}, Sequence: wire.InitialSequence + 3, Age: 5,
+	}, &wire.Network{Mask: 0xffffff00, Routers: []wire.ID{ip("5.0.0.5")}})
+	// Of a router that is no more, whose address this one has now.
+	address := wire.AppendLSA(nil, &wire.Header{
+		Identity: wire.Identity{Type: wire.NetworkLSA, ID: ip("10.0.0.2"), Router: ip("4.0.0.4")}, Sequence: wire.InitialSequence + 3, Age: 5,
+	}, &wire.Network{Mask: 0xffffff00, Routers: []wire.ID{ip("4.0.0.4")}})
+	x.exchange(former.Header(), wire.LSA(network).Header(), wire.LSA(address).Header())
+	asked := x.sent(0, wire.TypeRequest)
+	if len(asked) != 1 || len(asked[0].Requests) != 3 {
+		t.Fatalf("it asks for %+v", asked)
+	}
+	x.update(former, network, address)
+	if x.state() != NeighborFull {
+		t.Fatal(x.state())
+	}
+	said := map[wire.LSType][]wire.Update{}
+	for _, p := range x.sent(6*time.Second, wire.TypeUpdate) {
+		for _, u := range p.Updates {
+			said[u.LSA.Type()] = append(said[u.LSA.Type()], u)
+		}
+	}
+	if l := said[wire.RouterLSA]; len(l) == 0 || l[0].LSA.Sequence() != former.Sequence()+1 || l[0].Age >= wire.MaxAge {
+		t.Errorf("of itself it says %+v, want sequence %x", l, former.Sequence()+1)
+	}
+	flushed := map[wire.ID]bool{}
+	for _, u := range said[wire.NetworkLSA] {
+		flushed[u.LSA.ID()] = u.Age == wire.MaxAge
+	}
+	if !flushed[ip("10.9.9.9")] || !flushed[ip("10.0.0.2")] {
+		t.Errorf("flushed: %v", flushed)
+	}
+}
+
+// A full database keeps what it has, says so once, and leaves the adjacency alone.
+func TestDatabaseFull(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.n.reload(func(c *Config) { c.MaxLSA = 3 })
+	var list []wire.LSA
+	var headers []wire.Header
+	for i := range 6 {
+		list = append(list, lsa(fmt.Sprintf("7.0.0.%d", i), 1, 1, 1))
+		headers = append(headers, list[i].Header())
+	}
+	x.exchange(headers...)
+	x.update(list...)
+	if x.state() != NeighborFull || x.n.m.limit.Used() != 3 {
+		t.Fatalf("%v with %d LSAs\n%s", x.state(), x.n.m.limit.Used(), x.w)
+	}
+	said := 0
+	for _, e := range x.n.events {
+		if e == "too many LSAs 10.0.0.9 max-lsa 3 is reached: further LSAs of other routers are discarded" {
+			said++
+		}
+	}
+	if said != 1 || x.refusals(wire.DatabaseFull) != 3 {
+		t.Errorf("said %d times, refused %d: %q", said, x.refusals(wire.DatabaseFull), x.n.events)
+	}
+	// Where there is room again, what the neighbour repeats is taken.
+	gone := lsa("7.0.0.0", 1, wire.MaxAge, 1)
+	x.w.run(2*time.Second, nil)
+	x.update(gone)
+	x.w.run(2*time.Second, nil)
+	x.update(list[5])
+	if x.find(list[5]) == nil {
+		t.Error("there is room, and it is not taken")
+	}
+}
+
+// Opaque LSAs go to neighbours that take them, and no further than their type says
+// (RFC 5250 §3).
+func TestOpaque(t *testing.T) {
+	w := newNetwork(t, 1)
+	s0, s1 := w.segment(), w.segment()
+	a := w.router("1.0.0.1")
+	a.port(s0, PointToPoint, "10.0.0.1/24", nil)
+	b := w.router("2.0.0.2")
+	b.port(s0, PointToPoint, "10.0.0.2/24", nil)
+	b.port(s1, PointToPoint, "10.0.1.2/24", func(i *InterfaceConfig) { i.Area = 1 })
+	c := w.router("3.0.0.3")
+	c.port(s1, PointToPoint, "10.0.1.3/24", func(i *InterfaceConfig) { i.Area = 1 })
+	w.begin()
+	w.want(time.Minute, "full", w.adjacent)
+	for _, k := range []wire.LSType{wire.LinkOpaque, wire.AreaOpaque, wire.ASOpaque} {
+		s := a.m.scopeOf(k, a.m.area(0), a.m.links[1])
+		e, _ := s.db.Originate(w.now, wire.Identity{Type: k, ID: 4 << 24, Router: a.m.router}, 0, wire.Opaque("abcd"))
+		a.m.now = w.now
+		a.m.flood(s, e, nil)
+	}
+	w.run(5*time.Second, nil)
+	has := func(n *station, k wire.LSType) bool {
+		for _, s := range n.m.scopes() {
+			if s.db.Find(wire.Identity{Type: k, ID: 4 << 24, Router: a.m.router}) != nil {
+				return true
+			}
+		}
+		return false
+	}
+	for _, k := range []wire.LSType{wire.LinkOpaque, wire.AreaOpaque, wire.ASOpaque} {
+		if !has(b, k) || has(c, k) != (k == wire.ASOpaque) {
+			t.Errorf("%v: second %v, third %v", k, has(b, k), has(c, k))
+		}
+	}
+
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.option = wire.OptionE
+	x.full()
+	x.n.m.now = x.w.now
+	s := x.n.m.scopeOf(wire.AreaOpaque, x.n.m.area(0), nil)
+	e, _ := s.db.Originate(x.w.now, wire.Identity{Type: wire.AreaOpaque, ID: 1, Router: x.n.m.router}, 0, wire.Opaque("abcd"))
+	if x.n.m.flood(s, e, nil); x.neighbor().unacked.len() != 0 {
+		t.Error("an opaque LSA is for a neighbour that takes none")
+	}
+}
+
+// Many LSAs leave in packets that fit, a burst at a time, and Hellos go between.
+func TestPacing(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	m := x.n.m
+	for i := range 8000 {
+		h := wire.Header{Identity: wire.Identity{Type: wire.ExternalLSA, ID: wire.ID(i << 8), Router: ip("7.0.0.7")}, Sequence: wire.InitialSequence}
+		m.as.Install(x.w.now, wire.AppendLSA(nil, &h, &wire.External{Mask: 0xffffff00, Metric: 1}))
+	}
+	x.greet()
+	x.describe(wire.FlagInit | wire.FlagMore | wire.FlagMaster)
+	for x.state() == NeighborExchange {
+		x.seq++
+		x.describe(wire.FlagMaster)
+	}
+	if x.state() != NeighborFull {
+		t.Fatal(x.state())
+	}
+	x.ackAll()
+	x.n.sent = nil
+	for from := 0; from < 8000; from += 100 {
+		var list []wire.Identity
+		for i := from; i < from+100; i++ {
+			list = append(list, wire.Identity{Type: wire.ExternalLSA, ID: wire.ID(i << 8), Router: ip("7.0.0.7")})
+		}
+		x.ask(list...)
+	}
+	first := x.sent(0, wire.TypeUpdate)
+	if len(first) != burst {
+		t.Errorf("%d packets at once, want %d", len(first), burst)
+	}
+	total, lsas := len(first), 0
+	for _, p := range first {
+		lsas += len(p.Updates)
+	}
+	begun := x.w.now
+	for lsas < 8000 && x.w.now.Sub(begun) < time.Minute {
+		for _, p := range x.sent(pause, wire.TypeUpdate) {
+			total++
+			lsas += len(p.Updates)
+			if n := 20 + wire.HeaderSize + wire.CountSize + 36*len(p.Updates); n > 1500 {
+				t.Fatalf("a packet of %d octets", n)
+			}
+		}
+	}
+	if d := x.w.now.Sub(begun); d > 100*time.Millisecond || lsas != 8000 || total > 210 {
+		t.Errorf("%d LSAs in %d packets after %v", lsas, total, d)
+	}
+}
