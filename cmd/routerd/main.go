@@ -121,24 +121,42 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: use, Short: short,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				var names []string
-				for _, c := range commands {
-					if !c.Hidden {
-						names = append(names, c.Name())
-					}
+			if len(args) > 0 {
+				return unknown(cmd, args)
+			}
+			var names []string
+			for _, c := range commands {
+				if !c.Hidden {
+					names = append(names, c.Name())
 				}
-				return usagef("%s what? It takes %s", cmd.CommandPath(), strings.Join(names, ", "))
 			}
-			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-				return usagef("%s has no %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(near, " or "))
-			}
-			return usagef("%s has no %q", cmd.CommandPath(), args[0])
+			return usagef("%s what? It takes %s", cmd.CommandPath(), strings.Join(names, ", "))
 		},
 		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(commands...)
 	return cmd
+}
+
+// ramify adds subcommands to a command that does something itself, and takes no
+// arguments.
+func ramify(cmd *cobra.Command, commands []*cobra.Command) {
+	cmd.AddCommand(commands...)
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return unknown(cmd, args)
+		}
+		return nil
+	}
+}
+
+// unknown is the error of a subcommand that there is not.
+func unknown(cmd *cobra.Command, args []string) error {
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("%s has no %q; did you mean %s?", cmd.CommandPath(), args[0], strings.Join(near, " or "))
+	}
+	return usagef("%s has no %q", cmd.CommandPath(), args[0])
 }
 
 // ask calls f with a client of the chosen router.

@@ -21,6 +21,7 @@ import (
 
 	"routerd/internal/control"
 	"routerd/internal/protocols/bfd/bfdtest"
+	"routerd/internal/protocols/ospf/ospftest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -78,8 +79,11 @@ func (f *fake) Protocol(_ context.Context, name string) (running.Protocol, error
 	if f.err != nil {
 		return nil, f.err
 	}
-	if name == "bfd" {
+	switch name {
+	case "bfd":
 		return &bfdtest.Protocol{}, nil
+	case "ospf":
+		return &ospftest.Protocol{}, nil
 	}
 	return riptest.Named(name)
 }
@@ -325,7 +329,7 @@ func TestExitCodes(t *testing.T) {
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
-		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, bfd, nat, drops, version"},
+		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, ospf, bfd, nat, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},

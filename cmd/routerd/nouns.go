@@ -25,7 +25,11 @@ func (s *session) tree(below string, command func(*control.Noun) *cobra.Command)
 		switch {
 		case !ok || n.Short == "" || strings.Contains(word, "/"):
 		case n.Ask != nil:
-			commands = append(commands, command(n))
+			cmd := command(n)
+			if further := s.tree(n.Path+"/", command); len(further) > 0 {
+				ramify(cmd, further)
+			}
+			commands = append(commands, cmd)
 		default:
 			cmd := group(word, n.Short, s.tree(n.Path+"/", command)...)
 			cmd.Long, cmd.Example = n.Long, n.Example

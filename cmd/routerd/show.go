@@ -108,7 +108,7 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 	}
 	t := &show.Tables{Screen: s.screen(s.format == formatWide)}
 	t.Screen.Writer = w
-	if n.Draw != nil {
+	if n.Draw != nil && (n.Drawn == nil || n.Drawn(query)) {
 		t.Draw = func(answer any) { n.Draw(t.Screen, query, answer) }
 	}
 	_, err := pages.Print(t)

@@ -18,6 +18,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/protocols/bfd/bfdtest"
+	"routerd/internal/protocols/ospf/ospftest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
 	"routerd/internal/verdict"
@@ -97,8 +98,11 @@ func (f *fake) answer(ctx context.Context) error {
 }
 
 func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, error) {
-	if name == "bfd" {
+	switch name {
+	case "bfd":
 		return &bfdtest.Protocol{}, f.answer(ctx)
+	case "ospf":
+		return &ospftest.Protocol{}, f.answer(ctx)
 	}
 	p, err := riptest.Named(name)
 	if err == nil {

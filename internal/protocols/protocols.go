@@ -40,7 +40,8 @@ func All() []Protocol {
 		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Impacts: p.Impacts()})
 	}
 	list = append(list, Protocol{
-		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode, Impacts: ospf.Impacts(),
+		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode,
+		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Impacts: ospf.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,

@@ -37,8 +37,10 @@ type Noun[H any] struct {
 	// Nothing returns the error for a list without rows; nil if it may be
 	// empty.
 	Nothing func(query any) error
-	// Draw draws the whole answer; nil if its rows are drawn.
-	Draw func(s *Screen, query, answer any)
+	// Draw draws the whole answer; nil if its rows are drawn. Drawn reports whether
+	// it draws the answer to a query; nil: every one.
+	Draw  func(s *Screen, query, answer any)
+	Drawn func(query any) bool
 
 	without []string
 }
@@ -68,6 +70,7 @@ type Spec[H, Q, A any] struct {
 	Check     func(query *Q) error
 	Nothing   func(query *Q) error
 	Draw      func(s *Screen, query *Q, answer *A)
+	Drawn     func(query *Q) bool // nil: all are, if there is a Draw
 }
 
 // Noun makes the noun.
@@ -91,6 +94,9 @@ func (s Spec[H, Q, A]) Noun() Noun[H] {
 	if s.Draw != nil {
 		n.Draw = func(screen *Screen, q, a any) { s.Draw(screen, q.(*Q), a.(*A)) }
 	}
+	if s.Drawn != nil {
+		n.Drawn = func(q any) bool { return s.Drawn(q.(*Q)) }
+	}
 	return n
 }
 
@@ -101,7 +107,7 @@ func Heading[H any](path string, help Help) Noun[H] { return Noun[H]{Path: path,
 func On[G, H any](n Noun[H], from func(context.Context, G) (H, error)) Noun[G] {
 	g := Noun[G]{
 		Help: n.Help, Path: n.Path, Changes: n.Changes, Usual: n.Usual, without: n.without, NewQuery: n.NewQuery, NewAnswer: n.NewAnswer,
-		Arguments: n.Arguments, Check: n.Check, Nothing: n.Nothing, Draw: n.Draw,
+		Arguments: n.Arguments, Check: n.Check, Nothing: n.Nothing, Draw: n.Draw, Drawn: n.Drawn,
 	}
 	if n.Ask != nil {
 		g.Ask = func(ctx context.Context, host G, query any) (any, error) {

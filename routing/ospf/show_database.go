@@ -48,8 +48,9 @@ func (k LSAKey) Compare(o LSAKey) int {
 
 // LSAFilter selects LSAs. The zero LSAFilter selects all.
 type LSAFilter struct {
-	Types  []wire.LSType // nil: all
-	Area   *wire.ID      // of ScopeArea and ScopeLink
+	Types  []wire.LSType        // nil: all
+	Area   *wire.ID             // of ScopeArea and ScopeLink
+	Link   *routing.InterfaceID // of ScopeLink
 	ID     *wire.ID
 	Router *wire.ID
 	After  *LSAKey // those behind it
@@ -108,7 +109,7 @@ type keyed struct {
 // look takes in a database, whose LSAs have the key but for their identity.
 func (p *lsaPage) look(d *Database, key LSAKey) {
 	f := &p.filter
-	if p.limit == 0 || f.Area != nil && (key.Scope == ScopeAS || key.Area != *f.Area) {
+	if p.limit == 0 || f.Area != nil && (key.Scope == ScopeAS || key.Area != *f.Area) || f.Link != nil && (key.Scope != ScopeLink || key.Link != *f.Link) {
 		return
 	}
 	for t := range d.lists {
