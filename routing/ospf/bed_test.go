@@ -21,6 +21,7 @@ type network struct {
 	now    time.Time
 	rand   *rand.Rand
 	loss   float64
+	mix    bool // packets overtake each other
 	nodes  []*station
 	links  []*segment
 	flying flights
@@ -54,6 +55,7 @@ type port struct {
 	mtu       int
 	link      *segment // nil: a loopback
 	down      bool
+	last      time.Time // when a packet arrives last
 }
 
 type segment struct {
@@ -242,8 +244,13 @@ func (w *network) route(_ *station, e protocol.Send) {
 
 func (w *network) fly(to *port, e protocol.Send) {
 	w.sent++
+	at := w.now.Add(time.Duration(100+w.rand.IntN(900)) * time.Microsecond)
+	if at.Before(to.last) && !w.mix {
+		at = to.last
+	}
+	to.last = at
 	heap.Push(&w.flying, flight{
-		w.now.Add(time.Duration(100+w.rand.IntN(900)) * time.Microsecond), w.sent, to,
+		at, w.sent, to,
 		protocol.Received{Link: to.id, Src: e.Src, Dst: e.Dst, Protocol: e.Protocol, HopLimit: e.HopLimit, Payload: e.Payload},
 	})
 }
@@ -334,6 +341,9 @@ func (w *network) adjacent() bool {
 // settled reports whether a port has all its neighbours.
 func (p *port) settled() bool {
 	l := p.station.m.links[p.id]
+	if _, configured := p.station.cfg.Interfaces[p.name]; !configured {
+		return true
+	}
 	if l == nil || !l.speaks() {
 		return l != nil && l.active()
 	}

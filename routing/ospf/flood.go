@@ -124,7 +124,7 @@ func (m *Machine) list(n *neighbor, e *Entry) {
 		e.Hold()
 	}
 	if !n.retransmit.IsSet() {
-		m.after(&n.retransmit, n.link.cfg.RetransmitInterval)
+		m.after(&n.retransmit, m.patience(n))
 	}
 }
 

@@ -42,7 +42,7 @@ func TestNBMA(t *testing.T) {
 	w.begin()
 	w.want(10*time.Minute, "full and equal", func() bool { return w.adjacent() && w.equal() })
 	for _, n := range w.nodes {
-		if n.groups["1224.0.0.6"] {
+		if n.groups["1 224.0.0.6"] {
 			t.Errorf("%s has joined the group of DRs", n.name)
 		}
 	}
@@ -52,6 +52,7 @@ func TestNBMA(t *testing.T) {
 	// One that is gone is polled, and comes back.
 	w.nodes[2].end()
 	w.want(5*time.Minute, "without the third", w.adjacentWithout(2))
+	w.run(3*time.Minute, nil)
 	sent := w.nodes[0].m.links[1].counters.Sent[wire.TypeHello]
 	w.run(5*time.Minute, nil)
 	l := w.nodes[0].m.links[1]

@@ -51,6 +51,7 @@ func TestRandomNetworks(t *testing.T) {
 	for seed := range uint64(100) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			w := randomNetwork(t, seed)
+			w.mix = seed%2 == 0
 			w.loss = 0.05 * float64(w.rand.IntN(4))
 			w.begin()
 			for range 3 {

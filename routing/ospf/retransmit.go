@@ -15,7 +15,7 @@ const maxBackoff = 3
 // §13.6): as much as the link takes at once.
 func (m *Machine) resend(n *neighbor) {
 	l := n.link
-	interval := l.cfg.RetransmitInterval << min(n.backoff, maxBackoff)
+	interval := m.patience(n)
 	late := m.now.Add(-interval)
 	count, packets, size := 0, 0, 0
 	room := l.room(wire.CountSize)
@@ -40,6 +40,14 @@ func (m *Machine) resend(n *neighbor) {
 	m.armRetransmit(n)
 }
 
+// patience is how long an acknowledgement is awaited.
+func (m *Machine) patience(n *neighbor) time.Duration {
+	if m.leaving {
+		return flushTime / 4 // there is no time for more
+	}
+	return n.link.cfg.RetransmitInterval << min(n.backoff, maxBackoff)
+}
+
 // armRetransmit has resend be called when the next LSA is due.
 func (m *Machine) armRetransmit(n *neighbor) {
 	_, sent, ok := n.unacked.front()
@@ -47,7 +55,7 @@ func (m *Machine) armRetransmit(n *neighbor) {
 		m.due.Stop(&n.retransmit)
 		return
 	}
-	at := sent.Add(n.link.cfg.RetransmitInterval << min(n.backoff, maxBackoff))
+	at := sent.Add(m.patience(n))
 	if soon := m.now.Add(pause); at.Before(soon) {
 		at = soon
 	}

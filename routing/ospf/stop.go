@@ -34,8 +34,28 @@ func (m *Machine) anyFull() bool {
 	return slices.ContainsFunc(m.order, func(l *link) bool { return l.full() > 0 })
 }
 
+// settled is when the newest LSA of the router has been out for so long that its
+// successor is let in everywhere (RFC 2328 §13 (5)(a)).
+func (m *Machine) settled() (at time.Time) {
+	const arrival = minLSArrival + 100*time.Millisecond
+	for _, s := range m.scopes() {
+		for t := range wire.ASOpaque + 1 {
+			for e := range s.db.All(t) {
+				if out := e.installed.Add(arrival); e.self && !e.maxAge && out.After(at) {
+					at = out
+				}
+			}
+		}
+	}
+	return at
+}
+
 // flush withdraws all that the router has originated.
 func (m *Machine) flush() {
+	if at := m.settled(); at.After(m.now) && m.anyFull() {
+		m.due.Set(&m.leave, at)
+		return
+	}
 	m.leaving = true
 	for _, s := range slices.Clone(m.scopes()) {
 		m.withdrawAll(s)
