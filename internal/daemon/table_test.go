@@ -14,8 +14,9 @@ import (
 )
 
 // tabler is a protocol that offers a table which it reads from a file: a record
-// of 18 octets for each prefix, its family, length and address. It keeps nothing
-// of it but its slots, so that what a router takes is the router's.
+// of 18 octets for each prefix, its family, length and address. Where it is so
+// configured it withdraws all of it. It keeps nothing of it but its slots, so that
+// what a router takes is the router's.
 type tabler struct {
 	slots *routing.Slots
 	file  *os.File
@@ -28,19 +29,23 @@ const (
 	tableAtOnce   = 1000 // records a step
 	tableRecord   = 18
 	tableVariable = "ROUTERD_TEST_TABLE" // path of the file
+	tableOff      = ".off"               // the name of a file beside it, while nothing is to be offered
 )
 
 // tableOf is the protocol that reads the file at path.
 func tableOf(path string) unlisted {
 	return unlisted{
-		Kind: router.Kind{Name: "tabler", Source: routing.SourceIBGP, New: func(s protocol.Start) protocol.Core {
+		Kind: router.Kind{Name: "tabler", Source: routing.SourceEBGP, New: func(s protocol.Start) protocol.Core {
 			file, err := os.Open(path)
 			if err != nil {
 				panic(err)
 			}
 			return &tabler{slots: s.Slots, file: file, from: bufio.NewReader(file)}
 		}},
-		config: func() router.ProtocolConfig { return router.ProtocolConfig{Config: true} },
+		config: func() router.ProtocolConfig {
+			_, err := os.Stat(path + tableOff)
+			return router.ProtocolConfig{Config: err != nil}
+		},
 	}
 }
 
@@ -54,8 +59,19 @@ func (c *tabler) Deadline() time.Time {
 
 // Step implements protocol.Core.
 func (c *tabler) Step(_ time.Time, in protocol.Input, out []protocol.Effect) []protocol.Effect {
-	if _, stop := in.(protocol.Stop); stop {
+	switch in := in.(type) {
+	case protocol.Stop:
 		return append(out, protocol.Stopped{})
+	case protocol.Configure:
+		if c.from == nil { // all has been read: it comes or goes
+			for id := range routing.SlotID(c.n) {
+				if in.Config.(bool) {
+					c.slots.Offer(id)
+				} else {
+					c.slots.Withdraw(id)
+				}
+			}
+		}
 	}
 	for range tableAtOnce {
 		if c.from == nil {
@@ -75,7 +91,7 @@ func (c *tabler) Step(_ time.Time, in protocol.Input, out []protocol.Effect) []p
 	return out
 }
 
-// offer offers one prefix by one of the next hops, which are behind lan0.
+// offer offers one prefix by one of the next hops, which are behind lan1.
 func (c *tabler) offer(record [tableRecord]byte) {
 	a := netip.AddrFrom16([16]byte(record[2:]))
 	if record[0] == 4 {
@@ -91,7 +107,7 @@ func (c *tabler) offer(record [tableRecord]byte) {
 // tableHopLists are the next hops of both families, which the RIB resolves.
 var tableHopLists = func() (lists [2][tableHops][]routing.NextHop) {
 	for i := range tableHops {
-		four, six := netip.MustParseAddr("10.0.1.2").As4(), netip.MustParseAddr("2001:db8:1::2").As16()
+		four, six := netip.MustParseAddr("10.0.2.2").As4(), netip.MustParseAddr("2001:db8:2::2").As16()
 		four[3] += byte(i)
 		six[15] += byte(i)
 		for family, a := range []netip.Addr{netip.AddrFrom4(four), netip.AddrFrom16(six)} {
