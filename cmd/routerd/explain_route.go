@@ -19,9 +19,10 @@ func newExplainRouteCommand(s *session) *cobra.Command {
 		Short: "Tell how the router decides where packets for an address go",
 		Long: `Tell how the router decides where packets for an address go, in order: the
 routes that are offered for the prefixes that it lies in and the comparison that
-decided, how the next hops lead to neighbours, which protocols pass the
-route on and through which policy, the entry that packets are forwarded by, and
-what is known of the neighbour on the link.`,
+decided, how the next hops lead to neighbours, what a route follows from where its
+protocol can say so, which protocols pass the route on and through which policy,
+the entry that packets are forwarded by, and what is known of the neighbour on
+the link.`,
 		Example: `  routerd explain route 192.0.2.7
   routerd explain route 2001:db8::1 -o json`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -69,6 +70,7 @@ func drawRouteExplanation(p *show.Screen, x control.RouteExplanation) {
 			fmt.Fprintf(p, "%s%s\n", strings.Repeat("  ", s.Depth), resolutionText(s))
 		}
 	}
+	drawDerived(p, x.Derived)
 	if len(x.Redistributed) > 0 {
 		fmt.Fprintln(p, "\nredistribution")
 		for _, r := range x.Redistributed {
@@ -79,6 +81,19 @@ func drawRouteExplanation(p *show.Screen, x control.RouteExplanation) {
 		}
 	}
 	drawRouteEnd(p, x)
+}
+
+// drawDerived prints what routes of protocols follow from.
+func drawDerived(p *show.Screen, list []control.Derived) {
+	for _, d := range list {
+		fmt.Fprintf(p, "\n%s has its route to %s by\n", d.Protocol, d.Prefix)
+		for _, path := range d.Paths {
+			fmt.Fprintln(p, path.Path)
+			for _, step := range path.Steps {
+				fmt.Fprintf(p, "  %s\n", step)
+			}
+		}
+	}
 }
 
 // drawRouteEnd prints the end of the decision: the FIB entry and the next hop.

@@ -2,8 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"net/netip"
+	"slices"
 
+	"routerd/internal/protocols"
+	"routerd/internal/protocols/running"
 	"routerd/internal/show"
 )
 
@@ -18,10 +23,20 @@ type RouteExplanation struct {
 	// Resolution is how the next hops are resolved to neighbours: each is
 	// followed by those that it is resolved through, one level deeper.
 	Resolution []ResolutionStep `json:"resolution"`
+	// Derived says what routes of protocols follow from: those of the prefixes, and
+	// those that next hops are resolved through. Absent if no protocol says.
+	Derived []Derived `json:"derived,omitempty"`
 	// Redistributed says how the route is redistributed into each protocol.
 	Redistributed []Redistributed `json:"redistributed"`
 	Entry         *FIBEntry       `json:"entry,omitempty"` // absent if there is no route
 	Neighbors     []RouteNeighbor `json:"neighbors"`       // one for each of the entry's next hops
+}
+
+// Derived is what a protocol's route follows from: a path for each next hop.
+type Derived struct {
+	Protocol string               `json:"protocol"`
+	Prefix   netip.Prefix         `json:"prefix"`
+	Paths    []running.Derivation `json:"paths"`
 }
 
 // PrefixDecision is the choice among the routes of a prefix.
@@ -88,6 +103,57 @@ var explainRouteNoun = show.Spec[Router, targetQuery, RouteExplanation]{
 		return nil
 	},
 	Ask: func(ctx context.Context, r Router, q targetQuery) (RouteExplanation, error) {
-		return r.ExplainRoute(ctx, q.Address)
+		x, err := r.ExplainRoute(ctx, q.Address)
+		if err == nil {
+			err = x.derive(ctx, r)
+		}
+		return x, err
 	},
 }.Noun()
+
+// derive asks the protocols that can say it what their routes follow from.
+func (x *RouteExplanation) derive(ctx context.Context, r Router) error {
+	x.Derived = nil
+	for _, p := range protocols.All() {
+		if p.Derive == nil {
+			continue
+		}
+		for _, to := range x.routesOf(p.Source.String()) {
+			core, err := r.Protocol(ctx, p.Name)
+			if e := (*show.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
+				break // its routes are what is left of it
+			}
+			if err != nil {
+				return err
+			}
+			paths, err := p.Derive(ctx, core, to)
+			if err != nil {
+				return err
+			}
+			if len(paths) > 0 {
+				x.Derived = append(x.Derived, Derived{Protocol: p.Name, Prefix: to, Paths: paths})
+			}
+		}
+	}
+	return nil
+}
+
+// routesOf gives the prefixes for which a source has routes that play a part.
+func (x *RouteExplanation) routesOf(source string) (list []netip.Prefix) {
+	add := func(p netip.Prefix) {
+		if !slices.Contains(list, p) {
+			list = append(list, p)
+		}
+	}
+	for _, d := range x.Prefixes {
+		if slices.ContainsFunc(d.Routes, func(r Route) bool { return r.Source == source }) {
+			add(d.Prefix)
+		}
+	}
+	for _, s := range x.Resolution {
+		if s.Source == source {
+			add(s.Via)
+		}
+	}
+	return list
+}

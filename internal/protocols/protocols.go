@@ -27,6 +27,8 @@ type Protocol struct {
 	// Nouns are the protocol's nouns, Metrics its metrics.
 	Nouns   []running.Noun
 	Metrics running.Metrics
+	// Derive, where not nil, says what a route of its own follows from.
+	Derive running.Derive
 	// Impacts are the effects of changes of the table on traffic.
 	Impacts []decode.Impact
 }
@@ -41,7 +43,7 @@ func All() []Protocol {
 	}
 	list = append(list, Protocol{
 		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode,
-		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Impacts: ospf.Impacts(),
+		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Derive: ospf.Derive, Impacts: ospf.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,

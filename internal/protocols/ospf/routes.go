@@ -1,8 +1,10 @@
 package ospf
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -155,6 +157,16 @@ func pathsOf(hops []ospf.Hop, p running.Protocol) []Path {
 	return list
 }
 
+// Derive says which LSAs each next hop of the route to a prefix follows from.
+func Derive(ctx context.Context, p running.Protocol, to netip.Prefix) ([]running.Derivation, error) {
+	return running.Ask(ctx, p, name, func(c core, _ time.Time) (list []running.Derivation) {
+		for _, w := range waysOf(c.Trace(to), p) {
+			list = append(list, running.Derivation{Path: w.text(), Steps: w.lines()})
+		}
+		return list
+	})
+}
+
 func waysOf(ways []ospf.TracedWay, p running.Protocol) (list []Way) {
 	for _, x := range ways {
 		w := Way{LSAs: []Step{}}
@@ -201,24 +213,19 @@ func (r *Route) draw(s *show.Screen) {
 		line(s, "next hop", "none: this router has it itself")
 	}
 	for _, w := range r.Ways {
-		line(s, "follows from", "%s", w.title())
+		line(s, "follows from", "these LSAs, by %s", w.text())
 		for _, text := range w.lines() {
 			fmt.Fprintf(s, "    %s\n", text)
 		}
 	}
 }
 
-// title says which of the ways it is.
-func (w *Way) title() string {
-	if w.Interface == "" {
-		return "what the router itself says"
-	}
-	return "these LSAs by " + w.text()
-}
-
 // text is the next hop in words.
 func (p *Path) text() string {
-	if !p.NextHop.IsValid() {
+	switch {
+	case p.Interface == "":
+		return "the router itself"
+	case !p.NextHop.IsValid():
 		return "on the link of " + p.Interface
 	}
 	return fmt.Sprintf("%s on %s", p.NextHop, p.Interface)

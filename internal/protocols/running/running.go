@@ -127,6 +127,16 @@ func (h Heard) From(neighbor netip.Addr) bool { return !h.Neighbor.IsValid() || 
 // OnInterface implements Query.
 func (h Heard) OnInterface() string { return h.Interface }
 
+// Derive returns what each next hop of the protocol's route to a prefix follows
+// from; nothing if it has no route to it.
+type Derive func(ctx context.Context, p Protocol, to netip.Prefix) ([]Derivation, error)
+
+// Derivation is what a next hop follows from.
+type Derivation struct {
+	Path  string   `json:"path"`  // the next hop in words: "10.0.0.2 on core0"
+	Steps []string `json:"steps"` // sentences in lower case, in order from the router on
+}
+
 // Metrics are a protocol's metrics for Prometheus. None has a label for a
 // prefix or neighbour, so their number depends on the configuration alone.
 type Metrics struct {
