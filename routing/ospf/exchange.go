@@ -39,10 +39,14 @@ func (m *Machine) summarize(n *neighbor) {
 	l := n.link
 	n.exchange.summary = nil
 	takes := n.exchange.heard.Options&wire.OptionO != 0
-	for _, t := range [...]wire.LSType{
+	types := [...]wire.LSType{
 		wire.RouterLSA, wire.NetworkLSA, wire.SummaryLSA, wire.ASBRSummary, wire.NSSALSA,
 		wire.LinkOpaque, wire.AreaOpaque, wire.ASOpaque, wire.ExternalLSA,
-	} {
+	}
+	for _, t := range types {
+		if t == wire.LinkOpaque && l.db == nil {
+			continue // there never was one
+		}
 		s := m.scopeOf(t, l.area, l)
 		switch {
 		case s.db == nil || opaque(t) && !takes: // RFC 5250 §3.1

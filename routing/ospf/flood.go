@@ -19,12 +19,15 @@ func (m *Machine) scopeOf(t wire.LSType, a *area, l *link) scope {
 	case wire.ExternalLSA, wire.ASOpaque:
 		return scope{db: m.as}
 	case wire.LinkOpaque:
+		if l.db == nil && !l.virtual() {
+			l.db = NewDatabase(m.router, &m.limit, m.prefixes)
+		}
 		return scope{db: l.db, link: l}
 	}
 	return scope{db: a.db, area: a}
 }
 
-// links calls yield with each active link of the scope (RFC 2328 §13.3).
+// inScope calls yield with each active link of the scope (RFC 2328 §13.3).
 func (m *Machine) inScope(s scope, yield func(*link)) {
 	for _, l := range m.order {
 		switch {

@@ -41,7 +41,7 @@ type link struct {
 	seals     seals
 	neighbors []*neighbor
 	index     map[wire.ID]*neighbor
-	db        *Database // LinkOpaque; nil of a virtual link
+	db        *Database // LinkOpaque; nil while there was none, and of a virtual link
 	dirty     bool      // the Network-LSA may have to be another one
 
 	updates ordered[*Entry, struct{}] // to be flooded
@@ -197,7 +197,6 @@ func (m *Machine) activate(l *link) {
 	l.area = p.area
 	l.area.links = append(l.area.links, l)
 	sortLinks(l.area.links)
-	l.db = NewDatabase(m.router, &m.limit, m.prefixes)
 	m.begin(l)
 }
 

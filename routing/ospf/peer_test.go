@@ -12,7 +12,7 @@ import (
 // peer is a neighbour that says what the test has it say, to a machine at 10.0.0.2
 // on a point-to-point link or an Ethernet.
 type peer struct {
-	t      *testing.T
+	t      testing.TB
 	w      *network
 	n      *station
 	router wire.ID
