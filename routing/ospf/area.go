@@ -14,6 +14,12 @@ type area struct {
 	db        *Database // all LSAs but ExternalLSA, LinkOpaque and ASOpaque
 	links     []*link   // active ones by number, then virtual ones
 	dirty     bool      // the Router-LSA may have to be another one
+	ranges    []areaRange
+	summaries summaries // into it
+
+	// Of an NSSA.
+	externals   externals
+	translation translation
 }
 
 // stub reports an area that takes no LSAs of the AS's scope (RFC 2328 §3.6; RFC

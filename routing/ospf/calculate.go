@@ -1,6 +1,7 @@
 package ospf
 
 import (
+	"net/netip"
 	"slices"
 	"time"
 
@@ -92,19 +93,26 @@ func (m *Machine) calculate() bool {
 		return false
 	}
 	m.due.Stop(&c.timer)
-	whole := c.changes.all || m.stale()
-	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(c.changes.since), Wait: wait, Why: c.changes.why, Changes: c.changes.count}
-	if m.table.Update(&m.state, c.changes.prefixes, c.changes.all) {
+	now := c.changes
+	c.changes = changes{}
+	whole := now.all || m.stale()
+	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(now.since), Wait: wait, Why: now.why, Changes: now.count}
+	if m.table.Update(&m.state, now.prefixes, now.all) {
 		run.Kind = RunFull
 	}
+	if whole = whole || run.Kind == RunFull || len(m.table.reached) > 0; whole {
+		m.measure()
+	}
 	f := &offering{table: &m.table, cfg: &m.cfg}
-	if whole || run.Kind == RunFull || len(m.table.reached) > 0 {
+	if whole {
 		run.Changed = c.offers.all(f)
 	} else {
-		run.Changed = c.offers.some(f, c.changes.prefixes)
+		run.Changed = c.offers.some(f, now.prefixes)
 	}
+	m.originateSummaries(now.prefixes, whole)
+	m.translate()
+	m.reconsider()
 	run.Vertices = m.reached()
-	c.changes.reset()
 	m.log(run)
 	if m.cfg.FastReroute {
 		m.due.Set(&c.protect, m.now) // in a step of its own, when these routes are under way
@@ -122,7 +130,9 @@ func (m *Machine) forgetRoutes() {
 	c.alternates.Forget()
 	c.offers.reset()
 	m.table = Table{}
-	m.ours = ours{dirty: true}
+	m.outward.as, m.outward.translated, m.outward.shared = externals{}, nil, nil
+	m.reviewExternals()
+	m.ours = ours{dirty: true, anywhere: m.prefixes.use(anywhere)}
 }
 
 // review has a changed configuration apply to the routes that there are.
@@ -131,6 +141,9 @@ func (m *Machine) review(was *Config) {
 	samePolicy := was.Import == nil && now.Import == nil || was.Import != nil && now.Import != nil && now.Import.Same(was.Import)
 	if was.Distance != now.Distance || was.MaximumPaths != now.MaximumPaths || !samePolicy {
 		c.offers.again()
+	}
+	if was.Type1 != now.Type1 || !sameOrigination(was.DefaultInformation, now.DefaultInformation) {
+		m.reviewExternals()
 	}
 	if was.FastReroute != now.FastReroute && m.router != 0 {
 		m.due.Set(&c.protect, m.now)
@@ -142,6 +155,13 @@ func (m *Machine) review(was *Config) {
 func (m *Machine) stale() bool {
 	return slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
 }
+
+func sameOrigination(a, b *Origination) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}
+
+// anywhere is the default route's prefix.
+var anywhere = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
 // reached is how many routers and networks the trees have.
 func (m *Machine) reached() (n int) {

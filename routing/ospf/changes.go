@@ -55,7 +55,7 @@ func (c *changes) add(a *AreaState, db *Database, e *Entry) bool {
 	case t == wire.ASBRSummary:
 		c.all, matters = true, true
 	}
-	if dropped := db.takeDropped(); len(dropped) > 0 {
+	if dropped := db.takeDropped(); len(dropped) > 0 && !e.self {
 		c.prefixes = append(c.prefixes, dropped...)
 		matters = true
 	}

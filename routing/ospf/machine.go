@@ -32,6 +32,7 @@ type Machine struct {
 	table    Table
 	calc     calculation
 	ours     ours
+	outward  outward
 
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading
@@ -104,6 +105,8 @@ func (m *Machine) take(in protocol.Input) {
 		m.down(x)
 	case protocol.NeighborState:
 		m.found(x)
+	case protocol.Notices:
+		m.notice(x)
 	case ClearNeighbors:
 		m.clearNeighbors(x)
 	case ClearCounters:

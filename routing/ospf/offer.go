@@ -116,7 +116,7 @@ func (o *offers) one(f *offering, n int32) bool {
 	if r.Type != noPath {
 		now.hops = o.list(f, r.Ways)
 	}
-	if _, discards := slices.BinarySearch(o.discard, n); discards && now.hops == nil {
+	if _, discards := slices.BinarySearch(o.discard, n); discards && now.hops == nil && r.Type != IntraArea {
 		now = offered{prefix: now.prefix, hops: discarding, kind: InterArea} // RFC 2328 §11.1
 	}
 	if was.hasSlot && was.prefix != now.prefix { // the number has become another prefix's

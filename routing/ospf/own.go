@@ -22,17 +22,26 @@ func (m *Machine) originate() {
 	m.originateLinks()
 }
 
-// originateLinks has Router-LSAs and Network-LSAs say what is so now.
+// originateLinks has Router-LSAs, Network-LSAs and externals say what is so now. What
+// the router is among others depends on its externals, and they on that.
 func (m *Machine) originateLinks() {
-	if m.ours.dirty || slices.ContainsFunc(m.areas, func(a *area) bool { return a.dirty }) {
+	dirty := func() bool {
+		return m.ours.dirty || slices.ContainsFunc(m.areas, func(a *area) bool { return a.dirty })
+	}
+	if dirty() {
+		m.situate()
+	}
+	m.originateExternals()
+	for i := 0; i < 3 && dirty(); i++ {
 		m.ours.dirty = false
 		m.enact(m.roleNow())
-	}
-	for _, a := range m.areas {
-		if a.dirty {
-			a.dirty = false
-			m.routerLSA(a)
+		for _, a := range m.areas {
+			if a.dirty {
+				a.dirty = false
+				m.routerLSA(a)
+			}
 		}
+		m.originateExternals()
 	}
 	for _, l := range m.order {
 		if l.dirty {

@@ -121,10 +121,7 @@ func (m *Machine) attach() {
 		}
 		a.cfg = m.cfg.area(id)
 		a.Type, a.NoSummaries = a.cfg.Type, a.cfg.NoSummaries
-		a.Ranges = a.Ranges[:0]
-		for _, r := range a.cfg.Ranges {
-			a.Ranges = append(a.Ranges, r.Prefix)
-		}
+		m.setRanges(a)
 		m.dirtyRouter(a)
 	}
 	m.state.Areas = m.state.Areas[:0]
@@ -133,6 +130,7 @@ func (m *Machine) attach() {
 	}
 	m.state.RFC1583 = m.cfg.RFC1583
 	m.ours.dirty = true
+	m.reviewExternals()
 	for _, a := range m.areas {
 		a.stale = OtherPaths
 	}
@@ -158,6 +156,8 @@ func (m *Machine) detach(a *area) {
 	for _, l := range slices.Clone(a.links) {
 		m.deactivate(l)
 	}
+	a.cfg.Ranges = nil
+	m.setRanges(a)
 	a.Graph.forget()
 	a.db.forget()
 	m.areas = slices.DeleteFunc(m.areas, func(o *area) bool { return o == a })

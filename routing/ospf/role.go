@@ -1,9 +1,12 @@
 package ospf
 
+import "slices"
+
 // ours is what the router says of its own, and what it depends on.
 type ours struct {
-	role  role
-	dirty bool // the role may be another one
+	role     role
+	dirty    bool  // the role may be another one
+	anywhere int32 // number of 0.0.0.0/0
 }
 
 // role is what the router is among the others.
@@ -29,8 +32,10 @@ func (m *Machine) roleNow() (r role) {
 			r.connected = a.full()
 		}
 	}
+	nssa := slices.ContainsFunc(m.areas, func(a *area) bool { return a.Type == NSSA && a.attached() })
 	r.border = active > 1 && (inBackbone || m.cfg.StandardABR)
 	r.connected = r.border && (r.connected || m.cfg.StandardABR)
+	r.boundary = m.saysExternals() || r.border && nssa // RFC 3101 §3.1
 	return r
 }
 
@@ -63,6 +68,10 @@ func (m *Machine) enact(r role) {
 	m.ours.role, m.state.Border = r, r.connected
 	for _, a := range m.areas {
 		a.dirty = true
+		m.applyRanges(a)
+	}
+	if r.border != was.border {
+		m.reviewExternals()
 	}
 	if r.border != was.border || r.connected != was.connected {
 		m.recalculate("the router's part among areas")
