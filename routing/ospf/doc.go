@@ -15,6 +15,10 @@
 //	reload.go     what a configuration makes of them
 //	flood.go      what is flooded where (§13.3)
 //	own.go        the router's own LSAs of links (§12.4.1, §12.4.2; RFC 6860)
+//	summaries.go  what a border router says of other areas (§12.4.3)
+//	externals.go  what is said of the outside (§12.4.4)
+//	nssa.go       the same in an NSSA, and for it (RFC 3101 §2.4, §3)
+//	lsids.go      link state IDs of networks with one address (§E)
 //	role.go       what the router is among others (RFC 3509)
 //	calculate.go  when and why routes are calculated
 //	offer.go      routes as the RIB is told them
@@ -83,6 +87,12 @@
 //     area; §16.3 finds the better ones. §16.1.1 has them wait for that.
 //   - RFC 3101 §2.5 (6)(e) chooses among LSAs that are functionally the same; here
 //     they are equal paths, and the highest router's tag counts.
+//   - RFC 3101 §2.7 has every border router originate a default route into an NSSA;
+//     here one without summaries gets it, and another one where that is configured.
+//   - RFC 6860 leaves open which networks are hidden: here those of passive interfaces,
+//     of loopbacks and of further addresses are not.
+//   - RFC 2328 §11.1 has the addresses of every active range discarded that have no
+//     route; here those of ranges that are advertised.
 //   - RFC 5286 §3.6 has an alternate for each of several next hops; here it is for the
 //     route, whose packets it takes while all of them are dead, and is wanted only
 //     where they share an interface or a router. Its §6.3 warns of areas that paths

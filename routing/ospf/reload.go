@@ -156,6 +156,7 @@ func (m *Machine) detach(a *area) {
 	for _, l := range slices.Clone(a.links) {
 		m.deactivate(l)
 	}
+	m.due.Stop(&a.translation.timer)
 	a.cfg.Ranges = nil
 	m.setRanges(a)
 	a.Graph.forget()

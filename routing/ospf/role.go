@@ -5,8 +5,9 @@ import "slices"
 // ours is what the router says of its own, and what it depends on.
 type ours struct {
 	role     role
-	dirty    bool  // the role may be another one
-	anywhere int32 // number of 0.0.0.0/0
+	dirty    bool    // the role may be another one
+	anywhere int32   // number of 0.0.0.0/0
+	all      []int32 // numbers of prefixes, as many as there have been
 }
 
 // role is what the router is among the others.

@@ -112,22 +112,30 @@ func (m *Machine) originateSummaries(prefixes []int32, whole bool) {
 			s.said = append(s.said, saidSummary{})
 		}
 		s.wanted = refill(s.wanted, len(s.said), wire.Infinity)
-		if !whole {
-			for _, n := range prefixes {
-				m.wantSummary(a, n)
-				m.saySummary(a, n)
-			}
-			continue
+		numbers := prefixes
+		if whole {
+			m.ours.all = upTo(m.ours.all, int32(len(s.said)))
+			numbers = m.ours.all[:len(s.said)]
 		}
-		for n := range m.table.routes {
-			m.wantSummary(a, int32(n))
+		for _, n := range numbers {
+			m.wantSummary(a, n)
 		}
 		m.wantRanges(a)
-		for n := range s.said {
-			m.saySummary(a, int32(n))
+		for _, n := range numbers {
+			m.saySummary(a, n)
 		}
-		m.originateExits(a)
+		if whole {
+			m.originateExits(a)
+		}
 	}
+}
+
+// upTo makes the list the numbers from 0 at least up to n.
+func upTo(list []int32, n int32) []int32 {
+	for i := int32(len(list)); i < n; i++ {
+		list = append(list, i)
+	}
+	return list
 }
 
 // wantSummary decides whether a route is said into an area, by itself.
