@@ -164,21 +164,21 @@ func (r *ospfRouter) redistribute(metric uint32, type1 bool, prefixes ...netip.P
 	}
 }
 
-// randomOSPF is a network of four areas, the backbone with two border routers or
+// randomOSPF is a network of so many areas, up to four, the backbone with two border routers or
 // three to each other area, which is connected by itself: a random tree, more
 // links at random, and a LAN of three to five.
-func randomOSPF(t testing.TB, seed uint64, size int, f func(*rand.Rand) Faults) *ospfSite {
+func randomOSPF(t testing.TB, seed uint64, size, areas int, f func(*rand.Rand) Faults) *ospfSite {
 	t.Helper()
 	s := newOSPFSite(seed, size)
 	r := s.Rand()
-	share := size / ospfAreas
-	members := make([][]int, ospfAreas)
+	share := size / areas
+	members := make([][]int, areas)
 	for i := range size {
-		a := min(i/share, ospfAreas-1)
+		a := min(i/share, areas-1)
 		members[a] = append(members[a], i)
 		s.routers[i].put(a)
 	}
-	for a := 1; a < ospfAreas; a++ {
+	for a := 1; a < areas; a++ {
 		for _, n := range r.Perm(len(members[0]))[:2+r.IntN(2)] {
 			members[a] = append(members[a], members[0][n])
 		}
@@ -199,7 +199,17 @@ func randomOSPF(t testing.TB, seed uint64, size int, f func(*rand.Rand) Faults) 
 		}
 		s.join(t, f(r), a, lan...)
 	}
-	// Two routers inside the backbone or area 1 redistribute, one prefix in common.
+	if areas > 1 {
+		s.outside()
+	}
+	s.begin(t)
+	return s
+}
+
+// outside has two routers inside the backbone or area 1 redistribute, one prefix in
+// common.
+func (s *ospfSite) outside() {
+	r := s.Rand()
 	common := netip.MustParsePrefix("203.0.113.0/24")
 	var inside []*ospfRouter
 	for _, x := range s.routers {
@@ -211,8 +221,6 @@ func randomOSPF(t testing.TB, seed uint64, size int, f func(*rand.Rand) Faults) 
 		x := inside[n]
 		x.redistribute(uint32(1+r.IntN(30)), r.IntN(2) == 0, common, netip.PrefixFrom(netip.AddrFrom4([4]byte{198, 18, byte(x.number), 0}), 24))
 	}
-	s.begin(t)
-	return s
 }
 
 // slightly is a link that delays up to 20 ms, loses up to 5 % and duplicates up
@@ -273,7 +281,7 @@ func (s *ospfSite) rest() error {
 // playOSPF is one random network from its beginning through rounds of trouble.
 // What meddle does to it, where it is not nil, it has to find out.
 func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) error {
-	s := randomOSPF(t, seed, 30, slightly)
+	s := randomOSPF(t, seed, 30, 1, slightly)
 	s.Again = fmt.Sprintf("go test ./internal/sim -run '^TestOSPFSeeds$' -seed %d -rounds %d", seed, rounds)
 	if meddle != nil {
 		meddle(s)
