@@ -244,17 +244,36 @@ behind. DAEMONS are routers, BIRD and FRR: those that run, of those that were st
 
 func newLabGraphCommand(s *session) *cobra.Command {
 	var svg, bare, still bool
+	var view, from string
 	cmd := &cobra.Command{
 		Use:   "graph TOPOLOGY.toml",
 		Short: "Draw the lab, as a Mermaid flowchart or as an SVG image",
 		Long: `Draw the lab: as a flowchart in Mermaid's language, or with --svg as an image for a
 slide or a page. Of a lab that is up, the image shows which nodes run and which
-links are cut.`,
-		Example:           "  routerd lab graph demo.toml --svg --no-addresses > demo.svg",
+links are cut.
+
+With --view, draw instead what a router of the lab knows by a link-state protocol:
+the routers and networks of each area, the costs of the links both ways, and as
+thick arrows its shortest paths.`,
+		Example: `  routerd lab graph demo.toml --svg --no-addresses > demo.svg
+  routerd lab graph demo.toml --view ospf --from r2`,
 		Args:              named,
 		ValidArgsFunction: completeLab,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case view != "" && svg:
+				return usagef("--view %s --svg: a view is drawn as a flowchart alone", view)
+			case view == "" && from != "":
+				return usagef("--from %s: wanted --view with it", from)
+			}
 			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
+				if view != "" {
+					drawn, err := l.View(ctx, view, from)
+					if err == nil {
+						_, err = fmt.Fprint(s.out, drawn)
+					}
+					return err
+				}
 				if !svg {
 					_, err := fmt.Fprint(s.out, l.Topology.Graph(!bare))
 					return err
@@ -275,6 +294,9 @@ links are cut.`,
 	cmd.Flags().BoolVar(&svg, "svg", false, "draw an SVG image")
 	cmd.Flags().BoolVar(&bare, "no-addresses", false, "leave out addresses")
 	cmd.Flags().BoolVar(&still, "no-state", false, "leave out of the image what runs and what is cut")
+	cmd.Flags().StringVar(&view, "view", "", "draw what a router knows by this `protocol`: "+strings.Join(lab.Views(), ", "))
+	cmd.Flags().StringVar(&from, "from", "", "the `node` whose view it is; the first one that has any without")
+	cmd.RegisterFlagCompletionFunc("view", cobra.FixedCompletions(lab.Views(), cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 

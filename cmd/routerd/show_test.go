@@ -145,4 +145,13 @@ func TestLabGraph(t *testing.T) {
 	if code != exitOK || !strings.Contains(stdout, "h1:eth0") || !strings.HasSuffix(stdout, "\n") {
 		t.Errorf("exit %d, %s%s", code, stdout, stderr)
 	}
+	for flags, want := range map[string]string{
+		"--view ospf --svg": "routerd: --view ospf --svg: a view is drawn as a flowchart alone\n", "--from r1": "routerd: --from r1: wanted --view with it\n",
+		"--view rip": "routerd: there is no view \"rip\", wanted one of ospf\n",
+	} {
+		code, _, stderr := routerd(append([]string{"lab", "graph", "../../deploy/labs/demo.toml"}, strings.Fields(flags)...)...)
+		if code == exitOK || !strings.HasPrefix(stderr, want) {
+			t.Errorf("%s: exit %d, %s; want %s", flags, code, stderr, want)
+		}
+	}
 }
