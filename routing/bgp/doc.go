@@ -5,29 +5,45 @@
 //	session.go     the session with a neighbour: its connections and timers
 //	connection.go  what the state machine asks for; collisions (§6.8)
 //	receive.go     messages from the octets of a stream
+//	attributes.go  sets of attributes that routes share
+//	decide.go      the decision between routes of a prefix (§9.1.2), and why
+//	pattern.go     regular expressions about AS paths
 //
 // A [Session] gets the inputs of its TCP connections and appends effects, as
 // [protocol.Core] has them; its [Owner] hears of routes. While it is not clear which
 // of two connections stays, each has a state machine of its own. Of timers that each
 // message restarts, the time is noted, and the timer moved when it comes.
 //
+// An [AttributeSet] is one for all routes with the same attributes, and has what they are
+// compared by. [Rules.Best] takes the steps of §9.1.2.2 and those that other routers have
+// besides: weight, the router's own routes, stale ones.
+//
 // # Deviations
+//
+//   - A path that begins with a set counts, for comparing MEDs, as one of AS 0.
 //
 //   - §8.2.2 lets an attempt that fails in Connect lead to Idle, where the neighbour's
 //     own is refused. Here it leads to Active, and the next one comes after
 //     ConnectDelay, as in other implementations.
+//
 //   - After every end but the operator's the session is tried again, after the
 //     IdleHoldTimer: §8.1.2 leaves that to DampPeerOscillations.
+//
 //   - A passive session dials at no time; §8.2.2 has the ConnectRetryTimer do so.
+//
 //   - A NOTIFICATION that comes in OpenSent is not answered by another. Faults of
 //     headers in OpenConfirm and Established are answered with their own code, and a
 //     second OPEN is a Finite State Machine Error, since each connection has a state
 //     machine of its own.
+//
 //   - §6.8 says which connection is closed as if the newer one were the neighbour's; here
 //     the one stays that the speaker with the higher router ID has begun.
+//
 //   - A collision with a session that is up has a KEEPALIVE sent on it, which finds out
 //     whether it is alive.
+//
 //   - RFC 7606's "AFI/SAFI disable" resets the session, which §3 (j) allows.
+//
 //   - The Send Hold Timer (RFC 9687) is restarted by what the stream says of octets that
 //     were sent: half or all of its room free again.
 package bgp

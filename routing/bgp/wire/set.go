@@ -34,6 +34,24 @@ func (s Set) Read(a *Attributes) {
 	}
 }
 
+// NextHop is the next hop in the set, invalid if there is none.
+func (s Set) NextHop() NextHop {
+	for b := []byte(s); len(b) > 0; {
+		n, head := int(b[2]), 3
+		if b[0]&flagExtended != 0 {
+			n, head = int(binary.BigEndian.Uint16(b[2:])), 4
+		}
+		if Attribute(b[1]) >= AttrNextHop {
+			if Attribute(b[1]) == AttrNextHop {
+				return readNextHop(b[head : head+n])
+			}
+			break
+		}
+		b = b[head+n:]
+	}
+	return NextHop{}
+}
+
 // appendList appends an attribute of items of size octets, whose order means
 // nothing; in order and each once if sorted is asked for.
 func appendList(dst []byte, code Attribute, flags byte, v []byte, size int, sorted bool) []byte {

@@ -74,6 +74,9 @@ func TestEqualSets(t *testing.T) {
 		if d := cmp.Diff(x, y, compareAttributes); (d != "") != test.differ {
 			t.Errorf("%s, read again (-first +second):\n%s", test.name, d)
 		}
+		if a.NextHop() != x.NextHop || b.NextHop() != y.NextHop {
+			t.Errorf("%s: next hops %v and %v, want %v and %v", test.name, a.NextHop(), b.NextHop(), x.NextHop, y.NextHop)
+		}
 		if again := x.AppendSet(nil); !bytes.Equal(again, a) {
 			t.Errorf("%s: made again\n%x, was\n%x", test.name, []byte(again), []byte(a))
 		}

@@ -1,0 +1,175 @@
+package bgp
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math"
+
+	"routerd/routing/bgp/wire"
+)
+
+// AttributeSet is a set of attributes that many routes share. Equal sets are one, so
+// that routes with the same attributes have the same pointer.
+type AttributeSet struct {
+	octets wire.Set
+	hash   uint64
+	uses   int32
+	number uint32
+
+	// What routes are compared by; see [Rules.Compare].
+	LocalPref  uint32 // DefaultLocalPref if there is none
+	MED        uint32 // of HasMED
+	FirstAS    uint32 // whose MEDs are compared; 0 = the path is empty or begins with a set
+	PathLength uint16
+	Clusters   uint16 // the length of CLUSTER_LIST
+	Origin     wire.Origin
+	HasMED     bool
+	Stale      bool // LLGR_STALE (RFC 9494)
+	// Originator is ORIGINATOR_ID, 0 if there is none.
+	Originator wire.RouterID
+}
+
+// DefaultLocalPref is the preference of routes without LOCAL_PREF: those of other ASes.
+const DefaultLocalPref = 100
+
+// Octets are the attributes themselves. They must not be changed.
+func (a *AttributeSet) Octets() wire.Set { return a.octets }
+
+// Number is a small number of the set, which another gets when nothing uses it any
+// more: the index of what is kept for sets, as a policy's verdicts.
+func (a *AttributeSet) Number() uint32 { return a.number }
+
+// Uses is how many times it was taken and not let go.
+func (a *AttributeSet) Uses() int { return int(a.uses) }
+
+// AttributeTable is all sets of attributes that are in use. The zero table is empty.
+// It is not safe for concurrent use.
+type AttributeTable struct {
+	seed  maphash.Seed
+	slots []*AttributeSet // a hash table with linear probing; its length is a power of two
+	tags  []uint16        // of the hash of each slot, so that few sets are looked at for nothing
+	count int
+	sets  []*AttributeSet // by number, nil where there is none
+	free  []uint32        // numbers that are not used
+	read  wire.Attributes
+	size  int // octets of all sets
+}
+
+// Len is how many sets there are, Octets how long they are together.
+func (t *AttributeTable) Len() int { return t.count }
+
+// Octets is how many octets the sets have together.
+func (t *AttributeTable) Octets() int { return t.size }
+
+// At is the set with a number, nil if there is none. Numbers go up to Numbers.
+func (t *AttributeTable) At(number uint32) *AttributeSet { return t.sets[number] }
+
+// Numbers is above each number.
+func (t *AttributeTable) Numbers() uint32 { return uint32(len(t.sets)) }
+
+// Take gives the set with the octets, which are copied if it is new. Each Take is
+// followed by a Release some time.
+func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
+	if t.slots == nil {
+		t.seed, t.slots, t.tags = maphash.MakeSeed(), make([]*AttributeSet, 64), make([]uint16, 64)
+	}
+	hash := maphash.Bytes(t.seed, octets)
+	i := t.home(hash)
+	for ; t.tags[i] != 0; i = t.after(i) {
+		if t.tags[i] != tag(hash) {
+			continue
+		}
+		if a := t.slots[i]; a.hash == hash && bytes.Equal(a.octets, octets) {
+			a.uses++
+			return a
+		}
+	}
+	if t.count >= len(t.slots)*3/4 {
+		t.grow()
+		i = t.place(hash)
+	}
+	a := &AttributeSet{octets: bytes.Clone(octets), hash: hash, uses: 1}
+	t.summarize(a)
+	t.slots[i], t.tags[i] = a, tag(hash)
+	t.count++
+	t.size += len(octets)
+	if n := len(t.free); n > 0 {
+		a.number, t.free = t.free[n-1], t.free[:n-1]
+		t.sets[a.number] = a
+	} else {
+		a.number = uint32(len(t.sets))
+		t.sets = append(t.sets, a)
+	}
+	return a
+}
+
+// Keep takes a set once more.
+func (t *AttributeTable) Keep(a *AttributeSet) { a.uses++ }
+
+// Release lets a set go that was taken. After the last one it is no longer in the
+// table.
+func (t *AttributeTable) Release(a *AttributeSet) {
+	if a.uses--; a.uses > 0 {
+		return
+	}
+	i := t.home(a.hash)
+	for t.slots[i] != a {
+		i = t.after(i)
+	}
+	// What could not be in its place because of this one moves back.
+	for j := t.after(i); t.slots[j] != nil; j = t.after(j) {
+		if home := t.home(t.slots[j].hash); (j-home)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
+			t.slots[i], t.tags[i] = t.slots[j], t.tags[j]
+			i = j
+		}
+	}
+	t.slots[i], t.tags[i] = nil, 0
+	t.count--
+	t.size -= len(a.octets)
+	t.sets[a.number] = nil
+	t.free = append(t.free, a.number)
+}
+
+func (t *AttributeTable) home(hash uint64) int { return int(hash) & (len(t.slots) - 1) }
+
+func (t *AttributeTable) after(i int) int { return (i + 1) & (len(t.slots) - 1) }
+
+// tag is what of a hash its place does not say already; 0 is a slot without a set.
+func tag(hash uint64) uint16 { return uint16(hash>>48) | 1 }
+
+// place is the slot for a set that is not in the table.
+func (t *AttributeTable) place(hash uint64) int {
+	i := t.home(hash)
+	for t.tags[i] != 0 {
+		i = t.after(i)
+	}
+	return i
+}
+
+func (t *AttributeTable) grow() {
+	old := t.slots
+	t.slots, t.tags = make([]*AttributeSet, 2*len(old)), make([]uint16, 2*len(old))
+	for _, a := range old {
+		if a != nil {
+			i := t.place(a.hash)
+			t.slots[i], t.tags[i] = a, tag(a.hash)
+		}
+	}
+}
+
+// summarize reads what routes are compared by.
+func (t *AttributeTable) summarize(a *AttributeSet) {
+	r := &t.read
+	a.octets.Read(r)
+	a.Origin = r.Origin
+	a.LocalPref = DefaultLocalPref
+	if r.Has(wire.AttrLocalPref) {
+		a.LocalPref = r.LocalPref
+	}
+	a.MED, a.HasMED = r.MED, r.Has(wire.AttrMED)
+	a.FirstAS = r.ASPath.First()
+	a.PathLength = uint16(min(r.ASPath.Length(), math.MaxUint16))
+	a.Clusters = uint16(min(r.ClusterList.Len(), math.MaxUint16))
+	a.Originator = r.OriginatorID
+	a.Stale = r.Communities.Has(wire.LLGRStale)
+}

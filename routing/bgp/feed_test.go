@@ -1,0 +1,118 @@
+package bgp
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"testing"
+
+	"routerd/internal/corpus"
+	"routerd/routing/bgp/wire"
+)
+
+var session = wire.Session{External: true, FourOctetAS: true, Families: wire.Of(wire.IPv4Unicast)}
+
+// feed is a full table as a neighbour sends it: messages with the prefixes of a real
+// table, of sets of attributes that are about as many and as long as real ones.
+func feed(tb testing.TB) (stream []byte, prefixes int) {
+	tb.Helper()
+	const perSet = 5.21 // 901,899 prefixes in 173,000 sets
+	list := corpus.Prefixes(tb)
+	rng := rand.New(rand.NewPCG(1, 2))
+	var p wire.Packer
+	p.Begin(nil, &session)
+	for len(list) > 0 {
+		// Most sets have a prefix or two, some very many.
+		n := min(len(list), 1+int(rng.ExpFloat64()*rng.ExpFloat64()*(perSet-1)))
+		var a wire.Attributes
+		a.ASPath = append(a.ASPath, byte(wire.SegmentSequence), byte(2+rng.IntN(6)))
+		for i := range int(a.ASPath[1]) {
+			as := uint32(1 + rng.IntN(400000))
+			if i == 0 {
+				as = 65001
+			}
+			a.ASPath = binary.BigEndian.AppendUint32(a.ASPath, as)
+		}
+		a.NextHop = wire.NextHop{Address: netip.AddrFrom4([4]byte{192, 0, 2, 1})}
+		for _, code := range []wire.Attribute{wire.AttrOrigin, wire.AttrASPath, wire.AttrNextHop} {
+			a.Set(code)
+		}
+		if communities := rng.IntN(12); communities > 0 {
+			a.Set(wire.AttrCommunities)
+			c := uint32(65001 << 16)
+			for range communities {
+				c += uint32(1 + rng.IntN(1000))
+				a.Communities = binary.BigEndian.AppendUint32(a.Communities, c)
+			}
+		}
+		p.Announce(wire.IPv4Unicast, &a)
+		for _, prefix := range list[:n] {
+			p.Add(0, prefix)
+		}
+		list = list[n:]
+		prefixes += n
+	}
+	return p.Bytes(), prefixes
+}
+
+// BenchmarkFeed takes a full table: it decodes, finds equal sets of attributes, and
+// builds what neighbours are sent of it.
+func BenchmarkFeed(b *testing.B) {
+	stream, prefixes := feed(b)
+	var u wire.Update
+	var a wire.Attributes
+	var p wire.Packer
+	var set wire.Set
+	var out []byte
+	var table *AttributeTable
+	b.ReportAllocs()
+	for b.Loop() {
+		table = new(AttributeTable)
+		p.Begin(out[:0], &session)
+		for rest := stream; len(rest) > 0; {
+			var m wire.Message
+			m, rest, _ = wire.Split(rest, wire.MaxMessage)
+			wire.DecodeUpdate(m.Body(), &session, &u)
+			if u.Approach != wire.Accept {
+				b.Fatal(u.Faults[0].String())
+			}
+			r := &u.Reach[0]
+			set = u.AppendSet(set[:0], r)
+			table.Take(set).Octets().Read(&a)
+			p.Announce(r.Family, &a)
+			for path, prefix := range r.All {
+				p.Add(path, prefix)
+			}
+		}
+		out = p.Bytes()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(prefixes), "ns/prefix")
+	b.ReportMetric(float64(table.Len()), "sets")
+	b.ReportMetric(float64(len(stream))/float64(prefixes), "octets/prefix")
+}
+
+// BenchmarkAttributeMemory is the memory of the sets of a full table.
+func BenchmarkAttributeMemory(b *testing.B) {
+	stream, _ := feed(b)
+	var u wire.Update
+	var set wire.Set
+	for b.Loop() {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		var table AttributeTable
+		for rest := stream; len(rest) > 0; {
+			var m wire.Message
+			m, rest, _ = wire.Split(rest, wire.MaxMessage)
+			wire.DecodeUpdate(m.Body(), &session, &u)
+			set = u.AppendSet(set[:0], &u.Reach[0])
+			table.Take(set)
+		}
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(table.Len()), "octets/set")
+		b.ReportMetric(float64(table.Octets())/float64(table.Len()), "attributes/set")
+		runtime.KeepAlive(&table)
+	}
+}
