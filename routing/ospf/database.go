@@ -133,6 +133,12 @@ func (d *Database) Install(now time.Time, l wire.LSA) (e *Entry, changed bool) {
 	return d.install(now, l, min(l.Age(), wire.MaxAge), true)
 }
 
+// Answer is Install for an LSA that was asked for. Unlike one that came by flooding it
+// may be followed at once: a router that has just become adjacent says so (§13 (5)(a)).
+func (d *Database) Answer(now time.Time, l wire.LSA) (e *Entry, changed bool) {
+	return d.install(now, l, min(l.Age(), wire.MaxAge), false)
+}
+
 func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) (e *Entry, changed bool) {
 	id := l.Identity()
 	e = d.Find(id)

@@ -57,6 +57,22 @@ func TestMinLSArrival(t *testing.T) {
 	}
 }
 
+// The answer to a request is no flooding: the neighbour's next instance, which says
+// that both are adjacent now, follows it at once.
+func TestNextInstanceFollowsAnAnswer(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	first, next := lsa("9.0.0.9", 1, 1, 10), lsa("9.0.0.9", 2, 1, 11)
+	x.exchange(first.Header())
+	x.update(first)
+	if x.state() != NeighborFull {
+		t.Fatalf("%v after what was asked for, want full\n%s", x.state(), x.w)
+	}
+	x.update(next)
+	if e := x.find(next); e.lsa.Sequence() != next.Sequence() || x.refusals(wire.LSATooSoon) != 0 {
+		t.Errorf("sequence %x, %d refused", e.lsa.Sequence(), x.refusals(wire.LSATooSoon))
+	}
+}
+
 // What is not acknowledged is repeated, less and less often, until it is.
 func TestRetransmission(t *testing.T) {
 	x := newPeer(t, PointToPoint, "9.0.0.9", nil)

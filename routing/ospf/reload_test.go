@@ -47,6 +47,7 @@ func TestReload(t *testing.T) {
 			w.want(2*time.Minute, "full", func() bool { return w.adjacent() && w.equal() })
 			was := a.m.links[1].neighbors[0]
 			since := was.since
+			theirs := b.m.links[1].index[wire.IDOf(addr("10.0.0.1"))].since
 			a.reload(func(cfg *Config) {
 				i := cfg.Interfaces["eth1"]
 				c.change(cfg, &i)
@@ -58,8 +59,8 @@ func TestReload(t *testing.T) {
 			now := b.m.links[1].index[wire.IDOf(addr("10.0.0.1"))]
 			if c.drops {
 				// It said goodbye: the other one does not wait for the dead interval.
-				if now != nil && now.state == NeighborFull {
-					t.Errorf("the other one still has it in %v", now.state)
+				if now != nil && now.state == NeighborFull && now.since == theirs {
+					t.Errorf("the other one has it in %v since before", now.state)
 				}
 				return
 			}

@@ -70,7 +70,11 @@ func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 		m.sweepSoon()
 		return
 	}
-	e, changed := s.db.Install(m.now, a)
+	put := s.db.Install
+	if _, asked := n.requests.get(a.Identity()); asked {
+		put = s.db.Answer
+	}
+	e, changed := put(m.now, a)
 	back := m.flood(s, e, n)
 	if e.maxAge {
 		m.sweepSoon()
