@@ -67,7 +67,9 @@ type Log struct {
 	Format string // auto | journal | text | json
 }
 
-// maxSize is the maximum size of a configuration in bytes.
+// maxSize is the maximum size of a configuration in bytes: while it is read, it
+// takes some sixty times as much memory. A file of routes may be larger, see
+// routefile.go.
 const maxSize = 16 << 20
 
 // Load reads the file at path. It returns an error if the file could not be
@@ -84,7 +86,7 @@ func Load(path string) (*Config, []Problem, error) {
 		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	if len(data) > maxSize {
-		return nil, nil, fmt.Errorf("reading the configuration %s: it is larger than %d MiB, which no configuration is", path, maxSize>>20)
+		return nil, nil, fmt.Errorf("reading the configuration %s: it is larger than %d MiB; want static routes, where there are so many, in a file of their own: [static] file = \"routes.txt\"", path, maxSize>>20)
 	}
 	r, c, ok := parse(path, data)
 	if ok && !Failed(r.Problems()) {

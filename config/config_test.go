@@ -121,6 +121,16 @@ func TestLoadSaysWhatItCannotRead(t *testing.T) {
 	if _, _, err := Load(filepath.Join(t.TempDir(), "none.toml")); err == nil || !strings.Contains(err.Error(), "none.toml") {
 		t.Errorf("error %v, want one that names the file", err)
 	}
+	large := filepath.Join(t.TempDir(), "large.toml")
+	if err := os.WriteFile(large, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(large, maxSize+1); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Load(large); err == nil || !strings.Contains(err.Error(), "large.toml") || !strings.Contains(err.Error(), "[static] file") {
+		t.Errorf("error %v of a large file, want one that names it, and where many routes may stand", err)
+	}
 }
 
 // The shipped example is sound. That it is complete is TestExampleIsComplete's.

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -18,12 +19,32 @@ import (
 // until all was forwarded by, from the start.
 func BenchmarkTableMemory(b *testing.B) {
 	table, prefixes := publicTable(b)
+	tableMemory(b, prefixes, "", tableVariable+"="+table)
+}
+
+// BenchmarkRouteFileMemory is the same of a router whose static routes are the
+// public table, in a file.
+func BenchmarkRouteFileMemory(b *testing.B) {
+	var text bytes.Buffer
+	list := corpus.Table(b)
+	for i, p := range list {
+		fmt.Fprintf(&text, "%s via %s\n", p, tableHopLists[p.Addr().BitLen()/128][i*7919%tableHops][0].Address)
+	}
+	path := filepath.Join(b.TempDir(), "routes.txt")
+	if err := os.WriteFile(path, text.Bytes(), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	text = bytes.Buffer{}
+	tableMemory(b, len(list), fmt.Sprintf("[static]\nfile = %q\n", path))
+}
+
+func tableMemory(b *testing.B, prefixes int, config string, env ...string) {
 	for b.Loop() {
 		s := newSite(b)
 		const metrics = "127.0.0.1:19872"
-		s.write(fmt.Sprintf("[metrics]\nlisten = %q\n", metrics))
+		s.write(fmt.Sprintf("[metrics]\nlisten = %q\n%s", metrics, config))
 		start := time.Now()
-		router := s.startProcess([]string{"ROUTERD_TEST_LOG=" + s.dir + "/log", tableVariable + "=" + table})
+		router := s.startProcess(append(env, "ROUTERD_TEST_LOG="+s.dir+"/log"))
 		wait(b, "the table to be forwarded by", func() error {
 			if n := forwardedBy(b, metrics); n < prefixes {
 				return fmt.Errorf("%d of %d prefixes are", n, prefixes)

@@ -31,7 +31,7 @@ var internetTable = bench.GoMarks{
 		{Benchmarks: "BenchmarkBesideBart$", Package: "./routing/rib", Flags: []string{"-benchtime=5x"}},
 		{Benchmarks: "BenchmarkFullTable$", Package: "./dataplane", Flags: []string{"-benchtime=150x"}},
 		{Benchmarks: "BenchmarkForwardingByTable$", Package: "./internal/daemon", Flags: []string{"-benchtime=10x"}},
-		{Benchmarks: "BenchmarkTableMemory$", Package: "./internal/daemon", Flags: []string{"-benchtime=3x"}},
+		{Benchmarks: "BenchmarkTableMemory$|BenchmarkRouteFileMemory$", Package: "./internal/daemon", Flags: []string{"-benchtime=3x"}},
 		{Benchmarks: "BenchmarkGapsWhileLoading$", Package: "./internal/daemon", Flags: []string{"-benchtime=5s"}},
 	},
 	Marks: []bench.GoMark{
@@ -57,6 +57,8 @@ var internetTable = bench.GoMarks{
 		{Text: "the same, the stages alone, without ports", Figure: figure("BenchmarkFullTable", "full/ten"), Least: 0.9},
 		{Text: "resident memory of a router with all, settled, MB", Figure: figure("BenchmarkTableMemory", "settled-MB"), Most: 200},
 		{Text: "the same, peak, MB", Figure: figure("BenchmarkTableMemory", "peak-MB"), Most: 280},
+		{Text: "resident memory of a router with all of a file, settled, MB", Figure: figure("BenchmarkRouteFileMemory", "settled-MB"), Most: 300},
+		{Text: "the same, peak, MB", Figure: figure("BenchmarkRouteFileMemory", "peak-MB"), Most: 1000},
 		{Text: "late by at most, of 999 datagrams in 1,000, while 10 routes load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "relay-p99.9-ms"), Most: 5},
 		{Text: "longest pause of the collector meanwhile, ms more than of an idle program", Figure: figure("BenchmarkGapsWhileLoading/10", "pause-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "idle-pause-ms"), Most: 0.5},
 		{Text: "late by at most, of 999 datagrams in 1,000, while 10,000 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10000", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "relay-p99.9-ms"), Most: 5},
