@@ -84,7 +84,7 @@ type GoOutput struct {
 func NewGoOutput() *GoOutput { return &GoOutput{values: map[GoFigure][]float64{}} }
 
 func (r GoRun) measure(o *GoOutput) error {
-	args := append([]string{"test", "-run", "^$", "-bench", r.Benchmarks, r.Package}, r.Flags...)
+	args := append([]string{"test", "-v", "-run", "^$", "-bench", r.Benchmarks, r.Package}, r.Flags...)
 	out, err := exec.Command("go", args...).CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("running go %s: %w: %s", strings.Join(args, " "), err, out)
@@ -121,27 +121,24 @@ func (o *GoOutput) Read(out []byte) error {
 	return r.Err()
 }
 
-// readSkipped adds what go test says of benchmarks that did not run: the line of
-// one, and lines of reasons, which begin with blanks.
+// readSkipped adds what go test -v says of benchmarks that did not run: lines of
+// reasons, which begin with blanks, and then the line of the benchmark.
 func (o *GoOutput) readSkipped(out string) {
-	name := ""
+	reason := ""
 	for line := range strings.Lines(out) {
 		line = strings.TrimRight(line, "\n")
-		rest, is := strings.CutPrefix(line, "--- SKIP: ")
-		switch {
-		case is:
-			name = strings.Fields(rest)[0]
-		case name != "" && strings.HasPrefix(line, " "):
-			reason := strings.TrimSpace(line)
-			if _, after, ok := strings.Cut(reason, ".go:"); ok { // the place in the source
+		if strings.HasPrefix(line, " ") {
+			if _, after, ok := strings.Cut(line, ".go:"); ok { // the place in the source
 				_, reason, _ = strings.Cut(after, ": ")
 			}
-			if s := name + ": " + reason; !slices.Contains(o.skipped, s) {
+			continue
+		}
+		if name, is := strings.CutPrefix(line, "--- SKIP: "); is {
+			if s := strings.Fields(name)[0] + ": " + reason; !slices.Contains(o.skipped, s) {
 				o.skipped = append(o.skipped, s)
 			}
-		default:
-			name = ""
 		}
+		reason = ""
 	}
 }
 

@@ -12,10 +12,13 @@ func TestGoMarks(t *testing.T) {
 	const output = `goos: linux
 BenchmarkForward-2         	     150	         0.9300 full/ten	       158.0 ten-ns/packet
 BenchmarkMemory-2          	       1	         178.4 settled-MB
---- SKIP: BenchmarkKernel
+BenchmarkKernel
     kernel_test.go:12: the kernel's table needs root: run it by sudo
---- SKIP: BenchmarkOther/all
+--- SKIP: BenchmarkKernel
+BenchmarkOther
+BenchmarkOther/all
     other_test.go:7: the corpus is not there
+--- SKIP: BenchmarkOther/all
 PASS
 `
 	figure := func(b, unit string) GoFigure { return GoFigure{Benchmark: b, Unit: unit} }
