@@ -18,6 +18,7 @@ type calculation struct {
 	offers     offers
 	runs       [16]Run // the last ones, in a circle
 	count      uint64
+	kinds      [RunAlternates + 1]uint64 // how many of each
 }
 
 // RunKind is what a calculation went through.
@@ -196,6 +197,7 @@ func (m *Machine) leftOut(id routing.InterfaceID) bool {
 func (m *Machine) log(r Run) {
 	m.calc.runs[m.calc.count%uint64(len(m.calc.runs))] = r
 	m.calc.count++
+	m.calc.kinds[r.Kind]++
 }
 
 // lastRuns gives the last runs, the latest first.

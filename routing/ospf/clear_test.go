@@ -13,7 +13,7 @@ func TestClearNeighbors(t *testing.T) {
 	w := shown(t)
 	b := w.nodes[1]
 	w.step(b, ClearNeighbors{Interface: routing.NoInterface, Router: ip("3.3.3.3")})
-	if s := b.m.Summary(); s.Neighbors[NeighborFull] != 1 {
+	if s := b.m.Summary(w.now); s.Neighbors[NeighborFull] != 1 {
 		t.Errorf("%v neighbours by state, want one in full", s.Neighbors)
 	}
 	if log := strings.Join(b.events, "\n"); !strings.Contains(log, "somebody has cleared it") {
@@ -40,7 +40,7 @@ func TestClearCounters(t *testing.T) {
 		t.Errorf("interfaces %+v, neighbours %+v; want those of eth2 zero", list, others)
 	}
 	w.step(b, ClearCounters{Interface: routing.NoInterface})
-	if s := b.m.Summary(); s.Counters != (Counters{}) || s.Neighbors[NeighborFull] != 2 {
+	if s := b.m.Summary(w.now); s.Counters != (Counters{}) || s.Neighbors[NeighborFull] != 2 {
 		t.Errorf("%+v, want no counts, and the adjacencies there", s)
 	}
 }

@@ -13,6 +13,8 @@ type Summary struct {
 	// Border and Boundary are what the router's own LSAs say: that it is an area
 	// border router, and an AS boundary router.
 	Border, Boundary bool
+	Stub             bool // it offers itself for no transit now (RFC 6987)
+	SPF              SPFInfo
 	Areas            []AreaInfo
 	AS               LSACounts // of the AS's scope
 	Received, MaxLSA int       // LSAs of others in all databases, and their bound; 0 = none
@@ -21,6 +23,15 @@ type Summary struct {
 	Routes           [External2 + 1]int // by PathType
 	LSAs             LSACounts          // of all scopes
 	Counters         Counters           // of all interfaces
+}
+
+// SPFInfo is when and why routes were calculated, and when they will be.
+type SPFInfo struct {
+	Wait    Wait      // how changes are gathered now
+	Due     time.Time // the next calculation; zero: nothing has changed
+	Changes int       // since the last one
+	Runs    [RunAlternates + 1]uint64
+	Last    []Run // the latest first
 }
 
 // LSACounts are numbers of LSAs by wire.LSType.
@@ -39,9 +50,12 @@ type AreaInfo struct {
 	Transit           bool // it carries traffic between other areas (RFC 2328 §6)
 }
 
-// Summary returns the totals.
-func (m *Machine) Summary() Summary {
-	s := Summary{Router: m.router, Chosen: m.chosen, Received: m.limit.Used(), MaxLSA: m.limit.Max}
+// Summary returns the totals at the time now.
+func (m *Machine) Summary(now time.Time) Summary {
+	s := Summary{Router: m.router, Chosen: m.chosen, Received: m.limit.Used(), MaxLSA: m.limit.Max, Stub: m.ours.role.stub}
+	schedule := m.calc.schedule
+	schedule.elapse(now)
+	s.SPF = SPFInfo{Wait: schedule.Wait(), Due: schedule.Deadline(), Changes: m.calc.changes.count, Runs: m.calc.kinds, Last: m.lastRuns()}
 	for _, a := range m.areas {
 		x := a.info()
 		s.Areas = append(s.Areas, x)

@@ -69,9 +69,9 @@ type LSAInfo struct {
 	Pending   bool      // the next instance waits for MinLSInterval or for this one to be gone
 }
 
-// LSAs returns copies of up to limit LSAs that the filter selects, in the order of
-// their keys.
-func (m *Machine) LSAs(f LSAFilter, limit int) []LSAInfo {
+// LSAs returns copies of up to limit LSAs that the filter selects, as they are at
+// the time now, in the order of their keys.
+func (m *Machine) LSAs(now time.Time, f LSAFilter, limit int) []LSAInfo {
 	p := lsaPage{filter: f, limit: max(limit, 0)}
 	if m.as != nil {
 		p.look(m.as, LSAKey{})
@@ -87,7 +87,7 @@ func (m *Machine) LSAs(f LSAFilter, limit int) []LSAInfo {
 	p.cut()
 	list := make([]LSAInfo, len(p.found))
 	for i, x := range p.found {
-		list[i] = x.entry.info(x.LSAKey, m.now)
+		list[i] = x.entry.info(x.LSAKey, now)
 	}
 	return list
 }

@@ -18,13 +18,25 @@ type RouteInfo struct {
 	Tag    uint32
 	Hops   []Hop // empty: the router has it itself
 	Origin wire.Identity
+	// Alternate is the backup, or why there is none.
+	Alternate Alternate
+	Refused   bool // by the policy for routes on their way to the RIB
 }
 
-func (t *Table) info(r *Route, most int) RouteInfo {
-	return RouteInfo{
+func (m *Machine) routeInfo(r *Route) RouteInfo {
+	x := RouteInfo{
 		Prefix: r.Prefix, Type: r.Type, Area: r.Area, Cost: r.Cost, Metric: r.Metric, Tag: r.Tag,
-		Hops: t.Hops.Append(nil, r.Ways, most), Origin: r.Origin,
+		Hops: m.table.Hops.Append(nil, r.Ways, m.cfg.MaximumPaths), Origin: r.Origin, Alternate: Alternate{Why: NotCalculated},
 	}
+	n, known := m.prefixes.numbers[r.Prefix]
+	if !known {
+		return x
+	}
+	x.Alternate = m.calc.alternates.Of(n)
+	if o := m.calc.offers.routes; int(n) < len(o) {
+		x.Refused = o[n].prefix == r.Prefix && o[n].hops != nil && !o[n].accepted
+	}
+	return x
 }
 
 // Routes returns copies of up to limit routes, in order, beginning with the first
@@ -46,7 +58,7 @@ func (m *Machine) Routes(after netip.Prefix, limit int) []RouteInfo {
 	list = list[:min(len(list), limit)]
 	infos := make([]RouteInfo, len(list))
 	for i, r := range list {
-		infos[i] = m.table.info(r, m.cfg.MaximumPaths)
+		infos[i] = m.routeInfo(r)
 	}
 	return infos
 }
@@ -57,7 +69,7 @@ func (m *Machine) Route(p netip.Prefix) (RouteInfo, bool) {
 	if r == nil {
 		return RouteInfo{}, false
 	}
-	return m.table.info(r, m.cfg.MaximumPaths), true
+	return m.routeInfo(r), true
 }
 
 // Trace returns for each next hop of the route to a prefix the LSAs that it follows

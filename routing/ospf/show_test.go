@@ -81,7 +81,7 @@ func compareLines(t *testing.T, got, want []string) {
 
 func TestShowSummary(t *testing.T) {
 	w := shown(t)
-	s := w.nodes[1].m.Summary()
+	s := w.nodes[1].m.Summary(w.now)
 	if s.Router != ip("2.2.2.2") || s.Chosen || s.Border || s.Boundary || s.Interfaces != 3 || s.Neighbors[NeighborFull] != 2 {
 		t.Errorf("summary %+v", s)
 	}
@@ -90,6 +90,13 @@ func TestShowSummary(t *testing.T) {
 	}
 	if len(s.Areas) != 1 || s.Areas[0].Routers != 3 || s.Areas[0].Full != 2 || s.Areas[0].Interfaces != 3 || s.Areas[0].LSAs.Sum() != 4 {
 		t.Errorf("areas %+v", s.Areas)
+	}
+	x := s.SPF
+	if x.Wait != Quiet || !x.Due.IsZero() || x.Changes != 0 || x.Runs[RunFull] == 0 || len(x.Last) == 0 || x.Last[len(x.Last)-1].At.After(x.Last[0].At) {
+		t.Errorf("calculations %+v, want some full ones, the latest first, and none to come", x)
+	}
+	if why := x.Last[0].Why; len(why) == 0 || why[0].LSA.Type != wire.RouterLSA && why[0].LSA.Type != wire.NetworkLSA {
+		t.Errorf("the last calculation was for %+v, want an LSA of a router or network", why)
 	}
 	if s.Routes[IntraArea] != 5 || s.Counters.Sent[wire.TypeHello] < 10 {
 		t.Errorf("routes %v, counters %+v", s.Routes, s.Counters)
@@ -100,7 +107,7 @@ func TestShowSummary(t *testing.T) {
 func TestShowLSAs(t *testing.T) {
 	w := shown(t)
 	b := w.nodes[1].m
-	all := b.LSAs(LSAFilter{}, 100)
+	all := b.LSAs(w.now, LSAFilter{}, 100)
 	var got []string
 	for _, x := range all {
 		got = append(got, fmt.Sprintf("%v %v %v %v of %v self %v, %d octets, prefix %v", x.Scope, x.Area, x.Type, x.ID, x.Router, x.Self, len(x.Body)+wire.LSAHeaderSize-int(x.Header.Length), x.Prefix))
@@ -115,7 +122,7 @@ func TestShowLSAs(t *testing.T) {
 		var paged []LSAInfo
 		f := LSAFilter{}
 		for range 10 {
-			page := b.LSAs(f, size)
+			page := b.LSAs(w.now, f, size)
 			if len(page) == 0 {
 				break
 			}
@@ -138,7 +145,7 @@ func TestShowLSAs(t *testing.T) {
 		{LSAFilter{Area: new(wire.ID)}, 4},
 		{LSAFilter{Area: &other}, 0},
 	} {
-		if got := b.LSAs(tt.filter, 100); len(got) != tt.want {
+		if got := b.LSAs(w.now, tt.filter, 100); len(got) != tt.want {
 			t.Errorf("%+v: %d LSAs, want %d", tt.filter, len(got), tt.want)
 		}
 	}
@@ -176,6 +183,31 @@ func TestShowRoutes(t *testing.T) {
 	}
 	if ways := c.Trace(netip.MustParsePrefix("1.1.1.1/32")); len(ways) != 1 || len(ways[0].Steps) != 4 {
 		t.Errorf("trace %+v, want the link, the network, the router and the prefix", ways)
+	}
+}
+
+// refusing is a policy that refuses the routes to one prefix.
+type refusing netip.Prefix
+
+func (r refusing) Same(o Policy) bool { return o == r }
+
+func (r refusing) Apply(o *Offer) bool { return o.Prefix != netip.Prefix(r) }
+
+// A route that the policy keeps from the RIB is shown, and that it is; so are
+// alternates, and why there is none.
+func TestShowWhatBecomesOfRoutes(t *testing.T) {
+	w := shown(t)
+	c := w.nodes[2]
+	to := netip.MustParsePrefix("1.1.1.1/32")
+	if r, _ := c.m.Route(to); r.Refused || r.Alternate.Why != NotCalculated {
+		t.Errorf("%+v, want it accepted, and no alternates calculated", r)
+	}
+	c.reload(func(cfg *Config) { cfg.Import, cfg.FastReroute = refusing(to), true })
+	w.run(time.Second, nil)
+	for _, r := range c.m.Routes(netip.Prefix{}, 10) {
+		if r.Refused != (r.Prefix == to) || len(r.Hops) > 0 && r.Alternate.Why != NoOther {
+			t.Errorf("%v: refused %v, alternate %+v; want only %v refused, and no other neighbour", r.Prefix, r.Refused, r.Alternate, to)
+		}
 	}
 }
 

@@ -161,7 +161,7 @@ func database(c core, q *running.Question[LSAQuery]) (page LSAPage) {
 	if k, ok := q.Query.After.key(); ok {
 		f.After = &k
 	}
-	list := c.LSAs(f, limit)
+	list := c.LSAs(q.Now, f, limit)
 	for i := range list {
 		page.LSAs = append(page.LSAs, lsaOf(&list[i], q))
 	}

@@ -33,6 +33,7 @@ var (
 	metricRoutes     = &running.Family{Name: "ospf_routes", Help: "Routes that the protocol has, by type of path.", Labels: []string{"type"}}
 	metricLSAs       = &running.Family{Name: "ospf_lsas", Help: "LSAs in the databases, by type.", Labels: []string{"type"}}
 	metricReceivedLS = &running.Family{Name: "ospf_received_lsas", Help: "LSAs of other routers in the databases, which max-lsa bounds."}
+	metricRuns       = &running.Family{Name: "ospf_calculations_total", Help: "How often routes were calculated, by what that went through.", Labels: []string{"kind"}, Counter: true}
 	metricSent       = &running.Family{Name: "ospf_sent_packets_total", Help: "Packets that the protocol has sent, by type.", Labels: []string{"interface", "type"}, Counter: true}
 	metricReceived   = &running.Family{Name: "ospf_received_packets_total", Help: "Packets that the protocol has received and used, by type.", Labels: []string{"interface", "type"}, Counter: true}
 	metricStandings  = &running.Family{Name: "ospf_received_lsas_total", Help: "LSAs that the protocol has received, by what they were to the database.", Labels: []string{"interface", "standing"}, Counter: true}
@@ -44,7 +45,7 @@ var (
 func Metrics() running.Metrics {
 	return running.Metrics{
 		Families: []*running.Family{
-			metricNeighbors, metricInterface, metricFull, metricRoutes, metricLSAs, metricReceivedLS,
+			metricNeighbors, metricInterface, metricFull, metricRoutes, metricLSAs, metricReceivedLS, metricRuns,
 			metricSent, metricReceived, metricStandings, metricResent, metricRefused,
 		},
 		Read: func(ctx context.Context, from running.Protocol, emit running.Emit) error {
@@ -53,7 +54,7 @@ func Metrics() running.Metrics {
 				interfaces []Interface
 			}
 			got, err := running.Ask(ctx, from, name, func(c core, now time.Time) seen {
-				s := seen{summary: c.Summary()}
+				s := seen{summary: c.Summary(now)}
 				for _, i := range c.Interfaces() {
 					s.interfaces = append(s.interfaces, interfaceOf(&i, now))
 				}
@@ -66,6 +67,7 @@ func Metrics() running.Metrics {
 			emitCounts(emit, metricRoutes, routeCounts(&got.summary))
 			emitCounts(emit, metricLSAs, lsaCounts(&got.summary.LSAs, lsaTypes))
 			emit(metricReceivedLS, float64(got.summary.Received))
+			emitCounts(emit, metricRuns, runCounts(&got.summary.SPF))
 			for i := range got.interfaces {
 				f := &got.interfaces[i]
 				emit(metricInterface, float64(f.Neighbors), f.Name)

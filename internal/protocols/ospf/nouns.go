@@ -14,10 +14,10 @@ import (
 
 // core has the methods of ospf.Machine that the nouns use.
 type core interface {
-	Summary() ospf.Summary
+	Summary(now time.Time) ospf.Summary
 	Interfaces() []ospf.InterfaceInfo
 	Neighbors() []ospf.NeighborInfo
-	LSAs(f ospf.LSAFilter, limit int) []ospf.LSAInfo
+	LSAs(now time.Time, f ospf.LSAFilter, limit int) []ospf.LSAInfo
 	Routes(after netip.Prefix, limit int) []ospf.RouteInfo
 	Route(p netip.Prefix) (ospf.RouteInfo, bool)
 	Trace(p netip.Prefix) []ospf.TracedWay

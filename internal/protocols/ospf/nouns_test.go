@@ -108,7 +108,7 @@ func TestDetails(t *testing.T) {
 			"ospf/database detail", "ospf/database network", "ospf/database summary 10.2.0.0", "ospf/database 10.255.0.1",
 			"ospf/database sumary", "ospf/database router detail detail",
 		},
-		"route": {"ospf/route 10.0.2.0/24 detail", "ospf/route 203.0.113.0/24 detail", "ospf/route 10.255.0.1/32 detail", "ospf/route 10.0.12.0/24 detail", "ospf/route 10.9.0.0/16", "ospf/route 10.9.0.0"},
+		"route": {"ospf/route 10.0.2.0/24 detail", "ospf/route 203.0.113.0/24 detail", "ospf/route 10.255.0.1/32 detail", "ospf/route 10.0.12.0/24 detail", "ospf/route 10.2.0.0/24 detail", "ospf/route 10.9.0.0/16", "ospf/route 10.9.0.0"},
 		"spf":   {"ospf/spf 7", "ospf/spf 0.0.0.8", "ospf/spf core"},
 	} {
 		var b strings.Builder
@@ -247,6 +247,7 @@ func TestMetrics(t *testing.T) {
 		"ospf_received_lsas_total[core0 newer]":   20,
 		"ospf_retransmitted_lsas_total[core0]":    5,
 		"ospf_lsas[router]":                       5,
+		"ospf_calculations_total[partial]":        12345,
 		"ospf_received_packets_total[lan0 hello]": 0,
 	} {
 		if got, ok := seen[series]; !ok || got != want {

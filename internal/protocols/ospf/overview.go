@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"time"
 
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -18,13 +19,37 @@ type Overview struct {
 	RouterIDChosen   bool   `json:"router_id_chosen"`
 	AreaBorderRouter bool   `json:"area_border_router"`
 	ASBoundaryRouter bool   `json:"as_boundary_router"`
+	StubRouter       bool   `json:"stub_router"` // it offers itself for no transit now
 	Interfaces       int    `json:"interfaces"`
 	Neighbors        Counts `json:"neighbors"` // by state
 	Routes           Counts `json:"routes"`    // by type of path
 	ASLSAs           Counts `json:"as_lsas"`   // in no area, by type
 	ReceivedLSAs     int    `json:"received_lsas"`
 	MaxLSA           int    `json:"max_lsa,omitempty"` // bound of ReceivedLSAs; absent without one
+	SPF              SPF    `json:"spf"`
 	Areas            []Area `json:"areas"`
+}
+
+// SPF is when and why routes were calculated, and when they will be.
+type SPF struct {
+	State   string  `json:"state"`         // quiet | short-wait | long-wait
+	Due     float64 `json:"due,omitempty"` // seconds to the next calculation; absent if nothing has changed
+	Changes int     `json:"changes"`       // since the last one
+	Runs    Counts  `json:"runs"`          // by kind: full | partial | alternates
+	Last    []Run   `json:"last"`          // the latest first
+}
+
+// Run is one calculation.
+type Run struct {
+	At      time.Time `json:"at"`
+	Ago     float64   `json:"ago" show:"calculated,seconds"` // seconds
+	Kind    string    `json:"kind" show:"kind"`              // full | partial | alternates
+	State   string    `json:"state" show:"state,wide"`       // how changes were gathered
+	Waited  float64   `json:"waited"`                        // seconds since the first change
+	Changes int       `json:"changes" show:"changes,amount"`
+	Nodes   int       `json:"nodes" show:"nodes,amount,wide"` // routers and networks that were reached
+	Routes  int       `json:"routes" show:"routes,amount"`    // that have changed by it
+	Why     []string  `json:"why" show:"because of,commas"`   // the first changes
 }
 
 // Area is an area that the router is attached to.
@@ -58,8 +83,8 @@ which are those that are reached within the area.`,
   routerd show ospf route 192.168.20.0/24 detail`,
 		},
 		Ask: running.Answered(name, func(c core, q *running.Question[nothing]) Overview {
-			s := c.Summary()
-			return overviewOf(&s)
+			s := c.Summary(q.Now)
+			return overviewOf(&s, q.Now)
 		}),
 		Draw: func(s *show.Screen, _ *nothing, o *Overview) { o.draw(s) },
 	}.Noun()
@@ -71,11 +96,11 @@ type nothing struct{}
 // OnInterface implements running.Query.
 func (nothing) OnInterface() string { return "" }
 
-func overviewOf(s *ospf.Summary) Overview {
+func overviewOf(s *ospf.Summary, now time.Time) Overview {
 	o := Overview{
 		RouterID: address(s.Router), RouterIDChosen: s.Chosen, AreaBorderRouter: s.Border, ASBoundaryRouter: s.Boundary,
 		Interfaces: s.Interfaces, Neighbors: neighborCounts(s), Routes: routeCounts(s), ASLSAs: lsaCounts(&s.AS, asTypes),
-		ReceivedLSAs: s.Received, MaxLSA: s.MaxLSA,
+		ReceivedLSAs: s.Received, MaxLSA: s.MaxLSA, StubRouter: s.Stub, SPF: spfOf(&s.SPF, now),
 	}
 	for _, a := range s.Areas {
 		o.Areas = append(o.Areas, Area{
@@ -85,6 +110,42 @@ func overviewOf(s *ospf.Summary) Overview {
 		})
 	}
 	return o
+}
+
+func spfOf(x *ospf.SPFInfo, now time.Time) SPF {
+	s := SPF{State: x.Wait.String(), Due: until(x.Due, now), Changes: x.Changes, Runs: runCounts(x), Last: []Run{}}
+	for _, r := range x.Last {
+		run := Run{
+			At: r.At.UTC(), Ago: since(r.At, now), Kind: r.Kind.String(), State: r.Wait.String(), Waited: r.Waited.Seconds(),
+			Changes: r.Changes, Nodes: r.Vertices, Routes: r.Changed, Why: []string{},
+		}
+		for _, t := range r.Why {
+			run.Why = append(run.Why, triggerText(&t))
+		}
+		s.Last = append(s.Last, run)
+	}
+	return s
+}
+
+func runCounts(x *ospf.SPFInfo) (list Counts) {
+	for kind, n := range x.Runs {
+		list = append(list, Count{ospf.RunKind(kind).String(), n})
+	}
+	return list
+}
+
+func triggerText(t *ospf.Trigger) string {
+	if t.Because != "" {
+		return t.Because
+	}
+	text := fmt.Sprintf("%v LSA %v of %v", t.LSA.Type, t.LSA.ID, t.LSA.Router)
+	if t.LSA.Type != wire.ExternalLSA {
+		text += fmt.Sprintf(" in area %v", t.Area)
+	}
+	if t.Flushed {
+		text += " gone"
+	}
+	return text
 }
 
 var (
@@ -128,9 +189,18 @@ func (o *Overview) draw(s *show.Screen) {
 		bound = fmt.Sprintf("at most %d", o.MaxLSA)
 	}
 	line(s, "LSAs of others", "%d, %s", o.ReceivedLSAs, bound)
+	next := "nothing has changed"
+	if o.SPF.Changes > 0 {
+		next = fmt.Sprintf("%s, due in %v", show.Plural(o.SPF.Changes, "change", "changes"), time.Duration(o.SPF.Due*float64(time.Second)).Round(time.Millisecond))
+	}
+	line(s, "calculations", "%s; %s, %s", o.SPF.Runs.some(), o.SPF.State, next)
 	if len(o.Areas) > 0 {
 		fmt.Fprintln(s)
 		show.Rows(s, o.Areas)
+	}
+	if len(o.SPF.Last) > 0 {
+		fmt.Fprintln(s)
+		show.Rows(s, o.SPF.Last)
 	}
 }
 
@@ -147,6 +217,9 @@ func (o *Overview) title() string {
 	}
 	if o.ASBoundaryRouter {
 		words = append(words, "AS boundary router")
+	}
+	if o.StubRouter {
+		words = append(words, "stub router: offers itself for no transit")
 	}
 	return strings.Join(words, ", ")
 }

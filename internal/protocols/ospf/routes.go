@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"routerd/internal/protocols/running"
@@ -37,6 +38,12 @@ type Route struct {
 	Metric uint32       `json:"metric,omitempty" show:"metric,right,blank,optional"` // of external-2
 	Tag    uint32       `json:"tag,omitempty" show:"tag,right,blank,optional"`
 	Paths  []Path       `json:"paths" show:",lines"` // none: the router has it itself
+	// Backup takes over before routes are calculated anew; NoBackup says why there
+	// is none.
+	Backup   *Backup `json:"backup,omitempty" show:"backup,optional"`
+	NoBackup string  `json:"no_backup,omitempty"`
+	// Refused: the import-policy keeps it from the routing table.
+	Refused bool `json:"refused" show:"note,yes=refused by import-policy,no=,optional,bad=refused by import-policy"`
 	// LSA is the one that says the prefix; of several equal ones that of the
 	// highest router.
 	LSA    LSAName    `json:"lsa"`
@@ -49,6 +56,20 @@ type Route struct {
 type Path struct {
 	NextHop   netip.Addr `json:"next_hop,omitzero" show:"next hop,none=on the link"`
 	Interface string     `json:"interface" show:"interface"`
+}
+
+// Backup is a loop-free alternate.
+type Backup struct {
+	Path
+	Protects []string `json:"protects"` // link, node; downstream: whatever else fails, it leads in no circle
+}
+
+// Cell implements show.Celled.
+func (b *Backup) Cell(*show.Screen) show.Cell {
+	if b == nil {
+		return show.Cell{}
+	}
+	return show.Cell{Text: b.text()}
 }
 
 // LSAName says which LSA it is.
@@ -83,8 +104,9 @@ func routeNoun() running.Noun {
 			Long: `The best routes by its databases, whether they are used or not: "routerd show
 route" has those, and "routerd explain route" says why.
 
-COST is the cost within the AS; of external-2 routes METRIC comes first. With
-detail, a prefix is shown with the LSAs that each next hop follows from.`,
+COST is the cost within the AS; of external-2 routes METRIC comes first. BACKUP
+takes over before routes are calculated anew, with fast-reroute. With detail, it
+says why there is none, and of one prefix which LSAs each next hop follows from.`,
 		},
 		Ask: running.Answered(name, routes),
 		Arguments: func(q *RouteQuery, args []string) error {
@@ -146,8 +168,24 @@ func routeOf(x *ospf.RouteInfo, p running.Protocol) Route {
 	if x.Type <= ospf.InterArea {
 		r.Area = x.Area.Addr()
 	}
+	r.Refused = x.Refused
+	if a := &x.Alternate; a.Why != ospf.Protected {
+		r.NoBackup = a.Why.String()
+	} else {
+		r.Backup = &Backup{Path: pathsOf([]ospf.Hop{a.Hop}, p)[0], Protects: []string{}}
+		for _, x := range protections {
+			if a.Protection&x.bit != 0 {
+				r.Backup.Protects = append(r.Backup.Protects, x.name)
+			}
+		}
+	}
 	return r
 }
+
+var protections = []struct {
+	bit  ospf.Protection
+	name string
+}{{ospf.ProtectsLink, "link"}, {ospf.ProtectsNode, "node"}, {ospf.Downstream, "downstream"}}
 
 func pathsOf(hops []ospf.Hop, p running.Protocol) []Path {
 	list := []Path{}
@@ -211,6 +249,14 @@ func (r *Route) draw(s *show.Screen) {
 	}
 	if len(r.Paths) == 0 {
 		line(s, "next hop", "none: this router has it itself")
+	}
+	if b := r.Backup; b != nil {
+		line(s, "backup", "%s, protects: %s", b.text(), strings.Join(b.Protects, ", "))
+	} else {
+		line(s, "backup", "none: %s", r.NoBackup)
+	}
+	if r.Refused {
+		line(s, "policy", "the import-policy refuses it")
 	}
 	for _, w := range r.Ways {
 		line(s, "follows from", "these LSAs, by %s", w.text())

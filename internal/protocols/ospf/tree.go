@@ -93,7 +93,7 @@ its distance. What is reached by several equal ways stands below the first, and
 says how many there are.`,
 		},
 		Ask: running.Answered(name, func(c core, q *running.Question[TreeQuery]) (list TreeList) {
-			s := c.Summary()
+			s := c.Summary(q.Now)
 			list.RouterID = address(s.Router)
 			for _, a := range s.Areas {
 				if want := q.Query.Area; want.IsValid() && want != a.ID.Addr() {

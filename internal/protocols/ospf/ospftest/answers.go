@@ -75,7 +75,7 @@ func (core) Neighbors() []ospf.NeighborInfo {
 }
 
 // Summary is that of a border router.
-func (core) Summary() ospf.Summary {
+func (core) Summary(time.Time) ospf.Summary {
 	s := ospf.Summary{
 		Router: id("10.255.0.1"), Chosen: true, Border: true, Boundary: true, Interfaces: 4, Received: 12346, MaxLSA: 1 << 20, Counters: counters(),
 		Areas: []ospf.AreaInfo{
@@ -83,6 +83,17 @@ func (core) Summary() ospf.Summary {
 			{ID: 7, Type: ospf.NSSA, NoSummaries: true, Interfaces: 1, Routers: 1},
 		},
 	}
+	s.SPF = ospf.SPFInfo{Wait: ospf.ShortWait, Due: now.Add(40 * time.Millisecond), Changes: 2, Runs: [3]uint64{7, 12345, 6}, Last: []ospf.Run{
+		{At: now.Add(-9 * time.Second), Kind: ospf.RunAlternates, Wait: ospf.ShortWait, Vertices: 5, Changed: 3},
+		{
+			At: now.Add(-9 * time.Second), Kind: ospf.RunFull, Waited: 5 * time.Millisecond, Changes: 3, Vertices: 5, Changed: 4,
+			Why: []ospf.Trigger{{LSA: wire.Identity{Type: wire.RouterLSA, ID: id("10.255.0.3"), Router: id("10.255.0.3")}, Flushed: true}, {Because: "the router's part among areas"}},
+		},
+		{
+			At: now.Add(-time.Minute), Kind: ospf.RunPartial, Wait: ospf.LongWait, Waited: time.Second, Changes: 12345, Vertices: 5, Changed: 12345,
+			Why: []ospf.Trigger{{LSA: wire.Identity{Type: wire.ExternalLSA, ID: id("203.0.113.0"), Router: id("10.255.0.3")}}},
+		},
+	}}
 	s.Areas[0].LSAs = ospf.LSACounts{wire.RouterLSA: 4, wire.NetworkLSA: 1, wire.SummaryLSA: 2}
 	s.Areas[1].LSAs = ospf.LSACounts{wire.RouterLSA: 1, wire.SummaryLSA: 1, wire.NSSALSA: 1}
 	s.AS[wire.ExternalLSA] = 12345
@@ -131,7 +142,7 @@ func lsas() []ospf.LSAInfo {
 }
 
 // LSAs gives those of a filter, in order.
-func (core) LSAs(f ospf.LSAFilter, limit int) (list []ospf.LSAInfo) {
+func (core) LSAs(_ time.Time, f ospf.LSAFilter, limit int) (list []ospf.LSAInfo) {
 	for _, x := range lsas() {
 		switch {
 		case len(f.Types) > 0 && f.Types[0] != x.Type, f.Area != nil && (x.Scope == ospf.ScopeAS || *f.Area != x.Area):
@@ -152,13 +163,18 @@ func hops() (both, direct []ospf.Hop) {
 
 func allRoutes() []ospf.RouteInfo {
 	both, direct := hops()
-	return []ospf.RouteInfo{
+	list := []ospf.RouteInfo{
 		{Prefix: pfx("10.0.2.0/24"), Type: ospf.IntraArea, Cost: 20, Hops: both, Origin: wire.Identity{Type: wire.RouterLSA, ID: id("10.255.0.3"), Router: id("10.255.0.3")}},
 		{Prefix: pfx("10.0.12.0/24"), Type: ospf.IntraArea, Cost: 10, Hops: []ospf.Hop{{Interface: 2}}, Origin: wire.Identity{Type: wire.NetworkLSA, ID: id("10.0.12.2"), Router: id("10.255.0.2")}},
 		{Prefix: pfx("10.2.0.0/24"), Type: ospf.InterArea, Cost: 40, Hops: both[:1], Origin: wire.Identity{Type: wire.SummaryLSA, ID: id("10.2.0.0"), Router: id("10.255.0.2")}},
 		{Prefix: pfx("10.255.0.1/32"), Type: ospf.IntraArea, Origin: wire.Identity{Type: wire.RouterLSA, ID: id("10.255.0.1"), Router: id("10.255.0.1")}},
 		{Prefix: pfx("203.0.113.0/24"), Type: ospf.External2, Cost: 10, Metric: 20, Tag: 7, Hops: direct, Origin: wire.Identity{Type: wire.ExternalLSA, ID: id("203.0.113.0"), Router: id("10.255.0.3")}},
 	}
+	list[0].Alternate.Why = ospf.SeveralWays
+	list[1].Alternate.Why, list[3].Alternate.Why = ospf.Attached, ospf.Attached
+	list[2].Alternate = ospf.Alternate{Hop: direct[0], Protection: ospf.ProtectsNode | ospf.ProtectsLink}
+	list[4].Alternate.Why, list[4].Refused = ospf.WouldCircle, true
+	return list
 }
 
 // Routes gives up to limit routes behind a prefix.
