@@ -500,3 +500,35 @@ func TestCollisionWithSession(t *testing.T) {
 		t.Error("the wrong connection is kept")
 	}
 }
+
+// silent is an owner that hears nothing.
+type silent struct{ number protocol.StreamID }
+
+func (o *silent) NextStream() protocol.StreamID    { o.number++; return o.number }
+func (*silent) Established(*Session)               {}
+func (*silent) Ended(*Session, bool)               {}
+func (*silent) Update(*Session, *wire.Update)      {}
+func (*silent) Refresh(s *Session, r wire.Refresh) {}
+
+// An UPDATE, cut anywhere, is taken without an allocation.
+func TestSessionAllocates(t *testing.T) {
+	o := new(silent)
+	var alarms Alarms
+	s := NewSession(config(1, 2), o, &alarms, rand.New(rand.NewPCG(1, 1)), new(wire.Update))
+	s.Start(epoch, nil)
+	s.Input(epoch, protocol.Connected{ID: 1, Room: protocol.StreamRoom}, nil)
+	s.Input(epoch, protocol.Read{ID: 1, Data: slices.Concat(theirs(), wire.AppendKeepalive(nil))}, nil)
+	if s.State() != Established {
+		t.Fatal(s.State())
+	}
+	raw := wire.AppendEndOfRIB(wire.AppendEndOfRIB(nil, wire.IPv6Unicast), wire.IPv4Unicast)
+	inputs := []protocol.Input{protocol.Read{ID: 1, Data: raw[:33]}, protocol.Read{ID: 1, Data: raw[33:]}}
+	out := make([]protocol.Effect, 0, 8)
+	if n := testing.AllocsPerRun(100, func() {
+		for _, in := range inputs {
+			out = s.Input(epoch, in, out[:0])
+		}
+	}); n != 0 || s.State() != Established {
+		t.Errorf("%v allocations, want none; %v", n, s.State())
+	}
+}

@@ -221,7 +221,7 @@ func sayExaBGP(t *testing.T, m *corpus.ExaBGPMessage, a *Attributes) {
 	for i := range len(want.ASPath) {
 		path = append(path, want.ASPath[fmt.Sprint(i)].Value...)
 	}
-	if got := slices.Collect(a.ASPath.Numbers()); !slices.Equal(got, path) {
+	if got := slices.Collect(a.ASPath.Numbers); !slices.Equal(got, path) {
 		t.Errorf("%s: path %v, want %v", m.Source, got, path)
 	}
 	if a.Communities.Len() != len(want.Communities) {

@@ -42,7 +42,7 @@ func walk(u *Update) {
 	a := &u.Attributes
 	_ = a.ASPath.String()
 	a.ASPath.Last()
-	a.ASPath.Prepend(nil, 1, 2)
+	a.ASPath.AppendPrepended(nil, 1, 2)
 	for i := range a.Communities.Len() {
 		a.Communities.At(i)
 	}

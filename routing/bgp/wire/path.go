@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"iter"
 	"strconv"
 )
 
@@ -47,13 +46,11 @@ func (p Path) Segments(yield func(Segment) bool) {
 }
 
 // Numbers yields all AS numbers, those of sets among them.
-func (p Path) Numbers() iter.Seq[uint32] {
-	return func(yield func(uint32) bool) {
-		for s := range p.Segments {
-			for i := range s.Len() {
-				if !yield(s.AS(i)) {
-					return
-				}
+func (p Path) Numbers(yield func(uint32) bool) {
+	for s := range p.Segments {
+		for i := range s.Len() {
+			if !yield(s.AS(i)) {
+				return
 			}
 		}
 	}
@@ -157,17 +154,13 @@ func (p Path) AppendText(dst []byte) []byte {
 // String writes the path as people do: "65000 65001 {65002,65003}".
 func (p Path) String() string { return string(p.AppendText(nil)) }
 
-// Prepend appends to dst the path with an AS before it, times times (RFC 4271
+// AppendPrepended appends to dst the path with an AS before it, times times (RFC 4271
 // §5.1.2).
-func (p Path) Prepend(dst []byte, as uint32, times int) Path {
+func (p Path) AppendPrepended(dst []byte, as uint32, times int) []byte {
 	at, rest, had := len(dst), p, 0
-	if len(p) >= 2 && SegmentType(p[0]) == SegmentSequence {
-		had = int(p[1])
-		rest = p[2:]
-		// What the first segment has no room for is a segment before it.
-		if had+times > maxSegment {
-			had, rest = 0, p
-		}
+	// What the first segment has no room for is a segment before it.
+	if len(p) >= 2 && SegmentType(p[0]) == SegmentSequence && int(p[1])+times <= maxSegment && times > 0 {
+		had, rest = int(p[1]), p[2:]
 	}
 	for left := times; left > 0; {
 		n := min(left, maxSegment)
@@ -177,12 +170,10 @@ func (p Path) Prepend(dst []byte, as uint32, times int) Path {
 		}
 		left -= n
 	}
-	if had > 0 && times > 0 {
+	if had > 0 {
 		dst[at+1] += byte(had)
-	} else if had > 0 {
-		rest = p
 	}
-	return Path(append(dst, rest...))[at:]
+	return append(dst, rest...)
 }
 
 // pathFaults is what was found in the octets of a path.

@@ -137,7 +137,7 @@ func TestPathThroughOldSpeakers(t *testing.T) {
 			want := p
 			raw := a.append(nil, form{narrow: true})
 			if as != 0 {
-				want = p.Prepend(nil, as, 1)
+				want = p.AppendPrepended(nil, as, 1)
 				b := Attributes{ASPath: want}
 				b.Set(AttrASPath)
 				// AS_PATH of the longer one, AS4_PATH as it was.
@@ -152,7 +152,7 @@ func TestPathThroughOldSpeakers(t *testing.T) {
 				r := u.Strongest()
 				t.Fatalf("%v: %v", p, r.String())
 			}
-			if got, want := slices.Collect(u.Attributes.ASPath.Numbers()), slices.Collect(want.Numbers()); !slices.Equal(got, want) {
+			if got, want := slices.Collect(u.Attributes.ASPath.Numbers), slices.Collect(want.Numbers); !slices.Equal(got, want) {
 				t.Fatalf("path %v, want %v", got, want)
 			}
 			if got := u.Attributes.ASPath.Length(); got != want.Length() {
@@ -188,12 +188,12 @@ func TestPrepend(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := drawPath(t, 4, []SegmentType{SegmentSequence, SegmentSet})
 		times := rapid.SampledFrom([]int{0, 1, 2, 10, 255, 300}).Draw(t, "times")
-		got := p.Prepend([]byte{9}[:0:1], 7, times)
+		got := Path(p.AppendPrepended([]byte{9}, 7, times)[1:])
 		if f := checkPath(got, 4); f.reason != Accepted {
 			t.Fatalf("%x is malformed: %v", []byte(got), f.reason)
 		}
-		want := append(slices.Repeat([]uint32{7}, times), slices.Collect(p.Numbers())...)
-		if have := slices.Collect(got.Numbers()); !slices.Equal(have, want) || got.Length() != times+p.Length() {
+		want := append(slices.Repeat([]uint32{7}, times), slices.Collect(p.Numbers)...)
+		if have := slices.Collect(got.Numbers); !slices.Equal(have, want) || got.Length() != times+p.Length() {
 			t.Fatalf("%v before %v: %v", times, p, got)
 		}
 		if times > 0 && got.First() != 7 {
