@@ -31,7 +31,7 @@ func (d *Database) Due(now time.Time) (*Entry, Happening) {
 		e := t.Of
 		age := e.Age(now)
 		switch {
-		case e.pending != nil && now.Sub(e.installed) >= minLSInterval:
+		case e.pending != nil && !now.Before(e.may()):
 			return d.succeed(now, e, e.pending)
 		case age == wire.MaxAge:
 			d.end(e)
@@ -54,7 +54,7 @@ func (d *Database) arm(e *Entry, now time.Time) {
 	const step = checkAge * time.Second
 	at := e.born.Add(age - age%step + step)
 	if e.pending != nil {
-		if may := e.installed.Add(minLSInterval); may.Before(at) {
+		if may := e.may(); may.Before(at) {
 			at = may
 		}
 	}

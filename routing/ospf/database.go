@@ -57,6 +57,7 @@ type Entry struct {
 	lists     int    // retransmission lists that it is on
 	self      bool
 	flooded   bool // came by flooding
+	quick     bool // of self: the next instance need not wait for MinLSInterval
 	maxAge    bool
 	awaiting  bool // among flushing
 }
@@ -150,7 +151,7 @@ func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) 
 	d.number(e)
 	binary.BigEndian.PutUint16(e.lsa, age)
 	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
-	e.flooded, e.maxAge = flooded, false
+	e.flooded, e.quick, e.maxAge = flooded, false, false
 	if age == wire.MaxAge {
 		d.end(e)
 		return e, changed

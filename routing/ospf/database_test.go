@@ -181,26 +181,42 @@ func TestOriginate(t *testing.T) {
 	b := newBench(t)
 	e := b.originate(at(0), 1, true)
 	b.wantEntry(e, at(2), wire.InitialSequence, 2, 1)
-	b.originate(at(2), 1, false) // nothing new
-	b.originate(at(2), 2, false) // too soon
-	b.originate(at(3), 3, false) // in its place
-	b.originate(at(3), 1, false) // and back: nothing waits
+	b.originate(at(1), 1, false)   // nothing new
+	b.originate(at(1), 2, false)   // too soon
+	b.originate(at(1.2), 3, false) // in its place
+	b.originate(at(1.2), 1, false) // and back: nothing waits
 	if got := b.until(at(10)); len(got) > 0 {
 		t.Errorf("happened: %v", got)
 	}
-	b.originate(at(10), 4, true)
-	b.originate(at(11), 5, false)
-	if got := b.until(at(14.9)); len(got) > 0 {
-		t.Errorf("happened before MinLSInterval: %v", got)
+	// After it was quiet one more may follow as soon as it is let in, and what comes
+	// next has to wait for MinLSInterval.
+	b.originate(at(8.5), 9, true)
+	b.originate(at(8.6), 4, false)
+	if got := b.until(at(9.7)); len(got) > 0 {
+		t.Errorf("happened before MinLSArrival: %v", got)
 	}
-	if got := b.until(at(15)); len(got) != 1 || got[0] != Originated {
+	if got := b.until(at(9.75)); len(got) != 1 || got[0] != Originated {
 		t.Errorf("happened: %v", got)
 	}
-	b.wantEntry(e, at(15), wire.InitialSequence+2, 0, 5)
-	if got := b.until(at(15 + lsRefreshTime)); len(got) != 1 || got[0] != Originated {
+	b.originate(at(11), 5, false)
+	if got := b.until(at(14.7)); len(got) > 0 {
+		t.Errorf("happened before MinLSInterval: %v", got)
+	}
+	if got := b.until(at(14.75)); len(got) != 1 || got[0] != Originated {
+		t.Errorf("happened: %v", got)
+	}
+	b.wantEntry(e, at(14.75), wire.InitialSequence+3, 0, 5)
+	// What was just sent once more, as to a neighbour that asked, is not succeeded
+	// before all have it for MinLSArrival.
+	e.Update(at(30), 1)
+	b.originate(at(30.5), 8, false)
+	if got := b.until(at(31.25)); len(got) != 1 || got[0] != Originated {
+		t.Errorf("happened: %v", got)
+	}
+	if got := b.until(at(31.25 + lsRefreshTime)); len(got) != 1 || got[0] != Originated {
 		t.Errorf("happened: %v, want a refresh", got)
 	}
-	b.wantEntry(e, at(15+lsRefreshTime), wire.InitialSequence+3, 0, 5)
+	b.wantEntry(e, at(31.25+lsRefreshTime), wire.InitialSequence+5, 0, 8)
 	if w, flood := b.db.Withdraw(identity(9, self)); w != e || !flood || e.Usable() {
 		t.Errorf("withdrawn: %v, to be flooded %v", w, flood)
 	}
@@ -211,20 +227,20 @@ func TestOriginate(t *testing.T) {
 		t.Error("withdrawn what was never said")
 	}
 	b.originate(at(5000), 6, true) // not gone yet: its sequence goes on
-	b.wantEntry(e, at(5000), wire.InitialSequence+4, 0, 6)
+	b.wantEntry(e, at(5000), wire.InitialSequence+6, 0, 6)
 	if n := b.db.Sweep(at(5000), false, nil); n != 0 {
 		t.Error("removed what is said again")
 	}
 	// Withdrawn and said again within MinLSInterval: it waits, and stays.
 	b.db.Withdraw(identity(9, self))
-	b.originate(at(5001), 7, false)
-	if n := b.db.Sweep(at(5001), false, nil); n != 0 {
+	b.originate(at(5000.5), 7, false)
+	if n := b.db.Sweep(at(5000.5), false, nil); n != 0 {
 		t.Error("removed what waits to be said again")
 	}
-	if got := b.until(at(5005)); len(got) != 1 || got[0] != Originated {
+	if got := b.until(at(5001.25)); len(got) != 1 || got[0] != Originated {
 		t.Errorf("happened: %v", got)
 	}
-	b.wantEntry(e, at(5005), wire.InitialSequence+5, 0, 7)
+	b.wantEntry(e, at(5001.25), wire.InitialSequence+7, 0, 7)
 }
 
 // After the last number of the sequence the LSA is flushed everywhere before it

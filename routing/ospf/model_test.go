@@ -22,6 +22,7 @@ type naiveEntry struct {
 	age, installed int // quarters of a second
 	maxAge         bool
 	wrapping       bool
+	quick          bool   // it said the same for MinLSInterval before
 	pending        uint32 // metric; 0 is none
 	lists          int
 }
@@ -35,7 +36,7 @@ func (n *naive) tick() {
 			e.age++
 		}
 		switch {
-		case e.pending != 0 && !e.wrapping && e.installed >= 20:
+		case e.pending != 0 && !e.wrapping && e.may():
 			e.next(e.pending)
 		case e.maxAge:
 		case e.age >= 4*3600:
@@ -52,19 +53,22 @@ func (e *naiveEntry) next(metric uint32) {
 		e.maxAge, e.wrapping, e.pending = true, true, metric
 		return
 	}
-	*e = naiveEntry{sequence: e.sequence + 1, metric: metric, lists: e.lists}
+	*e = naiveEntry{sequence: e.sequence + 1, metric: metric, lists: e.lists, quick: e.installed >= 20}
 }
+
+// may reports whether e may be succeeded.
+func (e *naiveEntry) may() bool { return e.installed >= 20 || e.quick && e.installed >= 5 }
 
 func (n *naive) originate(id wire.Identity, metric uint32) {
 	e := n.entries[id]
 	switch {
 	case e == nil:
-		n.entries[id] = &naiveEntry{sequence: wire.InitialSequence, metric: metric}
+		n.entries[id] = &naiveEntry{sequence: wire.InitialSequence, metric: metric, quick: true}
 	case !e.maxAge && e.metric == metric:
 		e.pending = 0
 	case e.maxAge && e.sequence == wire.MaxSequence:
 		e.pending, e.wrapping = metric, true
-	case e.installed < 20:
+	case !e.may():
 		e.pending = metric
 	default:
 		e.next(metric)
@@ -81,7 +85,7 @@ func (n *naive) reclaim(id wire.Identity, sequence int32, metric uint32) {
 		wanted = e.metric
 	}
 	if wanted != 0 && sequence < wire.MaxSequence {
-		*e = naiveEntry{sequence: sequence + 1, metric: wanted, lists: e.lists}
+		*e = naiveEntry{sequence: sequence + 1, metric: wanted, lists: e.lists, quick: true}
 		return
 	}
 	*e = naiveEntry{sequence: sequence, metric: metric, maxAge: true, pending: wanted, wrapping: wanted != 0, lists: e.lists}
@@ -92,7 +96,7 @@ func (n *naive) sweep() {
 		switch {
 		case !e.maxAge || e.lists > 0 || e.pending != 0 && !e.wrapping:
 		case e.pending != 0:
-			*e = naiveEntry{sequence: wire.InitialSequence, metric: e.pending}
+			*e = naiveEntry{sequence: wire.InitialSequence, metric: e.pending, quick: e.installed >= 20}
 		default:
 			delete(n.entries, id)
 		}

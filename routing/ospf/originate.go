@@ -32,10 +32,10 @@ func (d *Database) Originate(now time.Time, id wire.Identity, o wire.Options, bo
 	case e.maxAge && e.lsa.Sequence() == wire.MaxSequence: // until Sweep
 		e.pending = bytes.Clone(l)
 		return e, false
-	case now.Sub(e.installed) < minLSInterval:
+	case now.Before(e.may()):
 		e.pending = bytes.Clone(l)
 		if e.maxAge {
-			d.due.Set(&e.timer, e.installed.Add(minLSInterval))
+			d.due.Set(&e.timer, e.may())
 		} else {
 			d.arm(e, now)
 		}
@@ -45,11 +45,31 @@ func (d *Database) Originate(now time.Time, id wire.Identity, o wire.Options, bo
 	return e, true
 }
 
+// arrival is how old what was sent has to be for what comes next to be let in by all
+// who got it (RFC 2328 §13 (5)(a)).
+const arrival = minLSArrival + 250*time.Millisecond
+
+// may is when the next instance may be originated: MinLSInterval after this one, and
+// after one that said the same for as long as that, as soon as it is let in.
+func (e *Entry) may() time.Time {
+	at := e.installed.Add(minLSInterval)
+	if e.quick {
+		at = e.installed.Add(arrival)
+	}
+	if in := e.sent.Add(arrival); in.After(at) {
+		return in
+	}
+	return at
+}
+
 // originate installs l with the sequence number.
 func (d *Database) originate(now time.Time, l wire.LSA, sequence int32) *Entry {
+	was := d.Find(l.Identity())
+	quick := was == nil || now.Sub(was.installed) >= minLSInterval
 	h := l.Header()
 	h.Sequence, h.Age = sequence, 0
 	e, _ := d.install(now, wire.AppendLSA(nil, &h, wire.Opaque(l.Body())), 0, false)
+	e.quick = quick
 	return e
 }
 
@@ -97,7 +117,9 @@ func (d *Database) Reclaim(now time.Time, l wire.LSA) *Entry {
 	}
 	if wanted != nil && l.Sequence() != wire.MaxSequence {
 		e.pending = nil
-		return d.originate(now, wanted, l.Sequence()+1)
+		e = d.originate(now, wanted, l.Sequence()+1)
+		e.quick = true // it says nothing new
+		return e
 	}
 	e, _ = d.install(now, l, wire.MaxAge, false)
 	e.pending = wanted

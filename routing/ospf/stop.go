@@ -37,7 +37,6 @@ func (m *Machine) anyFull() bool {
 // settled is when the newest LSA of the router has been out for so long that its
 // successor is let in everywhere (RFC 2328 §13 (5)(a)).
 func (m *Machine) settled() (at time.Time) {
-	const arrival = minLSArrival + 100*time.Millisecond
 	for _, s := range m.scopes() {
 		for t := range wire.ASOpaque + 1 {
 			for e := range s.db.All(t) {

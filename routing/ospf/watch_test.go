@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/routing"
+	"routerd/routing/ospf/wire"
 	"routerd/routing/protocol"
 )
 
@@ -137,13 +138,13 @@ func TestStop(t *testing.T) {
 			}
 		}
 		begun := w.now
-		w.loss = 0.2
+		w.links[0].eat = func(_ *port, p *wire.Packet) bool { return p.Type != wire.TypeHello && w.rand.IntN(5) == 0 }
 		w.step(a, protocol.Stop{})
 		w.want(10*time.Second, "stopped", func() bool { return a.off })
-		if d := w.now.Sub(begun); d < on || d > on+1100*time.Millisecond+flushTime {
+		if d := w.now.Sub(begun); d < on || d > on+arrival+flushTime {
 			t.Errorf("stopped after %v, want little more than %v", d, on)
 		}
-		w.loss = 0
+		w.links[0].eat = nil
 		w.want(50*time.Second, "forgotten", func() bool {
 			for _, n := range w.nodes {
 				if n == a {
