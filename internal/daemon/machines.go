@@ -51,7 +51,7 @@ func (d *Daemon) poll() {
 }
 
 // goodbyeTime bounds how long telling the neighbours that the router stops may
-// take.
+// take, unless a protocol says that it takes longer.
 const goodbyeTime = time.Second
 
 // sayGoodbye has the protocols tell their neighbours, and then router
@@ -71,14 +71,40 @@ func (d *Daemon) stopProtocols() {
 	for _, p := range d.router.Protocols() {
 		_ = p.Inbox.Send(ctx, protocol.Stop{}) // stopped says when it is done
 	}
+	end := time.Now().Add(goodbyeTime)
 	for _, o := range d.owners {
-		select {
-		case <-o.stopped:
-		case <-ctx.Done():
+		if !o.wait(end) {
 			d.log.Warn("stopping before the neighbours were told everything", "protocol", o.name)
 		}
 	}
-	d.streams.Flush(ctx)
+	// What is written last has its time too.
+	last, done := context.WithTimeout(context.Background(), goodbyeTime)
+	defer done()
+	d.streams.Flush(last)
+}
+
+// wait waits until the protocol has told its neighbours that the router stops, and
+// reports whether it has by the end, or by the later one that it asks for.
+func (o *protocolOwner) wait(end time.Time) bool {
+	timer := time.NewTimer(time.Until(end))
+	defer timer.Stop()
+	for {
+		select {
+		case <-o.stopped:
+			return true
+		case within := <-o.leaving:
+			timer.Reset(within + goodbyeTime)
+		case <-timer.C:
+			select { // both may be ready
+			case within := <-o.leaving:
+				timer.Reset(within + goodbyeTime)
+			case <-o.stopped:
+				return true
+			default:
+				return false
+			}
+		}
+	}
 }
 
 // farewell tells the hosts on the links of the named interfaces, of all if none

@@ -18,7 +18,8 @@ type protocolOwner struct {
 	name    string
 	limit   *rate.Limiter // of lines below the level of a warning
 	warned  map[protocolWarning]*warning
-	stopped chan struct{} // closed when its neighbours have been told
+	leaving chan time.Duration // how long that may take from now
+	stopped chan struct{}      // closed when its neighbours have been told
 }
 
 // protocolWarning is the kind of a warning, for its rate limit. It does not
@@ -33,7 +34,7 @@ type protocolWarning struct {
 func newLogLimit() *rate.Limiter { return rate.NewLimiter(1, 20) }
 
 func newProtocolOwner(d *Daemon, name string) *protocolOwner {
-	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{})}
+	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{}), leaving: make(chan time.Duration, 1)}
 }
 
 // carryOut carries out the effects that are the router's owner's.
@@ -43,6 +44,8 @@ func (o *protocolOwner) carryOut(effect protocol.Effect) {
 		o.d.keeper.keep(o.name, e.Data)
 	case protocol.Event:
 		o.log(e)
+	case protocol.Leaving:
+		o.leaving <- e.Within
 	case protocol.Stopped:
 		close(o.stopped)
 	}

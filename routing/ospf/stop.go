@@ -27,6 +27,7 @@ func (m *Machine) stop() {
 	for _, a := range m.areas {
 		m.dirtyRouter(a)
 	}
+	m.emit(protocol.Leaving{Within: wait + arrival + flushTime})
 	m.after(&m.leave, wait)
 }
 

@@ -3,6 +3,7 @@ package protocol
 import (
 	"log/slog"
 	"net/netip"
+	"time"
 
 	"routerd/routing"
 )
@@ -145,6 +146,10 @@ type Event struct {
 	Neighbor netip.Addr
 	Err      error // why; nil if What says it all
 }
+
+// Leaving says after [Stop] that the goodbyes may take so long from now, where
+// that is longer than a second.
+type Leaving struct{ Within time.Duration }
 
 // Stopped says that the core has sent all goodbyes after [Stop].
 type Stopped struct{}
