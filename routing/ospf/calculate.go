@@ -139,6 +139,7 @@ func (m *Machine) forgetRoutes() {
 // review has a changed configuration apply to the routes that there are.
 func (m *Machine) review(was *Config) {
 	c, now := &m.calc, &m.cfg
+	m.considerStartup()
 	samePolicy := was.Import == nil && now.Import == nil || was.Import != nil && now.Import != nil && now.Import.Same(was.Import)
 	if was.Distance != now.Distance || was.MaximumPaths != now.MaximumPaths || !samePolicy {
 		c.offers.again()

@@ -33,6 +33,7 @@ type Machine struct {
 	calc     calculation
 	ours     ours
 	outward  outward
+	startup  startup
 
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading

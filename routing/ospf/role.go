@@ -36,6 +36,7 @@ func (m *Machine) roleNow() (r role) {
 	nssa := slices.ContainsFunc(m.areas, func(a *area) bool { return a.Type == NSSA && a.attached() })
 	r.border = active > 1 && (inBackbone || m.cfg.StandardABR)
 	r.connected = r.border && (r.connected || m.cfg.StandardABR)
+	r.stub = m.discouraged()
 	r.boundary = m.saysExternals() || r.border && nssa // RFC 3101 §3.1
 	return r
 }
