@@ -8,6 +8,9 @@
 //	attributes.go  sets of attributes that routes share
 //	decide.go      the decision between routes of a prefix (§9.1.2), and why
 //	pattern.go     regular expressions about AS paths
+//	terms.go       what becomes of attributes from and to a neighbour
+//	policy.go      the keys of BGP in policies; policy_community.go those about
+//	               communities, policy_values.go how their values are read
 //
 // A [Session] gets the inputs of its TCP connections and appends effects, as
 // [protocol.Core] has them; its [Owner] hears of routes. While it is not clear which
@@ -17,6 +20,10 @@
 // An [AttributeSet] is one for all routes with the same attributes, and has what they are
 // compared by. [Rules.Best] takes the steps of §9.1.2.2 and those that other routers have
 // besides: weight, the router's own routes, stale ones.
+//
+// [Terms] are what a neighbour is to the router, as far as attributes depend on it. A route
+// that comes goes through [Terms.Take] and the import policies; one that is sent through
+// [Terms.Permit], the export policies and [Terms.Give].
 //
 // # Deviations
 //
@@ -44,6 +51,9 @@
 //
 //   - RFC 7606's "AFI/SAFI disable" resets the session, which §3 (j) allows.
 //
+//   - RFC 8326's graceful shutdown of a neighbour of another AS sets the local preference to
+//     0 before import policies, as other routers do; the RFC leaves it to these.
+//   - Stale routes (RFC 9494) go to no neighbour without the capability, also inside the AS.
 //   - The Send Hold Timer (RFC 9687) is restarted by what the stream says of octets that
 //     were sent: half or all of its room free again.
 package bgp

@@ -202,10 +202,24 @@ func (a *Attributes) Has(code Attribute) bool { return code < 64 && a.present>>c
 // is not.
 func (a *Attributes) Set(code Attribute) { a.present |= 1 << code }
 
-// Clear says that an attribute is not present.
+// Clear says that an attribute is not present; a list is empty then.
 func (a *Attributes) Clear(code Attribute) {
 	a.present &^= 1 << code
 	a.partial &^= 1 << code
+	switch code {
+	case AttrASPath:
+		a.ASPath = nil
+	case AttrCommunities:
+		a.Communities = nil
+	case AttrClusterList:
+		a.ClusterList = nil
+	case AttrExtended:
+		a.Extended = nil
+	case AttrExtendedIPv6:
+		a.ExtendedIPv6 = nil
+	case AttrLarge:
+		a.Large = nil
+	}
 }
 
 // Partial reports whether a speaker on the way did not know the attribute.

@@ -3,6 +3,8 @@ package wire
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 )
 
@@ -33,6 +35,9 @@ func (c Community) String() string {
 	}
 	return fmt.Sprintf("%d:%d", uint32(c)>>16, uint32(c)&0xffff)
 }
+
+// WellKnown yields the communities that have names.
+func WellKnown() iter.Seq2[Community, string] { return maps.All(communities) }
 
 // Communities are communities as they are on the wire.
 type Communities []byte

@@ -224,3 +224,26 @@ func TestCommunityWords(t *testing.T) {
 		t.Errorf("router ID %v", RouterID(0x0a000001))
 	}
 }
+
+// A list that is cleared is empty, so that who looks into it finds nothing.
+func TestClear(t *testing.T) {
+	var a Attributes
+	const communities = "c00804 fde80001 c01008 0002fde800000007 c0200c 0000fde8 00000001 00000002 c01914" + "0002fde80000000000000000000000000000000a"
+	setOf(t, &internal, base+"400504 00000064 800a04 00000001"+communities).Read(&a)
+	lists := func() int {
+		return len(a.ASPath) + len(a.Communities) + len(a.ClusterList) + len(a.Extended) + len(a.ExtendedIPv6) + len(a.Large)
+	}
+	before := lists()
+	for _, code := range []Attribute{AttrASPath, AttrCommunities, AttrClusterList, AttrExtended, AttrExtendedIPv6, AttrLarge} {
+		if !a.Has(code) {
+			t.Errorf("%v is not there", code)
+		}
+		a.Clear(code)
+		if a.Has(code) {
+			t.Errorf("%v is still there", code)
+		}
+	}
+	if after := lists(); before != 6+4+4+8+20+12 || after != 0 {
+		t.Errorf("lists of %d octets before and %d after", before, after)
+	}
+}
