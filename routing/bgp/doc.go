@@ -53,7 +53,9 @@
 //
 //   - RFC 8326's graceful shutdown of a neighbour of another AS sets the local preference to
 //     0 before import policies, as other routers do; the RFC leaves it to these.
+//
 //   - Stale routes (RFC 9494) go to no neighbour without the capability, also inside the AS.
+//
 //   - The Send Hold Timer (RFC 9687) is restarted by what the stream says of octets that
 //     were sent: half or all of its room free again.
 package bgp
