@@ -29,7 +29,8 @@ import (
 // as a share of the same by all, and the rates likewise: medians of the turns.
 func BenchmarkForwardingByTable(b *testing.B) {
 	s := newSite(b)
-	table, prefixes := publicTable(b)
+	all := corpus.Table(b)
+	table, prefixes := tableFile(b, all), len(all)
 	const metrics = "127.0.0.1:19874"
 	var routes strings.Builder
 	for i := range 8 {

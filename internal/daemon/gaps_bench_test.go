@@ -26,9 +26,13 @@ import (
 // takes up a file of so many routes and gives them back, again and again, and
 // reports by how much the time between two arrivals is more than that between their
 // departures, of all and of the worst of a thousand, and how many were lost; the
-// longest pause of the collector, by the runtime's own count, and how much of it
-// went by until all goroutines had stopped; and the longest step of the owner. The
-// router is a process of its own.
+// longest pause of the collector, by the runtime's own count, and the longest time
+// until all goroutines had stopped for it; and how many steps of the owner took more
+// than 2 ms. The router is a process of its own.
+//
+// The runtime counts a pause until the thread that has let the others go on goes on
+// itself. On a machine with fewer processors than the router may use that thread
+// waits for them then, while goroutines run.
 //
 // The machine has other work, of the router's own too, and the kernel runs a thread
 // when it is its turn. So the same is measured in the same time of processes that

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,12 +15,20 @@ import (
 )
 
 // BenchmarkTableMemory starts a router, a process of its own, to which a protocol
-// offers the public table over 64 next hops, and reports the resident memory of
-// the process when it has settled, the most that there was, and how long it took
-// until all was forwarded by, from the start.
+// offers some prefixes of the public table, or all, over 64 next hops, and reports
+// the resident memory of the process when it has settled, the most that there was,
+// and the time and processor time from the start until all was forwarded by.
 func BenchmarkTableMemory(b *testing.B) {
-	table, prefixes := publicTable(b)
-	tableMemory(b, prefixes, "", tableVariable+"="+table)
+	all := corpus.Table(b)
+	for _, n := range []int{10, 10_000, len(all)} {
+		name := fmt.Sprint(n)
+		if n == len(all) {
+			name = "all"
+		}
+		b.Run(name, func(b *testing.B) {
+			tableMemory(b, n, "", tableVariable+"="+tableFile(b, all[:n]))
+		})
+	}
 }
 
 // BenchmarkRouteFileMemory is the same of a router whose static routes are the
@@ -51,7 +60,7 @@ func tableMemory(b *testing.B, prefixes int, config string, env ...string) {
 			}
 			return nil
 		})
-		took := time.Since(start)
+		took, spent := time.Since(start), processorTime(b, router.Process.Pid)
 		settled := residentOf(b, router.Process.Pid, "VmRSS")
 		for same := 0; same < 20; same++ { // it is settled when two seconds bring no change
 			time.Sleep(100 * time.Millisecond)
@@ -64,6 +73,7 @@ func tableMemory(b *testing.B, prefixes int, config string, env ...string) {
 		b.ReportMetric(settled, "settled-MB")
 		b.ReportMetric(residentOf(b, router.Process.Pid, "VmHWM"), "peak-MB")
 		b.ReportMetric(took.Seconds(), "load-s")
+		b.ReportMetric(spent.Seconds(), "processor-s")
 		_ = router.Process.Kill()
 		_ = router.Wait()
 	}
@@ -79,9 +89,8 @@ func forwardedBy(b *testing.B, metrics string) (n int) {
 	return n
 }
 
-// publicTable writes the public table in the form that tabler reads.
-func publicTable(b *testing.B) (path string, n int) {
-	list := corpus.Table(b)
+// tableFile writes a table in the form that tabler reads.
+func tableFile(b *testing.B, list []netip.Prefix) string {
 	text := make([]byte, 0, len(list)*tableRecord)
 	for _, p := range list {
 		record := [tableRecord]byte{4, byte(p.Bits())}
@@ -91,11 +100,11 @@ func publicTable(b *testing.B) (path string, n int) {
 		copy(record[2:], p.Addr().AsSlice())
 		text = append(text, record[:]...)
 	}
-	path = filepath.Join(b.TempDir(), "table")
+	path := filepath.Join(b.TempDir(), "table")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		b.Fatal(err)
 	}
-	return path, len(list)
+	return path
 }
 
 // residentOf gives a line of /proc/PID/status in 10^6 bytes.
