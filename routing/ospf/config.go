@@ -233,8 +233,9 @@ type Offer struct {
 	Tag      uint32
 }
 
-// DefaultConfig returns the defaults of Config. SPF delays are those of RFC 8405
-// but for the first one.
+// DefaultConfig returns the defaults of Config. The delays of SPF are far below those
+// that RFC 8405 §6 suggests, since a calculation takes some milliseconds at most:
+// changes that go on for ten seconds are known half a second late, not five.
 func DefaultConfig() Config {
 	d := routing.SourceOSPF.DefaultDistance()
 	return Config{
@@ -244,7 +245,7 @@ func DefaultConfig() Config {
 		Distance:           Distances{d, d, d},
 		RFC1583:            true, // RFC 2328 §C.1
 		SPF: Throttle{
-			InitialDelay: 5 * time.Millisecond, ShortDelay: 50 * time.Millisecond, LongDelay: 5 * time.Second,
+			InitialDelay: 5 * time.Millisecond, ShortDelay: 50 * time.Millisecond, LongDelay: 500 * time.Millisecond,
 			TimeToLearn: 500 * time.Millisecond, HoldDown: 10 * time.Second,
 		},
 		StubRouter: StubRouter{OnShutdown: time.Second},
