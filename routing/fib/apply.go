@@ -121,33 +121,17 @@ func (w *Writer) family(f, base family, items []item) {
 			k++
 		}
 		i := top >> 4
-		if f.top[i] == base.top[i] {
-			g := *f.top[i]
-			f.top[i] = &g
+		g := own(&f.top[i], base.top[i], noGroup)
+		w.chunk(&g[top&15], base.top[i][top&15], items[:k])
+		if *g == *noGroup {
+			f.top[i] = noGroup
 		}
-		at := &f.top[i].chunk[top&15]
-		*at = w.chunk(*at, base.top[i].chunk[top&15], items[:k])
 		items = items[k:]
 	}
 	if changed {
-		f.spread(base)
-	}
-}
-
-// spread makes the groups say what the prefixes of up to 8 bits come to.
-func (f family) spread(base family) {
-	var ways [256]uint16
-	f.routes.paint(&ways, new([4]uint64))
-	for i, g := range f.top {
-		way := [16]uint16(ways[16*i:])
-		if g.way == way {
-			continue
-		}
-		if g == base.top[i] {
-			c := *g
-			g, f.top[i] = &c, &c
-		}
-		g.way = way
+		var ways [256]uint16
+		f.routes.paint(&ways, new([4]uint64), 0)
+		w.index.short[w.which()] = &ways
 	}
 }
 
@@ -207,21 +191,20 @@ func (w *Writer) factsOf(e *Entry) facts {
 	return k.facts
 }
 
-// chunk gives c after the changes, all longer than 8 bits and of c; base is the
-// chunk in its place in the state before.
-func (w *Writer) chunk(c, base *chunk, items []item) *chunk {
-	if c == base || c == noChunk {
-		n := *c
-		c = &n
-	}
-	changed := false
+// chunk makes the changes, all longer than 8 bits and of the chunk at p; base is the
+// one in its place in the state before.
+func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
+	c := own(p, base, noChunk)
+	top := items[0].hi &^ (1<<56 - 1)
+	var changed reach
 	for len(items) > 0 {
 		x := &items[0]
 		b := byte(x.hi >> 48)
 		if x.bits <= 16 {
-			if !changed {
-				c.routes, changed = c.routes.clone(1), true
+			if changed.none() {
+				c.routes = c.routes.clone(1)
 			}
+			changed.add(spot(b, x.bits-8))
 			w.edit(&c.routes, x, b, x.bits-8)
 			items = items[1:]
 			continue
@@ -230,148 +213,55 @@ func (w *Writer) chunk(c, base *chunk, items []item) *chunk {
 		for k < len(items) && byte(items[k].hi>>48) == b && items[k].bits > 16 {
 			k++
 		}
-		i := b >> 4
-		if c.stems[i] == base.stems[i] || c.stems[i] == &noStems {
-			stems := *c.stems[i]
-			c.stems[i] = &stems
-		}
-		at := &c.stems[i][b&15]
+		stems := own(&c.stems[b>>4], base.stems[b>>4], &noStems)
+		at := &stems[b&15]
 		old := *at
 		*at = w.under(old, items[:k], 0)
-		c.slots[b] = [4]uint32{}
 		if *at != nil {
-			c.slots[b] = (*at).quarter
 			c.below++
 		}
 		if old != nil {
 			c.below--
 		}
+		if !w.six {
+			w.index.enter4(items[0].hi, *at, w.index.above4(items[0].hi))
+		}
 		items = items[k:]
 	}
-	if changed {
-		c.routes.paint(&c.way, new([4]uint64))
-	}
+	changed.paint(&c.routes, func(b int, way uint16) {
+		hi := top | uint64(b)<<48
+		if w.six {
+			w.index.way6(hi, way)
+		} else if w.index.above4(hi) != way {
+			w.index.enter4(hi, c.at(byte(b)), way)
+		}
+	})
 	if c.below == 0 && len(c.routes.keys) == 0 {
-		return noChunk
-	}
-	return c
-}
-
-// under gives the stem below a place after changes there: s is what is there
-// now, or nil, and above the depth of what it hangs from.
-func (w *Writer) under(s *stem, items []item, above uint8) *stem {
-	hi, lo := items[0].hi, items[0].lo
-	depth := (items[0].bits - 1) / 8
-	if s != nil {
-		hi, lo, depth = s.hi, s.lo, s.depth
-	}
-	for i := range items {
-		depth = min(depth, (items[i].bits-1)/8, alike(hi, lo, items[i].hi, items[i].lo))
-	}
-	switch {
-	case above == 0:
-		depth = 2
-	case above < 7:
-		depth = min(depth, 8)
-	}
-	if s != nil && s.depth == depth {
-		return w.stem(s, items)
-	}
-	n := &stem{depth: depth}
-	n.hi, n.lo = front(hi, lo, 8*depth)
-	if s != nil {
-		n.put(byteAt(hi, lo, depth), s)
-	}
-	return w.stem(n, items)
-}
-
-// stem gives what there is in the place of s after the changes, which are all
-// longer than 8 bits for each byte of its depth and behind its bytes.
-func (w *Writer) stem(was *stem, items []item) *stem {
-	s := *was
-	owned, forked, changed := false, false, was.place == 0
-	for len(items) > 0 {
-		x := &items[0]
-		b := byteAt(x.hi, x.lo, s.depth)
-		if x.bits <= 8*(s.depth+1) {
-			if !owned {
-				s.routes, owned, changed = s.routes.clone(ending(items, s.depth)), true, true
-			}
-			w.edit(&s.routes, x, b, x.bits-8*s.depth)
-			items = items[1:]
-			continue
-		}
-		k := 1
-		for k < len(items) && byteAt(items[k].hi, items[k].lo, s.depth) == b && items[k].bits > 8*(s.depth+1) {
-			k++
-		}
-		if !forked {
-			s.fork, forked = s.fork.clone(), true
-		}
-		old := s.below(b)
-		n := w.under(old, items[:k], s.depth)
-		s.put(b, n)
-		changed = changed || old == nil || n == nil || old.word() != n.word()
-		items = items[k:]
-	}
-	if len(s.routes.keys) == 0 {
-		switch {
-		case s.fork == nil:
-			w.erase(&s)
-			return nil
-		case len(s.fork.stems) == 1 && s.depth != 2 && (s.depth < 7 || s.depth > 8 || s.fork.stems[0].depth <= 8):
-			w.erase(&s)
-			return s.fork.stems[0]
-		}
-	}
-	if changed {
-		w.write(&s)
-	}
-	return &s
-}
-
-// ending is how many of the changes end in the byte number depth.
-func ending(items []item, depth uint8) int {
-	n := 0
-	for i := range items {
-		if items[i].bits <= 8*(depth+1) {
-			n++
-		}
-	}
-	return n
-}
-
-// put makes n the stem below the byte b of s, whose fork is its own; nil takes
-// away what is there.
-func (s *stem) put(b byte, n *stem) {
-	f := s.fork
-	if f == nil {
-		if n == nil {
-			return
-		}
-		f = &fork{}
-		s.fork = f
-	}
-	i, found := f.index(b)
-	switch {
-	case n == nil && !found:
-	case n == nil:
-		f.stems = slices.Delete(f.stems, i, i+1)
-		f.has[b>>6] &^= 1 << (b & 63)
-		if len(f.stems) == 0 {
-			s.fork = nil
-		}
-	case found:
-		f.stems[i] = n
-	default:
-		f.stems = slices.Insert(f.stems, i, n)
-		f.has[b>>6] |= 1 << (b & 63)
+		*p = noChunk
 	}
 }
 
-func (f *fork) clone() *fork {
-	if f == nil {
-		return nil
+// reach is the bytes whose ways changes of a list may have changed.
+type reach struct{ from, to int }
+
+func (r *reach) none() bool { return r.to == 0 }
+
+func (r *reach) add(spot uint32) {
+	first, n := span(spot)
+	if r.none() {
+		r.from = first
 	}
-	return &fork{f.has, slices.Clone(f.stems)}
+	r.from, r.to = min(r.from, first), max(r.to, first+n)
+}
+
+// paint calls set for each of the bytes with its way.
+func (r *reach) paint(l *list, set func(b int, way uint16)) {
+	if r.none() {
+		return
+	}
+	var ways [256]uint16
+	l.paint(&ways, new([4]uint64), 0)
+	for b := r.from; b < r.to; b++ {
+		set(b, ways[b])
+	}
 }

@@ -13,33 +13,36 @@
 // # What serves
 //
 // What packets need of an entry is its [Way]: the action and the group. Ways have
-// numbers of 16 bits, and the table for packets maps addresses to those:
+// numbers, and the table for packets maps addresses to those:
 //
-//   - the first two bytes of an address are an index into slots;
-//   - below, a node for each byte at which prefixes end or part, cut into four
-//     quarters, each a bitmap of where the value changes and the values, so that
-//     a lookup counts bits (Asai and Ohara, Poptrie, 2015, and Degermark and
-//     others, Small Forwarding Tables, 1997, do alike);
+//   - an index (index.go) leads from the first two bytes of an IPv4 address, and
+//     the first three of an IPv6 address, to a quarter of the values of the next
+//     byte: 64 of them, a byte each, in one line of memory. A lookup in an IPv4
+//     table of the internet reads two lines that may be far away, and no more;
+//   - below, blocks (block.go) have a node for each byte at which prefixes end or
+//     part. A node is cut into quarters too, each a bitmap of where the value
+//     changes and the values, so that a lookup counts bits (Asai and Ohara,
+//     Poptrie, 2015, and Degermark and others, Small Forwarding Tables, 1997, do
+//     alike);
 //   - nothing for bytes in between: a node has the bytes in front to compare.
 //
-// A [Query] is 32 addresses looked up at once. Each step is made for all of them
-// before the next one, so that the processor waits for many loads at a time; a
-// lookup alone gains nothing.
+// A [Query] is 32 addresses looked up at once. Each step, which is one read from
+// memory, is made for all of them before the next one, so that the processor waits
+// for many reads at a time; a lookup alone gains nothing. A small table, which is
+// always near the processor, is asked for one address after the other.
 //
-// IPv6 has a short cut (short.go) from the first four bytes of an address to the
-// node that most sites have their routes in. A small table, which is always near
-// the processor, is asked for one address after the other.
+// Quarters and blocks hold no pointers but to the blocks below. A second tree, of
+// stems (stem.go), holds what the entries say, each different one once; quarters and
+// blocks are written from it, and it answers whoever needs the entry ([FIB.Lookup],
+// [FIB.Get], [FIB.Walk]). Packets never touch it.
 //
-// The nodes lie in pages without pointers (words.go). A second tree, of stems,
-// holds what the entries say, each different one once; its nodes are written from it, and it answers
-// whoever needs the entry ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never
-// touch it.
+// A change copies what leads to it in the index and in the tree, and writes its
+// quarter or block anew; a block is never larger than a few hundred words. The rest
+// is shared with the table before. So a batch of changes costs what it touches.
 //
-// A change copies the stems on its path and the pages it writes to, the pages once
-// for all changes of a state; the rest is shared with the table before. So a batch
-// of changes costs what it touches.
-//
-// Where more than 65,534 ways are in use at once, those of the entries that get
+// The first 191 ways in use fit the bytes of a quarter. A quarter with others is
+// written as a block, of values of 16 bits, as are those below; a lookup there reads
+// two lines more. Where more than 32,766 ways are in use at once, those of the entries that get
 // no number are found by their prefix, which takes several lookups, and each Apply
 // that touches one copies the list of them.
 //

@@ -35,10 +35,9 @@ type FIB struct {
 	tops   [2 * 16]*group // of IPv4 and IPv6
 	routes [2]list        // lengths 0 to 8
 	count  [2]int
-	words  words
-	short  short
-	ways   ways
-	few    uint32 // pages up to which addresses are looked up one by one: fewPages
+	indexes
+	ways ways
+	few  int // prefixes up to which addresses are looked up one by one
 }
 
 // The families, as places in a FIB.
@@ -49,7 +48,7 @@ const (
 
 // Empty is the table without a route.
 func Empty() *FIB {
-	f := &FIB{words: emptyWords(), ways: newWays(), few: fewPages}
+	f := &FIB{indexes: emptyIndexes(), ways: newWays(), few: fewPrefixes}
 	for i := range f.tops {
 		f.tops[i] = noGroup
 	}

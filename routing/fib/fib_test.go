@@ -131,42 +131,59 @@ func TestAgreesWithNaiveModel(t *testing.T) {
 
 // digest is a number for all that lookups read.
 func digest(f *FIB) uint64 {
-	var h uint64
-	for _, g := range f.short.pages {
-		for _, b := range g {
-			for i, key := range b.key {
-				h = mix(h ^ uint64(key))
-				for _, at := range b.quarter[i] {
-					h = mix(h ^ uint64(at))
-				}
-			}
+	h := uint64(f.ways.given)
+	add := func(w uint64) { h = mix(h ^ w) }
+	for _, ways := range f.short {
+		for _, w := range ways {
+			add(uint64(w))
 		}
 	}
-	for _, s := range f.words.shelves {
-		for _, g := range s {
-			if g == nil {
-				continue
-			}
-			for _, w := range g {
-				h = mix(h ^ w)
-			}
+	for _, part := range f.four {
+		for _, d := range part {
+			d.digest(add)
 		}
 	}
-	for _, g := range f.tops {
-		for i, c := range g.chunk {
-			h = mix(h ^ uint64(g.way[i]))
-			if c == noChunk {
+	for _, part := range f.six {
+		for _, a := range part {
+			if a == noArea {
 				continue
 			}
-			for b, slots := range c.slots {
-				h = mix(h ^ uint64(c.way[b]))
-				for _, s := range slots {
-					h = mix(h ^ uint64(s))
+			for i, s := range a.to {
+				add(uint64(a.way[i]))
+				for _, d := range s {
+					d.digest(add)
 				}
 			}
 		}
 	}
 	return h
+}
+
+func (d *doors) digest(add func(uint64)) {
+	if d == noDoors {
+		return
+	}
+	var block func(words []uint64, links []link)
+	block = func(words []uint64, links []link) {
+		for _, w := range words {
+			add(w)
+		}
+		for _, l := range links {
+			add(l.half)
+			add(l.node)
+			block(l.words, l.links)
+		}
+	}
+	for _, q := range d.to {
+		for _, v := range q {
+			add(uint64(v))
+		}
+	}
+	if d.links != nil {
+		for _, l := range d.links {
+			block(nil, l)
+		}
+	}
 }
 
 // checkFind looks up addresses drawn and those at the edges of prefixes, together

@@ -18,22 +18,30 @@ const QuerySize = lanes
 // [FIB.Find], Way for each.
 type Query struct {
 	n    int
-	addr [lanes][2]uint64
-	top  [lanes]uint8  // the place in FIB.tops
-	way  [lanes]uint16 // what was found
-	ways *ways         // that it is a number of
-	more [lanes]*Way   // of those without a number
+	six  uint32 // a bit for each address of IPv6
+	hi   [lanes]uint64
+	lo   [lanes]uint64
+	way  [lanes]uint16    // what was found
+	ways []*[wayPage]*Way // that it is a number of
+	more [lanes]*Way      // of those without a number
 
-	quarter [lanes]uint32 // as slots have it
-	index   [lanes]uint8  // of the byte in the quarter
-	set     [lanes]uint64 // first word of the quarter
-	below   [lanes]uint64 // words of wide quarters
+	list    [lanes]uint8  // lanes of one family
 	active  [lanes]uint8  // lanes that have a quarter to look at
-	lane    [lanes]uint8  // some lanes
+	index   [lanes]uint8  // of the byte in the quarter
+	quarter [lanes]uint32 // its place, and denseLane
+	below   [lanes]uint16 // values that lead further
+	half    [lanes]uint64 // of nodes
+	node    [lanes]uint64 // their words
+	set     [lanes]uint64 // first words of quarters
 }
 
+const (
+	denseLane = 1 << 31
+	laneMask  = 1<<16 - 1
+)
+
 // Reset empties q.
-func (q *Query) Reset() { q.n = 0 }
+func (q *Query) Reset() { q.n, q.six = 0, 0 }
 
 // Forget lets go of the FIB that was asked last: what Find has found is no longer
 // to be had. Who waits for the next packets must not keep a table in memory.
@@ -44,19 +52,18 @@ func (q *Query) Full() bool { return q.n == lanes }
 
 // Add4 adds an IPv4 address, of four bytes as they lie in a packet. q must not
 // be full.
-func (q *Query) Add4(b []byte) { q.add(uint64(binary.BigEndian.Uint32(b))<<32, 0, four) }
+func (q *Query) Add4(b []byte) {
+	q.hi[q.n&(lanes-1)] = uint64(binary.BigEndian.Uint32(b)) << 32
+	q.n++
+}
 
 // Add6 adds an IPv6 address, of sixteen bytes as they lie in a packet. q must
 // not be full.
 func (q *Query) Add6(b []byte) {
 	_ = b[15]
-	q.add(binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), six)
-}
-
-func (q *Query) add(hi, lo uint64, family uint8) {
 	i := q.n & (lanes - 1)
-	q.addr[i] = [2]uint64{hi, lo}
-	q.top[i] = family<<4 | uint8(hi>>60)
+	q.hi[i], q.lo[i] = binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:])
+	q.six |= 1 << i
 	q.n++
 }
 
@@ -67,17 +74,21 @@ func (q *Query) Way(i int) *Way {
 	if n == unnumbered {
 		return q.more[i&(lanes-1)]
 	}
-	return q.ways.pages[n/wayPage][n%wayPage]
+	return q.ways[n/wayPage][n%wayPage]
 }
 
 // Find looks up all addresses of q. It allocates nothing. q holds what was found,
 // and f, until the next Find or Forget.
 func (f *FIB) Find(q *Query) {
-	q.ways = &f.ways
-	if f.words.pages <= f.few {
-		for i := range q.addr[:q.n&63] {
-			a := &q.addr[i&(lanes-1)]
-			q.way[i&(lanes-1)] = f.number(q.top[i&(lanes-1)], a[0], a[1])
+	q.ways = f.ways.pages
+	if f.count[four]+f.count[six] <= f.few {
+		for i := range q.hi[:q.n&63] {
+			i &= lanes - 1
+			if q.six>>i&1 == 0 {
+				q.way[i] = f.number4(q.hi[i])
+			} else {
+				q.way[i] = f.number6(q.hi[i], q.lo[i])
+			}
 		}
 	} else {
 		f.together(q)
@@ -87,57 +98,78 @@ func (f *FIB) Find(q *Query) {
 	}
 }
 
-// fewPages of nodes are always near the processor: nothing is to be gained by
-// looking up addresses side by side.
-const fewPages = 64
+// fewPrefixes are always near the processor: nothing is to be gained by looking up
+// addresses side by side.
+const fewPrefixes = 10000
 
-// number gives the number of the way to one address.
-func (f *FIB) number(top uint8, hi, lo uint64) uint16 {
-	g := f.tops[top&31]
-	c := g.chunk[hi>>56&15]
-	b := hi >> 48 & 255
-	way := c.way[b]
-	if way == 0 {
-		way = g.way[hi>>56&15]
+// number4 gives the number of the way to one address.
+func (f *FIB) number4(hi uint64) uint16 {
+	d := f.four[hi>>58][hi>>52&63]
+	v := d.to[hi>>46&63][hi>>40&63]
+	if v == 0 {
+		return f.short[four][hi>>56]
 	}
-	v, index := c.slots[b][hi>>46&3], hi>>40&63
+	if v < firstLink {
+		return uint16(v)
+	}
+	return d.links[hi>>48&15][v-firstLink].descend(hi, 0, f.short[four][hi>>56])
+}
+
+// number6 does the same for IPv6.
+func (f *FIB) number6(hi, lo uint64) uint16 {
+	a := f.six[hi>>58][hi>>52&63]
+	x := a.way[hi>>48&15]
+	way := uint16(x)
+	if way == 0 {
+		way = f.short[six][hi>>56]
+	}
+	if x&hasSites == 0 {
+		return way
+	}
+	d := a.to[hi>>48&15][hi>>44&15]
+	v := d.to[hi>>38&63][hi>>32&63]
 	if v == 0 {
 		return way
 	}
-	at := v & slotPlace
-	first := f.words.shelves[0]
-	page := f.words.near(first, at)
-	for marks := v &^ slotPlace; ; {
-		var n uint32
-		if marks&denseSlot != 0 {
-			n = uint32(index & 63)
-		} else {
-			n = uint32(bits.OnesCount64(page[at%pageWords] << (63 - index&63)))
-			at++
-		}
-		if marks&wideSlot == 0 {
-			if w := uint16(page[(at+n/4)%pageWords] >> (n % 4 * 16)); w != 0 {
-				return w
-			}
-			return way
-		}
-		x := page[(at+n)%pageWords]
-		if w := uint16(x >> wayShift); w != 0 {
+	if v < firstLink {
+		return uint16(v)
+	}
+	return d.links[hi>>40&15][v-firstLink].descend(hi, lo, way)
+}
+
+// descend goes on in a block, down to the longest prefix.
+func (l *link) descend(hi, lo uint64, way uint16) uint16 {
+	front, node := l.half, l.node
+	for {
+		if w := uint16(node >> wayShift); w != 0 {
 			way = w
 		}
-		if at = uint32(x); at == 0 {
-			return way
-		}
-		depth := uint8(x >> depthShift & depthMask)
-		page = f.words.near(first, at) // all of a node lies in one page
+		depth := uint8(node >> depthShift & depthMask)
 		h, shift := half(hi, lo, depth-1)
 		b := byteAt(hi, lo, depth)
-		quarter := uint32(page[(at+1)%pageWords]>>(b>>6*16)) & 0xffff
-		if quarter == 0 || (h^page[at%pageWords])>>(shift&63) != 0 {
+		quarter := uint32(node>>(b>>6*8)) & 0xff
+		if quarter == 0 || (h^front)>>(shift&63) != 0 {
 			return way // the address does not lie behind the stem's bytes, or nothing is there
 		}
-		at += quarter & quarterPlace
-		marks, index = quarter&^quarterPlace<<16, uint64(b)
+		at := uint32(node>>placeShift)&placeMask + quarter&quarterPlace
+		n := uint32(b & 63)
+		if quarter&denseQuarter == 0 {
+			n = uint32(bits.OnesCount64(l.words[at] << (63 - n)))
+			at++
+		}
+		v := uint16(l.words[at+n/4] >> (n % 4 * 16))
+		switch {
+		case v == 0:
+			return way
+		case v&isBelow == 0:
+			return v
+		case v&isApart == 0:
+			at = uint32(v & belowMask)
+			front, node = l.words[at], l.words[at+1]
+		default:
+			l = &l.links[v&belowMask]
+			front, node = l.half, l.node
+		}
 	}
 }
 
@@ -149,146 +181,192 @@ var all = func() (list [lanes]uint8) {
 	return list
 }()
 
+// blocks is where lanes are.
+type blocks [lanes]*link
+
 // together looks the addresses of q up side by side. There is no branch but for
 // the loops: one that depends on what memory holds would be foreseen wrongly as
 // often as not, and have the other lanes wait. For the same reason each loop does
 // little: what the processor has in hand at a time has to reach far ahead.
 func (f *FIB) together(q *Query) {
-	q.lane = all
-	active := f.begin(q, q.n)
-	if len(f.short.pages) == 0 {
-		f.descend(q, active)
-		return
-	}
-	cut := f.cut(q, active)
-	f.descend(q, active)
-	// Where the short cut has led to nothing, a prefix of up to 32 bits may still
-	// be right.
-	k := 0
-	for j := range q.lane[:cut&63] {
-		i := q.lane[j&(lanes-1)]
-		q.lane[k&(lanes-1)] = i
-		k += int((uint32(q.way[i&(lanes-1)]) - 1) >> 31)
-	}
-	if k > 0 {
-		f.descend(q, f.begin(q, k))
+	n := q.n & 63
+	everyone := uint32(1<<n - 1)
+	switch q.six {
+	case 0:
+		f.together4(q, all[:n])
+	case everyone:
+		f.together6(q, all[:n])
+	default:
+		f.together4(q, q.of(everyone&^q.six))
+		f.together6(q, q.of(q.six))
 	}
 }
 
-// begin looks up the first two bytes of the first n addresses in q.lane, and
-// gives how many of them have a quarter to look at.
-func (f *FIB) begin(q *Query, n int) int {
+// of lists the lanes of a set.
+func (q *Query) of(set uint32) []uint8 {
+	n := 0
+	for ; set != 0; set &= set - 1 {
+		q.list[n&(lanes-1)] = uint8(bits.TrailingZeros32(set))
+		n++
+	}
+	return q.list[:n&63]
+}
+
+func (f *FIB) together4(q *Query, list []uint8) {
+	top, short := f.four, f.short[four]
+	var to [lanes]*quarter
+	for _, i := range list {
+		i &= lanes - 1
+		hi := q.hi[i]
+		to[i] = top[hi>>58][hi>>52&63].to[hi>>46&63]
+	}
 	k := 0
-	for j := range q.lane[:n&63] {
-		i := q.lane[j&(lanes-1)] & (lanes - 1)
-		hi := q.addr[i][0]
-		g := f.tops[q.top[i]&31]
-		c := g.chunk[hi>>56&15]
-		b := hi >> 48 & 255
-		way := g.way[hi>>56&15]
-		if w := c.way[b]; w != 0 {
+	for _, i := range list {
+		i &= lanes - 1
+		hi := q.hi[i]
+		v := uint32(to[i][hi>>40&63])
+		way := uint16(v)
+		if w := short[hi>>56]; v == 0 {
 			way = w
 		}
 		q.way[i] = way
-		v := c.slots[b][hi>>46&3]
-		q.quarter[i] = v
-		q.index[i] = uint8(hi >> 40 & 63)
 		q.active[k&(lanes-1)] = i
-		k += int((uint64(v) + placeMask) >> 32)
+		k += int((v + mostLinks) >> 8)
 	}
-	return k
+	if k == 0 {
+		return
+	}
+	var at blocks
+	for _, i := range q.active[:k&63] {
+		i &= lanes - 1
+		hi := q.hi[i]
+		at[i] = &top[hi>>58][hi>>52&63].links[hi>>48&15][q.way[i]-firstLink]
+		q.way[i] = short[hi>>56]
+	}
+	q.descend(&at, k)
 }
 
-// cut takes the short cut with those of the first k active lanes that have one:
-// they go on from there, without a way so far. It lists them in q.lane, and gives
-// how many there are.
-func (f *FIB) cut(q *Query, k int) int {
-	pages := f.short.pages
+func (f *FIB) together6(q *Query, list []uint8) {
+	top, short := f.six, f.short[six]
 	n := 0
+	for _, i := range list {
+		i &= lanes - 1
+		hi := q.hi[i]
+		x := top[hi>>58][hi>>52&63].way[hi>>48&15]
+		way := uint16(x)
+		if w := short[hi>>56]; way == 0 {
+			way = w
+		}
+		q.way[i] = way
+		q.active[n&(lanes-1)] = i
+		n += int(x >> 16)
+	}
+	if n == 0 {
+		return
+	}
+	var to [lanes]*quarter
+	for j := range q.active[:n&63] {
+		i := q.active[j&(lanes-1)] & (lanes - 1)
+		hi := q.hi[i]
+		to[i] = top[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].to[hi>>38&63]
+	}
+	k := 0
+	for j := range q.active[:n&63] {
+		i := q.active[j&(lanes-1)] & (lanes - 1)
+		v := uint32(to[i][q.hi[i]>>32&63])
+		way := q.way[i]
+		if v-1 < firstLink-1 {
+			way = uint16(v)
+		}
+		q.way[i] = way
+		q.below[i] = uint16(v - firstLink)
+		q.active[k&(lanes-1)] = i
+		k += int((v + mostLinks) >> 8)
+	}
+	if k == 0 {
+		return
+	}
+	var at blocks
+	for _, i := range q.active[:k&63] {
+		i &= lanes - 1
+		hi := q.hi[i]
+		at[i] = &top[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].links[hi>>40&15][q.below[i]]
+	}
+	q.descend(&at, k)
+}
+
+// descend goes on with the first k active lanes, which are at the beginning of
+// blocks, down to the longest prefixes.
+func (q *Query) descend(at *blocks, k int) {
 	for j := range q.active[:k&63] {
 		i := q.active[j&(lanes-1)] & (lanes - 1)
-		q.lane[n&(lanes-1)] = i
-		n += int(q.top[i] >> 4) // only IPv6
+		l := at[i]
+		q.half[i], q.node[i] = l.half, l.node
 	}
-	cut := 0
-	for j := range q.lane[:n&63] {
-		i := q.lane[j&(lanes-1)] & (lanes - 1)
-		hi := q.addr[i][0]
-		key := uint32(hi >> 32)
-		page, at := spotOf(pages, key)
-		b := &pages[page][at]
-		found := 3
-		if b.key[0] == key {
-			found = 0
-		}
-		if b.key[1] == key {
-			found = 1
-		}
-		if b.key[2] == key {
-			found = 2
-		}
-		v, index, way := q.quarter[i], q.index[i], q.way[i]
-		if w := b.quarter[found%3][hi>>30&3]; found < 3 {
-			v, index, way = w, uint8(hi>>24&63), 0
-		}
-		q.quarter[i], q.index[i], q.way[i] = v, index, way
-		q.lane[cut&(lanes-1)] = i
-		cut += (6 - found) >> 2
-	}
-	return cut
-}
-
-// descend goes on from the quarters of the first k active lanes, down to the
-// longest prefixes.
-func (f *FIB) descend(q *Query, k int) {
-	shelves := f.words.shelves
 	for k > 0 {
+		active := 0
 		for j := range q.active[:k&63] {
 			i := q.active[j&(lanes-1)] & (lanes - 1)
-			v := q.quarter[i]
-			// Of a dense quarter this is the word with the value.
-			dense, narrow := v>>30&1, ^v>>31
-			at := v&slotPlace + uint32(q.index[i])>>(2*narrow)*dense
-			q.set[j&(lanes-1)] = pageAt(shelves, at)[at%pageWords]
-		}
-		next := 0
-		for j := range q.active[:k&63] {
-			i := q.active[j&(lanes-1)] & (lanes - 1)
-			v := q.quarter[i]
-			n := uint32(bits.OnesCount64(q.set[j&(lanes-1)] << (63 - q.index[i]&63)))
-			dense, narrow := v>>30&1, ^v>>31
-			if dense != 0 {
-				n = uint32(q.index[i])
-			}
-			// A wide quarter has one value to a word, a narrow one four.
-			at := v&slotPlace + 1 - dense + n>>(2*narrow)
-			x := pageAt(shelves, at)[at%pageWords] << ((48 - 16*(n&3)) * narrow & 63)
-			way := uint16(x >> wayShift)
-			if way == 0 {
-				way = q.way[i]
+			front, node, way := q.half[i], q.node[i], q.way[i]
+			if w := uint16(node >> wayShift); w != 0 {
+				way = w
 			}
 			q.way[i] = way
-			x &= uint64(narrow) - 1
-			q.below[i] = x
-			q.active[next&(lanes-1)] = i
-			next += int((x&placeMask + placeMask) >> 32)
-		}
-		k = next
-		for j := range q.active[:k&63] {
-			i := q.active[j&(lanes-1)] & (lanes - 1)
-			at := uint32(q.below[i])
-			depth := q.below[i] >> depthShift & depthMask
-			g := pageAt(shelves, at)
-			b := q.addr[i][depth>>3&1] >> (56 - depth&7*8) & 255
-			other := (q.addr[i][(depth-1)>>3&1] ^ g[at%pageWords]) >> (56 - (depth-1)&7*8)
-			v := uint32(g[(at+1)%pageWords]>>(b>>6*16)) & 0xffff
+			depth := node >> depthShift & depthMask
+			h, low := q.hi[i], q.hi[i]
+			if depth > 8 {
+				h = q.lo[i]
+			}
+			if depth > 7 {
+				low = q.lo[i]
+			}
+			b := low >> (56 - depth&7*8) & 255
+			other := (h ^ front) >> (56 - (depth-1)&7*8)
+			v := uint32(node>>(b>>6*8)) & 0xff
 			if other != 0 {
 				v = 0 // the address does not lie behind the stem's bytes
 			}
-			// A quarter without a value stays at 0.
-			at &= uint32(int32(-v) >> 31)
-			v = at + v&quarterPlace | v&^quarterPlace<<16
-			q.quarter[i], q.index[i] = v, uint8(b&63)
+			q.quarter[i], q.index[i] = (uint32(node>>placeShift)&placeMask+v&quarterPlace)|v>>7<<31, uint8(b&63)
+			q.active[active&(lanes-1)] = i
+			active += int((v + 0xff) >> 8)
+		}
+		for j := range q.active[:active&63] {
+			i := q.active[j&(lanes-1)] & (lanes - 1)
+			v, n, words := q.quarter[i], uint32(q.index[i]), at[i].words
+			dense := v >> 31
+			// Of a dense quarter this is the word with the value.
+			q.set[j&(lanes-1)] = words[v&laneMask+n>>2*dense]
+		}
+		k = 0
+		for j := range q.active[:active&63] {
+			i := q.active[j&(lanes-1)] & (lanes - 1)
+			v, n, words := q.quarter[i], uint32(q.index[i]), at[i].words
+			dense := v >> 31
+			ones := uint32(bits.OnesCount64(q.set[j&(lanes-1)] << (63 - n&63)))
+			if dense == 0 {
+				n = ones
+			}
+			x := uint16(words[v&laneMask+1-dense+n>>2] >> (n & 3 * 16))
+			way := q.way[i]
+			if int16(x) > 0 {
+				way = x
+			}
+			q.way[i] = way
+			q.below[i] = x
+			q.active[k&(lanes-1)] = i
+			k += int(x >> 15)
+		}
+		for j := range q.active[:k&63] {
+			i := q.active[j&(lanes-1)] & (lanes - 1)
+			x := q.below[i]
+			if x&isApart == 0 {
+				words := at[i].words
+				q.half[i], q.node[i] = words[x&belowMask], words[x&belowMask+1]
+			} else {
+				l := &at[i].links[x&belowMask]
+				at[i] = l
+				q.half[i], q.node[i] = l.half, l.node
+			}
 		}
 	}
 }
@@ -309,8 +387,8 @@ func (f *FIB) unnumbered(q *Query) {
 	for i, n := range q.way[:q.n&63] {
 		q.more[i] = nil
 		if n == unnumbered {
-			which := int(q.top[i] >> 4)
-			hi, lo := q.addr[i][0], q.addr[i][1]
+			which := int(q.six >> i & 1)
+			hi, lo := q.hi[i&(lanes-1)], q.lo[i&(lanes-1)]
 			_, bits := f.of(which).lookup(hi, lo)
 			q.more[i] = f.ways.more[prefixOf(hi, lo, bits, which == six)]
 		}
@@ -323,11 +401,10 @@ func (f *FIB) Way(a netip.Addr) *Way {
 	var n uint16
 	switch {
 	case a.Is4():
-		hi, lo := parts4(a)
-		n = f.number(four<<4|uint8(hi>>60), hi, lo)
+		hi, _ := parts4(a)
+		n = f.number4(hi)
 	case a.Is6():
-		hi, lo := parts6(a)
-		n = f.number(six<<4|uint8(hi>>60), hi, lo)
+		n = f.number6(parts6(a))
 	}
 	if n == unnumbered {
 		return f.ways.more[f.Lookup(a).Prefix]

@@ -61,11 +61,15 @@ func (l *list) clone(n int) list {
 	}
 }
 
-// paint fills in the way of every byte: of the longest prefix that contains it,
-// 0 where none does. It marks in edges where that may be another than of the
-// byte before.
-func (l *list) paint(ways *[256]uint16, edges *[4]uint64) {
+// paint fills in the way of every byte: of the longest prefix that contains it, or
+// else way. It marks in edges where that may be another than of the byte before.
+func (l *list) paint(ways *[256]uint16, edges *[4]uint64, way uint16) {
 	*ways, *edges = [256]uint16{}, [4]uint64{}
+	if way != 0 {
+		for i := range ways {
+			ways[i] = way
+		}
+	}
 	for _, k := range l.keys {
 		first, n := span(k >> 16)
 		edges[first>>6] |= 1 << (first & 63)

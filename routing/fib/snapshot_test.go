@@ -124,90 +124,73 @@ func TestMemoryComesBack(t *testing.T) {
 	var changes, gone []Change
 	for i := range 20000 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 6), byte(i << 2), byte(i % 3)}), 20+i%13).Masked()
+		if i%2 == 0 {
+			p = netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, byte(i >> 12), byte(i >> 6), byte(i << 2), byte(i % 3)}), 4+i%60).Masked()
+		}
 		changes = append(changes, Change{p, &Entry{Prefix: p, Group: someGroups[i%3]}})
 		gone = append(gone, Change{Prefix: p})
 	}
 	f := Empty().Apply(changes)
-	if n := f.words.bytes(); n < 100_000 {
+	if n := f.hot(); n < 100_000 {
 		t.Fatalf("%d bytes of nodes: the test says nothing", n)
 	}
 	f = f.Apply(gone)
-	if pages := f.words.pages - f.words.holes; pages != 1 || f.Len4() != 0 || f.Len6() != 0 {
-		t.Errorf("%d pages and %d prefixes are left, want the page of zeros alone", pages, f.Len4())
-	}
-	for _, g := range f.tops {
-		for _, c := range g.chunk {
-			if c != noChunk {
-				t.Error("a chunk without a prefix is left")
-			}
-		}
-	}
-	if f.words.roomy != [classes]uint32{} {
-		t.Errorf("pages with room are %v, want none", f.words.roomy)
-	}
-	again := f.Apply(changes)
-	if again.words.pages > Empty().Apply(changes).words.pages {
-		t.Errorf("%d pages for what took fewer before", again.words.pages)
+	empty := Empty()
+	if f.Len4() != 0 || f.Len6() != 0 || *f.four != *empty.four || *f.six != *empty.six || f.tops != empty.tops {
+		t.Errorf("of %d and %d prefixes is left what lookups read in %d bytes, want %d", f.Len4(), f.Len6(), f.hot(), empty.hot())
 	}
 }
 
-// The short cut knows the stems at depth 4 whose buckets have room, and no
-// others, whether it grew with the table or was made for it.
-func TestShortCut(t *testing.T) {
+// A stem with much below gives its stems blocks of their own, so that a change
+// writes little, and takes them back.
+func TestLargeBlocksAreCut(t *testing.T) {
 	f := Empty()
-	f.few = 0
-	prefix := func(i, bits int) netip.Prefix {
-		return netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 8), byte(i), 1}), bits).Masked()
+	prefix := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 13, 0xb8, byte(i >> 8), byte(i)}), 48)
 	}
-	check := func(step string, want int) {
+	change := func(from, to int, e *Entry) {
+		for i := from; i < to; i++ {
+			c := Change{Prefix: prefix(i)}
+			if e != nil {
+				own := *e
+				own.Prefix, own.Group = c.Prefix, someGroups[i%3]
+				c.Entry = &own
+			}
+			f = f.Apply([]Change{c})
+		}
+	}
+	check := func(prefixes int) {
 		t.Helper()
-		kept := 0
-		for _, g := range f.short.pages {
-			for i := range g {
-				for j, key := range g[i].key {
-					if key == 0 {
-						continue
-					}
-					kept++
-					s := f.of(six).chunkOf(uint64(key) << 32).at(byte(key >> 16))
-					for s != nil && s.depth < 4 {
-						s = s.below(byteAt(uint64(key)<<32, 0, s.depth))
-					}
-					if s == nil || s.depth != 4 || s.quarter != g[i].quarter[j] {
-						t.Fatalf("%s: %08x leads to %v, but the stem is %+v", step, key, g[i].quarter[j], s)
-					}
+		largest := 0
+		var block func(words []uint64, links []link)
+		block = func(words []uint64, links []link) {
+			largest = max(largest, len(words))
+			for _, l := range links {
+				block(l.words, l.links)
+			}
+		}
+		for _, s := range f.six[0x2001>>10][0x2001>>4&63].to[1] {
+			if s.links != nil {
+				for _, l := range s.links {
+					block(nil, l)
 				}
 			}
 		}
-		if f.short.stems != want || kept < want*8/10 {
-			t.Errorf("%s: %d of %d stems are known, want nearly all of %d", step, kept, f.short.stems, want)
+		if most := nodeHead + 4*16 + mostWords; largest > most || prefixes > 0 && largest == 0 {
+			t.Errorf("with %d prefixes a block has %d words, want at most %d", prefixes, largest, most)
+		}
+		for i := range 5000 {
+			if w := f.Way(prefix(i).Addr()); (w != nil) != (i < prefixes) || w != nil && w.Group != someGroups[i%3] {
+				t.Fatalf("with %d prefixes number %d has the way %v", prefixes, i, w)
+			}
 		}
 	}
-	for i := range 4000 {
-		f = f.Apply([]Change{{prefix(i, 40), &Entry{Prefix: prefix(i, 40), Group: someGroups[i%3]}}})
+	for _, n := range []int{10, 100, 500, 5000} {
+		change(f.Len6(), n, &Entry{})
+		check(n)
 	}
-	check("grown", 4000)
-	four := netip.MustParsePrefix("10.0.0.0/8")
-	other := f.Apply([]Change{{four, &Entry{Prefix: four}}})
-	if &other.short.pages[0] != &f.short.pages[0] {
-		t.Error("a change of IPv4 made the short cut of IPv6 anew")
-	}
-	bare := Empty()
-	bare.few = 0
-	if n := len(bare.Apply([]Change{{four, &Entry{Prefix: four}}}).short.pages); n != 0 {
-		t.Errorf("a table without IPv6 has %d pages of a short cut", n)
-	}
-	var gone []Change
-	for i := range 4000 {
-		if i%16 != 0 {
-			gone = append(gone, Change{Prefix: prefix(i, 40)})
-		}
-	}
-	f = f.Apply(gone)
-	check("shrunk", 250)
-	for i := range 4000 {
-		if w := f.Way(prefix(i, 128).Addr()); (w != nil) != (i%16 == 0) {
-			t.Fatalf("number %d has the way %v", i, w)
-		}
+	for _, n := range []int{4000, 500, 100, 10, 0} {
+		change(n, f.Len6(), nil)
+		check(n)
 	}
 }

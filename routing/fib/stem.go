@@ -2,9 +2,10 @@ package fib
 
 import "math/bits"
 
-// family is the table of IPv4 or of IPv6. The first two bytes of an address are
-// an index; below, there is a stem for each byte at which prefixes end or part,
-// and none for those in between.
+// family is all prefixes of IPv4 or of IPv6, and what their entries say: a tree by
+// the bytes of an address. The first two are an index; below, there is a stem for
+// each byte at which prefixes end or part, and none for those in between. Lookups
+// read the blocks that are written from it.
 //
 // An IPv4 address is the first four of the sixteen bytes.
 type family struct {
@@ -13,38 +14,31 @@ type family struct {
 }
 
 // group is 16 of the values of the first byte.
-type group struct {
-	chunk [16]*chunk
-	way   [16]uint16 // of the longest prefix of up to 8 bits
-}
+type group [16]*chunk
 
-// chunk is the values of the second byte. slots and way are what lookups read:
-// the quarters of the node of the stem below, and the way of the longest prefix
-// of 9 to 16 bits.
+// chunk is the values of the second byte.
 type chunk struct {
-	slots  [256][4]uint32
-	way    [256]uint16
 	routes list // lengths 9 to 16
 	stems  [16]*[16]*stem
 	below  int // stems
 }
 
 // stem is the prefixes that end in the byte number depth, behind the same bytes
-// in front, and the stems below it. Lookups read its node, in words.
+// in front, and the stems below it.
 //
-// There is one where prefixes end or at least two stems are below. There is one
-// at depth 7 or 8 above every deeper one, so that a node needs to compare one
-// half of the address only, and one at depth 2 above every other, so that what
-// slots lead to needs no comparison.
+// There is one where prefixes end or at least two stems are below. There is one at
+// depth 7 or 8 above every deeper one, so that a node needs to compare one half of
+// the address only; one at depth 2 above every other; and of IPv6 one at depth 3
+// above every deeper one. To these an index leads.
 type stem struct {
 	hi, lo uint64 // the bytes in front; zeros from depth on
 	routes list
-	fork   *fork // nil without a stem below
-	// place is that of the node in words, 0 before it is written; quarter is as
-	// slots have it.
-	place   uint32
-	quarter [4]uint32
-	depth   uint8
+	fork   *fork  // nil without a stem below
+	block  *link  // to its block; nil if it is in that of the stem above
+	inner  uint32 // the sum of words of the stems below
+	words  uint16 // at most what it takes in the block of the stem above
+	depth  uint8
+	apart  bool // the stems below have blocks of their own
 }
 
 // fork is the stems below a stem, by the byte that tells them apart.
@@ -69,8 +63,8 @@ func newChunk() *chunk {
 
 func newGroup() *group {
 	g := &group{}
-	for i := range g.chunk {
-		g.chunk[i] = noChunk
+	for i := range g {
+		g[i] = noChunk
 	}
 	return g
 }
@@ -136,7 +130,7 @@ func (s *stem) below(b byte) *stem {
 func (c *chunk) at(b byte) *stem { return c.stems[b>>4][b&15] }
 
 // chunkOf gives what the first byte of an address leads to.
-func (f family) chunkOf(hi uint64) *chunk { return f.top[hi>>60].chunk[hi>>56&15] }
+func (f family) chunkOf(hi uint64) *chunk { return f.top[hi>>60][hi>>56&15] }
 
 // get gives the entry of exactly this prefix, or nil.
 func (f family) get(hi, lo uint64, n uint8) facts {

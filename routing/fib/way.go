@@ -9,7 +9,7 @@ import (
 )
 
 // Way is what forwarding needs to know of an entry. Entries that lead the same
-// way share one, which the table names by a number of 16 bits. It is immutable.
+// way share one, which the table names by a number of 15 bits. It is immutable.
 type Way struct {
 	Action routing.Action
 	// Default is set of a route for all addresses.
@@ -35,7 +35,7 @@ const (
 	wayPage = 64
 	// unnumbered is the number of what has none because all are taken. The way of
 	// such an entry is found by its prefix, slowly.
-	unnumbered = 1<<16 - 1
+	unnumbered = isBelow - 1
 )
 
 // ways gives the ways in use their numbers. Like words, a state never changes;
@@ -53,9 +53,25 @@ type ways struct {
 // known finds the number of a way. It is the writer's, shared by all states, and
 // may be out of date: what it says has to be compared with the state.
 type known struct {
-	groups  map[*Group]uint16 // of ways that say nothing but the group
-	numbers map[Way]uint16    // of the others
-	most    int               // numbers there are, 0 included
+	groups   map[*Group]uint16 // of ways that say nothing but the group
+	numbers  map[Way]uint16    // of the others
+	most     int               // numbers there are, 0 included
+	quarters [256]*quarter     // with the same value throughout
+}
+
+// quarter gives the one with this value throughout.
+func (k *known) quarter(value int) *quarter {
+	if value == 0 {
+		return noQuarter
+	}
+	if k.quarters[value] == nil {
+		q := new(quarter)
+		for i := range q {
+			q[i] = uint8(value)
+		}
+		k.quarters[value] = q
+	}
+	return k.quarters[value]
 }
 
 func (k *known) number(w *Way) uint16 {
@@ -91,7 +107,7 @@ func (w *Way) plain() bool {
 func newWays() ways {
 	return ways{
 		pages: []*[wayPage]*Way{{}}, uses: []*[wayPage]uint32{{}}, given: 1,
-		known: &known{map[*Group]uint16{}, map[Way]uint16{}, unnumbered},
+		known: &known{groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered},
 	}
 }
 

@@ -14,9 +14,9 @@ package fib
 // A Writer is used by one goroutine at a time. Tables that come from one Empty have
 // one writer: there must not be two Writers of them that have changes to publish.
 type Writer struct {
-	draft
+	next  FIB // but for what the drafts are of
+	index indexDraft
 	ways  wayDraft
-	next  FIB  // but for what the drafts are of
 	base  *FIB // published last
 	begun bool // there are changes since
 
@@ -34,8 +34,7 @@ func (w *Writer) begin() {
 	w.begun = true
 	f := w.base
 	w.next = *f
-	w.draft.begin(&f.words)
-	w.short = shortDraft{short: f.short, base: &f.short}
+	w.index.indexes, w.index.base, w.index.known = f.indexes, &f.indexes, f.ways.known
 	w.ways = newWayDraft(&f.ways)
 }
 
@@ -57,7 +56,6 @@ func (w *Writer) Apply(changes []Change) {
 		w.family(w.next.of(which), w.base.of(which), items)
 		w.next.count[which] += w.count
 	})
-	w.short.fit(w.next.of(six), w.pages <= w.next.few)
 }
 
 // Publish gives the table after all changes so far, to be published by storing its
@@ -65,11 +63,17 @@ func (w *Writer) Apply(changes []Change) {
 func (w *Writer) Publish() *FIB {
 	if w.begun {
 		f := w.next
-		f.words, f.short, f.ways = w.draft.words, w.short.short, w.ways.ways
+		f.indexes, f.ways = w.index.indexes, w.ways.ways
 		w.base, w.begun = &f, false
 		// The state before goes, if nobody reads it.
-		w.next, w.short, w.ways, w.known = FIB{}, shortDraft{}, wayDraft{}, nil
-		w.draft.words, w.draft.base = words{}, nil
+		w.next, w.index.indexes, w.index.base, w.ways, w.known = FIB{}, indexes{}, nil, wayDraft{}, nil
 	}
 	return w.base
+}
+
+func (w *Writer) which() int {
+	if w.six {
+		return six
+	}
+	return four
 }

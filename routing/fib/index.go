@@ -1,0 +1,208 @@
+package fib
+
+// The index is the first part of what lookups read: it leads from the first two
+// bytes of an IPv4 address, and the first three of an IPv6 address, to the quarter
+// with the values of the next byte. It is cut so that a change copies little of it.
+
+// index4 is by the first 6 bits of an address, then the next 6, then the next 6.
+type (
+	index4 [64]*part4
+	part4  [64]*doors
+)
+
+// doors is the quarters of 16 stems, four each.
+type doors struct {
+	to [64]*quarter
+	// links are what values in the quarters lead to; nil for none of the 16.
+	links *[16][]link
+	// way is of the longest prefix above each of the stems; the quarters have it
+	// too.
+	way [16]uint16
+}
+
+// index6 is by the first 6 bits of an address, the next 6, the next 4 (which are 16
+// bits, and most values of them have no prefix longer than that), then 4 and 6.
+type (
+	index6 [64]*part6
+	part6  [64]*area
+	area   struct {
+		way [16]uint32 // of the longest prefix of 9 to 16 bits; and hasSites
+		to  [16]*sites
+	}
+	sites [16]*doors
+)
+
+// hasSites is set of two bytes with longer prefixes.
+const hasSites = 1 << 16
+
+var (
+	noQuarter = &quarter{}
+	noDoors   = func() *doors {
+		d := &doors{}
+		for i := range d.to {
+			d.to[i] = noQuarter
+		}
+		return d
+	}()
+	noPart4  = filled[part4](noDoors)
+	noIndex4 = filled[index4](noPart4)
+	noSites  = func() *sites {
+		s := &sites{}
+		for i := range s {
+			s[i] = noDoors
+		}
+		return s
+	}()
+	noArea = func() *area {
+		a := &area{}
+		for i := range a.to {
+			a.to[i] = noSites
+		}
+		return a
+	}()
+	noPart6  = filled[part6](noArea)
+	noIndex6 = filled[index6](noPart6)
+)
+
+func filled[A ~[64]*T, T any](with *T) *A {
+	var a A
+	for i := range a {
+		a[i] = with
+	}
+	return &a
+}
+
+// indexes is what lookups read.
+type indexes struct {
+	four *index4
+	six  *index6
+	// short has the ways of the longest prefixes of up to 8 bits.
+	short [2]*[256]uint16
+}
+
+var noShort [256]uint16
+
+func emptyIndexes() indexes {
+	return indexes{noIndex4, noIndex6, [2]*[256]uint16{&noShort, &noShort}}
+}
+
+// indexDraft is the next state of indexes while it is written.
+type indexDraft struct {
+	indexes
+	base  *indexes
+	build builder
+	known *known
+}
+
+// own gives what is at p to be written to: a copy, if it is that of the base or
+// stands for nothing.
+func own[T any](p **T, base, none *T) *T {
+	if *p == base || *p == none {
+		c := **p
+		*p = &c
+	}
+	return *p
+}
+
+// set has door number k lead to s, nil = to nothing longer than way.
+func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16) {
+	to.way[k] = way
+	var links []link
+	q := to.to[4*k:][:4]
+	if s != nil {
+		var made [4]*quarter
+		made, links = d.build.quarters(s, way, q, d.known)
+		copy(q, made[:])
+	} else {
+		same := int(way)
+		if way >= firstLink {
+			same, links = firstLink, []link{link{}.with(way)}
+		}
+		for i := range q {
+			q[i] = d.known.quarter(same)
+		}
+	}
+	switch {
+	case links == nil && (to.links == nil || to.links[k] == nil):
+	case to.links == nil:
+		to.links = new([16][]link)
+		to.links[k] = links
+	default:
+		c := *to.links
+		c[k] = links
+		to.links = &c
+	}
+}
+
+// empty reports whether d leads nowhere.
+func (d *doors) empty() bool { return d.to == noDoors.to }
+
+// enter4 sets where two bytes lead.
+func (d *indexDraft) enter4(hi uint64, s *stem, way uint16) {
+	i, k := hi>>58, hi>>52&63
+	top := own(&d.four, d.base.four, noIndex4)
+	part := own(&top[i], d.base.four[i], noPart4)
+	to := own(&part[k], d.base.four[i][k], noDoors)
+	d.set(to, hi>>48&15, s, way)
+	if s == nil && way == 0 && to.empty() {
+		part[k] = noDoors
+		if *part == *noPart4 {
+			top[i] = noPart4
+		}
+	}
+}
+
+// above4 gives the way of the longest prefix of 9 to 16 bits of two bytes.
+func (d *indexDraft) above4(hi uint64) uint16 { return d.four[hi>>58][hi>>52&63].way[hi>>48&15] }
+
+// area gives that of two bytes to be written to.
+func (d *indexDraft) area(hi uint64) *area {
+	i, k := hi>>58, hi>>52&63
+	top := own(&d.six, d.base.six, noIndex6)
+	part := own(&top[i], d.base.six[i], noPart6)
+	return own(&part[k], d.base.six[i][k], noArea)
+}
+
+// tidy takes away what leads to nothing, after a change behind two bytes.
+func (d *indexDraft) tidy(hi uint64) {
+	i, k := hi>>58, hi>>52&63
+	if *d.six[i][k] == *noArea {
+		d.six[i][k] = noArea
+		if *d.six[i] == *noPart6 {
+			d.six[i] = noPart6
+		}
+	}
+}
+
+// way6 sets the way of the longest prefix of 9 to 16 bits of two bytes.
+func (d *indexDraft) way6(hi uint64, way uint16) {
+	at := hi >> 48 & 15
+	if uint16(d.six[hi>>58][hi>>52&63].way[at]) != way {
+		a := d.area(hi)
+		a.way[at] = a.way[at]&hasSites | uint32(way)
+		d.tidy(hi)
+	}
+}
+
+// enter6 sets where three bytes lead.
+func (d *indexDraft) enter6(hi uint64, s *stem, way uint16) {
+	a, at, i := d.area(hi), hi>>48&15, hi>>44&15
+	was := d.base.six[hi>>58][hi>>52&63].to[at]
+	some := own(&a.to[at], was, noSites)
+	to := own(&some[i], was[i], noDoors)
+	d.set(to, hi>>40&15, s, way)
+	a.way[at] |= hasSites
+	if s == nil && way == 0 && to.empty() {
+		some[i] = noDoors
+		if *some == *noSites {
+			a.to[at] = noSites
+			a.way[at] &^= hasSites
+			d.tidy(hi)
+		}
+	}
+}
+
+// above6 gives the way of the longest prefix of 17 to 24 bits of three bytes.
+func (d *indexDraft) above6(hi uint64) uint16 {
+	return d.six[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].way[hi>>40&15]
+}
