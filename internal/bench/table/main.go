@@ -34,6 +34,7 @@ var internetTable = bench.GoMarks{
 		{Benchmarks: "BenchmarkForwardingByTable$", Package: "./internal/daemon", Flags: []string{"-benchtime=10x"}},
 		{Benchmarks: "BenchmarkTableMemory$|BenchmarkRouteFileMemory$", Package: "./internal/daemon", Flags: []string{"-benchtime=3x"}},
 		{Benchmarks: "BenchmarkGapsWhileLoading$", Package: "./internal/daemon", Flags: []string{"-benchtime=5s"}},
+		{Benchmarks: "BenchmarkQuestionsWhileLoading$", Package: "./internal/daemon", Flags: []string{"-benchtime=5s"}},
 	},
 	Marks: []bench.GoMark{
 		{Text: "lookup anywhere in IPv4, against bart.Fast", Figure: figure("BenchmarkFind/IPv4/anywhere", "ratio"), Most: 0.25},
@@ -77,6 +78,8 @@ var internetTable = bench.GoMarks{
 		{Text: "late by at most, of 999 datagrams in 1,000, while 1,048,576 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/1048576", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "relay-p99.9-ms"), Most: 5},
 		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/1048576", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "idle-stopping-ms"), Most: 0.5},
 		{Text: "longest pause meanwhile, by the runtime's count, ms", Figure: figure("BenchmarkGapsWhileLoading/1048576", "pause-ms")},
+		{Text: "show route for, the slowest of 100 while 1,048,576 routes load, ms more than a program with one answer", Figure: figure("BenchmarkQuestionsWhileLoading", "show-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5},
+		{Text: "explain route likewise", Figure: figure("BenchmarkQuestionsWhileLoading", "explain-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5},
 	},
 }
 
