@@ -41,6 +41,7 @@ type neighbor struct {
 	replies  ordered[*Entry, struct{}]  // to be sent to it alone
 	backoff  int                        // how often in a row nothing was acknowledged
 
+	grace      grace
 	inactivity timer
 	ask        timer // requests
 	retransmit timer
@@ -75,7 +76,11 @@ var (
 )
 
 // silent is what happens when a neighbour was not heard for the dead interval.
-func (m *Machine) silent(n *neighbor) { m.lose(n, InactivityTimer, errSilent) }
+func (m *Machine) silent(n *neighbor) {
+	if !n.helped() { // it may restart for longer
+		m.lose(n, InactivityTimer, errSilent)
+	}
+}
 
 // lose has an event end a neighbour, and says why.
 func (m *Machine) lose(n *neighbor, e NeighborEvent, why error) {
@@ -122,6 +127,9 @@ func (m *Machine) happen(n *neighbor, e NeighborEvent) {
 
 // enter has a neighbour be in a state, which the router's LSAs may have to say.
 func (m *Machine) enter(n *neighbor, to NeighborState) {
+	if to == NeighborDown {
+		m.endGrace(n, errGraceGone)
+	}
 	was, l := n.state, n.link
 	n.state, n.since = to, m.now
 	n.counters.StateChanges++
@@ -142,7 +150,7 @@ func (m *Machine) enter(n *neighbor, to NeighborState) {
 	if was.Changes(to) {
 		l.elect = true
 	}
-	if (was == NeighborFull) != (to == NeighborFull) {
+	if (was == NeighborFull) != (to == NeighborFull) && !n.helped() {
 		m.dirtyRouter(l.area)
 		m.dirtyNetwork(l)
 		if l.virtual() {

@@ -67,6 +67,7 @@ func (m *Machine) changed(e *Entry, a *area) {
 	if m.calc.changes.add(state, db, e) {
 		m.schedule()
 	}
+	m.endGraces(e, a)
 }
 
 // recalculate has all routes calculated, and the trees that are stale.
@@ -140,6 +141,7 @@ func (m *Machine) forgetRoutes() {
 func (m *Machine) review(was *Config) {
 	c, now := &m.calc, &m.cfg
 	m.considerStartup()
+	m.reviewGraces()
 	samePolicy := was.Import == nil && now.Import == nil || was.Import != nil && now.Import != nil && now.Import.Same(was.Import)
 	if was.Distance != now.Distance || was.MaximumPaths != now.MaximumPaths || !samePolicy {
 		c.offers.again()

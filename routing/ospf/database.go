@@ -59,6 +59,7 @@ type Entry struct {
 	flooded   bool // came by flooding
 	quick     bool // of self: the next instance need not wait for MinLSInterval
 	maxAge    bool
+	differs   bool // from the instance before
 	awaiting  bool // among flushing
 }
 
@@ -151,7 +152,7 @@ func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) 
 	d.number(e)
 	binary.BigEndian.PutUint16(e.lsa, age)
 	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
-	e.flooded, e.quick, e.maxAge = flooded, false, false
+	e.flooded, e.quick, e.maxAge, e.differs = flooded, false, false, changed
 	if age == wire.MaxAge {
 		d.end(e)
 		return e, changed

@@ -78,8 +78,8 @@ func (m *Machine) elect(l *link) {
 	self := Candidate{Router: m.router, Name: l.self(), Priority: l.cfg.Priority, DR: l.dr, BDR: l.bdr}
 	var others []Candidate
 	for _, n := range l.neighbors {
-		if n.state >= NeighborTwoWay {
-			others = append(others, Candidate{Router: n.router, Name: n.name, Priority: n.priority, DR: n.dr, BDR: n.bdr})
+		if n.state >= NeighborTwoWay || n.helped() {
+			others = append(others, n.candidate())
 		}
 	}
 	was, dr, bdr := l.state, l.dr, l.bdr

@@ -38,6 +38,8 @@
 //	stop.go       saying goodbye
 //	virtual.go    virtual links (§15)
 //	event.go      what is logged
+//	helper.go     neighbours that restart (RFC 3623 §3)
+//	stub.go       when the router offers itself for no transit (RFC 6987)
 //	ordered.go    maps in the order of adding
 //	graph.go      an area's routers and networks, kept as its LSAs change
 //	tree.go       the shortest paths through an area (§16.1)
@@ -92,6 +94,8 @@
 //     area; §16.3 finds the better ones. §16.1.1 has them wait for that.
 //   - RFC 3101 §2.5 (6)(e) chooses among LSAs that are functionally the same; here
 //     they are equal paths, and the highest router's tag counts.
+//   - RFC 3623 §3 is not spoken over virtual links, which carry no LSAs of a link; nor
+//     does the router itself restart so, since its forwarding ends with it.
 //   - RFC 3101 §2.7 has every border router originate a default route into an NSSA;
 //     here one without summaries gets it, and another one where that is configured.
 //   - RFC 6860 leaves open which networks are hidden: here those of passive interfaces,

@@ -24,6 +24,9 @@ const (
 	DatabaseFull // max-lsa
 	StateLost    // what was saved cannot be read
 	Damaged      // an LSA in memory has lost its checksum
+	GraceBegun   // a neighbour restarts, and the router helps
+	GraceEnded
+	GraceRefused // it does not help
 )
 
 var eventKinds = [...]struct {
@@ -41,6 +44,9 @@ var eventKinds = [...]struct {
 	RouterChosen:  {"router ID chosen", slog.LevelInfo},
 	DatabaseFull:  {"too many LSAs", slog.LevelWarn},
 	StateLost:     {"what was saved is lost", slog.LevelWarn},
+	GraceBegun:    {"helping a neighbour to restart", slog.LevelInfo},
+	GraceEnded:    {"no longer helping a neighbour to restart", slog.LevelInfo},
+	GraceRefused:  {"not helping a neighbour to restart", slog.LevelWarn},
 	Damaged:       {"an LSA in memory is damaged", slog.LevelError},
 }
 

@@ -117,7 +117,7 @@ func (m *Machine) cost(l *link) uint16 {
 // full counts the neighbours in Full.
 func (l *link) full() (n int) {
 	for _, x := range l.neighbors {
-		if x.state == NeighborFull {
+		if x.full() {
 			n++
 		}
 	}

@@ -34,6 +34,7 @@ type Machine struct {
 	ours     ours
 	outward  outward
 	startup  startup
+	helping  int // neighbours whose restarts it helps with
 
 	due        timers.Heap[func()]
 	exchanging int // neighbours in Exchange or Loading

@@ -84,7 +84,7 @@ func (l *link) attachment() Attachment {
 		return at
 	}
 	for _, n := range l.neighbors {
-		if n.state == NeighborFull {
+		if n.full() {
 			at.Neighbors = append(at.Neighbors, Adjacency{n.router, n.address})
 		}
 	}
@@ -141,14 +141,14 @@ func (m *Machine) linksOf(l *link) (links []wire.Link) {
 		}
 	case l.virtual(): // §12.4.1.3
 		for _, n := range l.neighbors {
-			if n.state == NeighborFull {
+			if n.full() {
 				links = append(links, wire.Link{ID: n.router, Data: l.data(), Type: wire.LinkVirtual, Cost: cost})
 			}
 		}
 		return links
 	default:
 		for _, n := range l.neighbors {
-			if n.state == NeighborFull {
+			if n.full() {
 				links = append(links, wire.Link{ID: n.router, Data: l.data(), Type: wire.LinkPointToPoint, Cost: n.cost(cost)})
 			}
 		}
@@ -212,7 +212,7 @@ func (l *link) transits() bool {
 		return l.full() > 0
 	}
 	n := l.index[l.dr]
-	return n != nil && n.state == NeighborFull
+	return n != nil && n.full()
 }
 
 // networkLSA describes a network that the router is the DR of (RFC 2328 §12.4.2).
@@ -230,7 +230,7 @@ func (m *Machine) networkLSA(l *link) {
 		body.Mask = wire.MaskOf(32) // RFC 6860 §2.2.2.1
 	}
 	for _, n := range l.neighbors {
-		if n.state == NeighborFull {
+		if n.full() {
 			body.Routers = append(body.Routers, n.router)
 		}
 	}

@@ -75,6 +75,9 @@ func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 		put = s.db.Answer
 	}
 	e, changed := put(m.now, a)
+	if s.link != nil {
+		m.hearGrace(s.link, e)
+	}
 	back := m.flood(s, e, n)
 	if e.maxAge {
 		m.sweepSoon()

@@ -52,7 +52,7 @@ func (n *neighbor) strictly() bool {
 
 // held reports whether BFD keeps a neighbour in Init. It is not among those that
 // Hellos name then (RFC 9355 §4.1).
-func (n *neighbor) held() bool { return n.dead && n.strictly() }
+func (n *neighbor) held() bool { return n.dead && n.strictly() && !n.helped() }
 
 // unwatch has a neighbour watched no longer.
 func (m *Machine) unwatch(n *neighbor) {
@@ -89,6 +89,10 @@ func (m *Machine) foundOut(n *neighbor, x protocol.NeighborState) {
 		if n.strictly() {
 			m.hailSoon(n.link)
 		}
+	case n.helped():
+		// RFC 5882 §4.3.2.1: a session that shares fate with the control plane ends by
+		// the restart.
+		n.dead = true
 	default:
 		n.dead = true
 		m.event(NeighborDead, n.link, n.address, errBFD)
