@@ -65,6 +65,17 @@ func TestProtocolDiff(t *testing.T) {
 		{"redistribution", policies + "[rip]\nredistribute.static = {}\n[rip.interface.a]\n", policies + "[rip]\nredistribute.static = { tag = 4, policy = \"p\" }\n[rip.interface.a]\n", [2]string{}, []string{
 			"changed rip.redistribute.static.policy:  -> p", "changed rip.redistribute.static.tag: 0 -> 4",
 		}},
+		{"what keeps adjacencies and what drops them", "[ospf.interface.a]\narea = 0\n", "[ospf.interface.a]\narea = 1\ncost = 5\nhello-interval = \"5s\"\n", [2]string{}, []string{
+			"changed ospf.interface.a.area: 0.0.0.0 -> 0.0.0.1 (drops the adjacencies there, which form again)",
+			"changed ospf.interface.a.cost:  -> 5 (traffic may go other ways)",
+			"changed ospf.interface.a.dead-interval: 40s -> 20s (adjacencies stay only with neighbors that change it too within the dead-interval)",
+			"changed ospf.interface.a.hello-interval: 10s -> 5s (adjacencies stay only with neighbors that change it too within the dead-interval)",
+		}},
+		{"areas and what is said of networks in them", "[ospf.interface.a]\narea = 7\n[ospf.area.7]\nrange.\"10.0.0.0/8\" = {}\n", "[ospf]\nspf = { initial-delay = \"1ms\" }\n[ospf.interface.a]\narea = \"0.0.0.7\"\n[ospf.area.7]\ntype = \"stub\"\nrange.\"10.0.0.0/8\" = { cost = 5 }\n", [2]string{}, []string{
+			"changed ospf.area.7.range.10.0.0.0/8.cost:  -> 5",
+			"changed ospf.area.7.type: normal -> stub (drops all adjacencies in the area, which form again with neighbors that change it too)",
+			"changed ospf.spf.initial-delay: 5ms -> 1ms",
+		}},
 		{"authentication", "[rip.interface.a]\n", auth, [2]string{"x", "x"}, []string{
 			"changed keys.core.id 1.file: core-1 -> core-1 (sum S)",
 			"added rip.interface.a.auth:  -> keys core, type md5 (neighbors are heard only if they authenticate alike; routes of others die after the invalid-interval)",

@@ -34,6 +34,8 @@ func Impacts() []decode.Impact {
 		{Pattern: on + ".cost", Means: costs},
 		{Pattern: on + ".priority", Means: elects},
 		{Pattern: on + ".neighbor.*", Kind: "removed", Means: "drops the adjacency with it, unless it greets"},
+		{Pattern: area, Kind: "added", Means: "drops all adjacencies in the area if it is of another type by it"},
+		{Pattern: area, Kind: "removed", Means: "drops all adjacencies in the area if it is of another type by it"},
 		{Pattern: area + ".type", Means: "drops all adjacencies in the area, which form again with neighbors that change it too"},
 		{Pattern: virtual, Kind: "removed", Means: "drops the adjacency over it"},
 		{Pattern: virtual + ".hello-interval", Means: agreed},
