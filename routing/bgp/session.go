@@ -67,8 +67,8 @@ func (c *SessionConfig) fill() {
 	}
 }
 
-// Owner is told what happens in sessions. Its methods must not call the session's but
-// Send, Room and what only reads.
+// Owner is told what happens in sessions. Of a session's methods its own may only call
+// those that read.
 type Owner interface {
 	// NextStream numbers a connection that is dialled.
 	NextStream() protocol.StreamID
@@ -224,7 +224,13 @@ func (a *Alarm) Due(now time.Time, out []protocol.Effect) []protocol.Effect {
 
 // Send sends messages to an established neighbour. The caller must not use data
 // afterwards, and sends no more than there is room for.
-func (s *Session) Send(data []byte) { s.main.write(data) }
+func (s *Session) Send(now time.Time, data []byte, out []protocol.Effect) []protocol.Effect {
+	return s.call(now, out, func() {
+		if s.main.state == Established {
+			s.main.write(data)
+		}
+	})
+}
 
 // Room is how many octets may be sent now.
 func (s *Session) Room() int { return s.main.room }

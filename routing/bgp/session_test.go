@@ -532,3 +532,16 @@ func TestSessionAllocates(t *testing.T) {
 		t.Errorf("%v allocations, want none; %v", n, s.State())
 	}
 }
+
+// Messages are sent in a session alone.
+func TestSend(t *testing.T) {
+	data := wire.AppendEndOfRIB(nil, wire.IPv4Unicast)
+	o, _ := dialled(t, config(1, 2))
+	o.want("before the session", messages(t, o.session.Send(o.now, data, nil)))
+	o = up(t, config(1, 2))
+	room := o.session.Room()
+	o.want("in it", messages(t, o.session.Send(o.now, data, nil)), "update")
+	if got := o.session.Room(); got != room-len(data) {
+		t.Errorf("room %d, want %d", got, room-len(data))
+	}
+}
