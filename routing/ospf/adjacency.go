@@ -39,12 +39,14 @@ type neighbor struct {
 	asked    int                        // of them, in the last Request
 	unacked  ordered[*Entry, time.Time] // the retransmission list, by when they were sent
 	replies  ordered[*Entry, struct{}]  // to be sent to it alone
+	early    ordered[*Entry, struct{}]  // of unacked, to be sent again soon
 	backoff  int                        // how often in a row nothing was acknowledged
 
 	grace      grace
 	inactivity timer
 	ask        timer // requests
 	retransmit timer
+	hurry      timer // early
 
 	counters NeighborCounters
 }
@@ -62,6 +64,7 @@ func (m *Machine) newNeighbor(l *link, name wire.ID, address netip.Addr) *neighb
 	n.exchange.repeat.Of = func() { m.repeatDescription(n) }
 	n.ask.Of = func() { m.sendRequest(n) }
 	n.retransmit.Of = func() { m.resend(n) }
+	n.hurry.Of = func() { m.resendEarly(n) }
 	n.exchange.sequence = m.rand.Uint32()
 	l.index[name] = n
 	l.neighbors = append(l.neighbors, n)
@@ -181,6 +184,8 @@ func (m *Machine) clearLists(n *neighbor) {
 	n.unacked.clear()
 	n.requests.clear()
 	n.replies.clear()
+	n.early.clear()
+	m.due.Stop(&n.hurry)
 	n.exchange.summary, n.asked, n.backoff = nil, 0, 0
 	m.due.Stop(&n.ask)
 	m.due.Stop(&n.retransmit)

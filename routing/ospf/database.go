@@ -56,8 +56,9 @@ type Entry struct {
 	next      *Entry // one more of the same prefix
 	lists     int    // retransmission lists that it is on
 	self      bool
-	flooded   bool // came by flooding
-	quick     bool // of self: the next instance need not wait for MinLSInterval
+	flooded   bool          // came by flooding
+	before    time.Time     // when the instance before was last sent
+	stands    time.Duration // of self: until it may be succeeded
 	maxAge    bool
 	differs   bool // from the instance before
 	awaiting  bool // among flushing
@@ -151,8 +152,9 @@ func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) 
 	e.lsa = append(e.lsa[:0], l...)
 	d.number(e)
 	binary.BigEndian.PutUint16(e.lsa, age)
+	e.before = e.sent
 	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
-	e.flooded, e.quick, e.maxAge, e.differs = flooded, false, false, changed
+	e.flooded, e.stands, e.maxAge, e.differs = flooded, minLSInterval, false, changed
 	if age == wire.MaxAge {
 		d.end(e)
 		return e, changed

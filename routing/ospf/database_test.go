@@ -206,13 +206,7 @@ func TestOriginate(t *testing.T) {
 		t.Errorf("happened: %v", got)
 	}
 	b.wantEntry(e, at(14.75), wire.InitialSequence+3, 0, 5)
-	// What was just sent once more, as to a neighbour that asked, is not succeeded
-	// before all have it for MinLSArrival.
-	e.Update(at(30), 1)
-	b.originate(at(30.5), 8, false)
-	if got := b.until(at(31.25)); len(got) != 1 || got[0] != Originated {
-		t.Errorf("happened: %v", got)
-	}
+	b.originate(at(31.25), 8, true)
 	if got := b.until(at(31.25 + lsRefreshTime)); len(got) != 1 || got[0] != Originated {
 		t.Errorf("happened: %v, want a refresh", got)
 	}

@@ -78,8 +78,9 @@
 //   - §13.4 floods a received LSA that claims to be the router's own before its
 //     successor; here the successor alone is flooded ([Database.Reclaim]).
 //   - §12.4 has MinLSInterval between any two instances. Here one that followed a
-//     time of quiet as long as that may be succeeded as soon as everybody lets it
-//     in, which MinLSArrival decides; and nothing is succeeded before that.
+//     time of quiet as long as that may be succeeded as soon as everybody lets the
+//     next one in, which MinLSArrival decides, and one that only outbids what the
+//     router has said before a restart at once.
 //   - §13 (5)(a) is about what came by flooding; what the router has asked for did
 //     not.
 //   - An age above MaxAge, as that of RFC 1793 that stands still, counts as MaxAge:

@@ -104,6 +104,7 @@ func (m *Machine) floodOn(l *link, e *Entry, from *neighbor) bool {
 			continue
 		}
 		m.list(n, e)
+		m.hurry(n, e)
 		added = true
 	}
 	switch {
@@ -129,6 +130,31 @@ func (m *Machine) list(n *neighbor, e *Entry) {
 	if !n.retransmit.IsSet() {
 		m.after(&n.retransmit, m.patience(n))
 	}
+}
+
+// hurry has an LSA sent to a neighbour again as soon as it lets it in, where it may
+// refuse it since it got the instance before less than MinLSArrival ago.
+func (m *Machine) hurry(n *neighbor, e *Entry) {
+	if e.before.IsZero() || m.now.Sub(e.before) >= arrival || n.link.cfg.RetransmitInterval <= arrival {
+		return
+	}
+	n.early.put(e, struct{}{})
+	if !n.hurry.IsSet() {
+		m.after(&n.hurry, arrival)
+	}
+}
+
+// resendEarly does that.
+func (m *Machine) resendEarly(n *neighbor) {
+	for e := range n.early.all {
+		if _, listed := n.unacked.get(e); listed {
+			n.replies.put(e, struct{}{})
+			n.link.counters.Retransmitted++
+			n.counters.Retransmitted++
+		}
+	}
+	n.early.clear()
+	m.transmitSoon(n.link)
 }
 
 // unlist takes it off.

@@ -187,8 +187,8 @@ func TestFormerLife(t *testing.T) {
 			said[u.LSA.Type()] = append(said[u.LSA.Type()], u)
 		}
 	}
-	if l := said[wire.RouterLSA]; len(l) == 0 || l[0].LSA.Sequence() != former.Sequence()+1 || l[0].Age >= wire.MaxAge {
-		t.Errorf("of itself it says %+v, want sequence %x", l, former.Sequence()+1)
+	if l := said[wire.RouterLSA]; len(l) == 0 || l[0].LSA.Sequence() <= former.Sequence() || l[0].Age >= wire.MaxAge {
+		t.Errorf("of itself it says %+v, want a sequence above %x", l, former.Sequence())
 	}
 	flushed := map[wire.ID]bool{}
 	for _, u := range said[wire.NetworkLSA] {
@@ -196,6 +196,31 @@ func TestFormerLife(t *testing.T) {
 	}
 	if !flushed[ip("10.9.9.9")] || !flushed[ip("10.0.0.2")] {
 		t.Errorf("flushed: %v", flushed)
+	}
+}
+
+// A neighbour that has just got what the router said before, and so refuses what it
+// says next as too soon, gets that again without waiting for RxmtInterval.
+func TestRefusedAsTooSoon(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.w.run(20*time.Second, nil)
+	x.greet()
+	x.describe(wire.FlagInit | wire.FlagMore | wire.FlagMaster)
+	x.ask(wire.Identity{Type: wire.RouterLSA, ID: ip("5.0.0.5"), Router: ip("5.0.0.5")})
+	old := x.sent(0, wire.TypeUpdate)
+	x.seq++
+	x.describe(wire.FlagMaster)
+	now := x.sent(0, wire.TypeUpdate)
+	if x.state() != NeighborFull || len(old) != 1 || len(now) != 1 || now[0].Updates[0].LSA.Sequence() != old[0].Updates[0].LSA.Sequence()+1 {
+		t.Fatalf("%v, sent %+v and then %+v", x.state(), old, now)
+	}
+	again := x.sent(arrival+time.Millisecond, wire.TypeUpdate)
+	if len(again) != 1 || again[0].Updates[0].LSA.Sequence() != now[0].Updates[0].LSA.Sequence() {
+		t.Errorf("sent again: %+v", again)
+	}
+	x.ackAll()
+	if more := x.sent(10*time.Second, wire.TypeUpdate); len(more) != 0 {
+		t.Errorf("and again: %+v", more)
 	}
 }
 

@@ -22,7 +22,7 @@ type naiveEntry struct {
 	age, installed int // quarters of a second
 	maxAge         bool
 	wrapping       bool
-	quick          bool   // it said the same for MinLSInterval before
+	stands         int    // quarters of a second until it may be succeeded
 	pending        uint32 // metric; 0 is none
 	lists          int
 }
@@ -53,17 +53,25 @@ func (e *naiveEntry) next(metric uint32) {
 		e.maxAge, e.wrapping, e.pending = true, true, metric
 		return
 	}
-	*e = naiveEntry{sequence: e.sequence + 1, metric: metric, lists: e.lists, quick: e.installed >= 20}
+	*e = naiveEntry{sequence: e.sequence + 1, metric: metric, lists: e.lists, stands: e.afterwards()}
+}
+
+// afterwards is how long what succeeds e has to stand.
+func (e *naiveEntry) afterwards() int {
+	if e.installed >= 20 {
+		return 5
+	}
+	return 20
 }
 
 // may reports whether e may be succeeded.
-func (e *naiveEntry) may() bool { return e.installed >= 20 || e.quick && e.installed >= 5 }
+func (e *naiveEntry) may() bool { return e.installed >= e.stands }
 
 func (n *naive) originate(id wire.Identity, metric uint32) {
 	e := n.entries[id]
 	switch {
 	case e == nil:
-		n.entries[id] = &naiveEntry{sequence: wire.InitialSequence, metric: metric, quick: true}
+		n.entries[id] = &naiveEntry{sequence: wire.InitialSequence, metric: metric, stands: 5}
 	case !e.maxAge && e.metric == metric:
 		e.pending = 0
 	case e.maxAge && e.sequence == wire.MaxSequence:
@@ -85,10 +93,10 @@ func (n *naive) reclaim(id wire.Identity, sequence int32, metric uint32) {
 		wanted = e.metric
 	}
 	if wanted != 0 && sequence < wire.MaxSequence {
-		*e = naiveEntry{sequence: sequence + 1, metric: wanted, lists: e.lists, quick: true}
+		*e = naiveEntry{sequence: sequence + 1, metric: wanted, lists: e.lists}
 		return
 	}
-	*e = naiveEntry{sequence: sequence, metric: metric, maxAge: true, pending: wanted, wrapping: wanted != 0, lists: e.lists}
+	*e = naiveEntry{sequence: sequence, metric: metric, maxAge: true, pending: wanted, wrapping: wanted != 0, lists: e.lists, stands: 20}
 }
 
 func (n *naive) sweep() {
@@ -96,7 +104,7 @@ func (n *naive) sweep() {
 		switch {
 		case !e.maxAge || e.lists > 0 || e.pending != 0 && !e.wrapping:
 		case e.pending != 0:
-			*e = naiveEntry{sequence: wire.InitialSequence, metric: e.pending, quick: e.installed >= 20}
+			*e = naiveEntry{sequence: wire.InitialSequence, metric: e.pending, stands: e.afterwards()}
 		default:
 			delete(n.entries, id)
 		}

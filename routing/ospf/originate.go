@@ -49,27 +49,20 @@ func (d *Database) Originate(now time.Time, id wire.Identity, o wire.Options, bo
 // who got it (RFC 2328 §13 (5)(a)).
 const arrival = minLSArrival + 250*time.Millisecond
 
-// may is when the next instance may be originated: MinLSInterval after this one, and
-// after one that said the same for as long as that, as soon as it is let in.
-func (e *Entry) may() time.Time {
-	at := e.installed.Add(minLSInterval)
-	if e.quick {
-		at = e.installed.Add(arrival)
-	}
-	if in := e.sent.Add(arrival); in.After(at) {
-		return in
-	}
-	return at
-}
+// may is when the next instance may be originated.
+func (e *Entry) may() time.Time { return e.installed.Add(e.stands) }
 
 // originate installs l with the sequence number.
 func (d *Database) originate(now time.Time, l wire.LSA, sequence int32) *Entry {
 	was := d.Find(l.Identity())
-	quick := was == nil || now.Sub(was.installed) >= minLSInterval
+	stands := minLSInterval
+	if was == nil || now.Sub(was.installed) >= minLSInterval {
+		stands = arrival // what is said after a time of quiet may soon be corrected
+	}
 	h := l.Header()
 	h.Sequence, h.Age = sequence, 0
 	e, _ := d.install(now, wire.AppendLSA(nil, &h, wire.Opaque(l.Body())), 0, false)
-	e.quick = quick
+	e.stands = stands
 	return e
 }
 
@@ -118,7 +111,7 @@ func (d *Database) Reclaim(now time.Time, l wire.LSA) *Entry {
 	if wanted != nil && l.Sequence() != wire.MaxSequence {
 		e.pending = nil
 		e = d.originate(now, wanted, l.Sequence()+1)
-		e.quick = true // it says nothing new
+		e.stands = 0 // it says nothing new
 		return e
 	}
 	e, _ = d.install(now, l, wire.MaxAge, false)
