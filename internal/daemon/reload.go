@@ -160,22 +160,22 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	if err != nil {
 		return l, err
 	}
-	d.awaitList(ctx, l.cfg)
+	d.awaitRoutes(ctx)
 	d.logImpact(next)
 	l.warnings = append(l.warnings, d.restore(ctx)...)
 	return l, nil
 }
 
-// longestList bounds how long a reload waits for the routes of its file.
-const longestList = time.Minute
+// longestUptake bounds how long a reload waits for its routes.
+const longestUptake = time.Minute
 
-// awaitList waits until packets are forwarded by the routes of the configuration's
-// file, which the loop takes up in slices.
-func (d *Daemon) awaitList(ctx context.Context, cfg *config.Config) {
-	ctx, cancel := context.WithTimeout(ctx, longestList)
+// awaitRoutes waits until packets are forwarded by the routes of the
+// configuration, which the loop takes up in slices.
+func (d *Daemon) awaitRoutes(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, longestUptake)
 	defer cancel()
 	for done := false; !done; {
-		if d.ask(ctx, func() { done = d.router.RIB().Listed() == cfg.RIB.List }) != nil {
+		if d.ask(ctx, func() { done = d.router.RIB().Configured() }) != nil {
 			return // the router stops, or goes on with it alone
 		}
 		if !done {

@@ -13,7 +13,7 @@ import (
 func (r *Router) settle(units int) (complete, copied bool, err error) {
 	settled, complete, err := r.rib.Settle(units)
 	r.changes += len(settled.Changes)
-	r.coming = r.coming.Apply(settled.Changes)
+	r.coming.Apply(settled.Changes)
 	if !complete {
 		return false, false, err
 	}
@@ -21,7 +21,7 @@ func (r *Router) settle(units int) (complete, copied bool, err error) {
 	r.changes = 0
 	// A new Table, not a new FIB in the old one: readers may still be using the
 	// published one.
-	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.coming}
+	r.table = &dataplane.Table{Name: r.table.Name, FIB: r.coming.Publish()}
 	return true, copied, err
 }
 

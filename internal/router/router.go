@@ -63,7 +63,7 @@ type Router struct {
 	membership  *Membership
 	kept        map[string][]netip.Prefix // see Resume
 	gatherUntil time.Time                 // until when changes are gathered, see gatherTime
-	coming      *fib.FIB                  // the next one, which has those of its changes that are settled
+	coming      *fib.Writer               // of the next FIB, which has those of its changes that are settled
 	changes     int                       // how many these are
 	taking      bool                      // some changes that were there at open are not read yet
 	mail        *mail
@@ -118,7 +118,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 
 		mail: newMail(),
 	}
-	r.coming = r.table.FIB
+	r.coming = fib.NewWriter(r.table.FIB)
 	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
 	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
 	r.membership = newMembership(&r.live, random.Uint64())
@@ -140,10 +140,11 @@ func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(
 
 // Commit applies cfg and publishes the result. Ports stay attached to the
 // interfaces of their name; the ports of removed interfaces must have been
-// detached before. A list of static routes that is another one than before is taken
-// up by Poll while packets are forwarded, see rib.RIB.Listed. It fails if there are more interfaces than numbers, or if
-// address translation does not fit the interfaces, as Prepare does; then
-// nothing has changed. With ErrGroups everything else was done.
+// detached before. Where there are ports, what the routes come to is settled for one
+// slice, which is mostly enough, and the rest by Poll: see rib.RIB.Configured. It
+// fails if there are more interfaces than numbers, or if address translation does
+// not fit the interfaces, as Prepare does; then nothing has changed. With ErrGroups
+// everything else was done.
 func (r *Router) Commit(cfg Config, now time.Time) error {
 	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
@@ -195,7 +196,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	r.rib.SetConfig(now, cfg.RIB)
 	r.translator.commit(rules, cfg.NAT.Enabled())
-	if r.rib.Listed() != cfg.RIB.List && r.forwarding() {
+	if r.forwarding() {
 		err = r.settleSome() // Poll does the rest, and carriers and questions go between
 	} else {
 		err = r.settleAll()

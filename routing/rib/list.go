@@ -242,9 +242,6 @@ type relisting struct {
 	from, to []boundWay
 }
 
-// Listed is the list whose routes the last completed settling decided about.
-func (r *RIB) Listed() *RouteList { return r.listed }
-
 // bindList has the routes of the configuration's list offered with the present
 // numbers of interfaces. It costs nothing for each route unless the list is
 // another one, or a way leads elsewhere.
@@ -284,7 +281,7 @@ func (r *RIB) releaseWays(ways []boundWay) {
 // do.
 func (l *relisting) work(r *RIB, units int) int {
 	for {
-		if units == 0 {
+		if units <= 0 {
 			return 0
 		}
 		units--
@@ -293,18 +290,21 @@ func (l *relisting) work(r *RIB, units int) int {
 			r.releaseWays(l.from)
 			return max(units, 1)
 		}
-		l.change(r, was, is)
+		if l.change(r, was, is) {
+			units -= changedUnits
+		}
 	}
 }
 
-// change changes what is offered for one prefix.
-func (l *relisting) change(r *RIB, was, is *listed) {
+// change changes what is offered for one prefix, and reports whether it had
+// anything to change.
+func (l *relisting) change(r *RIB, was, is *listed) bool {
 	if was == nil {
 		r.offerWay(r.number(is.prefix()), &l.to[is.way], l.origin(is))
-		return
+		return true
 	}
 	if l.was == l.is && l.from[was.way].same(&l.to[is.way]) {
-		return
+		return false
 	}
 	n := r.find(was.prefix())
 	at := r.by(n, routing.SourceStatic, listPlace)
@@ -312,12 +312,13 @@ func (l *relisting) change(r *RIB, was, is *listed) {
 		if c := r.cand(at); c.origin != l.origin(is) {
 			c.origin = l.origin(is) // of which the FIB does not know: it has the file alone
 		}
-		return
+		return false
 	}
 	r.remove(n, at)
 	if is != nil {
 		r.offerWay(n, &l.to[is.way], l.origin(is))
 	}
+	return true
 }
 
 func (l *relisting) origin(is *listed) origin.ID { return l.is.whole + origin.ID(is.line) }

@@ -35,7 +35,7 @@ type RIB struct {
 	deadHops   map[trackedHop]bool // those that are watched and dead
 	statics    []number            // the prefixes of the configuration's routes, in its order
 	bound      boundList
-	listed     *RouteList // see Listed
+	configs    struct{ given, taken, settled uint64 } // how many
 	slabs
 	transits map[number]*transit
 
@@ -61,13 +61,14 @@ type RIB struct {
 	staleWatches  []*watch
 	touched       bool
 
-	settling   *settling    // under way, else nil
-	given      []fib.Change // by the last slice
-	entries    []fib.Entry  // of these
-	waiting    queue
-	sweeps     []*sweeping
-	relistings []*relisting
-	epochs     [routing.NumSources][2]epoch // by the source that offers, see stale.go
+	settling    *settling    // under way, else nil
+	given       []fib.Change // by the last slice
+	entries     []fib.Entry  // of these
+	waiting     queue
+	sweeps      []*sweeping
+	relistings  []*relisting
+	redistances *redistancing                // nil = none
+	epochs      [routing.NumSources][2]epoch // by the source that offers, see stale.go
 
 	stats       Stats
 	subscribers []*subscriber // by name
@@ -276,8 +277,13 @@ func checkPrefix(p netip.Prefix) error {
 // keeps its age; if only its line has moved, only the Origin of its FIB entry
 // changes.
 func (r *RIB) SetConfig(now time.Time, cfg Config) {
+	r.configs.given++
 	_ = r.Step(now, configured{cfg}) // never fails
 }
+
+// Configured reports whether the last completed settling decided about the
+// configuration that was set last.
+func (r *RIB) Configured() bool { return r.configs.settled == r.configs.given }
 
 // configured is SetConfig as an input.
 type configured struct{ config Config }
@@ -285,38 +291,17 @@ type configured struct{ config Config }
 func (configured) input() {}
 
 func (r *RIB) setConfig(now time.Time, cfg Config) {
+	r.configs.taken++
 	distances := cfg.Distance != r.config.Distance
 	same := slices.EqualFunc(cfg.Static, r.config.Static, sameStatic)
 	r.config = cfg
 	if distances {
-		r.redistance()
+		r.redistances = &redistancing{at: 1}
 	}
 	if same {
 		r.bindList(now)
 	} else {
 		r.bindStatics(now)
-	}
-}
-
-// redistance sets the distance of every candidate to that of its source in the
-// new configuration.
-func (r *RIB) redistance() {
-	for i := uint32(1); i < r.dests.used; i++ {
-		n := number(i)
-		for moved := true; moved; {
-			moved = false
-			for at := r.first(n); at != 0 && !moved; at = *r.more(at) {
-				c := *r.cand(at)
-				was := c.distance
-				if r.setDistance(&c, c.offered()); c.distance != was {
-					r.touch(n)
-					hops := *r.hopsOf(at)
-					r.unlink(n, at)
-					r.link(n, c, hops)
-					moved = true
-				}
-			}
-		}
 	}
 }
 

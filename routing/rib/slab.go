@@ -3,7 +3,6 @@ package rib
 import (
 	"encoding/binary"
 	"net/netip"
-	"slices"
 )
 
 // number is the dense number of a prefix for which there is a candidate, or was
@@ -21,14 +20,21 @@ const (
 // garbage collector to follow but one pointer for each page.
 type slab[T any] struct {
 	pages []*[pageSize]T
-	used  uint32   // numbers given so far, those that are free included
-	free  []uint32 // to be given again
+	used  uint32     // numbers given so far, those that are free included
+	free  []uint32   // to be given again, the last first
+	more  [][]uint32 // those to be given after them, freeAtOnce in each
 }
+
+// freeAtOnce is how long one list of free numbers may be: it is copied as it grows.
+const freeAtOnce = 1 << 16
 
 func (s *slab[T]) at(n uint32) *T { return &s.pages[n>>pageBits][n%pageSize] }
 
 // take gives a number. What stands there is what was last.
 func (s *slab[T]) take() uint32 {
+	if n := len(s.more); n > 0 && len(s.free) == 0 {
+		s.free, s.more = s.more[n-1], s.more[:n-1]
+	}
 	if n := len(s.free); n > 0 {
 		id := s.free[n-1]
 		s.free = s.free[:n-1]
@@ -41,10 +47,10 @@ func (s *slab[T]) take() uint32 {
 	return s.used - 1
 }
 
-// give takes a number back. A long list of them is copied as seldom as can be.
+// give takes a number back.
 func (s *slab[T]) give(n uint32) {
-	if len(s.free) == cap(s.free) {
-		s.free = slices.Grow(s.free, len(s.free)+pageSize)
+	if len(s.free) == freeAtOnce {
+		s.more, s.free = append(s.more, s.free), nil
 	}
 	s.free = append(s.free, n)
 }

@@ -50,7 +50,7 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	r.stats.Changes += uint64(len(s.Changes))
 	if complete {
 		r.settling = nil
-		r.listed = r.bound.list
+		r.configs.settled = r.configs.taken
 		r.generation++
 		s.Generation = r.generation
 		r.stats.Flushes++
@@ -83,23 +83,14 @@ func (r *RIB) Flush() ([]fib.Change, uint64) {
 // Generation is the number of the last completed settling.
 func (r *RIB) Generation() uint64 { return r.generation }
 
-// prepare does what has to be done before the table is settled: changing
-// to another list of static routes, sweeping routes, and taking inputs that waited. It returns what is left of the slice,
-// 0 if there is more to do.
+// prepare does what has to be done before the table is settled: walks over many
+// routes, and taking inputs that waited. It returns what is left of the slice, 0
+// if there is more to do.
 func (r *RIB) prepare(units int) (int, error) {
 	var errs []error
 	for units > 0 && (r.preparing() || len(r.waiting.list) > 0) {
-		if len(r.relistings) > 0 {
-			if units = r.relistings[0].work(r, units); units > 0 {
-				r.relistings[0] = nil // and with it the list before
-				r.relistings = r.relistings[1:]
-			}
-			continue
-		}
-		if len(r.sweeps) > 0 {
-			if units = r.sweeps[0].work(r, units); units > 0 {
-				r.sweeps = r.sweeps[1:]
-			}
+		if r.preparing() {
+			units = r.walk(units)
 			continue
 		}
 		now, in := r.waiting.next(units)
@@ -118,7 +109,30 @@ func (r *RIB) prepare(units int) (int, error) {
 
 // preparing reports whether walks over many routes have to be completed before
 // the table is settled.
-func (r *RIB) preparing() bool { return len(r.sweeps)+len(r.relistings) > 0 }
+func (r *RIB) preparing() bool {
+	return len(r.sweeps)+len(r.relistings) > 0 || r.redistances != nil
+}
+
+// walk goes on with the first of them for one slice, and returns what is left of
+// it, 0 if that has more to do.
+func (r *RIB) walk(units int) int {
+	switch {
+	case r.redistances != nil:
+		if units = r.redistances.work(r, units); units > 0 {
+			r.redistances = nil
+		}
+	case len(r.relistings) > 0:
+		if units = r.relistings[0].work(r, units); units > 0 {
+			r.relistings[0] = nil // and with it the list before
+			r.relistings = r.relistings[1:]
+		}
+	case len(r.sweeps) > 0:
+		if units = r.sweeps[0].work(r, units); units > 0 {
+			r.sweeps = r.sweeps[1:]
+		}
+	}
+	return units
+}
 
 // queue is inputs that wait for the end of a settling, oldest first.
 type queue struct{ list []waiter }
@@ -142,47 +156,4 @@ func (q *queue) next(n int) (time.Time, Input) {
 		q.list = nil
 	}
 	return first.now, first.in
-}
-
-// sweeping removes the routes of a source that were stale when it began, in
-// slices. Routes that the source offers in between are fresh, and stay.
-type sweeping struct {
-	Sweep
-	kept [2]epoch // what was offered in it or later is fresh
-	at   uint32   // the number that comes next
-}
-
-// work works for one slice and returns what is left of it, 0 if there is more
-// to do.
-func (s *sweeping) work(r *RIB, units int) int {
-	for ; s.at < r.dests.used; s.at++ {
-		if units == 0 {
-			return 0
-		}
-		units--
-		n := number(s.at)
-		d := r.at(n)
-		if !d.inFamily(s.Family) {
-			continue
-		}
-		at := r.by(n, s.Source, 0)
-		if at == 0 {
-			continue
-		}
-		e := r.epoch(s.Source, d.family())
-		if e.age(r.cand(at)) > s.since(r, d.family()) {
-			r.remove(n, at)
-		}
-	}
-	for f := range s.kept {
-		if s.Family == 0 || (s.Family == 6) == (f == 1) {
-			r.epoch(s.Source, f).past = s.since(r, f)
-		}
-	}
-	return max(units, 1)
-}
-
-// since is how many epochs ago it began.
-func (s *sweeping) since(r *RIB, family int) int {
-	return (r.epoch(s.Source, family).now - s.kept[family].now + epochs) % epochs
 }
