@@ -109,6 +109,9 @@ func (o *offers) begin(f *offering) {
 func (o *offers) one(f *offering, n int32) bool {
 	was := &o.routes[n]
 	r := &f.table.routes[n]
+	if was.says(r) && f.alternates == nil && o.list(f, r.Ways) == was.hops && f.table.state.Prefixes.list[n] == was.prefix {
+		return false // most are what they were
+	}
 	now := offered{prefix: f.table.state.Prefixes.list[n], kind: r.Type, area: r.Area, metric: r.Cost, tag: r.Tag}
 	if r.Type == External2 {
 		now.metric = r.Metric
@@ -138,6 +141,16 @@ func (o *offers) one(f *offering, n int32) bool {
 	}
 	*was = now
 	return o.write(f, was)
+}
+
+// says reports whether a route that has hops says the same as one of the table but
+// for the hops.
+func (w *offered) says(r *Route) bool {
+	metric := r.Cost
+	if r.Type == External2 {
+		metric = r.Metric
+	}
+	return w.hops != nil && w.kind == r.Type && w.area == r.Area && w.metric == metric && w.tag == r.Tag
 }
 
 // write has the slot say what the route is.

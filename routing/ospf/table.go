@@ -358,11 +358,20 @@ func (t *Table) intra(a *AreaState, n int32) {
 	if int(n) >= len(a.tree.paths) || a.tree.paths[n].cost == Unreachable {
 		return
 	}
-	p := &a.tree.paths[n]
-	t.offer(&t.routes[n], Route{
-		Prefix: t.state.Prefixes.list[n], Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways,
-		Origin: a.Graph.vertices[p.origin].entry.LSA().Identity(),
-	})
+	p, r := &a.tree.paths[n], &t.routes[n]
+	if r.Type == IntraArea && r.Cost < p.cost {
+		return
+	}
+	v := &a.Graph.vertices[p.origin]
+	origin := wire.Identity{Type: wire.RouterLSA, ID: v.id, Router: v.id}
+	if v.network {
+		origin = v.entry.LSA().Identity()
+	}
+	if r.Type == noPath { // most have no other
+		r.Prefix, r.Type, r.Area, r.Cost, r.Ways, r.Origin = t.state.Prefixes.list[n], IntraArea, a.ID, p.cost, p.ways, origin
+		return
+	}
+	t.offer(r, Route{Prefix: r.Prefix, Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways, Origin: origin})
 }
 
 // virtual gives the ways of the backbone's virtual links: those to the other end
