@@ -101,6 +101,9 @@ func (m *Machine) virtualPath(l *link) (cost uint16, from netip.Prefix, to netip
 		return
 	}
 	d, ways := t.Router(l.peer)
+	if m.ours.role.stub && d != Unreachable {
+		d -= min(d, wire.MaxLinkCost) // its own link says that alone; the way is there
+	}
 	if d > wire.MaxLinkCost {
 		return
 	}
