@@ -145,6 +145,15 @@ func (o *ospfOracle) border(x int) bool {
 	return len(o.routers[x].areas) > 1 && o.routers[x].areas[0] == 0
 }
 
+// connected reports whether a border router is adjacent to anybody in the backbone:
+// one that is not examines what is said into its other areas too, and passes nothing
+// of it on (RFC 3509 §2.2).
+func (o *ospfOracle) connected(x int) bool {
+	return slices.ContainsFunc(o.routers[x].node.order, func(e *End) bool {
+		return e.Link != nil && e.Link.Carries() && o.area[e.Link] == 0
+	})
+}
+
 // internal is the route of a router to what the owners have in any area: inside an
 // area of its own (§16.1), or else by a border router (§16.2), of which border
 // routers take those of the backbone alone.
@@ -158,17 +167,42 @@ func (o *ospfOracle) internal(x int, owners []owner) (d ospfDue, known bool) {
 		return d, true
 	}
 	for _, a := range o.routers[x].areas {
-		if a != 0 && o.border(x) {
+		if by, ok := o.between(x, a, owners); ok {
+			d.take(&known, ospf.InterArea, by.cost, by.ways)
+		}
+	}
+	return d, known
+}
+
+// between is the route by the border routers of one area.
+func (o *ospfOracle) between(x, area int, owners []owner) (d ospfDue, known bool) {
+	if area != 0 && o.border(x) && o.connected(x) {
+		return d, false
+	}
+	for b := range o.routers {
+		c, reached := o.within[area][[2]int{x, b}]
+		if b == x || !reached || !o.border(b) {
 			continue
 		}
-		for b := range o.routers {
-			c, reached := o.within[a][[2]int{x, b}]
-			if b == x || !reached || !o.border(b) {
-				continue
-			}
-			if said, ok := o.summary(b, a, owners); ok {
-				d.take(&known, ospf.InterArea, c+said, o.hops(a, x, b))
-			}
+		if said, ok := o.summary(b, area, owners); ok {
+			d.take(&known, ospf.InterArea, c+said, o.hops(area, x, b))
+		}
+	}
+	return d, known
+}
+
+// boundary is the route of a router to one that redistributes. Each area has one,
+// and as RFC 1583 has it the cost alone decides between those, and if need be the
+// number of the area (RFC 2328 §16.4 (3)).
+func (o *ospfOracle) boundary(x, y int) (d ospfDue, known bool) {
+	owners := []owner{{y, o.routers[y].areas[0], 0}}
+	for _, a := range o.routers[x].areas {
+		by, ok := o.inside(x, a, owners)
+		if !ok && a < ospfStub { // others hear of no such routers
+			by, ok = o.between(x, a, owners)
+		}
+		if ok && (!known || by.cost <= d.cost) {
+			d, known = by, true
 		}
 	}
 	return d, known
@@ -191,7 +225,7 @@ func (o *ospfOracle) summary(b, into int, owners []owner) (cost int, ok bool) {
 			}
 		}
 	}
-	if ok || into == 0 {
+	if ok || into == 0 || !o.connected(b) {
 		return cost, ok
 	}
 	d, ok := o.internal(b, owners)
@@ -205,7 +239,7 @@ func (o *ospfOracle) external(x int) {
 		return
 	}
 	for y, r := range o.routers {
-		at, reached := o.internal(x, []owner{{y, r.areas[0], 0}})
+		at, reached := o.boundary(x, y)
 		if x == y || !reached {
 			continue
 		}
@@ -229,7 +263,7 @@ func (o *ospfOracle) external(x int) {
 
 // fallback adds the default route that border routers say into the stub area.
 func (o *ospfOracle) fallback(x int) {
-	if o.border(x) || !slices.Contains(o.routers[x].areas, ospfStub) {
+	if o.border(x) && o.connected(x) || !slices.Contains(o.routers[x].areas, ospfStub) {
 		return
 	}
 	var d ospfDue

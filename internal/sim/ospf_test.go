@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -281,7 +282,7 @@ func (s *ospfSite) rest() error {
 // playOSPF is one random network from its beginning through rounds of trouble.
 // What meddle does to it, where it is not nil, it has to find out.
 func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) error {
-	s := randomOSPF(t, seed, 30, 1, slightly)
+	s := randomOSPF(t, seed, 30, ospfAreas, slightly)
 	s.Again = fmt.Sprintf("go test ./internal/sim -run '^TestOSPFSeeds$' -seed %d -rounds %d", seed, rounds)
 	if meddle != nil {
 		meddle(s)
@@ -297,7 +298,7 @@ func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) err
 			return fmt.Errorf("round %d: %w\n%s", round, err, s.Report())
 		}
 		if wrong := s.check(); len(wrong) > 0 {
-			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), wrong[0], s.Report())
+			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), strings.Join(wrong[:min(len(wrong), 4)], "\n  "), s.Report())
 		}
 	}
 	return nil

@@ -103,6 +103,22 @@ func (o *offers) begin(f *offering) {
 	if o.lists == nil {
 		o.lists = map[listKey]*hopList{}
 	}
+	o.release(f.table.state.Prefixes)
+}
+
+// release frees the slots of numbers that are no longer their prefix's, before the
+// prefix may have a slot by another number: freed later, it would withdraw that one.
+func (o *offers) release(prefixes *Prefixes) {
+	for _, n := range prefixes.released {
+		if int(n) >= len(o.routes) {
+			continue
+		}
+		if r := &o.routes[n]; r.hasSlot && (prefixes.uses[n] == 0 || prefixes.list[n] != r.prefix) {
+			o.slots.Free(r.slot)
+			*r = offered{}
+		}
+	}
+	prefixes.released = prefixes.released[:0]
 }
 
 // one offers the route to one prefix. It reports whether it is another one.

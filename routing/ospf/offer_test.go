@@ -234,3 +234,42 @@ func TestOffersFollowTheTable(t *testing.T) {
 		}
 	})
 }
+
+// A prefix that goes and comes back under another number, while its old one is
+// given to another prefix only later, keeps its route: the slot of the old number
+// is freed first.
+func TestOfferOfAPrefixWithAnotherNumber(t *testing.T) {
+	s := triangle(0, map[wire.ID]wire.RouterFlags{2: wire.RouterB})
+	cfg := DefaultConfig()
+	rib, o := newRIB()
+	say := func(prefix string) { s.areas[0].summary(2, prefix, 1) }
+	forget := func(address string) {
+		s.areas[0].install(wire.SummaryLSA, ip(address), 2, wire.MaxAge, &wire.Summary{Mask: 0xff000000, Metric: 1})
+		s.areas[0].db.Sweep(start, false, func(*Entry) {})
+	}
+	number := func(prefix string) int32 { return s.state.Prefixes.numbers[netip.MustParsePrefix(prefix)] }
+	offer := func(numbers ...int32) {
+		s.table.Calculate(&s.state)
+		o.some(&offering{table: &s.table, cfg: &cfg}, numbers)
+		rib.drain()
+	}
+	say("8.0.0.0/8")
+	say("9.0.0.0/8")
+	first, other := number("9.0.0.0/8"), number("8.0.0.0/8")
+	offer(first, other)
+	forget("9.0.0.0")
+	forget("8.0.0.0")
+	offer(first, other)
+	say("9.0.0.0/8")
+	if number("9.0.0.0/8") != other {
+		t.Fatalf("the prefix has number %d again, want %d for this test", first, other)
+	}
+	offer(other)
+	say("7.0.0.0/8")
+	offer(first)
+	for _, p := range []string{"9.0.0.0/8", "7.0.0.0/8"} {
+		if rib.routes[netip.MustParsePrefix(p)] == "" {
+			t.Errorf("the RIB has no route to %s: %v", p, rib.routes)
+		}
+	}
+}

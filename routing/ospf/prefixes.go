@@ -10,6 +10,8 @@ type Prefixes struct {
 	list    []netip.Prefix
 	uses    []int32
 	free    []int32
+	// released are numbers that were free at some time since somebody emptied it.
+	released []int32
 }
 
 // NewPrefixes makes an empty one.
@@ -37,5 +39,6 @@ func (s *Prefixes) release(n int32) {
 	if s.uses[n]--; s.uses[n] == 0 {
 		delete(s.numbers, s.list[n])
 		s.free = append(s.free, n)
+		s.released = append(s.released, n)
 	}
 }
