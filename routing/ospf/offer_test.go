@@ -235,9 +235,9 @@ func TestOffersFollowTheTable(t *testing.T) {
 	})
 }
 
-// A prefix that goes and comes back under another number, while its old one is
-// given to another prefix only later, keeps its route: the slot of the old number
-// is freed first.
+// A prefix that goes and comes back under another number before routes are
+// calculated keeps its route: the slot of the old number is freed, and not withdrawn
+// when the new one has been read.
 func TestOfferOfAPrefixWithAnotherNumber(t *testing.T) {
 	s := triangle(0, map[wire.ID]wire.RouterFlags{2: wire.RouterB})
 	cfg := DefaultConfig()
@@ -253,23 +253,23 @@ func TestOfferOfAPrefixWithAnotherNumber(t *testing.T) {
 		o.some(&offering{table: &s.table, cfg: &cfg}, numbers)
 		rib.drain()
 	}
-	say("8.0.0.0/8")
-	say("9.0.0.0/8")
-	first, other := number("9.0.0.0/8"), number("8.0.0.0/8")
-	offer(first, other)
+	for _, p := range []string{"6.0.0.0/8", "9.0.0.0/8", "8.0.0.0/8"} {
+		say(p)
+		offer(number(p))
+	}
+	free := number("6.0.0.0/8")
+	forget("6.0.0.0") // so that the first slot is free
+	say("5.0.0.0/8")
+	offer(free)
+	was, other := number("9.0.0.0/8"), number("8.0.0.0/8")
 	forget("9.0.0.0")
 	forget("8.0.0.0")
-	offer(first, other)
 	say("9.0.0.0/8")
 	if number("9.0.0.0/8") != other {
-		t.Fatalf("the prefix has number %d again, want %d for this test", first, other)
+		t.Fatalf("the prefix has number %d again, want %d for this test", was, other)
 	}
-	offer(other)
-	say("7.0.0.0/8")
-	offer(first)
-	for _, p := range []string{"9.0.0.0/8", "7.0.0.0/8"} {
-		if rib.routes[netip.MustParsePrefix(p)] == "" {
-			t.Errorf("the RIB has no route to %s: %v", p, rib.routes)
-		}
+	offer(was, other)
+	if rib.routes[netip.MustParsePrefix("9.0.0.0/8")] == "" {
+		t.Errorf("the RIB has no route to 9.0.0.0/8: %v", rib.routes)
 	}
 }
