@@ -351,12 +351,28 @@ func (o *ospfOracle) compare(r *ospfRouter) (wrong []string) {
 	return wrong
 }
 
+// whole reports whether all routers of the backbone reach each other in it. Where
+// they do not, packets may be sent, as the protocol has it, to a border router that
+// does not know the way that another one spoke of.
+func (o *ospfOracle) whole() bool {
+	for _, a := range o.routers {
+		for _, b := range o.routers {
+			if _, ok := o.within[0][[2]int{a.number, b.number}]; !ok && a.areas[0] == 0 && b.areas[0] == 0 {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // astray is where packets to the stubs loop, or end though there is a way.
 func (o *ospfOracle) astray() (wrong []string) {
+	whole := o.whole()
 	for _, from := range o.routers {
 		for i, to := range o.routers {
 			w := walk{net: o.Network, from: from.node, to: Target{hostOf(i), to.node}, on: map[*Node]bool{}}
-			_, w.must = o.tables[from.number][stubOf(i)]
+			_, known := o.tables[from.number][stubOf(i)]
+			w.must = known && whole
 			w.follow(from.node)
 			for _, f := range w.faults {
 				wrong = append(wrong, f.String())

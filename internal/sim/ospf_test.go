@@ -224,11 +224,12 @@ func (s *ospfSite) outside() {
 	}
 }
 
-// slightly is a link that delays up to 20 ms, loses up to 5 % and duplicates up
-// to 5 % of what crosses it.
+// slightly is a link that delays up to 10 ms, loses up to 5 % and duplicates up to
+// 5 % of what crosses it, and keeps its order: where an LSA is overtaken by its own
+// flush, it stays (RFC 2328 §13 (4)).
 func slightly(r *rand.Rand) Faults {
 	f := lossy(r)
-	f.Loss /= 4
+	f.Loss, f.Jitter = f.Loss/4, 0
 	return f
 }
 
