@@ -405,7 +405,7 @@ func (s *ospfSite) databases() (wrong []string) {
 // lsas are those of an area, and those of the AS's scope where it has such.
 func (s *ospfSite) lsas(r *ospfRouter, area int) (list []string) {
 	id := wire.ID(area)
-	for _, l := range machine(r.node).LSAs(ospf.LSAFilter{}, 1<<20) {
+	for _, l := range machine(r.node).LSAs(s.Now(), ospf.LSAFilter{}, 1<<20) {
 		if l.Scope == ospf.ScopeArea && l.Area == id || l.Scope == ospf.ScopeAS && area < ospfStub {
 			list = append(list, fmt.Sprintf("%v %v of %v: sequence %x, checksum %x", l.Type, l.ID, l.Router, l.Header.Sequence, l.Header.Checksum))
 		}
