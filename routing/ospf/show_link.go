@@ -127,6 +127,12 @@ type NeighborInfo struct {
 	BFD                                  *BFD // as it is watched; nil: not
 	Dead                                 bool // by BFD
 	Counters                             NeighborCounters
+	// GraceUntil is until when the router helps it with a restart; zero: it does
+	// not. GraceReason is why it restarts, GraceEnded why the last time ended or
+	// was refused; nil if there was none.
+	GraceUntil  time.Time
+	GraceReason RestartReason
+	GraceEnded  error
 }
 
 // Neighbors returns copies of the neighbours by interface and name.
@@ -152,6 +158,7 @@ func (n *neighbor) info() NeighborInfo {
 		Master: n.exchange.master, Sequence: n.exchange.sequence,
 		Described: len(n.exchange.summary), Requested: n.requests.len(), Unacknowledged: n.unacked.len(),
 		BFD: n.watching(), Dead: n.dead, Counters: n.counters,
+		GraceUntil: n.grace.until, GraceReason: n.grace.reason, GraceEnded: n.grace.ended,
 	}
 }
 

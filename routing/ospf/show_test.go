@@ -79,6 +79,21 @@ func compareLines(t *testing.T, got, want []string) {
 	}
 }
 
+// A neighbour that restarts is shown with how long it has, and why the last one
+// ended.
+func TestShowRestart(t *testing.T) {
+	w, x, y, _ := beside(t, PointToPoint, nil)
+	x.restart(120)
+	if n := y.m.Neighbors()[0]; n.Router != x.m.router || n.GraceUntil.Sub(w.now) > 2*time.Minute || n.GraceUntil.Sub(w.now) < time.Minute || n.GraceReason != RestartSoftware || n.GraceEnded != nil {
+		t.Errorf("%+v, want it to have two minutes for its software", n)
+	}
+	x.done()
+	w.run(10*time.Second, nil)
+	if n := y.m.Neighbors()[0]; !n.GraceUntil.IsZero() || n.GraceEnded == nil {
+		t.Errorf("%+v, want the restart to be over", n)
+	}
+}
+
 func TestShowSummary(t *testing.T) {
 	w := shown(t)
 	s := w.nodes[1].m.Summary(w.now)

@@ -47,6 +47,12 @@ type Neighbor struct {
 	// BFD is watched, or down where its session is; absent where BFD does not watch
 	// it.
 	BFD string `json:"bfd,omitempty" show:"bfd,optional,bad=down"`
+	// Grace is the seconds for which it counts as adjacent though it restarts;
+	// absent if it does not. LastGrace is why the last such time ended, or was
+	// refused.
+	Grace       float64 `json:"grace,omitzero" show:"grace,seconds,blank,optional"`
+	GraceReason string  `json:"grace_reason,omitempty"`
+	LastGrace   string  `json:"last_grace,omitempty"`
 
 	Master         bool   `json:"master"` // this router leads the exchange of databases
 	Sequence       uint32 `json:"sequence"`
@@ -122,6 +128,12 @@ func neighborOf(n *ospf.NeighborInfo, now time.Time) Neighbor {
 		ToDescribe: n.Described, Requested: n.Requested, Unacknowledged: n.Unacknowledged,
 		Retransmitted: n.Counters.Retransmitted, StateChanges: n.Counters.StateChanges,
 	}
+	if x.Grace = until(n.GraceUntil, now); x.Grace > 0 {
+		x.GraceReason = n.GraceReason.String()
+	}
+	if n.GraceEnded != nil {
+		x.LastGrace = n.GraceEnded.Error()
+	}
 	switch {
 	case n.Dead:
 		x.BFD = "down"
@@ -175,6 +187,12 @@ func (n *Neighbor) draw(s *show.Screen) {
 	line(s, "options", "%v", n.Options)
 	if n.BFD != "" {
 		line(s, "bfd", "%s", n.BFD)
+	}
+	if n.Grace > 0 {
+		line(s, "restart", "%s; counts as adjacent for %s", n.GraceReason, s.Seconds(n.Grace))
+	}
+	if n.LastGrace != "" {
+		line(s, "last restart", "%s", n.LastGrace)
 	}
 	master := "it"
 	if n.Master {

@@ -1,6 +1,7 @@
 package ospftest
 
 import (
+	"errors"
 	"net/netip"
 	"time"
 
@@ -69,7 +70,7 @@ func (core) Neighbors() []ospf.NeighborInfo {
 		{
 			Interface: 3, Name: "core1", Router: id("10.255.0.3"), Address: addr("10.255.0.3"), Priority: 1, Options: wire.OptionE | wire.OptionO,
 			State: ospf.NeighborFull, Since: Began.Add(5 * time.Second), Heard: now.Add(-6 * time.Second), DeadAt: now.Add(34 * time.Second),
-			Sequence: 5, BFD: &ospf.BFD{Profile: "fast", Strict: true}, Counters: ospf.NeighborCounters{StateChanges: 6},
+			GraceUntil: now.Add(57 * time.Second), GraceReason: ospf.RestartUpgrade, GraceEnded: errors.New("the topology has changed"), Sequence: 5, BFD: &ospf.BFD{Profile: "fast", Strict: true}, Counters: ospf.NeighborCounters{StateChanges: 6},
 		},
 	}
 }
