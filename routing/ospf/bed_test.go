@@ -364,6 +364,9 @@ func (p *port) settled() bool {
 		if !p.station.m.adjacent(n) {
 			want = NeighborTwoWay
 		}
+		if want == NeighborTwoWay && l.network == NBMA && n.state == NeighborDown {
+			continue // neither of both may become DR: they need not greet each other
+		}
 		if n.state != want || n.unacked.len() > 0 {
 			return false
 		}

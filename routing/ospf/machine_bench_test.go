@@ -88,3 +88,38 @@ func BenchmarkUpdate(b *testing.B) {
 		out = n.m.Step(now, protocol.Received{Link: 1, Src: x.addr, Dst: allSPFRouters, Protocol: wire.Protocol, HopLimit: 1, Payload: payload}, out[:0])
 	}
 }
+
+// A router learns the database of a neighbour, 10,000 routers in a grid, from the
+// first Hello to Full; the calculations of routes are among it. Both are counted.
+func BenchmarkExchange(b *testing.B) {
+	const side = 100
+	name := func(x, y int) wire.ID { return wire.ID(0x0a000000 + (y+side)%side<<8 + (x+side)%side) }
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		w := newNetwork(b, 1)
+		l := w.segment()
+		for _, id := range []string{"5.0.0.5", "9.0.0.9"} {
+			w.router(id).port(l, PointToPoint, id+"/8", func(i *InterfaceConfig) { i.HelloInterval = time.Second })
+		}
+		w.begin()
+		w.run(time.Millisecond, nil)
+		m := w.nodes[1].m
+		for x := range side {
+			for y := range side {
+				h := wire.Header{Identity: wire.Identity{Type: wire.RouterLSA, ID: name(x, y), Router: name(x, y)}, Sequence: wire.InitialSequence}
+				body := wire.Router{Links: []wire.Link{
+					{ID: name(x+1, y), Data: name(x, y), Type: wire.LinkPointToPoint, Cost: 1},
+					{ID: name(x-1, y), Data: name(x, y), Type: wire.LinkPointToPoint, Cost: 1},
+					{ID: name(x, y+1), Data: name(x, y), Type: wire.LinkPointToPoint, Cost: 1},
+					{ID: name(x, y-1), Data: name(x, y), Type: wire.LinkPointToPoint, Cost: 1},
+					{ID: name(x, y), Data: 0xffffffff, Type: wire.LinkStub, Cost: 0},
+				}}
+				e, _ := m.area(0).db.Install(w.now, wire.AppendLSA(nil, &h, &body))
+				m.area(0).Graph.Update(e)
+			}
+		}
+		b.StartTimer()
+		w.want(time.Minute, "full", func() bool { return w.adjacent() && w.nodes[0].m.area(0).db.Len(wire.RouterLSA) == side*side+2 })
+	}
+}

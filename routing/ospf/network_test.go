@@ -2,6 +2,7 @@ package ospf
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // randomNetwork is up to nine routers that are connected somehow: by a ring of
-// point-to-point links and Ethernets, and more of them.
+// links between two, and networks of more.
 func randomNetwork(t complainer, seed uint64) *network {
 	w := newNetwork(t, seed)
 	n := 3 + w.rand.IntN(7)
@@ -28,6 +29,14 @@ func randomNetwork(t complainer, seed uint64) *network {
 		for at, i := range members {
 			w.nodes[i].port(l, kind, fmt.Sprintf("10.0.%d.%d/24", len(w.links), at+1), func(c *InterfaceConfig) {
 				auth(c)
+				if kind == NBMA || kind == PointToMultipoint && seed%2 == 0 {
+					c.Neighbors = map[netip.Addr]NeighborConfig{}
+					for o := range members {
+						if o != at {
+							c.Neighbors[addr(fmt.Sprintf("10.0.%d.%d", len(w.links), o+1))] = NeighborConfig{Priority: uint8(1 - min(o, 1)), Poll: time.Minute}
+						}
+					}
+				}
 				c.Priority = uint8(w.rand.IntN(3))
 				if at == 0 {
 					c.Priority = 1
@@ -36,11 +45,11 @@ func randomNetwork(t complainer, seed uint64) *network {
 		}
 	}
 	for i := range n {
-		join(of(PointToPoint, Broadcast)[w.rand.IntN(2)], i, (i+1)%n)
+		join(of(PointToPoint, Broadcast, PointToMultipoint)[w.rand.IntN(3)], i, (i+1)%n)
 	}
 	for range w.rand.IntN(3) {
 		members := w.rand.Perm(n)[:2+w.rand.IntN(n-1)]
-		join(Broadcast, members...)
+		join(of(Broadcast, Broadcast, PointToMultipoint, NBMA)[w.rand.IntN(4)], members...)
 	}
 	return w
 }
