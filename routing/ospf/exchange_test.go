@@ -1,6 +1,7 @@
 package ospf
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -160,6 +161,25 @@ func TestHelloRefused(t *testing.T) {
 	x.update(lsa("9.0.0.9", 1, 1, 1))
 	if got := x.link().refused.Refusal.String(); got != "router that no Hello came from: 9.0.0.9" {
 		t.Errorf("refused %q", got)
+	}
+}
+
+// A flood of Hellos of strangers is not answered by one of Hellos.
+func TestHellosAreNotReflected(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.w.run(time.Minute, nil)
+	x.n.sent = nil
+	for i := range 900 {
+		x.router = wire.ID(0x09000000 + i)
+		x.addr = netip.AddrFrom4([4]byte{10, 0, byte(1 + i>>8), byte(i)})
+		x.say(wire.Packet{Type: wire.TypeHello, Hello: x.hello})
+		x.w.run(time.Millisecond, nil)
+	}
+	if n := len(x.sent(0, wire.TypeHello)); n < 1 || n > 2 {
+		t.Errorf("%d Hellos were sent", n)
+	}
+	if n := len(x.link().neighbors); n > x.link().maxNeighbors() {
+		t.Errorf("%d neighbours", n)
 	}
 }
 

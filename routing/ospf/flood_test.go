@@ -257,6 +257,17 @@ func TestDatabaseFull(t *testing.T) {
 	if x.find(list[5]) == nil {
 		t.Error("there is room, and it is not taken")
 	}
+	// A higher bound has the neighbour describe all of them again.
+	x.update(list[3])
+	x.n.reload(func(c *Config) { c.MaxLSA = 10 })
+	if x.state() != NeighborExStart {
+		t.Fatalf("%v after there is room", x.state())
+	}
+	x.exchange(headers...)
+	x.update(list...)
+	if x.state() != NeighborFull || x.n.m.limit.Used() != 6 {
+		t.Errorf("%v with %d LSAs", x.state(), x.n.m.limit.Used())
+	}
 }
 
 // Opaque LSAs go to neighbours that take them, and no further than their type says

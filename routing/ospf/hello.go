@@ -55,6 +55,7 @@ func (m *Machine) greeting(l *link) wire.Hello {
 // sent in time.
 func (m *Machine) sayHello(l *link) {
 	d := l.cfg.interval()
+	l.hailed = m.now
 	m.after(&l.hello, d-time.Duration(m.rand.Int64N(int64(d/10)+1)))
 	if l.groups() {
 		m.hail(l, allSPFRouters)
@@ -113,14 +114,15 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 	if l.network == NBMA && l.cfg.Priority == 0 && n.priority > 0 && !l.greetsOn(n) {
 		m.hail(l, n.address) // §9.5.1: a reply to one that may become DR
 	}
+	if n.state == NeighborInit && n.held() {
+		m.countRefusal(l, x.Src, wire.Refusal{Reason: wire.NeighborDead})
+		return
+	}
 	if !slices.Contains(h.Neighbors, m.router) {
 		m.lose(n, OneWayReceived, errOneWay)
 		if first && !l.network.Elects() {
 			m.hailSoon(l)
 		}
-		return
-	}
-	if n.state == NeighborInit && n.held() {
 		return
 	}
 	m.happen(n, TwoWayReceived)
@@ -139,9 +141,18 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 func (n *neighbor) saysDR() bool  { return n.dr == wire.IDOf(n.address) }
 func (n *neighbor) saysBDR() bool { return n.bdr == wire.IDOf(n.address) }
 
-// hailSoon has a neighbour that was just met know that it was heard, which saves it
-// half an interval.
-func (m *Machine) hailSoon(l *link) { m.due.Set(&l.hello, m.now) }
+// hailSoon has neighbours know at once what is new, as that they were heard; ten
+// times in an interval at most, whatever is sent to the router.
+func (m *Machine) hailSoon(l *link) {
+	at := l.hailed.Add(l.cfg.interval() / 10)
+	if at.Before(m.now) {
+		at = m.now
+	}
+	if l.hello.IsSet() && l.hello.At().Before(at) {
+		return
+	}
+	m.due.Set(&l.hello, at)
+}
 
 var errAnother = errors.New("another router ID or address is there now")
 

@@ -53,10 +53,11 @@ type link struct {
 	left    int
 	turn    int // of neighbours with something to be sent to them alone
 
-	hello timer
-	wait  timer
-	ack   timer
-	pace  timer // while it sends nothing because it has sent much
+	hailed time.Time // when Hellos were last sent to all
+	hello  timer
+	wait   timer
+	ack    timer
+	pace   timer // while it sends nothing because it has sent much
 
 	since    time.Time // of state
 	counters Counters

@@ -31,6 +31,7 @@ func (m *Machine) configure(x protocol.Configure) {
 	m.cfg = cfg
 	m.numbers.forget(&cfg)
 	m.limit.Max = cfg.MaxLSA
+	m.makeUp()
 	switch {
 	case cfg.RouterID != 0 && cfg.RouterID != m.router:
 		m.chosen = false

@@ -1,8 +1,10 @@
 package ospf
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"routerd/routing/ospf/wire"
 	"routerd/routing/protocol"
@@ -105,6 +107,22 @@ func (m *Machine) claims(a wire.LSA) bool {
 		}
 	}
 	return false
+}
+
+var errRoom = errors.New("the database has room again for what it did not take")
+
+// makeUp has the neighbours describe their databases anew where there is room now
+// for what was discarded.
+func (m *Machine) makeUp() {
+	if !m.overflowed || m.limit.full() {
+		return
+	}
+	m.overflowed = false
+	for _, l := range m.order {
+		for _, n := range slices.Clone(l.neighbors) {
+			m.lose(n, SeqNumberMismatch, errRoom)
+		}
+	}
 }
 
 // full is what happens to an LSA that the database has no room for: the adjacency

@@ -84,6 +84,9 @@ func TestStrictBFD(t *testing.T) {
 		if got := n.m.links[1].neighbors[0].state; got != NeighborInit {
 			t.Fatalf("%v before BFD\n%s", got, w)
 		}
+		if r := n.m.links[1].refused.Refusal.String(); r != "BFD holds the neighbour dead" {
+			t.Errorf("refused %q", r)
+		}
 		if len(n.watches) != 1 || !n.watches[0].(protocol.Watch).Strict {
 			t.Fatalf("it asked %+v", n.watches)
 		}
