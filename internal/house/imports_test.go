@@ -68,7 +68,7 @@ var rooms = map[string]room{
 	"routing/bfd/wire":  {},
 	"routing/ospf":      {own: []string{"internal/timers", "routing", "routing/keys", "routing/ospf/wire", "routing/protocol"}},
 	"routing/ospf/wire": {own: []string{"internal/packet", "routing/keys"}},
-	"routing/bgp":       {own: []string{"internal/timers", "routing", "routing/bgp/wire", "routing/policy", "routing/protocol"}},
+	"routing/bgp":       {own: []string{"internal/siphash", "internal/timers", "routing", "routing/bgp/wire", "routing/policy", "routing/protocol"}},
 	"routing/bgp/wire":  {},
 
 	// Packets.

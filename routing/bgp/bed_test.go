@@ -273,3 +273,13 @@ func (b *bed) established(what string) {
 		b.t.Fatalf("%s: %d connections are open, want 1", what, n)
 	}
 }
+
+// drawnPrefix is one of very many prefixes of a family, masked.
+func drawnPrefix(i int, f wire.Family) netip.Prefix {
+	a := netip.AddrFrom4([4]byte{byte(1 + i%200), byte(i >> 8), byte(i)})
+	bits := 8 + i%17
+	if f == wire.IPv6Unicast {
+		a, bits = netip.AddrFrom16([16]byte{0x20, 1, byte(i >> 8), byte(i), 5: byte(i)}), i%129
+	}
+	return netip.PrefixFrom(a, bits).Masked()
+}

@@ -6,6 +6,7 @@
 //	connection.go  what the state machine asks for; collisions (§6.8)
 //	receive.go     messages from the octets of a stream
 //	attributes.go  sets of attributes that routes share
+//	table.go       the routes of all neighbours by prefix (§3.2)
 //	decide.go      the decision between routes of a prefix (§9.1.2), and why
 //	pattern.go     regular expressions about AS paths
 //	terms.go       what becomes of attributes from and to a neighbour

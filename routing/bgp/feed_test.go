@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"routerd/internal/corpus"
+	"routerd/internal/siphash"
 	"routerd/routing/bgp/wire"
 )
 
@@ -92,27 +93,47 @@ func BenchmarkFeed(b *testing.B) {
 	b.ReportMetric(float64(len(stream))/float64(prefixes), "octets/prefix")
 }
 
-// BenchmarkAttributeMemory is the memory of the sets of a full table.
-func BenchmarkAttributeMemory(b *testing.B) {
-	stream, _ := feed(b)
+// BenchmarkLearn is the same with every route stored, and nothing built.
+func BenchmarkLearn(b *testing.B) {
+	stream, prefixes := feed(b)
 	var u wire.Update
 	var set wire.Set
-	for b.Loop() {
-		var before, after runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&before)
-		var table AttributeTable
+	learn := func() (*Table, *AttributeTable) {
+		attributes := new(AttributeTable)
+		table := NewTable(wire.IPv4Unicast, attributes, siphash.Key{1, 2})
 		for rest := stream; len(rest) > 0; {
 			var m wire.Message
 			m, rest, _ = wire.Split(rest, wire.MaxMessage)
 			wire.DecodeUpdate(m.Body(), &session, &u)
-			set = u.AppendSet(set[:0], &u.Reach[0])
-			table.Take(set)
+			r := &u.Reach[0]
+			set = u.AppendSet(set[:0], r)
+			a := attributes.Take(set)
+			for path, prefix := range r.All {
+				attributes.Keep(a)
+				table.Put(prefix, 1, path, a, 0)
+			}
+			attributes.Release(a)
 		}
-		runtime.GC()
-		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(table.Len()), "octets/set")
-		b.ReportMetric(float64(table.Octets())/float64(table.Len()), "attributes/set")
-		runtime.KeepAlive(&table)
+		return table, attributes
 	}
+	var before, between, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	table, attributes := learn()
+	runtime.GC()
+	runtime.ReadMemStats(&between)
+	runtime.KeepAlive(table)
+	table = nil
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	all, sets := between.HeapAlloc-before.HeapAlloc, after.HeapAlloc-before.HeapAlloc
+	b.ReportAllocs()
+	for b.Loop() {
+		if table, _ := learn(); table.Len() != prefixes {
+			b.Fatalf("%d routes, want %d", table.Len(), prefixes)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(prefixes), "ns/prefix")
+	b.ReportMetric(float64(all-sets)/float64(prefixes), "octets/route")
+	b.ReportMetric(float64(sets)/float64(attributes.Len()), "octets/set")
 }

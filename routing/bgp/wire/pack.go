@@ -155,7 +155,8 @@ func (p *Packer) Bytes() []byte {
 	return p.dst
 }
 
-// Len is how many octets there are so far.
+// Len is how many octets there are so far; the end of the open message may add its
+// attributes.
 func (p *Packer) Len() int { return len(p.dst) }
 
 // AppendEndOfRIB appends the message that says that the routes of a family have all

@@ -274,10 +274,13 @@ func TestPackerMixed(t *testing.T) {
 	for i := range 3 {
 		p.Add(0, drawnPrefix(i, IPv4Unicast))
 	}
-	p.Announce(IPv6Unicast, &a)
+	p.Announce(FamilyFor(drawnPrefix(40, IPv6Unicast)), &a)
 	p.Add(0, drawnPrefix(40, IPv6Unicast))
 	p.Withdraw(IPv6Unicast)
 	p.Add(0, drawnPrefix(50, IPv6Unicast))
+	if n := p.Len(); n != len(p.Bytes()) { // the open message ends with its prefixes
+		t.Errorf("%d octets before the end, %d after", n, len(p.Bytes()))
+	}
 	gone, came, _, messages := unpack(t, p.Bytes(), &external)
 	if got := strings.Join(gone, " ") + " and " + strings.Join(came, " "); len(gone) != 4 || len(came) != 1 || len(messages) != 3 {
 		t.Errorf("%s in %d messages", got, len(messages))

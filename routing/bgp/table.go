@@ -1,0 +1,383 @@
+package bgp
+
+import (
+	"encoding/binary"
+	"net/netip"
+
+	"routerd/internal/siphash"
+	"routerd/routing/bgp/wire"
+)
+
+// Candidate is a route of a prefix as it came from a neighbour, after policies.
+type Candidate struct {
+	// Source numbers the neighbour, or what of the router's own it is. Path is the
+	// neighbour's path identifier.
+	Source     uint16
+	Path       uint32
+	Attributes *AttributeSet
+	Weight     uint32
+	// Arrival numbers candidates in the order in which they came or changed.
+	Arrival uint32
+	// Old: it is from before a restart of the neighbour or the present refresh, and has
+	// not been sent again yet.
+	Old bool
+}
+
+// Table is the routes of all neighbours, of one family, by prefix: the Adj-RIBs-In of RFC
+// 4271 §3.2, after policies. Prefixes have numbers, small and dense, which are kept until
+// they are freed.
+//
+// A route of a prefix of its own costs 36 octets in IPv4 and 48 in IPv6, and 11 to 21 of
+// the index; there is no pointer in them. No change moves more than one of many parts of
+// the index. A table is not safe for concurrent use.
+type Table struct {
+	family     wire.Family
+	attributes *AttributeTable
+	key        siphash.Key // neighbours choose the prefixes
+	index      [256]shard  // by the first octet of their hashes
+
+	four   pages[uint32] // the addresses, of IPv4
+	six    pages[[16]byte]
+	heads  pages[head]
+	routes pages[record]
+
+	prefixes, count       int
+	arrivals              uint32
+	freeHeads, freeRoutes uint32 // lists of what is free; 0 is their end
+}
+
+// shard is a hash table with linear probing. Its length is a power of two.
+type shard struct {
+	slots []slot
+	n     int
+}
+
+// slot is a number and one, and above it 32 bits of the hash, so that few prefixes are
+// looked at that are not looked for, and none when a shard grows. 0 is an empty place.
+type slot uint64
+
+func slotOf(hash uint64, n uint32) slot { return slot(hash<<32) | slot(n) + 1 }
+
+func (s slot) number() uint32 { return uint32(s) - 1 }
+
+// home is the place where a slot would be if nothing else was there.
+func (s *shard) home(of slot) int { return int(of>>32) & (len(s.slots) - 1) }
+
+// head is what a number has besides its address.
+type head struct {
+	first uint32 // of its routes, and one; of a free number the next free one, and one
+	bits  uint8
+	used  bool
+}
+
+// record is a route.
+type record struct {
+	next       uint32 // route of the prefix, or free record, and one
+	attributes uint32 // by number
+	path       uint32
+	weight     uint32
+	arrival    uint32
+	source     uint16
+	old        bool
+}
+
+const pageSize = 4096
+
+// pages is a list that grows without being copied.
+type pages[T any] struct {
+	list []*[pageSize]T
+	n    uint32
+}
+
+func (p *pages[T]) at(i uint32) *T { return &p.list[i/pageSize][i%pageSize] }
+
+func (p *pages[T]) add() uint32 {
+	if p.n%pageSize == 0 {
+		p.list = append(p.list, new([pageSize]T))
+	}
+	p.n++
+	return p.n - 1
+}
+
+// NewTable makes an empty table of a family. Its routes have attributes of the table that
+// is given; the key is random.
+func NewTable(f wire.Family, attributes *AttributeTable, key siphash.Key) *Table {
+	return &Table{family: f, attributes: attributes, key: key}
+}
+
+// Len is how many routes there are, Prefixes how many prefixes have a number, and Numbers
+// is above all of these.
+func (t *Table) Len() int { return t.count }
+
+// Prefixes is how many prefixes have a number.
+func (t *Table) Prefixes() int { return t.prefixes }
+
+// Numbers is above all numbers.
+func (t *Table) Numbers() uint32 { return t.heads.n }
+
+// Used reports whether a number below Numbers is a prefix's.
+func (t *Table) Used(n uint32) bool { return t.heads.at(n).used }
+
+// Prefix is the prefix of a number that is used.
+func (t *Table) Prefix(n uint32) netip.Prefix {
+	bits := int(t.heads.at(n).bits)
+	if t.family == wire.IPv4Unicast {
+		var b [4]byte
+		binary.BigEndian.PutUint32(b[:], *t.four.at(n))
+		return netip.PrefixFrom(netip.AddrFrom4(b), bits)
+	}
+	return netip.PrefixFrom(netip.AddrFrom16(*t.six.at(n)), bits)
+}
+
+// Number is the number of a prefix of the family, masked.
+func (t *Table) Number(p netip.Prefix) (n uint32, ok bool) {
+	_, _, n, ok = t.find(p)
+	return n, ok
+}
+
+// find gives the shard of a prefix and the place in it where its number is, or would be.
+func (t *Table) find(p netip.Prefix) (s *shard, place int, n uint32, ok bool) {
+	hi, lo := words64(p.Addr())
+	h := t.hash(hi, lo, p.Bits())
+	s = &t.index[h>>56]
+	if len(s.slots) == 0 {
+		return s, 0, 0, false
+	}
+	mine := slotOf(h, 0)
+	for place = s.home(mine); s.slots[place] != 0; place = (place + 1) & (len(s.slots) - 1) {
+		if s.slots[place]>>32 != mine>>32 {
+			continue
+		}
+		n = s.slots[place].number()
+		if a, b := t.address(n); a == hi && b == lo && int(t.heads.at(n).bits) == p.Bits() {
+			return s, place, n, true
+		}
+	}
+	return s, place, 0, false
+}
+
+// words64 is an address as two numbers, one of IPv4 in the first.
+func words64(a netip.Addr) (hi, lo uint64) {
+	if a.Is4() {
+		b := a.As4()
+		return uint64(binary.BigEndian.Uint32(b[:])), 0
+	}
+	b := a.As16()
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+func (t *Table) address(n uint32) (hi, lo uint64) {
+	if t.family == wire.IPv4Unicast {
+		return uint64(*t.four.at(n)), 0
+	}
+	b := t.six.at(n)
+	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+func (t *Table) hash(hi, lo uint64, bits int) uint64 {
+	if t.family == wire.IPv4Unicast {
+		return t.key.Sum(hi, uint64(bits))
+	}
+	return t.key.Sum(t.key.Sum(hi, uint64(bits)), lo)
+}
+
+// number gives the number of a prefix, a new one if it has none.
+func (t *Table) number(p netip.Prefix) uint32 {
+	s, place, n, ok := t.find(p)
+	if ok {
+		return n
+	}
+	if s.n >= len(s.slots)*3/4 {
+		s.grow()
+		_, place, _, _ = t.find(p)
+	}
+	if t.freeHeads != 0 {
+		n = t.freeHeads - 1
+		t.freeHeads = t.heads.at(n).first
+	} else {
+		n = t.heads.add()
+		if t.family == wire.IPv4Unicast {
+			t.four.add()
+		} else {
+			t.six.add()
+		}
+	}
+	*t.heads.at(n) = head{bits: uint8(p.Bits()), used: true}
+	hi, lo := words64(p.Addr())
+	if t.family == wire.IPv4Unicast {
+		*t.four.at(n) = uint32(hi)
+	} else {
+		*t.six.at(n) = p.Addr().As16()
+	}
+	s.slots[place] = slotOf(t.hash(hi, lo, p.Bits()), n)
+	s.n++
+	t.prefixes++
+	return n
+}
+
+// grow gives a shard twice the room.
+func (s *shard) grow() {
+	old := s.slots
+	s.slots = make([]slot, max(8, 2*len(old)))
+	for _, of := range old {
+		if of == 0 {
+			continue
+		}
+		place := s.home(of)
+		for s.slots[place] != 0 {
+			place = (place + 1) & (len(s.slots) - 1)
+		}
+		s.slots[place] = of
+	}
+}
+
+// Free lets the number of a prefix go that has no route.
+func (t *Table) Free(n uint32) {
+	h := t.heads.at(n)
+	if !h.used || h.first != 0 {
+		panic("bgp: freeing the number of a prefix that has routes, or of none")
+	}
+	s, i, _, _ := t.find(t.Prefix(n))
+	// What could not be in its place because of this one moves back.
+	mask := len(s.slots) - 1
+	for j := (i + 1) & mask; s.slots[j] != 0; j = (j + 1) & mask {
+		if home := s.home(s.slots[j]); (j-home)&mask >= (j-i)&mask {
+			s.slots[i] = s.slots[j]
+			i = j
+		}
+	}
+	s.slots[i] = 0
+	s.n--
+	*h = head{first: t.freeHeads}
+	t.freeHeads = n + 1
+	t.prefixes--
+}
+
+// Put stores a route in place of the one of the same prefix, source and path identifier,
+// and gives the number of the prefix. The attributes were taken for it, and are released
+// with it. Changed is false if the same route was there.
+func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet, weight uint32) (n uint32, changed bool) {
+	n = t.number(p)
+	if r, _ := t.route(n, source, path); r != nil {
+		r.old = false
+		old := t.attributes.At(r.attributes)
+		same := old == a && r.weight == weight
+		t.attributes.Release(old)
+		if same {
+			return n, false
+		}
+		t.arrivals++
+		r.attributes, r.weight, r.arrival = a.number, weight, t.arrivals
+		return n, true
+	}
+	i := t.freeRoutes
+	if i != 0 {
+		t.freeRoutes = t.routes.at(i - 1).next
+	} else {
+		i = t.routes.add() + 1
+	}
+	h := t.heads.at(n)
+	t.arrivals++
+	*t.routes.at(i - 1) = record{
+		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source,
+	}
+	h.first = i
+	t.count++
+	return n, true
+}
+
+// route gives a route of a prefix, nil if it is not there, and where its place is noted.
+func (t *Table) route(n uint32, source uint16, path uint32) (*record, *uint32) {
+	for at := &t.heads.at(n).first; *at != 0; {
+		r := t.routes.at(*at - 1)
+		if r.source == source && r.path == path {
+			return r, at
+		}
+		at = &r.next
+	}
+	return nil, nil
+}
+
+// Remove removes a route, and reports whether it was there. The prefix keeps its number.
+func (t *Table) Remove(n uint32, source uint16, path uint32) bool {
+	r, at := t.route(n, source, path)
+	if r == nil {
+		return false
+	}
+	t.remove(r, at)
+	return true
+}
+
+func (t *Table) remove(r *record, at *uint32) {
+	t.attributes.Release(t.attributes.At(r.attributes))
+	i := *at
+	*at = r.next
+	*r = record{next: t.freeRoutes}
+	t.freeRoutes = i
+	t.count--
+}
+
+// Routes yields the routes of a prefix, the newest source first.
+func (t *Table) Routes(n uint32) func(yield func(Candidate) bool) {
+	return func(yield func(Candidate) bool) {
+		for i := t.heads.at(n).first; i != 0; {
+			r := t.routes.at(i - 1)
+			i = r.next
+			if !yield(t.candidate(r)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *Table) candidate(r *record) Candidate {
+	return Candidate{r.source, r.path, t.attributes.At(r.attributes), r.weight, r.arrival, r.old}
+}
+
+// Load appends the routes of a prefix to dst, for [Rules.Best]; view adds what is of the
+// neighbour and of the next hop.
+func (t *Table) Load(n uint32, dst []Route, view func(Candidate, *Route)) []Route {
+	for i := t.heads.at(n).first; i != 0; {
+		r := t.routes.at(i - 1)
+		i = r.next
+		c := t.candidate(r)
+		dst = append(dst, Route{Attributes: c.Attributes, PathID: c.Path, Weight: c.Weight, Arrival: uint64(c.Arrival)})
+		view(c, &dst[len(dst)-1])
+	}
+	return dst
+}
+
+// Fate is what becomes of a route that Sweep has come to.
+type Fate uint8
+
+const (
+	KeepRoute Fate = iota
+	DropRoute
+	AgeRoute // it is Old from now on
+)
+
+// Sweep goes through up to most numbers from one on, and asks about each route of a source
+// what becomes of it. It gives the number to go on from, which is Numbers in the end.
+func (t *Table) Sweep(from uint32, most int, source uint16, fate func(n uint32, c Candidate) Fate) uint32 {
+	end := min(from+uint32(most), t.heads.n)
+	for n := from; n < end; n++ {
+		h := t.heads.at(n)
+		if !h.used {
+			continue
+		}
+		for at := &h.first; *at != 0; {
+			r := t.routes.at(*at - 1)
+			if r.source == source {
+				switch fate(n, t.candidate(r)) {
+				case DropRoute:
+					t.remove(r, at)
+					continue
+				case AgeRoute:
+					r.old = true
+				}
+			}
+			at = &r.next
+		}
+	}
+	return max(end, from)
+}
