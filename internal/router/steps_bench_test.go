@@ -138,6 +138,14 @@ func BenchmarkOwnerSteps(b *testing.B) {
 		made, _ := l.List((&origin.Table{}).AddLines("routes.txt", len(table)))
 		return made
 	}
+	static := func(n int, metric uint32) {
+		s.cfg.RIB.Static = nil
+		for i, p := range table[:n] {
+			s.cfg.RIB.Static = append(s.cfg.RIB.Static, rib.StaticRoute{
+				Prefix: p, Metric: metric, NextHops: []rib.StaticNextHop{{Interface: stepLink(i % stepLinks)}},
+			})
+		}
+	}
 	commit := func() { s.step(func() error { return s.router.Commit(s.cfg, now) }) }
 	link := func(up bool) {
 		s.step(func() error { return s.router.PortChanged(stepLink(3), port.Event{Up: up}, now) })
@@ -156,6 +164,12 @@ func BenchmarkOwnerSteps(b *testing.B) {
 		{"other-route-file", func() { s.cfg.RIB.List = list(2) }, commit},
 		{"same-reload", nil, commit},
 		{"no-route-file", func() { s.cfg.RIB.List = nil }, commit},
+		{"static-50000", func() { static(50_000, 1) }, commit},
+		{"other-static", func() { static(50_000, 2) }, commit},
+		{"new-interface", func() {
+			s.cfg.Dataplane.Interfaces = append(s.cfg.Dataplane.Interfaces, interfaceConfig("late0", dataplane.KindTUN, "10.254.0.1/24"))
+		}, commit},
+		{"no-static", func() { static(0, 0) }, commit},
 		{"redistributed", nil, func() {
 			s.step(func() error {
 				return s.router.rib.Step(now, rib.Subscribe{Name: "nobody", Redistribute: []rib.Redistribution{{Source: routing.SourceEBGP}}})

@@ -18,7 +18,8 @@
 // prefixes by number; interface.go connected routes; static.go static routes;
 // list.go static routes in
 // great number; candidate.go order of preference; hopset.go next hops shared by routes;
-// resolve.go resolution of next hops; settle.go the phases of one settling;
+// resolve.go resolution of next hops; walks.go what is done to many routes before
+// a settling; settle.go the phases of one settling;
 // decide.go the choice for one prefix; handout.go what the FIB gets; loop.go
 // next hops that resolve in circles; group.go weights and groups of the FIB;
 // subscribe.go subscribers; outbox.go what waits for them; redistribute.go and

@@ -121,7 +121,7 @@ func (r *RIB) setInterface(now time.Time, in Interface) error {
 	s.Interface = in
 	claimed := r.reoffer(now, s, offersOf(in))
 	if named {
-		r.bindStatics(now)
+		r.bindLater(now)
 	}
 	r.staleInterface(in.ID, flapped || named, claimed)
 	return nil
@@ -135,7 +135,7 @@ func (r *RIB) dropInterface(now time.Time, id routing.InterfaceID) {
 	claimed := r.reoffer(now, s, nil)
 	delete(r.interfaces, id)
 	delete(r.byName, s.Name)
-	r.bindStatics(now)
+	r.bindLater(now)
 	r.staleInterface(id, true, claimed)
 }
 

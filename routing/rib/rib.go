@@ -67,7 +67,10 @@ type RIB struct {
 	waiting     queue
 	sweeps      []*sweeping
 	relistings  []*relisting
-	redistances *redistancing                // nil = none
+	redistances *redistancing // nil = none
+	binding     *binding      // nil = none
+	bindDue     bool          // see bindLater
+	bindAt      time.Time
 	epochs      [routing.NumSources][2]epoch // by the source that offers, see stale.go
 
 	stats       Stats
@@ -76,6 +79,8 @@ type RIB struct {
 	restarts    []Stale
 
 	keyBuf     []byte
+	hopBuf     []routing.NextHop
+	againstBuf []obstacle
 	generation uint64
 }
 
@@ -301,7 +306,7 @@ func (r *RIB) setConfig(now time.Time, cfg Config) {
 	if same {
 		r.bindList(now)
 	} else {
-		r.bindStatics(now)
+		r.bindLater(now)
 	}
 }
 

@@ -244,10 +244,13 @@ type Unreached struct {
 }
 
 // Unreached gives the static next hops that cannot be resolved, in the order of
-// the configuration. In a RIB whose interfaces are all up these are mistakes of
-// the configuration.
+// the configuration, none before they are taken up. In a RIB whose interfaces are
+// all up these are mistakes of the configuration.
 func (r *RIB) Unreached() []Unreached {
 	var all []Unreached
+	if r.binding != nil || r.bindDue {
+		return nil
+	}
 	for i, n := range r.statics {
 		set := *r.hopsOf(r.by(n, routing.SourceStatic, uint32(i)))
 		if set == 0 {

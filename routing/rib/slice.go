@@ -65,9 +65,12 @@ const (
 	leastKept   = 128
 )
 
-// Settling reports whether inputs have to wait: slices of a settling have been
-// made and more have to follow, or earlier inputs still wait.
-func (r *RIB) Settling() bool { return r.settling != nil || len(r.waiting.list) > 0 }
+// Settling reports whether inputs have to wait: slices of a settling, or of taking
+// up static routes, have been made and more have to follow, or earlier inputs still
+// wait.
+func (r *RIB) Settling() bool {
+	return r.settling != nil || r.binding != nil || len(r.waiting.list) > 0
+}
 
 // Unsettled reports whether there is anything to settle.
 func (r *RIB) Unsettled() bool { return r.touched || r.Settling() || r.preparing() }
@@ -88,35 +91,41 @@ func (r *RIB) Generation() uint64 { return r.generation }
 // if there is more to do.
 func (r *RIB) prepare(units int) (int, error) {
 	var errs []error
-	for units > 0 && (r.preparing() || len(r.waiting.list) > 0) {
-		if r.preparing() {
+	for units > 0 {
+		switch {
+		case r.preparing():
 			units = r.walk(units)
-			continue
+		case len(r.waiting.list) > 0:
+			now, in := r.waiting.next(units)
+			if d, ok := in.(Deltas); ok {
+				units -= len(d)
+			} else {
+				units--
+			}
+			errs = append(errs, r.take(now, in))
+		case r.bindDue:
+			r.beginBinding()
+		default:
+			return units, errors.Join(errs...)
 		}
-		now, in := r.waiting.next(units)
-		if d, ok := in.(Deltas); ok {
-			units -= len(d)
-		} else {
-			units--
-		}
-		errs = append(errs, r.take(now, in))
 	}
-	if r.preparing() || len(r.waiting.list) > 0 {
-		units = 0
-	}
-	return units, errors.Join(errs...)
+	return 0, errors.Join(errs...)
 }
 
 // preparing reports whether walks over many routes have to be completed before
 // the table is settled.
 func (r *RIB) preparing() bool {
-	return len(r.sweeps)+len(r.relistings) > 0 || r.redistances != nil
+	return len(r.sweeps)+len(r.relistings) > 0 || r.redistances != nil || r.binding != nil
 }
 
 // walk goes on with the first of them for one slice, and returns what is left of
 // it, 0 if that has more to do.
 func (r *RIB) walk(units int) int {
 	switch {
+	case r.binding != nil:
+		if units = r.binding.work(r, units); units > 0 {
+			r.binding = nil
+		}
 	case r.redistances != nil:
 		if units = r.redistances.work(r, units); units > 0 {
 			r.redistances = nil

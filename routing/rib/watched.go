@@ -30,7 +30,7 @@ func (r *RIB) setWatched(now time.Time, in Watched) {
 	} else {
 		r.deadHops[hop] = true
 	}
-	r.bindStatics(now)
+	r.bindLater(now)
 }
 
 // obstacle is why a next hop cannot be used whatever the table says.
