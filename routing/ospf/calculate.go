@@ -96,13 +96,13 @@ func (m *Machine) calculate() bool {
 	}
 	m.due.Stop(&c.timer)
 	now := c.changes
-	c.changes = changes{}
-	whole := now.all || m.stale()
+	c.changes = changes{touch: now.touch}
 	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(now.since), Wait: wait, Why: now.why, Changes: now.count}
-	if m.table.Update(&m.state, now.prefixes, now.all) {
+	trees, whole := m.table.Update(&m.state, now.prefixes, now.all)
+	if trees {
 		run.Kind = RunFull
 	}
-	if whole = whole || run.Kind == RunFull || len(m.table.reached) > 0; whole {
+	if whole {
 		m.measure()
 	}
 	f := &offering{table: &m.table, cfg: &m.cfg}

@@ -62,6 +62,7 @@ type outsideRoute struct {
 func newCampus(t complainer, seed uint64) *campus {
 	c := &campus{w: newNetwork(t, seed), rand: rand.New(rand.NewPCG(seed, 2)), areas: map[wire.ID]AreaConfig{}}
 	c.rfc1583 = c.rand.IntN(2) == 0
+	c.w.loss = 0.02 * float64(seed%3)
 	members := map[wire.ID][]*building{}
 	for range 2 + c.rand.IntN(3) {
 		members[0] = append(members[0], c.router(0))

@@ -25,6 +25,7 @@ type changes struct {
 	all      bool      // all routes may be others
 	why      []Trigger // the first ones
 	count    int       // of LSAs and others
+	touch    touch     // its memory is used again
 }
 
 // any reports whether there are any.
@@ -32,7 +33,7 @@ func (c *changes) any() bool { return c.count > 0 }
 
 // reset forgets them.
 func (c *changes) reset() {
-	*c = changes{prefixes: c.prefixes[:0]}
+	*c = changes{prefixes: c.prefixes[:0], touch: c.touch}
 }
 
 // add takes in that an LSA of the area, or of the AS where that is nil, was
@@ -43,9 +44,7 @@ func (c *changes) add(a *AreaState, db *Database, e *Entry) bool {
 	l := e.LSA()
 	switch t := l.Type(); {
 	case a != nil && (t == wire.RouterLSA || t == wire.NetworkLSA):
-		d := a.Graph.Update(e)
-		a.stale = max(a.stale, d)
-		matters = d != SamePaths
+		matters = a.follow(&c.touch, e) != SamePaths
 	case e.self:
 	case t == wire.SummaryLSA || t == wire.ExternalLSA || t == wire.NSSALSA:
 		if e.prefix >= 0 {

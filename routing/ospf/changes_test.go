@@ -24,7 +24,7 @@ func written(t *Table) (lines []string) {
 // Whatever changes, the table that follows the changes is the one that is calculated
 // anew.
 func TestTableFollowsChanges(t *testing.T) {
-	partial, whole := 0, 0
+	partial, without, whole := 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSite(0, 1, 2)
 		var c changes
@@ -75,10 +75,13 @@ func TestTableFollowsChanges(t *testing.T) {
 			if !c.any() {
 				continue
 			}
-			if trees := s.table.Update(&s.state, c.prefixes, c.all); !trees && !c.all {
-				partial++
-			} else {
+			switch trees, all := s.table.Update(&s.state, c.prefixes, c.all); {
+			case trees:
 				whole++
+			case all:
+				without++
+			default:
+				partial++
 			}
 			c.reset()
 			anew := s.state
@@ -93,8 +96,8 @@ func TestTableFollowsChanges(t *testing.T) {
 			}
 		}
 	})
-	if partial < 5 || whole < 5 {
-		t.Errorf("%d calculations without and %d with shortest paths: too few of one", partial, whole)
+	if partial < 5 || without < 5 || whole < 5 {
+		t.Errorf("%d calculations of some prefixes, %d of all, %d with shortest paths: too few of one", partial, without, whole)
 	}
 }
 

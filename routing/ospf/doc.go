@@ -48,6 +48,7 @@
 //	table.go      the routes of all areas together (§16)
 //	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
 //	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
+//	touch.go      changes of links that touch no shortest path
 //	changes.go    what has changed since routes were calculated
 //	alternate.go  loop-free alternates: which one is chosen (RFC 5286)
 //	candidate.go  the neighbours that may be one
@@ -69,9 +70,9 @@
 // root and its interfaces alone.
 //
 // Routes are calculated from a [State]; of equal paths all ways are kept. A change of
-// routers or networks has the tree of its area calculated anew, one of prefixes
-// alone only the paths to them, and one of a summary or an external only the routes
-// to its prefix.
+// routers or networks has the tree of its area calculated anew, unless all links
+// that have changed lie beside its shortest paths; one of prefixes alone has the paths
+// to them calculated, and one of a summary or an external the routes to its prefix.
 //
 // # Deviations
 //

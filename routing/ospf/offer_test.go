@@ -203,8 +203,7 @@ func TestOffersFollowTheTable(t *testing.T) {
 					b.db.Sweep(start, false, func(*Entry) {})
 				}
 			}
-			whole := a.stale != SamePaths || c.all
-			s.table.Update(&s.state, c.prefixes, c.all)
+			_, whole := s.table.Update(&s.state, c.prefixes, c.all)
 			if f := (&offering{table: &s.table, cfg: &cfg}); whole {
 				o.all(f)
 			} else {

@@ -151,8 +151,8 @@ func (t *Table) Calculate(s *State) {
 // Update has t follow what has changed in the state since it was calculated: areas
 // whose graphs are stale, then the LSAs of prefixes, or where all is set whatever
 // else. The result is that of Calculate. It reports whether any shortest path was
-// calculated.
-func (t *Table) Update(s *State, prefixes []int32, all bool) (trees bool) {
+// calculated, and whether any route but those to the prefixes may be another one.
+func (t *Table) Update(s *State, prefixes []int32, all bool) (trees, whole bool) {
 	for _, a := range s.Areas {
 		trees = trees || a.stale == OtherPaths
 		all = all || a.stale != SamePaths
@@ -160,11 +160,12 @@ func (t *Table) Update(s *State, prefixes []int32, all bool) (trees bool) {
 	switch {
 	case t.state != s || t.numbers != s.Prefixes || len(t.Hops.sets) > 2*t.fresh+1024: // of sets that nothing has any more
 		t.Calculate(s)
-		return true
+		return true, true
 	case all || !t.followPrefixes(prefixes):
 		t.follow(s)
+		return trees, true
 	}
-	return trees
+	return false, false
 }
 
 // follow calculates all routes from those trees that are not stale and anew from
