@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
-	"runtime/metrics"
 	"testing"
 	"time"
 )
@@ -24,21 +23,15 @@ func TestAdjust(t *testing.T) {
 	before := debug.SetGCPercent(100)
 	defer debug.SetGCPercent(before)
 	runtime.GC()
-	// now gives GOGC, between two collections, which adjust it.
-	now := func() int {
-		s := []metrics.Sample{{Name: "/gc/gogc:percent"}}
-		metrics.Read(s)
-		return int(s[0].Value.Uint64())
-	}
 	var c collector
-	c.started(time.Now())
-	if got := now(); got <= 100 {
+	c.follow()
+	if got := heap().growth; got <= 100 {
 		t.Errorf("GOGC is %d with next to nothing in use, want more than 100", got)
 	}
 	large := make([]byte, 3*spare)
 	runtime.GC()
 	wait(t, "the large heap to be noticed", func() error {
-		if got := now(); got != leastSlow {
+		if got := heap().growth; got != leastSlow {
 			return fmt.Errorf("GOGC is %d with %d MiB in use, want %d", got, len(large)>>20, leastSlow)
 		}
 		return nil
@@ -47,7 +40,7 @@ func TestAdjust(t *testing.T) {
 	large = nil
 	runtime.GC()
 	wait(t, "the small heap to be noticed", func() error {
-		if got := now(); got <= 100 {
+		if got := heap().growth; got <= 100 {
 			return fmt.Errorf("GOGC is %d with little in use again, want more than 100", got)
 		}
 		return nil
@@ -57,7 +50,7 @@ func TestAdjust(t *testing.T) {
 	for range 3 {
 		runtime.GC()
 	}
-	if got := now(); got != 77 {
+	if got := heap().growth; got != 77 {
 		t.Errorf("GOGC is %d after the end, want the 77 that it was set to", got)
 	}
 }
@@ -68,7 +61,7 @@ func TestAdjustsNotAgainstTheEnvironment(t *testing.T) {
 	before := debug.SetGCPercent(50)
 	defer debug.SetGCPercent(before)
 	var c collector
-	c.started(time.Now())
+	c.follow()
 	c.look()
 	if got := debug.SetGCPercent(50); got != 50 || c.looking.Load() {
 		t.Errorf("GOGC is set to %d, and a look is to come: %v, against the environment", got, c.looking.Load())
@@ -97,7 +90,7 @@ func TestWhatIsLeft(t *testing.T) {
 		{"while it still starts", startTime - 1, 10 * mib, 12 * mib, 20 * mib, 0, burst},
 		{"later", startTime, 10 * mib, 12 * mib, 12 * mib, 0, tidy},
 	} {
-		if got := (&collector{used: c.before}).left(c.since, heapBytes{c.live, c.used, c.allocated}); got != c.want {
+		if got := (&collector{used: c.before}).left(c.since, heapBytes{live: c.live, used: c.used, allocated: c.allocated}); got != c.want {
 			t.Errorf("%s: found %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -125,6 +118,36 @@ func TestBurstIsGivenBack(t *testing.T) {
 	wait(t, "the last look to be over", func() error {
 		if c.looking.Load() {
 			return errors.New("another is to come")
+		}
+		return nil
+	})
+}
+
+// What becomes garbage while memory is being given back is given back too, though
+// nobody calls again: a reload drops the configuration before it at its very end.
+func TestWhatIsDroppedMeanwhileIsGivenBack(t *testing.T) {
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(-1) // none comes by itself
+	defer debug.SetGCPercent(before)
+	held := make([]byte, 4*leastWaste)
+	held[len(held)-1] = 1
+	runtime.GC()
+	var c collector
+	garbage := make([]byte, 2*leastWaste)
+	garbage[len(garbage)-1] = 1
+	was := heap()
+	c.look()
+	wait(t, "the garbage to be given back", func() error {
+		if h := heap(); h.used > was.used-leastWaste {
+			return fmt.Errorf("%d MiB are in use, %d MiB were", h.used>>20, was.used>>20)
+		}
+		return nil
+	})
+	runtime.KeepAlive(held)
+	held = nil
+	wait(t, "what was in use until then to be given back", func() error {
+		if h := heap(); h.used > was.used-5*leastWaste {
+			return fmt.Errorf("%d MiB are in use, %d MiB were, of which %d MiB are not needed any more", h.used>>20, was.used>>20, 6*leastWaste>>20)
 		}
 		return nil
 	})

@@ -114,7 +114,7 @@ type Daemon struct {
 	tally        reloadTally
 	steps        stepTimes // of the loop
 	began        time.Time
-	garbage      collector
+	garbage      *collector
 	applied      time.Time // when the running configuration was applied
 	file         fileState
 	// reading is held while the configuration is read or changed, beside the
@@ -129,6 +129,9 @@ type reloadTally struct{ ok, failed uint64 }
 // Run starts the router that the configuration describes and returns when ctx
 // is done or SIGTERM or SIGINT arrives, with nothing left behind.
 func Run(ctx context.Context, o Options) error {
+	garbage := &collector{}
+	garbage.follow()
+	defer garbage.end()
 	cfg, warnings, err := load(o.Config)
 	if err != nil {
 		return err
@@ -154,6 +157,7 @@ func Run(ctx context.Context, o Options) error {
 		quit:    make(chan struct{}),
 		reading: make(chan struct{}, 1),
 		notices: newNotices(),
+		garbage: garbage,
 		sd:      newSystemd(log),
 		began:   time.Now(),
 	}
@@ -310,7 +314,6 @@ func (d *Daemon) ask(ctx context.Context, f func()) error {
 // the ports with their workers, then the undo list.
 func (d *Daemon) stop() error {
 	close(d.quit)
-	d.garbage.end()
 	d.endReloads()
 	var errs []error
 	for _, e := range d.ends {
