@@ -38,7 +38,7 @@ type Shown struct {
 var (
 	// commented matches a key or table that the example shows as a comment.
 	commented = regexp.MustCompile(`(?m)^# ([a-z.-]+ = |\[)`)
-	header    = regexp.MustCompile(`^\[{1,2}([A-Za-z0-9_.-]+)\]{1,2}`)
+	header    = regexp.MustCompile(`^\[{1,2}((?:[A-Za-z0-9_.-]|"[^"]*")+)\]{1,2}`)
 	alike     = regexp.MustCompile(`keys are those of \[([a-z.-]+)\]`)
 )
 
@@ -64,6 +64,19 @@ func readReference(text string) (*Reference, error) {
 	c.recording.Given(func(pattern string, line int) { r.named[display(pattern)].stands(&e, line-1) })
 	r.spread()
 	return r, nil
+}
+
+// words are those of a path, of which one with dots in it stands in quotes.
+func words(path string) (list []string) {
+	for quoted, part := range strings.Split(path, `"`) {
+		switch part = strings.Trim(part, "."); {
+		case quoted%2 == 1:
+			list = append(list, part)
+		case part != "":
+			list = append(list, strings.Split(part, ".")...)
+		}
+	}
+	return list
 }
 
 // display returns a pattern for people.
@@ -113,7 +126,7 @@ func (r *Reference) readHeaders(e *example) {
 		if m == nil {
 			continue
 		}
-		t := r.match(strings.Split(m[1], "."))
+		t := r.match(words(m[1]))
 		if t == nil {
 			continue
 		}
@@ -288,8 +301,8 @@ func (s *Shown) Explained(t *Topic) bool { return s.says(t) != "" }
 // Find returns the topic of a key or table, written as in a file, in a problem
 // or in Names. The error suggests what may have been meant.
 func (r *Reference) Find(key string) (*Topic, error) {
-	word := regexp.MustCompile(`\[\d*\]|"`).ReplaceAllString(strings.Trim(key, "[] "), "")
-	if t := r.match(strings.Split(word, ".")); t != nil {
+	word := regexp.MustCompile(`\[\d*\]`).ReplaceAllString(strings.Trim(key, "[] "), "")
+	if t := r.match(words(word)); t != nil {
 		return t, nil
 	}
 	var ends []string

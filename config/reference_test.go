@@ -97,6 +97,7 @@ func TestReferenceFind(t *testing.T) {
 		"rip.interface.NAME.passive": "rip.interface.NAME.passive", "rip.interface.lan0.passive": "rip.interface.NAME.passive",
 		"[[static.route]]": "static.route", "static.route[3].next-hop": "static.route.next-hop", "keys.core[1].id": "keys.NAME.id",
 		"interface.lan0.host.netns": "interface.NAME.host.netns", `interface."lan0".mtu`: "interface.NAME.mtu", "name": "name",
+		`bfd.peer."10.0.12.2".profile`: "bfd.peer.NAME.profile", `[ospf.area.7.virtual-link."10.255.0.9"]`: "ospf.area.NAME.virtual-link.NAME",
 	} {
 		if topic, err := r.Find(key); err != nil || topic.Name != want {
 			t.Errorf("%s: %v, %v; want %s", key, topic, err, want)
@@ -114,6 +115,14 @@ func TestReferenceFind(t *testing.T) {
 	topic, _ := r.Find("ripng.interface.six.metric")
 	if topic.Like != "rip.interface.NAME.metric" || topic.Default != "1" || !strings.Contains(topic.Says(), "cost of the network") {
 		t.Errorf("the metric of RIPng is explained as %+v", topic)
+	}
+	// Tables whose name has to stand in quotes.
+	for key, want := range map[string]string{
+		"bfd.peer.NAME": "Neighbors that have a session though nobody asks for it", "ospf.area.NAME.virtual-link.NAME": "A virtual link to the backbone",
+	} {
+		if topic, err := r.Find(key); err != nil || !strings.HasPrefix(topic.Says(), want) {
+			t.Errorf("%s is explained as %q, %v; want %s", key, topic.Says(), err, want)
+		}
 	}
 	for begun, want := range map[string][]string{
 		"rip.interface.": {"rip.interface.NAME", "rip.interface.NAME."}, "rip.interface.core0.pas": {"rip.interface.core0.passive"},
