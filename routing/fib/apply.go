@@ -43,10 +43,11 @@ func itemOf(c *Change, order int) (x item, family int) {
 // enough to stay near the processor, so many that few stems are in two pieces.
 const piece = 4096
 
-// inOrder reports whether the changes of each family are by address and length.
+// inOrder reports whether the changes of each family seem to come by address and
+// length: it looks at some of them.
 func inOrder(changes []Change) bool {
 	var last [2]item
-	for i := range changes {
+	for i := 0; i < len(changes); i += max(1, len(changes)/512) {
 		if !changes[i].Prefix.IsValid() {
 			continue
 		}
@@ -66,26 +67,25 @@ func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) 
 	if size > piece && inOrder(changes) {
 		size = piece
 	}
-	items := &w.items
 	for len(changes) > 0 {
 		part := changes[:min(size, len(changes))]
 		changes = changes[len(part):]
-		n4 := 0
+		w.items = [2][]item{w.items[four][:0], w.items[six][:0]}
+		var unsorted [2]bool
 		for i := range part {
-			if part[i].Prefix.Addr().Is4() {
-				n4++
+			if !part[i].Prefix.IsValid() {
+				continue
 			}
-		}
-		items[four] = slices.Grow(items[four][:0], n4)
-		items[six] = slices.Grow(items[six][:0], len(part)-n4)
-		for i := range part {
-			if part[i].Prefix.IsValid() {
-				x, family := itemOf(&part[i], i)
-				items[family] = append(items[family], x)
+			x, family := itemOf(&part[i], i)
+			list := w.items[family]
+			unsorted[family] = unsorted[family] || len(list) > 0 && list[len(list)-1].compare(x) > 0
+			if len(list) == cap(list) {
+				list = slices.Grow(list, min(len(part)-i, max(len(list), piece)))
 			}
+			w.items[family] = append(list, x)
 		}
-		for family, list := range items {
-			if !slices.IsSortedFunc(list, item.compare) {
+		for family, list := range w.items {
+			if unsorted[family] {
 				slices.SortFunc(list, item.compare)
 			}
 			if len(list) > 0 {
@@ -93,23 +93,24 @@ func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) 
 			}
 		}
 	}
-	for family := range items {
-		if cap(items[family]) > piece {
-			items[family] = nil
+	for family := range w.items {
+		if cap(w.items[family]) > 2*piece {
+			w.items[family] = nil
 		}
-		clear(items[family]) // the entries are the caller's
+		clear(w.items[family]) // the entries are the caller's
 	}
 }
 
 // family makes the changes, which are sorted, of a family f of the next state;
-// base is the same of the state before.
-func (w *Writer) family(f, base family, items []item) {
+// base is the same of the state before. It gives what f has become.
+func (w *Writer) family(f, base family, items []item) family {
 	changed := false
 	for len(items) > 0 {
 		x := &items[0]
 		if x.bits <= 8 {
 			if !changed {
-				*f.routes, changed = f.routes.clone(1), true
+				routes := f.routes.clone(1)
+				f.routes, changed = &routes, true
 			}
 			w.edit(f.routes, x, byte(x.hi>>56), x.bits)
 			items = items[1:]
@@ -121,6 +122,7 @@ func (w *Writer) family(f, base family, items []item) {
 			k++
 		}
 		i := top >> 4
+		own(&f.top, base.top, &noGroups)
 		g := own(&f.top[i], base.top[i], noGroup)
 		w.chunk(&g[top&15], base.top[i][top&15], items[:k])
 		if *g == *noGroup {
@@ -133,6 +135,7 @@ func (w *Writer) family(f, base family, items []item) {
 		f.routes.paint(&ways, new([4]uint64), 0)
 		w.index.short[w.which()] = &ways
 	}
+	return f
 }
 
 // edit makes one change of a list that the writer owns. b is the byte that the

@@ -44,7 +44,7 @@ const (
 //	           it is not known in this block
 //
 // and the quarters. Both are in front of the quarters, but for the first node of a
-// block, where they are in the link.
+// block, where they are in the block's head.
 const nodeHead = 2
 
 const (
@@ -61,12 +61,19 @@ const (
 // manyValues is from how many values on a quarter is dense.
 const manyValues = 20
 
-// link leads to a block and its first node. It is as long as a line of memory.
-type link struct {
+// block is the head of a block, as long as a line of memory.
+type block struct {
 	words []uint64
 	links []link // what nodes in it lead to
-	half  uint64
+	half  uint64 // of the first node
 	node  uint64 // its word
+}
+
+// link leads to a block. way is that of the longest prefix so far, or 0 if the block
+// above does not know it.
+type link struct {
+	*block
+	way uint16
 }
 
 // mostWords is from how many words on, of all stems below one, these get blocks of
@@ -80,72 +87,82 @@ type builder struct {
 }
 
 // block gives s a block of its own.
-func (b *builder) block(s *stem) *link {
+func (b *builder) block(s *stem) *block {
 	b.words, b.links = b.words[:0], b.links[:0]
 	half, node := b.node(s, 0, 0)
-	l := &link{words: make([]uint64, len(b.words)), links: slices.Clone(b.links), half: half, node: node}
-	copy(l.words, b.words)
-	return l
+	made := &block{words: make([]uint64, len(b.words)), links: slices.Clone(b.links), half: half, node: node}
+	copy(made.words, b.words)
+	return made
 }
 
-// with gives a link where the way of the longest prefix so far is known.
-func (l link) with(way uint16) link {
-	l.node |= uint64(way) << wayShift
-	return l
-}
+// noBlock is below a link that says a way and nothing more.
+var noBlock = &block{}
 
 // quarters gives the four of a stem that an index leads to, and its links. way is
 // that of the longest prefix above the stem. It gives those of was again that are
 // still right.
 func (b *builder) quarters(s *stem, way uint16, was []*quarter, known *known) (q [4]*quarter, links []link) {
 	var values [256]uint16
+	var edges [4]uint64
 	b.links = b.links[:0]
-	b.values(s, way, &values, new([4]uint64))
+	b.values(s, way, &values, &edges)
 	below := b.links
-	fits := 0 // children linked to by what fits
 	var large []int
 	for i := range q {
-		var v quarter
-		n := fits
-		for k, x := range values[64*i:][:64] {
-			if x&isBelow != 0 {
-				x = uint16(firstLink + n)
-				n++
-			} else if x >= firstLink {
-				n = mostLinks
-			}
-			if n >= mostLinks {
-				break
-			}
-			v[k] = uint8(x)
-		}
-		if n >= mostLinks {
+		made, more, fits := coded((*[64]uint16)(values[64*i:]), edges[i], len(links))
+		switch {
+		case !fits:
 			large = append(large, i)
 			continue
-		}
-		for _, x := range values[64*i:][:64] {
-			if x&isBelow != 0 {
-				links = append(links, below[x&belowMask])
-			}
-		}
-		fits = n
-		switch {
-		case v == *was[i]:
+		case made == *was[i]:
 			q[i] = was[i]
-		case v == quarter{}:
-			q[i] = noQuarter
+		case edges[i]&^1 == 0:
+			q[i] = known.quarter(int(made[0]))
 		default:
-			made := v
-			q[i] = &made
+			own := made
+			q[i] = &own
+		}
+		for ; more != 0; more &= more - 1 {
+			links = append(links, below[values[64*i+bits.TrailingZeros64(more)]&belowMask])
 		}
 	}
 	if large != nil {
 		for _, i := range large {
-			q[i] = known.quarter(firstLink + fits)
+			q[i] = known.quarter(firstLink + len(links))
 		}
-		links = append(links, b.block(s).with(way))
+		links = append(links, link{b.block(s), way})
 	}
 	return q, links
+}
+
+// coded gives values, which may change at edges, in bytes; and where there are links,
+// which get numbers behind those of so many others. It may not fit.
+func coded(values *[64]uint16, edges uint64, links int) (q quarter, linked uint64, fits bool) {
+	edges &^= 1
+	for at := 0; at < 64; {
+		next := 64
+		if edges != 0 {
+			next = bits.TrailingZeros64(edges)
+			edges &= edges - 1
+		}
+		code := int(values[at&63])
+		switch {
+		case code&isBelow != 0:
+			linked |= 1 << at
+			code = firstLink + links
+			links++
+		case code >= firstLink:
+			return q, linked, false
+		}
+		if links == mostLinks {
+			return q, linked, false
+		}
+		for i := range q[at:next] {
+			q[at+i] = uint8(code)
+		}
+		at = next
+	}
+	return q, linked, true
 }
 
 // values fills in what becomes of each byte, and marks in edges where that may be
@@ -163,7 +180,7 @@ func (b *builder) values(s *stem, way uint16, values *[256]uint16, edges *[4]uin
 			c := s.fork.stems[next]
 			next++
 			if s.apart {
-				b.links = append(b.links, c.block.with(*v))
+				b.links = append(b.links, link{c.block, *v})
 				*v = isBelow | isApart | uint16(len(b.links)-1)
 			} else {
 				_, node := b.node(c, *v, nodeHead)

@@ -32,8 +32,8 @@ type Change struct {
 // number of goroutines may read one; whoever makes the next one publishes it
 // by storing its pointer.
 type FIB struct {
-	tops   [2 * 16]*group // of IPv4 and IPv6
-	routes [2]list        // lengths 0 to 8
+	tops   [2]*[16]*group // of IPv4 and IPv6
+	routes [2]*list       // lengths 0 to 8
 	count  [2]int
 	indexes
 	ways ways
@@ -50,14 +50,14 @@ const (
 func Empty() *FIB {
 	f := &FIB{indexes: emptyIndexes(), ways: newWays(), few: fewPrefixes}
 	for i := range f.tops {
-		f.tops[i] = noGroup
+		f.tops[i], f.routes[i] = &noGroups, new(list)
 	}
 	return f
 }
 
 // of gives the table of one family.
 func (f *FIB) of(which int) family {
-	return family{(*[16]*group)(f.tops[16*which:]), &f.routes[which]}
+	return family{f.tops[which], f.routes[which]}
 }
 
 // Lookup gives the entry of the longest prefix that contains a, nil where no

@@ -81,7 +81,7 @@ func drawChanges(t *rapid.T, m model) []Change {
 }
 
 func TestAgreesWithNaiveModel(t *testing.T) {
-	// A padding far from the drawn prefixes, so that the table has many pages.
+	// A padding far from the drawn prefixes, so that the table is a large one.
 	var padding []Change
 	for i := range 8000 {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{172, byte(i >> 8), byte(i), 0}), 24)
@@ -171,6 +171,7 @@ func (d *doors) digest(add func(uint64)) {
 		for _, l := range links {
 			add(l.half)
 			add(l.node)
+			add(uint64(l.way))
 			block(l.words, l.links)
 		}
 	}

@@ -21,9 +21,9 @@ type Query struct {
 	six  uint32 // a bit for each address of IPv6
 	hi   [lanes]uint64
 	lo   [lanes]uint64
-	way  [lanes]uint16    // what was found
-	ways []*[wayPage]*Way // that it is a number of
-	more [lanes]*Way      // of those without a number
+	way  [lanes]uint16 // what was found
+	ways []*Way        // that it is a number of
+	more [lanes]*Way   // of those without a number
 
 	list    [lanes]uint8  // lanes of one family
 	active  [lanes]uint8  // lanes that have a quarter to look at
@@ -74,27 +74,38 @@ func (q *Query) Way(i int) *Way {
 	if n == unnumbered {
 		return q.more[i&(lanes-1)]
 	}
-	return q.ways[n/wayPage][n%wayPage]
+	return q.ways[n]
 }
 
 // Find looks up all addresses of q. It allocates nothing. q holds what was found,
 // and f, until the next Find or Forget.
 func (f *FIB) Find(q *Query) {
-	q.ways = f.ways.pages
+	q.ways = f.ways.list
 	if f.count[four]+f.count[six] <= f.few {
-		for i := range q.hi[:q.n&63] {
-			i &= lanes - 1
-			if q.six>>i&1 == 0 {
-				q.way[i] = f.number4(q.hi[i])
-			} else {
-				q.way[i] = f.number6(q.hi[i], q.lo[i])
-			}
-		}
+		f.oneByOne(q)
 	} else {
 		f.together(q)
 	}
 	if len(f.ways.more) > 0 {
 		f.unnumbered(q)
+	}
+}
+
+// oneByOne looks up the addresses of q. Packets come in trains to one address: each
+// of these is looked up once.
+func (f *FIB) oneByOne(q *Query) {
+	for i := range q.hi[:q.n&63] {
+		i &= lanes - 1
+		switch before := (i - 1) & (lanes - 1); {
+		case i > 0 && q.hi[i] == q.hi[before] && q.six>>before&3 == 0:
+			q.way[i] = q.way[before]
+		case q.six>>i&1 == 0:
+			q.way[i] = f.number4(q.hi[i])
+		case i > 0 && q.hi[i] == q.hi[before] && q.lo[i] == q.lo[before] && q.six>>before&1 == 1:
+			q.way[i] = q.way[before]
+		default:
+			q.way[i] = f.number6(q.hi[i], q.lo[i])
+		}
 	}
 }
 
@@ -138,12 +149,12 @@ func (f *FIB) number6(hi, lo uint64) uint16 {
 }
 
 // descend goes on in a block, down to the longest prefix.
-func (l *link) descend(hi, lo uint64, way uint16) uint16 {
+func (l link) descend(hi, lo uint64, way uint16) uint16 {
 	front, node := l.half, l.node
+	if l.way != 0 {
+		way = l.way
+	}
 	for {
-		if w := uint16(node >> wayShift); w != 0 {
-			way = w
-		}
 		depth := uint8(node >> depthShift & depthMask)
 		h, shift := half(hi, lo, depth-1)
 		b := byteAt(hi, lo, depth)
@@ -158,17 +169,22 @@ func (l *link) descend(hi, lo uint64, way uint16) uint16 {
 			at++
 		}
 		v := uint16(l.words[at+n/4] >> (n % 4 * 16))
+		longer := v
 		switch {
 		case v == 0:
 			return way
 		case v&isBelow == 0:
 			return v
 		case v&isApart == 0:
-			at = uint32(v & belowMask)
-			front, node = l.words[at], l.words[at+1]
+			front, node = l.words[v&belowMask], l.words[v&belowMask+1]
+			longer = uint16(node >> wayShift)
 		default:
-			l = &l.links[v&belowMask]
+			l = l.links[v&belowMask]
 			front, node = l.half, l.node
+			longer = l.way
+		}
+		if longer != 0 {
+			way = longer
 		}
 	}
 }
@@ -182,7 +198,7 @@ var all = func() (list [lanes]uint8) {
 }()
 
 // blocks is where lanes are.
-type blocks [lanes]*link
+type blocks [lanes]*block
 
 // together looks the addresses of q up side by side. There is no branch but for
 // the loops: one that depends on what memory holds would be foreseen wrongly as
@@ -240,8 +256,12 @@ func (f *FIB) together4(q *Query, list []uint8) {
 	for _, i := range q.active[:k&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
-		at[i] = &top[hi>>58][hi>>52&63].links[hi>>48&15][q.way[i]-firstLink]
-		q.way[i] = short[hi>>56]
+		l := &top[hi>>58][hi>>52&63].links[hi>>48&15][q.way[i]-firstLink]
+		at[i] = l.block
+		q.way[i] = l.way
+		if l.way == 0 {
+			q.way[i] = short[hi>>56]
+		}
 	}
 	q.descend(&at, k)
 }
@@ -290,7 +310,11 @@ func (f *FIB) together6(q *Query, list []uint8) {
 	for _, i := range q.active[:k&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
-		at[i] = &top[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].links[hi>>40&15][q.below[i]]
+		l := &top[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].links[hi>>40&15][q.below[i]]
+		at[i] = l.block
+		if l.way != 0 {
+			q.way[i] = l.way
+		}
 	}
 	q.descend(&at, k)
 }
@@ -307,11 +331,7 @@ func (q *Query) descend(at *blocks, k int) {
 		active := 0
 		for j := range q.active[:k&63] {
 			i := q.active[j&(lanes-1)] & (lanes - 1)
-			front, node, way := q.half[i], q.node[i], q.way[i]
-			if w := uint16(node >> wayShift); w != 0 {
-				way = w
-			}
-			q.way[i] = way
+			front, node := q.half[i], q.node[i]
 			depth := node >> depthShift & depthMask
 			h, low := q.hi[i], q.hi[i]
 			if depth > 8 {
@@ -358,14 +378,25 @@ func (q *Query) descend(at *blocks, k int) {
 		}
 		for j := range q.active[:k&63] {
 			i := q.active[j&(lanes-1)] & (lanes - 1)
-			x := q.below[i]
-			if x&isApart == 0 {
-				words := at[i].words
-				q.half[i], q.node[i] = words[x&belowMask], words[x&belowMask+1]
-			} else {
+			if x := q.below[i]; x&isApart != 0 {
 				l := &at[i].links[x&belowMask]
-				at[i] = l
+				at[i] = l.block
+				if l.way != 0 {
+					q.way[i] = l.way
+				}
+			}
+		}
+		for j := range q.active[:k&63] {
+			i := q.active[j&(lanes-1)] & (lanes - 1)
+			x, l := q.below[i], at[i]
+			if x&isApart != 0 {
 				q.half[i], q.node[i] = l.half, l.node
+				continue
+			}
+			node := l.words[x&belowMask+1]
+			q.half[i], q.node[i] = l.words[x&belowMask], node
+			if w := uint16(node >> wayShift); w != 0 {
+				q.way[i] = w
 			}
 		}
 	}
@@ -409,5 +440,5 @@ func (f *FIB) Way(a netip.Addr) *Way {
 	if n == unnumbered {
 		return f.ways.more[f.Lookup(a).Prefix]
 	}
-	return f.ways.pages[n/wayPage][n%wayPage]
+	return f.ways.list[n]
 }

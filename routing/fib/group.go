@@ -4,6 +4,7 @@ import (
 	"math"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"routerd/routing"
 )
@@ -42,6 +43,9 @@ type Group struct {
 	states  []*State  // of hops; nil = all alive
 	buckets []uint16  // index into hops; nil with fewer than two that are no backups
 	shift   uint      // 32 - log2 of the number of buckets
+	// number is the way's that is this group, in the table that learned it last:
+	// where its writer looks first.
+	number atomic.Uint32
 }
 
 // Bucket counts. The share of a hop is off by about sqrt(share/buckets):

@@ -116,7 +116,7 @@ func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16) {
 	} else {
 		same := int(way)
 		if way >= firstLink {
-			same, links = firstLink, []link{link{}.with(way)}
+			same, links = firstLink, []link{{noBlock, way}}
 		}
 		for i := range q {
 			q[i] = d.known.quarter(same)

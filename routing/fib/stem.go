@@ -34,7 +34,7 @@ type stem struct {
 	hi, lo uint64 // the bytes in front; zeros from depth on
 	routes list
 	fork   *fork  // nil without a stem below
-	block  *link  // to its block; nil if it is in that of the stem above
+	block  *block // nil if it is in that of the stem above
 	inner  uint32 // the sum of words of the stems below
 	words  uint16 // at most what it takes in the block of the stem above
 	depth  uint8
@@ -48,9 +48,10 @@ type fork struct {
 }
 
 var (
-	noStems [16]*stem
-	noChunk = newChunk()
-	noGroup = newGroup()
+	noStems  [16]*stem
+	noChunk  = newChunk()
+	noGroup  = newGroup()
+	noGroups = newGroups()
 )
 
 func newChunk() *chunk {
@@ -65,6 +66,13 @@ func newGroup() *group {
 	g := &group{}
 	for i := range g {
 		g[i] = noChunk
+	}
+	return g
+}
+
+func newGroups() (g [16]*group) {
+	for i := range g {
+		g[i] = noGroup
 	}
 	return g
 }

@@ -38,11 +38,11 @@ const (
 	unnumbered = isBelow - 1
 )
 
-// ways gives the ways in use their numbers. Like words, a state never changes;
-// 0 stands for no way. The number of a way that no entry uses is given again,
+// ways gives the ways in use their numbers. A state never changes, but for known; 0
+// stands for no way. The number of a way that no entry uses is given again,
 // which a reader of an older state does not notice.
 type ways struct {
-	pages  []*[wayPage]*Way
+	list   []*Way             // by number
 	uses   []*[wayPage]uint32 // entries with the way
 	given  int                // numbers given so far, 0 included
 	vacant int                // of them without an entry
@@ -84,6 +84,9 @@ func (k *known) number(w *Way) uint16 {
 func (k *known) learn(w *Way, n uint16) {
 	if w.plain() {
 		k.groups[w.Group] = n
+		if w.Group != nil {
+			w.Group.number.Store(uint32(n))
+		}
 	} else {
 		k.numbers[*w] = n
 	}
@@ -106,7 +109,7 @@ func (w *Way) plain() bool {
 
 func newWays() ways {
 	return ways{
-		pages: []*[wayPage]*Way{{}}, uses: []*[wayPage]uint32{{}}, given: 1,
+		list: []*Way{nil}, uses: []*[wayPage]uint32{{}}, given: 1,
 		known: &known{groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered},
 	}
 }
@@ -115,6 +118,7 @@ func newWays() ways {
 type wayDraft struct {
 	ways
 	base   *ways
+	owned  bool   // list is not that of base
 	group  *Group // of the entry before, and the number of its way; 0 = none
 	number uint16
 }
@@ -137,17 +141,16 @@ func (d *wayDraft) counts(n uint16) *uint32 {
 
 // set says what number n stands for, nil = nothing.
 func (d *wayDraft) set(n uint16, w *Way) {
-	if len(d.pages) > 0 && len(d.base.pages) > 0 && &d.pages[0] == &d.base.pages[0] {
-		d.pages = slices.Clone(d.pages)
+	if !d.owned {
+		d.list, d.owned = slices.Clone(d.list), true
 	}
-	p := int(n / wayPage)
-	if p == len(d.pages) {
-		d.pages, d.uses = append(d.pages, new([wayPage]*Way)), append(d.uses, new([wayPage]uint32))
-	} else if p < len(d.base.pages) && d.pages[p] == d.base.pages[p] {
-		c := *d.pages[p]
-		d.pages[p] = &c
+	if int(n) == len(d.list) {
+		d.list = append(d.list, w)
+		if n%wayPage == 0 {
+			d.uses = append(d.uses, new([wayPage]uint32))
+		}
 	}
-	d.pages[p][n%wayPage] = w
+	d.list[n] = w
 }
 
 // use gives the number of the way of e, for one entry more.
@@ -177,7 +180,13 @@ func (d *wayDraft) find(e *Entry) uint16 {
 	if e.Group == d.group && d.number != 0 {
 		return d.number
 	}
-	n := d.known.groups[e.Group]
+	n := uint16(0)
+	if e.Group != nil {
+		n = uint16(e.Group.number.Load())
+	}
+	if w := d.means(n); w == nil || w.Group != e.Group || !w.plain() {
+		n = d.known.groups[e.Group]
+	}
 	if w := d.means(n); w == nil || w.Group != e.Group || !w.plain() {
 		return 0
 	}
@@ -190,7 +199,7 @@ func (d *wayDraft) means(n uint16) *Way {
 	if int(n) >= d.given {
 		return nil
 	}
-	return d.pages[n/wayPage][n%wayPage]
+	return d.list[n]
 }
 
 // add gives a way that has none a number; 0 = all are taken.
@@ -212,7 +221,7 @@ func (d *wayDraft) vacancy() uint16 {
 	}
 	d.vacant--
 	for n := 1; ; n++ {
-		if d.pages[n/wayPage][n%wayPage] == nil {
+		if d.list[n] == nil {
 			return uint16(n)
 		}
 	}
@@ -228,7 +237,7 @@ func (d *wayDraft) release(n uint16, p netip.Prefix) {
 	if *c--; *c > 0 {
 		return
 	}
-	d.known.forget(d.pages[n/wayPage][n%wayPage], n)
+	d.known.forget(d.list[n], n)
 	if n == d.number {
 		d.number = 0
 	}

@@ -53,7 +53,8 @@ func (w *Writer) Apply(changes []Change) {
 	}
 	w.pieces(changes, func(which int, items []item) {
 		w.count, w.six = 0, which == six
-		w.family(w.next.of(which), w.base.of(which), items)
+		f := w.family(w.next.of(which), w.base.of(which), items)
+		w.next.tops[which], w.next.routes[which] = f.top, f.routes
 		w.next.count[which] += w.count
 	})
 }
