@@ -307,16 +307,28 @@ var rows = []row{
 	{from: Established, events: on(ConnectRetryTimerExpires, DelayOpenTimerExpires, IdleHoldTimerExpires, OpenReceived, OpenWhileDelaying, OpenError), to: Idle, do: Notify | lose, notice: NoticeFSM},
 }
 
+// byEvent is the entries of each state and event, in their order.
+var byEvent = func() (all [numStates][numEvents][]*row) {
+	for i := range rows {
+		r := &rows[i]
+		for e := range numEvents {
+			if r.events>>e&1 != 0 {
+				all[r.from][e] = append(all[r.from][e], r)
+			}
+		}
+	}
+	return all
+}()
+
 // Next gives the state after the event, what has to be done, and which NOTIFICATION
 // is sent. An event that has no entry for the state changes nothing, and ok is
 // false.
 func (s State) Next(e Event, c Conditions) (to State, do Action, n Notice, ok bool) {
-	for i := range rows {
-		r := &rows[i]
-		if r.from != s || r.events>>e&1 == 0 || r.when != nil && !r.when(c) {
+	for _, r := range byEvent[s][e] {
+		switch {
+		case r.when != nil && !r.when(c):
 			continue
-		}
-		if r.to == stay {
+		case r.to == stay:
 			return s, r.do, r.notice, true
 		}
 		return r.to, r.do, r.notice, true

@@ -74,7 +74,8 @@ type Owner interface {
 	NextStream() protocol.StreamID
 	// Established: routes may be sent and will come.
 	Established(s *Session)
-	// Ended: it no longer is. Keep says that the routes are kept for a graceful restart.
+	// Ended: it no longer is. Keep says that the routes are kept for a graceful restart,
+	// of the families that Theirs still has.
 	Ended(s *Session, keep bool)
 	// Update is what came, with TreatAsWithdraw at most. It holds only during the
 	// call.

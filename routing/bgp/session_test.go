@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -544,4 +545,22 @@ func TestSend(t *testing.T) {
 	if got := o.session.Room(); got != room-len(data) {
 		t.Errorf("room %d, want %d", got, room-len(data))
 	}
+}
+
+// BenchmarkUpdate is what the session adds to an UPDATE: the end of a RIB, which is
+// nothing else.
+func BenchmarkUpdate(b *testing.B) {
+	o := new(silent)
+	var alarms Alarms
+	s := NewSession(config(1, 2), o, &alarms, rand.New(rand.NewPCG(1, 1)), new(wire.Update))
+	s.Start(epoch, nil)
+	s.Input(epoch, protocol.Connected{ID: 1, Room: protocol.StreamRoom}, nil)
+	s.Input(epoch, protocol.Read{ID: 1, Data: slices.Concat(theirs(), wire.AppendKeepalive(nil))}, nil)
+	const many = 100
+	var in protocol.Input = protocol.Read{ID: 1, Data: bytes.Repeat(wire.AppendEndOfRIB(nil, wire.IPv4Unicast), many)}
+	var out []protocol.Effect
+	for b.Loop() {
+		out = s.Input(epoch, in, out[:0])
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/many, "ns/message")
 }
