@@ -10,6 +10,7 @@
 //	decide.go      the decision between routes of a prefix (§9.1.2), and why
 //	pattern.go     regular expressions about AS paths
 //	terms.go       what becomes of attributes from and to a neighbour
+//	nexthop.go     which next hop a neighbour is sent (§5.1.3)
 //	policy.go      the keys of BGP in policies; policy_community.go those about
 //	               communities, policy_values.go how their values are read
 //

@@ -1,0 +1,68 @@
+package bgp
+
+import (
+	"net/netip"
+	"testing"
+
+	"routerd/routing/bgp/wire"
+)
+
+func TestNextHop(t *testing.T) {
+	addr := func(text string) netip.Addr {
+		if text == "" {
+			return netip.Addr{}
+		}
+		return netip.MustParseAddr(text)
+	}
+	onLink := HopTerms{
+		Own:       [wire.NumFamilies]netip.Addr{addr("192.0.2.1"), addr("2001:db8::1")},
+		LinkLocal: addr("fe80::1"), Peer: addr("192.0.2.2"),
+		Subnets: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24"), netip.MustParsePrefix("2001:db8::/64")},
+	}
+	far := HopTerms{Own: onLink.Own, Peer: addr("198.51.100.2")}
+	with := func(r HopTerms, change func(*HopTerms)) *HopTerms { change(&r); return &r }
+	external, internal := Terms{External: true}, Terms{}
+	server := Terms{External: true, ServerClient: true}
+	for _, test := range []struct {
+		name   string
+		terms  *Terms
+		reach  *HopTerms
+		family wire.Family
+		was    [2]string // its addresses
+		self   bool
+		want   [2]string
+		ok     bool
+	}{
+		{"one's own", &external, &onLink, wire.IPv4Unicast, [2]string{}, false, [2]string{"192.0.2.1"}, true},
+		{"one's own inside the AS", &internal, &far, wire.IPv4Unicast, [2]string{}, false, [2]string{"192.0.2.1"}, true},
+		{"to another AS", &external, &onLink, wire.IPv4Unicast, [2]string{"203.0.113.9"}, false, [2]string{"192.0.2.1"}, true},
+		{"to another AS, third party", &external, &onLink, wire.IPv4Unicast, [2]string{"192.0.2.9"}, false, [2]string{"192.0.2.9"}, true},
+		{"third party not wanted", &external, with(onLink, func(r *HopTerms) { r.FirstParty = true }), wire.IPv4Unicast, [2]string{"192.0.2.9"}, false, [2]string{"192.0.2.1"}, true},
+		{"the neighbour itself", &external, &onLink, wire.IPv4Unicast, [2]string{"192.0.2.2"}, false, [2]string{"192.0.2.1"}, true},
+		{"to another AS, far", &external, &far, wire.IPv4Unicast, [2]string{"192.0.2.9"}, false, [2]string{"192.0.2.1"}, true},
+		{"to another AS, far and unchanged", &external, with(far, func(r *HopTerms) { r.Unchanged = true }), wire.IPv4Unicast, [2]string{"192.0.2.9"}, false, [2]string{"192.0.2.9"}, true},
+		{"inside the AS", &internal, &far, wire.IPv4Unicast, [2]string{"203.0.113.9"}, false, [2]string{"203.0.113.9"}, true},
+		{"inside the AS, self", &internal, with(far, func(r *HopTerms) { r.Self = true }), wire.IPv4Unicast, [2]string{"203.0.113.9"}, false, [2]string{"192.0.2.1"}, true},
+		{"inside the AS, self by policy", &internal, &far, wire.IPv4Unicast, [2]string{"203.0.113.9"}, true, [2]string{"192.0.2.1"}, true},
+		{"route server", &server, &far, wire.IPv4Unicast, [2]string{"203.0.113.9"}, false, [2]string{"203.0.113.9"}, true},
+		{"no address", &external, &HopTerms{Peer: addr("192.0.2.2")}, wire.IPv4Unicast, [2]string{}, false, [2]string{}, false},
+		{"IPv4 by IPv6", &external, with(HopTerms{Own: [wire.NumFamilies]netip.Addr{{}, addr("2001:db8::1")}}, func(r *HopTerms) { r.Extended = true }), wire.IPv4Unicast, [2]string{}, false, [2]string{"2001:db8::1"}, true},
+		{"IPv4 by a link-local address", &external, &HopTerms{LinkLocal: addr("fe80::1"), Extended: true}, wire.IPv4Unicast, [2]string{}, false, [2]string{"", "fe80::1"}, true},
+		{"IPv4 by IPv6 inside the AS", &internal, with(far, func(r *HopTerms) { r.Extended = true }), wire.IPv4Unicast, [2]string{"2001:db8:9::9"}, false, [2]string{"2001:db8:9::9"}, true},
+		{"IPv4 by IPv6 to who does not take it", &internal, &far, wire.IPv4Unicast, [2]string{"2001:db8:9::9"}, false, [2]string{"192.0.2.1"}, true},
+		{"IPv6 on the link", &external, &onLink, wire.IPv6Unicast, [2]string{}, false, [2]string{"2001:db8::1", "fe80::1"}, true},
+		{"IPv6 far", &external, &far, wire.IPv6Unicast, [2]string{}, false, [2]string{"2001:db8::1"}, true},
+		{"IPv6, third party", &external, &onLink, wire.IPv6Unicast, [2]string{"2001:db8::9", "fe80::9"}, false, [2]string{"2001:db8::9", "fe80::9"}, true},
+		{"IPv6 inside the AS", &internal, &far, wire.IPv6Unicast, [2]string{"2001:db8:9::9", "fe80::9"}, false, [2]string{"2001:db8:9::9"}, true},
+		{"IPv6 of a link-local address alone", &internal, &far, wire.IPv6Unicast, [2]string{"", "fe80::9"}, false, [2]string{"2001:db8::1"}, true},
+		{"IPv6 between link-local addresses", &external, &HopTerms{LinkLocal: addr("fe80::1"), Peer: addr("fe80::2")}, wire.IPv6Unicast, [2]string{"2001:db8:9::9"}, false, [2]string{"", "fe80::1"}, true},
+		{"IPv6, no address", &external, &HopTerms{}, wire.IPv6Unicast, [2]string{}, false, [2]string{}, false},
+	} {
+		was := wire.NextHop{Address: addr(test.was[0]), LinkLocal: addr(test.was[1])}
+		want := wire.NextHop{Address: addr(test.want[0]), LinkLocal: addr(test.want[1])}
+		got, ok := test.terms.NextHop(test.family, was, test.reach, test.self)
+		if ok != test.ok || ok && got != want {
+			t.Errorf("%s: %+v, %v; want %+v, %v", test.name, got, ok, want, test.ok)
+		}
+	}
+}
