@@ -40,12 +40,13 @@ type Slot struct {
 type Slots struct {
 	mu      sync.Mutex
 	records records
-	offered bitmap
+	offered SlotSet
 	free    []SlotID
 
 	// Of the step under way, which is the protocol's alone.
-	touched   bitmap
-	step      []SlotID // the same as a list
+	touched   SlotSet
+	step      []SlotID // the same as a list, unless many are
+	many      bool
 	stepFreed []SlotID
 	open      Slot // given by At and not written back, of number openID
 	openID    SlotID
@@ -63,7 +64,7 @@ type Slots struct {
 
 // changes is a set of slots to be read.
 type changes struct {
-	dirty bitmap
+	dirty SlotSet
 	n     int      // bits set in dirty
 	freed []SlotID // their numbers are given again when they have been read
 	word  int      // of dirty, where reading goes on
@@ -125,14 +126,29 @@ func (s *Slots) Offer(id SlotID) {
 func (s *Slots) Withdraw(id SlotID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.offered.has(id) {
+	if s.offered.Has(id) {
 		s.touch(id)
-		s.offered.clear(id)
+		s.offered.Remove(id)
+	}
+}
+
+// WithdrawAll withdraws the offers of all slots of a set, 64 at a time: those of a
+// session that is lost, which whoever has them keeps as a set.
+func (s *Slots) WithdrawAll(set SlotSet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.close()
+	for i := range min(len(set), len(s.offered)) {
+		if x := set[i] & s.offered[i]; x != 0 {
+			s.offered[i] &^= x
+			s.touched[i] |= x
+			s.many = true
+		}
 	}
 }
 
 // Offered reports whether the slot is offered.
-func (s *Slots) Offered(id SlotID) bool { return s.offered.has(id) }
+func (s *Slots) Offered(id SlotID) bool { return s.offered.Has(id) }
 
 // Free withdraws the slot and frees its number, which is given again when that
 // has been read. A protocol keeps the slot of a prefix as long as it knows the
@@ -147,11 +163,17 @@ func (s *Slots) Len() int { return s.records.n }
 
 // touch keeps readers from a slot until the next Publish.
 func (s *Slots) touch(id SlotID) {
-	if !s.touched.has(id) {
-		s.touched.set(id)
+	if s.touched.Has(id) {
+		return
+	}
+	s.touched.set(id)
+	if s.many = s.many || len(s.step) == fewSlots; !s.many {
 		s.step = append(s.step, id)
 	}
 }
+
+// fewSlots is how many slots of a step are kept as a list.
+const fewSlots = 1024
 
 // Publish ends a step: what has changed in it can be read. It reports whether
 // there is anything to be read.
@@ -159,24 +181,27 @@ func (s *Slots) Publish() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.close()
-	for _, id := range s.step {
-		s.touched.clear(id)
-		if !s.now.dirty.has(id) {
-			s.now.dirty.set(id)
-			s.now.n++
+	if s.many {
+		for i, x := range s.touched {
+			s.now.n += bits.OnesCount64(x &^ s.now.dirty[i])
+			s.now.dirty[i] |= x
+		}
+		clear(s.touched)
+	} else {
+		for _, id := range s.step {
+			s.touched.Remove(id)
+			if !s.now.dirty.Has(id) {
+				s.now.dirty.set(id)
+				s.now.n++
+			}
 		}
 	}
 	s.now.freed = append(s.now.freed, s.stepFreed...)
-	s.step, s.stepFreed = kept(s.step), kept(s.stepFreed)
-	return s.unread() > 0
-}
-
-// kept empties a list; a long one is not kept.
-func kept(list []SlotID) []SlotID {
-	if cap(list) > 4096 {
-		return nil
+	s.step, s.many = s.step[:0], false
+	if s.stepFreed = s.stepFreed[:0]; cap(s.stepFreed) > 4*fewSlots {
+		s.stepFreed = nil
 	}
-	return list[:0]
+	return s.unread() > 0
 }
 
 // Cut publishes, and has what is published so far be read before what is
@@ -300,10 +325,10 @@ func (s *Slots) next(c *changes) (x Change, tell, ok bool) {
 		id := c.freed[n-1]
 		c.freed = c.freed[:n-1]
 		s.free = append(s.free, id)
-		if !c.dirty.has(id) {
+		if !c.dirty.Has(id) {
 			return Change{ID: id, Freed: true}, false, true
 		}
-		c.dirty.clear(id)
+		c.dirty.Remove(id)
 		c.n--
 		return Change{ID: id, Freed: true}, true, true
 	}
@@ -313,9 +338,9 @@ func (s *Slots) next(c *changes) (x Change, tell, ok bool) {
 		}
 		if w := c.dirty[c.word] &^ s.touched[c.word]; w != 0 {
 			id := SlotID(c.word*64 + bits.TrailingZeros64(w))
-			c.dirty.clear(id)
+			c.dirty.Remove(id)
 			c.n--
-			return Change{ID: id, Offered: s.offered.has(id)}, true, true
+			return Change{ID: id, Offered: s.offered.Has(id)}, true, true
 		}
 		c.word++
 	}
@@ -331,17 +356,3 @@ func (s *Slots) Drain(yield func(Change)) {
 		}
 	}
 }
-
-// bitmap is a set of slots.
-type bitmap []uint64
-
-// grow makes room for n slots.
-func (b *bitmap) grow(n int) {
-	for len(*b)*64 < n {
-		*b = append(*b, 0)
-	}
-}
-
-func (b bitmap) has(id SlotID) bool { return int(id/64) < len(b) && b[id/64]&(1<<(id%64)) != 0 }
-func (b bitmap) set(id SlotID)      { b[id/64] |= 1 << (id % 64) }
-func (b bitmap) clear(id SlotID)    { b[id/64] &^= 1 << (id % 64) }

@@ -122,9 +122,11 @@ func BenchmarkOwnerSteps(b *testing.B) {
 		s.slots.Publish()
 	}
 	withdraw := func() {
+		var all routing.SlotSet
 		for i := range table {
-			s.slots.Withdraw(routing.SlotID(i))
+			all.Add(routing.SlotID(i))
 		}
+		s.slots.WithdrawAll(all)
 		s.slots.Publish()
 	}
 	list := func(metric uint32) *rib.RouteList {
