@@ -44,6 +44,8 @@ type station struct {
 	sent    []wire.Packet
 	watches []protocol.Effect
 	groups  map[string]bool
+	expects map[protocol.Expect]bool
+	claims  map[protocol.Claim]bool
 }
 
 type port struct {
@@ -149,6 +151,7 @@ func (n *station) begin() {
 		n.w.t.Fatalf("%s: %v", n.name, err)
 	}
 	n.slots, n.off, n.groups = &routing.Slots{}, false, map[string]bool{}
+	n.expects, n.claims = map[protocol.Expect]bool{}, map[protocol.Claim]bool{}
 	n.m = New(protocol.Start{Seed: n.w.rand.Uint64(), Slots: n.slots})
 	n.w.step(n, protocol.Configure{Config: n.cfg, Saved: n.saved})
 	for _, p := range n.ports {
@@ -193,6 +196,14 @@ func (w *network) step(n *station, in protocol.Input) {
 			n.groups[fmt.Sprint(e.Link, e.Group)] = true
 		case protocol.Leave:
 			delete(n.groups, fmt.Sprint(e.Link, e.Group))
+		case protocol.Expect:
+			n.expects[e] = true
+		case protocol.Unexpect:
+			delete(n.expects, protocol.Expect(e))
+		case protocol.Claim:
+			n.claims[e] = true
+		case protocol.Release:
+			delete(n.claims, protocol.Claim(e))
 		case protocol.Stopped:
 			n.off = true
 		}

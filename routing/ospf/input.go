@@ -94,10 +94,15 @@ func (m *Machine) refuse(l *link, from netip.Addr, r wire.Refusal) {
 	m.event(kind, l, from, refusalError(r))
 }
 
-// countRefusal counts what is not used, and keeps the last one in words.
+// countRefusal counts what is not used, and keeps the last one in words, but for
+// what also neighbours say that nothing is wrong with.
 func (m *Machine) countRefusal(l *link, from netip.Addr, r wire.Refusal) {
 	l.counters.Refused[r.Reason]++
-	l.refused = LastRefusal{Refusal: r, From: from, At: m.now}
+	switch r.Reason {
+	case wire.NeighborState, wire.LSATooSoon, wire.AckUnknown: // packets have crossed
+	default:
+		l.refused = LastRefusal{Refusal: r, From: from, At: m.now}
+	}
 }
 
 // refusalError is a Refusal as an error.

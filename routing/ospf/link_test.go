@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"routerd/routing/ospf/wire"
+	"routerd/routing/protocol"
 )
 
 func addr(text string) netip.Addr { return netip.MustParseAddr(text) }
@@ -268,7 +269,14 @@ func TestLinkDown(t *testing.T) {
 	w.begin()
 	w.want(5*time.Minute, "full and equal", func() bool { return w.adjacent() && w.equal() })
 	n := w.nodes[0]
+	want := protocol.Claim{Link: 1, Family: 4, Protocol: 89}
+	if !n.claims[want] || len(n.claims) != 1 || !n.expects[protocol.Expect{Link: 1, Source: addr("10.0.0.2"), HopLimit: 1}] || len(n.expects) != 2 {
+		t.Errorf("claims %v, expects %v", n.claims, n.expects)
+	}
 	n.ports[0].fall()
+	if len(n.claims)+len(n.expects) != 0 {
+		t.Errorf("claims %v, expects %v", n.claims, n.expects)
+	}
 	if n.m.exchanging != 0 || n.m.area(0).db.Len(wire.RouterLSA) != 3 {
 		t.Errorf("%d in an exchange", n.m.exchanging)
 	}
