@@ -209,5 +209,5 @@ func (m *Machine) gone(n *neighbor) {
 // adjacent reports whether the router and a neighbour should be adjacent.
 func (m *Machine) adjacent(n *neighbor) bool {
 	l := n.link
-	return Adjacent(l.network, Elected{DR: l.dr, BDR: l.bdr, State: l.state}, Candidate{Name: wire.IDOf(n.address)})
+	return Adjacent(l.network, Elected{DR: l.dr, BDR: l.bdr, State: l.state}, Candidate{Name: called(n.address)})
 }

@@ -9,6 +9,7 @@
 //	originate.go  the router's own LSAs (§12.4, §12.1.6, §13.4)
 //	prefixes.go   numbers for prefixes
 //	machine.go    the machine: one router
+//	family.go     what another version of the protocol has otherwise
 //	area.go       its areas
 //	link.go       its interfaces, and virtual links
 //	adjacency.go  neighbours

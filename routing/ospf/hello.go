@@ -10,11 +10,6 @@ import (
 	"routerd/routing/protocol"
 )
 
-var (
-	allSPFRouters = netip.AddrFrom4([4]byte{224, 0, 0, 5}) // RFC 2328 §A.1
-	allDRouters   = netip.AddrFrom4([4]byte{224, 0, 0, 6})
-)
-
 // interval is the time between two Hellos; each is up to a tenth earlier, so that
 // routers that were switched on together do not speak together.
 func (t *Timers) interval() time.Duration {
@@ -138,8 +133,8 @@ func (m *Machine) hearHello(l *link, x protocol.Received) {
 	}
 }
 
-func (n *neighbor) saysDR() bool  { return n.dr == wire.IDOf(n.address) }
-func (n *neighbor) saysBDR() bool { return n.bdr == wire.IDOf(n.address) }
+func (n *neighbor) saysDR() bool  { return n.dr == called(n.address) }
+func (n *neighbor) saysBDR() bool { return n.bdr == called(n.address) }
 
 // hailSoon has neighbours know at once what is new, as that they were heard; ten
 // times in an interval at most, whatever is sent to the router.
@@ -200,14 +195,6 @@ func (m *Machine) makeRoom(l *link) bool {
 	}
 	m.happen(oldest, KillNbr)
 	return true
-}
-
-// nameOf is what a router is found by on a link: see neighbor.
-func (l *link) nameOf(router wire.ID, from netip.Addr) wire.ID {
-	if l.network == PointToPoint || l.network == Virtual {
-		return router
-	}
-	return wire.IDOf(from)
 }
 
 // findsNeighbors reports whether neighbours are found by their Hellos; otherwise

@@ -11,7 +11,7 @@ import (
 func (m *Machine) receive(x protocol.Received) {
 	l := m.links[x.Link]
 	if l == nil || !l.active() || l.state == InterfaceDown || l.state == InterfaceLoopback || l.cfg.Passive ||
-		x.Protocol != wire.Protocol || !x.Src.Is4() {
+		x.Protocol != wire.Protocol || !speaksFor(x.Src) {
 		return
 	}
 	p := &m.packet
@@ -62,7 +62,7 @@ func (m *Machine) linkOf(l *link, x protocol.Received) (*link, wire.Refusal) {
 	case x.Dst == allDRouters && l.state < InterfaceBackup:
 		return l, wire.Refusal{Reason: wire.Destination, Theirs: uint64(wire.IDOf(x.Dst)), Ours: uint64(wire.IDOf(allSPFRouters))}
 	case p.Area == l.area.ID:
-		if l.network != PointToPoint && !l.address.Contains(x.Src) {
+		if !l.nearby(x.Src) {
 			return l, wire.Refusal{Reason: wire.Source, Theirs: uint64(wire.IDOf(x.Src)), Ours: uint64(l.self())}
 		}
 	default:

@@ -90,18 +90,6 @@ func (l *link) virtual() bool { return l.transit != nil }
 // active reports whether it speaks the protocol, or is passive.
 func (l *link) active() bool { return l.area != nil }
 
-// data is the Link Data of the Router-LSA's links that describe it: its address,
-// or its index where it has none (RFC 2328 §A.4.2).
-func (l *link) data() wire.ID {
-	if l.unnumbered {
-		return wire.ID(l.id) + 1
-	}
-	return wire.IDOf(l.address.Addr())
-}
-
-// self is what the router is called on the network: see Candidate.
-func (l *link) self() wire.ID { return wire.IDOf(l.address.Addr()) }
-
 // cost is the output cost (RFC 2328 §C.3).
 func (m *Machine) cost(l *link) uint16 {
 	switch {
@@ -143,7 +131,7 @@ func (m *Machine) up(x protocol.LinkUp) {
 	}
 	l.name, l.kind, l.mtu, l.speed, l.addresses = x.Name, x.Kind, x.MTU, x.Speed, nil
 	for _, p := range x.Addresses {
-		if p.Addr().Is4() {
+		if speaksFor(p.Addr()) {
 			l.addresses = append(l.addresses, p)
 		}
 	}
@@ -213,7 +201,7 @@ func (m *Machine) begin(l *link) {
 	case l.virtual():
 		m.affect(l, InterfaceUp)
 	default:
-		m.emit(protocol.Claim{Link: l.id, Family: 4, Protocol: wire.Protocol})
+		m.emit(l.claim())
 		m.emit(protocol.Join{Link: l.id, Group: allSPFRouters})
 		m.configureNeighbors(l)
 		m.affect(l, InterfaceUp)
@@ -233,7 +221,7 @@ func (m *Machine) deactivate(l *link) {
 		return
 	}
 	if l.speaks() && !l.virtual() {
-		m.emit(protocol.Release{Link: l.id, Family: 4, Protocol: wire.Protocol})
+		m.emit(protocol.Release(l.claim()))
 		m.emit(protocol.Leave{Link: l.id, Group: allSPFRouters})
 	}
 	if l.state == InterfaceDR {

@@ -10,7 +10,6 @@ import (
 )
 
 const (
-	ipHeader = 20
 	// burst is how many packets of Updates a link sends at once, and pause the time
 	// after which it sends the next ones: RFC 4222 §2 (5) has them paced.
 	burst = 32

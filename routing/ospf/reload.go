@@ -57,7 +57,7 @@ func (m *Machine) considerRouter() {
 func (m *Machine) chooseRouter() {
 	if best := m.highest(); best.IsValid() && m.router == 0 && m.chosen {
 		m.event(RouterChosen, nil, best, nil)
-		m.identify(wire.IDOf(best))
+		m.identify(ownNumber(best))
 		m.attach()
 		m.refresh()
 	}

@@ -153,7 +153,7 @@ func (n *neighbor) info() NeighborInfo {
 	l := n.link
 	return NeighborInfo{
 		Interface: l.id, Name: l.describe(), Area: l.area.ID, Router: n.router, Address: n.address, Priority: n.priority,
-		Role: l.role(wire.IDOf(n.address)), DR: n.dr, BDR: n.bdr, Options: n.options, Configured: n.cfg != nil,
+		Role: l.role(called(n.address)), DR: n.dr, BDR: n.bdr, Options: n.options, Configured: n.cfg != nil,
 		State: n.state, Since: n.since, Heard: n.heard, DeadAt: remains(&n.inactivity),
 		Master: n.exchange.master, Sequence: n.exchange.sequence,
 		Described: len(n.exchange.summary), Requested: n.requests.len(), Unacknowledged: n.unacked.len(),

@@ -5,8 +5,6 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
-
-	"routerd/routing/ospf/wire"
 )
 
 var errUnconfigured = errors.New("it is no longer configured")
@@ -29,10 +27,10 @@ func (m *Machine) configureNeighbors(l *link) {
 	}
 	for _, address := range slices.SortedFunc(maps.Keys(l.cfg.Neighbors), netip.Addr.Compare) {
 		cfg := l.cfg.Neighbors[address]
-		n := l.index[wire.IDOf(address)]
+		n := l.index[called(address)]
 		switch {
 		case n == nil:
-			n = m.newNeighbor(l, wire.IDOf(address), address)
+			n = m.newNeighbor(l, called(address), address)
 			n.priority = cfg.Priority
 		case n.state == NeighborDown:
 			n.priority = cfg.Priority
