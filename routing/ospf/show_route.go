@@ -72,6 +72,22 @@ func (m *Machine) Route(p netip.Prefix) (RouteInfo, bool) {
 	return m.routeInfo(r), true
 }
 
+// Discards gives the area whose active range the prefix is, if its addresses are
+// discarded that have no other route (RFC 2328 §11.1).
+func (m *Machine) Discards(p netip.Prefix) (area wire.ID, ok bool) {
+	n, known := m.prefixes.numbers[p]
+	o := m.calc.offers.routes
+	if !known || int(n) >= len(o) || o[n].prefix != p || o[n].hops != discarding {
+		return 0, false
+	}
+	for _, a := range m.areas {
+		if slices.ContainsFunc(a.cfg.Ranges, func(r Range) bool { return r.Prefix == p }) {
+			return a.ID, true
+		}
+	}
+	return 0, false
+}
+
 // Trace returns for each next hop of the route to a prefix the LSAs that it follows
 // from; see [Table.Trace].
 func (m *Machine) Trace(p netip.Prefix) []TracedWay { return m.table.Trace(p) }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"routerd/routing/ospf/wire"
 )
 
@@ -166,6 +168,58 @@ func TestShowLSAs(t *testing.T) {
 	}
 }
 
+// Whatever LSAs there are and whatever is asked for, pages of any size are what
+// sorting all of them gives.
+func TestPagesAreTheNaiveOnes(t *testing.T) {
+	id := rapid.Uint32Range(0, 5)
+	rapid.Check(t, func(t *rapid.T) {
+		prefixes := NewPrefixes()
+		as, one := newArea(prefixes), newArea(prefixes)
+		m := &Machine{router: self, as: as.db}
+		m.areas = []*area{{AreaState: AreaState{ID: 7, Graph: one.graph}, db: one.db}}
+		keys := map[LSAKey]bool{}
+		for range rapid.IntRange(0, 60).Draw(t, "LSAs") {
+			of, router := wire.ID(id.Draw(t, "id")), wire.ID(id.Draw(t, "router"))
+			if rapid.Bool().Draw(t, "of the AS") {
+				as.install(wire.ExternalLSA, of, router, 0, &wire.External{Mask: wire.MaskOf(32)})
+				keys[LSAKey{Scope: ScopeAS, Identity: wire.Identity{Type: wire.ExternalLSA, ID: of, Router: router}}] = true
+				continue
+			}
+			kind := rapid.SampledFrom([]wire.LSType{wire.SummaryLSA, wire.ASBRSummary}).Draw(t, "type")
+			one.install(kind, of, router, 0, &wire.Summary{})
+			keys[LSAKey{Scope: ScopeArea, Area: 7, Identity: wire.Identity{Type: kind, ID: of, Router: router}}] = true
+		}
+		f := LSAFilter{}
+		if rapid.Bool().Draw(t, "of a router") {
+			router := wire.ID(id.Draw(t, "router"))
+			f.Router = &router
+		}
+		if rapid.Bool().Draw(t, "of a type") {
+			f.Types = []wire.LSType{wire.SummaryLSA}
+		}
+		var want, got []LSAKey
+		for k := range keys {
+			if (f.Router == nil || *f.Router == k.Router) && (f.Types == nil || k.Type == wire.SummaryLSA) {
+				want = append(want, k)
+			}
+		}
+		slices.SortFunc(want, LSAKey.Compare)
+		for size := rapid.IntRange(1, 9).Draw(t, "size"); ; {
+			page := m.LSAs(start, f, size)
+			for i := range page {
+				got = append(got, page[i].LSAKey)
+			}
+			if len(page) < size {
+				break
+			}
+			f.After = &page[size-1].LSAKey
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%v\nwant %v", got, want)
+		}
+	})
+}
+
 func TestShowRoutes(t *testing.T) {
 	w := shown(t)
 	c := w.nodes[2].m
@@ -223,6 +277,37 @@ func TestShowWhatBecomesOfRoutes(t *testing.T) {
 		if r.Refused != (r.Prefix == to) || len(r.Hops) > 0 && r.Alternate.Why != NoOther {
 			t.Errorf("%v: refused %v, alternate %+v; want only %v refused, and no other neighbour", r.Prefix, r.Refused, r.Alternate, to)
 		}
+	}
+}
+
+// The range of an area, whose addresses without a route are discarded.
+func TestShowRange(t *testing.T) {
+	w := newNetwork(t, 1)
+	l := w.segment()
+	a, b := w.router("1.1.1.1"), w.router("2.2.2.2")
+	a.port(l, PointToPoint, "10.0.0.1/24", nil)
+	b.port(l, PointToPoint, "10.0.0.2/24", nil)
+	a.port(nil, Broadcast, "10.7.1.1/32", func(i *InterfaceConfig) { i.Area = 7 })
+	whole := netip.MustParsePrefix("10.7.0.0/16")
+	a.cfg.Areas[7] = AreaConfig{DefaultCost: 1, Ranges: []Range{{Prefix: whole}}}
+	w.begin()
+	w.want(time.Minute, "full", w.adjacent)
+	w.run(time.Minute, nil)
+	if area, ok := a.m.Discards(whole); area != 7 || !ok {
+		t.Errorf("the border router discards %v of area %v: %v", whole, area, ok)
+	}
+	for _, n := range []*station{a, b} {
+		for _, p := range []string{"10.7.1.1/32", "10.9.0.0/16"} {
+			if _, ok := n.m.Discards(netip.MustParsePrefix(p)); ok {
+				t.Errorf("%s discards %s", n.name, p)
+			}
+		}
+	}
+	if _, ok := b.m.Discards(whole); ok {
+		t.Errorf("%s discards the range of another router", b.name)
+	}
+	if r, ok := b.m.Route(whole); !ok || r.Type != InterArea {
+		t.Errorf("%s has %+v, want an inter-area route", b.name, r)
 	}
 }
 

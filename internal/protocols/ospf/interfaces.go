@@ -202,7 +202,10 @@ func (i *Interface) draw(s *show.Screen) {
 		if i.Unnumbered {
 			text += ", that of another interface"
 		}
-		line(s, "address", "%s, MTU %d", text, i.MTU)
+		if i.MTU > 0 { // of a virtual link there is none
+			text += fmt.Sprintf(", MTU %d", i.MTU)
+		}
+		line(s, "address", "%s", text)
 	}
 	if i.DR.IsValid() || i.BDR.IsValid() {
 		line(s, "elected", "DR %s, BDR %s; priority here %d", orNone(i.DR), orNone(i.BDR), i.Priority)

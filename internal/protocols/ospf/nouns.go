@@ -21,6 +21,7 @@ type core interface {
 	Routes(after netip.Prefix, limit int) []ospf.RouteInfo
 	Route(p netip.Prefix) (ospf.RouteInfo, bool)
 	Trace(p netip.Prefix) []ospf.TracedWay
+	Discards(p netip.Prefix) (area wire.ID, ok bool)
 	BorderRouters() []ospf.BorderInfo
 	Tree(area wire.ID) []ospf.TreeNode
 }

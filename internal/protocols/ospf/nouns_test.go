@@ -174,6 +174,28 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// Routes are derived: from LSAs, or as the router's own ranges.
+func TestDerive(t *testing.T) {
+	for to, want := range map[string][]string{
+		"203.0.113.0/24": {"10.255.0.3 on core1: external LSA 203.0.113.0 of 10.255.0.3, of the AS: to prefix 203.0.113.0/24, cost 0, 10 in all"},
+		"10.255.0.1/32":  {"the router itself: router LSA 10.255.0.1 of 10.255.0.1, of area 0.0.0.0: to prefix 10.255.0.1/32, cost 0, 0 in all"},
+		"10.7.0.0/16":    {"nothing: it is a range of area 0.0.0.7, which this router announces: what has no route of its own is discarded, so that it goes in no circle"},
+		"10.9.0.0/16":    nil,
+	} {
+		list, err := ospf.Derive(t.Context(), &ospftest.Protocol{}, netip.MustParsePrefix(to))
+		var got []string
+		for _, d := range list {
+			got = append(got, d.Path+": "+d.Steps[len(d.Steps)-1])
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, %v; want %q", to, got, err, want)
+		}
+	}
+	if _, err := ospf.Derive(t.Context(), &ospftest.Protocol{Err: context.Canceled}, netip.MustParsePrefix("10.9.0.0/16")); err == nil {
+		t.Error("a core that does not answer is no error")
+	}
+}
+
 // A clear hands the machine what it chooses, after a look at how much that is.
 func TestClear(t *testing.T) {
 	router := wire.IDOf(netip.MustParseAddr("10.255.0.2"))

@@ -201,6 +201,11 @@ func Derive(ctx context.Context, p running.Protocol, to netip.Prefix) ([]running
 		for _, w := range waysOf(c.Trace(to), p) {
 			list = append(list, running.Derivation{Path: w.text(), Steps: w.lines()})
 		}
+		if area, ok := c.Discards(to); ok && len(list) == 0 {
+			list = append(list, running.Derivation{Path: "nothing", Steps: []string{
+				fmt.Sprintf("it is a range of area %v, which this router announces: what has no route of its own is discarded, so that it goes in no circle", area),
+			}})
+		}
 		return list
 	})
 }

@@ -226,6 +226,9 @@ func (core) Trace(p netip.Prefix) []ospf.TracedWay {
 	return nil
 }
 
+// Discards says that 10.7.0.0/16 is a range of area 7.
+func (core) Discards(p netip.Prefix) (wire.ID, bool) { return 7, p == pfx("10.7.0.0/16") }
+
 // BorderRouters gives one of areas, and one of the AS in another area.
 func (core) BorderRouters() []ospf.BorderInfo {
 	both, _ := hops()
