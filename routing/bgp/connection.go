@@ -278,12 +278,12 @@ func (c *connection) written(room int) {
 }
 
 // collide looks for a connection that this one, whose OPEN has come, collides with,
-// and reports whether this one stays (RFC 4271 §6.8). One that is not connected is
-// none to collide with.
+// and reports whether this one stays (RFC 4271 §6.8). One whose TCP connection has gone
+// is in no state to collide.
 func (c *connection) collide() bool {
 	s := c.session
 	o := s.other(c)
-	if o == nil || !o.up {
+	if o == nil {
 		return true
 	}
 	switch o.state {

@@ -37,6 +37,7 @@ func TestFaults(t *testing.T) {
 		{"AS 0", external, origin + "40020a 0202 0000fde9 00000000" + nextHop, prefix, ASZero, TreatAsWithdraw, 11, "40020a 0202 0000fde9 00000000"},
 		{"AS 0 of two octets", old, origin + "400206 0202 fde9 0000" + nextHop, prefix, ASZero, TreatAsWithdraw, 11, "400206 0202 fde9 0000"},
 		{"AS_SET", external, origin + "40020c 0201 0000fde9 0101 0000fdea" + nextHop, prefix, ASSet, TreatAsWithdraw, 11, ""},
+		{"AS_CONFED_SET", external, origin + "40020c 0401 0000fde9 0201 0000fdea" + nextHop, prefix, ASSet, TreatAsWithdraw, 11, ""},
 		{"AS_CONFED_SEQUENCE", external, origin + "40020c 0301 0000fde9 0201 0000fdea" + nextHop, prefix, ASConfed, TreatAsWithdraw, 11, ""},
 		{"another first AS", first(65002), base, prefix, FirstAS, TreatAsWithdraw, 11, ""},
 		{"an empty path from another AS", first(65002), origin + "400200" + nextHop, prefix, FirstAS, TreatAsWithdraw, 11, ""},

@@ -11,7 +11,8 @@ type Reach struct {
 // Update is an UPDATE (RFC 4271 §4.3). What it has points into the message, or into
 // the Update itself, until the next one is decoded into it.
 type Update struct {
-	// Withdrawn are those of the message's own field, and of MP_UNREACH_NLRI.
+	// Withdrawn are those of the message's own field, and of MP_UNREACH_NLRI. They come
+	// first: what is among Reach too is not withdrawn (RFC 4271 §4.3).
 	Withdrawn [2]NLRI
 	// Reach are those of the message's own field, and of MP_REACH_NLRI. They are to
 	// be withdrawn if Approach is TreatAsWithdraw.

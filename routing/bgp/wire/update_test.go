@@ -138,6 +138,9 @@ func TestUpdate(t *testing.T) {
 			"", "203.0.113.0/24", "192.0.2.1",
 			func(a *Attributes) bool { return a.Partial(AttrCommunities) && !a.Partial(AttrMED) },
 		},
+		{
+			"bits behind the length", external, "0f cafe", "800e19 0002 01 10 20010db8000000000000000000000001 00 15 2001ff" + origin + path, "", "202.254.0.0/15", "2001:f800::/21", "2001:db8::1", nil,
+		},
 		{"an empty path", internal, "", origin + "400200" + nextHop + "400504 00000064", prefix, "", "203.0.113.0/24", "192.0.2.1", func(a *Attributes) bool {
 			return a.Has(AttrASPath) && a.ASPath.Length() == 0 && a.ASPath.First() == 0 && a.ASPath.Last() == 0
 		}},
@@ -275,6 +278,21 @@ func TestNegotiate(t *testing.T) {
 	}
 	if s, r := Negotiate(open(65000, 1, Capabilities{}), open(65000, 2, Capabilities{}), Expected{Internal: true}); !r.OK() || s != (Session{Families: Of(IPv4Unicast), HoldTime: 90}) {
 		t.Errorf("without capabilities: %v, %+v", r.String(), s)
+	}
+	oneWay := func(a, b AddPath) Session {
+		var x, y Capabilities
+		x.AddPath[IPv4Unicast], y.AddPath[IPv4Unicast] = a, b
+		s, _ := Negotiate(open(65000, 1, x), open(65001, 2, y), Expected{})
+		return s
+	}
+	for _, test := range []struct {
+		ours, theirs  AddPath
+		receive, send bool
+	}{{3, 3, true, true}, {1, 2, true, false}, {2, 1, false, true}, {1, 1, false, false}, {2, 2, false, false}, {3, 1, false, true}, {1, 3, true, false}, {0, 3, false, false}} {
+		s := oneWay(test.ours, test.theirs)
+		if s.ReceivePaths.Has(IPv4Unicast) != test.receive || s.SendPaths.Has(IPv4Unicast) != test.send {
+			t.Errorf("several paths, ours %d, theirs %d: %+v", test.ours, test.theirs, s)
+		}
 	}
 	onlyEVPN := Capabilities{Unknown: []Capability{{1, []byte{0, 25, 0, 70}}}}
 	if s, _ := Negotiate(ours, open(65001, 2, onlyEVPN), Expected{}); s.Families != 0 {
