@@ -28,6 +28,9 @@ type GoMark struct {
 	Figure      GoFigure
 	Less, Over  GoFigure
 	Most, Least float64
+	// Noise: Less is what the machine adds. If that alone is more than Most, it
+	// says nothing of the figure, and the mark is void.
+	Noise bool
 }
 
 // GoRun is one run of go test: which benchmarks, in which package, and more flags.
@@ -154,6 +157,9 @@ func (g *GoMarks) Print(out io.Writer, o *GoOutput) Outcome {
 		if m.Most == 0 && m.Least == 0 && spread.N > 0 {
 			verdict, outcome = Unmeant, Met
 		}
+		if m.Noise && spread.N > 0 && SpreadOf(o.values[m.Less]).Median > m.Most {
+			verdict, outcome = Void, NotRun
+		}
 		all = all.Worse(outcome)
 		cells := "-\t-\t-\t-"
 		if len(measured) > 0 {
@@ -174,7 +180,10 @@ func (g *GoMarks) Print(out io.Writer, o *GoOutput) Outcome {
 
 // short is a figure with no more digits than it deserves.
 func short(v float64) string {
-	if v < 10 {
+	switch {
+	case v < 0.1 && v > -0.1:
+		return fmt.Sprintf("%.3f", v)
+	case v < 10:
 		return fmt.Sprintf("%.2f", v)
 	}
 	return fmt.Sprintf("%.0f", v)

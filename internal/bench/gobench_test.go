@@ -12,6 +12,7 @@ func TestGoMarks(t *testing.T) {
 	const output = `goos: linux
 BenchmarkForward-2         	     150	         0.9300 full/ten	       158.0 ten-ns/packet
 BenchmarkMemory-2          	       1	         178.4 settled-MB
+BenchmarkLate-2            	       1	         7.5 late-ms	         3.5 relay-ms	         0.02 idle-ms
 BenchmarkKernel
     kernel_test.go:12: the kernel's table needs root: run it by sudo
 --- SKIP: BenchmarkKernel
@@ -32,6 +33,9 @@ PASS
 		{GoMark{Text: "at most", Figure: figure("BenchmarkMemory", "settled-MB"), Most: 200}, Met, "at most 178 settled-MB 178 178 178 1 <= 200 PASS"},
 		{GoMark{Text: "at most", Figure: figure("BenchmarkMemory", "settled-MB"), Most: 170}, Missed, "MISS"},
 		{GoMark{Text: "told", Figure: figure("BenchmarkForward", "ten-ns/packet")}, Met, "told 158 ten-ns 158 158 158 1 - -"},
+		{GoMark{Text: "net", Figure: figure("BenchmarkLate", "late-ms"), Less: figure("BenchmarkLate", "relay-ms"), Most: 5, Noise: true}, Met, "net 4.00 late-ms 4.00 4.00 4.00 1 <= 5.00 PASS"},
+		{GoMark{Text: "net", Figure: figure("BenchmarkLate", "late-ms"), Less: figure("BenchmarkLate", "relay-ms"), Most: 3, Noise: true}, NotRun, "VOID"},
+		{GoMark{Text: "small", Figure: figure("BenchmarkLate", "idle-ms"), Most: 0.015}, Missed, "small 0.020 idle-ms 0.020 0.020 0.020 1 <= 0.015 MISS"},
 		{GoMark{Text: "gone", Figure: figure("BenchmarkKernel", "ns/lookup"), Most: 1}, NotRun, "gone - - - - 0 <= 1.00 NOT RUN"},
 		{GoMark{Text: "gone", Figure: figure("BenchmarkKernel", "ns/lookup")}, NotRun, "NOT RUN"},
 		{GoMark{Text: "why", Figure: figure("BenchmarkKernel", "ns/lookup")}, NotRun, "not run: BenchmarkKernel: the kernel's table needs root: run it by sudo not run: BenchmarkOther/all: the corpus is not there"},

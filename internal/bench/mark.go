@@ -47,7 +47,7 @@ const minPairs = 10
 const (
 	Pass     = "PASS"
 	Miss     = "MISS"
-	Void     = "VOID"    // the yardstick is too slow for a judgement
+	Void     = "VOID"    // the yardstick is too slow, or the machine too busy, for a judgement
 	TooFew   = "TOO FEW" // fewer pairs than a judgement needs
 	Unmeant  = "-"       // the mark only reports
 	NotTaken = "NOT RUN" // one of the two was not measured

@@ -60,9 +60,9 @@ func BenchmarkForwardingByTable(b *testing.B) {
 			})
 			wait(b, "what the change has left behind to be cleared away", func() error {
 				before := processorTime(b, router.Process.Pid)
-				time.Sleep(400 * time.Millisecond)
+				time.Sleep(1200 * time.Millisecond) // memory is given back at most every 500 ms
 				if spent := processorTime(b, router.Process.Pid) - before; spent > 20*time.Millisecond {
-					return fmt.Errorf("the router is busy, for %v of 400 ms", spent)
+					return fmt.Errorf("the router is busy, for %v of 1.2 s", spent)
 				}
 				return nil
 			})

@@ -3,14 +3,15 @@
 // the kernel's, the routing table, forwarding by it, and a router that has it.
 //
 // Most figures are ratios to a yardstick of the same run. Memory is judged as it
-// is, in 10^6 bytes or in MiB as the benchmarks say; so are the times of a router
-// that runs while others use the machine too, in which the time is not counted by
-// which the kernel ran a thread late that only waits.
+// is, in 10^6 bytes or in MiB as the benchmarks say. So are the times of a router
+// that loads a table, less those of a process of the same run that only waits for
+// the machine: where that alone takes longer than the mark allows, the machine is too
+// busy, and the mark is void.
 //
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
-// wrong usage, and 3 when no mark is missed and some could not be measured: the
-// benchmarks of whole routers need root, and all of them the public table beside
-// the source tree. It has to be run in the source tree.
+// wrong usage, and 3 when no mark is missed and some are void or could not be
+// measured: the benchmarks of whole routers need root, and all of them the public
+// table beside the source tree. It has to be run in the source tree.
 package main
 
 import (
@@ -69,17 +70,17 @@ var internetTable = bench.GoMarks{
 		{Text: "the same, peak, MB", Figure: figure("BenchmarkTableMemory/all", "peak-MB"), Most: 280},
 		{Text: "resident memory of a router with all of a file, settled, MB", Figure: figure("BenchmarkRouteFileMemory", "settled-MB"), Most: 300},
 		{Text: "the same, peak, MB", Figure: figure("BenchmarkRouteFileMemory", "peak-MB"), Most: 1000},
-		{Text: "late by at most, of 999 datagrams in 1,000, while 10 routes load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "relay-p99.9-ms"), Most: 5},
-		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/10", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "idle-stopping-ms"), Most: 0.5},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 10 routes load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "relay-p99.9-ms"), Most: 5, Noise: true},
+		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/10", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/10", "idle-stopping-ms"), Most: 0.5, Noise: true},
 		{Text: "longest pause meanwhile, by the runtime's count, ms", Figure: figure("BenchmarkGapsWhileLoading/10", "pause-ms")},
-		{Text: "late by at most, of 999 datagrams in 1,000, while 10,000 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10000", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "relay-p99.9-ms"), Most: 5},
-		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/10000", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "idle-stopping-ms"), Most: 0.5},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 10,000 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/10000", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "relay-p99.9-ms"), Most: 5, Noise: true},
+		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/10000", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/10000", "idle-stopping-ms"), Most: 0.5, Noise: true},
 		{Text: "longest pause meanwhile, by the runtime's count, ms", Figure: figure("BenchmarkGapsWhileLoading/10000", "pause-ms")},
-		{Text: "late by at most, of 999 datagrams in 1,000, while 1,048,576 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/1048576", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "relay-p99.9-ms"), Most: 5},
-		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/1048576", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "idle-stopping-ms"), Most: 0.5},
+		{Text: "late by at most, of 999 datagrams in 1,000, while 1,048,576 load, ms more than a relay", Figure: figure("BenchmarkGapsWhileLoading/1048576", "p99.9-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "relay-p99.9-ms"), Most: 5, Noise: true},
+		{Text: "longest wait for all to stop for the collector meanwhile, ms more than in an idle program", Figure: figure("BenchmarkGapsWhileLoading/1048576", "stopping-ms"), Less: figure("BenchmarkGapsWhileLoading/1048576", "idle-stopping-ms"), Most: 0.5, Noise: true},
 		{Text: "longest pause meanwhile, by the runtime's count, ms", Figure: figure("BenchmarkGapsWhileLoading/1048576", "pause-ms")},
-		{Text: "show route for, the slowest of 100 while 1,048,576 routes load, ms more than a program with one answer", Figure: figure("BenchmarkQuestionsWhileLoading", "show-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5},
-		{Text: "explain route likewise", Figure: figure("BenchmarkQuestionsWhileLoading", "explain-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5},
+		{Text: "show route for, the slowest of 100 while 1,048,576 routes load, ms more than a program with one answer", Figure: figure("BenchmarkQuestionsWhileLoading", "show-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5, Noise: true},
+		{Text: "explain route likewise", Figure: figure("BenchmarkQuestionsWhileLoading", "explain-p99-ms"), Less: figure("BenchmarkQuestionsWhileLoading", "idle-p99-ms"), Most: 5, Noise: true},
 	},
 }
 
