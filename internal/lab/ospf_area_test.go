@@ -150,3 +150,136 @@ func TestOSPFRestarts(t *testing.T) {
 		}
 	})
 }
+
+// areasOSPF is a chain of three areas: area 1 is beyond a, the backbone between a
+// and b, and area 2 from b to c and its host. area2 and more say how area 2 is.
+func areasOSPF(area2 ospfArea) *ospfPlan {
+	return &ospfPlan{
+		seats: []ospfSeat{
+			{name: "a", externals: []string{"203.0.113.0/24"}, metric: 30},
+			{name: "b"},
+			{name: "c"},
+		},
+		nets: []ospfNet{
+			{area: 0, seats: []string{"a", "b"}, ptp: true, costs: []int{5, 7}},
+			{area: 2, seats: []string{"b", "c"}, ptp: true, costs: []int{3, 20}},
+			{area: 1, seats: []string{"a"}, host: true},
+			{area: 0, seats: []string{"b"}, host: true},
+			{area: 2, seats: []string{"c"}, host: true},
+		},
+		areas: map[int]ospfArea{2: area2},
+	}
+}
+
+// Three areas, and an external route of type 2: whoever is the border router says
+// the same into each.
+func TestOSPFAreas(t *testing.T) {
+	inEverySeat(t, areasOSPF(ospfArea{}), func(t *testing.T, b *bench) {
+		b.settleOSPF(settled, map[string]learned{
+			"a": {
+				"10.0.2.0/24": {8, 0, "10.0.1.2 eth1"}, "10.0.4.0/24": {15, 0, "10.0.1.2 eth1"},
+				"10.0.5.0/24": {18, 0, "10.0.1.2 eth1"},
+			},
+			"b": {
+				"10.0.3.0/24": {17, 0, "10.0.1.1 eth1"}, "10.0.5.0/24": {13, 0, "10.0.2.3 eth2"},
+				"203.0.113.0/24": {30, 0, "10.0.1.1 eth1"},
+			},
+			"c": {
+				"10.0.1.0/24": {27, 0, "10.0.2.2 eth2"}, "10.0.3.0/24": {37, 0, "10.0.2.2 eth2"},
+				"10.0.4.0/24": {30, 0, "10.0.2.2 eth2"}, "203.0.113.0/24": {30, 0, "10.0.2.2 eth2"},
+			},
+		})
+		b.ping("h3", "10.0.5.100")
+	})
+}
+
+// A stub area hears of other areas and of no external, but of a default route.
+func TestOSPFStubArea(t *testing.T) {
+	inEverySeat(t, areasOSPF(ospfArea{kind: "stub"}), func(t *testing.T, b *bench) {
+		b.settleOSPF(settled, map[string]learned{
+			"b": {
+				"10.0.3.0/24": {17, 0, "10.0.1.1 eth1"}, "10.0.5.0/24": {13, 0, "10.0.2.3 eth2"},
+				"203.0.113.0/24": {30, 0, "10.0.1.1 eth1"},
+			},
+			"c": {
+				"0.0.0.0/0":   {21, 0, "10.0.2.2 eth2"},
+				"10.0.1.0/24": {27, 0, "10.0.2.2 eth2"}, "10.0.3.0/24": {37, 0, "10.0.2.2 eth2"}, "10.0.4.0/24": {30, 0, "10.0.2.2 eth2"},
+			},
+		})
+		b.ping("h5", "10.0.3.100")
+	})
+}
+
+// A totally stubby area hears of a default route alone.
+func TestOSPFTotallyStubbyArea(t *testing.T) {
+	inEverySeat(t, areasOSPF(ospfArea{kind: "stub", totally: true}), func(t *testing.T, b *bench) {
+		b.settleOSPF(settled, map[string]learned{"c": {"0.0.0.0/0": {21, 0, "10.0.2.2 eth2"}}})
+		b.ping("h5", "10.0.3.100")
+	})
+}
+
+// An NSSA, in which c redistributes: whoever is the border router translates.
+func TestOSPFNSSA(t *testing.T) {
+	p := areasOSPF(ospfArea{kind: "nssa"})
+	p.seats[2].externals, p.seats[2].metric = []string{"198.51.100.0/24"}, 40
+	p.seats[2].type1 = true
+	inEverySeat(t, p, func(t *testing.T, b *bench) {
+		// FRR has the address of its last link forwarded to, the others that of a network
+		// without routers; and it translates with a metric of its own.
+		there, metric := 13, 40
+		if b.Topology.kind("c") == KindFRR {
+			there = 3
+		}
+		if b.Topology.kind("b") == KindFRR {
+			metric = 20
+		}
+		inside := learned{"10.0.1.0/24": {27, 0, "10.0.2.2 eth2"}, "10.0.3.0/24": {37, 0, "10.0.2.2 eth2"}, "10.0.4.0/24": {30, 0, "10.0.2.2 eth2"}}
+		if b.Topology.kind("b") == KindFRR { // which says a default route into it though nobody has told it to
+			inside["0.0.0.0/0"] = known{21, 0, "10.0.2.2 eth2"}
+		}
+		b.settleOSPF(settled, map[string]learned{
+			"a": {
+				"10.0.2.0/24": {8, 0, "10.0.1.2 eth1"}, "10.0.4.0/24": {15, 0, "10.0.1.2 eth1"},
+				"10.0.5.0/24": {18, 0, "10.0.1.2 eth1"}, "198.51.100.0/24": {metric + 5 + there, 0, "10.0.1.2 eth1"},
+			},
+			"b": {
+				"10.0.3.0/24": {17, 0, "10.0.1.1 eth1"}, "10.0.5.0/24": {13, 0, "10.0.2.3 eth2"},
+				"203.0.113.0/24": {30, 0, "10.0.1.1 eth1"}, "198.51.100.0/24": {40 + there, 0, "10.0.2.3 eth2"},
+			},
+			"c": inside,
+		})
+	})
+}
+
+// A range puts the networks of area 2 together for others; whoever says it.
+func TestOSPFRange(t *testing.T) {
+	p := areasOSPF(ospfArea{ranges: map[string]string{"b": "10.0.4.0/23"}})
+	p.nets[3].area = 2 // 10.0.4.0/24 and 10.0.5.0/24 are both of area 2
+	inEverySeat(t, p, func(t *testing.T, b *bench) {
+		b.settleOSPF(settled, map[string]learned{"a": {
+			"10.0.2.0/24": {8, 0, "10.0.1.2 eth1"}, "10.0.4.0/23": {18, 0, "10.0.1.2 eth1"},
+		}})
+		b.ping("h3", "10.0.5.100")
+	})
+}
+
+// A virtual link joins an area to the backbone through another one.
+func TestOSPFVirtualLink(t *testing.T) {
+	p := &ospfPlan{
+		seats: []ospfSeat{{name: "a", virtual: "b", through: 1}, {name: "b", virtual: "a", through: 1}, {name: "c"}},
+		nets: []ospfNet{
+			{area: 1, seats: []string{"a", "b"}, costs: []int{5, 7}}, // over a point-to-point link BIRD does not find the other end
+			{area: 2, seats: []string{"b", "c"}, ptp: true, costs: []int{3, 20}},
+			{area: 0, seats: []string{"a"}, host: true},
+			{area: 2, seats: []string{"c"}, host: true},
+		},
+	}
+	inEverySeat(t, p, func(t *testing.T, b *bench) {
+		b.settleOSPF(settled, map[string]learned{
+			"a": {"10.0.2.0/24": {8, 0, "10.0.1.2 eth1"}, "10.0.4.0/24": {18, 0, "10.0.1.2 eth1"}},
+			"b": {"10.0.3.0/24": {17, 0, "10.0.1.1 eth1"}, "10.0.4.0/24": {13, 0, "10.0.2.3 eth2"}},
+			"c": {"10.0.1.0/24": {27, 0, "10.0.2.2 eth2"}, "10.0.3.0/24": {37, 0, "10.0.2.2 eth2"}},
+		})
+		b.ping("h4", "10.0.3.100")
+	})
+}

@@ -223,7 +223,7 @@ func (p *ospfPlan) bird(s *ospfSeat) string {
 		line("area %d {", a)
 		area := p.areas[a]
 		if area.kind != "" {
-			line("%s yes;", area.kind)
+			line("%s;", area.kind)
 			if area.totally {
 				line("summary no;")
 			} else if area.kind == "stub" || area.kind == "nssa" {
@@ -241,11 +241,7 @@ func (p *ospfPlan) bird(s *ospfSeat) string {
 				p.birdInterface(line, s, n, x)
 			}
 		}
-		if s.virtual != "" && a == 0 || s.virtual != "" && !slices.Contains(p.areasOf(s.name), 0) && a == s.through {
-			// BIRD has virtual links in the backbone.
-			if a != 0 {
-				line("};\narea 0 {")
-			}
+		if s.virtual != "" && a == s.through {
 			line("virtual link %s { transmit delay 1; hello %d; dead %d; };", p.id(s.virtual), ospfHello, ospfDead)
 		}
 		line("};")
@@ -283,6 +279,7 @@ func (p *ospfPlan) frr(s *ospfSeat) string {
 	for _, e := range s.externals {
 		line("ip route %s blackhole", e)
 	}
+	line("router ospf\n ospf router-id %s\nexit", p.id(s.name)) // first: an interface would choose one
 	for _, n := range p.on(s.name) {
 		x := &p.nets[n-1]
 		line("interface eth%d\n ip ospf area %d\n ip ospf cost %d", n, x.area, x.cost(s.name))
@@ -300,7 +297,7 @@ func (p *ospfPlan) frr(s *ospfSeat) string {
 		}
 		line("exit")
 	}
-	line("router ospf\n ospf router-id %s\n timers throttle spf 5 50 1000\n maximum-paths 8", p.id(s.name))
+	line("router ospf\n timers throttle spf 5 50 1000\n maximum-paths 8")
 	if len(s.externals) > 0 {
 		kind := 2
 		if s.type1 {

@@ -34,8 +34,8 @@ func hops(addresses, interfaces []string) string {
 		}
 		list = append(list, a+" "+interfaces[n])
 	}
-	slices.Sort(list) // by equal costs, in no order
-	return strings.Join(list, ", ")
+	slices.Sort(list) // by equal costs, in no order; FRR may have one twice, by a virtual link
+	return strings.Join(slices.Compact(list), ", ")
 }
 
 // tables asks a router of any kind what it has learned.
@@ -101,7 +101,10 @@ func parseFRR(t *testing.T, text string) learned {
 	var doc map[string][]struct {
 		Metric, Tag int
 		Installed   bool
-		NextHops    []struct{ IP, InterfaceName string }
+		NextHops    []struct {
+			IP, InterfaceName string
+			FIB, Duplicate    bool
+		}
 	}
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatalf("reading what FRR says: %v\n%s", err, text)
@@ -111,7 +114,9 @@ func parseFRR(t *testing.T, text string) learned {
 		for _, r := range routes {
 			var addresses, interfaces []string
 			for _, h := range r.NextHops {
-				addresses, interfaces = append(addresses, h.IP), append(interfaces, h.InterfaceName)
+				if h.FIB && !h.Duplicate { // what it forwards by
+					addresses, interfaces = append(addresses, h.IP), append(interfaces, h.InterfaceName)
+				}
 			}
 			if r.Installed {
 				table[prefix] = known{r.Metric, r.Tag, hops(addresses, interfaces)}
