@@ -66,6 +66,46 @@ func TestAuthenticatedToFull(t *testing.T) {
 	}
 }
 
+// Before any key is valid nothing is sent or heard; after the last one it stays in
+// use, which is said once.
+func TestLifetimes(t *testing.T) {
+	from, until := bedStart.Add(10*time.Minute), bedStart.Add(20*time.Minute)
+	w := pair(t, PointToPoint, func(_ int, i *InterfaceConfig) {
+		k := key7("secret", keys.None)
+		k.Send = keys.Lifetime{From: from, Until: until}
+		k.Accept = k.Send
+		i.Auth = Auth{Type: wire.AuthCryptographic, Algorithm: keys.HMACSHA256, Keys: chain(k)}
+	})
+	a := w.nodes[0]
+	w.begin()
+	w.run(9*time.Minute, nil)
+	if len(a.sent) != 0 {
+		t.Errorf("%d packets before any key is valid", len(a.sent))
+	}
+	x := wire.Packet{Type: wire.TypeHello, Router: 77}
+	auth := a.cfg.Interfaces["eth1"].Auth
+	s, err := auth.sealer(&auth.Keys[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.step(a, protocol.Received{Link: 1, Src: addr("10.0.0.2"), Dst: allSPFRouters, Protocol: wire.Protocol, Payload: x.Append(nil, s, 1, ip("10.0.0.2"))})
+	if got := a.m.links[1].refused.Refusal.String(); got != "no key is valid" {
+		t.Errorf("refused %q", got)
+	}
+	w.want(3*time.Minute, "full", w.adjacent)
+	w.run(30*time.Minute, nil)
+	w.want(10*time.Second, "full after the last key", w.adjacent)
+	said := 0
+	for _, e := range a.events {
+		if strings.HasPrefix(e, "last key expired") {
+			said++
+		}
+	}
+	if said != 1 {
+		t.Errorf("said %d times: %q", said, a.events)
+	}
+}
+
 // A reload to a chain with a further key, and then to that key alone, drops
 // nothing.
 func TestKeysRollOver(t *testing.T) {

@@ -163,7 +163,7 @@ func (m *Machine) mismatch(n *neighbor, from netip.Addr) {
 func (m *Machine) checkMTU(n *neighbor, from netip.Addr) bool {
 	l, theirs := n.link, m.packet.Description.MTU
 	ours := uint16(min(l.mtu, 0xffff))
-	if l.virtual() || l.cfg.MTUIgnore || theirs == ours {
+	if l.virtual() || l.cfg.MTUIgnore || theirs == ours || theirs == 0 {
 		return true
 	}
 	if n.exchange.mtu != theirs {

@@ -99,6 +99,7 @@ func TestMTU(t *testing.T) {
 		{9000, false, false, true},
 		{1400, false, true, true}, // the neighbour will not answer larger ones
 		{9000, true, true, false},
+		{0, false, true, false},
 	} {
 		x := newPeer(t, PointToPoint, "9.0.0.9", func(i *InterfaceConfig) { i.MTUIgnore = c.ignore })
 		x.mtu = c.mtu
@@ -127,6 +128,28 @@ func TestMTU(t *testing.T) {
 				t.Errorf("refused %v of %v", r.Refusal, r.From)
 			}
 		}
+	}
+}
+
+// A neighbour whose Hellos are lost, but that says something to this router, is
+// there (RFC 4222 §2 (2)); after the dead interval of silence it is not.
+func TestInactivity(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.full()
+	for range 10 {
+		x.w.run(30*time.Second, nil)
+		x.update(lsa("9.0.0.9", 1, 1, 10))
+	}
+	if x.state() != NeighborFull {
+		t.Errorf("%v though it speaks", x.state())
+	}
+	x.w.run(39*time.Second, nil)
+	if x.state() != NeighborFull {
+		t.Errorf("%v before the dead interval", x.state())
+	}
+	x.w.run(2*time.Second, nil)
+	if x.neighbor() != nil || !slices.Contains(x.n.events, "adjacency down 10.0.0.9 no Hello came for the dead interval") {
+		t.Errorf("%v after the dead interval, events %q", x.state(), x.n.events)
 	}
 }
 

@@ -42,6 +42,9 @@ func (m *Machine) receive(x protocol.Received) {
 		return
 	}
 	l.counters.Received[p.Type]++
+	if n.inactivity.IsSet() && n.state >= NeighborTwoWay && (x.Dst != allDRouters && x.Dst != allSPFRouters || l.network == PointToPoint) {
+		m.after(&n.inactivity, l.cfg.dead()) // RFC 4222 §2 (2): it lives, whatever became of its Hellos
+	}
 	switch p.Type {
 	case wire.TypeDescription:
 		m.hearDescription(n, x)
