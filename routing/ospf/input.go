@@ -42,8 +42,10 @@ func (m *Machine) receive(x protocol.Received) {
 		return
 	}
 	l.counters.Received[p.Type]++
-	if n.inactivity.IsSet() && n.state >= NeighborTwoWay && (x.Dst != allDRouters && x.Dst != allSPFRouters || l.network == PointToPoint) {
-		m.after(&n.inactivity, l.cfg.dead()) // RFC 4222 §2 (2): it lives, whatever became of its Hellos
+	if n.inactivity.IsSet() && n.state >= NeighborTwoWay && !l.network.Elects() {
+		// RFC 4222 §2 (2): it lives, whatever became of its Hellos. Where there is a
+		// DR, all have to miss it at the same time, or they elect apart.
+		m.after(&n.inactivity, l.cfg.dead())
 	}
 	switch p.Type {
 	case wire.TypeDescription:

@@ -59,7 +59,8 @@ func (m *Machine) greets(n *neighbor) bool {
 		return false
 	}
 	if n.state == NeighborDown && n.cfg != nil && !l.virtual() {
-		if m.now.Before(n.polled.Add(n.cfg.Poll)) {
+		// It is looked at with each Hello: the nearest one counts.
+		if m.now.Before(n.polled.Add(n.cfg.Poll - l.cfg.interval()/2)) {
 			return false
 		}
 		n.polled = m.now
