@@ -146,7 +146,7 @@ func (m *Machine) review(was *Config) {
 	if was.Distance != now.Distance || was.MaximumPaths != now.MaximumPaths || !samePolicy {
 		c.offers.again()
 	}
-	if was.Type1 != now.Type1 || !sameOrigination(was.DefaultInformation, now.DefaultInformation) {
+	if was.Type1 != now.Type1 || was.Default != now.Default || !sameOrigination(was.DefaultInformation, now.DefaultInformation) {
 		m.reviewExternals()
 	}
 	if was.FastReroute != now.FastReroute && m.router != 0 {

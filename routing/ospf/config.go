@@ -37,7 +37,10 @@ type Config struct {
 	DefaultInformation *Origination
 	// Type1 is whether the redistributed routes of a source are external routes of
 	// metric type 1; otherwise they are of type 2.
-	Type1      [routing.NumSources]bool
+	Type1 [routing.NumSources]bool
+	// Default is whether a default route of a source is redistributed as others are;
+	// otherwise it counts for DefaultInformation alone.
+	Default    [routing.NumSources]bool
 	SPF        Throttle
 	StubRouter StubRouter
 	// PrefixSuppression leaves out the networks of links between routers (RFC
@@ -61,8 +64,8 @@ type Distances struct{ IntraArea, InterArea, External uint8 }
 
 // Origination is a default route that the router originates.
 type Origination struct {
-	// Always originates it whatever the RIB has; otherwise only while a default
-	// route of another source is redistributed.
+	// Always originates it whatever the RIB has; otherwise only while it is said to
+	// have a default route of another source.
 	Always bool
 	Metric uint32 // at most wire.Infinity-1
 	Type1  bool   // metric type 1; otherwise 2

@@ -191,7 +191,7 @@ func preferredExternal(a, b *wire.External) bool {
 func (m *Machine) external(p netip.Prefix) (e wire.External, known bool) {
 	e.Mask = wire.MaskOf(p.Bits())
 	i, known := m.outward.imported[p]
-	if p == anywhere { // a default route is said only where that is configured
+	if p == anywhere && (m.cfg.DefaultInformation != nil || !known || !m.cfg.Default[i.source]) {
 		return m.defaultRoute(m.cfg.DefaultInformation, e)
 	}
 	if !known || i.metric >= wire.Infinity || m.speaksOn(i.source, p) {

@@ -144,6 +144,27 @@ func TestDefaultRoute(t *testing.T) {
 	n.expect("not at all", 0, "")
 }
 
+// A default route is redistributed where its source's are, and what is configured of
+// default routes comes first.
+func TestDefaultRouteRedistributed(t *testing.T) {
+	w := newNetwork(t, 1)
+	n := w.router("1.1.1.1")
+	n.port(w.segment(), Broadcast, "10.0.0.1/24", nil)
+	w.begin()
+	n.learn(routing.SourceStatic, "0.0.0.0/0", 20, "", 7)
+	n.expect("not redistributed", 0, "")
+	n.reload(func(c *Config) { c.Default[routing.SourceRIP], c.Type1[routing.SourceStatic] = true, true })
+	n.expect("of another source", 0, "")
+	n.reload(func(c *Config) { c.Default[routing.SourceStatic] = true })
+	n.expect("redistributed", 0, "0.0.0.0/0 20 type 1 tag 7")
+	n.reload(func(c *Config) { c.DefaultInformation = &Origination{Metric: 10} })
+	n.expect("configured", 0, "0.0.0.0/0 10")
+	n.reload(func(c *Config) { c.DefaultInformation = nil })
+	n.expect("redistributed again", 0, "0.0.0.0/0 20 type 1 tag 7")
+	n.unlearn("0.0.0.0/0")
+	n.expect("no longer", 0, "")
+}
+
 // The next hop of an external is its forwarding address where others reach it too;
 // of two routers that say the same of one, the one with the higher ID does (RFC 2328
 // §12.4.4.1).

@@ -51,6 +51,7 @@ func Decode(c *decode.Context, s *tomltext.Section) router.ProtocolConfig {
 	cfg.DefaultInformation = d.decodeDefault(s.Optional("default-information"))
 	redistributed := d.decodeRedistribute(s, &cfg)
 	d.decodeAreas(s.Section("area"), &cfg)
+	redistributed = withDefaults(redistributed, &cfg)
 	c.OnInterfaces(s, Kind(), func(i *tomltext.Section, name string) { cfg.Interfaces[name] = d.decodeInterface(i, name) })
 	s.Done()
 	d.checkAreas(s, &cfg)
@@ -137,10 +138,7 @@ func (d *decoder) decodeRedistribute(s *tomltext.Section, cfg *ospf.Config) []ri
 			}, d.chain(t, "policy")
 		})
 	for i, r := range list {
-		cfg.Type1[r.Source] = type1[i]
-	}
-	if o := cfg.DefaultInformation; o != nil && !o.Always {
-		list = withDefault(list)
+		cfg.Type1[r.Source], cfg.Default[r.Source] = type1[i], r.Policy != nil
 	}
 	return list
 }

@@ -42,6 +42,7 @@ func decodeText(t *testing.T, text string) (cfg router.ProtocolConfig, said []st
 	}
 	policies, wrong := policy.Compile(policy.Config{Policies: []policy.Definition{
 		{Name: "hop", Statements: []policy.Statement{{Set: policy.Set{NextHop: netip.MustParseAddr("10.0.0.9")}, Action: policy.Accept}}},
+		{Name: "all", Statements: []policy.Statement{{Action: policy.Accept}}},
 		{Name: "none", Statements: []policy.Statement{{Action: policy.Reject}}},
 	}})
 	if len(wrong) > 0 {

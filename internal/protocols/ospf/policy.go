@@ -46,34 +46,63 @@ func (p *chained) Apply(o *ospf.Offer) bool {
 
 var defaultPrefix = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 
-// withDefault has the machine told of the default route of any source, since it
-// announces one of its own while there is one: also of sources that are not
-// redistributed, and whatever their policies say of it.
-func withDefault(list []rib.Redistribution) []rib.Redistribution {
-	var all []rib.Redistribution
+// withDefaults has the machine told of default routes where they count. A
+// redistribution without a policy leaves them out, as in FRR: a default route that
+// nobody has thought of would draw the traffic of a whole network. Where the router
+// announces one of its own while there is one, that of any source counts; and for
+// what it announces to all, whatever the policies of redistributions say of it.
+func withDefaults(list []rib.Redistribution, cfg *ospf.Config) []rib.Redistribution {
+	depends := func(o *ospf.Origination) bool { return o != nil && !o.Always }
+	all := depends(cfg.DefaultInformation)
+	some := all
+	for _, a := range cfg.Areas {
+		some = some || depends(a.DefaultInformation)
+	}
+	var out []rib.Redistribution
 	for _, source := range decode.Redistributable {
-		if source == routing.SourceOSPF {
-			continue
-		}
 		i := slices.IndexFunc(list, func(r rib.Redistribution) bool { return r.Source == source })
-		if i < 0 {
-			all = append(all, rib.Redistribution{Source: source, Policy: onlyDefault})
-			continue
-		}
-		r := list[i]
-		if inner := r.Policy; inner != nil {
+		switch {
+		case source == routing.SourceOSPF:
+		case i < 0 && some:
+			out = append(out, rib.Redistribution{Source: source, Policy: onlyDefault, Trace: saying("accepted: default-information depends on it")})
+		case i < 0:
+		case list[i].Policy == nil && some:
+			out = append(out, list[i])
+		case list[i].Policy == nil:
+			r := list[i]
+			r.Policy, r.Trace = noDefault, saying("rejected: without a policy that accepts it, a default route is announced by default-information alone")
+			out = append(out, r)
+		case all:
+			r := list[i]
+			inner := r.Policy
 			r.Policy = func(rt *routing.Route) rib.Decision {
 				if rt.Prefix == defaultPrefix {
 					return rib.Decision{Accept: true}
 				}
 				return inner(rt)
 			}
+			out = append(out, r)
+		default:
+			out = append(out, list[i])
 		}
-		all = append(all, r)
 	}
-	return all
+	return out
 }
 
 func onlyDefault(rt *routing.Route) rib.Decision {
 	return rib.Decision{Accept: rt.Prefix == defaultPrefix}
+}
+
+func noDefault(rt *routing.Route) rib.Decision {
+	return rib.Decision{Accept: rt.Prefix != defaultPrefix}
+}
+
+// saying explains what becomes of a default route, and nothing of others.
+func saying(text string) func(*routing.Route) []string {
+	return func(rt *routing.Route) []string {
+		if rt.Prefix != defaultPrefix {
+			return nil
+		}
+		return []string{text}
+	}
 }

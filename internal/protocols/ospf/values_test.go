@@ -171,29 +171,55 @@ hello-interval = "2s"
 	}
 }
 
-// A default route that depends on another one: the machine hears of the default
-// route of every source, and of nothing else that is not redistributed.
-func TestDefaultOfAnySource(t *testing.T) {
-	of, said := decodeText(t, "[ospf]\ndefault-information = {}\nredistribute.static = { policy = \"none\" }\n[ospf.interface.a]\narea = 0")
-	if len(said) > 0 {
-		t.Fatal(said)
+// accepted says what a redistribution tells the machine of: the default route, and
+// others.
+func accepted(r *rib.Redistribution) (byDefault, others bool) {
+	ask := func(prefix string) bool {
+		return r.Policy == nil || r.Policy(&routing.Route{Prefix: netip.MustParsePrefix(prefix), Source: r.Source}).Accept
 	}
-	o := of.Config.(ospf.Config).DefaultInformation
-	if o == nil || *o != (ospf.Origination{Metric: 10}) {
-		t.Errorf("default route %+v, want one of metric 10", o)
-	}
-	if len(of.Redistribute) != 5 {
-		t.Fatalf("%d sources, want all five others", len(of.Redistribute))
-	}
-	for _, r := range of.Redistribute {
-		for prefix, want := range map[string]bool{"0.0.0.0/0": true, "10.0.0.0/8": false} {
-			if got := r.Policy(&routing.Route{Prefix: netip.MustParsePrefix(prefix), Source: r.Source}); got.Accept != want {
-				t.Errorf("%s of %s: accepted %v, want %v", prefix, r.Source, got.Accept, want)
-			}
+	return ask("0.0.0.0/0"), ask("10.0.0.0/8")
+}
+
+// Which sources' default routes the machine hears of, and which of these are
+// redistributed: where a policy decides about them, and as others alone where one is
+// configured.
+func TestDefaultRoutes(t *testing.T) {
+	type told struct{ heard, redistributed, others bool }
+	const interfaces = "area.7.type = \"nssa\"\n[ospf.interface.a]\narea = 7\n"
+	for text, want := range map[string]map[routing.Source]told{
+		"redistribute.static = {}\n": {routing.SourceStatic: {others: true}},
+		"redistribute.static = { policy = \"all\" }\nredistribute.rip = { policy = \"none\" }\n": {
+			routing.SourceStatic: {heard: true, redistributed: true, others: true}, routing.SourceRIP: {redistributed: true},
+		},
+		"default-information = {}\nredistribute.static = { policy = \"none\" }\nredistribute.rip = {}\n": {
+			routing.SourceConnected: {heard: true}, routing.SourceStatic: {heard: true, redistributed: true}, routing.SourceRIP: {heard: true, others: true},
+			routing.SourceEBGP: {heard: true}, routing.SourceIBGP: {heard: true},
+		},
+		"default-information = { always = true }\nredistribute.rip = {}\n": {routing.SourceRIP: {others: true}},
+		"redistribute.rip = {}\nredistribute.static = { policy = \"none\" }\narea.7.default-information = {}\n": {
+			routing.SourceConnected: {heard: true}, routing.SourceStatic: {redistributed: true}, routing.SourceRIP: {heard: true, others: true},
+			routing.SourceEBGP: {heard: true}, routing.SourceIBGP: {heard: true},
+		},
+		"area.7.default-information = { always = true }\n": {},
+	} {
+		of, said := decodeText(t, "[ospf]\n"+text+interfaces)
+		if len(said) > 0 {
+			t.Errorf("%s: %q", text, said)
+			continue
+		}
+		got := map[routing.Source]told{}
+		for i := range of.Redistribute {
+			r := &of.Redistribute[i]
+			heard, others := accepted(r)
+			got[r.Source] = told{heard, of.Config.(ospf.Config).Default[r.Source], others}
+		}
+		if d := cmp.Diff(want, got, cmp.AllowUnexported(told{})); d != "" {
+			t.Errorf("%s(-want +got):\n%s", text, d)
 		}
 	}
-	if all := withDefault([]rib.Redistribution{{Source: routing.SourceRIP}}); all[2].Source != routing.SourceRIP || all[2].Policy != nil {
-		t.Errorf("redistributed without a policy: %+v, want all of it still", all[2])
+	of, _ := decodeText(t, "[ospf]\ndefault-information = {}\n[ospf.interface.a]\narea = 0")
+	if o := of.Config.(ospf.Config).DefaultInformation; o == nil || *o != (ospf.Origination{Metric: 10}) {
+		t.Errorf("default route %+v, want one of metric 10", o)
 	}
 }
 
