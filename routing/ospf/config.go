@@ -291,6 +291,9 @@ func (c *Config) Check() error {
 	if err := c.SPF.check(); err != nil {
 		return fmt.Errorf("ospf: %w", err)
 	}
+	if err := c.DefaultInformation.check(); err != nil {
+		return fmt.Errorf("ospf: %w", err)
+	}
 	for id, a := range c.Areas {
 		if err := a.check(id); err != nil {
 			return fmt.Errorf("ospf: area %v: %w", id, err)
@@ -300,6 +303,13 @@ func (c *Config) Check() error {
 		if err := i.check(); err != nil {
 			return fmt.Errorf("ospf: interface %s: %w", name, err)
 		}
+	}
+	return nil
+}
+
+func (o *Origination) check() error {
+	if o != nil && o.Metric >= wire.Infinity {
+		return fmt.Errorf("default route with metric %d, want at most %d", o.Metric, wire.Infinity-1)
 	}
 	return nil
 }
@@ -322,6 +332,19 @@ func (a *AreaConfig) check(id wire.ID) error {
 		return fmt.Errorf("default-cost %d, want at most %d", a.DefaultCost, wire.Infinity-1)
 	case len(a.Virtual) > 0 && (id == backbone || a.Type != Normal):
 		return fmt.Errorf("virtual links through it, want a normal area that is not the backbone") // RFC 2328 §15
+	}
+	for _, ranges := range [][]Range{a.Ranges, a.NSSARanges} {
+		for _, r := range ranges {
+			if !r.Prefix.IsValid() || !r.Prefix.Addr().Is4() || r.Prefix != r.Prefix.Masked() {
+				return fmt.Errorf("range %v, want an IPv4 prefix without host bits", r.Prefix)
+			}
+			if r.Cost >= wire.Infinity {
+				return fmt.Errorf("range %v: cost %d, want at most %d", r.Prefix, r.Cost, wire.Infinity-1)
+			}
+		}
+	}
+	if err := a.DefaultInformation.check(); err != nil {
+		return err
 	}
 	for peer, v := range a.Virtual {
 		if err := v.check(); err != nil {

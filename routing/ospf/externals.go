@@ -32,6 +32,7 @@ type saidExternal struct {
 type outward struct {
 	imported map[netip.Prefix]imported
 	dirty    ordered[netip.Prefix, struct{}] // what is said of it may be another thing
+	timer    timer                           // dirty is gone on with
 	as       externals
 	// translated are the networks of NSSAs that the router says to the AS.
 	translated map[netip.Prefix]wire.External
@@ -84,12 +85,14 @@ func (m *Machine) reconsider() {
 func (m *Machine) notice(x protocol.Notices) {
 	for _, d := range x.Routes {
 		p := d.Route.Prefix
-		if !p.Addr().Is4() || d.Route.Source == routing.SourceOSPF {
+		switch {
+		case !p.Addr().Is4():
 			continue
-		}
-		if d.Withdraw {
+		case d.Withdraw:
 			delete(m.outward.imported, p)
-		} else {
+		case d.Route.Source == routing.SourceOSPF:
+			continue
+		default:
 			i := imported{source: d.Route.Source, metric: d.Route.Metric, tag: d.Route.Tag, hop: routing.NextHop{Interface: routing.NoInterface}}
 			if len(d.Route.NextHops) > 0 {
 				i.hop = d.Route.NextHops[0]
@@ -116,12 +119,21 @@ func (m *Machine) reviewExternals() {
 	}
 }
 
+// externalsAtOnce bounds how many networks outside one step says something of, so that
+// a whole table that is redistributed holds up nothing else.
+const externalsAtOnce = 1000
+
 // originateExternals says of the outside what is so now, where that may have
 // changed.
 func (m *Machine) originateExternals() {
 	o := &m.outward
 	before := m.saysExternals()
+	left := externalsAtOnce
 	for p, _, ok := o.dirty.front(); ok; p, _, ok = o.dirty.front() {
+		if left--; left < 0 {
+			m.due.Set(&o.timer, m.now)
+			break
+		}
 		o.dirty.remove(p)
 		e, said := m.wantExternal(p)
 		m.sayExternal(nil, &o.as, p, e, said)

@@ -406,3 +406,68 @@ func TestNSSADefault(t *testing.T) {
 		t.Errorf("the default route is %+v", r)
 	}
 }
+
+// A whole table that is redistributed is said piece by piece, and steps in between do
+// other things.
+func TestManyExternals(t *testing.T) {
+	w := newNetwork(t, 1)
+	n := w.router("1.1.1.1")
+	n.port(w.segment(), Broadcast, "10.0.0.1/24", nil)
+	w.begin()
+	var list []routing.Delta
+	for i := range 9 * externalsAtOnce {
+		p := netip.PrefixFrom(wire.ID(0x14000000+i<<8).Addr(), 24)
+		list = append(list, routing.Delta{Route: routing.Route{Prefix: p, Source: routing.SourceStatic, Metric: 1}})
+	}
+	w.step(n, protocol.Notices{Notices: routing.Notices{Routes: list}})
+	steps, said := 0, 0
+	for n.m.outward.dirty.len() > 0 {
+		now := n.m.as.Len(wire.ExternalLSA)
+		if now <= said || now > said+4*externalsAtOnce {
+			t.Fatalf("%d after a step, %d before", now, said)
+		}
+		if d := n.m.Deadline(); d.After(w.now) {
+			t.Fatalf("nothing is due at %v, but at %v", w.now, d)
+		}
+		w.step(n, protocol.Tick{})
+		steps, said = steps+1, now
+	}
+	if got := n.m.as.Len(wire.ExternalLSA); steps < 2 || got != len(list) {
+		t.Errorf("%d in %d steps, want %d", got, steps, len(list))
+	}
+	for i := range list {
+		list[i].Withdraw = true
+	}
+	w.step(n, protocol.Notices{Notices: routing.Notices{Routes: list}})
+	w.run(time.Minute, nil)
+	n.expect("all withdrawn", 0, "")
+}
+
+func TestAreaCheck(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(c *Config, a *AreaConfig)
+		want string
+	}{
+		{"a range", func(_ *Config, a *AreaConfig) {
+			a.Ranges = []Range{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Cost: wire.Infinity - 1}}
+		}, ""},
+		{"a range with host bits", func(_ *Config, a *AreaConfig) { a.Ranges = []Range{{Prefix: netip.MustParsePrefix("10.0.0.1/8")}} }, "range 10.0.0.1/8"},
+		{"a range of IPv6", func(_ *Config, a *AreaConfig) {
+			a.NSSARanges = []Range{{Prefix: netip.MustParsePrefix("2001:db8::/32")}}
+		}, "range 2001:db8::/32"},
+		{"no range", func(_ *Config, a *AreaConfig) { a.Ranges = []Range{{}} }, "range"},
+		{"a range that is not reached", func(_ *Config, a *AreaConfig) {
+			a.Ranges = []Range{{Prefix: netip.MustParsePrefix("10.0.0.0/8"), Cost: wire.Infinity}}
+		}, "cost 16777215"},
+		{"a default route that is not reached", func(c *Config, _ *AreaConfig) { c.DefaultInformation = &Origination{Metric: wire.Infinity} }, "metric 16777215"},
+		{"the same in an NSSA", func(_ *Config, a *AreaConfig) { a.DefaultInformation = &Origination{Metric: wire.Infinity} }, "metric 16777215"},
+	} {
+		c, a := DefaultConfig(), DefaultArea()
+		tt.set(&c, &a)
+		c.Areas[1] = a
+		if err := c.Check(); (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}

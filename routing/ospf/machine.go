@@ -77,6 +77,7 @@ func New(s protocol.Start) *Machine {
 	}
 	m.calc.offers.slots = s.Slots
 	m.calc.timer.Of, m.calc.protect.Of = func() {}, m.protects
+	m.outward.timer.Of = func() {}
 	m.choose.Of, m.sweeping.Of = m.chooseRouter, m.sweep
 	m.saving.Of = func() { m.save(false) }
 	m.leave.Of = m.flush
