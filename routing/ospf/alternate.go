@@ -76,9 +76,18 @@ type Alternates struct {
 	table  *Table
 	sides  []side
 	found  []Alternate // by number of the prefix
+	next   []Alternate // the same of the calculation under way
+	at     progress
 	shared map[sharedKey]primaries
 	exits  []exits // by number of the prefix, of externals
 	queue  buckets
+}
+
+// progress is how far a calculation has come.
+type progress struct {
+	side, vantage int
+	outside       bool // externals are done
+	route         int
 }
 
 type sharedKey struct {
@@ -100,27 +109,54 @@ type exits struct {
 	several      bool // areas
 }
 
-// Calculate finds the alternates of the routes of t, which stays as it is as long as
-// they are asked for. Interfaces that leaveOut reports are no alternates.
-func (x *Alternates) Calculate(t *Table, leaveOut func(routing.InterfaceID) bool) {
-	x.table = t
-	x.found = refill(x.found, len(t.routes), Alternate{})
+// Begin begins to find the alternates of the routes of t, which stays as it is until
+// [Alternates.Continue] is done. Interfaces that leaveOut reports are no alternates.
+func (x *Alternates) Begin(t *Table, leaveOut func(routing.InterfaceID) bool) {
+	x.table, x.at = t, progress{}
+	x.next = refill(x.next, len(t.routes), Alternate{})
 	x.exits = refill(x.exits, len(t.routes), exits{})
 	if x.shared == nil {
 		x.shared = map[sharedKey]primaries{}
 	}
 	clear(x.shared)
 	x.look(leaveOut)
-	x.externals()
-	for n := range t.routes {
-		if r := &t.routes[n]; r.Type != noPath {
-			x.found[n] = x.find(int32(n), r)
+}
+
+// Continue goes on for about as long as looking at so many routers and routes takes.
+// It reports whether that was all; until then the alternates are those of before.
+func (x *Alternates) Continue(work int) (done bool) {
+	t, at := x.table, &x.at
+	for ; at.side < len(x.sides); at.side, at.vantage = at.side+1, 0 {
+		s := &x.sides[at.side]
+		for ; at.vantage < len(s.vantages); at.vantage++ {
+			if work < 0 {
+				return false
+			}
+			v := &s.vantages[at.vantage]
+			v.calculate(s.area.Graph, v.vertex, &x.queue)
+			v.internal(t, s.area)
+			work -= len(v.distance) + len(v.routes)
 		}
 	}
+	if !at.outside {
+		at.outside = true
+		x.externals()
+	}
+	for ; at.route < len(t.routes); at.route++ {
+		if work < 0 {
+			return false
+		}
+		if r := &t.routes[at.route]; r.Type != noPath {
+			x.next[at.route] = x.find(int32(at.route), r)
+		}
+		work--
+	}
+	x.found, x.next = x.next, x.found
+	return true
 }
 
 // Forget forgets all alternates.
-func (x *Alternates) Forget() { x.found = x.found[:0] }
+func (x *Alternates) Forget() { x.found, x.table = x.found[:0], nil }
 
 // Of is the alternate of the route to the prefix of the number.
 func (x *Alternates) Of(prefix int32) Alternate {

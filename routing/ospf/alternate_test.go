@@ -6,11 +6,13 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
 	"routerd/routing"
 	"routerd/routing/ospf/wire"
+	"routerd/routing/protocol"
 )
 
 // topology is an area as one who builds it sees it: routers, links between two and
@@ -263,7 +265,7 @@ func TestAlternatesAreThoseOfFollowingPackets(t *testing.T) {
 		var x Alternates
 		for range 2 { // its memory is used again
 			s.table.Calculate(&s.state)
-			x.Calculate(&s.table, nil)
+			x.all(&s.table, nil)
 		}
 		for p := range n.prefixes {
 			want := n.alternate(p, self)
@@ -306,7 +308,7 @@ func triangle(id wire.ID, flags map[wire.ID]wire.RouterFlags, more ...wire.Link)
 func (s *site) alternates(leaveOut func(routing.InterfaceID) bool) (lines []string) {
 	var x Alternates
 	s.table.Calculate(&s.state)
-	x.Calculate(&s.table, leaveOut)
+	x.all(&s.table, leaveOut)
 	for r := range s.table.All {
 		a := x.Of(s.state.Prefixes.numbers[r.Prefix])
 		text := a.Why.String()
@@ -468,5 +470,67 @@ func TestUnprotectedWords(t *testing.T) {
 	}
 	if (SameFailure + 1).String() != "unknown" {
 		t.Error("a reason without words")
+	}
+}
+
+// all finds the alternates, in as many pieces as there can be.
+func (x *Alternates) all(t *Table, leaveOut func(routing.InterfaceID) bool) {
+	x.Begin(t, leaveOut)
+	for !x.Continue(0) {
+	}
+}
+
+// In a large network alternates are found piece by piece; those of before are there
+// until all are found, and a change in between has it begin again.
+func TestAlternatesPieceByPiece(t *testing.T) {
+	m, _, now := gridMachine(60, true)
+	a := m.area(backbone)
+	e := a.db.Find(wire.Identity{Type: wire.RouterLSA, ID: 1800, Router: 1800})
+	change := func(cost uint16) {
+		var links []wire.Link
+		for l := range wire.RouterBody(e.LSA().Body()).Links {
+			links = append(links, l)
+		}
+		links[0].Cost = cost
+		h := e.LSA().Header()
+		h.Sequence++
+		m.now = now
+		a.db.Install(now, wire.AppendLSA(nil, &h, &wire.Router{Links: links}))
+		m.changed(e, a)
+	}
+	protected := func() (n int) {
+		for i := range m.table.routes {
+			if x := m.calc.alternates.Of(int32(i)); x.Why == Protected && x.Hop.Address.IsValid() {
+				n++
+			}
+		}
+		return n
+	}
+	before := protected()
+	if before < 100 {
+		t.Fatalf("%d routes are protected", before)
+	}
+	now = now.Add(time.Minute)
+	change(100)
+	m.Step(now, protocol.Tick{}, nil)
+	m.Step(now, protocol.Tick{}, nil)
+	if !m.calc.protecting || protected() != before {
+		t.Errorf("after the first piece: under way %v, %d protected, want the %d of before", m.calc.protecting, protected(), before)
+	}
+	count := m.calc.count
+	change(101)
+	m.Step(now, protocol.Tick{}, nil)
+	if steps := m.protected(now); steps < 2 || m.calc.protecting {
+		t.Errorf("%d steps, under way %v", steps, m.calc.protecting)
+	}
+	if runs := m.lastRuns(); m.calc.count != count+2 || runs[0].Kind != RunAlternates || runs[1].Kind == RunAlternates {
+		t.Errorf("%d runs, the last ones %v and %v", m.calc.count-count, runs[0].Kind, runs[1].Kind)
+	}
+	var x Alternates
+	x.all(&m.table, m.leftOut)
+	for i := range m.table.routes {
+		if got, want := m.calc.alternates.Of(int32(i)), x.Of(int32(i)); got != want {
+			t.Fatalf("%v: %+v, want %+v", m.table.routes[i].Prefix, got, want)
+		}
 	}
 }

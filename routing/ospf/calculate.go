@@ -15,6 +15,7 @@ type calculation struct {
 	changes    changes
 	alternates Alternates
 	protect    timer // alternates are calculated
+	protecting bool  // they are, and are not done
 	offers     offers
 	runs       [16]Run // the last ones, in a circle
 	count      uint64
@@ -116,7 +117,8 @@ func (m *Machine) calculate() bool {
 	m.reconsider()
 	run.Vertices = m.reached()
 	m.log(run)
-	if m.cfg.FastReroute {
+	if m.cfg.FastReroute || len(c.alternates.found) > 0 {
+		c.protecting = false
 		m.due.Set(&c.protect, m.now) // in a step of its own, when these routes are under way
 	}
 	return true
@@ -129,6 +131,7 @@ func (m *Machine) forgetRoutes() {
 	m.due.Stop(&c.protect)
 	c.schedule.Reset()
 	c.changes.reset()
+	c.protecting = false
 	c.alternates.Forget()
 	c.offers.reset()
 	m.table = Table{}
@@ -154,7 +157,6 @@ func (m *Machine) review(was *Config) {
 	}
 }
 
-// stale reports whether the graph of any area has changed since its tree was
 // calculated.
 func (m *Machine) stale() bool {
 	return slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
@@ -175,18 +177,31 @@ func (m *Machine) reached() (n int) {
 	return n
 }
 
+// protectAtOnce is how many routers and routes one step looks at, so that alternates
+// in a large network hold up nothing else.
+const protectAtOnce = 20_000
+
 // protects finds the alternates of the routes that were calculated.
 func (m *Machine) protects() {
 	c := &m.calc
-	if m.stale() {
-		return // the trees are no longer those of the graphs; a calculation is on its way
+	if c.changes.any() || m.table.state == nil {
+		c.protecting = false
+		return // what the graphs say is no longer what routes follow; a calculation is on its way
 	}
 	f := &offering{table: &m.table, cfg: &m.cfg, alternates: &c.alternates}
-	if m.cfg.FastReroute && m.table.state != nil {
-		c.alternates.Calculate(&m.table, m.leftOut)
+	if m.cfg.FastReroute {
+		if !c.protecting {
+			c.protecting = true
+			c.alternates.Begin(&m.table, m.leftOut)
+		}
+		if !c.alternates.Continue(protectAtOnce) {
+			m.due.Set(&c.protect, m.now)
+			return
+		}
 	} else {
 		c.alternates.Forget()
 	}
+	c.protecting = false
 	m.log(Run{At: m.now, Kind: RunAlternates, Wait: c.schedule.Wait(), Changed: c.offers.all(f), Vertices: m.reached()})
 }
 

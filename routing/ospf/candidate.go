@@ -57,11 +57,6 @@ func (x *Alternates) look(leaveOut func(routing.InterfaceID) bool) {
 				s.vantages[c.vantage].vertex = c.vertex
 			}
 		}
-		for i := range s.vantages {
-			v := &s.vantages[i]
-			v.calculate(a.Graph, v.vertex, &x.queue)
-			v.internal(x.table, a)
-		}
 	}
 }
 

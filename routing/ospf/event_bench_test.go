@@ -42,12 +42,20 @@ func gridMachine(side int, fast bool) (m *Machine, from *areaBed, now time.Time)
 			m.changed(o, a)
 		}
 	}
-	now = now.Add(time.Second)
-	m.Step(now, protocol.Tick{}, nil)
-	for range 8 { // and whatever is due behind it
+	for range 3 { // of its own Router-LSA
+		now = now.Add(minLSInterval)
 		m.Step(now, protocol.Tick{}, nil)
 	}
+	m.protected(now)
 	return m, from, now
+}
+
+// protected has the alternates be calculated, and gives how many steps that takes.
+func (m *Machine) protected(now time.Time) (steps int) {
+	for ; m.calc.protect.IsSet(); steps++ {
+		m.Step(now, protocol.Tick{}, nil)
+	}
+	return steps
 }
 
 // BenchmarkEvent is one LSA of another router that changes the topology, or a prefix
@@ -97,9 +105,7 @@ func benchmarkEvent(b *testing.B, side int, what string, fast bool) {
 		o, _ := a.db.Install(now, lsas[(i+1)%2])
 		m.changed(o, a)
 		m.Step(now, protocol.Tick{}, nil)
-		if fast {
-			m.Step(now, protocol.Tick{}, nil)
-		}
+		m.protected(now)
 		m.slots.Drain(func(routing.Change) { told++ })
 	}
 	if m.calc.count == runs || len(a.tree.order) != side*side {

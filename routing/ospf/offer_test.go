@@ -80,7 +80,7 @@ func TestOffers(t *testing.T) {
 		s.table.Calculate(&s.state)
 		f := &offering{table: &s.table, cfg: &cfg}
 		if alternates {
-			x.Calculate(&s.table, nil)
+			x.all(&s.table, nil)
 			f.alternates = &x
 		}
 		n := o.all(f)
