@@ -513,11 +513,13 @@ func TestAlternatesPieceByPiece(t *testing.T) {
 	now = now.Add(time.Minute)
 	change(100)
 	m.Step(now, protocol.Tick{}, nil)
+	now = now.Add(time.Millisecond)
 	m.Step(now, protocol.Tick{}, nil)
 	if !m.calc.protecting || protected() != before {
 		t.Errorf("after the first piece: under way %v, %d protected, want the %d of before", m.calc.protecting, protected(), before)
 	}
 	count := m.calc.count
+	now = now.Add(time.Minute)
 	change(101)
 	m.Step(now, protocol.Tick{}, nil)
 	if steps := m.protected(now); steps < 2 || m.calc.protecting {

@@ -195,7 +195,7 @@ func (m *Machine) protects() {
 			c.alternates.Begin(&m.table, m.leftOut)
 		}
 		if !c.alternates.Continue(protectAtOnce) {
-			m.due.Set(&c.protect, m.now)
+			m.after(&c.protect, time.Microsecond) // not in this step
 			return
 		}
 	} else {

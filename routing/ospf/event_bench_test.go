@@ -53,6 +53,7 @@ func gridMachine(side int, fast bool) (m *Machine, from *areaBed, now time.Time)
 // protected has the alternates be calculated, and gives how many steps that takes.
 func (m *Machine) protected(now time.Time) (steps int) {
 	for ; m.calc.protect.IsSet(); steps++ {
+		now = now.Add(time.Microsecond)
 		m.Step(now, protocol.Tick{}, nil)
 	}
 	return steps
