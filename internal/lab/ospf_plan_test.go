@@ -282,9 +282,9 @@ func (p *ospfPlan) frr(s *ospfSeat) string {
 	line("router ospf\n ospf router-id %s\nexit", p.id(s.name)) // first: an interface would choose one
 	for _, n := range p.on(s.name) {
 		x := &p.nets[n-1]
-		line("interface eth%d\n ip ospf area %d\n ip ospf cost %d", n, x.area, x.cost(s.name))
+		line("interface eth%d\n ip ospf cost %d", n, x.cost(s.name))
 		if x.host {
-			line(" ip ospf passive\nexit")
+			line(" ip ospf passive\n ip ospf area %d\nexit", x.area)
 			continue
 		}
 		network := "broadcast"
@@ -295,7 +295,7 @@ func (p *ospfPlan) frr(s *ospfSeat) string {
 		if x.auth != "" {
 			line(" ip ospf authentication message-digest\n ip ospf message-digest-key 7 md5 %s", ospfSecret)
 		}
-		line("exit")
+		line(" ip ospf area %d\nexit", x.area) // last: it waits for as long as is said by then
 	}
 	line("router ospf\n timers throttle spf 5 50 1000\n maximum-paths 8")
 	if len(s.externals) > 0 {
