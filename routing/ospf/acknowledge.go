@@ -32,7 +32,11 @@ func (m *Machine) acknowledgeLater(n *neighbor, l wire.LSA) {
 		return
 	}
 	n.link.acks = append(n.link.acks, l.Header())
-	if !n.link.ack.IsSet() {
+	switch {
+	case len(n.link.acks) >= n.link.ackRoom(): // there is nothing to wait for
+		m.due.Stop(&n.link.ack)
+		m.sendDelayed(n.link)
+	case !n.link.ack.IsSet():
 		m.after(&n.link.ack, ackDelay)
 	}
 }
@@ -46,9 +50,12 @@ func (m *Machine) sendDelayed(l *link) {
 	l.acks = l.acks[:0]
 }
 
+// ackRoom is how many of them a packet has room for.
+func (l *link) ackRoom() int { return max(l.room(0)/wire.LSAHeaderSize, 1) }
+
 // sendAcks sends acknowledgements in as few packets as they fit in.
 func (m *Machine) sendAcks(l *link, dst netip.Addr, list []wire.Header) {
-	room := max(l.room(0)/wire.LSAHeaderSize, 1)
+	room := l.ackRoom()
 	for len(list) > 0 {
 		p := m.build(wire.TypeAcknowledgement)
 		k := min(room, len(list))

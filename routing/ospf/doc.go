@@ -77,6 +77,18 @@
 //
 // # Deviations
 //
+//   - §9.5's Hellos leave up to a tenth of the interval early, so that routers that
+//     were switched on together do not speak together.
+//   - §10.5: on a point-to-point link there may be several neighbours, as while one
+//     changes its router ID.
+//   - §13: beyond max-lsa, LSAs of others are neither kept nor acknowledged, and an
+//     adjacency does not wait for them.
+//   - RFC 4222 §2 (2) has all unicast packets keep a neighbour alive; here that is so
+//     only where there is no DR, whom all have to miss at the same time. Its (3):
+//     retransmissions are doubled in time three times at most.
+//   - RFC 7474 §2: sequence numbers of others are kept by link and router.
+//   - RFC 9355 §4.1 leaves open what becomes of a neighbour that is not strict: it
+//     need not wait.
 //   - §13.4 floods a received LSA that claims to be the router's own before its
 //     successor; here the successor alone is flooded ([Database.Reclaim]).
 //   - §12.4 has MinLSInterval between any two instances. Here one that followed a

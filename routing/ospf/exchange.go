@@ -240,6 +240,11 @@ func (m *Machine) wantDescribed(n *neighbor, from netip.Addr) bool {
 				continue
 			}
 		}
+		if m.limit.Max > 0 && n.requests.len() >= m.limit.Max {
+			m.countRefusal(l, from, wire.Refusal{Reason: wire.DatabaseFull, Theirs: uint64(n.requests.len()) + 1, Ours: uint64(m.limit.Max)})
+			m.overflow(n)
+			continue
+		}
 		n.requests.put(h.Identity, wanted{Header: h})
 	}
 	return true

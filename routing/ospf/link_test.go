@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/routing/keys"
 	"routerd/routing/ospf/wire"
 	"routerd/routing/protocol"
 )
@@ -210,7 +211,10 @@ func TestVirtualLink(t *testing.T) {
 	b.port(s3, PointToPoint, "10.0.3.3/24", func(i *InterfaceConfig) { i.Area = 2 })
 	virtual := func(n *station, peer string) {
 		x := DefaultArea()
-		x.Virtual = map[wire.ID]VirtualConfig{ip(peer): {Timers: DefaultTimers(Virtual)}}
+		x.Virtual = map[wire.ID]VirtualConfig{ip(peer): {
+			Timers: DefaultTimers(Virtual),
+			Auth:   Auth{Type: wire.AuthCryptographic, Algorithm: keys.KeyedMD5, Keys: chain(key7("secret", keys.None))},
+		}}
 		n.cfg.Areas[1] = x
 	}
 	virtual(a, "3.0.0.3")

@@ -129,6 +129,11 @@ func (m *Machine) makeUp() {
 // goes on without it, and the neighbour repeats it until there is room.
 func (m *Machine) full(n *neighbor, a wire.LSA) {
 	m.unrequest(n, a.Identity())
+	m.overflow(n)
+}
+
+// overflow says once that there is no room.
+func (m *Machine) overflow(n *neighbor) {
 	if !m.overflowed {
 		m.overflowed = true
 		m.event(DatabaseFull, n.link, n.address, fmt.Errorf("max-lsa %d is reached: further LSAs of other routers are discarded", m.limit.Max))
