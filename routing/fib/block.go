@@ -172,18 +172,16 @@ func (b *builder) values(s *stem, way uint16, values *[256]uint16, edges *[4]uin
 	if s.fork == nil {
 		return
 	}
-	next := 0
 	for i, has := range s.fork.has {
 		edges[i] |= has | has<<1
-		for ; has != 0; has &= has - 1 {
+		for _, c := range s.fork.stems[i] {
 			v := &values[64*i+bits.TrailingZeros64(has)]
-			c := s.fork.stems[next]
-			next++
+			has &= has - 1
 			if s.apart {
 				b.links = append(b.links, link{c.block, *v})
 				*v = isBelow | isApart | uint16(len(b.links)-1)
 			} else {
-				_, node := b.node(c, *v, nodeHead)
+				_, node := b.node(c.stem, *v, nodeHead)
 				*v = isBelow | uint16(node>>placeShift&placeMask)
 			}
 		}

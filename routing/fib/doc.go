@@ -46,24 +46,25 @@
 // no number are found by their prefix, which takes several lookups, and each Apply
 // that touches one copies the list of them.
 //
-// Measured beside bart.Fast, in turn within one run on two cores that were busy
+// Measured beside bart.Fast, in turn within one run on two cores that were very busy
 // with other things, with the 901,899 IPv4 and 160,147 IPv6 prefixes of a public
 // table over 64 next hops (BenchmarkFind, BenchmarkChanges, BenchmarkSize; what
-// Find takes is per address, of batches of 32):
+// Find takes is per address, of batches of 32, in processor time):
 //
 //	                                   IPv4   bart.Fast     IPv6   bart.Fast
-//	address inside a random prefix    33 ns       94 ns   107 ns      155 ns
-//	address anywhere (in 2000::/3)    25 ns       70 ns     9 ns       12 ns
-//	one change, alone                7.9 µs      9.2 µs   7.0 µs      6.8 µs
-//	one of 1,000 neighbours           .2 µs        7 µs    .3 µs        6 µs
-//	one of 1,000 anywhere            4.1 µs      7.6 µs   1.5 µs      6.1 µs
-//	one of all, in order             104 ns      135 ns   196 ns      221 ns
-//	one of all, in no order          332 ns      303 ns   374 ns      444 ns
-//	memory that lookups read        5.7 MiB               3.3 MiB
-//	memory, entries left out         20 MiB      30 MiB   8.9 MiB      13 MiB
+//	address inside a random prefix    32 ns      172 ns   141 ns      247 ns
+//	address anywhere (in 2000::/3)    28 ns      106 ns     8 ns       14 ns
+//	one change, alone                6.2 µs      8.3 µs   8.8 µs      7.5 µs
+//	one of 1,000 neighbours           .3 µs        9 µs    .4 µs        7 µs
+//	one of 1,000 anywhere            2.4 µs      8.9 µs   1.5 µs      6.8 µs
+//	one of all, in order             103 ns      105 ns   195 ns      159 ns
+//	one of all, in no order          389 ns      389 ns   449 ns      561 ns
+//	memory that lookups read        5.9 MiB               4.1 MiB
+//	memory, entries left out         19 MiB      30 MiB    10 MiB      13 MiB
 //
 // An entry is 64 bytes more, and they share their groups. The bart.Fast of the
-// changes is its persistent insert, that of all its bulk load.
+// changes is its persistent insert, that of all its bulk load. Of one change about
+// half is the tree of stems, in IPv6 two thirds.
 //
 // # Groups
 //

@@ -26,11 +26,9 @@ func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 	}
 	n := &stem{depth: depth}
 	n.hi, n.lo = front(hi, lo, 8*depth)
-	if n.apart = w.indexed(depth); n.apart && s != nil {
-		s = w.withBlock(s)
-	}
+	n.apart = w.indexed(depth)
 	if s != nil {
-		n.put(byteAt(hi, lo, depth), s)
+		w.put(n, byteAt(hi, lo, depth), s, new(parts))
 	}
 	return w.stem(n, items)
 }
@@ -39,9 +37,8 @@ func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 // longer than 8 bits for each byte of its depth and behind its bytes.
 func (w *Writer) stem(was *stem, items []item) *stem {
 	s := *was
-	s.block = nil
 	site := w.six && s.depth == 2 // the index leads to what is below, and not to s
-	forked := false
+	var owned parts               // of s.fork
 	var changed reach
 	for len(items) > 0 {
 		x := &items[0]
@@ -59,16 +56,11 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		for k < len(items) && byteAt(items[k].hi, items[k].lo, s.depth) == b && items[k].bits > 8*(s.depth+1) {
 			k++
 		}
-		if !forked {
-			s.fork, forked = s.fork.clone(), true
-		}
 		n := w.under(s.below(b), items[:k], s.depth)
 		if site {
 			w.index.enter6(items[0].hi, n, w.index.above6(items[0].hi))
-		} else if n != nil && s.apart {
-			n = w.withBlock(n)
 		}
-		s.put(b, n)
+		w.put(&s, b, n, &owned)
 		items = items[k:]
 	}
 	if site {
@@ -83,12 +75,12 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		switch {
 		case s.fork == nil:
 			return nil
-		case len(s.fork.stems) == 1 && s.mayGo(w.six):
-			return s.fork.stems[0]
+		case s.fork.len() == 1 && s.mayGo(w.six):
+			return s.fork.first()
 		}
 	}
 	if !site && !w.indexed(s.depth) {
-		w.measure(&s)
+		w.measure(&s, &owned)
 	}
 	return &s
 }
@@ -104,41 +96,30 @@ func (s *stem) mayGo(six bool) bool {
 	case 3:
 		return !six
 	case 7, 8:
-		return s.fork.stems[0].depth <= 8
+		return s.fork.first().depth <= 8
 	}
 	return true
 }
 
 // measure says how large s is, and decides whether the stems below get blocks of
 // their own.
-func (w *Writer) measure(s *stem) {
-	stems := 0
-	if s.fork != nil {
-		stems = len(s.fork.stems)
-	}
-	s.words = uint16(min(nodeHead+10+(len(s.routes.keys)+stems)/2, nodeHead+4*16))
+func (w *Writer) measure(s *stem, owned *parts) {
+	s.words = uint16(min(nodeHead+10+(len(s.routes.keys)+s.fork.len())/2, nodeHead+4*16))
 	switch {
 	case s.apart:
 		s.apart = s.inner > mostWords/2
 	case s.inner > mostWords:
 		s.apart = true
-		for i, n := range s.fork.stems { // it is changed, so it is a copy
-			s.fork.stems[i] = w.withBlock(n)
+		for i := range s.fork.stems {
+			part := s.own(i, owned)
+			for j, n := range *part {
+				(*part)[j].block = w.index.build.block(n.stem)
+			}
 		}
 	}
 	if !s.apart {
 		s.words += uint16(s.inner)
 	}
-}
-
-// withBlock gives n with a block of its own.
-func (w *Writer) withBlock(n *stem) *stem {
-	if n.block == nil {
-		c := *n
-		c.block = w.index.build.block(&c)
-		n = &c
-	}
-	return n
 }
 
 // ending is how many of the changes end in the byte number depth.
@@ -152,43 +133,56 @@ func ending(items []item, depth uint8) int {
 	return n
 }
 
-// put makes n the stem below the byte b of s, whose fork is its own; nil takes
-// away what is there.
-func (s *stem) put(b byte, n *stem) {
-	if old := s.below(b); old != nil {
-		s.inner -= uint32(old.words)
-	}
-	if n != nil {
-		s.inner += uint32(n.words)
-	}
-	f := s.fork
-	if f == nil {
-		if n == nil {
-			return
+// parts is which parts of a fork a change owns: a bit for each quarter, and one for
+// the fork itself.
+type parts uint8
+
+const ownsFork = 1 << 4
+
+// own gives the stems of a quarter of the fork of s to be written to.
+func (s *stem) own(i int, owned *parts) *[]child {
+	if *owned&ownsFork == 0 {
+		f := fork{}
+		if s.fork != nil {
+			f = *s.fork
 		}
-		f = &fork{}
-		s.fork = f
+		s.fork = &f
+		*owned |= ownsFork
 	}
-	i, found := f.index(b)
-	switch {
-	case n == nil && !found:
-	case n == nil:
-		f.stems = slices.Delete(f.stems, i, i+1)
-		f.has[b>>6] &^= 1 << (b & 63)
-		if len(f.stems) == 0 {
-			s.fork = nil
-		}
-	case found:
-		f.stems[i] = n
-	default:
-		f.stems = slices.Insert(f.stems, i, n)
-		f.has[b>>6] |= 1 << (b & 63)
+	part := &s.fork.stems[i]
+	if *owned>>i&1 == 0 {
+		*part = append(make([]child, 0, len(*part)+1), *part...)
+		*owned |= 1 << i
 	}
+	return part
 }
 
-func (f *fork) clone() *fork {
-	if f == nil {
-		return nil
+// put makes n the stem below the byte b of s; nil takes away what is there.
+func (w *Writer) put(s *stem, b byte, n *stem, owned *parts) {
+	old := s.below(b)
+	if old == nil && n == nil {
+		return
 	}
-	return &fork{f.has, slices.Clone(f.stems)}
+	c := child{stem: n}
+	if n != nil && s.apart {
+		c.block = w.index.build.block(n)
+	}
+	part := s.own(int(b>>6), owned)
+	i, _ := s.fork.index(b)
+	switch {
+	case n == nil:
+		s.inner -= uint32(old.words)
+		*part = slices.Delete(*part, i, i+1)
+		s.fork.has[b>>6] &^= 1 << (b & 63)
+		if s.fork.len() == 0 {
+			s.fork, *owned = nil, 0
+		}
+	case old != nil:
+		s.inner += uint32(n.words) - uint32(old.words)
+		(*part)[i] = c
+	default:
+		s.inner += uint32(n.words)
+		*part = slices.Insert(*part, i, c)
+		s.fork.has[b>>6] |= 1 << (b & 63)
+	}
 }

@@ -34,17 +34,25 @@ type stem struct {
 	hi, lo uint64 // the bytes in front; zeros from depth on
 	routes list
 	fork   *fork  // nil without a stem below
-	block  *block // nil if it is in that of the stem above
 	inner  uint32 // the sum of words of the stems below
 	words  uint16 // at most what it takes in the block of the stem above
 	depth  uint8
 	apart  bool // the stems below have blocks of their own
 }
 
-// fork is the stems below a stem, by the byte that tells them apart.
+// fork is the stems below a stem, by the byte that tells them apart: those of each
+// quarter of it, in order.
 type fork struct {
 	has   [4]uint64
-	stems []*stem
+	stems [4][]child
+}
+
+// child is a stem below another one, with its block if it has one of its own. The
+// blocks are here, side by side, since whoever writes a block needs those of all
+// stems below.
+type child struct {
+	*stem
+	block *block
 }
 
 var (
@@ -111,16 +119,35 @@ func alike(hi, lo, hi2, lo2 uint64) uint8 {
 // holds reports whether an address is behind the bytes of s.
 func (s *stem) holds(hi, lo uint64) bool { return alike(hi, lo, s.hi, s.lo) >= s.depth }
 
-// index is how many stems there are before the byte b, and whether one is at it.
+// index is the place among the stems of its quarter of the one at the byte b, and
+// whether there is one.
 func (f *fork) index(b byte) (int, bool) {
 	n := bits.OnesCount64(f.has[b>>6] << (63 - b&63))
-	for _, w := range f.has[:b>>6] {
-		n += bits.OnesCount64(w)
-	}
 	if f.has[b>>6]>>(b&63)&1 == 0 {
 		return n, false
 	}
 	return n - 1, true
+}
+
+// len is how many stems there are.
+func (f *fork) len() (n int) {
+	if f == nil {
+		return 0
+	}
+	for _, part := range f.stems {
+		n += len(part)
+	}
+	return n
+}
+
+// first gives the first stem; there has to be one.
+func (f *fork) first() *stem {
+	for _, part := range f.stems {
+		if len(part) > 0 {
+			return part[0].stem
+		}
+	}
+	return nil
 }
 
 // below gives the stem at the byte b, or nil.
@@ -129,7 +156,7 @@ func (s *stem) below(b byte) *stem {
 		return nil
 	}
 	if i, ok := s.fork.index(b); ok {
-		return s.fork.stems[i]
+		return s.fork.stems[b>>6][i].stem
 	}
 	return nil
 }
