@@ -34,10 +34,10 @@ func BenchmarkBesideBart(b *testing.B) {
 	deltas := publicTable(b)
 	var trie, load, flap, withdraw, slice []time.Duration
 	var bytes, sliced float64
-	// flush is Flush as the router makes it, piece by piece.
+	// flush is Flush as the router makes it, in slices of the size that it uses.
 	flush := func(r *RIB) (n int) {
 		for r.Unsettled() {
-			s, _, err := r.Settle(1 << 16)
+			s, _, err := r.Settle(2000)
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -127,10 +127,7 @@ func (s *settling) lead(n number, d *dest, l leads, same bool) {
 	if same {
 		return
 	}
-	s.fresh.set(uint32(n))
-	if old != 0 {
-		s.had.set(uint32(n))
-	}
+	s.traces.set(uint32(n), old != 0)
 	s.changed.add(n)
-	s.roam(n, d)
+	s.roam(d)
 }

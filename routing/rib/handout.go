@@ -1,6 +1,7 @@
 package rib
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"slices"
 
@@ -22,7 +23,8 @@ const (
 
 // roaming says in which order changes came.
 type roaming struct {
-	last      key    // the change before
+	hi        uint64 // of the address of the change before
+	six       bool
 	district  uint32 // its district
 	moves     int    // how often one is in another district than the one before
 	back      int    // how often in one that is before that
@@ -30,22 +32,21 @@ type roaming struct {
 	seen      [districts / 64]uint64
 }
 
-// roam counts a change of n.
-func (s *settling) roam(n number, at *dest) {
-	w := &s.roamed
-	if !at.is(isIPv6) && at.key>>20 == w.district && w.inhabited > 0 && !w.last.six {
-		return // as nearly always
+// roam counts a change of the prefix at.
+func (s *settling) roam(at *dest) {
+	w, six, hi := &s.roamed, at.is(isIPv6), uint64(at.key)<<32
+	if six {
+		hi = binary.BigEndian.Uint64(s.rib.six.at(at.key)[:8])
 	}
-	k := s.rib.key(n)
-	d := k.district()
+	d := districtOf(hi, six)
 	if d == w.district && w.inhabited > 0 {
 		return
 	}
 	w.moves++
-	if w.last.six && !k.six || w.last.six == k.six && w.last.hi > k.hi {
+	if w.six && !six || w.six == six && w.hi > hi {
 		w.back++
 	}
-	w.last, w.district = k, d
+	w.hi, w.six, w.district = hi, six, d
 	if w.seen[d/64]>>(d%64)&1 == 0 {
 		w.seen[d/64] |= 1 << (d % 64)
 		w.inhabited++
@@ -64,14 +65,15 @@ type arrangement struct {
 // district gives a number to the surroundings of n.
 func (t *slabs) district(n number) uint32 {
 	k := t.key(n)
-	return k.district()
+	return districtOf(k.hi, k.six)
 }
 
-func (k *key) district() uint32 {
-	if !k.six {
-		return uint32(k.hi >> 52)
+// districtOf is district by the first half of the address.
+func districtOf(hi uint64, six bool) uint32 {
+	if !six {
+		return uint32(hi >> 52)
 	}
-	return districts/2 + uint32(k.hi>>36*0x9e3779b1)>>20
+	return districts/2 + uint32(hi>>36*0x9e3779b1)>>20
 }
 
 // countChanges counts the changes of each district, if they are many and in no

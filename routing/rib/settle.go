@@ -30,9 +30,8 @@ type settling struct {
 	roamed   roaming             // in which order
 	out      []fib.Change        // of these, what the slice hands out
 	arranged *arrangement        // another order; nil = as they came
-	// Prefixes that changes are about, and those of them that the FIB in use has.
-	fresh, had bitmap
-	found      []number // decideUsers: of one scan
+	traces   traces
+	found    []number // decideUsers: of one scan
 
 	left  int    // units left in the slice
 	phase int    // of phases
@@ -304,9 +303,16 @@ func (s *settling) scan(hops *slab[uint32], of func(uint32) number) bool {
 }
 
 func (s *settling) scanForOne(page *[pageSize]uint32, first uint32, of func(uint32) number) {
-	for i, set := range page {
-		if set == s.latest {
-			s.found = append(s.found, of(first+uint32(i)))
+	want := s.latest
+	for i := 0; i < pageSize; i += 4 { // next to none leads by it
+		four := page[i : i+4 : i+4]
+		if four[0] != want && four[1] != want && four[2] != want && four[3] != want {
+			continue
+		}
+		for j, set := range four {
+			if set == want {
+				s.found = append(s.found, of(first+uint32(i+j)))
+			}
 		}
 	}
 }
@@ -359,7 +365,7 @@ func (s *settling) clean() bool {
 func (s *settling) sweep(n number) {
 	r := s.rib
 	switch empty := r.first(n) == 0; {
-	case empty && !r.hold(n):
+	case empty && (len(r.subscribers) == 0 && !r.at(n).is(isHeld) || !r.hold(n)):
 		r.free(n)
 	case !empty && r.at(n).is(isHeld):
 		r.at(n).flags &^= isHeld

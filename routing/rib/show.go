@@ -80,8 +80,10 @@ func (r *RIB) Lookup(a netip.Addr) []Candidate {
 // forwards reports whether the FIB that was last handed out has n. Of what is
 // being settled it has nothing yet.
 func (r *RIB) forwards(n number) bool {
-	if s := r.settling; s != nil && s.fresh.has(uint32(n)) {
-		return s.had.has(uint32(n))
+	if s := r.settling; s != nil {
+		if changes, had := s.traces.of(uint32(n)); changes {
+			return had
+		}
 	}
 	return r.at(n).leads != 0
 }
@@ -89,7 +91,11 @@ func (r *RIB) forwards(n number) bool {
 func (r *RIB) appendCandidates(to []Candidate, n number) []Candidate {
 	best := r.best(n)
 	p, d := r.prefix(n), r.at(n)
-	installed := d.leads != 0 && (r.settling == nil || !r.settling.fresh.has(uint32(n)))
+	installed := d.leads != 0
+	if r.settling != nil && installed {
+		changes, _ := r.settling.traces.of(uint32(n))
+		installed = !changes
+	}
 	for at := r.first(n); at != 0; at = *r.more(at) {
 		c := r.cand(at)
 		v := Candidate{

@@ -236,3 +236,26 @@ func (b *bitmap) set(n uint32) {
 	}
 	(*b)[p][n%bitmapPage/64] |= 1 << (n % 64)
 }
+
+// traces say of which prefixes a settling changes the FIB, and which of these the
+// FIB in use has: two bits for each number, in pages as in a bitmap.
+type traces []*[2 * bitmapPage / 64]uint64
+
+func (b traces) of(n uint32) (changes, had bool) {
+	if p := int(n / bitmapPage); p < len(b) && b[p] != nil {
+		x := b[p][n%bitmapPage/32] >> (n % 32 * 2)
+		return x&1 != 0, x&2 != 0
+	}
+	return false, false
+}
+
+func (b *traces) set(n uint32, had bool) {
+	p := int(n / bitmapPage)
+	if p >= len(*b) {
+		*b = append(*b, make(traces, p+1-len(*b))...)
+	}
+	if (*b)[p] == nil {
+		(*b)[p] = new([2 * bitmapPage / 64]uint64)
+	}
+	(*b)[p][n%bitmapPage/32] |= uint64(1+2*btoi(had)) << (n % 32 * 2)
+}
