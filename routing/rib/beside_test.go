@@ -161,3 +161,38 @@ func reportBeside(b *testing.B, bytes, sliced float64, times map[string][]time.D
 	b.ReportMetric(median("longest slice")*1e3, "ms/longest-slice")
 	b.ReportMetric(bytes, "B/prefix")
 }
+
+// BenchmarkBothTables is what the RIB and the FIB that follows it hold together of
+// the public table.
+func BenchmarkBothTables(b *testing.B) {
+	deltas := publicTable(b)
+	var held float64
+	for b.Loop() {
+		before := heap()
+		r, w := New(), fib.NewWriter(fib.Empty())
+		for i := range benchHops {
+			if err := r.Step(t0, benchLink(i, true)); err != nil {
+				b.Fatal(err)
+			}
+		}
+		if err := r.Step(t0, deltas); err != nil {
+			b.Fatal(err)
+		}
+		for r.Unsettled() {
+			s, _, err := r.Settle(2000)
+			if err != nil {
+				b.Fatal(err)
+			}
+			w.Apply(s.Changes)
+		}
+		f := w.Publish()
+		if n := f.Len4() + f.Len6(); n < len(deltas) {
+			b.Fatalf("the fib has %d prefixes of %d", n, len(deltas))
+		}
+		held = heap() - before
+		runtime.KeepAlive(r)
+		runtime.KeepAlive(w)
+	}
+	b.ReportMetric(held/float64(len(deltas)), "B/prefix")
+	b.ReportMetric(0, "ns/op")
+}
