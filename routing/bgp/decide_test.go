@@ -317,6 +317,7 @@ func TestMultipath(t *testing.T) {
 		{"the same next hop", Rules{MultipathExternal: 4}, []Route{route("1 9", 1, nil), route("1 9", 2, hop(1))}, []int{0}},
 		{"another length", Rules{MultipathExternal: 4, MultipathRelax: true}, []Route{route("1 9", 1, nil), route("1 9 9", 2, nil)}, []int{0}},
 		{"internal", Rules{MultipathInternal: 4}, []Route{internal(route("1 9", 1, nil)), internal(route("1 9", 2, nil)), internal(route("1 8", 3, nil))}, []int{0, 1}},
+		{"another metric", Rules{MultipathExternal: 4}, []Route{route("1 9", 1, nil), func() Route { r := route("1 9", 2, nil); r.Metric = 11; return r }()}, []int{0}},
 		{"internal and external", Rules{MultipathInternal: 4, MultipathExternal: 4}, []Route{route("1 9", 1, nil), internal(route("1 9", 2, nil))}, []int{0}},
 		{"one whose MED lost", Rules{MultipathExternal: 4, MultipathRelax: true}, []Route{route("1 9", 1, nil), route("2 9", 2, med(20)), route("2 9", 3, med(10))}, []int{0, 2}},
 	} {

@@ -442,3 +442,27 @@ func BenchmarkUpdate(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/many, "ns/message")
 }
+
+// Messages above 4096 octets are taken where both have agreed on them, and in a session
+// alone.
+func TestExtendedMessages(t *testing.T) {
+	long := slices.Clone(wire.AppendEndOfRIB(nil, wire.IPv4Unicast)[:19])
+	long = append(append(long, 0x13, 0x88), bytes.Repeat([]byte{8, 10}, 2500)...) // 5000 octets of withdrawn routes
+	long = append(long, 0, 0)
+	long[16], long[17] = byte(len(long)>>8), byte(len(long))
+	for _, both := range []bool{false, true} {
+		c, other := config(1, 2), config(2, 1)
+		c.Open.Capabilities.ExtendedMessage, other.Open.Capabilities.ExtendedMessage = true, both
+		o, _ := dialled(t, c)
+		o.read(other.Open.Append(nil), wire.AppendKeepalive(nil))
+		got := o.read(long)
+		if both && (len(got) != 0 || o.updates != 1) || !both && (len(got) == 0 || got[0] != "message header error: bad message length") {
+			t.Errorf("agreed %v: %v, %d updates", both, got, o.updates)
+		}
+		o, _ = dialled(t, c)
+		o.read(other.Open.Append(nil))
+		if got := o.read(long); len(got) == 0 || got[0] != "message header error: bad message length" {
+			t.Errorf("before the session, agreed %v: %v", both, got)
+		}
+	}
+}

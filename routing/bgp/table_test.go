@@ -224,3 +224,32 @@ func BenchmarkSweep(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(table.Numbers()), "ns/prefix")
 }
+
+// Of very many prefixes each is found, also when every other one has gone.
+func TestTableFinds(t *testing.T) {
+	var attributes AttributeTable
+	table := NewTable(wire.IPv4Unicast, &attributes, siphash.Key{1, 2})
+	a := attributesOf(t, &attributes, "1", nil)
+	const many = 30_000
+	prefix := func(i int) netip.Prefix {
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+	}
+	numbers := make([]uint32, many)
+	for i := range many {
+		attributes.Keep(a)
+		numbers[i], _ = table.Put(prefix(i), 1, 0, a, 0)
+	}
+	for i := 0; i < many; i += 2 {
+		table.Remove(numbers[i], 1, 0)
+		table.Free(numbers[i])
+	}
+	for i := range many {
+		n, ok := table.Number(prefix(i))
+		if ok != (i%2 == 1) || ok && n != numbers[i] {
+			t.Fatalf("%v: number %d, %v; it was %d", prefix(i), n, ok, numbers[i])
+		}
+	}
+	if table.Len() != many/2 || table.Prefixes() != many/2 {
+		t.Errorf("%d routes of %d prefixes, want %d", table.Len(), table.Prefixes(), many/2)
+	}
+}

@@ -139,7 +139,7 @@ func drawAttributes(t *rapid.T, a *Attributes, f Family) {
 	}
 	a.NextHop = rapid.SampledFrom(hops).Draw(t, "next hop")
 	a.MED, a.OTC = 7, 70000
-	a.Aggregator = Aggregator{rapid.SampledFrom([]uint32{1, 70000}).Draw(t, "aggregator"), 1}
+	a.Aggregator = Aggregator{rapid.SampledFrom([]uint32{1, 65535, 65536, 70000}).Draw(t, "aggregator"), 1}
 	a.Communities = octets4(rapid.SliceOfN(rapid.Uint32(), 1, 80).Draw(t, "communities"))
 	for _, code := range []Attribute{AttrOrigin, AttrASPath, AttrNextHop} {
 		a.Set(code)
@@ -171,6 +171,9 @@ func TestPackedOctets(t *testing.T) {
 	}
 	six := a
 	six.NextHop = NextHop{netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1")}
+	aggregated := a
+	aggregated.ASPath, aggregated.Aggregator = octets(t, "0201 0000fde9"), Aggregator{65535, 0x0a000001}
+	aggregated.Set(AttrAggregator)
 	s, old, paths := external, old, external
 	paths.SendPaths = Of(IPv4Unicast, IPv6Unicast)
 	for _, test := range []struct {
@@ -189,6 +192,11 @@ func TestPackedOctets(t *testing.T) {
 			0000 001b
 			400101 00 400204 0201 5ba0 400304 c0000201
 			c01106 0201 00010001
+			18 cb0071`},
+		{"an aggregator that fits into two octets", &old, IPv4Unicast, &aggregated, "203.0.113.0/24", `
+			0000 001b
+			400101 00 400204 0201 fde9 400304 c0000201
+			c00706 ffff 0a000001
 			18 cb0071`},
 		{"IPv4 with a path identifier", &paths, IPv4Unicast, &a, "203.0.113.0/24", `
 			0000 0014 400101 00 400206 0201 00010001 400304 c0000201
