@@ -124,6 +124,9 @@ func (s *flowSource) header(b []byte) {
 // them.
 const flowTime = 3 * time.Second
 
+// lateArrival is how long after the last datagram another one may arrive.
+const lateArrival = 100 * time.Millisecond
+
 // measureFlows sends flows of one datagram each over a site whose NAT has no
 // sessions. Delivered datagrams count as sessions made; of refused flows,
 // Packets are those that were not delivered.
@@ -149,23 +152,24 @@ func (s *Site) measureFlows(ctx context.Context, t Traffic) (sample Sample, err 
 	if err != nil {
 		return Sample{}, err
 	}
-	after := before
-	for deadline := time.Now().Add(flowTime); ; {
-		last := after
+	// The sample ends when the last datagram had arrived: nothing came after it for
+	// as long as a busy machine may keep a process waiting. A sink that has received
+	// nothing yet has not received the last one either.
+	after, arrived := before, time.Now()
+	for deadline := time.Now().Add(flowTime); time.Now().Before(deadline); {
 		if err := sleep(ctx, 10*time.Millisecond); err != nil {
 			return Sample{}, err
 		}
-		if after, err = s.look(source, sink); err != nil {
+		now, err := s.look(source, sink)
+		if err != nil {
 			return Sample{}, err
 		}
-		// A sink that has received nothing yet has not received the last one
-		// either.
-		done := after.source.Packets >= uint64(t.Fresh) && after.sink.Packets > before.sink.Packets
-		if done && after.sink.Packets == last.sink.Packets {
-			after = last // when the last one had arrived
-			break
+		sent, received := now.source.Packets > after.source.Packets, now.sink.Packets > after.sink.Packets
+		if sent || received {
+			after, arrived = now, time.Now()
 		}
-		if time.Now().After(deadline) {
+		done := now.source.Packets >= uint64(t.Fresh) && now.sink.Packets > before.sink.Packets
+		if done && time.Since(arrived) > lateArrival {
 			break
 		}
 	}
