@@ -12,10 +12,9 @@ import (
 // given again when they have been freed.
 type SlotID uint32
 
-// Slot is a route that a protocol offers for a prefix. The slice of next hops
-// must not be written to once it is in a slot; a slot gets new next hops by
-// another slice. Slots that have equal ones share them, and so do the readers of
-// the routes.
+// Slot is a route that a protocol offers for a prefix. The next hops that a slot is
+// given are copied; those that are read of it are shared, by slots that have equal
+// ones and by all readers, and must not be written to.
 type Slot struct {
 	Prefix   netip.Prefix // masked; it does not change while the slot is taken
 	NextHops []NextHop

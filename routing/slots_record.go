@@ -127,12 +127,11 @@ func (s *sixes) give(n uint32) { s.free = append(s.free, n) }
 // hopLists are the lists of next hops that slots have, each different one once, by
 // number; 0 is the empty one.
 type hopLists struct {
-	lists  []hopList // from number 1
-	free   []uint32
-	heads  []uint32 // the first of each chain, by the hash
-	seed   maphash.Seed
-	last   []NextHop // as it was handed over
-	lastIs uint32
+	lists []hopList // from number 1
+	free  []uint32
+	heads []uint32 // the first of each chain, by the hash
+	seed  maphash.Seed
+	last  uint32 // that was acquired; 0 = it is gone
 }
 
 type hopList struct {
@@ -160,9 +159,9 @@ func (l *hopLists) acquire(hops []NextHop) uint32 {
 		return 0
 	}
 	// Routes that lead the same way often come one after the other.
-	if len(l.last) == len(hops) && &l.last[0] == &hops[0] {
-		l.list(l.lastIs).slots++
-		return l.lastIs
+	if l.last != 0 && slices.Equal(l.at(l.last), hops) {
+		l.list(l.last).slots++
+		return l.last
 	}
 	if len(l.lists) >= len(l.heads) {
 		l.grow()
@@ -179,7 +178,7 @@ func (l *hopLists) acquire(hops []NextHop) uint32 {
 		n = l.add(hopList{hops: slices.Clone(hops), hash: h})
 	}
 	l.list(n).slots++
-	l.last, l.lastIs = hops, n
+	l.last = n
 	return n
 }
 
@@ -226,7 +225,7 @@ func (l *hopLists) release(n uint32) {
 	*at = x.next
 	*x = hopList{}
 	l.free = append(l.free, n)
-	if l.lastIs == n {
-		l.last = nil
+	if l.last == n {
+		l.last = 0
 	}
 }

@@ -72,6 +72,16 @@ func TestHopListsAgainstMap(t *testing.T) {
 				has[id] = rapid.SliceOfN(hop, 0, 2).Draw(t, "hops")
 				r.write(id, &Slot{NextHops: has[id]})
 			},
+			"scratch": func(t *rapid.T) { // a slice that is written to afterwards
+				id := SlotID(rapid.IntRange(0, slots-1).Draw(t, "slot"))
+				scratch := rapid.SliceOfN(hop, 1, 2).Draw(t, "hops")
+				has[id] = slices.Clone(scratch)
+				r.write(id, &Slot{NextHops: scratch})
+				scratch[0].Weight ^= 1
+				other := (id + 1) % slots
+				has[other] = slices.Clone(scratch)
+				r.write(other, &Slot{NextHops: scratch})
+			},
 			"again": func(t *rapid.T) { // the very slice of another one
 				id, of := SlotID(rapid.IntRange(0, slots-1).Draw(t, "slot")), SlotID(rapid.IntRange(0, slots-1).Draw(t, "of"))
 				has[id] = has[of]
