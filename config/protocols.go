@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net/netip"
+
 	"routerd/internal/protocols"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/router"
@@ -11,6 +13,7 @@ import (
 // table may refer to has been read before.
 func (r *reader) decodeProtocols(top *tomltext.Section, c *Config, interfaces []*interfacePlaces) {
 	r.context = &decode.Context{Document: r.Document, Policies: c.Policies, Keys: c.Keys, Distance: c.RIB.Distance, Watches: r.watches}
+	r.context.RouterID = tomltext.Get(top, "router-id", netip.Addr{}, decode.RouterID)
 	for _, i := range interfaces {
 		known := decode.Interface{Name: i.name, Kind: i.kind}
 		for _, a := range i.addresses {

@@ -97,7 +97,8 @@ func printTables(w io.Writer, r *config.Reference) {
 	for _, t := range r.Above() {
 		above = append(above, t.Name)
 	}
-	fmt.Fprintf(w, "\nAbove the first table stand %s.\n", strings.Join(above, " and "))
+	last := len(above) - 1
+	fmt.Fprintf(w, "\nAbove the first table stand %s and %s.\n", strings.Join(above[:last], ", "), above[last])
 	fmt.Fprintf(w, "routerd help config KEY says more of a table, or of a key in it.\n")
 }
 

@@ -30,11 +30,24 @@ type Context struct {
 	Policies   *policy.Policies
 	Keys       map[string][]Key // key chains by name, without secrets
 	Watches    Watches
+	// RouterID is what the router is called by protocols that do not say otherwise; the
+	// zero Addr is that each chooses.
+	RouterID netip.Addr
 	// Distance is the distance of each source by [rib], 0 if not given.
 	Distance [routing.NumSources]uint8
 
 	uses map[string][]func([][]byte) // users of the secrets of a chain
 }
+
+// RouterID reads a router ID: four octets, not all of them zero.
+var RouterID = tomltext.Reading[netip.Addr]{Read: func(v any) (netip.Addr, error) {
+	s, _ := v.(string)
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is4() || a.IsUnspecified() {
+		return netip.Addr{}, tomltext.ErrUnwanted
+	}
+	return a, nil
+}, Want: `four numbers, like "192.0.2.1"`}
 
 // Interface is an interface of the router.
 type Interface struct {

@@ -34,7 +34,9 @@ type decoder struct {
 func Decode(c *decode.Context, s *tomltext.Section) router.ProtocolConfig {
 	d := &decoder{Context: c, areas: map[wire.ID]tomltext.Path{}}
 	cfg := ospf.DefaultConfig()
-	cfg.RouterID = tomltext.Get(s, "router-id", cfg.RouterID, routerID)
+	if id := tomltext.Get(s, "router-id", c.RouterID, decode.RouterID); id.IsValid() {
+		cfg.RouterID = wire.IDOf(id)
+	}
 	cfg.ReferenceBandwidth = uint64(tomltext.Get(s, "reference-bandwidth", bandwidth(cfg.ReferenceBandwidth), bandwidthReading))
 	cfg.MaximumPaths = tomltext.Get(s, "maximum-paths", cfg.MaximumPaths, tomltext.Whole(1, routing.MaxNextHops))
 	cfg.MaxLSA = tomltext.Get(s, "max-lsa", cfg.MaxLSA, tomltext.Whole(0, 1<<28))

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 	"routerd/routing/ospf"
 	"routerd/routing/ospf/wire"
@@ -126,7 +127,7 @@ func (d *decoder) decodeVirtual(s *tomltext.Section, cfg *ospf.Config) map[wire.
 		peer, err := dotted(name)
 		switch {
 		case err != nil || peer == 0:
-			d.WrongKey(t.At, fmt.Sprintf("%q is no router ID", name), routerID.Want)
+			d.WrongKey(t.At, fmt.Sprintf("%q is no router ID", name), decode.RouterID.Want)
 			continue
 		case peer == cfg.RouterID:
 			d.WrongKey(t.At, fmt.Sprintf("the virtual link to %s leads to this router itself", name), "the router ID of the other end")

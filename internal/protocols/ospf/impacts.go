@@ -16,6 +16,7 @@ func Impacts() []decode.Impact {
 	)
 	return []decode.Impact{
 		{Pattern: name, Kind: "removed", Means: "the routes that it learned go, and its neighbors are told so"},
+		{Pattern: "router-id", Means: "drops all adjacencies of OSPF, unless it has one of its own; they form again"},
 		{Pattern: name + ".router-id", Means: "drops all adjacencies, which form again"},
 		{Pattern: name + ".passive-default", Means: "drops the adjacencies on interfaces that do not say passive themselves, or forms some there"},
 		{Pattern: name + ".import-policy", Means: "routes that it refuses go"},

@@ -27,16 +27,6 @@ var (
 		[]ospf.Translator{ospf.TranslatorCandidate, ospf.TranslatorAlways, ospf.TranslatorNever})
 )
 
-// routerID reads a router ID, which is not 0.
-var routerID = tomltext.Reading[wire.ID]{Read: func(v any) (wire.ID, error) {
-	s, _ := v.(string)
-	id, err := dotted(s)
-	if err != nil || id == 0 {
-		return 0, tomltext.ErrUnwanted
-	}
-	return id, nil
-}, Want: `four numbers, like "192.0.2.1"`}
-
 // areaReading reads an area, as a number or as four of them.
 var areaReading = tomltext.Reading[wire.ID]{Read: func(v any) (wire.ID, error) {
 	switch v := v.(type) {

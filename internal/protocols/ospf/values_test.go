@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"routerd/internal/protocols/decode"
+	"routerd/internal/tomltext"
 	"routerd/routing"
 	"routerd/routing/keys"
 	"routerd/routing/ospf"
@@ -73,6 +75,21 @@ passive = false
 	}
 	if l := of.Redistribute; len(l) != 2 || l[0].Source != routing.SourceConnected || l[0].Metric != 30 || l[1].Metric != 5 || l[1].Tag != 7 {
 		t.Errorf("redistributed %+v", l)
+	}
+}
+
+// A router ID above all tables is that of OSPF, unless it has one of its own.
+func TestRouterID(t *testing.T) {
+	for text, want := range map[string]string{"": "10.255.0.1", "[ospf]\nrouter-id = \"10.255.0.2\"\n": "10.255.0.2"} {
+		d, ok := tomltext.Parse("t.toml", []byte(text+"[ospf.interface.a]\narea = 0\n"))
+		if !ok {
+			t.Fatal(d.Problems())
+		}
+		c := &decode.Context{Document: d, Watches: decode.Watches{Document: d}, RouterID: netip.MustParseAddr("10.255.0.1")}
+		cfg := Decode(c, d.Root().Section("ospf")).Config.(ospf.Config)
+		if got := cfg.RouterID.String(); got != want {
+			t.Errorf("%q: router ID %s, want %s", text, got, want)
+		}
 	}
 }
 
