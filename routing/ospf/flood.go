@@ -65,6 +65,9 @@ func (m *Machine) unsay(a *area, id wire.Identity) {
 func (m *Machine) spread(s scope, e *Entry, from *neighbor) {
 	m.flood(s, e, from)
 	m.changed(e, s.area)
+	if !e.Usable() {
+		m.sweepSoon() // there may be nobody to acknowledge it
+	}
 }
 
 // flood has an LSA that was installed sent to the neighbours of its scope (RFC

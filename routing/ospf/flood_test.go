@@ -400,3 +400,27 @@ func TestPacing(t *testing.T) {
 		t.Errorf("%d LSAs in %d packets after %v", lsas, total, d)
 	}
 }
+
+// What is withdrawn while there is nobody to tell is gone soon.
+func TestWithdrawnAlone(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	id := wire.Identity{Type: wire.ExternalLSA, ID: ip("192.0.2.0"), Router: ip("5.0.0.5")}
+	x.n.m.now = x.w.now
+	x.n.m.say(nil, id, 0, &wire.External{Mask: 0xffffff00, Metric: 1})
+	x.n.m.unsay(nil, id)
+	x.w.run(time.Second, nil)
+	if n := x.n.m.as.Len(wire.ExternalLSA); n != 0 {
+		t.Errorf("%d LSAs are left", n)
+	}
+	// A sequence that is at its end begins again.
+	x.n.m.now = x.w.now
+	x.n.m.say(nil, id, 0, &wire.External{Mask: 0xffffff00, Metric: 1})
+	x.n.m.as.Reclaim(x.w.now, external(id.ID, id.Router, wire.MaxSequence-1, 0, 1))
+	x.w.run(10*time.Second, nil)
+	x.n.m.now = x.w.now
+	x.n.m.say(nil, id, 0, &wire.External{Mask: 0xffffff00, Metric: 2})
+	x.w.run(time.Second, nil)
+	if e := x.n.m.as.Find(id); e == nil || !e.Usable() || e.lsa.Sequence() != wire.InitialSequence {
+		t.Errorf("after the end of the sequence: %+v", e)
+	}
+}

@@ -120,9 +120,6 @@ func (m *Machine) age() {
 				continue
 			}
 			m.spread(s, e, nil)
-			if what == Expired {
-				m.sweepSoon()
-			}
 		}
 	}
 }

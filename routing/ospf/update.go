@@ -69,7 +69,6 @@ func (m *Machine) hearLSA(n *neighbor, a wire.LSA, from netip.Addr) bool {
 func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 	if m.claims(a) { // §13.4
 		m.spread(s, s.db.Reclaim(m.now, a), nil)
-		m.sweepSoon()
 		return
 	}
 	put := s.db.Install
