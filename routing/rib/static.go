@@ -82,7 +82,7 @@ func (r *RIB) bindStatic(now time.Time, i int) (units int) {
 	}
 	was.origin = c.origin
 	r.replaceStatic(n, at, was, c.place)
-	return 1
+	return changedUnits - 1 // its hops were looked up by their names too
 }
 
 // staticLike finds the route of the configuration before that is the same as c,
