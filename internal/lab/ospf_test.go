@@ -129,16 +129,23 @@ func describe(p *ospfPlan, kinds map[string]Kind) string {
 	return strings.Join(words, "-")
 }
 
+// secretFile writes the secret for routerd, and gives the file's path.
+func secretFile(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ospf")
+	if err := os.WriteFile(path, []byte(ospfSecret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
 // newOSPFBench brings a plan up with these kinds in its seats.
 func newOSPFBench(t *testing.T, p *ospfPlan, kinds map[string]Kind) *bench {
 	t.Helper()
 	keys := ""
 	for _, x := range p.nets {
 		if x.auth != "" && keys == "" {
-			keys = filepath.Join(t.TempDir(), "ospf")
-			if err := os.WriteFile(keys, []byte(ospfSecret+"\n"), 0o600); err != nil {
-				t.Fatal(err)
-			}
+			keys = secretFile(t)
 		}
 	}
 	b := newRIPBench(t, p.topology(kinds, keys))

@@ -1,10 +1,12 @@
-// Command converge measures how soon routers notice that a path is lost, beside
-// BIRD in the same run, in labs of its own.
+// Command converge measures how soon routers get over a path that is lost, beside
+// BIRD and FRR in the same run, in labs of its own.
 //
 // Failover: a router has two neighbours that are joined as well, and one of them
 // a host. A datagram is sent to the host every millisecond. The way to that
 // neighbour begins to lose everything in both directions, and no carrier is
-// lost; BFD with 50 ms and a multiplier of 3 finds it out, for static routes.
+// lost; BFD with 50 ms and a multiplier of 3 finds it out, for static routes and
+// for OSPF. Or OSPF alone has to find it out, or the carrier is lost. The neighbours
+// are BIRD throughout.
 // The longest time in which datagrams were sent and none arrived is counted, so
 // what the sender lacks of a processor is no part of it. Marks are on routerd's
 // median, and on its longest: nobody who goes by the RFC can be sooner than 100
@@ -40,6 +42,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 // options is what is measured.
 type options struct {
 	cuts     int           // of each contender
+	only     string        // what the name of a contest has in it
 	sessions int           // at once
 	during   time.Duration // for how long
 	routerd  string
@@ -52,6 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f := flag.NewFlagSet("converge", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.IntVar(&o.cuts, "cuts", 20, "silent cuts of each contender; 0 leaves failover out")
+	f.StringVar(&o.only, "only", "", "cut only where the name of the contest has this `text`")
 	f.IntVar(&o.sessions, "sessions", 200, "sessions at once, up to 250; 0 leaves sessions out")
 	f.DurationVar(&o.during, "during", time.Minute, "how long the sessions are watched")
 	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")

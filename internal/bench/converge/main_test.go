@@ -34,8 +34,10 @@ func TestUsage(t *testing.T) {
 // Every lab of the bench is a sound topology. Nothing is made.
 func TestLabs(t *testing.T) {
 	texts := map[string]string{"sessions": many(mostSessions)}
-	for _, c := range contenders {
-		texts[c.name] = triangle(c.node)
+	for _, c := range contests() {
+		for _, x := range c.contenders {
+			texts[c.name+", "+x.name] = triangle(x.node, c.neighbors)
+		}
 	}
 	for name, text := range texts {
 		path := filepath.Join(t.TempDir(), "lab.toml")
@@ -48,25 +50,28 @@ func TestLabs(t *testing.T) {
 	}
 }
 
-// The median and the longest gap are judged, and only routerd's; what was not cut
-// is not met.
-func TestRow(t *testing.T) {
+// Routerd alone is judged, by its own gaps or beside others'; what was not cut is
+// not met.
+func TestPrint(t *testing.T) {
+	own := contest{name: "x", contenders: staticContenders, judge: byBFD}
+	against := contest{name: "x", contenders: ospfContenders(false, false), judge: beside("FRR", "BIRD")}
 	for _, tt := range []struct {
 		name    string
-		gaps    []float64
-		judged  bool
+		in      contest
+		gaps    map[string][]float64
 		outcome bench.Outcome
 		want    string
 	}{
-		{"all short", []float64{0.11, 0.2, 0.15}, true, bench.Met, "PASS"},
-		{"one long", []float64{0.12, 0.201, 0.12}, true, bench.Missed, "MISS"},
-		{"most long", []float64{0.16, 0.16, 0.12}, true, bench.Missed, "MISS"},
-		{"none", nil, true, bench.NotRun, "NOT RUN"},
-		{"another's", []float64{20}, false, bench.Met, "20000"},
-		{"none of another's", nil, false, bench.Met, "-"},
+		{"all short", own, map[string][]float64{"routerd": {0.11, 0.2, 0.15}}, bench.Met, "PASS"},
+		{"one long", own, map[string][]float64{"routerd": {0.12, 0.201, 0.12}}, bench.Missed, "MISS"},
+		{"most long", own, map[string][]float64{"routerd": {0.16, 0.16, 0.12}}, bench.Missed, "MISS"},
+		{"none", own, map[string][]float64{"BIRD": {20}}, bench.NotRun, "20000"},
+		{"as good as the better one", against, map[string][]float64{"routerd": {0.5}, "FRR": {0.7}, "BIRD": {0.5}}, bench.Met, "PASS"},
+		{"worse than the better one", against, map[string][]float64{"routerd": {0.6}, "FRR": {0.7}, "BIRD": {0.5}}, bench.Missed, "MISS"},
+		{"without the others", against, map[string][]float64{"routerd": {0.6}, "BIRD": {0.7}}, bench.NotRun, "NOT RUN"},
 	} {
 		var out strings.Builder
-		if o := row(&out, tt.name, tt.gaps, tt.judged); o != tt.outcome || !strings.Contains(out.String(), tt.want) {
+		if o := tt.in.print(&out, tt.gaps); o != tt.outcome || !strings.Contains(out.String(), tt.want) {
 			t.Errorf("%s: outcome %d, want %d and %q in %q", tt.name, o, tt.outcome, tt.want, out.String())
 		}
 	}
