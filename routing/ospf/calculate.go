@@ -2,7 +2,6 @@ package ospf
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"routerd/routing"
@@ -155,11 +154,6 @@ func (m *Machine) review(was *Config) {
 	if was.FastReroute != now.FastReroute && m.router != 0 {
 		m.due.Set(&c.protect, m.now)
 	}
-}
-
-// calculated.
-func (m *Machine) stale() bool {
-	return slices.ContainsFunc(m.areas, func(a *area) bool { return a.stale != SamePaths })
 }
 
 func sameOrigination(a, b *Origination) bool {
