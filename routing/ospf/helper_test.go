@@ -163,6 +163,14 @@ func TestHelperEnds(t *testing.T) {
 			z.m.spread(scope{db: a.db, area: a}, e, nil)
 			w.step(z, protocol.Tick{})
 		}, ""},
+		{"the router's own LSAs are refreshed", nil, func(w *network, _, y, _ *station) {
+			a := y.m.area(backbone)
+			e := a.db.Find(wire.Identity{Type: wire.RouterLSA, ID: y.m.router, Router: y.m.router})
+			y.m.now = w.now
+			e, _ = a.db.succeed(w.now, e, e.lsa)
+			y.m.spread(scope{db: a.db, area: a}, e, nil)
+			w.step(y, protocol.Tick{})
+		}, ""},
 		{"with loose checking", func(c *Config) { c.Helper.LooseLSAChecking = true }, func(_ *network, _, _, z *station) {
 			z.learn(routing.SourceStatic, "9.0.0.0/8", 1, "", 0)
 		}, ""},
@@ -208,6 +216,64 @@ func TestHelperEnds(t *testing.T) {
 				t.Errorf("%d helped", y.m.helping)
 			}
 		})
+	}
+}
+
+// The DR restarts, and does not know at first that it is the DR: it stays it.
+func TestHelperKeepsTheDR(t *testing.T) {
+	w, x, y, _ := beside(t, Broadcast, func(c *Config) { c.Helper.LooseLSAChecking = true })
+	x.restart(120)
+	x.end()
+	w.run(5*time.Second, nil)
+	x.silence(false)
+	x.begin()
+	l, n, forgot := y.m.links[1], y.adjacency(x), false
+	// Until it flushes its grace-LSA, which it does not know of.
+	w.want(time.Minute, "the end of the help", func() bool {
+		forgot = forgot || n.dr == 0
+		if n.helped() && (l.dr != ip("10.0.0.9") || l.state != InterfaceBackup) {
+			t.Fatalf("the DR is %v, the router %v", l.dr, l.state)
+		}
+		return !n.helped()
+	})
+	if !forgot {
+		t.Error("it never said that there is no DR")
+	}
+}
+
+// What a neighbour in a stub area does not hear of does not end the help for it (RFC
+// 3623 §3.2 (3)(b)).
+func TestHelperInAStubArea(t *testing.T) {
+	w := newNetwork(t, 1)
+	l, back := w.segment(), w.segment()
+	x, y, z := w.router("9.0.0.1"), w.router("2.0.0.1"), w.router("3.0.0.1")
+	stub := DefaultArea()
+	stub.Type = Stub
+	for _, n := range []*station{x, y} {
+		n.cfg.Areas = map[wire.ID]AreaConfig{1: stub}
+	}
+	in := func(i *InterfaceConfig) { i.Area = 1 }
+	x.port(l, PointToPoint, "10.0.0.9/24", in)
+	y.port(l, PointToPoint, "10.0.0.2/24", in)
+	y.port(back, PointToPoint, "10.1.0.2/24", nil)
+	z.port(back, PointToPoint, "10.1.0.3/24", nil)
+	z.cfg.DefaultInformation = &Origination{Always: true} // an AS boundary router from the start
+	w.begin()
+	w.want(5*time.Minute, "full", w.adjacent)
+	w.run(time.Minute, nil)
+	x.restart(120)
+	n := y.adjacency(x)
+	z.learn(routing.SourceStatic, "9.0.0.0/8", 1, "", 0)
+	w.run(10*time.Second, nil)
+	if y.m.as.Len(wire.ExternalLSA) != 2 || !n.helped() {
+		t.Errorf("%d externals, helped %v: %v", y.m.as.Len(wire.ExternalLSA), n.helped(), n.grace.ended)
+	}
+	z.port(nil, Broadcast, "192.0.2.3/32", nil)
+	z.ports[1].raise()
+	z.reload(func(*Config) {})
+	w.run(10*time.Second, nil)
+	if n.helped() {
+		t.Error("helped after a summary into its area has changed")
 	}
 }
 

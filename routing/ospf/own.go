@@ -205,10 +205,7 @@ func (m *Machine) suppresses(l *link) bool {
 // transits reports whether a network is a transit network: the router is adjacent
 // to its DR, or is it and is adjacent to anybody (RFC 2328 §12.4.1.2).
 func (l *link) transits() bool {
-	switch l.state {
-	case InterfaceWaiting:
-		return false
-	case InterfaceDR:
+	if l.state == InterfaceDR {
 		return l.full() > 0
 	}
 	n := l.index[l.dr]

@@ -282,7 +282,13 @@ func TestRoutesReachTheRIB(t *testing.T) {
 	if n.m.calc.count != count || len(rib.changes) > 0 {
 		t.Errorf("%d calculations, changes %q in two quiet hours: %+v", n.m.calc.count-count, rib.changes, n.m.lastRuns()[0])
 	}
-	n.reload(func(c *Config) { c.FastReroute, c.Distance.IntraArea = false, 50 })
+	n.reload(func(c *Config) { c.FastReroute = false })
+	w.run(time.Minute, nil)
+	rib.drain()
+	if got := rib.routes[netip.MustParsePrefix("2.2.2.2/32")]; got != "metric 1 tag 0 distance 110 2:10.0.0.2" {
+		t.Errorf("without alternates: %q", got)
+	}
+	n.reload(func(c *Config) { c.Distance.IntraArea = 50 })
 	w.run(time.Minute, nil)
 	rib.drain()
 	if got := rib.routes[netip.MustParsePrefix("2.2.2.2/32")]; got != "metric 1 tag 0 distance 50 2:10.0.0.2" {
