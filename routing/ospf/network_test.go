@@ -124,6 +124,29 @@ func (w *network) calm() {
 		}
 		for _, s := range n.m.scopes() {
 			w.consistent(n, s)
+			for _, e := range s.db.flushing {
+				if !e.Usable() {
+					w.t.Errorf("%s still flushes %+v", n.name, e.lsa.Identity())
+				}
+			}
+		}
+		w.quiet(n)
+	}
+}
+
+// quiet wants nothing to wait to be sent.
+func (w *network) quiet(n *station) {
+	w.t.Helper()
+	for _, l := range n.m.order {
+		left := l.updates.len() + len(l.acks)
+		for _, x := range l.neighbors {
+			left += x.replies.len() + x.requests.len() + x.early.len() + len(x.exchange.summary)
+			if x.retransmit.IsSet() || x.ask.IsSet() || x.hurry.IsSet() || x.exchange.repeat.IsSet() {
+				w.t.Errorf("%s still waits for %v", n.name, x.router)
+			}
+		}
+		if left > 0 {
+			w.t.Errorf("%s has %d things to be sent on %s", n.name, left, l.name)
 		}
 	}
 }
