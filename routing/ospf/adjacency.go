@@ -202,6 +202,8 @@ func (m *Machine) gone(n *neighbor) {
 		m.attempt(n)
 		return
 	}
+	n.cfg = nil
+	m.expect(n)
 	delete(l.index, n.name)
 	l.neighbors = slices.DeleteFunc(l.neighbors, func(o *neighbor) bool { return o == n })
 }

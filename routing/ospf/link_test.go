@@ -63,8 +63,17 @@ func TestNBMA(t *testing.T) {
 	}
 	w.nodes[2].begin()
 	w.want(10*time.Minute, "full and equal again", func() bool { return w.adjacent() && w.equal() })
+	if n := len(w.nodes[0].expects); n != 2 {
+		t.Errorf("%d neighbours are expected", n)
+	}
 	w.nodes[0].ports[0].fall()
+	if n := len(w.nodes[0].expects); n != 0 {
+		t.Errorf("%d neighbours are expected on a link that is down", n)
+	}
 	w.nodes[0].ports[0].raise()
+	if n := len(w.nodes[0].expects); n != 2 {
+		t.Errorf("%d configured neighbours are expected", n)
+	}
 	w.want(10*time.Minute, "full and equal after a flap", func() bool { return w.adjacent() && w.equal() })
 }
 

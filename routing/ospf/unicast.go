@@ -12,12 +12,16 @@ var errUnconfigured = errors.New("it is no longer configured")
 // configureNeighbors makes the neighbours of a link those of its configuration, on
 // networks where they may be configured (RFC 2328 §C.5, §C.6).
 func (m *Machine) configureNeighbors(l *link) {
+	if l.network != NBMA && l.network != PointToMultipoint {
+		return
+	}
 	for _, n := range slices.Clone(l.neighbors) {
-		if n.cfg == nil || l.virtual() {
+		if n.cfg == nil {
 			continue
 		}
 		if _, still := l.cfg.Neighbors[n.address]; !still {
 			n.cfg = nil
+			m.expect(n)
 			if n.state == NeighborDown {
 				m.gone(n)
 			} else if !l.network.findsNeighbors(l) {
@@ -36,6 +40,7 @@ func (m *Machine) configureNeighbors(l *link) {
 			n.priority = cfg.Priority
 		}
 		n.cfg = &cfg
+		m.expect(n)
 		if l.network == PointToMultipoint && n.state == NeighborDown {
 			m.happen(n, Start)
 		}

@@ -84,11 +84,13 @@ func (m *Machine) followVirtual() {
 			sortLinks(l.area.links)
 			n := m.newNeighbor(l, l.peer, to)
 			n.router, n.cfg = l.peer, &NeighborConfig{}
+			m.expect(n)
 			m.begin(l)
 			continue
 		}
 		for _, n := range l.neighbors {
 			n.address = to
+			m.expect(n)
 		}
 	}
 }

@@ -100,11 +100,11 @@ func (m *Machine) foundOut(n *neighbor, x protocol.NeighborState) {
 	}
 }
 
-// expect has packets of a neighbour that hears the router find room beside those of
-// strangers.
+// expect has packets of a neighbour that hears the router, or is configured, find
+// room beside those of strangers.
 func (m *Machine) expect(n *neighbor) {
 	e := protocol.Expect{Link: n.link.id, Source: n.address, HopLimit: 1}
-	if n.state < NeighborTwoWay {
+	if n.state < NeighborTwoWay && n.cfg == nil {
 		e = protocol.Expect{}
 	}
 	if e == n.expected {
