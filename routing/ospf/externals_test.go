@@ -275,12 +275,12 @@ func TestNSSATranslation(t *testing.T) {
 	w.want(5*time.Minute, "full", w.adjacent)
 	high.expect("back again", 0, "9.0.0.0/8 20 to 192.0.2.1 tag 7")
 	low.expect("beside it", 0, "8.0.0.0/8 20")
-	if s := low.m.area(1).translation.state; s != TranslatorElected {
-		t.Errorf("%v at once, want elected still", s)
+	if s := low.m.Summary(w.now).Areas[1]; s.Translator != TranslatorElected || !s.TranslatesUntil.After(w.now) {
+		t.Errorf("%v until %v at once, want elected still", s.Translator, s.TranslatesUntil)
 	}
 	w.run(time.Minute, nil)
-	if s := low.m.area(1).translation.state; s != TranslatorDisabled {
-		t.Errorf("%v after a minute, want disabled", s)
+	if s := low.m.Summary(w.now).Areas[1]; s.Translator != TranslatorDisabled || !s.TranslatesUntil.IsZero() {
+		t.Errorf("%v until %v after a minute, want disabled", s.Translator, s.TranslatesUntil)
 	}
 	if s := high.m.area(1).translation.state; s != TranslatorElected {
 		t.Errorf("the other one is %v, want elected", s)

@@ -48,6 +48,10 @@ type AreaInfo struct {
 	Routers           int  // that are reached, this one too
 	Borders, Boundary int  // of them
 	Transit           bool // it carries traffic between other areas (RFC 2328 §6)
+	// Translator is whether this router translates the LSAs of an NSSA, and
+	// TranslatesUntil until when where another one is elected; zero: none is.
+	Translator      TranslatorState
+	TranslatesUntil time.Time
 }
 
 // Summary returns the totals at the time now.
@@ -123,6 +127,7 @@ func (c *Counters) add(o *Counters) {
 // info describes the area.
 func (a *area) info() AreaInfo {
 	x := AreaInfo{ID: a.ID, Type: a.Type, NoSummaries: a.NoSummaries, Interfaces: len(a.links), Transit: a.tree.Transit}
+	x.Translator, x.TranslatesUntil = a.translation.state, a.translation.until
 	for _, l := range a.links {
 		x.Neighbors += len(l.neighbors)
 		x.Full += l.full()
