@@ -185,7 +185,7 @@ func (c *contest) cutAll(ctx context.Context, o options, x *contender) (gaps []f
 // be found.
 const (
 	spacing = time.Millisecond
-	settled = 40 * time.Second
+	settled = 90 * time.Second
 )
 
 // lose cuts the direct path, gives the longest time in which nothing arrived, and
@@ -201,6 +201,9 @@ func (c *contest) lose(ctx context.Context, l *lab.Lab, x *contender) (time.Dura
 		return x.goes(ctx, l, "198.18.11.2", "")
 	})
 	if err != nil {
+		return 0, err
+	}
+	if err := site.Pause(ctx, c.calm); err != nil {
 		return 0, err
 	}
 	flow, err := site.Watch(ctx, l, "h1", "far", "198.18.9.2", spacing)
