@@ -15,7 +15,7 @@ import (
 // Topology is a network of another implementation's tests, with the routes of
 // its routers after convergence.
 type Topology struct {
-	Protocol string // "ripv2" or "ripng"
+	Protocol string // "ripv2", "ripng" or "ospfv2"
 	Routers  []TopologyRouter
 	Links    [][2]string // "rt1:eth-rt2", "rt2:eth-rt1"
 }
@@ -28,6 +28,17 @@ type TopologyRouter struct {
 	// protocol, its own included. Of equal-cost routes each has one.
 	Installed, Table []TopologyRoute
 	Neighbors        []netip.Addr
+	// Of OSPF, whose interfaces are point-to-point but for "lo".
+	RouterID netip.Addr
+	Areas    []TopologyArea
+}
+
+// TopologyArea is what a router is told of an area.
+type TopologyArea struct {
+	ID         netip.Addr
+	Stub       bool
+	NoSummary  bool
+	Interfaces []string
 }
 
 // TopologyInterface is an interface with its addresses, host bits included.
@@ -55,7 +66,16 @@ type topologyFile struct {
 			Addr   netip.Prefix
 		}
 		Interfaces map[string]struct{ Ifindex int }
-		Installed  []struct {
+		Config     struct {
+			Routing struct {
+				Protocols struct {
+					List []struct {
+						OSPF topologyOSPF `json:"ietf-ospf:ospf"`
+					} `json:"control-plane-protocol"`
+				} `json:"control-plane-protocols"`
+			} `json:"ietf-routing:routing"`
+		}
+		Installed []struct {
 			Prefix      netip.Prefix
 			Metric, Tag uint32
 			Nexthops    []struct {
@@ -74,6 +94,18 @@ type topologyFile struct {
 				} `json:"control-plane-protocols"`
 			} `json:"ietf-routing:routing"`
 		} `json:"expected_state"`
+	}
+}
+
+type topologyOSPF struct {
+	RouterID netip.Addr `json:"explicit-router-id"`
+	Areas    struct {
+		Area []struct {
+			ID         netip.Addr `json:"area-id"`
+			Type       string     `json:"area-type"`
+			Summary    *bool
+			Interfaces struct{ Interface []struct{ Name string } }
+		}
 	}
 }
 
@@ -135,6 +167,16 @@ func (f *topologyFile) router(name string) TopologyRouter {
 	for _, x := range from.Installed {
 		hop := x.Nexthops[0].Address
 		r.Installed = append(r.Installed, TopologyRoute{x.Prefix, "rip", x.Metric, x.Tag, hop.Addr, names[hop.Ifindex]})
+	}
+	for _, p := range from.Config.Routing.Protocols.List {
+		r.RouterID = p.OSPF.RouterID
+		for _, a := range p.OSPF.Areas.Area {
+			area := TopologyArea{ID: a.ID, Stub: a.Type == "ietf-ospf:stub-area", NoSummary: a.Summary != nil && !*a.Summary}
+			for _, i := range a.Interfaces.Interface {
+				area.Interfaces = append(area.Interfaces, i.Name)
+			}
+			r.Areas = append(r.Areas, area)
+		}
 	}
 	for _, p := range from.State.Routing.Protocols.List {
 		for _, s := range []topologyState{p.RIP.IPv4, p.RIP.IPv6} {

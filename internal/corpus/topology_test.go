@@ -37,3 +37,17 @@ func TestReadTopology(t *testing.T) {
 		}
 	}
 }
+
+func TestReadTopologyOfAreas(t *testing.T) {
+	topo := ReadTopology(t, "holo-ospfv2-topo1-1")
+	if len(topo.Routers) != 7 || len(topo.Links) != 6 {
+		t.Fatalf("%d routers and %d links, want 7 and 6", len(topo.Routers), len(topo.Links))
+	}
+	r := topo.Routers[5]
+	if r.RouterID != netip.MustParseAddr("6.6.6.6") || len(r.Areas) != 2 || len(r.Installed) != 10 {
+		t.Fatalf("the sixth router is %+v, want 6.6.6.6 with two areas and ten routes", r)
+	}
+	if a := r.Areas[0]; a.ID != netip.MustParseAddr("0.0.0.3") || !a.Stub || !a.NoSummary || len(a.Interfaces) != 2 {
+		t.Errorf("its first area is %+v, want 0.0.0.3, totally stubby, with two interfaces", a)
+	}
+}

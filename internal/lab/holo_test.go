@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,13 +16,24 @@ import (
 func holoLab(topo *corpus.Topology) string {
 	var b strings.Builder
 	b.WriteString("name = \"NAME\"\n")
-	protocol := strings.Replace(topo.Protocol, "ripv2", "rip", 1)
+	protocol := strings.NewReplacer("ripv2", "rip", "ospfv2", "ospf").Replace(topo.Protocol)
 	addresses := map[string][]netip.Prefix{} // by end
 	for _, r := range topo.Routers {
 		fmt.Fprintf(&b, "[node.%s]\nkind = \"router\"\n", r.Name)
+		if topo.Protocol == "ospfv2" {
+			fmt.Fprintf(&b, "[node.%s.config.ospf]\nrouter-id = %q\n", r.Name, r.RouterID)
+			for _, a := range r.Areas {
+				if a.Stub {
+					fmt.Fprintf(&b, "[node.%s.config.ospf.area.%q]\ntype = \"stub\"\nno-summary = %t\ndefault-cost = 10\n", r.Name, a.ID, a.NoSummary)
+				}
+			}
+		}
 		for _, i := range r.Interfaces {
 			addresses[r.Name+":"+i.Name] = i.Addresses
 			fmt.Fprintf(&b, "[node.%s.config.%s.interface.%s]\n", r.Name, protocol, i.Name)
+			if topo.Protocol == "ospfv2" {
+				b.WriteString(holoInterface(&r, i.Name))
+			}
 			if i.Name == "lo" {
 				fmt.Fprintf(&b, "passive = true\n[node.%s.config.interface.lo]\nkind = \"loopback\"\naddresses = %s\n", r.Name, list(i.Addresses))
 			}
@@ -34,6 +46,21 @@ func holoLab(topo *corpus.Topology) string {
 		}
 	}
 	return b.String()
+}
+
+// holoInterface is what a router of OSPF is told of an interface.
+func holoInterface(r *corpus.TopologyRouter, name string) string {
+	for _, a := range r.Areas {
+		if !slices.Contains(a.Interfaces, name) {
+			continue
+		}
+		text := fmt.Sprintf("area = %q\n", a.ID)
+		if name != "lo" {
+			text += "network = \"point-to-point\"\ncost = 10\nhello-interval = \"3s\"\n"
+		}
+		return text
+	}
+	return ""
 }
 
 func list[T any](items []T) string {
@@ -56,17 +83,21 @@ func whole(addresses, interfaces []string) string {
 // Routers in the places of another implementation's learn what those did.
 // Where ways are equal the others kept one, of which ours has to be part.
 func TestHoloTopologies(t *testing.T) {
-	for _, name := range []string{"holo-ripv2-topo1-1", "holo-ripng-topo1-1"} {
+	for _, name := range []string{"holo-ripv2-topo1-1", "holo-ripng-topo1-1", "holo-ospfv2-topo1-1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			topo := corpus.ReadTopology(t, name)
+			protocol := "rip"
+			if topo.Protocol == "ospfv2" {
+				protocol = "ospf"
+			}
 			b := newRIPBench(t, holoLab(topo))
 			b.up()
 			for _, r := range topo.Routers {
-				deadline := time.Now().Add(20 * time.Second)
+				deadline := time.Now().Add(settled)
 				for {
 					wrong := ""
-					table := readRouterd(t, b.run(r.Name, "routerd show route -o json --protocol rip"), whole)
+					table := readRouterd(t, b.run(r.Name, "routerd show route -o json --protocol "+protocol), whole)
 					for _, want := range r.Installed {
 						got, ok := table[want.Prefix.String()]
 						delete(table, want.Prefix.String())
@@ -85,7 +116,7 @@ func TestHoloTopologies(t *testing.T) {
 						break
 					}
 					if time.Now().After(deadline) {
-						t.Errorf("within 20 s %s has not what it shall:\n%s", r.Name, wrong)
+						t.Errorf("%s has not what it shall:\n%s", r.Name, wrong)
 						break
 					}
 					time.Sleep(50 * time.Millisecond)

@@ -59,7 +59,7 @@ func TestHoloTopologies(t *testing.T) {
 			}
 			for _, r := range topo.Routers {
 				node := n.Node(r.Name)
-				wrong := slices.Concat(installed(node, r.Installed), table(node, p, r.Table), neighbors(node, p, r.Neighbors))
+				wrong := slices.Concat(installed(node, routing.SourceRIP, r.Installed), table(node, p, r.Table), neighbors(node, p, r.Neighbors))
 				for _, w := range wrong {
 					t.Errorf("%s: %s", r.Name, w)
 				}
@@ -71,19 +71,19 @@ func TestHoloTopologies(t *testing.T) {
 	}
 }
 
-// installed compares what the node forwards by and RIP has found with want.
-func installed(n *Node, want []corpus.TopologyRoute) (wrong []string) {
+// installed compares what the node forwards by and a protocol has found with want.
+func installed(n *Node, source routing.Source, want []corpus.TopologyRoute) (wrong []string) {
 	left := map[netip.Prefix]bool{}
 	for _, e := range n.Router.FIB().Walk(netip.Prefix{}, 1<<20) {
-		if e.Source == routing.SourceRIP {
+		if e.Source == source {
 			left[e.Prefix] = true
 		}
 	}
 	for _, w := range want {
 		delete(left, w.Prefix)
 		e := n.Router.FIB().Get(w.Prefix)
-		if e == nil || e.Source != routing.SourceRIP || e.Metric != w.Metric {
-			wrong = append(wrong, fmt.Sprintf("forwards %v by %+v, want rip with metric %d", w.Prefix, e, w.Metric))
+		if e == nil || e.Source != source || e.Metric != w.Metric {
+			wrong = append(wrong, fmt.Sprintf("forwards %v by %+v, want %v with metric %d", w.Prefix, e, source, w.Metric))
 			continue
 		}
 		found := false

@@ -40,7 +40,7 @@ const (
 	unplug   = "ip link set eth0 down"
 	plugged  = "ip link set eth0 up"
 	whenSlow = 5
-	calm     = 12 * time.Second
+	calm     = 20 * time.Second
 )
 
 func contests() []contest {
