@@ -70,6 +70,11 @@ mutate: ## a million mutated frames and 18,000 payloads into each kind of live p
 	@[ "$$(id -u)" = 0 ] || { echo "mutate makes network namespaces, which takes root: sudo make mutate" >&2; exit 1; }
 	ROUTERD_MUTATE=full go test -count=1 -v -timeout 60m -run '^TestMutatedFrames$$' ./internal/daemon
 
+.PHONY: seeds
+seeds: ## 1,000 random networks of OSPF routers, and one of 1,000 routers
+	go test -count=1 -v -timeout 0 -run '^TestOSPFSeeds$$' ./internal/sim -seeds 1000
+	go test -count=1 -v -timeout 0 -run '^TestOSPFThousandRouters$$' ./internal/sim -large
+
 .PHONY: clean
 clean: ## remove what was built
 	rm -rf bin

@@ -348,3 +348,34 @@ func TestOSPFSeeds(t *testing.T) {
 		t.Errorf("%d of %d seeds break a promise: %v", len(broken), count, broken)
 	}
 }
+
+// A thousand routers in four areas converge, and again after the loss of a link.
+//
+//	go test ./internal/sim -run TestOSPFThousandRouters -large
+func TestOSPFThousandRouters(t *testing.T) {
+	if !*large {
+		t.Skip("a network of 1,000 routers takes minutes; -large has it run")
+	}
+	s := randomOSPF(t, 1, 1000, ospfAreas, perfect)
+	look := func(when string) {
+		t.Helper()
+		began := s.Now()
+		if err := s.Quiet(ospfSettle, ospfSettle, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		var some []*ospfRouter
+		for range 12 {
+			some = append(some, s.routers[s.Rand().IntN(len(s.routers))])
+		}
+		if wrong := s.checkSome(some); len(wrong) > 0 {
+			t.Fatalf("%s: %d promises broken, such as\n  %s", when, len(wrong), strings.Join(wrong[:min(len(wrong), 4)], "\n  "))
+		}
+		t.Logf("%s: %d routers and %d links agree after %v of their time; %d frames so far", when, len(s.routers), len(s.Links), s.changed.Sub(began), s.Frames)
+	}
+	look("at first")
+	for range 3 {
+		l := s.Links[s.Rand().IntN(len(s.Links))]
+		l.SetUp(false)
+		look("after the loss of " + l.String())
+	}
+}

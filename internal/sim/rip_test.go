@@ -20,6 +20,7 @@ var (
 	seeds    = flag.Int("seeds", 0, "how many random networks to try; 0 = as many as are quick")
 	first    = flag.Uint64("first", 1, "the number of the first random network")
 	seed     = flag.Uint64("seed", 0, "the one random network to try again")
+	large    = flag.Bool("large", false, "also what takes minutes: 1,000 routers")
 	troubles = flag.Int("rounds", 1, "how often each random network gets into trouble")
 )
 
