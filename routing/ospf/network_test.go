@@ -19,9 +19,9 @@ func randomNetwork(t complainer, seed uint64) *network {
 		w.router(fmt.Sprintf("10.255.0.%d", i+1))
 	}
 	auth := func(i *InterfaceConfig) {}
-	if seed%3 == 0 {
+	if kind := of(wire.AuthNone, wire.AuthCryptographic, wire.AuthExtended)[seed%3]; kind != wire.AuthNone {
 		auth = func(i *InterfaceConfig) {
-			i.Auth = Auth{Type: wire.AuthCryptographic, Algorithm: keys.HMACSHA1, Keys: chain(key7("secret", keys.None))}
+			i.Auth = Auth{Type: kind, Algorithm: keys.HMACSHA1, Keys: chain(key7("secret", keys.None))}
 		}
 	}
 	join := func(kind NetworkType, members ...int) {
