@@ -32,11 +32,15 @@ func (m *Machine) reset(l *link) {
 	for _, t := range []*timer{&l.hello, &l.wait, &l.ack, &l.pace} {
 		m.due.Stop(t)
 	}
+	why := errLinkDown
+	if m.leaving {
+		why = errLeaving
+	}
 	for _, n := range slices.Clone(l.neighbors) {
 		if n.state == NeighborDown {
 			m.gone(n)
 		} else {
-			m.lose(n, KillNbr, errLinkDown)
+			m.lose(n, KillNbr, why)
 		}
 	}
 	l.acks = l.acks[:0]

@@ -213,7 +213,10 @@ func (l *link) speaks() bool {
 	return l.active() && l.state > InterfaceLoopback && !l.cfg.Passive
 }
 
-var errLinkDown = errors.New("the interface went down, or is another one now")
+var (
+	errLinkDown = errors.New("the interface went down, or is another one now")
+	errLeaving  = errors.New("this router stops")
+)
 
 // deactivate ends the protocol on an interface.
 func (m *Machine) deactivate(l *link) {

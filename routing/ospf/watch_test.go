@@ -3,6 +3,7 @@ package ospf
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -177,6 +178,9 @@ func TestStop(t *testing.T) {
 					t.Errorf("%s has it in %v", n.name, x.state)
 				}
 			}
+		}
+		if last := a.events[len(a.events)-1]; !strings.HasPrefix(last, "adjacency down") || !strings.HasSuffix(last, "this router stops") {
+			t.Errorf("it says %q", last)
 		}
 		if !a.m.Deadline().IsZero() {
 			t.Error("something is due after the end")
