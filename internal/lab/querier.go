@@ -126,7 +126,7 @@ func (b Bridge) addressed(link netlink.Link) (bool, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	addresses, err := netlink.AddrList(link, netlink.FAMILY_V6)
+	addresses, err := dumped(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_V6) })
 	for _, a := range addresses {
 		if a.IP.IsLinkLocalUnicast() {
 			return true, err

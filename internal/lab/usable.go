@@ -50,7 +50,7 @@ func (l *Lab) tentative(ctx context.Context) (asking []string, err error) {
 			continue
 		}
 		err := inNamespace(n.Name, func() error {
-			links, err := netlink.LinkList()
+			links, err := dumped(netlink.LinkList)
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func (l *Lab) tentative(ctx context.Context) (asking []string, err error) {
 				if a := link.Attrs(); a.Flags&net.FlagUp == 0 || a.RawFlags&unix.IFF_RUNNING == 0 {
 					continue
 				}
-				addresses, err := netlink.AddrList(link, netlink.FAMILY_V6)
+				addresses, err := dumped(func() ([]netlink.Addr, error) { return netlink.AddrList(link, netlink.FAMILY_V6) })
 				if err != nil {
 					return err
 				}

@@ -16,6 +16,9 @@
 // Sessions: so many BFD sessions of 50 ms with BIRD on one link, for a time. That
 // no session is lost is a mark; the CPU time of both is printed.
 //
+// Neighbours: so many of OSPF with Hellos of 1 s, each on a link of its own, the
+// same.
+//
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
 // wrong usage, and 3 when no mark is missed and some could not be judged because
 // a program is not installed. It needs root. Its traffic stays inside network
@@ -41,13 +44,14 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // options is what is measured.
 type options struct {
-	cuts     int           // of each contender
-	only     string        // what the name of a contest has in it
-	sessions int           // at once
-	during   time.Duration // for how long
-	routerd  string
-	progress func(format string, args ...any)
-	site     *site.Site
+	cuts      int    // of each contender
+	only      string // what the name of a contest has in it
+	sessions  int    // at once
+	neighbors int
+	during    time.Duration // for how long
+	routerd   string
+	progress  func(format string, args ...any)
+	site      *site.Site
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -57,15 +61,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 	f.IntVar(&o.cuts, "cuts", 20, "silent cuts of each contender; 0 leaves failover out")
 	f.StringVar(&o.only, "only", "", "cut only where the name of the contest has this `text`")
 	f.IntVar(&o.sessions, "sessions", 200, "sessions at once, up to 250; 0 leaves sessions out")
-	f.DurationVar(&o.during, "during", time.Minute, "how long the sessions are watched")
+	f.IntVar(&o.neighbors, "neighbors", 200, "OSPF neighbours at once, up to 250; 0 leaves them out")
+	f.DurationVar(&o.during, "during", time.Minute, "how long sessions and neighbours are watched")
 	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return 0
 	} else if err != nil {
 		return 2
 	}
-	if f.NArg() > 0 || o.cuts < 0 || o.sessions < 0 || o.sessions > mostSessions || o.during <= 0 {
-		fmt.Fprintf(stderr, "converge: want 0 or more cuts, 0 to %d sessions, a duration above 0, and nothing but flags\n", mostSessions)
+	if f.NArg() > 0 || o.cuts < 0 || o.sessions < 0 || o.sessions > mostSessions || o.neighbors < 0 || o.neighbors > mostNeighbors || o.during <= 0 {
+		fmt.Fprintf(stderr, "converge: want 0 or more cuts, 0 to %d sessions, 0 to %d neighbours, a duration above 0, and nothing but flags\n", mostSessions, mostNeighbors)
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -86,7 +91,7 @@ func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, 
 		return bench.NotRun, err
 	}
 	all = bench.Met
-	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){failovers, sessions} {
+	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){failovers, sessions, neighbors} {
 		outcome, err := part(ctx, o, out)
 		if err != nil {
 			return bench.NotRun, err

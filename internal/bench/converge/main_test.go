@@ -21,6 +21,7 @@ func TestUsage(t *testing.T) {
 		{"-h", "-cuts", 0},
 		{"-cuts -1", "0 or more cuts", 2},
 		{"-sessions 251", "0 to 250 sessions", 2},
+		{"-neighbors 251", "0 to 250 neighbours", 2},
 		{"-during 0s", "a duration above 0", 2},
 		{"quickly", "nothing but flags", 2},
 	} {
@@ -33,7 +34,7 @@ func TestUsage(t *testing.T) {
 
 // Every lab of the bench is a sound topology. Nothing is made.
 func TestLabs(t *testing.T) {
-	texts := map[string]string{"sessions": many(mostSessions)}
+	texts := map[string]string{"sessions": many(mostSessions), "neighbours": crowd(mostNeighbors)}
 	for _, c := range contests() {
 		for _, x := range c.contenders {
 			texts[c.name+", "+x.name] = triangle(x.node, c.neighbors)
