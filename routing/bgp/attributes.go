@@ -53,6 +53,9 @@ type AttributeTable struct {
 	free  []uint32        // numbers that are not used
 	read  wire.Attributes
 	size  int // octets of all sets
+	// gone, if not nil, is told of each set that nothing uses any more, while it still
+	// has its number.
+	gone func(*AttributeSet)
 }
 
 // Len is how many sets there are, Octets how long they are together.
@@ -111,6 +114,9 @@ func (t *AttributeTable) Keep(a *AttributeSet) { a.uses++ }
 func (t *AttributeTable) Release(a *AttributeSet) {
 	if a.uses--; a.uses > 0 {
 		return
+	}
+	if t.gone != nil {
+		t.gone(a)
 	}
 	i := t.home(a.hash)
 	for t.slots[i] != a {

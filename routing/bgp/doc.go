@@ -1,6 +1,16 @@
-// Package bgp is the parts of BGP-4 that are values, without a packet, a clock or a
-// goroutine of their own (RFC 4271). Nothing runs them yet.
+// Package bgp is BGP-4 (RFC 4271) as a value, without a socket, a clock or a goroutine of
+// its own: a [Machine] speaks it for one router. Nothing runs it in the daemon yet.
 //
+//	config.go      the configuration, and what is wrong with one
+//	machine.go     the machine: inputs, streams, listeners, what is due
+//	configure.go   another configuration; clearing sessions
+//	neighbor.go    a neighbour, and the sources that its routes come from
+//	import.go      routes that come
+//	rib.go         choosing, offering to the RIB, waiting for the FIB
+//	hops.go        next hops, by what the RIB says of them; routes of others
+//	export.go      routes that are sent, as far as there is room
+//	show.go        what there is to be seen
+//	event.go       entries for the log
 //	fsm.go         the state machine of a connection, as a table (§8.2.2)
 //	session.go     the session with a neighbour: its connections and timers
 //	connection.go  what the state machine asks for; collisions (§6.8)
@@ -27,7 +37,28 @@
 // that comes goes through [Terms.Take] and the import policies; one that is sent through
 // [Terms.Permit], the export policies and [Terms.Give].
 //
+// Each session that comes up is a source of its own in the table. What a session has left
+// is dropped a part in each step, while the next one brings routes; a neighbour that
+// restarts (RFC 4724) keeps its old source until it has sent all. What changes in a step is
+// decided once, at its end. Neighbours are told of a route when the FIB has it
+// ([protocol.Mark]), and of a loss at once.
+//
+// What a neighbour was sent is a bit for each prefix: the rest follows from what was
+// chosen. So it may be sent again what it has, where a route has changed in what it is not
+// sent.
+//
 // # Deviations
+//
+//   - A next hop of IPv6 with a global and a link-local address (RFC 2545 §3) is used by
+//     the global one.
+//
+//   - The advertisement interval holds back withdrawals too (RFC 4271 §9.2.1.1 has it for
+//     routes alone), and is that of a neighbour and not of each destination.
+//
+//   - The limit of prefixes is for those that were accepted, after policies.
+//
+//   - Long-lived stale routes (RFC 9494) are not kept, several paths (RFC 7911) not sent,
+//     and the enhanced refresh (RFC 7313) not offered.
 //
 //   - A path that begins with a set counts, for comparing MEDs, as one of AS 0.
 //

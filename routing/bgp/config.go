@@ -1,0 +1,254 @@
+package bgp
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/policy"
+	"routerd/routing/protocol"
+)
+
+// Config is the configuration of a [Machine]. Which routes of other sources it gets is
+// configured in the RIB, see [protocol.Notices].
+type Config struct {
+	AS       uint32
+	RouterID wire.RouterID
+	// ClusterID is the cluster of this route reflector (RFC 4456), 0 = RouterID.
+	ClusterID wire.RouterID
+	Rules     Rules
+	// Listen is where connections are accepted, of each family; invalid = nowhere.
+	Listen [wire.NumFamilies]netip.AddrPort
+	// Distance and InternalDistance are the administrative distances of routes from
+	// other ASes and from this one; 0 = the default.
+	Distance, InternalDistance uint8
+	Networks                   []Network
+	Neighbors                  []NeighborConfig // each address once on a link
+}
+
+// Network is a prefix that the router originates.
+type Network struct {
+	Prefix netip.Prefix // masked
+	// Always originates it also while the RIB has no route for it.
+	Always bool
+}
+
+// NeighborConfig is what the neighbour at Address is to the router. Keys of peer groups
+// are resolved into those of their members before.
+type NeighborConfig struct {
+	Address  netip.Addr          // without a zone
+	Link     routing.InterfaceID // of a link-local Address, else NoInterface
+	Port     uint16              // that is dialled, 0 = 179
+	AS       uint32
+	Local    netip.Addr // that it is spoken to from; invalid = by the route to it
+	Families [wire.NumFamilies]FamilyConfig
+
+	Shutdown bool // there is no session
+	Passive  bool // it is not dialled
+	// Multihop is how many hops away a neighbour of another AS may be, 0 and 1 are that
+	// it is on a link of the router's. TTLSecurity ignores what has come from further
+	// away (RFC 5082).
+	Multihop    uint8
+	TTLSecurity bool
+	Password    string // of RFC 2385
+	HoldTime    uint16 // seconds, 0 = no end without KEEPALIVEs, else at least 3
+	// Keepalive, ConnectRetry and DelayOpen are as in [SessionConfig].
+	Keepalive, ConnectRetry, DelayOpen time.Duration
+	// MRAI is how long after an UPDATE the next one is sent at the earliest (RFC 4271
+	// §9.2.1.1). 0 is at once.
+	MRAI time.Duration
+
+	// The rest is as in [Terms] and [HopTerms].
+	Client, ServerClient             bool
+	LocalAS                          uint32
+	LocalASNoPrepend, LocalASReplace bool
+	AllowOwnAS                       int
+	HasRole, RoleRequired            bool
+	Role                             wire.Role
+	RemovePrivate                    RemovePrivate
+	ASOverride                       bool
+	NextHopSelf, NextHopUnchanged    bool
+	ExtendedNextHop                  bool // IPv4 routes with IPv6 next hops (RFC 8950)
+	// AnyFirstAS takes paths that do not begin with the neighbour's AS, as those of a
+	// route server.
+	AnyFirstAS bool
+}
+
+// FamilyConfig is what holds for one family of a neighbour's routes.
+type FamilyConfig struct {
+	Enabled        bool
+	Import, Export Policy
+	// MaximumPrefixes is how many routes the neighbour may have accepted; one more ends the
+	// session, for Restart or, if that is 0, until it is cleared. 0 = any number.
+	MaximumPrefixes int
+	Restart         time.Duration
+}
+
+// Policy decides about the routes from or to a neighbour. Where none is Given, nothing is
+// accepted from and sent to another AS (RFC 8212), and everything inside the AS.
+type Policy struct {
+	Given bool
+	Chain policy.Chain // empty = everything is accepted
+}
+
+// refuses reports that no route passes because there is no policy.
+func (p *Policy) refuses(external bool) bool { return external && !p.Given }
+
+func (p *Policy) same(as *Policy) bool { return p.Given == as.Given && p.Chain.Same(as.Chain) }
+
+// external reports whether the neighbour is of another AS.
+func (n *NeighborConfig) external(c *Config) bool { return n.AS != n.shown(c) }
+
+// shown is the AS that the neighbour knows the router by.
+func (n *NeighborConfig) shown(c *Config) uint32 {
+	if n.LocalAS != 0 {
+		return n.LocalAS
+	}
+	return c.AS
+}
+
+// Check reports what is wrong with the configuration, all of it; nil if nothing is.
+func (c *Config) Check() error {
+	var list []error
+	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
+	if c.AS == 0 || c.AS == asTrans {
+		wrong("AS number %d, want 1 to 4294967295 but 23456", c.AS)
+	}
+	if c.RouterID == 0 {
+		wrong("router ID 0.0.0.0, want another one")
+	}
+	networks := map[netip.Prefix]bool{}
+	for _, n := range c.Networks {
+		switch {
+		case !n.Prefix.IsValid() || n.Prefix != n.Prefix.Masked() || !wire.Destination(n.Prefix):
+			wrong("network %v, want a prefix that can be a destination, without host bits", n.Prefix)
+		case networks[n.Prefix]:
+			wrong("network %v is there twice", n.Prefix)
+		}
+		networks[n.Prefix] = true
+	}
+	seen := map[hopKey]bool{}
+	for i := range c.Neighbors {
+		n := &c.Neighbors[i]
+		if seen[n.key()] {
+			wrong("neighbour %v is there twice", n.Address)
+		}
+		seen[n.key()] = true
+		for _, err := range n.check(c) {
+			wrong("neighbour %v: %w", n.Address, err)
+		}
+	}
+	return errors.Join(list...)
+}
+
+// asTrans stands for AS numbers of four octets where there is room for two (RFC 6793 §9).
+const asTrans = 23456
+
+func (n *NeighborConfig) key() hopKey { return hopKey{n.Address, n.Link} }
+
+func (n *NeighborConfig) check(c *Config) (list []error) {
+	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
+	a := n.Address
+	external := n.external(c)
+	switch {
+	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6():
+		wrong("want the address of a host, without a zone")
+	case a.IsLinkLocalUnicast() && a.Is6() != (n.Link != routing.NoInterface):
+		wrong("a link-local address has a link, others have none")
+	case n.Local.IsValid() && n.Local.Is4() != a.Is4():
+		wrong("local address %v is of the other family", n.Local)
+	}
+	switch {
+	case n.AS == 0 || n.AS == asTrans:
+		wrong("AS number %d, want 1 to 4294967295 but 23456", n.AS)
+	case n.LocalAS != 0 && n.AS == c.AS:
+		wrong("local AS %d, want none inside the AS", n.LocalAS)
+	case external && n.Client:
+		wrong("it is a client of this route reflector, and of AS %d", n.AS)
+	case !external && (n.ServerClient || n.HasRole || n.ASOverride || n.RemovePrivate != KeepPrivate):
+		wrong("it is of the own AS: want no role, no route server, and no AS numbers replaced or removed")
+	case !external && n.Multihop > 1:
+		wrong("multihop %d, want none inside the AS, where neighbours may be anywhere", n.Multihop)
+	}
+	if n.HoldTime == 1 || n.HoldTime == 2 { // RFC 4271 §4.2
+		wrong("hold time %d s, want 0 or at least 3 s", n.HoldTime)
+	}
+	if len(n.Password) > 80 {
+		wrong("a password of %d octets, want at most 80", len(n.Password))
+	}
+	if n.families() == 0 {
+		wrong("no family of routes, want IPv4 or IPv6")
+	}
+	for _, f := range n.Families {
+		if f.MaximumPrefixes < 0 || f.Restart < 0 {
+			wrong("maximum of %d prefixes, restart after %v: want no negative one", f.MaximumPrefixes, f.Restart)
+		}
+	}
+	if n.MRAI < 0 || n.MRAI > 10*time.Minute {
+		wrong("an advertisement interval of %v, want 0 to 10 min", n.MRAI)
+	}
+	return list
+}
+
+func (n *NeighborConfig) families() (s wire.Families) {
+	for f := range wire.Family(wire.NumFamilies) {
+		if n.Families[f].Enabled {
+			s |= wire.Of(f)
+		}
+	}
+	return s
+}
+
+// session is the configuration of the neighbour's session.
+func (n *NeighborConfig) session(c *Config) SessionConfig {
+	capabilities := wire.Capabilities{
+		Families: n.families(), RouteRefresh: true, ExtendedMessage: true, FourOctetAS: true,
+		HasRole: n.HasRole, Role: n.Role,
+		// RFC 4724 §3: without families it says that the router helps.
+		Restart: wire.GracefulRestart{Present: true},
+	}
+	if n.ExtendedNextHop {
+		capabilities.ExtendedNextHop = wire.Of(wire.IPv4Unicast)
+	}
+	port := n.Port
+	if port == 0 {
+		port = wire.Port
+	}
+	return SessionConfig{
+		Open:     wire.Open{AS: n.shown(c), ID: c.RouterID, HoldTime: n.HoldTime, Capabilities: capabilities},
+		Expected: wire.Expected{AS: n.AS, RoleRequired: n.RoleRequired},
+		Local:    netip.AddrPortFrom(n.Local, 0), Remote: netip.AddrPortFrom(n.Address, port), Link: n.Link,
+		Options: n.options(c), Passive: n.Passive,
+		DelayOpen: n.DelayOpen, ConnectRetry: n.ConnectRetry, Keepalive: n.Keepalive,
+		CheckFirstAS: n.external(c) && !n.AnyFirstAS,
+	}
+}
+
+// options are those of the segments of the session.
+func (n *NeighborConfig) options(c *Config) protocol.StreamOptions {
+	o := protocol.StreamOptions{TTL: 64, DSCP: protocol.CS6, Secret: n.Password}
+	hops := max(n.Multihop, 1)
+	switch {
+	case n.TTLSecurity:
+		o.TTL = 255
+		if n.external(c) {
+			o.MinTTL = 255 - hops + 1
+		}
+	case n.external(c):
+		o.TTL = hops
+	}
+	return o
+}
+
+// terms are those of its routes.
+func (n *NeighborConfig) terms(c *Config) Terms {
+	return Terms{
+		OwnAS: c.AS, OwnID: c.RouterID, AS: n.AS, External: n.external(c),
+		LocalAS: n.LocalAS, LocalASNoPrepend: n.LocalASNoPrepend, LocalASReplace: n.LocalASReplace,
+		AllowOwnAS: n.AllowOwnAS, Client: n.Client, ClusterID: c.ClusterID, ServerClient: n.ServerClient,
+		HasRole: n.HasRole, Role: n.Role, RemovePrivate: n.RemovePrivate, ASOverride: n.ASOverride,
+	}
+}

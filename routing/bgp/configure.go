@@ -1,0 +1,204 @@
+package bgp
+
+import (
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/protocol"
+)
+
+// Clear ends the session with a neighbour, which begins again at once; with Soft it has
+// the routes sent again instead, those of the neighbour by asking for them.
+type Clear struct {
+	Address netip.Addr
+	Link    routing.InterfaceID // of a link-local Address, else NoInterface
+	Soft    bool
+	In, Out bool // of Soft
+}
+
+func (m *Machine) clear(in Clear) {
+	n := m.neighbors[hopKey{in.Address, in.Link}]
+	if n == nil {
+		return
+	}
+	if in.Soft {
+		if in.In {
+			m.ask(n)
+		}
+		if in.Out {
+			m.sendAgain(n)
+		}
+		return
+	}
+	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseAdminReset})
+	m.start(n)
+}
+
+// ask has a neighbour send its routes again, because policies have changed. One that
+// cannot has its session begun again.
+func (m *Machine) ask(n *neighbor) {
+	if n.source == nil {
+		return
+	}
+	agreed := n.session.Agreed()
+	if !agreed.RouteRefresh {
+		m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseOtherChange})
+		m.start(n)
+		return
+	}
+	var data []byte
+	for f := range wire.Family(wire.NumFamilies) {
+		if agreed.Families.Has(f) {
+			data = wire.Refresh{Family: f}.Append(data)
+		}
+	}
+	m.session(n.session, func() []protocol.Effect { return n.session.Send(m.now, data, m.out) })
+}
+
+// sendAgain has a neighbour sent all routes again.
+func (m *Machine) sendAgain(n *neighbor) {
+	for f := range n.out {
+		if o := &n.out[f]; o.open {
+			o.dump = m.ribs[f].table.Numbers()
+		}
+	}
+}
+
+// configure takes a configuration. Sessions of neighbours that are the same in both are
+// not disturbed.
+func (m *Machine) configure(in protocol.Configure) {
+	c, _ := in.Config.(Config)
+	before := m.cfg
+	m.cfg = c
+	wanted := map[hopKey]bool{}
+	for i := range c.Neighbors {
+		wanted[c.Neighbors[i].key()] = true
+	}
+	for _, n := range m.order {
+		if !wanted[n.cfg.key()] {
+			m.forgetNeighbor(n)
+		}
+	}
+	m.order = m.order[:0]
+	var begin []*neighbor
+	for i := range c.Neighbors {
+		nc := c.Neighbors[i]
+		n := m.neighbors[nc.key()]
+		if n == nil {
+			n = m.newNeighbor(nc)
+			m.neighbors[nc.key()] = n
+			begin = append(begin, n)
+		} else if m.reconfigure(n, nc, &before) {
+			begin = append(begin, n)
+		}
+		m.order = append(m.order, n)
+	}
+	m.listeningChanged(&before)
+	for _, n := range begin {
+		m.start(n)
+	}
+	if before.Rules != c.Rules || before.Distance != c.Distance || before.InternalDistance != c.InternalDistance {
+		for f := range wire.Family(wire.NumFamilies) {
+			m.again(f)
+		}
+	}
+	m.networks()
+}
+
+// forgetNeighbor ends a neighbour that is no longer configured.
+func (m *Machine) forgetNeighbor(n *neighbor) {
+	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseDeconfigured})
+	m.tasks.Stop(&n.begin.timer)
+	delete(m.neighbors, n.cfg.key())
+	for id, s := range m.streams {
+		if s.neighbor == n {
+			delete(m.streams, id)
+		}
+	}
+}
+
+// reconfigure gives a neighbour another configuration, and reports whether its session has
+// to begin again.
+func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) bool {
+	was := n.cfg
+	terms := c.terms(&m.cfg)
+	terms.LongLived = n.terms.LongLived
+	hard := was.Shutdown != c.Shutdown || terms != n.terms || was.RoleRequired != c.RoleRequired ||
+		was.NextHopSelf != c.NextHopSelf || was.NextHopUnchanged != c.NextHopUnchanged || was.Multihop != c.Multihop ||
+		!reflect.DeepEqual(was.session(before), c.session(&m.cfg))
+	n.cfg = c
+	if hard {
+		why := wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseOtherChange}
+		if c.Shutdown {
+			why.Subcode = wire.CeaseAdminShutdown
+		}
+		m.halt(n, why)
+		n.terms = terms
+		n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
+		return true
+	}
+	in, out := false, false
+	for f := range was.Families {
+		in = in || !was.Families[f].Import.same(&c.Families[f].Import)
+		out = out || !was.Families[f].Export.same(&c.Families[f].Export)
+	}
+	if in {
+		m.ask(n)
+	}
+	if out {
+		m.sendAgain(n)
+	}
+	return false
+}
+
+// listeningChanged opens, closes and tells the listeners.
+func (m *Machine) listeningChanged(before *Config) {
+	for f := range wire.Family(wire.NumFamilies) {
+		l := &m.listeners[f]
+		if l.id != 0 && m.cfg.Listen[f] != before.Listen[f] {
+			m.emit(protocol.CloseStream{ID: l.id})
+			l.id = 0
+		}
+		if l.id == 0 {
+			m.listen(f)
+			continue
+		}
+		var peers []protocol.StreamPeer
+		for _, n := range m.order {
+			if p, ok := n.peer(m, f); ok {
+				peers = append(peers, p)
+				m.emit(protocol.SetPeer{ID: l.id, StreamPeer: p})
+			}
+		}
+		for i := range before.Neighbors {
+			a := before.Neighbors[i].Address
+			p := netip.PrefixFrom(a, a.BitLen())
+			gone := !slices.ContainsFunc(peers, func(s protocol.StreamPeer) bool { return s.Remote == p && s.Link == before.Neighbors[i].Link })
+			if gone && a.Is4() == (f == wire.IPv4Unicast) {
+				m.emit(protocol.ForgetPeer{ID: l.id, Remote: p, Link: before.Neighbors[i].Link})
+			}
+		}
+	}
+}
+
+// networks takes the networks of the configuration.
+func (m *Machine) networks() {
+	before := m.own
+	m.own = map[netip.Prefix]Network{}
+	for _, n := range m.cfg.Networks {
+		m.own[n.Prefix] = n
+	}
+	for _, n := range m.cfg.Networks {
+		if before[n.Prefix] != n {
+			m.originate(n.Prefix)
+		}
+	}
+	for p := range before {
+		if _, ok := m.own[p]; !ok {
+			m.originate(p)
+		}
+	}
+}

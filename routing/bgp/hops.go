@@ -1,0 +1,123 @@
+package bgp
+
+import (
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/protocol"
+)
+
+// hopKey is an address, on a link if it is link-local.
+type hopKey struct {
+	address netip.Addr
+	link    routing.InterfaceID
+}
+
+// hop is a next hop that routes have, and what the RIB says of it.
+type hop struct {
+	state routing.NextHopState
+	uses  int // sets of attributes
+}
+
+// hop is the next hop of a set of attributes, nil if it is link-local: then the link says
+// whether it can be reached.
+func (m *Machine) hop(a *AttributeSet) *hop {
+	for uint32(len(m.hopOf)) < m.attributes.Numbers() {
+		m.hopOf = append(m.hopOf, nil)
+	}
+	if h := m.hopOf[a.number]; h != nil {
+		return h
+	}
+	address := a.octets.NextHop().Address
+	if !address.IsValid() {
+		return nil
+	}
+	key := hopKey{address, routing.NoInterface}
+	h := m.hops[key]
+	if h == nil {
+		h = &hop{}
+		m.hops[key] = h
+		m.emit(protocol.Track{Address: address, Link: routing.NoInterface})
+	}
+	h.uses++
+	m.hopOf[a.number] = h
+	return h
+}
+
+// attributesGone is told of a set that nothing uses any more.
+func (m *Machine) attributesGone(a *AttributeSet) {
+	if int(a.number) >= len(m.hopOf) || m.hopOf[a.number] == nil {
+		return
+	}
+	h := m.hopOf[a.number]
+	m.hopOf[a.number] = nil
+	if h.uses--; h.uses == 0 {
+		key := hopKey{a.octets.NextHop().Address, routing.NoInterface}
+		delete(m.hops, key)
+		m.emit(protocol.Untrack{Address: key.address, Link: key.link})
+	}
+}
+
+// view adds to a route what is of its neighbour and of its next hop.
+func (m *Machine) view(c Candidate, r *Route) {
+	m.from = append(m.from, c.Source)
+	s := m.sources[c.Source]
+	if s.neighbor == nil {
+		return
+	}
+	r.From, r.RouterID, r.External = s.address, s.id, s.terms.External
+	if s.lost {
+		r.Unreachable = true
+		return
+	}
+	h := m.hop(c.Attributes)
+	if h == nil {
+		_, up := m.links[s.link]
+		r.Unreachable = !up
+		return
+	}
+	x := &h.state
+	r.Metric = x.Metric
+	// RFC 4271 §6.3: the next hop of a neighbour on a link is on the link too.
+	r.Unreachable = !x.Reachable || s.terms.External && !s.multihop && x.Source != routing.SourceConnected
+}
+
+// notice takes what the RIB says.
+func (m *Machine) notice(in protocol.Notices) {
+	m.forwarded(in.Installed)
+	moved := false
+	for _, s := range in.NextHops {
+		h := m.hops[hopKey{s.Address, s.Interface}]
+		if h == nil {
+			continue
+		}
+		was := h.state
+		h.state = s
+		moved = moved || was.Reachable != s.Reachable || was.Metric != s.Metric || was.Source != s.Source
+	}
+	if moved {
+		for f := range wire.Family(wire.NumFamilies) {
+			m.again(f)
+		}
+	}
+	for _, d := range in.Routes {
+		p := d.Route.Prefix
+		if d.Withdraw {
+			delete(m.heard, p)
+		} else {
+			m.heard[p] = d.Route
+		}
+		m.originate(p)
+	}
+}
+
+// again has all prefixes of a family decided anew, a part of them in each step.
+func (m *Machine) again(f wire.Family) {
+	for i := range m.sweeps {
+		if w := &m.sweeps[i]; w.source == nil && w.family == f && (i > 0 || w.at == 0) {
+			return
+		}
+	}
+	m.sweeps = append(m.sweeps, sweep{family: f})
+}

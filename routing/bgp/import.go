@@ -1,0 +1,178 @@
+package bgp
+
+import (
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/policy"
+)
+
+// Update takes the routes of an UPDATE (RFC 4271 §9).
+func (n *neighbor) Update(_ *Session, u *wire.Update) {
+	m := n.machine
+	if n.over || n.source == nil {
+		return
+	}
+	n.messages.Updates++
+	for i := range u.Withdrawn {
+		w := u.Withdrawn[i]
+		for path, p := range w.All {
+			n.messages.Withdrawals++
+			m.remove(n, w.Family, p, path)
+		}
+	}
+	if f, ok := u.EndOfRIB(); ok && n.stale != nil {
+		m.dropFamily(n.stale, f) // RFC 4724 §4.2
+	}
+	for i := range u.Reach {
+		if r := &u.Reach[i]; len(r.Octets) > 0 {
+			m.reach(n, u, r)
+		}
+	}
+	if u.Approach == wire.TreatAsWithdraw {
+		m.event(UpdateRefused, n.link, n.cfg.Address, refusalError{u.Strongest()})
+	}
+}
+
+// refusalError is what is wrong with a message, as an error.
+type refusalError struct{ r wire.Refusal }
+
+func (e refusalError) Error() string { return e.r.String() }
+
+// reach takes prefixes with their attributes.
+func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
+	f := r.Family
+	if !n.session.Agreed().Families.Has(f) {
+		return
+	}
+	c := &n.cfg.Families[f].Import
+	refused := u.Approach == wire.TreatAsWithdraw
+	counter := &n.messages.Refused
+	switch {
+	case refused:
+	case c.refuses(n.terms.External):
+		refused, counter = true, &n.messages.NoPolicy
+	case m.addresses[r.NextHop.Address]: // RFC 4271 §6.3
+		refused = true
+	default:
+		m.given = u.Attributes
+		m.given.NextHop = r.NextHop
+		m.given.Set(wire.AttrNextHop)
+		var why Denial
+		why, m.room = n.terms.Take(&m.given, m.room[:0])
+		refused = why != Permitted
+	}
+	if refused {
+		for path, p := range r.All {
+			n.messages.Announcements++
+			*counter++
+			m.remove(n, f, p, path)
+		}
+		return
+	}
+	var set *AttributeSet // of the prefix before, if it is the same for all
+	each := c.Chain.Depends()&policy.OnPrefix != 0
+	var weight uint32
+	accepted := false
+	for path, p := range r.All {
+		n.messages.Announcements++
+		if !wire.Destination(p) {
+			*counter++
+			continue
+		}
+		if set == nil && !accepted || each {
+			if set != nil {
+				m.attributes.Release(set)
+			}
+			set, weight = m.judge(n, f, p, c)
+			accepted = true // it was asked
+		}
+		if set == nil {
+			n.messages.Filtered++
+			m.remove(n, f, p, path)
+			continue
+		}
+		m.attributes.Keep(set)
+		m.put(n, f, p, path, set, weight)
+		if n.over {
+			break
+		}
+	}
+	if set != nil {
+		m.attributes.Release(set)
+	}
+}
+
+// judge asks the import policy about a route with the attributes of given, and gives those
+// that it has then, taken; nil if it is rejected.
+func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (*AttributeSet, uint32) {
+	a, weight := &m.given, uint32(0)
+	if len(c.Chain) > 0 {
+		m.seen = PolicyAttributes{Attributes: m.given, Neighbor: n.cfg.Address}
+		m.policies = policy.Route{
+			Prefix: p, Source: sourceOf(n.terms.External), NextHop: hopAddress(m.given.NextHop), Attributes: &m.seen,
+		}
+		if !c.Chain.Accepts(&m.policies) {
+			return nil, 0
+		}
+		after := m.policies.Attributes.(*PolicyAttributes)
+		a, weight = &after.Attributes, after.Weight
+		switch {
+		case after.NextHopSelf:
+			a.NextHop = wire.NextHop{Address: n.cfg.Address}
+		case m.policies.NextHopSet:
+			a.NextHop = wire.NextHop{Address: m.policies.NextHop}
+		}
+	}
+	m.set = a.AppendSet(m.set[:0])
+	return m.attributes.Take(m.set), weight
+}
+
+func sourceOf(external bool) routing.Source {
+	if external {
+		return routing.SourceEBGP
+	}
+	return routing.SourceIBGP
+}
+
+// hopAddress is the address of a next hop that policies see.
+func hopAddress(h wire.NextHop) netip.Addr {
+	if h.Address.IsValid() {
+		return h.Address
+	}
+	return h.LinkLocal
+}
+
+// put stores a route of a neighbour.
+func (m *Machine) put(n *neighbor, f wire.Family, p netip.Prefix, path uint32, a *AttributeSet, weight uint32) {
+	r, s := m.ribs[f], n.source
+	before := r.table.Len()
+	number, changed := r.table.Put(p, s.number, path, a, weight)
+	s.routes[f] += r.table.Len() - before
+	if n.stale != nil && r.table.Remove(number, n.stale.number, path) {
+		n.stale.routes[f]--
+		changed = true
+	}
+	if changed {
+		r.touch(number)
+	}
+	if most := n.cfg.Families[f].MaximumPrefixes; most > 0 && s.routes[f] > most {
+		n.over = true
+	}
+}
+
+// remove removes a route of a neighbour, if it is there.
+func (m *Machine) remove(n *neighbor, f wire.Family, p netip.Prefix, path uint32) {
+	r := m.ribs[f]
+	number, ok := r.table.Number(p)
+	if !ok {
+		return
+	}
+	for _, s := range [...]*source{n.source, n.stale} {
+		if s != nil && r.table.Remove(number, s.number, path) {
+			s.routes[f]--
+			r.touch(number)
+		}
+	}
+}

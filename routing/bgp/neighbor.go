@@ -1,0 +1,324 @@
+package bgp
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/protocol"
+)
+
+// neighbor is a neighbour of the configuration.
+type neighbor struct {
+	machine *Machine
+	cfg     NeighborConfig
+	terms   Terms
+	hops    HopTerms
+	session *Session
+	link    routing.InterfaceID // that it is on, NoInterface if it is on none
+	since   time.Time           // it is up, or down, since
+
+	// source is what its routes have come from since it is up, nil while it is not;
+	// stale is that of the session before, while a restart is waited for.
+	source, stale *source
+	forget        *task // drops what is stale
+	begin         *task // has the session begin again after too many prefixes
+	over          bool  // it has too many prefixes
+	held          bool  // down until it is cleared, because it had
+
+	out      [wire.NumFamilies]outgoing
+	speak    *task // sends what waits for MRAI
+	messages NeighborCounts
+}
+
+// NeighborCounts count what came from a neighbour and what it was sent.
+type NeighborCounts struct {
+	Updates, Withdrawals, Announcements uint64 // that came
+	Refused                             uint64 // announcements, with a fault or by the terms
+	NoPolicy                            uint64 // announcements, since there is no import policy (RFC 8212)
+	Filtered                            uint64 // announcements, by the import policy
+	Sent, Withdrawn                     uint64 // prefixes
+}
+
+// source is what routes have come from: a session with a neighbour, as long as it is up.
+// The next session is another source, so that the routes of the last one can be dropped
+// while those of the new one come.
+type source struct {
+	neighbor *neighbor // nil: the router itself
+	number   uint16
+	address  netip.Addr
+	id       wire.RouterID
+	terms    Terms
+	multihop bool
+	link     routing.InterfaceID
+	// lost: its routes are not used, and are about to be dropped.
+	lost   bool
+	sweeps int
+	routes [wire.NumFamilies]int // accepted
+}
+
+func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
+	n := &neighbor{machine: m, cfg: c, link: routing.NoInterface, since: m.now}
+	n.terms = c.terms(&m.cfg)
+	n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
+	n.speak = newTask(n, 0, func(*Machine, *task) {})
+	n.forget = newTask(n, 0, func(m *Machine, t *task) { m.dropStale(t.neighbor) })
+	n.begin = newTask(n, 0, func(m *Machine, t *task) { m.start(t.neighbor) })
+	return n
+}
+
+// start has the session begin, unless it is shut down.
+func (m *Machine) start(n *neighbor) {
+	n.held = false
+	m.tasks.Stop(&n.begin.timer)
+	if !n.cfg.Shutdown {
+		m.session(n.session, func() []protocol.Effect { return n.session.Start(m.now, m.out) })
+	}
+}
+
+// halt ends the session until it is started.
+func (m *Machine) halt(n *neighbor, why wire.Notification) {
+	m.session(n.session, func() []protocol.Effect { return n.session.Stop(m.now, why, m.out) })
+	m.dropStale(n)
+}
+
+// NextStream numbers a connection that is dialled.
+func (n *neighbor) NextStream() protocol.StreamID {
+	m := n.machine
+	m.number++
+	m.streams[m.number] = stream{neighbor: n, link: routing.NoInterface}
+	return m.number
+}
+
+// Established: a new source of routes begins, and the neighbour is sent all.
+func (n *neighbor) Established(s *Session) {
+	m := n.machine
+	theirs, agreed := s.Theirs(), s.Agreed()
+	n.since, n.over = m.now, false
+	n.terms.LongLived = theirs.Capabilities.LongLived.Present
+	at := m.streams[s.main.stream]
+	n.place(at.local, agreed)
+	n.source = m.newSource(n, theirs.ID)
+	if n.stale != nil {
+		// RFC 4724 §4.2: what the neighbour has not kept is dropped at once.
+		for f := range wire.Family(wire.NumFamilies) {
+			if !theirs.Capabilities.Restart.Forwarding.Has(f) || !agreed.Families.Has(f) {
+				m.dropFamily(n.stale, f)
+			}
+		}
+		m.tasks.Set(&n.forget.timer, m.now.Add(staleTime))
+	}
+	for f := range wire.Family(wire.NumFamilies) {
+		n.out[f] = outgoing{}
+		if agreed.Families.Has(f) {
+			n.out[f].open, n.out[f].ending = true, true
+			n.out[f].dump = m.ribs[f].table.Numbers()
+		}
+	}
+	m.event(SessionUp, n.link, n.cfg.Address, nil)
+}
+
+// staleTime is how long after a neighbour has come back what it has not sent again is
+// kept, if it does not say that it has sent all (RFC 4724 §4.2).
+const staleTime = 6 * time.Minute
+
+// Ended: the routes are dropped, or kept for a restart.
+func (n *neighbor) Ended(s *Session, keep bool) {
+	m := n.machine
+	n.since = m.now
+	gone := n.source
+	n.source = nil
+	for f := range n.out {
+		n.out[f] = outgoing{}
+	}
+	m.tasks.Stop(&n.speak.timer)
+	m.dropStale(n) // RFC 4724 §4.2: what was stale before is not kept once more
+	if gone != nil {
+		restart := s.Theirs().Capabilities.Restart
+		if !keep || n.over {
+			m.drop(gone)
+		} else {
+			n.stale = gone
+			for f := range wire.Family(wire.NumFamilies) {
+				if !restart.Families.Has(f) {
+					m.dropFamily(gone, f)
+				}
+			}
+			m.tasks.Set(&n.forget.timer, m.now.Add(time.Duration(restart.Time)*time.Second))
+		}
+	}
+	for _, r := range m.ribs {
+		m.letGo(r)
+	}
+	m.event(SessionDown, n.link, n.cfg.Address, s.main.why())
+}
+
+// why is why the connection ends, as far as the other side or a message is the reason.
+func (c *connection) why() error {
+	switch {
+	case c.received.Code != 0:
+		return fmt.Errorf("the neighbour has sent %v", c.received)
+	case c.fault.Reason != wire.Accepted:
+		return refusalError{c.fault}
+	}
+	return c.err
+}
+
+// dropStale drops what the session before has left.
+func (m *Machine) dropStale(n *neighbor) {
+	m.tasks.Stop(&n.forget.timer)
+	if n.stale != nil {
+		m.drop(n.stale)
+		n.stale = nil
+	}
+}
+
+// Refresh has the family sent once more (RFC 2918 §4).
+func (n *neighbor) Refresh(_ *Session, r wire.Refresh) {
+	if r.Subtype == wire.RefreshRequest {
+		n.out[r.Family].dump = n.machine.ribs[r.Family].table.Numbers()
+	}
+}
+
+// place finds out which of the router's links the neighbour is on, and what next hops it
+// is given.
+func (n *neighbor) place(local netip.Addr, agreed *wire.Session) {
+	m := n.machine
+	n.link = n.cfg.Link
+	n.hops = HopTerms{
+		Peer: n.cfg.Address, Self: n.cfg.NextHopSelf, Unchanged: n.cfg.NextHopUnchanged,
+		Extended: agreed.ExtendedNextHop.Has(wire.IPv4Unicast),
+	}
+	if local.Is4() {
+		n.hops.Own[wire.IPv4Unicast] = local
+	} else if local.IsValid() && !local.IsLinkLocalUnicast() {
+		n.hops.Own[wire.IPv6Unicast] = local
+	}
+	for id, l := range m.links {
+		has, shared := id == n.cfg.Link, id == n.cfg.Link
+		for _, p := range l.Addresses {
+			has = has || p.Addr() == local
+			shared = shared || p.Addr() == local && p.Contains(n.cfg.Address)
+		}
+		if !has {
+			continue
+		}
+		for _, p := range l.Addresses {
+			a := p.Addr()
+			f := wire.FamilyFor(p)
+			switch {
+			case a.IsLinkLocalUnicast() && a.Is6():
+				if shared {
+					n.hops.LinkLocal = a
+				}
+			case !n.hops.Own[f].IsValid():
+				n.hops.Own[f] = a
+			}
+			if shared {
+				n.link = id
+				n.hops.Subnets = append(n.hops.Subnets, p.Masked())
+			}
+		}
+	}
+}
+
+func (m *Machine) newSource(n *neighbor, id wire.RouterID) *source {
+	s := &source{
+		neighbor: n, address: n.cfg.Address, id: id, terms: n.terms, link: n.link,
+		multihop: n.cfg.Multihop > 1,
+	}
+	if k := len(m.freed); k > 0 {
+		s.number, m.freed = m.freed[k-1], m.freed[:k-1]
+		m.sources[s.number] = s
+		return s
+	}
+	s.number = uint16(len(m.sources))
+	m.sources = append(m.sources, s)
+	return s
+}
+
+// punish ends the session with a neighbour that has too many prefixes (RFC 4486 §4).
+func (m *Machine) punish(n *neighbor) {
+	if !n.over || n.source == nil {
+		return
+	}
+	var err error
+	var wait time.Duration
+	for f, c := range n.cfg.Families {
+		if c.MaximumPrefixes > 0 && n.source.routes[f] > c.MaximumPrefixes {
+			wait = c.Restart
+			err = fmt.Errorf("%d %v prefixes were accepted, the maximum is %d", n.source.routes[f], wire.Family(f), c.MaximumPrefixes)
+		}
+	}
+	m.event(PrefixLimit, n.link, n.cfg.Address, err)
+	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseMaxPrefixes})
+	n.over, n.held = false, true
+	if wait > 0 {
+		m.tasks.Set(&n.begin.timer, m.now.Add(wait))
+	}
+}
+
+// sweep is a source whose routes of a family are being dropped.
+type sweep struct {
+	source *source
+	family wire.Family
+	at     uint32
+}
+
+// drop drops all routes of a source.
+func (m *Machine) drop(s *source) {
+	s.lost = true
+	for f := range wire.Family(wire.NumFamilies) {
+		m.dropFamily(s, f)
+	}
+}
+
+// dropFamily drops the routes of a source of one family, a part of them in each step.
+func (m *Machine) dropFamily(s *source, f wire.Family) {
+	s.sweeps++
+	m.sweeps = append(m.sweeps, sweep{source: s, family: f})
+}
+
+// sweepAtOnce is how many prefixes a step looks at for routes to be dropped.
+const sweepAtOnce = 1 << 15
+
+// sweep goes on with what is to be dropped.
+func (m *Machine) sweep() {
+	left := sweepAtOnce
+	for len(m.sweeps) > 0 && left > 0 {
+		w := &m.sweeps[0]
+		r := m.ribs[w.family]
+		if w.source == nil { // all is decided anew
+			end := min(w.at+uint32(left), r.table.Numbers())
+			for n := w.at; n < end; n++ {
+				if r.table.Used(n) {
+					r.touch(n)
+				}
+			}
+			left -= int(end - w.at)
+			w.at = end
+		} else {
+			before := w.at
+			w.at = r.table.Sweep(w.at, left, w.source.number, func(n uint32, _ Candidate) Fate {
+				w.source.routes[w.family]--
+				r.touch(n)
+				return DropRoute
+			})
+			left -= int(w.at - before)
+		}
+		if w.at < r.table.Numbers() {
+			return
+		}
+		s := w.source
+		m.sweeps = m.sweeps[1:]
+		if s == nil {
+			continue
+		}
+		if s.sweeps--; s.sweeps == 0 && s.lost {
+			m.sources[s.number] = nil
+			m.freed = append(m.freed, s.number)
+		}
+	}
+}

@@ -1,0 +1,278 @@
+package bgp
+
+import (
+	"net/netip"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+	"routerd/routing/protocol"
+)
+
+// rib is the routes of a family, and what was chosen of them: RFC 4271 §3.2's Loc-RIB.
+type rib struct {
+	family wire.Family
+	table  *Table
+	chosen pages[chosen] // by number
+
+	touched   []uint32 // numbers that are to be decided
+	isTouched routing.SlotSet
+
+	// What was chosen goes to neighbours when the FIB has it: fresh are prefixes that
+	// have changed since the last Mark, marked those that had before it.
+	fresh, marked     []uint32
+	isFresh, isMarked routing.SlotSet
+	free              []uint32 // numbers that may be free
+}
+
+// chosen is the best route of a prefix. Numbers that may be missing have one added.
+type chosen struct {
+	attributes uint32 // number and one, taken
+	path       uint32
+	slot       uint32 // and one
+	source     uint16
+}
+
+// touch has a prefix decided at the end of the step.
+func (r *rib) touch(n uint32) {
+	if id := routing.SlotID(n); !r.isTouched.Has(id) {
+		r.isTouched.Add(id)
+		r.touched = append(r.touched, n)
+	}
+}
+
+// at is what was chosen for a number.
+func (r *rib) at(n uint32) *chosen {
+	for r.chosen.n <= n {
+		r.chosen.add()
+	}
+	return r.chosen.at(n)
+}
+
+// waits reports whether the FIB may not have what was chosen yet.
+func (r *rib) waits(n uint32) bool {
+	id := routing.SlotID(n)
+	return r.isFresh.Has(id) || r.isMarked.Has(id)
+}
+
+// settle decides about all prefixes that were touched.
+func (m *Machine) settle(r *rib) {
+	for _, n := range r.touched {
+		r.isTouched.Remove(routing.SlotID(n))
+		m.decide(r, n)
+	}
+	r.touched = r.touched[:0]
+	for _, n := range r.free {
+		m.release(r, n)
+	}
+	r.free = r.free[:0]
+}
+
+// decide chooses the best route of a prefix (RFC 4271 §9.1.2), and offers it.
+func (m *Machine) decide(r *rib, n uint32) {
+	m.routes, m.from = m.routes[:0], m.from[:0]
+	m.routes = r.table.Load(n, m.routes, m.look)
+	best := m.cfg.Rules.Best(m.routes, nil)
+	l := r.at(n)
+	before := *l
+	if best < 0 {
+		*l = chosen{slot: l.slot}
+	} else {
+		b := &m.routes[best]
+		l.attributes, l.path, l.source = b.Attributes.number+1, b.PathID, m.from[best]
+	}
+	if l.attributes != before.attributes {
+		if l.attributes != 0 {
+			m.attributes.Keep(m.attributes.At(l.attributes - 1))
+		}
+		if before.attributes != 0 {
+			m.attributes.Release(m.attributes.At(before.attributes - 1))
+		}
+	}
+	if best < 0 || l.source == 0 {
+		if l.slot != 0 {
+			m.slots.Withdraw(routing.SlotID(l.slot - 1))
+		}
+	} else {
+		m.offer(r, n, l, best)
+	}
+	if l.attributes != before.attributes || l.source != before.source || l.path != before.path {
+		m.changed(r, n, l)
+	}
+	if len(m.routes) == 0 {
+		r.free = append(r.free, n)
+	}
+}
+
+// offer writes the best route, and those beside it, into the slot of the prefix.
+func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
+	if l.slot == 0 {
+		l.slot = uint32(m.slots.Take(r.table.Prefix(n))) + 1
+	}
+	m.used = m.cfg.Rules.Multipath(m.routes, best, m.used[:0])
+	s := m.slots.At(routing.SlotID(l.slot - 1))
+	b := &m.routes[best]
+	hops := make([]routing.NextHop, 0, 2)
+	for _, i := range m.used {
+		if h := m.forwarding(i); len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
+			hops = append(hops, h)
+		}
+	}
+	if h, ok := m.backup(); ok && len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
+		h.Backup = true
+		hops = append(hops, h)
+	}
+	s.NextHops, s.Action, s.Metric, s.Tag = hops, routing.Forward, b.Attributes.MED, 0
+	s.Internal, s.Distance = !b.External, m.cfg.Distance
+	if s.Internal {
+		s.Distance = m.cfg.InternalDistance
+	}
+	m.slots.Offer(routing.SlotID(l.slot - 1))
+}
+
+func hasHop(list []routing.NextHop, h routing.NextHop) bool {
+	for i := range list {
+		if list[i].Address == h.Address && list[i].Interface == h.Interface {
+			return true
+		}
+	}
+	return false
+}
+
+// backup is the next hop of the best route besides those that are used, so that packets
+// need not wait for a decision when these are lost.
+func (m *Machine) backup() (routing.NextHop, bool) {
+	if len(m.routes) <= len(m.used) {
+		return routing.NextHop{}, false
+	}
+	m.rest = append(m.rest[:0], m.routes...)
+	for _, i := range m.used {
+		m.rest[i].Unreachable = true
+	}
+	b := m.cfg.Rules.Best(m.rest, nil)
+	if b < 0 || m.from[b] == 0 {
+		return routing.NextHop{}, false
+	}
+	return m.forwarding(b), true
+}
+
+// forwarding is the next hop that packets by a route go to.
+func (m *Machine) forwarding(i int) routing.NextHop {
+	h := m.routes[i].Attributes.octets.NextHop()
+	if h.Address.IsValid() {
+		return routing.NextHop{Address: h.Address, Interface: routing.NoInterface}
+	}
+	return routing.NextHop{Address: h.LinkLocal, Interface: m.sources[m.from[i]].link}
+}
+
+// changed notes that another route of a prefix, or none, is the best.
+func (m *Machine) changed(r *rib, n uint32, l *chosen) {
+	id := routing.SlotID(n)
+	if l.attributes == 0 || l.source == 0 { // nothing to wait for
+		m.tell(r, n)
+		return
+	}
+	if !r.isFresh.Has(id) {
+		r.isFresh.Add(id)
+		r.fresh = append(r.fresh, n)
+	}
+}
+
+// tell has all neighbours sent what was chosen for a prefix.
+func (m *Machine) tell(r *rib, n uint32) {
+	for _, o := range m.order {
+		o.out[r.family].add(n)
+	}
+}
+
+// publish asks to be told when the FIB has what has changed.
+func (m *Machine) publish() {
+	if m.mark > m.installed {
+		return
+	}
+	news := false
+	for _, r := range m.ribs {
+		news = news || len(r.fresh) > 0
+		r.marked, r.fresh = r.fresh, r.marked[:0]
+		r.isMarked, r.isFresh = r.isFresh, r.isMarked
+	}
+	if news {
+		m.mark++
+		m.emit(protocol.Mark{Number: m.mark})
+	}
+}
+
+// forwarded says that packets are forwarded by what was marked.
+func (m *Machine) forwarded(number uint64) {
+	if number < m.mark || m.installed == m.mark {
+		return
+	}
+	m.installed = m.mark
+	for _, r := range m.ribs {
+		for _, n := range r.marked {
+			r.isMarked.Remove(routing.SlotID(n))
+			if !r.isFresh.Has(routing.SlotID(n)) {
+				m.tell(r, n)
+			}
+		}
+		r.marked = r.marked[:0]
+	}
+}
+
+// release frees the number of a prefix that has no route, and of which no neighbour has
+// to be told any more.
+func (m *Machine) release(r *rib, n uint32) {
+	if n >= r.table.Numbers() || !r.table.Used(n) || r.table.heads.at(n).first != 0 {
+		return
+	}
+	id := routing.SlotID(n)
+	if r.isTouched.Has(id) || r.waits(n) {
+		return
+	}
+	for _, o := range m.order {
+		if out := &o.out[r.family]; out.sent.Has(id) || out.isWaiting.Has(id) {
+			return
+		}
+	}
+	if l := r.at(n); l.slot != 0 {
+		m.slots.Free(routing.SlotID(l.slot - 1))
+		l.slot = 0
+	}
+	r.table.Free(n)
+}
+
+// letGo frees the numbers that only a neighbour that is lost has kept.
+func (m *Machine) letGo(r *rib) {
+	for n := range min(r.chosen.n, r.table.Numbers()) {
+		if r.table.Used(n) && r.table.heads.at(n).first == 0 {
+			r.free = append(r.free, n)
+		}
+	}
+}
+
+// originate puts a route of the router's own into the table, or takes it out.
+func (m *Machine) originate(p netip.Prefix) {
+	r := m.ribs[wire.FamilyFor(p)]
+	network, isNetwork := m.own[p]
+	from, has := m.heard[p]
+	if !has && !(isNetwork && network.Always) {
+		if n, ok := r.table.Number(p); ok && r.table.Remove(n, 0, 0) {
+			r.touch(n)
+		}
+		return
+	}
+	var a wire.Attributes
+	a.Origin = wire.OriginIGP
+	a.Set(wire.AttrOrigin)
+	a.Set(wire.AttrASPath)
+	if !isNetwork {
+		a.Origin = wire.OriginIncomplete
+	}
+	if has {
+		a.MED = from.Metric
+		a.Set(wire.AttrMED)
+	}
+	m.set = a.AppendSet(m.set[:0])
+	if n, changed := r.table.Put(p, 0, 0, m.attributes.Take(m.set), 0); changed {
+		r.touch(n)
+	}
+}

@@ -1,0 +1,98 @@
+package bgp
+
+import (
+	"net/netip"
+	"time"
+
+	"routerd/routing"
+	"routerd/routing/bgp/wire"
+)
+
+// NeighborStatus is a neighbour for show.
+type NeighborStatus struct {
+	Address  netip.Addr
+	Link     routing.InterfaceID // that it is on, NoInterface if it is on none or down
+	AS       uint32
+	RouterID wire.RouterID // 0 unless it is up
+	State    State
+	Since    time.Time // it is up, or down, since
+	// Held: it had too many prefixes, and is left alone until it is cleared or Restart
+	// has passed.
+	Held     bool
+	Last     Ending
+	Families [wire.NumFamilies]FamilyStatus
+	Counts   NeighborCounts
+}
+
+// FamilyStatus is what holds for one family of a neighbour's routes.
+type FamilyStatus struct {
+	Spoken   bool // both sides speak it
+	Accepted int  // routes that came
+	Stale    int  // kept from before a restart
+	Sent     int  // prefixes
+	// NoImport and NoExport: no route passes because there is no policy (RFC 8212).
+	NoImport, NoExport bool
+}
+
+// Neighbors are all neighbours, in the order of the configuration.
+func (m *Machine) Neighbors() []NeighborStatus {
+	list := make([]NeighborStatus, 0, len(m.order))
+	for _, n := range m.order {
+		s := NeighborStatus{
+			Address: n.cfg.Address, Link: n.link, AS: n.cfg.AS, State: n.session.State(), Since: n.since,
+			Held: n.held, Last: n.session.Last(), Counts: n.messages,
+		}
+		for f := range s.Families {
+			x, c := &s.Families[f], &n.cfg.Families[f]
+			x.Spoken, x.Sent = n.out[f].open, n.out[f].count
+			x.NoImport, x.NoExport = c.Enabled && c.Import.refuses(n.terms.External), c.Enabled && c.Export.refuses(n.terms.External)
+			if n.source != nil {
+				x.Accepted, s.RouterID = n.source.routes[f], n.source.id
+			}
+			if n.stale != nil {
+				x.Stale = n.stale.routes[f]
+			}
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// RouteStatus is a route of a prefix for show.
+type RouteStatus struct {
+	From       netip.Addr // invalid: it is the router's own
+	Attributes wire.Attributes
+	Weight     uint32
+	Best       bool
+	// Why says in words why it is not the best.
+	Why string
+}
+
+// Routes are all routes of a prefix, the best one among them, with the reason why each
+// other one is not.
+func (m *Machine) Routes(p netip.Prefix) []RouteStatus {
+	r := m.ribs[wire.FamilyFor(p)]
+	n, ok := r.table.Number(p)
+	if !ok {
+		return nil
+	}
+	m.from = m.from[:0]
+	routes := r.table.Load(n, nil, m.look)
+	why := make([]Verdict, len(routes))
+	best := m.cfg.Rules.Best(routes, why)
+	list := make([]RouteStatus, len(routes))
+	for i := range routes {
+		x := &routes[i]
+		s := &list[i]
+		s.From, s.Weight, s.Best = x.From, x.Weight, i == best
+		x.Attributes.octets.Read(&s.Attributes)
+		switch {
+		case i == best:
+		case why[i].By >= 0:
+			s.Why = m.cfg.Rules.Words(why[i].Step, &routes[why[i].By], x)
+		default:
+			s.Why = "its next hop cannot be reached"
+		}
+	}
+	return list
+}
