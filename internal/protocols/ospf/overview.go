@@ -57,7 +57,8 @@ type Area struct {
 	Area            netip.Addr `json:"area" show:"area"`
 	Type            string     `json:"type" show:"type"` // normal | stub | nssa
 	NoSummary       bool       `json:"no_summary" show:"summaries,yes=no,no=,optional"`
-	Transit         bool       `json:"transit" show:"transit,optional"` // it carries traffic between other areas
+	Transit         bool       `json:"transit" show:"transit,optional"`                 // it carries traffic between other areas
+	Translator      string     `json:"translator,omitempty" show:"translator,optional"` // of an NSSA: disabled | elected | enabled
 	Interfaces      int        `json:"interfaces" show:"interfaces,right"`
 	Neighbors       int        `json:"neighbors" show:"neighbors,right"`
 	Full            int        `json:"full" show:"full,right"`
@@ -76,7 +77,8 @@ func overviewNoun() running.Noun {
 calculated.
 
 BORDER and BOUNDARY are the border routers of areas and of the AS among ROUTERS,
-which are those that are reached within the area.`,
+which are those that are reached within the area. TRANSLATOR says whether the
+router makes external LSAs of those of an NSSA.`,
 			Example: `  routerd show ospf
   routerd show ospf neighbor -w 1s
   routerd show ospf database router 10.255.0.2 detail
@@ -106,10 +108,20 @@ func overviewOf(s *ospf.Summary, now time.Time) Overview {
 		o.Areas = append(o.Areas, Area{
 			Area: a.ID.Addr(), Type: a.Type.String(), NoSummary: a.NoSummaries, Transit: a.Transit,
 			Interfaces: a.Interfaces, Neighbors: a.Neighbors, Full: a.Full,
-			Routers: a.Routers, BorderRouters: a.Borders, BoundaryRouters: a.Boundary, LSAs: lsaCounts(&a.LSAs, areaTypes),
+			Translator: translator(&a),
+			Routers:    a.Routers, BorderRouters: a.Borders, BoundaryRouters: a.Boundary, LSAs: lsaCounts(&a.LSAs, areaTypes),
 		})
 	}
 	return o
+}
+
+// translator says whether the router translates the externals of an area, which only
+// an NSSA's border router may do (RFC 3101 §3.1).
+func translator(a *ospf.AreaInfo) string {
+	if a.Type != ospf.NSSA {
+		return ""
+	}
+	return a.Translator.String()
 }
 
 func spfOf(x *ospf.SPFInfo, now time.Time) SPF {

@@ -81,7 +81,7 @@ func (core) Summary(time.Time) ospf.Summary {
 		Router: id("10.255.0.1"), Chosen: true, Border: true, Boundary: true, Interfaces: 4, Received: 12346, MaxLSA: 1 << 20, Counters: counters(),
 		Areas: []ospf.AreaInfo{
 			{Interfaces: 3, Neighbors: 3, Full: 2, Routers: 4, Borders: 2, Boundary: 2, Transit: true},
-			{ID: 7, Type: ospf.NSSA, NoSummaries: true, Interfaces: 1, Routers: 1},
+			{ID: 7, Type: ospf.NSSA, NoSummaries: true, Translator: ospf.TranslatorElected, Interfaces: 1, Routers: 1},
 		},
 	}
 	s.SPF = ospf.SPFInfo{Wait: ospf.ShortWait, Due: now.Add(40 * time.Millisecond), Changes: 2, Runs: [3]uint64{7, 12345, 6}, Last: []ospf.Run{
