@@ -19,6 +19,7 @@ import (
 
 	"github.com/vishvananda/netns"
 
+	"routerd/routing"
 	"routerd/routing/bgp/wire"
 	"routerd/routing/protocol"
 )
@@ -32,6 +33,7 @@ type live struct {
 	t       *testing.T
 	ns      string
 	session *Session
+	machine *Machine // instead of a session, if it is not nil
 	alarms  Alarms
 	inputs  chan func()
 	conns   map[protocol.StreamID]net.Conn
@@ -91,6 +93,13 @@ func (l *live) run(args ...string) string {
 func (l *live) start(c SessionConfig) {
 	l.t.Helper()
 	l.session = NewSession(c, l, &l.alarms, rand.New(rand.NewPCG(1, 1)), new(wire.Update))
+	l.listens()
+	l.do(l.session.Start(time.Now(), nil))
+}
+
+// listens accepts the neighbour's connections.
+func (l *live) listens() {
+	l.t.Helper()
 	var listener net.Listener
 	l.inside(func() (err error) {
 		listener, err = (&net.ListenConfig{}).Listen(context.Background(), "tcp4", "198.18.0.1:179")
@@ -106,12 +115,42 @@ func (l *live) start(c SessionConfig) {
 			l.inputs <- func() {
 				l.other++
 				l.conns[l.other] = conn
-				l.do(l.session.Accept(time.Now(), protocol.Connected{ID: l.other, Listener: 1, Room: protocol.StreamRoom}, nil))
+				l.input(connectedBy(l.other, 1, conn))
 				l.reads(l.other, conn)
 			}
 		}
 	}()
-	l.do(l.session.Start(time.Now(), nil))
+}
+
+// connectedBy is what is said of a connection.
+func connectedBy(id, listener protocol.StreamID, conn net.Conn) protocol.Connected {
+	address := func(a net.Addr) netip.AddrPort { return a.(*net.TCPAddr).AddrPort() }
+	return protocol.Connected{
+		ID: id, Listener: listener, Local: address(conn.LocalAddr()), Remote: address(conn.RemoteAddr()),
+		Link: routing.NoInterface, Room: protocol.StreamRoom,
+	}
+}
+
+// input gives the session, or the machine, an input.
+func (l *live) input(in protocol.Input) {
+	if l.machine != nil {
+		l.step(in)
+		return
+	}
+	if c, ok := in.(protocol.Connected); ok && c.Listener != 0 {
+		l.do(l.session.Accept(time.Now(), c, nil))
+		return
+	}
+	l.do(l.session.Input(time.Now(), in, nil))
+}
+
+// owns reports whether a connection that was dialled is still wanted.
+func (l *live) owns(id protocol.StreamID) bool {
+	if l.machine != nil {
+		_, ok := l.machine.streams[id]
+		return ok
+	}
+	return l.session.Owns(id)
 }
 
 // inside runs f on a thread that is in the namespace.
@@ -143,7 +182,7 @@ func (l *live) do(out []protocol.Effect) {
 		case protocol.Write:
 			if c := l.conns[e.ID]; c != nil {
 				if _, err := c.Write(e.Data); err == nil {
-					l.do(l.session.Input(time.Now(), protocol.Written{ID: e.ID, Room: protocol.StreamRoom}, nil))
+					l.input(protocol.Written{ID: e.ID, Room: protocol.StreamRoom})
 				}
 			}
 		case protocol.CloseStream:
@@ -170,12 +209,12 @@ func (l *live) dial(e protocol.Dial) {
 	l.inputs <- func() {
 		switch {
 		case err != nil:
-			l.do(l.session.Input(time.Now(), protocol.Closed{ID: e.ID, Err: err}, nil))
-		case !l.session.Owns(e.ID):
+			l.input(protocol.Closed{ID: e.ID, Err: err})
+		case !l.owns(e.ID):
 			conn.Close()
 		default:
 			l.conns[e.ID] = conn
-			l.do(l.session.Input(time.Now(), protocol.Connected{ID: e.ID, Room: protocol.StreamRoom}, nil))
+			l.input(connectedBy(e.ID, 0, conn))
 			l.reads(e.ID, conn)
 		}
 	}
@@ -191,7 +230,7 @@ func (l *live) reads(id protocol.StreamID, conn net.Conn) {
 			l.inputs <- func() {
 				defer close(taken)
 				if n > 0 {
-					l.do(l.session.Input(time.Now(), protocol.Read{ID: id, Data: buf[:n]}, nil))
+					l.input(protocol.Read{ID: id, Data: buf[:n]})
 				}
 				if err != nil {
 					if errors.Is(err, io.EOF) {
@@ -199,7 +238,7 @@ func (l *live) reads(id protocol.StreamID, conn net.Conn) {
 					}
 					conn.Close()
 					delete(l.conns, id)
-					l.do(l.session.Input(time.Now(), protocol.Closed{ID: id, Err: err}, nil))
+					l.input(protocol.Closed{ID: id, Err: err})
 				}
 			}
 			<-taken
@@ -218,6 +257,12 @@ func (l *live) poll() {
 	case <-time.After(5 * time.Millisecond):
 	}
 	now := time.Now()
+	if l.machine != nil {
+		if at := l.machine.Deadline(); !at.IsZero() && !at.After(now) {
+			l.step(protocol.Tick{})
+		}
+		return
+	}
 	for a := l.alarms.Due(now); a != nil; a = l.alarms.Due(now) {
 		l.do(a.Of.Due(now, nil))
 	}
@@ -228,6 +273,9 @@ func (l *live) until(what string, holds func() bool, seen func() string) {
 	l.t.Helper()
 	for end := time.Now().Add(patience); !holds(); l.poll() {
 		if time.Now().After(end) {
+			if l.machine != nil {
+				l.t.Fatalf("after %v no %s; neighbours %+v; %v; seen: %s", patience, what, l.machine.Neighbors(), l.faults, seen())
+			}
 			l.t.Fatalf("after %v no %s; the session is %v, %+v; %v; seen: %s", patience, what, l.session.State(), l.session.Last(), l.faults, seen())
 		}
 	}
