@@ -72,10 +72,10 @@ func (r cpuReading) busySince(before cpuReading) time.Duration {
 	return max(0, whole-(r.idle-before.idle)-(r.stolen-before.stolen))
 }
 
-// processTime is the CPU time of all threads of a process, to the nanosecond:
+// ProcessTime is the CPU time of all threads of a process, to the nanosecond:
 // its own and what the kernel did on its behalf, which includes the soft
 // interrupts that its system calls ran.
-func processTime(pid int) (time.Duration, error) {
+func ProcessTime(pid int) (time.Duration, error) {
 	// clock_getcpuclockid(3): the kernel's number of a process's clock.
 	const cpuClockSched = 2
 	clock := int32(^pid)<<3 | cpuClockSched

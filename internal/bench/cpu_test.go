@@ -45,12 +45,12 @@ func TestParseStatRefuses(t *testing.T) {
 // The process clock is the kernel's, so it has to know this process and to go
 // on while it works.
 func TestProcessTime(t *testing.T) {
-	before, err := processTime(os.Getpid())
+	before, err := ProcessTime(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); ; {
-		after, err := processTime(os.Getpid())
+		after, err := ProcessTime(os.Getpid())
 		if err != nil {
 			t.Fatal(err)
 		}

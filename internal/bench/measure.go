@@ -156,14 +156,14 @@ func (s *Site) times(source, sink *process) (v view, err error) {
 		if err = p.gone(); err != nil {
 			return v, err
 		}
-		spent, err := processTime(p.cmd.Process.Pid)
+		spent, err := ProcessTime(p.cmd.Process.Pid)
 		if err != nil {
 			return v, err
 		}
 		v.times[0] += spent
 	}
 	for i, p := range []*process{source, sink} {
-		if v.times[i+1], err = processTime(p.cmd.Process.Pid); err != nil {
+		if v.times[i+1], err = ProcessTime(p.cmd.Process.Pid); err != nil {
 			return v, err
 		}
 	}

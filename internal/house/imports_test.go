@@ -146,6 +146,7 @@ var rooms = map[string]room{
 	"internal/bench/forward":  {own: []string{"internal/bench"}},
 	"internal/bench/nat":      {own: []string{"internal/bench"}},
 	"internal/bench/converge": {own: []string{"internal/bench", "internal/bench/site", "internal/lab"}},
+	"internal/bench/ospf":     {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "routing/ospf/wire"}},
 	"internal/bench/rip":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "internal/protocols/rip"}},
 	"internal/bench/site":     {own: []string{"internal/bench", "internal/lab"}},
 	"internal/bench/table":    {own: []string{"internal/bench"}},

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"routerd/internal/bench"
 	"routerd/internal/lab"
 )
 
@@ -123,22 +124,21 @@ func Used(l *lab.Lab, node string) (u Usage, err error) {
 			return u, fmt.Errorf("what %s used: %w", node, err)
 		}
 		// The name, in parentheses, may have anything in it. After it come
-		// state as field 3, utime and stime as 14 and 15, rss as 24: proc(5).
+		// state as field 3, rss as field 24: proc(5).
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(fields) < 22 {
 			return u, fmt.Errorf("what %s used: unreadable %q", node, stat)
 		}
-		var n [3]int64
-		for i, at := range []int{14, 15, 24} {
-			if n[i], err = strconv.ParseInt(fields[at-3], 10, 64); err != nil {
-				return u, fmt.Errorf("what %s used: %w", node, err)
-			}
+		pages, err := strconv.ParseInt(fields[24-3], 10, 64)
+		if err != nil {
+			return u, fmt.Errorf("what %s used: %w", node, err)
 		}
-		u.CPU += time.Duration(n[0]+n[1]) * (time.Second / userHz)
-		u.RSS += float64(n[2]) * float64(os.Getpagesize()) / (1 << 20)
+		spent, err := bench.ProcessTime(pid)
+		if err != nil {
+			return u, fmt.Errorf("what %s used: %w", node, err)
+		}
+		u.CPU += spent
+		u.RSS += float64(pages) * float64(os.Getpagesize()) / (1 << 20)
 	}
 	return u, nil
 }
-
-// userHz is in what /proc counts CPU time, on every architecture of Linux.
-const userHz = 100

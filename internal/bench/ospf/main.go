@@ -1,0 +1,112 @@
+// Command ospf measures how routerd speaks OSPF beside BIRD and FRR, in labs of
+// its own.
+//
+// Events: a speaker that has a made-up area of 961 routers (and, if asked, of
+// 10,000) in a grid is the only neighbour of each of the three. It gives each the
+// whole database, and then changes the cost of a random link, the same ones for
+// all, in turn. Counted are the CPU time of all threads and daemons of a router,
+// from the LSA to its routes, less that of windows of the same run in which
+// nothing came; the CPU time of loading, until a router is quiet; and by how much
+// its resident memory has grown then. FRR gives its routes to the kernel; BIRD
+// does with -kernel. In the end each has to have the costs that the links say.
+//
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
+// wrong usage, and 3 when no mark is missed and some could not be judged because
+// BIRD or FRR is not installed. It needs root. Its traffic stays inside network
+// namespaces that it makes and removes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"routerd/internal/bench"
+	"routerd/internal/bench/site"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options is what is measured.
+type options struct {
+	sides    []int // of the grids; none leaves events out
+	events   int   // that each router gets
+	spacing  time.Duration
+	kernel   bool
+	routerd  string
+	progress func(format string, args ...any)
+	site     *site.Site
+}
+
+// parse reads the flags. Sides are a list of numbers.
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	o.progress = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	sides := ""
+	f := flag.NewFlagSet("ospf", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&sides, "sides", "31", "`sides` of the grids of routers, from 3 to 150: 31,100 for 961 and 10,000 routers; 0 leaves events out")
+	f.IntVar(&o.events, "events", 20, "changes that each router is told of")
+	f.DurationVar(&o.spacing, "spacing", 1500*time.Millisecond, "time between two changes, from 1s: so that no router gathers two")
+	f.BoolVar(&o.kernel, "kernel", false, "BIRD gives its routes to the kernel, as FRR does")
+	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	for _, text := range strings.Split(sides, ",") {
+		n, err := strconv.Atoi(text)
+		if sides != "0" && (err != nil || n < 3 || n > 150) {
+			return o, fmt.Errorf("sides %q: want numbers from 3 to 150, or 0", sides)
+		}
+		if n > 0 {
+			o.sides = append(o.sides, n)
+		}
+	}
+	if f.NArg() > 0 || o.events < 1 || o.spacing < time.Second {
+		return o, errors.New("want 1 or more events, 1s or more between them, and nothing but flags")
+	}
+	return o, nil
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		fmt.Fprintf(stderr, "ospf: %v\n", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all, err := measure(ctx, o, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "ospf: %v\n", err)
+		return 1
+	}
+	return all.Code()
+}
+
+// measure gives what became of all marks.
+func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
+	o.site, err = site.New(ctx, o.routerd)
+	defer os.RemoveAll(o.site.Dir)
+	if err != nil {
+		return bench.NotRun, err
+	}
+	all = bench.Met
+	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){events} {
+		outcome, err := part(ctx, o, out)
+		if err != nil {
+			return bench.NotRun, err
+		}
+		all = all.Worse(outcome)
+	}
+	return all, nil
+}
