@@ -169,7 +169,7 @@ func (c *contest) cutAll(ctx context.Context, o options, x *contender) (gaps []f
 	}
 	err = o.site.Lab(ctx, triangle(x.node, c.neighbors), func(l *lab.Lab) error {
 		for range cuts {
-			gap, err := c.lose(ctx, l, x)
+			gap, err := c.lose(ctx, l, x, falseAlarms)
 			if err != nil {
 				return err
 			}
@@ -181,6 +181,9 @@ func (c *contest) cutAll(ctx context.Context, o options, x *contender) (gaps []f
 	return gaps, err
 }
 
+// falseAlarms is how often a contender may leave the direct way before it is cut.
+const falseAlarms = 3
+
 // spacing is the time between two datagrams, settled how long a way may take to
 // be found.
 const (
@@ -189,8 +192,8 @@ const (
 )
 
 // lose cuts the direct path, gives the longest time in which nothing arrived, and
-// mends it.
-func (c *contest) lose(ctx context.Context, l *lab.Lab, x *contender) (time.Duration, error) {
+// mends it. It begins anew, so often, where a contender has left that path before.
+func (c *contest) lose(ctx context.Context, l *lab.Lab, x *contender, tries int) (time.Duration, error) {
 	for range 2 { // also behind the calm
 		err := site.Await(ctx, settled, 100*time.Millisecond, "both sessions, and the direct way", func() (string, error) {
 			return x.ready(ctx, l)
@@ -207,6 +210,13 @@ func (c *contest) lose(ctx context.Context, l *lab.Lab, x *contender) (time.Dura
 		return 0, err
 	}
 	defer flow.Stop()
+	if why, err := x.ready(ctx, l); err != nil || why != "" { // a false alarm in the calm
+		flow.Stop()
+		if err == nil && tries > 0 {
+			return c.lose(ctx, l, x, tries-1)
+		}
+		return 0, errors.Join(err, fmt.Errorf("packets go another way before anything is cut: %s", why))
+	}
 	began := time.Now()
 	if _, err := l.Run(ctx, "n1", c.cut); err != nil {
 		return 0, err

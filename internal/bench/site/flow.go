@@ -13,27 +13,22 @@ import (
 )
 
 // Flow is datagrams from a host of a lab to the discard port of another, watched
-// where they arrive.
+// where they leave and where they arrive: by the kernel's clock, so that what the
+// sender lacks of a processor is no gap.
 type Flow struct {
-	end     context.CancelFunc
-	arrived chan []byte
-	sent    <-chan []time.Time
+	end           context.CancelFunc
+	sent, arrived <-chan []byte // of tcpdump
 }
 
 // after is how long datagrams have to arrive again before the end.
 const after = 500 * time.Millisecond
 
 // Watch begins a flow of one datagram each spacing, which is how exactly a gap is
-// known. to is the far node, whose device is eth0, and has address.
+// known. The device of either node is eth0, and to has address.
 func Watch(ctx context.Context, l *lab.Lab, from, to, address string, spacing time.Duration) (*Flow, error) {
 	ctx, end := context.WithCancel(ctx)
-	f := &Flow{end: end, arrived: make(chan []byte, 1)}
-	go func() {
-		text, _ := l.Run(ctx, to, "exec tcpdump -n -tt -l --immediate-mode -i eth0 'udp dst port 9'")
-		f.arrived <- text
-	}()
-	var err error
-	if f.sent, err = flow(ctx, l.Topology.Name+"-"+from, address, spacing); err != nil {
+	f := &Flow{end: end, sent: watched(ctx, l, from), arrived: watched(ctx, l, to)}
+	if err := flow(ctx, l.Topology.Name+"-"+from, address, spacing); err != nil {
 		f.Stop()
 		return nil, err
 	}
@@ -43,6 +38,16 @@ func Watch(ctx context.Context, l *lab.Lab, from, to, address string, spacing ti
 		return nil, err
 	}
 	return f, nil
+}
+
+// watched gives what tcpdump has seen on a node when ctx has ended.
+func watched(ctx context.Context, l *lab.Lab, node string) <-chan []byte {
+	seen := make(chan []byte, 1)
+	go func() {
+		text, _ := l.Run(ctx, node, "exec tcpdump -n -tt -l --immediate-mode -i eth0 'udp dst port 9'")
+		seen <- text
+	}()
+	return seen
 }
 
 // Stop ends a flow.
@@ -57,40 +62,57 @@ func (f *Flow) Gap(ctx context.Context, cut time.Time) (time.Duration, error) {
 	}
 	end := time.Now()
 	f.Stop()
-	return gap(<-f.arrived, <-f.sent, cut, end)
+	arrived := <-f.arrived
+	sent, err := stamps(<-f.sent)
+	if err != nil {
+		return 0, err
+	}
+	return gap(arrived, sent, cut, end)
 }
 
-// flow sends datagrams from a namespace until ctx ends, and then gives the times
-// of sending.
-func flow(ctx context.Context, namespace, address string, spacing time.Duration) (<-chan []time.Time, error) {
+// flow sends datagrams from a namespace until ctx ends.
+func flow(ctx context.Context, namespace, address string, spacing time.Duration) error {
 	var to net.Conn
 	err := bench.InNamespace(namespace, func() (err error) {
 		to, err = net.Dial("udp4", net.JoinHostPort(address, "9"))
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("sending to the far host: %w", err)
+		return fmt.Errorf("sending to the far host: %w", err)
 	}
-	sent := make(chan []time.Time, 1)
 	go func() {
 		defer to.Close()
 		tick := time.NewTicker(spacing)
 		defer tick.Stop()
-		for times := []time.Time(nil); ; {
+		for {
 			select {
 			case <-ctx.Done():
-				sent <- times
 				return
 			case <-tick.C:
-				times = append(times, time.Now())
 				_, _ = to.Write([]byte("one more")) // an error is of an earlier one, which was lost
 			}
 		}
 	}()
-	return sent, nil
+	return nil
 }
 
 var stamp = regexp.MustCompile(`(?m)^(\d+)\.(\d{6}) IP `)
+
+// stamps gives the times of the lines of tcpdump's.
+func stamps(text []byte) (list []time.Time, err error) {
+	for _, m := range stamp.FindAllSubmatch(text, -1) {
+		seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading tcpdump's times: %w", err)
+		}
+		micros, err := strconv.ParseInt(string(m[2]), 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("reading tcpdump's times: %w", err)
+		}
+		list = append(list, time.Unix(seconds, micros*1000))
+	}
+	return list, nil
+}
 
 // gap finds the longest time in which datagrams were sent and none arrived, by
 // when they were sent and the lines of tcpdump's: from the first one that was
@@ -107,16 +129,11 @@ func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Durati
 		}
 		return append(sent, end)[0], len(sent) > 0
 	}
-	for _, m := range stamp.FindAllSubmatch(text, -1) {
-		seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
-		}
-		micros, err := strconv.ParseInt(string(m[2]), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("reading tcpdump's times: %w", err)
-		}
-		at := time.Unix(seconds, micros*1000)
+	arrived, err := stamps(text)
+	if err != nil {
+		return 0, err
+	}
+	for _, at := range arrived {
 		if n++; n > 1 && at.After(cut) {
 			if from, more := since(); more {
 				longest = max(longest, at.Sub(from))
