@@ -54,6 +54,7 @@ type NeighborConfig struct {
 	Multihop    uint8
 	TTLSecurity bool
 	Password    string // of RFC 2385
+	BFD         *BFD   // nil: it is not watched
 	HoldTime    uint16 // seconds, 0 = no end without KEEPALIVEs, else at least 3
 	// Keepalive, ConnectRetry and DelayOpen are as in [SessionConfig].
 	Keepalive, ConnectRetry, DelayOpen time.Duration
@@ -175,6 +176,9 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	}
 	if n.HoldTime == 1 || n.HoldTime == 2 { // RFC 4271 §4.2
 		wrong("hold time %d s, want 0 or at least 3 s", n.HoldTime)
+	}
+	if n.BFD != nil && n.BFD.Multihop && !n.Local.IsValid() {
+		wrong("BFD over several hops, want a local address")
 	}
 	if len(n.Password) > 80 {
 		wrong("a password of %d octets, want at most 80", len(n.Password))

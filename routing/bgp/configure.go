@@ -95,6 +95,7 @@ func (m *Machine) configure(in protocol.Configure) {
 			begin = append(begin, n)
 		}
 		m.order = append(m.order, n)
+		m.watch(n, nc.BFD)
 	}
 	m.listeningChanged(&before)
 	for _, n := range begin {
@@ -111,6 +112,7 @@ func (m *Machine) configure(in protocol.Configure) {
 // forgetNeighbor ends a neighbour that is no longer configured.
 func (m *Machine) forgetNeighbor(n *neighbor) {
 	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseDeconfigured})
+	m.watch(n, nil)
 	m.tasks.Stop(&n.begin.timer)
 	delete(m.neighbors, n.cfg.key())
 	for id, s := range m.streams {

@@ -5,6 +5,7 @@
 //	machine.go     the machine: inputs, streams, listeners, what is due
 //	configure.go   another configuration; clearing sessions
 //	neighbor.go    a neighbour, and the sources that its routes come from
+//	watch.go       neighbours that BFD watches
 //	import.go      routes that come
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
 //	hops.go        next hops, by what the RIB says of them; routes of others

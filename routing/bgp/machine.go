@@ -58,6 +58,7 @@ type Machine struct {
 	from     []uint16 // the sources of routes
 	rest     []Route
 	used     []int
+	written  []routing.NextHop
 	batch    []uint64
 	packer   wire.Packer
 	look     func(Candidate, *Route)
@@ -170,6 +171,8 @@ func (m *Machine) take(in protocol.Input) {
 		m.notice(in)
 	case Clear:
 		m.clear(in)
+	case protocol.NeighborState:
+		m.found(in)
 	case protocol.Stop:
 		m.stop()
 	}
@@ -295,6 +298,7 @@ func (n *neighbor) peer(m *Machine, f wire.Family) (protocol.StreamPeer, bool) {
 func (m *Machine) stop() {
 	for _, n := range m.order {
 		m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseAdminShutdown})
+		m.watch(n, nil)
 	}
 	for f := range m.listeners {
 		if l := &m.listeners[f]; l.id != 0 {

@@ -23,10 +23,12 @@ type neighbor struct {
 	// source is what its routes have come from since it is up, nil while it is not;
 	// stale is that of the session before, while a restart is waited for.
 	source, stale *source
-	forget        *task // drops what is stale
-	begin         *task // has the session begin again after too many prefixes
-	over          bool  // it has too many prefixes
-	held          bool  // down until it is cleared, because it had
+	forget        *task         // drops what is stale
+	begin         *task         // has the session begin again after too many prefixes
+	watched       *BFD          // as it is watched, nil if it is not
+	path          protocol.Path // of watched
+	over          bool          // it has too many prefixes
+	held          bool          // down until it is cleared, because it had
 
 	out      [wire.NumFamilies]outgoing
 	speak    *task // sends what waits for MRAI
@@ -131,6 +133,7 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 	gone := n.source
 	n.source = nil
 	for f := range n.out {
+		m.letGo(m.ribs[f], &n.out[f])
 		n.out[f] = outgoing{}
 	}
 	m.tasks.Stop(&n.speak.timer)
@@ -148,9 +151,6 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 			}
 			m.tasks.Set(&n.forget.timer, m.now.Add(time.Duration(restart.Time)*time.Second))
 		}
-	}
-	for _, r := range m.ribs {
-		m.letGo(r)
 	}
 	m.event(SessionDown, n.link, n.cfg.Address, s.main.why())
 }

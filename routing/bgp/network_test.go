@@ -39,6 +39,7 @@ type router struct {
 	waiting   []protocol.Input // notices
 	tracked   map[netip.Addr]bool
 	events    []string
+	watches   []protocol.Effect
 }
 
 // tube is a TCP connection.
@@ -172,6 +173,8 @@ func (w *network) do(r *router, e protocol.Effect) {
 		delete(r.tracked, e.Address)
 	case protocol.Mark:
 		r.waiting = append(r.waiting, protocol.Notices{Notices: routing.Notices{Installed: e.Number}})
+	case protocol.Watch, protocol.Unwatch:
+		r.watches = append(r.watches, e)
 	case protocol.Event:
 		r.events = append(r.events, fmt.Sprintf("%s %v", e.What, e.Err))
 	case protocol.SetPeer, protocol.ForgetPeer, protocol.Stopped:

@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"math/bits"
 	"net/netip"
 
 	"routerd/routing"
@@ -111,7 +112,7 @@ func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
 	m.used = m.cfg.Rules.Multipath(m.routes, best, m.used[:0])
 	s := m.slots.At(routing.SlotID(l.slot - 1))
 	b := &m.routes[best]
-	hops := make([]routing.NextHop, 0, 2)
+	hops := m.written[:0]
 	for _, i := range m.used {
 		if h := m.forwarding(i); len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
 			hops = append(hops, h)
@@ -121,6 +122,7 @@ func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
 		h.Backup = true
 		hops = append(hops, h)
 	}
+	m.written = hops // the slot copies them
 	s.NextHops, s.Action, s.Metric, s.Tag = hops, routing.Forward, b.Attributes.MED, 0
 	s.Internal, s.Distance = !b.External, m.cfg.Distance
 	if s.Internal {
@@ -210,6 +212,7 @@ func (m *Machine) forwarded(number uint64) {
 	for _, r := range m.ribs {
 		for _, n := range r.marked {
 			r.isMarked.Remove(routing.SlotID(n))
+			r.free = append(r.free, n)
 			if !r.isFresh.Has(routing.SlotID(n)) {
 				m.tell(r, n)
 			}
@@ -241,10 +244,15 @@ func (m *Machine) release(r *rib, n uint32) {
 }
 
 // letGo frees the numbers that only a neighbour that is lost has kept.
-func (m *Machine) letGo(r *rib) {
-	for n := range min(r.chosen.n, r.table.Numbers()) {
-		if r.table.Used(n) && r.table.heads.at(n).first == 0 {
-			r.free = append(r.free, n)
+func (m *Machine) letGo(r *rib, o *outgoing) {
+	for _, set := range [...]routing.SlotSet{o.sent, o.isWaiting} {
+		for i, word := range set {
+			for ; word != 0; word &= word - 1 {
+				n := uint32(i*64 + bits.TrailingZeros64(word))
+				if r.table.Used(n) && r.table.heads.at(n).first == 0 {
+					r.free = append(r.free, n)
+				}
+			}
 		}
 	}
 }
