@@ -31,6 +31,7 @@ type contender struct {
 	by      string         // prints the way of a packet to the far host
 	up      string         // prints its sessions; empty: there are none
 	session *regexp.Regexp // one that is up
+	uncut   []float64      // the longest gaps before the cuts, seconds
 }
 
 // How to cut: lose everything in both directions, or the carrier.

@@ -19,6 +19,9 @@
 // Neighbours: so many of OSPF with Hellos of 1 s, each on a link of its own, the
 // same.
 //
+// Before each cut the same is measured for half a second: "uncut" is the median of
+// that, and where it is above 20 ms the machine is too busy to judge anything.
+//
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
 // wrong usage, and 3 when no mark is missed and some could not be judged because
 // a program is not installed. It needs root. Its traffic stays inside network

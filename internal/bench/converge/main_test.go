@@ -56,6 +56,9 @@ func TestLabs(t *testing.T) {
 func TestPrint(t *testing.T) {
 	own := contest{name: "x", contenders: staticContenders, judge: byBFD}
 	against := contest{name: "x", contenders: ospfContenders(false, false), judge: beside("FRR", "BIRD")}
+	stalled := staticContenders[0]
+	stalled.uncut = []float64{0.05}
+	busy := contest{name: "x", contenders: []contender{stalled}, judge: byBFD}
 	for _, tt := range []struct {
 		name    string
 		in      contest
@@ -69,6 +72,7 @@ func TestPrint(t *testing.T) {
 		{"none", own, map[string][]float64{"BIRD": {20}}, bench.NotRun, "20000"},
 		{"as good as the better one", against, map[string][]float64{"routerd": {0.5}, "FRR": {0.7}, "BIRD": {0.5}}, bench.Met, "PASS"},
 		{"worse than the better one", against, map[string][]float64{"routerd": {0.6}, "FRR": {0.7}, "BIRD": {0.5}}, bench.Missed, "MISS"},
+		{"on a busy machine", busy, map[string][]float64{"routerd": {0.11}}, bench.NotRun, "NOT RUN"},
 		{"without the others", against, map[string][]float64{"routerd": {0.6}, "BIRD": {0.7}}, bench.NotRun, "NOT RUN"},
 	} {
 		var out strings.Builder

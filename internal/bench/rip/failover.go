@@ -218,5 +218,6 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	return flow.Gap(ctx, began)
+	gap, _, err := flow.Gap(ctx, began)
+	return gap, err
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -54,20 +55,38 @@ func watched(ctx context.Context, l *lab.Lab, node string) <-chan []byte {
 func (f *Flow) Stop() { f.end() }
 
 // Gap ends the flow, once datagrams have had time to arrive again, and gives the
-// longest time since cut in which some were sent and none arrived.
-func (f *Flow) Gap(ctx context.Context, cut time.Time) (time.Duration, error) {
+// longest time since cut in which some were sent and none arrived, and that before
+// it, which the machine alone takes.
+func (f *Flow) Gap(ctx context.Context, cut time.Time) (since, before time.Duration, err error) {
 	defer f.Stop()
 	if err := Pause(ctx, after); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	end := time.Now()
 	f.Stop()
-	arrived := <-f.arrived
-	sent, err := stamps(<-f.sent)
+	arrived, sent, err := f.seen()
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return gap(arrived, sent, cut, end)
+	if before, err = gap(until(arrived, cut), until(sent, cut), time.Time{}, cut); err != nil {
+		return 0, 0, err
+	}
+	since, err = gap(arrived, sent, cut, end)
+	return since, before, err
+}
+
+// seen gives the times of all datagrams.
+func (f *Flow) seen() (arrived, sent []time.Time, err error) {
+	if arrived, err = stamps(<-f.arrived); err == nil {
+		sent, err = stamps(<-f.sent)
+	}
+	return arrived, sent, err
+}
+
+// until gives the times before another.
+func until(list []time.Time, end time.Time) []time.Time {
+	n, _ := slices.BinarySearchFunc(list, end, time.Time.Compare)
+	return list[:n]
 }
 
 // flow sends datagrams from a namespace until ctx ends.
@@ -111,16 +130,19 @@ func stamps(text []byte) (list []time.Time, err error) {
 		}
 		list = append(list, time.Unix(seconds, micros*1000))
 	}
+	if len(list) < 20 {
+		return nil, fmt.Errorf("tcpdump saw %d datagrams, want many: %s", len(list), text)
+	}
 	return list, nil
 }
 
 // gap finds the longest time in which datagrams were sent and none arrived, by
-// when they were sent and the lines of tcpdump's: from the first one that was
+// when they were sent and when they arrived: from the first one that was
 // sent after an arrival to the next arrival, since while nothing is sent nothing
 // is lost. What was over before the cut has nothing to do with it. From the last
 // arrival it is up to the end, where that is longer than tcpdump may lag behind:
 // then what was cut never flowed again.
-func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Duration, err error) {
+func gap(arrived, sent []time.Time, cut, end time.Time) (longest time.Duration, err error) {
 	var last time.Time
 	n := 0
 	since := func() (time.Time, bool) { // the first one sent after the last arrival
@@ -129,10 +151,6 @@ func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Durati
 		}
 		return append(sent, end)[0], len(sent) > 0
 	}
-	arrived, err := stamps(text)
-	if err != nil {
-		return 0, err
-	}
 	for _, at := range arrived {
 		if n++; n > 1 && at.After(cut) {
 			if from, more := since(); more {
@@ -140,9 +158,6 @@ func gap(text []byte, sent []time.Time, cut, end time.Time) (longest time.Durati
 			}
 		}
 		last = at
-	}
-	if n < 20 {
-		return 0, fmt.Errorf("tcpdump saw %d datagrams, want many: %s", n, text)
 	}
 	from, more := since()
 	if !more && end.Sub(last) > after/2 {

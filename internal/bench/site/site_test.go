@@ -39,6 +39,13 @@ func TestGap(t *testing.T) {
 		{"nothing arrives after the cut", nil, []times{{600 * ms, time.Hour}}, nil, 400 * ms},
 		{"tcpdump is a little late", nil, []times{{900 * ms, time.Hour}}, nil, 100 * time.Microsecond},
 	} {
+		arrivals := func(text string) []time.Time {
+			list, err := stamps([]byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return list
+		}
 		var sent []time.Time
 		text := "listening on eth0\n"
 		for at := time.Duration(0); at < 1000*ms; at += ms {
@@ -55,14 +62,14 @@ func TestGap(t *testing.T) {
 			}
 			text += fmt.Sprintf("%d.%06d IP 198.18.1.2.40000 > 198.18.9.2.9: UDP, length 8\n", begin.Unix(), arrives/time.Microsecond)
 		}
-		if got, err := gap([]byte(text), sent, begin.Add(200*ms), begin.Add(1000*ms)); err != nil || got != tt.want {
+		if got, err := gap(arrivals(text), sent, begin.Add(200*ms), begin.Add(1000*ms)); err != nil || got != tt.want {
 			t.Errorf("%s: %v, %v, want %v", tt.name, got, err, tt.want)
 		}
-		if _, err := gap([]byte(text), sent, begin.Add(200*ms), begin.Add(5000*ms)); tt.cuts == nil && err == nil {
+		if _, err := gap(arrivals(text), sent, begin.Add(200*ms), begin.Add(5000*ms)); tt.cuts == nil && err == nil {
 			t.Errorf("%s: no error though nothing was sent for four seconds", tt.name)
 		}
 	}
-	if _, err := gap([]byte("tcpdump: no such device"), nil, begin, begin); err == nil || !strings.Contains(err.Error(), "no such device") {
+	if _, err := stamps([]byte("tcpdump: no such device")); err == nil || !strings.Contains(err.Error(), "no such device") {
 		t.Errorf("without packets: %v", err)
 	}
 }
