@@ -26,6 +26,9 @@ func TestUsage(t *testing.T) {
 		{"-sides 31,0", "from 3 to 150", 2},
 		{"-events 0", "1 or more events", 2},
 		{"-spacing 1ms", "1s or more", 2},
+		{"-neighbours 231", "0 to 230", 2},
+		{"-hold 1ms", "1s or more", 2},
+		{"-cuts -1", "0 or more cuts", 2},
 		{"quickly", "nothing but flags", 2},
 	} {
 		var out, errs bytes.Buffer
@@ -43,9 +46,14 @@ func TestUsage(t *testing.T) {
 
 // Every lab of the bench is a sound topology. Nothing is made.
 func TestLabs(t *testing.T) {
-	for name, text := range map[string]string{
+	texts := map[string]string{
 		"events": eventLab(false), "events with BIRD's routes in the kernel": eventLab(true),
-	} {
+		"neighbours": crowdLab(mostOfCrowd),
+	}
+	for _, c := range contenders {
+		texts["failover of "+c.name] = triangle(c.node)
+	}
+	for name, text := range texts {
 		path := filepath.Join(t.TempDir(), "lab.toml")
 		if err := os.WriteFile(path, []byte("name = \"x\"\n"+text), 0o600); err != nil {
 			t.Fatal(err)
@@ -84,6 +92,50 @@ func TestPrintEvents(t *testing.T) {
 		var out strings.Builder
 		o := printEvents(&out, tt.routers, tt.list)
 		if o != tt.outcome || strings.Contains(out.String(), "MISS") != (tt.outcome == bench.Missed) || strings.Contains(out.String(), "NaN") {
+			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
+		}
+	}
+}
+
+// A neighbour that was lost, or is not adjacent in the end, misses the mark, and only
+// routerd's count.
+func TestPrintCrowds(t *testing.T) {
+	ran := func(name string, full, lost int) *crowded {
+		return &crowded{seat: seat{name: name}, full: full, lost: lost, over: time.Second}
+	}
+	for _, tt := range []struct {
+		name    string
+		list    []*crowded
+		outcome bench.Outcome
+	}{
+		{"all kept", []*crowded{ran("routerd", 200, 0), ran("BIRD", 199, 1)}, bench.Met},
+		{"one lost that came back", []*crowded{ran("routerd", 200, 1)}, bench.Missed},
+		{"one not there", []*crowded{ran("routerd", 199, 0)}, bench.Missed},
+		{"nothing", nil, bench.NotRun},
+	} {
+		var out strings.Builder
+		if o := printCrowds(&out, 200, tt.list); o != tt.outcome || strings.Contains(out.String(), "NaN") {
+			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
+		}
+	}
+}
+
+// With fast-reroute the median is judged by itself, without by FRR's.
+func TestPrintFailovers(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		all     [][]float64
+		outcome bench.Outcome
+	}{
+		{"as slow as it may be", [][]float64{{0.005, 0.001, 9}, {0.02}, {0.02}, {0.9}}, bench.Met},
+		{"slow with fast-reroute", [][]float64{{0.006}, {0.02}, {0.02}, {0.9}}, bench.Missed},
+		{"slower than FRR", [][]float64{{0.005}, {0.021}, {0.02}, {0.9}}, bench.Missed},
+		{"no FRR", [][]float64{{0.005}, {0.02}, nil, {0.9}}, bench.NotRun},
+		{"no BIRD", [][]float64{{0.005}, {0.02}, {0.02}, nil}, bench.Met},
+		{"nothing", make([][]float64, 4), bench.NotRun},
+	} {
+		var out strings.Builder
+		if o := printFailovers(&out, tt.all); o != tt.outcome || strings.Contains(out.String(), "NaN") {
 			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
 		}
 	}

@@ -168,3 +168,27 @@ func TestNetwork(t *testing.T) {
 		t.Error("two networks change otherwise, want the same changes")
 	}
 }
+
+// On a LAN only the DR is adjacent, and its Network-LSA says so.
+func TestAdjacencyOnLAN(t *testing.T) {
+	b := newBed(t)
+	b.s.db = newMember(firstRouter, testAddress+1, testAddress)
+	greet := func(dr wire.ID) []wire.Packet {
+		return b.hear(wire.Packet{Type: wire.TypeHello, Hello: wire.Hello{Priority: 1, DR: dr, Neighbors: []wire.ID{firstRouter}}})
+	}
+	if greet(testAddress + 9); b.s.phase != alone {
+		t.Error("a router that is not the DR is adjacent")
+	}
+	if list := greet(testAddress); len(list) != 1 || list[0].Type != wire.TypeDescription {
+		t.Errorf("to the DR's Hello: %+v, want a Description", list)
+	}
+	if told := b.describe(); told != 1 {
+		t.Errorf("%d headers, want its own", told)
+	}
+	l := wire.AppendLSA(nil, &wire.Header{Identity: wire.Identity{Type: wire.NetworkLSA, ID: testAddress, Router: testPeer}, Sequence: 1},
+		&wire.Network{Mask: wire.MaskOf(24), Routers: []wire.ID{testPeer, firstRouter}})
+	b.hear(wire.Packet{Type: wire.TypeUpdate, Updates: []wire.Update{{LSA: l}}})
+	if !b.s.full {
+		t.Error("not full, though the DR's Network-LSA lists it")
+	}
+}
