@@ -132,14 +132,36 @@ func newSubject(l *lab.Lab, x seat, i, side int) (*subject, error) {
 // alone but for a share of it, for a while.
 const (
 	loading  = 150 * time.Second
-	quiet    = 3
+	quiet    = 4
 	quietFor = time.Second
 	share    = 0.02
 )
 
+// calm waits until a seat leaves the processor alone, and gives what it has used.
+func (s *subject) calm(ctx context.Context, l *lab.Lab) (last site.Usage, err error) {
+	if last, err = site.Used(l, s.node); err != nil {
+		return last, err
+	}
+	began := time.Now()
+	for n := 0; n < quiet && time.Since(began) < loading; {
+		if err := site.Pause(ctx, quietFor); err != nil {
+			return last, err
+		}
+		u, err := site.Used(l, s.node)
+		if err != nil {
+			return last, err
+		}
+		if n++; float64(u.CPU-last.CPU) > share*float64(quietFor) {
+			n = 0
+		}
+		last = u
+	}
+	return last, nil
+}
+
 // fill loads the database into a seat.
 func (s *subject) fill(ctx context.Context, o options, l *lab.Lab) error {
-	before, err := site.Used(l, s.node)
+	before, err := s.calm(ctx, l) // what starting takes is no part of it
 	if err != nil {
 		return err
 	}
@@ -155,21 +177,11 @@ func (s *subject) fill(ctx context.Context, o options, l *lab.Lab) error {
 	if err != nil {
 		return err
 	}
-	last, calm := before, 0
-	for calm < quiet && time.Since(began) < loading {
-		if err := site.Pause(ctx, quietFor); err != nil {
-			return err
-		}
-		u, err := site.Used(l, s.node)
-		if err != nil {
-			return err
-		}
-		if calm++; float64(u.CPU-last.CPU) > share*float64(quietFor) {
-			calm = 0
-		}
-		last = u
+	last, err := s.calm(ctx, l)
+	if err != nil {
+		return err
 	}
-	s.took = time.Since(began) - time.Duration(calm)*quietFor
+	s.took = time.Since(began) - quiet*quietFor
 	s.load = last.CPU - before.CPU
 	s.lsaBytes = (last.RSS - before.RSS) * (1 << 20) / float64(len(s.network.routers))
 	got, err := ask(ctx, l, s.node, s.routes, s.pattern)

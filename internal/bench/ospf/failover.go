@@ -109,15 +109,16 @@ func failovers(ctx context.Context, o options, out io.Writer) (bench.Outcome, er
 		return bench.Met, nil
 	}
 	all := make([][]float64, len(contenders))
+	var failed error
 	for i, c := range contenders {
 		var err error
 		if all[i], err = c.cutAll(ctx, o); errors.Is(err, site.ErrMissing) {
 			fmt.Fprintf(out, "%s left out: %v\n", c.name, err)
-		} else if err != nil {
-			return bench.NotRun, fmt.Errorf("failover of %s: %w", c.name, err)
+		} else if err != nil { // what was measured of the others is worth printing
+			failed = errors.Join(failed, fmt.Errorf("failover of %s: %w", c.name, err))
 		}
 	}
-	return printFailovers(out, all), nil
+	return printFailovers(out, all), failed
 }
 
 // printFailovers prints the gaps of all contenders, in seconds, and judges those of
