@@ -70,12 +70,12 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f := flag.NewFlagSet("ospf", flag.ContinueOnError)
 	f.SetOutput(stderr)
 	f.StringVar(&sides, "sides", "31", "`sides` of the grids of routers, from 3 to 150: 31,100 for 961 and 10,000 routers; 0 leaves events out")
-	f.IntVar(&o.events, "events", 20, "changes that each router is told of")
+	f.IntVar(&o.events, "events", 12, "changes that each router is told of")
 	f.DurationVar(&o.spacing, "spacing", 1500*time.Millisecond, "time between two changes, from 1s: so that no router gathers two")
 	f.BoolVar(&o.kernel, "kernel", false, "BIRD gives its routes to the kernel, as FRR does")
 	f.IntVar(&o.neighbours, "neighbours", 200, "neighbours of each router on one LAN, to 230; 0 leaves them out")
 	f.DurationVar(&o.hold, "hold", 30*time.Second, "time for which the neighbours are watched, once all are adjacent")
-	f.IntVar(&o.cuts, "cuts", 3, "links cut for each router; 0 leaves failover out")
+	f.IntVar(&o.cuts, "cuts", 2, "links cut for each router; 0 leaves failover out")
 	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
 	if err := f.Parse(args); err != nil {
 		return o, err
