@@ -15,11 +15,8 @@
 // memory, and the adjacencies that end in that time, as the neighbours see it:
 // none may.
 //
-// Failover: a router with two neighbours that are joined as well loses the carrier to
-// the one that has a host. A datagram is sent to the host every millisecond; the
-// longest time in which some were sent and none arrived is counted. With
-// fast-reroute its median has to be 5 ms at most, without it no longer than FRR's.
-// How soon silence is found by BFD is measured by the command converge.
+// How soon a lost carrier and silence are found, with OSPF too, is measured by the
+// command converge; so are neighbours on links of their own.
 //
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on
 // wrong usage, and 3 when no mark is missed and some could not be judged because
@@ -56,8 +53,6 @@ type options struct {
 	neighbours int // on one LAN; 0 leaves them out
 	hold       time.Duration
 
-	cuts int // of each router's link; 0 leaves failover out
-
 	routerd  string
 	progress func(format string, args ...any)
 	site     *site.Site
@@ -75,7 +70,6 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.BoolVar(&o.kernel, "kernel", false, "BIRD gives its routes to the kernel, as FRR does")
 	f.IntVar(&o.neighbours, "neighbours", 200, "neighbours of each router on one LAN, to 230; 0 leaves them out")
 	f.DurationVar(&o.hold, "hold", 30*time.Second, "time for which the neighbours are watched, once all are adjacent")
-	f.IntVar(&o.cuts, "cuts", 2, "links cut for each router; 0 leaves failover out")
 	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
 	if err := f.Parse(args); err != nil {
 		return o, err
@@ -92,8 +86,8 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	if o.neighbours < 0 || o.neighbours > mostOfCrowd || o.hold < time.Second {
 		return o, fmt.Errorf("%d neighbours for %v: want 0 to %d, and 1s or more", o.neighbours, o.hold, mostOfCrowd)
 	}
-	if f.NArg() > 0 || o.cuts < 0 || o.events < 1 || o.spacing < time.Second {
-		return o, errors.New("want 1 or more events, 1s or more between them, 0 or more cuts, and nothing but flags")
+	if f.NArg() > 0 || o.events < 1 || o.spacing < time.Second {
+		return o, errors.New("want 1 or more events, 1s or more between them, and nothing but flags")
 	}
 	return o, nil
 }
@@ -124,7 +118,7 @@ func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, 
 		return bench.NotRun, err
 	}
 	all = bench.Met
-	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){events, crowds, failovers} {
+	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){events, crowds} {
 		outcome, err := part(ctx, o, out)
 		if err != nil {
 			return bench.NotRun, err

@@ -28,7 +28,6 @@ func TestUsage(t *testing.T) {
 		{"-spacing 1ms", "1s or more", 2},
 		{"-neighbours 231", "0 to 230", 2},
 		{"-hold 1ms", "1s or more", 2},
-		{"-cuts -1", "0 or more cuts", 2},
 		{"quickly", "nothing but flags", 2},
 	} {
 		var out, errs bytes.Buffer
@@ -49,9 +48,6 @@ func TestLabs(t *testing.T) {
 	texts := map[string]string{
 		"events": eventLab(false), "events with BIRD's routes in the kernel": eventLab(true),
 		"neighbours": crowdLab(mostOfCrowd),
-	}
-	for _, c := range contenders {
-		texts["failover of "+c.name] = triangle(c.node)
 	}
 	for name, text := range texts {
 		path := filepath.Join(t.TempDir(), "lab.toml")
@@ -115,27 +111,6 @@ func TestPrintCrowds(t *testing.T) {
 	} {
 		var out strings.Builder
 		if o := printCrowds(&out, 200, tt.list); o != tt.outcome || strings.Contains(out.String(), "NaN") {
-			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
-		}
-	}
-}
-
-// With fast-reroute the median is judged by itself, without by FRR's.
-func TestPrintFailovers(t *testing.T) {
-	for _, tt := range []struct {
-		name    string
-		all     [][]float64
-		outcome bench.Outcome
-	}{
-		{"as slow as it may be", [][]float64{{0.005, 0.001, 9}, {0.02}, {0.02}, {0.9}}, bench.Met},
-		{"slow with fast-reroute", [][]float64{{0.006}, {0.02}, {0.02}, {0.9}}, bench.Missed},
-		{"slower than FRR", [][]float64{{0.005}, {0.021}, {0.02}, {0.9}}, bench.Missed},
-		{"no FRR", [][]float64{{0.005}, {0.02}, nil, {0.9}}, bench.NotRun},
-		{"no BIRD", [][]float64{{0.005}, {0.02}, {0.02}, nil}, bench.Met},
-		{"nothing", make([][]float64, 4), bench.NotRun},
-	} {
-		var out strings.Builder
-		if o := printFailovers(&out, tt.all); o != tt.outcome || strings.Contains(out.String(), "NaN") {
 			t.Errorf("%s: outcome %d, want %d, and printed:\n%s", tt.name, o, tt.outcome, out.String())
 		}
 	}
