@@ -80,7 +80,7 @@ func (m *mixed) churn(r *rand.Rand) string {
 
 // cabling is cable as a command that may fail.
 func (m *mixed) cabling() string {
-	return fmt.Sprintf("ip link add p3 netns %s type veth peer name eth0 netns %s; ip -n %s address add 10.0.3.2/24 dev eth0; ip -n %s link set eth0 up; ip -n %s route replace default via 10.0.3.1",
+	return fmt.Sprintf("ip link add p3 address 02:00:00:00:00:03 netns %s type veth peer name eth0 netns %s; ip -n %s address add 10.0.3.2/24 dev eth0; ip -n %s link set eth0 up; ip -n %s route replace default via 10.0.3.1",
 		m.port, m.third, m.third, m.third, m.third)
 }
 
@@ -101,6 +101,24 @@ func (m *mixed) mend() {
 	for _, name := range []string{"lan1", "lan2", "lan3", "local-stack"} {
 		m.becomes(name, control.StateUp)
 	}
+	c := control.Dial(m.socket())
+	defer c.Close()
+	wait(m.t, "lan2 and lan3 to use their link-local addresses, when nobody else does", func() error {
+		list, err := c.Interfaces(m.t.Context())
+		if err != nil {
+			return err
+		}
+		used := 0
+		for _, i := range list {
+			if (i.Name == "lan2" || i.Name == "lan3") && len(i.Addresses) == 2 {
+				used++
+			}
+		}
+		if used == 2 {
+			return nil
+		}
+		return fmt.Errorf("%+v", list)
+	})
 }
 
 // background sends to hosts behind the other ports until the test ends.
