@@ -16,6 +16,7 @@ type offers struct {
 	lists   map[listKey]*hopList
 	ways    []*hopList // of the present calculation: by set of hops
 	discard []int32    // numbers of active ranges, ascending
+	round   uint64     // of forget
 }
 
 // offered is the route to one prefix.
@@ -40,6 +41,7 @@ type hopList struct {
 	hops    []routing.NextHop
 	backups map[Hop][]routing.NextHop // with one behind
 	discard bool
+	round   uint64 // of offers, the last one that found a route with it
 }
 
 type listKey string
@@ -260,17 +262,19 @@ func (l *hopList) with(backup Hop) []routing.NextHop {
 // forget frees what nothing has any more: lists of hops, and slots of prefixes that
 // no LSA names.
 func (o *offers) forget(prefixes *Prefixes) {
-	used := map[*hopList]bool{}
+	o.round++
 	for i := range o.routes {
 		if r := &o.routes[i]; r.hops != nil {
-			used[r.hops] = true
+			if !r.hops.discard { // discarding is not this machine's alone
+				r.hops.round = o.round
+			}
 		} else if r.hasSlot && prefixes.uses[i] == 0 {
 			o.slots.Free(r.slot)
 			*r = offered{}
 		}
 	}
 	for key, l := range o.lists {
-		if !used[l] {
+		if l.round != o.round {
 			delete(o.lists, key)
 		}
 	}
