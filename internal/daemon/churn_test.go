@@ -3,9 +3,11 @@ package daemon
 import (
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -110,7 +112,10 @@ func (m *mixed) mend() {
 		}
 		used := 0
 		for _, i := range list {
-			if (i.Name == "lan2" || i.Name == "lan3") && len(i.Addresses) == 2 {
+			if i.Name != "lan2" && i.Name != "lan3" {
+				continue
+			}
+			if slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr().Is6() && p.Addr().IsLinkLocalUnicast() }) {
 				used++
 			}
 		}

@@ -46,6 +46,12 @@ func (b *bench) shows(node, line, pattern string) {
 	}
 }
 
+// lacks waits until what a node prints does not have the text.
+func (b *bench) lacks(node, line, text string) {
+	b.t.Helper()
+	within(b.t, settled, node+" does not show "+text+" by "+line, func() bool { return !strings.Contains(b.run(node, line), text) })
+}
+
 // Neighbours whose MTU is larger are refused with one line that has both MTUs and
 // the neighbour; with the same MTU again they are adjacent again.
 func TestOSPFMTUMismatch(t *testing.T) {
