@@ -128,9 +128,10 @@ func checkFlows(t *testing.T, m Metric, s Sample) {
 	t.Helper()
 	const queue = 500
 	want, least := uint64(m.Traffic.Fresh), uint64(queue/2)
-	most := want + udpBurst // of the refused too: what got lost counts as such
+	most := want + udpBurst
 	if m.Traffic.Refused {
 		want -= refusedPorts
+		most = want + refusedPorts/2 // what got lost counts as refused too
 	}
 	if m.Traffic.Rate > 0 {
 		least = want / 2

@@ -87,7 +87,7 @@ func TestNATMasquerade(t *testing.T) {
 }
 
 // arrived is iperf3's last line, with some rate in it.
-var arrived = regexp.MustCompile(`[1-9][0-9.]* [KMG]Bytes .* [KMG]bits/sec .*receiver`)
+var arrived = regexp.MustCompile(`[MG]Bytes .* [MG]bits/sec .*receiver`)
 
 // iperf sends by TCP both ways and by UDP to a server on the far side.
 func (n *natSite) iperf(from string) {
