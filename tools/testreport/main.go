@@ -1,6 +1,7 @@
 // Command testreport reads the output of `go test -json` and prints what a
 // person wants of it: one line for each package, the whole output of what
-// failed, and at the end every skipped test with its reason.
+// failed, and at the end every skipped test with its reason. With -again it also
+// writes down which tests may be run once more.
 package main
 
 import (
@@ -33,19 +34,57 @@ type report struct {
 	passed, failed, skipped int
 	broken                  int // packages that did not build or ended badly outside a test
 	skips                   []string
+	failures                []string // package and test, of those outside a subtest
+	final                   bool     // something failed that another run would not excuse
 }
 
 func main() {
 	verbose := flag.Bool("v", false, "name the tests that pass, too")
+	again := flag.String("again", "", "write the tests that may be run once more to this `file`, a package and a test a line")
+	live := flag.String("live", "", "the packages, with commas between, whose tests may be: those that need the kernel's and other routers' timing")
 	flag.Parse()
 	r := newReport(os.Stdout, *verbose)
 	if err := r.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
 		os.Exit(1)
 	}
-	if !r.close() {
+	ok := r.close()
+	if *again != "" {
+		if err := os.WriteFile(*again, []byte(r.again(strings.Split(*live, ","))), 0o600); err != nil {
+			fmt.Fprintln(os.Stderr, "testreport:", err)
+			os.Exit(1)
+		}
+	}
+	if !ok {
 		os.Exit(1)
 	}
+}
+
+// mostAgain is how many failed tests may be run once more. When more fail, it is not
+// by chance.
+const mostAgain = 4
+
+// again lists the tests that failed, a line each, if all of them may be run once more.
+func (r *report) again(live []string) string {
+	if r.final || r.broken > 0 || len(r.failures) > mostAgain {
+		return ""
+	}
+	var list strings.Builder
+	for _, f := range r.failures {
+		if p, _, _ := strings.Cut(f, " "); !slices.Contains(live, p) {
+			return ""
+		}
+		list.WriteString(f + "\n")
+	}
+	return list.String()
+}
+
+// excused reports whether another run may excuse what failed with this output: never a
+// data race or a panic.
+func excused(output []string) bool {
+	return !slices.ContainsFunc(output, func(line string) bool {
+		return strings.Contains(line, "WARNING: DATA RACE") || strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
+	})
 }
 
 func newReport(out io.Writer, verbose bool) *report {
@@ -99,6 +138,10 @@ func (r *report) testEnd(e event, key string) {
 	case "fail":
 		r.failed++
 		counts[1]++
+		r.final = r.final || !excused(r.output[key])
+		if !strings.Contains(e.Test, "/") {
+			r.failures = append(r.failures, e.Package+" "+e.Test)
+		}
 		fmt.Fprint(r.out, strings.Join(r.output[key], ""))
 	case "skip":
 		r.skipped++
@@ -114,6 +157,7 @@ func (r *report) packageEnd(e event, key string) {
 		if counts == nil || counts[1] == 0 {
 			r.broken++
 		}
+		r.final = r.final || !excused(r.output[key])
 		fmt.Fprint(r.out, strings.Join(r.output[key], ""))
 	case counts == nil:
 		if r.verbose {

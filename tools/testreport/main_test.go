@@ -52,3 +52,34 @@ func TestReport(t *testing.T) {
 		})
 	}
 }
+
+// Few failures of live tests may be tried once more, but no data race, no panic and no
+// failure of anything else.
+func TestAgain(t *testing.T) {
+	fail := func(pkg, test, output string) string {
+		return `{"Action":"output","Package":"` + pkg + `","Test":"` + test + `","Output":"` + output + `\n"}
+{"Action":"fail","Package":"` + pkg + `","Test":"` + test + `"}
+`
+	}
+	ended := `{"Action":"fail","Package":"p"}` + "\n"
+	for _, c := range []struct{ name, stream, want string }{
+		{"passes", stream, ""},
+		{"a live test", stream + fail("p", "TestC/x", "late") + fail("p", "TestC", "late") + ended, "p TestC\n"},
+		{"of another package", fail("p", "TestC", "late") + fail("q", "TestD", "wrong") + ended, ""},
+		{"a data race", fail("p", "TestC", "WARNING: DATA RACE") + ended, ""},
+		{"a data race beside it", fail("p", "TestC", "late") + `{"Action":"output","Package":"p","Output":"WARNING: DATA RACE\n"}` + "\n" + ended, ""},
+		{"a panic", fail("p", "TestC", "panic: x") + ended, ""},
+		{"a package that ended", fail("p", "TestC", "late") + ended + `{"Action":"fail","Package":"q"}`, ""},
+		{"many", fail("p", "A", "x") + fail("p", "B", "x") + fail("p", "C", "x") + fail("p", "D", "x") + fail("p", "E", "x") + ended, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newReport(&strings.Builder{}, false)
+			if err := r.read(strings.NewReader(c.stream)); err != nil {
+				t.Fatal(err)
+			}
+			if got := r.again([]string{"p"}); got != c.want {
+				t.Errorf("to be run once more: %q, want %q", got, c.want)
+			}
+		})
+	}
+}
