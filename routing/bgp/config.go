@@ -82,10 +82,16 @@ type NeighborConfig struct {
 type FamilyConfig struct {
 	Enabled        bool
 	Import, Export Policy
-	// MaximumPrefixes is how many routes the neighbour may have accepted; one more ends the
-	// session, for Restart or, if that is 0, until it is cleared. 0 = any number.
+	// MaximumPrefixes is how many routes the neighbour may have accepted or, if
+	// LimitReceived, sent, also those that policies reject; each of these costs about 80
+	// octets then. 0 = any number. LimitAction is what happens when there is one more;
+	// Restart is for LimitRestart.
 	MaximumPrefixes int
+	LimitReceived   bool
+	LimitAction     LimitAction
 	Restart         time.Duration
+	// LimitWarning is a percentage of MaximumPrefixes from which on the log warns, 0 = none.
+	LimitWarning int
 }
 
 // Policy decides about the routes from or to a neighbour. Where none is Given, nothing is
@@ -189,6 +195,9 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	for _, f := range n.Families {
 		if f.MaximumPrefixes < 0 || f.Restart < 0 {
 			wrong("maximum of %d prefixes, restart after %v: want no negative one", f.MaximumPrefixes, f.Restart)
+		}
+		if f.LimitWarning < 0 || f.LimitWarning > 100 {
+			wrong("warning from %d %% of the maximum of prefixes, want 0 to 100", f.LimitWarning)
 		}
 	}
 	if n.MRAI < 0 || n.MRAI > 10*time.Minute {

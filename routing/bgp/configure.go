@@ -143,7 +143,11 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 		return true
 	}
 	in, out := false, false
-	for f := range was.Families {
+	for f := range wire.Family(wire.NumFamilies) {
+		x, y := &was.Families[f], &c.Families[f]
+		// What was rejected before is not known.
+		in = in || y.LimitReceived && y.MaximumPrefixes > 0 && (!x.LimitReceived || x.MaximumPrefixes == 0)
+		n.over = n.over || n.source != nil && n.tooMany(f)
 		in = in || !was.Families[f].Import.same(&c.Families[f].Import)
 		out = out || !was.Families[f].Export.same(&c.Families[f].Export)
 	}

@@ -7,6 +7,7 @@
 //	neighbor.go    a neighbour, and the sources that its routes come from
 //	watch.go       neighbours that BFD watches
 //	import.go      routes that come
+//	limit.go       limits of prefixes
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	export.go      routes that are sent, as far as there is room
@@ -56,7 +57,9 @@
 //   - The advertisement interval holds back withdrawals too (RFC 4271 §9.2.1.1 has it for
 //     routes alone), and is that of a neighbour and not of each destination.
 //
-//   - The limit of prefixes is for those that were accepted, after policies.
+//   - The limit of prefixes is for those that were accepted, after policies, unless
+//     LimitReceived has it for all that came. What LimitBlock has not taken is not asked for
+//     by itself when there is room again.
 //
 //   - Long-lived stale routes (RFC 9494) are not kept, several paths (RFC 7911) not sent,
 //     and the enhanced refresh (RFC 7313) not offered.

@@ -14,6 +14,7 @@ type EventKind uint8
 const (
 	SessionUp     EventKind = iota // routes may come and go
 	SessionDown                    // it was up, and is no longer
+	PrefixWarning                  // a neighbour has nearly as many routes as it may have
 	PrefixLimit                    // a neighbour has more routes than it may have
 	ListenerLost                   // nobody listens at an address
 	UpdateRefused                  // an UPDATE had a fault, and its routes are withdrawn
@@ -25,6 +26,7 @@ var eventKinds = [...]struct {
 }{
 	SessionUp:     {"session up", slog.LevelInfo},
 	SessionDown:   {"session down", slog.LevelWarn},
+	PrefixWarning: {"nearly too many prefixes", slog.LevelWarn},
 	PrefixLimit:   {"too many prefixes", slog.LevelWarn},
 	ListenerLost:  {"not listening", slog.LevelWarn},
 	UpdateRefused: {"routes of an update refused", slog.LevelDebug},

@@ -67,7 +67,14 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 		for path, p := range r.All {
 			n.messages.Announcements++
 			*counter++
-			m.remove(n, f, p, path)
+			if u.Approach == wire.TreatAsWithdraw {
+				m.remove(n, f, p, path)
+			} else {
+				m.reject(n, f, p, path)
+			}
+			if n.over {
+				break
+			}
 		}
 		return
 	}
@@ -90,7 +97,9 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 		}
 		if set == nil {
 			n.messages.Filtered++
-			m.remove(n, f, p, path)
+			if m.reject(n, f, p, path); n.over {
+				return
+			}
 			continue
 		}
 		m.attributes.Keep(set)
@@ -147,6 +156,14 @@ func hopAddress(h wire.NextHop) netip.Addr {
 // put stores a route of a neighbour.
 func (m *Machine) put(n *neighbor, f wire.Family, p netip.Prefix, path uint32, a *AttributeSet, weight uint32) {
 	r, s := m.ribs[f], n.source
+	delete(s.rejected[f], pathPrefix{p, path})
+	if n.full(f) && !r.table.Has(p, s.number, path) {
+		n.limits[f].blocked = true
+		n.messages.OverLimit++
+		m.attributes.Release(a)
+		m.remove(n, f, p, path)
+		return
+	}
 	before := r.table.Len()
 	number, changed := r.table.Put(p, s.number, path, a, weight)
 	s.routes[f] += r.table.Len() - before
@@ -157,14 +174,15 @@ func (m *Machine) put(n *neighbor, f wire.Family, p netip.Prefix, path uint32, a
 	if changed {
 		r.touch(number)
 	}
-	if most := n.cfg.Families[f].MaximumPrefixes; most > 0 && s.routes[f] > most {
-		n.over = true
-	}
+	n.over = n.over || n.tooMany(f)
 }
 
 // remove removes a route of a neighbour, if it is there.
 func (m *Machine) remove(n *neighbor, f wire.Family, p netip.Prefix, path uint32) {
 	r := m.ribs[f]
+	if n.source != nil {
+		delete(n.source.rejected[f], pathPrefix{p, path})
+	}
 	number, ok := r.table.Number(p)
 	if !ok {
 		return

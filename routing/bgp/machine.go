@@ -137,7 +137,7 @@ func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) 
 // finish does what follows from the input.
 func (m *Machine) finish() {
 	for _, n := range m.order {
-		m.punish(n)
+		m.watchLimits(n)
 	}
 	m.sweep()
 	for _, r := range m.ribs {

@@ -29,6 +29,7 @@ type neighbor struct {
 	path          protocol.Path // of watched
 	over          bool          // it has too many prefixes
 	held          bool          // down until it is cleared, because it had
+	limits        [wire.NumFamilies]limited
 
 	out      [wire.NumFamilies]outgoing
 	speak    *task // sends what waits for MRAI
@@ -41,6 +42,7 @@ type NeighborCounts struct {
 	Refused                             uint64 // announcements, with a fault or by the terms
 	NoPolicy                            uint64 // announcements, since there is no import policy (RFC 8212)
 	Filtered                            uint64 // announcements, by the import policy
+	OverLimit                           uint64 // announcements, above the limit of prefixes (LimitBlock)
 	Sent, Withdrawn                     uint64 // prefixes
 }
 
@@ -59,6 +61,8 @@ type source struct {
 	lost   bool
 	sweeps int
 	routes [wire.NumFamilies]int // accepted
+	// rejected are routes that came and were not accepted, where these count for a limit.
+	rejected [wire.NumFamilies]map[pathPrefix]struct{}
 }
 
 func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
@@ -98,7 +102,7 @@ func (n *neighbor) NextStream() protocol.StreamID {
 func (n *neighbor) Established(s *Session) {
 	m := n.machine
 	theirs, agreed := s.Theirs(), s.Agreed()
-	n.since, n.over = m.now, false
+	n.since, n.over, n.limits = m.now, false, [wire.NumFamilies]limited{}
 	n.terms.LongLived = theirs.Capabilities.LongLived.Present
 	at := m.streams[s.main.stream]
 	n.place(at.local, agreed)
@@ -140,7 +144,7 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 	m.dropStale(n) // RFC 4724 §4.2: what was stale before is not kept once more
 	if gone != nil {
 		restart := s.Theirs().Capabilities.Restart
-		if !keep || n.over {
+		if !keep || n.over || n.held {
 			m.drop(gone)
 		} else {
 			n.stale = gone
@@ -237,27 +241,6 @@ func (m *Machine) newSource(n *neighbor, id wire.RouterID) *source {
 	s.number = uint16(len(m.sources))
 	m.sources = append(m.sources, s)
 	return s
-}
-
-// punish ends the session with a neighbour that has too many prefixes (RFC 4486 §4).
-func (m *Machine) punish(n *neighbor) {
-	if !n.over || n.source == nil {
-		return
-	}
-	var err error
-	var wait time.Duration
-	for f, c := range n.cfg.Families {
-		if c.MaximumPrefixes > 0 && n.source.routes[f] > c.MaximumPrefixes {
-			wait = c.Restart
-			err = fmt.Errorf("%d %v prefixes were accepted, the maximum is %d", n.source.routes[f], wire.Family(f), c.MaximumPrefixes)
-		}
-	}
-	m.event(PrefixLimit, n.link, n.cfg.Address, err)
-	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseMaxPrefixes})
-	n.over, n.held = false, true
-	if wait > 0 {
-		m.tasks.Set(&n.begin.timer, m.now.Add(wait))
-	}
 }
 
 // sweep is a source whose routes of a family are being dropped.

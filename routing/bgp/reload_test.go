@@ -245,6 +245,7 @@ func TestCheck(t *testing.T) {
 		"a password of 81":          func(_ *Config, n *NeighborConfig) { n.Password = strings.Repeat("x", 81) },
 		"it is of the own AS":       func(_ *Config, n *NeighborConfig) { n.AS, n.HasRole = 65001, true },
 		"an advertisement interval": func(_ *Config, n *NeighborConfig) { n.MRAI = -1 },
+		"warning from 101":          func(_ *Config, n *NeighborConfig) { n.Families[0].LimitWarning = 101 },
 		"maximum of -1":             func(_ *Config, n *NeighborConfig) { n.Families[0].MaximumPrefixes = -1 },
 	} {
 		c := good()

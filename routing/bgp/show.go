@@ -30,6 +30,10 @@ type FamilyStatus struct {
 	Accepted int  // routes that came
 	Stale    int  // kept from before a restart
 	Sent     int  // prefixes
+	// Counted is how many routes the limit counts, of Maximum; 0 = there is none. NearLimit
+	// is that the log has warned, OverLimit that there are more, or were some.
+	Counted, Maximum     int
+	NearLimit, OverLimit bool
 	// NoImport and NoExport: no route passes because there is no policy (RFC 8212).
 	NoImport, NoExport bool
 }
@@ -46,8 +50,10 @@ func (m *Machine) Neighbors() []NeighborStatus {
 			x, c := &s.Families[f], &n.cfg.Families[f]
 			x.Spoken, x.Sent = n.out[f].open, n.out[f].count
 			x.NoImport, x.NoExport = c.Enabled && c.Import.refuses(n.terms.External), c.Enabled && c.Export.refuses(n.terms.External)
+			x.Maximum, x.NearLimit, x.OverLimit = c.MaximumPrefixes, n.limits[f].warned, n.limits[f].exceeded
 			if n.source != nil {
 				x.Accepted, s.RouterID = n.source.routes[f], n.source.id
+				x.Counted = n.source.count(wire.Family(f), c.LimitReceived)
 			}
 			if n.stale != nil {
 				x.Stale = n.stale.routes[f]

@@ -298,6 +298,16 @@ func (t *Table) route(n uint32, source uint16, path uint32) (*record, *uint32) {
 	return nil, nil
 }
 
+// Has reports whether there is a route.
+func (t *Table) Has(p netip.Prefix, source uint16, path uint32) bool {
+	n, ok := t.Number(p)
+	if !ok {
+		return false
+	}
+	r, _ := t.route(n, source, path)
+	return r != nil
+}
+
 // Remove removes a route, and reports whether it was there. The prefix keeps its number.
 func (t *Table) Remove(n uint32, source uint16, path uint32) bool {
 	r, at := t.route(n, source, path)

@@ -82,6 +82,9 @@ func (f Family) String() string {
 // Bits is the length of the family's addresses.
 func (f Family) Bits() int { return families[f].bits }
 
+// Codes are the family's AFI and SAFI (RFC 4760 §3).
+func (f Family) Codes() (afi uint16, safi uint8) { return families[f].afi, families[f].safi }
+
 // FamilyOf is the family of an AFI and a SAFI (RFC 4760 §3); ok is false for one
 // that is not spoken.
 func FamilyOf(afi uint16, safi uint8) (f Family, ok bool) {
