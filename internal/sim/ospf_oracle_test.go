@@ -157,7 +157,8 @@ func (o *ospfOracle) connected(x int) bool {
 
 // internal is the route of a router to what the owners have in any area: inside an
 // area of its own (§16.1), or else by a border router (§16.2), of which border
-// routers take those of the backbone alone.
+// routers take those of the backbone alone. Equal ways are of one area (§16.8), which
+// is the highest.
 func (o *ospfOracle) internal(x int, owners []owner) (d ospfDue, known bool) {
 	for _, a := range o.routers[x].areas {
 		if in, ok := o.inside(x, a, owners); ok {
@@ -168,8 +169,8 @@ func (o *ospfOracle) internal(x int, owners []owner) (d ospfDue, known bool) {
 		return d, true
 	}
 	for _, a := range o.routers[x].areas {
-		if by, ok := o.between(x, a, owners); ok {
-			d.take(&known, ospf.InterArea, by.cost, by.ways)
+		if by, ok := o.between(x, a, owners); ok && (!known || by.cost <= d.cost) {
+			d, known = by, true
 		}
 	}
 	return d, known
@@ -262,9 +263,10 @@ func (o *ospfOracle) external(x int) {
 	}
 }
 
-// fallback adds the default route that border routers say into the stub area.
+// fallback adds the default route that border routers say into the stub area, which
+// none of them takes of another.
 func (o *ospfOracle) fallback(x int) {
-	if o.border(x) && o.connected(x) || !slices.Contains(o.routers[x].areas, ospfStub) {
+	if o.border(x) || !slices.Contains(o.routers[x].areas, ospfStub) {
 		return
 	}
 	var d ospfDue

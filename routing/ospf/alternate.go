@@ -232,7 +232,7 @@ func (x *Alternates) where(n int32, r *Route) (s int, bordered bool, why Unprote
 		return s, false, VirtualLinks
 	case out.inter && a.tree.Transit:
 		return s, false, VirtualLinks
-	case out.inter && len(t.state.Areas) > 1 && !t.state.Border:
+	case out.inter && len(t.state.Areas) > 1 && !t.state.Connected:
 		return s, false, BorderRouters // such a router may be another one's neighbour
 	case !out.intra || x.sides[s].borders < 2:
 		return s, false, Protected

@@ -39,7 +39,8 @@ func TestTableFollowsChanges(t *testing.T) {
 			b.follow = func(e *Entry) { c.add(a, b.db, e) }
 		}
 		s.as.follow = func(e *Entry) { c.add(nil, s.as.db, e) }
-		s.state.Border, s.state.RFC1583 = rapid.Bool().Draw(t, "border"), rapid.Bool().Draw(t, "RFC 1583")
+		s.state.drawRole(t)
+		s.state.RFC1583 = rapid.Bool().Draw(t, "RFC 1583")
 		for range rapid.IntRange(0, 1).Draw(t, "virtual links") {
 			s.state.Virtual = append(s.state.Virtual, VirtualLink{drawID(t), wire.ID(rapid.Uint32Range(1, 2).Draw(t, "transit area"))})
 		}

@@ -103,8 +103,11 @@
 //     one that the neighbour sends from, as an Ethernet between two routers needs.
 //   - Of several Network-LSAs with one link state ID, §12.2 leaves open which one
 //     counts: the one installed last.
-//   - A prefix that two areas have at the same cost is that of the higher area,
-//     which §16.8 leaves open.
+//   - §16.8 has equal paths be of one area and leaves open of which one: of the
+//     highest.
+//   - RFC 3509 §2.2 has a border router whose backbone is not connected examine the
+//     summaries of all areas; here without the default routes of stub areas and NSSAs,
+//     which it says itself, as RFC 3101 §2.5 (3) has it for those of type 7.
 //   - A virtual link's next hops are those to its other end through the transit
 //     area; §16.3 finds the better ones. §16.1.1 has them wait for that.
 //   - RFC 3101 §2.5 (6)(e) chooses among LSAs that are functionally the same; here

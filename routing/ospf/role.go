@@ -67,7 +67,7 @@ func (m *Machine) enact(r role) {
 	if r == was {
 		return
 	}
-	m.ours.role, m.state.Border = r, r.connected
+	m.ours.role, m.state.Border, m.state.Connected = r, r.border, r.connected
 	for _, a := range m.areas {
 		a.dirty = true
 		m.applyRanges(a)

@@ -36,7 +36,7 @@ func (t *Table) summary(a *AreaState, e *Entry) {
 		return
 	}
 	r, ok := t.through(a, e)
-	if p := t.state.Prefixes.list[e.prefix]; ok && !t.ranged(p) {
+	if p := t.state.Prefixes.list[e.prefix]; ok && !t.ranged(p) && !t.given(a, p) {
 		t.offer(&t.routes[e.prefix], Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
 	}
 }
@@ -60,6 +60,14 @@ func (t *Table) summaries(a *AreaState) {
 			t.asbrs[asbr{id, a.ID}] = old
 		}
 	}
+}
+
+// given reports whether the prefix is the default route into a stub area or an NSSA.
+// A border router gives it to the area itself, so that packets could go in a circle
+// if it took another one's, as it would while its backbone is not connected (RFC 3509
+// §2.2).
+func (t *Table) given(a *AreaState, p netip.Prefix) bool {
+	return p.Bits() == 0 && t.state.Border && a.Type != Normal
 }
 
 // ranged reports whether the prefix is a range of this router with anything in it:

@@ -54,9 +54,10 @@ type State struct {
 	AS       *Database    // ExternalLSA
 	Prefixes *Prefixes    // of all graphs
 	Virtual  []VirtualLink
-	// Border is whether the router is an area border router whose backbone is
-	// connected (RFC 3509 §2.1): then the backbone's summaries alone are examined.
-	Border bool
+	// Border is whether the router is an area border router, and Connected that it is
+	// one whose backbone is connected (RFC 3509 §2.1): then the backbone's summaries
+	// alone are examined.
+	Border, Connected bool
 	// RFC1583 has costs alone decide between several ways to an AS boundary router
 	// (RFC 2328 §C.1).
 	RFC1583 bool
@@ -257,12 +258,12 @@ func (t *Table) followPrefixes(prefixes []int32) bool {
 
 // examined reports whether the summaries of the area are (RFC 2328 §16.2; RFC 3509
 // §2.2).
-func (t *Table) examined(a *AreaState) bool { return !t.state.Border || a.ID == backbone }
+func (t *Table) examined(a *AreaState) bool { return !t.state.Connected || a.ID == backbone }
 
 // improves reports whether the summaries of the area may give better ways (RFC 2328
 // §16.3).
 func (t *Table) improves(a *AreaState) bool {
-	return t.state.Border && a.ID != backbone && a.tree.Transit
+	return t.state.Connected && a.ID != backbone && a.tree.Transit
 }
 
 // All gives all routes, in an order that depends on the state alone.

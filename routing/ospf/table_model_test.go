@@ -94,7 +94,7 @@ func newNaiveTable(s *State, hops *Hops) *naiveTable {
 		}
 	}
 	for _, a := range s.Areas {
-		if s.Border && a.ID != 0 {
+		if s.Connected && a.ID != 0 {
 			continue
 		}
 		exits := map[wire.ID][]candidate{}
@@ -133,6 +133,12 @@ func newNaiveTable(s *State, hops *Hops) *naiveTable {
 	return n
 }
 
+// drawRole has the router be a border router or none, connected or not.
+func (s *State) drawRole(t *rapid.T) {
+	s.Border = rapid.Bool().Draw(t, "border")
+	s.Connected = s.Border && rapid.Bool().Draw(t, "connected")
+}
+
 func (n *naiveTable) within(a *AreaState, id wire.ID, bits wire.RouterFlags) (candidate, bool) {
 	e := a.Graph.db.Find(wire.Identity{Type: wire.RouterLSA, ID: id, Router: id})
 	d, w := a.tree.Router(id)
@@ -154,12 +160,12 @@ func (n *naiveTable) summary(a *AreaState, e *Entry) (candidate, bool) {
 	if network {
 		c.prefix = l.Prefix()
 	}
-	return c, true
+	return c, !n.Border || a.Type == Normal || c.prefix != anywhere
 }
 
 func (n *naiveTable) transit() {
 	for _, a := range n.Areas {
-		if !n.Border || a.ID == 0 || !a.tree.Transit {
+		if !n.Connected || a.ID == 0 || !a.tree.Transit {
 			continue
 		}
 		for _, t := range []wire.LSType{wire.SummaryLSA, wire.ASBRSummary} {
@@ -264,7 +270,8 @@ func TestTableIsTheNaiveOne(t *testing.T) {
 			}
 		}
 		for change := range rapid.IntRange(1, 4).Draw(t, "changes") {
-			s.state.Border, s.state.RFC1583 = rapid.Bool().Draw(t, "border"), rapid.Bool().Draw(t, "RFC 1583")
+			s.state.drawRole(t)
+			s.state.RFC1583 = rapid.Bool().Draw(t, "RFC 1583")
 			s.state.Virtual = nil
 			for range rapid.IntRange(0, 1).Draw(t, "virtual links") {
 				s.state.Virtual = append(s.state.Virtual, VirtualLink{drawID(t), wire.ID(rapid.Uint32Range(1, 2).Draw(t, "transit area"))})

@@ -108,7 +108,7 @@ func TestInterArea(t *testing.T) {
 	s.areas[0].summary(3, "10.0.3.0/24", 7)
 	s.areas[1].summary(5, "10.0.3.0/24", 1)
 	s.areas[1].summary(5, "10.0.4.0/24", 1)
-	s.state.Border = true
+	s.state.Border, s.state.Connected = true, true
 	s.want(
 		t,
 		"10.0.0.0/24 inter-area area 0 cost 20 metric 0 tag 0 by [1:0.0.3.234 1:0.0.3.235] of 3",
@@ -116,7 +116,7 @@ func TestInterArea(t *testing.T) {
 	)
 	// Not a border router with a backbone: the summaries of all areas count (RFC
 	// 3509 §2.2).
-	s.state.Border = false
+	s.state.Border, s.state.Connected = false, false
 	s.want(
 		t,
 		"10.0.0.0/24 inter-area area 0 cost 20 metric 0 tag 0 by [1:0.0.3.234 1:0.0.3.235] of 3",
@@ -134,11 +134,36 @@ func TestInterArea(t *testing.T) {
 	)
 }
 
+// A border router says the default route into a stub area, and into an NSSA without
+// summaries, itself: it takes no other one's, by which packets could come back to it.
+func TestBorderRoutersTakeNoDefaultOfAStubArea(t *testing.T) {
+	for _, kind := range []AreaType{Normal, Stub, NSSA} {
+		s := newSite(0, 1)
+		s.state.Areas[1].Type = kind
+		s.attach(1, 100, 1, 2, 3)
+		s.areas[1].star(map[wire.ID]wire.RouterFlags{2: bitB, 3: bitE}, map[wire.ID]uint16{2: 10, 3: 5})
+		s.areas[1].summary(2, "0.0.0.0/0", 1)
+		s.areas[1].summary(2, "10.0.0.0/24", 1)
+		s.areas[1].external(wire.NSSALSA, 3, "0.0.0.0/0", wire.External{Metric: 1}) // P is clear
+		def := "0.0.0.0/0 inter-area area 1 cost 11 metric 0 tag 0 by [1:0.0.3.234] of 2"
+		other := "10.0.0.0/24 inter-area area 1 cost 11 metric 0 tag 0 by [1:0.0.3.234] of 2"
+		s.want(t, def, other)
+		// A border router whose backbone is not connected: it uses summaries of the area
+		// (RFC 3509 §2.2), and yet the default leads out by itself.
+		s.state.Border = true
+		if kind == Normal {
+			s.want(t, def, other)
+		} else {
+			s.want(t, other)
+		}
+	}
+}
+
 // The figure of RFC 2328 §16.3: routers 1 (self) to 5, N1 behind 4 at 100 and 5 at
 // 20, a virtual link from 1 to 4 through area 1.
 func TestTransitArea(t *testing.T) {
 	s := newSite(0, 1)
-	s.state.Border = true
+	s.state.Border, s.state.Connected = true, true
 	s.state.Virtual = []VirtualLink{{Peer: 4, Transit: 1}}
 	s.attach(1, 100, 1, 2)
 	s.attach(1, 101, 2, 3)
@@ -181,7 +206,7 @@ func TestTransitArea(t *testing.T) {
 
 func TestExternal(t *testing.T) {
 	s := newSite(0, 1)
-	s.state.Border = true
+	s.state.Border, s.state.Connected = true, true
 	s.attach(0, 100, 1, 2, 3)
 	s.attach(1, 100, 2, 2, 4)
 	s.areas[0].star(map[wire.ID]wire.RouterFlags{2: bitBE, 3: bitE}, map[wire.ID]uint16{2: 1, 3: 2})
@@ -259,7 +284,7 @@ func TestForwardingAddress(t *testing.T) {
 
 func TestNSSA(t *testing.T) {
 	s := newSite(0, 1)
-	s.state.Border = true
+	s.state.Border, s.state.Connected = true, true
 	s.state.Areas[1].Type = NSSA
 	s.attach(0, 100, 1, 2)
 	s.attach(1, 100, 2, 3)
@@ -280,9 +305,9 @@ func TestNSSA(t *testing.T) {
 	}
 	first := "10.0.0.0/24 external-1 area 0 cost 4 metric 0 tag 0 by [2:0.0.3.235] of 3"
 	s.want(t, append([]string{first}, internal...)...)
-	s.state.Border = false // the default is one for who is inside
+	s.state.Border, s.state.Connected = false, false // the default is one for who is inside
 	s.want(t, append([]string{"0.0.0.0/0 external-1 area 0 cost 3 metric 0 tag 0 by [2:0.0.3.235] of 3", first}, internal...)...)
-	s.state.Border = true
+	s.state.Border, s.state.Connected = true, true
 	h := wire.Header{Identity: wire.Identity{Type: wire.NSSALSA, Router: 3}, Options: wire.OptionNP, Sequence: 99}
 	nssa.db.Install(at(100), wire.AppendLSA(nil, &h, &wire.External{Metric: 1}))
 	if s.routes(); s.table.Find(netip.MustParsePrefix("0.0.0.0/0")) == nil {
