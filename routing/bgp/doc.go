@@ -19,6 +19,7 @@
 //	receive.go     messages from the octets of a stream
 //	attributes.go  sets of attributes that routes share
 //	table.go       the routes of all neighbours by prefix (§3.2)
+//	order.go       the prefixes of a table in order, page by page
 //	decide.go      the decision between routes of a prefix (§9.1.2), and why
 //	pattern.go     regular expressions about AS paths
 //	terms.go       what becomes of attributes from and to a neighbour

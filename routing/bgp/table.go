@@ -44,6 +44,7 @@ type Table struct {
 	prefixes, count       int
 	arrivals              uint32
 	freeHeads, freeRoutes uint32 // lists of what is free; 0 is their end
+	order                 *order // nil while nobody walks
 }
 
 // shard is a hash table with linear probing. Its length is a power of two.
@@ -212,6 +213,9 @@ func (t *Table) number(p netip.Prefix) uint32 {
 	s.slots[place] = slotOf(t.hash(hi, lo, p.Bits()), n)
 	s.n++
 	t.prefixes++
+	if t.order != nil {
+		t.ordered(n)
+	}
 	return n
 }
 
