@@ -77,6 +77,10 @@ func (s *Slots) Take(prefix netip.Prefix) (id SlotID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.close()
+	return s.take(prefix)
+}
+
+func (s *Slots) take(prefix netip.Prefix) (id SlotID) {
 	if n := len(s.free); n > 0 {
 		id = s.free[n-1]
 		s.free = s.free[:n-1]

@@ -43,6 +43,23 @@ func TestSlotsAgainstMap(t *testing.T) {
 				s.Offer(id)
 				offers[p] = metric
 			},
+			"offer all": func(t *rapid.T) {
+				var list []Offering
+				for _, p := range rapid.SliceOfNDistinct(prefix, 0, 3*readAtOnce, rapid.ID[netip.Prefix]).Draw(t, "prefixes") {
+					o := Offering{ID: NoSlot, Slot: Slot{Prefix: p, Metric: rapid.Uint32().Draw(t, "metric")}}
+					if id, ok := ids[p]; ok {
+						o.ID, o.Withdrawn = id, rapid.Bool().Draw(t, "withdrawn")
+					}
+					list = append(list, o)
+					if offers[p] = o.Metric; o.Withdrawn {
+						delete(offers, p)
+					}
+				}
+				s.OfferAll(list)
+				for _, o := range list {
+					ids[o.Prefix] = o.ID
+				}
+			},
 			"withdraw": func(t *rapid.T) {
 				p := prefix.Draw(t, "prefix")
 				if id, ok := ids[p]; ok {

@@ -16,6 +16,7 @@ type hopKey struct {
 
 // hop is a next hop that routes have, and what the RIB says of it.
 type hop struct {
+	key   hopKey
 	state routing.NextHopState
 	uses  int // sets of attributes
 }
@@ -34,11 +35,14 @@ func (m *Machine) hop(a *AttributeSet) *hop {
 		return nil
 	}
 	key := hopKey{address, routing.NoInterface}
-	h := m.hops[key]
-	if h == nil {
-		h = &hop{}
-		m.hops[key] = h
-		m.emit(protocol.Track{Address: address, Link: routing.NoInterface})
+	h := m.lastHop
+	if h == nil || h.key != key { // sets of a neighbour often have the same one
+		if h = m.hops[key]; h == nil {
+			h = &hop{key: key}
+			m.hops[key] = h
+			m.emit(protocol.Track{Address: address, Link: routing.NoInterface})
+		}
+		m.lastHop = h
 	}
 	h.uses++
 	m.hopOf[a.number] = h
@@ -53,9 +57,11 @@ func (m *Machine) attributesGone(a *AttributeSet) {
 	h := m.hopOf[a.number]
 	m.hopOf[a.number] = nil
 	if h.uses--; h.uses == 0 {
-		key := hopKey{a.octets.NextHop().Address, routing.NoInterface}
-		delete(m.hops, key)
-		m.emit(protocol.Untrack{Address: key.address, Link: key.link})
+		if m.lastHop == h {
+			m.lastHop = nil
+		}
+		delete(m.hops, h.key)
+		m.emit(protocol.Untrack{Address: h.key.address, Link: h.key.link})
 	}
 }
 

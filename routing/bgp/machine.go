@@ -37,6 +37,7 @@ type Machine struct {
 	freed      []uint16  // sources
 	sweeps     []sweep
 	hops       map[hopKey]*hop
+	lastHop    *hop   // that was looked for, nil if it is gone
 	hopOf      []*hop // by number of attributes, nil if it is not known yet
 	heard      map[netip.Prefix]routing.Route
 	own        map[netip.Prefix]Network
@@ -58,7 +59,9 @@ type Machine struct {
 	from     []uint16 // the sources of routes
 	rest     []Route
 	used     []int
-	written  []routing.NextHop
+	written  []routing.NextHop  // of offers
+	offers   []routing.Offering // to be written into slots
+	offered  []uint32           // numbers of their prefixes
 	batch    []uint64
 	packer   wire.Packer
 	look     func(Candidate, *Route)

@@ -60,7 +60,11 @@ func (m *Machine) settle(r *rib) {
 	for _, n := range r.touched {
 		r.isTouched.Remove(routing.SlotID(n))
 		m.decide(r, n)
+		if len(m.offers) == offersAtOnce {
+			m.offerAll(r)
+		}
 	}
+	m.offerAll(r)
 	r.touched = r.touched[:0]
 	for _, n := range r.free {
 		m.release(r, n)
@@ -91,7 +95,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	}
 	if best < 0 || l.source == 0 {
 		if l.slot != 0 {
-			m.slots.Withdraw(routing.SlotID(l.slot - 1))
+			m.offerLater(n, routing.Offering{ID: routing.SlotID(l.slot - 1), Withdrawn: true})
 		}
 	} else {
 		m.offer(r, n, l, best)
@@ -104,31 +108,55 @@ func (m *Machine) decide(r *rib, n uint32) {
 	}
 }
 
-// offer writes the best route, and those beside it, into the slot of the prefix.
+// offer has the best route, and those beside it, written into the slot of the prefix.
 func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
-	if l.slot == 0 {
-		l.slot = uint32(m.slots.Take(r.table.Prefix(n))) + 1
+	o := routing.Offering{ID: routing.NoSlot}
+	if l.slot != 0 {
+		o.ID = routing.SlotID(l.slot - 1)
+	} else {
+		o.Prefix = r.table.Prefix(n)
 	}
 	m.used = m.cfg.Rules.Multipath(m.routes, best, m.used[:0])
-	s := m.slots.At(routing.SlotID(l.slot - 1))
 	b := &m.routes[best]
-	hops := m.written[:0]
+	before := len(m.written)
 	for _, i := range m.used {
-		if h := m.forwarding(i); len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
-			hops = append(hops, h)
-		}
+		m.write(before, m.forwarding(i))
 	}
-	if h, ok := m.backup(); ok && len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
+	if h, ok := m.backup(); ok {
 		h.Backup = true
-		hops = append(hops, h)
+		m.write(before, h)
 	}
-	m.written = hops // the slot copies them
-	s.NextHops, s.Action, s.Metric, s.Tag = hops, routing.Forward, b.Attributes.MED, 0
-	s.Internal, s.Distance = !b.External, m.cfg.Distance
-	if s.Internal {
-		s.Distance = m.cfg.InternalDistance
+	o.NextHops, o.Action, o.Metric = m.written[before:], routing.Forward, b.Attributes.MED
+	o.Internal, o.Distance = !b.External, m.cfg.Distance
+	if o.Internal {
+		o.Distance = m.cfg.InternalDistance
 	}
-	m.slots.Offer(routing.SlotID(l.slot - 1))
+	m.offerLater(n, o)
+}
+
+// write adds a next hop to those from one on, which are a route's, if it is another one
+// and there is room.
+func (m *Machine) write(from int, h routing.NextHop) {
+	if hops := m.written[from:]; len(hops) < routing.MaxNextHops && !hasHop(hops, h) {
+		m.written = append(m.written, h)
+	}
+}
+
+// offersAtOnce is how many changes of slots are gathered.
+const offersAtOnce = 256
+
+// offerLater has offerAll change the slot of a prefix.
+func (m *Machine) offerLater(n uint32, o routing.Offering) {
+	m.offers, m.offered = append(m.offers, o), append(m.offered, n)
+}
+
+// offerAll writes what was gathered into the slots of prefixes of a family.
+func (m *Machine) offerAll(r *rib) {
+	m.slots.OfferAll(m.offers)
+	for i := range m.offers {
+		r.at(m.offered[i]).slot = uint32(m.offers[i].ID) + 1
+	}
+	m.offers, m.offered, m.written = m.offers[:0], m.offered[:0], m.written[:0]
 }
 
 func hasHop(list []routing.NextHop, h routing.NextHop) bool {
@@ -159,11 +187,11 @@ func (m *Machine) backup() (routing.NextHop, bool) {
 
 // forwarding is the next hop that packets by a route go to.
 func (m *Machine) forwarding(i int) routing.NextHop {
-	h := m.routes[i].Attributes.octets.NextHop()
-	if h.Address.IsValid() {
-		return routing.NextHop{Address: h.Address, Interface: routing.NoInterface}
+	a := m.routes[i].Attributes
+	if h := m.hop(a); h != nil {
+		return routing.NextHop{Address: h.key.address, Interface: routing.NoInterface}
 	}
-	return routing.NextHop{Address: h.LinkLocal, Interface: m.sources[m.from[i]].link}
+	return routing.NextHop{Address: a.octets.NextHop().LinkLocal, Interface: m.sources[m.from[i]].link}
 }
 
 // changed notes that another route of a prefix, or none, is the best.

@@ -132,14 +132,14 @@ func (t *Table) Prefix(n uint32) netip.Prefix {
 
 // Number is the number of a prefix of the family, masked.
 func (t *Table) Number(p netip.Prefix) (n uint32, ok bool) {
-	_, _, n, ok = t.find(p)
+	hi, lo := words64(p.Addr())
+	_, _, n, ok = t.find(hi, lo, p.Bits(), t.hash(hi, lo, p.Bits()))
 	return n, ok
 }
 
-// find gives the shard of a prefix and the place in it where its number is, or would be.
-func (t *Table) find(p netip.Prefix) (s *shard, place int, n uint32, ok bool) {
-	hi, lo := words64(p.Addr())
-	h := t.hash(hi, lo, p.Bits())
+// find gives the shard of a prefix of the hash h, and the place in it where its number is,
+// or would be.
+func (t *Table) find(hi, lo uint64, bits int, h uint64) (s *shard, place int, n uint32, ok bool) {
 	s = &t.index[h>>56]
 	if len(s.slots) == 0 {
 		return s, 0, 0, false
@@ -150,7 +150,7 @@ func (t *Table) find(p netip.Prefix) (s *shard, place int, n uint32, ok bool) {
 			continue
 		}
 		n = s.slots[place].number()
-		if a, b := t.address(n); a == hi && b == lo && int(t.heads.at(n).bits) == p.Bits() {
+		if a, b := t.address(n); a == hi && b == lo && int(t.heads.at(n).bits) == bits {
 			return s, place, n, true
 		}
 	}
@@ -184,13 +184,15 @@ func (t *Table) hash(hi, lo uint64, bits int) uint64 {
 
 // number gives the number of a prefix, a new one if it has none.
 func (t *Table) number(p netip.Prefix) uint32 {
-	s, place, n, ok := t.find(p)
+	hi, lo := words64(p.Addr())
+	h := t.hash(hi, lo, p.Bits())
+	s, place, n, ok := t.find(hi, lo, p.Bits(), h)
 	if ok {
 		return n
 	}
 	if s.n >= len(s.slots)*3/4 {
 		s.grow()
-		_, place, _, _ = t.find(p)
+		place = s.free(slotOf(h, 0))
 	}
 	if t.freeHeads != 0 {
 		n = t.freeHeads - 1
@@ -204,13 +206,12 @@ func (t *Table) number(p netip.Prefix) uint32 {
 		}
 	}
 	*t.heads.at(n) = head{bits: uint8(p.Bits()), used: true}
-	hi, lo := words64(p.Addr())
 	if t.family == wire.IPv4Unicast {
 		*t.four.at(n) = uint32(hi)
 	} else {
 		*t.six.at(n) = p.Addr().As16()
 	}
-	s.slots[place] = slotOf(t.hash(hi, lo, p.Bits()), n)
+	s.slots[place] = slotOf(h, n)
 	s.n++
 	t.prefixes++
 	if t.order != nil {
@@ -224,15 +225,19 @@ func (s *shard) grow() {
 	old := s.slots
 	s.slots = make([]slot, max(8, 2*len(old)))
 	for _, of := range old {
-		if of == 0 {
-			continue
+		if of != 0 {
+			s.slots[s.free(of)] = of
 		}
-		place := s.home(of)
-		for s.slots[place] != 0 {
-			place = (place + 1) & (len(s.slots) - 1)
-		}
-		s.slots[place] = of
 	}
+}
+
+// free is the place for a slot that is not in the shard.
+func (s *shard) free(of slot) int {
+	place := s.home(of)
+	for s.slots[place] != 0 {
+		place = (place + 1) & (len(s.slots) - 1)
+	}
+	return place
 }
 
 // Free lets the number of a prefix go that has no route.
@@ -241,7 +246,8 @@ func (t *Table) Free(n uint32) {
 	if !h.used || h.first != 0 {
 		panic("bgp: freeing the number of a prefix that has routes, or of none")
 	}
-	s, i, _, _ := t.find(t.Prefix(n))
+	hi, lo := t.address(n)
+	s, i, _, _ := t.find(hi, lo, int(h.bits), t.hash(hi, lo, int(h.bits)))
 	// What could not be in its place because of this one moves back.
 	mask := len(s.slots) - 1
 	for j := (i + 1) & mask; s.slots[j] != 0; j = (j + 1) & mask {
