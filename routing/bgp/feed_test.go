@@ -18,8 +18,14 @@ var session = wire.Session{External: true, FourOctetAS: true, Families: wire.Of(
 // table, of sets of attributes that are about as many and as long as real ones.
 func feed(tb testing.TB) (stream []byte, prefixes int) {
 	tb.Helper()
-	const perSet = 5.21 // 901,899 prefixes in 173,000 sets
 	list := corpus.Prefixes(tb)
+	return feedOf(list, 1), len(list)
+}
+
+// feedOf is a list of prefixes as neighbour i sends it, from 1: each has another AS and
+// another next hop.
+func feedOf(list []netip.Prefix, i int) []byte {
+	const perSet = 5.21 // 901,899 prefixes in 173,000 sets
 	rng := rand.New(rand.NewPCG(1, 2))
 	var p wire.Packer
 	p.Begin(nil, &session)
@@ -28,14 +34,14 @@ func feed(tb testing.TB) (stream []byte, prefixes int) {
 		n := min(len(list), 1+int(rng.ExpFloat64()*rng.ExpFloat64()*(perSet-1)))
 		var a wire.Attributes
 		a.ASPath = append(a.ASPath, byte(wire.SegmentSequence), byte(2+rng.IntN(6)))
-		for i := range int(a.ASPath[1]) {
+		for k := range int(a.ASPath[1]) {
 			as := uint32(1 + rng.IntN(400000))
-			if i == 0 {
-				as = 65001
+			if k == 0 {
+				as = 65000 + uint32(i)
 			}
 			a.ASPath = binary.BigEndian.AppendUint32(a.ASPath, as)
 		}
-		a.NextHop = wire.NextHop{Address: netip.AddrFrom4([4]byte{192, 0, 2, 1})}
+		a.NextHop = wire.NextHop{Address: netip.AddrFrom4([4]byte{192, 0, 2, byte(i)})}
 		for _, code := range []wire.Attribute{wire.AttrOrigin, wire.AttrASPath, wire.AttrNextHop} {
 			a.Set(code)
 		}
@@ -52,9 +58,8 @@ func feed(tb testing.TB) (stream []byte, prefixes int) {
 			p.Add(0, prefix)
 		}
 		list = list[n:]
-		prefixes += n
 	}
-	return p.Bytes(), prefixes
+	return p.Bytes()
 }
 
 // BenchmarkFeed takes a full table: it decodes, finds equal sets of attributes, and
