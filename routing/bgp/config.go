@@ -26,7 +26,10 @@ type Config struct {
 	// other ASes and from this one; 0 = the default.
 	Distance, InternalDistance uint8
 	Networks                   []Network
-	Neighbors                  []NeighborConfig // each address once on a link
+	// GracefulShutdown says to all neighbours that the router is about to go, so that they
+	// use other routes before it does (RFC 8326).
+	GracefulShutdown bool
+	Neighbors        []NeighborConfig // each address once on a link
 }
 
 // Network is a prefix that the router originates.
@@ -46,8 +49,15 @@ type NeighborConfig struct {
 	Local    netip.Addr // that it is spoken to from; invalid = by the route to it
 	Families [wire.NumFamilies]FamilyConfig
 
-	Shutdown bool // there is no session
-	Passive  bool // it is not dialled
+	// Shutdown: there is no session; ShutdownMessage is what the neighbour is told then, up
+	// to 255 octets (RFC 9003).
+	Shutdown        bool
+	ShutdownMessage string
+	// GracefulShutdown says to a neighbour of another AS that the session is about to end,
+	// and has other routes than its used (RFC 8326).
+	GracefulShutdown bool
+
+	Passive bool // it is not dialled
 	// Multihop is how many hops away a neighbour of another AS may be, 0 and 1 are that
 	// it is on a link of the router's. TTLSecurity ignores what has come from further
 	// away (RFC 5082).
@@ -186,6 +196,12 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	if n.BFD != nil && n.BFD.Multihop && !n.Local.IsValid() {
 		wrong("BFD over several hops, want a local address")
 	}
+	if len(n.ShutdownMessage) > wire.MaxShutdownMessage {
+		wrong("a shutdown message of %d octets, want at most %d", len(n.ShutdownMessage), wire.MaxShutdownMessage)
+	}
+	if n.BFD != nil && n.BFD.Hold < 0 {
+		wrong("%v for BFD to find it, want no negative time", n.BFD.Hold)
+	}
 	if len(n.Password) > 80 {
 		wrong("a password of %d octets, want at most 80", len(n.Password))
 	}
@@ -221,7 +237,11 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 		Families: n.families(), RouteRefresh: true, ExtendedMessage: true, FourOctetAS: true,
 		HasRole: n.HasRole, Role: n.Role,
 		// RFC 4724 §3: without families it says that the router helps.
-		Restart: wire.GracefulRestart{Present: true},
+		// RFC 8538 §2: what it has sent is kept over NOTIFICATIONs too.
+		Restart: wire.GracefulRestart{Present: true, Notification: true},
+	}
+	if n.BFD != nil {
+		capabilities.BFDStrict = n.BFD.Strict
 	}
 	if n.ExtendedNextHop {
 		capabilities.ExtendedNextHop = wire.Of(wire.IPv4Unicast)
@@ -230,7 +250,7 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 	if port == 0 {
 		port = wire.Port
 	}
-	return SessionConfig{
+	s := SessionConfig{
 		Open:     wire.Open{AS: n.shown(c), ID: c.RouterID, HoldTime: n.HoldTime, Capabilities: capabilities},
 		Expected: wire.Expected{AS: n.AS, RoleRequired: n.RoleRequired},
 		Local:    netip.AddrPortFrom(n.Local, 0), Remote: netip.AddrPortFrom(n.Address, port), Link: n.Link,
@@ -238,6 +258,10 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 		DelayOpen: n.DelayOpen, ConnectRetry: n.ConnectRetry, Keepalive: n.Keepalive,
 		CheckFirstAS: n.external(c) && !n.AnyFirstAS,
 	}
+	if n.BFD != nil {
+		s.AwaitBFD, s.BFDHold = n.BFD.Strict, n.BFD.Hold
+	}
+	return s
 }
 
 // options are those of the segments of the session.
@@ -263,5 +287,6 @@ func (n *NeighborConfig) terms(c *Config) Terms {
 		LocalAS: n.LocalAS, LocalASNoPrepend: n.LocalASNoPrepend, LocalASReplace: n.LocalASReplace,
 		AllowOwnAS: n.AllowOwnAS, Client: n.Client, ClusterID: c.ClusterID, ServerClient: n.ServerClient,
 		HasRole: n.HasRole, Role: n.Role, RemovePrivate: n.RemovePrivate, ASOverride: n.ASOverride,
+		leaving: leaving{session: n.GracefulShutdown || c.GracefulShutdown, router: c.GracefulShutdown},
 	}
 }

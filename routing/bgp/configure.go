@@ -16,6 +16,8 @@ type Clear struct {
 	Address netip.Addr
 	Link    routing.InterfaceID // of a link-local Address, else NoInterface
 	Soft    bool
+	// Message is what the neighbour is told besides, unless Soft (RFC 9003).
+	Message string
 	In, Out bool // of Soft
 }
 
@@ -33,7 +35,7 @@ func (m *Machine) clear(in Clear) {
 		}
 		return
 	}
-	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseAdminReset})
+	m.halt(n, wire.Shutdown(wire.CeaseAdminReset, in.Message))
 	m.start(n)
 }
 
@@ -128,6 +130,8 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 	was := n.cfg
 	terms := c.terms(&m.cfg)
 	terms.LongLived = n.terms.LongLived
+	leaving := terms.leaving != n.terms.leaving
+	n.terms.leaving = terms.leaving
 	hard := was.Shutdown != c.Shutdown || terms != n.terms || was.RoleRequired != c.RoleRequired ||
 		was.NextHopSelf != c.NextHopSelf || was.NextHopUnchanged != c.NextHopUnchanged || was.Multihop != c.Multihop ||
 		!reflect.DeepEqual(was.session(before), c.session(&m.cfg))
@@ -135,11 +139,12 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 	if hard {
 		why := wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseOtherChange}
 		if c.Shutdown {
-			why.Subcode = wire.CeaseAdminShutdown
+			why = wire.Shutdown(wire.CeaseAdminShutdown, c.ShutdownMessage)
 		}
 		m.halt(n, why)
 		n.terms = terms
 		n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
+		m.reachable(n, n.reachable)
 		return true
 	}
 	in, out := false, false
@@ -151,6 +156,8 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 		in = in || !was.Families[f].Import.same(&c.Families[f].Import)
 		out = out || !was.Families[f].Export.same(&c.Families[f].Export)
 	}
+	// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
+	in, out = in || leaving && n.source != nil && n.session.Agreed().RouteRefresh, out || leaving
 	if in {
 		m.ask(n)
 	}

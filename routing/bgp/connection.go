@@ -19,6 +19,8 @@ type connection struct {
 	in       []byte            // the beginning of a message
 
 	retry, hold, keepalive, delay, sendHold Alarm
+	awaits                                  Alarm // the time that there is for BFD
+	confirmed                               bool  // a KEEPALIVE has come meanwhile
 	holdTime                                time.Duration
 	heard, sent                             time.Time // the last messages
 
@@ -40,6 +42,7 @@ func (s *Session) newConnection(accepted bool) *connection {
 		{&c.keepalive, KeepaliveTimerExpires},
 		{&c.delay, DelayOpenTimerExpires},
 		{&c.sendHold, SendHoldTimerExpires},
+		{&c.awaits, AutomaticStop},
 	} {
 		*a.alarm = Alarm{session: s, connection: c, event: a.event}
 		a.alarm.timer.Of = a.alarm
@@ -71,6 +74,7 @@ func (c *connection) fire(e Event) {
 	}
 	was := c.state
 	c.state = to
+	c.confirmed = c.confirmed || e == KeepaliveReceived && to == OpenConfirm
 	why := Ending{Time: s.now, Event: e, Notification: c.received, Received: c.received.Code != 0, Fault: c.fault, Err: c.err}
 	if do&LoseRoutes != 0 {
 		if s.now.Sub(s.since) >= s.config.IdleHoldMax {
@@ -80,8 +84,9 @@ func (c *connection) fire(e Event) {
 	}
 	if do&Notify != 0 {
 		why.Notification, why.Received = c.notification(notice, was), false
-		if notice == NoticeCease && conditions.GracefulNotification {
-			why.Notification = why.Notification.Hard() // RFC 8538 §5
+		// RFC 8538 §5: it is to drop what it has, if it would keep that.
+		if notice == NoticeCease && conditions.GracefulNotification && s.config.Open.Capabilities.Restart.Families != 0 {
+			why.Notification = why.Notification.Hard()
 		}
 		c.write(why.Notification.Append(nil))
 	}
@@ -129,10 +134,10 @@ func (c *connection) drop(reset bool) {
 	if c.stream != 0 {
 		s.emit(protocol.CloseStream{ID: c.stream, Reset: reset || !c.up})
 	}
-	for _, a := range []*Alarm{&c.hold, &c.keepalive, &c.delay, &c.sendHold} {
+	for _, a := range []*Alarm{&c.hold, &c.keepalive, &c.delay, &c.sendHold, &c.awaits} {
 		s.alarms.Stop(&a.timer)
 	}
-	c.stream, c.up, c.room, c.in, c.accepted = 0, false, 0, nil, false
+	c.stream, c.up, c.room, c.in, c.accepted, c.confirmed = 0, false, 0, nil, false, false
 	c.fault, c.received, c.err, c.theirs = wire.Refusal{}, wire.Notification{}, nil, wire.Open{}
 }
 
@@ -175,6 +180,9 @@ func (c *connection) timers(do Action) {
 	}
 	if do&StopIdle != 0 {
 		s.alarms.Stop(&s.idle.timer)
+	}
+	if do&AwaitBFD != 0 {
+		s.alarms.Set(&c.awaits.timer, s.now.Add(s.config.BFDHold))
 	}
 	if do&HoldIdle != 0 {
 		s.alarms.Set(&s.idle.timer, s.now.Add(s.holdIdle()))

@@ -5,7 +5,7 @@
 //	machine.go     the machine: inputs, streams, listeners, what is due
 //	configure.go   another configuration; clearing sessions
 //	neighbor.go    a neighbour, and the sources that its routes come from
-//	watch.go       neighbours that BFD watches
+//	watch.go       neighbours that BFD watches, and that wait for it
 //	import.go      routes that come
 //	limit.go       limits of prefixes
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
@@ -88,6 +88,15 @@
 //     whether it is alive.
 //
 //   - RFC 7606's "AFI/SAFI disable" resets the session, which §3 (j) allows.
+//
+//   - A session that has to wait for BFD (draft-ietf-idr-bgp-bfd-strict-mode) does so also
+//     where the neighbour does not have the capability.
+//
+//   - The router lists no family of its own in the capability of RFC 4724, so its Ceases are
+//     no hard resets (RFC 8538 §5): nobody keeps anything of it.
+//
+//   - A neighbour that cannot send its routes again gets no low local preference on them
+//     when a graceful shutdown begins (RFC 8326 §4.2), until it sends them again.
 //
 //   - RFC 8326's graceful shutdown of a neighbour of another AS sets the local preference to
 //     0 before import policies, as other routers do; the RFC leaves it to these.

@@ -135,6 +135,8 @@ const (
 	RestartKeepalive
 	// Process processes the UPDATE.
 	Process
+	// AwaitBFD starts the time that there is for BFD to find the neighbour.
+	AwaitBFD
 )
 
 // Notice is which NOTIFICATION Notify sends.
@@ -161,6 +163,9 @@ type Conditions struct {
 	// session does not end by a hard reset (RFC 8538 §3).
 	Graceful             bool
 	GracefulNotification bool
+	// Unwatched: the session has to wait for BFD, which has not found the neighbour
+	// (draft-ietf-idr-bgp-bfd-strict-mode).
+	Unwatched bool
 }
 
 // Keeps reports whether LoseRoutes keeps the routes for a graceful restart. What an
@@ -200,6 +205,7 @@ func delayRunning(c Conditions) bool { return c.DelayRunning }
 func withoutOpen(c Conditions) bool  { return c.NotifyWithoutOpen }
 func passive(c Conditions) bool      { return c.Passive }
 func graceful(c Conditions) bool     { return c.Graceful }
+func unwatched(c Conditions) bool    { return c.Unwatched }
 func ceaseFirst(c Conditions) bool   { return c.DelayRunning && c.NotifyWithoutOpen }
 
 // Sets of actions that many entries share.
@@ -237,6 +243,7 @@ var rows = []row{
 	{from: Connect, events: on(TCPRequestAcked, TCPConnectionConfirmed), to: OpenSent, do: open | LargeHold},
 	{from: Connect, events: on(TCPConnectionFails), when: delayRunning, to: Active, do: Drop | StopDelay | StartRetry},
 	{from: Connect, events: on(TCPConnectionFails), to: Active, do: Drop | StartRetry},
+	{from: Connect, events: on(OpenWhileDelaying), when: unwatched, to: OpenConfirm, do: open | says | AwaitBFD},
 	{from: Connect, events: on(OpenWhileDelaying), to: OpenConfirm, do: open | SendKeepalive | says},
 	{from: Connect, events: on(HeaderError, OpenError), when: withoutOpen, to: Idle, do: Notify | fall, notice: NoticeFault},
 	{from: Connect, events: on(HeaderError, OpenError), to: Idle, do: fall},
@@ -255,6 +262,7 @@ var rows = []row{
 	{from: Active, events: on(TCPRequestAcked, TCPConnectionConfirmed), when: delayOpen, to: stay, do: StopRetry | StartDelay},
 	{from: Active, events: on(TCPRequestAcked, TCPConnectionConfirmed), to: OpenSent, do: open | LargeHold},
 	{from: Active, events: on(TCPConnectionFails), to: Idle, do: fall},
+	{from: Active, events: on(OpenWhileDelaying), when: unwatched, to: OpenConfirm, do: open | says | AwaitBFD},
 	{from: Active, events: on(OpenWhileDelaying), to: OpenConfirm, do: open | SendKeepalive | says},
 	{from: Active, events: on(HeaderError, OpenError), when: withoutOpen, to: Idle, do: Notify | fall, notice: NoticeFault},
 	{from: Active, events: on(HeaderError, OpenError), to: Idle, do: fall},
@@ -269,6 +277,7 @@ var rows = []row{
 	{from: OpenSent, events: on(TCPConnectionValid, TCPRequestAcked, TCPConnectionConfirmed), to: stay, do: Track},
 	{from: OpenSent, events: on(TCPRequestInvalid), to: stay},
 	{from: OpenSent, events: on(TCPConnectionFails), to: Active, do: Drop | StartRetry},
+	{from: OpenSent, events: on(OpenReceived), when: unwatched, to: OpenConfirm, do: meet&^SendKeepalive | says | AwaitBFD},
 	{from: OpenSent, events: on(OpenReceived), to: OpenConfirm, do: meet | says},
 	{from: OpenSent, events: on(HeaderError, OpenError), to: Idle, do: Notify | fall, notice: NoticeFault},
 	{from: OpenSent, events: on(OpenCollisionDump), to: Idle, do: Notify | fall, notice: NoticeCollision},
@@ -280,6 +289,7 @@ var rows = []row{
 	{from: OpenConfirm, events: on(ManualStop), to: Idle, do: Notify | halt, notice: NoticeCease},
 	{from: OpenConfirm, events: on(AutomaticStop), to: Idle, do: Notify | fall, notice: NoticeCease},
 	{from: OpenConfirm, events: on(HoldTimerExpires), to: Idle, do: Notify | fall, notice: NoticeHold},
+	{from: OpenConfirm, events: on(KeepaliveTimerExpires), when: unwatched, to: stay, do: RestartKeepalive},
 	{from: OpenConfirm, events: on(KeepaliveTimerExpires), to: stay, do: SendKeepalive | RestartKeepalive},
 	{from: OpenConfirm, events: on(TCPConnectionValid, TCPRequestAcked, TCPConnectionConfirmed), to: stay, do: Track},
 	{from: OpenConfirm, events: on(TCPRequestInvalid), to: stay},
@@ -287,6 +297,7 @@ var rows = []row{
 	{from: OpenConfirm, events: on(NotificationVersionError), to: Idle, do: end | HoldIdle},
 	{from: OpenConfirm, events: on(HeaderError, OpenError), to: Idle, do: Notify | fall, notice: NoticeFault},
 	{from: OpenConfirm, events: on(OpenCollisionDump), to: Idle, do: Notify | fall, notice: NoticeCollision},
+	{from: OpenConfirm, events: on(KeepaliveReceived), when: unwatched, to: stay, do: RestartHold},
 	{from: OpenConfirm, events: on(KeepaliveReceived), to: Established, do: RestartHold},
 	{from: OpenConfirm, events: on(ConnectRetryTimerExpires, DelayOpenTimerExpires, IdleHoldTimerExpires, OpenReceived, OpenWhileDelaying, UpdateReceived, UpdateError, SendHoldTimerExpires), to: Idle, do: Notify | fall, notice: NoticeFSM},
 

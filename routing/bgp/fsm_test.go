@@ -15,10 +15,10 @@ type outcome struct {
 
 // allConditions are all that there are.
 func allConditions() (list []Conditions) {
-	for bits := range 64 {
+	for bits := range 128 {
 		list = append(list, Conditions{
 			DelayOpen: bits&1 != 0, DelayRunning: bits&2 != 0, NotifyWithoutOpen: bits&4 != 0, Passive: bits&8 != 0,
-			Graceful: bits&16 != 0, GracefulNotification: bits&32 != 0,
+			Graceful: bits&16 != 0, GracefulNotification: bits&32 != 0, Unwatched: bits&64 != 0,
 		})
 	}
 	return list
@@ -52,7 +52,8 @@ var wanted = []struct {
 	{Connect, []Event{16, 17}, "!delay", outcome{OpenSent, StopRetry | StopDelay | SendOpen | LargeHold, NoNotice}},
 	{Connect, []Event{18}, "running", outcome{Active, StartRetry | StopDelay | Drop, NoNotice}},
 	{Connect, []Event{18}, "!running", outcome{Active, StartRetry | Drop, NoNotice}},
-	{Connect, []Event{20}, "", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
+	{Connect, []Event{20}, "unwatched", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | NegotiatedHold | Collide | AwaitBFD, NoNotice}},
+	{Connect, []Event{20}, "!unwatched", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
 	{Connect, []Event{21, 22}, "without", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeFault}},
 	{Connect, []Event{21, 22}, "!without", outcome{Idle, StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoNotice}},
 	{Connect, []Event{24}, "running", outcome{Idle, StopRetry | StopDelay | Drop | HoldIdle, NoNotice}},
@@ -70,7 +71,8 @@ var wanted = []struct {
 	{Active, []Event{16, 17}, "delay", outcome{numStates, StopRetry | StartDelay, NoNotice}},
 	{Active, []Event{16, 17}, "!delay", outcome{OpenSent, StopRetry | StopDelay | SendOpen | LargeHold, NoNotice}},
 	{Active, []Event{18}, "", outcome{Idle, StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoNotice}},
-	{Active, []Event{20}, "", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
+	{Active, []Event{20}, "unwatched", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | NegotiatedHold | Collide | AwaitBFD, NoNotice}},
+	{Active, []Event{20}, "!unwatched", outcome{OpenConfirm, StopRetry | StopDelay | SendOpen | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
 	{Active, []Event{21, 22}, "without", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeFault}},
 	{Active, []Event{21, 22}, "!without", outcome{Idle, StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoNotice}},
 	{Active, []Event{24}, "running", outcome{Idle, StopRetry | StopDelay | Drop | HoldIdle, NoNotice}},
@@ -84,7 +86,8 @@ var wanted = []struct {
 	{OpenSent, []Event{14, 16, 17}, "", outcome{numStates, Track, NoNotice}},
 	{OpenSent, []Event{15}, "", outcome{numStates, 0, NoNotice}},
 	{OpenSent, []Event{18}, "", outcome{Active, Drop | StartRetry, NoNotice}},
-	{OpenSent, []Event{19}, "", outcome{OpenConfirm, StopDelay | StopRetry | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
+	{OpenSent, []Event{19}, "unwatched", outcome{OpenConfirm, StopDelay | StopRetry | NegotiatedHold | Collide | AwaitBFD, NoNotice}},
+	{OpenSent, []Event{19}, "!unwatched", outcome{OpenConfirm, StopDelay | StopRetry | SendKeepalive | NegotiatedHold | Collide, NoNotice}},
 	{OpenSent, []Event{21, 22}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeFault}},
 	{OpenSent, []Event{23}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeCollision}},
 	{OpenSent, []Event{24}, "", outcome{Idle, StopRetry | StopDelay | Drop | HoldIdle, NoNotice}},
@@ -95,14 +98,16 @@ var wanted = []struct {
 	{OpenConfirm, []Event{2}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | ZeroCounter, NoticeCease}},
 	{OpenConfirm, []Event{8}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeCease}},
 	{OpenConfirm, []Event{10}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeHold}},
-	{OpenConfirm, []Event{11}, "", outcome{numStates, SendKeepalive | RestartKeepalive, NoNotice}},
+	{OpenConfirm, []Event{11}, "unwatched", outcome{numStates, RestartKeepalive, NoNotice}},
+	{OpenConfirm, []Event{11}, "!unwatched", outcome{numStates, SendKeepalive | RestartKeepalive, NoNotice}},
 	{OpenConfirm, []Event{14, 16, 17}, "", outcome{numStates, Track, NoNotice}},
 	{OpenConfirm, []Event{15}, "", outcome{numStates, 0, NoNotice}},
 	{OpenConfirm, []Event{18, 25}, "", outcome{Idle, StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoNotice}},
 	{OpenConfirm, []Event{24}, "", outcome{Idle, StopRetry | StopDelay | Drop | HoldIdle, NoNotice}},
 	{OpenConfirm, []Event{21, 22}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeFault}},
 	{OpenConfirm, []Event{23}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeCollision}},
-	{OpenConfirm, []Event{26}, "", outcome{Established, RestartHold, NoNotice}},
+	{OpenConfirm, []Event{26}, "unwatched", outcome{numStates, RestartHold, NoNotice}},
+	{OpenConfirm, []Event{26}, "!unwatched", outcome{Established, RestartHold, NoNotice}},
 	{OpenConfirm, []Event{9, 12, 13, 19, 20, 27, 28, 29}, "", outcome{Idle, Notify | StopRetry | StopDelay | Drop | CountUp | HoldIdle, NoticeFSM}},
 	// Established.
 	{Established, []Event{1, 3, 4, 5, 6, 7}, "", outcome{numStates, 0, NoNotice}},
@@ -133,7 +138,7 @@ func holds(when string, c Conditions) bool {
 	}
 	return map[string]bool{
 		"passive": c.Passive, "delay": c.DelayOpen, "running": c.DelayRunning, "without": c.NotifyWithoutOpen,
-		"graceful": c.Graceful, "cease": c.DelayRunning && c.NotifyWithoutOpen,
+		"graceful": c.Graceful, "cease": c.DelayRunning && c.NotifyWithoutOpen, "unwatched": c.Unwatched,
 	}[when] != not
 }
 

@@ -27,6 +27,7 @@ type neighbor struct {
 	begin         *task         // has the session begin again after too many prefixes
 	watched       *BFD          // as it is watched, nil if it is not
 	path          protocol.Path // of watched
+	reachable     bool          // BFD has found it
 	over          bool          // it has too many prefixes
 	held          bool          // down until it is cleared, because it had
 	limits        [wire.NumFamilies]limited

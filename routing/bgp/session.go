@@ -19,6 +19,7 @@ const (
 	LargeHoldTime       = 4 * time.Minute // RFC 4271 §8.2.2
 	DefaultIdleHoldMin  = time.Second
 	DefaultIdleHoldMax  = 2 * time.Minute
+	DefaultBFDHold      = 30 * time.Second
 	DefaultSendHold     = 8 * time.Minute // or twice the hold time, if that is more (RFC 9687)
 )
 
@@ -48,6 +49,10 @@ type SessionConfig struct {
 	// another AS.
 	CheckFirstAS bool
 	KeepASSets   bool // see [wire.Session]
+	// AwaitBFD holds the session in OpenConfirm until BFD has found the neighbour, see
+	// [Session.Reachable], for BFDHold at most.
+	AwaitBFD bool
+	BFDHold  time.Duration // 0 = DefaultBFDHold
 }
 
 func (c *SessionConfig) fill() {
@@ -59,6 +64,7 @@ func (c *SessionConfig) fill() {
 		{&c.ConnectDelay, DefaultConnectDelay},
 		{&c.IdleHoldMin, DefaultIdleHoldMin},
 		{&c.IdleHoldMax, DefaultIdleHoldMax},
+		{&c.BFDHold, DefaultBFDHold},
 		{&c.SendHold, max(DefaultSendHold, 2*time.Duration(c.Open.HoldTime)*time.Second)},
 	} {
 		if *d.of == 0 {
@@ -114,6 +120,7 @@ type Session struct {
 	since        time.Time // Established since
 	cease        wire.Notification
 	last         Ending
+	reachable    bool // BFD says so
 
 	now time.Time         // of the call
 	out []protocol.Effect // of the call
@@ -217,10 +224,36 @@ func (a *Alarm) Due(now time.Time, out []protocol.Effect) []protocol.Effect {
 		if c == nil {
 			c = s.main
 		}
+		if a == &c.awaits { // RFC 9384
+			s.cease = wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseBFDDown}
+		}
 		if !c.early(a) {
 			c.fire(a.event)
 		}
 	})
+}
+
+// Reachable tells it whether BFD has found the neighbour, which only counts if it has to
+// wait for that. A session that is up is not ended by it.
+func (s *Session) Reachable(now time.Time, reachable bool, out []protocol.Effect) []protocol.Effect {
+	return s.call(now, out, func() {
+		s.reachable = reachable
+		for _, c := range [...]*connection{s.main, s.second} {
+			if c == nil || !reachable || c.state != OpenConfirm || !c.awaits.timer.IsSet() {
+				continue
+			}
+			s.alarms.Stop(&c.awaits.timer)
+			c.write(wire.AppendKeepalive(nil))
+			if c.confirmed {
+				c.fire(KeepaliveReceived)
+			}
+		}
+	})
+}
+
+// AwaitsBFD reports whether it goes no further because BFD has not found the neighbour.
+func (s *Session) AwaitsBFD() bool {
+	return s.main.awaits.timer.IsSet() || s.second != nil && s.second.awaits.timer.IsSet()
 }
 
 // Send sends messages to an established neighbour. The caller must not use data
@@ -339,6 +372,7 @@ func (s *Session) conditions(c *connection) Conditions {
 		Graceful: theirs.Present && theirs.Families != 0,
 		GracefulNotification: theirs.Notification && ours.Notification &&
 			(n.Code != wire.CodeCease || n.Subcode != wire.CeaseHardReset),
+		Unwatched: s.config.AwaitBFD && !s.reachable,
 	}
 }
 

@@ -16,6 +16,8 @@ type NeighborStatus struct {
 	RouterID wire.RouterID // 0 unless it is up
 	State    State
 	Since    time.Time // it is up, or down, since
+	// AwaitsBFD: there is no session until BFD has found it.
+	AwaitsBFD bool
 	// Held: it had too many prefixes, and is left alone until it is cleared or Restart
 	// has passed.
 	Held     bool
@@ -44,7 +46,7 @@ func (m *Machine) Neighbors() []NeighborStatus {
 	for _, n := range m.order {
 		s := NeighborStatus{
 			Address: n.cfg.Address, Link: n.link, AS: n.cfg.AS, State: n.session.State(), Since: n.since,
-			Held: n.held, Last: n.session.Last(), Counts: n.messages,
+			AwaitsBFD: n.session.AwaitsBFD(), Held: n.held, Last: n.session.Last(), Counts: n.messages,
 		}
 		for f := range s.Families {
 			x, c := &s.Families[f], &n.cfg.Families[f]

@@ -40,8 +40,13 @@ type Terms struct {
 	Role          wire.Role
 	RemovePrivate RemovePrivate
 	ASOverride    bool // OwnAS replaces the neighbour's AS in paths that it is sent
+	leaving       leaving
 	LongLived     bool // it keeps stale routes, and may be sent some (RFC 9494 §4.3)
 }
+
+// leaving is what is about to end (RFC 8326): the session with a neighbour of another AS,
+// or the router.
+type leaving struct{ session, router bool }
 
 // Denial is why a route is not taken from a neighbour, or not sent to one.
 type Denial uint8
@@ -132,6 +137,9 @@ func (t *Terms) Take(a *wire.Attributes, room []byte) (Denial, []byte) {
 	if t.LocalAS != 0 && t.LocalAS != t.OwnAS && !t.LocalASNoPrepend {
 		room = prepend(a, room, t.LocalAS)
 	}
+	if t.leaving.session {
+		room = leave(a, room)
+	}
 	if a.Communities.Has(wire.GracefulShutdown) {
 		// RFC 8326 §4: the neighbour is about to go.
 		a.LocalPref = 0
@@ -174,6 +182,9 @@ type Sent struct {
 // Give changes the attributes of a route, after policies, to those that the neighbour is
 // sent; the next hop is the caller's. Room is as for Take.
 func (t *Terms) Give(a *wire.Attributes, s Sent, room []byte) []byte {
+	if t.External && t.leaving.session || t.leaving.router && s.From == nil {
+		room = leave(a, room)
+	}
 	if !t.External {
 		return t.giveInternal(a, s, room)
 	}
@@ -210,6 +221,9 @@ func (t *Terms) giveInternal(a *wire.Attributes, s Sent, room []byte) []byte {
 		a.LocalPref = DefaultLocalPref
 		a.Set(wire.AttrLocalPref)
 	}
+	if t.leaving.router && s.From == nil { // RFC 8326 §4.2
+		a.LocalPref = 0
+	}
 	if s.From == nil || s.From.External {
 		return room
 	}
@@ -225,6 +239,18 @@ func (t *Terms) giveInternal(a *wire.Attributes, s Sent, room []byte) []byte {
 	}
 	a.ClusterList = room[at:len(room):len(room)]
 	a.Set(wire.AttrClusterList)
+	return room
+}
+
+// leave adds the community graceful-shutdown, in room.
+func leave(a *wire.Attributes, room []byte) []byte {
+	if a.Communities.Has(wire.GracefulShutdown) {
+		return room
+	}
+	at := len(room)
+	room = binary.BigEndian.AppendUint32(append(room, a.Communities...), uint32(wire.GracefulShutdown))
+	a.Communities = room[at:len(room):len(room)]
+	a.Set(wire.AttrCommunities)
 	return room
 }
 

@@ -14,6 +14,7 @@ const (
 	capAddPath         = 69 // RFC 7911 §4
 	capEnhancedRefresh = 70 // RFC 7313 §3.1
 	capLongLived       = 71 // RFC 9494 §3.1
+	capBFDStrict       = 74 // draft-ietf-idr-bgp-bfd-strict-mode
 )
 
 // AddPath says who may send several paths of a prefix (RFC 7911 §4).
@@ -67,6 +68,8 @@ type Capabilities struct {
 	Role        Role
 	Restart     GracefulRestart
 	LongLived   LongLived
+	// BFDStrict: the speaker wants BFD up before the session.
+	BFDStrict bool
 	// Unknown are the others, families that are not spoken among them.
 	Unknown []Capability
 }
@@ -84,12 +87,13 @@ var capabilityLengths = [...]struct{ least, more int }{
 	capAddPath:         {4, 4},
 	capEnhancedRefresh: {0, 0},
 	capLongLived:       {0, 7},
+	capBFDStrict:       {0, 0},
 }
 
 func known(code uint8) bool {
 	switch code {
 	case capMultiprotocol, capRouteRefresh, capExtendedNextHop, capExtendedMessage, capRole,
-		capGracefulRestart, capFourOctetAS, capAddPath, capEnhancedRefresh, capLongLived:
+		capGracefulRestart, capFourOctetAS, capAddPath, capEnhancedRefresh, capLongLived, capBFDStrict:
 		return true
 	}
 	return false
@@ -158,6 +162,8 @@ func (o *Open) decodeCapability(code uint8, v []byte) Refusal {
 		c.EnhancedRefresh = true
 	case capLongLived:
 		c.LongLived.decode(v)
+	case capBFDStrict:
+		c.BFDStrict = true
 	default:
 		c.Unknown = append(c.Unknown, Capability{code, v})
 	}
@@ -268,6 +274,7 @@ func (c *Capabilities) append(dst []byte, as uint32) []byte {
 	})
 	each(capEnhancedRefresh, c.EnhancedRefresh, nil)
 	each(capLongLived, c.LongLived.Present, c.LongLived.append)
+	each(capBFDStrict, c.BFDStrict, nil)
 	for _, u := range c.Unknown {
 		each(u.Code, true, func(b []byte) []byte { return append(b, u.Value...) })
 	}

@@ -36,7 +36,7 @@ var opens = []struct {
 	{
 		"all capabilities", `
 		04 5ba0 005a 0a000002 // AS_TRANS, 90 s, 10.0.0.2
-		4b 02 49              // 75 octets of parameters: capabilities in 73
+		4d 02 4b              // 77 octets of parameters: capabilities in 75
 		01 04 0001 00 01      // IPv4 unicast
 		01 04 0002 00 01      // IPv6 unicast
 		02 00                 // route refresh
@@ -51,6 +51,7 @@ var opens = []struct {
 		      0002 01 01      //   of IPv6 to receive
 		46 00                 // enhanced refresh
 		47 07 0002 01 80 00a8c0 // stale for 12 hours
+		4a 00                 // BFD first
 		49 05 02 7231 01 78   // FQDN: r1.x`,
 		Open{
 			AS: 65536, HoldTime: 90, ID: 0x0a000002,
@@ -66,7 +67,8 @@ var opens = []struct {
 				LongLived: LongLived{
 					Present: true, Families: Of(IPv6Unicast), Forwarding: Of(IPv6Unicast), Stale: [NumFamilies]uint32{0, 43200},
 				},
-				Unknown: []Capability{{73, []byte{2, 'r', '1', 1, 'x'}}},
+				BFDStrict: true,
+				Unknown:   []Capability{{73, []byte{2, 'r', '1', 1, 'x'}}},
 			},
 		},
 	},
