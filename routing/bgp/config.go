@@ -102,6 +102,7 @@ type FamilyConfig struct {
 	Restart         time.Duration
 	// LimitWarning is a percentage of MaximumPrefixes from which on the log warns, 0 = none.
 	LimitWarning int
+	Default      DefaultOriginate
 }
 
 // Policy decides about the routes from or to a neighbour. Where none is Given, nothing is

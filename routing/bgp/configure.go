@@ -63,6 +63,7 @@ func (m *Machine) ask(n *neighbor) {
 // sendAgain has a neighbour sent all routes again.
 func (m *Machine) sendAgain(n *neighbor) {
 	for f := range n.out {
+		n.defaults[f].due = true
 		if o := &n.out[f]; o.open {
 			o.dump = m.ribs[f].table.Numbers()
 		}
@@ -109,6 +110,7 @@ func (m *Machine) configure(in protocol.Configure) {
 		}
 	}
 	m.networks()
+	m.probeDefaults()
 }
 
 // forgetNeighbor ends a neighbour that is no longer configured.
@@ -155,6 +157,12 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 		n.over = n.over || n.source != nil && n.tooMany(f)
 		in = in || !was.Families[f].Import.same(&c.Families[f].Import)
 		out = out || !was.Families[f].Export.same(&c.Families[f].Export)
+		if !x.Default.same(&y.Default) {
+			n.defaults[f].due = true
+			if x.Default.Enabled != y.Default.Enabled { // the one of the table comes or goes
+				n.defaults[f].late, out = y.Default.Enabled, true
+			}
+		}
 	}
 	// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
 	in, out = in || leaving && n.source != nil && n.session.Agreed().RouteRefresh, out || leaving

@@ -11,6 +11,7 @@
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	export.go      routes that are sent, as far as there is room
+//	default.go     default routes that single neighbours are sent
 //	show.go        what there is to be seen
 //	event.go       entries for the log
 //	fsm.go         the state machine of a connection, as a table (§8.2.2)
@@ -97,6 +98,9 @@
 //
 //   - A neighbour that cannot send its routes again gets no low local preference on them
 //     when a graceful shutdown begins (RFC 8326 §4.2), until it sends them again.
+//
+//   - The default route that a single neighbour is sent does not wait for the advertisement
+//     interval. Where it takes the place of the one of the table, that one is withdrawn first.
 //
 //   - RFC 8326's graceful shutdown of a neighbour of another AS sets the local preference to
 //     0 before import policies, as other routers do; the RFC leaves it to these.

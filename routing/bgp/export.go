@@ -140,7 +140,7 @@ func (m *Machine) unsend(n *neighbor, r *rib, o *outgoing, number uint32) {
 // gives how many prefixes it has come to.
 func (m *Machine) sendRun(n *neighbor, r *rib, o *outgoing, run []uint64, most int) int {
 	c := &n.cfg.Families[r.family].Export
-	each := c.Chain.Depends()&policy.OnPrefix != 0
+	each := c.Chain.Depends()&policy.OnPrefix != 0 || n.ownDefault(r.family)
 	last := m.last[:0]
 	defer func() { m.last = last }()
 	var lastSource uint16
@@ -186,6 +186,9 @@ func (m *Machine) sendRun(n *neighbor, r *rib, o *outgoing, run []uint64, most i
 func (m *Machine) prepare(n *neighbor, r *rib, number uint32, l *chosen) bool {
 	c := &n.cfg.Families[r.family].Export
 	from := m.sources[l.source]
+	if n.ownDefault(r.family) && r.table.Prefix(number) == defaultPrefixes[r.family] {
+		return false
+	}
 	if from.neighbor == n || c.refuses(n.terms.External) {
 		return false
 	}

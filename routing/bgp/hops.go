@@ -93,7 +93,11 @@ func (m *Machine) view(c Candidate, r *Route) {
 func (m *Machine) notice(in protocol.Notices) {
 	m.forwarded(in.Installed)
 	moved := false
-	for _, s := range in.NextHops {
+	for i := range in.NextHops {
+		s := in.NextHops[i]
+		if m.probed(&s) {
+			continue
+		}
 		h := m.hops[hopKey{s.Address, s.Interface}]
 		if h == nil {
 			continue

@@ -41,6 +41,8 @@ type Machine struct {
 	hopOf      []*hop // by number of attributes, nil if it is not known yet
 	heard      map[netip.Prefix]routing.Route
 	own        map[netip.Prefix]Network
+	probing    [wire.NumFamilies]bool // the RIB is asked about default routes
+	hasDefault [wire.NumFamilies]bool // and has one
 
 	mark, installed uint64
 
@@ -148,6 +150,7 @@ func (m *Machine) finish() {
 	}
 	m.publish()
 	for _, n := range m.order {
+		m.sendDefaults(n)
 		m.send(n)
 	}
 }

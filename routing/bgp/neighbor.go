@@ -33,6 +33,7 @@ type neighbor struct {
 	limits        [wire.NumFamilies]limited
 
 	out      [wire.NumFamilies]outgoing
+	defaults [wire.NumFamilies]originated
 	speak    *task // sends what waits for MRAI
 	messages NeighborCounts
 }
@@ -118,7 +119,7 @@ func (n *neighbor) Established(s *Session) {
 		m.tasks.Set(&n.forget.timer, m.now.Add(staleTime))
 	}
 	for f := range wire.Family(wire.NumFamilies) {
-		n.out[f] = outgoing{}
+		n.out[f], n.defaults[f] = outgoing{}, originated{due: true}
 		if agreed.Families.Has(f) {
 			n.out[f].open, n.out[f].ending = true, true
 			n.out[f].dump = m.ribs[f].table.Numbers()
@@ -183,6 +184,7 @@ func (m *Machine) dropStale(n *neighbor) {
 // Refresh has the family sent once more (RFC 2918 §4).
 func (n *neighbor) Refresh(_ *Session, r wire.Refresh) {
 	if r.Subtype == wire.RefreshRequest {
+		n.defaults[r.Family].due = true
 		n.out[r.Family].dump = n.machine.ribs[r.Family].table.Numbers()
 	}
 }

@@ -40,6 +40,7 @@ type router struct {
 	tracked   map[netip.Addr]bool
 	events    []string
 	watches   []protocol.Effect
+	hasRoute  bool // its RIB has a default route
 }
 
 // tube is a TCP connection.
@@ -186,6 +187,9 @@ func (w *network) do(r *router, e protocol.Effect) {
 // resolve is what a router's RIB says of an address.
 func (w *network) resolve(r *router, a netip.Addr) protocol.Notices {
 	s := routing.NextHopState{Address: a, Interface: routing.NoInterface}
+	if a == defaultProbes[wire.IPv4Unicast] && r.hasRoute {
+		s.Reachable, s.Via, s.Source, s.Action = true, defaultPrefixes[wire.IPv4Unicast], routing.SourceStatic, routing.Blackhole
+	}
 	for _, o := range w.routers {
 		for _, l := range o.links {
 			switch {
