@@ -15,7 +15,8 @@ type Offering struct {
 }
 
 // OfferAll is Take, At and Offer, or Withdraw, for each of a list, for protocols that
-// change many routes in a step: it excludes the reader once for several slots.
+// change many routes in a step: it excludes the reader once for several slots. What is
+// offered as it was is no change.
 func (s *Slots) OfferAll(list []Offering) {
 	for len(list) > 0 {
 		n := min(readAtOnce, len(list))
@@ -40,7 +41,8 @@ func (s *Slots) put(o *Offering) {
 	if o.ID == NoSlot {
 		o.ID = s.take(o.Prefix)
 	}
-	s.touch(o.ID)
-	s.records.write(o.ID, &o.Slot)
-	s.offered.set(o.ID)
+	if changed := s.records.write(o.ID, &o.Slot); changed || !s.offered.Has(o.ID) {
+		s.touch(o.ID)
+		s.offered.set(o.ID)
+	}
 }

@@ -88,9 +88,10 @@ func (r *records) read(id SlotID, s *Slot) {
 	}
 }
 
-// write puts s into a slot; the prefix stays.
-func (r *records) write(id SlotID, s *Slot) {
+// write puts s into a slot, and reports whether something else was there; the prefix stays.
+func (r *records) write(id SlotID, s *Slot) bool {
 	x := r.at(id)
+	before := *x
 	hops := r.hops.acquire(s.NextHops)
 	r.hops.release(x.hops)
 	x.hops, x.metric, x.tag, x.origin, x.action, x.distance = hops, s.Metric, s.Tag, s.Origin, s.Action, s.Distance
@@ -98,6 +99,7 @@ func (r *records) write(id SlotID, s *Slot) {
 	if s.Internal {
 		x.flags |= recordInternal
 	}
+	return *x != before
 }
 
 // sixes are IPv6 addresses by number.

@@ -93,6 +93,35 @@ func TestSlotsAgainstMap(t *testing.T) {
 	})
 }
 
+// What is offered once more as it was is not read again; what was withdrawn since is.
+func TestOfferedAsItWas(t *testing.T) {
+	var s Slots
+	hops := []NextHop{{Address: netip.MustParseAddr("192.0.2.1")}, {Address: netip.MustParseAddr("192.0.2.2"), Backup: true}}
+	list := []Offering{{ID: NoSlot, Slot: Slot{Prefix: netip.MustParsePrefix("10.0.0.0/8"), NextHops: hops, Metric: 1}}}
+	for _, step := range []struct {
+		what   string
+		change func()
+		want   int
+	}{
+		{"the first time", func() {}, 1},
+		{"as it was", func() {}, 0},
+		{"another backup", func() { list[0].NextHops = hops[:1] }, 1},
+		{"another metric", func() { list[0].Metric++ }, 1},
+		{"withdrawn", func() { list[0].Withdrawn = true }, 1},
+		{"withdrawn again", func() {}, 0},
+		{"as it was before", func() { list[0].Withdrawn = false }, 1},
+		{"as it was", func() {}, 0},
+	} {
+		step.change()
+		s.OfferAll(list)
+		n := 0
+		s.Drain(func(Change) { n++ })
+		if n != step.want {
+			t.Errorf("%s: %d changes are read, want %d", step.what, n, step.want)
+		}
+	}
+}
+
 func TestOfferingAllocatesNothing(t *testing.T) {
 	var s Slots
 	id := s.Take(netip.MustParsePrefix("10.0.0.0/8"))

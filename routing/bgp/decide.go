@@ -218,12 +218,6 @@ type Verdict struct {
 // route is compared with the best of those before it in the list, which its owner has in
 // the order from the newest to the oldest, as routers do whose switch it is.
 func (r *Rules) Best(routes []Route, why []Verdict) int {
-	if len(routes) == 1 && why == nil { // as most prefixes have
-		if routes[0].Unreachable {
-			return -1
-		}
-		return 0
-	}
 	var room [32]int
 	winners := room[:0] // the best of each neighbouring AS
 	best := -1
@@ -300,12 +294,12 @@ func (r *Rules) explain(routes []Route, winners []int, best int, why []Verdict) 
 // next hops, and no more than the rules have for routes of its kind.
 func (r *Rules) Multipath(routes []Route, best int, dst []int) []int {
 	dst = append(dst, best)
-	if len(routes) == 1 {
-		return dst
-	}
 	first, most := len(dst)-1, max(1, r.MultipathInternal)
 	if routes[best].External {
 		most = max(1, r.MultipathExternal)
+	}
+	if most == 1 {
+		return dst
 	}
 	for i := range routes {
 		if len(dst)-first >= most {

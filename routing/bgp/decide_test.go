@@ -285,6 +285,49 @@ func TestBestAgainstSteps(t *testing.T) {
 	})
 }
 
+// Where MEDs do not differ, the best two are found in one pass: the best, and what is the
+// best without it.
+func TestFirstTwoAgainstBest(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var table AttributeTable
+		r := Rules{
+			AlwaysCompareMED: rapid.Bool().Draw(t, "always compare MED"), MissingMEDWorst: rapid.Bool().Draw(t, "missing is worst"),
+			IgnorePathLength: rapid.Bool().Draw(t, "ignore path length"), PreferOldest: rapid.Bool().Draw(t, "oldest"),
+			IgnoreMetric: rapid.Bool().Draw(t, "ignore metric"), SequentialMED: rapid.Bool().Draw(t, "in turn"),
+		}
+		routes := drawRoutes(t, &table)
+		for i := range routes {
+			x := &routes[i]
+			x.PathID /= 3 // some are equal
+			if rapid.IntRange(0, 3).Draw(t, "large") == 0 {
+				a := x.Attributes
+				x.Weight = rapid.Uint32().Draw(t, "weight")
+				a.LocalPref, a.PathLength = rapid.Uint32().Draw(t, "local preference"), rapid.Uint16().Draw(t, "path length")
+				a.Stale = rapid.Bool().Draw(t, "stale")
+			}
+		}
+		differ := slices.ContainsFunc(routes, func(x Route) bool { return r.med(&x) != r.med(&routes[0]) })
+		best, second, ok := r.firstTwo(routes)
+		if ok == differ {
+			t.Fatalf("ok is %v, MEDs differ: %v", ok, differ)
+		}
+		if differ {
+			return
+		}
+		if want := r.Best(routes, nil); best != want {
+			t.Fatalf("route %d is the best, want %d of\n%+v", best, want, routes)
+		}
+		if best < 0 {
+			return
+		}
+		rest := slices.Clone(routes)
+		rest[best].Unreachable = true
+		if want := r.Best(rest, nil); second != want {
+			t.Fatalf("route %d is the second best, want %d of\n%+v", second, want, routes)
+		}
+	})
+}
+
 // Routes are used together if they are as good up to the metric.
 func TestMultipath(t *testing.T) {
 	var table AttributeTable

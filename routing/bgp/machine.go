@@ -59,6 +59,7 @@ type Machine struct {
 	seen     PolicyAttributes
 	routes   []Route
 	from     []uint16 // the sources of routes
+	second   int      // of routes, the second best, -1 if there is none; or notAsked
 	rest     []Route
 	used     []int
 	written  []routing.NextHop  // of offers

@@ -76,7 +76,10 @@ func (m *Machine) settle(r *rib) {
 func (m *Machine) decide(r *rib, n uint32) {
 	m.routes, m.from = m.routes[:0], m.from[:0]
 	m.routes = r.table.Load(n, m.routes, m.look)
-	best := m.cfg.Rules.Best(m.routes, nil)
+	best, second, ok := m.cfg.Rules.firstTwo(m.routes)
+	if m.second = second; !ok {
+		best, m.second = m.cfg.Rules.Best(m.routes, nil), notAsked
+	}
 	l := r.at(n)
 	before := *l
 	if best < 0 {
@@ -159,6 +162,9 @@ func (m *Machine) offerAll(r *rib) {
 	m.offers, m.offered, m.written = m.offers[:0], m.offered[:0], m.written[:0]
 }
 
+// notAsked: which route is the second best is not known.
+const notAsked = -2
+
 func hasHop(list []routing.NextHop, h routing.NextHop) bool {
 	for i := range list {
 		if list[i].Address == h.Address && list[i].Interface == h.Interface {
@@ -174,11 +180,14 @@ func (m *Machine) backup() (routing.NextHop, bool) {
 	if len(m.routes) <= len(m.used) {
 		return routing.NextHop{}, false
 	}
-	m.rest = append(m.rest[:0], m.routes...)
-	for _, i := range m.used {
-		m.rest[i].Unreachable = true
+	b := m.second
+	if b == notAsked || len(m.used) > 1 {
+		m.rest = append(m.rest[:0], m.routes...)
+		for _, i := range m.used {
+			m.rest[i].Unreachable = true
+		}
+		b = m.cfg.Rules.Best(m.rest, nil)
 	}
-	b := m.cfg.Rules.Best(m.rest, nil)
 	if b < 0 || m.from[b] == 0 {
 		return routing.NextHop{}, false
 	}
