@@ -175,11 +175,25 @@ func (t *Table) address(n uint32) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
+// hash gives the shard and the place of a prefix. The eight prefixes of a length that
+// differ in their last three bits are side by side, in 64 octets: neighbours send such ones
+// one after the other. More than these a neighbour cannot have in one place.
 func (t *Table) hash(hi, lo uint64, bits int) uint64 {
-	if t.family == wire.IPv4Unicast {
-		return t.key.Sum(hi, uint64(bits))
+	word, end := &hi, 64
+	switch {
+	case t.family == wire.IPv4Unicast:
+		end = 32
+	case bits > 64:
+		word, end = &lo, 128
 	}
-	return t.key.Sum(t.key.Sum(hi, uint64(bits)), lo)
+	shift := end - bits
+	last := *word >> shift & 7
+	*word &^= 7 << shift
+	h := t.key.Sum(hi, uint64(bits))
+	if t.family != wire.IPv4Unicast {
+		h = t.key.Sum(h, lo)
+	}
+	return h&^7 | last
 }
 
 // number gives the number of a prefix, a new one if it has none.
