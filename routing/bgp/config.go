@@ -92,6 +92,10 @@ type NeighborConfig struct {
 type FamilyConfig struct {
 	Enabled        bool
 	Import, Export Policy
+	// KeepReceived keeps routes also as they came, before policies, so that the neighbour
+	// need not send them again when the import policy changes, and what it refuses can be
+	// seen. A route costs as much as one in the table once more.
+	KeepReceived bool
 	// MaximumPrefixes is how many routes the neighbour may have accepted or, if
 	// LimitReceived, sent, also those that policies reject; each of these costs about 80
 	// octets then. 0 = any number. LimitAction is what happens when there is one more;

@@ -28,7 +28,7 @@ func (m *Machine) clear(in Clear) {
 	}
 	if in.Soft {
 		if in.In {
-			m.ask(n)
+			m.importAgain(n, n.cfg.families())
 		}
 		if in.Out {
 			m.sendAgain(n)
@@ -37,27 +37,6 @@ func (m *Machine) clear(in Clear) {
 	}
 	m.halt(n, wire.Shutdown(wire.CeaseAdminReset, in.Message))
 	m.start(n)
-}
-
-// ask has a neighbour send its routes again, because policies have changed. One that
-// cannot has its session begun again.
-func (m *Machine) ask(n *neighbor) {
-	if n.source == nil {
-		return
-	}
-	agreed := n.session.Agreed()
-	if !agreed.RouteRefresh {
-		m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseOtherChange})
-		m.start(n)
-		return
-	}
-	var data []byte
-	for f := range wire.Family(wire.NumFamilies) {
-		if agreed.Families.Has(f) {
-			data = wire.Refresh{Family: f}.Append(data)
-		}
-	}
-	m.session(n.session, func() []protocol.Effect { return n.session.Send(m.now, data, m.out) })
 }
 
 // sendAgain has a neighbour sent all routes again.
@@ -149,26 +128,32 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 		m.reachable(n, n.reachable)
 		return true
 	}
-	in, out := false, false
+	var in wire.Families
+	out := false
 	for f := range wire.Family(wire.NumFamilies) {
 		x, y := &was.Families[f], &c.Families[f]
 		// What was rejected before is not known.
-		in = in || y.LimitReceived && y.MaximumPrefixes > 0 && (!x.LimitReceived || x.MaximumPrefixes == 0)
+		if y.LimitReceived && y.MaximumPrefixes > 0 && (!x.LimitReceived || x.MaximumPrefixes == 0) || !x.Import.same(&y.Import) {
+			in |= wire.Of(f)
+		}
 		n.over = n.over || n.source != nil && n.tooMany(f)
-		in = in || !was.Families[f].Import.same(&c.Families[f].Import)
-		out = out || !was.Families[f].Export.same(&c.Families[f].Export)
+		out = out || !x.Export.same(&y.Export)
 		if !x.Default.same(&y.Default) {
 			n.defaults[f].due = true
 			if x.Default.Enabled != y.Default.Enabled { // the one of the table comes or goes
 				n.defaults[f].late, out = y.Default.Enabled, true
 			}
 		}
+		// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
+		if leaving && n.source != nil && (n.source.whole[f] || n.session.Agreed().RouteRefresh) {
+			in |= wire.Of(wire.Family(f))
+		}
 	}
-	// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
-	in, out = in || leaving && n.source != nil && n.session.Agreed().RouteRefresh, out || leaving
-	if in {
-		m.ask(n)
+	out = out || leaving
+	if missing := n.keeps(&was.Families) &^ in; missing != 0 {
+		m.refresh(n, missing)
 	}
+	m.importAgain(n, in)
 	if out {
 		m.sendAgain(n)
 	}

@@ -12,7 +12,11 @@
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	export.go      routes that are sent, as far as there is room
 //	default.go     default routes that single neighbours are sent
-//	show.go        what there is to be seen
+//	received.go    routes as they came, which are kept where that is configured
+//	sweep.go       tables that are gone through, a part of them in each step
+//	show.go        neighbours, for show
+//	routes.go      routes and why they won or lost; filter.go selects them
+//	exchanged.go   what a neighbour has sent, and what it was sent
 //	event.go       entries for the log
 //	fsm.go         the state machine of a connection, as a table (§8.2.2)
 //	session.go     the session with a neighbour: its connections and timers

@@ -121,13 +121,3 @@ func (m *Machine) notice(in protocol.Notices) {
 		m.originate(p)
 	}
 }
-
-// again has all prefixes of a family decided anew, a part of them in each step.
-func (m *Machine) again(f wire.Family) {
-	for i := range m.sweeps {
-		if w := &m.sweeps[i]; w.source == nil && w.family == f && (i > 0 || w.at == 0) {
-			return
-		}
-	}
-	m.sweeps = append(m.sweeps, sweep{family: f})
-}

@@ -19,6 +19,7 @@ func (n *neighbor) Update(_ *Session, u *wire.Update) {
 		w := u.Withdrawn[i]
 		for path, p := range w.All {
 			n.messages.Withdrawals++
+			m.discard(n, w.Family, p, path)
 			m.remove(n, w.Family, p, path)
 		}
 	}
@@ -49,25 +50,24 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 	c := &n.cfg.Families[f].Import
 	refused := u.Approach == wire.TreatAsWithdraw
 	counter := &n.messages.Refused
-	switch {
-	case refused:
-	case c.refuses(n.terms.External):
-		refused, counter = true, &n.messages.NoPolicy
-	case m.addresses[r.NextHop.Address]: // RFC 4271 §6.3
-		refused = true
-	default:
+	if !refused {
 		m.given = u.Attributes
 		m.given.NextHop = r.NextHop
 		m.given.Set(wire.AttrNextHop)
-		var why Denial
-		why, m.room = n.terms.Take(&m.given, m.room[:0])
-		refused = why != Permitted
+		if n.cfg.Families[f].KeepReceived {
+			m.keep(n, r)
+		}
+		why := m.admit(n, f)
+		if refused = why != Permitted; why == NoPolicy {
+			counter = &n.messages.NoPolicy
+		}
 	}
 	if refused {
 		for path, p := range r.All {
 			n.messages.Announcements++
 			*counter++
 			if u.Approach == wire.TreatAsWithdraw {
+				m.discard(n, f, p, path)
 				m.remove(n, f, p, path)
 			} else {
 				m.reject(n, f, p, path)

@@ -36,6 +36,7 @@ type Machine struct {
 	sources    []*source // 0 is the router itself
 	freed      []uint16  // sources
 	sweeps     []sweep
+	walked     time.Time // when prefixes were last looked at in order
 	hops       map[hopKey]*hop
 	lastHop    *hop   // that was looked for, nil if it is gone
 	hopOf      []*hop // by number of attributes, nil if it is not known yet
@@ -66,6 +67,7 @@ type Machine struct {
 	offers   []routing.Offering // to be written into slots
 	offered  []uint32           // numbers of their prefixes
 	batch    []uint64
+	swept    []uint32
 	packer   wire.Packer
 	look     func(Candidate, *Route)
 	stopped  bool
@@ -146,6 +148,7 @@ func (m *Machine) finish() {
 		m.watchLimits(n)
 	}
 	m.sweep()
+	m.unorder()
 	for _, r := range m.ribs {
 		m.settle(r)
 	}

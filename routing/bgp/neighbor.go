@@ -63,6 +63,9 @@ type source struct {
 	lost   bool
 	sweeps int
 	routes [wire.NumFamilies]int // accepted
+	// kept are routes as they came; whole says that these are all.
+	kept  [wire.NumFamilies]int
+	whole [wire.NumFamilies]bool
 	// rejected are routes that came and were not accepted, where these count for a limit.
 	rejected [wire.NumFamilies]map[pathPrefix]struct{}
 }
@@ -109,6 +112,7 @@ func (n *neighbor) Established(s *Session) {
 	at := m.streams[s.main.stream]
 	n.place(at.local, agreed)
 	n.source = m.newSource(n, theirs.ID)
+	n.keeps(nil)
 	if n.stale != nil {
 		// RFC 4724 §4.2: what the neighbour has not kept is dropped at once.
 		for f := range wire.Family(wire.NumFamilies) {
@@ -145,6 +149,9 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 	m.tasks.Stop(&n.speak.timer)
 	m.dropStale(n) // RFC 4724 §4.2: what was stale before is not kept once more
 	if gone != nil {
+		for f := range wire.Family(wire.NumFamilies) {
+			m.dropReceived(gone, f)
+		}
 		restart := s.Theirs().Capabilities.Restart
 		if !keep || n.over || n.held {
 			m.drop(gone)
@@ -246,65 +253,10 @@ func (m *Machine) newSource(n *neighbor, id wire.RouterID) *source {
 	return s
 }
 
-// sweep is a source whose routes of a family are being dropped.
-type sweep struct {
-	source *source
-	family wire.Family
-	at     uint32
-}
-
 // drop drops all routes of a source.
 func (m *Machine) drop(s *source) {
 	s.lost = true
 	for f := range wire.Family(wire.NumFamilies) {
 		m.dropFamily(s, f)
-	}
-}
-
-// dropFamily drops the routes of a source of one family, a part of them in each step.
-func (m *Machine) dropFamily(s *source, f wire.Family) {
-	s.sweeps++
-	m.sweeps = append(m.sweeps, sweep{source: s, family: f})
-}
-
-// sweepAtOnce is how many prefixes a step looks at for routes to be dropped.
-const sweepAtOnce = 1 << 15
-
-// sweep goes on with what is to be dropped.
-func (m *Machine) sweep() {
-	left := sweepAtOnce
-	for len(m.sweeps) > 0 && left > 0 {
-		w := &m.sweeps[0]
-		r := m.ribs[w.family]
-		if w.source == nil { // all is decided anew
-			end := min(w.at+uint32(left), r.table.Numbers())
-			for n := w.at; n < end; n++ {
-				if r.table.Used(n) {
-					r.touch(n)
-				}
-			}
-			left -= int(end - w.at)
-			w.at = end
-		} else {
-			before := w.at
-			w.at = r.table.Sweep(w.at, left, w.source.number, func(n uint32, _ Candidate) Fate {
-				w.source.routes[w.family]--
-				r.touch(n)
-				return DropRoute
-			})
-			left -= int(w.at - before)
-		}
-		if w.at < r.table.Numbers() {
-			return
-		}
-		s := w.source
-		m.sweeps = m.sweeps[1:]
-		if s == nil {
-			continue
-		}
-		if s.sweeps--; s.sweeps == 0 && s.lost {
-			m.sources[s.number] = nil
-			m.freed = append(m.freed, s.number)
-		}
 	}
 }

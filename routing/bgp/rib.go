@@ -13,7 +13,10 @@ import (
 type rib struct {
 	family wire.Family
 	table  *Table
-	chosen pages[chosen] // by number
+	// received are routes as they came, of neighbours of which they are kept; nil if there
+	// were none.
+	received *Table
+	chosen   pages[chosen] // by number
 
 	touched   []uint32 // numbers that are to be decided
 	isTouched routing.SlotSet
@@ -125,7 +128,8 @@ func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
 	for _, i := range m.used {
 		m.write(before, m.forwarding(i))
 	}
-	if h, ok := m.backup(); ok {
+	if i := m.backup(); i >= 0 {
+		h := m.forwarding(i)
 		h.Backup = true
 		m.write(before, h)
 	}
@@ -174,11 +178,11 @@ func hasHop(list []routing.NextHop, h routing.NextHop) bool {
 	return false
 }
 
-// backup is the next hop of the best route besides those that are used, so that packets
-// need not wait for a decision when these are lost.
-func (m *Machine) backup() (routing.NextHop, bool) {
+// backup is the best route besides those that are used, so that packets need not wait for
+// a decision when these are lost; -1 if there is none.
+func (m *Machine) backup() int {
 	if len(m.routes) <= len(m.used) {
-		return routing.NextHop{}, false
+		return -1
 	}
 	b := m.second
 	if b == notAsked || len(m.used) > 1 {
@@ -189,9 +193,9 @@ func (m *Machine) backup() (routing.NextHop, bool) {
 		b = m.cfg.Rules.Best(m.rest, nil)
 	}
 	if b < 0 || m.from[b] == 0 {
-		return routing.NextHop{}, false
+		return -1
 	}
-	return m.forwarding(b), true
+	return b
 }
 
 // forwarding is the next hop that packets by a route go to.

@@ -32,6 +32,10 @@ type FamilyStatus struct {
 	Accepted int  // routes that came
 	Stale    int  // kept from before a restart
 	Sent     int  // prefixes
+	// Kept are routes as they came, before policies, which cost KeptOctets besides their
+	// attributes. Whole: these are all that came.
+	Kept, KeptOctets int
+	Whole            bool
 	// Counted is how many routes the limit counts, of Maximum; 0 = there is none. NearLimit
 	// is that the log has warned, OverLimit that there are more, or were some.
 	Counted, Maximum     int
@@ -55,6 +59,8 @@ func (m *Machine) Neighbors() []NeighborStatus {
 			x.Maximum, x.NearLimit, x.OverLimit = c.MaximumPrefixes, n.limits[f].warned, n.limits[f].exceeded
 			if n.source != nil {
 				x.Accepted, s.RouterID = n.source.routes[f], n.source.id
+				x.Kept, x.Whole = n.source.kept[f], n.source.whole[f]
+				x.KeptOctets = m.ribs[f].received.share(x.Kept)
 				x.Counted = n.source.count(wire.Family(f), c.LimitReceived)
 			}
 			if n.stale != nil {
@@ -62,45 +68,6 @@ func (m *Machine) Neighbors() []NeighborStatus {
 			}
 		}
 		list = append(list, s)
-	}
-	return list
-}
-
-// RouteStatus is a route of a prefix for show.
-type RouteStatus struct {
-	From       netip.Addr // invalid: it is the router's own
-	Attributes wire.Attributes
-	Weight     uint32
-	Best       bool
-	// Why says in words why it is not the best.
-	Why string
-}
-
-// Routes are all routes of a prefix, the best one among them, with the reason why each
-// other one is not.
-func (m *Machine) Routes(p netip.Prefix) []RouteStatus {
-	r := m.ribs[wire.FamilyFor(p)]
-	n, ok := r.table.Number(p)
-	if !ok {
-		return nil
-	}
-	m.from = m.from[:0]
-	routes := r.table.Load(n, nil, m.look)
-	why := make([]Verdict, len(routes))
-	best := m.cfg.Rules.Best(routes, why)
-	list := make([]RouteStatus, len(routes))
-	for i := range routes {
-		x := &routes[i]
-		s := &list[i]
-		s.From, s.Weight, s.Best = x.From, x.Weight, i == best
-		x.Attributes.octets.Read(&s.Attributes)
-		switch {
-		case i == best:
-		case why[i].By >= 0:
-			s.Why = m.cfg.Rules.Words(why[i].Step, &routes[why[i].By], x)
-		default:
-			s.Why = "its next hop cannot be reached"
-		}
 	}
 	return list
 }

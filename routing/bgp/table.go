@@ -3,6 +3,7 @@ package bgp
 import (
 	"encoding/binary"
 	"net/netip"
+	"unsafe"
 
 	"routerd/internal/siphash"
 	"routerd/routing/bgp/wire"
@@ -100,6 +101,9 @@ func (p *pages[T]) add() uint32 {
 	return p.n - 1
 }
 
+// octets is how much memory they have.
+func (p *pages[T]) octets() int { return len(p.list) * int(unsafe.Sizeof([pageSize]T{})) }
+
 // NewTable makes an empty table of a family. Its routes have attributes of the table that
 // is given; the key is random.
 func NewTable(f wire.Family, attributes *AttributeTable, key siphash.Key) *Table {
@@ -115,6 +119,15 @@ func (t *Table) Prefixes() int { return t.prefixes }
 
 // Numbers is above all numbers.
 func (t *Table) Numbers() uint32 { return t.heads.n }
+
+// Octets is how much memory the table has, without the attributes.
+func (t *Table) Octets() int {
+	sum := t.four.octets() + t.six.octets() + t.heads.octets() + t.routes.octets()
+	for i := range t.index {
+		sum += len(t.index[i].slots) * int(unsafe.Sizeof(slot(0)))
+	}
+	return sum
+}
 
 // Used reports whether a number below Numbers is a prefix's.
 func (t *Table) Used(n uint32) bool { return t.heads.at(n).used }
@@ -379,39 +392,4 @@ func (t *Table) Load(n uint32, dst []Route, view func(Candidate, *Route)) []Rout
 		view(c, &dst[len(dst)-1])
 	}
 	return dst
-}
-
-// Fate is what becomes of a route that Sweep has come to.
-type Fate uint8
-
-const (
-	KeepRoute Fate = iota
-	DropRoute
-	AgeRoute // it is Old from now on
-)
-
-// Sweep goes through up to most numbers from one on, and asks about each route of a source
-// what becomes of it. It gives the number to go on from, which is Numbers in the end.
-func (t *Table) Sweep(from uint32, most int, source uint16, fate func(n uint32, c Candidate) Fate) uint32 {
-	end := min(from+uint32(most), t.heads.n)
-	for n := from; n < end; n++ {
-		h := t.heads.at(n)
-		if !h.used {
-			continue
-		}
-		for at := &h.first; *at != 0; {
-			r := t.routes.at(*at - 1)
-			if r.source == source {
-				switch fate(n, t.candidate(r)) {
-				case DropRoute:
-					t.remove(r, at)
-					continue
-				case AgeRoute:
-					r.old = true
-				}
-			}
-			at = &r.next
-		}
-	}
-	return max(end, from)
 }

@@ -63,6 +63,8 @@ const (
 	NoExport              // RFC 1997
 	OnlyToCustomer        // RFC 9234 §5
 	StaleRoute            // RFC 9494 §4.3
+	NoPolicy              // RFC 8212
+	OwnNextHop            // RFC 4271 §6.3
 	numDenials
 )
 
@@ -77,6 +79,8 @@ var denials = [numDenials]struct{ word, text string }{
 	NoExport:       {"no-export", "it has the community no-export or local-as, and the neighbour is of another AS"},
 	OnlyToCustomer: {"only-to-customer", "it is for customers only (OTC)"},
 	StaleRoute:     {"stale", "it is stale, and the neighbour does not keep such routes"},
+	NoPolicy:       {"no-policy", "there is no policy, without which nothing passes between two ASes"},
+	OwnNextHop:     {"own-next-hop", "its next hop is this router"},
 }
 
 // String gives the word used in JSON and metrics.
