@@ -26,6 +26,7 @@ type Config struct {
 	// other ASes and from this one; 0 = the default.
 	Distance, InternalDistance uint8
 	Networks                   []Network
+	Aggregates                 []Aggregate
 	// GracefulShutdown says to all neighbours that the router is about to go, so that they
 	// use other routes before it does (RFC 8326).
 	GracefulShutdown bool
@@ -151,6 +152,16 @@ func (c *Config) Check() error {
 			wrong("network %v is there twice", n.Prefix)
 		}
 		networks[n.Prefix] = true
+	}
+	aggregates := map[netip.Prefix]bool{}
+	for _, a := range c.Aggregates {
+		switch {
+		case !a.Prefix.IsValid() || a.Prefix != a.Prefix.Masked() || !wire.Destination(a.Prefix):
+			wrong("aggregate %v, want a prefix that can be a destination, without host bits", a.Prefix)
+		case aggregates[a.Prefix]:
+			wrong("aggregate %v is there twice", a.Prefix)
+		}
+		aggregates[a.Prefix] = true
 	}
 	seen := map[hopKey]bool{}
 	for i := range c.Neighbors {

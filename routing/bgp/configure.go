@@ -89,6 +89,7 @@ func (m *Machine) configure(in protocol.Configure) {
 		}
 	}
 	m.networks()
+	m.reconfigureAggregates(&before)
 	m.probeDefaults()
 }
 

@@ -8,6 +8,7 @@
 //	watch.go       neighbours that BFD watches, and that wait for it
 //	import.go      routes that come
 //	limit.go       limits of prefixes
+//	aggregate.go   aggregates, and what they are made of
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	export.go      routes that are sent, as far as there is room
@@ -105,6 +106,10 @@
 //
 //   - The default route that a single neighbour is sent does not wait for the advertisement
 //     interval. Where it takes the place of the one of the table, that one is withdrawn first.
+//
+//   - Aggregates are made of routes with different MEDs too, which RFC 4271 §9.2.2.2 forbids,
+//     as other routers do by default. An aggregate has no communities but those that its
+//     policy sets.
 //
 //   - RFC 8326's graceful shutdown of a neighbour of another AS sets the local preference to
 //     0 before import policies, as other routers do; the RFC leaves it to these.

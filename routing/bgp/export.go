@@ -114,7 +114,7 @@ func (m *Machine) gather(n *neighbor, r *rib, o *outgoing, number uint32) {
 		return
 	}
 	l := r.at(number)
-	if l.attributes == 0 {
+	if l.attributes == 0 || m.suppressed(r, number) {
 		m.unsend(n, r, o, number)
 		r.free = append(r.free, number)
 		return

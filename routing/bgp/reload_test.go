@@ -255,3 +255,10 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
+
+// protocolRoute is what the RIB says of a route of OSPF.
+func protocolRoute(p netip.Prefix, withdraw bool) protocol.Input {
+	return protocol.Notices{Notices: routing.Notices{Routes: []routing.Delta{
+		{Withdraw: withdraw, Route: routing.Route{Prefix: p, Source: routing.SourceOSPF, Metric: 7}},
+	}}}
+}

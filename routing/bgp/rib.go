@@ -17,6 +17,7 @@ type rib struct {
 	// were none.
 	received *Table
 	chosen   pages[chosen] // by number
+	aggregates
 
 	touched   []uint32 // numbers that are to be decided
 	isTouched routing.SlotSet
@@ -60,15 +61,17 @@ func (r *rib) waits(n uint32) bool {
 
 // settle decides about all prefixes that were touched.
 func (m *Machine) settle(r *rib) {
-	for _, n := range r.touched {
-		r.isTouched.Remove(routing.SlotID(n))
-		m.decide(r, n)
-		if len(m.offers) == offersAtOnce {
-			m.offerAll(r)
+	for again := true; again; again = m.aggregate(r) {
+		for _, n := range r.touched {
+			r.isTouched.Remove(routing.SlotID(n))
+			m.decide(r, n)
+			if len(m.offers) == offersAtOnce {
+				m.offerAll(r)
+			}
 		}
+		m.offerAll(r)
+		r.touched = r.touched[:0]
 	}
-	m.offerAll(r)
-	r.touched = r.touched[:0]
 	for _, n := range r.free {
 		m.release(r, n)
 	}
@@ -99,7 +102,9 @@ func (m *Machine) decide(r *rib, n uint32) {
 			m.attributes.Release(m.attributes.At(before.attributes - 1))
 		}
 	}
-	if best < 0 || l.source == 0 {
+	if best >= 0 && l.source == 0 && l.path == aggregatePath {
+		m.blackhole(r, n, l)
+	} else if best < 0 || l.source == 0 {
 		if l.slot != 0 {
 			m.offerLater(n, routing.Offering{ID: routing.SlotID(l.slot - 1), Withdrawn: true})
 		}
@@ -109,6 +114,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	if l.attributes != before.attributes || l.source != before.source || l.path != before.path {
 		m.changed(r, n, l)
 	}
+	m.contribute(r, n, l)
 	if len(m.routes) == 0 {
 		r.free = append(r.free, n)
 	}
