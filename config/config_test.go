@@ -196,7 +196,7 @@ rib.distance = { static = 2, ebgp = 30, ospf = 105, rip = 255 }`))
 // What the language has and this version does not build is refused by name.
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
-		"[bgp]\nas = 1", "[acl.x]",
+		"[acl.x]",
 		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"packet\"\nacl-out = \"y\"",
 	} {
 		_, problems := Parse("t.toml", []byte(text))

@@ -86,6 +86,10 @@ var lifetime = tomltext.Reading[keys.Lifetime]{Read: func(v any) (keys.Lifetime,
 // readKeys reads the secrets of the chains that are used and passes them to
 // their users. A line end at the end of a file is not part of the key.
 func (r *reader) readKeys(c *Config, dir string) {
+	for _, f := range r.context.Secrets() {
+		secret := r.readSecret(f.At, f.File, dir)
+		r.context.HandOutSecret(f, secret, secretText(f.File, secret))
+	}
 	for _, name := range sortedKeys(c.Keys) {
 		if !r.context.Used(name) {
 			continue
@@ -93,7 +97,7 @@ func (r *reader) readKeys(c *Config, dir string) {
 		secrets := r.readChain(c.Keys[name], dir)
 		r.context.HandOut(name, secrets)
 		for n, k := range c.Keys[name] {
-			r.keys[name][n].Record("file", fmt.Sprintf("%s (sum %.4x)", k.File, keyed(secrets[n])))
+			r.keys[name][n].Record("file", secretText(k.File, secrets[n]))
 		}
 	}
 }
@@ -117,26 +121,34 @@ func keyed(secret []byte) []byte {
 func (r *reader) readChain(chain []decode.Key, dir string) [][]byte {
 	list := make([][]byte, len(chain))
 	for n, k := range chain {
-		at := k.At.With("file")
-		file := k.File
-		if !filepath.IsAbs(file) {
-			file = filepath.Join(dir, file)
-		}
-		data, err := os.ReadFile(file)
-		if err != nil {
-			r.Wrong(at, fmt.Sprintf("reading a key: %v", err), "a file that routerd can read, with the key alone in it")
-			continue
-		}
-		if st, err := os.Stat(file); err == nil && st.Mode().Perm()&0o004 != 0 {
-			r.Odd(at, fmt.Sprintf("everybody on the machine can read the key in %s", file), "chmod o= "+file)
-		}
-		data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
-		if len(data) == 0 {
-			r.Wrong(at, fmt.Sprintf("the key in %s is empty", file), "a file with the key alone in it")
-		}
-		list[n] = data
+		list[n] = r.readSecret(k.At.With("file"), k.File, dir)
 	}
 	return list
+}
+
+// readSecret reads the file that the value at a path names.
+func (r *reader) readSecret(at tomltext.Path, file, dir string) []byte {
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		r.Wrong(at, fmt.Sprintf("reading a key: %v", err), "a file that routerd can read, with the key alone in it")
+		return nil
+	}
+	if st, err := os.Stat(file); err == nil && st.Mode().Perm()&0o004 != 0 {
+		r.Odd(at, fmt.Sprintf("everybody on the machine can read the key in %s", file), "chmod o= "+file)
+	}
+	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
+	if len(data) == 0 {
+		r.Wrong(at, fmt.Sprintf("the key in %s is empty", file), "a file with the key alone in it")
+	}
+	return data
+}
+
+// secretText stands for the file of a secret and its content.
+func secretText(file string, secret []byte) string {
+	return fmt.Sprintf("%s (sum %.4x)", file, keyed(secret))
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -17,7 +17,7 @@ import (
 // decodePolicy reads and compiles [policy], before anything that refers to a
 // policy is read.
 func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
-	before := r.mistakes()
+	before := r.Mistakes()
 	s := top.Section("policy")
 	sets := s.Section("prefix-set")
 	for _, name := range sets.Names() {
@@ -51,7 +51,7 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		c.Policy.Policies = append(c.Policy.Policies, p)
 	}
 	s.Done()
-	sound := r.mistakes() == before // else what could not be read is missing below
+	sound := r.Mistakes() == before // else what could not be read is missing below
 	policies, problems := policy.Compile(c.Policy)
 	for _, p := range problems {
 		switch at := r.paths[p.Origin]; {
@@ -62,17 +62,6 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		}
 	}
 	c.Policies = policies
-}
-
-// mistakes returns the number of errors so far.
-func (r *reader) mistakes() int {
-	n := 0
-	for _, p := range r.Problems() {
-		if !p.Warning {
-			n++
-		}
-	}
-	return n
 }
 
 // prefixText returns the content of a set; for a large one, a hash of it.

@@ -48,7 +48,7 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the planned keys that this version does not support, by the table
 // that they belong to; "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"bgp", "acl"},
+	"":            {"acl"},
 	"log":         {"modules"},
 	"interface.*": {"acl-in", "acl-out"},
 }

@@ -39,7 +39,7 @@ var (
 	// commented matches a key or table that the example shows as a comment.
 	commented = regexp.MustCompile(`(?m)^# ([a-z.-]+ = |\[)`)
 	header    = regexp.MustCompile(`^\[{1,2}((?:[A-Za-z0-9_.-]|"[^"]*")+)\]{1,2}`)
-	alike     = regexp.MustCompile(`keys are those of \[([a-z.-]+)\]`)
+	alike     = regexp.MustCompile(`keys are those of \[([A-Za-z0-9.-]+)\]`)
 )
 
 // NewReference reads the shipped example.

@@ -104,7 +104,7 @@ func TestReferenceFind(t *testing.T) {
 		}
 	}
 	for key, want := range map[string]string{
-		"passive":                `has no key "passive"; did you mean bfd.profile.NAME.passive or ospf.interface.NAME.passive or rip.interface.NAME.passive or ripng.interface.NAME.passive?`,
+		"passive":                `has no key "passive"; did you mean bfd.profile.NAME.passive or bgp.neighbor.NAME.passive or bgp.peer-group.NAME.passive or ospf.interface.NAME.passive or rip.interface.NAME.passive or ripng.interface.NAME.passive?`,
 		"rip.interface.a.pasive": `did you mean "rip.interface.NAME.passive"?`,
 		"quite.something":        "routerd help config lists its tables",
 	} {

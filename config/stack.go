@@ -8,6 +8,7 @@ import (
 	"routerd/dataplane"
 	"routerd/internal/localstack"
 	"routerd/internal/packet"
+	"routerd/internal/protocols"
 	"routerd/internal/tomltext"
 	"routerd/nat"
 )
@@ -16,13 +17,19 @@ import (
 // fraction of the small packets that a worker can forward.
 const defaultStackRate = 50000
 
+const (
+	defaultStackDevice = "routerd0"
+	defaultStackMTU    = 1500
+)
+
 // decodeStack reads [local-stack] after the interfaces. addressStack adds the
 // addresses later.
 func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	s := top.Optional("local-stack")
 	defer s.Done()
 	if s.Table == nil {
-		return // not given, or no table and reported
+		r.implyStack(top, c) // unless it is no table, which is reported
+		return
 	}
 	if !s.Has("netns") {
 		r.WrongKey(s.At, fmt.Sprintf("%s has no netns", s.At), `netns = the name of the network namespace to make: "routerd-r1"`)
@@ -34,16 +41,36 @@ func (r *reader) decodeStack(top *tomltext.Section, c *Config) {
 	c.LocalStack = &localstack.Config{
 		Netns:    tomltext.Get(s, "netns", "", netnsName),
 		Existing: tomltext.Get(s, "existing", false, tomltext.Bool),
-		Device:   tomltext.Get(s, "device", "routerd0", deviceName),
-		MTU:      tomltext.Get(s, "mtu", 1500, tomltext.Whole(packet.IPv6MinMTU, 65535)),
+		Device:   tomltext.Get(s, "device", defaultStackDevice, deviceName),
+		MTU:      tomltext.Get(s, "mtu", defaultStackMTU, tomltext.Whole(packet.IPv6MinMTU, 65535)),
 	}
+	r.addStack(c, s.At)
+}
+
+// addStack adds the interface of the stack, for which there is a table at a path.
+func (r *reader) addStack(c *Config, at tomltext.Path) {
 	for _, i := range c.Dataplane.Interfaces {
 		if i.Name == localstack.Name {
 			r.WrongKey(tomltext.Path{}.With("interface").With(i.Name), fmt.Sprintf("an interface cannot be called %q beside a [local-stack], which stands on one of that name", i.Name), "another name")
 			return
 		}
 	}
-	c.addStackInterface(r, s)
+	c.addStackInterface(r, at)
+}
+
+// implyStack gives the router a stack where a protocol needs one: it has TCP
+// connections.
+func (r *reader) implyStack(top *tomltext.Section, c *Config) {
+	for _, p := range protocols.All() {
+		if !p.Streams || !top.Has(p.Name) || top.Has("local-stack") {
+			continue
+		}
+		c.Dataplane.Stack = dataplane.StackConfig{Rate: defaultStackRate, Burst: defaultStackRate / 10}
+		c.LocalStack = &localstack.Config{Netns: c.Name + "-stack", Device: defaultStackDevice, MTU: defaultStackMTU}
+		c.StackFor = p.Name
+		r.addStack(c, top.At.With(p.Name))
+		return
+	}
 }
 
 // addressStack gives the stack the addresses of all interfaces. Those that it
@@ -77,13 +104,13 @@ func (c *Config) addressStack() {
 	}
 }
 
-func (c *Config) addStackInterface(r *reader, s *tomltext.Section) {
-	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Origin: r.origin(s.At)}
-	at := 0 // keeps the order of names
-	for at < len(c.Dataplane.Interfaces) && c.Dataplane.Interfaces[at].Name < ic.Name {
-		at++
+func (c *Config) addStackInterface(r *reader, at tomltext.Path) {
+	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Origin: r.origin(at)}
+	n := 0 // keeps the order of names
+	for n < len(c.Dataplane.Interfaces) && c.Dataplane.Interfaces[n].Name < ic.Name {
+		n++
 	}
-	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces[:at:at], append([]dataplane.InterfaceConfig{ic}, c.Dataplane.Interfaces[at:]...)...)
+	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces[:n:n], append([]dataplane.InterfaceConfig{ic}, c.Dataplane.Interfaces[n:]...)...)
 }
 
 // netnsName reads the name of a namespace that routerd itself makes.

@@ -105,3 +105,32 @@ func TestStackImpact(t *testing.T) {
 		})
 	}
 }
+
+// BGP has TCP connections, so that it makes a stack where the configuration has none, in
+// a namespace called after the router; one of the configuration is as that says.
+func TestStackForBGP(t *testing.T) {
+	const text = `name = "r7"
+[interface.a]
+kind = "tun"
+addresses = ["10.0.1.1/24"]
+[bgp]
+as = 65001
+neighbor."10.0.1.2".peer-as = 65002
+`
+	c, problems := Parse("f.toml", []byte(text))
+	if len(problems) != 0 {
+		t.Fatal(problems)
+	}
+	if s := c.LocalStack; s == nil || s.Netns != "r7-stack" || s.Device != "routerd0" || s.MTU != 1500 || len(s.Addresses) != 1 || c.StackFor != "bgp" {
+		t.Errorf("stack %+v for %q", s, c.StackFor)
+	}
+	if c.Dataplane.Stack != (dataplane.StackConfig{Rate: 50000, Burst: 5000}) || len(c.Dataplane.Interfaces) != 2 {
+		t.Errorf("policed at %+v, interfaces %+v", c.Dataplane.Stack, c.Dataplane.Interfaces)
+	}
+	if c, problems = Parse("f.toml", []byte(text+"[local-stack]\nnetns = \"other\"")); len(problems) != 0 || c.LocalStack.Netns != "other" || c.StackFor != "" {
+		t.Errorf("%v, stack %+v for %q", problems, c.LocalStack, c.StackFor)
+	}
+	if c, problems = Parse("f.toml", []byte(text+"[interface.local-stack]\nkind = \"loopback\"")); !Failed(problems) {
+		t.Error("an interface is called as the stack's")
+	}
+}

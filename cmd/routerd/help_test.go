@@ -31,7 +31,7 @@ func TestHelpConfig(t *testing.T) {
 		}
 	}
 	for line, want := range map[string]string{
-		"help config passive":                   `the configuration has no key "passive"; did you mean bfd.profile.NAME.passive or ospf.interface.NAME.passive or rip.interface.NAME.passive or ripng.interface.NAME.passive?`,
+		"help config passive":                   `the configuration has no key "passive"; did you mean bfd.profile.NAME.passive or bgp.neighbor.NAME.passive or bgp.peer-group.NAME.passive or ospf.interface.NAME.passive or rip.interface.NAME.passive or ripng.interface.NAME.passive?`,
 		"help config rip.interface.NAME.pasive": `did you mean "rip.interface.NAME.passive"?`,
 		"help config quite.something":           "routerd help config lists its tables",
 		"help config name state-dir":            `"state-dir" is more than the command takes`,

@@ -21,6 +21,7 @@ import (
 
 	"routerd/internal/control"
 	"routerd/internal/protocols/bfd/bfdtest"
+	"routerd/internal/protocols/bgp/bgptest"
 	"routerd/internal/protocols/ospf/ospftest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
@@ -82,6 +83,8 @@ func (f *fake) Protocol(_ context.Context, name string) (running.Protocol, error
 	switch name {
 	case "bfd":
 		return &bfdtest.Protocol{}, nil
+	case "bgp":
+		return &bgptest.Protocol{}, nil
 	case "ospf":
 		return &ospftest.Protocol{}, nil
 	}
@@ -329,7 +332,7 @@ func TestExitCodes(t *testing.T) {
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
-		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, ospf, bfd, nat, drops, version"},
+		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, ospf, bgp, bfd, nat, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},

@@ -18,6 +18,7 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/protocols/bfd/bfdtest"
+	"routerd/internal/protocols/bgp/bgptest"
 	"routerd/internal/protocols/ospf/ospftest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
@@ -101,6 +102,8 @@ func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, err
 	switch name {
 	case "bfd":
 		return &bfdtest.Protocol{}, f.answer(ctx)
+	case "bgp":
+		return &bgptest.Protocol{}, f.answer(ctx)
 	case "ospf":
 		return &ospftest.Protocol{}, f.answer(ctx)
 	}

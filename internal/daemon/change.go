@@ -166,6 +166,9 @@ func (d *Daemon) commit(c *change) error {
 		if err := d.tolerable(d.attach(p, now)); err != nil {
 			return err
 		}
+		if p.spec.name == localstack.Name && c.cfg.StackFor != "" {
+			d.log.Info("made a TCP/IP stack of the router's own: the configuration has no [local-stack]", "for", c.cfg.StackFor, "netns", c.cfg.LocalStack.Netns)
+		}
 	}
 	d.commitEnds(c)
 	// An address that was a duplicate may be usable now that another interface

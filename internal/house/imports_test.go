@@ -100,7 +100,7 @@ var rooms = map[string]room{
 		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	"internal/show":                    {third: []string{uniseg}},
-	"internal/protocols":               {own: own("internal/protocols/bfd", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
+	"internal/protocols":               {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
 	"internal/protocols/running":       {own: own("internal/show", "routing", "routing/protocol")},
 	"internal/protocols/rip/riptest":   {own: own("internal/protocols/running", "internal/show", "routing", "routing/keys", "routing/protocol", "routing/rip")},
 	"internal/protocols/decode":        {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
@@ -108,6 +108,8 @@ var rooms = map[string]room{
 	"internal/protocols/bfd":           {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
 	"internal/protocols/ospf/ospftest": {own: own("internal/protocols/running", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/protocol")},
 	"internal/protocols/ospf":          {own: own("internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/policy", "routing/protocol", "routing/rib")},
+	"internal/protocols/bgp/bgptest":   {own: own("internal/protocols/running", "routing", "routing/bgp", "routing/bgp/wire", "routing/protocol")},
+	"internal/protocols/bgp":           {own: own("dataplane", "internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/bgp", "routing/bgp/wire", "routing/policy", "routing/protocol", "routing/rib")},
 	"internal/protocols/rip":           {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip")},
 	"internal/beacon":                  {own: own("routing", "routing/keys", "routing/protocol")},
 	"internal/sim": {own: own(
@@ -160,7 +162,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

@@ -5,6 +5,7 @@ package protocols
 
 import (
 	"routerd/internal/protocols/bfd"
+	"routerd/internal/protocols/bgp"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/protocols/ospf"
 	"routerd/internal/protocols/rip"
@@ -44,6 +45,10 @@ func All() []Protocol {
 	list = append(list, Protocol{
 		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode,
 		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Derive: ospf.Derive, Impacts: ospf.Impacts(),
+	})
+	list = append(list, Protocol{
+		Kind: bgp.Kind(), Title: bgp.Title, Decode: bgp.Decode,
+		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Impacts: bgp.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,

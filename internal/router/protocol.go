@@ -25,6 +25,8 @@ type Kind struct {
 	// Watches: it is the one that protocol.Watch asks, BFD. Its core has no use
 	// for routes.
 	Watches bool
+	// Streams: its core has TCP connections, so that the router has a stack of its own.
+	Streams bool
 	// New returns a core without interfaces or configuration.
 	New func(protocol.Start) protocol.Core
 }

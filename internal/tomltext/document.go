@@ -101,6 +101,16 @@ func (d *Document) Problems() []Problem {
 	return list
 }
 
+// Mistakes is how many errors have been reported so far, without warnings.
+func (d *Document) Mistakes() (n int) {
+	for _, p := range d.Problems() {
+		if !p.Warning {
+			n++
+		}
+	}
+	return n
+}
+
 // KeyPlace and ValuePlace return the place of the key and of the value at a
 // path, or else of the nearest table around them.
 func (d *Document) KeyPlace(at Path) origin.Place { return d.problem(d.where(at).key.span(), "").Place }

@@ -17,6 +17,8 @@ import (
 type Config struct {
 	AS       uint32
 	RouterID wire.RouterID
+	// RouterIDChosen: nobody has configured it, so that it stays what it was first.
+	RouterIDChosen bool
 	// ClusterID is the cluster of this route reflector (RFC 4456), 0 = RouterID.
 	ClusterID wire.RouterID
 	Rules     Rules
@@ -43,13 +45,17 @@ type Network struct {
 // NeighborConfig is what the neighbour at Address is to the router. Keys of peer groups
 // are resolved into those of their members before.
 type NeighborConfig struct {
-	Address  netip.Addr          // without a zone
-	Link     routing.InterfaceID // of a link-local Address, else NoInterface
-	Port     uint16              // that is dialled, 0 = 179
-	AS       uint32
-	Local    netip.Addr // that it is spoken to from; invalid = by the route to it
-	Families [wire.NumFamilies]FamilyConfig
+	Address netip.Addr // without a zone
+	// Interface is the name of the link of a link-local Address, else "". The machine
+	// finds out its Link, which is NoInterface as long as there is none, and else.
+	Interface string
+	Link      routing.InterfaceID
+	Port      uint16 // that is dialled, 0 = 179
+	AS        uint32
+	Local     netip.Addr // that it is spoken to from; invalid = by the route to it
+	Families  [wire.NumFamilies]FamilyConfig
 
+	Description string // for people
 	// Shutdown: there is no session; ShutdownMessage is what the neighbour is told then, up
 	// to 255 octets (RFC 9003).
 	Shutdown        bool
@@ -163,7 +169,7 @@ func (c *Config) Check() error {
 		}
 		aggregates[a.Prefix] = true
 	}
-	seen := map[hopKey]bool{}
+	seen := map[neighborKey]bool{}
 	for i := range c.Neighbors {
 		n := &c.Neighbors[i]
 		if seen[n.key()] {
@@ -180,7 +186,19 @@ func (c *Config) Check() error {
 // asTrans stands for AS numbers of four octets where there is room for two (RFC 6793 §9).
 const asTrans = 23456
 
-func (n *NeighborConfig) key() hopKey { return hopKey{n.Address, n.Link} }
+// neighborKey is what a neighbour is known by: its address, and if that is link-local
+// the name or the number of the link.
+type neighborKey struct {
+	hopKey
+	name string
+}
+
+func (n *NeighborConfig) key() neighborKey {
+	if n.Interface != "" {
+		return neighborKey{hopKey{n.Address, routing.NoInterface}, n.Interface}
+	}
+	return neighborKey{hopKey: hopKey{n.Address, n.Link}}
+}
 
 func (n *NeighborConfig) check(c *Config) (list []error) {
 	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
@@ -189,7 +207,7 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	switch {
 	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6():
 		wrong("want the address of a host, without a zone")
-	case a.IsLinkLocalUnicast() && a.Is6() != (n.Link != routing.NoInterface):
+	case (a.IsLinkLocalUnicast() && a.Is6()) != (n.Link != routing.NoInterface || n.Interface != ""):
 		wrong("a link-local address has a link, others have none")
 	case n.Local.IsValid() && n.Local.Is4() != a.Is4():
 		wrong("local address %v is of the other family", n.Local)

@@ -22,7 +22,7 @@ type Clear struct {
 }
 
 func (m *Machine) clear(in Clear) {
-	n := m.neighbors[hopKey{in.Address, in.Link}]
+	n := m.neighbor(in.Address, in.Link)
 	if n == nil {
 		return
 	}
@@ -54,8 +54,15 @@ func (m *Machine) sendAgain(n *neighbor) {
 func (m *Machine) configure(in protocol.Configure) {
 	c, _ := in.Config.(Config)
 	before := m.cfg
+	c.Neighbors = slices.Clone(c.Neighbors)
+	for i := range c.Neighbors {
+		m.locate(&c.Neighbors[i])
+	}
+	if c.RouterIDChosen && before.RouterIDChosen {
+		c.RouterID = before.RouterID
+	}
 	m.cfg = c
-	wanted := map[hopKey]bool{}
+	wanted := map[neighborKey]bool{}
 	for i := range c.Neighbors {
 		wanted[c.Neighbors[i].key()] = true
 	}

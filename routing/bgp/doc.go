@@ -1,10 +1,11 @@
 // Package bgp is BGP-4 (RFC 4271) as a value, without a socket, a clock or a goroutine of
-// its own: a [Machine] speaks it for one router. Nothing runs it in the daemon yet.
+// its own: a [Machine] speaks it for one router.
 //
 //	config.go      the configuration, and what is wrong with one
 //	machine.go     the machine: inputs, streams, listeners, what is due
 //	configure.go   another configuration; clearing sessions
 //	neighbor.go    a neighbour, and the sources that its routes come from
+//	link.go        the links of link-local neighbours
 //	watch.go       neighbours that BFD watches, and that wait for it
 //	import.go      routes that come
 //	limit.go       limits of prefixes
@@ -15,7 +16,7 @@
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured
 //	sweep.go       tables that are gone through, a part of them in each step
-//	show.go        neighbours, for show
+//	show.go        neighbours, for show; status.go the whole
 //	routes.go      routes and why they won or lost; filter.go selects them
 //	exchanged.go   what a neighbour has sent, and what it was sent
 //	event.go       entries for the log

@@ -38,7 +38,7 @@ type ReceivedStatus struct {
 // the order of prefixes behind after, within the prefix of that name if it is valid; with
 // filtered, those that are not accepted.
 func (m *Machine) ReceivedPage(of netip.Addr, link routing.InterfaceID, f wire.Family, filtered bool, within, after netip.Prefix, most int) (list []ReceivedStatus, p Peering) {
-	n := m.neighborAt(of, link)
+	n := m.neighbor(of, link)
 	p = n.peering(f)
 	r := m.ribs[f]
 	if !p.Up || !p.Kept || r.received == nil {
@@ -63,11 +63,6 @@ func (m *Machine) ReceivedPage(of netip.Addr, link routing.InterfaceID, f wire.F
 		return len(list) >= most
 	})
 	return list, p
-}
-
-// neighborAt is the neighbour at an address, nil if there is none.
-func (m *Machine) neighborAt(a netip.Addr, link routing.InterfaceID) *neighbor {
-	return m.neighbors[hopKey{a, link}]
 }
 
 // peering is what there is to be said of a neighbour, which may be nil, and a family.
@@ -123,7 +118,7 @@ type AdvertisedStatus struct {
 // AdvertisedPage is a page of up to most routes of a family that a neighbour was sent, in
 // the order of prefixes behind after, within the prefix of that name if it is valid.
 func (m *Machine) AdvertisedPage(to netip.Addr, link routing.InterfaceID, f wire.Family, within, after netip.Prefix, most int) (list []AdvertisedStatus, p Peering) {
-	n := m.neighborAt(to, link)
+	n := m.neighbor(to, link)
 	p = n.peering(f)
 	if !p.Up {
 		return nil, p

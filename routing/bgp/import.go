@@ -65,6 +65,7 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 	if refused {
 		for path, p := range r.All {
 			n.messages.Announcements++
+			n.source.announced[f]++
 			*counter++
 			if u.Approach == wire.TreatAsWithdraw {
 				m.discard(n, f, p, path)
@@ -84,6 +85,7 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 	accepted := false
 	for path, p := range r.All {
 		n.messages.Announcements++
+		n.source.announced[f]++
 		if !wire.Destination(p) {
 			*counter++
 			continue

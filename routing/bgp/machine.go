@@ -22,7 +22,7 @@ type Machine struct {
 
 	alarms    Alarms
 	tasks     timers.Heap[*task]
-	neighbors map[hopKey]*neighbor
+	neighbors map[neighborKey]*neighbor
 	order     []*neighbor // as configured
 	streams   map[protocol.StreamID]stream
 	listeners [wire.NumFamilies]listener
@@ -105,7 +105,7 @@ func newTask(n *neighbor, f wire.Family, do func(*Machine, *task)) *task {
 func New(s protocol.Start) *Machine {
 	m := &Machine{
 		random: rand.New(rand.NewPCG(s.Seed, 0x6267702d34)), slots: s.Slots,
-		neighbors: map[hopKey]*neighbor{}, streams: map[protocol.StreamID]stream{},
+		neighbors: map[neighborKey]*neighbor{}, streams: map[protocol.StreamID]stream{},
 		links: map[routing.InterfaceID]protocol.LinkUp{}, hops: map[hopKey]*hop{},
 		heard: map[netip.Prefix]routing.Route{}, own: map[netip.Prefix]Network{},
 		sources: []*source{{}},
@@ -166,6 +166,7 @@ func (m *Machine) take(in protocol.Input) {
 	case protocol.LinkUp:
 		m.links[in.Link] = in
 		m.readdress()
+		m.relink(in)
 	case protocol.LinkDown:
 		delete(m.links, in.Link)
 		m.readdress()
@@ -264,7 +265,7 @@ func (m *Machine) connected(in protocol.Connected) {
 		}
 		return
 	}
-	n := m.neighbors[hopKey{in.Remote.Addr(), in.Link}]
+	n := m.neighbor(in.Remote.Addr(), in.Link)
 	if n == nil || n.cfg.Local.IsValid() && n.cfg.Local != in.Local.Addr() {
 		m.strangers++
 		m.emit(protocol.CloseStream{ID: in.ID, Reset: true})
@@ -302,7 +303,7 @@ func (m *Machine) listen(f wire.Family) {
 func (n *neighbor) peer(m *Machine, f wire.Family) (protocol.StreamPeer, bool) {
 	a := n.cfg.Address
 	p := protocol.StreamPeer{Remote: netip.PrefixFrom(a, a.BitLen()), Link: n.cfg.Link, StreamOptions: n.cfg.options(&m.cfg)}
-	return p, a.Is4() == (f == wire.IPv4Unicast)
+	return p, a.Is4() == (f == wire.IPv4Unicast) && !n.unlinked()
 }
 
 func (m *Machine) stop() {

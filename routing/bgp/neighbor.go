@@ -68,6 +68,8 @@ type source struct {
 	whole [wire.NumFamilies]bool
 	// rejected are routes that came and were not accepted, where these count for a limit.
 	rejected [wire.NumFamilies]map[pathPrefix]struct{}
+	// announced counts the announcements that came, whatever became of them.
+	announced [wire.NumFamilies]uint64
 }
 
 func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
@@ -80,13 +82,18 @@ func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
 	return n
 }
 
-// start has the session begin, unless it is shut down.
+// start has the session begin, unless it is shut down or has no link.
 func (m *Machine) start(n *neighbor) {
 	n.held = false
 	m.tasks.Stop(&n.begin.timer)
-	if !n.cfg.Shutdown {
+	if !n.cfg.Shutdown && !n.unlinked() {
 		m.session(n.session, func() []protocol.Effect { return n.session.Start(m.now, m.out) })
 	}
+}
+
+// unlinked reports whether the link that the neighbour is to be on is not there.
+func (n *neighbor) unlinked() bool {
+	return n.cfg.Interface != "" && n.cfg.Link == routing.NoInterface
 }
 
 // halt ends the session until it is started.

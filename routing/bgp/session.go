@@ -393,3 +393,11 @@ func (s *Session) holdIdle() time.Duration {
 }
 
 func (s *Session) emit(e protocol.Effect) { s.out = append(s.out, e) }
+
+// Times are the hold time and the interval between KEEPALIVEs that were agreed.
+func (s *Session) Times() (hold, keepalive time.Duration) {
+	if s.main.holdTime == 0 {
+		return 0, 0
+	}
+	return s.main.holdTime, s.main.interval()
+}

@@ -10,12 +10,17 @@ import (
 
 // NeighborStatus is a neighbour for show.
 type NeighborStatus struct {
-	Address  netip.Addr
-	Link     routing.InterfaceID // that it is on, NoInterface if it is on none or down
-	AS       uint32
-	RouterID wire.RouterID // 0 unless it is up
-	State    State
-	Since    time.Time // it is up, or down, since
+	Address netip.Addr
+	// Interface is the name of the link of a link-local Address, as configured.
+	Interface   string
+	Link        routing.InterfaceID // that it is on, NoInterface if it is on none or down
+	Local       netip.Addr          // that it is spoken to from, while it is up
+	AS          uint32
+	Description string
+	Shutdown    bool          // by the configuration
+	RouterID    wire.RouterID // 0 unless it is up
+	State       State
+	Since       time.Time // it is up, or down, since
 	// AwaitsBFD: there is no session until BFD has found it.
 	AwaitsBFD bool
 	// Held: it had too many prefixes, and is left alone until it is cleared or Restart
@@ -23,15 +28,21 @@ type NeighborStatus struct {
 	Held     bool
 	Last     Ending
 	Families [wire.NumFamilies]FamilyStatus
-	Counts   NeighborCounts
+	// HoldTime and Keepalive are the agreed ones, while it is up.
+	HoldTime, Keepalive time.Duration
+	Counts              NeighborCounts
 }
 
 // FamilyStatus is what holds for one family of a neighbour's routes.
 type FamilyStatus struct {
-	Spoken   bool // both sides speak it
-	Accepted int  // routes that came
-	Stale    int  // kept from before a restart
-	Sent     int  // prefixes
+	Enabled bool // by the configuration
+	Spoken  bool // both sides speak it
+	// Announced counts announcements since the session is up, of which the Accepted are
+	// routes now.
+	Announced uint64
+	Accepted  int
+	Stale     int // kept from before a restart
+	Sent      int // prefixes
 	// Kept are routes as they came, before policies, which cost KeptOctets besides their
 	// attributes. Whole: these are all that came.
 	Kept, KeptOctets int
@@ -49,16 +60,18 @@ func (m *Machine) Neighbors() []NeighborStatus {
 	list := make([]NeighborStatus, 0, len(m.order))
 	for _, n := range m.order {
 		s := NeighborStatus{
-			Address: n.cfg.Address, Link: n.link, AS: n.cfg.AS, State: n.session.State(), Since: n.since,
+			Address: n.cfg.Address, Interface: n.cfg.Interface, Link: n.link, Description: n.cfg.Description, Shutdown: n.cfg.Shutdown,
+			AS: n.cfg.AS, State: n.session.State(), Since: n.since,
 			AwaitsBFD: n.session.AwaitsBFD(), Held: n.held, Last: n.session.Last(), Counts: n.messages,
 		}
 		for f := range s.Families {
 			x, c := &s.Families[f], &n.cfg.Families[f]
+			x.Enabled = c.Enabled
 			x.Spoken, x.Sent = n.out[f].open, n.out[f].count
 			x.NoImport, x.NoExport = c.Enabled && c.Import.refuses(n.terms.External), c.Enabled && c.Export.refuses(n.terms.External)
 			x.Maximum, x.NearLimit, x.OverLimit = c.MaximumPrefixes, n.limits[f].warned, n.limits[f].exceeded
 			if n.source != nil {
-				x.Accepted, s.RouterID = n.source.routes[f], n.source.id
+				x.Accepted, x.Announced, s.RouterID = n.source.routes[f], n.source.announced[f], n.source.id
 				x.Kept, x.Whole = n.source.kept[f], n.source.whole[f]
 				x.KeptOctets = m.ribs[f].received.share(x.Kept)
 				x.Counted = n.source.count(wire.Family(f), c.LimitReceived)
@@ -66,6 +79,10 @@ func (m *Machine) Neighbors() []NeighborStatus {
 			if n.stale != nil {
 				x.Stale = n.stale.routes[f]
 			}
+		}
+		if n.source != nil {
+			s.Local = m.streams[n.session.main.stream].local
+			s.HoldTime, s.Keepalive = n.session.Times()
 		}
 		list = append(list, s)
 	}

@@ -21,7 +21,7 @@ type BFD struct {
 
 // watch has BFD watch a neighbour, or no longer.
 func (m *Machine) watch(n *neighbor, wanted *BFD) {
-	if n.cfg.Shutdown {
+	if n.cfg.Shutdown || n.unlinked() {
 		wanted = nil
 	}
 	var path protocol.Path
@@ -51,7 +51,7 @@ func (m *Machine) reachable(n *neighbor, reachable bool) {
 // found ends the session with a neighbour that BFD has found dead (RFC 5882 §10.2, RFC
 // 9384). It is tried again, and lives if it can be heard then.
 func (m *Machine) found(in protocol.NeighborState) {
-	n := m.neighbors[hopKey{in.Address, in.Link}]
+	n := m.neighbor(in.Address, in.Link)
 	if n == nil || n.watched == nil || in.Cause != routing.CauseBFD {
 		return
 	}

@@ -36,7 +36,8 @@ type Context struct {
 	// Distance is the distance of each source by [rib], 0 if not given.
 	Distance [routing.NumSources]uint8
 
-	uses map[string][]func([][]byte) // users of the secrets of a chain
+	uses    map[string][]func([][]byte) // users of the secrets of a chain
+	secrets []*SecretFile
 }
 
 // RouterID reads a router ID: four octets, not all of them zero.

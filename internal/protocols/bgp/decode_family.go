@@ -1,0 +1,69 @@
+package bgp
+
+import (
+	"time"
+
+	"routerd/internal/tomltext"
+	"routerd/routing/bgp"
+)
+
+// decodeFamilies reads which families of routes a neighbour has, and what holds for all
+// of them and for each.
+func (d *decoder) decodeFamilies(s *tomltext.Section, n *settings) {
+	if list := tomltext.Distinct(s, "afi-safis", familyReading); s.Has("afi-safis") {
+		n.hasFamilies = true
+		for f := range n.Families {
+			n.Families[f].Enabled = false
+		}
+		for _, f := range list {
+			n.Families[f.Value].Enabled = true
+		}
+	}
+	s.Default("afi-safis", "that of its address")
+	var all []*bgp.FamilyConfig
+	for f := range n.Families {
+		all = append(all, &n.Families[f])
+	}
+	d.decodeFamily(s, all...)
+	for f := range n.Families {
+		t := s.Section(families[f])
+		d.decodeFamily(t, &n.Families[f])
+		if t.Done(); t.Table == nil {
+			continue
+		}
+		if n.hasFamilies && !n.Families[f].Enabled {
+			d.Odd(t.At, t.At.String()+" is said of a family that the neighbor does not have", "the family in afi-safis")
+		}
+	}
+}
+
+// decodeFamily reads what holds for each of the families.
+func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
+	in, hasIn := d.decodePolicy(s, "import-policy")
+	out, hasOut := d.decodePolicy(s, "export-policy")
+	limit := s.Section("prefix-limit")
+	most := tomltext.Get(limit, "max-prefixes", of[0].MaximumPrefixes, tomltext.Whole(0, 1<<30))
+	again := tomltext.Get(limit, "restart-timer", of[0].Restart, tomltext.Duration(0, 24*time.Hour))
+	limit.Done()
+	for _, f := range of {
+		if hasIn {
+			f.Import = in
+		}
+		if hasOut {
+			f.Export = out
+		}
+		if limit.Has("max-prefixes") {
+			f.MaximumPrefixes = most
+		}
+		if limit.Has("restart-timer") {
+			f.Restart = again
+		}
+	}
+}
+
+// decodePolicy reads the policies for one direction. An empty list accepts everything, also
+// from and to another AS.
+func (d *decoder) decodePolicy(s *tomltext.Section, key string) (p bgp.Policy, given bool) {
+	chain := d.Chain(s, key)
+	return bgp.Policy{Given: true, Chain: chain}, s.Has(key)
+}

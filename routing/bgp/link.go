@@ -1,0 +1,59 @@
+package bgp
+
+import (
+	"net/netip"
+	"slices"
+
+	"routerd/routing"
+	"routerd/routing/protocol"
+)
+
+// neighbor is the one at an address, nil if there is none.
+func (m *Machine) neighbor(a netip.Addr, link routing.InterfaceID) *neighbor {
+	if n := m.neighbors[neighborKey{hopKey: hopKey{a, link}}]; n != nil || link == routing.NoInterface {
+		return n
+	}
+	return m.neighbors[neighborKey{hopKey{a, routing.NoInterface}, m.links[link].Name}]
+}
+
+// locate finds the link of a neighbour that has the name of one.
+func (m *Machine) locate(n *NeighborConfig) {
+	if n.Interface == "" {
+		return
+	}
+	n.Link = routing.NoInterface
+	for id, l := range m.links {
+		if l.Name == n.Interface {
+			n.Link = id
+		}
+	}
+}
+
+// relink has the sessions of neighbours begin whose link has come, or is another one of
+// the same name.
+func (m *Machine) relink(in protocol.LinkUp) {
+	before, moved := m.cfg, false
+	for _, n := range m.order {
+		if n.cfg.Interface != in.Name || n.cfg.Interface == "" || n.cfg.Link == in.Link {
+			continue
+		}
+		if !moved {
+			moved = true
+			m.cfg.Neighbors = slices.Clone(m.cfg.Neighbors)
+		}
+		c := n.cfg
+		c.Link = in.Link
+		for i := range m.cfg.Neighbors {
+			if m.cfg.Neighbors[i].key() == c.key() {
+				m.cfg.Neighbors[i] = c
+			}
+		}
+		m.watch(n, nil)
+		m.reconfigure(n, c, &before)
+		m.watch(n, c.BFD)
+		m.start(n)
+	}
+	if moved {
+		m.listeningChanged(&before)
+	}
+}

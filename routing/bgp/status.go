@@ -1,0 +1,45 @@
+package bgp
+
+import (
+	"net/netip"
+
+	"routerd/routing/bgp/wire"
+)
+
+// Status is the machine for show.
+type Status struct {
+	AS        uint32
+	RouterID  wire.RouterID
+	ClusterID wire.RouterID
+	// Listening is where connections are accepted, invalid where they are not.
+	Listening [wire.NumFamilies]netip.AddrPort
+	Strangers uint64 // connections of those who are no neighbours, closed
+	Families  [wire.NumFamilies]TableStatus
+	Sets      int // of attributes that routes have
+	SetOctets int // that these take
+}
+
+// TableStatus is the table of one family.
+type TableStatus struct {
+	Prefixes int // that have a route
+	Routes   int
+}
+
+// Status is what holds for the whole machine.
+func (m *Machine) Status() Status {
+	s := Status{
+		AS: m.cfg.AS, RouterID: m.cfg.RouterID, ClusterID: m.cfg.ClusterID, Strangers: m.strangers,
+		Sets: m.attributes.Len(), SetOctets: m.attributes.Octets(),
+	}
+	if s.ClusterID == 0 {
+		s.ClusterID = m.cfg.RouterID
+	}
+	for f := range s.Families {
+		if l := &m.listeners[f]; l.id != 0 {
+			s.Listening[f] = l.at
+		}
+		t := m.ribs[f].table
+		s.Families[f] = TableStatus{Prefixes: t.Prefixes(), Routes: t.Len()}
+	}
+	return s
+}
