@@ -227,7 +227,7 @@ func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
 			c.below--
 		}
 		if !w.six {
-			w.index.enter4(items[0].hi, *at, w.index.above4(items[0].hi))
+			w.index.enter4(items[0].hi, *at, w.index.above4(items[0].hi), &w.touched)
 		}
 		items = items[k:]
 	}
@@ -236,7 +236,7 @@ func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
 		if w.six {
 			w.index.way6(hi, way)
 		} else if w.index.above4(hi) != way {
-			w.index.enter4(hi, c.at(byte(b)), way)
+			w.index.enter4(hi, c.at(byte(b)), way, nil)
 		}
 	})
 	if c.below == 0 && len(c.routes.keys) == 0 {

@@ -101,7 +101,7 @@ var noBlock = &block{}
 // quarters gives the four of a stem that an index leads to, and its links. way is
 // that of the longest prefix above the stem. It gives those of was again that are
 // still right.
-func (b *builder) quarters(s *stem, way uint16, was []*quarter, known *known) (q [4]*quarter, links []link) {
+func (b *builder) quarters(s *stem, way uint16, was *[4]*quarter, known *known) (q [4]*quarter, links []link) {
 	var values [256]uint16
 	var edges [4]uint64
 	b.links = b.links[:0]

@@ -40,6 +40,10 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 	site := w.six && s.depth == 2 // the index leads to what is below, and not to s
 	var owned parts               // of s.fork
 	var changed reach
+	indexed := w.indexed(s.depth)
+	if indexed {
+		w.touched = touched{}
+	}
 	for len(items) > 0 {
 		x := &items[0]
 		b := byteAt(x.hi, x.lo, s.depth)
@@ -47,7 +51,11 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			if changed.none() {
 				s.routes = s.routes.clone(ending(items, s.depth))
 			}
-			changed.add(spot(b, x.bits-8*s.depth))
+			at := spot(b, x.bits-8*s.depth)
+			changed.add(at)
+			if indexed {
+				w.touched.add(span(at))
+			}
 			w.edit(&s.routes, x, b, x.bits-8*s.depth)
 			items = items[1:]
 			continue
@@ -58,7 +66,10 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		}
 		n := w.under(s.below(b), items[:k], s.depth)
 		if site {
-			w.index.enter6(items[0].hi, n, w.index.above6(items[0].hi))
+			w.index.enter6(items[0].hi, n, w.index.above6(items[0].hi), &w.touched)
+		}
+		if indexed {
+			w.touched.add(int(b), 1)
 		}
 		w.put(&s, b, n, &owned)
 		items = items[k:]
@@ -67,7 +78,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		changed.paint(&s.routes, func(b int, way uint16) {
 			hi := s.hi | uint64(b)<<40
 			if w.index.above6(hi) != way {
-				w.index.enter6(hi, s.below(byte(b)), way)
+				w.index.enter6(hi, s.below(byte(b)), way, nil)
 			}
 		})
 	}
@@ -79,7 +90,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			return s.fork.first()
 		}
 	}
-	if !site && !w.indexed(s.depth) {
+	if !site && !indexed {
 		w.measure(&s, &owned)
 	}
 	return &s

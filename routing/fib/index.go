@@ -104,15 +104,27 @@ func own[T any](p **T, base, none *T) *T {
 	return *p
 }
 
-// set has door number k lead to s, nil = to nothing longer than way.
-func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16) {
-	to.way[k] = way
+// set has door number k lead to s, nil = to nothing longer than way. What changed of
+// s is touched; nil is all of it.
+func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16, touched *touched) {
+	q := (*[4]*quarter)(to.to[4*k:])
 	var links []link
-	q := to.to[4*k:][:4]
-	if s != nil {
+	if to.links != nil {
+		links = to.links[k]
+	}
+	if s != nil && touched != nil && to.way[k] == way {
+		if changed, ok := repaint(s, way, q, links, touched, d.known); ok {
+			if changed != nil {
+				to.link(k, changed)
+			}
+			return
+		}
+	}
+	to.way[k] = way
+	if links = nil; s != nil {
 		var made [4]*quarter
 		made, links = d.build.quarters(s, way, q, d.known)
-		copy(q, made[:])
+		*q = made
 	} else {
 		same := int(way)
 		if way >= firstLink {
@@ -122,15 +134,20 @@ func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16) {
 			q[i] = d.known.quarter(same)
 		}
 	}
+	to.link(k, links)
+}
+
+// link sets the links of door number k.
+func (d *doors) link(k uint64, links []link) {
 	switch {
-	case links == nil && (to.links == nil || to.links[k] == nil):
-	case to.links == nil:
-		to.links = new([16][]link)
-		to.links[k] = links
+	case links == nil && (d.links == nil || d.links[k] == nil):
+	case d.links == nil:
+		d.links = new([16][]link)
+		d.links[k] = links
 	default:
-		c := *to.links
+		c := *d.links
 		c[k] = links
-		to.links = &c
+		d.links = &c
 	}
 }
 
@@ -138,12 +155,12 @@ func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16) {
 func (d *doors) empty() bool { return d.to == noDoors.to }
 
 // enter4 sets where two bytes lead.
-func (d *indexDraft) enter4(hi uint64, s *stem, way uint16) {
+func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
 	i, k := hi>>58, hi>>52&63
 	top := own(&d.four, d.base.four, noIndex4)
 	part := own(&top[i], d.base.four[i], noPart4)
 	to := own(&part[k], d.base.four[i][k], noDoors)
-	d.set(to, hi>>48&15, s, way)
+	d.set(to, hi>>48&15, s, way, touched)
 	if s == nil && way == 0 && to.empty() {
 		part[k] = noDoors
 		if *part == *noPart4 {
@@ -185,12 +202,12 @@ func (d *indexDraft) way6(hi uint64, way uint16) {
 }
 
 // enter6 sets where three bytes lead.
-func (d *indexDraft) enter6(hi uint64, s *stem, way uint16) {
+func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
 	a, at, i := d.area(hi), hi>>48&15, hi>>44&15
 	was := d.base.six[hi>>58][hi>>52&63].to[at]
 	some := own(&a.to[at], was, noSites)
 	to := own(&some[i], was[i], noDoors)
-	d.set(to, hi>>40&15, s, way)
+	d.set(to, hi>>40&15, s, way, touched)
 	a.way[at] |= hasSites
 	if s == nil && way == 0 && to.empty() {
 		some[i] = noDoors

@@ -24,6 +24,8 @@ type Writer struct {
 	six   bool // it is IPv6
 	known *met // nil for few changes
 	items [2][]item
+
+	touched touched // bytes of the stem at hand, of those that an index leads to
 }
 
 // NewWriter gives a Writer whose first state follows that of f.

@@ -1,0 +1,124 @@
+package fib
+
+import (
+	"math/bits"
+	"slices"
+)
+
+// touched is bytes of a stem whose values changes may have changed.
+type touched struct {
+	bytes [4]uint64
+	times int
+}
+
+// mostTouched is how many changes of one stem are made byte by byte. With more, all
+// four quarters are written anew, which takes as long as some twenty of them.
+const mostTouched = 16
+
+func (t *touched) add(first, n int) {
+	t.times++
+	for n > 0 {
+		part := min(n, 64-first&63)
+		t.bytes[first>>6] |= (^uint64(0) >> (64 - part)) << (first & 63)
+		first, n = first+part, n-part
+	}
+}
+
+// repaint writes the values of the bytes that are touched, and leaves the others and
+// the numbers of all links as they are; of 64 bytes that do not change it keeps the
+// quarter. It gives the links if one of them changes. It fails, and has changed nothing,
+// where links come or go, or where values do not fit in a quarter.
+func repaint(s *stem, way uint16, q *[4]*quarter, links []link, t *touched, known *known) (changed []link, ok bool) {
+	if t.times > mostTouched || links != nil && large(q) {
+		return nil, false
+	}
+	made := *q
+	for i, left := range t.bytes {
+		if left == 0 {
+			continue
+		}
+		var has uint64
+		if s.fork != nil {
+			has = s.fork.has[i]
+		}
+		own := *q[i]
+		for left != 0 {
+			from := bits.TrailingZeros64(left)
+			to := from + bits.TrailingZeros64(^(left >> from))
+			left &^= (^uint64(0) >> (64 - (to - from))) << from
+			var ways [64]uint16
+			s.routes.part(64*i+from, ways[from:to], way)
+			for b := from; b < to; b++ {
+				code := own[b]
+				switch {
+				case has>>b&1 != 0:
+					if code < firstLink {
+						return nil, false
+					}
+					at, _ := s.fork.index(byte(64*i + b))
+					if l := (link{s.fork.stems[i][at].block, ways[b]}); links[code-firstLink] != l {
+						if changed == nil {
+							changed = slices.Clone(links)
+						}
+						changed[code-firstLink] = l
+					}
+				case code >= firstLink || ways[b] >= firstLink:
+					return nil, false
+				default:
+					own[b] = uint8(ways[b])
+				}
+			}
+		}
+		switch same := known.quarter(int(own[0])); {
+		case own == *q[i]:
+		case own == *same:
+			made[i] = same
+		default:
+			made[i] = new(quarter)
+			*made[i] = own
+		}
+	}
+	*q = made
+	return changed, true
+}
+
+// large reports whether a quarter is a link to a block of the stem itself: the number
+// of a stem below stands at one byte only.
+func large(q *[4]*quarter) bool {
+	for _, q := range q {
+		if q[0] >= firstLink && q[0] == q[len(q)-1] {
+			return true
+		}
+	}
+	return false
+}
+
+// part fills in the ways of bytes from first on: of the longest prefix that contains
+// each, or else way.
+func (l *list) part(first int, ways []uint16, way uint16) {
+	for i := range ways {
+		ways[i] = way
+	}
+	end := first + len(ways)
+	for n := range uint8(9) {
+		if i, ok := l.search(spot(byte(first), n)); ok {
+			from, size := span(l.keys[i] >> 16)
+			for b := first; b < min(from+size, end); b++ {
+				ways[b-first] = uint16(l.keys[i])
+			}
+		}
+	}
+	if len(ways) == 1 {
+		return
+	}
+	i, _ := l.search(spot(byte(first), 8) + 1)
+	for ; i < len(l.keys); i++ {
+		from, size := span(l.keys[i] >> 16)
+		if from >= end {
+			return
+		}
+		for b := from; b < min(from+size, end); b++ {
+			ways[b-first] = uint16(l.keys[i])
+		}
+	}
+}
