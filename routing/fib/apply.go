@@ -112,7 +112,7 @@ func (w *Writer) family(f, base family, items []item) family {
 				routes := f.routes.clone(1)
 				f.routes, changed = &routes, true
 			}
-			w.edit(f.routes, x, byte(x.hi>>56), x.bits)
+			w.edit(f.routes, x, byte(x.hi>>56), x.bits, false)
 			items = items[1:]
 			continue
 		}
@@ -138,36 +138,46 @@ func (w *Writer) family(f, base family, items []item) family {
 	return f
 }
 
-// edit makes one change of a list that the writer owns. b is the byte that the
-// prefix ends in, n how many bits of it are the prefix's.
-func (w *Writer) edit(l *list, x *item, b byte, n uint8) {
+// edit makes one change of a list, late or of a copy that the writer owns. b is the
+// byte that the prefix ends in, n how many bits of it are the prefix's.
+func (w *Writer) edit(l *list, x *item, b byte, n uint8, late bool) {
 	s := spot(b, n)
-	if x.entry != nil && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>16) {
-		l.keys = append(l.keys, s<<16|uint32(w.ways.use(x.entry)))
-		l.facts = append(l.facts, w.factsOf(x.entry))
-		w.count++
-		return
+	var was uint16
+	last := !late && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>16)
+	if !last {
+		key, _ := l.find(s)
+		was = uint16(key)
 	}
-	i, found := l.search(s)
+	key, said := s<<16, noFacts
 	switch {
-	case x.entry == nil && !found:
-	case x.entry == nil:
-		w.ways.release(uint16(l.keys[i]), w.prefix(x))
-		l.keys = slices.Delete(l.keys, i, i+1)
-		l.facts = slices.Delete(l.facts, i, i+1)
-		w.count--
-	case found:
-		was := uint16(l.keys[i])
-		l.keys[i] = s<<16 | uint32(w.ways.use(x.entry))
-		if was != unnumbered || uint16(l.keys[i]) != unnumbered {
+	case x.entry != nil:
+		way := w.ways.use(x.entry)
+		key, said = key|uint32(way), w.factsOf(x.entry)
+		if was != 0 && (was != unnumbered || way != unnumbered) {
 			w.ways.release(was, w.prefix(x))
 		}
-		l.facts[i] = w.factsOf(x.entry)
+	case was == 0:
+		return
 	default:
-		l.keys = slices.Insert(l.keys, i, s<<16|uint32(w.ways.use(x.entry)))
-		l.facts = slices.Insert(l.facts, i, w.factsOf(x.entry))
-		w.count++
+		w.ways.release(was, w.prefix(x))
 	}
+	more := btoi(x.entry != nil) - btoi(was != 0)
+	l.n, w.count = uint16(int(l.n)+more), w.count+more
+	switch {
+	case last:
+		l.keys, l.facts = append(l.keys, key), append(l.facts, said)
+	case late:
+		l.putLate(key, said)
+	default:
+		l.put(key, said)
+	}
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 func (w *Writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
@@ -208,7 +218,7 @@ func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
 				c.routes = c.routes.clone(1)
 			}
 			changed.add(spot(b, x.bits-8))
-			w.edit(&c.routes, x, b, x.bits-8)
+			w.edit(&c.routes, x, b, x.bits-8, false)
 			items = items[1:]
 			continue
 		}
@@ -239,7 +249,7 @@ func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
 			w.index.enter4(hi, c.at(byte(b)), way, nil)
 		}
 	})
-	if c.below == 0 && len(c.routes.keys) == 0 {
+	if c.below == 0 && c.routes.n == 0 {
 		*p = noChunk
 	}
 }

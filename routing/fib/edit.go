@@ -40,7 +40,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 	site := w.six && s.depth == 2 // the index leads to what is below, and not to s
 	var owned parts               // of s.fork
 	var changed reach
-	indexed := w.indexed(s.depth)
+	indexed, late := w.indexed(s.depth), false
 	if indexed {
 		w.touched = touched{}
 	}
@@ -49,14 +49,17 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		b := byteAt(x.hi, x.lo, s.depth)
 		if x.bits <= 8*(s.depth+1) {
 			if changed.none() {
-				s.routes = s.routes.clone(ending(items, s.depth))
+				n := ending(items, s.depth)
+				if late = indexed && s.routes.takesLate(n); !late {
+					s.routes = s.routes.clone(n)
+				}
 			}
 			at := spot(b, x.bits-8*s.depth)
 			changed.add(at)
 			if indexed {
 				w.touched.add(span(at))
 			}
-			w.edit(&s.routes, x, b, x.bits-8*s.depth)
+			w.edit(&s.routes, x, b, x.bits-8*s.depth, late)
 			items = items[1:]
 			continue
 		}
@@ -82,7 +85,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			}
 		})
 	}
-	if len(s.routes.keys) == 0 {
+	if s.routes.n == 0 {
 		switch {
 		case s.fork == nil:
 			return nil
@@ -115,7 +118,7 @@ func (s *stem) mayGo(six bool) bool {
 // measure says how large s is, and decides whether the stems below get blocks of
 // their own.
 func (w *Writer) measure(s *stem, owned *parts) {
-	s.words = uint16(min(nodeHead+10+(len(s.routes.keys)+s.fork.len())/2, nodeHead+4*16))
+	s.words = uint16(min(nodeHead+10+(int(s.routes.n)+s.fork.len())/2, nodeHead+4*16))
 	switch {
 	case s.apart:
 		s.apart = s.inner > mostWords/2

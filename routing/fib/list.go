@@ -11,7 +11,25 @@ import (
 type list struct {
 	keys  []uint32 // spot<<16 | way
 	facts []facts
+	late  *late // what has changed since they were written, or nil
+	lates uint8 // how much of late is of this state
+	n     uint16
 }
+
+// late is changes of a long list, in order, so that it is not copied for each of them.
+// Lists of states after one another share one: a later one has more of it, which an
+// earlier one does not look at.
+type late struct {
+	used  int // by the newest list; only the writer knows
+	keys  [mostLate]uint32
+	facts [mostLate]facts // noFacts of a prefix that is no more
+}
+
+const (
+	mostLate = 8
+	// fewKeys is up to how many keys a list is copied for a change.
+	fewKeys = 8
+)
 
 // facts is an entry without its prefix, which its place in the table says. Nearly
 // all entries have the same as many others, so they are kept once.
@@ -31,18 +49,68 @@ func (l *list) search(spot uint32) (int, bool) {
 	return slices.BinarySearchFunc(l.keys, spot, func(k, s uint32) int { return int(k>>16) - int(s) })
 }
 
+// find gives the key of a spot, with the way, and its facts; 0 and noFacts where there
+// is none.
+func (l *list) find(spot uint32) (uint32, facts) {
+	for i := int(l.lates) - 1; i >= 0; i-- {
+		if k := l.late.keys[i]; k>>16 == spot {
+			if l.late.facts[i] == noFacts {
+				return 0, noFacts
+			}
+			return k, l.late.facts[i]
+		}
+	}
+	if i, ok := l.search(spot); ok {
+		return l.keys[i], l.facts[i]
+	}
+	return 0, noFacts
+}
+
 // get gives the facts of a spot, or noFacts.
 func (l *list) get(spot uint32) facts {
-	if i, ok := l.search(spot); ok {
-		return l.facts[i]
+	_, x := l.find(spot)
+	return x
+}
+
+// put says what there is at the spot of a key; noFacts takes it away. l is a copy that
+// the writer owns.
+func (l *list) put(key uint32, x facts) {
+	i, found := l.search(key >> 16)
+	switch {
+	case x != noFacts && found:
+		l.keys[i], l.facts[i] = key, x
+	case x != noFacts:
+		l.keys, l.facts = slices.Insert(l.keys, i, key), slices.Insert(l.facts, i, x)
+	case found:
+		l.keys, l.facts = slices.Delete(l.keys, i, i+1), slices.Delete(l.facts, i, i+1)
 	}
-	return noFacts
+}
+
+// putLate does the same for a list that is shared with the state before. It fails if
+// there have been too many such changes.
+func (l *list) putLate(key uint32, x facts) {
+	if l.late == nil || l.late.used != int(l.lates) {
+		c := new(late)
+		if l.late != nil {
+			copy(c.keys[:l.lates], l.late.keys[:])
+			copy(c.facts[:l.lates], l.late.facts[:])
+		}
+		l.late = c
+	}
+	l.late.keys[l.lates], l.late.facts[l.lates] = key, x
+	l.lates++
+	l.late.used = int(l.lates)
+}
+
+// takesLate reports whether so many changes are best made late.
+func (l *list) takesLate(n int) bool {
+	return len(l.keys) > fewKeys && int(l.lates)+n <= mostLate
 }
 
 // longest gives the facts of the longest prefix here that contains the byte b, and
 // how many bits of the byte are the prefix's; or noFacts.
 func (l *list) longest(b byte) (facts, uint8) {
-	if len(l.keys) == 0 {
+	if l.n == 0 {
 		return noFacts, 0
 	}
 	for n := range uint8(9) {
@@ -53,12 +121,26 @@ func (l *list) longest(b byte) (facts, uint8) {
 	return noFacts, 0
 }
 
-// clone gives a copy with room for n more.
+// clone gives a copy with room for n more, where nothing is late.
 func (l *list) clone(n int) list {
-	return list{
-		keys:  append(make([]uint32, 0, len(l.keys)+n), l.keys...),
-		facts: append(make([]facts, 0, len(l.keys)+n), l.facts...),
+	c := list{
+		keys:  append(make([]uint32, 0, len(l.keys)+n+int(l.lates)), l.keys...),
+		facts: append(make([]facts, 0, len(l.keys)+n+int(l.lates)), l.facts...),
+		n:     l.n,
 	}
+	for i := range int(l.lates) {
+		c.put(l.late.keys[i], l.late.facts[i])
+	}
+	return c
+}
+
+// settled gives l as a list where nothing is late.
+func (l *list) settled() *list {
+	if l.lates == 0 {
+		return l
+	}
+	c := l.clone(0)
+	return &c
 }
 
 // paint fills in the way of every byte: of the longest prefix that contains it, or
@@ -70,7 +152,7 @@ func (l *list) paint(ways *[256]uint16, edges *[4]uint64, way uint16) {
 			ways[i] = way
 		}
 	}
-	for _, k := range l.keys {
+	for _, k := range l.settled().keys {
 		first, n := span(k >> 16)
 		edges[first>>6] |= 1 << (first & 63)
 		if end := first + n; end < len(ways) {

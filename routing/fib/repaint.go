@@ -100,11 +100,14 @@ func (l *list) part(first int, ways []uint16, way uint16) {
 		ways[i] = way
 	}
 	end := first + len(ways)
+	if len(ways) > 1 {
+		l = l.settled()
+	}
 	for n := range uint8(9) {
-		if i, ok := l.search(spot(byte(first), n)); ok {
-			from, size := span(l.keys[i] >> 16)
+		if k, _ := l.find(spot(byte(first), n)); k != 0 {
+			from, size := span(k >> 16)
 			for b := first; b < min(from+size, end); b++ {
-				ways[b-first] = uint16(l.keys[i])
+				ways[b-first] = uint16(k)
 			}
 		}
 	}

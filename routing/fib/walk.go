@@ -90,6 +90,7 @@ func (c *cursor) stem(s *stem) {
 // level walks through the prefixes that end in the byte number depth behind the
 // bytes of hi and lo, and has below walk through what is longer.
 func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
+	l = l.settled()
 	next := 0
 	for b := 0; b < 256 && !c.full(); b++ {
 		for ; next < len(l.keys) && !c.full(); next++ {
