@@ -36,8 +36,9 @@ type FIB struct {
 	routes [2]*list       // lengths 0 to 8
 	count  [2]int
 	indexes
-	ways ways
-	few  int // prefixes up to which addresses are looked up one by one
+	ways  ways
+	state uint64 // among those that come from one Empty
+	few   int    // prefixes up to which addresses are looked up one by one
 }
 
 // The families, as places in a FIB.

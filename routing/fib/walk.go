@@ -13,6 +13,7 @@ type cursor struct {
 	six    bool // of IPv6
 	page   []*Entry
 	max    int
+	met    func(key uint32) // if set, gets each entry's key instead of the page
 }
 
 func (c *cursor) begin(p netip.Prefix) {
@@ -104,7 +105,11 @@ func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
 				w |= uint64(b) << (56 - 8*(depth-8))
 			}
 			bits := 8*depth + uint8(l.keys[next]>>16&15)
-			if !c.passed(h, w, bits) {
+			switch {
+			case c.passed(h, w, bits):
+			case c.met != nil:
+				c.met(l.keys[next])
+			default:
 				c.page = append(c.page, entryOf(l.facts[next], prefixOf(h, w, bits, c.six)))
 			}
 		}

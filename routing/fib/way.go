@@ -31,28 +31,26 @@ func (e *Entry) Way() Way {
 	return w
 }
 
-const (
-	wayPage = 64
-	// unnumbered is the number of what has none because all are taken. The way of
-	// such an entry is found by its prefix, slowly.
-	unnumbered = isBelow - 1
-)
+// unnumbered is the number of what has none because all are taken. The way of
+// such an entry is found by its prefix, slowly.
+const unnumbered = isBelow - 1
 
 // ways gives the ways in use their numbers. A state never changes, but for known; 0
 // stands for no way. The number of a way that no entry uses is given again,
 // which a reader of an older state does not notice.
 type ways struct {
-	list   []*Way             // by number
-	uses   []*[wayPage]uint32 // entries with the way
-	given  int                // numbers given so far, 0 included
-	vacant int                // of them without an entry
+	list   []*Way // by number
+	given  int    // numbers given so far, 0 included
+	vacant int    // of them without an entry
 	more   map[netip.Prefix]*Way
 	known  *known
 }
 
-// known finds the number of a way. It is the writer's, shared by all states, and
-// may be out of date: what it says has to be compared with the state.
+// known is the writer's, shared by all states. It finds the number of a way, and may be
+// out of date: what it says has to be compared with the state.
 type known struct {
+	uses     []uint32          // by number: entries with the way, of the state last begun
+	state    uint64            // the number of that
 	groups   map[*Group]uint16 // of ways that say nothing but the group
 	numbers  map[Way]uint16    // of the others
 	most     int               // numbers there are, 0 included
@@ -109,35 +107,20 @@ func (w *Way) plain() bool {
 
 func newWays() ways {
 	return ways{
-		list: []*Way{nil}, uses: []*[wayPage]uint32{{}}, given: 1,
-		known: &known{groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered},
+		list: []*Way{nil}, given: 1,
+		known: &known{uses: []uint32{0}, groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered},
 	}
 }
 
 // wayDraft is the next state of ways while it is written.
 type wayDraft struct {
 	ways
-	base   *ways
-	owned  bool   // list is not that of base
+	owned  bool   // list is not that of the state before
 	group  *Group // of the entry before, and the number of its way; 0 = none
 	number uint16
 }
 
-func newWayDraft(base *ways) wayDraft {
-	d := wayDraft{ways: *base, base: base}
-	d.uses = slices.Clone(base.uses)
-	return d
-}
-
-// counts gives the counter of a way's uses, to be written to.
-func (d *wayDraft) counts(n uint16) *uint32 {
-	p := int(n / wayPage)
-	if p < len(d.base.uses) && d.uses[p] == d.base.uses[p] {
-		c := *d.uses[p]
-		d.uses[p] = &c
-	}
-	return &d.uses[p][n%wayPage]
-}
+func newWayDraft(base *ways) wayDraft { return wayDraft{ways: *base} }
 
 // set says what number n stands for, nil = nothing.
 func (d *wayDraft) set(n uint16, w *Way) {
@@ -146,9 +129,9 @@ func (d *wayDraft) set(n uint16, w *Way) {
 	}
 	if int(n) == len(d.list) {
 		d.list = append(d.list, w)
-		if n%wayPage == 0 {
-			d.uses = append(d.uses, new([wayPage]uint32))
-		}
+	}
+	if int(n) == len(d.known.uses) {
+		d.known.uses = append(d.known.uses, 0)
 	}
 	d.list[n] = w
 }
@@ -163,7 +146,7 @@ func (d *wayDraft) use(e *Entry) uint16 {
 			return unnumbered
 		}
 	}
-	*d.counts(n)++
+	d.known.uses[n]++
 	return n
 }
 
@@ -233,8 +216,7 @@ func (d *wayDraft) release(n uint16, p netip.Prefix) {
 		d.keep(p, nil)
 		return
 	}
-	c := d.counts(n)
-	if *c--; *c > 0 {
+	if d.known.uses[n]--; d.known.uses[n] > 0 {
 		return
 	}
 	d.known.forget(d.list[n], n)

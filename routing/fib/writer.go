@@ -38,6 +38,25 @@ func (w *Writer) begin() {
 	w.next = *f
 	w.index.indexes, w.index.base, w.index.known = f.indexes, &f.indexes, f.ways.known
 	w.ways = newWayDraft(&f.ways)
+	known := f.ways.known
+	if known.state != f.state { // what followed f last was not published
+		known.uses = f.uses()
+	}
+	known.state++
+	w.next.state = known.state
+}
+
+// uses counts the entries with each way.
+func (f *FIB) uses() []uint32 {
+	uses := make([]uint32, f.ways.given)
+	c := cursor{max: 1 << 62, met: func(key uint32) {
+		if n := uint16(key); n != unnumbered {
+			uses[n]++
+		}
+	}}
+	c.family(f.of(four))
+	c.family(f.of(six))
+	return uses
 }
 
 // Apply makes changes, in order, of what Publish will give. It takes a microsecond
