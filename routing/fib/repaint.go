@@ -96,32 +96,42 @@ func large(q *[4]*quarter) bool {
 // part fills in the ways of bytes from first on: of the longest prefix that contains
 // each, or else way.
 func (l *list) part(first int, ways []uint16, way uint16) {
+	if len(ways) <= 4 {
+		for i := range ways {
+			ways[i] = l.wayOf(byte(first+i), way)
+		}
+		return
+	}
 	for i := range ways {
 		ways[i] = way
 	}
+	l = l.settled()
 	end := first + len(ways)
-	if len(ways) > 1 {
-		l = l.settled()
+	fill := func(k uint32) {
+		from, size := span(k >> 16)
+		for b := max(from, first); b < min(from+size, end); b++ {
+			ways[b-first] = uint16(k)
+		}
 	}
 	for n := range uint8(9) {
-		if k, _ := l.find(spot(byte(first), n)); k != 0 {
-			from, size := span(k >> 16)
-			for b := first; b < min(from+size, end); b++ {
-				ways[b-first] = uint16(k)
-			}
+		if i, ok := l.search(spot(byte(first), n)); ok {
+			fill(l.keys[i])
 		}
 	}
-	if len(ways) == 1 {
-		return
+	for i, _ := l.search(spot(byte(first), 8) + 1); i < len(l.keys) && int(l.keys[i]>>20) < end; i++ {
+		fill(l.keys[i])
 	}
-	i, _ := l.search(spot(byte(first), 8) + 1)
-	for ; i < len(l.keys); i++ {
-		from, size := span(l.keys[i] >> 16)
-		if from >= end {
-			return
-		}
-		for b := from; b < min(from+size, end); b++ {
-			ways[b-first] = uint16(l.keys[i])
+}
+
+// wayOf gives the way of the longest prefix here that contains the byte b, or else way.
+func (l *list) wayOf(b byte, way uint16) uint16 {
+	if l.n == 0 {
+		return way
+	}
+	for n := range uint8(9) {
+		if k, _ := l.find(spot(b, 8-n)); k != 0 {
+			return uint16(k)
 		}
 	}
+	return way
 }
