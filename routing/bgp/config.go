@@ -29,6 +29,7 @@ type Config struct {
 	Distance, InternalDistance uint8
 	Networks                   []Network
 	Aggregates                 []Aggregate
+	ListenRanges               []ListenRange
 	// GracefulShutdown says to all neighbours that the router is about to go, so that they
 	// use other routes before it does (RFC 8326).
 	GracefulShutdown bool
@@ -52,8 +53,10 @@ type NeighborConfig struct {
 	Link      routing.InterfaceID
 	Port      uint16 // that is dialled, 0 = 179
 	AS        uint32
-	Local     netip.Addr // that it is spoken to from; invalid = by the route to it
-	Families  [wire.NumFamilies]FamilyConfig
+	// AnyExternal: it is of any AS but this one, as its OPEN says, and AS is 0.
+	AnyExternal bool
+	Local       netip.Addr // that it is spoken to from; invalid = by the route to it
+	Families    [wire.NumFamilies]FamilyConfig
 
 	Description string // for people
 	// Shutdown: there is no session; ShutdownMessage is what the neighbour is told then, up
@@ -129,7 +132,7 @@ func (p *Policy) refuses(external bool) bool { return external && !p.Given }
 func (p *Policy) same(as *Policy) bool { return p.Given == as.Given && p.Chain.Same(as.Chain) }
 
 // external reports whether the neighbour is of another AS.
-func (n *NeighborConfig) external(c *Config) bool { return n.AS != n.shown(c) }
+func (n *NeighborConfig) external(c *Config) bool { return n.AnyExternal || n.AS != n.shown(c) }
 
 // shown is the AS that the neighbour knows the router by.
 func (n *NeighborConfig) shown(c *Config) uint32 {
@@ -180,6 +183,17 @@ func (c *Config) Check() error {
 			wrong("neighbour %v: %w", n.Address, err)
 		}
 	}
+	ranges := map[netip.Prefix]bool{}
+	for i := range c.ListenRanges {
+		r := &c.ListenRanges[i]
+		for _, err := range r.check(c) {
+			wrong("range %v: %w", r.Prefix, err)
+		}
+		if ranges[r.Prefix] {
+			wrong("range %v is there twice", r.Prefix)
+		}
+		ranges[r.Prefix] = true
+	}
 	return errors.Join(list...)
 }
 
@@ -203,7 +217,6 @@ func (n *NeighborConfig) key() neighborKey {
 func (n *NeighborConfig) check(c *Config) (list []error) {
 	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
 	a := n.Address
-	external := n.external(c)
 	switch {
 	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6():
 		wrong("want the address of a host, without a zone")
@@ -212,8 +225,17 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	case n.Local.IsValid() && n.Local.Is4() != a.Is4():
 		wrong("local address %v is of the other family", n.Local)
 	}
+	return append(list, n.checkTerms(c)...)
+}
+
+// checkTerms reports what is wrong besides the address.
+func (n *NeighborConfig) checkTerms(c *Config) (list []error) {
+	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
+	external := n.external(c)
 	switch {
-	case n.AS == 0 || n.AS == asTrans:
+	case n.AnyExternal && n.AS != 0:
+		wrong("AS number %d, want none of a neighbour of any other AS", n.AS)
+	case !n.AnyExternal && (n.AS == 0 || n.AS == asTrans):
 		wrong("AS number %d, want 1 to 4294967295 but 23456", n.AS)
 	case n.LocalAS != 0 && n.AS == c.AS:
 		wrong("local AS %d, want none inside the AS", n.LocalAS)
@@ -286,7 +308,7 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 	}
 	s := SessionConfig{
 		Open:     wire.Open{AS: n.shown(c), ID: c.RouterID, HoldTime: n.HoldTime, Capabilities: capabilities},
-		Expected: wire.Expected{AS: n.AS, RoleRequired: n.RoleRequired},
+		Expected: wire.Expected{AS: n.AS, External: n.AnyExternal, RoleRequired: n.RoleRequired},
 		Local:    netip.AddrPortFrom(n.Local, 0), Remote: netip.AddrPortFrom(n.Address, port), Link: n.Link,
 		Options: n.options(c), Passive: n.Passive,
 		DelayOpen: n.DelayOpen, ConnectRetry: n.ConnectRetry, Keepalive: n.Keepalive,

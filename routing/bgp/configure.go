@@ -66,15 +66,18 @@ func (m *Machine) configure(in protocol.Configure) {
 	for i := range c.Neighbors {
 		wanted[c.Neighbors[i].key()] = true
 	}
+	dynamic, of := m.dynamics(wanted)
+	for i := range dynamic {
+		wanted[dynamic[i].key()] = true
+	}
 	for _, n := range m.order {
 		if !wanted[n.cfg.key()] {
-			m.forgetNeighbor(n)
+			m.forget(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseDeconfigured})
 		}
 	}
 	m.order = m.order[:0]
 	var begin []*neighbor
-	for i := range c.Neighbors {
-		nc := c.Neighbors[i]
+	for i, nc := range slices.Concat(c.Neighbors, dynamic) {
 		n := m.neighbors[nc.key()]
 		if n == nil {
 			n = m.newNeighbor(nc)
@@ -82,6 +85,10 @@ func (m *Machine) configure(in protocol.Configure) {
 			begin = append(begin, n)
 		} else if m.reconfigure(n, nc, &before) {
 			begin = append(begin, n)
+		}
+		n.dynamic = netip.Prefix{}
+		if k := i - len(c.Neighbors); k >= 0 {
+			n.dynamic = of[k]
 		}
 		m.order = append(m.order, n)
 		m.watch(n, nc.BFD)
@@ -100,9 +107,9 @@ func (m *Machine) configure(in protocol.Configure) {
 	m.probeDefaults()
 }
 
-// forgetNeighbor ends a neighbour that is no longer configured.
-func (m *Machine) forgetNeighbor(n *neighbor) {
-	m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseDeconfigured})
+// forget ends a neighbour that is no longer there.
+func (m *Machine) forget(n *neighbor, why wire.Notification) {
+	m.halt(n, why)
 	m.watch(n, nil)
 	m.tasks.Stop(&n.begin.timer)
 	delete(m.neighbors, n.cfg.key())
@@ -119,6 +126,9 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 	was := n.cfg
 	terms := c.terms(&m.cfg)
 	terms.LongLived = n.terms.LongLived
+	if c.AnyExternal && was.AnyExternal {
+		terms.AS = n.terms.AS
+	}
 	leaving := terms.leaving != n.terms.leaving
 	n.terms.leaving = terms.leaving
 	hard := was.Shutdown != c.Shutdown || terms != n.terms || was.RoleRequired != c.RoleRequired ||
@@ -187,12 +197,19 @@ func (m *Machine) listeningChanged(before *Config) {
 				m.emit(protocol.SetPeer{ID: l.id, StreamPeer: p})
 			}
 		}
+		for _, p := range m.rangePeers(&m.cfg, f) {
+			peers = append(peers, p)
+			m.emit(protocol.SetPeer{ID: l.id, StreamPeer: p})
+		}
+		former := m.rangePeers(before, f)
 		for i := range before.Neighbors {
-			a := before.Neighbors[i].Address
-			p := netip.PrefixFrom(a, a.BitLen())
-			gone := !slices.ContainsFunc(peers, func(s protocol.StreamPeer) bool { return s.Remote == p && s.Link == before.Neighbors[i].Link })
-			if gone && a.Is4() == (f == wire.IPv4Unicast) {
-				m.emit(protocol.ForgetPeer{ID: l.id, Remote: p, Link: before.Neighbors[i].Link})
+			if a := before.Neighbors[i].Address; a.Is4() == (f == wire.IPv4Unicast) {
+				former = append(former, protocol.StreamPeer{Remote: netip.PrefixFrom(a, a.BitLen()), Link: before.Neighbors[i].Link})
+			}
+		}
+		for _, p := range former {
+			if !slices.ContainsFunc(peers, func(s protocol.StreamPeer) bool { return s.Remote == p.Remote && s.Link == p.Link }) {
+				m.emit(protocol.ForgetPeer{ID: l.id, Remote: p.Remote, Link: p.Link})
 			}
 		}
 	}

@@ -28,6 +28,7 @@ type Machine struct {
 	listeners [wire.NumFamilies]listener
 	number    protocol.StreamID // the last one that was given
 	strangers uint64            // connections of those who are no neighbours
+	crowded   uint64            // dynamic neighbours that had to go for others
 	links     map[routing.InterfaceID]protocol.LinkUp
 	addresses map[netip.Addr]bool // the router's own
 
@@ -147,6 +148,7 @@ func (m *Machine) finish() {
 	for _, n := range m.order {
 		m.watchLimits(n)
 	}
+	m.partings()
 	m.sweep()
 	m.unorder()
 	for _, r := range m.ribs {
@@ -266,6 +268,9 @@ func (m *Machine) connected(in protocol.Connected) {
 		return
 	}
 	n := m.neighbor(in.Remote.Addr(), in.Link)
+	if n == nil {
+		n = m.welcome(in)
+	}
 	if n == nil || n.cfg.Local.IsValid() && n.cfg.Local != in.Local.Addr() {
 		m.strangers++
 		m.emit(protocol.CloseStream{ID: in.ID, Reset: true})
@@ -296,6 +301,7 @@ func (m *Machine) listen(f wire.Family) {
 			e.Peers = append(e.Peers, p)
 		}
 	}
+	e.Peers = append(e.Peers, m.rangePeers(&m.cfg, f)...)
 	m.emit(e)
 }
 
@@ -303,7 +309,7 @@ func (m *Machine) listen(f wire.Family) {
 func (n *neighbor) peer(m *Machine, f wire.Family) (protocol.StreamPeer, bool) {
 	a := n.cfg.Address
 	p := protocol.StreamPeer{Remote: netip.PrefixFrom(a, a.BitLen()), Link: n.cfg.Link, StreamOptions: n.cfg.options(&m.cfg)}
-	return p, a.Is4() == (f == wire.IPv4Unicast) && !n.unlinked()
+	return p, a.Is4() == (f == wire.IPv4Unicast) && !n.unlinked() && !n.dynamic.IsValid()
 }
 
 func (m *Machine) stop() {

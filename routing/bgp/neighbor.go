@@ -28,6 +28,8 @@ type neighbor struct {
 	watched       *BFD          // as it is watched, nil if it is not
 	path          protocol.Path // of watched
 	reachable     bool          // BFD has found it
+	dynamic       netip.Prefix  // the range that it has connected from; invalid: it is configured
+	arrived       time.Time     // of dynamic: when it has come
 	over          bool          // it has too many prefixes
 	held          bool          // down until it is cleared, because it had
 	limits        [wire.NumFamilies]limited
@@ -116,6 +118,9 @@ func (n *neighbor) Established(s *Session) {
 	theirs, agreed := s.Theirs(), s.Agreed()
 	n.since, n.over, n.limits = m.now, false, [wire.NumFamilies]limited{}
 	n.terms.LongLived = theirs.Capabilities.LongLived.Present
+	if n.cfg.AnyExternal {
+		n.terms.AS = theirs.AS
+	}
 	at := m.streams[s.main.stream]
 	n.place(at.local, agreed)
 	n.source = m.newSource(n, theirs.ID)

@@ -256,6 +256,9 @@ func (s *Session) AwaitsBFD() bool {
 	return s.main.awaits.timer.IsSet() || s.second != nil && s.second.awaits.timer.IsSet()
 }
 
+// Connected reports whether there is a connection, or an attempt at one.
+func (s *Session) Connected() bool { return s.main.stream != 0 || s.second != nil }
+
 // Send sends messages to an established neighbour. The caller must not use data
 // afterwards, and sends no more than there is room for.
 func (s *Session) Send(now time.Time, data []byte, out []protocol.Effect) []protocol.Effect {

@@ -15,7 +15,8 @@ type NeighborStatus struct {
 	Interface   string
 	Link        routing.InterfaceID // that it is on, NoInterface if it is on none or down
 	Local       netip.Addr          // that it is spoken to from, while it is up
-	AS          uint32
+	AS          uint32              // 0 if any would do and it was not up yet
+	Dynamic     netip.Prefix        // the range that it has connected from, invalid if it is configured
 	Description string
 	Shutdown    bool          // by the configuration
 	RouterID    wire.RouterID // 0 unless it is up
@@ -61,7 +62,7 @@ func (m *Machine) Neighbors() []NeighborStatus {
 	for _, n := range m.order {
 		s := NeighborStatus{
 			Address: n.cfg.Address, Interface: n.cfg.Interface, Link: n.link, Description: n.cfg.Description, Shutdown: n.cfg.Shutdown,
-			AS: n.cfg.AS, State: n.session.State(), Since: n.since,
+			AS: n.terms.AS, Dynamic: n.dynamic, State: n.session.State(), Since: n.since,
 			AwaitsBFD: n.session.AwaitsBFD(), Held: n.held, Last: n.session.Last(), Counts: n.messages,
 		}
 		for f := range s.Families {

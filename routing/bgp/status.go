@@ -14,6 +14,7 @@ type Status struct {
 	// Listening is where connections are accepted, invalid where they are not.
 	Listening [wire.NumFamilies]netip.AddrPort
 	Strangers uint64 // connections of those who are no neighbours, closed
+	Crowded   uint64 // dynamic neighbours without a session that had to go for others
 	Families  [wire.NumFamilies]TableStatus
 	Sets      int // of attributes that routes have
 	SetOctets int // that these take
@@ -28,7 +29,7 @@ type TableStatus struct {
 // Status is what holds for the whole machine.
 func (m *Machine) Status() Status {
 	s := Status{
-		AS: m.cfg.AS, RouterID: m.cfg.RouterID, ClusterID: m.cfg.ClusterID, Strangers: m.strangers,
+		AS: m.cfg.AS, RouterID: m.cfg.RouterID, ClusterID: m.cfg.ClusterID, Strangers: m.strangers, Crowded: m.crowded,
 		Sets: m.attributes.Len(), SetOctets: m.attributes.Octets(),
 	}
 	if s.ClusterID == 0 {
