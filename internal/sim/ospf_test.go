@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -312,41 +310,7 @@ func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) err
 //	go test ./internal/sim -run TestOSPFSeeds -seeds 1000
 //	go test ./internal/sim -run TestOSPFSeeds -seed 17      (one again)
 func TestOSPFSeeds(t *testing.T) {
-	from, count := *first, *seeds
-	if count == 0 {
-		count = quickSeeds / 10
-	}
-	if *seed != 0 {
-		from, count = *seed, 1
-	}
-	if testing.Short() {
-		count = min(count, 20)
-	}
-	next := make(chan uint64)
-	var running sync.WaitGroup
-	var mu sync.Mutex
-	var broken []uint64
-	for range runtime.GOMAXPROCS(0) {
-		running.Go(func() {
-			for n := range next {
-				if err := playOSPF(t, n, *troubles, nil); err != nil {
-					mu.Lock()
-					if broken = append(broken, n); len(broken) == 1 {
-						t.Errorf("seed %d: %v", n, err)
-					}
-					mu.Unlock()
-				}
-			}
-		})
-	}
-	for n := range uint64(count) {
-		next <- from + n
-	}
-	close(next)
-	running.Wait()
-	if slices.Sort(broken); len(broken) > 0 {
-		t.Errorf("%d of %d seeds break a promise: %v", len(broken), count, broken)
-	}
+	playSeeds(t, quickSeeds/10, func(seed uint64) error { return playOSPF(t, seed, *troubles, nil) })
 }
 
 // A thousand routers in four areas converge, and again after the loss of a link.

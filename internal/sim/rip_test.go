@@ -239,9 +239,16 @@ func play(t testing.TB, seed uint64, rounds int, meddle func(*site)) error {
 //	go test ./internal/sim -run TestSeeds -seeds 1000
 //	go test ./internal/sim -run TestSeeds -seed 17      (one again)
 func TestSeeds(t *testing.T) {
+	playSeeds(t, quickSeeds, func(seed uint64) error { return play(t, seed, *troubles, nil) })
+}
+
+// playSeeds plays so many random networks, or those that the flags name, and tells the
+// first one that breaks a promise, and the numbers of the others.
+func playSeeds(t *testing.T, quick int, play func(seed uint64) error) {
+	t.Helper()
 	from, count := *first, *seeds
 	if count == 0 {
-		count = quickSeeds
+		count = quick
 	}
 	if *seed != 0 {
 		from, count = *seed, 1
@@ -256,7 +263,7 @@ func TestSeeds(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		running.Go(func() {
 			for n := range next {
-				if err := play(t, n, *troubles, nil); err != nil {
+				if err := play(n); err != nil {
 					mu.Lock()
 					if broken = append(broken, n); len(broken) == 1 {
 						t.Errorf("seed %d: %v", n, err)

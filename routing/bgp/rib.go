@@ -304,6 +304,10 @@ func (m *Machine) letGo(r *rib, o *outgoing) {
 	}
 }
 
+// ownWeight is the weight of the router's own routes, by which they are better than what
+// others say of the same prefix, whatever its local preference, as in FRR.
+const ownWeight = 32768
+
 // originate puts a route of the router's own into the table, or takes it out.
 func (m *Machine) originate(p netip.Prefix) {
 	r := m.ribs[wire.FamilyFor(p)]
@@ -327,7 +331,7 @@ func (m *Machine) originate(p netip.Prefix) {
 		a.Set(wire.AttrMED)
 	}
 	m.set = a.AppendSet(m.set[:0])
-	if n, changed := r.table.Put(p, 0, 0, m.attributes.Take(m.set), 0); changed {
+	if n, changed := r.table.Put(p, 0, 0, m.attributes.Take(m.set), ownWeight); changed {
 		r.touch(n)
 	}
 }
