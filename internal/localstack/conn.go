@@ -222,7 +222,7 @@ func (c *conn) control(f func(fd int) error) error {
 }
 
 // readSize bounds how much is read at once.
-const readSize = 32 << 10
+const readSize = 64 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 

@@ -31,7 +31,8 @@ type pair struct {
 	mu         sync.Mutex
 	heard      []protocol.Input
 	news       chan struct{}
-	hold       bool // steps nothing until release
+	hold       bool          // steps nothing until release
+	late       protocol.Late // the last one
 	unstepped  []func()
 	lastStream protocol.StreamID
 }
@@ -85,7 +86,14 @@ func (p *pair) hear(_ context.Context, in protocol.Input, stepped func()) error 
 	if r, ok := in.(protocol.Read); ok {
 		in = protocol.Read{ID: r.ID, Data: []byte(string(r.Data))}
 	}
+	late, isLate := in.(protocol.Late)
+	if isLate {
+		in = late()
+	}
 	p.mu.Lock()
+	if isLate {
+		p.late = late
+	}
 	p.heard = append(p.heard, in)
 	hold := p.hold
 	if hold {

@@ -283,6 +283,36 @@ func TestStreamsPeerThatNeverReads(t *testing.T) {
 	p.echo(good, goodEnd)
 }
 
+// The room that a protocol is told of is that when it hears of it: what it has written since
+// the octets before were taken counts.
+func TestStreamsRoomOfTheMoment(t *testing.T) {
+	p := newPair(t)
+	l := p.listen(protocol.Listen{Local: at("10.7.0.1:179")})
+	p.mustDial("10.7.0.1:179", "", 0) // and reads nothing
+	id := p.accepted(l).ID
+	block := bytes.Repeat([]byte("x"), 64<<10)
+	p.client.Carry(protocol.Write{ID: id, Data: bytes.Clone(block)})
+	await(p, "all the room", func(w protocol.Written) bool { return w.ID == id && w.Room == protocol.StreamRoom })
+	p.mu.Lock()
+	first := p.late
+	p.mu.Unlock()
+	room := func() int { return first().(protocol.Written).Room }
+	// The kernel takes some megabytes, and then no more.
+	for written := 0; room() > len(block); {
+		if written += len(block); written > 64<<20 {
+			t.Fatal("64 MiB were taken for a peer that reads nothing")
+		}
+		p.client.Carry(protocol.Write{ID: id, Data: bytes.Clone(block)})
+		for deadline := time.Now().Add(2 * time.Second); room() <= len(block) && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		}
+	}
+	before := room()
+	p.client.Carry(protocol.Write{ID: id, Data: bytes.Clone(block)})
+	if got := room(); got != before-len(block) {
+		t.Errorf("a block later there is room for %d octets, want %d", got, before-len(block))
+	}
+}
+
 // A protocol that takes its time is not sent more of a connection than one Read.
 func TestStreamsReadOneAtATime(t *testing.T) {
 	p := newPair(t)

@@ -52,8 +52,8 @@ func (c *conn) drain() {
 			return
 		}
 		err := c.send(data)
-		room, tell := c.sent(len(data), err)
-		if tell && c.client.hear(c.client.streams.ctx, protocol.Written{ID: c.id, Room: room}, func() {}) != nil {
+		tell := c.sent(len(data), err)
+		if tell && c.client.hear(c.client.streams.ctx, protocol.Late(c.room), func() {}) != nil {
 			err = protocol.ErrNoStack
 		}
 		if err != nil {
@@ -80,20 +80,28 @@ func (c *conn) take() (data []byte, ok bool) {
 	return data, true
 }
 
-// sent notes that the kernel has taken n octets, and reports how much room
-// there is and whether to tell the protocol.
-func (c *conn) sent(n int, err error) (room int, tell bool) {
+// sent notes that the kernel has taken n octets, and reports whether to tell the
+// protocol how much room there is.
+func (c *conn) sent(n int, err error) (tell bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.taken -= n
 	if c.closed || c.why != nil || err != nil {
-		return 0, false
+		return false
 	}
 	queued := len(c.waiting)
 	if tell = queued == 0 || c.pressed && queued <= protocol.StreamRoom/2; tell {
 		c.pressed = false
 	}
-	return protocol.StreamRoom - queued, tell
+	return tell
+}
+
+// room says how much room there is when the protocol hears of it. It has written more
+// since the kernel took what there was, perhaps.
+func (c *conn) room() protocol.Input {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return protocol.Written{ID: c.id, Room: protocol.StreamRoom - len(c.waiting) - c.taken}
 }
 
 // stopWriter ends the writer of a connection that takes no more octets. The

@@ -148,8 +148,12 @@ func (p *Protocol) Step(now time.Time, in protocol.Input) {
 		p.step(now, x.Received)
 		x.free()
 	case *streamInput:
-		if p.concerns(x.Input) {
-			p.step(now, x.Input)
+		in := x.Input
+		if late, ok := in.(protocol.Late); ok {
+			in = late()
+		}
+		if p.concerns(in) {
+			p.step(now, in)
 		}
 		x.stepped()
 	default:

@@ -34,8 +34,8 @@ type streamInput struct {
 	stepped func()
 }
 
-// HearStream sends the core a Connected, Read, Written or Closed, and waits for
-// room until ctx is done, whose error it returns then. It calls stepped when
+// HearStream sends the core a Connected, Read, Written or Closed, or a protocol.Late that
+// gives one, and waits for room until ctx is done, whose error it returns then. It calls stepped when
 // the core has processed the input or no longer has the stream; stepped must
 // not block. Any goroutine but the core's own may call HearStream.
 func (p *Protocol) HearStream(ctx context.Context, in protocol.Input, stepped func()) error {

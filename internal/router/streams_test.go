@@ -89,6 +89,28 @@ func TestNothingIsHeardOfAStreamThatWasClosed(t *testing.T) {
 	}
 }
 
+// What is known late is asked for when the core has its turn with it, and not of a stream
+// that it has closed.
+func TestWhatIsKnownLate(t *testing.T) {
+	p, core, _ := newCaller()
+	now := time.Unix(1000, 0)
+	p.Step(now, say{protocol.Dial{ID: 1}, protocol.Dial{ID: 2}})
+	room := 5
+	for id := range protocol.StreamID(2) {
+		late := protocol.Late(func() protocol.Input { return protocol.Written{ID: 1 + id, Room: room} })
+		if !p.OfferStream(late, func() {}) {
+			t.Fatal("an empty inbox took nothing")
+		}
+	}
+	room = 3
+	p.Step(now, say{protocol.CloseStream{ID: 2}})
+	p.Inbox.Poll(p, now)
+	p.Inbox.Poll(p, now)
+	if len(core.heard) != 1 || core.heard[0] != (protocol.Written{ID: 1, Room: 3}) {
+		t.Errorf("the core heard %v, want the room of 3 of stream 1", core.heard)
+	}
+}
+
 // What cannot be is said at once, and a core that asks again and again is
 // answered once each time.
 func TestStreamsThatAreRefused(t *testing.T) {

@@ -308,7 +308,9 @@ func (c *tcpConn) tell(octets int) {
 		return
 	}
 	c.pressed = false
-	c.tcp.say(c.client.of, protocol.Written{ID: c.id, Room: protocol.StreamRoom - waiting}, nil)
+	c.tcp.say(c.client.of, protocol.Late(func() protocol.Input {
+		return protocol.Written{ID: c.id, Room: protocol.StreamRoom - len(c.buffer)}
+	}), nil)
 }
 
 // take takes what a segment brings, if it is what is awaited.

@@ -129,6 +129,11 @@ type Written struct {
 	Room int
 }
 
+// Late is an input that is not known before the core has its turn with it, as the room that
+// a [Written] tells of: the core may write while it waits for that. Those who carry out
+// streams give it to the driver, which calls it; no core gets it.
+type Late func() Input
+
 // Closed says why a connection or a listener has ended or could not be opened.
 type Closed struct {
 	ID  StreamID
