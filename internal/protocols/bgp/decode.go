@@ -39,7 +39,9 @@ func Decode(c *decode.Context, s *tomltext.Section) router.ProtocolConfig {
 	d.decodeMultipath(s.Section("multipath"))
 	d.decodeListen(s)
 	d.cfg.Distance, d.cfg.InternalDistance = c.Distance[routing.SourceEBGP], c.Distance[routing.SourceIBGP]
+	d.cfg.GracefulShutdown = tomltext.Get(s, "graceful-shutdown", false, tomltext.Bool)
 	d.decodeNetworks(s)
+	d.decodeAggregates(s)
 	redistributed := d.decodeRedistribute(s.Section("redistribute"))
 	d.decodeNeighbors(s)
 	s.Done()

@@ -41,9 +41,13 @@ func (d *decoder) decodeFamilies(s *tomltext.Section, n *settings) {
 func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
 	in, hasIn := d.decodePolicy(s, "import-policy")
 	out, hasOut := d.decodePolicy(s, "export-policy")
+	own, hasOwn := d.decodeDefaultOriginate(s)
 	limit := s.Section("prefix-limit")
 	most := tomltext.Get(limit, "max-prefixes", of[0].MaximumPrefixes, tomltext.Whole(0, 1<<30))
 	again := tomltext.Get(limit, "restart-timer", of[0].Restart, tomltext.Duration(0, 24*time.Hour))
+	warning := tomltext.Get(limit, "warning-threshold-pct", of[0].LimitWarning, tomltext.Whole(0, 100))
+	action := tomltext.Get(limit, "action", of[0].LimitAction, actionReading)
+	counted := tomltext.Get(limit, "count", of[0].LimitReceived, countReading)
 	limit.Done()
 	for _, f := range of {
 		if hasIn {
@@ -51,6 +55,18 @@ func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
 		}
 		if hasOut {
 			f.Export = out
+		}
+		if hasOwn {
+			f.Default = own
+		}
+		if limit.Has("warning-threshold-pct") {
+			f.LimitWarning = warning
+		}
+		if limit.Has("action") {
+			f.LimitAction = action
+		}
+		if limit.Has("count") {
+			f.LimitReceived = counted
 		}
 		if limit.Has("max-prefixes") {
 			f.MaximumPrefixes = most

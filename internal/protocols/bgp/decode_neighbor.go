@@ -18,15 +18,20 @@ import (
 type settings struct {
 	bgp.NeighborConfig
 	hasFamilies bool // it says which it has
+	ofRange     bool // many neighbours, in the subnet of Address
 	password    *decode.SecretFile
 	bfd         *rib.Watch
 }
 
 // defaults are the settings of a neighbour that says nothing.
 func defaults() settings {
-	return settings{NeighborConfig: bgp.NeighborConfig{
+	n := settings{NeighborConfig: bgp.NeighborConfig{
 		Link: routing.NoInterface, Port: wire.Port, HoldTime: bgp.DefaultHoldTime, ConnectRetry: bgp.DefaultConnectRetry, Multihop: 1,
 	}}
+	for f := range n.Families {
+		n.Families[f].LimitWarning = 75 // as in FRR
+	}
+	return n
 }
 
 // decodeNeighbors reads peer groups and neighbours.
@@ -68,13 +73,19 @@ func (d *decoder) decodeNeighbors(s *tomltext.Section) {
 		}
 		d.cfg.Neighbors = append(d.cfg.Neighbors, n.NeighborConfig)
 	}
-	if len(seen) == 0 && len(all.Names()) == 0 {
+	d.decodeRanges(s, groups, names)
+	if len(seen) == 0 && len(all.Names()) == 0 && len(d.cfg.ListenRanges) == 0 {
 		d.Odd(s.At, fmt.Sprintf("%s has no neighbor", s.At), fmt.Sprintf(`[%s.neighbor."192.0.2.2"]`, s.At))
 	}
 }
 
 // decodeMember reads a neighbour, which may be of a group.
 func (d *decoder) decodeMember(s *tomltext.Section, groups map[string]settings, names []string) settings {
+	return d.decodeSettings(s, d.memberOf(s, groups, names))
+}
+
+// memberOf gives the settings of the group that a table names, or the defaults.
+func (d *decoder) memberOf(s *tomltext.Section, groups map[string]settings, names []string) settings {
 	of := defaults()
 	if name := tomltext.Get(s, "peer-group", "", tomltext.Text("the name of a group: [bgp.peer-group.NAME]")); name != "" {
 		group, known := groups[name]
@@ -86,7 +97,7 @@ func (d *decoder) decodeMember(s *tomltext.Section, groups map[string]settings, 
 				Suggestion = tomltext.Suggest(name, names)
 		}
 	}
-	return d.decodeSettings(s, of)
+	return of
 }
 
 // decodeAddress reads what a neighbour is called: its address, with the interface where it
@@ -117,10 +128,10 @@ func (d *decoder) decodeAddress(name string, s *tomltext.Section, n *settings) b
 func (d *decoder) decodeSettings(s *tomltext.Section, of settings) settings {
 	n := of
 	n.Description = tomltext.Get(s, "description", of.Description, tomltext.Text("a text"))
-	n.AS = tomltext.Get(s, "peer-as", of.AS, d.peerAS())
-	s.Default("peer-as", "")
+	d.decodePeerAS(s, &n)
 	d.decodeLocalAS(s, &n)
 	n.Shutdown, n.ShutdownMessage = d.decodeShutdown(s, &of)
+	n.GracefulShutdown = tomltext.Get(s, "graceful-shutdown", of.GracefulShutdown, tomltext.Bool)
 	d.decodeTransport(s, &n)
 	d.decodeTimers(s, &n)
 	d.decodeTerms(s, &n)
@@ -129,16 +140,6 @@ func (d *decoder) decodeSettings(s *tomltext.Section, of settings) settings {
 		n.bfd = w
 	}
 	return n
-}
-
-// peerAS reads the AS of a neighbour.
-func (d *decoder) peerAS() tomltext.Reading[uint32] {
-	return tomltext.Reading[uint32]{Read: func(v any) (uint32, error) {
-		if v == asInternal {
-			return d.cfg.AS, nil
-		}
-		return asReading.Read(v)
-	}, Want: asReading.Want + fmt.Sprintf(", or %q", asInternal)}
 }
 
 func (d *decoder) decodeLocalAS(s *tomltext.Section, n *settings) {
@@ -234,12 +235,12 @@ func (d *decoder) decodeTerms(s *tomltext.Section, n *settings) {
 
 // finish looks at the keys of a neighbour together.
 func (d *decoder) finish(s *tomltext.Section, n *settings) {
-	external := n.AS != d.cfg.AS && n.AS != n.LocalAS
+	external := n.AnyExternal || n.AS != d.cfg.AS && n.AS != n.LocalAS
 	if !n.hasFamilies {
 		n.Families[wire.FamilyFor(netip.PrefixFrom(n.Address, 0))].Enabled = true
 	}
 	if n.bfd != nil {
-		n.BFD = &bgp.BFD{Profile: n.bfd.Profile, Multihop: n.Interface == "" && (n.Multihop > 1 || !d.OnLink(n.Address))}
+		n.BFD = &bgp.BFD{Profile: n.bfd.Profile, Strict: n.bfd.Strict, Multihop: n.Interface == "" && (n.Multihop > 1 || !d.OnLink(n.Address))}
 	}
 	wrong := func(key, message, want string) {
 		at := s.At
@@ -248,7 +249,7 @@ func (d *decoder) finish(s *tomltext.Section, n *settings) {
 		}
 		d.Wrong(at, message, want)
 	}
-	if n.AS == 0 {
+	if n.AS == 0 && !n.AnyExternal {
 		if !s.Has("peer-as") {
 			d.WrongKey(s.At, fmt.Sprintf("%s has no peer-as", s.At), "peer-as = the number of its AS, here or in its peer-group")
 		}
@@ -273,7 +274,7 @@ func (d *decoder) finish(s *tomltext.Section, n *settings) {
 		wrong("multihop", fmt.Sprintf("%s is of this router's AS, whose neighbors may be anywhere", s.At), "multihop for neighbors of other ASes alone")
 	case n.BFD != nil && n.BFD.Multihop && !n.Local.IsValid():
 		wrong("bfd", fmt.Sprintf("%s is watched over several hops, and has no local-address", s.At), "local-address = one of this router's addresses")
-	case external && n.Multihop <= 1 && n.Interface == "" && !d.OnLink(n.Address):
+	case external && n.Multihop <= 1 && n.Interface == "" && !n.ofRange && !d.OnLink(n.Address):
 		d.Odd(s.At, fmt.Sprintf("%s is on no interface's subnet, and not several hops away", s.At), "multihop = 2, say")
 	}
 }

@@ -13,6 +13,13 @@ func Impacts() []decode.Impact {
 		{Pattern: name + ".cluster-id", Means: "all sessions end and begin again"},
 		{Pattern: name + ".listen", Means: "sessions stay; neighbors find the router there from now on"},
 		{Pattern: name + ".port", Means: "sessions stay; neighbors find the router there from now on"},
+		{Pattern: name + ".graceful-shutdown", Means: "no session ends: neighbors are told to use other ways, or no longer (RFC 8326)"},
+		{Pattern: name + ".aggregate.*", Means: "no session ends: neighbors are sent the aggregate, or what it is made of, or other attributes of it"},
+		{Pattern: name + ".listen-range.*", Kind: "added", Means: "who connects from there is a neighbor"},
+		{Pattern: name + ".listen-range.*", Kind: "removed", Means: "the sessions of all who have connected from there end, and their routes go"},
+		{Pattern: name + ".listen-range.*.peer-group", Means: "the sessions of all who have connected from there end, unless the groups are alike"},
+		{Pattern: name + ".listen-range.*.peer-as", Means: "the sessions of all who have connected from there end and begin again"},
+		{Pattern: name + ".listen-range.*.limit", Means: "no session ends"},
 		{Pattern: name + ".networks", Means: "neighbors are told of networks that come, and those that go are withdrawn"},
 	}
 	for _, key := range []string{
@@ -43,10 +50,17 @@ func impactsOf(pattern, whom string) (list []decode.Impact) {
 	for _, key := range resets {
 		list = append(list, decode.Impact{Pattern: pattern + "." + key, Means: whom + " ends and begins again"})
 	}
+	list = append(list, decode.Impact{Pattern: pattern + ".graceful-shutdown", Means: "no session ends: routes are sent again and asked for again, and other ways are used, or no longer (RFC 8326)"})
 	list = append(list, decode.Impact{Pattern: pattern + ".shutdown", Means: whom + " ends, or begins"})
 	for _, part := range []string{"", ".ipv4-unicast", ".ipv6-unicast"} {
+		for _, key := range []string{"max-prefixes", "count", "action"} {
+			list = append(list, decode.Impact{
+				Pattern: pattern + part + ".prefix-limit." + key, Means: "no session ends, unless there are more prefixes than there may be now",
+			})
+		}
 		list = append(list,
 			decode.Impact{Pattern: pattern + part + ".import-policy", Means: "no session ends: routes are asked for again, and those that it refuses go"},
+			decode.Impact{Pattern: pattern + part + ".default-originate", Means: "no session ends: a default route is sent, or withdrawn"},
 			decode.Impact{Pattern: pattern + part + ".export-policy", Means: "no session ends: all routes are sent again, and those that it refuses are withdrawn"},
 		)
 	}

@@ -50,6 +50,9 @@ var (
 	roleWords   = []string{"provider", "rs", "rs-client", "customer", "peer"}
 	roleReading = tomltext.OneOf(roleWords, []wire.Role{wire.RoleProvider, wire.RoleRS, wire.RoleRSClient, wire.RoleCustomer, wire.RolePeer})
 
+	actionReading = tomltext.OneOf([]string{"restart", "warn", "block"}, []bgp.LimitAction{bgp.LimitRestart, bgp.LimitWarn, bgp.LimitBlock})
+	countReading  = tomltext.OneOf([]string{"accepted", "received"}, []bool{false, true})
+
 	removeReading = tomltext.OneOf([]string{"no", "if-all", "all", "replace"},
 		[]bgp.RemovePrivate{bgp.KeepPrivate, bgp.RemoveIfAll, bgp.RemoveAll, bgp.ReplacePrivates})
 )
