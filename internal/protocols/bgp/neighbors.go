@@ -30,13 +30,15 @@ type Neighbor struct {
 	Address     netip.Addr `json:"address" show:"neighbor"` // with its interface if it is link-local
 	AS          uint32     `json:"as" show:"as,right"`
 	Description string     `json:"description,omitempty" show:"description,wide,optional"`
-	State       string     `json:"state" show:"state,good=established,bad=idle"`
-	Since       time.Time  `json:"since"`
-	For         float64    `json:"for" show:"for,seconds"` // seconds that it is up, or down
-	RouterID    netip.Addr `json:"router_id,omitzero" show:"router id,wide,optional"`
-	Local       netip.Addr `json:"local,omitzero" show:"local,wide,optional"` // the address that it is spoken to from
-	Accepted    int        `json:"accepted" show:"accepted,amount"`           // routes of all families
-	Sent        int        `json:"sent" show:"sent,amount"`                   // prefixes of all families
+	// Range is the prefix of [bgp.listen-range] that it has connected from; absent if it is configured.
+	Range    netip.Prefix `json:"listen_range,omitzero" show:"range,wide,optional"`
+	State    string       `json:"state" show:"state,good=established,bad=idle"`
+	Since    time.Time    `json:"since"`
+	For      float64      `json:"for" show:"for,seconds"` // seconds that it is up, or down
+	RouterID netip.Addr   `json:"router_id,omitzero" show:"router id,wide,optional"`
+	Local    netip.Addr   `json:"local,omitzero" show:"local,wide,optional"` // the address that it is spoken to from
+	Accepted int          `json:"accepted" show:"accepted,amount"`           // routes of all families
+	Sent     int          `json:"sent" show:"sent,amount"`                   // prefixes of all families
 	// Remark is why there is no session, or why no route passes.
 	Remark    string           `json:"remark,omitempty" show:"remark,optional"`
 	Shutdown  bool             `json:"shutdown"`
@@ -51,11 +53,13 @@ type Neighbor struct {
 // NeighborFamily is what holds for one family of a neighbour's routes.
 type NeighborFamily struct {
 	Family     string `json:"family" show:"family"`
-	Negotiated bool   `json:"negotiated" show:"negotiated,yes=yes,no=no"` // both sides speak it
-	Announced  uint64 `json:"announced" show:"announced,amount"`          // announcements since it is up
-	Accepted   int    `json:"accepted" show:"accepted,amount"`            // routes
-	Stale      int    `json:"stale" show:"stale,amount"`                  // kept while it restarts
-	Sent       int    `json:"sent" show:"sent,amount"`                    // prefixes
+	Negotiated bool   `json:"negotiated" show:"negotiated,yes=yes,no=no"`         // both sides speak it
+	Announced  uint64 `json:"announced" show:"announced,amount"`                  // announcements since it is up
+	Accepted   int    `json:"accepted" show:"accepted,amount"`                    // routes
+	Counted    int    `json:"counted,omitzero"`                                   // routes that the limit is for
+	Maximum    int    `json:"max_prefixes,omitzero" show:"limit,amount,optional"` // of these; absent = any number
+	Stale      int    `json:"stale" show:"stale,amount"`                          // kept while it restarts
+	Sent       int    `json:"sent" show:"sent,amount"`                            // prefixes
 	// NoImportPolicy and NoExportPolicy: no route passes, since it is of another AS and
 	// there is no policy (RFC 8212).
 	NoImportPolicy bool `json:"no_import_policy" show:"import,yes=no policy,no=,optional"`
@@ -70,6 +74,7 @@ type NeighborCounts struct {
 	Refused       uint64 `json:"refused"`       // announcements, with a fault or by what the neighbour is
 	NoPolicy      uint64 `json:"no_policy"`     // announcements, since there is no import policy
 	Filtered      uint64 `json:"filtered"`      // announcements, by the import policies
+	OverLimit     uint64 `json:"over_limit"`    // announcements, since there were as many prefixes as there may be
 	Sent          uint64 `json:"sent"`          // prefixes that were announced to it
 	Withdrawn     uint64 `json:"withdrawn"`     // prefixes that were withdrawn from it
 }
@@ -137,7 +142,7 @@ func neighborList(c core, q *running.Question[NeighborQuery]) NeighborList {
 
 func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighbor {
 	x := Neighbor{
-		Address: zoned(n.Address, n.Interface), AS: n.AS, Description: n.Description, State: n.State.String(),
+		Address: zoned(n.Address, n.Interface), AS: n.AS, Description: n.Description, Range: n.Dynamic, State: n.State.String(),
 		Since: n.Since.UTC(), For: since(n.Since, now), RouterID: addressOf(n.RouterID), Local: n.Local,
 		Remark: remark(n), Shutdown: n.Shutdown, HoldTime: n.HoldTime.Seconds(), Keepalive: n.Keepalive.Seconds(),
 		Counts: countsOf(&n.Counts), Families: []NeighborFamily{},
@@ -150,7 +155,7 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 		x.Accepted += s.Accepted
 		x.Sent += s.Sent
 		x.Families = append(x.Families, NeighborFamily{
-			Family: families[f], Negotiated: s.Spoken, Announced: s.Announced, Accepted: s.Accepted, Stale: s.Stale, Sent: s.Sent,
+			Family: families[f], Negotiated: s.Spoken, Announced: s.Announced, Accepted: s.Accepted, Counted: s.Counted, Maximum: s.Maximum, Stale: s.Stale, Sent: s.Sent,
 			NoImportPolicy: s.NoImport, NoExportPolicy: s.NoExport,
 		})
 	}
@@ -163,7 +168,7 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 func countsOf(n *bgp.NeighborCounts) NeighborCounts {
 	return NeighborCounts{
 		Updates: n.Updates, Announcements: n.Announcements, Withdrawals: n.Withdrawals, Refused: n.Refused,
-		NoPolicy: n.NoPolicy, Filtered: n.Filtered, Sent: n.Sent, Withdrawn: n.Withdrawn,
+		NoPolicy: n.NoPolicy, Filtered: n.Filtered, OverLimit: n.OverLimit, Sent: n.Sent, Withdrawn: n.Withdrawn,
 	}
 }
 
@@ -200,6 +205,9 @@ func (n *Neighbor) draw(s *show.Screen) {
 	}
 	fmt.Fprintln(s)
 	line(s, "state", "%s for %s", n.State, s.Seconds(n.For))
+	if n.Range.IsValid() {
+		line(s, "connected from", "the range %s", n.Range)
+	}
 	if n.Remark != "" {
 		line(s, "remark", "%s", n.Remark)
 	}
@@ -214,7 +222,7 @@ func (n *Neighbor) draw(s *show.Screen) {
 	}
 	c := &n.Counts
 	line(s, "came", "%d updates: %d announcements, %d withdrawals", c.Updates, c.Announcements, c.Withdrawals)
-	line(s, "not accepted", "%d refused, %d filtered, %d without a policy", c.Refused, c.Filtered, c.NoPolicy)
+	line(s, "not accepted", "%d refused, %d filtered, %d without a policy, %d above the limit", c.Refused, c.Filtered, c.NoPolicy, c.OverLimit)
 	line(s, "sent", "%d announcements, %d withdrawals", c.Sent, c.Withdrawn)
 	if n.Last != nil {
 		line(s, "last ending", "%s, %s ago", n.Last.Text, s.Seconds(n.Last.Ago))

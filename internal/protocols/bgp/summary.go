@@ -18,6 +18,7 @@ type Summary struct {
 	ClusterID netip.Addr   `json:"cluster_id"`
 	Listening []string     `json:"listening"` // addresses and port
 	Strangers uint64       `json:"strangers"` // connections of those who are no neighbours, closed
+	Crowded   uint64       `json:"crowded"`   // neighbours of ranges that had to go for others before they had a session
 	Tables    []Table      `json:"tables"`
 	Sets      AttributeUse `json:"attribute_sets"`
 	Neighbors []Neighbor   `json:"neighbors"`
@@ -57,7 +58,7 @@ to a neighbor of another AS (RFC 8212), which REMARK says.`,
 func summary(c core, q *running.Question[nothing]) Summary {
 	s := c.Status()
 	x := Summary{
-		AS: s.AS, RouterID: addressOf(s.RouterID), ClusterID: addressOf(s.ClusterID), Listening: []string{}, Strangers: s.Strangers,
+		AS: s.AS, RouterID: addressOf(s.RouterID), ClusterID: addressOf(s.ClusterID), Listening: []string{}, Strangers: s.Strangers, Crowded: s.Crowded,
 		Sets: AttributeUse{s.Sets, s.SetOctets}, Neighbors: []Neighbor{},
 	}
 	for f, at := range s.Listening {
@@ -104,12 +105,17 @@ func remark(n *bgp.NeighborStatus) string {
 		return "shut down"
 	case n.Held:
 		return "it had too many prefixes"
+	case n.AwaitsBFD:
+		return "BFD has not found it yet"
 	case n.State != bgp.Established:
 		return endingText(&n.Last)
 	}
 	var no []string
 	for f := range n.Families {
 		x := &n.Families[f]
+		if x.OverLimit || x.NearLimit {
+			no = append(no, fmt.Sprintf("%d prefixes, of at most %d", x.Counted, x.Maximum))
+		}
 		if x.Spoken && x.NoImport {
 			no = append(no, fmt.Sprintf("%d of %s accepted: no import policy", x.Accepted, thousands(x.Announced)))
 		}
