@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 
@@ -25,6 +26,27 @@ func (m *Machine) locate(n *NeighborConfig) {
 	for id, l := range m.links {
 		if l.Name == n.Interface {
 			n.Link = id
+		}
+	}
+}
+
+// errLinkLost is why sessions end with the link that they are on.
+var errLinkLost = errors.New("the interface that the neighbour is on has lost its carrier, or is gone")
+
+// unlink gives up the sessions with those neighbours that are on a link which is lost, and
+// does not wait until the Hold Timer finds them dead: neighbours of other ASes without
+// multihop, and those with a link-local address.
+func (m *Machine) unlink(id routing.InterfaceID) {
+	l := m.links[id]
+	delete(m.links, id)
+	m.readdress()
+	for _, n := range m.order {
+		on := n.cfg.Link == id
+		if n.cfg.external(&m.cfg) && n.cfg.Multihop <= 1 {
+			on = on || slices.ContainsFunc(l.Addresses, func(p netip.Prefix) bool { return p.Contains(n.cfg.Address) })
+		}
+		if on {
+			m.session(n.session, func() []protocol.Effect { return n.session.Cut(m.now, errLinkLost, m.out) })
 		}
 	}
 }

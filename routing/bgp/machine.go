@@ -170,8 +170,7 @@ func (m *Machine) take(in protocol.Input) {
 		m.readdress()
 		m.relink(in)
 	case protocol.LinkDown:
-		delete(m.links, in.Link)
-		m.readdress()
+		m.unlink(in.Link)
 	case protocol.Connected:
 		m.connected(in)
 	case protocol.Read:

@@ -216,6 +216,20 @@ func (s *Session) Input(now time.Time, in protocol.Input, out []protocol.Effect)
 	})
 }
 
+// Cut gives its connections up because of err, without a word to the neighbour.
+func (s *Session) Cut(now time.Time, err error, out []protocol.Effect) []protocol.Effect {
+	return s.call(now, out, func() {
+		for _, c := range [...]*connection{s.second, s.main} {
+			if c == nil || c.stream == 0 {
+				continue
+			}
+			s.emit(protocol.CloseStream{ID: c.stream, Reset: true})
+			c.stream, c.up, c.err = 0, false, err
+			c.fire(TCPConnectionFails)
+		}
+	})
+}
+
 // Due does what an alarm is for, which was taken from the alarms.
 func (a *Alarm) Due(now time.Time, out []protocol.Effect) []protocol.Effect {
 	s := a.session
