@@ -33,7 +33,7 @@ func isCore(s source) bool {
 func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
 	var cores []string
 	// A bench that plays the neighbour of what it measures speaks its packets.
-	neighbours := map[string]string{"internal/bench/ospf": "routing/ospf/wire"}
+	neighbours := map[string]string{"internal/bench/bgp": "routing/bgp/wire", "internal/bench/ospf": "routing/ospf/wire"}
 	all := sources(t)
 	for _, s := range all {
 		if !s.test && strings.HasPrefix(s.dir, "routing/") && isCore(s) && !slices.Contains(cores, s.dir) {

@@ -146,6 +146,7 @@ var rooms = map[string]room{
 	// Measuring and testing.
 	"internal/bench":          {own: own(), third: []string{benchfmt, wireguard, netlink, netns, sys}},
 	"internal/bench/forward":  {own: []string{"internal/bench"}},
+	"internal/bench/bgp":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "routing/bgp/wire"}},
 	"internal/bench/nat":      {own: []string{"internal/bench"}},
 	"internal/bench/converge": {own: []string{"internal/bench", "internal/bench/site", "internal/lab"}},
 	"internal/bench/ospf":     {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "routing/ospf/wire"}},

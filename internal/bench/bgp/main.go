@@ -1,0 +1,119 @@
+// Command bgp measures how routerd speaks BGP beside BIRD and FRR, in labs of its own.
+//
+// A full table: a speaker that announces the prefixes of the internet's table, as fast as
+// TCP takes them, is a neighbour of each in turn, and another one counts what it is sent.
+// Measured are the times until all routes are learned, withdrawn, learned and sent on,
+// sent once more at the neighbour's request, lost with the session, and back and sent on;
+// until packets are forwarded by all of them, by routerd's own table and by the kernel's
+// with BIRD; and until ten neighbours' routes of the same prefixes are learned, and those of
+// the best one lost. Whether routes are there is asked of each by its own means; resident
+// memory is looked at three seconds later. Meanwhile routerd has a session of BFD, and is
+// asked what `show bgp summary` says.
+//
+// FRR and the kernel's table take long, and are measured once unless -slow says more.
+//
+// It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on wrong
+// usage, and 3 when no mark is missed and some could not be judged because BIRD or FRR
+// is not installed. It needs root. Its traffic stays inside network namespaces that it
+// makes and removes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"routerd/internal/bench"
+	"routerd/internal/bench/site"
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options is what is measured.
+type options struct {
+	runs, slow int
+	shared     int // prefixes that ten neighbours have
+	rivals     []*rival
+	table      []netip.Prefix
+
+	routerd  string
+	progress func(format string, args ...any)
+	site     *site.Site
+}
+
+// internetTable is where the public table is, beside the source tree.
+const internetTable = "../shared/corpora/tables/bart-prefixes-1062k.txt.gz"
+
+// fullSize is how many prefixes of IPv4 it has.
+const fullSize = 901_899
+
+func parse(args []string, stderr io.Writer) (o options, err error) {
+	o.progress = func(format string, args ...any) { fmt.Fprintf(stderr, format+"\n", args...) }
+	path, names := "", ""
+	f := flag.NewFlagSet("bgp", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.IntVar(&o.runs, "runs", 5, "`rounds` with a full table, each of which has routerd and BIRD; 0 leaves it out")
+	f.IntVar(&o.slow, "slow", 1, "`rounds` that have the others too")
+	f.IntVar(&o.shared, "shared", 100_000, "`prefixes` that ten neighbours have")
+	f.StringVar(&names, "rivals", "", "`names` of those that are measured, separated by commas (default: all)")
+	f.StringVar(&path, "table", internetTable, "`file` with prefixes, one a line; if it is missing, as many are made up")
+	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
+	if err := f.Parse(args); err != nil {
+		return o, err
+	}
+	if f.NArg() > 0 || o.runs < 0 || o.slow < 0 || o.shared < 1 {
+		return o, errors.New("want 0 or more rounds, 1 or more prefixes, and nothing but flags")
+	}
+	for _, r := range rivals {
+		if names == "" || slices.Contains(strings.Split(names, ","), r.name) {
+			o.rivals = append(o.rivals, r)
+		}
+	}
+	if len(o.rivals) == 0 {
+		return o, fmt.Errorf("rivals %q: want some of routerd, BIRD, BIRD and the kernel, FRR", names)
+	}
+	switch o.table, err = readTable(path); {
+	case errors.Is(err, os.ErrNotExist):
+		o.progress("%v: %d prefixes are made up", err, fullSize)
+		o.table, err = madeUp(fullSize), nil
+	case err == nil && len(o.table) == 0:
+		err = fmt.Errorf("%s has no prefix of IPv4", path)
+	}
+	return o, err
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, err := parse(args, stderr)
+	if errors.Is(err, flag.ErrHelp) {
+		return 0
+	} else if err != nil {
+		fmt.Fprintf(stderr, "bgp: %v\n", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	all, err := measure(ctx, o, stdout)
+	if err != nil {
+		fmt.Fprintf(stderr, "bgp: %v\n", err)
+		return 1
+	}
+	return all.Code()
+}
+
+// measure gives what became of all marks.
+func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
+	o.site, err = site.New(ctx, o.routerd)
+	defer os.RemoveAll(o.site.Dir)
+	if err != nil {
+		return bench.NotRun, err
+	}
+	return full(ctx, o, out)
+}

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"routerd/internal/lab"
+)
+
+// The ASes of the router and of the neighbour that is sent what it has; those that feed
+// it count from firstAS.
+const (
+	routerAS = 65000
+	sinkAS   = 64999
+	firstAS  = 65001
+)
+
+// rival is a way to route that is measured: a program and how it is told to.
+type rival struct {
+	name string
+	// config is its table in the topology without the key kind: so many neighbours feed
+	// it, and one is sent all if sink is set.
+	config func(s setting) string
+	// ask opens a way to ask it how many routes it has from neighbours; close ends it.
+	ask func(l *lab.Lab, node, dir string) (asker, error)
+	// every is how often it is asked: seldom where a program has to be started for it.
+	every time.Duration
+	// forwards: its routes get into a table that packets are forwarded by.
+	forwards bool
+}
+
+// setting is what a router has to do.
+type setting struct {
+	feeders int
+	sink    bool
+}
+
+// asker asks one router.
+type asker interface {
+	// routes is how many routes it has from its neighbours.
+	routes(ctx context.Context) (int, error)
+	close()
+}
+
+const (
+	nameRouterd = "routerd"
+	nameBIRD    = "BIRD"
+	nameKernel  = "BIRD and the kernel"
+	nameFRR     = "FRR"
+)
+
+var rivals = []*rival{
+	{name: nameRouterd, config: configRouterd, ask: askRouterd, every: 5 * time.Millisecond, forwards: true},
+	{name: nameBIRD, config: func(s setting) string { return configBIRD(s, false) }, ask: askBIRD, every: 5 * time.Millisecond},
+	{name: nameKernel, config: func(s setting) string { return configBIRD(s, true) }, ask: askBIRD, every: 5 * time.Millisecond, forwards: true},
+	{name: nameFRR, config: configFRR, ask: askFRR, every: 50 * time.Millisecond},
+}
+
+// neighbors calls yield with the address and AS of each neighbour of a router.
+func (s setting) neighbors(yield func(address string, as int, sink bool)) {
+	for i := range s.feeders {
+		yield(feederAddress(i).String(), firstAS+i, false)
+	}
+	if s.sink {
+		yield(sinkAddress.String(), sinkAS, true)
+	}
+}
+
+func configRouterd(s setting) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind = \"router\"\n[node.r.config.bgp]\nas = %d\nrouter-id = \"10.0.1.1\"\n", routerAS)
+	s.neighbors(func(address string, as int, sink bool) {
+		fmt.Fprintf(&b, "[node.r.config.bgp.neighbor.%q]\npeer-as = %d\npassive = true\nimport-policy = []\nhold-time = \"%ds\"\n", address, as, holdTime)
+		if sink {
+			b.WriteString("export-policy = []\n")
+		}
+	})
+	return b.String()
+}
+
+func configBIRD(s setting, kernel bool) string {
+	var b strings.Builder
+	b.WriteString("kind = \"bird\"\nconfig = \"\"\"\nlog stderr { warning, error, fatal, bug };\nrouter id 10.0.1.1;\nprotocol device { }\nprotocol direct { ipv4; }\n")
+	if kernel {
+		b.WriteString("protocol kernel { ipv4 { export where source = RTS_BGP; }; }\n")
+	}
+	n := 0
+	s.neighbors(func(address string, as int, sink bool) {
+		export := "none"
+		if sink {
+			export = "where source = RTS_BGP"
+		}
+		n++
+		fmt.Fprintf(&b, "protocol bgp p%d { local as %d; neighbor %s as %d; passive yes; hold time %d; error wait time 1, 1; connect delay time 1; ipv4 { import all; export %s; }; }\n", n, routerAS, address, as, holdTime, export)
+	})
+	b.WriteString("\"\"\"\n")
+	return b.String()
+}
+
+func configFRR(s setting) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "kind = \"frr\"\nconfig = \"\"\"\nrouter bgp %d\n bgp router-id 10.0.1.1\n no bgp ebgp-requires-policy\n no bgp suppress-duplicates\n", routerAS)
+	s.neighbors(func(address string, as int, sink bool) {
+		fmt.Fprintf(&b, " neighbor %s remote-as %d\n neighbor %s passive\n neighbor %s timers 80 %d\n neighbor %s advertisement-interval 0\n", address, as, address, address, holdTime, address)
+	})
+	b.WriteString(" address-family ipv4 unicast\n")
+	s.neighbors(func(address string, as int, sink bool) {
+		if !sink {
+			fmt.Fprintf(&b, "  neighbor %s route-map none out\n", address)
+		}
+	})
+	b.WriteString(" exit-address-family\nexit\nroute-map none deny 10\nexit\n\"\"\"\n")
+	return b.String()
+}
+
+// byRouterd asks routerd's API.
+type byRouterd struct{ client *http.Client }
+
+func askRouterd(l *lab.Lab, node, dir string) (asker, error) {
+	socket := filepath.Join(dir, l.Topology.Name+"-"+node+".sock")
+	return byRouterd{&http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", socket)
+		},
+	}}}, nil
+}
+
+func (a byRouterd) routes(ctx context.Context) (int, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://routerd/v1/bgp/summary", nil)
+	if err != nil {
+		return 0, fmt.Errorf("asking routerd: %w", err)
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("asking routerd: %w", err)
+	}
+	defer resp.Body.Close()
+	var x struct{ Neighbors []struct{ Accepted int } }
+	if err := json.NewDecoder(resp.Body).Decode(&x); err != nil || resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("asking routerd: %s: %w", resp.Status, err)
+	}
+	n := 0
+	for _, neighbor := range x.Neighbors {
+		n += neighbor.Accepted
+	}
+	return n, nil
+}
+
+func (a byRouterd) close() { a.client.CloseIdleConnections() }
+
+// byBIRD speaks to BIRD's command socket.
+type byBIRD struct {
+	conn net.Conn
+	in   *bufio.Scanner
+}
+
+func askBIRD(l *lab.Lab, node, dir string) (asker, error) {
+	conn, err := net.Dial("unix", filepath.Join(dir, "lab-"+l.Topology.Name, node, "bird.ctl"))
+	if err != nil {
+		return nil, fmt.Errorf("asking BIRD: %w", err)
+	}
+	a := &byBIRD{conn, bufio.NewScanner(conn)}
+	if !a.in.Scan() {
+		conn.Close()
+		return nil, fmt.Errorf("asking BIRD: no greeting: %w", a.in.Err())
+	}
+	return a, nil
+}
+
+var imported = regexp.MustCompile(`Routes: +(\d+) imported`)
+
+// routes adds up what the protocols have imported: counters, which BIRD need not walk
+// its table for.
+func (a *byBIRD) routes(ctx context.Context) (n int, err error) {
+	deadline, _ := ctx.Deadline()
+	if err := a.conn.SetDeadline(deadline); err != nil {
+		return 0, fmt.Errorf("asking BIRD: %w", err)
+	}
+	if _, err := fmt.Fprint(a.conn, "show protocols all \"p*\"\n"); err != nil {
+		return 0, fmt.Errorf("asking BIRD: %w", err)
+	}
+	for a.in.Scan() {
+		line := a.in.Text()
+		if m := imported.FindStringSubmatch(line); m != nil {
+			k, err := strconv.Atoi(m[1])
+			if err != nil {
+				return 0, fmt.Errorf("asking BIRD: %w", err)
+			}
+			n += k
+		}
+		// The last line of an answer has a blank behind its code.
+		if len(line) > 4 && line[0] >= '0' && line[0] <= '9' && line[4] == ' ' {
+			return n, nil
+		}
+	}
+	return 0, fmt.Errorf("asking BIRD: it has ended the connection: %w", errors.Join(a.in.Err()))
+}
+
+func (a *byBIRD) close() { a.conn.Close() }
+
+// byFRR asks FRR by vtysh.
+type byFRR struct {
+	lab  *lab.Lab
+	node string
+}
+
+func askFRR(l *lab.Lab, node, _ string) (asker, error) { return byFRR{l, node}, nil }
+
+func (a byFRR) routes(ctx context.Context) (n int, err error) {
+	text, err := a.lab.Run(ctx, a.node, "vtysh -c 'show bgp ipv4 unicast summary json'")
+	if err != nil {
+		return 0, fmt.Errorf("asking FRR: %w: %s", err, text)
+	}
+	var x struct {
+		Peers map[string]struct{ PfxRcd int }
+	}
+	if err := json.Unmarshal(text, &x); err != nil {
+		return 0, fmt.Errorf("asking FRR: %w", err)
+	}
+	for _, p := range x.Peers {
+		n += p.PfxRcd
+	}
+	return n, nil
+}
+
+func (byFRR) close() {}
