@@ -26,7 +26,7 @@ func (c *conn) write(data []byte) {
 		return
 	}
 	if c.waiting == nil {
-		c.waiting = data
+		c.waiting = data[:len(data):len(data)] // others may write it too
 	} else {
 		c.waiting = append(c.waiting, data...)
 	}

@@ -43,9 +43,7 @@ func (m *Machine) clear(in Clear) {
 func (m *Machine) sendAgain(n *neighbor) {
 	for f := range n.out {
 		n.defaults[f].due = true
-		if o := &n.out[f]; o.open {
-			o.dump = m.ribs[f].table.Numbers()
-		}
+		m.resend(&n.out[f])
 	}
 }
 
@@ -174,6 +172,11 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 	m.importAgain(n, in)
 	if out {
 		m.sendAgain(n)
+	}
+	for f := range n.out {
+		if o := &n.out[f]; o.lane != nil {
+			m.regroup(o, false)
+		}
 	}
 	return false
 }

@@ -91,7 +91,7 @@ func (m *Machine) sendDefaults(n *neighbor) {
 	}
 	for f := range n.defaults {
 		d, o := &n.defaults[f], &n.out[f]
-		if !d.due || !o.open || d.late && !o.idle() || n.session.Room() < protocol.StreamRoom/2 {
+		if !d.due || !o.open() || d.late && !o.idle(m.ribs[f]) || n.session.Room() < protocol.StreamRoom/2 {
 			continue
 		}
 		*d = originated{sent: d.sent}
@@ -100,23 +100,39 @@ func (m *Machine) sendDefaults(n *neighbor) {
 }
 
 func (m *Machine) sendDefault(n *neighbor, f wire.Family, d *originated) {
-	m.packer.Begin(nil, n.session.Agreed())
-	p := defaultPrefixes[f]
+	k, p := &m.encoder.extra, defaultPrefixes[f]
+	k.Begin(nil, n.session.Agreed())
 	switch {
-	case m.prepareDefault(n, f) && m.packer.Announce(f, &m.given):
-		m.packer.Add(0, p)
+	case m.prepareDefault(n, f) && k.Announce(f, &m.given):
+		k.Add(0, p)
 		n.messages.Sent++
 		d.sent = true
 	case !d.sent:
 		return
 	default:
-		m.packer.Withdraw(f)
-		m.packer.Add(0, p)
+		k.Withdraw(f)
+		k.Add(0, p)
 		n.messages.Withdrawn++
 		d.sent = false
 	}
-	data := m.packer.Bytes()
+	data := k.Bytes()
 	m.session(n.session, func() []protocol.Effect { return n.session.Send(m.now, data, m.out) })
+}
+
+// appendDefaults appends the default routes of their own that those who ride on a lane have,
+// which are part of a refresh too.
+func (m *Machine) appendDefaults(data []byte, l *lane) []byte {
+	f := l.group.family
+	for _, o := range l.riders { // with one of its own, it is alone
+		if k := &m.encoder.extra; o.neighbor.defaults[f].sent && m.prepareDefault(o.neighbor, f) {
+			k.Begin(data, &l.group.key.session)
+			if k.Announce(f, &m.given) {
+				k.Add(0, defaultPrefixes[f])
+			}
+			data = k.Bytes()
+		}
+	}
+	return data
 }
 
 // prepareDefault makes in given the attributes of the default route that a neighbour is

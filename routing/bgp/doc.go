@@ -13,7 +13,9 @@
 //	aggregate.go   aggregates, and what they are made of
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
 //	hops.go        next hops, by what the RIB says of them; routes of others
-//	export.go      routes that are sent, as far as there is room
+//	group.go       neighbours that are sent the same
+//	lane.go        what these are sent together, as far as there is room
+//	export.go      the UPDATEs for them
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured
 //	sweep.go       tables that are gone through, a part of them in each step
@@ -54,9 +56,14 @@
 // decided once, at its end. Neighbours are told of a route when the FIB has it
 // ([protocol.Mark]), and of a loss at once.
 //
-// What a neighbour was sent is a bit for each prefix: the rest follows from what was
-// chosen. So it may be sent again what it has, where a route has changed in what it is not
-// sent.
+// Neighbours that are sent the same are a group. What there is to be sent is made once for
+// all of them, in blocks, which each reads as it can; who falls behind goes on alone, until
+// it has caught up. Neighbours that come up while another one like them is being sent the
+// table wait up to 200 ms for each other, and are then sent it together.
+//
+// What was sent is a bit for each prefix: the rest follows from what was chosen. So
+// neighbours may be sent again what they have, where a route has changed in what they are
+// not sent.
 //
 // # Deviations
 //
@@ -64,7 +71,7 @@
 //     the global one.
 //
 //   - The advertisement interval holds back withdrawals too (RFC 4271 §9.2.1.1 has it for
-//     routes alone), and is that of a neighbour and not of each destination.
+//     routes alone), and all that a neighbour is sent, from the last of it.
 //
 //   - The limit of prefixes is for those that were accepted, after policies, unless
 //     LimitReceived has it for all that came. What LimitBlock has not taken is not asked for

@@ -72,7 +72,7 @@ func (n *neighbor) peering(f wire.Family) (p Peering) {
 	}
 	p.Known, p.Kept = true, n.cfg.Families[f].KeepReceived
 	if n.source != nil {
-		p.Up, p.Whole = n.out[f].open, n.source.whole[f]
+		p.Up, p.Whole = n.out[f].open(), n.source.whole[f]
 	}
 	return p
 }
@@ -134,7 +134,7 @@ func (m *Machine) AdvertisedPage(to netip.Addr, link routing.InterfaceID, f wire
 	}
 	r, o := m.ribs[f], &n.out[f]
 	p.Next = m.page(r.table, after, within, func(number uint32) bool {
-		if id := routing.SlotID(number); o.sent.Has(id) {
+		if o.has(number) {
 			list = append(list, m.advertised(n, r, o, number))
 		}
 		return len(list) >= most
@@ -146,8 +146,15 @@ func (m *Machine) AdvertisedPage(to netip.Addr, link routing.InterfaceID, f wire
 func (m *Machine) advertised(n *neighbor, r *rib, o *outgoing, number uint32) AdvertisedStatus {
 	l := r.at(number)
 	s := AdvertisedStatus{Prefix: r.table.Prefix(number)}
-	s.Pending = o.isWaiting.Has(routing.SlotID(number)) || number < o.dump || l.attributes != 0 && l.source != 0 && r.waits(number)
-	if l.attributes == 0 || !m.prepare(n, r, number, l) {
+	s.Pending = o.pending(number) || l.attributes != 0 && l.source != 0 && r.waits(number)
+	hops := n.hops
+	hops.Peer = n.cfg.Address
+	it := item{number: number, source: l.source, attributes: l.attributes - 1}
+	sent := l.attributes != 0 && m.sources[l.source].neighbor != n
+	if sent {
+		_, sent = m.prepare(o.lane.group, r, &it, &hops)
+	}
+	if !sent {
 		s.Pending, s.Withdrawn = true, true
 		return s
 	}

@@ -2,6 +2,8 @@ package bgp
 
 import (
 	"bytes"
+	"math/bits"
+	"net/netip"
 	"slices"
 
 	"routerd/routing"
@@ -10,224 +12,387 @@ import (
 	"routerd/routing/protocol"
 )
 
-// outgoing is what a neighbour is sent of a family, and what it was: a bit for each
-// prefix, since what it was sent follows from what was chosen.
-type outgoing struct {
-	open      bool // the family is spoken
-	ending    bool // the end of the RIB is still to be sent (RFC 4724 §2)
-	sent      routing.SlotSet
-	waiting   []uint32 // numbers that are to be sent
-	isWaiting routing.SlotSet
-	dump      uint32 // all numbers below are to be sent besides
-	count     int    // bits of sent
+// encoder is the room in which blocks of UPDATEs are made.
+type encoder struct {
+	announced, withdrawn, extra wire.Packer
+	buffers                     [3][]byte // of these
+
+	items    []item
+	batch    []uint64 // attributes, and below them the index of an item
+	segments []segment
+	variants []variant
+	last     wire.Set // of the attributes of the open segment
+	block    *block
 }
 
-func (o *outgoing) add(n uint32) {
-	if id := routing.SlotID(n); o.open && !o.isWaiting.Has(id) {
-		o.isWaiting.Add(id)
-		o.waiting = append(o.waiting, n)
-	}
+// item is a route that is announced, or of a prefix that is withdrawn.
+type item struct {
+	number, attributes uint32
+	source             uint16
+	whole              bool // it is part of a dump
 }
 
-// idle reports whether nothing is to be sent.
-func (o *outgoing) idle() bool { return !o.ending && len(o.waiting) == 0 && o.dump == 0 }
+// segment is messages with routes of one neighbour. It is something else to that one, and
+// to the one who is the next hop.
+type segment struct {
+	from     *neighbor
+	hop      netip.Addr // that is passed on, invalid if there is none
+	at       int        // where it begins in what is announced
+	own, via int        // variants, and one
+}
+
+// variant is what will be a patch.
+type variant struct {
+	rider     *outgoing
+	skip      []int // segments
+	withdrawn []item
+	special   []item
+	had       []bool // of each special one, whether it had been sent it
+	announced int    // prefixes more, and so below 0
+}
 
 // batchSize is how many prefixes are put in order by their attributes at once.
 const batchSize = 4096
 
-// send sends a neighbour what it is to be sent, as far as its connection has room and the
-// advertisement interval lets it (RFC 4271 §9.2.1.1).
-func (m *Machine) send(n *neighbor) {
-	if n.source == nil || n.speak.timer.IsSet() {
-		return
-	}
-	for f := range n.out {
-		o := &n.out[f]
-		// Half of the room, so that there is a Written when there is room again.
-		for !o.idle() && n.session.Room() >= protocol.StreamRoom/2 {
-			m.sendBatch(n, wire.Family(f), o)
-		}
-	}
+// blockRoom is how many octets of UPDATEs a block has at most before the last one.
+func (g *group) blockRoom() int {
+	const others = 3 * 32 // what says where a dump begins and ends
+	return protocol.StreamRoom/2 - g.key.session.Longest() - others
 }
 
-// sendBatch sends up to batchSize prefixes.
-func (m *Machine) sendBatch(n *neighbor, f wire.Family, o *outgoing) {
-	r, s := m.ribs[f], n.session.Agreed()
-	m.packer.Begin(nil, s)
-	m.batch = m.batch[:0]
-	m.packer.Withdraw(f)
-	for len(m.batch) < batchSize {
-		number, ok := o.next()
+// produce makes the next block of a lane.
+func (m *Machine) produce(l *lane) {
+	e, g := &m.encoder, l.group
+	r := m.ribs[g.family]
+	l.origin, l.moved = nil, true
+	e.items, e.batch, e.segments, e.variants = e.items[:0], e.batch[:0], e.segments[:0], e.variants[:0]
+	for i, p := range [...]*wire.Packer{&e.announced, &e.withdrawn} {
+		p.Begin(e.buffers[i][:0], &g.key.session)
+	}
+	e.withdrawn.Withdraw(g.family)
+	e.block = &block{}
+	for len(e.items) < batchSize {
+		number, whole, ok := l.take()
 		if !ok {
 			break
 		}
-		m.gather(n, r, o, number)
+		m.gather(l, r, number, whole)
 	}
-	slices.Sort(m.batch)
-	most := n.session.Room() - s.Longest()
-	for at := 0; at < len(m.batch); {
-		if m.packer.Len() > most {
-			for _, k := range m.batch[at:] {
-				o.add(uint32(k))
+	slices.Sort(e.batch)
+	for at := 0; at < len(e.batch); {
+		end := at + 1
+		for end < len(e.batch) && e.batch[end]>>32 == e.batch[at]>>32 {
+			end++
+		}
+		done := m.announce(l, r, e.batch[at:end])
+		at += done
+		if at < end { // there is no more room
+			for _, k := range e.batch[at:] {
+				if it := &e.items[uint32(k)]; it.whole {
+					l.again = append(l.again, it.number)
+				} else {
+					l.waiting.add(it.number)
+				}
 			}
 			break
 		}
-		end := at + 1
-		for end < len(m.batch) && m.batch[end]>>32 == m.batch[at]>>32 {
-			end++
-		}
-		at += m.sendRun(n, r, o, m.batch[at:end], most)
 	}
-	data := m.packer.Bytes()
-	if o.ending && o.dump == 0 && len(o.waiting) == 0 {
-		o.ending = false
-		data = wire.AppendEndOfRIB(data, f)
-	}
-	if len(data) == 0 {
-		return
-	}
-	m.session(n.session, func() []protocol.Effect { return n.session.Send(m.now, data, m.out) })
-	if n.cfg.MRAI > 0 {
-		m.tasks.Set(&n.speak.timer, m.now.Add(n.cfg.MRAI))
-	}
-}
-
-// next takes a number that is to be sent.
-func (o *outgoing) next() (uint32, bool) {
-	if k := len(o.waiting); k > 0 {
-		n := o.waiting[k-1]
-		o.waiting = o.waiting[:k-1]
-		o.isWaiting.Remove(routing.SlotID(n))
-		return n, true
-	}
-	if o.dump > 0 {
-		o.dump--
-		return o.dump, true
-	}
-	return 0, false
+	m.complete(l, r)
 }
 
 // gather withdraws a prefix of which there is nothing to be sent, and puts others into the
-// batch, by attributes and number.
-func (m *Machine) gather(n *neighbor, r *rib, o *outgoing, number uint32) {
+// batch.
+func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 	if !r.table.Used(number) {
 		return
 	}
-	l := r.at(number)
-	if l.attributes == 0 || m.suppressed(r, number) {
-		m.unsend(n, r, o, number)
+	c := r.at(number)
+	if c.attributes == 0 || m.suppressed(r, number) {
+		m.unsend(l, r, item{number: number})
 		r.free = append(r.free, number)
 		return
 	}
-	if l.source != 0 && r.waits(number) {
-		return // it comes when the FIB has it
+	if c.source != 0 && r.waits(number) { // it comes when the FIB has it
+		if whole {
+			l.owed = append(l.owed, number)
+		}
+		return
 	}
-	m.batch = append(m.batch, uint64(l.attributes)<<32|uint64(number))
+	e := &m.encoder
+	e.batch = append(e.batch, uint64(c.attributes)<<32|uint64(len(e.items)))
+	e.items = append(e.items, item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
 }
 
-// unsend withdraws a prefix that the neighbour was sent.
-func (m *Machine) unsend(n *neighbor, r *rib, o *outgoing, number uint32) {
-	if id := routing.SlotID(number); o.sent.Has(id) {
-		m.packer.Add(0, r.table.Prefix(number))
-		o.sent.Remove(id)
-		o.count--
-		n.messages.Withdrawn++
-	}
-}
-
-// sendRun announces prefixes whose routes have the same attributes. Those of different
-// neighbours may differ in what becomes of them. It stops when there are most octets, and
-// gives how many prefixes it has come to.
-func (m *Machine) sendRun(n *neighbor, r *rib, o *outgoing, run []uint64, most int) int {
-	c := &n.cfg.Families[r.family].Export
-	each := c.Chain.Depends()&policy.OnPrefix != 0 || n.ownDefault(r.family)
-	last := m.last[:0]
-	defer func() { m.last = last }()
-	var lastSource uint16
-	permitted, asked, announcing := false, false, false
+// announce announces routes with the same attributes. It stops when there is no more room,
+// and gives how many it has come to.
+func (m *Machine) announce(l *lane, r *rib, run []uint64) int {
+	e, g := &m.encoder, l.group
+	depends, room := g.export.Chain.Depends(), g.blockRoom()
+	var last *item // that was asked about
+	permitted := false
+	var s *segment
 	for i, k := range run {
-		if m.packer.Len() > most {
+		if e.announced.Len()+e.withdrawn.Len() > room {
 			return i
 		}
-		number := uint32(k)
-		l := r.at(number)
-		if !asked || each || l.source != lastSource {
-			asked, lastSource = true, l.source
-			permitted = m.prepare(n, r, number, l)
-			if permitted {
-				m.set = m.given.AppendSet(m.set[:0])
-				if !announcing || !bytes.Equal(m.set, last) {
-					last = append(last[:0], m.set...)
-					permitted = m.packer.Announce(r.family, &m.given)
-					announcing = permitted
-				}
+		it := &e.items[uint32(k)]
+		// What a route of the router's own was before depends on the prefix too.
+		each := depends&policy.OnPrefix != 0 || g.key.ownDefault || it.source == 0 && depends&(policy.OnSource|policy.OnTag) != 0
+		if last == nil || it.source != last.source || each {
+			last = it
+			var hop netip.Addr
+			if hop, permitted = m.prepare(g, r, it, &g.hops); permitted {
+				s, permitted = m.segment(l, m.sources[it.source].neighbor, hop, s)
 			}
 		}
 		if !permitted {
-			if o.sent.Has(routing.SlotID(number)) {
-				m.packer.Withdraw(r.family)
-				m.unsend(n, r, o, number)
-				asked, announcing = false, false
-			}
+			m.unsend(l, r, *it)
 			continue
 		}
-		m.packer.Add(0, r.table.Prefix(number))
-		n.messages.Sent++
-		if id := routing.SlotID(number); !o.sent.Has(id) {
-			o.sent.Add(id)
-			o.count++
-		}
+		m.sendRoute(l, r, s, it)
 	}
 	return len(run)
 }
 
-// prepare makes in given the attributes that the neighbour is sent for a prefix, and
-// reports false if it is sent none.
-func (m *Machine) prepare(n *neighbor, r *rib, number uint32, l *chosen) bool {
-	c := &n.cfg.Families[r.family].Export
-	from := m.sources[l.source]
-	if n.ownDefault(r.family) && r.table.Prefix(number) == defaultPrefixes[r.family] {
-		return false
+// segment gives the segment for routes with the attributes of given, which is the open one
+// if it is the same.
+func (m *Machine) segment(l *lane, from *neighbor, hop netip.Addr, open *segment) (*segment, bool) {
+	e, f := &m.encoder, l.group.family
+	m.set = m.given.AppendSet(m.set[:0])
+	if open != nil && open.from == from && open.hop == hop && bytes.Equal(m.set, e.last) {
+		return open, true
 	}
-	if from.neighbor == n || c.refuses(n.terms.External) {
-		return false
+	if !e.announced.Announce(f, &m.given) {
+		return nil, false
 	}
-	m.attributes.At(l.attributes - 1).octets.Read(&m.given)
+	m.encoded++
+	e.last = append(e.last[:0], m.set...)
+	e.segments = append(e.segments, segment{from: from, hop: hop, at: e.announced.Len()})
+	s := &e.segments[len(e.segments)-1]
+	if from != nil && from.out[f].lane == l {
+		s.own = e.variant(&from.out[f])
+	}
+	if hop.IsValid() {
+		if n := m.neighbor(hop, routing.NoInterface); n != nil && n != from && n.out[f].lane == l {
+			s.via = e.variant(&n.out[f])
+		}
+	}
+	return s, true
+}
+
+// variant gives the number of the variant for a neighbour, and one.
+func (e *encoder) variant(o *outgoing) int {
+	if o.variant == 0 {
+		e.variants = append(e.variants, variant{rider: o})
+		o.variant = len(e.variants)
+	}
+	c := &e.variants[o.variant-1]
+	c.skip = append(c.skip, len(e.segments)-1)
+	return o.variant
+}
+
+// sendRoute announces a route, which is in the open segment.
+func (m *Machine) sendRoute(l *lane, r *rib, s *segment, it *item) {
+	e, id := &m.encoder, routing.SlotID(it.number)
+	e.announced.Add(0, r.table.Prefix(it.number))
+	e.block.announced++
+	had := l.sent.Has(id)
+	if s.via > 0 {
+		c := &e.variants[s.via-1]
+		c.special, c.had = append(c.special, *it), append(c.had, had && !c.rider.except.Has(id))
+	}
+	if !had {
+		l.sent.Add(id)
+		l.count++
+	} else {
+		l.include(id, s.own)
+	}
+	if s.own > 0 {
+		e.variants[s.own-1].exclude(*it, had)
+	}
+}
+
+// include has everybody have what is sent, but for the one with that variant.
+func (l *lane) include(id routing.SlotID, but int) {
+	for _, o := range l.riders {
+		if o.exceptions > 0 && o.except.Has(id) && (but == 0 || o.variant != but) {
+			o.except.Remove(id)
+			o.exceptions--
+		}
+	}
+}
+
+// exclude leaves out a route that the neighbour is not sent, and withdraws what it has had
+// of the prefix.
+func (c *variant) exclude(it item, had bool) {
+	c.announced--
+	id := routing.SlotID(it.number)
+	if c.rider.except.Has(id) {
+		return
+	}
+	c.rider.except.Add(id)
+	c.rider.exceptions++
+	if had {
+		c.withdrawn = append(c.withdrawn, it)
+	}
+}
+
+// unsend withdraws a prefix, if it was sent.
+func (m *Machine) unsend(l *lane, r *rib, it item) {
+	id := routing.SlotID(it.number)
+	if !l.sent.Has(id) {
+		return
+	}
+	m.encoder.withdrawn.Add(0, r.table.Prefix(it.number))
+	m.encoder.block.withdrawn++
+	l.sent.Remove(id)
+	l.count--
+	l.include(id, 0)
+}
+
+// complete puts the block together: withdrawals first, and around it what says where a
+// dump begins and ends.
+func (m *Machine) complete(l *lane, r *rib) {
+	e, f, b := &m.encoder, l.group.family, m.encoder.block
+	withdrawn, announced := e.withdrawn.Bytes(), e.announced.Bytes()
+	e.buffers[0], e.buffers[1] = announced, withdrawn
+	data := make([]byte, 0, len(withdrawn)+len(announced)+3*32)
+	if l.begin {
+		l.begin = false
+		data = wire.Refresh{Family: f, Subtype: wire.RefreshBegin}.Append(data)
+	}
+	data = append(data, withdrawn...)
+	for i := range e.variants {
+		if p, some := m.patch(l, r, &e.variants[i], len(data)); some {
+			b.patches = append(b.patches, p)
+		}
+		e.variants[i].rider.variant = 0
+	}
+	clear(e.variants)
+	data = append(data, announced...)
+	if len(l.waiting.list) == 0 && l.dump == 0 && len(l.again) == 0 && l.paid(r) {
+		switch {
+		case l.ending:
+			l.ending = false
+			data = wire.AppendEndOfRIB(data, f)
+		case l.finish:
+			l.finish = false
+			data = m.appendDefaults(data, l)
+			data = wire.Refresh{Family: f, Subtype: wire.RefreshEnd}.Append(data)
+		}
+	}
+	if len(data) > 0 {
+		b.data = slices.Clip(data)
+		l.blocks = append(l.blocks, b)
+		l.size += len(data)
+	}
+}
+
+// patch makes what is different for a neighbour, in a block whose announcements begin at
+// from; some is false if nothing is.
+func (m *Machine) patch(l *lane, r *rib, c *variant, from int) (p patch, some bool) {
+	e, f := &m.encoder, l.group.family
+	e.extra.Begin(e.buffers[2][:0], &l.group.key.session)
+	hops := l.group.hops
+	hops.Peer = c.rider.neighbor.cfg.Address
+	var last *item
+	permitted := false
+	for i := range c.special {
+		it := &c.special[i]
+		if last == nil || it.attributes != last.attributes || it.source != last.source || l.group.export.Chain.Depends() != 0 {
+			last = it
+			if _, permitted = m.prepare(l.group, r, it, &hops); permitted {
+				permitted = e.extra.Announce(f, &m.given)
+			}
+		}
+		if permitted {
+			e.extra.Add(0, r.table.Prefix(it.number))
+		} else {
+			c.exclude(*it, c.had[i])
+			last = nil
+		}
+	}
+	if len(c.withdrawn) > 0 {
+		e.extra.Withdraw(f)
+		for _, it := range c.withdrawn {
+			e.extra.Add(0, r.table.Prefix(it.number))
+		}
+	}
+	e.buffers[2] = e.extra.Bytes()
+	p = patch{rider: c.rider, extra: bytes.Clone(e.buffers[2]), announced: c.announced, withdrawn: len(c.withdrawn)}
+	for _, i := range c.skip {
+		end := len(e.buffers[0])
+		if i+1 < len(e.segments) {
+			end = e.segments[i+1].at
+		}
+		p.skip = append(p.skip, [2]int{from + e.segments[i].at, from + end})
+	}
+	return p, len(p.skip) > 0
+}
+
+// prepare makes in given the attributes that the neighbours of a group are sent for a
+// route, and reports false if they are sent none. Hop is the route's next hop, if it is
+// passed on.
+func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip.Addr, ok bool) {
+	m.evaluated++
+	terms := &g.key.terms
+	from := m.sources[it.source]
+	if g.key.ownDefault && r.table.Prefix(it.number) == defaultPrefixes[r.family] || g.export.refuses(terms.External) {
+		return hop, false
+	}
+	m.attributes.At(it.attributes).octets.Read(&m.given)
 	sent := Sent{RouterID: from.id}
 	if from.neighbor != nil {
 		sent.From = &from.terms
 	}
-	if n.terms.Permit(&m.given, sent.From) != Permitted {
-		return false
+	if terms.Permit(&m.given, sent.From) != Permitted {
+		return hop, false
 	}
-	was, self := m.given.NextHop, false
-	if len(c.Chain) > 0 {
-		m.seen = PolicyAttributes{Attributes: m.given, Neighbor: n.cfg.Address}
+	was, self, set := m.given.NextHop, false, false
+	if len(g.export.Chain) > 0 {
+		m.seen = PolicyAttributes{Attributes: m.given, Neighbor: g.key.neighbor.address}
 		m.policies = policy.Route{
-			Prefix: r.table.Prefix(number), NextHop: hopAddress(was), Metric: m.given.MED, Attributes: &m.seen,
+			Prefix: r.table.Prefix(it.number), NextHop: hopAddress(was), Metric: m.given.MED, Attributes: &m.seen,
 		}
 		switch {
 		case from.neighbor != nil:
 			m.policies.Source = sourceOf(from.terms.External)
 		default:
-			m.policies.Source = m.heard[m.policies.Prefix].Source
+			own := m.heard[m.policies.Prefix]
+			m.policies.Source, m.policies.Tag = own.Source, own.Tag
 		}
-		if !c.Chain.Accepts(&m.policies) {
-			return false
+		if !g.export.Chain.Accepts(&m.policies) {
+			return hop, false
 		}
 		after := m.policies.Attributes.(*PolicyAttributes)
 		m.given = after.Attributes
-		sent.MEDSet, self = after.MEDSet, after.NextHopSelf
+		sent.MEDSet, self, set = after.MEDSet, after.NextHopSelf, m.policies.NextHopSet
 	}
-	hop, ok := n.terms.NextHop(r.family, was, &n.hops, self)
-	if m.policies.NextHopSet && len(c.Chain) > 0 {
-		hop, ok = wire.NextHop{Address: m.policies.NextHop}, true
+	next, ok := terms.NextHop(r.family, was, hops, self)
+	switch {
+	case set:
+		next, ok = wire.NextHop{Address: m.policies.NextHop}, true
+	case next.Address.IsValid() && next.Address == was.Address:
+		hop = next.Address
 	}
 	if !ok {
-		return false
+		return hop, false
 	}
-	m.room = n.terms.Give(&m.given, sent, m.room[:0])
-	m.given.NextHop = hop
+	m.room = terms.Give(&m.given, sent, m.room[:0])
+	m.given.NextHop = next
 	m.given.Set(wire.AttrNextHop)
-	return true
+	return hop, true
+}
+
+// setNumbers yields the numbers of a set.
+func setNumbers(set routing.SlotSet) func(yield func(uint32) bool) {
+	return func(yield func(uint32) bool) {
+		for i, word := range set {
+			for ; word != 0; word &= word - 1 {
+				if !yield(uint32(i*64 + bits.TrailingZeros64(word))) {
+					return
+				}
+			}
+		}
+	}
 }

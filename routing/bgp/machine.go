@@ -46,7 +46,12 @@ type Machine struct {
 	probing    [wire.NumFamilies]bool // the RIB is asked about default routes
 	hasDefault [wire.NumFamilies]bool // and has one
 
+	groups [wire.NumFamilies][]*group
+
 	mark, installed uint64
+
+	// How often export policies were asked, and attributes encoded.
+	evaluated, encoded uint64
 
 	// Of the step under way, and room that is used again.
 	now      time.Time
@@ -56,7 +61,6 @@ type Machine struct {
 	given    wire.Attributes
 	room     []byte
 	set      wire.Set
-	last     wire.Set
 	policies policy.Route
 	seen     PolicyAttributes
 	routes   []Route
@@ -67,9 +71,8 @@ type Machine struct {
 	written  []routing.NextHop  // of offers
 	offers   []routing.Offering // to be written into slots
 	offered  []uint32           // numbers of their prefixes
-	batch    []uint64
 	swept    []uint32
-	packer   wire.Packer
+	encoder  encoder
 	look     func(Candidate, *Route)
 	stopped  bool
 }
@@ -157,8 +160,8 @@ func (m *Machine) finish() {
 	m.publish()
 	for _, n := range m.order {
 		m.sendDefaults(n)
-		m.send(n)
 	}
+	m.send()
 }
 
 func (m *Machine) take(in protocol.Input) {

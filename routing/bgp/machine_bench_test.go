@@ -100,7 +100,7 @@ func (k *benchBed) want(what string, routes, to, sent int) {
 	if got := k.machine.ribs[wire.IPv4Unicast].table.Len(); got != routes {
 		k.b.Fatalf("%s: %d routes, want %d", what, got, routes)
 	}
-	if got := k.machine.order[to].out[wire.IPv4Unicast].count; got != sent {
+	if got := k.machine.order[to].out[wire.IPv4Unicast].count(); got != sent {
 		k.b.Fatalf("%s: neighbour %d has %d prefixes, want %d", what, to, got, sent)
 	}
 }

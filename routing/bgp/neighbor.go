@@ -36,7 +36,6 @@ type neighbor struct {
 
 	out      [wire.NumFamilies]outgoing
 	defaults [wire.NumFamilies]originated
-	speak    *task // sends what waits for MRAI
 	messages NeighborCounts
 }
 
@@ -78,7 +77,6 @@ func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
 	n := &neighbor{machine: m, cfg: c, link: routing.NoInterface, since: m.now}
 	n.terms = c.terms(&m.cfg)
 	n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
-	n.speak = newTask(n, 0, func(*Machine, *task) {})
 	n.forget = newTask(n, 0, func(m *Machine, t *task) { m.dropStale(t.neighbor) })
 	n.begin = newTask(n, 0, func(m *Machine, t *task) { m.start(t.neighbor) })
 	return n
@@ -135,10 +133,9 @@ func (n *neighbor) Established(s *Session) {
 		m.tasks.Set(&n.forget.timer, m.now.Add(staleTime))
 	}
 	for f := range wire.Family(wire.NumFamilies) {
-		n.out[f], n.defaults[f] = outgoing{}, originated{due: true}
+		n.defaults[f] = originated{due: true}
 		if agreed.Families.Has(f) {
-			n.out[f].open, n.out[f].ending = true, true
-			n.out[f].dump = m.ribs[f].table.Numbers()
+			m.join(n, f)
 		}
 	}
 	m.event(SessionUp, n.link, n.cfg.Address, nil)
@@ -155,10 +152,8 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 	gone := n.source
 	n.source = nil
 	for f := range n.out {
-		m.letGo(m.ribs[f], &n.out[f])
-		n.out[f] = outgoing{}
+		m.leave(&n.out[f])
 	}
-	m.tasks.Stop(&n.speak.timer)
 	m.dropStale(n) // RFC 4724 §4.2: what was stale before is not kept once more
 	if gone != nil {
 		for f := range wire.Family(wire.NumFamilies) {
@@ -204,7 +199,7 @@ func (m *Machine) dropStale(n *neighbor) {
 func (n *neighbor) Refresh(_ *Session, r wire.Refresh) {
 	if r.Subtype == wire.RefreshRequest {
 		n.defaults[r.Family].due = true
-		n.out[r.Family].dump = n.machine.ribs[r.Family].table.Numbers()
+		n.machine.resend(&n.out[r.Family])
 	}
 }
 

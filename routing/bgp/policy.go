@@ -42,7 +42,10 @@ func Extensions() []policy.Extension {
 		match("as-path", `regular expressions as "^65000_", in which _ is what separates AS numbers`, matchPath),
 		match("as-path-length", `a number, or a range as "1..5"`, matchPathLength),
 		match("origin-as", "AS numbers", matchOriginAS),
-		match("neighbor", `addresses or prefixes as "192.0.2.1" or "2001:db8::/32"`, matchNeighbor),
+		{
+			Name: "neighbor", Want: `addresses or prefixes as "192.0.2.1" or "2001:db8::/32"`, Match: matchNeighbor,
+			Depends: policy.OnNeighbor,
+		},
 		both(match("origin", `"igp", "egp" or "incomplete"`, matchOrigin), setOrigin),
 		both(match("med", `a number, or a range as "1..5"; to set one, also "+5" or "-5"`, matchMED), setMED),
 		both(match("local-pref", `a number, or a range as "1..5"; to set one, also "+5" or "-5"`, matchLocalPref), setLocalPref),

@@ -1,7 +1,6 @@
 package bgp
 
 import (
-	"math/bits"
 	"net/netip"
 
 	"routerd/routing"
@@ -226,13 +225,6 @@ func (m *Machine) changed(r *rib, n uint32, l *chosen) {
 	}
 }
 
-// tell has all neighbours sent what was chosen for a prefix.
-func (m *Machine) tell(r *rib, n uint32) {
-	for _, o := range m.order {
-		o.out[r.family].add(n)
-	}
-}
-
 // publish asks to be told when the FIB has what has changed.
 func (m *Machine) publish() {
 	if m.mark > m.installed {
@@ -278,30 +270,14 @@ func (m *Machine) release(r *rib, n uint32) {
 	if r.isTouched.Has(id) || r.waits(n) {
 		return
 	}
-	for _, o := range m.order {
-		if out := &o.out[r.family]; out.sent.Has(id) || out.isWaiting.Has(id) {
-			return
-		}
+	if m.kept(r.family, n) {
+		return
 	}
 	if l := r.at(n); l.slot != 0 {
 		m.slots.Free(routing.SlotID(l.slot - 1))
 		l.slot = 0
 	}
 	r.table.Free(n)
-}
-
-// letGo frees the numbers that only a neighbour that is lost has kept.
-func (m *Machine) letGo(r *rib, o *outgoing) {
-	for _, set := range [...]routing.SlotSet{o.sent, o.isWaiting} {
-		for i, word := range set {
-			for ; word != 0; word &= word - 1 {
-				n := uint32(i*64 + bits.TrailingZeros64(word))
-				if r.table.Used(n) && r.table.heads.at(n).first == 0 {
-					r.free = append(r.free, n)
-				}
-			}
-		}
-	}
 }
 
 // ownWeight is the weight of the router's own routes, by which they are better than what

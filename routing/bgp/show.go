@@ -68,7 +68,7 @@ func (m *Machine) Neighbors() []NeighborStatus {
 		for f := range s.Families {
 			x, c := &s.Families[f], &n.cfg.Families[f]
 			x.Enabled = c.Enabled
-			x.Spoken, x.Sent = n.out[f].open, n.out[f].count
+			x.Spoken, x.Sent = n.out[f].open(), n.out[f].count()
 			x.NoImport, x.NoExport = c.Enabled && c.Import.refuses(n.terms.External), c.Enabled && c.Export.refuses(n.terms.External)
 			x.Maximum, x.NearLimit, x.OverLimit = c.MaximumPrefixes, n.limits[f].warned, n.limits[f].exceeded
 			if n.source != nil {

@@ -11,6 +11,7 @@ const (
 	OnMetric
 	OnTag
 	OnAttributes
+	OnNeighbor // that it is from, or sent to
 )
 
 // Depends is what the verdicts of the policies may depend on. Routes that are

@@ -90,7 +90,8 @@ type (
 	}
 )
 
-// Write sends octets on a connection. The core must not use them afterwards.
+// Write sends octets on a connection. Nobody changes them afterwards; the core may
+// write them on other connections too.
 type Write struct {
 	ID   StreamID
 	Data []byte
