@@ -101,41 +101,33 @@ func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) 
 	}
 }
 
-// family makes the changes, which are sorted, of a family f of the next state;
-// base is the same of the state before. It gives what f has become.
-func (w *Writer) family(f, base family, items []item) family {
-	changed := false
+// family makes the changes, which are sorted, of the family at hand.
+func (w *Writer) family(items []item) {
+	which := w.which()
+	var routes *list
 	for len(items) > 0 {
 		x := &items[0]
 		if x.bits <= 8 {
-			if !changed {
-				routes := f.routes.clone(1)
-				f.routes, changed = &routes, true
+			if routes == nil {
+				routes = w.index.routes[which].copied(ending(items, 0))
+				w.index.routes[which] = routes
 			}
-			w.edit(f.routes, x, byte(x.hi>>56), x.bits, false)
+			w.edit(routes, x, byte(x.hi>>56), x.bits, false)
 			items = items[1:]
 			continue
 		}
-		top := x.hi >> 56
 		k := 1
-		for k < len(items) && items[k].hi>>56 == top && items[k].bits > 8 {
+		for k < len(items) && items[k].hi>>56 == x.hi>>56 && items[k].bits > 8 {
 			k++
 		}
-		i := top >> 4
-		own(&f.top, base.top, &noGroups)
-		g := own(&f.top[i], base.top[i], noGroup)
-		w.chunk(&g[top&15], base.top[i][top&15], items[:k])
-		if *g == *noGroup {
-			f.top[i] = noGroup
-		}
+		w.second(items[:k])
 		items = items[k:]
 	}
-	if changed {
+	if routes != nil {
 		var ways [256]uint16
-		f.routes.paint(&ways, new([4]uint64), 0)
-		w.index.short[w.which()] = &ways
+		routes.paint(&ways, new([4]uint64), 0)
+		w.index.short[which] = &ways
 	}
-	return f
 }
 
 // edit makes one change of a list, late or of a copy that the writer owns. b is the
@@ -204,21 +196,21 @@ func (w *Writer) factsOf(e *Entry) facts {
 	return k.facts
 }
 
-// chunk makes the changes, all longer than 8 bits and of the chunk at p; base is the
-// one in its place in the state before.
-func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
-	c := own(p, base, noChunk)
-	top := items[0].hi &^ (1<<56 - 1)
+// second makes the changes, all longer than 8 bits, behind one first byte.
+func (w *Writer) second(items []item) {
+	which, top := w.which(), items[0].hi&^(1<<56-1)
+	var routes *list
 	var changed reach
 	for len(items) > 0 {
 		x := &items[0]
 		b := byte(x.hi >> 48)
 		if x.bits <= 16 {
-			if changed.none() {
-				c.routes = c.routes.clone(1)
+			if routes == nil {
+				routes = w.index.second(which, top).copied(ending(items, 1))
+				w.index.setSecond(which, top, routes)
 			}
 			changed.add(spot(b, x.bits-8))
-			w.edit(&c.routes, x, b, x.bits-8, false)
+			w.edit(routes, x, b, x.bits-8, false)
 			items = items[1:]
 			continue
 		}
@@ -226,31 +218,67 @@ func (w *Writer) chunk(p **chunk, base *chunk, items []item) {
 		for k < len(items) && byte(items[k].hi>>48) == b && items[k].bits > 16 {
 			k++
 		}
-		stems := own(&c.stems[b>>4], base.stems[b>>4], &noStems)
-		at := &stems[b&15]
-		old := *at
-		*at = w.under(old, items[:k], 0)
-		if *at != nil {
-			c.below++
-		}
-		if old != nil {
-			c.below--
-		}
-		if !w.six {
-			w.index.enter4(items[0].hi, *at, w.index.above4(items[0].hi), &w.touched)
+		if w.six {
+			w.third(items[:k])
+		} else {
+			s := w.under(w.index.stem(four, x.hi), items[:k], 0)
+			w.index.enter4(x.hi, s, w.index.above4(x.hi), &w.touched)
 		}
 		items = items[k:]
 	}
-	changed.paint(&c.routes, func(b int, way uint16) {
+	if routes == nil {
+		return
+	}
+	changed.paint(routes, func(b int, way uint16) {
 		hi := top | uint64(b)<<48
 		if w.six {
 			w.index.way6(hi, way)
 		} else if w.index.above4(hi) != way {
-			w.index.enter4(hi, c.at(byte(b)), way, nil)
+			w.index.enter4(hi, w.index.stem(four, hi), way, nil)
 		}
 	})
-	if c.below == 0 && c.routes.n == 0 {
-		*p = noChunk
+	if routes.n == 0 {
+		w.index.setSecond(which, top, noList)
+	}
+}
+
+// third makes the changes of IPv6, all longer than 16 bits, behind two bytes.
+func (w *Writer) third(items []item) {
+	top := items[0].hi &^ (1<<48 - 1)
+	var routes *list
+	var changed reach
+	for len(items) > 0 {
+		x := &items[0]
+		b := byte(x.hi >> 40)
+		if x.bits <= 24 {
+			if routes == nil {
+				routes = w.index.sites(top).routes.copied(ending(items, 2))
+				w.index.setThird(top, routes)
+			}
+			changed.add(spot(b, x.bits-16))
+			w.edit(routes, x, b, x.bits-16, false)
+			items = items[1:]
+			continue
+		}
+		k := 1
+		for k < len(items) && byte(items[k].hi>>40) == b && items[k].bits > 24 {
+			k++
+		}
+		s := w.under(w.index.stem(six, x.hi), items[:k], 0)
+		w.index.enter6(x.hi, s, w.index.above6(x.hi), &w.touched)
+		items = items[k:]
+	}
+	if routes == nil {
+		return
+	}
+	changed.paint(routes, func(b int, way uint16) {
+		hi := top | uint64(b)<<40
+		if w.index.above6(hi) != way {
+			w.index.enter6(hi, w.index.stem(six, hi), way, nil)
+		}
+	})
+	if routes.n == 0 {
+		w.index.setThird(top, noList)
 	}
 }
 

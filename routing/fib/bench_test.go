@@ -343,13 +343,13 @@ func (f *FIB) hot() int {
 	}
 	for _, part := range f.four {
 		n += int(unsafe.Sizeof(*part))
-		for _, d := range part {
+		for _, d := range part.to {
 			doors(d)
 		}
 	}
 	for _, part := range f.six {
 		n += int(unsafe.Sizeof(*part))
-		for _, a := range part {
+		for _, a := range part.to {
 			if a == noArea {
 				continue
 			}
@@ -359,7 +359,7 @@ func (f *FIB) hot() int {
 					continue
 				}
 				n += int(unsafe.Sizeof(*s))
-				for _, d := range s {
+				for _, d := range s.to {
 					doors(d)
 				}
 			}

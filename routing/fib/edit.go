@@ -14,10 +14,10 @@ func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 		depth = min(depth, (items[i].bits-1)/8, alike(hi, lo, items[i].hi, items[i].lo))
 	}
 	switch {
+	case above == 0 && w.six:
+		depth = 3
 	case above == 0:
 		depth = 2
-	case above == 2 && w.six:
-		depth = 3
 	case above < 7:
 		depth = min(depth, 8)
 	}
@@ -37,8 +37,7 @@ func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 // longer than 8 bits for each byte of its depth and behind its bytes.
 func (w *Writer) stem(was *stem, items []item) *stem {
 	s := *was
-	site := w.six && s.depth == 2 // the index leads to what is below, and not to s
-	var owned parts               // of s.fork
+	var owned parts // of s.fork
 	var changed reach
 	indexed, late := w.indexed(s.depth), false
 	if indexed {
@@ -68,22 +67,11 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			k++
 		}
 		n := w.under(s.below(b), items[:k], s.depth)
-		if site {
-			w.index.enter6(items[0].hi, n, w.index.above6(items[0].hi), &w.touched)
-		}
 		if indexed {
 			w.touched.add(int(b), 1)
 		}
 		w.put(&s, b, n, &owned)
 		items = items[k:]
-	}
-	if site {
-		changed.paint(&s.routes, func(b int, way uint16) {
-			hi := s.hi | uint64(b)<<40
-			if w.index.above6(hi) != way {
-				w.index.enter6(hi, s.below(byte(b)), way, nil)
-			}
-		})
 	}
 	if s.routes.n == 0 {
 		switch {
@@ -93,7 +81,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			return s.fork.first()
 		}
 	}
-	if !site && !indexed {
+	if !indexed {
 		w.measure(&s, &owned)
 	}
 	return &s

@@ -32,9 +32,7 @@ type Change struct {
 // number of goroutines may read one; whoever makes the next one publishes it
 // by storing its pointer.
 type FIB struct {
-	tops   [2]*[16]*group // of IPv4 and IPv6
-	routes [2]*list       // lengths 0 to 8
-	count  [2]int
+	count [2]int // of IPv4 and IPv6
 	indexes
 	ways  ways
 	state uint64 // among those that come from one Empty
@@ -49,16 +47,12 @@ const (
 
 // Empty is the table without a route.
 func Empty() *FIB {
-	f := &FIB{indexes: emptyIndexes(), ways: newWays(), few: fewPrefixes}
-	for i := range f.tops {
-		f.tops[i], f.routes[i] = &noGroups, new(list)
-	}
-	return f
+	return &FIB{indexes: emptyIndexes(), ways: newWays(), few: fewPrefixes}
 }
 
 // of gives the table of one family.
 func (f *FIB) of(which int) family {
-	return family{f.tops[which], f.routes[which]}
+	return family{&f.indexes, which}
 }
 
 // Lookup gives the entry of the longest prefix that contains a, nil where no

@@ -139,18 +139,18 @@ func digest(f *FIB) uint64 {
 		}
 	}
 	for _, part := range f.four {
-		for _, d := range part {
+		for _, d := range part.to {
 			d.digest(add)
 		}
 	}
 	for _, part := range f.six {
-		for _, a := range part {
+		for _, a := range part.to {
 			if a == noArea {
 				continue
 			}
 			for i, s := range a.to {
 				add(uint64(a.way[i]))
-				for _, d := range s {
+				for _, d := range s.to {
 					d.digest(add)
 				}
 			}

@@ -7,29 +7,39 @@ package fib
 // index4 is by the first 6 bits of an address, then the next 6, then the next 6.
 type (
 	index4 [64]*part4
-	part4  [64]*doors
+	part4  struct {
+		to     [64]*doors
+		routes [4]*list // lengths 9 to 16, for each value of the first byte
+	}
 )
 
-// doors is the quarters of 16 stems, four each.
+// doors is 16 stems, and the quarters of them, four each.
 type doors struct {
 	to [64]*quarter
 	// links are what values in the quarters lead to; nil for none of the 16.
 	links *[16][]link
 	// way is of the longest prefix above each of the stems; the quarters have it
 	// too.
-	way [16]uint16
+	way   [16]uint16
+	stems [16]*stem
 }
 
 // index6 is by the first 6 bits of an address, the next 6, the next 4 (which are 16
 // bits, and most values of them have no prefix longer than that), then 4 and 6.
 type (
 	index6 [64]*part6
-	part6  [64]*area
-	area   struct {
+	part6  struct {
+		to     [64]*area
+		routes [4]*list // lengths 9 to 16
+	}
+	area struct {
 		way [16]uint32 // of the longest prefix of 9 to 16 bits; and hasSites
 		to  [16]*sites
 	}
-	sites [16]*doors
+	sites struct {
+		to     [16]*doors
+		routes *list // lengths 17 to 24
+	}
 )
 
 // hasSites is set of two bytes with longer prefixes.
@@ -44,12 +54,13 @@ var (
 		}
 		return d
 	}()
-	noPart4  = filled[part4](noDoors)
-	noIndex4 = filled[index4](noPart4)
+	noList   = new(list)
+	noPart4  = &part4{filled(noDoors), [4]*list{noList, noList, noList, noList}}
+	noIndex4 = func() *index4 { i := index4(filled(noPart4)); return &i }()
 	noSites  = func() *sites {
-		s := &sites{}
-		for i := range s {
-			s[i] = noDoors
+		s := &sites{routes: noList}
+		for i := range s.to {
+			s.to[i] = noDoors
 		}
 		return s
 	}()
@@ -60,22 +71,22 @@ var (
 		}
 		return a
 	}()
-	noPart6  = filled[part6](noArea)
-	noIndex6 = filled[index6](noPart6)
+	noPart6  = &part6{filled(noArea), [4]*list{noList, noList, noList, noList}}
+	noIndex6 = func() *index6 { i := index6(filled(noPart6)); return &i }()
 )
 
-func filled[A ~[64]*T, T any](with *T) *A {
-	var a A
+func filled[T any](with *T) (a [64]*T) {
 	for i := range a {
 		a[i] = with
 	}
-	return &a
+	return a
 }
 
-// indexes is what lookups read.
+// indexes is all prefixes, and what lookups read of them.
 type indexes struct {
-	four *index4
-	six  *index6
+	four   *index4
+	six    *index6
+	routes [2]*list // lengths 0 to 8, of IPv4 and IPv6
 	// short has the ways of the longest prefixes of up to 8 bits.
 	short [2]*[256]uint16
 }
@@ -83,7 +94,7 @@ type indexes struct {
 var noShort [256]uint16
 
 func emptyIndexes() indexes {
-	return indexes{noIndex4, noIndex6, [2]*[256]uint16{&noShort, &noShort}}
+	return indexes{noIndex4, noIndex6, [2]*list{noList, noList}, [2]*[256]uint16{&noShort, &noShort}}
 }
 
 // indexDraft is the next state of indexes while it is written.
@@ -107,6 +118,7 @@ func own[T any](p **T, base, none *T) *T {
 // set has door number k lead to s, nil = to nothing longer than way. What changed of
 // s is touched; nil is all of it.
 func (d *indexDraft) set(to *doors, k uint64, s *stem, way uint16, touched *touched) {
+	to.stems[k] = s
 	q := (*[4]*quarter)(to.to[4*k:])
 	var links []link
 	if to.links != nil {
@@ -154,72 +166,112 @@ func (d *doors) link(k uint64, links []link) {
 // empty reports whether d leads nowhere.
 func (d *doors) empty() bool { return d.to == noDoors.to }
 
+// part4 and part6 give that of the first byte to be written to.
+func (d *indexDraft) part4(hi uint64) *part4 {
+	top := own(&d.four, d.base.four, noIndex4)
+	return own(&top[hi>>58], d.base.four[hi>>58], noPart4)
+}
+
+func (d *indexDraft) part6(hi uint64) *part6 {
+	top := own(&d.six, d.base.six, noIndex6)
+	return own(&top[hi>>58], d.base.six[hi>>58], noPart6)
+}
+
+// tidy4 and tidy6 take away what leads to nothing, after a change behind the first byte.
+func (d *indexDraft) tidy4(hi uint64) {
+	if *d.four[hi>>58] == *noPart4 {
+		d.four[hi>>58] = noPart4
+	}
+}
+
+func (d *indexDraft) tidy6(hi uint64) {
+	if *d.six[hi>>58] == *noPart6 {
+		d.six[hi>>58] = noPart6
+	}
+}
+
+// setSecond sets the prefixes of 9 to 16 bits behind the first byte.
+func (d *indexDraft) setSecond(which int, hi uint64, l *list) {
+	if which == four {
+		d.part4(hi).routes[hi>>56&3] = l
+		d.tidy4(hi)
+	} else {
+		d.part6(hi).routes[hi>>56&3] = l
+		d.tidy6(hi)
+	}
+}
+
 // enter4 sets where two bytes lead.
 func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
-	i, k := hi>>58, hi>>52&63
-	top := own(&d.four, d.base.four, noIndex4)
-	part := own(&top[i], d.base.four[i], noPart4)
-	to := own(&part[k], d.base.four[i][k], noDoors)
+	k, part := hi>>52&63, d.part4(hi)
+	to := own(&part.to[k], d.base.four[hi>>58].to[k], noDoors)
 	d.set(to, hi>>48&15, s, way, touched)
 	if s == nil && way == 0 && to.empty() {
-		part[k] = noDoors
-		if *part == *noPart4 {
-			top[i] = noPart4
-		}
+		part.to[k] = noDoors
+		d.tidy4(hi)
 	}
 }
 
 // above4 gives the way of the longest prefix of 9 to 16 bits of two bytes.
-func (d *indexDraft) above4(hi uint64) uint16 { return d.four[hi>>58][hi>>52&63].way[hi>>48&15] }
+func (d *indexDraft) above4(hi uint64) uint16 {
+	return d.four[hi>>58].to[hi>>52&63].way[hi>>48&15]
+}
 
 // area gives that of two bytes to be written to.
 func (d *indexDraft) area(hi uint64) *area {
-	i, k := hi>>58, hi>>52&63
-	top := own(&d.six, d.base.six, noIndex6)
-	part := own(&top[i], d.base.six[i], noPart6)
-	return own(&part[k], d.base.six[i][k], noArea)
+	k := hi >> 52 & 63
+	return own(&d.part6(hi).to[k], d.base.six[hi>>58].to[k], noArea)
+}
+
+// owned6 gives what is behind two bytes to be written to.
+func (d *indexDraft) owned6(hi uint64) *sites {
+	a, at := d.area(hi), hi>>48&15
+	a.way[at] |= hasSites
+	return own(&a.to[at], d.base.six[hi>>58].to[hi>>52&63].to[at], noSites)
 }
 
 // tidy takes away what leads to nothing, after a change behind two bytes.
 func (d *indexDraft) tidy(hi uint64) {
-	i, k := hi>>58, hi>>52&63
-	if *d.six[i][k] == *noArea {
-		d.six[i][k] = noArea
-		if *d.six[i] == *noPart6 {
-			d.six[i] = noPart6
-		}
+	at, to := hi>>48&15, &d.six[hi>>58].to[hi>>52&63]
+	if a := *to; a.to[at] != noSites && *a.to[at] == *noSites {
+		a.to[at] = noSites
+		a.way[at] &^= hasSites
+	}
+	if *to != noArea && **to == *noArea {
+		*to = noArea
+		d.tidy6(hi)
 	}
 }
 
 // way6 sets the way of the longest prefix of 9 to 16 bits of two bytes.
 func (d *indexDraft) way6(hi uint64, way uint16) {
 	at := hi >> 48 & 15
-	if uint16(d.six[hi>>58][hi>>52&63].way[at]) != way {
+	if uint16(d.six[hi>>58].to[hi>>52&63].way[at]) != way {
 		a := d.area(hi)
 		a.way[at] = a.way[at]&hasSites | uint32(way)
 		d.tidy(hi)
 	}
 }
 
+// setThird sets the prefixes of 17 to 24 bits behind two bytes.
+func (d *indexDraft) setThird(hi uint64, l *list) {
+	d.owned6(hi).routes = l
+	d.tidy(hi)
+}
+
 // enter6 sets where three bytes lead.
 func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
-	a, at, i := d.area(hi), hi>>48&15, hi>>44&15
-	was := d.base.six[hi>>58][hi>>52&63].to[at]
-	some := own(&a.to[at], was, noSites)
-	to := own(&some[i], was[i], noDoors)
+	some, i := d.owned6(hi), hi>>44&15
+	was := d.base.six[hi>>58].to[hi>>52&63].to[hi>>48&15].to[i]
+	to := own(&some.to[i], was, noDoors)
 	d.set(to, hi>>40&15, s, way, touched)
-	a.way[at] |= hasSites
 	if s == nil && way == 0 && to.empty() {
-		some[i] = noDoors
-		if *some == *noSites {
-			a.to[at] = noSites
-			a.way[at] &^= hasSites
-			d.tidy(hi)
-		}
+		some.to[i] = noDoors
+		d.tidy(hi)
 	}
 }
 
 // above6 gives the way of the longest prefix of 17 to 24 bits of three bytes.
 func (d *indexDraft) above6(hi uint64) uint16 {
-	return d.six[hi>>58][hi>>52&63].to[hi>>48&15][hi>>44&15].way[hi>>40&15]
+	return d.six[hi>>58].to[hi>>52&63].to[hi>>48&15].to[hi>>44&15].way[hi>>40&15]
 }

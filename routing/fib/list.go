@@ -134,13 +134,18 @@ func (l *list) clone(n int) list {
 	return c
 }
 
+// copied is a clone that the writer owns.
+func (l *list) copied(n int) *list {
+	c := l.clone(n)
+	return &c
+}
+
 // settled gives l as a list where nothing is late.
 func (l *list) settled() *list {
 	if l.lates == 0 {
 		return l
 	}
-	c := l.clone(0)
-	return &c
+	return l.copied(0)
 }
 
 // paint fills in the way of every byte: of the longest prefix that contains it, or

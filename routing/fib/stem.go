@@ -3,24 +3,15 @@ package fib
 import "math/bits"
 
 // family is all prefixes of IPv4 or of IPv6, and what their entries say: a tree by
-// the bytes of an address. The first two are an index; below, there is a stem for
-// each byte at which prefixes end or part, and none for those in between. Lookups
-// read the blocks that are written from it.
+// the bytes of an address. An index leads to a stem behind the first two bytes of IPv4,
+// and the first three of IPv6; below, there is a stem for each byte at which prefixes
+// end or part, and none for those in between. Lookups read the blocks that are written
+// from it.
 //
 // An IPv4 address is the first four of the sixteen bytes.
 type family struct {
-	top    *[16]*group
-	routes *list // lengths 0 to 8
-}
-
-// group is 16 of the values of the first byte.
-type group [16]*chunk
-
-// chunk is the values of the second byte.
-type chunk struct {
-	routes list // lengths 9 to 16
-	stems  [16]*[16]*stem
-	below  int // stems
+	*indexes
+	which int
 }
 
 // stem is the prefixes that end in the byte number depth, behind the same bytes
@@ -53,36 +44,6 @@ type fork struct {
 type child struct {
 	*stem
 	block *block
-}
-
-var (
-	noStems  [16]*stem
-	noChunk  = newChunk()
-	noGroup  = newGroup()
-	noGroups = newGroups()
-)
-
-func newChunk() *chunk {
-	c := &chunk{}
-	for i := range c.stems {
-		c.stems[i] = &noStems
-	}
-	return c
-}
-
-func newGroup() *group {
-	g := &group{}
-	for i := range g {
-		g[i] = noChunk
-	}
-	return g
-}
-
-func newGroups() (g [16]*group) {
-	for i := range g {
-		g[i] = noGroup
-	}
-	return g
 }
 
 // half gives the eight bytes of an address among which byte number depth is,
@@ -161,21 +122,36 @@ func (s *stem) below(b byte) *stem {
 	return nil
 }
 
-// at gives the stem below a value of the second byte, or nil.
-func (c *chunk) at(b byte) *stem { return c.stems[b>>4][b&15] }
+// second gives the prefixes of 9 to 16 bits behind the first byte of an address.
+func (x *indexes) second(which int, hi uint64) *list {
+	if which == four {
+		return x.four[hi>>58].routes[hi>>56&3]
+	}
+	return x.six[hi>>58].routes[hi>>56&3]
+}
 
-// chunkOf gives what the first byte of an address leads to.
-func (f family) chunkOf(hi uint64) *chunk { return f.top[hi>>60][hi>>56&15] }
+// sites gives what is behind the first two bytes of an IPv6 address.
+func (x *indexes) sites(hi uint64) *sites { return x.six[hi>>58].to[hi>>52&63].to[hi>>48&15] }
 
-// get gives the entry of exactly this prefix, or nil.
+// stem gives that to which an index leads, or nil.
+func (x *indexes) stem(which int, hi uint64) *stem {
+	if which == four {
+		return x.four[hi>>58].to[hi>>52&63].stems[hi>>48&15]
+	}
+	return x.sites(hi).to[hi>>44&15].stems[hi>>40&15]
+}
+
+// get gives the facts of exactly this prefix, or noFacts.
 func (f family) get(hi, lo uint64, n uint8) facts {
 	switch {
 	case n <= 8:
-		return f.routes.get(spot(byte(hi>>56), n))
+		return f.routes[f.which].get(spot(byte(hi>>56), n))
 	case n <= 16:
-		return f.chunkOf(hi).routes.get(spot(byte(hi>>48), n-8))
+		return f.second(f.which, hi).get(spot(byte(hi>>48), n-8))
+	case n <= 24 && f.which == six:
+		return f.sites(hi).routes.get(spot(byte(hi>>40), n-16))
 	}
-	s := f.chunkOf(hi).at(byte(hi >> 48))
+	s := f.stem(f.which, hi)
 	for s != nil && n > 8*s.depth && s.holds(hi, lo) {
 		b := byteAt(hi, lo, s.depth)
 		if n <= 8*(s.depth+1) {
@@ -189,21 +165,22 @@ func (f family) get(hi, lo uint64, n uint8) facts {
 // lookup gives the facts of the longest prefix that contains an address, and its
 // length; or noFacts.
 func (f family) lookup(hi, lo uint64) (best facts, bits uint8) {
-	c := f.chunkOf(hi)
-	best, bits = c.routes.longest(byte(hi >> 48))
-	bits += 8
-	for s := c.at(byte(hi >> 48)); s != nil && s.holds(hi, lo); {
-		b := byteAt(hi, lo, s.depth)
-		if e, n := s.routes.longest(b); e != noFacts {
-			best, bits = e, 8*s.depth+n
+	level := func(l *list, depth uint8) {
+		if e, n := l.longest(byteAt(hi, lo, depth)); e != noFacts {
+			best, bits = e, 8*depth+n
 		}
+	}
+	level(f.routes[f.which], 0)
+	level(f.second(f.which, hi), 1)
+	if f.which == six {
+		level(f.sites(hi).routes, 2)
+	}
+	for s := f.stem(f.which, hi); s != nil && s.holds(hi, lo); {
+		level(&s.routes, s.depth)
 		if s.depth == 15 {
 			break
 		}
-		s = s.below(b)
-	}
-	if best == noFacts {
-		return f.routes.longest(byte(hi >> 56))
+		s = s.below(byteAt(hi, lo, s.depth))
 	}
 	return best, bits
 }

@@ -71,13 +71,20 @@ func entryOf(x facts, p netip.Prefix) *Entry {
 
 // family walks through f.
 func (c *cursor) family(f family) {
-	c.level(f.routes, 0, 0, 0, func(b byte) {
+	c.level(f.routes[f.which], 0, 0, 0, func(b byte) {
 		hi := uint64(b) << 56
-		chunk := f.chunkOf(hi)
-		if chunk == noChunk || c.gone(hi, 0, 8) {
+		if f.which == four && f.four[hi>>58] == noPart4 || f.which == six && f.six[hi>>58] == noPart6 || c.gone(hi, 0, 8) {
 			return
 		}
-		c.level(&chunk.routes, hi, 0, 1, func(b byte) { c.stem(chunk.at(b)) })
+		c.level(f.second(f.which, hi), hi, 0, 1, func(b byte) {
+			hi := hi | uint64(b)<<48
+			switch {
+			case f.which == four:
+				c.stem(f.stem(four, hi))
+			case f.sites(hi) != noSites && !c.gone(hi, 0, 16):
+				c.level(f.sites(hi).routes, hi, 0, 2, func(b byte) { c.stem(f.stem(six, hi|uint64(b)<<40)) })
+			}
+		})
 	})
 }
 

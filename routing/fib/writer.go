@@ -74,8 +74,7 @@ func (w *Writer) Apply(changes []Change) {
 	}
 	w.pieces(changes, func(which int, items []item) {
 		w.count, w.six = 0, which == six
-		f := w.family(w.next.of(which), w.base.of(which), items)
-		w.next.tops[which], w.next.routes[which] = f.top, f.routes
+		w.family(items)
 		w.next.count[which] += w.count
 	})
 }
