@@ -31,14 +31,16 @@
 // for many reads at a time; a lookup alone gains nothing. A small table, which is
 // always near the processor, is asked for one address after the other.
 //
-// Quarters and blocks hold no pointers but to the blocks below. A second tree, of
-// stems (stem.go), holds what the entries say, each different one once; quarters and
-// blocks are written from it, and it answers whoever needs the entry ([FIB.Lookup],
-// [FIB.Get], [FIB.Walk]). Packets never touch it.
+// Quarters and blocks hold no pointers but to the blocks below. The index leads to a
+// tree of stems too (stem.go), which holds what the entries say, each different one
+// once; quarters and blocks are written from it, and it answers whoever needs the entry
+// ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never touch it.
 //
-// A change copies what leads to it in the index and in the tree, and writes its
-// quarter or block anew; a block is never larger than a few hundred words. The rest
-// is shared with the table before. So a batch of changes costs what it touches.
+// A change copies what leads to it in the index. Of quarters it writes the bytes that
+// it touches (repaint.go), and its block anew; a block is never larger than a few
+// hundred words. A long list of prefixes is not copied each time, but has the change
+// beside it (list.go). The rest is shared with the table before. So a batch of changes
+// costs what it touches.
 //
 // The first 191 ways in use fit the bytes of a quarter. A quarter with others is
 // written as a block, of values of 16 bits, as are those below; a lookup there reads
