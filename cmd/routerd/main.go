@@ -46,7 +46,7 @@ type session struct {
 func run(args []string, stdout, stderr io.Writer) int {
 	s := &session{out: stdout, err: stderr, terminal: isTerminal(stdout)}
 	root := newRootCommand(s)
-	root.SetArgs(joinWatch(args))
+	root.SetArgs(subcommandFirst(root, joinWatch(args)))
 	cmd, err := root.ExecuteContextC(context.Background())
 	code := s.exitCode(err)
 	if err == nil || errors.Is(err, errReported) {
@@ -138,17 +138,56 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// ramify adds subcommands to a command that does something itself, and takes no
-// arguments.
+// ramify adds subcommands to a command that does something itself.
 func ramify(cmd *cobra.Command, commands []*cobra.Command) {
 	cmd.AddCommand(commands...)
 	cmd.SuggestionsMinimumDistance = 2
+	if strings.Contains(cmd.Use, " ") { // it takes arguments, behind which a subcommand may stand
+		cmd.Annotations = map[string]string{argumentFirst: ""}
+		before := cmd.ValidArgsFunction
+		cmd.ValidArgsFunction = func(c *cobra.Command, args []string, word string) ([]string, cobra.ShellCompDirective) {
+			offered, directive := before(c, args, word)
+			if len(args) == 1 {
+				for _, further := range commands {
+					offered = append(offered, further.Name())
+				}
+			}
+			return offered, directive
+		}
+		return
+	}
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {
 			return unknown(cmd, args)
 		}
 		return nil
 	}
+}
+
+// argumentFirst is the annotation of commands whose argument may stand before the name of
+// a subcommand.
+const argumentFirst = "argument-first"
+
+// subcommandFirst puts the name of a subcommand before the argument that it stands behind:
+// "show bgp neighbor 192.0.2.1 received" means "show bgp neighbor received 192.0.2.1".
+func subcommandFirst(root *cobra.Command, args []string) []string {
+	cmd, rest, err := root.Find(args)
+	if err != nil {
+		return args
+	}
+	if _, may := cmd.Annotations[argumentFirst]; !may {
+		return args
+	}
+	for i := range rest {
+		for _, c := range cmd.Commands() {
+			if c.Name() != rest[i] {
+				continue
+			}
+			words := append(strings.Fields(cmd.CommandPath())[1:], rest[i])
+			return append(append(words, rest[:i]...), rest[i+1:]...)
+		}
+	}
+	return args
 }
 
 // unknown is the error of a subcommand that there is not.

@@ -169,14 +169,14 @@ func (s *session) keys(path string) (keys []string) {
 }
 
 // familyCommand makes "show ip" and "show ipv6", which other routers have.
-// Their subcommands are the nouns that have a family.
+// Their subcommands are the nouns of one word that have a family.
 func (s *shower) familyCommand(name string, family show.Family) *cobra.Command {
 	var commands []*cobra.Command
 	nouns := control.Nouns()
 	for i := range nouns {
 		n := &nouns[i]
 		for _, p := range n.Parameters() {
-			if p.Name != "family" || n.Changes {
+			if p.Name != "family" || n.Changes || strings.Contains(n.Path, "/") {
 				continue
 			}
 			query := n.NewQuery()

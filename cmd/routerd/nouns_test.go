@@ -35,6 +35,9 @@ func TestNounGolden(t *testing.T) {
 			var all strings.Builder
 			for _, format := range []string{"", " -o wide", " -o json"} {
 				line := "show " + strings.ReplaceAll(n.Path, "/", " ") + format
+				if n.Args == "ADDRESS" { // it has to be given
+					line += " 198.51.100.1"
+				}
 				code, stdout, stderr := routerd(append([]string{"--socket", socket}, strings.Fields(line)...)...)
 				if code != exitOK || stderr != "" || stdout == "" {
 					t.Errorf("%s: exit %d, %s", line, code, stderr)

@@ -10,6 +10,7 @@ import (
 	"routerd/internal/protocols"
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
+	"routerd/routing"
 )
 
 // RouteExplanation explains how the router decides about packets for an
@@ -118,7 +119,7 @@ func (x *RouteExplanation) derive(ctx context.Context, r Router) error {
 		if p.Derive == nil {
 			continue
 		}
-		for _, to := range x.routesOf(p.Source.String()) {
+		for _, to := range x.routesOf(p.Source) {
 			core, err := r.Protocol(ctx, p.Name)
 			if e := (*show.Error)(nil); errors.As(err, &e) && e.Status == http.StatusNotFound {
 				break // its routes are what is left of it
@@ -138,20 +139,29 @@ func (x *RouteExplanation) derive(ctx context.Context, r Router) error {
 	return nil
 }
 
-// routesOf gives the prefixes for which a source has routes that play a part.
-func (x *RouteExplanation) routesOf(source string) (list []netip.Prefix) {
+// routesOf gives the prefixes for which a source, or another one that it offers the routes
+// of, has routes that play a part.
+func (x *RouteExplanation) routesOf(of routing.Source) (list []netip.Prefix) {
+	offers := func(name string) bool {
+		for s := range routing.Source(routing.NumSources) {
+			if s.String() == name {
+				return s.Offerer() == of
+			}
+		}
+		return false
+	}
 	add := func(p netip.Prefix) {
 		if !slices.Contains(list, p) {
 			list = append(list, p)
 		}
 	}
 	for _, d := range x.Prefixes {
-		if slices.ContainsFunc(d.Routes, func(r Route) bool { return r.Source == source }) {
+		if slices.ContainsFunc(d.Routes, func(r Route) bool { return offers(r.Source) }) {
 			add(d.Prefix)
 		}
 	}
 	for _, s := range x.Resolution {
-		if s.Source == source {
+		if offers(s.Source) {
 			add(s.Via)
 		}
 	}

@@ -48,7 +48,7 @@ func All() []Protocol {
 	})
 	list = append(list, Protocol{
 		Kind: bgp.Kind(), Title: bgp.Title, Decode: bgp.Decode,
-		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Impacts: bgp.Impacts(),
+		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Derive: bgp.Derive, Impacts: bgp.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,

@@ -5,13 +5,17 @@ import (
 	"net/netip"
 	"strings"
 
+	"routerd/routing"
 	"routerd/routing/bgp/wire"
 )
 
 // RouteFilter selects routes. The zero filter selects all.
 type RouteFilter struct {
-	Within      netip.Prefix // prefixes that it contains, itself among them; invalid = all
-	Neighbor    netip.Addr   // invalid = of any, and the router's own
+	Within   netip.Prefix // prefixes that it contains, itself among them; invalid = all
+	Neighbor netip.Addr   // invalid = of any, and the router's own
+	// Link is the one that a link-local Neighbor is on, NoInterface = any; of others it does
+	// not matter.
+	Link        routing.InterfaceID
 	Path        *PathPattern // nil = any
 	Communities []*CommunityPattern
 }
@@ -59,7 +63,7 @@ func (p *CommunityPattern) Match(a *wire.Attributes) bool {
 // selects reports whether a prefix has a route that is selected.
 func (m *Machine) selects(of *RouteFilter, r *rib, n uint32, verdicts map[uint32]bool) bool {
 	for c := range r.table.Routes(n) {
-		if of.Neighbor.IsValid() && of.Neighbor != m.sources[c.Source].address {
+		if s := m.sources[c.Source]; !of.isFrom(s.address, s.link) {
 			continue
 		}
 		if of.Path == nil && len(of.Communities) == 0 {
@@ -68,7 +72,7 @@ func (m *Machine) selects(of *RouteFilter, r *rib, n uint32, verdicts map[uint32
 		yes, known := verdicts[c.Attributes.number]
 		if !known {
 			c.Attributes.octets.Read(&m.given)
-			yes = of.selects(m.sources[c.Source].address, &m.given)
+			yes = of.has(&m.given)
 			verdicts[c.Attributes.number] = yes
 		}
 		if yes {
@@ -78,9 +82,15 @@ func (m *Machine) selects(of *RouteFilter, r *rib, n uint32, verdicts map[uint32
 	return false
 }
 
-// selects reports whether a route is selected by what it has.
-func (of *RouteFilter) selects(from netip.Addr, a *wire.Attributes) bool {
-	if of.Neighbor.IsValid() && of.Neighbor != from || of.Path != nil && !of.Path.Match(a.ASPath) {
+// isFrom reports whether routes of a neighbour on a link are selected.
+func (of *RouteFilter) isFrom(a netip.Addr, link routing.InterfaceID) bool {
+	return !of.Neighbor.IsValid() ||
+		of.Neighbor == a && (!a.IsLinkLocalUnicast() || of.Link == routing.NoInterface || of.Link == link)
+}
+
+// has reports whether a route with the attributes is selected.
+func (of *RouteFilter) has(a *wire.Attributes) bool {
+	if of.Path != nil && !of.Path.Match(a.ASPath) {
 		return false
 	}
 	for _, p := range of.Communities {
@@ -89,4 +99,19 @@ func (of *RouteFilter) selects(from netip.Addr, a *wire.Attributes) bool {
 		}
 	}
 	return true
+}
+
+// Select gives a prefix with those of its routes that are selected, none if there are
+// none.
+func (of *RouteFilter) Select(s PrefixStatus) []PrefixStatus {
+	kept := s.Routes[:0]
+	for i := range s.Routes {
+		if r := &s.Routes[i]; of.isFrom(r.From, r.Link) && of.has(&r.Attributes) {
+			kept = append(kept, *r)
+		}
+	}
+	if s.Routes = kept; len(kept) == 0 {
+		return nil
+	}
+	return []PrefixStatus{s}
 }

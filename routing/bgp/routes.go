@@ -87,15 +87,7 @@ func (m *Machine) RoutePage(f wire.Family, of *RouteFilter, after netip.Prefix, 
 		if !m.selects(of, r, n, verdicts) {
 			return false
 		}
-		s := m.prefixStatus(r, n)
-		kept := s.Routes[:0]
-		for i := range s.Routes {
-			if of.selects(s.Routes[i].From, &s.Routes[i].Attributes) {
-				kept = append(kept, s.Routes[i])
-			}
-		}
-		s.Routes = kept
-		list = append(list, s)
+		list = append(list, of.Select(m.prefixStatus(r, n))...)
 		return len(list) == most
 	})
 	return list, next

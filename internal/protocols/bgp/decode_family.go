@@ -42,6 +42,7 @@ func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
 	in, hasIn := d.decodePolicy(s, "import-policy")
 	out, hasOut := d.decodePolicy(s, "export-policy")
 	own, hasOwn := d.decodeDefaultOriginate(s)
+	keep := tomltext.Get(s, "soft-reconfiguration", of[0].KeepReceived, tomltext.Bool)
 	limit := s.Section("prefix-limit")
 	most := tomltext.Get(limit, "max-prefixes", of[0].MaximumPrefixes, tomltext.Whole(0, 1<<30))
 	again := tomltext.Get(limit, "restart-timer", of[0].Restart, tomltext.Duration(0, 24*time.Hour))
@@ -67,6 +68,9 @@ func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
 		}
 		if limit.Has("count") {
 			f.LimitReceived = counted
+		}
+		if s.Has("soft-reconfiguration") {
+			f.KeepReceived = keep
 		}
 		if limit.Has("max-prefixes") {
 			f.MaximumPrefixes = most

@@ -59,9 +59,10 @@ func impactsOf(pattern, whom string) (list []decode.Impact) {
 			})
 		}
 		list = append(list,
-			decode.Impact{Pattern: pattern + part + ".import-policy", Means: "no session ends: routes are asked for again, and those that it refuses go"},
+			decode.Impact{Pattern: pattern + part + ".import-policy", Means: "no session ends: with soft-reconfiguration what was kept is looked at again, else routes are asked for again; those that it refuses go"},
 			decode.Impact{Pattern: pattern + part + ".default-originate", Means: "no session ends: a default route is sent, or withdrawn"},
 			decode.Impact{Pattern: pattern + part + ".export-policy", Means: "no session ends: all routes are sent again, and those that it refuses are withdrawn"},
+			decode.Impact{Pattern: pattern + part + ".soft-reconfiguration", Means: "no session ends: routes are asked for once more and kept, or what was kept goes"},
 		)
 	}
 	return list

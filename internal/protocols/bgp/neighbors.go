@@ -60,6 +60,12 @@ type NeighborFamily struct {
 	Maximum    int    `json:"max_prefixes,omitzero" show:"limit,amount,optional"` // of these; absent = any number
 	Stale      int    `json:"stale" show:"stale,amount"`                          // kept while it restarts
 	Sent       int    `json:"sent" show:"sent,amount"`                            // prefixes
+	// Kept are routes as they came, before policies, with soft-reconfiguration;
+	// KeptOctets is the memory that they have, without their attributes. KeptAll: none of
+	// those that came is missing.
+	Kept       int  `json:"kept" show:"kept,amount"`
+	KeptOctets int  `json:"kept_octets" show:"kept bytes,bytes,blank,optional"`
+	KeptAll    bool `json:"kept_all"`
 	// NoImportPolicy and NoExportPolicy: no route passes, since it is of another AS and
 	// there is no policy (RFC 8212).
 	NoImportPolicy bool `json:"no_import_policy" show:"import,yes=no policy,no=,optional"`
@@ -96,7 +102,8 @@ func neighborNoun() running.Noun {
 
 ACCEPTED are the routes of a neighbor that the import policies let pass, SENT the
 prefixes that it has been sent. REMARK says why there is no session, or why no
-route passes.`,
+route passes. With detail, KEPT are routes as they came, before policies, and the
+memory that they have, where soft-reconfiguration is configured.`,
 		},
 		Ask:       running.Answered(name, neighborList),
 		Arguments: neighborArguments,
@@ -156,6 +163,7 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 		x.Sent += s.Sent
 		x.Families = append(x.Families, NeighborFamily{
 			Family: families[f], Negotiated: s.Spoken, Announced: s.Announced, Accepted: s.Accepted, Counted: s.Counted, Maximum: s.Maximum, Stale: s.Stale, Sent: s.Sent,
+			Kept: s.Kept, KeptOctets: s.KeptOctets, KeptAll: s.Whole,
 			NoImportPolicy: s.NoImport, NoExportPolicy: s.NoExport,
 		})
 	}

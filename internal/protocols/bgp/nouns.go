@@ -15,12 +15,14 @@ import (
 type core interface {
 	Status() bgp.Status
 	Neighbors() []bgp.NeighborStatus
+	book
 }
 
 // Nouns are what BGP shows, and what it can be made to do.
 func Nouns() []running.Noun {
 	return []running.Noun{
 		summaryNoun(name), summaryNoun(name + "/summary"), neighborNoun(),
+		receivedNoun("received", false), receivedNoun("filtered", true), advertisedNoun(), routeNoun(), attributesNoun(),
 		show.Heading[running.Protocol]("clear/"+name, show.Help{Short: "Begin sessions anew, or have routes sent again"}),
 		clearNeighborNoun(),
 	}
