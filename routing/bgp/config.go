@@ -290,7 +290,7 @@ func (n *NeighborConfig) families() (s wire.Families) {
 // session is the configuration of the neighbour's session.
 func (n *NeighborConfig) session(c *Config) SessionConfig {
 	capabilities := wire.Capabilities{
-		Families: n.families(), RouteRefresh: true, ExtendedMessage: true, FourOctetAS: true,
+		Families: n.families(), RouteRefresh: true, EnhancedRefresh: true, ExtendedMessage: true, FourOctetAS: true,
 		HasRole: n.HasRole, Role: n.Role,
 		// RFC 4724 §3: without families it says that the router helps.
 		// RFC 8538 §2: what it has sent is kept over NOTIFICATIONs too.

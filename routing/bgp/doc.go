@@ -18,6 +18,7 @@
 //	export.go      the UPDATEs for them
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured
+//	refresh.go     refreshes of neighbours, from a beginning to an end
 //	sweep.go       tables that are gone through, a part of them in each step
 //	show.go        neighbours, for show; status.go the whole
 //	routes.go      routes and why they won or lost; filter.go selects them
@@ -77,8 +78,8 @@
 //     LimitReceived has it for all that came. What LimitBlock has not taken is not asked for
 //     by itself when there is room again.
 //
-//   - Long-lived stale routes (RFC 9494) are not kept, several paths (RFC 7911) not sent,
-//     and the enhanced refresh (RFC 7313) not offered.
+//   - Long-lived stale routes (RFC 9494) are not kept, and several paths (RFC 7911) not
+//     sent.
 //
 //   - A path that begins with a set counts, for comparing MEDs, as one of AS 0.
 //

@@ -12,24 +12,26 @@ import (
 type EventKind uint8
 
 const (
-	SessionUp     EventKind = iota // routes may come and go
-	SessionDown                    // it was up, and is no longer
-	PrefixWarning                  // a neighbour has nearly as many routes as it may have
-	PrefixLimit                    // a neighbour has more routes than it may have
-	ListenerLost                   // nobody listens at an address
-	UpdateRefused                  // an UPDATE had a fault, and its routes are withdrawn
+	SessionUp      EventKind = iota // routes may come and go
+	SessionDown                     // it was up, and is no longer
+	PrefixWarning                   // a neighbour has nearly as many routes as it may have
+	PrefixLimit                     // a neighbour has more routes than it may have
+	ListenerLost                    // nobody listens at an address
+	UpdateRefused                   // an UPDATE had a fault, and its routes are withdrawn
+	RefreshIgnored                  // a neighbour has begun one too early
 )
 
 var eventKinds = [...]struct {
 	text  string
 	level slog.Level
 }{
-	SessionUp:     {"session up", slog.LevelInfo},
-	SessionDown:   {"session down", slog.LevelWarn},
-	PrefixWarning: {"nearly too many prefixes", slog.LevelWarn},
-	PrefixLimit:   {"too many prefixes", slog.LevelWarn},
-	ListenerLost:  {"not listening", slog.LevelWarn},
-	UpdateRefused: {"routes of an update refused", slog.LevelDebug},
+	SessionUp:      {"session up", slog.LevelInfo},
+	SessionDown:    {"session down", slog.LevelWarn},
+	PrefixWarning:  {"nearly too many prefixes", slog.LevelWarn},
+	PrefixLimit:    {"too many prefixes", slog.LevelWarn},
+	ListenerLost:   {"not listening", slog.LevelWarn},
+	UpdateRefused:  {"routes of an update refused", slog.LevelDebug},
+	RefreshIgnored: {"refresh ignored", slog.LevelDebug},
 }
 
 // String returns the kind in words, for protocol.Event.

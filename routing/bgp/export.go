@@ -261,9 +261,11 @@ func (m *Machine) complete(l *lane, r *rib) {
 		l.begin = false
 		data = wire.Refresh{Family: f, Subtype: wire.RefreshBegin}.Append(data)
 	}
+	head := len(data)
 	data = append(data, withdrawn...)
 	for i := range e.variants {
 		if p, some := m.patch(l, r, &e.variants[i], len(data)); some {
+			p.at = head // it is part of a refresh that begins
 			b.patches = append(b.patches, p)
 		}
 		e.variants[i].rider.variant = 0

@@ -23,8 +23,11 @@ func (n *neighbor) Update(_ *Session, u *wire.Update) {
 			m.remove(n, w.Family, p, path)
 		}
 	}
-	if f, ok := u.EndOfRIB(); ok && n.stale != nil {
-		m.dropFamily(n.stale, f) // RFC 4724 §4.2
+	if f, ok := u.EndOfRIB(); ok {
+		n.source.ended |= wire.Of(f)
+		if n.stale != nil {
+			m.dropFamily(n.stale, f) // RFC 4724 §4.2
+		}
 	}
 	for i := range u.Reach {
 		if r := &u.Reach[i]; len(r.Octets) > 0 {

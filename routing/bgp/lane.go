@@ -61,8 +61,9 @@ type block struct {
 type patch struct {
 	rider                *outgoing
 	skip                 [][2]int // parts of the data that it is not sent, in order
-	extra                []byte   // what it is sent first
-	announced, withdrawn int      // prefixes more
+	extra                []byte   // what it is sent besides, at
+	at                   int
+	announced, withdrawn int // prefixes more
 }
 
 // laneRoom is how many octets of blocks a lane keeps for those who have not read them.
@@ -261,8 +262,8 @@ func (m *Machine) sendBlock(o *outgoing, b *block) {
 // apply makes what the neighbour is sent in place of the block.
 func (p *patch) apply(data []byte) []byte {
 	out := make([]byte, 0, len(p.extra)+len(data))
-	out = append(out, p.extra...)
-	at := 0
+	out = append(append(out, data[:p.at]...), p.extra...)
+	at := p.at
 	for _, s := range p.skip {
 		out = append(out, data[at:s[0]]...)
 		at = s[1]

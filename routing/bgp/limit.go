@@ -78,9 +78,9 @@ func (m *Machine) reject(n *neighbor, f wire.Family, p netip.Prefix, path uint32
 		return
 	}
 	if s.rejected[f] == nil {
-		s.rejected[f] = map[pathPrefix]struct{}{}
+		s.rejected[f] = map[pathPrefix]uint16{}
 	}
-	s.rejected[f][pathPrefix{p, path}] = struct{}{}
+	s.rejected[f][pathPrefix{p, path}] = n.machine.ribs[f].table.round(s.number)
 	n.over = n.over || n.tooMany(f)
 }
 

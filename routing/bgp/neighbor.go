@@ -23,15 +23,16 @@ type neighbor struct {
 	// source is what its routes have come from since it is up, nil while it is not;
 	// stale is that of the session before, while a restart is waited for.
 	source, stale *source
-	forget        *task         // drops what is stale
-	begin         *task         // has the session begin again after too many prefixes
-	watched       *BFD          // as it is watched, nil if it is not
-	path          protocol.Path // of watched
-	reachable     bool          // BFD has found it
-	dynamic       netip.Prefix  // the range that it has connected from; invalid: it is configured
-	arrived       time.Time     // of dynamic: when it has come
-	over          bool          // it has too many prefixes
-	held          bool          // down until it is cleared, because it had
+	forget        *task                   // drops what is stale
+	refreshing    [wire.NumFamilies]*task // ends refreshes that the neighbour does not
+	begin         *task                   // has the session begin again after too many prefixes
+	watched       *BFD                    // as it is watched, nil if it is not
+	path          protocol.Path           // of watched
+	reachable     bool                    // BFD has found it
+	dynamic       netip.Prefix            // the range that it has connected from; invalid: it is configured
+	arrived       time.Time               // of dynamic: when it has come
+	over          bool                    // it has too many prefixes
+	held          bool                    // down until it is cleared, because it had
 	limits        [wire.NumFamilies]limited
 
 	out      [wire.NumFamilies]outgoing
@@ -67,8 +68,13 @@ type source struct {
 	// kept are routes as they came; whole says that these are all.
 	kept  [wire.NumFamilies]int
 	whole [wire.NumFamilies]bool
-	// rejected are routes that came and were not accepted, where these count for a limit.
-	rejected [wire.NumFamilies]map[pathPrefix]struct{}
+	// rejected are routes that came and were not accepted, where these count for a limit,
+	// each with the refresh that it came in.
+	rejected [wire.NumFamilies]map[pathPrefix]uint16
+	// ended are the families of which all has come (RFC 4724 §2).
+	ended wire.Families
+	// refreshing are those that are sent again, from a beginning to an end (RFC 7313).
+	refreshing wire.Families
 	// announced counts the announcements that came, whatever became of them.
 	announced [wire.NumFamilies]uint64
 }
@@ -78,6 +84,9 @@ func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
 	n.terms = c.terms(&m.cfg)
 	n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
 	n.forget = newTask(n, 0, func(m *Machine, t *task) { m.dropStale(t.neighbor) })
+	for f := range n.refreshing {
+		n.refreshing[f] = newTask(n, wire.Family(f), func(m *Machine, t *task) { m.refreshed(t.neighbor, t.family) })
+	}
 	n.begin = newTask(n, 0, func(m *Machine, t *task) { m.start(t.neighbor) })
 	return n
 }
@@ -153,6 +162,7 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 	n.source = nil
 	for f := range n.out {
 		m.leave(&n.out[f])
+		m.tasks.Stop(&n.refreshing[f].timer)
 	}
 	m.dropStale(n) // RFC 4724 §4.2: what was stale before is not kept once more
 	if gone != nil {
@@ -195,11 +205,16 @@ func (m *Machine) dropStale(n *neighbor) {
 	}
 }
 
-// Refresh has the family sent once more (RFC 2918 §4).
+// Refresh has the family sent once more (RFC 2918 §4), or is about the neighbour sending it.
 func (n *neighbor) Refresh(_ *Session, r wire.Refresh) {
-	if r.Subtype == wire.RefreshRequest {
+	switch r.Subtype {
+	case wire.RefreshRequest:
 		n.defaults[r.Family].due = true
 		n.machine.resend(&n.out[r.Family])
+	case wire.RefreshBegin:
+		n.machine.refreshBegins(n, r.Family)
+	case wire.RefreshEnd:
+		n.machine.refreshed(n, r.Family)
 	}
 }
 

@@ -123,7 +123,14 @@ func (m *Machine) dropReceived(s *source, f wire.Family) {
 func (m *Machine) sweepReceived(w *sweep, most int) uint32 {
 	t := m.ribs[w.family].received
 	m.swept = m.swept[:0]
-	next := t.Sweep(w.at, most, w.source.number, func(n uint32, _ Candidate) Fate {
+	since := t.round(w.source.number) - w.round
+	next := t.Sweep(w.at, most, w.source.number, func(n uint32, c Candidate) Fate {
+		if w.kind == sweepReceivedOld {
+			if c.Age <= since {
+				return KeepRoute
+			}
+			m.removeOld(w, t.Prefix(n), c.Path)
+		}
 		w.source.kept[w.family]--
 		m.swept = append(m.swept, n)
 		return DropRoute
@@ -132,6 +139,17 @@ func (m *Machine) sweepReceived(w *sweep, most int) uint32 {
 		t.freeEmpty(n)
 	}
 	return next
+}
+
+// removeOld removes a route of the table that a refresh has not brought again, and that an
+// import policy may have put there anew since.
+func (m *Machine) removeOld(w *sweep, p netip.Prefix, path uint32) {
+	r, s := m.ribs[w.family], w.source
+	delete(s.rejected[w.family], pathPrefix{p, path})
+	if n, ok := r.table.Number(p); ok && r.table.Remove(n, s.number, path) {
+		s.routes[w.family]--
+		r.touch(n)
+	}
 }
 
 // importCost is how many prefixes are looked at in the time that one takes to go through

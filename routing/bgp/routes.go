@@ -177,7 +177,7 @@ func (m *Machine) routeStatus(s *RouteStatus, x *Route, c *Candidate) {
 		return
 	}
 	s.Link = from.link
-	s.Stale = c.Old || from.neighbor.stale == from
+	s.Stale = c.Age > 0 || from.neighbor.stale == from
 	s.Hop.Usable = !x.Unreachable
 	if h := m.hop(x.Attributes); h != nil {
 		s.Hop.NextHopState = h.state

@@ -6,10 +6,12 @@ import "routerd/routing/bgp/wire"
 type sweepKind uint8
 
 const (
-	sweepDrop     sweepKind = iota // the routes of a source are dropped
-	sweepDecide                    // it is decided anew
-	sweepReceived                  // what is kept of a source is dropped
-	sweepImport                    // what is kept goes through import policies again
+	sweepDrop        sweepKind = iota // the routes of a source are dropped
+	sweepDecide                       // it is decided anew
+	sweepReceived                     // what is kept of a source is dropped
+	sweepImport                       // what is kept goes through import policies again
+	sweepRefreshed                    // what a refresh has not brought again is dropped
+	sweepReceivedOld                  // and from what is kept
 )
 
 // sweep is a table that is gone through, a part of it in each step.
@@ -18,6 +20,7 @@ type sweep struct {
 	source *source // nil for sweepDecide
 	family wire.Family
 	at     uint32
+	round  uint16 // of what is old: that of the refresh
 }
 
 // sweepAtOnce is how many prefixes a step looks at.
@@ -47,7 +50,7 @@ func (m *Machine) dropFamily(s *source, f wire.Family) {
 // numbers is above the numbers that a sweep comes to.
 func (r *rib) numbers(k sweepKind) uint32 {
 	switch {
-	case k == sweepDrop || k == sweepDecide:
+	case k == sweepDrop || k == sweepDecide || k == sweepRefreshed:
 		return r.table.Numbers()
 	case r.received == nil:
 		return 0
@@ -69,9 +72,11 @@ func (m *Machine) sweep() {
 				r.touch(n)
 				return DropRoute
 			})
+		case sweepRefreshed:
+			w.at = m.sweepRefreshed(w, left)
 		case sweepDecide:
 			w.at = r.touchAll(w.at, left)
-		case sweepReceived:
+		case sweepReceived, sweepReceivedOld:
 			w.at = m.sweepReceived(w, left)
 		case sweepImport:
 			w.at = m.sweepImport(w, left)
@@ -111,7 +116,6 @@ type Fate uint8
 const (
 	KeepRoute Fate = iota
 	DropRoute
-	AgeRoute // it is Old from now on
 )
 
 // Sweep goes through up to most numbers from one on, and asks about each route of a source
@@ -126,12 +130,9 @@ func (t *Table) Sweep(from uint32, most int, source uint16, fate func(n uint32, 
 		for at := &h.first; *at != 0; {
 			r := t.routes.at(*at - 1)
 			if r.source == source {
-				switch fate(n, t.candidate(r)) {
-				case DropRoute:
+				if fate(n, t.candidate(r)) == DropRoute {
 					t.remove(r, at)
 					continue
-				case AgeRoute:
-					r.old = true
 				}
 			}
 			at = &r.next

@@ -19,9 +19,9 @@ type Candidate struct {
 	Weight     uint32
 	// Arrival numbers candidates in the order in which they came or changed.
 	Arrival uint32
-	// Old: it is from before a restart of the neighbour or the present refresh, and has
-	// not been sent again yet.
-	Old bool
+	// Age is how many refreshes have begun since it came, or came once more: 0 is that it is
+	// of the present one (RFC 7313).
+	Age uint16
 }
 
 // Table is the routes of all neighbours, of one family, by prefix: the Adj-RIBs-In of RFC
@@ -44,8 +44,9 @@ type Table struct {
 
 	prefixes, count       int
 	arrivals              uint32
-	freeHeads, freeRoutes uint32 // lists of what is free; 0 is their end
-	order                 *order // nil while nobody walks
+	freeHeads, freeRoutes uint32   // lists of what is free; 0 is their end
+	order                 *order   // nil while nobody walks
+	rounds                []uint16 // by source, 0 of those that are missing
 }
 
 // shard is a hash table with linear probing. Its length is a power of two.
@@ -80,7 +81,7 @@ type record struct {
 	weight     uint32
 	arrival    uint32
 	source     uint16
-	old        bool
+	round      uint16 // of the source, see Renew
 }
 
 const pageSize = 4096
@@ -296,7 +297,7 @@ func (t *Table) Free(n uint32) {
 func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet, weight uint32) (n uint32, changed bool) {
 	n = t.number(p)
 	if r, _ := t.route(n, source, path); r != nil {
-		r.old = false
+		r.round = t.round(source)
 		old := t.attributes.At(r.attributes)
 		same := old == a && r.weight == weight
 		t.attributes.Release(old)
@@ -316,7 +317,7 @@ func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet,
 	h := t.heads.at(n)
 	t.arrivals++
 	*t.routes.at(i - 1) = record{
-		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source,
+		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source, round: t.round(source),
 	}
 	h.first = i
 	t.count++
@@ -333,6 +334,21 @@ func (t *Table) route(n uint32, source uint16, path uint32) (*record, *uint32) {
 		at = &r.next
 	}
 	return nil, nil
+}
+
+// Renew makes all routes of a source older by one refresh, at once.
+func (t *Table) Renew(source uint16) {
+	for len(t.rounds) <= int(source) {
+		t.rounds = append(t.rounds, 0)
+	}
+	t.rounds[source]++
+}
+
+func (t *Table) round(source uint16) uint16 {
+	if int(source) < len(t.rounds) {
+		return t.rounds[source]
+	}
+	return 0
 }
 
 // Has reports whether there is a route.
@@ -378,7 +394,7 @@ func (t *Table) Routes(n uint32) func(yield func(Candidate) bool) {
 }
 
 func (t *Table) candidate(r *record) Candidate {
-	return Candidate{r.source, r.path, t.attributes.At(r.attributes), r.weight, r.arrival, r.old}
+	return Candidate{r.source, r.path, t.attributes.At(r.attributes), r.weight, r.arrival, t.round(r.source) - r.round}
 }
 
 // Load appends the routes of a prefix to dst, for [Rules.Best]; view adds what is of the

@@ -22,7 +22,7 @@ type modelKey struct {
 type modelRoute struct {
 	attributes *AttributeSet
 	weight     uint32
-	old        bool
+	age        uint16
 	order      int
 }
 
@@ -52,9 +52,9 @@ func TestTable(t *testing.T) {
 					t.Fatalf("%v: number %d, changed %v, want %v", k, n, changed, want)
 				}
 				if order++; !want {
-					was.old = false
+					was.age = 0
 				} else {
-					model[k] = &modelRoute{a, weight, false, order}
+					model[k] = &modelRoute{a, weight, 0, order}
 				}
 			case 0, 1, 2:
 				n, ok := table.Number(k.prefix)
@@ -78,27 +78,34 @@ func tablePrefix(f wire.Family, i int) netip.Prefix {
 	return netip.PrefixFrom(p.Addr(), min(p.Bits()+i%2, f.Bits())).Masked()
 }
 
-// sweepTable drops the old routes of a source, and makes the others old.
+// sweepTable drops the routes of a source that are older than a refresh or two, and begins
+// another one.
 func sweepTable(t *rapid.T, table *Table, model map[modelKey]*modelRoute, source uint16) {
 	piece := rapid.IntRange(1, 50).Draw(t, "piece")
+	most := rapid.Uint16Range(0, 1).Draw(t, "age")
 	for from := uint32(0); from < table.Numbers(); {
 		from = table.Sweep(from, piece, source, func(n uint32, c Candidate) Fate {
 			k := modelKey{table.Prefix(n), source, c.Path}
-			if m := model[k]; m == nil || m.old != c.Old {
-				t.Fatalf("%v is swept, old %v; the model has %+v", k, c.Old, m)
+			m := model[k]
+			if m == nil || m.age != c.Age {
+				t.Fatalf("%v is swept, of age %d; the model has %+v", k, c.Age, m)
 			}
-			if c.Old {
+			if c.Age > most {
 				delete(model, k)
 				return DropRoute
 			}
-			model[k].old = true
-			return AgeRoute
+			return KeepRoute
 		})
 	}
+	table.Renew(source)
 	for k, m := range model {
-		if k.source == source && !m.old {
+		if k.source != source {
+			continue
+		}
+		if m.age > most {
 			t.Fatalf("%v was not swept", k)
 		}
+		m.age++
 	}
 }
 
@@ -132,7 +139,7 @@ func compareTable(t *rapid.T, table *Table, attributes *AttributeTable, model ma
 		var arrivals []uint32
 		for c := range table.Routes(n) {
 			m := model[modelKey{p, c.Source, c.Path}]
-			if m == nil || m.attributes != c.Attributes || m.weight != c.Weight || m.old != c.Old {
+			if m == nil || m.attributes != c.Attributes || m.weight != c.Weight || m.age != c.Age {
 				t.Fatalf("%v of %d: %+v, the model has %+v", p, c.Source, c, m)
 			}
 			found++
@@ -220,7 +227,7 @@ func BenchmarkSweep(b *testing.B) {
 		table.Put(p, uint16(rng.IntN(2)), 0, a, 0)
 	}
 	for b.Loop() {
-		table.Sweep(0, 1<<31-1, 1, func(uint32, Candidate) Fate { return AgeRoute })
+		table.Sweep(0, 1<<31-1, 1, func(uint32, Candidate) Fate { return KeepRoute })
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(table.Numbers()), "ns/prefix")
 }
