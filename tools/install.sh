@@ -8,7 +8,7 @@ case "${1:-test}" in
 demo) wanted="ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3" ;;
 test) wanted="gcc:gcc ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3
 	nft:nftables tcpdump:tcpdump arping:iputils-arping ndisc6:ndisc6 curl:curl systemd-analyze:systemd promtool:prometheus
-	bird:bird2 vtysh:frr" ;;
+	bird:bird2 vtysh:frr gobgpd:gobgpd bgpctl:openbgpd exabgp:exabgp" ;;
 *)
 	echo "usage: $0 test|demo" >&2
 	exit 2
@@ -45,9 +45,16 @@ export DEBIAN_FRONTEND=noninteractive
 echo "installing: ${missing[*]}"
 apt-get update >"$log" 2>&1 || say "apt-get update failed; trying the lists as they are"
 
-# BIRD and FRR are run in namespaces by the tests, and shall not speak for this
+# Routing daemons are run in namespaces by the tests, and shall not speak for this
 # machine: while policy-rc.d says 101 no package starts a service, and neither
 # do they at the next boot.
+services() {
+	case "$1" in
+	bird2) echo bird.service ;;
+	openbgpd) echo openbgpd.service bgplgd.service ;;
+	frr | gobgpd | exabgp) echo "$1.service" ;;
+	esac
+}
 policy=/usr/sbin/policy-rc.d made=""
 allow() {
 	[ -z "$made" ] || rm -f "$made"
@@ -62,20 +69,21 @@ fi
 if [ $? != 101 ]; then
 	kept=()
 	for p in ${packages[@]+"${packages[@]}"}; do
-		case "$p" in
-		bird2 | frr) echo "$p is not installed: $policy would have it started" ;;
-		*) kept+=("$p") ;;
-		esac
+		if [ -n "$(services "$p")" ]; then
+			echo "$p is not installed: $policy would have it started"
+		else
+			kept+=("$p")
+		fi
 	done
 	packages=(${kept[@]+"${kept[@]}"})
 fi
 if [ ${#packages[@]} -gt 0 ]; then
-	apt-get install -y --no-install-recommends "${packages[@]}" >"$log" 2>&1 ||
-		say "apt-get could not install ${packages[*]}"
+	# One by one, for a package that this system does not have stops no other.
 	for p in "${packages[@]}"; do
-		case "$p" in
-		bird2 | frr) systemctl disable "${p%2}.service" >/dev/null 2>&1 ;;
-		esac
+		apt-get install -y --no-install-recommends "$p" >"$log" 2>&1 || say "apt-get could not install $p"
+		for s in $(services "$p"); do
+			systemctl disable "$s" >/dev/null 2>&1
+		done
 	done
 fi
 allow
