@@ -297,7 +297,10 @@ func (m *Machine) listen(f wire.Family) {
 	}
 	m.number++
 	l.id = m.number
-	e := protocol.Listen{ID: l.id, Local: l.at, Link: routing.NoInterface, StreamOptions: protocol.StreamOptions{DSCP: protocol.CS6}}
+	// A neighbour that wants 255 (RFC 5082 §3) wants it of the segment too that answers its
+	// first one, which has the listener's.
+	o := protocol.StreamOptions{TTL: 255, DSCP: protocol.CS6}
+	e := protocol.Listen{ID: l.id, Local: l.at, Link: routing.NoInterface, StreamOptions: o}
 	for _, n := range m.order {
 		if p, ok := n.peer(m, f); ok {
 			e.Peers = append(e.Peers, p)
