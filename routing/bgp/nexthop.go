@@ -49,13 +49,14 @@ func (t *Terms) NextHop(f wire.Family, was wire.NextHop, r *HopTerms, self bool)
 	return r.own(f)
 }
 
-// own is the router itself as a next hop (RFC 2545 §3, RFC 8950 §3).
+// own is the router itself as a next hop (RFC 2545 §3, RFC 8950 §3). A neighbour that is
+// spoken to by IPv6 and takes IPv6 next hops for IPv4 routes gets those: it may have no
+// IPv4 on the link.
 func (r *HopTerms) own(f wire.Family) (wire.NextHop, bool) {
-	if f == wire.IPv4Unicast {
-		if a := r.Own[f]; a.IsValid() || !r.Extended {
-			return wire.NextHop{Address: a}, a.IsValid()
-		}
+	four, six := r.Own[wire.IPv4Unicast], wire.NextHop{Address: r.Own[wire.IPv6Unicast], LinkLocal: r.LinkLocal}
+	ok := six.Address.IsValid() || six.LinkLocal.IsValid()
+	if f == wire.IPv4Unicast && (!r.Extended || !ok || four.IsValid() && !r.Peer.Is6()) {
+		return wire.NextHop{Address: four}, four.IsValid()
 	}
-	h := wire.NextHop{Address: r.Own[wire.IPv6Unicast], LinkLocal: r.LinkLocal}
-	return h, h.Address.IsValid() || h.LinkLocal.IsValid()
+	return six, ok
 }
