@@ -34,6 +34,8 @@ type conn struct {
 	taken     int           // octets of it that the writer has taken
 	writing   chan struct{} // closed when the writer ends; nil while there is none
 	pressed   bool          // more than half of the room was taken
+
+	discarded int // octets that came when it was closed; the reading goroutine's
 }
 
 func newConn(c *Client, id protocol.StreamID) *conn {
@@ -257,6 +259,9 @@ func (c *conn) read() error {
 	var n int
 	var failed error
 	err := c.raw.Read(func(fd uintptr) bool {
+		if c.discarded >= discards {
+			return false // it ends by its deadline
+		}
 		buf = readBuffers.Get().(*[readSize]byte)
 		n, failed = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), buf[:]) })
 		if errors.Is(failed, unix.EAGAIN) {
@@ -273,6 +278,7 @@ func (c *conn) read() error {
 	case n == 0:
 		err = protocol.ErrStreamEnd
 	case c.closing():
+		c.discarded += n
 	case !c.client.say(protocol.Read{ID: c.id, Data: buf[:n]}, c.stepped):
 		return errUnheard // the protocol may still have the buffer
 	}

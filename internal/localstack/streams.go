@@ -357,3 +357,8 @@ func (c *Client) say(in protocol.Input, stepped chan struct{}) bool {
 // lingering bounds how long a connection that its protocol has closed still
 // sends earlier writes and waits for the other side to close too.
 const lingering = 5 * time.Second
+
+// discards is how many octets are read and thrown away meanwhile. After that they stay
+// with the kernel, which then has the other side wait: one that sends on and on shall not
+// take the time of a processor.
+const discards = 1 << 20

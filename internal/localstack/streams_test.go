@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -201,6 +202,37 @@ func (p *pair) accepted2(l protocol.StreamID, own string, ttl int) (protocol.Str
 	p.t.Helper()
 	c := p.mustDial(own, "", ttl)
 	return p.accepted(l).ID, c
+}
+
+// A peer that sends on and on to a connection that its protocol has closed reads what it
+// was sent last, and is read from no more than so far.
+func TestStreamsClosedWhileThePeerSends(t *testing.T) {
+	p := newPair(t)
+	l := p.listen(protocol.Listen{Local: at("10.7.0.1:179")})
+	far := p.mustDial("10.7.0.1:179", "", 0)
+	defer far.Close()
+	in := p.accepted(l)
+	p.client.Carry(protocol.Write{ID: in.ID, Data: []byte("notification")})
+	p.client.Carry(protocol.CloseStream{ID: in.ID})
+	if got, err := io.ReadAll(far); err != nil || string(got) != "notification" {
+		t.Errorf("the peer reads %q and %v", got, err)
+	}
+	_ = far.SetWriteDeadline(time.Now().Add(2 * lingering))
+	garbage, total := make([]byte, 64<<10), 0
+	for {
+		n, err := far.Write(garbage)
+		total += n
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Error("the connection does not end")
+		}
+		if err != nil || total > 64<<20 {
+			break
+		}
+	}
+	// What both kernels have room for comes on top.
+	if total > 64<<20 {
+		t.Errorf("the peer gets rid of more than %d MB", total>>20)
+	}
 }
 
 // What is written before a connection is closed arrives, though the other side
