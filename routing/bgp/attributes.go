@@ -9,9 +9,10 @@ import (
 )
 
 // AttributeSet is a set of attributes that many routes share. Equal sets are one, so
-// that routes with the same attributes have the same pointer.
+// that routes with the same attributes have the same pointer. When nothing uses it any more,
+// it becomes another set.
 type AttributeSet struct {
-	octets wire.Set
+	octets wire.Set // nil while nothing uses it
 	hash   uint64
 	uses   int32
 	number uint32
@@ -44,13 +45,18 @@ func (a *AttributeSet) Uses() int { return int(a.uses) }
 
 // AttributeTable is all sets of attributes that are in use. The zero table is empty.
 // It is not safe for concurrent use.
+//
+// The sets are in pages and their octets in blocks, so that the collector has few objects to
+// look at.
 type AttributeTable struct {
 	seed  maphash.Seed
-	slots []*AttributeSet // a hash table with linear probing; its length is a power of two
-	tags  []uint16        // of the hash of each slot, so that few sets are looked at for nothing
+	slots []uint32 // numbers and one: a hash table with linear probing; its length is a power of two
+	tags  []uint16 // of the hash of each slot, so that few sets are looked at for nothing
 	count int
-	sets  []*AttributeSet // by number, nil where there is none
-	free  []uint32        // numbers that are not used
+	pages []*[setsOfPage]AttributeSet
+	sets  uint32   // numbers that were given
+	free  []uint32 // those of them that are not used
+	block octetBlock
 	read  wire.Attributes
 	size  int // octets of all sets
 	// gone, if not nil, is told of each set that nothing uses any more, while it still
@@ -64,17 +70,21 @@ func (t *AttributeTable) Len() int { return t.count }
 // Octets is how many octets the sets have together.
 func (t *AttributeTable) Octets() int { return t.size }
 
-// At is the set with a number, nil if there is none. Numbers go up to Numbers.
-func (t *AttributeTable) At(number uint32) *AttributeSet { return t.sets[number] }
+const setsOfPage = 256
+
+// At is the set with a number that is in use.
+func (t *AttributeTable) At(number uint32) *AttributeSet {
+	return &t.pages[number/setsOfPage][number%setsOfPage]
+}
 
 // Numbers is above each number.
-func (t *AttributeTable) Numbers() uint32 { return uint32(len(t.sets)) }
+func (t *AttributeTable) Numbers() uint32 { return t.sets }
 
 // Take gives the set with the octets, which are copied if it is new. Each Take is
 // followed by a Release some time.
 func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 	if t.slots == nil {
-		t.seed, t.slots, t.tags = maphash.MakeSeed(), make([]*AttributeSet, 64), make([]uint16, 64)
+		t.seed, t.slots, t.tags = maphash.MakeSeed(), make([]uint32, 64), make([]uint16, 64)
 	}
 	hash := maphash.Bytes(t.seed, octets)
 	i := t.home(hash)
@@ -82,7 +92,7 @@ func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 		if t.tags[i] != tag(hash) {
 			continue
 		}
-		if a := t.slots[i]; a.hash == hash && bytes.Equal(a.octets, octets) {
+		if a := t.At(t.slots[i] - 1); a.hash == hash && bytes.Equal(a.octets, octets) {
 			a.uses++
 			return a
 		}
@@ -91,18 +101,29 @@ func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 		t.grow()
 		i = t.place(hash)
 	}
-	a := &AttributeSet{octets: bytes.Clone(octets), hash: hash, uses: 1}
+	a := t.unused()
+	a.octets, a.hash, a.uses = t.block.keep(octets), hash, 1
 	t.summarize(a)
-	t.slots[i], t.tags[i] = a, tag(hash)
+	t.slots[i], t.tags[i] = a.number+1, tag(hash)
 	t.count++
 	t.size += len(octets)
+	t.tidy()
+	return a
+}
+
+// unused gives a set that nothing uses.
+func (t *AttributeTable) unused() *AttributeSet {
 	if n := len(t.free); n > 0 {
-		a.number, t.free = t.free[n-1], t.free[:n-1]
-		t.sets[a.number] = a
-	} else {
-		a.number = uint32(len(t.sets))
-		t.sets = append(t.sets, a)
+		number := t.free[n-1]
+		t.free = t.free[:n-1]
+		return t.At(number)
 	}
+	if t.sets%setsOfPage == 0 {
+		t.pages = append(t.pages, new([setsOfPage]AttributeSet))
+	}
+	a := t.At(t.sets)
+	a.number = t.sets
+	t.sets++
 	return a
 }
 
@@ -119,20 +140,21 @@ func (t *AttributeTable) Release(a *AttributeSet) {
 		t.gone(a)
 	}
 	i := t.home(a.hash)
-	for t.slots[i] != a {
+	for t.slots[i] != a.number+1 {
 		i = t.after(i)
 	}
 	// What could not be in its place because of this one moves back.
-	for j := t.after(i); t.slots[j] != nil; j = t.after(j) {
-		if home := t.home(t.slots[j].hash); (j-home)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
+	for j := t.after(i); t.slots[j] != 0; j = t.after(j) {
+		if home := t.home(t.At(t.slots[j] - 1).hash); (j-home)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
 			t.slots[i], t.tags[i] = t.slots[j], t.tags[j]
 			i = j
 		}
 	}
-	t.slots[i], t.tags[i] = nil, 0
+	t.slots[i], t.tags[i] = 0, 0
 	t.count--
 	t.size -= len(a.octets)
-	t.sets[a.number] = nil
+	t.block.lose(a.octets)
+	*a = AttributeSet{number: a.number}
 	t.free = append(t.free, a.number)
 }
 
@@ -154,11 +176,12 @@ func (t *AttributeTable) place(hash uint64) int {
 
 func (t *AttributeTable) grow() {
 	old := t.slots
-	t.slots, t.tags = make([]*AttributeSet, 2*len(old)), make([]uint16, 2*len(old))
-	for _, a := range old {
-		if a != nil {
-			i := t.place(a.hash)
-			t.slots[i], t.tags[i] = a, tag(a.hash)
+	t.slots, t.tags = make([]uint32, 2*len(old)), make([]uint16, 2*len(old))
+	for _, number := range old {
+		if number != 0 {
+			hash := t.At(number - 1).hash
+			i := t.place(hash)
+			t.slots[i], t.tags[i] = number, tag(hash)
 		}
 	}
 }

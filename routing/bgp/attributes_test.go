@@ -92,3 +92,57 @@ func TestAttributeTableAllocates(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// When most sets have gone, the octets of those that are left are moved, unchanged, so that
+// no block is kept for a few of them.
+func TestOctetsAreMoved(t *testing.T) {
+	var table AttributeTable
+	take := func(n int) *AttributeSet {
+		return attributesOf(t, &table, "65001 65002", func(a *wire.Attributes) {
+			med(uint32(n))(a)
+			a.Set(wire.AttrCommunities)
+			if n%100 == 0 { // larger than what is put into blocks
+				for c := range uint32(2000) {
+					a.Communities = binary.BigEndian.AppendUint32(a.Communities, c)
+				}
+			}
+			for c := range uint32(50) {
+				a.Communities = binary.BigEndian.AppendUint32(a.Communities, 1<<20+c)
+			}
+		})
+	}
+	const sets, kept = 20_000, 1000
+	var left, others []*AttributeSet
+	before := map[*AttributeSet]string{}
+	places := map[*byte]bool{}
+	for n := range sets {
+		a := take(n)
+		if n%(sets/kept) != 7 {
+			others = append(others, a)
+			continue
+		}
+		left, before[a] = append(left, a), string(a.Octets())
+		places[&a.Octets()[0]] = true
+	}
+	for _, a := range others {
+		table.Release(a)
+	}
+	for n := range 2 * kept { // they come and go, and have the others moved
+		table.Release(take(sets + n))
+	}
+	moved := 0
+	for _, a := range left {
+		if string(a.Octets()) != before[a] {
+			t.Fatalf("a set was %x and is %x", before[a], a.Octets())
+		}
+		if !places[&a.Octets()[0]] {
+			moved++
+		}
+	}
+	if moved != kept {
+		t.Errorf("%d of %d sets were moved", moved, kept)
+	}
+	if table.block.moving || table.block.lost > leastLost {
+		t.Errorf("%d octets are lost, sets are being moved: %v", table.block.lost, table.block.moving)
+	}
+}
