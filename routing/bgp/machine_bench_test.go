@@ -25,6 +25,7 @@ type benchBed struct {
 	last    protocol.StreamID
 	now     time.Time
 	out     []protocol.Effect
+	longest time.Duration // processor time of a step
 }
 
 func newBenchBed(b *testing.B, neighbors int) *benchBed {
@@ -46,7 +47,9 @@ func newBenchBed(b *testing.B, neighbors int) *benchBed {
 func (k *benchBed) step(in protocol.Input) {
 	for queue := []protocol.Input{in}; len(queue) > 0; {
 		in, queue = queue[0], queue[1:]
+		began := processorTime(unix.RUSAGE_THREAD)
 		k.out = k.machine.Step(k.now, in, k.out[:0])
+		k.longest = max(k.longest, processorTime(unix.RUSAGE_THREAD)-began)
 		for _, e := range k.out {
 			switch e := e.(type) {
 			case protocol.Write:
@@ -113,7 +116,7 @@ type phases struct {
 
 func (p *phases) measure(name string, f func()) {
 	runtime.GC() // what was before is not its
-	began := processorTime()
+	began := processorTime(unix.RUSAGE_SELF)
 	f()
 	if p.total == nil {
 		p.total = map[string]time.Duration{}
@@ -121,13 +124,13 @@ func (p *phases) measure(name string, f func()) {
 	if _, known := p.total[name]; !known {
 		p.names = append(p.names, name)
 	}
-	p.total[name] += processorTime() - began
+	p.total[name] += processorTime(unix.RUSAGE_SELF) - began
 }
 
-// processorTime is what the process has used.
-func processorTime() time.Duration {
+// processorTime is what the process or the thread has used.
+func processorTime(who int) time.Duration {
 	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
+	if err := unix.Getrusage(who, &u); err != nil {
 		panic(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
@@ -156,32 +159,43 @@ func BenchmarkMachine(b *testing.B) {
 	list := corpus.Prefixes(b)
 	stream, gone := feedOf(list, 1), withdrawals(list)
 	refresh := wire.Refresh{Family: wire.IPv4Unicast}.Append(nil)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	var p phases
+	longest := map[string]time.Duration{}
 	var before, after runtime.MemStats
 	for b.Loop() {
 		runtime.GC()
 		runtime.ReadMemStats(&before)
 		k := newBenchBed(b, 2)
 		k.connect(0)
-		p.measure("learn", func() { k.bring(0, stream) })
+		measure := func(name string, f func()) {
+			k.longest = 0
+			p.measure(name, f)
+			longest[name] = max(longest[name], k.longest)
+		}
+		measure("learn", func() { k.bring(0, stream) })
 		k.want("learned", len(list), 1, 0)
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		p.measure("send", func() { k.connect(1) })
+		measure("send", func() { k.connect(1) })
 		k.want("sent", len(list), 1, len(list))
 		sent := k.machine.order[1].messages.Sent
-		p.measure("refresh", func() { k.bring(1, refresh) })
+		measure("refresh", func() { k.bring(1, refresh) })
 		if again := k.machine.order[1].messages.Sent - sent; again != uint64(len(list)) {
 			b.Fatalf("refreshed: %d prefixes were sent, want %d", again, len(list))
 		}
-		p.measure("withdraw", func() { k.bring(0, gone) })
+		measure("withdraw", func() { k.bring(0, gone) })
 		k.want("withdrawn", 0, 1, 0)
-		p.measure("learn+send", func() { k.bring(0, stream) })
+		measure("learn+send", func() { k.bring(0, stream) })
 		k.want("learned and sent", len(list), 1, len(list))
-		p.measure("lost", func() { k.lose(0) })
+		measure("lost", func() { k.lose(0) })
 		k.want("lost", 0, 1, 0)
-		p.measure("back", func() { k.connect(0); k.bring(0, stream) })
+		measure("back", func() { k.connect(0); k.bring(0, stream) })
 		k.want("back", len(list), 1, len(list))
+	}
+	for name, d := range longest {
+		b.ReportMetric(d.Seconds()*1000, name+"-longest-ms")
 	}
 	p.report(b, len(list))
 	b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(len(list)), "B/route")

@@ -24,7 +24,7 @@ type sweep struct {
 }
 
 // sweepAtOnce is how many prefixes a step looks at.
-const sweepAtOnce = 1 << 15
+const sweepAtOnce = 1 << 13
 
 // startSweep begins a sweep, unless the same one waits already.
 func (m *Machine) startSweep(w sweep) {
