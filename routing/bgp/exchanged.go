@@ -60,7 +60,7 @@ func (m *Machine) ReceivedPage(of netip.Addr, link routing.InterfaceID, f wire.F
 			}
 			list = append(list, s)
 		}
-		return len(list) >= most
+		return len(list) >= min(most, pageMost)
 	})
 	return list, p
 }
@@ -137,7 +137,7 @@ func (m *Machine) AdvertisedPage(to netip.Addr, link routing.InterfaceID, f wire
 		if o.has(number) {
 			list = append(list, m.advertised(n, r, o, number))
 		}
-		return len(list) >= most
+		return len(list) >= min(most, pageMost)
 	})
 	return list, p
 }

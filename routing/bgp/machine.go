@@ -68,6 +68,7 @@ type Machine struct {
 	second   int      // of routes, the second best, -1 if there is none; or notAsked
 	rest     []Route
 	used     []int
+	why      []Verdict
 	written  []routing.NextHop  // of offers
 	offers   []routing.Offering // to be written into slots
 	offered  []uint32           // numbers of their prefixes

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"routerd/routing"
@@ -70,8 +71,12 @@ func (m *Machine) PrefixStatus(p netip.Prefix) (s PrefixStatus, ok bool) {
 	return s, len(s.Routes) > 0
 }
 
-// lookAtOnce is how many prefixes are looked at for a page, however few of them it has.
-const lookAtOnce = 20_000
+// lookAtOnce is how many prefixes are looked at for a page, however few of them it has, and
+// pageMost how many it has, however many are wanted: sessions wait meanwhile.
+const (
+	lookAtOnce = 10_000
+	pageMost   = 2000
+)
 
 // orderKept is how long after the last page prefixes are kept in order.
 const orderKept = time.Minute
@@ -88,7 +93,7 @@ func (m *Machine) RoutePage(f wire.Family, of *RouteFilter, after netip.Prefix, 
 			return false
 		}
 		list = append(list, of.Select(m.prefixStatus(r, n))...)
-		return len(list) == most
+		return len(list) >= min(most, pageMost)
 	})
 	return list, next
 }
@@ -120,10 +125,11 @@ func (m *Machine) unorder() {
 
 // prefixStatus is the routes of a number.
 func (m *Machine) prefixStatus(r *rib, n uint32) PrefixStatus {
-	m.from = m.from[:0]
-	routes := r.table.Load(n, nil, m.look)
-	m.routes = append(m.routes[:0], routes...)
-	why := make([]Verdict, len(routes))
+	m.from, m.routes = m.from[:0], m.routes[:0]
+	m.routes = r.table.Load(n, m.routes, m.look)
+	routes := m.routes
+	m.why = slices.Grow(m.why[:0], len(routes))[:len(routes)]
+	why := m.why
 	best := m.cfg.Rules.Best(routes, why)
 	m.used, m.second = m.used[:0], notAsked
 	backup := -1
@@ -144,15 +150,8 @@ func (m *Machine) prefixStatus(r *rib, n uint32) PrefixStatus {
 	for _, i := range m.used {
 		list[i].Multipath = i != best
 	}
-	s := PrefixStatus{Prefix: r.table.Prefix(n), Waiting: r.waits(n)}
-	for rank := range 4 {
-		for i := range list {
-			if list[i].rank() == rank {
-				s.Routes = append(s.Routes, list[i])
-			}
-		}
-	}
-	return s
+	slices.SortStableFunc(list, func(a, b RouteStatus) int { return a.rank() - b.rank() })
+	return PrefixStatus{Prefix: r.table.Prefix(n), Routes: list, Waiting: r.waits(n)}
 }
 
 // rank is the place of a route among the others.
@@ -246,7 +245,7 @@ func (m *Machine) AttributesPage(from uint32, most int) (list []AttributesStatus
 		if a == nil {
 			continue
 		}
-		if len(list) == most {
+		if len(list) >= min(most, pageMost) {
 			return list, n
 		}
 		s := AttributesStatus{Number: n, Uses: a.Uses(), Octets: len(a.octets)}
