@@ -286,7 +286,7 @@ func (s *bgpSite) configOf(x *bgpRouter) (bgp.Config, error) {
 		}
 		var in, out bgp.Policy
 		if session.link == nil {
-			base.NextHopSelf, base.Client = slices.ContainsFunc(s.sessions, func(c *bgpSession) bool { return c.link != nil && slices.Contains(c.ends[:], x) }), session.clients[1-k]
+			base.NextHopSelf, base.Client = true, session.clients[1-k]
 		} else if in, out, err = chains(policies, n); err != nil {
 			return c, err
 		}

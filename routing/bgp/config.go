@@ -91,8 +91,12 @@ type NeighborConfig struct {
 	Role                             wire.Role
 	RemovePrivate                    RemovePrivate
 	ASOverride                       bool
-	NextHopSelf, NextHopUnchanged    bool
-	ExtendedNextHop                  bool // IPv4 routes with IPv6 next hops (RFC 8950)
+	// NextHopSelf is for routes of other ASes and the router's own, and with
+	// NextHopSelfReflected for those that it reflects too, whose next hop a reflector
+	// leaves alone otherwise (RFC 4456 §10).
+	NextHopSelf, NextHopSelfReflected bool
+	NextHopUnchanged                  bool
+	ExtendedNextHop                   bool // IPv4 routes with IPv6 next hops (RFC 8950)
 	// AnyFirstAS takes paths that do not begin with the neighbour's AS, as those of a
 	// route server.
 	AnyFirstAS bool

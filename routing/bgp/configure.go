@@ -130,7 +130,8 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 	leaving := terms.leaving != n.terms.leaving
 	n.terms.leaving = terms.leaving
 	hard := was.Shutdown != c.Shutdown || terms != n.terms || was.RoleRequired != c.RoleRequired ||
-		was.NextHopSelf != c.NextHopSelf || was.NextHopUnchanged != c.NextHopUnchanged || was.Multihop != c.Multihop ||
+		was.NextHopSelf != c.NextHopSelf || was.NextHopSelfReflected != c.NextHopSelfReflected ||
+		was.NextHopUnchanged != c.NextHopUnchanged || was.Multihop != c.Multihop ||
 		!reflect.DeepEqual(was.session(before), c.session(&m.cfg))
 	n.cfg = c
 	if hard {

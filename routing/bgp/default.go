@@ -157,7 +157,7 @@ func (m *Machine) prepareDefault(n *neighbor, f wire.Family) bool {
 		m.given = after.Attributes
 		sent.MEDSet, self = after.MEDSet, after.NextHopSelf
 	}
-	hop, ok := n.terms.NextHop(f, wire.NextHop{}, &n.hops, self)
+	hop, ok := n.terms.NextHop(f, wire.NextHop{}, &n.hops, false, self)
 	if m.policies.NextHopSet {
 		hop, ok = wire.NextHop{Address: m.policies.NextHop}, true
 	}

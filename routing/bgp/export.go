@@ -370,7 +370,7 @@ func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip
 		m.given = after.Attributes
 		sent.MEDSet, self, set = after.MEDSet, after.NextHopSelf, m.policies.NextHopSet
 	}
-	next, ok := terms.NextHop(r.family, was, hops, self)
+	next, ok := terms.NextHop(r.family, was, hops, from.neighbor != nil && !from.terms.External, self)
 	switch {
 	case set:
 		next, ok = wire.NextHop{Address: m.policies.NextHop}, true

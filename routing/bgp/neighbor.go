@@ -224,8 +224,9 @@ func (n *neighbor) place(local netip.Addr, agreed *wire.Session) {
 	m := n.machine
 	n.link = n.cfg.Link
 	n.hops = HopTerms{
-		Peer: n.cfg.Address, Self: n.cfg.NextHopSelf, Unchanged: n.cfg.NextHopUnchanged,
-		Extended: agreed.ExtendedNextHop.Has(wire.IPv4Unicast),
+		Peer: n.cfg.Address, Self: n.cfg.NextHopSelf, SelfReflected: n.cfg.NextHopSelf && n.cfg.NextHopSelfReflected,
+		Unchanged: n.cfg.NextHopUnchanged,
+		Extended:  agreed.ExtendedNextHop.Has(wire.IPv4Unicast),
 	}
 	if local.Is4() {
 		n.hops.Own[wire.IPv4Unicast] = local

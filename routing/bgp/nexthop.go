@@ -19,9 +19,10 @@ type HopTerms struct {
 	Subnets []netip.Prefix
 	// Extended: IPv4 routes may have IPv6 next hops (RFC 8950).
 	Extended bool
-	// Self gives the router's own address for all routes, FirstParty for all that the
+	// Self gives the router's own address for all routes but those that it reflects,
+	// SelfReflected for these too, FirstParty for all that the
 	// neighbour might get another's for (RFC 4271 §5.1.3: "third party").
-	Self, FirstParty bool
+	Self, SelfReflected, FirstParty bool
 	// Unchanged passes next hops on to another AS too (RFC 4271 §5.1.3 (3)).
 	Unchanged bool
 }
@@ -34,9 +35,11 @@ func (r *HopTerms) onLink(a netip.Addr) bool {
 
 // NextHop is the next hop that the neighbour is sent for a route of a family whose own is
 // was; the zero NextHop if the route is the router's own. Ok is false if there is no
-// address that it could be given: the route is not sent.
-func (t *Terms) NextHop(f wire.Family, was wire.NextHop, r *HopTerms, self bool) (h wire.NextHop, ok bool) {
-	passed := was.Address.IsValid() && was.Address != r.Peer && !self && !r.Self &&
+// address that it could be given: the route is not sent. Reflected are those of neighbours
+// inside the AS.
+func (t *Terms) NextHop(f wire.Family, was wire.NextHop, r *HopTerms, reflected, self bool) (h wire.NextHop, ok bool) {
+	self = self || r.SelfReflected || r.Self && !reflected
+	passed := was.Address.IsValid() && was.Address != r.Peer && !self &&
 		(f == wire.IPv6Unicast || was.Address.Is4() || r.Extended)
 	switch {
 	case !passed:

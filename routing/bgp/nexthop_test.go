@@ -29,7 +29,7 @@ func TestNextHop(t *testing.T) {
 		reach  *HopTerms
 		family wire.Family
 		was    [2]string // its addresses
-		self   bool
+		self   bool      // by a policy
 		want   [2]string
 		ok     bool
 	}{
@@ -63,9 +63,17 @@ func TestNextHop(t *testing.T) {
 	} {
 		was := wire.NextHop{Address: addr(test.was[0]), LinkLocal: addr(test.was[1])}
 		want := wire.NextHop{Address: addr(test.want[0]), LinkLocal: addr(test.want[1])}
-		got, ok := test.terms.NextHop(test.family, was, test.reach, test.self)
+		got, ok := test.terms.NextHop(test.family, was, test.reach, false, test.self)
 		if ok != test.ok || ok && got != want {
 			t.Errorf("%s: %+v, %v; want %+v, %v", test.name, got, ok, want, test.ok)
+		}
+	}
+	// A reflector leaves the next hop alone, unless it is told to be it here too.
+	was := wire.NextHop{Address: addr("203.0.113.9")}
+	for all, want := range map[bool]netip.Addr{false: was.Address, true: addr("192.0.2.1")} {
+		self := with(far, func(r *HopTerms) { r.Self, r.SelfReflected = true, all })
+		if got, ok := internal.NextHop(wire.IPv4Unicast, was, self, true, false); !ok || got.Address != want {
+			t.Errorf("reflected, self %v: %+v, %v; want %v", all, got, ok, want)
 		}
 	}
 }

@@ -213,6 +213,21 @@ var holdReading = tomltext.Reading[time.Duration]{Read: func(v any) (time.Durati
 	return t, err
 }, Want: `a duration of whole seconds, like "90s", of 3s or more, or "0s" for none`}
 
+// selfWord is a value of next-hop-self.
+type selfWord struct{ on, reflected bool }
+
+var selfReading = tomltext.Reading[selfWord]{Read: func(v any) (selfWord, error) {
+	switch v {
+	case true:
+		return selfWord{on: true}, nil
+	case false:
+		return selfWord{}, nil
+	case "all":
+		return selfWord{true, true}, nil
+	}
+	return selfWord{}, tomltext.ErrUnwanted
+}, Want: `true, false or "all"`}
+
 // decodeTerms reads what becomes of routes from and to the neighbour.
 func (d *decoder) decodeTerms(s *tomltext.Section, n *settings) {
 	n.Client = tomltext.Get(s, "route-reflector-client", n.Client, tomltext.Bool)
@@ -221,7 +236,9 @@ func (d *decoder) decodeTerms(s *tomltext.Section, n *settings) {
 	n.RemovePrivate = tomltext.Get(s, "remove-private-as", n.RemovePrivate, removeReading)
 	s.Default("remove-private-as", "no")
 	n.ASOverride = tomltext.Get(s, "as-override", n.ASOverride, tomltext.Bool)
-	n.NextHopSelf = tomltext.Get(s, "next-hop-self", n.NextHopSelf, tomltext.Bool)
+	self := tomltext.Get(s, "next-hop-self", selfWord{n.NextHopSelf, n.NextHopSelfReflected}, selfReading)
+	s.Default("next-hop-self", "false")
+	n.NextHopSelf, n.NextHopSelfReflected = self.on, self.reflected
 	n.NextHopUnchanged = tomltext.Get(s, "next-hop-unchanged", n.NextHopUnchanged, tomltext.Bool)
 	n.ExtendedNextHop = tomltext.Get(s, "extended-next-hop", n.ExtendedNextHop, tomltext.Bool)
 	n.AnyFirstAS = !tomltext.Get(s, "enforce-first-as", !n.AnyFirstAS, tomltext.Bool)
