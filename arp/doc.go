@@ -74,6 +74,7 @@
 //	own.go           the router's own addresses: duplicates, announcements, defence
 //	interface.go     interfaces that come, change and go
 //	ra.go            router advertisements
+//	routers.go       routers that look for each other
 //	show.go          what show and metrics need
 //
 // # What is supported

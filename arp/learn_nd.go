@@ -32,6 +32,7 @@ func (m *Machine) receiveND(i *iface, f Ethernet) {
 		m.routerSolicited(i)
 	case icmp.RouterAdvertisement6:
 		m.learnND(i, &msg, news{mac: msg.LinkAddress, hasRouter: true, router: true})
+		m.routerSeen(i, msg.Src)
 	case icmp.Redirect6:
 		m.counters.Redirects++ // RFC 4861 §8.2: a router must not follow it
 	}

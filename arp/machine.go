@@ -27,7 +27,9 @@ type Machine struct {
 	rand      *rand.Rand
 	ifaces    map[routing.InterfaceID]*iface
 	neighbors map[key]*neighbor
-	timers    timers.Heap[waiting]
+	// discoverers are who looks for routers on a link.
+	discoverers map[routing.InterfaceID]map[string]bool
+	timers      timers.Heap[waiting]
 
 	// In the order of their last change of state: neighbours that never
 	// answered, by rank, and stale ones.
@@ -69,7 +71,9 @@ func New(cfg Config, seed uint64) *Machine {
 		rand:      rand.New(rand.NewPCG(seed, 0x6172702b6e6470)),
 		ifaces:    map[routing.InterfaceID]*iface{},
 		neighbors: map[key]*neighbor{},
-		stale:     list.New(),
+
+		discoverers: map[routing.InterfaceID]map[string]bool{},
+		stale:       list.New(),
 	}
 	m.secret = rand.New(rand.NewPCG(seed, 0x61736b657273)).Uint64()
 	for r := range m.waiting {
@@ -102,6 +106,8 @@ func (m *Machine) Step(now time.Time, in Input, out []Effect) []Effect {
 		m.used(x.Entry)
 	case Clear:
 		m.clear(x)
+	case Discover:
+		m.discover(x)
 	case Tick:
 	}
 	out, m.out = m.out, nil

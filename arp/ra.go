@@ -28,14 +28,15 @@ type advertiser struct {
 // reconfigureRA applies the configuration: it starts advertising, ceases (RFC
 // 4861 §6.2.5), or advertises changes soon (§6.2.4).
 func (m *Machine) reconfigureRA(i *iface) {
+	c := m.advertising(i)
 	switch {
-	case i.RA == nil || i.disabled:
+	case c == nil || i.disabled:
 		m.ceaseRA(i)
 		m.stopRA(i)
 	case i.ra == nil:
 		m.advertise(i)
-	case !reflect.DeepEqual(i.ra.config, *i.RA):
-		i.ra.config, i.ra.initial = *i.RA, maxInitialRAs
+	case !reflect.DeepEqual(i.ra.config, *c):
+		i.ra.config, i.ra.initial = *c, maxInitialRAs
 		m.schedule(i.ra, 0)
 	}
 }
@@ -43,10 +44,11 @@ func (m *Machine) reconfigureRA(i *iface) {
 // advertise starts advertising once the link-local address is usable, which has
 // to be the source (§6.1.2).
 func (m *Machine) advertise(i *iface) {
-	if _, ok := i.linkLocal(); i.RA == nil || i.ra != nil || i.disabled || !ok {
+	c := m.advertising(i)
+	if _, ok := i.linkLocal(); c == nil || i.ra != nil || i.disabled || !ok {
 		return
 	}
-	a := &advertiser{iface: i, config: *i.RA, initial: maxInitialRAs}
+	a := &advertiser{iface: i, config: *c, initial: maxInitialRAs}
 	a.timer.Of = a
 	i.ra = a
 	m.schedule(a, 0)

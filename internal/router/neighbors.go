@@ -38,6 +38,9 @@ type Neighbors struct {
 	// hops that answer again. Neither may block.
 	Lost    func(arp.Lost)
 	Answers func(arp.HopState)
+	// Seen is called for other routers on links, which a protocol looks for. It must not
+	// block.
+	Seen func(arp.RouterSeen)
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -152,6 +155,8 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 		}
 	case arp.Lost:
 		n.Lost(e)
+	case arp.RouterSeen:
+		n.Seen(e)
 	case arp.SendFrame:
 		n.send(v, e)
 	case arp.Release:

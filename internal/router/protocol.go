@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/internal/machine"
 	"routerd/internal/siphash"
@@ -207,6 +208,10 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 		p.router.watch(p.Name, e)
 	case protocol.Unwatch:
 		p.router.unwatch(p.Name, e.Path)
+	case protocol.Discover:
+		p.router.neighbors.must(arp.Discover{Interface: e.Link, Client: p.Name, Wanted: true})
+	case protocol.Undiscover:
+		p.router.neighbors.must(arp.Discover{Interface: e.Link, Client: p.Name})
 	case protocol.Tell:
 		p.answerClient(e)
 	case protocol.Track:

@@ -70,6 +70,17 @@ func (r *Router) neighborAnswers(e arp.HopState) {
 	}
 }
 
+// seenKey is the key of an input about a router on a link.
+type seenKey struct{ link routing.InterfaceID }
+
+// routerSeen informs a protocol that looks for other routers on a link of one, on the
+// neighbour machine's goroutine. Of several only the last is kept.
+func (r *Router) routerSeen(e arp.RouterSeen) {
+	if p := r.Protocol(e.Client); p != nil {
+		p.setPending(seenKey{e.Interface}, protocol.RouterSeen{Link: e.Interface, Address: e.Addr})
+	}
+}
+
 // updateProtocols informs the protocols of an interface.
 func (r *Router) updateProtocols(l *link, up bool) {
 	if l.cfg.Kind == dataplane.KindStack {

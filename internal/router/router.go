@@ -120,7 +120,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 	}
 	r.coming = fib.NewWriter(r.table.FIB)
 	r.neighbors = newNeighbors(&r.live, r.HopStates(), random)
-	r.neighbors.Lost, r.neighbors.Answers = r.neighborLost, r.neighborAnswers
+	r.neighbors.Lost, r.neighbors.Answers, r.neighbors.Seen = r.neighborLost, r.neighborAnswers, r.routerSeen
 	r.membership = newMembership(&r.live, random.Uint64())
 	for _, k := range kinds {
 		p := newProtocol(k, random.Uint64(), drawKey(random), r)

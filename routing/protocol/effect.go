@@ -62,6 +62,15 @@ type (
 	Leave Join
 )
 
+// Discover asks for other routers on a link, by their router advertisements (RFC 4861
+// §6.2), which arrive as [RouterSeen], and has the router advertise itself there every
+// ten seconds, so that they find it too; to hosts it is no default router by that.
+// Undiscover ends it with the same Link. Only Ethernet has such neighbours.
+type (
+	Discover   struct{ Link routing.InterfaceID }
+	Undiscover Discover
+)
+
 // Track asks for the changes of a next hop, which arrive in [routing.Notices];
 // Untrack ends that. With NoInterface the address is resolved through the
 // routing table.

@@ -68,6 +68,13 @@ type NeighborState struct {
 	Alive   bool
 }
 
+// RouterSeen says that another router has advertised itself on a link of which the core
+// has asked for these; see [Discover]. It comes with each advertisement.
+type RouterSeen struct {
+	Link    routing.InterfaceID
+	Address netip.Addr // link-local, without a zone
+}
+
 // WatchFor and UnwatchFor bring a client's [Watch] and [Unwatch] to the
 // protocol that watches paths. Client is the name of the client's protocol.
 type (
