@@ -55,8 +55,11 @@ type NeighborConfig struct {
 	AS        uint32
 	// AnyExternal: it is of any AS but this one, as its OPEN says, and AS is 0.
 	AnyExternal bool
-	Local       netip.Addr // that it is spoken to from; invalid = by the route to it
-	Families    [wire.NumFamilies]FamilyConfig
+	// Unnumbered: it is the router at the other end of the link, whatever its Address is;
+	// it has none here.
+	Unnumbered bool
+	Local      netip.Addr // that it is spoken to from; invalid = by the route to it
+	Families   [wire.NumFamilies]FamilyConfig
 
 	Description string // for people
 	// Shutdown: there is no session; ShutdownMessage is what the neighbour is told then, up
@@ -212,7 +215,12 @@ type neighborKey struct {
 }
 
 func (n *NeighborConfig) key() neighborKey {
-	if n.Interface != "" {
+	switch {
+	case n.Unnumbered && n.Interface == "":
+		return neighborKey{hopKey: hopKey{link: n.Link}}
+	case n.Unnumbered:
+		return neighborKey{hopKey{link: routing.NoInterface}, n.Interface}
+	case n.Interface != "":
 		return neighborKey{hopKey{n.Address, routing.NoInterface}, n.Interface}
 	}
 	return neighborKey{hopKey: hopKey{n.Address, n.Link}}
@@ -222,6 +230,10 @@ func (n *NeighborConfig) check(c *Config) (list []error) {
 	wrong := func(format string, a ...any) { list = append(list, fmt.Errorf(format, a...)) }
 	a := n.Address
 	switch {
+	case n.Unnumbered:
+		if a.IsValid() || n.Local.IsValid() || n.Link == routing.NoInterface && n.Interface == "" {
+			wrong("want an interface, and no address of it or of this router")
+		}
 	case !a.IsValid() || a.Zone() != "" || a.IsUnspecified() || a.IsMulticast() || a.IsLoopback() || a.Is4In6():
 		wrong("want the address of a host, without a zone")
 	case (a.IsLinkLocalUnicast() && a.Is6()) != (n.Link != routing.NoInterface || n.Interface != ""):
@@ -313,7 +325,7 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 	s := SessionConfig{
 		Open:     wire.Open{AS: n.shown(c), ID: c.RouterID, HoldTime: n.HoldTime, Capabilities: capabilities},
 		Expected: wire.Expected{AS: n.AS, External: n.AnyExternal, RoleRequired: n.RoleRequired},
-		Local:    netip.AddrPortFrom(n.Local, 0), Remote: netip.AddrPortFrom(n.Address, port), Link: n.Link,
+		Local:    netip.AddrPortFrom(n.Local, 0), Remote: netip.AddrPortFrom(n.Address, port), Link: n.streamLink(),
 		Options: n.options(c), Passive: n.Passive,
 		DelayOpen: n.DelayOpen, ConnectRetry: n.ConnectRetry, Keepalive: n.Keepalive,
 		CheckFirstAS: n.external(c) && !n.AnyFirstAS,

@@ -55,6 +55,7 @@ func (m *Machine) configure(in protocol.Configure) {
 	c.Neighbors = slices.Clone(c.Neighbors)
 	for i := range c.Neighbors {
 		m.locate(&c.Neighbors[i])
+		m.met(&c.Neighbors[i])
 	}
 	if c.RouterIDChosen && before.RouterIDChosen {
 		c.RouterID = before.RouterID
@@ -100,6 +101,7 @@ func (m *Machine) configure(in protocol.Configure) {
 			m.again(f)
 		}
 	}
+	m.rediscover()
 	m.networks()
 	m.reconfigureAggregates(&before)
 	m.probeDefaults()
@@ -207,8 +209,8 @@ func (m *Machine) listeningChanged(before *Config) {
 		}
 		former := m.rangePeers(before, f)
 		for i := range before.Neighbors {
-			if a := before.Neighbors[i].Address; a.Is4() == (f == wire.IPv4Unicast) {
-				former = append(former, protocol.StreamPeer{Remote: netip.PrefixFrom(a, a.BitLen()), Link: before.Neighbors[i].Link})
+			if p, ok := before.Neighbors[i].peer(before, f); ok {
+				former = append(former, p)
 			}
 		}
 		for _, p := range former {

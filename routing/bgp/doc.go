@@ -6,6 +6,7 @@
 //	configure.go   another configuration; clearing sessions
 //	neighbor.go    a neighbour, and the sources that its routes come from
 //	link.go        the links of link-local neighbours
+//	unnumbered.go  neighbours that are known by their link alone
 //	dynamic.go     neighbours that are there while they are connected
 //	watch.go       neighbours that BFD watches, and that wait for it
 //	import.go      routes that come

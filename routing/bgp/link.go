@@ -11,10 +11,20 @@ import (
 
 // neighbor is the one at an address, nil if there is none.
 func (m *Machine) neighbor(a netip.Addr, link routing.InterfaceID) *neighbor {
-	if n := m.neighbors[neighborKey{hopKey: hopKey{a, link}}]; n != nil || link == routing.NoInterface {
+	if n := m.neighbors[neighborKey{hopKey: hopKey{a, link}}]; n != nil {
 		return n
 	}
-	return m.neighbors[neighborKey{hopKey{a, routing.NoInterface}, m.links[link].Name}]
+	if link != routing.NoInterface {
+		if n := m.neighbors[neighborKey{hopKey{a, routing.NoInterface}, m.links[link].Name}]; n != nil {
+			return n
+		}
+	}
+	for _, n := range m.order {
+		if n.cfg.Unnumbered && n.cfg.Address == a && link == n.cfg.streamLink() {
+			return n
+		}
+	}
+	return nil
 }
 
 // locate finds the link of a neighbour that has the name of one.

@@ -29,8 +29,10 @@ type Machine struct {
 	number    protocol.StreamID // the last one that was given
 	strangers uint64            // connections of those who are no neighbours
 	crowded   uint64            // dynamic neighbours that had to go for others
-	links     map[routing.InterfaceID]protocol.LinkUp
-	addresses map[netip.Addr]bool // the router's own
+	// discovering are the links on which routers are looked for.
+	discovering map[routing.InterfaceID]bool
+	links       map[routing.InterfaceID]protocol.LinkUp
+	addresses   map[netip.Addr]bool // the router's own
 
 	attributes AttributeTable
 	ribs       [wire.NumFamilies]*rib
@@ -173,6 +175,7 @@ func (m *Machine) take(in protocol.Input) {
 		m.links[in.Link] = in
 		m.readdress()
 		m.relink(in)
+		m.rediscover()
 	case protocol.LinkDown:
 		m.unlink(in.Link)
 	case protocol.Connected:
@@ -187,6 +190,8 @@ func (m *Machine) take(in protocol.Input) {
 		m.notice(in)
 	case Clear:
 		m.clear(in)
+	case protocol.RouterSeen:
+		m.routerSeen(in)
 	case protocol.NeighborState:
 		m.found(in)
 	case protocol.Stop:
@@ -272,6 +277,9 @@ func (m *Machine) connected(in protocol.Connected) {
 	}
 	n := m.neighbor(in.Remote.Addr(), in.Link)
 	if n == nil {
+		n = m.caller(in)
+	}
+	if n == nil {
 		n = m.welcome(in)
 	}
 	if n == nil || n.cfg.Local.IsValid() && n.cfg.Local != in.Local.Addr() {
@@ -313,9 +321,8 @@ func (m *Machine) listen(f wire.Family) {
 
 // peer is what the listener of a family knows of the neighbour.
 func (n *neighbor) peer(m *Machine, f wire.Family) (protocol.StreamPeer, bool) {
-	a := n.cfg.Address
-	p := protocol.StreamPeer{Remote: netip.PrefixFrom(a, a.BitLen()), Link: n.cfg.Link, StreamOptions: n.cfg.options(&m.cfg)}
-	return p, a.Is4() == (f == wire.IPv4Unicast) && !n.unlinked() && !n.dynamic.IsValid()
+	p, ok := n.cfg.peer(&m.cfg, f)
+	return p, ok && !n.dynamic.IsValid()
 }
 
 func (m *Machine) stop() {

@@ -100,9 +100,10 @@ func (m *Machine) start(n *neighbor) {
 	}
 }
 
-// unlinked reports whether the link that the neighbour is to be on is not there.
+// unlinked reports whether the link that the neighbour is to be on is not there, or its
+// address there is not known yet.
 func (n *neighbor) unlinked() bool {
-	return n.cfg.Interface != "" && n.cfg.Link == routing.NoInterface
+	return n.cfg.unlinked() || n.cfg.Unnumbered && !n.cfg.Address.IsValid()
 }
 
 // halt ends the session until it is started.

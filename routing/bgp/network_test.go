@@ -174,7 +174,7 @@ func (w *network) do(r *router, e protocol.Effect) {
 		delete(r.tracked, e.Address)
 	case protocol.Mark:
 		r.waiting = append(r.waiting, protocol.Notices{Notices: routing.Notices{Installed: e.Number}})
-	case protocol.Watch, protocol.Unwatch:
+	case protocol.Watch, protocol.Unwatch, protocol.Discover, protocol.Undiscover:
 		r.watches = append(r.watches, e)
 	case protocol.Event:
 		r.events = append(r.events, fmt.Sprintf("%s %v", e.What, e.Err))
@@ -210,16 +210,21 @@ func (w *network) dial(r *router, e protocol.Dial) {
 	p := &tube{ids: [2]protocol.StreamID{e.ID}, ends: [2]*router{r}}
 	w.pipes = append(w.pipes, p)
 	for _, o := range w.routers {
-		id, listens := o.listeners[netip.AddrPortFrom(netip.IPv4Unspecified(), e.Remote.Port())]
+		at := netip.IPv4Unspecified()
+		if e.Remote.Addr().Is6() {
+			at = netip.IPv6Unspecified()
+		}
+		id, listens := o.listeners[netip.AddrPortFrom(at, e.Remote.Port())]
 		if !listens || !o.has(e.Remote.Addr()) {
 			continue
 		}
+		links := w.ends(r, o, &e)
 		w.next++
 		p.ends[1], p.ids[1] = o, w.next
 		p.room = [2]int{protocol.StreamRoom, protocol.StreamRoom}
-		up := protocol.Connected{ID: e.ID, Local: e.Local, Remote: e.Remote, Link: routing.NoInterface, Room: protocol.StreamRoom}
+		up := protocol.Connected{ID: e.ID, Local: e.Local, Remote: e.Remote, Link: links[0], Room: protocol.StreamRoom}
 		p.queues[0] = append(p.queues[0], up)
-		up.ID, up.Listener, up.Local, up.Remote = w.next, id, e.Remote, e.Local
+		up.ID, up.Listener, up.Local, up.Remote, up.Link = w.next, id, e.Remote, e.Local, links[1]
 		p.queues[1] = append(p.queues[1], up)
 		return
 	}
@@ -229,7 +234,7 @@ func (w *network) dial(r *router, e protocol.Dial) {
 
 func (r *router) has(a netip.Addr) bool {
 	for _, l := range r.links {
-		if l.Addresses[0].Addr() == a {
+		if len(l.Addresses) > 0 && l.Addresses[0].Addr() == a {
 			return true
 		}
 	}

@@ -26,7 +26,7 @@ func (m *Machine) watch(n *neighbor, wanted *BFD) {
 	}
 	var path protocol.Path
 	if wanted != nil {
-		path = protocol.Path{Link: n.cfg.Link, Address: n.cfg.Address, Multihop: wanted.Multihop}
+		path = protocol.Path{Link: n.cfg.streamLink(), Address: n.cfg.Address, Multihop: wanted.Multihop}
 		if wanted.Multihop {
 			path.Source = n.cfg.Local
 		}
