@@ -20,7 +20,7 @@ func (m *Machine) neighbor(a netip.Addr, link routing.InterfaceID) *neighbor {
 		}
 	}
 	for _, n := range m.order {
-		if n.cfg.Unnumbered && n.cfg.Address == a && link == n.cfg.streamLink() {
+		if n.cfg.Unnumbered && n.cfg.Address == a && (link == n.cfg.Link || link == n.cfg.streamLink()) {
 			return n
 		}
 	}

@@ -13,6 +13,7 @@ type NeighborStatus struct {
 	Address netip.Addr
 	// Interface is the name of the link of a link-local Address, as configured.
 	Interface   string
+	Unnumbered  bool                // it is known by the interface; Address is invalid until it is found
 	Link        routing.InterfaceID // that it is on, NoInterface if it is on none or down
 	Local       netip.Addr          // that it is spoken to from, while it is up
 	AS          uint32              // 0 if any would do and it was not up yet
@@ -61,7 +62,7 @@ func (m *Machine) Neighbors() []NeighborStatus {
 	list := make([]NeighborStatus, 0, len(m.order))
 	for _, n := range m.order {
 		s := NeighborStatus{
-			Address: n.cfg.Address, Interface: n.cfg.Interface, Link: n.link, Description: n.cfg.Description, Shutdown: n.cfg.Shutdown,
+			Address: n.cfg.Address, Interface: n.cfg.Interface, Unnumbered: n.cfg.Unnumbered, Link: n.link, Description: n.cfg.Description, Shutdown: n.cfg.Shutdown,
 			AS: n.terms.AS, Dynamic: n.dynamic, State: n.session.State(), Since: n.since,
 			AwaitsBFD: n.session.AwaitsBFD(), Held: n.held, Last: n.session.Last(), Counts: n.messages,
 		}

@@ -3,8 +3,10 @@ package bgp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
+	"routerd/dataplane"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 	"routerd/routing"
@@ -49,7 +51,7 @@ func (d *decoder) decodeNeighbors(s *tomltext.Section) {
 		t.Done()
 	}
 	all = s.Section("neighbor")
-	seen := map[netip.Addr]tomltext.Path{}
+	seen := map[string]tomltext.Path{}
 	for _, name := range all.Names() {
 		t := all.Section(name)
 		if t.Table == nil {
@@ -60,7 +62,7 @@ func (d *decoder) decodeNeighbors(s *tomltext.Section) {
 		if !d.decodeAddress(name, t, &n) {
 			continue
 		}
-		at := n.Address.WithZone(n.Interface)
+		at := n.Address.String() + "%" + n.Interface
 		if before, twice := seen[at]; twice {
 			d.WrongKey(t.At, fmt.Sprintf("%s is the same neighbor as %s", t.At, before), "each neighbor once")
 			continue
@@ -104,9 +106,14 @@ func (d *decoder) memberOf(s *tomltext.Section, groups map[string]settings, name
 // is link-local.
 func (d *decoder) decodeAddress(name string, s *tomltext.Section, n *settings) bool {
 	a, err := netip.ParseAddr(name)
+	if err != nil && d.Known(name) {
+		n.Unnumbered, n.Interface = true, name
+		d.checkUnnumbered(name, s)
+		return true
+	}
 	switch {
 	case err != nil || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() || a.Is4In6():
-		d.WrongKey(s.At, fmt.Sprintf("%q is no neighbor's address", name), `an address, "192.0.2.2" or "fe80::2%core0"`)
+		d.WrongKey(s.At, fmt.Sprintf("%q is no neighbor's address", name), `an address, "192.0.2.2" or "fe80::2%core0", or the name of an interface`)
 		return false
 	case !a.IsLinkLocalUnicast() && a.Zone() != "":
 		d.WrongKey(s.At, fmt.Sprintf("%s has an interface, which only link-local addresses need", name), fmt.Sprintf("%q", a.WithZone("")))
@@ -121,6 +128,18 @@ func (d *decoder) decodeAddress(name string, s *tomltext.Section, n *settings) b
 	}
 	n.Interface, n.Address = a.Zone(), a.WithZone("")
 	return true
+}
+
+// checkUnnumbered warns of an interface on which nobody can be found.
+func (d *decoder) checkUnnumbered(name string, s *tomltext.Section) {
+	for _, i := range d.Interfaces {
+		if i.Name != name || i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket {
+			continue
+		}
+		if !slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && (p.Bits() == 30 || p.Bits() == 31) }) {
+			d.Odd(s.At, fmt.Sprintf("%s is an interface without Ethernet, by which its neighbor cannot be found", s.At), "an address with a /30 or /31 there, or the neighbor's address")
+		}
+	}
 }
 
 // decodeSettings reads the keys that groups and neighbours have. Without a key, what of
@@ -253,7 +272,16 @@ func (d *decoder) decodeTerms(s *tomltext.Section, n *settings) {
 // finish looks at the keys of a neighbour together.
 func (d *decoder) finish(s *tomltext.Section, n *settings) {
 	external := n.AnyExternal || n.AS != d.cfg.AS && n.AS != n.LocalAS
-	if !n.hasFamilies {
+	if n.Unnumbered && !s.Has("extended-next-hop") {
+		n.ExtendedNextHop = true // the link may have no address of IPv4
+	}
+	switch {
+	case n.hasFamilies:
+	case n.Unnumbered:
+		for f := range n.Families {
+			n.Families[f].Enabled = true
+		}
+	default:
 		n.Families[wire.FamilyFor(netip.PrefixFrom(n.Address, 0))].Enabled = true
 	}
 	if n.bfd != nil {
@@ -273,6 +301,8 @@ func (d *decoder) finish(s *tomltext.Section, n *settings) {
 		return
 	}
 	switch {
+	case n.Local.IsValid() && n.Unnumbered:
+		wrong("local-address", fmt.Sprintf("local-address %s of %s, which is spoken to by the link's own", n.Local, s.At), "neighbors by their addresses for that")
 	case n.Local.IsValid() && n.Local.Is4() != n.Address.Is4():
 		wrong("local-address", fmt.Sprintf("local-address %s of %s is of the other family", n.Local, s.At), "an address of the neighbor's family")
 	case n.LocalAS != 0 && n.AS == d.cfg.AS:

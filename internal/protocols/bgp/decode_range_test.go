@@ -86,6 +86,33 @@ bfd = { strict = true }
 	}
 }
 
+// The name of an interface is a neighbour whose address is found there.
+func TestUnnumbered(t *testing.T) {
+	got, said := decodeText(t, `[bgp]
+as = 65001
+[bgp.neighbor.b]
+peer-as = "external"
+[bgp.neighbor.a]
+peer-as = 65002
+afi-safis = "ipv4-unicast"
+extended-next-hop = false
+[bgp.neighbor."fe80::2%b"]
+peer-as = 65003
+`)
+	if len(said) != 1 || !strings.HasPrefix(said[0], "5:15+1: bgp.neighbor.a is an interface without Ethernet, by which its neighbor cannot be found") {
+		t.Fatalf("said %q", said)
+	}
+	first := defaults().NeighborConfig
+	first.Unnumbered, first.Interface, first.AnyExternal, first.ExtendedNextHop = true, "b", true, true
+	first.Families[0].Enabled, first.Families[1].Enabled = true, true
+	second := defaults().NeighborConfig
+	second.Unnumbered, second.Interface, second.AS = true, "a", 65002
+	second.Families[0].Enabled = true
+	if d := cmp.Diff([]bgp.NeighborConfig{first, second}, got.Config.(bgp.Config).Neighbors[:2], cmpopts.EquateComparable(netip.Addr{})); d != "" {
+		t.Errorf("neighbours (-want +got):\n%s", d)
+	}
+}
+
 // Each mistake by itself, where it stands.
 func TestRangeMistakes(t *testing.T) {
 	const a = "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\n"

@@ -27,7 +27,8 @@ type NeighborList struct {
 
 // Neighbor is a router that the configuration has a session with.
 type Neighbor struct {
-	Address     netip.Addr `json:"address" show:"neighbor"` // with its interface if it is link-local
+	Address     netip.Addr `json:"address" show:"neighbor"`                            // with its interface if it is link-local
+	Interface   string     `json:"interface,omitempty" show:"interface,wide,optional"` // of one that is known by its interface
 	AS          uint32     `json:"as" show:"as,right"`
 	Description string     `json:"description,omitempty" show:"description,wide,optional"`
 	// Range is the prefix of [bgp.listen-range] that it has connected from; absent if it is configured.
@@ -166,6 +167,9 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 			Kept: s.Kept, KeptOctets: s.KeptOctets, KeptAll: s.Whole,
 			NoImportPolicy: s.NoImport, NoExportPolicy: s.NoExport,
 		})
+	}
+	if n.Unnumbered {
+		x.Interface = n.Interface
 	}
 	if text := endingText(&n.Last); text != "" {
 		x.Last = &Ending{At: n.Last.Time.UTC(), Ago: since(n.Last.Time, now), Text: text}
