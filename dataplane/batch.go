@@ -113,6 +113,18 @@ func NewBatch(size int, counters *Counters, drops *DropRing) *Batch {
 	}
 }
 
+// NewUnread makes a batch for up to size packets that come from no Queue, as those of
+// SendOwn, Release and Refuse do. Its frames are as large as what was in them, so that
+// the many batches of a router that send little need little memory.
+func NewUnread(size int, counters *Counters, drops *DropRing) *Batch {
+	return &Batch{
+		scratch:  newUnread(size),
+		held:     reassembly.New(reassembly.Config{}),
+		counters: counters,
+		drops:    drops,
+	}
+}
+
 // Frames is where a Queue reads to before Received is called.
 func (b *Batch) Frames() []port.Frame { return b.frames }
 

@@ -171,11 +171,9 @@ func SendOwn(v *View, b *Batch, list []OwnPacket, now time.Time) {
 	var direct, byTable []*Packet
 	for i := range list[:min(len(list), len(b.frames))] {
 		s, f := &list[i], &b.frames[i]
-		f.Reset()
-		if len(s.Packet) == 0 || len(s.Packet) > len(f.Buf)-port.Headroom {
+		if !put(f, s.Packet) {
 			continue
 		}
-		f.End = f.Start + copy(f.Buf[f.Start:], s.Packet)
 		p := b.originate(f, s.Packet[0]>>4, s.Out)
 		if p == nil {
 			return

@@ -2,12 +2,14 @@ package dataplane
 
 import (
 	"bytes"
+	"encoding/binary"
 	"net/netip"
 	"slices"
 	"sync"
 	"testing"
 
 	"routerd/arp"
+	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
@@ -240,7 +242,7 @@ func TestListenersChangeUnderTraffic(t *testing.T) {
 // What is spoken together is written together, in its order.
 func TestSendOwnManyAtOnce(t *testing.T) {
 	n := newClaimingNetwork(t, &recordingSink{})
-	b := NewBatch(3, &Counters{}, &DropRing{})
+	b := NewUnread(3, &Counters{}, &DropRing{})
 	message := func(tail byte) []byte {
 		return edit(build(t, rip("10.0.1.1", "224.0.0.9")), func(b []byte) { b[len(b)-1] = tail })
 	}
@@ -263,6 +265,41 @@ func TestSendOwnManyAtOnce(t *testing.T) {
 	}
 	if got := b.counters.Verdict(verdict.InterfaceDown); got != 1 {
 		t.Errorf("%d messages ended as interface down, want 1", got)
+	}
+}
+
+// A batch that nothing is read into needs no more memory than what it sent, and
+// sends the longest packets too.
+func TestUnreadFramesAreAsLargeAsWhatIsSent(t *testing.T) {
+	n := newClaimingNetwork(t, &recordingSink{})
+	b := NewUnread(32, &Counters{}, &DropRing{})
+	room := func() (sum int) {
+		for i := range b.frames {
+			sum += len(b.frames[i].Buf)
+		}
+		return sum
+	}
+	if got := room(); got != 0 {
+		t.Errorf("%d bytes before anything is sent, want none", got)
+	}
+	message := build(t, rip("10.0.1.1", "224.0.0.9"))
+	SendOwn(n.view, b, []OwnPacket{{lan0, message}, {lan0, message}}, testNow)
+	b.Transmit(testNow)
+	if got := room(); got != 2*leastBuffer {
+		t.Errorf("%d bytes for two short packets, want %d", got, 2*leastBuffer)
+	}
+	n.ports[lan0].Take()
+	n.view.Interfaces[lan0].MTU = 65535
+	long := build(t, rip("10.0.1.1", "224.0.0.9"))
+	long = append(long, make([]byte, 65535-len(long))...)
+	binary.BigEndian.PutUint16(long[2:], uint16(len(long)))
+	for _, p := range [][]byte{long, message, append(long, make([]byte, port.MaxFrame)...), nil} {
+		SendOwn(n.view, b, []OwnPacket{{lan0, p}}, testNow)
+		b.Transmit(testNow)
+	}
+	sent := n.ports[lan0].Take()
+	if len(sent) != 2 || !bytes.Equal(sent[0].Data, long) || !bytes.Equal(sent[1].Data, message) {
+		t.Errorf("sent %d packets, want the long one and the short one as they are, and neither one beyond all bounds nor an empty one", len(sent))
 	}
 }
 

@@ -55,12 +55,10 @@ func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 func (b *Batch) resume(v *View, h Held) *Packet {
 	b.begin(v)
 	f := &b.frames[0]
-	f.Reset()
-	if len(h.Packet) == 0 || len(h.Packet) > len(f.Buf)-port.Headroom {
+	if !put(f, h.Packet) {
 		b.n = 0
 		return nil
 	}
-	f.End = f.Start + copy(f.Buf[f.Start:], h.Packet)
 	f.Offload = h.Offload
 	b.Received(1, h.In)
 	p := &b.packets[0]

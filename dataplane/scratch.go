@@ -37,9 +37,18 @@ type scratch struct {
 // a run without packets answers fragments that have timed out.
 const leastMade = 16
 
-// newScratch makes room for size frames at a time.
+// newScratch makes room for size frames at a time, and to read into them.
 func newScratch(size int) scratch {
-	m := scratch{
+	m := newUnread(size)
+	for i := range m.frames {
+		m.frames[i].Buf = make([]byte, port.BufferSize)
+	}
+	return m
+}
+
+// newUnread makes room for size frames that put fills.
+func newUnread(size int) scratch {
+	return scratch{
 		frames:  make([]port.Frame, size),
 		packets: make([]Packet, size),
 		work:    make([]*Packet, 0, 2*size),
@@ -49,10 +58,23 @@ func newScratch(size int) scratch {
 		punts:   make([]Punt, 0, fewPunts),
 		punted:  make([]*Packet, 0, fewPunts),
 	}
-	for i := range m.frames {
-		m.frames[i].Buf = make([]byte, port.BufferSize)
+}
+
+// leastBuffer holds what most protocols send.
+const leastBuffer = 2048
+
+// put makes a frame that packet, unless it is empty or longer than any can be, which
+// it reports. A buffer that is too small is exchanged for one that is not.
+func put(f *port.Frame, packet []byte) bool {
+	if len(packet) == 0 || len(packet) > port.MaxFrame {
+		return false
 	}
-	return m
+	if size := port.Headroom + len(packet); size > len(f.Buf) {
+		f.Buf = make([]byte, (size+leastBuffer-1)/leastBuffer*leastBuffer)
+	}
+	f.Reset()
+	f.End = f.Start + copy(f.Buf[f.Start:], packet)
+	return true
 }
 
 // spare holds memory for whole batches, and arenas holds arenas, that no worker

@@ -40,7 +40,7 @@ func newMembership(live *dataplane.Live, seed uint64) *Membership {
 		live:     live,
 		machine:  multicast.New(seed),
 	}
-	l.batch = dataplane.NewBatch(1, l.Counters, l.Drops)
+	l.batch = dataplane.NewUnread(1, l.Counters, l.Drops)
 	return l
 }
 

@@ -71,7 +71,7 @@ func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) 
 		machine:  arp.New(cfg, random.Uint64()),
 	}
 	n.intake.key = drawKey(random)
-	n.batch = dataplane.NewBatch(1, n.Counters, n.Drops)
+	n.batch = dataplane.NewUnread(1, n.Counters, n.Drops)
 	n.batch.Stream = neighborStream
 	n.frame[0].Buf = make([]byte, port.BufferSize)
 	n.write[0] = &n.frame[0]

@@ -22,7 +22,7 @@ type sender struct {
 }
 
 func newSender(c *dataplane.Counters, d *dataplane.DropRing, p dataplane.Punter) sender {
-	s := sender{batch: dataplane.NewBatch(sendAtOnce, c, d)}
+	s := sender{batch: dataplane.NewUnread(sendAtOnce, c, d)}
 	s.batch.Punts(p)
 	return s
 }

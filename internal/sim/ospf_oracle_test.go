@@ -72,8 +72,10 @@ func (s *ospfSite) cost(e *End) int { return int(s.of[e.Node].config.Interfaces[
 // relaxing every link until nothing is cheaper.
 func (s *ospfSite) costs(area int) map[[2]int]int {
 	d := map[[2]int]int{}
+	var members []*ospfRouter
 	for _, r := range s.routers {
 		if slices.Contains(r.areas, area) {
+			members = append(members, r)
 			d[[2]int{r.number, r.number}] = 0
 		}
 	}
@@ -85,7 +87,7 @@ func (s *ospfSite) costs(area int) map[[2]int]int {
 			}
 			for _, from := range l.ends {
 				for _, to := range l.ends {
-					changed = from != to && s.relax(d, s.of[from.Node].number, s.of[to.Node].number, s.cost(from)) || changed
+					changed = from != to && relax(d, members, s.of[from.Node].number, s.of[to.Node].number, s.cost(from)) || changed
 				}
 			}
 		}
@@ -93,9 +95,9 @@ func (s *ospfSite) costs(area int) map[[2]int]int {
 	return d
 }
 
-// relax takes the step from a to b into all paths that begin at a.
-func (s *ospfSite) relax(d map[[2]int]int, a, b, cost int) (changed bool) {
-	for _, r := range s.routers {
+// relax takes the step from a to b into all paths to members that begin at a.
+func relax(d map[[2]int]int, members []*ospfRouter, a, b, cost int) (changed bool) {
+	for _, r := range members {
 		rest, ok := d[[2]int{b, r.number}]
 		if was, known := d[[2]int{a, r.number}]; ok && (!known || cost+rest < was) {
 			d[[2]int{a, r.number}] = cost + rest
@@ -182,8 +184,11 @@ func (o *ospfOracle) between(x, area int, owners []owner) (d ospfDue, known bool
 		return d, false
 	}
 	for b := range o.routers {
+		if b == x || !o.border(b) {
+			continue
+		}
 		c, reached := o.within[area][[2]int{x, b}]
-		if !reached || b == x || !o.border(b) {
+		if !reached {
 			continue
 		}
 		if said, ok := o.summary(b, area, owners); ok {
@@ -241,8 +246,11 @@ func (o *ospfOracle) external(x int) {
 		return
 	}
 	for y, r := range o.routers {
+		if x == y || len(r.externals) == 0 {
+			continue
+		}
 		at, reached := o.boundary(x, y)
-		if x == y || !reached {
+		if !reached {
 			continue
 		}
 		for _, e := range r.externals {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +67,11 @@ func newOSPFSite(seed uint64, size int) *ospfSite {
 		stub := ospf.DefaultInterface(ospf.NetworkByKind)
 		stub.Passive, stub.Cost = true, uint16(1+s.Rand().IntN(5))
 		c.Interfaces["stub"] = stub
-		r := &ospfRouter{node: s.Add(fmt.Sprintf("r%d", i)), number: i, config: c, interfaces: []string{
+		node := s.Add(fmt.Sprintf("r%d", i))
+		if size > 100 {
+			node.Router.BatchSize = 1 // memory of a busy worker that thousands of them need not have
+		}
+		r := &ospfRouter{node: node, number: i, config: c, interfaces: []string{
 			"lo " + loopbackOf(i).String(), fmt.Sprintf("stub %s/24", stubOf(i).Addr().Next()),
 		}}
 		s.routers = append(s.routers, r)
@@ -320,6 +325,7 @@ func TestOSPFThousandRouters(t *testing.T) {
 	if !*large {
 		t.Skip("a network of 1,000 routers takes minutes; -large has it run")
 	}
+	defer debug.SetGCPercent(debug.SetGCPercent(50))
 	s := randomOSPF(t, 1, 1000, ospfAreas, perfect)
 	look := func(when string) {
 		t.Helper()
