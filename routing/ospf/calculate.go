@@ -27,13 +27,16 @@ type RunKind uint8
 const (
 	// RunFull: shortest paths, and with them all routes.
 	RunFull RunKind = iota
+	// RunIncremental: the shortest paths that a change of links is part of, and the
+	// routes that follow from them.
+	RunIncremental
 	// RunPartial: routes alone (RFC 2328 §16.5, §16.6).
 	RunPartial
 	// RunAlternates: loop-free alternates.
 	RunAlternates
 )
 
-var runKinds = [...]string{"full", "partial", "alternates"}
+var runKinds = [...]string{"full", "incremental", "partial", "alternates"}
 
 // String gives the name used in tables and JSON.
 func (k RunKind) String() string {
@@ -96,22 +99,19 @@ func (m *Machine) calculate() bool {
 	}
 	m.due.Stop(&c.timer)
 	now := c.changes
-	c.changes = changes{touch: now.touch}
-	run := Run{At: m.now, Kind: RunPartial, Waited: m.now.Sub(now.since), Wait: wait, Why: now.why, Changes: now.count}
-	trees, whole := m.table.Update(&m.state, now.prefixes, now.all)
-	if trees {
-		run.Kind = RunFull
-	}
-	if whole {
+	c.changes = changes{}
+	u := m.table.Update(&m.state, now.prefixes, now.all)
+	run := Run{At: m.now, Kind: u.Kind, Waited: m.now.Sub(now.since), Wait: wait, Why: now.why, Changes: now.count}
+	if u.Whole {
 		m.measure()
 	}
 	f := &offering{table: &m.table, cfg: &m.cfg}
-	if whole {
+	if u.Whole {
 		run.Changed = c.offers.all(f)
 	} else {
-		run.Changed = c.offers.some(f, now.prefixes)
+		run.Changed = c.offers.some(f, u.Prefixes)
 	}
-	m.originateSummaries(now.prefixes, whole)
+	m.originateSummaries(u.Prefixes, u.Whole)
 	m.translate()
 	m.reconsider()
 	run.Vertices = m.reached()

@@ -25,7 +25,6 @@ type changes struct {
 	all      bool      // all routes may be others
 	why      []Trigger // the first ones
 	count    int       // of LSAs and others
-	touch    touch     // its memory is used again
 }
 
 // any reports whether there are any.
@@ -33,7 +32,7 @@ func (c *changes) any() bool { return c.count > 0 }
 
 // reset forgets them.
 func (c *changes) reset() {
-	*c = changes{prefixes: c.prefixes[:0], touch: c.touch}
+	*c = changes{prefixes: c.prefixes[:0]}
 }
 
 // add takes in that an LSA of the area, or of the AS where that is nil, was
@@ -44,7 +43,7 @@ func (c *changes) add(a *AreaState, db *Database, e *Entry) bool {
 	l := e.LSA()
 	switch t := l.Type(); {
 	case a != nil && (t == wire.RouterLSA || t == wire.NetworkLSA):
-		matters = a.follow(&c.touch, e) != SamePaths
+		matters = a.follow(e) != SamePaths
 	case e.self:
 	case t == wire.SummaryLSA || t == wire.ExternalLSA || t == wire.NSSALSA:
 		if e.prefix >= 0 {

@@ -24,7 +24,7 @@ func written(t *Table) (lines []string) {
 // Whatever changes, the table that follows the changes is the one that is calculated
 // anew.
 func TestTableFollowsChanges(t *testing.T) {
-	partial, without, whole := 0, 0, 0
+	partial, without, whole, some, borders := 0, 0, 0, 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		s := newSite(0, 1, 2)
 		var c changes
@@ -52,9 +52,11 @@ func TestTableFollowsChanges(t *testing.T) {
 		for range rapid.IntRange(1, 12).Draw(t, "calculations") {
 			for range rapid.IntRange(1, 3).Draw(t, "changes") {
 				a := s.areas[wire.ID(rapid.Uint32Range(0, 2).Draw(t, "area"))]
-				switch rapid.SampledFrom([]string{"network", "summary", "summary", "boundary", "external", "external", "nssa", "sweep"}).Draw(t, "what") {
+				switch rapid.SampledFrom([]string{"network", "links", "links", "links", "links", "summary", "summary", "boundary", "external", "external", "nssa", "sweep"}).Draw(t, "what") {
 				case "network":
 					a.drawLSA(t, rapid.Uint16Range(1, 3))
+				case "links":
+					a.drawLinks(t, rapid.Uint16Range(1, 3))
 				case "summary":
 					a.summary(drawID(t), prefix.Draw(t, "prefix"), metric.Draw(t, "metric"))
 				case "boundary":
@@ -76,10 +78,14 @@ func TestTableFollowsChanges(t *testing.T) {
 			if !c.any() {
 				continue
 			}
-			switch trees, all := s.table.Update(&s.state, c.prefixes, c.all); {
-			case trees:
+			switch u := s.table.Update(&s.state, c.prefixes, c.all); {
+			case u.Kind == RunFull:
 				whole++
-			case all:
+			case u.Kind == RunIncremental && u.Whole:
+				borders++
+			case u.Kind == RunIncremental:
+				some++
+			case u.Whole:
 				without++
 			default:
 				partial++
@@ -97,8 +103,8 @@ func TestTableFollowsChanges(t *testing.T) {
 			}
 		}
 	})
-	if partial < 5 || without < 5 || whole < 5 {
-		t.Errorf("%d calculations of some prefixes, %d of all, %d with shortest paths: too few of one", partial, without, whole)
+	if partial < 5 || without < 5 || whole < 5 || some < 5 || borders < 5 {
+		t.Errorf("%d calculations of some prefixes, %d of all, %d with all shortest paths, %d with some and %d with some to border routers: too few of one", partial, without, whole, some, borders)
 	}
 }
 
@@ -136,13 +142,13 @@ func TestChanges(t *testing.T) {
 		do   func()
 		want string
 	}{
-		{"a router", func() { b.router(2, 0, p2p(3, 1, 10)) }, "stale 2, prefixes 0, all false, 1 of 1 triggers"},
+		{"a router", func() { b.router(2, 0, p2p(3, 1, 10)) }, "stale 3, prefixes 0, all false, 1 of 1 triggers"},
 		{"the same again", func() { b.router(2, 0, p2p(3, 1, 10)) }, "stale 0, prefixes 0, all false, 0 of 0 triggers"},
 		{"one more prefix", func() { b.router(2, 0, p2p(3, 1, 10), stubNet(9, 0xffffffff, 1)) }, "stale 1, prefixes 0, all false, 1 of 1 triggers"},
 		{"another cost of it", func() { b.router(2, 0, p2p(3, 1, 10), stubNet(9, 0xffffffff, 2)) }, "stale 1, prefixes 0, all false, 1 of 1 triggers"},
-		{"a bit", func() { b.router(2, wire.RouterB, p2p(3, 1, 10), stubNet(9, 0xffffffff, 2)) }, "stale 2, prefixes 0, all false, 1 of 1 triggers"},
-		{"a network", func() { b.network(7, 2, 2, 3) }, "stale 2, prefixes 0, all false, 1 of 1 triggers"},
-		{"a network goes", func() { b.install(wire.NetworkLSA, 7, 2, wire.MaxAge, &wire.Network{}) }, "stale 2, prefixes 0, all false, 1 of 1 triggers"},
+		{"a bit", func() { b.router(2, wire.RouterB, p2p(3, 1, 10), stubNet(9, 0xffffffff, 2)) }, "stale 3, prefixes 0, all false, 1 of 1 triggers"},
+		{"a network", func() { b.network(7, 2, 2, 3) }, "stale 3, prefixes 0, all false, 1 of 1 triggers"},
+		{"a network goes", func() { b.install(wire.NetworkLSA, 7, 2, wire.MaxAge, &wire.Network{}) }, "stale 3, prefixes 0, all false, 1 of 1 triggers"},
 		{"a summary", func() { b.summary(2, "9.0.0.0/8", 1) }, "stale 0, prefixes 1, all false, 1 of 1 triggers"},
 		{"another mask of it", func() { b.summary(2, "9.0.0.0/9", 1) }, "stale 0, prefixes 2, all false, 1 of 1 triggers"},
 		{"one of the router itself", func() { b.summary(self, "9.0.0.0/9", 1) }, "stale 0, prefixes 0, all false, 0 of 0 triggers"},

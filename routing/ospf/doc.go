@@ -47,9 +47,12 @@
 //	buckets.go    the candidates of that calculation
 //	hops.go       sets of equal next hops
 //	table.go      the routes of all areas together (§16)
+//	follow.go     routes that follow what has changed
 //	summary.go    inter-area routes, and better ways through transit areas (§16.2, §16.3)
 //	external.go   external routes, of an NSSA too (§16.4; RFC 3101 §2.5)
-//	touch.go      changes of links that touch no shortest path
+//	touch.go      links as they were before their LSAs changed
+//	repair.go     a tree that follows changed links
+//	holding.go    which vertices have a prefix
 //	changes.go    what has changed since routes were calculated
 //	alternate.go  loop-free alternates: which one is chosen (RFC 5286)
 //	candidate.go  the neighbours that may be one
@@ -70,10 +73,12 @@
 // one back, so that a calculation looks nothing up. It depends on the graph, the
 // root and its interfaces alone.
 //
-// Routes are calculated from a [State]; of equal paths all ways are kept. A change of
-// routers or networks has the tree of its area calculated anew, unless all links
-// that have changed lie beside its shortest paths; one of prefixes alone has the paths
-// to them calculated, and one of a summary or an external the routes to its prefix.
+// Routes are calculated from a [State]; of equal paths all ways are kept. Where links
+// of some routers or networks have changed, the tree of their area is repaired: only
+// what those links led to, or lead to now, is reached anew, and only the routes to its
+// prefixes are calculated. Where more has changed the tree is calculated anew, and all
+// routes. A change of prefixes alone has the paths to them calculated, and one of a
+// summary or an external the routes to its prefix.
 //
 // # Deviations
 //

@@ -19,6 +19,8 @@ type Graph struct {
 	free     []int32
 	highest  uint16 // cost that any edge ever had
 	virtuals int    // edges that are virtual links
+	costless bool   // an edge from a router ever cost nothing
+	holding  holding
 	edges    []edge // of the LSA that is being read
 	stubs    []stub
 }
@@ -70,6 +72,8 @@ const (
 	SamePaths Difference = iota
 	// OtherPrefixes: vertices are where they were, prefixes may not be.
 	OtherPrefixes
+	// SomePaths: links of some vertices are others.
+	SomePaths
 	// OtherPaths: any path may be another one.
 	OtherPaths
 )
@@ -200,13 +204,21 @@ func (g *Graph) set(at int32, e *Entry) Difference {
 		}
 	}
 	if v.prefix >= 0 {
+		g.holding.remove(v.prefix, at)
 		g.prefixes.release(v.prefix)
 	}
 	for i := range stubs {
+		g.holding.remove(stubs[i].prefix, at)
 		g.prefixes.release(stubs[i].prefix)
 	}
 	v.entry, v.flags, v.prefix = e, flags, network
 	v.stubs = append(stubs[:0], g.stubs...)
+	if v.prefix >= 0 {
+		g.holding.add(v.prefix, at)
+	}
+	for i := range v.stubs {
+		g.holding.add(v.stubs[i].prefix, at)
+	}
 	before := len(old)
 	v.edges = append(old, g.edges...)[before:]
 	for i := range v.edges {
@@ -253,6 +265,7 @@ func (g *Graph) join(v, w int32, back bool) (any bool) {
 // not are passed over.
 func (g *Graph) readRouter(b wire.RouterBody) wire.RouterFlags {
 	for l := range b.Links {
+		g.costless = g.costless || l.Cost == 0 && l.Type != wire.LinkStub
 		switch l.Type {
 		case wire.LinkPointToPoint, wire.LinkVirtual:
 			g.edge(g.vertex(false, l.ID), l)

@@ -203,11 +203,11 @@ func TestOffersFollowTheTable(t *testing.T) {
 					b.db.Sweep(start, false, func(*Entry) {})
 				}
 			}
-			_, whole := s.table.Update(&s.state, c.prefixes, c.all)
-			if f := (&offering{table: &s.table, cfg: &cfg}); whole {
+			u := s.table.Update(&s.state, c.prefixes, c.all)
+			if f := (&offering{table: &s.table, cfg: &cfg}); u.Whole {
 				o.all(f)
 			} else {
-				o.some(f, c.prefixes)
+				o.some(f, u.Prefixes)
 			}
 			c.reset()
 			rib.drain()
@@ -226,7 +226,7 @@ func TestOffersFollowTheTable(t *testing.T) {
 				t.Fatalf("the RIB has\n%v, want\n%v", rib.routes, want)
 			}
 			for n := range o.routes {
-				if r := &o.routes[n]; r.hasSlot && r.hops == nil && whole && s.state.Prefixes.uses[n] == 0 {
+				if r := &o.routes[n]; r.hasSlot && r.hops == nil && u.Whole && s.state.Prefixes.uses[n] == 0 {
 					t.Fatalf("a slot of %v, which nobody names", r.prefix)
 				}
 			}

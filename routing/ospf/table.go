@@ -40,6 +40,7 @@ type AreaState struct {
 	Ranges      []netip.Prefix // what a border router makes one summary of
 	tree        Tree
 	stale       Difference // what the tree has not followed yet
+	since       since      // unless stale is OtherPaths: in detail
 }
 
 // VirtualLink is a link of the backbone through another area.
@@ -149,26 +150,6 @@ func (t *Table) Calculate(s *State) {
 	t.fresh = len(t.Hops.sets)
 }
 
-// Update has t follow what has changed in the state since it was calculated: areas
-// whose graphs are stale, then the LSAs of prefixes, or where all is set whatever
-// else. The result is that of Calculate. It reports whether any shortest path was
-// calculated, and whether any route but those to the prefixes may be another one.
-func (t *Table) Update(s *State, prefixes []int32, all bool) (trees, whole bool) {
-	for _, a := range s.Areas {
-		trees = trees || a.stale == OtherPaths
-		all = all || a.stale != SamePaths
-	}
-	switch {
-	case t.state != s || t.numbers != s.Prefixes || len(t.Hops.sets) > 2*t.fresh+1024: // of sets that nothing has any more
-		t.Calculate(s)
-		return true, true
-	case all || !t.followPrefixes(prefixes):
-		t.follow(s)
-		return trees, true
-	}
-	return false, false
-}
-
 // follow calculates all routes from those trees that are not stale and anew from
 // the others.
 func (t *Table) follow(s *State) {
@@ -203,57 +184,6 @@ func (t *Table) follow(s *State) {
 		}
 	}
 	t.externals()
-}
-
-// followPrefixes calculates the routes to some prefixes anew, where their LSAs alone
-// have changed (RFC 2328 §16.5, §16.6). It reports whether that is all: else the
-// routes to others depend on these.
-func (t *Table) followPrefixes(prefixes []int32) bool {
-	for len(t.routes) < len(t.state.Prefixes.list) {
-		t.routes = append(t.routes, Route{})
-	}
-	for _, n := range prefixes {
-		old := t.routes[n]
-		if old.Type > InterArea {
-			old = Route{}
-		}
-		r := &t.routes[n]
-		*r = Route{}
-		for _, a := range t.state.Areas {
-			t.intra(a, n)
-		}
-		for _, a := range t.state.Areas {
-			if t.examined(a) {
-				for e := range a.Graph.db.of(n) {
-					t.summary(a, e)
-				}
-			}
-		}
-		for _, a := range t.state.Areas {
-			if t.improves(a) {
-				for e := range a.Graph.db.of(n) {
-					t.improve(a, e)
-				}
-			}
-		}
-		if *r != old && len(t.reached) > 0 {
-			return false // a forwarding address may be in it
-		}
-		if r.Type != noPath {
-			t.lengths[r.Prefix.Bits()] = true
-		}
-		for e := range t.state.AS.of(n) {
-			t.take(e, nil)
-		}
-		for _, a := range t.state.Areas {
-			if a.Type == NSSA {
-				for e := range a.Graph.db.of(n) {
-					t.take(e, a)
-				}
-			}
-		}
-	}
-	return true
 }
 
 // examined reports whether the summaries of the area are (RFC 2328 §16.2; RFC 3509
@@ -343,14 +273,12 @@ func (t *Table) trees() {
 			if last && moved && len(s.Virtual) > 0 {
 				a.stale = OtherPaths
 			}
-			switch a.stale {
-			case OtherPaths:
+			if a.stale != SamePaths {
 				moved = true
 				a.tree.Calculate(a.Graph, s.Router, a.Attachments, &t.Hops, t.virtual(a))
-			case OtherPrefixes:
-				a.tree.prefixes()
+				a.stale = SamePaths
+				a.since.reset()
 			}
-			a.stale = SamePaths
 		}
 	}
 }

@@ -2,92 +2,108 @@ package ospf
 
 import "routerd/routing/ospf/wire"
 
-// touch is the links of a router or a network as they were before its LSA changed.
-type touch struct {
-	at    int32 // its vertex; -1: there was none
-	flags wire.RouterFlags
-	links []edge
+// touched is a vertex whose LSA has changed since its area's tree was calculated,
+// with its links as they were then.
+type touched struct {
+	at       int32
+	from, to int // in links of since
 }
 
-// touched notes the links of the vertex that an LSA describes.
-func (a *AreaState) touched(t *touch, e *Entry) {
-	l := e.LSA()
-	index := a.Graph.routers
-	if l.Type() == wire.NetworkLSA {
-		index = a.Graph.networks
-	}
-	at, known := index[l.ID()]
-	if t.at, t.links = -1, t.links[:0]; known {
-		v := &a.Graph.vertices[at]
-		t.at, t.flags = at, v.flags
-		t.links = append(t.links, v.edges...)
-	}
+// since is what has changed in an area since its tree was calculated.
+type since struct {
+	touched  []touched
+	links    []edge
+	prefixes []int32 // that vertices whose LSAs have changed had, or have
 }
 
-// follow takes a changed LSA into the graph. Where all the links that have changed
-// lie beside the shortest paths, those are what they were, and the area's tree with
-// them: only the paths to prefixes may be others.
-func (a *AreaState) follow(t *touch, e *Entry) Difference {
-	if a.stale != OtherPaths {
-		a.touched(t, e)
-	}
-	d := a.Graph.Update(e)
-	if d != OtherPaths || a.stale == OtherPaths || a.beside(t) {
-		if d == OtherPaths {
-			d = OtherPrefixes
-		}
-		a.stale = max(a.stale, d)
-		return d
-	}
-	a.stale = OtherPaths
-	return d
+// mostTouched is how many vertices may have changed for the tree to be repaired and
+// not be calculated anew.
+const mostTouched = 64
+
+func (s *since) reset() {
+	s.touched, s.links, s.prefixes = s.touched[:0], s.links[:0], s.prefixes[:0]
 }
 
-// beside reports whether no link that was there or is there now is, or would be, part
-// of a shortest path.
-func (a *AreaState) beside(t *touch) bool {
-	g, tree := a.Graph, &a.tree
-	if t.at < 0 || t.at == tree.root || tree.graph != g || int(t.at) >= len(tree.distance) || tree.distance[t.at] == Unreachable {
-		return false
-	}
-	v := &g.vertices[t.at]
-	if v.entry == nil || v.flags != t.flags {
-		return false
-	}
-	for i := range t.links {
-		if old := &t.links[i]; old.back && !held(v.edges, old) && !a.longer(t.at, old) {
-			return false
-		}
-	}
-	for i := range v.edges {
-		if now := &v.edges[i]; now.back && !held(t.links, now) && !a.longer(t.at, now) {
-			return false
-		}
-	}
-	return true
-}
+// has gives the links that a vertex had.
+func (s *since) has(t *touched) []edge { return s.links[t.from:t.to] }
 
-// held reports whether the link is among some.
-func held(links []edge, e *edge) bool {
-	for i := range links {
-		if o := &links[i]; o.to == e.to && o.cost == e.cost && o.kind == e.kind && o.data == e.data && o.back == e.back {
+// knows reports whether the links that a vertex had are noted.
+func (s *since) knows(at int32) bool {
+	for i := range s.touched {
+		if s.touched[i].at == at {
 			return true
 		}
 	}
 	return false
 }
 
-// longer reports whether a link of a vertex is longer than the shortest path, and so
-// is each link back.
-func (a *AreaState) longer(from int32, e *edge) bool {
-	d := a.tree.distance
-	if int(e.to) >= len(d) || e.to == a.tree.root || d[e.to] == Unreachable || d[from]+uint32(e.cost) <= d[e.to] {
-		return false
+// prefixesOf notes the prefixes of a vertex.
+func (s *since) prefixesOf(v *vertex) {
+	if v.prefix >= 0 {
+		s.prefixes = append(s.prefixes, v.prefix)
 	}
-	for _, back := range a.Graph.vertices[e.to].edges {
-		if back.to == from && d[e.to]+uint32(back.cost) <= d[from] {
-			return false
+	for i := range v.stubs {
+		s.prefixes = append(s.prefixes, v.stubs[i].prefix)
+	}
+}
+
+// described gives the index of the vertex that an LSA describes.
+func (g *Graph) described(e *Entry) (at int32, known bool) {
+	l := e.LSA()
+	index := g.routers
+	if l.Type() == wire.NetworkLSA {
+		index = g.networks
+	}
+	at, known = index[l.ID()]
+	return at, known
+}
+
+// follow takes a changed LSA into the graph, and notes what the tree has to follow:
+// nothing, other prefixes, other links of some vertices, or all.
+func (a *AreaState) follow(e *Entry) Difference {
+	g, s := a.Graph, &a.since
+	if a.stale == OtherPaths {
+		return g.Update(e)
+	}
+	touches, links, prefixes := len(s.touched), len(s.links), len(s.prefixes)
+	at, known := g.described(e)
+	flags := wire.RouterFlags(0)
+	if known = known && g.vertices[at].entry != nil; known {
+		v := &g.vertices[at]
+		flags = v.flags
+		if !s.knows(at) {
+			s.links = append(s.links, v.edges...)
+			s.touched = append(s.touched, touched{at, links, len(s.links)})
+		}
+		s.prefixesOf(v)
+	}
+	d := g.Update(e)
+	switch d {
+	case SamePaths:
+		s.touched, s.links, s.prefixes = s.touched[:touches], s.links[:links], s.prefixes[:prefixes]
+		return d
+	case OtherPrefixes: // the links are what they were
+		s.touched, s.links = s.touched[:touches], s.links[:links]
+	case OtherPaths:
+		if known && a.repairable(at, flags) {
+			d = SomePaths
 		}
 	}
-	return true
+	if known {
+		s.prefixesOf(&g.vertices[at])
+	}
+	if a.stale = max(a.stale, d); a.stale == OtherPaths {
+		s.reset()
+	}
+	return d
+}
+
+// repairable reports whether a tree is repaired where the links of the vertex have
+// changed: a router or network that comes or goes, another part of a router among
+// areas, virtual links and links that cost nothing have it be calculated anew.
+func (a *AreaState) repairable(at int32, flags wire.RouterFlags) bool {
+	g, t := a.Graph, &a.tree
+	v := &g.vertices[at]
+	return t.graph == g && at != t.root && int(at) < len(t.distance) && v.entry != nil && v.flags == flags &&
+		!g.costless && g.virtuals == 0 && len(a.since.touched) <= mostTouched
 }

@@ -43,6 +43,7 @@ type Tree struct {
 	order    []int32 // of vertices, as they were reached
 	queue    buckets
 	paths    []intra // of prefixes
+	repairs  repairs
 	// Transit reports that the area has a router at the end of a virtual link
 	// through it (RFC 2328 §16.1 (2)).
 	Transit bool
@@ -110,21 +111,28 @@ func (t *Tree) rank(v int32) uint64 {
 	return rank
 }
 
-// relax considers the way to a vertex by the edge e of v (RFC 2328 §16.1 (2)(d)).
-func (t *Tree) relax(v int32, e *edge) {
-	d := t.distance[v] + uint32(e.cost)
+// by gives the distance of a vertex by the edge e of v, and the ways there. Without
+// any, it is farther than by others.
+func (t *Tree) by(v int32, e *edge) (d uint32, ways int32) {
+	d = t.distance[v] + uint32(e.cost)
 	if d > t.distance[e.to] || d < t.distance[v] {
-		return
+		return d, 0
 	}
-	ways := t.ways[v]
+	ways = t.ways[v]
 	switch {
 	case v == t.root:
 		ways = t.first(e)
 	case t.graph.vertices[v].network && t.direct(v):
 		ways = t.hops.onward(ways, t.addresses(e.to, v))
 	}
+	return d, ways
+}
+
+// relax considers the way to a vertex by the edge e of v (RFC 2328 §16.1 (2)(d)).
+func (t *Tree) relax(v int32, e *edge) {
+	d, ways := t.by(v, e)
 	if ways == 0 {
-		return // the link is there, but no neighbour yet or any more
+		return // or the link is there, but no neighbour yet or any more
 	}
 	if d == t.distance[e.to] {
 		t.ways[e.to] = t.hops.join(t.ways[e.to], ways)
@@ -201,17 +209,7 @@ func (t *Tree) prefixes() {
 	for _, v := range t.order {
 		w := &t.graph.vertices[v]
 		for _, s := range w.stubs {
-			p, cost := &t.paths[s.prefix], t.distance[v]+uint32(s.cost)
-			switch {
-			case cost > p.cost || cost < t.distance[v]:
-			case cost < p.cost:
-				*p = intra{cost, t.ways[v], v}
-			default:
-				p.ways = t.hops.join(p.ways, t.ways[v])
-				if o := &t.graph.vertices[p.origin]; !o.network && o.id < w.id {
-					p.origin = v
-				}
-			}
+			t.stub(&t.paths[s.prefix], v, t.distance[v]+uint32(s.cost))
 		}
 	}
 }

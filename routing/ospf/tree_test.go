@@ -274,6 +274,41 @@ func (a *areaBed) drawNetwork(t *rapid.T, cost *rapid.Generator[uint16]) {
 	}
 }
 
+// drawLinks has a router or a network that there is come with other links.
+func (a *areaBed) drawLinks(t *rapid.T, cost *rapid.Generator[uint16]) {
+	if e := a.anyOf(t, wire.NetworkLSA); e != nil && e.Usable() && rapid.IntRange(0, 4).Draw(t, "a network") == 0 {
+		l := e.LSA()
+		routers := rapid.SliceOfNDistinct(rapid.Custom(drawID), 1, 5, func(r wire.ID) wire.ID { return r }).Draw(t, "attached")
+		a.install(wire.NetworkLSA, l.ID(), l.Router(), 0, &wire.Network{Mask: wire.NetworkBody(l.Body()).Mask(), Routers: routers})
+		return
+	}
+	e := a.anyOf(t, wire.RouterLSA)
+	if e == nil || !e.Usable() || e.LSA().Router() == self {
+		return
+	}
+	l := e.LSA()
+	var links []wire.Link
+	for x := range wire.RouterBody(l.Body()).Links {
+		switch rapid.SampledFrom([]string{"", "", "", "cost", "goes", "data", "twice"}).Draw(t, "link") {
+		case "cost":
+			x.Cost = cost.Draw(t, "cost")
+		case "goes":
+			continue
+		case "data":
+			if x.Type != wire.LinkStub {
+				x.Data = wire.ID(rapid.Uint32Range(100, 104).Draw(t, "data"))
+			}
+		case "twice":
+			links = append(links, x)
+		}
+		links = append(links, x)
+	}
+	if rapid.Bool().Draw(t, "one more") {
+		links = append(links, p2p(drawID(t), wire.ID(rapid.Uint32Range(100, 104).Draw(t, "data")), cost.Draw(t, "cost")))
+	}
+	a.router(l.Router(), wire.RouterBody(l.Body()).Flags(), links...)
+}
+
 // drawLSA installs any LSA.
 func (a *areaBed) drawLSA(t *rapid.T, cost *rapid.Generator[uint16]) {
 	age := rapid.SampledFrom([]uint16{0, wire.MaxAge}).Draw(t, "age")

@@ -35,7 +35,7 @@ type SPF struct {
 	State   string  `json:"state"`         // quiet | short-wait | long-wait
 	Due     float64 `json:"due,omitempty"` // seconds to the next calculation; absent if nothing has changed
 	Changes int     `json:"changes"`       // since the last one
-	Runs    Counts  `json:"runs"`          // by kind: full | partial | alternates
+	Runs    Counts  `json:"runs"`          // by kind: full | incremental | partial | alternates
 	Last    []Run   `json:"last"`          // the latest first
 }
 
@@ -43,7 +43,7 @@ type SPF struct {
 type Run struct {
 	At      time.Time `json:"at"`
 	Ago     float64   `json:"ago" show:"calculated,seconds"` // seconds
-	Kind    string    `json:"kind" show:"kind"`              // full | partial | alternates
+	Kind    string    `json:"kind" show:"kind"`              // full | incremental | partial | alternates
 	State   string    `json:"state" show:"state,wide"`       // how changes were gathered
 	Waited  float64   `json:"waited"`                        // seconds since the first change
 	Changes int       `json:"changes" show:"changes,amount"`

@@ -84,7 +84,7 @@ func (core) Summary(time.Time) ospf.Summary {
 			{ID: 7, Type: ospf.NSSA, NoSummaries: true, Translator: ospf.TranslatorElected, Interfaces: 1, Routers: 1},
 		},
 	}
-	s.SPF = ospf.SPFInfo{Wait: ospf.ShortWait, Due: now.Add(40 * time.Millisecond), Changes: 2, Runs: [3]uint64{7, 12345, 6}, Last: []ospf.Run{
+	s.SPF = ospf.SPFInfo{Wait: ospf.ShortWait, Due: now.Add(40 * time.Millisecond), Changes: 2, Runs: [4]uint64{7, 31, 12345, 6}, Last: []ospf.Run{
 		{At: now.Add(-9 * time.Second), Kind: ospf.RunAlternates, Wait: ospf.ShortWait, Vertices: 5, Changed: 3},
 		{
 			At: now.Add(-9 * time.Second), Kind: ospf.RunFull, Waited: 5 * time.Millisecond, Changes: 3, Vertices: 5, Changed: 4,
