@@ -131,7 +131,7 @@ func TestRepairedTreesAreThoseCalculated(t *testing.T) {
 			}
 		}
 	})
-	if repaired < 10 {
+	if !testing.Short() && repaired < 10 {
 		t.Errorf("%d trees were repaired: too few", repaired)
 	}
 }
