@@ -113,6 +113,10 @@ type FamilyConfig struct {
 	// need not send them again when the import policy changes, and what it refuses can be
 	// seen. A route costs as much as one in the table once more.
 	KeepReceived bool
+	// ReceivePaths takes several paths of a prefix. SendPaths is how many the neighbour is
+	// sent if it takes several, the best ones; AllPaths is all, 0 the best alone (RFC 7911).
+	ReceivePaths bool
+	SendPaths    int
 	// MaximumPrefixes is how many routes the neighbour may have accepted or, if
 	// LimitReceived, sent, also those that policies reject; each of these costs about 80
 	// octets then. 0 = any number. LimitAction is what happens when there is one more;
@@ -284,6 +288,9 @@ func (n *NeighborConfig) checkTerms(c *Config) (list []error) {
 		if f.MaximumPrefixes < 0 || f.Restart < 0 {
 			wrong("maximum of %d prefixes, restart after %v: want no negative one", f.MaximumPrefixes, f.Restart)
 		}
+		if f.SendPaths < AllPaths || f.SendPaths > 0xffff {
+			wrong("%d paths of a prefix are sent, want 0 to 65535 or all", f.SendPaths)
+		}
 		if f.LimitWarning < 0 || f.LimitWarning > 100 {
 			wrong("warning from %d %% of the maximum of prefixes, want 0 to 100", f.LimitWarning)
 		}
@@ -307,6 +314,7 @@ func (n *NeighborConfig) families() (s wire.Families) {
 func (n *NeighborConfig) session(c *Config) SessionConfig {
 	capabilities := wire.Capabilities{
 		Families: n.families(), RouteRefresh: true, EnhancedRefresh: true, ExtendedMessage: true, FourOctetAS: true,
+		AddPath: n.paths(),
 		HasRole: n.HasRole, Role: n.Role,
 		// RFC 4724 §3: without families it says that the router helps.
 		// RFC 8538 §2: what it has sent is kept over NOTIFICATIONs too.

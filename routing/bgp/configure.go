@@ -157,6 +157,7 @@ func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) boo
 		}
 		n.over = n.over || n.source != nil && n.tooMany(f)
 		out = out || !x.Export.same(&y.Export)
+		out = out || x.SendPaths != y.SendPaths
 		if !x.Default.same(&y.Default) {
 			n.defaults[f].due = true
 			if x.Default.Enabled != y.Default.Enabled { // the one of the table comes or goes

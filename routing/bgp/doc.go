@@ -16,7 +16,8 @@
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	group.go       neighbours that are sent the same
 //	lane.go        what these are sent together, as far as there is room
-//	export.go      the UPDATEs for them
+//	export.go      the UPDATEs for them; variant.go what of them is different for one
+//	paths.go       several paths of a prefix (RFC 7911)
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured
 //	refresh.go     refreshes of neighbours, from a beginning to an end
@@ -65,7 +66,7 @@
 //
 // What was sent is a bit for each prefix: the rest follows from what was chosen. So
 // neighbours may be sent again what they have, where a route has changed in what they are
-// not sent.
+// not sent. Where several paths of a prefix are sent, they are noted one by one.
 //
 // # Deviations
 //
@@ -79,8 +80,7 @@
 //     LimitReceived has it for all that came. What LimitBlock has not taken is not asked for
 //     by itself when there is room again.
 //
-//   - Long-lived stale routes (RFC 9494) are not kept, and several paths (RFC 7911) not
-//     sent.
+//   - Long-lived stale routes (RFC 9494) are not kept.
 //
 //   - A path that begins with a set counts, for comparing MEDs, as one of AS 0.
 //

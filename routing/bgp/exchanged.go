@@ -107,6 +107,7 @@ func (m *Machine) refusal(n *neighbor, f wire.Family, s *ReceivedStatus) {
 // AdvertisedStatus is a route as a neighbour was sent it.
 type AdvertisedStatus struct {
 	Prefix     netip.Prefix
+	PathID     uint32          // 0 where the neighbour is sent the best route alone
 	Attributes wire.Attributes // must not be changed
 	From       netip.Addr      // that it came from; invalid: it is the router's own
 	// Pending: it has changed since, and is about to be sent again or withdrawn; the
@@ -135,30 +136,50 @@ func (m *Machine) AdvertisedPage(to netip.Addr, link routing.InterfaceID, f wire
 	r, o := m.ribs[f], &n.out[f]
 	p.Next = m.page(r.table, after, within, func(number uint32) bool {
 		if o.has(number) {
-			list = append(list, m.advertised(n, r, o, number))
+			list = m.advertised(list, n, r, o, number)
 		}
 		return len(list) >= min(most, pageMost)
 	})
 	return list, p
 }
 
-// advertised is a route that a neighbour was sent: what follows from what was chosen.
-func (m *Machine) advertised(n *neighbor, r *rib, o *outgoing, number uint32) AdvertisedStatus {
-	l := r.at(number)
-	s := AdvertisedStatus{Prefix: r.table.Prefix(number)}
-	s.Pending = o.pending(number) || l.attributes != 0 && l.source != 0 && r.waits(number)
-	hops := n.hops
-	hops.Peer = n.cfg.Address
-	it := item{number: number, source: l.source, attributes: l.attributes - 1}
-	sent := l.attributes != 0 && m.sources[l.source].neighbor != n
-	if sent {
-		_, sent = m.prepare(o.lane.group, r, &it, &hops)
+// advertised appends what a neighbour was sent of a prefix: what follows from what was
+// chosen, and of several paths from their routes.
+func (m *Machine) advertised(list []AdvertisedStatus, n *neighbor, r *rib, o *outgoing, number uint32) []AdvertisedStatus {
+	c := r.at(number)
+	waits := o.pending(number) || c.attributes != 0 && c.source != 0 && r.waits(number)
+	one := func(it item, sent bool) {
+		s := AdvertisedStatus{Prefix: r.table.Prefix(number), PathID: it.path, Pending: waits}
+		if sent {
+			hops := n.hops
+			hops.Peer = n.cfg.Address
+			_, sent = m.prepare(o.lane.group, r, &it, &hops)
+		}
+		if sent {
+			s.From = m.sources[it.source].address
+			wire.Set(m.given.AppendSet(nil)).Read(&s.Attributes)
+		} else {
+			s.Pending, s.Withdrawn = true, true
+		}
+		list = append(list, s)
 	}
-	if !sent {
-		s.Pending, s.Withdrawn = true, true
-		return s
+	if o.lane.paths == nil {
+		it := item{number: number, source: c.source, attributes: c.attributes - 1}
+		one(it, c.attributes != 0 && m.sources[c.source].neighbor != n)
+		return list
 	}
-	s.From = m.sources[l.source].address
-	wire.Set(m.given.AppendSet(nil)).Read(&s.Attributes)
-	return s
+	for p := range o.lane.paths.all(number) {
+		if p.from == n {
+			continue
+		}
+		it := item{number: number, path: p.id}
+		found := false
+		for x := range r.table.Routes(number) {
+			if x.ID == p.id && m.sources[x.Source].neighbor != n {
+				it.source, it.attributes, found = x.Source, x.Attributes.number, true
+			}
+		}
+		one(it, found)
+	}
+	return list
 }

@@ -27,9 +27,9 @@ type encoder struct {
 
 // item is a route that is announced, or of a prefix that is withdrawn.
 type item struct {
-	number, attributes uint32
-	source             uint16
-	whole              bool // it is part of a dump
+	number, path, attributes uint32
+	source                   uint16
+	whole                    bool // it is part of a dump
 }
 
 // segment is messages with routes of one neighbour. It is something else to that one, and
@@ -39,16 +39,6 @@ type segment struct {
 	hop      netip.Addr // that is passed on, invalid if there is none
 	at       int        // where it begins in what is announced
 	own, via int        // variants, and one
-}
-
-// variant is what will be a patch.
-type variant struct {
-	rider     *outgoing
-	skip      []int // segments
-	withdrawn []item
-	special   []item
-	had       []bool // of each special one, whether it had been sent it
-	announced int    // prefixes more, and so below 0
 }
 
 // batchSize is how many prefixes are put in order by their attributes at once.
@@ -107,20 +97,26 @@ func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 		return
 	}
 	c := r.at(number)
-	if c.attributes == 0 || m.suppressed(r, number) {
-		m.unsend(l, r, item{number: number})
-		r.free = append(r.free, number)
-		return
-	}
-	if c.source != 0 && r.waits(number) { // it comes when the FIB has it
+	gone := c.attributes == 0 || m.suppressed(r, number)
+	switch {
+	case !gone && c.source != 0 && r.waits(number): // it comes when the FIB has it
 		if whole {
 			l.owed = append(l.owed, number)
 		}
-		return
+	case l.paths != nil:
+		m.gatherPaths(l, r, number, whole)
+	case gone:
+		m.unsend(l, r, item{number: number})
+		r.free = append(r.free, number)
+	default:
+		m.encoder.add(item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
 	}
-	e := &m.encoder
-	e.batch = append(e.batch, uint64(c.attributes)<<32|uint64(len(e.items)))
-	e.items = append(e.items, item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
+}
+
+// add puts a route into the batch.
+func (e *encoder) add(it item) {
+	e.batch = append(e.batch, uint64(it.attributes)<<32|uint64(len(e.items)))
+	e.items = append(e.items, it)
 }
 
 // announce announces routes with the same attributes. It stops when there is no more room,
@@ -180,22 +176,15 @@ func (m *Machine) segment(l *lane, from *neighbor, hop netip.Addr, open *segment
 	return s, true
 }
 
-// variant gives the number of the variant for a neighbour, and one.
-func (e *encoder) variant(o *outgoing) int {
-	if o.variant == 0 {
-		e.variants = append(e.variants, variant{rider: o})
-		o.variant = len(e.variants)
-	}
-	c := &e.variants[o.variant-1]
-	c.skip = append(c.skip, len(e.segments)-1)
-	return o.variant
-}
-
 // sendRoute announces a route, which is in the open segment.
 func (m *Machine) sendRoute(l *lane, r *rib, s *segment, it *item) {
 	e, id := &m.encoder, routing.SlotID(it.number)
-	e.announced.Add(0, r.table.Prefix(it.number))
+	e.announced.Add(it.path, r.table.Prefix(it.number))
 	e.block.announced++
+	if l.paths != nil {
+		m.sendPath(l, s, it)
+		return
+	}
 	had := l.sent.Has(id)
 	if s.via > 0 {
 		c := &e.variants[s.via-1]
@@ -208,7 +197,7 @@ func (m *Machine) sendRoute(l *lane, r *rib, s *segment, it *item) {
 		l.include(id, s.own)
 	}
 	if s.own > 0 {
-		e.variants[s.own-1].exclude(*it, had)
+		e.variants[s.own-1].exclude(l, *it, had)
 	}
 }
 
@@ -222,29 +211,17 @@ func (l *lane) include(id routing.SlotID, but int) {
 	}
 }
 
-// exclude leaves out a route that the neighbour is not sent, and withdraws what it has had
-// of the prefix.
-func (c *variant) exclude(it item, had bool) {
-	c.announced--
-	id := routing.SlotID(it.number)
-	if c.rider.except.Has(id) {
-		return
-	}
-	c.rider.except.Add(id)
-	c.rider.exceptions++
-	if had {
-		c.withdrawn = append(c.withdrawn, it)
-	}
-}
-
 // unsend withdraws a prefix, if it was sent.
 func (m *Machine) unsend(l *lane, r *rib, it item) {
 	id := routing.SlotID(it.number)
-	if !l.sent.Has(id) {
+	if l.paths != nil && !l.paths.remove(m, it.number, it.path) || l.paths == nil && !l.sent.Has(id) {
 		return
 	}
-	m.encoder.withdrawn.Add(0, r.table.Prefix(it.number))
+	m.encoder.withdrawn.Add(it.path, r.table.Prefix(it.number))
 	m.encoder.block.withdrawn++
+	if l.paths != nil {
+		return
+	}
 	l.sent.Remove(id)
 	l.count--
 	l.include(id, 0)
@@ -272,7 +249,7 @@ func (m *Machine) complete(l *lane, r *rib) {
 	}
 	clear(e.variants)
 	data = append(data, announced...)
-	if len(l.waiting.list) == 0 && l.dump == 0 && len(l.again) == 0 && l.paid(r) {
+	if l.paid(r) && len(l.again) == 0 && len(l.waiting.list) == 0 && l.dump == 0 {
 		switch {
 		case l.ending:
 			l.ending = false
@@ -288,48 +265,6 @@ func (m *Machine) complete(l *lane, r *rib) {
 		l.blocks = append(l.blocks, b)
 		l.size += len(data)
 	}
-}
-
-// patch makes what is different for a neighbour, in a block whose announcements begin at
-// from; some is false if nothing is.
-func (m *Machine) patch(l *lane, r *rib, c *variant, from int) (p patch, some bool) {
-	e, f := &m.encoder, l.group.family
-	e.extra.Begin(e.buffers[2][:0], &l.group.key.session)
-	hops := l.group.hops
-	hops.Peer = c.rider.neighbor.cfg.Address
-	var last *item
-	permitted := false
-	for i := range c.special {
-		it := &c.special[i]
-		if last == nil || it.attributes != last.attributes || it.source != last.source || l.group.export.Chain.Depends() != 0 {
-			last = it
-			if _, permitted = m.prepare(l.group, r, it, &hops); permitted {
-				permitted = e.extra.Announce(f, &m.given)
-			}
-		}
-		if permitted {
-			e.extra.Add(0, r.table.Prefix(it.number))
-		} else {
-			c.exclude(*it, c.had[i])
-			last = nil
-		}
-	}
-	if len(c.withdrawn) > 0 {
-		e.extra.Withdraw(f)
-		for _, it := range c.withdrawn {
-			e.extra.Add(0, r.table.Prefix(it.number))
-		}
-	}
-	e.buffers[2] = e.extra.Bytes()
-	p = patch{rider: c.rider, extra: bytes.Clone(e.buffers[2]), announced: c.announced, withdrawn: len(c.withdrawn)}
-	for _, i := range c.skip {
-		end := len(e.buffers[0])
-		if i+1 < len(e.segments) {
-			end = e.segments[i+1].at
-		}
-		p.skip = append(p.skip, [2]int{from + e.segments[i].at, from + end})
-	}
-	return p, len(p.skip) > 0
 }
 
 // prepare makes in given the attributes that the neighbours of a group are sent for a

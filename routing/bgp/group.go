@@ -29,6 +29,7 @@ type groupKey struct {
 	terms   Terms
 	session wire.Session
 	mrai    time.Duration
+	paths   int // how many of a prefix, 0 = the best, without an identifier
 	// neighbor is the neighbour itself, where the policy asks for it, or with ownDefault:
 	// it has a default route of its own (see [DefaultOriginate]).
 	neighbor   neighborKey
@@ -50,10 +51,13 @@ type outgoing struct {
 // open reports whether the family is spoken.
 func (o *outgoing) open() bool { return o.lane != nil }
 
-// count is how many prefixes the neighbour has been sent.
+// count is how many prefixes the neighbour has been sent, or paths.
 func (o *outgoing) count() int {
-	if o.lane == nil {
+	switch l := o.lane; {
+	case l == nil:
 		return 0
+	case l.paths != nil:
+		return l.paths.count - l.paths.from[o.neighbor]
 	}
 	return o.lane.count - o.exceptions
 }
@@ -61,6 +65,14 @@ func (o *outgoing) count() int {
 // has reports whether the neighbour has been sent a prefix.
 func (o *outgoing) has(n uint32) bool {
 	id := routing.SlotID(n)
+	if o.lane != nil && o.lane.paths != nil {
+		for p := range o.lane.paths.all(n) {
+			if p.from != o.neighbor {
+				return true
+			}
+		}
+		return false
+	}
 	return o.lane != nil && o.lane.sent.Has(id) && !o.except.Has(id)
 }
 
@@ -96,6 +108,9 @@ func (m *Machine) group(n *neighbor, f wire.Family) *group {
 		External: agreed.External, FourOctetAS: agreed.FourOctetAS, ExtendedMessage: agreed.ExtendedMessage,
 		EnhancedRefresh: agreed.EnhancedRefresh, SendPaths: agreed.SendPaths & wire.Of(f),
 	}}
+	if agreed.SendPaths.Has(f) {
+		g.key.paths = n.cfg.Families[f].SendPaths
+	}
 	g.key.ownDefault = n.ownDefault(f)
 	if g.key.ownDefault || g.export.Chain.Depends()&policy.OnNeighbor != 0 {
 		g.key.neighbor = n.cfg.key()
@@ -277,6 +292,9 @@ func (m *Machine) near(x, y *lane) bool {
 
 // within reports whether y has sent all that x has.
 func (x *lane) within(y *lane) bool {
+	if x.paths != nil {
+		return x.paths.same(y.paths)
+	}
 	for i, word := range x.sent {
 		if i < len(y.sent) && word&^y.sent[i] != 0 || i >= len(y.sent) && word != 0 {
 			return false

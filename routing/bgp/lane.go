@@ -20,7 +20,8 @@ type lane struct {
 	riders []*outgoing
 
 	sent  routing.SlotSet
-	count int // bits of sent
+	count int        // bits of sent
+	paths *sentPaths // in place of sent, where several paths of a prefix are sent
 
 	waiting queue    // numbers that are to be sent
 	held    queue    // those that have to wait until this round is over
@@ -57,20 +58,14 @@ type block struct {
 	patches              []patch
 }
 
-// patch is what is different in a block for one of the neighbours.
-type patch struct {
-	rider                *outgoing
-	skip                 [][2]int // parts of the data that it is not sent, in order
-	extra                []byte   // what it is sent besides, at
-	at                   int
-	announced, withdrawn int // prefixes more
-}
-
 // laneRoom is how many octets of blocks a lane keeps for those who have not read them.
 const laneRoom = 2 * protocol.StreamRoom
 
 func (m *Machine) newLane(g *group) *lane {
 	l := &lane{group: g, wake: newTask(nil, g.family, func(*Machine, *task) {})}
+	if g.key.paths != 0 {
+		l.paths = &sentPaths{from: map[*neighbor]int{}}
+	}
 	g.lanes = append(g.lanes, l)
 	return l
 }
@@ -109,7 +104,7 @@ func (l *lane) add(n uint32) {
 // keeps reports whether a number has to be kept for the lane.
 func (l *lane) keeps(n uint32) bool {
 	id := routing.SlotID(n)
-	return l.sent.Has(id) || l.waiting.in.Has(id) || l.held.in.Has(id)
+	return l.sent.Has(id) || l.waiting.in.Has(id) || l.held.in.Has(id) || l.paths != nil && l.paths.first(n) != 0
 }
 
 func (l *lane) end() uint64 { return l.first + uint64(len(l.blocks)) }
@@ -127,7 +122,8 @@ func (l *lane) idle(r *rib) bool {
 	return !l.ending && !l.finish || !l.paid(r)
 }
 
-// paid reports whether the FIB has all that a dump has left out.
+// paid reports whether the FIB has all that a dump has left out. Of several paths, some may
+// be what they were, and are sent again because of the dump.
 func (l *lane) paid(r *rib) bool {
 	for len(l.owed) > 0 {
 		n := l.owed[len(l.owed)-1]
@@ -135,6 +131,9 @@ func (l *lane) paid(r *rib) bool {
 			return false
 		}
 		l.owed = l.owed[:len(l.owed)-1]
+		if l.paths != nil {
+			l.again = append(l.again, n)
+		}
 	}
 	return true
 }
@@ -178,6 +177,7 @@ func (m *Machine) run(l *lane) {
 	if !m.gathered(l) {
 		return
 	}
+	l.paid(r)
 	for {
 		m.feed(l)
 		if l.idle(r) || !l.hungry() || !m.due(l) {
@@ -259,18 +259,6 @@ func (m *Machine) sendBlock(o *outgoing, b *block) {
 	}
 }
 
-// apply makes what the neighbour is sent in place of the block.
-func (p *patch) apply(data []byte) []byte {
-	out := make([]byte, 0, len(p.extra)+len(data))
-	out = append(append(out, data[:p.at]...), p.extra...)
-	at := p.at
-	for _, s := range p.skip {
-		out = append(out, data[at:s[0]]...)
-		at = s[1]
-	}
-	return append(out, data[at:]...)
-}
-
 // split has some of those who ride on a lane go on by one of their own, a copy, of a group.
 func (m *Machine) split(l *lane, g *group, which func(*outgoing) bool) *lane {
 	x := m.newLane(g)
@@ -279,6 +267,9 @@ func (m *Machine) split(l *lane, g *group, which func(*outgoing) bool) *lane {
 	x.group, x.wake, x.riders, x.origin, x.moved = g, wake, nil, nil, true
 	x.sent, x.waiting, x.held = slices.Clone(l.sent), l.waiting.clone(), l.held.clone()
 	x.again, x.owed, x.blocks = slices.Clone(l.again), slices.Clone(l.owed), slices.Clone(l.blocks)
+	if l.paths != nil {
+		x.paths = l.paths.clone(m)
+	}
 	if l.gathering {
 		m.tasks.Set(&x.wake.timer, l.wake.timer.At())
 	}
@@ -340,6 +331,14 @@ func (m *Machine) endRound(l *lane, r *rib) {
 
 // letGo frees the numbers that only a lane has kept on which nobody rides any more.
 func (m *Machine) letGo(r *rib, l *lane) {
+	if l.paths != nil {
+		for n := range l.paths.heads.n {
+			if l.paths.first(n) != 0 {
+				r.free = append(r.free, n)
+			}
+		}
+		l.paths.drop(m)
+	}
 	for _, set := range [...]routing.SlotSet{l.sent, l.waiting.in, l.held.in} {
 		for n := range setNumbers(set) {
 			if r.table.Used(n) && r.table.heads.at(n).first == 0 {

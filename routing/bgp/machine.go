@@ -76,7 +76,10 @@ type Machine struct {
 	offered  []uint32           // numbers of their prefixes
 	swept    []uint32
 	encoder  encoder
+	ids      []uint32 // of routes, see [Candidate]
+	selected []int    // of routes, those that are sent
 	look     func(Candidate, *Route)
+	lookPath func(Candidate, *Route)
 	stopped  bool
 }
 
@@ -118,7 +121,7 @@ func New(s protocol.Start) *Machine {
 		sources: []*source{{}},
 	}
 	m.attributes.gone = m.attributesGone
-	m.look = m.view
+	m.look, m.lookPath = m.view, m.viewPath
 	for f := range wire.Family(wire.NumFamilies) {
 		m.ribs[f] = &rib{family: f, table: NewTable(f, &m.attributes, siphash.Key{m.random.Uint64(), m.random.Uint64()})}
 		l := &m.listeners[f]

@@ -64,6 +64,7 @@ func (m *Machine) settle(r *rib) {
 		for _, n := range r.touched {
 			r.isTouched.Remove(routing.SlotID(n))
 			m.decide(r, n)
+			m.tellPaths(r, n)
 			if len(m.offers) == offersAtOnce {
 				m.offerAll(r)
 			}

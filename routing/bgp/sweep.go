@@ -130,7 +130,7 @@ func (t *Table) Sweep(from uint32, most int, source uint16, fate func(n uint32, 
 		for at := &h.first; *at != 0; {
 			r := t.routes.at(*at - 1)
 			if r.source == source {
-				if fate(n, t.candidate(r)) == DropRoute {
+				if fate(n, t.candidate(*at, r)) == DropRoute {
 					t.remove(r, at)
 					continue
 				}

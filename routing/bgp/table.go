@@ -13,8 +13,10 @@ import (
 type Candidate struct {
 	// Source numbers the neighbour, or what of the router's own it is. Path is the
 	// neighbour's path identifier.
-	Source     uint16
-	Path       uint32
+	Source uint16
+	Path   uint32
+	// ID numbers the route among those of the table, from 1 on, as long as it is there.
+	ID         uint32
 	Attributes *AttributeSet
 	Weight     uint32
 	// Arrival numbers candidates in the order in which they came or changed.
@@ -384,17 +386,18 @@ func (t *Table) remove(r *record, at *uint32) {
 func (t *Table) Routes(n uint32) func(yield func(Candidate) bool) {
 	return func(yield func(Candidate) bool) {
 		for i := t.heads.at(n).first; i != 0; {
+			id := i
 			r := t.routes.at(i - 1)
 			i = r.next
-			if !yield(t.candidate(r)) {
+			if !yield(t.candidate(id, r)) {
 				return
 			}
 		}
 	}
 }
 
-func (t *Table) candidate(r *record) Candidate {
-	return Candidate{r.source, r.path, t.attributes.At(r.attributes), r.weight, r.arrival, t.round(r.source) - r.round}
+func (t *Table) candidate(id uint32, r *record) Candidate {
+	return Candidate{r.source, r.path, id, t.attributes.At(r.attributes), r.weight, r.arrival, t.round(r.source) - r.round}
 }
 
 // Load appends the routes of a prefix to dst, for [Rules.Best]; view adds what is of the
@@ -402,8 +405,8 @@ func (t *Table) candidate(r *record) Candidate {
 func (t *Table) Load(n uint32, dst []Route, view func(Candidate, *Route)) []Route {
 	for i := t.heads.at(n).first; i != 0; {
 		r := t.routes.at(i - 1)
+		c := t.candidate(i, r)
 		i = r.next
-		c := t.candidate(r)
 		dst = append(dst, Route{Attributes: c.Attributes, PathID: c.Path, Weight: c.Weight, Arrival: uint64(c.Arrival)})
 		view(c, &dst[len(dst)-1])
 	}

@@ -1,0 +1,107 @@
+package bgp
+
+import (
+	"bytes"
+
+	"routerd/routing"
+)
+
+// patch is what is different in a block for one of the neighbours.
+type patch struct {
+	rider                *outgoing
+	skip                 [][2]int // parts of the data that it is not sent, in order
+	extra                []byte   // what it is sent besides, at
+	at                   int
+	announced, withdrawn int // prefixes more
+}
+
+// apply makes what the neighbour is sent in place of the block.
+func (p *patch) apply(data []byte) []byte {
+	out := make([]byte, 0, len(p.extra)+len(data))
+	out = append(append(out, data[:p.at]...), p.extra...)
+	at := p.at
+	for _, s := range p.skip {
+		out = append(out, data[at:s[0]]...)
+		at = s[1]
+	}
+	return append(out, data[at:]...)
+}
+
+// variant is what will be a patch.
+type variant struct {
+	rider     *outgoing
+	skip      []int // segments
+	withdrawn []item
+	special   []item
+	had       []bool // of each special one, whether it had been sent it
+	announced int    // prefixes more, and so below 0
+}
+
+// variant gives the number of the variant for a neighbour, and one.
+func (e *encoder) variant(o *outgoing) int {
+	if o.variant == 0 {
+		e.variants = append(e.variants, variant{rider: o})
+		o.variant = len(e.variants)
+	}
+	c := &e.variants[o.variant-1]
+	c.skip = append(c.skip, len(e.segments)-1)
+	return o.variant
+}
+
+// exclude leaves out a route that the neighbour is not sent, and withdraws what it has had
+// of the prefix.
+func (c *variant) exclude(l *lane, it item, had bool) {
+	c.announced--
+	if id := routing.SlotID(it.number); l.paths == nil {
+		if c.rider.except.Has(id) {
+			return
+		}
+		c.rider.except.Add(id)
+		c.rider.exceptions++
+	}
+	if had {
+		c.withdrawn = append(c.withdrawn, it)
+	}
+}
+
+// patch makes what is different for a neighbour, in a block whose announcements begin at
+// from; some is false if nothing is.
+func (m *Machine) patch(l *lane, r *rib, c *variant, from int) (p patch, some bool) {
+	e, f := &m.encoder, l.group.family
+	e.extra.Begin(e.buffers[2][:0], &l.group.key.session)
+	hops := l.group.hops
+	hops.Peer = c.rider.neighbor.cfg.Address
+	var last *item
+	permitted := false
+	for i := range c.special {
+		it := &c.special[i]
+		if last == nil || it.attributes != last.attributes || it.source != last.source || l.group.export.Chain.Depends() != 0 {
+			last = it
+			if _, permitted = m.prepare(l.group, r, it, &hops); permitted {
+				permitted = e.extra.Announce(f, &m.given)
+			}
+		}
+		if permitted {
+			e.extra.Add(it.path, r.table.Prefix(it.number))
+		} else {
+			c.exclude(l, *it, c.had[i])
+			last = nil
+		}
+	}
+	if len(c.withdrawn) > 0 {
+		e.extra.Withdraw(f)
+		for _, it := range c.withdrawn {
+			e.extra.Add(it.path, r.table.Prefix(it.number))
+		}
+	}
+	e.buffers[2] = e.extra.Bytes()
+	p = patch{rider: c.rider, extra: bytes.Clone(e.buffers[2]), announced: c.announced, withdrawn: len(c.withdrawn)}
+	for _, i := range c.skip {
+		end := len(e.buffers[0])
+		if i+1 < len(e.segments) {
+			end = e.segments[i+1].at
+		}
+		p.skip = append(p.skip, [2]int{from + e.segments[i].at, from + end})
+	}
+	return p, len(p.skip) > 0
+}
