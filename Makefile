@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BINARY  := bin/routerd
-LAB     ?= deploy/labs/demo.toml deploy/labs/bfd.toml deploy/labs/bgp.toml deploy/labs/chain.toml deploy/labs/lan.toml deploy/labs/nat.toml deploy/labs/ospf.toml deploy/labs/peers.toml deploy/labs/rip.toml deploy/labs/ring.toml
+LAB     ?= deploy/labs/demo.toml deploy/labs/bfd.toml deploy/labs/bgp.toml deploy/labs/bgp-edge.toml deploy/labs/chain.toml deploy/labs/lan.toml deploy/labs/nat.toml deploy/labs/ospf.toml deploy/labs/peers.toml deploy/labs/rip.toml deploy/labs/ring.toml
 FUZZTIME ?= 10s
 SOAKTIME ?= 20m
 REPEATTIME ?= 10m
