@@ -144,7 +144,3 @@ func TestBGPPeers(t *testing.T) {
 		})
 	}
 }
-
-var _ = testing.Short
-func parseRouterdBGP(t *testing.T, text string) bgpTable { return nil }
-func (p *bgpPlan) routerd(s *bgpSeat, secret string) string { return "" }

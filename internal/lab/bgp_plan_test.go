@@ -23,6 +23,7 @@ const (
 	makeGoBGP    bgpMake = "gobgpd"
 	makeOpenBGPD bgpMake = "openbgpd"
 	makeExaBGP   bgpMake = "exabgp"
+	makeRaw      bgpMake = "raw" // a host, for a rawSpeaker
 )
 
 // kind is what its node in the lab is: those that the lab does not know run on a host,

@@ -45,7 +45,7 @@ func newBGPBench(t *testing.T, p *bgpPlan) *bgpBench {
 	}
 	b.up()
 	for i := range p.seats {
-		if s := &p.seats[i]; s.make.kind() == KindHost {
+		if s := &p.seats[i]; s.make.kind() == KindHost && s.make != makeRaw {
 			b.prepare(s)
 			b.begin(s.name)
 		}

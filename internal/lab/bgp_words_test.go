@@ -11,7 +11,6 @@ func (p *bgpPlan) bird(s *bgpSeat) string {
 	line := line(&b)
 	line("log stderr all;\nrouter id %s;\nprotocol device { scan time 1; }", p.id(s.name))
 	line("protocol direct { ipv4; ipv6; }")
-	var rich []string
 	for _, family := range []int{4, 6} {
 		line("protocol kernel { ipv%d { export where source = RTS_BGP; }; merge paths yes; }", family)
 		line("protocol static s%d { ipv%d;", family, family)
@@ -21,14 +20,19 @@ func (p *bgpPlan) bird(s *bgpSeat) string {
 			}
 			attributes := ""
 			if r.rich {
-				rich = append(rich, r.prefix)
 				attributes = fmt.Sprintf(" { bgp_path.prepend(%[1]d); bgp_origin = ORIGIN_EGP; bgp_community.add((%[1]d,1)); bgp_community.add((%[1]d,2)); bgp_ext_community.add((rt,%[1]d,7)); bgp_large_community.add((%[1]d,1,2)); }", s.as)
 			}
 			line("route %s blackhole%s;", r.prefix, attributes)
 		}
 		line("}")
 	}
-	line("filter announced { if source = RTS_STATIC then { if bgp_path.len > 0 then bgp_med = %d; accept; } if source = RTS_BGP then accept; reject; }", bgpMED)
+	// What it has a host on is connected, and said to be its own all the same.
+	own := map[int]string{4: "0.0.0.0/32", 6: "::/128"}
+	for _, r := range s.routes {
+		own[familyOf(r.prefix)] += ", " + r.prefix
+	}
+	line("filter announced { if source = RTS_STATIC then { if bgp_path.len > 0 then bgp_med = %d; accept; }", bgpMED)
+	line("if source = RTS_BGP then accept;\nif net.type = NET_IP4 then { if net ~ [ %s ] then accept; } else { if net ~ [ %s ] then accept; }\nreject; }", own[4], own[6])
 	if s.needsBFD(p) {
 		line("protocol bfd { interface \"*\" { min rx interval 50 ms; min tx interval 50 ms; multiplier 5; }; }")
 	}
@@ -75,6 +79,9 @@ func (p *bgpPlan) birdSession(line func(string, ...any), s *bgpSeat, x bgpSessio
 	}
 	for _, family := range x.families {
 		line("ipv%d { import all; export filter announced;", family)
+		if s.as == x.to.as {
+			line("gateway recursive;")
+		}
 		if x.paths {
 			line("add paths on;")
 		}
