@@ -51,3 +51,28 @@ func TestReadTopologyOfAreas(t *testing.T) {
 		t.Errorf("its first area is %+v, want 0.0.0.3, totally stubby, with two interfaces", a)
 	}
 }
+
+func TestReadBGPTopology(t *testing.T) {
+	topo := ReadBGPTopology(t, "holo-bgp-topo1-1")
+	if len(topo.Routers) != 4 || len(topo.Links) != 4 {
+		t.Fatalf("%d routers and %d links, want 4 of each", len(topo.Routers), len(topo.Links))
+	}
+	for _, r := range topo.Routers {
+		if len(r.Interfaces) != 3 || len(r.Neighbors) != 2 || len(r.Chosen) != 4 || r.AS == 0 {
+			t.Errorf("%+v: want three interfaces, two neighbours, four routes and an AS", r)
+		}
+		for _, i := range r.Interfaces {
+			if !i.Addresses[0].IsValid() {
+				t.Errorf("%s of %s has no address", i.Name, r.Name)
+			}
+		}
+	}
+	r := topo.Routers[2]
+	if got, want := r.Neighbors[1], (BGPNeighbor{netip.MustParseAddr("4.4.4.4"), netip.MustParseAddr("3.3.3.3"), 65000}); got != want {
+		t.Errorf("the second neighbour of rt3 is %v, want %v", got, want)
+	}
+	want := BGPPath{netip.MustParsePrefix("2.2.2.2/32"), netip.MustParseAddr("10.0.2.1"), "65100 65101", "incomplete"}
+	if r.Chosen[1] != want || len(r.OSPF) != 2 {
+		t.Errorf("rt3 has chosen %v and runs OSPF on %v, want %v and two interfaces", r.Chosen[1], r.OSPF, want)
+	}
+}
