@@ -19,7 +19,7 @@ type exaEvent struct {
 					Origin      string
 					Path        []int `json:"as-path"`
 					MED         int
-					Communities [][]int `json:"community"`
+					Communities [][]int                   `json:"community"`
 					Extended    []struct{ String string } `json:"extended-community"`
 					Large       [][]int                   `json:"large-community"`
 				}

@@ -47,10 +47,8 @@ type bgpSeat struct {
 	make   bgpMake
 	as     int
 	routes []bgpRoute
-	// more is what it is told besides, in its own words; session what it is told of each
-	// neighbour.
-	more, session string
-	hosts         bool // it has a host of its own, hN, for both families
+	more   string // what it is told besides, in its own words
+	hosts  bool   // it has a host of its own, hN, for both families
 }
 
 // bgpRoute is a route that a speaker originates.
@@ -73,6 +71,10 @@ type bgpNet struct {
 	extended bool
 	bfd      bool
 	restart  bool // both keep the other's routes while it restarts (RFC 4724)
+	// words are what a speaker is told of the other one besides, in its own words; shown
+	// is the AS that the other one knows it by, if it is another one.
+	words map[string]string
+	shown map[string]int
 }
 
 // The timers of all sessions, in seconds.
@@ -100,6 +102,8 @@ type bgpSession struct {
 	family      int // of its addresses
 	local, peer string
 	to          *bgpSeat
+	peerAS      int
+	words       string
 	passive     bool
 	families    []int // of its routes
 }
@@ -116,7 +120,10 @@ func (p *bgpPlan) sessions(name string) (list []bgpSession) {
 		for _, family := range []int{4, 6} {
 			s := bgpSession{
 				bgpNet: x, net: i + 1, family: family, local: p.address(name, i+1, family), peer: p.address(to, i+1, family),
-				to: p.seat(to), passive: x.passive == name, families: []int{family},
+				to: p.seat(to), peerAS: p.seat(to).as, words: x.words[name], passive: x.passive == name, families: []int{family},
+			}
+			if as, ok := x.shown[to]; ok {
+				s.peerAS = as
 			}
 			if x.extended {
 				s.families = []int{4, 6}

@@ -35,7 +35,7 @@ func (p *bgpPlan) routerd(s *bgpSeat, secret string) string {
 	line("[%s.bgp]\nas = %d\nrouter-id = %q\nnetworks = [%s]", at, s.as, p.id(s.name), strings.Join(networks, ", "))
 	line("[%s.bgp.peer-group.all]\nhold-time = \"%ds\"\nconnect-retry = \"%ds\"\nimport-policy = []\nexport-policy = %s", at, bgpHold, bgpRetry, export)
 	for _, x := range p.sessions(s.name) {
-		line("[%s.bgp.neighbor.%q]\npeer-group = \"all\"\npeer-as = %d\nlocal-address = %q", at, x.peer, x.to.as, x.local)
+		line("[%s.bgp.neighbor.%q]\npeer-group = \"all\"\npeer-as = %d\nlocal-address = %q", at, x.peer, x.peerAS, x.local)
 		if x.passive {
 			line("passive = true")
 		}
@@ -57,7 +57,7 @@ func (p *bgpPlan) routerd(s *bgpSeat, secret string) string {
 		if x.paths {
 			line("add-paths = { receive = true, send = \"all\" }")
 		}
-		b.WriteString(s.session)
+		b.WriteString(x.words)
 	}
 	b.WriteString(strings.ReplaceAll(s.more, "AT", at))
 	return b.String()

@@ -136,12 +136,12 @@ func (b *bgpBench) decode(name, line string, into any) {
 // frrPrefix is what FRR says of a prefix.
 type frrPrefix struct {
 	Paths []struct {
-		ASPath                                        struct{ String string }
-		Origin                                        string
-		Metric                                        int
-		BestPath                                      struct{ Overall bool }
+		ASPath                                       struct{ String string }
+		Origin                                       string
+		Metric                                       int
+		BestPath                                     struct{ Overall bool }
 		Community, ExtendedCommunity, LargeCommunity struct{ String string }
-		NextHops                                      []struct{ IP string }
+		NextHops                                     []struct{ IP string }
 	}
 }
 

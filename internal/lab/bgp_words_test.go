@@ -54,7 +54,7 @@ func (s *bgpSeat) needsBFD(p *bgpPlan) bool {
 }
 
 func (p *bgpPlan) birdSession(line func(string, ...any), s *bgpSeat, x bgpSession) {
-	line("protocol bgp %s_%d {\nlocal %s as %d;\nneighbor %s as %d;", x.to.name, x.family, x.local, s.as, x.peer, x.to.as)
+	line("protocol bgp %s_%d {\nlocal %s as %d;\nneighbor %s as %d;", x.to.name, x.family, x.local, s.as, x.peer, x.peerAS)
 	line("connect delay time %d; connect retry time %d; error wait time 1, 2; hold time %d; keepalive time %d;", bgpRetry, bgpRetry, bgpHold, bgpKeepalive)
 	if x.passive {
 		line("passive;")
@@ -74,12 +74,12 @@ func (p *bgpPlan) birdSession(line func(string, ...any), s *bgpSeat, x bgpSessio
 	if x.restart {
 		line("graceful restart on; graceful restart time 20;")
 	}
-	if s.as == x.to.as {
+	if s.as == x.peerAS {
 		line("direct;")
 	}
 	for _, family := range x.families {
 		line("ipv%d { import all; export filter announced;", family)
-		if s.as == x.to.as {
+		if s.as == x.peerAS {
 			line("gateway recursive;")
 		}
 		if x.paths {
@@ -90,7 +90,7 @@ func (p *bgpPlan) birdSession(line func(string, ...any), s *bgpSeat, x bgpSessio
 		}
 		line("};")
 	}
-	line("%s}", s.session)
+	line("%s}", x.words)
 }
 
 // frr is a speaker in FRR's words.
@@ -109,7 +109,7 @@ func (p *bgpPlan) frr(s *bgpSeat) string {
 		}
 	}
 	for _, x := range p.sessions(s.name) {
-		line(" neighbor %s remote-as %d\n neighbor %s timers %d %d\n neighbor %s timers connect %d\n neighbor %s advertisement-interval 0", x.peer, x.to.as, x.peer, bgpKeepalive, bgpHold, x.peer, bgpRetry, x.peer)
+		line(" neighbor %s remote-as %d\n neighbor %s timers %d %d\n neighbor %s timers connect %d\n neighbor %s advertisement-interval 0", x.peer, x.peerAS, x.peer, bgpKeepalive, bgpHold, x.peer, bgpRetry, x.peer)
 		if x.passive {
 			line(" neighbor %s passive", x.peer)
 		}
@@ -125,9 +125,7 @@ func (p *bgpPlan) frr(s *bgpSeat) string {
 		if x.extended {
 			line(" neighbor %s capability extended-nexthop", x.peer)
 		}
-		if s.session != "" {
-			line(" neighbor %s %s", x.peer, s.session)
-		}
+		b.WriteString(x.words)
 	}
 	for _, family := range []int{4, 6} {
 		line(" address-family ipv%d unicast", family)
@@ -174,7 +172,7 @@ func (p *bgpPlan) gobgp(s *bgpSeat) string {
 	line := line(&b)
 	line("[global.config]\nas = %d\nrouter-id = %q", s.as, p.id(s.name))
 	for _, x := range p.sessions(s.name) {
-		line("[[neighbors]]\n[neighbors.config]\nneighbor-address = %q\npeer-as = %d", x.peer, x.to.as)
+		line("[[neighbors]]\n[neighbors.config]\nneighbor-address = %q\npeer-as = %d", x.peer, x.peerAS)
 		if x.password != "" {
 			line("auth-password = %q", x.password)
 		}
@@ -229,7 +227,7 @@ func (p *bgpPlan) openbgpd(s *bgpSeat, dir string) string {
 		line("network %s%s", r.prefix, rich)
 	}
 	for _, x := range p.sessions(s.name) {
-		line("neighbor %s {\nremote-as %d\nlocal-address %s\nholdtime %d\nannounce enhanced refresh yes", x.peer, x.to.as, x.local, bgpHold)
+		line("neighbor %s {\nremote-as %d\nlocal-address %s\nholdtime %d\nannounce enhanced refresh yes", x.peer, x.peerAS, x.local, bgpHold)
 		if x.passive {
 			line("passive")
 		}
@@ -245,7 +243,7 @@ func (p *bgpPlan) openbgpd(s *bgpSeat, dir string) string {
 		if x.client == x.to.name {
 			line("route-reflector")
 		}
-		line("%s}", s.session)
+		line("%s}", x.words)
 	}
 	line("allow from any\nallow to any\n%s", s.more)
 	return b.String()
@@ -257,7 +255,7 @@ func (p *bgpPlan) exabgp(s *bgpSeat, dir string) string {
 	line := line(&b)
 	line("process heard {\nrun /bin/sh %s/heard.sh;\nencoder json;\n}", dir)
 	for _, x := range p.sessions(s.name) {
-		line("neighbor %s {\nrouter-id %s;\nlocal-address %s;\nlocal-as %d;\npeer-as %d;\nhold-time %d;", x.peer, p.id(s.name), x.local, s.as, x.to.as, bgpHold)
+		line("neighbor %s {\nrouter-id %s;\nlocal-address %s;\nlocal-as %d;\npeer-as %d;\nhold-time %d;", x.peer, p.id(s.name), x.local, s.as, x.peerAS, bgpHold)
 		if x.passive {
 			line("passive;")
 		}
@@ -281,7 +279,7 @@ func (p *bgpPlan) exabgp(s *bgpSeat, dir string) string {
 				}
 			}
 		}
-		line("}\n%s}", s.session)
+		line("}\n%s}", x.words)
 	}
 	return b.String()
 }
