@@ -73,7 +73,7 @@ func rawFaults() []rawFault {
 		// NLRI (§5.3), MP_REACH_NLRI (§7.11, §5.1, §3 (g)), and no prefix to withdraw (§5.2).
 		{name: "prefix of 33 bits", attributes: with(), nlri: "\x21\xcb\x00\x71\x00\x00", becomes: reset, subcode: 10},
 		{name: "prefix cut", attributes: with(), nlri: "\x18\xcb\x00", becomes: reset, subcode: 10},
-		{name: "MP_REACH_NLRI with a next hop of four octets", attributes: with(pathAttribute(0x80, 14, 0, 2, 1, 4, 10, 0, 2, 3, 0)...), becomes: reset, subcode: 9},
+		{name: "MP_REACH_NLRI of IPv4 with a next hop of six octets", attributes: with(pathAttribute(0x80, 14, 0, 1, 1, 6, 10, 0, 2, 3, 0, 0, 0)...), becomes: reset, subcode: 9},
 		{name: "two MP_UNREACH_NLRI", attributes: slices.Concat(pathAttribute(0x80, 15, 0, 2, 1), pathAttribute(0x80, 15, 0, 2, 1)), nlri: "-", becomes: reset, subcode: 1},
 		{name: "a fault and no prefix", attributes: slices.Concat(pathAttribute(0x40, 1, 3), rawPath, rawHop), nlri: "-", becomes: reset, subcode: 6},
 	}

@@ -3,7 +3,6 @@ package lab
 import (
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -89,38 +88,41 @@ func (b *bgpBench) neighbors(name string) map[string]bgpNeighbor {
 	return all
 }
 
+// routerdPath is a route as routerd says it.
+type routerdPath struct {
+	Neighbor, Origin string
+	Best             bool
+	Hop              string `json:"next_hop"`
+	Path             string `json:"as_path"`
+	MED              int
+	Communities      []string
+	Extended         []string `json:"extended_communities"`
+	Large            []string `json:"large_communities"`
+}
+
 // parseRouterdBGP reads the best routes that came from neighbours.
 func parseRouterdBGP(t *testing.T, text string) bgpTable {
 	t.Helper()
 	var doc struct {
 		Routes []struct {
-			Prefix, Neighbor, Origin string
-			Best                     bool
-			Hop                      string `json:"next_hop"`
-			Path                     string `json:"as_path"`
-			MED                      *int
-			Communities              []string
-			Extended                 []string `json:"extended_communities"`
-			Large                    []string `json:"large_communities"`
+			Prefix string
+			Paths  []routerdPath
 		}
 	}
 	if err := json.Unmarshal([]byte(text), &doc); err != nil {
 		t.Fatalf("reading what routerd says: %v\n%s", err, text)
 	}
 	table := bgpTable{}
-	for _, r := range doc.Routes {
-		if !r.Best || r.Neighbor == "" {
-			continue
+	for _, route := range doc.Routes {
+		for _, r := range route.Paths {
+			if !r.Best || r.Neighbor == "" {
+				continue
+			}
+			for i, e := range r.Extended {
+				r.Extended[i] = strings.Replace(e, "rt:", "RT:", 1)
+			}
+			table[route.Prefix] = bgpKnown{r.Path, r.Hop, r.Origin, r.MED, sorted(r.Communities), sorted(r.Extended), sorted(r.Large)}
 		}
-		med := 0
-		if r.MED != nil {
-			med = *r.MED
-		}
-		for i, e := range r.Extended {
-			r.Extended[i] = strings.Replace(e, "rt:", "RT:", 1)
-		}
-		slices.Sort(r.Extended)
-		table[r.Prefix] = bgpKnown{r.Path, r.Hop, r.Origin, med, sorted(r.Communities), sorted(r.Extended), sorted(r.Large)}
 	}
 	return table
 }
