@@ -157,7 +157,7 @@ func (p *bgpPlan) frrFamily(line func(string, ...any), x bgpSession, family int)
 	if !spoken {
 		return
 	}
-	line("  neighbor %s activate\n  neighbor %s soft-reconfiguration inbound", x.peer, x.peer)
+	line("  neighbor %s activate", x.peer)
 	if x.client == x.to.name {
 		line("  neighbor %s route-reflector-client", x.peer)
 	}
