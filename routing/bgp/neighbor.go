@@ -227,7 +227,7 @@ func (n *neighbor) place(local netip.Addr, agreed *wire.Session) {
 	n.hops = HopTerms{
 		Peer: n.cfg.Address, Self: n.cfg.NextHopSelf, SelfReflected: n.cfg.NextHopSelf && n.cfg.NextHopSelfReflected,
 		Unchanged: n.cfg.NextHopUnchanged,
-		Extended:  agreed.ExtendedNextHop.Has(wire.IPv4Unicast),
+		Extended:  agreed.ExtendedNextHop.Has(wire.IPv4Unicast), OverIPv6: local.Is6(),
 	}
 	if local.Is4() {
 		n.hops.Own[wire.IPv4Unicast] = local

@@ -17,8 +17,9 @@ type HopTerms struct {
 	// Peer is the neighbour's address, Subnets are those of the link that both are on.
 	Peer    netip.Addr
 	Subnets []netip.Prefix
-	// Extended: IPv4 routes may have IPv6 next hops (RFC 8950).
-	Extended bool
+	// Extended: IPv4 routes may have IPv6 next hops (RFC 8950), which OverIPv6 prefers: the
+	// neighbour is spoken to by IPv6, and may have no IPv4 on the link.
+	Extended, OverIPv6 bool
 	// Self gives the router's own address for all routes but those that it reflects,
 	// SelfReflected for these too, FirstParty for all that the
 	// neighbour might get another's for (RFC 4271 §5.1.3: "third party").
@@ -52,13 +53,11 @@ func (t *Terms) NextHop(f wire.Family, was wire.NextHop, r *HopTerms, reflected,
 	return r.own(f)
 }
 
-// own is the router itself as a next hop (RFC 2545 §3, RFC 8950 §3). A neighbour that is
-// spoken to by IPv6 and takes IPv6 next hops for IPv4 routes gets those: it may have no
-// IPv4 on the link.
+// own is the router itself as a next hop (RFC 2545 §3, RFC 8950 §3).
 func (r *HopTerms) own(f wire.Family) (wire.NextHop, bool) {
 	four, six := r.Own[wire.IPv4Unicast], wire.NextHop{Address: r.Own[wire.IPv6Unicast], LinkLocal: r.LinkLocal}
 	ok := six.Address.IsValid() || six.LinkLocal.IsValid()
-	if f == wire.IPv4Unicast && (!r.Extended || !ok || four.IsValid() && !r.Peer.Is6()) {
+	if f == wire.IPv4Unicast && (!r.Extended || !ok || four.IsValid() && !r.OverIPv6) {
 		return wire.NextHop{Address: four}, four.IsValid()
 	}
 	return six, ok
