@@ -12,6 +12,7 @@ func TestBGPRoutes(t *testing.T) {
 	for line, want := range map[string]string{
 		"show bgp route":                                              "*  192.0.2.0/24",
 		"show bgp route -o wide":                                      "64500:7 no-export 64500:1:2 rt:64500:1",
+		"show bgp route 192.0.2.1":                                    "192.0.2.0/24",
 		"show bgp route 192.0.2.0/24":                                 "shorter AS path 2 over 3",
 		"show bgp route 192.0.2.0/24 detail":                          "it is            the best route: shorter AS path 2 over 3, against that of 198.51.100.9\n",
 		"show bgp route 198.18.0.0/15 detail":                         "next hop         10.255.0.3 by the ospf route to 10.255.0.3/32, metric 20, through 10.0.12.2 on core0\n",
@@ -40,7 +41,9 @@ func TestBGPRoutes(t *testing.T) {
 		"show bgp route community 1:2:3:4":        `community "1:2:3:4": wanted communities such as 65000:1`,
 		"show bgp route as-path (":                `as-path "(": wanted a regular expression`,
 		"show bgp route longer":                   "longer than which prefix?",
-		"show bgp route 192.0.2.1":                `"192.0.2.1": wanted a prefix`,
+		"show bgp route 192.0.2.1/33":             `"192.0.2.1/33": wanted a prefix`,
+		"show bgp route 172.16.0.1":               "bgp has no such route to any prefix with 172.16.0.1 in it",
+		"show bgp route 192.0.2.1 192.0.2.0/24":   "wanted a prefix or an address, not both",
 		"show bgp route 192.0.2.0/25":             "bgp has no such route to exactly 192.0.2.0/25",
 		"show bgp route 192.0.2.0/24 --family 6":  "192.0.2.0/24 is not IPv6",
 		"show bgp neighbor received":              "of which neighbor?",

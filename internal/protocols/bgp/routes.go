@@ -26,6 +26,7 @@ type book interface {
 // RouteQuery selects routes. The zero query selects all.
 type RouteQuery struct {
 	Prefix    netip.Prefix `query:"prefix,arg"`
+	For       netip.Addr   `query:"for,api"` // only the longest prefix with routes that contains this address
 	Longer    bool         `query:"longer" help:"the prefix and all that are in it"`
 	Community Communities  `query:"community" help:"only routes with all of these <communities>, with commas between; a part may be *"`
 	ASPath    Pattern      `query:"as-path" help:"only routes whose AS path this regular <expression> matches, as policies have it"`
@@ -132,15 +133,17 @@ func routeNoun() running.Noun {
 	return show.Spec[running.Protocol, RouteQuery, RoutePage]{
 		Path: name + "/route",
 		Help: show.Help{
-			Aliases: []string{"routes"}, Args: "[PREFIX] [longer] [community COMMUNITY] [as-path REGEX] [neighbor ADDRESS] [detail]",
+			Aliases: []string{"routes"}, Args: "[PREFIX|ADDRESS] [longer] [community COMMUNITY] [as-path REGEX] [neighbor ADDRESS] [detail]",
 			Short: "All routes of all neighbors, and why each has won or lost",
 			Long: `All routes of all neighbors, after their import policies, and why each has won or
 lost: * marks the best route of a prefix, + one that is used beside it, b the backup
 that is used while none of these is alive.
 
 With a prefix, only the routes of exactly this prefix; with longer, also those of
-all prefixes in it. NOTE says why a route is not the best one.`,
+all prefixes in it. With an address, those of the longest prefix that contains it.
+NOTE says why a route is not the best one.`,
 			Example: `  routerd show bgp route 192.0.2.0/24 detail
+  routerd show bgp route 192.0.2.7
   routerd show bgp route 10.0.0.0/8 longer
   routerd show bgp route community 65000:*
   routerd show bgp route as-path _65010$ neighbor 192.0.2.1`,
@@ -149,7 +152,10 @@ all prefixes in it. NOTE says why a route is not the best one.`,
 		Arguments: routeArguments,
 		Check:     checkRoutes,
 		Nothing: func(q *RouteQuery) error {
-			if q.Prefix.IsValid() && !q.Longer {
+			switch {
+			case q.For.IsValid():
+				return fmt.Errorf("bgp has no such route to any prefix with %s in it", q.For)
+			case q.Prefix.IsValid() && !q.Longer:
 				return fmt.Errorf("bgp has no such route to exactly %s", q.Prefix)
 			}
 			return nil
@@ -188,9 +194,13 @@ func routeArguments(q *RouteQuery, args []string) error {
 			q.Longer = true
 			continue
 		}
+		if a, err := netip.ParseAddr(arg); err == nil && a.Zone() == "" && !q.For.IsValid() {
+			q.For = a.Unmap()
+			continue
+		}
 		p, err := netip.ParsePrefix(arg)
 		if err != nil || q.Prefix.IsValid() {
-			return fmt.Errorf("%q: wanted a prefix such as 10.0.0.0/8, longer, detail, or community, as-path or neighbor with a value", arg)
+			return fmt.Errorf("%q: wanted a prefix such as 10.0.0.0/8, an address, longer, detail, or community, as-path or neighbor with a value", arg)
 		}
 		q.Prefix = p.Masked()
 	}
@@ -198,8 +208,13 @@ func routeArguments(q *RouteQuery, args []string) error {
 }
 
 func checkRoutes(q *RouteQuery) error {
-	if q.Longer && !q.Prefix.IsValid() {
+	switch {
+	case q.Longer && !q.Prefix.IsValid():
 		return show.BadRequest("longer than which prefix?")
+	case q.For.IsValid() && q.Prefix.IsValid():
+		return show.BadRequest("wanted a prefix or an address, not both")
+	case q.For.IsValid() && !q.Family.Has(q.For):
+		return show.BadRequest("%s is not IPv%d", q.For, q.Family)
 	}
 	return checkFamily(q.Prefix, q.Family)
 }
@@ -247,13 +262,17 @@ func askRoutes(ctx context.Context, p running.Protocol, q RouteQuery) (page Rout
 		return page, err
 	}
 	part := pageOf(q.Prefix, q.Family, q.After, q.Limit)
-	exactly := q.Prefix.IsValid() && !q.Longer
+	exactly := q.For.IsValid() || q.Prefix.IsValid() && !q.Longer
 	list, err := running.Ask(ctx, p, name, func(c book, _ time.Time) (list []bgp.PrefixStatus) {
-		if exactly {
-			if s, ok := c.PrefixStatus(q.Prefix); ok {
-				list = append(list, of.Select(s)...)
+		if q.For.IsValid() {
+			for bits := q.For.BitLen(); bits >= 0 && len(list) == 0; bits-- {
+				p, _ := q.For.Prefix(bits)
+				list = selected(c, of, p)
 			}
 			return list
+		}
+		if exactly {
+			return selected(c, of, q.Prefix)
 		}
 		part.each(func(f wire.Family, after netip.Prefix, most int) (int, netip.Prefix) {
 			more, next := c.RoutePage(f, of, after, most)
@@ -269,6 +288,15 @@ func askRoutes(ctx context.Context, p running.Protocol, q RouteQuery) (page Rout
 		page.Next = part.next
 	}
 	return page, err
+}
+
+// selected is a prefix with the routes that are selected, none if there are none.
+func selected(c book, of *bgp.RouteFilter, p netip.Prefix) []bgp.PrefixStatus {
+	s, ok := c.PrefixStatus(p)
+	if !ok {
+		return nil
+	}
+	return of.Select(s)
 }
 
 func routeOf(s *bgp.PrefixStatus, p running.Protocol) Route {
