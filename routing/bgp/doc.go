@@ -53,6 +53,9 @@
 // that comes goes through [Terms.Take] and the import policies; one that is sent through
 // [Terms.Permit], the export policies and [Terms.Give].
 //
+// The table has routes after the import policies. Where that is configured, they are kept
+// before these too: then another policy looks at them there, and asks nobody.
+//
 // Each session that comes up is a source of its own in the table. What a session has left
 // is dropped a part in each step, while the next one brings routes; a neighbour that
 // restarts (RFC 4724) keeps its old source until it has sent all. What changes in a step is

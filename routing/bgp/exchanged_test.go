@@ -261,40 +261,52 @@ func TestFilteredWhy(t *testing.T) {
 	}
 }
 
-// Keeping begins by asking, and ends by letting go; until all has come it is no whole.
+// Keeping begins by asking, and ends by letting go. All is kept once a refresh with an end
+// has ended, and without one in the next session.
 func TestKeepingBeginsAndEnds(t *testing.T) {
-	w := newNetwork(t, 1)
-	a, b := w.router(65001), w.router(65002)
-	w.peer(a, b, nil)
-	w.start()
-	w.run(time.Minute)
-	w.established()
-	of := a.config.Neighbors[0].Address
-	if _, p := a.machine.ReceivedPage(of, routing.NoInterface, ipv4, false, netip.Prefix{}, netip.Prefix{}, 10); p.Kept || !p.Up {
-		t.Fatalf("%+v, want nothing kept", p)
-	}
-	keepAll(a)
-	w.configure(a)
-	w.run(time.Minute)
-	s := a.machine.Neighbors()[0]
-	if f := s.Families[ipv4]; f.Kept != 1 || f.KeptOctets == 0 || f.Whole || a.downs() != 0 {
-		t.Fatalf("%+v, want one route kept and the session up: %v", f, a.events)
-	}
-	// Not whole: another policy has the neighbour asked.
-	before := b.machine.Neighbors()[0].Counts.Sent
-	a.config.Neighbors[0].Families[ipv4].Import = importings(t)[2].policy
-	w.configure(a)
-	w.run(time.Minute)
-	if n := b.machine.Neighbors()[0].Counts.Sent - before; n != 1 || a.best(ownPrefix(1)).Attributes.LocalPref != 50 {
-		t.Errorf("%d routes were sent again, %+v", n, a.best(ownPrefix(1)))
-	}
-	a.config.Neighbors[0].Families[ipv4].KeepReceived = false
-	w.configure(a)
-	w.run(time.Minute)
-	if f := a.machine.Neighbors()[0].Families[ipv4]; f.Kept != 0 || f.KeptOctets != 0 || a.machine.ribs[ipv4].received.Len() != 0 || a.downs() != 0 {
-		t.Errorf("%+v after keeping has ended", f)
-	}
-	if _, p := a.machine.ReceivedPage(netip.MustParseAddr("192.0.2.99"), routing.NoInterface, ipv4, false, netip.Prefix{}, netip.Prefix{}, 10); p.Known {
-		t.Error("a neighbour that there is not is known")
+	for _, enhanced := range []bool{false, true} {
+		w := newNetwork(t, 1)
+		a, b := w.router(65001), w.router(65002)
+		w.peer(a, b, nil)
+		w.start()
+		b.machine.order[0].session.config.Open.Capabilities.EnhancedRefresh = enhanced
+		w.run(time.Minute)
+		w.established()
+		of := a.config.Neighbors[0].Address
+		if _, p := a.machine.ReceivedPage(of, routing.NoInterface, ipv4, false, netip.Prefix{}, netip.Prefix{}, 10); p.Kept || !p.Up {
+			t.Fatalf("%+v, want nothing kept", p)
+		}
+		keepAll(a)
+		w.configure(a)
+		w.run(time.Minute)
+		if f := a.machine.Neighbors()[0].Families[ipv4]; f.Kept != 1 || f.KeptOctets == 0 || f.Whole != enhanced || a.downs() != 0 {
+			t.Fatalf("enhanced %v: %+v, want one route kept and the session up: %v", enhanced, f, a.events)
+		}
+		// Unless all is there, another policy has the neighbour asked.
+		before := b.machine.Neighbors()[0].Counts.Sent
+		a.config.Neighbors[0].Families[ipv4].Import = importings(t)[2].policy
+		w.configure(a)
+		w.run(time.Minute)
+		asked := b.machine.Neighbors()[0].Counts.Sent != before
+		if asked == enhanced || a.best(ownPrefix(1)).Attributes.LocalPref != 50 {
+			t.Errorf("enhanced %v: asked %v, %+v", enhanced, asked, a.best(ownPrefix(1)))
+		}
+		if !enhanced {
+			w.cut(a, b)
+			w.run(5 * time.Minute)
+			w.established()
+			if f := a.machine.Neighbors()[0].Families[ipv4]; !f.Whole || f.Kept != 1 {
+				t.Errorf("%+v after another session has come up, want all", f)
+			}
+		}
+		a.config.Neighbors[0].Families[ipv4].KeepReceived = false
+		w.configure(a)
+		w.run(time.Minute)
+		if f := a.machine.Neighbors()[0].Families[ipv4]; f.Kept != 0 || f.KeptOctets != 0 || f.Whole || a.machine.ribs[ipv4].received.Len() != 0 {
+			t.Errorf("%+v after keeping has ended", f)
+		}
+		if _, p := a.machine.ReceivedPage(netip.MustParseAddr("192.0.2.99"), routing.NoInterface, ipv4, false, netip.Prefix{}, netip.Prefix{}, 10); p.Known {
+			t.Error("a neighbor that there is not is known")
+		}
 	}
 }

@@ -3,6 +3,7 @@ package bgp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -126,8 +127,49 @@ func TestBIRDMachine(t *testing.T) {
 	l.step(Clear{Address: netip.MustParseAddr("198.18.0.2"), Link: routing.NoInterface, Soft: true, In: true, Out: true})
 	before := l.machine.Neighbors()[0].Counts.Announcements
 	l.until("refresh", func() bool { return l.machine.Neighbors()[0].Counts.Announcements == before+4 }, show)
+	exchangedWithBIRD(t, l, &c, second)
 	l.step(protocol.Stop{})
 	l.until("words about the end", func() bool {
 		return strings.Contains(ask("show", "protocols", "all", "a"), "Received: Administrative shutdown")
 	}, show)
+}
+
+// exchangedWithBIRD compares what the machine says that it has sent and received with what
+// BIRD has, and has another import policy take effect without asking for anything.
+func exchangedWithBIRD(t *testing.T, l *live, c *Config, second func(...string) string) {
+	first := c.Neighbors[0].Address
+	sent, _ := l.machine.AdvertisedPage(c.Neighbors[1].Address, routing.NoInterface, ipv4, netip.Prefix{}, netip.Prefix{}, 10)
+	if len(sent) != 3 {
+		t.Errorf("BIRD was sent %+v, and has 3 routes", sent)
+	}
+	for _, s := range sent {
+		got := second("show", "route", s.Prefix.String(), "all")
+		for _, line := range []string{"BGP.as_path: " + s.Attributes.ASPath.String(), "BGP.next_hop: " + s.Attributes.NextHop.Address.String()} {
+			if !strings.Contains(got, line) {
+				t.Errorf("BIRD was sent %+v, and has not %q:\n%s", s, line, got)
+			}
+		}
+	}
+	other := *c
+	other.Neighbors = slices.Clone(c.Neighbors)
+	other.Neighbors[0].Families[ipv4].KeepReceived = true
+	l.step(protocol.Configure{Config: other})
+	status := func() FamilyStatus { return l.machine.Neighbors()[0].Families[ipv4] }
+	seen := func() string { return fmt.Sprintf("%+v", status()) }
+	l.until("what is kept", func() bool { return status().Kept == 3 && status().Whole }, seen)
+	before := l.machine.Neighbors()[0].Counts.Announcements
+	third := other
+	third.Neighbors = slices.Clone(other.Neighbors)
+	third.Neighbors[0].Families[ipv4].Import = rejecting(t, netip.MustParsePrefix("203.0.113.0/24"))
+	l.step(protocol.Configure{Config: third})
+	l.until("another policy", func() bool {
+		return status().Accepted == 2 && strings.Contains(second("show", "route", "count"), "2 of")
+	}, seen)
+	list, _ := l.machine.ReceivedPage(first, routing.NoInterface, ipv4, true, netip.Prefix{}, netip.Prefix{}, 10)
+	if len(list) != 1 || list[0].Attributes.ASPath.String() != "65002 65010" || list[0].Why != "statement 1 of policy p rejects it" {
+		t.Errorf("filtered is %+v", list)
+	}
+	if n := l.machine.Neighbors()[0].Counts.Announcements; n != before {
+		t.Errorf("BIRD has announced %d routes again, though all were kept", n-before)
+	}
 }

@@ -75,6 +75,9 @@ type source struct {
 	ended wire.Families
 	// refreshing are those that are sent again, from a beginning to an end (RFC 7313).
 	refreshing wire.Families
+	// filling are those of refreshing whose routes have been kept from the beginning on, so
+	// that all are in the end.
+	filling wire.Families
 	// announced counts the announcements that came, whatever became of them.
 	announced [wire.NumFamilies]uint64
 }

@@ -65,6 +65,7 @@ func (n *neighbor) keeps(before *[wire.NumFamilies]FamilyConfig) (missing wire.F
 			s.whole[f] = is
 		case !is && before[f].KeepReceived:
 			s.whole[f] = false
+			s.filling &^= wire.Of(f)
 			n.machine.dropReceived(s, f)
 		case is && !before[f].KeepReceived && n.session.Agreed().RouteRefresh:
 			missing |= wire.Of(f)

@@ -18,6 +18,9 @@ func (m *Machine) refreshBegins(n *neighbor, f wire.Family) {
 		return
 	}
 	s.refreshing |= wire.Of(f)
+	if n.cfg.Families[f].KeepReceived {
+		s.filling |= wire.Of(f)
+	}
 	m.ribs[f].table.Renew(s.number)
 	if t := m.ribs[f].received; t != nil {
 		t.Renew(s.number)
@@ -34,6 +37,8 @@ func (m *Machine) refreshed(n *neighbor, f wire.Family) {
 		return
 	}
 	s.refreshing &^= wire.Of(f)
+	s.whole[f] = s.whole[f] || s.filling.Has(f)
+	s.filling &^= wire.Of(f)
 	round := m.ribs[f].table.round(s.number)
 	for k, came := range s.rejected[f] {
 		if came != round {

@@ -18,6 +18,7 @@ var (
 	metricStrangers  = &running.Family{Name: "bgp_strangers_total", Help: "Connections of those who are no neighbors, closed.", Counter: true}
 	metricUp         = &running.Family{Name: "bgp_neighbor_up", Help: "1 while the session with the neighbor is established.", Labels: []string{"neighbor"}}
 	metricAccepted   = &running.Family{Name: "bgp_neighbor_accepted_routes", Help: "Routes of the neighbor that the import policies let pass, by family.", Labels: []string{"neighbor", "family"}}
+	metricKept       = &running.Family{Name: "bgp_neighbor_kept_routes", Help: "Routes of the neighbor that are kept as they came, before policies, by family.", Labels: []string{"neighbor", "family"}}
 	metricSent       = &running.Family{Name: "bgp_neighbor_sent_prefixes", Help: "Prefixes that the neighbor has been sent, by family.", Labels: []string{"neighbor", "family"}}
 	metricUpdates    = &running.Family{Name: "bgp_neighbor_updates_total", Help: "UPDATE messages of the neighbor.", Labels: []string{"neighbor"}, Counter: true}
 	metricAnnounced  = &running.Family{Name: "bgp_neighbor_announcements_total", Help: "Announcements of the neighbor, by what became of them.", Labels: []string{"neighbor", "fate"}, Counter: true}
@@ -31,7 +32,7 @@ func Metrics() running.Metrics {
 	return running.Metrics{
 		Families: []*running.Family{
 			metricNeighbors, metricPrefixes, metricRoutes, metricSets, metricSetOctets, metricStrangers,
-			metricUp, metricAccepted, metricSent, metricUpdates, metricAnnounced, metricWithdrawn, metricSentTotal, metricSentWithdr,
+			metricUp, metricAccepted, metricKept, metricSent, metricUpdates, metricAnnounced, metricWithdrawn, metricSentTotal, metricSentWithdr,
 		},
 		Read: func(ctx context.Context, from running.Protocol, emit running.Emit) error {
 			type seen struct {
@@ -68,6 +69,7 @@ func emitNeighbors(emit running.Emit, list []bgp.NeighborStatus) {
 		for f := range n.Families {
 			if x := &n.Families[f]; x.Enabled {
 				emit(metricAccepted, float64(x.Accepted), who, families[f])
+				emit(metricKept, float64(x.Kept), who, families[f])
 				emit(metricSent, float64(x.Sent), who, families[f])
 			}
 		}
