@@ -26,6 +26,8 @@ type AttributeSet struct {
 	Origin     wire.Origin
 	HasMED     bool
 	Stale      bool // LLGR_STALE (RFC 9494)
+	// NoLongLived: NO_LLGR (RFC 9494).
+	NoLongLived bool
 	// Originator is ORIGINATOR_ID, 0 if there is none.
 	Originator wire.RouterID
 }
@@ -200,5 +202,5 @@ func (t *AttributeTable) summarize(a *AttributeSet) {
 	a.PathLength = uint16(min(r.ASPath.Length(), math.MaxUint16))
 	a.Clusters = uint16(min(r.ClusterList.Len(), math.MaxUint16))
 	a.Originator = r.OriginatorID
-	a.Stale = r.Communities.Has(wire.LLGRStale)
+	a.Stale, a.NoLongLived = r.Communities.Has(wire.LLGRStale), r.Communities.Has(wire.NoLLGR)
 }

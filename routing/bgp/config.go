@@ -105,6 +105,9 @@ type NeighborConfig struct {
 	AnyFirstAS bool
 }
 
+// MaxLongLived is how long neighbours may ask for (RFC 9494 §3.1).
+const MaxLongLived = (1<<24 - 1) * time.Second
+
 // FamilyConfig is what holds for one family of a neighbour's routes.
 type FamilyConfig struct {
 	Enabled        bool
@@ -117,6 +120,9 @@ type FamilyConfig struct {
 	// sent if it takes several, the best ones; AllPaths is all, 0 the best alone (RFC 7911).
 	ReceivePaths bool
 	SendPaths    int
+	// LongLived is for how long routes are kept at most, after the restart time, if the
+	// neighbour asks for that (RFC 9494); 0 = they are not.
+	LongLived time.Duration
 	// MaximumPrefixes is how many routes the neighbour may have accepted or, if
 	// LimitReceived, sent, also those that policies reject; each of these costs about 80
 	// octets then. 0 = any number. LimitAction is what happens when there is one more;
@@ -288,6 +294,9 @@ func (n *NeighborConfig) checkTerms(c *Config) (list []error) {
 		if f.MaximumPrefixes < 0 || f.Restart < 0 {
 			wrong("maximum of %d prefixes, restart after %v: want no negative one", f.MaximumPrefixes, f.Restart)
 		}
+		if f.LongLived < 0 || f.LongLived > MaxLongLived {
+			wrong("routes are kept for %v after the restart time, want 0 to %v", f.LongLived, MaxLongLived)
+		}
 		if f.SendPaths < AllPaths || f.SendPaths > 0xffff {
 			wrong("%d paths of a prefix are sent, want 0 to 65535 or all", f.SendPaths)
 		}
@@ -315,7 +324,9 @@ func (n *NeighborConfig) session(c *Config) SessionConfig {
 	capabilities := wire.Capabilities{
 		Families: n.families(), RouteRefresh: true, EnhancedRefresh: true, ExtendedMessage: true, FourOctetAS: true,
 		AddPath: n.paths(),
-		HasRole: n.HasRole, Role: n.Role,
+		// RFC 9494 §3.1: without families it says that stale routes may come.
+		LongLived: wire.LongLived{Present: true},
+		HasRole:   n.HasRole, Role: n.Role,
 		// RFC 4724 §3: without families it says that the router helps.
 		// RFC 8538 §2: what it has sent is kept over NOTIFICATIONs too.
 		Restart: wire.GracefulRestart{Present: true, Notification: true},

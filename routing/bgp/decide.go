@@ -25,6 +25,9 @@ type Route struct {
 	// the route is not used.
 	Metric      uint32
 	Unreachable bool
+	// LongLived: it is kept though its neighbour is gone for longer than a restart takes (RFC
+	// 9494).
+	LongLived bool
 	// Arrival numbers routes in the order in which they came.
 	Arrival uint64
 }
@@ -103,7 +106,7 @@ func (r *Rules) key(s Step, a *Route) uint64 {
 	case StepReachable:
 		return bit(a.Unreachable)
 	case StepStale:
-		return bit(a.Attributes.Stale)
+		return bit(a.Attributes.Stale || a.LongLived)
 	case StepWeight:
 		return math.MaxUint32 - uint64(a.Weight)
 	case StepLocalPref:
@@ -178,7 +181,7 @@ func (r *Rules) Compare(a, b *Route) (int, Step) { return r.compare(a, b, r.comp
 func (r *Rules) compare(a, b *Route, med bool) (int, Step) {
 	x, y := a.Attributes, b.Attributes
 	// Most routes differ in what comes first, or in nothing up to the metric.
-	if x != y || a.Unreachable != b.Unreachable || a.Weight != b.Weight || a.From.IsValid() != b.From.IsValid() {
+	if x != y || a.Unreachable != b.Unreachable || a.LongLived != b.LongLived || a.Weight != b.Weight || a.From.IsValid() != b.From.IsValid() {
 		for s := StepReachable; s <= StepMED; s++ {
 			if s == StepMED && !med {
 				break

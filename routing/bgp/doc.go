@@ -20,6 +20,7 @@
 //	paths.go       several paths of a prefix (RFC 7911)
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured
+//	longlived.go   what neighbours have left who restart, and who stay away for longer
 //	refresh.go     refreshes of neighbours, from a beginning to an end
 //	sweep.go       tables that are gone through, a part of them in each step
 //	show.go        neighbours, for show; status.go the whole
@@ -82,8 +83,6 @@
 //   - The limit of prefixes is for those that were accepted, after policies, unless
 //     LimitReceived has it for all that came. What LimitBlock has not taken is not asked for
 //     by itself when there is room again.
-//
-//   - Long-lived stale routes (RFC 9494) are not kept.
 //
 //   - A path that begins with a set counts, for comparing MEDs, as one of AS 0.
 //

@@ -19,6 +19,7 @@ const (
 	ListenerLost                    // nobody listens at an address
 	UpdateRefused                   // an UPDATE had a fault, and its routes are withdrawn
 	RefreshIgnored                  // a neighbour has begun one too early
+	LongLivedStale                  // routes of a neighbour that does not come back are kept
 )
 
 var eventKinds = [...]struct {
@@ -32,6 +33,7 @@ var eventKinds = [...]struct {
 	ListenerLost:   {"not listening", slog.LevelWarn},
 	UpdateRefused:  {"routes of an update refused", slog.LevelDebug},
 	RefreshIgnored: {"refresh ignored", slog.LevelDebug},
+	LongLivedStale: {"long-lived stale routes", slog.LevelWarn},
 }
 
 // String returns the kind in words, for protocol.Event.

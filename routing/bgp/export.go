@@ -278,6 +278,10 @@ func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip
 		return hop, false
 	}
 	m.attributes.At(it.attributes).octets.Read(&m.given)
+	m.room = m.room[:0]
+	if from.longLived.Has(r.family) { // RFC 9494 §4.2
+		m.room = mark(&m.given, m.room, wire.LLGRStale)
+	}
 	sent := Sent{RouterID: from.id}
 	if from.neighbor != nil {
 		sent.From = &from.terms
@@ -315,7 +319,7 @@ func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip
 	if !ok {
 		return hop, false
 	}
-	m.room = terms.Give(&m.given, sent, m.room[:0])
+	m.room = terms.Give(&m.given, sent, m.room)
 	m.given.NextHop = next
 	m.given.Set(wire.AttrNextHop)
 	return hop, true

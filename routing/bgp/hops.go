@@ -66,7 +66,7 @@ func (m *Machine) attributesGone(a *AttributeSet) {
 }
 
 // view adds to a route what is of its neighbour and of its next hop.
-func (m *Machine) view(c Candidate, r *Route) {
+func (m *Machine) view(f wire.Family, c Candidate, r *Route) {
 	m.from = append(m.from, c.Source)
 	s := m.sources[c.Source]
 	if s.neighbor == nil {
@@ -77,6 +77,7 @@ func (m *Machine) view(c Candidate, r *Route) {
 		r.Unreachable = true
 		return
 	}
+	r.LongLived = s.longLived.Has(f)
 	h := m.hop(c.Attributes)
 	if h == nil {
 		_, up := m.links[s.link]

@@ -78,8 +78,6 @@ type Machine struct {
 	encoder  encoder
 	ids      []uint32 // of routes, see [Candidate]
 	selected []int    // of routes, those that are sent
-	look     func(Candidate, *Route)
-	lookPath func(Candidate, *Route)
 	stopped  bool
 }
 
@@ -121,9 +119,11 @@ func New(s protocol.Start) *Machine {
 		sources: []*source{{}},
 	}
 	m.attributes.gone = m.attributesGone
-	m.look, m.lookPath = m.view, m.viewPath
 	for f := range wire.Family(wire.NumFamilies) {
 		m.ribs[f] = &rib{family: f, table: NewTable(f, &m.attributes, siphash.Key{m.random.Uint64(), m.random.Uint64()})}
+		r := m.ribs[f]
+		r.look = func(c Candidate, x *Route) { m.view(f, c, x) }
+		r.lookPath = func(c Candidate, x *Route) { m.viewPath(f, c, x) }
 		l := &m.listeners[f]
 		l.again = task{family: f, do: func(m *Machine, t *task) { m.listen(t.family) }}
 		l.again.timer.Of = &l.again

@@ -25,6 +25,7 @@ type neighbor struct {
 	source, stale *source
 	forget        *task                   // drops what is stale
 	refreshing    [wire.NumFamilies]*task // ends refreshes that the neighbour does not
+	lapse         [wire.NumFamilies]*task // drops long-lived routes
 	begin         *task                   // has the session begin again after too many prefixes
 	watched       *BFD                    // as it is watched, nil if it is not
 	path          protocol.Path           // of watched
@@ -62,9 +63,13 @@ type source struct {
 	multihop bool
 	link     routing.InterfaceID
 	// lost: its routes are not used, and are about to be dropped.
-	lost   bool
-	sweeps int
-	routes [wire.NumFamilies]int // accepted
+	lost bool
+	// keep is for how long its routes are kept when the restart time is over, longLived the
+	// families of which they are (RFC 9494).
+	keep      [wire.NumFamilies]time.Duration
+	longLived wire.Families
+	sweeps    int
+	routes    [wire.NumFamilies]int // accepted
 	// kept are routes as they came; whole says that these are all.
 	kept  [wire.NumFamilies]int
 	whole [wire.NumFamilies]bool
@@ -86,8 +91,9 @@ func (m *Machine) newNeighbor(c NeighborConfig) *neighbor {
 	n := &neighbor{machine: m, cfg: c, link: routing.NoInterface, since: m.now}
 	n.terms = c.terms(&m.cfg)
 	n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
-	n.forget = newTask(n, 0, func(m *Machine, t *task) { m.dropStale(t.neighbor) })
+	n.forget = newTask(n, 0, func(m *Machine, t *task) { m.forgetStale(t.neighbor) })
 	for f := range n.refreshing {
+		n.lapse[f] = newTask(n, wire.Family(f), func(m *Machine, t *task) { m.endLongLived(t.neighbor, t.family) })
 		n.refreshing[f] = newTask(n, wire.Family(f), func(m *Machine, t *task) { m.refreshed(t.neighbor, t.family) })
 	}
 	n.begin = newTask(n, 0, func(m *Machine, t *task) { m.start(t.neighbor) })
@@ -137,13 +143,7 @@ func (n *neighbor) Established(s *Session) {
 	n.source = m.newSource(n, theirs.ID)
 	n.keeps(nil)
 	if n.stale != nil {
-		// RFC 4724 §4.2: what the neighbour has not kept is dropped at once.
-		for f := range wire.Family(wire.NumFamilies) {
-			if !theirs.Capabilities.Restart.Forwarding.Has(f) || !agreed.Families.Has(f) {
-				m.dropFamily(n.stale, f)
-			}
-		}
-		m.tasks.Set(&n.forget.timer, m.now.Add(staleTime))
+		m.returns(n, &theirs.Capabilities, agreed.Families)
 	}
 	for f := range wire.Family(wire.NumFamilies) {
 		n.defaults[f] = originated{due: true}
@@ -153,10 +153,6 @@ func (n *neighbor) Established(s *Session) {
 	}
 	m.event(SessionUp, n.link, n.cfg.Address, nil)
 }
-
-// staleTime is how long after a neighbour has come back what it has not sent again is
-// kept, if it does not say that it has sent all (RFC 4724 §4.2).
-const staleTime = 6 * time.Minute
 
 // Ended: the routes are dropped, or kept for a restart.
 func (n *neighbor) Ended(s *Session, keep bool) {
@@ -173,17 +169,10 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 		for f := range wire.Family(wire.NumFamilies) {
 			m.dropReceived(gone, f)
 		}
-		restart := s.Theirs().Capabilities.Restart
 		if !keep || n.over || n.held {
 			m.drop(gone)
 		} else {
-			n.stale = gone
-			for f := range wire.Family(wire.NumFamilies) {
-				if !restart.Families.Has(f) {
-					m.dropFamily(gone, f)
-				}
-			}
-			m.tasks.Set(&n.forget.timer, m.now.Add(time.Duration(restart.Time)*time.Second))
+			m.keepStale(n, gone, &s.Theirs().Capabilities)
 		}
 	}
 	m.event(SessionDown, n.link, n.cfg.Address, s.main.why())
@@ -203,6 +192,9 @@ func (c *connection) why() error {
 // dropStale drops what the session before has left.
 func (m *Machine) dropStale(n *neighbor) {
 	m.tasks.Stop(&n.forget.timer)
+	for f := range n.lapse {
+		m.tasks.Stop(&n.lapse[f].timer)
+	}
 	if n.stale != nil {
 		m.drop(n.stale)
 		n.stale = nil

@@ -26,6 +26,7 @@ type sentPath struct {
 	next       uint32 // path of the prefix, or free one, and one
 	id         uint32
 	attributes uint32 // of the route, by number
+	longLived  bool
 	from       *neighbor
 }
 
@@ -61,7 +62,7 @@ func (s *sentPaths) find(n, id uint32) *sentPath {
 }
 
 // put notes that a path was sent.
-func (s *sentPaths) put(m *Machine, n, id, attributes uint32, from *neighbor) {
+func (s *sentPaths) put(m *Machine, n, id, attributes uint32, longLived bool, from *neighbor) {
 	m.attributes.Keep(m.attributes.At(attributes))
 	p := s.find(n, id)
 	if p != nil {
@@ -82,7 +83,7 @@ func (s *sentPaths) put(m *Machine, n, id, attributes uint32, from *neighbor) {
 		*s.heads.at(n) = i
 		s.count++
 	}
-	p.attributes, p.from = attributes, from
+	p.attributes, p.longLived, p.from = attributes, longLived, from
 	if from != nil {
 		s.from[from]++
 	}
@@ -149,7 +150,7 @@ func (s *sentPaths) same(as *sentPaths) bool {
 	}
 	for n := range s.heads.n {
 		for p := range s.all(n) {
-			if o := as.find(n, p.id); o == nil || o.attributes != p.attributes || o.from != p.from {
+			if o := as.find(n, p.id); o == nil || o.attributes != p.attributes || o.longLived != p.longLived || o.from != p.from {
 				return false
 			}
 		}
@@ -171,7 +172,7 @@ func (p *pages[T]) clone() pages[T] {
 // most, or all that can be used. Their indices in routes are in selected.
 func (m *Machine) selectPaths(r *rib, number uint32, most int) {
 	m.routes, m.from, m.ids, m.selected = m.routes[:0], m.from[:0], m.ids[:0], m.selected[:0]
-	m.routes = r.table.Load(number, m.routes, m.lookPath)
+	m.routes = r.table.Load(number, m.routes, r.lookPath)
 	if most == AllPaths {
 		for i := range m.routes {
 			if !m.routes[i].Unreachable {
@@ -192,9 +193,9 @@ func (m *Machine) selectPaths(r *rib, number uint32, most int) {
 }
 
 // viewPath is view, and notes the identifier of the path.
-func (m *Machine) viewPath(c Candidate, r *Route) {
+func (m *Machine) viewPath(f wire.Family, c Candidate, r *Route) {
 	m.ids = append(m.ids, c.ID)
-	m.view(c, r)
+	m.view(f, c, r)
 }
 
 // gatherPaths withdraws paths of a prefix that are no longer to be sent, and puts into the
@@ -215,7 +216,7 @@ func (m *Machine) gatherPaths(l *lane, r *rib, number uint32, whole bool) {
 	for _, i := range m.selected {
 		it := item{number: number, path: m.ids[i], attributes: m.routes[i].Attributes.number, source: m.from[i], whole: whole}
 		p := l.paths.find(number, it.path)
-		if whole || p == nil || p.attributes != it.attributes || p.from != m.sources[it.source].neighbor {
+		if whole || p == nil || p.attributes != it.attributes || p.longLived != m.routes[i].LongLived || p.from != m.sources[it.source].neighbor {
 			m.encoder.add(it)
 		}
 	}
@@ -230,7 +231,7 @@ func (m *Machine) sendPath(l *lane, s *segment, it *item) {
 		before = p.from
 	}
 	had := p != nil
-	l.paths.put(m, it.number, it.path, it.attributes, s.from)
+	l.paths.put(m, it.number, it.path, it.attributes, m.sources[it.source].longLived.Has(l.group.family), s.from)
 	if s.own > 0 {
 		c := &e.variants[s.own-1]
 		c.exclude(l, *it, had && before != c.rider.neighbor)

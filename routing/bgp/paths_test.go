@@ -181,7 +181,7 @@ func (s *stand) naivePaths(p *player, prefix netip.Prefix, most int) (want []str
 		return nil
 	}
 	m.from = m.from[:0]
-	routes := r.table.Load(n, nil, m.look)
+	routes := r.table.Load(n, nil, r.look)
 	if most == AllPaths {
 		most = len(routes)
 	}

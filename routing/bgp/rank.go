@@ -12,7 +12,7 @@ func (r *Rules) rank(x *Route) rank {
 	a := x.Attributes
 	preference := uint64(^a.LocalPref)
 	k := rank{
-		first:  bit(x.Unreachable)<<63 | bit(a.Stale)<<62 | uint64(^x.Weight)<<30 | preference>>2,
+		first:  bit(x.Unreachable)<<63 | bit(a.Stale || x.LongLived)<<62 | uint64(^x.Weight)<<30 | preference>>2,
 		second: preference&3<<62 | bit(x.From.IsValid())<<61 | uint64(a.Origin),
 	}
 	if !r.IgnorePathLength {

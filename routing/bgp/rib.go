@@ -12,6 +12,8 @@ import (
 type rib struct {
 	family wire.Family
 	table  *Table
+	// look and lookPath are view and viewPath of the machine, for the family.
+	look, lookPath func(Candidate, *Route)
 	// received are routes as they came, of neighbours of which they are kept; nil if there
 	// were none.
 	received *Table
@@ -34,6 +36,7 @@ type chosen struct {
 	path       uint32
 	slot       uint32 // and one
 	source     uint16
+	longLived  bool
 }
 
 // touch has a prefix decided at the end of the step.
@@ -81,7 +84,7 @@ func (m *Machine) settle(r *rib) {
 // decide chooses the best route of a prefix (RFC 4271 §9.1.2), and offers it.
 func (m *Machine) decide(r *rib, n uint32) {
 	m.routes, m.from = m.routes[:0], m.from[:0]
-	m.routes = r.table.Load(n, m.routes, m.look)
+	m.routes = r.table.Load(n, m.routes, r.look)
 	best, second, ok := m.cfg.Rules.firstTwo(m.routes)
 	if m.second = second; !ok {
 		best, m.second = m.cfg.Rules.Best(m.routes, nil), notAsked
@@ -92,7 +95,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 		*l = chosen{slot: l.slot}
 	} else {
 		b := &m.routes[best]
-		l.attributes, l.path, l.source = b.Attributes.number+1, b.PathID, m.from[best]
+		l.attributes, l.path, l.source, l.longLived = b.Attributes.number+1, b.PathID, m.from[best], b.LongLived
 	}
 	if l.attributes != before.attributes {
 		if l.attributes != 0 {
@@ -111,7 +114,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	} else {
 		m.offer(r, n, l, best)
 	}
-	if l.attributes != before.attributes || l.source != before.source || l.path != before.path {
+	if l.attributes != before.attributes || l.source != before.source || l.path != before.path || l.longLived != before.longLived {
 		m.changed(r, n, l)
 	}
 	m.contribute(r, n, l)

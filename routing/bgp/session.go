@@ -386,7 +386,7 @@ func (s *Session) conditions(c *connection) Conditions {
 	return Conditions{
 		DelayOpen: s.config.DelayOpen > 0, DelayRunning: c.delay.timer.IsSet(),
 		NotifyWithoutOpen: s.config.NotifyWithoutOpen, Passive: s.config.Passive,
-		Graceful: theirs.Present && theirs.Families != 0,
+		Graceful: theirs.Present && (theirs.Families != 0 || c.theirs.Capabilities.LongLived.Families != 0),
 		GracefulNotification: theirs.Notification && ours.Notification &&
 			(n.Code != wire.CodeCease || n.Subcode != wire.CeaseHardReset),
 		Unwatched: s.config.AwaitBFD && !s.reachable,

@@ -44,7 +44,11 @@ type FamilyStatus struct {
 	Announced uint64
 	Accepted  int
 	Stale     int // kept from before a restart
-	Sent      int // prefixes
+	// LongLived: they are kept for longer than a restart takes, until LongLivedUntil (RFC
+	// 9494).
+	LongLived      bool
+	LongLivedUntil time.Time
+	Sent           int // prefixes
 	// Kept are routes as they came, before policies, which cost KeptOctets besides their
 	// attributes. Whole: these are all that came.
 	Kept, KeptOctets int
@@ -80,6 +84,9 @@ func (m *Machine) Neighbors() []NeighborStatus {
 			}
 			if n.stale != nil {
 				x.Stale = n.stale.routes[f]
+				if x.LongLived = n.stale.longLived.Has(wire.Family(f)); x.LongLived && n.lapse[f].timer.IsSet() {
+					x.LongLivedUntil = n.lapse[f].timer.At()
+				}
 			}
 		}
 		if n.source != nil {

@@ -281,8 +281,8 @@ func routeWords(a *wire.Attributes) string {
 	if a.Has(wire.AttrMED) {
 		text += fmt.Sprintf(" med %d", a.MED)
 	}
-	if a.Has(wire.AttrCommunities) {
-		text += fmt.Sprintf(" [%v]", a.Communities)
+	for i := range a.Communities.Len() {
+		text += fmt.Sprintf(" %v", a.Communities.At(i))
 	}
 	return text
 }

@@ -12,6 +12,7 @@ const (
 	sweepImport                       // what is kept goes through import policies again
 	sweepRefreshed                    // what a refresh has not brought again is dropped
 	sweepReceivedOld                  // and from what is kept
+	sweepLongLived                    // routes have become long-lived stale ones
 )
 
 // sweep is a table that is gone through, a part of it in each step.
@@ -50,7 +51,7 @@ func (m *Machine) dropFamily(s *source, f wire.Family) {
 // numbers is above the numbers that a sweep comes to.
 func (r *rib) numbers(k sweepKind) uint32 {
 	switch {
-	case k == sweepDrop || k == sweepDecide || k == sweepRefreshed:
+	case k == sweepDrop || k == sweepDecide || k == sweepRefreshed || k == sweepLongLived:
 		return r.table.Numbers()
 	case r.received == nil:
 		return 0
@@ -72,6 +73,8 @@ func (m *Machine) sweep() {
 				r.touch(n)
 				return DropRoute
 			})
+		case sweepLongLived:
+			w.at = m.sweepLongLived(w, left)
 		case sweepRefreshed:
 			w.at = m.sweepRefreshed(w, left)
 		case sweepDecide:

@@ -247,12 +247,15 @@ func (t *Terms) giveInternal(a *wire.Attributes, s Sent, room []byte) []byte {
 }
 
 // leave adds the community graceful-shutdown, in room.
-func leave(a *wire.Attributes, room []byte) []byte {
-	if a.Communities.Has(wire.GracefulShutdown) {
+func leave(a *wire.Attributes, room []byte) []byte { return mark(a, room, wire.GracefulShutdown) }
+
+// mark adds a community, in room.
+func mark(a *wire.Attributes, room []byte, c wire.Community) []byte {
+	if a.Communities.Has(c) {
 		return room
 	}
 	at := len(room)
-	room = binary.BigEndian.AppendUint32(append(room, a.Communities...), uint32(wire.GracefulShutdown))
+	room = binary.BigEndian.AppendUint32(append(room, a.Communities...), uint32(c))
 	a.Communities = room[at:len(room):len(room)]
 	a.Set(wire.AttrCommunities)
 	return room
