@@ -63,11 +63,23 @@ var fullMarks = []mark{
 }
 
 // columns are the figures that are printed of all rivals.
-var columns = []string{learned, learnedMB, forwarding, withdrawn, exported, exportedMB, refreshed, lost, back, tenLearned, tenLost}
+var columns = []string{learned, learnedCPU, learnedMB, forwarding, withdrawn, exported, exportedMB, refreshed, lost, back, tenLearned, tenLost}
 
 // printFull prints what was measured of a full table, and judges routerd.
 func printFull(out io.Writer, results map[string][]sample, left map[string]error) bench.Outcome {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	printSamples(w, columns, results)
+	w.Flush()
+	for _, r := range rivals {
+		if err := left[r.name]; err != nil {
+			fmt.Fprintf(out, "%s left out: %v\n", r.name, err)
+		}
+	}
+	return printMarks(out, fullMarks, results)
+}
+
+// printSamples prints the medians of figures, those that have few digits with two of them.
+func printSamples(w io.Writer, columns []string, results map[string][]sample) {
 	fmt.Fprintf(w, "\t%s\t\n", strings.Join(columns, "\t"))
 	for _, r := range rivals {
 		if len(results[r.name]) == 0 {
@@ -86,13 +98,6 @@ func printFull(out io.Writer, results map[string][]sample, left map[string]error
 		}
 		fmt.Fprintln(w)
 	}
-	w.Flush()
-	for _, r := range rivals {
-		if err := left[r.name]; err != nil {
-			fmt.Fprintf(out, "%s left out: %v\n", r.name, err)
-		}
-	}
-	return printMarks(out, fullMarks, results)
 }
 
 func printMarks(out io.Writer, marks []mark, results map[string][]sample) bench.Outcome {

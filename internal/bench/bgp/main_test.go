@@ -27,6 +27,9 @@ func TestUsage(t *testing.T) {
 		{"-h", "-runs", 0},
 		{"-runs -1", "0 or more rounds", 2},
 		{"-shared 0", "1 or more prefixes", 2},
+		{"-neighbours 241", "2 to 240", 2},
+		{"-neighbours 1", "2 to 240", 2},
+		{"-rest 1ms", "1s or more", 2},
 		{"-rivals nobody", `"nobody"`, 2},
 		{"-table " + table, "no prefix of IPv4", 2},
 		{"quickly", "nothing but flags", 2},
@@ -41,7 +44,7 @@ func TestUsage(t *testing.T) {
 // Every lab of the bench is a sound topology. Nothing is made.
 func TestLabs(t *testing.T) {
 	for _, r := range rivals {
-		for _, s := range []setting{{feeders: 1, sink: true}, {feeders: 1}, {feeders: 10}, {feeders: mostFeeders}} {
+		for _, s := range []setting{{feeders: 1, sink: true}, {feeders: 1}, {feeders: 10}, {feeders: mostFeeders, crowd: true}} {
 			path := filepath.Join(t.TempDir(), "lab.toml")
 			if err := os.WriteFile(path, []byte("name = \"x\"\n"+topology(r, s)), 0o600); err != nil {
 				t.Fatal(err)

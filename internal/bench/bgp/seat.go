@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"routerd/internal/lab"
@@ -43,6 +42,8 @@ type rival struct {
 type setting struct {
 	feeders int
 	sink    bool
+	// crowd: all have policies, and are sent what comes from the others.
+	crowd bool
 }
 
 // asker asks one router.
@@ -74,53 +75,6 @@ func (s setting) neighbors(yield func(address string, as int, sink bool)) {
 	if s.sink {
 		yield(sinkAddress.String(), sinkAS, true)
 	}
-}
-
-func configRouterd(s setting) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "kind = \"router\"\n[node.r.config.bgp]\nas = %d\nrouter-id = \"10.0.1.1\"\n", routerAS)
-	s.neighbors(func(address string, as int, sink bool) {
-		fmt.Fprintf(&b, "[node.r.config.bgp.neighbor.%q]\npeer-as = %d\npassive = true\nimport-policy = []\nhold-time = \"%ds\"\n", address, as, holdTime)
-		if sink {
-			b.WriteString("export-policy = []\n")
-		}
-	})
-	return b.String()
-}
-
-func configBIRD(s setting, kernel bool) string {
-	var b strings.Builder
-	b.WriteString("kind = \"bird\"\nconfig = \"\"\"\nlog stderr { warning, error, fatal, bug };\nrouter id 10.0.1.1;\nprotocol device { }\nprotocol direct { ipv4; }\n")
-	if kernel {
-		b.WriteString("protocol kernel { ipv4 { export where source = RTS_BGP; }; }\n")
-	}
-	n := 0
-	s.neighbors(func(address string, as int, sink bool) {
-		export := "none"
-		if sink {
-			export = "where source = RTS_BGP"
-		}
-		n++
-		fmt.Fprintf(&b, "protocol bgp p%d { local as %d; neighbor %s as %d; passive yes; hold time %d; error wait time 1, 1; connect delay time 1; ipv4 { import all; export %s; }; }\n", n, routerAS, address, as, holdTime, export)
-	})
-	b.WriteString("\"\"\"\n")
-	return b.String()
-}
-
-func configFRR(s setting) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "kind = \"frr\"\nconfig = \"\"\"\nrouter bgp %d\n bgp router-id 10.0.1.1\n no bgp ebgp-requires-policy\n no bgp suppress-duplicates\n", routerAS)
-	s.neighbors(func(address string, as int, sink bool) {
-		fmt.Fprintf(&b, " neighbor %s remote-as %d\n neighbor %s passive\n neighbor %s timers 80 %d\n neighbor %s advertisement-interval 0\n", address, as, address, address, holdTime, address)
-	})
-	b.WriteString(" address-family ipv4 unicast\n")
-	s.neighbors(func(address string, as int, sink bool) {
-		if !sink {
-			fmt.Fprintf(&b, "  neighbor %s route-map none out\n", address)
-		}
-	})
-	b.WriteString(" exit-address-family\nexit\nroute-map none deny 10\nexit\n\"\"\"\n")
-	return b.String()
 }
 
 // byRouterd asks routerd's API.

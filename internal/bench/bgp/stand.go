@@ -46,7 +46,7 @@ routes = { "a:eth0" = ["10.0.2.0/24"] }
 endpoints = ["c:eth0", "r:eth1"]
 addresses = { "c:eth0" = ["10.0.2.2/24"], "r:eth1" = ["10.0.2.1/24"] }
 `, r.config(s), addresses)
-	if r.name == nameRouterd {
+	if r.name == nameRouterd && s.sink {
 		text += watcher
 	}
 	return text

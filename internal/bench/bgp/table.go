@@ -15,6 +15,7 @@ import (
 // What is measured of a full table: seconds, and MB of resident memory.
 const (
 	learned    = "learned"
+	learnedCPU = "CPU s"
 	learnedMB  = "MB"
 	forwarding = "forwarding"
 	withdrawn  = "withdrawn"
@@ -59,12 +60,21 @@ func (x *stand) learn(ctx context.Context, f *feed, m sample) (err error) {
 		m[what] = took.Seconds()
 		return err
 	}
+	before, err := site.Used(x.lab, "r")
+	if err != nil {
+		return err
+	}
 	if err := took(learned, f.announce, len(f.prefixes)); err != nil {
 		return err
 	}
 	if m[learnedMB], err = x.memory(ctx); err != nil {
 		return err
 	}
+	after, err := site.Used(x.lab, "r")
+	if err != nil {
+		return err
+	}
+	m[learnedCPU] = (after.CPU - before.CPU).Seconds()
 	return took(withdrawn, f.withdraw, 0)
 }
 
@@ -156,17 +166,9 @@ func tenPeers(ctx context.Context, o options, r *rival, feeds []*feed) (sample, 
 				return err
 			}
 		}
-		said := make(chan error, len(feeds))
 		began := time.Now()
-		for i, f := range feeds {
-			go func() { said <- x.feeders[i].say(f.announce) }()
-		}
-		var failed error
-		for range feeds {
-			failed = errors.Join(failed, <-said)
-		}
-		if failed != nil {
-			return failed
+		if err := x.announce(feeds); err != nil {
+			return err
 		}
 		all := len(feeds) * len(feeds[0].prefixes)
 		took, err := x.has(ctx, began, all)
