@@ -271,7 +271,7 @@ func TestAlternatesAreThoseOfFollowingPackets(t *testing.T) {
 			want := n.alternate(p, self)
 			got := "attached or not reached"
 			if r := s.table.Find(p); r != nil && r.Ways != 0 {
-				a := x.Of(s.state.Prefixes.numbers[p])
+				a := x.Of(s.state.Prefixes.numberOf(p))
 				switch a.Why {
 				case Protected:
 					got = fmt.Sprintf("link %d to %v, node %v, link %v, downstream %v", a.Hop.Interface, wire.IDOf(a.Hop.Address)&0xff,
@@ -310,7 +310,7 @@ func (s *site) alternates(leaveOut func(routing.InterfaceID) bool) (lines []stri
 	s.table.Calculate(&s.state)
 	x.all(&s.table, leaveOut)
 	for r := range s.table.All {
-		a := x.Of(s.state.Prefixes.numbers[r.Prefix])
+		a := x.Of(s.state.Prefixes.numberOf(r.Prefix))
 		text := a.Why.String()
 		if a.Why == Protected {
 			text = fmt.Sprintf("%d:%v link %v node %v downstream %v", a.Hop.Interface, a.Hop.Address,

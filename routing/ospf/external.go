@@ -154,7 +154,7 @@ func (t *Table) lookup(address wire.ID) (r reach) {
 		if n == nil || n.Type > InterArea {
 			continue
 		}
-		number := t.state.Prefixes.numbers[n.Prefix]
+		number, _ := t.state.Prefixes.find(n.Prefix)
 		r = reach{n.Type, n.Area, n.Cost, t.Hops.onward(n.Ways, []netip.Addr{to}), number}
 		if a := t.area(n.Area); n.Ways == 0 && a != nil {
 			for i := range a.Attachments {

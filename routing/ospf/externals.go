@@ -278,7 +278,7 @@ func (m *Machine) saidByAnother(in *area, p netip.Prefix, e *saidExternal) bool 
 	if in != nil {
 		db, t, state = in.db, wire.NSSALSA, &in.AreaState
 	}
-	n, known := m.prefixes.numbers[p]
+	n, known := m.prefixes.find(p)
 	if !known || m.table.state == nil {
 		return false
 	}

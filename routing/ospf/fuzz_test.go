@@ -63,8 +63,9 @@ func FuzzDatabase(f *testing.F) {
 				t.Fatalf("graph %d made anew: routes\n%q, were\n%q", i, want, got)
 			}
 		}
-		for p, n := range s.state.Prefixes.numbers {
-			if s.state.Prefixes.list[n] != p || s.state.Prefixes.uses[n] < 1 || p != p.Masked() || p == (netip.Prefix{}) {
+		for key, n := range s.state.Prefixes.numbers {
+			p := s.state.Prefixes.list[n]
+			if keyOf(p) != key || s.state.Prefixes.uses[n] < 1 || p != p.Masked() || p == (netip.Prefix{}) {
 				t.Fatalf("prefix %v is number %d, used %d times", p, n, s.state.Prefixes.uses[n])
 			}
 		}

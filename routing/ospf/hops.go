@@ -29,6 +29,7 @@ type Hops struct {
 	known  map[string]int32
 	joined map[[2]int32]int32
 	key    []byte
+	resets int // how often all was forgotten
 }
 
 // reset forgets all.
@@ -36,6 +37,7 @@ func (h *Hops) reset() {
 	if h.known == nil {
 		h.known, h.joined = map[string]int32{}, map[[2]int32]int32{}
 	}
+	h.resets++
 	clear(h.known)
 	clear(h.joined)
 	h.hops = h.hops[:0]

@@ -14,7 +14,8 @@ type offers struct {
 	slots   *routing.Slots
 	routes  []offered // by number of the prefix
 	lists   map[listKey]*hopList
-	ways    []*hopList // of the present calculation: by set of hops
+	ways    []*hopList // by set of the table's hops, as long as it keeps them
+	resets  int        // of those
 	discard []int32    // numbers of active ranges, ascending
 	round   uint64     // of forget
 }
@@ -60,6 +61,7 @@ func (o *offers) reset() {
 
 // again has every route written anew, by other rules.
 func (o *offers) again() {
+	o.lists, o.ways = nil, nil // their number may be bounded otherwise
 	for i := range o.routes {
 		o.routes[i].hops = nil
 	}
@@ -98,7 +100,12 @@ func (o *offers) some(f *offering, prefixes []int32) (n int) {
 }
 
 func (o *offers) begin(f *offering) {
-	o.ways = refill(o.ways, len(f.table.Hops.sets), nil)
+	if h := &f.table.Hops; o.lists == nil || o.resets != h.resets {
+		o.ways, o.resets = refill(o.ways, len(h.sets), nil), h.resets
+	}
+	for len(o.ways) < len(f.table.Hops.sets) {
+		o.ways = append(o.ways, nil)
+	}
 	for len(o.routes) < len(f.table.routes) {
 		o.routes = append(o.routes, offered{})
 	}
@@ -276,6 +283,7 @@ func (o *offers) forget(prefixes *Prefixes) {
 	for key, l := range o.lists {
 		if l.round != o.round {
 			delete(o.lists, key)
+			o.ways = o.ways[:0]
 		}
 	}
 }

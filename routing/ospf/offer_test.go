@@ -122,7 +122,7 @@ func TestOffers(t *testing.T) {
 		}, "6.0.0.0/8 metric 12 tag 0 distance 20 12:0.0.3.234 13:0.0.3.235(backup)"},
 		{"an active range", func() string {
 			n := s.state.Prefixes.use(netip.MustParsePrefix("5.0.0.0/8"))
-			o.discard = []int32{s.state.Prefixes.numbers[netip.MustParsePrefix("10.4.0.0/16")], n}
+			o.discard = []int32{s.state.Prefixes.numberOf(netip.MustParsePrefix("10.4.0.0/16")), n}
 			slices.Sort(o.discard)
 			return offer(true)
 		}, "5.0.0.0/8 metric 0 tag 0 distance 20 unreachable"},
@@ -246,7 +246,7 @@ func TestOfferOfAPrefixWithAnotherNumber(t *testing.T) {
 		s.areas[0].install(wire.SummaryLSA, ip(address), 2, wire.MaxAge, &wire.Summary{Mask: 0xff000000, Metric: 1})
 		s.areas[0].db.Sweep(start, false, func(*Entry) {})
 	}
-	number := func(prefix string) int32 { return s.state.Prefixes.numbers[netip.MustParsePrefix(prefix)] }
+	number := func(prefix string) int32 { return s.state.Prefixes.numberOf(netip.MustParsePrefix(prefix)) }
 	offer := func(numbers ...int32) {
 		s.table.Calculate(&s.state)
 		o.some(&offering{table: &s.table, cfg: &cfg}, numbers)

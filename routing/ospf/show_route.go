@@ -28,7 +28,7 @@ func (m *Machine) routeInfo(r *Route) RouteInfo {
 		Prefix: r.Prefix, Type: r.Type, Area: r.Area, Cost: r.Cost, Metric: r.Metric, Tag: r.Tag,
 		Hops: m.table.Hops.Append(nil, r.Ways, m.cfg.MaximumPaths), Origin: r.Origin, Alternate: Alternate{Why: NotCalculated},
 	}
-	n, known := m.prefixes.numbers[r.Prefix]
+	n, known := m.prefixes.find(r.Prefix)
 	if !known {
 		return x
 	}
@@ -75,7 +75,7 @@ func (m *Machine) Route(p netip.Prefix) (RouteInfo, bool) {
 // Discards gives the area whose active range the prefix is, if its addresses are
 // discarded that have no other route (RFC 2328 §11.1).
 func (m *Machine) Discards(p netip.Prefix) (area wire.ID, ok bool) {
-	n, known := m.prefixes.numbers[p]
+	n, known := m.prefixes.find(p)
 	o := m.calc.offers.routes
 	if !known || int(n) >= len(o) || o[n].prefix != p || o[n].hops != discarding {
 		return 0, false

@@ -231,7 +231,7 @@ func (m *Machine) saySummary(into *area, n int32) {
 	*was = saidSummary{p, wanted}
 	m.summaryLSA(into, id, p, wanted)
 	if moved.IsValid() {
-		q := m.prefixes.numbers[moved]
+		q, _ := m.prefixes.find(moved)
 		m.summaryLSA(into, s.ids.of[moved], moved, s.said[q].metric)
 	}
 }

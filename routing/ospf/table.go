@@ -211,7 +211,7 @@ func (t *Table) Find(p netip.Prefix) *Route {
 	if t.state == nil {
 		return nil
 	}
-	n, known := t.state.Prefixes.numbers[p]
+	n, known := t.state.Prefixes.find(p)
 	if !known || int(n) >= len(t.routes) || t.routes[n].Type == noPath || t.routes[n].Prefix != p {
 		return nil
 	}

@@ -29,6 +29,15 @@ func newSite(ids ...wire.ID) *site {
 	return s
 }
 
+// numberOf gives the number of a prefix that somebody names.
+func (s *Prefixes) numberOf(p netip.Prefix) int32 {
+	n, known := s.find(p)
+	if !known {
+		panic("nobody names " + p.String())
+	}
+	return n
+}
+
 // attach gives the router an interface in an area, with a neighbour by each.
 func (s *site) attach(area wire.ID, data wire.ID, i routing.InterfaceID, neighbors ...wire.ID) {
 	a := s.state.Areas[slices.IndexFunc(s.state.Areas, func(a *AreaState) bool { return a.ID == area })]

@@ -87,7 +87,7 @@ func (x *tracer) leads(ways int32) bool {
 
 // route appends the steps of a route. It reports whether there are any.
 func (x *tracer) route(r *Route) bool {
-	n := x.table.state.Prefixes.numbers[r.Prefix]
+	n, _ := x.table.state.Prefixes.find(r.Prefix)
 	switch r.Type {
 	case IntraArea:
 		// RFC 2328 §16.3 may have found a better way through another area.

@@ -66,7 +66,7 @@ func TestOriginationOverAVirtualLink(t *testing.T) {
 		t.Errorf("into the transit area: %q", got)
 	}
 	// Nothing of a backbone with virtual links has an alternate.
-	if got := edge.m.calc.alternates.Of(edge.m.prefixes.numbers[netip.MustParsePrefix("192.0.2.4/32")]); got.Why != VirtualLinks {
+	if got := edge.m.calc.alternates.Of(edge.m.prefixes.numberOf(netip.MustParsePrefix("192.0.2.4/32"))); got.Why != VirtualLinks {
 		t.Errorf("%+v", got)
 	}
 	// A stub router's virtual link is no transit either.
