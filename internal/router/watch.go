@@ -104,7 +104,9 @@ const staticClient = "static"
 func (r *Router) watchStatics(cfg *rib.Config, now time.Time) error {
 	wanted := map[protocol.Path]protocol.Watch{}
 	for i := range cfg.Static {
-		for _, h := range cfg.Static[i].NextHops {
+		hops := cfg.Static[i].NextHops
+		for j := range hops {
+			h := &hops[j] // of the many, few are watched
 			if h.Watch == nil || !h.Address.IsValid() {
 				continue
 			}

@@ -298,7 +298,9 @@ func (configured) input() {}
 func (r *RIB) setConfig(now time.Time, cfg Config) {
 	r.configs.taken++
 	distances := cfg.Distance != r.config.Distance
-	same := slices.EqualFunc(cfg.Static, r.config.Static, sameStatic)
+	// An interface may have come or gone with the configuration: the routes are gone
+	// through for that anyway, and need not be compared first.
+	same := !r.bindDue && slices.EqualFunc(cfg.Static, r.config.Static, sameStatic)
 	r.config = cfg
 	if distances {
 		r.redistances = &redistancing{at: 1}
