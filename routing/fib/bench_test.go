@@ -341,13 +341,15 @@ func (f *FIB) hot() int {
 			}
 		}
 	}
-	for _, part := range f.four {
+	for i := range 256 {
+		part := f.four[i>>4][i&15]
 		n += int(unsafe.Sizeof(*part))
 		for _, d := range part.to {
 			doors(d)
 		}
 	}
-	for _, part := range f.six {
+	for i := range 256 {
+		part := f.six[i>>4][i&15]
 		n += int(unsafe.Sizeof(*part))
 		for _, a := range part.to {
 			if a == noArea {

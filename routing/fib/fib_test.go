@@ -138,12 +138,14 @@ func digest(f *FIB) uint64 {
 			add(uint64(w))
 		}
 	}
-	for _, part := range f.four {
+	for i := range 256 {
+		part := f.four[i>>4][i&15]
 		for _, d := range part.to {
 			d.digest(add)
 		}
 	}
-	for _, part := range f.six {
+	for i := range 256 {
+		part := f.six[i>>4][i&15]
 		for _, a := range part.to {
 			if a == noArea {
 				continue

@@ -115,7 +115,7 @@ const fewPrefixes = 10000
 
 // number4 gives the number of the way to one address.
 func (f *FIB) number4(hi uint64) uint16 {
-	d := f.four[hi>>58].to[hi>>52&63]
+	d := f.four[hi>>60][hi>>56&15].to[hi>>52&15]
 	v := d.to[hi>>46&63][hi>>40&63]
 	if v == 0 {
 		return f.short[four][hi>>56]
@@ -128,7 +128,7 @@ func (f *FIB) number4(hi uint64) uint16 {
 
 // number6 does the same for IPv6.
 func (f *FIB) number6(hi, lo uint64) uint16 {
-	a := f.six[hi>>58].to[hi>>52&63]
+	a := f.six[hi>>60][hi>>56&15].to[hi>>52&15]
 	x := a.way[hi>>48&15]
 	way := uint16(x)
 	if way == 0 {
@@ -234,7 +234,7 @@ func (f *FIB) together4(q *Query, list []uint8) {
 	for _, i := range list {
 		i &= lanes - 1
 		hi := q.hi[i]
-		to[i] = top[hi>>58].to[hi>>52&63].to[hi>>46&63]
+		to[i] = top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>46&63]
 	}
 	k := 0
 	for _, i := range list {
@@ -256,7 +256,7 @@ func (f *FIB) together4(q *Query, list []uint8) {
 	for _, i := range q.active[:k&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
-		l := &top[hi>>58].to[hi>>52&63].links[hi>>48&15][q.way[i]-firstLink]
+		l := &top[hi>>60][hi>>56&15].to[hi>>52&15].links[hi>>48&15][q.way[i]-firstLink]
 		at[i] = l.block
 		q.way[i] = l.way
 		if l.way == 0 {
@@ -272,7 +272,7 @@ func (f *FIB) together6(q *Query, list []uint8) {
 	for _, i := range list {
 		i &= lanes - 1
 		hi := q.hi[i]
-		x := top[hi>>58].to[hi>>52&63].way[hi>>48&15]
+		x := top[hi>>60][hi>>56&15].to[hi>>52&15].way[hi>>48&15]
 		way := uint16(x)
 		if w := short[hi>>56]; way == 0 {
 			way = w
@@ -288,7 +288,7 @@ func (f *FIB) together6(q *Query, list []uint8) {
 	for j := range q.active[:n&63] {
 		i := q.active[j&(lanes-1)] & (lanes - 1)
 		hi := q.hi[i]
-		to[i] = top[hi>>58].to[hi>>52&63].to[hi>>48&15].to[hi>>44&15].to[hi>>38&63]
+		to[i] = top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].to[hi>>38&63]
 	}
 	k := 0
 	for j := range q.active[:n&63] {
@@ -310,7 +310,7 @@ func (f *FIB) together6(q *Query, list []uint8) {
 	for _, i := range q.active[:k&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
-		l := &top[hi>>58].to[hi>>52&63].to[hi>>48&15].to[hi>>44&15].links[hi>>40&15][q.below[i]]
+		l := &top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].links[hi>>40&15][q.below[i]]
 		at[i] = l.block
 		if l.way != 0 {
 			q.way[i] = l.way

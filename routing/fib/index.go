@@ -4,12 +4,14 @@ package fib
 // bytes of an IPv4 address, and the first three of an IPv6 address, to the quarter
 // with the values of the next byte. It is cut so that a change copies little of it.
 
-// index4 is by the first 6 bits of an address, then the next 6, then the next 6.
+// index4 is by the first 4 bits of an address, then the next 4, then the next 4, and
+// then the next 6.
 type (
-	index4 [64]*part4
-	part4  struct {
-		to     [64]*doors
-		routes [4]*list // lengths 9 to 16, for each value of the first byte
+	index4 [16]*half4
+	half4  [16]*part4
+	part4  struct { // of one first byte
+		to     [16]*doors
+		routes *list // lengths 9 to 16
 	}
 )
 
@@ -24,13 +26,14 @@ type doors struct {
 	stems [16]*stem
 }
 
-// index6 is by the first 6 bits of an address, the next 6, the next 4 (which are 16
-// bits, and most values of them have no prefix longer than that), then 4 and 6.
+// index6 is by four times 4 bits (which are 16 bits, and most values of them have no
+// prefix longer than that), then 4 and 6.
 type (
-	index6 [64]*part6
+	index6 [16]*half6
+	half6  [16]*part6
 	part6  struct {
-		to     [64]*area
-		routes [4]*list // lengths 9 to 16
+		to     [16]*area
+		routes *list // lengths 9 to 16
 	}
 	area struct {
 		way [16]uint32 // of the longest prefix of 9 to 16 bits; and hasSites
@@ -55,27 +58,17 @@ var (
 		return d
 	}()
 	noList   = new(list)
-	noPart4  = &part4{filled(noDoors), [4]*list{noList, noList, noList, noList}}
-	noIndex4 = func() *index4 { i := index4(filled(noPart4)); return &i }()
-	noSites  = func() *sites {
-		s := &sites{routes: noList}
-		for i := range s.to {
-			s.to[i] = noDoors
-		}
-		return s
-	}()
-	noArea = func() *area {
-		a := &area{}
-		for i := range a.to {
-			a.to[i] = noSites
-		}
-		return a
-	}()
-	noPart6  = &part6{filled(noArea), [4]*list{noList, noList, noList, noList}}
-	noIndex6 = func() *index6 { i := index6(filled(noPart6)); return &i }()
+	noPart4  = &part4{filled(noDoors), noList}
+	noHalf4  = func() *half4 { h := half4(filled(noPart4)); return &h }()
+	noIndex4 = func() *index4 { i := index4(filled(noHalf4)); return &i }()
+	noSites  = &sites{filled(noDoors), noList}
+	noArea   = &area{to: filled(noSites)}
+	noPart6  = &part6{filled(noArea), noList}
+	noHalf6  = func() *half6 { h := half6(filled(noPart6)); return &h }()
+	noIndex6 = func() *index6 { i := index6(filled(noHalf6)); return &i }()
 )
 
-func filled[T any](with *T) (a [64]*T) {
+func filled[T any](with *T) (a [16]*T) {
 	for i := range a {
 		a[i] = with
 	}
@@ -168,43 +161,51 @@ func (d *doors) empty() bool { return d.to == noDoors.to }
 
 // part4 and part6 give that of the first byte to be written to.
 func (d *indexDraft) part4(hi uint64) *part4 {
-	top := own(&d.four, d.base.four, noIndex4)
-	return own(&top[hi>>58], d.base.four[hi>>58], noPart4)
+	i, k := hi>>60, hi>>56&15
+	half := own(&own(&d.four, d.base.four, noIndex4)[i], d.base.four[i], noHalf4)
+	return own(&half[k], d.base.four[i][k], noPart4)
 }
 
 func (d *indexDraft) part6(hi uint64) *part6 {
-	top := own(&d.six, d.base.six, noIndex6)
-	return own(&top[hi>>58], d.base.six[hi>>58], noPart6)
+	i, k := hi>>60, hi>>56&15
+	half := own(&own(&d.six, d.base.six, noIndex6)[i], d.base.six[i], noHalf6)
+	return own(&half[k], d.base.six[i][k], noPart6)
 }
 
 // tidy4 and tidy6 take away what leads to nothing, after a change behind the first byte.
 func (d *indexDraft) tidy4(hi uint64) {
-	if *d.four[hi>>58] == *noPart4 {
-		d.four[hi>>58] = noPart4
+	half, k := &d.four[hi>>60], hi>>56&15
+	if *(*half)[k] == *noPart4 {
+		if (*half)[k] = noPart4; **half == *noHalf4 {
+			*half = noHalf4
+		}
 	}
 }
 
 func (d *indexDraft) tidy6(hi uint64) {
-	if *d.six[hi>>58] == *noPart6 {
-		d.six[hi>>58] = noPart6
+	half, k := &d.six[hi>>60], hi>>56&15
+	if *(*half)[k] == *noPart6 {
+		if (*half)[k] = noPart6; **half == *noHalf6 {
+			*half = noHalf6
+		}
 	}
 }
 
 // setSecond sets the prefixes of 9 to 16 bits behind the first byte.
 func (d *indexDraft) setSecond(which int, hi uint64, l *list) {
 	if which == four {
-		d.part4(hi).routes[hi>>56&3] = l
+		d.part4(hi).routes = l
 		d.tidy4(hi)
 	} else {
-		d.part6(hi).routes[hi>>56&3] = l
+		d.part6(hi).routes = l
 		d.tidy6(hi)
 	}
 }
 
 // enter4 sets where two bytes lead.
 func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
-	k, part := hi>>52&63, d.part4(hi)
-	to := own(&part.to[k], d.base.four[hi>>58].to[k], noDoors)
+	k, part := hi>>52&15, d.part4(hi)
+	to := own(&part.to[k], d.base.four[hi>>60][hi>>56&15].to[k], noDoors)
 	d.set(to, hi>>48&15, s, way, touched)
 	if s == nil && way == 0 && to.empty() {
 		part.to[k] = noDoors
@@ -214,25 +215,25 @@ func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
 
 // above4 gives the way of the longest prefix of 9 to 16 bits of two bytes.
 func (d *indexDraft) above4(hi uint64) uint16 {
-	return d.four[hi>>58].to[hi>>52&63].way[hi>>48&15]
+	return d.four[hi>>60][hi>>56&15].to[hi>>52&15].way[hi>>48&15]
 }
 
 // area gives that of two bytes to be written to.
 func (d *indexDraft) area(hi uint64) *area {
-	k := hi >> 52 & 63
-	return own(&d.part6(hi).to[k], d.base.six[hi>>58].to[k], noArea)
+	k := hi >> 52 & 15
+	return own(&d.part6(hi).to[k], d.base.six[hi>>60][hi>>56&15].to[k], noArea)
 }
 
 // owned6 gives what is behind two bytes to be written to.
 func (d *indexDraft) owned6(hi uint64) *sites {
 	a, at := d.area(hi), hi>>48&15
 	a.way[at] |= hasSites
-	return own(&a.to[at], d.base.six[hi>>58].to[hi>>52&63].to[at], noSites)
+	return own(&a.to[at], d.base.six[hi>>60][hi>>56&15].to[hi>>52&15].to[at], noSites)
 }
 
 // tidy takes away what leads to nothing, after a change behind two bytes.
 func (d *indexDraft) tidy(hi uint64) {
-	at, to := hi>>48&15, &d.six[hi>>58].to[hi>>52&63]
+	at, to := hi>>48&15, &d.six[hi>>60][hi>>56&15].to[hi>>52&15]
 	if a := *to; a.to[at] != noSites && *a.to[at] == *noSites {
 		a.to[at] = noSites
 		a.way[at] &^= hasSites
@@ -246,7 +247,7 @@ func (d *indexDraft) tidy(hi uint64) {
 // way6 sets the way of the longest prefix of 9 to 16 bits of two bytes.
 func (d *indexDraft) way6(hi uint64, way uint16) {
 	at := hi >> 48 & 15
-	if uint16(d.six[hi>>58].to[hi>>52&63].way[at]) != way {
+	if uint16(d.six[hi>>60][hi>>56&15].to[hi>>52&15].way[at]) != way {
 		a := d.area(hi)
 		a.way[at] = a.way[at]&hasSites | uint32(way)
 		d.tidy(hi)
@@ -262,7 +263,7 @@ func (d *indexDraft) setThird(hi uint64, l *list) {
 // enter6 sets where three bytes lead.
 func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
 	some, i := d.owned6(hi), hi>>44&15
-	was := d.base.six[hi>>58].to[hi>>52&63].to[hi>>48&15].to[i]
+	was := d.base.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[i]
 	to := own(&some.to[i], was, noDoors)
 	d.set(to, hi>>40&15, s, way, touched)
 	if s == nil && way == 0 && to.empty() {
@@ -273,5 +274,5 @@ func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
 
 // above6 gives the way of the longest prefix of 17 to 24 bits of three bytes.
 func (d *indexDraft) above6(hi uint64) uint16 {
-	return d.six[hi>>58].to[hi>>52&63].to[hi>>48&15].to[hi>>44&15].way[hi>>40&15]
+	return d.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].way[hi>>40&15]
 }

@@ -45,8 +45,20 @@ func spot(b byte, n uint8) uint32 { return uint32(b)&^(0xff>>n)<<4 | uint32(n) }
 // span gives the bytes that a spot covers: the first, and how many.
 func span(spot uint32) (first, n int) { return int(spot >> 4), 1 << (8 - spot&15) }
 
+// search gives the place of a spot among the keys, and whether it is there.
 func (l *list) search(spot uint32) (int, bool) {
-	return slices.BinarySearchFunc(l.keys, spot, func(k, s uint32) int { return int(k>>16) - int(s) })
+	from, n := 0, len(l.keys)
+	for n > 1 { // it is in the n keys from from on, or behind them
+		half := n / 2
+		if l.keys[from+half]>>16 <= spot {
+			from += half
+		}
+		n -= half
+	}
+	if n == 0 || l.keys[from]>>16 < spot {
+		return from + n, false
+	}
+	return from, l.keys[from]>>16 == spot
 }
 
 // find gives the key of a spot, with the way, and its facts; 0 and noFacts where there

@@ -169,7 +169,7 @@ func TestLargeBlocksAreCut(t *testing.T) {
 				block(l.words, l.links)
 			}
 		}
-		for _, s := range f.six[0x2001>>10].to[0x2001>>4&63].to[1].to {
+		for _, s := range f.six[2][0].to[0].to[1].to {
 			if s.links != nil {
 				for _, l := range s.links {
 					block(nil, l)

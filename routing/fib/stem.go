@@ -125,18 +125,20 @@ func (s *stem) below(b byte) *stem {
 // second gives the prefixes of 9 to 16 bits behind the first byte of an address.
 func (x *indexes) second(which int, hi uint64) *list {
 	if which == four {
-		return x.four[hi>>58].routes[hi>>56&3]
+		return x.four[hi>>60][hi>>56&15].routes
 	}
-	return x.six[hi>>58].routes[hi>>56&3]
+	return x.six[hi>>60][hi>>56&15].routes
 }
 
 // sites gives what is behind the first two bytes of an IPv6 address.
-func (x *indexes) sites(hi uint64) *sites { return x.six[hi>>58].to[hi>>52&63].to[hi>>48&15] }
+func (x *indexes) sites(hi uint64) *sites {
+	return x.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15]
+}
 
 // stem gives that to which an index leads, or nil.
 func (x *indexes) stem(which int, hi uint64) *stem {
 	if which == four {
-		return x.four[hi>>58].to[hi>>52&63].stems[hi>>48&15]
+		return x.four[hi>>60][hi>>56&15].to[hi>>52&15].stems[hi>>48&15]
 	}
 	return x.sites(hi).to[hi>>44&15].stems[hi>>40&15]
 }

@@ -73,7 +73,7 @@ func entryOf(x facts, p netip.Prefix) *Entry {
 func (c *cursor) family(f family) {
 	c.level(f.routes[f.which], 0, 0, 0, func(b byte) {
 		hi := uint64(b) << 56
-		if f.which == four && f.four[hi>>58] == noPart4 || f.which == six && f.six[hi>>58] == noPart6 || c.gone(hi, 0, 8) {
+		if f.which == four && f.four[hi>>60][hi>>56&15] == noPart4 || f.which == six && f.six[hi>>60][hi>>56&15] == noPart6 || c.gone(hi, 0, 8) {
 			return
 		}
 		c.level(f.second(f.which, hi), hi, 0, 1, func(b byte) {

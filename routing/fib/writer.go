@@ -22,7 +22,8 @@ type Writer struct {
 
 	count int  // prefixes more in the family at hand
 	six   bool // it is IPv6
-	known *met // nil for few changes
+	made  int  // changes since there has been a Writer
+	known *met // nil until there have been some; keeps so many groups at most
 	items [2][]item
 
 	touched touched // bytes of the stem at hand, of those that an index leads to
@@ -69,7 +70,7 @@ func (w *Writer) Apply(changes []Change) {
 	if !w.begun {
 		w.begin()
 	}
-	if w.known == nil && len(changes) > len(met{}) {
+	if w.made += len(changes); w.known == nil && w.made > len(met{}) {
 		w.known = new(met)
 	}
 	w.pieces(changes, func(which int, items []item) {
@@ -87,7 +88,7 @@ func (w *Writer) Publish() *FIB {
 		f.indexes, f.ways = w.index.indexes, w.ways.ways
 		w.base, w.begun = &f, false
 		// The state before goes, if nobody reads it.
-		w.next, w.index.indexes, w.index.base, w.ways, w.known = FIB{}, indexes{}, nil, wayDraft{}, nil
+		w.next, w.index.indexes, w.index.base, w.ways = FIB{}, indexes{}, nil, wayDraft{}
 	}
 	return w.base
 }
