@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"time"
 
 	"golang.org/x/time/rate"
@@ -18,8 +19,9 @@ type protocolOwner struct {
 	name    string
 	limit   *rate.Limiter // of lines below the level of a warning
 	warned  map[protocolWarning]*warning
-	leaving chan time.Duration // how long that may take from now
-	stopped chan struct{}      // closed when its neighbours have been told
+	known   map[protocolPeer]*rate.Limiter // of lines about neighbours of the configuration
+	leaving chan time.Duration             // how long that may take from now
+	stopped chan struct{}                  // closed when its neighbours have been told
 }
 
 // protocolWarning is the kind of a warning, for its rate limit. It does not
@@ -29,12 +31,18 @@ type protocolWarning struct {
 	on   routing.InterfaceID
 }
 
+// protocolPeer is a neighbour of the configuration, and on which interface it is.
+type protocolPeer struct {
+	address netip.Addr
+	on      routing.InterfaceID
+}
+
 // newLogLimit bounds log lines of one kind: 20 at once, and one a second over
 // time.
 func newLogLimit() *rate.Limiter { return rate.NewLimiter(1, 20) }
 
 func newProtocolOwner(d *Daemon, name string) *protocolOwner {
-	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, stopped: make(chan struct{}), leaving: make(chan time.Duration, 1)}
+	return &protocolOwner{d: d, name: name, limit: newLogLimit(), warned: map[protocolWarning]*warning{}, known: map[protocolPeer]*rate.Limiter{}, stopped: make(chan struct{}), leaving: make(chan time.Duration, 1)}
 }
 
 // carryOut carries out the effects that are the router's owner's.
@@ -52,10 +60,20 @@ func (o *protocolOwner) carryOut(effect protocol.Effect) {
 }
 
 // log logs an event. Of warnings and errors, the first of a kind on an
-// interface is logged at once, and the rest are counted in the next line.
+// interface is logged at once, and the rest are counted in the next line. Those about
+// neighbours of the configuration have a limit for each of these.
 func (o *protocolOwner) log(e protocol.Event) {
 	more := uint64(0)
-	if e.Level >= slog.LevelWarn {
+	if e.Configured {
+		l := o.known[protocolPeer{e.Neighbor, e.Link}]
+		if l == nil {
+			l = newLogLimit()
+			o.known[protocolPeer{e.Neighbor, e.Link}] = l
+		}
+		if !l.Allow() {
+			return
+		}
+	} else if e.Level >= slog.LevelWarn {
 		w := o.warned[protocolWarning{e.What, e.Link}]
 		if w == nil {
 			w = &warning{}

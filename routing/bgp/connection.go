@@ -76,18 +76,21 @@ func (c *connection) fire(e Event) {
 	c.state = to
 	c.confirmed = c.confirmed || e == KeepaliveReceived && to == OpenConfirm
 	why := Ending{Time: s.now, Event: e, Notification: c.received, Received: c.received.Code != 0, Fault: c.fault, Err: c.err}
-	if do&LoseRoutes != 0 {
-		if s.now.Sub(s.since) >= s.config.IdleHoldMax {
-			s.failures = 0 // it was up for long: that is no oscillation
-		}
-		s.owner.Ended(s, conditions.Keeps(e))
-	}
 	if do&Notify != 0 {
 		why.Notification, why.Received = c.notification(notice, was), false
 		// RFC 8538 §5: it is to drop what it has, if it would keep that.
 		if notice == NoticeCease && conditions.GracefulNotification && s.config.Open.Capabilities.Restart.Families != 0 {
 			why.Notification = why.Notification.Hard()
 		}
+	}
+	if do&LoseRoutes != 0 {
+		s.ending = why
+		if s.now.Sub(s.since) >= s.config.IdleHoldMax {
+			s.failures = 0 // it was up for long: that is no oscillation
+		}
+		s.owner.Ended(s, conditions.Keeps(e))
+	}
+	if do&Notify != 0 {
 		c.write(why.Notification.Append(nil))
 	}
 	if do&Drop != 0 {

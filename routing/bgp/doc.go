@@ -28,6 +28,7 @@
 //	exchanged.go   what a neighbour has sent, and what it was sent
 //	event.go       entries for the log
 //	fsm.go         the state machine of a connection, as a table (§8.2.2)
+//	ending.go      why a connection has ended
 //	session.go     the session with a neighbour: its connections and timers
 //	connection.go  what the state machine asks for; collisions (§6.8)
 //	receive.go     messages from the octets of a stream

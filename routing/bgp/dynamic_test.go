@@ -187,7 +187,7 @@ func TestDynamicReload(t *testing.T) {
 	if up, all := a.up(); up != 1 || all != 1 || c.machine.Neighbors()[0].State == Established {
 		t.Errorf("without ranges %d of %d are up", up, all)
 	}
-	if !slices.Contains(c.events, "session down the neighbour has sent cease: peer de-configured") {
+	if !slices.Contains(c.events, "session down received cease: peer de-configured") {
 		t.Errorf("events of the one that is none any more: %v", c.events)
 	}
 	w.want(b, ownPrefix(0), "65001", "10.0.1.1")

@@ -44,6 +44,13 @@ func (k EventKind) String() string {
 	return eventKinds[k].text
 }
 
+// event notes an event of a neighbour's session.
+func (n *neighbor) event(k EventKind, err error) {
+	n.machine.emit(protocol.Event{
+		Level: eventKinds[k].level, What: k.String(), Link: n.link, Neighbor: n.cfg.Address, Err: err, Configured: !n.dynamic.IsValid(),
+	})
+}
+
 // event notes an event, which leaves with the effects of the step.
 func (m *Machine) event(k EventKind, link routing.InterfaceID, neighbor netip.Addr, err error) {
 	m.emit(protocol.Event{Level: eventKinds[k].level, What: k.String(), Link: link, Neighbor: neighbor, Err: err})

@@ -90,7 +90,7 @@ func TestShutdownMessage(t *testing.T) {
 	n.Shutdown = true
 	w.configure(a)
 	w.run(time.Second)
-	if want := `session down the neighbour has sent cease: administrative shutdown: "new cables, back at nine"`; !slices.Contains(b.events, want) {
+	if want := `session down received cease: administrative shutdown: "new cables, back at nine"`; !slices.Contains(b.events, want) {
 		t.Errorf("events of the neighbour: %v", b.events)
 	}
 	n.Shutdown = false
@@ -99,7 +99,7 @@ func TestShutdownMessage(t *testing.T) {
 	w.established()
 	w.step(a, Clear{Address: n.Address, Link: n.Link, Message: "once more"})
 	w.run(time.Second)
-	if want := `session down the neighbour has sent cease: administrative reset: "once more"`; !slices.Contains(b.events, want) {
+	if want := `session down received cease: administrative reset: "once more"`; !slices.Contains(b.events, want) {
 		t.Errorf("events of the neighbour: %v", b.events)
 	}
 	n.ShutdownMessage = strings.Repeat("x", 256)

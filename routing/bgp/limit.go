@@ -103,11 +103,11 @@ func (m *Machine) watchLimits(n *neighbor) {
 		has := n.source.count(wire.Family(f), c.LimitReceived)
 		exceeded := has > c.MaximumPrefixes || l.blocked || l.exceeded && has == c.MaximumPrefixes
 		if exceeded && !l.exceeded {
-			m.event(PrefixLimit, n.link, n.cfg.Address, n.limitError(wire.Family(f)))
+			n.event(PrefixLimit, n.limitError(wire.Family(f)))
 		}
 		warned := c.LimitWarning > 0 && has*100 >= c.MaximumPrefixes*c.LimitWarning
 		if warned && !l.warned && !exceeded {
-			m.event(PrefixWarning, n.link, n.cfg.Address, n.limitError(wire.Family(f)))
+			n.event(PrefixWarning, n.limitError(wire.Family(f)))
 		}
 		*l = limited{warned: warned, exceeded: exceeded}
 	}
@@ -130,7 +130,7 @@ func (m *Machine) punish(n *neighbor) {
 			continue
 		}
 		c := &n.cfg.Families[f]
-		m.event(PrefixLimit, n.link, n.cfg.Address, n.limitError(f))
+		n.event(PrefixLimit, n.limitError(f))
 		n.held = true // its routes are not kept for a restart either
 		m.halt(n, wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseMaxPrefixes, Data: limitData(f, c.MaximumPrefixes)})
 		if c.Restart > 0 {

@@ -172,7 +172,7 @@ func TestPrefixLimit(t *testing.T) {
 	if n := a.machine.Neighbors()[0]; n.State == Established || !n.Held || len(a.offered) != 0 {
 		t.Fatalf("after 4 prefixes of 3: %v, held %v, %d routes are offered", n.State, n.Held, len(a.offered))
 	}
-	if !slices.Contains(b.events, "session down the neighbour has sent cease: maximum number of prefixes reached") {
+	if !slices.Contains(b.events, "session down received cease: maximum number of prefixes reached") {
 		t.Errorf("events of the neighbour: %v", b.events)
 	}
 	if !slices.Contains(a.events, "too many prefixes 4 ipv4-unicast prefixes were accepted, the maximum is 3") {

@@ -1,7 +1,6 @@
 package bgp
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -151,7 +150,7 @@ func (n *neighbor) Established(s *Session) {
 			m.join(n, f)
 		}
 	}
-	m.event(SessionUp, n.link, n.cfg.Address, nil)
+	n.event(SessionUp, nil)
 }
 
 // Ended: the routes are dropped, or kept for a restart.
@@ -175,18 +174,7 @@ func (n *neighbor) Ended(s *Session, keep bool) {
 			m.keepStale(n, gone, &s.Theirs().Capabilities)
 		}
 	}
-	m.event(SessionDown, n.link, n.cfg.Address, s.main.why())
-}
-
-// why is why the connection ends, as far as the other side or a message is the reason.
-func (c *connection) why() error {
-	switch {
-	case c.received.Code != 0:
-		return fmt.Errorf("the neighbour has sent %v", c.received)
-	case c.fault.Reason != wire.Accepted:
-		return refusalError{c.fault}
-	}
-	return c.err
+	n.event(SessionDown, s.ending)
 }
 
 // dropStale drops what the session before has left.

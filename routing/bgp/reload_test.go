@@ -89,7 +89,7 @@ func TestClear(t *testing.T) {
 	w.step(a, Clear{Address: neighbor, Link: routing.NoInterface})
 	w.run(time.Minute)
 	w.established()
-	if a.downs() != 1 || !slices.Contains(b.events, "session down the neighbour has sent cease: administrative reset") {
+	if a.downs() != 1 || !slices.Contains(b.events, "session down received cease: administrative reset") {
 		t.Errorf("down %d times, %v", a.downs(), b.events)
 	}
 	w.want(a, ownPrefix(1), "65002", "10.0.1.2")
@@ -211,7 +211,7 @@ func TestStopMachine(t *testing.T) {
 	w.established()
 	w.step(a, protocol.Stop{})
 	w.run(time.Second)
-	if !slices.Contains(b.events, "session down the neighbour has sent cease: administrative shutdown") {
+	if !slices.Contains(b.events, "session down received cease: administrative shutdown") {
 		t.Errorf("events of the neighbour: %v", b.events)
 	}
 	if at := a.machine.Deadline(); !at.IsZero() {

@@ -90,18 +90,6 @@ type Owner interface {
 	Refresh(s *Session, r wire.Refresh)
 }
 
-// Ending is why a connection ended.
-type Ending struct {
-	Time  time.Time
-	Event Event
-	// Notification is what the neighbour sent if Received, and else what it was sent;
-	// Code 0 is none.
-	Notification wire.Notification
-	Received     bool
-	Fault        wire.Refusal // of a message
-	Err          error        // of the TCP connection
-}
-
 // Session is the conversation with one neighbour: one TCP connection, and two while it
 // is not clear which of them stays. It is a value without a clock or socket: inputs of
 // its streams go in, effects come out.
@@ -120,7 +108,8 @@ type Session struct {
 	since        time.Time // Established since
 	cease        wire.Notification
 	last         Ending
-	reachable    bool // BFD says so
+	ending       Ending // of what was up
+	reachable    bool   // BFD says so
 
 	now time.Time         // of the call
 	out []protocol.Effect // of the call

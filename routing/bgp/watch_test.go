@@ -33,7 +33,7 @@ func TestWatched(t *testing.T) {
 	w.step(a, state)
 	w.want(a, ownPrefix(1), "none", "")
 	w.run(time.Second / 2)
-	if !slices.Contains(b.events, "session down the neighbour has sent cease: BFD down") {
+	if !slices.Contains(b.events, "session down received cease: BFD down") {
 		t.Errorf("events of the neighbour: %v", b.events)
 	}
 	w.run(time.Minute)

@@ -154,6 +154,9 @@ type Event struct {
 	Link     routing.InterfaceID
 	Neighbor netip.Addr
 	Err      error // why; nil if What says it all
+	// Configured: Neighbor is one of the configuration, and nobody else can have made it
+	// up. Its events are logged however many others there are.
+	Configured bool
 }
 
 // Leaving says after [Stop] that the goodbyes may take so long from now, where

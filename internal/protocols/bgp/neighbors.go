@@ -3,7 +3,6 @@ package bgp
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"routerd/internal/protocols/running"
@@ -189,24 +188,7 @@ func endingText(e *bgp.Ending) string {
 	if e.Time.IsZero() {
 		return ""
 	}
-	var parts []string
-	if e.Notification.Code != 0 {
-		who := "sent"
-		if e.Received {
-			who = "received"
-		}
-		parts = append(parts, who+" "+e.Notification.String())
-	}
-	if text := e.Fault.String(); e.Fault.Reason != 0 {
-		parts = append(parts, text)
-	}
-	if e.Err != nil {
-		parts = append(parts, e.Err.Error())
-	}
-	if len(parts) == 0 {
-		parts = append(parts, e.Event.String())
-	}
-	return strings.Join(parts, ": ")
+	return e.Error()
 }
 
 // draw writes all that there is to say of a neighbour, a line for each thing.
