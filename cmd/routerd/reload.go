@@ -18,7 +18,8 @@ func newDiffCommand(s *session) *cobra.Command {
 		Use:   "diff",
 		Short: "Show what a reload would change",
 		Long: `Compare the configuration file with what the router runs, and show what a
-reload would change. A file with errors is reported as routerd check does.`,
+reload would change, and what that does to sessions of protocols that run. A file
+with errors is reported as routerd check does.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
@@ -35,6 +36,9 @@ reload would change. A file with errors is reported as routerd check does.`,
 					fmt.Fprintln(p, "no difference: the router runs what the file says")
 				}
 				drawChanges(p, d.Changes)
+				for _, e := range d.Effects {
+					fmt.Fprintf(p, "%s: %s\n", e.Protocol, e.Text)
+				}
 				return nil
 			})
 		},

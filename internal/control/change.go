@@ -16,7 +16,14 @@ type ReloadResult struct {
 // DiffResult is the changes that a reload would make.
 type DiffResult struct {
 	Changes  []Change  `json:"changes"`
+	Effects  []Effect  `json:"effects"` // on the protocols that run
 	Warnings []Problem `json:"warnings"`
+}
+
+// Effect is what a reload would do to a protocol that runs, to a neighbour of it say.
+type Effect struct {
+	Protocol string `json:"protocol"`
+	Text     string `json:"text"` // "the session with 10.0.0.2 ends and begins again"
 }
 
 // Change is one difference between the running configuration and the file.

@@ -357,7 +357,7 @@ func (f *fake) Reload(ctx context.Context) (ReloadResult, error) {
 }
 
 func (f *fake) Diff(ctx context.Context) (DiffResult, error) {
-	return DiffResult{Changes: changes, Warnings: []Problem{{
+	return DiffResult{Changes: changes, Effects: []Effect{{"bgp", "the session with 10.0.12.2 ends and begins again"}}, Warnings: []Problem{{
 		Origin: "routerd.toml:30", Warning: true, Message: "no configuration reaches 10.9.9.9",
 		Text: "routerd.toml:30:14: warning: no configuration reaches 10.9.9.9\n",
 	}}}, f.answer(ctx)

@@ -353,7 +353,11 @@ func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
 	if err != nil {
 		return out, refusal(err)
 	}
-	return control.DiffResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings)}, nil
+	effects, err := a.effects(ctx, l.cfg)
+	if err != nil {
+		return out, refusal(err)
+	}
+	return control.DiffResult{Changes: changesOf(l.changes), Effects: effects, Warnings: problemsOf(l.warnings)}, nil
 }
 
 // refusal turns the error of a configuration that cannot be applied into what

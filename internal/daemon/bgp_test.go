@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"routerd/internal/control"
@@ -242,20 +243,34 @@ func TestBGPReload(t *testing.T) {
 	})
 	s.exchange(nil, ownRoutes)
 	before, _ := s.neighbor()
-	reload := func(neighbor, more string) {
+	// Each one does what diff has said before.
+	reload := func(neighbor, more string, effects ...string) {
 		t.Helper()
 		s.speak(neighbor, more)
+		d, err := s.client().Diff(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var said []string
+		for _, e := range d.Effects {
+			said = append(said, e.Text)
+		}
+		if diff := cmp.Diff(effects, said); diff != "" {
+			t.Errorf("effects by diff (-want +got):\n%s", diff)
+		}
 		if _, err := s.client().Reload(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	reload("import-policy = []", "")
+	asked := func(what string) string { return "10.0.2.2 is asked for its routes again: " + what }
+	const sent = "10.0.2.2 is sent all routes again, as far as the policies let them pass; it has %d prefixes now"
+	reload("import-policy = []", "", asked("ipv4-unicast, ipv6-unicast"))
 	s.exchange(birdRoutes, ownRoutes)
-	reload("import-policy = \"one\"", "")
+	reload("import-policy = \"one\"", "", asked("ipv4-unicast, ipv6-unicast"))
 	s.exchange([]string{"198.51.100.0/24"}, ownRoutes)
-	reload("import-policy = \"one\"\nipv6-unicast.import-policy = []\nipv4-unicast.export-policy = \"one\"", "")
+	reload("import-policy = \"one\"\nipv6-unicast.import-policy = []\nipv4-unicast.export-policy = \"one\"", "", asked("ipv6-unicast"), fmt.Sprintf(sent, 2))
 	s.exchange([]string{"198.51.100.0/24", "2001:db8:b::/48"}, nil)
-	reload("import-policy = \"one\"", "[bgp.redistribute.static]\nmetric = 78\n[[static.route]]\nprefix = \"10.77.0.0/16\"\naction = \"blackhole\"\n[[static.route]]\nprefix = \"10.78.0.0/16\"\naction = \"blackhole\"\n")
+	reload("import-policy = \"one\"", "[bgp.redistribute.static]\nmetric = 78\n[[static.route]]\nprefix = \"10.77.0.0/16\"\naction = \"blackhole\"\n[[static.route]]\nprefix = \"10.78.0.0/16\"\naction = \"blackhole\"\n", asked("ipv6-unicast"), fmt.Sprintf(sent, 0))
 	s.exchange([]string{"198.51.100.0/24"}, []string{"10.0.1.0/24", "10.77.0.0/16", "10.78.0.0/16", "203.0.113.0/24"})
 	text := s.birdc("show", "route", "10.78.0.0/16", "all")
 	if !strings.Contains(text, "BGP.med: 78") || !strings.Contains(text, "BGP.origin: Incomplete") {
@@ -268,7 +283,7 @@ func TestBGPReload(t *testing.T) {
 	if err != nil || !n.Since.Equal(before.Since) {
 		t.Errorf("changes of policies have ended the session: up since %v, then %v, %v", before.Since, n.Since, err)
 	}
-	reload("import-policy = \"one\"\nkeepalive-interval = \"1s\"", "")
+	reload("import-policy = \"one\"\nkeepalive-interval = \"1s\"", "", "the session with 10.0.2.2 ends and begins again")
 	s.until("another session", func() error {
 		n, err := s.neighbor()
 		if err == nil && (n.State != "established" || n.Keepalive != 1 || !n.Since.After(before.Since)) {
@@ -276,7 +291,7 @@ func TestBGPReload(t *testing.T) {
 		}
 		return err
 	})
-	reload("shutdown = \"until Monday\"", "")
+	reload("shutdown = \"until Monday\"", "", "the session with 10.0.2.2 ends")
 	s.told(`Administrative shutdown: "until Monday"`)
 	if n, err := s.neighbor(); err != nil || n.State != "idle" || n.Remark != "shut down" {
 		t.Errorf("%+v, %v", n, err)

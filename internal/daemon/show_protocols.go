@@ -2,8 +2,14 @@ package daemon
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
 	"time"
 
+	"routerd/config"
+	"routerd/internal/control"
+	"routerd/internal/protocols"
 	"routerd/internal/protocols/running"
 	"routerd/internal/router"
 	"routerd/internal/show"
@@ -52,4 +58,31 @@ func (s spoken) InterfaceNamed(name string) (routing.InterfaceID, bool) {
 		return i.ID, true
 	}
 	return routing.NoInterface, false
+}
+
+// effects are what a configuration would do to the protocols that run.
+func (a api) effects(ctx context.Context, next *config.Config) ([]control.Effect, error) {
+	list := []control.Effect{}
+	for _, p := range protocols.All() {
+		c, spoken := next.Protocols[p.Name]
+		if p.Effects == nil || !spoken {
+			continue
+		}
+		core, err := a.Protocol(ctx, p.Name)
+		var e *show.Error
+		if errors.As(err, &e) && e.Status == http.StatusNotFound {
+			continue // it does not run yet
+		}
+		var lines []string
+		if err == nil {
+			lines, err = p.Effects(ctx, core, c.Config)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("asking %s what a reload would do to it: %w", p.Name, err)
+		}
+		for _, text := range lines {
+			list = append(list, control.Effect{Protocol: p.Name, Text: text})
+		}
+	}
+	return list, nil
 }

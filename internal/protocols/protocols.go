@@ -30,6 +30,8 @@ type Protocol struct {
 	Metrics running.Metrics
 	// Derive, where not nil, says what a route of its own follows from.
 	Derive running.Derive
+	// Effects, where not nil, says what another configuration would do to it.
+	Effects running.Effects
 	// Impacts are the effects of changes of the table on traffic.
 	Impacts []decode.Impact
 }
@@ -48,7 +50,7 @@ func All() []Protocol {
 	})
 	list = append(list, Protocol{
 		Kind: bgp.Kind(), Title: bgp.Title, Decode: bgp.Decode,
-		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Derive: bgp.Derive, Impacts: bgp.Impacts(),
+		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Derive: bgp.Derive, Effects: bgp.Effects, Impacts: bgp.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,

@@ -2,7 +2,6 @@ package bgp
 
 import (
 	"net/netip"
-	"reflect"
 	"slices"
 
 	"routerd/routing"
@@ -52,14 +51,7 @@ func (m *Machine) sendAgain(n *neighbor) {
 func (m *Machine) configure(in protocol.Configure) {
 	c, _ := in.Config.(Config)
 	before := m.cfg
-	c.Neighbors = slices.Clone(c.Neighbors)
-	for i := range c.Neighbors {
-		m.locate(&c.Neighbors[i])
-		m.met(&c.Neighbors[i])
-	}
-	if c.RouterIDChosen && before.RouterIDChosen {
-		c.RouterID = before.RouterID
-	}
+	m.adopt(&c)
 	m.cfg = c
 	wanted := map[neighborKey]bool{}
 	for i := range c.Neighbors {
@@ -107,6 +99,19 @@ func (m *Machine) configure(in protocol.Configure) {
 	m.probeDefaults()
 }
 
+// adopt completes a configuration by what the machine knows: where links are, and which
+// router ID it has chosen. The list of neighbours is another one then.
+func (m *Machine) adopt(c *Config) {
+	c.Neighbors = slices.Clone(c.Neighbors)
+	for i := range c.Neighbors {
+		m.locate(&c.Neighbors[i])
+		m.met(&c.Neighbors[i])
+	}
+	if c.RouterIDChosen && m.cfg.RouterIDChosen {
+		c.RouterID = m.cfg.RouterID
+	}
+}
+
 // forget ends a neighbour that is no longer there.
 func (m *Machine) forget(n *neighbor, why wire.Notification) {
 	m.halt(n, why)
@@ -124,57 +129,35 @@ func (m *Machine) forget(n *neighbor, why wire.Notification) {
 // to begin again.
 func (m *Machine) reconfigure(n *neighbor, c NeighborConfig, before *Config) bool {
 	was := n.cfg
-	terms := c.terms(&m.cfg)
-	terms.LongLived = n.terms.LongLived
-	if c.AnyExternal && was.AnyExternal {
-		terms.AS = n.terms.AS
-	}
-	leaving := terms.leaving != n.terms.leaving
-	n.terms.leaving = terms.leaving
-	hard := was.Shutdown != c.Shutdown || terms != n.terms || was.RoleRequired != c.RoleRequired ||
-		was.NextHopSelf != c.NextHopSelf || was.NextHopSelfReflected != c.NextHopSelfReflected ||
-		was.NextHopUnchanged != c.NextHopUnchanged || was.Multihop != c.Multihop ||
-		!reflect.DeepEqual(was.session(before), c.session(&m.cfg))
+	d := n.contrast(&c, &m.cfg, before)
+	n.terms.leaving = d.terms.leaving
 	n.cfg = c
-	if hard {
+	if d.session {
 		why := wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseOtherChange}
 		if c.Shutdown {
 			why = wire.Shutdown(wire.CeaseAdminShutdown, c.ShutdownMessage)
 		}
 		m.halt(n, why)
-		n.terms = terms
+		n.terms = d.terms
 		n.session = NewSession(c.session(&m.cfg), n, &m.alarms, m.random, &m.update)
 		m.reachable(n, n.reachable)
 		return true
 	}
-	var in wire.Families
-	out := false
 	for f := range wire.Family(wire.NumFamilies) {
-		x, y := &was.Families[f], &c.Families[f]
-		// What was rejected before is not known.
-		if y.LimitReceived && y.MaximumPrefixes > 0 && (!x.LimitReceived || x.MaximumPrefixes == 0) || !x.Import.same(&y.Import) {
-			in |= wire.Of(f)
-		}
+		x, y := &was.Families[f].Default, &c.Families[f].Default
 		n.over = n.over || n.source != nil && n.tooMany(f)
-		out = out || !x.Export.same(&y.Export)
-		out = out || x.SendPaths != y.SendPaths
-		if !x.Default.same(&y.Default) {
+		if !x.same(y) {
 			n.defaults[f].due = true
-			if x.Default.Enabled != y.Default.Enabled { // the one of the table comes or goes
-				n.defaults[f].late, out = y.Default.Enabled, true
+			if x.Enabled != y.Enabled { // the one of the table comes or goes
+				n.defaults[f].late = y.Enabled
 			}
 		}
-		// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
-		if leaving && n.source != nil && (n.source.whole[f] || n.session.Agreed().RouteRefresh) {
-			in |= wire.Of(wire.Family(f))
-		}
 	}
-	out = out || leaving
-	if missing := n.keeps(&was.Families) &^ in; missing != 0 {
+	if missing := n.keeps(&was.Families) &^ d.in; missing != 0 {
 		m.refresh(n, missing)
 	}
-	m.importAgain(n, in)
-	if out {
+	m.importAgain(n, d.in)
+	if d.out {
 		m.sendAgain(n)
 	}
 	for f := range n.out {

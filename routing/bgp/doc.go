@@ -4,6 +4,7 @@
 //	config.go      the configuration, and what is wrong with one
 //	machine.go     the machine: inputs, streams, listeners, what is due
 //	configure.go   another configuration; clearing sessions
+//	preview.go     what another configuration would do
 //	neighbor.go    a neighbour, and the sources that its routes come from
 //	link.go        the links of link-local neighbours
 //	unnumbered.go  neighbours that are known by their link alone

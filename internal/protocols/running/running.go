@@ -137,6 +137,10 @@ type Derivation struct {
 	Steps []string `json:"steps"` // sentences in lower case, in order from the router on
 }
 
+// Effects says what the protocol that runs would do with another configuration, in
+// sentences: "the session with 10.0.0.2 ends". It changes nothing.
+type Effects func(ctx context.Context, p Protocol, config any) ([]string, error)
+
 // Metrics are a protocol's metrics for Prometheus. None has a label for a
 // prefix or neighbour, so their number depends on the configuration alone.
 type Metrics struct {
