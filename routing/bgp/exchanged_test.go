@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"bytes"
+	"cmp"
 	"net/netip"
 	"slices"
 	"testing"
@@ -60,7 +61,10 @@ func TestAdvertisedIsReceived(t *testing.T) {
 		for _, r := range w.routers {
 			keepAll(r)
 			for i := range r.config.Neighbors {
-				r.config.Neighbors[i].Families[ipv4].Default = DefaultOriginate{Enabled: rapid.IntRange(0, 3).Draw(rt, "default") == 0, Always: true}
+				f := &r.config.Neighbors[i].Families[ipv4]
+				f.ReceivePaths = rapid.Bool().Draw(rt, "receives paths")
+				f.SendPaths = rapid.SampledFrom([]int{0, 2, AllPaths}).Draw(rt, "sends paths")
+				f.Default = DefaultOriginate{Enabled: rapid.IntRange(0, 3).Draw(rt, "default") == 0, Always: true}
 			}
 		}
 		w.start()
@@ -80,11 +84,17 @@ func TestAdvertisedIsReceived(t *testing.T) {
 			for _, n := range r.machine.order {
 				b := m.neighbor(n.cfg.Address)
 				sent, got := r.advertised(rt, n.cfg.Address), w.routers[b].received(rt, n.cfg.Local, false)
+				slices.SortFunc(sent, func(a, b AdvertisedStatus) int {
+					return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.PathID, b.PathID))
+				})
+				slices.SortFunc(got, func(a, b ReceivedStatus) int {
+					return cmp.Or(a.Prefix.Compare(b.Prefix), cmp.Compare(a.PathID, b.PathID))
+				})
 				if len(sent) != len(got) {
 					rt.Fatalf("router %d has sent %+v to %d, which has %+v", a, sent, b, got)
 				}
 				for i := range sent {
-					if sent[i].Prefix != got[i].Prefix || sent[i].Pending || !bytes.Equal(octets(sent[i].Attributes), octets(got[i].Attributes)) {
+					if sent[i].Prefix != got[i].Prefix || sent[i].PathID != got[i].PathID || sent[i].Pending || !bytes.Equal(octets(sent[i].Attributes), octets(got[i].Attributes)) {
 						rt.Fatalf("router %d has sent %+v to %d, which has %+v", a, sent[i], b, got[i])
 					}
 				}

@@ -33,6 +33,8 @@ func FuzzMachine(f *testing.F) {
 		x, y, z := w.router(65001), w.router(65002), w.router(65003)
 		w.peer(x, y, nil)
 		w.peer(x, z, nil)
+		keepAll(x)
+		policies := importings(t)
 		w.start()
 		w.run(10 * time.Second)
 		w.established()
@@ -57,6 +59,13 @@ func FuzzMachine(f *testing.F) {
 				}
 			case 5:
 				w.step(x, Clear{Address: x.config.Neighbors[do>>7].Address, Link: routing.NoInterface, Soft: do&16 != 0, In: true, Out: true})
+			case 6: // another import policy; or nothing is kept any more, or all is again
+				c := &x.config.Neighbors[do>>7].Families[wire.IPv4Unicast]
+				c.Import = policies[n%len(policies)].policy
+				if do&16 != 0 {
+					c.KeepReceived = !c.KeepReceived
+				}
+				w.configure(x)
 			default:
 				w.deliver()
 			}
@@ -66,6 +75,9 @@ func FuzzMachine(f *testing.F) {
 		x.config.Neighbors, x.config.Networks = nil, nil
 		w.configure(x)
 		w.run(time.Minute)
+		if kept := x.machine.ribs[wire.IPv4Unicast].received; kept != nil && (kept.Len() != 0 || kept.Prefixes() != 0) {
+			t.Fatalf("left: %d routes of %d prefixes that were kept", kept.Len(), kept.Prefixes())
+		}
 		if m := x.machine; m.attributes.Len() != 0 || m.ribs[wire.IPv4Unicast].table.Prefixes() != 0 || len(m.hops) != 0 || len(m.streams) != 0 || len(x.offered) != 0 {
 			t.Fatalf("left: %d sets of attributes, %d prefixes, %d next hops, %d streams, %d routes",
 				m.attributes.Len(), m.ribs[wire.IPv4Unicast].table.Prefixes(), len(m.hops), len(m.streams), len(x.offered))

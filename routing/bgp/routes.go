@@ -242,7 +242,7 @@ type AttributesStatus struct {
 func (m *Machine) AttributesPage(from uint32, most int) (list []AttributesStatus, next uint32) {
 	for n := from; n < m.attributes.Numbers(); n++ {
 		a := m.attributes.At(n)
-		if a == nil {
+		if a.octets == nil { // nothing uses it
 			continue
 		}
 		if len(list) >= min(most, pageMost) {

@@ -215,7 +215,54 @@ func TestAttributesPage(t *testing.T) {
 	if len(list) != a.machine.attributes.Len() || octets != a.machine.attributes.Octets() {
 		t.Errorf("%d sets of %d octets, want %d of %d", len(list), octets, a.machine.attributes.Len(), a.machine.attributes.Octets())
 	}
+	w.vanish(d)
+	w.run(time.Minute)
+	left, _ := a.machine.AttributesPage(0, 100)
+	for _, s := range left {
+		if s.Octets == 0 || s.Uses <= 0 {
+			t.Errorf("a set that nobody uses is shown: %+v", s)
+		}
+	}
+	if len(left) != a.machine.attributes.Len() {
+		t.Errorf("%d sets are shown, of %d", len(left), a.machine.attributes.Len())
+	}
 	if want := 16 + 9; uses != want { // routes, and what was chosen of nine prefixes
 		t.Errorf("%d uses, want %d", uses, want)
+	}
+}
+
+// What was asked for stays as it was, whatever becomes of the sets of attributes: it is put
+// into words while the machine goes on.
+func TestStatusesOutliveSets(t *testing.T) {
+	w, a, _, _, d := diamond(t)
+	w.originates(d, 5)
+	w.start()
+	w.run(time.Minute)
+	w.established()
+	page, _ := a.machine.RoutePage(ipv4, &RouteFilter{}, netip.Prefix{}, 100)
+	sets, _ := a.machine.AttributesPage(0, 100)
+	words := func() (text []string) {
+		for _, p := range page {
+			for _, r := range p.Routes {
+				text = append(text, string(octets(r.Attributes)))
+			}
+		}
+		for _, s := range sets {
+			text = append(text, string(octets(s.Attributes)))
+		}
+		return text
+	}
+	before := words()
+	w.vanish(d)
+	w.run(time.Minute)
+	table := &a.machine.attributes
+	for i := range 60_000 { // more octets than are lost before sets are moved
+		set := attributesOf(t, table, fmt.Sprint("65002 ", 1+i), nil)
+		if i%2 == 0 {
+			table.Release(set)
+		}
+	}
+	if !slices.Equal(words(), before) {
+		t.Error("attributes that were given away have changed")
 	}
 }

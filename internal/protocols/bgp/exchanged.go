@@ -292,7 +292,7 @@ func askAdvertised(ctx context.Context, p running.Protocol, q ExchangeQuery) (pa
 	for i := range list {
 		if s := &list[i]; q.wants(s.Prefix) {
 			page.Routes = append(page.Routes, Advertised{
-				Prefix: s.Prefix, Attributes: attributesOf(&s.Attributes), From: s.From,
+				Prefix: s.Prefix, PathID: s.PathID, Attributes: attributesOf(&s.Attributes), From: s.From,
 				Pending: s.Pending, Withdrawn: s.Withdrawn, Originated: s.Originated,
 			})
 		}
