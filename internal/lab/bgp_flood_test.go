@@ -141,12 +141,11 @@ func TestBGPStrangers(t *testing.T) {
 	b.harmed(5003, func() {
 		open := openMessage(rawAS, "10.0.2.66")
 		done := 0
-		for begin := time.Now(); done < *bgpStrangers && time.Since(begin) < 10*time.Minute; {
+		for begin := time.Now(); done < *bgpStrangers && time.Since(begin) < 10*time.Minute; done++ {
 			conn, err := b.dialFrom("x", "10.0.2.66", "10.0.2.1")
-			if err != nil {
+			if err != nil { // it was closed already
 				continue
 			}
-			done++
 			_, _ = conn.Write(open)
 			if done%100 == 0 { // what it is answered
 				_ = conn.SetReadDeadline(time.Now().Add(5 * time.Second))
@@ -157,8 +156,9 @@ func TestBGPStrangers(t *testing.T) {
 			_ = conn.(*net.TCPConn).SetLinger(0)
 			conn.Close()
 		}
-		within(t, 20*time.Second, "the strangers are counted", func() bool { return strangers() > 0 })
-		t.Logf("%d OPENs of strangers, %d connections counted", done, strangers())
+		// Of the last ones the router may not have heard when they reset their connections.
+		within(t, 20*time.Second, "the strangers are counted", func() bool { return strangers() >= done*9/10 })
+		t.Logf("%d connections of strangers, %d counted", done, strangers())
 	})
 	b.harmed(5004, func() {
 		b.flood("x", 20_000, 5*time.Second, halfOpen)

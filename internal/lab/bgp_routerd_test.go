@@ -54,7 +54,7 @@ func (p *bgpPlan) routerd(s *bgpSeat, secret string) string {
 			line("extended-next-hop = true\nafi-safis = [\"ipv4-unicast\", \"ipv6-unicast\"]")
 		}
 		if x.paths {
-			line("add-paths = { receive = true, send = \"all\" }")
+			line("add-path = { receive = true, send = \"all\" }")
 		}
 		b.WriteString(x.words)
 	}
