@@ -121,6 +121,7 @@ func (m *Machine) group(n *neighbor, f wire.Family) *group {
 		}
 	}
 	m.groups[f] = append(m.groups[f], g)
+	m.ribs[f].paths = m.ribs[f].paths || g.key.paths != 0
 	return g
 }
 

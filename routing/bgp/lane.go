@@ -168,6 +168,7 @@ func (m *Machine) send() {
 			}
 		}
 		m.groups[f] = slices.DeleteFunc(m.groups[f], func(g *group) bool { return len(g.lanes) == 0 })
+		m.ribs[f].paths = slices.ContainsFunc(m.groups[f], func(g *group) bool { return g.key.paths != 0 })
 	}
 }
 

@@ -245,8 +245,11 @@ func (m *Machine) sendPath(l *lane, s *segment, it *item) {
 // tellPaths has neighbours that are sent several paths told of a prefix, of which something
 // has changed, if they are not told when the FIB has it.
 func (m *Machine) tellPaths(r *rib, n uint32) {
+	if !r.paths || r.waits(n) {
+		return
+	}
 	for _, g := range m.groups[r.family] {
-		if g.key.paths == 0 || r.waits(n) {
+		if g.key.paths == 0 {
 			continue
 		}
 		for _, l := range g.lanes {

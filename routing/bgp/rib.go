@@ -14,6 +14,7 @@ type rib struct {
 	table  *Table
 	// look and lookPath are view and viewPath of the machine, for the family.
 	look, lookPath func(Candidate, *Route)
+	paths          bool // neighbours are sent several paths of a prefix
 	// received are routes as they came, of neighbours of which they are kept; nil if there
 	// were none.
 	received *Table

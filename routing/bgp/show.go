@@ -46,9 +46,11 @@ type FamilyStatus struct {
 	Stale     int // kept from before a restart
 	// LongLived: they are kept for longer than a restart takes, until LongLivedUntil (RFC
 	// 9494).
-	LongLived      bool
-	LongLivedUntil time.Time
-	Sent           int // prefixes
+	LongLived bool
+	// PathsReceived and PathsSent: several paths of a prefix come, and are sent (RFC 7911).
+	PathsReceived, PathsSent bool
+	LongLivedUntil           time.Time
+	Sent                     int // prefixes
 	// Kept are routes as they came, before policies, which cost KeptOctets besides their
 	// attributes. Whole: these are all that came.
 	Kept, KeptOctets int
@@ -73,6 +75,10 @@ func (m *Machine) Neighbors() []NeighborStatus {
 		for f := range s.Families {
 			x, c := &s.Families[f], &n.cfg.Families[f]
 			x.Enabled = c.Enabled
+			if of := wire.Of(wire.Family(f)); n.source != nil {
+				a := n.session.Agreed()
+				x.PathsReceived, x.PathsSent = a.ReceivePaths&of != 0, a.SendPaths&of != 0
+			}
 			x.Spoken, x.Sent = n.out[f].open(), n.out[f].count()
 			x.NoImport, x.NoExport = c.Enabled && c.Import.refuses(n.terms.External), c.Enabled && c.Export.refuses(n.terms.External)
 			x.Maximum, x.NearLimit, x.OverLimit = c.MaximumPrefixes, n.limits[f].warned, n.limits[f].exceeded

@@ -42,6 +42,7 @@ func (d *decoder) decodeFamily(s *tomltext.Section, of ...*bgp.FamilyConfig) {
 	in, hasIn := d.decodePolicy(s, "import-policy")
 	out, hasOut := d.decodePolicy(s, "export-policy")
 	own, hasOwn := d.decodeDefaultOriginate(s)
+	decodePaths(s, of)
 	keep := tomltext.Get(s, "soft-reconfiguration", of[0].KeepReceived, tomltext.Bool)
 	limit := s.Section("prefix-limit")
 	most := tomltext.Get(limit, "max-prefixes", of[0].MaximumPrefixes, tomltext.Whole(0, 1<<30))

@@ -62,6 +62,9 @@ func impactsOf(pattern, whom string) (list []decode.Impact) {
 			decode.Impact{Pattern: pattern + part + ".import-policy", Means: "no session ends: with soft-reconfiguration what was kept is looked at again, else routes are asked for again; those that it refuses go"},
 			decode.Impact{Pattern: pattern + part + ".default-originate", Means: "no session ends: a default route is sent, or withdrawn"},
 			decode.Impact{Pattern: pattern + part + ".export-policy", Means: "no session ends: all routes are sent again, and those that it refuses are withdrawn"},
+			decode.Impact{Pattern: pattern + part + ".add-path.receive", Means: whom + " ends and begins again"},
+			decode.Impact{Pattern: pattern + part + ".add-path.send", Means: whom + " ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again"},
+			decode.Impact{Pattern: pattern + part + ".long-lived-stale-time", Means: "no session ends: it counts for the next time that one does"},
 			decode.Impact{Pattern: pattern + part + ".soft-reconfiguration", Means: "no session ends: routes are asked for once more and kept, or what was kept goes"},
 		)
 	}

@@ -59,7 +59,13 @@ type NeighborFamily struct {
 	Counted    int    `json:"counted,omitzero"`                                   // routes that the limit is for
 	Maximum    int    `json:"max_prefixes,omitzero" show:"limit,amount,optional"` // of these; absent = any number
 	Stale      int    `json:"stale" show:"stale,amount"`                          // kept while it restarts
-	Sent       int    `json:"sent" show:"sent,amount"`                            // prefixes
+	Sent       int    `json:"sent" show:"sent,amount"`                            // prefixes, or paths
+	// AddPath is which way several paths of a prefix go: "receive", "send" or "both"; absent
+	// if none does.
+	AddPath string `json:"add_path,omitempty" show:"add-path,optional"`
+	// LongLivedUntil is when those that are stale go at the latest that are kept for longer
+	// than a restart takes (RFC 9494); absent if none are.
+	LongLivedUntil time.Time `json:"long_lived_until,omitzero"`
 	// Kept are routes as they came, before policies, with soft-reconfiguration;
 	// KeptOctets is the memory that they have, without their attributes. KeptAll: none of
 	// those that came is missing.
@@ -163,6 +169,7 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 		x.Sent += s.Sent
 		x.Families = append(x.Families, NeighborFamily{
 			Family: families[f], Negotiated: s.Spoken, Announced: s.Announced, Accepted: s.Accepted, Counted: s.Counted, Maximum: s.Maximum, Stale: s.Stale, Sent: s.Sent,
+			AddPath: addPathWord(s), LongLivedUntil: utc(s.LongLivedUntil),
 			Kept: s.Kept, KeptOctets: s.KeptOctets, KeptAll: s.Whole,
 			NoImportPolicy: s.NoImport, NoExportPolicy: s.NoExport,
 		})
@@ -174,6 +181,27 @@ func neighborOf(n *bgp.NeighborStatus, _ running.Protocol, now time.Time) Neighb
 		x.Last = &Ending{At: n.Last.Time.UTC(), Ago: since(n.Last.Time, now), Text: text}
 	}
 	return x
+}
+
+// addPathWord says which way several paths of a prefix go.
+func addPathWord(s *bgp.FamilyStatus) string {
+	switch {
+	case s.PathsReceived && s.PathsSent:
+		return "both"
+	case s.PathsReceived:
+		return "receive"
+	case s.PathsSent:
+		return "send"
+	}
+	return ""
+}
+
+// utc is a time in UTC, and none if it is none.
+func utc(t time.Time) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.UTC()
 }
 
 func countsOf(n *bgp.NeighborCounts) NeighborCounts {

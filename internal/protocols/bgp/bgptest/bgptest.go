@@ -120,7 +120,7 @@ func (core) Neighbors() []bgp.NeighborStatus {
 		},
 	}
 	four, six := &list[0].Families[wire.IPv4Unicast], &list[0].Families[wire.IPv6Unicast]
-	*four = bgp.FamilyStatus{Enabled: true, Spoken: true, Announced: 901_930, Accepted: 901_889, Sent: 3, Kept: 901_929, KeptOctets: 52_345_678, Whole: true}
+	*four = bgp.FamilyStatus{Enabled: true, Spoken: true, Announced: 901_930, Accepted: 901_889, Sent: 3, Kept: 901_929, KeptOctets: 52_345_678, Whole: true, PathsSent: true}
 	*six = bgp.FamilyStatus{Enabled: true, Announced: 20, Stale: 2}
 	list[1].Families[wire.IPv4Unicast] = bgp.FamilyStatus{Enabled: true, Spoken: true, Announced: 901_899, NoImport: true, NoExport: true}
 	for i := 2; i < len(list); i++ {
