@@ -75,7 +75,10 @@ func configBIRD(s setting, kernel bool) string {
 	if s.crowd {
 		b.WriteString(policiesBIRD)
 	}
-	n := 0
+	n, med := 0, "no"
+	if s.sameMEDs {
+		med = "yes"
+	}
 	s.neighbors(func(address string, as int, sink bool) {
 		take, export := "all", "none"
 		if s.crowd {
@@ -84,7 +87,7 @@ func configBIRD(s setting, kernel bool) string {
 			export = "where source = RTS_BGP"
 		}
 		n++
-		fmt.Fprintf(&b, "protocol bgp p%d { local as %d; neighbor %s as %d; passive yes; hold time %d; error wait time 1, 1; connect delay time 1; ipv4 { import %s; export %s; }; }\n", n, routerAS, address, as, holdTime, take, export)
+		fmt.Fprintf(&b, "protocol bgp p%d { local as %d; neighbor %s as %d; passive yes; hold time %d; error wait time 1, 1; connect delay time 1; deterministic med %s; ipv4 { import %s; export %s; }; }\n", n, routerAS, address, as, holdTime, med, take, export)
 	})
 	b.WriteString("\"\"\"\n")
 	return b.String()

@@ -44,6 +44,9 @@ type setting struct {
 	sink    bool
 	// crowd: all have policies, and are sent what comes from the others.
 	crowd bool
+	// sameMEDs: MEDs are compared as RFC 4271 has it, among all routes of an AS, which takes
+	// BIRD a while.
+	sameMEDs bool
 }
 
 // asker asks one router.

@@ -21,6 +21,7 @@ type speaker struct {
 	conn *net.TCPConn
 	// announced and withdrawn are prefixes that came, each as often as it came.
 	announced, withdrawn atomic.Int64
+	hear                 func(*wire.Update) // if not nil, is called with each UPDATE
 	ended                chan struct{}
 	err                  error // why, once ended is closed
 }
@@ -31,6 +32,8 @@ type identity struct {
 	local     netip.Addr
 	router    netip.Addr
 	as, peer  uint32
+	narrow    bool               // AS numbers have two octets
+	hear      func(*wire.Update) // if not nil, is called with each UPDATE that comes
 }
 
 // Of a session: longer than anything takes that holds one of the two up.
@@ -55,7 +58,7 @@ func dial(ctx context.Context, who identity, limit time.Duration) (s *speaker, e
 
 // open makes one attempt.
 func open(who identity) (s *speaker, err error) {
-	s = &speaker{ended: make(chan struct{})}
+	s = &speaker{hear: who.hear, ended: make(chan struct{})}
 	err = bench.InNamespace(who.namespace, func() (err error) {
 		from, to := net.TCPAddrFromAddrPort(netip.AddrPortFrom(who.local, 0)), net.TCPAddrFromAddrPort(netip.AddrPortFrom(who.router, wire.Port))
 		s.conn, err = net.DialTCP("tcp4", from, to)
@@ -66,7 +69,7 @@ func open(who identity) (s *speaker, err error) {
 	}
 	ours := wire.Open{
 		AS: who.as, HoldTime: holdTime, ID: routerIDOf(who.local),
-		Capabilities: wire.Capabilities{Families: spoken.Families, FourOctetAS: true, RouteRefresh: true},
+		Capabilities: wire.Capabilities{Families: spoken.Families, FourOctetAS: !who.narrow, RouteRefresh: true},
 	}
 	rest, session, err := s.greet(&ours, who.peer)
 	if err != nil {
@@ -168,6 +171,9 @@ func (s *speaker) read(rest []byte, session wire.Session) {
 
 func (s *speaker) count(m wire.Message, session *wire.Session, u *wire.Update) {
 	wire.DecodeUpdate(m.Body(), session, u)
+	if s.hear != nil {
+		s.hear(u)
+	}
 	announced, withdrawn := 0, 0
 	for i := range u.Reach {
 		announced += u.Reach[i].Len()

@@ -10,6 +10,7 @@ import (
 
 	"routerd/internal/bench/site"
 	"routerd/internal/lab"
+	"routerd/routing/bgp/wire"
 )
 
 // Where everybody is: the router r between the host a, where those are who feed it, and
@@ -77,6 +78,8 @@ type stand struct {
 	asker   asker
 	feeders []*speaker
 	sink    *speaker
+	narrow  bool               // feeders have AS numbers of two octets
+	hear    func(*wire.Update) // see speaker, of the sink
 
 	mu      sync.Mutex
 	slowest time.Duration // answer to a question
@@ -116,7 +119,7 @@ func (x *stand) close() {
 // feed has the session of a feeder come up.
 func (x *stand) feed(ctx context.Context, i int) (err error) {
 	x.feeders[i], err = dial(ctx, identity{
-		namespace: x.lab.Topology.Name + "-a", local: feederAddress(i), router: routerAddress, as: firstAS + uint32(i), peer: routerAS,
+		namespace: x.lab.Topology.Name + "-a", local: feederAddress(i), router: routerAddress, as: firstAS + uint32(i), peer: routerAS, narrow: x.narrow,
 	}, limit)
 	return err
 }
@@ -124,7 +127,7 @@ func (x *stand) feed(ctx context.Context, i int) (err error) {
 // listen has the session of the sink come up.
 func (x *stand) listen(ctx context.Context) (err error) {
 	x.sink, err = dial(ctx, identity{
-		namespace: x.lab.Topology.Name + "-c", local: sinkAddress, router: sinkRouter, as: sinkAS, peer: routerAS,
+		namespace: x.lab.Topology.Name + "-c", local: sinkAddress, router: sinkRouter, as: sinkAS, peer: routerAS, hear: x.hear,
 	}, limit)
 	return err
 }
