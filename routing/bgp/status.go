@@ -24,6 +24,9 @@ type Status struct {
 type TableStatus struct {
 	Prefixes int // that have a route
 	Routes   int
+	Octets   int // of memory, without attributes
+	// Kept are routes as they came, before policies, which have KeptOctets of memory.
+	Kept, KeptOctets int
 }
 
 // Status is what holds for the whole machine.
@@ -40,7 +43,10 @@ func (m *Machine) Status() Status {
 			s.Listening[f] = l.at
 		}
 		t := m.ribs[f].table
-		s.Families[f] = TableStatus{Prefixes: t.Prefixes(), Routes: t.Len()}
+		s.Families[f] = TableStatus{Prefixes: t.Prefixes(), Routes: t.Len(), Octets: t.Octets()}
+		if r := m.ribs[f].received; r != nil {
+			s.Families[f].Kept, s.Families[f].KeptOctets = r.Len(), r.Octets()
+		}
 	}
 	return s
 }

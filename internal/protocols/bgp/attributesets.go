@@ -51,11 +51,7 @@ func (x *Set) Drawn(*show.Screen) any {
 
 // DrawHead implements show.Header.
 func (p *SetPage) DrawHead(s *show.Screen) {
-	octets := s.Bytes(uint64(p.Octets))
-	if s.Wide {
-		octets += " bytes"
-	}
-	fmt.Fprintf(s, "%s of attributes, %s\n\n", show.Plural(p.Sets, "set", "sets"), octets)
+	fmt.Fprintf(s, "%s of attributes, %s\n\n", show.Plural(p.Sets, "set", "sets"), memory(s, p.Octets))
 }
 
 // More implements show.Partial.

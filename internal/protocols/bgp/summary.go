@@ -29,6 +29,11 @@ type Table struct {
 	Family   string `json:"family" show:"family"`
 	Prefixes int    `json:"prefixes" show:"prefixes,amount"`
 	Routes   int    `json:"routes" show:"routes,amount"` // of all neighbours, and the router's own
+	Octets   int    `json:"octets" show:"memory,bytes"`  // of memory, without attributes
+	// Kept are routes as they came, before policies, with soft-reconfiguration; they have
+	// KeptOctets of memory.
+	Kept       int `json:"kept" show:"kept,amount"`
+	KeptOctets int `json:"kept_octets" show:"memory,bytes"`
 }
 
 // AttributeUse is what the attributes of all routes take.
@@ -66,7 +71,7 @@ func summary(c core, q *running.Question[nothing]) Summary {
 			x.Listening = append(x.Listening, at.String())
 		}
 		t := s.Families[f]
-		x.Tables = append(x.Tables, Table{families[f], t.Prefixes, t.Routes})
+		x.Tables = append(x.Tables, Table{families[f], t.Prefixes, t.Routes, t.Octets, t.Kept, t.KeptOctets})
 	}
 	for _, n := range c.Neighbors() {
 		x.Neighbors = append(x.Neighbors, neighborOf(&n, q.Protocol, q.Now))
@@ -90,9 +95,13 @@ func (x *Summary) draw(s *show.Screen) {
 	}
 	line(s, "listening", "%s, %s refused", at, show.Plural(int(x.Strangers), "stranger", "strangers"))
 	for _, t := range x.Tables {
-		line(s, t.Family, "%s prefixes, %s routes", s.Amount(uint64(t.Prefixes)), s.Amount(uint64(t.Routes)))
+		kept := ""
+		if t.Kept > 0 {
+			kept = fmt.Sprintf("; %s kept before policies, %s", s.Amount(uint64(t.Kept)), memory(s, t.KeptOctets))
+		}
+		line(s, t.Family, "%s prefixes, %s routes, %s%s", s.Amount(uint64(t.Prefixes)), s.Amount(uint64(t.Routes)), memory(s, t.Octets), kept)
 	}
-	line(s, "attributes", "%s sets", s.Amount(uint64(x.Sets.Sets)))
+	line(s, "attributes", "%s sets, %s", s.Amount(uint64(x.Sets.Sets)), memory(s, x.Sets.Octets))
 	fmt.Fprintln(s)
 	show.Rows(s, x.Neighbors)
 }
@@ -144,4 +153,12 @@ func thousands(n uint64) string {
 		text = text[:at] + "," + text[at:]
 	}
 	return text
+}
+
+// memory is a number of octets with its unit, also on a wide screen.
+func memory(s *show.Screen, octets int) string {
+	if s.Wide {
+		return fmt.Sprintf("%d bytes", octets)
+	}
+	return s.Bytes(uint64(octets))
 }

@@ -87,8 +87,8 @@ func (core) Deadline() time.Time { return time.Time{} }
 func (core) Status() bgp.Status {
 	s := bgp.Status{AS: 65001, RouterID: 0x0aff0001, ClusterID: 0x0aff0001, Strangers: 3, Sets: 173_021, SetOctets: 9_876_543}
 	s.Listening[wire.IPv4Unicast] = netip.MustParseAddrPort("0.0.0.0:179")
-	s.Families[wire.IPv4Unicast] = bgp.TableStatus{Prefixes: 901_899, Routes: 901_903}
-	s.Families[wire.IPv6Unicast] = bgp.TableStatus{Prefixes: 12, Routes: 14}
+	s.Families[wire.IPv4Unicast] = bgp.TableStatus{Prefixes: 901_899, Routes: 901_903, Octets: 52_345_678, Kept: 901_929, KeptOctets: 52_345_678}
+	s.Families[wire.IPv6Unicast] = bgp.TableStatus{Prefixes: 12, Routes: 14, Octets: 163_840}
 	return s
 }
 
