@@ -111,7 +111,8 @@
 //   - RFC 7606's "AFI/SAFI disable" resets the session, which §3 (j) allows.
 //
 //   - A session that has to wait for BFD (draft-ietf-idr-bgp-bfd-strict-mode) does so also
-//     where the neighbour does not have the capability.
+//     where the neighbour does not have the capability. One that begins BFD only when the
+//     session is up, as FRR 8.4 does, cannot be waited for.
 //
 //   - The router lists no family of its own in the capability of RFC 4724, so its Ceases are
 //     no hard resets (RFC 8538 §5): nobody keeps anything of it.

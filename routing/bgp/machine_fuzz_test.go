@@ -35,6 +35,13 @@ func FuzzMachine(f *testing.F) {
 		w.peer(x, z, nil)
 		keepAll(x)
 		policies := importings(t)
+		x.config.Aggregates = []Aggregate{{Prefix: netip.MustParsePrefix("100.0.0.0/8"), SummaryOnly: true}, {Prefix: netip.MustParsePrefix("0.0.0.0/0")}}
+		for i := range x.config.Neighbors {
+			c := &x.config.Neighbors[i].Families[wire.IPv4Unicast]
+			c.MaximumPrefixes, c.LimitWarning, c.LimitReceived = 3, 50, i == 0
+			c.LimitAction, c.Restart = []LimitAction{LimitBlock, LimitRestart}[i], time.Second
+			c.Default = DefaultOriginate{Enabled: i == 0}
+		}
 		w.start()
 		w.run(10 * time.Second)
 		w.established()
@@ -43,7 +50,7 @@ func FuzzMachine(f *testing.F) {
 			script = script[3:]
 			n = min(n, len(script))
 			from := []*router{y, z}[do>>7]
-			switch do % 8 {
+			switch do % 9 {
 			case 0, 1: // octets from a neighbour
 				if id := x.streamTo(from); id != 0 {
 					w.step(x, protocol.Read{ID: id, Data: script[:n]})
@@ -66,13 +73,20 @@ func FuzzMachine(f *testing.F) {
 					c.KeepReceived = !c.KeepReceived
 				}
 				w.configure(x)
+			case 7: // another configuration of other things
+				c := &x.config.Neighbors[do>>7]
+				c.GracefulShutdown = !c.GracefulShutdown
+				x.config.Aggregates[0].SummaryOnly = n&1 != 0
+				c.Families[wire.IPv4Unicast].Default.Always = n&2 != 0
+				c.Families[wire.IPv4Unicast].MaximumPrefixes = 1 + n&3
+				w.configure(x)
 			default:
 				w.deliver()
 			}
 		}
 		w.vanish(y)
 		w.vanish(z)
-		x.config.Neighbors, x.config.Networks = nil, nil
+		x.config.Neighbors, x.config.Networks, x.config.Aggregates = nil, nil, nil
 		w.configure(x)
 		w.run(time.Minute)
 		if kept := x.machine.ribs[wire.IPv4Unicast].received; kept != nil && (kept.Len() != 0 || kept.Prefixes() != 0) {

@@ -10,6 +10,7 @@ import (
 	"routerd/internal/show"
 	"routerd/routing"
 	"routerd/routing/bgp"
+	"routerd/routing/bgp/wire"
 )
 
 // ClearNeighborQuery selects the neighbours that are cleared. The zero query ends the
@@ -18,11 +19,26 @@ type ClearNeighborQuery struct {
 	Neighbor NeighborName `query:"neighbor,arg,complete=bgp/neighbor"` // its address, with its interface if that is link-local
 	// Soft has routes sent again, and no session end: "in" those of the neighbour, "out"
 	// those that it is sent, "both".
-	Soft Soft `query:"soft" help:"have routes sent again and no session end: those that come <in>, those that go out, or both"`
+	Message Message `query:"message" help:"what the neighbor is told of the reason (RFC 9003)"`
+	Soft    Soft    `query:"soft" help:"have routes sent again and no session end: those that come <in>, those that go out, or both"`
 }
 
 // OnInterface implements running.Query.
 func (ClearNeighborQuery) OnInterface() string { return "" }
+
+// Message is what a neighbour is told of the reason for the end of its session.
+type Message string
+
+// Set implements show.Value.
+func (m *Message) Set(text string) error {
+	if len(text) > wire.MaxShutdownMessage {
+		return fmt.Errorf("%d bytes, wanted at most %d", len(text), wire.MaxShutdownMessage)
+	}
+	*m = Message(text)
+	return nil
+}
+
+func (m *Message) String() string { return string(*m) }
 
 // Soft is a direction of routes.
 type Soft string
@@ -96,7 +112,7 @@ func clearNeighbors(ctx context.Context, p running.Protocol, q ClearNeighborQuer
 	if err != nil {
 		return out, err
 	}
-	in := bgp.Clear{Soft: q.Soft != "", In: q.Soft == "in" || q.Soft == "both", Out: q.Soft == "out" || q.Soft == "both"}
+	in := bgp.Clear{Message: string(q.Message), Soft: q.Soft != "", In: q.Soft == "in" || q.Soft == "both", Out: q.Soft == "out" || q.Soft == "both"}
 	for _, n := range all {
 		if !q.Neighbor.is(&n) {
 			continue

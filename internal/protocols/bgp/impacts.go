@@ -51,6 +51,7 @@ func impactsOf(pattern, whom string) (list []decode.Impact) {
 		list = append(list, decode.Impact{Pattern: pattern + "." + key, Means: whom + " ends and begins again"})
 	}
 	list = append(list, decode.Impact{Pattern: pattern + ".graceful-shutdown", Means: "no session ends: routes are sent again and asked for again, and other ways are used, or no longer (RFC 8326)"})
+	list = append(list, decode.Impact{Pattern: pattern + ".bfd", Means: "it is watched, or no longer; where strict is said or no longer said, " + whom + " ends and begins again"})
 	list = append(list, decode.Impact{Pattern: pattern + ".shutdown", Means: whom + " ends, or begins"})
 	for _, part := range []string{"", ".ipv4-unicast", ".ipv6-unicast"} {
 		for _, key := range []string{"max-prefixes", "count", "action"} {

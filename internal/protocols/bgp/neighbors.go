@@ -28,7 +28,7 @@ type NeighborList struct {
 type Neighbor struct {
 	Address     netip.Addr `json:"address" show:"neighbor"`                            // with its interface if it is link-local
 	Interface   string     `json:"interface,omitempty" show:"interface,wide,optional"` // of one that is known by its interface
-	AS          uint32     `json:"as" show:"as,right"`
+	AS          uint32     `json:"as" show:"as,right,blank"`                           // 0 of one of any other AS that was not up yet
 	Description string     `json:"description,omitempty" show:"description,wide,optional"`
 	// Range is the prefix of [bgp.listen-range] that it has connected from; absent if it is configured.
 	Range    netip.Prefix `json:"listen_range,omitzero" show:"range,wide,optional"`
