@@ -31,6 +31,7 @@ func (r *reader) decodePolicy(top *tomltext.Section, c *Config) {
 		sets.Record(name, prefixText(set.Entries))
 		c.Policy.PrefixSets = append(c.Policy.PrefixSets, set)
 	}
+	r.decodeRegisteredSets(s)
 	definitions := s.Section("definition")
 	for _, name := range definitions.Names() {
 		d := definitions.Section(name)
@@ -134,7 +135,7 @@ func (r *reader) decodeStatement(s, sets *tomltext.Section) policy.Statement {
 	st.Match.Metrics = values(tomltext.List(m, "metric", numbers))
 	st.Match.NextHops = values(tomltext.Distinct(m, "next-hop", tomltext.HostOrSubnet))
 	st.Match.Families = values(tomltext.Distinct(m, "family", tomltext.OneOf([]string{"ipv4", "ipv6"}, []uint8{4, 6})))
-	st.Match.Registered = registered(m, compileMatch)
+	st.Match.Registered = append(registered(m, compileMatch), r.registeredBySet(m)...)
 	r.emptyLists(m)
 	m.Done()
 	set := s.Section("set")

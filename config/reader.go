@@ -20,8 +20,9 @@ type reader struct {
 	watches decode.Watches                 // what is watched by BFD, static next hops included
 	keys    map[string][]*tomltext.Section // the tables of each chain
 	statics []*staticPlaces
-	sources map[netip.Addr]netip.Addr // of next hops without an interface that are watched; invalid over one hop
-	read    []Problem                 // in other files
+	sets    map[string]map[string][]any // of values of registered keys, by table and name
+	sources map[netip.Addr]netip.Addr   // of next hops without an interface that are watched; invalid over one hop
+	read    []Problem                   // in other files
 	// Of the routes of a file: those that are looked at for all that lead alike,
 	// and how many of those have a next hop that nothing reaches.
 	examples      map[origin.ID]bool

@@ -19,7 +19,7 @@ import (
 func undocumented(r *Reference) []string {
 	var names []string
 	for _, t := range r.topics {
-		registered := slices.ContainsFunc(policy.Extensions(), func(e policy.Extension) bool { return e.Name == last(t.Name) })
+		registered := slices.ContainsFunc(policy.Extensions(), func(e policy.Extension) bool { return e.Name == last(t.Name) || e.Sets == last(t.Name) })
 		container := t.Table && len(t.Below) > 0 && !slices.Contains(r.tables, t) // and holds nothing but tables
 		if t.Says() == "" && !registered && !container {
 			names = append(names, t.Name)

@@ -38,8 +38,12 @@ func Extensions() []policy.Extension {
 		e.Set = f
 		return e
 	}
+	sets := func(name string, e policy.Extension) policy.Extension {
+		e.Sets = name
+		return e
+	}
 	return []policy.Extension{
-		match("as-path", `regular expressions as "^65000_", in which _ is what separates AS numbers`, matchPath),
+		sets("as-path-set", match("as-path", `regular expressions as "^65000_", in which _ is what separates AS numbers`, matchPath)),
 		match("as-path-length", `a number, or a range as "1..5"`, matchPathLength),
 		match("origin-as", "AS numbers", matchOriginAS),
 		{
@@ -49,9 +53,9 @@ func Extensions() []policy.Extension {
 		both(match("origin", `"igp", "egp" or "incomplete"`, matchOrigin), setOrigin),
 		both(match("med", `a number, or a range as "1..5"; to set one, also "+5" or "-5"`, matchMED), setMED),
 		both(match("local-pref", `a number, or a range as "1..5"; to set one, also "+5" or "-5"`, matchLocalPref), setLocalPref),
-		both(match("community", community, matchCommunity), setCommunities(replaceCommunities)),
-		both(match("large-community", large, matchLarge), setLarge(replaceCommunities)),
-		both(match("extended-community", extended, matchExtended), setExtended(replaceCommunities)),
+		both(sets("community-set", match("community", community, matchCommunity)), setCommunities(replaceCommunities)),
+		both(sets("large-community-set", match("large-community", large, matchLarge)), setLarge(replaceCommunities)),
+		both(sets("extended-community-set", match("extended-community", extended, matchExtended)), setExtended(replaceCommunities)),
 		set("community-add", community, setCommunities(addCommunities)),
 		set("community-remove", community, setCommunities(removeCommunities)),
 		set("large-community-add", large, setLarge(addCommunities)),

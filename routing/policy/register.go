@@ -14,6 +14,9 @@ type Extension struct {
 	Name string
 	// Want says in words what a value is, for who has written another one.
 	Want string
+	// Sets is the table of [policy] that has values of Match by name, and the key of a
+	// statement's match that names them: "community-set"; "" for none.
+	Sets string
 	// Match makes a condition of a value in a statement's match, Set a change of
 	// one in its set; nil where the key does not stand there. The value is a
 	// string, int64, float64, bool, []any or map[string]any of these, and is not
@@ -63,6 +66,8 @@ func Register(list ...Extension) {
 			panic(fmt.Sprintf("registering the policy key %q: it has no name, or does not say what a value is", e.Name))
 		case e.Match == nil && e.Set == nil:
 			panic(fmt.Sprintf("registering the policy key %q: it stands neither in match nor in set", e.Name))
+		case e.Match == nil && e.Sets != "":
+			panic(fmt.Sprintf("registering the policy key %q: it has sets and does not stand in match", e.Name))
 		case extensions[e.Name] != nil:
 			panic(fmt.Sprintf("registering the policy key %q: it is registered already", e.Name))
 		case e.Match != nil && slices.Contains(ownMatch, e.Name), e.Set != nil && slices.Contains(ownSet, e.Name):
