@@ -119,6 +119,7 @@ func TestBGPFaults(t *testing.T) {
 				t.Errorf("%s: the session ended with %s, want %s", f.name, raw.state(), want)
 			}
 			within(t, 20*time.Second, "after "+f.name+" BIRD has the route no more", func() bool { return !sees(victim, "")() })
+			b.run("r", "routerd clear bgp neighbor 10.0.2.3") // which ends its time in Idle
 			raw = b.rawPeer("x", "10.0.2.3", "10.0.2.1", rawAS)
 			since = neighbor().Since
 			continue

@@ -125,6 +125,10 @@ func TestBGPGracefulRestart(t *testing.T) {
 		}
 		x := p.sessions(name)[0]
 		before := b.neighbors("r")[x.local]
+		within(t, 20*time.Second, "h1 reaches "+address, func() bool {
+			_, err := b.Run(t.Context(), "h1", "ping -c 1 -W 1 "+address)
+			return err == nil
+		})
 		count := b.passage("h1", to, address+":5000")
 		again := b.crash(name)
 		within(t, 20*time.Second, "r keeps the routes of "+name+" as stale ones", func() bool {
@@ -148,14 +152,13 @@ func TestBGPGracefulRestart(t *testing.T) {
 func (b *bgpBench) crash(name string) (again func()) {
 	b.t.Helper()
 	if _, ok := b.programs[name]; ok { // GoBGP
-		peer := b.plan.sessions(name)[0].peer
 		b.kill(name)
 		return func() {
 			// Its routes are said to it when it runs. It shall have them before its
 			// neighbour hears that it has no more.
-			b.run(name, "ip route add unreachable "+peer)
+			b.run(name, "nft 'table inet wait { chain in { type filter hook input priority 0; tcp dport 179 drop; tcp sport 179 drop; }; }'")
 			b.begin(name)
-			b.run(name, "ip route del unreachable "+peer)
+			b.run(name, "nft delete table inet wait")
 		}
 	}
 	p, _ := b.peer(name)
