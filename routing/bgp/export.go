@@ -22,6 +22,8 @@ type encoder struct {
 	segments []segment
 	variants []variant
 	last     wire.Set // of the attributes of the open segment
+	hop      netip.Addr
+	hopOf    *neighbor // the neighbour with that address, if there is one
 	block    *block
 }
 
@@ -55,6 +57,7 @@ func (m *Machine) produce(l *lane) {
 	e, g := &m.encoder, l.group
 	r := m.ribs[g.family]
 	l.origin, l.moved = nil, true
+	e.hop, e.hopOf = netip.Addr{}, nil
 	e.items, e.batch, e.segments, e.variants = e.items[:0], e.batch[:0], e.segments[:0], e.variants[:0]
 	for i, p := range [...]*wire.Packer{&e.announced, &e.withdrawn} {
 		p.Begin(e.buffers[i][:0], &g.key.session)
@@ -169,7 +172,10 @@ func (m *Machine) segment(l *lane, from *neighbor, hop netip.Addr, open *segment
 		s.own = e.variant(&from.out[f])
 	}
 	if hop.IsValid() {
-		if n := m.neighbor(hop, routing.NoInterface); n != nil && n != from && n.out[f].lane == l {
+		if hop != e.hop { // most routes of a neighbour have the same
+			e.hop, e.hopOf = hop, m.neighbor(hop, routing.NoInterface)
+		}
+		if n := e.hopOf; n != nil && n != from && n.out[f].lane == l {
 			s.via = e.variant(&n.out[f])
 		}
 	}
