@@ -68,7 +68,9 @@ func TestBIRDPathsAndLongLived(t *testing.T) {
 	l.listens()
 	l.step(protocol.LinkUp{Link: 1, Name: "lo", Kind: protocol.Loopback, Addresses: []netip.Prefix{netip.MustParsePrefix("198.18.0.1/32")}})
 	l.step(protocol.Configure{Config: c})
-	show := func() string { return taking("show", "route", "all") + leaving("show", "protocols", "all") + fmt.Sprint(l.faults) }
+	show := func() string {
+		return taking("show", "route", "all") + leaving("show", "protocols", "all") + fmt.Sprint(l.faults)
+	}
 	has := func(prefix string, words ...string) func() bool {
 		return func() bool {
 			got := taking("show", "route", prefix, "all")
