@@ -277,7 +277,12 @@ func (t *Table) Free(n uint32) {
 		panic("bgp: freeing the number of a prefix that has routes, or of none")
 	}
 	hi, lo := t.address(n)
-	s, i, _, _ := t.find(hi, lo, int(h.bits), t.hash(hi, lo, int(h.bits)))
+	hash := t.hash(hi, lo, int(h.bits))
+	s, mine := &t.index[hash>>56], slotOf(hash, n)
+	i := s.home(mine)
+	for s.slots[i] != mine {
+		i = (i + 1) & (len(s.slots) - 1)
+	}
 	// What could not be in its place because of this one moves back.
 	mask := len(s.slots) - 1
 	for j := (i + 1) & mask; s.slots[j] != 0; j = (j + 1) & mask {

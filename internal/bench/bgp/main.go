@@ -15,7 +15,8 @@
 // processor time when nothing happens, and when one of them goes and comes, of routerd and
 // BIRD: then no other session may end, and nobody be sent more than what that one had.
 //
-// FRR and the kernel's table take long, and are measured once unless -slow says more.
+// FRR and the kernel's table take long, and are measured once unless -slow says more. All of
+// it takes about ten minutes.
 //
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on wrong
 // usage, and 3 when no mark is missed and some could not be judged because BIRD or FRR
