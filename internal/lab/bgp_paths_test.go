@@ -38,7 +38,7 @@ func (b *bgpBench) paths(name, prefix string) (list []string) {
 		var doc struct {
 			Routes []struct{ Paths []routerdPath }
 		}
-		b.decode(name, "routerd show bgp route "+prefix+" -o json || echo '{}'", &doc)
+		b.decode(name, "routerd show bgp route "+prefix+" -o json 2>/dev/null || echo '{}'", &doc)
 		for _, r := range doc.Routes {
 			for _, p := range r.Paths {
 				list = append(list, p.Path)
