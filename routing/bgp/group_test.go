@@ -370,3 +370,20 @@ func sources(t testing.TB, from routing.Source) policy.Chain {
 	}
 	return chain
 }
+
+// The interval is for changes: a table that has no room in a connection at once is sent
+// without waiting for it.
+func TestGroupIntervalAndTable(t *testing.T) {
+	s := newStand(t, 2, func(i int, c *NeighborConfig) { c.MRAI = 30 * time.Second })
+	feeder, p := s.peers[0], s.peers[1]
+	s.connectNow(feeder)
+	list := manyPrefixes(9000)
+	for i, x := range list {
+		s.say(feeder, feeder.route(uint32(1+i), feeder.address, x))
+	}
+	s.connectNow(p)
+	s.run(time.Second)
+	if len(p.holds) != len(list) || p.ends != 1 {
+		t.Errorf("the neighbour has %d routes and %d ends of the RIB after a second, want %d and 1", len(p.holds), p.ends, len(list))
+	}
+}
