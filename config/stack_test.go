@@ -130,7 +130,7 @@ neighbor."10.0.1.2".peer-as = 65002
 	if c, problems = Parse("f.toml", []byte(text+"[local-stack]\nnetns = \"other\"")); len(problems) != 0 || c.LocalStack.Netns != "other" || c.StackFor != "" {
 		t.Errorf("%v, stack %+v for %q", problems, c.LocalStack, c.StackFor)
 	}
-	if c, problems = Parse("f.toml", []byte(text+"[interface.local-stack]\nkind = \"loopback\"")); !Failed(problems) {
+	if _, problems = Parse("f.toml", []byte(text+"[interface.local-stack]\nkind = \"loopback\"")); !Failed(problems) {
 		t.Error("an interface is called as the stack's")
 	}
 }

@@ -23,8 +23,7 @@ import (
 //	[ h1 ] ---- lan0 [ r1, AS 65001 ] lan1 ---- [ h2: BIRD, AS 65002 ]
 type birdSite struct {
 	*site
-	password string
-	more     string // of what BIRD says of the session
+	more string // of what BIRD says of the session
 }
 
 const birdText = `log stderr all;
