@@ -20,6 +20,7 @@ type encoder struct {
 	items    []item
 	batch    []uint64 // attributes, and below them the index of an item
 	segments []segment
+	parts    []part // of what is withdrawn
 	variants []variant
 	last     wire.Set // of the attributes of the open segment
 	hop      netip.Addr
@@ -43,6 +44,17 @@ type segment struct {
 	own, via int        // variants, and one
 }
 
+// part is messages that withdraw what all have been sent but the one whose own it was.
+type part struct {
+	but    *outgoing // nil: all
+	at     int       // where it begins in what is withdrawn
+	number int       // of prefixes
+}
+
+// partsOfBlock is how many parts a block has at most, since each is a message at least:
+// what comes after them is withdrawn from all.
+const partsOfBlock = 32
+
 // batchSize is how many prefixes are put in order by their attributes at once.
 const batchSize = 4096
 
@@ -59,6 +71,7 @@ func (m *Machine) produce(l *lane) {
 	l.origin, l.moved = nil, true
 	e.hop, e.hopOf = netip.Addr{}, nil
 	e.items, e.batch, e.segments, e.variants = e.items[:0], e.batch[:0], e.segments[:0], e.variants[:0]
+	e.parts = append(e.parts[:0], part{})
 	for i, p := range [...]*wire.Packer{&e.announced, &e.withdrawn} {
 		p.Begin(e.buffers[i][:0], &g.key.session)
 	}
@@ -223,14 +236,49 @@ func (m *Machine) unsend(l *lane, r *rib, it item) {
 	if l.paths != nil && !l.paths.remove(m, it.number, it.path) || l.paths == nil && !l.sent.Has(id) {
 		return
 	}
-	m.encoder.withdrawn.Add(it.path, r.table.Prefix(it.number))
-	m.encoder.block.withdrawn++
+	m.encoder.withdraw(l, it.path, r.table.Prefix(it.number), id)
 	if l.paths != nil {
 		return
 	}
 	l.sent.Remove(id)
 	l.count--
 	l.include(id, 0)
+}
+
+// withdraw withdraws a prefix from all who have it. The one whose own it was, which has not
+// been sent it, is spared where that is one alone.
+func (e *encoder) withdraw(l *lane, path uint32, p netip.Prefix, id routing.SlotID) {
+	var but *outgoing
+	has := len(l.riders)
+	if l.paths == nil {
+		for _, o := range l.riders {
+			if o.exceptions > 0 && o.except.Has(id) {
+				but = o
+				has--
+			}
+		}
+	}
+	switch {
+	case has == 0:
+		return
+	case has != len(l.riders)-1:
+		but = nil
+	}
+	if open := &e.parts[len(e.parts)-1]; open.but != but {
+		switch {
+		case open.number == 0:
+			open.but = but
+		case len(e.parts) < partsOfBlock:
+			e.withdrawn.Withdraw(l.group.family)
+			e.parts = append(e.parts, part{but: but, at: e.withdrawn.Len()})
+		case open.but != nil:
+			e.withdrawn.Withdraw(l.group.family)
+			e.parts = append(e.parts, part{at: e.withdrawn.Len()})
+		}
+	}
+	e.withdrawn.Add(path, p)
+	e.parts[len(e.parts)-1].number++
+	e.block.withdrawn++
 }
 
 // complete puts the block together: withdrawals first, and around it what says where a
@@ -246,8 +294,13 @@ func (m *Machine) complete(l *lane, r *rib) {
 	}
 	head := len(data)
 	data = append(data, withdrawn...)
+	for i := range e.parts {
+		if o := e.parts[i].but; o != nil && e.parts[i].number > 0 {
+			e.variantOf(o)
+		}
+	}
 	for i := range e.variants {
-		if p, some := m.patch(l, r, &e.variants[i], len(data)); some {
+		if p, some := m.patch(l, r, &e.variants[i], head, len(data)); some {
 			p.at = head // it is part of a refresh that begins
 			b.patches = append(b.patches, p)
 		}

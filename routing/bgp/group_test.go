@@ -387,3 +387,49 @@ func TestGroupIntervalAndTable(t *testing.T) {
 		t.Errorf("the neighbour has %d routes and %d ends of the RIB after a second, want %d and 1", len(p.holds), p.ends, len(list))
 	}
 }
+
+// Who withdraws what is its own is not told that it is gone: the others are, also where
+// prefixes of several neighbours go in turn.
+func TestGroupSparesWhoseItWas(t *testing.T) {
+	s := newStand(t, 3, nil)
+	for _, p := range s.peers {
+		s.connectNow(p)
+	}
+	list := manyPrefixes(400)
+	a, b, c := s.peers[0], s.peers[1], s.peers[2]
+	s.say(a, a.route(1, a.address, list[:200]...))
+	s.say(b, b.route(2, b.address, list[200:]...))
+	s.run(time.Second)
+	if len(a.holds) != 200 || len(b.holds) != 200 || len(c.holds) != 400 {
+		t.Fatalf("neighbours hold %d, %d and %d prefixes, want 200, 200 and 400", len(a.holds), len(b.holds), len(c.holds))
+	}
+	clear(a.times)
+	clear(b.times)
+	s.say(a, a.withdrawal(0, list[:100]...))
+	if len(a.times) != 0 || len(b.holds) != 100 || len(c.holds) != 300 {
+		t.Errorf("a has withdrawn half: it is told of %d, the others hold %d and %d, want 0, 100 and 300", len(a.times), len(b.holds), len(c.holds))
+	}
+	clear(b.times)
+	b.stuck, c.stuck = true, true // so that what follows comes in the same blocks
+	for i := range 100 {
+		s.say(a, a.withdrawal(0, list[100+i]))
+		s.say(b, b.withdrawal(0, list[200+2*i]))
+	}
+	s.unstick(b)
+	s.unstick(c)
+	s.run(time.Second)
+	if len(a.holds) != 100 || len(b.holds) != 0 || len(c.holds) != 100 {
+		t.Errorf("in the end neighbours hold %d, %d and %d prefixes, want 100, 0 and 100", len(a.holds), len(b.holds), len(c.holds))
+	}
+	for _, p := range s.peers {
+		var said int
+		for _, n := range s.machine.Neighbors() {
+			if n.Address == p.address {
+				said = n.Families[wire.IPv4Unicast].Sent
+			}
+		}
+		if said != len(p.holds) {
+			t.Errorf("%v holds %d prefixes, and is said to have been sent %d", p.address, len(p.holds), said)
+		}
+	}
+}

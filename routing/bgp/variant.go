@@ -39,13 +39,17 @@ type variant struct {
 
 // variant gives the number of the variant for a neighbour, and one.
 func (e *encoder) variant(o *outgoing) int {
+	c := e.variantOf(o)
+	c.skip = append(c.skip, len(e.segments)-1)
+	return o.variant
+}
+
+func (e *encoder) variantOf(o *outgoing) *variant {
 	if o.variant == 0 {
 		e.variants = append(e.variants, variant{rider: o})
 		o.variant = len(e.variants)
 	}
-	c := &e.variants[o.variant-1]
-	c.skip = append(c.skip, len(e.segments)-1)
-	return o.variant
+	return &e.variants[o.variant-1]
 }
 
 // exclude leaves out a route that the neighbour is not sent, and withdraws what it has had
@@ -64,9 +68,9 @@ func (c *variant) exclude(l *lane, it item, had bool) {
 	}
 }
 
-// patch makes what is different for a neighbour, in a block whose announcements begin at
-// from; some is false if nothing is.
-func (m *Machine) patch(l *lane, r *rib, c *variant, from int) (p patch, some bool) {
+// patch makes what is different for a neighbour, in a block whose withdrawals begin at head
+// and its announcements at from; some is false if nothing is.
+func (m *Machine) patch(l *lane, r *rib, c *variant, head, from int) (p patch, some bool) {
 	e, f := &m.encoder, l.group.family
 	e.extra.Begin(e.buffers[2][:0], &l.group.key.session)
 	hops := l.group.hops
@@ -96,6 +100,16 @@ func (m *Machine) patch(l *lane, r *rib, c *variant, from int) (p patch, some bo
 	}
 	e.buffers[2] = e.extra.Bytes()
 	p = patch{rider: c.rider, extra: bytes.Clone(e.buffers[2]), announced: c.announced, withdrawn: len(c.withdrawn)}
+	for i := range e.parts {
+		x, end := &e.parts[i], len(e.buffers[1])
+		if i+1 < len(e.parts) {
+			end = e.parts[i+1].at
+		}
+		if x.but == c.rider && x.number > 0 {
+			p.skip = append(p.skip, [2]int{head + x.at, head + end})
+			p.withdrawn -= x.number
+		}
+	}
 	for _, i := range c.skip {
 		end := len(e.buffers[0])
 		if i+1 < len(e.segments) {
