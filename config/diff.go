@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -31,7 +32,11 @@ func Diff(old, new *Config) []Change {
 	if old.recording == nil || new.recording == nil {
 		return nil // of what could not be read
 	}
-	impacts := impacts()
+	impacts := impacts(func(protocol string) bool {
+		_, was := old.Protocols[protocol]
+		_, is := new.Protocols[protocol]
+		return was && is
+	})
 	var ordered []string
 	for _, i := range impacts {
 		if i.Kind == "moved" {
@@ -93,8 +98,9 @@ const (
 )
 
 // impacts returns the effects of changes on traffic, by patterns of paths:
-// those for every router, and those of the protocols.
-func impacts() []decode.Impact {
+// those for every router, and those of the protocols. What a protocol says of keys
+// outside its own table counts where it is spoken.
+func impacts(spoken func(protocol string) bool) []decode.Impact {
 	list := []decode.Impact{
 		{Pattern: "name", Means: "refused: another name needs a restart"},
 		{Pattern: "log.format", Means: "taken up by the next start"},
@@ -124,18 +130,29 @@ func impacts() []decode.Impact {
 		}
 	}
 	for _, p := range protocols.All() {
-		list = append(list, p.Impacts...)
+		for _, i := range p.Impacts {
+			if table, _, _ := strings.Cut(i.Pattern, "."); table == p.Name || spoken(p.Name) {
+				list = append(list, i)
+			}
+		}
 	}
 	return list
 }
 
 // impact returns the effect of a difference by the most specific pattern that
-// matches.
+// matches, and of those of one pattern by what is said of this kind of difference.
+// Protocols may say different things of one key that they share.
 func impact(impacts []decode.Impact, d *tomltext.Difference) string {
 	var best decode.Impact
 	for _, i := range impacts {
-		if (i.Pattern == d.Pattern || i.Pattern == d.Table) && (i.Kind == d.Kind || i.Kind == "") && len(i.Pattern) >= len(best.Pattern) {
+		if i.Pattern != d.Pattern && i.Pattern != d.Table || i.Kind != d.Kind && i.Kind != "" {
+			continue
+		}
+		switch more := cmp.Or(cmp.Compare(len(i.Pattern), len(best.Pattern)), cmp.Compare(len(i.Kind), len(best.Kind))); {
+		case more > 0:
 			best = i
+		case more == 0:
+			best.Means += "; " + i.Means
 		}
 	}
 	return best.Means

@@ -17,6 +17,39 @@ func means(impact string) string {
 	return impact
 }
 
+// The router ID above all tables is of those protocols that are spoken: it says of each
+// what another one means.
+func TestRouterIDDiff(t *testing.T) {
+	const (
+		ofOSPF = "drops all adjacencies of OSPF, unless it has one of its own; they form again"
+		ofBGP  = "all sessions of BGP end and begin again, unless it has a router ID of its own"
+	)
+	for _, tt := range []struct{ tables, want string }{
+		{"", ""},
+		{"[ospf.interface.a]\narea = 0\n", ofOSPF},
+		{"[bgp]\nas = 65001\n", ofBGP},
+		{"[bgp]\nas = 65001\n[ospf.interface.a]\narea = 0\n", ofOSPF + "; " + ofBGP},
+	} {
+		var both [2]*Config
+		for i := range both {
+			c, problems := Parse("r1.toml", fmt.Appendf(nil, "name = \"r1\"\nrouter-id = \"10.9.0.%d\"\n[interface.a]\nkind = \"tun\"\naddresses = \"10.0.0.1/24\"\n%s", i+1, tt.tables))
+			if Failed(problems) {
+				t.Fatal(problems)
+			}
+			both[i] = c
+		}
+		var got string
+		for _, c := range Diff(both[0], both[1]) {
+			if c.Path == "router-id" {
+				got += c.Impact
+			}
+		}
+		if got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.tables, got, tt.want)
+		}
+	}
+}
+
 // What changes of a protocol's table and of the keys that it uses, and what that
 // means for traffic.
 func TestProtocolDiff(t *testing.T) {
@@ -70,6 +103,15 @@ func TestProtocolDiff(t *testing.T) {
 			"changed ospf.interface.a.cost:  -> 5 (traffic may go other ways)",
 			"changed ospf.interface.a.dead-interval: 40s -> 20s (adjacencies stay only with neighbors that change it too within the dead-interval)",
 			"changed ospf.interface.a.hello-interval: 10s -> 5s (adjacencies stay only with neighbors that change it too within the dead-interval)",
+		}},
+		{"routes of other sources that BGP announces", "[bgp]\nas = 65001\n", "[bgp]\nas = 65001\nredistribute.static = {}\n", [2]string{}, []string{
+			"added bgp.redistribute.static:  -> metric that of the route (no session ends: neighbors are sent these routes too)",
+		}},
+		{"several paths, and how a family is limited", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\n", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\nadd-path = { send = 3 }\n[bgp.neighbor.\"10.0.0.2\".ipv4-unicast]\nprefix-limit = { max-prefixes = 9 }\n", [2]string{}, []string{
+			"changed bgp.neighbor.10.0.0.2.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
+			"changed bgp.neighbor.10.0.0.2.ipv4-unicast.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
+			"changed bgp.neighbor.10.0.0.2.ipv4-unicast.prefix-limit.max-prefixes: 0 -> 9 (no session ends, unless there are more prefixes than there may be now)",
+			"changed bgp.neighbor.10.0.0.2.ipv6-unicast.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
 		}},
 		{"areas and what is said of networks in them", "[ospf.interface.a]\narea = 7\n[ospf.area.7]\nrange.\"10.0.0.0/8\" = {}\n", "[ospf]\nspf = { initial-delay = \"1ms\" }\n[ospf.interface.a]\narea = \"0.0.0.7\"\n[ospf.area.7]\ntype = \"stub\"\nrange.\"10.0.0.0/8\" = { cost = 5 }\n", [2]string{}, []string{
 			"changed ospf.area.7.range.10.0.0.0/8.cost:  -> 5",

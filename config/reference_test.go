@@ -11,6 +11,7 @@ import (
 
 	"routerd/deploy"
 	"routerd/internal/protocols"
+	"routerd/internal/tomltext"
 	"routerd/routing/policy"
 )
 
@@ -134,6 +135,8 @@ func TestReferenceFind(t *testing.T) {
 	}
 }
 
+func everyProtocol(string) bool { return true }
+
 // What changes mean is said of keys and tables that there are.
 func TestImpactsAreOfKeys(t *testing.T) {
 	r, err := NewReference()
@@ -141,7 +144,7 @@ func TestImpactsAreOfKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	of := map[string]int{}
-	for _, i := range impacts() {
+	for _, i := range impacts(everyProtocol) {
 		if r.named[display(i.Pattern)] == nil {
 			t.Errorf("the configuration has no %s, which %q is said of", i.Pattern, i.Means)
 		}
@@ -155,5 +158,41 @@ func TestImpactsAreOfKeys(t *testing.T) {
 		if of[p.Name] == 0 {
 			t.Errorf("%s says of no change what it means for traffic", p.Name)
 		}
+	}
+}
+
+// Every key and table of BGP says what a change of it means: whoever adds one says so too.
+func TestEveryKeyOfBGPHasAnImpact(t *testing.T) {
+	r, err := NewReference()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, looked := impacts(everyProtocol), 0
+	for _, topic := range r.topics {
+		if topic.Name != "bgp" && !strings.HasPrefix(topic.Name, "bgp.") || last(topic.Name) == "description" {
+			continue // a description changes nothing but what is shown
+		}
+		if r.named[topic.Name+".NAME"] != nil {
+			continue // it holds tables by name and says nothing itself
+		}
+		kinds := []string{"changed"}
+		if topic.Table {
+			kinds = []string{"added", "removed"}
+		}
+		pattern := func(name string) string { return strings.ReplaceAll(name, "NAME", "*") }
+		for _, kind := range kinds {
+			// The table that a key counts as one of is the last one with a name.
+			of := topic.Name
+			for !topic.Table && of != "" && last(of) != "NAME" {
+				of = parent(of)
+			}
+			d := tomltext.Difference{Kind: kind, Pattern: pattern(topic.Name), Table: pattern(of)}
+			if looked++; impact(list, &d) == "" {
+				t.Errorf("%s: that it is %s means nothing", topic.Name, kind)
+			}
+		}
+	}
+	if looked < 150 {
+		t.Errorf("%d changes looked at, want those of every key of BGP", looked)
 	}
 }
