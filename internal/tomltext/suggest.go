@@ -1,8 +1,10 @@
 package tomltext
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Suggest returns the known word that was probably meant, or "".
@@ -14,10 +16,28 @@ func Suggest(word string, known []string) string {
 			best, distance = k, d
 		}
 	}
+	if distance > 1 {
+		best = cmp.Or(with(word, known), best)
+	}
 	if best == "" {
 		return ""
 	}
 	return fmt.Sprintf("did you mean %q?", best)
+}
+
+// with returns the only known word that has the given one between its hyphens, so that
+// who has written password finds auth-password-file; "" if there is none, or several.
+func with(word string, known []string) (found string) {
+	for _, k := range known {
+		switch {
+		case len(word) < 4 || !slices.Contains(strings.Split(k, "-"), word):
+		case found != "":
+			return ""
+		default:
+			found = k
+		}
+	}
+	return found
 }
 
 // editDistance counts the insertions, deletions, changes and swaps of adjacent

@@ -4,13 +4,22 @@ import "testing"
 
 func TestSuggest(t *testing.T) {
 	for _, tt := range []struct{ word, want string }{
-		{"adresses", "addresses"}, {"mut", "mtu"}, {"mutu", "mtu"}, {"kidn", "kind"}, {"zzzz", ""}, {"q", ""}, {"", ""},
+		{"adresses", "addresses"},
+		{"mut", "mtu"},
+		{"mutu", "mtu"},
+		{"kidn", "kind"},
+		{"zzzz", ""},
+		{"q", ""},
+		{"", ""},
+		{"password", "auth-password-file"},
+		{"limit", ""},
+		{"auth", "auth-password-file"},
 	} {
 		want := ""
 		if tt.want != "" {
 			want = `did you mean "` + tt.want + `"?`
 		}
-		if got := Suggest(tt.word, []string{"addresses", "mtu", "kind", "host"}); got != want {
+		if got := Suggest(tt.word, []string{"addresses", "mtu", "kind", "host", "passive", "auth-password-file", "low-limit-of", "limit-of-all"}); got != want {
 			t.Errorf("Suggest(%q) = %q, want %q", tt.word, got, want)
 		}
 	}

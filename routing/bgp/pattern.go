@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp/syntax"
 	"slices"
@@ -61,6 +62,10 @@ func CompilePath(text string) (*PathPattern, error) {
 		return nil, fmt.Errorf("AS path pattern %q: %w", text, err)
 	}
 	parsed, err := syntax.Parse(translated, syntax.ClassNL|syntax.OneLine)
+	if e, ok := errors.AsType[*syntax.Error](err); ok {
+		// Of what it quotes, nobody has written the translation.
+		return nil, fmt.Errorf("AS path pattern %q: %s", text, e.Code)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("AS path pattern %q: %w", text, err)
 	}

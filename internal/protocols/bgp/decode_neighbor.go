@@ -75,8 +75,7 @@ func (d *decoder) decodeNeighbors(s *tomltext.Section) {
 		}
 		d.cfg.Neighbors = append(d.cfg.Neighbors, n.NeighborConfig)
 	}
-	d.decodeRanges(s, groups, names)
-	if len(seen) == 0 && len(all.Names()) == 0 && len(d.cfg.ListenRanges) == 0 {
+	if ranges := d.decodeRanges(s, groups, names); !ranges && len(all.Names()) == 0 {
 		d.Odd(s.At, fmt.Sprintf("%s has no neighbor", s.At), fmt.Sprintf(`[%s.neighbor."192.0.2.2"]`, s.At))
 	}
 }
@@ -113,7 +112,13 @@ func (d *decoder) decodeAddress(name string, s *tomltext.Section, n *settings) b
 	}
 	switch {
 	case err != nil || a.IsMulticast() || a.IsUnspecified() || a.IsLoopback() || a.Is4In6():
-		d.WrongKey(s.At, fmt.Sprintf("%q is no neighbor's address", name), `an address, "192.0.2.2" or "fe80::2%core0", or the name of an interface`)
+		d.WrongKey(s.At, fmt.Sprintf("%q is no neighbor's address", name), `an address, "192.0.2.2" or "fe80::2%core0", or the name of an interface`).
+			Suggestion = d.SuggestInterface(name)
+		return false
+	case slices.ContainsFunc(d.Interfaces, func(i decode.Interface) bool {
+		return slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr() == a })
+	}):
+		d.WrongKey(s.At, fmt.Sprintf("%s is an address of this router's own", name), "the address of the router at the other end")
 		return false
 	case !a.IsLinkLocalUnicast() && a.Zone() != "":
 		d.WrongKey(s.At, fmt.Sprintf("%s has an interface, which only link-local addresses need", name), fmt.Sprintf("%q", a.WithZone("")))

@@ -11,8 +11,8 @@ import (
 )
 
 // decodeRanges reads the prefixes that neighbours may connect from, each of which has the
-// settings of a group.
-func (d *decoder) decodeRanges(s *tomltext.Section, groups map[string]settings, names []string) {
+// settings of a group, and reports whether the text has any.
+func (d *decoder) decodeRanges(s *tomltext.Section, groups map[string]settings, names []string) bool {
 	all := s.Section("listen-range")
 	for _, name := range all.Names() {
 		t := all.Section(name)
@@ -26,6 +26,10 @@ func (d *decoder) decodeRanges(s *tomltext.Section, groups map[string]settings, 
 		t.Done()
 		p, err := tomltext.Subnet.Read(name)
 		switch {
+		case masked(name) != "":
+			d.WrongKey(t.At, fmt.Sprintf("%q has bits set behind its length", name), `a network, "192.0.2.0/24"`).
+				Suggestion = fmt.Sprintf("did you mean %q?", masked(name))
+			continue
 		case err != nil || p.Addr().IsMulticast() || p.Addr().IsLinkLocalUnicast() && p.Addr().Is6():
 			d.WrongKey(t.At, fmt.Sprintf("%q is no prefix that neighbors can have addresses in", name), `a network, "192.0.2.0/24"`)
 			continue
@@ -42,6 +46,16 @@ func (d *decoder) decodeRanges(s *tomltext.Section, groups map[string]settings, 
 		}
 		d.cfg.ListenRanges = append(d.cfg.ListenRanges, bgp.ListenRange{Prefix: p, Neighbor: n.NeighborConfig, Limit: limit})
 	}
+	return len(all.Names()) > 0
+}
+
+// masked returns the network of a prefix that has bits set behind its length, "" for
+// everything else.
+func masked(text string) string {
+	if p, err := netip.ParsePrefix(text); err == nil && p.Masked() != p {
+		return p.Masked().String()
+	}
+	return ""
 }
 
 // decodeAggregates reads the prefixes that the router originates while it has something
@@ -56,6 +70,11 @@ func (d *decoder) decodeAggregates(s *tomltext.Section) {
 		a := bgp.Aggregate{SummaryOnly: tomltext.Get(t, "summary-only", false, tomltext.Bool), Policy: d.Chain(t, "policy")}
 		t.Done()
 		var err error
+		if m := masked(name); m != "" {
+			d.WrongKey(t.At, fmt.Sprintf("%q has bits set behind its length", name), `a prefix without host bits, "203.0.112.0/20"`).
+				Suggestion = fmt.Sprintf("did you mean %q?", m)
+			continue
+		}
 		if a.Prefix, err = tomltext.Subnet.Read(name); err != nil || !wire.Destination(a.Prefix) {
 			d.WrongKey(t.At, fmt.Sprintf("%q is no network of unicast addresses", name), `a prefix without host bits, "203.0.112.0/20"`)
 			continue

@@ -118,7 +118,9 @@ func TestRangeMistakes(t *testing.T) {
 	const a = "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\n"
 	for _, tt := range []struct{ name, text, want string }{
 		{"no prefix", a + "[bgp.listen-range.x]\npeer-group = \"g\"\n[bgp.peer-group.g]\npeer-as = 3\n", `5:19+1: "x" is no prefix that neighbors can have addresses in`},
-		{"host bits", a + "[bgp.listen-range.\"10.0.0.1/24\"]\npeer-group = \"g\"\n[bgp.peer-group.g]\npeer-as = 3\n", `5:19+13: "10.0.0.1/24" is no prefix`},
+		{"host bits", a + "[bgp.listen-range.\"10.0.0.1/24\"]\npeer-group = \"g\"\n[bgp.peer-group.g]\npeer-as = 3\n", `5:19+13: "10.0.0.1/24" has bits set behind its length`},
+		{"host bits of an aggregate", a + "[bgp.aggregate.\"10.0.0.1/24\"]\n", `5:16+13: "10.0.0.1/24" has bits set behind its length`},
+		{"a wrong range and no neighbor", "[bgp]\nas = 65001\n[bgp.listen-range.x]\npeer-group = \"g\"\n[bgp.peer-group.g]\npeer-as = 3\n", `3:19+1: "x" is no prefix`},
 		{"links", a + "[bgp.listen-range.\"fe80::/10\"]\npeer-group = \"g\"\n[bgp.peer-group.g]\npeer-as = 3\n", `5:19+11: "fe80::/10" is no prefix`},
 		{"no group", a + "[bgp.listen-range.\"10.0.0.0/24\"]\npeer-as = 3", `5:19+13: bgp.listen-range."10.0.0.0/24" has no peer-group`},
 		{"no AS", a + "[bgp.listen-range.\"10.0.0.0/24\"]\npeer-group = \"g\"\n[bgp.peer-group.g]\n", `5:19+13: bgp.listen-range."10.0.0.0/24" has no peer-as`},

@@ -73,6 +73,7 @@ func TestMistakes(t *testing.T) {
 		{"an unknown key", a + "peeras = 3", []string{`5:1+6: unknown key "peeras" in bgp.neighbor."10.0.0.2"`}},
 		{"no AS of a neighbor", head + "[bgp.neighbor.\"10.0.0.2\"]", []string{`3:15+10: bgp.neighbor."10.0.0.2" has no peer-as`}},
 		{"no address", head + "[bgp.neighbor.r2]\npeer-as = 1", []string{`3:15+2: "r2" is no neighbor's address`}},
+		{"the router itself", head + "[bgp.neighbor.\"10.0.0.1\"]\npeer-as = 1", []string{"3:15+10: 10.0.0.1 is an address of this router's own"}},
 		{"an address twice", head + "[bgp.neighbor.\"2001:db8::2\"]\npeer-as = 1\n[bgp.neighbor.\"2001:DB8::2\"]\npeer-as = 1", []string{`5:15+13: bgp.neighbor."2001:DB8::2" is the same neighbor as bgp.neighbor."2001:db8::2"`}},
 		{"no link", head + "[bgp.neighbor.\"fe80::2\"]\npeer-as = 1", []string{"3:15+9: fe80::2 is link-local and means nothing without its interface"}},
 		{"an unknown link", head + "[bgp.neighbor.\"fe80::2%c\"]\npeer-as = 1", []string{"3:15+11: fe80::2%c is on interface c, and there is no such interface"}},
