@@ -44,6 +44,31 @@ filter given {
   accept;
 }
 `
+	policiesFRR = `ip prefix-list long seq 5 permit 0.0.0.0/0 ge 25
+bgp as-path access-list passed seq 5 permit _64512_
+bgp community-list expanded preferred seq 5 permit 64500:.*
+bgp community-list standard held seq 5 permit 65000:666
+route-map taken deny 10
+ match ip address prefix-list long
+exit
+route-map taken deny 20
+ match as-path passed
+exit
+route-map taken permit 30
+ match community preferred
+ on-match next
+ set local-preference 200
+exit
+route-map taken permit 40
+ set community 65000:1 additive
+exit
+route-map given deny 10
+ match community held
+exit
+route-map given permit 20
+ set metric 50
+exit
+`
 )
 
 func configRouterd(s setting) string {
@@ -93,18 +118,31 @@ func configBIRD(s setting, kernel bool) string {
 	return b.String()
 }
 
+// configFRR has what a neighbour names before the neighbour: FRR looks for a route-map that
+// it does not know yet 5 s later (bgp route-map delay-timer), denies everything meanwhile,
+// and then asks for all of it once more.
 func configFRR(s setting) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "kind = \"frr\"\nconfig = \"\"\"\nrouter bgp %d\n bgp router-id 10.0.1.1\n no bgp ebgp-requires-policy\n no bgp suppress-duplicates\n", routerAS)
+	b.WriteString("kind = \"frr\"\nconfig = \"\"\"\nbgp route-map delay-timer 0\nroute-map none deny 10\nexit\n")
+	if s.crowd {
+		b.WriteString(policiesFRR)
+	}
+	fmt.Fprintf(&b, "router bgp %d\n bgp router-id 10.0.1.1\n no bgp ebgp-requires-policy\n no bgp suppress-duplicates\n", routerAS)
 	s.neighbors(func(address string, as int, sink bool) {
 		fmt.Fprintf(&b, " neighbor %s remote-as %d\n neighbor %s passive\n neighbor %s timers 80 %d\n neighbor %s advertisement-interval 0\n", address, as, address, address, holdTime, address)
 	})
 	b.WriteString(" address-family ipv4 unicast\n")
 	s.neighbors(func(address string, as int, sink bool) {
-		if !sink {
+		switch {
+		case s.crowd:
+			fmt.Fprintf(&b, "  neighbor %s route-map taken in\n  neighbor %s route-map given out\n", address, address)
+		case !sink:
 			fmt.Fprintf(&b, "  neighbor %s route-map none out\n", address)
 		}
 	})
-	b.WriteString(" exit-address-family\nexit\nroute-map none deny 10\nexit\n\"\"\"\n")
+	b.WriteString(" exit-address-family\nexit\n\"\"\"\n")
 	return b.String()
 }
+
+// configHost is of a rival that a lab does not know.
+func configHost(setting) string { return "kind = \"host\"\n" }

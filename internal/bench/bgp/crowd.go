@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"slices"
-	"text/tabwriter"
 	"time"
 
 	"routerd/internal/bench"
@@ -69,23 +67,23 @@ func crowd(ctx context.Context, o options, r *rival, feeds []*feed) (sample, err
 		for _, f := range feeds {
 			all += f.accepted()
 		}
-		before, err := site.Used(x.lab, "r")
+		before, err := x.used()
 		if err != nil {
 			return err
 		}
 		began := time.Now()
 		if err := x.announce(feeds); err != nil {
-			return err
+			return m.took(crowdTook, 0, err)
 		}
 		took, err := x.filled(ctx, began, feeds, all)
+		if err := m.took(crowdTook, took, err); err != nil {
+			return err
+		}
+		after, err := x.used()
 		if err != nil {
 			return err
 		}
-		after, err := site.Used(x.lab, "r")
-		if err != nil {
-			return err
-		}
-		m[crowdTook], m[crowdCPU] = took.Seconds(), (after.CPU - before.CPU).Seconds()
+		m[crowdCPU] = (after.CPU - before.CPU).Seconds()
 		if m[crowdMB], err = x.memory(ctx); err != nil {
 			return err
 		}
@@ -101,7 +99,7 @@ func crowd(ctx context.Context, o options, r *rival, feeds []*feed) (sample, err
 func (x *stand) announce(feeds []*feed) error {
 	said := make(chan error, len(feeds))
 	for i, f := range feeds {
-		go func() { said <- x.feeders[i].say(f.announce) }()
+		go func() { said <- x.feeders[i].say(f.announce, x.limit) }()
 	}
 	var failed error
 	for range feeds {
@@ -110,11 +108,19 @@ func (x *stand) announce(feeds []*feed) error {
 	return failed
 }
 
+// withheld is how much of its own feed a neighbour is not sent.
+func (x *stand) withheld(f *feed) int {
+	if x.rival.echoes {
+		return 0
+	}
+	return f.accepted()
+}
+
 // filled waits until each has been sent what all others have.
 func (x *stand) filled(ctx context.Context, began time.Time, feeds []*feed, all int) (time.Duration, error) {
 	return x.until(ctx, began, 2*time.Millisecond, "all prefixes sent to all neighbours", func() (string, error) {
 		for i, f := range feeds {
-			if got, want := x.feeders[i].has(), all-f.accepted(); got != want {
+			if got, want := x.feeders[i].has(), all-x.withheld(f); got != want {
 				return fmt.Sprintf("neighbour %d has been sent %d, want %d", i, got, want), nil
 			}
 		}
@@ -126,7 +132,7 @@ func (x *stand) filled(ctx context.Context, began time.Time, feeds []*feed, all 
 func (x *stand) gone(ctx context.Context, feeds []*feed, all int) (time.Duration, error) {
 	return x.until(ctx, time.Now(), 2*time.Millisecond, "the prefixes of one neighbour withdrawn", func() (string, error) {
 		for i, f := range feeds[1:] {
-			if got, want := x.feeders[1+i].has(), all-feeds[0].accepted()-f.accepted(); got != want {
+			if got, want := x.feeders[1+i].has(), all-feeds[0].accepted()-x.withheld(f); got != want {
 				return fmt.Sprintf("neighbour %d has %d, want %d", 1+i, got, want), nil
 			}
 		}
@@ -136,7 +142,7 @@ func (x *stand) gone(ctx context.Context, feeds []*feed, all int) (time.Duration
 
 // rest measures a rival that has nothing to do but to keep its sessions.
 func (x *stand) rest(ctx context.Context, during time.Duration, m sample) error {
-	before, err := site.Used(x.lab, "r")
+	before, err := x.used()
 	if err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func (x *stand) rest(ctx context.Context, during time.Duration, m sample) error 
 	if err := site.Pause(ctx, during); err != nil {
 		return err
 	}
-	after, err := site.Used(x.lab, "r")
+	after, err := x.used()
 	m[crowdRest] = 1000 * (after.CPU - before.CPU).Seconds() / time.Since(began).Seconds()
 	return err
 }
@@ -152,7 +158,7 @@ func (x *stand) rest(ctx context.Context, during time.Duration, m sample) error 
 // flap has the first neighbour go and come. Counted are the sessions of others that end, and
 // what these are sent besides its prefixes.
 func (x *stand) flap(ctx context.Context, feeds []*feed, all int, m sample) error {
-	before, err := site.Used(x.lab, "r")
+	before, err := x.used()
 	if err != nil {
 		return err
 	}
@@ -170,14 +176,14 @@ func (x *stand) flap(ctx context.Context, feeds []*feed, all int, m sample) erro
 		if err := x.feed(ctx, 0); err != nil {
 			return err
 		}
-		if err := x.feeders[0].say(feeds[0].announce); err != nil {
+		if err := x.feeders[0].say(feeds[0].announce, x.limit); err != nil {
 			return err
 		}
 		if _, err := x.filled(ctx, time.Now(), feeds, all); err != nil {
 			return err
 		}
 	}
-	after, err := site.Used(x.lab, "r")
+	after, err := x.used()
 	if err != nil {
 		return err
 	}
@@ -195,7 +201,7 @@ func (x *stand) flap(ctx context.Context, feeds []*feed, all int, m sample) erro
 	return nil
 }
 
-// crowds measures routerd and BIRD with a crowd, once each.
+// crowds measures those who are measured with a crowd, once each.
 func crowds(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) {
 	if o.crowd == 0 {
 		return bench.Met, nil
@@ -205,28 +211,30 @@ func crowds(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 		return bench.NotRun, err
 	}
 	results := map[string][]sample{}
+	left := map[string]error{}
 	for _, r := range o.rivals {
-		if r.name != nameRouterd && r.name != nameBIRD {
+		if !r.crowds || r.slow && o.slow == 0 {
 			continue
 		}
+		began := time.Now()
 		m, err := crowd(ctx, o, r, feeds)
-		if errors.Is(err, site.ErrMissing) {
-			fmt.Fprintf(out, "%s left out: %v\n", r.name, err)
-			continue
-		} else if err != nil {
+		if err != nil && (r.name == nameRouterd && !errors.Is(err, errLate) || ctx.Err() != nil) {
 			return bench.NotRun, fmt.Errorf("%s, %d neighbours: %w", r.name, len(feeds), err)
 		}
-		results[r.name] = []sample{m}
-		o.progress("%d neighbours, %s: %v", len(feeds), r.name, m)
+		if len(m) > 0 {
+			results[r.name] = []sample{m}
+			o.progress("%d neighbours, %s, in %.0f s: %v", len(feeds), r.name, time.Since(began).Seconds(), m)
+		}
+		if err != nil {
+			left[r.name] = err
+			o.progress("%s: %v", r.name, err)
+		}
 	}
-	return printCrowds(out, o, results), nil
+	return printCrowds(out, o, results, left), nil
 }
 
-func printCrowds(out io.Writer, o options, results map[string][]sample) bench.Outcome {
+func printCrowds(out io.Writer, o options, results map[string][]sample, left map[string]error) bench.Outcome {
 	fmt.Fprintf(out, "%d neighbours with %d prefixes each and policies, all of which are sent to all; then one goes and comes %d times\n", o.crowd, o.each, flaps)
-	columns := []string{crowdTook, crowdCPU, crowdMB, crowdRest, crowdFlap, crowdEnded, crowdMore}
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	printSamples(w, columns, results)
-	w.Flush()
-	return printMarks(out, slices.Clone(crowdMarks), results)
+	printTable(out, o, []string{crowdTook, crowdCPU, crowdMB, crowdRest, crowdFlap, crowdEnded, crowdMore}, results, left)
+	return printMarks(out, crowdMarks, results, "")
 }

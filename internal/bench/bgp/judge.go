@@ -1,12 +1,15 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"routerd/internal/bench"
 )
@@ -15,6 +18,20 @@ import (
 type sample map[string]float64
 
 func (s sample) add(o sample) { maps.Copy(s, o) }
+
+// late is the figure of what took longer than the limit.
+var late = math.Inf(1)
+
+// took takes down how long something took, and gives its error.
+func (s sample) took(figure string, d time.Duration, err error) error {
+	switch {
+	case err == nil:
+		s[figure] = d.Seconds()
+	case errors.Is(err, errLate):
+		s[figure] = late
+	}
+	return err
+}
 
 func (s sample) String() string {
 	var b strings.Builder
@@ -66,77 +83,101 @@ var fullMarks = []mark{
 var columns = []string{learned, learnedCPU, learnedMB, forwarding, withdrawn, exported, exportedMB, refreshed, lost, back, tenLearned, tenLost}
 
 // printFull prints what was measured of a full table, and judges routerd.
-func printFull(out io.Writer, results map[string][]sample, left map[string]error) bench.Outcome {
+func printFull(out io.Writer, o options, results map[string][]sample, left map[string]error) bench.Outcome {
+	fmt.Fprintln(out, "seconds; MB, 10^6 octets of resident memory; CPU s, of the processor until 3 s after the routes were learned")
+	printTable(out, o, columns, results, left)
+	reason := ""
+	if o.prefixes > 0 {
+		reason = "since the marks are for the whole table"
+	}
+	return printMarks(out, fullMarks, results, reason)
+}
+
+// printTable prints the medians of figures, and why somebody has none or not all.
+func printTable(out io.Writer, o options, columns []string, results map[string][]sample, left map[string]error) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	printSamples(w, columns, results)
+	fmt.Fprintf(w, "median of\t\t%s\t\n", strings.Join(columns, "\t"))
+	for _, r := range rivals {
+		if rounds := results[r.name]; len(rounds) > 0 {
+			fmt.Fprintf(w, "%d\t%s\t", len(rounds), r.name)
+			for _, figure := range columns {
+				fmt.Fprintf(w, "%s\t", printed(rounds, figure, o))
+			}
+			fmt.Fprintln(w)
+		}
+	}
 	w.Flush()
 	for _, r := range rivals {
 		if err := left[r.name]; err != nil {
-			fmt.Fprintf(out, "%s left out: %v\n", r.name, err)
+			fmt.Fprintf(out, "%s left out, or what is - of it: %v\n", r.name, err)
 		}
-	}
-	return printMarks(out, fullMarks, results)
-}
-
-// printSamples prints the medians of figures, those that have few digits with two of them.
-func printSamples(w io.Writer, columns []string, results map[string][]sample) {
-	fmt.Fprintf(w, "\t%s\t\n", strings.Join(columns, "\t"))
-	for _, r := range rivals {
-		if len(results[r.name]) == 0 {
-			continue
-		}
-		fmt.Fprintf(w, "%s\t", r.name)
-		for _, figure := range columns {
-			text := "-"
-			if v, ok := median(results[r.name], figure); ok {
-				text = fmt.Sprintf("%.2f", v)
-				if strings.HasPrefix(figure, "MB") {
-					text = fmt.Sprintf("%.0f", v)
-				}
-			}
-			fmt.Fprintf(w, "%s\t", text)
-		}
-		fmt.Fprintln(w)
 	}
 }
 
-func printMarks(out io.Writer, marks []mark, results map[string][]sample) bench.Outcome {
+// printed is a median as it is printed: - if there is none, and the limit if it is late.
+func printed(rounds []sample, figure string, o options) string {
+	v, ok := median(rounds, figure)
+	switch {
+	case !ok:
+		return "-"
+	case v == late:
+		return fmt.Sprintf(">%.0f", o.limit.Seconds())
+	case strings.HasPrefix(figure, "MB"):
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.2f", v)
+}
+
+// printMarks says of each mark what became of it. None is judged if there is a reason not to.
+func printMarks(out io.Writer, marks []mark, results map[string][]sample, reason string) bench.Outcome {
 	all := bench.Met
 	for _, m := range marks {
-		text, o := m.judge(results)
+		text, word, o := m.judge(results)
+		if reason != "" {
+			word, o = bench.Judge(false, false)
+			word += ", " + reason
+		}
 		all = all.Worse(o)
-		fmt.Fprintf(out, "mark: %s\n", text)
+		fmt.Fprintf(out, "mark: %s: %s\n", text, word)
 	}
 	fmt.Fprintln(out)
 	return all
 }
 
-// judge says what became of a mark.
-func (m *mark) judge(results map[string][]sample) (string, bench.Outcome) {
+// judge says what became of a mark, and what was compared.
+func (m *mark) judge(results map[string][]sample) (text, word string, o bench.Outcome) {
 	value, measured := median(results[nameRouterd], m.figure)
-	text := m.figure
+	text = fmt.Sprintf("%s: routerd %s", m.figure, digits(value, measured))
 	if m.over != nil {
 		of := m.of
 		if of == "" {
 			of = m.figure
 		}
-		best, by := 0.0, strings.Join(m.over, " or ")
+		best, by := late, strings.Join(m.over, " or ")
 		for _, name := range m.over {
-			if v, ok := median(results[name], of); ok && v > 0 && (best == 0 || v < best) {
+			if v, ok := median(results[name], of); ok && v > 0 && v < best {
 				best, by = v, name
 			}
 		}
-		measured = measured && best > 0
-		value /= max(best, 1e-9)
-		text = fmt.Sprintf("%s, over %s's", m.figure, by)
+		text += fmt.Sprintf(", %s %s", by, digits(best, best < late))
 		if m.of != "" {
-			text = fmt.Sprintf("%s, over %s, %s", m.figure, by, m.of)
+			text = fmt.Sprintf("%s: routerd %s, %s of %s %s", m.figure, digits(value, measured), m.of, by, digits(best, best < late))
 		}
+		measured = measured && best < late
+		value /= best
+		text += fmt.Sprintf(", ratio %s", digits(value, measured))
 	}
-	word, outcome := bench.Judge(measured, value <= m.most)
-	got := "-"
-	if measured {
-		got = fmt.Sprintf("%.2f", value)
+	word, o = bench.Judge(measured, value <= m.most)
+	return fmt.Sprintf("%s, wanted <= %.4g", text, m.most), word, o
+}
+
+// digits is a figure in a sentence.
+func digits(v float64, measured bool) string {
+	switch {
+	case !measured:
+		return "-"
+	case v == late:
+		return "beyond the limit"
 	}
-	return fmt.Sprintf("%s: %s, wanted <= %.4g: %s", text, got, m.most, word), outcome
+	return fmt.Sprintf("%.3g", v)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"routerd/internal/bench"
 	"routerd/internal/lab"
@@ -31,6 +32,9 @@ func TestUsage(t *testing.T) {
 		{"-neighbours 1", "2 to 240", 2},
 		{"-rest 1ms", "1s or more", 2},
 		{"-rivals nobody", `"nobody"`, 2},
+		{"-rivals BIRD,bird", `"bird"`, 2},
+		{"-limit 1ms", "1s or more", 2},
+		{"-prefixes -1", "0 or more", 2},
 		{"-table " + table, "no prefix of IPv4", 2},
 		{"quickly", "nothing but flags", 2},
 	} {
@@ -140,7 +144,7 @@ func TestMarks(t *testing.T) {
 		{"no routerd", map[string][]sample{nameBIRD: rounds(9)}, bench.NotRun},
 	} {
 		var out strings.Builder
-		o := printMarks(&out, m, tt.results)
+		o := printMarks(&out, m, tt.results, "")
 		if o != tt.outcome || strings.Contains(out.String(), "MISS") != (tt.outcome == bench.Missed) {
 			t.Errorf("%s: outcome %d, want %d, and printed %s", tt.name, o, tt.outcome, out.String())
 		}
@@ -149,14 +153,33 @@ func TestMarks(t *testing.T) {
 	for figure, want := range map[float64]bench.Outcome{130: bench.Met, 131: bench.Missed} {
 		results := map[string][]sample{nameRouterd: {{forwarding: figure, learned: 100, learnedMB: figure}}}
 		for _, m := range []mark{{forwarding, []string{nameRouterd}, learned, 1.3}, {learnedMB, nil, "", 130}} {
-			if text, o := m.judge(results); o != want {
+			if text, _, o := m.judge(results); o != want {
 				t.Errorf("%s: outcome %d, want %d", text, o, want)
 			}
 		}
 	}
+	// What is late is a mark missed of routerd's, and nothing to compare with of another's.
+	for _, tt := range []struct {
+		routerd, bird float64
+		want          bench.Outcome
+	}{{late, 1, bench.Missed}, {1, late, bench.NotRun}} {
+		m := mark{learned, []string{nameBIRD}, "", 0.5}
+		if text, word, o := m.judge(map[string][]sample{nameRouterd: {{learned: tt.routerd}}, nameBIRD: {{learned: tt.bird}}}); o != tt.want {
+			t.Errorf("%s: %s, want outcome %d", text, word, tt.want)
+		}
+	}
+	if got := printed([]sample{{learned: late}}, learned, options{limit: 45 * time.Second}); got != ">45" {
+		t.Errorf("late is printed as %s, want >45", got)
+	}
+	// Of a part of the table no mark is judged.
+	var part strings.Builder
+	met := map[string][]sample{nameRouterd: {{learned: 1}}, nameBIRD: {{learned: 9}}}
+	if o := printFull(&part, options{prefixes: 9}, met, nil); o != bench.NotRun || strings.Contains(part.String(), bench.Pass) {
+		t.Errorf("a part of the table: outcome %d, and printed %s", o, part.String())
+	}
 	// All figures are printed, whatever is missing.
 	var out strings.Builder
-	if o := printFull(&out, map[string][]sample{nameRouterd: {{}}}, nil); o != bench.NotRun || strings.Contains(out.String(), "NaN") {
+	if o := printFull(&out, options{}, map[string][]sample{nameRouterd: {{}}}, nil); o != bench.NotRun || strings.Contains(out.String(), "NaN") {
 		t.Errorf("nothing measured: outcome %d, and printed %s", o, out.String())
 	}
 }

@@ -186,7 +186,7 @@ func replay(t *testing.T, list [][][]byte, width, least int) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	o := options{}
+	o := options{limit: 10 * time.Minute}
 	var err error
 	o.site, err = site.New(ctx, "")
 	t.Cleanup(func() { os.RemoveAll(o.site.Dir) })
@@ -212,7 +212,7 @@ func replay(t *testing.T, list [][][]byte, width, least int) {
 			}
 		}
 		for i, stream := range streams {
-			if err := x.feeders[i].say(stream); err != nil {
+			if err := x.feeders[i].say(stream, x.limit); err != nil {
 				return err
 			}
 		}

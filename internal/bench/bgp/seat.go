@@ -36,6 +36,16 @@ type rival struct {
 	every time.Duration
 	// forwards: its routes get into a table that packets are forwarded by.
 	forwards bool
+	// hosted is how it is started, where a lab does not know it.
+	hosted *hosted
+	// slow: it takes long, and is measured in the rounds that -slow says.
+	slow bool
+	// brief: measured is what it learns, has withdrawn and sends on, and nothing else.
+	brief bool
+	// crowds: it is measured with a crowd too.
+	crowds bool
+	// echoes: in a crowd it sends each neighbour also what came from it.
+	echoes bool
 }
 
 // setting is what a router has to do.
@@ -61,13 +71,18 @@ const (
 	nameBIRD    = "BIRD"
 	nameKernel  = "BIRD and the kernel"
 	nameFRR     = "FRR"
+	nameGoBGP   = "GoBGP"
+	nameOpen    = "OpenBGPD"
 )
 
 var rivals = []*rival{
-	{name: nameRouterd, config: configRouterd, ask: askRouterd, every: 5 * time.Millisecond, forwards: true},
-	{name: nameBIRD, config: func(s setting) string { return configBIRD(s, false) }, ask: askBIRD, every: 5 * time.Millisecond},
-	{name: nameKernel, config: func(s setting) string { return configBIRD(s, true) }, ask: askBIRD, every: 5 * time.Millisecond, forwards: true},
-	{name: nameFRR, config: configFRR, ask: askFRR, every: 50 * time.Millisecond},
+	{name: nameRouterd, config: configRouterd, ask: askRouterd, every: 5 * time.Millisecond, forwards: true, crowds: true},
+	{name: nameBIRD, config: func(s setting) string { return configBIRD(s, false) }, ask: askBIRD, every: 5 * time.Millisecond, crowds: true},
+	{name: nameKernel, config: func(s setting) string { return configBIRD(s, true) }, ask: askBIRD, every: 5 * time.Millisecond, forwards: true, slow: true},
+	{name: nameFRR, config: configFRR, ask: askFRR, every: 50 * time.Millisecond, slow: true, crowds: true, echoes: true},
+	// It does not send again what has not changed, whoever asks for it.
+	{name: nameOpen, config: configHost, hosted: openBGPD, ask: askOpenBGPD, every: 50 * time.Millisecond, slow: true, brief: true},
+	{name: nameGoBGP, config: configHost, hosted: goBGP, ask: askGoBGP, every: 200 * time.Millisecond, slow: true, brief: true},
 }
 
 // neighbors calls yield with the address and AS of each neighbour of a router.

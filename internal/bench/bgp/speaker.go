@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -133,6 +134,10 @@ func refused(m wire.Message) error {
 	return fmt.Errorf("the router has sent %v", m.Type)
 }
 
+// errAgain ends a session: a router that has its policies before its neighbours come needs
+// nothing twice, and what it learns a second time would not be what is measured.
+var errAgain = errors.New("the router wants all routes once more (ROUTE-REFRESH), which nobody does here whose policies are there from the beginning")
+
 // read counts what comes until the session ends.
 func (s *speaker) read(rest []byte, session wire.Session) {
 	defer close(s.ended)
@@ -156,6 +161,9 @@ func (s *speaker) read(rest []byte, session wire.Session) {
 				s.count(m, &session, &u)
 			case wire.TypeNotification:
 				s.err = refused(m)
+				return
+			case wire.TypeRouteRefresh:
+				s.err = errAgain
 				return
 			}
 		}
@@ -200,9 +208,15 @@ func (s *speaker) keep() {
 	}
 }
 
-// say writes whole messages.
-func (s *speaker) say(messages []byte) error {
-	if _, err := s.conn.Write(messages); err != nil {
+// say writes whole messages. If the router does not take them all within limit the error is
+// errLate.
+func (s *speaker) say(messages []byte, limit time.Duration) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(limit)); err != nil {
+		return fmt.Errorf("sending to the router: %w", err)
+	}
+	if n, err := s.conn.Write(messages); errors.Is(err, os.ErrDeadlineExceeded) {
+		return fmt.Errorf("%w: the router has taken %d of %d octets within %v", errLate, n, len(messages), limit)
+	} else if err != nil {
 		select {
 		case <-s.ended:
 			return fmt.Errorf("the session has ended: %w", s.err)
@@ -210,7 +224,7 @@ func (s *speaker) say(messages []byte) error {
 			return fmt.Errorf("sending to the router: %w", err)
 		}
 	}
-	return nil
+	return s.conn.SetWriteDeadline(time.Time{})
 }
 
 // alive complains if the session has ended.

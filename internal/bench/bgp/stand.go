@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/exec"
 	"sync"
 	"time"
 
@@ -33,25 +34,45 @@ func topology(r *rival, s setting) string {
 	for i := range max(1, s.feeders) {
 		addresses += fmt.Sprintf("\"%v/24\", ", feederAddress(i))
 	}
-	text := fmt.Sprintf(`[node.a]
-kind = "host"
-[node.c]
-kind = "host"
-[node.r]
-%s
-[[link]]
+	links := joined
+	if r.hosted != nil {
+		links = switched
+	}
+	text := fmt.Sprintf("[node.a]\nkind = \"host\"\n[node.c]\nkind = \"host\"\n[node.r]\n%s\n", r.config(s)) + fmt.Sprintf(links, addresses)
+	if r.name == nameRouterd && s.sink {
+		text += watcher
+	}
+	return text
+}
+
+// The links of r. A lab joins two hosts by a switch, which is a bridge of the kernel's.
+const (
+	joined = `[[link]]
 endpoints = ["a:eth0", "r:eth0"]
 addresses = { "a:eth0" = [%s], "r:eth0" = ["10.0.1.1/24"] }
 routes = { "a:eth0" = ["10.0.2.0/24"] }
 [[link]]
 endpoints = ["c:eth0", "r:eth1"]
 addresses = { "c:eth0" = ["10.0.2.2/24"], "r:eth1" = ["10.0.2.1/24"] }
-`, r.config(s), addresses)
-	if r.name == nameRouterd && s.sink {
-		text += watcher
-	}
-	return text
-}
+`
+	switched = `[node.s]
+kind = "switch"
+[node.t]
+kind = "switch"
+[[link]]
+endpoints = ["a:eth0", "s:p1"]
+addresses = { "a:eth0" = [%s] }
+[[link]]
+endpoints = ["r:eth0", "s:p2"]
+addresses = { "r:eth0" = ["10.0.1.1/24"] }
+[[link]]
+endpoints = ["c:eth0", "t:p1"]
+addresses = { "c:eth0" = ["10.0.2.2/24"] }
+[[link]]
+endpoints = ["r:eth1", "t:p2"]
+addresses = { "r:eth1" = ["10.0.2.1/24"] }
+`
+)
 
 // watcher is BIRD, which has a session of BFD with routerd.
 const watcher = `[node.r.config.bfd.profile.default]
@@ -76,6 +97,8 @@ type stand struct {
 	setting setting
 	lab     *lab.Lab
 	asker   asker
+	program *program      // if the rival is hosted
+	limit   time.Duration // that one figure may take
 	feeders []*speaker
 	sink    *speaker
 	narrow  bool               // feeders have AS numbers of two octets
@@ -86,13 +109,18 @@ type stand struct {
 	asked   int
 }
 
-// limit is how long anything may take.
-const limit = 10 * time.Minute
+// errLate is of what took longer than the limit.
+var errLate = errors.New("it took too long")
 
 // with has f use the stand of a rival in a lab of its own.
 func with(ctx context.Context, o options, r *rival, s setting, f func(*stand) error) error {
+	if r.hosted != nil {
+		if _, err := exec.LookPath(r.hosted.terminal); err != nil {
+			return fmt.Errorf("%s %w", r.hosted.terminal, site.ErrMissing)
+		}
+	}
 	return o.site.Lab(ctx, topology(r, s), func(l *lab.Lab) error {
-		x := &stand{rival: r, setting: s, lab: l, feeders: make([]*speaker, s.feeders)}
+		x := &stand{rival: r, setting: s, lab: l, limit: o.limit, feeders: make([]*speaker, s.feeders)}
 		defer x.close()
 		if text, err := l.Run(ctx, "a", "ip route replace local default dev lo"); err != nil {
 			return fmt.Errorf("having a take all addresses: %w: %s", err, text)
@@ -100,6 +128,11 @@ func with(ctx context.Context, o options, r *rival, s setting, f func(*stand) er
 		var err error
 		if x.asker, err = r.ask(l, "r", o.site.Dir); err != nil {
 			return err
+		}
+		if r.hosted != nil {
+			if err := x.start(ctx, o.site.Dir); err != nil {
+				return err
+			}
 		}
 		return f(x)
 	})
@@ -114,13 +147,16 @@ func (x *stand) close() {
 	if x.asker != nil {
 		x.asker.close()
 	}
+	if x.program != nil {
+		x.program.end()
+	}
 }
 
 // feed has the session of a feeder come up.
 func (x *stand) feed(ctx context.Context, i int) (err error) {
 	x.feeders[i], err = dial(ctx, identity{
 		namespace: x.lab.Topology.Name + "-a", local: feederAddress(i), router: routerAddress, as: firstAS + uint32(i), peer: routerAS, narrow: x.narrow,
-	}, limit)
+	}, x.limit)
 	return err
 }
 
@@ -128,7 +164,7 @@ func (x *stand) feed(ctx context.Context, i int) (err error) {
 func (x *stand) listen(ctx context.Context) (err error) {
 	x.sink, err = dial(ctx, identity{
 		namespace: x.lab.Topology.Name + "-c", local: sinkAddress, router: sinkRouter, as: sinkAS, peer: routerAS, hear: x.hear,
-	}, limit)
+	}, x.limit)
 	return err
 }
 
@@ -145,19 +181,32 @@ func (x *stand) routes(ctx context.Context) (int, error) {
 	return n, err
 }
 
-// until waits for a condition and gives how long that took since began.
+// until waits for a condition and gives how long that took since began. If that is longer
+// than the limit the error is errLate.
 func (x *stand) until(ctx context.Context, began time.Time, every time.Duration, what string, complaint func() (string, error)) (time.Duration, error) {
-	err := site.Await(ctx, limit, every, x.rival.name+": "+what, func() (string, error) {
-		for _, s := range append(x.feeders, x.sink) {
-			if s != nil {
-				if err := s.alive(); err != nil && !errors.Is(err, context.Canceled) {
-					return "", err
-				}
+	var failed error
+	err := site.Await(ctx, x.limit-time.Since(began), every, x.rival.name+": "+what, func() (why string, err error) {
+		if failed = x.alive(); failed == nil {
+			why, failed = complaint()
+		}
+		return why, failed
+	})
+	if err != nil && failed == nil && ctx.Err() == nil {
+		err = fmt.Errorf("%w: %w", errLate, err)
+	}
+	return time.Since(began), err
+}
+
+// alive complains if a session has ended.
+func (x *stand) alive() error {
+	for _, s := range append(x.feeders, x.sink) {
+		if s != nil {
+			if err := s.alive(); err != nil {
+				return err
 			}
 		}
-		return complaint()
-	})
-	return time.Since(began), err
+	}
+	return nil
 }
 
 // has waits until the rival has so many routes.
@@ -193,6 +242,6 @@ func (x *stand) memory(ctx context.Context) (float64, error) {
 	if err := site.Pause(ctx, settles); err != nil {
 		return 0, err
 	}
-	u, err := site.Used(x.lab, "r")
+	u, err := x.used()
 	return u.RSS * (1 << 20) / 1e6, err
 }

@@ -16,7 +16,7 @@ import (
 const (
 	learned    = "learned"
 	learnedCPU = "CPU s"
-	learnedMB  = "MB"
+	learnedMB  = "MB, learned"
 	forwarding = "forwarding"
 	withdrawn  = "withdrawn"
 	exported   = "learned and sent"
@@ -36,7 +36,11 @@ func fullTable(ctx context.Context, o options, r *rival, f *feed) (sample, error
 		if err != nil {
 			return err
 		}
-		for _, part := range []func(context.Context, *feed, sample) error{x.learn, x.export, x.lose} {
+		parts := []func(context.Context, *feed, sample) error{x.learn, x.export, x.refresh, x.lose}
+		if r.brief {
+			parts = parts[:2]
+		}
+		for _, part := range parts {
 			if err := part(ctx, f, m); err != nil {
 				return err
 			}
@@ -53,14 +57,13 @@ func (x *stand) learn(ctx context.Context, f *feed, m sample) (err error) {
 	}
 	took := func(what string, messages []byte, want int) error {
 		began := time.Now()
-		if err := x.feeders[0].say(messages); err != nil {
-			return err
+		if err := x.feeders[0].say(messages, x.limit); err != nil {
+			return m.took(what, 0, err)
 		}
 		took, err := x.has(ctx, began, want)
-		m[what] = took.Seconds()
-		return err
+		return m.took(what, took, err)
 	}
-	before, err := site.Used(x.lab, "r")
+	before, err := x.used()
 	if err != nil {
 		return err
 	}
@@ -70,7 +73,7 @@ func (x *stand) learn(ctx context.Context, f *feed, m sample) (err error) {
 	if m[learnedMB], err = x.memory(ctx); err != nil {
 		return err
 	}
-	after, err := site.Used(x.lab, "r")
+	after, err := x.used()
 	if err != nil {
 		return err
 	}
@@ -78,31 +81,31 @@ func (x *stand) learn(ctx context.Context, f *feed, m sample) (err error) {
 	return took(withdrawn, f.withdraw, 0)
 }
 
-// export has the rival learn the table while it sends it to another neighbour, which then
-// asks for it once more.
+// export has the rival learn the table while it sends it to another neighbour.
 func (x *stand) export(ctx context.Context, f *feed, m sample) (err error) {
 	if err := x.listen(ctx); err != nil {
 		return err
 	}
 	began := time.Now()
-	if err := x.feeders[0].say(f.announce); err != nil {
-		return err
+	if err := x.feeders[0].say(f.announce, x.limit); err != nil {
+		return m.took(exported, 0, err)
 	}
 	took, err := x.sent(ctx, began, len(f.prefixes))
-	if err != nil {
+	if err := m.took(exported, took, err); err != nil {
 		return err
 	}
-	m[exported] = took.Seconds()
-	if m[exportedMB], err = x.memory(ctx); err != nil {
-		return err
-	}
-	began = time.Now()
-	if err := x.sink.say(wire.Refresh{Family: wire.IPv4Unicast}.Append(nil)); err != nil {
-		return err
-	}
-	took, err = x.sent(ctx, began, 2*len(f.prefixes))
-	m[refreshed] = took.Seconds()
+	m[exportedMB], err = x.memory(ctx)
 	return err
+}
+
+// refresh has the neighbour that has been sent the table ask for it once more.
+func (x *stand) refresh(ctx context.Context, f *feed, m sample) error {
+	began := time.Now()
+	if err := x.sink.say(wire.Refresh{Family: wire.IPv4Unicast}.Append(nil), x.limit); err != nil {
+		return err
+	}
+	took, err := x.sent(ctx, began, 2*len(f.prefixes))
+	return m.took(refreshed, took, err)
 }
 
 // lose has the session end while the table is sent to another neighbour, and come back.
@@ -115,20 +118,18 @@ func (x *stand) lose(ctx context.Context, f *feed, m sample) error {
 		return err
 	}
 	took, err := x.has(ctx, began, 0)
-	if err != nil {
+	if err := m.took(lost, took, err); err != nil {
 		return err
 	}
-	m[lost] = took.Seconds()
 	if err := x.feed(ctx, 0); err != nil {
 		return err
 	}
 	began = time.Now()
-	if err := x.feeders[0].say(f.announce); err != nil {
-		return err
+	if err := x.feeders[0].say(f.announce, x.limit); err != nil {
+		return m.took(back, 0, err)
 	}
 	took, err = x.sent(ctx, began, len(f.prefixes))
-	m[back] = took.Seconds()
-	return err
+	return m.took(back, took, err)
 }
 
 // forward measures how soon packets are forwarded by all of the table.
@@ -144,15 +145,11 @@ func forward(ctx context.Context, o options, r *rival, f *feed) (sample, error) 
 		}
 		defer p.close()
 		began := time.Now()
-		if err := x.feeders[0].say(f.announce); err != nil {
-			return err
+		if err := x.feeders[0].say(f.announce, x.limit); err != nil {
+			return m.took(forwarding, 0, err)
 		}
 		took, err := x.until(ctx, began, probing, "forwarding by all", p.missing)
-		if err != nil {
-			return err
-		}
-		m[forwarding] = took.Seconds()
-		return nil
+		return m.took(forwarding, took, err)
 	})
 	return m, err
 }
@@ -168,14 +165,13 @@ func tenPeers(ctx context.Context, o options, r *rival, feeds []*feed) (sample, 
 		}
 		began := time.Now()
 		if err := x.announce(feeds); err != nil {
-			return err
+			return m.took(tenLearned, 0, err)
 		}
 		all := len(feeds) * len(feeds[0].prefixes)
 		took, err := x.has(ctx, began, all)
-		if err != nil {
+		if err := m.took(tenLearned, took, err); err != nil {
 			return err
 		}
-		m[tenLearned] = took.Seconds()
 		if err := site.Pause(ctx, settles); err != nil {
 			return err
 		}
@@ -183,64 +179,75 @@ func tenPeers(ctx context.Context, o options, r *rival, feeds []*feed) (sample, 
 		x.feeders[0].close()
 		x.feeders[0] = nil
 		took, err = x.has(ctx, began, all-len(feeds[0].prefixes))
-		m[tenLost] = took.Seconds()
-		return err
+		return m.took(tenLost, took, err)
 	})
 	return m, err
 }
 
-// full measures all of it: each round has each rival once.
+// full measures all of it: each round has each rival once. A rival other than routerd that
+// fails is measured no more; one that is late has the time that it was given for a figure.
 func full(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) {
 	if o.runs == 0 {
 		return bench.Met, nil
 	}
-	f := newFeed(o.table, firstAS, feederAddress(0))
+	table := o.table
+	if o.prefixes > 0 {
+		table = table[:min(len(table), o.prefixes)]
+	}
+	f := newFeed(table, firstAS, feederAddress(0))
 	ten := make([]*feed, 10)
 	for i := range ten {
-		ten[i] = newFeed(o.table[:min(len(o.table), o.shared)], firstAS+uint32(i), feederAddress(i))
+		ten[i] = newFeed(table[:min(len(table), o.shared)], firstAS+uint32(i), feederAddress(i))
 	}
 	results := map[string][]sample{}
 	left := map[string]error{}
 	for round := range o.runs {
 		for _, r := range o.rivals {
-			if left[r.name] != nil || round >= o.slow && r.name != nameRouterd && r.name != nameBIRD {
+			if left[r.name] != nil || r.slow && round >= o.slow {
 				continue
 			}
+			began := time.Now()
 			m, err := measureOnce(ctx, o, r, f, ten)
-			if errors.Is(err, site.ErrMissing) {
-				left[r.name] = err
-				continue
-			} else if err != nil {
+			if err != nil && (r.name == nameRouterd || ctx.Err() != nil) {
 				return bench.NotRun, fmt.Errorf("%s: %w", r.name, err)
 			}
-			results[r.name] = append(results[r.name], m)
-			o.progress("round %d, %s: %v", round+1, r.name, m)
+			if len(m) > 0 {
+				results[r.name] = append(results[r.name], m)
+				o.progress("round %d, %s, in %.0f s: %v", round+1, r.name, time.Since(began).Seconds(), m)
+			}
+			if err != nil {
+				left[r.name] = err
+				o.progress("%s is left out from now on: %v", r.name, err)
+			}
 		}
 	}
-	fmt.Fprintf(out, "a full table: %d IPv4 prefixes in %d sets of attributes, and ten times %d prefixes; medians of %d rounds\n", len(f.prefixes), f.sets, len(ten[0].prefixes), o.runs)
-	return printFull(out, results, left), nil
+	fmt.Fprintf(out, "%d IPv4 prefixes in %d sets of attributes, and ten times %d prefixes\n", len(f.prefixes), f.sets, len(ten[0].prefixes))
+	return printFull(out, o, results, left), nil
 }
 
-// measureOnce measures a rival once.
+// measureOnce measures a rival once. What is behind a figure that is late is left out.
 func measureOnce(ctx context.Context, o options, r *rival, f *feed, ten []*feed) (sample, error) {
 	all := sample{}
-	if r.name != nameKernel {
-		m, err := fullTable(ctx, o, r, f)
-		if err != nil {
-			return nil, fmt.Errorf("a full table: %w", err)
+	for _, part := range []struct {
+		what     string
+		wanted   bool
+		measured func() (sample, error)
+	}{
+		{"a full table", r.name != nameKernel, func() (sample, error) { return fullTable(ctx, o, r, f) }},
+		{"ten peers", r.name != nameKernel && !r.brief, func() (sample, error) { return tenPeers(ctx, o, r, ten) }},
+		{"forwarding", r.forwards, func() (sample, error) { return forward(ctx, o, r, f) }},
+	} {
+		if !part.wanted {
+			continue
 		}
+		m, err := part.measured()
 		all.add(m)
-		if m, err = tenPeers(ctx, o, r, ten); err != nil {
-			return nil, fmt.Errorf("ten peers: %w", err)
+		switch {
+		case errors.Is(err, errLate):
+			o.progress("%s, %s: %v", r.name, part.what, err)
+		case err != nil:
+			return all, fmt.Errorf("%s: %w", part.what, err)
 		}
-		all.add(m)
-	}
-	if r.forwards {
-		m, err := forward(ctx, o, r, f)
-		if err != nil {
-			return nil, fmt.Errorf("forwarding: %w", err)
-		}
-		all.add(m)
 	}
 	return all, nil
 }

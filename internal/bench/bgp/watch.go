@@ -52,7 +52,7 @@ func (x *stand) watch(ctx context.Context) (end func(sample) error, err error) {
 		return nil, err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	slowest := time.Duration(0)
 	go func() {
 		for {

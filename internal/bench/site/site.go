@@ -118,24 +118,32 @@ func Used(l *lab.Lab, node string) (u Usage, err error) {
 	if err != nil {
 		return u, err
 	}
+	if u, err = UsedBy(pids); err != nil {
+		return u, fmt.Errorf("%s: %w", node, err)
+	}
+	return u, nil
+}
+
+// UsedBy adds up processes.
+func UsedBy(pids []int) (u Usage, err error) {
 	for _, pid := range pids {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		if err != nil {
-			return u, fmt.Errorf("what %s used: %w", node, err)
+			return u, fmt.Errorf("what process %d used: %w", pid, err)
 		}
 		// The name, in parentheses, may have anything in it. After it come
 		// state as field 3, rss as field 24: proc(5).
 		fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 		if len(fields) < 22 {
-			return u, fmt.Errorf("what %s used: unreadable %q", node, stat)
+			return u, fmt.Errorf("what process %d used: unreadable %q", pid, stat)
 		}
 		pages, err := strconv.ParseInt(fields[24-3], 10, 64)
 		if err != nil {
-			return u, fmt.Errorf("what %s used: %w", node, err)
+			return u, fmt.Errorf("what process %d used: %w", pid, err)
 		}
 		spent, err := bench.ProcessTime(pid)
 		if err != nil {
-			return u, fmt.Errorf("what %s used: %w", node, err)
+			return u, fmt.Errorf("what process %d used: %w", pid, err)
 		}
 		u.CPU += spent
 		u.RSS += float64(pages) * float64(os.Getpagesize()) / (1 << 20)
