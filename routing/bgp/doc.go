@@ -33,10 +33,11 @@
 //	session.go     the session with a neighbour: its connections and timers
 //	connection.go  what the state machine asks for; collisions (§6.8)
 //	receive.go     messages from the octets of a stream
-//	attributes.go  sets of attributes that routes share
+//	attributes.go  sets of attributes that routes share; octets.go their octets
 //	table.go       the routes of all neighbours by prefix (§3.2)
 //	order.go       the prefixes of a table in order, page by page
-//	decide.go      the decision between routes of a prefix (§9.1.2), and why
+//	decide.go      the decision between routes of a prefix (§9.1.2), and why; rank.go its
+//	               first steps as two numbers
 //	pattern.go     regular expressions about AS paths
 //	terms.go       what becomes of attributes from and to a neighbour
 //	nexthop.go     which next hop a neighbour is sent (§5.1.3)
