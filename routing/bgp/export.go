@@ -220,7 +220,8 @@ func (m *Machine) sendRoute(l *lane, r *rib, s *segment, it *item) {
 	}
 }
 
-// include has everybody have what is sent, but for the one with that variant.
+// include notes that all who ride on the lane have now been sent a prefix, except the one
+// whose variant but is; 0 = there is no such one.
 func (l *lane) include(id routing.SlotID, but int) {
 	for _, o := range l.riders {
 		if o.exceptions > 0 && o.except.Has(id) && (but == 0 || o.variant != but) {

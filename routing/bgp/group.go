@@ -30,8 +30,9 @@ type groupKey struct {
 	session wire.Session
 	mrai    time.Duration
 	paths   int // how many of a prefix, 0 = the best, without an identifier
-	// neighbor is the neighbour itself, where the policy asks for it, or with ownDefault:
-	// it has a default route of its own (see [DefaultOriginate]).
+	// neighbor is set where nobody else can be sent the same: where the policy asks which
+	// neighbour it is, or with ownDefault, where the neighbour is sent a default route of its
+	// own (see [DefaultOriginate]).
 	neighbor   neighborKey
 	ownDefault bool
 }

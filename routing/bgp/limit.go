@@ -39,7 +39,7 @@ type limited struct {
 	blocked  bool // something was not taken since limits were looked at
 }
 
-// pathPrefix is a route of a neighbour by what it calls it.
+// pathPrefix is a route as its neighbour names it: by its prefix and path identifier.
 type pathPrefix struct {
 	prefix netip.Prefix
 	path   uint32

@@ -30,7 +30,7 @@ type sentPath struct {
 	from       *neighbor
 }
 
-// first gives the first path of a prefix, and one.
+// first gives the index of the first path of a prefix, plus one; 0 if there is none.
 func (s *sentPaths) first(n uint32) uint32 {
 	if n >= s.heads.n {
 		return 0

@@ -48,7 +48,7 @@ func (m *Machine) dropFamily(s *source, f wire.Family) {
 	m.startSweep(sweep{kind: sweepDrop, source: s, family: f})
 }
 
-// numbers is above the numbers that a sweep comes to.
+// numbers is one more than the highest number that a sweep comes to.
 func (r *rib) numbers(k sweepKind) uint32 {
 	switch {
 	case k == sweepDrop || k == sweepDecide || k == sweepRefreshed || k == sweepLongLived:

@@ -37,7 +37,8 @@ type variant struct {
 	announced int    // prefixes more, and so below 0
 }
 
-// variant gives the number of the variant for a neighbour, and one.
+// variant gives the number of the variant for a neighbour, which is made if there is none,
+// and has it skip the open segment.
 func (e *encoder) variant(o *outgoing) int {
 	c := e.variantOf(o)
 	c.skip = append(c.skip, len(e.segments)-1)

@@ -5,14 +5,14 @@ type Updated struct {
 	// Kind is RunFull where any tree was calculated, RunIncremental where one was
 	// repaired, else RunPartial.
 	Kind RunKind
-	// Whole is that any route may be another one, else those to the Prefixes.
+	// Whole: any route may have changed; otherwise only those to the Prefixes.
 	Whole    bool
 	Prefixes []int32
 }
 
-// Update has t follow what has changed in the state since it was calculated: areas
-// whose graphs are stale, then the LSAs of prefixes, or where all is set whatever
-// else. The result is that of Calculate.
+// Update brings t up to date with what has changed in the state since it was calculated:
+// the trees of areas whose graphs are stale, then the routes to prefixes whose LSAs have
+// changed, or with all set the routes to every prefix. The result is that of Calculate.
 func (t *Table) Update(s *State, prefixes []int32, all bool) Updated {
 	if t.state != s || t.numbers != s.Prefixes || len(t.Hops.sets) > 2*t.fresh+1024 { // of sets that nothing has any more
 		t.Calculate(s)

@@ -2,7 +2,8 @@ package ospf
 
 import "slices"
 
-// holding is which vertices have a prefix, as often as they have it.
+// holding says of each prefix which vertices have it. A vertex that has a prefix twice is
+// there twice.
 type holding struct {
 	few  [][2]int32        // by number of the prefix: vertices + 1; 0 is none
 	more map[int32][]int32 // those of prefixes that more than two have
@@ -42,7 +43,7 @@ func (h *holding) remove(prefix, vertex int32) {
 	}
 }
 
-// keep has more be the vertices beyond two.
+// keep stores more as the vertices of a prefix beyond the first two.
 func (h *holding) keep(prefix int32, more []int32) {
 	if len(more) == 0 {
 		delete(h.more, prefix)

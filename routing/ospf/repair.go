@@ -26,11 +26,11 @@ type kept struct {
 }
 
 // repair makes t what [Tree.Calculate] would, where the links of some vertices have
-// changed since. Which vertices are another way now, is in moved.
+// changed since. The vertices that are reached otherwise now are in moved.
 //
-// What has lost a link that was part of a shortest path is no longer reached, nor is
-// what lay behind it. Then all that is reached is asked for ways there, and to where
-// a link has come or has become shorter.
+// A vertex that has lost a link of a shortest path counts as not reached, and so does what
+// lay behind it. Then ways are sought from all vertices that are still reached: to those,
+// and to the ends of links that have come or have become shorter.
 func (t *Tree) repair(s *since) {
 	r := &t.repairs
 	r.kept, r.pairs, r.moved, r.far = r.kept[:0], r.pairs[:0], r.moved[:0], r.far[:0]
@@ -270,11 +270,10 @@ func (t *Tree) stub(p *intra, v int32, cost uint32) {
 	}
 }
 
-// repair has the tree of an area follow what has changed, where no more than links and
-// prefixes of some vertices have. It appends the numbers of the prefixes whose paths
-// may be others. Borders reports that a border router is reached otherwise, which
-// paths to more than those depend on; where it is not ok, the tree has to be
-// calculated anew.
+// repair brings the tree of an area up to date where only links and prefixes of some
+// vertices have changed. It appends the numbers of the prefixes whose paths may have
+// changed. With borders, the way to a border router has changed, and routes to further
+// prefixes may change with it. If it is not ok, the tree has to be calculated anew.
 func (a *AreaState) repair(prefixes []int32) (list []int32, borders, ok bool) {
 	t, s := &a.tree, &a.since
 	t.repairs.moved = t.repairs.moved[:0]

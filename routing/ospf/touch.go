@@ -98,9 +98,10 @@ func (a *AreaState) follow(e *Entry) Difference {
 	return d
 }
 
-// repairable reports whether a tree is repaired where the links of the vertex have
-// changed: a router or network that comes or goes, another part of a router among
-// areas, virtual links and links that cost nothing have it be calculated anew.
+// repairable reports whether the tree can be repaired when the links of the vertex have
+// changed. It has to be calculated anew when these are the root's own, when a router or
+// network comes or goes, when a router becomes or is no longer a border router, and in an
+// area with virtual links or links that cost nothing.
 func (a *AreaState) repairable(at int32, flags wire.RouterFlags) bool {
 	g, t := a.Graph, &a.tree
 	v := &g.vertices[at]

@@ -21,10 +21,17 @@
 // only until routes are learned, withdrawn, and learned and sent on. What takes longer than
 // -limit is not waited for. All of it takes about ten minutes.
 //
+//	main.go     flags; judge.go what is wanted, tables and sentences
+//	table.go    a full table; crowd.go a crowd; watch.go BFD and show meanwhile
+//	seat.go     the rivals and how each is asked; config.go their configurations,
+//	            hosted.go those that labs do not know
+//	stand.go    the lab of a rival; speaker.go those who feed it, with what feed.go makes;
+//	            probe.go packets
+//
 // It exits 0 when every mark is met, 1 when one is not or the run failed, 2 on wrong
 // usage, and 3 when no mark is missed and some could not be judged because BIRD or FRR
-// is not installed or was late. It needs root. Its traffic stays inside network namespaces that it
-// makes and removes.
+// is not installed or was late. It needs root. Its traffic stays inside network namespaces
+// that it makes and removes.
 package main
 
 import (

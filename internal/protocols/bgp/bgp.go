@@ -1,4 +1,19 @@
-// Package bgp joins BGP, whose core is routerd/routing/bgp, to the router.
+// Package bgp joins BGP, whose core is routerd/routing/bgp, to the router: it reads [bgp],
+// and answers what is asked of the protocol that runs.
+//
+//	decode.go      the table; decode_neighbor.go, decode_range.go, decode_family.go and
+//	               decode_paths.go its parts, readings.go values that several have
+//	impacts.go     what a change of each key means for traffic
+//	effects.go     what another configuration would do to the sessions that there are
+//	nouns.go       the list of nouns, and what they share; pages.go long answers, part by part
+//	summary.go     show bgp
+//	neighbors.go   show bgp neighbor
+//	routes.go      show bgp route; routes_draw.go its table, attributes.go attributes in words
+//	attributesets.go  show bgp attributes
+//	exchanged.go   what a neighbour has sent, and what it was sent
+//	clear.go       clear bgp neighbor
+//	derive.go      the part of explain route that is about BGP
+//	metrics.go     metrics
 package bgp
 
 import (
