@@ -107,11 +107,9 @@ func TestProtocolDiff(t *testing.T) {
 		{"routes of other sources that BGP announces", "[bgp]\nas = 65001\n", "[bgp]\nas = 65001\nredistribute.static = {}\n", [2]string{}, []string{
 			"added bgp.redistribute.static:  -> metric that of the route (no session ends: neighbors are sent these routes too)",
 		}},
-		{"several paths, and how a family is limited", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\n", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\nadd-path = { send = 3 }\n[bgp.neighbor.\"10.0.0.2\".ipv4-unicast]\nprefix-limit = { max-prefixes = 9 }\n", [2]string{}, []string{
-			"changed bgp.neighbor.10.0.0.2.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
-			"changed bgp.neighbor.10.0.0.2.ipv4-unicast.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
-			"changed bgp.neighbor.10.0.0.2.ipv4-unicast.prefix-limit.max-prefixes: 0 -> 9 (no session ends, unless there are more prefixes than there may be now)",
-			"changed bgp.neighbor.10.0.0.2.ipv6-unicast.add-path.send: 0 -> 3 (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
+		{"several paths, and how a family is limited", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\n", "[bgp]\nas = 65001\n[bgp.neighbor.\"10.0.0.2\"]\npeer-as = 65002\nadd-path = { send = \"all\" }\n[bgp.neighbor.\"10.0.0.2\".ipv4-unicast]\nprefix-limit = { max-prefixes = 9 }\n", [2]string{}, []string{
+			"changed bgp.neighbor.10.0.0.2.add-path.send: 0 -> all (the session with it ends and begins again, if it begins or ends with it that several paths are sent; else they are sent again)",
+			"changed bgp.neighbor.10.0.0.2.ipv4-unicast.prefix-limit.max-prefixes:  -> 9 (no session ends, unless there are more prefixes than there may be now)",
 		}},
 		{"areas and what is said of networks in them", "[ospf.interface.a]\narea = 7\n[ospf.area.7]\nrange.\"10.0.0.0/8\" = {}\n", "[ospf]\nspf = { initial-delay = \"1ms\" }\n[ospf.interface.a]\narea = \"0.0.0.7\"\n[ospf.area.7]\ntype = \"stub\"\nrange.\"10.0.0.0/8\" = { cost = 5 }\n", [2]string{}, []string{
 			"changed ospf.area.7.range.10.0.0.0/8.cost:  -> 5",

@@ -203,6 +203,9 @@ func (s *Streams) current() (sp *space, expected bool, err error) {
 	case !s.expected:
 		return nil, false, protocol.ErrNoStack
 	}
+	if errors.Is(s.why, protocol.ErrNoStack) {
+		return nil, true, fmt.Errorf("%w: it is being made", errAway)
+	}
 	return nil, true, fmt.Errorf("%w; it is configured and not there now: %w", errAway, s.why)
 }
 

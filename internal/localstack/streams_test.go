@@ -415,6 +415,24 @@ func TestStreamsFollowTheStack(t *testing.T) {
 	}
 }
 
+// Until a stack that is configured has been made, that is what is said, and not that there
+// is none.
+func TestStreamsBeforeTheStack(t *testing.T) {
+	var s Streams
+	s.why = protocol.ErrNoStack
+	if _, expected, err := s.current(); expected || !errors.Is(err, protocol.ErrNoStack) {
+		t.Errorf("no stack is configured: %v, %v", expected, err)
+	}
+	s.expected = true
+	if _, expected, err := s.current(); !expected || !errors.Is(err, errAway) || errors.Is(err, protocol.ErrNoStack) {
+		t.Errorf("the stack is being made: %v, %v", expected, err)
+	}
+	s.why = errors.New("no memory")
+	if _, _, err := s.current(); !errors.Is(err, errAway) || !errors.Is(err, s.why) {
+		t.Errorf("the stack could not be made: %v", err)
+	}
+}
+
 // A protocol that closes a listener and listens there again in one step has its
 // port.
 func TestStreamsListenAgain(t *testing.T) {

@@ -28,12 +28,28 @@ func (d *decoder) decodeFamilies(s *tomltext.Section, n *settings) {
 	for f := range n.Families {
 		t := s.Section(families[f])
 		d.decodeFamily(t, &n.Families[f])
+		inherits(t)
 		if t.Done(); t.Table == nil {
 			continue
 		}
 		if n.hasFamilies && !n.Families[f].Enabled {
 			d.Odd(t.At, t.At.String()+" is said of a family that the neighbor does not have", "the family in afi-safis")
 		}
+	}
+}
+
+// inherits has the keys of a family that the text does not say be nothing of its own: a diff
+// says of those of its neighbour what has changed, and not once more of each family.
+func inherits(t *tomltext.Section) {
+	for _, key := range []string{"soft-reconfiguration", "long-lived-stale-time"} {
+		t.Default(key, "")
+	}
+	paths, limit := t.Section("add-path"), t.Section("prefix-limit")
+	for _, key := range []string{"send", "receive"} {
+		paths.Default(key, "")
+	}
+	for _, key := range []string{"max-prefixes", "count", "action", "restart-timer", "warning-threshold-pct"} {
+		limit.Default(key, "")
 	}
 }
 

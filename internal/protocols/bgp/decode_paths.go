@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"strconv"
 	"time"
 
 	"routerd/internal/tomltext"
@@ -11,13 +12,14 @@ import (
 // for how long its routes are kept.
 func decodePaths(s *tomltext.Section, of []*bgp.FamilyConfig) {
 	paths := s.Section("add-path")
-	send := tomltext.Get(paths, "send", of[0].SendPaths, pathsReading)
+	send := tomltext.Get(paths, "send", sendPaths(of[0].SendPaths), pathsReading)
+	paths.Default("send", sendPaths(of[0].SendPaths).String())
 	receive := tomltext.Get(paths, "receive", of[0].ReceivePaths, tomltext.Bool)
 	paths.Done()
 	stale := tomltext.Get(s, "long-lived-stale-time", of[0].LongLived, tomltext.Duration(0, bgp.MaxLongLived))
 	for _, f := range of {
 		if paths.Has("send") {
-			f.SendPaths = send
+			f.SendPaths = int(send)
 		}
 		if paths.Has("receive") {
 			f.ReceivePaths = receive
@@ -30,8 +32,19 @@ func decodePaths(s *tomltext.Section, of []*bgp.FamilyConfig) {
 
 const allPaths = "all"
 
+// sendPaths is a value of add-path.send, as FamilyConfig.SendPaths.
+type sendPaths int
+
+// String is the value as the text has it.
+func (n sendPaths) String() string {
+	if n == bgp.AllPaths {
+		return allPaths
+	}
+	return strconv.Itoa(int(n))
+}
+
 // pathsReading reads how many paths of a prefix are sent.
-var pathsReading = tomltext.Reading[int]{Read: func(v any) (int, error) {
+var pathsReading = tomltext.Reading[sendPaths]{Read: func(v any) (sendPaths, error) {
 	switch v := v.(type) {
 	case string:
 		if v == allPaths {
@@ -39,7 +52,7 @@ var pathsReading = tomltext.Reading[int]{Read: func(v any) (int, error) {
 		}
 	case int64:
 		if v >= 0 && v <= 0xffff {
-			return int(v), nil
+			return sendPaths(v), nil
 		}
 	}
 	return 0, tomltext.ErrUnwanted

@@ -99,11 +99,19 @@ func (x *Summary) draw(s *show.Screen) {
 		if t.Kept > 0 {
 			kept = fmt.Sprintf("; %s kept before policies, %s", s.Amount(uint64(t.Kept)), memory(s, t.KeptOctets))
 		}
-		line(s, t.Family, "%s prefixes, %s routes, %s%s", s.Amount(uint64(t.Prefixes)), s.Amount(uint64(t.Routes)), memory(s, t.Octets), kept)
+		line(s, t.Family, "%s, %s, %s%s", amount(s, t.Prefixes, "prefix", "prefixes"), amount(s, t.Routes, "route", "routes"), memory(s, t.Octets), kept)
 	}
-	line(s, "attributes", "%s sets, %s", s.Amount(uint64(x.Sets.Sets)), memory(s, x.Sets.Octets))
+	line(s, "attributes", "%s, %s", amount(s, x.Sets.Sets, "set", "sets"), memory(s, x.Sets.Octets))
 	fmt.Fprintln(s)
 	show.Rows(s, x.Neighbors)
+}
+
+// amount is a number of things in words.
+func amount(s *show.Screen, n int, one, many string) string {
+	if n != 1 {
+		one = many
+	}
+	return s.Amount(uint64(n)) + " " + one
 }
 
 // remark is what is to be said of a neighbour in its row: why it has no session, or that
