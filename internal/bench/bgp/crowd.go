@@ -29,7 +29,7 @@ var crowdMarks = []mark{
 }
 
 // flaps is how often one neighbour of a crowd goes and comes.
-const flaps = 5
+const flaps = 3
 
 // crowdFeeds gives each of so many neighbours prefixes of its own.
 func crowdFeeds(table []netip.Prefix, neighbors, each int) ([]*feed, error) {

@@ -72,8 +72,8 @@ func (x *stand) start(ctx context.Context, dir string) error {
 	}
 	p := &program{cmd: exec.Command("/bin/sh", "-c", line), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.said, &p.said
-	// All that it starts is in its process group, and is killed with it.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// All that it starts is in its process group, and is killed with it. It dies with us.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = time.Second
 	if err := bench.InNamespace(x.lab.Topology.Name+"-r", p.cmd.Start); err != nil {
 		return fmt.Errorf("starting %s: %w", x.rival.name, err)

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -79,13 +80,13 @@ var fullMarks = []mark{
 	{bfdDowns, nil, "", 0},
 }
 
-// columns are the figures that are printed of all rivals.
-var columns = []string{learned, learnedCPU, learnedMB, forwarding, withdrawn, exported, exportedMB, refreshed, lost, back, tenLearned, tenLost}
+// fullFigures are printed of all.
+var fullFigures = []string{learned, learnedCPU, learnedMB, forwarding, withdrawn, exported, exportedMB, refreshed, lost, back, tenLearned, tenLost}
 
 // printFull prints what was measured of a full table, and judges routerd.
 func printFull(out io.Writer, o options, results map[string][]sample, left map[string]error) bench.Outcome {
-	fmt.Fprintln(out, "seconds; MB, 10^6 octets of resident memory; CPU s, of the processor until 3 s after the routes were learned")
-	printTable(out, o, columns, results, left)
+	fmt.Fprintln(out, "Seconds; MB, 10^6 octets of resident memory; CPU s, of the processor until 3 s after all was learned; -, not measured; >, given up after so long.")
+	printTable(out, o, fullFigures, results, left)
 	reason := ""
 	if o.prefixes > 0 {
 		reason = "since the marks are for the whole table"
@@ -93,23 +94,28 @@ func printFull(out io.Writer, o options, results map[string][]sample, left map[s
 	return printMarks(out, fullMarks, results, reason)
 }
 
-// printTable prints the medians of figures, and why somebody has none or not all.
-func printTable(out io.Writer, o options, columns []string, results map[string][]sample, left map[string]error) {
+// printTable prints the medians of figures, a column for each who has some, and why somebody
+// has none or not all.
+func printTable(out io.Writer, o options, figures []string, results map[string][]sample, left map[string]error) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "median of\t\t%s\t\n", strings.Join(columns, "\t"))
-	for _, r := range rivals {
-		if rounds := results[r.name]; len(rounds) > 0 {
-			fmt.Fprintf(w, "%d\t%s\t", len(rounds), r.name)
-			for _, figure := range columns {
-				fmt.Fprintf(w, "%s\t", printed(rounds, figure, o))
+	row := func(name string, cell func(r *rival) string) {
+		fmt.Fprintf(w, "%s\t", name)
+		for _, r := range rivals {
+			if len(results[r.name]) > 0 {
+				fmt.Fprintf(w, "%s\t", cell(r))
 			}
-			fmt.Fprintln(w)
 		}
+		fmt.Fprintln(w)
+	}
+	row("", func(r *rival) string { return r.name })
+	row("median of rounds", func(r *rival) string { return strconv.Itoa(len(results[r.name])) })
+	for _, figure := range figures {
+		row(figure, func(r *rival) string { return printed(results[r.name], figure, o) })
 	}
 	w.Flush()
 	for _, r := range rivals {
 		if err := left[r.name]; err != nil {
-			fmt.Fprintf(out, "%s left out, or what is - of it: %v\n", r.name, err)
+			fmt.Fprintf(out, "%s, what is missing of it: %v\n", r.name, err)
 		}
 	}
 }

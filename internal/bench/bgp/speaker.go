@@ -44,9 +44,10 @@ const (
 )
 
 // dial has a session come up, and tries until it does or limit has passed: routers let
-// some time go by after a session was lost.
+// some time go by after a session was lost. It tries seldom, since to refuse a connection
+// takes the router's time, which is measured.
 func dial(ctx context.Context, who identity, limit time.Duration) (s *speaker, err error) {
-	err = site.Await(ctx, limit, 50*time.Millisecond, fmt.Sprintf("a session from %v to %v", who.local, who.router), func() (string, error) {
+	err = site.Await(ctx, limit, 200*time.Millisecond, fmt.Sprintf("a session from %v to %v", who.local, who.router), func() (string, error) {
 		x, err := open(who)
 		if err != nil {
 			return err.Error(), nil

@@ -154,6 +154,9 @@ func forward(ctx context.Context, o options, r *rival, f *feed) (sample, error) 
 	return m, err
 }
 
+// between is how long ten neighbours' routes are there until the best are lost.
+const between = time.Second
+
 // tenPeers measures ten neighbours with the same prefixes.
 func tenPeers(ctx context.Context, o options, r *rival, feeds []*feed) (sample, error) {
 	m := sample{}
@@ -172,7 +175,7 @@ func tenPeers(ctx context.Context, o options, r *rival, feeds []*feed) (sample, 
 		if err := m.took(tenLearned, took, err); err != nil {
 			return err
 		}
-		if err := site.Pause(ctx, settles); err != nil {
+		if err := site.Pause(ctx, between); err != nil {
 			return err
 		}
 		began = time.Now()
