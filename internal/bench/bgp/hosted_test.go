@@ -28,7 +28,7 @@ func TestHosted(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			m, err := fullTable(t.Context(), options{site: s, limit: time.Minute}, r, f)
+			m, err := fullTable(t.Context(), options{site: s, limit: time.Minute}, r, f, true)
 			if errors.Is(err, site.ErrMissing) {
 				t.Skip(err)
 			} else if err != nil {

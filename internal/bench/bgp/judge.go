@@ -110,7 +110,7 @@ func printTable(out io.Writer, o options, figures []string, results map[string][
 	row("", func(r *rival) string { return r.name })
 	row("median of rounds", func(r *rival) string { return strconv.Itoa(len(results[r.name])) })
 	for _, figure := range figures {
-		row(figure, func(r *rival) string { return printed(results[r.name], figure, o) })
+		row(figure, func(r *rival) string { return printed(results[r.name], figure, o.given(r)) })
 	}
 	w.Flush()
 	for _, r := range rivals {
@@ -120,18 +120,29 @@ func printTable(out io.Writer, o options, figures []string, results map[string][
 	}
 }
 
-// printed is a median as it is printed: - if there is none, and the limit if it is late.
-func printed(rounds []sample, figure string, o options) string {
+// printed is a median as it is printed: - if there is none, the limit if it is late, and of
+// how many rounds it is if some do not have it.
+func printed(rounds []sample, figure string, limit time.Duration) string {
 	v, ok := median(rounds, figure)
+	text := fmt.Sprintf("%.2f", v)
 	switch {
 	case !ok:
 		return "-"
 	case v == late:
-		return fmt.Sprintf(">%.0f", o.limit.Seconds())
+		text = fmt.Sprintf(">%.0f", limit.Seconds())
 	case strings.HasPrefix(figure, "MB"):
-		return fmt.Sprintf("%.0f", v)
+		text = fmt.Sprintf("%.0f", v)
 	}
-	return fmt.Sprintf("%.2f", v)
+	n := 0
+	for _, s := range rounds {
+		if _, has := s[figure]; has {
+			n++
+		}
+	}
+	if n < len(rounds) {
+		text += fmt.Sprintf(" (of %d)", n)
+	}
+	return text
 }
 
 // printMarks says of each mark what became of it. None is judged if there is a reason not to.

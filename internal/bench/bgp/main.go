@@ -17,9 +17,9 @@
 // and FRR: then no other session may end, and nobody be sent more than what that one had.
 //
 // routerd and BIRD have five rounds, of which the medians count. The kernel's table, FRR,
-// OpenBGPD and GoBGP take long: they have one round unless -slow says more, the last two
-// only until routes are learned, withdrawn, and learned and sent on. What takes longer than
-// -limit is not waited for. All of it takes about ten minutes.
+// OpenBGPD and GoBGP take long: they have one round unless -slow says more, without lost
+// sessions and ten neighbours; and BIRD sends once more in the first round alone. What
+// takes longer than -limit is not waited for. All of it takes about ten minutes.
 //
 //	main.go     flags; judge.go what is wanted, tables and sentences
 //	table.go    a full table; crowd.go a crowd; watch.go BFD and show meanwhile
@@ -62,13 +62,21 @@ type options struct {
 	crowd      int // neighbours; 0 leaves them out
 	each       int // prefixes of each
 	rest       time.Duration
-	limit      time.Duration // of one figure
+	limit      time.Duration // of one figure; see given
 	rivals     []*rival
 	table      []netip.Prefix
 
 	routerd  string
 	progress func(format string, args ...any)
 	site     *site.Site
+}
+
+// given is how long a rival has for one figure.
+func (o options) given(r *rival) time.Duration {
+	if r.slow {
+		return o.limit
+	}
+	return 2 * o.limit
 }
 
 // internetTable is where the public table is, beside the source tree.
@@ -94,7 +102,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.SetOutput(stderr)
 	f.IntVar(&o.runs, "runs", 5, "`rounds` with a full table, each of which has routerd and BIRD; 0 leaves it out")
 	f.IntVar(&o.slow, "slow", 1, "`rounds`, the first ones, that have the others too: the kernel's table, FRR, OpenBGPD, GoBGP; with 0 the crowd is without FRR as well")
-	f.DurationVar(&o.limit, "limit", 45*time.Second, "`time` that one figure may take: a longer one is printed as > and the seconds, and what comes after it is left out")
+	f.DurationVar(&o.limit, "limit", 45*time.Second, "`time` that one figure may take, twice as long for routerd and BIRD: a longer one is printed as > and the seconds, and what comes after it is left out")
 	f.IntVar(&o.shared, "shared", 100_000, "`prefixes` that ten neighbours have")
 	f.IntVar(&o.crowd, "neighbours", 200, "`neighbours` with prefixes and policies of their own, to 240; 0 leaves them out")
 	f.IntVar(&o.each, "each", 1000, "`prefixes` of each of them")

@@ -168,8 +168,11 @@ func TestMarks(t *testing.T) {
 			t.Errorf("%s: %s, want outcome %d", text, word, tt.want)
 		}
 	}
-	if got := printed([]sample{{learned: late}}, learned, options{limit: 45 * time.Second}); got != ">45" {
+	if got := printed([]sample{{learned: late}}, learned, 45*time.Second); got != ">45" {
 		t.Errorf("late is printed as %s, want >45", got)
+	}
+	if got := printed([]sample{{refreshed: 12}, {}}, refreshed, time.Second); got != "12.00 (of 1)" {
+		t.Errorf("a figure of one round of two is printed as %s", got)
 	}
 	// Of a part of the table no mark is judged.
 	var part strings.Builder

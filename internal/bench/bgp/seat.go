@@ -38,10 +38,12 @@ type rival struct {
 	forwards bool
 	// hosted is how it is started, where a lab does not know it.
 	hosted *hosted
-	// slow: it takes long, and is measured in the rounds that -slow says.
+	// slow: it takes long, and is measured in the rounds that -slow says; without lost
+	// sessions and ten neighbours.
 	slow bool
-	// brief: measured is what it learns, has withdrawn and sends on, and nothing else.
-	brief bool
+	// refreshes: it sends all once more to who asks. refreshOnce: in the first round alone,
+	// since it takes long.
+	refreshes, refreshOnce bool
 	// crowds: it is measured with a crowd too.
 	crowds bool
 	// echoes: in a crowd it sends each neighbour also what came from it.
@@ -76,13 +78,13 @@ const (
 )
 
 var rivals = []*rival{
-	{name: nameRouterd, config: configRouterd, ask: askRouterd, every: 5 * time.Millisecond, forwards: true, crowds: true},
-	{name: nameBIRD, config: func(s setting) string { return configBIRD(s, false) }, ask: askBIRD, every: 5 * time.Millisecond, crowds: true},
+	{name: nameRouterd, config: configRouterd, ask: askRouterd, every: 5 * time.Millisecond, forwards: true, crowds: true, refreshes: true},
+	{name: nameBIRD, config: func(s setting) string { return configBIRD(s, false) }, ask: askBIRD, every: 5 * time.Millisecond, crowds: true, refreshes: true, refreshOnce: true},
 	{name: nameKernel, config: func(s setting) string { return configBIRD(s, true) }, ask: askBIRD, every: 5 * time.Millisecond, forwards: true, slow: true},
-	{name: nameFRR, config: configFRR, ask: askFRR, every: 50 * time.Millisecond, slow: true, crowds: true, echoes: true},
-	// It does not send again what has not changed, whoever asks for it.
-	{name: nameOpen, config: configHost, hosted: openBGPD, ask: askOpenBGPD, every: 50 * time.Millisecond, slow: true, brief: true},
-	{name: nameGoBGP, config: configHost, hosted: goBGP, ask: askGoBGP, every: 200 * time.Millisecond, slow: true, brief: true},
+	{name: nameFRR, config: configFRR, ask: askFRR, every: 50 * time.Millisecond, slow: true, crowds: true, echoes: true, refreshes: true},
+	// OpenBGPD does not send again what has not changed, and GoBGP takes minutes.
+	{name: nameOpen, config: configHost, hosted: openBGPD, ask: askOpenBGPD, every: 50 * time.Millisecond, slow: true},
+	{name: nameGoBGP, config: configHost, hosted: goBGP, ask: askGoBGP, every: 200 * time.Millisecond, slow: true},
 }
 
 // neighbors calls yield with the address and AS of each neighbour of a router.

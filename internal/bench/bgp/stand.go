@@ -120,7 +120,7 @@ func with(ctx context.Context, o options, r *rival, s setting, f func(*stand) er
 		}
 	}
 	return o.site.Lab(ctx, topology(r, s), func(l *lab.Lab) error {
-		x := &stand{rival: r, setting: s, lab: l, limit: o.limit, feeders: make([]*speaker, s.feeders)}
+		x := &stand{rival: r, setting: s, lab: l, limit: o.given(r), feeders: make([]*speaker, s.feeders)}
 		defer x.close()
 		if text, err := l.Run(ctx, "a", "ip route replace local default dev lo"); err != nil {
 			return fmt.Errorf("having a take all addresses: %w: %s", err, text)

@@ -28,17 +28,20 @@ const (
 	tenLost    = "best of ten lost"
 )
 
-// fullTable measures one rival once.
-func fullTable(ctx context.Context, o options, r *rival, f *feed) (sample, error) {
+// fullTable measures one rival once; first says that it is the first round.
+func fullTable(ctx context.Context, o options, r *rival, f *feed, first bool) (sample, error) {
 	m := sample{}
 	err := with(ctx, o, r, setting{feeders: 1, sink: true}, func(x *stand) error {
 		watch, err := x.watch(ctx)
 		if err != nil {
 			return err
 		}
-		parts := []func(context.Context, *feed, sample) error{x.learn, x.export, x.refresh, x.lose}
-		if r.brief {
-			parts = parts[:2]
+		parts := []func(context.Context, *feed, sample) error{x.learn, x.export}
+		if r.refreshes && (first || !r.refreshOnce) {
+			parts = append(parts, x.refresh)
+		}
+		if !r.slow {
+			parts = append(parts, x.lose)
 		}
 		for _, part := range parts {
 			if err := part(ctx, f, m); err != nil {
@@ -210,7 +213,7 @@ func full(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) 
 				continue
 			}
 			began := time.Now()
-			m, err := measureOnce(ctx, o, r, f, ten)
+			m, err := measureOnce(ctx, o, r, f, ten, round == 0)
 			if err != nil && (r.name == nameRouterd || ctx.Err() != nil) {
 				return bench.NotRun, fmt.Errorf("%s: %w", r.name, err)
 			}
@@ -229,15 +232,15 @@ func full(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) 
 }
 
 // measureOnce measures a rival once. What is behind a figure that is late is left out.
-func measureOnce(ctx context.Context, o options, r *rival, f *feed, ten []*feed) (sample, error) {
+func measureOnce(ctx context.Context, o options, r *rival, f *feed, ten []*feed, first bool) (sample, error) {
 	all := sample{}
 	for _, part := range []struct {
 		what     string
 		wanted   bool
 		measured func() (sample, error)
 	}{
-		{"a full table", r.name != nameKernel, func() (sample, error) { return fullTable(ctx, o, r, f) }},
-		{"ten peers", r.name != nameKernel && !r.brief, func() (sample, error) { return tenPeers(ctx, o, r, ten) }},
+		{"a full table", r.name != nameKernel, func() (sample, error) { return fullTable(ctx, o, r, f, first) }},
+		{"ten peers", !r.slow, func() (sample, error) { return tenPeers(ctx, o, r, ten) }},
 		{"forwarding", r.forwards, func() (sample, error) { return forward(ctx, o, r, f) }},
 	} {
 		if !part.wanted {
