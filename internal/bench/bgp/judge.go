@@ -37,7 +37,7 @@ func (s sample) took(figure string, d time.Duration, err error) error {
 func (s sample) String() string {
 	var b strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(s)) {
-		fmt.Fprintf(&b, "%s %.3g; ", name, s[name])
+		fmt.Fprintf(&b, "%s %s; ", name, digits(s[name], true))
 	}
 	return strings.TrimSuffix(b.String(), "; ")
 }
