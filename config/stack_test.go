@@ -115,7 +115,7 @@ kind = "tun"
 addresses = ["10.0.1.1/24"]
 [bgp]
 as = 65001
-neighbor."10.0.1.2".peer-as = 65002
+neighbor."10.0.1.2" = { peer-as = 65002, import-policy = [] }
 `
 	c, problems := Parse("f.toml", []byte(text))
 	if len(problems) != 0 {

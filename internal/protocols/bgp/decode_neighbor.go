@@ -274,6 +274,17 @@ func (d *decoder) decodeTerms(s *tomltext.Section, n *settings) {
 	n.RoleRequired = tomltext.Get(s, "role-strict", n.RoleRequired, tomltext.Bool)
 }
 
+// checkPolicies warns of a neighbour with which a session would be of no use (RFC 8212).
+func (d *decoder) checkPolicies(s *tomltext.Section, n *settings) {
+	for _, f := range n.Families {
+		if f.Enabled && (f.Import.Given || f.Export.Given || f.Default.Enabled) {
+			return
+		}
+	}
+	d.Odd(s.At, fmt.Sprintf("%s is of another AS, and has neither an import-policy nor an export-policy: nothing is accepted from it, and nothing sent (RFC 8212)", s.At),
+		"names of policies, or [] to let everything pass")
+}
+
 // finish looks at the keys of a neighbour together.
 func (d *decoder) finish(s *tomltext.Section, n *settings) {
 	external := n.AnyExternal || n.AS != d.cfg.AS && n.AS != n.LocalAS
@@ -304,6 +315,9 @@ func (d *decoder) finish(s *tomltext.Section, n *settings) {
 			d.WrongKey(s.At, fmt.Sprintf("%s has no peer-as", s.At), "peer-as = the number of its AS, here or in its peer-group")
 		}
 		return
+	}
+	if external && !n.Shutdown {
+		d.checkPolicies(s, n)
 	}
 	switch {
 	case n.Local.IsValid() && n.Unnumbered:

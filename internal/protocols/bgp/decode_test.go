@@ -3,6 +3,7 @@ package bgp
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -24,6 +25,13 @@ import (
 // wrong or odd as line:column+width: message. Each file of a secret has its own name in
 // it.
 func decodeText(t *testing.T, text string) (cfg router.ProtocolConfig, said []string) {
+	t.Helper()
+	cfg, said = decodeAll(t, text)
+	return cfg, slices.DeleteFunc(said, func(s string) bool { return strings.Contains(s, "neither an import-policy") })
+}
+
+// decodeAll is decodeText, which leaves out that a neighbour has no policies.
+func decodeAll(t *testing.T, text string) (cfg router.ProtocolConfig, said []string) {
 	t.Helper()
 	d, ok := tomltext.Parse("t.toml", []byte(text))
 	if !ok {
@@ -55,6 +63,32 @@ func decodeText(t *testing.T, text string) (cfg router.ProtocolConfig, said []st
 		said = append(said, fmt.Sprintf("%d:%d+%d: %s", p.Place.Line, p.Place.Column, p.Width, p.Message))
 	}
 	return cfg, said
+}
+
+// A neighbour of another AS without a policy is sent nothing and has nothing accepted, which
+// is hardly what is wanted; with a policy in one direction it may be.
+func TestNoPolicies(t *testing.T) {
+	const of = "[bgp]\nas = 65001\n[bgp.peer-group.g]\nexport-policy = []\n[bgp.neighbor.\"10.0.0.2\"]\n"
+	for text, warns := range map[string]bool{
+		of + "peer-as = 65002":                                      true,
+		of + "peer-as = \"external\"":                               true,
+		of + "peer-as = 65001":                                      false,
+		of + "peer-as = 65002\nshutdown = true":                     false,
+		of + "peer-as = 65002\nimport-policy = []":                  false,
+		of + "peer-as = 65002\nipv4-unicast.export-policy = []":     false,
+		of + "peer-as = 65002\nipv6-unicast.export-policy = []":     true,
+		of + "peer-as = 65002\ndefault-originate = true":            false,
+		of + "peer-as = 65002\npeer-group = \"g\"":                  false,
+		of + "peer-as = 65002\n[bgp.neighbor.b]\npeer-as = 65001\n": true,
+	} {
+		_, said := decodeAll(t, text)
+		has := slices.ContainsFunc(said, func(s string) bool {
+			return strings.HasPrefix(s, `5:15+10: bgp.neighbor."10.0.0.2" is of another AS, and has neither an import-policy nor an export-policy`)
+		})
+		if has != warns {
+			t.Errorf("%s: said %q", text, said)
+		}
+	}
 }
 
 // Each mistake by itself, where it stands.
