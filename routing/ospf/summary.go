@@ -109,7 +109,7 @@ func (t *Table) transit(a *AreaState) {
 
 // improve looks for a better way to a network.
 func (t *Table) improve(a *AreaState, e *Entry) {
-	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 {
+	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 || t.given(a, t.state.Prefixes.list[e.prefix]) {
 		return
 	}
 	r, ok := t.through(a, e)

@@ -168,6 +168,27 @@ func TestBorderRoutersTakeNoDefaultOfAStubArea(t *testing.T) {
 	}
 }
 
+// Nor is it a better way of the backbone's default route (RFC 2328 §16.3), should a router
+// of a stub area say that it ends a virtual link, which there are none of through those.
+func TestBackboneDefaultStaysOutOfStubAreas(t *testing.T) {
+	for _, kind := range []AreaType{Normal, Stub, NSSA} {
+		s := newSite(0, 1)
+		s.state.Border, s.state.Connected = true, true
+		s.state.Areas[1].Type = kind
+		s.attach(0, 100, 2, 4)
+		s.attach(1, 100, 1, 2)
+		s.areas[0].star(map[wire.ID]wire.RouterFlags{4: bitB}, map[wire.ID]uint16{4: 5})
+		s.areas[0].summary(4, "0.0.0.0/0", 10)
+		s.areas[1].star(map[wire.ID]wire.RouterFlags{2: bitB | wire.RouterV}, map[wire.ID]uint16{2: 1})
+		s.areas[1].summary(2, "0.0.0.0/0", 1)
+		want := "0.0.0.0/0 inter-area area 0 cost 15 metric 0 tag 0 by [2:0.0.3.236] of 4"
+		if kind == Normal {
+			want = "0.0.0.0/0 inter-area area 0 cost 2 metric 0 tag 0 by [1:0.0.3.234] of 4"
+		}
+		s.want(t, want)
+	}
+}
+
 // The figure of RFC 2328 §16.3: routers 1 (self) to 5, N1 behind 4 at 100 and 5 at
 // 20, a virtual link from 1 to 4 through area 1.
 func TestTransitArea(t *testing.T) {
