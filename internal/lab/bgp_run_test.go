@@ -96,12 +96,15 @@ func (b *bgpBench) write(path, text string) {
 }
 
 // begin starts a speaker on a host, and gives it its routes.
-func (b *bgpBench) begin(name string) {
+func (b *bgpBench) begin(name string) { b.beginAs(name, "") }
+
+// beginAs does so with more arguments, which GoBGP alone gets.
+func (b *bgpBench) beginAs(name, more string) {
 	b.t.Helper()
 	s, dir := b.plan.seat(name), b.dirs[name]
 	switch s.make {
 	case makeGoBGP:
-		b.program(name, "exec gobgpd -t toml -f "+dir+"/conf --api-hosts 127.0.0.1:50051")
+		b.program(name, "exec gobgpd -t toml -f "+dir+"/conf --api-hosts 127.0.0.1:50051 "+more)
 		b.waits(name, "gobgp global", b.plan.gobgpRoutes(s))
 	case makeOpenBGPD:
 		// Its processes lock themselves in the home of their user, which systemd would make.
