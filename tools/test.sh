@@ -7,7 +7,7 @@
 # timing is not ours. If a few of those fail, and nothing else, they are run once more,
 # and the last line says so: what fails twice has failed.
 set -u -o pipefail
-live=routerd/internal/bench,routerd/internal/daemon,routerd/internal/lab
+live=routerd/internal/bench,routerd/internal/bench/bgp,routerd/internal/bench/site,routerd/internal/daemon,routerd/internal/lab
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 report=$scratch/report

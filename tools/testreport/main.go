@@ -62,7 +62,7 @@ func main() {
 
 // mostAgain is how many failed tests may be run once more. When more fail, it is not
 // by chance.
-const mostAgain = 4
+const mostAgain = 5
 
 // again lists the tests that failed, a line each, if all of them may be run once more.
 func (r *report) again(live []string) string {

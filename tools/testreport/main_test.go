@@ -70,7 +70,7 @@ func TestAgain(t *testing.T) {
 		{"a data race beside it", fail("p", "TestC", "late") + `{"Action":"output","Package":"p","Output":"WARNING: DATA RACE\n"}` + "\n" + ended, ""},
 		{"a panic", fail("p", "TestC", "panic: x") + ended, ""},
 		{"a package that ended", fail("p", "TestC", "late") + ended + `{"Action":"fail","Package":"q"}`, ""},
-		{"many", fail("p", "A", "x") + fail("p", "B", "x") + fail("p", "C", "x") + fail("p", "D", "x") + fail("p", "E", "x") + ended, ""},
+		{"many", fail("p", "A", "x") + fail("p", "B", "x") + fail("p", "C", "x") + fail("p", "D", "x") + fail("p", "E", "x") + fail("p", "F", "x") + ended, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			r := newReport(&strings.Builder{}, false)
