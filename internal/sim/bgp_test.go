@@ -403,20 +403,7 @@ func (s *bgpSite) trouble(d time.Duration) {
 	}
 }
 
-// rest runs until the network is quiet, and then once more with nothing lost.
-func (s *bgpSite) rest() error {
-	if err := s.Quiet(bgpSettle, bgpSettle, 2*time.Hour); err != nil {
-		return err
-	}
-	for _, l := range s.Links {
-		defer func(loss float64) { l.Faults.Loss = loss }(l.Faults.Loss)
-		l.Faults.Loss = 0
-	}
-	if err := s.Run(bgpSettle); err != nil {
-		return err
-	}
-	return s.Quiet(0, bgpSettle, 2*time.Hour)
-}
+func (s *bgpSite) rest() error { return s.settleDown(bgpSettle, bgpSettle, bgpSettle, 2*time.Hour) }
 
 // playBGP is one random internet from its beginning through rounds of trouble. What
 // meddle does to it, where it is not nil, it has to find out.
@@ -426,21 +413,7 @@ func playBGP(t testing.TB, seed uint64, rounds int, meddle func(*bgpSite)) error
 	if meddle != nil {
 		meddle(s)
 	}
-	for round := range 1 + rounds {
-		if round > 0 {
-			s.trouble(3 * time.Minute)
-			if err := s.Run(3 * time.Minute); err != nil {
-				return fmt.Errorf("%w\n%s", err, s.Report())
-			}
-		}
-		if err := s.rest(); err != nil {
-			return fmt.Errorf("round %d: %w\n%s", round, err, s.Report())
-		}
-		if wrong := s.check(); len(wrong) > 0 {
-			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), strings.Join(wrong[:min(len(wrong), 4)], "\n  "), s.Report())
-		}
-	}
-	return nil
+	return s.playRounds(rounds, 3*time.Minute, s.trouble, s.rest, sure(s.check))
 }
 
 // Random internets of eight ASes with customers, peers and providers, meshes and

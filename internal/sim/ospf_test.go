@@ -268,20 +268,7 @@ func (s *ospfSite) trouble(d time.Duration) {
 	}
 }
 
-// rest runs until the network is quiet, and then once more with nothing lost.
-func (s *ospfSite) rest() error {
-	if err := s.Quiet(ospfSettle, ospfSettle, time.Hour); err != nil {
-		return err
-	}
-	for _, l := range s.Links {
-		defer func(loss float64) { l.Faults.Loss = loss }(l.Faults.Loss)
-		l.Faults.Loss = 0
-	}
-	if err := s.Run(ospfSettle); err != nil {
-		return err
-	}
-	return s.Quiet(0, ospfSettle, time.Hour)
-}
+func (s *ospfSite) rest() error { return s.settleDown(ospfSettle, ospfSettle, ospfSettle, time.Hour) }
 
 // playOSPF is one random network from its beginning through rounds of trouble.
 // What meddle does to it, where it is not nil, it has to find out.
@@ -291,21 +278,7 @@ func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) err
 	if meddle != nil {
 		meddle(s)
 	}
-	for round := range 1 + rounds {
-		if round > 0 {
-			s.trouble(3 * time.Minute)
-			if err := s.Run(3 * time.Minute); err != nil {
-				return fmt.Errorf("%w\n%s", err, s.Report())
-			}
-		}
-		if err := s.rest(); err != nil {
-			return fmt.Errorf("round %d: %w\n%s", round, err, s.Report())
-		}
-		if wrong := s.check(); len(wrong) > 0 {
-			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), strings.Join(wrong[:min(len(wrong), 4)], "\n  "), s.Report())
-		}
-	}
-	return nil
+	return s.playRounds(rounds, 3*time.Minute, s.trouble, s.rest, sure(s.check))
 }
 
 // Random networks of 30 OSPF routers in four areas, whose links lose, duplicate,

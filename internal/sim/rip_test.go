@@ -190,18 +190,7 @@ func (s *site) astray() (wrong []string) {
 // better one is not known yet whose triggered update was lost, and neither
 // changes while the regular updates that follow are lost, too.
 func (s *site) rest() error {
-	if err := s.Quiet(ripFlush, 2*ripUpdate, 4*time.Hour); err != nil {
-		return err
-	}
-	for _, l := range s.Links {
-		defer func(loss float64) { l.Faults.Loss = loss }(l.Faults.Loss)
-		l.Faults.Loss = 0
-	}
-	const again = ripUpdate * 4 / 3
-	if err := s.Run(again); err != nil {
-		return err
-	}
-	return s.Quiet(0, again, 4*time.Hour)
+	return s.settleDown(ripFlush, 2*ripUpdate, ripUpdate*4/3, 4*time.Hour)
 }
 
 // play is one random network of 20 routers from its beginning through rounds
@@ -212,25 +201,7 @@ func play(t testing.TB, seed uint64, rounds int, meddle func(*site)) error {
 	if meddle != nil {
 		meddle(s)
 	}
-	for round := range 1 + rounds {
-		if round > 0 {
-			s.trouble(5 * time.Minute)
-			if err := s.Run(5 * time.Minute); err != nil {
-				return fmt.Errorf("%w\n%s", err, s.Report())
-			}
-		}
-		if err := s.rest(); err != nil {
-			return fmt.Errorf("round %d: %w\n%s", round, err, s.Report())
-		}
-		if wrong := s.check(); len(wrong) > 0 {
-			return fmt.Errorf("round %d: %d promises broken, such as\n  %s\n%s", round, len(wrong), wrong[0], s.Report())
-		}
-		wrong, err := s.spoken()
-		if err != nil || len(wrong) > 0 {
-			return fmt.Errorf("round %d: %d wrong words, such as %v: %v\n%s", round, len(wrong), wrong[:min(len(wrong), 3)], err, s.Report())
-		}
-	}
-	return nil
+	return s.playRounds(rounds, 5*time.Minute, s.trouble, s.rest, sure(s.check), s.spoken)
 }
 
 // Random networks of 20 routers, whose links lose, duplicate, reorder, flap
