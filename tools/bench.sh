@@ -37,7 +37,7 @@ run "address translation, Go benchmarks" "$dir/nat"
 run "address translation beside nftables" "$dir/forward" -group nat -seconds 1
 run "RIP beside BIRD" "$dir/rip"
 run "OSPF beside BIRD and FRR" "$dir/ospf"
-run "BGP beside BIRD and FRR" "$dir/bgp"
+run "BGP beside BIRD, FRR, OpenBGPD and GoBGP" "$dir/bgp"
 run "BFD beside BIRD" "$dir/converge"
 run "a table of the internet's size, Go benchmarks" "$dir/table"
 

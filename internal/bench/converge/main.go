@@ -29,17 +29,13 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
-	"routerd/internal/bench"
 	"routerd/internal/bench/site"
 )
 
@@ -76,30 +72,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "converge: want 0 or more cuts, 0 to %d sessions, 0 to %d neighbours, a duration above 0, and nothing but flags\n", mostSessions, mostNeighbors)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	all, err := measure(ctx, o, stdout)
-	if err != nil {
-		fmt.Fprintf(stderr, "converge: %v\n", err)
-		return 1
-	}
-	return all.Code()
-}
-
-// measure gives what became of all marks.
-func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
-	o.site, err = site.New(ctx, o.routerd)
-	defer os.RemoveAll(o.site.Dir)
-	if err != nil {
-		return bench.NotRun, err
-	}
-	all = bench.Met
-	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){failovers, sessions, neighbors} {
-		outcome, err := part(ctx, o, out)
-		if err != nil {
-			return bench.NotRun, err
-		}
-		all = all.Worse(outcome)
-	}
-	return all, nil
+	return site.Judge("converge", o.routerd, stdout, stderr, func(at *site.Site) options {
+		o.site = at
+		return o
+	}, failovers, sessions, neighbors)
 }

@@ -25,19 +25,15 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
-	"routerd/internal/bench"
 	"routerd/internal/bench/site"
 )
 
@@ -100,30 +96,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "ospf: %v\n", err)
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	all, err := measure(ctx, o, stdout)
-	if err != nil {
-		fmt.Fprintf(stderr, "ospf: %v\n", err)
-		return 1
-	}
-	return all.Code()
-}
-
-// measure gives what became of all marks.
-func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
-	o.site, err = site.New(ctx, o.routerd)
-	defer os.RemoveAll(o.site.Dir)
-	if err != nil {
-		return bench.NotRun, err
-	}
-	all = bench.Met
-	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){events, crowds} {
-		outcome, err := part(ctx, o, out)
-		if err != nil {
-			return bench.NotRun, err
-		}
-		all = all.Worse(outcome)
-	}
-	return all, nil
+	return site.Judge("ospf", o.routerd, stdout, stderr, func(at *site.Site) options {
+		o.site = at
+		return o
+	}, events, crowds)
 }

@@ -26,16 +26,12 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"routerd/internal/bench"
 	"routerd/internal/bench/site"
 )
 
@@ -70,30 +66,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "rip: want 0 to 60000 routes, 1 or more bursts, 0 or more cuts, and nothing but flags")
 		return 2
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	all, err := measure(ctx, o, stdout)
-	if err != nil {
-		fmt.Fprintf(stderr, "rip: %v\n", err)
-		return 1
-	}
-	return all.Code()
-}
-
-// measure gives what became of all marks.
-func measure(ctx context.Context, o options, out io.Writer) (all bench.Outcome, err error) {
-	o.site, err = site.New(ctx, o.routerd)
-	defer os.RemoveAll(o.site.Dir)
-	if err != nil {
-		return bench.NotRun, err
-	}
-	all = bench.Met
-	for _, part := range []func(context.Context, options, io.Writer) (bench.Outcome, error){bursts, failovers} {
-		outcome, err := part(ctx, o, out)
-		if err != nil {
-			return bench.NotRun, err
-		}
-		all = all.Worse(outcome)
-	}
-	return all, nil
+	return site.Judge("rip", o.routerd, stdout, stderr, func(at *site.Site) options {
+		o.site = at
+		return o
+	}, bursts, failovers)
 }

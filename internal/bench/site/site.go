@@ -10,10 +10,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"routerd/internal/bench"
@@ -149,4 +151,26 @@ func UsedBy(pids []int) (u Usage, err error) {
 		u.RSS += float64(pages) * float64(os.Getpagesize()) / (1 << 20)
 	}
 	return u, nil
+}
+
+// Judge makes a site with that binary of the daemon, or one of this source tree if it is
+// "", and measures the parts of a bench there, one after the other, until it is
+// interrupted. At gives the options with the site. It returns what the bench exits with:
+// the code of the worst outcome, or 1 for an error, which it says under the bench's name.
+func Judge[O any](name, routerd string, stdout, stderr io.Writer, at func(*Site) O, parts ...func(context.Context, O, io.Writer) (bench.Outcome, error)) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	s, err := New(ctx, routerd)
+	defer os.RemoveAll(s.Dir)
+	all := bench.Met
+	for i := 0; i < len(parts) && err == nil; i++ {
+		var outcome bench.Outcome
+		outcome, err = parts[i](ctx, at(s), stdout)
+		all = all.Worse(outcome)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		return 1
+	}
+	return all.Code()
 }
