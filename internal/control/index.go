@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"routerd/internal/access"
 	"routerd/internal/show"
 )
 
@@ -15,9 +16,10 @@ type Index struct {
 
 // IndexNoun is a noun and how to request it.
 type IndexNoun struct {
-	Method     string   `json:"method"` // GET to show, POST to change
-	Path       string   `json:"path"`
-	Parameters []string `json:"parameters"` // of the query, by name
+	Method     string      `json:"method"` // GET to show, POST to change
+	Path       string      `json:"path"`
+	Role       access.Role `json:"role"`       // the lowest that may: read | operate | admin
+	Parameters []string    `json:"parameters"` // of the query, by name
 }
 
 // index lists the nouns.
@@ -30,7 +32,7 @@ func index(req *http.Request, nouns []Noun) (Index, error) {
 		if n.Ask == nil {
 			continue
 		}
-		i := IndexNoun{Method: http.MethodGet, Path: "/v1/" + n.Path}
+		i := IndexNoun{Method: http.MethodGet, Path: "/v1/" + n.Path, Role: n.Role()}
 		if n.Changes {
 			i.Method = http.MethodPost
 		}

@@ -9,12 +9,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"routerd/internal/access"
 )
 
 func scrape(t *testing.T, r Router) (int, []byte) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(r, Options{}).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
+	Handler(r, Options{}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
 	return w.Code, w.Body.Bytes()
 }
 

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http/httptest"
 	"testing"
+
+	"routerd/internal/access"
 )
 
 func FuzzQuery(f *testing.F) {
@@ -16,7 +18,7 @@ func FuzzQuery(f *testing.F) {
 			if n.Changes || n.Ask == nil {
 				continue
 			}
-			r := httptest.NewRequest("GET", "/v1/"+n.Path, nil)
+			r := as(access.Read, "GET", "/v1/"+n.Path)
 			r.URL.RawQuery = q
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)

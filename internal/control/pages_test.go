@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"routerd/internal/access"
 	"routerd/internal/show"
 )
 
@@ -95,7 +96,7 @@ func TestMillionRows(t *testing.T) {
 	}
 	h := Handler(&fake{}, Options{}).(*handler)
 	h.nouns = []Noun{long}
-	server := &http.Server{Handler: h}
+	server := &http.Server{Handler: identifyPeer(h, defaultRoles), ConnContext: withPeer}
 	go server.Serve(l)
 	defer server.Close()
 	c := Dial(l.Addr().String())
@@ -128,7 +129,7 @@ func TestPageLimit(t *testing.T) {
 	h.nouns = []Noun{longNoun(10, &asked)}
 	for url, want := range map[string]int{"/v1/long?limit=3": 200, "/v1/long?limit=10001": 400, "/v1/long?after=x": 400, "/v1/longer": 404} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest("GET", url, nil))
+		h.ServeHTTP(w, as(access.Read, "GET", url))
 		if w.Code != want {
 			t.Errorf("%s: %d, want %d: %s", url, w.Code, want, w.Body)
 		}

@@ -9,13 +9,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"routerd/internal/access"
 	"routerd/internal/show"
 )
 
@@ -26,6 +24,23 @@ type Options struct {
 	// HostNames returns the full host names that requests may use for the
 	// router besides its addresses; nil for none.
 	HostNames func() []string
+	// Roles returns the roles of the peers of unix sockets; nil for those that
+	// apply without any configuration.
+	Roles func() *access.Roles
+}
+
+// filled returns the options with what nil stands for.
+func (o Options) filled() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.HostNames == nil {
+		o.HostNames = func() []string { return nil }
+	}
+	if o.Roles == nil {
+		o.Roles = defaultRoles
+	}
+	return o
 }
 
 // Bounds of one request.
@@ -48,7 +63,8 @@ const (
 // Serve answers requests on the listener until ctx is done, then closes it and
 // returns nil. It returns an error if the listener fails before.
 func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
-	return serve(ctx, newServer(Handler(r, o), o, writeTimeout, maxConns), l)
+	o = o.filled()
+	return serve(ctx, newServer(identifyPeer(Handler(r, o), o.Roles), o, writeTimeout, maxConns), l)
 }
 
 // ServeMetrics is Serve for /metrics only: for a TCP address, where clients are
@@ -56,16 +72,10 @@ func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
 func ServeMetrics(ctx context.Context, l net.Listener, r Router, o Options) error {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metricsHandler(r))
-	return serve(ctx, newServer(mux, o, metricsTimeout, maxMetricsConns), l)
+	return serve(ctx, newServer(mux, o.filled(), metricsTimeout, maxMetricsConns), l)
 }
 
 func newServer(h http.Handler, o Options, write time.Duration, most int) *http.Server {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.HostNames == nil {
-		o.HostNames = func() []string { return nil }
-	}
 	return &http.Server{
 		Handler:           checkHost(h, o.HostNames),
 		ReadHeaderTimeout: headerTimeout,
@@ -108,12 +118,10 @@ func (w debugWriter) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Handler serves the API. It refuses changes on connections that Serve has not
-// accepted from a unix socket.
+// Handler serves the API to the identities in the contexts of requests, each as
+// its role allows.
 func Handler(r Router, o Options) http.Handler {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o = o.filled()
 	return &handler{router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r)}
 }
 
@@ -125,6 +133,10 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if err := allowed(req, access.Read); err != nil {
+		h.fail(w, req, err)
+		return
+	}
 	if req.URL.Path == "/metrics" {
 		h.metrics.ServeHTTP(w, req)
 		return
@@ -155,12 +167,12 @@ func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) 
 		w.Header().Set("Allow", method)
 		return nil, &show.Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
 	}
+	if err := allowed(req, n.Role()); err != nil {
+		return nil, err
+	}
 	if n.Changes {
-		uid, err := allowed(req.Context())
-		if err != nil {
-			return nil, err
-		}
-		h.log.Info("a change was asked for", "what", path, "uid", uid)
+		id := access.From(req.Context())
+		h.log.Info("a change was asked for", "what", path, "who", id.Name, "from", id.Source)
 	}
 	query, err := n.Read(req.URL.Query())
 	if err != nil {
@@ -169,6 +181,19 @@ func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) 
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
 	return n.Ask(ctx, h.router, query)
+}
+
+// allowed returns an error if the role of who sends a request does not do.
+func allowed(req *http.Request, needed access.Role) error {
+	id := access.From(req.Context())
+	if id.Role.May(needed) {
+		return nil
+	}
+	who := id.Name
+	if who == "" {
+		who = "nobody known"
+	}
+	return &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s %s as %s, who has the role %v: wanted the role %v", req.Method, req.URL.Path, who, id.Role, needed)}
 }
 
 // unknown returns the error for a path that is not a noun's.
@@ -211,38 +236,4 @@ func write(w http.ResponseWriter, status int, answer any) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
 	w.Write(append(body, '\n')) // an error means that the client is gone
-}
-
-// peerKey is the key of the peer's uid in a connection's context.
-type peerKey struct{}
-
-// withPeer stores the uid of the peer of a unix socket.
-func withPeer(ctx context.Context, c net.Conn) context.Context {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return ctx
-	}
-	raw, err := u.SyscallConn()
-	if err != nil {
-		return ctx
-	}
-	raw.Control(func(fd uintptr) { // after an error the peer is unknown and has no rights
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			ctx = context.WithValue(ctx, peerKey{}, int(cred.Uid))
-		}
-	})
-	return ctx
-}
-
-// allowed returns the uid of the peer, or an error if it may not change
-// anything.
-func allowed(ctx context.Context) (int, error) {
-	uid, known := ctx.Value(peerKey{}).(int)
-	switch {
-	case !known:
-		return 0, &show.Error{Status: http.StatusForbidden, Message: "changing the router: only through its unix socket"}
-	case uid != 0 && uid != os.Geteuid():
-		return 0, &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("changing the router as uid %d: only root and uid %d, which it runs as, may", uid, os.Geteuid())}
-	}
-	return uid, nil
 }

@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"routerd/internal/access"
 	"routerd/internal/show"
 )
 
@@ -33,10 +34,17 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
+// as returns a request of somebody with a role.
+func as(role access.Role, method, url string) *http.Request {
+	ctx := access.With(context.Background(), access.Identity{Name: "uid 1000", Role: role, Source: "unix socket"})
+	return httptest.NewRequestWithContext(ctx, method, url, nil)
+}
+
+// get requests something with the role read.
 func get(t *testing.T, h http.Handler, method, url string) (int, []byte) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	h.ServeHTTP(w, httptest.NewRequest(method, url, nil))
+	h.ServeHTTP(w, as(access.Read, method, url))
 	if c := w.Header().Get("Content-Type"); c != "application/json" {
 		t.Errorf("%s %s: content type %q", method, url, c)
 	}
@@ -102,12 +110,12 @@ func TestGolden(t *testing.T) {
 			if !ok {
 				t.Fatalf("the noun %s has no golden file", name)
 			}
-			method, ctx := http.MethodGet, context.Background()
+			method := http.MethodGet
 			if n.Changes {
-				method, ctx = http.MethodPost, context.WithValue(ctx, peerKey{}, 0)
+				method = http.MethodPost
 			}
 			w := httptest.NewRecorder()
-			Handler(&fake{}, Options{}).ServeHTTP(w, httptest.NewRequestWithContext(ctx, method, url, nil))
+			Handler(&fake{}, Options{}).ServeHTTP(w, as(n.Role(), method, url))
 			if w.Code != http.StatusOK {
 				t.Fatalf("%s %s: %d %s", method, url, w.Code, w.Body)
 			}
@@ -142,7 +150,7 @@ func TestRefused(t *testing.T) {
 		{"POST", "/v1/route", 405, "POST /v1/route: wanted GET"},
 		{"DELETE", "/v1/reload", 405, "DELETE /v1/reload: wanted POST"},
 		{"GET", "/v1/reload", 405, "GET /v1/reload: wanted POST"},
-		{"POST", "/v1/reload", 403, "changing the router: only through its unix socket"},
+		{"POST", "/v1/reload", 403, "POST /v1/reload as uid 1000, who has the role read: wanted the role admin"},
 		{"GET", "/v1/version?x=1", 400, `unknown parameter "x": there are none here`},
 		{"GET", "/v1/fib?prefx=1", 400, `unknown parameter "prefx", wanted one of prefix, for, family, after, limit`},
 		{"GET", "/v1/route?prefix=10.0.0.0", 400, `parameter prefix is "10.0.0.0", wanted a prefix such as 10.0.0.0/8`},
@@ -315,8 +323,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// Of the group that may open the socket only root and the router's own user
-// may change the router.
+// Unless roles are given, of those who may open the socket only root and the
+// router's own user may change the router.
 func TestReloadByOthers(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root: to run a process as another user")
@@ -345,7 +353,7 @@ func TestReloadByOthers(t *testing.T) {
 		want     string
 		loads    int32
 	}{
-		{65534, 0, "changing the router as uid 65534: only root and uid 0, which it runs as, may", 0},
+		{65534, 0, "POST /v1/reload as uid 65534, who has the role read: wanted the role admin", 0},
 		{65534, 65534, "asking the router at " + socket + ": permission denied; root may ask, and the members of the group that [api] group names: try sudo", 0},
 		{0, 0, "<nil>", 1},
 	} {

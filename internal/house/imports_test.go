@@ -99,7 +99,10 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
-	"internal/show":                    {third: []string{uniseg}},
+	// Who may do what.
+	"internal/access": {},
+
+	"internal/show":                    {own: []string{"internal/access"}, third: []string{uniseg}},
 	"internal/protocols":               {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
 	"internal/protocols/running":       {own: own("internal/show", "routing", "routing/protocol")},
 	"internal/protocols/rip/riptest":   {own: own("internal/protocols/running", "internal/show", "routing", "routing/keys", "routing/protocol", "routing/rip")},
@@ -116,7 +119,7 @@ var rooms = map[string]room{
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "internal/timers", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
+		"arp", "dataplane", "icmp", "internal/access", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
 	), third: []string{prometheus, sys}},
 
 	// What the router itself serves and dials.

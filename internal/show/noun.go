@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"routerd/internal/access"
 )
 
 // Noun is one thing that a router shows or does. H is what its answer is made
@@ -16,8 +18,7 @@ type Noun[H any] struct {
 	// Path is its path in the API: "nat/session", "clear/rip". That of an
 	// action begins with "clear/".
 	Path string
-	// Changes: it changes the router. It needs POST and the right to change
-	// something.
+	// Changes: it changes the router. It needs POST, and a role that may: see Role.
 	Changes bool
 	// Usual is the default number of rows on the command line; 0 means all.
 	Usual int
@@ -98,6 +99,19 @@ func (s Spec[H, Q, A]) Noun() Noun[H] {
 		n.Drawn = func(q any) bool { return s.Drawn(q.(*Q)) }
 	}
 	return n
+}
+
+// Role returns the role that the noun takes: read to show something, operate for
+// an action that makes the router forget what it has learned, admin for any other
+// change.
+func (n *Noun[H]) Role() access.Role {
+	switch {
+	case !n.Changes:
+		return access.Read
+	case strings.HasPrefix(n.Path, "clear/"):
+		return access.Operate
+	}
+	return access.Admin
 }
 
 // Heading makes a heading for the nouns whose paths begin with path.

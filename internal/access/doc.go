@@ -1,0 +1,16 @@
+// Package access says who asks the router, and what he may do.
+//
+// Each request has an Identity: a name, a role and where it comes from. The
+// server finds it out before any handler runs and puts it in the request's
+// context; a handler asks From(ctx). There are three roles, each of which may
+// do all that the one before it may:
+//
+//	read      show
+//	operate   make the router forget what it has learned (clear)
+//	admin     change its configuration, and who may do what
+//
+// The peer of a unix socket is identified by the kernel (SO_PEERCRED), by user
+// and groups: Roles.Peer.
+//
+// This package opens no socket and reads no configuration.
+package access
