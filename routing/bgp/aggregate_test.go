@@ -83,7 +83,7 @@ func TestAggregate(t *testing.T) {
 // with summary-only nobody is sent these.
 func TestAggregates(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newNetwork(t, rapid.Uint64().Draw(rt, "seed"))
+		w := newNetwork(rt, rapid.Uint64().Draw(rt, "seed"))
 		a, b, c := w.router(65001), w.router(65002), w.router(65003)
 		w.peer(a, b, nil)
 		w.peer(b, c, nil)

@@ -91,7 +91,7 @@ func (m *Machine) sendDefaults(n *neighbor) {
 	}
 	for f := range n.defaults {
 		d, o := &n.defaults[f], &n.out[f]
-		if !d.due || !o.open() || d.late && !o.idle(m.ribs[f]) || n.session.Room() < protocol.StreamRoom/2 {
+		if !d.due || !o.open() || d.late && !o.idle() || n.session.Room() < protocol.StreamRoom/2 {
 			continue
 		}
 		*d = originated{sent: d.sent}

@@ -74,7 +74,7 @@ func TestDefaultOriginate(t *testing.T) {
 // or that of the table, which comes from another neighbour.
 func TestDefaultReplaced(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newNetwork(t, rapid.Uint64().Draw(rt, "seed"))
+		w := newNetwork(rt, rapid.Uint64().Draw(rt, "seed"))
 		a, b, c, from := w.router(65001), w.router(65002), w.router(65003), w.router(65004)
 		for _, r := range []*router{b, c, from} {
 			w.peer(a, r, nil)

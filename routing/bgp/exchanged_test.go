@@ -56,7 +56,7 @@ func octets(a wire.Attributes) []byte { return a.AppendSet(nil) }
 // with the same attributes.
 func TestAdvertisedIsReceived(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := drawModel(rt, t)
+		m := drawModel(rt)
 		w := m.w
 		for _, r := range w.routers {
 			keepAll(r)
@@ -135,7 +135,7 @@ func importings(t testing.TB) []importing {
 func TestSoftReconfiguration(t *testing.T) {
 	policies := importings(t)
 	rapid.Check(t, func(rt *rapid.T) {
-		w := newNetwork(t, rapid.Uint64().Draw(rt, "seed"))
+		w := newNetwork(rt, rapid.Uint64().Draw(rt, "seed"))
 		a, b := w.router(65001), w.router(65002)
 		w.peer(a, b, nil)
 		keepAll(a)

@@ -109,6 +109,7 @@ func (m *Machine) produce(l *lane) {
 // gather withdraws a prefix of which there is nothing to be sent, and puts others into the
 // batch.
 func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
+	whole = l.pay(number) || whole
 	if !r.table.Used(number) {
 		return
 	}
@@ -117,7 +118,7 @@ func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 	switch {
 	case !gone && c.source != 0 && r.waits(number): // it comes when the FIB has it
 		if whole {
-			l.owed = append(l.owed, number)
+			l.owe(number)
 		}
 	case l.paths != nil:
 		m.gatherPaths(l, r, number, whole)
@@ -309,7 +310,7 @@ func (m *Machine) complete(l *lane, r *rib) {
 	}
 	clear(e.variants)
 	data = append(data, announced...)
-	if l.paid(r) && len(l.again) == 0 && len(l.waiting.list) == 0 && l.dump == 0 {
+	if l.owing == 0 && len(l.again) == 0 && len(l.waiting.list) == 0 && l.dump == 0 {
 		switch {
 		case l.ending:
 			l.ending = false

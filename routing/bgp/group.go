@@ -78,9 +78,9 @@ func (o *outgoing) has(n uint32) bool {
 }
 
 // idle reports whether the neighbour has been sent all that there is.
-func (o *outgoing) idle(r *rib) bool {
+func (o *outgoing) idle() bool {
 	l := o.lane
-	return l == nil || o.at == l.end() && l.idle(r) && len(l.held.list) == 0 && !l.gathering
+	return l == nil || o.at == l.end() && l.idle() && len(l.held.list) == 0 && !l.gathering
 }
 
 // pending reports whether something of a prefix is still to be sent, besides what the FIB
@@ -232,7 +232,7 @@ func (m *Machine) regroup(o *outgoing, again bool) {
 // dumpAgain has all who ride on a lane sent everything again.
 func (m *Machine) dumpAgain(l *lane) {
 	l.refresh = false
-	l.dump, l.again, l.owed = m.ribs[l.group.family].table.Numbers(), nil, nil
+	l.dump, l.again, l.owed, l.owing = m.ribs[l.group.family].table.Numbers(), nil, nil, 0
 	l.next = time.Time{} // nothing has changed that would have to wait
 	for _, o := range l.riders {
 		o.next = time.Time{}

@@ -229,7 +229,7 @@ func TestGroupsAgreeWithNaiveExport(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		peers := rapid.IntRange(2, 7).Draw(rt, "peers")
 		const interval = 30 * time.Second
-		s := newStand(t, peers, func(i int, c *NeighborConfig) {
+		s := newStand(rt, peers, func(i int, c *NeighborConfig) {
 			switch i % 4 {
 			case 1:
 				c.NextHopSelf = rapid.Bool().Draw(rt, "self")
@@ -275,19 +275,13 @@ func TestGroupsAgreeWithNaiveExport(t *testing.T) {
 				s.configure()
 			case event == 11:
 				if s.slow = !s.slow; !s.slow {
-					for _, in := range s.marks {
-						s.step(in)
-					}
-					s.marks = nil
+					s.forwards()
 				}
 			default:
 				s.run(time.Duration(rapid.IntRange(1, 40).Draw(rt, "seconds")) * time.Second)
 			}
 		}
-		s.slow = false
-		for _, in := range s.marks {
-			s.step(in)
-		}
+		s.forwards()
 		for _, p := range s.peers {
 			s.unstick(p)
 			if p.stream == 0 {

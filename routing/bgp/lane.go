@@ -27,7 +27,11 @@ type lane struct {
 	held    queue    // those that have to wait until this round is over
 	dump    uint32   // all numbers below are to be sent besides
 	again   []uint32 // numbers of the dump that a block had no room for
-	owed    []uint32 // those that it left out, since the FIB does not have them yet
+
+	// owed are numbers that the dump has left out, since the FIB does not have them yet: they
+	// are part of it when they are told of, and its end waits for them.
+	owed  routing.SlotSet
+	owing int // bits of owed
 
 	ending        bool // the end of the RIB is still to be sent (RFC 4724 §2)
 	begin, finish bool // so are BoRR and EoRR (RFC 7313 §4)
@@ -94,7 +98,7 @@ func (q *queue) clone() queue { return queue{slices.Clone(q.list), slices.Clone(
 
 // add has a prefix sent, of which something has changed.
 func (l *lane) add(n uint32) {
-	if l.round {
+	if l.round && !l.owed.Has(routing.SlotID(n)) {
 		l.held.add(n)
 		return
 	}
@@ -111,30 +115,33 @@ func (l *lane) end() uint64 { return l.first + uint64(len(l.blocks)) }
 
 // busy reports whether the table is being sent.
 func (l *lane) busy() bool {
-	return l.dump > 0 || len(l.again) > 0 || len(l.owed) > 0 || l.ending || l.begin || l.finish || l.refresh || l.gathering
+	return l.dump > 0 || len(l.again) > 0 || l.owing > 0 || l.ending || l.begin || l.finish || l.refresh || l.gathering
 }
 
 // idle reports whether nothing can be sent now.
-func (l *lane) idle(r *rib) bool {
+func (l *lane) idle() bool {
 	if l.dump > 0 || len(l.again) > 0 || len(l.waiting.list) > 0 || l.begin || l.refresh && !l.ending {
 		return false
 	}
-	return !l.ending && !l.finish || !l.paid(r)
+	return !l.ending && !l.finish || l.owing > 0
 }
 
-// paid reports whether the FIB has all that a dump has left out. Of several paths, some may
-// be what they were, and are sent again because of the dump.
-func (l *lane) paid(r *rib) bool {
-	for len(l.owed) > 0 {
-		n := l.owed[len(l.owed)-1]
-		if r.table.Used(n) && r.waits(n) {
-			return false
-		}
-		l.owed = l.owed[:len(l.owed)-1]
-		if l.paths != nil {
-			l.again = append(l.again, n)
-		}
+// owe notes that the dump has left out a number. Tell brings it again when the FIB has it.
+func (l *lane) owe(n uint32) {
+	if id := routing.SlotID(n); !l.owed.Has(id) {
+		l.owed.Add(id)
+		l.owing++
 	}
+}
+
+// pay reports whether the dump had left out a number, which is sent now.
+func (l *lane) pay(n uint32) bool {
+	id := routing.SlotID(n)
+	if l.owing == 0 || !l.owed.Has(id) {
+		return false
+	}
+	l.owed.Remove(id)
+	l.owing--
 	return true
 }
 
@@ -174,14 +181,12 @@ func (m *Machine) send() {
 
 // run goes on with a lane.
 func (m *Machine) run(l *lane) {
-	r := m.ribs[l.group.family]
 	if !m.gathered(l) {
 		return
 	}
-	l.paid(r)
 	for {
 		m.feed(l)
-		if l.idle(r) || !l.hungry() || !m.due(l) {
+		if l.idle() || !l.hungry() || !m.due(l) {
 			break
 		}
 		for l.size >= laneRoom {
@@ -193,7 +198,7 @@ func (m *Machine) run(l *lane) {
 			m.dumpAgain(l)
 		}
 	}
-	m.endRound(l, r)
+	m.endRound(l)
 }
 
 // hungry reports whether somebody has read all blocks, and has room for another one.
@@ -304,16 +309,16 @@ func (m *Machine) due(l *lane) bool {
 }
 
 // endRound ends a round when all of it was sent, and wakes up for the next one.
-func (m *Machine) endRound(l *lane, r *rib) {
+func (m *Machine) endRound(l *lane) {
 	mrai := l.group.key.mrai
 	if mrai == 0 || len(l.riders) == 0 {
 		return
 	}
-	if l.round && l.idle(r) {
+	if l.round && l.idle() {
 		l.round, l.next = false, m.now.Add(mrai)
 		l.waiting, l.held = l.held, l.waiting
 	}
-	if l.round || l.idle(r) {
+	if l.round || l.idle() {
 		return
 	}
 	var soonest time.Time

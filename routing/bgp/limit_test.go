@@ -13,7 +13,7 @@ import (
 )
 
 // rejecting is a policy that rejects what is in the prefixes, and accepts the rest.
-func rejecting(t testing.TB, prefixes ...netip.Prefix) Policy {
+func rejecting(t rapid.TB, prefixes ...netip.Prefix) Policy {
 	t.Helper()
 	set := policy.PrefixSet{Name: "s"}
 	for _, p := range prefixes {
@@ -46,7 +46,7 @@ func (w *network) originates(r *router, many int) {
 }
 
 // limitedPair is a router with a limit of four prefixes, and its neighbour.
-func limitedPair(t testing.TB, change func(*FamilyConfig)) (w *network, a, b *router) {
+func limitedPair(t rapid.TB, change func(*FamilyConfig)) (w *network, a, b *router) {
 	w = newNetwork(t, 1)
 	a, b = w.router(65001), w.router(65002)
 	w.peer(a, b, func(of *router, c *NeighborConfig) {
@@ -147,8 +147,8 @@ func TestLimitBlock(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		received := rapid.Bool().Draw(rt, "received")
 		hidden := netip.MustParsePrefix("100.104.0.0/13") // 104 to 111
-		w, a, b := limitedPair(t, func(c *FamilyConfig) {
-			c.LimitAction, c.LimitReceived, c.Import = LimitBlock, received, rejecting(t, hidden)
+		w, a, b := limitedPair(rt, func(c *FamilyConfig) {
+			c.LimitAction, c.LimitReceived, c.Import = LimitBlock, received, rejecting(rt, hidden)
 		})
 		for range rapid.IntRange(1, 12).Draw(rt, "changes") {
 			b.config.Networks = nil

@@ -130,8 +130,8 @@ func (m *model) routes(t *rapid.T, origin int) []*naive {
 
 // drawModel draws a small network: ASes with a full mesh or a reflector inside, and links
 // between them.
-func drawModel(t *rapid.T, tb testing.TB) *model {
-	w := newNetwork(tb, rapid.Uint64().Draw(t, "seed"))
+func drawModel(t *rapid.T) *model {
+	w := newNetwork(t, rapid.Uint64().Draw(t, "seed"))
 	n := rapid.IntRange(2, 8).Draw(t, "routers")
 	m := &model{
 		w: w, neighbors: make([][]int, n), prepends: map[[2]int]int{}, client: map[[2]int]bool{}, metrics: map[[2]int]uint32{},
@@ -159,7 +159,7 @@ func drawModel(t *rapid.T, tb testing.TB) *model {
 			}
 			m.prepends[[2]int{a, b}] = rapid.IntRange(0, 2).Draw(t, "prepends")
 			m.prepends[[2]int{b, a}] = rapid.IntRange(0, 2).Draw(t, "prepends")
-			m.peer(tb, a, b)
+			m.peer(a, b)
 		}
 	}
 	return m
@@ -177,10 +177,10 @@ func (m *model) inside(t *rapid.T, a, b int, reflects bool) {
 	default:
 		return
 	}
-	m.peer(m.w.t, a, b)
+	m.peer(a, b)
 }
 
-func (m *model) peer(tb testing.TB, a, b int) {
+func (m *model) peer(a, b int) {
 	m.neighbors[a], m.neighbors[b] = append(m.neighbors[a], b), append(m.neighbors[b], a)
 	m.w.peer(m.w.routers[a], m.w.routers[b], func(of *router, c *NeighborConfig) {
 		other := a + b - of.number
@@ -190,9 +190,9 @@ func (m *model) peer(tb testing.TB, a, b int) {
 			for range more {
 				text += " " + strconv.Itoa(int(of.config.AS))
 			}
-			chain, problems := statement(tb, nil, map[string]any{"as-path-prepend": text})
+			chain, problems := statement(m.w.t, nil, map[string]any{"as-path-prepend": text})
 			if len(problems) > 0 {
-				tb.Fatal(problems)
+				m.w.t.Fatal(problems)
 			}
 			c.Families[wire.IPv4Unicast].Export.Chain = chain
 		}
@@ -249,7 +249,7 @@ func (m *model) neighbor(a netip.Addr) int {
 // Whatever happens on the way, the tables are those of an oracle in the end.
 func TestConverges(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := drawModel(rt, t)
+		m := drawModel(rt)
 		w := m.w
 		w.start()
 		w.run(3 * time.Minute)

@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"routerd/routing"
 	"routerd/routing/bgp/wire"
@@ -17,7 +18,7 @@ import (
 // network is machines that are connected with each other, under a virtual clock. Streams
 // deliver in any order but their own, the FIB takes its time.
 type network struct {
-	t       testing.TB
+	t       rapid.TB
 	now     time.Time
 	random  *rand.Rand
 	routers []*router
@@ -52,7 +53,7 @@ type tube struct {
 	room   [2]int // of what each side writes
 }
 
-func newNetwork(t testing.TB, seed uint64) *network {
+func newNetwork(t rapid.TB, seed uint64) *network {
 	return &network{
 		t: t, now: epoch, random: rand.New(rand.NewPCG(seed, 3)), next: protocol.AcceptedStream,
 		metric: func(a, b *router) uint32 { return 10 },

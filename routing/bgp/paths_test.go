@@ -252,17 +252,11 @@ func TestPathsAgreeWithNaiveExport(t *testing.T) {
 				s.say(p, refreshMessage(wire.RefreshRequest))
 			default:
 				if s.slow = !s.slow; !s.slow {
-					for _, in := range s.marks {
-						s.step(in)
-					}
-					s.marks = nil
+					s.forwards()
 				}
 			}
 		}
-		s.slow = false
-		for _, in := range s.marks {
-			s.step(in)
-		}
+		s.forwards()
 		for _, p := range s.peers {
 			s.unstick(p)
 			if p.stream == 0 {

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"routerd/routing"
 	"routerd/routing/bgp/wire"
 	"routerd/routing/policy"
@@ -16,7 +18,7 @@ import (
 var register = sync.OnceFunc(func() { policy.Register(Extensions()...) })
 
 // statement compiles a policy of one statement: the value of a key to match by, or to set.
-func statement(t testing.TB, match, set map[string]any) (policy.Chain, []policy.Problem) {
+func statement(t rapid.TB, match, set map[string]any) (policy.Chain, []policy.Problem) {
 	t.Helper()
 	register()
 	s := policy.Statement{Action: policy.Accept}

@@ -1,6 +1,8 @@
 package bgp
 
 import (
+	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -12,7 +14,7 @@ import (
 )
 
 // refreshStand is one neighbour that has sent routes, and has the enhanced refresh.
-func refreshStand(t testing.TB, keep bool, list []netip.Prefix) (*stand, *player) {
+func refreshStand(t rapid.TB, keep bool, list []netip.Prefix) (*stand, *player) {
 	s := newStand(t, 1, func(_ int, c *NeighborConfig) { c.Families[wire.IPv4Unicast].KeepReceived = keep })
 	p := s.peers[0]
 	p.open.Capabilities.EnhancedRefresh = true
@@ -137,10 +139,7 @@ func TestRefreshSent(t *testing.T) {
 	if !slices.Equal(b.refresh, []wire.RefreshSubtype{wire.RefreshBegin}) || len(b.holds) != len(list) {
 		t.Fatalf("while the FIB does not have a route: %v, %d routes", b.refresh, len(b.holds))
 	}
-	s.slow = false
-	for _, in := range s.marks {
-		s.step(in)
-	}
+	s.forwards()
 	s.run(time.Second)
 	if want := []wire.RefreshSubtype{wire.RefreshBegin, wire.RefreshEnd}; !slices.Equal(b.refresh, want) || b.ends != 1 {
 		t.Errorf("the neighbour was sent %v and %d ends of the RIB, want %v and 1", b.refresh, b.ends, want)
@@ -150,12 +149,58 @@ func TestRefreshSent(t *testing.T) {
 	}
 }
 
+// What the FIB is waited for when a refresh begins is in it, also if it changes again before
+// the neighbour reads, or while the advertisement interval holds changes back.
+func TestRefreshSentWithWhatChangesAgain(t *testing.T) {
+	for _, interval := range []time.Duration{0, 30 * time.Second} {
+		for _, event := range []string{"nothing more", "another route", "no route"} {
+			t.Run(fmt.Sprintf("%s, interval %v", event, interval), func(t *testing.T) { refreshAndChange(t, interval, event) })
+		}
+	}
+}
+
+func refreshAndChange(t *testing.T, interval time.Duration, event string) {
+	s := newStand(t, 2, func(_ int, c *NeighborConfig) { c.MRAI = interval })
+	a, b := s.peers[0], s.peers[1]
+	b.open.Capabilities.EnhancedRefresh = true
+	list := manyPrefixes(5000)
+	s.connectNow(a)
+	for i, p := range list {
+		s.say(a, a.route(uint32(1+i), a.address, p))
+	}
+	s.connectNow(b)
+	s.run(time.Minute)
+	last := list[len(list)-1] // the first that a refresh comes to
+	s.slow = true
+	s.say(a, a.route(9001, a.address, last))
+	b.stuck = true
+	s.say(b, refreshMessage(wire.RefreshRequest))
+	s.forwards()
+	s.slow = true
+	switch event {
+	case "another route":
+		s.say(a, a.route(9002, a.address, last))
+	case "no route":
+		s.say(a, a.withdrawal(0, last))
+	}
+	s.unstick(b)
+	s.run(time.Minute)
+	s.forwards()
+	s.run(time.Minute)
+	if want := []wire.RefreshSubtype{wire.RefreshBegin, wire.RefreshEnd}; !slices.Equal(b.refresh, want) {
+		t.Errorf("the neighbour was sent %v, want %v", b.refresh, want)
+	}
+	if want := s.naive(b, list); !maps.Equal(b.holds, want) {
+		t.Errorf("the neighbour has %d routes, the last %q, want %d, %q", len(b.holds), b.holds[last.String()], len(want), want[last.String()])
+	}
+}
+
 // Whatever comes, in whatever order, what is there is what a neighbour would have that
 // marks each route by hand.
 func TestRefreshAgreesWithModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		list := manyPrefixes(8)
-		s, p := refreshStand(t, rapid.Bool().Draw(rt, "keep"), list)
+		s, p := refreshStand(rt, rapid.Bool().Draw(rt, "keep"), list)
 		s.say(p, wire.AppendEndOfRIB(nil, wire.IPv4Unicast))
 		model := map[netip.Prefix]bool{} // to whether it is stale
 		for _, x := range list {
