@@ -96,6 +96,10 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 		{"a socket twice", "api.listen = [\"unix:///run/a\", \"unix:///run/a\"]", []string{
 			"1:32+15: api.listen[2] is unix:///run/a, which the list has already",
 		}},
+		{"roles of nobody and of none", link + "[api.role]\nuid = { alice = \"read\", 1000 = \"root\", 01 = \"read\", 4294967295 = \"read\" }\ngid.4 = 7", []string{
+			`3:9+5: "alice" is not the number of a user`, `3:32+6: api.role.uid.1000 is "root"`, `3:40+2: "01" is not the number of a user`,
+			`3:53+10: "4294967295" is not the number of a user`, "4:9+1: api.role.gid.4 is 7",
+		}},
 		{"link-local on both ends", `interface.a = { kind = "tun", addresses = "fe80::1/64", host = { addresses = "fe80::2/64" } }
 interface.b = { kind = "tun", addresses = "fe80::2/64", host = { addresses = "fe80::2/64" } }`, []string{
 			"2:78+12: interface.b.host.addresses is fe80::2/64, which is the router's own on b",

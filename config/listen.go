@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"routerd/internal/access"
 	"routerd/internal/origin"
 	"routerd/internal/tomltext"
 )
@@ -20,6 +21,9 @@ type API struct {
 	// use the API; "" = the group of the process.
 	Group       string
 	GroupOrigin origin.ID
+	// Roles are those of the peers of unix sockets, without the user that the
+	// router runs as.
+	Roles access.Roles
 }
 
 // Metrics is the [metrics] table.
@@ -41,6 +45,10 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	if c.API.Group != "" {
 		c.API.GroupOrigin = r.origin(api.At.With("group"))
 	}
+	role := api.Section("role")
+	c.API.Roles.UID = r.decodeRoles(role.Section("uid"), "user")
+	c.API.Roles.GID = r.decodeRoles(role.Section("gid"), "group")
+	role.Done()
 	api.Done()
 	metrics := top.Section("metrics")
 	c.Metrics.Listen = tomltext.Get(metrics, "listen", "", hostPort)
@@ -52,6 +60,26 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	}
 	metrics.Done()
 }
+
+// decodeRoles reads the roles of users or groups by their numbers.
+func (r *reader) decodeRoles(s *tomltext.Section, what string) map[uint32]access.Role {
+	roles := map[uint32]access.Role{}
+	names := s.Names()
+	for _, name := range names {
+		n, err := strconv.ParseUint(name, 10, 32)
+		if err != nil || strconv.FormatUint(n, 10) != name || n == 1<<32-1 {
+			option := map[string]string{"user": "id -u", "group": "getent group"}[what]
+			r.WrongKey(s.At.With(name), fmt.Sprintf("%q is not the number of a %s", name, what), fmt.Sprintf("a number, such as \"1000\", which %s NAME says", option))
+			continue
+		}
+		if role := tomltext.Get(s, name, access.Nobody, roleName); role != access.Nobody {
+			roles[uint32(n)] = role
+		}
+	}
+	return roles
+}
+
+var roleName = tomltext.OneOf(access.RoleNames(), []access.Role{access.Read, access.Operate, access.Admin})
 
 var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)

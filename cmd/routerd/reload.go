@@ -54,7 +54,8 @@ func newReloadCommand(s *session) *cobra.Command {
 		Short: "Apply the configuration file anew",
 		Long: `Make the router read its configuration file and apply it: all of it, or, where
 anything is wrong with it, nothing. Ports that do not change lose no packet.
-Only root and the user that the router runs as may reload it.`,
+It takes the role admin, which root and the user that the router runs as have,
+and to whom [api.role] gives it.`,
 		Example: `  routerd diff && routerd reload`,
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {

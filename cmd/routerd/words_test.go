@@ -12,7 +12,7 @@ func TestHelpIsPlain(t *testing.T) {
 		{"show route", "same as --source"},
 		{"lab", "Create or repair the lab"},
 		{"run", "ROUTERD_SOCKET=/tmp/r1/NAME.sock routerd show route"},
-		{"reload", "Only root and the user that the router runs as may reload it."},
+		{"reload", "It takes the role admin, which root and the user that the router runs as have"},
 	} {
 		code, stdout, _ := routerd(append(strings.Fields(c.verb), "--help")...)
 		if code != exitOK || !strings.Contains(stdout, c.want) {

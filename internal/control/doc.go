@@ -16,9 +16,10 @@
 //	POST /v1/clear/...        arp, nat/session, each protocol: delete learned state
 //	GET  /metrics             the Prometheus text format
 //
-// Any process that can open the socket may read; only root and the router's own
-// user may change something. The server uses the router only through the
-// interface Router; Client is the other end of the same contract.
+// Each noun takes a role (internal/access). Any process that can open the socket
+// may read; root and the router's own user are admins, and the configuration
+// gives roles to others. The server uses the router only through the interface
+// Router; Client is the other end of the same contract.
 //
 // The API is a list of nouns (noun.go): the router's own, which are described
 // here with their tables, and those of the routing protocols, which are

@@ -19,6 +19,7 @@ import (
 
 	"routerd/config"
 	"routerd/dataplane/port/device"
+	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
 	"routerd/internal/protocols"
@@ -89,13 +90,14 @@ type Daemon struct {
 	ports     map[string]*openPort // by interface name
 	absent    map[string]*absent   // interfaces of the configuration whose port is not open
 	lock      *lock
-	used      map[string][]netip.Prefix // IPv6 addresses in use on Ethernet links, see noteUse
-	nextNote  time.Time                 // of them in the lock file
-	watch     *device.Watch             // of what ports stand on
-	stack     leftStack                 // what is left of the router's own stack while its port is not open
-	ends      map[string]*endpoint      // listeners, by configured address
-	group     int                       // number of the group of the sockets
-	hostNames atomic.Pointer[[]string]  // names of the router in requests for metrics
+	used      map[string][]netip.Prefix    // IPv6 addresses in use on Ethernet links, see noteUse
+	nextNote  time.Time                    // of them in the lock file
+	watch     *device.Watch                // of what ports stand on
+	stack     leftStack                    // what is left of the router's own stack while its port is not open
+	ends      map[string]*endpoint         // listeners, by configured address
+	group     int                          // number of the group of the sockets
+	hostNames atomic.Pointer[[]string]     // names of the router in requests for metrics
+	roles     atomic.Pointer[access.Roles] // of the peers of unix sockets
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()

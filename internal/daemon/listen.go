@@ -119,6 +119,9 @@ func (d *Daemon) commitEnds(c *change) {
 	}
 	d.group = c.group
 	d.hostNames.Store(&c.cfg.Metrics.HostNames)
+	roles := c.cfg.API.Roles
+	roles.Own = uint32(os.Geteuid())
+	d.roles.Store(&roles)
 	for _, e := range c.ends {
 		d.ends[e.address] = e
 		d.serveEnd(e)
@@ -195,7 +198,7 @@ func (d *Daemon) serveEnd(e *endpoint) {
 	e.cancel = cancel
 	e.serving.Go(func() {
 		var err error
-		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }}
+		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }, Roles: d.roles.Load}
 		if e.metrics {
 			err = control.ServeMetrics(ctx, e.l, api{d}, o)
 		} else {

@@ -133,12 +133,12 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/localstack", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/show", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/show", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
