@@ -118,6 +118,7 @@ var rooms = map[string]room{
 	"internal/sim": {own: own(
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "internal/timers", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
+	"internal/events": {},
 	"internal/control": {own: own(
 		"arp", "dataplane", "icmp", "internal/access", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
 	), third: []string{prometheus, sys}},
