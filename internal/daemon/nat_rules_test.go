@@ -96,15 +96,14 @@ translation = "pool:cgn"
 	n.wantSeen(n.hosts[0], "203.0.113.2:80", first.String())
 	n.says(n.hosts[1], []string{"2 received"}, "ping", "-n", "-c2", "-i0.2", "-W5", "198.51.100.2")
 	// Nobody has the endpoint: the packet is nobody's, and goes in no circle.
-	before := n.dropped("nat_no_mapping")
 	from := packetConn(t, n.out, "203.0.113.2:4000")
 	for _, a := range []string{"203.0.113.32", "203.0.113.33"} {
 		to := packetAddr(t, a+":4321")
-		if _, err := from.WriteToUDPAddrPort([]byte("anybody?"), to); err != nil {
-			t.Fatal(err)
-		}
+		n.wantDropped("nat_no_mapping", func() error {
+			_, err := from.WriteToUDPAddrPort([]byte("anybody?"), to)
+			return err
+		})
 	}
-	n.waitDropped("nat_no_mapping", before+2)
 	for _, a := range []string{"203.0.113.32", "203.0.113.33"} {
 		if out := n.must("ip", "-n", n.out, "neigh", "show", a); !strings.Contains(out, "lladdr") {
 			t.Errorf("the neighbour knows of %s: %q, want the router's address", a, out)
@@ -176,11 +175,11 @@ translation = "masquerade"
 	}
 	for i := range 3 {
 		c := packetConn(t, n.hosts[i%2], fmt.Sprintf("10.0.%d.2:%d", i%2+1, 6000+i))
-		if _, err := c.WriteToUDPAddrPort([]byte("who am I?"), packetAddr(t, "198.51.100.2:7")); err != nil {
-			t.Fatal(err)
-		}
+		n.wantDropped("nat_pool_exhausted", func() error {
+			_, err := c.WriteToUDPAddrPort([]byte("who am I?"), packetAddr(t, "198.51.100.2:7"))
+			return err
+		})
 	}
-	n.waitDropped("nat_pool_exhausted", 3)
 	// By another rule there is room.
 	n.says(n.hosts[0], []string{"1 received"}, "ping", "-n", "-c1", "-W5", "198.51.100.2")
 }
@@ -211,11 +210,8 @@ inside = "10.0.2.2"
 	} {
 		for range 2 {
 			conn := dial(t, c.from, "udp", c.to)
-			if _, err := conn.Write([]byte("anybody?")); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := conn.Read(make([]byte, 1)); err == nil || !strings.Contains(err.Error(), "connection refused") {
-				t.Errorf("from %s to the closed port %s: %v, want it refused", c.from, c.to, err)
+			if err := refused(conn); err != nil {
+				t.Errorf("from %s to the closed port %s: %v", c.from, c.to, err)
 			}
 			conn.Close()
 		}
@@ -257,16 +253,9 @@ func TestNATHairpinByMapping(t *testing.T) {
 	for i := range 4 {
 		from, to := i%2, 1-i%2
 		text := fmt.Sprintf("%d says hello", i)
-		if _, err := conns[from].WriteToUDPAddrPort([]byte(text), known[to]); err != nil {
-			t.Fatal(err)
-		}
-		if err := conns[to].SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		buf := make([]byte, 64)
-		size, by, err := conns[to].ReadFromUDPAddrPort(buf)
-		if by = netip.AddrPortFrom(by.Addr().Unmap(), by.Port()); err != nil || string(buf[:size]) != text || by != known[from] {
-			t.Errorf("%q arrives as %q from %s (%v), want it from %s", text, buf[:size], by, err, known[from])
+		heard, by, err := exchange(conns[from], conns[to], known[to], text, func(heard string) bool { return heard == text })
+		if err != nil || by != known[from] {
+			t.Errorf("%q arrives as %q from %s (%v), want it from %s", text, heard, by, err, known[from])
 		}
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -238,41 +240,67 @@ func packetAddr(t *testing.T, s string) netip.AddrPort {
 	return a
 }
 
-// echo answers datagrams with whom they came from.
+// echo answers datagrams with whom they came from, and with what they say.
 func echo(t *testing.T, ns, address string) (stop func()) {
 	t.Helper()
 	c := packetConn(t, ns, address)
 	go func() {
 		buf := make([]byte, 2048)
 		for {
-			_, from, err := c.ReadFromUDPAddrPort(buf)
+			size, from, err := c.ReadFromUDPAddrPort(buf)
 			if err != nil {
 				return
 			}
-			_, _ = c.WriteToUDPAddrPort([]byte(from.String()), from)
+			_, _ = c.WriteToUDPAddrPort(fmt.Appendf(nil, "%s %s", from, buf[:size]), from)
 		}
 	}()
 	return func() { c.Close() }
 }
 
-// seen asks an echo by c whom it sees, again if need be until the deadline.
+// questions numbers what echoes are asked, so that a late answer is not taken for that to
+// another question.
+var questions atomic.Uint64
+
+// seen asks an echo by c whom it sees.
 func seen(c *net.UDPConn, by string) (netip.AddrPort, error) {
 	to, err := netip.ParseAddrPort(by)
 	if err != nil {
 		return to, err
 	}
-	if _, err := c.WriteToUDPAddrPort([]byte("who am I?"), to); err != nil {
-		return netip.AddrPort{}, err
-	}
-	if err := c.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return netip.AddrPort{}, err
-	}
-	buf := make([]byte, 64)
-	size, _, err := c.ReadFromUDPAddrPort(buf)
+	question := fmt.Sprintf("who am I? %d", questions.Add(1))
+	answer, _, err := exchange(c, c, to, question, func(text string) bool { return strings.HasSuffix(text, " "+question) })
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
-	return netip.ParseAddrPort(string(buf[:size]))
+	return netip.ParseAddrPort(strings.TrimSuffix(answer, " "+question))
+}
+
+// exchange sends a text by one socket until another has heard what it waits for, and gives
+// that and who said it. It sends again each second: a queue on the way may be full, above all
+// in a flood, and loses a datagram then.
+func exchange(by, at *net.UDPConn, to netip.AddrPort, text string, awaited func(string) bool) (heard string, from netip.AddrPort, err error) {
+	buf := make([]byte, 2048)
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		if _, err := by.WriteToUDPAddrPort([]byte(text), to); err != nil {
+			return heard, from, err
+		}
+		if err := at.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return heard, from, err
+		}
+		for {
+			var size int
+			if size, from, err = at.ReadFromUDPAddrPort(buf); err != nil {
+				break
+			}
+			if heard = string(buf[:size]); awaited(heard) {
+				return heard, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), nil
+			}
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return heard, from, err
+		}
+	}
+	return heard, from, fmt.Errorf("not what is awaited, %q at last: %w", heard, err)
 }
 
 // dropped is how many packets have come to an end with a verdict.
@@ -296,6 +324,24 @@ func (n *natSite) waitDropped(verdict string, least uint64) {
 	wait(n.t, "packets to be dropped as "+verdict, func() error {
 		if got := n.dropped(verdict); got < least {
 			return fmt.Errorf("%d of them, want %d", got, least)
+		}
+		return nil
+	})
+}
+
+// wantDropped sends a datagram, again each second, until one has ended with a verdict.
+func (n *natSite) wantDropped(verdict string, send func() error) {
+	n.t.Helper()
+	before, next := n.dropped(verdict), time.Time{}
+	wait(n.t, "a datagram to be dropped as "+verdict, func() error {
+		if now := time.Now(); now.After(next) {
+			next = now.Add(time.Second)
+			if err := send(); err != nil {
+				return err
+			}
+		}
+		if n.dropped(verdict) == before {
+			return errors.New("none was")
 		}
 		return nil
 	})

@@ -1,9 +1,13 @@
 package stun
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/pion/stun/v3"
@@ -24,59 +28,73 @@ func (b Behavior) String() string {
 	return [...]string{"endpoint-independent", "address-dependent", "address-and-port-dependent"}[b]
 }
 
-// patience is how long to wait for an answer.
-const patience = 10 * time.Second
+// patience is how long to wait for an answer, pause the time after which a request is sent
+// again: datagrams get lost (RFC 8489 §6.2.1).
+const (
+	patience = 20 * time.Second
+	pause    = time.Second
+)
 
-// ask sends one request with the flags of CHANGE-REQUEST, and gives its
-// transaction.
-func ask(c *net.UDPConn, to netip.AddrPort, change uint32) (transaction, error) {
-	request := message{kind: stun.BindingRequest, id: stun.NewTransactionID(), change: change}
-	raw, err := request.marshal()
-	if err != nil {
-		return request.id, err
-	}
-	if _, err := c.WriteToUDPAddrPort(raw, to); err != nil {
-		return request.id, fmt.Errorf("asking %s: %w", to, err)
-	}
-	return request.id, nil
+// request makes a Binding request with the flags of CHANGE-REQUEST.
+func request(change uint32) message {
+	return message{kind: stun.BindingRequest, id: stun.NewTransactionID(), change: change}
 }
 
-// answers reads until the answer to last has come, and gives all answers.
-func answers(c *net.UDPConn, last transaction) (map[transaction]message, error) {
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
-		return nil, err
+// ask sends requests until the last of them is answered, and gives all answers to them. Late
+// ones to earlier requests are passed over.
+func ask(c *net.UDPConn, to netip.AddrPort, requests ...message) (map[transaction]message, error) {
+	got, last := map[transaction]message{}, requests[len(requests)-1].id
+	for deadline := time.Now().Add(patience); ; {
+		for _, r := range requests {
+			raw, err := r.marshal()
+			if err == nil {
+				_, err = c.WriteToUDPAddrPort(raw, to)
+			}
+			if err != nil {
+				return got, fmt.Errorf("asking %s: %w", to, err)
+			}
+		}
+		if err := c.SetReadDeadline(time.Now().Add(pause)); err != nil {
+			return got, err
+		}
+		err := answers(c, got, last)
+		if err == nil {
+			maps.DeleteFunc(got, func(id transaction, _ message) bool {
+				return !slices.ContainsFunc(requests, func(r message) bool { return r.id == id })
+			})
+			return got, nil
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) || time.Now().After(deadline) {
+			return got, fmt.Errorf("asking %s: %w", to, err)
+		}
 	}
-	got, buf := map[transaction]message{}, make([]byte, 1500)
-	for {
+}
+
+// answers reads answers into got until that to last has come.
+func answers(c *net.UDPConn, got map[transaction]message, last transaction) error {
+	for buf := make([]byte, 1500); ; {
 		n, from, err := c.ReadFromUDPAddrPort(buf)
 		if err != nil {
-			return got, fmt.Errorf("waiting for an answer, with %d of others: %w", len(got), err)
+			return fmt.Errorf("waiting for an answer, with %d of others: %w", len(got), err)
 		}
 		m, err := parse(buf[:n])
 		if err != nil || m.kind != stun.BindingSuccess {
-			return got, fmt.Errorf("an answer from %s that is none: %w", from, err)
+			return fmt.Errorf("an answer from %s that is none: %w", from, err)
 		}
 		if from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port()); from != m.origin {
-			return got, fmt.Errorf("an answer that was sent from %s arrived from %s", m.origin, from)
+			return fmt.Errorf("an answer that was sent from %s arrived from %s", m.origin, from)
 		}
-		got[m.id] = m
-		if m.id == last {
-			return got, nil
+		if got[m.id] = m; m.id == last {
+			return nil
 		}
 	}
 }
 
 // bind sends a Binding request to one socket of the server.
 func bind(c *net.UDPConn, to netip.AddrPort) (message, error) {
-	id, err := ask(c, to, 0)
-	if err != nil {
-		return message{}, err
-	}
-	got, err := answers(c, id)
-	if err != nil {
-		return message{}, fmt.Errorf("asking %s: %w", to, err)
-	}
-	return got[id], nil
+	r := request(0)
+	got, err := ask(c, to, r)
+	return got[r.id], err
 }
 
 // Mapped is the endpoint that the server sees c as.
@@ -117,24 +135,17 @@ func Filtering(c *net.UDPConn, server netip.AddrPort) (Behavior, error) {
 	if _, err := bind(c, server); err != nil {
 		return 0, err
 	}
-	far, err := ask(c, server, changeAddress|changePort)
-	if err != nil {
-		return 0, err
+	far, near := request(changeAddress|changePort), request(changePort)
+	var fromFar, fromNear bool
+	for range 3 { // that none comes may be because it was lost
+		got, err := ask(c, server, far, near, request(0))
+		if err != nil {
+			return 0, err
+		}
+		_, isFar := got[far.id]
+		_, isNear := got[near.id]
+		fromFar, fromNear = fromFar || isFar, fromNear || isNear
 	}
-	near, err := ask(c, server, changePort)
-	if err != nil {
-		return 0, err
-	}
-	last, err := ask(c, server, 0)
-	if err != nil {
-		return 0, err
-	}
-	got, err := answers(c, last)
-	if err != nil {
-		return 0, err
-	}
-	_, fromFar := got[far]
-	_, fromNear := got[near]
 	switch {
 	case fromFar && !fromNear:
 		return 0, fmt.Errorf("an answer passes from the server's other address and port, and none from its other port alone")
