@@ -3,12 +3,15 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 )
 
@@ -323,6 +326,17 @@ func TestStackComesAndGoes(t *testing.T) {
 	wait(t, "the stack's namespace to be made anew", func() error {
 		return exec.Command("ip", "-n", m.stack, "link", "show", "routerd0").Run()
 	})
+	again := listen(t, m.stack, "10.0.1.1:8080")
+	wait(t, "packets to go to the new namespace and not to the old one", func() error {
+		return device.InNamespace(m.hosts[0], func() error {
+			c, err := net.DialTimeout("tcp", "10.0.1.1:8080", time.Second)
+			if err == nil {
+				c.Close()
+			}
+			return err
+		})
+	})
+	again.Close()
 	carry(t, m.hosts[0], m.stack, "10.0.1.1:8080")
 	stop()
 	if _, err := os.Lstat("/run/netns/" + m.stack); !errors.Is(err, os.ErrNotExist) {

