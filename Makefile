@@ -10,6 +10,8 @@ LAB     ?= deploy/labs/demo.toml deploy/labs/bfd.toml deploy/labs/bgp.toml deplo
 FUZZTIME ?= 10s
 SOAKTIME ?= 20m
 REPEATTIME ?= 10m
+PROPERTYTIME ?= 20s
+SEED ?= 1
 # Tools that are unpacked rather than installed, promtool above all.
 export PATH := $(CURDIR)/bin/tools:$(PATH)
 
@@ -19,7 +21,7 @@ TOOL := go tool -modfile=tools/go.mod
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/routerd, one static binary
@@ -36,9 +38,9 @@ check: ## format, vet, staticcheck, and the rules of the house
 	go test -count=1 ./internal/house
 
 .PHONY: test
-test: build ## every test, plain and with the race detector; installs what they need where it can
+test: build ## every test, plain and with the race detector, from SEED (1; 0 = by chance); installs what they need where it can
 	@tools/install.sh test
-	@tools/test.sh
+	@SEED=$(SEED) tools/test.sh
 
 .PHONY: bench
 bench: ## ns and allocations per packet, then routerd beside the kernel, bare copy loops and BIRD (root)
@@ -61,9 +63,13 @@ soak: ## one router for SOAKTIME (20m): traffic, devices that come and go, reloa
 	ROUTERD_SOAK=$(SOAKTIME) go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./internal/daemon
 
 .PHONY: repeat
-repeat: build ## the tests again and again for REPEATTIME (10m), under the race detector
+repeat: build ## the tests again and again for REPEATTIME (10m), under the race detector, from random seeds
 	@tools/install.sh test
 	@tools/repeat.sh $(REPEATTIME)
+
+.PHONY: properties
+properties: ## every property test again and again from random seeds, for PROPERTYTIME (20s) each
+	@tools/properties.sh $(PROPERTYTIME)
 
 .PHONY: mutate
 mutate: ## a million mutated frames and 18,000 payloads into each kind of live port, pings meanwhile (root)

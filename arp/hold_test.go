@@ -126,7 +126,7 @@ func TestHeldBytes(t *testing.T) {
 // counted is what is held.
 func TestHeldModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		b := newBench(t, func(c *Config, i *InterfaceConfig) {
+		b := newBench(rt, func(c *Config, i *InterfaceConfig) {
 			c.MaxNeighbors, c.MaxIncomplete, c.MaxHeldEach, c.MaxHeldBytes = 12, 6, 2000, 6000
 			i.Addresses = append(i.Addresses, netip.MustParsePrefix("10.255.255.1/8"))
 		})

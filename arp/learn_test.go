@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"routerd/icmp"
 	"routerd/internal/packet"
 	"routerd/routing"
@@ -172,7 +174,7 @@ func TestProxyARP(t *testing.T) {
 }
 
 // parsed gives the discovery messages among the frames sent.
-func parsed(t testing.TB, all []Effect) (msgs []Message, to []MAC) {
+func parsed(t rapid.TB, all []Effect) (msgs []Message, to []MAC) {
 	t.Helper()
 	for _, s := range of[SendFrame](all) {
 		f := Ethernet(s.Frame)

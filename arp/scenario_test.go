@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"routerd/internal/siphash"
 	"routerd/routing"
 )
@@ -28,7 +30,7 @@ const eth0 = routing.InterfaceID(3)
 
 // bench is a machine with its table and clock, and what it last wanted done.
 type bench struct {
-	t   testing.TB
+	t   rapid.TB
 	m   *Machine
 	tab *Table
 	now time.Time
@@ -36,7 +38,7 @@ type bench struct {
 }
 
 // newBench is a router with one interface whose addresses are all usable.
-func newBench(t testing.TB, change ...func(*Config, *InterfaceConfig)) *bench {
+func newBench(t rapid.TB, change ...func(*Config, *InterfaceConfig)) *bench {
 	t.Helper()
 	cfg := DefaultConfig()
 	ic := InterfaceConfig{

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/dataplane/reassembly"
@@ -117,14 +119,14 @@ func (n *network) set(p string, e *fib.Entry) {
 
 // run sends the frames through one batch and gives it back, with everything
 // written to the ports.
-func (n *network) run(tb testing.TB, in routing.InterfaceID, packets ...memory.Packet) *Batch {
+func (n *network) run(tb rapid.TB, in routing.InterfaceID, packets ...memory.Packet) *Batch {
 	tb.Helper()
 	b := NewBatch(BatchSize, &Counters{}, &DropRing{})
 	n.runIn(tb, b, in, packets...)
 	return b
 }
 
-func (n *network) runIn(tb testing.TB, b *Batch, in routing.InterfaceID, packets ...memory.Packet) {
+func (n *network) runIn(tb rapid.TB, b *Batch, in routing.InterfaceID, packets ...memory.Packet) {
 	tb.Helper()
 	fill(b, in, packets...)
 	Process(n.view, b, testNow)
@@ -144,7 +146,7 @@ func fill(b *Batch, in routing.InterfaceID, packets ...memory.Packet) {
 // raw is a packet without offloads.
 func raw(b []byte) memory.Packet { return memory.Packet{Data: b} }
 
-func build(tb testing.TB, p Probe) []byte {
+func build(tb rapid.TB, p Probe) []byte {
 	tb.Helper()
 	b, err := p.Build()
 	if err != nil {

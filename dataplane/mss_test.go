@@ -17,7 +17,7 @@ import (
 )
 
 // syn is h1's TCP packet to dst with these flags and options, every checksum right.
-func syn(tb testing.TB, dst string, flags uint8, options ...byte) []byte {
+func syn(tb rapid.TB, dst string, flags uint8, options ...byte) []byte {
 	p := udp4(dst)
 	header := packet.IPv4MinHeader
 	if p.Dst.Is6() {
@@ -234,8 +234,8 @@ func TestMSSProperty(t *testing.T) {
 		options := slices.Concat(rapid.SliceOfN(option, 0, 10).Draw(r, "options")...)
 		options = options[:min(len(options), 40)/4*4]
 		dst := rapid.SampledFrom([]string{"10.0.2.2", "2001:db8:2::2"}).Draw(r, "dst")
-		n.run(t, lan0, raw(syn(t, dst, packet.TCPSyn, options...)))
-		want := hops([][]byte{syn(t, dst, packet.TCPSyn, naiveMSS(options, limit)...)})[0]
+		n.run(r, lan0, raw(syn(r, dst, packet.TCPSyn, options...)))
+		want := hops([][]byte{syn(r, dst, packet.TCPSyn, naiveMSS(options, limit)...)})[0]
 		if got := n.ports[lan1].Take(); len(got) != 1 || !bytes.Equal(got[0].Data, want) {
 			r.Fatalf("options %x, limit %d: left as\n%x, want\n%x", options, limit, data(got), want)
 		}

@@ -17,7 +17,7 @@ import (
 
 // stream makes count packets of one TCP flow (or UDP) with size bytes of
 // payload each, the last with tail, as a sender without offloads would.
-func stream(t testing.TB, proto uint8, v6 bool, count, size, tail int) [][]byte {
+func stream(t rapid.TB, proto uint8, v6 bool, count, size, tail int) [][]byte {
 	var list [][]byte
 	rng := rand.New(rand.NewPCG(1, uint64(size)))
 	seq := uint32(0xffff_f000) // wraps on the way
@@ -105,7 +105,7 @@ func raws(list [][]byte) []memory.Packet {
 
 // unpack segments a super-packet as the kernel does, by a naive count of its
 // own, so that what coalesce makes can be compared with what came in.
-func unpack(t testing.TB, p memory.Packet) [][]byte {
+func unpack(t rapid.TB, p memory.Packet) [][]byte {
 	if p.Offload.GSO == port.GSONone {
 		return [][]byte{p.Data}
 	}
@@ -153,7 +153,7 @@ func unpack(t testing.TB, p memory.Packet) [][]byte {
 	return out
 }
 
-func unpackAll(t testing.TB, sent []memory.Packet) [][]byte {
+func unpackAll(t rapid.TB, sent []memory.Packet) [][]byte {
 	var out [][]byte
 	for _, p := range sent {
 		out = append(out, unpack(t, p)...)
@@ -206,7 +206,7 @@ func TestCoalescedPacketsComeApartAsTheyCame(t *testing.T) {
 	}
 }
 
-func equalPackets(t testing.TB, got, want [][]byte) {
+func equalPackets(t rapid.TB, got, want [][]byte) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%d packets came out, want %d", len(got), len(want))
@@ -278,7 +278,7 @@ func TestCoalesceProperty(t *testing.T) {
 		for i := range rapid.IntRange(1, 5).Draw(rt, "flows") {
 			proto := rapid.SampledFrom([]uint8{packet.ProtoTCP, packet.ProtoUDP}).Draw(rt, "proto")
 			size := rapid.IntRange(1, 200).Draw(rt, "size")
-			f := stream(t, proto, rapid.Bool().Draw(rt, "v6"), rapid.IntRange(1, 12).Draw(rt, "count"), size, rapid.IntRange(1, size).Draw(rt, "tail"))
+			f := stream(rt, proto, rapid.Bool().Draw(rt, "v6"), rapid.IntRange(1, 12).Draw(rt, "count"), size, rapid.IntRange(1, size).Draw(rt, "tail"))
 			for _, p := range f {
 				l4 := 20
 				if p[0]>>4 == 6 {
@@ -310,7 +310,7 @@ func TestCoalesceProperty(t *testing.T) {
 		Process(n.view, b, testNow)
 		b.Transmit(testNow)
 		got := make([][][]byte, len(flows))
-		for _, p := range unpackAll(t, n.ports[lan1].Take()) {
+		for _, p := range unpackAll(rt, n.ports[lan1].Take()) {
 			l4 := 20
 			if p[0]>>4 == 6 {
 				l4 = 40
@@ -318,13 +318,13 @@ func TestCoalesceProperty(t *testing.T) {
 			got[p[l4+1]] = append(got[p[l4+1]], p)
 		}
 		for i := range want {
-			equalPackets(t, got[i], want[i])
+			equalPackets(rt, got[i], want[i])
 		}
 	})
 }
 
 // super makes the super-packet that a sender with offloads would hand over.
-func super(t testing.TB, proto uint8, v6 bool, count, size, tail int) (memory.Packet, [][]byte) {
+func super(t rapid.TB, proto uint8, v6 bool, count, size, tail int) (memory.Packet, [][]byte) {
 	list := stream(t, proto, v6, count, size, tail)
 	l4, gso, at := 20, port.GSOTCPv4, 16
 	if v6 {

@@ -20,14 +20,14 @@ var someday = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // bench is a machine with one interface, and what it said.
 type bench struct {
-	t    testing.TB
+	t    rapid.TB
 	m    *Machine
 	now  time.Time
 	said []string // since it was last looked at
 	up   InterfaceUp
 }
 
-func newBench(t testing.TB, groups ...netip.Addr) *bench {
+func newBench(t rapid.TB, groups ...netip.Addr) *bench {
 	b := &bench{t: t, m: New(1), now: someday}
 	b.up = InterfaceUp{Interface: eth0, MTU: 1500, Source4: our4, Source6: our6, Groups: groups}
 	b.step(b.up)
@@ -81,7 +81,7 @@ func (b *bench) says(why string, want ...string) {
 }
 
 // told puts a packet in words: one for each record.
-func told(t testing.TB, p []byte) (words []string) {
+func told(t rapid.TB, p []byte) (words []string) {
 	t.Helper()
 	six := p[0]>>4 == 6
 	body, dst := packet.IPv4(p).Payload, netip.Addr{}
@@ -416,7 +416,7 @@ func TestCounters(t *testing.T) {
 func TestModel(t *testing.T) {
 	pool := []netip.Addr{rip4, netip.MustParseAddr("224.0.0.2"), netip.MustParseAddr("239.1.1.1"), rip6, node, netip.MustParseAddr("ff05::7"), allHosts, allNodes}
 	rapid.Check(t, func(rt *rapid.T) {
-		b := &bench{t: t, m: New(rapid.Uint64().Draw(rt, "seed")), now: someday}
+		b := &bench{t: rt, m: New(rapid.Uint64().Draw(rt, "seed")), now: someday}
 		b.up = InterfaceUp{Interface: eth0, MTU: 1500, Source4: our4}
 		known := map[string]bool{}
 		hear := func() {

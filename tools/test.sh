@@ -3,6 +3,10 @@
 # the race detector, and then with it. Each run ends with the skipped tests
 # and their reasons. TESTFLAGS goes to go test, V=1 names the tests that pass.
 #
+# What tests draw by chance follows from SEED, so that two runs of the same tree do the same;
+# SEED=0 takes another one each time. A property test that fails prints the seed of its own,
+# -rapid.seed, by which it alone fails again.
+#
 # The tests of live packages have the kernel, BIRD, FRR and others beside them, whose
 # timing is not ours. If a few of those fail, and nothing else, they are run once more,
 # and the last line says so: what fails twice has failed.
@@ -11,6 +15,9 @@ live=routerd/internal/bench,routerd/internal/bench/bgp,routerd/internal/bench/si
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 report=$scratch/report
+if [ "${SEED:=1}" != 0 ]; then
+	export RAPID_SEED=$SEED ROUTERD_TEST_SEED=$SEED
+fi
 go -C tools build -o "$report" ./testreport || exit 1
 
 failed=0

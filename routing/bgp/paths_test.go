@@ -212,7 +212,7 @@ func (s *stand) naivePaths(p *player, prefix netip.Prefix, most int) (want []str
 func TestPathsAgreeWithNaiveExport(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		peers := rapid.IntRange(3, 6).Draw(rt, "peers")
-		s := newStand(t, peers, nil)
+		s := newStand(rt, peers, nil)
 		most := make([]int, peers)
 		for i, p := range s.peers {
 			if most[i] = rapid.SampledFrom([]int{0, 1, 2, AllPaths, AllPaths}).Draw(rt, "most"); most[i] != 0 {
