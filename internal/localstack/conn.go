@@ -22,6 +22,7 @@ type conn struct {
 	id      protocol.StreamID
 	stepped chan struct{}
 	known   chan struct{} // closed when its protocol knows of it or never will
+	ahead   chan struct{} // holds one for each block that its protocol has still to process
 	ended   chan struct{}
 
 	mu        sync.Mutex
@@ -35,11 +36,17 @@ type conn struct {
 	writing   chan struct{} // closed when the writer ends; nil while there is none
 	pressed   bool          // more than half of the room was taken
 
-	discarded int // octets that came when it was closed; the reading goroutine's
+	// The reading goroutine's own: octets that came when it was closed, and whether the last
+	// block was full.
+	discarded int
+	more      bool
 }
 
 func newConn(c *Client, id protocol.StreamID) *conn {
-	return &conn{client: c, id: id, stepped: make(chan struct{}, 1), known: make(chan struct{}), ended: make(chan struct{})}
+	return &conn{
+		client: c, id: id,
+		stepped: make(chan struct{}, 1), known: make(chan struct{}), ahead: make(chan struct{}, readAhead), ended: make(chan struct{}),
+	}
 }
 
 func (c *conn) done() <-chan struct{} { return c.ended }
@@ -223,13 +230,8 @@ func (c *conn) control(f func(fd int) error) error {
 	return failed
 }
 
-// readSize bounds how much is read at once.
-const readSize = 64 << 10
-
-var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
-
-// run reports the connection and everything received on it to the protocol, and
-// each time waits until the protocol has processed it.
+// run reports the connection to the protocol, waits until the protocol has processed
+// that, and then reports everything received on it.
 func (c *conn) run(first protocol.Connected) {
 	c.mu.Lock()
 	c.connected = true
@@ -250,43 +252,6 @@ func (c *conn) run(first protocol.Connected) {
 
 // errUnheard ends a connection when its protocol has stopped.
 var errUnheard = errors.New("the router stops")
-
-// read waits for octets and passes them on, or discards them once the protocol
-// has closed the connection. It has a buffer only while there is something to
-// read.
-func (c *conn) read() error {
-	var buf *[readSize]byte
-	var n int
-	var failed error
-	err := c.raw.Read(func(fd uintptr) bool {
-		if c.discarded >= discards {
-			return false // it ends by its deadline
-		}
-		buf = readBuffers.Get().(*[readSize]byte)
-		n, failed = ignoringEINTR(func() (int, error) { return unix.Read(int(fd), buf[:]) })
-		if errors.Is(failed, unix.EAGAIN) {
-			readBuffers.Put(buf)
-			buf = nil
-			return false
-		}
-		return true
-	})
-	switch {
-	case err != nil:
-	case failed != nil:
-		err = reason(failed)
-	case n == 0:
-		err = protocol.ErrStreamEnd
-	case c.closing():
-		c.discarded += n
-	case !c.client.say(protocol.Read{ID: c.id, Data: buf[:n]}, c.stepped):
-		return errUnheard // the protocol may still have the buffer
-	}
-	if buf != nil {
-		readBuffers.Put(buf)
-	}
-	return err
-}
 
 func ignoringEINTR(f func() (int, error)) (int, error) {
 	for {

@@ -15,9 +15,9 @@
 //
 // Routing protocols ask for connections by effects (routing/protocol); Streams
 // carries them out with sockets of the namespace and reports the results as
-// inputs. The next input about a connection waits until the protocol has
-// processed the one before, so that no connection holds up the others. Writes
-// wait in a bounded buffer.
+// inputs. Of what comes by a connection, one block is read while the protocol
+// processes the one before, and no more, so that no connection holds up the
+// others. Writes wait in a bounded buffer.
 //
 //	protocol --Dial, Listen, Write, ...--> Client --> conn, acceptor --> sockets
 //	protocol <--Connected, Read, Closed, ...-- Hear <---+
@@ -25,7 +25,7 @@
 // File map: stack.go the namespace and its device; routes.go its routes;
 // listeners.go its listening sockets; exec.go, inhabitants.go programs in it;
 // streams.go the connections of all protocols, across restarts of the stack;
-// space.go making sockets in the namespace; conn.go, write.go one connection;
+// space.go making sockets in the namespace; conn.go, read.go, write.go one connection;
 // accept.go, peers.go one listener; options.go what is set on sockets;
 // bridge.go links.
 //

@@ -115,8 +115,7 @@ type Connected struct {
 }
 
 // Read has octets that arrived on a connection, in order. The core may use Data
-// only during the Step. The next Read of the same connection comes after all
-// other waiting inputs.
+// only during the Step. No more than two Reads of one connection wait at once.
 type Read struct {
 	ID   StreamID
 	Data []byte
