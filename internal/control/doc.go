@@ -11,6 +11,7 @@
 //	GET  /v1/PROTOCOL/...     the state of a routing protocol
 //	GET  /v1/nat/...          session, host, rule, pool of address translation
 //	GET  /v1/explain/packet   what each stage would do with a packet
+//	GET  /v1/events           what happens, as it happens
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
 //	POST /v1/clear/...        arp, nat/session, each protocol: delete learned state
@@ -24,6 +25,13 @@
 // The API is a list of nouns (noun.go): the router's own, which are described
 // here with their tables, and those of the routing protocols, which are
 // described in their packages below internal/protocols.
+//
+// /v1/events (events.go) is no noun but a stream of the frames that package
+// events describes: by WebSocket, with the subprotocol routerd.v1, or without an
+// Upgrade as lines of JSON, with one subscription in the URL's parameters topic,
+// key (each may be repeated), snapshot and after. A client that reads nothing for
+// 30 s is put out with status 4408, one whose token is revoked with 4401, and all
+// with 1001 when the server stops.
 //
 // The contract: fields are only ever added. Times are RFC 3339 in UTC,
 // durations are seconds, counters are unsigned 64-bit numbers, a list is never

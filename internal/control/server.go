@@ -27,6 +27,8 @@ type Options struct {
 	// Roles returns the roles of the peers of unix sockets; nil for those that
 	// apply without any configuration.
 	Roles func() *access.Roles
+	// Events is what /v1/events serves; nil for nothing.
+	Events *Events
 }
 
 // filled returns the options with what nil stands for.
@@ -90,6 +92,11 @@ func newServer(h http.Handler, o Options, write time.Duration, most int) *http.S
 }
 
 func serve(ctx context.Context, s *http.Server, l net.Listener) error {
+	last := &lasting{until: ctx}
+	s.BaseContext = func(net.Listener) context.Context {
+		return context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, last)
+	}
+	defer last.answers.Wait() // a connection that became a WebSocket is no longer the server's
 	stopped := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(stopped)
@@ -122,7 +129,7 @@ func (w debugWriter) Write(b []byte) (int, error) {
 // its role allows.
 func Handler(r Router, o Options) http.Handler {
 	o = o.filled()
-	return &handler{router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r)}
+	return &handler{router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r), events: o.Events}
 }
 
 type handler struct {
@@ -130,6 +137,7 @@ type handler struct {
 	nouns   []Noun
 	log     *slog.Logger
 	metrics http.Handler
+	events  *Events
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -139,6 +147,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	if req.URL.Path == "/metrics" {
 		h.metrics.ServeHTTP(w, req)
+		return
+	}
+	if req.URL.Path == "/v1/events" && h.events != nil {
+		if err := h.serveEvents(w, req); err != nil {
+			h.fail(w, req, err)
+		}
 		return
 	}
 	req.Body = http.MaxBytesReader(w, req.Body, maxBody)

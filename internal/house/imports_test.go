@@ -22,6 +22,7 @@ const (
 	benchfmt   = "golang.org/x/perf/benchfmt"
 	burntSushi = "github.com/BurntSushi/toml"
 	cobra      = "github.com/spf13/cobra"
+	coderWS    = "github.com/coder/websocket"
 	gopacket   = "github.com/gopacket/gopacket"
 	goSystemd  = "github.com/coreos/go-systemd/v22"
 	netlink    = "github.com/vishvananda/netlink"
@@ -120,8 +121,8 @@ var rooms = map[string]room{
 	)},
 	"internal/events": {},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "internal/access", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
-	), third: []string{prometheus, sys}},
+		"arp", "dataplane", "icmp", "internal/access", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
+	), third: []string{coderWS, prometheus, sys}},
 
 	// What the router itself serves and dials.
 	"internal/localstack": {own: own("dataplane/port", "dataplane/port/device", "dataplane/port/tun", "internal/bucket", "routing", "routing/protocol"), third: []string{netlink, netns, sys}},

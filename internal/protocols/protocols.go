@@ -28,6 +28,10 @@ type Protocol struct {
 	// Nouns are the protocol's nouns, Metrics its metrics.
 	Nouns   []running.Noun
 	Metrics running.Metrics
+	// Sessions is the path of the noun whose rows are what the events of the protocol
+	// are about: its neighbours, or what it has with them. A row has the JSON fields
+	// address or peer, and interface, which identify it.
+	Sessions string
 	// Derive, where not nil, says what a route of its own follows from.
 	Derive running.Derive
 	// Effects, where not nil, says what another configuration would do to it.
@@ -42,19 +46,19 @@ type Protocol struct {
 func All() []Protocol {
 	var list []Protocol
 	for _, p := range []rip.Protocol{rip.RIP, rip.RIPng} {
-		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Impacts: p.Impacts()})
+		list = append(list, Protocol{Kind: p.Kind(), Title: p.Title(), Decode: p.Decode, Nouns: p.Nouns(), Metrics: p.Metrics(), Sessions: p.Kind().Name + "/neighbor", Impacts: p.Impacts()})
 	}
 	list = append(list, Protocol{
 		Kind: ospf.Kind(), Title: ospf.Title, Decode: ospf.Decode,
-		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Derive: ospf.Derive, Impacts: ospf.Impacts(),
+		Nouns: ospf.Nouns(), Metrics: ospf.Metrics(), Sessions: "ospf/neighbor", Derive: ospf.Derive, Impacts: ospf.Impacts(),
 	})
 	list = append(list, Protocol{
 		Kind: bgp.Kind(), Title: bgp.Title, Decode: bgp.Decode,
-		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Derive: bgp.Derive, Effects: bgp.Effects, Impacts: bgp.Impacts(),
+		Nouns: bgp.Nouns(), Metrics: bgp.Metrics(), Sessions: "bgp/neighbor", Derive: bgp.Derive, Effects: bgp.Effects, Impacts: bgp.Impacts(),
 	})
 	return append(list, Protocol{
 		Kind: bfd.Kind(), Title: bfd.Title, Decode: bfd.Decode, Implied: bfd.Implied,
-		Nouns: bfd.Nouns(), Metrics: bfd.Metrics(), Impacts: bfd.Impacts(),
+		Nouns: bfd.Nouns(), Metrics: bfd.Metrics(), Sessions: "bfd", Impacts: bfd.Impacts(),
 	})
 }
 

@@ -197,6 +197,17 @@ func rowsOf(t reflect.Type) (l list, ok bool) {
 	return l, ok
 }
 
+// RowsOf returns the rows of an answer, a struct or a pointer to one.
+func RowsOf(answer any) (rows []any) {
+	v := reflect.Indirect(reflect.ValueOf(answer))
+	if l, ok := rowsOf(v.Type()); ok {
+		for i := range v.Field(l.at).Len() {
+			rows = append(rows, v.Field(l.at).Index(i).Interface())
+		}
+	}
+	return rows
+}
+
 // Keys returns the texts of the first column of an answer's rows.
 func Keys(answer any) (keys []string) {
 	v := reflect.Indirect(reflect.ValueOf(answer))
