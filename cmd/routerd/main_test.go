@@ -82,11 +82,11 @@ func (f *fake) Protocol(_ context.Context, name string) (running.Protocol, error
 	}
 	switch name {
 	case "bfd":
-		return &bfdtest.Protocol{}, nil
+		return bfdtest.New(), nil
 	case "bgp":
-		return &bgptest.Protocol{}, nil
+		return bgptest.New(), nil
 	case "ospf":
-		return &ospftest.Protocol{}, nil
+		return ospftest.New(), nil
 	}
 	return riptest.Named(name)
 }

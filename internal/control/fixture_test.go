@@ -101,11 +101,11 @@ func (f *fake) answer(ctx context.Context) error {
 func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, error) {
 	switch name {
 	case "bfd":
-		return &bfdtest.Protocol{}, f.answer(ctx)
+		return bfdtest.New(), f.answer(ctx)
 	case "bgp":
-		return &bgptest.Protocol{}, f.answer(ctx)
+		return bgptest.New(), f.answer(ctx)
 	case "ospf":
-		return &ospftest.Protocol{}, f.answer(ctx)
+		return ospftest.New(), f.answer(ctx)
 	}
 	p, err := riptest.Named(name)
 	if err == nil {

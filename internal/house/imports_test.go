@@ -103,19 +103,20 @@ var rooms = map[string]room{
 	// Who may do what.
 	"internal/access": {},
 
-	"internal/show":                    {own: []string{"internal/access"}, third: []string{uniseg}},
-	"internal/protocols":               {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
-	"internal/protocols/running":       {own: own("internal/show", "routing", "routing/protocol")},
-	"internal/protocols/rip/riptest":   {own: own("internal/protocols/running", "internal/show", "routing", "routing/keys", "routing/protocol", "routing/rip")},
-	"internal/protocols/decode":        {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
-	"internal/protocols/bfd/bfdtest":   {own: own("internal/protocols/running", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
-	"internal/protocols/bfd":           {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
-	"internal/protocols/ospf/ospftest": {own: own("internal/protocols/running", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/protocol")},
-	"internal/protocols/ospf":          {own: own("internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/policy", "routing/protocol", "routing/rib")},
-	"internal/protocols/bgp/bgptest":   {own: own("internal/protocols/running", "routing", "routing/bgp", "routing/bgp/wire", "routing/protocol")},
-	"internal/protocols/bgp":           {own: own("dataplane", "internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/bgp", "routing/bgp/wire", "routing/policy", "routing/protocol", "routing/rib")},
-	"internal/protocols/rip":           {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip")},
-	"internal/beacon":                  {own: own("routing", "routing/keys", "routing/protocol")},
+	"internal/show":                          {own: []string{"internal/access"}, third: []string{uniseg}},
+	"internal/protocols":                     {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
+	"internal/protocols/running":             {own: own("internal/show", "routing", "routing/protocol")},
+	"internal/protocols/running/runningtest": {own: own("internal/protocols/running", "routing", "routing/protocol")},
+	"internal/protocols/rip/riptest":         {own: own("internal/protocols/running", "internal/protocols/running/runningtest", "internal/show", "routing", "routing/keys", "routing/rip")},
+	"internal/protocols/decode":              {own: own("dataplane", "internal/router", "internal/tomltext", "routing", "routing/keys", "routing/policy", "routing/rib")},
+	"internal/protocols/bfd/bfdtest":         {own: own("internal/protocols/running/runningtest", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys")},
+	"internal/protocols/bfd":                 {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/bfd", "routing/bfd/wire", "routing/keys", "routing/protocol")},
+	"internal/protocols/ospf/ospftest":       {own: own("internal/protocols/running/runningtest", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire")},
+	"internal/protocols/ospf":                {own: own("internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/keys", "routing/ospf", "routing/ospf/wire", "routing/policy", "routing/protocol", "routing/rib")},
+	"internal/protocols/bgp/bgptest":         {own: own("internal/protocols/running/runningtest", "routing", "routing/bgp", "routing/bgp/wire")},
+	"internal/protocols/bgp":                 {own: own("dataplane", "internal/protocols/decode", "internal/protocols/running", "internal/router", "internal/show", "internal/tomltext", "routing", "routing/bgp", "routing/bgp/wire", "routing/policy", "routing/protocol", "routing/rib")},
+	"internal/protocols/rip":                 {own: own("internal/protocols/decode", "internal/protocols/running", "internal/show", "internal/router", "internal/tomltext", "routing", "routing/policy", "routing/protocol", "routing/rib", "routing/rip")},
+	"internal/beacon":                        {own: own("routing", "routing/keys", "routing/protocol")},
 	"internal/sim": {own: own(
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "internal/timers", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
@@ -168,7 +169,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/protocols/running/runningtest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

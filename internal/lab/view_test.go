@@ -28,7 +28,7 @@ func (s speaking) Protocol(_ context.Context, name string) (protocols.Protocol, 
 	if name != s.protocol {
 		return nil, show.NotFound("%s is not spoken here", name)
 	}
-	return &ospftest.Protocol{}, nil
+	return ospftest.New(), nil
 }
 
 // viewed is a lab of two routers that answer, of which the second speaks ospf.

@@ -34,7 +34,7 @@ func TestClear(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &bgptest.Protocol{}
+		p := bgptest.New()
 		answer, err := noun.Ask(t.Context(), p, q)
 		if err != nil || answer != (ClearResult{1}) {
 			t.Errorf("%s: %v, %v", text, answer, err)

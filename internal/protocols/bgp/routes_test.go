@@ -54,7 +54,7 @@ func TestDerive(t *testing.T) {
 		},
 		"192.0.2.0/25": nil,
 	} {
-		list, err := Derive(context.Background(), &bgptest.Protocol{}, netip.MustParsePrefix(to))
+		list, err := Derive(context.Background(), bgptest.New(), netip.MustParsePrefix(to))
 		var got []string
 		for _, d := range list {
 			got = append(got, d.Path)
@@ -96,7 +96,7 @@ func TestPagesOfBothFamilies(t *testing.T) {
 			q, got := test.q, []string(nil)
 			q.Limit = limit
 			for range 10 {
-				page, err := askRoutes(context.Background(), &bgptest.Protocol{}, q)
+				page, err := askRoutes(context.Background(), bgptest.New(), q)
 				if err != nil || len(page.Routes) > limit {
 					t.Fatalf("%+v: %d rows, %v", q, len(page.Routes), err)
 				}
@@ -116,7 +116,7 @@ func TestPagesOfBothFamilies(t *testing.T) {
 
 // Attributes that the router does not know, and those that few routes have, are shown too.
 func TestAttributesAreWhole(t *testing.T) {
-	page, err := askRoutes(context.Background(), &bgptest.Protocol{}, RouteQuery{Prefix: netip.MustParsePrefix("198.18.0.0/15")})
+	page, err := askRoutes(context.Background(), bgptest.New(), RouteQuery{Prefix: netip.MustParsePrefix("198.18.0.0/15")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func drawn(t *testing.T, line string) string {
 	if err := n.Arguments(q, words[1:]); err != nil {
 		return err.Error() + "\n"
 	}
-	answer, err := n.Ask(t.Context(), &ospftest.Protocol{}, q)
+	answer, err := n.Ask(t.Context(), ospftest.New(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestPages(t *testing.T) {
 	for _, filter := range []string{"", "&router=10.255.0.2", "&area=0.0.0.7", "&interface=core0", "&type=external"} {
 		var got []string
 		for after, pages := "", 0; pages < 10; pages++ {
-			answer, err := asked(t, &ospftest.Protocol{}, "ospf/database?limit=2"+filter+after)
+			answer, err := asked(t, ospftest.New(), "ospf/database?limit=2"+filter+after)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,12 +163,12 @@ func TestPages(t *testing.T) {
 			t.Errorf("%q: %q, want %q", filter, got, want)
 		}
 	}
-	answer, err := asked(t, &ospftest.Protocol{}, "ospf/route?limit=2&after=10.0.12.0/24")
+	answer, err := asked(t, ospftest.New(), "ospf/route?limit=2&after=10.0.12.0/24")
 	if page, _ := answer.(ospf.RoutePage); err != nil || len(page.Routes) != 2 || page.Next.String() != "10.255.0.1/32" {
 		t.Errorf("a page of routes: %+v, %v", answer, err)
 	}
 	for _, after := range []string{"x", "area/0.0.0.0/0/router/1.1.1.1", "area/0.0.0.0/70000/router/1.1.1.1/1.1.1.1", "area/0/0/router/1.1.1.1/1.1.1.1", "all/0.0.0.0/0/router/1.1.1.1/1.1.1.1"} {
-		if _, err := asked(t, &ospftest.Protocol{}, "ospf/database?after="+url.QueryEscape(after)); err == nil || !strings.Contains(err.Error(), "wanted the next of a page") {
+		if _, err := asked(t, ospftest.New(), "ospf/database?after="+url.QueryEscape(after)); err == nil || !strings.Contains(err.Error(), "wanted the next of a page") {
 			t.Errorf("after %s: %v", after, err)
 		}
 	}
@@ -182,7 +182,7 @@ func TestDerive(t *testing.T) {
 		"10.7.0.0/16":    {"nothing: it is a range of area 0.0.0.7, which this router announces: what has no route of its own is discarded, so that it goes in no circle"},
 		"10.9.0.0/16":    nil,
 	} {
-		list, err := ospf.Derive(t.Context(), &ospftest.Protocol{}, netip.MustParsePrefix(to))
+		list, err := ospf.Derive(t.Context(), ospftest.New(), netip.MustParsePrefix(to))
 		var got []string
 		for _, d := range list {
 			got = append(got, d.Path+": "+d.Steps[len(d.Steps)-1])
@@ -191,7 +191,7 @@ func TestDerive(t *testing.T) {
 			t.Errorf("%s: %q, %v; want %q", to, got, err, want)
 		}
 	}
-	if _, err := ospf.Derive(t.Context(), &ospftest.Protocol{Err: context.Canceled}, netip.MustParsePrefix("10.9.0.0/16")); err == nil {
+	if _, err := ospf.Derive(t.Context(), ospftest.New().Failing(context.Canceled), netip.MustParsePrefix("10.9.0.0/16")); err == nil {
 		t.Error("a core that does not answer is no error")
 	}
 }
@@ -210,7 +210,7 @@ func TestClear(t *testing.T) {
 		"clear/ospf/counters":                                   {ospf.ClearCountersResult{Interfaces: 4}, core.ClearCounters{Interface: routing.NoInterface}},
 		"clear/ospf/counters?interface=lan0":                    {ospf.ClearCountersResult{Interfaces: 1}, core.ClearCounters{Interface: 1}},
 	} {
-		p := &ospftest.Protocol{}
+		p := ospftest.New()
 		answer, err := asked(t, p, text)
 		if err != nil || answer != want.answer {
 			t.Errorf("%s: %v, %v; want %v", text, answer, err, want.answer)
@@ -227,7 +227,7 @@ func TestNounsFail(t *testing.T) {
 		if n.Ask == nil {
 			continue
 		}
-		_, err := asked(t, &ospftest.Protocol{Err: context.Canceled}, n.Path)
+		_, err := asked(t, ospftest.New().Failing(context.Canceled), n.Path)
 		var e *show.Error
 		if want := "asking ospf: context canceled"; !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.Message != want {
 			t.Errorf("%s of a router that stops: %v", n.Path, err)
@@ -235,7 +235,7 @@ func TestNounsFail(t *testing.T) {
 		if !slices.ContainsFunc(n.Parameters(), func(p show.Parameter) bool { return p.Name == "interface" }) {
 			continue
 		}
-		_, err = asked(t, &ospftest.Protocol{}, n.Path+"?interface=lan9")
+		_, err = asked(t, ospftest.New(), n.Path+"?interface=lan9")
 		if want := `ospf on "lan9": there is no such interface`; !errors.As(err, &e) || e.Status != http.StatusNotFound || e.Message != want {
 			t.Errorf("%s of an interface that there is not: %v", n.Path, err)
 		}
@@ -247,7 +247,7 @@ func TestMetrics(t *testing.T) {
 	m := ospf.Metrics()
 	seen := map[string]float64{}
 	used := map[*running.Family]bool{}
-	err := m.Read(t.Context(), &ospftest.Protocol{}, func(f *running.Family, value float64, labels ...string) {
+	err := m.Read(t.Context(), ospftest.New(), func(f *running.Family, value float64, labels ...string) {
 		series := fmt.Sprint(f.Name, labels)
 		if _, again := seen[series]; again || len(labels) != len(f.Labels) {
 			t.Errorf("%s: labels %q of %q, seen %t", f.Name, labels, f.Labels, again)
@@ -276,7 +276,7 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v, want %v", series, got, want)
 		}
 	}
-	if err := m.Read(t.Context(), &ospftest.Protocol{Err: context.DeadlineExceeded}, func(*running.Family, float64, ...string) {}); err == nil {
+	if err := m.Read(t.Context(), ospftest.New().Failing(context.DeadlineExceeded), func(*running.Family, float64, ...string) {}); err == nil {
 		t.Error("a core that does not answer is no error")
 	}
 }

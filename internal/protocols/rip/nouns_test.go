@@ -46,7 +46,7 @@ func asked(t *testing.T, p running.Protocol, kind rip.Protocol, text string) (an
 // The table comes in pages, each behind the last prefix of the one before; a
 // filter leaves out routes and not pages.
 func TestRoutePages(t *testing.T) {
-	p := &riptest.Protocol{Kind: core.RIP}
+	p := riptest.New(core.RIP)
 	for _, filter := range []string{"", "&neighbor=10.0.13.3", "&interface=lan0"} {
 		var got []string
 		pages, after := 0, ""
@@ -85,7 +85,7 @@ func TestClear(t *testing.T) {
 		"clear/rip?neighbor=10.0.12.2":                {1, core.Clear{Interface: routing.NoInterface, Address: netip.MustParseAddr("10.0.12.2")}},
 		"clear/rip?neighbor=10.0.12.2&interface=lan0": {0, core.Clear{Interface: 1, Address: netip.MustParseAddr("10.0.12.2")}},
 	} {
-		p := &riptest.Protocol{Kind: core.RIP}
+		p := riptest.New(core.RIP)
 		answer, err := asked(t, p, rip.RIP, text)
 		if err != nil || answer != (rip.ClearResult{Cleared: want.cleared}) {
 			t.Errorf("%s: %v, %v; want %d", text, answer, err, want.cleared)
@@ -99,24 +99,25 @@ func TestClear(t *testing.T) {
 // What there is not is said so, and a router that stops is no fault of the asker.
 func TestNounsFail(t *testing.T) {
 	for _, n := range []string{"route", "neighbor", "interface", "clear/ripng"} {
-		_, err := asked(t, &riptest.Protocol{Kind: core.RIPng}, rip.RIPng, n+"?interface=lan9")
+		_, err := asked(t, riptest.New(core.RIPng), rip.RIPng, n+"?interface=lan9")
 		var e *show.Error
 		if want := `ripng on "lan9": there is no such interface`; !errors.As(err, &e) || e.Status != http.StatusNotFound || e.Message != want {
 			t.Errorf("%s of an interface that there is not: %v", n, err)
 		}
-		_, err = asked(t, &riptest.Protocol{Kind: core.RIPng, Err: context.Canceled}, rip.RIPng, n)
+		_, err = asked(t, riptest.New(core.RIPng).Failing(context.Canceled), rip.RIPng, n)
 		if want := "asking ripng: context canceled"; !errors.As(err, &e) || e.Status != http.StatusServiceUnavailable || e.Message != want {
 			t.Errorf("%s of a router that stops: %v", n, err)
 		}
 	}
-	if _, err := asked(t, &riptest.Protocol{}, rip.RIP, "neighbor?prefix=10.0.0.0/8"); err == nil || !strings.HasSuffix(err.Error(), "wanted one of interface, neighbor") {
+	if _, err := asked(t, riptest.New(core.RIP), rip.RIP, "neighbor?prefix=10.0.0.0/8"); err == nil || !strings.HasSuffix(err.Error(), "wanted one of interface, neighbor") {
 		t.Errorf("a parameter that neighbours have not: %v", err)
 	}
 }
 
 // Every value has the labels of its family, and no series is there twice.
 func TestMetrics(t *testing.T) {
-	for kind, p := range map[rip.Protocol]*riptest.Protocol{rip.RIP: {Kind: core.RIP}, rip.RIPng: {Kind: core.RIPng}} {
+	for kind, spoken := range map[rip.Protocol]core.Protocol{rip.RIP: core.RIP, rip.RIPng: core.RIPng} {
+		p := riptest.New(spoken)
 		m := kind.Metrics()
 		seen := map[string]float64{}
 		used := map[*running.Family]bool{}
@@ -144,7 +145,7 @@ func TestMetrics(t *testing.T) {
 				t.Errorf("%s is %v, want %v", series, got, want)
 			}
 		}
-		p.Err = context.DeadlineExceeded
+		p.Failing(context.DeadlineExceeded)
 		if err := m.Read(t.Context(), p, func(*running.Family, float64, ...string) {}); err == nil {
 			t.Errorf("%s: a core that does not answer is no error", kind)
 		}

@@ -3,81 +3,27 @@
 package bfdtest
 
 import (
-	"context"
 	"net/netip"
-	"sync"
 	"time"
 
-	"routerd/internal/protocols/running"
+	"routerd/internal/protocols/running/runningtest"
 	"routerd/routing"
 	"routerd/routing/bfd"
 	"routerd/routing/bfd/wire"
 	"routerd/routing/keys"
-	"routerd/routing/protocol"
 )
-
-// Names are those of the interfaces, by number.
-var Names = []string{1: "lan0", 2: "core0", 3: "core1"}
 
 var (
-	// Began is not in UTC, as a careless core would have it.
-	Began = time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600))
-	now   = Began.Add(time.Hour)
+	began = runningtest.Began
+	now   = runningtest.Now
 )
 
-// Protocol implements running.Protocol.
-type Protocol struct {
-	Err error // what it fails with, nil for nothing
-
-	mu   sync.Mutex
-	sent []protocol.Input
-}
-
-var _ running.Protocol = (*Protocol)(nil)
-
-// Ask implements running.Protocol.
-func (p *Protocol) Ask(_ context.Context, f func(core protocol.Core, now time.Time)) error {
-	if p.Err == nil {
-		f(core{}, now)
-	}
-	return p.Err
-}
-
-// Send implements running.Protocol.
-func (p *Protocol) Send(_ context.Context, in protocol.Input) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sent = append(p.sent, in)
-	return p.Err
-}
-
-// Sent are the inputs that were sent.
-func (p *Protocol) Sent() []protocol.Input {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return append([]protocol.Input(nil), p.sent...)
-}
-
-// InterfaceName implements running.Protocol.
-func (*Protocol) InterfaceName(id routing.InterfaceID) string { return Names[id] }
-
-// InterfaceNamed implements running.Protocol.
-func (*Protocol) InterfaceNamed(name string) (routing.InterfaceID, bool) {
-	for id, n := range Names {
-		if n == name && n != "" {
-			return routing.InterfaceID(id), true
-		}
-	}
-	return routing.NoInterface, false
-}
+// New returns BFD.
+func New() *runningtest.Protocol { return runningtest.New(core{}) }
 
 // core has a session that is up, one that went down, one over several hops that
 // was never heard, and one that is shut.
-type core struct{}
-
-func (core) Step(_ time.Time, _ protocol.Input, out []protocol.Effect) []protocol.Effect { return out }
-
-func (core) Deadline() time.Time { return time.Time{} }
+type core struct{ runningtest.Still }
 
 func (core) Sessions() []bfd.SessionInfo {
 	const ms = time.Millisecond
@@ -89,12 +35,12 @@ func (core) Sessions() []bfd.SessionInfo {
 	return []bfd.SessionInfo{
 		{
 			Address: addr("10.0.1.7"), Source: addr("10.0.1.1"), Link: 1, Configured: true, Profile: bfd.DefaultProfile(), ProfileName: "default",
-			State: wire.AdminDown, RemoteState: wire.Down, Diagnostic: wire.AdministrativelyDown, Local: 77, Since: Began, Transmit: time.Second,
+			State: wire.AdminDown, RemoteState: wire.Down, Diagnostic: wire.AdministrativelyDown, Local: 77, Since: began, Transmit: time.Second,
 			Counters: bfd.Counters{Sent: 3600},
 		},
 		{
 			Address: addr("10.0.12.2"), Source: addr("10.0.12.1"), Link: 2, Clients: []string{"rip", "static"}, Profile: fast, ProfileName: "fast",
-			State: wire.Up, RemoteState: wire.Up, Heard: true, Local: 3735928559, Remote: 16909060, Since: Began.Add(time.Minute), LastHeard: now.Add(-12 * ms),
+			State: wire.Up, RemoteState: wire.Up, Heard: true, Local: 3735928559, Remote: 16909060, Since: began.Add(time.Minute), LastHeard: now.Add(-12 * ms),
 			Transmit: 50 * ms, Detection: 150 * ms, RemoteTransmit: 50 * ms, RemoteReceive: 10 * ms, RemoteEcho: 50 * ms, RemoteMultiplier: 3,
 			Counters: bfd.Counters{Sent: 81234, Received: 80001, Ups: 2, Downs: 1, LongestSilence: 53 * ms, Refused: bfd.Refusals{bfd.HopLimit: 2}},
 			Refused:  "TTL 254, want 255",
@@ -107,7 +53,7 @@ func (core) Sessions() []bfd.SessionInfo {
 		},
 		{
 			Address: addr("192.0.2.9"), Source: addr("192.0.2.1"), Link: routing.NoInterface, Multihop: true, Clients: []string{"bgp"}, Profile: sealed,
-			State: wire.Down, RemoteState: wire.Down, Local: 9, Since: Began, Transmit: time.Second,
+			State: wire.Down, RemoteState: wire.Down, Local: 9, Since: began, Transmit: time.Second,
 			Counters: bfd.Counters{Sent: 4000, Refused: bfd.Refusals{bfd.Unauthentic: 9}}, Refused: "made with another secret: key 1",
 		},
 	}

@@ -3,85 +3,27 @@
 package bgptest
 
 import (
-	"context"
 	"errors"
 	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
-	"routerd/internal/protocols/running"
+	"routerd/internal/protocols/running/runningtest"
 	"routerd/routing"
 	"routerd/routing/bgp"
 	"routerd/routing/bgp/wire"
-	"routerd/routing/protocol"
 )
 
-// Names are those of the interfaces, by number.
-var Names = []string{1: "lan0", 2: "core0", 3: "core1"}
-
 var (
-	// Began is not in UTC, as a careless core would have it.
-	Began = time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600))
-	now   = Began.Add(time.Hour)
+	began = runningtest.Began
+	now   = runningtest.Now
 	addr  = netip.MustParseAddr
 )
 
-// Protocol implements running.Protocol.
-type Protocol struct {
-	Err error // what it fails with, nil for nothing
-
-	mu   sync.Mutex
-	sent []protocol.Input
-}
-
-var _ running.Protocol = (*Protocol)(nil)
-
-// Ask implements running.Protocol.
-func (p *Protocol) Ask(_ context.Context, f func(core protocol.Core, now time.Time)) error {
-	if p.Err == nil {
-		f(core{}, now)
-	}
-	return p.Err
-}
-
-// Send implements running.Protocol.
-func (p *Protocol) Send(_ context.Context, in protocol.Input) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sent = append(p.sent, in)
-	return p.Err
-}
-
-// Sent are the inputs that were sent.
-func (p *Protocol) Sent() []protocol.Input {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
-}
-
-// InterfaceName implements running.Protocol.
-func (*Protocol) InterfaceName(id routing.InterfaceID) string {
-	if int(id) >= len(Names) {
-		return ""
-	}
-	return Names[id]
-}
-
-// InterfaceNamed implements running.Protocol.
-func (*Protocol) InterfaceNamed(name string) (routing.InterfaceID, bool) {
-	i := slices.Index(Names, name)
-	return routing.InterfaceID(i), i > 0
-}
+// New returns BGP.
+func New() *runningtest.Protocol { return runningtest.New(core{}) }
 
 // core answers what the nouns ask.
-type core struct{}
-
-// Step implements protocol.Core.
-func (core) Step(_ time.Time, _ protocol.Input, out []protocol.Effect) []protocol.Effect { return out }
-
-// Deadline implements protocol.Core.
-func (core) Deadline() time.Time { return time.Time{} }
+type core struct{ runningtest.Still }
 
 // Status is that of a router with a full table.
 func (core) Status() bgp.Status {
@@ -98,15 +40,15 @@ func (core) Neighbors() []bgp.NeighborStatus {
 	list := []bgp.NeighborStatus{
 		{
 			Address: addr("198.51.100.1"), Link: 1, Local: addr("198.51.100.2"), AS: 64500, Description: "ISP-A", RouterID: 0xc6336401,
-			State: bgp.Established, Since: Began.Add(time.Minute), HoldTime: 90 * time.Second, Keepalive: 30 * time.Second,
+			State: bgp.Established, Since: began.Add(time.Minute), HoldTime: 90 * time.Second, Keepalive: 30 * time.Second,
 			Counts: bgp.NeighborCounts{Updates: 173_400, Announcements: 901_950, Withdrawals: 12, Refused: 1, Filtered: 40, Sent: 4, Withdrawn: 1},
 		},
 		{
-			Address: addr("10.0.12.2"), Link: 2, Local: addr("10.0.12.1"), AS: 65002, RouterID: 0x0aff0002, State: bgp.Established, Since: Began,
+			Address: addr("10.0.12.2"), Link: 2, Local: addr("10.0.12.1"), AS: 65002, RouterID: 0x0aff0002, State: bgp.Established, Since: began,
 			HoldTime: 9 * time.Second, Keepalive: 3 * time.Second,
 			Counts: bgp.NeighborCounts{Updates: 3, Announcements: 901_899, NoPolicy: 901_899},
 		},
-		{Address: addr("10.0.12.3"), Link: routing.NoInterface, AS: 65001, Since: Began, Shutdown: true},
+		{Address: addr("10.0.12.3"), Link: routing.NoInterface, AS: 65001, Since: began, Shutdown: true},
 		{
 			Address: addr("fe80::9"), Interface: "core1", Link: 3, AS: 65003, State: bgp.Active, Since: now.Add(-42 * time.Second),
 			Last: bgp.Ending{Time: now.Add(-2 * time.Second), Event: bgp.TCPConnectionFails, Err: errors.New("the other side does not answer")},

@@ -34,22 +34,22 @@ func (core) Interfaces() []ospf.InterfaceInfo {
 	virtual := ospf.InterfaceConfig{Timers: ospf.DefaultTimers(ospf.Virtual)}
 	return []ospf.InterfaceInfo{
 		{
-			Interface: 1, Name: "lan0", Area: 7, Config: lan, Network: ospf.Broadcast, State: ospf.InterfaceDROther, Since: Began,
+			Interface: 1, Name: "lan0", Area: 7, Config: lan, Network: ospf.Broadcast, State: ospf.InterfaceDROther, Since: began,
 			Address: pfx("10.0.1.1/24"), Cost: 100, MTU: 1500,
 		},
 		{
-			Interface: 2, Name: "core0", Config: core0, Network: ospf.Broadcast, State: ospf.InterfaceBackup, Since: Began.Add(40 * time.Second),
+			Interface: 2, Name: "core0", Config: core0, Network: ospf.Broadcast, State: ospf.InterfaceBackup, Since: began.Add(40 * time.Second),
 			Address: pfx("10.0.12.1/24"), Cost: 10, MTU: 1500, DR: id("10.0.12.2"), BDR: id("10.0.12.1"), RouterDR: id("10.255.0.2"), RouterBDR: id("10.255.0.1"),
 			Neighbors: 2, Full: 1, NextHello: now.Add(3 * time.Second), LSAs: 1, Counters: counters(),
 			Refused: ospf.LastRefusal{Refusal: wire.Refusal{Reason: wire.MTU, Theirs: 9000, Ours: 1500}, From: addr("10.0.12.9"), At: now.Add(-4 * time.Second)},
 		},
 		{
-			Interface: 3, Name: "core1", Config: core1, Network: ospf.PointToPoint, State: ospf.InterfacePointToPoint, Since: Began,
+			Interface: 3, Name: "core1", Config: core1, Network: ospf.PointToPoint, State: ospf.InterfacePointToPoint, Since: began,
 			Address: pfx("10.255.0.1/32"), Unnumbered: true, Cost: 10, MTU: 1400, Neighbors: 1, Full: 1, NextHello: now.Add(7 * time.Second),
 		},
 		{
 			Interface: routing.NoInterface, Name: "virtual link to 10.255.0.9 through area 0.0.0.1", Config: virtual, Network: ospf.Virtual,
-			State: ospf.InterfaceDown, Since: Began, Virtual: true, Peer: id("10.255.0.9"), Transit: 1,
+			State: ospf.InterfaceDown, Since: began, Virtual: true, Peer: id("10.255.0.9"), Transit: 1,
 		},
 	}
 }
@@ -59,7 +59,7 @@ func (core) Neighbors() []ospf.NeighborInfo {
 	return []ospf.NeighborInfo{
 		{
 			Interface: 2, Name: "core0", Router: id("10.255.0.2"), Address: addr("10.0.12.2"), Priority: 1, Role: ospf.RoleDR, DR: id("10.0.12.2"), BDR: id("10.0.12.1"),
-			Options: wire.OptionE | wire.OptionO, State: ospf.NeighborFull, Since: Began.Add(45 * time.Second), Heard: now.Add(-2 * time.Second), DeadAt: now.Add(38 * time.Second),
+			Options: wire.OptionE | wire.OptionO, State: ospf.NeighborFull, Since: began.Add(45 * time.Second), Heard: now.Add(-2 * time.Second), DeadAt: now.Add(38 * time.Second),
 			Master: true, Sequence: 1234567, Unacknowledged: 1, Counters: ospf.NeighborCounters{StateChanges: 6, Retransmitted: 5},
 		},
 		{
@@ -69,7 +69,7 @@ func (core) Neighbors() []ospf.NeighborInfo {
 		},
 		{
 			Interface: 3, Name: "core1", Router: id("10.255.0.3"), Address: addr("10.255.0.3"), Priority: 1, Options: wire.OptionE | wire.OptionO,
-			State: ospf.NeighborFull, Since: Began.Add(5 * time.Second), Heard: now.Add(-6 * time.Second), DeadAt: now.Add(34 * time.Second),
+			State: ospf.NeighborFull, Since: began.Add(5 * time.Second), Heard: now.Add(-6 * time.Second), DeadAt: now.Add(34 * time.Second),
 			GraceUntil: now.Add(57 * time.Second), GraceReason: ospf.RestartUpgrade, GraceEnded: errors.New("the topology has changed"), Sequence: 5, BFD: &ospf.BFD{Profile: "fast", Strict: true}, Counters: ospf.NeighborCounters{StateChanges: 6},
 		},
 	}

@@ -3,90 +3,43 @@
 package riptest
 
 import (
-	"context"
 	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"routerd/internal/protocols/running"
+	"routerd/internal/protocols/running/runningtest"
 	"routerd/internal/show"
 	"routerd/routing"
 	"routerd/routing/keys"
-	"routerd/routing/protocol"
 	"routerd/routing/rip"
 )
 
-// Names are the interfaces' names by number.
-var Names = []string{1: "lan0", 2: "core0", 3: "core1"}
-
 var (
-	// Began is the time of all events. It is deliberately not in UTC.
-	Began = time.Date(2026, 3, 1, 13, 0, 0, 0, time.FixedZone("CET", 3600))
-	now   = Began.Add(time.Hour)
+	began = runningtest.Began
+	now   = runningtest.Now
 	pfx   = netip.MustParsePrefix
 	addr  = netip.MustParseAddr
 )
 
-// Protocol is RIP or RIPng. It implements running.Protocol.
-type Protocol struct {
-	Kind rip.Protocol
-	Err  error // the error of every question, nil for none
-
-	mu   sync.Mutex
-	sent []protocol.Input
-}
-
-var _ running.Protocol = (*Protocol)(nil)
+// New returns RIP or RIPng.
+func New(kind rip.Protocol) *runningtest.Protocol { return runningtest.New(core{kind: kind}) }
 
 // Named returns the protocol with a name.
 func Named(name string) (running.Protocol, error) {
 	for _, k := range []rip.Protocol{rip.RIP, rip.RIPng} {
 		if k.String() == name {
-			return &Protocol{Kind: k}, nil
+			return New(k), nil
 		}
 	}
 	return nil, show.NotFound("%s is not spoken here: the configuration has no [%s]", name, name)
 }
 
-// Ask implements running.Protocol.
-func (p *Protocol) Ask(_ context.Context, f func(core protocol.Core, now time.Time)) error {
-	if p.Err == nil {
-		f(core{kind: p.Kind}, now)
-	}
-	return p.Err
-}
-
-// Send implements running.Protocol.
-func (p *Protocol) Send(_ context.Context, in protocol.Input) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.sent = append(p.sent, in)
-	return p.Err
-}
-
-// Sent returns the inputs that were sent.
-func (p *Protocol) Sent() []protocol.Input {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.sent)
-}
-
-// InterfaceName implements running.Protocol.
-func (*Protocol) InterfaceName(id routing.InterfaceID) string { return Names[id] }
-
-// InterfaceNamed implements running.Protocol.
-func (*Protocol) InterfaceNamed(name string) (routing.InterfaceID, bool) {
-	at := slices.Index(Names, name)
-	return routing.InterfaceID(max(at, 0)), at > 0
-}
-
 // core has the methods of rip.Machine that the nouns use.
-type core struct{ kind rip.Protocol }
-
-func (core) Step(_ time.Time, _ protocol.Input, out []protocol.Effect) []protocol.Effect { return out }
-
-func (core) Deadline() time.Time { return time.Time{} }
+type core struct {
+	runningtest.Still
+	kind rip.Protocol
+}
 
 func (c core) routes() []rip.RouteInfo {
 	if c.kind == rip.RIPng {
@@ -94,21 +47,21 @@ func (c core) routes() []rip.RouteInfo {
 		return []rip.RouteInfo{{
 			Prefix: pfx("2001:db8:2::/64"), State: "learned", Source: routing.SourceRIP, Metric: 2,
 			Paths: []rip.PathInfo{{Neighbor: hop, NextHop: hop, Interface: 2, Heard: now.Add(-7500 * time.Millisecond)}},
-			Since: Began, Expires: now.Add(172500 * time.Millisecond),
+			Since: began, Expires: now.Add(172500 * time.Millisecond),
 		}}
 	}
 	return []rip.RouteInfo{
-		{Prefix: pfx("0.0.0.0/0"), State: "default", Source: routing.SourceRIP, Metric: 1, Since: Began},
-		{Prefix: pfx("10.0.1.0/24"), State: "connected", Source: routing.SourceConnected, Metric: 1, Since: Began},
+		{Prefix: pfx("0.0.0.0/0"), State: "default", Source: routing.SourceRIP, Metric: 1, Since: began},
+		{Prefix: pfx("10.0.1.0/24"), State: "connected", Source: routing.SourceConnected, Metric: 1, Since: began},
 		{
-			Prefix: pfx("10.0.2.0/24"), State: "learned", Source: routing.SourceRIP, Metric: 3, Tag: 7, Since: Began, Expires: now.Add(168250 * time.Millisecond),
+			Prefix: pfx("10.0.2.0/24"), State: "learned", Source: routing.SourceRIP, Metric: 3, Tag: 7, Since: began, Expires: now.Add(168250 * time.Millisecond),
 			Paths: []rip.PathInfo{
 				{Neighbor: addr("10.0.12.2"), NextHop: addr("10.0.12.2"), Interface: 2, Tag: 7, Heard: now.Add(-11750 * time.Millisecond)},
 				{Neighbor: addr("10.0.13.3"), NextHop: addr("10.0.13.9"), Interface: 3, Tag: 7, Heard: now.Add(-20 * time.Second)},
 			},
 		},
-		{Prefix: pfx("10.0.9.0/24"), State: "dying", Source: routing.SourceRIP, Metric: 16, Since: Began, Expires: now.Add(59 * time.Second)},
-		{Prefix: pfx("203.0.113.0/24"), State: "redistributed", Source: routing.SourceStatic, Metric: 5, Tag: 65535, Since: Began},
+		{Prefix: pfx("10.0.9.0/24"), State: "dying", Source: routing.SourceRIP, Metric: 16, Since: began, Expires: now.Add(59 * time.Second)},
+		{Prefix: pfx("203.0.113.0/24"), State: "redistributed", Source: routing.SourceStatic, Metric: 5, Tag: 65535, Since: began},
 	}
 }
 
@@ -132,16 +85,16 @@ func (c core) Route(p netip.Prefix) (rip.RouteInfo, bool) {
 func (c core) Neighbors() []rip.NeighborInfo {
 	if c.kind == rip.RIPng {
 		return []rip.NeighborInfo{{
-			Interface: 2, Name: "core0", Address: addr("fe80::2"), Version: 1, Routes: 1, Since: Began, Heard: now.Add(-7500 * time.Millisecond), Packets: 20,
+			Interface: 2, Name: "core0", Address: addr("fe80::2"), Version: 1, Routes: 1, Since: began, Heard: now.Add(-7500 * time.Millisecond), Packets: 20,
 		}}
 	}
 	return []rip.NeighborInfo{
 		{
-			Interface: 2, Name: "core0", Address: addr("10.0.12.2"), Version: 2, Routes: 1, Since: Began, Heard: now.Add(-11750 * time.Millisecond),
+			Interface: 2, Name: "core0", Address: addr("10.0.12.2"), Version: 2, Routes: 1, Since: began, Heard: now.Add(-11750 * time.Millisecond),
 			Packets: 12_345, BadEntries: 1, MaximumPrefix: 65536,
 		},
 		{
-			Interface: 3, Name: "core1", Address: addr("10.0.13.3"), Version: 2, Routes: 1, Since: Began, Heard: now.Add(-20 * time.Second),
+			Interface: 3, Name: "core1", Address: addr("10.0.13.3"), Version: 2, Routes: 1, Since: began, Heard: now.Add(-20 * time.Second),
 			Packets: 4, BadPackets: 3, MaximumPrefix: 1, Beyond: 41,
 		},
 	}
