@@ -27,7 +27,7 @@ var mostOf = []struct {
 const eventHello, eventDead = 5, 60
 
 // eventLab joins each seat to a host, where its speaker is.
-func eventLab(kernel bool) string {
+func eventLab(seats []seat, kernel bool) string {
 	var b strings.Builder
 	for i, s := range seats {
 		fmt.Fprintf(&b, "[node.h%s]\nkind = \"host\"\n[node.%s]\n%s", s.node, s.node, s.config(speaking{"point-to-point", eventHello, eventDead, kernel}))
@@ -50,16 +50,27 @@ type subject struct {
 	load          time.Duration // of CPU time
 	took          time.Duration // until it had all
 	lsaBytes      float64       // of resident memory, each
-	events, still []float64     // CPU milliseconds of windows with and without an event
+	events, still windows       // with and without an event
 }
 
-// event is the CPU time of one event, in milliseconds, as a median and as a mean.
-func (s *subject) event() (median, mean float64) {
-	idle := bench.SpreadOf(s.still).Median
-	for _, ms := range s.events {
-		mean += (ms - idle) / float64(len(s.events))
+// windows is what a seat used in each of them: CPU milliseconds, and how often its
+// threads gave up a processor, which is what waking up takes of that time.
+type windows struct{ cpu, switches []float64 }
+
+func (w *windows) add(before, after site.Usage) {
+	w.cpu = append(w.cpu, (after.CPU-before.CPU).Seconds()*1000)
+	w.switches = append(w.switches, float64(after.Switches-before.Switches))
+}
+
+// event is the CPU time of one event, in milliseconds, as a median and as a mean, and
+// the switches of threads that it takes.
+func (s *subject) event() (median, mean, switches float64) {
+	idle := bench.SpreadOf(s.still.cpu).Median
+	for _, ms := range s.events.cpu {
+		mean += (ms - idle) / float64(len(s.events.cpu))
 	}
-	return bench.SpreadOf(s.events).Median - idle, mean
+	switches = bench.SpreadOf(s.events.switches).Median - bench.SpreadOf(s.still.switches).Median
+	return bench.SpreadOf(s.events.cpu).Median - idle, mean, switches
 }
 
 // events measures all sizes.
@@ -67,7 +78,7 @@ func events(ctx context.Context, o options, out io.Writer) (bench.Outcome, error
 	all := bench.Met
 	for _, side := range o.sides {
 		var list []*subject
-		err := o.site.Lab(ctx, eventLab(o.kernel), func(l *lab.Lab) (err error) {
+		err := o.site.Lab(ctx, eventLab(o.seats(), o.kernel), func(l *lab.Lab) (err error) {
 			list, err = measureEvents(ctx, o, l, side)
 			return err
 		})
@@ -89,7 +100,7 @@ func measureEvents(ctx context.Context, o options, l *lab.Lab, side int) (list [
 			s.stand.close()
 		}
 	}()
-	for i, x := range seats {
+	for i, x := range o.seats() {
 		s, err := newSubject(l, x, i, side)
 		if err != nil {
 			return list, err
@@ -218,11 +229,10 @@ func round(ctx context.Context, o options, l *lab.Lab, list []*subject, still bo
 				}
 				continue
 			}
-			ms := (u.CPU - before[i].CPU).Seconds() * 1000
 			if still {
-				s.still = append(s.still, ms)
+				s.still.add(before[i], u)
 			} else {
-				s.events = append(s.events, ms)
+				s.events.add(before[i], u)
 			}
 		}
 	}
@@ -256,12 +266,12 @@ func agree(ctx context.Context, l *lab.Lab, list []*subject) error {
 func printEvents(out io.Writer, routers int, list []*subject) bench.Outcome {
 	fmt.Fprintf(out, "a database of %d routers, a link's cost changes at a time\n", routers)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\tCPU ms an event\tmean\tevents\tidle ms\tloading, CPU s\tseconds\tbytes an LSA\t")
+	fmt.Fprintln(w, "\tCPU ms an event\tmean\tswitches\tevents\tidle ms\tloading, CPU s\tseconds\tbytes an LSA\t")
 	event, load := map[string]float64{}, map[string]float64{}
 	for _, s := range list {
-		median, mean := s.event()
+		median, mean, switches := s.event()
 		event[s.name], load[s.name] = median, s.load.Seconds()
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%d\t%.2f\t%.3f\t%.1f\t%.0f\t\n", s.name, median, mean, len(s.events), bench.SpreadOf(s.still).Median, s.load.Seconds(), s.took.Seconds(), s.lsaBytes)
+		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.1f\t%d\t%.2f\t%.3f\t%.1f\t%.0f\t\n", s.name, median, mean, switches, len(s.events.cpu), bench.SpreadOf(s.still.cpu).Median, s.load.Seconds(), s.took.Seconds(), s.lsaBytes)
 	}
 	w.Flush()
 	most := mostOf[0].ratio

@@ -45,6 +45,7 @@ type options struct {
 	events  int   // that each router gets
 	spacing time.Duration
 	kernel  bool
+	alone   bool // routerd without the others, to see what it does
 
 	neighbours int // on one LAN; 0 leaves them out
 	hold       time.Duration
@@ -64,6 +65,7 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 	f.IntVar(&o.events, "events", 12, "changes that each router is told of")
 	f.DurationVar(&o.spacing, "spacing", 1500*time.Millisecond, "time between two changes, from 1s: so that no router gathers two")
 	f.BoolVar(&o.kernel, "kernel", false, "BIRD gives its routes to the kernel, as FRR does")
+	f.BoolVar(&o.alone, "alone", false, "events of routerd alone, without anything to compare it with")
 	f.IntVar(&o.neighbours, "neighbours", 200, "neighbours of each router on one LAN, to 230; 0 leaves them out")
 	f.DurationVar(&o.hold, "hold", 30*time.Second, "time for which the neighbours are watched, once all are adjacent")
 	f.StringVar(&o.routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
@@ -86,6 +88,14 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 		return o, errors.New("want 1 or more events, 1s or more between them, and nothing but flags")
 	}
 	return o, nil
+}
+
+// seats are those that get events.
+func (o *options) seats() []seat {
+	if o.alone {
+		return seats[:1]
+	}
+	return seats[:]
 }
 
 func run(args []string, stdout, stderr io.Writer) int {

@@ -46,8 +46,9 @@ func TestUsage(t *testing.T) {
 // Every lab of the bench is a sound topology. Nothing is made.
 func TestLabs(t *testing.T) {
 	texts := map[string]string{
-		"events": eventLab(false), "events with BIRD's routes in the kernel": eventLab(true),
-		"neighbours": crowdLab(mostOfCrowd),
+		"events": eventLab(seats[:], false), "events with BIRD's routes in the kernel": eventLab(seats[:], true),
+		"events of routerd alone": eventLab(seats[:1], false),
+		"neighbours":              crowdLab(mostOfCrowd),
 	}
 	for name, text := range texts {
 		path := filepath.Join(t.TempDir(), "lab.toml")
@@ -66,7 +67,7 @@ func TestPrintEvents(t *testing.T) {
 	ran := func(name string, event, load float64) *subject {
 		return &subject{
 			seat: seat{name: name}, load: time.Duration(load * float64(time.Second)),
-			events: []float64{7 + event, 7 + event, 100}, still: []float64{7},
+			events: windows{[]float64{7 + event, 7 + event, 100}, []float64{9, 9, 9}}, still: windows{[]float64{7}, []float64{2}},
 		}
 	}
 	bird := ran("BIRD", 10, 2)

@@ -110,8 +110,9 @@ func Pause(ctx context.Context, d time.Duration) error {
 
 // Usage is what a process has used.
 type Usage struct {
-	CPU time.Duration // in user space and in the kernel
-	RSS float64       // MiB
+	CPU      time.Duration // in user space and in the kernel
+	RSS      float64       // MiB
+	Switches int           // how often a thread that lives yet has given up a processor
 }
 
 // Used adds up the processes of a node.
@@ -148,10 +149,40 @@ func UsedBy(pids []int) (u Usage, err error) {
 			return u, fmt.Errorf("what process %d used: %w", pid, err)
 		}
 		u.CPU += spent
+		if err := u.addSwitches(pid); err != nil {
+			return u, fmt.Errorf("what process %d used: %w", pid, err)
+		}
 		u.RSS += float64(pages) * float64(os.Getpagesize()) / (1 << 20)
 	}
 	return u, nil
 }
+
+// addSwitches adds up the context switches of the threads of a process.
+func (u *Usage) addSwitches(pid int) error {
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid))
+	if err != nil {
+		return err
+	}
+	for _, path := range threads {
+		text, err := os.ReadFile(path)
+		if errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+			continue // the thread has ended
+		} else if err != nil {
+			return err
+		}
+		for _, m := range switches.FindAllSubmatch(text, -1) {
+			n, err := strconv.Atoi(string(m[1]))
+			if err != nil {
+				return err
+			}
+			u.Switches += n
+		}
+	}
+	return nil
+}
+
+// switches is how proc(5) says how often.
+var switches = regexp.MustCompile(`voluntary_ctxt_switches:\s*(\d+)`)
 
 // Judge makes a site with that binary of the daemon, or one of this source tree if it is
 // "", and measures the parts of a bench there, one after the other, until it is
