@@ -8,9 +8,13 @@ import (
 	"routerd/routing/protocol"
 )
 
-// ackDelay is how long acknowledgements wait for others. RFC 2328 §13.5 wants it
-// shorter than RxmtInterval, which is a second at least.
-const ackDelay = 250 * time.Millisecond
+// ackDelay is how long acknowledgements wait for others, and mostAckDelay how long
+// they wait for the calculation of routes, so that the router wakes up once for both.
+// RFC 2328 §13.5 wants it shorter than RxmtInterval, which is a second at least.
+const (
+	ackDelay     = 250 * time.Millisecond
+	mostAckDelay = 500 * time.Millisecond
+)
 
 // acknowledge says at the end of an Update what of it was received.
 func (m *Machine) acknowledge(n *neighbor) {
@@ -37,7 +41,11 @@ func (m *Machine) acknowledgeLater(n *neighbor, l wire.LSA) {
 		m.due.Stop(&n.link.ack)
 		m.sendDelayed(n.link)
 	case !n.link.ack.IsSet():
-		m.after(&n.link.ack, ackDelay)
+		at := m.now.Add(ackDelay)
+		if calc := &m.calc.timer; calc.IsSet() && !calc.At().After(m.now.Add(mostAckDelay)) {
+			at = calc.At()
+		}
+		m.due.Set(&n.link.ack, at)
 	}
 }
 

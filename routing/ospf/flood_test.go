@@ -42,6 +42,40 @@ func TestAcknowledgements(t *testing.T) {
 	}
 }
 
+// What is acknowledged later goes with the calculation that the same LSA has made
+// necessary, however long that is delayed, so that the router wakes up once for both.
+func TestAcknowledgedWithTheCalculation(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	x.full()
+	x.w.run(20*time.Second, nil) // until changes are acted on at once
+	throttle := &x.n.m.cfg.SPF
+	for i, delay := range []time.Duration{throttle.InitialDelay, throttle.ShortDelay, throttle.LongDelay, throttle.LongDelay} {
+		if i == 2 {
+			x.w.run(throttle.TimeToLearn, nil)
+		}
+		x.n.sent = nil
+		l := lsa(fmt.Sprintf("9.0.1.%d", i), 1, 1, 10)
+		x.update(l)
+		if at := x.n.m.calc.timer.At(); !at.Equal(x.n.m.now.Add(delay)) {
+			t.Fatalf("LSA %d: routes are calculated after %v, want %v", i, at.Sub(x.n.m.now), delay)
+		}
+		if before := x.sent(delay-time.Millisecond, wire.TypeAcknowledgement); len(before) != 0 {
+			t.Errorf("LSA %d: acknowledged before routes are calculated: %+v", i, before)
+		}
+		if got := x.sent(2*time.Millisecond, wire.TypeAcknowledgement); len(got) != 1 || len(got[0].Headers) != 1 || got[0].Headers[0] != l.Header() {
+			t.Errorf("LSA %d: acknowledged with the calculation by %+v", i, got)
+		}
+	}
+	// A refresh changes no route and waits for others.
+	x.update(lsa("9.0.1.0", 2, 1, 10))
+	if got := x.sent(ackDelay-time.Millisecond, wire.TypeAcknowledgement); len(got) != 0 {
+		t.Errorf("a refresh is acknowledged early: %+v", got)
+	}
+	if got := x.sent(2*time.Millisecond, wire.TypeAcknowledgement); len(got) != 1 {
+		t.Errorf("a refresh is acknowledged by %+v", got)
+	}
+}
+
 func TestMinLSArrival(t *testing.T) {
 	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
 	x.full()
