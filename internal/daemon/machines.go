@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -32,7 +33,11 @@ func (d *Daemon) startMachines() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	for _, m := range d.router.Machines() {
-		running.Go(func() { m.Run(ctx, time.Now) })
+		running.Go(func() {
+			if err := m.Run(ctx, time.Now); err != nil {
+				d.failed <- fmt.Errorf("running %s: %w", m.Name(), err)
+			}
+		})
 	}
 	running.Go(func() { d.keepListenersPorts(ctx) })
 	running.Go(func() { d.keeper.run(ctx) })

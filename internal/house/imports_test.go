@@ -96,7 +96,7 @@ var rooms = map[string]room{
 	)},
 
 	// One router, and what looks at it.
-	"internal/machine": {},
+	"internal/machine": {third: []string{sys}},
 	"internal/router": {own: own(
 		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},

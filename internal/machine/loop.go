@@ -6,6 +6,7 @@ package machine
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type Loop[Input any] struct {
 
 	inbox  chan Input
 	notice chan Input
+	alarm  atomic.Pointer[Alarm] // that Run waits for; nil before it does
 }
 
 // New returns a loop whose inbox holds up to size inputs.
@@ -45,6 +47,7 @@ func (l *Loop[Input]) Ready() bool { return len(l.notice) == 0 }
 func (l *Loop[Input]) Notify(in Input) bool {
 	select {
 	case l.notice <- in:
+		l.wake()
 		return true
 	default:
 		return false
@@ -61,6 +64,7 @@ func (l *Loop[Input]) taken() {
 func (l *Loop[Input]) Offer(in Input) bool {
 	select {
 	case l.inbox <- in:
+		l.wake()
 		return true
 	default:
 		return false
@@ -71,6 +75,7 @@ func (l *Loop[Input]) Offer(in Input) bool {
 func (l *Loop[Input]) Send(ctx context.Context, in Input) error {
 	select {
 	case l.inbox <- in:
+		l.wake()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -108,32 +113,57 @@ func (l *Loop[Input]) Poll(core Core[Input], now time.Time) bool {
 	}
 }
 
-// Run drives core until ctx is done. The clock is read once per input. What is in
-// the inbox when something is due is stepped before that, so that a core that was
-// kept from running does not take for lost what has arrived, and no more than
-// that, so that a full inbox keeps nothing from being due.
-func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() time.Time) {
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		var due <-chan time.Time
-		if d := core.Deadline(); !d.IsZero() {
-			timer.Reset(d.Sub(clock()))
-			due = timer.C
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case in := <-l.inbox:
-			core.Step(clock(), in)
-		case in := <-l.notice:
-			core.Step(clock(), in)
-			l.taken()
-		case <-due:
+// Run drives core until ctx is done, or returns why it cannot. The clock is read once
+// per input. What is in the inbox when something is due is stepped before that, so
+// that a core that was kept from running does not take for lost what has arrived, and
+// no more than that, so that a full inbox keeps nothing from being due.
+func (l *Loop[Input]) Run(ctx context.Context, core Core[Input], clock func() time.Time) error {
+	alarm, err := NewAlarm()
+	if err != nil {
+		return err
+	}
+	defer alarm.Close()
+	l.alarm.Store(alarm)
+	defer context.AfterFunc(ctx, alarm.Ring)()
+	for ctx.Err() == nil {
+		now, due := clock(), core.Deadline()
+		if !due.IsZero() && !due.After(now) {
 			for range len(l.inbox) {
 				core.Step(clock(), <-l.inbox)
 			}
 			core.Tick(clock())
+			continue
 		}
+		if l.take(core, now) {
+			continue
+		}
+		alarm.Expect()
+		if l.take(core, now) || ctx.Err() != nil {
+			alarm.Forget()
+		} else if err := alarm.Wait(due, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take steps an input or a notice, and reports whether there was one.
+func (l *Loop[Input]) take(core Core[Input], now time.Time) bool {
+	select {
+	case in := <-l.inbox:
+		core.Step(now, in)
+	case in := <-l.notice:
+		core.Step(now, in)
+		l.taken()
+	default:
+		return false
+	}
+	return true
+}
+
+// wake has Run look at what there is to do.
+func (l *Loop[Input]) wake() {
+	if a := l.alarm.Load(); a != nil {
+		a.Ring()
 	}
 }

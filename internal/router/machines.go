@@ -16,8 +16,8 @@ import (
 type Machine interface {
 	// Name is the machine's name in logs.
 	Name() string
-	// Run drives the machine until ctx is done.
-	Run(ctx context.Context, clock func() time.Time)
+	// Run drives the machine until ctx is done, or returns why it cannot.
+	Run(ctx context.Context, clock func() time.Time) error
 	// Poll does the work there is at the time now, and reports whether there
 	// was any.
 	Poll(now time.Time) bool
@@ -51,6 +51,6 @@ func (d driven[Input]) Name() string            { return d.name }
 func (d driven[Input]) Poll(now time.Time) bool { return d.loop.Poll(d.core, now) }
 func (d driven[Input]) Deadline() time.Time     { return d.core.Deadline() }
 
-func (d driven[Input]) Run(ctx context.Context, clock func() time.Time) {
-	d.loop.Run(ctx, d.core, clock)
+func (d driven[Input]) Run(ctx context.Context, clock func() time.Time) error {
+	return d.loop.Run(ctx, d.core, clock)
 }
