@@ -1,37 +1,52 @@
 package routing
 
-import "math"
+import (
+	"math"
+	"net/netip"
+)
 
 // NoSlot is the number of no slot.
 const NoSlot SlotID = math.MaxUint32
 
-// Offering is what OfferAll writes into a slot: all but its prefix, which does not change.
-// With Withdrawn it withdraws the offer.
+// Withdrawn is in place of the route of an Offering that withdraws one.
+const Withdrawn = -1
+
+// Offering is what OfferAll does with a slot.
 type Offering struct {
-	// ID is the slot; NoSlot is a new one for the prefix in Slot, whose number is put here.
-	ID        SlotID
-	Withdrawn bool
-	Slot
+	// ID is the slot; NoSlot is a new one for Prefix, whose number is put here.
+	ID SlotID
+	// Route is the index of the route that is offered, or Withdrawn.
+	Route  int32
+	Prefix netip.Prefix // masked, of a new slot
 }
 
 // OfferAll is Take, At and Offer, or Withdraw, for each of a list, for protocols that
-// change many routes in a step: it excludes the reader once for several slots. What is
-// offered as it was is no change.
-func (s *Slots) OfferAll(list []Offering) {
+// change many routes in a step: it excludes the reader once for several slots, and writes a
+// route that is offered for prefixes one after the other as a whole. The prefixes of routes
+// count for nothing. What is offered as it was is no change.
+func (s *Slots) OfferAll(list []Offering, routes []Slot) {
 	for len(list) > 0 {
 		n := min(readAtOnce, len(list))
 		s.mu.Lock()
 		s.close()
+		of, whole := int32(Withdrawn), record{}
 		for i := range list[:n] {
-			s.put(&list[i])
+			o := &list[i]
+			if o.Route != Withdrawn && o.Route != of {
+				s.records.hops.release(whole.hops)
+				of, whole = o.Route, s.records.compose(&routes[o.Route])
+			}
+			s.put(o, whole)
 		}
+		s.records.hops.release(whole.hops)
 		s.mu.Unlock()
 		list = list[n:]
 	}
 }
 
-func (s *Slots) put(o *Offering) {
-	if o.Withdrawn {
+// put does what an offering says; x is its route.
+func (s *Slots) put(o *Offering, x record) {
+	if o.Route == Withdrawn {
 		if s.offered.Has(o.ID) {
 			s.touch(o.ID)
 			s.offered.Remove(o.ID)
@@ -41,7 +56,7 @@ func (s *Slots) put(o *Offering) {
 	if o.ID == NoSlot {
 		o.ID = s.take(o.Prefix)
 	}
-	if changed := s.records.write(o.ID, &o.Slot); changed || !s.offered.Has(o.ID) {
+	if changed := s.records.put(o.ID, x); changed || !s.offered.Has(o.ID) {
 		s.touch(o.ID)
 		s.offered.set(o.ID)
 	}

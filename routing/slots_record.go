@@ -88,18 +88,34 @@ func (r *records) read(id SlotID, s *Slot) {
 	}
 }
 
-// write puts s into a slot, and reports whether something else was there; the prefix stays.
-func (r *records) write(id SlotID, s *Slot) bool {
-	x := r.at(id)
-	before := *x
-	hops := r.hops.acquire(s.NextHops)
+// write puts s into a slot; the prefix stays.
+func (r *records) write(id SlotID, s *Slot) {
+	x := r.compose(s)
+	r.put(id, x)
 	r.hops.release(x.hops)
-	x.hops, x.metric, x.tag, x.origin, x.action, x.distance = hops, s.Metric, s.Tag, s.Origin, s.Action, s.Distance
-	x.flags &^= recordInternal
+}
+
+// compose makes a record of what is in s, the prefix left out. Its hops are to be released.
+func (r *records) compose(s *Slot) record {
+	x := record{hops: r.hops.acquire(s.NextHops), metric: s.Metric, tag: s.Tag, origin: s.Origin, action: s.Action, distance: s.Distance}
 	if s.Internal {
-		x.flags |= recordInternal
+		x.flags = recordInternal
 	}
-	return *x != before
+	return x
+}
+
+// put has a slot be as x, whose hops the caller keeps, and reports whether it was
+// something else; the prefix stays.
+func (r *records) put(id SlotID, x record) bool {
+	at := r.at(id)
+	before := *at
+	if x.hops != before.hops {
+		r.hops.keep(x.hops)
+		r.hops.release(before.hops)
+	}
+	x.address, x.bits, x.flags = before.address, before.bits, before.flags&^recordInternal|x.flags
+	*at = x
+	return x != before
 }
 
 // sixes are IPv6 addresses by number.
@@ -209,6 +225,13 @@ func (l *hopLists) add(x hopList) (n uint32) {
 	x.next, *head = *head, n
 	*l.list(n) = x
 	return n
+}
+
+// keep is acquire of a list that a slot has.
+func (l *hopLists) keep(n uint32) {
+	if n != 0 {
+		l.list(n).slots++
+	}
 }
 
 // release is acquire undone.

@@ -15,6 +15,7 @@ func TestSlotsAgainstMap(t *testing.T) {
 		ids := map[netip.Prefix]SlotID{}    // taken
 		offers := map[netip.Prefix]uint32{} // metric
 		heard := map[netip.Prefix]uint32{}  // as the driver knows it, which keeps no numbers
+		hops := []NextHop{{Address: netip.MustParseAddr("192.0.2.1")}, {Address: netip.MustParseAddr("192.0.2.2")}}
 		prefix := rapid.Custom(func(t *rapid.T) netip.Prefix {
 			return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 0, rapid.Byte().Draw(t, "net") % 70, 0}), 24)
 		})
@@ -45,17 +46,27 @@ func TestSlotsAgainstMap(t *testing.T) {
 			},
 			"offer all": func(t *rapid.T) {
 				var list []Offering
+				var routes []Slot
 				for _, p := range rapid.SliceOfNDistinct(prefix, 0, 3*readAtOnce, rapid.ID[netip.Prefix]).Draw(t, "prefixes") {
-					o := Offering{ID: NoSlot, Slot: Slot{Prefix: p, Metric: rapid.Uint32().Draw(t, "metric")}}
+					o := Offering{ID: NoSlot, Prefix: p}
 					if id, ok := ids[p]; ok {
-						o.ID, o.Withdrawn = id, rapid.Bool().Draw(t, "withdrawn")
+						o.ID = id
+						if rapid.Bool().Draw(t, "withdrawn") {
+							o.Route = Withdrawn
+						}
+					}
+					if len(routes) == 0 || rapid.Bool().Draw(t, "another route") {
+						routes = append(routes, Slot{Metric: rapid.Uint32().Draw(t, "metric"), NextHops: hops[:rapid.IntRange(0, 2).Draw(t, "hops")]})
+					}
+					if o.Route == Withdrawn {
+						delete(offers, p)
+					} else {
+						o.Route = int32(rapid.IntRange(0, len(routes)-1).Draw(t, "route"))
+						offers[p] = routes[o.Route].Metric
 					}
 					list = append(list, o)
-					if offers[p] = o.Metric; o.Withdrawn {
-						delete(offers, p)
-					}
 				}
-				s.OfferAll(list)
+				s.OfferAll(list, routes)
 				for _, o := range list {
 					ids[o.Prefix] = o.ID
 				}
@@ -97,7 +108,8 @@ func TestSlotsAgainstMap(t *testing.T) {
 func TestOfferedAsItWas(t *testing.T) {
 	var s Slots
 	hops := []NextHop{{Address: netip.MustParseAddr("192.0.2.1")}, {Address: netip.MustParseAddr("192.0.2.2"), Backup: true}}
-	list := []Offering{{ID: NoSlot, Slot: Slot{Prefix: netip.MustParsePrefix("10.0.0.0/8"), NextHops: hops, Metric: 1}}}
+	list := []Offering{{ID: NoSlot, Prefix: netip.MustParsePrefix("10.0.0.0/8")}}
+	routes := []Slot{{NextHops: hops, Metric: 1}}
 	for _, step := range []struct {
 		what   string
 		change func()
@@ -105,15 +117,15 @@ func TestOfferedAsItWas(t *testing.T) {
 	}{
 		{"the first time", func() {}, 1},
 		{"as it was", func() {}, 0},
-		{"another backup", func() { list[0].NextHops = hops[:1] }, 1},
-		{"another metric", func() { list[0].Metric++ }, 1},
-		{"withdrawn", func() { list[0].Withdrawn = true }, 1},
+		{"another backup", func() { routes[0].NextHops = hops[:1] }, 1},
+		{"another metric", func() { routes[0].Metric++ }, 1},
+		{"withdrawn", func() { list[0].Route = Withdrawn }, 1},
 		{"withdrawn again", func() {}, 0},
-		{"as it was before", func() { list[0].Withdrawn = false }, 1},
+		{"as it was before", func() { list[0].Route = 0 }, 1},
 		{"as it was", func() {}, 0},
 	} {
 		step.change()
-		s.OfferAll(list)
+		s.OfferAll(list, routes)
 		n := 0
 		s.Drain(func(Change) { n++ })
 		if n != step.want {

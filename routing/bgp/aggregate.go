@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"routerd/routing"
 	"routerd/routing/bgp/wire"
 	"routerd/routing/policy"
 )
@@ -224,18 +223,6 @@ func (m *Machine) suppressed(r *rib, n uint32) bool {
 		}
 	}
 	return false
-}
-
-// blackhole has the slot of an aggregate discard what has no route of its own.
-func (m *Machine) blackhole(r *rib, n uint32, l *chosen) {
-	o := routing.Offering{ID: routing.NoSlot}
-	if l.slot != 0 {
-		o.ID = routing.SlotID(l.slot - 1)
-	} else {
-		o.Prefix = r.table.Prefix(n)
-	}
-	o.Action, o.Internal, o.Distance = routing.Blackhole, true, aggregateDistance
-	m.offerLater(n, o)
 }
 
 // reconfigureAggregates takes the aggregates of the configuration. What new ones are made

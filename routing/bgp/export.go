@@ -125,6 +125,8 @@ func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 	case gone:
 		m.unsend(l, r, item{number: number})
 		r.free = append(r.free, number)
+	case l.isOf(m.sources[c.source].neighbor):
+		m.unsend(l, r, item{number: number})
 	default:
 		m.encoder.add(item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
 	}

@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"math/bits"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -254,7 +255,7 @@ func (m *Machine) merge(g *group) {
 			case !m.near(x, y):
 				all = false
 				continue
-			case !x.within(y):
+			case !x.joins(y):
 				continue
 			}
 			m.board(x, y)
@@ -292,35 +293,44 @@ func (m *Machine) near(x, y *lane) bool {
 	return true
 }
 
-// within reports whether y has sent all that x has.
-func (x *lane) within(y *lane) bool {
-	if x.paths != nil {
-		return x.paths.same(y.paths)
-	}
-	for i, word := range x.sent {
-		if i < len(y.sent) && word&^y.sent[i] != 0 || i >= len(y.sent) && word != 0 {
-			return false
-		}
-	}
-	return true
-}
+// joins reports whether those who ride on x can go on by y: what either has sent and the other
+// has not is noted then.
+func (x *lane) joins(y *lane) bool { return x.paths == nil || x.paths.same(y.paths) }
 
 // board has all of x ride on y.
 func (m *Machine) board(x, y *lane) {
-	more := slices.Clone(y.sent) // y is still to withdraw that, or to replace it
-	for i, word := range x.sent {
-		if i < len(more) {
-			more[i] &^= word
-		}
+	for _, o := range y.riders { // such as what is their own
+		o.lacks(x.sent, y.sent)
 	}
-	for _, o := range x.riders {
+	for _, o := range x.riders { // y is still to withdraw that, or to replace it
+		o.lacks(y.sent, x.sent)
 		o.lane, o.at = y, y.end()
-		for n := range setNumbers(more) {
-			o.except.Add(routing.SlotID(n))
-			o.exceptions++
+	}
+	for i, word := range x.sent {
+		if i == len(y.sent) {
+			y.sent = append(y.sent, 0)
 		}
+		y.count += bits.OnesCount64(word &^ y.sent[i])
+		y.sent[i] |= word
 	}
 	y.riders = append(y.riders, x.riders...)
 	x.riders = nil
 	m.trim(x)
+}
+
+// lacks notes that the neighbour has not been sent what is in one set and not in another.
+func (o *outgoing) lacks(in, less routing.SlotSet) {
+	for i, word := range in {
+		if i < len(less) {
+			word &^= less[i]
+		}
+		if word == 0 {
+			continue
+		}
+		for len(o.except) <= i {
+			o.except = append(o.except, 0)
+		}
+		o.exceptions += bits.OnesCount64(word &^ o.except[i])
+		o.except[i] |= word
+	}
 }

@@ -111,6 +111,12 @@ func (l *lane) keeps(n uint32) bool {
 	return l.sent.Has(id) || l.waiting.in.Has(id) || l.held.in.Has(id) || l.paths != nil && l.paths.first(n) != 0
 }
 
+// isOf reports whether a neighbour, if it is one, rides on the lane and nobody else does: then
+// its own routes are sent to nobody.
+func (l *lane) isOf(n *neighbor) bool {
+	return n != nil && len(l.riders) == 1 && l.riders[0].neighbor == n
+}
+
 func (l *lane) end() uint64 { return l.first + uint64(len(l.blocks)) }
 
 // busy reports whether the table is being sent.

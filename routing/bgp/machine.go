@@ -71,7 +71,9 @@ type Machine struct {
 	rest     []Route
 	used     []int
 	why      []Verdict
-	written  []routing.NextHop  // of offers
+	lone     lone               // what was decided last of an only route
+	written  []routing.NextHop  // of ways
+	ways     []routing.Slot     // the routes of offers
 	offers   []routing.Offering // to be written into slots
 	offered  []uint32           // numbers of their prefixes
 	swept    []uint32

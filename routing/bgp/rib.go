@@ -82,56 +82,101 @@ func (m *Machine) settle(r *rib) {
 	r.free = r.free[:0]
 }
 
+// lone is what was decided of a route that is the only one of its prefix: the same holds for
+// others of the source with the same attributes.
+type lone struct {
+	set       *AttributeSet // nil: nothing is known
+	source    uint16
+	longLived bool
+	way       int32
+}
+
+// is reports whether x is such a route.
+func (o *lone) is(x *record) bool {
+	return x != nil && o.set != nil && o.set.number == x.attributes && o.source == x.source
+}
+
+// only gives the route of a prefix that has one, nil if it has another number of them.
+func (t *Table) only(n uint32) *record {
+	first := t.heads.at(n).first
+	if first == 0 {
+		return nil
+	}
+	if x := t.routes.at(first - 1); x.next == 0 {
+		return x
+	}
+	return nil
+}
+
 // decide chooses the best route of a prefix (RFC 4271 §9.1.2), and offers it.
 func (m *Machine) decide(r *rib, n uint32) {
+	l := r.at(n)
+	only := r.table.only(n)
+	if o := &m.lone; o.is(only) {
+		before := *l
+		l.attributes, l.path, l.source, l.longLived = only.attributes+1, only.path, o.source, o.longLived
+		m.exchange(l, &before, o.set)
+		m.offerLater(r, n, l, o.way)
+		m.chose(r, n, l, &before)
+		return
+	}
 	m.routes, m.from = m.routes[:0], m.from[:0]
 	m.routes = r.table.Load(n, m.routes, r.look)
 	best, second, ok := m.cfg.Rules.firstTwo(m.routes)
 	if m.second = second; !ok {
 		best, m.second = m.cfg.Rules.Best(m.routes, nil), notAsked
 	}
-	l := r.at(n)
 	before := *l
+	var set *AttributeSet
 	if best < 0 {
 		*l = chosen{slot: l.slot}
 	} else {
 		b := &m.routes[best]
-		l.attributes, l.path, l.source, l.longLived = b.Attributes.number+1, b.PathID, m.from[best], b.LongLived
+		set = b.Attributes
+		l.attributes, l.path, l.source, l.longLived = set.number+1, b.PathID, m.from[best], b.LongLived
 	}
-	if l.attributes != before.attributes {
-		if l.attributes != 0 {
-			m.attributes.Keep(m.attributes.At(l.attributes - 1))
+	m.exchange(l, &before, set)
+	switch {
+	case best >= 0 && l.source == 0 && l.path == aggregatePath:
+		m.offerLater(r, n, l, m.way(routing.Slot{Action: routing.Blackhole, Internal: true, Distance: aggregateDistance}))
+	case best >= 0 && l.source != 0:
+		way := m.offer(best)
+		m.offerLater(r, n, l, way)
+		if only != nil {
+			m.lone = lone{set, l.source, l.longLived, way}
 		}
-		if before.attributes != 0 {
-			m.attributes.Release(m.attributes.At(before.attributes - 1))
-		}
+	case l.slot != 0:
+		m.offerLater(r, n, l, routing.Withdrawn)
 	}
-	if best >= 0 && l.source == 0 && l.path == aggregatePath {
-		m.blackhole(r, n, l)
-	} else if best < 0 || l.source == 0 {
-		if l.slot != 0 {
-			m.offerLater(n, routing.Offering{ID: routing.SlotID(l.slot - 1), Withdrawn: true})
-		}
-	} else {
-		m.offer(r, n, l, best)
-	}
-	if l.attributes != before.attributes || l.source != before.source || l.path != before.path || l.longLived != before.longLived {
-		m.changed(r, n, l)
-	}
-	m.contribute(r, n, l)
+	m.chose(r, n, l, &before)
 	if len(m.routes) == 0 {
 		r.free = append(r.free, n)
 	}
 }
 
-// offer has the best route, and those beside it, written into the slot of the prefix.
-func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
-	o := routing.Offering{ID: routing.NoSlot}
-	if l.slot != 0 {
-		o.ID = routing.SlotID(l.slot - 1)
-	} else {
-		o.Prefix = r.table.Prefix(n)
+// exchange takes the attributes of what was chosen, and lets those go of what was before.
+func (m *Machine) exchange(l, before *chosen, set *AttributeSet) {
+	if l.attributes == before.attributes {
+		return
 	}
+	if set != nil {
+		m.attributes.Keep(set)
+	}
+	if before.attributes != 0 {
+		m.attributes.Release(m.attributes.At(before.attributes - 1))
+	}
+}
+
+// chose does what follows from another choice.
+func (m *Machine) chose(r *rib, n uint32, l, before *chosen) {
+	if l.attributes != before.attributes || l.source != before.source || l.path != before.path || l.longLived != before.longLived {
+		m.changed(r, n, l)
+	}
+	m.contribute(r, n, l)
+}
+
+// offer gives the way of the best route, and of those beside it.
+func (m *Machine) offer(best int) int32 {
 	m.used = m.cfg.Rules.Multipath(m.routes, best, m.used[:0])
 	b := &m.routes[best]
 	before := len(m.written)
@@ -143,12 +188,17 @@ func (m *Machine) offer(r *rib, n uint32, l *chosen, best int) {
 		h.Backup = true
 		m.write(before, h)
 	}
-	o.NextHops, o.Action, o.Metric = m.written[before:], routing.Forward, b.Attributes.MED
-	o.Internal, o.Distance = !b.External, m.cfg.Distance
+	o := routing.Slot{NextHops: m.written[before:], Action: routing.Forward, Metric: b.Attributes.MED, Internal: !b.External, Distance: m.cfg.Distance}
 	if o.Internal {
 		o.Distance = m.cfg.InternalDistance
 	}
-	m.offerLater(n, o)
+	return m.way(o)
+}
+
+// way gives the index of a route among those of offers.
+func (m *Machine) way(s routing.Slot) int32 {
+	m.ways = append(m.ways, s)
+	return int32(len(m.ways) - 1)
 }
 
 // write adds a next hop to those from one on, which are a route's, if it is another one
@@ -163,17 +213,24 @@ func (m *Machine) write(from int, h routing.NextHop) {
 const offersAtOnce = 256
 
 // offerLater has offerAll change the slot of a prefix.
-func (m *Machine) offerLater(n uint32, o routing.Offering) {
+func (m *Machine) offerLater(r *rib, n uint32, l *chosen, way int32) {
+	o := routing.Offering{ID: routing.NoSlot, Route: way}
+	if l.slot != 0 {
+		o.ID = routing.SlotID(l.slot - 1)
+	} else {
+		o.Prefix = r.table.Prefix(n)
+	}
 	m.offers, m.offered = append(m.offers, o), append(m.offered, n)
 }
 
 // offerAll writes what was gathered into the slots of prefixes of a family.
 func (m *Machine) offerAll(r *rib) {
-	m.slots.OfferAll(m.offers)
+	m.slots.OfferAll(m.offers, m.ways)
 	for i := range m.offers {
 		r.at(m.offered[i]).slot = uint32(m.offers[i].ID) + 1
 	}
-	m.offers, m.offered, m.written = m.offers[:0], m.offered[:0], m.written[:0]
+	m.offers, m.offered, m.ways, m.written = m.offers[:0], m.offered[:0], m.ways[:0], m.written[:0]
+	m.lone = lone{}
 }
 
 // notAsked: which route is the second best is not known.

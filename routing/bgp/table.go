@@ -38,6 +38,7 @@ type Table struct {
 	attributes *AttributeTable
 	key        siphash.Key // neighbours choose the prefixes
 	index      [256]shard  // by the first octet of their hashes
+	last       hashed      // that was asked for
 
 	four   pages[uint32] // the addresses, of IPv4
 	six    pages[[16]byte]
@@ -191,25 +192,40 @@ func (t *Table) address(n uint32) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
-// hash gives the shard and the place of a prefix. The eight prefixes of a length that
-// differ in their last three bits are side by side, in 64 octets: neighbours send such ones
-// one after the other. More than these a neighbour cannot have in one place.
+// hashed is what prefixes that are side by side in the index have in common: the address and
+// the length of the shortest of them, and the hash.
+type hashed struct {
+	hi, lo, bits, sum uint64
+}
+
+// hash gives the shard and the place of a prefix. Prefixes of four lengths, as /21 to /24,
+// that are in the same one of the shortest length are side by side, in 128 octets: neighbours
+// send such ones one after the other. There are 15, and more than these a neighbour cannot
+// have in one place.
 func (t *Table) hash(hi, lo uint64, bits int) uint64 {
+	if bits == 0 {
+		return t.key.Sum(0, 0) &^ 15
+	}
+	least := (bits-1)&^3 + 1
+	below := uint(bits - least)
 	word, end := &hi, 64
 	switch {
 	case t.family == wire.IPv4Unicast:
 		end = 32
-	case bits > 64:
+	case least > 64:
 		word, end = &lo, 128
 	}
-	shift := end - bits
-	last := *word >> shift & 7
-	*word &^= 7 << shift
-	h := t.key.Sum(hi, uint64(bits))
-	if t.family != wire.IPv4Unicast {
-		h = t.key.Sum(h, lo)
+	from := uint(end - bits)
+	last := *word >> from & (1<<below - 1)
+	*word &^= (1<<below - 1) << from
+	if s := &t.last; s.hi != hi || s.lo != lo || s.bits != uint64(least) {
+		sum := t.key.Sum(hi, uint64(least))
+		if t.family != wire.IPv4Unicast {
+			sum = t.key.Sum(sum, lo)
+		}
+		*s = hashed{hi, lo, uint64(least), sum}
 	}
-	return h&^7 | last
+	return t.last.sum&^15 | (1<<below - 1 + last)
 }
 
 // number gives the number of a prefix, a new one if it has none.
@@ -253,7 +269,7 @@ func (t *Table) number(p netip.Prefix) uint32 {
 // grow gives a shard twice the room.
 func (s *shard) grow() {
 	old := s.slots
-	s.slots = make([]slot, max(8, 2*len(old)))
+	s.slots = make([]slot, max(16, 2*len(old)))
 	for _, of := range old {
 		if of != 0 {
 			s.slots[s.free(of)] = of
