@@ -75,6 +75,21 @@ func (c *connection) fire(e Event) {
 	was := c.state
 	c.state = to
 	c.confirmed = c.confirmed || e == KeepaliveReceived && to == OpenConfirm
+	if do&(LoseRoutes|Notify|Drop) != 0 {
+		c.end(e, do, notice, was, conditions)
+	}
+	c.count(do)
+	c.timers(do)
+	c.talk(do)
+	if c.state == Established && was == OpenConfirm {
+		c.established()
+	}
+}
+
+// end does what an entry asks for that ends something: the session, the connection, or what
+// can be said on it.
+func (c *connection) end(e Event, do Action, notice Notice, was State, conditions Conditions) {
+	s := c.session
 	why := Ending{Time: s.now, Event: e, Notification: c.received, Received: c.received.Code != 0, Fault: c.fault, Err: c.err}
 	if do&Notify != 0 {
 		why.Notification, why.Received = c.notification(notice, was), false
@@ -98,12 +113,6 @@ func (c *connection) fire(e Event) {
 		if c == s.main && e != OpenCollisionDump {
 			s.last = why
 		}
-	}
-	c.count(do)
-	c.timers(do)
-	c.talk(do)
-	if c.state == Established && was == OpenConfirm {
-		c.established()
 	}
 }
 

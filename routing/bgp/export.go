@@ -68,7 +68,7 @@ func (g *group) blockRoom() int {
 func (m *Machine) produce(l *lane) {
 	e, g := &m.encoder, l.group
 	r := m.ribs[g.family]
-	l.origin, l.moved = nil, true
+	l.moved = true
 	e.hop, e.hopOf = netip.Addr{}, nil
 	e.items, e.batch, e.segments, e.variants = e.items[:0], e.batch[:0], e.segments[:0], e.variants[:0]
 	e.parts = append(e.parts[:0], part{})

@@ -85,6 +85,67 @@ func TestGroupCostsOneEncoding(t *testing.T) {
 	}
 }
 
+// Neighbours that do not read, and ask for all again one after the other, while what there is
+// changes in between, go on together only from where both are.
+func TestRefreshesOfThoseWhoDoNotRead(t *testing.T) {
+	s := newStand(t, 3, nil)
+	p := manyPrefixes(1)[0]
+	for _, x := range s.peers {
+		s.connectNow(x)
+	}
+	first, second := s.peers[0], s.peers[1]
+	for _, x := range []*player{first, second} {
+		x.stuck, x.room = true, 0
+		s.step(protocol.Written{ID: x.stream, Room: x.room}) // it is full already
+	}
+	again := wire.Refresh{Family: wire.IPv4Unicast}.Append(nil)
+	s.say(second, second.route(1, first.address, p))
+	s.say(first, first.route(1, first.address, p)) // it is the better one
+	s.say(first, again)
+	s.say(first, first.withdrawal(0, p))
+	s.say(second, again)
+	s.unstick(first)
+	s.unstick(second)
+	s.run(time.Minute)
+	for _, x := range s.peers {
+		if want := s.naive(x, []netip.Prefix{p}); !maps.Equal(x.holds, want) {
+			t.Errorf("neighbour %v holds %v, want %v", x.address, x.holds, want)
+		}
+	}
+}
+
+// A neighbour whose routes nobody else is there for costs no encoding of them; who comes
+// later is sent them, and goes on with it.
+func TestOwnRoutesOfOneAlone(t *testing.T) {
+	s := newStand(t, 2, nil)
+	feeder, other := s.peers[0], s.peers[1]
+	s.connectNow(feeder)
+	list := manyPrefixes(300)
+	for i, p := range list {
+		s.say(feeder, feeder.route(uint32(1+i), feeder.address, p))
+	}
+	if got := s.machine.encoded; got != 0 {
+		t.Errorf("the routes of a neighbour that is alone cost %d encodings, want none", got)
+	}
+	s.connectNow(other)
+	s.say(other, other.route(7, other.address, manyPrefixes(400)[300:]...))
+	s.run(time.Second)
+	if len(other.holds) != len(list) || len(feeder.holds) != 100 {
+		t.Errorf("the neighbours have %d and %d routes, want 100 and %d", len(feeder.holds), len(other.holds), len(list))
+	}
+	if lanes := len(s.machine.groups[wire.IPv4Unicast][0].lanes); lanes != 1 {
+		t.Errorf("%d lanes in the end, want 1", lanes)
+	}
+	s.say(feeder, feeder.withdrawal(0, list[:100]...))
+	s.say(other, other.route(8, other.address, list[100:200]...)) // longer, and so no better
+	s.run(time.Second)
+	for i, n := range s.machine.Neighbors() {
+		if got, want := n.Families[wire.IPv4Unicast].Sent, len(s.peers[i].holds); got != want || want != 100+100*i {
+			t.Errorf("neighbour %v has %d routes, and is said to have been sent %d; want %d", n.Address, want, got, 100+100*i)
+		}
+	}
+}
+
 // Neighbours that come back at the same time are sent the table together, though the first
 // of them does not read.
 func TestGroupComesBack(t *testing.T) {

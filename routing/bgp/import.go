@@ -16,11 +16,8 @@ func (n *neighbor) Update(_ *Session, u *wire.Update) {
 	}
 	n.messages.Updates++
 	for i := range u.Withdrawn {
-		w := u.Withdrawn[i]
-		for path, p := range w.All {
-			n.messages.Withdrawals++
-			m.discard(n, w.Family, p, path)
-			m.remove(n, w.Family, p, path)
+		if w := &u.Withdrawn[i]; len(w.Octets) > 0 {
+			m.withdraw(n, w)
 		}
 	}
 	if f, ok := u.EndOfRIB(); ok {
@@ -82,8 +79,12 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 		}
 		return
 	}
-	var set *AttributeSet // of the prefix before, if it is the same for all
 	each := c.Chain.Depends()&policy.OnPrefix != 0
+	if !each && n.plain(f) {
+		m.putAll(n, r, c)
+		return
+	}
+	var set *AttributeSet // of the prefix before, if it is the same for all
 	var weight uint32
 	accepted := false
 	for path, p := range r.All {
@@ -112,6 +113,73 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 		if n.over {
 			break
 		}
+	}
+	if set != nil {
+		m.attributes.Release(set)
+	}
+}
+
+// withdraw takes prefixes that a neighbour has withdrawn.
+func (m *Machine) withdraw(n *neighbor, w *wire.NLRI) {
+	f, s := w.Family, n.source
+	if !n.plain(f) || s.kept[f] > 0 {
+		for path, p := range w.All {
+			n.messages.Withdrawals++
+			m.discard(n, f, p, path)
+			m.remove(n, f, p, path)
+		}
+		return
+	}
+	r, rest := m.ribs[f], *w
+	for some := rest.Read(m.plain[:]); some > 0; some = rest.Read(m.plain[:]) {
+		n.messages.Withdrawals += uint64(some)
+		m.numbers = r.table.RemoveAll(m.plain[:some], s.number, m.numbers[:0])
+		s.routes[f] -= len(m.numbers)
+		r.touchList(m.numbers)
+	}
+}
+
+// plain reports whether routes of a neighbour concern nothing but the table: there is no limit,
+// and nothing stale that they take the place of.
+func (n *neighbor) plain(f wire.Family) bool {
+	return n.stale == nil && n.cfg.Families[f].MaximumPrefixes == 0 && len(n.source.rejected[f]) == 0
+}
+
+// putAll takes prefixes of a neighbour that is plain, with the attributes of given, whose
+// policy has the same answer for each of them.
+func (m *Machine) putAll(n *neighbor, reach *wire.Reach, c *Policy) {
+	f, s := reach.Family, n.source
+	r, rest := m.ribs[f], reach.NLRI
+	var set *AttributeSet
+	var weight uint32
+	asked := false
+	for some := rest.Read(m.plain[:]); some > 0; some = rest.Read(m.plain[:]) {
+		n.messages.Announcements += uint64(some)
+		s.announced[f] += uint64(some)
+		list := m.plain[:0]
+		for i := range m.plain[:some] {
+			if p := &m.plain[i]; p.Destination(f) {
+				list = append(list, *p)
+			}
+		}
+		n.messages.Refused += uint64(some - len(list))
+		if len(list) == 0 {
+			continue
+		}
+		if !asked {
+			set, weight = m.judge(n, f, list[0].Prefix(f), c)
+			asked = true
+		}
+		if set == nil {
+			n.messages.Filtered += uint64(len(list))
+			m.numbers = r.table.RemoveAll(list, s.number, m.numbers[:0])
+			s.routes[f] -= len(m.numbers)
+		} else {
+			before := r.table.Len()
+			m.numbers = r.table.PutAll(list, s.number, set, weight, m.numbers[:0])
+			s.routes[f] += r.table.Len() - before
+		}
+		r.touchList(m.numbers)
 	}
 	if set != nil {
 		m.attributes.Release(set)

@@ -49,7 +49,8 @@ type lane struct {
 	next  time.Time
 	wake  *task
 
-	// origin is the lane that this one was made from in this step, at which block.
+	// origin is the lane that this one was made from in this step, at which block; nil in
+	// others.
 	origin      *lane
 	originAt    uint64
 	originAgain bool
@@ -187,6 +188,7 @@ func (m *Machine) send() {
 
 // run goes on with a lane.
 func (m *Machine) run(l *lane) {
+	l.origin = nil // in the next step, the other one may be further
 	if !m.gathered(l) {
 		return
 	}

@@ -63,6 +63,8 @@ type Machine struct {
 	given    wire.Attributes
 	room     []byte
 	set      wire.Set
+	plain    [64]wire.Plain // prefixes of the message that is taken
+	numbers  []uint32       // of these, that have changed
 	policies policy.Route
 	seen     PolicyAttributes
 	routes   []Route

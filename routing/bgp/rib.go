@@ -48,6 +48,13 @@ func (r *rib) touch(n uint32) {
 	}
 }
 
+// touchList is touch of several.
+func (r *rib) touchList(list []uint32) {
+	for _, n := range list {
+		r.touch(n)
+	}
+}
+
 // at is what was chosen for a number.
 func (r *rib) at(n uint32) *chosen {
 	for r.chosen.n <= n {

@@ -36,9 +36,7 @@ type Candidate struct {
 type Table struct {
 	family     wire.Family
 	attributes *AttributeTable
-	key        siphash.Key // neighbours choose the prefixes
-	index      [256]shard  // by the first octet of their hashes
-	last       hashed      // that was asked for
+	index      index
 
 	four   pages[uint32] // the addresses, of IPv4
 	six    pages[[16]byte]
@@ -51,23 +49,6 @@ type Table struct {
 	order                 *order   // nil while nobody walks
 	rounds                []uint16 // by source, 0 of those that are missing
 }
-
-// shard is a hash table with linear probing. Its length is a power of two.
-type shard struct {
-	slots []slot
-	n     int
-}
-
-// slot is a number and one, and above it 32 bits of the hash, so that few prefixes are
-// looked at that are not looked for, and none when a shard grows. 0 is an empty place.
-type slot uint64
-
-func slotOf(hash uint64, n uint32) slot { return slot(hash<<32) | slot(n) + 1 }
-
-func (s slot) number() uint32 { return uint32(s) - 1 }
-
-// home is the place where a slot would be if nothing else was there.
-func (s *shard) home(of slot) int { return int(of>>32) & (len(s.slots) - 1) }
 
 // head is what a number has besides its address.
 type head struct {
@@ -111,7 +92,7 @@ func (p *pages[T]) octets() int { return len(p.list) * int(unsafe.Sizeof([pageSi
 // NewTable makes an empty table of a family. Its routes have attributes of the table that
 // is given; the key is random.
 func NewTable(f wire.Family, attributes *AttributeTable, key siphash.Key) *Table {
-	return &Table{family: f, attributes: attributes, key: key}
+	return &Table{family: f, attributes: attributes, index: index{key: key}}
 }
 
 // Len is how many routes there are, Prefixes how many prefixes have a number, and Numbers
@@ -126,11 +107,7 @@ func (t *Table) Numbers() uint32 { return t.heads.n }
 
 // Octets is how much memory the table has, without the attributes.
 func (t *Table) Octets() int {
-	sum := t.four.octets() + t.six.octets() + t.heads.octets() + t.routes.octets()
-	for i := range t.index {
-		sum += len(t.index[i].slots) * int(unsafe.Sizeof(slot(0)))
-	}
-	return sum
+	return t.four.octets() + t.six.octets() + t.heads.octets() + t.routes.octets() + t.index.octets()
 }
 
 // Used reports whether a number below Numbers is a prefix's.
@@ -150,28 +127,8 @@ func (t *Table) Prefix(n uint32) netip.Prefix {
 // Number is the number of a prefix of the family, masked.
 func (t *Table) Number(p netip.Prefix) (n uint32, ok bool) {
 	hi, lo := words64(p.Addr())
-	_, _, n, ok = t.find(hi, lo, p.Bits(), t.hash(hi, lo, p.Bits()))
+	_, n, ok = t.find(hi, lo, p.Bits())
 	return n, ok
-}
-
-// find gives the shard of a prefix of the hash h, and the place in it where its number is,
-// or would be.
-func (t *Table) find(hi, lo uint64, bits int, h uint64) (s *shard, place int, n uint32, ok bool) {
-	s = &t.index[h>>56]
-	if len(s.slots) == 0 {
-		return s, 0, 0, false
-	}
-	mine := slotOf(h, 0)
-	for place = s.home(mine); s.slots[place] != 0; place = (place + 1) & (len(s.slots) - 1) {
-		if s.slots[place]>>32 != mine>>32 {
-			continue
-		}
-		n = s.slots[place].number()
-		if a, b := t.address(n); a == hi && b == lo && int(t.heads.at(n).bits) == bits {
-			return s, place, n, true
-		}
-	}
-	return s, place, 0, false
 }
 
 // words64 is an address as two numbers, one of IPv4 in the first.
@@ -192,54 +149,18 @@ func (t *Table) address(n uint32) (hi, lo uint64) {
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
 }
 
-// hashed is what prefixes that are side by side in the index have in common: the address and
-// the length of the shortest of them, and the hash.
-type hashed struct {
-	hi, lo, bits, sum uint64
-}
-
-// hash gives the shard and the place of a prefix. Prefixes of four lengths, as /21 to /24,
-// that are in the same one of the shortest length are side by side, in 128 octets: neighbours
-// send such ones one after the other. There are 15, and more than these a neighbour cannot
-// have in one place.
-func (t *Table) hash(hi, lo uint64, bits int) uint64 {
-	if bits == 0 {
-		return t.key.Sum(0, 0) &^ 15
-	}
-	least := (bits-1)&^3 + 1
-	below := uint(bits - least)
-	word, end := &hi, 64
-	switch {
-	case t.family == wire.IPv4Unicast:
-		end = 32
-	case least > 64:
-		word, end = &lo, 128
-	}
-	from := uint(end - bits)
-	last := *word >> from & (1<<below - 1)
-	*word &^= (1<<below - 1) << from
-	if s := &t.last; s.hi != hi || s.lo != lo || s.bits != uint64(least) {
-		sum := t.key.Sum(hi, uint64(least))
-		if t.family != wire.IPv4Unicast {
-			sum = t.key.Sum(sum, lo)
-		}
-		*s = hashed{hi, lo, uint64(least), sum}
-	}
-	return t.last.sum&^15 | (1<<below - 1 + last)
-}
-
 // number gives the number of a prefix, a new one if it has none.
 func (t *Table) number(p netip.Prefix) uint32 {
 	hi, lo := words64(p.Addr())
-	h := t.hash(hi, lo, p.Bits())
-	s, place, n, ok := t.find(hi, lo, p.Bits(), h)
+	at, n, ok := t.find(hi, lo, p.Bits())
 	if ok {
 		return n
 	}
-	if s.n >= len(s.slots)*3/4 {
-		s.grow()
-		place = s.free(slotOf(h, 0))
-	}
+	return t.add(&at, hi, lo, p.Bits())
+}
+
+// add gives a prefix a number whose spot was sought in vain.
+func (t *Table) add(at *spot, hi, lo uint64, length int) (n uint32) {
 	if t.freeHeads != 0 {
 		n = t.freeHeads - 1
 		t.freeHeads = t.heads.at(n).first
@@ -251,39 +172,20 @@ func (t *Table) number(p netip.Prefix) uint32 {
 			t.six.add()
 		}
 	}
-	*t.heads.at(n) = head{bits: uint8(p.Bits()), used: true}
+	*t.heads.at(n) = head{bits: uint8(length), used: true}
 	if t.family == wire.IPv4Unicast {
 		*t.four.at(n) = uint32(hi)
 	} else {
-		*t.six.at(n) = p.Addr().As16()
+		b := t.six.at(n)
+		binary.BigEndian.PutUint64(b[:8], hi)
+		binary.BigEndian.PutUint64(b[8:], lo)
 	}
-	s.slots[place] = slotOf(h, n)
-	s.n++
+	t.index.insert(at, n)
 	t.prefixes++
 	if t.order != nil {
 		t.ordered(n)
 	}
 	return n
-}
-
-// grow gives a shard twice the room.
-func (s *shard) grow() {
-	old := s.slots
-	s.slots = make([]slot, max(16, 2*len(old)))
-	for _, of := range old {
-		if of != 0 {
-			s.slots[s.free(of)] = of
-		}
-	}
-}
-
-// free is the place for a slot that is not in the shard.
-func (s *shard) free(of slot) int {
-	place := s.home(of)
-	for s.slots[place] != 0 {
-		place = (place + 1) & (len(s.slots) - 1)
-	}
-	return place
 }
 
 // Free lets the number of a prefix go that has no route.
@@ -293,22 +195,8 @@ func (t *Table) Free(n uint32) {
 		panic("bgp: freeing the number of a prefix that has routes, or of none")
 	}
 	hi, lo := t.address(n)
-	hash := t.hash(hi, lo, int(h.bits))
-	s, mine := &t.index[hash>>56], slotOf(hash, n)
-	i := s.home(mine)
-	for s.slots[i] != mine {
-		i = (i + 1) & (len(s.slots) - 1)
-	}
-	// What could not be in its place because of this one moves back.
-	mask := len(s.slots) - 1
-	for j := (i + 1) & mask; s.slots[j] != 0; j = (j + 1) & mask {
-		if home := s.home(s.slots[j]); (j-home)&mask >= (j-i)&mask {
-			s.slots[i] = s.slots[j]
-			i = j
-		}
-	}
-	s.slots[i] = 0
-	s.n--
+	at, _, _ := t.find(hi, lo, int(h.bits))
+	t.index.remove(&at)
 	*h = head{first: t.freeHeads}
 	t.freeHeads = n + 1
 	t.prefixes--
@@ -319,17 +207,61 @@ func (t *Table) Free(n uint32) {
 // with it. Changed is false if the same route was there.
 func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet, weight uint32) (n uint32, changed bool) {
 	n = t.number(p)
+	return n, t.put(n, source, path, a, weight)
+}
+
+// PutAll is Put of prefixes of the family, with the same attributes, which it takes itself for
+// each. It appends the numbers of those whose route has changed.
+func (t *Table) PutAll(list []wire.Plain, source uint16, a *AttributeSet, weight uint32, changed []uint32) []uint32 {
+	a.uses += int32(len(list))
+	for len(list) > 0 {
+		some := list[:min(len(list), spotsAtOnce)]
+		list = list[len(some):]
+		spots := t.spots(some)
+		for i := range some {
+			p := &some[i]
+			n, ok := t.seek(&spots[i], p.High, p.Low, int(p.Bits))
+			if !ok {
+				n = t.add(&spots[i], p.High, p.Low, int(p.Bits))
+			}
+			if t.put(n, source, p.Path, a, weight) {
+				changed = append(changed, n)
+			}
+		}
+	}
+	return changed
+}
+
+// RemoveAll is Remove of the routes of prefixes of the family. It appends the numbers of those
+// that were there.
+func (t *Table) RemoveAll(list []wire.Plain, source uint16, changed []uint32) []uint32 {
+	for len(list) > 0 {
+		some := list[:min(len(list), spotsAtOnce)]
+		list = list[len(some):]
+		spots := t.spots(some)
+		for i := range some {
+			p := &some[i]
+			if n, ok := t.seek(&spots[i], p.High, p.Low, int(p.Bits)); ok && t.Remove(n, source, p.Path) {
+				changed = append(changed, n)
+			}
+		}
+	}
+	return changed
+}
+
+// put is Put for the number of a prefix.
+func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weight uint32) (changed bool) {
 	if r, _ := t.route(n, source, path); r != nil {
 		r.round = t.round(source)
 		old := t.attributes.At(r.attributes)
 		same := old == a && r.weight == weight
 		t.attributes.Release(old)
 		if same {
-			return n, false
+			return false
 		}
 		t.arrivals++
 		r.attributes, r.weight, r.arrival = a.number, weight, t.arrivals
-		return n, true
+		return true
 	}
 	i := t.freeRoutes
 	if i != 0 {
@@ -344,7 +276,7 @@ func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet,
 	}
 	h.first = i
 	t.count++
-	return n, true
+	return true
 }
 
 // route gives a route of a prefix, nil if it is not there, and where its place is noted.

@@ -31,6 +31,78 @@ func (n NLRI) All(yield func(path uint32, p netip.Prefix) bool) {
 	}
 }
 
+// Plain is a prefix as numbers.
+type Plain struct {
+	// High and Low are the address, masked; one of IPv4 is in High alone.
+	High, Low uint64
+	Path      uint32 // 0 if it has none
+	Bits      uint8
+}
+
+// Read gives as many prefixes in list as there are and it has room for, and how many these are.
+// What it has given is no longer in n.
+func (n *NLRI) Read(list []Plain) (count int) {
+	b, six := n.Octets, n.Family != IPv4Unicast
+	for ; len(b) > 0 && count < len(list); count++ {
+		p := &list[count]
+		p.Path = 0
+		if n.Paths {
+			p.Path, b = binary.BigEndian.Uint32(b), b[4:]
+		}
+		p.Bits = b[0]
+		size := (int(b[0]) + 7) / 8
+		if six {
+			var a [16]byte
+			copy(a[:], b[1:1+size])
+			p.High = binary.BigEndian.Uint64(a[:]) & mask(int(p.Bits))
+			p.Low = binary.BigEndian.Uint64(a[8:]) & mask(int(p.Bits)-64)
+		} else {
+			word := uint64(0)
+			for i, o := range b[1 : 1+size] {
+				word |= uint64(o) << (24 - 8*i)
+			}
+			p.High, p.Low = word&(mask(int(p.Bits))>>32), 0
+		}
+		b = b[1+size:]
+	}
+	n.Octets = b
+	return count
+}
+
+// Prefix is the prefix of a family.
+func (p *Plain) Prefix(f Family) netip.Prefix {
+	var b [16]byte
+	if f == IPv4Unicast {
+		binary.BigEndian.PutUint32(b[:], uint32(p.High))
+		return netip.PrefixFrom(netip.AddrFrom4([4]byte(b[:4])), int(p.Bits))
+	}
+	binary.BigEndian.PutUint64(b[:], p.High)
+	binary.BigEndian.PutUint64(b[8:], p.Low)
+	return netip.PrefixFrom(netip.AddrFrom16(b), int(p.Bits))
+}
+
+// mask has so many leading ones, none if there would be less.
+func mask(bits int) uint64 {
+	if bits <= 0 {
+		return 0
+	}
+	return ^uint64(0) << max(0, 64-bits)
+}
+
+// Destination is what [Destination] says of the prefix of a family.
+func (p *Plain) Destination(f Family) bool {
+	switch {
+	case p.Bits == 0:
+		return true
+	case f == IPv4Unicast:
+		first := p.High >> 24
+		return first != 0 && first != 127 && first < 224
+	case p.High == 0:
+		return p.Low > 1
+	}
+	return p.High>>56 != 0xff && p.High>>54 != 0xfe80>>6
+}
+
 // prefix reads the octets of a prefix. Bits behind its length mean nothing (RFC
 // 4271 §4.3).
 func (n NLRI) prefix(b []byte, bits int) netip.Prefix {

@@ -59,10 +59,12 @@ func (u *Update) AppendSet(dst []byte, r *Reach) Set {
 func (u *Update) EndOfRIB() (Family, bool) { return u.endOfRIB, u.endOfRIB != numFamilies }
 
 func (u *Update) reset() {
-	a, faults, scratch := u.Attributes, u.Faults[:0], u.pathScratch[:0]
-	*u = Update{Faults: faults, pathScratch: scratch, endOfRIB: numFamilies}
-	a.reset()
-	u.Attributes = a
+	u.Attributes.reset()
+	u.Withdrawn, u.Reach = [2]NLRI{}, [2]Reach{}
+	u.Approach, u.Faults, u.endOfRIB = Accept, u.Faults[:0], numFamilies
+	u.seen, u.path = [4]uint64{}, pathFaults{}
+	u.narrowPath, u.as4Path, u.pathScratch = nil, nil, u.pathScratch[:0]
+	u.as4, u.hasAS4, u.others, u.mpUnreach = Aggregator{}, false, false, false
 }
 
 // fault notes what is wrong.
