@@ -34,7 +34,7 @@
 //	connection.go  what the state machine asks for; collisions (§6.8)
 //	receive.go     messages from the octets of a stream
 //	attributes.go  sets of attributes that routes share; octets.go their octets
-//	table.go       the routes of all neighbours by prefix (§3.2)
+//	table.go       the routes of all neighbours by prefix (§3.2); index.go finds prefixes
 //	order.go       the prefixes of a table in order, page by page
 //	decide.go      the decision between routes of a prefix (§9.1.2), and why; rank.go its
 //	               first steps as two numbers

@@ -9,13 +9,15 @@ import (
 )
 
 // index finds the numbers of prefixes. Prefixes of four lengths, as /21 to /24, that are in the
-// same one of the shortest length are a cell, of up to 15: neighbours send such ones one
-// after the other, so that a cell is found once for several of them. Cells are in a hash
-// table of 256 parts, so that no change moves more than one part of it.
+// same one of the shortest length are a cell, of up to 15. Up to 512 cells side by side, as
+// all in a /12, are a region. Neighbours send such ones one after the other: so a cell is
+// found once for several prefixes, and a region is together in memory. Cells are in a hash
+// table of many parts, so that no change moves more than one part of it.
 type index struct {
-	key    siphash.Key // neighbours choose the prefixes
-	shards [256]shard  // by the first octet of the hashes of cells
-	last   cell        // that was asked for, and its hash
+	key    siphash.Key   // neighbours choose the prefixes
+	factor uint32        // odd: spreads the cells of a region
+	shards [shards]shard // by the hashes of regions
+	last   cell          // the region that was asked for, and its hash
 	sum    uint64
 	room   [spotsAtOnce]spot // of spots
 	seen   slot              // whatever they have seen
@@ -28,7 +30,15 @@ type index struct {
 	free    [3]uint32 // the first free one of each size, and one
 }
 
-// cell is the address and the length of the shortest prefix of one.
+const (
+	shards     = 1 << 10
+	regionBits = 9
+)
+
+func newIndex(key siphash.Key) index { return index{key: key, factor: uint32(key.Sum(0, 0)) | 1} }
+
+// cell is the address of the shortest prefix of one, or of a region, from the highest bit on,
+// and the length of the shortest prefix of a cell.
 type cell struct {
 	hi, lo uint64
 	least  int // 0: of the default route alone
@@ -40,12 +50,12 @@ type shard struct {
 	n     int
 }
 
-// slot is where a cell's numbers are, and one, and above it 32 bits of the hash, so that few
+// slot is where a cell's numbers are, and one, and above it the cell's tag, so that few
 // cells are looked at that are not looked for, and none when a shard grows. 0 is an empty
 // place.
 type slot uint64
 
-func slotOf(hash uint64, r ref) slot { return slot(hash<<32) | slot(r) + 1 }
+func slotOf(tag uint32, r ref) slot { return slot(tag)<<32 | slot(r) + 1 }
 
 func (s slot) ref() ref { return ref(s) - 1 }
 
@@ -56,40 +66,63 @@ type ref uint32
 // spot is where a prefix is in the index, or would be.
 type spot struct {
 	cell  cell
-	hash  uint64
+	tag   uint32
 	at    int // in the cell
 	shard *shard
 	place int // of the cell in the shard, or where it would be
 	found bool
 }
 
-// spot gives the cell of a prefix, its hash and the place in it.
+// spot gives the shard, the tag and the cell of a prefix, and the place in that.
 func (t *Table) spot(hi, lo uint64, length int) (p spot) {
+	x := &t.index
+	hi = t.left(hi)
+	below, number := 0, tail(hi, lo, length)
 	if length > 0 {
 		p.cell.least = (length-1)&^3 + 1
-		below := uint(length - p.cell.least)
-		word, end := &hi, 64
-		switch {
-		case t.family == wire.IPv4Unicast:
-			end = 32
-		case p.cell.least > 64:
-			word, end = &lo, 128
-		}
-		from := uint(end - length)
-		p.at = int(*word>>from&(1<<below-1)) + 1<<below - 1
-		*word &^= (1<<below - 1) << from
+		below = length - p.cell.least
+		p.at = int(number&(1<<below-1)) + 1<<below - 1
+		p.cell.hi, p.cell.lo = masked(hi, lo, p.cell.least)
 	}
-	p.cell.hi, p.cell.lo = hi, lo
-	x := &t.index
-	if x.last != p.cell || x.sum == 0 {
-		x.last, x.sum = p.cell, x.key.Sum(hi, uint64(p.cell.least))
+	region := cell{least: p.cell.least}
+	region.hi, region.lo = masked(hi, lo, region.least-regionBits)
+	if x.last != region || x.sum == 0 {
+		x.last, x.sum = region, x.key.Sum(region.hi, uint64(region.least))
 		if t.family != wire.IPv4Unicast {
-			x.sum = x.key.Sum(x.sum, lo)
+			x.sum = x.key.Sum(x.sum, region.lo)
 		}
 	}
-	p.hash = x.sum
-	p.shard = &x.shards[p.hash>>56]
+	p.tag = uint32(x.sum) + x.factor*uint32(number>>below&(1<<regionBits-1))
+	p.shard = &x.shards[x.sum>>32%shards]
 	return p
+}
+
+// left is the first half of an address from the highest bit on.
+func (t *Table) left(hi uint64) uint64 {
+	if t.family == wire.IPv4Unicast {
+		return hi << 32
+	}
+	return hi
+}
+
+// tail are the last bits of the first length ones of an address, 64 of them if there are so
+// many.
+func tail(hi, lo uint64, length int) uint64 {
+	if length <= 64 {
+		return hi >> (64 - length)
+	}
+	return hi<<(length-64) | lo>>(128-length)
+}
+
+// masked is an address without what is behind its first length bits.
+func masked(hi, lo uint64, length int) (uint64, uint64) {
+	switch {
+	case length <= 0:
+		return 0, 0
+	case length <= 64:
+		return hi &^ (1<<(64-length) - 1), 0
+	}
+	return hi, lo &^ (1<<(128-length) - 1)
 }
 
 // find gives where a prefix is in the index, or would be, and its number.
@@ -109,7 +142,7 @@ func (t *Table) spots(list []wire.Plain) *[spotsAtOnce]spot {
 	for i := range list {
 		p := t.spot(list[i].High, list[i].Low, int(list[i].Bits))
 		if s := p.shard; len(s.slots) > 0 {
-			x.seen += s.slots[s.home(slotOf(p.hash, 0))]
+			x.seen += s.slots[s.home(slotOf(p.tag, 0))]
 		}
 		x.room[i] = p
 	}
@@ -122,7 +155,7 @@ func (t *Table) seek(p *spot, hi, lo uint64, length int) (n uint32, ok bool) {
 	if len(s.slots) == 0 {
 		return 0, false
 	}
-	mine := slotOf(p.hash, 0)
+	mine := slotOf(p.tag, 0)
 	for p.place = s.home(mine); s.slots[p.place] != 0; p.place = (p.place + 1) & (len(s.slots) - 1) {
 		if s.slots[p.place]>>32 != mine>>32 {
 			continue
@@ -146,24 +179,13 @@ func (t *Table) seek(p *spot, hi, lo uint64, length int) (n uint32, ok bool) {
 
 // isIn reports whether the prefix of a number belongs to a cell.
 func (t *Table) isIn(n uint32, c cell) bool {
-	hi, lo := t.address(n)
 	length := int(t.heads.at(n).bits)
 	if length == 0 || c.least == 0 {
 		return length == c.least
 	}
-	below := uint(length - c.least)
-	if below > 3 {
-		return false
-	}
-	switch {
-	case t.family == wire.IPv4Unicast:
-		hi &^= (1<<below - 1) << (32 - uint(length))
-	case c.least > 64:
-		lo &^= (1<<below - 1) << (128 - uint(length))
-	default:
-		hi &^= (1<<below - 1) << (64 - uint(length))
-	}
-	return hi == c.hi && lo == c.lo
+	hi, lo := t.address(n)
+	hi, lo = masked(t.left(hi), lo, c.least)
+	return (length-1)&^3+1 == c.least && hi == c.hi && lo == c.lo
 }
 
 // insert puts a number where find has not found its prefix.
@@ -172,12 +194,12 @@ func (x *index) insert(p *spot, n uint32) {
 	if !p.found {
 		if s.n >= len(s.slots)*3/4 {
 			s.grow()
-			p.place = s.free(slotOf(p.hash, 0))
+			p.place = s.free(slotOf(p.tag, 0))
 		}
 		r := x.take(0)
 		list := x.list(r)
 		list[0], list[1] = 1<<p.at, n
-		s.slots[p.place] = slotOf(p.hash, r)
+		s.slots[p.place] = slotOf(p.tag, r)
 		s.n++
 		return
 	}
@@ -190,7 +212,7 @@ func (x *index) insert(p *spot, n uint32) {
 		copy(larger, list)
 		x.give(r)
 		list = larger
-		s.slots[p.place] = slotOf(p.hash, r2)
+		s.slots[p.place] = slotOf(p.tag, r2)
 	}
 	i := 1 + bits.OnesCount32(list[0]&(1<<p.at-1))
 	copy(list[i+1:2+many], list[i:1+many])
