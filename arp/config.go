@@ -33,6 +33,10 @@ type Config struct {
 	// Routed reports whether routes have a neighbour as their next hop: if it
 	// does not answer it is requested again from time to time. Nil means never.
 	Routed func(link routing.InterfaceID, a netip.Addr) bool
+	// Changed is called when the state or the MAC of a neighbour changes, also when
+	// it is forgotten, before the machine has finished its Step: Find tells what it
+	// is then. Nil means that nobody wants to know.
+	Changed func(link routing.InterfaceID, a netip.Addr)
 }
 
 // DefaultConfig is the default.

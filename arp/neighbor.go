@@ -58,6 +58,14 @@ func (m *Machine) remove(n *neighbor) {
 	m.revive(n)
 	n.state = Absent
 	delete(m.neighbors, key{n.iface.id, n.addr})
+	m.changed(n)
+}
+
+// changed tells who wants to know that n is not what it was.
+func (m *Machine) changed(n *neighbor) {
+	if m.cfg.Changed != nil {
+		m.cfg.Changed(n.iface.id, n.addr)
+	}
 }
 
 // enqueue moves n to the end of q.

@@ -51,14 +51,27 @@ func (m *Machine) HeldBytes() int { return m.heldBytes }
 // interface and address. It may be called between Steps only.
 func (m *Machine) Walk(now time.Time, yield func(Neighbor) bool) {
 	for _, n := range m.sorted() {
-		ok := yield(Neighbor{
-			Interface: n.iface.id, Addr: n.addr, State: n.state, MAC: n.mac, Router: n.router,
-			Age: now.Sub(n.learned), Held: len(n.held), Index: n.index,
-		})
-		if !ok {
+		if !yield(n.shown(now)) {
 			return
 		}
 	}
+}
+
+func (n *neighbor) shown(now time.Time) Neighbor {
+	return Neighbor{
+		Interface: n.iface.id, Addr: n.addr, State: n.state, MAC: n.mac, Router: n.router,
+		Age: now.Sub(n.learned), Held: len(n.held), Index: n.index,
+	}
+}
+
+// Find returns one neighbour as it is at the time now; ok is false if it is not
+// known. It may be called between Steps only.
+func (m *Machine) Find(link routing.InterfaceID, a netip.Addr, now time.Time) (found Neighbor, ok bool) {
+	n := m.neighbors[key{link, a}]
+	if n == nil {
+		return Neighbor{}, false
+	}
+	return n.shown(now), true
 }
 
 // Own is what `show` shows of one of the router's own addresses. If IPv6 is off

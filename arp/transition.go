@@ -197,11 +197,15 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 	case e == exhausted:
 		m.counters.Lost++
 	}
+	mac, router := n.mac, n.router
 	if move.do&record != 0 {
 		n.mac = what.mac
 	}
 	if move.do&mark != 0 && what.hasRouter {
 		n.router = what.router
+	}
+	if n.state != Absent && (n.mac != mac || n.router != router) {
+		m.changed(n)
 	}
 	if move.do&confirm != 0 {
 		n.learned = m.now
@@ -247,6 +251,7 @@ func (m *Machine) eventWith(n *neighbor, e event, what news) {
 func (m *Machine) enter(n *neighbor, s State) {
 	if n.state != s {
 		n.tries = 0
+		m.changed(n)
 	}
 	n.state = s
 	switch s {

@@ -54,6 +54,17 @@ type Events struct {
 	once    sync.Once
 }
 
+// Audit publishes who has asked for a change, and what came of it. Any goroutine
+// may call it.
+func (e *Events) Audit(at time.Time, who string, item any) {
+	id, _ := e.Ring.Topic(TopicAudit)
+	raw, err := EventItem(item)
+	if err != nil {
+		raw = nil // the key says who it was
+	}
+	e.Ring.Publish(events.Event{Topic: id, Time: at, Action: events.Added, Key: who, Item: raw})
+}
+
 // The bounds of the clients of events.
 const (
 	maxStreams = 2048
@@ -165,9 +176,7 @@ func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() 
 		}
 		switch {
 		case wait.Walk != nil:
-			ctx, cancel := context.WithTimeout(f.ctx, showTimeout)
-			f.session.Page(f.page(ctx, *wait.Walk))
-			cancel()
+			f.session.Page(f.walk(*wait.Walk))
 		case !wait.Now:
 			timer.Reset(time.Until(wait.Until))
 			select {
@@ -203,6 +212,15 @@ func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() 
 		default:
 		}
 	}
+}
+
+// walk asks the router for a page, which ends with the server too: the router's
+// loop may be waiting for that.
+func (f *follower) walk(w events.Walk) (events.Page, error) {
+	ctx, cancel := context.WithTimeout(f.ctx, showTimeout)
+	defer cancel()
+	defer context.AfterFunc(f.serving, cancel)()
+	return f.page(ctx, w)
 }
 
 func (f *follower) receive(raw []byte, open bool) reason {

@@ -78,6 +78,7 @@ func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 		d.log.Warn("an interface is "+state+" and is taken when it comes; the others go on", "interface", s.name, "device", s.host.Device, "netns", s.host.Netns, "why", why)
 	}
 	if state == control.StateWaiting || state != a.state {
+		d.teller.stale = true
 		a.state, a.why = state, why // that it went says more than that it is missing
 	}
 	d.watch.Await(s.name, s.place)

@@ -36,7 +36,8 @@ func lone(t *testing.T) *Daemon {
 		t.Fatal(err)
 	}
 	d := &Daemon{
-		log: slog.New(slog.DiscardHandler), undo: undo, router: router.New(rand.NewPCG(1, 0)), watch: device.NewWatch(),
+		teller: newTeller("r1"),
+		log:    slog.New(slog.DiscardHandler), undo: undo, router: router.New(rand.NewPCG(1, 0)), watch: device.NewWatch(),
 		ports: map[string]*openPort{}, absent: map[string]*absent{}, events: make(chan portEvent, 1),
 	}
 	d.streams = localstack.NewStreams(d.router.LinkLocal())

@@ -68,12 +68,7 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 			if i == nil {
 				continue
 			}
-			c := control.Interface{
-				Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: view.Tables[i.Table].Name,
-				Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), MSS: i.MSS.String(), Origin: d.place(i.Origin),
-			}
-			c.State, c.Why = d.stateOfInterface(i.Name, i.Up)
-			c.Port = d.portOf(i.Name)
+			c := d.interfaceOf(view, i)
 			t := traffic[i.ID]
 			c.Received, c.Sent, c.Drops = t.received, t.sent, t.drops
 			list = append(list, c)
@@ -84,6 +79,18 @@ func (a api) Interfaces(ctx context.Context) (list []control.Interface, err erro
 	}
 	slices.SortFunc(list, func(x, y control.Interface) int { return strings.Compare(x.Name, y.Name) })
 	return list, errors.Join(a.addOwnAddresses(ctx, list), a.addGroups(ctx, list))
+}
+
+// interfaceOf describes an interface, without its counters and what machines of
+// their own know of it.
+func (d *Daemon) interfaceOf(view *dataplane.View, i *dataplane.Interface) control.Interface {
+	c := control.Interface{
+		Name: i.Name, Kind: string(i.Kind), Up: i.Up, MTU: i.MTU, Table: view.Tables[i.Table].Name,
+		Addresses: append([]netip.Prefix{}, i.Addresses...), URPF: i.URPF.String(), MSS: i.MSS.String(), Origin: d.place(i.Origin),
+	}
+	c.State, c.Why = d.stateOfInterface(i.Name, i.Up)
+	c.Port = d.portOf(i.Name)
+	return c
 }
 
 // portOf describes the port of an interface, open or not; nil where there is none.

@@ -102,6 +102,7 @@ type Daemon struct {
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
 	notices      notices
+	teller       *teller
 	events       chan portEvent
 	do           chan func()
 	failed       chan error // errors after which the router cannot go on
@@ -143,7 +144,8 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	log = log.With("router", cfg.Name)
+	t := newTeller(cfg.Name)
+	log = slog.New(tellingHandler{Handler: log.Handler(), t: t}).With("router", cfg.Name)
 	if o.RunDir == "" {
 		o.RunDir = runDir()
 	}
@@ -159,10 +161,12 @@ func Run(ctx context.Context, o Options) error {
 		quit:    make(chan struct{}),
 		reading: make(chan struct{}, 1),
 		notices: newNotices(),
+		teller:  t,
 		garbage: garbage,
 		sd:      newSystemd(log),
 		began:   time.Now(),
 	}
+	t.d = d
 	d.warn(warnings)
 	d.state = stateDirOf(cfg)
 	if d.lock, err = takeLock(ctx, o.RunDir, cfg.Name); err != nil {
@@ -248,7 +252,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 		d.garbage.look()
 		var due <-chan time.Time
 		t := d.router.Deadline()
-		for _, at := range []time.Time{d.due(), d.nextNote} {
+		for _, at := range []time.Time{d.due(), d.nextNote, d.teller.routes.due} {
 			if t.IsZero() || !at.IsZero() && at.Before(t) {
 				t = at
 			}
@@ -283,7 +287,10 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 		case <-watchdog:
 			step = d.sd.alive
 		}
-		d.steps.run(step)
+		d.steps.run(func() {
+			step()
+			d.teller.look(time.Now())
+		})
 	}
 }
 

@@ -198,7 +198,7 @@ func (d *Daemon) serveEnd(e *endpoint) {
 	e.cancel = cancel
 	e.serving.Go(func() {
 		var err error
-		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }, Roles: d.roles.Load}
+		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }, Roles: d.roles.Load, Events: d.teller.serve}
 		if e.metrics {
 			err = control.ServeMetrics(ctx, e.l, api{d}, o)
 		} else {

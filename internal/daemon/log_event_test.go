@@ -17,7 +17,7 @@ import (
 // by one; warnings about addresses that anybody can make up are one line.
 func TestEventsOfNeighbors(t *testing.T) {
 	var out bytes.Buffer
-	d := &Daemon{log: slog.New(slog.NewTextHandler(&out, nil))}
+	d := &Daemon{log: slog.New(slog.NewTextHandler(&out, nil)), teller: newTeller("r1")}
 	o := newProtocolOwner(d, "bgp")
 	say := func(what string, n int, configured bool) {
 		o.carryOut(protocol.Event{

@@ -17,6 +17,7 @@ import (
 func (d *Daemon) startMachines() {
 	n := d.router.Neighbors()
 	n.Owner = d.notices.add
+	n.Changed = d.teller.neighborChanged
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
 	l := d.router.Membership()
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})
@@ -41,6 +42,7 @@ func (d *Daemon) startMachines() {
 	}
 	running.Go(func() { d.keepListenersPorts(ctx) })
 	running.Go(func() { d.keeper.run(ctx) })
+	running.Go(func() { d.teller.run(ctx) })
 	d.stopMachines = func() { cancel(); running.Wait() }
 }
 
@@ -51,7 +53,7 @@ func (d *Daemon) poll() {
 		d.log.Error("taking up what the protocols offer", "err", err)
 	}
 	if n := d.router.NAT(); n != nil {
-		d.natLimits.look(now, n, d.log)
+		d.natLimits.look(now, n, d.log, d.teller.natLimit)
 	}
 }
 

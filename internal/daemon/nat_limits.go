@@ -34,8 +34,8 @@ type natLogged struct {
 	at      time.Time
 }
 
-// look logs what was refused since the last look.
-func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger) {
+// look logs, and tells, what was refused since the last look.
+func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger, tell func(natRefusal)) {
 	if now.Sub(l.looked) < natLimitsLook {
 		return
 	}
@@ -44,20 +44,32 @@ func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger) {
 	table, host := n.Limits()
 	if told, since := l.due(now, natLimit{kind: "max-sessions"}, totals.TableFull); told != nil {
 		rules := told.rulesSince(n.RuleStates(), func(r *nat.RuleState) uint64 { return r.TableFull })
+		tell(natRefusal{Limit: "max-sessions", Refused: since, Total: totals.TableFull, Rules: rules})
 		log.Warn("new flows are refused: address translation has as many sessions as max-sessions allows; raise it, or see whose they are with show nat session",
 			"limit", table, "refused", since, "total", totals.TableFull, "rules", rules)
 	}
 	if told, since := l.due(now, natLimit{kind: "max-sessions-per-host"}, totals.HostFull); told != nil {
 		rules := told.rulesSince(n.RuleStates(), func(r *nat.RuleState) uint64 { return r.HostFull })
+		tell(natRefusal{Limit: "max-sessions-per-host", Refused: since, Total: totals.HostFull, Rules: rules})
 		log.Warn("new flows are refused: an inside host has as many sessions as max-sessions-per-host allows; raise it, or see which host with show drops --last 20",
 			"limit", host, "refused", since, "total", totals.HostFull, "rules", rules)
 	}
 	for _, p := range n.PoolRefusals() {
 		if told, since := l.due(now, natLimit{p.Kind.String(), p.Name}, p.Refused); told != nil {
+			tell(natRefusal{Limit: p.Kind.String(), Pool: p.Name, Refused: since, Total: p.Refused})
 			log.Warn("new flows are refused: no port is left where their rule takes one from; "+natRemedy[p.Kind],
 				p.Kind.String(), p.Name, "addresses", p.Size, "ports", p.Ports.String(), "refused", since, "total", p.Refused)
 		}
 	}
+}
+
+// natRefusal is an event about a limit of address translation.
+type natRefusal struct {
+	Limit   string   `json:"limit"`           // the key of the configuration, or the kind of a pool
+	Pool    string   `json:"pool,omitempty"`  // the pool that had no port left
+	Refused uint64   `json:"refused"`         // flows since the last event about it
+	Total   uint64   `json:"total"`           // flows in all
+	Rules   []string `json:"rules,omitempty"` // whose flows they were
 }
 
 // natRemedy says what helps against a lack of ports.

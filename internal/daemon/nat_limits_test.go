@@ -47,7 +47,15 @@ translation = "masquerade"
 		t.Helper()
 		said.Reset()
 		now = now.Add(after)
-		limits.look(now, n.d.router.NAT(), log)
+		told := 0
+		limits.look(now, n.d.router.NAT(), log, func(x natRefusal) {
+			if told++; x.Refused == 0 || x.Total < x.Refused || x.Limit == "" {
+				t.Errorf("told %+v", x)
+			}
+		})
+		if told != len(want) {
+			t.Errorf("told %d times, want %d", told, len(want))
+		}
 		lines := strings.Split(strings.TrimSpace(said.String()), "\n")
 		if said.Len() == 0 {
 			lines = nil

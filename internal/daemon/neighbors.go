@@ -56,6 +56,12 @@ func (d *Daemon) addressesChanged() {
 			d.log.Error("following an address", "err", err)
 		}
 		d.noteAddress(effect)
+		switch e := effect.(type) {
+		case arp.AddressUsable:
+			d.teller.addressChanged(e.Interface, "its address "+e.Prefix.String()+" is usable", time.Now())
+		case arp.AddressDuplicate:
+			d.teller.addressChanged(e.Interface, "another station has its address "+e.Prefix.String(), time.Now())
+		}
 	}
 	if err := d.readdressStack(); err != nil {
 		d.log.Error("following an address", "err", err)

@@ -53,7 +53,7 @@ func (d *Daemon) logLacks(p *openPort) {
 	} else {
 		d.log.Info("the kernel's side of an interface is what the configuration says again", "interface", p.spec.name, "device", p.spec.host.Device)
 	}
-	p.lacks = lacks
+	p.lacks, d.teller.stale = lacks, true
 }
 
 // portEvent is an event of a port's device.

@@ -51,6 +51,7 @@ func (o *protocolOwner) carryOut(effect protocol.Effect) {
 	case protocol.Save:
 		o.d.keeper.keep(o.name, e.Data)
 	case protocol.Event:
+		o.d.teller.protocolEvent(o.name, e)
 		o.log(e)
 	case protocol.Leaving:
 		o.leaving <- e.Within

@@ -288,7 +288,7 @@ func TestLoopAnswersWhileAFileIsRead(t *testing.T) {
 // A bad file is told to the log problem by problem, each with its place.
 func TestBadFileIsLoggedWithPlaces(t *testing.T) {
 	var b bytes.Buffer
-	d := &Daemon{log: slog.New(slog.NewTextHandler(&b, nil))}
+	d := &Daemon{log: slog.New(slog.NewTextHandler(&b, nil)), teller: newTeller("r1")}
 	path := filepath.Join(t.TempDir(), "r.toml")
 	var text strings.Builder
 	text.WriteString("[interface.lan0]\nkind = \"tapp\"\nmutu = 1\n")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/internal/control"
 )
 
 // loaded is a configuration file that was read and compared with the running
@@ -118,6 +119,7 @@ func (d *Daemon) reloadAndLog() (l loaded, err error) {
 			return errors.Join(err, asked)
 		case err != nil:
 			d.logRefused(err)
+			d.teller.refused(err)
 			d.sd.ready("reload refused: " + reason(err))
 			return err
 		}
@@ -150,6 +152,7 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	}
 	if asked := d.ask(ctx, func() {
 		d.countEnds(d.cfg, l.changes, next.impact)
+		d.teller.reloaded(control.ReloadResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings), Generation: d.router.View().Generation})
 		if err = d.commit(next); err != nil {
 			d.failed <- err // the commit failed halfway, so the loop ends the router
 		}

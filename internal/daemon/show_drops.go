@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"slices"
+	"time"
 
 	"routerd/dataplane"
 	"routerd/internal/control"
@@ -70,17 +71,43 @@ func (d *Daemon) lastDrops(view *dataplane.View, in routing.InterfaceID, q contr
 		return q.Src.IsValid() && !q.Src.Contains(src) || q.Dst.IsValid() && !q.Dst.Contains(dst)
 	})
 	slices.SortStableFunc(drops, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
-	for _, p := range drops[:min(q.Last, len(drops))] {
-		describe := control.Describe
-		if p.Frame {
-			describe = control.DescribeFrame
-		}
-		list = append(list, control.Drop{
-			Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
-			Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
-		})
+	for i := range drops[:min(q.Last, len(drops))] {
+		list = append(list, shownDrop(view, &drops[i]))
 	}
 	return list
+}
+
+func shownDrop(view *dataplane.View, p *dataplane.Drop) control.Drop {
+	describe := control.Describe
+	if p.Frame {
+		describe = control.DescribeFrame
+	}
+	return control.Drop{
+		Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
+		Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
+	}
+}
+
+// dropsSince returns the latest dropped packets, up to most, that were dropped
+// after a time, the newest first.
+func (d *Daemon) dropsSince(after time.Time, most int) (shown []control.Drop, raw []dataplane.Drop) {
+	for _, w := range d.counted {
+		if w.drops == nil {
+			continue
+		}
+		for _, p := range w.drops.Last(most) {
+			if p.Time.After(after) {
+				raw = append(raw, p)
+			}
+		}
+	}
+	slices.SortStableFunc(raw, func(x, y dataplane.Drop) int { return y.Time.Compare(x.Time) })
+	raw = raw[:min(most, len(raw))]
+	view := d.router.View()
+	for i := range raw {
+		shown = append(shown, shownDrop(view, &raw[i]))
+	}
+	return shown, raw
 }
 
 // endsOf returns the addresses of a dropped packet, invalid if it has none.

@@ -79,7 +79,7 @@ func newNATShown(t *testing.T, text string) natShown {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Daemon{cfg: cfg, router: router.New(rand.NewPCG(1, 1)), do: make(chan func()), quit: make(chan struct{})}
+	d := &Daemon{cfg: cfg, teller: newTeller("r1"), router: router.New(rand.NewPCG(1, 1)), do: make(chan func()), quit: make(chan struct{})}
 	if err := d.router.Commit(d.routerConfig(cfg), time.Now()); err != nil {
 		t.Fatal(err)
 	}

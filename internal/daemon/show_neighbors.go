@@ -131,17 +131,21 @@ func (a api) Neighbors(ctx context.Context, q control.NeighborQuery) (control.Ne
 	}
 	found, view := <-answer, a.d.router.View()
 	out.Own = ownAddresses(view, found.own)
-	for _, n := range found.neighbors {
-		c := control.Neighbor{
-			Address: n.Addr, Interface: interfaceName(view, n.Interface), State: n.State.String(),
-			Age: n.Age.Seconds(), Held: n.Held, Router: n.Router,
-		}
-		if n.MAC.IsStation() {
-			c.MAC = n.MAC.String()
-		}
-		out.Neighbors = append(out.Neighbors, c)
+	for i := range found.neighbors {
+		out.Neighbors = append(out.Neighbors, shownNeighbor(view, &found.neighbors[i]))
 	}
 	return out, nil
+}
+
+func shownNeighbor(view *dataplane.View, n *arp.Neighbor) control.Neighbor {
+	c := control.Neighbor{
+		Address: n.Addr, Interface: interfaceName(view, n.Interface), State: n.State.String(),
+		Age: n.Age.Seconds(), Held: n.Held, Router: n.Router,
+	}
+	if n.MAC.IsStation() {
+		c.MAC = n.MAC.String()
+	}
+	return c
 }
 
 // ClearNeighbors hands the machine a Clear as any other input, between two

@@ -59,6 +59,11 @@ func (s *slot) size() int { return slotBytes + len(s.body) + len(s.key) }
 // Ring holds the latest events. It is safe for concurrent use: its lock is held
 // for short, and never by anything that waits or is on the path of packets.
 type Ring struct {
+	// Begins, if not nil, is called when somebody begins to listen to a topic that
+	// is recorded only then, and nobody else does: before he has a position, and on
+	// his goroutine. It may wait, so that he misses nothing that happens afterwards.
+	Begins func(TopicID)
+
 	epoch  uint32
 	topics []Topic
 	byName map[string]TopicID
@@ -108,12 +113,18 @@ func (r *Ring) Wanted(t TopicID, now time.Time) bool {
 
 // listen counts a listener of the topics.
 func (r *Ring) listen(set topics) {
+	var first topics
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	set.each(func(t TopicID) {
-		r.listeners[t]++
+		if r.listeners[t]++; r.listeners[t] == 1 && r.topics[t].Heard {
+			first |= 1 << t
+		}
 		r.until[t].Store(-1)
 	})
+	r.mu.Unlock()
+	if r.Begins != nil {
+		first.each(r.Begins)
+	}
 }
 
 // leave takes back what listen has counted.
@@ -168,6 +179,9 @@ func (r *Ring) Skip(t TopicID, count uint64, why string) uint64 {
 	r.add(slot{first: first, last: r.last, topic: t, why: why})
 	return r.last
 }
+
+// Unheard is Skip for events that happen while their topic is not recorded.
+func (r *Ring) Unheard(t TopicID, count uint64) { r.Skip(t, count, unheard) }
 
 // slot returns a slot by its place, 0 for the oldest.
 func (r *Ring) slot(at int) *slot { return &r.slots[(r.begin+at)&(len(r.slots)-1)] }

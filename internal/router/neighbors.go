@@ -41,6 +41,8 @@ type Neighbors struct {
 	// Seen is called for other routers on links, which a protocol looks for. It must not
 	// block.
 	Seen func(arp.RouterSeen)
+	// Changed is called when a neighbour is not what it was. It must not block.
+	Changed func(link routing.InterfaceID, address netip.Addr)
 
 	Counters *dataplane.Counters
 	Drops    *dataplane.DropRing
@@ -63,13 +65,15 @@ func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) 
 	n := &Neighbors{
 		Inbox:    machine.New[arp.Input](inboxSize),
 		Owner:    func(arp.Effect) {},
+		Changed:  func(routing.InterfaceID, netip.Addr) {},
 		Counters: &dataplane.Counters{},
 		Drops:    &dataplane.DropRing{},
 		live:     live,
 		states:   states,
 		table:    arp.NewTable(cfg.MaxNeighbors, drawKey(random)),
-		machine:  arp.New(cfg, random.Uint64()),
 	}
+	cfg.Changed = func(link routing.InterfaceID, address netip.Addr) { n.Changed(link, address) }
+	n.machine = arp.New(cfg, random.Uint64())
 	n.intake.key = drawKey(random)
 	n.batch = dataplane.NewUnread(1, n.Counters, n.Drops)
 	n.batch.Stream = neighborStream

@@ -86,6 +86,7 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 		for _, p := range r.protocols {
 			requests := p.post.open()
 			errs = errors.Join(errs, r.takeUp(requests, now))
+			r.heardOf(p, len(requests))
 			worked = worked || len(requests) > 0
 		}
 	}
@@ -94,6 +95,7 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 	for _, p := range r.protocols {
 		n, err := p.post.read(left, r.rib, now)
 		errs = errors.Join(errs, err)
+		r.heardOf(p, n)
 		left -= n
 		worked = worked || n > 0
 		r.taking = r.taking || p.post.unread > 0

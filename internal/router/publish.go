@@ -13,6 +13,7 @@ import (
 func (r *Router) settle(units int) (complete, copied bool, err error) {
 	settled, complete, err := r.rib.Settle(units)
 	r.changes += len(settled.Changes)
+	r.followed.Touched = append(r.followed.Touched, settled.Touched...)
 	r.coming.Apply(settled.Changes)
 	if !complete {
 		return false, false, err

@@ -63,9 +63,11 @@ type Router struct {
 	membership  *Membership
 	kept        map[string][]netip.Prefix // see Resume
 	gatherUntil time.Time                 // until when changes are gathered, see gatherTime
-	coming      *fib.Writer               // of the next FIB, which has those of its changes that are settled
-	changes     int                       // how many these are
-	taking      bool                      // some changes that were there at open are not read yet
+	followed    Followed
+	following   bool
+	coming      *fib.Writer // of the next FIB, which has those of its changes that are settled
+	changes     int         // how many these are
+	taking      bool        // some changes that were there at open are not read yet
 	mail        *mail
 	protocols   []*Protocol
 	watcher     *Protocol                        // that of the kinds which Watches, nil without one

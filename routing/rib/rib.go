@@ -62,6 +62,7 @@ type RIB struct {
 	touched       bool
 
 	settling    *settling    // under way, else nil
+	following   bool         // see Follow
 	given       []fib.Change // by the last slice
 	entries     []fib.Entry  // of these
 	waiting     queue

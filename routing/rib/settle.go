@@ -29,6 +29,7 @@ type settling struct {
 	changed  paged[number]       // what the FIB has to change
 	roamed   roaming             // in which order
 	out      []fib.Change        // of these, what the slice hands out
+	touched  []Touched           // since the last slice, for who follows
 	arranged *arrangement        // another order; nil = as they came
 	traces   traces
 	found    []number // decideUsers: of one scan
@@ -270,6 +271,7 @@ func (s *settling) decideUser(n number) {
 	default:
 		s.decideLeaf(n, s.rib.installed(n))
 	}
+	s.follow(n, false)
 	if len(s.rib.subscribers) > 0 {
 		s.leaves.add(n)
 	}
@@ -350,6 +352,7 @@ func (s *settling) clean() bool {
 	done := eachOf(s, &r.dirty, func(x *dirtied) {
 		d := r.at(x.n)
 		d.flags &^= isDirty
+		s.follow(x.n, x.was == 0)
 		if !d.is(isTransit) {
 			s.sweep(x.n)
 		}
@@ -373,7 +376,12 @@ func (s *settling) sweep(n number) {
 	}
 }
 
-func (s *settling) sweepOpen() bool { return each(s, s.open, s.sweep) }
+func (s *settling) sweepOpen() bool {
+	return each(s, s.open, func(n number) {
+		s.follow(n, false)
+		s.sweep(n)
+	})
+}
 
 // neverUsed is the distance of a route that is kept but not used, as in FRR.
 const neverUsed = 255

@@ -3,6 +3,7 @@ package rib
 import (
 	"errors"
 	"math"
+	"net/netip"
 	"time"
 
 	"routerd/routing/fib"
@@ -15,10 +16,29 @@ type Settled struct {
 	// some of them must not be used. The changes and their entries are good until
 	// the next Settle.
 	Changes []fib.Change
+	// Touched are prefixes whose routes may be others than before, those that only
+	// `show` shows included; see Follow.
+	Touched []Touched
 	// Generation is the number of the FIB's state with these changes. It grows
 	// by one with each settling, also if nothing changes, so that a source can
 	// wait for its routes.
 	Generation uint64
+}
+
+// Touched is a prefix whose routes may have changed.
+type Touched struct {
+	Prefix netip.Prefix
+	New    bool // the FIB had no route for it
+}
+
+// Follow sets whether settlings say which prefixes they have touched.
+func (r *RIB) Follow(on bool) { r.following = on }
+
+// follow notes a prefix that was touched.
+func (s *settling) follow(n number, isNew bool) {
+	if s.rib.following {
+		s.touched = append(s.touched, Touched{s.rib.prefix(n), isNew})
+	}
 }
 
 // Settle works for one slice on the decision about all inputs. It reports
@@ -44,6 +64,7 @@ func (r *RIB) Settle(units int) (s Settled, complete bool, err error) {
 	}
 	complete = r.settling.work(units)
 	s.Changes, r.settling.out = r.settling.out, nil
+	s.Touched, r.settling.touched = r.settling.touched, nil
 	if r.given = s.Changes; cap(r.given) > keptChanges || complete && len(r.waiting.list) == 0 {
 		r.given, r.entries = nil, nil
 	}
