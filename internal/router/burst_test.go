@@ -11,8 +11,9 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Routes that come in many pieces are gathered while the table has just been
-// copied for some of them; the first piece and what comes late never wait.
+// Routes that come in many pieces are taken, and gathered while the table has just been
+// copied for some of them, until no more come; the first piece and what comes late never
+// wait.
 func TestBurstIsGathered(t *testing.T) {
 	r := newBench(t).router
 	begin, now := now, now
@@ -36,23 +37,59 @@ func TestBurstIsGathered(t *testing.T) {
 			t.Errorf("after %v %d routes forward, want %d", now.Sub(begin), got, want)
 		}
 	}
+	due := func(want time.Time) {
+		t.Helper()
+		if got := r.Deadline(); !got.Equal(want) {
+			t.Errorf("after %v due after %v, want %v", now.Sub(begin), got.Sub(begin), want.Sub(begin))
+		}
+	}
 	own := r.FIB().Len4()
 	offer(0, 10_000)
 	poll(own + 10_000)
-	offer(10_000, 100)
-	poll(own + 10_000)
-	if due, want := r.Deadline(), now.Add(gatherTime(own+10_000)); !due.Equal(want) {
-		t.Errorf("due at %v, want %v", due, want)
+	due(time.Time{})
+	wait := gatherTime(own + 10_000)
+	until, quiet := now.Add(wait), wait/8
+	sent := 10_000
+	more := func() {
+		offer(sent, 10)
+		sent += 10
 	}
-	now = r.Deadline().Add(-1)
-	poll(own + 10_000)
+	// A burst goes on: it forwards when the time is over, all of it.
+	for now.Before(until) {
+		more()
+		poll(own + 10_000)
+		if got, want := taken(r), own+sent; got != want {
+			t.Errorf("after %v the RIB has taken %d routes, want %d", now.Sub(begin), got, want)
+		}
+		if at := now.Add(quiet); at.Before(until) {
+			due(at)
+		} else {
+			due(until)
+		}
+		now = now.Add(quiet - 1)
+	}
+	more()
+	poll(own + sent)
+	// One that ends forwards soon.
+	quiet = gatherTime(own+sent) / 8
+	more()
+	poll(own + sent - 10)
+	due(now.Add(quiet))
+	now = now.Add(quiet - 1)
+	poll(own + sent - 10)
 	now = now.Add(1)
-	poll(own + 10_100)
+	poll(own + sent)
 	now = now.Add(time.Second)
-	offer(10_100, 1)
-	poll(own + 10_101)
-	offer(10_101, 1) // one change copies a path alone
-	poll(own + 10_102)
+	offer(sent, 1)
+	poll(own + sent + 1)
+	offer(sent+1, 1) // one change copies a path alone
+	poll(own + sent + 2)
+}
+
+// taken is how many IPv4 prefixes the RIB has.
+func taken(r *Router) int {
+	v4, _ := r.rib.Len()
+	return v4
 }
 
 // pollAll polls until everything that was offered by the first slice forwards.
@@ -62,7 +99,7 @@ func pollAll(t *testing.T, r *Router, now time.Time) (slices int) {
 		if _, err := r.Poll(now); err != nil {
 			t.Fatal(err)
 		}
-		if slices++; !r.taking && !r.rib.Unsettled() {
+		if slices++; !r.taking && (!r.rib.Unsettled() || r.gathered.some) {
 			return slices
 		}
 		select {

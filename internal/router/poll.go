@@ -24,12 +24,36 @@ const noticesAtOnce = 256
 // Waiting signals that Poll has something to do.
 func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 
-// gatherTime is how long changes are gathered after one that copied the whole table,
-// which takes some 80 ns for each prefix, so that a burst of routes that
-// arrives in many pieces does not cost a copy for each piece. The first piece
-// never waits, nor does the failure of a next hop, which copies nothing.
+// gatherTime is how long changes are gathered after a settling that copied a good part of the
+// table, which takes some 80 ns for each prefix, so that a burst of routes that arrives in
+// many pieces does not cost a copy for each piece. They are taken meanwhile, while their
+// protocol is at the next ones, and are settled as soon as nothing has come for an eighth of
+// the time, so that the last piece of a burst does not wait for more. The first piece never
+// waits, nor does the failure of a next hop, which copies nothing.
 func gatherTime(prefixes int) time.Duration {
-	return min(time.Duration(prefixes)*3*time.Microsecond, 200*time.Millisecond)
+	return min(time.Duration(prefixes)*time.Microsecond, 200*time.Millisecond)
+}
+
+// gathering is the changes that have been taken and wait to be settled together.
+type gathering struct {
+	until time.Time     // they wait no longer than until then,
+	quiet time.Duration // nor for longer than that after the last
+	last  time.Time
+	some  bool // there are some, and nothing else is to be settled
+}
+
+// due is when they are settled.
+func (g *gathering) due() time.Time {
+	if quiet := g.last.Add(g.quiet); quiet.Before(g.until) {
+		return quiet
+	}
+	return g.until
+}
+
+// begin begins to gather after a copy of a table of so many prefixes.
+func (g *gathering) begin(now time.Time, prefixes int) {
+	wait := gatherTime(prefixes)
+	g.until, g.quiet = now.Add(wait), wait/8
 }
 
 // The bounds of one slice of the owner's work, so that carrier changes and show
@@ -49,9 +73,14 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 	var errs error
 	worked := false
 	if !r.rib.Settling() { // else the RIB would have to store the input
+		alone := r.gathered.some || !r.rib.Unsettled()
 		if worked, errs = r.takeSlice(now); r.taking {
+			r.gathered.some = alone
 			r.mail.poke()
 			return true, errs
+		}
+		if r.gathered.some = alone && r.rib.Unsettled() && now.Before(r.gathered.due()); r.gathered.some {
+			return r.deliver() || worked, errs
 		}
 	}
 	if !r.rib.Unsettled() {
@@ -63,9 +92,9 @@ func (r *Router) Poll(now time.Time) (bool, error) {
 	}
 	if copied {
 		f := r.table.FIB
-		r.gatherUntil = now.Add(gatherTime(f.Len4() + f.Len6()))
+		r.gathered.begin(now, f.Len4()+f.Len6())
 	}
-	if r.rib.Unsettled() {
+	if r.rib.Unsettled() || r.mail.waiting() {
 		r.mail.poke()
 	}
 	return true, errors.Join(errs, err)
@@ -80,9 +109,6 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 		worked = true
 	}
 	if !r.taking {
-		if !worked && now.Before(r.gatherUntil) {
-			return worked, errs
-		}
 		for _, p := range r.protocols {
 			requests := p.post.open()
 			errs = errors.Join(errs, r.takeUp(requests, now))
@@ -99,6 +125,9 @@ func (r *Router) takeSlice(now time.Time) (worked bool, errs error) {
 		left -= n
 		worked = worked || n > 0
 		r.taking = r.taking || p.post.unread > 0
+	}
+	if worked {
+		r.gathered.last = now
 	}
 	return worked, errs
 }
@@ -132,8 +161,8 @@ func (r *Router) Deadline() (due time.Time) {
 	}
 	sooner(r.rib.Deadline())
 	sooner(r.translator.deadline())
-	if r.mail.waiting() {
-		sooner(r.gatherUntil)
+	if r.gathered.some {
+		sooner(r.gathered.due())
 	}
 	return due
 }

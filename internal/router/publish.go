@@ -11,6 +11,7 @@ import (
 // settle has the RIB settle for one slice, and updates the forwarding table
 // once the RIB is done. It reports whether the whole table was copied for that.
 func (r *Router) settle(units int) (complete, copied bool, err error) {
+	r.gathered.some = false
 	settled, complete, err := r.rib.Settle(units)
 	r.changes += len(settled.Changes)
 	r.followed.Touched = append(r.followed.Touched, settled.Touched...)

@@ -59,22 +59,22 @@ type Router struct {
 	ids     map[string]routing.InterfaceID
 	// neighbors lives as long as the router. It is idle while no interface is
 	// an Ethernet one.
-	neighbors   *Neighbors
-	membership  *Membership
-	kept        map[string][]netip.Prefix // see Resume
-	gatherUntil time.Time                 // until when changes are gathered, see gatherTime
-	followed    Followed
-	following   bool
-	coming      *fib.Writer // of the next FIB, which has those of its changes that are settled
-	changes     int         // how many these are
-	taking      bool        // some changes that were there at open are not read yet
-	mail        *mail
-	protocols   []*Protocol
-	watcher     *Protocol                        // that of the kinds which Watches, nil without one
-	watched     map[protocol.Path]protocol.Watch // next hops of static routes
-	listening   listening
-	linkLocal   *LinkLocal
-	machines    []Machine
+	neighbors  *Neighbors
+	membership *Membership
+	kept       map[string][]netip.Prefix // see Resume
+	gathered   gathering                 // changes that wait to be settled
+	followed   Followed
+	following  bool
+	coming     *fib.Writer // of the next FIB, which has those of its changes that are settled
+	changes    int         // how many these are
+	taking     bool        // some changes that were there at open are not read yet
+	mail       *mail
+	protocols  []*Protocol
+	watcher    *Protocol                        // that of the kinds which Watches, nil without one
+	watched    map[protocol.Path]protocol.Watch // next hops of static routes
+	listening  listening
+	linkLocal  *LinkLocal
+	machines   []Machine
 
 	translator translator
 }
