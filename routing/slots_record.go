@@ -45,7 +45,9 @@ func (r *records) at(id SlotID) *record { return &r.pages[id/slotPage][id%slotPa
 // add makes a slot.
 func (r *records) add() SlotID {
 	if r.n%slotPage == 0 {
-		r.pages = append(r.pages, new([slotPage]record))
+		page := new([slotPage]record)
+		r.pages = append(r.pages, page)
+		*page = [slotPage]record{} // memory that is read before it is written faults twice
 	}
 	r.n++
 	return SlotID(r.n - 1)

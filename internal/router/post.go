@@ -143,7 +143,9 @@ func (p *post) read(max int, r *rib.RIB, now time.Time) (read int, err error) {
 // number returns the place of the RIB's number of a slot's prefix.
 func (p *post) number(id routing.SlotID) *rib.Number {
 	for int(id/numberPage) >= len(p.numbers) {
-		p.numbers = append(p.numbers, new([numberPage]rib.Number))
+		page := new([numberPage]rib.Number)
+		p.numbers = append(p.numbers, page)
+		*page = [numberPage]rib.Number{} // written before it is read, as those of the RIB are
 	}
 	return &p.numbers[id/numberPage][id%numberPage]
 }

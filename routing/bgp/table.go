@@ -83,6 +83,8 @@ func (p *pages[T]) add() uint32 {
 		p.list = append(p.list, new([pageSize]T))
 	}
 	p.n++
+	var zero T
+	*p.at(p.n - 1) = zero // memory that is read before it is written faults twice
 	return p.n - 1
 }
 

@@ -41,7 +41,7 @@ func (s *slab[T]) take() uint32 {
 		return id
 	}
 	if s.used%pageSize == 0 {
-		s.pages = append(s.pages, new([pageSize]T))
+		s.grow()
 	}
 	s.used++
 	return s.used - 1
@@ -58,8 +58,17 @@ func (s *slab[T]) give(n uint32) {
 // cover makes room for number n of another slab, whose numbers are used here too.
 func (s *slab[T]) cover(n uint32) {
 	for int(n>>pageBits) >= len(s.pages) {
-		s.pages = append(s.pages, new([pageSize]T))
+		s.grow()
 	}
+}
+
+// grow adds a page, and writes to it before anybody reads it: for a read the kernel would
+// map its page of zeros, and then the write costs a second fault, and an interrupt to each
+// processor that the router runs on.
+func (s *slab[T]) grow() {
+	page := new([pageSize]T)
+	s.pages = append(s.pages, page)
+	*page = [pageSize]T{}
 }
 
 // dest is a prefix with its best candidate. There may be millions, so it is
