@@ -77,7 +77,8 @@ mutate: ## a million mutated frames and 18,000 payloads into each kind of live p
 	ROUTERD_MUTATE=full go test -count=1 -v -timeout 60m -run '^TestMutatedFrames$$' ./internal/daemon
 
 .PHONY: seeds
-seeds: ## 1,000 random networks of BGP routers and of OSPF routers, and one of 1,000 OSPF routers
+seeds: ## 1,000 random networks of RIP, of BGP and of OSPF routers, and one of 1,000 OSPF routers
+	go test -count=1 -v -timeout 0 -run '^TestSeeds$$' ./internal/sim -seeds 1000
 	go test -count=1 -v -timeout 0 -run '^TestBGPSeeds$$' ./internal/sim -seeds 1000
 	go test -count=1 -v -timeout 0 -run '^TestOSPFSeeds$$' ./internal/sim -seeds 1000
 	go test -count=1 -v -timeout 0 -run '^TestOSPFThousandRouters$$' ./internal/sim -large

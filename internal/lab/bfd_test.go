@@ -144,6 +144,7 @@ func (b *bench) frrState(node string) string {
 // the intervals of both sides, without authentication and with each kind that
 // BIRD has, and whoever begins; their packets are used, and they come back after either side has ended one.
 func TestBFDSessions(t *testing.T) {
+	t.Parallel()
 	passive := strings.NewReplacer("multiplier 3; BIRDAUTH", "multiplier 3; passive on;", "  detect-multiplier 4\n", "  detect-multiplier 4\n  passive-mode\n")
 	for _, kind := range []string{"no authentication", "they are passive", "we are passive", "simple", "keyed-md5", "meticulous-keyed-md5", "keyed-sha1", "meticulous-keyed-sha1"} {
 		t.Run(kind, func(t *testing.T) {
@@ -294,6 +295,7 @@ exit
 // static route and for RIP, and packets take the other way. How long that takes
 // is logged; the Go test asks only that nobody waits for anything slower.
 func TestBFDFailover(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []Kind{KindBIRD, KindFRR} {
 		for client, config := range bfdClients {
 			t.Run(string(kind)+" "+client, func(t *testing.T) {

@@ -71,6 +71,7 @@ func gobgpPaths(t *testing.T, text string) (list []string) {
 // Several paths of a prefix (RFC 7911): one make sends two, which routerd sends on to
 // neighbours of the two others.
 func TestBGPSeveralPaths(t *testing.T) {
+	t.Parallel()
 	makes := []bgpMake{makeBIRD, makeFRR, makeGoBGP}
 	for turn, gatherer := range makes {
 		t.Run(string(gatherer), func(t *testing.T) {

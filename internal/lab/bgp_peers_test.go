@@ -121,6 +121,7 @@ func (s *bgpSeat) known(route bgpRoute) bgpKnown {
 // all of their attributes, whoever dials; with and without MD5 (RFC 2385) and a lowest TTL
 // (RFC 5082).
 func TestBGPPeers(t *testing.T) {
+	t.Parallel()
 	for _, c := range []struct {
 		name   string
 		change func(x *bgpNet)

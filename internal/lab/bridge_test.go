@@ -64,6 +64,7 @@ func (b *bench) ip(args ...string) string {
 }
 
 func TestBridge(t *testing.T) {
+	t.Parallel()
 	needsRoot(t)
 	b := newBench(t, lan)
 	if want, said := fmt.Sprintf("     bridge %s-sw:br0\n", b.Topology.Name), b.up(); !strings.Contains(said, want) {
@@ -142,6 +143,7 @@ func TestBridge(t *testing.T) {
 // Whatever happens to the switch, a second up has it as it was, and the router
 // that had a TAP at a bridge which is a new one starts anew.
 func TestBridgeMends(t *testing.T) {
+	t.Parallel()
 	needsRoot(t)
 	for _, c := range []struct {
 		name      string

@@ -86,6 +86,7 @@ router ripng
 // A carrier that is lost is got over by asking the other neighbour, long before
 // anybody's next regular update, and what is lost is poisoned.
 func TestRIPFailover(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []Kind{KindBIRD, KindFRR} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()

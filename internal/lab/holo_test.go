@@ -83,6 +83,7 @@ func whole(addresses, interfaces []string) string {
 // Routers in the places of another implementation's learn what those did.
 // Where ways are equal the others kept one, of which ours has to be part.
 func TestHoloTopologies(t *testing.T) {
+	t.Parallel()
 	for _, name := range []string{"holo-ripv2-topo1-1", "holo-ripng-topo1-1", "holo-ospfv2-topo1-1"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

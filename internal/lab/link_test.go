@@ -95,6 +95,7 @@ func TestLinkCutAndMended(t *testing.T) {
 
 // What a cut end forgot, the host has again: its addresses and its routes.
 func TestLinkMendedOfAHost(t *testing.T) {
+	t.Parallel()
 	needsRoot(t)
 	install(t, allPeers...)
 	b := newBench(t, strings.Replace(peers, "[[link]]", `[node.h1]
@@ -120,6 +121,7 @@ addresses = { "h1:eth0" = ["10.1.0.2/24", "2001:db8:1::2/64"], "f1:eth1" = ["10.
 // A router's own devices, a TUN and a TAP, keep what the host has on them, and
 // are cut again when the router was started again.
 func TestLinkOfARouterIsCut(t *testing.T) {
+	t.Parallel()
 	needsRoot(t)
 	binary := realRouterd(t)
 	b := newBench(t, `name = "NAME"

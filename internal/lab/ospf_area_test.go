@@ -69,6 +69,7 @@ var lanOSPF = ospfPlan{
 // The DR of a LAN dies without a word, whoever it is: the BDR takes its place, the
 // others reach each other, and it comes back.
 func TestOSPFDRFails(t *testing.T) {
+	t.Parallel()
 	whole := map[string]learned{
 		"a": {"10.0.3.0/24": {20, 0, "10.0.1.2 eth1"}, "10.0.4.0/24": {20, 0, "10.0.1.3 eth1"}},
 		"b": {"10.0.2.0/24": {20, 0, "10.0.1.1 eth1"}, "10.0.4.0/24": {20, 0, "10.0.1.3 eth1"}},
@@ -104,6 +105,7 @@ func authOSPF(withBIRD string) *ospfPlan {
 // Packets with MD5 from and to both, and with each HMAC that BIRD has, bring
 // adjacencies up.
 func TestOSPFAuthentication(t *testing.T) {
+	t.Parallel()
 	want := map[string]learned{
 		"a": {"10.0.2.0/24": {20, 0, "10.0.1.2 eth1"}, "10.0.4.0/24": {30, 0, "10.0.1.2 eth1"}},
 		"b": {"10.0.3.0/24": {20, 0, "10.0.1.1 eth1"}, "10.0.4.0/24": {20, 0, "10.0.2.3 eth2"}},
@@ -131,6 +133,7 @@ func (b *bench) ping(node, to string) {
 // Three routers in one area have the same tables whoever is in which seat, and one
 // that ends without a word and starts again is adjacent again, whichever it is.
 func TestOSPFRestarts(t *testing.T) {
+	t.Parallel()
 	inEverySeat(t, &threeOSPF, func(t *testing.T, b *bench) {
 		b.settleOSPF(settled, threeTables)
 		b.ping("h4", "10.0.6.100")
@@ -177,6 +180,7 @@ func areasOSPF(area2 ospfArea) *ospfPlan {
 // Three areas, and an external route of type 2: whoever is the border router says
 // the same into each.
 func TestOSPFAreas(t *testing.T) {
+	t.Parallel()
 	inEverySeat(t, areasOSPF(ospfArea{}), func(t *testing.T, b *bench) {
 		b.settleOSPF(settled, map[string]learned{
 			"a": {
@@ -198,6 +202,7 @@ func TestOSPFAreas(t *testing.T) {
 
 // A stub area hears of other areas and of no external, but of a default route.
 func TestOSPFStubArea(t *testing.T) {
+	t.Parallel()
 	inEverySeat(t, areasOSPF(ospfArea{kind: "stub"}), func(t *testing.T, b *bench) {
 		b.settleOSPF(settled, map[string]learned{
 			"a": {
@@ -219,6 +224,7 @@ func TestOSPFStubArea(t *testing.T) {
 
 // A totally stubby area hears of a default route alone.
 func TestOSPFTotallyStubbyArea(t *testing.T) {
+	t.Parallel()
 	inEverySeat(t, areasOSPF(ospfArea{kind: "stub", totally: true}), func(t *testing.T, b *bench) {
 		b.settleOSPF(settled, map[string]learned{
 			"a": {
@@ -237,6 +243,7 @@ func TestOSPFTotallyStubbyArea(t *testing.T) {
 
 // An NSSA, in which c redistributes: whoever is the border router translates.
 func TestOSPFNSSA(t *testing.T) {
+	t.Parallel()
 	p := areasOSPF(ospfArea{kind: "nssa"})
 	p.seats[2].externals, p.seats[2].metric = []string{"198.51.100.0/24"}, 40
 	p.seats[2].type1 = true
@@ -270,6 +277,7 @@ func TestOSPFNSSA(t *testing.T) {
 
 // A range puts the networks of area 2 together for others; whoever says it.
 func TestOSPFRange(t *testing.T) {
+	t.Parallel()
 	p := areasOSPF(ospfArea{ranges: map[string]string{"b": "10.0.4.0/23"}})
 	p.nets[3].area = 2 // 10.0.4.0/24 and 10.0.5.0/24 are both of area 2
 	inEverySeat(t, p, func(t *testing.T, b *bench) {
@@ -298,6 +306,7 @@ func (b *bench) remindFRR(node, line string, done func() bool) {
 
 // A virtual link joins an area to the backbone through another one.
 func TestOSPFVirtualLink(t *testing.T) {
+	t.Parallel()
 	p := &ospfPlan{
 		seats: []ospfSeat{{name: "a", virtual: "b", through: 1}, {name: "b", virtual: "a", through: 1}, {name: "c"}},
 		nets: []ospfNet{

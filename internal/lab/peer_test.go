@@ -367,6 +367,7 @@ func TestPeersAreTakenDownAfterAKill(t *testing.T) {
 
 // The daemons themselves take what the lab gives them, and go with it.
 func TestRealPeers(t *testing.T) {
+	t.Parallel()
 	needsRoot(t)
 	b := newBench(t, peers)
 	for _, node := range []string{"b1", "f1"} {

@@ -85,6 +85,7 @@ kind = "host"
 // routerd, BIRD and FRR, before and after it relies on that, and again when a
 // link that was cut is mended.
 func TestRIPOverASwitch(t *testing.T) {
+	t.Parallel()
 	b := newRIPBench(t, ripSwitch)
 	b.needsPeers("b1", "f1")
 	for _, tool := range []string{"bridge", "ping", "ip", "tcpdump"} {

@@ -249,6 +249,7 @@ var ripTables = map[string]learned{
 // routerd, BIRD and FRR have the same tables, without authentication and with
 // each kind that both ends of a link have.
 func TestRIPTables(t *testing.T) {
+	t.Parallel()
 	const (
 		birdPlain = `authentication plaintext; password "corekey1";`
 		birdCrypt = `authentication cryptographic; password "corekey1" { id 5; algorithm %s; };`

@@ -10,6 +10,7 @@ import (
 
 // What the shipped labs claim holds, of the daemon as its users run it.
 func TestShippedLabsHold(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds, and -short was asked for")
 	}
@@ -22,6 +23,7 @@ func TestShippedLabsHold(t *testing.T) {
 	name := regexp.MustCompile(`(?m)^name = ".*"$`)
 	for _, path := range labs {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".toml"), func(t *testing.T) {
+			t.Parallel()
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)

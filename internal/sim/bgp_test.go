@@ -423,7 +423,7 @@ func playBGP(t testing.TB, seed uint64, rounds int, meddle func(*bgpSite)) error
 //	go test ./internal/sim -run TestBGPSeeds -seeds 1000
 //	go test ./internal/sim -run TestBGPSeeds -seed 17      (one again)
 func TestBGPSeeds(t *testing.T) {
-	playSeeds(t, quickSeeds/20, func(seed uint64) error { return playBGP(t, seed, *troubles, nil) })
+	playSeeds(t, quickBGPSeeds, func(seed uint64) error { return playBGP(t, seed, *troubles, nil) })
 }
 
 // What routers do that they were not told to, or know that is not so, breaks a promise.

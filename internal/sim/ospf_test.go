@@ -288,7 +288,7 @@ func playOSPF(t testing.TB, seed uint64, rounds int, meddle func(*ospfSite)) err
 //	go test ./internal/sim -run TestOSPFSeeds -seeds 1000
 //	go test ./internal/sim -run TestOSPFSeeds -seed 17      (one again)
 func TestOSPFSeeds(t *testing.T) {
-	playSeeds(t, quickSeeds/10, func(seed uint64) error { return playOSPF(t, seed, *troubles, nil) })
+	playSeeds(t, quickOSPFSeeds, func(seed uint64) error { return playOSPF(t, seed, *troubles, nil) })
 }
 
 // A thousand routers in four areas converge, and again after the loss of a link.

@@ -210,7 +210,7 @@ func play(t testing.TB, seed uint64, rounds int, meddle func(*site)) error {
 //	go test ./internal/sim -run TestSeeds -seeds 1000
 //	go test ./internal/sim -run TestSeeds -seed 17      (one again)
 func TestSeeds(t *testing.T) {
-	playSeeds(t, quickSeeds, func(seed uint64) error { return play(t, seed, *troubles, nil) })
+	playSeeds(t, quickRIPSeeds, func(seed uint64) error { return play(t, seed, *troubles, nil) })
 }
 
 // playSeeds plays so many random networks, or those that the flags name, and tells the
