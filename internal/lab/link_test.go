@@ -95,7 +95,6 @@ func TestLinkCutAndMended(t *testing.T) {
 
 // What a cut end forgot, the host has again: its addresses and its routes.
 func TestLinkMendedOfAHost(t *testing.T) {
-	t.Parallel()
 	needsRoot(t)
 	install(t, allPeers...)
 	b := newBench(t, strings.Replace(peers, "[[link]]", `[node.h1]
