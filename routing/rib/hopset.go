@@ -19,6 +19,7 @@ type hopSet struct {
 	// leads is valid for every user that contains no next hop; the others
 	// compute their own. Until it has been computed once, all users are dirty.
 	leads    leads
+	sum      uint64 // of what it came to, see gathering.sum
 	settled  bool
 	trackers []*tracking // of subscribers; they count in refs
 	stale    bool

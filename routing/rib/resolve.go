@@ -1,6 +1,8 @@
 package rib
 
 import (
+	"encoding/binary"
+	"hash/fnv"
 	"net/netip"
 	"slices"
 
@@ -193,6 +195,30 @@ func (g *gathering) gather(r *RIB, hs *hopSet, user number) bool {
 		}
 	}
 	return any
+}
+
+// sum is a number that is another one, but for an unlikely chance, where anything was gathered
+// that another set's hops would be put together with differently: one more hop to the same
+// neighbour leads where it did before, and has a greater share beside the hops of an equal route.
+func (g *gathering) sum() uint64 {
+	sum := fnv.New64a()
+	var b [16 + 1 + 2 + 3*8]byte
+	for _, part := range [...]*gathered{&g.gathered, &g.backup} {
+		b[0], b[1] = byte(part.discard), byte(btoi(part.any))
+		binary.BigEndian.PutUint32(b[2:], uint32(len(part.shares)))
+		sum.Write(b[:6])
+		for _, s := range part.shares {
+			a := s.address.As16()
+			copy(b[:], a[:])
+			b[16] = byte(s.address.BitLen())
+			binary.BigEndian.PutUint16(b[17:], uint16(s.iface))
+			for i, x := range [...]uint64{s.weight, s.part, s.whole} {
+				binary.BigEndian.PutUint64(b[19+8*i:], x)
+			}
+			sum.Write(b[:])
+		}
+	}
+	return sum.Sum64()
 }
 
 // outcome gives the result: packets go by the hops that forward, and are

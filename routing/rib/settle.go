@@ -235,10 +235,10 @@ func (s *settling) settleSets() bool {
 	return each(s, s.sets, func(hs *hopSet) {
 		var g gathering
 		g.gather(s.rib, hs, 0)
-		was := hs.leads
-		hs.leads = g.outcome(s.rib)
+		was, sum := hs.leads, hs.sum
+		hs.leads, hs.sum = g.outcome(s.rib), g.sum()
 		s.rib.releaseLeads(was)
-		if hs.settled && was != hs.leads { // else all its users are dirty
+		if hs.settled && (was != hs.leads || sum != hs.sum) { // else all its users are dirty
 			s.news.set(hs.number)
 			s.latest = hs.number
 			s.renewed++
