@@ -10,7 +10,7 @@ import (
 )
 
 func TestHeapGrowth(t *testing.T) {
-	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 8 << 20: 800, 16 << 20: 400, 32 << 20: 200, 64 << 20: 100, 80 << 20: 80, 1 << 30: 50} {
+	for live, want := range map[uint64]int{0: 800, 1 << 20: 800, 8 << 20: 800, 16 << 20: 800, 32 << 20: 400, 64 << 20: 200, 80 << 20: 160, 200 << 20: 64, 1 << 30: 50} {
 		if got := heapGrowth(live); got != want {
 			t.Errorf("with %d MiB in use GOGC is %d, want %d", live>>20, got, want)
 		}
