@@ -28,6 +28,7 @@ type Problem = tomltext.Problem
 // Config is a whole configuration, with defaults filled in.
 type Config struct {
 	Name    string
+	Text    string // as it was read; "" of one that was parsed
 	Log     Log
 	API     API
 	Metrics Metrics
@@ -96,6 +97,8 @@ func Load(path string) (*Config, []Problem, error) {
 		r.readKeys(c, filepath.Dir(path))
 		r.readRoutes(c, filepath.Dir(path))
 	}
+	c.API.TLS.resolve(filepath.Dir(path))
+	c.Text = string(data)
 	c.Origins = r.origins
 	c.recording = r.Recording()
 	return c, append(r.Problems(), r.read...), nil

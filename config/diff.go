@@ -91,10 +91,11 @@ func Share(now, next *Config) {
 }
 
 const (
-	deviceAnew   = "its device is made anew: the link is down for a moment"
-	sessionsEnd  = "translated sessions that stand on it end"
-	laterFlows   = "for what begins from now on; sessions stay"
-	fragmentsEnd = "fragments held for the router itself are given up"
+	deviceAnew       = "its device is made anew: the link is down for a moment"
+	laterConnections = "for connections that begin from now on"
+	sessionsEnd      = "translated sessions that stand on it end"
+	laterFlows       = "for what begins from now on; sessions stay"
+	fragmentsEnd     = "fragments held for the router itself are given up"
 )
 
 // impacts returns the effects of changes on traffic, by patterns of paths:
@@ -105,6 +106,8 @@ func impacts(spoken func(protocol string) bool) []decode.Impact {
 		{Pattern: "name", Means: "refused: another name needs a restart"},
 		{Pattern: "log.format", Means: "taken up by the next start"},
 		{Pattern: "state-dir", Means: "taken up by the next start"},
+		{Pattern: "api.tls.certificate", Means: laterConnections},
+		{Pattern: "api.tls.key", Means: laterConnections},
 		{Pattern: "interface.*", Kind: "added", Means: "its device is made"},
 		{Pattern: "interface.*", Kind: "removed", Means: "its device goes, and with it the routes that lead there"},
 		{Pattern: "interface.*.kind", Means: deviceAnew},
@@ -113,7 +116,7 @@ func impacts(spoken func(protocol string) bool) []decode.Impact {
 		{Pattern: "interface.*.netns", Means: deviceAnew},
 		{Pattern: "interface.*.device", Means: deviceAnew},
 		{Pattern: "interface.*.take-over", Means: deviceAnew},
-		{Pattern: "interface.*.mss", Means: "for connections that begin from now on"},
+		{Pattern: "interface.*.mss", Means: laterConnections},
 		{Pattern: "nat.mapping", Means: laterFlows},
 		{Pattern: "nat.pairing", Means: laterFlows},
 		{Pattern: "local-stack", Kind: "added", Means: "the router's own TCP/IP stack is made"},

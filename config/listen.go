@@ -3,6 +3,9 @@ package config
 import (
 	"fmt"
 	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +16,9 @@ import (
 
 // API is the [api] table.
 type API struct {
-	// Listen has addresses of the form "unix:///path". If it is empty, the
-	// socket is named after the router and is in the run directory.
+	// Listen has addresses of the forms "unix:///path", "https://192.0.2.1:8443" and,
+	// of a loopback, "http://127.0.0.1:8080". If it is empty, there is a socket that
+	// is named after the router and is in the run directory.
 	Listen  []string
 	Origins []origin.ID // of each
 	// Group is the name or number of the group that owns the sockets and so may
@@ -24,6 +28,16 @@ type API struct {
 	// Roles are those of the peers of unix sockets, without the user that the
 	// router runs as.
 	Roles access.Roles
+	// Hosts are the names that requests over TCP may use for the router besides its
+	// addresses and its own name.
+	Hosts []string
+	TLS   TLS
+}
+
+// TLS is the [api.tls] table. Without files the router has a key of its own.
+type TLS struct {
+	Certificate, Key string    // paths; both or neither
+	Origin           origin.ID // of the first of them
 }
 
 // Metrics is the [metrics] table.
@@ -37,7 +51,7 @@ type Metrics struct {
 
 func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	api := top.Section("api")
-	for _, l := range tomltext.Distinct(api, "listen", socketAddress) {
+	for _, l := range tomltext.Distinct(api, "listen", listenAddress) {
 		c.API.Listen = append(c.API.Listen, l.Value)
 		c.API.Origins = append(c.API.Origins, r.valueOrigin(l.At))
 	}
@@ -45,6 +59,10 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	if c.API.Group != "" {
 		c.API.GroupOrigin = r.origin(api.At.With("group"))
 	}
+	for _, n := range tomltext.Distinct(api, "hosts", hostName) {
+		c.API.Hosts = append(c.API.Hosts, n.Value)
+	}
+	r.decodeTLS(api.Section("tls"), c)
 	role := api.Section("role")
 	c.API.Roles.UID = r.decodeRoles(role.Section("uid"), "user")
 	c.API.Roles.GID = r.decodeRoles(role.Section("gid"), "group")
@@ -59,6 +77,40 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 		c.Metrics.HostNames = append(c.Metrics.HostNames, n.Value)
 	}
 	metrics.Done()
+}
+
+// decodeTLS reads [api.tls] after the listeners.
+func (r *reader) decodeTLS(s *tomltext.Section, c *Config) {
+	t := &c.API.TLS
+	t.Certificate = tomltext.Get(s, "certificate", "", tomltext.Text("the path of a file that holds a certificate and its chain"))
+	t.Key = tomltext.Get(s, "key", "", tomltext.Text("the path of a file that holds the certificate's private key"))
+	for key, other := range map[string]string{"certificate": "key", "key": "certificate"} {
+		if s.Has(key) && !s.Has(other) {
+			r.WrongKey(s.At.With(key), fmt.Sprintf("%s has no %s beside its %s", s.At, other, key), "both, or neither for a key of routerd's own")
+		}
+		if s.Has(key) {
+			t.Origin = r.origin(s.At.With(key))
+		}
+	}
+	s.Done()
+	if s.Table != nil && !c.API.HTTPS() {
+		r.Odd(s.At, fmt.Sprintf("%s is there, and api.listen has no https address that would use it", s.At), `listen = ["https://192.0.2.1:8443"], say`)
+	}
+}
+
+// HTTPS reports whether one of the addresses is of HTTPS.
+func (a *API) HTTPS() bool {
+	return slices.ContainsFunc(a.Listen, func(l string) bool { return strings.HasPrefix(l, "https://") })
+}
+
+// resolve makes paths that are relative to the configuration's directory such of
+// the process.
+func (t *TLS) resolve(dir string) {
+	for _, path := range []*string{&t.Certificate, &t.Key} {
+		if *path != "" && !filepath.IsAbs(*path) {
+			*path = filepath.Join(dir, *path)
+		}
+	}
 }
 
 // decodeRoles reads the roles of users or groups by their numbers.
@@ -81,24 +133,33 @@ func (r *reader) decodeRoles(s *tomltext.Section, what string) map[uint32]access
 
 var roleName = tomltext.OneOf(access.RoleNames(), []access.Role{access.Read, access.Operate, access.Admin})
 
-var socketAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
+var listenAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {
 		return "", tomltext.ErrUnwanted
 	}
-	p, isUnix := strings.CutPrefix(s, "unix://")
-	if !isUnix {
-		if strings.HasPrefix(s, "/") {
-			return "", tomltext.Hint{Suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
+	scheme, rest, hasScheme := strings.Cut(s, "://")
+	switch {
+	case !hasScheme && strings.HasPrefix(s, "/"):
+		return "", tomltext.Hint{Suggestion: fmt.Sprintf("did you mean %q?", "unix://"+s)}
+	case scheme == "unix":
+		// sun_path has 108 bytes including the zero at the end (unix(7)).
+		if !strings.HasPrefix(rest, "/") || len(rest) > 107 {
+			return "", tomltext.ErrUnwanted
 		}
+		return s, nil
+	case scheme != "https" && scheme != "http":
 		return "", tomltext.ErrUnwanted
 	}
-	// sun_path has 108 bytes including the zero at the end (unix(7)).
-	if !strings.HasPrefix(p, "/") || len(p) > 107 {
+	a, err := netip.ParseAddrPort(rest)
+	switch {
+	case err != nil || a.Port() == 0 || a.Addr().Is4In6():
 		return "", tomltext.ErrUnwanted
+	case scheme == "http" && !a.Addr().IsLoopback():
+		return "", tomltext.Hint{Message: "which others could read and change on its way", Suggestion: fmt.Sprintf("did you mean %q?", "https://"+rest)}
 	}
-	return s, nil
-}, Want: `a unix socket with an absolute path of at most 107 bytes: "unix:///run/routerd/r1.sock"`}
+	return scheme + "://" + a.String(), nil
+}, Want: `a unix socket with an absolute path of at most 107 bytes, "unix:///run/routerd/r1.sock", an address and port, "https://192.0.2.1:8443", or those of a loopback, "http://127.0.0.1:8080"`}
 
 var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)

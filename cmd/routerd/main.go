@@ -39,7 +39,8 @@ type session struct {
 	out, err io.Writer
 	terminal bool   // out is a terminal
 	socket   string // --socket
-	began    bool   // the command line was valid and a command has started
+	remote   remote
+	began    bool // the command line was valid and a command has started
 }
 
 // run executes the command line and returns the exit code.
@@ -91,7 +92,7 @@ between network namespaces, virtual machines and containers without touching
 the host's own routing, and can say of every packet why it went where it went.
 
 routerd run starts a router; show, explain, diff and reload ask one that runs,
-through its unix socket; check and lab need none.
+through its unix socket, or with --url over HTTPS; check and lab need none.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		Example: `  routerd check routerd.toml && routerd run --config routerd.toml
@@ -107,9 +108,10 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 	root.SetErr(s.err)
 	root.PersistentFlags().StringVar(&s.socket, "socket", "",
 		"unix socket of the router to ask (default $"+control.SocketVariable+", or the one in "+control.SocketDirs()[0]+")")
+	s.remote.addFlags(root)
 	root.AddCommand(
 		newRunCommand(), newCheckCommand(s), newShowCommand(s), newExplainCommand(s),
-		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newVersionCommand(s),
+		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newTokenCommand(s), newVersionCommand(s),
 	)
 	root.SetHelpCommand(newHelpCommand(s, root))
 	nameArguments(root)
@@ -206,12 +208,4 @@ func (s *session) ask(ctx context.Context, f func(context.Context, *control.Clie
 	}
 	defer c.Close()
 	return f(ctx, c)
-}
-
-func (s *session) client() (*control.Client, error) {
-	path, err := control.FindSocket(s.socket, control.SocketDirs())
-	if err != nil {
-		return nil, err
-	}
-	return control.Dial(path), nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
 
+	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/protocols/bfd/bfdtest"
 	"routerd/internal/protocols/bgp/bgptest"
@@ -182,7 +183,30 @@ func (f *fake) ExplainPolicy(_ context.Context, q control.PolicyQuery) (control.
 	return x, err
 }
 
-func (f *fake) Reload(context.Context) (control.ReloadResult, error) {
+func (f *fake) Config(context.Context) (control.RunningConfig, error) {
+	return answer[control.RunningConfig](f, "config")
+}
+
+func (f *fake) Tokens(context.Context) ([]access.Token, error) {
+	l, err := answer[control.TokenList](f, "token")
+	return l.Tokens, err
+}
+
+func (f *fake) AddToken(context.Context, string, access.Role, time.Time) (control.TokenAdded, error) {
+	return answer[control.TokenAdded](f, "token-add")
+}
+
+func (f *fake) RevokeToken(context.Context, string) (access.Token, error) {
+	r, err := answer[control.TokenRevoked](f, "token-revoke")
+	return r.Token, err
+}
+
+func (f *fake) Audit(context.Context, int) ([]access.Entry, error) {
+	l, err := answer[control.AuditList](f, "audit")
+	return l.Entries, err
+}
+
+func (f *fake) Reload(context.Context, string) (control.ReloadResult, error) {
 	return answer[control.ReloadResult](f, "reload")
 }
 
@@ -204,7 +228,7 @@ func serve(t *testing.T, f *fake) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func(l net.Listener) { ended <- control.Serve(ctx, l, f, control.Options{}) }(l)
+	go func(l net.Listener) { ended <- control.New(f, control.Options{}).Serve(ctx, l) }(l)
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {

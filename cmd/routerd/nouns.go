@@ -16,14 +16,15 @@ import (
 
 // tree makes the commands of the nouns whose paths are one word longer than the
 // path below; those of longer paths become their subcommands. Nouns without
-// help have no command.
+// help have no command, and actions only below clear.
 func (s *session) tree(below string, command func(*control.Noun) *cobra.Command) (commands []*cobra.Command) {
 	nouns := control.Nouns()
 	for i := range nouns {
 		n := &nouns[i]
 		word, ok := strings.CutPrefix(n.Path, below)
+		action := n.Changes && !strings.HasPrefix(below, "clear/")
 		switch {
-		case !ok || n.Short == "" || strings.Contains(word, "/"):
+		case !ok || action || n.Short == "" || strings.Contains(word, "/"):
 		case n.Ask != nil:
 			cmd := command(n)
 			if further := s.tree(n.Path+"/", command); len(further) > 0 {
@@ -61,16 +62,7 @@ func (s *shower) command(n *control.Noun, preset any) *cobra.Command {
 
 // clearCommand makes the command of an action.
 func (s *session) clearCommand(n *control.Noun) *cobra.Command {
-	query := n.NewQuery()
-	return s.newCommand(n, query, func(cmd *cobra.Command) error {
-		return s.ask(cmd.Context(), func(ctx context.Context, c *control.Client) error {
-			answer, err := c.Ask(ctx, n, query)
-			if err == nil {
-				n.Draw(s.screen(false), query, answer)
-			}
-			return err
-		})
-	})
+	return (&shower{session: s, format: formatTable}).actionCommand(n)
 }
 
 // newCommand makes a command that reads a noun's query and then runs.

@@ -91,15 +91,13 @@ func TestNounsAreDescribed(t *testing.T) {
 				t.Errorf("%s: --%s is offered the keys of %s, which there is not", n.Path, p.Name, p.Complete)
 			}
 		}
-		for _, verb := range []string{"show ", "clear "} {
-			words, _ := strings.CutPrefix(n.Path, "clear/")
-			if (verb == "clear ") != n.Changes {
-				continue
-			}
-			code, stdout, _ := routerd(append(strings.Fields(verb+strings.ReplaceAll(words, "/", " ")), "--help")...)
-			if code != exitOK || !strings.Contains(stdout, n.Args) || !strings.Contains(stdout, strings.Split(n.Short, "\n")[0]) && n.Long == "" {
-				t.Errorf("%s%s --help: exit %d\n%s", verb, words, code, stdout)
-			}
+		words := "show " + n.Path
+		if n.Changes {
+			words = n.Path // clear/..., token/...
+		}
+		code, stdout, _ := routerd(append(strings.Fields(strings.ReplaceAll(words, "/", " ")), "--help")...)
+		if code != exitOK || !strings.Contains(stdout, n.Args) || !strings.Contains(stdout, strings.Split(n.Short, "\n")[0]) && n.Long == "" {
+			t.Errorf("%s --help: exit %d\n%s", words, code, stdout)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -75,7 +76,7 @@ func joinWatch(args []string) []string {
 func verb(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
-		case a == "--socket":
+		case slices.Contains([]string{"--socket", "--url", "--pin", "--token-file"}, a):
 			i++
 		case !strings.HasPrefix(a, "-"):
 			return a

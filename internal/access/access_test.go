@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"testing"
 )
 
@@ -59,6 +60,16 @@ func TestRoleText(t *testing.T) {
 		if err := r.UnmarshalText([]byte(name)); err != nil || r.String() != name {
 			t.Errorf("%q is read as %v, %v", name, r, err)
 		}
+	}
+	for r := Nobody; r <= Admin; r++ { // as an audit has them
+		text, err := r.MarshalText()
+		var again Role
+		if err := errors.Join(err, again.UnmarshalText(text)); err != nil || again != r {
+			t.Errorf("%v is written as %q and read as %v, %v", r, text, again, err)
+		}
+	}
+	if err := new(Role).UnmarshalText([]byte("root")); err == nil {
+		t.Error("root is read as a role")
 	}
 	for _, name := range []string{"", "nobody", "Admin", "root"} {
 		var r Role

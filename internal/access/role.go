@@ -39,10 +39,12 @@ func (r *Role) Set(name string) error {
 // MarshalText gives the name.
 func (r Role) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText parses the name.
+// UnmarshalText parses the name of a role, that of nobody too.
 func (r *Role) UnmarshalText(text []byte) error {
-	if err := r.Set(string(text)); err != nil {
-		return fmt.Errorf("the role %q: %w", text, err)
+	i := slices.Index(roleNames, string(text))
+	if i < 0 {
+		return fmt.Errorf("the role %q: wanted one of %v", text, roleNames)
 	}
+	*r = Role(i)
 	return nil
 }

@@ -34,9 +34,13 @@ type Router interface {
 	ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error)
 	// ExplainPolicy explains how policies decide about a made-up route.
 	ExplainPolicy(ctx context.Context, q PolicyQuery) (PolicyExplanation, error)
-	// Reload applies the configuration file. If it cannot be applied nothing
-	// changes, and the error is a Refused.
-	Reload(ctx context.Context) (ReloadResult, error)
+	// Reload applies the configuration file, unless match, an If-Match header or "",
+	// is of another configuration than the one that applies: see Expected. If it
+	// cannot be applied nothing changes, and the error is a Refused.
+	Reload(ctx context.Context, match string) (ReloadResult, error)
+	// Config returns the configuration that applies, without waiting for the
+	// router.
+	Config(ctx context.Context) (RunningConfig, error)
 	// Diff returns what Reload would change.
 	Diff(ctx context.Context) (DiffResult, error)
 	// Metrics reads every counter, for Prometheus.
@@ -47,6 +51,7 @@ type Router interface {
 	Protocol(ctx context.Context, name string) (running.Protocol, error)
 
 	NATRouter
+	AccessRouter
 }
 
 // Bounds of one answer.

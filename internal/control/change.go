@@ -51,5 +51,7 @@ var diffNoun = show.Spec[Router, nothing, DiffResult]{
 
 var reloadNoun = show.Spec[Router, nothing, ReloadResult]{
 	Path: "reload", Changes: true,
-	Ask: func(ctx context.Context, r Router, _ nothing) (ReloadResult, error) { return r.Reload(ctx) },
+	Ask: func(ctx context.Context, r Router, _ nothing) (ReloadResult, error) {
+		return r.Reload(ctx, matchFrom(ctx))
+	},
 }.Noun()

@@ -2,6 +2,8 @@ package control
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,28 +14,40 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
 	"routerd/internal/show"
+	"routerd/internal/tlskeys"
 )
 
-// Client sends requests to a router through its socket. It is safe for
-// concurrent use.
+// Client sends requests to a router. It is safe for concurrent use.
 type Client struct {
-	socket string
-	http   http.Client
+	where string // the socket, or the URL
+	base  url.URL
+	token string // "" for none
+	http  http.Client
 }
 
-// UnreachableError means that no router answers at a socket.
+// UnreachableError means that no router answers at a socket or a URL.
 type UnreachableError struct {
-	Socket string
-	Err    error
+	Where string
+	Err   error
 }
 
 func (e *UnreachableError) Error() string {
 	help := "is it running?"
+	isURL := strings.Contains(e.Where, "://")
+	var unknown x509.UnknownAuthorityError
+	var pin *tlskeys.PinError
 	switch {
+	case errors.As(e.Err, &pin):
+		help = "if the router has a new key, routerd show version on its own host says the pin"
+	case errors.As(e.Err, &unknown):
+		help = "nobody that this host trusts has signed its certificate: --pin says which key to trust, which routerd show version on the router's own host says"
+	case isURL && errors.Is(e.Err, syscall.ECONNREFUSED):
+		help = "nobody listens there: [api] listen in the router's configuration says where it does"
 	case errors.Is(e.Err, fs.ErrPermission):
 		help = "root may ask, and the members of the group that [api] group names: try sudo"
 	case errors.Is(e.Err, fs.ErrNotExist):
@@ -41,17 +55,18 @@ func (e *UnreachableError) Error() string {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
 		help = "the router that made this socket has ended: routerd run starts it again"
 	}
-	return fmt.Sprintf("asking the router at %s: %v; %s", e.Socket, e.Err, help)
+	return fmt.Sprintf("asking the router at %s: %v; %s", e.Where, e.Err, help)
 }
 
 func (e *UnreachableError) Unwrap() error { return e.Err }
 
-// Dial returns a client of the router at the socket. It connects at the first
+// Dial returns a client of the router at a unix socket. It connects at the first
 // request.
 func Dial(socket string) *Client {
-	c := &Client{socket: socket}
-	dialer := net.Dialer{Timeout: 5 * time.Second}
-	c.http.Transport = &http.Transport{
+	// HTTP needs a host, which has no meaning on a unix socket.
+	c := &Client{where: socket, base: url.URL{Scheme: "http", Host: "routerd"}}
+	dialer := net.Dialer{Timeout: dialTimeout}
+	c.begin(&http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, "unix", socket)
 			if err != nil && ctx.Err() == nil {
@@ -59,10 +74,61 @@ func Dial(socket string) *Client {
 			}
 			return conn, err
 		},
-		MaxIdleConns: 1,
-	}
-	c.http.Timeout = writeTimeout + 5*time.Second
+	})
 	return c
+}
+
+const dialTimeout = 5 * time.Second
+
+// Remote is a router that is asked over TCP.
+type Remote struct {
+	URL   string // https://ADDRESS:PORT, or http:// and a loopback's address
+	Pin   string // of the router's key, see tlskeys.ParsePin; "" trusts whom this host trusts
+	Token string // "" for none
+}
+
+// DialRemote returns a client of a router over TCP. It connects at the first
+// request. The token is never sent in the clear to another host.
+func DialRemote(r Remote) (*Client, error) {
+	u, err := url.Parse(r.URL)
+	wanted := `wanted "https://ADDRESS:PORT"`
+	switch {
+	case err != nil || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("the URL %q of a router: %s", r.URL, wanted)
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, fmt.Errorf("the URL %q of a router: http is for a loopback's address alone; %s", r.URL, wanted)
+	case u.Scheme == "http" && r.Pin != "":
+		return nil, fmt.Errorf("the URL %q of a router: http has no key to pin; %s", r.URL, wanted)
+	}
+	c := &Client{where: r.URL, base: url.URL{Scheme: u.Scheme, Host: u.Host}, token: r.Token}
+	t := &http.Transport{
+		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
+		TLSHandshakeTimeout: dialTimeout,
+		TLSClientConfig:     &tls.Config{MinVersion: tls.VersionTLS13},
+	}
+	if r.Pin != "" {
+		pin, err := tlskeys.ParsePin(r.Pin)
+		if err != nil {
+			return nil, fmt.Errorf("the pin %q: %w", r.Pin, err)
+		}
+		t.TLSClientConfig = tlskeys.Pinned(pin)
+	}
+	c.begin(t)
+	return c, nil
+}
+
+// loopback reports whether a host is this one, whatever the network does.
+func loopback(host string) bool {
+	a, err := netip.ParseAddr(host)
+	return err == nil && a.IsLoopback() || host == "localhost"
+}
+
+func (c *Client) begin(t *http.Transport) {
+	t.MaxIdleConns = 1
+	c.http.Transport = t
+	c.http.Timeout = writeTimeout + 5*time.Second
+	// A router sends nobody elsewhere, and the token is for it alone.
+	c.http.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 }
 
 // cause removes from a connection error the parts that the message around it
@@ -169,11 +235,14 @@ func (c *Client) get(ctx context.Context, noun string, q url.Values, answer any)
 }
 
 func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answer any) error {
-	// HTTP needs a host, which has no meaning on a unix socket.
-	u := url.URL{Scheme: "http", Host: "routerd", Path: "/v1/" + noun, RawQuery: q.Encode()}
+	u := c.base
+	u.Path, u.RawQuery = "/v1/"+noun, q.Encode()
 	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
 	if err != nil {
 		return fmt.Errorf("asking the router: %w", err)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
@@ -185,7 +254,7 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 		if errors.As(err, &unreachable) || ctx.Err() != nil {
 			return err
 		}
-		return &UnreachableError{c.socket, err}
+		return &UnreachableError{c.where, cause(err)}
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {

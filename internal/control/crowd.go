@@ -1,6 +1,7 @@
 package control
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"sync"
@@ -35,11 +36,20 @@ func (c *crowd) watch(conn net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
 		if leaving := c.enter(conn, sourceOf(conn)); leaving != nil {
-			leaving.Close() // its handler fails at the next read or write
+			hangUp(leaving) // its handler fails at the next read or write
 		}
 	case http.StateClosed, http.StateHijacked:
 		c.leave(conn)
 	}
+}
+
+// hangUp closes a connection without waiting: TLS would wait for the other side to
+// take its goodbye.
+func hangUp(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	c.Close()
 }
 
 // enter adds a connection and returns the one to close for it, or nil.

@@ -42,7 +42,7 @@ func serveOn(t *testing.T, r Router, o Options) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- ServeMetrics(ctx, l, r, o) }()
+	go func() { ended <- New(r, o).ServeMetrics(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -136,7 +136,7 @@ func TestCrowdIsFair(t *testing.T) {
 // somebody else's has been made to lead to it.
 func TestHost(t *testing.T) {
 	names := []string{"r1.example.net"}
-	address := serveOn(t, &fake{}, Options{HostNames: func() []string { return names }})
+	address := serveOn(t, &fake{}, Options{MetricsHosts: func() []string { return names }})
 	for host, want := range map[string]int{
 		"127.0.0.1:9179": 200, "[::1]:9179": 200, "localhost": 200, "LOCALHOST:1": 200, "r1": 200, "10.0.0.1": 200,
 		"r1.example.net:9179": 200, "R1.EXAMPLE.NET.": 200,

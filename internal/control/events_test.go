@@ -45,7 +45,7 @@ func serveEvents(t testing.TB, f Router, e *Events) (socket string, stop func())
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, f, Options{Events: e}) }()
+	go func() { ended <- New(f, Options{Events: e}).Serve(ctx, l) }()
 	stopped := false
 	stop = func() {
 		if stopped {
@@ -284,7 +284,7 @@ func TestEventsEndWithTheServer(t *testing.T) {
 func TestEventsEndWithTheToken(t *testing.T) {
 	e := newEvents()
 	revoked := make(chan struct{})
-	h := Handler(&fake{}, Options{Events: e})
+	h := newHandler(&fake{}, Options{Events: e})
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)

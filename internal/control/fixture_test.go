@@ -17,6 +17,7 @@ import (
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/internal/access"
 	"routerd/internal/protocols/bfd/bfdtest"
 	"routerd/internal/protocols/bgp/bgptest"
 	"routerd/internal/protocols/ospf/ospftest"
@@ -81,6 +82,7 @@ type fake struct {
 	loads    atomic.Int32
 	nat      NATQuery
 	hosts    NATHostQuery
+	expires  time.Time
 }
 
 var (
@@ -119,6 +121,39 @@ func (f *fake) Version(ctx context.Context) (Version, error) {
 		Version: "1.2.3", Revision: "0123456789ab", GoVersion: "go1.26.0", Name: "r1",
 		PID: 4711, Started: began, Uptime: 93784.5, Generation: 42,
 	}, f.answer(ctx)
+}
+
+func (f *fake) Config(context.Context) (RunningConfig, error) {
+	return RunningConfig{File: "/etc/routerd/routerd.toml", Applied: began, Tag: "7f3a9c21-3", Text: "name = \"r1\"\n"}, f.err
+}
+
+var tokens = []access.Token{
+	{ID: "k3v9q2xa", Name: "ci", Role: access.Operate, Created: began, Expires: began.Add(90 * day), Used: began.Add(time.Hour)},
+	{ID: "abcdefgh", Name: "grafana", Role: access.Read, Created: began, Expires: began.Add(90 * day)},
+}
+
+func (f *fake) Tokens(ctx context.Context) ([]access.Token, error) { return tokens, f.answer(ctx) }
+
+func (f *fake) AddToken(ctx context.Context, name string, role access.Role, expires time.Time) (TokenAdded, error) {
+	f.expires = expires
+	t := tokens[0]
+	t.Name, t.Role = name, role
+	return TokenAdded{t, "rtd_k3v9q2xa_secret"}, f.answer(ctx)
+}
+
+func (f *fake) RevokeToken(ctx context.Context, id string) (access.Token, error) {
+	if id != tokens[0].ID {
+		return access.Token{}, access.ErrNoToken
+	}
+	return tokens[0], f.answer(ctx)
+}
+
+func (f *fake) Audit(ctx context.Context, n int) ([]access.Entry, error) {
+	list := []access.Entry{
+		{Number: 7, Time: began, Who: "uid 0", Role: access.Admin, Source: "unix socket", Action: "POST /v1/reload", Status: 200, Result: "done"},
+		{Number: 8, Time: began, Source: "192.0.2.7", Action: "GET /v1/route", Status: 401, Result: "a wrong token"},
+	}
+	return list[:min(n, 2)], f.answer(ctx)
 }
 
 func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
@@ -351,7 +386,7 @@ var changes = []Change{
 	{Kind: "removed", Path: "static.route.203.0.113.0/24", Old: "blackhole"},
 }
 
-func (f *fake) Reload(ctx context.Context) (ReloadResult, error) {
+func (f *fake) Reload(ctx context.Context, match string) (ReloadResult, error) {
 	f.loads.Add(1)
 	return ReloadResult{Generation: 43, Changes: changes}, f.answer(ctx)
 }

@@ -8,7 +8,7 @@ import (
 
 // The index names every noun, by the method that it takes, with every parameter.
 func TestIndex(t *testing.T) {
-	h := Handler(&fake{}, Options{})
+	h := newHandler(&fake{}, Options{})
 	status, body := get(t, h, http.MethodGet, "/v1")
 	if status != http.StatusOK {
 		t.Fatalf("%d %s", status, body)

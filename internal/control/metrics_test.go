@@ -16,7 +16,7 @@ import (
 func scrape(t *testing.T, r Router) (int, []byte) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	Handler(r, Options{}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
+	newHandler(r, Options{}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
 	return w.Code, w.Body.Bytes()
 }
 
@@ -69,7 +69,7 @@ func TestServeMetrics(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- ServeMetrics(ctx, l, &fake{}, Options{}) }()
+	go func() { ended <- New(&fake{}, Options{}).ServeMetrics(ctx, l) }()
 	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 	for path, want := range map[string]int{"/metrics": 200, "/v1/version": 404, "/v1/reload": 404} {
 		resp, err := client.Get("http://" + l.Addr().String() + path)

@@ -26,7 +26,7 @@ var Nouns = sync.OnceValue(func() []Noun {
 		}
 	}
 	list = append(list, natNouns...)
-	list = append(list, dropsNoun, versionNoun)
+	list = append(list, dropsNoun, versionNoun, configNoun, auditNoun, tokenNoun, tokenAddNoun, tokenRevokeNoun)
 	return append(list, explainNouns...)
 })
 

@@ -94,7 +94,7 @@ func TestMillionRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := Handler(&fake{}, Options{}).(*handler)
+	h := newHandler(&fake{}, Options{})
 	h.nouns = []Noun{long}
 	server := &http.Server{Handler: identifyPeer(h, defaultRoles), ConnContext: withPeer}
 	go server.Serve(l)
@@ -125,7 +125,7 @@ func TestMillionRows(t *testing.T) {
 // The limit of a page is kept by who answers.
 func TestPageLimit(t *testing.T) {
 	var asked atomic.Int32
-	h := Handler(&fake{}, Options{}).(*handler)
+	h := newHandler(&fake{}, Options{})
 	h.nouns = []Noun{longNoun(10, &asked)}
 	for url, want := range map[string]int{"/v1/long?limit=3": 200, "/v1/long?limit=10001": 400, "/v1/long?after=x": 400, "/v1/longer": 404} {
 		w := httptest.NewRecorder()

@@ -24,7 +24,7 @@ func TestRolesOfNouns(t *testing.T) {
 		for role := access.Nobody; role <= access.Admin; role++ {
 			f := &fake{}
 			w := httptest.NewRecorder()
-			Handler(f, Options{}).ServeHTTP(w, as(role, method, "/v1/"+n.Path))
+			newHandler(f, Options{}).ServeHTTP(w, as(role, method, "/v1/"+n.Path))
 			if refused := w.Code == http.StatusForbidden; refused == role.May(n.Role()) {
 				t.Errorf("%s %s, which takes %v, as %v: %d %s", method, n.Path, n.Role(), role, w.Code, w.Body)
 			}
@@ -38,7 +38,7 @@ func TestRolesOfNouns(t *testing.T) {
 	}
 	for _, path := range []string{"/metrics", "/v1", "/v1/nothing"} {
 		w := httptest.NewRecorder()
-		Handler(&fake{}, Options{}).ServeHTTP(w, as(access.Nobody, http.MethodGet, path))
+		newHandler(&fake{}, Options{}).ServeHTTP(w, as(access.Nobody, http.MethodGet, path))
 		if w.Code != http.StatusForbidden {
 			t.Errorf("GET %s by nobody known: %d %s", path, w.Code, w.Body)
 		}

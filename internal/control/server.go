@@ -2,33 +2,39 @@ package control
 
 import (
 	"context"
-	"encoding/json"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
 	"routerd/internal/access"
-	"routerd/internal/show"
 )
 
-// Options are optional settings of Serve.
+// Options are optional settings of an API.
 type Options struct {
-	// Log gets internal errors and requested changes; nil for no log.
+	// Log gets internal errors and who changed what; nil for no log.
 	Log *slog.Logger
-	// HostNames returns the full host names that requests may use for the
-	// router besides its addresses; nil for none.
-	HostNames func() []string
+	// MetricsHosts returns the full host names that requests to ServeMetrics may use
+	// for the router besides its addresses, and WebHosts those that requests to
+	// ServeWeb may; nil for none.
+	MetricsHosts, WebHosts func() []string
 	// Roles returns the roles of the peers of unix sockets; nil for those that
 	// apply without any configuration.
 	Roles func() *access.Roles
 	// Events is what /v1/events serves; nil for nothing.
 	Events *Events
+	// Tokens identify those who connect by TCP; nil for nobody.
+	Tokens *access.Tokens
+	// Audit gets who changed what; nil remembers it nowhere.
+	Audit *access.Audit
+	// Ready returns why the router does not forward packets, nil if it does. It
+	// must not wait for the router. nil: it always does.
+	Ready func() error
 }
 
 // filled returns the options with what nil stands for.
@@ -36,11 +42,20 @@ func (o Options) filled() Options {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.HostNames == nil {
-		o.HostNames = func() []string { return nil }
+	if o.MetricsHosts == nil {
+		o.MetricsHosts = func() []string { return nil }
+	}
+	if o.WebHosts == nil {
+		o.WebHosts = func() []string { return nil }
 	}
 	if o.Roles == nil {
 		o.Roles = defaultRoles
+	}
+	if o.Audit == nil {
+		o.Audit = access.NewAudit(nil)
+	}
+	if o.Ready == nil {
+		o.Ready = func() error { return nil }
 	}
 	return o
 }
@@ -49,7 +64,7 @@ func (o Options) filled() Options {
 const (
 	maxHeader     = 16 << 10 // bytes
 	maxBody       = 64 << 10
-	headerTimeout = 5 * time.Second
+	headerTimeout = 5 * time.Second // of a TLS handshake too
 	readTimeout   = 10 * time.Second
 	showTimeout   = 25 * time.Second
 	changeTimeout = 55 * time.Second // a reload may open many ports
@@ -60,26 +75,55 @@ const (
 	metricsTimeout  = 15 * time.Second // for scraping and sending the answer
 	maxMetricsConns = 16
 	maxConns        = 128
+	maxWebConns     = 512
 )
 
-// Serve answers requests on the listener until ctx is done, then closes it and
-// returns nil. It returns an error if the listener fails before.
-func Serve(ctx context.Context, l net.Listener, r Router, o Options) error {
+// API serves a router. It is safe for concurrent use: all listeners share it.
+type API struct {
+	o        Options
+	handler  *handler
+	failures access.Failures
+}
+
+// New returns the API of a router.
+func New(r Router, o Options) *API {
 	o = o.filled()
-	return serve(ctx, newServer(identifyPeer(Handler(r, o), o.Roles), o, writeTimeout, maxConns), l)
+	return &API{o: o, handler: newHandler(r, o)}
+}
+
+// Serve answers requests on a unix socket until ctx is done, then closes it and
+// returns nil. It returns an error if the listener fails before.
+func (a *API) Serve(ctx context.Context, l net.Listener) error {
+	h := checkHost(health(identifyPeer(a.handler, a.o.Roles), a.o.Ready), a.o.MetricsHosts)
+	return serve(ctx, a.newServer(h, writeTimeout, maxConns), l)
 }
 
 // ServeMetrics is Serve for /metrics only: for a TCP address, where clients are
 // not identified.
-func ServeMetrics(ctx context.Context, l net.Listener, r Router, o Options) error {
+func (a *API) ServeMetrics(ctx context.Context, l net.Listener) error {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", metricsHandler(r))
-	return serve(ctx, newServer(mux, o.filled(), metricsTimeout, maxMetricsConns), l)
+	mux.Handle("GET /metrics", a.handler.metrics)
+	return serve(ctx, a.newServer(checkHost(mux, a.o.MetricsHosts), metricsTimeout, maxMetricsConns), l)
 }
 
-func newServer(h http.Handler, o Options, write time.Duration, most int) *http.Server {
+// ServeWeb is Serve for a TCP address. With certificates it speaks HTTPS to those
+// who show a token, with the configuration that certificates returns for each
+// connection. Without, it speaks HTTP and lets anybody read and nobody change
+// anything: the address has to be a loopback's.
+func (a *API) ServeWeb(ctx context.Context, l net.Listener, certificates func() *tls.Config) error {
+	if certificates != nil {
+		l = tls.NewListener(l, &tls.Config{
+			MinVersion:         tls.VersionTLS13,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return certificates(), nil },
+		})
+	}
+	h := a.webHandler(a.handler, certificates == nil)
+	return serve(ctx, a.newServer(h, writeTimeout, maxWebConns), l)
+}
+
+func (a *API) newServer(h http.Handler, write time.Duration, most int) *http.Server {
 	return &http.Server{
-		Handler:           checkHost(h, o.HostNames),
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      write,
@@ -87,7 +131,7 @@ func newServer(h http.Handler, o Options, write time.Duration, most int) *http.S
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withPeer,
 		ConnState:         (&crowd{most: most}).watch,
-		ErrorLog:          log.New(debugWriter{o.Log}, "", 0),
+		ErrorLog:          log.New(debugWriter{a.o.Log}, "", 0),
 	}
 }
 
@@ -123,131 +167,4 @@ type debugWriter struct{ log *slog.Logger }
 func (w debugWriter) Write(b []byte) (int, error) {
 	w.log.Debug("serving the API", "err", strings.TrimSpace(string(b)))
 	return len(b), nil
-}
-
-// Handler serves the API to the identities in the contexts of requests, each as
-// its role allows.
-func Handler(r Router, o Options) http.Handler {
-	o = o.filled()
-	return &handler{router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r), events: o.Events}
-}
-
-type handler struct {
-	router  Router
-	nouns   []Noun
-	log     *slog.Logger
-	metrics http.Handler
-	events  *Events
-}
-
-func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if err := allowed(req, access.Read); err != nil {
-		h.fail(w, req, err)
-		return
-	}
-	if req.URL.Path == "/metrics" {
-		h.metrics.ServeHTTP(w, req)
-		return
-	}
-	if req.URL.Path == "/v1/events" && h.events != nil {
-		if err := h.serveEvents(w, req); err != nil {
-			h.fail(w, req, err)
-		}
-		return
-	}
-	req.Body = http.MaxBytesReader(w, req.Body, maxBody)
-	answer, err := h.answer(w, req)
-	if err != nil {
-		h.fail(w, req, err)
-		return
-	}
-	write(w, http.StatusOK, answer)
-}
-
-func (h *handler) answer(w http.ResponseWriter, req *http.Request) (any, error) {
-	if req.URL.Path == "/v1" || req.URL.Path == "/v1/" {
-		return index(req, h.nouns)
-	}
-	path, ok := strings.CutPrefix(req.URL.Path, "/v1/")
-	n := nounAt(h.nouns, path)
-	if !ok || n == nil {
-		return nil, h.unknown(req)
-	}
-	method, timeout := http.MethodGet, showTimeout
-	if n.Changes {
-		method, timeout = http.MethodPost, changeTimeout
-	}
-	if req.Method != method && (n.Changes || req.Method != http.MethodHead) {
-		w.Header().Set("Allow", method)
-		return nil, &show.Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
-	}
-	if err := allowed(req, n.Role()); err != nil {
-		return nil, err
-	}
-	if n.Changes {
-		id := access.From(req.Context())
-		h.log.Info("a change was asked for", "what", path, "who", id.Name, "from", id.Source)
-	}
-	query, err := n.Read(req.URL.Query())
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(req.Context(), timeout)
-	defer cancel()
-	return n.Ask(ctx, h.router, query)
-}
-
-// allowed returns an error if the role of who sends a request does not do.
-func allowed(req *http.Request, needed access.Role) error {
-	id := access.From(req.Context())
-	if id.Role.May(needed) {
-		return nil
-	}
-	who := id.Name
-	if who == "" {
-		who = "nobody known"
-	}
-	return &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s %s as %s, who has the role %v: wanted the role %v", req.Method, req.URL.Path, who, id.Role, needed)}
-}
-
-// unknown returns the error for a path that is not a noun's.
-func (h *handler) unknown(req *http.Request) error {
-	e := &Error{Status: http.StatusNotFound, Message: "no such noun: " + req.URL.Path}
-	for _, n := range h.nouns {
-		if n.Ask != nil {
-			e.Nouns = append(e.Nouns, "/v1/"+n.Path)
-		}
-	}
-	slices.Sort(e.Nouns)
-	return e
-}
-
-func (h *handler) fail(w http.ResponseWriter, req *http.Request, err error) {
-	var e *Error
-	var s *show.Error
-	switch {
-	case errors.As(err, &e):
-		e = &Error{e.Status, err.Error(), e.Problems, e.Nouns} // with what was wrapped around it
-	case errors.As(err, &s):
-		e = &Error{Status: s.Status, Message: err.Error()}
-	case errors.Is(err, context.DeadlineExceeded):
-		e = &Error{Status: http.StatusServiceUnavailable, Message: fmt.Sprintf("the router did not answer in time: %v", err)}
-	case errors.Is(err, context.Canceled):
-		return // the client is gone
-	default:
-		h.log.Error("answering the API", "path", req.URL.Path, "err", err)
-		e = &Error{Status: http.StatusInternalServerError, Message: err.Error()}
-	}
-	write(w, e.Status, e)
-}
-
-func write(w http.ResponseWriter, status int, answer any) {
-	body, err := json.Marshal(tidy(answer))
-	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form"}`)
-	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	w.Write(append(body, '\n')) // an error means that the client is gone
 }

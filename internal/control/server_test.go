@@ -98,6 +98,11 @@ func TestGolden(t *testing.T) {
 		"explain/policy":          "/v1/explain/policy?policy=transit-in,rest&prefix=198.51.100.0/24&source=static&metric=10&tag=7&next_hop=192.0.2.1",
 		"explain/packet":          "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
 		"diff":                    "/v1/diff",
+		"config":                  "/v1/config",
+		"audit":                   "/v1/audit?last=2",
+		"token":                   "/v1/token",
+		"token/add":               "/v1/token/add?name=ci&role=operate&expires=12h",
+		"token/revoke":            "/v1/token/revoke?id=k3v9q2xa",
 		"reload":                  "/v1/reload",
 	}
 	for _, n := range Nouns() {
@@ -115,7 +120,7 @@ func TestGolden(t *testing.T) {
 				method = http.MethodPost
 			}
 			w := httptest.NewRecorder()
-			Handler(&fake{}, Options{}).ServeHTTP(w, as(n.Role(), method, url))
+			newHandler(&fake{}, Options{}).ServeHTTP(w, as(n.Role(), method, url))
 			if w.Code != http.StatusOK {
 				t.Fatalf("%s %s: %d %s", method, url, w.Code, w.Body)
 			}
@@ -182,7 +187,7 @@ func TestRefused(t *testing.T) {
 		{"GET", packet + "&dst=10.0.2.2&df=yes", 400, `parameter df is "yes", wanted true or false`},
 	} {
 		f := &fake{}
-		status, body := get(t, Handler(f, Options{}), c.method, c.url)
+		status, body := get(t, newHandler(f, Options{}), c.method, c.url)
 		var e Error
 		if err := json.Unmarshal(body, &e); err != nil {
 			t.Errorf("%s %s: %v in %s", c.method, c.url, err, body)
@@ -217,7 +222,7 @@ func TestRouterFails(t *testing.T) {
 		{context.DeadlineExceeded, 503, "the router did not answer in time: context deadline exceeded", false},
 	} {
 		var log bytes.Buffer
-		h := Handler(&fake{err: c.err}, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
+		h := newHandler(&fake{err: c.err}, Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 		status, body := get(t, h, "GET", "/v1/diff")
 		var e Error
 		if err := json.Unmarshal(body, &e); err != nil || status != c.status || e.Message != c.want {
@@ -246,7 +251,7 @@ func serveAt(t *testing.T, f Router, path string) string {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, f, Options{}) }()
+	go func() { ended <- New(f, Options{}).Serve(ctx, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -267,7 +272,7 @@ func TestServeStops(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- Serve(ctx, l, &fake{}, Options{}) }()
+	go func() { ended <- New(&fake{}, Options{}).Serve(ctx, l) }()
 	c := Dial(l.Addr().String())
 	if _, err := c.Version(ctx); err != nil {
 		t.Fatal(err)
@@ -288,7 +293,7 @@ func TestServeStops(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if err := Serve(context.Background(), l, &fake{}, Options{}); !errors.Is(err, net.ErrClosed) {
+	if err := New(&fake{}, Options{}).Serve(context.Background(), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("serving on a closed listener ended with %v", err)
 	}
 }
@@ -304,7 +309,8 @@ func TestBounds(t *testing.T) {
 		status int
 	}{
 		{"a header of 64 KiB", 64 << 10, 0, http.StatusRequestHeaderFieldsTooLarge},
-		{"a body of 1 MiB, which nobody reads", 0, 1 << 20, http.StatusOK},
+		{"a body of 64 KiB, which nobody reads", 0, 64 << 10, http.StatusOK},
+		{"a body of 1 MiB", 0, 1 << 20, http.StatusRequestEntityTooLarge},
 	} {
 		req, err := http.NewRequest("GET", "http://routerd/v1/version", bytes.NewReader(make([]byte, b.body)))
 		if err != nil {

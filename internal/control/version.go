@@ -20,6 +20,15 @@ type Version struct {
 	Uptime     float64   `json:"uptime"`                // seconds
 	Generation uint64    `json:"generation"`            // of the tables in use
 	LocalStack string    `json:"local_stack,omitempty"` // network namespace of the router's own TCP/IP stack; absent if there is none
+	// HTTPS are the addresses of the API over HTTPS; absent if there are none.
+	HTTPS []WebAddress `json:"https,omitempty"`
+}
+
+// WebAddress is an address of the API over HTTPS.
+type WebAddress struct {
+	URL  string `json:"url"`
+	Pin  string `json:"pin"`  // of the key that is shown now, "sha256:" and base64
+	Curl string `json:"curl"` // a command that asks there; $TOKEN is the caller's
 }
 
 var versionNoun = show.Spec[Router, nothing, Version]{
@@ -47,5 +56,8 @@ func (v *Version) draw(s *show.Screen) {
 		{"tables", fmt.Sprintf("generation %d", v.Generation)},
 	} {
 		fmt.Fprintf(s, "%s  %s\n", s.Paint(fmt.Sprintf("%-10s", line[0]), show.Bold), line[1])
+	}
+	for _, w := range v.HTTPS {
+		fmt.Fprintf(s, "%s  %s, pin %s\n            %s\n", s.Paint(fmt.Sprintf("%-10s", "https"), show.Bold), w.URL, w.Pin, w.Curl)
 	}
 }

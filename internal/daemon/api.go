@@ -48,6 +48,7 @@ func (d *Daemon) version() control.Version {
 	if d.cfg.LocalStack != nil {
 		v.LocalStack = d.cfg.LocalStack.Netns
 	}
+	v.HTTPS = d.webAddresses()
 	return v
 }
 
@@ -346,8 +347,8 @@ func (d *Daemon) workerSnapshots() []control.WorkerSnapshot {
 	return list
 }
 
-func (a api) Reload(ctx context.Context) (out control.ReloadResult, err error) {
-	l, err := a.d.reload(ctx)
+func (a api) Reload(ctx context.Context, match string) (out control.ReloadResult, err error) {
+	l, err := a.d.reload(ctx, match)
 	if err != nil {
 		return out, refusal(err)
 	}
@@ -372,6 +373,10 @@ func (a api) Diff(ctx context.Context) (out control.DiffResult, err error) {
 func refusal(err error) error {
 	if errors.Is(err, errStopping) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return show.Unavailable("%v", err)
+	}
+	var other *show.Error
+	if errors.As(err, &other) {
+		return err // it has a status already
 	}
 	var bad *ConfigError
 	if errors.As(err, &bad) {

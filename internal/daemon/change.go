@@ -10,6 +10,7 @@ import (
 	"routerd/dataplane/port/device"
 	"routerd/internal/localstack"
 	"routerd/internal/router"
+	"routerd/internal/tlskeys"
 	"routerd/nat"
 )
 
@@ -34,6 +35,7 @@ type change struct {
 
 	opened []*openPort // not yet attached
 	ends   []*endpoint // new listeners, not yet serving
+	tls    *tlskeys.Pair
 	// group is the number of the sockets' group, and oldGroup the one they had.
 	group, oldGroup int
 }
@@ -122,6 +124,7 @@ func (d *Daemon) commit(c *change) error {
 	now := time.Now()
 	d.settle(c)
 	d.cfg, d.applied = c.cfg, now
+	d.publishConfig()
 	_ = d.level.UnmarshalText([]byte(c.cfg.Log.Level)) // the configuration has checked it
 	for _, k := range c.kept {
 		k.port.spec = k.spec

@@ -19,7 +19,6 @@ import (
 
 	"routerd/config"
 	"routerd/dataplane/port/device"
-	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
 	"routerd/internal/protocols"
@@ -90,14 +89,14 @@ type Daemon struct {
 	ports     map[string]*openPort // by interface name
 	absent    map[string]*absent   // interfaces of the configuration whose port is not open
 	lock      *lock
-	used      map[string][]netip.Prefix    // IPv6 addresses in use on Ethernet links, see noteUse
-	nextNote  time.Time                    // of them in the lock file
-	watch     *device.Watch                // of what ports stand on
-	stack     leftStack                    // what is left of the router's own stack while its port is not open
-	ends      map[string]*endpoint         // listeners, by configured address
-	group     int                          // number of the group of the sockets
-	hostNames atomic.Pointer[[]string]     // names of the router in requests for metrics
-	roles     atomic.Pointer[access.Roles] // of the peers of unix sockets
+	used      map[string][]netip.Prefix // IPv6 addresses in use on Ethernet links, see noteUse
+	nextNote  time.Time                 // of them in the lock file
+	watch     *device.Watch             // of what ports stand on
+	stack     leftStack                 // what is left of the router's own stack while its port is not open
+	ends      map[string]*endpoint      // listeners, by configured address
+	group     int                       // number of the group of the sockets
+	started   atomic.Bool               // and not yet stopping
+	web       web                       // who is served what
 	counted   []*counted
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
@@ -169,6 +168,8 @@ func Run(ctx context.Context, o Options) error {
 	t.d = d
 	d.warn(warnings)
 	d.state = stateDirOf(cfg)
+	d.openAccess()
+	defer d.web.tokens.Close()
 	if d.lock, err = takeLock(ctx, o.RunDir, cfg.Name); err != nil {
 		return err
 	}
@@ -204,10 +205,12 @@ func (d *Daemon) run(ctx context.Context) error {
 		}
 	}
 	if err == nil {
+		d.started.Store(true)
 		d.sd.ready(d.status())
 		d.log.Info("running", "interfaces", len(d.cfg.Dataplane.Interfaces), "pid", os.Getpid())
 		err = d.loop(ctx, signals)
 	}
+	d.started.Store(false)
 	d.sd.stopping()
 	d.noteUse(time.Now())
 	if err := d.lock.stopping(); err != nil {
@@ -274,7 +277,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 				d.log.Info("stopping", "signal", s.String())
 				return nil
 			}
-			step = func() { d.background.Go(func() { _, _ = d.reloadAndLog() }) } // it logs the result
+			step = func() { d.background.Go(d.reloadBySignal) }
 		case e := <-d.events:
 			step = func() { d.portChanged(e) }
 		case <-d.watch.Changed():
@@ -325,6 +328,9 @@ func (d *Daemon) stop() error {
 	close(d.quit)
 	d.endReloads()
 	var errs []error
+	for _, e := range d.ends {
+		e.cancel() // all at once: each may take as long as its requests
+	}
 	for _, e := range d.ends {
 		errs = append(errs, d.closeEnd(e))
 	}

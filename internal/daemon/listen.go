@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -20,6 +21,7 @@ import (
 type wantedEnd struct {
 	address string
 	metrics bool   // serves metrics alone
+	web     bool   // serves the API over TCP: the address begins with https:// or http://
 	key     string // the configuration key
 	at      string // the place of the key
 }
@@ -37,7 +39,7 @@ type endpoint struct {
 func (d *Daemon) wantedEnds(cfg *config.Config) map[string]wantedEnd {
 	wanted := map[string]wantedEnd{}
 	for i, a := range cfg.API.Listen {
-		wanted[a] = wantedEnd{address: a, key: "api.listen", at: cfg.Origins.Place(cfg.API.Origins[i]).String()}
+		wanted[a] = wantedEnd{address: a, web: !strings.HasPrefix(a, "unix://"), key: "api.listen", at: cfg.Origins.Place(cfg.API.Origins[i]).String()}
 	}
 	if len(cfg.API.Listen) == 0 {
 		a := "unix://" + d.opts.RunDir + "/" + cfg.Name + ".sock"
@@ -94,6 +96,9 @@ func (d *Daemon) prepareEnds(c *change) (err error) {
 	if c.group, err = socketGroup(c.cfg); err != nil {
 		return err
 	}
+	if c.tls, err = d.openTLS(c.cfg); err != nil {
+		return err
+	}
 	for _, w := range c.listen {
 		e, err := d.listen(w, c.group)
 		if err != nil {
@@ -112,16 +117,19 @@ func (d *Daemon) prepareEnds(c *change) (err error) {
 // commitEnds serves the new listeners and closes those no longer wanted.
 func (d *Daemon) commitEnds(c *change) {
 	for _, a := range c.ending {
-		if err := d.closeEnd(d.ends[a]); err != nil {
-			d.log.Warn("closing a listener", "address", a, "err", err)
-		}
+		d.retireEnd(d.ends[a])
 		delete(d.ends, a)
 	}
 	d.group = c.group
-	d.hostNames.Store(&c.cfg.Metrics.HostNames)
+	if c.tls != nil { // else the last one serves those who are just leaving
+		d.web.tls.Store(c.tls)
+	}
+	webHosts := append([]string{c.cfg.Name}, c.cfg.API.Hosts...)
+	d.web.webHosts.Store(&webHosts)
+	d.web.hostNames.Store(&c.cfg.Metrics.HostNames)
 	roles := c.cfg.API.Roles
 	roles.Own = uint32(os.Geteuid())
-	d.roles.Store(&roles)
+	d.web.roles.Store(&roles)
 	for _, e := range c.ends {
 		d.ends[e.address] = e
 		d.serveEnd(e)
@@ -153,7 +161,11 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 	e := &endpoint{wantedEnd: w}
 	path, unix := strings.CutPrefix(w.address, "unix://")
 	if !unix {
-		l, err := net.Listen("tcp", w.address)
+		_, address, isURL := strings.Cut(w.address, "://")
+		if !isURL {
+			address = w.address
+		}
+		l, err := net.Listen("tcp", address)
 		if err != nil {
 			return nil, w.refused(err)
 		}
@@ -196,16 +208,35 @@ func (w wantedEnd) refused(err error) error {
 func (d *Daemon) serveEnd(e *endpoint) {
 	ctx, cancel := context.WithCancel(context.Background())
 	e.cancel = cancel
+	if e.secure() {
+		pin := d.web.tls.Load().Pin()
+		d.log.Info("serving the API over HTTPS", "address", e.address, "pin", pin, "try", d.curl(e.address, pin))
+	}
 	e.serving.Go(func() {
 		var err error
-		o := control.Options{Log: d.log, HostNames: func() []string { return *d.hostNames.Load() }, Roles: d.roles.Load, Events: d.teller.serve}
-		if e.metrics {
-			err = control.ServeMetrics(ctx, e.l, api{d}, o)
-		} else {
-			err = control.Serve(ctx, e.l, api{d}, o)
+		switch {
+		case e.metrics:
+			err = d.web.api.ServeMetrics(ctx, e.l)
+		case e.secure():
+			err = d.web.api.ServeWeb(ctx, e.l, func() *tls.Config { return d.web.tls.Load().TLS() })
+		case e.web:
+			err = d.web.api.ServeWeb(ctx, e.l, nil)
+		default:
+			err = d.web.api.Serve(ctx, e.l)
 		}
 		if err != nil && ctx.Err() == nil {
 			d.log.Error("serving", "address", e.address, "err", err)
+		}
+	})
+}
+
+// retireEnd stops listening, and lets requests under way have their answers beside
+// the loop: the one that made the change may be among them.
+func (d *Daemon) retireEnd(e *endpoint) {
+	e.cancel()
+	d.background.Go(func() {
+		if err := d.closeEnd(e); err != nil {
+			d.log.Warn("closing a listener", "address", e.address, "err", err)
 		}
 	})
 }

@@ -74,9 +74,10 @@ func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
 	return l, err
 }
 
-// reload reads the file again and applies it, or changes nothing and says why.
-// It is completed also if ctx ends.
-func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
+// reload reads the file again and applies it, or changes nothing and says why. match
+// says which configuration has to run before: see control.Expected. It is completed
+// also if ctx ends.
+func (d *Daemon) reload(ctx context.Context, match string) (l loaded, err error) {
 	type result struct {
 		loaded
 		err error
@@ -85,7 +86,7 @@ func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
 	// Begun on the loop, so that none begins while the router stops.
 	if err := d.ask(ctx, func() {
 		d.background.Go(func() {
-			l, err := d.reloadAndLog()
+			l, err := d.reloadAndLog(match)
 			done <- result{l, err}
 		})
 	}); err != nil {
@@ -100,9 +101,12 @@ func (d *Daemon) reload(ctx context.Context) (l loaded, err error) {
 }
 
 // reloadAndLog reloads, and reports the result to the log and to systemd.
-func (d *Daemon) reloadAndLog() (l loaded, err error) {
+func (d *Daemon) reloadAndLog(match string) (l loaded, err error) {
 	ctx := context.Background()
 	err = d.alone(ctx, func() error {
+		if err := control.Expected(match, *d.web.running.Load()); err != nil {
+			return err
+		}
 		d.sd.reloading()
 		var status string
 		l, err = d.tryReload(ctx)

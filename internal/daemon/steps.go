@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"sync/atomic"
 	"time"
 
 	"routerd/internal/control"
@@ -11,13 +12,32 @@ import (
 type stepTimes struct {
 	counts [len(control.StepBounds) + 1]uint64
 	sum    time.Duration
+	// begun is when the step began that is under way, in nanoseconds since dawn; 0
+	// between steps.
+	begun atomic.Int64
 }
+
+// longestStep is how long a step may take before the router counts as held.
+const longestStep = 10 * time.Second
 
 // run takes one step.
 func (s *stepTimes) run(step func()) {
 	begun := time.Now()
+	s.begun.Store(int64(begun.Sub(dawn)))
 	step()
+	s.begun.Store(0)
 	s.count(time.Since(begun))
+}
+
+// dawn is an instant of the monotonic clock before any step.
+var dawn = time.Now().Add(-1)
+
+// held returns how long the step that is under way has taken; anybody may ask.
+func (s *stepTimes) held() time.Duration {
+	if begun := s.begun.Load(); begun != 0 {
+		return time.Since(dawn) - time.Duration(begun)
+	}
+	return 0
 }
 
 func (s *stepTimes) count(took time.Duration) {

@@ -101,7 +101,8 @@ var rooms = map[string]room{
 		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	// Who may do what.
-	"internal/access": {},
+	"internal/access":  {},
+	"internal/tlskeys": {},
 
 	"internal/show":                          {own: []string{"internal/access"}, third: []string{uniseg}},
 	"internal/protocols":                     {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
@@ -122,7 +123,7 @@ var rooms = map[string]room{
 	)},
 	"internal/events": {},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "internal/access", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "routing", "routing/rib",
+		"arp", "dataplane", "icmp", "internal/access", "internal/bucket", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "internal/tlskeys", "routing", "routing/rib",
 	), third: []string{coderWS, prometheus, sys}},
 
 	// What the router itself serves and dials.
@@ -141,7 +142,7 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},

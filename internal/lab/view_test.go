@@ -53,7 +53,7 @@ func viewed(t *testing.T) *Lab {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { ended <- control.Serve(ctx, listener, speaking{protocol: protocol}, control.Options{}) }()
+		go func() { ended <- control.New(speaking{protocol: protocol}, control.Options{}).Serve(ctx, listener) }()
 	}
 	t.Cleanup(func() {
 		cancel()

@@ -20,6 +20,8 @@ type Noun[H any] struct {
 	Path string
 	// Changes: it changes the router. It needs POST, and a role that may: see Role.
 	Changes bool
+	// Takes is the role that it takes if it is not the usual one: see Role.
+	Takes access.Role
 	// Usual is the default number of rows on the command line; 0 means all.
 	Usual int
 
@@ -63,6 +65,7 @@ type Spec[H, Q, A any] struct {
 	Help
 	Path    string
 	Changes bool
+	Takes   access.Role // Nobody: the usual one
 	Usual   int
 	Without []string // parameters of Q that the noun does not take
 
@@ -77,7 +80,7 @@ type Spec[H, Q, A any] struct {
 // Noun makes the noun.
 func (s Spec[H, Q, A]) Noun() Noun[H] {
 	n := Noun[H]{
-		Help: s.Help, Path: s.Path, Changes: s.Changes, Usual: s.Usual, without: s.Without,
+		Help: s.Help, Path: s.Path, Changes: s.Changes, Takes: s.Takes, Usual: s.Usual, without: s.Without,
 		NewQuery: func() any { return new(Q) }, NewAnswer: func() any { return new(A) },
 		Ask: func(ctx context.Context, from H, q any) (any, error) { return s.Ask(ctx, from, *q.(*Q)) },
 	}
@@ -101,11 +104,13 @@ func (s Spec[H, Q, A]) Noun() Noun[H] {
 	return n
 }
 
-// Role returns the role that the noun takes: read to show something, operate for
+// Role returns the role that the noun takes: usually read to show something, operate for
 // an action that makes the router forget what it has learned, admin for any other
 // change.
 func (n *Noun[H]) Role() access.Role {
 	switch {
+	case n.Takes != access.Nobody:
+		return n.Takes
 	case !n.Changes:
 		return access.Read
 	case strings.HasPrefix(n.Path, "clear/"):
@@ -120,7 +125,7 @@ func Heading[H any](path string, help Help) Noun[H] { return Noun[H]{Path: path,
 // On converts a noun answered from an H to one answered from a G.
 func On[G, H any](n Noun[H], from func(context.Context, G) (H, error)) Noun[G] {
 	g := Noun[G]{
-		Help: n.Help, Path: n.Path, Changes: n.Changes, Usual: n.Usual, without: n.without, NewQuery: n.NewQuery, NewAnswer: n.NewAnswer,
+		Help: n.Help, Path: n.Path, Changes: n.Changes, Takes: n.Takes, Usual: n.Usual, without: n.without, NewQuery: n.NewQuery, NewAnswer: n.NewAnswer,
 		Arguments: n.Arguments, Check: n.Check, Nothing: n.Nothing, Draw: n.Draw, Drawn: n.Drawn,
 	}
 	if n.Ask != nil {

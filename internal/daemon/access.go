@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"routerd/internal/access"
+	"routerd/internal/control"
+	"routerd/internal/show"
+	"routerd/internal/tlskeys"
+)
+
+// tokensFile is the file of the tokens in the router's state directory.
+const tokensFile = "tokens"
+
+// web is what the listeners serve, to whom, and what they have to know for it.
+type web struct {
+	api      *control.API
+	webHosts atomic.Pointer[[]string] // names of the router in requests to the API over TCP
+	// hostNames are likewise those in requests for metrics.
+	hostNames atomic.Pointer[[]string]
+	tls       atomic.Pointer[tlskeys.Pair] // what https listeners show; nil while there are none
+	roles     atomic.Pointer[access.Roles] // of the peers of unix sockets
+	tokens    *access.Tokens
+	broken    error // why the tokens could not be read; there are none then, and none are made
+	audit     *access.Audit
+	running   atomic.Pointer[control.RunningConfig]
+	epoch     string // of this run, at random
+	configs   int    // that have run since
+}
+
+// openAccess reads the tokens and makes the API. That tokens cannot be read keeps
+// the router from nothing else.
+func (d *Daemon) openAccess() {
+	b := make([]byte, 4)
+	_, _ = rand.Read(b) // never fails
+	d.web.epoch = hex.EncodeToString(b)
+	d.web.audit = access.NewAudit(nil)
+	data, err := d.state.load(tokensFile)
+	if err == nil {
+		d.web.tokens, err = access.OpenTokens(data, d.keepTokens)
+	}
+	if err != nil {
+		d.log.Error("tokens of the API cannot be read: nobody has one until the file is mended or removed, and the router is started again", "file", string(d.state)+"/"+tokensFile, "err", err)
+		d.web.broken = err
+		d.web.tokens, _ = access.OpenTokens(nil, d.keepTokens)
+	}
+	d.web.api = control.New(api{d}, control.Options{
+		Log:          d.log,
+		MetricsHosts: func() []string { return *d.web.hostNames.Load() },
+		WebHosts:     func() []string { return *d.web.webHosts.Load() },
+		Roles:        d.web.roles.Load,
+		Tokens:       d.web.tokens,
+		Audit:        d.web.audit,
+		Ready:        d.ready,
+		Events:       d.teller.serve,
+	})
+}
+
+// keepTokens writes the file of the tokens.
+func (d *Daemon) keepTokens(data []byte) error {
+	switch {
+	case d.web.broken != nil:
+		return &show.Error{Status: http.StatusConflict, Message: fmt.Sprintf("the file of the tokens cannot be read, and is not written over: %v", d.web.broken)}
+	case d.state == "":
+		return &show.Error{Status: http.StatusConflict, Message: "there is nowhere to keep a token: wanted a state-dir in the configuration"}
+	}
+	return d.state.save(tokensFile, data)
+}
+
+func (a api) Tokens(context.Context) ([]access.Token, error) { return a.d.web.tokens.List(), nil }
+
+func (a api) AddToken(_ context.Context, name string, role access.Role, expires time.Time) (out control.TokenAdded, err error) {
+	out.Token, out.Secret, err = a.d.web.tokens.Add(name, role, expires)
+	return out, err
+}
+
+func (a api) RevokeToken(_ context.Context, id string) (access.Token, error) {
+	return a.d.web.tokens.Revoke(id)
+}
+
+func (a api) Audit(_ context.Context, n int) ([]access.Entry, error) {
+	return a.d.web.audit.Last(n), nil
+}
+
+func (a api) Config(context.Context) (control.RunningConfig, error) {
+	if c := a.d.web.running.Load(); c != nil {
+		return *c, nil
+	}
+	return control.RunningConfig{}, show.Unavailable("the router is starting")
+}
+
+// reloadBySignal reloads for whoever may send the process a signal.
+func (d *Daemon) reloadBySignal() {
+	_, err := d.reloadAndLog("")
+	e := access.Entry{Time: time.Now(), Who: "whoever may signal", Role: access.Admin, Source: "SIGHUP", Action: "reload", Result: "done"}
+	if err != nil {
+		e.Result = err.Error()
+	}
+	d.web.audit.Add(e)
+}
