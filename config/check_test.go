@@ -96,6 +96,14 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 		{"a socket twice", "api.listen = [\"unix:///run/a\", \"unix:///run/a\"]", []string{
 			"1:32+15: api.listen[2] is unix:///run/a, which the list has already",
 		}},
+		{"addresses of the API that are none", "api.listen = [\"https://r1:8443\", \"https://192.0.2.1\", \"http://192.0.2.1:80\", \"ftp://127.0.0.1:1\", \"https://192.0.2.1:0\", \"http://[::1]:80\", \"unix://a\"]", []string{
+			`1:15+17: api.listen[1] is "https://r1:8443"`, `1:34+19: api.listen[2] is "https://192.0.2.1"`,
+			`1:55+21: api.listen[3] is "http://192.0.2.1:80", which others could read and change on its way`,
+			`1:78+19: api.listen[4] is "ftp://127.0.0.1:1"`, `1:99+21: api.listen[5] is "https://192.0.2.1:0"`, `1:141+10: api.listen[7] is "unix://a"`,
+		}},
+		{"half a certificate", "api.listen = \"https://[::]:1\"\n[api.tls]\nkey = \"k\"", []string{"3:1+3: api.tls has no certificate beside its key"}},
+		{"a certificate for nobody", "[api.tls]\ncertificate = \"c\"\nkey = \"k\"", []string{"1:6+3: api.tls is there, and api.listen has no https address that would use it"}},
+		{"a name of the API with a port", "api.hosts = [\"r1:8443\"]", []string{`1:14+9: api.hosts[1] is "r1:8443"`}},
 		{"roles of nobody and of none", link + "[api.role]\nuid = { alice = \"read\", 1000 = \"root\", 01 = \"read\", 4294967295 = \"read\" }\ngid.4 = 7", []string{
 			`3:9+5: "alice" is not the number of a user`, `3:32+6: api.role.uid.1000 is "root"`, `3:40+2: "01" is not the number of a user`,
 			`3:53+10: "4294967295" is not the number of a user`, "4:9+1: api.role.gid.4 is 7",

@@ -37,7 +37,7 @@ type API struct {
 // TLS is the [api.tls] table. Without files the router has a key of its own.
 type TLS struct {
 	Certificate, Key string    // paths; both or neither
-	Origin           origin.ID // of the first of them
+	Origin           origin.ID // of the certificate
 }
 
 // Metrics is the [metrics] table.
@@ -84,13 +84,14 @@ func (r *reader) decodeTLS(s *tomltext.Section, c *Config) {
 	t := &c.API.TLS
 	t.Certificate = tomltext.Get(s, "certificate", "", tomltext.Text("the path of a file that holds a certificate and its chain"))
 	t.Key = tomltext.Get(s, "key", "", tomltext.Text("the path of a file that holds the certificate's private key"))
-	for key, other := range map[string]string{"certificate": "key", "key": "certificate"} {
+	for _, pair := range [][2]string{{"key", "certificate"}, {"certificate", "key"}} {
+		key, other := pair[0], pair[1]
 		if s.Has(key) && !s.Has(other) {
 			r.WrongKey(s.At.With(key), fmt.Sprintf("%s has no %s beside its %s", s.At, other, key), "both, or neither for a key of routerd's own")
 		}
-		if s.Has(key) {
-			t.Origin = r.origin(s.At.With(key))
-		}
+	}
+	if t.Certificate != "" {
+		t.Origin = r.origin(s.At.With("certificate"))
 	}
 	s.Done()
 	if s.Table != nil && !c.API.HTTPS() {

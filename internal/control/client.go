@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -39,13 +38,13 @@ type UnreachableError struct {
 func (e *UnreachableError) Error() string {
 	help := "is it running?"
 	isURL := strings.Contains(e.Where, "://")
-	var unknown x509.UnknownAuthorityError
+	var unknown *tls.CertificateVerificationError
 	var pin *tlskeys.PinError
 	switch {
 	case errors.As(e.Err, &pin):
 		help = "if the router has a new key, routerd show version on its own host says the pin"
 	case errors.As(e.Err, &unknown):
-		help = "nobody that this host trusts has signed its certificate: --pin says which key to trust, which routerd show version on the router's own host says"
+		help = "--pin says which key to trust, whoever has signed its certificate; routerd show version on the router's own host says it"
 	case isURL && errors.Is(e.Err, syscall.ECONNREFUSED):
 		help = "nobody listens there: [api] listen in the router's configuration says where it does"
 	case errors.Is(e.Err, fs.ErrPermission):

@@ -1,5 +1,5 @@
-// Package control is the router's API: JSON over HTTP on a unix socket, and
-// metrics for Prometheus.
+// Package control is the router's API: JSON over HTTP on unix sockets, over HTTPS on
+// TCP addresses, and metrics for Prometheus.
 //
 //	GET  /v1                  all of these, with their parameters
 //	GET  /v1/version          name and version of the router
@@ -15,11 +15,21 @@
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
 //	POST /v1/clear/...        arp, nat/session, each protocol: delete learned state
+//	GET  /v1/config           the text of the running configuration, with an ETag
+//	GET  /v1/audit            who changed something, or tried to
+//	GET  /v1/token            the tokens, without their secrets
+//	POST /v1/token/add        make a token; /v1/token/revoke: end one
 //	GET  /metrics             the Prometheus text format
+//	GET  /healthz, /readyz    whether it serves, and whether it forwards
 //
 // Each noun takes a role (internal/access). Any process that can open the socket
 // may read; root and the router's own user are admins, and the configuration
-// gives roles to others. The server uses the router only through the interface
+// gives roles to others. Over HTTPS a token says who asks (RFC 6750). What is wrong
+// with a request is said by its status: 401 nobody known, 403 not his role, or
+// another site's page, 412 another configuration runs (If-Match, RFC 9110 §13.1.1),
+// 413 a body over 64 KiB, 421 another host's name, 422 a configuration that cannot
+// be applied, 429 too many wrong tokens. A POST with an Idempotency-Key is carried
+// out once in an hour. The server uses the router only through the interface
 // Router; Client is the other end of the same contract.
 //
 // The API is a list of nouns (noun.go): the router's own, which are described
