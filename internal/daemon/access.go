@@ -40,7 +40,7 @@ func (d *Daemon) openAccess() {
 	b := make([]byte, 4)
 	_, _ = rand.Read(b) // never fails
 	d.web.epoch = hex.EncodeToString(b)
-	d.web.audit = access.NewAudit(nil)
+	d.web.audit = access.NewAudit(func(e access.Entry) { d.teller.serve.Audit(e.Time, e.Who, e) })
 	data, err := d.state.load(tokensFile)
 	if err == nil {
 		d.web.tokens, err = access.OpenTokens(data, d.keepTokens)

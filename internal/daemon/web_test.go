@@ -125,14 +125,6 @@ func (c *webConn) ask(token string) error {
 	return err
 }
 
-// reload applies the configuration, and fails the test if it is refused.
-func (s *site) reload() {
-	s.t.Helper()
-	if _, err := s.client().Reload(s.t.Context()); err != nil {
-		s.t.Fatal(err)
-	}
-}
-
 // The API over HTTPS comes and goes with the configuration, with a key that outlives
 // a restart, as do tokens; whoever asks by the address that goes has his answer.
 func TestHTTPSFollowsReload(t *testing.T) {
