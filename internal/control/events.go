@@ -136,6 +136,9 @@ func (h *handler) serveEvents(w http.ResponseWriter, req *http.Request) error {
 		session: events.NewSession(h.events.Ring, h.events.Name, time.Now()),
 	}
 	defer func() { follower.session.Close(time.Now()) }()
+	if !access.From(req.Context()).Role.May(auditNoun.Role()) {
+		follower.session.Withhold(TopicAudit, TopicLog) // the log has what the audit has
+	}
 	if upgrade {
 		return follower.socket(w, req)
 	}

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -48,7 +50,9 @@ func (f *follower) stream(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := f.session.Subscribe(q); err != nil {
+	if err := f.session.Subscribe(q); errors.Is(err, events.ErrWithheld) {
+		return &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("following events: %v", err)}
+	} else if err != nil {
 		return show.BadRequest("following events: %v", err)
 	}
 	w.Header().Set("Content-Type", "application/x-ndjson")

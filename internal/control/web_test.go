@@ -427,3 +427,48 @@ func TestGarbage(t *testing.T) {
 		}
 	}
 }
+
+// The events that say who does what are for admins, as the audit itself is; who
+// asks for all topics has the others.
+func TestEventsOfTheAuditTakeAdmin(t *testing.T) {
+	e := newEvents()
+	w := serveWeb(t, true, Options{Events: e})
+	for _, c := range []struct {
+		role  access.Role
+		query string
+		want  int
+		hears bool // of the audit
+	}{
+		{access.Read, "?topic=audit", 403, false},
+		{access.Operate, "?topic=interface&topic=log", 403, false},
+		{access.Read, "?topic=interface", 200, false},
+		{access.Operate, "", 200, false},
+		{access.Admin, "?topic=audit", 200, true},
+		{access.Admin, "", 200, true},
+	} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.url+"/v1/events"+c.query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+w.token(c.role))
+		resp, err := w.client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != c.want {
+			t.Errorf("%s asks for %q: %s, want %d", c.role, c.query, resp.Status, c.want)
+		}
+		if resp.StatusCode == http.StatusOK {
+			e.Audit(noon, "uid 0", "a change")
+			publish(e, TopicInterface, "lan0", "{}")
+			heard := ""
+			for lines := bufio.NewScanner(resp.Body); !strings.Contains(heard, `"topic":"interface"`) && !strings.Contains(heard, `"topic":"audit"`) && lines.Scan(); {
+				heard += lines.Text()
+			}
+			if hears := strings.Contains(heard, `"topic":"audit"`); hears != c.hears {
+				t.Errorf("%s asks for %q and hears of the audit: %t, want %t", c.role, c.query, hears, c.hears)
+			}
+		}
+		resp.Body.Close()
+	}
+}

@@ -17,6 +17,7 @@ const (
 
 // Session is the protocol of one client. One goroutine uses it at a time.
 type Session struct {
+	withheld topics // from this client
 	ring     *Ring
 	subs     []*subscription
 	queued   [][]byte // frames that go before events
@@ -77,6 +78,16 @@ func NewSession(r *Ring, router string, now time.Time) *Session {
 	cursor := Cursor{r.epoch, last}
 	s.queue(hello{typeHello, router, cursor.String()[:8], cursor.String(), Cursor{r.epoch, first}.String(), r.TopicNames()})
 	return s
+}
+
+// Withhold keeps topics from the client, before it has subscribed to any: it is
+// refused them by name, and all topics are the others.
+func (s *Session) Withhold(names ...string) {
+	for _, n := range names {
+		if id, ok := s.ring.Topic(n); ok {
+			s.withheld |= 1 << id
+		}
+	}
 }
 
 // Close ends the session: nobody listens for its sake any more.

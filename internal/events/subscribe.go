@@ -97,6 +97,9 @@ func (s *subscription) wants(key string) bool {
 	return false
 }
 
+// ErrWithheld means that a client has asked for topics that it may not hear of.
+var ErrWithheld = errors.New("some of these topics are not for you, whose role is too low")
+
 // subscribe adds a subscription.
 func (s *Session) subscribe(q Request) error {
 	for _, have := range s.subs {
@@ -108,8 +111,13 @@ func (s *Session) subscribe(q Request) error {
 		return fmt.Errorf("there are %d subscriptions already: wanted no more", len(s.subs))
 	}
 	set, err := s.ring.setOf(q.Topics)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
+	case len(q.Topics) == 0:
+		set &^= s.withheld
+	case set&s.withheld != 0:
+		return fmt.Errorf("%w: %s", ErrWithheld, strings.Join(q.Topics, ", "))
 	}
 	sub := &subscription{
 		id: q.ID, topics: set, keys: q.Keys, snapshot: q.Snapshot, answer: true,
