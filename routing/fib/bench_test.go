@@ -316,12 +316,51 @@ func live() int64 {
 func (f *FIB) hot() int {
 	n := 0
 	seen := map[*quarter]bool{}
+	seen6 := map[*quarter6]bool{}
 	var block func(words []uint64, links []link)
 	block = func(words []uint64, links []link) {
 		n += 8*len(words) + int(unsafe.Sizeof(link{}))*len(links)
 		for _, l := range links {
-			n += int(unsafe.Sizeof(*l.block))
-			block(l.words, l.links)
+			if l.block != nil {
+				n += int(unsafe.Sizeof(*l.block))
+				block(l.words, l.links)
+			}
+		}
+	}
+	var behind func(s *spread)
+	behind = func(s *spread) {
+		switch {
+		case s.fan != nil:
+			n += int(unsafe.Sizeof(*s.fan))
+			for i := range s.fan.to {
+				behind(&s.fan.to[i])
+			}
+			return
+		case s.page != nil:
+			n += int(unsafe.Sizeof(*s.page))
+		}
+		s.each(func(l *line) {
+			n += int(unsafe.Sizeof(*l))
+			if l.below != nil {
+				block(nil, l.below[:])
+			}
+		})
+	}
+	doors6 := func(d *doors6) {
+		if d != noDoors6 {
+			n += int(unsafe.Sizeof(*d))
+			for _, q := range d.to {
+				if !seen6[q] {
+					seen6[q] = true
+					n += int(unsafe.Sizeof(*q))
+					if len(q.links) > 1 {
+						n += int(unsafe.Sizeof(link6{})) * len(q.links)
+					}
+					for i := range q.links {
+						behind(&q.links[i].spread)
+					}
+				}
+			}
 		}
 	}
 	doors := func(d *doors) {
@@ -341,6 +380,11 @@ func (f *FIB) hot() int {
 			}
 		}
 	}
+	for _, p := range f.pairs {
+		if p != &noShort {
+			n += int(unsafe.Sizeof(*p))
+		}
+	}
 	for i := range 256 {
 		part := f.four[i>>4][i&15]
 		n += int(unsafe.Sizeof(*part))
@@ -356,13 +400,13 @@ func (f *FIB) hot() int {
 				continue
 			}
 			n += int(unsafe.Sizeof(*a))
-			for _, s := range a.to {
+			for _, s := range a {
 				if s == noSites {
 					continue
 				}
 				n += int(unsafe.Sizeof(*s))
 				for _, d := range s.to {
-					doors(d)
+					doors6(d)
 				}
 			}
 		}

@@ -80,10 +80,13 @@ type link struct {
 // their own: a change writes whole blocks anew.
 const mostWords = 192
 
-// builder writes a block.
+// builder writes blocks and spreads.
 type builder struct {
 	words []uint64
 	links []link
+
+	by, old, new runs
+	spreads      []link6
 }
 
 // block gives s a block of its own.

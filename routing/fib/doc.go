@@ -19,6 +19,10 @@
 //     the first three of an IPv6 address, to a quarter of the values of the next
 //     byte: 64 of them, a byte each, in one line of memory. A lookup in an IPv4
 //     table of the internet reads two lines that may be far away, and no more;
+//   - behind four bytes of an IPv6 address there are runs of the values of the next
+//     two (spread.go), 14 in a line of memory. Of more there is a line in front, which
+//     leads to up to 16 such lines, as in Zec and others, DXR, 2012; of still more, a
+//     step by four bits;
 //   - below, blocks (block.go) have a node for each byte at which prefixes end or
 //     part. A node is cut into quarters too, each a bitmap of where the value
 //     changes and the values, so that a lookup counts bits (Asai and Ohara,
@@ -27,18 +31,18 @@
 //   - nothing for bytes in between: a node has the bytes in front to compare.
 //
 // A [Query] is 32 addresses looked up at once. Each step, which is one read from
-// memory, is made for all of them before the next one, so that the processor waits
-// for many reads at a time; a lookup alone gains nothing. A small table, which is
+// memory, is made for all of them before the next one, and before what depends on it,
+// so that the processor waits for many reads at a time; a lookup alone gains nothing. A small table, which is
 // always near the processor, is asked for one address after the other.
 //
-// Quarters and blocks hold no pointers but to the blocks below. The index leads to a
+// Quarters, spreads and blocks hold no pointers but to what is below. The index leads to a
 // tree of stems too (stem.go), which holds what the entries say, each different one
-// once; quarters and blocks are written from it, and it answers whoever needs the entry
+// once; they are written from it, and it answers whoever needs the entry
 // ([FIB.Lookup], [FIB.Get], [FIB.Walk]). Packets never touch it.
 //
 // A change copies what leads to it in the index. Of quarters it writes the bytes that
-// it touches (repaint.go), and its block anew; a block is never larger than a few
-// hundred words. A long list of prefixes is not copied each time, but has the change
+// it touches (repaint.go), of spreads the lines, and its block anew; a block is never
+// larger than a few hundred words. A long list of prefixes is not copied each time, but has the change
 // beside it (list.go). The rest is shared with the table before. So a batch of changes
 // costs what it touches.
 //

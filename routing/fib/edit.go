@@ -26,7 +26,7 @@ func (w *Writer) under(s *stem, items []item, above uint8) *stem {
 	}
 	n := &stem{depth: depth}
 	n.hi, n.lo = front(hi, lo, 8*depth)
-	n.apart = w.indexed(depth)
+	n.apart = w.fixed(depth)
 	if s != nil {
 		w.put(n, byteAt(hi, lo, depth), s, new(parts))
 	}
@@ -41,7 +41,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 	var changed reach
 	indexed, late := w.indexed(s.depth), false
 	if indexed {
-		w.touched = touched{}
+		w.touched = touched{behind: w.touched.behind[:0]}
 	}
 	for len(items) > 0 {
 		x := &items[0]
@@ -67,7 +67,11 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			k++
 		}
 		n := w.under(s.below(b), items[:k], s.depth)
-		if indexed {
+		switch {
+		case !indexed:
+		case w.six:
+			w.touched.behindByte(b, items[:k])
+		default:
 			w.touched.add(int(b), 1)
 		}
 		w.put(&s, b, n, &owned)
@@ -81,7 +85,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 			return s.fork.first()
 		}
 	}
-	if !indexed {
+	if !w.fixed(s.depth) {
 		w.measure(&s, &owned)
 	}
 	return &s
@@ -89,6 +93,10 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 
 // indexed reports whether an index leads to stems of a depth.
 func (w *Writer) indexed(depth uint8) bool { return w.six && depth == 3 || !w.six && depth == 2 }
+
+// fixed reports whether stems of a depth are in no block: an index or a spread has
+// what they say, and leads to the blocks of the stems below.
+func (w *Writer) fixed(depth uint8) bool { return w.six && depth < 6 || depth == 2 }
 
 // mayGo reports whether s is not needed where it has no prefix and one stem below.
 func (s *stem) mayGo(six bool) bool {
@@ -166,7 +174,7 @@ func (w *Writer) put(s *stem, b byte, n *stem, owned *parts) {
 		return
 	}
 	c := child{stem: n}
-	if n != nil && s.apart {
+	if n != nil && s.apart && !w.fixed(n.depth) {
 		c.block = w.index.build.block(n)
 	}
 	part := s.own(int(b>>6), owned)

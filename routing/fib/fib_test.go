@@ -138,6 +138,11 @@ func digest(f *FIB) uint64 {
 			add(uint64(w))
 		}
 	}
+	for _, p := range f.pairs {
+		for _, x := range p {
+			add(uint64(x))
+		}
+	}
 	for i := range 256 {
 		part := f.four[i>>4][i&15]
 		for _, d := range part.to {
@@ -150,8 +155,7 @@ func digest(f *FIB) uint64 {
 			if a == noArea {
 				continue
 			}
-			for i, s := range a.to {
-				add(uint64(a.way[i]))
+			for _, s := range a {
 				for _, d := range s.to {
 					d.digest(add)
 				}
@@ -165,27 +169,69 @@ func (d *doors) digest(add func(uint64)) {
 	if d == noDoors {
 		return
 	}
-	var block func(words []uint64, links []link)
-	block = func(words []uint64, links []link) {
-		for _, w := range words {
-			add(w)
-		}
-		for _, l := range links {
-			add(l.half)
-			add(l.node)
-			add(uint64(l.way))
-			block(l.words, l.links)
-		}
-	}
 	for _, q := range d.to {
-		for _, v := range q {
-			add(uint64(v))
-		}
+		q.digest(add)
 	}
 	if d.links != nil {
 		for _, l := range d.links {
-			block(nil, l)
+			digestLinks(l, add)
 		}
+	}
+}
+
+func (q *quarter) digest(add func(uint64)) {
+	for _, v := range q {
+		add(uint64(v))
+	}
+}
+
+func digestLinks(links []link, add func(uint64)) {
+	for _, l := range links {
+		add(uint64(l.way))
+		if l.block != nil {
+			add(l.half)
+			add(l.node)
+			for _, w := range l.words {
+				add(w)
+			}
+			digestLinks(l.links, add)
+		}
+	}
+}
+
+func (d *doors6) digest(add func(uint64)) {
+	if d == noDoors6 {
+		return
+	}
+	for _, q := range d.to {
+		q.values.digest(add)
+		for _, l := range q.links {
+			add(uint64(l.way))
+			l.spread.each(func(l *line) {
+				for i, v := range l.values {
+					add(uint64(l.starts[i])<<16 | uint64(v))
+				}
+				if l.below != nil {
+					digestLinks(l.below[:], add)
+				}
+			})
+		}
+	}
+}
+
+// each yields the lines of a spread.
+func (s *spread) each(yield func(*line)) {
+	switch {
+	case s.fan != nil:
+		for i := range s.fan.to {
+			s.fan.to[i].each(yield)
+		}
+	case s.page != nil:
+		for i := range s.page.lines {
+			yield(&s.page.lines[i])
+		}
+	default:
+		yield(s.line)
 	}
 }
 

@@ -27,8 +27,11 @@ type Query struct {
 
 	list    [lanes]uint8  // lanes of one family
 	active  [lanes]uint8  // lanes that have a quarter to look at
+	paged   [lanes]uint8  // lanes that have a page to look at
+	fanned  [lanes]uint8  // lanes that have a fan to look at
 	index   [lanes]uint8  // of the byte in the quarter
 	quarter [lanes]uint32 // its place, and denseLane
+	touched [lanes]uint16 // of what has been read ahead
 	below   [lanes]uint16 // values that lead further
 	half    [lanes]uint64 // of nodes
 	node    [lanes]uint64 // their words
@@ -126,28 +129,6 @@ func (f *FIB) number4(hi uint64) uint16 {
 	return d.links[hi>>48&15][v-firstLink].descend(hi, 0, f.short[four][hi>>56])
 }
 
-// number6 does the same for IPv6.
-func (f *FIB) number6(hi, lo uint64) uint16 {
-	a := f.six[hi>>60][hi>>56&15].to[hi>>52&15]
-	x := a.way[hi>>48&15]
-	way := uint16(x)
-	if way == 0 {
-		way = f.short[six][hi>>56]
-	}
-	if x&hasSites == 0 {
-		return way
-	}
-	d := a.to[hi>>48&15].to[hi>>44&15]
-	v := d.to[hi>>38&63][hi>>32&63]
-	if v == 0 {
-		return way
-	}
-	if v < firstLink {
-		return uint16(v)
-	}
-	return d.links[hi>>40&15][v-firstLink].descend(hi, lo, way)
-}
-
 // descend goes on in a block, down to the longest prefix.
 func (l link) descend(hi, lo uint64, way uint16) uint16 {
 	front, node := l.half, l.node
@@ -236,11 +217,15 @@ func (f *FIB) together4(q *Query, list []uint8) {
 		hi := q.hi[i]
 		to[i] = top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>46&63]
 	}
+	for _, i := range list { // nothing else, so that the reads come close together
+		i &= lanes - 1
+		q.index[i] = to[i][q.hi[i]>>40&63]
+	}
 	k := 0
 	for _, i := range list {
 		i &= lanes - 1
 		hi := q.hi[i]
-		v := uint32(to[i][hi>>40&63])
+		v := uint32(q.index[i])
 		way := uint16(v)
 		if w := short[hi>>56]; v == 0 {
 			way = w
@@ -261,59 +246,6 @@ func (f *FIB) together4(q *Query, list []uint8) {
 		q.way[i] = l.way
 		if l.way == 0 {
 			q.way[i] = short[hi>>56]
-		}
-	}
-	q.descend(&at, k)
-}
-
-func (f *FIB) together6(q *Query, list []uint8) {
-	top, short := f.six, f.short[six]
-	n := 0
-	for _, i := range list {
-		i &= lanes - 1
-		hi := q.hi[i]
-		x := top[hi>>60][hi>>56&15].to[hi>>52&15].way[hi>>48&15]
-		way := uint16(x)
-		if w := short[hi>>56]; way == 0 {
-			way = w
-		}
-		q.way[i] = way
-		q.active[n&(lanes-1)] = i
-		n += int(x >> 16)
-	}
-	if n == 0 {
-		return
-	}
-	var to [lanes]*quarter
-	for j := range q.active[:n&63] {
-		i := q.active[j&(lanes-1)] & (lanes - 1)
-		hi := q.hi[i]
-		to[i] = top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].to[hi>>38&63]
-	}
-	k := 0
-	for j := range q.active[:n&63] {
-		i := q.active[j&(lanes-1)] & (lanes - 1)
-		v := uint32(to[i][q.hi[i]>>32&63])
-		way := q.way[i]
-		if v-1 < firstLink-1 {
-			way = uint16(v)
-		}
-		q.way[i] = way
-		q.below[i] = uint16(v - firstLink)
-		q.active[k&(lanes-1)] = i
-		k += int((v + mostLinks) >> 8)
-	}
-	if k == 0 {
-		return
-	}
-	var at blocks
-	for _, i := range q.active[:k&63] {
-		i &= lanes - 1
-		hi := q.hi[i]
-		l := &top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].links[hi>>40&15][q.below[i]]
-		at[i] = l.block
-		if l.way != 0 {
-			q.way[i] = l.way
 		}
 	}
 	q.descend(&at, k)

@@ -35,25 +35,42 @@ type (
 		to     [16]*area
 		routes *list // lengths 9 to 16
 	}
-	area struct {
-		way [16]uint32 // of the longest prefix of 9 to 16 bits; and hasSites
-		to  [16]*sites
-	}
+	area  [16]*sites
 	sites struct {
-		to     [16]*doors
+		has    [16]uint64 // a bit for each quarter that is not noQuarter6
+		to     [16]*doors6
 		routes *list // lengths 17 to 24
 	}
 )
 
+// pairs has what the first byte of an IPv6 address and the second say: the way of the
+// longest prefix of 9 to 16 bits, and hasSites.
+type pairs [256]*[256]uint16
+
+// doors6 is doors of IPv6, whose quarters have their links.
+type doors6 struct {
+	to    [64]*quarter6
+	way   [16]uint16
+	stems [16]*stem
+}
+
 // hasSites is set of two bytes with longer prefixes.
-const hasSites = 1 << 16
+const hasSites = 1 << 15
 
 var (
-	noQuarter = &quarter{}
-	noDoors   = func() *doors {
+	noQuarter  = &quarter{}
+	noQuarter6 = &quarter6{}
+	noDoors    = func() *doors {
 		d := &doors{}
 		for i := range d.to {
 			d.to[i] = noQuarter
+		}
+		return d
+	}()
+	noDoors6 = func() *doors6 {
+		d := &doors6{}
+		for i := range d.to {
+			d.to[i] = noQuarter6
 		}
 		return d
 	}()
@@ -61,8 +78,8 @@ var (
 	noPart4  = &part4{filled(noDoors), noList}
 	noHalf4  = func() *half4 { h := half4(filled(noPart4)); return &h }()
 	noIndex4 = func() *index4 { i := index4(filled(noHalf4)); return &i }()
-	noSites  = &sites{filled(noDoors), noList}
-	noArea   = &area{to: filled(noSites)}
+	noSites  = &sites{to: filled(noDoors6), routes: noList}
+	noArea   = func() *area { a := area(filled(noSites)); return &a }()
 	noPart6  = &part6{filled(noArea), noList}
 	noHalf6  = func() *half6 { h := half6(filled(noPart6)); return &h }()
 	noIndex6 = func() *index6 { i := index6(filled(noHalf6)); return &i }()
@@ -82,12 +99,22 @@ type indexes struct {
 	routes [2]*list // lengths 0 to 8, of IPv4 and IPv6
 	// short has the ways of the longest prefixes of up to 8 bits.
 	short [2]*[256]uint16
+	pairs *pairs
 }
 
-var noShort [256]uint16
+var (
+	noShort [256]uint16
+	noPairs = func() *pairs {
+		p := &pairs{}
+		for i := range p {
+			p[i] = &noShort
+		}
+		return p
+	}()
+)
 
 func emptyIndexes() indexes {
-	return indexes{noIndex4, noIndex6, [2]*list{noList, noList}, [2]*[256]uint16{&noShort, &noShort}}
+	return indexes{noIndex4, noIndex6, [2]*list{noList, noList}, [2]*[256]uint16{&noShort, &noShort}, noPairs}
 }
 
 // indexDraft is the next state of indexes while it is written.
@@ -159,6 +186,8 @@ func (d *doors) link(k uint64, links []link) {
 // empty reports whether d leads nowhere.
 func (d *doors) empty() bool { return d.to == noDoors.to }
 
+func (d *doors6) empty() bool { return d.to == noDoors6.to }
+
 // part4 and part6 give that of the first byte to be written to.
 func (d *indexDraft) part4(hi uint64) *part4 {
 	i, k := hi>>60, hi>>56&15
@@ -227,16 +256,16 @@ func (d *indexDraft) area(hi uint64) *area {
 // owned6 gives what is behind two bytes to be written to.
 func (d *indexDraft) owned6(hi uint64) *sites {
 	a, at := d.area(hi), hi>>48&15
-	a.way[at] |= hasSites
-	return own(&a.to[at], d.base.six[hi>>60][hi>>56&15].to[hi>>52&15].to[at], noSites)
+	d.pair(hi, d.pairs[hi>>56][hi>>48&255]|hasSites)
+	return own(&a[at], d.base.six[hi>>60][hi>>56&15].to[hi>>52&15][at], noSites)
 }
 
 // tidy takes away what leads to nothing, after a change behind two bytes.
 func (d *indexDraft) tidy(hi uint64) {
 	at, to := hi>>48&15, &d.six[hi>>60][hi>>56&15].to[hi>>52&15]
-	if a := *to; a.to[at] != noSites && *a.to[at] == *noSites {
-		a.to[at] = noSites
-		a.way[at] &^= hasSites
+	if a := *to; a[at] != noSites && *a[at] == *noSites {
+		a[at] = noSites
+		d.pair(hi, d.pairs[hi>>56][hi>>48&255]&^hasSites)
 	}
 	if *to != noArea && **to == *noArea {
 		*to = noArea
@@ -244,14 +273,24 @@ func (d *indexDraft) tidy(hi uint64) {
 	}
 }
 
+// pair sets what two bytes say.
+func (d *indexDraft) pair(hi uint64, says uint16) {
+	b, c := hi>>56, hi>>48&255
+	if d.pairs[b][c] == says {
+		return
+	}
+	p := own(&d.pairs, d.base.pairs, noPairs)
+	own(&p[b], d.base.pairs[b], &noShort)[c] = says
+	if *p[b] == noShort {
+		if p[b] = &noShort; *p == *noPairs {
+			d.pairs = noPairs
+		}
+	}
+}
+
 // way6 sets the way of the longest prefix of 9 to 16 bits of two bytes.
 func (d *indexDraft) way6(hi uint64, way uint16) {
-	at := hi >> 48 & 15
-	if uint16(d.six[hi>>60][hi>>56&15].to[hi>>52&15].way[at]) != way {
-		a := d.area(hi)
-		a.way[at] = a.way[at]&hasSites | uint32(way)
-		d.tidy(hi)
-	}
+	d.pair(hi, d.pairs[hi>>56][hi>>48&255]&hasSites|way)
 }
 
 // setThird sets the prefixes of 17 to 24 bits behind two bytes.
@@ -262,17 +301,23 @@ func (d *indexDraft) setThird(hi uint64, l *list) {
 
 // enter6 sets where three bytes lead.
 func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
-	some, i := d.owned6(hi), hi>>44&15
-	was := d.base.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[i]
-	to := own(&some.to[i], was, noDoors)
-	d.set(to, hi>>40&15, s, way, touched)
+	some, i, k := d.owned6(hi), hi>>44&15, hi>>40&15
+	was := d.base.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15].to[i]
+	to := own(&some.to[i], was, noDoors6)
+	d.set6(to, k, s, way, touched)
+	some.has[i] &^= 15 << (4 * k)
+	for j, q := range to.to[4*k : 4*k+4] {
+		if q != noQuarter6 {
+			some.has[i] |= 1 << (4*int(k) + j)
+		}
+	}
 	if s == nil && way == 0 && to.empty() {
-		some.to[i] = noDoors
+		some.to[i] = noDoors6
 		d.tidy(hi)
 	}
 }
 
 // above6 gives the way of the longest prefix of 17 to 24 bits of three bytes.
 func (d *indexDraft) above6(hi uint64) uint16 {
-	return d.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15].to[hi>>44&15].way[hi>>40&15]
+	return d.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15].to[hi>>44&15].way[hi>>40&15]
 }

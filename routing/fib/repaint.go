@@ -7,8 +7,33 @@ import (
 
 // touched is bytes of a stem whose values changes may have changed.
 type touched struct {
-	bytes [4]uint64
-	times int
+	bytes  [4]uint64
+	times  int
+	behind []reached // of IPv6
+}
+
+// reached is what changes behind a byte of a stem have reached of its spread.
+type reached struct {
+	from, to uint16
+	at       byte
+}
+
+// mostReached is how many changes behind one byte are made one by one.
+const mostReached = 8
+
+// behindByte notes changes behind a byte.
+func (t *touched) behindByte(b byte, items []item) {
+	t.add(int(b), 1)
+	n := len(t.behind)
+	for i := range items {
+		x := reached{uint16(items[i].hi >> 16), 0, b}
+		x.to = x.from | uint16(0xffff>>min(items[i].bits-32, 16))
+		if last := len(t.behind) - 1; last >= n && (len(items) > mostReached || x.from <= t.behind[last].to) {
+			t.behind[last].to = max(t.behind[last].to, x.to)
+		} else {
+			t.behind = append(t.behind, x)
+		}
+	}
 }
 
 // mostTouched is how many changes of one stem are made byte by byte. With more, all

@@ -136,7 +136,7 @@ func TestMemoryComesBack(t *testing.T) {
 	}
 	f = f.Apply(gone)
 	empty := Empty()
-	if f.Len4() != 0 || f.Len6() != 0 || *f.four != *empty.four || *f.six != *empty.six {
+	if f.Len4() != 0 || f.Len6() != 0 || *f.four != *empty.four || *f.six != *empty.six || f.pairs != empty.pairs {
 		t.Errorf("of %d and %d prefixes is left what lookups read in %d bytes, want %d", f.Len4(), f.Len6(), f.hot(), empty.hot())
 	}
 }
@@ -144,53 +144,97 @@ func TestMemoryComesBack(t *testing.T) {
 // A stem with much below gives its stems blocks of their own, so that a change
 // writes little, and takes them back.
 func TestLargeBlocksAreCut(t *testing.T) {
-	f := Empty()
-	prefix := func(i int) netip.Prefix {
-		return netip.PrefixFrom(netip.AddrFrom16([16]byte{0x20, 1, 13, 0xb8, byte(i >> 8), byte(i)}), 48)
-	}
-	change := func(from, to int, e *Entry) {
-		for i := from; i < to; i++ {
-			c := Change{Prefix: prefix(i)}
-			if e != nil {
-				own := *e
-				own.Prefix, own.Group = c.Prefix, someGroups[i%3]
-				c.Entry = &own
-			}
-			f = f.Apply([]Change{c})
-		}
-	}
-	check := func(prefixes int) {
-		t.Helper()
+	checkMany(t, 64, func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 13, 0xb8, 6: byte(i >> 8), 7: byte(i)})
+	}, func(f *FIB, prefixes int) {
 		largest := 0
 		var block func(words []uint64, links []link)
 		block = func(words []uint64, links []link) {
 			largest = max(largest, len(words))
 			for _, l := range links {
-				block(l.words, l.links)
-			}
-		}
-		for _, s := range f.six[2][0].to[0].to[1].to {
-			if s.links != nil {
-				for _, l := range s.links {
-					block(nil, l)
+				if l.block != nil {
+					block(l.words, l.links)
 				}
 			}
 		}
+		some := spreadOf(f, netip.MustParseAddr("2001:db8::"))
+		some.each(func(l *line) {
+			if l.below != nil {
+				block(nil, l.below[:])
+			}
+		})
 		if most := nodeHead + 4*16 + mostWords; largest > most || prefixes > 0 && largest == 0 {
 			t.Errorf("with %d prefixes a block has %d words, want at most %d", prefixes, largest, most)
 		}
+	})
+}
+
+// What is behind four bytes is a line, a page of lines or a fan, as there is much or
+// little of it.
+func TestSpreadIsAsLargeAsNeedBe(t *testing.T) {
+	checkMany(t, 48, func(i int) netip.Addr {
+		return netip.AddrFrom16([16]byte{0x20, 1, 13, 0xb8, byte(i >> 8), byte(i)})
+	}, func(f *FIB, prefixes int) {
+		s := spreadOf(f, netip.MustParseAddr("2001:db8::"))
+		lines := 0
+		s.each(func(*line) { lines++ })
+		kind, want := "a line", "a line"
+		switch {
+		case s.fan != nil:
+			kind = "a fan"
+		case s.page != nil:
+			kind = "a page"
+		}
+		switch {
+		case prefixes > 2*mostRuns:
+			want = "a fan"
+		case prefixes > runsOfLine && prefixes < fewRuns:
+			want = "a page"
+		case prefixes > runsOfLine:
+			want = kind // either will do
+		}
+		if most := 16 + prefixes/4; kind != want || lines > most {
+			t.Errorf("with %d prefixes there is %s with %d lines, want %s with at most %d", prefixes, kind, lines, want, most)
+		}
+	})
+}
+
+// spreadOf gives what is behind the first four bytes of an address, without one an
+// empty line.
+func spreadOf(f *FIB, a netip.Addr) spread {
+	hi, _ := parts6(a)
+	q := f.sites(hi).to[hi>>44&15].to[hi>>38&63]
+	if v := q.values[hi>>32&63]; v >= firstLink {
+		return q.links[v-firstLink].spread
+	}
+	return spread{line: noLine}
+}
+
+// checkMany has up to 5,000 prefixes come and go one by one, and looks at the table at
+// times.
+func checkMany(t *testing.T, bits int, addr func(i int) netip.Addr, check func(f *FIB, prefixes int)) {
+	f := Empty()
+	change := func(i int, e *Entry) {
+		c := Change{Prefix: netip.PrefixFrom(addr(i), bits)}
+		if e != nil {
+			own := *e
+			own.Prefix, own.Group = c.Prefix, someGroups[i%3]
+			c.Entry = &own
+		}
+		f = f.Apply([]Change{c})
+	}
+	for _, n := range []int{10, 70, 500, 5000, 4000, 500, 70, 10, 0} {
+		for f.Len6() < n {
+			change(f.Len6(), &Entry{})
+		}
+		for f.Len6() > n {
+			change(f.Len6()-1, nil)
+		}
+		check(f, n)
 		for i := range 5000 {
-			if w := f.Way(prefix(i).Addr()); (w != nil) != (i < prefixes) || w != nil && w.Group != someGroups[i%3] {
-				t.Fatalf("with %d prefixes number %d has the way %v", prefixes, i, w)
+			if w := f.Way(addr(i)); (w != nil) != (i < n) || w != nil && w.Group != someGroups[i%3] {
+				t.Fatalf("with %d prefixes number %d has the way %v", n, i, w)
 			}
 		}
-	}
-	for _, n := range []int{10, 100, 500, 5000} {
-		change(f.Len6(), n, &Entry{})
-		check(n)
-	}
-	for _, n := range []int{4000, 500, 100, 10, 0} {
-		change(n, f.Len6(), nil)
-		check(n)
 	}
 }

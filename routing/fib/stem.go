@@ -112,14 +112,17 @@ func (f *fork) first() *stem {
 }
 
 // below gives the stem at the byte b, or nil.
-func (s *stem) below(b byte) *stem {
+func (s *stem) below(b byte) *stem { return s.child(b).stem }
+
+// child gives the same with its block.
+func (s *stem) child(b byte) child {
 	if s.fork == nil {
-		return nil
+		return child{}
 	}
 	if i, ok := s.fork.index(b); ok {
-		return s.fork.stems[b>>6][i].stem
+		return s.fork.stems[b>>6][i]
 	}
-	return nil
+	return child{}
 }
 
 // second gives the prefixes of 9 to 16 bits behind the first byte of an address.
@@ -132,7 +135,7 @@ func (x *indexes) second(which int, hi uint64) *list {
 
 // sites gives what is behind the first two bytes of an IPv6 address.
 func (x *indexes) sites(hi uint64) *sites {
-	return x.six[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>48&15]
+	return x.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15]
 }
 
 // stem gives that to which an index leads, or nil.

@@ -49,12 +49,14 @@ type ways struct {
 // known is the writer's, shared by all states. It finds the number of a way, and may be
 // out of date: what it says has to be compared with the state.
 type known struct {
-	uses     []uint32          // by number: entries with the way, of the state last begun
-	state    uint64            // the number of that
-	groups   map[*Group]uint16 // of ways that say nothing but the group
-	numbers  map[Way]uint16    // of the others
-	most     int               // numbers there are, 0 included
-	quarters [256]*quarter     // with the same value throughout
+	uses    []uint32          // by number: entries with the way, of the state last begun
+	state   uint64            // the number of that
+	groups  map[*Group]uint16 // of ways that say nothing but the group
+	numbers map[Way]uint16    // of the others
+	most    int               // numbers there are, 0 included
+	// with the same value throughout
+	quarters  [256]*quarter
+	quarters6 [firstLink]*quarter6
 }
 
 // quarter gives the one with this value throughout.
