@@ -138,9 +138,12 @@ func digest(f *FIB) uint64 {
 			add(uint64(w))
 		}
 	}
-	for _, p := range f.pairs {
-		for _, x := range p {
-			add(uint64(x))
+	for i, p := range f.pairs {
+		if p == &noShort {
+			continue
+		}
+		for j, x := range p {
+			add(uint64(i)<<32 | uint64(j)<<16 | uint64(x))
 		}
 	}
 	for i := range 256 {

@@ -49,7 +49,7 @@ const (
 )
 
 // noLine knows no way.
-var noLine = runs{{}}.lineOf()
+var noLine = runs{{}}.lineOf(new(line))
 
 // begun is all ones if something has begun at x, else 0: the processor would foresee
 // a branch wrongly as often as not.
@@ -158,9 +158,9 @@ func (r *runs) changed(o, by runs, from, to, end int) {
 	}
 }
 
-// lineOf writes a line; there must not be more runs than it takes.
-func (r runs) lineOf() *line {
-	l := &line{}
+// lineOf writes a line, at l; there must not be more runs than it takes.
+func (r runs) lineOf(l *line) *line {
+	l.below = nil
 	last := len(r) - 1
 	for i := range l.starts {
 		if i > last {
@@ -185,7 +185,7 @@ func (r runs) of(first, end int) spread {
 	case n == 1 && r[0].value == 0:
 		return spread{line: noLine}
 	case n <= runsOfLine:
-		return spread{line: r.lineOf()}
+		return spread{line: r.lineOf(new(line))}
 	case n <= mostRuns:
 		count := (n + fullLine - 1) / fullLine
 		l := &page{lines: make([]line, count), runs: n}
@@ -193,7 +193,8 @@ func (r runs) of(first, end int) spread {
 			l.starts[i] = 0xffff
 			if i < count {
 				part := r[n*i/count : n*(i+1)/count]
-				l.starts[i], l.lines[i] = part[0].start, *part.lineOf()
+				l.starts[i] = part[0].start
+				part.lineOf(&l.lines[i])
 			}
 		}
 		return spread{page: l}
@@ -262,7 +263,7 @@ func (b *builder) change(s *spread, first, end int, by runs, from, to int) sprea
 			break
 		}
 		l := &page{s.page.starts, append(make([]line, 0, len(s.page.lines)), s.page.lines...), s.page.runs + len(b.new) - len(b.old)}
-		l.lines[i] = *b.new.lineOf()
+		b.new.lineOf(&l.lines[i])
 		return spread{page: l}
 	}
 	b.old.spread(s, first, end)
