@@ -20,12 +20,43 @@ type link6 struct {
 
 // set6 is set for IPv6.
 func (d *indexDraft) set6(to *doors6, k uint64, s *stem, way uint16, touched *touched) {
-	all := touched == nil || to.way[k] != way
+	all := touched == nil || to.way[k] != way || s == nil
 	to.stems[k], to.way[k] = s, way
-	for i := range 4 {
-		if q := &to.to[4*int(k)+i]; all || touched.bytes[i] != 0 {
-			*q = d.quarter6(*q, s, way, i, touched)
+	quarters := (*[4]*quarter6)(to.to[4*k:])
+	var anew [4]bool
+	for i := range anew {
+		anew[i] = all || touched.bytes[i] != 0
+	}
+	if !all {
+		d.build.behind(quarters, s, touched, &anew)
+	}
+	for i, q := range quarters {
+		if anew[i] {
+			quarters[i] = d.quarter6(q, s, way, i, touched)
 		}
+	}
+}
+
+// behind makes the changes behind bytes of s, but those of quarters that are written anew
+// for other reasons: it adds those where stems come or go.
+func (b *builder) behind(quarters *[4]*quarter6, s *stem, touched *touched, anew *[4]bool) {
+	var owned [4]bool
+	for _, x := range touched.behind {
+		i := x.at >> 6
+		if anew[i] {
+			continue
+		}
+		c, v := s.child(x.at), quarters[i].values[x.at&63]
+		if c.stem == nil || v < firstLink || quarters[i].links[v-firstLink].line == noLine {
+			anew[i] = true
+			continue
+		}
+		if !owned[i] {
+			q := newQuarter6(&quarters[i].values, quarters[i].links)
+			quarters[i], owned[i] = q, true
+		}
+		l := &quarters[i].links[v-firstLink]
+		l.spread = b.spread(&l.spread, c, int(x.from), int(x.to))
 	}
 }
 
@@ -107,6 +138,10 @@ func (k *known) keep6(was *quarter6, values *quarter, links []link6) *quarter6 {
 		}
 		return *q
 	}
+	return newQuarter6(values, links)
+}
+
+func newQuarter6(values *quarter, links []link6) *quarter6 {
 	q := &quarter6{values: *values}
 	switch len(links) {
 	case 0:

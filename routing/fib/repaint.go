@@ -23,7 +23,6 @@ const mostReached = 8
 
 // behindByte notes changes behind a byte.
 func (t *touched) behindByte(b byte, items []item) {
-	t.add(int(b), 1)
 	n := len(t.behind)
 	for i := range items {
 		x := reached{uint16(items[i].hi >> 16), 0, b}
