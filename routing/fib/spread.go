@@ -1,7 +1,5 @@
 package fib
 
-import "math/bits"
-
 // A spread is what is behind four bytes of an IPv6 address, by the next two: nearly
 // all prefixes longer than 32 bits end in these. It has runs of values that lead the
 // same way, 14 to a line of memory, in which the last one that begins at or before the
@@ -83,81 +81,6 @@ func (s *spread) at(x uint16) *line {
 	return s.line
 }
 
-// run is values that lead the same way, from start on to the next run.
-type run struct {
-	start, value uint16
-	below        link // where value is isBelow
-}
-
-// runs are in order of their starts.
-type runs []run
-
-// add adds a run, if it is not more of the last one.
-func (r *runs) add(x run) {
-	if n := len(*r); n == 0 || (*r)[n-1].value != x.value || (*r)[n-1].below != x.below {
-		*r = append(*r, x)
-	}
-}
-
-// line adds the runs of a line that begins at first.
-func (r *runs) line(l *line, first int) {
-	for i, v := range l.values {
-		x := run{start: l.starts[i], value: v}
-		switch {
-		case i == 0:
-			x.start = uint16(first)
-		case x.start == 0xffff && v == l.values[i-1]:
-			return
-		}
-		if v&isBelow != 0 {
-			x.value, x.below = isBelow, l.below[v&belowMask]
-		}
-		r.add(x)
-	}
-}
-
-// spread adds the runs of a spread from the value first to the value end.
-func (r *runs) spread(s *spread, first, end int) {
-	switch {
-	case s.fan != nil:
-		size := (end - first + 1) / 16
-		for i := range s.fan.to {
-			r.spread(&s.fan.to[i], first+i*size, first+(i+1)*size-1)
-		}
-	case s.page != nil:
-		for i := range s.page.lines {
-			r.line(&s.page.lines[i], int(s.page.starts[i]))
-		}
-	case s.line != nil:
-		r.line(s.line, first)
-	}
-}
-
-// within adds the runs of o from a value to another.
-func (r *runs) within(o runs, from, to int) {
-	for i, x := range o {
-		if int(x.start) > to {
-			return
-		}
-		if i+1 == len(o) || int(o[i+1].start) > from {
-			x.start = max(x.start, uint16(from))
-			r.add(x)
-		}
-	}
-}
-
-// changed adds the runs of o, which go up to the value end, but those of by from a
-// value to another.
-func (r *runs) changed(o, by runs, from, to, end int) {
-	if len(o) > 0 && from > int(o[0].start) {
-		r.within(o, int(o[0].start), from-1)
-	}
-	r.within(by, from, to)
-	if to < end {
-		r.within(o, to+1, end)
-	}
-}
-
 // lineOf writes a line, at l; there must not be more runs than it takes.
 func (r runs) lineOf(l *line) *line {
 	l.below = nil
@@ -177,6 +100,40 @@ func (r runs) lineOf(l *line) *line {
 		}
 	}
 	return l
+}
+
+// left reports whether number i is left over.
+func (l *line) left(i int) bool {
+	return i > 0 && l.starts[i] == 0xffff && l.values[i] == l.values[i-1]
+}
+
+// exactly gives the number of the run from a value to another, if there is that one, it
+// leads to no block and those beside it have not the value now; else -1. The line is
+// from the value first to the value end.
+func (l *line) exactly(first, end, from, to int, now uint16) int {
+	i := l.number(uint16(from))
+	start, last := int(l.starts[i]), end
+	if i == 0 {
+		start = first
+	}
+	beside := i > 0 && l.values[i-1] == now
+	if i+1 < runsOfLine && !l.left(i+1) {
+		last = int(l.starts[i+1]) - 1
+		beside = beside || l.values[i+1] == now
+	}
+	if beside || start != from || last != to || l.left(i) || l.values[i]&isBelow != 0 {
+		return -1
+	}
+	return i
+}
+
+// set gives run number i another value.
+func (l *line) set(i int, value uint16) {
+	was := l.values[i]
+	l.values[i] = value
+	for ; i+1 < runsOfLine && l.starts[i+1] == 0xffff && l.values[i+1] == was; i++ {
+		l.values[i+1] = value
+	}
 }
 
 // of writes a spread of all runs from the value first to the value end.
@@ -212,6 +169,11 @@ func (r runs) of(first, end int) spread {
 	return spread{fan: f}
 }
 
+// copied is a copy of p to be written to.
+func (p *page) copied() *page {
+	return &page{p.starts, append(make([]line, 0, len(p.lines)), p.lines...), p.runs}
+}
+
 // runs is how many there are.
 func (s *spread) runs() int {
 	switch {
@@ -221,7 +183,7 @@ func (s *spread) runs() int {
 		return s.page.runs
 	}
 	n := 1
-	for n < runsOfLine && (s.line.starts[n] != 0xffff || s.line.values[n] != s.line.values[n-1]) {
+	for n < runsOfLine && !s.line.left(n) {
 		n++
 	}
 	return n
@@ -231,6 +193,7 @@ func (s *spread) runs() int {
 // from a value to another. An empty one has to get all its runs.
 func (b *builder) change(s *spread, first, end int, by runs, from, to int) spread {
 	b.old, b.new = b.old[:0], b.new[:0]
+	simple := len(by) == 1 && by[0].value != isBelow
 	switch {
 	case s.fan != nil:
 		f := *s.fan
@@ -256,15 +219,27 @@ func (b *builder) change(s *spread, first, end int, by runs, from, to int) sprea
 		if i+1 < len(s.page.lines) {
 			last = int(s.page.starts[i+1]) - 1
 		}
+		if at := s.page.lines[i].exactly(int(s.page.starts[i]), last, from, to, by[0].value); simple && at >= 0 {
+			l := s.page.copied()
+			l.lines[i].set(at, by[0].value)
+			return spread{page: l}
+		}
 		b.old.line(&s.page.lines[i], int(s.page.starts[i]))
 		b.new.changed(b.old, by, from, to, last)
 		if n := len(b.new); n < leastRuns || n > runsOfLine {
 			b.old, b.new = b.old[:0], b.new[:0]
 			break
 		}
-		l := &page{s.page.starts, append(make([]line, 0, len(s.page.lines)), s.page.lines...), s.page.runs + len(b.new) - len(b.old)}
+		l := s.page.copied()
+		l.runs += len(b.new) - len(b.old)
 		b.new.lineOf(&l.lines[i])
 		return spread{page: l}
+	case s.line != nil:
+		if at := s.line.exactly(first, end, from, to, by[0].value); simple && at >= 0 {
+			l := *s.line
+			l.set(at, by[0].value)
+			return spread{line: &l}
+		}
 	}
 	b.old.spread(s, first, end)
 	b.new.changed(b.old, by, from, to, end)
@@ -280,76 +255,4 @@ func (b *builder) spread(old *spread, c child, from, to int) spread {
 	b.by = b.by[:0]
 	b.by.behind(c, 0, from, to)
 	return b.change(old, 0, 0xffff, b.by, from, to)
-}
-
-// behind adds the runs of a stem that is behind four bytes or five, from a value to
-// another; the way is of those that it does not have.
-func (r *runs) behind(c child, way uint16, from, to int) {
-	first := int(c.hi >> 16 & 0xffff)
-	end := first
-	switch c.depth {
-	case 4:
-		end = 0xffff
-	case 5:
-		end = first | 0xff
-	}
-	if from < first {
-		r.add(run{start: uint16(from), value: way})
-	}
-	if x, y := max(from, first), min(to, end); x <= y {
-		switch c.depth {
-		case 4:
-			r.bytes(c.stem, way, x>>8, y>>8, func(b int, below child, way uint16) {
-				x, y := max(x, b<<8), min(y, b<<8|0xff)
-				if below.stem == nil {
-					r.add(run{start: uint16(x), value: way})
-				} else {
-					r.behind(below, way, x, y)
-				}
-			})
-		case 5:
-			r.bytes(c.stem, way, x&0xff, y&0xff, func(b int, below child, way uint16) {
-				if below.stem == nil {
-					r.add(run{start: uint16(first | b), value: way})
-				} else {
-					r.add(run{uint16(first | b), isBelow, link{below.block, way}})
-				}
-			})
-		default:
-			r.add(run{uint16(first), isBelow, link{c.block, way}})
-		}
-	}
-	if to > end {
-		r.add(run{start: uint16(max(from, end+1)), value: way})
-	}
-}
-
-// bytes yields the bytes of s from one to another, but not each that is as the one
-// before: the stem below, if there is one, and the way.
-func (r *runs) bytes(s *stem, way uint16, from, to int, yield func(b int, below child, way uint16)) {
-	var ways [256]uint16
-	edges := [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
-	if to-from < 16 {
-		s.routes.part(from, ways[from:to+1], way)
-	} else {
-		s.routes.paint(&ways, &edges, way)
-	}
-	for i := range edges {
-		edges[i] |= 1
-		if s.fork != nil {
-			edges[i] |= s.fork.has[i] | s.fork.has[i]<<1
-		}
-	}
-	for b := from; b <= to; {
-		below := s.child(byte(b))
-		yield(b, below, ways[b])
-		b++
-		for b <= to {
-			if left := edges[b>>6] >> (b & 63); left != 0 {
-				b += bits.TrailingZeros64(left)
-				break
-			}
-			b = (b | 63) + 1
-		}
-	}
 }

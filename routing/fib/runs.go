@@ -1,0 +1,154 @@
+package fib
+
+import "math/bits"
+
+// run is values that lead the same way, from start on to the next run.
+type run struct {
+	start, value uint16
+	below        link // where value is isBelow
+}
+
+// runs are in order of their starts.
+type runs []run
+
+// add adds a run, if it is not more of the last one.
+func (r *runs) add(x run) {
+	if n := len(*r); n == 0 || (*r)[n-1].value != x.value || (*r)[n-1].below != x.below {
+		*r = append(*r, x)
+	}
+}
+
+// line adds the runs of a line that begins at first.
+func (r *runs) line(l *line, first int) {
+	for i, v := range l.values {
+		x := run{start: l.starts[i], value: v}
+		switch {
+		case i == 0:
+			x.start = uint16(first)
+		case l.left(i):
+			return
+		}
+		if v&isBelow != 0 {
+			x.value, x.below = isBelow, l.below[v&belowMask]
+		}
+		r.add(x)
+	}
+}
+
+// spread adds the runs of a spread from the value first to the value end.
+func (r *runs) spread(s *spread, first, end int) {
+	switch {
+	case s.fan != nil:
+		size := (end - first + 1) / 16
+		for i := range s.fan.to {
+			r.spread(&s.fan.to[i], first+i*size, first+(i+1)*size-1)
+		}
+	case s.page != nil:
+		for i := range s.page.lines {
+			r.line(&s.page.lines[i], int(s.page.starts[i]))
+		}
+	case s.line != nil:
+		r.line(s.line, first)
+	}
+}
+
+// within adds the runs of o from a value to another.
+func (r *runs) within(o runs, from, to int) {
+	for i, x := range o {
+		if int(x.start) > to {
+			return
+		}
+		if i+1 == len(o) || int(o[i+1].start) > from {
+			x.start = max(x.start, uint16(from))
+			r.add(x)
+		}
+	}
+}
+
+// changed adds the runs of o, which go up to the value end, but those of by from a
+// value to another.
+func (r *runs) changed(o, by runs, from, to, end int) {
+	if len(o) > 0 && from > int(o[0].start) {
+		r.within(o, int(o[0].start), from-1)
+	}
+	r.within(by, from, to)
+	if to < end {
+		r.within(o, to+1, end)
+	}
+}
+
+// behind adds the runs of a stem that is behind four bytes or five, from a value to
+// another; the way is of those that it does not have.
+func (r *runs) behind(c child, way uint16, from, to int) {
+	first := int(c.hi >> 16 & 0xffff)
+	end := first
+	switch c.depth {
+	case 4:
+		end = 0xffff
+	case 5:
+		end = first | 0xff
+	}
+	if from < first {
+		r.add(run{start: uint16(from), value: way})
+	}
+	if x, y := max(from, first), min(to, end); x <= y {
+		switch c.depth {
+		case 4:
+			r.bytes(c.stem, way, x>>8, y>>8, func(b int, below child, way uint16) {
+				x, y := max(x, b<<8), min(y, b<<8|0xff)
+				if below.stem == nil {
+					r.add(run{start: uint16(x), value: way})
+				} else {
+					r.behind(below, way, x, y)
+				}
+			})
+		case 5:
+			r.bytes(c.stem, way, x&0xff, y&0xff, func(b int, below child, way uint16) {
+				if below.stem == nil {
+					r.add(run{start: uint16(first | b), value: way})
+				} else {
+					r.add(run{uint16(first | b), isBelow, link{below.block, way}})
+				}
+			})
+		default:
+			r.add(run{uint16(first), isBelow, link{c.block, way}})
+		}
+	}
+	if to > end {
+		r.add(run{start: uint16(max(from, end+1)), value: way})
+	}
+}
+
+// bytes yields the bytes of s from one to another, but not each that is as the one
+// before: the stem below, if there is one, and the way.
+func (r *runs) bytes(s *stem, way uint16, from, to int, yield func(b int, below child, way uint16)) {
+	if from == to {
+		yield(from, s.child(byte(from)), s.routes.wayOf(byte(from), way))
+		return
+	}
+	var ways [256]uint16
+	edges := [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
+	if to-from < 16 {
+		s.routes.part(from, ways[from:to+1], way)
+	} else {
+		s.routes.paint(&ways, &edges, way)
+	}
+	for i := range edges {
+		edges[i] |= 1
+		if s.fork != nil {
+			edges[i] |= s.fork.has[i] | s.fork.has[i]<<1
+		}
+	}
+	for b := from; b <= to; {
+		below := s.child(byte(b))
+		yield(b, below, ways[b])
+		b++
+		for b <= to {
+			if left := edges[b>>6] >> (b & 63); left != 0 {
+				b += bits.TrailingZeros64(left)
+				break
+			}
+			b = (b | 63) + 1
+		}
+	}
+}
