@@ -103,6 +103,10 @@ func (r *runs) behind(c child, way uint16, from, to int) {
 				}
 			})
 		case 5:
+			if c.fork == nil && y-x == 0xff {
+				r.list(&c.routes, first, way)
+				break
+			}
 			r.bytes(c.stem, way, x&0xff, y&0xff, func(b int, below child, way uint16) {
 				if below.stem == nil {
 					r.add(run{start: uint16(first | b), value: way})
@@ -116,6 +120,34 @@ func (r *runs) behind(c child, way uint16, from, to int) {
 	}
 	if to > end {
 		r.add(run{start: uint16(max(from, end+1)), value: way})
+	}
+}
+
+// list adds the runs of the 256 values from first on, by the prefixes that end there; the
+// way is of those that have none.
+func (r *runs) list(l *list, first int, way uint16) {
+	var ways [10]uint16 // of the prefixes around, each in the one before
+	var ends [10]int
+	ways[0], ends[0] = way, 256
+	at, n := 0, 0
+	until := func(end int) {
+		if at < end {
+			r.add(run{start: uint16(first + at), value: ways[n]})
+			at = end
+		}
+	}
+	for _, k := range l.settled().keys {
+		begin, size := span(k >> 16)
+		for ends[n] <= begin {
+			until(ends[n])
+			n--
+		}
+		until(begin)
+		n++
+		ways[n], ends[n] = uint16(k), begin+size
+	}
+	for ; n >= 0; n-- {
+		until(ends[n])
 	}
 }
 
