@@ -58,19 +58,19 @@
 // Find takes is per address, of batches of 32, in processor time):
 //
 //	                                   IPv4   bart.Fast     IPv6   bart.Fast
-//	address inside a random prefix    35 ns      180 ns   144 ns      260 ns
-//	address anywhere (in 2000::/3)    34 ns      138 ns     8 ns       13 ns
-//	one change, alone                3.0 µs      9.1 µs   6.7 µs      7.2 µs
-//	one of 1,000 neighbours           .3 µs        9 µs    .4 µs        7 µs
-//	one of 1,000 anywhere            1.4 µs      9.0 µs   1.8 µs      7.1 µs
-//	one of all, in order             112 ns       99 ns   210 ns      195 ns
-//	one of all, in no order          440 ns      421 ns   447 ns      572 ns
-//	memory that lookups read        6.3 MiB               4.2 MiB
+//	address inside a random prefix    31 ns      178 ns    75 ns      235 ns
+//	address anywhere (in 2000::/3)    28 ns      109 ns     7 ns       13 ns
+//	one change, alone                3.0 µs      9.1 µs   4.4 µs      6.5 µs
+//	one of 1,000 neighbours           .3 µs        9 µs    .5 µs        8 µs
+//	one of 1,000 anywhere            1.2 µs     10.5 µs   1.5 µs      6.5 µs
+//	one of all, in order             115 ns      101 ns   208 ns      206 ns
+//	one of all, in no order          440 ns      421 ns   441 ns      469 ns
+//	memory that lookups read        6.3 MiB               4.4 MiB
 //	memory, entries left out         20 MiB      30 MiB    11 MiB      13 MiB
 //
 // An entry is 64 bytes more, and they share their groups. The bart.Fast of the
 // changes is its persistent insert, that of all its bulk load. One change copies 1.6 KB
-// in 7 pieces, in IPv6 4 KB in 19; those of 1,000 anywhere wait for memory.
+// in 7 pieces, in IPv6 4 KB in 18; those of 1,000 anywhere wait for memory.
 //
 // # Groups
 //

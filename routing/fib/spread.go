@@ -190,7 +190,7 @@ func (s *spread) runs() int {
 }
 
 // change gives s, which is from the value first to the value end, with the runs of by
-// from a value to another. An empty one has to get all its runs.
+// from a value to another.
 func (b *builder) change(s *spread, first, end int, by runs, from, to int) spread {
 	b.old, b.new = b.old[:0], b.new[:0]
 	simple := len(by) == 1 && by[0].value != isBelow
@@ -249,10 +249,13 @@ func (b *builder) change(s *spread, first, end int, by runs, from, to int) sprea
 // spread gives what is behind four bytes after changes there from a value to another:
 // old is what it was, c the stem.
 func (b *builder) spread(old *spread, c child, from, to int) spread {
-	if *old == (spread{}) {
+	none := *old == spread{}
+	if none {
 		from, to = 0, 0xffff
 	}
 	b.by = b.by[:0]
-	b.by.behind(c, 0, from, to)
+	if b.by.behind(c, 0, from, to); none {
+		return b.by.of(0, 0xffff)
+	}
 	return b.change(old, 0, 0xffff, b.by, from, to)
 }
