@@ -80,17 +80,23 @@ func (s *Slots) Take(prefix netip.Prefix) (id SlotID) {
 	return s.take(prefix)
 }
 
-func (s *Slots) take(prefix netip.Prefix) (id SlotID) {
+func (s *Slots) take(prefix netip.Prefix) SlotID {
+	id := s.unused()
+	s.records.prefix(id, prefix)
+	return id
+}
+
+// unused gives a slot that is not taken.
+func (s *Slots) unused() (id SlotID) {
 	if n := len(s.free); n > 0 {
 		id = s.free[n-1]
 		s.free = s.free[:n-1]
-	} else {
-		id = s.records.add()
-		s.offered.grow(s.records.n)
-		s.touched.grow(s.records.n)
-		s.now.dirty.grow(s.records.n)
+		return id
 	}
-	s.records.prefix(id, prefix)
+	id = s.records.add()
+	s.offered.grow(s.records.n)
+	s.touched.grow(s.records.n)
+	s.now.dirty.grow(s.records.n)
 	return id
 }
 

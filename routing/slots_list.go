@@ -16,8 +16,19 @@ type Offering struct {
 	// ID is the slot; NoSlot is a new one for Prefix, whose number is put here.
 	ID SlotID
 	// Route is the index of the route that is offered, or Withdrawn.
-	Route  int32
-	Prefix netip.Prefix // masked, of a new slot
+	Route int32
+	// Address and Bits are the prefix of a new slot, masked. An IPv4 address is in the last
+	// four octets.
+	Address [16]byte
+	Bits    uint8
+	IPv4    bool
+}
+
+// NewSlot is an Offering of a route in a new slot for a prefix, which is masked.
+func NewSlot(prefix netip.Prefix, route int32) Offering {
+	o := Offering{ID: NoSlot, Route: route, Bits: uint8(prefix.Bits()), IPv4: prefix.Addr().Is4()}
+	o.Address = prefix.Addr().As16()
+	return o
 }
 
 // OfferAll is Take, At and Offer, or Withdraw, for each of a list, for protocols that
@@ -54,7 +65,8 @@ func (s *Slots) put(o *Offering, x record) {
 		return
 	}
 	if o.ID == NoSlot {
-		o.ID = s.take(o.Prefix)
+		o.ID = s.unused()
+		s.records.name(o.ID, &o.Address, o.Bits, o.IPv4)
 	}
 	if changed := s.records.put(o.ID, x); changed || !s.offered.Has(o.ID) {
 		s.touch(o.ID)

@@ -55,22 +55,34 @@ func (r *records) add() SlotID {
 
 // prefix makes p, and nothing else, what is in a slot; an invalid one empties it.
 func (r *records) prefix(id SlotID, p netip.Prefix) {
+	if !p.IsValid() {
+		r.empty(id)
+		return
+	}
+	address := p.Addr().As16()
+	r.name(id, &address, uint8(p.Bits()), p.Addr().Is4())
+}
+
+// name is prefix, of one as in [Offering].
+func (r *records) name(id SlotID, address *[16]byte, bits uint8, four bool) {
+	r.empty(id)
+	x := r.at(id)
+	x.bits = bits
+	if four {
+		x.flags, x.address = recordIPv4, binary.BigEndian.Uint32(address[12:])
+	} else {
+		x.flags, x.address = recordIPv6, r.six.take(*address)
+	}
+}
+
+// empty removes what is in a slot.
+func (r *records) empty(id SlotID) {
 	x := r.at(id)
 	r.hops.release(x.hops)
 	if x.flags&recordIPv6 != 0 {
 		r.six.give(x.address)
 	}
 	*x = record{}
-	if !p.IsValid() {
-		return
-	}
-	x.bits = uint8(p.Bits())
-	if a := p.Addr(); a.Is4() {
-		b := a.As4()
-		x.flags, x.address = recordIPv4, binary.BigEndian.Uint32(b[:])
-	} else {
-		x.flags, x.address = recordIPv6, r.six.take(a.As16())
-	}
 }
 
 // read gives what is in a slot.

@@ -47,8 +47,9 @@ func TestSlotsAgainstMap(t *testing.T) {
 			"offer all": func(t *rapid.T) {
 				var list []Offering
 				var routes []Slot
+				var of []netip.Prefix
 				for _, p := range rapid.SliceOfNDistinct(prefix, 0, 3*readAtOnce, rapid.ID[netip.Prefix]).Draw(t, "prefixes") {
-					o := Offering{ID: NoSlot, Prefix: p}
+					o := NewSlot(p, 0)
 					if id, ok := ids[p]; ok {
 						o.ID = id
 						if rapid.Bool().Draw(t, "withdrawn") {
@@ -64,11 +65,11 @@ func TestSlotsAgainstMap(t *testing.T) {
 						o.Route = int32(rapid.IntRange(0, len(routes)-1).Draw(t, "route"))
 						offers[p] = routes[o.Route].Metric
 					}
-					list = append(list, o)
+					list, of = append(list, o), append(of, p)
 				}
 				s.OfferAll(list, routes)
-				for _, o := range list {
-					ids[o.Prefix] = o.ID
+				for i, o := range list {
+					ids[of[i]] = o.ID
 				}
 			},
 			"withdraw": func(t *rapid.T) {
@@ -108,7 +109,7 @@ func TestSlotsAgainstMap(t *testing.T) {
 func TestOfferedAsItWas(t *testing.T) {
 	var s Slots
 	hops := []NextHop{{Address: netip.MustParseAddr("192.0.2.1")}, {Address: netip.MustParseAddr("192.0.2.2"), Backup: true}}
-	list := []Offering{{ID: NoSlot, Prefix: netip.MustParsePrefix("10.0.0.0/8")}}
+	list := []Offering{NewSlot(netip.MustParsePrefix("10.0.0.0/8"), 0)}
 	routes := []Slot{{NextHops: hops, Metric: 1}}
 	for _, step := range []struct {
 		what   string

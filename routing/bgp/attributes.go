@@ -13,7 +13,7 @@ import (
 // it becomes another set.
 type AttributeSet struct {
 	octets wire.Set // nil while nothing uses it
-	hash   uint64
+	tag    uint32   // of the hash, see AttributeTable
 	uses   int32
 	number uint32
 
@@ -51,9 +51,10 @@ func (a *AttributeSet) Uses() int { return int(a.uses) }
 // The sets are in pages and their octets in blocks, so that the collector has few objects to
 // look at.
 type AttributeTable struct {
-	seed  maphash.Seed
-	slots []uint32 // numbers and one: a hash table with linear probing; its length is a power of two
-	tags  []uint16 // of the hash of each slot, so that few sets are looked at for nothing
+	seed maphash.Seed
+	// slots are a hash table with linear probing, whose length is a power of two: numbers and
+	// one, and above them 32 bits of the hash, so that few sets are looked at for nothing.
+	slots []uint64
 	count int
 	pages []*[setsOfPage]AttributeSet
 	sets  uint32   // numbers that were given
@@ -86,27 +87,27 @@ func (t *AttributeTable) Numbers() uint32 { return t.sets }
 // followed by a Release some time.
 func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 	if t.slots == nil {
-		t.seed, t.slots, t.tags = maphash.MakeSeed(), make([]uint32, 64), make([]uint16, 64)
+		t.seed, t.slots = maphash.MakeSeed(), make([]uint64, 64)
 	}
-	hash := maphash.Bytes(t.seed, octets)
-	i := t.home(hash)
-	for ; t.tags[i] != 0; i = t.after(i) {
-		if t.tags[i] != tag(hash) {
+	tag := uint32(maphash.Bytes(t.seed, octets) >> 32)
+	i := t.home(tag)
+	for ; t.slots[i] != 0; i = t.after(i) {
+		if uint32(t.slots[i]>>32) != tag {
 			continue
 		}
-		if a := t.At(t.slots[i] - 1); a.hash == hash && bytes.Equal(a.octets, octets) {
+		if a := t.At(uint32(t.slots[i]) - 1); bytes.Equal(a.octets, octets) {
 			a.uses++
 			return a
 		}
 	}
 	if t.count >= len(t.slots)*3/4 {
 		t.grow()
-		i = t.place(hash)
+		i = t.place(tag)
 	}
 	a := t.unused()
-	a.octets, a.hash, a.uses = t.block.keep(octets), hash, 1
+	a.octets, a.tag, a.uses = t.block.keep(octets), tag, 1
 	t.summarize(a)
-	t.slots[i], t.tags[i] = a.number+1, tag(hash)
+	t.slots[i] = uint64(tag)<<32 | uint64(a.number) + 1
 	t.count++
 	t.size += len(octets)
 	t.tidy()
@@ -141,18 +142,19 @@ func (t *AttributeTable) Release(a *AttributeSet) {
 	if t.gone != nil {
 		t.gone(a)
 	}
-	i := t.home(a.hash)
-	for t.slots[i] != a.number+1 {
+	i := t.home(a.tag)
+	for uint32(t.slots[i]) != a.number+1 {
 		i = t.after(i)
 	}
 	// What could not be in its place because of this one moves back.
+	mask := len(t.slots) - 1
 	for j := t.after(i); t.slots[j] != 0; j = t.after(j) {
-		if home := t.home(t.At(t.slots[j] - 1).hash); (j-home)&(len(t.slots)-1) >= (j-i)&(len(t.slots)-1) {
-			t.slots[i], t.tags[i] = t.slots[j], t.tags[j]
+		if home := t.home(uint32(t.slots[j] >> 32)); (j-home)&mask >= (j-i)&mask {
+			t.slots[i] = t.slots[j]
 			i = j
 		}
 	}
-	t.slots[i], t.tags[i] = 0, 0
+	t.slots[i] = 0
 	t.count--
 	t.size -= len(a.octets)
 	t.block.lose(a.octets)
@@ -160,17 +162,14 @@ func (t *AttributeTable) Release(a *AttributeSet) {
 	t.free = append(t.free, a.number)
 }
 
-func (t *AttributeTable) home(hash uint64) int { return int(hash) & (len(t.slots) - 1) }
+func (t *AttributeTable) home(tag uint32) int { return int(tag) & (len(t.slots) - 1) }
 
 func (t *AttributeTable) after(i int) int { return (i + 1) & (len(t.slots) - 1) }
 
-// tag is what of a hash its place does not say already; 0 is a slot without a set.
-func tag(hash uint64) uint16 { return uint16(hash>>48) | 1 }
-
 // place is the slot for a set that is not in the table.
-func (t *AttributeTable) place(hash uint64) int {
-	i := t.home(hash)
-	for t.tags[i] != 0 {
+func (t *AttributeTable) place(tag uint32) int {
+	i := t.home(tag)
+	for t.slots[i] != 0 {
 		i = t.after(i)
 	}
 	return i
@@ -178,12 +177,10 @@ func (t *AttributeTable) place(hash uint64) int {
 
 func (t *AttributeTable) grow() {
 	old := t.slots
-	t.slots, t.tags = make([]uint32, 2*len(old)), make([]uint16, 2*len(old))
-	for _, number := range old {
-		if number != 0 {
-			hash := t.At(number - 1).hash
-			i := t.place(hash)
-			t.slots[i], t.tags[i] = number, tag(hash)
+	t.slots = make([]uint64, 2*len(old))
+	for _, slot := range old {
+		if slot != 0 {
+			t.slots[t.place(uint32(slot>>32))] = slot
 		}
 	}
 }

@@ -17,7 +17,8 @@
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	group.go       neighbours that are sent the same
 //	lane.go        what these are sent together, as far as there is room
-//	export.go      the UPDATEs for them; variant.go what of them is different for one
+//	export.go      the UPDATEs for them, encoder.go the room in which these are made;
+//	               variant.go what of them is different for one
 //	paths.go       several paths of a prefix (RFC 7911)
 //	default.go     default routes that single neighbours are sent
 //	received.go    routes as they came, which are kept where that is configured

@@ -1,7 +1,6 @@
 package bgp
 
 import (
-	"bytes"
 	"math/bits"
 	"net/netip"
 	"slices"
@@ -11,45 +10,6 @@ import (
 	"routerd/routing/policy"
 	"routerd/routing/protocol"
 )
-
-// encoder is the room in which blocks of UPDATEs are made.
-type encoder struct {
-	announced, withdrawn, extra wire.Packer
-	buffers                     [3][]byte // of these
-
-	items    []item
-	batch    []uint64 // attributes, and below them the index of an item
-	segments []segment
-	parts    []part // of what is withdrawn
-	variants []variant
-	last     wire.Set // of the attributes of the open segment
-	hop      netip.Addr
-	hopOf    *neighbor // the neighbour with that address, if there is one
-	block    *block
-}
-
-// item is a route that is announced, or of a prefix that is withdrawn.
-type item struct {
-	number, path, attributes uint32
-	source                   uint16
-	whole                    bool // it is part of a dump
-}
-
-// segment is messages with routes of one neighbour. It is something else to that one, and
-// to the one who is the next hop.
-type segment struct {
-	from     *neighbor
-	hop      netip.Addr // that is passed on, invalid if there is none
-	at       int        // where it begins in what is announced
-	own, via int        // variants, and one
-}
-
-// part is messages that withdraw what all have been sent but the one whose own it was.
-type part struct {
-	but    *outgoing // nil: all
-	at     int       // where it begins in what is withdrawn
-	number int       // of prefixes
-}
 
 // partsOfBlock is how many parts a block has at most, since each is a message at least:
 // what comes after them is withdrawn from all.
@@ -70,7 +30,7 @@ func (m *Machine) produce(l *lane) {
 	r := m.ribs[g.family]
 	l.moved = true
 	e.hop, e.hopOf = netip.Addr{}, nil
-	e.items, e.batch, e.segments, e.variants = e.items[:0], e.batch[:0], e.segments[:0], e.variants[:0]
+	e.items, e.runs, e.segments, e.variants = e.items[:0], e.runs[:0], e.segments[:0], e.variants[:0]
 	e.parts = append(e.parts[:0], part{})
 	for i, p := range [...]*wire.Packer{&e.announced, &e.withdrawn} {
 		p.Begin(e.buffers[i][:0], &g.key.session)
@@ -84,17 +44,13 @@ func (m *Machine) produce(l *lane) {
 		}
 		m.gather(l, r, number, whole)
 	}
-	slices.Sort(e.batch)
-	for at := 0; at < len(e.batch); {
-		end := at + 1
-		for end < len(e.batch) && e.batch[end]>>32 == e.batch[at]>>32 {
-			end++
-		}
-		done := m.announce(l, r, e.batch[at:end])
-		at += done
+	e.arrange(m.attributes.Numbers())
+	for at, k := 0, 0; k < len(e.runs); k++ {
+		end := at + int(e.runs[k].items)
+		at += m.announce(l, r, e.batch[at:end])
 		if at < end { // there is no more room
-			for _, k := range e.batch[at:] {
-				if it := &e.items[uint32(k)]; it.whole {
+			for _, i := range e.batch[at:] {
+				if it := &e.items[i]; it.whole {
 					l.again = append(l.again, it.number)
 				} else {
 					l.waiting.add(it.number)
@@ -128,29 +84,23 @@ func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 	case l.isOf(m.sources[c.source].neighbor):
 		m.unsend(l, r, item{number: number})
 	default:
-		m.encoder.add(item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
+		m.encoder.items = append(m.encoder.items, item{number: number, attributes: c.attributes - 1, source: c.source, whole: whole})
 	}
-}
-
-// add puts a route into the batch.
-func (e *encoder) add(it item) {
-	e.batch = append(e.batch, uint64(it.attributes)<<32|uint64(len(e.items)))
-	e.items = append(e.items, it)
 }
 
 // announce announces routes with the same attributes. It stops when there is no more room,
 // and gives how many it has come to.
-func (m *Machine) announce(l *lane, r *rib, run []uint64) int {
+func (m *Machine) announce(l *lane, r *rib, same []uint32) int {
 	e, g := &m.encoder, l.group
 	depends, room := g.export.Chain.Depends(), g.blockRoom()
 	var last *item // that was asked about
 	permitted := false
 	var s *segment
-	for i, k := range run {
+	for i, k := range same {
 		if e.announced.Len()+e.withdrawn.Len() > room {
 			return i
 		}
-		it := &e.items[uint32(k)]
+		it := &e.items[k]
 		// What a route of the router's own was before depends on the prefix too.
 		each := depends&policy.OnPrefix != 0 || g.key.ownDefault || it.source == 0 && depends&(policy.OnSource|policy.OnTag) != 0
 		if last == nil || it.source != last.source || each {
@@ -166,22 +116,20 @@ func (m *Machine) announce(l *lane, r *rib, run []uint64) int {
 		}
 		m.sendRoute(l, r, s, it)
 	}
-	return len(run)
+	return len(same)
 }
 
 // segment gives the segment for routes with the attributes of given, which is the open one
 // if it is the same.
 func (m *Machine) segment(l *lane, from *neighbor, hop netip.Addr, open *segment) (*segment, bool) {
 	e, f := &m.encoder, l.group.family
-	m.set = m.given.AppendSet(m.set[:0])
-	if open != nil && open.from == from && open.hop == hop && bytes.Equal(m.set, e.last) {
+	if open != nil && open.from == from && open.hop == hop && e.announced.Continues(f, &m.given) {
 		return open, true
 	}
 	if !e.announced.Announce(f, &m.given) {
 		return nil, false
 	}
 	m.encoded++
-	e.last = append(e.last[:0], m.set...)
 	e.segments = append(e.segments, segment{from: from, hop: hop, at: e.announced.Len()})
 	s := &e.segments[len(e.segments)-1]
 	if from != nil && from.out[f].lane == l {
@@ -291,7 +239,12 @@ func (m *Machine) complete(l *lane, r *rib) {
 	e, f, b := &m.encoder, l.group.family, m.encoder.block
 	withdrawn, announced := e.withdrawn.Bytes(), e.announced.Bytes()
 	e.buffers[0], e.buffers[1] = announced, withdrawn
-	data := make([]byte, 0, len(withdrawn)+len(announced)+3*32)
+	// What fills most of its room, and is alone, need not be copied.
+	whole := len(withdrawn) == 0 && !l.begin && 2*len(announced) >= cap(announced)
+	var data []byte
+	if !whole {
+		data = make([]byte, 0, len(withdrawn)+len(announced)+3*32)
+	}
 	if l.begin {
 		l.begin = false
 		data = wire.Refresh{Family: f, Subtype: wire.RefreshBegin}.Append(data)
@@ -309,9 +262,13 @@ func (m *Machine) complete(l *lane, r *rib) {
 			b.patches = append(b.patches, p)
 		}
 		e.variants[i].rider.variant = 0
+		e.variants[i].rider = nil
 	}
-	clear(e.variants)
-	data = append(data, announced...)
+	if whole {
+		data, e.buffers[0] = announced, make([]byte, 0, cap(announced))
+	} else {
+		data = append(data, announced...)
+	}
 	if l.owing == 0 && len(l.again) == 0 && len(l.waiting.list) == 0 && l.dump == 0 {
 		switch {
 		case l.ending:

@@ -18,17 +18,18 @@ type hopKey struct {
 type hop struct {
 	key   hopKey
 	state routing.NextHopState
-	uses  int // sets of attributes
+	uses  int    // sets of attributes
+	place uint32 // in the list of hops, and one
 }
 
 // hop is the next hop of a set of attributes, nil if it is link-local: then the link says
 // whether it can be reached.
 func (m *Machine) hop(a *AttributeSet) *hop {
-	for uint32(len(m.hopOf)) < m.attributes.Numbers() {
-		m.hopOf = append(m.hopOf, nil)
+	if more := int(m.attributes.Numbers()) - len(m.hopOf); more > 0 {
+		m.hopOf = append(m.hopOf, make([]uint32, more)...)
 	}
-	if h := m.hopOf[a.number]; h != nil {
-		return h
+	if i := m.hopOf[a.number]; i != 0 {
+		return m.hopList[i-1]
 	}
 	address := a.octets.NextHop().Address
 	if !address.IsValid() {
@@ -40,23 +41,37 @@ func (m *Machine) hop(a *AttributeSet) *hop {
 		if h = m.hops[key]; h == nil {
 			h = &hop{key: key}
 			m.hops[key] = h
+			m.listHop(h)
 			m.emit(protocol.Track{Address: address, Link: routing.NoInterface})
 		}
 		m.lastHop = h
 	}
 	h.uses++
-	m.hopOf[a.number] = h
+	m.hopOf[a.number] = h.place
 	return h
+}
+
+// listHop gives a hop a place in the list.
+func (m *Machine) listHop(h *hop) {
+	if k := len(m.freeHops); k > 0 {
+		h.place, m.freeHops = m.freeHops[k-1], m.freeHops[:k-1]
+		m.hopList[h.place-1] = h
+		return
+	}
+	m.hopList = append(m.hopList, h)
+	h.place = uint32(len(m.hopList))
 }
 
 // attributesGone is told of a set that nothing uses any more.
 func (m *Machine) attributesGone(a *AttributeSet) {
-	if int(a.number) >= len(m.hopOf) || m.hopOf[a.number] == nil {
+	if int(a.number) >= len(m.hopOf) || m.hopOf[a.number] == 0 {
 		return
 	}
-	h := m.hopOf[a.number]
-	m.hopOf[a.number] = nil
+	h := m.hopList[m.hopOf[a.number]-1]
+	m.hopOf[a.number] = 0
 	if h.uses--; h.uses == 0 {
+		m.hopList[h.place-1] = nil
+		m.freeHops = append(m.freeHops, h.place)
 		if m.lastHop == h {
 			m.lastHop = nil
 		}

@@ -41,8 +41,10 @@ type Machine struct {
 	sweeps     []sweep
 	walked     time.Time // when prefixes were last looked at in order
 	hops       map[hopKey]*hop
-	lastHop    *hop   // that was looked for, nil if it is gone
-	hopOf      []*hop // by number of attributes, nil if it is not known yet
+	lastHop    *hop     // that was looked for, nil if it is gone
+	hopOf      []uint32 // by number of attributes, the index of its hop in hopList, and one; 0 if it is not known yet
+	hopList    []*hop   // nil where one is gone
+	freeHops   []uint32 // places there, and one
 	heard      map[netip.Prefix]routing.Route
 	own        map[netip.Prefix]Network
 	probing    [wire.NumFamilies]bool // the RIB is asked about default routes

@@ -217,7 +217,7 @@ func (m *Machine) gatherPaths(l *lane, r *rib, number uint32, whole bool) {
 		it := item{number: number, path: m.ids[i], attributes: m.routes[i].Attributes.number, source: m.from[i], whole: whole}
 		p := l.paths.find(number, it.path)
 		if whole || p == nil || p.attributes != it.attributes || p.longLived != m.routes[i].LongLived || p.from != m.sources[it.source].neighbor {
-			m.encoder.add(it)
+			m.encoder.items = append(m.encoder.items, it)
 		}
 	}
 }

@@ -221,11 +221,9 @@ const offersAtOnce = 256
 
 // offerLater has offerAll change the slot of a prefix.
 func (m *Machine) offerLater(r *rib, n uint32, l *chosen, way int32) {
-	o := routing.Offering{ID: routing.NoSlot, Route: way}
-	if l.slot != 0 {
-		o.ID = routing.SlotID(l.slot - 1)
-	} else {
-		o.Prefix = r.table.Prefix(n)
+	o := routing.Offering{ID: routing.SlotID(l.slot - 1), Route: way} // NoSlot, if it has none
+	if l.slot == 0 {
+		r.table.name(n, &o)
 	}
 	m.offers, m.offered = append(m.offers, o), append(m.offered, n)
 }

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"routerd/internal/siphash"
+	"routerd/routing"
 	"routerd/routing/bgp/wire"
 )
 
@@ -149,6 +150,16 @@ func (t *Table) address(n uint32) (hi, lo uint64) {
 	}
 	b := t.six.at(n)
 	return binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])
+}
+
+// name puts the prefix of a number into an offering.
+func (t *Table) name(n uint32, o *routing.Offering) {
+	o.Bits = t.heads.at(n).bits
+	if o.IPv4 = t.family == wire.IPv4Unicast; o.IPv4 {
+		binary.BigEndian.PutUint32(o.Address[12:], *t.four.at(n))
+	} else {
+		o.Address = *t.six.at(n)
+	}
 }
 
 // number gives the number of a prefix, a new one if it has none.

@@ -17,7 +17,11 @@ type patch struct {
 
 // apply makes what the neighbour is sent in place of the block.
 func (p *patch) apply(data []byte) []byte {
-	out := make([]byte, 0, len(p.extra)+len(data))
+	size := len(p.extra) + len(data)
+	for _, s := range p.skip {
+		size -= s[1] - s[0]
+	}
+	out := make([]byte, 0, size)
 	out = append(append(out, data[:p.at]...), p.extra...)
 	at := p.at
 	for _, s := range p.skip {
@@ -47,8 +51,14 @@ func (e *encoder) variant(o *outgoing) int {
 
 func (e *encoder) variantOf(o *outgoing) *variant {
 	if o.variant == 0 {
-		e.variants = append(e.variants, variant{rider: o})
+		if len(e.variants) < cap(e.variants) { // with the room of one before
+			e.variants = e.variants[:len(e.variants)+1]
+		} else {
+			e.variants = append(e.variants, variant{})
+		}
 		o.variant = len(e.variants)
+		c := &e.variants[o.variant-1]
+		*c = variant{rider: o, skip: c.skip[:0], withdrawn: c.withdrawn[:0], special: c.special[:0], had: c.had[:0]}
 	}
 	return &e.variants[o.variant-1]
 }

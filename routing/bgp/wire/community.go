@@ -50,8 +50,8 @@ func (c Communities) At(i int) Community { return Community(binary.BigEndian.Uin
 
 // Has reports whether want is among them.
 func (c Communities) Has(want Community) bool {
-	for i := range c.Len() {
-		if c.At(i) == want {
+	for ; len(c) >= 4; c = c[4:] {
+		if Community(binary.BigEndian.Uint32(c)) == want {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 )
@@ -26,6 +27,7 @@ type Packer struct {
 	mp       bool
 	attrs    []byte // encoded, without MP_REACH_NLRI
 	hop      []byte // of MP_REACH_NLRI
+	spare    []byte // room for others
 }
 
 // Sizes in octets: of an UPDATE without anything in its fields, of MP_REACH_NLRI before
@@ -55,6 +57,23 @@ func (p *Packer) Announce(f Family, a *Attributes) bool {
 		p.hop = a.NextHop.append(p.hop)
 	}
 	return p.fixed()+p.largest() <= p.longest
+}
+
+// Continues reports whether prefixes with the attributes go on behind those of the last
+// Announce, which has to be the last call but for Add, since what is sent is the same.
+func (p *Packer) Continues(f Family, a *Attributes) bool {
+	if p.withdraw || p.family != f || p.mp != (f != IPv4Unicast || !a.NextHop.is4()) {
+		return false
+	}
+	p.spare = a.append(p.spare[:0], form{narrow: !p.session.FourOctetAS, skipHops: p.mp})
+	if !bytes.Equal(p.spare, p.attrs) {
+		return false
+	}
+	if p.mp {
+		p.spare = a.NextHop.append(p.spare[:0])
+		return bytes.Equal(p.spare, p.hop)
+	}
+	return true
 }
 
 // Withdraw says that the prefixes that follow are withdrawn.
