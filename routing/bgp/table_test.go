@@ -46,7 +46,7 @@ func TestTable(t *testing.T) {
 				a := attributesOf(t, &attributes, fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "attributes")), nil)
 				weight := rapid.Uint32Range(0, 1).Draw(t, "weight")
 				was := model[k]
-				n, changed := table.Put(k.prefix, k.source, k.path, a, weight)
+				n, changed := put(table, k, a, weight, rapid.Bool().Draw(t, "with others"))
 				want := was == nil || was.attributes != a || was.weight != weight
 				if got, ok := table.Number(k.prefix); changed != want || !ok || got != n || table.Prefix(n) != k.prefix {
 					t.Fatalf("%v: number %d, changed %v, want %v", k, n, changed, want)
@@ -57,8 +57,7 @@ func TestTable(t *testing.T) {
 					model[k] = &modelRoute{a, weight, 0, order}
 				}
 			case 0, 1, 2:
-				n, ok := table.Number(k.prefix)
-				if got := ok && table.Remove(n, k.source, k.path); got != (model[k] != nil) {
+				if got := remove(table, k, rapid.Bool().Draw(t, "with others")); got != (model[k] != nil) {
 					t.Fatalf("%v removed %v", k, got)
 				}
 				delete(model, k)
@@ -70,6 +69,32 @@ func TestTable(t *testing.T) {
 		}
 		compareTable(t, table, &attributes, model)
 	})
+}
+
+// plain is a route's prefix as numbers.
+func (k modelKey) plain() []wire.Plain {
+	hi, lo := words64(k.prefix.Addr())
+	return []wire.Plain{{High: hi, Low: lo, Path: k.path, Bits: uint8(k.prefix.Bits())}}
+}
+
+// put puts a route, as one alone or as one of several.
+func put(table *Table, k modelKey, a *AttributeSet, weight uint32, together bool) (n uint32, changed bool) {
+	if !together {
+		return table.Put(k.prefix, k.source, k.path, a, weight)
+	}
+	list := table.PutAll(k.plain(), k.source, a, weight, nil)
+	table.attributes.Release(a)
+	n, _ = table.Number(k.prefix)
+	return n, len(list) == 1 && list[0] == n
+}
+
+// remove removes a route, as one alone or as one of several.
+func remove(table *Table, k modelKey, together bool) bool {
+	if together {
+		return len(table.RemoveAll(k.plain(), k.source, nil)) == 1
+	}
+	n, ok := table.Number(k.prefix)
+	return ok && table.Remove(n, k.source, k.path)
 }
 
 // tablePrefix is one of many prefixes of all lengths.

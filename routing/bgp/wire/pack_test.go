@@ -294,3 +294,44 @@ func TestPackerMixed(t *testing.T) {
 		t.Errorf("%s in %d messages", got, len(messages))
 	}
 }
+
+// Prefixes go on behind others where the message that they would begin says the same.
+func TestPackerContinues(t *testing.T) {
+	for _, wide := range []bool{true, false} {
+		base := Attributes{Origin: OriginIGP, NextHop: NextHop{Address: netip.MustParseAddr("192.0.2.1")}}
+		base.ASPath = Path{2, 1, 0, 0, 0xfd, 0xe9}
+		for _, code := range []Attribute{AttrOrigin, AttrASPath, AttrNextHop} {
+			base.Set(code)
+		}
+		var p Packer
+		p.Begin(nil, &Session{External: true, FourOctetAS: wide, Families: Of(IPv4Unicast) | Of(IPv6Unicast)})
+		for _, f := range []Family{IPv4Unicast, IPv6Unicast} {
+			for _, test := range []struct {
+				name   string
+				change func(a *Attributes)
+				f      Family
+				want   bool
+			}{
+				{"the same", func(*Attributes) {}, f, true},
+				{"another MED", func(a *Attributes) { a.MED = 1; a.Set(AttrMED) }, f, false},
+				{"another path", func(a *Attributes) { a.ASPath = Path{2, 1, 0, 0, 0xfd, 0xea} }, f, false},
+				{"another next hop", func(a *Attributes) { a.NextHop.Address = netip.MustParseAddr("192.0.2.2") }, f, false},
+				{"one of IPv6", func(a *Attributes) { a.NextHop.Address = netip.MustParseAddr("2001:db8::1") }, f, false},
+				{"the other family", func(*Attributes) {}, IPv4Unicast + IPv6Unicast - f, false},
+			} {
+				a := base
+				if !p.Announce(f, &a) {
+					t.Fatal("no room")
+				}
+				test.change(&a)
+				if got := p.Continues(test.f, &a); got != test.want {
+					t.Errorf("%v, %s: goes on %v, want %v", f, test.name, got, test.want)
+				}
+			}
+			p.Withdraw(f)
+			if p.Continues(f, &base) {
+				t.Errorf("%v: an announcement goes on behind withdrawals", f)
+			}
+		}
+	}
+}
