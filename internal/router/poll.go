@@ -31,7 +31,7 @@ func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 // the time, so that the last piece of a burst does not wait for more. The first piece never
 // waits, nor does the failure of a next hop, which copies nothing.
 func gatherTime(prefixes int) time.Duration {
-	return min(time.Duration(prefixes)*time.Microsecond, 200*time.Millisecond)
+	return min(time.Duration(prefixes)*time.Microsecond, 100*time.Millisecond)
 }
 
 // gathering is the changes that have been taken and wait to be settled together.
