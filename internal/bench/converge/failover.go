@@ -2,17 +2,14 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"regexp"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"routerd/internal/bench"
-	"routerd/internal/bench/site"
 	"routerd/internal/lab"
 )
 
@@ -98,37 +95,6 @@ addresses = { "n1:eth2" = ["198.18.9.1/24"], "far:eth0" = ["198.18.9.2/24"] }
 `, r1, neighbors[0], neighbors[1])
 }
 
-// failovers prints how long nothing arrived, and judges routerd.
-func failovers(ctx context.Context, o options, out io.Writer) (bench.Outcome, error) {
-	all := bench.Met
-	if o.cuts == 0 {
-		return all, nil
-	}
-	for _, c := range contests() {
-		if !strings.Contains(c.name, o.only) {
-			continue
-		}
-		gaps := map[string][]float64{}
-		var left []string
-		for i := range c.contenders {
-			x := &c.contenders[i]
-			list, err := c.cutAll(ctx, o, x)
-			if err != nil && !errors.Is(err, site.ErrMissing) {
-				return bench.NotRun, fmt.Errorf("failover of %s, %s: %w", x.name, c.name, err)
-			}
-			if err != nil {
-				left = append(left, fmt.Sprintf("%s left out: %v", x.name, err))
-			}
-			gaps[x.name] = list
-		}
-		all = all.Worse(c.print(out, gaps))
-		for _, line := range left {
-			fmt.Fprintln(out, line)
-		}
-	}
-	return all, nil
-}
-
 // print prints what was measured of a contest, and judges routerd.
 func (c *contest) print(out io.Writer, gaps map[string][]float64) (outcome bench.Outcome) {
 	fmt.Fprintf(out, "%s: milliseconds in which nothing arrived\n", c.name)
@@ -157,31 +123,6 @@ func (c *contest) print(out io.Writer, gaps map[string][]float64) (outcome bench
 	return outcome
 }
 
-// cutAll gives the gaps of all cuts, in seconds.
-func (c *contest) cutAll(ctx context.Context, o options, x *contender) (gaps []float64, err error) {
-	for _, program := range []string{"tcpdump", "nft"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return nil, fmt.Errorf("%s %w", program, site.ErrMissing)
-		}
-	}
-	cuts := o.cuts
-	if c.most > 0 {
-		cuts = min(cuts, c.most)
-	}
-	err = o.site.Lab(ctx, triangle(x.node, c.neighbors), func(l *lab.Lab) error {
-		for range cuts {
-			gap, err := c.lose(ctx, l, x, falseAlarms)
-			if err != nil {
-				return err
-			}
-			gaps = append(gaps, gap.Seconds())
-			o.progress("failover of %s, %s: %d ms", x.name, c.name, gap.Milliseconds())
-		}
-		return nil
-	})
-	return gaps, err
-}
-
 // falseAlarms is how often a contender may leave the direct way before it is cut.
 const falseAlarms = 3
 
@@ -195,48 +136,6 @@ const (
 	spacing = time.Millisecond
 	settled = 90 * time.Second
 )
-
-// lose cuts the direct path, gives the longest time in which nothing arrived, and
-// mends it. It begins anew, so often, where a contender has left that path before.
-func (c *contest) lose(ctx context.Context, l *lab.Lab, x *contender, tries int) (time.Duration, error) {
-	for range 2 { // also behind the calm
-		err := site.Await(ctx, settled, 100*time.Millisecond, "both sessions, and the direct way", func() (string, error) {
-			return x.ready(ctx, l)
-		})
-		if err == nil {
-			err = site.Pause(ctx, c.calm/2)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	flow, err := site.Watch(ctx, l, "h1", "far", "198.18.9.2", spacing)
-	if err != nil {
-		return 0, err
-	}
-	defer flow.Stop()
-	if why, err := x.ready(ctx, l); err != nil || why != "" { // a false alarm in the calm
-		flow.Stop()
-		if err == nil && tries > 0 {
-			return c.lose(ctx, l, x, tries-1)
-		}
-		return 0, errors.Join(err, fmt.Errorf("packets go another way before anything is cut: %s", why))
-	}
-	began := time.Now()
-	if _, err := l.Run(ctx, "n1", c.cut); err != nil {
-		return 0, err
-	}
-	if err := site.Await(ctx, settled, 10*time.Millisecond, "the other way", func() (string, error) { return x.goes(ctx, l, "198.18.12.2", "198.18.11.2") }); err != nil {
-		return 0, err
-	}
-	gap, uncut, err := flow.Gap(ctx, began)
-	if err != nil {
-		return 0, err
-	}
-	x.uncut = append(x.uncut, uncut.Seconds())
-	_, err = l.Run(ctx, "n1", c.mend)
-	return gap, err
-}
 
 // ready says what is missing for a cut.
 func (x *contender) ready(ctx context.Context, l *lab.Lab) (string, error) {
