@@ -15,6 +15,10 @@ type contest struct {
 	contenders []contender
 	neighbors  [2]string // n1 and n2
 	cut, mend  string    // on n1
+	// hello is the time between two Hellos, where they alone tell that the path is lost:
+	// the cuts are spread evenly over it, the same for all, since how long ago the last
+	// one came is most of what the contenders differ by otherwise.
+	hello time.Duration
 	// calm is how long all are left alone before each cut, from when the path was mended
 	// on, so that the delays of calculations are those of a first failure: an LSA may come
 	// 5 s later still, and RFC 8405's hold-down takes 10 s from there.
@@ -41,6 +45,8 @@ const (
 	unplug  = "ip link set eth0 down"
 	plugged = "ip link set eth0 up"
 	calm    = 25 * time.Second
+	// hears ends with the next Hello (RFC 2328 §A.3.1: type 1) that n1 sends.
+	hears = "exec timeout 10 tcpdump -n --immediate-mode -c 1 -i eth0 'src 198.18.11.2 and ip proto 89 and ip[21] = 1'"
 )
 
 func contests() []contest {
@@ -66,7 +72,7 @@ func contests() []contest {
 		},
 		{
 			name: "a path that loses everything and no carrier, OSPF with Hellos of 1 s and a dead interval of 4 s", contenders: ospfContenders(false, false),
-			neighbors: [2]string{ospfNeighbor(1, false), ospfNeighbor(2, false)}, cut: silence, mend: mended, calm: calm, judge: beside("FRR", "BIRD"),
+			neighbors: [2]string{ospfNeighbor(1, false), ospfNeighbor(2, false)}, cut: silence, mend: mended, calm: calm, hello: time.Second, judge: beside("FRR", "BIRD"),
 		},
 	}
 }

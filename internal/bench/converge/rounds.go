@@ -96,7 +96,7 @@ func rounds(ctx context.Context, o options, list []*track) error {
 			if t.missing != nil {
 				continue
 			}
-			gap, err := t.lose(ctx, falseAlarms)
+			gap, err := t.lose(ctx, (float64(round)+0.5)/float64(o.cuts), falseAlarms)
 			if err != nil {
 				return fmt.Errorf("%s, %s: %w", t.contender.name, t.contest.name, err)
 			}
@@ -108,8 +108,9 @@ func rounds(ctx context.Context, o options, list []*track) error {
 }
 
 // lose cuts the direct path, gives the longest time in which nothing arrived, and
-// mends it. It begins anew, so often, where a contender has left that path before.
-func (t *track) lose(ctx context.Context, tries int) (time.Duration, error) {
+// mends it. Share is when between two Hellos it cuts. It begins anew, so often, where
+// a contender has left that path before.
+func (t *track) lose(ctx context.Context, share float64, tries int) (time.Duration, error) {
 	err := site.Await(ctx, settled, 100*time.Millisecond, "both sessions, and the direct way", func() (string, error) { return t.ready(ctx, t.lab) })
 	if err == nil {
 		err = site.Pause(ctx, time.Until(t.mended.Add(t.calm)))
@@ -126,9 +127,17 @@ func (t *track) lose(ctx context.Context, tries int) (time.Duration, error) {
 		flow.Stop()
 		if err == nil && tries > 0 {
 			t.mended = time.Now()
-			return t.lose(ctx, tries-1)
+			return t.lose(ctx, share, tries-1)
 		}
 		return 0, errors.Join(err, fmt.Errorf("packets go another way before anything is cut: %s", why))
+	}
+	if t.hello > 0 {
+		if _, err := t.lab.Run(ctx, "n1", hears); err != nil {
+			return 0, fmt.Errorf("waiting for a Hello of the neighbour's: %w", err)
+		}
+		if err := site.Pause(ctx, time.Duration(share*float64(t.hello))); err != nil {
+			return 0, err
+		}
 	}
 	began := time.Now()
 	if _, err := t.lab.Run(ctx, "n1", t.cut); err != nil {

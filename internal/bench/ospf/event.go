@@ -107,6 +107,9 @@ func measureEvents(ctx context.Context, o options, l *lab.Lab, side int) (list [
 		}
 		list = append(list, s)
 	}
+	if err := site.Pause(ctx, starting); err != nil {
+		return list, err
+	}
 	for _, s := range list {
 		if err := s.fill(ctx, o, l); err != nil {
 			return list, err
@@ -138,6 +141,10 @@ func newSubject(l *lab.Lab, x seat, i, side int) (*subject, error) {
 	}
 	return s, nil
 }
+
+// starting is how long a router may take for what starting it has left to do, which
+// is no part of its load: giving back memory, for one.
+const starting = 8 * time.Second
 
 // How long a load may take, and what counts as its end: the processor is left
 // alone but for a share of it, for a while.
