@@ -90,6 +90,8 @@ type collector struct {
 	// allocated is the bytes ever allocated when memory was last given back.
 	allocated uint64
 	again     bool // something was given back at its last look
+	// steps is how long the owner's steps took since it last called look.
+	steps time.Duration
 }
 
 // follow has GOGC adjusted, now and after each collection until end, unless the
@@ -133,6 +135,18 @@ func collectRarely() (restore func()) {
 	}
 	before := debug.SetGCPercent(mostSlow)
 	return func() { debug.SetGCPercent(before) }
+}
+
+// worthLooking is how long the owner works before it looks at the heap: what takes
+// less leaves little, and a look wakes the process up once more.
+const worthLooking = time.Millisecond
+
+// worked takes in how long a step of the owner's took.
+func (c *collector) worked(took time.Duration) {
+	if c.steps += took; c.steps >= worthLooking || time.Since(c.began) < startTime {
+		c.steps = 0
+		c.look()
+	}
 }
 
 // look schedules giveBack, since look may not be called again. It does nothing if

@@ -21,6 +21,7 @@ import (
 	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
+	"routerd/internal/machine"
 	"routerd/internal/protocols"
 	"routerd/internal/router"
 )
@@ -103,6 +104,7 @@ type Daemon struct {
 	notices      notices
 	teller       *teller
 	events       chan portEvent
+	alarm        *machine.Alarm // that the loop waits for
 	do           chan func()
 	failed       chan error // errors after which the router cannot go on
 	quit         chan struct{}
@@ -198,6 +200,10 @@ func (d *Daemon) run(ctx context.Context) error {
 	for _, s := range left {
 		d.log.Info("removed what an earlier run left", "kind", s.Kind, "path", s.Path)
 	}
+	if d.alarm, err = machine.NewAlarm(); err != nil {
+		return err
+	}
+	defer d.alarm.Close()
 	err = d.start()
 	if err == nil && d.opts.Reduce {
 		if err := reducePrivileges(); err != nil {
@@ -221,6 +227,7 @@ func (d *Daemon) run(ctx context.Context) error {
 
 func (d *Daemon) start() error {
 	d.router = router.New(systemRandom{}, d.kinds()...)
+	d.router.OnWaiting(d.alarm.Ring)
 	d.streams = localstack.NewStreams(d.router.LinkLocal())
 	d.keeper = newKeeper(d)
 	d.startMachines()
@@ -239,87 +246,6 @@ func (d *Daemon) start() error {
 	debug.FreeOSMemory() // frees what starting took: with a thousand interfaces, as much as running takes
 	d.garbage.started(time.Now())
 	return err
-}
-
-// loop is the one goroutine that owns the router.
-func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
-	var watchdog <-chan time.Time
-	if d.sd.watchdog > 0 {
-		t := time.NewTicker(d.sd.watchdog)
-		defer t.Stop()
-		watchdog = t.C
-	}
-	timer := time.NewTimer(time.Hour)
-	defer timer.Stop()
-	for {
-		d.garbage.look()
-		var due <-chan time.Time
-		t := d.router.Deadline()
-		for _, at := range []time.Time{d.due(), d.nextNote, d.teller.routes.due} {
-			if t.IsZero() || !at.IsZero() && at.Before(t) {
-				t = at
-			}
-		}
-		if !t.IsZero() {
-			timer.Reset(time.Until(t))
-			due = timer.C
-		}
-		var step func()
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-d.router.Waiting():
-			step = d.poll
-		case <-due:
-			step = d.doDue
-		case s := <-signals:
-			if s != syscall.SIGHUP {
-				d.log.Info("stopping", "signal", s.String())
-				return nil
-			}
-			step = func() { d.background.Go(d.reloadBySignal) }
-		case e := <-d.events:
-			step = func() { d.portChanged(e) }
-		case <-d.watch.Changed():
-			step = d.placesChanged
-		case <-d.notices.waiting():
-			step = d.addressesChanged
-		case step = <-d.do:
-		case err := <-d.failed:
-			return err
-		case <-watchdog:
-			step = d.sd.alive
-		}
-		d.steps.run(func() {
-			step()
-			d.teller.look(time.Now())
-		})
-	}
-}
-
-// doDue does what the loop's timer has come for.
-func (d *Daemon) doDue() {
-	d.poll()
-	d.tryAbsent(time.Now())
-	if now := time.Now(); !d.nextNote.IsZero() && !now.Before(d.nextNote) {
-		d.noteUse(now)
-	}
-}
-
-var errStopping = errors.New("the router is stopping")
-
-// ask runs f on the loop and waits for it.
-func (d *Daemon) ask(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	select {
-	case d.do <- func() { f(); close(done) }:
-		<-done
-		return nil
-	case <-d.quit:
-		return errStopping
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // stop undoes everything: listeners first, so that no more requests come, then

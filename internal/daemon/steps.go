@@ -20,13 +20,15 @@ type stepTimes struct {
 // longestStep is how long a step may take before the router counts as held.
 const longestStep = 10 * time.Second
 
-// run takes one step.
-func (s *stepTimes) run(step func()) {
+// run takes one step, and gives how long it took.
+func (s *stepTimes) run(step func()) time.Duration {
 	begun := time.Now()
 	s.begun.Store(int64(begun.Sub(dawn)))
 	step()
 	s.begun.Store(0)
-	s.count(time.Since(begun))
+	took := time.Since(begun)
+	s.count(took)
+	return took
 }
 
 // dawn is an instant of the monotonic clock before any step.

@@ -24,6 +24,10 @@ const noticesAtOnce = 256
 // Waiting signals that Poll has something to do.
 func (r *Router) Waiting() <-chan struct{} { return r.mail.signal }
 
+// OnWaiting has ring be called, on any goroutine, when Waiting has signalled. It is
+// to be called before the machines run.
+func (r *Router) OnWaiting(ring func()) { r.mail.ring = ring }
+
 // gatherTime is how long changes are gathered after a settling that copied a good part of the
 // table, which takes some 80 ns for each prefix, so that a burst of routes that arrives in
 // many pieces does not cost a copy for each piece. They are taken meanwhile, while their

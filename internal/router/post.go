@@ -21,14 +21,16 @@ import (
 type mail struct {
 	posts  []*post
 	signal chan struct{}
+	ring   func() // called behind each signal
 }
 
-func newMail() *mail { return &mail{signal: make(chan struct{}, 1)} }
+func newMail() *mail { return &mail{signal: make(chan struct{}, 1), ring: func() {}} }
 
 // poke signals the owner that there is mail.
 func (m *mail) poke() {
 	select {
 	case m.signal <- struct{}{}:
+		m.ring()
 	default: // already signalled
 	}
 }

@@ -171,3 +171,18 @@ func TestPostKeepsTheLatest(t *testing.T) {
 		t.Errorf("%d changes are read (%v), and the RIB has %v; want one, that the route is withdrawn", n, err, settled(r).metrics)
 	}
 }
+
+// The owner is rung for once for each signal that it has not yet taken.
+func TestMailRings(t *testing.T) {
+	m := newMail()
+	rung := 0
+	m.ring = func() { rung++ }
+	for want := 1; want <= 3; want++ {
+		m.poke()
+		m.poke()
+		if rung != want {
+			t.Errorf("rung %d times, want %d", rung, want)
+		}
+		<-m.signal
+	}
+}
