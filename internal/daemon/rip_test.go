@@ -132,8 +132,9 @@ func TestRIPNumbersSurviveARestart(t *testing.T) {
 	s := newKeyedSite(t)
 	last := uint32(0)
 	for run := range 3 {
-		stop := s.start()
+		// It listens first: what it misses of the start is said again 30 s later.
 		h := newSpeaker(t, s.hosts[0], "10.0.1.2", wire.Seal{})
+		stop := s.start()
 		before, stopping, stopped := last, false, make(chan struct{})
 		h.until("an update and a goodbye", func(p wire.Packet) bool {
 			if p.Auth.Type != wire.AuthCryptographic || p.Auth.KeyID != 7 {
@@ -282,8 +283,8 @@ func TestWarningsAreHeldBack(t *testing.T) {
 func TestRIPSaysGoodbye(t *testing.T) {
 	s := newSite(t)
 	s.write("[rip.interface.lan0]\n[rip.interface.lan1]\npassive = true\n")
-	stop := s.start()
 	h := newSpeaker(t, s.hosts[0], "10.0.1.2", wire.Seal{})
+	stop := s.start()
 	h.until("the other subnet", func(p wire.Packet) bool { return told(p)["10.0.2.0/24"] == 1 })
 	stopped := make(chan struct{})
 	go func() { stop(); close(stopped) }()

@@ -163,3 +163,44 @@ func BenchmarkWake(b *testing.B) {
 		<-back
 	}
 }
+
+// pacer is due again and again, each time a little later, until it was often enough.
+type pacer struct {
+	due  time.Time
+	left int
+	done func()
+}
+
+func (p *pacer) Step(time.Time, int) {}
+
+func (p *pacer) Tick(now time.Time) {
+	if p.left--; p.left <= 0 {
+		p.due = time.Time{}
+		p.done()
+		return
+	}
+	p.due = now.Add(time.Duration(p.left%7*50) * time.Microsecond)
+}
+
+func (p *pacer) Deadline() time.Time { return p.due }
+
+// No time is overlooked, whatever arrives beside it.
+func TestLoopIsAlwaysInTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	running, stop := context.WithCancel(ctx)
+	p := &pacer{due: time.Now(), left: 2000, done: stop}
+	l := New[int](8)
+	go func() {
+		for running.Err() == nil {
+			l.Offer(0)
+			time.Sleep(100 * time.Microsecond) // some fall on a wait, others do not
+		}
+	}()
+	if err := l.Run(running, p, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	if p.left > 0 {
+		t.Errorf("%d times of 2000 were never noticed", p.left)
+	}
+}
