@@ -411,3 +411,37 @@ func TestHealthWhileTheOwnerIsHeld(t *testing.T) {
 		t.Errorf("after the step: %v", held)
 	}
 }
+
+// A router that has given up what only starting takes still makes its key, keeps
+// tokens, listens on a low port, and follows a certificate that it may not own.
+func TestHTTPSWithReducedPrivileges(t *testing.T) {
+	if err := probeThreads(); errors.Is(err, errThreads) {
+		t.Skip("this test binary is built with cgo, which cannot change all threads")
+	}
+	s := newSite(t)
+	s.listenAt("", "")
+	s.startProcess([]string{"ROUTERD_TEST_REDUCE=1"})
+	const address = "127.83.1.9:443" // where nobody else listens
+	s.listenAt("", "", "https://"+address)
+	s.reload()
+	v, err := s.client().Version(t.Context())
+	if err != nil || len(v.HTTPS) != 1 {
+		t.Fatalf("the version is %+v, %v", v, err)
+	}
+	token := s.addToken(access.Read).Secret
+	if err := dialWeb(t, address, v.HTTPS[0].Pin).ask(token); err != nil {
+		t.Errorf("with a key of the router's own: %v", err)
+	}
+	certificate, key := filepath.Join(s.dir, "r1.crt"), filepath.Join(s.dir, "r1.key")
+	pin := putCertificate(t, certificate, key)
+	for _, path := range []string{certificate, key} {
+		if err := os.Chown(path, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.listenAt("[api.tls]\ncertificate = \"r1.crt\"\nkey = \"r1.key\"\n", "", "https://"+address)
+	s.reload()
+	if err := dialWeb(t, address, pin).ask(token); err != nil {
+		t.Errorf("with a certificate of somebody else's: %v", err)
+	}
+}
