@@ -245,15 +245,7 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		var made *url.Error
-		if errors.As(err, &made) {
-			err = made.Err // without the URL, which is made up
-		}
-		var unreachable *UnreachableError
-		if errors.As(err, &unreachable) || ctx.Err() != nil {
-			return err
-		}
-		return &UnreachableError{c.where, cause(err)}
+		return c.failed(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -263,6 +255,19 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 		return fmt.Errorf("reading the router's answer about %s: %w", noun, err)
 	}
 	return nil
+}
+
+// failed returns the error of a request that was not answered.
+func (c *Client) failed(ctx context.Context, err error) error {
+	var made *url.Error
+	if errors.As(err, &made) {
+		err = made.Err // without the URL, which is made up
+	}
+	var unreachable *UnreachableError
+	if errors.As(err, &unreachable) || ctx.Err() != nil {
+		return err
+	}
+	return &UnreachableError{c.where, cause(err)}
 }
 
 // refusal reads an error from an answer.

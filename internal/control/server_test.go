@@ -25,6 +25,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if what := os.Getenv(benchFollowers); what != "" {
+		followBench(what)
+		os.Exit(0)
+	}
 	if socket := os.Getenv("CONTROL_TEST_RELOAD"); socket != "" {
 		// A process of another user, see TestReloadByOthers.
 		_, err := Dial(socket).Reload(context.Background())

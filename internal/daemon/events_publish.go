@@ -59,7 +59,7 @@ func (t *teller) run(ctx context.Context) {
 // publishAll publishes all reports that wait.
 func (t *teller) publishAll(ctx context.Context) {
 	list, missed := t.desk.Take()
-	b := batch{teller: t, ctx: ctx, sessions: map[string][]control.Session{}}
+	b := batch{teller: t, ctx: ctx, sessions: map[string]map[netip.Addr][]control.Session{}}
 	for i := range list {
 		b.publish(&list[i])
 	}
@@ -72,7 +72,7 @@ func (t *teller) publishAll(ctx context.Context) {
 type batch struct {
 	*teller
 	ctx      context.Context
-	sessions map[string][]control.Session
+	sessions map[string]map[netip.Addr][]control.Session // by protocol and address
 }
 
 // publish publishes one report.
@@ -145,18 +145,22 @@ func (b *batch) neighbor(x neighborItem, e *events.Event) (any, error) {
 
 // session finds the row of the protocol's noun that a report is about.
 func (b *batch) session(x sessionItem, e *events.Event) (any, error) {
-	list, asked := b.sessions[x.protocol]
+	with, asked := b.sessions[x.protocol]
 	if !asked {
 		ctx, cancel := context.WithTimeout(b.ctx, askTime)
 		defer cancel()
-		var err error
-		if list, err = control.SessionsOf(ctx, api{b.d}, x.protocol); err != nil {
+		list, err := control.SessionsOf(ctx, api{b.d}, x.protocol)
+		if err != nil {
 			return nil, err
 		}
-		b.sessions[x.protocol] = list
+		with = map[netip.Addr][]control.Session{}
+		for _, s := range list {
+			with[s.Address] = append(with[s.Address], s)
+		}
+		b.sessions[x.protocol] = with
 	}
-	for _, s := range list {
-		if s.Address == x.address && (x.on == "" || s.Interface == "" || s.Interface == x.on) {
+	for _, s := range with[x.address] {
+		if x.on == "" || s.Interface == "" || s.Interface == x.on {
 			e.Key = s.Key
 			return s.Row, nil
 		}

@@ -303,3 +303,23 @@ func TestEventsAfterARestart(t *testing.T) {
 		t.Errorf("after the restart there came\n%s", w.shown())
 	}
 }
+
+// A neighbour is told when it is resolved, with its MAC, and when it is forgotten.
+func TestEventsOfANeighbor(t *testing.T) {
+	s := newLAN(t, []string{"10.0.2.2/24"}, `addresses = ["10.0.2.1/24"]`)
+	s.start()
+	w := s.follow("topic=neighbor&snapshot=true")
+	w.live()
+	wait(t, "the router to reach the host", func() error { return s.ping(0, "10.0.2.2") })
+	const key = "10.0.2.2 on core0"
+	found := w.wait("the neighbour's MAC", func(f events.Frame) bool {
+		return f.Topic == "neighbor" && f.Key == key && f.Action == events.Changed && strings.Contains(string(f.Item), `"mac":"`)
+	})
+	if !strings.Contains(string(found.Item), `"interface":"core0"`) {
+		t.Errorf("the neighbour is told as %s", found.Item)
+	}
+	if _, err := s.client().ClearNeighbors(context.Background(), control.NeighborQuery{}); err != nil {
+		t.Fatal(err)
+	}
+	w.event("neighbor", events.Removed, key)
+}
