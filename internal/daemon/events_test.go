@@ -310,7 +310,7 @@ func TestEventsOfANeighbor(t *testing.T) {
 	s.start()
 	w := s.follow("topic=neighbor&snapshot=true")
 	w.live()
-	wait(t, "the router to reach the host", func() error { return s.ping(0, "10.0.2.2") })
+	wait(t, "the host to reach the router", func() error { return s.ping(1, "10.0.2.1") })
 	const key = "10.0.2.2 on core0"
 	found := w.wait("the neighbour's MAC", func(f events.Frame) bool {
 		return f.Topic == "neighbor" && f.Key == key && f.Action == events.Changed && strings.Contains(string(f.Item), `"mac":"`)
