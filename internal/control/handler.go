@@ -143,6 +143,8 @@ func (h *handler) change(req *http.Request, n *Noun, query any, refused error) r
 		}
 		made := err == nil
 		if made {
+			id := access.From(ctx)
+			h.log.Info("a change was asked for", "action", actionOf(req), "who", id.Name, "from", id.Source)
 			answer, err = h.ask(ctx, n, query)
 		}
 		r := h.encode(req, answer, err)
