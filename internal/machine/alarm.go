@@ -125,9 +125,12 @@ func (a *Alarm) Wait(until, now time.Time) error {
 	err := a.wait.Read(func(fd uintptr) bool {
 		var events [2]unix.EpollEvent
 		n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
+		if errno == unix.EINTR {
+			return true // it ends early
+		}
 		if errno != 0 {
 			failed = errno
-			return errno != unix.EINTR
+			return true
 		}
 		for _, e := range events[:n] {
 			if e.Fd == timerRanOut {
