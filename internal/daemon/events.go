@@ -26,6 +26,8 @@ type teller struct {
 	serve  *control.Events
 	topic  topicIDs
 	causes causes
+	// heard is when somebody began to listen to what the sampler looks at.
+	heard chan time.Time
 
 	// For the loop alone. because is the report that the changes of routes follow
 	// from until the table has settled.
@@ -64,6 +66,7 @@ func newTeller(name string) *teller {
 			traffic: id(control.TopicTraffic), protocols: map[string]events.TopicID{},
 		},
 		causes: causes{at: map[any]cause{}},
+		heard:  make(chan time.Time, 1),
 	}
 	for _, p := range protocols.All() {
 		t.topic.protocols[p.Name] = id(p.Name)
@@ -72,13 +75,22 @@ func newTeller(name string) *teller {
 	return t
 }
 
-// begin has the loop follow routes, with all that is being settled, before
-// somebody who listens to them has a position. If that takes too long, he is told
-// what he has missed.
+// begin has the topic looked at, before somebody who begins to listen to it has a
+// position. The loop follows routes with all that is being settled; if that takes
+// too long, he is told what he has missed.
 func (t *teller) begin(topic events.TopicID) {
-	if topic != t.topic.route {
-		return
+	switch topic {
+	case t.topic.route:
+		t.beginRoutes()
+	case t.topic.drop, t.topic.traffic:
+		select {
+		case t.heard <- time.Now():
+		default: // somebody else has just begun
+		}
 	}
+}
+
+func (t *teller) beginRoutes() {
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
 	for settled := false; !settled; {

@@ -41,16 +41,17 @@ const (
 
 // run publishes what is reported, until ctx is done.
 func (t *teller) run(ctx context.Context) {
-	ticker := time.NewTicker(sampleEvery)
-	defer ticker.Stop()
-	s := sampler{teller: t}
+	s := newSampler(t)
+	defer s.ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-t.desk.Waiting():
 			t.publishAll(ctx)
-		case now := <-ticker.C:
+		case at := <-t.heard:
+			s.start(at)
+		case now := <-s.ticker.C:
 			s.look(ctx, now)
 		}
 	}

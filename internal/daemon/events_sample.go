@@ -16,8 +16,12 @@ const dropsAtOnce = 50
 
 // sampler looks, while somebody listens, at what has no events of its own: the
 // latest dropped packets, and the counters of interfaces.
+// Its ticker runs only then: a process that is woken for nothing costs more than
+// what it looks at.
 type sampler struct {
 	*teller
+	ticker  *time.Ticker
+	ticking bool
 	drops   time.Time // of the latest dropped packet that was told
 	counted map[string]counts
 	at      time.Time // when they were counted
@@ -26,13 +30,34 @@ type sampler struct {
 // counts are an interface's counters.
 type counts struct{ received, sent, drops, receivedBytes, sentBytes uint64 }
 
+// newSampler returns a sampler that does not tick.
+func newSampler(t *teller) sampler {
+	s := sampler{teller: t, ticker: time.NewTicker(sampleEvery)}
+	s.ticker.Stop()
+	return s
+}
+
+// start has it look from now on; at is when somebody began to listen.
+func (s *sampler) start(at time.Time) {
+	if !s.ticking {
+		s.ticking, s.drops = true, at
+		s.ticker.Reset(sampleEvery)
+	}
+}
+
+// look tells what is new, and ends the ticking when nobody listens any more.
 func (s *sampler) look(ctx context.Context, now time.Time) {
-	if s.ring.Wanted(s.topic.drop, now) {
+	drop, traffic := s.ring.Wanted(s.topic.drop, now), s.ring.Wanted(s.topic.traffic, now)
+	if !drop && !traffic {
+		s.ticking = false
+		s.ticker.Stop()
+	}
+	if drop {
 		s.tellDrops(ctx, now)
 	} else {
 		s.drops = now
 	}
-	if !s.ring.Wanted(s.topic.traffic, now) {
+	if !traffic {
 		s.counted = nil
 	} else if s.counted == nil || now.Sub(s.at) >= trafficEvery-sampleEvery/2 {
 		s.tellTraffic(ctx, now)

@@ -219,6 +219,28 @@ func TestEventsOfDrops(t *testing.T) {
 	}
 }
 
+// While nobody listens, nothing looks for drops or measures traffic, as an idle
+// router is not to be woken for nothing.
+func TestNobodyListensAndNothingTicks(t *testing.T) {
+	teller := newTeller("r1")
+	s := newSampler(teller)
+	defer s.ticker.Stop()
+	now := time.Now()
+	if s.ticking {
+		t.Error("it looks before anybody listens")
+	}
+	teller.begin(teller.topic.drop)
+	teller.begin(teller.topic.traffic)
+	s.start(<-teller.heard)
+	if !s.ticking || s.drops.Before(now) {
+		t.Errorf("somebody listens: it looks %t, for drops since %v, want since now", s.ticking, s.drops)
+	}
+	s.look(t.Context(), now.Add(time.Hour))
+	if s.ticking {
+		t.Error("it looks though nobody listens any more")
+	}
+}
+
 // Who has a snapshot and the events after it has what show shows.
 func TestSnapshotAndEventsAreWhatIsShown(t *testing.T) {
 	s := newSite(t)
