@@ -8,7 +8,7 @@ import (
 	"routerd/routing"
 )
 
-// Whoever follows hears of each neighbour that is learned, changes its address or
+// A follower hears of each neighbour that is learned, changes its address or
 // state, or is forgotten, and finds it as it is then.
 func TestChangedNeighbors(t *testing.T) {
 	a := netip.MustParseAddr("10.0.0.2")

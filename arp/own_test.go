@@ -149,7 +149,7 @@ func TestDuplicateAddressDetection(t *testing.T) {
 	}
 }
 
-// Whoever else wants or has a tentative address ends it: RFC 4862 §5.4.3,
+// Another node that wants or has a tentative address ends it: RFC 4862 §5.4.3,
 // §5.4.4.
 func TestDuplicate(t *testing.T) {
 	probe := func(a netip.Addr, nonce []byte) Received {

@@ -13,8 +13,8 @@ func advert(src netip.Addr) Received {
 	return Received{eth0, AppendRouterAdvertisement(f, src, AllNodes, &RouterAdvertisement{Source: peerMAC})}
 }
 
-// Who asks hears of routers, also of those that were heard before, and the router
-// advertises itself often enough that they hear of it.
+// A subscriber hears of routers, also of those that were heard before, and the
+// router advertises itself often enough that they hear of it.
 func TestDiscover(t *testing.T) {
 	b := newBench(t)
 	peer := LinkLocal(peerMAC)

@@ -20,8 +20,8 @@ func cost(x *index, hash uint64) (buckets, records int) {
 	}
 }
 
-// Who knows the key of the hash and fills one bucket, or a row of them, makes no
-// lookup cost more than the bound, and shuts no one else out.
+// An attacker that knows the key of the hash and fills one bucket, or a row of
+// them, makes no lookup cost more than the bound, and shuts no one else out.
 func TestIndexBoundsACollision(t *testing.T) {
 	tab := New(Config{MaxSessions: 1 << 12, Key: siphash.Key{1, 2}})
 	x := tab.index.Load()

@@ -20,7 +20,7 @@ import (
 // The cost of a lookup is bounded: an entry is refused if it would lie more
 // than mostPassed buckets away, or behind more than mostAlike entries with its
 // tag. In a full table chance does that to fewer than one entry in 10¹¹. A
-// sender who knew the key could do it, to his own sessions alone.
+// sender that knew the key could do it, to its own sessions alone.
 type index struct {
 	words    []uint64
 	n        uint64        // buckets

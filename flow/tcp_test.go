@@ -316,8 +316,8 @@ func TestTCPWindowScale(t *testing.T) {
 	}
 }
 
-// Who does not know the numbers of a connection cannot end it: whatever comes
-// from outside of the windows leaves it established.
+// A sender that does not know the sequence numbers of a connection cannot end it:
+// segments outside of the windows leave it established.
 func TestTCPBlindSegments(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, _ := play(append(open[:3:3], ackR))

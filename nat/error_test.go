@@ -102,8 +102,8 @@ func TestDry(t *testing.T) {
 	s.wantSound()
 }
 
-// Who only asks about a flow that is refused is told why and by which rule,
-// and counts as no refusal.
+// Explaining a flow that is refused names the reason and the rule, and does not
+// count as a refusal.
 func TestDryRefusal(t *testing.T) {
 	cfg := lanOut()
 	cfg.MaxSessionsPerHost = 1

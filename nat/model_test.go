@@ -93,7 +93,7 @@ func (m *model) admitted(k flow.Key) (inside end4, by modelKey, mapped, ok bool)
 			ok = true // whichever of the two began: the inside endpoint speaks to that address
 		}
 	}
-	// Who speaks to the same remote endpoint by another mapping cannot answer
+	// A host that has another mapping to the same remote endpoint cannot answer
 	// by this one too.
 	answer := flow.Key{Proto: k.Proto, Src: inside.addr, SrcPort: inside.port, Dst: k.Src, DstPort: k.SrcPort}
 	if _, taken := m.established(answer); taken {

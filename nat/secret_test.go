@@ -62,8 +62,9 @@ func TestSecretsAreIndependent(t *testing.T) {
 	}
 }
 
-// Who knows the key of the mappings' index and sends from endpoints that share
-// a place of it makes no chain longer than the bound; others are served.
+// An attacker that knows the key of the mappings' index and sends from endpoints
+// that share a place of it makes no chain longer than the bound; other hosts are
+// served.
 func TestMappingsBoundACollision(t *testing.T) {
 	s := large(t, 1<<12, "203.0.113.0/26", PortRange{})
 	place := func(p Packet) uint32 { return s.n.mappings.place(&p.Key) & uint32(len(s.n.mappings.byInside)-1) }

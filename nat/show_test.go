@@ -45,7 +45,7 @@ func (s *site) sees(f Filter) []string {
 	}
 }
 
-// Whoever began a session, the inside host is the inside.
+// The inside host is shown as the inside, whichever side began the session.
 func TestEndpoints(t *testing.T) {
 	want := []string{
 		"192.168.10.20:8443 as 198.51.100.2:443 to 203.0.113.9:1000, to it 203.0.113.9:1000: web",

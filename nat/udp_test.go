@@ -172,8 +172,8 @@ func TestREQ8Filtering(t *testing.T) {
 	}
 }
 
-// Who may use a mapping does not depend on how it came about (RFC 4787 §5):
-// filtering is what it is for each of the mappings.
+// Filtering does not depend on the mapping (RFC 4787 §5): each kind of filtering
+// admits the same senders under each kind of mapping.
 func TestFilteringIsNotMapping(t *testing.T) {
 	for _, mapping := range []Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent} {
 		for filtering, want := range map[Behavior][2]string{

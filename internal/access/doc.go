@@ -1,4 +1,4 @@
-// Package access says who asks the router, and what he may do.
+// Package access says who sends a request to the router, and what that user may do.
 //
 // Each request has an Identity: a name, a role and where it comes from. The
 // server finds it out before any handler runs and puts it in the request's

@@ -63,7 +63,7 @@ func TestEdges(t *testing.T) {
 	}
 }
 
-// Who has to leave a share to others stops there, and those go on.
+// A taker that has to leave a share to others stops there, and those go on.
 func TestTakeAbove(t *testing.T) {
 	b := New(10, 4)
 	for n, want := range []bool{true, true, true, false, false} { // at 4, 3 and 2 of 4

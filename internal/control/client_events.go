@@ -12,8 +12,8 @@ import (
 	"routerd/internal/events"
 )
 
-// EventFrame is a frame that who follows events is sent, EventRequest what he asks
-// for.
+// EventFrame is a frame that a client of events receives, EventRequest one that it
+// sends.
 type (
 	EventFrame   = events.Frame
 	EventRequest = events.Request

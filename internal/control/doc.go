@@ -25,7 +25,7 @@
 // Each noun takes a role (internal/access). Any process that can open the socket
 // may read; root and the router's own user are admins, and the configuration
 // gives roles to others. Over HTTPS a token says who asks (RFC 6750). What is wrong
-// with a request is said by its status: 401 nobody known, 403 not his role, or
+// with a request is said by its status: 401 nobody known, 403 a lower role, or
 // another site's page, 412 another configuration runs (If-Match, RFC 9110 §13.1.1),
 // 413 a body over 64 KiB, 421 another host's name, 422 a configuration that cannot
 // be applied, 429 too many wrong tokens. A POST with an Idempotency-Key is carried

@@ -344,8 +344,8 @@ func TestStalledClient(t *testing.T) {
 	}
 }
 
-// Whoever comes back after a stall with its cursor is told how many events it has
-// lost, exactly, and goes on with the rest.
+// A client that comes back after a stall with its cursor is told exactly how many
+// events it has lost, and goes on with the rest.
 func TestGapAfterAStall(t *testing.T) {
 	e := newEvents()
 	socket, _ := serveEvents(t, &fake{}, e)

@@ -159,8 +159,8 @@ func (h *handler) change(req *http.Request, n *Noun, query any, refused error) r
 	if len(key) > maxRepeatKey {
 		return h.refusal(req, show.BadRequest("the Idempotency-Key has %d bytes: wanted at most %d", len(key), maxRepeatKey))
 	}
-	// Whoever asks once more is to get the answer, though the first request has
-	// been given up meanwhile.
+	// A request that is repeated gets the answer, though the first one has been
+	// given up meanwhile.
 	waiting := req.Context()
 	ctx = context.WithoutCancel(ctx)
 	what := req.Method + " " + req.URL.RequestURI()

@@ -26,7 +26,7 @@ type repeats struct {
 	old  []*repeat // in order of age; some may not be in by any more
 }
 
-// repeatKey is who asks, and his key.
+// repeatKey is an Idempotency-Key with the name of its sender.
 type repeatKey struct{ who, key string }
 
 type repeat struct {

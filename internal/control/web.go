@@ -16,11 +16,11 @@ import (
 )
 
 // webHandler is what stands before the handler of those who connect by TCP. With
-// open set anybody may read and nobody may change anything, whoever he is.
+// open set anybody may read and nobody may change anything, with any token.
 //
 // In this order: the request has to name the router (421) and must not come from
-// another site's page (403); its sender says who he is (401, 429); an open
-// listener takes no changes (403).
+// another site's page (403); it has to show a token that works (401, 429); an
+// open listener takes no changes (403).
 func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 	if open {
 		h = readOnly(h)
@@ -114,9 +114,9 @@ func (a *API) byToken(authorization []string, source string) (access.Identity, b
 	return a.o.Tokens.Identify(strings.TrimSpace(token), source)
 }
 
-// turnAway answers somebody who did not say who he is, or whose word was wrong. A
-// wrong one counts as a failed login, of which an address has a few; a right one is
-// never turned away for those.
+// turnAway answers a request without a token, or with a wrong one. A wrong token
+// counts as a failed login, of which an address has a few; a right one is never
+// turned away for those.
 func (a *API) turnAway(w http.ResponseWriter, req *http.Request, from netip.Addr, wrong bool) {
 	if !wrong {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="routerd"`) // RFC 6750 §3

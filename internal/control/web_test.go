@@ -109,7 +109,7 @@ func (w *web) ask(method, path string, body io.Reader, headers ...string) (*http
 }
 
 // What is wrong with a request is said by its status, before the router hears of
-// it; nobody's role is more than his token says.
+// it; nobody's role is higher than that of the token.
 func TestBadRequestsOverHTTPS(t *testing.T) {
 	w := serveWeb(t, true, Options{})
 	bearer := func(r access.Role) string { return "Authorization: Bearer " + w.token(r) }
@@ -233,8 +233,8 @@ func TestWrongTokensAreLimited(t *testing.T) {
 	}
 }
 
-// Over plain HTTP anybody may read and nobody may do anything else, whatever
-// token he has.
+// Over plain HTTP anybody may read and nobody may do anything else, whatever the
+// token.
 func TestPlainHTTPReads(t *testing.T) {
 	w := serveWeb(t, false, Options{})
 	admin := "Authorization: Bearer " + w.token(access.Admin)
@@ -328,8 +328,8 @@ func TestIdempotencyKey(t *testing.T) {
 		loads   int32
 	}{
 		{"/v1/clear/arp", []string{admin, key}, 422, 1},          // another change
-		{"/v1/reload", []string{operate, key}, 403, 1},           // another's key, who may not
-		{"/v1/clear/arp", []string{operate, key}, 200, 1},        // another's key is not his
+		{"/v1/reload", []string{operate, key}, 403, 1},           // another sender's key, without the role
+		{"/v1/clear/arp", []string{operate, key}, 200, 1},        // another sender's key is another key
 		{"/v1/reload", []string{admin}, 200, 2},                  // without a key
 		{"/v1/reload", []string{admin, key + "e"}, 200, 3},       // another key
 		{"/v1/reload", []string{admin, `If-Match: "x"`}, 412, 3}, // refused

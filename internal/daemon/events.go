@@ -75,9 +75,9 @@ func newTeller(name string) *teller {
 	return t
 }
 
-// begin has the topic looked at, before somebody who begins to listen to it has a
+// begin has the topic looked at, before a client that begins to listen to it has a
 // position. The loop follows routes with all that is being settled; if that takes
-// too long, he is told what he has missed.
+// too long, the client is told what it has missed.
 func (t *teller) begin(topic events.TopicID) {
 	switch topic {
 	case t.topic.route:

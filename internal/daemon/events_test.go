@@ -241,7 +241,7 @@ func TestNobodyListensAndNothingTicks(t *testing.T) {
 	}
 }
 
-// Who has a snapshot and the events after it has what show shows.
+// A snapshot and the events after it give what show shows.
 func TestSnapshotAndEventsAreWhatIsShown(t *testing.T) {
 	s := newSite(t)
 	s.start()

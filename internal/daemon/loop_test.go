@@ -40,7 +40,7 @@ func newLoop(t *testing.T) *Daemon {
 	return d
 }
 
-// Whoever asks the loop gets an answer, also while it ends: what was taken is done.
+// A question to the loop is answered, also while the loop ends: what was taken is done.
 func TestLoopAnswersToItsEnd(t *testing.T) {
 	for range 50 {
 		askToTheEnd(t)

@@ -176,9 +176,8 @@ func TestRefusedReloadLeavesTheKernelAlone(t *testing.T) {
 	}
 }
 
-// Whoever rules a host's namespace keeps the router from no reload, by nothing
-// that he does to the device; what is lacking is said once, shown, and comes
-// back.
+// Nothing that the administrator of a host's namespace does to the device keeps
+// the router from a reload; what is lacking is said once, shown, and comes back.
 func TestHostVetoesNoReload(t *testing.T) {
 	s := newSite(t)
 	s.start()

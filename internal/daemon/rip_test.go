@@ -279,7 +279,7 @@ func TestWarningsAreHeldBack(t *testing.T) {
 	}
 }
 
-// Who ends says so: a neighbour need not wait for three minutes.
+// A router that stops says so: its neighbour need not wait for three minutes.
 func TestRIPSaysGoodbye(t *testing.T) {
 	s := newSite(t)
 	s.write("[rip.interface.lan0]\n[rip.interface.lan1]\npassive = true\n")

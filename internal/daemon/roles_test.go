@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connectAs connects to a unix socket as another user, with groups of his: the
+// connectAs connects to a unix socket as another user, with that user's groups: the
 // kernel tells the router of the credentials of the thread.
 func connectAs(path string, uid, gid int, groups ...uint32) (net.Conn, error) {
 	type result struct {
@@ -91,7 +91,7 @@ func TestRolesOfPeers(t *testing.T) {
 	}
 	for _, c := range []struct {
 		roles string
-		want  string // for each user: may he show, clear, reload?
+		want  string // for each user: may it show, clear, reload?
 	}{
 		{"", "yes no no, yes no no, yes yes yes"},
 		{"[api.role.uid]\n\"65534\" = \"operate\"\n\"0\" = \"read\"\n", "yes yes no, yes no no, yes yes yes"},

@@ -348,7 +348,7 @@ func TestConnectionComesBack(t *testing.T) {
 	}
 }
 
-// Who has another secret, or is too far away, never has a connection.
+// A peer with another secret, or one that is too far away, never has a connection.
 func TestConnectionThatIsRefused(t *testing.T) {
 	for what, change := range map[string]func(n int, c *beacon.Config){
 		"another secret": func(n int, c *beacon.Config) { c.Streams.Secret = fmt.Sprint("of r", n) },

@@ -126,7 +126,7 @@ func (c *webConn) ask(token string) error {
 }
 
 // The API over HTTPS comes and goes with the configuration, with a key that outlives
-// a restart, as do tokens; whoever asks by the address that goes has his answer.
+// a restart, as do tokens; a request by the address that goes is answered.
 func TestHTTPSFollowsReload(t *testing.T) {
 	s := newSite(t)
 	stop := s.start()

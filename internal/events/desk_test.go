@@ -26,8 +26,8 @@ func TestDesk(t *testing.T) {
 	}
 }
 
-// Who reports never waits: what has no room is counted, and the rest is whole and
-// in order.
+// A report never waits: what has no room is counted, and the rest is whole and in
+// order.
 func TestDeskNeverWaits(t *testing.T) {
 	d := NewDesk()
 	var all sync.WaitGroup

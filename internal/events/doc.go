@@ -5,9 +5,9 @@
 //
 // Every event has a number, its position. The [Ring] holds the latest 65,536
 // events, in at most 16 MiB; each is encoded once, for all who read it. A client
-// is no more than the position that it has read to, so nobody has a queue of his
-// own, and who publishes never waits. Who falls behind so far that events are
-// overwritten is told exactly which positions he has lost.
+// is no more than the position that it has read to, so no client has a queue of its
+// own, and the publisher never waits. A client that falls behind so far that events
+// are overwritten is told exactly which positions it has lost.
 //
 // An event carries its whole new object, so that a reader who has missed earlier
 // ones has no need of them. It names the event that caused it, and the place in

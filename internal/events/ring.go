@@ -59,9 +59,9 @@ func (s *slot) size() int { return slotBytes + len(s.body) + len(s.key) }
 // Ring holds the latest events. It is safe for concurrent use: its lock is held
 // for short, and never by anything that waits or is on the path of packets.
 type Ring struct {
-	// Begins, if not nil, is called when somebody begins to listen to a topic that
-	// is recorded only then, and nobody else does: before he has a position, and on
-	// his goroutine. It may wait, so that he misses nothing that happens afterwards.
+	// Begins, if not nil, is called when a client begins to listen to a topic that
+	// is recorded only then, and no other client does: before it has a position, and
+	// on its goroutine. It may wait, so that the client misses nothing afterwards.
 	Begins func(TopicID)
 
 	epoch  uint32

@@ -59,8 +59,8 @@ func TestCoresAreKnownByTheirJoiningAlone(t *testing.T) {
 	}
 }
 
-// Who serves, asks and draws what protocols show ranges over their list: no name
-// and no word of one protocol is written there.
+// The server, client and tables of what protocols show range over the list of
+// protocols: no name and no word of one protocol is written there.
 func TestProtocolsAreNamedByTheListAlone(t *testing.T) {
 	rooms := []string{"internal/control", "internal/daemon", "cmd/routerd", "internal/show"}
 	for _, s := range sources(t) {

@@ -100,7 +100,7 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
-	// Who may do what.
+	// Identities, roles and keys.
 	"internal/access":  {},
 	"internal/tlskeys": {},
 

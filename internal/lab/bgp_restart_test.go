@@ -38,7 +38,8 @@ func (b *bgpBench) revive(names ...string) {
 	b.up()
 }
 
-// Whoever is killed, the others lose its routes, and have them again when it is back.
+// killAll kills each router in turn: the others lose its routes, and have them again
+// when it is back.
 func (b *bgpBench) killAll(settled map[string]bgpTable) {
 	b.t.Helper()
 	var others []string

@@ -65,7 +65,7 @@ func TestLoop(t *testing.T) {
 	case <-ctx.Done():
 		t.Fatal("goes on after its context is done")
 	}
-	// Who comes too late finds room and nobody, and then no room.
+	// An input that comes too late finds room and nobody, and the next one no room.
 	for range 2 {
 		if !l.Offer(1) {
 			t.Fatal("no room in the inbox of a loop that has ended")

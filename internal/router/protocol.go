@@ -227,7 +227,7 @@ func (p *Protocol) carryOut(effect protocol.Effect, now time.Time) {
 	case protocol.Dial, protocol.Listen, protocol.SetPeer, protocol.ForgetPeer, protocol.Write, protocol.CloseStream:
 		p.stream(e)
 	case protocol.Stopped:
-		// Whoever hears of it may close the ports: the goodbyes leave first.
+		// The owner may close the ports when it hears of it: the goodbyes leave first.
 		p.sender.flush(p.live.Load(), now)
 		p.Owner(e)
 	default:

@@ -11,8 +11,8 @@ import (
 	"routerd/routing/protocol"
 )
 
-// Who hears that a protocol has said its goodbyes closes the ports: they have left
-// by then.
+// The owner closes the ports when it hears that a protocol has said its goodbyes:
+// they have left by then.
 func TestStoppedComesAfterTheGoodbyes(t *testing.T) {
 	r := New(rand.NewPCG(1, 2), Kind{Name: "caller", Source: routing.SourceOSPF, New: func(protocol.Start) protocol.Core { return &caller{} }})
 	if err := r.Commit(twoLANs(), now); err != nil {

@@ -24,8 +24,8 @@ func TestRestlessIsNotSpokenFor(t *testing.T) {
 	}
 }
 
-// Who has not joined a protocol's group hears nothing that is sent to it, and
-// what is sent to it alone as before.
+// A router that has not joined a protocol's group hears nothing that is sent to the
+// group, and still hears what is sent to its own address.
 func TestGroupsAreJoined(t *testing.T) {
 	s := newSite(1, 2)
 	s.join(t, Faults{}, 0, 1)

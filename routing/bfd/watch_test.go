@@ -50,7 +50,7 @@ func TestOneSessionForAll(t *testing.T) {
 	}
 }
 
-// Whoever asks when the session is there already hears how it is.
+// A client that asks for a session that exists already hears its state.
 func TestLateClient(t *testing.T) {
 	b := newBed(t, fastConfig())
 	b.watch("rip")
@@ -162,7 +162,7 @@ func TestGoodbye(t *testing.T) {
 	}
 }
 
-// Who asks again while goodbye is said has the session again.
+// A client that asks again while AdminDown is being sent has the session again.
 func TestAskedAgain(t *testing.T) {
 	b := newBed(t, fastConfig())
 	b.watch("rip")

@@ -184,7 +184,7 @@ func TestStates(t *testing.T) {
 				if (do&Notify != 0) != (n != NoNotice) {
 					t.Errorf("%v on %v: notify %v, notice %d", s, e, do&Notify != 0, n)
 				}
-				// Whoever goes to Idle without the operator's wish is tried again.
+				// A session that goes to Idle without the operator's wish is tried again.
 				if s != Idle && to == Idle && (do&HoldIdle == 0) != (e == ManualStop) {
 					t.Errorf("%v on %v: tried again %v", s, e, do&HoldIdle != 0)
 				}

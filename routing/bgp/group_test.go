@@ -227,8 +227,8 @@ func TestGroupSlowReader(t *testing.T) {
 	}
 }
 
-// Who is the next hop of another's route is given the router itself, the others are given
-// him (RFC 4271 §5.1.3).
+// A neighbour that is the next hop of another's route is given the router itself as next
+// hop; the others are given that neighbour (RFC 4271 §5.1.3).
 func TestGroupNextHopItself(t *testing.T) {
 	s := newStand(t, 3, nil)
 	for _, p := range s.peers {
@@ -443,8 +443,8 @@ func TestGroupIntervalAndTable(t *testing.T) {
 	}
 }
 
-// Who withdraws what is its own is not told that it is gone: the others are, also where
-// prefixes of several neighbours go in turn.
+// A neighbour that withdraws its own routes is not told that they are gone: the others are,
+// also where prefixes of several neighbours go in turn.
 func TestGroupSparesWhoseItWas(t *testing.T) {
 	s := newStand(t, 3, nil)
 	for _, p := range s.peers {

@@ -38,7 +38,7 @@ func TestExternal(t *testing.T) {
 		w.established()
 		w.want(a, ownPrefix(1), "65002", "10.0.1.2")
 		w.want(b, ownPrefix(0), "65001", "10.0.1.1")
-		for _, r := range w.routers { // nobody is sent what has come from him
+		for _, r := range w.routers { // nobody is sent its own routes
 			if n := r.machine.Neighbors()[0]; n.Counts.Sent != 1 || n.Families[wire.IPv4Unicast].Sent != 1 {
 				t.Errorf("router %d has sent %+v, want one prefix", r.number, n.Counts)
 			}

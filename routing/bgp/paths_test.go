@@ -53,8 +53,8 @@ func (p *player) wantPaths(t testing.TB, what string, prefix netip.Prefix, want 
 	}
 }
 
-// Who takes several paths is sent all, or so many of the best; others the best alone (RFC
-// 7911 §5).
+// A neighbour that takes several paths is sent all, or so many of the best; others are
+// sent the best alone (RFC 7911 §5).
 func TestPathsSent(t *testing.T) {
 	s := newStand(t, 6, nil)
 	a, b, c, all, two, one := s.peers[0], s.peers[1], s.peers[2], s.peers[3], s.peers[4], s.peers[5]

@@ -151,7 +151,7 @@ func TestUnnumberedByAddress(t *testing.T) {
 	}
 }
 
-// Whoever has no business on the link is none.
+// A stranger on the link does not become a neighbour.
 func TestUnnumberedStrangers(t *testing.T) {
 	w, list := joined(t, "fe80::1/64", "fe80::2/64")
 	a, b := list[0], list[1]

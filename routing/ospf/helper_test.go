@@ -277,7 +277,7 @@ func TestHelperInAStubArea(t *testing.T) {
 	}
 }
 
-// Who is not helped: RFC 3623 §3.1.
+// Neighbours that are not helped: RFC 3623 §3.1.
 func TestHelperRefuses(t *testing.T) {
 	for _, tt := range []struct {
 		name   string

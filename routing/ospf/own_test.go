@@ -159,8 +159,8 @@ func TestRouterLSA(t *testing.T) {
 	}
 }
 
-// Who is DR says which routers a network has; a hidden one has a mask that gives no
-// route (RFC 6860 §2.2.2.1).
+// The DR says which routers a network has; a hidden network has a mask that gives
+// no route (RFC 6860 §2.2.2.1).
 func TestNetworkLSA(t *testing.T) {
 	for _, hidden := range []bool{false, true} {
 		w := newNetwork(t, 1)

@@ -7,9 +7,9 @@ import (
 	"routerd/routing/ospf/wire"
 )
 
-// Who asks between a change of the databases and the next calculation gets what
-// that before it says: nothing of prefixes and routers that it did not know, though
-// they may have the numbers of others.
+// A question between a change of the databases and the next calculation is answered
+// by the calculation before: nothing of prefixes and routers that it did not know,
+// though they may have the numbers of others.
 func TestAskedBeforeTheCalculation(t *testing.T) {
 	s := newSite(0)
 	s.attach(0, 100, 1, 2, 3)

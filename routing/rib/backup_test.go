@@ -125,7 +125,7 @@ func TestBackupServesBeforeTheTableIsSettled(t *testing.T) {
 	}
 }
 
-// Whoever asks sees which hop is a backup; a protocol that the route is
+// Show and explain say which hop is a backup; a protocol that the route is
 // redistributed to is told of the others only.
 func TestBackupsAreShownAndNotRedistributed(t *testing.T) {
 	const p = "203.0.113.0/24"

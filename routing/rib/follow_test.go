@@ -19,7 +19,7 @@ func (w *world) table() map[netip.Prefix][]Candidate {
 	return all
 }
 
-// Who follows is told of every prefix of which something else is shown after a
+// A follower is told of every prefix of which something else is shown after a
 // settling. Exceptions are what is said of a next hop, which can change without
 // any consequence for the routes, and the line that a route of a list stands in.
 func TestFollowingMissesNoPrefix(t *testing.T) {

@@ -286,7 +286,7 @@ func TestNetworks(t *testing.T) {
 			w.set(l, !l.down)
 		}
 		w.loss = 0
-		// Whoever lost all poison of a route keeps it until it times out.
+		// A router that lost all poison of a route keeps the route until it times out.
 		if !w.run(300*time.Second, func() bool { return w.wrong() == "" }) {
 			t.Fatalf("after 300 s: %s", w.wrong())
 		}

@@ -150,8 +150,8 @@ func TestPoison(t *testing.T) {
 	}
 }
 
-// Who was never told of a route is not told of its end, and a policy's secret
-// is not let out by poisoning it.
+// A neighbour that was never told of a route is not told of its end: poison does
+// not reveal a route that a policy withholds.
 func TestNoPoison(t *testing.T) {
 	b := newBed(t, func(c *Config) {
 		i := DefaultInterface()

@@ -109,8 +109,8 @@ func TestAnswerSource(t *testing.T) {
 	}
 }
 
-// Who asks everybody has just come and may wait with what it has for its next
-// regular update, as FRR's ripngd does: it is asked in turn, once, and not
+// A router that asks everybody has just started and may keep its own routes until
+// its next regular update, as FRR's ripngd does: it is asked in turn, once, and not
 // when it asks us alone, or two would ask each other for ever.
 func TestAsksWhoAsks(t *testing.T) {
 	b := newBed(t, nil)
@@ -155,8 +155,8 @@ func TestPassiveAnswers(t *testing.T) {
 	b.sent("eth0 10.0.0.2 response 10.0.1.0/24=1")
 }
 
-// Who asks again while it is being answered is answered from the start again,
-// once; and no more than so many are answered at a time.
+// A neighbour that asks again while it is being answered is answered from the
+// start again, once; and the number answered at a time is bounded.
 func TestManyRequests(t *testing.T) {
 	b := newBed(t, nil)
 	for n := range 1000 {

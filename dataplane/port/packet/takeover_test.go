@@ -281,7 +281,7 @@ func TestKilled(t *testing.T) {
 	openPort(t, Config{Name: "lan0", Netns: w.router, Device: "r0", TakeOver: true})
 }
 
-// Whoever marked a frame for the kernel's table, beyond it nobody sees that.
+// The mark of a frame for the kernel's table is not seen beyond it.
 func TestMarkDoesNotLeak(t *testing.T) {
 	ns := porttest.Namespace(t)
 	porttest.IP(t, "-n", ns, "link", "add", "name", "one", "type", "veth", "peer", "name", "two")

@@ -153,9 +153,9 @@ func TestApplyRefused(t *testing.T) {
 	}
 }
 
-// Whoever rules the namespace may do with the kernel's side what he likes: what
+// The administrator of the namespace may do anything with the kernel's side: what
 // does not change is not touched, what does is, and what is lacking is said
-// and comes back when he lets it.
+// and comes back when that is allowed.
 func TestHostUndoes(t *testing.T) {
 	ns := newNetns(t)
 	ip := func(argv ...string) { porttest.IP(t, append([]string{"-n", ns}, argv...)...) }

@@ -17,7 +17,8 @@ type previewing interface {
 }
 
 // Effects says what the machine that runs would do with another configuration: which
-// sessions end and begin, who is asked for routes again, and who is sent his.
+// sessions end and begin, which neighbours are asked for routes again, and which are
+// sent theirs again.
 func Effects(ctx context.Context, p running.Protocol, config any) ([]string, error) {
 	c, ok := config.(bgp.Config)
 	if !ok {
