@@ -36,10 +36,7 @@ type conn struct {
 	writing   chan struct{} // closed when the writer ends; nil while there is none
 	pressed   bool          // more than half of the room was taken
 
-	// The reading goroutine's own: octets that came when it was closed, and whether the last
-	// block was full.
-	discarded int
-	more      bool
+	discarded int // octets that came when it was closed; the reading goroutine's own
 }
 
 func newConn(c *Client, id protocol.StreamID) *conn {

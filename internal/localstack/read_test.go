@@ -76,34 +76,6 @@ func TestStreamsReadAhead(t *testing.T) {
 	}
 }
 
-// A connection that more has come by than one block holds is given a large one, as long as
-// few have one.
-func TestStreamsLargeBlocks(t *testing.T) {
-	var few []*block
-	sizes := func(more bool, want int) {
-		t.Helper()
-		b := (&conn{more: more}).space()
-		few = append(few, b)
-		if len(b.octets) != want {
-			t.Errorf("with %d large blocks in use, more to come %v: %d octets, want %d", largeBlocks.used.Load(), more, len(b.octets), want)
-		}
-	}
-	sizes(false, smallBlock)
-	for range mostLarge {
-		sizes(true, largeBlock)
-	}
-	sizes(true, smallBlock)
-	for _, b := range few {
-		b.free()
-	}
-	few = nil
-	sizes(true, largeBlock)
-	few[0].free()
-	if s, l := smallBlocks.used.Load(), largeBlocks.used.Load(); s != 0 || l != 0 {
-		t.Errorf("%d small and %d large blocks are in use in the end, want none", s, l)
-	}
-}
-
 // Where the streams end while a protocol still has blocks, nobody waits for it.
 func TestStreamsEndWithBlocksAhead(t *testing.T) {
 	p := newPair(t)
