@@ -221,8 +221,12 @@ func (h *handler) noteEntry(e access.Entry) {
 	noted := h.refusals.Take(e.Time)
 	h.mu.Unlock()
 	if noted {
+		what := "a change was not made"
+		if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
+			what = "the API has refused somebody"
+		}
 		h.audit.Add(e)
-		h.log.Warn("the API has refused somebody", "action", e.Action, "who", e.Who, "role", e.Role.String(), "from", e.Source, "why", e.Result)
+		h.log.Warn(what, "action", e.Action, "who", e.Who, "role", e.Role.String(), "from", e.Source, "why", e.Result)
 	}
 }
 

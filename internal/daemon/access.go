@@ -68,7 +68,7 @@ func (d *Daemon) keepTokens(data []byte) error {
 	case d.web.broken != nil:
 		return &show.Error{Status: http.StatusConflict, Message: fmt.Sprintf("the file of the tokens cannot be read, and is not written over: %v", d.web.broken)}
 	case d.state == "":
-		return &show.Error{Status: http.StatusConflict, Message: "there is nowhere to keep a token: wanted a state-dir in the configuration"}
+		return &show.Error{Status: http.StatusConflict, Message: "there is nowhere to keep a token: wanted a state-dir in the configuration when the router starts"}
 	}
 	return d.state.save(tokensFile, data)
 }

@@ -23,7 +23,11 @@ func (d *Daemon) openTLS(cfg *config.Config) (*tlskeys.Pair, error) {
 		return nil, nil
 	}
 	t := cfg.API.TLS
-	if t.Certificate == "" && d.state == "" {
+	switch {
+	case t.Certificate != "" || d.state != "":
+	case stateDirOf(cfg) != "": // of a reload
+		return nil, fmt.Errorf("%s: api.listen has an https address, whose key is kept in the state-dir, and state-dir is taken up when the router starts: restart the router, or name a certificate in [api.tls]", d.placeOfHTTPS(cfg))
+	default:
 		return nil, fmt.Errorf("%s: api.listen has an https address, which takes a certificate: [api.tls] names one, or with a state-dir routerd makes its own", d.placeOfHTTPS(cfg))
 	}
 	pair, err := tlskeys.Open(tlskeys.Config{
