@@ -60,6 +60,8 @@ func followBench(what string) {
 					gaps.Add(1)
 				case strings.HasPrefix(payload, `{"type":"bookmark","id"`):
 					close(live)
+				case strings.HasPrefix(payload, `{"type":"error"`):
+					panic(payload)
 				}
 			}
 		}()
@@ -105,7 +107,7 @@ func BenchmarkEventClients(b *testing.B) {
 			e := newEvents()
 			h := newHandler(&fake{}, Options{Events: e}.filled())
 			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				h.ServeHTTP(w, req.WithContext(access.With(req.Context(), access.Identity{Name: "bench", Role: access.Read})))
+				h.ServeHTTP(w, req.WithContext(access.With(req.Context(), access.Identity{Name: "bench", Role: access.Admin})))
 			}))
 			server.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
 			server.StartTLS()
