@@ -166,6 +166,9 @@ const (
 	reasonStalled         // the client does not read
 )
 
+// atOnce is ready to be received from.
+var atOnce = func() <-chan time.Time { c := make(chan time.Time); close(c); return c }()
+
 // follow sends the client what there is, and takes its frames, until that ends.
 // emit takes a frame, flush sends what was emitted. Either returns an error if the
 // client is gone.
@@ -177,31 +180,17 @@ func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() 
 		if why := flush(); why != reasonNone {
 			return why
 		}
+		due := atOnce // there is more to send, which keeps nothing else waiting
 		switch {
 		case wait.Walk != nil:
 			f.session.Page(f.walk(*wait.Walk))
 		case !wait.Now:
 			timer.Reset(time.Until(wait.Until))
-			select {
-			case <-wait.Changed:
-				continue
-			case <-timer.C:
-				continue
-			case raw, open := <-frames:
-				if why := f.receive(raw, open); why != reasonNone {
-					return why
-				}
-				continue
-			case <-f.ctx.Done():
-				return reasonGone
-			case <-f.serving.Done():
-				return reasonStopping
-			case <-f.ended:
-				return reasonRevoked
-			}
+			due = timer.C
 		}
-		// There is more to send, which does not keep the client's frames from being read.
 		select {
+		case <-wait.Changed:
+		case <-due:
 		case raw, open := <-frames:
 			if why := f.receive(raw, open); why != reasonNone {
 				return why
@@ -212,7 +201,6 @@ func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() 
 			return reasonStopping
 		case <-f.ended:
 			return reasonRevoked
-		default:
 		}
 	}
 }
