@@ -3,7 +3,6 @@ package nat
 import (
 	"fmt"
 	"net/netip"
-	"strings"
 
 	"routerd/flow"
 	"routerd/internal/origin"
@@ -28,16 +27,6 @@ func (b Behavior) String() string {
 		return "unknown"
 	}
 	return behaviors[b]
-}
-
-// ParseBehavior reads the configuration's word.
-func ParseBehavior(s string) (Behavior, error) {
-	for i, word := range behaviors {
-		if s == word {
-			return Behavior(i), nil
-		}
-	}
-	return 0, fmt.Errorf("unknown behaviour %q; want one of %s", s, strings.Join(behaviors[:], ", "))
 }
 
 // Pairing is how an inside host shares a pool of several addresses (RFC 4787

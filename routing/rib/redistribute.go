@@ -171,12 +171,6 @@ func passable(p netip.Prefix, c *candidate) bool {
 	return c.action != routing.Broadcast
 }
 
-// sameRoute reports whether two routes are the same for a protocol.
-func sameRoute(a, b *routing.Route) bool {
-	return a.Source == b.Source && a.Action == b.Action && a.Distance == b.Distance &&
-		a.Metric == b.Metric && a.Tag == b.Tag && slices.Equal(a.NextHops, b.NextHops)
-}
-
 // nextHops gives the group's hops as protocols get them. All get the same
 // slice.
 func (g *sharedGroup) nextHops() []routing.NextHop {

@@ -335,3 +335,9 @@ func outbox(r *RIB, name string) int {
 	s := r.subscribers[i]
 	return len(s.hopsMoved) + s.outbox.waiting()
 }
+
+// sameRoute reports whether two routes are the same for a protocol.
+func sameRoute(a, b *routing.Route) bool {
+	return a.Source == b.Source && a.Action == b.Action && a.Distance == b.Distance &&
+		a.Metric == b.Metric && a.Tag == b.Tag && slices.Equal(a.NextHops, b.NextHops)
+}
