@@ -3,7 +3,8 @@ package fib
 // A spread is what is behind four bytes of an IPv6 address, by the next two: nearly
 // all prefixes longer than 32 bits end in these. It has runs of values that lead the
 // same way, 14 to a line of memory, in which the last one that begins at or before the
-// two bytes is sought. Most spreads are one line; others are a page of lines, or a fan by the next four bits. One of the three is set.
+// two bytes is sought. Most spreads are one line; others are a page of lines, or a fan by
+// the next four bits. One of the three is set.
 //
 // The value of a run is a way, or 0 for none known here, or leads to a block.
 type spread struct {
