@@ -201,6 +201,10 @@ func (f *fake) RevokeToken(context.Context, string) (access.Token, error) {
 	return r.Token, err
 }
 
+func (f *fake) LoginCode(context.Context, access.Identity, access.Role) (control.LoginCode, error) {
+	return answer[control.LoginCode](f, "login-code")
+}
+
 func (f *fake) Audit(context.Context, int) ([]access.Entry, error) {
 	l, err := answer[control.AuditList](f, "audit")
 	return l.Entries, err

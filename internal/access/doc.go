@@ -10,7 +10,9 @@
 //	admin     change its configuration, and who may do what
 //
 // The peer of a unix socket is identified by the kernel (SO_PEERCRED), by user
-// and groups: Roles.Peer.
+// and groups: Roles.Peer. Over the network it is who shows a token (Tokens), or a
+// browser by the cookie of a session (Logins), which somebody with a token or a socket
+// has opened by a one-time code.
 //
 // This package opens no socket and reads no configuration.
 package access

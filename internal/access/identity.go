@@ -1,6 +1,9 @@
 package access
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Identity is who sends a request. It is a value that nobody changes.
 type Identity struct {
@@ -13,6 +16,14 @@ type Identity struct {
 	// open: its token is revoked or has expired. A handler that keeps a connection beyond one
 	// answer has to close it then. nil: it never ends.
 	Ended <-chan struct{}
+	// Expires is when it ends by itself; zero for never.
+	Expires time.Time
+	// Token is the ID of the token that was shown, and Peer the process at the other
+	// end of a unix socket; of a browser's session what was shown to open it.
+	Token string
+	Peer  *Peer
+	// Browser: it is identified by the cookie of a session (Logins).
+	Browser bool
 }
 
 // identityKey is the key of an Identity in a context.

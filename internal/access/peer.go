@@ -5,8 +5,8 @@ import "fmt"
 // Peer is the process at the other end of a unix socket, as the kernel knew it
 // when it connected.
 type Peer struct {
-	UID    uint32
-	Groups []uint32 // its own first
+	UID    uint32   `json:"uid"`
+	Groups []uint32 `json:"groups"` // its own first
 }
 
 // Roles say which peers of a unix socket have which role. The value is shared
@@ -23,7 +23,7 @@ type Roles struct {
 // highest of the entries of its groups; without any, who can open the socket
 // may read.
 func (r *Roles) Peer(p Peer) Identity {
-	id := Identity{Name: fmt.Sprintf("uid %d", p.UID), Role: Nobody, Source: "unix socket"}
+	id := Identity{Name: fmt.Sprintf("uid %d", p.UID), Role: Nobody, Source: "unix socket", Peer: &p}
 	role, named := r.UID[p.UID]
 	switch {
 	case p.UID == 0 || p.UID == r.Own:

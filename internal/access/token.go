@@ -173,7 +173,24 @@ func (t *Tokens) Identify(text, source string) (id Identity, ok bool) {
 		return Identity{}, false
 	}
 	live.Used = now.UTC().Truncate(time.Second)
-	return Identity{Name: fmt.Sprintf("token %s (%s)", live.ID, live.Name), Role: live.Role, Source: source, Ended: live.ended}, true
+	id = live.identity()
+	id.Source = source
+	return id, true
+}
+
+// holder identifies who holds a token that works.
+func (t *Tokens) holder(id string) (Identity, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	live := t.list[id]
+	if live == nil || !time.Now().Before(live.Expires) {
+		return Identity{}, false
+	}
+	return live.identity(), true
+}
+
+func (l *liveToken) identity() Identity {
+	return Identity{Name: fmt.Sprintf("token %s (%s)", l.ID, l.Name), Role: l.Role, Ended: l.ended, Expires: l.Expires, Token: l.ID}
 }
 
 // enter adds a token to those that work, until it expires.

@@ -19,12 +19,17 @@
 //	GET  /v1/audit            who changed something, or tried to
 //	GET  /v1/token            the tokens, without their secrets
 //	POST /v1/token/add        make a token; /v1/token/revoke: end one
+//	GET  /v1/whoami           who asks, and what he may do
+//	POST /v1/login/code       make a one-time code, by which a browser gets in
+//	POST /v1/login            exchange it, or a token, for a cookie; /v1/logout: end that
 //	GET  /metrics             the Prometheus text format
 //	GET  /healthz, /readyz    whether it serves, and whether it forwards
 //
 // Each noun takes a role (internal/access). Any process that can open the socket
 // may read; root and the router's own user are admins, and the configuration
-// gives roles to others. Over HTTPS a token says who asks (RFC 6750). What is wrong
+// gives roles to others. Over HTTPS a token says who asks (RFC 6750), or the cookie of
+// a session: with that, what changes something or opens a WebSocket has to come from
+// the router's own page (Origin). The header Routerd-Role lowers the role. What is wrong
 // with a request is said by its status: 401 nobody known, 403 a lower role, or
 // another site's page, 412 another configuration runs (If-Match, RFC 9110 §13.1.1),
 // 413 a body over 64 KiB, 421 another host's name, 422 a configuration that cannot

@@ -72,6 +72,8 @@ type fake struct {
 	err  error
 	wait bool // until the context is done
 
+	logins *access.Logins // nil: any code
+
 	routes   RouteQuery
 	fib      FIBQuery
 	packet   PacketQuery
@@ -146,6 +148,14 @@ func (f *fake) RevokeToken(ctx context.Context, id string) (access.Token, error)
 		return access.Token{}, access.ErrNoToken
 	}
 	return tokens[0], f.answer(ctx)
+}
+
+func (f *fake) LoginCode(ctx context.Context, by access.Identity, role access.Role) (LoginCode, error) {
+	if f.logins == nil {
+		return LoginCode{Code: "abcdefgh", Role: min(role, by.Role), Expires: began}, f.answer(ctx)
+	}
+	code, role, expires, err := f.logins.Code(by, role)
+	return LoginCode{Code: code, Role: role, Expires: expires}, err
 }
 
 func (f *fake) Audit(ctx context.Context, n int) ([]access.Entry, error) {

@@ -49,7 +49,11 @@ type reply struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	if err := allowed(req, access.Read); err != nil {
+	req, err := lowered(req)
+	if err == nil {
+		err = allowed(req, access.Read)
+	}
+	if err != nil {
 		h.send(w, req, h.refusal(req, err))
 		return
 	}

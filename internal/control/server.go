@@ -30,6 +30,8 @@ type Options struct {
 	Events *Events
 	// Tokens identify those who connect by TCP; nil for nobody.
 	Tokens *access.Tokens
+	// Logins open sessions for the browsers of those who connect by HTTPS; nil for none.
+	Logins *access.Logins
 	// Audit gets who changed what; nil remembers it nowhere.
 	Audit *access.Audit
 	// Ready returns why the router does not forward packets, nil if it does. It

@@ -20,6 +20,8 @@ type AccessRouter interface {
 	AddToken(ctx context.Context, name string, role access.Role, expires time.Time) (TokenAdded, error)
 	// RevokeToken ends a token and what its holders have open.
 	RevokeToken(ctx context.Context, id string) (access.Token, error)
+	// LoginCode makes a one-time code for a session of at most that role.
+	LoginCode(ctx context.Context, by access.Identity, role access.Role) (LoginCode, error)
 	// Audit returns the latest n entries of who did what, the oldest first.
 	Audit(ctx context.Context, n int) ([]access.Entry, error)
 }

@@ -19,13 +19,16 @@ import (
 // open set anybody may read and nobody may change anything, with any token.
 //
 // In this order: the request has to name the router (421) and must not come from
-// another site's page (403); it has to show a token that works (401, 429); an
-// open listener takes no changes (403).
+// another site's page (403); it has to show a token, or the cookie of a session, that
+// works (401, 429); an open listener takes no changes (403).
 func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 	if open {
 		h = readOnly(h)
 	}
 	h = a.identifyWeb(h, open)
+	if !open {
+		h = a.logins(h)
+	}
 	h = health(h, a.o.Ready)
 	return a.checkSite(h)
 }
@@ -78,19 +81,28 @@ func originOf(origin, host string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
-// identifyWeb passes requests on with the identity of whose token they show. With
-// open set those without a token may read.
+// identifyWeb passes requests on with the identity of whose token they show, or whose
+// session's cookie. With open set those without either may read.
 func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		from := remoteOf(req)
 		id := access.Identity{Name: "anybody on this host", Role: access.Read, Source: from.String()}
 		given := req.Header.Values("Authorization")
-		if len(given) > 0 || !open {
-			var ok bool
-			if id, ok = a.byToken(given, from.String()); !ok {
-				a.turnAway(w, req, from, len(given) > 0)
-				return
-			}
+		ok := open
+		var err error
+		switch {
+		case len(given) > 0:
+			id, ok = a.byToken(given, from.String())
+		case !open:
+			id, ok, err = a.byCookie(req)
+		}
+		switch {
+		case err != nil:
+			write(w, a.handler.refusal(req, err))
+			return
+		case !ok:
+			a.turnAway(w, req, from, len(given) > 0)
+			return
 		}
 		h.ServeHTTP(w, req.WithContext(access.With(req.Context(), id)))
 	})
@@ -123,17 +135,26 @@ func (a *API) turnAway(w http.ResponseWriter, req *http.Request, from netip.Addr
 		write(w, jsonReply(http.StatusUnauthorized, &Error{Message: "wanted a token, in the header Authorization: Bearer rtd_ID_SECRET; routerd token add, on the router's own host, makes one, and routerd --token-file shows it"}))
 		return
 	}
-	if wait := a.failures.Failed(from, time.Now()); wait > 0 {
-		seconds := int(math.Ceil(wait.Seconds()))
-		w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		write(w, jsonReply(http.StatusTooManyRequests, &Error{Message: fmt.Sprintf("too many wrong tokens from %s: wanted a right one, or none for %d s", from, seconds)}))
+	if a.tooMany(w, from, "tokens") {
 		return
 	}
 	a.handler.noteEntry(access.Entry{
 		Time: time.Now(), Source: from.String(), Action: actionOf(req), Status: http.StatusUnauthorized, Result: "a wrong token",
 	})
 	w.Header().Set("WWW-Authenticate", `Bearer realm="routerd", error="invalid_token"`)
-	write(w, jsonReply(http.StatusUnauthorized, &Error{Message: "the token is none of this router's, or it was revoked or has expired"}))
+	write(w, jsonReply(http.StatusUnauthorized, &Error{Message: errWrongToken.Error()}))
+}
+
+// tooMany counts a failed login, and answers it if its address has had too many.
+func (a *API) tooMany(w http.ResponseWriter, from netip.Addr, what string) bool {
+	wait := a.failures.Failed(from, time.Now())
+	if wait <= 0 {
+		return false
+	}
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	write(w, jsonReply(http.StatusTooManyRequests, &Error{Message: fmt.Sprintf("too many wrong %s from %s: wanted a right one, or none for %d s", what, from, seconds)}))
+	return true
 }
 
 // readOnly refuses whatever is no reading, and lowers every role to that.

@@ -27,6 +27,7 @@ type web struct {
 	fake   *fake
 	audit  *access.Audit
 	tokens *access.Tokens
+	logins *access.Logins
 	pair   *tlskeys.Pair
 	url    string
 	client *http.Client
@@ -41,6 +42,11 @@ func serveWeb(t *testing.T, secure bool, o Options) *web {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.tokens.Close)
+	if w.logins, err = access.OpenLogins(w.tokens, defaultRoles, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.logins.Close)
+	w.fake.logins = w.logins
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -57,7 +63,7 @@ func serveWeb(t *testing.T, secure bool, o Options) *web {
 		transport.TLSClientConfig = tlskeys.Pinned(w.pair.Pin())
 	}
 	w.client = &http.Client{Transport: transport, Timeout: time.Minute}
-	o.Tokens, o.Audit = w.tokens, w.audit
+	o.Tokens, o.Logins, o.Audit = w.tokens, w.logins, w.audit
 	o.WebHosts = func() []string { return []string{"r1", "r1.example.net"} }
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -18,6 +18,9 @@ import (
 // tokensFile is the file of the tokens in the router's state directory.
 const tokensFile = "tokens"
 
+// sessionsFile is the file of the sessions of browsers there.
+const sessionsFile = "sessions"
+
 // web is what the listeners serve, to whom, and what they have to know for it.
 type web struct {
 	api      *control.API
@@ -28,6 +31,7 @@ type web struct {
 	roles     atomic.Pointer[access.Roles] // of the peers of unix sockets
 	tokens    *access.Tokens
 	broken    error // why the tokens could not be read; there are none then, and none are made
+	logins    *access.Logins
 	audit     *access.Audit
 	running   atomic.Pointer[control.RunningConfig]
 	epoch     string // of this run, at random
@@ -50,16 +54,38 @@ func (d *Daemon) openAccess() {
 		d.web.broken = err
 		d.web.tokens, _ = access.OpenTokens(nil, d.keepTokens)
 	}
+	d.openLogins()
 	d.web.api = control.New(api{d}, control.Options{
 		Log:          d.log,
 		MetricsHosts: func() []string { return *d.web.hostNames.Load() },
 		WebHosts:     func() []string { return *d.web.webHosts.Load() },
 		Roles:        d.web.roles.Load,
 		Tokens:       d.web.tokens,
+		Logins:       d.web.logins,
 		Audit:        d.web.audit,
 		Ready:        d.ready,
 		Events:       d.teller.serve,
 	})
+}
+
+// openLogins reads the sessions of browsers. Whoever has one that cannot be read
+// opens another.
+func (d *Daemon) openLogins() {
+	keep := func(data []byte) error {
+		err := d.state.save(sessionsFile, data)
+		if err != nil {
+			d.log.Warn("sessions of browsers cannot be kept: they end when the router does", "err", err)
+		}
+		return err
+	}
+	data, err := d.state.load(sessionsFile)
+	if err == nil {
+		d.web.logins, err = access.OpenLogins(d.web.tokens, d.web.roles.Load, data, keep)
+	}
+	if err != nil {
+		d.log.Warn("sessions of browsers cannot be read: they have ended", "file", string(d.state)+"/"+sessionsFile, "err", err)
+		d.web.logins, _ = access.OpenLogins(d.web.tokens, d.web.roles.Load, nil, keep)
+	}
 }
 
 // keepTokens writes the file of the tokens.
@@ -82,6 +108,12 @@ func (a api) AddToken(_ context.Context, name string, role access.Role, expires 
 
 func (a api) RevokeToken(_ context.Context, id string) (access.Token, error) {
 	return a.d.web.tokens.Revoke(id)
+}
+
+func (a api) LoginCode(_ context.Context, by access.Identity, role access.Role) (c control.LoginCode, err error) {
+	c.Code, c.Role, c.Expires, err = a.d.web.logins.Code(by, role)
+	c.Expires = c.Expires.UTC()
+	return c, err
 }
 
 func (a api) Audit(_ context.Context, n int) ([]access.Entry, error) {

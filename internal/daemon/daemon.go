@@ -172,6 +172,7 @@ func Run(ctx context.Context, o Options) error {
 	d.state = stateDirOf(cfg)
 	d.openAccess()
 	defer d.web.tokens.Close()
+	defer d.web.logins.Close()
 	if d.lock, err = takeLock(ctx, o.RunDir, cfg.Name); err != nil {
 		return err
 	}
