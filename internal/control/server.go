@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"routerd/internal/access"
+	livepage "routerd/internal/web"
 )
 
 // Options are optional settings of an API.
@@ -96,7 +97,7 @@ func New(r Router, o Options) *API {
 // Serve answers requests on a unix socket until ctx is done, then closes it and
 // returns nil. It returns an error if the listener fails before.
 func (a *API) Serve(ctx context.Context, l net.Listener) error {
-	h := checkHost(health(identifyPeer(a.handler, a.o.Roles), a.o.Ready), a.o.MetricsHosts)
+	h := checkHost(livepage.Handler(health(identifyPeer(a.handler, a.o.Roles), a.o.Ready)), a.o.MetricsHosts)
 	return serve(ctx, a.newServer(h, writeTimeout, maxConns), l)
 }
 

@@ -13,14 +13,16 @@ import (
 	"time"
 
 	"routerd/internal/access"
+	livepage "routerd/internal/web"
 )
 
 // webHandler is what stands before the handler of those who connect by TCP. With
 // open set anybody may read and nobody may change anything, with any token.
 //
 // In this order: the request has to name the router (421) and must not come from
-// another site's page (403); it has to show a token, or the cookie of a session, that
-// works (401, 429); an open listener takes no changes (403).
+// another site's page (403); the live page's files are for anybody; else it has to show
+// a token, or the cookie of a session, that works (401, 429); an open listener takes no
+// changes (403).
 func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 	if open {
 		h = readOnly(h)
@@ -30,7 +32,7 @@ func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 		h = a.logins(h)
 	}
 	h = health(h, a.o.Ready)
-	return a.checkSite(h)
+	return a.checkSite(livepage.Handler(h))
 }
 
 // checkSite refuses requests that a web page of somebody else may have caused.

@@ -122,8 +122,9 @@ var rooms = map[string]room{
 		"arp", "dataplane", "dataplane/port", "dataplane/port/memory", "dataplane/reassembly", "icmp", "internal/protocols", "internal/router", "internal/timers", "routing", "routing/fib", "routing/protocol", "routing/rib",
 	)},
 	"internal/events": {},
+	"internal/web":    {},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "internal/access", "internal/bucket", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "internal/tlskeys", "routing", "routing/rib",
+		"arp", "dataplane", "icmp", "internal/access", "internal/bucket", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "internal/tlskeys", "internal/web", "routing", "routing/rib",
 	), third: []string{coderWS, prometheus, sys}},
 
 	// What the router itself serves and dials.

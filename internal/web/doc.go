@@ -1,0 +1,33 @@
+// Package web is the live page of a router: files that are in the binary, and
+// the handler that serves them. The page itself asks the API and follows events,
+// with the rights of who has logged in; its files say nothing of the router, and
+// anybody may have them.
+//
+// # No build step
+//
+// A browser gets the files below static as they lie there: modules of ECMAScript,
+// one stylesheet, no other origin. index.html is served as /, everything else
+// below /web/HASH/, where HASH is of all files together: so modules import one
+// another by relative paths, a browser may keep what it has for good, and after an
+// update it asks for other URLs. static/vendor has files that others have released,
+// unchanged, with their licences; its SHA256SUMS lists them, and a test compares.
+//
+// # What the page may do
+//
+// The Content-Security-Policy allows scripts, styles, images and connections of
+// the router alone, no inline script or style, no frame, no form, and with Trusted
+// Types no text that becomes markup, but for the templates of lit-html, which are
+// written in the page's own modules. Values are always text nodes or attributes.
+//
+// # The modules
+//
+//	app.js      which view is shown, keys, dialogs, the frame around views
+//	api.js      asks the API, logs in and out; errors in words
+//	live.js     one WebSocket; subscriptions, snapshots, resuming; what it holds
+//	format.js   numbers, times and rates as text
+//	table.js    tables: columns, order, filter, cells that know their value
+//	views/*.js  one view each
+//
+// A view is an object that views/index.js lists. See views/index.js for its
+// interface.
+package web

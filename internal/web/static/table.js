@@ -1,0 +1,123 @@
+// Tables of rows: columns that can be ordered by, cells that know the value that they
+// show, rows that open.
+
+import { html, nothing } from './vendor/lit-html/lit-html.js';
+import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { count, plain } from './format.js';
+
+// A column is
+//   head    its heading
+//   value   of a row: what the API says, which the cell has as data-value
+//   text    of value and row: what is shown; else plain words
+//   kind    number (to the right), address (in a fixed width), state, or words
+//   sort    of a row: what to order by, if not the value
+
+// Order is how a table is ordered; a view keeps one for each of its tables.
+export class Order {
+  constructor(update, column = null, down = false) {
+    Object.assign(this, { update, column, down });
+  }
+
+  by(column) {
+    if (this.column !== column) [this.column, this.down] = [column, false];
+    else if (!this.down) this.down = true;
+    else [this.column, this.down] = [null, false];
+    this.update();
+  }
+
+  apply(rows, columns) {
+    const c = columns.find((x) => x.head === this.column);
+    if (!c) return rows;
+    const of = c.sort ?? c.value;
+    return [...rows].sort((a, b) => compare(of(a), of(b)) * (this.down ? -1 : 1));
+  }
+}
+
+const collator = new Intl.Collator('en', { numeric: true });
+
+function compare(a, b) {
+  if (typeof a === 'number' && typeof b === 'number') return a - b;
+  return collator.compare(plain(a), plain(b));
+}
+
+// matches reports whether some cell of a row, or any of its fields, has all words of
+// a filter.
+export function matches(row, columns, filter) {
+  const words = filter.toLowerCase().split(/\s+/).filter(Boolean);
+  if (!words.length) return true;
+  const text = columns.map((c) => shown(c, row)).join(' ').toLowerCase();
+  return words.every((w) => text.includes(w));
+}
+
+function shown(c, row) {
+  const value = c.value(row);
+  if (c.text) return c.text(value, row);
+  return typeof value === 'number' ? count(value) : plain(value);
+}
+
+// tone is how a state looks: good, bad, busy or quiet.
+export function tone(state) {
+  const s = String(state).toLowerCase();
+  if (['up', 'full', 'established', 'reachable', 'permanent', 'usable', 'live', '2-way', 'static', 'done'].includes(s)) return 'good';
+  if (['down', 'gone', 'failed', 'admin-down', 'idle', 'duplicate', 'refused', 'unreachable', 'error'].includes(s)) return 'bad';
+  if (['init', 'exstart', 'exchange', 'loading', 'connect', 'active', 'opensent', 'openconfirm', 'incomplete', 'attempt', 'probe', 'delay', 'tentative', 'behind', 'reconnecting', 'warn'].includes(s)) return 'busy';
+  return 'quiet';
+}
+
+// badge is a state as a word with a mark.
+export const badge = (state) => html`<span class="badge ${tone(state)}">${state}</span>`;
+
+function cell(c, row) {
+  const value = c.value(row);
+  const text = shown(c, row);
+  const data = typeof value === 'object' && value !== null ? JSON.stringify(value) : value ?? '';
+  const body = c.draw ? c.draw(value, row) : c.kind === 'state' && value ? badge(text) : text;
+  return html`<td class=${c.kind ?? 'words'} data-column=${c.head} data-value=${String(data)}>${body}</td>`;
+}
+
+// table draws rows.
+//   name     what they are, for who cannot see
+//   columns, rows, key(row), order, filter
+//   open     the keys of the rows that are open, a Set; toggle(key) opens and closes
+//   detail   of a row: what an open row shows
+//   none     what is said if there is no row
+export function table({ name, columns, rows, key, order, filter = '', open, toggle, detail, none = 'There is none.', marked }) {
+  const chosen = rows.filter((r) => matches(r, columns, filter));
+  if (!chosen.length) return html`<p class="none">${rows.length ? `None of ${count(rows.length)} matches the filter.` : none}</p>`;
+  const ordered = order ? order.apply(chosen, columns) : chosen;
+  const width = columns.length + (detail ? 1 : 0);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${name}><table aria-label=${name}>
+    <thead><tr>${detail ? html`<th scope="col" class="opener"><span class="unseen">Details</span></th>` : nothing}${columns.map((c) => heading(c, order))}</tr></thead>
+    ${repeat(ordered, key, (row) => {
+      const k = key(row);
+      const isOpen = open?.has(k);
+      return html`<tbody class=${marked?.(row) ? 'fresh' : ''} data-key=${k}><tr>
+        ${detail ? html`<td class="opener"><button type="button" class="fold" aria-expanded=${isOpen ? 'true' : 'false'} aria-label=${`Details of ${k}`} @click=${() => toggle(k)}></button></td>` : nothing}
+        ${columns.map((c) => cell(c, row))}</tr>
+        ${isOpen ? html`<tr class="detail"><td colspan=${width}>${detail(row)}</td></tr>` : nothing}</tbody>`;
+    })}
+  </table></div>`;
+}
+
+function heading(c, order) {
+  const kind = c.kind ?? 'words';
+  if (!order) return html`<th scope="col" class=${kind}>${c.head}</th>`;
+  const sorted = order.column === c.head ? (order.down ? 'descending' : 'ascending') : 'none';
+  return html`<th scope="col" class=${kind} aria-sort=${sorted}><button type="button" @click=${() => order.by(c.head)}>${c.head}</button></th>`;
+}
+
+// fields draws all of an object of JSON, as a list of names and values.
+export function fields(object) {
+  return html`<dl class="fields">${Object.entries(object).filter(([, v]) => v !== '' && v !== null && v !== undefined).map(([name, v]) => html`
+    <div><dt>${name.replaceAll('_', ' ')}</dt><dd>${nested(v)}</dd></div>`)}</dl>`;
+}
+
+function nested(v) {
+  if (Array.isArray(v) && v.some((x) => typeof x === 'object' && x !== null)) return html`<ul>${v.map((x) => html`<li>${plain(x)}</li>`)}</ul>`;
+  return plain(v);
+}
+
+// finder draws the field of a filter.
+export function finder(value, set, label = 'Filter') {
+  return html`<label class="finder"><span>${label}</span><input type="search" id="filter" autocomplete="off" spellcheck="false" .value=${value} @input=${(e) => set(e.target.value)}></label>`;
+}
