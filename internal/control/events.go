@@ -52,6 +52,7 @@ type Events struct {
 
 	streams chan struct{} // holds one element for each client
 	once    sync.Once
+	counts  eventCounts
 }
 
 // Audit publishes who has asked for a change, and what came of it. Any goroutine
@@ -79,7 +80,8 @@ func (e *Events) enter() (leave func(), err error) {
 	e.once.Do(func() { e.streams = make(chan struct{}, maxStreams) })
 	select {
 	case e.streams <- struct{}{}:
-		return func() { <-e.streams }, nil
+		e.counts.clients.Add(1)
+		return func() { e.counts.clients.Add(-1); <-e.streams }, nil
 	default:
 		return nil, show.Unavailable("following events: %d clients do already: wanted no more", maxStreams)
 	}
@@ -172,7 +174,8 @@ var atOnce = func() <-chan time.Time { c := make(chan time.Time); close(c); retu
 // follow sends the client what there is, and takes its frames, until that ends.
 // emit takes a frame, flush sends what was emitted. Either returns an error if the
 // client is gone.
-func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() reason) reason {
+func (f *follower) follow(frames <-chan []byte, emit func([]byte), flush func() reason) (why reason) {
+	defer func() { f.events.counts.putOut[why].Add(1) }()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"time"
 
 	"routerd/internal/events"
@@ -79,7 +80,11 @@ func (f *follower) stream(w http.ResponseWriter, req *http.Request) error {
 		if emitted && failed == nil {
 			failed = control.Flush()
 		}
-		if emitted = false; failed != nil {
+		emitted = false
+		switch {
+		case errors.Is(failed, os.ErrDeadlineExceeded):
+			return reasonStalled
+		case failed != nil:
 			return reasonGone
 		}
 		return reasonNone

@@ -412,7 +412,7 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	v, _ := f.Version(ctx)
 	s := Snapshot{
 		Version: v, Generation: 42, Steps: StepSnapshot{UpTo: [len(StepBounds)]uint64{0: 5, 1: 8, 2: 9, 3: 9, 4: 9, 5: 9, 6: 10, 7: 10, 8: 10, 9: 10}, Steps: 10, Seconds: 0.0125}, FIB4: 3, FIB6: 1, RIB4: 4, RIB6: 2, ReloadsOK: 5, ReloadsFailed: 1,
-		Applied: began.Add(time.Hour), Differs: new(bool), Hops: 5, UnusableHops: 2,
+		Applied: began.Add(time.Hour), Differs: new(bool), Hops: 5, UnusableHops: 2, CertificateEnds: began.AddDate(1, 0, 0),
 		Workers: []WorkerSnapshot{{Interface: "lan0", Batches: 100}, {Interface: "lan1", Queue: 1, Batches: 7}},
 		Interfaces: []InterfaceSnapshot{
 			{Name: "lan0", Up: true, MTU: 1500, Received: Traffic{Packets: 1, Bytes: 2, Supers: 3}, Sent: Traffic{Packets: 4, Bytes: 5, Supers: 6}},

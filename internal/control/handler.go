@@ -25,6 +25,7 @@ type handler struct {
 	nouns   []Noun
 	log     *slog.Logger
 	metrics http.Handler
+	asked   *requests
 	events  *Events
 	audit   *access.Audit
 	repeats repeats
@@ -35,8 +36,10 @@ type handler struct {
 
 func newHandler(r Router, o Options) *handler {
 	o = o.filled()
+	nouns := Nouns()
+	asked := newRequests(nouns)
 	return &handler{
-		router: r, nouns: Nouns(), log: o.Log, metrics: metricsHandler(r), events: o.Events, audit: o.Audit,
+		router: r, nouns: nouns, log: o.Log, asked: asked, metrics: metricsHandler(r, o.Events, asked), events: o.Events, audit: o.Audit,
 		refusals: bucket.New(1, 100),
 	}
 }

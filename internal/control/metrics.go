@@ -29,13 +29,15 @@ const scrapeTimeout = 5 * time.Second
 // the configuration alone, not on the traffic.
 type Collector struct {
 	router    Router
+	events    *Events // nil where there are none
 	protocols []protocols.Protocol
 	families  map[*running.Family]*prometheus.Desc
 }
 
-// NewCollector makes the collector of a router.
-func NewCollector(r Router) *Collector {
-	c := &Collector{router: r, protocols: protocols.All(), families: map[*running.Family]*prometheus.Desc{}}
+// NewCollector makes the collector of a router, and of its events unless they are
+// nil.
+func NewCollector(r Router, e *Events) *Collector {
+	c := &Collector{router: r, events: e, protocols: protocols.All(), families: map[*running.Family]*prometheus.Desc{}}
 	for _, p := range c.protocols {
 		for _, f := range p.Metrics.Families {
 			c.families[f] = describe(f.Name, f.Help, f.Labels...)
@@ -44,12 +46,12 @@ func NewCollector(r Router) *Collector {
 	return c
 }
 
-// metricsHandler serves the metrics of the router, the process and the Go
-// runtime from a registry of its own.
-func metricsHandler(r Router) http.Handler {
+// metricsHandler serves the metrics of the router, of the requests to its API, the
+// process and the Go runtime from a registry of its own.
+func metricsHandler(r Router, e *Events, asked *requests) http.Handler {
 	reg := prometheus.NewRegistry()
 	reg.MustRegister(
-		NewCollector(r),
+		NewCollector(r, e), asked.count, asked.seconds,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
@@ -135,6 +137,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descSteps, descStart, descBuild,
+		descVerdict, descCertificate, descEvents, descEventClients, descEventsLost, descEventPutOut,
 	} {
 		ch <- d
 	}
@@ -179,6 +182,11 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	to.gauge(descHops, float64(s.Hops-s.UnusableHops), "true")
 	to.gauge(descHops, float64(s.UnusableHops), "false")
 	to.steps(&s.Steps)
+	to.verdicts()
+	to.events(c.events)
+	if !s.CertificateEnds.IsZero() {
+		to.gauge(descCertificate, float64(s.CertificateEnds.Unix()))
+	}
 	to.gauge(descStart, float64(s.Version.Started.UnixMilli())/1000)
 	to.gauge(descBuild, 1, s.Version.Version, s.Version.GoVersion, s.Version.Revision)
 }

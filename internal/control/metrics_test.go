@@ -16,7 +16,7 @@ import (
 func scrape(t *testing.T, r Router) (int, []byte) {
 	t.Helper()
 	w := httptest.NewRecorder()
-	newHandler(r, Options{}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
+	newHandler(r, Options{Events: newEvents()}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
 	return w.Code, w.Body.Bytes()
 }
 

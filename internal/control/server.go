@@ -126,7 +126,7 @@ func (a *API) ServeWeb(ctx context.Context, l net.Listener, certificates func() 
 
 func (a *API) newServer(h http.Handler, write time.Duration, most int) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           a.handler.asked.watch(h),
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      write,

@@ -28,6 +28,7 @@ type Snapshot struct {
 	NeighborEvents           arp.Counters
 	NAT                      *NATSnapshot // nil where nothing is translated
 	Steps                    StepSnapshot
+	CertificateEnds          time.Time // of what HTTPS shows; zero where there is none
 }
 
 // StepBounds are the bounds, in seconds, of the histogram of the steps of the

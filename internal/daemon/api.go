@@ -306,6 +306,9 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		s.ReloadsOK, s.ReloadsFailed, s.Applied = d.tally.ok, d.tally.failed, d.applied
 		s.Hops, s.UnusableHops = d.router.RIB().Hops()
 		s.Steps = d.steps.snapshot()
+		if pair := d.web.tls.Load(); pair != nil {
+			s.CertificateEnds = pair.Certificate().Leaf.NotAfter
+		}
 		for _, i := range view.Interfaces {
 			if i != nil {
 				t := traffic[i.ID]

@@ -79,7 +79,9 @@ type Ring struct {
 	version   uint64 // counts all changes of the ring
 	changed   chan struct{}
 	listeners []int
-	samples   []sample // the latest of each topic
+	samples   []sample      // the latest of each topic
+	lost      atomic.Uint64 // told to readers who asked for them
+
 	// until is, of each topic, when its events are no longer recorded: in
 	// nanoseconds since 1970, 0 for at once, -1 for not while somebody listens.
 	until []atomic.Int64
@@ -259,6 +261,10 @@ func (r *Ring) latest(t TopicID) sample {
 	defer r.mu.Unlock()
 	return r.samples[t]
 }
+
+// Lost is how many events readers who asked for them were told to have lost, those
+// that nobody listened to not counted.
+func (r *Ring) Lost() uint64 { return r.lost.Load() }
 
 // Cursor is the position of the latest event.
 func (r *Ring) Cursor() Cursor {

@@ -273,6 +273,9 @@ func (s *Session) lose(sub *subscription, of topics, first, last uint64, why str
 		return
 	}
 	lost := last - first + 1
+	if why != unheard {
+		s.ring.lost.Add(lost)
+	}
 	s.send(marshal(gapFrame{
 		Type: typeGap, ID: sub.id, From: Cursor{s.ring.epoch, first}.String(), To: Cursor{s.ring.epoch, last}.String(),
 		Lost: &lost, Why: why, Then: s.renew(sub, missing),

@@ -17,9 +17,12 @@ var (
 	metricSetOctets  = &running.Family{Name: "bgp_attribute_octets", Help: "Octets that the sets of attributes take."}
 	metricStrangers  = &running.Family{Name: "bgp_strangers_total", Help: "Connections of those who are no neighbors, closed.", Counter: true}
 	metricUp         = &running.Family{Name: "bgp_neighbor_up", Help: "1 while the session with the neighbor is established.", Labels: []string{"neighbor"}}
+	metricShutdown   = &running.Family{Name: "bgp_neighbor_shutdown", Help: "1 while the configuration shuts the neighbor down.", Labels: []string{"neighbor"}}
 	metricAccepted   = &running.Family{Name: "bgp_neighbor_accepted_routes", Help: "Routes of the neighbor that the import policies let pass, by family.", Labels: []string{"neighbor", "family"}}
 	metricKept       = &running.Family{Name: "bgp_neighbor_kept_routes", Help: "Routes of the neighbor that are kept as they came, before policies, by family.", Labels: []string{"neighbor", "family"}}
 	metricSent       = &running.Family{Name: "bgp_neighbor_sent_prefixes", Help: "Prefixes that the neighbor has been sent, by family.", Labels: []string{"neighbor", "family"}}
+	metricCounted    = &running.Family{Name: "bgp_neighbor_limited_routes", Help: "Routes of the neighbor that its prefix limit counts, by family. Absent where there is no limit.", Labels: []string{"neighbor", "family"}}
+	metricMaximum    = &running.Family{Name: "bgp_neighbor_routes_max", Help: "How many routes of the family the neighbor may have: max-prefixes. Absent where there is no limit.", Labels: []string{"neighbor", "family"}}
 	metricUpdates    = &running.Family{Name: "bgp_neighbor_updates_total", Help: "UPDATE messages of the neighbor.", Labels: []string{"neighbor"}, Counter: true}
 	metricAnnounced  = &running.Family{Name: "bgp_neighbor_announcements_total", Help: "Announcements of the neighbor, by what became of them.", Labels: []string{"neighbor", "fate"}, Counter: true}
 	metricWithdrawn  = &running.Family{Name: "bgp_neighbor_withdrawals_total", Help: "Withdrawals of the neighbor.", Labels: []string{"neighbor"}, Counter: true}
@@ -32,7 +35,7 @@ func Metrics() running.Metrics {
 	return running.Metrics{
 		Families: []*running.Family{
 			metricNeighbors, metricPrefixes, metricRoutes, metricSets, metricSetOctets, metricStrangers,
-			metricUp, metricAccepted, metricKept, metricSent, metricUpdates, metricAnnounced, metricWithdrawn, metricSentTotal, metricSentWithdr,
+			metricUp, metricShutdown, metricAccepted, metricKept, metricSent, metricCounted, metricMaximum, metricUpdates, metricAnnounced, metricWithdrawn, metricSentTotal, metricSentWithdr,
 		},
 		Read: func(ctx context.Context, from running.Protocol, emit running.Emit) error {
 			type seen struct {
@@ -61,16 +64,18 @@ func emitNeighbors(emit running.Emit, list []bgp.NeighborStatus) {
 	for i := range list {
 		n := &list[i]
 		states[n.State]++
-		who, up := zoned(n.Address, n.Interface).String(), 0.0
-		if n.State == bgp.Established {
-			up = 1
-		}
-		emit(metricUp, up, who)
+		who := zoned(n.Address, n.Interface).String()
+		emit(metricUp, oneIf(n.State == bgp.Established), who)
+		emit(metricShutdown, oneIf(n.Shutdown), who)
 		for f := range n.Families {
 			if x := &n.Families[f]; x.Enabled {
 				emit(metricAccepted, float64(x.Accepted), who, families[f])
 				emit(metricKept, float64(x.Kept), who, families[f])
 				emit(metricSent, float64(x.Sent), who, families[f])
+				if x.Maximum > 0 {
+					emit(metricCounted, float64(x.Counted), who, families[f])
+					emit(metricMaximum, float64(x.Maximum), who, families[f])
+				}
 			}
 		}
 		c := &n.Counts
@@ -86,4 +91,11 @@ func emitNeighbors(emit running.Emit, list []bgp.NeighborStatus) {
 	for s := bgp.Idle; s <= bgp.Established; s++ {
 		emit(metricNeighbors, float64(states[s]), s.String())
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }
