@@ -15,8 +15,12 @@ import (
 
 func scrape(t *testing.T, r Router) (int, []byte) {
 	t.Helper()
+	return scrapeFrom(newHandler(r, Options{Events: newEvents()}))
+}
+
+func scrapeFrom(h *handler) (int, []byte) {
 	w := httptest.NewRecorder()
-	newHandler(r, Options{Events: newEvents()}).ServeHTTP(w, as(access.Read, "GET", "/metrics"))
+	h.ServeHTTP(w, as(access.Read, "GET", "/metrics"))
 	return w.Code, w.Body.Bytes()
 }
 
