@@ -93,6 +93,7 @@ func Share(now, next *Config) {
 const (
 	deviceAnew       = "its device is made anew: the link is down for a moment"
 	laterConnections = "for connections that begin from now on"
+	clientsGo        = "who has no right or another one by it is put out of the API"
 	sessionsEnd      = "translated sessions that stand on it end"
 	laterFlows       = "for what begins from now on; sessions stay"
 	fragmentsEnd     = "fragments held for the router itself are given up"
@@ -108,6 +109,11 @@ func impacts(spoken func(protocol string) bool) []decode.Impact {
 		{Pattern: "state-dir", Means: "taken up by the next start"},
 		{Pattern: "api.tls.certificate", Means: laterConnections},
 		{Pattern: "api.tls.key", Means: laterConnections},
+		{Pattern: "api.tls.client-ca", Means: clientsGo},
+		{Pattern: "api.tls.client-role", Means: clientsGo},
+		{Pattern: "api.tls.client-auth", Means: "for requests that begin from now on"},
+		{Pattern: "api.tls.client.*", Kind: "removed", Means: clientsGo},
+		{Pattern: "api.tls.client.*", Kind: "changed", Means: clientsGo},
 		{Pattern: "interface.*", Kind: "added", Means: "its device is made"},
 		{Pattern: "interface.*", Kind: "removed", Means: "its device goes, and with it the routes that lead there"},
 		{Pattern: "interface.*.kind", Means: deviceAnew},

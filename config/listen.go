@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -32,12 +31,6 @@ type API struct {
 	// addresses and its own name.
 	Hosts []string
 	TLS   TLS
-}
-
-// TLS is the [api.tls] table. Without files the router has a key of its own.
-type TLS struct {
-	Certificate, Key string    // paths; both or neither
-	Origin           origin.ID // of the certificate
 }
 
 // Metrics is the [metrics] table.
@@ -79,39 +72,9 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	metrics.Done()
 }
 
-// decodeTLS reads [api.tls] after the listeners.
-func (r *reader) decodeTLS(s *tomltext.Section, c *Config) {
-	t := &c.API.TLS
-	t.Certificate = tomltext.Get(s, "certificate", "", tomltext.Text("the path of a file that holds a certificate and its chain"))
-	t.Key = tomltext.Get(s, "key", "", tomltext.Text("the path of a file that holds the certificate's private key"))
-	for _, pair := range [][2]string{{"key", "certificate"}, {"certificate", "key"}} {
-		key, other := pair[0], pair[1]
-		if s.Has(key) && !s.Has(other) {
-			r.WrongKey(s.At.With(key), fmt.Sprintf("%s has no %s beside its %s", s.At, other, key), "both, or neither for a key of routerd's own")
-		}
-	}
-	if t.Certificate != "" {
-		t.Origin = r.origin(s.At.With("certificate"))
-	}
-	s.Done()
-	if s.Table != nil && !c.API.HTTPS() {
-		r.Odd(s.At, fmt.Sprintf("%s is there, and api.listen has no https address that would use it", s.At), `listen = ["https://192.0.2.1:8443"], say`)
-	}
-}
-
 // HTTPS reports whether one of the addresses is of HTTPS.
 func (a *API) HTTPS() bool {
 	return slices.ContainsFunc(a.Listen, func(l string) bool { return strings.HasPrefix(l, "https://") })
-}
-
-// resolve makes paths that are relative to the configuration's directory such of
-// the process.
-func (t *TLS) resolve(dir string) {
-	for _, path := range []*string{&t.Certificate, &t.Key} {
-		if *path != "" && !filepath.IsAbs(*path) {
-			*path = filepath.Join(dir, *path)
-		}
-	}
 }
 
 // decodeRoles reads the roles of users or groups by their numbers.

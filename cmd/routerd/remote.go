@@ -12,13 +12,15 @@ import (
 )
 
 // remote is the router to ask over HTTPS, as the flags say.
-type remote struct{ url, pin, tokenFile string }
+type remote struct{ url, pin, tokenFile, cert, certKey string }
 
 // The environment variables that stand for the flags.
 const (
 	urlVariable       = "ROUTERD_URL"
 	pinVariable       = "ROUTERD_PIN"
 	tokenFileVariable = "ROUTERD_TOKEN_FILE"
+	certVariable      = "ROUTERD_CERT"
+	certKeyVariable   = "ROUTERD_CERT_KEY"
 )
 
 func (r *remote) addFlags(root *cobra.Command) {
@@ -26,6 +28,8 @@ func (r *remote) addFlags(root *cobra.Command) {
 	flags.StringVar(&r.url, "url", "", "ask the router at this `URL`, such as https://192.0.2.1:8443, instead of one on this host (default $"+urlVariable+")")
 	flags.StringVar(&r.pin, "pin", "", "with --url, the `KEY` that it has to have, as its own show version says: sha256:... (default $"+pinVariable+"; without one, whoever has signed its certificate has to be trusted)")
 	flags.StringVar(&r.tokenFile, "token-file", "", "with --url, a `FILE` with a token, which routerd token add makes (default $"+tokenFileVariable+")")
+	flags.StringVar(&r.cert, "cert", "", "with --url, a `FILE` with a certificate to show, which [api.tls] of the router's configuration gives a role (default $"+certVariable+")")
+	flags.StringVar(&r.certKey, "cert-key", "", "with --cert, the `FILE` with its private key, if that is another one (default $"+certKeyVariable+")")
 }
 
 // fromEnvironment adds what the environment says, which counts only without a
@@ -35,11 +39,16 @@ func (r remote) fromEnvironment() remote {
 		url:       cmp.Or(r.url, os.Getenv(urlVariable)),
 		pin:       cmp.Or(r.pin, os.Getenv(pinVariable)),
 		tokenFile: cmp.Or(r.tokenFile, os.Getenv(tokenFileVariable)),
+		cert:      cmp.Or(r.cert, os.Getenv(certVariable)),
+		certKey:   cmp.Or(r.certKey, os.Getenv(certKeyVariable)),
 	}
 }
 
 // dial returns a client of the router.
 func (r remote) dial() (*control.Client, error) {
+	if r.cert == "" && r.certKey != "" {
+		return nil, usagef("--cert-key: wanted --cert too, the certificate of that key")
+	}
 	token := ""
 	if r.tokenFile != "" {
 		text, err := os.ReadFile(r.tokenFile)
@@ -50,7 +59,7 @@ func (r remote) dial() (*control.Client, error) {
 			return nil, usagef("--token-file %s: wanted a file with one token, rtd_ID_SECRET", r.tokenFile)
 		}
 	}
-	c, err := control.DialRemote(control.Remote{URL: r.url, Pin: r.pin, Token: token})
+	c, err := control.DialRemote(control.Remote{URL: r.url, Pin: r.pin, Token: token, Cert: r.cert, CertKey: r.certKey})
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -69,7 +78,7 @@ func (s *session) client() (*control.Client, error) {
 	case r.url != "":
 		return r.dial()
 	case s.remote != (remote{}):
-		return nil, usagef("--pin and --token-file are for a router that --url names")
+		return nil, usagef("--pin, --token-file and --cert are for a router that --url names")
 	}
 	path, err := control.FindSocket(s.socket, control.SocketDirs())
 	if err != nil {

@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -20,10 +26,11 @@ import (
 func serveRemote(t *testing.T, f *fake, role access.Role) (url, pin, tokenFile string) {
 	t.Helper()
 	dir := t.TempDir()
-	pair, err := tlskeys.Open(tlskeys.Config{Own: filepath.Join(dir, "tls.key"), Name: "r1"})
+	pair, err := tlskeys.Open(tlskeys.Config{Own: filepath.Join(dir, "tls.key"), Name: "r1", AskClients: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	clients := &access.Clients{List: []access.Client{{Name: "test", Role: access.Read, Value: putClient(t, filepath.Join(dir, "client.pem"))}}}
 	tokens, err := access.OpenTokens(nil, func([]byte) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -44,7 +51,7 @@ func serveRemote(t *testing.T, f *fake, role access.Role) (url, pin, tokenFile s
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- control.New(f, control.Options{Tokens: tokens}).ServeWeb(ctx, l, func() *tls.Config { return pair.TLS() })
+		ended <- control.New(f, control.Options{Tokens: tokens, Clients: func() *access.Clients { return clients }}).ServeWeb(ctx, l, func() *tls.Config { return pair.TLS() })
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -55,11 +62,39 @@ func serveRemote(t *testing.T, f *fake, role access.Role) (url, pin, tokenFile s
 	return "https://" + l.Addr().String(), pair.Pin(), tokenFile
 }
 
+// putClient writes a key with a certificate of it, and returns the pin.
+func putClient(t *testing.T, path string) (pin string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tlskeys.PinOf(leaf)
+}
+
 // Every verb asks a router by its URL, its pin and a token, given by flags or by
 // the environment, and says what is wrong with them.
 func TestRemote(t *testing.T) {
 	f := &fake{}
 	url, pin, tokenFile := serveRemote(t, f, access.Operate)
+	cert := filepath.Join(filepath.Dir(tokenFile), "client.pem")
 	empty := filepath.Join(t.TempDir(), "empty")
 	if err := os.WriteFile(empty, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -87,18 +122,25 @@ func TestRemote(t *testing.T) {
 		{"show interface --url 192.0.2.1", nil, exitUsage, `wanted "https://ADDRESS:PORT"`},
 		{"show interface --url URL --pin PIN --token-file EMPTY", nil, exitUsage, "wanted a file with one token"},
 		{"show interface --url URL --pin PIN --token-file /nonexistent", nil, exitFailed, "reading the token"},
+		{"show interface --url URL --pin PIN --cert CERT", nil, exitOK, "lan0"},
+		{"show interface", []string{"ROUTERD_URL", "URL", "ROUTERD_PIN", "PIN", "ROUTERD_CERT", "CERT", "ROUTERD_CERT_KEY", "CERT"}, exitOK, "lan0"},
+		{"clear arp --url URL --pin PIN --cert CERT", nil, exitFailed, "as certificate test, who has the role read"},
+		{"show interface --url URL --pin PIN --cert FILE", nil, exitUsage, "reading the certificate FILE with the key FILE"},
+		{"show interface --url URL --pin PIN --cert-key CERT", nil, exitUsage, "wanted --cert too"},
+		{"show interface --cert CERT", nil, exitUsage, "are for a router that --url names"},
+		{"show interface --url http://127.0.0.1:8080 --cert CERT", nil, exitUsage, "http shows no certificate"},
 		{"token add", nil, exitUsage, "a token needs a name"},
 		{"token revoke", nil, exitUsage, "which token?"},
 		{"token add x --role root", nil, exitUsage, "wanted read, operate or admin"},
 		{"token", nil, exitUsage, "list, add, revoke"},
 	} {
 		t.Run(c.line, func(t *testing.T) {
-			fill := strings.NewReplacer("URL", url, "PIN", pin, "FILE", tokenFile, "OTHER", other, "EMPTY", empty)
+			fill := strings.NewReplacer("URL", url, "PIN", pin, "FILE", tokenFile, "OTHER", other, "EMPTY", empty, "CERT", cert)
 			for i := 0; i < len(c.environment); i += 2 {
 				t.Setenv(c.environment[i], fill.Replace(c.environment[i+1]))
 			}
 			code, stdout, stderr := routerd(strings.Fields(fill.Replace(c.line))...)
-			if code != c.code || !strings.Contains(stdout+stderr, c.says) {
+			if code != c.code || !strings.Contains(stdout+stderr, fill.Replace(c.says)) {
 				t.Errorf("exit %d, want %d and %q in\n%s%s", code, c.code, c.says, stdout, stderr)
 			}
 		})

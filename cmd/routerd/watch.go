@@ -76,7 +76,7 @@ func joinWatch(args []string) []string {
 func verb(args []string) string {
 	for i := 0; i < len(args); i++ {
 		switch a := args[i]; {
-		case slices.Contains([]string{"--socket", "--url", "--pin", "--token-file"}, a):
+		case slices.Contains([]string{"--socket", "--url", "--pin", "--token-file", "--cert", "--cert-key"}, a):
 			i++
 		case !strings.HasPrefix(a, "-"):
 			return a

@@ -12,7 +12,8 @@
 // The peer of a unix socket is identified by the kernel (SO_PEERCRED), by user
 // and groups: Roles.Peer. Over the network it is who shows a token (Tokens), or a
 // browser by the cookie of a session (Logins), which somebody with a token or a socket
-// has opened by a one-time code.
+// has opened by a one-time code, or the holder of the connection's certificate
+// (Clients), which TLS has checked to be the client's own.
 //
 // This package opens no socket and reads no configuration.
 package access

@@ -13,7 +13,7 @@ type Identity struct {
 	// Source is where the request comes from: "unix socket", "192.0.2.7".
 	Source string
 	// Ended is closed when the identity loses its rights while its connections are
-	// open: its token is revoked or has expired. A handler that keeps a connection beyond one
+	// open: its token or certificate is revoked or has expired. A handler that keeps a connection beyond one
 	// answer has to close it then. nil: it never ends.
 	Ended <-chan struct{}
 	// Expires is when it ends by itself; zero for never.

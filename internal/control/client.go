@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -84,6 +85,9 @@ type Remote struct {
 	URL   string // https://ADDRESS:PORT, or http:// and a loopback's address
 	Pin   string // of the router's key, see tlskeys.ParsePin; "" trusts whom this host trusts
 	Token string // "" for none
+	// Cert and CertKey are the paths of PEM files: a certificate to show with its chain,
+	// and its private key. "" for none; without CertKey the key is in the file Cert.
+	Cert, CertKey string
 }
 
 // DialRemote returns a client of a router over TCP. It connects at the first
@@ -99,6 +103,9 @@ func DialRemote(r Remote) (*Client, error) {
 	case u.Scheme == "http" && r.Pin != "":
 		return nil, fmt.Errorf("the URL %q of a router: http has no key to pin; %s", r.URL, wanted)
 	}
+	if u.Scheme == "http" && r.Cert != "" {
+		return nil, fmt.Errorf("the URL %q of a router: http shows no certificate; %s", r.URL, wanted)
+	}
 	c := &Client{where: r.URL, base: url.URL{Scheme: u.Scheme, Host: u.Host}, token: r.Token}
 	t := &http.Transport{
 		DialContext:         (&net.Dialer{Timeout: dialTimeout}).DialContext,
@@ -111,6 +118,14 @@ func DialRemote(r Remote) (*Client, error) {
 			return nil, fmt.Errorf("the pin %q: %w", r.Pin, err)
 		}
 		t.TLSClientConfig = tlskeys.Pinned(pin)
+	}
+	if r.Cert != "" {
+		cert, err := tls.LoadX509KeyPair(r.Cert, cmp.Or(r.CertKey, r.Cert))
+		if err != nil {
+			return nil, fmt.Errorf("reading the certificate %s with the key %s: %w", r.Cert, cmp.Or(r.CertKey, r.Cert), err)
+		}
+		// Shown whatever authorities the router may name: it looks at the key too.
+		t.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &cert, nil }
 	}
 	c.begin(t)
 	return c, nil

@@ -27,8 +27,8 @@
 //
 // Each noun takes a role (internal/access). Any process that can open the socket
 // may read; root and the router's own user are admins, and the configuration
-// gives roles to others. Over HTTPS a token says who asks (RFC 6750), or the cookie of
-// a session: with that, what changes something or opens a WebSocket has to come from
+// gives roles to others. Over HTTPS a token says who asks (RFC 6750), the cookie of a
+// session, or the client's certificate: with the cookie, what changes something or opens a WebSocket has to come from
 // the router's own page (Origin). The header Routerd-Role lowers the role. What is wrong
 // with a request is said by its status: 401 nobody known, 403 a lower role, or
 // another site's page, 412 another configuration runs (If-Match, RFC 9110 §13.1.1),
@@ -45,7 +45,8 @@
 // events describes: by WebSocket, with the subprotocol routerd.v1, or without an
 // Upgrade as lines of JSON, with one subscription in the URL's parameters topic,
 // key (each may be repeated), snapshot and after. A client that reads nothing for
-// 30 s is put out with status 4408, one whose token is revoked with 4401, and all
+// 30 s is put out with status 4408, one whose token or
+// certificate is revoked with 4401, and all
 // with 1001 when the server stops.
 //
 // The contract: fields are only ever added. Times are RFC 3339 in UTC,

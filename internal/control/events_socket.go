@@ -23,7 +23,7 @@ const Subprotocol = "routerd.v1"
 
 // Status codes of RFC 6455 §7.4.2 for private use, with which a client is put out.
 const (
-	StatusRevoked websocket.StatusCode = 4401 // its token was revoked or has expired
+	StatusRevoked websocket.StatusCode = 4401 // its token or certificate was revoked or has expired
 	StatusStalled websocket.StatusCode = 4408 // it did not read
 )
 
@@ -75,7 +75,7 @@ var putOuts = [...]struct {
 	text string
 }{
 	reasonStopping: {websocket.StatusGoingAway, "the router stops serving here"},
-	reasonRevoked:  {StatusRevoked, "the token was revoked or has expired"},
+	reasonRevoked:  {StatusRevoked, "the token or certificate was revoked or has expired"},
 	reasonRefused:  {websocket.StatusPolicyViolation, events.ErrRefused.Error()},
 	reasonStalled:  {StatusStalled, "what was sent was not read"},
 }

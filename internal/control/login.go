@@ -95,7 +95,7 @@ func (a *API) logins(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		path := req.URL.Path
 		switch {
-		case a.o.Logins == nil || path != "/v1/login" && path != "/v1/logout":
+		case a.o.Logins == nil || a.o.Clients().Only || path != "/v1/login" && path != "/v1/logout":
 			h.ServeHTTP(w, req)
 		case req.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)

@@ -33,6 +33,9 @@ type Options struct {
 	Tokens *access.Tokens
 	// Logins open sessions for the browsers of those who connect by HTTPS; nil for none.
 	Logins *access.Logins
+	// Clients returns whom certificates identify that clients of ServeWeb show; nil
+	// for nobody.
+	Clients func() *access.Clients
 	// Audit gets who changed what; nil remembers it nowhere.
 	Audit *access.Audit
 	// Ready returns why the router does not forward packets, nil if it does. It
@@ -53,6 +56,10 @@ func (o Options) filled() Options {
 	}
 	if o.Roles == nil {
 		o.Roles = defaultRoles
+	}
+	if o.Clients == nil {
+		nobody := &access.Clients{}
+		o.Clients = func() *access.Clients { return nobody }
 	}
 	if o.Audit == nil {
 		o.Audit = access.NewAudit(nil)

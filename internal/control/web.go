@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net"
@@ -83,31 +84,52 @@ func originOf(origin, host string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
-// identifyWeb passes requests on with the identity of whose token they show, or whose
-// session's cookie. With open set those without either may read.
+// identifyWeb passes requests on with the identity of whose token they show, whose
+// session's cookie, or else of the holder of their connection's certificate; where only
+// a certificate counts, of that alone. With open set those without any may read.
 func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		from := remoteOf(req)
 		id := access.Identity{Name: "anybody on this host", Role: access.Read, Source: from.String()}
 		given := req.Header.Values("Authorization")
+		only := !open && a.o.Clients().Only
 		ok := open
 		var err error
 		switch {
+		case only:
 		case len(given) > 0:
-			id, ok = a.byToken(given, from.String())
+			if id, ok = a.byToken(given, from.String()); !ok {
+				a.turnAway(w, req, from, true)
+				return
+			}
 		case !open:
 			id, ok, err = a.byCookie(req)
 		}
-		switch {
-		case err != nil:
+		if err == nil && !ok {
+			var release func()
+			id, release, err = a.byCertificate(req, from.String())
+			defer release()
+			if err != nil {
+				a.turnUnknownAway(w, req, from, err)
+				return
+			}
+		}
+		if err != nil {
 			write(w, a.handler.refusal(req, err))
-			return
-		case !ok:
-			a.turnAway(w, req, from, len(given) > 0)
 			return
 		}
 		h.ServeHTTP(w, req.WithContext(access.With(req.Context(), id)))
 	})
+}
+
+// turnUnknownAway answers a request without a token or a session of which no
+// certificate says who sends it.
+func (a *API) turnUnknownAway(w http.ResponseWriter, req *http.Request, from netip.Addr, shown error) {
+	if a.o.Clients().Only || !errors.Is(shown, access.ErrNoCertificate) {
+		a.refuseCertificate(w, req, from.String(), shown)
+		return
+	}
+	a.turnAway(w, req, from, false)
 }
 
 // remoteOf returns the address that a request comes from.

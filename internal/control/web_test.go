@@ -55,7 +55,7 @@ func serveWeb(t *testing.T, secure bool, o Options) *web {
 	transport := &http.Transport{}
 	w.url = "http://" + l.Addr().String()
 	if secure {
-		if w.pair, err = tlskeys.Open(tlskeys.Config{Own: filepath.Join(t.TempDir(), "tls.key"), Name: "r1"}); err != nil {
+		if w.pair, err = tlskeys.Open(tlskeys.Config{Own: filepath.Join(t.TempDir(), "tls.key"), Name: "r1", AskClients: o.Clients != nil}); err != nil {
 			t.Fatal(err)
 		}
 		certificates = w.pair.TLS

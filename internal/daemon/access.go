@@ -27,8 +27,9 @@ type web struct {
 	webHosts atomic.Pointer[[]string] // names of the router in requests to the API over TCP
 	// hostNames are likewise those in requests for metrics.
 	hostNames atomic.Pointer[[]string]
-	tls       atomic.Pointer[tlskeys.Pair] // what https listeners show; nil while there are none
-	roles     atomic.Pointer[access.Roles] // of the peers of unix sockets
+	tls       atomic.Pointer[tlskeys.Pair]   // what https listeners show; nil while there are none
+	roles     atomic.Pointer[access.Roles]   // of the peers of unix sockets
+	clients   atomic.Pointer[access.Clients] // of https listeners, by certificate
 	tokens    *access.Tokens
 	broken    error // why the tokens could not be read; there are none then, and none are made
 	logins    *access.Logins
@@ -62,6 +63,7 @@ func (d *Daemon) openAccess() {
 		Roles:        d.web.roles.Load,
 		Tokens:       d.web.tokens,
 		Logins:       d.web.logins,
+		Clients:      d.web.clients.Load,
 		Audit:        d.web.audit,
 		Ready:        d.ready,
 		Events:       d.teller.serve,

@@ -8,6 +8,7 @@ import (
 	"routerd/config"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
+	"routerd/internal/access"
 	"routerd/internal/localstack"
 	"routerd/internal/router"
 	"routerd/internal/tlskeys"
@@ -36,6 +37,8 @@ type change struct {
 	opened []*openPort // not yet attached
 	ends   []*endpoint // new listeners, not yet serving
 	tls    *tlskeys.Pair
+	// clients are whom certificates identify.
+	clients *access.Clients
 	// group is the number of the sockets' group, and oldGroup the one they had.
 	group, oldGroup int
 }

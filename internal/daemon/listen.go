@@ -99,6 +99,9 @@ func (d *Daemon) prepareEnds(c *change) (err error) {
 	if c.tls, err = d.openTLS(c.cfg); err != nil {
 		return err
 	}
+	if c.clients, err = d.openClients(c.cfg); err != nil {
+		return err
+	}
 	for _, w := range c.listen {
 		e, err := d.listen(w, c.group)
 		if err != nil {
@@ -130,6 +133,7 @@ func (d *Daemon) commitEnds(c *change) {
 	roles := c.cfg.API.Roles
 	roles.Own = uint32(os.Geteuid())
 	d.web.roles.Store(&roles)
+	d.web.clients.Store(c.clients)
 	for _, e := range c.ends {
 		d.ends[e.address] = e
 		d.serveEnd(e)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"routerd/config"
+	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/tlskeys"
 )
@@ -34,6 +35,7 @@ func (d *Daemon) openTLS(cfg *config.Config) (*tlskeys.Pair, error) {
 		Certificate: t.Certificate, Key: t.Key,
 		Own:  filepath.Join(string(d.state), keyFile),
 		Name: cfg.Name, Hosts: certificateHosts(cfg), Log: d.log,
+		AskClients: t.Clients.Ask(),
 	})
 	switch {
 	case err != nil && t.Certificate != "":
@@ -42,6 +44,21 @@ func (d *Daemon) openTLS(cfg *config.Config) (*tlskeys.Pair, error) {
 		return nil, fmt.Errorf("%s: an https address of api.listen: %w", d.placeOfHTTPS(cfg), err)
 	}
 	return pair, nil
+}
+
+// openClients returns whom certificates of a configuration identify.
+func (d *Daemon) openClients(cfg *config.Config) (*access.Clients, error) {
+	t := cfg.API.TLS
+	clients := t.Clients
+	if t.ClientCA == "" || !cfg.API.HTTPS() {
+		return &clients, nil
+	}
+	authorities, err := tlskeys.OpenAuthorities(t.ClientCA, d.log)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", cfg.Origins.Place(t.ClientCAOrigin), err)
+	}
+	clients.Roots = authorities.Pool
+	return &clients, nil
 }
 
 // placeOfHTTPS returns the place of the first https address of a configuration.

@@ -138,7 +138,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.

@@ -24,7 +24,11 @@ type Config struct {
 	// addresses: they are in the certificate that it signs itself.
 	Name  string
 	Hosts []string
-	Log   *slog.Logger // gets what a renewal does; nil for no log
+	// AskClients has clients asked for a certificate. None is demanded, and what it
+	// says is for the server to judge. Sessions are not resumed then, so that each
+	// connection shows its certificate.
+	AskClients bool
+	Log        *slog.Logger // gets what a renewal does; nil for no log
 }
 
 // lookAgain is how often the files are looked at, at most.
@@ -55,6 +59,9 @@ func Open(cfg Config) (*Pair, error) {
 		MinVersion:     tls.VersionTLS13,
 		NextProtos:     []string{"http/1.1"},
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return p.Certificate(), nil },
+	}
+	if cfg.AskClients {
+		p.tls.ClientAuth, p.tls.SessionTicketsDisabled = tls.RequestClientCert, true
 	}
 	return p, nil
 }
