@@ -51,8 +51,8 @@ live.onfailed = async () => {
     // the router does not answer: the connection is tried again
   }
 };
+live.onhello = () => objects.follow(live.hello.topics);
 live.onchange = () => {
-  if (live.hello) objects.follow(live.hello.topics);
   if (live.state !== app.state) update();
 };
 onLost(signedOut);

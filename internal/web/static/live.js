@@ -82,7 +82,9 @@ class Subscription {
 
 // Live is the connection. Its state is live, behind or reconnecting.
 //   onchange()  is called when the state may be another
+//   onhello()   when the router has told what it has
 //   onlost()    when the login has ended
+//   onfailed()  when a connection was not even made; it is awaited
 export class Live {
   constructor() {
     this.subscriptions = new Map();
@@ -93,6 +95,7 @@ export class Live {
     this.connects = 0;
     this.onchange = () => {};
     this.onlost = () => {};
+    this.onhello = () => {};
     this.onfailed = async () => {};
     addEventListener('online', () => this.hurry());
     addEventListener('visibilitychange', () => document.visibilityState === 'visible' && this.hurry());
@@ -179,6 +182,7 @@ export class Live {
       this.tries = 0;
       this.connects++;
       for (const s of this.subscriptions.values()) this.send(s.request(frame));
+      this.onhello();
     } else if (frame.id) {
       this.subscriptions.get(frame.id)?.receive(frame, this.hello);
     } else if (frame.type === 'bookmark') {
