@@ -12,7 +12,7 @@ SOAKTIME ?= 20m
 REPEATTIME ?= 10m
 PROPERTYTIME ?= 20s
 SEED ?= 1
-# Tools that are unpacked rather than installed, promtool above all.
+# Tools that are unpacked rather than installed: prometheus and promtool.
 export PATH := $(CURDIR)/bin/tools:$(PATH)
 
 # The linters live in a module of their own, so that go.mod lists only what

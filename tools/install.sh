@@ -7,7 +7,7 @@ set -u
 case "${1:-test}" in
 demo) wanted="ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3" ;;
 test) wanted="gcc:gcc ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3
-	nft:nftables tcpdump:tcpdump arping:iputils-arping ndisc6:ndisc6 curl:curl systemd-analyze:systemd promtool:prometheus
+	nft:nftables tcpdump:tcpdump arping:iputils-arping ndisc6:ndisc6 curl:curl systemd-analyze:systemd promtool:prometheus prometheus:prometheus
 	bird:bird2 vtysh:frr gobgpd:gobgpd bgpctl:openbgpd exabgp:exabgp" ;;
 *)
 	echo "usage: $0 test|demo" >&2
@@ -23,7 +23,7 @@ for pair in $wanted; do
 	command -v "${pair%%:*}" >/dev/null 2>&1 && continue
 	missing+=("${pair%%:*}")
 	case "$pair" in
-	promtool:*) unpack=prometheus ;;
+	*:prometheus) unpack=prometheus ;;
 	gcc:*) packages+=(gcc libc6-dev) ;;
 	*) packages+=("${pair##*:}") ;;
 	esac
@@ -88,12 +88,12 @@ if [ ${#packages[@]} -gt 0 ]; then
 fi
 allow
 
-# Installing prometheus would start a server and make a user; its one wanted
-# program is taken out of the package instead.
+# Installing prometheus would start a server and make a user; its two programs are
+# taken out of the package instead.
 if [ -n "$unpack" ]; then
 	dir=$(mktemp -d) && chmod 755 "$dir"
 	if (cd "$dir" && apt-get download "$unpack" && dpkg-deb -x ./*.deb .) >"$log" 2>&1; then
-		mkdir -p bin/tools && cp "$dir/usr/bin/promtool" bin/tools/
+		mkdir -p bin/tools && cp "$dir/usr/bin/promtool" "$dir/usr/bin/prometheus" bin/tools/
 	else
 		say "apt-get could not download $unpack"
 	fi
