@@ -310,13 +310,13 @@ func (s *site) alternates(leaveOut func(routing.InterfaceID) bool) (lines []stri
 	s.table.Calculate(&s.state)
 	x.all(&s.table, leaveOut)
 	for r := range s.table.All {
-		a := x.Of(s.state.Prefixes.numberOf(r.Prefix))
+		a := x.Of(s.state.Prefixes.numberOf(r.Prefix()))
 		text := a.Why.String()
 		if a.Why == Protected {
 			text = fmt.Sprintf("%d:%v link %v node %v downstream %v", a.Hop.Interface, a.Hop.Address,
 				a.Protection&ProtectsLink != 0, a.Protection&ProtectsNode != 0, a.Protection&Downstream != 0)
 		}
-		lines = append(lines, fmt.Sprintf("%v by %v: %s", r.Prefix, ways(&s.table.Hops, r.Ways), text))
+		lines = append(lines, fmt.Sprintf("%v by %v: %s", r.Prefix(), ways(&s.table.Hops, r.Ways), text))
 	}
 	slices.Sort(lines)
 	return lines
@@ -532,7 +532,7 @@ func TestAlternatesPieceByPiece(t *testing.T) {
 	x.all(&m.table, m.leftOut)
 	for i := range m.table.routes {
 		if got, want := m.calc.alternates.Of(int32(i)), x.Of(int32(i)); got != want {
-			t.Fatalf("%v: %+v, want %+v", m.table.routes[i].Prefix, got, want)
+			t.Fatalf("%v: %+v, want %+v", m.table.routes[i].Prefix(), got, want)
 		}
 	}
 }

@@ -304,7 +304,7 @@ func lookup(t table, a netip.Addr) (best known, found bool) {
 func (c *campus) compare(x *building) string {
 	want, got := c.routes(x), table{}
 	for r := range x.m.table.All {
-		got[r.Prefix] = known{kind: r.Type, cost: r.Cost, metric: r.Metric}
+		got[r.Prefix()] = known{kind: r.Type, cost: r.Cost, metric: r.Metric}
 	}
 	text := ""
 	for p, k := range want {
@@ -357,7 +357,7 @@ func (c *campus) follow(x *building, p netip.Prefix, visited map[*building]bool)
 	visited[x] = true
 	defer delete(visited, x)
 	hops := x.m.table.Hops.Append(nil, r.Ways, 0)
-	if len(hops) == 0 && r.Prefix.Bits() > 0 {
+	if len(hops) == 0 && r.Prefix().Bits() > 0 {
 		return fmt.Sprintf("ends at router %d", x.id)
 	}
 	for _, h := range hops {

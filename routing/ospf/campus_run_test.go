@@ -27,11 +27,11 @@ func TestTablesFollowFromTheNetwork(t *testing.T) {
 					t.Fatalf("seed %d, round %d: %s\n%s", seed, round, text, c)
 				}
 				for r := range x.m.table.All {
-					if r.Prefix.Bits() == 0 || r.Prefix.Bits() == 16 && r.Type == InterArea {
+					if r.Prefix().Bits() == 0 || r.Prefix().Bits() == 16 && r.Type == InterArea {
 						continue // who has it is not said
 					}
-					if text := c.follow(x, r.Prefix, map[*building]bool{}); text != "" {
-						t.Fatalf("seed %d, round %d: a packet of router %d to %v %s\n%s", seed, round, x.id, r.Prefix, text, c)
+					if text := c.follow(x, r.Prefix(), map[*building]bool{}); text != "" {
+						t.Fatalf("seed %d, round %d: a packet of router %d to %v %s\n%s", seed, round, x.id, r.Prefix(), text, c)
 					}
 				}
 			}

@@ -15,7 +15,7 @@ import (
 func written(t *Table) (lines []string) {
 	for r := range t.All {
 		lines = append(lines, fmt.Sprintf("%v %v area %d cost %d metric %d tag %d by %v of %v",
-			r.Prefix, r.Type, r.Area, r.Cost, r.Metric, r.Tag, slices.Sorted(slices.Values(ways(&t.Hops, r.Ways))), r.Origin))
+			r.Prefix(), r.Type, r.Area, r.Cost, r.Metric, r.Tag, slices.Sorted(slices.Values(ways(&t.Hops, r.Ways))), r.Origin))
 	}
 	slices.Sort(lines)
 	return lines

@@ -64,8 +64,8 @@ func (t *Table) outside(e *Entry, nssa *AreaState) (p outside, ok bool) {
 	if !e.Usable() || body.Metric() == wire.Infinity || l.Router() == t.state.Router || e.prefix < 0 {
 		return p, false
 	}
-	prefix := t.state.Prefixes.list[e.prefix]
-	if nssa != nil && prefix.Bits() == 0 && t.state.Border && (l.Options()&wire.OptionNP == 0 || nssa.NoSummaries) {
+	prefix := t.state.Prefixes.key(e.prefix)
+	if nssa != nil && prefix.bits() == 0 && t.state.Border && (l.Options()&wire.OptionNP == 0 || nssa.NoSummaries) {
 		return p, false // RFC 3101 §2.5 (3)
 	}
 	r, ok := t.exit(l.Router(), nssa)
@@ -76,7 +76,7 @@ func (t *Table) outside(e *Entry, nssa *AreaState) (p outside, ok bool) {
 		return p, false
 	}
 	n := Route{
-		Prefix: prefix, Type: External1, Cost: add(r.cost, body.Metric()), Tag: body.Tag(), Ways: r.ways,
+		prefix: prefix, Type: External1, Cost: add(r.cost, body.Metric()), Tag: body.Tag(), Ways: r.ways,
 		Origin: l.Identity(), otherwise: !t.state.RFC1583 && r.otherwise(),
 	}
 	if body.Type2() {
@@ -154,7 +154,7 @@ func (t *Table) lookup(address wire.ID) (r reach) {
 		if n == nil || n.Type > InterArea {
 			continue
 		}
-		number, _ := t.state.Prefixes.find(n.Prefix)
+		number, _ := t.state.Prefixes.numbers.find(uint64(n.prefix))
 		r = reach{n.Type, n.Area, n.Cost, t.Hops.onward(n.Ways, []netip.Addr{to}), number}
 		if a := t.area(n.Area); n.Ways == 0 && a != nil {
 			for i := range a.Attachments {

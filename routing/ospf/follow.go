@@ -58,8 +58,8 @@ func (t *Table) repair(a *AreaState, u *Updated) {
 // have changed (RFC 2328 §16.5, §16.6). It reports whether that is all: else the
 // routes to others depend on these.
 func (t *Table) followPrefixes(prefixes []int32) bool {
-	for len(t.routes) < len(t.state.Prefixes.list) {
-		t.routes = append(t.routes, Route{})
+	for len(t.routes) < t.state.Prefixes.len() {
+		t.routes = append(double(t.routes), Route{})
 	}
 	for _, n := range prefixes {
 		old := t.routes[n]
@@ -89,7 +89,7 @@ func (t *Table) followPrefixes(prefixes []int32) bool {
 			return false // a forwarding address may be in it
 		}
 		if r.Type != noPath {
-			t.lengths[r.Prefix.Bits()] = true
+			t.lengths[r.prefix.bits()] = true
 		}
 		for e := range t.state.AS.of(n) {
 			t.take(e, nil)

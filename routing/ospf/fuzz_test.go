@@ -63,9 +63,13 @@ func FuzzDatabase(f *testing.F) {
 				t.Fatalf("graph %d made anew: routes\n%q, were\n%q", i, want, got)
 			}
 		}
-		for key, n := range s.state.Prefixes.numbers {
-			p := s.state.Prefixes.list[n]
-			if keyOf(p) != key || s.state.Prefixes.uses[n] < 1 || p != p.Masked() || p == (netip.Prefix{}) {
+		for _, key := range s.state.Prefixes.numbers.keys {
+			n, known := s.state.Prefixes.numbers.find(key)
+			if !known {
+				continue
+			}
+			p := s.state.Prefixes.prefix(n)
+			if uint64(keyOf(p)) != key || s.state.Prefixes.uses[n] < 1 || p != p.Masked() || p == (netip.Prefix{}) {
 				t.Fatalf("prefix %v is number %d, used %d times", p, n, s.state.Prefixes.uses[n])
 			}
 		}

@@ -14,8 +14,7 @@ type Graph struct {
 	db       *Database
 	prefixes *Prefixes
 	vertices []vertex
-	routers  map[wire.ID]int32
-	networks map[wire.ID]int32
+	numbers  index // of the vertices
 	free     []int32
 	highest  uint16 // cost that any edge ever had
 	virtuals int    // edges that are virtual links
@@ -55,7 +54,7 @@ type stub struct {
 
 // NewGraph makes one of the LSAs that are in the database.
 func NewGraph(db *Database, prefixes *Prefixes) *Graph {
-	g := &Graph{db: db, prefixes: prefixes, routers: map[wire.ID]int32{}, networks: map[wire.ID]int32{}}
+	g := &Graph{db: db, prefixes: prefixes}
 	for _, t := range []wire.LSType{wire.RouterLSA, wire.NetworkLSA} {
 		for e := range db.All(t) {
 			g.Update(e)
@@ -125,13 +124,24 @@ func (g *Graph) successor(e *Entry) (found *Entry) {
 	return found
 }
 
+// vertexKey tells routers and networks of the same ID apart.
+func vertexKey(network bool, id wire.ID) uint64 {
+	key := uint64(id)
+	if network {
+		key |= 1 << 32
+	}
+	return key
+}
+
+// router gives the index of a router's vertex, if there is one.
+func (g *Graph) router(id wire.ID) (at int32, known bool) {
+	return g.numbers.find(vertexKey(false, id))
+}
+
 // vertex gives the index of a vertex, made if need be.
 func (g *Graph) vertex(network bool, id wire.ID) int32 {
-	index := g.routers
-	if network {
-		index = g.networks
-	}
-	at, known := index[id]
+	key := vertexKey(network, id)
+	at, known := g.numbers.find(key)
 	if known {
 		return at
 	}
@@ -139,11 +149,11 @@ func (g *Graph) vertex(network bool, id wire.ID) int32 {
 		at, g.free = g.free[n-1], g.free[:n-1]
 	} else {
 		at = int32(len(g.vertices))
-		g.vertices = append(g.vertices, vertex{})
+		g.vertices = append(double(g.vertices), vertex{})
 	}
 	v := &g.vertices[at]
 	*v = vertex{id: id, network: network, prefix: -1, edges: v.edges[:0], stubs: v.stubs[:0]}
-	index[id] = at
+	g.numbers.add(key, at)
 	return at
 }
 
@@ -171,12 +181,9 @@ func (g *Graph) tidy(at int32) {
 	if v.entry != nil || v.uses > 0 {
 		return
 	}
-	index := g.routers
-	if v.network {
-		index = g.networks
-	}
-	if n, known := index[v.id]; known && n == at {
-		delete(index, v.id)
+	key := vertexKey(v.network, v.id)
+	if n, known := g.numbers.find(key); known && n == at {
+		g.numbers.remove(key)
 		g.free = append(g.free, at)
 	}
 }

@@ -11,7 +11,7 @@ type holding struct {
 
 func (h *holding) add(prefix, vertex int32) {
 	for int(prefix) >= len(h.few) {
-		h.few = append(h.few, [2]int32{})
+		h.few = append(double(h.few), [2]int32{})
 	}
 	for i := range h.few[prefix] {
 		if x := &h.few[prefix][i]; *x == 0 {

@@ -199,7 +199,7 @@ func (m *Machine) translatable(a *area, e *Entry) bool {
 		return false
 	}
 	p, ok := m.table.outside(e, &a.AreaState)
-	if !ok || p.route.Prefix == anywhere {
+	if !ok || p.route.Prefix() == anywhere {
 		return false
 	}
 	r := &m.table.routes[p.prefix]

@@ -1,7 +1,6 @@
 package ospf
 
 import (
-	"net/netip"
 	"slices"
 
 	"routerd/routing"
@@ -22,28 +21,31 @@ type offers struct {
 
 // offered is the route to one prefix.
 type offered struct {
-	prefix netip.Prefix
+	prefix prefixKey
 	// hops, and what they say, is what the RIB was told last, before the policy; nil
 	// is that there is no route.
 	hops     *hopList
-	kind     PathType
+	backup   *backup // nil: none
 	area     wire.ID
 	metric   uint32
 	tag      uint32
-	backup   Hop // Address is invalid: none
+	slot     routing.SlotID
+	kind     PathType
 	hasSlot  bool
 	accepted bool // by the policy
-	slot     routing.SlotID
 }
 
 // hopList is the next hops that slots share. It is the same pointer as long as the
 // hops are the same.
 type hopList struct {
 	hops    []routing.NextHop
-	backups map[Hop][]routing.NextHop // with one behind
+	backups map[Hop]*backup
 	discard bool
 	round   uint64 // of offers, the last one that found a route with it
 }
+
+// backup is a list of next hops with one more behind it, for when they are dead.
+type backup struct{ hops []routing.NextHop }
 
 type listKey string
 
@@ -56,7 +58,7 @@ func (o *offers) reset() {
 			o.slots.Free(r.slot)
 		}
 	}
-	o.routes, o.lists, o.ways, o.discard = o.routes[:0], nil, nil, nil
+	o.routes, o.lists, o.ways, o.discard = nil, nil, nil, nil
 }
 
 // again has every route written anew, by other rules.
@@ -106,8 +108,12 @@ func (o *offers) begin(f *offering) {
 	for len(o.ways) < len(f.table.Hops.sets) {
 		o.ways = append(o.ways, nil)
 	}
-	for len(o.routes) < len(f.table.routes) {
-		o.routes = append(o.routes, offered{})
+	if n := len(f.table.routes); n > cap(o.routes) {
+		grown := make([]offered, n, n+n/4)
+		copy(grown, o.routes)
+		o.routes = grown
+	} else if n > len(o.routes) {
+		o.routes = o.routes[:n]
 	}
 	if o.lists == nil {
 		o.lists = map[listKey]*hopList{}
@@ -122,7 +128,7 @@ func (o *offers) release(prefixes *Prefixes) {
 		if int(n) >= len(o.routes) {
 			continue
 		}
-		if r := &o.routes[n]; r.hasSlot && (prefixes.uses[n] == 0 || prefixes.list[n] != r.prefix) {
+		if r := &o.routes[n]; r.hasSlot && (prefixes.uses[n] == 0 || prefixes.key(n) != r.prefix) {
 			o.slots.Free(r.slot)
 			*r = offered{}
 		}
@@ -134,10 +140,10 @@ func (o *offers) release(prefixes *Prefixes) {
 func (o *offers) one(f *offering, n int32) bool {
 	was := &o.routes[n]
 	r := &f.table.routes[n]
-	if was.says(r) && f.alternates == nil && o.list(f, r.Ways) == was.hops && f.table.state.Prefixes.list[n] == was.prefix {
+	if was.says(r) && f.alternates == nil && o.list(f, r.Ways) == was.hops && f.table.state.Prefixes.key(n) == was.prefix {
 		return false // most are what they were
 	}
-	now := offered{prefix: f.table.state.Prefixes.list[n], kind: r.Type, area: r.Area, metric: r.Cost, tag: r.Tag}
+	now := offered{prefix: f.table.state.Prefixes.key(n), kind: r.Type, area: r.Area, metric: r.Cost, tag: r.Tag}
 	if r.Type == External2 {
 		now.metric = r.Metric
 	}
@@ -155,7 +161,7 @@ func (o *offers) one(f *offering, n int32) bool {
 	case now.hops == nil || now.hops.discard:
 	case f.alternates != nil:
 		if a := f.alternates.Of(n); a.Why == Protected {
-			now.backup = a.Hop
+			now.backup = now.hops.backup(a.Hop)
 		}
 	case was.hops == now.hops:
 		now.backup = was.backup
@@ -188,7 +194,7 @@ func (o *offers) write(f *offering, r *offered) bool {
 		}
 		return changed
 	}
-	x := Offer{Prefix: r.prefix, Type: r.kind, Area: r.area, NextHops: r.hops.with(r.backup), Metric: r.metric, Tag: r.tag}
+	x := Offer{Prefix: r.prefix.prefix(), Type: r.kind, Area: r.area, NextHops: r.nextHops(), Metric: r.metric, Tag: r.tag}
 	r.accepted = r.hops.discard || f.cfg.Import == nil || f.cfg.Import.Apply(&x)
 	if !r.accepted {
 		changed := r.hasSlot && o.slots.Offered(r.slot)
@@ -198,7 +204,7 @@ func (o *offers) write(f *offering, r *offered) bool {
 		return changed
 	}
 	if !r.hasSlot {
-		r.slot, r.hasSlot = o.slots.Take(r.prefix), true
+		r.slot, r.hasSlot = o.slots.Take(x.Prefix), true
 	}
 	s := o.slots.At(r.slot)
 	s.NextHops, s.Metric, s.Tag, s.Distance, s.Action = x.NextHops, x.Metric, x.Tag, f.cfg.Distance.of(r.kind), routing.Forward
@@ -250,20 +256,26 @@ func (o *offers) list(f *offering, set int32) *hopList {
 	return l
 }
 
-// with gives the hops and behind them the backup, if there is one.
-func (l *hopList) with(backup Hop) []routing.NextHop {
-	if !backup.Address.IsValid() {
-		return l.hops
-	}
-	list := l.backups[backup]
-	if list == nil {
-		list = append(slices.Clone(l.hops), routing.NextHop{Address: backup.Address, Interface: backup.Interface, Backup: true})
+// backup gives the hops and behind them one for when they are dead. It is the same
+// pointer each time.
+func (l *hopList) backup(h Hop) *backup {
+	b := l.backups[h]
+	if b == nil {
+		b = &backup{append(slices.Clone(l.hops), routing.NextHop{Address: h.Address, Interface: h.Interface, Backup: true})}
 		if l.backups == nil {
-			l.backups = map[Hop][]routing.NextHop{}
+			l.backups = map[Hop]*backup{}
 		}
-		l.backups[backup] = list
+		l.backups[h] = b
 	}
-	return list
+	return b
+}
+
+// nextHops gives those of a route, the backup behind the others.
+func (w *offered) nextHops() []routing.NextHop {
+	if w.backup != nil {
+		return w.backup.hops
+	}
+	return w.hops.hops
 }
 
 // forget frees what nothing has any more: lists of hops, and slots of prefixes that

@@ -220,7 +220,7 @@ func TestOffersFollowTheTable(t *testing.T) {
 				for _, h := range s.table.Hops.Append(nil, r.Ways, cfg.MaximumPaths) {
 					text += fmt.Sprintf(" %d:%v", h.Interface, h.Address)
 				}
-				want[r.Prefix] = text
+				want[r.Prefix()] = text
 			}
 			if !maps.Equal(rib.routes, want) {
 				t.Fatalf("the RIB has\n%v, want\n%v", rib.routes, want)

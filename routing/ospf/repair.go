@@ -280,7 +280,7 @@ func (a *AreaState) repair(prefixes []int32) (list []int32, borders, ok bool) {
 	if a.stale == SomePaths {
 		t.repair(s)
 	}
-	for len(t.paths) < len(a.Graph.prefixes.list) {
+	for len(t.paths) < a.Graph.prefixes.len() {
 		t.paths = append(t.paths, intra{cost: Unreachable})
 	}
 	for _, v := range t.repairs.moved {

@@ -25,16 +25,16 @@ type RouteInfo struct {
 
 func (m *Machine) routeInfo(r *Route) RouteInfo {
 	x := RouteInfo{
-		Prefix: r.Prefix, Type: r.Type, Area: r.Area, Cost: r.Cost, Metric: r.Metric, Tag: r.Tag,
+		Prefix: r.Prefix(), Type: r.Type, Area: r.Area, Cost: r.Cost, Metric: r.Metric, Tag: r.Tag,
 		Hops: m.table.Hops.Append(nil, r.Ways, m.cfg.MaximumPaths), Origin: r.Origin, Alternate: Alternate{Why: NotCalculated},
 	}
-	n, known := m.prefixes.find(r.Prefix)
+	n, known := m.prefixes.numbers.find(uint64(r.prefix))
 	if !known {
 		return x
 	}
 	x.Alternate = m.calc.alternates.Of(n)
 	if o := m.calc.offers.routes; int(n) < len(o) {
-		x.Refused = o[n].prefix == r.Prefix && o[n].hops != nil && !o[n].accepted
+		x.Refused = o[n].prefix == r.prefix && o[n].hops != nil && !o[n].accepted
 	}
 	return x
 }
@@ -43,10 +43,10 @@ func (m *Machine) routeInfo(r *Route) RouteInfo {
 // prefix greater than after; the zero Prefix is before all.
 func (m *Machine) Routes(after netip.Prefix, limit int) []RouteInfo {
 	var list []*Route
-	compare := func(a, b *Route) int { return a.Prefix.Compare(b.Prefix) }
+	compare := func(a, b *Route) int { return a.Prefix().Compare(b.Prefix()) }
 	limit = max(limit, 0)
 	for r := range m.table.All {
-		if after.IsValid() && after.Compare(r.Prefix) >= 0 {
+		if after.IsValid() && after.Compare(r.Prefix()) >= 0 {
 			continue
 		}
 		if list = append(list, r); len(list) > 2*limit {
@@ -77,7 +77,7 @@ func (m *Machine) Route(p netip.Prefix) (RouteInfo, bool) {
 func (m *Machine) Discards(p netip.Prefix) (area wire.ID, ok bool) {
 	n, known := m.prefixes.find(p)
 	o := m.calc.offers.routes
-	if !known || int(n) >= len(o) || o[n].prefix != p || o[n].hops != discarding {
+	if !known || int(n) >= len(o) || o[n].prefix != keyOf(p) || o[n].hops != discarding {
 		return 0, false
 	}
 	for _, a := range m.areas {
@@ -181,7 +181,7 @@ func (m *Machine) Tree(id wire.ID) []TreeNode {
 			Hops: m.table.Hops.Append(nil, t.ways[v], m.cfg.MaximumPaths),
 		}
 		if w.network && w.prefix >= 0 {
-			n.Prefix = m.prefixes.list[w.prefix]
+			n.Prefix = m.prefixes.prefix(w.prefix)
 		}
 		for i := range w.edges {
 			e := &w.edges[i]

@@ -86,7 +86,7 @@ func (m *Machine) measure() {
 			if t.Type != IntraArea || t.Area != a.ID {
 				continue
 			}
-			if r := a.rangeOf(t.Prefix); r != nil {
+			if r := a.rangeOf(t.Prefix()); r != nil {
 				r.active, r.highest = true, max(r.highest, t.Cost)
 			}
 		}
@@ -152,7 +152,7 @@ func (m *Machine) wantSummary(into *area, n int32) {
 	}
 	if r.Type == IntraArea {
 		// Ranges of the backbone do not count in a transit area.
-		if from := m.area(r.Area); from != nil && !(from.ID == backbone && into.tree.Transit) && from.rangeOf(r.Prefix) != nil {
+		if from := m.area(r.Area); from != nil && !(from.ID == backbone && into.tree.Transit) && from.rangeOf(r.Prefix()) != nil {
 			return
 		}
 	}
@@ -220,7 +220,7 @@ func (m *Machine) saySummary(into *area, n int32) {
 		}
 		return
 	}
-	p := m.prefixes.list[n]
+	p := m.prefixes.prefix(n)
 	if *was == (saidSummary{p, wanted}) {
 		return
 	}

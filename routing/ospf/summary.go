@@ -36,8 +36,8 @@ func (t *Table) summary(a *AreaState, e *Entry) {
 		return
 	}
 	r, ok := t.through(a, e)
-	if p := t.state.Prefixes.list[e.prefix]; ok && !t.ranged(p) && !t.given(a, p) {
-		t.offer(&t.routes[e.prefix], Route{Prefix: p, Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
+	if p := t.state.Prefixes.prefix(e.prefix); ok && !t.ranged(p) && !t.given(a, p) {
+		t.offer(&t.routes[e.prefix], Route{prefix: keyOf(p), Type: InterArea, Area: a.ID, Cost: r.cost, Ways: r.ways, Origin: e.LSA().Identity()})
 	}
 }
 
@@ -79,7 +79,7 @@ func (t *Table) ranged(p netip.Prefix) bool {
 				continue
 			}
 			for n := range a.tree.paths {
-				in := t.state.Prefixes.list[n]
+				in := t.state.Prefixes.prefix(int32(n))
 				if a.tree.paths[n].cost != Unreachable && in.Bits() >= p.Bits() && p.Contains(in.Addr()) {
 					return true
 				}
@@ -109,7 +109,7 @@ func (t *Table) transit(a *AreaState) {
 
 // improve looks for a better way to a network.
 func (t *Table) improve(a *AreaState, e *Entry) {
-	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 || t.given(a, t.state.Prefixes.list[e.prefix]) {
+	if e.lsa.Type() != wire.SummaryLSA || e.prefix < 0 || t.given(a, t.state.Prefixes.prefix(e.prefix)) {
 		return
 	}
 	r, ok := t.through(a, e)

@@ -87,8 +87,7 @@ func (p PathType) String() string {
 
 // Route is the best route to a prefix, with all ways that are equal.
 type Route struct {
-	Prefix netip.Prefix
-	Type   PathType
+	prefix prefixKey
 	Area   wire.ID // of IntraArea and InterArea
 	Cost   uint32  // of External2 that to where the packets leave the AS
 	Metric uint32  // of External2: what comes first when compared
@@ -97,10 +96,14 @@ type Route struct {
 	Ways int32
 	// Origin is the LSA; of several equal ones the one of the highest router.
 	Origin wire.Identity
+	Type   PathType
 	// otherwise: of externals, that the path within the AS is not one within an
 	// area other than the backbone (RFC 2328 §16.4.1).
 	otherwise bool
 }
+
+// Prefix is where it leads to.
+func (r *Route) Prefix() netip.Prefix { return r.prefix.prefix() }
 
 // Table is the routes of a router, by one calculation (RFC 2328 §16). Its memory is
 // used again by the next one.
@@ -161,7 +164,7 @@ func (t *Table) follow(s *State) {
 	clear(t.exits)
 	clear(t.reached)
 	t.lengths = [33]bool{}
-	t.routes = refill(t.routes, len(s.Prefixes.list), Route{})
+	t.routes = refill(t.routes, s.Prefixes.len(), Route{})
 	t.trees()
 	for _, a := range s.Areas {
 		for n := range a.tree.paths {
@@ -180,7 +183,7 @@ func (t *Table) follow(s *State) {
 	}
 	for i := range t.routes {
 		if r := &t.routes[i]; r.Type != noPath {
-			t.lengths[r.Prefix.Bits()] = true
+			t.lengths[r.prefix.bits()] = true
 		}
 	}
 	t.externals()
@@ -212,7 +215,7 @@ func (t *Table) Find(p netip.Prefix) *Route {
 		return nil
 	}
 	n, known := t.state.Prefixes.find(p)
-	if !known || int(n) >= len(t.routes) || t.routes[n].Type == noPath || t.routes[n].Prefix != p {
+	if !known || int(n) >= len(t.routes) || t.routes[n].Type == noPath || t.routes[n].prefix != keyOf(p) {
 		return nil
 	}
 	return &t.routes[n]
@@ -298,10 +301,10 @@ func (t *Table) intra(a *AreaState, n int32) {
 		origin = v.entry.LSA().Identity()
 	}
 	if r.Type == noPath { // most have no other
-		r.Prefix, r.Type, r.Area, r.Cost, r.Ways, r.Origin = t.state.Prefixes.list[n], IntraArea, a.ID, p.cost, p.ways, origin
+		r.prefix, r.Type, r.Area, r.Cost, r.Ways, r.Origin = t.state.Prefixes.key(n), IntraArea, a.ID, p.cost, p.ways, origin
 		return
 	}
-	t.offer(r, Route{Prefix: r.Prefix, Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways, Origin: origin})
+	t.offer(r, Route{prefix: r.prefix, Type: IntraArea, Area: a.ID, Cost: p.cost, Ways: p.ways, Origin: origin})
 }
 
 // virtual gives the ways of the backbone's virtual links: those to the other end
@@ -335,7 +338,7 @@ func (t *Table) area(id wire.ID) *AreaState {
 // border is how a router is reached within an area, if it has one of the bits: only
 // border routers of areas and of the AS have routes (RFC 2328 §16.1 (4)).
 func (a *AreaState) border(id wire.ID, bits wire.RouterFlags) (reach, bool) {
-	v, known := a.Graph.routers[id]
+	v, known := a.Graph.router(id)
 	if !known || int(v) >= len(a.tree.distance) || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
 		return reach{}, false
 	}

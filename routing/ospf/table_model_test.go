@@ -300,7 +300,7 @@ func TestTableIsTheNaiveOne(t *testing.T) {
 				if r.Type == IntraArea {
 					origin = 0 // TestTreeIsTheNaiveOne's
 				}
-				got = append(got, fmt.Sprintf("%v %v cost %d metric %d by %v of %d", r.Prefix, r.Type, r.Cost, r.Metric, slices.Sorted(slices.Values(ways(&s.table.Hops, r.Ways))), origin))
+				got = append(got, fmt.Sprintf("%v %v cost %d metric %d by %v of %d", r.Prefix(), r.Type, r.Cost, r.Metric, slices.Sorted(slices.Values(ways(&s.table.Hops, r.Ways))), origin))
 			}
 			for p, c := range n.routes {
 				want = append(want, fmt.Sprintf("%v %v cost %d metric %d by %v of %d", p, c.kind, c.cost, c.metric, slices.Sorted(slices.Values(c.ways)), c.origin))

@@ -67,7 +67,7 @@ func (s *site) routes() (lines []string) {
 	s.table.Calculate(&s.state)
 	for r := range s.table.All {
 		lines = append(lines, fmt.Sprintf("%v %v area %d cost %d metric %d tag %d by %v of %d",
-			r.Prefix, r.Type, r.Area, r.Cost, r.Metric, r.Tag, ways(&s.table.Hops, r.Ways), r.Origin.Router))
+			r.Prefix(), r.Type, r.Area, r.Cost, r.Metric, r.Tag, ways(&s.table.Hops, r.Ways), r.Origin.Router))
 	}
 	slices.Sort(lines)
 	return lines

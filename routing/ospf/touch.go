@@ -50,12 +50,7 @@ func (s *since) prefixesOf(v *vertex) {
 // described gives the index of the vertex that an LSA describes.
 func (g *Graph) described(e *Entry) (at int32, known bool) {
 	l := e.LSA()
-	index := g.routers
-	if l.Type() == wire.NetworkLSA {
-		index = g.networks
-	}
-	at, known = index[l.ID()]
-	return at, known
+	return g.numbers.find(vertexKey(l.Type() == wire.NetworkLSA, l.ID()))
 }
 
 // follow takes a changed LSA into the graph, and notes what the tree has to follow:

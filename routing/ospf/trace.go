@@ -87,13 +87,13 @@ func (x *tracer) leads(ways int32) bool {
 
 // route appends the steps of a route. It reports whether there are any.
 func (x *tracer) route(r *Route) bool {
-	n, _ := x.table.state.Prefixes.find(r.Prefix)
+	n, _ := x.table.state.Prefixes.numbers.find(uint64(r.prefix))
 	switch r.Type {
 	case IntraArea:
 		// RFC 2328 §16.3 may have found a better way through another area.
-		return x.intra(r, n) || x.summary(r.Cost, func(e *Entry) bool { return e.lsa.Type() == wire.SummaryLSA && e.prefix == n }, Step{Kind: ToPrefix, Prefix: r.Prefix})
+		return x.intra(r, n) || x.summary(r.Cost, func(e *Entry) bool { return e.lsa.Type() == wire.SummaryLSA && e.prefix == n }, Step{Kind: ToPrefix, Prefix: r.Prefix()})
 	case InterArea:
-		return x.summary(r.Cost, func(e *Entry) bool { return e.lsa.Type() == wire.SummaryLSA && e.prefix == n }, Step{Kind: ToPrefix, Prefix: r.Prefix})
+		return x.summary(r.Cost, func(e *Entry) bool { return e.lsa.Type() == wire.SummaryLSA && e.prefix == n }, Step{Kind: ToPrefix, Prefix: r.Prefix()})
 	}
 	return x.external(r, n)
 }
@@ -114,7 +114,7 @@ func (x *tracer) intra(r *Route, n int32) bool {
 				if !x.within(a, v) {
 					return false
 				}
-				x.add(Step{LSA: w.entry.lsa.Identity(), Area: a.ID, Kind: ToPrefix, Prefix: r.Prefix, Cost: uint32(s.cost), Total: r.Cost})
+				x.add(Step{LSA: w.entry.lsa.Identity(), Area: a.ID, Kind: ToPrefix, Prefix: r.Prefix(), Cost: uint32(s.cost), Total: r.Cost})
 				return true
 			}
 		}
@@ -132,7 +132,7 @@ func (x *tracer) summary(cost uint32, chosen func(*Entry) bool, to Step) bool {
 					continue
 				}
 				r, ok := x.table.through(a, e)
-				if !ok || r.cost != cost || !x.leads(r.ways) || !x.within(a, a.Graph.routers[e.lsa.Router()]) {
+				if !ok || r.cost != cost || !x.leads(r.ways) || !x.toRouter(a, e.lsa.Router()) {
 					continue
 				}
 				to.LSA, to.Area, to.Cost, to.Total = e.lsa.Identity(), a.ID, wire.SummaryBody(e.lsa.Body()).Metric(), cost
@@ -176,7 +176,7 @@ func (x *tracer) outside(r *Route, e *Entry, nssa *AreaState) bool {
 	if !ok || !e.Usable() || e.lsa.Router() == t.state.Router || !x.leads(at.ways) {
 		return false
 	}
-	s := Step{LSA: e.lsa.Identity(), AS: nssa == nil, Kind: ToPrefix, Prefix: r.Prefix, Total: r.Cost}
+	s := Step{LSA: e.lsa.Identity(), AS: nssa == nil, Kind: ToPrefix, Prefix: r.Prefix(), Total: r.Cost}
 	if nssa != nil {
 		s.Area = nssa.ID
 	}
@@ -203,7 +203,7 @@ func (x *tracer) exit(at reach, router, forwarding wire.ID) bool {
 	if forwarding != 0 {
 		return x.forward(forwarding)
 	}
-	if a := x.table.area(at.area); at.kind == IntraArea && a != nil && x.within(a, a.Graph.routers[router]) {
+	if a := x.table.area(at.area); at.kind == IntraArea && a != nil && x.toRouter(a, router) {
 		return true
 	}
 	// RFC 2328 §16.3 may have found a better way than the one within the backbone.
@@ -229,6 +229,12 @@ func (x *tracer) forward(address wire.ID) bool {
 	return false
 }
 
+// toRouter appends the steps through an area to a router.
+func (x *tracer) toRouter(a *AreaState, router wire.ID) bool {
+	at, known := a.Graph.router(router)
+	return known && x.within(a, at)
+}
+
 // within appends the steps through an area, from the router to the vertex at.
 func (x *tracer) within(a *AreaState, at int32) bool {
 	t := &a.tree
@@ -252,7 +258,7 @@ func (x *tracer) within(a *AreaState, at int32) bool {
 		if to.network {
 			s.Kind = ToNetwork
 			if to.prefix >= 0 {
-				s.Prefix = x.table.state.Prefixes.list[to.prefix]
+				s.Prefix = x.table.state.Prefixes.prefix(to.prefix)
 			}
 		}
 		back = append(back, s)

@@ -17,7 +17,7 @@ func checkTrace(t interface {
 }, table *Table, r *Route,
 ) {
 	t.Helper()
-	ways := table.Trace(r.Prefix)
+	ways := table.Trace(r.Prefix())
 	if want := max(1, len(table.Hops.sets[r.Ways])); len(ways) != want {
 		t.Fatalf("%+v: %d ways, want %d", r, len(ways), want)
 	}
@@ -48,7 +48,7 @@ func checkTrace(t interface {
 				}
 			}
 		}
-		if last := w.Steps[len(w.Steps)-1]; last.Total != r.Cost || last.Kind == ToRouter || last.Prefix != r.Prefix {
+		if last := w.Steps[len(w.Steps)-1]; last.Total != r.Cost || last.Kind == ToRouter || last.Prefix != r.Prefix() {
 			t.Fatalf("%+v by %+v: %+v, want it to end at the prefix", r, w.Hop, w.Steps)
 		}
 	}

@@ -65,7 +65,7 @@ func (t *Tree) Calculate(g *Graph, root wire.ID, at []Attachment, hops *Hops, vi
 	n := len(g.vertices)
 	t.distance, t.ways, t.settled = refill(t.distance, n, Unreachable), refill(t.ways, n, 0), refill(t.settled, n, false)
 	t.paths, t.order = t.paths[:0], t.order[:0]
-	r, known := g.routers[root]
+	r, known := g.router(root)
 	if t.root = r; !known || g.vertices[r].entry == nil {
 		return
 	}
@@ -196,7 +196,7 @@ func (t *Tree) addresses(router, network int32) (list []netip.Addr) {
 // prefixes finds the paths to prefixes, of networks and then of stubs (RFC 2328
 // §16.1 (4) and second stage).
 func (t *Tree) prefixes() {
-	t.paths = refill(t.paths, len(t.graph.prefixes.list), intra{cost: Unreachable})
+	t.paths = refill(t.paths, t.graph.prefixes.len(), intra{cost: Unreachable})
 	for _, v := range t.order {
 		w := &t.graph.vertices[v]
 		if w.prefix < 0 {
@@ -225,7 +225,7 @@ type Path struct {
 // Paths gives all paths of the area, in no particular order.
 func (t *Tree) Paths(yield func(Path) bool) {
 	for n := range t.paths {
-		if p := &t.paths[n]; p.cost != Unreachable && !yield(Path{t.graph.prefixes.list[n], p.cost, p.ways, t.graph.vertices[p.origin].id}) {
+		if p := &t.paths[n]; p.cost != Unreachable && !yield(Path{t.graph.prefixes.prefix(int32(n)), p.cost, p.ways, t.graph.vertices[p.origin].id}) {
 			return
 		}
 	}
@@ -234,7 +234,7 @@ func (t *Tree) Paths(yield func(Path) bool) {
 // Router gives the distance of a router in the area, and the ways to it. It is
 // Unreachable if there are none.
 func (t *Tree) Router(id wire.ID) (distance uint32, ways int32) {
-	if v, known := t.graph.routers[id]; known && int(v) < len(t.distance) {
+	if v, known := t.graph.router(id); known && int(v) < len(t.distance) {
 		return t.distance[v], t.ways[v]
 	}
 	return Unreachable, 0

@@ -116,7 +116,7 @@ func TestTree(t *testing.T) {
 	if d, w := tree.Router(4); d != 15 || fmt.Sprint(ways(&hops, w)) != "[1:10.0.0.3 2:172.16.0.4]" || !tree.Transit {
 		t.Errorf("router 4 at %d by %v, transit %v", d, ways(&hops, w), tree.Transit)
 	}
-	if list := hops.Append(nil, tree.ways[a.graph.routers[4]], 1); len(list) != 1 || list[0].Interface != 1 {
+	if list := hops.Append(nil, tree.ways[a.graph.vertex(false, 4)], 1); len(list) != 1 || list[0].Interface != 1 {
 		t.Errorf("at most one way: %v", list)
 	}
 	// The neighbour is gone, the link is still said to be there: it is no way.
@@ -168,7 +168,7 @@ func TestTwoOfOneNetwork(t *testing.T) {
 	if got := reached(); got != "true false" {
 		t.Errorf("reached %s", got)
 	}
-	if again := NewGraph(a.db, NewPrefixes()); len(again.networks) != 1 || again.vertices[again.networks[dr]].entry != a.graph.vertices[a.graph.networks[dr]].entry {
+	if again := NewGraph(a.db, NewPrefixes()); again.vertices[again.vertex(true, dr)].entry == nil || again.vertices[again.vertex(true, dr)].entry != a.graph.vertices[a.graph.vertex(true, dr)].entry {
 		t.Error("another one in a graph made anew")
 	}
 }
@@ -232,8 +232,8 @@ func compareTrees(t *testing.T, least uint16) {
 				a.graph.Update(e)
 			}
 		}
-		if len(a.graph.routers)+len(a.graph.networks)+len(a.graph.prefixes.numbers) > 0 || len(a.graph.free) != len(a.graph.vertices) {
-			t.Fatalf("left: %v %v %v, %d of %d vertices free", a.graph.routers, a.graph.networks, a.graph.prefixes.numbers, len(a.graph.free), len(a.graph.vertices))
+		if a.graph.numbers.len()+a.graph.prefixes.numbers.len() > 0 || len(a.graph.free) != len(a.graph.vertices) {
+			t.Fatalf("left: %d vertices, %d prefixes, %d of %d vertices free", a.graph.numbers.len(), a.graph.prefixes.numbers.len(), len(a.graph.free), len(a.graph.vertices))
 		}
 	})
 }

@@ -80,6 +80,15 @@ func (v *vantage) rank(g *Graph, at int32) uint64 {
 // to is how far a vertex is.
 func (v *vantage) to(at int32) far { return far{v.distance[at], v.crosses[at]} }
 
+// router is how far a router is.
+func (v *vantage) router(g *Graph, id wire.ID) far {
+	at, known := g.router(id)
+	if !known {
+		return far{cost: Unreachable}
+	}
+	return v.to(at)
+}
+
 // internal finds how far the prefixes are to which t has routes of the area.
 func (v *vantage) internal(t *Table, a *AreaState) {
 	v.routes = refill(v.routes, len(t.routes), far{cost: Unreachable})
@@ -128,7 +137,7 @@ func (v *vantage) internal(t *Table, a *AreaState) {
 // summary is how far what a summary describes is, by the router that says it.
 func (v *vantage) summary(g *Graph, e *Entry) far {
 	l := e.LSA()
-	return v.to(g.routers[l.Router()]).and(wire.SummaryBody(l.Body()).Metric())
+	return v.router(g, l.Router()).and(wire.SummaryBody(l.Body()).Metric())
 }
 
 // external is how far the way out is that an external path of t takes in the area.
@@ -137,7 +146,7 @@ func (v *vantage) external(a *AreaState, p *outside) far {
 	case p.reach.prefix >= 0:
 		return v.routes[p.reach.prefix]
 	case p.reach.kind == IntraArea:
-		return v.to(a.Graph.routers[p.route.Origin.Router])
+		return v.router(a.Graph, p.route.Origin.Router)
 	}
 	f, known := v.exits[p.route.Origin.Router]
 	if !known {

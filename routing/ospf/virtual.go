@@ -122,7 +122,7 @@ func (m *Machine) virtualPath(l *link) (cost uint16, from netip.Prefix, to netip
 // addressOf is an address of a router on the shortest path to it: that of its
 // interface at which the path arrives, the lowest of several (RFC 2328 §16.1).
 func (t *Tree) addressOf(router wire.ID) (a netip.Addr) {
-	v, known := t.graph.routers[router]
+	v, known := t.graph.router(router)
 	if !known || int(v) >= len(t.distance) {
 		return a
 	}
