@@ -11,7 +11,10 @@
 // (BenchmarkMove).
 package timers
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Timer is one timer. The zero Timer is not set. It must not be copied while it
 // is set.
@@ -34,21 +37,19 @@ func (t *Timer[T]) At() time.Time { return t.at }
 type Heap[T any] struct {
 	entries []entry[T]
 	seq     uint64
+	began   time.Time // when the first timer was set to be due
 }
 
 // entry has the values that are compared, so that comparing does not read the
 // timer.
 type entry[T any] struct {
-	at    time.Time
+	at    time.Duration // since the heap began: a third of the memory of a time
 	seq   uint64
 	timer *Timer[T]
 }
 
 func (e *entry[T]) before(o *entry[T]) bool {
-	if e.at.Before(o.at) {
-		return true
-	}
-	return e.seq < o.seq && e.at.Equal(o.at)
+	return e.at < o.at || e.at == o.at && e.seq < o.seq
 }
 
 // Len is how many timers are set.
@@ -59,16 +60,22 @@ func (h *Heap[T]) Next() time.Time {
 	if len(h.entries) == 0 {
 		return time.Time{}
 	}
-	return h.entries[0].at
+	return h.entries[0].timer.at
 }
 
 // Set sets t to the time at, whatever it was set to before. It comes after
 // timers that were set to the same time earlier.
 func (h *Heap[T]) Set(t *Timer[T], at time.Time) {
+	if h.seq == 0 {
+		h.began = at
+	}
 	h.seq++
 	t.at = at
-	e := entry[T]{at, h.seq, t}
+	e := entry[T]{at.Sub(h.began), h.seq, t}
 	if t.pos == 0 {
+		if n := len(h.entries); n == cap(h.entries) { // append would copy a large one four times as often
+			h.entries = slices.Grow(h.entries, max(n, 1))
+		}
 		h.entries = append(h.entries, e)
 		h.up(len(h.entries)-1, &e)
 		return
@@ -103,7 +110,7 @@ func (h *Heap[T]) Stop(t *Timer[T]) {
 // Due removes the first timer that is due by now from the heap and returns it,
 // nil if none is.
 func (h *Heap[T]) Due(now time.Time) *Timer[T] {
-	if len(h.entries) == 0 || h.entries[0].at.After(now) {
+	if len(h.entries) == 0 || h.entries[0].timer.at.After(now) {
 		return nil
 	}
 	t := h.entries[0].timer

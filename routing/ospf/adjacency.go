@@ -35,7 +35,7 @@ type neighbor struct {
 	strict   bool            // its Hellos have the bit of RFC 9355
 	expected protocol.Expect
 	exchange exchange
-	requests ordered[wire.Identity, wanted]
+	requests requests
 	asked    int                        // of them, in the last Request
 	unacked  ordered[*Entry, time.Time] // the retransmission list, by when they were sent
 	replies  ordered[*Entry, struct{}]  // to be sent to it alone
@@ -182,7 +182,7 @@ func (m *Machine) clearLists(n *neighbor) {
 		m.sweepSoon()
 	}
 	n.unacked.clear()
-	n.requests.clear()
+	n.requests = requests{}
 	n.replies.clear()
 	n.early.clear()
 	m.due.Stop(&n.hurry)

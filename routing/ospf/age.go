@@ -50,9 +50,10 @@ func (d *Database) Due(now time.Time) (*Entry, Happening) {
 // arm has e come due when its age is next a multiple of CheckAge, as LSRefreshTime
 // and MaxAge are, or when what waits in it may be originated.
 func (d *Database) arm(e *Entry, now time.Time) {
-	age := max(now.Sub(e.born), 0)
+	born := e.born()
+	age := max(now.Sub(born), 0)
 	const step = checkAge * time.Second
-	at := e.born.Add(age - age%step + step)
+	at := born.Add(age - age%step + step)
 	if e.pending != nil {
 		if may := e.may(); may.Before(at) {
 			at = may

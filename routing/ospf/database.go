@@ -28,10 +28,10 @@ type Database struct {
 	self     wire.ID
 	limit    *Limit
 	prefixes *Prefixes
-	index    [wire.ASOpaque + 1]map[uint64]*Entry
 	lists    [wire.ASOpaque + 1][]*Entry
-	first    []*Entry // by number of the prefix
-	dropped  []int32  // numbers of prefixes that LSAs no longer have
+	places   [wire.ASOpaque + 1]index // in these lists
+	first    []*Entry                 // by number of the prefix
+	dropped  []int32                  // numbers of prefixes that LSAs no longer have
 	due      timers.Heap[*Entry]
 	flushing []*Entry // of MaxAge, until Sweep
 	scratch  []byte
@@ -46,19 +46,19 @@ func NewDatabase(self wire.ID, limit *Limit, prefixes *Prefixes) *Database {
 // Entry is an LSA in a database.
 type Entry struct {
 	lsa       wire.LSA
-	pending   wire.LSA  // of self: what has to wait before it takes the place of lsa
-	born      time.Time // when the age was 0
+	pending   wire.LSA // of self: what has to wait before it takes the place of lsa
 	installed time.Time
-	sent      time.Time // when it was last sent in an Update
+	sent      time.Duration // behind that, when it was last sent in an Update; never: below 0
+	before    time.Duration // before that, when the instance before was last sent; likewise
+	stands    time.Duration // of self: until it may be succeeded
 	timer     timers.Timer[*Entry]
-	pos       int    // in its list
-	prefix    int32  // of a summary or an external: its number; -1 is none
 	next      *Entry // one more of the same prefix
 	lists     int    // retransmission lists that it is on
+	pos       int32  // in its list
+	prefix    int32  // of a summary or an external: its number; -1 is none
+	came      uint16 // with this age, in seconds
 	self      bool
-	flooded   bool          // came by flooding
-	before    time.Time     // when the instance before was last sent
-	stands    time.Duration // of self: until it may be succeeded
+	flooded   bool // came by flooding
 	maxAge    bool
 	differs   bool // from the instance before
 	awaiting  bool // among flushing
@@ -81,12 +81,17 @@ func (e *Entry) Hold() { e.lists++ }
 // Release: see Hold.
 func (e *Entry) Release() { e.lists-- }
 
+// born is when its age was 0.
+func (e *Entry) born() time.Time {
+	return e.installed.Add(-time.Duration(e.came) * time.Second)
+}
+
 // Age is its age at the time now, in seconds.
 func (e *Entry) Age(now time.Time) uint16 {
 	if e.maxAge {
 		return wire.MaxAge
 	}
-	return uint16(min(max(now.Sub(e.born)/time.Second, 0), wire.MaxAge))
+	return uint16(min(max(now.Sub(e.born())/time.Second, 0), wire.MaxAge))
 }
 
 // Header is its header with its age at the time now.
@@ -99,7 +104,7 @@ func (e *Entry) Header(now time.Time) wire.Header {
 // Update is the LSA to be sent at the time now by an interface whose InfTransDelay
 // is so many seconds (RFC 2328 §13.3), and takes it as sent.
 func (e *Entry) Update(now time.Time, delay uint16) wire.Update {
-	e.sent = now
+	e.sent = now.Sub(e.installed)
 	return wire.Update{LSA: e.lsa, Age: min(e.Age(now)+delay, wire.MaxAge)}
 }
 
@@ -107,10 +112,14 @@ func key(id wire.Identity) uint64 { return uint64(id.ID)<<32 | uint64(id.Router)
 
 // Find gives the entry of an LSA, nil if there is none.
 func (d *Database) Find(id wire.Identity) *Entry {
-	if int(id.Type) >= len(d.index) {
+	if int(id.Type) >= len(d.places) {
 		return nil
 	}
-	return d.index[id.Type][key(id)]
+	at, known := d.places[id.Type].find(key(id))
+	if !known {
+		return nil
+	}
+	return d.lists[id.Type][at]
 }
 
 // Len is how many LSAs of the type there are.
@@ -152,8 +161,10 @@ func (d *Database) install(now time.Time, l wire.LSA, age uint16, flooded bool) 
 	e.lsa = append(e.lsa[:0], l...)
 	d.number(e)
 	binary.BigEndian.PutUint16(e.lsa, age)
-	e.before = e.sent
-	e.born, e.installed, e.sent = now.Add(-time.Duration(age)*time.Second), now, time.Time{}
+	if e.before = e.sent; e.sent >= 0 {
+		e.before = now.Sub(e.installed) - e.sent
+	}
+	e.came, e.installed, e.sent = age, now, -1
 	e.flooded, e.stands, e.maxAge, e.differs = flooded, minLSInterval, false, changed
 	if age == wire.MaxAge {
 		d.end(e)
@@ -169,13 +180,10 @@ func sameContent(a, b wire.LSA) bool {
 }
 
 func (d *Database) add(id wire.Identity) *Entry {
-	e := &Entry{pos: len(d.lists[id.Type]), prefix: -1, self: id.Router == d.self}
+	e := &Entry{pos: int32(len(d.lists[id.Type])), prefix: -1, sent: -1, self: id.Router == d.self}
 	e.timer.Of = e
-	if d.index[id.Type] == nil {
-		d.index[id.Type] = map[uint64]*Entry{}
-	}
-	d.index[id.Type][key(id)] = e
-	d.lists[id.Type] = append(d.lists[id.Type], e)
+	d.places[id.Type].add(key(id), e.pos)
+	d.lists[id.Type] = append(double(d.lists[id.Type]), e)
 	if !e.self {
 		d.limit.used++
 	}
@@ -186,11 +194,13 @@ func (d *Database) add(id wire.Identity) *Entry {
 func (d *Database) remove(e *Entry) {
 	id := e.lsa.Identity()
 	list := d.lists[id.Type]
-	last := list[len(list)-1]
-	list[e.pos], last.pos = last, e.pos
+	d.places[id.Type].remove(key(id))
+	if last := list[len(list)-1]; last != e {
+		d.places[id.Type].move(last.pos, e.pos)
+		list[e.pos], last.pos = last, e.pos
+	}
 	list[len(list)-1] = nil
 	d.lists[id.Type] = list[:len(list)-1]
-	delete(d.index[id.Type], key(id))
 	d.due.Stop(&e.timer)
 	if e.prefix >= 0 {
 		d.unlink(e)
@@ -232,7 +242,7 @@ func (d *Database) of(prefix int32) iter.Seq[*Entry] {
 
 func (d *Database) link(e *Entry) {
 	for int(e.prefix) >= len(d.first) {
-		d.first = append(d.first, nil)
+		d.first = append(double(d.first), nil)
 	}
 	e.next = d.first[e.prefix]
 	d.first[e.prefix] = e

@@ -245,7 +245,7 @@ func (m *Machine) wantDescribed(n *neighbor, from netip.Addr) bool {
 			m.overflow(n)
 			continue
 		}
-		n.requests.put(h.Identity, wanted{Header: h})
+		n.requests.put(h)
 	}
 	return true
 }

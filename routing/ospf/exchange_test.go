@@ -235,3 +235,22 @@ func TestStubAreaTakesNoExternals(t *testing.T) {
 		t.Error("opaque LSAs of the area are not taken")
 	}
 }
+
+// What a neighbour describes again while it is asked for it is asked for once, and the
+// exchange ends when it has come.
+func TestDescribedAgain(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	l := lsa("7.0.0.7", 1, 1, 10)
+	x.greet()
+	x.describe(wire.FlagInit | wire.FlagMore | wire.FlagMaster)
+	for _, flags := range []wire.DescriptionFlags{wire.FlagMaster | wire.FlagMore, wire.FlagMaster} {
+		x.seq++
+		x.describe(flags, l.Header())
+	}
+	if got := x.sent(0, wire.TypeRequest); len(got) != 1 || x.state() != NeighborLoading {
+		t.Fatalf("%d requests in %v, want one in loading", len(got), x.state())
+	}
+	if x.update(l); x.state() != NeighborFull {
+		t.Errorf("%v when all has come, want full", x.state())
+	}
+}

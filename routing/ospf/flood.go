@@ -91,9 +91,9 @@ func (m *Machine) floodOn(l *link, e *Entry, from *neighbor) bool {
 			m.unlist(n, e) // an older instance
 			continue
 		}
-		if wanted, ok := n.requests.get(e.lsa.Identity()); ok { // (1)(b)
+		if w := n.requests.get(e.lsa.Identity()); w != nil { // (1)(b)
 			ours := e.Header(m.now)
-			c := Compare(&ours, &wanted.Header)
+			c := Compare(&ours, &w.Header)
 			if c >= 0 {
 				m.unrequest(n, e.lsa.Identity())
 			}
@@ -138,7 +138,7 @@ func (m *Machine) list(n *neighbor, e *Entry) {
 // hurry has an LSA sent to a neighbour again as soon as it lets it in, where it may
 // refuse it since it got the instance before less than MinLSArrival ago.
 func (m *Machine) hurry(n *neighbor, e *Entry) {
-	if e.before.IsZero() || m.now.Sub(e.before) >= arrival || n.link.cfg.RetransmitInterval <= arrival {
+	if e.before < 0 || m.now.Sub(e.installed)+e.before >= arrival || n.link.cfg.RetransmitInterval <= arrival {
 		return
 	}
 	n.early.put(e, struct{}{})

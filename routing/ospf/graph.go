@@ -239,7 +239,9 @@ func (g *Graph) set(at int32, e *Entry) Difference {
 	for i := range old {
 		g.tidy(old[i].to)
 	}
-	v.edges = append(old[:0], v.edges...)
+	if cap(old) > 0 {
+		v.edges = append(old[:0], v.edges...)
+	}
 	g.tidy(at)
 	return d
 }

@@ -83,7 +83,7 @@ func (m *Machine) hearGrace(l *link, e *Entry) {
 		return
 	}
 	// Its age says how much of the period is over.
-	until := e.born.Add(period)
+	until := e.born().Add(period)
 	if err := m.grants(n, period, until); err != nil {
 		if n.helped() {
 			m.endGrace(n, err)

@@ -10,7 +10,7 @@ import (
 type index struct {
 	keys   []uint64 // by number, those of numbers without a key too
 	places []int32  // numbers from 1; 0 is none. As many as a power of two.
-	shift  uint8   // 64 less the power
+	shift  uint8    // 64 less the power
 	n      int
 }
 
@@ -48,14 +48,13 @@ func (x *index) find(key uint64) (n int32, known bool) {
 	}
 }
 
-// add gives a key, which has none, the number n: one that no key has, or the next one
-// behind all that there ever were.
+// add gives a key, which has none, a number that no key has. Numbers should be dense.
 func (x *index) add(key uint64, n int32) {
 	if 4*(x.n+1) > 3*len(x.places) {
 		x.grow()
 	}
-	if int(n) == len(x.keys) {
-		x.keys = append(double(x.keys), key)
+	for int(n) >= len(x.keys) {
+		x.keys = append(double(x.keys), 0)
 	}
 	x.keys[n] = key
 	x.put(key, n)

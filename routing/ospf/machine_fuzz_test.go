@@ -159,7 +159,7 @@ func (n *station) check() {
 				exchanging++
 			}
 			asked := 0
-			for _, w := range x.requests.all {
+			for w := range x.requests.all {
 				if w.asked {
 					asked++
 				}

@@ -16,6 +16,7 @@ type offers struct {
 	ways    []*hopList // by set of the table's hops, as long as it keeps them
 	resets  int        // of those
 	discard []int32    // numbers of active ranges, ascending
+	said    Offer      // that the policy looks at
 	round   uint64     // of forget
 }
 
@@ -194,8 +195,9 @@ func (o *offers) write(f *offering, r *offered) bool {
 		}
 		return changed
 	}
-	x := Offer{Prefix: r.prefix.prefix(), Type: r.kind, Area: r.area, NextHops: r.nextHops(), Metric: r.metric, Tag: r.tag}
-	r.accepted = r.hops.discard || f.cfg.Import == nil || f.cfg.Import.Apply(&x)
+	x := &o.said
+	*x = Offer{Prefix: r.prefix.prefix(), Type: r.kind, Area: r.area, NextHops: r.nextHops(), Metric: r.metric, Tag: r.tag}
+	r.accepted = r.hops.discard || f.cfg.Import == nil || f.cfg.Import.Apply(x)
 	if !r.accepted {
 		changed := r.hasSlot && o.slots.Offered(r.slot)
 		if changed {

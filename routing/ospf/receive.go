@@ -67,7 +67,7 @@ func (d *Database) Judge(now time.Time, l wire.LSA, exchanging bool) (Standing, 
 		return Same, e
 	case e.maxAge && ours.Sequence == wire.MaxSequence:
 		return Wrapping, e
-	case !e.sent.IsZero() && now.Sub(e.sent) < minLSArrival:
+	case e.sent >= 0 && now.Sub(e.installed)-e.sent < minLSArrival:
 		return OlderSent, e
 	}
 	return Older, e

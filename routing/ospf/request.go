@@ -11,6 +11,85 @@ import (
 type wanted struct {
 	wire.Header
 	asked bool // in the last Request
+	gone  bool // from the list
+}
+
+// requests is a list of requests (RFC 2328 §10), in the order in which the neighbour
+// has described them. The zero value is empty.
+type requests struct {
+	list   []wanted
+	first  int                       // those before are gone
+	n      int                       // that are not
+	places [wire.ASOpaque + 1]*index // in the list
+}
+
+// len is how many there are.
+func (q *requests) len() int { return q.n }
+
+// get gives one that is there, nil if it is not. It is valid until another is added or
+// removed.
+func (q *requests) get(id wire.Identity) *wanted {
+	if q.n == 0 || int(id.Type) >= len(q.places) || q.places[id.Type] == nil {
+		return nil
+	}
+	at, known := q.places[id.Type].find(key(id))
+	if !known {
+		return nil
+	}
+	return &q.list[at]
+}
+
+// put adds one, of a type that is known, as the last one. Where it is there already it
+// stays where it is, and asked for if it is.
+func (q *requests) put(h wire.Header) {
+	if w := q.get(h.Identity); w != nil {
+		w.Header = h
+		return
+	}
+	x := q.places[h.Type]
+	if x == nil {
+		x = &index{}
+		q.places[h.Type] = x
+	}
+	x.add(key(h.Identity), int32(len(q.list)))
+	q.list = append(double(q.list), wanted{Header: h})
+	q.n++
+}
+
+// remove removes one, and reports whether the last Request has asked for it.
+func (q *requests) remove(id wire.Identity) (asked bool) {
+	w := q.get(id)
+	if w == nil {
+		return false
+	}
+	asked, w.gone = w.asked, true
+	q.places[id.Type].remove(key(id))
+	q.n--
+	if q.n == 0 || len(q.list) > 64 && len(q.list) > 4*q.n {
+		q.compact()
+	}
+	return asked
+}
+
+// compact takes out what is gone.
+func (q *requests) compact() {
+	was := *q
+	*q = requests{}
+	for w := range was.all {
+		q.put(w.Header)
+		q.list[len(q.list)-1].asked = w.asked
+	}
+}
+
+// all calls yield with each, in order. Nothing may be added or removed meanwhile.
+func (q *requests) all(yield func(*wanted) bool) {
+	for ; q.first < len(q.list) && q.list[q.first].gone; q.first++ {
+	}
+	for i := q.first; i < len(q.list); i++ {
+		if w := &q.list[i]; !w.gone && !yield(w) {
+			return
+		}
+	}
 }
 
 var errRequest = errors.New("it asks for an LSA that is not there")
@@ -38,10 +117,9 @@ func (m *Machine) sendRequest(n *neighbor) {
 	p := m.build(wire.TypeRequest)
 	room := max(n.link.room(0)/wire.RequestSize, 1)
 	p.Requests = p.Requests[:0]
-	for id, w := range n.requests.all {
+	for w := range n.requests.all {
 		w.asked = true
-		n.requests.set(id, w)
-		if p.Requests = append(p.Requests, id); len(p.Requests) == room {
+		if p.Requests = append(p.Requests, w.Identity); len(p.Requests) == room {
 			break
 		}
 	}
@@ -53,8 +131,7 @@ func (m *Machine) sendRequest(n *neighbor) {
 // unrequest takes an LSA off the list of those that a neighbour is asked for, and
 // goes on when it has answered.
 func (m *Machine) unrequest(n *neighbor, id wire.Identity) {
-	w, _ := n.requests.get(id)
-	if n.requests.remove(id) && w.asked {
+	if n.requests.remove(id) {
 		n.asked--
 	}
 	if n.asked == 0 {

@@ -34,7 +34,7 @@ func (m *Machine) hearLSA(n *neighbor, a wire.LSA, from netip.Addr) bool {
 	}
 	standing, e := s.db.Judge(m.now, a, m.exchanging > 0)
 	l.counters.Standings[standing]++
-	if _, asked := n.requests.get(a.Identity()); asked && (standing == Same || standing == Older || standing == OlderSent) {
+	if n.requests.get(a.Identity()) != nil && (standing == Same || standing == Older || standing == OlderSent) {
 		m.lose(n, BadLSReq, errRequest) // (6)
 		return false
 	}
@@ -72,7 +72,7 @@ func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 		return
 	}
 	put := s.db.Install
-	if _, asked := n.requests.get(a.Identity()); asked {
+	if n.requests.get(a.Identity()) != nil {
 		put = s.db.Answer
 	}
 	e, changed := put(m.now, a)
