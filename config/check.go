@@ -24,6 +24,7 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 		r.checkInterface(i)
 	}
 	own := r.checkOwn(interfaces)
+	r.checkListen(c, own)
 	r.checkDevices(interfaces)
 	r.checkHosts(interfaces, own)
 	r.checkOverlap(interfaces)

@@ -101,6 +101,12 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 			`1:55+21: api.listen[3] is "http://192.0.2.1:80", which others could read and change on its way`,
 			`1:78+19: api.listen[4] is "ftp://127.0.0.1:1"`, `1:99+21: api.listen[5] is "https://192.0.2.1:0"`, `1:141+10: api.listen[7] is "unix://a"`,
 		}},
+		{"addresses of nobody's stack", link + "api.listen = [\"stack+https://10.0.9.1:8443\", \"stack+https://127.0.0.1:1\", \"stack+https://[fe80::1]:1\", \"stack+http://10.0.9.1:1\"]", []string{
+			`2:15+29: api.listen[1] is "stack+https://10.0.9.1:8443", and no interface of the router has that address`,
+			`2:46+27: api.listen[2] is "stack+https://127.0.0.1:1", which the router's own stack does not serve`,
+			`2:75+27: api.listen[3] is "stack+https://[fe80::1]:1", which the router's own stack does not serve`,
+			`2:104+25: api.listen[4] is "stack+http://10.0.9.1:1"`,
+		}},
 		{"half a certificate", "api.listen = \"https://[::]:1\"\n[api.tls]\nkey = \"k\"", []string{"3:1+3: api.tls has no certificate beside its key"}},
 		{"a certificate for nobody", "[api.tls]\ncertificate = \"c\"\nkey = \"k\"", []string{"1:6+3: api.tls is there, and api.listen has no https address that would use it"}},
 		{"certificates that say nothing", "api.listen = \"https://[::]:1\"\n[api.tls]\nclient-role = \"read\"\nclient-auth = \"never\"", []string{
@@ -110,13 +116,15 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 			"2:9+11: api.tls demands a certificate, and none has a role: nobody could ask",
 		}},
 		{"an authority without a role", "api.listen = \"https://[::]:1\"\napi.tls.client-ca = \"ca\"", []string{
-			"2:9+9: api.tls has a client-ca, and no certificate of its gives a role",
+			"2:21+4: api.tls has a client-ca, and no certificate of its gives a role",
 		}},
 		{"clients that are none", "api.listen = \"https://[::]:1\"\n[api.tls.client]\na = { role = \"read\" }\nb = { dns = \"b\", role = \"root\" }\nc = { key = \"md5:00\" }\n\"d e\" = { role = \"read\", email = \"d\", uri = \"e\" }", []string{
 			"3:1+1: api.tls.client.a says in 0 ways what its certificate is known by",
 			"4:7+3: api.tls.client.b is known by a name, which anybody may have put into a certificate", `4:25+6: api.tls.client.b.role is "root"`,
 			"5:1+1: api.tls.client.c has no role", `5:13+8: api.tls.client.c.key is "md5:00"`,
 			`6:1+5: the name "d e" of a client`, `6:1+5: api.tls.client."d e" says in 2 ways what its certificate is known by`,
+			`6:26+5: api.tls.client."d e" is known by a name, which anybody may have put into a certificate`, `6:34+3: api.tls.client."d e".email is "d"`,
+			`6:39+3: api.tls.client."d e" is known by a name, which anybody may have put into a certificate`, `6:45+3: api.tls.client."d e".uri is "e"`,
 		}},
 		{"one certificate of two clients", "api.listen = \"https://[::]:1\"\napi.tls.client-ca = \"ca\"\n[api.tls.client]\na = { role = \"read\", dns = \"x.example\" }\nb = { role = \"read\", dns = \"x.example\" }", []string{
 			"5:1+1: api.tls.client.b is known by what a is known by already",

@@ -57,7 +57,7 @@ type Config struct {
 	// LocalStack is the router's own TCP/IP stack, nil for none. Its interface
 	// is called localstack.Name.
 	LocalStack *localstack.Config
-	// StackFor is the protocol that it is made for where the configuration has no
+	// StackFor is the protocol or key that it is made for where the configuration has no
 	// [local-stack], "" otherwise.
 	StackFor string
 	// Origins has the place of each origin.ID in the other packages'

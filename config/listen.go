@@ -15,11 +15,13 @@ import (
 
 // API is the [api] table.
 type API struct {
-	// Listen has addresses of the forms "unix:///path", "https://192.0.2.1:8443" and,
-	// of a loopback, "http://127.0.0.1:8080". If it is empty, there is a socket that
+	// Listen has addresses of the forms "unix:///path", "https://192.0.2.1:8443",
+	// "stack+https://10.0.1.1:8443" in the router's own stack and, of a loopback,
+	// "http://127.0.0.1:8080". If it is empty, there is a socket that
 	// is named after the router and is in the run directory.
 	Listen  []string
-	Origins []origin.ID // of each
+	Origins []origin.ID     // of each
+	paths   []tomltext.Path // likewise
 	// Group is the name or number of the group that owns the sockets and so may
 	// use the API; "" = the group of the process.
 	Group       string
@@ -47,6 +49,7 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 	for _, l := range tomltext.Distinct(api, "listen", listenAddress) {
 		c.API.Listen = append(c.API.Listen, l.Value)
 		c.API.Origins = append(c.API.Origins, r.valueOrigin(l.At))
+		c.API.paths = append(c.API.paths, l.At)
 	}
 	c.API.Group = tomltext.Get(api, "group", "", groupName)
 	if c.API.Group != "" {
@@ -74,7 +77,29 @@ func (r *reader) decodeListen(top *tomltext.Section, c *Config) {
 
 // HTTPS reports whether one of the addresses is of HTTPS.
 func (a *API) HTTPS() bool {
-	return slices.ContainsFunc(a.Listen, func(l string) bool { return strings.HasPrefix(l, "https://") })
+	return slices.ContainsFunc(a.Listen, func(l string) bool { return strings.HasPrefix(l, "https://") || strings.HasPrefix(l, StackScheme) })
+}
+
+// StackScheme is what an address in the router's own stack begins with.
+const StackScheme = "stack+https://"
+
+// inStack returns which of the addresses is in the router's own stack, -1 for none.
+func (a *API) inStack() int {
+	return slices.IndexFunc(a.Listen, func(l string) bool { return strings.HasPrefix(l, StackScheme) })
+}
+
+// checkListen finds addresses in the router's own stack that it does not have.
+func (r *reader) checkListen(c *Config, own map[netip.Addr]owner) {
+	for i, l := range c.API.Listen {
+		address, stack := strings.CutPrefix(l, StackScheme)
+		if !stack {
+			continue
+		}
+		a, err := netip.ParseAddrPort(address)
+		if _, ours := own[a.Addr()]; err == nil && !ours && !a.Addr().IsUnspecified() {
+			r.Wrong(c.API.paths[i], fmt.Sprintf("%s is %q, and no interface of the router has that address", c.API.paths[i], l), `one that an interface has, or "https://" for an address of this host`)
+		}
+	}
 }
 
 // decodeRoles reads the roles of users or groups by their numbers.
@@ -112,18 +137,20 @@ var listenAddress = tomltext.Reading[string]{Read: func(v any) (string, error) {
 			return "", tomltext.ErrUnwanted
 		}
 		return s, nil
-	case scheme != "https" && scheme != "http":
+	case scheme != "https" && scheme != "http" && scheme != "stack+https":
 		return "", tomltext.ErrUnwanted
 	}
 	a, err := netip.ParseAddrPort(rest)
 	switch {
 	case err != nil || a.Port() == 0 || a.Addr().Is4In6():
 		return "", tomltext.ErrUnwanted
+	case scheme == "stack+https" && (a.Addr().IsLoopback() || isLinkLocal(a.Addr())):
+		return "", tomltext.Hint{Message: "which the router's own stack does not serve"}
 	case scheme == "http" && !a.Addr().IsLoopback():
 		return "", tomltext.Hint{Message: "which others could read and change on its way", Suggestion: fmt.Sprintf("did you mean %q?", "https://"+rest)}
 	}
 	return scheme + "://" + a.String(), nil
-}, Want: `a unix socket with an absolute path of at most 107 bytes, "unix:///run/routerd/r1.sock", an address and port, "https://192.0.2.1:8443", or those of a loopback, "http://127.0.0.1:8080"`}
+}, Want: `a unix socket with an absolute path of at most 107 bytes, "unix:///run/routerd/r1.sock", an address and port, "https://192.0.2.1:8443", those of the router itself, "stack+https://10.0.1.1:8443", or those of a loopback, "http://127.0.0.1:8080"`}
 
 var hostPort = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	s, ok := v.(string)

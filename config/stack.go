@@ -58,19 +58,29 @@ func (r *reader) addStack(c *Config, at tomltext.Path) {
 	c.addStackInterface(r, at)
 }
 
-// implyStack gives the router a stack where a protocol needs one: it has TCP
-// connections.
+// implyStack gives the router a stack where something needs one: a protocol with TCP
+// connections, or the API at an address of the router's.
 func (r *reader) implyStack(top *tomltext.Section, c *Config) {
-	for _, p := range protocols.All() {
-		if !p.Streams || !top.Has(p.Name) || top.Has("local-stack") {
-			continue
-		}
-		c.Dataplane.Stack = dataplane.StackConfig{Rate: defaultStackRate, Burst: defaultStackRate / 10}
-		c.LocalStack = &localstack.Config{Netns: c.Name + "-stack", Device: defaultStackDevice, MTU: defaultStackMTU}
-		c.StackFor = p.Name
-		r.addStack(c, top.At.With(p.Name))
+	if top.Has("local-stack") {
 		return
 	}
+	need, at := "", tomltext.Path{}
+	if i := c.API.inStack(); i >= 0 {
+		need, at = "api.listen", c.API.paths[i]
+	}
+	for _, p := range protocols.All() {
+		if p.Streams && top.Has(p.Name) {
+			need, at = p.Name, top.At.With(p.Name)
+			break
+		}
+	}
+	if need == "" {
+		return
+	}
+	c.Dataplane.Stack = dataplane.StackConfig{Rate: defaultStackRate, Burst: defaultStackRate / 10}
+	c.LocalStack = &localstack.Config{Netns: c.Name + "-stack", Device: defaultStackDevice, MTU: defaultStackMTU}
+	c.StackFor = need
+	r.addStack(c, at)
 }
 
 // addressStack gives the stack the addresses of all interfaces. Those that it

@@ -75,11 +75,20 @@ func (s *site) runDir() string { return filepath.Join(s.dir, "run") }
 
 func (s *site) must(argv ...string) string {
 	s.t.Helper()
+	out, err := s.try(argv...)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return out
+}
+
+// try runs a command and returns what it prints, which the error has too.
+func (s *site) try(argv ...string) (string, error) {
 	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
-		s.t.Fatalf("%s: %v\n%s", strings.Join(argv, " "), err, out)
+		err = fmt.Errorf("%s: %w\n%s", strings.Join(argv, " "), err, out)
 	}
-	return string(out)
+	return string(out), err
 }
 
 func (s *site) in(host int, argv ...string) string {

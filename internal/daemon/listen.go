@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"strconv"
@@ -24,6 +25,9 @@ type wantedEnd struct {
 	web     bool   // serves the API over TCP: the address begins with https:// or http://
 	key     string // the configuration key
 	at      string // the place of the key
+	// before is the endpoint that the same change takes away from this address and
+	// port, for another scheme; nil for none.
+	before *endpoint
 }
 
 // endpoint is one address that the daemon is listening on.
@@ -87,7 +91,22 @@ func (d *Daemon) planEnds(c *change) {
 			c.ending = append(c.ending, a)
 		}
 	}
+	for i := range c.listen {
+		c.listen[i].before = d.outgoing(c, &c.listen[i])
+	}
 	c.oldGroup = d.group
+}
+
+// outgoing returns the endpoint that c takes away from the address and port of a new
+// one.
+func (d *Daemon) outgoing(c *change, w *wantedEnd) *endpoint {
+	for _, a := range c.ending {
+		e := d.ends[a]
+		if _, tcp := e.l.(*net.TCPListener); tcp && !w.inStack() && authority(a) == authority(w.address) {
+			return e
+		}
+	}
+	return nil
 }
 
 // prepareEnds opens the listeners that are new in c, and gives those that stay
@@ -163,13 +182,13 @@ func (e *endpoint) setGroup(gid int) error {
 // listen opens a listener. The error names the key and its line.
 func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 	e := &endpoint{wantedEnd: w}
+	if w.inStack() {
+		e.l = d.serveInStack(w)
+		return e, nil
+	}
 	path, unix := strings.CutPrefix(w.address, "unix://")
 	if !unix {
-		_, address, isURL := strings.Cut(w.address, "://")
-		if !isURL {
-			address = w.address
-		}
-		l, err := net.Listen("tcp", address)
+		l, err := w.listenTCP()
 		if err != nil {
 			return nil, w.refused(err)
 		}
@@ -187,6 +206,38 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	return e, nil
+}
+
+// listenTCP listens on an address of this host. Where an endpoint leaves it in the
+// same change, that one's socket is taken over, with whoever is waiting there: no two
+// can be bound to it.
+func (w *wantedEnd) listenTCP() (net.Listener, error) {
+	if w.before == nil {
+		return net.Listen("tcp", authority(w.address))
+	}
+	f, err := w.before.l.(*net.TCPListener).File()
+	if err != nil {
+		return nil, fmt.Errorf("taking over its socket: %w", err)
+	}
+	defer f.Close() // the listener has a descriptor of its own
+	return net.FileListener(f)
+}
+
+// serveInStack listens in the router's own stack, as long as that has the address.
+func (d *Daemon) serveInStack(w wantedEnd) net.Listener {
+	address, err := netip.ParseAddrPort(authority(w.address))
+	if err != nil {
+		d.log.Error("listening in the router's own stack", "address", w.address, "err", err) // cannot happen: the configuration has read it
+	}
+	waited := false
+	return d.streams.Serve(address, func(err error) {
+		if err != nil {
+			waited = true
+			d.log.Warn("not listening in the router's own stack, until it can be", "address", w.address, "why", err)
+		} else if waited {
+			d.log.Info("listening in the router's own stack again", "address", w.address)
+		}
+	})
 }
 
 // refused says why listening on the address failed, and what helps.

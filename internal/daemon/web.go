@@ -63,7 +63,7 @@ func (d *Daemon) openClients(cfg *config.Config) (*access.Clients, error) {
 
 // placeOfHTTPS returns the place of the first https address of a configuration.
 func (d *Daemon) placeOfHTTPS(cfg *config.Config) string {
-	i := slices.IndexFunc(cfg.API.Listen, func(l string) bool { return strings.HasPrefix(l, "https://") })
+	i := slices.IndexFunc(cfg.API.Listen, isHTTPS)
 	return cfg.Origins.Place(cfg.API.Origins[i]).String()
 }
 
@@ -71,7 +71,7 @@ func (d *Daemon) placeOfHTTPS(cfg *config.Config) string {
 func certificateHosts(cfg *config.Config) []string {
 	hosts := append([]string{"localhost", cfg.Name}, cfg.API.Hosts...)
 	for _, l := range cfg.API.Listen {
-		if a, err := netip.ParseAddrPort(strings.TrimPrefix(l, "https://")); err == nil && !a.Addr().IsUnspecified() {
+		if a, err := netip.ParseAddrPort(authority(l)); err == nil && !a.Addr().IsUnspecified() {
 			hosts = append(hosts, a.Addr().WithZone("").String())
 		}
 	}
@@ -79,14 +79,29 @@ func certificateHosts(cfg *config.Config) []string {
 }
 
 // secure reports whether the endpoint speaks HTTPS.
-func (w *wantedEnd) secure() bool { return strings.HasPrefix(w.address, "https://") }
+func (w *wantedEnd) secure() bool { return isHTTPS(w.address) }
+
+// inStack reports whether the endpoint is in the router's own stack.
+func (w *wantedEnd) inStack() bool { return strings.HasPrefix(w.address, config.StackScheme) }
+
+func isHTTPS(address string) bool {
+	return strings.HasPrefix(address, "https://") || strings.HasPrefix(address, config.StackScheme)
+}
+
+// authority returns the address and port of a URL, or what has no scheme.
+func authority(address string) string {
+	if _, rest, isURL := strings.Cut(address, "://"); isURL {
+		return rest
+	}
+	return address
+}
 
 // webAddresses are the addresses of the API over HTTPS, sorted.
 func (d *Daemon) webAddresses() (list []control.WebAddress) {
 	for _, e := range d.ends {
 		if e.secure() {
 			pin := d.web.tls.Load().Pin()
-			list = append(list, control.WebAddress{URL: reachable(e.address), Pin: pin, Curl: d.curl(e.address, pin)})
+			list = append(list, control.WebAddress{URL: d.reachable(e.address), Pin: pin, Curl: d.curl(e.address, pin)})
 		}
 	}
 	slices.SortFunc(list, func(a, b control.WebAddress) int { return strings.Compare(a.URL, b.URL) })
@@ -99,15 +114,24 @@ func (d *Daemon) curl(address, pin string) string {
 	if d.web.tls.Load().SelfSigned() {
 		insecure = "-k " // nobody has signed it; the pin is checked all the same
 	}
-	return fmt.Sprintf(`curl %s--pinnedpubkey '%s' -H "Authorization: Bearer $TOKEN" %s/v1/version`, insecure, tlskeys.CurlPin(pin), reachable(address))
+	return fmt.Sprintf(`curl %s--pinnedpubkey '%s' -H "Authorization: Bearer $TOKEN" %s/v1/version`, insecure, tlskeys.CurlPin(pin), d.reachable(address))
 }
 
-// reachable returns the URL by which this host reaches an address to listen on,
-// which may be every address.
-func reachable(address string) string {
-	a, err := netip.ParseAddrPort(strings.TrimPrefix(address, "https://"))
-	if err != nil || !a.Addr().IsUnspecified() {
+// reachable returns the URL by which one reaches an address to listen on, which may be
+// every address: of this host, or of the router.
+func (d *Daemon) reachable(address string) string {
+	a, err := netip.ParseAddrPort(authority(address))
+	switch {
+	case err != nil:
 		return address
+	case !a.Addr().IsUnspecified():
+		return "https://" + a.String()
+	case strings.HasPrefix(address, config.StackScheme) && d.cfg.LocalStack != nil:
+		for _, own := range d.cfg.LocalStack.Addresses {
+			if own.Addr().Is4() || a.Addr().Is6() {
+				return "https://" + netip.AddrPortFrom(own.Addr(), a.Port()).String()
+			}
+		}
 	}
 	return fmt.Sprintf("https://localhost:%d", a.Port())
 }

@@ -26,7 +26,7 @@
 // listeners.go its listening sockets; exec.go, inhabitants.go programs in it;
 // streams.go the connections of all protocols, across restarts of the stack;
 // space.go making sockets in the namespace; conn.go, read.go, write.go one connection;
-// accept.go, peers.go one listener; options.go what is set on sockets;
+// accept.go, peers.go one listener; server.go a listener for the router's own services; options.go what is set on sockets;
 // bridge.go links.
 //
 // A link-local address is valid only with its link, and the stack's one TUN
