@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -69,6 +70,10 @@ type hash = [sha256.Size]byte
 // opened it may at that moment, and ends with the token that did. It is safe for
 // concurrent use.
 type Logins struct {
+	// CodeLife is how long a code can be exchanged; 0 for the constant CodeLife. It is
+	// not changed once somebody uses the Logins.
+	CodeLife time.Duration
+
 	tokens *Tokens
 	roles  func() *Roles
 	keep   func(data []byte) error
@@ -84,7 +89,7 @@ type Logins struct {
 
 // Why a login is refused.
 var (
-	ErrNoCode = errors.New("the code is none of this router's, was used already, or is more than a minute old")
+	ErrNoCode = errors.New("the code is none of this router's, was used already, or is too old")
 	ErrOpener = errors.New("whoever is identified by a session opens no others: wanted a token, or the router's unix socket")
 )
 
@@ -131,7 +136,7 @@ func (l *Logins) Code(by Identity, role Role) (text string, granted Role, expire
 		return "", Nobody, time.Time{}, ErrOpener
 	}
 	text, now := random(secretBytes), time.Now()
-	c := code{opener: opener{by.Token, by.Peer}, role: min(role, by.Role), expires: now.Add(CodeLife)}
+	c := code{opener: opener{by.Token, by.Peer}, role: min(role, by.Role), expires: now.Add(cmp.Or(l.CodeLife, CodeLife))}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var oldest hash

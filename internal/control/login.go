@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -86,31 +88,52 @@ func lowered(req *http.Request) (*http.Request, error) {
 	return req.WithContext(access.With(req.Context(), id)), nil
 }
 
+// door is where browsers open and end their sessions, and are known by the cookies of
+// these.
+type door struct {
+	logins *access.Logins // nil: nobody gets in
+	tokens *access.Tokens // that open sessions, nil for none
+	cookie string         // its name
+	scheme string         // of the door's own page
+	closed func() bool    // reports whether nobody gets in now, whatever he shows
+	// note takes who got in, or did not.
+	note     func(access.Entry)
+	failures access.Failures
+}
+
 // maxLogin is the most bytes of the body of a login.
 const maxLogin = 4 << 10
 
-// logins answers POST /v1/login and /v1/logout, which open and end the session of a
-// browser, and passes other requests on. Nobody is known yet.
-func (a *API) logins(h http.Handler) http.Handler {
+// serve answers POST /v1/login and /v1/logout, and passes other requests on. Nobody is
+// known yet.
+func (d *door) serve(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		path := req.URL.Path
 		switch {
-		case a.o.Logins == nil || a.o.Clients().Only || path != "/v1/login" && path != "/v1/logout":
+		case d.logins == nil || d.closed() || path != "/v1/login" && path != "/v1/logout":
 			h.ServeHTTP(w, req)
 		case req.Method != http.MethodPost:
 			w.Header().Set("Allow", http.MethodPost)
-			write(w, jsonReply(http.StatusMethodNotAllowed, &Error{Message: req.Method + " " + path + ": wanted POST"}))
+			refuse(w, &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + path + ": wanted POST"})
 		case path == "/v1/login":
-			a.login(w, req)
+			d.login(w, req)
 		default:
-			a.logout(w, req)
+			d.logout(w, req)
 		}
 	})
 }
 
+// refuse answers with an error before anybody has looked at what is asked for.
+func refuse(w http.ResponseWriter, e *show.Error) {
+	if e.Status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="routerd"`) // RFC 6750 §3
+	}
+	write(w, jsonReply(e.Status, &Error{Message: e.Message}))
+}
+
 // login opens a session for who has a one-time code, or a token. Both are taken from
 // the body alone, since URLs are kept in many places.
-func (a *API) login(w http.ResponseWriter, req *http.Request) {
+func (d *door) login(w http.ResponseWriter, req *http.Request) {
 	var with struct {
 		Code  *string `json:"code"`
 		Token *string `json:"token"`
@@ -119,107 +142,124 @@ func (a *API) login(w http.ResponseWriter, req *http.Request) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, req.Body, maxLogin))
 	var large *http.MaxBytesError
 	if errors.As(err, &large) {
-		write(w, jsonReply(http.StatusRequestEntityTooLarge, &Error{Message: fmt.Sprintf("the body of the login is too large: wanted at most %d bytes", maxLogin)}))
+		refuse(w, &show.Error{Status: http.StatusRequestEntityTooLarge, Message: fmt.Sprintf("the body of the login is too large: wanted at most %d bytes", maxLogin)})
 		return
 	}
 	if err != nil || json.Unmarshal(body, &with) != nil || (with.Code == nil) == (with.Token == nil) {
-		write(w, jsonReply(http.StatusBadRequest, &Error{Message: `the body of the login is not understood: wanted {"code": "..."} or {"token": "rtd_ID_SECRET"}`}))
+		refuse(w, &show.Error{Status: http.StatusBadRequest, Message: `the body of the login is not understood: wanted {"code": "..."} or {"token": "rtd_ID_SECRET"}`})
 		return
 	}
 	var cookie string
 	var id access.Identity
 	what := "the code"
 	if with.Code != nil {
-		cookie, id, err = a.o.Logins.Exchange(*with.Code)
+		cookie, id, err = d.logins.Exchange(*with.Code)
 	} else {
 		what = "the token"
-		by, ok := access.Identity{}, false
-		if a.o.Tokens != nil {
-			by, ok = a.o.Tokens.Identify(strings.TrimSpace(*with.Token), from.String())
-		}
-		if err = errWrongToken; ok {
-			cookie, id, err = a.o.Logins.Open(by)
-		}
+		cookie, id, err = d.byToken(*with.Token, from)
 	}
 	if err != nil {
-		a.loginFailed(w, req, from, what, err)
+		d.loginFailed(w, req, from, what, err)
 		return
 	}
 	id.Source = from.String()
-	a.handler.noteEntry(entryOf(req.WithContext(access.With(req.Context(), id)), http.StatusNoContent))
-	http.SetCookie(w, &http.Cookie{
-		Name: SessionCookie, Value: cookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode,
-		MaxAge: int(access.SessionLife.Seconds()),
-	})
-	noContent(w)
+	d.note(entryOf(req.WithContext(access.With(req.Context(), id)), http.StatusNoContent))
+	d.setCookie(w, cookie, access.SessionLife)
+	write(w, reply{status: http.StatusNoContent})
 }
 
 // errWrongToken is what is said of a token that does not work.
 var errWrongToken = errors.New("the token is none of this router's, or it was revoked or has expired")
 
+func (d *door) byToken(text string, from netip.Addr) (cookie string, id access.Identity, err error) {
+	if d.tokens == nil {
+		return "", id, errWrongToken
+	}
+	by, ok := d.tokens.Identify(strings.TrimSpace(text), from.String())
+	if !ok {
+		return "", id, errWrongToken
+	}
+	return d.logins.Open(by)
+}
+
+// setCookie gives a browser a cookie that no page can read and no other site's page
+// can have sent. A life below 0 takes it away.
+func (d *door) setCookie(w http.ResponseWriter, value string, life time.Duration) {
+	http.SetCookie(w, &http.Cookie{
+		Name: d.cookie, Value: value, Path: "/", Secure: d.scheme == "https", HttpOnly: true, SameSite: http.SameSiteStrictMode,
+		MaxAge: int(life / time.Second),
+	})
+}
+
 // loginFailed answers a login that fails, of which an address has a few.
-func (a *API) loginFailed(w http.ResponseWriter, req *http.Request, from netip.Addr, what string, err error) {
-	if a.tooMany(w, from, "logins") {
+func (d *door) loginFailed(w http.ResponseWriter, req *http.Request, from netip.Addr, what string, err error) {
+	if d.tooMany(w, from, "logins") {
 		return
 	}
-	a.handler.noteEntry(access.Entry{
+	d.note(access.Entry{
 		Time: time.Now(), Source: from.String(), Action: actionOf(req), Status: http.StatusUnauthorized, Result: what + " does not work",
 	})
 	w.Header().Set("WWW-Authenticate", `Bearer realm="routerd", error="invalid_token"`)
-	write(w, jsonReply(http.StatusUnauthorized, &Error{Message: err.Error()}))
+	refuse(w, &show.Error{Status: http.StatusUnauthorized, Message: err.Error()})
+}
+
+// tooMany counts a failed login, and answers it if its address has had too many.
+func (d *door) tooMany(w http.ResponseWriter, from netip.Addr, what string) bool {
+	wait := d.failures.Failed(from, time.Now())
+	if wait <= 0 {
+		return false
+	}
+	seconds := int(math.Ceil(wait.Seconds()))
+	w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	refuse(w, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("too many wrong %s from %s: wanted a right one, or none for %d s", what, from, seconds)})
+	return true
 }
 
 // logout ends the session of a browser.
-func (a *API) logout(w http.ResponseWriter, req *http.Request) {
-	id, ok, err := a.byCookie(req)
-	switch {
-	case err != nil:
-		write(w, a.handler.refusal(req, err))
-		return
-	case !ok:
-		a.turnAway(w, req, remoteOf(req), false)
+func (d *door) logout(w http.ResponseWriter, req *http.Request) {
+	id, err := d.known(req)
+	if err != nil {
+		refuse(w, err)
 		return
 	}
-	c, _ := req.Cookie(SessionCookie)
-	a.o.Logins.End(c.Value)
-	a.handler.noteEntry(entryOf(req.WithContext(access.With(req.Context(), id)), http.StatusNoContent))
-	http.SetCookie(w, &http.Cookie{Name: SessionCookie, Path: "/", Secure: true, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: -1})
-	noContent(w)
-}
-
-// noContent answers with a status alone, which nobody may keep.
-func noContent(w http.ResponseWriter) {
+	c, _ := req.Cookie(d.cookie)
+	d.logins.End(c.Value)
+	d.note(entryOf(req.WithContext(access.With(req.Context(), id)), http.StatusNoContent))
+	d.setCookie(w, "", -time.Second)
 	write(w, reply{status: http.StatusNoContent})
 }
 
-// byCookie identifies who shows the cookie of a session; ok is false if nobody does.
-// A browser adds the cookie by itself, so what changes something, or opens a
-// WebSocket, has to say that it comes from the router's own page: 403 otherwise.
-func (a *API) byCookie(req *http.Request) (id access.Identity, ok bool, err error) {
-	if a.o.Logins == nil {
-		return id, false, nil
+// known identifies who shows the cookie of a session. A browser adds the cookie by
+// itself, so what changes something, or opens a WebSocket, has to say that it comes
+// from the door's own page: 403 otherwise. It is 401 if nobody is known.
+func (d *door) known(req *http.Request) (id access.Identity, refused *show.Error) {
+	nobody := &show.Error{Status: http.StatusUnauthorized, Message: "no session: wanted the cookie that a login gives"}
+	if d.logins == nil || d.closed() {
+		return id, nobody
 	}
-	given := req.CookiesNamed(SessionCookie)
+	given := req.CookiesNamed(d.cookie)
 	if len(given) != 1 {
-		return id, false, nil
+		return id, nobody
 	}
-	if id, ok = a.o.Logins.Identify(given[0].Value, remoteOf(req).String()); !ok {
-		return id, false, nil
+	id, ok := d.logins.Identify(given[0].Value, remoteOf(req).String())
+	if !ok {
+		return id, nobody
 	}
-	return id, true, FromOwnPage(req, "https")
+	return id, d.ownPage(req)
 }
 
-// FromOwnPage returns an error for a request that a browser identifies by a cookie,
-// unless it can come only from a page of the same origin, or from somebody who has
-// typed its URL.
-func FromOwnPage(req *http.Request, scheme string) error {
+// ownPage returns an error for a request that a browser identifies by a cookie,
+// unless it can come only from the door's own page, or from somebody who has typed
+// its URL.
+func (d *door) ownPage(req *http.Request) *show.Error {
 	site, origin := req.Header.Get("Sec-Fetch-Site"), req.Header.Get("Origin")
 	reading := (req.Method == http.MethodGet || req.Method == http.MethodHead) && len(req.Header.Values("Upgrade")) == 0
+	own := d.scheme + "://" + req.Host
 	switch {
 	case site != "" && site != "same-origin" && site != "none",
 		origin == "" && !reading,
-		origin != "" && !strings.EqualFold(origin, scheme+"://"+req.Host):
-		return &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s %s by a browser's session, from a page of %q: wanted the router's own page, %s://%s", req.Method, req.URL.Path, origin, scheme, req.Host)}
+		origin != "" && !strings.EqualFold(origin, own):
+		return &show.Error{Status: http.StatusForbidden, Message: fmt.Sprintf("%s %s by a browser's session, from a page of %q: wanted the router's own page, %s", req.Method, req.URL.Path, origin, own)}
 	}
 	return nil
 }

@@ -90,15 +90,20 @@ const (
 
 // API serves a router. It is safe for concurrent use: all listeners share it.
 type API struct {
-	o        Options
-	handler  *handler
-	failures access.Failures
+	o       Options
+	handler *handler
+	door    door // of those who connect by HTTPS
 }
 
 // New returns the API of a router.
 func New(r Router, o Options) *API {
 	o = o.filled()
-	return &API{o: o, handler: newHandler(r, o)}
+	a := &API{o: o, handler: newHandler(r, o)}
+	a.door = door{
+		logins: o.Logins, tokens: o.Tokens, cookie: SessionCookie, scheme: "https", note: a.handler.noteEntry,
+		closed: func() bool { return o.Clients().Only },
+	}
+	return a
 }
 
 // Serve answers requests on a unix socket until ctx is done, then closes it and

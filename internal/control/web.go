@@ -3,17 +3,16 @@ package control
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"routerd/internal/access"
+	"routerd/internal/show"
 	livepage "routerd/internal/web"
 )
 
@@ -30,7 +29,7 @@ func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 	}
 	h = a.identifyWeb(h, open)
 	if !open {
-		h = a.logins(h)
+		h = a.door.serve(h)
 	}
 	h = health(h, a.o.Ready)
 	return a.checkSite(livepage.Handler(h))
@@ -94,7 +93,6 @@ func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 		given := req.Header.Values("Authorization")
 		only := !open && a.o.Clients().Only
 		ok := open
-		var err error
 		switch {
 		case only:
 		case len(given) > 0:
@@ -103,20 +101,23 @@ func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 				return
 			}
 		case !open:
-			id, ok, err = a.byCookie(req)
+			var err *show.Error
+			id, err = a.door.known(req)
+			if err != nil && err.Status != http.StatusUnauthorized {
+				refuse(w, err)
+				return
+			}
+			ok = err == nil
 		}
-		if err == nil && !ok {
+		if !ok {
 			var release func()
+			var err error
 			id, release, err = a.byCertificate(req, from.String())
 			defer release()
 			if err != nil {
 				a.turnUnknownAway(w, req, from, err)
 				return
 			}
-		}
-		if err != nil {
-			write(w, a.handler.refusal(req, err))
-			return
 		}
 		h.ServeHTTP(w, req.WithContext(access.With(req.Context(), id)))
 	})
@@ -155,11 +156,10 @@ func (a *API) byToken(authorization []string, source string) (access.Identity, b
 // turned away for those.
 func (a *API) turnAway(w http.ResponseWriter, req *http.Request, from netip.Addr, wrong bool) {
 	if !wrong {
-		w.Header().Set("WWW-Authenticate", `Bearer realm="routerd"`) // RFC 6750 §3
-		write(w, jsonReply(http.StatusUnauthorized, &Error{Message: "wanted a token, in the header Authorization: Bearer rtd_ID_SECRET; routerd token add, on the router's own host, makes one, and routerd --token-file shows it"}))
+		refuse(w, &show.Error{Status: http.StatusUnauthorized, Message: "wanted a token, in the header Authorization: Bearer rtd_ID_SECRET; routerd token add, on the router's own host, makes one, and routerd --token-file shows it"})
 		return
 	}
-	if a.tooMany(w, from, "tokens") {
+	if a.door.tooMany(w, from, "tokens") {
 		return
 	}
 	a.handler.noteEntry(access.Entry{
@@ -167,18 +167,6 @@ func (a *API) turnAway(w http.ResponseWriter, req *http.Request, from netip.Addr
 	})
 	w.Header().Set("WWW-Authenticate", `Bearer realm="routerd", error="invalid_token"`)
 	write(w, jsonReply(http.StatusUnauthorized, &Error{Message: errWrongToken.Error()}))
-}
-
-// tooMany counts a failed login, and answers it if its address has had too many.
-func (a *API) tooMany(w http.ResponseWriter, from netip.Addr, what string) bool {
-	wait := a.failures.Failed(from, time.Now())
-	if wait <= 0 {
-		return false
-	}
-	seconds := int(math.Ceil(wait.Seconds()))
-	w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	write(w, jsonReply(http.StatusTooManyRequests, &Error{Message: fmt.Sprintf("too many wrong %s from %s: wanted a right one, or none for %d s", what, from, seconds)}))
-	return true
 }
 
 // readOnly refuses whatever is no reading, and lowers every role to that.

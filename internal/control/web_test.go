@@ -23,14 +23,15 @@ import (
 
 // web is an API that is served over TCP.
 type web struct {
-	t      *testing.T
-	fake   *fake
-	audit  *access.Audit
-	tokens *access.Tokens
-	logins *access.Logins
-	pair   *tlskeys.Pair
-	url    string
-	client *http.Client
+	t        *testing.T
+	fake     *fake
+	audit    *access.Audit
+	tokens   *access.Tokens
+	logins   *access.Logins
+	loopback *Loopback // nil for an API
+	pair     *tlskeys.Pair
+	url      string
+	client   *http.Client
 }
 
 // serveWeb serves a fake router until the test ends, over HTTPS if secure.

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"routerd/internal/control"
+)
+
+// webber shows a router's page.
+type webber struct {
+	*session
+	listen string
+	noOpen bool
+	role   control.PageRole
+}
+
+func newWebCommand(s *session) *cobra.Command {
+	b := &webber{session: s}
+	cmd := &cobra.Command{
+		Use:   "web",
+		Short: "Show the router's live page in a browser, until you interrupt it",
+		Long: `Show the router's live page in a browser of this host, until you interrupt it. The
+router needs no listener for that: what the page asks, this command asks through the
+router's unix socket, or at --url, with your rights.
+
+It listens on a loopback's address, with a port that the kernel chooses, and prints a
+URL with a code that opens the page once, in the next ten minutes. Other users of this
+host get no further than the page's login.
+
+The address is one of 127.0.0.0/8 at random, since browsers give the cookies of an
+address to all its ports. With --listen it is what you say: through
+ssh -L 8080:127.0.0.1:8080 the page is shown on another host.`,
+		Example: `  routerd web
+  routerd web --role read
+  routerd web --listen 127.0.0.1:8080 --no-open
+  routerd --url https://192.0.2.1:8443 --pin sha256:... --token-file laptop.token web`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+			defer stop()
+			return b.serve(ctx)
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&b.listen, "listen", "", "listen on this `ADDRESS:PORT` of a loopback (default one at random)")
+	flags.BoolVar(&b.noOpen, "no-open", false, "print the URL alone, and open no browser")
+	flags.Var(&b.role, "role", "the `ROLE` that the page has at most: read, operate or admin (default admin; never more than you have)")
+	cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(b.role.Offered(), cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// address is where to listen.
+func (b *webber) address() (string, error) {
+	if b.listen == "" {
+		// Anything but the first and the last address of the network.
+		n := 1 + rand.Uint32N(1<<24-2)
+		return fmt.Sprintf("127.%d.%d.%d:0", byte(n>>16), byte(n>>8), byte(n)), nil
+	}
+	a, err := netip.ParseAddrPort(b.listen)
+	if err != nil || !a.Addr().IsLoopback() {
+		return "", usagef("--listen %s: wanted an address of a loopback and a port, such as 127.0.0.1:8080", b.listen)
+	}
+	return b.listen, nil
+}
+
+// serve shows the page until ctx is done.
+func (b *webber) serve(ctx context.Context) error {
+	address, err := b.address()
+	if err != nil {
+		return err
+	}
+	c, err := b.client()
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	version, err := c.Version(ctx)
+	if err != nil {
+		return err
+	}
+	page, err := control.NewLoopback(c, b.role.Role)
+	if err != nil {
+		return err
+	}
+	defer page.Close()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return fmt.Errorf("listening for a browser: %w", err)
+	}
+	code, err := page.Code()
+	if err != nil {
+		l.Close()
+		return err
+	}
+	url := fmt.Sprintf("http://%s/#code=%s", l.Addr(), code)
+	fmt.Fprintf(b.out, "%s is shown at\n\n  %s\n\nuntil you interrupt this command. The URL opens it once, within ten minutes.\n", version.Name, url)
+	if !b.noOpen && mayOpen() {
+		b.open(ctx, url)
+	}
+	return page.Serve(ctx, l)
+}
+
+// mayOpen reports whether there is a screen to open a browser on. Root has none: a
+// browser that shows pages of the internet has no business with its rights.
+func mayOpen() bool {
+	return os.Geteuid() != 0 && (os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "")
+}
+
+// open opens the user's browser, if there is one that can be.
+func (b *webber) open(ctx context.Context, url string) {
+	cmd := exec.CommandContext(ctx, "xdg-open", url)
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintf(b.err, "routerd: no browser was opened: %v\n", err)
+		return
+	}
+	go func() { _ = cmd.Wait() }() // what it says is not for this terminal
+}
