@@ -148,6 +148,5 @@ func ofPage(req *http.Request) bool {
 // Serve answers browsers until ctx is done, then closes the listener and returns nil.
 // It returns an error if the listener fails before.
 func (l *Loopback) Serve(ctx context.Context, at net.Listener) error {
-	a := API{o: Options{}.filled()}
-	return serve(ctx, a.newServer(sameOrigin(l), writeTimeout, maxConns), at)
+	return serve(ctx, newServer(sameOrigin(l), slog.New(slog.DiscardHandler), writeTimeout, maxConns), at)
 }

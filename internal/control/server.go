@@ -137,8 +137,12 @@ func (a *API) ServeWeb(ctx context.Context, l net.Listener, certificates func() 
 }
 
 func (a *API) newServer(h http.Handler, write time.Duration, most int) *http.Server {
+	return newServer(a.handler.asked.watch(h), a.o.Log, write, most)
+}
+
+func newServer(h http.Handler, to *slog.Logger, write time.Duration, most int) *http.Server {
 	return &http.Server{
-		Handler:           a.handler.asked.watch(h),
+		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      write,
@@ -146,7 +150,7 @@ func (a *API) newServer(h http.Handler, write time.Duration, most int) *http.Ser
 		MaxHeaderBytes:    maxHeader,
 		ConnContext:       withPeer,
 		ConnState:         (&crowd{most: most}).watch,
-		ErrorLog:          log.New(debugWriter{a.o.Log}, "", 0),
+		ErrorLog:          log.New(debugWriter{to}, "", 0),
 	}
 }
 

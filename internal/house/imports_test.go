@@ -104,6 +104,7 @@ var rooms = map[string]room{
 	"internal/access":  {},
 	"internal/tlskeys": {},
 
+	"internal/topology":                      {},
 	"internal/show":                          {own: []string{"internal/access"}, third: []string{uniseg}},
 	"internal/protocols":                     {own: own("internal/protocols/bfd", "internal/protocols/bgp", "internal/protocols/decode", "internal/protocols/ospf", "internal/protocols/rip", "internal/protocols/running", "internal/router", "internal/tomltext")},
 	"internal/protocols/running":             {own: own("internal/show", "routing", "routing/protocol")},
@@ -146,7 +147,7 @@ var rooms = map[string]room{
 		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
-	"internal/lab": {own: own("config", "internal/control", "internal/tomltext"), third: []string{burntSushi, netlink, netns, sys}},
+	"internal/lab": {own: own("config", "internal/control", "internal/tomltext", "internal/topology"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(
 		"config", "internal/daemon", "internal/control", "internal/lab", "internal/localstack", "internal/show",
 	), third: []string{cobra, sys}},

@@ -10,13 +10,15 @@ import (
 type box struct{ left, top, right, bottom float64 }
 
 func around(p point, wide, tall float64) box {
-	return box{p.x - wide/2, p.y - tall/2, p.x + wide/2, p.y + tall/2}
+	return box{p.X - wide/2, p.Y - tall/2, p.X + wide/2, p.Y + tall/2}
 }
 
-func (b box) middle() point { return point{(b.left + b.right) / 2, (b.top + b.bottom) / 2} }
+func (b box) middle() point {
+	return point{X: (b.left + b.right) / 2, Y: (b.top + b.bottom) / 2}
+}
 
 func (b box) moved(by point) box {
-	return box{b.left + by.x, b.top + by.y, b.right + by.x, b.bottom + by.y}
+	return box{b.left + by.X, b.top + by.Y, b.right + by.X, b.bottom + by.Y}
 }
 
 func (b box) grown(by float64) box {
@@ -35,30 +37,30 @@ func (b box) common(c box) float64 {
 // border gives the point at which a line from the box's middle, shifted aside,
 // leaves the box.
 func (b box) border(shift, way point) point {
-	from := b.middle().plus(shift)
+	from := b.middle().Plus(shift)
 	far := math.Inf(1)
-	if way.x > 0 {
-		far = min(far, (b.right-from.x)/way.x)
-	} else if way.x < 0 {
-		far = min(far, (b.left-from.x)/way.x)
+	if way.X > 0 {
+		far = min(far, (b.right-from.X)/way.X)
+	} else if way.X < 0 {
+		far = min(far, (b.left-from.X)/way.X)
 	}
-	if way.y > 0 {
-		far = min(far, (b.bottom-from.y)/way.y)
-	} else if way.y < 0 {
-		far = min(far, (b.top-from.y)/way.y)
+	if way.Y > 0 {
+		far = min(far, (b.bottom-from.Y)/way.Y)
+	} else if way.Y < 0 {
+		far = min(far, (b.top-from.Y)/way.Y)
 	}
 	if math.IsInf(far, 0) {
 		return from
 	}
-	return from.plus(way.times(max(far, 0)))
+	return from.Plus(way.Times(max(far, 0)))
 }
 
 // through gives how long a line runs inside the box (Liang and Barsky, 1984).
 func (b box) through(p, q point) float64 {
-	way := q.minus(p)
+	way := q.Minus(p)
 	enter, leave := 0.0, 1.0
 	for _, side := range [4][2]float64{
-		{-way.x, p.x - b.left}, {way.x, b.right - p.x}, {-way.y, p.y - b.top}, {way.y, b.bottom - p.y},
+		{-way.X, p.X - b.left}, {way.X, b.right - p.X}, {-way.Y, p.Y - b.top}, {way.Y, b.bottom - p.Y},
 	} {
 		switch slope, room := side[0], side[1]; {
 		case slope == 0 && room < 0:
@@ -69,7 +71,7 @@ func (b box) through(p, q point) float64 {
 			leave = min(leave, room/slope)
 		}
 	}
-	return max(0, leave-enter) * way.length()
+	return max(0, leave-enter) * way.Length()
 }
 
 // label is text at an end of a link, or at its middle.
@@ -102,19 +104,19 @@ func (l *label) candidates(at stroke) (boxes []box) {
 	if l.from == 1 {
 		from, to = to, from
 	}
-	way := to.minus(from)
-	length := max(way.length(), 1)
-	along := way.times(1 / length)
-	side := point{along.y, -along.x}
-	if side.y > 0 || side.y == 0 && side.x < 0 {
-		side = side.times(-1) // upwards first, or to the right
+	way := to.Minus(from)
+	length := max(way.Length(), 1)
+	along := way.Times(1 / length)
+	side := point{X: along.Y, Y: -along.X}
+	if side.Y > 0 || side.Y == 0 && side.X < 0 {
+		side = side.Times(-1) // upwards first, or to the right
 	}
 	// Half of the label's extent along the link, and across it.
-	half := math.Abs(along.x)*wide/2 + math.Abs(along.y)*tall/2
-	if math.Abs(along.x) > 0.4 && math.Abs(along.y) > 0.4 {
+	half := math.Abs(along.X)*wide/2 + math.Abs(along.Y)*tall/2
+	if math.Abs(along.X) > 0.4 && math.Abs(along.Y) > 0.4 {
 		half = min(half, tall)
 	}
-	across := math.Abs(side.x)*wide/2 + math.Abs(side.y)*tall/2 + 4
+	across := math.Abs(side.X)*wide/2 + math.Abs(side.Y)*tall/2 + 4
 	steps := []float64{half + 4, half + 14, half + 26, half + 44, half + 64, half + 90, half * 0.6}
 	if l.middle {
 		steps = []float64{length / 2, length/2 - 18, length/2 + 18, length/2 - 40, length/2 + 40}
@@ -123,14 +125,14 @@ func (l *label) candidates(at stroke) (boxes []box) {
 		if !l.middle && step > length*0.62 {
 			continue
 		}
-		on := from.plus(along.times(step))
-		for _, s := range []point{side, side.times(-1)} {
-			boxes = append(boxes, around(on.plus(s.times(across)), wide, tall))
+		on := from.Plus(along.Times(step))
+		for _, s := range []point{side, side.Times(-1)} {
+			boxes = append(boxes, around(on.Plus(s.Times(across)), wide, tall))
 		}
 	}
 	if len(boxes) == 0 {
-		on := from.plus(along.times(length * 0.3))
-		boxes = append(boxes, around(on.plus(side.times(across)), wide, tall), around(on.minus(side.times(across)), wide, tall))
+		on := from.Plus(along.Times(length * 0.3))
+		boxes = append(boxes, around(on.Plus(side.Times(across)), wide, tall), around(on.Minus(side.Times(across)), wide, tall))
 	}
 	return boxes
 }
@@ -188,7 +190,7 @@ func (s *sketch) clash(i int, at box) (sum float64) {
 	for _, l := range s.lines {
 		sum += 4 * at.through(l.from, l.to)
 		if l.state == LinkCut {
-			sum += around(toward(l.from, l.to, 0.5), 2*crossHalf+4, 2*crossHalf+4).common(at)
+			sum += around(l.from.Toward(l.to, 0.5), 2*crossHalf+4, 2*crossHalf+4).common(at)
 		}
 	}
 	return sum
@@ -197,11 +199,11 @@ func (s *sketch) clash(i int, at box) (sum float64) {
 func (l *label) render(b *bytes.Buffer) {
 	m, y := l.box.middle(), l.box.top+labelSize-2
 	if l.name != "" {
-		fmt.Fprintf(b, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle" font-weight="bold">%s</text>`+"\n", m.x, y, escaped(l.name))
+		fmt.Fprintf(b, `<text class="l" x="%.1f" y="%.1f" text-anchor="middle" font-weight="bold">%s</text>`+"\n", m.X, y, escaped(l.name))
 		y += lineSkip
 	}
 	for _, text := range l.small {
-		fmt.Fprintf(b, `<text class="l a" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n", m.x, y, escaped(text))
+		fmt.Fprintf(b, `<text class="l a" x="%.1f" y="%.1f" text-anchor="middle">%s</text>`+"\n", m.X, y, escaped(text))
 		y += lineSkip
 	}
 }

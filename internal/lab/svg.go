@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"routerd/internal/topology"
 )
 
 // Drawing says what a drawing of a lab shows. The zero Drawing is of the
@@ -13,6 +15,21 @@ import (
 type Drawing struct {
 	Addresses bool
 	Status    *Status // of a lab that is up; nil draws the topology alone
+}
+
+type point = topology.Point
+
+// arrange places the nodes, in the topology's order.
+func (t *Topology) arrange() []point {
+	number := map[string]int{}
+	for i, n := range t.Nodes {
+		number[n.Name] = i
+	}
+	var links [][2]int
+	for _, l := range t.Links {
+		links = append(links, [2]int{number[l.Ends[0].Node], number[l.Ends[1].Node]})
+	}
+	return topology.Arrange(len(t.Nodes), links)
 }
 
 // Sizes of a drawing, in pixels before it is scaled.
@@ -91,7 +108,7 @@ func (s *sketch) scale(places []point) (x, y float64) {
 		at[n.Name] = places[i]
 	}
 	for _, l := range s.topology.Links {
-		way := at[l.Ends[1].Node].minus(at[l.Ends[0].Node])
+		way := at[l.Ends[1].Node].Minus(at[l.Ends[0].Node])
 		long, tall := 24.0, 40.0
 		for _, e := range l.Ends {
 			text := s.end(e)
@@ -99,7 +116,7 @@ func (s *sketch) scale(places []point) (x, y float64) {
 			long += w + 8 + nodeWide(e.Node)/2
 			tall += h + 6 + nodeTall/2
 		}
-		switch level, steep := math.Abs(way.x), math.Abs(way.y); {
+		switch level, steep := math.Abs(way.X), math.Abs(way.Y); {
 		case steep < 0.4*level:
 			x = max(x, long/level)
 		case level < steep:
@@ -118,7 +135,7 @@ func nodeWide(name string) float64 { return max(92, width(name, nameSize)+34) }
 func (s *sketch) put(places []point, x, y float64) {
 	s.nodes = nil
 	for i, n := range s.topology.Nodes {
-		s.nodes = append(s.nodes, around(point{places[i].x * x, places[i].y * y}, nodeWide(n.Name), nodeTall))
+		s.nodes = append(s.nodes, around(point{X: places[i].X * x, Y: places[i].Y * y}, nodeWide(n.Name), nodeTall))
 	}
 }
 
@@ -144,10 +161,10 @@ func (s *sketch) draw() {
 		a, b := nodes[p[0]], nodes[p[1]]
 		aside := (float64(drawn[p]) - float64(count[p]-1)/2) * 30
 		drawn[p]++
-		way := b.middle().minus(a.middle())
-		shift := point{-way.y, way.x}.times(aside / max(way.length(), 1))
-		line := stroke{from: a.border(shift, way), to: b.border(shift, way.times(-1)), ethernet: s.topology.ethernet(l)}
-		line.hidden = [2]point{a.middle().plus(shift), b.middle().plus(shift)}
+		way := b.middle().Minus(a.middle())
+		shift := point{X: -way.Y, Y: way.X}.Times(aside / max(way.Length(), 1))
+		line := stroke{from: a.border(shift, way), to: b.border(shift, way.Times(-1)), ethernet: s.topology.ethernet(l)}
+		line.hidden = [2]point{a.middle().Plus(shift), b.middle().Plus(shift)}
 		if l.Ends[0].Node != p[0] {
 			line.from, line.to = line.to, line.from
 		}
@@ -185,20 +202,20 @@ func (s *sketch) frame() {
 		all = all.with(l.box)
 	}
 	head := margin + titleSize + 22
-	move := point{margin - all.left, head - all.top}
-	s.wide = max(all.right+move.x+margin, width(s.title(), titleSize)+2*margin)
-	s.tall = all.bottom + move.y + margin
+	move := point{X: margin - all.left, Y: head - all.top}
+	s.wide = max(all.right+move.X+margin, width(s.title(), titleSize)+2*margin)
+	s.tall = all.bottom + move.Y + margin
 	if s.drawing.Status != nil {
 		s.wide, s.tall = max(s.wide, 560), s.tall+26
 	}
-	move.x += (s.wide - (all.right + move.x + margin)) / 2
+	move.X += (s.wide - (all.right + move.X + margin)) / 2
 	for i := range s.nodes {
 		s.nodes[i] = s.nodes[i].moved(move)
 	}
 	for i := range s.lines {
 		l := &s.lines[i]
 		for _, p := range []*point{&l.from, &l.to, &l.hidden[0], &l.hidden[1]} {
-			*p = p.plus(move)
+			*p = p.Plus(move)
 		}
 	}
 	for i := range s.labels {
@@ -269,9 +286,9 @@ func (l stroke) render(b *bytes.Buffer) {
 	if l.state == LinkCut || l.state == LinkMissing {
 		colour, dashes = lost, ` stroke-dasharray="7 6"`
 	}
-	fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.0f"%s/>`+"\n", l.hidden[0].x, l.hidden[0].y, l.hidden[1].x, l.hidden[1].y, colour, thick, dashes)
+	fmt.Fprintf(b, `<line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f" stroke="%s" stroke-width="%.0f"%s/>`+"\n", l.hidden[0].X, l.hidden[0].Y, l.hidden[1].X, l.hidden[1].Y, colour, thick, dashes)
 	if l.state == LinkCut {
-		m := toward(l.from, l.to, 0.5)
+		m := l.from.Toward(l.to, 0.5)
 		cross(b, m)
 	}
 }
@@ -279,7 +296,7 @@ func (l stroke) render(b *bytes.Buffer) {
 // cross marks a link that is cut.
 func cross(b *bytes.Buffer, at point) {
 	const c = crossHalf
-	fmt.Fprintf(b, `<path d="M%.1f %.1fl%.0f %.0fm0 -%.0fl-%.0f %.0f" stroke="%s" stroke-width="3.5" stroke-linecap="round"/>`+"\n", at.x-c, at.y-c, 2*c, 2*c, 2*c, 2*c, 2*c, lost)
+	fmt.Fprintf(b, `<path d="M%.1f %.1fl%.0f %.0fm0 -%.0fl-%.0f %.0f" stroke="%s" stroke-width="3.5" stroke-linecap="round"/>`+"\n", at.X-c, at.Y-c, 2*c, 2*c, 2*c, 2*c, 2*c, lost)
 }
 
 func (s *sketch) node(b *bytes.Buffer, n Node, at box, i int) {
@@ -291,10 +308,10 @@ func (s *sketch) node(b *bytes.Buffer, n Node, at box, i int) {
 	fmt.Fprintf(b, `<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="%.0f" fill="%s" stroke="%s" stroke-width="2"/>`+"\n",
 		at.left, at.top, at.right-at.left, at.bottom-at.top, round, fill[0], fill[1])
 	m := at.middle()
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="%.0f" font-weight="bold" text-anchor="middle">%s</text>`+"\n", m.x, m.y, nameSize, escaped(n.Name))
-	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="%.0f" text-anchor="middle" style="fill:%s">%s</text>`+"\n", m.x, m.y+15, kindSize, fill[1], n.Kind.word())
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="%.0f" font-weight="bold" text-anchor="middle">%s</text>`+"\n", m.X, m.Y, nameSize, escaped(n.Name))
+	fmt.Fprintf(b, `<text x="%.1f" y="%.1f" font-size="%.0f" text-anchor="middle" style="fill:%s">%s</text>`+"\n", m.X, m.Y+15, kindSize, fill[1], n.Kind.word())
 	if s.drawing.Status != nil {
-		dot(b, point{at.right - 10, at.top + 4}, s.drawing.Status.Nodes[i].Up)
+		dot(b, point{X: at.right - 10, Y: at.top + 4}, s.drawing.Status.Nodes[i].Up)
 	}
 }
 
@@ -303,7 +320,7 @@ func dot(b *bytes.Buffer, at point, up bool) {
 	if up {
 		colour = alive
 	}
-	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s" stroke="#fff" stroke-width="1.5"/>`+"\n", at.x, at.y, statusRadius, colour)
+	fmt.Fprintf(b, `<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s" stroke="#fff" stroke-width="1.5"/>`+"\n", at.X, at.Y, statusRadius, colour)
 }
 
 // legend explains the marks of the lab's state.
@@ -315,11 +332,11 @@ func (s *sketch) legend(b *bytes.Buffer) {
 		x += width(text, labelSize) + 26
 	}
 	for _, up := range []bool{true, false} {
-		dot(b, point{x, y - 4}, up)
+		dot(b, point{X: x, Y: y - 4}, up)
 		x += 12
 		write(map[bool]string{true: "runs", false: "does not run"}[up])
 	}
-	cross(b, point{x, y - 4})
+	cross(b, point{X: x, Y: y - 4})
 	x += 14
 	write("link cut by routerd lab link")
 }

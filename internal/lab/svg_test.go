@@ -83,7 +83,7 @@ func TestDrawingsAreLegible(t *testing.T) {
 				if l.from == 1 {
 					node = own.to
 				}
-				if far := l.box.middle().minus(node).length(); far > own.to.minus(own.from).length()*0.75+80 {
+				if far := l.box.middle().Minus(node).Length(); far > own.to.Minus(own.from).Length()*0.75+80 {
 					t.Errorf("%s, addresses %v: label %s is %.0f from its node", shape.name, addresses, l.name, far)
 				}
 			}
@@ -112,15 +112,15 @@ func TestRingIsDrawnAsARing(t *testing.T) {
 		at := drawn(t, 6, links).arrange()
 		var middle point
 		for _, p := range at {
-			middle = middle.plus(p.times(1 / 6.0))
+			middle = middle.Plus(p.Times(1 / 6.0))
 		}
 		for i, p := range at {
-			if r := p.minus(middle).length(); math.Abs(r-1) > 1e-9 {
+			if r := p.Minus(middle).Length(); math.Abs(r-1) > 1e-9 {
 				t.Errorf("%s: node %d is %v from the middle, want 1", links, i, r)
 			}
 		}
 		for _, l := range strings.Fields(links) {
-			if d := at[l[0]-'0'].minus(at[l[2]-'0']).length(); math.Abs(d-1) > 1e-9 {
+			if d := at[l[0]-'0'].Minus(at[l[2]-'0']).Length(); math.Abs(d-1) > 1e-9 {
 				t.Errorf("%s: link %s is %v long, want 1: neighbours beside each other", links, l, d)
 			}
 		}
@@ -130,7 +130,7 @@ func TestRingIsDrawnAsARing(t *testing.T) {
 func TestChainIsDrawnAsALine(t *testing.T) {
 	at := drawn(t, 5, "2-0 0-4 4-1 1-3").arrange()
 	for k, i := range []int{2, 0, 4, 1, 3} {
-		if math.Abs(at[i].x-float64(k)) > 1e-9 || math.Abs(at[i].y) > 1e-9 {
+		if math.Abs(at[i].X-float64(k)) > 1e-9 || math.Abs(at[i].Y) > 1e-9 {
 			t.Errorf("node %d is at %v, want %d on a line", i, at[i], k)
 		}
 	}

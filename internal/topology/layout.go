@@ -1,39 +1,46 @@
-package lab
+package topology
 
 import (
 	"math"
 	"slices"
 )
 
-// point is a place in a drawing, y growing downwards.
-type point struct{ x, y float64 }
+// Point is a place in a drawing, y growing downwards.
+type Point struct{ X, Y float64 }
 
-func (p point) plus(q point) point        { return point{p.x + q.x, p.y + q.y} }
-func (p point) minus(q point) point       { return point{p.x - q.x, p.y - q.y} }
-func (p point) times(f float64) point     { return point{p.x * f, p.y * f} }
-func (p point) length() float64           { return math.Hypot(p.x, p.y) }
-func onCircle(radius, a float64) point    { return point{radius * math.Cos(a), radius * math.Sin(a)} }
-func toward(p, q point, at float64) point { return p.plus(q.minus(p).times(at)) }
+// Plus is the sum of two vectors.
+func (p Point) Plus(q Point) Point { return Point{p.X + q.X, p.Y + q.Y} }
+
+// Minus is the vector from q to p.
+func (p Point) Minus(q Point) Point { return Point{p.X - q.X, p.Y - q.Y} }
+
+// Times is a vector f times as long.
+func (p Point) Times(f float64) Point { return Point{p.X * f, p.Y * f} }
+
+// Length is the length of a vector.
+func (p Point) Length() float64 { return math.Hypot(p.X, p.Y) }
+
+// Toward is a point on the way from p to q: p at 0, q at 1.
+func (p Point) Toward(q Point, at float64) Point { return p.Plus(q.Minus(p).Times(at)) }
+
+func onCircle(radius, a float64) Point { return Point{radius * math.Cos(a), radius * math.Sin(a)} }
 
 // layout says where nodes go, in units of about the length of a link.
 type layout struct {
-	near [][]int // of each node its neighbours, once each, in the file's order
-	at   []point
+	near [][]int // of each node its neighbours, once each, in the order of the links
+	at   []Point
 }
 
-// arrange places a topology's nodes as people draw them: a chain is a line, a
-// star has its centre in the middle, a ring is a ring, subtrees of a ring or
-// mesh are outside of it, and a tree grows downwards. Parts without a link
-// between them are side by side.
-func (t *Topology) arrange() []point {
-	number := map[string]int{}
-	for i, n := range t.Nodes {
-		number[n.Name] = i
-	}
-	l := layout{near: make([][]int, len(t.Nodes)), at: make([]point, len(t.Nodes))}
-	for _, link := range t.Links {
-		a, b := number[link.Ends[0].Node], number[link.Ends[1].Node]
-		if !slices.Contains(l.near[a], b) {
+// Arrange places nodes, of which there are count, as people draw them: a chain is a
+// line, a star has its centre in the middle, a ring is a ring, subtrees of a ring or
+// mesh are outside of it, and a tree grows downwards. Parts without a link between
+// them are side by side. Links are pairs of the numbers of nodes; the unit is about
+// the length of one. The same graph is always placed the same way.
+func Arrange(count int, links [][2]int) []Point {
+	l := layout{near: make([][]int, count), at: make([]Point, count)}
+	for _, link := range links {
+		a, b := link[0], link[1]
+		if a != b && !slices.Contains(l.near[a], b) {
 			l.near[a], l.near[b] = append(l.near[a], b), append(l.near[b], a)
 		}
 	}
@@ -43,11 +50,11 @@ func (t *Topology) arrange() []point {
 		left, end := math.Inf(1), math.Inf(-1)
 		top, bottom := math.Inf(1), math.Inf(-1)
 		for _, i := range part {
-			left, end = min(left, l.at[i].x), max(end, l.at[i].x)
-			top, bottom = min(top, l.at[i].y), max(bottom, l.at[i].y)
+			left, end = min(left, l.at[i].X), max(end, l.at[i].X)
+			top, bottom = min(top, l.at[i].Y), max(bottom, l.at[i].Y)
 		}
 		for _, i := range part {
-			l.at[i] = l.at[i].plus(point{right - left, -(top + bottom) / 2})
+			l.at[i] = l.at[i].Plus(Point{right - left, -(top + bottom) / 2})
 		}
 		right += end - left + 1
 	}
@@ -94,7 +101,7 @@ func (l *layout) place(part []int) {
 	switch spine := l.path(inner); {
 	case len(part) <= 2:
 		for k, i := range part {
-			l.at[i] = point{float64(k), 0}
+			l.at[i] = Point{float64(k), 0}
 		}
 	case len(inner) == 1 && len(part) > 3:
 		l.star(inner[0])
@@ -161,7 +168,7 @@ func (l *layout) star(middle int) {
 	for k, i := range around {
 		l.at[i] = onCircle(radius, begin+2*math.Pi*float64(k)/float64(len(around)))
 	}
-	l.at[middle] = point{}
+	l.at[middle] = Point{}
 }
 
 // backbone draws a row of nodes as a line, with the neighbours of its ends in
@@ -173,23 +180,23 @@ func (l *layout) backbone(row []int) {
 		first, last := k == 0, k == len(row)-1
 		switch half := len(hanging) / 2; {
 		case first && last && half > 0: // a row of one
-			l.column(hanging[:half], point{x - 1, 0})
-			l.at[i] = point{x, 0}
-			l.column(hanging[half:], point{x + 1, 0})
+			l.column(hanging[:half], Point{x - 1, 0})
+			l.at[i] = Point{x, 0}
+			l.column(hanging[half:], Point{x + 1, 0})
 		case first || last:
 			side := 1.0
 			if first {
 				side = -1
 			}
-			l.at[i] = point{x, 0}
-			l.column(hanging, point{x + side, 0})
+			l.at[i] = Point{x, 0}
+			l.column(hanging, Point{x + side, 0})
 		default:
 			below := (len(hanging) + 1) / 2
 			wide := max(0, float64(below-1)*0.8/2-0.2)
 			x += wide
-			l.at[i] = point{x, 0}
-			l.file(hanging[:below], point{x, 0.8})
-			l.file(hanging[below:], point{x, -0.8})
+			l.at[i] = Point{x, 0}
+			l.file(hanging[:below], Point{x, 0.8})
+			l.file(hanging[below:], Point{x, -0.8})
 			x += wide
 		}
 		x++
@@ -197,16 +204,16 @@ func (l *layout) backbone(row []int) {
 }
 
 // column places nodes below each other, around a place.
-func (l *layout) column(nodes []int, around point) {
+func (l *layout) column(nodes []int, around Point) {
 	for k, i := range nodes {
-		l.at[i] = around.plus(point{0, (float64(k) - float64(len(nodes)-1)/2) * 0.7})
+		l.at[i] = around.Plus(Point{0, (float64(k) - float64(len(nodes)-1)/2) * 0.7})
 	}
 }
 
 // file places nodes beside each other, around a place.
-func (l *layout) file(nodes []int, around point) {
+func (l *layout) file(nodes []int, around Point) {
 	for k, i := range nodes {
-		l.at[i] = around.plus(point{(float64(k) - float64(len(nodes)-1)/2) * 0.8, 0})
+		l.at[i] = around.Plus(Point{(float64(k) - float64(len(nodes)-1)/2) * 0.8, 0})
 	}
 }
 
@@ -257,7 +264,7 @@ func (l *layout) tree(root int) {
 		} else {
 			x = (below[0] + below[len(below)-1]) / 2
 		}
-		l.at[i] = point{x, float64(depth)}
+		l.at[i] = Point{x, float64(depth)}
 		return x
 	}
 	grow(root, -1, 0)
@@ -363,11 +370,11 @@ func (l *layout) hang(core []int) {
 			placed[j] = true
 			share := min(sector, math.Pi/1.5) / float64(len(below))
 			a := angle + (float64(k)-float64(len(below)-1)/2)*share
-			l.at[j] = l.at[from].plus(onCircle(0.9, a))
+			l.at[j] = l.at[from].Plus(onCircle(0.9, a))
 			spread(j, a, share)
 		}
 	}
 	for _, i := range core {
-		spread(i, math.Atan2(l.at[i].y, l.at[i].x), sector*1.4)
+		spread(i, math.Atan2(l.at[i].Y, l.at[i].X), sector*1.4)
 	}
 }
