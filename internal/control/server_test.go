@@ -62,6 +62,7 @@ func TestGolden(t *testing.T) {
 		"interface":               "/v1/interface",
 		"route":                   "/v1/route",
 		"fib":                     "/v1/fib",
+		"protocol":                "/v1/protocol",
 		"drops":                   "/v1/drops?last=10",
 		"neighbor":                "/v1/neighbor",
 		"bfd":                     "/v1/bfd",

@@ -62,6 +62,27 @@ export const bits = (n) => scaled(n, 'bit/s');
 // rate writes packets a second.
 export const rate = (n) => scaled(n, '/s');
 
+const acronyms = /^(as|id|dr|bdr|lsa|spf|mac|mtu|ttl|med|igmp|mld|bfd)$/;
+
+// heading is a field's name as a heading: router_id is Router ID.
+export function heading(name) {
+  const words = name.split('_').map((w) => (acronyms.test(w) ? w.toUpperCase() : w === 'lsas' ? 'LSAs' : w));
+  return words.join(' ').replace(/^[a-z]/, (c) => c.toUpperCase());
+}
+
+const seconds = /^(for|age|uptime|dead_in|hold_time|longest_silence)$/;
+
+// named writes the value of a field by what the field's name says of it.
+export function named(name, value) {
+  if (name === 'as' || name.endsWith('_as') || name === 'port') return typeof value === 'number' ? String(value) : plain(value);
+  if (name === 'since' && !Number.isNaN(Date.parse(value))) return `${since(value)} ago`;
+  if (seconds.test(name) && typeof value === 'number') return duration(value);
+  return plain(value);
+}
+
+// place is a place in the configuration without the directory: routerd.toml:12.
+export const place = (origin) => String(origin ?? '').replace(/^.*\//, '');
+
 // plain writes any value of JSON in one line.
 export function plain(value) {
   if (value === undefined || value === null) return '';

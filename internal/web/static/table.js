@@ -3,7 +3,7 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
-import { count, plain } from './format.js';
+import { count, heading, named, plain } from './format.js';
 
 // A column is
 //   head    its heading
@@ -58,7 +58,7 @@ function shown(c, row) {
 // tone is how a state looks: good, bad, busy or quiet.
 export function tone(state) {
   const s = String(state).toLowerCase();
-  if (['up', 'full', 'established', 'reachable', 'permanent', 'usable', 'live', '2-way', 'static', 'done'].includes(s)) return 'good';
+  if (['up', 'full', 'established', 'reachable', 'permanent', 'usable', 'live', '2-way', 'in use', 'done'].includes(s)) return 'good';
   if (['down', 'gone', 'failed', 'admin-down', 'idle', 'duplicate', 'refused', 'unreachable', 'error'].includes(s)) return 'bad';
   if (['init', 'exstart', 'exchange', 'loading', 'connect', 'active', 'opensent', 'openconfirm', 'incomplete', 'attempt', 'probe', 'delay', 'tentative', 'behind', 'reconnecting', 'warn'].includes(s)) return 'busy';
   return 'quiet';
@@ -109,12 +109,12 @@ function heading(c, order) {
 // fields draws all of an object of JSON, as a list of names and values.
 export function fields(object) {
   return html`<dl class="fields">${Object.entries(object).filter(([, v]) => v !== '' && v !== null && v !== undefined).map(([name, v]) => html`
-    <div><dt>${name.replaceAll('_', ' ')}</dt><dd>${nested(v)}</dd></div>`)}</dl>`;
+    <div><dt>${heading(name)}</dt><dd>${nested(name, v)}</dd></div>`)}</dl>`;
 }
 
-function nested(v) {
+function nested(name, v) {
   if (Array.isArray(v) && v.some((x) => typeof x === 'object' && x !== null)) return html`<ul>${v.map((x) => html`<li>${plain(x)}</li>`)}</ul>`;
-  return plain(v);
+  return named(name, v);
 }
 
 // finder draws the field of a filter.

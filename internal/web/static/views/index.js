@@ -24,6 +24,10 @@
 //   say(text)   tells the user a sentence, and a screen reader too
 //   fail(err)   likewise that something failed; nothing for a question given up
 
+import events from './events.js';
+import protocols from './protocols.js';
+import routes from './routes.js';
 import sessions from './sessions.js';
+import traffic from './traffic.js';
 
-export const views = [sessions];
+export const views = [traffic, sessions, routes, protocols, events];
