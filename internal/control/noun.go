@@ -26,7 +26,7 @@ var Nouns = sync.OnceValue(func() []Noun {
 		}
 	}
 	list = append(list, natNouns...)
-	list = append(list, protocolNoun, dropsNoun, versionNoun, configNoun, auditNoun, tokenNoun, tokenAddNoun, tokenRevokeNoun, whoamiNoun, loginCodeNoun)
+	list = append(list, dropsNoun, versionNoun, protocolNoun, configNoun, auditNoun, tokenNoun, tokenAddNoun, tokenRevokeNoun, whoamiNoun, loginCodeNoun)
 	return append(list, explainNouns...)
 })
 
