@@ -293,4 +293,4 @@ setInterval(() => app.who && document.visibilityState === 'visible' && update(),
 start();
 
 // For tests and for who looks from the console: what the page holds, to read.
-window.routerd = { live, store: objects, get view() { return app.view?.name; } };
+window.routerd = { live, store: objects, get view() { return app.view?.name; }, get shown() { return app.shown; } };

@@ -87,7 +87,7 @@ export function table({ name, columns, rows, key, order, filter = '', open, togg
   const ordered = order ? order.apply(chosen, columns) : chosen;
   const width = columns.length + (detail ? 1 : 0);
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${name}><table aria-label=${name}>
-    <thead><tr>${detail ? html`<th scope="col" class="opener"><span class="unseen">Details</span></th>` : nothing}${columns.map((c) => heading(c, order))}</tr></thead>
+    <thead><tr>${detail ? html`<th scope="col" class="opener"><span class="unseen">Details</span></th>` : nothing}${columns.map((c) => head(c, order))}</tr></thead>
     ${repeat(ordered, key, (row) => {
       const k = key(row);
       const isOpen = open?.has(k);
@@ -99,7 +99,7 @@ export function table({ name, columns, rows, key, order, filter = '', open, togg
   </table></div>`;
 }
 
-function heading(c, order) {
+function head(c, order) {
   const kind = c.kind ?? 'words';
   if (!order) return html`<th scope="col" class=${kind}>${c.head}</th>`;
   const sorted = order.column === c.head ? (order.down ? 'descending' : 'ascending') : 'none';
