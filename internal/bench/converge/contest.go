@@ -15,9 +15,10 @@ type contest struct {
 	contenders []contender
 	neighbors  [2]string // n1 and n2
 	cut, mend  string    // on n1
-	// hello is the time between two Hellos, where they alone tell that the path is lost:
-	// the cuts are spread evenly over it, the same for all, since how long ago the last
-	// one came is most of what the contenders differ by otherwise.
+	// hello is the time between two Hellos, where they alone tell that the path is lost.
+	// The cuts are spread evenly over it, and how long ago the last one came is most of
+	// what gaps differ by: so what counts is the time from the last Hello that came
+	// through to the end of the gap.
 	hello time.Duration
 	// calm is how long all are left alone before each cut, from when the path was mended
 	// on, so that the delays of calculations are those of a first failure: an LSA may come
@@ -46,7 +47,9 @@ const (
 	plugged = "ip link set eth0 up"
 	calm    = 25 * time.Second
 	// hears ends with the next Hello (RFC 2328 §A.3.1: type 1) that n1 sends.
-	hears = "exec timeout 10 tcpdump -n --immediate-mode -c 1 -i eth0 'src 198.18.11.2 and ip proto 89 and ip[21] = 1'"
+	hears = "exec timeout 10 tcpdump -n --immediate-mode -c 1 -i eth0 '" + hellos + "'"
+	// hellos are these.
+	hellos = "src 198.18.11.2 and ip proto 89 and ip[21] = 1"
 )
 
 func contests() []contest {

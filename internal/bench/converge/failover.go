@@ -97,7 +97,11 @@ addresses = { "n1:eth2" = ["198.18.9.1/24"], "far:eth0" = ["198.18.9.2/24"] }
 
 // print prints what was measured of a contest, and judges routerd.
 func (c *contest) print(out io.Writer, gaps map[string][]float64) (outcome bench.Outcome) {
-	fmt.Fprintf(out, "%s: milliseconds in which nothing arrived\n", c.name)
+	what := "in which nothing arrived"
+	if c.hello > 0 {
+		what = "from the neighbour's last Hello until something arrived again"
+	}
+	fmt.Fprintf(out, "%s: milliseconds %s\n", c.name, what)
 	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\tmedian\tlongest\tcuts\tuncut\twanted\t\t")
 	outcome = bench.Met

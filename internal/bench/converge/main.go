@@ -8,7 +8,8 @@
 // for OSPF. Or OSPF alone has to find it out, or the carrier is lost. The neighbours
 // are BIRD throughout.
 // The longest time in which datagrams were sent and none arrived is counted, so
-// what the sender lacks of a processor is no part of it. Marks are on routerd's
+// what the sender lacks of a processor is no part of it; where OSPF alone finds it out,
+// the time from the last Hello that came through to the end of that. Marks are on routerd's
 // median, and on its longest: nobody who goes by the RFC can be sooner than 100
 // ms, two intervals after the cut at least, and later than 150 ms, three after
 // the last packet at most, but for the time that it takes to react.

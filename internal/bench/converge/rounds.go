@@ -107,9 +107,25 @@ func rounds(ctx context.Context, o options, list []*track) error {
 	return nil
 }
 
+// strike cuts the direct path, and gives when. Share is when between two Hellos that is.
+func (t *track) strike(ctx context.Context, share float64) (began time.Time, err error) {
+	if t.hello > 0 {
+		if _, err := t.lab.Run(ctx, "n1", hears); err != nil {
+			return began, fmt.Errorf("waiting for a Hello of the neighbour's: %w", err)
+		}
+		if err := site.Pause(ctx, time.Duration(share*float64(t.hello))); err != nil {
+			return began, err
+		}
+	}
+	began = time.Now()
+	_, err = t.lab.Run(ctx, "n1", t.cut)
+	return began, err
+}
+
 // lose cuts the direct path, gives the longest time in which nothing arrived, and
-// mends it. Share is when between two Hellos it cuts. It begins anew, so often, where
-// a contender has left that path before.
+// mends it. Where Hellos alone tell of the cut it gives the time from the last one until
+// something arrived again. Share is when between two Hellos it cuts. It begins anew, so
+// often, where a contender has left that path before.
 func (t *track) lose(ctx context.Context, share float64, tries int) (time.Duration, error) {
 	err := site.Await(ctx, settled, 100*time.Millisecond, "both sessions, and the direct way", func() (string, error) { return t.ready(ctx, t.lab) })
 	if err == nil {
@@ -118,6 +134,8 @@ func (t *track) lose(ctx context.Context, share float64, tries int) (time.Durati
 	if err != nil {
 		return 0, err
 	}
+	greeted := site.Packets(ctx, t.lab, "n1", hellos)
+	defer func() { _, _ = greeted() }()
 	flow, err := site.Watch(ctx, t.lab, "h1", "far", "198.18.9.2", spacing)
 	if err != nil {
 		return 0, err
@@ -131,16 +149,8 @@ func (t *track) lose(ctx context.Context, share float64, tries int) (time.Durati
 		}
 		return 0, errors.Join(err, fmt.Errorf("packets go another way before anything is cut: %s", why))
 	}
-	if t.hello > 0 {
-		if _, err := t.lab.Run(ctx, "n1", hears); err != nil {
-			return 0, fmt.Errorf("waiting for a Hello of the neighbour's: %w", err)
-		}
-		if err := site.Pause(ctx, time.Duration(share*float64(t.hello))); err != nil {
-			return 0, err
-		}
-	}
-	began := time.Now()
-	if _, err := t.lab.Run(ctx, "n1", t.cut); err != nil {
+	began, err := t.strike(ctx, share)
+	if err != nil {
 		return 0, err
 	}
 	err = site.Await(ctx, settled, 10*time.Millisecond, "the other way", func() (string, error) {
@@ -149,12 +159,19 @@ func (t *track) lose(ctx context.Context, share float64, tries int) (time.Durati
 	if err != nil {
 		return 0, err
 	}
-	gap, uncut, err := flow.Gap(ctx, began)
+	gap, err := flow.Gap(ctx, began)
 	if err != nil {
 		return 0, err
 	}
-	t.uncut = append(t.uncut, uncut.Seconds())
+	t.uncut = append(t.uncut, gap.Before.Seconds())
+	if t.hello > 0 {
+		list, err := greeted()
+		if err != nil {
+			return 0, fmt.Errorf("the neighbour's Hellos: %w", err)
+		}
+		gap.Length = gap.Over.Sub(list[len(list)-1])
+	}
 	_, err = t.lab.Run(ctx, "n1", t.mend)
 	t.mended = time.Now()
-	return gap, err
+	return gap.Length, err
 }

@@ -218,6 +218,6 @@ func cut(ctx context.Context, l *lab.Lab) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
-	gap, _, err := flow.Gap(ctx, began)
-	return gap, err
+	gap, err := flow.Gap(ctx, began)
+	return gap.Length, err
 }

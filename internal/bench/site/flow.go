@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"routerd/internal/bench"
@@ -28,7 +29,7 @@ const after = 500 * time.Millisecond
 // known. The device of either node is eth0, and to has address.
 func Watch(ctx context.Context, l *lab.Lab, from, to, address string, spacing time.Duration) (*Flow, error) {
 	ctx, end := context.WithCancel(ctx)
-	f := &Flow{end: end, sent: watched(ctx, l, from), arrived: watched(ctx, l, to)}
+	f := &Flow{end: end, sent: watched(ctx, l, from, flowing), arrived: watched(ctx, l, to, flowing)}
 	if err := flow(ctx, l.Topology.Name+"-"+from, address, spacing); err != nil {
 		f.Stop()
 		return nil, err
@@ -41,44 +42,66 @@ func Watch(ctx context.Context, l *lab.Lab, from, to, address string, spacing ti
 	return f, nil
 }
 
-// watched gives what tcpdump has seen on a node when ctx has ended.
-func watched(ctx context.Context, l *lab.Lab, node string) <-chan []byte {
+// flowing are the datagrams of a flow, in tcpdump's words.
+const flowing = "udp dst port 9"
+
+// watched gives what tcpdump has seen of such packets on a node when ctx has ended.
+func watched(ctx context.Context, l *lab.Lab, node, which string) <-chan []byte {
 	seen := make(chan []byte, 1)
 	go func() {
-		text, _ := l.Run(ctx, node, "exec tcpdump -n -tt -l --immediate-mode -i eth0 'udp dst port 9'")
+		text, _ := l.Run(ctx, node, "exec tcpdump -n -tt -l --immediate-mode -i eth0 '"+which+"'")
 		seen <- text
 	}()
 	return seen
 }
 
+// Packets watches packets that cross eth0 of a node, in tcpdump's words, until stop is
+// called, which gives their times by the kernel's clock. It has to be called, once or
+// more.
+func Packets(ctx context.Context, l *lab.Lab, node, which string) (stop func() ([]time.Time, error)) {
+	ctx, end := context.WithCancel(ctx)
+	seen := watched(ctx, l, node, which)
+	return sync.OnceValues(func() ([]time.Time, error) {
+		end()
+		return stamps(<-seen, 1)
+	})
+}
+
 // Stop ends a flow.
 func (f *Flow) Stop() { f.end() }
 
-// Gap ends the flow, once datagrams have had time to arrive again, and gives the
-// longest time since cut in which some were sent and none arrived, and that before
-// it, which the machine alone takes.
-func (f *Flow) Gap(ctx context.Context, cut time.Time) (since, before time.Duration, err error) {
+// Gap is the longest time since a cut in which datagrams were sent and none arrived.
+type Gap struct {
+	Length time.Duration
+	Over   time.Time     // when one arrived again
+	Before time.Duration // the longest before the cut, which the machine alone takes
+}
+
+// Gap ends the flow, once datagrams have had time to arrive again, and gives its gap.
+func (f *Flow) Gap(ctx context.Context, cut time.Time) (g Gap, err error) {
 	defer f.Stop()
 	if err := Pause(ctx, after); err != nil {
-		return 0, 0, err
+		return g, err
 	}
 	end := time.Now()
 	f.Stop()
 	arrived, sent, err := f.seen()
 	if err != nil {
-		return 0, 0, err
+		return g, err
 	}
-	if before, err = gap(until(arrived, cut), until(sent, cut), time.Time{}, cut); err != nil {
-		return 0, 0, err
+	before, err := gap(until(arrived, cut), until(sent, cut), time.Time{}, cut)
+	if err != nil {
+		return g, err
 	}
-	since, err = gap(arrived, sent, cut, end)
-	return since, before, err
+	g, err = gap(arrived, sent, cut, end)
+	g.Before = before.Length
+	return g, err
 }
 
 // seen gives the times of all datagrams.
 func (f *Flow) seen() (arrived, sent []time.Time, err error) {
-	if arrived, err = stamps(<-f.arrived); err == nil {
-		sent, err = stamps(<-f.sent)
+	if arrived, err = stamps(<-f.arrived, 20); err == nil {
+		sent, err = stamps(<-f.sent, 20)
 	}
 	return arrived, sent, err
 }
@@ -117,8 +140,8 @@ func flow(ctx context.Context, namespace, address string, spacing time.Duration)
 
 var stamp = regexp.MustCompile(`(?m)^(\d+)\.(\d{6}) IP `)
 
-// stamps gives the times of the lines of tcpdump's.
-func stamps(text []byte) (list []time.Time, err error) {
+// stamps gives the times of the lines of tcpdump's, of which there are so many at least.
+func stamps(text []byte, least int) (list []time.Time, err error) {
 	for _, m := range stamp.FindAllSubmatch(text, -1) {
 		seconds, err := strconv.ParseInt(string(m[1]), 10, 64)
 		if err != nil {
@@ -130,8 +153,8 @@ func stamps(text []byte) (list []time.Time, err error) {
 		}
 		list = append(list, time.Unix(seconds, micros*1000))
 	}
-	if len(list) < 20 {
-		return nil, fmt.Errorf("tcpdump saw %d datagrams, want many: %s", len(list), text)
+	if len(list) < least {
+		return nil, fmt.Errorf("tcpdump saw %d packets, want %d at least: %s", len(list), least, text)
 	}
 	return list, nil
 }
@@ -142,7 +165,7 @@ func stamps(text []byte) (list []time.Time, err error) {
 // is lost. What was over before the cut has nothing to do with it. From the last
 // arrival it is up to the end, where that is longer than tcpdump may lag behind:
 // then what was cut never flowed again.
-func gap(arrived, sent []time.Time, cut, end time.Time) (longest time.Duration, err error) {
+func gap(arrived, sent []time.Time, cut, end time.Time) (longest Gap, err error) {
 	var last time.Time
 	n := 0
 	since := func() (time.Time, bool) { // the first one sent after the last arrival
@@ -154,17 +177,25 @@ func gap(arrived, sent []time.Time, cut, end time.Time) (longest time.Duration, 
 	for _, at := range arrived {
 		if n++; n > 1 && at.After(cut) {
 			if from, more := since(); more {
-				longest = max(longest, at.Sub(from))
+				longest = longest.or(from, at)
 			}
 		}
 		last = at
 	}
 	from, more := since()
 	if !more && end.Sub(last) > after/2 {
-		return 0, fmt.Errorf("nothing was sent in the last %v: what became of the flow is not known", end.Sub(last))
+		return longest, fmt.Errorf("nothing was sent in the last %v: what became of the flow is not known", end.Sub(last))
 	}
 	if silent := end.Sub(from); silent > after/2 {
-		longest = max(longest, silent)
+		longest = longest.or(from, end)
 	}
 	return longest, nil
+}
+
+// or gives the longer of g and another one.
+func (g Gap) or(from, over time.Time) Gap {
+	if d := over.Sub(from); d > g.Length {
+		return Gap{Length: d, Over: over}
+	}
+	return g
 }
