@@ -175,8 +175,9 @@ func btoi(b bool) int {
 func (w *Writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
 
 // met is the facts of entries that have just been met: many come one after
-// another that say the same.
-type met [128]struct {
+// another that say the same, or again as soon as the other metrics of a row of networks
+// have had their turn.
+type met [2048]struct {
 	said  Entry
 	facts facts
 }

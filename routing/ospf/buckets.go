@@ -27,8 +27,8 @@ func (b *buckets) reset(vertices int, spread uint64) {
 		b.head, b.word, b.top = make([]int32, size), make([]uint64, size/64), make([]uint64, size/64/64)
 		b.mask = size - 1
 	}
-	for len(b.next) < vertices {
-		b.next, b.prev = append(b.next, 0), append(b.prev, 0)
+	if more := vertices - len(b.next); more > 0 {
+		b.next, b.prev = append(b.next, make([]int32, more)...), append(b.prev, make([]int32, more)...)
 	}
 	b.least, b.n = 0, 0
 }

@@ -110,7 +110,7 @@ func (o *offers) begin(f *offering) {
 		o.ways = append(o.ways, nil)
 	}
 	if n := len(f.table.routes); n > cap(o.routes) {
-		grown := make([]offered, n, n+n/4)
+		grown := make([]offered, n, n+n/8)
 		copy(grown, o.routes)
 		o.routes = grown
 	} else if n > len(o.routes) {

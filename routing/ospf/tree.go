@@ -92,7 +92,7 @@ func (t *Tree) Calculate(g *Graph, root wire.ID, at []Attachment, hops *Hops, vi
 // refill gives n elements of value in the place of s.
 func refill[T any](s []T, n int, value T) []T {
 	if cap(s) < n {
-		s = make([]T, n, n+n/4)
+		s = make([]T, n, n+n/8)
 	}
 	s = s[:n]
 	for i := range s {

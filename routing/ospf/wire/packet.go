@@ -239,6 +239,7 @@ func (p *Packet) decodeUpdate(b []byte) Refusal {
 // otherwise.
 func (p *Packet) Append(dst []byte, s *Sealer, sequence uint64, source ID) []byte {
 	at := len(dst)
+	dst = slices.Grow(dst, p.size())
 	dst = append(dst, version, byte(p.Type), 0, 0)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.Router))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(p.Area))
@@ -254,6 +255,24 @@ func (p *Packet) Append(dst []byte, s *Sealer, sequence uint64, source ID) []byt
 		dst = p.LLS.append(dst, s, sequence, source)
 	}
 	return dst
+}
+
+// size is about how many octets the packet has, but for authentication and LLS.
+func (p *Packet) size() (n int) {
+	switch n = HeaderSize; p.Type {
+	case TypeHello:
+		n += HelloSize + 4*len(p.Hello.Neighbors)
+	case TypeDescription, TypeAcknowledgement:
+		n += DescriptionSize + LSAHeaderSize*len(p.Headers)
+	case TypeRequest:
+		n += RequestSize * len(p.Requests)
+	case TypeUpdate:
+		n += CountSize
+		for i := range p.Updates {
+			n += len(p.Updates[i].LSA)
+		}
+	}
+	return n
 }
 
 func (p *Packet) appendBody(dst []byte) []byte {
@@ -288,7 +307,6 @@ func (p *Packet) appendBody(dst []byte) []byte {
 	case TypeUpdate:
 		dst = binary.BigEndian.AppendUint32(dst, uint32(len(p.Updates)))
 		for _, u := range p.Updates {
-			dst = slices.Grow(dst, len(u.LSA))
 			dst = binary.BigEndian.AppendUint16(dst, u.Age)
 			dst = append(dst, u.LSA[2:]...)
 		}
