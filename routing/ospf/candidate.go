@@ -36,7 +36,7 @@ func (x *Alternates) look(leaveOut func(routing.InterfaceID) bool) {
 		s := &x.sides[i]
 		s.area, s.hops, s.borders = a, s.hops[:0], 0
 		for _, v := range a.tree.order {
-			if w := &a.Graph.vertices[v]; !w.network && w.flags&wire.RouterB != 0 {
+			if w := a.Graph.vertices.at(v); !w.network && w.flags&wire.RouterB != 0 {
 				s.borders++
 			}
 		}
@@ -63,7 +63,7 @@ func (x *Alternates) look(leaveOut func(routing.InterfaceID) bool) {
 // candidates lists the next hops of the root, in their order.
 func (s *side) candidates() {
 	tree, g := &s.area.tree, s.area.Graph
-	for _, e := range g.vertices[tree.root].edges {
+	for _, e := range g.vertices.at(tree.root).edges {
 		if !e.back {
 			continue
 		}
@@ -75,12 +75,12 @@ func (s *side) candidates() {
 			switch e.kind {
 			case wire.LinkPointToPoint:
 				for _, n := range a.Neighbors {
-					if n.Router == g.vertices[e.to].id {
+					if n.Router == g.vertices.at(e.to).id {
 						s.hops = append(s.hops, candidateHop{Hop{a.Interface, n.Address}, e.to, -1, uint32(e.cost), 0})
 					}
 				}
 			case wire.LinkTransit:
-				for _, back := range g.vertices[e.to].edges {
+				for _, back := range g.vertices.at(e.to).edges {
 					if !back.back || back.to == tree.root {
 						continue
 					}
@@ -128,7 +128,7 @@ func (s *side) reverse(c *candidateHop) uint16 {
 		to = s.area.tree.root
 	}
 	cost := uint16(wire.MaxLinkCost)
-	for _, e := range s.area.Graph.vertices[c.vertex].edges {
+	for _, e := range s.area.Graph.vertices.at(c.vertex).edges {
 		if e.to == to {
 			cost = min(cost, e.cost)
 		}

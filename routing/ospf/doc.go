@@ -8,6 +8,8 @@
 //	age.go        ages, refreshing and flushing (§14)
 //	originate.go  the router's own LSAs (§12.4, §12.1.6, §13.4)
 //	prefixes.go   numbers for prefixes
+//	index.go      numbers of keys
+//	pages.go      lists that are not copied when they grow
 //	machine.go    the machine: one router
 //	family.go     what another version of the protocol has otherwise
 //	area.go       its areas

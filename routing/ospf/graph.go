@@ -13,7 +13,7 @@ import (
 type Graph struct {
 	db       *Database
 	prefixes *Prefixes
-	vertices []vertex
+	vertices pages[vertex]
 	numbers  index // of the vertices
 	free     []int32
 	highest  uint16 // cost that any edge ever had
@@ -87,7 +87,7 @@ func (g *Graph) Update(e *Entry) Difference {
 		return SamePaths
 	}
 	at := g.vertex(network, l.ID())
-	v := &g.vertices[at]
+	v := g.vertices.at(at)
 	switch {
 	case e.Usable():
 		// Several routers may say to be the DR with the same address, as one
@@ -148,10 +148,9 @@ func (g *Graph) vertex(network bool, id wire.ID) int32 {
 	if n := len(g.free); n > 0 {
 		at, g.free = g.free[n-1], g.free[:n-1]
 	} else {
-		at = int32(len(g.vertices))
-		g.vertices = append(double(g.vertices), vertex{})
+		at = g.vertices.add()
 	}
-	v := &g.vertices[at]
+	v := g.vertices.at(at)
 	*v = vertex{id: id, network: network, prefix: -1, edges: v.edges[:0], stubs: v.stubs[:0]}
 	g.numbers.add(key, at)
 	return at
@@ -162,8 +161,8 @@ func (g *Graph) virtual() bool { return g.virtuals > 0 }
 
 // forget gives back its numbers of prefixes. It is not used any more.
 func (g *Graph) forget() {
-	for i := range g.vertices {
-		v := &g.vertices[i]
+	for i := range int32(g.vertices.n) {
+		v := g.vertices.at(i)
 		if v.prefix >= 0 {
 			g.prefixes.release(v.prefix)
 			v.prefix = -1
@@ -177,7 +176,7 @@ func (g *Graph) forget() {
 
 // tidy frees a vertex that no LSA describes or names.
 func (g *Graph) tidy(at int32) {
-	v := &g.vertices[at]
+	v := g.vertices.at(at)
 	if v.entry != nil || v.uses > 0 {
 		return
 	}
@@ -200,7 +199,7 @@ func (g *Graph) set(at int32, e *Entry) Difference {
 			network = g.readNetwork(l)
 		}
 	}
-	v := &g.vertices[at] // reading may have moved them
+	v := g.vertices.at(at)
 	d := g.difference(v, e, network, flags)
 	old, stubs := v.edges, v.stubs
 	v.edges, v.stubs = nil, nil
@@ -230,11 +229,11 @@ func (g *Graph) set(at int32, e *Entry) Difference {
 	v.edges = append(old, g.edges...)[before:]
 	for i := range v.edges {
 		w := v.edges[i].to
-		g.vertices[w].uses++
+		g.vertices.at(w).uses++
 		v.edges[i].back = g.join(at, w, true)
 	}
 	for i := range old {
-		g.vertices[old[i].to].uses--
+		g.vertices.at(old[i].to).uses--
 	}
 	for i := range old {
 		g.tidy(old[i].to)
@@ -261,7 +260,7 @@ func (g *Graph) difference(v *vertex, e *Entry, network int32, flags wire.Router
 // join marks the edges of w that lead to v: whether v has one back. It reports
 // whether w has any.
 func (g *Graph) join(v, w int32, back bool) (any bool) {
-	edges := g.vertices[w].edges
+	edges := g.vertices.at(w).edges
 	for i := range edges {
 		if edges[i].to == v {
 			edges[i].back, any = back, true

@@ -119,7 +119,7 @@ func (m *Machine) electTranslator(a *area) {
 // this one.
 func (m *Machine) supplanted(a *area) bool {
 	for _, v := range a.tree.order {
-		w := &a.Graph.vertices[v]
+		w := a.Graph.vertices.at(v)
 		if w.network || w.id == m.router || w.flags&wire.RouterB == 0 {
 			continue
 		}

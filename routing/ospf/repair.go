@@ -35,7 +35,7 @@ func (t *Tree) repair(s *since) {
 	r := &t.repairs
 	r.kept, r.pairs, r.moved, r.far = r.kept[:0], r.pairs[:0], r.moved[:0], r.far[:0]
 	r.round++
-	for n := len(t.graph.vertices); len(t.distance) < n; {
+	for n := t.graph.vertices.n; len(t.distance) < n; {
 		t.distance, t.ways, t.settled = append(t.distance, Unreachable), append(t.ways, 0), append(t.settled, false)
 	}
 	for len(r.of) < len(t.distance) {
@@ -46,7 +46,7 @@ func (t *Tree) repair(s *since) {
 	}
 	for i := 0; i < len(r.kept); i++ {
 		v := r.kept[i].vertex
-		edges := t.graph.vertices[v].edges
+		edges := t.graph.vertices.at(v).edges
 		for j := range edges {
 			t.suspect(v, &edges[j])
 		}
@@ -56,7 +56,7 @@ func (t *Tree) repair(s *since) {
 		t.distance[k.vertex], t.ways[k.vertex] = Unreachable, 0
 	}
 	for _, k := range r.kept[:lost] {
-		edges := t.graph.vertices[k.vertex].edges
+		edges := t.graph.vertices.at(k.vertex).edges
 		for j := range edges {
 			t.between(edges[j].to, k.vertex)
 		}
@@ -69,7 +69,7 @@ func (t *Tree) repair(s *since) {
 		if !ok {
 			break
 		}
-		edges := t.graph.vertices[v].edges
+		edges := t.graph.vertices.at(v).edges
 		for i := range edges {
 			t.improve(v, &edges[i])
 		}
@@ -91,7 +91,7 @@ func (t *Tree) repair(s *since) {
 // compare finds the links of a vertex that have come, gone or changed, and what is
 // no longer reached without them.
 func (t *Tree) compare(v int32, had []edge) {
-	r, has := &t.repairs, t.graph.vertices[v].edges
+	r, has := &t.repairs, t.graph.vertices.at(v).edges
 	for i := range had {
 		e := &had[i]
 		same, otherCost := find(has, e)
@@ -105,7 +105,7 @@ func (t *Tree) compare(v int32, had []edge) {
 		// Whether the links back may be used, and the addresses that they lead to,
 		// depends on it too.
 		r.pairs = append(r.pairs, [2]int32{e.to, v})
-		back := t.graph.vertices[e.to].edges
+		back := t.graph.vertices.at(e.to).edges
 		for j := range back {
 			if back[j].to == v {
 				t.suspect(e.to, &back[j])
@@ -161,7 +161,7 @@ func (t *Tree) between(from, to int32) {
 	if !t.settled[from] {
 		return
 	}
-	edges := t.graph.vertices[from].edges
+	edges := t.graph.vertices.at(from).edges
 	for i := range edges {
 		if edges[i].to == to {
 			t.improve(from, &edges[i])
@@ -237,13 +237,13 @@ func (t *Tree) reorder() {
 func (t *Tree) path(n int32) intra {
 	p := intra{cost: Unreachable}
 	for v := range t.graph.holding.of(n) {
-		w, d := &t.graph.vertices[v], t.distance[v]
-		if w.prefix == n && d != Unreachable && (d < p.cost || d == p.cost && t.graph.vertices[p.origin].id < w.id) {
+		w, d := t.graph.vertices.at(v), t.distance[v]
+		if w.prefix == n && d != Unreachable && (d < p.cost || d == p.cost && t.graph.vertices.at(p.origin).id < w.id) {
 			p = intra{d, t.ways[v], v}
 		}
 	}
 	for v := range t.graph.holding.of(n) {
-		w, d := &t.graph.vertices[v], t.distance[v]
+		w, d := t.graph.vertices.at(v), t.distance[v]
 		if d == Unreachable {
 			continue
 		}
@@ -264,7 +264,7 @@ func (t *Tree) stub(p *intra, v int32, cost uint32) {
 		*p = intra{cost, t.ways[v], v}
 	default:
 		p.ways = t.hops.join(p.ways, t.ways[v])
-		if o := &t.graph.vertices[p.origin]; !o.network && o.id < t.graph.vertices[v].id {
+		if o := t.graph.vertices.at(p.origin); !o.network && o.id < t.graph.vertices.at(v).id {
 			p.origin = v
 		}
 	}
@@ -284,7 +284,7 @@ func (a *AreaState) repair(prefixes []int32) (list []int32, borders, ok bool) {
 		t.paths = append(t.paths, intra{cost: Unreachable})
 	}
 	for _, v := range t.repairs.moved {
-		w := &a.Graph.vertices[v]
+		w := a.Graph.vertices.at(v)
 		if w.flags&wire.RouterV != 0 {
 			return prefixes, false, false // whether the area carries transit traffic may have changed
 		}
@@ -301,7 +301,7 @@ func (a *AreaState) repair(prefixes []int32) (list []int32, borders, ok bool) {
 		}
 	}
 	for _, v := range t.repairs.moved {
-		w := &a.Graph.vertices[v]
+		w := a.Graph.vertices.at(v)
 		if w.prefix >= 0 {
 			other(w.prefix)
 		}

@@ -17,9 +17,9 @@ type wanted struct {
 // requests is a list of requests (RFC 2328 §10), in the order in which the neighbour
 // has described them. The zero value is empty.
 type requests struct {
-	list   []wanted
-	first  int                       // those before are gone
-	n      int                       // that are not
+	list   pages[wanted]
+	first  int                       // those before are gone, and their pages
+	n      int                       // that are not gone
 	places [wire.ASOpaque + 1]*index // in the list
 }
 
@@ -36,7 +36,7 @@ func (q *requests) get(id wire.Identity) *wanted {
 	if !known {
 		return nil
 	}
-	return &q.list[at]
+	return q.list.at(at)
 }
 
 // put adds one, of a type that is known, as the last one. Where it is there already it
@@ -51,8 +51,9 @@ func (q *requests) put(h wire.Header) {
 		x = &index{}
 		q.places[h.Type] = x
 	}
-	x.add(key(h.Identity), int32(len(q.list)))
-	q.list = append(double(q.list), wanted{Header: h})
+	at := q.list.add()
+	*q.list.at(at) = wanted{Header: h}
+	x.add(key(h.Identity), at)
 	q.n++
 }
 
@@ -65,7 +66,12 @@ func (q *requests) remove(id wire.Identity) (asked bool) {
 	asked, w.gone = w.asked, true
 	q.places[id.Type].remove(key(id))
 	q.n--
-	if q.n == 0 || len(q.list) > 64 && len(q.list) > 4*q.n {
+	for q.first < q.list.n && q.list.at(int32(q.first)).gone {
+		if q.first++; q.first%pageSize == 0 {
+			q.list.list[q.first/pageSize-1] = nil
+		}
+	}
+	if q.n == 0 || q.list.n > 64 && q.list.n > 4*q.n {
 		q.compact()
 	}
 	return asked
@@ -77,16 +83,14 @@ func (q *requests) compact() {
 	*q = requests{}
 	for w := range was.all {
 		q.put(w.Header)
-		q.list[len(q.list)-1].asked = w.asked
+		q.get(w.Identity).asked = w.asked
 	}
 }
 
 // all calls yield with each, in order. Nothing may be added or removed meanwhile.
 func (q *requests) all(yield func(*wanted) bool) {
-	for ; q.first < len(q.list) && q.list[q.first].gone; q.first++ {
-	}
-	for i := q.first; i < len(q.list); i++ {
-		if w := &q.list[i]; !w.gone && !yield(w) {
+	for i := q.first; i < q.list.n; i++ {
+		if w := q.list.at(int32(i)); !w.gone && !yield(w) {
 			return
 		}
 	}

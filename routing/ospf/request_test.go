@@ -47,8 +47,8 @@ func TestRequests(t *testing.T) {
 					t.Fatalf("%v is not found", w.Identity)
 				}
 			}
-			if !slices.Equal(got, model) || q.len() != len(model) || q.len() > 0 && len(q.list) > max(64, 4*q.len()) {
-				t.Fatalf("%d of %d\n%v, want\n%v", q.len(), len(q.list), got, model)
+			if !slices.Equal(got, model) || q.len() != len(model) || q.len() > 0 && q.list.n > max(64, 4*q.len()) {
+				t.Fatalf("%d of %d\n%v, want\n%v", q.len(), q.list.n, got, model)
 			}
 		}
 	})

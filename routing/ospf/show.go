@@ -134,7 +134,7 @@ func (a *area) info() AreaInfo {
 	}
 	x.LSAs.count(a.db)
 	for _, v := range a.tree.order {
-		w := &a.Graph.vertices[v]
+		w := a.Graph.vertices.at(v)
 		if w.network {
 			continue
 		}

@@ -109,7 +109,7 @@ func (m *Machine) BorderRouters() []BorderInfo {
 	t := &m.table
 	for _, a := range m.areas {
 		for _, v := range a.tree.order {
-			w := &a.Graph.vertices[v]
+			w := a.Graph.vertices.at(v)
 			if w.network || w.flags&(wire.RouterB|wire.RouterE) == 0 || w.id == m.router {
 				continue
 			}
@@ -168,13 +168,13 @@ func (m *Machine) Tree(id wire.ID) []TreeNode {
 		return nil
 	}
 	t := &a.tree
-	place := make([]int32, len(a.Graph.vertices)) // in the order, from 1; 0 is unreachable
+	place := make([]int32, a.Graph.vertices.n) // in the order, from 1; 0 is unreachable
 	for i, v := range t.order {
 		place[v] = int32(i) + 1
 	}
 	list := make([]TreeNode, 0, len(t.order))
 	for _, v := range t.order {
-		w := &a.Graph.vertices[v]
+		w := a.Graph.vertices.at(v)
 		n := TreeNode{
 			Area: a.ID, Network: w.network, ID: w.id, Distance: t.distance[v],
 			Border: w.flags&wire.RouterB != 0, Boundary: w.flags&wire.RouterE != 0,
@@ -185,7 +185,7 @@ func (m *Machine) Tree(id wire.ID) []TreeNode {
 		}
 		for i := range w.edges {
 			e := &w.edges[i]
-			o := &a.Graph.vertices[e.to]
+			o := a.Graph.vertices.at(e.to)
 			if e.back {
 				n.Links = append(n.Links, TreeLink{o.network, o.id, uint32(e.cost)})
 			}

@@ -275,7 +275,7 @@ func (m *Machine) exits() []wire.ID {
 	set := map[wire.ID]bool{}
 	for _, a := range m.areas {
 		for _, v := range a.tree.order {
-			if w := &a.Graph.vertices[v]; a.Type == Normal && !w.network && w.flags&wire.RouterE != 0 && w.id != m.router {
+			if w := a.Graph.vertices.at(v); a.Type == Normal && !w.network && w.flags&wire.RouterE != 0 && w.id != m.router {
 				set[w.id] = true
 			}
 		}

@@ -295,7 +295,7 @@ func (t *Table) intra(a *AreaState, n int32) {
 	if r.Type == IntraArea && r.Cost < p.cost {
 		return
 	}
-	v := &a.Graph.vertices[p.origin]
+	v := a.Graph.vertices.at(p.origin)
 	origin := wire.Identity{Type: wire.RouterLSA, ID: v.id, Router: v.id}
 	if v.network {
 		origin = v.entry.LSA().Identity()
@@ -339,7 +339,7 @@ func (t *Table) area(id wire.ID) *AreaState {
 // border routers of areas and of the AS have routes (RFC 2328 §16.1 (4)).
 func (a *AreaState) border(id wire.ID, bits wire.RouterFlags) (reach, bool) {
 	v, known := a.Graph.router(id)
-	if !known || int(v) >= len(a.tree.distance) || a.Graph.vertices[v].flags&bits == 0 || a.tree.distance[v] == Unreachable {
+	if !known || int(v) >= len(a.tree.distance) || a.Graph.vertices.at(v).flags&bits == 0 || a.tree.distance[v] == Unreachable {
 		return reach{}, false
 	}
 	return reach{IntraArea, a.ID, a.tree.distance[v], a.tree.ways[v], -1}, true

@@ -63,8 +63,8 @@ func (a *AreaState) follow(e *Entry) Difference {
 	touches, links, prefixes := len(s.touched), len(s.links), len(s.prefixes)
 	at, known := g.described(e)
 	flags := wire.RouterFlags(0)
-	if known = known && g.vertices[at].entry != nil; known {
-		v := &g.vertices[at]
+	if known = known && g.vertices.at(at).entry != nil; known {
+		v := g.vertices.at(at)
 		flags = v.flags
 		if !s.knows(at) {
 			s.links = append(s.links, v.edges...)
@@ -85,7 +85,7 @@ func (a *AreaState) follow(e *Entry) Difference {
 		}
 	}
 	if known {
-		s.prefixesOf(&g.vertices[at])
+		s.prefixesOf(g.vertices.at(at))
 	}
 	if a.stale = max(a.stale, d); a.stale == OtherPaths {
 		s.reset()
@@ -99,7 +99,7 @@ func (a *AreaState) follow(e *Entry) Difference {
 // area with virtual links or links that cost nothing.
 func (a *AreaState) repairable(at int32, flags wire.RouterFlags) bool {
 	g, t := a.Graph, &a.tree
-	v := &g.vertices[at]
+	v := g.vertices.at(at)
 	return t.graph == g && at != t.root && int(at) < len(t.distance) && v.entry != nil && v.flags == flags &&
 		!g.costless && g.virtuals == 0 && len(a.since.touched) <= mostTouched
 }

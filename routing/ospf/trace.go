@@ -105,7 +105,7 @@ func (x *tracer) intra(r *Route, n int32) bool {
 		return false
 	}
 	for _, v := range a.tree.order {
-		w, d := &a.Graph.vertices[v], a.tree.distance[v]
+		w, d := a.Graph.vertices.at(v), a.tree.distance[v]
 		if w.prefix == n && d == r.Cost && x.leads(a.tree.ways[v]) {
 			return x.within(a, v)
 		}
@@ -238,7 +238,7 @@ func (x *tracer) toRouter(a *AreaState, router wire.ID) bool {
 // within appends the steps through an area, from the router to the vertex at.
 func (x *tracer) within(a *AreaState, at int32) bool {
 	t := &a.tree
-	place := make([]int32, len(a.Graph.vertices)) // in the order, from 1; 0 is unreachable
+	place := make([]int32, a.Graph.vertices.n) // in the order, from 1; 0 is unreachable
 	for i, v := range t.order {
 		place[v] = int32(i) + 1
 	}
@@ -250,10 +250,10 @@ func (x *tracer) within(a *AreaState, at int32) bool {
 	defer func() { x.hop = hop }()
 	for at != t.root {
 		v, e := x.before(a, at, place)
-		if e == nil || a.Graph.vertices[v].entry == nil {
+		if e == nil || a.Graph.vertices.at(v).entry == nil {
 			return false // LSAs have changed since the calculation
 		}
-		from, to := &a.Graph.vertices[v], &a.Graph.vertices[at]
+		from, to := a.Graph.vertices.at(v), a.Graph.vertices.at(at)
 		s := Step{LSA: from.entry.lsa.Identity(), Area: a.ID, ID: to.id, Cost: uint32(e.cost), Total: t.distance[at]}
 		if to.network {
 			s.Kind = ToNetwork
@@ -276,12 +276,12 @@ func (x *tracer) within(a *AreaState, at int32) bool {
 // that, so that links without a cost lead in no circle.
 func (x *tracer) before(a *AreaState, at int32, place []int32) (int32, *edge) {
 	t := &a.tree
-	for i := range a.Graph.vertices[at].edges {
-		v := a.Graph.vertices[at].edges[i].to
+	for i := range a.Graph.vertices.at(at).edges {
+		v := a.Graph.vertices.at(at).edges[i].to
 		if place[v] == 0 || place[v] >= place[at] {
 			continue
 		}
-		edges := a.Graph.vertices[v].edges
+		edges := a.Graph.vertices.at(v).edges
 		for j := range edges {
 			e := &edges[j]
 			if e.to != at || !e.back || t.distance[v]+uint32(e.cost) != t.distance[at] {
@@ -291,7 +291,7 @@ func (x *tracer) before(a *AreaState, at int32, place []int32) (int32, *edge) {
 			switch {
 			case v == t.root:
 				ways = t.first(e)
-			case a.Graph.vertices[v].network && t.direct(v):
+			case a.Graph.vertices.at(v).network && t.direct(v):
 				ways = t.hops.onward(ways, t.addresses(at, v))
 			}
 			if x.leads(ways) {

@@ -62,11 +62,11 @@ type intra struct {
 // virtual links. The result depends on nothing else.
 func (t *Tree) Calculate(g *Graph, root wire.ID, at []Attachment, hops *Hops, virtual func(wire.ID) int32) {
 	t.graph, t.hops, t.at, t.virtual, t.Transit = g, hops, at, virtual, false
-	n := len(g.vertices)
+	n := g.vertices.n
 	t.distance, t.ways, t.settled = refill(t.distance, n, Unreachable), refill(t.ways, n, 0), refill(t.settled, n, false)
 	t.paths, t.order = t.paths[:0], t.order[:0]
 	r, known := g.router(root)
-	if t.root = r; !known || g.vertices[r].entry == nil {
+	if t.root = r; !known || g.vertices.at(r).entry == nil {
 		return
 	}
 	t.queue.reset(n, 2*uint64(g.highest)+1)
@@ -76,10 +76,10 @@ func (t *Tree) Calculate(g *Graph, root wire.ID, at []Attachment, hops *Hops, vi
 		v := t.queue.pop()
 		t.settled[v] = true
 		t.order = append(t.order, v)
-		if g.vertices[v].flags&wire.RouterV != 0 {
+		if g.vertices.at(v).flags&wire.RouterV != 0 {
 			t.Transit = true
 		}
-		edges := g.vertices[v].edges
+		edges := g.vertices.at(v).edges
 		for i := range edges {
 			if e := &edges[i]; e.back && !t.settled[e.to] {
 				t.relax(v, e)
@@ -105,7 +105,7 @@ func refill[T any](s []T, n int, value T) []T {
 // first, so that all equal paths are found (RFC 2328 §16.1 (3)).
 func (t *Tree) rank(v int32) uint64 {
 	rank := 2 * uint64(t.distance[v])
-	if !t.graph.vertices[v].network {
+	if !t.graph.vertices.at(v).network {
 		rank++
 	}
 	return rank
@@ -122,7 +122,7 @@ func (t *Tree) by(v int32, e *edge) (d uint32, ways int32) {
 	switch {
 	case v == t.root:
 		ways = t.first(e)
-	case t.graph.vertices[v].network && t.direct(v):
+	case t.graph.vertices.at(v).network && t.direct(v):
 		ways = t.hops.onward(ways, t.addresses(e.to, v))
 	}
 	return d, ways
@@ -149,7 +149,7 @@ func (t *Tree) relax(v int32, e *edge) {
 func (t *Tree) first(e *edge) (ways int32) {
 	if e.kind == wire.LinkVirtual {
 		if t.virtual != nil {
-			ways = t.virtual(t.graph.vertices[e.to].id)
+			ways = t.virtual(t.graph.vertices.at(e.to).id)
 		}
 		return ways
 	}
@@ -163,7 +163,7 @@ func (t *Tree) first(e *edge) (ways int32) {
 			continue
 		}
 		for _, n := range a.Neighbors {
-			if n.Router == t.graph.vertices[e.to].id {
+			if n.Router == t.graph.vertices.at(e.to).id {
 				ways = t.hops.join(ways, t.hops.one(Hop{a.Interface, n.Address}))
 			}
 		}
@@ -184,7 +184,7 @@ func (t *Tree) direct(v int32) bool {
 
 // addresses are those that the router has on the network.
 func (t *Tree) addresses(router, network int32) (list []netip.Addr) {
-	edges := t.graph.vertices[router].edges
+	edges := t.graph.vertices.at(router).edges
 	for i := range edges {
 		if edges[i].to == network {
 			list = append(list, edges[i].data.Addr())
@@ -198,16 +198,16 @@ func (t *Tree) addresses(router, network int32) (list []netip.Addr) {
 func (t *Tree) prefixes() {
 	t.paths = refill(t.paths, t.graph.prefixes.len(), intra{cost: Unreachable})
 	for _, v := range t.order {
-		w := &t.graph.vertices[v]
+		w := t.graph.vertices.at(v)
 		if w.prefix < 0 {
 			continue
 		}
-		if p := &t.paths[w.prefix]; p.cost == Unreachable || p.cost == t.distance[v] && t.graph.vertices[p.origin].id < w.id {
+		if p := &t.paths[w.prefix]; p.cost == Unreachable || p.cost == t.distance[v] && t.graph.vertices.at(p.origin).id < w.id {
 			*p = intra{t.distance[v], t.ways[v], v}
 		}
 	}
 	for _, v := range t.order {
-		w := &t.graph.vertices[v]
+		w := t.graph.vertices.at(v)
 		for _, s := range w.stubs {
 			t.stub(&t.paths[s.prefix], v, t.distance[v]+uint32(s.cost))
 		}
@@ -225,7 +225,7 @@ type Path struct {
 // Paths gives all paths of the area, in no particular order.
 func (t *Tree) Paths(yield func(Path) bool) {
 	for n := range t.paths {
-		if p := &t.paths[n]; p.cost != Unreachable && !yield(Path{t.graph.prefixes.prefix(int32(n)), p.cost, p.ways, t.graph.vertices[p.origin].id}) {
+		if p := &t.paths[n]; p.cost != Unreachable && !yield(Path{t.graph.prefixes.prefix(int32(n)), p.cost, p.ways, t.graph.vertices.at(p.origin).id}) {
 			return
 		}
 	}

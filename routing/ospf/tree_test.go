@@ -168,7 +168,7 @@ func TestTwoOfOneNetwork(t *testing.T) {
 	if got := reached(); got != "true false" {
 		t.Errorf("reached %s", got)
 	}
-	if again := NewGraph(a.db, NewPrefixes()); again.vertices[again.vertex(true, dr)].entry == nil || again.vertices[again.vertex(true, dr)].entry != a.graph.vertices[a.graph.vertex(true, dr)].entry {
+	if again := NewGraph(a.db, NewPrefixes()); again.vertices.at(again.vertex(true, dr)).entry == nil || again.vertices.at(again.vertex(true, dr)).entry != a.graph.vertices.at(a.graph.vertex(true, dr)).entry {
 		t.Error("another one in a graph made anew")
 	}
 }
@@ -232,8 +232,8 @@ func compareTrees(t *testing.T, least uint16) {
 				a.graph.Update(e)
 			}
 		}
-		if a.graph.numbers.len()+a.graph.prefixes.numbers.len() > 0 || len(a.graph.free) != len(a.graph.vertices) {
-			t.Fatalf("left: %d vertices, %d prefixes, %d of %d vertices free", a.graph.numbers.len(), a.graph.prefixes.numbers.len(), len(a.graph.free), len(a.graph.vertices))
+		if a.graph.numbers.len()+a.graph.prefixes.numbers.len() > 0 || len(a.graph.free) != a.graph.vertices.n {
+			t.Fatalf("left: %d vertices, %d prefixes, %d of %d vertices free", a.graph.numbers.len(), a.graph.prefixes.numbers.len(), len(a.graph.free), a.graph.vertices.n)
 		}
 	})
 }

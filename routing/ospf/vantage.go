@@ -40,7 +40,7 @@ func (f far) and(cost uint32) far {
 
 // calculate finds the distances of all vertices from the vertex at.
 func (v *vantage) calculate(g *Graph, at int32, queue *buckets) {
-	n := len(g.vertices)
+	n := g.vertices.n
 	v.vertex = at
 	v.distance, v.crosses = refill(v.distance, n, Unreachable), refill(v.crosses, n, false)
 	queue.reset(n, 2*uint64(g.highest)+1)
@@ -48,7 +48,7 @@ func (v *vantage) calculate(g *Graph, at int32, queue *buckets) {
 	queue.push(at, v.rank(g, at))
 	for queue.n > 0 {
 		at := queue.pop()
-		w := &g.vertices[at]
+		w := g.vertices.at(at)
 		crosses := v.crosses[at] || !w.network && w.flags&wire.RouterB != 0
 		for i := range w.edges {
 			e := &w.edges[i]
@@ -71,7 +71,7 @@ func (v *vantage) calculate(g *Graph, at int32, queue *buckets) {
 // rank is that of [Tree]: networks come first.
 func (v *vantage) rank(g *Graph, at int32) uint64 {
 	rank := 2 * uint64(v.distance[at])
-	if !g.vertices[at].network {
+	if !g.vertices.at(at).network {
 		rank++
 	}
 	return rank
@@ -98,7 +98,7 @@ func (v *vantage) internal(t *Table, a *AreaState) {
 		return r.Type == kind && r.Area == a.ID
 	}
 	for _, at := range a.tree.order {
-		w, to := &g.vertices[at], v.to(at)
+		w, to := g.vertices.at(at), v.to(at)
 		if w.prefix >= 0 && is(w.prefix, IntraArea) {
 			v.routes[w.prefix].nearer(to)
 		}

@@ -126,7 +126,7 @@ func (t *Tree) addressOf(router wire.ID) (a netip.Addr) {
 	if !known || int(v) >= len(t.distance) {
 		return a
 	}
-	edges := t.graph.vertices[v].edges
+	edges := t.graph.vertices.at(v).edges
 	for i := range edges {
 		e := &edges[i]
 		if !e.back || e.kind == wire.LinkVirtual || int(e.to) >= len(t.distance) || t.distance[e.to] == Unreachable {
@@ -136,7 +136,7 @@ func (t *Tree) addressOf(router wire.ID) (a netip.Addr) {
 		if e.data>>24 == 0 || a.IsValid() && !data.Less(a) { // unnumbered, or not the lowest
 			continue
 		}
-		for _, b := range t.graph.vertices[e.to].edges {
+		for _, b := range t.graph.vertices.at(e.to).edges {
 			if b.to == v && t.distance[e.to]+uint32(b.cost) == t.distance[v] {
 				a = data
 				break
