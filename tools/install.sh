@@ -4,11 +4,29 @@
 # the tests that need it are skipped, saying so.
 set -u
 
+# axe-core, by which the tests look at the page with the eyes of who cannot see it, is
+# a package of npm, and kept in the cache directory. Its version is that of
+# internal/web's tests.
+axe() {
+	local version=4.14.1 dir tmp
+	dir="${XDG_CACHE_HOME:-$HOME/.cache}/routerd/axe-core-$version"
+	[ ! -s "$dir/axe.min.js" ] || return 0
+	command -v npm >/dev/null 2>&1 || { echo "missing, and not installed (that takes npm): axe-core; what needs it is skipped"; return 0; }
+	tmp=$(mktemp -d)
+	if (cd "$tmp" && npm pack --silent "axe-core@$version" && tar xzf axe-core-*.tgz) >"$tmp/log" 2>&1; then
+		mkdir -p "$dir" && cp "$tmp/package/axe.min.js" "$tmp/package/LICENSE" "$dir/"
+	else
+		echo "npm could not get axe-core:"
+		tail -n 5 "$tmp/log"
+	fi
+	rm -rf "$tmp"
+}
+
 case "${1:-test}" in
 demo) wanted="ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3" ;;
 test) wanted="gcc:gcc ip:iproute2 ping:iputils-ping tracepath:iputils-tracepath traceroute:traceroute iperf3:iperf3
 	nft:nftables tcpdump:tcpdump arping:iputils-arping ndisc6:ndisc6 curl:curl systemd-analyze:systemd promtool:prometheus prometheus:prometheus
-	bird:bird2 vtysh:frr gobgpd:gobgpd bgpctl:openbgpd exabgp:exabgp" ;;
+	bird:bird2 vtysh:frr gobgpd:gobgpd bgpctl:openbgpd exabgp:exabgp chromium:chromium npm:npm" ;;
 *)
 	echo "usage: $0 test|demo" >&2
 	exit 2
@@ -28,11 +46,15 @@ for pair in $wanted; do
 	*) packages+=("${pair##*:}") ;;
 	esac
 done
-[ ${#missing[@]} -gt 0 ] || exit 0
+finish() {
+	[ "${1:-}" != test ] || axe
+	exit 0
+}
+[ ${#missing[@]} -gt 0 ] || finish "${1:-test}"
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
 	echo "missing, and not installed (that takes root and apt-get): ${missing[*]}; what needs them is skipped"
-	exit 0
+	finish "${1:-test}"
 fi
 
 log=$(mktemp)
@@ -99,4 +121,4 @@ if [ -n "$unpack" ]; then
 	fi
 	rm -rf "$dir"
 fi
-exit 0
+finish "${1:-test}"

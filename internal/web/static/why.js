@@ -5,14 +5,14 @@ import { duration, place } from './format.js';
 import { hops } from './log.js';
 import { badge } from './table.js';
 
-const section = (title, body) => (body?.length ? html`<div class="because"><h3>${title}</h3><ul>${body.map((b) => html`<li>${b}</li>`)}</ul></div>` : nothing);
+const section = (title, body) => (body?.length ? html`<div class="because"><p class="title">${title}</p><ul>${body.map((b) => html`<li>${b}</li>`)}</ul></div>` : nothing);
 
 const offered = (r) => html`${r.installed ? badge('in use') : badge('not used')} <b>${r.source}</b> <code>${hops(r)}</code> distance ${r.distance}, metric ${r.metric}${r.why_not ? html`: ${r.why_not}` : nothing}${r.origin ? html` <span class="hint">${place(r.origin)}</span>` : nothing}`;
 
 // why draws the answer of explain/route.
 export function why(x) {
   return html`<div class="why">
-    ${(x.prefixes ?? []).map((p) => html`<div class="because"><h3>Offered for <code>${p.prefix}</code>${p.decided ? html`: ${p.decided}` : nothing}</h3>
+    ${(x.prefixes ?? []).map((p) => html`<div class="because"><p class="title">Offered for <code>${p.prefix}</code>${p.decided ? html`: ${p.decided}` : nothing}</p>
       <ul>${(p.routes ?? []).map((r) => html`<li>${offered(r)}</li>`)}</ul></div>`)}
     ${section('How the next hop is reached', (x.resolution ?? []).map((r) => html`<code>${r.address}</code> by <code>${r.via}</code> of ${r.source}`))}
     ${section('What it follows from', (x.derived ?? []).flatMap((d) => d.paths.map((p) => html`${d.protocol} by <code>${p.path}</code><ul>${p.steps.map((s) => html`<li>${s}</li>`)}</ul>`)))}

@@ -68,7 +68,7 @@ function open(page) {
         ${node.kept.length ? html`<button type="button" class="fold" aria-expanded=${isOpen ? 'true' : 'false'} aria-label=${`What follows from ${e.topic} ${e.key}`} @click=${() => toggle(unfolded, e.cursor)}></button>` : html`<span class="nofold"></span>`}
         <time datetime=${e.time}>${clock(e.time)}</time>
         <span class="topic">${e.topic}</span>
-        <span class="what"><button type="button" class="plain" aria-expanded=${about ? 'true' : 'false'} @click=${() => toggle(detailed, e.cursor)}><b>${e.key}</b>${e.action && e.item?.message === undefined ? ` ${e.action}` : nothing}</button> <span class="words">${words(e)}</span>${node.kept.length && !isOpen ? html` <span class="follows">and ${count(node.count)} that ${node.count === 1 ? 'follows' : 'follow'}</span>` : nothing}</span>
+        <span class="what">${e.gap ? nothing : html`<button type="button" class="plain" aria-expanded=${about ? 'true' : 'false'} @click=${() => toggle(detailed, e.cursor)}><b>${e.key || e.topic}</b>${e.action && e.item?.message === undefined ? ` ${e.action}` : nothing}</button>`} <span class="words">${words(e)}</span>${node.kept.length && !isOpen ? html` <span class="follows">and ${count(node.count)} that ${node.count === 1 ? 'follows' : 'follow'}</span>` : nothing}</span>
         ${e.origin ? html`<a class="origin" href=${page.link('config', { at: e.origin })} title=${e.origin}>${place(e.origin)}</a>` : nothing}
       </div>
       ${about ? html`<div class="about">${fields({ cursor: e.cursor, cause: e.cause, ...(e.item ?? {}) })}</div>` : nothing}

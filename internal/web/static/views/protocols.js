@@ -84,13 +84,13 @@ function open(page) {
     if (!orders.has(name)) orders.set(name, new Order(page.update));
     const columns = columnsOf(rows);
     const keys = new Map(rows.map((r, i) => [r, `${i} ${columns.slice(0, 2).map((c) => plain(c.value(r))).join(' ')}`]));
-    return html`<section aria-label=${heading(name)}><h2>${heading(name)}</h2>
+    return html`<section data-list=${name}><h2>${heading(name)}</h2>
       ${table({ name: heading(name), columns, rows, key: (r) => keys.get(r), order: orders.get(name), filter, open: unfolded, toggle, detail: (r) => fields(r) })}</section>`;
   }
   function body() {
     const lists = Object.entries(answer).filter(([, v]) => Array.isArray(v) && v.length && v.every((x) => typeof x === 'object' && x !== null));
     const rest = Object.fromEntries(Object.entries(answer).filter(([k, v]) => k !== 'next' && !lists.some(([name]) => name === k) && !(Array.isArray(v) && !v.length)));
-    return html`${Object.keys(rest).length ? html`<section aria-label="Figures">${fields(rest)}</section>` : nothing}
+    return html`${Object.keys(rest).length ? html`<section>${fields(rest)}</section>` : nothing}
       ${lists.map(([name, rows]) => list(name, rows))}
       ${!lists.length && !Object.keys(rest).length ? html`<p class="none">There is none.</p>` : nothing}
       ${answer.next ? html`<p class="pages"><a href=${page.link('protocols', { noun: noun.name, after: answer.next })}>Next page</a></p>` : nothing}`;

@@ -1,0 +1,339 @@
+package web_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"routerd/internal/control"
+)
+
+// markup is what a name must never become.
+const markup = `<img src=x onerror=alert(1)>&lt;b&gt;"`
+
+// tables is a configuration that gives each view something to show.
+const tables = `
+[ospf]
+router-id = "10.255.0.1"
+[ospf.interface.lan1]
+area = 0
+passive = true
+[bgp]
+as = 65001
+router-id = "10.255.0.1"
+networks = ["10.0.1.0/24"]
+[bgp.neighbor."10.0.1.2"]
+peer-as = 65002
+description = '` + markup + `'
+import-policy = []
+export-policy = []
+[[static.route]]
+prefix = "198.51.100.0/24"
+next-hop = "10.0.2.2"
+[[static.route]]
+prefix = "203.0.113.0/24"
+action = "blackhole"
+`
+
+// The page in a browser, as its users open it. The parts follow one another in one
+// tab.
+func TestPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes half a minute, and -short was asked for")
+	}
+	if raceEnabled {
+		t.Skip("what is tested is JavaScript, which the race detector does not see")
+	}
+	r := newRouter(t, tables)
+	b := newBrowser(t, r.pin())
+	code := r.code()
+	r.in(0, "ping", "-n", "-c1", "-W5", "10.0.2.2")
+	for _, part := range []struct {
+		name string
+		test func(*testing.T, *router, *browser)
+	}{
+		{"who is not logged in is told how", testStranger},
+		{"a code opens it", func(t *testing.T, r *router, b *browser) { testLogin(t, r, b, code) }},
+		{"a hundred events", testEvents},
+		{"a link is cut", testCut},
+		{"figures are those of the API", testParity},
+		{"names are no markup", testMarkup},
+		{"by keyboard", testKeyboard},
+		{"accessible", testAxe},
+		{"the router is restarted", testRestart},
+		{"logging out", testLogout},
+	} {
+		if !t.Run(part.name, func(t *testing.T) {
+			outer := b.t
+			b.t, r.t = t, t
+			defer func() { b.t, r.t = outer, outer }()
+			part.test(t, r, b)
+			if list := b.complaints(); len(list) > 0 {
+				t.Errorf("the console has %q", list)
+			}
+		}) {
+			break
+		}
+	}
+	origin := "https://" + r.address
+	for _, u := range b.asked() {
+		if !strings.HasPrefix(u, origin+"/") && !strings.HasPrefix(u, "wss://"+r.address+"/") && !strings.HasPrefix(u, "data:") {
+			t.Errorf("the page has asked for %s, of another origin than %s", u, origin)
+		}
+	}
+}
+
+func testStranger(t *testing.T, r *router, b *browser) {
+	b.expect("401") // that nobody is known is found out by asking
+	b.run(chromedp.Navigate("https://" + r.address + "/"))
+	b.wait("how to log in", `document.querySelector('.login')?.innerText.includes('routerd web')`)
+	// A wrong token is refused in words.
+	b.run(chromedp.SendKeys("#token", "rtd_nobody_0000"+kb.Enter, chromedp.ByQuery))
+	b.wait("the refusal", `document.querySelector('.failed')?.innerText.length > 10`)
+	if kept := eval[string](b, `JSON.stringify([localStorage, sessionStorage, document.cookie])`); strings.Contains(kept, "rtd_") {
+		t.Errorf("the page keeps the token: %s", kept)
+	}
+}
+
+func testLogin(t *testing.T, r *router, b *browser, code string) {
+	b.run(chromedp.Navigate("about:blank"), chromedp.Navigate(code))
+	b.wait("the page", `document.getElementById('state')?.textContent.includes('live')`)
+	if at := eval[string](b, `location.href`); strings.Contains(at, "code") {
+		t.Errorf("the code stays in the address: %s", at)
+	}
+	b.mu.Lock()
+	versions := slices.Compact(slices.Sorted(slices.Values(b.security)))
+	b.mu.Unlock()
+	if !slices.Equal(versions, []string{"TLS 1.3"}) {
+		t.Errorf("answers came by %q, wanted TLS 1.3 alone", versions)
+	}
+	var cookies []string
+	if err := json.Unmarshal([]byte(eval[string](b, `JSON.stringify(document.cookie.split(';').filter(Boolean))`)), &cookies); err != nil || len(cookies) > 0 {
+		t.Errorf("scripts see the cookies %q, %v", cookies, err)
+	}
+}
+
+// logged are the cursors of the events that the page holds, as it has them.
+func logged(b *browser) []string {
+	return eval[[]string](b, `(routerd.shown.log?.entries ?? []).filter(e => !e.gap).map(e => e.cursor)`)
+}
+
+func testEvents(t *testing.T, r *router, b *browser) {
+	b.open("events")
+	for range 40 { // each is in the audit, and twice in the log
+		var cleared control.ClearResult
+		r.ask(http.MethodPost, "clear/arp?address=192.0.2.77", &cleared)
+	}
+	b.wait("100 events", `routerd.shown.log.entries.filter(e => e.topic === 'audit' && e.item.action.includes('clear')).length === 40 && document.querySelectorAll('.event').length >= 100`)
+	list := logged(b)
+	if sorted := slices.Sorted(slices.Values(list)); len(slices.Compact(sorted)) != len(list) {
+		t.Errorf("the page has some of %d events twice", len(list))
+	}
+	if shown := eval[int](b, `new Set([...document.querySelectorAll('.event')].map(e => e.dataset.cursor)).size`); shown < 100 {
+		t.Errorf("the page shows %d events, wanted 100", shown)
+	}
+	// What follows from an event is below it, folded.
+	r.in(1, "ip", "link", "set", "eth0", "down")
+	b.wait("what follows from the cut", `[...document.querySelectorAll('.event.interface .follows')].length > 0`)
+	b.run(chromedp.Evaluate(`document.querySelector('.event.interface .fold').click()`, nil))
+	b.wait("the tree", `document.querySelectorAll('.event.interface ul .event').length > 0`)
+	// Paused, it stays as it is.
+	b.run(chromedp.Click("#pause", chromedp.ByQuery))
+	before := eval[string](b, `document.querySelector('.event').dataset.cursor`)
+	r.in(1, "ip", "link", "set", "eth0", "up")
+	b.wait("that more has happened", `document.querySelector('.head').innerText.includes('more has happened')`)
+	if now := eval[string](b, `document.querySelector('.event').dataset.cursor`); now != before {
+		t.Errorf("paused, the newest event went from %s to %s", before, now)
+	}
+	b.run(chromedp.Click("#pause", chromedp.ByQuery))
+	b.wait("that it goes on", fmt.Sprintf(`document.querySelector('.event').dataset.cursor !== %q`, before))
+}
+
+// lan0Down waits in the page for the row of lan0 to change, and gives the time.
+const lan0Down = `new Promise((done) => {
+	const state = () => document.querySelector('tbody[data-key=lan0] td[data-column=State]')?.dataset.value;
+	const was = state();
+	const look = () => state() !== was && done(Date.now());
+	new MutationObserver(look).observe(document.body, {subtree: true, childList: true, attributes: true});
+})`
+
+func testCut(t *testing.T, r *router, b *browser) {
+	b.open("traffic")
+	b.wait("the row of lan0", `document.querySelector('tbody[data-key=lan0] td[data-column=State]')?.dataset.value === 'up'`)
+	changed := make(chan float64, 1)
+	b.run(chromedp.Evaluate("window.cut = "+lan0Down+"; 0", nil))
+	cut := time.Now()
+	r.in(0, "ip", "link", "set", "eth0", "down")
+	changed <- eval[float64](b, "window.cut")
+	t.Logf("the row of the interface has changed %v after its link was cut", time.UnixMilli(int64(<-changed)).Sub(cut).Round(time.Millisecond))
+	b.wait("the state", `document.querySelector('tbody[data-key=lan0] td[data-column=State]').dataset.value === 'down'`)
+	r.in(0, "ip", "link", "set", "eth0", "up")
+	b.wait("the link to be up again", `document.querySelector('tbody[data-key=lan0] td[data-column=State]').dataset.value === 'up'`)
+	r.in(0, "ip", "address", "replace", "2001:db8:1::2/64", "dev", "eth0", "nodad")
+	b.wait("charts", `document.querySelectorAll('.chart canvas').length >= 2`)
+}
+
+// parity compares a view's tables with what the API answers. fields are the headings of
+// columns, and the fields of JSON that they show.
+type parity struct {
+	view, noun, rows, within string
+	fields                   map[string]string
+}
+
+func testParity(t *testing.T, r *router, b *browser) {
+	for _, c := range []parity{
+		{"sessions", "bgp/neighbor", "neighbors", "[data-topic=bgp]", map[string]string{"Neighbor": "address", "AS": "as", "State": "state", "Accepted": "accepted", "Sent": "sent", "Description": "description"}},
+		{"sessions", "neighbor", "neighbors", "[data-topic=neighbor]", map[string]string{"Neighbor": "address", "Interface": "interface", "MAC": "mac", "State": "state", "Held": "held"}},
+		{"routes", "route?limit=50", "routes", "", map[string]string{"Prefix": "prefix", "Source": "source", "Distance": "distance", "Metric": "metric", "Since": "since"}},
+		{"protocols?noun=bgp", "bgp", "tables", "[data-list=tables]", map[string]string{"Family": "family", "Prefixes": "prefixes", "Routes": "routes", "Octets": "octets"}},
+		{"protocols?noun=ospf/interface", "ospf/interface", "interfaces", "", map[string]string{"State": "state", "Cost": "cost"}},
+	} {
+		b.open(c.view)
+		r.wait(c.view+" and the API to say the same", func() error {
+			var answer map[string]json.RawMessage
+			r.ask(http.MethodGet, c.noun, &answer)
+			var rows []map[string]any
+			if err := json.Unmarshal(answer[c.rows], &rows); err != nil {
+				return fmt.Errorf("%s of %s: %w", c.rows, c.noun, err)
+			}
+			shown := eval[[]map[string]string](b, fmt.Sprintf(`[...document.querySelectorAll('.view %s tbody[data-key]')].map(r =>
+				Object.fromEntries([...r.querySelectorAll('td[data-column]')].map(c => [c.dataset.column, c.dataset.value])))`, c.within))
+			if len(shown) != len(rows) || len(rows) == 0 {
+				return fmt.Errorf("the view has %d rows, the API %d", len(shown), len(rows))
+			}
+			for i := range rows {
+				for head, field := range c.fields {
+					want := ""
+					if v := rows[i][field]; v != nil {
+						want = fmt.Sprint(v)
+						if n, ok := v.(float64); ok {
+							want = fmt.Sprintf("%.0f", n)
+						}
+					}
+					if got, ok := shown[i][head]; !ok && want != "" || got != want {
+						return fmt.Errorf("row %d has %s %q: wanted %q of %v", i+1, head, got, want, rows[i])
+					}
+				}
+			}
+			return nil
+		})
+	}
+}
+
+func testMarkup(t *testing.T, r *router, b *browser) {
+	b.open("sessions")
+	b.wait("the description", fmt.Sprintf(`[...document.querySelectorAll('td')].some(c => c.textContent === %q)`, markup))
+	b.open("routes?search=" + url.QueryEscape(markup))
+	b.expect("400") // it is no source
+	b.wait("what was searched for", fmt.Sprintf(`document.getElementById('filter').value === %q`, markup))
+	if n := eval[int](b, `document.querySelectorAll('main img, main script, main b b').length`); n > 0 {
+		t.Errorf("there are %d elements of a name", n)
+	}
+	// What the policy forbids does not happen, and is told.
+	b.expect("TrustedHTML")
+	refused := eval[bool](b, `(() => { try { document.body.innerHTML = 'x'; return false } catch { return true } })()`)
+	if !refused {
+		t.Error("a text became markup in spite of Trusted Types")
+	}
+}
+
+func testKeyboard(t *testing.T, _ *router, b *browser) {
+	b.open("sessions")
+	b.run(chromedp.Evaluate(`document.activeElement.blur(); document.body.focus(); getSelection().removeAllRanges()`, nil))
+	key := func(keys string) { b.run(chromedp.KeyEvent(keys)) }
+	focused := func() string {
+		return eval[string](b, `(e => e.id || e.getAttribute('href') || e.getAttribute('aria-label') || e.textContent)(document.activeElement)`)
+	}
+	b.run(chromedp.Evaluate(`document.querySelector('.skip').focus()`, nil))
+	key(kb.Enter)
+	b.wait("the content to have the focus", `document.activeElement.id === 'content'`)
+	// Tab comes to everything, and leaves it again.
+	b.run(chromedp.Evaluate(`document.querySelector('.skip').focus()`, nil))
+	var seen []string
+	for range 80 {
+		key(kb.Tab)
+		f := focused()
+		if slices.Contains(seen, f) && f == seen[0] {
+			break
+		}
+		seen = append(seen, f)
+	}
+	for _, want := range []string{"theme", "keys", "leave", "#traffic", "#sessions", "#routes", "#events", "filter", "copy"} {
+		if !slices.Contains(seen, want) {
+			t.Errorf("Tab did not come to %s, but to %q", want, seen)
+		}
+	}
+	b.run(chromedp.Evaluate(`document.activeElement.blur()`, nil))
+	key("g")
+	key("e")
+	b.wait("the view of events by g e", `routerd.view === 'events' && document.activeElement.id === 'content'`)
+	key("?")
+	b.wait("the list of keys", `document.querySelector('dialog[open]')?.innerText.includes('Go to the filter')`)
+	key(kb.Escape)
+	b.wait("that it closes", `!document.querySelector('dialog[open]')`)
+	key("/")
+	b.wait("the filter", `document.activeElement.id === 'filter'`)
+	key("c")
+	if open := eval[bool](b, `!!document.querySelector('dialog[open]')`); open {
+		t.Error("a letter in a field is taken for a shortcut")
+	}
+	b.run(chromedp.Evaluate(`document.activeElement.value = ''; document.activeElement.dispatchEvent(new Event('input')); document.activeElement.blur()`, nil))
+	key("c")
+	b.wait("the commands", `document.querySelector('dialog[open]')?.innerText.includes('routerd events') && document.querySelector('dialog[open]').innerText.includes('--pinnedpubkey')`)
+	key(kb.Escape)
+	b.wait("that it closes", `!document.querySelector('dialog[open]')`)
+}
+
+func testRestart(t *testing.T, r *router, b *browser) {
+	b.expect("ERR_CONNECTION") // while it is away
+	b.expect("WebSocket connection")
+	b.open("events")
+	b.wait("that it is live", `routerd.live.state === 'live'`)
+	before := logged(b)
+	r.stop()
+	b.wait("that it reconnects", `document.getElementById('state').textContent.includes('reconnecting')`)
+	r.start()
+	b.wait("that it is live again", `document.getElementById('state').textContent.includes('live')`)
+	// What has happened since the start, the page has too, once.
+	var cleared control.ClearResult
+	r.ask(http.MethodPost, "clear/arp?address=192.0.2.78", &cleared)
+	b.wait("the newest event", `routerd.shown.log.entries.some(e => e.topic === 'audit' && e.item.action.includes('192.0.2.78'))`)
+	after := logged(b)
+	if !slices.Equal(after[:len(before)], before) {
+		t.Error("what was there before the restart is no longer")
+	}
+	epoch, _, _ := strings.Cut(after[len(after)-1], ":")
+	fresh := slices.DeleteFunc(slices.Clone(after), func(c string) bool { return !strings.HasPrefix(c, epoch+":") })
+	want := r.recorded(epoch, fresh[len(fresh)-1])
+	if !slices.Equal(fresh, want) {
+		t.Errorf("of the new run the page has the events\n%q, and the router\n%q", fresh, want)
+	}
+	if gaps := eval[int](b, `routerd.shown.log.entries.filter(e => e.gap && e.why.includes('restarted')).length`); gaps != 1 {
+		t.Errorf("the page tells of %d restarts, wanted 1", gaps)
+	}
+}
+
+func testLogout(t *testing.T, _ *router, b *browser) {
+	b.run(chromedp.Click("#leave", chromedp.ByQuery))
+	b.wait("how to log in", `document.querySelector('.login')`)
+	if status := eval[int](b, `fetch('/v1/version').then(a => a.status)`); status != http.StatusUnauthorized {
+		t.Errorf("after logging out the API answers %d, wanted 401", status)
+	}
+	if n := eval[int](b, `routerd.live.socket ? 1 : 0`); n != 0 {
+		t.Error("after logging out the page still follows events")
+	}
+}
+
+// scheme has the browser prefer a color scheme.
+func (b *browser) scheme(name string) {
+	b.run(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: name}}))
+}
