@@ -201,6 +201,14 @@ func (f *fake) RevokeToken(context.Context, string) (access.Token, error) {
 	return r.Token, err
 }
 
+func (f *fake) Topology(context.Context) (control.Topology, error) {
+	return answer[control.Topology](f, "topology")
+}
+
+func (f *fake) Traffic(context.Context) (control.TrafficList, error) {
+	return answer[control.TrafficList](f, "traffic")
+}
+
 func (f *fake) LoginCode(context.Context, access.Identity, access.Role) (control.LoginCode, error) {
 	return answer[control.LoginCode](f, "login-code")
 }

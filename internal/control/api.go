@@ -46,6 +46,11 @@ type Router interface {
 	// Metrics reads every counter, for Prometheus.
 	Metrics(ctx context.Context) (Snapshot, error)
 
+	// Topology returns a map of what the router knows, whose nodes stay where they are.
+	Topology(ctx context.Context) (Topology, error)
+	// Traffic returns what the interfaces carry, sorted by name. It may take a second.
+	Traffic(ctx context.Context) (TrafficList, error)
+
 	// Protocol returns a routing protocol by name, and NotFound unless it is
 	// configured.
 	Protocol(ctx context.Context, name string) (running.Protocol, error)

@@ -8,6 +8,8 @@
 //	GET  /v1/fib              the forwarding table
 //	GET  /v1/drops            dropped packets by verdict, and the latest ones
 //	GET  /v1/neighbor         neighbours on Ethernet links
+//	GET  /v1/topology         the network around the router; topology.svg as a drawing
+//	GET  /v1/traffic          what the interfaces carry now
 //	GET  /v1/PROTOCOL/...     the state of a routing protocol
 //	GET  /v1/nat/...          session, host, rule, pool of address translation
 //	GET  /v1/explain/packet   what each stage would do with a packet

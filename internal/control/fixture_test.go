@@ -23,6 +23,7 @@ import (
 	"routerd/internal/protocols/ospf/ospftest"
 	"routerd/internal/protocols/rip/riptest"
 	"routerd/internal/protocols/running"
+	"routerd/internal/topology"
 	"routerd/internal/verdict"
 	"routerd/routing"
 	"routerd/routing/rib"
@@ -73,6 +74,7 @@ type fake struct {
 	wait bool // until the context is done
 
 	logins *access.Logins // nil: any code
+	places topology.Places
 
 	routes   RouteQuery
 	fib      FIBQuery
@@ -116,6 +118,17 @@ func (f *fake) Protocol(ctx context.Context, name string) (running.Protocol, err
 		err = f.answer(ctx)
 	}
 	return p, err
+}
+
+func (f *fake) Topology(ctx context.Context) (Topology, error) {
+	return MapOf(ctx, f, "r1", map[string]topology.Rates{"lan0": {Received: 912.4e6, Sent: 1e6, RxPackets: 80_000, TxPackets: 1000, Drops: 2.5}}, &f.places)
+}
+
+func (f *fake) Traffic(ctx context.Context) (TrafficList, error) {
+	return TrafficList{Seconds: 1, Interfaces: []InterfaceTraffic{
+		{"core0", topology.Rates{}},
+		{"lan0", topology.Rates{Received: 912.4e6, Sent: 1e6, RxPackets: 80_000.5, TxPackets: 1000, Drops: 2.5}},
+	}}, f.answer(ctx)
 }
 
 func (f *fake) Version(ctx context.Context) (Version, error) {

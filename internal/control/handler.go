@@ -64,6 +64,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		h.metrics.ServeHTTP(w, req)
 		return
 	}
+	if req.URL.Path == drawingPath || req.URL.Path == drawingStyle {
+		if err := h.serveDrawing(w, req); err != nil {
+			h.send(w, req, h.refusal(req, err))
+		}
+		return
+	}
 	if req.URL.Path == "/v1/events" && h.events != nil {
 		if err := h.serveEvents(w, req); err != nil {
 			h.send(w, req, h.refusal(req, err))

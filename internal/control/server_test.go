@@ -107,6 +107,8 @@ func TestGolden(t *testing.T) {
 		"audit":                   "/v1/audit?last=2",
 		"token":                   "/v1/token",
 		"whoami":                  "/v1/whoami",
+		"topology":                "/v1/topology",
+		"traffic":                 "/v1/traffic?name=lan0",
 		"login/code":              "/v1/login/code?role=read",
 		"token/add":               "/v1/token/add?name=ci&role=operate&expires=12h",
 		"token/revoke":            "/v1/token/revoke?id=k3v9q2xa",

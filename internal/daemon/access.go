@@ -13,6 +13,7 @@ import (
 	"routerd/internal/control"
 	"routerd/internal/show"
 	"routerd/internal/tlskeys"
+	"routerd/internal/topology"
 )
 
 // tokensFile is the file of the tokens in the router's state directory.
@@ -34,6 +35,7 @@ type web struct {
 	broken    error // why the tokens could not be read; there are none then, and none are made
 	logins    *access.Logins
 	audit     *access.Audit
+	places    topology.Places // of the nodes of the map
 	running   atomic.Pointer[control.RunningConfig]
 	epoch     string // of this run, at random
 	configs   int    // that have run since

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"routerd/dataplane"
@@ -27,6 +28,8 @@ type teller struct {
 	causes causes
 	// heard is when somebody began to listen to what the sampler looks at.
 	heard chan time.Time
+	// measured is what the interfaces carried, as the sampler has told it last.
+	measured atomic.Pointer[measurement]
 
 	// For the loop alone. because is the report that the changes of routes follow
 	// from until the table has settled.

@@ -95,30 +95,9 @@ func (s *sampler) tellDrops(ctx context.Context, now time.Time) {
 	}
 }
 
-// trafficRow is what an interface carries, measured over some seconds.
-type trafficRow struct {
-	Interface string  `json:"interface"`
-	Received  float64 `json:"rx_bps"` // bits a second
-	Sent      float64 `json:"tx_bps"`
-	RxPackets float64 `json:"rx_pps"` // packets a second
-	TxPackets float64 `json:"tx_pps"`
-	Drops     float64 `json:"drops_ps"` // packets a second that came in and were dropped
-}
-
 // tellTraffic measures what the interfaces have carried since the last time.
 func (s *sampler) tellTraffic(ctx context.Context, now time.Time) {
-	counted := map[string]counts{}
-	var names []string
-	err := s.d.ask(ctx, func() {
-		traffic := s.d.traffic()
-		for _, i := range s.d.router.View().Interfaces {
-			if i != nil {
-				t := traffic[i.ID]
-				names = append(names, i.Name)
-				counted[i.Name] = counts{t.received.Packets, t.sent.Packets, t.drops, t.received.Bytes, t.sent.Bytes}
-			}
-		}
-	})
+	counted, err := s.d.count(ctx)
 	if err != nil {
 		return // the router stops
 	}
@@ -127,16 +106,11 @@ func (s *sampler) tellTraffic(ctx context.Context, now time.Time) {
 	if before == nil {
 		return
 	}
-	slices.Sort(names)
+	measured := control.TrafficList{Seconds: seconds, Interfaces: rates(before, counted, seconds)}
+	s.measured.Store(&measurement{measured, now})
 	var items []json.RawMessage
-	for _, name := range names {
-		was, is := before[name], counted[name]
-		rate := func(is, was uint64) float64 { return float64(is-min(was, is)) / seconds }
-		item, err := control.EventItem(trafficRow{
-			Interface: name, Received: 8 * rate(is.receivedBytes, was.receivedBytes), Sent: 8 * rate(is.sentBytes, was.sentBytes),
-			RxPackets: rate(is.received, was.received), TxPackets: rate(is.sent, was.sent), Drops: rate(is.drops, was.drops),
-		})
-		if err == nil {
+	for _, row := range measured.Interfaces {
+		if item, err := control.EventItem(row); err == nil { // a row has a JSON form
 			items = append(items, item)
 		}
 	}

@@ -125,7 +125,7 @@ var rooms = map[string]room{
 	"internal/events": {},
 	"internal/web":    {},
 	"internal/control": {own: own(
-		"arp", "dataplane", "icmp", "internal/access", "internal/bucket", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "internal/tlskeys", "internal/web", "routing", "routing/rib",
+		"arp", "dataplane", "icmp", "internal/access", "internal/bucket", "internal/events", "internal/protocols", "internal/protocols/running", "internal/show", "internal/tlskeys", "internal/topology", "internal/web", "routing", "routing/rib",
 	), third: []string{coderWS, prometheus, sys}},
 
 	// What the router itself serves and dials.
@@ -144,7 +144,7 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "internal/topology", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext", "internal/topology"), third: []string{burntSushi, netlink, netns, sys}},
