@@ -2,6 +2,7 @@
 // TCP addresses, and metrics for Prometheus.
 //
 //	GET  /v1                  all of these, with their parameters
+//	GET  /v1/openapi.json     the same as an OpenAPI document, with the answers
 //	GET  /v1/version          name and version of the router
 //	GET  /v1/interface        interfaces, their ports and traffic
 //	GET  /v1/route            all routes offered, and why some are not used

@@ -88,6 +88,13 @@ func (h *handler) reply(w http.ResponseWriter, req *http.Request) reply {
 		answer, err := index(req, h.nouns)
 		return h.encode(req, answer, err)
 	}
+	if req.URL.Path == openAPIPath {
+		r, err := serveOpenAPI(req)
+		if err != nil {
+			return h.refusal(req, err)
+		}
+		return r
+	}
 	n, query, err := h.find(w, req)
 	switch {
 	case n != nil && n.Changes && (err == nil || statusOf(err) == http.StatusForbidden):

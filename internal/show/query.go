@@ -282,3 +282,9 @@ func (s *Subnet) Set(text string) error {
 	s.Prefix = p.Masked()
 	return nil
 }
+
+// Type returns the type of the parameter's value in the query, and the greatest
+// number if it is one.
+func (p *Parameter) Type(query any) (t reflect.Type, most int64) {
+	return p.field(query).Type(), p.max
+}
