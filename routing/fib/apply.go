@@ -94,7 +94,7 @@ func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) 
 		}
 	}
 	for family := range w.items {
-		if cap(w.items[family]) > 2*piece {
+		if w.ahead.begin(nil); cap(w.items[family]) > 2*piece {
 			w.items[family] = nil
 		}
 		clear(w.items[family]) // the entries are the caller's
@@ -104,6 +104,7 @@ func (w *Writer) pieces(changes []Change, yield func(family int, items []item)) 
 // family makes the changes, which are sorted, of the family at hand.
 func (w *Writer) family(items []item) {
 	which := w.which()
+	w.ahead.begin(items)
 	var routes *list
 	for len(items) > 0 {
 		x := &items[0]
@@ -222,6 +223,7 @@ func (w *Writer) second(items []item) {
 		if w.six {
 			w.third(items[:k])
 		} else {
+			w.readAhead(items)
 			s := w.under(w.index.stem(four, x.hi), items[:k], 0)
 			w.index.enter4(x.hi, s, w.index.above4(x.hi), &w.touched)
 		}
@@ -265,6 +267,7 @@ func (w *Writer) third(items []item) {
 		for k < len(items) && byte(items[k].hi>>40) == b && items[k].bits > 24 {
 			k++
 		}
+		w.readAhead(items)
 		s := w.under(w.index.stem(six, x.hi), items[:k], 0)
 		w.index.enter6(x.hi, s, w.index.above6(x.hi), &w.touched)
 		items = items[k:]

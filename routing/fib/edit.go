@@ -49,7 +49,7 @@ func (w *Writer) stem(was *stem, items []item) *stem {
 		if x.bits <= 8*(s.depth+1) {
 			if changed.none() {
 				n := ending(items, s.depth)
-				if late = indexed && s.routes.takesLate(n); !late {
+				if late = w.fixed(s.depth) && s.routes.takesLate(n); !late {
 					s.routes = s.routes.clone(n)
 				}
 			}

@@ -210,7 +210,7 @@ func (q *Query) of(set uint32) []uint8 {
 }
 
 func (f *FIB) together4(q *Query, list []uint8) {
-	top, short := f.four, f.short[four]
+	top, short := &f.four, f.short[four]
 	var to [lanes]*quarter
 	for _, i := range list {
 		i &= lanes - 1

@@ -54,7 +54,7 @@ func (f *FIB) together6(q *Query, list []uint8) {
 
 // behindPairs goes on with lanes of which some are behind two bytes that have sites.
 func (f *FIB) behindPairs(q *Query, list []uint8) {
-	top := f.six
+	top := &f.six
 	var some [lanes]*sites
 	n := 0
 	for _, i := range list {

@@ -74,15 +74,13 @@ var (
 		}
 		return d
 	}()
-	noList   = new(list)
-	noPart4  = &part4{filled(noDoors), noList}
-	noHalf4  = func() *half4 { h := half4(filled(noPart4)); return &h }()
-	noIndex4 = func() *index4 { i := index4(filled(noHalf4)); return &i }()
-	noSites  = &sites{to: filled(noDoors6), routes: noList}
-	noArea   = func() *area { a := area(filled(noSites)); return &a }()
-	noPart6  = &part6{filled(noArea), noList}
-	noHalf6  = func() *half6 { h := half6(filled(noPart6)); return &h }()
-	noIndex6 = func() *index6 { i := index6(filled(noHalf6)); return &i }()
+	noList  = new(list)
+	noPart4 = &part4{filled(noDoors), noList}
+	noHalf4 = func() *half4 { h := half4(filled(noPart4)); return &h }()
+	noSites = &sites{to: filled(noDoors6), routes: noList}
+	noArea  = func() *area { a := area(filled(noSites)); return &a }()
+	noPart6 = &part6{filled(noArea), noList}
+	noHalf6 = func() *half6 { h := half6(filled(noPart6)); return &h }()
 )
 
 func filled[T any](with *T) (a [16]*T) {
@@ -94,8 +92,8 @@ func filled[T any](with *T) (a [16]*T) {
 
 // indexes is all prefixes, and what lookups read of them.
 type indexes struct {
-	four   *index4
-	six    *index6
+	four   index4 // here, so that a change writes one piece less
+	six    index6
 	routes [2]*list // lengths 0 to 8, of IPv4 and IPv6
 	// short has the ways of the longest prefixes of up to 8 bits.
 	short [2]*[256]uint16
@@ -114,12 +112,12 @@ var (
 )
 
 func emptyIndexes() indexes {
-	return indexes{noIndex4, noIndex6, [2]*list{noList, noList}, [2]*[256]uint16{&noShort, &noShort}, noPairs}
+	return indexes{filled(noHalf4), filled(noHalf6), [2]*list{noList, noList}, [2]*[256]uint16{&noShort, &noShort}, noPairs}
 }
 
 // indexDraft is the next state of indexes while it is written.
 type indexDraft struct {
-	indexes
+	*indexes
 	base  *indexes
 	build builder
 	known *known
@@ -191,13 +189,13 @@ func (d *doors6) empty() bool { return d.to == noDoors6.to }
 // part4 and part6 give that of the first byte to be written to.
 func (d *indexDraft) part4(hi uint64) *part4 {
 	i, k := hi>>60, hi>>56&15
-	half := own(&own(&d.four, d.base.four, noIndex4)[i], d.base.four[i], noHalf4)
+	half := own(&d.four[i], d.base.four[i], noHalf4)
 	return own(&half[k], d.base.four[i][k], noPart4)
 }
 
 func (d *indexDraft) part6(hi uint64) *part6 {
 	i, k := hi>>60, hi>>56&15
-	half := own(&own(&d.six, d.base.six, noIndex6)[i], d.base.six[i], noHalf6)
+	half := own(&d.six[i], d.base.six[i], noHalf6)
 	return own(&half[k], d.base.six[i][k], noPart6)
 }
 

@@ -45,21 +45,36 @@ func spot(b byte, n uint8) uint32 { return uint32(b)&^(0xff>>n)<<4 | uint32(n) }
 // span gives the bytes that a spot covers: the first, and how many.
 func span(spot uint32) (first, n int) { return int(spot >> 4), 1 << (8 - spot&15) }
 
-// search gives the place of a spot among the keys, and whether it is there.
-func (l *list) search(spot uint32) (int, bool) {
-	from, n := 0, len(l.keys)
+// search gives the place of a spot among keys, and whether it is there.
+func search(keys []uint32, spot uint32) (int, bool) {
+	from, n := 0, len(keys)
+	if n > 2*nearKeys {
+		// Many keys are spread about evenly, so that this is read from two lines of
+		// memory mostly.
+		low := max(guess(n, spot)-nearKeys, 0)
+		high := min(low+2*nearKeys, n-1)
+		if keys[low]>>16 <= spot && spot < keys[high]>>16 {
+			from, n = low, high-low
+		}
+	}
 	for n > 1 { // it is in the n keys from from on, or behind them
 		half := n / 2
-		if l.keys[from+half]>>16 <= spot {
+		if keys[from+half]>>16 <= spot {
 			from += half
 		}
 		n -= half
 	}
-	if n == 0 || l.keys[from]>>16 < spot {
+	if n == 0 || keys[from]>>16 < spot {
 		return from + n, false
 	}
-	return from, l.keys[from]>>16 == spot
+	return from, keys[from]>>16 == spot
 }
+
+// nearKeys is how far from its place a key is sought first.
+const nearKeys = 16
+
+// guess is where a spot would be among n keys that are spread evenly.
+func guess(n int, spot uint32) int { return n * int(spot>>4) >> 8 }
 
 // find gives the key of a spot, with the way, and its facts; 0 and noFacts where there
 // is none.
@@ -72,7 +87,7 @@ func (l *list) find(spot uint32) (uint32, facts) {
 			return k, l.late.facts[i]
 		}
 	}
-	if i, ok := l.search(spot); ok {
+	if i, ok := search(l.keys, spot); ok {
 		return l.keys[i], l.facts[i]
 	}
 	return 0, noFacts
@@ -87,7 +102,7 @@ func (l *list) get(spot uint32) facts {
 // put says what there is at the spot of a key; noFacts takes it away. l is a copy that
 // the writer owns.
 func (l *list) put(key uint32, x facts) {
-	i, found := l.search(key >> 16)
+	i, found := search(l.keys, key>>16)
 	switch {
 	case x != noFacts && found:
 		l.keys[i], l.facts[i] = key, x
@@ -160,16 +175,46 @@ func (l *list) settled() *list {
 	return l.copied(0)
 }
 
+// mostKeys is how many prefixes can end in one byte, and one more.
+const mostKeys = 512
+
+// merged gives the keys with what is late. They are in room, if there is any.
+func (l *list) merged(room *[mostKeys]uint32) []uint32 {
+	keys := append(room[:0], l.keys...)
+	for i := range int(l.lates) {
+		k := l.late.keys[i]
+		at, found := search(keys, k>>16)
+		switch gone := l.late.facts[i] == noFacts; {
+		case !gone && found:
+			keys[at] = k
+		case !gone:
+			keys = slices.Insert(keys, at, k)
+		case found:
+			keys = slices.Delete(keys, at, at+1)
+		}
+	}
+	return keys
+}
+
 // paint fills in the way of every byte: of the longest prefix that contains it, or
 // else way. It marks in edges where that may be another than of the byte before.
 func (l *list) paint(ways *[256]uint16, edges *[4]uint64, way uint16) {
+	if l.lates == 0 {
+		paint(l.keys, ways, edges, way)
+		return
+	}
+	var room [mostKeys]uint32
+	paint(l.merged(&room), ways, edges, way)
+}
+
+func paint(keys []uint32, ways *[256]uint16, edges *[4]uint64, way uint16) {
 	*ways, *edges = [256]uint16{}, [4]uint64{}
 	if way != 0 {
 		for i := range ways {
 			ways[i] = way
 		}
 	}
-	for _, k := range l.settled().keys {
+	for _, k := range keys {
 		first, n := span(k >> 16)
 		edges[first>>6] |= 1 << (first & 63)
 		if end := first + n; end < len(ways) {

@@ -41,7 +41,9 @@ func (d *indexDraft) set6(to *doors6, k uint64, s *stem, way uint16, touched *to
 // for other reasons: it adds those where stems come or go.
 func (b *builder) behind(quarters *[4]*quarter6, s *stem, touched *touched, anew *[4]bool) {
 	var owned [4]bool
-	for _, x := range touched.behind {
+	for rest := touched.behind; len(rest) > 0; {
+		x := rest[0]
+		rest = rest[1:]
 		i := x.at >> 6
 		if anew[i] {
 			continue
@@ -56,6 +58,9 @@ func (b *builder) behind(quarters *[4]*quarter6, s *stem, touched *touched, anew
 			quarters[i], owned[i] = q, true
 		}
 		l := &quarters[i].links[v-firstLink]
+		for x.many && l.fan == nil && len(rest) > 0 && rest[0].at == x.at {
+			x.to, rest = rest[0].to, rest[1:]
+		}
 		l.spread = b.spread(&l.spread, c, int(x.from), int(x.to))
 	}
 }

@@ -16,18 +16,21 @@ type touched struct {
 type reached struct {
 	from, to uint16
 	at       byte
+	many     bool // more than mostReached are behind the byte
 }
 
-// mostReached is how many changes behind one byte are made one by one.
+// mostReached is how many changes behind one byte are made one by one. More are made
+// together, in a fan those of each sixteenth.
 const mostReached = 8
 
 // behindByte notes changes behind a byte.
 func (t *touched) behindByte(b byte, items []item) {
 	n := len(t.behind)
 	for i := range items {
-		x := reached{uint16(items[i].hi >> 16), 0, b}
+		x := reached{uint16(items[i].hi >> 16), 0, b, len(items) > mostReached}
 		x.to = x.from | uint16(0xffff>>min(items[i].bits-32, 16))
-		if last := len(t.behind) - 1; last >= n && (len(items) > mostReached || x.from <= t.behind[last].to) {
+		last := len(t.behind) - 1
+		if last >= n && (x.from <= t.behind[last].to || x.many && x.from>>12 == t.behind[last].to>>12) {
 			t.behind[last].to = max(t.behind[last].to, x.to)
 		} else {
 			t.behind = append(t.behind, x)
@@ -126,10 +129,18 @@ func (l *list) part(first int, ways []uint16, way uint16) {
 		}
 		return
 	}
+	if l.lates == 0 {
+		part(l.keys, first, ways, way)
+		return
+	}
+	var room [mostKeys]uint32
+	part(l.merged(&room), first, ways, way)
+}
+
+func part(keys []uint32, first int, ways []uint16, way uint16) {
 	for i := range ways {
 		ways[i] = way
 	}
-	l = l.settled()
 	end := first + len(ways)
 	fill := func(k uint32) {
 		from, size := span(k >> 16)
@@ -138,12 +149,12 @@ func (l *list) part(first int, ways []uint16, way uint16) {
 		}
 	}
 	for n := range uint8(9) {
-		if i, ok := l.search(spot(byte(first), n)); ok {
-			fill(l.keys[i])
+		if i, ok := search(keys, spot(byte(first), n)); ok {
+			fill(keys[i])
 		}
 	}
-	for i, _ := l.search(spot(byte(first), 8) + 1); i < len(l.keys) && int(l.keys[i]>>20) < end; i++ {
-		fill(l.keys[i])
+	for i, _ := search(keys, spot(byte(first), 8)+1); i < len(keys) && int(keys[i]>>20) < end; i++ {
+		fill(keys[i])
 	}
 }
 

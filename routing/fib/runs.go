@@ -54,14 +54,20 @@ func (r *runs) spread(s *spread, first, end int) {
 
 // within adds the runs of o from a value to another.
 func (r *runs) within(o runs, from, to int) {
-	for i, x := range o {
+	first, n := 0, len(o)
+	for n > 1 { // the last that begins at from or before is among the n from first on
+		half := n / 2
+		if int(o[first+half].start) <= from {
+			first += half
+		}
+		n -= half
+	}
+	for _, x := range o[first:] {
 		if int(x.start) > to {
 			return
 		}
-		if i+1 == len(o) || int(o[i+1].start) > from {
-			x.start = max(x.start, uint16(from))
-			r.add(x)
-		}
+		x.start = max(x.start, uint16(from))
+		r.add(x)
 	}
 }
 
@@ -126,6 +132,15 @@ func (r *runs) behind(c child, way uint16, from, to int) {
 // list adds the runs of the 256 values from first on, by the prefixes that end there; the
 // way is of those that have none.
 func (r *runs) list(l *list, first int, way uint16) {
+	if l.lates == 0 {
+		r.keys(l.keys, first, way)
+		return
+	}
+	var room [mostKeys]uint32
+	r.keys(l.merged(&room), first, way)
+}
+
+func (r *runs) keys(keys []uint32, first int, way uint16) {
 	var ways [10]uint16 // of the prefixes around, each in the one before
 	var ends [10]int
 	ways[0], ends[0] = way, 256
@@ -136,7 +151,7 @@ func (r *runs) list(l *list, first int, way uint16) {
 			at = end
 		}
 	}
-	for _, k := range l.settled().keys {
+	for _, k := range keys {
 		begin, size := span(k >> 16)
 		for ends[n] <= begin {
 			until(ends[n])

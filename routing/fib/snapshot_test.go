@@ -136,7 +136,7 @@ func TestMemoryComesBack(t *testing.T) {
 	}
 	f = f.Apply(gone)
 	empty := Empty()
-	if f.Len4() != 0 || f.Len6() != 0 || *f.four != *empty.four || *f.six != *empty.six || f.pairs != empty.pairs {
+	if f.Len4() != 0 || f.Len6() != 0 || f.four != empty.four || f.six != empty.six || f.pairs != empty.pairs {
 		t.Errorf("of %d and %d prefixes is left what lookups read in %d bytes, want %d", f.Len4(), f.Len6(), f.hot(), empty.hot())
 	}
 }

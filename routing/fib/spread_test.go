@@ -76,7 +76,7 @@ func TestSpreadsAgreeWithNaiveModel(t *testing.T) {
 		for p := range m {
 			gone = append(gone, Change{Prefix: p})
 		}
-		if f = f.Apply(gone); *f.six != *noIndex6 || f.pairs != noPairs {
+		if f = f.Apply(gone); f.six != Empty().six || f.pairs != noPairs {
 			t.Fatal("without prefixes something is left")
 		}
 	})

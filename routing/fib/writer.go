@@ -14,17 +14,17 @@ package fib
 // A Writer is used by one goroutine at a time. Tables that come from one Empty have
 // one writer: there must not be two Writers of them that have changes to publish.
 type Writer struct {
-	next  FIB // but for what the drafts are of
+	next  *FIB // the state that is written, nil without a change
 	index indexDraft
 	ways  wayDraft
 	base  *FIB // published last
-	begun bool // there are changes since
 
 	count int  // prefixes more in the family at hand
 	six   bool // it is IPv6
 	made  int  // changes since there has been a Writer
 	known *met // nil until there have been some; keeps so many groups at most
 	items [2][]item
+	ahead ahead
 
 	touched touched // bytes of the stem at hand, of those that an index leads to
 }
@@ -34,10 +34,10 @@ func NewWriter(f *FIB) *Writer { return &Writer{base: f} }
 
 // begin makes the drafts of the next state.
 func (w *Writer) begin() {
-	w.begun = true
 	f := w.base
-	w.next = *f
-	w.index.indexes, w.index.base, w.index.known = f.indexes, &f.indexes, f.ways.known
+	w.next = new(FIB)
+	*w.next = *f
+	w.index.indexes, w.index.base, w.index.known = &w.next.indexes, &f.indexes, f.ways.known
 	w.ways = newWayDraft(&f.ways)
 	known := f.ways.known
 	if known.state != f.state { // what followed f last was not published
@@ -67,7 +67,7 @@ func (w *Writer) Apply(changes []Change) {
 	if len(changes) == 0 {
 		return
 	}
-	if !w.begun {
+	if w.next == nil {
 		w.begin()
 	}
 	if w.made += len(changes); w.known == nil && w.made > len(met{}) {
@@ -83,12 +83,11 @@ func (w *Writer) Apply(changes []Change) {
 // Publish gives the table after all changes so far, to be published by storing its
 // pointer; without any it is the one before. The Writer goes on from there.
 func (w *Writer) Publish() *FIB {
-	if w.begun {
-		f := w.next
-		f.indexes, f.ways = w.index.indexes, w.ways.ways
-		w.base, w.begun = &f, false
+	if w.next != nil {
+		w.next.ways = w.ways.ways
+		w.base, w.next = w.next, nil
 		// The state before goes, if nobody reads it.
-		w.next, w.index.indexes, w.index.base, w.ways = FIB{}, indexes{}, nil, wayDraft{}
+		w.index.indexes, w.index.base, w.ways = nil, nil, wayDraft{}
 	}
 	return w.base
 }
