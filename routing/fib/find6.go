@@ -35,29 +35,31 @@ func (f *FIB) number6(hi, lo uint64) uint16 {
 
 func (f *FIB) together6(q *Query, list []uint8) {
 	pairs, short := f.pairs, f.short[six]
-	some := uint16(0)
+	n := 0
 	for _, i := range list {
 		i &= lanes - 1
 		hi := q.hi[i]
 		x := pairs[hi>>56][hi>>48&255]
-		some |= x
+		q.active[n&(lanes-1)] = i
+		n += int(x / hasSites)
 		way := x &^ hasSites
 		if w := short[hi>>56]; way == 0 {
 			way = w
 		}
 		q.way[i] = way
 	}
-	if some&hasSites != 0 {
-		f.behindPairs(q, list)
+	if n > 0 {
+		f.behindPairs(q, n)
 	}
 }
 
-// behindPairs goes on with lanes of which some are behind two bytes that have sites.
-func (f *FIB) behindPairs(q *Query, list []uint8) {
+// behindPairs goes on with the first active lanes, which are behind two bytes that have
+// sites.
+func (f *FIB) behindPairs(q *Query, active int) {
 	top := &f.six
 	var some [lanes]*sites
 	n := 0
-	for _, i := range list {
+	for _, i := range q.active[:active&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
 		s := top[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15]
