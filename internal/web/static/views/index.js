@@ -24,10 +24,13 @@
 //   say(text)   tells the user a sentence, and a screen reader too
 //   fail(err)   likewise that something failed; nothing for a question given up
 
+import config from './config.js';
+import drops from './drops.js';
 import events from './events.js';
+import explain from './explain.js';
 import protocols from './protocols.js';
 import routes from './routes.js';
 import sessions from './sessions.js';
 import traffic from './traffic.js';
 
-export const views = [traffic, sessions, routes, protocols, events];
+export const views = [traffic, sessions, routes, protocols, drops, explain, config, events];

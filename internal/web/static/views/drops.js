@@ -1,0 +1,121 @@
+// Drops: packets that went no further: how many for which reason, and the latest as
+// they are dropped; each can be explained.
+
+import { html, nothing } from '../vendor/lit-html/lit-html.js';
+import { ask, url } from '../api.js';
+import { finder, Order, table } from '../table.js';
+import { clock, count } from '../format.js';
+
+const REFRESH = 2000; // of the counters
+const most = 500; // packets that are held
+
+// packetOf reads from the words about a packet what explain packet asks for; null if
+// it is none that can be explained.
+export function packetOf(drop) {
+  const m = /^IPv[46] (\S+) > (\S+) (TCP|UDP|ICMP|ICMPv6)\b/.exec(drop.header ?? '');
+  if (!m || !drop.interface) return null;
+  const [, from, to, protocol] = m;
+  const q = { what: 'packet', in: drop.interface, protocol: protocol.toLowerCase().replace('icmpv6', 'icmp') };
+  [q.src, q.src_port] = endOf(from);
+  [q.dst, q.dst_port] = endOf(to);
+  const ttl = /(?:TTL|hop limit) (\d+)/.exec(drop.header);
+  if (ttl) q.ttl = ttl[1];
+  const least = (from.includes('[') || from.includes('::') ? 40 : 20) + (protocol === 'TCP' ? 20 : 8);
+  if (drop.length >= least) q.size = drop.length;
+  return q;
+}
+
+// endOf divides an address and a port.
+function endOf(text) {
+  const m = /^\[(.+)\]:(\d+)$/.exec(text) ?? /^([\d.]+):(\d+)$/.exec(text);
+  return m ? [m[1], m[2]] : [text, ''];
+}
+
+const counters = [
+  { head: 'Packets', kind: 'number', value: (r) => r.packets },
+  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
+  { head: 'Meaning', value: (r) => r.sentence },
+];
+
+const latest = (page) => [
+  { head: 'Time', kind: 'address', value: (r) => r.time, text: (v) => clock(v) },
+  { head: 'In', kind: 'address', value: (r) => r.interface, text: (v) => v || '(own)' },
+  { head: 'Packet', kind: 'address', value: (r) => r.header },
+  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
+  {
+    head: 'Why', value: (r) => packetOf(r), text: () => '',
+    draw: (q, r) => (q ? html`<a href=${page.link('explain', q)} aria-label=${`Explain ${r.header}`}>Explain</a>` : nothing),
+  },
+];
+
+function open(page) {
+  let filter = page.parameters.get('filter') ?? '';
+  let held = []; // the newest first
+  let paused = null; // those that were held when it was paused
+  let verdicts = null;
+  let problem = '';
+  let timer;
+  let number = 0;
+  const stop = new AbortController();
+  const order = new Order(page.update, 'Packets', true);
+  const columns = latest(page);
+  const keyed = (drop) => ({ ...drop, key: `${++number}` });
+
+  async function refresh() {
+    if (document.visibilityState === 'visible') {
+      try {
+        const answer = await ask('drops', verdicts ? {} : { last: 100 }, { signal: stop.signal });
+        if (!verdicts) {
+          // What events have told meanwhile is in the answer, too.
+          const told = new Set(held.map((d) => `${d.time} ${d.header}`));
+          held = [...held, ...answer.last.filter((d) => !told.has(`${d.time} ${d.header}`)).map(keyed)];
+        }
+        [verdicts, problem] = [answer.verdicts, ''];
+      } catch (err) {
+        if (err.name === 'AbortError') return;
+        problem = err.message;
+      }
+      page.update();
+    }
+    if (!stop.signal.aborted) timer = setTimeout(refresh, REFRESH);
+  }
+  const subscription = page.live.subscribe({
+    topics: ['drop'],
+    take(frame) {
+      if (frame.type !== 'event' || !frame.item) return;
+      held.unshift(keyed(frame.item));
+      held.length = Math.min(held.length, most);
+      page.update();
+    },
+  });
+  refresh();
+
+  function pause() {
+    paused = paused ? null : [...held];
+    page.update();
+  }
+  return {
+    draw() {
+      const seen = (verdicts ?? []).filter((v) => v.packets > 0);
+      const rows = paused ?? held;
+      const since = paused ? held.length && held[0] !== paused[0] : false;
+      return html`${problem ? html`<p class="failed" role="alert">${problem}</p>` : nothing}
+        <section aria-labelledby="drop-counts"><h2 id="drop-counts">For which reason</h2>
+          ${verdicts ? table({ name: 'Dropped packets by reason', columns: counters, rows: seen, key: (r) => r.verdict, order, filter, none: 'No packet was dropped.' }) : html`<p class="none">Asking the router…</p>`}</section>
+        <section aria-labelledby="drop-latest"><h2 id="drop-latest">The latest <span class="tallies">${paused ? (since ? 'paused; there are newer ones' : 'paused') : `${count(rows.length)}, a few of each batch`}</span></h2>
+          ${table({ name: 'The latest dropped packets', columns, rows, key: (r) => r.key, filter, none: 'No packet was dropped lately.' })}</section>`;
+    },
+    tools: () => html`${finder(filter, (text) => {
+      filter = text;
+      page.update();
+    })}<button type="button" id="pause" aria-pressed=${paused ? 'true' : 'false'} @click=${pause}>${paused ? 'Go on' : 'Pause'}</button>`,
+    asks: () => [{ words: 'show drops --last 100', path: url('drops', { last: 100 }) }, { words: 'events drop', path: '/v1/events?topic=drop' }],
+    close() {
+      stop.abort();
+      clearTimeout(timer);
+      subscription.close();
+    },
+  };
+}
+
+export default { name: 'drops', title: 'Drops', key: 'd', open };
