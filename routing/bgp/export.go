@@ -80,7 +80,7 @@ func (m *Machine) gather(l *lane, r *rib, number uint32, whole bool) {
 		m.gatherPaths(l, r, number, whole)
 	case gone:
 		m.unsend(l, r, item{number: number})
-		r.free = append(r.free, number)
+		r.vacate(number)
 	case l.isOf(m.sources[c.source].neighbor):
 		m.unsend(l, r, item{number: number})
 	default:

@@ -174,7 +174,7 @@ func (m *Machine) gathered(l *lane) bool {
 	r := m.ribs[l.group.family]
 	for _, n := range l.waiting.list { // all of it comes anyway
 		l.waiting.in.Remove(routing.SlotID(n))
-		r.free = append(r.free, n)
+		r.vacate(n)
 	}
 	l.waiting.list = l.waiting.list[:0]
 	l.dump = r.table.Numbers()

@@ -348,7 +348,7 @@ func (m *Machine) letGo(r *rib, l *lane) {
 	if l.paths != nil {
 		for n := range l.paths.heads.n {
 			if l.paths.first(n) != 0 {
-				r.free = append(r.free, n)
+				r.vacate(n)
 			}
 		}
 		l.paths.drop(m)
@@ -356,7 +356,7 @@ func (m *Machine) letGo(r *rib, l *lane) {
 	for _, set := range [...]routing.SlotSet{l.sent, l.waiting.in, l.held.in} {
 		for n := range setNumbers(set) {
 			if r.table.Used(n) && r.table.heads.at(n).first == 0 {
-				r.free = append(r.free, n)
+				r.vacate(n)
 			}
 		}
 	}

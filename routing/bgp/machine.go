@@ -126,8 +126,10 @@ func New(s protocol.Start) *Machine {
 	}
 	m.attributes.gone = m.attributesGone
 	for f := range wire.Family(wire.NumFamilies) {
-		m.ribs[f] = &rib{family: f, table: NewTable(f, &m.attributes, siphash.Key{m.random.Uint64(), m.random.Uint64()})}
-		r := m.ribs[f]
+		r := &rib{family: f, table: NewTable(f, &m.attributes, siphash.Key{m.random.Uint64(), m.random.Uint64()})}
+		m.ribs[f] = r
+		r.free = task{family: f, do: func(m *Machine, t *task) { m.beginFreeing(m.ribs[t.family]) }}
+		r.free.timer.Of = &r.free
 		r.look = func(c Candidate, x *Route) { m.view(f, c, x) }
 		r.lookPath = func(c Candidate, x *Route) { m.viewPath(f, c, x) }
 		l := &m.listeners[f]
@@ -214,7 +216,7 @@ func (m *Machine) Deadline() time.Time {
 	if m.stopped {
 		return time.Time{}
 	}
-	if len(m.sweeps) > 0 {
+	if len(m.sweeps) > 0 || m.freeing() {
 		return m.now
 	}
 	at := m.alarms.Next()

@@ -1,8 +1,10 @@
 package bgp
 
 import (
+	"context"
 	"net/netip"
 	"runtime"
+	"runtime/pprof"
 	"testing"
 	"time"
 
@@ -71,8 +73,10 @@ func (k *benchBed) step(in protocol.Input) {
 
 // connect has a session come up, once the IdleHoldTimer lets it.
 func (k *benchBed) connect(i int) {
-	k.now = k.now.Add(10 * time.Minute)
-	k.step(protocol.Tick{})
+	for s := k.machine.order[i].session; s.State() == Idle; {
+		k.now = k.now.Add(time.Second)
+		k.step(protocol.Tick{})
+	}
 	k.last++
 	k.streams[i] = k.last
 	n := k.config.Neighbors[i]
@@ -108,7 +112,8 @@ func (k *benchBed) want(what string, routes, to, sent int) {
 	}
 }
 
-// phases are the processor time of parts of a benchmark, the collector's included.
+// phases are the processor time of parts of a benchmark, the collector's included. In a profile
+// each has the label "phase".
 type phases struct {
 	names []string
 	total map[string]time.Duration
@@ -117,7 +122,7 @@ type phases struct {
 func (p *phases) measure(name string, f func()) {
 	runtime.GC() // what was before is not its
 	began := processorTime(unix.RUSAGE_SELF)
-	f()
+	pprof.Do(context.Background(), pprof.Labels("phase", name), func(context.Context) { f() })
 	if p.total == nil {
 		p.total = map[string]time.Duration{}
 	}

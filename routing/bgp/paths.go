@@ -211,7 +211,7 @@ func (m *Machine) gatherPaths(l *lane, r *rib, number uint32, whole bool) {
 		}
 	}
 	if len(m.selected) == 0 {
-		r.free = append(r.free, number)
+		r.vacate(number)
 	}
 	for _, i := range m.selected {
 		it := item{number: number, path: m.ids[i], attributes: m.routes[i].Attributes.number, source: m.from[i], whole: whole}

@@ -28,7 +28,7 @@ type rib struct {
 	// have changed since the last Mark, marked those that had before it.
 	fresh, marked     []uint32
 	isFresh, isMarked routing.SlotSet
-	free              []uint32 // numbers that may be free
+	vacancies
 }
 
 // chosen is the best route of a prefix. Numbers that may be missing have one added.
@@ -83,10 +83,7 @@ func (m *Machine) settle(r *rib) {
 		m.offerAll(r)
 		r.touched = r.touched[:0]
 	}
-	for _, n := range r.free {
-		m.release(r, n)
-	}
-	r.free = r.free[:0]
+	m.plan(r)
 }
 
 // lone is what was decided of a route that is the only one of its prefix: the same holds for
@@ -127,6 +124,10 @@ func (m *Machine) decide(r *rib, n uint32) {
 		m.chose(r, n, l, &before)
 		return
 	}
+	if r.table.heads.at(n).first == 0 {
+		m.decideNone(r, n, l)
+		return
+	}
 	m.routes, m.from = m.routes[:0], m.from[:0]
 	m.routes = r.table.Load(n, m.routes, r.look)
 	best, second, ok := m.cfg.Rules.firstTwo(m.routes)
@@ -156,9 +157,22 @@ func (m *Machine) decide(r *rib, n uint32) {
 		m.offerLater(r, n, l, routing.Withdrawn)
 	}
 	m.chose(r, n, l, &before)
-	if len(m.routes) == 0 {
-		r.free = append(r.free, n)
+}
+
+// decideNone is decide for a prefix without a route.
+func (m *Machine) decideNone(r *rib, n uint32, l *chosen) {
+	r.vacate(n)
+	if l.attributes == 0 {
+		return
 	}
+	before := *l
+	*l = chosen{slot: l.slot}
+	m.attributes.Release(m.attributes.At(before.attributes - 1))
+	if l.slot != 0 {
+		m.offerLater(r, n, l, routing.Withdrawn)
+	}
+	m.tell(r, n)
+	m.contribute(r, n, l)
 }
 
 // exchange takes the attributes of what was chosen, and lets those go of what was before.
@@ -318,33 +332,13 @@ func (m *Machine) forwarded(number uint64) {
 	for _, r := range m.ribs {
 		for _, n := range r.marked {
 			r.isMarked.Remove(routing.SlotID(n))
-			r.free = append(r.free, n)
+			r.vacate(n)
 			if !r.isFresh.Has(routing.SlotID(n)) {
 				m.tell(r, n)
 			}
 		}
 		r.marked = r.marked[:0]
 	}
-}
-
-// release frees the number of a prefix that has no route, and of which no neighbour has
-// to be told any more.
-func (m *Machine) release(r *rib, n uint32) {
-	if n >= r.table.Numbers() || !r.table.Used(n) || r.table.heads.at(n).first != 0 {
-		return
-	}
-	id := routing.SlotID(n)
-	if r.isTouched.Has(id) || r.waits(n) {
-		return
-	}
-	if m.kept(r.family, n) {
-		return
-	}
-	if l := r.at(n); l.slot != 0 {
-		m.slots.Free(routing.SlotID(l.slot - 1))
-		l.slot = 0
-	}
-	r.table.Free(n)
 }
 
 // ownWeight is the weight of the router's own routes, by which they are better than what

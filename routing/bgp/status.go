@@ -43,7 +43,7 @@ func (m *Machine) Status() Status {
 			s.Listening[f] = l.at
 		}
 		t := m.ribs[f].table
-		s.Families[f] = TableStatus{Prefixes: t.Prefixes(), Routes: t.Len(), Octets: t.Octets()}
+		s.Families[f] = TableStatus{Prefixes: t.Routed(), Routes: t.Len(), Octets: t.Octets()}
 		if r := m.ribs[f].received; r != nil {
 			s.Families[f].Kept, s.Families[f].KeptOctets = r.Len(), r.Octets()
 		}

@@ -59,9 +59,14 @@ func (r *rib) numbers(k sweepKind) uint32 {
 	return r.received.Numbers()
 }
 
-// sweep goes on with the sweeps, one after the other.
+// sweep goes on with the sweeps, one after the other, and behind them with freeing numbers.
 func (m *Machine) sweep() {
 	left := sweepAtOnce
+	for _, r := range m.ribs {
+		if len(m.sweeps) == 0 || r.crowded() {
+			m.freeSome(r, left)
+		}
+	}
 	for len(m.sweeps) > 0 && left > 0 {
 		w := &m.sweeps[0]
 		r := m.ribs[w.family]
@@ -134,7 +139,7 @@ func (t *Table) Sweep(from uint32, most int, source uint16, fate func(n uint32, 
 			r := t.routes.at(*at - 1)
 			if r.source == source {
 				if fate(n, t.candidate(*at, r)) == DropRoute {
-					t.remove(r, at)
+					t.remove(n, r, at)
 					continue
 				}
 			}

@@ -45,6 +45,7 @@ type Table struct {
 	routes pages[record]
 
 	prefixes, count       int
+	routed                int // prefixes that have a route
 	arrivals              uint32
 	freeHeads, freeRoutes uint32   // lists of what is free; 0 is their end
 	order                 *order   // nil while nobody walks
@@ -104,6 +105,9 @@ func (t *Table) Len() int { return t.count }
 
 // Prefixes is how many prefixes have a number.
 func (t *Table) Prefixes() int { return t.prefixes }
+
+// Routed is how many prefixes have a route.
+func (t *Table) Routed() int { return t.routed }
 
 // Numbers is above all numbers.
 func (t *Table) Numbers() uint32 { return t.heads.n }
@@ -287,6 +291,9 @@ func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weigh
 	*t.routes.at(i - 1) = record{
 		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source, round: t.round(source),
 	}
+	if h.first == 0 {
+		t.routed++
+	}
 	h.first = i
 	t.count++
 	return true
@@ -335,17 +342,21 @@ func (t *Table) Remove(n uint32, source uint16, path uint32) bool {
 	if r == nil {
 		return false
 	}
-	t.remove(r, at)
+	t.remove(n, r, at)
 	return true
 }
 
-func (t *Table) remove(r *record, at *uint32) {
+// remove removes a route of the prefix of a number, which at has the number of.
+func (t *Table) remove(n uint32, r *record, at *uint32) {
 	t.attributes.Release(t.attributes.At(r.attributes))
 	i := *at
 	*at = r.next
 	*r = record{next: t.freeRoutes}
 	t.freeRoutes = i
 	t.count--
+	if t.heads.at(n).first == 0 {
+		t.routed--
+	}
 }
 
 // Routes yields the routes of a prefix, the newest source first.
