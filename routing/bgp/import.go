@@ -176,8 +176,9 @@ func (m *Machine) putAll(n *neighbor, reach *wire.Reach, c *Policy) {
 			s.routes[f] -= len(m.numbers)
 		} else {
 			before := r.table.Len()
-			m.numbers = r.table.PutAll(list, s.number, set, weight, m.numbers[:0])
+			m.numbers, m.more = r.table.PutAll(list, s.number, set, weight, m.numbers[:0], m.more[:0])
 			s.routes[f] += r.table.Len() - before
+			r.newcomers(m.more)
 		}
 		r.touchList(m.numbers)
 	}
@@ -238,15 +239,13 @@ func (m *Machine) put(n *neighbor, f wire.Family, p netip.Prefix, path uint32, a
 		return
 	}
 	before := r.table.Len()
-	number, changed := r.table.Put(p, s.number, path, a, weight)
+	number, is := r.table.Put(p, s.number, path, a, weight)
 	s.routes[f] += r.table.Len() - before
 	if n.stale != nil && r.table.Remove(number, n.stale.number, path) {
 		n.stale.routes[f]--
-		changed = true
+		is = PutOther
 	}
-	if changed {
-		r.touch(number)
-	}
+	r.put(number, is)
 	n.over = n.over || n.tooMany(f)
 }
 

@@ -67,6 +67,7 @@ type Machine struct {
 	set      wire.Set
 	plain    [64]wire.Plain // prefixes of the message that is taken
 	numbers  []uint32       // of these, that have changed
+	more     []uint32       // and that have one route more
 	policies policy.Route
 	seen     PolicyAttributes
 	routes   []Route
@@ -75,7 +76,8 @@ type Machine struct {
 	rest     []Route
 	used     []int
 	why      []Verdict
-	lone     lone               // what was decided last of an only route
+	lone     lone // what was decided last of an only route
+	contest  contest
 	written  []routing.NextHop  // of ways
 	ways     []routing.Slot     // the routes of offers
 	offers   []routing.Offering // to be written into slots

@@ -23,6 +23,7 @@ type rib struct {
 
 	touched   []uint32 // numbers that are to be decided
 	isTouched routing.SlotSet
+	hasMore   routing.SlotSet // of these, such as have one route more, and no other change
 
 	// What was chosen goes to neighbours when the FIB has it: fresh are prefixes that
 	// have changed since the last Mark, marked those that had before it.
@@ -36,17 +37,14 @@ type chosen struct {
 	attributes uint32 // number and one, taken
 	path       uint32
 	slot       uint32 // and one
+	second     uint32 // the second best, by its ID; 0 if none can be reached, or with ordered unset
 	source     uint16
 	longLived  bool
+	ordered    bool // no MED differs, so that the best two are so whatever others there are
 }
 
 // touch has a prefix decided at the end of the step.
-func (r *rib) touch(n uint32) {
-	if id := routing.SlotID(n); !r.isTouched.Has(id) {
-		r.isTouched.Add(id)
-		r.touched = append(r.touched, n)
-	}
-}
+func (r *rib) touch(n uint32) { r.touchAs(n, routing.SlotID(n)) }
 
 // touchList is touch of several.
 func (r *rib) touchList(list []uint32) {
@@ -71,10 +69,18 @@ func (r *rib) waits(n uint32) bool {
 
 // settle decides about all prefixes that were touched.
 func (m *Machine) settle(r *rib) {
+	m.contest = contest{}
 	for again := true; again; again = m.aggregate(r) {
 		for _, n := range r.touched {
-			r.isTouched.Remove(routing.SlotID(n))
-			m.decide(r, n)
+			id := routing.SlotID(n)
+			r.isTouched.Remove(id)
+			more := r.hasMore.Has(id)
+			if more {
+				r.hasMore.Remove(id)
+			}
+			if !more || !m.challenge(r, n) {
+				m.decide(r, n)
+			}
 			m.tellPaths(r, n)
 			if len(m.offers) == offersAtOnce {
 				m.offerAll(r)
@@ -118,7 +124,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	only := r.table.only(n)
 	if o := &m.lone; o.is(only) {
 		before := *l
-		l.attributes, l.path, l.source, l.longLived = only.attributes+1, only.path, o.source, o.longLived
+		l.attributes, l.path, l.source, l.longLived, l.second, l.ordered = only.attributes+1, only.path, o.source, o.longLived, 0, true
 		m.exchange(l, &before, o.set)
 		m.offerLater(r, n, l, o.way)
 		m.chose(r, n, l, &before)
@@ -134,6 +140,14 @@ func (m *Machine) decide(r *rib, n uint32) {
 	if m.second = second; !ok {
 		best, m.second = m.cfg.Rules.Best(m.routes, nil), notAsked
 	}
+	m.conclude(r, n, l, best, ok, only != nil)
+	if l.ordered {
+		m.secondBest(r, n, l)
+	}
+}
+
+// conclude takes a route for the best of a prefix; only says that there is no other one.
+func (m *Machine) conclude(r *rib, n uint32, l *chosen, best int, ordered, only bool) {
 	before := *l
 	var set *AttributeSet
 	if best < 0 {
@@ -141,7 +155,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	} else {
 		b := &m.routes[best]
 		set = b.Attributes
-		l.attributes, l.path, l.source, l.longLived = set.number+1, b.PathID, m.from[best], b.LongLived
+		*l = chosen{attributes: set.number + 1, path: b.PathID, slot: l.slot, source: m.from[best], longLived: b.LongLived, ordered: ordered}
 	}
 	m.exchange(l, &before, set)
 	switch {
@@ -150,7 +164,7 @@ func (m *Machine) decide(r *rib, n uint32) {
 	case best >= 0 && l.source != 0:
 		way := m.offer(best)
 		m.offerLater(r, n, l, way)
-		if only != nil {
+		if only {
 			m.lone = lone{set, l.source, l.longLived, way}
 		}
 	case l.slot != 0:
@@ -368,7 +382,5 @@ func (m *Machine) originate(p netip.Prefix) {
 		a.Set(wire.AttrMED)
 	}
 	m.set = a.AppendSet(m.set[:0])
-	if n, changed := r.table.Put(p, 0, 0, m.attributes.Take(m.set), ownWeight); changed {
-		r.touch(n)
-	}
+	r.put(r.table.Put(p, 0, 0, m.attributes.Take(m.set), ownWeight))
 }

@@ -221,15 +221,25 @@ func (t *Table) Free(n uint32) {
 
 // Put stores a route in place of the one of the same prefix, source and path identifier,
 // and gives the number of the prefix. The attributes were taken for it, and are released
-// with it. Changed is false if the same route was there.
-func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet, weight uint32) (n uint32, changed bool) {
+// with it.
+func (t *Table) Put(p netip.Prefix, source uint16, path uint32, a *AttributeSet, weight uint32) (n uint32, is Putting) {
 	n = t.number(p)
 	return n, t.put(n, source, path, a, weight)
 }
 
+// Putting is what became of a route that was put.
+type Putting uint8
+
+const (
+	PutSame  Putting = iota // the same route was there
+	PutOther                // it is in place of another one
+	PutMore                 // it is one more, the newest of the prefix's
+)
+
 // PutAll is Put of prefixes of the family, with the same attributes, which it takes itself for
-// each. It appends the numbers of those whose route has changed.
-func (t *Table) PutAll(list []wire.Plain, source uint16, a *AttributeSet, weight uint32, changed []uint32) []uint32 {
+// each. It appends the numbers of those whose route is another one, and of those that have one
+// more.
+func (t *Table) PutAll(list []wire.Plain, source uint16, a *AttributeSet, weight uint32, other, more []uint32) (_, _ []uint32) {
 	a.uses += int32(len(list))
 	for len(list) > 0 {
 		some := list[:min(len(list), spotsAtOnce)]
@@ -241,12 +251,15 @@ func (t *Table) PutAll(list []wire.Plain, source uint16, a *AttributeSet, weight
 			if !ok {
 				n = t.add(&spots[i], p.High, p.Low, int(p.Bits))
 			}
-			if t.put(n, source, p.Path, a, weight) {
-				changed = append(changed, n)
+			switch t.put(n, source, p.Path, a, weight) {
+			case PutOther:
+				other = append(other, n)
+			case PutMore:
+				more = append(more, n)
 			}
 		}
 	}
-	return changed
+	return other, more
 }
 
 // RemoveAll is Remove of the routes of prefixes of the family. It appends the numbers of those
@@ -267,18 +280,18 @@ func (t *Table) RemoveAll(list []wire.Plain, source uint16, changed []uint32) []
 }
 
 // put is Put for the number of a prefix.
-func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weight uint32) (changed bool) {
+func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weight uint32) Putting {
 	if r, _ := t.route(n, source, path); r != nil {
 		r.round = t.round(source)
 		old := t.attributes.At(r.attributes)
 		same := old == a && r.weight == weight
 		t.attributes.Release(old)
 		if same {
-			return false
+			return PutSame
 		}
 		t.arrivals++
 		r.attributes, r.weight, r.arrival = a.number, weight, t.arrivals
-		return true
+		return PutOther
 	}
 	i := t.freeRoutes
 	if i != 0 {
@@ -296,7 +309,7 @@ func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weigh
 	}
 	h.first = i
 	t.count++
-	return true
+	return PutMore
 }
 
 // route gives a route of a prefix, nil if it is not there, and where its place is noted.
@@ -382,10 +395,16 @@ func (t *Table) candidate(id uint32, r *record) Candidate {
 func (t *Table) Load(n uint32, dst []Route, view func(Candidate, *Route)) []Route {
 	for i := t.heads.at(n).first; i != 0; {
 		r := t.routes.at(i - 1)
-		c := t.candidate(i, r)
+		dst = t.load(i, r, dst, view)
 		i = r.next
-		dst = append(dst, Route{Attributes: c.Attributes, PathID: c.Path, Weight: c.Weight, Arrival: uint64(c.Arrival)})
-		view(c, &dst[len(dst)-1])
 	}
+	return dst
+}
+
+// load is Load of one route.
+func (t *Table) load(id uint32, r *record, dst []Route, view func(Candidate, *Route)) []Route {
+	c := t.candidate(id, r)
+	dst = append(dst, Route{Attributes: c.Attributes, PathID: c.Path, Weight: c.Weight, Arrival: uint64(c.Arrival)})
+	view(c, &dst[len(dst)-1])
 	return dst
 }

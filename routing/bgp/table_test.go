@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -46,12 +47,17 @@ func TestTable(t *testing.T) {
 				a := attributesOf(t, &attributes, fmt.Sprint(rapid.IntRange(1, 4).Draw(t, "attributes")), nil)
 				weight := rapid.Uint32Range(0, 1).Draw(t, "weight")
 				was := model[k]
-				n, changed := put(table, k, a, weight, rapid.Bool().Draw(t, "with others"))
-				want := was == nil || was.attributes != a || was.weight != weight
-				if got, ok := table.Number(k.prefix); changed != want || !ok || got != n || table.Prefix(n) != k.prefix {
-					t.Fatalf("%v: number %d, changed %v, want %v", k, n, changed, want)
+				n, is := put(table, k, a, weight, rapid.Bool().Draw(t, "with others"))
+				want := PutSame
+				if was == nil {
+					want = PutMore
+				} else if was.attributes != a || was.weight != weight {
+					want = PutOther
 				}
-				if order++; !want {
+				if got, ok := table.Number(k.prefix); is != want || !ok || got != n || table.Prefix(n) != k.prefix {
+					t.Fatalf("%v: number %d, it is %d, want %d", k, n, is, want)
+				}
+				if order++; want == PutSame {
 					was.age = 0
 				} else {
 					model[k] = &modelRoute{a, weight, 0, order}
@@ -78,14 +84,20 @@ func (k modelKey) plain() []wire.Plain {
 }
 
 // put puts a route, as one alone or as one of several.
-func put(table *Table, k modelKey, a *AttributeSet, weight uint32, together bool) (n uint32, changed bool) {
+func put(table *Table, k modelKey, a *AttributeSet, weight uint32, together bool) (n uint32, is Putting) {
 	if !together {
 		return table.Put(k.prefix, k.source, k.path, a, weight)
 	}
-	list := table.PutAll(k.plain(), k.source, a, weight, nil)
+	other, more := table.PutAll(k.plain(), k.source, a, weight, nil, nil)
 	table.attributes.Release(a)
 	n, _ = table.Number(k.prefix)
-	return n, len(list) == 1 && list[0] == n
+	switch {
+	case slices.Equal(other, []uint32{n}) && more == nil:
+		is = PutOther
+	case slices.Equal(more, []uint32{n}) && other == nil:
+		is = PutMore
+	}
+	return n, is
 }
 
 // remove removes a route, as one alone or as one of several.
