@@ -3,6 +3,7 @@ package bgp
 import (
 	"fmt"
 	"math/rand/v2"
+	"maps"
 	"net/netip"
 	"slices"
 	"testing"
@@ -49,9 +50,9 @@ func TestTable(t *testing.T) {
 				was := model[k]
 				n, is := put(table, k, a, weight, rapid.Bool().Draw(t, "with others"))
 				want := PutSame
-				if was == nil {
+				if was == nil && slices.ContainsFunc(slices.Collect(maps.Keys(model)), func(o modelKey) bool { return o.prefix == k.prefix }) {
 					want = PutMore
-				} else if was.attributes != a || was.weight != weight {
+				} else if was == nil || was.attributes != a || was.weight != weight {
 					want = PutOther
 				}
 				if got, ok := table.Number(k.prefix); is != want || !ok || got != n || table.Prefix(n) != k.prefix {
