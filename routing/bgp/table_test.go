@@ -2,8 +2,8 @@ package bgp
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"maps"
+	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
