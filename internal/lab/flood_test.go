@@ -56,7 +56,7 @@ addresses = { "h2:eth0" = ["10.2.0.2/24"], "r1:lan1" = ["10.2.0.1/24"] }
 `
 
 // floodTime is how long floods last.
-const floodTime = 8 * time.Second
+const floodTime = 10 * time.Second
 
 // forgery makes the n-th forged packet, from its IP header on.
 type forgery func(n int, b []byte) []byte

@@ -42,7 +42,7 @@ func (m *Machine) acknowledgeLater(n *neighbor, l wire.LSA) {
 		m.sendDelayed(n.link)
 	case !n.link.ack.IsSet():
 		at := m.now.Add(ackDelay)
-		if calc := &m.calc.timer; calc.IsSet() && !calc.At().After(m.now.Add(mostAckDelay)) {
+		if calc := &m.calc.timer; calc.IsSet() && !m.calc.schedule.Held() && !calc.At().After(m.now.Add(mostAckDelay)) {
 			at = calc.At()
 		}
 		m.due.Set(&n.link.ack, at)

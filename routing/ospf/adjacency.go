@@ -144,8 +144,11 @@ func (m *Machine) enter(n *neighbor, to NeighborState) {
 			m.sweepSoon()
 		}
 	}
-	if to == NeighborDown {
+	switch to {
+	case NeighborDown:
 		n.number = 0
+	case NeighborFull:
+		m.loaded()
 	}
 	if to < NeighborExStart || to > NeighborExchange {
 		m.due.Stop(&n.exchange.repeat)

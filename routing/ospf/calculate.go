@@ -63,14 +63,41 @@ type Run struct {
 // changed takes in that an LSA was installed, has got MaxAge or was removed. The
 // area is nil of what has the scope of the AS or a link.
 func (m *Machine) changed(e *Entry, a *area) {
+	if m.note(e, a) {
+		m.schedule()
+	}
+}
+
+// learned does so with an LSA that a neighbour was asked for. The others follow, and
+// that the neighbour is adjacent is the change that they have a part in.
+func (m *Machine) learned(e *Entry, a *area) {
+	if !m.note(e, a) {
+		return
+	}
+	c := &m.calc
+	if c.changes.since.IsZero() {
+		c.changes.since = m.now
+	}
+	c.schedule.Hold(m.now, &m.cfg.SPF)
+	m.due.Set(&c.timer, c.schedule.Deadline())
+}
+
+// loaded says that all has come that a neighbour was asked for.
+func (m *Machine) loaded() {
+	if m.calc.schedule.Held() {
+		m.schedule()
+	}
+}
+
+// note notes what a changed LSA changes for routes, and reports whether anything.
+func (m *Machine) note(e *Entry, a *area) bool {
 	db, state := m.as, (*AreaState)(nil)
 	if a != nil {
 		db, state = a.db, &a.AreaState
 	}
-	if m.calc.changes.add(state, db, e) {
-		m.schedule()
-	}
+	matters := m.calc.changes.add(state, db, e)
 	m.endGraces(e, a)
+	return matters
 }
 
 // recalculate has all routes calculated, and the trees that are stale.

@@ -90,6 +90,9 @@
 //     changes its router ID.
 //   - §13: beyond max-lsa, LSAs of others are neither kept nor acknowledged, and an
 //     adjacency does not wait for them.
+//   - RFC 8405 §5 has every change of an LSA delay the calculation. Here those that a
+//     neighbour was asked for wait until it is adjacent, for LongDelay at most, and are no
+//     change of their own: then routes follow them after InitialDelay.
 //   - RFC 4222 §2 (2) has all unicast packets keep a neighbour alive; here that is so
 //     only where there is no DR, whom all have to miss at the same time. Its (3):
 //     retransmissions are doubled in time three times at most.

@@ -31,6 +31,7 @@ func (w Wait) String() string {
 type Schedule struct {
 	wait  Wait
 	timer [numScheduleTimers]time.Time // zero: not running
+	held  bool                         // a calculation is awaited by Hold alone
 }
 
 type scheduleTimer uint8
@@ -85,6 +86,18 @@ func (s *Schedule) Changed(now time.Time, t *Throttle) {
 	}
 }
 
+// Hold says that something has happened of which more follows at once, and then a
+// change: routes are calculated with it, and after LongDelay in any case. It is no event
+// of a failure, so the states do not follow from it.
+func (s *Schedule) Hold(now time.Time, t *Throttle) {
+	if s.timer[spfTimer].IsZero() {
+		s.timer[spfTimer], s.held = now.Add(t.LongDelay), true
+	}
+}
+
+// Held reports whether a calculation is due by Hold alone.
+func (s *Schedule) Held() bool { return s.held }
+
 // Due reports whether routes have to be calculated at the time now; they are, and
 // it is over then.
 func (s *Schedule) Due(now time.Time) bool {
@@ -93,7 +106,7 @@ func (s *Schedule) Due(now time.Time) bool {
 	if at.IsZero() || at.After(now) {
 		return false
 	}
-	s.timer[spfTimer] = time.Time{}
+	s.timer[spfTimer], s.held = time.Time{}, false
 	return true
 }
 
@@ -126,8 +139,11 @@ func (s *Schedule) elapse(now time.Time) {
 
 // enter does what the row says.
 func (s *Schedule) enter(r *scheduleRow, now time.Time, t *Throttle) {
-	if r.delay != nil && s.timer[spfTimer].IsZero() {
-		s.timer[spfTimer] = now.Add(r.delay(t))
+	if r.delay != nil {
+		if at := now.Add(r.delay(t)); s.timer[spfTimer].IsZero() || s.held && at.Before(s.timer[spfTimer]) {
+			s.timer[spfTimer] = at
+		}
+		s.held = false
 	}
 	if r.learn {
 		s.timer[learnTimer] = now.Add(t.TimeToLearn)

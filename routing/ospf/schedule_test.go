@@ -1,11 +1,14 @@
 package ospf
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"routerd/routing/ospf/wire"
 )
 
 var throttle = Throttle{
@@ -189,5 +192,38 @@ func TestThrottleCheck(t *testing.T) {
 	c.SPF.ShortDelay = -1
 	if err := c.Check(); err == nil {
 		t.Error("a delay below 0 is accepted")
+	}
+}
+
+// What a neighbour was asked for is calculated with when it is adjacent, as soon as
+// after a first change however long that took, and a few times while it takes long.
+func TestLearnedTogether(t *testing.T) {
+	x := newPeer(t, PointToPoint, "9.0.0.9", nil)
+	var all []wire.LSA
+	var headers []wire.Header
+	for i := range 20 {
+		l := lsa(fmt.Sprintf("7.0.0.%d", i+1), 1, 1, 10)
+		all, headers = append(all, l), append(headers, l.Header())
+	}
+	x.w.run(20*time.Second, nil) // it is quiet
+	x.exchange(headers...)
+	before := x.n.m.calc.count
+	for _, l := range all {
+		x.w.run(100*time.Millisecond, nil)
+		x.update(l)
+	}
+	if x.state() != NeighborFull {
+		t.Fatalf("%v when all has come, want full", x.state())
+	}
+	learning := x.n.m.calc.count - before
+	if least, most := uint64(3), uint64(4); learning < least || learning > most { // of 500 ms each
+		t.Errorf("%d calculations in 2 s, want %d to %d", learning, least, most)
+	}
+	throttle := x.n.m.cfg.SPF
+	if x.w.run(throttle.InitialDelay+time.Millisecond, nil); x.n.m.calc.count-before != learning+1 {
+		t.Errorf("%d calculations %v after all has come, want one", x.n.m.calc.count-before-learning, throttle.InitialDelay)
+	}
+	if x.w.run(throttle.LongDelay, nil); x.n.m.calc.count-before != learning+1 {
+		t.Errorf("%d calculations for the same changes, want one", x.n.m.calc.count-before-learning)
 	}
 }

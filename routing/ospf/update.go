@@ -71,9 +71,9 @@ func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 		m.spread(s, s.db.Reclaim(m.now, a), nil)
 		return
 	}
-	put := s.db.Install
+	put, follow := s.db.Install, m.changed
 	if n.requests.get(a.Identity()) != nil {
-		put = s.db.Answer
+		put, follow = s.db.Answer, m.learned
 	}
 	e, changed := put(m.now, a)
 	if s.link != nil {
@@ -84,7 +84,7 @@ func (m *Machine) install(s scope, n *neighbor, a wire.LSA) {
 		m.sweepSoon()
 	}
 	if changed {
-		m.changed(e, s.area)
+		follow(e, s.area)
 	}
 	if !back {
 		m.acknowledgeLater(n, a)
