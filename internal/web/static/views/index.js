@@ -31,6 +31,7 @@ import explain from './explain.js';
 import protocols from './protocols.js';
 import routes from './routes.js';
 import sessions from './sessions.js';
+import topology from './topology.js';
 import traffic from './traffic.js';
 
-export const views = [traffic, sessions, routes, protocols, drops, explain, config, events];
+export const views = [topology, traffic, sessions, routes, protocols, drops, explain, config, events];
