@@ -6,9 +6,10 @@ SHELL := /bin/bash
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 BINARY  := bin/routerd
-LAB     ?= deploy/labs/demo.toml deploy/labs/bfd.toml deploy/labs/bgp.toml deploy/labs/bgp-edge.toml deploy/labs/chain.toml deploy/labs/lan.toml deploy/labs/nat.toml deploy/labs/ospf.toml deploy/labs/peers.toml deploy/labs/rip.toml deploy/labs/ring.toml
+LAB     ?= deploy/labs/demo.toml deploy/labs/bfd.toml deploy/labs/bgp.toml deploy/labs/bgp-edge.toml deploy/labs/chain.toml deploy/labs/lan.toml deploy/labs/nat.toml deploy/labs/office.toml deploy/labs/ospf.toml deploy/labs/peers.toml deploy/labs/rip.toml deploy/labs/ring.toml
 FUZZTIME ?= 10s
 SOAKTIME ?= 20m
+PAGETIME ?= 30m
 REPEATTIME ?= 10m
 PROPERTYTIME ?= 20s
 SEED ?= 1
@@ -61,6 +62,18 @@ soak: ## one router for SOAKTIME (20m): traffic, devices that come and go, reloa
 	@tools/install.sh test
 	@[ "$$(id -u)" = 0 ] || { echo "soak makes network namespaces, which takes root: sudo make soak" >&2; exit 1; }
 	ROUTERD_SOAK=$(SOAKTIME) go test -count=1 -v -timeout 0 -run '^TestSoak$$' ./internal/daemon
+
+.PHONY: screenshots
+screenshots: build ## the pictures of the live page in the README, of the lab office.toml (root, Chromium)
+	@tools/install.sh test
+	@[ "$$(id -u)" = 0 ] || { echo "screenshots makes network namespaces, which takes root: sudo make screenshots" >&2; exit 1; }
+	ROUTERD=$(CURDIR)/$(BINARY) ROUTERD_SCREENSHOTS=$(CURDIR)/docs go test -count=1 -v -run '^TestScreenshots$$' ./internal/web
+
+.PHONY: soak-page
+soak-page: ## the live page in Chromium for PAGETIME (30m), with events, cut links and every view again and again; its memory stays flat (root)
+	@tools/install.sh test
+	@[ "$$(id -u)" = 0 ] || { echo "soak-page makes network namespaces, which takes root: sudo make soak-page" >&2; exit 1; }
+	ROUTERD_SOAK_PAGE=$(PAGETIME) go test -count=1 -v -timeout 0 -run '^TestPageStaysFlat$$' ./internal/web
 
 .PHONY: repeat
 repeat: build ## the tests again and again for REPEATTIME (10m), under the race detector, from random seeds

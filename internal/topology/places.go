@@ -8,7 +8,7 @@ import (
 
 // The size of a drawing, in pixels.
 const (
-	unitWide = 270.0 // of a unit of the layout
+	unitWide = 340.0 // of a unit of the layout
 	unitTall = 150.0
 	nodeWide = 148.0
 	nodeTall = 50.0
@@ -107,7 +107,7 @@ func (p *Places) free(node int, ids []string, links [][2]int) Point {
 // How far apart the middles of two nodes have to be in one of the directions, in units
 // of the layout.
 const (
-	apartWide = (nodeWide + 120) / unitWide
+	apartWide = (nodeWide + 190) / unitWide
 	apartTall = (nodeTall + 72) / unitTall
 )
 

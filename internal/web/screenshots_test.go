@@ -57,7 +57,7 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 	b.open("events")
-	ping := exec.Command(binary, "lab", "exec", lab, "isp1", "ping", "-q", "-i", "0.005", "-s", "1400", "10.4.0.2")
+	ping := exec.Command(binary, "lab", "exec", lab, "staff", "ping", "-q", "-i", "0.005", "-s", "1400", "203.0.113.1")
 	if err := ping.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +69,7 @@ func TestScreenshots(t *testing.T) {
 	b.wait("what follows from the cut", `[...document.querySelectorAll('.event.interface .follows')].some(f => parseInt(f.textContent.replace(/\D/g, '')) > 3)`)
 	time.Sleep(2 * time.Second) // for the rest of what follows
 	b.run(chromedp.Evaluate(`[...document.querySelectorAll('.event.interface')].find(e => e.querySelector('.follows'))?.querySelector('.fold').click()`, nil))
+	b.run(chromedp.Evaluate(`document.querySelectorAll('.event ul .fold').forEach(f => f.click())`, nil))
 	take("page-events.png", "dark")
 	b.open("topology")
 	b.wait("rates", `document.querySelector('.map .rate')`)

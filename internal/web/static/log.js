@@ -21,6 +21,12 @@ export class Log {
 
   take(frame) {
     if (frame.type === 'gap') {
+      const last = this.entries.at(-1);
+      if (last?.gap && last.why === frame.why) {
+        // Two without an event between them are one.
+        last.lost = last.lost && frame.lost ? last.lost + frame.lost : undefined;
+        return;
+      }
       this.gaps++;
       this.add({ gap: true, cursor: `gap ${this.gaps}`, time: this.entries.at(-1)?.time ?? '', topic: 'gap', key: '', why: frame.why, lost: frame.lost });
     } else if (frame.type === 'event' && !this.known.has(frame.cursor)) {
