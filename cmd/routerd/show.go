@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,25 +27,45 @@ const (
 	formatTable format = "table"
 	formatWide  format = "wide"
 	formatJSON  format = "json"
+	formatLines format = "ndjson"
 )
 
-func (f *format) Set(s string) error {
-	switch format(s) {
-	case formatTable, formatWide, formatJSON:
-		*f = format(s)
-		return nil
-	}
-	return fmt.Errorf("wanted table, wide or json")
+// formatFlag is the flag of a format, which takes some of them.
+type formatFlag struct {
+	format *format
+	among  []string
 }
 
-func (f *format) String() string { return string(*f) }
+func (f formatFlag) Set(s string) error {
+	if !slices.Contains(f.among, s) {
+		last := len(f.among) - 1
+		return fmt.Errorf("wanted %s or %s", strings.Join(f.among[:last], ", "), f.among[last])
+	}
+	*f.format = format(s)
+	return nil
+}
 
-func (*format) Type() string { return "table|wide|json" }
+func (f formatFlag) String() string {
+	if f.format == nil {
+		return ""
+	}
+	return string(*f.format)
+}
+
+func (f formatFlag) Type() string { return strings.Join(f.among, "|") }
 
 func addFormat(cmd *cobra.Command, f *format) {
+	addFormats(cmd, f, "a table, one with exact figures and every column, or JSON", formatTable, formatWide, formatJSON)
+}
+
+func addFormats(cmd *cobra.Command, f *format, says string, among ...format) {
 	*f = formatTable
-	cmd.PersistentFlags().VarP(f, "output", "o", "how to print: a table, one with exact figures and every column, or JSON")
-	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "wide", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	flag := formatFlag{format: f}
+	for _, a := range among {
+		flag.among = append(flag.among, string(a))
+	}
+	cmd.PersistentFlags().VarP(flag, "output", "o", "how to print: "+says)
+	cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(flag.among, cobra.ShellCompDirectiveNoFileComp))
 }
 
 // shower is a session and the flags of show.
@@ -61,7 +85,7 @@ func newShowCommand(s *session) *cobra.Command {
   routerd show drops --last 20
   routerd show interface -w 1s
   routerd show fib -o json | jq '.entries[].prefix'`
-	addFormat(cmd, &sh.format)
+	addFormats(cmd, &sh.format, "a table, one with exact figures and every column, JSON, or a line of JSON for each row", formatTable, formatWide, formatJSON, formatLines)
 	flags := cmd.PersistentFlags()
 	flags.VarP(&sh.interval, "watch", "w", "show it again every `interval` ("+defaultInterval+" if none is given)")
 	flags.Lookup("watch").NoOptDefVal = defaultInterval
@@ -99,6 +123,9 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 	if n.Nothing != nil {
 		pages.Nothing = func() error { return n.Nothing(query) }
 	}
+	if s.format == formatLines {
+		return s.printLines(ctx, c, w, &pages)
+	}
 	if s.format == formatJSON {
 		more, err := pages.Print(&show.JSON{To: w})
 		if more != "" {
@@ -113,6 +140,28 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 	}
 	_, err := pages.Print(t)
 	return err
+}
+
+// printLines prints a list as the API sends it as lines: a row a line, and a last one
+// with how many there were.
+func (s *shower) printLines(ctx context.Context, c *control.Client, w io.Writer, pages *show.Pages) error {
+	before, err := c.Version(ctx)
+	if err != nil {
+		return err
+	}
+	lines := &show.Lines{To: w}
+	more, err := pages.Print(lines)
+	if more != "" {
+		fmt.Fprintf(s.err, "routerd: %s\n", more)
+	}
+	if err != nil && lines.Total == 0 {
+		return err
+	}
+	after, asked := c.Version(ctx)
+	if err == nil {
+		err = asked
+	}
+	return errors.Join(err, json.NewEncoder(w).Encode(control.NewEnding(lines.Total, before.Generation, after.Generation, err)))
 }
 
 // screen returns the screen that a command prints to.

@@ -107,7 +107,7 @@ func TestCompletion(t *testing.T) {
 		"show interface":                "lan0\nlan1\ncore0\nlo\n:4\n",
 		"explain packet --in":           "lan0\nlan1\ncore0\nlo\n:4\n",
 		"show interface lan0":           ":4\n",
-		"show route -o":                 "table\nwide\njson\n:4\n",
+		"show route -o":                 "table\nwide\njson\nndjson\n:4\n",
 		"--socket /none show interface": ":4\n",
 	} {
 		code, stdout, _ := routerd(append(append([]string{"__complete"}, strings.Fields(line)...), "")...)

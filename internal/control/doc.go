@@ -58,5 +58,6 @@
 // a value is omitted if its comment says "absent". A list that may be long
 // comes in pages: limit is how much of it to look at, and after, set to an
 // answer's next, asks for the page after that. The answer without next is the
-// last. An error is an HTTP error status with {"error": "..."}.
+// last. With Accept: application/x-ndjson a whole list comes as lines of JSON, each a
+// row, the last one an Ending; limit is how much is looked at in one piece then. An error is an HTTP error status with {"error": "..."}.
 package control

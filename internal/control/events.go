@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -50,8 +51,9 @@ type Events struct {
 	// Stalled is how long a client may not read what it is sent; 0 for 30 s.
 	Stalled time.Duration
 
-	streams chan struct{} // holds one element for each client
-	once    sync.Once
+	mu      sync.Mutex
+	streams int            // clients
+	own     map[string]int // of each identity, by name
 	counts  eventCounts
 }
 
@@ -68,23 +70,39 @@ func (e *Events) Audit(at time.Time, who string, item any) {
 
 // The bounds of the clients of events.
 const (
-	maxStreams = 2048
-	stalled    = 30 * time.Second
+	maxStreams    = 2048
+	maxOwnStreams = 1024 // of one identity, so that no other is kept out
+	stalled       = 30 * time.Second
 	// graceTime is how long the rest of a message may take that a client has begun
 	// to read too late, so that it can be told why it is put out.
 	graceTime = 5 * time.Second
+	// retryEvents is after how many seconds one who was refused may try again.
+	retryEvents = "10"
 )
 
-// enter counts a client in, and returns a function that counts it out.
-func (e *Events) enter() (leave func(), err error) {
-	e.once.Do(func() { e.streams = make(chan struct{}, maxStreams) })
-	select {
-	case e.streams <- struct{}{}:
-		e.counts.clients.Add(1)
-		return func() { e.counts.clients.Add(-1); <-e.streams }, nil
-	default:
+// enter counts a client of an identity in, and returns a function that counts it out.
+func (e *Events) enter(who string) (leave func(), err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.streams >= maxStreams:
 		return nil, show.Unavailable("following events: %d clients do already: wanted no more", maxStreams)
+	case e.own[who] >= maxOwnStreams:
+		return nil, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("following events: %d clients do already as %s: wanted no more", maxOwnStreams, who)}
 	}
+	if e.own == nil {
+		e.own = map[string]int{}
+	}
+	e.streams++
+	e.own[who]++
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.streams--
+		if e.own[who]--; e.own[who] == 0 {
+			delete(e.own, who)
+		}
+	}, nil
 }
 
 func (e *Events) stalled() time.Duration {
@@ -125,8 +143,9 @@ func (h *handler) serveEvents(w http.ResponseWriter, req *http.Request) error {
 			upgrade = upgrade || strings.EqualFold(strings.TrimSpace(word), "websocket")
 		}
 	}
-	leave, err := h.events.enter()
+	leave, err := h.events.enter(access.From(req.Context()).Name)
 	if err != nil {
+		w.Header().Set("Retry-After", retryEvents)
 		return err
 	}
 	defer leave()

@@ -29,6 +29,8 @@ type handler struct {
 	events  *Events
 	audit   *access.Audit
 	repeats repeats
+	walks   chan struct{} // holds one element for each list that is sent as lines
+	stalled time.Duration // after which a client that does not read is put out
 
 	mu       sync.Mutex
 	refusals bucket.Bucket // of the audit: see audited
@@ -40,11 +42,11 @@ func newHandler(r Router, o Options) *handler {
 	asked := newRequests(nouns)
 	return &handler{
 		router: r, nouns: nouns, log: o.Log, asked: asked, metrics: metricsHandler(r, o.Events, asked), events: o.Events, audit: o.Audit,
-		refusals: bucket.New(1, 100),
+		refusals: bucket.New(1, 100), walks: make(chan struct{}, maxWalks), stalled: stalled,
 	}
 }
 
-// reply is a whole answer; the zero reply is for a client that is gone.
+// reply is a whole answer; the zero reply is for a client that is gone, or has all.
 type reply struct {
 	status int
 	body   []byte
@@ -101,6 +103,11 @@ func (h *handler) reply(w http.ResponseWriter, req *http.Request) reply {
 		return h.change(req, n, query, err)
 	case err != nil:
 		return h.refusal(req, err)
+	case req.Method == http.MethodGet && takesLines(req, n):
+		if err := h.serveLines(w, req, n, query); err != nil {
+			return h.refusal(req, err)
+		}
+		return reply{} // it was sent
 	}
 	answer, err := h.ask(req.Context(), n, query)
 	return h.encode(req, answer, err)

@@ -68,10 +68,15 @@ func describeAPI(nouns []Noun) object {
 // operation describes a noun.
 func (s schemas) operation(n *Noun) object {
 	answer := reflect.TypeOf(n.NewAnswer()).Elem()
+	content := jsonOf(s.of(answer))
+	if row, listed := n.Row(); listed && !n.Changes {
+		ending := s.of(reflect.TypeFor[Ending]())
+		content[LinesType] = object{"schema": object{"description": "A row a line, and an ending in the last one.", "anyOf": []object{s.of(row), ending}}}
+	}
 	o := object{
 		"operationId": strings.ReplaceAll(n.Path, "/", "-"),
 		"x-role":      n.Role().String(),
-		"responses":   object{"200": object{"description": "The answer.", "content": jsonOf(s.of(answer))}},
+		"responses":   object{"200": object{"description": "The answer.", "content": content}},
 	}
 	if n.Short != "" {
 		o["summary"] = n.Short

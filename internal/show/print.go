@@ -170,3 +170,55 @@ func encoder(w io.Writer, prefix string) *json.Encoder {
 	e.SetIndent(prefix, "  ")
 	return e
 }
+
+// Lines prints pages as lines of JSON, each a row, and an answer that is no list as
+// one line.
+type Lines struct {
+	To io.Writer
+	// Total is how many rows were printed.
+	Total int
+}
+
+// Page implements Printer.
+func (l *Lines) Page(answer any) error {
+	v := reflect.ValueOf(answer).Elem()
+	at, listed := rowsOf(v.Type())
+	var text bytes.Buffer
+	e := json.NewEncoder(&text) // each value ends its line
+	e.SetEscapeHTML(false)
+	if !listed {
+		l.Total++
+		if err := e.Encode(answer); err != nil {
+			return err
+		}
+		_, err := text.WriteTo(l.To)
+		return err
+	}
+	rows := v.Field(at.at)
+	for i := range rows.Len() {
+		if err := e.Encode(rows.Index(i).Interface()); err != nil {
+			return err
+		}
+	}
+	l.Total += rows.Len()
+	rows.SetZero() // the page is not needed while it is sent
+	_, err := text.WriteTo(l.To)
+	return err
+}
+
+// End implements Printer.
+func (l *Lines) End(string) error { return nil }
+
+// Row returns the type of the rows of the noun's answer; listed is false if it is no
+// list.
+func (n *Noun[H]) Row() (row reflect.Type, listed bool) {
+	if n.NewAnswer == nil {
+		return nil, false
+	}
+	t := reflect.TypeOf(n.NewAnswer()).Elem()
+	l, listed := rowsOf(t)
+	if !listed {
+		return nil, false
+	}
+	return t.Field(l.at).Type.Elem(), true
+}

@@ -1,0 +1,144 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"reflect"
+	"strings"
+	"time"
+
+	"routerd/internal/show"
+)
+
+// LinesType is the media type of a list as lines of JSON.
+const LinesType = "application/x-ndjson"
+
+// maxWalks is how many lists are sent as lines at once, each of which has up to a page
+// in memory.
+const maxWalks = 16
+
+// Ending is the last line of a list as lines. A list without it was cut off.
+type Ending struct {
+	End struct {
+		Total int `json:"total"` // of the rows before it
+		// Generation is that of the router's tables behind the last row, and Began
+		// that before the first one; absent if it is the same.
+		Generation uint64 `json:"generation"`
+		Began      uint64 `json:"began,omitempty"`
+		// Error says why there are no more rows; absent if these are all.
+		Error string `json:"error,omitempty"`
+	} `json:"end"`
+}
+
+// NewEnding returns the ending of a list of as many rows, which began and ended in
+// these generations.
+func NewEnding(total int, began, ended uint64, err error) (e Ending) {
+	e.End.Total, e.End.Generation = total, ended
+	if began != ended {
+		e.End.Began = began
+	}
+	if err != nil {
+		e.End.Error = err.Error()
+	}
+	return e
+}
+
+// takesLines reports whether a request asks for lines of a noun that is a list.
+func takesLines(req *http.Request, n *Noun) bool {
+	if _, listed := n.Row(); !listed {
+		return false
+	}
+	for _, list := range req.Header.Values("Accept") {
+		for kind := range strings.SplitSeq(list, ",") {
+			name, _, _ := strings.Cut(kind, ";")
+			if strings.EqualFold(strings.TrimSpace(name), LinesType) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// serveLines answers a request for a list with a line for each row, and a last one
+// with how many there were. The list is walked page by page: what is in memory is a
+// page, and the next one is asked for when that was sent. A client that does not read
+// is put out.
+func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, query any) error {
+	select {
+	case h.walks <- struct{}{}:
+		defer func() { <-h.walks }()
+	default:
+		return show.Unavailable("sending a list: %d are being sent already; wanted no more at once", maxWalks)
+	}
+	before, err := h.router.Version(req.Context())
+	if err != nil {
+		return err
+	}
+	out := &lineWriter{to: w, control: http.NewResponseController(w), stalled: h.stalled}
+	// The request has been read, and its answer may take longer than one may.
+	_ = out.control.SetReadDeadline(time.Time{}) // not every writer has deadlines; those of a server have
+	lines := &show.Lines{To: out}
+	pages := show.Pages{Query: query, Ask: func() (any, error) { return h.piece(req.Context(), n, query) }}
+	if _, err = pages.Print(lines); out.failed != nil || req.Context().Err() != nil {
+		return nil // the client is gone
+	}
+	if err != nil && lines.Total == 0 {
+		return err // nothing was sent, so it has a status
+	}
+	now, asked := h.router.Version(context.WithoutCancel(req.Context()))
+	if err == nil {
+		err = asked
+	}
+	text, encoding := json.Marshal(NewEnding(lines.Total, before.Generation, now.Generation, err))
+	if encoding != nil {
+		return encoding
+	}
+	_, _ = out.Write(append(text, '\n'))
+	return nil
+}
+
+// piece asks for one page, as a pointer to a tidied answer.
+func (h *handler) piece(ctx context.Context, n *Noun, query any) (any, error) {
+	answer, err := h.ask(ctx, n, query)
+	if err != nil {
+		return nil, err
+	}
+	tidied := reflect.ValueOf(tidy(answer))
+	page := reflect.New(tidied.Type())
+	page.Elem().Set(tidied)
+	return page.Interface(), nil
+}
+
+// lineWriter sends what is written at once, each time within a bounded time.
+type lineWriter struct {
+	to      http.ResponseWriter
+	control *http.ResponseController
+	stalled time.Duration
+	begun   bool
+	failed  error
+}
+
+func (l *lineWriter) Write(b []byte) (int, error) {
+	if l.failed != nil {
+		return 0, l.failed
+	}
+	if !l.begun {
+		l.begun = true
+		header := l.to.Header()
+		header.Set("Content-Type", LinesType)
+		header.Set("X-Content-Type-Options", "nosniff")
+		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		header.Set("Cache-Control", "no-store")
+	}
+	_ = l.control.SetWriteDeadline(time.Now().Add(l.stalled))
+	n, err := l.to.Write(b)
+	if err == nil {
+		err = l.control.Flush()
+	}
+	if err != nil {
+		l.failed = fmt.Errorf("sending a list: %w", err)
+	}
+	return n, l.failed
+}
