@@ -1,24 +1,24 @@
 package fib
 
-// ahead is which of the changes at hand have been read for. A change waits for memory
-// a dozen times, each time for an address that the read before gives. So what many
-// changes will touch is read for 32 of them at once: each step for all of them before
-// the next one, so that the processor waits for many reads at a time.
+// ahead reads what changes will touch, before they are made. A change waits for memory
+// a dozen times, each time at an address that the read before gives. So 32 changes are
+// read for side by side: each step is made for all of them before the next one, so that
+// the processor waits for many reads at a time.
 type ahead struct {
-	items []item // of the family
-	done  int    // of them
-	sum   uint64 // of what has been read, so that it is
+	items []item // all changes of the family at hand
+	done  int    // how many of them have been read for
+	sum   uint64 // of what was read: the compiler leaves out reads that give nothing
 	stem  [lanes]*stem
 }
 
-// leastAhead is for how many changes at least it is worth while.
+// leastAhead is how many changes gain by it.
 const leastAhead = 4
 
 // begin is before the changes of a family.
 func (a *ahead) begin(items []item) { a.items, a.done = items, 0 }
 
-// readAhead is before changes are made; they go up to the end of those of the family
-// or of a part of it.
+// readAhead reads for the first of the changes and those after it, if that has not
+// been done. They are a part of all those of the family.
 func (w *Writer) readAhead(items []item) {
 	a := &w.ahead
 	at := cap(a.items) - cap(items)
@@ -71,7 +71,7 @@ func (w *Writer) readIndex4(items []item) {
 	var to [lanes]*doors
 	for i := range items {
 		hi := items[i].hi
-		to[i&(lanes-1)] = w.index.four[hi>>60][hi>>56&15].to[hi>>52&15]
+		to[i&(lanes-1)] = w.index.four[hi>>60][hi>>56&15].to[hi>>51&31]
 	}
 	for i := range items {
 		d := to[i&(lanes-1)]
@@ -79,14 +79,15 @@ func (w *Writer) readIndex4(items []item) {
 		for k := 0; k < len(d.to); k += 8 {
 			a.sum += uint64(btoi(d.to[k] == noQuarter))
 		}
-		a.stem[i&(lanes-1)] = d.stems[items[i].hi>>48&15]
+		a.stem[i&(lanes-1)] = d.stems[items[i].hi>>48&7]
 	}
 	for i := range items {
-		a.sum += uint64(to[i&(lanes-1)].to[items[i].hi>>46&63][0])
+		a.sum += uint64(to[i&(lanes-1)].to[items[i].hi>>46&31][0])
 	}
 }
 
-// readIndex6 does the same, and reads what is behind four bytes.
+// readIndex6 reads the index up to the stems, the quarters, and what is behind four
+// bytes.
 func (w *Writer) readIndex6(items []item) {
 	a := &w.ahead
 	var to [lanes]*doors6
@@ -94,7 +95,7 @@ func (w *Writer) readIndex6(items []item) {
 	var behind [lanes]*link6
 	for i := range items {
 		hi := items[i].hi
-		to[i&(lanes-1)] = w.index.sites(hi).to[hi>>44&15]
+		to[i&(lanes-1)] = w.index.sites(hi).to[hi>>43&31]
 	}
 	for i := range items {
 		d, hi := to[i&(lanes-1)], items[i].hi
@@ -102,7 +103,7 @@ func (w *Writer) readIndex6(items []item) {
 		for k := 0; k < len(d.to); k += 8 {
 			a.sum += uint64(btoi(d.to[k] == noQuarter6))
 		}
-		a.stem[i&(lanes-1)], quarter[i&(lanes-1)] = d.stems[hi>>40&15], d.to[hi>>38&63]
+		a.stem[i&(lanes-1)], quarter[i&(lanes-1)] = d.stems[hi>>40&7], d.to[hi>>38&31]
 	}
 	for i := range items {
 		q := quarter[i&(lanes-1)]

@@ -118,15 +118,15 @@ const fewPrefixes = 10000
 
 // number4 gives the number of the way to one address.
 func (f *FIB) number4(hi uint64) uint16 {
-	d := f.four[hi>>60][hi>>56&15].to[hi>>52&15]
-	v := d.to[hi>>46&63][hi>>40&63]
+	d := f.four[hi>>60][hi>>56&15].to[hi>>51&31]
+	v := d.to[hi>>46&31][hi>>40&63]
 	if v == 0 {
 		return f.short[four][hi>>56]
 	}
 	if v < firstLink {
 		return uint16(v)
 	}
-	return d.links[hi>>48&15][v-firstLink].descend(hi, 0, f.short[four][hi>>56])
+	return d.links[hi>>48&7][v-firstLink].descend(hi, 0, f.short[four][hi>>56])
 }
 
 // descend goes on in a block, down to the longest prefix.
@@ -215,7 +215,7 @@ func (f *FIB) together4(q *Query, list []uint8) {
 	for _, i := range list {
 		i &= lanes - 1
 		hi := q.hi[i]
-		to[i] = top[hi>>60][hi>>56&15].to[hi>>52&15].to[hi>>46&63]
+		to[i] = top[hi>>60][hi>>56&15].to[hi>>51&31].to[hi>>46&31]
 	}
 	for _, i := range list { // nothing else, so that the reads come close together
 		i &= lanes - 1
@@ -241,7 +241,7 @@ func (f *FIB) together4(q *Query, list []uint8) {
 	for _, i := range q.active[:k&63] {
 		i &= lanes - 1
 		hi := q.hi[i]
-		l := &top[hi>>60][hi>>56&15].to[hi>>52&15].links[hi>>48&15][q.way[i]-firstLink]
+		l := &top[hi>>60][hi>>56&15].to[hi>>51&31].links[hi>>48&7][q.way[i]-firstLink]
 		at[i] = l.block
 		q.way[i] = l.way
 		if l.way == 0 {

@@ -10,15 +10,15 @@ func (f *FIB) number6(hi, lo uint64) uint16 {
 	if x&hasSites == 0 {
 		return way
 	}
-	d := f.sites(hi).to[hi>>44&15]
-	v := d.to[hi>>38&63].values[hi>>32&63]
+	d := f.sites(hi).to[hi>>43&31]
+	v := d.to[hi>>38&31].values[hi>>32&63]
 	if v == 0 {
 		return way
 	}
 	if v < firstLink {
 		return uint16(v)
 	}
-	l := &d.to[hi>>38&63].links[v-firstLink]
+	l := &d.to[hi>>38&31].links[v-firstLink]
 	if l.way != 0 {
 		way = l.way
 	}
@@ -65,12 +65,12 @@ func (f *FIB) behindPairs(q *Query, active int) {
 		s := top[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15]
 		some[n&(lanes-1)] = s
 		q.active[n&(lanes-1)] = i
-		n += int(s.has[hi>>44&15] >> (hi >> 38 & 63) & 1)
+		n += int(s.has[hi>>43&31] >> (hi >> 38 & 31) & 1)
 	}
 	var to [lanes]*quarter6
 	for j := range q.active[:n&63] {
 		hi := q.hi[q.active[j&(lanes-1)]&(lanes-1)]
-		to[j&(lanes-1)] = some[j&(lanes-1)].to[hi>>44&15].to[hi>>38&63]
+		to[j&(lanes-1)] = some[j&(lanes-1)].to[hi>>43&31].to[hi>>38&31]
 	}
 	// Both lines of the quarters are read, and nothing else is done, so that the reads
 	// come close together. Likewise below.

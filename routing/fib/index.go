@@ -4,30 +4,30 @@ package fib
 // bytes of an IPv4 address, and the first three of an IPv6 address, to the quarter
 // with the values of the next byte. It is cut so that a change copies little of it.
 
-// index4 is by the first 4 bits of an address, then the next 4, then the next 4, and
-// then the next 6.
+// index4 is by the first 4 bits of an address, then the next 4, then the next 5, and
+// then the next 5.
 type (
 	index4 [16]*half4
 	half4  [16]*part4
 	part4  struct { // of one first byte
-		to     [16]*doors
+		to     [32]*doors
 		routes *list // lengths 9 to 16
 	}
 )
 
-// doors is 16 stems, and the quarters of them, four each.
+// doors is 8 stems, and the quarters of them, four each.
 type doors struct {
-	to [64]*quarter
-	// links are what values in the quarters lead to; nil for none of the 16.
-	links *[16][]link
+	to [32]*quarter
+	// links are what values in the quarters lead to; nil for none of the 8.
+	links *[8][]link
 	// way is of the longest prefix above each of the stems; the quarters have it
 	// too.
-	way   [16]uint16
-	stems [16]*stem
+	way   [8]uint16
+	stems [8]*stem
 }
 
 // index6 is by four times 4 bits (which are 16 bits, and most values of them have no
-// prefix longer than that), then 4 and 6.
+// prefix longer than that), then 5 and 5.
 type (
 	index6 [16]*half6
 	half6  [16]*part6
@@ -37,8 +37,8 @@ type (
 	}
 	area  [16]*sites
 	sites struct {
-		has    [16]uint64 // a bit for each quarter that is not noQuarter6
-		to     [16]*doors6
+		has    [32]uint32 // a bit for each quarter that is not noQuarter6
+		to     [32]*doors6
 		routes *list // lengths 17 to 24
 	}
 )
@@ -49,9 +49,9 @@ type pairs [256]*[256]uint16
 
 // doors6 is doors of IPv6, whose quarters have their links.
 type doors6 struct {
-	to    [64]*quarter6
-	way   [16]uint16
-	stems [16]*stem
+	to    [32]*quarter6
+	way   [8]uint16
+	stems [8]*stem
 }
 
 // hasSites is set of two bytes with longer prefixes.
@@ -75,15 +75,22 @@ var (
 		return d
 	}()
 	noList  = new(list)
-	noPart4 = &part4{filled(noDoors), noList}
+	noPart4 = &part4{filled32(noDoors), noList}
 	noHalf4 = func() *half4 { h := half4(filled(noPart4)); return &h }()
-	noSites = &sites{to: filled(noDoors6), routes: noList}
+	noSites = &sites{to: filled32(noDoors6), routes: noList}
 	noArea  = func() *area { a := area(filled(noSites)); return &a }()
 	noPart6 = &part6{filled(noArea), noList}
 	noHalf6 = func() *half6 { h := half6(filled(noPart6)); return &h }()
 )
 
 func filled[T any](with *T) (a [16]*T) {
+	for i := range a {
+		a[i] = with
+	}
+	return a
+}
+
+func filled32[T any](with *T) (a [32]*T) {
 	for i := range a {
 		a[i] = with
 	}
@@ -172,7 +179,7 @@ func (d *doors) link(k uint64, links []link) {
 	switch {
 	case links == nil && (d.links == nil || d.links[k] == nil):
 	case d.links == nil:
-		d.links = new([16][]link)
+		d.links = new([8][]link)
 		d.links[k] = links
 	default:
 		c := *d.links
@@ -231,9 +238,9 @@ func (d *indexDraft) setSecond(which int, hi uint64, l *list) {
 
 // enter4 sets where two bytes lead.
 func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
-	k, part := hi>>52&15, d.part4(hi)
+	k, part := hi>>51&31, d.part4(hi)
 	to := own(&part.to[k], d.base.four[hi>>60][hi>>56&15].to[k], noDoors)
-	d.set(to, hi>>48&15, s, way, touched)
+	d.set(to, hi>>48&7, s, way, touched)
 	if s == nil && way == 0 && to.empty() {
 		part.to[k] = noDoors
 		d.tidy4(hi)
@@ -242,7 +249,7 @@ func (d *indexDraft) enter4(hi uint64, s *stem, way uint16, touched *touched) {
 
 // above4 gives the way of the longest prefix of 9 to 16 bits of two bytes.
 func (d *indexDraft) above4(hi uint64) uint16 {
-	return d.four[hi>>60][hi>>56&15].to[hi>>52&15].way[hi>>48&15]
+	return d.four[hi>>60][hi>>56&15].to[hi>>51&31].way[hi>>48&7]
 }
 
 // area gives that of two bytes to be written to.
@@ -299,7 +306,7 @@ func (d *indexDraft) setThird(hi uint64, l *list) {
 
 // enter6 sets where three bytes lead.
 func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
-	some, i, k := d.owned6(hi), hi>>44&15, hi>>40&15
+	some, i, k := d.owned6(hi), hi>>43&31, hi>>40&7
 	was := d.base.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15].to[i]
 	to := own(&some.to[i], was, noDoors6)
 	d.set6(to, k, s, way, touched)
@@ -317,5 +324,5 @@ func (d *indexDraft) enter6(hi uint64, s *stem, way uint16, touched *touched) {
 
 // above6 gives the way of the longest prefix of 17 to 24 bits of three bytes.
 func (d *indexDraft) above6(hi uint64) uint16 {
-	return d.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15].to[hi>>44&15].way[hi>>40&15]
+	return d.six[hi>>60][hi>>56&15].to[hi>>52&15][hi>>48&15].to[hi>>43&31].way[hi>>40&7]
 }

@@ -203,7 +203,7 @@ func TestSpreadIsAsLargeAsNeedBe(t *testing.T) {
 // empty line.
 func spreadOf(f *FIB, a netip.Addr) spread {
 	hi, _ := parts6(a)
-	q := f.sites(hi).to[hi>>44&15].to[hi>>38&63]
+	q := f.sites(hi).to[hi>>43&31].to[hi>>38&31]
 	if v := q.values[hi>>32&63]; v >= firstLink {
 		return q.links[v-firstLink].spread
 	}

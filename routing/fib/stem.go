@@ -141,9 +141,9 @@ func (x *indexes) sites(hi uint64) *sites {
 // stem gives that to which an index leads, or nil.
 func (x *indexes) stem(which int, hi uint64) *stem {
 	if which == four {
-		return x.four[hi>>60][hi>>56&15].to[hi>>52&15].stems[hi>>48&15]
+		return x.four[hi>>60][hi>>56&15].to[hi>>51&31].stems[hi>>48&7]
 	}
-	return x.sites(hi).to[hi>>44&15].stems[hi>>40&15]
+	return x.sites(hi).to[hi>>43&31].stems[hi>>40&7]
 }
 
 // get gives the facts of exactly this prefix, or noFacts.
