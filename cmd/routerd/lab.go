@@ -18,7 +18,7 @@ import (
 func newLabCommand(s *session) *cobra.Command {
 	cmd := group("lab", "Build a network of namespaces and routers on this machine",
 		newLabUpCommand(s), newLabDownCommand(s), newLabExecCommand(s), newLabLinkCommand(s), newLabTestCommand(s),
-		newLabStatusCommand(s), newLabListCommand(s), newLabGraphCommand(s))
+		newLabStatusCommand(s), newLabListCommand(s), newLabGraphCommand(s), newLabWebCommand(s))
 	cmd.Long = `Build the network that a topology file describes: hosts and switches are network
 namespaces, routers are processes of routerd, each with a socket of its own; BIRD and
 FRR run in namespaces where they are installed. Needs root.`

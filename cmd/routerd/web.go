@@ -51,20 +51,29 @@ ssh -L 8080:127.0.0.1:8080 the page is shown on another host.`,
 			return b.serve(ctx)
 		},
 	}
+	b.addFlags(cmd)
+	return cmd
+}
+
+func (b *webber) addFlags(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringVar(&b.listen, "listen", "", "listen on this `ADDRESS:PORT` of a loopback (default one at random)")
 	flags.BoolVar(&b.noOpen, "no-open", false, "print the URL alone, and open no browser")
 	flags.Var(&b.role, "role", "the `ROLE` that the page has at most: read, operate or admin (default admin; never more than you have)")
 	cmd.RegisterFlagCompletionFunc("role", cobra.FixedCompletions(b.role.Offered(), cobra.ShellCompDirectiveNoFileComp))
-	return cmd
+}
+
+// anyLoopback is an address of the loopback at random, with a port that the kernel
+// chooses: any but the first and the last address of the network.
+func anyLoopback() string {
+	n := 1 + rand.Uint32N(1<<24-2)
+	return fmt.Sprintf("127.%d.%d.%d:0", byte(n>>16), byte(n>>8), byte(n))
 }
 
 // address is where to listen.
 func (b *webber) address() (string, error) {
 	if b.listen == "" {
-		// Anything but the first and the last address of the network.
-		n := 1 + rand.Uint32N(1<<24-2)
-		return fmt.Sprintf("127.%d.%d.%d:0", byte(n>>16), byte(n>>8), byte(n)), nil
+		return anyLoopback(), nil
 	}
 	a, err := netip.ParseAddrPort(b.listen)
 	if err != nil || !a.Addr().IsLoopback() {
@@ -73,12 +82,8 @@ func (b *webber) address() (string, error) {
 	return b.listen, nil
 }
 
-// serve shows the page until ctx is done.
+// serve shows a router's page until ctx is done.
 func (b *webber) serve(ctx context.Context) error {
-	address, err := b.address()
-	if err != nil {
-		return err
-	}
 	c, err := b.client()
 	if err != nil {
 		return err
@@ -93,21 +98,35 @@ func (b *webber) serve(ctx context.Context) error {
 		return err
 	}
 	defer page.Close()
+	return b.show(ctx, page, version.Name)
+}
+
+// show prints the URL of a page, and shows the page until ctx is done.
+func (b *webber) show(ctx context.Context, page *control.Loopback, name string) error {
+	address, err := b.address()
+	if err != nil {
+		return err
+	}
 	l, err := net.Listen("tcp", address)
 	if err != nil {
 		return fmt.Errorf("listening for a browser: %w", err)
 	}
-	code, err := page.Code()
+	url, err := urlOf(l, page)
 	if err != nil {
 		l.Close()
 		return err
 	}
-	url := fmt.Sprintf("http://%s/#code=%s", l.Addr(), code)
-	fmt.Fprintf(b.out, "%s is shown at\n\n  %s\n\nuntil you interrupt this command. The URL opens it once, within ten minutes.\n", version.Name, url)
+	fmt.Fprintf(b.out, "%s is shown at\n\n  %s\n\nuntil you interrupt this command. The URL opens it once, within ten minutes.\n", name, url)
 	if !b.noOpen && mayOpen() {
 		b.open(ctx, url)
 	}
 	return page.Serve(ctx, l)
+}
+
+// urlOf returns a URL that opens a page once.
+func urlOf(l net.Listener, page *control.Loopback) (string, error) {
+	code, err := page.Code()
+	return fmt.Sprintf("http://%s/#code=%s", l.Addr(), code), err
 }
 
 // mayOpen reports whether there is a screen to open a browser on. Root has none: a

@@ -74,6 +74,7 @@ func TestWeb(t *testing.T) {
 // It listens on loopbacks alone, and needs a router that answers.
 func TestWebRefused(t *testing.T) {
 	socket := serve(t, &fake{})
+	t.Setenv("ROUTERD_LAB_DIR", t.TempDir())
 	for _, c := range []struct {
 		args []string
 		code int
@@ -84,6 +85,7 @@ func TestWebRefused(t *testing.T) {
 		{[]string{"--socket", socket, "web", "--listen", "localhost"}, exitUsage, "wanted an address of a loopback"},
 		{[]string{"--socket", socket, "web", "--role", "root"}, exitUsage, "wanted read, operate or admin"},
 		{[]string{"--socket", filepath.Join(t.TempDir(), "none.sock"), "web"}, exitUnreachable, "no router has that socket"},
+		{[]string{"lab", "web", "../../deploy/labs/demo.toml"}, exitFailed, "not up"},
 	} {
 		if code, _, stderr := routerd(c.args...); code != c.code || !strings.Contains(stderr, c.says) {
 			t.Errorf("%v: exit %d, %s; want %d and %q", c.args, code, stderr, c.code, c.says)

@@ -25,6 +25,7 @@ import (
 // cookie has a name of its own, and no Secure, since browsers disagree on that over
 // http to a loopback's address; on such an address it never leaves the host.
 type Loopback struct {
+	site   http.Handler // in place of a router; nil for one
 	client *Client
 	door   door
 	proxy  httputil.ReverseProxy
@@ -43,17 +44,38 @@ type PageRole struct{ roleParameter }
 // Type is what flags call it.
 func (*PageRole) Type() string { return "role" }
 
-// NewLoopback shows the router of a client, which is not closed. Role is the most that
-// the page may do: a higher one than the client's own changes nothing, and Nobody
-// stands for it. Close ends it.
-func NewLoopback(c *Client, role access.Role) (*Loopback, error) {
+// newLoopback makes one that shows nothing yet.
+func newLoopback() (*Loopback, error) {
 	own := access.Roles{Own: uint32(os.Geteuid())}
 	logins, err := access.OpenLogins(nil, func() *access.Roles { return &own }, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	logins.CodeLife = loopbackCodeLife
-	l := &Loopback{client: c, door: door{logins: logins, cookie: loopbackCookie, scheme: "http", note: func(access.Entry) {}, closed: func() bool { return false }}}
+	open := func() bool { return false }
+	return &Loopback{door: door{logins: logins, cookie: loopbackCookie, scheme: "http", note: func(access.Entry) {}, closed: open}}, nil
+}
+
+// NewLoopbackSite shows a site of the command's own in place of a router: its paths
+// below /v1/ to who has a session, the others, which are its files, to anybody. Close
+// ends it.
+func NewLoopbackSite(site http.Handler) (*Loopback, error) {
+	l, err := newLoopback()
+	if err == nil {
+		l.site = site
+	}
+	return l, err
+}
+
+// NewLoopback shows the router of a client, which is not closed. Role is the most that
+// the page may do: a higher one than the client's own changes nothing, and Nobody
+// stands for it. Close ends it.
+func NewLoopback(c *Client, role access.Role) (*Loopback, error) {
+	l, err := newLoopback()
+	if err != nil {
+		return nil, err
+	}
+	l.client = c
 	l.proxy = httputil.ReverseProxy{
 		Transport:     c.http.Transport,
 		FlushInterval: -1, // events are passed on as they come
@@ -114,6 +136,10 @@ func (l *Loopback) pass(w http.ResponseWriter, req *http.Request) {
 	id, refused := l.door.known(req)
 	if refused != nil && !(refused.Status == http.StatusUnauthorized && ofPage(req)) {
 		refuse(w, refused)
+		return
+	}
+	if l.site != nil {
+		l.site.ServeHTTP(w, req)
 		return
 	}
 	lasts := lastingOf(req.Context())

@@ -24,6 +24,11 @@ func serveLoopback(t *testing.T, socket string, role access.Role) *web {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return showLoopback(t, l)
+}
+
+func showLoopback(t *testing.T, l *Loopback) *web {
+	t.Helper()
 	t.Cleanup(l.Close)
 	at, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -122,6 +127,32 @@ func TestLoopback(t *testing.T) {
 	}
 	if resp, body := reader.ask("GET", "/v1/whoami", nil, cookie, "Routerd-Role: admin"); !strings.Contains(body, `"role":"read"`) {
 		t.Errorf("a page for reading alone is %s %s", resp.Status, body)
+	}
+}
+
+// A site of the command's own is shown in the same way: what is below /v1/ to its user
+// alone.
+func TestLoopbackSite(t *testing.T) {
+	l, err := NewLoopbackSite(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { fmt.Fprint(w, "site "+req.URL.Path) }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := showLoopback(t, l)
+	cookie := w.enter()
+	for _, c := range []struct {
+		path    string
+		headers []string
+		want    int
+	}{
+		{"/", nil, 200},
+		{"/v1/lab", nil, 401},
+		{"/v1/lab", []string{cookie}, 200},
+		{"/v1/lab", []string{cookie, "Sec-Fetch-Site: cross-site"}, 403},
+		{"/", []string{"Host: evil.example"}, 421},
+	} {
+		if resp, body := w.ask("GET", c.path, nil, c.headers...); resp.StatusCode != c.want || c.want == 200 && body != "site "+c.path {
+			t.Errorf("%s with %q: %s %s, want %d", c.path, c.headers, resp.Status, body, c.want)
+		}
 	}
 }
 
