@@ -40,12 +40,14 @@ const counters = [
 const latest = (page) => [
   { head: 'Time', kind: 'address', value: (r) => r.time, text: (v) => clock(v) },
   { head: 'In', kind: 'address', value: (r) => r.interface, text: (v) => v || '(own)' },
-  { head: 'Packet', kind: 'address', value: (r) => r.header },
-  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
   {
-    head: 'Why', value: (r) => packetOf(r), text: () => '',
-    draw: (q, r) => (q ? html`<a href=${page.link('explain', q)} aria-label=${`Explain ${r.header}`}>Explain</a>` : nothing),
+    head: 'Packet', kind: 'address', value: (r) => r.header,
+    draw(header, r) {
+      const q = packetOf(r);
+      return q ? html`<a href=${page.link('explain', q)} aria-label=${`Explain ${header}`}>${header}</a>` : header;
+    },
   },
+  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
 ];
 
 function open(page) {
@@ -61,14 +63,16 @@ function open(page) {
   const columns = latest(page);
   const keyed = (drop) => ({ ...drop, key: `${++number}` });
 
+  // fresh reports whether a packet is not held yet: the first answer and the events
+  // may both have it.
+  const fresh = (drop) => !held.some((d) => d.time === drop.time && d.header === drop.header);
+
   async function refresh() {
     if (document.visibilityState === 'visible') {
       try {
         const answer = await ask('drops', verdicts ? {} : { last: 100 }, { signal: stop.signal });
         if (!verdicts) {
-          // What events have told meanwhile is in the answer, too.
-          const told = new Set(held.map((d) => `${d.time} ${d.header}`));
-          held = [...held, ...answer.last.filter((d) => !told.has(`${d.time} ${d.header}`)).map(keyed)];
+          held = [...held, ...answer.last.filter(fresh).map(keyed)];
         }
         [verdicts, problem] = [answer.verdicts, ''];
       } catch (err) {
@@ -82,7 +86,7 @@ function open(page) {
   const subscription = page.live.subscribe({
     topics: ['drop'],
     take(frame) {
-      if (frame.type !== 'event' || !frame.item) return;
+      if (frame.type !== 'event' || !frame.item || !fresh(frame.item)) return;
       held.unshift(keyed(frame.item));
       held.length = Math.min(held.length, most);
       page.update();
