@@ -26,6 +26,8 @@ type handler struct {
 	log     *slog.Logger
 	metrics http.Handler
 	asked   *requests
+	turns   turns
+	long    func()
 	events  *Events
 	audit   *access.Audit
 	repeats repeats
@@ -41,7 +43,7 @@ func newHandler(r Router, o Options) *handler {
 	nouns := Nouns()
 	asked := newRequests(nouns)
 	return &handler{
-		router: r, nouns: nouns, log: o.Log, asked: asked, metrics: metricsHandler(r, o.Events, asked), events: o.Events, audit: o.Audit,
+		router: r, nouns: nouns, log: o.Log, asked: asked, turns: newTurns(), long: o.Long, metrics: metricsHandler(r, o.Events, asked), events: o.Events, audit: o.Audit,
 		refusals: bucket.New(1, 100), walks: make(chan struct{}, maxWalks), stalled: stalled,
 	}
 }
@@ -51,6 +53,7 @@ type reply struct {
 	status int
 	body   []byte
 	tag    string // its ETag, "" for none
+	answer any    // to be encoded when it is sent, in the place of the others; nil for none
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
@@ -110,7 +113,10 @@ func (h *handler) reply(w http.ResponseWriter, req *http.Request) reply {
 		return reply{} // it was sent
 	}
 	answer, err := h.ask(req.Context(), n, query)
-	return h.encode(req, answer, err)
+	if err != nil {
+		return h.refusal(req, err)
+	}
+	return reply{answer: answer}
 }
 
 // drain reads the body of a request, which no noun takes. An error says that it is
@@ -323,16 +329,23 @@ func statusOf(err error) int {
 	return 0
 }
 
+// noJSON is sent in the place of an answer that cannot be encoded.
+var noJSON = reply{status: http.StatusInternalServerError, body: []byte(`{"error":"the answer has no JSON form"}` + "\n")}
+
 func jsonReply(status int, answer any) reply {
 	body, err := json.Marshal(tidy(answer))
 	if err != nil {
-		status, body = http.StatusInternalServerError, []byte(`{"error":"the answer has no JSON form"}`)
+		return noJSON
 	}
 	return reply{status: status, body: append(body, '\n')}
 }
 
 // send sends a reply, or only that it is the one that the client has.
 func (h *handler) send(w http.ResponseWriter, req *http.Request, r reply) {
+	if r.answer != nil {
+		h.sendAnswer(w, req, r.answer)
+		return
+	}
 	if r.status == 0 {
 		return // the client is gone
 	}

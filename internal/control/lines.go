@@ -105,6 +105,9 @@ func (h *handler) piece(ctx context.Context, n *Noun, query any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if rows(answer) >= longAnswer {
+		h.long()
+	}
 	tidied := reflect.ValueOf(tidy(answer))
 	page := reflect.New(tidied.Type())
 	page.Elem().Set(tidied)

@@ -41,6 +41,9 @@ type Options struct {
 	// Ready returns why the router does not forward packets, nil if it does. It
 	// must not wait for the router. nil: it always does.
 	Ready func() error
+	// Long is called when an answer is a long list, which becomes garbage at once. It
+	// must not wait. nil for nothing.
+	Long func()
 }
 
 // filled returns the options with what nil stands for.
@@ -63,6 +66,9 @@ func (o Options) filled() Options {
 	}
 	if o.Audit == nil {
 		o.Audit = access.NewAudit(nil)
+	}
+	if o.Long == nil {
+		o.Long = func() {}
 	}
 	if o.Ready == nil {
 		o.Ready = func() error { return nil }

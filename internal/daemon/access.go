@@ -68,6 +68,7 @@ func (d *Daemon) openAccess() {
 		Clients:      d.web.clients.Load,
 		Audit:        d.web.audit,
 		Ready:        d.ready,
+		Long:         d.garbage.longList,
 		Events:       d.teller.serve,
 	})
 }

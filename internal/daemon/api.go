@@ -13,12 +13,9 @@ import (
 	"routerd/internal/control"
 	"routerd/internal/origin"
 	"routerd/internal/packet"
-	"routerd/internal/protocols/running"
 	"routerd/internal/show"
 	"routerd/internal/verdict"
 	"routerd/routing"
-	"routerd/routing/fib"
-	"routerd/routing/rib"
 )
 
 // api is the daemon as the control API sees it. What the loop owns is copied
@@ -144,109 +141,6 @@ func interfaceName(v *dataplane.View, id routing.InterfaceID) string {
 		return i.Name
 	}
 	return ""
-}
-
-func (a api) Routes(ctx context.Context, q control.RouteQuery) (page control.RoutePage, err error) {
-	err = a.on(ctx, func() {
-		r, view := a.d.router.RIB(), a.d.router.View()
-		var list []rib.Candidate
-		switch {
-		case q.Prefix.IsValid():
-			list = r.Get(q.Prefix)
-		case q.For.IsValid():
-			list = r.Lookup(q.For)
-		default:
-			limit := running.Limit(q.Limit)
-			list = r.Walk(q.After, limit)
-			if prefixes(list) == limit {
-				page.Next = list[len(list)-1].Prefix
-			}
-		}
-		for i := range list {
-			c := &list[i]
-			if q.Source != "" && c.Source.String() != string(q.Source) || !q.Family.Has(c.Prefix.Addr()) {
-				continue
-			}
-			page.Routes = append(page.Routes, a.d.route(view, c))
-		}
-	})
-	return page, err
-}
-
-// prefixes counts the different prefixes in a page, which is in their order.
-func prefixes(list []rib.Candidate) int {
-	n := 0
-	for i := range list {
-		if i == 0 || list[i].Prefix != list[i-1].Prefix {
-			n++
-		}
-	}
-	return n
-}
-
-func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
-	r := control.Route{
-		Prefix: c.Prefix, Source: c.Source.String(), Action: c.Action.String(), Distance: int(c.Distance),
-		Metric: c.Metric, Tag: c.Tag, Interface: interfaceName(view, c.Interface), NextHops: []control.NextHop{},
-		Selected: c.Selected, Stale: c.Stale, Installed: c.Installed, WhyNot: c.WhyNot, Origin: d.place(c.Origin), Since: c.Since.UTC(),
-	}
-	for _, h := range c.NextHops {
-		r.NextHops = append(r.NextHops, control.NextHop{
-			Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1),
-			Backup: h.Backup, Usable: h.Usable, WhyNot: h.WhyNot, Via: h.Via, Resolved: hopsOf(view, h.Resolved),
-		})
-	}
-	return r
-}
-
-func hopsOf(view *dataplane.View, hops []fib.NextHop) []control.Hop {
-	list := []control.Hop{}
-	for _, h := range hops {
-		list = append(list, control.Hop{Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1), Backup: h.Backup})
-	}
-	return list
-}
-
-func (a api) FIB(ctx context.Context, q control.FIBQuery) (page control.FIBPage, err error) {
-	err = a.on(ctx, func() {
-		f, view := a.d.router.FIB(), a.d.router.View()
-		page.Generation, page.IPv4, page.IPv6 = view.Generation, f.Len4(), f.Len6()
-		var list []*fib.Entry
-		switch {
-		case q.Prefix.IsValid():
-			list = append(list, f.Get(q.Prefix))
-		case q.For.IsValid():
-			list = append(list, f.Lookup(q.For))
-		default:
-			limit := running.Limit(q.Limit)
-			list = f.Walk(q.After, limit)
-			if len(list) == limit {
-				page.Next = list[len(list)-1].Prefix
-			}
-		}
-		for _, e := range list {
-			if e != nil && q.Family.Has(e.Prefix.Addr()) {
-				page.Entries = append(page.Entries, a.d.entry(view, e))
-			}
-		}
-	})
-	return page, err
-}
-
-func (d *Daemon) entry(view *dataplane.View, e *fib.Entry) control.FIBEntry {
-	c := control.FIBEntry{
-		Prefix: e.Prefix, Action: e.Action.String(), Source: e.Source.String(), Distance: int(e.Distance),
-		Metric: e.Metric, Interface: interfaceName(view, e.Interface), NextHops: []control.Hop{}, Origin: d.place(e.Origin),
-	}
-	if e.Group != nil {
-		c.NextHops = append(hopsOf(view, e.Group.Hops()), hopsOf(view, e.Group.Backups())...)
-		for i := range c.NextHops {
-			for _, cause := range e.Group.Dead(i) {
-				c.NextHops[i].Dead = append(c.NextHops[i].Dead, cause.String())
-			}
-		}
-	}
-	return c
 }
 
 func (a api) ExplainPacket(ctx context.Context, q control.PacketQuery) (x control.PacketExplanation, err error) {

@@ -62,6 +62,20 @@ func heapGrowth(live uint64) int {
 	return int(min(max(spare*100/max(live, 1), leastSlow), mostSlow))
 }
 
+// While clients ask for long lists, which become garbage at once, the heap may grow by
+// no more than longSpare or, if that is more, by longLeast percent. Each such request
+// is longTime, and so is the time from the last one until it is over.
+const (
+	longSpare = 16 << 20
+	longLeast = 12
+	longTime  = time.Second
+)
+
+// longGrowth is the GOGC for so many bytes in use meanwhile.
+func longGrowth(live uint64) int {
+	return int(min(max(longSpare*100/max(live, 1), longLeast), mostSlow))
+}
+
 // After a burst, memory that the heap has grown by is given back to the
 // kernel when the heap has not grown for quietTime, if that is more than
 // leastWaste, in bytes, and than a quarter of
@@ -83,6 +97,10 @@ const startTime = 5 * time.Second
 type collector struct {
 	began time.Time // when the router started
 	ended atomic.Bool
+	// long is until when clients count as asking for long lists, in nanoseconds since
+	// dawn; watching is set while a timer looks whether that is over.
+	long     atomic.Int64
+	watching atomic.Bool
 	// looking is set while giveBack is scheduled: until it has run, it alone
 	// uses the fields below. used is the bytes in use at its last look.
 	looking atomic.Bool
@@ -114,12 +132,47 @@ func (c *collector) adjust() {
 	if c.ended.Load() {
 		return
 	}
+	c.set()
+	runtime.AddCleanup(new(collected), (*collector).adjust, c)
+}
+
+// set sets GOGC for what is in use.
+func (c *collector) set() {
 	h := heap()
+	g := heapGrowth(h.live)
+	if c.isLong() {
+		g = longGrowth(h.live)
+	}
 	// Setting GOGC stops every goroutine for a moment.
-	if g := heapGrowth(h.live); 8*max(g-h.growth, h.growth-g) > h.growth {
+	if 8*max(g-h.growth, h.growth-g) > h.growth {
 		debug.SetGCPercent(g)
 	}
-	runtime.AddCleanup(new(collected), (*collector).adjust, c)
+}
+
+func (c *collector) isLong() bool { return time.Since(dawn) < time.Duration(c.long.Load()) }
+
+// longList says that a client asks for a long list. Any goroutine may call it.
+func (c *collector) longList() {
+	if c.ended.Load() || os.Getenv("GOGC") != "" {
+		return
+	}
+	c.long.Store(int64(time.Since(dawn) + longTime))
+	if c.watching.CompareAndSwap(false, true) {
+		c.set()
+		time.AfterFunc(longTime, c.endLong)
+	}
+}
+
+// endLong lets the heap grow as before when nobody asks for long lists any more.
+func (c *collector) endLong() {
+	if c.isLong() {
+		time.AfterFunc(longTime, c.endLong)
+		return
+	}
+	c.watching.Store(false)
+	if !c.ended.Load() {
+		c.set()
+	}
 }
 
 // collected is an object to which nothing points: a collection finds it. It is not

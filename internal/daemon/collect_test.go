@@ -55,6 +55,33 @@ func TestAdjust(t *testing.T) {
 	}
 }
 
+// While clients ask for long lists GOGC is low, and afterwards what it was.
+func TestLongListsHaveTheHeapGrowLess(t *testing.T) {
+	t.Setenv("GOGC", "")
+	before := debug.SetGCPercent(100)
+	defer debug.SetGCPercent(before)
+	live := make([]byte, spare)
+	runtime.GC()
+	var c collector
+	c.follow()
+	defer c.end()
+	defer runtime.KeepAlive(live)
+	usual := func() error {
+		if got := heap().growth; got < 60 || got > 100 {
+			return fmt.Errorf("GOGC is %d with %d MiB in use, want about 95", got, len(live)>>20)
+		}
+		return nil
+	}
+	wait(t, "the heap to be noticed", usual)
+	c.longList()
+	if got := heap().growth; got != longLeast {
+		t.Errorf("while somebody asks for a long list GOGC is %d, want %d", got, longLeast)
+	}
+	runtime.GC()
+	c.longList()
+	wait(t, "the end of the list", usual)
+}
+
 // What the environment says of the collector stands.
 func TestAdjustsNotAgainstTheEnvironment(t *testing.T) {
 	t.Setenv("GOGC", "50")

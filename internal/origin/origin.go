@@ -6,7 +6,7 @@
 // a number back into "file:line".
 package origin
 
-import "fmt"
+import "strconv"
 
 // ID names one place in the configuration. The zero ID means that no line of
 // any file decided: a default, or something learned from a neighbour.
@@ -30,7 +30,7 @@ func (p Place) String() string {
 	if p.Line == 0 {
 		return p.File
 	}
-	return fmt.Sprintf("%s:%d", p.File, p.Line)
+	return p.File + ":" + strconv.Itoa(p.Line)
 }
 
 // Table keeps the places of one configuration. The zero Table is ready to
