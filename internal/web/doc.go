@@ -23,9 +23,14 @@
 //
 //	app.js      which view is shown, keys, dialogs, the frame around views
 //	api.js      asks the API, logs in and out; errors in words
-//	live.js     one WebSocket; subscriptions, snapshots, resuming; what it holds
+//	live.js     one WebSocket; subscriptions, resuming, how far behind it is
+//	store.js    the objects of topics, as snapshots and events tell them
+//	log.js      the latest events, without duplicates, and as trees of causes
 //	format.js   numbers, times and rates as text
 //	table.js    tables: columns, order, filter, cells that know their value
+//	why.js      what explain route says
+//	dialogs.js  the keys, and a view's questions as commands
+//	login.js    what is shown to who has not logged in
 //	views/*.js  one view each
 //
 // A view is an object that views/index.js lists. See views/index.js for its

@@ -72,6 +72,7 @@ func TestPage(t *testing.T) {
 		{"config", testConfig},
 		{"by keyboard", testKeyboard},
 		{"accessible", testAxe},
+		{"the connection breaks", testBreaks},
 		{"the router is restarted", testRestart},
 		{"logging out", testLogout},
 	} {
@@ -294,6 +295,32 @@ func testKeyboard(t *testing.T, _ *router, b *browser) {
 	b.wait("the commands", `document.querySelector('dialog[open]')?.innerText.includes('routerd events') && document.querySelector('dialog[open]').innerText.includes('--pinnedpubkey')`)
 	key(kb.Escape)
 	b.wait("that it closes", `!document.querySelector('dialog[open]')`)
+}
+
+// The connection breaks again and again while things happen: the page has all of it,
+// once.
+func testBreaks(t *testing.T, r *router, b *browser) {
+	b.open("events")
+	b.wait("that it is live", `routerd.live.state === 'live'`)
+	first := logged(b)[0]
+	for i := range 5 {
+		b.wait("that it is connected", `routerd.live.hello`)
+		b.run(chromedp.Evaluate(`routerd.live.socket?.close()`, nil))
+		for range 8 {
+			var cleared control.ClearResult
+			r.ask(http.MethodPost, fmt.Sprintf("clear/arp?address=192.0.2.%d", 100+i), &cleared)
+		}
+	}
+	b.wait("the newest event", `routerd.shown.log.entries.filter(e => e.topic === 'audit' && e.item.action.includes('192.0.2.104')).length === 8`)
+	got := logged(b)
+	epoch, _, _ := strings.Cut(first, ":")
+	want := r.recorded(epoch, got[len(got)-1])
+	if i := slices.Index(want, first); i < 0 || !slices.Equal(got, want[i:]) {
+		t.Errorf("the page has the events\n%q, and the router\n%q", got, want)
+	}
+	if n := eval[int](b, `routerd.live.connects`); n < 3 {
+		t.Errorf("the page has connected %d times, wanted some more", n)
+	}
 }
 
 func testRestart(t *testing.T, r *router, b *browser) {
