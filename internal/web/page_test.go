@@ -198,6 +198,7 @@ func testParity(t *testing.T, r *router, b *browser) {
 		{"sessions", "bgp/neighbor", "neighbors", "[data-topic=bgp]", map[string]string{"Neighbor": "address", "AS": "as", "State": "state", "Accepted": "accepted", "Sent": "sent", "Description": "description"}},
 		{"sessions", "neighbor", "neighbors", "[data-topic=neighbor]", map[string]string{"Neighbor": "address", "Interface": "interface", "MAC": "mac", "State": "state", "Held": "held"}},
 		{"routes", "route?limit=50", "routes", "", map[string]string{"Prefix": "prefix", "Source": "source", "Distance": "distance", "Metric": "metric", "Since": "since"}},
+		{"topology", "topology", "links", "", map[string]string{"Interface": "interface", "Note": "why"}},
 		{"protocols?noun=bgp", "bgp", "tables", "[data-list=tables]", map[string]string{"Family": "family", "Prefixes": "prefixes", "Routes": "routes", "Octets": "octets"}},
 		{"protocols?noun=ospf/interface", "ospf/interface", "interfaces", "", map[string]string{"State": "state", "Cost": "cost"}},
 	} {

@@ -41,7 +41,9 @@ function open(page) {
   const unfolded = new Set();
   const orders = new Map();
   const stop = new AbortController();
-  const topics = () => [...page.store.topics.keys()].filter((t) => t !== 'interface' && page.store.objects(t).size);
+  // Stations on links, of which there may be many, come behind the protocols.
+  const last = (t) => (t === 'neighbor' ? 1 : 0);
+  const topics = () => [...page.store.topics.keys()].filter((t) => t !== 'interface' && page.store.objects(t).size).sort((a, b) => last(a) - last(b));
   let timer;
   async function refresh() {
     if (document.visibilityState === 'visible' && page.live.state !== 'reconnecting') {

@@ -43,13 +43,19 @@ function color(name) {
   return c;
 }
 
+// shownTime is what a chart shows: the last minute, and up to five once there is so much.
+function shownTime(series) {
+  const end = now() / 1000;
+  return [Math.max(end - points, Math.min(series.data[0][0] ?? end, end - 60)), end];
+}
+
 function chart(node, series) {
   const [text, line, rx, tx] = ['soft', 'line', 'rx', 'tx'].map(color);
   const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 }, font: '12px system-ui, sans-serif' };
   return new uPlot({
     width: Math.max(node.clientWidth, 200), height: 150, legend: { show: false }, cursor: { y: false },
-    scales: { x: { range: () => [now() / 1000 - points, now() / 1000] }, y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1000) * 1.1] } },
-    axes: [{ ...axis, values: (u, list) => list.map((t) => clock(t * 1000).slice(0, 5)), incrs: [60], space: 40, size: 30 }, { ...axis, size: 84, values: (u, list) => list.map(bits) }],
+    scales: { x: { range: () => shownTime(series) }, y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1000) * 1.1] } },
+    axes: [{ ...axis, values: (u, list) => list.map((t) => clock(t * 1000).slice(0, t % 60 ? 8 : 5)), incrs: [10, 30, 60], space: 50, size: 30 }, { ...axis, size: 84, values: (u, list) => list.map(bits) }],
     series: [{}, { label: 'received', stroke: rx, width: 1.5, spanGaps: false, points: { show: false } }, { label: 'sent', stroke: tx, width: 1.5, dash: [5, 3], spanGaps: false, points: { show: false } }],
   }, series.data, node);
 }
