@@ -106,3 +106,49 @@ func (s *stand) decisions(list []netip.Prefix) (words []string) {
 	}
 	return words
 }
+
+// Only routes of prefixes that come together are offered each as it is.
+func TestLoneRoutesAreOffered(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newStand(rt, 2, nil)
+		for _, p := range s.peers {
+			s.connectNow(p)
+		}
+		list := manyPrefixes(12)
+		hops := []netip.Addr{s.peers[0].address, s.peers[1].address, netip.MustParseAddr("192.0.2.50")}
+		type offered struct {
+			med uint32
+			hop netip.Addr
+		}
+		want := map[netip.Prefix]offered{}
+		for range rapid.IntRange(1, 3).Draw(rt, "reads") {
+			p := s.peers[rapid.IntRange(0, 1).Draw(rt, "of")]
+			var data []byte
+			for i, x := range list {
+				if i%2 != slices.Index(s.peers, p) || rapid.Bool().Draw(rt, "left out") {
+					continue
+				}
+				o := offered{rapid.Uint32Range(0, 1).Draw(rt, "MED"), rapid.SampledFrom(hops).Draw(rt, "hop")}
+				address := p.address
+				p.address = o.hop
+				data = append(data, p.preferred(rapid.IntRange(1, 3).Draw(rt, "path"), o.med, x)...)
+				p.address = address
+				want[x] = o
+			}
+			s.say(p, data)
+			s.run(time.Second)
+			r := s.machine.ribs[wire.IPv4Unicast]
+			for x, o := range want {
+				n, _ := r.table.Number(x)
+				slot := s.slots.At(routing.SlotID(r.at(n).slot - 1))
+				s.slots.Offer(routing.SlotID(r.at(n).slot - 1))
+				if len(slot.NextHops) != 1 || slot.NextHops[0].Address != o.hop || slot.Metric != o.med || slot.Prefix != x {
+					rt.Fatalf("%v is offered as %+v, want %+v", x, slot, o)
+				}
+				if l := r.at(n); r.table.attributes.At(l.attributes-1).MED != o.med {
+					rt.Fatalf("%v has MED %d, want %d", x, r.table.attributes.At(l.attributes-1).MED, o.med)
+				}
+			}
+		}
+	})
+}

@@ -93,17 +93,30 @@ func (m *Machine) settle(r *rib) {
 }
 
 // lone is what was decided of a route that is the only one of its prefix: the same holds for
-// others of the source with the same attributes.
+// others of the source with the same next hop and MED.
 type lone struct {
-	set       *AttributeSet // nil: nothing is known
+	set       *AttributeSet // that was seen last; nil: nothing is known
+	hop       *hop          // nil: it is link-local, and the same holds for those with the set alone
 	source    uint16
 	longLived bool
 	way       int32
 }
 
-// is reports whether x is such a route.
-func (o *lone) is(x *record) bool {
-	return x != nil && o.set != nil && o.set.number == x.attributes && o.source == x.source
+// isLone reports whether x is such a route as was decided last.
+func (m *Machine) isLone(x *record) bool {
+	o := &m.lone
+	if x == nil || o.set == nil || o.source != x.source {
+		return false
+	}
+	if o.set.number == x.attributes {
+		return true
+	}
+	set := m.attributes.At(x.attributes)
+	if h := m.hop(set); h == nil || h != o.hop || set.MED != o.set.MED {
+		return false
+	}
+	o.set = set
+	return true
 }
 
 // only gives the route of a prefix that has one, nil if it has another number of them.
@@ -122,8 +135,8 @@ func (t *Table) only(n uint32) *record {
 func (m *Machine) decide(r *rib, n uint32) {
 	l := r.at(n)
 	only := r.table.only(n)
-	if o := &m.lone; o.is(only) {
-		before := *l
+	if m.isLone(only) {
+		o, before := &m.lone, *l
 		l.attributes, l.path, l.source, l.longLived, l.second, l.ordered = only.attributes+1, only.path, o.source, o.longLived, 0, true
 		m.exchange(l, &before, o.set)
 		m.offerLater(r, n, l, o.way)
@@ -165,7 +178,7 @@ func (m *Machine) conclude(r *rib, n uint32, l *chosen, best int, ordered, only 
 		way := m.offer(best)
 		m.offerLater(r, n, l, way)
 		if only {
-			m.lone = lone{set, l.source, l.longLived, way}
+			m.lone = lone{set, m.hop(set), l.source, l.longLived, way}
 		}
 	case l.slot != 0:
 		m.offerLater(r, n, l, routing.Withdrawn)
