@@ -30,6 +30,7 @@ func (r *reader) check(c *Config, interfaces []*interfacePlaces, statics []*stat
 	r.checkOverlap(interfaces)
 	r.checkStatics(c, statics, interfaces, own)
 	r.checkNAT(c, interfaces)
+	r.checkACL(c)
 	if !Failed(r.Problems()) && c.RouteFile == "" { // else when its routes are known
 		r.checkReach(c, statics)
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"routerd/acl"
 	"routerd/dataplane"
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
@@ -39,6 +40,7 @@ type Config struct {
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config
+	ACL       acl.Config
 	// RouteFile is where further static routes stand, as the configuration gives
 	// it and once they have been read as a path; "" for nowhere.
 	RouteFile string

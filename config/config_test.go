@@ -196,8 +196,7 @@ rib.distance = { static = 2, ebgp = 30, ospf = 105, rip = 255 }`))
 // What the language has and this version does not build is refused by name.
 func TestUnbuiltIsRefusedByName(t *testing.T) {
 	for _, text := range []string{
-		"[acl.x]",
-		"[interface.x]\nkind = \"tun\"\nacl-in = \"y\"", "[interface.x]\nkind = \"packet\"\nacl-out = \"y\"",
+		"[log]\nmodules = { bgp = \"debug\" }",
 	} {
 		_, problems := Parse("t.toml", []byte(text))
 		if !Failed(problems) || !strings.Contains(problems[0].String(), "not built into this version") {

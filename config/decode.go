@@ -36,6 +36,7 @@ func (r *reader) decode() *Config {
 	r.decodePolicy(top, c)
 	r.decodeProtocols(top, c, interfaces)
 	r.decodeNAT(top, c)
+	r.decodeACL(top, c)
 	c.addressStack()
 	top.Done()
 

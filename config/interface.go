@@ -78,7 +78,7 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		ic.MTU = 65535
 		s.Default("mtu", "65535")
 		r.senseless(s, "makes no sense on a loopback, which has no port",
-			"mtu", "urpf", "mss", "host", "device", "netns", "take-over", "neighbor", "ra")
+			"mtu", "urpf", "mss", "acl-in", "acl-out", "host", "device", "netns", "take-over", "neighbor", "ra")
 	case dataplane.KindPacket:
 		// The MTU is the device's.
 		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
@@ -113,6 +113,9 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		r.decodeHost(s.Section("host"), i)
 	}
 	i.mtu = ic.MTU
+	if i.kind != dataplane.KindLoopback {
+		r.decodeACLNames(s, name, c)
+	}
 	s.Done()
 	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces, ic)
 	switch i.kind {

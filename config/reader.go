@@ -21,8 +21,9 @@ type reader struct {
 	keys    map[string][]*tomltext.Section // the tables of each chain
 	statics []*staticPlaces
 	sets    map[string]map[string][]any // of values of registered keys, by table and name
-	sources map[netip.Addr]netip.Addr   // of next hops without an interface that are watched; invalid over one hop
-	read    []Problem                   // in other files
+	acl     aclPlaces
+	sources map[netip.Addr]netip.Addr // of next hops without an interface that are watched; invalid over one hop
+	read    []Problem                 // in other files
 	// Of the routes of a file: those that are looked at for all that lead alike,
 	// and how many of those have a next hop that nothing reaches.
 	examples      map[origin.ID]bool
@@ -49,9 +50,7 @@ func (r *reader) valueOrigin(at tomltext.Path) origin.ID { return r.origins.Add(
 // unbuilt are the planned keys that this version does not support, by the table
 // that they belong to; "*" is any name.
 var unbuilt = map[string][]string{
-	"":            {"acl"},
-	"log":         {"modules"},
-	"interface.*": {"acl-in", "acl-out"},
+	"log": {"modules"},
 }
 
 // refuse returns the message for a planned key of the table at a path, "" for

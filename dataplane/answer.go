@@ -103,7 +103,13 @@ func (b *Batch) refuse(v *View, p *Packet, e icmp.Error, now time.Time) Answer {
 	if f == nil {
 		return AnswerNoBuffer
 	}
-	if p.Family == 4 {
+	if p.Verdict == verdict.ACLRejected && p.Proto == packet.ProtoTCP {
+		n := resetFor(f.Buf[f.Start:], orig, p.l4)
+		if n == 0 {
+			return AnswerForbidden
+		}
+		f.End += n
+	} else if p.Family == 4 {
 		f.End += len(icmp.AppendError4(f.Buf[f.Start:f.Start], orig, src, e))
 	} else {
 		f.End += len(icmp.AppendError6(f.Buf[f.Start:f.Start], orig, src, e))

@@ -53,9 +53,10 @@ type Packet struct {
 	Hop      *fib.NextHop
 	source   *fib.Way // what urpf found for the source
 	nat      *translation
-	mss      uint16 // TCP's segment size as it arrived, if mss lowered it; else 0
-	piece    uint16 // length of the longest fragment that it arrived in; 0 = it arrived whole
-	carried  uint16 // packets that it carries as it arrived: more than one if it is a super-packet
+	track    *tracking // nil where nothing is filtered, and of what is never filtered
+	mss      uint16    // TCP's segment size as it arrived, if mss lowered it; else 0
+	piece    uint16    // length of the longest fragment that it arrived in; 0 = it arrived whole
+	carried  uint16    // packets that it carries as it arrived: more than one if it is a super-packet
 }
 
 // cut says what has to be done to a packet before its egress port takes it.

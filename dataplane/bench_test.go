@@ -8,6 +8,7 @@ import (
 	"routerd/dataplane/port/memory"
 	"routerd/internal/corpus"
 	"routerd/internal/packet"
+	"routerd/nat"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -73,7 +74,15 @@ func loads(tb testing.TB) map[string]*load {
 	big := probe(tb, "udp 10.0.1.2:4000 > 10.0.2.2:53", 2000)
 	pieces := newLoad(tb, raw(cut4(big, 0, 800, true)), raw(cut4(big, 800, 1600, true)), raw(cut4(big, 1600, 2008, false)))
 	(&network{view: pieces.view}).translate(tb, natConfig())
+	filtered := newLoad(tb, append(one(udp4("10.0.2.2"), apart)[:BatchSize/2], one(udp6("2001:db8:2::2"), apart)[:BatchSize/2]...)...)
+	(&network{view: filtered.view}).filter(tb, guard(), nat.Config{})
+	refused := newLoad(tb, append(one(udp4("10.0.2.2"), apart)[:BatchSize/2], one(udp6("2001:db8:2::2"), apart)[:BatchSize/2]...)...)
+	closed := guard()
+	closed.Interfaces[0].Interface = "lan0"
+	(&network{view: refused.view}).filter(tb, closed, nat.Config{})
 	return map[string]*load{
+		"filter/sessions":      filtered,
+		"filter/refused":       refused,
 		"stack, policed":       stack,
 		"NAT/many-flows":       translated,
 		"NAT/fragments":        pieces,

@@ -21,6 +21,7 @@ type Counters struct {
 	// is nil until something is sent there: of a thousand interfaces a worker
 	// uses few.
 	sent    atomic.Pointer[[]atomic.Pointer[traffic]]
+	rules   atomic.Pointer[[]ruleCount] // of the filter, by number
 	batches atomic.Uint64
 
 	pending tally // of the batch under way
@@ -95,6 +96,12 @@ func (c *Counters) Add(o *Counters) {
 			if t := (*sent)[i].Load(); t != nil {
 				c.by(routing.InterfaceID(i)).add(t)
 			}
+		}
+	}
+	if rules := o.rules.Load(); rules != nil {
+		c.growRules(len(*rules))
+		for i := range *rules {
+			(*c.rules.Load())[i].add((*rules)[i].read())
 		}
 	}
 }

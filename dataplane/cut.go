@@ -166,21 +166,29 @@ func (b *Batch) fragment4(p *Packet, f *port.Frame, e *egress) bool {
 	return true
 }
 
-// fragment6 fragments as RFC 8200 §4.5 says. The router's own packets have no
-// extension headers: all behind the IPv6 header is the fragmentable part.
+// fragment6 fragments as RFC 8200 §4.5 says: what the router itself sends, and
+// packets that were reassembled for the filter, which leave in fragments no
+// larger than those that they came in.
 func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
 	whole := packet.IPv6(f.Bytes())
-	payload, next := whole.Payload(), whole.NextHeader()
-	const header = packet.IPv6Header + packet.IPv6FragmentHeader
+	front, nextAt := unfragmentable(whole)
+	payload, next := whole[front:whole.TotalLen()], whole[nextAt]
+	header, mtu := front+packet.IPv6FragmentHeader, e.out.MTU
+	if p.piece != 0 {
+		mtu = min(mtu, int(p.piece))
+	}
 	// It cannot be predicted from earlier ones, and two workers never give the
 	// same at once (RFC 7739 §5.2, RFC 8200 §4.5).
 	b.ident++
 	ident := uint32(b.secret.Sum(uint64(b.Stream)<<32|uint64(b.ident), 0))
 	for offset := 0; len(payload) > 0; {
-		room := e.out.MTU - header
+		room := mtu - header
 		last := len(payload) <= room
 		if !last {
 			room &^= 7
+		}
+		if room <= 0 {
+			return false
 		}
 		part := payload[:min(room, len(payload))]
 		payload = payload[len(part):]
@@ -190,13 +198,32 @@ func (b *Batch) fragment6(p *Packet, f *port.Frame, e *egress) bool {
 		}
 		g.End = g.Start + header + len(part)
 		piece := packet.IPv6(g.Bytes())
-		copy(piece, whole[:packet.IPv6Header])
+		copy(piece, whole[:front])
 		copy(piece[header:], part)
 		piece.SetPayloadLen(len(piece) - packet.IPv6Header)
-		piece.SetNextHeader(packet.ProtoFragment)
-		packet.FragmentHeader(piece[packet.IPv6Header:]).Set(next, offset, !last, ident)
+		piece[nextAt] = packet.ProtoFragment
+		packet.FragmentHeader(piece[front:]).Set(next, offset, !last, ident)
 		e.add(p, g)
 		offset += len(part)
 	}
 	return true
+}
+
+// unfragmentable gives the length of the headers that every fragment repeats, up
+// to the routing header or, without one, the hop-by-hop options (RFC 8200 §4.5),
+// and the place of the byte that says what follows them.
+func unfragmentable(whole packet.IPv6) (length, nextAt int) {
+	length, nextAt = packet.IPv6Header, 6
+	for next, at := whole.NextHeader(), packet.IPv6Header; next == packet.ProtoHopByHop || next == packet.ProtoDestOptions || next == packet.ProtoRouting; {
+		n, ok := packet.ExtensionLen(next, whole[at:])
+		if !ok {
+			break
+		}
+		from := at
+		if at += n; next != packet.ProtoDestOptions {
+			length, nextAt = at, from
+		}
+		next = whole[from]
+	}
+	return length, nextAt
 }

@@ -20,6 +20,7 @@ type Drop struct {
 	Time    time.Time
 	In      routing.InterfaceID
 	Verdict verdict.Verdict
+	Rule    uint32 // 1 + the number of the filter's rule that dropped it; 0 = none did
 	Length  int    // of the whole packet
 	Header  []byte // its first bytes
 	Frame   bool   // Header begins with the link header
@@ -47,6 +48,7 @@ type dropRecord struct {
 	time    time.Time
 	in      routing.InterfaceID
 	verdict verdict.Verdict
+	rule    uint32
 	length  uint32
 	held    uint8
 	frame   bool
@@ -74,6 +76,9 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 			rec := &r.ring[r.next%dropRingSize]
 			r.next++
 			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(p.ip()))
+			if rec.rule = 0; p.Verdict == verdict.ACLDropped || p.Verdict == verdict.ACLRejected {
+				rec.rule = p.track.rule
+			}
 			rec.held, rec.frame = uint8(len(p.appendFrame(rec.header[:0]))), p.linked
 		}
 	}
@@ -88,7 +93,7 @@ func (r *DropRing) Last(n int) []Drop {
 	for i := range max(n, 0) {
 		rec := &r.ring[(r.next-1-uint64(i))%dropRingSize]
 		list = append(list, Drop{
-			Time: rec.time, In: rec.in, Verdict: rec.verdict, Length: int(rec.length),
+			Time: rec.time, In: rec.in, Verdict: rec.verdict, Rule: rec.rule, Length: int(rec.length),
 			Header: append([]byte(nil), rec.header[:rec.held]...), Frame: rec.frame,
 		})
 	}

@@ -24,34 +24,19 @@ type translation struct {
 	turned bool
 }
 
-// natIn translates destinations, so that the lookup finds the way to the inside
-// host. A new flow is only looked up in the rules: natOut makes its session,
-// when it is known that the packet goes on and by which interface.
-//
-// The memory of the sessions of all packets of the batch is prefetched before
-// it is needed.
-func natIn(v *View, b *Batch, now time.Time) {
+// natIn translates destinations, as findSessions has found out, so that the
+// lookup finds the way to the inside host. A new flow has only been looked up in
+// the rules: natOut makes its session, when it is known that the packet goes on
+// and by which interface.
+func natIn(v *View, b *Batch, _ time.Time) {
 	if v.NAT == nil {
 		return
 	}
-	b.flowNow = v.Flows.At(now)
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.Family != 4 || p.Way != nil || p.stack == fromOwnStack {
-			continue
-		}
-		if p.Fragment && !p.gather(b, now) {
-			continue
-		}
-		b.hashes = append(b.hashes, v.NAT.Hash(&b.translate(p).packet))
-	}
-	v.NAT.Touch(b.hashes)
-	for _, p := range b.work {
-		if p.nat != nil {
-			p.turnDestination(v, b)
-			b.places = p.nat.packet.Fresh(b.places)
+		if p.nat != nil && p.Verdict == verdict.None {
+			p.turnDestination()
 		}
 	}
-	v.NAT.TouchFresh(b.places)
 }
 
 // translate reads the flow of p. The slice has room for all packets of a batch,
@@ -88,9 +73,8 @@ func (t *translation) end(p *Packet) bool {
 
 // turnDestination translates p's destination and, in an ICMP error, the packet
 // that it quotes.
-func (p *Packet) turnDestination(v *View, b *Batch) {
+func (p *Packet) turnDestination() {
 	t := p.nat
-	v.NAT.Inbound(&t.packet, b.flowNow, &t.to)
 	if t.end(p) {
 		return
 	}
@@ -141,7 +125,9 @@ func natOut(v *View, b *Batch, now time.Time) {
 			continue
 		}
 		if p.stack == toOwnStack && t.to.Session == nat.NoSession && t.to.To == t.packet.Key {
-			v.NAT.Delivered(&t.packet, b.flowNow)
+			if made := v.NAT.Delivered(&t.packet, b.flowNow); made != nat.NoSession && p.track != nil {
+				v.NAT.Sessions().Annotate(made, p.note())
+			}
 			continue
 		}
 		p.turnSource(v, b)
@@ -164,6 +150,9 @@ func (p *Packet) turnSource(v *View, b *Batch) {
 	v.NAT.Outbound(&t.packet, p.Out, b.flowNow, &t.to)
 	if t.end(p) {
 		return
+	}
+	if t.to.New && p.track != nil && !b.dry {
+		v.NAT.Sessions().Annotate(t.to.Session, p.note())
 	}
 	if t.to.To.Src != t.packet.Key.Src || t.to.To.SrcPort != t.packet.Key.SrcPort {
 		p.setSource(&t.to.To)
@@ -218,6 +207,11 @@ func (p *Packet) gather(b *Batch, now time.Time) bool {
 	}
 	largest, df := b.held.Largest()
 	p.piece = uint16(largest)
+	if p.Family == 6 {
+		e := packet.WalkExtensions(p.ip6())
+		p.Proto, p.l4 = e.Upper, e.Offset
+		return true
+	}
 	if df {
 		ip := packet.IPv4(p.ip())
 		ip.SetFragment(true, false, 0)

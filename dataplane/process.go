@@ -26,6 +26,10 @@ type stage struct {
 //	   neighbour machine <--------------------------|---------+       v                                               neighbour machine
 //	                                                +-------------- answer (echo replies, ICMP errors)
 //
+// Before nat in, session looks for the packet's session, and acl-in decides about
+// those that have none; acl-local does so before deliver, acl-out before nat out,
+// and track makes the sessions of IPv6, as nat out does those of IPv4.
+//
 // What deliver finds to be for the router's own TCP/IP stack goes on to egress,
 // which writes it to the port of the stack; what the stack sends comes in by
 // that port.
@@ -40,12 +44,17 @@ func init() { // the explain functions look at the stages, so this cannot be a c
 		{"link", link, explainLink},
 		{"validate", validate, explainValidate},
 		{"urpf", urpf, explainURPF},
+		{"session", findSessions, explainSession},
+		{"acl-in", aclIn, explainACL},
 		{"nat-in", natIn, explainNATIn},
 		{"lookup", lookup, explainLookup},
+		{"acl-local", aclLocal, explainACL},
 		{"deliver", deliver, explainDeliver},
 		{"hop-limit", hopLimit, explainHopLimit},
 		{"fit", fit, explainFit},
+		{"acl-out", aclOut, explainACL},
 		{"nat-out", natOut, explainNATOut},
+		{"track", track6, explainTrack},
 		{"redirect", redirect, explainRedirect},
 		{"answer", answer, explainAnswer},
 	}
@@ -54,6 +63,7 @@ func init() { // the explain functions look at the stages, so this cannot be a c
 		{"deliver", deliverOwn, explainDeliver},
 		{"fit", fit, explainFit},
 		{"nat-out", natOut, explainNATOut},
+		{"track", track6, explainTrack},
 	}
 	leave = []stage{
 		{"mss", clampMSS, explainMSS},
@@ -130,6 +140,13 @@ func (b *Batch) begin(v *View) {
 		b.translations = make([]translation, 0, len(b.packets)+cap(b.made))
 		b.hashes = make([]uint64, 0, len(b.packets)+cap(b.made))
 		b.places = make([]uint32, 0, len(b.packets)+cap(b.made))
+	}
+	b.trackings = b.trackings[:0]
+	if v.ACL != nil {
+		if b.trackings == nil {
+			b.trackings = make([]tracking, 0, len(b.packets)+cap(b.made))
+		}
+		b.counters.growRules(v.ACL.Numbers())
 	}
 	b.arena.used, b.arena.taken = 0, 0
 	for i := range b.egress {

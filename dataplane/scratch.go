@@ -3,7 +3,9 @@ package dataplane
 import (
 	"sync"
 
+	"routerd/acl"
 	"routerd/dataplane/port"
+	"routerd/nat"
 	"routerd/routing/fib"
 )
 
@@ -28,6 +30,11 @@ type scratch struct {
 	translations []translation // of this run; nil until something is translated
 	hashes       []uint64      // by which their sessions are looked for
 	places       []uint32      // where new flows' mappings are looked for
+	trackings    []tracking    // of this run; nil until something is filtered
+	hits         []uint32      // the rules that one packet matched
+	question     acl.Packet    // what a list is asked of one packet
+	asking       nat.Packet    // the same for translation, and what it answers
+	leaves       nat.Translation
 
 	punts  []Punt
 	punted []*Packet // whose they are

@@ -199,6 +199,8 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.NotNeighbor:       "router: TestDroppedFates",
 	verdict.DeliveredToStack:  "TestStackGetsWhatNobodyClaims",
 	verdict.LocalPoliced:      "TestStackIsPoliced",
+	verdict.ACLDropped:        "TestFilter",
+	verdict.ACLRejected:       "TestFilterRejects",
 	verdict.NATBadPacket:      "TestNATFates",
 	verdict.NATNoMapping:      "TestNATFates",
 	verdict.NATFiltered:       "TestNATFates",

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"routerd/acl"
 	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/reassembly"
@@ -31,12 +32,14 @@ type View struct {
 	Martians   Martians
 	Own        OwnAddresses
 	Limits     Limits
-	Neighbors  *arp.Table // nil where no interface has a link header
-	NAT        *nat.NAT   // nil where nothing is translated
-	Flows      flow.Clock // the clock of NAT's sessions
-	Listeners  *Listeners // what the router's own protocols hear on all interfaces
-	ClampsMSS  bool       // some interface has an MSS
-	Membership Sink       // takes IGMP and MLD on Ethernet links; may be nil
+	Neighbors  *arp.Table  // nil where no interface has a link header
+	NAT        *nat.NAT    // nil where nothing is translated or filtered
+	Flows      flow.Clock  // the clock of all sessions
+	ACL        *acl.Rules  // nil where nothing is filtered; else NAT tracks all flows
+	Sessions6  *flow.Table // of IPv6, where something is filtered
+	Listeners  *Listeners  // what the router's own protocols hear on all interfaces
+	ClampsMSS  bool        // some interface has an MSS
+	Membership Sink        // takes IGMP and MLD on Ethernet links; may be nil
 	Secrets    Secrets
 }
 

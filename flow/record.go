@@ -22,9 +22,9 @@ import (
 // after the others: if it is odd and the same, what was read belongs
 // together. No word is a pointer, so the collector never looks at a block.
 //
-// IPv6 flows would need four more words of addresses, on a second line. They
-// would get a second table with its own layout, since one table for both would
-// make every IPv4 packet read two lines.
+// IPv6 flows need four more words of addresses, on a second line. They have a
+// table of their own, since one table for both would make every IPv4 packet read
+// two lines; see wide.go.
 const (
 	recordWords = 8
 
@@ -44,6 +44,7 @@ type record [recordWords]uint64
 type aside struct {
 	next, prev uint32 // links in a slot of the wheel; next alone in the queue of free numbers
 	created    Time
+	note       Note
 }
 
 const blockRecords = 1 << 17

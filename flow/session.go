@@ -18,6 +18,8 @@ type Session struct {
 	Created, Seen  Time // Seen is exact to a quarter of a second
 	Timeout        time.Duration
 	Traffic        Traffic // what it has carried, see Table.Count
+	Note           Note
+	Wide           Wide // of an IPv6 session, the addresses of its forward key; Forward and Reply have none
 }
 
 // Expires is how long from now s lives if no packet comes, not below 0.
@@ -37,6 +39,7 @@ func (t *Table) session(number uint32) (Session, bool) {
 	}
 	c := r.condition()
 	return Session{
+		Note: a.note, Wide: t.wideOf(number),
 		Number: number, Generation: uint32(head >> 32),
 		Forward: unpacked(r[wordForward], uint32(r[wordPorts]>>32), head),
 		Reply:   unpacked(r[wordReply], uint32(r[wordPorts]), head),

@@ -35,6 +35,8 @@ type Table struct {
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
 	refresh atomic.Bool // Config.InboundRefresh
 	key     siphash.Key
+	wide    bool // the sessions are of IPv6, see wide.go
+	wides   [MostSessions/blockRecords + 1]atomic.Pointer[wideBlock]
 
 	mu      sync.Mutex // guards what follows, and all writing of records but for their state
 	limit   uint32
@@ -163,6 +165,11 @@ type Hashes struct{ Forward, Reply uint64 }
 func (t *Table) InsertHashed(forward, reply *Key, h Hashes, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	return t.insert(forward, reply, h, rule, owner, host, s, now)
+}
+
+// insert is InsertHashed with the mutex held.
+func (t *Table) insert(forward, reply *Key, h Hashes, rule, owner, host uint32, s *Segment, now Time) (uint32, Refusal) {
 	// Limits come first: a flood that has reached one is refused without a
 	// look at the index.
 	why, number := t.room(host), NoSession
@@ -211,7 +218,7 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 // hosts and the counters.
 func (t *Table) enter(number, host uint32, proto uint8, created Time, c condition, now Time) {
 	a := t.aside(number)
-	a.created = created
+	a.created, a.note = created, Note{}
 	t.carry(number, Traffic{})
 	t.hosts[host]++
 	t.sessions.Add(1)
@@ -239,6 +246,9 @@ func (t *Table) reserve(number uint32) {
 		fresh := new(block)
 		hugePages(fresh.words())
 		b.Store(fresh)
+	}
+	if w := &t.wides[number/blockRecords]; t.wide && w.Load() == nil {
+		w.Store(new(wideBlock))
 	}
 }
 

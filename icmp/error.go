@@ -65,6 +65,10 @@ var provoked = [verdict.Count]struct{ four, six Error }{
 		Error{Type: DestUnreachable, Code: CodeFragmentationNeeded},
 		Error{Type: PacketTooBig6},
 	},
+	verdict.ACLRejected: { // TCP is answered with an RST instead
+		Error{Type: DestUnreachable, Code: CodeProhibited},
+		Error{Type: DestUnreachable6, Code: CodeProhibited6},
+	},
 	// RFC 5508 REQ-8, where resources forbid a new session. What the filter
 	// or the state of a session refuses stays without an answer, so that
 	// nobody outside learns what is behind it.

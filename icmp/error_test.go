@@ -33,6 +33,7 @@ func TestErrors(t *testing.T) {
 		verdict.BackToPort:          {is(3, 1), is(1, 3)},
 		verdict.HopLimit:            {is(11, 0), is(3, 0)},
 		verdict.TooBig:              {is(3, 4), is(2, 0)},
+		verdict.ACLRejected:         {is(3, 13), is(1, 1)},
 		verdict.NATPoolExhausted:    {is(3, 13), nil},
 		verdict.NATPortless:         {is(3, 13), nil},
 		verdict.NATSessionLimit:     {is(3, 13), nil},

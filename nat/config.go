@@ -65,6 +65,9 @@ type Config struct {
 	NoHairpin          bool // no hairpinning: inside hosts cannot reach each other by mapped outside endpoints (RFC 4787 REQ-9 says they should)
 	Timeouts           flow.Timeouts
 	InboundRefresh     bool // packets from outside refresh a session too (RFC 4787 REQ-6a)
+	// Track makes sessions of flows that are not translated too, for a filter
+	// that has to know them.
+	Track bool
 
 	Pools       []PoolConfig
 	Source      []SourceRule      // first match wins
@@ -76,6 +79,10 @@ type Config struct {
 func (c *Config) Enabled() bool {
 	return len(c.Source)+len(c.Destination)+len(c.Static) > 0
 }
+
+// Used reports whether there are sessions at all: something is translated or
+// flows are tracked.
+func (c *Config) Used() bool { return c.Track || c.Enabled() }
 
 // AddressRange is a range of IPv4 addresses, both ends included.
 type AddressRange struct{ First, Last netip.Addr }

@@ -13,6 +13,7 @@
 //	pool.go         outside addresses, and the choice among them
 //	ports/          ports in use, and the choice among them
 //	own.go          the router's own flows and listeners
+//	track.go        sessions of flows that are not translated
 //	hairpin.go      inside hosts that reach each other by outside endpoints
 //	fair.go         sharing out sessions and ports that run short
 //	end.go          the end of sessions, and what it frees

@@ -125,7 +125,7 @@ func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 // admits reports whether a packet of a remote endpoint without a session may
 // open one on the mapping with the number (RFC 4787 §5, RFC 5382 §4.3).
 func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
-	if !p.begins() {
+	if !p.Begins() {
 		return false
 	}
 	if !r.leads[p.In] {
@@ -149,9 +149,9 @@ func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
 	}
 }
 
-// begins reports whether a packet may be the first of a session, from either
+// Begins reports whether a packet may be the first of a session, from either
 // side.
-func (p *Packet) begins() bool {
+func (p *Packet) Begins() bool {
 	switch p.Key.Proto {
 	case protoTCP:
 		return p.TCP.Begins()
@@ -161,10 +161,10 @@ func (p *Packet) begins() bool {
 	return true
 }
 
-// resumes reports whether a packet may be of a TCP connection that was opened
+// Resumes reports whether a packet may be of a TCP connection that was opened
 // before the router started. If rules alone say how it is translated, it gets a
 // session, so that connections survive a restart if they get the same ports.
-func (p *Packet) resumes() bool {
+func (p *Packet) Resumes() bool {
 	return p.Key.Proto == protoTCP && p.TCP.Flags&(flow.FlagSYN|flow.FlagRST|flow.FlagFIN|flow.FlagACK) == flow.FlagACK
 }
 

@@ -19,7 +19,7 @@ func (n *NAT) Outbound(p *Packet, out routing.InterfaceID, now flow.Time, t *Tra
 		return
 	}
 	r := n.active.Load()
-	if t.To == p.Key && !r.translated(out) {
+	if t.To == p.Key && !r.translated(out) && !r.cfg.Track {
 		return
 	}
 	if p.Error {
@@ -76,12 +76,15 @@ func (n *NAT) begin(p *Packet, out routing.InterfaceID, now flow.Time, t *Transl
 	}
 	n.chooseRule(r, p, out, &pl)
 	if pl.source == nil && pl.destination == nil && pl.remote == 0 {
+		if r.cfg.Track {
+			n.track(r, p, &pl, now, t)
+		}
 		if pl.exempt != nil {
 			t.Rule = ruleWord(pl.exempt.number, 0)
 		}
 		return
 	}
-	if !p.begins() && (!p.resumes() || pl.remote != 0) {
+	if !p.Begins() && (!p.Resumes() || pl.remote != 0) {
 		t.Verdict = verdict.NATInvalidState
 		return
 	}

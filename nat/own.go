@@ -12,13 +12,19 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	if p.Error {
 		return
 	}
-	if n.active.Load().spaces[p.Key.Src] == nil || n.established(p, now, t) || !p.begins() && !p.resumes() {
+	r := n.active.Load()
+	if r.spaces[p.Key.Src] == nil && !r.cfg.Track || n.established(p, now, t) || !p.Begins() && !p.Resumes() {
 		return
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.active.Load().spaces[p.Key.Src] // the configuration may have changed meanwhile
-	if s == nil || n.established(p, now, t) {
+	r = n.active.Load() // the configuration may have changed meanwhile
+	s := r.spaces[p.Key.Src]
+	if s == nil && !r.cfg.Track || n.established(p, now, t) {
+		return
+	}
+	if s == nil {
+		n.trackOwn(r, p, p.Key.Src, now, t)
 		return
 	}
 	to := p.Key
@@ -32,22 +38,30 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 
 // Delivered records that a packet without a session goes to the router's own
 // TCP/IP stack, so that its flow reserves its port until the stack has replied.
-func (n *NAT) Delivered(p *Packet, now flow.Time) {
-	if n.active.Load().spaces[p.Key.Dst] == nil || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || !p.begins() {
-		return
+// It gives the number of the session that it has made, or NoSession.
+func (n *NAT) Delivered(p *Packet, now flow.Time) uint32 {
+	r := n.active.Load()
+	if r.spaces[p.Key.Dst] == nil && !r.cfg.Track || p.Error || p.Own || p.Dry || p.Key.Proto == protoICMP || p.NoSession || !p.Begins() && !p.Loose {
+		return NoSession
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s := n.active.Load().spaces[p.Key.Dst]
-	if s == nil || n.sessions.Find(p.Key).Session != NoSession {
-		return
+	r = n.active.Load()
+	s := r.spaces[p.Key.Dst]
+	if s == nil && !r.cfg.Track || n.sessions.Find(p.Key).Session != NoSession {
+		return NoSession
+	}
+	var t Translation
+	if s == nil {
+		n.trackOwn(r, p, p.Key.Dst, now, &t)
+		return t.Session
 	}
 	m, ok := n.ownMapping(s, p.Key.Dst, p.Key.DstPort, p.Key.Proto, false)
 	if !ok {
-		return
+		return NoSession
 	}
-	var t Translation
 	n.insertOwn(p, s, m, p.Key, p.Key.Reverse(), now, &t)
+	return t.Session
 }
 
 // ownMapping gives the mapping, existing or new, of an endpoint of the router's

@@ -18,6 +18,8 @@ type Packet struct {
 	// super-packet carries, and its bytes from the IP header on.
 	Packets, Bytes uint32
 	Own            bool // made by the router itself or its own TCP/IP stack
+	Loose          bool // of a flow that is not translated: it may make a session although its beginning was not seen
+	NoSession      bool // of a flow that is not translated: it makes none
 	Dry            bool // only ask how it would be translated: make and change nothing
 
 	hash   uint64 // set by Hash

@@ -324,7 +324,7 @@ func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
 		all[name] = p
 	}
 	return router.Config{
-		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB, NAT: cfg.NAT, Protocols: all,
+		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB, NAT: cfg.NAT, ACL: cfg.ACL, Protocols: all,
 	}
 }
 

@@ -91,14 +91,16 @@ var rooms = map[string]room{
 	"nat/ports":   {},
 	"nat/rewrite": {own: own("flow", "nat")},
 
+	"acl": {own: own("routing")},
+
 	"dataplane": {own: own(
-		"flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",
+		"acl", "flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",
 	)},
 
 	// One router, and what looks at it.
 	"internal/machine": {third: []string{sys}},
 	"internal/router": {own: own(
-		"arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
+		"acl", "arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	// Identities, roles and keys.
 	"internal/access":  {},
@@ -139,7 +141,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"acl", "arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.

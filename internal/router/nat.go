@@ -15,8 +15,9 @@ import (
 // and then kept, so that sessions survive changes that do not concern them.
 type translator struct {
 	nat   *nat.NAT
+	six   *flow.Table // the sessions of IPv6, which only a filter needs; nil until one was used
 	clock flow.Clock
-	on    bool      // something is translated
+	on    bool      // something is translated or filtered
 	next  time.Time // when to look for expired sessions
 }
 
@@ -44,9 +45,12 @@ func (r *Router) Prepare(cfg Config) (nat.Impact, error) {
 			return nat.Impact{}, err
 		}
 	}
+	if _, err := r.compileACL(cfg, number); err != nil {
+		return nat.Impact{}, err
+	}
 	n := r.translator.nat
 	if n == nil {
-		if !cfg.NAT.Enabled() {
+		if !cfg.sessions().Used() {
 			return nat.Impact{}, nil
 		}
 		n = r.newNAT() // used only to check the rules
@@ -84,7 +88,7 @@ func (r *Router) tentative() func(name string) (routing.InterfaceID, error) {
 func (r *Router) prepareNAT(cfg Config, now time.Time) (*nat.Rules, nat.Impact, error) {
 	t := &r.translator
 	if t.nat == nil {
-		if !cfg.NAT.Enabled() {
+		if !cfg.sessions().Used() {
 			return nil, nat.Impact{}, nil
 		}
 		t.nat = r.newNAT()
@@ -99,7 +103,7 @@ func (r *Router) compileNAT(n *nat.NAT, cfg Config, number func(string) (routing
 	if err != nil {
 		return nil, nat.Impact{}, err
 	}
-	rules, impact, err := n.Prepare(cfg.NAT, list)
+	rules, impact, err := n.Prepare(*cfg.sessions(), list)
 	if err != nil {
 		return nil, nat.Impact{}, fmt.Errorf("preparing address translation: %w", err)
 	}
@@ -161,17 +165,22 @@ func (t *translator) poll(now time.Time) {
 	if d := t.deadline(); d.IsZero() || d.After(now) {
 		return
 	}
-	switch visited := t.nat.Tick(t.clock.At(now), natBudget); {
+	visited, sessions := t.nat.Tick(t.clock.At(now), natBudget), t.nat.Sessions().Len()
+	if t.six != nil {
+		visited = max(visited, t.six.Tick(t.clock.At(now), natBudget, nil))
+		sessions += t.six.Len()
+	}
+	switch {
 	case visited == natBudget:
 		t.next = now.Add(time.Millisecond)
-	case t.nat.Sessions().Len() == 0:
+	case sessions == 0:
 		t.next = now.Add(natIdleInterval)
 	default:
 		t.next = now.Add(natInterval)
 	}
 }
 
-// deadline is when poll must be called, the zero Time if nothing is translated.
+// deadline is when poll must be called, the zero Time if there are no sessions.
 func (t *translator) deadline() time.Time {
 	if !t.on {
 		return time.Time{}

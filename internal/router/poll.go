@@ -74,6 +74,10 @@ const (
 // any work; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
 	r.translator.poll(now)
+	if !r.again.IsZero() && !now.Before(r.again) {
+		r.again = time.Time{}
+		r.reviewSessions()
+	}
 	var errs error
 	worked := false
 	if !r.rib.Settling() { // else the RIB would have to store the input

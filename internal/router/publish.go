@@ -76,6 +76,9 @@ func (r *Router) publish() {
 	}
 	if r.translator.on {
 		v.NAT, v.Flows = r.translator.nat, r.translator.clock
+		if r.cfg.ACL.Enabled() {
+			v.ACL, v.Sessions6 = r.filter, r.translator.six
+		}
 	}
 	for _, l := range r.links {
 		v.Interfaces[l.id] = l.view()

@@ -19,6 +19,7 @@ import (
 	"net/netip"
 	"time"
 
+	"routerd/acl"
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port"
@@ -38,6 +39,7 @@ type Config struct {
 	Dataplane dataplane.Config
 	RIB       rib.Config
 	NAT       nat.Config // the zero Config translates nothing
+	ACL       acl.Config // the zero Config filters nothing
 	// Protocols are the configured protocols, by the name of their Kind.
 	Protocols map[string]ProtocolConfig
 }
@@ -77,6 +79,8 @@ type Router struct {
 	machines   []Machine
 
 	translator translator
+	filter     *acl.Rules // of the latest configuration; nil until one has filtered
+	again      time.Time  // when to review sessions once more, see reviewSessions
 }
 
 // link is an interface with the state of its device.
@@ -148,6 +152,10 @@ func drawKey(random rand.Source) siphash.Key { return siphash.Key{random.Uint64(
 // not fit the interfaces, as Prepare does; then nothing has changed. With ErrGroups
 // everything else was done.
 func (r *Router) Commit(cfg Config, now time.Time) error {
+	filter, err := r.compileACL(cfg, r.number)
+	if err != nil {
+		return err
+	}
 	rules, _, err := r.prepareNAT(cfg, now)
 	if err != nil {
 		return err
@@ -192,18 +200,24 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 		}
 		groups = append(groups, l.join())
 	}
+	same := sameFilter(&cfg.ACL, &r.cfg.ACL)
 	r.cfg = cfg
 	if err := r.watchStatics(&cfg.RIB, now); err != nil {
 		return err
 	}
 	r.rib.SetConfig(now, cfg.RIB)
-	r.translator.commit(rules, cfg.NAT.Enabled())
+	r.translator.commit(rules, cfg.sessions().Used())
+	r.commitACL(filter, cfg)
 	if r.forwarding() {
 		err = r.settleSome() // Poll does the rest, and carriers and questions go between
 	} else {
 		err = r.settleAll()
 	}
 	r.publish()
+	if !same {
+		r.reviewSessions()
+		r.again = now.Add(natInterval)
+	}
 	for _, l := range r.links {
 		r.updateNeighbors(l)
 	}

@@ -67,6 +67,10 @@ const (
 	TooBig
 	InterfaceDown
 
+	// The packet filter drops it.
+	ACLDropped
+	ACLRejected
+
 	// Address translation drops it.
 	NATBadPacket
 	NATNoMapping
@@ -191,6 +195,9 @@ var table = [Count]info{
 	TooBig:        {"too_big", Dropped, "larger than the MTU of its way out and not allowed to be fragmented"},
 	InterfaceDown: {"interface_down", Dropped, "the interface on its way out is down"},
 
+	ACLDropped:  {"acl_dropped", Dropped, "a rule of the packet filter, or the default action of a list, drops it"},
+	ACLRejected: {"acl_rejected", Dropped, "a rule of the packet filter, or the default action of a list, rejects it with an answer"},
+
 	NATBadPacket:     {"nat_bad_packet", Dropped, "its transport header is cut short or contradicts itself, so that address translation cannot tell its flow"},
 	NATNoMapping:     {"nat_no_mapping", Dropped, "for an outside address of address translation, where no mapping leads to an inside host"},
 	NATFiltered:      {"nat_filtered", Dropped, "for a mapping of address translation that does not let this remote endpoint in"},
@@ -198,8 +205,8 @@ var table = [Count]info{
 	NATICMPUnmatched: {"nat_icmp_unmatched", Dropped, "an ICMP error through address translation about a packet of no session that exists"},
 	NATPoolExhausted: {"nat_pool_exhausted", Dropped, "a new flow while every port of the outside addresses for it is taken"},
 	NATPortless:      {"nat_portless", Dropped, "a new flow of a protocol without ports, whose answers could not be told from those to another inside host: of each remote address, one at a time has an outside address for it"},
-	NATSessionLimit:  {"nat_session_limit", Dropped, "a new flow while address translation has as many sessions as it may have in all"},
-	NATHostLimit:     {"nat_host_limit", Dropped, "a new flow of an inside host that has as many sessions as one host may have"},
+	NATSessionLimit:  {"nat_session_limit", Dropped, "a new flow while the table of sessions has as many as it may have in all"},
+	NATHostLimit:     {"nat_host_limit", Dropped, "a new flow of a host that has as many sessions as one host may have"},
 
 	ProtocolUnreachable: {"protocol_unreachable", Dropped, "for the router, in a protocol that nothing on the router speaks"},
 	PortUnreachable:     {"port_unreachable", Dropped, "for the router, to a port that nothing on the router listens to"},

@@ -52,13 +52,21 @@ func Parse(ip packet.IPv4, p *nat.Packet) error {
 		return ErrFragment
 	}
 	b := ip.Payload()
-	switch ip.Protocol() {
-	case packet.ProtoTCP:
-		return parseTCP(b, p)
-	case packet.ProtoUDP:
-		return parseUDP(b, p)
-	case packet.ProtoICMP:
+	if ip.Protocol() == packet.ProtoICMP {
 		return parseICMP(b, p)
+	}
+	return Transport(b, &p.Key, &p.TCP)
+}
+
+// Transport fills in the ports of k, and of TCP the segment, from the transport
+// header at the beginning of b, which is of k's protocol. A protocol without
+// ports, and ICMP, have none to fill in.
+func Transport(b []byte, k *flow.Key, s *flow.Segment) error {
+	switch k.Proto {
+	case packet.ProtoTCP:
+		return parseTCP(b, k, s)
+	case packet.ProtoUDP:
+		return parseUDP(b, k)
 	}
 	return nil
 }
@@ -72,7 +80,7 @@ func addresses(ip packet.IPv4) flow.Key {
 	}
 }
 
-func parseTCP(b []byte, p *nat.Packet) error {
+func parseTCP(b []byte, k *flow.Key, s *flow.Segment) error {
 	if len(b) < packet.TCPMinHeader {
 		return ErrTruncated
 	}
@@ -80,13 +88,13 @@ func parseTCP(b []byte, p *nat.Packet) error {
 	if !t.Valid() {
 		return ErrMalformed
 	}
-	p.Key.SrcPort, p.Key.DstPort = t.SrcPort(), t.DstPort()
-	p.TCP = flow.Segment{
+	k.SrcPort, k.DstPort = t.SrcPort(), t.DstPort()
+	*s = flow.Segment{
 		Flags: t.Flags(), Window: binary.BigEndian.Uint16(t[14:]),
 		Seq: t.Seq(), Ack: t.Ack(), Len: uint32(len(b) - t.HeaderLen()),
 	}
-	if p.TCP.Flags&packet.TCPSyn != 0 {
-		p.TCP.Scale = scale(t[packet.TCPMinHeader:t.HeaderLen()])
+	if s.Flags&packet.TCPSyn != 0 {
+		s.Scale = scale(t[packet.TCPMinHeader:t.HeaderLen()])
 	}
 	return nil
 }
@@ -118,7 +126,7 @@ func scale(o []byte) uint8 {
 	return 0
 }
 
-func parseUDP(b []byte, p *nat.Packet) error {
+func parseUDP(b []byte, k *flow.Key) error {
 	u := packet.UDP(b)
 	if !u.Valid() {
 		return ErrTruncated
@@ -126,7 +134,7 @@ func parseUDP(b []byte, p *nat.Packet) error {
 	if u.Length() < packet.UDPHeader || u.Length() > len(u) {
 		return ErrMalformed
 	}
-	p.Key.SrcPort, p.Key.DstPort = u.SrcPort(), u.DstPort()
+	k.SrcPort, k.DstPort = u.SrcPort(), u.DstPort()
 	return nil
 }
 

@@ -1,0 +1,152 @@
+package acl
+
+import (
+	"fmt"
+	"net/netip"
+
+	"routerd/internal/origin"
+)
+
+// Config is what the configuration says of the filter. The zero Config filters
+// nothing.
+type Config struct {
+	Lists      []List // sorted by name
+	Sets       []Set
+	Interfaces []Binding // of interfaces that have a list
+	Local      string    // the list for packets to the router itself; "" = none
+}
+
+// Enabled reports whether anything is filtered.
+func (c *Config) Enabled() bool { return len(c.Interfaces) > 0 || c.Local != "" }
+
+// Binding is the lists of one interface.
+type Binding struct {
+	Interface string
+	In        string // for packets that come in by it; "" = none
+	Out       string // for forwarded packets that leave by it; "" = none
+}
+
+// Set is a named set of addresses: those in its prefixes.
+type Set struct {
+	Name     string
+	Prefixes []netip.Prefix
+}
+
+// List is an ordered list of rules, identified by its Name.
+type List struct {
+	Name    string
+	Default Action // of packets that no rule decides about: Accept, Drop or Reject
+	// Loose takes a packet of a TCP connection, or an ICMP reply, for the
+	// beginning of a flow although the router has not seen the beginning: for
+	// paths of which it sees one direction alone.
+	Loose  bool
+	Rules  []Rule
+	Origin origin.ID
+}
+
+// Rule is one step of a list, identified by its Name. An empty condition
+// matches all; of several values of one condition one has to match.
+type Rule struct {
+	Name             string
+	Family           uint8 // 4 or 6; 0 = both
+	States           []State
+	Protocols        []uint8
+	Sources          []AddressRange
+	SourceSets       []string
+	Destinations     []AddressRange
+	DestinationSets  []string
+	SourcePorts      []PortRange // of protocols with ports
+	DestinationPorts []PortRange // of protocols with ports
+	ICMP             []ICMPType
+	TCPFlags         Flags
+	Fragments        bool // it arrived in fragments
+	Inbound          []string
+	Outbound         []string
+	DSCPs            []uint8
+	Lengths          []LengthRange
+	Action           Action
+	Origin           origin.ID
+}
+
+// Action is what a rule does with a packet.
+type Action uint8
+
+const (
+	Accept Action = iota
+	Drop
+	Reject // drop, and answer with an ICMP error or, to TCP, an RST
+	Count  // count the packet and go on with the next rule
+)
+
+var actions = [...]string{"accept", "drop", "reject", "count"}
+
+// String gives the configuration's word.
+func (a Action) String() string { return actions[a] }
+
+// State is the state of the flow that a packet belongs to.
+type State uint8
+
+const (
+	New         State = iota // it may begin a flow
+	Related                  // it begins a flow that address translation expects
+	Invalid                  // it belongs to no session and can begin none
+	Established              // it belongs to a session; no packet comes to a list in this state
+	states
+)
+
+var stateNames = [...]string{"new", "related", "invalid", "established"}
+
+// String gives the configuration's word.
+func (s State) String() string { return stateNames[s] }
+
+// AddressRange is a range of addresses of one family, both ends included.
+type AddressRange struct{ First, Last netip.Addr }
+
+// RangeOf is the range that a prefix covers.
+func RangeOf(p netip.Prefix) AddressRange {
+	first := p.Masked().Addr()
+	b := first.AsSlice()
+	for i := p.Bits(); i < 8*len(b); i++ {
+		b[i/8] |= 0x80 >> (i % 8)
+	}
+	last, _ := netip.AddrFromSlice(b)
+	return AddressRange{First: first, Last: last}
+}
+
+// String gives the shortest form: an address, a prefix or first-last.
+func (r AddressRange) String() string {
+	if r.First == r.Last {
+		return r.First.String()
+	}
+	for bits := range r.First.BitLen() {
+		if p, err := r.First.Prefix(bits); err == nil && RangeOf(p) == r {
+			return p.String()
+		}
+	}
+	return r.First.String() + "-" + r.Last.String()
+}
+
+// PortRange is a range of ports, both ends included.
+type PortRange struct{ First, Last uint16 }
+
+// String gives a port or first-last.
+func (r PortRange) String() string {
+	if r.First == r.Last {
+		return fmt.Sprint(r.First)
+	}
+	return fmt.Sprintf("%d-%d", r.First, r.Last)
+}
+
+// LengthRange is a range of lengths of IP packets in bytes, both ends included.
+type LengthRange struct{ First, Last uint32 }
+
+// ICMPType is a type of ICMP or ICMPv6 messages, with one of its codes or all.
+type ICMPType struct {
+	Type uint8
+	Code uint8
+	All  bool // all codes
+}
+
+// Flags are TCP flags that are looked at, and those of them that have to be
+// set; the others of them have to be clear. The zero Flags match all.
+type Flags struct{ Of, Set uint8 }

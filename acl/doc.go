@@ -1,0 +1,35 @@
+// Package acl is the rules of the packet filter: named lists, compiled, and
+// which rule of a list decides about a packet. It reads no packet and knows
+// nothing of translation or of the session table; the dataplane tells it what
+// the packet is and in which state of its flow it comes.
+//
+//	config.go     what the configuration says
+//	compile.go    the configuration checked and turned into Rules
+//	ranges.go     one value of a packet, looked up among the ranges of all rules
+//	decide.go     the first rule of a list that a packet matches
+//	show.go       lists and rules by their names and numbers
+//
+// # How a list is decided
+//
+// The rules of a list are the bits of a bitmap, in their order. For each value
+// that rules differ by (state, protocol, source, destination, ports) the cuts
+// where some rule's range begins or ends are known, and between two cuts the
+// same rules apply: they are one bitmap. A packet looks up its bitmap of each
+// value; the first bit that is set in all of them is the first rule that
+// matches so far. What rules seldom ask for (TCP flags, fragments, DSCP,
+// lengths, interfaces) is compared after that. So a list of a thousand rules
+// costs little more than one of ten.
+//
+// A Rules never changes once it is compiled, and any number of goroutines may
+// read it. Deciding allocates nothing.
+//
+// # States
+//
+// A packet of a session never comes here: its flow was decided about when the
+// session was made. What comes is new (it may begin a flow), related (it begins
+// a flow that address translation expects) or invalid (it belongs to no session
+// and can begin none). An accept rule that names no state matches new and
+// related packets, all other rules without one match every packet: so a packet
+// that belongs to nothing passes only where a rule, or the default action, says
+// so of all packets or of invalid ones.
+package acl

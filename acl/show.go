@@ -1,0 +1,37 @@
+package acl
+
+import "routerd/internal/origin"
+
+// Place is a rule, or the default action of a list, as people see it.
+type Place struct {
+	List   string
+	Rule   string // "" = the default action
+	Action Action
+	Origin origin.ID
+}
+
+// Place gives the rule with the number, and whether it is in use.
+func (r *Rules) Place(number uint32) (Place, bool) {
+	if int(number) >= len(r.entries) || r.entries[number].list == "" {
+		return Place{}, false
+	}
+	e := r.entries[number]
+	return Place{e.list, e.rule, e.action, e.origin}, true
+}
+
+// Numbers is the length of an array indexed by the numbers of rules.
+func (r *Rules) Numbers() int { return len(r.entries) }
+
+// Lists calls yield with the name of each list and the numbers of its rules in
+// their order, that of the default action last.
+func (r *Rules) Lists(yield func(name string, numbers []uint32) bool) {
+	for _, l := range r.lists {
+		numbers := make([]uint32, 0, len(l.source.Rules)+1)
+		for i := range l.source.Rules {
+			numbers = append(numbers, r.numbers[id{l.Name, l.source.Rules[i].Name}])
+		}
+		if !yield(l.Name, append(numbers, l.number)) {
+			return
+		}
+	}
+}

@@ -1,0 +1,221 @@
+package dataplane
+
+import (
+	"encoding/binary"
+	"time"
+
+	"routerd/acl"
+	"routerd/flow"
+	"routerd/icmp"
+	"routerd/internal/packet"
+	"routerd/internal/verdict"
+	"routerd/nat/rewrite"
+	"routerd/routing"
+)
+
+// parse6 reads the flow of an IPv6 packet.
+func (p *Packet) parse6(t *tracking) {
+	ip := p.ip()
+	t.key = flow.Key{Proto: p.Proto}
+	t.wide = wideOf(ip[8:40])
+	t.begins = true
+	switch {
+	case p.Fragment || p.l4 > len(ip):
+		t.unread = true
+	case p.Proto == packet.ProtoICMPv6:
+		p.parseICMP6(t, ip[p.l4:])
+	default:
+		t.unread = rewrite.Transport(ip[p.l4:], &t.key, &t.segment) != nil
+		if p.Proto == packet.ProtoTCP {
+			t.begins = t.segment.Begins()
+			t.resumes = t.segment.Flags&(flow.FlagSYN|flow.FlagRST|flow.FlagFIN|flow.FlagACK) == flow.FlagACK
+		}
+	}
+	t.begins = t.begins && !t.unread
+	if !t.begins {
+		t.state = acl.Invalid
+	}
+}
+
+func wideOf(b []byte) flow.Wide {
+	_ = b[31]
+	return flow.Wide{binary.BigEndian.Uint64(b), binary.BigEndian.Uint64(b[8:]), binary.BigEndian.Uint64(b[16:]), binary.BigEndian.Uint64(b[24:])}
+}
+
+// parseICMP6 reads an ICMPv6 message: a query has its identifier as the port of
+// the side that asks, and an error is of the flow that it quotes.
+func (p *Packet) parseICMP6(t *tracking, m []byte) {
+	if len(m) < packet.ICMPHeader {
+		t.unread = true
+		return
+	}
+	switch kind := m[0]; {
+	case kind == icmp.EchoRequest6:
+		t.key.SrcPort = binary.BigEndian.Uint16(m[4:])
+	case kind == icmp.EchoReply6Type:
+		t.key.DstPort, t.begins = binary.BigEndian.Uint16(m[4:]), false
+	case kind < icmp.EchoRequest6:
+		t.begins, t.error = false, true
+		t.unread = !icmp.ChecksumOK6(p.ip6(), p.l4) || !t.quote6(m[packet.ICMPHeader:])
+	}
+}
+
+// quote6 reads the flow of the packet that an ICMPv6 error quotes, and reports
+// whether it can be told.
+func (t *tracking) quote6(q []byte) bool {
+	if len(q) < packet.IPv6Header || q[0]>>4 != 6 {
+		return false
+	}
+	t.quoted = wideOf(q[8:40])
+	next, b := q[6], q[packet.IPv6Header:]
+	for range packet.MaxExtensions {
+		if !packet.IsExtension(next) {
+			break
+		}
+		n, ok := packet.ExtensionLen(next, b)
+		if !ok || next == packet.ProtoFragment && packet.FragmentHeader(b).Offset() != 0 {
+			return false
+		}
+		next, b = b[0], b[n:]
+	}
+	t.inner = flow.Key{Proto: next}
+	switch {
+	case next != packet.ProtoTCP && next != packet.ProtoUDP && next != packet.ProtoICMPv6:
+		return true
+	case len(b) < 8:
+		return false
+	case next != packet.ProtoICMPv6:
+		t.inner.SrcPort, t.inner.DstPort = binary.BigEndian.Uint16(b), binary.BigEndian.Uint16(b[2:])
+	case b[0] == icmp.EchoRequest6:
+		t.inner.SrcPort = binary.BigEndian.Uint16(b[4:])
+	case b[0] == icmp.EchoReply6Type:
+		t.inner.DstPort = binary.BigEndian.Uint16(b[4:])
+	default:
+		return false
+	}
+	return true
+}
+
+// findSessions6 looks for the sessions of the batch's IPv6 packets.
+func (b *Batch) findSessions6(v *View) {
+	b.hashes = b.hashes[:0]
+	for _, p := range b.work {
+		if t := p.track; t != nil && p.Family == 6 && p.Way == nil && !t.unread {
+			b.hashes = append(b.hashes, t.hash6(v.Sessions6))
+		}
+	}
+	v.Sessions6.Touch(b.hashes)
+	for _, p := range b.work {
+		if t := p.track; t != nil && p.Family == 6 && p.Way == nil && !t.unread {
+			p.join6(v, b)
+		}
+	}
+}
+
+// hash6 computes the hash by which the packet's session is looked up. The
+// session of an ICMPv6 error is found by a reply to the packet it quotes.
+func (t *tracking) hash6(sessions *flow.Table) uint64 {
+	sessions.Fold(&t.key, &t.wide)
+	if !t.error {
+		t.hash = sessions.Hash(&t.key)
+		return t.hash
+	}
+	sessions.Fold(&t.inner, &t.quoted)
+	reverse := t.inner.Reverse()
+	t.hash = sessions.Hash(&reverse)
+	return t.hash
+}
+
+// join6 finds p's session and records p in it. An ICMPv6 error neither refreshes
+// nor ends its session, and has to go to the sender of what it quotes.
+func (p *Packet) join6(v *View, b *Batch) {
+	t := p.track
+	var hit flow.Hit
+	if t.error {
+		reverse, back := t.inner.Reverse(), t.quoted.Reverse()
+		if t.quoted[0] == t.wide[2] && t.quoted[1] == t.wide[3] && v.Sessions6.FindWide(&reverse, &back, t.hash, &hit) {
+			t.state, t.session = acl.Established, hit.Session
+		}
+		return
+	}
+	if v.Sessions6.FindWide(&t.key, &t.wide, t.hash, &hit) && (b.dry || v.Sessions6.Packet(&hit, t.tcp(), b.flowNow)) {
+		t.state, t.session = acl.Established, hit.Session
+		if !b.dry {
+			v.Sessions6.Count(hit.Session, uint32(p.carried), uint32(len(p.ip())))
+		}
+	}
+}
+
+// tcp is the packet's segment, where it has one.
+func (t *tracking) tcp() *flow.Segment {
+	if t.key.Proto != packet.ProtoTCP {
+		return nil
+	}
+	return &t.segment
+}
+
+// track6 makes the sessions of IPv6 flows, as natOut makes those of IPv4: of
+// packets that go on or go to the router's own stack, and of what the router
+// itself sends.
+func track6(v *View, b *Batch, now time.Time) {
+	if v.ACL == nil {
+		return
+	}
+	b.flowNow = v.Flows.At(now)
+	for _, p := range b.work {
+		if p.Verdict != verdict.None || p.Family != 6 {
+			continue
+		}
+		if (p.Made || p.stack == fromOwnStack) && p.stack != toOwnStack {
+			p.trackOwn6(v, b)
+			continue
+		}
+		if t := p.track; t != nil && t.state != acl.Established && p.Way != nil && !p.forMany(v) {
+			p.begin6(v, b)
+		}
+	}
+}
+
+// trackOwn6 tracks what the router itself sends, so that the answers are known.
+func (p *Packet) trackOwn6(v *View, b *Batch) {
+	if p.Fragment || p.Dst.IsMulticast() || p.Way == nil || p.Way.Action == routing.Local {
+		return
+	}
+	t := b.follow(p)
+	p.parse6(t)
+	if t.unread || t.error {
+		return
+	}
+	t.hash6(v.Sessions6)
+	if p.join6(v, b); t.state != acl.Established {
+		p.begin6(v, b)
+	}
+}
+
+// begin6 makes the session of p, which has none, if it may. Where a list has
+// been asked, a packet that is of no flow makes none.
+func (p *Packet) begin6(v *View, b *Batch) {
+	t := p.track
+	if t.unread || t.error || !t.begins && !t.loose && (!t.resumes || t.judged) {
+		return
+	}
+	if t.made = true; b.dry {
+		return
+	}
+	session, refusal := v.Sessions6.InsertWide(&t.key, &t.wide, t.hash, t.tcp(), b.flowNow)
+	switch refusal {
+	case flow.Accepted:
+		t.session = session
+		v.Sessions6.Count(session, uint32(p.carried), uint32(len(p.ip())))
+		v.Sessions6.Annotate(session, p.note())
+	case flow.KeyTaken: // another worker has made it meanwhile
+	default:
+		switch {
+		case p.Made || p.stack != noStack: // what the router sends and gets is never refused
+		case refusal == flow.HostFull:
+			p.drop(verdict.NATHostLimit)
+		default:
+			p.drop(verdict.NATSessionLimit)
+		}
+	}
+}
