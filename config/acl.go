@@ -57,6 +57,10 @@ func (r *reader) decodeACL(top *tomltext.Section, c *Config) {
 		c.ACL.Sets = append(c.ACL.Sets, set)
 	}
 	s := top.Section("acl")
+	// Before the names, since all other keys of the table are names.
+	if c.ACL.Local = tomltext.Get(s, "local", "", aclName); c.ACL.Local != "" {
+		r.acl.uses = append(r.acl.uses, aclUse{c.ACL.Local, "acl.local", s.At.With("local")})
+	}
 	r.acl.lists = map[string]tomltext.Path{}
 	for _, name := range s.Names() {
 		if name == "local" {
@@ -71,9 +75,6 @@ func (r *reader) decodeACL(top *tomltext.Section, c *Config) {
 		}
 		r.acl.lists[name] = l.At
 		c.ACL.Lists = append(c.ACL.Lists, r.decodeACLList(l, name, c))
-	}
-	if c.ACL.Local = tomltext.Get(s, "local", "", aclName); c.ACL.Local != "" {
-		r.acl.uses = append(r.acl.uses, aclUse{c.ACL.Local, "acl.local", s.At.With("local")})
 	}
 	s.Done()
 }

@@ -56,6 +56,7 @@ type Router interface {
 	Protocol(ctx context.Context, name string) (running.Protocol, error)
 
 	NATRouter
+	ACLRouter
 	AccessRouter
 }
 

@@ -86,6 +86,7 @@ type fake struct {
 	loads    atomic.Int32
 	nat      NATQuery
 	hosts    NATHostQuery
+	cleared  bool
 	expires  time.Time
 }
 
@@ -439,6 +440,8 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	rules, _ := f.NATRules(ctx)
 	pools, _ := f.NATPools(ctx)
 	s.NAT = &NATSnapshot{rules.Rules, pools}
+	lists, _ := f.ACL(ctx)
+	s.ACL = &ACLSnapshot{lists.Sessions4, lists.Sessions6, lists.Rules}
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9, Unanswered: 3, Lost: 2}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7

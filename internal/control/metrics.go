@@ -136,6 +136,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused, descNATEvicted,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
+		descACLSessions, descACLPackets, descACLBytes,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descSteps, descStart, descBuild,
 		descVerdict, descCertificate, descEvents, descEventClients, descEventsLost, descEventPutOut,
 	} {
@@ -167,6 +168,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.families[o.family], o.kind(), o.value, o.labels...)
 	}
 	to.nat(s.NAT)
+	to.acl(s.ACL)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")

@@ -26,6 +26,7 @@ var Nouns = sync.OnceValue(func() []Noun {
 		}
 	}
 	list = append(list, natNouns...)
+	list = append(list, aclNouns...)
 	list = append(list, dropsNoun, versionNoun, protocolNoun, configNoun, auditNoun, tokenNoun, tokenAddNoun, tokenRevokeNoun, whoamiNoun, loginCodeNoun)
 	list = append(list, topologyNoun, trafficNoun)
 	return append(list, explainNouns...)

@@ -91,6 +91,8 @@ func TestGolden(t *testing.T) {
 		"ospf/spf":                "/v1/ospf/spf?area=0.0.0.0",
 		"clear/ospf/neighbor":     "/v1/clear/ospf/neighbor?router=10.255.0.2",
 		"clear/ospf/counters":     "/v1/clear/ospf/counters?interface=core0",
+		"acl":                     "/v1/acl",
+		"clear/acl/counters":      "/v1/clear/acl/counters",
 		"nat/session":             "/v1/nat/session?protocol=tcp&inside=10.1.0.0/24&remote=:443&limit=6",
 		"nat/host":                "/v1/nat/host?inside=10.1.0.0/24&limit=2",
 		"nat/rule":                "/v1/nat/rule",

@@ -27,6 +27,7 @@ type Snapshot struct {
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
 	NAT                      *NATSnapshot // nil where nothing is translated
+	ACL                      *ACLSnapshot // nil where nothing is filtered
 	Steps                    StepSnapshot
 	CertificateEnds          time.Time // of what HTTPS shows; zero where there is none
 }

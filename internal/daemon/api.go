@@ -210,6 +210,7 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 			}
 		}
 		s.Workers = d.workerSnapshots()
+		s.ACL = d.aclMetrics(view)
 	})
 	if err == nil {
 		s.Differs, err = a.d.fileDiffers(ctx, s.Applied)

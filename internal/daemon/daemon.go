@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"routerd/config"
+	"routerd/dataplane"
 	"routerd/dataplane/port/device"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
@@ -99,6 +100,9 @@ type Daemon struct {
 	started   atomic.Bool               // and not yet stopping
 	web       web                       // who is served what
 	counted   []*counted
+	// aclCleared is where the counters of the filter's rules, by number, stood
+	// when they were cleared.
+	aclCleared []dataplane.RuleHits
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
 	notices      notices

@@ -47,6 +47,19 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 	}
 }
 
+// filterEnds adds to the changes of the packet filter how many sessions they end
+// together. It is called on the loop, before the commit.
+func (d *Daemon) filterEnds(cfg *config.Config, changes []config.Change) {
+	ends := d.router.FilterEnds(d.routerConfig(cfg))
+	for i := range changes {
+		c := &changes[i]
+		key := c.Path[strings.LastIndexByte(c.Path, '.')+1:]
+		if strings.HasPrefix(c.Path, "acl.") || strings.HasPrefix(c.Path, "policy.prefix-set.") && ends > 0 || strings.HasPrefix(c.Path, "interface.") && (key == "acl-in" || key == "acl-out") {
+			c.Impact = fmt.Sprintf("sessions that the filter ends in all: %d", ends)
+		}
+	}
+}
+
 // loses reports whether a list of addresses has lost an IPv4 address;
 // translation does not depend on prefix lengths.
 func loses(c *config.Change) bool {

@@ -62,6 +62,7 @@ func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
 		if err := d.ask(ctx, func() {
 			if c, err = d.plan(l.cfg); err == nil {
 				d.countEnds(d.cfg, l.changes, c.impact)
+				d.filterEnds(l.cfg, l.changes)
 			}
 		}); err != nil {
 			return err
@@ -156,6 +157,7 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	}
 	if asked := d.ask(ctx, func() {
 		d.countEnds(d.cfg, l.changes, next.impact)
+		d.filterEnds(l.cfg, l.changes)
 		d.teller.reloaded(control.ReloadResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings), Generation: d.router.View().Generation})
 		if err = d.commit(next); err != nil {
 			d.failed <- err // the commit failed halfway, so the loop ends the router

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"net/netip"
@@ -84,7 +85,7 @@ func shownDrop(view *dataplane.View, p *dataplane.Drop) control.Drop {
 	}
 	return control.Drop{
 		Time: p.Time.UTC(), Interface: interfaceName(view, p.In), Header: describe(p.Header, p.Length),
-		Length: p.Length, Verdict: p.Verdict.Label(), Sentence: p.Sentence(interfaceName(view, p.In)),
+		Length: p.Length, Verdict: p.Verdict.Label(), Sentence: cmp.Or(view.DropSentence(p), p.Sentence(interfaceName(view, p.In))),
 	}
 }
 
