@@ -1,6 +1,7 @@
 package dataplane
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -8,6 +9,8 @@ import (
 	"testing"
 
 	"routerd/acl"
+	"routerd/dataplane/port/memory"
+	"routerd/dataplane/reassembly"
 	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/internal/siphash"
@@ -430,5 +433,54 @@ func TestFilterCountsAndTells(t *testing.T) {
 	six := segment(t, "tcp [2001:db8:2::2]:4000 > [2001:db8:1::2]:80", flagSyn)
 	if got := steps(lan1, six); got["track"].Text != "a new session would be made" || n.view.Sessions6.Len() != before {
 		t.Errorf("explained as %v, and there are %d sessions, want %d", got, n.view.Sessions6.Len(), before)
+	}
+}
+
+// TestFilterPieces6: fragments of IPv6 are put together, since only the first
+// has ports, and leave in fragments no larger than those that came, with the
+// headers that each has to repeat.
+func TestFilterPieces6(t *testing.T) {
+	hopByHop := []byte{0, 0, 1, 4, 0, 0, 0, 0} // next header, length, PadN of six bytes
+	for name, options := range map[string][]byte{"": nil, "with hop-by-hop options": hopByHop} {
+		n := newNetwork(t).filter(t, guard(acl.Rule{Name: "dns", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []acl.PortRange{{First: 53, Last: 53}}}), nat.Config{})
+		for port, want := range map[uint16]int{53: 2, 54: 0} {
+			whole := build(t, Probe{Src: addr("2001:db8:2::2"), Dst: addr("2001:db8:1::2"), Proto: packet.ProtoUDP, SrcPort: 4000, DstPort: port, Size: 40 + 1600})
+			payload := whole[packet.IPv6Header:]
+			piece := func(offset, end int) memory.Packet {
+				front := append([]byte(nil), whole[:packet.IPv6Header]...)
+				front[6] = packet.ProtoFragment
+				if options != nil {
+					front[6] = packet.ProtoHopByHop
+					front = append(front, options...)
+					front[packet.IPv6Header] = packet.ProtoFragment
+				}
+				at := len(front)
+				front = append(front, make([]byte, packet.IPv6FragmentHeader)...)
+				packet.FragmentHeader(front[at:]).Set(packet.ProtoUDP, offset, end < len(payload), 7)
+				front = append(front, payload[offset:end]...)
+				packet.IPv6(front).SetPayloadLen(len(front) - packet.IPv6Header)
+				return raw(front)
+			}
+			n.run(t, lan1, piece(0, 1000), piece(1000, len(payload)))
+			sent := n.ports[lan0].Take()
+			if len(sent) != want {
+				t.Fatalf("%s: to port %d, %d packets left, want %d", name, port, len(sent), want)
+			}
+			table, joined := reassembly.New(reassembly.Default), []byte(nil)
+			for _, s := range sent {
+				if len(s.Data) > packet.IPv6Header+len(options)+packet.IPv6FragmentHeader+1000 {
+					t.Errorf("%s: a fragment of %d bytes left, want none longer than those that came", name, len(s.Data))
+				}
+				if got, _ := table.Add(s.Data, lan0, testNow); got != nil {
+					joined = append(joined, got...)
+				}
+			}
+			if want > 0 && !bytes.HasSuffix(joined, payload) {
+				t.Errorf("%s: what left is put together to %x, want the payload as it came", name, joined)
+			}
+			if want > 0 && options != nil && sent[1].Data[6] != packet.ProtoHopByHop {
+				t.Errorf("the second fragment begins with next header %d, want the hop-by-hop options in each", sent[1].Data[6])
+			}
+		}
 	}
 }

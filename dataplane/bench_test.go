@@ -8,8 +8,8 @@ import (
 	"routerd/dataplane/port/memory"
 	"routerd/internal/corpus"
 	"routerd/internal/packet"
-	"routerd/nat"
 	"routerd/internal/verdict"
+	"routerd/nat"
 	"routerd/routing"
 )
 

@@ -15,6 +15,8 @@
 //	punt.go      what the neighbour machine has to see;  release.go  what comes back
 //	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
 //	lookup.go    reverse path, longest match, next hop by flow hash
+//	session.go, session6.go  the sessions of packets, for translation and the filter
+//	acl.go       the filter: what comes in, is for the router, leaves;  reset.go  RSTs
 //	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals
 //	protocol.go, listeners.go  what the router's own protocols receive and send
@@ -26,8 +28,8 @@
 //	egress.go    grouping by way out, transmission
 //	coalesce.go  software GRO of consecutive packets of a flow
 //	cut.go       segmentation, fragmentation, checksums in software
-//	counters.go  what a worker has counted;  drops.go  the latest drops
-//	worker.go    one queue's loop;  explain.go, explain_nat.go  the same stages, with their findings
+//	counters*.go  what a worker has counted;  drops.go  the latest drops
+//	worker.go    one queue's loop;  explain*.go  the same stages, with their findings
 //
 // Super-packets go through whole. Whether one is too big is judged by its
 // segments; for a port that takes none it is segmented in software. Counters
@@ -47,13 +49,18 @@
 //     Only a sender that spreads fragments over several paths causes that; the
 //     flow hash of routerd does not.
 //   - With address translation all IPv4 fragments that come in are reassembled
-//     first, by the same table and within its limits, as on Linux. A packet
+//     first, and with a filter those of IPv6 too, by the same table and within its limits, as on Linux. A packet
 //     that waits for its neighbour loses the size of its fragments: it is
 //     fragmented to the MTU, or dropped if it has DF and does not fit.
 //   - A packet refreshes its session and changes its state before its transport
 //     checksum is known to be right and before it is forwarded; one that is
 //     dropped later has refreshed it too. The window check (RFC 5961) is the
 //     defence.
+//   - The filter does not look at ARP, neighbour discovery, IGMP and MLD: without
+//     them a link carries nothing (RFC 4890 §4.4.1). What the router itself sends
+//     is not filtered; its flows have sessions, so that the answers pass.
+//   - Packets of the router's own protocols, and echo requests to it, make no
+//     session: the lists are asked about each of them.
 //   - A destination rule that translates ICMP queries to an address of the
 //     router itself is not applied to its replies: it replies before there is a
 //     session.

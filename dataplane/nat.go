@@ -199,6 +199,7 @@ func (p *Packet) untranslate(v *View) {
 func (p *Packet) gather(b *Batch, now time.Time) bool {
 	whole, fate := b.held.Add(p.ip(), p.In, now)
 	if whole == nil {
+		p.quiet = p.Family == 6 // the destination reports what is wrong (RFC 8200 §4.5)
 		p.drop(fate)
 		return false
 	}

@@ -35,9 +35,9 @@ func (t *Table) Add(p []byte, in routing.InterfaceID, now time.Time) (whole []by
 // error is sent.
 func (t *Table) Problem() packet.Problem { return t.problem }
 
-// Largest is, after an Add that gave a whole IPv4 packet, the length of the
-// longest fragment that it came in, header included, and whether that one had
-// DF set: fragments may have DF (RFC 6864 §4.2).
+// Largest is, after an Add that gave a whole packet, the length of the longest
+// fragment that it came in, headers included, and whether that one had DF set:
+// fragments of IPv4 may have DF (RFC 6864 §4.2).
 func (t *Table) Largest() (length int, df bool) { return t.largest, t.dont }
 
 func (t *Table) add4(p packet.IPv4, in routing.InterfaceID, now time.Time) ([]byte, verdict.Verdict) {
@@ -90,6 +90,7 @@ func (t *Table) add6(p packet.IPv6, x *packet.Extensions, in routing.InterfaceID
 		return nil, verdict.FragmentMalformed
 	}
 	if f.offset == 0 && !f.more { // RFC 6946 §4
+		t.largest, t.dont = p.TotalLen(), false
 		return unfragment(append(append(t.out(), p[:at]...), f.data...), at, h.NextHeader()), verdict.None
 	}
 	place, d, v := t.add(&f, now)
@@ -102,6 +103,7 @@ func (t *Table) add6(p packet.IPv6, x *packet.Extensions, in routing.InterfaceID
 	}
 	next := packet.FragmentHeader(t.pages.at(d.header)[at:]).NextHeader()
 	whole := unfragment(t.join(d, at), at, next)
+	t.largest, t.dont = d.largest, false
 	t.forget(place)
 	return whole, verdict.None
 }
