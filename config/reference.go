@@ -184,6 +184,10 @@ func last(name string) string { return name[strings.LastIndexByte(name, '.')+1:]
 
 // match finds the topic of a path, in which any word may be a name.
 func (r *Reference) match(path []string) *Topic {
+	// A key beside names, as local in [acl], comes before what stands for a name.
+	if t := r.named[strings.Join(path, ".")]; t != nil {
+		return t
+	}
 	for _, t := range r.topics {
 		if slices.EqualFunc(strings.Split(t.Name, "."), path, stands) {
 			return t
