@@ -10,7 +10,7 @@ export function loginView({ problem, enter }) {
       <p>This command opens the page, logged in with your own rights:</p>
       <pre><code>routerd web</code></pre></section>
     <section><h2>From here, with a token</h2>
-      <p>On the router's host, <code>routerd token add --name NAME</code> makes one.</p>
+      <p>On the router's host, <code>routerd token add NAME</code> makes one.</p>
       <form @submit=${(e) => {
         e.preventDefault();
         const field = e.target.elements.token;
