@@ -38,9 +38,9 @@ func (m *Map) SVG(bare bool) []byte {
 		fmt.Fprintf(&b, "<style>%s</style>\n", CSS)
 	}
 	b.WriteString(`<rect class="ground" width="100%" height="100%"/>` + "\n")
-	beside := m.beside()
+	beside, room := m.beside(), m.labels()
 	for i := range m.Links {
-		m.drawLink(&b, &m.Links[i], beside[i])
+		m.drawLink(&b, &m.Links[i], beside[i], room)
 	}
 	for i := range m.Nodes {
 		m.Nodes[i].draw(&b)
@@ -100,7 +100,7 @@ func (m *Map) beside() []float64 {
 	return list
 }
 
-func (m *Map) drawLink(b *bytes.Buffer, l *Link, aside float64) {
+func (m *Map) drawLink(b *bytes.Buffer, l *Link, aside float64, room *labels) {
 	from, to := m.Node(l.From), m.Node(l.To)
 	if from == nil || to == nil {
 		return
@@ -113,26 +113,58 @@ func (m *Map) drawLink(b *bytes.Buffer, l *Link, aside float64) {
 	fmt.Fprintf(b, `<g class="link %s %s" data-id="%s"><title>%s</title><line x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>`,
 		l.Kind, l.Health, escaped(l.ID), escaped(m.linkTitle(l)), p.X, p.Y, q.X, q.Y)
 	start, end := edge(way), 1-edge(way)
-	text := func(class string, at float64, down float64, words string) {
-		if words != "" {
-			on := p.Toward(q, at)
-			fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%.1f">%s</text>`, class, on.X, on.Y+down, escaped(words))
+	between := func(parts ...float64) []float64 {
+		for i := range parts {
+			parts[i] = start + (end-start)*parts[i]
+		}
+		return parts
+	}
+	classes, lines := l.texts()
+	if len(lines) > 0 {
+		on := room.place(p, q, between(0.5, 0.4, 0.6, 0.3, 0.7), lines)
+		fmt.Fprintf(b, `<rect class="plate" x="%.1f" y="%.1f" width="%.1f" height="%.1f"/>`, on.X-on.Wide/2, on.Y-on.Tall/2, on.Wide, on.Tall)
+		for i, line := range lines {
+			drawText(b, classes[i], on.X, on.Y-on.Tall/2+float64(i+1)*lineTall-3, line)
 		}
 	}
-	near := start + (end-start)*0.22
-	if l.Kind == LinkInterface {
-		text("interface", near, -3, l.Interface)
-	}
-	text("cost", near, 10, costText(l.CostFrom))
-	text("cost", end-(end-start)*0.22, 10, costText(l.CostTo))
-	middle := (start + end) / 2
-	if r := l.Rates; r != nil {
-		text("rate", middle, -2, "in "+Rate(r.Received))
-		text("rate", middle, 11, "out "+Rate(r.Sent))
-	} else if l.Kind == LinkInterface && l.Health == Down {
-		text("interface", middle, 4, cmp.Or(l.State, "down"))
+	for _, cost := range []struct {
+		text string
+		at   []float64
+	}{
+		{costText(l.CostFrom), between(0.15, 0.1, 0.22, 0.28)},
+		{costText(l.CostTo), between(0.85, 0.9, 0.78, 0.72)},
+	} {
+		if cost.text != "" {
+			on := room.place(p, q, cost.at, []string{cost.text})
+			drawText(b, "cost", on.X, on.Y+4, cost.text)
+		}
 	}
 	b.WriteString("</g>\n")
+}
+
+// texts are what is written on a link, line by line, each with its class.
+func (l *Link) texts() (classes, lines []string) {
+	if l.Kind != LinkInterface {
+		return nil, nil
+	}
+	add := func(class, text string) {
+		if text != "" {
+			classes, lines = append(classes, class), append(lines, text)
+		}
+	}
+	add("interface", l.Interface)
+	switch r := l.Rates; {
+	case l.Health == Down:
+		add("interface", cmp.Or(l.State, "down"))
+	case r != nil:
+		add("rate", "in "+Rate(r.Received))
+		add("rate", "out "+Rate(r.Sent))
+	}
+	return classes, lines
+}
+
+func drawText(b *bytes.Buffer, class string, x, y float64, words string) {
+	fmt.Fprintf(b, `<text class="%s" x="%.1f" y="%.1f">%s</text>`, class, x, y, escaped(words))
 }
 
 // edge says which part of the way between two middles a node covers.

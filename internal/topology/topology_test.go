@@ -272,3 +272,24 @@ func TestRate(t *testing.T) {
 		}
 	}
 }
+
+// Texts of links keep clear of nodes and of each other while there is room, and go
+// aside of the line where it is too short for them.
+func TestLabelsKeepClear(t *testing.T) {
+	room := &labels{taken: []box{{X: 0, Y: 0, Wide: 100, Tall: 40}, {X: 200, Y: 0, Wide: 100, Tall: 40}}}
+	p, q := Point{0, 0}, Point{200, 0}
+	for n := range 6 {
+		before := slices.Clone(room.taken)
+		got := room.place(p, q, []float64{0.5, 0.4, 0.6}, []string{"in 999 Mbit/s", "out 999 Mbit/s"})
+		covered := 0.0
+		for _, other := range before {
+			covered += got.common(other)
+		}
+		if n < 2 && covered > 0 {
+			t.Errorf("text %d at %.0f,%.0f covers %.0f of what was there", n, got.X, got.Y, covered)
+		}
+	}
+	if got := (&labels{}).place(p, q, []float64{0.5, 0.4}, []string{"lan0"}); got.X != 100 || got.Y != 0 {
+		t.Errorf("where all is free the text is at %.0f,%.0f, wanted the first part of the line", got.X, got.Y)
+	}
+}
