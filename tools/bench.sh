@@ -9,7 +9,7 @@ trap 'rm -rf "$dir"' EXIT
 interrupted=0
 trap 'interrupted=1' INT TERM HUP
 # Built, since go run gives no exit code but 1.
-go build -o "$dir/" ./internal/bench/bgp ./internal/bench/converge ./internal/bench/forward ./internal/bench/nat ./internal/bench/ospf ./internal/bench/rip ./internal/bench/table || exit 1
+go build -o "$dir/" ./internal/bench/bgp ./internal/bench/converge ./internal/bench/forward ./internal/bench/mgmt ./internal/bench/nat ./internal/bench/ospf ./internal/bench/rip ./internal/bench/table || exit 1
 
 failed=() unjudged=()
 run() {
@@ -39,6 +39,7 @@ run "RIP beside BIRD" "$dir/rip"
 run "OSPF beside BIRD and FRR" "$dir/ospf"
 run "BGP beside BIRD, FRR, OpenBGPD and GoBGP" "$dir/bgp"
 run "BFD beside BIRD" "$dir/converge"
+run "the management plane, Go benchmarks" "$dir/mgmt"
 run "a table of the internet's size, Go benchmarks" "$dir/table"
 
 echo "=="

@@ -105,6 +105,13 @@ func (e *Events) enter(who string) (leave func(), err error) {
 	}, nil
 }
 
+// clients is how many there are now.
+func (e *Events) clients() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.streams
+}
+
 func (e *Events) stalled() time.Duration {
 	if e.Stalled != 0 {
 		return e.Stalled

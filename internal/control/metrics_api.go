@@ -118,8 +118,7 @@ var reasonLabels = map[reason]string{
 
 // eventCounts counts what becomes of the clients of events.
 type eventCounts struct {
-	clients atomic.Int64
-	putOut  [reasonStalled + 1]atomic.Uint64
+	putOut [reasonStalled + 1]atomic.Uint64
 }
 
 func (to sink) events(e *Events) {
@@ -127,7 +126,7 @@ func (to sink) events(e *Events) {
 		return
 	}
 	to.count(descEvents, e.Ring.Cursor().Number)
-	to.gauge(descEventClients, float64(e.counts.clients.Load()))
+	to.gauge(descEventClients, float64(e.clients()))
 	to.count(descEventsLost, e.Ring.Lost())
 	for why, label := range reasonLabels {
 		to.count(descEventPutOut, e.counts.putOut[why].Load(), label)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
@@ -15,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -177,12 +179,54 @@ func BenchmarkLookups(b *testing.B) {
 	b.Logf("%d steps of the owner of %d took more than 2 ms", long, all)
 }
 
-// BenchmarkWalkMemory walks the table of a router that has a million routes, and
-// reports by how much the process's resident memory grows meanwhile at most, in MiB,
-// and how long it takes.
+// lines asks for the whole table as lines, and gives them away.
+func (w *walker) lines(ctx context.Context) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://routerd/v1/route", nil)
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Accept", control.LinesType)
+	resp, err := w.http.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	count, last := 0, ""
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if count++; len(lines.Bytes()) > 0 && lines.Bytes()[2] == 'e' { // {"end":
+			last = lines.Text()
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK || count < bigRoutes || !strings.Contains(last, `"total"`) || strings.Contains(last, `"error"`) {
+		return fmt.Errorf("%s: %d lines, the last %q", resp.Status, count, last)
+	}
+	return nil
+}
+
+// pages walks the table page by page.
+func (w *walker) pages(ctx context.Context) error {
+	for {
+		if last, err := w.page(ctx); last || err != nil {
+			return err
+		}
+	}
+}
+
+// BenchmarkWalkMemory walks the table of a router that has a million routes, as lines
+// and in the largest pages, and reports by how much the process's resident memory
+// grows meanwhile at most, in MiB, and how long it takes.
 func BenchmarkWalkMemory(b *testing.B) {
 	s, pid := bigRouter(b, "127.0.0.1:19877")
 	w := newWalker(b, s.socket())
+	b.Run("lines", func(b *testing.B) { walkMemory(b, pid, w.lines) })
+	b.Run("pages", func(b *testing.B) { walkMemory(b, pid, w.pages) })
+}
+
+func walkMemory(b *testing.B, pid int, walk func(context.Context) error) {
 	var most, seconds float64
 	for b.Loop() {
 		before := residentOf(b, pid, "VmRSS")
@@ -190,14 +234,8 @@ func BenchmarkWalkMemory(b *testing.B) {
 			b.Skipf("the peak of a process's memory cannot be set back: %v", err)
 		}
 		begun := time.Now()
-		for {
-			last, err := w.page(b.Context())
-			if err != nil {
-				b.Fatal(err)
-			}
-			if last {
-				break
-			}
+		if err := walk(b.Context()); err != nil {
+			b.Fatal(err)
 		}
 		seconds = time.Since(begun).Seconds()
 		most = max(most, residentOf(b, pid, "VmHWM")-before)

@@ -159,6 +159,7 @@ var rooms = map[string]room{
 	"internal/bench/forward":  {own: []string{"internal/bench"}},
 	"internal/bench/bgp":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "routing/bgp/wire"}},
 	"internal/bench/nat":      {own: []string{"internal/bench"}},
+	"internal/bench/mgmt":     {own: []string{"internal/bench"}},
 	"internal/bench/converge": {own: []string{"internal/bench", "internal/bench/site", "internal/lab"}},
 	"internal/bench/ospf":     {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "routing/ospf/wire"}},
 	"internal/bench/rip":      {own: []string{"internal/bench", "internal/bench/site", "internal/lab", "internal/protocols/rip"}},
