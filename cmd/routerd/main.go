@@ -111,7 +111,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 	s.remote.addFlags(root)
 	root.AddCommand(
 		newRunCommand(), newCheckCommand(s), newShowCommand(s), newEventsCommand(s), newExplainCommand(s),
-		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newTokenCommand(s), newWebCommand(s), newVersionCommand(s),
+		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newTokenCommand(s), newWebCommand(s), newSupportCommand(s), newVersionCommand(s),
 	)
 	root.SetHelpCommand(newHelpCommand(s, root))
 	nameArguments(root)

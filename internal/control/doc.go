@@ -25,6 +25,7 @@
 //	GET  /v1/whoami           who asks, and what he may do
 //	POST /v1/login/code       make a one-time code, by which a browser gets in
 //	POST /v1/login            exchange it, or a token, for a cookie; /v1/logout: end that
+//	GET  /v1/profile          a profile of the process: goroutine, heap, cpu
 //	GET  /metrics             the Prometheus text format
 //	GET  /healthz, /readyz    whether it serves, and whether it forwards
 //

@@ -21,18 +21,19 @@ import (
 // handler answers the identities in the contexts of requests, each as its role
 // allows.
 type handler struct {
-	router  Router
-	nouns   []Noun
-	log     *slog.Logger
-	metrics http.Handler
-	asked   *requests
-	turns   turns
-	long    func()
-	events  *Events
-	audit   *access.Audit
-	repeats repeats
-	walks   chan struct{} // holds one element for each list that is sent as lines
-	stalled time.Duration // after which a client that does not read is put out
+	router    Router
+	nouns     []Noun
+	log       *slog.Logger
+	metrics   http.Handler
+	asked     *requests
+	turns     turns
+	long      func()
+	events    *Events
+	audit     *access.Audit
+	repeats   repeats
+	walks     chan struct{} // holds one element for each list that is sent as lines
+	profiling sync.Mutex    // held while a profile is made
+	stalled   time.Duration // after which a client that does not read is put out
 
 	mu       sync.Mutex
 	refusals bucket.Bucket // of the audit: see audited
@@ -77,6 +78,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	if req.URL.Path == "/v1/events" && h.events != nil {
 		if err := h.serveEvents(w, req); err != nil {
+			h.send(w, req, h.refusal(req, err))
+		}
+		return
+	}
+	if req.URL.Path == profilePath {
+		if err := h.serveProfile(w, req); err != nil {
 			h.send(w, req, h.refusal(req, err))
 		}
 		return

@@ -151,6 +151,11 @@ func (s schemas) others(failed object) object {
 			param(paramTopic, "a topic, repeated for each; absent: all", words), param(paramKey, "an object's key, repeated for each; absent: all", words),
 			param(paramSnapshot, "the objects first", object{"type": "boolean"}), param(paramAfter, "a cursor, to go on behind it", object{"type": "string"})),
 	}
+	profile := get("A profile of the process: of goroutines as text, else as go tool pprof reads it", object{"application/octet-stream": object{"schema": object{"type": "string", "format": "binary"}}},
+		object{"name": "kind", "in": "query", "required": true, "schema": object{"type": "string", "enum": []string{"goroutine", "heap", "cpu"}}},
+		param("seconds", "how long a profile of cpu takes", object{"type": "integer", "minimum": 1, "maximum": maxCPUSeconds}))
+	profile["get"].(object)["x-role"] = access.Admin.String()
+	paths[profilePath] = profile
 	for _, open := range []string{"/healthz", "/readyz"} {
 		o := paths[open].(object)["get"].(object)
 		delete(o, "x-role")
