@@ -56,7 +56,8 @@ func serveSupport(t *testing.T, f *fake) *Client {
 }
 
 // The archive has every table, and of a router whose owner hangs what is said without it;
-// contents.txt names the rest.
+// contents.txt names the rest. One after the other: a process makes one profile of its
+// processors at a time.
 func TestSupport(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -68,7 +69,6 @@ func TestSupport(t *testing.T) {
 		{"one that hangs", &fake{wait: true}, []string{"ready.json", "profile-goroutine.txt", "profile-heap.pprof", "host-proc-net-dev.txt"}, []string{"show/interface.ndjson", "show/route.ndjson", "metrics.txt"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
 			client := serveSupport(t, c.fake)
 			var b bytes.Buffer
 			begun := time.Now()
