@@ -208,15 +208,16 @@ func BenchmarkChanges(b *testing.B) {
 		}
 		i, j := 0, 0
 		next := func(at *int, n int) []Change {
-			*at = int(mix(uint64(*at)+1) % uint64(len(other)-n))
-			return other[*at : *at+n]
+			*at++
+			k := int(mix(uint64(*at)) % uint64(len(other)-n))
+			return other[k : k+n]
 		}
 		w := NewWriter(p.own)
 		apply := func(changes []Change) {
 			w.Apply(changes)
 			w.Publish()
 		}
-		one := func() { p.bart.InsertPersist(next(&j, 1)[0].Prefix, other[j].Entry) }
+		one := func() { c := next(&j, 1)[0]; p.bart.InsertPersist(c.Prefix, c.Entry) }
 		b.Run(name+"/one", func(b *testing.B) {
 			versus(b, 64, func() {
 				for range 64 {
