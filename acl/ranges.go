@@ -39,8 +39,6 @@ func (a address) next() (address, bool) {
 // interval is a range of values of one kind, both ends included.
 type interval struct{ lo, hi address }
 
-func (i interval) has(v address) bool { return i.lo.compare(v) <= 0 && v.compare(i.hi) <= 0 }
-
 // ranges tells for a value which rules have it. Between two cuts that is the
 // same bitmap; equal bitmaps are stored once.
 type ranges struct {

@@ -153,8 +153,8 @@ func TestCertificateIsSwappedUnderWebSockets(t *testing.T) {
 func TestOnlyTLS13(t *testing.T) {
 	w := serveWeb(t, true, Options{})
 	address := strings.TrimPrefix(w.url, "https://")
-	for v := uint16(tls.VersionSSL30); v <= tls.VersionTLS13; v++ {
-		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MinVersion: min(v, tls.VersionTLS10), MaxVersion: v})
+	for v := uint16(tls.VersionTLS10); v <= tls.VersionTLS13; v++ {
+		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS10, MaxVersion: v})
 		if err == nil {
 			if got := c.ConnectionState().Version; got != tls.VersionTLS13 || v != tls.VersionTLS13 {
 				t.Errorf("a client that speaks up to %s is served %s", tls.VersionName(v), tls.VersionName(got))

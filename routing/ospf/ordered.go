@@ -37,13 +37,6 @@ func (o *ordered[K, V]) put(k K, v V) (added bool) {
 	return added
 }
 
-// set changes the value of a key that is there, in its place.
-func (o *ordered[K, V]) set(k K, v V) {
-	if i, known := o.at[k]; known {
-		o.entries[i].value = v
-	}
-}
-
 // remove removes a key. It reports whether it was there.
 func (o *ordered[K, V]) remove(k K) bool {
 	i, known := o.at[k]
