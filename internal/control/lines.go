@@ -72,7 +72,7 @@ func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, 
 	default:
 		return show.Unavailable("sending a list: %d are being sent already; wanted no more at once", maxWalks)
 	}
-	before, err := h.router.Version(req.Context())
+	before, err := h.generation(req.Context())
 	if err != nil {
 		return err
 	}
@@ -87,16 +87,24 @@ func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, 
 	if err != nil && lines.Total == 0 {
 		return err // nothing was sent, so it has a status
 	}
-	now, asked := h.router.Version(context.WithoutCancel(req.Context()))
+	now, asked := h.generation(req.Context())
 	if err == nil {
 		err = asked
 	}
-	text, encoding := json.Marshal(NewEnding(lines.Total, before.Generation, now.Generation, err))
+	text, encoding := json.Marshal(NewEnding(lines.Total, before, now, err))
 	if encoding != nil {
 		return encoding
 	}
 	_, _ = out.Write(append(text, '\n'))
 	return nil
+}
+
+// generation asks for that of the router's tables.
+func (h *handler) generation(ctx context.Context) (uint64, error) {
+	ctx, cancel := context.WithTimeout(ctx, showTimeout)
+	defer cancel()
+	v, err := h.router.Version(ctx)
+	return v.Generation, err
 }
 
 // piece asks for one page, as a pointer to a tidied answer.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -53,6 +54,38 @@ func askLines(t testing.TB, c *http.Client, path string) *http.Response {
 	}
 	t.Cleanup(func() { resp.Body.Close() })
 	return resp
+}
+
+// hanging is a router whose owner answers no more, once it has answered a few times.
+type hanging struct {
+	fake
+	answers atomic.Int32
+}
+
+func (r *hanging) Version(ctx context.Context) (Version, error) {
+	if r.answers.Add(-1) < 0 {
+		if _, bounded := ctx.Deadline(); !bounded {
+			return Version{}, errors.New("it would wait for ever")
+		}
+		return Version{}, context.DeadlineExceeded
+	}
+	return r.fake.Version(context.Background())
+}
+
+// A list of a router that hangs does not wait for it for ever, since few are sent at
+// once.
+func TestLinesOfRouterThatHangs(t *testing.T) {
+	for answers := range int32(2) {
+		r := &hanging{}
+		r.answers.Store(answers)
+		w := httptest.NewRecorder()
+		req := as(access.Read, "GET", "/v1/route")
+		req.Header.Set("Accept", LinesType)
+		newHandler(r, Options{}).ServeHTTP(w, req)
+		if text := w.Body.String(); !strings.Contains(text, context.DeadlineExceeded.Error()) {
+			t.Errorf("after %d answers: %d %s", answers, w.Code, text)
+		}
+	}
 }
 
 // walk reads all lines, and returns the last one. each is called behind a thousand of them.

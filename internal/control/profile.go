@@ -28,13 +28,28 @@ func (h *handler) serveProfile(w http.ResponseWriter, req *http.Request) error {
 		w.Header().Set("Allow", http.MethodGet)
 		return &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
 	}
+	b, contents, err := h.profile(req)
+	if err != nil {
+		return err
+	}
+	header := w.Header()
+	header.Set("Content-Type", contents)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Cache-Control", "no-store")
+	_, _ = w.Write(b) // an error means that the client is gone
+	return nil
+}
+
+// profile makes the profile that a request asks for, one at a time.
+func (h *handler) profile(req *http.Request) (profile []byte, contents string, err error) {
 	if !h.profiling.TryLock() {
-		return show.Unavailable("making a profile: another one is being made")
+		return nil, "", show.Unavailable("making a profile: another one is being made")
 	}
 	defer h.profiling.Unlock()
 	var b bytes.Buffer
-	var err error
-	kind, contents := req.URL.Query().Get("kind"), "application/octet-stream"
+	kind := req.URL.Query().Get("kind")
+	contents = "application/octet-stream"
 	switch kind {
 	case "goroutine":
 		contents = "text/plain; charset=utf-8"
@@ -45,11 +60,11 @@ func (h *handler) serveProfile(w http.ResponseWriter, req *http.Request) error {
 		seconds := defaultCPUSeconds
 		if text := req.URL.Query().Get("seconds"); text != "" {
 			if seconds, err = strconv.Atoi(text); err != nil || seconds < 1 || seconds > maxCPUSeconds {
-				return show.BadRequest("seconds is %.40q: wanted a number from 1 to %d", text, maxCPUSeconds)
+				return nil, "", show.BadRequest("seconds is %.40q: wanted a number from 1 to %d", text, maxCPUSeconds)
 			}
 		}
 		if err := pprof.StartCPUProfile(&b); err != nil {
-			return show.Unavailable("making a profile: %v", err)
+			return nil, "", show.Unavailable("making a profile: %v", err)
 		}
 		select {
 		case <-time.After(time.Duration(seconds) * time.Second):
@@ -57,16 +72,7 @@ func (h *handler) serveProfile(w http.ResponseWriter, req *http.Request) error {
 		}
 		pprof.StopCPUProfile()
 	default:
-		return show.BadRequest("the kind %.40q of a profile: wanted goroutine, heap or cpu", kind)
+		return nil, "", show.BadRequest("the kind %.40q of a profile: wanted goroutine, heap or cpu", kind)
 	}
-	if err != nil {
-		return err
-	}
-	header := w.Header()
-	header.Set("Content-Type", contents)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	header.Set("Cache-Control", "no-store")
-	_, _ = w.Write(b.Bytes()) // an error means that the client is gone
-	return nil
+	return b.Bytes(), contents, err
 }

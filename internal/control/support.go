@@ -58,7 +58,7 @@ func Support(ctx context.Context, c *Client, to io.Writer, onHost bool) (missing
 			a.put("host"+strings.ReplaceAll(path, "/", "-")+".txt", data, err)
 		}
 	}
-	a.put("contents.txt", a.contents.Bytes(), nil)
+	a.finish()
 	return a.missing, errors.Join(a.failed, a.to.Close(), z.Close())
 }
 
@@ -126,6 +126,12 @@ func (a *archive) events(ctx context.Context) {
 		data = data[bytes.IndexByte(data, '\n')+1:]
 	}
 	a.put("events.ndjson", data, err)
+}
+
+// finish puts in the list of contents, for which there is always room.
+func (a *archive) finish() {
+	a.size = 0
+	a.put("contents.txt", a.contents.Bytes(), nil)
 }
 
 // put puts a file in, and a line about it into the contents.

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"io"
 	"net/http"
 	"path/filepath"
@@ -89,6 +90,21 @@ func TestSupport(t *testing.T) {
 			}
 			t.Logf("%d files, %d bytes, after %v", len(files), b.Len(), time.Since(begun).Round(time.Second))
 		})
+	}
+}
+
+// An archive that is full still says what is in it.
+func TestSupportIsFull(t *testing.T) {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	a := &archive{to: tar.NewWriter(z), size: supportAll}
+	a.put("late.txt", []byte("late"), nil)
+	a.finish()
+	if err := errors.Join(a.failed, a.to.Close(), z.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if files := unpacked(t, b.Bytes()); len(files) != 1 || !strings.Contains(files["contents.txt"], "late.txt: MISSING: there is no room") {
+		t.Errorf("it has %v", files)
 	}
 }
 

@@ -69,6 +69,9 @@ func drawTopology(s *show.Screen, _ *nothing, m *Topology) {
 	if m.LeftOut > 0 {
 		fmt.Fprintf(s, "\n%s left out: wanted at most %d\n", show.Plural(m.LeftOut, "node was", "nodes were"), topology.MaxNodes)
 	}
+	if m.LinksLeftOut > 0 {
+		fmt.Fprintf(s, "\n%s left out: wanted at most %d that only a link-state protocol knows of\n", show.Plural(m.LinksLeftOut, "link was", "links were"), topology.MaxLinks)
+	}
 }
 
 // styles are those of a state.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ type builder struct {
 	in    *Input
 	m     Map
 	nodes map[string]int // by ID
+	links map[string]int // how many have an ID, but for a number at its end
+	// distant counts the links that only a link-state protocol knows of.
+	distant int
 	// routerIDs are what is known of the router at an address: see where.
 	routerIDs map[string]netip.Addr
 	attached  map[string][]string // IDs of the routers on an interface, in order
@@ -33,7 +37,7 @@ type pair struct{ from, to *uint32 }
 // session has ended stays the same node. It may be nil.
 func (in *Input) Map(known map[string]netip.Addr) *Map {
 	b := builder{
-		in: in, nodes: map[string]int{}, routerIDs: map[string]netip.Addr{}, attached: map[string][]string{},
+		in: in, nodes: map[string]int{}, links: map[string]int{}, routerIDs: map[string]netip.Addr{}, attached: map[string][]string{},
 		costs: map[[2]string]uint32{}, pending: map[string][]pair{},
 	}
 	b.m = Map{Router: in.Router, Nodes: []Node{}, Links: []Link{}}
@@ -214,11 +218,19 @@ func (b *builder) stations(i *Interface) int {
 	return count
 }
 
-// link adds a link.
+// link adds a link. It leaves out a link of a link-state protocol if there is no room.
 func (b *builder) link(l Link) {
+	if l.Kind == LinkGraph {
+		if b.distant >= MaxLinks {
+			b.m.LinksLeftOut++
+			return
+		}
+		b.distant++
+	}
 	l.ID = strings.Join([]string{l.From, l.To, cmp.Or(l.Interface, l.Prefix)}, "|")
-	for n := 2; slices.ContainsFunc(b.m.Links, func(o Link) bool { return o.ID == l.ID }); n++ {
-		l.ID += "|+" // parallel links that nothing tells apart
+	// Parallel links that nothing tells apart are numbered.
+	if b.links[l.ID]++; b.links[l.ID] > 1 {
+		l.ID += "|+" + strconv.Itoa(b.links[l.ID])
 	}
 	b.m.Links = append(b.m.Links, l)
 }

@@ -5,6 +5,9 @@ import "net/netip"
 // MaxNodes is the most nodes of a map.
 const MaxNodes = 300
 
+// MaxLinks is the most links of a map that only a link-state protocol knows of.
+const MaxLinks = 2000
+
 // Input is what a router says of itself.
 type Input struct {
 	Router     string // its name

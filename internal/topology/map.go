@@ -10,6 +10,8 @@ type Map struct {
 	Wide    float64 `json:"width"`             // of the drawing, in pixels
 	Tall    float64 `json:"height"`            // likewise
 	LeftOut int     `json:"left_out,omitzero"` // nodes that had no room; absent if none
+	// LinksLeftOut counts the links of link-state protocols that had no room.
+	LinksLeftOut int `json:"links_left_out,omitzero"`
 }
 
 // Kinds of nodes.

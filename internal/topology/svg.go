@@ -69,6 +69,9 @@ func (m *Map) summary() string {
 	if m.LeftOut > 0 {
 		text += fmt.Sprintf(" %s had no room.", count(m.LeftOut, "node"))
 	}
+	if m.LinksLeftOut > 0 {
+		text += fmt.Sprintf(" %s had no room.", count(m.LinksLeftOut, "link"))
+	}
 	return text
 }
 

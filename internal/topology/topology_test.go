@@ -202,6 +202,33 @@ func TestMapIsBounded(t *testing.T) {
 	m.SVG(false)
 }
 
+// Two routers may say that they have thousands of links between them: the map has some,
+// each with an ID of its own, says what it lacks, and still has the router's own links.
+func TestParallelLinksAreBounded(t *testing.T) {
+	in := example()
+	x, y := router("172.16.0.1"), router("172.16.0.2")
+	for range 3000 {
+		x.Links = append(x.Links, GraphLink{Kind: "router", ID: y.ID, Cost: 1})
+		y.Links = append(y.Links, GraphLink{Kind: "router", ID: x.ID, Cost: 1})
+	}
+	in.Graphs[0].Nodes = append(in.Graphs[0].Nodes, x, y)
+	var p Places
+	m := p.Map(in)
+	ids, own := map[string]bool{}, 0
+	for _, l := range m.Links {
+		if ids[l.ID] {
+			t.Errorf("two links have the ID %s", l.ID)
+		}
+		ids[l.ID] = true
+		if l.Kind == LinkInterface {
+			own++
+		}
+	}
+	if known := len(m.Links) + m.LinksLeftOut; len(m.Links) > MaxLinks+len(in.Interfaces)+MaxNodes || known < 3000 || own != len(in.Interfaces) {
+		t.Errorf("%d links, %d left out, %d of %d interfaces", len(m.Links), m.LinksLeftOut, own, len(in.Interfaces))
+	}
+}
+
 // Whatever names a router is told, they are text in the drawing and nothing else.
 func TestNamesAreNoMarkup(t *testing.T) {
 	evil := `"><script>alert(1)</script><style>*{x:url(//evil)}</style>&lt;]]>` + "\x00\u202e"

@@ -69,6 +69,7 @@ function open(page) {
       return html`${wrong ? html`<p class="failed" role="alert">${wrong}</p>` : nothing}
         <div class="map" tabindex="0" role="region" aria-label="Map">${drawing}</div>
         ${map.left_out ? html`<p class="hint">${count(map.left_out)} nodes had no room.</p>` : nothing}
+        ${map.links_left_out ? html`<p class="hint">${count(map.links_left_out)} links had no room.</p>` : nothing}
         <section><h2>Links</h2>${table({ name: 'Links', columns, rows: map.links, key: (l) => l.id, order, none: 'The router has no links.' })}</section>`;
     },
     asks: () => [{ words: 'show topology', path: '/v1/topology' }, { title: 'The drawing', path: '/v1/topology.svg' }],
