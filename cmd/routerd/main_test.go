@@ -374,7 +374,7 @@ func TestExitCodes(t *testing.T) {
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},
 		{"show version more", nil, 2, `routerd: "more" is more than the command takes; wanted: routerd show version`},
 		{"show version --colour", nil, 2, "routerd: unknown flag: --colour"},
-		{"show version -o xml", nil, 2, `routerd: invalid argument "xml" for "-o, --output" flag: wanted table, wide or json`},
+		{"show version -o xml", nil, 2, `routerd: invalid argument "xml" for "-o, --output" flag: wanted table, wide, json or ndjson`},
 		{"show version -w 1ms", nil, 2, `routerd: invalid argument "1ms" for "-w, --watch" flag: wanted at least 100ms`},
 		{"show version --watch=soon", nil, 2, `routerd: invalid argument "soon" for "-w, --watch" flag: wanted a duration such as 500ms or 2s`},
 		{"show arp lan0", nil, 2, "routerd: \"lan0\": wanted an address such as 10.0.0.1"},
