@@ -125,7 +125,7 @@ func natOut(v *View, b *Batch, now time.Time) {
 			continue
 		}
 		if p.stack == toOwnStack && t.to.Session == nat.NoSession && t.to.To == t.packet.Key {
-			if made := v.NAT.Delivered(&t.packet, b.flowNow); made != nat.NoSession && p.track != nil {
+			if made := v.NAT.Delivered(&t.packet, b.flowNow); made != nat.NoSession {
 				v.NAT.Sessions().Annotate(made, p.note())
 			}
 			continue
@@ -151,7 +151,7 @@ func (p *Packet) turnSource(v *View, b *Batch) {
 	if t.end(p) {
 		return
 	}
-	if t.to.New && p.track != nil && !b.dry {
+	if t.to.New && !t.packet.Own && !b.dry { // also without a filter: one may be switched on
 		v.NAT.Sessions().Annotate(t.to.Session, p.note())
 	}
 	if t.to.To.Src != t.packet.Key.Src || t.to.To.SrcPort != t.packet.Key.SrcPort {

@@ -166,7 +166,10 @@ func (t *tracking) stateFor(l *acl.Compiled) acl.State {
 
 // note is what its session keeps of p.
 func (p *Packet) note() flow.Note {
-	n := flow.Note{Out: uint16(p.Out) + 1, Rule: p.track.admit}
+	n := flow.Note{Out: uint16(p.Out) + 1}
+	if p.track != nil {
+		n.Rule = p.track.admit
+	}
 	if p.stack != fromOwnStack && !p.Made {
 		n.In = uint16(p.In) + 1
 	}

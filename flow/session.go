@@ -83,31 +83,60 @@ func (t *Table) Walk(cursor uint32, into []Session) (n int, next uint32) {
 	return n, cursor
 }
 
+// Each calls f with a copy of every session. It may call the table. Sessions
+// made meanwhile may be missed.
+func (t *Table) Each(f func(*Session)) {
+	var list [256]Session
+	for cursor, got := uint32(0), 0; ; {
+		got, cursor = t.Walk(cursor, list[:])
+		for i := range list[:got] {
+			f(&list[i])
+		}
+		if cursor == 0 {
+			return
+		}
+	}
+}
+
 // Clear ends the sessions for which match is true, calls ended, which may be
 // nil, with each, and reports how many there were. It releases the mutex
 // between portions; sessions made meanwhile may be missed.
 func (t *Table) Clear(match func(*Session) bool, ended func(*Session)) (n int) {
-	for cursor, more := uint32(1), true; more; cursor += stride {
-		var some int
-		some, more = t.clear(cursor, match, ended)
-		n += some
+	for cursor, some := uint32(0), 0; ; {
+		some, cursor = t.ClearSome(cursor, match, ended)
+		if n += some; cursor == 0 {
+			return n
+		}
 	}
-	return n
 }
 
-// clear is Clear for a stride of numbers. It reports whether there are more.
-func (t *Table) clear(first uint32, match func(*Session) bool, ended func(*Session)) (n int, more bool) {
+// cleared is how many sessions ClearSome looks at.
+const cleared = 256
+
+// ClearSome is Clear for a part of the table, at most 256 sessions from the number
+// after cursor on. It gives the cursor to go on with too, 0 at the end.
+func (t *Table) ClearSome(cursor uint32, match func(*Session) bool, ended func(*Session)) (n int, next uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	last := min(first+stride, t.used)
-	for number := first; number < last; number++ {
-		if s, ok := t.session(number); ok && match(&s) {
+	looked := 0
+	for range stride {
+		if cursor++; cursor >= t.used {
+			return n, 0
+		}
+		if looked == cleared {
+			return n, cursor - 1
+		}
+		s, ok := t.session(cursor)
+		if !ok {
+			continue
+		}
+		if looked++; match(&s) {
 			t.counters.deleted.Add(1)
-			t.end(number, ended)
+			t.end(cursor, ended)
 			n++
 		}
 	}
-	return n, last < t.used
+	return n, cursor
 }
 
 // counters count since the table was made.

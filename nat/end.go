@@ -127,34 +127,24 @@ func (c *counts) refuse(v verdict.Verdict) {
 }
 
 // each calls f with every session.
-func (n *NAT) each(f func(*flow.Session)) {
-	var list [256]flow.Session
-	for cursor, got := uint32(0), 0; ; {
-		got, cursor = n.sessions.Walk(cursor, list[:])
-		for i := range list[:got] {
-			f(&list[i])
-		}
-		if cursor == 0 {
-			return
-		}
-	}
-}
+func (n *NAT) each(f func(*flow.Session)) { n.sessions.Each(f) }
 
 // end ends the sessions for which match is true. It releases the mutex between
 // parts of the table.
 func (n *NAT) end(match func(*flow.Session) bool) int {
 	ended := 0
 	for cursor, part := uint32(0), 0; ; {
-		part, cursor = n.endSome(cursor, match)
+		part, cursor = n.EndSome(cursor, match)
 		if ended += part; cursor == 0 {
 			return ended
 		}
 	}
 }
 
-// endSome is end for the part of the table after cursor. It gives the next
-// cursor too, 0 at the end.
-func (n *NAT) endSome(cursor uint32, match func(*flow.Session) bool) (ended int, next uint32) {
+// EndSome ends the sessions for which match is true among a part of the table,
+// at most 256 of them, from the number after cursor on. It gives how many, and
+// the cursor to go on with, 0 at the end. Sessions made meanwhile may be missed.
+func (n *NAT) EndSome(cursor uint32, match func(*flow.Session) bool) (ended int, next uint32) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var list [256]flow.Session

@@ -29,11 +29,6 @@ func (n *NAT) trackOwn(r *Rules, p *Packet, own uint32, now flow.Time, t *Transl
 	}
 }
 
-// EndAll ends the sessions for which match is true, and reports how many there
-// were. It releases the mutex between parts of the table, so sessions made
-// meanwhile may be missed.
-func (n *NAT) EndAll(match func(*flow.Session) bool) int { return n.end(match) }
-
 // Each calls f with every session. Sessions made meanwhile may be missed.
 func (n *NAT) Each(f func(*flow.Session)) { n.each(f) }
 

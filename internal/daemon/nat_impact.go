@@ -47,10 +47,9 @@ func (d *Daemon) countEnds(old *config.Config, changes []config.Change, impact n
 	}
 }
 
-// filterEnds adds to the changes of the packet filter how many sessions they end
-// together. It is called on the loop, before the commit.
-func (d *Daemon) filterEnds(cfg *config.Config, changes []config.Change) {
-	ends := d.router.FilterEnds(d.routerConfig(cfg))
+// filterEnds adds to the changes of the packet filter that they end so many
+// sessions together.
+func filterEnds(ends int, changes []config.Change) {
 	for i := range changes {
 		c := &changes[i]
 		key := c.Path[strings.LastIndexByte(c.Path, '.')+1:]

@@ -59,15 +59,17 @@ func (d *Daemon) diff(ctx context.Context) (l loaded, err error) {
 			return err
 		}
 		var c *change
+		var ends func() int
 		if err := d.ask(ctx, func() {
 			if c, err = d.plan(l.cfg); err == nil {
 				d.countEnds(d.cfg, l.changes, c.impact)
-				d.filterEnds(l.cfg, l.changes)
+				ends = d.router.FilterEnds(d.routerConfig(l.cfg))
 			}
 		}); err != nil {
 			return err
 		}
 		if err == nil {
+			filterEnds(ends(), l.changes)
 			d.nameInhabitants(c, l.changes)
 		}
 		return err
@@ -141,11 +143,13 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	}
 	d.warn(l.warnings)
 	var next *change
+	var ends func() int
 	if asked := d.ask(ctx, func() {
 		if l.cfg.Name != d.cfg.Name {
 			err = fmt.Errorf("changing the router's name from %q to %q: that needs a restart", d.cfg.Name, l.cfg.Name)
 		} else if next, err = d.plan(l.cfg); err == nil {
 			d.changing = true
+			ends = d.router.FilterEnds(d.routerConfig(l.cfg))
 		}
 	}); asked != nil || err != nil {
 		return l, errors.Join(asked, err)
@@ -155,9 +159,9 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 	if err := d.prepare(next); err != nil {
 		return l, err
 	}
+	filterEnds(ends(), l.changes)
 	if asked := d.ask(ctx, func() {
 		d.countEnds(d.cfg, l.changes, next.impact)
-		d.filterEnds(l.cfg, l.changes)
 		d.teller.reloaded(control.ReloadResult{Changes: changesOf(l.changes), Warnings: problemsOf(l.warnings), Generation: d.router.View().Generation})
 		if err = d.commit(next); err != nil {
 			d.failed <- err // the commit failed halfway, so the loop ends the router
@@ -179,12 +183,13 @@ func (d *Daemon) tryReload(ctx context.Context) (l loaded, err error) {
 const longestUptake = time.Minute
 
 // awaitRoutes waits until packets are forwarded by the routes of the
-// configuration, which the loop takes up in slices.
+// configuration, which the loop takes up in slices, and until the sessions that
+// its filter does not allow have ended.
 func (d *Daemon) awaitRoutes(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, longestUptake)
 	defer cancel()
 	for done := false; !done; {
-		if d.ask(ctx, func() { done = d.router.RIB().Configured() }) != nil {
+		if d.ask(ctx, func() { done = d.router.RIB().Configured() && !d.router.Reviewing() }) != nil {
 			return // the router stops, or goes on with it alone
 		}
 		if !done {

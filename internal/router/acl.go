@@ -46,11 +46,6 @@ func (r *Router) commitACL(rules *acl.Rules, cfg Config) {
 	r.filter = rules
 	t := &r.translator
 	if !cfg.ACL.Enabled() {
-		// Without a filter nobody would keep these up to date.
-		t.nat.EndAll(func(s *flow.Session) bool { return s.Rule == 0 && s.Owner == 0 })
-		if t.six != nil {
-			t.six.Clear(func(*flow.Session) bool { return true }, nil)
-		}
 		return
 	}
 	limits := flow.Config{

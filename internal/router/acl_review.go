@@ -2,6 +2,7 @@ package router
 
 import (
 	"reflect"
+	"time"
 
 	"routerd/acl"
 	"routerd/dataplane"
@@ -78,50 +79,105 @@ func (v *reviewer) asks(l *acl.Compiled, s *flow.Session, k *flow.Key, six bool)
 	return d.Action == acl.Accept
 }
 
-// reviewSessions ends the sessions that the filter no longer allows, and returns
-// how many. Packets of a batch that was under way with the rules before may have
-// made others meanwhile, so it is called once more a moment later.
-func (r *Router) reviewSessions() (ended int) {
-	t := &r.translator
-	if !r.cfg.ACL.Enabled() || t.nat == nil {
-		return 0
-	}
-	v := r.reviewer(r.filter)
-	ended = t.nat.EndAll(func(s *flow.Session) bool { return !v.allows(s, false) })
-	return ended + t.six.Clear(func(s *flow.Session) bool { return !v.allows(s, true) }, nil)
+// reviewParts is how many parts of the tables one slice of the owner's work
+// reviews: a part is at most 256 sessions, see routesAtOnce.
+const reviewParts = 2
+
+// review is the passes over all sessions after a change of the filter. Packets of
+// a batch that was under way with the rules before may make sessions behind the
+// first pass, so a second one follows a moment later.
+type review struct {
+	by     *reviewer // nil while no pass is under way
+	six    bool      // the pass has come to the table of IPv6
+	cursor uint32
+	last   bool      // it is the second pass
+	again  time.Time // when that begins; zero where none is to come
 }
 
-// FilterEnds counts the sessions that end because the filter of cfg, which
-// Prepare has accepted, does not allow them. It changes nothing.
-func (r *Router) FilterEnds(cfg Config) int {
-	t := &r.translator
-	if !cfg.ACL.Enabled() || t.nat == nil || r.filter == nil || sameFilter(&cfg.ACL, &r.cfg.ACL) {
-		return 0
+// reviewSome does a slice of the pass that is under way or due: it ends the
+// sessions that the filter no longer allows. It reports whether there is more.
+func (r *Router) reviewSome(now time.Time) (more bool) {
+	w, t := &r.review, &r.translator
+	if !w.again.IsZero() && !now.Before(w.again) {
+		*w = review{by: r.reviewer(r.rules()), last: true}
+	}
+	if w.by == nil || t.nat == nil {
+		return false
+	}
+	for range reviewParts {
+		if !w.part(t) {
+			continue
+		}
+		if w.by = nil; !w.last {
+			w.again = now.Add(natInterval)
+		}
+		return false
+	}
+	return true
+}
+
+// part reviews the next part of the tables, and reports whether that was the
+// last one.
+func (w *review) part(t *translator) (done bool) {
+	if !w.six {
+		_, w.cursor = t.nat.EndSome(w.cursor, func(s *flow.Session) bool { return !w.by.keeps(s, false) })
+		w.six = w.cursor == 0
+		return w.six && t.six == nil
+	}
+	_, w.cursor = t.six.ClearSome(w.cursor, func(s *flow.Session) bool { return !w.by.keeps(s, true) }, nil)
+	return w.cursor == 0
+}
+
+// Reviewing reports whether sessions that the filter no longer allows may not
+// have been ended yet.
+func (r *Router) Reviewing() bool { return r.review.by != nil }
+
+// rules is the filter in use, nil without one.
+func (r *Router) rules() *acl.Rules {
+	if !r.cfg.ACL.Enabled() {
+		return nil
+	}
+	return r.filter
+}
+
+// keeps reports whether a session stays. Without a filter nobody would keep those
+// up to date that no translation needs.
+func (v *reviewer) keeps(s *flow.Session, six bool) bool {
+	if v.rules == nil {
+		return !six && (s.Rule != 0 || s.Owner != 0 || s.Reply.Reverse() != s.Forward)
+	}
+	return v.allows(s, six)
+}
+
+// FilterEnds gives a function that counts the sessions that end because the
+// filter of cfg, which Prepare has accepted, does not allow them. Only the owner
+// may call FilterEnds; any goroutine may count, which takes as long as there are
+// sessions. Nothing is changed.
+func (r *Router) FilterEnds(cfg Config) (count func() int) {
+	none := func() int { return 0 }
+	t := r.translator
+	if !cfg.ACL.Enabled() || t.nat == nil || sameFilter(&cfg.ACL, &r.cfg.ACL) {
+		return none
 	}
 	rules, err := r.compileACL(cfg, r.tentative())
 	if err != nil {
-		return 0 // Prepare has said so
+		return none // Prepare has said so
 	}
-	v, n := r.reviewer(rules), 0
-	t.nat.Each(func(s *flow.Session) {
-		if !v.allows(s, false) {
-			n++
-		}
-	})
-	if t.six == nil {
-		return n
-	}
-	var list [256]flow.Session
-	for cursor, got := uint32(0), 0; ; {
-		got, cursor = t.six.Walk(cursor, list[:])
-		for i := range list[:got] {
-			if !v.allows(&list[i], true) {
+	v := r.reviewer(rules)
+	return func() (n int) {
+		t.nat.Each(func(s *flow.Session) {
+			if !v.allows(s, false) {
 				n++
 			}
+		})
+		if t.six != nil {
+			t.six.Each(func(s *flow.Session) {
+				if !v.allows(s, true) {
+					n++
+				}
+			})
 		}
-		if cursor == 0 {
-			return n
-		}
+		return n
 	}
 }
 

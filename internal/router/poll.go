@@ -74,10 +74,16 @@ const (
 // any work; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
 	r.translator.poll(now)
-	if !r.again.IsZero() && !now.Before(r.again) {
-		r.again = time.Time{}
-		r.reviewSessions()
+	more := r.reviewSome(now)
+	if more {
+		r.mail.poke()
 	}
+	worked, err := r.pollRoutes(now)
+	return worked || more, err
+}
+
+// pollRoutes is Poll for all that concerns routes.
+func (r *Router) pollRoutes(now time.Time) (bool, error) {
 	var errs error
 	worked := false
 	if !r.rib.Settling() { // else the RIB would have to store the input
@@ -169,6 +175,7 @@ func (r *Router) Deadline() (due time.Time) {
 	}
 	sooner(r.rib.Deadline())
 	sooner(r.translator.deadline())
+	sooner(r.review.again)
 	if r.gathered.some {
 		sooner(r.gathered.due())
 	}

@@ -80,7 +80,7 @@ type Router struct {
 
 	translator translator
 	filter     *acl.Rules // of the latest configuration; nil until one has filtered
-	again      time.Time  // when to review sessions once more, see reviewSessions
+	review     review
 }
 
 // link is an interface with the state of its device.
@@ -215,8 +215,10 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	}
 	r.publish()
 	if !same {
-		r.reviewSessions()
-		r.again = now.Add(natInterval)
+		r.review = review{by: r.reviewer(r.rules())}
+		if r.reviewSome(now) {
+			r.mail.poke()
+		}
 	}
 	for _, l := range r.links {
 		r.updateNeighbors(l)
