@@ -20,16 +20,19 @@ type Rules struct {
 	lists   []*Compiled
 	in, out []*Compiled // by InterfaceID; nil where there is none
 	local   *Compiled
+	zones   zones
 	numbers map[id]uint32
-	entries []entry // by number; one that is out of use has no list
+	entries []entry // by number; one that is out of use has neither a list nor a zone
 }
 
-// id identifies a rule, or with rule "" the default action of a list.
-type id struct{ list, rule string }
+// id identifies a rule, with rule "" the default action of a list or, with list
+// "", a pair of zones without a policy.
+type id struct{ list, rule, from, to string }
 
 // entry is what a number stands for.
 type entry struct {
 	list, rule string
+	from, to   string // of a pair of zones without a policy
 	action     Action
 	origin     origin.ID
 }
@@ -97,6 +100,9 @@ func Compile(cfg Config, ifs []Interface, before *Rules) (*Rules, error) {
 	if err := c.bind(lists); err != nil {
 		return nil, err
 	}
+	if err := c.zone(lists); err != nil {
+		return nil, err
+	}
 	return c.rules, nil
 }
 
@@ -157,7 +163,7 @@ func at(list []*Compiled, i routing.InterfaceID) *Compiled {
 
 // enter gives the number of a rule or default action.
 func (c *compiler) enter(e entry) (uint32, error) {
-	key := id{e.list, e.rule}
+	key := id{e.list, e.rule, e.from, e.to}
 	if _, taken := c.rules.numbers[key]; taken {
 		return 0, fmt.Errorf("rule %q: the name is used twice; want one for each rule of a list", e.rule)
 	}
@@ -179,7 +185,7 @@ func (c *compiler) list(l *List) (*Compiled, error) {
 		return nil, fmt.Errorf("default-action %s: want accept, drop or reject", l.Default)
 	}
 	var err error
-	if out.number, err = c.enter(entry{l.Name, "", l.Default, l.Origin}); err != nil {
+	if out.number, err = c.enter(entry{list: l.Name, action: l.Default, origin: l.Origin}); err != nil {
 		return nil, err
 	}
 	var rules []*rule
@@ -215,7 +221,7 @@ func (c *compiler) rule(list string, r *Rule) (*rule, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	number, err := c.enter(entry{list, r.Name, r.Action, r.Origin})
+	number, err := c.enter(entry{list: list, rule: r.Name, action: r.Action, origin: r.Origin})
 	if err != nil {
 		return nil, err
 	}

@@ -14,10 +14,12 @@ type Config struct {
 	Sets       []Set
 	Interfaces []Binding // of interfaces that have a list
 	Local      string    // the list for packets to the router itself; "" = none
+	Zones      []Zone
+	Policies   []Policy // between zones
 }
 
 // Enabled reports whether anything is filtered.
-func (c *Config) Enabled() bool { return len(c.Interfaces) > 0 || c.Local != "" }
+func (c *Config) Enabled() bool { return len(c.Interfaces) > 0 || c.Local != "" || len(c.Zones) > 0 }
 
 // Binding is the lists of one interface.
 type Binding struct {

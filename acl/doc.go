@@ -7,6 +7,7 @@
 //	compile.go    the configuration checked and turned into Rules
 //	ranges.go     one value of a packet, looked up among the ranges of all rules
 //	decide.go     the first rule of a list that a packet matches
+//	zone.go       zones, and which list is for what goes from one to another
 //	show.go       lists and rules by their names and numbers
 //
 // # How a list is decided
@@ -22,6 +23,16 @@
 //
 // A Rules never changes once it is compiled, and any number of goroutines may
 // read it. Deciding allocates nothing.
+//
+// # Zones
+//
+// A zone is interfaces that are filtered alike. What is forwarded from one zone
+// to another is decided about by the list of the policy of these two, and is
+// dropped without one; so is what is forwarded between a zone and an interface
+// in none. Within a zone packets pass, unless it has a policy with itself.
+// Packets to the router itself and from it are no zone's: acl local decides
+// about the former. The lists of interfaces are asked besides, acl-in before and
+// acl-out behind that of the zones, and a packet has to pass all of them.
 //
 // # States
 //

@@ -2,21 +2,23 @@ package acl
 
 import "routerd/internal/origin"
 
-// Place is a rule, or the default action of a list, as people see it.
+// Place is a rule, the default action of a list, or a pair of zones without a
+// policy, as people see it.
 type Place struct {
-	List   string
-	Rule   string // "" = the default action
-	Action Action
-	Origin origin.ID
+	List     string // "" = a pair of zones without a policy
+	Rule     string // "" = the default action
+	From, To string // of the pair; "" = no zone
+	Action   Action
+	Origin   origin.ID
 }
 
 // Place gives the rule with the number, and whether it is in use.
 func (r *Rules) Place(number uint32) (Place, bool) {
-	if int(number) >= len(r.entries) || r.entries[number].list == "" {
+	if int(number) >= len(r.entries) || r.entries[number] == (entry{}) {
 		return Place{}, false
 	}
 	e := r.entries[number]
-	return Place{e.list, e.rule, e.action, e.origin}, true
+	return Place{e.list, e.rule, e.from, e.to, e.action, e.origin}, true
 }
 
 // Numbers is the length of an array indexed by the numbers of rules.
@@ -28,7 +30,7 @@ func (r *Rules) Lists(yield func(name string, numbers []uint32) bool) {
 	for _, l := range r.lists {
 		numbers := make([]uint32, 0, len(l.source.Rules)+1)
 		for i := range l.source.Rules {
-			numbers = append(numbers, r.numbers[id{l.Name, l.source.Rules[i].Name}])
+			numbers = append(numbers, r.numbers[id{list: l.Name, rule: l.source.Rules[i].Name}])
 		}
 		if !yield(l.Name, append(numbers, l.number)) {
 			return

@@ -235,9 +235,10 @@ func (r *reader) checkACL(c *Config) {
 	}
 	for name, at := range r.acl.lists {
 		if !slices.ContainsFunc(r.acl.uses, func(u aclUse) bool { return u.list == name }) {
-			r.Odd(at, fmt.Sprintf("nothing uses the list %s", name), "acl-in or acl-out of an interface, or local of [acl]")
+			r.Odd(at, fmt.Sprintf("nothing uses the list %s", name), "acl-in or acl-out of an interface, local of [acl], or a policy between zones")
 		}
 	}
+	r.checkZones(c)
 	var list []acl.Interface
 	known := map[string]bool{}
 	for n, i := range c.Dataplane.Interfaces {

@@ -37,6 +37,7 @@ func (r *reader) decode() *Config {
 	r.decodeProtocols(top, c, interfaces)
 	r.decodeNAT(top, c)
 	r.decodeACL(top, c)
+	r.decodeZones(top, c)
 	c.addressStack()
 	top.Done()
 

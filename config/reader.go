@@ -22,6 +22,7 @@ type reader struct {
 	statics []*staticPlaces
 	sets    map[string]map[string][]any // of values of registered keys, by table and name
 	acl     aclPlaces
+	zones   zonePlaces
 	sources map[netip.Addr]netip.Addr // of next hops without an interface that are watched; invalid over one hop
 	read    []Problem                 // in other files
 	// Of the routes of a file: those that are looked at for all that lead alike,

@@ -76,7 +76,7 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 			rec := &r.ring[r.next%dropRingSize]
 			r.next++
 			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(p.ip()))
-			if rec.rule = 0; p.Verdict == verdict.ACLDropped || p.Verdict == verdict.ACLRejected {
+			if rec.rule = 0; p.Verdict == verdict.ACLDropped || p.Verdict == verdict.ACLRejected || p.Verdict == verdict.ZoneNoPolicy {
 				rec.rule = p.track.rule
 			}
 			rec.held, rec.frame = uint8(len(p.appendFrame(rec.header[:0]))), p.linked

@@ -111,6 +111,9 @@ func (v *View) DropSentence(d *Drop) string {
 	if !ok {
 		return ""
 	}
+	if d.Verdict == verdict.ZoneNoPolicy {
+		return "dropped: no policy is for packets " + describeWay(place.From, place.To)
+	}
 	verb := "dropped"
 	if d.Verdict == verdict.ACLRejected {
 		verb = "rejected"

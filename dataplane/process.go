@@ -27,8 +27,8 @@ type stage struct {
 //	                                                +-------------- answer (echo replies, ICMP errors)
 //
 // Before nat in, session looks for the packet's session, and acl-in decides about
-// those that have none; acl-local does so before deliver, acl-out before nat out,
-// and track makes the sessions of IPv6, as nat out does those of IPv4.
+// those that have none; acl-local does so before deliver, then acl-zone and
+// acl-out before nat out, and track makes the sessions of IPv6, as nat out does those of IPv4.
 //
 // What deliver finds to be for the router's own TCP/IP stack goes on to egress,
 // which writes it to the port of the stack; what the stack sends comes in by
@@ -52,6 +52,8 @@ func init() { // the explain functions look at the stages, so this cannot be a c
 		{"deliver", deliver, explainDeliver},
 		{"hop-limit", hopLimit, explainHopLimit},
 		{"fit", fit, explainFit},
+		{"zone", zones, explainZones},
+		{"acl-zone", aclZone, explainACL},
 		{"acl-out", aclOut, explainACL},
 		{"nat-out", natOut, explainNATOut},
 		{"track", track6, explainTrack},

@@ -53,7 +53,7 @@ func filterEnds(ends int, changes []config.Change) {
 	for i := range changes {
 		c := &changes[i]
 		key := c.Path[strings.LastIndexByte(c.Path, '.')+1:]
-		if strings.HasPrefix(c.Path, "acl.") || strings.HasPrefix(c.Path, "policy.prefix-set.") && ends > 0 || strings.HasPrefix(c.Path, "interface.") && (key == "acl-in" || key == "acl-out") {
+		if strings.HasPrefix(c.Path, "acl.") || strings.HasPrefix(c.Path, "zone.") || strings.HasPrefix(c.Path, "policy.prefix-set.") && ends > 0 || strings.HasPrefix(c.Path, "interface.") && (key == "acl-in" || key == "acl-out") {
 			c.Impact = fmt.Sprintf("sessions that the filter ends in all: %d", ends)
 		}
 	}

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 
 	"routerd/dataplane"
@@ -73,25 +74,43 @@ func (d *Daemon) aclRules(view *dataplane.View, cleared []dataplane.RuleHits) (l
 	if l := d.cfg.ACL.Local; l != "" {
 		uses[l] = append(uses[l], "local")
 	}
+	for _, p := range d.cfg.ACL.Policies {
+		uses[p.List] = append(uses[p.List], p.From+" to "+p.To)
+	}
 	for name, numbers := range view.ACL.Lists {
 		for _, number := range numbers {
-			place, _ := view.ACL.Place(number)
-			hits := d.ruleHits(number)
-			r := control.ACLRule{
-				List: name, Rule: place.Rule, Action: place.Action.String(), Uses: uses[name], Origin: d.place(place.Origin),
-			}
-			if int(number) < len(cleared) {
-				was := cleared[number]
-				hits.Packets, hits.Bytes = hits.Packets-was.Packets, hits.Bytes-was.Bytes
-			}
-			if r.Packets, r.Bytes = hits.Packets, hits.Bytes; hits.Packets > 0 {
-				last := hits.Last.UTC()
-				r.LastHit = &last
-			}
+			list = append(list, d.aclRule(view, number, cleared))
+			list[len(list)-1].Uses = uses[name]
+		}
+	}
+	for number := range view.ACL.Missing {
+		// There may be many of them, and most of them are never seen.
+		if r := d.aclRule(view, number, cleared); r.Packets > 0 {
 			list = append(list, r)
 		}
 	}
 	return list
+}
+
+// aclRule returns the rule, or the pair of zones without a policy, with the
+// number, and what it has matched since it was as cleared says.
+func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared []dataplane.RuleHits) control.ACLRule {
+	place, _ := view.ACL.Place(number)
+	hits := d.ruleHits(number)
+	r := control.ACLRule{List: place.List, Rule: place.Rule, Action: place.Action.String(), Origin: d.place(place.Origin)}
+	if place.List == "" {
+		from, to := cmp.Or(place.From, "(none)"), cmp.Or(place.To, "(none)")
+		r.List, r.Rule, r.Uses = "(zones)", from+" to "+to, []string{"no policy"}
+	}
+	if int(number) < len(cleared) {
+		was := cleared[number]
+		hits.Packets, hits.Bytes = hits.Packets-was.Packets, hits.Bytes-was.Bytes
+	}
+	if r.Packets, r.Bytes = hits.Packets, hits.Bytes; hits.Packets > 0 {
+		last := hits.Last.UTC()
+		r.LastHit = &last
+	}
+	return r
 }
 
 // aclMetrics returns nil if nothing is filtered.

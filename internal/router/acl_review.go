@@ -2,6 +2,7 @@ package router
 
 import (
 	"reflect"
+	"slices"
 	"time"
 
 	"routerd/acl"
@@ -39,10 +40,15 @@ func (v *reviewer) allows(s *flow.Session, six bool) bool {
 	}
 	in, out := routing.InterfaceID(s.Note.In-1), routing.InterfaceID(s.Note.Out-1)
 	arrives, leaves := s.Forward, s.Reply.Reverse()
+	inside := arrives
+	inside.Dst, inside.DstPort = s.Reply.Src, s.Reply.SrcPort
 	if out == v.stack {
-		inside := arrives
-		inside.Dst, inside.DstPort = s.Reply.Src, s.Reply.SrcPort
 		return v.asks(v.rules.In(in), s, &arrives, six) && v.asks(v.rules.Local(), s, &inside, six)
+	}
+	if v.rules.Zoned() {
+		if way := v.rules.Between(in, out); way != nil && (way.List == nil || !v.asks(way.List, s, &inside, six)) {
+			return false
+		}
 	}
 	return v.asks(v.rules.In(in), s, &arrives, six) && v.asks(v.rules.Out(out), s, &leaves, six)
 }
@@ -195,6 +201,13 @@ func sameFilter(a, b *acl.Config) bool {
 				l.Rules = append(l.Rules, rule)
 			}
 			out.Lists = append(out.Lists, l)
+		}
+		out.Zones, out.Policies = slices.Clone(c.Zones), slices.Clone(c.Policies)
+		for i := range out.Zones {
+			out.Zones[i].Origin = 0
+		}
+		for i := range out.Policies {
+			out.Policies[i].Origin = 0
 		}
 		return out
 	}

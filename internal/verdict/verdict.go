@@ -70,6 +70,7 @@ const (
 	// The packet filter drops it.
 	ACLDropped
 	ACLRejected
+	ZoneNoPolicy
 
 	// Address translation drops it.
 	NATBadPacket
@@ -195,8 +196,9 @@ var table = [Count]info{
 	TooBig:        {"too_big", Dropped, "larger than the MTU of its way out and not allowed to be fragmented"},
 	InterfaceDown: {"interface_down", Dropped, "the interface on its way out is down"},
 
-	ACLDropped:  {"acl_dropped", Dropped, "a rule of the packet filter, or the default action of a list, drops it"},
-	ACLRejected: {"acl_rejected", Dropped, "a rule of the packet filter, or the default action of a list, rejects it with an answer"},
+	ACLDropped:   {"acl_dropped", Dropped, "a rule of the packet filter, or the default action of a list, drops it"},
+	ACLRejected:  {"acl_rejected", Dropped, "a rule of the packet filter, or the default action of a list, rejects it with an answer"},
+	ZoneNoPolicy: {"zone_no_policy", Dropped, "it would go from one zone to another, or between a zone and an interface in none, and no policy is for that way"},
 
 	NATBadPacket:     {"nat_bad_packet", Dropped, "its transport header is cut short or contradicts itself, so that address translation cannot tell its flow"},
 	NATNoMapping:     {"nat_no_mapping", Dropped, "for an outside address of address translation, where no mapping leads to an inside host"},
