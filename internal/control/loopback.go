@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httputil"
+	"net/netip"
 	"os"
 	"strings"
 	"time"
@@ -15,18 +16,23 @@ import (
 	"routerd/internal/show"
 )
 
-// Loopback shows a router's page, and its API, on an address of this host to the one
-// user who has started it. What that user's browser asks it asks the router as Client
-// does, with the user's own rights. It listens in the process of a command, and ends
-// with that.
+// Loopback serves a router's page and its API, at an address of this host, to the user
+// who runs the command. It passes the requests of that user's browser on to the router
+// as Client does, with the rights of that user. It listens in the process of the command
+// and ends with it.
 //
-// A program of somebody else on this host can connect too, so nothing but the files of
-// the page is had without the cookie of a session, which a one-time code opens. The
-// cookie has a name of its own, and no Secure, since browsers disagree on that over
-// http to a loopback's address; on such an address it never leaves the host.
+// Programs of other users of this host can connect too. Without the cookie of a session
+// they get only the files of the page. A one-time code opens a session. The command line
+// of a browser, which all users can read, may have the code, so a login has to come by a
+// connection of the user who runs the command, unless that user is root.
+//
+// The cookie has a name of its own. It has no attribute Secure, since browsers disagree
+// on that attribute over http to a loopback address, and no request to such an address
+// leaves the host.
 type Loopback struct {
 	site   http.Handler // in place of a router; nil for one
 	client *Client
+	user   *uint32 // the only one whose connections may log in; nil for all
 	door   door
 	proxy  httputil.ReverseProxy
 }
@@ -46,14 +52,20 @@ func (*PageRole) Type() string { return "role" }
 
 // newLoopback makes one that shows nothing yet.
 func newLoopback() (*Loopback, error) {
-	own := access.Roles{Own: uint32(os.Geteuid())}
+	uid := uint32(os.Geteuid())
+	own := access.Roles{Own: uid}
 	logins, err := access.OpenLogins(nil, func() *access.Roles { return &own }, nil, nil)
 	if err != nil {
 		return nil, err
 	}
 	logins.CodeLife = loopbackCodeLife
 	open := func() bool { return false }
-	return &Loopback{door: door{logins: logins, cookie: loopbackCookie, scheme: "http", note: func(access.Entry) {}, closed: open}}, nil
+	l := &Loopback{door: door{logins: logins, cookie: loopbackCookie, scheme: "http", note: func(access.Entry) {}, closed: open}}
+	if uid != 0 {
+		// The browser of somebody who runs the command as root belongs to another user.
+		l.user = &uid
+	}
+	return l, nil
 }
 
 // NewLoopbackSite shows a site of the command's own in place of a router: its paths
@@ -128,7 +140,28 @@ func (l *Loopback) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		refuse(w, &show.Error{Status: http.StatusMisdirectedRequest, Message: fmt.Sprintf("a request for host %q: wanted a loopback's address", req.Host)})
 		return
 	}
+	if req.URL.Path == "/v1/login" && l.user != nil {
+		if err := l.ofUser(req); err != nil {
+			refuse(w, &show.Error{Status: http.StatusForbidden, Message: err.Error()})
+			return
+		}
+	}
 	l.door.serve(http.HandlerFunc(l.pass)).ServeHTTP(w, req)
+}
+
+// ofUser returns an error unless the connection of a request belongs to the user who
+// runs the command.
+func (l *Loopback) ofUser(req *http.Request) error {
+	client, _ := netip.ParseAddrPort(req.RemoteAddr) // net/http gives what the kernel said
+	var server netip.AddrPort
+	if a, ok := req.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr); ok {
+		server = a.AddrPort()
+	}
+	uid, err := userOf(client, server)
+	if err == nil && uid != *l.user {
+		err = fmt.Errorf("a login by the user %d: wanted the user %d, who runs the command", uid, *l.user)
+	}
+	return err
 }
 
 // pass asks the router for who has a session, and for files of the page for anybody.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -29,8 +30,13 @@ func serveLoopback(t *testing.T, socket string, role access.Role) *web {
 
 func showLoopback(t *testing.T, l *Loopback) *web {
 	t.Helper()
+	return showLoopbackAt(t, l, "127.0.0.1:0")
+}
+
+func showLoopbackAt(t *testing.T, l *Loopback, address string) *web {
+	t.Helper()
 	t.Cleanup(l.Close)
-	at, err := net.Listen("tcp", "127.0.0.1:0")
+	at, err := net.Listen("tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,5 +214,31 @@ func TestLoopbackEvents(t *testing.T) {
 	stop()
 	if resp, body := w.ask("GET", "/v1/version", nil, again); resp.StatusCode != http.StatusBadGateway || !strings.Contains(body, "asking the router at "+socket) {
 		t.Errorf("without a router: %s %s", resp.Status, body)
+	}
+}
+
+// The command line of a browser, which other users of the host can read, has the code.
+// So a code opens a session only by a connection of the user who runs the command.
+func TestLoopbackOfUser(t *testing.T) {
+	for _, c := range []struct {
+		user uint32
+		want int
+	}{{uint32(os.Geteuid()), http.StatusNoContent}, {uint32(os.Geteuid()) + 1, http.StatusForbidden}} {
+		for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
+			l, err := NewLoopbackSite(http.NotFoundHandler())
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.user = &c.user
+			w := showLoopbackAt(t, l, at)
+			code, err := l.Code()
+			if err != nil {
+				t.Fatal(err)
+			}
+			body := fmt.Sprintf(`{"code":%q}`, code)
+			if resp, text := w.ask("POST", "/v1/login", strings.NewReader(body), "Origin: "+w.url); resp.StatusCode != c.want {
+				t.Errorf("a login of the user %d at %s of a page of the user %d: %s %s", os.Geteuid(), at, c.user, resp.Status, text)
+			}
+		}
 	}
 }
