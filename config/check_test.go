@@ -113,21 +113,21 @@ host = { netns = "h2", routes = "0.0.0.0/0" }`, []string{
 			"3:1+11: api.tls has a client-role and no client-ca: no certificate has it", `4:15+7: api.tls.client-auth is "never"`,
 		}},
 		{"certificates that nobody can have", "api.listen = \"https://[::]:1\"\napi.tls.client-auth = \"require\"", []string{
-			"2:9+11: api.tls demands a certificate, and none has a role: nobody could ask",
+			"2:9+11: api.tls demands a certificate, and no certificate has a role: every request would be refused",
 		}},
 		{"an authority without a role", "api.listen = \"https://[::]:1\"\napi.tls.client-ca = \"ca\"", []string{
-			"2:21+4: api.tls has a client-ca, and no certificate of its gives a role",
+			"2:21+4: api.tls has a client-ca, and no certificate that it signs has a role",
 		}},
 		{"clients that are none", "api.listen = \"https://[::]:1\"\n[api.tls.client]\na = { role = \"read\" }\nb = { dns = \"b\", role = \"root\" }\nc = { key = \"md5:00\" }\n\"d e\" = { role = \"read\", email = \"d\", uri = \"e\" }", []string{
-			"3:1+1: api.tls.client.a says in 0 ways what its certificate is known by",
-			"4:7+3: api.tls.client.b is known by a name, which anybody may have put into a certificate", `4:25+6: api.tls.client.b.role is "root"`,
+			"3:1+1: api.tls.client.a names 0 fields of its certificate",
+			"4:7+3: api.tls.client.b is known by a name, which any certificate may contain", `4:25+6: api.tls.client.b.role is "root"`,
 			"5:1+1: api.tls.client.c has no role", `5:13+8: api.tls.client.c.key is "md5:00"`,
-			`6:1+5: the name "d e" of a client`, `6:1+5: api.tls.client."d e" says in 2 ways what its certificate is known by`,
-			`6:26+5: api.tls.client."d e" is known by a name, which anybody may have put into a certificate`, `6:34+3: api.tls.client."d e".email is "d"`,
-			`6:39+3: api.tls.client."d e" is known by a name, which anybody may have put into a certificate`, `6:45+3: api.tls.client."d e".uri is "e"`,
+			`6:1+5: the name "d e" of a client`, `6:1+5: api.tls.client."d e" names 2 fields of its certificate`,
+			`6:26+5: api.tls.client."d e" is known by a name, which any certificate may contain`, `6:34+3: api.tls.client."d e".email is "d"`,
+			`6:39+3: api.tls.client."d e" is known by a name, which any certificate may contain`, `6:45+3: api.tls.client."d e".uri is "e"`,
 		}},
 		{"one certificate of two clients", "api.listen = \"https://[::]:1\"\napi.tls.client-ca = \"ca\"\n[api.tls.client]\na = { role = \"read\", dns = \"x.example\" }\nb = { role = \"read\", dns = \"x.example\" }", []string{
-			"5:1+1: api.tls.client.b is known by what a is known by already",
+			"5:1+1: api.tls.client.b has the same certificate as a",
 		}},
 		{"a name of the API with a port", "api.hosts = [\"r1:8443\"]", []string{`1:14+9: api.hosts[1] is "r1:8443"`}},
 		{"roles of nobody and of none", link + "[api.role]\nuid = { alice = \"read\", 1000 = \"root\", 01 = \"read\", 4294967295 = \"read\" }\ngid.4 = 7", []string{

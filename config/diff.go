@@ -93,7 +93,7 @@ func Share(now, next *Config) {
 const (
 	deviceAnew       = "its device is made anew: the link is down for a moment"
 	laterConnections = "for connections that begin from now on"
-	clientsGo        = "who has no right or another one by it is put out of the API"
+	clientsGo        = "clients whose role changes by it are disconnected from the API"
 	sessionsEnd      = "translated sessions that stand on it end"
 	laterFlows       = "for what begins from now on; sessions stay"
 	fragmentsEnd     = "fragments held for the router itself are given up"

@@ -16,12 +16,12 @@ import (
 type TLS struct {
 	Certificate, Key string    // paths; both or neither
 	Origin           origin.ID // of the certificate
-	// ClientCA is the path of the certificates of those who may sign clients'; "" for
-	// none.
+	// ClientCA is the path of a file with the certificates of the authorities that sign
+	// clients' certificates; "" for none.
 	ClientCA       string
 	ClientCAOrigin origin.ID
-	// Clients says who has which role by a certificate. Roots is not set: it follows
-	// the file.
+	// Clients gives roles to the holders of certificates. Its Roots is nil here; the
+	// daemon sets it, since it follows the file.
 	Clients access.Clients
 }
 
@@ -48,7 +48,7 @@ func (r *reader) decodeTLS(s *tomltext.Section, c *Config) {
 
 // decodeClients reads which certificates of clients count.
 func (r *reader) decodeClients(s *tomltext.Section, t *TLS) {
-	t.ClientCA = tomltext.Get(s, "client-ca", "", tomltext.Text("the path of a file that holds the certificates of those who may sign clients' certificates"))
+	t.ClientCA = tomltext.Get(s, "client-ca", "", tomltext.Text("the path of a file that holds the certificates of the authorities that sign clients' certificates"))
 	if t.ClientCA != "" {
 		t.ClientCAOrigin = r.origin(s.At.With("client-ca"))
 	}
@@ -65,22 +65,22 @@ func (r *reader) decodeClients(s *tomltext.Section, t *TLS) {
 		sub.Done()
 		by := access.Client{Field: k.Field, Value: k.Value}
 		if first, twice := seen[by]; twice && k.Value != "" {
-			r.WrongKey(sub.At, fmt.Sprintf("%s is known by what %s is known by already", sub.At, first), "each certificate for one client")
+			r.WrongKey(sub.At, fmt.Sprintf("%s has the same certificate as %s", sub.At, first), "a certificate of its own for each client")
 		}
 		seen[by] = name
 		t.Clients.List = append(t.Clients.List, k)
 	}
 	clients.Done()
 	if t.Clients.Only && !t.Clients.Ask() {
-		r.WrongKey(s.At.With("client-auth"), fmt.Sprintf("%s demands a certificate, and none has a role: nobody could ask", s.At),
+		r.WrongKey(s.At.With("client-auth"), fmt.Sprintf("%s demands a certificate, and no certificate has a role: every request would be refused", s.At),
 			"a client-role beside client-ca, or a table [api.tls.client.NAME]")
 	}
 	if s.Has("client-ca") && !t.Clients.Ask() {
-		r.Odd(s.At.With("client-ca"), fmt.Sprintf("%s has a client-ca, and no certificate of its gives a role", s.At), "a client-role, or a table [api.tls.client.NAME]")
+		r.Odd(s.At.With("client-ca"), fmt.Sprintf("%s has a client-ca, and no certificate that it signs has a role", s.At), "a client-role, or a table [api.tls.client.NAME]")
 	}
 }
 
-// clientAuth reads whether only certificates say who asks.
+// clientAuth reads whether requests are identified by certificates alone.
 var clientAuth = tomltext.OneOf([]string{"optional", "require"}, []bool{false, true})
 
 // clientFields are the keys by which a client is known.
@@ -113,11 +113,11 @@ func (r *reader) decodeClient(s *tomltext.Section, name string, ca bool) access.
 		k.Field, k.Value = f.field, value
 		given++
 		if f.field != access.FieldKey && !ca {
-			r.WrongKey(s.At.With(f.key), fmt.Sprintf("%s is known by a name, which anybody may have put into a certificate", s.At), "a client-ca in [api.tls], which says who signs them, or the key instead")
+			r.WrongKey(s.At.With(f.key), fmt.Sprintf("%s is known by a name, which any certificate may contain", s.At), "a client-ca in [api.tls], whose authorities sign such certificates, or the key instead")
 		}
 	}
 	if given != 1 {
-		r.WrongKey(s.At, fmt.Sprintf("%s says in %d ways what its certificate is known by", s.At, given), "one of key, dns, uri and email")
+		r.WrongKey(s.At, fmt.Sprintf("%s names %d fields of its certificate", s.At, given), "one of key, dns, uri and email")
 	}
 	return k
 }
@@ -149,8 +149,7 @@ var clientEmail = tomltext.Reading[string]{Read: func(v any) (string, error) {
 	return s, nil
 }, Want: `an e-mail address: "ann@example.net"`}
 
-// resolve makes paths that are relative to the configuration's directory such of
-// the process.
+// resolve joins relative paths to the directory of the configuration.
 func (t *TLS) resolve(dir string) {
 	for _, path := range []*string{&t.Certificate, &t.Key, &t.ClientCA} {
 		if *path != "" && !filepath.IsAbs(*path) {

@@ -17,8 +17,8 @@ func newLabWebCommand(s *session) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "web TOPOLOGY.toml",
 		Short: "Show a map of the lab in a browser, and from there the page of each router",
-		Long: `Show a map of the lab, which is up, in a browser of this host: its nodes and links
-and their states, as they change. From there one comes to the live page of each router.
+		Long: `Show a map of a lab that is up in a browser of this host: its nodes and links and their
+states, as they change. The map has a link to the live page of each router.
 
 It ends when you interrupt it. Like routerd web it listens on addresses of the
 loopback, and prints a URL that opens the map once, within ten minutes.`,
@@ -51,12 +51,12 @@ func (b *webber) serveLab(ctx context.Context, l *lab.Lab) error {
 		}
 		defer r.close()
 		pages[n.Node] = r
-		serving.Go(func() { _ = r.page.Serve(ctx, r.listener) }) // if it fails its URL leads nowhere
+		serving.Go(func() { _ = r.page.Serve(ctx, r.listener) }) // a failed page answers no request, and the map still works
 	}
 	site := lab.Page{Lab: l, Open: func(node string) (string, error) {
 		r, ok := pages[node]
 		if !ok {
-			return "", fmt.Errorf("%q is no routerd of the lab", node)
+			return "", fmt.Errorf("%q is not a routerd of the lab", node)
 		}
 		return urlOf(r.listener, r.page)
 	}}

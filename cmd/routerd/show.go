@@ -142,8 +142,8 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 	return err
 }
 
-// printLines prints a list as the API sends it as lines: a row a line, and a last one
-// with how many there were.
+// printLines prints a list as lines of JSON, as the API sends it: a line for each row, and
+// a last line with the number of rows.
 func (s *shower) printLines(ctx context.Context, c *control.Client, w io.Writer, pages *show.Pages) error {
 	before, err := c.Version(ctx)
 	if err != nil {

@@ -20,9 +20,10 @@ func newSupportCommand(s *session) *cobra.Command {
 		Use: "support", Short: "Write an archive for a bug report", Args: cobra.NoArgs,
 		Long: `Write an archive for a bug report: versions, the running configuration, every table
 that show knows, counters, the latest events with the log among them, profiles of the
-process, and facts of this host. It has no secrets, but addresses and names: look at it
-before you send it. It is made of a router that hangs, too; what could not be got is
-named in its file contents.txt. The profiles and the audit take the role admin.`,
+process, and facts of this host. It has no secrets, but it has addresses and names: look
+at it before you send it. The command also works while the router hangs; the file
+contents.txt in the archive says what is missing. The profiles and the audit need the
+role admin.`,
 		Example: `  routerd support
   routerd support --output /tmp/r1.tar.gz`,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
@@ -34,7 +35,7 @@ named in its file contents.txt. The profiles and the audit take the role admin.`
 			if output == "" {
 				output = fmt.Sprintf("routerd-support-%s.tar.gz", time.Now().UTC().Format("20060102-150405"))
 			}
-			// Whole or not at all, and for nobody else to read.
+			// The file appears only when it is complete, and only its owner can read it.
 			f, err := os.CreateTemp(filepath.Dir(output), filepath.Base(output)+".*")
 			if err != nil {
 				return fmt.Errorf("writing the archive: %w", err)
@@ -48,7 +49,7 @@ named in its file contents.txt. The profiles and the audit take the role admin.`
 			}
 			fmt.Fprintf(s.out, "%s\n", output)
 			if len(missing) > 0 {
-				fmt.Fprintf(s.err, "routerd: not in it, for the reasons that contents.txt says: %s\n", strings.Join(missing, ", "))
+				fmt.Fprintf(s.err, "routerd: missing from the archive, for the reasons in contents.txt: %s\n", strings.Join(missing, ", "))
 			}
 			return nil
 		},

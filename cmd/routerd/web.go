@@ -30,16 +30,16 @@ func newWebCommand(s *session) *cobra.Command {
 		Use:   "web",
 		Short: "Show the router's live page in a browser, until you interrupt it",
 		Long: `Show the router's live page in a browser of this host, until you interrupt it. The
-router needs no listener for that: what the page asks, this command asks through the
-router's unix socket, or at --url, with your rights.
+router needs no listener for that: this command passes the requests of the page on to
+the router's unix socket, or to --url, with your rights.
 
-It listens on a loopback's address, with a port that the kernel chooses, and prints a
-URL with a code that opens the page once, in the next ten minutes. Other users of this
-host get no further than the page's login.
+It listens on a loopback address, with a port that the kernel chooses, and prints a URL
+with a code that opens the page once, within the next ten minutes. Other users of this
+host cannot log in.
 
-The address is one of 127.0.0.0/8 at random, since browsers give the cookies of an
-address to all its ports. With --listen it is what you say: through
-ssh -L 8080:127.0.0.1:8080 the page is shown on another host.`,
+The address is a random one of 127.0.0.0/8, since browsers send the cookies of an address
+to all its ports. --listen chooses the address: with it, ssh -L 8080:127.0.0.1:8080 shows
+the page on another host.`,
 		Example: `  routerd web
   routerd web --role read
   routerd web --listen 127.0.0.1:8080 --no-open
@@ -129,18 +129,18 @@ func urlOf(l net.Listener, page *control.Loopback) (string, error) {
 	return fmt.Sprintf("http://%s/#code=%s", l.Addr(), code), err
 }
 
-// mayOpen reports whether there is a screen to open a browser on. Root has none: a
-// browser that shows pages of the internet has no business with its rights.
+// mayOpen reports whether there is a screen to open a browser on. It is false for root,
+// since a browser should not run with the rights of root.
 func mayOpen() bool {
 	return os.Geteuid() != 0 && (os.Getenv("DISPLAY") != "" || os.Getenv("WAYLAND_DISPLAY") != "")
 }
 
-// open opens the user's browser, if there is one that can be.
+// open opens the user's browser, if there is one.
 func (b *webber) open(ctx context.Context, url string) {
 	cmd := exec.CommandContext(ctx, "xdg-open", url)
 	if err := cmd.Start(); err != nil {
 		fmt.Fprintf(b.err, "routerd: no browser was opened: %v\n", err)
 		return
 	}
-	go func() { _ = cmd.Wait() }() // what it says is not for this terminal
+	go func() { _ = cmd.Wait() }() // its output is not shown
 }

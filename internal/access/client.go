@@ -15,13 +15,13 @@ import (
 type Field uint8
 
 const (
-	FieldKey   Field = iota // its key, whoever has signed it: "sha256:" and the base64 of the SPKI's hash
+	FieldKey   Field = iota // its key, with any signature: "sha256:" and the base64 of the SPKI's hash
 	FieldDNS                // a DNS name among its subjectAltNames (RFC 5280 §4.2.1.6), in any case
 	FieldURI                // a URI among them
 	FieldEmail              // an e-mail address among them, its domain in any case
 )
 
-// Client is who holds a certificate, and what he may do.
+// Client is the holder of a certificate, with a role.
 type Client struct {
 	Name  string
 	Role  Role
@@ -29,30 +29,30 @@ type Client struct {
 	Value string
 }
 
-// Clients say who has which role by a certificate. The value is shared and must
-// not be changed.
+// Clients gives roles to the holders of certificates. The value is shared and must not
+// be changed.
 type Clients struct {
 	List []Client
-	// Any is the role of whoever has a certificate that an authority has signed and
-	// that is none of the list's; Nobody: it says nothing.
+	// Any is the role of a certificate that an authority has signed and that belongs to
+	// no client of the list; Nobody for none.
 	Any Role
-	// Only is that nothing but a certificate says who asks.
+	// Only says that requests are identified by certificates alone.
 	Only bool
-	// Roots returns the authorities, again and again since they follow a file; nil
-	// for none.
+	// Roots returns the authorities as they are now, since they follow a file; nil for
+	// none.
 	Roots func() *x509.CertPool
 }
 
-// Ask reports whether a client's certificate can say anything.
+// Ask reports whether a certificate can give a role.
 func (c *Clients) Ask() bool { return len(c.List) > 0 || c.Any != Nobody }
 
 // ErrNoCertificate means that a client has shown no certificate.
 var ErrNoCertificate = errors.New("the client has shown no certificate")
 
-// Identify returns whose a chain of certificates is, the holder's first, as it is at
-// now, and until when at most. That the client holds the key is checked before, by
-// TLS. An entry for the key counts before others, and of several others the one that
-// may most. The error says which certificate it was.
+// Identify returns the identity that a chain of certificates has at the time now, and
+// when it ends at the latest. The chain begins with the certificate of the client. TLS
+// has checked that the client holds its key. A client of the list with this key comes
+// first, then the client with the highest role. The error names the certificate.
 func (c *Clients) Identify(chain []*x509.Certificate, source string, now time.Time) (id Identity, until time.Time, err error) {
 	if len(chain) == 0 {
 		return id, until, ErrNoCertificate
@@ -77,7 +77,7 @@ func (c *Clients) Identify(chain []*x509.Certificate, source string, now time.Ti
 		}
 	}
 	if best.Role == Nobody {
-		return refused("no client of [api.tls] is named by it")
+		return refused("it names no client of [api.tls]")
 	}
 	return best.identity(source), until, nil
 }
@@ -98,7 +98,7 @@ func (k Client) names(c *x509.Certificate) bool {
 			}
 		}
 	case FieldEmail:
-		// RFC 5321 §2.4: the local part of an address is the business of its host.
+		// RFC 5321 §2.4: only the host of an address interprets its local part.
 		local, domain, _ := cutLast(k.Value)
 		return slices.ContainsFunc(c.EmailAddresses, func(e string) bool {
 			l, d, _ := cutLast(e)
@@ -116,7 +116,7 @@ func cutLast(address string) (local, domain string, found bool) {
 	return address[:i], address[i+1:], true
 }
 
-// signed returns until when the chain leads to one of the authorities.
+// signed returns the time until which the chain leads to one of the authorities.
 func (c *Clients) signed(chain []*x509.Certificate, now time.Time) (until time.Time, err error) {
 	if c.Roots == nil {
 		return until, errors.New("no client of [api.tls] has that key")

@@ -1,4 +1,4 @@
-// Package access says who sends a request to the router, and what that user may do.
+// Package access identifies the sender of a request to the router, and gives it a role.
 //
 // Each request has an Identity: a name, a role and where it comes from. The
 // server finds it out before any handler runs and puts it in the request's
@@ -10,10 +10,11 @@
 //	admin     change its configuration, and who may do what
 //
 // The peer of a unix socket is identified by the kernel (SO_PEERCRED), by user
-// and groups: Roles.Peer. Over the network it is who shows a token (Tokens), or a
-// browser by the cookie of a session (Logins), which somebody with a token or a socket
-// has opened by a one-time code, or the holder of the connection's certificate
-// (Clients), which TLS has checked to be the client's own.
+// and groups: Roles.Peer. Over the network a request is identified by a token (Tokens),
+// by the cookie of a browser's session (Logins), or by the certificate of the connection
+// (Clients), whose key TLS has checked the client to hold. A session is opened by a
+// token, or by a one-time code that the holder of a token or a peer of the socket has
+// asked for.
 //
 // This package opens no socket and reads no configuration.
 package access

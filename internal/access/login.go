@@ -25,14 +25,14 @@ const (
 	maxOwnSessions = 32
 )
 
-// opener is who has opened a session, so that the session ends with his rights: the
-// ID of a token, or a peer of a unix socket.
+// opener is the token or the peer of a unix socket that has opened a session. The
+// session has no rights that its opener has lost.
 type opener struct {
 	Token string `json:"token,omitempty"`
 	Peer  *Peer  `json:"peer,omitempty"`
 }
 
-// same reports whether two sessions count for the same one.
+// same reports whether the sessions of two openers are counted together.
 func (o opener) same(p opener) bool {
 	return o.Token == p.Token && (o.Peer == nil) == (p.Peer == nil) && (o.Peer == nil || o.Peer.UID == p.Peer.UID)
 }
@@ -44,7 +44,7 @@ type code struct {
 	expires time.Time
 }
 
-// session is a browser's.
+// session is the session of a browser.
 type session struct {
 	opener  opener
 	role    Role // the most it may do
@@ -65,13 +65,13 @@ type keptSession struct {
 
 type hash = [sha256.Size]byte
 
-// Logins are the sessions of browsers, and the one-time codes that open them. They
-// keep hashes of cookies and codes alone. A session never may more than who has
-// opened it may at that moment, and ends with the token that did. It is safe for
+// Logins holds the sessions of browsers and the one-time codes that open sessions. It
+// keeps only hashes of cookies and codes. A session never has a higher role than its
+// opener has now, and it ends when the token that opened it ends. Logins is safe for
 // concurrent use.
 type Logins struct {
 	// CodeLife is how long a code can be exchanged; 0 for the constant CodeLife. It is
-	// not changed once somebody uses the Logins.
+	// not changed once the Logins is in use.
 	CodeLife time.Duration
 
 	tokens *Tokens
@@ -89,13 +89,13 @@ type Logins struct {
 
 // Why a login is refused.
 var (
-	ErrNoCode = errors.New("the code is none of this router's, was used already, or is too old")
-	ErrOpener = errors.New("whoever is identified by a session opens no others: wanted a token, or the router's unix socket")
+	ErrNoCode = errors.New("the code is not one of this router, was used before, or has expired")
+	ErrOpener = errors.New("a session opens no other session: wanted a token, or the router's unix socket")
 )
 
-// OpenLogins returns the sessions that keep has kept as data; nil is none. Tokens may
-// be nil. A session is opened though it cannot be kept: it does not survive a restart
-// then. Close ends what it does by itself.
+// OpenLogins returns the sessions in data, which keep has stored; nil data has none.
+// Tokens may be nil. If keep fails, a session is opened all the same, and ends with the
+// process. Close stops the timers and goroutines.
 func OpenLogins(tokens *Tokens, roles func() *Roles, data []byte, keep func(data []byte) error) (*Logins, error) {
 	l := &Logins{tokens: tokens, roles: roles, keep: keep, codes: map[hash]code{}, sessions: map[hash]*session{}, closed: make(chan struct{})}
 	if len(data) == 0 {
@@ -119,7 +119,8 @@ func OpenLogins(tokens *Tokens, roles func() *Roles, data []byte, keep func(data
 	return l, nil
 }
 
-// Close, once, ends what the sessions do by themselves. They still identify.
+// Close stops the timers and goroutines of the sessions. It is called once. Identify
+// works as before.
 func (l *Logins) Close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -129,8 +130,8 @@ func (l *Logins) Close() {
 	}
 }
 
-// Code makes a one-time code with which somebody opens a session for a role, which
-// is lowered to that of who asks for it. Only a token or the peer of a socket may.
+// Code makes a one-time code that opens a session with a role, or with the role of the
+// caller if that is lower. The caller has to be a token or the peer of a socket.
 func (l *Logins) Code(by Identity, role Role) (text string, granted Role, expires time.Time, err error) {
 	if by.Browser || by.Token == "" && by.Peer == nil {
 		return "", Nobody, time.Time{}, ErrOpener
@@ -168,7 +169,7 @@ func (l *Logins) Exchange(text string) (cookie string, id Identity, err error) {
 	return l.open(c.opener, c.role)
 }
 
-// Open opens a session for who has shown a token, of his role.
+// Open opens a session for the holder of a token, with the role of the token.
 func (l *Logins) Open(by Identity) (cookie string, id Identity, err error) {
 	if by.Browser || by.Token == "" {
 		return "", Identity{}, ErrOpener
@@ -176,7 +177,7 @@ func (l *Logins) Open(by Identity) (cookie string, id Identity, err error) {
 	return l.open(opener{Token: by.Token}, by.Role)
 }
 
-// open opens a session. The error means that who opens it has lost his rights.
+// open opens a session. The error means that the opener has lost its rights.
 func (l *Logins) open(by opener, role Role) (cookie string, id Identity, err error) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
@@ -195,8 +196,8 @@ func (l *Logins) open(by opener, role Role) (cookie string, id Identity, err err
 	return cookie, id, nil
 }
 
-// makeRoom ends the oldest session of who opens another, if he has many, or the
-// oldest one of all.
+// makeRoom ends the oldest session of an opener that has maxOwnSessions, or the oldest
+// of all if there are maxSessions.
 func (l *Logins) makeRoom(by opener) {
 	l.mu.Lock()
 	own := 0
@@ -225,8 +226,8 @@ func (l *Logins) makeRoom(by opener) {
 	}
 }
 
-// Identify returns who shows the text of a cookie, from a source; ok is false
-// unless its session lasts.
+// Identify returns the identity of the sender of a cookie; ok is false if there is no
+// such session, or it has ended.
 func (l *Logins) Identify(cookie, source string) (id Identity, ok bool) {
 	h := sha256.Sum256([]byte(cookie))
 	if id, ok = l.identify(h); !ok {
@@ -237,8 +238,9 @@ func (l *Logins) Identify(cookie, source string) (id Identity, ok bool) {
 	return id, true
 }
 
-// identify returns who has a session: its opener, as he may now, but no more than
-// the session may. Comparing hashes tells nothing of a cookie by the time it takes.
+// identify returns the identity of a session: that of its opener with its present role,
+// or the role of the session if that is lower. The time that it takes to compare hashes
+// tells an attacker nothing about a cookie.
 func (l *Logins) identify(h hash) (id Identity, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -258,7 +260,7 @@ func (l *Logins) identify(h hash) (id Identity, ok bool) {
 	return id, true
 }
 
-// identityOf returns who an opener is now.
+// identityOf returns the present identity of an opener.
 func (l *Logins) identityOf(o opener) (Identity, bool) {
 	switch {
 	case o.Peer != nil:
@@ -269,7 +271,7 @@ func (l *Logins) identityOf(o opener) (Identity, bool) {
 	return Identity{}, false
 }
 
-// End ends the session of a cookie, and what its browser has open.
+// End ends the session of a cookie, and the requests that its browser has open.
 func (l *Logins) End(cookie string) {
 	l.changing.Lock()
 	defer l.changing.Unlock()
@@ -277,7 +279,7 @@ func (l *Logins) End(cookie string) {
 	l.write()
 }
 
-// enter adds a session until it expires, or the token that has opened it ends.
+// enter adds a session, which ends when it expires or the token that opened it ends.
 func (l *Logins) enter(h hash, s *session) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -299,7 +301,7 @@ func (l *Logins) enter(h hash, s *session) {
 	}
 }
 
-// end takes a session from those that last, and closes Ended of who has it.
+// end ends a session, and closes Ended of its identities.
 func (l *Logins) end(h hash) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -310,7 +312,7 @@ func (l *Logins) end(h hash) {
 	}
 }
 
-// write keeps the sessions. That they cannot be kept ends none.
+// write stores the sessions. If that fails, none of them ends.
 func (l *Logins) write() {
 	if l.keep == nil {
 		return
@@ -322,6 +324,6 @@ func (l *Logins) write() {
 	}
 	l.mu.Unlock()
 	if data, err := json.Marshal(kept); err == nil { // it always has a JSON form
-		_ = l.keep(append(data, '\n')) // whoever keeps them says so in the log
+		_ = l.keep(append(data, '\n')) // keep logs its errors itself
 	}
 }

@@ -10,14 +10,13 @@ import (
 	"routerd/internal/access"
 )
 
-// lookAgain is how often it is looked whether a certificate still says who asks,
-// while a request lasts.
+// lookAgain is how often the identity of a certificate is checked while a request lasts.
 const lookAgain = time.Second
 
-// byCertificate identifies who sends a request by the certificate that his
-// connection has shown. release is to be called when the request has been served.
-// Ended of the identity is closed when the certificate says something else: it has
-// expired, or the authorities or the configuration have changed.
+// byCertificate identifies the sender of a request by the certificate of its
+// connection. The caller calls release when the request has been served. Ended of the
+// identity is closed when the certificate has expired, or the authorities or the
+// configuration give it another identity.
 func (a *API) byCertificate(req *http.Request, source string) (id access.Identity, release func(), err error) {
 	var chain []*x509.Certificate
 	if req.TLS != nil {
@@ -39,7 +38,7 @@ func (a *API) byCertificate(req *http.Request, source string) (id access.Identit
 	return h.id, h.release, nil
 }
 
-// seen is what an identity by certificate follows from.
+// seen is what the identity of a certificate depends on.
 type seen struct {
 	clients *access.Clients
 	roots   *x509.CertPool
@@ -53,7 +52,7 @@ func seenOf(c *access.Clients) seen {
 	return s
 }
 
-// holder is who has a certificate, while a request of his lasts.
+// holder is the holder of a certificate, while one of its requests lasts.
 type holder struct {
 	api   *API
 	chain []*x509.Certificate
@@ -67,7 +66,7 @@ type holder struct {
 	released bool
 }
 
-// look looks whether the certificate still says the same.
+// look checks whether the certificate still has the same identity.
 func (h *holder) look() {
 	now := time.Now()
 	s := seenOf(h.api.o.Clients())
@@ -93,17 +92,17 @@ func (h *holder) release() {
 	h.timer.Stop()
 }
 
-// refuseCertificate answers a request of which no certificate says who sends it, and
-// notes one that was shown.
+// refuseCertificate answers a request that no certificate identifies. If the client has
+// shown a certificate, the audit gets an entry.
 func (a *API) refuseCertificate(w http.ResponseWriter, req *http.Request, from string, shown error) {
 	if !errors.Is(shown, access.ErrNoCertificate) {
 		a.handler.noteEntry(access.Entry{
 			Time: time.Now(), Source: from, Action: actionOf(req), Status: http.StatusUnauthorized, Result: shown.Error(),
 		})
 	}
-	scheme, wanted := "Bearer", "wanted one that [api.tls] of the router's configuration gives a role, or a token"
+	scheme, wanted := "Bearer", "wanted a certificate to which [api.tls] of the router's configuration gives a role, or a token"
 	if a.o.Clients().Only {
-		scheme, wanted = "Certificate", "wanted one that [api.tls] of the router's configuration gives a role, since nothing else counts there"
+		scheme, wanted = "Certificate", "wanted a certificate to which [api.tls] of the router's configuration gives a role, since client-auth is \"require\" there"
 	}
 	w.Header().Set("WWW-Authenticate", scheme+` realm="routerd"`)
 	write(w, jsonReply(http.StatusUnauthorized, &Error{Message: shown.Error() + ": " + wanted + "; routerd --cert shows one"}))

@@ -72,7 +72,7 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 		{"a certificate", false, ann, nil, "POST /v1/clear/arp", 200, ""},
 		{"more than its role", false, ann, nil, "POST /v1/reload", 403, "as certificate ann, who has the role operate"},
 		{"a token beside it", false, ann, []string{token}, "POST /v1/reload", 200, ""},
-		{"a wrong token beside it", false, ann, []string{token + "x"}, "GET /v1/version", 401, "the token is none"},
+		{"a wrong token beside it", false, ann, []string{token + "x"}, "GET /v1/version", 401, "the token is not one"},
 		{"none", false, nil, nil, "GET /v1/version", 401, "wanted a token"},
 		{"none, and a token", false, nil, []string{token}, "GET /v1/version", 200, ""},
 		{"another one", false, bob, nil, "GET /v1/version", 401, `CN=ann\" with the key ` + bobPin},

@@ -22,8 +22,8 @@
 //	GET  /v1/audit            who changed something, or tried to
 //	GET  /v1/token            the tokens, without their secrets
 //	POST /v1/token/add        make a token; /v1/token/revoke: end one
-//	GET  /v1/whoami           who asks, and what he may do
-//	POST /v1/login/code       make a one-time code, by which a browser gets in
+//	GET  /v1/whoami           the identity and the role of the caller
+//	POST /v1/login/code       make a one-time code, which opens a browser's session
 //	POST /v1/login            exchange it, or a token, for a cookie; /v1/logout: end that
 //	GET  /v1/profile          a profile of the process: goroutine, heap, cpu
 //	GET  /metrics             the Prometheus text format
@@ -31,14 +31,15 @@
 //
 // Each noun takes a role (internal/access). Any process that can open the socket
 // may read; root and the router's own user are admins, and the configuration
-// gives roles to others. Over HTTPS a token says who asks (RFC 6750), the cookie of a
-// session, or the client's certificate: with the cookie, what changes something or opens a WebSocket has to come from
-// the router's own page (Origin). The header Routerd-Role lowers the role. What is wrong
-// with a request is said by its status: 401 nobody known, 403 a lower role, or
-// another site's page, 412 another configuration runs (If-Match, RFC 9110 §13.1.1),
-// 413 a body over 64 KiB, 421 another host's name, 422 a configuration that cannot
-// be applied, 429 too many wrong tokens. A POST with an Idempotency-Key is carried
-// out once in an hour. The server uses the router only through the interface
+// gives roles to others. Over HTTPS a request is identified by a token (RFC 6750), the
+// cookie of a session, or the client's certificate. A request with the cookie that
+// changes something or opens a WebSocket has to come from the router's own page
+// (Origin). The header Routerd-Role lowers the role. The status of an answer says what
+// is wrong with the request: 401 it is not identified, 403 its role is too low, or it
+// comes from another site's page, 412 another configuration runs (If-Match, RFC 9110
+// §13.1.1), 413 its body is over 64 KiB, 421 it names another host, 422 the
+// configuration cannot be applied, 429 too many wrong tokens. A POST with an
+// Idempotency-Key is carried out once in an hour. The server uses the router only through the interface
 // Router; Client is the other end of the same contract.
 //
 // The API is a list of nouns (noun.go): the router's own, which are described
@@ -49,9 +50,8 @@
 // events describes: by WebSocket, with the subprotocol routerd.v1, or without an
 // Upgrade as lines of JSON, with one subscription in the URL's parameters topic,
 // key (each may be repeated), snapshot and after. A client that reads nothing for
-// 30 s is put out with status 4408, one whose token or
-// certificate is revoked with 4401, and all
-// with 1001 when the server stops.
+// 30 s is disconnected with the status 4408, one whose token or certificate is revoked
+// with 4401, and all clients with 1001 when the server stops.
 //
 // The contract: fields are only ever added. Times are RFC 3339 in UTC,
 // durations are seconds, counters are unsigned 64-bit numbers, a list is never
@@ -60,5 +60,6 @@
 // comes in pages: limit is how much of it to look at, and after, set to an
 // answer's next, asks for the page after that. The answer without next is the
 // last. With Accept: application/x-ndjson a whole list comes as lines of JSON, each a
-// row, the last one an Ending; limit is how much is looked at in one piece then. An error is an HTTP error status with {"error": "..."}.
+// row, the last one an Ending; limit is then how much is looked at in one piece. An error
+// is an HTTP error status with {"error": "..."}.
 package control

@@ -76,7 +76,7 @@ const (
 	// graceTime is how long the rest of a message may take that a client has begun
 	// to read too late, so that it can be told why it is put out.
 	graceTime = 5 * time.Second
-	// retryEvents is after how many seconds one who was refused may try again.
+	// retryEvents is after how many seconds a refused client may try again.
 	retryEvents = "10"
 )
 
@@ -88,7 +88,7 @@ func (e *Events) enter(who string) (leave func(), err error) {
 	case e.streams >= maxStreams:
 		return nil, show.Unavailable("following events: %d clients do already: wanted no more", maxStreams)
 	case e.own[who] >= maxOwnStreams:
-		return nil, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("following events: %d clients do already as %s: wanted no more", maxOwnStreams, who)}
+		return nil, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("following events: %d clients with the identity %s follow them already: wanted no more", maxOwnStreams, who)}
 	}
 	if e.own == nil {
 		e.own = map[string]int{}

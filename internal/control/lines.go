@@ -61,16 +61,15 @@ func takesLines(req *http.Request, n *Noun) bool {
 	return false
 }
 
-// serveLines answers a request for a list with a line for each row, and a last one
-// with how many there were. The list is walked page by page: what is in memory is a
-// page, and the next one is asked for when that was sent. A client that does not read
-// is put out.
+// serveLines answers a request for a list with a line for each row, and a last line with
+// the number of rows. It sends the list page by page: one page is in memory, and the next
+// is asked for when that has been sent. A client that does not read is disconnected.
 func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, query any) error {
 	select {
 	case h.walks <- struct{}{}:
 		defer func() { <-h.walks }()
 	default:
-		return show.Unavailable("sending a list: %d are being sent already; wanted no more at once", maxWalks)
+		return show.Unavailable("sending a list: %d lists are being sent already; wanted no more at once", maxWalks)
 	}
 	before, err := h.generation(req.Context())
 	if err != nil {

@@ -24,11 +24,11 @@ const SessionCookie = "__Host-routerd"
 // LoginCode is a one-time code, which a browser exchanges for a session.
 type LoginCode struct {
 	Code    string      `json:"code"`
-	Role    access.Role `json:"role"` // of the session: that asked for, or that of who asks if it is lower
+	Role    access.Role `json:"role"` // of the session: the role in the request, or that of the caller if it is lower
 	Expires time.Time   `json:"expires"`
 }
 
-// Whoami is who sends a request, as the router knows him.
+// Whoami is the identity of the sender of a request.
 type Whoami struct {
 	Name    string      `json:"name"`
 	Role    access.Role `json:"role"`
@@ -50,7 +50,7 @@ var whoamiNoun = show.Spec[Router, nothing, Whoami]{
 }.Noun()
 
 type loginCodeQuery struct {
-	Role roleParameter `query:"role" help:"what the session may do: <role> read, operate or admin (default that of who asks)"`
+	Role roleParameter `query:"role" help:"the session has at most this <role>: read, operate or admin (default the role of the caller)"`
 }
 
 // loginCodeNoun has no command: routerd web is it.
@@ -69,11 +69,10 @@ var loginCodeNoun = show.Spec[Router, loginCodeQuery, LoginCode]{
 	},
 }.Noun()
 
-// RoleHeader lowers what a request may: its sender has no higher role for this once
-// than the one that it names.
+// RoleHeader lowers the role of its sender for one request to the role that it names.
 const RoleHeader = "Routerd-Role"
 
-// lowered returns a request with the identity that RoleHeader leaves it.
+// lowered returns a request whose identity has the role that RoleHeader leaves.
 func lowered(req *http.Request) (*http.Request, error) {
 	text := req.Header.Get(RoleHeader)
 	if text == "" {
@@ -88,15 +87,15 @@ func lowered(req *http.Request) (*http.Request, error) {
 	return req.WithContext(access.With(req.Context(), id)), nil
 }
 
-// door is where browsers open and end their sessions, and are known by the cookies of
-// these.
+// door opens and ends the sessions of browsers, and identifies browsers by the cookies
+// of sessions.
 type door struct {
-	logins *access.Logins // nil: nobody gets in
+	logins *access.Logins // nil: there are no sessions
 	tokens *access.Tokens // that open sessions, nil for none
 	cookie string         // its name
 	scheme string         // of the door's own page
-	closed func() bool    // reports whether nobody gets in now, whatever he shows
-	// note takes who got in, or did not.
+	closed func() bool    // reports whether all sessions and logins are refused now
+	// note records a login, and one that failed.
 	note     func(access.Entry)
 	failures access.Failures
 }
@@ -104,8 +103,8 @@ type door struct {
 // maxLogin is the most bytes of the body of a login.
 const maxLogin = 4 << 10
 
-// serve answers POST /v1/login and /v1/logout, and passes other requests on. Nobody is
-// known yet.
+// serve answers POST /v1/login and /v1/logout, and passes other requests on. No request
+// has been identified before.
 func (d *door) serve(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		path := req.URL.Path
@@ -123,7 +122,7 @@ func (d *door) serve(h http.Handler) http.Handler {
 	})
 }
 
-// refuse answers with an error before anybody has looked at what is asked for.
+// refuse answers with an error.
 func refuse(w http.ResponseWriter, e *show.Error) {
 	if e.Status == http.StatusUnauthorized && w.Header().Get("WWW-Authenticate") == "" {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="routerd"`) // RFC 6750 §3
@@ -131,8 +130,8 @@ func refuse(w http.ResponseWriter, e *show.Error) {
 	write(w, jsonReply(e.Status, &Error{Message: e.Message}))
 }
 
-// login opens a session for who has a one-time code, or a token. Both are taken from
-// the body alone, since URLs are kept in many places.
+// login opens a session for a one-time code or a token. Both are read from the body
+// alone, since URLs end up in histories and logs.
 func (d *door) login(w http.ResponseWriter, req *http.Request) {
 	var with struct {
 		Code  *string `json:"code"`
@@ -168,8 +167,8 @@ func (d *door) login(w http.ResponseWriter, req *http.Request) {
 	write(w, reply{status: http.StatusNoContent})
 }
 
-// errWrongToken is what is said of a token that does not work.
-var errWrongToken = errors.New("the token is none of this router's, or it was revoked or has expired")
+// errWrongToken answers a token that does not work.
+var errWrongToken = errors.New("the token is not one of this router, was revoked, or has expired")
 
 func (d *door) byToken(text string, from netip.Addr) (cookie string, id access.Identity, err error) {
 	if d.tokens == nil {
@@ -191,7 +190,7 @@ func (d *door) setCookie(w http.ResponseWriter, value string, life time.Duration
 	})
 }
 
-// loginFailed answers a login that fails, of which an address has a few.
+// loginFailed answers a login that fails. Each address may have a few of these.
 func (d *door) loginFailed(w http.ResponseWriter, req *http.Request, from netip.Addr, what string, err error) {
 	if d.tooMany(w, from, "logins") {
 		return
@@ -211,7 +210,7 @@ func (d *door) tooMany(w http.ResponseWriter, from netip.Addr, what string) bool
 	}
 	seconds := int(math.Ceil(wait.Seconds()))
 	w.Header().Set("Retry-After", strconv.Itoa(seconds))
-	refuse(w, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("too many wrong %s from %s: wanted a right one, or none for %d s", what, from, seconds)})
+	refuse(w, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("too many wrong %s from %s: wanted a right one, or a pause of %d s", what, from, seconds)})
 	return true
 }
 
@@ -229,9 +228,11 @@ func (d *door) logout(w http.ResponseWriter, req *http.Request) {
 	write(w, reply{status: http.StatusNoContent})
 }
 
-// known identifies who shows the cookie of a session. A browser adds the cookie by
-// itself, so what changes something, or opens a WebSocket, has to say that it comes
-// from the door's own page: 403 otherwise. It is 401 if nobody is known.
+// known identifies the sender of a session's cookie. The error has the status 401 if
+// there is no session. A browser adds the cookie to every request, also to one that
+// another site's page has made it send. So a request that changes something or opens a
+// WebSocket needs headers that show that it comes from the router's own page; without
+// them the error has the status 403.
 func (d *door) known(req *http.Request) (id access.Identity, refused *show.Error) {
 	nobody := &show.Error{Status: http.StatusUnauthorized, Message: "no session: wanted the cookie that a login gives"}
 	if d.logins == nil || d.closed() {
@@ -249,8 +250,7 @@ func (d *door) known(req *http.Request) (id access.Identity, refused *show.Error
 }
 
 // ownPage returns an error for a request that a browser identifies by a cookie,
-// unless it can come only from the door's own page, or from somebody who has typed
-// its URL.
+// unless it can come only from the router's own page or from the browser's address bar.
 func (d *door) ownPage(req *http.Request) *show.Error {
 	site, origin := req.Header.Get("Sec-Fetch-Site"), req.Header.Get("Origin")
 	reading := (req.Method == http.MethodGet || req.Method == http.MethodHead) && len(req.Header.Values("Upgrade")) == 0

@@ -32,7 +32,7 @@ import (
 type Loopback struct {
 	site   http.Handler // in place of a router; nil for one
 	client *Client
-	user   *uint32 // the only one whose connections may log in; nil for all
+	user   *uint32 // the only user whose connections may log in; nil for every user
 	door   door
 	proxy  httputil.ReverseProxy
 }
@@ -68,9 +68,8 @@ func newLoopback() (*Loopback, error) {
 	return l, nil
 }
 
-// NewLoopbackSite shows a site of the command's own in place of a router: its paths
-// below /v1/ to who has a session, the others, which are its files, to anybody. Close
-// ends it.
+// NewLoopbackSite serves a site of the command in place of a router. Its paths below
+// /v1/ need a session; its other paths are files, which need none. Close ends it.
 func NewLoopbackSite(site http.Handler) (*Loopback, error) {
 	l, err := newLoopback()
 	if err == nil {
@@ -79,9 +78,9 @@ func NewLoopbackSite(site http.Handler) (*Loopback, error) {
 	return l, err
 }
 
-// NewLoopback shows the router of a client, which is not closed. Role is the most that
-// the page may do: a higher one than the client's own changes nothing, and Nobody
-// stands for it. Close ends it.
+// NewLoopback serves the page of a client's router. It does not close the client. The
+// page has at most the given role, and never a higher role than the client; Nobody
+// stands for the role of the client. Close ends it.
 func NewLoopback(c *Client, role access.Role) (*Loopback, error) {
 	l, err := newLoopback()
 	if err != nil {
@@ -102,7 +101,7 @@ func NewLoopback(c *Client, role access.Role) (*Loopback, error) {
 	return l, nil
 }
 
-// Close ends all sessions' timers.
+// Close stops the timers of all sessions.
 func (l *Loopback) Close() { l.door.logins.Close() }
 
 // Code makes the one-time code with which a browser opens a session.
@@ -112,12 +111,13 @@ func (l *Loopback) Code() (string, error) {
 	return code, err
 }
 
-// rewrite makes of a browser's request one of the client.
+// rewrite turns a request of the browser into a request of the client.
 func (l *Loopback) rewrite(r *httputil.ProxyRequest, role access.Role) {
 	base := l.client.base
 	r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = base.Scheme, base.Host, base.Host
 	for name := range r.Out.Header {
-		// Where the page is from has been looked at, and is nothing to the router.
+		// These say which page has sent the request. The door has checked that, and the
+		// router has another address than the page.
 		if strings.HasPrefix(name, "Sec-Fetch-") {
 			r.Out.Header.Del(name)
 		}
@@ -164,7 +164,8 @@ func (l *Loopback) ofUser(req *http.Request) error {
 	return err
 }
 
-// pass asks the router for who has a session, and for files of the page for anybody.
+// pass passes a request with a session on to the router. A request for a file of the
+// page needs no session.
 func (l *Loopback) pass(w http.ResponseWriter, req *http.Request) {
 	id, refused := l.door.known(req)
 	if refused != nil && !(refused.Status == http.StatusUnauthorized && ofPage(req)) {
@@ -191,7 +192,7 @@ func (l *Loopback) pass(w http.ResponseWriter, req *http.Request) {
 		}()
 	}
 	if req.URL.Path == "/v1/events" {
-		// It has no end, whoever reads it.
+		// The answer has no end.
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{}) // without one, it ends sooner
 	}
 	l.proxy.ServeHTTP(w, req.WithContext(ctx))

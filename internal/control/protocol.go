@@ -19,7 +19,7 @@ type ProtocolInfo struct {
 	Name       string `json:"name" show:"name"`
 	Title      string `json:"title" show:"title"` // its usual spelling
 	Configured bool   `json:"configured" show:"configured,yes=yes,no=no,good=yes"`
-	// Sessions is the path of the noun that shows whom it speaks with, below /v1/.
+	// Sessions is the path, below /v1/, of the noun that shows its neighbours.
 	Sessions string `json:"sessions" show:"sessions"`
 }
 

@@ -33,7 +33,7 @@ type Options struct {
 	Tokens *access.Tokens
 	// Logins open sessions for the browsers of those who connect by HTTPS; nil for none.
 	Logins *access.Logins
-	// Clients returns whom certificates identify that clients of ServeWeb show; nil
+	// Clients returns the identities of the certificates that clients of ServeWeb show; nil
 	// for nobody.
 	Clients func() *access.Clients
 	// Audit gets who changed what; nil remembers it nowhere.

@@ -29,9 +29,9 @@ const (
 // Support writes an archive (tar, compressed with gzip) for a bug report: what the
 // router says of itself in every noun, its running configuration, metrics, latest
 // events with its log among them, and profiles, and facts of this host if onHost is
-// set. It has no secret. What could not be got is named in its file contents.txt, and
-// in the list that is returned; the error is about writing alone. A router that hangs is
-// asked for what it says without its owner.
+// set. It has no secrets. Its file contents.txt and the returned list name what is
+// missing. The error is about writing alone. A router whose owner does not answer is
+// asked only for what needs no owner.
 func Support(ctx context.Context, c *Client, to io.Writer, onHost bool) (missing []string, err error) {
 	z := gzip.NewWriter(to)
 	a := &archive{client: c, to: tar.NewWriter(z), began: time.Now()}
@@ -158,7 +158,8 @@ func (a *archive) put(name string, data []byte, err error) {
 }
 
 // given is a key that looks as if it had a secret as its value, in TOML or in JSON that
-// quotes TOML. Secrets stand in files; this is for one in a remark, say.
+// quotes TOML. The configuration keeps secrets in files of their own, but a comment may
+// have one.
 var given = regexp.MustCompile(`(?i)((?:password|passphrase|secret)(?:\\?")?\s*[=:]\s*)(\\?"[^"\\\n]*\\?"|'[^'\n]*')`)
 
 // withoutSecrets returns a text without what may be a secret.

@@ -27,8 +27,8 @@ var topologyNoun = show.Spec[Router, nothing, Topology]{
 on them, and what a link-state protocol knows of the rest. COST is in the direction of
 the line and back. Stations that speak no routing protocol are counted.
 
-Rates are there while somebody follows the traffic, as the live page does; see also
-show traffic. /v1/topology.svg is the same as a drawing.`,
+Rates are shown while a client follows the traffic, as the live page does; see also
+show traffic. /v1/topology.svg is the same map as a drawing.`,
 	},
 	Ask:  func(ctx context.Context, r Router, _ nothing) (Topology, error) { return r.Topology(ctx) },
 	Draw: drawTopology,
@@ -106,8 +106,8 @@ func costs(l *topology.Link) string {
 	return text(l.CostFrom) + "/" + text(l.CostTo)
 }
 
-// MapOf asks a router for what its map shows. Rates are by interface, nil where nobody
-// has measured them; places remembers where the nodes are.
+// MapOf asks a router for what its map shows. Rates are by interface; an interface
+// without rates has not been measured. places remembers where the nodes are.
 func MapOf(ctx context.Context, r Router, name string, rates map[string]topology.Rates, places *topology.Places) (Topology, error) {
 	in := topology.Input{Router: name}
 	interfaces, err := r.Interfaces(ctx)
@@ -161,7 +161,7 @@ func addProtocol(ctx context.Context, r Router, name string, in *topology.Input)
 			err = json.Unmarshal(raw, &with)
 		}
 		if err != nil {
-			return fmt.Errorf("finding out how the session of %s with %s is: %w", name, s.Key, err)
+			return fmt.Errorf("reading the state of the session of %s with %s: %w", name, s.Key, err)
 		}
 		shown.State, shown.RouterID, shown.AS = with.State, with.RouterID, with.AS
 		if with.State != "" {

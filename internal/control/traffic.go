@@ -29,7 +29,7 @@ var trafficNoun = show.Spec[Router, trafficQuery, TrafficList]{
 	Help: show.Help{
 		Args: "[INTERFACE]", Short: "What the interfaces carry now: bits, packets and drops a second",
 		Long: `What the interfaces carry now, measured over the last second, or over the next one
-if nobody has followed the traffic. A super-packet counts as the packets that it
+if no client has followed the traffic. A super-packet counts as the packets that it
 carries; DROPS are packets that came in and went no further.`,
 		Example: `  routerd show traffic
   routerd show traffic lan0 -w 1s

@@ -20,9 +20,9 @@ import (
 // open set anybody may read and nobody may change anything, with any token.
 //
 // In this order: the request has to name the router (421) and must not come from
-// another site's page (403); the live page's files are for anybody; else it has to show
-// a token, or the cookie of a session, that works (401, 429); an open listener takes no
-// changes (403).
+// another site's page (403); the live page's files need no login; any other request
+// needs a token, the cookie of a session, or a certificate that works (401, 429); an
+// open listener takes no changes (403).
 func (a *API) webHandler(h http.Handler, open bool) http.Handler {
 	if open {
 		h = readOnly(h)
@@ -83,9 +83,9 @@ func originOf(origin, host string) bool {
 	return err == nil && u.Host != "" && strings.EqualFold(u.Host, host)
 }
 
-// identifyWeb passes requests on with the identity of whose token they show, whose
-// session's cookie, or else of the holder of their connection's certificate; where only
-// a certificate counts, of that alone. With open set those without any may read.
+// identifyWeb passes requests on with the identity of their token, of their session, or
+// else of the certificate of their connection; of the certificate alone where only
+// certificates count. With open set, requests without any of these may read.
 func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		from := remoteOf(req)
@@ -123,8 +123,8 @@ func (a *API) identifyWeb(h http.Handler, open bool) http.Handler {
 	})
 }
 
-// turnUnknownAway answers a request without a token or a session of which no
-// certificate says who sends it.
+// turnUnknownAway answers a request without a token or a session that no certificate
+// identifies.
 func (a *API) turnUnknownAway(w http.ResponseWriter, req *http.Request, from netip.Addr, shown error) {
 	if a.o.Clients().Only || !errors.Is(shown, access.ErrNoCertificate) {
 		a.refuseCertificate(w, req, from.String(), shown)

@@ -141,9 +141,9 @@ func TestBadRequestsOverHTTPS(t *testing.T) {
 		{"nobody asks for what there is not", "GET", "/v1/nothing", nil, nil, 401, "wanted a token"},
 		{"a cookie", "GET", "/v1/version", nil, []string{"Cookie: token=" + w.token(access.Admin)}, 401, "wanted a token"},
 		{"a token in the URL", "GET", "/v1/version?access_token=" + w.token(access.Admin), nil, nil, 401, "wanted a token"},
-		{"two tokens", "GET", "/v1/version", nil, []string{read, admin}, 401, "the token is none of this router's"},
-		{"another scheme", "GET", "/v1/version", nil, []string{"Authorization: Basic cm9vdDpyb290"}, 401, "the token is none of this router's"},
-		{"a wrong token", "GET", "/v1/version", nil, []string{read + "a"}, 401, "the token is none of this router's"},
+		{"two tokens", "GET", "/v1/version", nil, []string{read, admin}, 401, "the token is not one of this router"},
+		{"another scheme", "GET", "/v1/version", nil, []string{"Authorization: Basic cm9vdDpyb290"}, 401, "the token is not one of this router"},
+		{"a wrong token", "GET", "/v1/version", nil, []string{read + "a"}, 401, "the token is not one of this router"},
 
 		{"another host", "GET", "/v1/version", nil, []string{read, "Host: evil.example"}, 421, `"evil.example\"`},
 		{"another host without a dot", "GET", "/v1/version", nil, []string{read, "Host: evil"}, 421, `"evil\"`},

@@ -73,8 +73,7 @@ func (d *Daemon) openAccess() {
 	})
 }
 
-// openLogins reads the sessions of browsers. Whoever has one that cannot be read
-// opens another.
+// openLogins reads the sessions of browsers. If they cannot be read, they have ended.
 func (d *Daemon) openLogins() {
 	keep := func(data []byte) error {
 		err := d.state.save(sessionsFile, data)

@@ -37,7 +37,7 @@ type change struct {
 	opened []*openPort // not yet attached
 	ends   []*endpoint // new listeners, not yet serving
 	tls    *tlskeys.Pair
-	// clients are whom certificates identify.
+	// clients are the identities of certificates.
 	clients *access.Clients
 	// group is the number of the sockets' group, and oldGroup the one they had.
 	group, oldGroup int

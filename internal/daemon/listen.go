@@ -208,9 +208,9 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 	return e, nil
 }
 
-// listenTCP listens on an address of this host. Where an endpoint leaves it in the
-// same change, that one's socket is taken over, with whoever is waiting there: no two
-// can be bound to it.
+// listenTCP listens on an address of this host. If the same change removes an endpoint
+// at this address, its socket is taken over with the connections that wait there, since
+// no two sockets can be bound to the address.
 func (w *wantedEnd) listenTCP() (net.Listener, error) {
 	if w.before == nil {
 		return net.Listen("tcp", authority(w.address))
@@ -233,7 +233,7 @@ func (d *Daemon) serveInStack(w wantedEnd) net.Listener {
 	return d.streams.Serve(address, func(err error) {
 		if err != nil {
 			waited = true
-			d.log.Warn("not listening in the router's own stack, until it can be", "address", w.address, "why", err)
+			d.log.Warn("cannot listen in the router's own stack yet; trying again", "address", w.address, "why", err)
 		} else if waited {
 			d.log.Info("listening in the router's own stack again", "address", w.address)
 		}

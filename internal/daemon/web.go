@@ -46,7 +46,7 @@ func (d *Daemon) openTLS(cfg *config.Config) (*tlskeys.Pair, error) {
 	return pair, nil
 }
 
-// openClients returns whom certificates of a configuration identify.
+// openClients returns the identities that a configuration gives to certificates.
 func (d *Daemon) openClients(cfg *config.Config) (*access.Clients, error) {
 	t := cfg.API.TLS
 	clients := t.Clients

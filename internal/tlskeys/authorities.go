@@ -13,8 +13,9 @@ import (
 	"time"
 )
 
-// Authorities are the certificates of those who may sign clients' certificates, in
-// a file that is followed as a Pair's are. It is safe for concurrent use.
+// Authorities are the certificates of the authorities that sign clients' certificates.
+// They are read from a file again when it changes, as a Pair is. It is safe for
+// concurrent use.
 type Authorities struct {
 	path string
 	log  *slog.Logger
@@ -25,8 +26,8 @@ type Authorities struct {
 	file   fs.FileInfo // as it was at the last try to read it
 }
 
-// OpenAuthorities reads a PEM file of certificates. log, which may be nil, gets what
-// becomes of the file later. The error names the file.
+// OpenAuthorities reads a PEM file of certificates. Later changes of the file are
+// logged; log may be nil. The error names the file.
 func OpenAuthorities(path string, log *slog.Logger) (*Authorities, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -38,8 +39,8 @@ func OpenAuthorities(path string, log *slog.Logger) (*Authorities, error) {
 	return a, nil
 }
 
-// Pool returns the certificates as they are in the file now. It is another pool
-// whenever the file has changed, and must not be changed.
+// Pool returns the certificates that the file has now. After a change of the file it is
+// another pool. The caller must not change it.
 func (a *Authorities) Pool() *x509.CertPool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -52,15 +53,15 @@ func (a *Authorities) Pool() *x509.CertPool {
 		return a.pool
 	}
 	if err := a.read(); err != nil {
-		a.log.Warn("the authorities for clients' certificates have changed and cannot be used; those before count until they can", "err", err)
+		a.log.Warn("the authorities for clients' certificates have changed and cannot be read; the earlier ones remain in use", "err", err)
 	} else {
 		a.log.Info("the authorities for clients' certificates were renewed", "file", a.path)
 	}
 	return a.pool
 }
 
-// read reads the file, of which it takes note before, so that a change meanwhile
-// is seen at the next look.
+// read reads the file. It asks for the file's size and time first, so that the next look
+// sees a change that comes meanwhile.
 func (a *Authorities) read() error {
 	info, err := os.Stat(a.path)
 	a.file = info
@@ -89,7 +90,7 @@ func poolOf(data []byte) (*x509.CertPool, error) {
 			break
 		}
 		if block.Type != "CERTIFICATE" {
-			return nil, fmt.Errorf("it has a %s: wanted certificates alone", block.Type)
+			return nil, fmt.Errorf("it has a block of the type %s: wanted only certificates", block.Type)
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

@@ -16,7 +16,7 @@ func TestAuthoritiesFollowTheirFile(t *testing.T) {
 	for _, c := range []struct{ text, says string }{
 		{"", "it has no certificate"},
 		{"precious", "it has no certificate"},
-		{string(first) + string(key), "it has a PRIVATE KEY: wanted certificates alone"},
+		{string(first) + string(key), "it has a block of the type PRIVATE KEY: wanted only certificates"},
 		{"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "x509"},
 	} {
 		put(t, path, []byte(c.text))

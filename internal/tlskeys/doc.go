@@ -11,10 +11,10 @@
 // signature; a client checks the key instead, by its pin: the SHA-256 of its
 // SubjectPublicKeyInfo (RFC 7469 §2.4).
 //
-// Authorities are those who may sign the certificates of clients, in a file that is
-// followed likewise. Clients are asked for a certificate and not obliged to have one
-// (RFC 8446 §4.4.2.4 lets the server go on without); no list of authorities is sent with the
-// request, since a client whose key is known needs none.
+// Authorities are the authorities that may sign the certificates of clients. Their file
+// is read again in the same way. A client is asked for a certificate and need not have
+// one (RFC 8446 §4.4.2.4 lets the server go on without). The request lists no
+// authorities, since a client whose key is configured needs none.
 //
 // Only TLS 1.3 is offered (RFC 8446), and HTTP/1.1 by ALPN.
 package tlskeys

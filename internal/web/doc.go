@@ -1,16 +1,16 @@
 // Package web is the live page of a router: files that are in the binary, and
 // the handler that serves them. The page itself asks the API and follows events,
-// with the rights of who has logged in; its files say nothing of the router, and
-// anybody may have them.
+// with the rights of the user who has logged in. Its files say nothing about the router
+// and are served without a login.
 //
 // # No build step
 //
 // A browser gets the files below static as they lie there: modules of ECMAScript,
 // one stylesheet, no other origin. index.html is served as /, everything else
-// below /web/HASH/, where HASH is of all files together: so modules import one
-// another by relative paths, a browser may keep what it has for good, and after an
-// update it asks for other URLs. static/vendor has files that others have released,
-// unchanged, with their licences; its SHA256SUMS lists them, and a test compares.
+// below /web/HASH/, where HASH is the hash of all files together. So modules import one
+// another by relative paths, a browser may keep the files for good, and after an update
+// it asks for other URLs. static/vendor has unchanged files of other projects, with
+// their licences; a test compares them with SHA256SUMS there.
 //
 // # What the page may do
 //
@@ -30,7 +30,7 @@
 //	table.js    tables: columns, order, filter, cells that know their value
 //	why.js      what explain route says
 //	dialogs.js  the keys, and a view's questions as commands
-//	login.js    what is shown to who has not logged in
+//	login.js    what is shown before the login
 //	views/*.js  one view each
 //
 // A view is an object that views/index.js lists. See views/index.js for its

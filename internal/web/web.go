@@ -95,8 +95,8 @@ func tagOf(content []byte) string {
 	return `"` + hex.EncodeToString(sum[:12]) + `"`
 }
 
-// Handler serves the page at / and below /web/, to anybody, and passes all other
-// requests on to next. It keeps nothing and never waits.
+// Handler serves the page at / and below /web/ without a login, and passes all other
+// requests on to next. It has no state and never waits.
 func Handler(next http.Handler) http.Handler {
 	s := load()
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
@@ -123,7 +123,7 @@ func Handler(next http.Handler) http.Handler {
 			f.serve(w, req)
 		default:
 			header.Set("Cache-Control", "no-store")
-			http.Error(w, "the page has no such file; it may be another version's: load it again", http.StatusNotFound)
+			http.Error(w, "the page has no such file; the router may have been updated: load the page again", http.StatusNotFound)
 		}
 	})
 }
