@@ -3,10 +3,12 @@ package control
 import (
 	"bytes"
 	"context"
+	"encoding"
 	"encoding/json"
 	"net/http"
 	"reflect"
 	"runtime"
+	"strings"
 	"sync"
 )
 
@@ -29,27 +31,28 @@ func (t turns) take(ctx context.Context) func() {
 	}
 }
 
-// rows returns how many elements the longest list of an answer has.
-func rows(answer any) (most int) {
+// rows returns how many elements the longest list of an answer has, and which of the
+// answer's fields that is.
+func rows(answer any) (most, at int) {
 	v := reflect.Indirect(reflect.ValueOf(answer))
 	if v.Kind() != reflect.Struct {
-		return 0
+		return 0, 0
 	}
 	for i := range v.NumField() {
-		if f := v.Field(i); f.Kind() == reflect.Slice {
-			most = max(most, f.Len())
+		if f := v.Field(i); f.Kind() == reflect.Slice && f.Len() > most {
+			most, at = f.Len(), i
 		}
 	}
-	return most
+	return most, at
 }
 
 // answerBuffers are used again for answers, up to keptBuffer bytes.
 var answerBuffers = sync.Pool{New: func() any { return &bytes.Buffer{} }}
 
-const keptBuffer = 8 << 20
+const keptBuffer = 1 << 20
 
-// sendAnswer sends the answer to a question. It encodes the whole before it writes, so
-// that a client that does not read takes nobody's turn.
+// sendAnswer sends the answer to a question: a long list piece by piece, anything else
+// as a whole.
 func (h *handler) sendAnswer(w http.ResponseWriter, req *http.Request, answer any) {
 	buf := answerBuffers.Get().(*bytes.Buffer)
 	buf.Reset()
@@ -58,19 +61,14 @@ func (h *handler) sendAnswer(w http.ResponseWriter, req *http.Request, answer an
 			answerBuffers.Put(buf)
 		}
 	}()
-	if rows(answer) >= longAnswer {
+	if most, at := rows(answer); most >= longAnswer {
 		h.long()
-		done := h.turns.take(req.Context())
-		if done == nil {
-			return // the client is gone
-		}
-		err := json.NewEncoder(buf).Encode(tidy(answer))
-		done()
-		if err != nil {
-			write(w, noJSON)
+		if long, ok := h.cut(req.Context(), answer, at); ok {
+			long.send(w, buf)
 			return
 		}
-	} else if json.NewEncoder(buf).Encode(tidy(answer)) != nil {
+	}
+	if json.NewEncoder(buf).Encode(tidy(answer)) != nil {
 		write(w, noJSON)
 		return
 	}
@@ -79,4 +77,96 @@ func (h *handler) sendAnswer(w http.ResponseWriter, req *http.Request, answer an
 		r.tag = t.ETag()
 	}
 	h.send(w, req, r)
+}
+
+// longList is an answer with a long list. It is encoded piece by piece, each in a turn
+// and sent before the next one, so that what is in memory of its text is a piece, and a
+// client that does not read takes nobody's turn.
+type longList struct {
+	ctx           context.Context
+	turns         turns
+	list          reflect.Value
+	before, after []byte // what the answer's text has around the list's elements
+}
+
+// cut takes the long list, which is its field number at, out of an answer; false if
+// that cannot be done.
+func (h *handler) cut(ctx context.Context, answer any, at int) (l longList, ok bool) {
+	v := reflect.Indirect(reflect.ValueOf(answer))
+	if _, whole := answer.(tagged); whole || custom(v.Type()) {
+		return l, false
+	}
+	name, options, _ := strings.Cut(v.Type().Field(at).Tag.Get("json"), ",")
+	if name == "" || name == "-" || strings.Contains(options, "omit") {
+		return l, false
+	}
+	rest := reflect.New(v.Type()).Elem()
+	rest.Set(v)
+	rest.Field(at).Set(reflect.MakeSlice(rest.Field(at).Type(), 0, 0))
+	text, err := json.Marshal(tidy(rest.Interface()))
+	empty := []byte(`"` + name + `":[]`) // in a string the quotes would not be bare
+	if err != nil || bytes.Count(text, empty) != 1 {
+		return l, false
+	}
+	place := bytes.Index(text, empty) + len(empty) - 1
+	return longList{ctx, h.turns, v.Field(at), text[:place], append(text[place:len(text):len(text)], '\n')}, true
+}
+
+// custom reports whether values of a type make their JSON themselves.
+func custom(t reflect.Type) bool {
+	for _, by := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
+		if t.Implements(by) || reflect.PointerTo(t).Implements(by) {
+			return true
+		}
+	}
+	return false
+}
+
+// send sends the answer. A client for whom the rest cannot be encoded is cut off.
+func (l *longList) send(w http.ResponseWriter, buf *bytes.Buffer) {
+	for from := 0; from < l.list.Len(); from += longAnswer {
+		done := l.turns.take(l.ctx)
+		if done == nil {
+			return // the client is gone
+		}
+		err := l.encode(buf, from, min(from+longAnswer, l.list.Len()))
+		done()
+		switch {
+		case err != nil && from == 0:
+			write(w, noJSON)
+			return
+		case err != nil:
+			panic(http.ErrAbortHandler) // half of an answer must not pass for one
+		case from == 0:
+			write(w, reply{status: http.StatusOK, body: buf.Bytes()})
+		default:
+			if _, err := w.Write(buf.Bytes()); err != nil {
+				return // the client is gone
+			}
+		}
+	}
+}
+
+// encode makes the text of a piece of the list, and of what stands before the first and
+// behind the last one.
+func (l *longList) encode(buf *bytes.Buffer, from, to int) error {
+	buf.Reset()
+	if from == 0 {
+		buf.Write(l.before)
+	}
+	at := buf.Len()
+	if err := json.NewEncoder(buf).Encode(tidy(l.list.Slice(from, to).Interface())); err != nil {
+		return err
+	}
+	buf.Bytes()[at] = ',' // for the bracket that begins the piece
+	if from == 0 {
+		text := buf.Bytes()
+		copy(text[at:], text[at+1:])
+		buf.Truncate(len(text) - 1)
+	}
+	buf.Truncate(buf.Len() - len("]\n"))
+	if to == l.list.Len() {
+		buf.Write(l.after)
+	}
+	return nil
 }

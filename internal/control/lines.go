@@ -112,7 +112,7 @@ func (h *handler) piece(ctx context.Context, n *Noun, query any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rows(answer) >= longAnswer {
+	if most, _ := rows(answer); most >= longAnswer {
 		h.long()
 	}
 	tidied := reflect.ValueOf(tidy(answer))

@@ -25,6 +25,7 @@ import (
 	"routerd/internal/machine"
 	"routerd/internal/protocols"
 	"routerd/internal/router"
+	"routerd/routing/rib"
 )
 
 // Options is what the command line says.
@@ -120,7 +121,8 @@ type Daemon struct {
 	owners       []*protocolOwner
 	sd           systemd
 	tally        reloadTally
-	steps        stepTimes // of the loop
+	steps        stepTimes       // of the loop
+	walked       []rib.Candidate // memory for a piece of a page; of the loop
 	began        time.Time
 	garbage      *collector
 	applied      time.Time // when the running configuration was applied

@@ -31,7 +31,11 @@ func (a api) Routes(ctx context.Context, q control.RouteQuery) (page control.Rou
 			v4, v6 := r.Len()
 			page.Routes = make([]control.Route, 0, min(limit, v4+v6))
 		}
-		list := r.Walk(page.Next, most)
+		list := r.AppendWalk(a.d.walked[:0], page.Next, most)
+		defer clear(list)               // the next hops are garbage now
+		if len(list) <= 8*pieceOfPage { // a prefix may have the routes of many neighbours
+			a.d.walked = list
+		}
 		a.d.addRoutes(&page, q, list)
 		if prefixes(list) < most {
 			page.Next = netip.Prefix{}
@@ -84,7 +88,7 @@ func prefixes(list []rib.Candidate) int {
 func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
 	r := control.Route{
 		Prefix: c.Prefix, Source: c.Source.String(), Action: c.Action.String(), Distance: int(c.Distance),
-		Metric: c.Metric, Tag: c.Tag, Interface: interfaceName(view, c.Interface), NextHops: []control.NextHop{},
+		Metric: c.Metric, Tag: c.Tag, Interface: interfaceName(view, c.Interface), NextHops: make([]control.NextHop, 0, len(c.NextHops)),
 		Selected: c.Selected, Stale: c.Stale, Installed: c.Installed, WhyNot: c.WhyNot, Origin: d.place(c.Origin), Since: c.Since.UTC(),
 	}
 	for _, h := range c.NextHops {
@@ -97,7 +101,7 @@ func (d *Daemon) route(view *dataplane.View, c *rib.Candidate) control.Route {
 }
 
 func hopsOf(view *dataplane.View, hops []fib.NextHop) []control.Hop {
-	list := []control.Hop{}
+	list := make([]control.Hop, 0, len(hops))
 	for _, h := range hops {
 		list = append(list, control.Hop{Address: h.Address, Interface: interfaceName(view, h.Interface), Weight: max(int(h.Weight), 1), Backup: h.Backup})
 	}

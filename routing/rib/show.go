@@ -43,7 +43,11 @@ type Hop struct {
 // The zero Prefix means from the start. It shows the state after the last
 // Flush; later candidates are shown as not yet chosen.
 func (r *RIB) Walk(after netip.Prefix, max int) []Candidate {
-	var page []Candidate
+	return r.AppendWalk(nil, after, max)
+}
+
+// AppendWalk appends what Walk gives to page, so that its memory can be used again.
+func (r *RIB) AppendWalk(page []Candidate, after netip.Prefix, max int) []Candidate {
 	for n := range r.behind(after) {
 		if r.isGone(n) {
 			continue
