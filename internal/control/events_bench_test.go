@@ -2,7 +2,6 @@ package control
 
 import (
 	"bufio"
-	"bytes"
 	"crypto/tls"
 	"fmt"
 	"io"
@@ -19,10 +18,11 @@ import (
 	"time"
 
 	"routerd/internal/access"
+	"routerd/internal/events"
 )
 
 // benchFollowers is the environment variable that makes of this test a process
-// with clients: "ADDRESS COUNT".
+// with clients: "ADDRESS COUNT STALLED"; so many of them stop reading.
 const benchFollowers = "CONTROL_BENCH_FOLLOWERS"
 
 // followBench is that process. It connects its clients, says "ready", and for each
@@ -30,12 +30,12 @@ const benchFollowers = "CONTROL_BENCH_FOLLOWERS"
 // came and how many gaps.
 func followBench(what string) {
 	var address string
-	var count int
-	if _, err := fmt.Sscan(what, &address, &count); err != nil {
+	var count, stalled int
+	if _, err := fmt.Sscan(what, &address, &count, &stalled); err != nil {
 		panic(err)
 	}
 	var got, gaps atomic.Int64
-	for range count {
+	for i := range count {
 		c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
 		if err != nil {
 			panic(err)
@@ -60,6 +60,9 @@ func followBench(what string) {
 					gaps.Add(1)
 				case strings.HasPrefix(payload, `{"type":"bookmark","id"`):
 					close(live)
+					if i < stalled {
+						return
+					}
 				case strings.HasPrefix(payload, `{"type":"error"`):
 					panic(payload)
 				}
@@ -97,6 +100,41 @@ func spent() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
+// followed serves events over TLS to a process with clients, of which some are stalled
+// when they have subscribed, until the benchmark ends. It returns what publishes, how
+// much memory there was before the clients, and the process's pipes.
+func followed(b *testing.B, clients, stalled int) (e *Events, before float64, in io.WriteCloser, out io.Reader) {
+	e = newEvents()
+	h := newHandler(&fake{}, Options{Events: e}.filled())
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		h.ServeHTTP(w, req.WithContext(access.With(req.Context(), access.Identity{Name: "bench", Role: access.Admin})))
+	}))
+	server.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
+	server.StartTLS()
+	b.Cleanup(server.Close)
+	before = resident(b)
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d %d", benchFollowers, server.Listener.Addr(), clients, stalled))
+	child.Stderr = os.Stderr
+	in, err := child.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err = child.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { in.Close(); child.Wait() })
+	var word string
+	if fmt.Fscan(out, &word); word != "ready" {
+		b.Fatalf("the clients say %q", word)
+	}
+	return e, before, in, out
+}
+
 // BenchmarkEventClients measures what clients cost that follow events by WebSocket
 // over TLS 1.3, in memory and processor time of the server alone; the clients are
 // another process, on the same processors. It is fast enough if no client has a
@@ -104,36 +142,7 @@ func spent() time.Duration {
 func BenchmarkEventClients(b *testing.B) {
 	for _, load := range []struct{ clients, perSecond int }{{1000, 20}, {5, 20_000}} {
 		b.Run(fmt.Sprintf("clients=%d/events=%d", load.clients, load.perSecond), func(b *testing.B) {
-			e := newEvents()
-			h := newHandler(&fake{}, Options{Events: e}.filled())
-			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-				h.ServeHTTP(w, req.WithContext(access.With(req.Context(), access.Identity{Name: "bench", Role: access.Admin})))
-			}))
-			server.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
-			server.StartTLS()
-			defer server.Close()
-			before := resident(b)
-			child := exec.Command(os.Args[0])
-			child.Env = append(os.Environ(), fmt.Sprintf("%s=%s %d", benchFollowers, server.Listener.Addr(), load.clients))
-			var said bytes.Buffer
-			child.Stderr = &said
-			in, err := child.StdinPipe()
-			if err != nil {
-				b.Fatal(err)
-			}
-			out, err := child.StdoutPipe()
-			if err != nil {
-				b.Fatal(err)
-			}
-			if err := child.Start(); err != nil {
-				b.Fatal(err)
-			}
-			defer child.Wait()
-			defer in.Close()
-			var word string
-			if fmt.Fscan(out, &word); word != "ready" {
-				b.Fatalf("the clients say %q, %s", word, said.String())
-			}
+			e, before, in, out := followed(b, load.clients, 0)
 			item := `{"level":"INFO","message":"a line of usual length for the load of events","attributes":{"interface":"lan0"}}`
 			const seconds = 5
 			b.ResetTimer()
@@ -152,7 +161,7 @@ func BenchmarkEventClients(b *testing.B) {
 				fmt.Fprintln(in, published*load.clients)
 				var got, gaps int
 				if _, err := fmt.Fscan(out, &got, &gaps); err != nil {
-					b.Fatalf("%v, %s", err, said.String())
+					b.Fatal(err)
 				}
 				if got != published*load.clients || gaps > 0 {
 					b.Errorf("the clients have %d events of %d, and %d gaps", got, published*load.clients, gaps)
@@ -166,4 +175,34 @@ func BenchmarkEventClients(b *testing.B) {
 			b.ReportMetric(max(0, resident(b)-before-ring)/1024/float64(load.clients), "KiB/client")
 		})
 	}
+}
+
+// BenchmarkStalledEventClients measures by how much more memory a server takes of which
+// 32 clients do not read, than one that nobody stalls, when twice what the ring holds
+// has been published. Beside them one reads, who has no gap.
+func BenchmarkStalledEventClients(b *testing.B) {
+	const stalled = 32
+	item := `{"text":"` + strings.Repeat("x", 2_000) + `"}`
+	grown := func(stalled int) float64 {
+		e, before, in, out := followed(b, stalled+1, stalled)
+		count := 0
+		for published := 0; published < 2*events.MaxBytes; published += len(item) {
+			publish(e, TopicLog, "INFO", item)
+			if count++; count%20 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+		fmt.Fprintln(in, count)
+		var got, gaps int
+		if _, err := fmt.Fscan(out, &got, &gaps); err != nil || got != count || gaps > 0 {
+			b.Errorf("who reads has %d events of %d, and %d gaps, %v", got, count, gaps, err)
+		}
+		return resident(b) - before
+	}
+	grown(0) // what is made once
+	for b.Loop() {
+		quiet := grown(0)
+		b.ReportMetric((grown(stalled)-quiet)/stalled/(1<<20), "MiB/stalled-client")
+	}
+	b.ReportMetric(0, "ns/op")
 }
