@@ -21,15 +21,15 @@ func TestHelpIsPlain(t *testing.T) {
 	}
 }
 
-// The first screen of the README says what routerd is not, and what of a router to
-// back up.
+// The first screen of the README says what routerd does, what it does not do, and what
+// to back up.
 func TestReadmeSaysWhatThereIsNot(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	screen, _, _ := strings.Cut(string(text), "\n## ")
-	for _, want := range []string{"no packet filter", "DHCP", "shaping", "OSPF", "BGP", "back up"} {
+	for _, want := range []string{"packet filter", "no DHCP", "shaping", "OSPF", "BGP", "back up"} {
 		if !strings.Contains(screen, want) {
 			t.Errorf("the README does not speak of %q before its first heading", want)
 		}

@@ -82,6 +82,12 @@ func (a *archive) ask(ctx context.Context, name, path, accept string) {
 	if errors.Is(err, context.DeadlineExceeded) {
 		a.late++
 	}
+	var refused *Error
+	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
+		// The router does not do this: it has no such protocol, or no rules.
+		fmt.Fprintf(&a.contents, "%s: none: %s\n", name, access.WithoutSecrets(refused.Message))
+		return
+	}
 	a.put(name, data, err)
 }
 

@@ -8,11 +8,13 @@ import (
 	"io"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"routerd/internal/access"
+	"routerd/internal/show"
 )
 
 // unpacked returns the files of an archive.
@@ -90,6 +92,21 @@ func TestSupport(t *testing.T) {
 			}
 			t.Logf("%d files, %d bytes, after %v", len(files), b.Len(), time.Since(begun).Round(time.Second))
 		})
+	}
+}
+
+// A noun that has nothing to say, as that of a protocol that is not configured, is not
+// missing from an archive.
+func TestSupportOfLittle(t *testing.T) {
+	client := serveSupport(t, &fake{err: show.NotFound("it is not configured")})
+	var b bytes.Buffer
+	missing, err := Support(t.Context(), client, &b, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents := unpacked(t, b.Bytes())["contents.txt"]
+	if slices.Contains(missing, "show/route.ndjson") || !strings.Contains(contents, "show/route.ndjson: none: ") {
+		t.Errorf("missing are %v, and the contents are\n%s", missing, contents)
 	}
 }
 

@@ -20,7 +20,7 @@ export const now = () => Date.now() + skew;
 
 let lost = () => {};
 
-// onLost has f called when the API no longer knows who asks.
+// onLost has f called when the API no longer accepts the session.
 export function onLost(f) {
   lost = f;
 }
@@ -104,7 +104,7 @@ export async function logout() {
   await send('/v1/logout', { method: 'POST' });
 }
 
-// whoami returns {name, role, source}, or null for nobody who may ask.
+// whoami returns {name, role, source}, or null without a session.
 export async function whoami() {
   const answer = await send('/v1/whoami', {});
   if (answer.status === 401) return null;

@@ -1,4 +1,4 @@
-// What is shown to who has not logged in: how to get in.
+// What is shown before the login: how to log in.
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 

@@ -19,7 +19,7 @@ function open(page) {
   let changes = -1;
   const order = new Order(page.update);
   const stop = new AbortController();
-  // The router measures rates while somebody listens to them.
+  // The router measures rates while a client follows them.
   const rates = page.live.subscribe({ topics: ['traffic'], take() {} });
 
   async function load() {
