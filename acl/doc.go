@@ -8,6 +8,7 @@
 //	ranges.go     one value of a packet, looked up among the ranges of all rules
 //	decide.go     the first rule of a list that a packet matches
 //	zone.go       zones, and which list is for what goes from one to another
+//	shut.go       whether a list refuses every connection to a port
 //	show.go       lists and rules by their names and numbers
 //
 // # How a list is decided

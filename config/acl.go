@@ -265,6 +265,7 @@ func (r *reader) checkACL(c *Config) {
 	for i := range c.ACL.Lists {
 		r.warnACL(&c.ACL.Lists[i])
 	}
+	r.warnShut(c)
 	if _, err := acl.Compile(c.ACL, list, nil); err != nil {
 		r.Wrong(tomltext.Path(nil).With("acl"), err.Error(), "")
 	}
