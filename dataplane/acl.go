@@ -100,7 +100,7 @@ func (p *Packet) decide(b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
 	for _, number := range b.hits {
 		b.counters.matched(number, int(p.carried), len(ip), now)
 	}
-	t.asked, t.judged, t.rule = true, true, d.Number+1
+	t.asked, t.rule = true, d.Number+1
 	switch d.Action {
 	case acl.Drop:
 		p.drop(verdict.ACLDropped)
@@ -108,8 +108,9 @@ func (p *Packet) decide(b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
 		p.drop(verdict.ACLRejected)
 	default:
 		t.admit = t.rule
+		t.stray = t.stray || q.State == acl.Invalid
 		if p.nat != nil {
-			p.nat.packet.Loose, p.nat.packet.NoSession = t.loose, q.State == acl.Invalid
+			p.nat.packet.Loose, p.nat.packet.NoSession = t.loose, t.stray
 		}
 	}
 }

@@ -192,22 +192,25 @@ func (p *Packet) trackOwn6(v *View, b *Batch) {
 	}
 }
 
-// begin6 makes the session of p, which has none, if it may. Where a list has
-// been asked, a packet that is of no flow makes none.
+// begin6 makes the session of p, which has none, if it may. A packet that a list
+// has accepted although it is of no flow makes none.
 func (p *Packet) begin6(v *View, b *Batch) {
 	t := p.track
-	if t.unread || t.error || !t.begins && !t.loose && (!t.resumes || t.judged) {
+	if t.unread || t.error || t.stray || !t.begins && !t.resumes && !t.loose {
 		return
 	}
-	if t.made = true; b.dry {
-		return
+	refusal := t.insert6(v, b)
+	if refusal == flow.TableFull && v.Sessions6.Evict(t.key.Src, b.flowNow, b.dry, nil) {
+		if refusal = flow.Accepted; !b.dry {
+			refusal = t.insert6(v, b)
+		}
 	}
-	session, refusal := v.Sessions6.InsertWide(&t.key, &t.wide, t.hash, t.tcp(), b.flowNow)
 	switch refusal {
 	case flow.Accepted:
-		t.session = session
-		v.Sessions6.Count(session, uint32(p.carried), uint32(len(p.ip())))
-		v.Sessions6.Annotate(session, p.note())
+		if t.made = true; !b.dry {
+			v.Sessions6.Count(t.session, uint32(p.carried), uint32(len(p.ip())))
+			v.Sessions6.Annotate(t.session, p.note())
+		}
 	case flow.KeyTaken: // another worker has made it meanwhile
 	default:
 		switch {
@@ -218,4 +221,14 @@ func (p *Packet) begin6(v *View, b *Batch) {
 			p.drop(verdict.NATSessionLimit)
 		}
 	}
+}
+
+// insert6 makes the packet's session, or says of a dry one whether there is room
+// for it.
+func (t *tracking) insert6(v *View, b *Batch) (refusal flow.Refusal) {
+	if b.dry {
+		return v.Sessions6.Room(t.key.Src)
+	}
+	t.session, refusal = v.Sessions6.InsertWide(&t.key, &t.wide, t.hash, t.tcp(), b.flowNow)
+	return refusal
 }
