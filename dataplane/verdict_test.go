@@ -201,6 +201,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.LocalPoliced:      "TestStackIsPoliced",
 	verdict.ACLDropped:        "TestFilter",
 	verdict.ACLRejected:       "TestFilterRejects",
+	verdict.ZoneNoPolicy:      "TestZones",
 	verdict.NATBadPacket:      "TestNATFates",
 	verdict.NATNoMapping:      "TestNATFates",
 	verdict.NATFiltered:       "TestNATFates",
