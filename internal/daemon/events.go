@@ -37,6 +37,7 @@ type teller struct {
 	seen       []*dataplane.Interface // of the View whose interfaces were told
 	interfaces map[string]toldInterface
 	stale      bool // an interface has changed of which the View says nothing
+	held       map[routing.InterfaceID]heldPlace
 	routes     gathering
 }
 
@@ -68,6 +69,7 @@ func newTeller(name string) *teller {
 			traffic: id(control.TopicTraffic), protocols: map[string]events.TopicID{},
 		},
 		causes: causes{at: map[any]cause{}},
+		held:   map[routing.InterfaceID]heldPlace{},
 		heard:  make(chan time.Time, 1),
 	}
 	for _, p := range protocols.All() {
@@ -112,6 +114,7 @@ func (t *teller) beginRoutes() {
 // look tells what the step of the loop before has changed.
 func (t *teller) look(now time.Time) {
 	t.tellInterfaces(now)
+	t.dropHeld()
 	t.gather(now)
 	if !t.d.router.RIB().Unsettled() {
 		t.because = 0
@@ -149,14 +152,14 @@ func (t *teller) tellInterfaces(now time.Time) {
 		if !known {
 			r.Action, r.Why = events.Added, ""
 		}
-		token := t.desk.Report(r)
+		token := t.reportLink(i.ID, r)
 		t.causes.note(i.ID, token, now)
 		t.because = token
 	}
 	for name, was := range t.interfaces {
 		if !there[name] {
 			delete(t.interfaces, name)
-			token := t.desk.Report(events.Report{Topic: t.topic.iface, Time: now, Action: events.Removed, Key: name, Cause: t.because})
+			token := t.reportLink(was.view.ID, events.Report{Topic: t.topic.iface, Time: now, Action: events.Removed, Key: name, Cause: t.because})
 			t.causes.note(was.view.ID, token, now)
 		}
 	}

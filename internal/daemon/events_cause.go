@@ -85,6 +85,49 @@ func (c *causes) note(about any, token events.Token, now time.Time) {
 	c.at[about] = cause{token, now}
 }
 
+// heldPlace is a place at the desk for a report about an interface, and what the
+// latest report about it was before.
+type heldPlace struct {
+	token  events.Token
+	before cause
+}
+
+// linkChanging keeps a place, on the loop, for the report that tellInterfaces will make
+// of an interface: protocols hear of it before that, and what they report follows from
+// it.
+func (t *teller) linkChanging(link routing.InterfaceID) {
+	if _, ok := t.held[link]; ok {
+		return
+	}
+	token := t.desk.Hold()
+	t.held[link] = heldPlace{token, t.causes.replace(link, cause{token, time.Now()})}
+}
+
+// reportLink reports an interface, at its place if one is kept.
+func (t *teller) reportLink(link routing.InterfaceID, r events.Report) events.Token {
+	token := t.desk.Fill(t.held[link].token, r)
+	delete(t.held, link)
+	return token
+}
+
+// dropHeld gives up the places of interfaces of which there is nothing to tell.
+func (t *teller) dropHeld() {
+	for link, h := range t.held {
+		t.desk.Drop(h.token)
+		t.causes.replace(link, h.before)
+		delete(t.held, link)
+	}
+}
+
+// replace notes a report, and returns the one that was noted before.
+func (c *causes) replace(about any, by cause) (before cause) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before = c.at[about]
+	c.at[about] = by
+	return before
+}
+
 // of returns the latest report about the first of these that has any.
 func (c *causes) of(now time.Time, about ...any) events.Token {
 	c.mu.Lock()

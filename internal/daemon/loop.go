@@ -42,6 +42,7 @@ func (d *Daemon) loop(ctx context.Context, signals <-chan os.Signal) error {
 // own does what there is to do until an errand ends it.
 func (d *Daemon) own(errands <-chan errand) error {
 	d.garbage.look()
+	d.teller.look(time.Now())
 	for {
 		now, due := time.Now(), d.deadline()
 		late := !due.IsZero() && !due.After(now)

@@ -18,6 +18,7 @@ func (d *Daemon) startMachines() {
 	n := d.router.Neighbors()
 	n.Owner = d.notices.add
 	n.Changed = d.teller.neighborChanged
+	d.router.LinkChanging = d.teller.linkChanging
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: n.Counters, drops: n.Drops})
 	l := d.router.Membership()
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})

@@ -1,6 +1,7 @@
 package events
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,6 +37,7 @@ type Desk struct {
 	list   []Taken
 	token  Token
 	missed map[TopicID]uint64 // reports that found no room
+	held   int                // places of the list that are not filled
 	signal chan struct{}
 
 	numbers [remembered]struct { // for who takes them off
@@ -48,6 +50,7 @@ type Desk struct {
 type Taken struct {
 	Report
 	Token Token
+	held  bool // there is no report yet
 }
 
 // NewDesk makes an empty desk.
@@ -59,6 +62,57 @@ func NewDesk() *Desk {
 func (d *Desk) Report(r Report) Token {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.add(r, false)
+}
+
+// Hold keeps a place for a report that follows, and returns its token, 0 if there is
+// no room. What is reported meanwhile is behind it and may name it as its cause;
+// nobody can take that before Fill or Drop.
+func (d *Desk) Hold() Token {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.add(Report{}, true)
+}
+
+// Fill leaves the report that a place was kept for, and returns its token. Where no
+// place is kept it is like Report.
+func (d *Desk) Fill(t Token, r Report) Token {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	i := d.holding(t)
+	if i < 0 {
+		return d.add(r, false)
+	}
+	d.list[i] = Taken{Report: r, Token: t}
+	d.opened()
+	return t
+}
+
+// Drop keeps a place no longer: there is no report.
+func (d *Desk) Drop(t Token) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if i := d.holding(t); i >= 0 {
+		d.list = slices.Delete(d.list, i, i+1)
+		d.opened()
+	}
+}
+
+// holding is where in the list a place is kept, -1 for nowhere.
+func (d *Desk) holding(t Token) int {
+	return slices.IndexFunc(d.list, func(x Taken) bool { return x.held && x.Token == t })
+}
+
+// opened signals that what is behind a place may be taken.
+func (d *Desk) opened() {
+	d.held--
+	select {
+	case d.signal <- struct{}{}:
+	default: // it has been signalled
+	}
+}
+
+func (d *Desk) add(r Report, held bool) Token {
 	if len(d.list) == 0 {
 		select {
 		case d.signal <- struct{}{}:
@@ -70,7 +124,10 @@ func (d *Desk) Report(r Report) Token {
 		return 0
 	}
 	d.token++
-	d.list = append(d.list, Taken{r, d.token})
+	d.list = append(d.list, Taken{r, d.token, held})
+	if held {
+		d.held++
+	}
 	return d.token
 }
 
@@ -84,10 +141,16 @@ func (d *Desk) Room() int {
 // Waiting signals that there are reports.
 func (d *Desk) Waiting() <-chan struct{} { return d.signal }
 
-// Take takes all reports off, and how many of each topic had no room behind them.
+// Take takes all reports off up to a place that is kept, and how many of each topic
+// had no room behind them.
 func (d *Desk) Take() (list []Taken, missed map[TopicID]uint64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if d.held > 0 {
+		n := slices.IndexFunc(d.list, func(x Taken) bool { return x.held })
+		list, d.list = d.list[:n:n], slices.Clone(d.list[n:])
+		return list, nil
+	}
 	list, missed = d.list, d.missed
 	d.list = nil
 	if len(missed) > 0 {

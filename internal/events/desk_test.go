@@ -53,3 +53,40 @@ func TestDeskNeverWaits(t *testing.T) {
 		t.Errorf("then %d reports and %v missed", len(list), missed)
 	}
 }
+
+// What follows from a report that is not known yet stays behind it.
+func TestDeskHolds(t *testing.T) {
+	d := NewDesk()
+	d.Report(Report{Topic: route, Key: "before"})
+	place, other := d.Hold(), d.Hold()
+	d.Report(Report{Topic: drop, Key: "follows", Cause: place})
+	if list, _ := d.Take(); len(list) != 1 || list[0].Key != "before" {
+		t.Fatalf("took %+v, wanted what is before the place", list)
+	}
+	<-d.Waiting()
+	d.Drop(other)
+	if list, _ := d.Take(); len(list) != 0 {
+		t.Fatalf("took %+v of behind the place", list)
+	}
+	<-d.Waiting()
+	if token := d.Fill(place, Report{Topic: link, Key: "lan0"}); token != place {
+		t.Errorf("the report has token %d, its place had %d", token, place)
+	}
+	<-d.Waiting()
+	list, _ := d.Take()
+	if len(list) != 2 || list[0].Key != "lan0" || list[0].Token != place || list[1].Cause != place {
+		t.Errorf("took %+v", list)
+	}
+	d.Drop(place) // it was filled
+	if token := d.Fill(place, Report{Topic: link, Key: "lan1"}); token == place || token == 0 {
+		t.Errorf("a second report has the token %d of the first", token)
+	}
+	for d.Hold() != 0 {
+	}
+	if token := d.Fill(0, Report{Topic: link}); token != 0 {
+		t.Errorf("a report without room has token %d", token)
+	}
+	if room := d.Room(); room != 0 {
+		t.Errorf("there is room for %d", room)
+	}
+}

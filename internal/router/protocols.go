@@ -90,6 +90,9 @@ func (r *Router) updateProtocols(l *link, up bool) {
 	if up {
 		in = l.linkUp()
 	}
+	if r.LinkChanging != nil {
+		r.LinkChanging(l.id)
+	}
 	for _, p := range r.protocols {
 		p.Deliver(in)
 	}

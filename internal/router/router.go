@@ -49,6 +49,9 @@ type Router struct {
 	// BatchSize is how many frames the workers of ports attached from now on
 	// read at once: dataplane.BatchSize unless it is set lower to save memory.
 	BatchSize int
+	// LinkChanging, unless it is nil, is called on the owner's goroutine before
+	// protocols hear that an interface is another, with its number.
+	LinkChanging func(routing.InterfaceID)
 
 	cfg     Config
 	random  rand.Source
