@@ -2,9 +2,11 @@ package web_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +28,7 @@ type browser struct {
 	security []string // the protocols of TLS that answers came by
 	problems []string // of the console, exceptions, what the policy has refused
 	expected []string // parts of problems that a test has caused
+	sampled  answers  // the latest samples of traffic, as the noun has them
 }
 
 // newBrowser starts a Chromium that trusts the holders of the pinned keys, until the
@@ -97,6 +100,8 @@ func (b *browser) hear(event any) {
 		}
 	case *network.EventWebSocketCreated:
 		b.requests = append(b.requests, e.URL)
+	case *network.EventWebSocketFrameReceived:
+		b.sample(e.Response.PayloadData)
 	case *log.EventEntryAdded:
 		problem("%s: %s %s", e.Entry.Source, e.Entry.Text, e.Entry.URL)
 	case *cdpruntime.EventConsoleAPICalled:
@@ -108,6 +113,28 @@ func (b *browser) hear(event any) {
 	case *cdpruntime.EventExceptionThrown:
 		problem("exception: %v", e.ExceptionDetails.Error())
 	}
+}
+
+// sample keeps a frame of the connection that is a sample of traffic.
+func (b *browser) sample(text string) {
+	var frame struct {
+		Type  string
+		Items []any
+	}
+	if json.Unmarshal([]byte(text), &frame) != nil || frame.Type != "sample" {
+		return
+	}
+	b.sampled = append(b.sampled, answer{time.Now(), map[string]any{"interfaces": frame.Items}})
+	if len(b.sampled) > 3 {
+		b.sampled = b.sampled[1:]
+	}
+}
+
+// samples are the latest samples of traffic that the page has got.
+func (b *browser) samples() answers {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.sampled)
 }
 
 // run does something in the tab, within a minute.

@@ -27,6 +27,7 @@
 //	store.js    the objects of topics, as snapshots and events tell them
 //	log.js      the latest events, without duplicates, and as trees of causes
 //	format.js   numbers, times and rates as text
+//	figure.js   figures of the API, marked with their question and place in its answer
 //	table.js    tables: columns, order, filter, cells that know their value
 //	why.js      what explain route says
 //	dialogs.js  the keys, and a view's questions as commands

@@ -16,6 +16,14 @@ func testDrops(t *testing.T, r *router, b *browser) {
 	r.in(0, "sh", "-c", "ping -n -c1 -W1 203.0.113.9 || true")
 	b.wait("the dropped packet", `[...document.querySelectorAll('#view-drops td[data-column="Packet"]')].some(c => c.textContent.includes('203.0.113.9'))`)
 	b.wait("its reason, counted", `[...document.querySelectorAll('#view-drops td[data-column="Verdict"]')].some(c => c.textContent === 'blackhole')`)
+	// An event of a packet that is listed already lists it no second time.
+	var drops struct{ Last []json.RawMessage }
+	r.ask("GET", "drops?last=1", &drops)
+	const listed = `[...document.querySelectorAll('#view-drops td[data-column="Packet"]')].filter(c => c.textContent.includes('203.0.113.9')).length`
+	if n := eval[int](b, fmt.Sprintf(`[...routerd.live.subscriptions.values()].find(s => String(s.topics) === 'drop').take({type: 'event', item: %s}),
+		new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(%s))))`, drops.Last[0], listed)); n != 1 {
+		t.Errorf("the dropped packet is listed %d times, wanted once", n)
+	}
 	// While it is paused nothing is added; afterwards all is there.
 	b.run(chromedp.Click("#pause", chromedp.ByQuery))
 	before := eval[int](b, `document.querySelectorAll('#view-drops td[data-column="Packet"]').length`)
@@ -59,6 +67,12 @@ func testExplain(t *testing.T, r *router, b *browser) {
 	b.wait("the refusal", `document.querySelector('#view-explain .failed')?.textContent.includes('nowhere')`)
 	b.open("explain?what=route&address=198.51.100.9")
 	b.wait("why", `document.querySelector('#explained')?.textContent.includes('198.51.100.0/24')`)
+	// Of what is not known nothing is said, and not half a sentence.
+	b.open("explain?what=route&address=10.0.1.77")
+	b.wait("a station that nobody has asked for", `[...document.querySelectorAll('#explained .badge')].some(e => e.textContent === 'unknown')`)
+	if half := eval[[]string](b, `[...document.querySelectorAll('#explained li')].map(e => e.innerText.trim()).filter(s => /(for|by|of|on|,|:)$/.test(s) || / {2}|<|undefined/.test(s))`); len(half) > 0 {
+		t.Errorf("the page says %q", half)
+	}
 }
 
 // testConfig: the text is the file's, and a link leads to its line.

@@ -22,11 +22,12 @@ import (
 // router is a router between two hosts, each a network namespace, whose page is at an
 // https address of the loopback.
 type router struct {
-	t       testing.TB
-	dir     string
-	hosts   [2]string
-	address string // of its page
-	stop    func()
+	t        testing.TB
+	dir      string
+	hosts    [2]string
+	address  string // of its page
+	stop     func()
+	happened []any // events, as frames of JSON
 }
 
 // newRouter runs a router with more in its configuration until the test ends.
@@ -45,6 +46,12 @@ func newRouter(t testing.TB, more string) *router {
 		r.must("ip", "netns", "add", name)
 		t.Cleanup(func() { r.must("ip", "netns", "del", name) })
 		r.must("ip", "-n", name, "link", "set", "lo", "up")
+	}
+	// By core it is connected to the router that peer runs. The ends have different
+	// numbers, so that the kernel tells in time that the carrier is lost.
+	r.must("ip", "-n", r.hosts[0], "link", "add", "core1", "index", "101", "type", "veth", "peer", "name", "core2", "index", "102")
+	for _, end := range []string{"core1", "core2"} {
+		r.must("ip", "-n", r.hosts[0], "link", "set", end, "up")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -72,9 +79,33 @@ addresses = ["10.0.%d.1/24", "2001:db8:%d::1/64"]
 host = { netns = %q, device = "eth0", addresses = ["10.0.%d.2/24", "2001:db8:%d::2/64"], routes = ["0.0.0.0/0", "::/0"] }
 `, i, n, n, h, n, n)
 	}
+	fmt.Fprintf(&b, "[interface.core]\nkind = \"packet\"\nnetns = %q\ndevice = \"core1\"\naddresses = [\"10.0.12.1/30\"]\n", r.hosts[0])
 	if err := os.WriteFile(r.config(), []byte(b.String()+more), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// peer runs another router until the test ends, which is connected to r by core; more
+// is the rest of its configuration.
+func (r *router) peer(more string) *router {
+	r.t.Helper()
+	p := &router{t: r.t, dir: r.t.TempDir(), hosts: r.hosts}
+	text := fmt.Sprintf(`name = "rdw%d-r2"
+state-dir = %q
+[api]
+listen = ["unix://%s"]
+[interface.core]
+kind = "packet"
+netns = %q
+device = "core2"
+addresses = ["10.0.12.2/30"]
+`, os.Getpid(), filepath.Join(p.dir, "state"), p.socket(), p.hosts[0])
+	if err := os.WriteFile(p.config(), []byte(text+more), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	p.start()
+	r.t.Cleanup(func() { p.stop() })
+	return p
 }
 
 func (r *router) config() string { return filepath.Join(r.dir, "routerd.toml") }
@@ -192,6 +223,13 @@ func (r *router) pin() string {
 // recorded are the cursors of all events of a run of the router up to one.
 func (r *router) recorded(epoch, last string) (list []string) {
 	r.t.Helper()
+	r.frames(epoch, last, func(f *events.Frame) { list = append(list, f.Cursor) })
+	return list
+}
+
+// frames gives the events of a run of the router up to one, as its API has them.
+func (r *router) frames(epoch, last string, take func(*events.Frame)) {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
 	client := http.Client{Transport: &http.Transport{
@@ -213,10 +251,10 @@ func (r *router) recorded(epoch, last string) (list []string) {
 			r.t.Fatalf("reading the events up to %s: %v", last, err)
 		}
 		if f.Type == "event" {
-			list = append(list, f.Cursor)
+			take(&f)
 		}
 		if f.Cursor == last && f.Type == "event" {
-			return list
+			return
 		}
 	}
 }

@@ -91,6 +91,9 @@ export function words(e) {
   return parts.join(', ');
 }
 
+// wayFields are the fields of a route that hops tells of.
+export const wayFields = ['next_hops', 'action', 'interface'];
+
 // hops are a route's next hops in words: 10.0.1.2 on lan0.
 export function hops(route) {
   const list = (route.next_hops ?? []).map((h) => {

@@ -3,14 +3,20 @@
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';
 import { repeat } from './vendor/lit-html/directives/repeat.js';
+import { figure, marks } from './figure.js';
 import { count, heading, named, plain } from './format.js';
 
 // A column is
 //   head    its heading
-//   value   of a row: what the API says, which the cell has as data-value
+//   field   of the API that the cell shows, or a list of several; see figure.js
+//   value   of a row: what the API says there; else the field's value
+//   at      of a row: the way to that in the answer, if it is not the row's field
+//   of      the question, if it is not that of the rows
 //   text    of value and row: what is shown; else plain words
 //   kind    number (to the right), address (in a fixed width), state, or words
 //   sort    of a row: what to order by, if not the value
+//   draw    of value and row: what is shown, if it is more than text; without a field
+//           it draws figures of its own
 
 // Order is how a table is ordered; a view keeps one for each of its tables.
 export class Order {
@@ -28,10 +34,12 @@ export class Order {
   apply(rows, columns) {
     const c = columns.find((x) => x.head === this.column);
     if (!c) return rows;
-    const of = c.sort ?? c.value;
+    const of = c.sort ?? ((r) => valueOf(c, r));
     return [...rows].sort((a, b) => compare(of(a), of(b)) * (this.down ? -1 : 1));
   }
 }
+
+const valueOf = (c, row) => (c.value ? c.value(row) : row[c.field]);
 
 const collator = new Intl.Collator('en', { numeric: true });
 
@@ -50,7 +58,7 @@ export function matches(row, columns, filter) {
 }
 
 function shown(c, row) {
-  const value = c.value(row);
+  const value = valueOf(c, row);
   if (c.text) return c.text(value, row);
   return typeof value === 'number' ? count(value) : plain(value);
 }
@@ -67,21 +75,22 @@ export function tone(state) {
 // badge is a state as a word with a mark.
 export const badge = (state) => html`<span class="badge ${tone(state)}">${state}</span>`;
 
-function cell(c, row) {
-  const value = c.value(row);
+function cell(c, row, of, at) {
+  const value = valueOf(c, row);
   const text = shown(c, row);
-  const data = typeof value === 'object' && value !== null ? JSON.stringify(value) : value ?? '';
   const body = c.draw ? c.draw(value, row) : c.kind === 'state' && value ? badge(text) : text;
-  return html`<td class=${c.kind ?? 'words'} data-column=${c.head} data-value=${String(data)}>${body}</td>`;
+  const m = c.at || c.field ? marks(c.of ?? of, c.at ? c.at(row) : [...at(row), c.field], value) : { value };
+  return html`<td class=${c.kind ?? 'words'} data-column=${c.head} data-of=${m.of ?? nothing} data-at=${m.at ?? nothing} data-value=${m.value ?? nothing}>${body}</td>`;
 }
 
 // table draws rows.
 //   name     what they are, for who cannot see
 //   columns, rows, key(row), order, filter
+//   of       the question that the rows are an answer to; at(row) is the way to a row
 //   open     the keys of the rows that are open, a Set; toggle(key) opens and closes
 //   detail   of a row: what an open row shows
 //   none     what is said if there is no row
-export function table({ name, columns, rows, key, order, filter = '', open, toggle, detail, none = 'There is none.', marked }) {
+export function table({ name, of, at, columns, rows, key, order, filter = '', open, toggle, detail, none = 'There is none.', marked }) {
   const chosen = rows.filter((r) => matches(r, columns, filter));
   if (!chosen.length) return html`<p class="none">${rows.length ? `None of ${count(rows.length)} matches the filter.` : none}</p>`;
   const ordered = order ? order.apply(chosen, columns) : chosen;
@@ -93,7 +102,7 @@ export function table({ name, columns, rows, key, order, filter = '', open, togg
       const isOpen = open?.has(k);
       return html`<tbody class=${marked?.(row) ? 'fresh' : ''} data-key=${k}><tr>
         ${detail ? html`<td class="opener"><button type="button" class="fold" aria-expanded=${isOpen ? 'true' : 'false'} aria-label=${`Details of ${k}`} @click=${() => toggle(k)}></button></td>` : nothing}
-        ${columns.map((c) => cell(c, row))}</tr>
+        ${columns.map((c) => cell(c, row, of, at))}</tr>
         ${isOpen ? html`<tr class="detail"><td colspan=${width}>${detail(row)}</td></tr>` : nothing}</tbody>`;
     })}
   </table></div>`;
@@ -106,15 +115,16 @@ function head(c, order) {
   return html`<th scope="col" class=${kind} aria-sort=${sorted}><button type="button" @click=${() => order.by(c.head)}>${c.head}</button></th>`;
 }
 
-// fields draws all of an object of JSON, as a list of names and values.
-export function fields(object) {
+// fields draws all of an object of JSON, as a list of names and values; at is the way
+// to the object in the answer to the question of.
+export function fields(object, of, at) {
   return html`<dl class="fields">${Object.entries(object).filter(([, v]) => v !== '' && v !== null && v !== undefined).map(([name, v]) => html`
-    <div><dt>${heading(name)}</dt><dd>${nested(name, v)}</dd></div>`)}</dl>`;
+    <div><dt>${heading(name)}</dt><dd>${nested(name, v, of, [...at, name])}</dd></div>`)}</dl>`;
 }
 
-function nested(name, v) {
-  if (Array.isArray(v) && v.some((x) => typeof x === 'object' && x !== null)) return html`<ul>${v.map((x) => html`<li>${plain(x)}</li>`)}</ul>`;
-  return named(name, v);
+function nested(name, v, of, at) {
+  if (Array.isArray(v) && v.some((x) => typeof x === 'object' && x !== null)) return html`<ul>${v.map((x, i) => html`<li>${figure(of, [...at, i], x, plain(x))}</li>`)}</ul>`;
+  return figure(of, at, v, named(name, v));
 }
 
 // finder draws the field of a filter.

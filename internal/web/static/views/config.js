@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { ask } from '../api.js';
+import { figure } from '../figure.js';
 import { table } from '../table.js';
 import { place, since } from '../format.js';
 
@@ -51,34 +52,35 @@ function open(page) {
     if (n) requestAnimationFrame(() => requestAnimationFrame(() => document.getElementById(`line-${n}`)?.scrollIntoView({ block: 'center' })));
   }
   const changes = [
-    { head: 'Change', value: (r) => r.kind },
-    { head: 'Key', kind: 'address', value: (r) => r.path },
-    { head: 'Now', kind: 'address', value: (r) => r.old },
-    { head: 'Then', kind: 'address', value: (r) => r.new },
-    { head: 'Meaning', value: (r) => r.impact },
+    { head: 'Change', field: 'kind' },
+    { head: 'Key', kind: 'address', field: 'path' },
+    { head: 'Now', kind: 'address', field: 'old' },
+    { head: 'Then', kind: 'address', field: 'new' },
+    { head: 'Meaning', field: 'impact' },
   ];
   const mistakes = [
-    { head: 'Place', kind: 'address', value: (r) => r.origin, text: (v) => place(v) },
-    { head: 'What', value: (r) => r.message },
+    { head: 'Place', kind: 'address', field: 'origin', text: (v) => place(v) },
+    { head: 'What', field: 'message' },
   ];
-  const numbered = (rows) => (rows ?? []).map((r, i) => ({ ...r, key: `${i}` }));
+  // list draws rows of the answer of diff, which has them as a field.
+  const list = (field, rows, more) => table({ of: 'diff', at: (r) => [field, rows.indexOf(r)], rows, key: (r) => rows.indexOf(r), ...more });
 
   function pending() {
     if (refused.length) {
       return html`<section aria-labelledby="config-diff"><h2 id="config-diff">The file cannot be applied</h2>
-        ${table({ name: 'What is wrong with the file', columns: mistakes, rows: numbered(refused), key: (r) => r.key })}</section>`;
+        ${list('problems', refused, { name: 'What is wrong with the file', columns: mistakes })}</section>`;
     }
     if (!diff) return nothing;
-    const effects = (diff.effects ?? []).map((e) => `${e.protocol}: ${e.text}`);
+    const effects = diff.effects ?? [];
     return html`<section aria-labelledby="config-diff"><h2 id="config-diff">What a reload would change</h2>
-      ${table({ name: 'What a reload would change', columns: changes, rows: numbered(diff.changes), key: (r) => r.key, none: 'The file is what runs.' })}
-      ${effects.length ? html`<ul>${effects.map((e) => html`<li>${e}</li>`)}</ul>` : nothing}
-      ${diff.warnings?.length ? table({ name: 'Warnings', columns: mistakes, rows: numbered(diff.warnings), key: (r) => r.key }) : nothing}</section>`;
+      ${list('changes', diff.changes ?? [], { name: 'What a reload would change', columns: changes, none: 'The file is what runs.' })}
+      ${effects.length ? html`<ul>${effects.map((e, i) => html`<li>${figure('diff', ['effects', i, 'protocol'], e.protocol)}: ${figure('diff', ['effects', i, 'text'], e.text)}</li>`)}</ul>` : nothing}
+      ${diff.warnings?.length ? list('warnings', diff.warnings, { name: 'Warnings', columns: mistakes }) : nothing}</section>`;
   }
   function text() {
     const n = at && name(at.replace(/(:\d+){1,2}$/, '')) !== name(running.file) ? 0 : lineOf(at);
     const lines = running.text.replace(/\n$/, '').split('\n');
-    return html`<section aria-labelledby="config-text"><h2 id="config-text">${name(running.file)} <span class="tallies">applied ${since(running.applied)} ago</span></h2>
+    return html`<section aria-labelledby="config-text"><h2 id="config-text">${name(running.file)} <span class="tallies">applied ${figure('config', ['applied'], running.applied, since(running.applied))} ago</span></h2>
       <div class="scroll" tabindex="0" role="region" aria-label="The configuration that runs"><ol class="config">${lines.map((l, i) => html`<li id=${`line-${i + 1}`} class=${i + 1 === n ? 'marked' : ''} aria-current=${i + 1 === n ? 'true' : nothing}><code>${l || ' '}</code></li>`)}</ol></div></section>`;
   }
   return {

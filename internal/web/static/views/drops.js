@@ -32,22 +32,22 @@ function endOf(text) {
 }
 
 const counters = [
-  { head: 'Packets', kind: 'number', value: (r) => r.packets },
-  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
-  { head: 'Meaning', value: (r) => r.sentence },
+  { head: 'Packets', kind: 'number', field: 'packets' },
+  { head: 'Verdict', kind: 'address', field: 'verdict' },
+  { head: 'Meaning', field: 'sentence' },
 ];
 
 const latest = (page) => [
-  { head: 'Time', kind: 'address', value: (r) => r.time, text: (v) => clock(v) },
-  { head: 'In', kind: 'address', value: (r) => r.interface, text: (v) => v || '(own)' },
+  { head: 'Time', kind: 'address', field: 'time', text: (v) => clock(v) },
+  { head: 'In', kind: 'address', field: 'interface', text: (v) => v || '(own)' },
   {
-    head: 'Packet', kind: 'address', value: (r) => r.header,
+    head: 'Packet', kind: 'address', field: 'header',
     draw(header, r) {
       const q = packetOf(r);
       return q ? html`<a href=${page.link('explain', q)} aria-label=${`Explain ${header}`}>${header}</a>` : header;
     },
   },
-  { head: 'Verdict', kind: 'address', value: (r) => r.verdict },
+  { head: 'Verdict', kind: 'address', field: 'verdict' },
 ];
 
 function open(page) {
@@ -105,9 +105,9 @@ function open(page) {
       const since = paused ? held.length && held[0] !== paused[0] : false;
       return html`${problem ? html`<p class="failed" role="alert">${problem}</p>` : nothing}
         <section aria-labelledby="drop-counts"><h2 id="drop-counts">For which reason</h2>
-          ${verdicts ? table({ name: 'Dropped packets by reason', columns: counters, rows: seen, key: (r) => r.verdict, order, filter, none: 'No packet was dropped.' }) : html`<p class="none">Asking the router…</p>`}</section>
+          ${verdicts ? table({ name: 'Dropped packets by reason', of: 'drops', at: (r) => ['verdicts', { verdict: r.verdict }], columns: counters, rows: seen, key: (r) => r.verdict, order, filter, none: 'No packet was dropped.' }) : html`<p class="none">Asking the router…</p>`}</section>
         <section aria-labelledby="drop-latest"><h2 id="drop-latest">The latest <span class="tallies">${paused ? (since ? 'paused; there are newer ones' : 'paused') : `${count(rows.length)}, a few of each batch`}</span></h2>
-          ${table({ name: 'The latest dropped packets', columns, rows, key: (r) => r.key, filter, none: 'No packet was dropped lately.' })}</section>`;
+          ${table({ name: 'The latest dropped packets', of: `drops?last=${most}`, at: (r) => ['last', { time: r.time, header: r.header }], columns, rows, key: (r) => r.key, filter, none: 'No packet was dropped lately.' })}</section>`;
     },
     tools: () => html`${finder(filter, (text) => {
       filter = text;

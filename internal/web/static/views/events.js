@@ -2,6 +2,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { repeat } from '../vendor/lit-html/directives/repeat.js';
+import { figure } from '../figure.js';
 import { fields, finder } from '../table.js';
 import { clock, count, place } from '../format.js';
 import { begin, Log, trees, words } from '../log.js';
@@ -63,15 +64,16 @@ function open(page) {
     const e = node.event;
     const isOpen = unfolded.has(e.cursor);
     const about = detailed.has(e.cursor);
+    const f = (name, shown) => (e.gap ? shown ?? e[name] : figure('events', [{ cursor: e.cursor }, name], e[name], shown));
     return html`<li class="event ${e.topic} ${node.chosen ? '' : 'dim'}" data-cursor=${e.cursor}>
       <div class="line">
         ${node.kept.length ? html`<button type="button" class="fold" aria-expanded=${isOpen ? 'true' : 'false'} aria-label=${`What follows from ${e.topic} ${e.key}`} @click=${() => toggle(unfolded, e.cursor)}></button>` : html`<span class="nofold"></span>`}
-        <time datetime=${e.time}>${clock(e.time)}</time>
-        <span class="topic">${e.topic}</span>
-        <span class="what">${e.gap ? nothing : html`<button type="button" class="plain" aria-expanded=${about ? 'true' : 'false'} @click=${() => toggle(detailed, e.cursor)}><b>${e.key || e.topic}</b>${e.action && e.item?.message === undefined ? ` ${e.action}` : nothing}</button>`} <span class="words">${words(e)}</span>${node.kept.length && !isOpen ? html` <span class="follows">and ${count(node.count)} that ${node.count === 1 ? 'follows' : 'follow'}</span>` : nothing}</span>
-        ${e.origin ? html`<a class="origin" href=${page.link('config', { at: e.origin })} title=${e.origin}>${place(e.origin)}</a>` : nothing}
+        <time datetime=${e.time}>${f('time', clock(e.time))}</time>
+        <span class="topic">${f('topic')}</span>
+        <span class="what">${e.gap ? nothing : html`<button type="button" class="plain" aria-expanded=${about ? 'true' : 'false'} @click=${() => toggle(detailed, e.cursor)}><b>${e.key ? f('key') : e.topic}</b>${e.action && e.item?.message === undefined ? html` ${f('action')}` : nothing}</button>`} <span class="words">${words(e)}</span>${node.kept.length && !isOpen ? html` <span class="follows">and ${count(node.count)} that ${node.count === 1 ? 'follows' : 'follow'}</span>` : nothing}</span>
+        ${e.origin ? html`<a class="origin" href=${page.link('config', { at: e.origin })} title=${e.origin}>${f('origin', place(e.origin))}</a>` : nothing}
       </div>
-      ${about ? html`<div class="about">${fields({ cursor: e.cursor, cause: e.cause, ...(e.item ?? {}) })}</div>` : nothing}
+      ${about ? html`<div class="about">${fields({ cursor: e.cursor, cause: e.cause, why: e.why }, 'events', [{ cursor: e.cursor }])}${fields(e.item ?? {}, 'events', [{ cursor: e.cursor }, 'item'])}</div>` : nothing}
       ${isOpen && node.kept.length && depth < 32 ? html`<ul>${repeat(node.kept, (c) => c.event.cursor, (c) => row(c, depth + 1))}</ul>` : nothing}
     </li>`;
   }

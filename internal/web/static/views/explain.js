@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { ask, url } from '../api.js';
+import { figure } from '../figure.js';
 import { badge, table } from '../table.js';
 import { place, plain } from '../format.js';
 import { why } from '../why.js';
@@ -35,7 +36,7 @@ const questions = {
   route: {
     title: 'Route', path: 'explain/route', needs: ['address'],
     fields: [{ name: 'address', label: 'To', like: '10.0.2.2' }],
-    draw: (x) => why(x),
+    draw: (x, page, of) => why(x, of),
   },
   policy: {
     title: 'Policy', path: 'explain/policy', needs: ['policy', 'prefix'],
@@ -55,34 +56,35 @@ const origin = (page, o) => (o ? html`<a href=${page.link('config', { at: o })}>
 
 const classes = { passed: 'done', local: 'done', dropped: 'refused' };
 
-function drawPacket(x, page) {
+function drawPacket(x, page, of) {
+  const f = (...at) => figure(of, at, at.reduce((v, name) => v?.[name], x));
   const steps = [
-    { head: 'Stage', kind: 'address', value: (r) => r.stage },
-    { head: 'Decision', value: (r) => r.text },
-    { head: 'Line', kind: 'address', value: (r) => r.origin, draw: (v) => origin(page, v) },
+    { head: 'Stage', kind: 'address', field: 'stage' },
+    { head: 'Decision', field: 'text' },
+    { head: 'Line', kind: 'address', field: 'origin', draw: (v) => origin(page, v) },
   ];
-  const list = (name, rows) => table({ name, columns: steps, rows: rows.map((r, i) => ({ ...r, key: `${name} ${i}` })), key: (r) => r.key });
-  const of = (answer) => x.steps.filter((s) => s.answer === answer);
-  return html`<p class="verdict"><span class="badge ${x.class === 'dropped' ? 'bad' : 'good'}">${x.verdict}</span> ${x.sentence}${x.out ? html`, out by <code>${x.out}</code>` : nothing}</p>
-    <p class="hint"><code>${x.packet}</code></p>
-    ${list('What each stage decides', of(false))}
-    ${x.answer ? html`<section><h2>What goes back</h2><p>${badge(classes[x.class] ?? x.class)} <code>${x.answer.packet}</code>: ${x.answer.sentence}${x.answer.out ? html`, out by <code>${x.answer.out}</code>` : nothing}</p>
-      ${list('What each stage decides about the answer', of(true))}</section>` : nothing}`;
+  const list = (name, rows) => table({ name, of, at: (r) => ['steps', x.steps.indexOf(r)], columns: steps, rows, key: (r) => x.steps.indexOf(r) });
+  const about = (answer) => x.steps.filter((s) => s.answer === answer);
+  return html`<p class="verdict"><span class="badge ${x.class === 'dropped' ? 'bad' : 'good'}">${f('verdict')}</span> ${f('sentence')}${x.out ? html`, out by <code>${f('out')}</code>` : nothing}</p>
+    <p class="hint"><code>${f('packet')}</code></p>
+    ${list('What each stage decides', about(false))}
+    ${x.answer ? html`<section><h2>What goes back</h2><p>${badge(classes[x.class] ?? x.class)} <code>${f('answer', 'packet')}</code>: ${f('answer', 'sentence')}${x.answer.out ? html`, out by <code>${f('answer', 'out')}</code>` : nothing}</p>
+      ${list('What each stage decides about the answer', about(true))}</section>` : nothing}`;
 }
 
-function drawPolicy(x, page) {
+function drawPolicy(x, page, of) {
   const columns = [
-    { head: 'Policy', kind: 'address', value: (r) => r.policy },
-    { head: 'Statement', kind: 'address', value: (r) => r.statement },
-    { head: 'Matched', value: (r) => r.matched },
-    { head: 'Sets', value: (r) => r.set },
-    { head: 'Decision', value: (r) => r.decision },
-    { head: 'Why not', value: (r) => r.why_not },
-    { head: 'Line', kind: 'address', value: (r) => r.origin, draw: (v) => origin(page, v) },
+    { head: 'Policy', kind: 'address', field: 'policy' },
+    { head: 'Statement', kind: 'address', field: 'statement' },
+    { head: 'Matched', field: 'matched' },
+    { head: 'Sets', field: 'set' },
+    { head: 'Decision', field: 'decision' },
+    { head: 'Why not', field: 'why_not' },
+    { head: 'Line', kind: 'address', field: 'origin', draw: (v) => origin(page, v) },
   ];
-  return html`<p class="verdict"><span class="badge ${x.accepted ? 'good' : 'bad'}">${x.accepted ? 'accepted' : 'rejected'}</span> ${x.decided}</p>
-    ${table({ name: 'What each statement does', columns, rows: x.steps.map((r, i) => ({ ...r, key: `${i}` })), key: (r) => r.key })}
-    ${x.result ? html`<section><h2>What the route becomes</h2><p>${plain(x.result)}</p></section>` : nothing}`;
+  return html`<p class="verdict"><span class="badge ${x.accepted ? 'good' : 'bad'}">${figure(of, ['accepted'], x.accepted, x.accepted ? 'accepted' : 'rejected')}</span> ${figure(of, ['decided'], x.decided)}</p>
+    ${table({ name: 'What each statement does', of, at: (r) => ['steps', x.steps.indexOf(r)], columns, rows: x.steps, key: (r) => x.steps.indexOf(r) })}
+    ${x.result ? html`<section><h2>What the route becomes</h2><p>${figure(of, ['result'], x.result, plain(x.result))}</p></section>` : nothing}`;
 }
 
 // command is a question in the words of the command line.
@@ -165,7 +167,7 @@ function open(page) {
         <form class="question" @submit=${submit}>${wanted(q, values).map((f) => field(f, q.needs.includes(f.name)))}<button type="submit">Explain</button></form>
         ${problem ? html`<p class="failed" role="alert">${problem}</p>` : nothing}
         ${waiting ? html`<p class="none">Asking the router…</p>` : nothing}
-        <div id="explained" role="region" aria-live="polite" aria-label="The answer">${answer ? q.draw(answer, page) : nothing}</div>`;
+        <div id="explained" role="region" aria-live="polite" aria-label="The answer">${answer ? q.draw(answer, page, url(q.path, asked(what, values)).slice('/v1/'.length)) : nothing}</div>`;
     },
     asks: () => [{ words: command(what, values), path: url(questions[what].path, asked(what, values)) }],
     moved: read,

@@ -19,7 +19,7 @@ function columnsOf(rows) {
   return [...names].sort((a, b) => rank(a) - rank(b)).slice(0, 10).map((name) => {
     const numeric = rows.every((r) => r[name] === undefined || typeof r[name] === 'number');
     return {
-      head: heading(name), value: (r) => r[name],
+      head: heading(name), field: name,
       kind: name === 'state' ? 'state' : mono.test(name) ? 'address' : numeric ? 'number' : 'words',
       text: (v) => named(name, v),
     };
@@ -44,6 +44,7 @@ function open(page) {
   const stop = new AbortController();
 
   const query = () => ({ after, limit: noun.parameters.includes('limit') ? size : '' });
+  const question = () => url(noun.name, query()).slice('/v1/'.length);
   async function begin() {
     try {
       const [index, there, config] = await Promise.all(['', 'protocol', 'config'].map((path) => ask(path, {}, { signal: stop.signal })));
@@ -83,14 +84,15 @@ function open(page) {
   function list(name, rows) {
     if (!orders.has(name)) orders.set(name, new Order(page.update));
     const columns = columnsOf(rows);
-    const keys = new Map(rows.map((r, i) => [r, `${i} ${columns.slice(0, 2).map((c) => plain(c.value(r))).join(' ')}`]));
+    const at = (r) => [name, rows.indexOf(r)];
+    const keys = new Map(rows.map((r, i) => [r, `${name} ${i} ${columns.slice(0, 2).map((c) => plain(r[c.field])).join(' ')}`]));
     return html`<section data-list=${name}><h2>${heading(name)}</h2>
-      ${table({ name: heading(name), columns, rows, key: (r) => keys.get(r), order: orders.get(name), filter, open: unfolded, toggle, detail: (r) => fields(r) })}</section>`;
+      ${table({ name: heading(name), of: question(), at, columns, rows, key: (r) => keys.get(r), order: orders.get(name), filter, open: unfolded, toggle, detail: (r) => fields(r, question(), at(r)) })}</section>`;
   }
   function body() {
     const lists = Object.entries(answer).filter(([, v]) => Array.isArray(v) && v.length && v.every((x) => typeof x === 'object' && x !== null));
     const rest = Object.fromEntries(Object.entries(answer).filter(([k, v]) => k !== 'next' && !lists.some(([name]) => name === k) && !(Array.isArray(v) && !v.length)));
-    return html`${Object.keys(rest).length ? html`<section>${fields(rest)}</section>` : nothing}
+    return html`${Object.keys(rest).length ? html`<section>${fields(rest, question(), [])}</section>` : nothing}
       ${lists.map(([name, rows]) => list(name, rows))}
       ${!lists.length && !Object.keys(rest).length ? html`<p class="none">There is none.</p>` : nothing}
       ${answer.next ? html`<p class="pages"><a href=${page.link('protocols', { noun: noun.name, after: answer.next })}>Next page</a></p>` : nothing}`;

@@ -2,22 +2,23 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { ask, url } from '../api.js';
+import { figure } from '../figure.js';
 import { table } from '../table.js';
 import { count, place, since } from '../format.js';
-import { hops } from '../log.js';
+import { hops, wayFields } from '../log.js';
 import { why } from '../why.js';
 
 const size = 50; // prefixes of a page; as many as one subscription has keys for
 
 const columns = [
-  { head: 'Prefix', kind: 'address', value: (r) => r.prefix },
-  { head: 'Used', kind: 'state', value: (r) => (r.installed ? 'in use' : r.selected ? 'selected' : 'not used') },
-  { head: 'Source', value: (r) => r.source },
-  { head: 'Distance', kind: 'number', value: (r) => r.distance },
-  { head: 'Metric', kind: 'number', value: (r) => r.metric },
-  { head: 'Next hops', kind: 'address', value: (r) => r.next_hops, text: (v, r) => hops(r) },
-  { head: 'Since', kind: 'number', value: (r) => r.since, text: (v) => since(v) },
-  { head: 'Why not', value: (r) => r.why_not },
+  { head: 'Prefix', kind: 'address', field: 'prefix' },
+  { head: 'Used', kind: 'state', field: ['installed', 'selected'], value: (r) => [r.installed, r.selected], text: ([installed, selected]) => (installed ? 'in use' : selected ? 'selected' : 'not used') },
+  { head: 'Source', field: 'source' },
+  { head: 'Distance', kind: 'number', field: 'distance' },
+  { head: 'Metric', kind: 'number', field: 'metric' },
+  { head: 'Next hops', kind: 'address', field: wayFields, value: (r) => wayFields.map((name) => r[name]), text: (v, r) => hops(r) },
+  { head: 'Since', kind: 'number', field: 'since', text: (v) => since(v) },
+  { head: 'Why not', field: 'why_not' },
 ];
 
 // what reads the field of the search: an address, a prefix, or a source.
@@ -51,6 +52,8 @@ function open(page) {
   const stop = new AbortController();
   let subscription = null;
 
+  const question = () => url('route', query()).slice('/v1/'.length);
+  const at = (r) => ['routes', rows.indexOf(r)];
   const query = () => ({ ...what(search), after, limit: size });
   async function load() {
     try {
@@ -105,11 +108,12 @@ function open(page) {
     ).then(page.update);
     page.update();
   }
+  const questionOf = (r) => url('explain/route', { address: within(r.prefix) }).slice('/v1/'.length);
   const detail = (r) => {
     const answer = reasons.get(key(r));
     if (!answer) return html`<p class="none">Asking the router…</p>`;
-    return html`<div>${answer.error ? html`<p>${answer.error}</p>` : why(answer)}
-      ${r.origin ? html`<p>From <a href=${page.link('config', { at: r.origin })}>${place(r.origin)}</a>.</p>` : nothing}</div>`;
+    return html`<div>${answer.error ? html`<p>${answer.error}</p>` : why(answer, questionOf(r))}
+      ${r.origin ? html`<p>From <a href=${page.link('config', { at: r.origin })}>${figure(question(), [...at(r), 'origin'], r.origin, place(r.origin))}</a>.</p>` : nothing}</div>`;
   };
   function submit(e) {
     e.preventDefault();
@@ -120,7 +124,7 @@ function open(page) {
     draw() {
       if (!rows) return html`<p class="none">Asking the router…</p>`;
       return html`${wrong ? html`<p class="failed" role="alert">${wrong}</p>` : nothing}
-        ${table({ name: 'Routes', columns, rows, key, open: unfolded, toggle, detail, none: search ? 'No route is offered for this.' : 'There is no route.' })}
+        ${table({ name: 'Routes', of: question(), at, columns, rows, key, open: unfolded, toggle, detail, none: search ? 'No route is offered for this.' : 'There is no route.' })}
         <p class="pages">${after ? html`<a href=${page.link('routes', { search })}>First page</a>` : nothing}
           ${next ? html`<a id="next" href=${page.link('routes', { search, after: next })}>Next page</a>` : nothing}
           <span class="hint">${count(rows.length)} routes on this page</span></p>`;

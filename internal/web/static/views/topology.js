@@ -3,6 +3,7 @@
 
 import { html, nothing } from '../vendor/lit-html/lit-html.js';
 import { ask, svg } from '../api.js';
+import { figure } from '../figure.js';
 import { Order, table } from '../table.js';
 import { bits, count } from '../format.js';
 
@@ -44,19 +45,28 @@ function open(page) {
   }
   load();
 
-  const name = (id) => map.nodes.find((n) => n.id === id)?.name ?? id;
-  const sessions = (l) => (map.nodes.find((n) => n.id === l.to)?.sessions ?? []).filter((s) => !l.interface || !s.interface || s.interface === l.interface);
+  const node = (id) => map.nodes.find((n) => n.id === id);
+  const name = (id) => node(id)?.name ?? id;
+  const nodeAt = (id, field) => ['nodes', { id }, field];
+  const sessions = (l) => (node(l.to)?.sessions ?? []).filter((s) => !l.interface || !s.interface || s.interface === l.interface);
+  const at = (l) => ['links', { id: l.id }];
   const columns = [
-    { head: 'From', kind: 'address', value: (l) => name(l.from) },
-    { head: 'Interface', kind: 'address', value: (l) => l.interface },
-    { head: 'To', kind: 'address', value: (l) => name(l.to) },
-    { head: 'State', kind: 'state', value: (l) => l.state || l.health },
-    { head: 'Protocols', value: (l) => sessions(l).map((s) => `${s.protocol} ${s.state || s.health}`).join(', ') },
-    { head: 'AS', kind: 'number', value: (l) => map.nodes.find((n) => n.id === l.to)?.as, text: (v) => (v ? String(v) : '') },
-    { head: 'Cost', kind: 'number', value: (l) => l.cost_from, text: (v, l) => (v === undefined && l.cost_to === undefined ? '' : `${v ?? '-'}/${l.cost_to ?? '-'}`) },
-    { head: 'Received', kind: 'number', value: (l) => l.rates?.rx_bps, text: (v) => (v === undefined ? '' : bits(v)) },
-    { head: 'Sent', kind: 'number', value: (l) => l.rates?.tx_bps, text: (v) => (v === undefined ? '' : bits(v)) },
-    { head: 'Note', value: (l) => l.why },
+    { head: 'From', kind: 'address', value: (l) => name(l.from), at: (l) => nodeAt(l.from, 'name') },
+    { head: 'Interface', kind: 'address', field: 'interface' },
+    { head: 'To', kind: 'address', value: (l) => name(l.to), at: (l) => nodeAt(l.to, 'name') },
+    { head: 'State', kind: 'state', value: (l) => l.state || l.health, at: (l) => [...at(l), l.state ? 'state' : 'health'] },
+    {
+      head: 'Protocols', value: (l) => sessions(l).map((s) => `${s.protocol} ${s.state || s.health}`).join(', '),
+      draw: (text, l) => sessions(l).map((s, i) => {
+        const way = [...nodeAt(l.to, 'sessions'), node(l.to).sessions.indexOf(s)];
+        return html`${i ? ', ' : nothing}${figure('topology', [...way, 'protocol'], s.protocol)} ${figure('topology', [...way, s.state ? 'state' : 'health'], s.state || s.health)}`;
+      }),
+    },
+    { head: 'AS', kind: 'number', value: (l) => node(l.to)?.as, at: (l) => nodeAt(l.to, 'as'), text: (v) => (v ? String(v) : '') },
+    { head: 'Cost', kind: 'number', field: ['cost_from', 'cost_to'], value: (l) => [l.cost_from, l.cost_to], text: ([a, b]) => (a === undefined && b === undefined ? '' : `${a ?? '-'}/${b ?? '-'}`), sort: (l) => l.cost_from },
+    { head: 'Received', kind: 'number', value: (l) => l.rates?.rx_bps, at: (l) => [...at(l), 'rates', 'rx_bps'], text: (v) => (v === undefined ? '' : bits(v)) },
+    { head: 'Sent', kind: 'number', value: (l) => l.rates?.tx_bps, at: (l) => [...at(l), 'rates', 'tx_bps'], text: (v) => (v === undefined ? '' : bits(v)) },
+    { head: 'Note', field: 'why' },
   ];
   return {
     draw() {
@@ -68,9 +78,9 @@ function open(page) {
       if (!map) return html`<p class="none">${wrong || 'Asking the router…'}</p>`;
       return html`${wrong ? html`<p class="failed" role="alert">${wrong}</p>` : nothing}
         <div class="map" tabindex="0" role="region" aria-label="Map">${drawing}</div>
-        ${map.left_out ? html`<p class="hint">${count(map.left_out)} nodes had no room.</p>` : nothing}
-        ${map.links_left_out ? html`<p class="hint">${count(map.links_left_out)} links had no room.</p>` : nothing}
-        <section><h2>Links</h2>${table({ name: 'Links', columns, rows: map.links, key: (l) => l.id, order, none: 'The router has no links.' })}</section>`;
+        ${map.left_out ? html`<p class="hint">${figure('topology', ['left_out'], map.left_out, count(map.left_out))} nodes had no room.</p>` : nothing}
+        ${map.links_left_out ? html`<p class="hint">${figure('topology', ['links_left_out'], map.links_left_out, count(map.links_left_out))} links had no room.</p>` : nothing}
+        <section><h2>Links</h2>${table({ name: 'Links', of: 'topology', at, columns, rows: map.links, key: (l) => l.id, order, none: 'The router has no links.' })}</section>`;
     },
     asks: () => [{ words: 'show topology', path: '/v1/topology' }, { title: 'The drawing', path: '/v1/topology.svg' }],
     close() {

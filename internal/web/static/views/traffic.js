@@ -109,10 +109,10 @@ function open(page) {
   const dark = matchMedia('(prefers-color-scheme: dark)');
   dark.addEventListener('change', restyle);
 
-  const of = (field, words) => ({ kind: 'number', value: (s) => s.last[field], text: (v) => words(v), sort: (s) => s.last[field] ?? 0 });
+  const of = (field, words) => ({ kind: 'number', field, value: (s) => s.last[field], text: (v) => words(v), sort: (s) => s.last[field] ?? 0 });
   const columns = [
-    { head: 'Interface', kind: 'address', value: (s) => s.name },
-    { head: 'State', kind: 'state', value: (s) => page.store.objects('interface').get(s.name)?.item.state },
+    { head: 'Interface', kind: 'address', field: 'interface', value: (s) => s.name },
+    { head: 'State', kind: 'state', value: (s) => page.store.objects('interface').get(s.name)?.item.state, at: (s) => ['interfaces', { name: s.name }, 'state'], of: 'interface' },
     { head: 'Received', ...of('rx_bps', bits) }, { head: 'Sent', ...of('tx_bps', bits) },
     { head: 'Packets in', ...of('rx_pps', rate) }, { head: 'Packets out', ...of('tx_pps', rate) },
     { head: 'Drops', ...of('drops_ps', rate) },
@@ -122,7 +122,7 @@ function open(page) {
       const list = [...held.values()].sort((a, b) => a.name.localeCompare(b.name, 'en', { numeric: true }));
       if (!list.length) return html`<p class="none">The first figures come within two seconds.</p>`;
       return html`<section aria-labelledby="rates"><h2 id="rates">Now</h2>
-        ${table({ name: 'Rates of interfaces', columns, rows: list, key: (s) => s.name, order })}</section>
+        ${table({ name: 'Rates of interfaces', of: 'traffic', at: (s) => ['interfaces', { interface: s.name }], columns, rows: list, key: (s) => s.name, order })}</section>
       <section aria-labelledby="minutes"><h2 id="minutes">The last five minutes <span class="legend"><span class="color-rx">received</span> <span class="color-tx">sent (dashed)</span></span></h2>
         <div class="charts">${list.map((s) => html`<figure><figcaption>${s.name}</figcaption><div class="chart" role="img" aria-label=${`${s.name}: ${bits(s.last.rx_bps)} received and ${bits(s.last.tx_bps)} sent`} data-interface=${s.name}></div></figure>`)}</div></section>`;
     },
