@@ -81,7 +81,11 @@ func (p *Packet) receive(v *View, b *Batch, f *port.Frame) {
 	if p.toProtocol(v, b, f) || p.toMembership(v, b, f) {
 		return
 	}
-	if p.Proto != packet.ProtoICMP && p.Proto != packet.ProtoICMPv6 && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {
+	message := p.Proto == packet.ProtoICMP || p.Proto == packet.ProtoICMPv6
+	if !message && p.toProbe(v, b, f) {
+		return
+	}
+	if !message && p.Proto != packet.ProtoNoNextHeader && p.toStack(v, b) {
 		return // unchanged, also its checksum if that is partial
 	}
 	completeChecksum(f) // a sender on this machine may have left it partial
@@ -114,7 +118,7 @@ func (p *Packet) receiveICMP4(v *View, b *Batch, f *port.Frame) {
 		p.replied(v, b, f, len(ip))
 	case icmp.EchoReply, icmp.DestUnreachable, icmp.TimeExceeded, icmp.ParameterProblem,
 		icmp.SourceQuench, icmp.Redirect:
-		if !p.toStack(v, b) { // its path MTU discovery and ping need them
+		if !p.toProbe(v, b, f) && !p.toStack(v, b) { // its path MTU discovery and ping need them
 			p.drop(verdict.ICMPReceived)
 		}
 	default:
@@ -135,7 +139,7 @@ func (p *Packet) receiveICMP6(v *View, b *Batch, f *port.Frame) {
 		// With its link header, which is still in front of it.
 		b.hand(Punt{Kind: PuntDiscovery, In: p.In, Frame: p.Frame.Buf[p.l3-arp.EthernetHeader : p.Frame.End]}, p)
 	case t < icmp.EchoRequest6 || t == icmp.EchoReply6Type:
-		if !p.toStack(v, b) {
+		if !p.toProbe(v, b, f) && !p.toStack(v, b) {
 			p.drop(verdict.ICMPReceived)
 		}
 	default:

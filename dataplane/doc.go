@@ -20,6 +20,7 @@
 //	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals
 //	protocol.go, listeners.go  what the router's own protocols receive and send
+//	probe.go, probes.go  packets that are made up, and those sent to see what becomes of them
 //	forward.go   hop limit, MTU, the rewrite
 //	options.go   record route, timestamp, options of fragments
 //	redirect.go  better first hops, on Ethernet

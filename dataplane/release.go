@@ -28,11 +28,13 @@ func Release(v *View, b *Batch, h Held, mac arp.MAC, now time.Time) {
 	p.Out, p.mac = h.Out, mac
 	if out := v.Interface(h.Out); out == nil || !out.Up || out.Output == nil {
 		p.drop(verdict.InterfaceDown)
+		v.Probes.ended(&h, p.Verdict, mac, now)
 		return
 	}
 	b.work = append(b.work[:0], p)
 	fit(v, b, now)
 	leaveBy(v, b, now)
+	v.Probes.ended(&h, p.Verdict, mac, now)
 }
 
 // Refuse gives up a packet whose neighbour did not answer: with an ICMP error
@@ -43,6 +45,7 @@ func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	if p == nil {
 		return
 	}
+	v.Probes.ended(&h, why, arp.MAC{}, now)
 	p.untranslate(v)
 	p.drop(why)
 	b.work = append(b.work[:0], p)

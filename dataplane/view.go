@@ -40,6 +40,7 @@ type View struct {
 	Listeners  *Listeners  // what the router's own protocols hear on all interfaces
 	ClampsMSS  bool        // some interface has an MSS
 	Membership Sink        // takes IGMP and MLD on Ethernet links; may be nil
+	Probes     *Probes     // what the router has sent to see what becomes of it; nil: nothing
 	Secrets    Secrets
 }
 

@@ -47,8 +47,7 @@ Without --tcp, --udp or --icmp it is an echo request.`,
   routerd explain packet --in lan0 --src 2001:db8:1::2 --dst 2001:db8:2::2 --ttl 1 -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			given := cmd.Flags().Changed
-			f.tcpSet, f.udpSet, f.ttlSet, f.srcPortSet = given("tcp"), given("udp"), given("ttl"), given("src-port")
+			f.given(cmd)
 			q, err := f.query()
 			if err != nil {
 				return err
@@ -69,15 +68,7 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.in, "in", "", "the `interface` that the packet comes in by")
-	flags.StringVar(&f.src, "src", "", "its source `address`")
-	flags.StringVar(&f.dst, "dst", "", "its destination `address`")
-	flags.Uint16Var(&f.tcp, "tcp", 0, "a TCP SYN to this `port`")
-	flags.Uint16Var(&f.udp, "udp", 0, "a UDP datagram to this `port`")
-	flags.BoolVar(&f.icmp, "icmp", false, "an ICMP or ICMPv6 echo request")
-	flags.Uint16Var(&f.srcPort, "src-port", 0, fmt.Sprintf("the `port` it comes from, with --tcp and --udp (default %d)", ephemeral))
-	flags.IntVar(&f.size, "size", 0, "`bytes` of the whole packet (default: as small as it can be)")
-	flags.BoolVar(&f.dontFragment, "df", false, "do not fragment")
-	flags.Uint8Var(&f.ttl, "ttl", 0, "its TTL or hop limit, a `number` from 1 to 255 (default 64)")
+	f.add(cmd, "its source `address`", fmt.Sprintf("the `port` it comes from, with --tcp and --udp (default %d)", ephemeral))
 	cmd.RegisterFlagCompletionFunc("in", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return s.keys("interface"), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -85,16 +76,48 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	return cmd
 }
 
+// add adds the flags that every packet has; src and port are the help of two of them.
+func (f *packetFlags) add(cmd *cobra.Command, src, port string) {
+	flags := cmd.Flags()
+	flags.StringVar(&f.src, "src", "", src)
+	flags.StringVar(&f.dst, "dst", "", "its destination `address`")
+	flags.Uint16Var(&f.tcp, "tcp", 0, "a TCP SYN to this `port`")
+	flags.Uint16Var(&f.udp, "udp", 0, "a UDP datagram to this `port`")
+	flags.BoolVar(&f.icmp, "icmp", false, "an ICMP or ICMPv6 echo request")
+	flags.Uint16Var(&f.srcPort, "src-port", 0, port)
+	flags.IntVar(&f.size, "size", 0, "`bytes` of the whole packet (default: as small as it can be)")
+	flags.BoolVar(&f.dontFragment, "df", false, "do not fragment")
+	flags.Uint8Var(&f.ttl, "ttl", 0, "its TTL or hop limit, a `number` from 1 to 255 (default 64)")
+}
+
+// given notes which flags were given.
+func (f *packetFlags) given(cmd *cobra.Command) {
+	given := cmd.Flags().Changed
+	f.tcpSet, f.udpSet, f.ttlSet, f.srcPortSet = given("tcp"), given("udp"), given("ttl"), given("src-port")
+}
+
 // ephemeral is the source port of a made-up client: the first dynamic port (RFC
 // 6335 §6).
 const ephemeral = 49152
 
 func (f *packetFlags) query() (control.PacketQuery, error) {
-	q := control.PacketQuery{
-		In: f.in, Protocol: "icmp", SrcPort: f.srcPort, Size: f.size, DF: f.dontFragment, TTL: f.ttl,
+	switch {
+	case f.in == "":
+		return control.PacketQuery{}, usagef("--in is missing: the interface that the packet comes in by")
+	case f.src == "":
+		return control.PacketQuery{}, usagef("--src is missing: an address")
 	}
+	q, err := f.packet()
 	if (f.tcpSet || f.udpSet) && !f.srcPortSet {
 		q.SrcPort = ephemeral
+	}
+	return q, err
+}
+
+// packet is what the flags say of the packet itself. Its source may be missing.
+func (f *packetFlags) packet() (control.PacketQuery, error) {
+	q := control.PacketQuery{
+		In: f.in, Protocol: "icmp", SrcPort: f.srcPort, Size: f.size, DF: f.dontFragment, TTL: f.ttl,
 	}
 	switch {
 	case f.tcpSet && f.udpSet, f.icmp && (f.tcpSet || f.udpSet):
@@ -109,9 +132,6 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 	if f.ttlSet && f.ttl == 0 {
 		return q, usagef("--ttl 0: wanted 1 to 255")
 	}
-	if f.in == "" {
-		return q, usagef("--in is missing: the interface that the packet comes in by")
-	}
 	if f.size < 0 || f.size > 65535 {
 		return q, usagef("--size %d: wanted up to 65535", f.size)
 	}
@@ -120,7 +140,7 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 		to         *netip.Addr
 	}{{"--src", f.src, &q.Src}, {"--dst", f.dst, &q.Dst}} {
 		if a.text == "" {
-			return q, usagef("%s is missing: an address", a.flag)
+			continue
 		}
 		addr, err := netip.ParseAddr(a.text)
 		if err != nil || addr.Zone() != "" {
@@ -128,7 +148,10 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 		}
 		*a.to = addr.Unmap()
 	}
-	if q.Src.Is4() != q.Dst.Is4() {
+	switch {
+	case f.dst == "":
+		return q, usagef("--dst is missing: an address")
+	case f.src != "" && q.Src.Is4() != q.Dst.Is4():
 		return q, usagef("--src %s --dst %s: both have to be of one family", q.Src, q.Dst)
 	}
 	return q, nil
@@ -140,15 +163,30 @@ const originColumn = 72
 
 func drawExplanation(p *show.Screen, x control.PacketExplanation) {
 	fmt.Fprintf(p, "%s\ncomes in by %s\n\n", p.Paint(x.Packet, show.Bold), x.In)
+	drawSteps(p, x.Steps)
+	fmt.Fprintln(p)
+	drawVerdict(p, x.Class, x.Verdict, x.Out, x.Sentence)
+	switch a := x.Answer; {
+	case a == nil && x.Class == "dropped":
+		fmt.Fprintln(p, "sent back: nothing")
+	case a == nil:
+	case a.Out != "":
+		fmt.Fprintf(p, "sent back by %s: %s\n", a.Out, a.Packet)
+	default:
+		fmt.Fprintf(p, "not sent back: %s, %s\n", a.Packet, a.Sentence)
+	}
+}
+
+func drawSteps(p *show.Screen, steps []control.Step) {
 	stage, text := 0, 0
-	for _, s := range x.Steps {
+	for _, s := range steps {
 		stage = max(stage, len(s.Stage))
 		if n := show.Width(s.Text); n <= originColumn {
 			text = max(text, n)
 		}
 	}
 	answering := false
-	for _, s := range x.Steps {
+	for _, s := range steps {
 		if s.Answer && !answering {
 			answering = true
 			fmt.Fprintln(p, "\nthe router's answer:")
@@ -160,22 +198,15 @@ func drawExplanation(p *show.Screen, x control.PacketExplanation) {
 		blanks := strings.Repeat(" ", max(text-show.Width(s.Text), 0))
 		fmt.Fprintf(p, "%-*s  %s%s  %s\n", stage, s.Stage, s.Text, blanks, p.Paint(s.Origin, show.Faint))
 	}
-	fmt.Fprintln(p)
-	switch x.Class {
+}
+
+func drawVerdict(p *show.Screen, class, verdict, out, sentence string) {
+	switch class {
 	case "passed":
-		fmt.Fprintf(p, "%s by %s: %s\n", p.Paint(x.Verdict, show.Good), x.Out, x.Sentence)
+		fmt.Fprintf(p, "%s by %s: %s\n", p.Paint(verdict, show.Good), out, sentence)
 	case "local":
-		fmt.Fprintf(p, "%s: %s\n", p.Paint(x.Verdict, show.Good), x.Sentence)
+		fmt.Fprintf(p, "%s: %s\n", p.Paint(verdict, show.Good), sentence)
 	default:
-		fmt.Fprintf(p, "%s (%s): %s\n", p.Paint("dropped", show.Bad), x.Verdict, x.Sentence)
-	}
-	switch a := x.Answer; {
-	case a == nil && x.Class == "dropped":
-		fmt.Fprintln(p, "sent back: nothing")
-	case a == nil:
-	case a.Out != "":
-		fmt.Fprintf(p, "sent back by %s: %s\n", a.Out, a.Packet)
-	default:
-		fmt.Fprintf(p, "not sent back: %s, %s\n", a.Packet, a.Sentence)
+		fmt.Fprintf(p, "%s (%s): %s\n", p.Paint("dropped", show.Bad), verdict, sentence)
 	}
 }

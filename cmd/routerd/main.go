@@ -110,7 +110,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		"unix socket of the router to ask (default $"+control.SocketVariable+", or the one in "+control.SocketDirs()[0]+")")
 	s.remote.addFlags(root)
 	root.AddCommand(
-		newRunCommand(), newCheckCommand(s), newShowCommand(s), newEventsCommand(s), newExplainCommand(s),
+		newRunCommand(), newCheckCommand(s), newShowCommand(s), newEventsCommand(s), newExplainCommand(s), newProbeCommand(s),
 		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newTokenCommand(s), newWebCommand(s), newSupportCommand(s), newVersionCommand(s),
 	)
 	root.SetHelpCommand(newHelpCommand(s, root))

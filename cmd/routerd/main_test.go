@@ -47,6 +47,7 @@ type fake struct {
 	asked  int
 	routes control.RouteQuery
 	fib    control.FIBQuery
+	probe  control.ProbeQuery
 	packet control.PacketQuery
 	policy control.PolicyQuery
 	nat    control.NATQuery
@@ -165,6 +166,13 @@ func (f *fake) ExplainPacket(_ context.Context, q control.PacketQuery) (control.
 	f.packet = q
 	f.mu.Unlock()
 	return answer[control.PacketExplanation](f, "explain-packet")
+}
+
+func (f *fake) Probe(_ context.Context, q control.ProbeQuery) (control.ProbeResult, error) {
+	f.mu.Lock()
+	f.probe = q
+	f.mu.Unlock()
+	return answer[control.ProbeResult](f, "probe")
 }
 
 func (f *fake) ExplainRoute(context.Context, netip.Addr) (control.RouteExplanation, error) {
@@ -301,6 +309,8 @@ func TestGolden(t *testing.T) {
 		"version":                 "show version",
 		"explain":                 packet,
 		"explain-json":            packet + " -o json",
+		"probe":                   "probe --dst 203.0.113.9",
+		"probe-json":              "probe --dst 203.0.113.9 --udp 53 -o json",
 		"explain-route":           "explain route 203.0.113.9",
 		"explain-route-json":      "explain route 203.0.113.9 -o json",
 		"explain-policy":          policy,
@@ -407,6 +417,12 @@ func TestExitCodes(t *testing.T) {
 		{"explain packet --in lan0", nil, 2, "routerd: --src is missing: an address"},
 		{"explain packet --in lan0 --src 10.0.0.1 --dst x", nil, 2, `routerd: --dst "x": wanted an address such as 10.0.0.1`},
 		{"explain packet --in lan0 --src 10.0.0.1 --dst ::1", nil, 2, "routerd: --src 10.0.0.1 --dst ::1: both have to be of one family"},
+		{"probe", nil, 2, "routerd: --dst is missing: an address"},
+		{"probe --dst x", nil, 2, `routerd: --dst "x": wanted an address such as 10.0.0.1`},
+		{"probe --dst 10.0.0.1 --src ::1", nil, 2, "routerd: --src ::1 --dst 10.0.0.1: both have to be of one family"},
+		{"probe --dst 10.0.0.1 --tcp 0", nil, 2, "routerd: a probe by tcp needs dst_port"},
+		{"probe --dst 10.0.0.1 --ttl 0", nil, 2, "routerd: --ttl 0: wanted 1 to 255"},
+		{"probe --dst 10.0.0.1", control.TooMany("sending a probe: at most 5 may be sent in a second"), 1, "routerd: sending a probe: at most 5"},
 		{packet + "--tcp 1 --udp 2", nil, 2, "routerd: --tcp, --udp and --icmp: wanted one of them"},
 		{packet + "--icmp --udp 2", nil, 2, "routerd: --tcp, --udp and --icmp: wanted one of them"},
 		{packet + "--tcp 65536", nil, 2, `routerd: invalid argument "65536" for "--tcp" flag`},

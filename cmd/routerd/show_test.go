@@ -82,6 +82,27 @@ func TestPacketQueries(t *testing.T) {
 	}
 }
 
+func TestProbeQueries(t *testing.T) {
+	f := &fake{}
+	t.Setenv(control.SocketVariable, serve(t, f))
+	src, dst := netip.MustParseAddr("10.0.1.1"), netip.MustParseAddr("10.0.2.2")
+	for line, want := range map[string]control.ProbeQuery{
+		"":                                    {Protocol: "icmp"},
+		"--src 10.0.1.1 --icmp --size 99":     {Src: src, Protocol: "icmp", Size: 99},
+		"--tcp 80":                            {Protocol: "tcp", DstPort: 80},
+		"--udp 53 --src-port 99 --df --ttl 1": {Protocol: "udp", DstPort: 53, SrcPort: 99, DF: true, TTL: 1},
+	} {
+		want.Dst = dst
+		line = "probe --dst 10.0.2.2 " + line
+		if code, _, stderr := routerd(strings.Fields(line)...); code != exitOK {
+			t.Errorf("%s: exit %d, %s", line, code, stderr)
+		}
+		if d := cmp.Diff(want, f.probe, equal); d != "" {
+			t.Errorf("%s (-want +got):\n%s", line, d)
+		}
+	}
+}
+
 // A table that comes in pages is shown as a whole.
 func TestPages(t *testing.T) {
 	whole, paged := &fake{}, &fake{page: 1}

@@ -30,6 +30,9 @@ type Router interface {
 	ClearNeighbors(ctx context.Context, q NeighborQuery) (ClearResult, error)
 	// ExplainPacket runs a packet through the live stages without sending it.
 	ExplainPacket(ctx context.Context, q PacketQuery) (PacketExplanation, error)
+	// Probe sends a packet of the router's own and tells what was predicted and what was
+	// observed. It takes up to ProbeSeconds.
+	Probe(ctx context.Context, q ProbeQuery) (ProbeResult, error)
 	// ExplainRoute explains how the tables decide about packets for an address.
 	ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation, error)
 	// ExplainPolicy explains how policies decide about a made-up route.

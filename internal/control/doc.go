@@ -14,6 +14,7 @@
 //	GET  /v1/PROTOCOL/...     the state of a routing protocol
 //	GET  /v1/nat/...          session, host, rule, pool of address translation
 //	GET  /v1/explain/packet   what each stage would do with a packet
+//	POST /v1/probe            send a packet: what was predicted, and what was observed
 //	GET  /v1/events           what happens, as it happens
 //	GET  /v1/diff             what a reload would change
 //	POST /v1/reload           apply the configuration file
@@ -38,7 +39,7 @@
 // is wrong with the request: 401 it is not identified, 403 its role is too low, or it
 // comes from another site's page, 412 another configuration runs (If-Match, RFC 9110
 // §13.1.1), 413 its body is over 64 KiB, 421 it names another host, 422 the
-// configuration cannot be applied, 429 too many wrong tokens. A POST with an
+// configuration cannot be applied, 429 too many wrong tokens, or probes. A POST with an
 // Idempotency-Key is carried out once in an hour. The server uses the router only through the interface
 // Router; Client is the other end of the same contract.
 //

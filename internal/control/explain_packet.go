@@ -53,7 +53,7 @@ type Answer struct {
 
 // explainNouns are nouns without a show command: the command line has other
 // verbs for them.
-var explainNouns = []Noun{explainPacketNoun, explainRouteNoun, explainPolicyNoun, diffNoun, reloadNoun}
+var explainNouns = []Noun{probeNoun, explainPacketNoun, explainRouteNoun, explainPolicyNoun, diffNoun, reloadNoun}
 
 var explainPacketNoun = show.Spec[Router, PacketQuery, PacketExplanation]{
 	Path:  "explain/packet",

@@ -79,6 +79,7 @@ type fake struct {
 	routes   RouteQuery
 	fib      FIBQuery
 	packet   PacketQuery
+	probe    ProbeQuery
 	target   netip.Addr
 	policy   PolicyQuery
 	neighbor NeighborQuery
@@ -387,6 +388,26 @@ func (f *fake) ExplainRoute(ctx context.Context, a netip.Addr) (RouteExplanation
 		},
 		Neighbors: []RouteNeighbor{{Address: addr("10.0.1.2"), Interface: "lan0", State: "reachable", MAC: "02:00:00:00:01:02", Age: 12.5}},
 	}, f.answer(ctx)
+}
+
+func (f *fake) Probe(ctx context.Context, q ProbeQuery) (ProbeResult, error) {
+	f.probe = q
+	r := ProbeResult{
+		Packet: "IPv4 10.0.12.1 > 203.0.113.9 ICMP echo request, TTL 64, 28 bytes",
+		Prediction: ProbePrediction{
+			Steps:   []Step{{Stage: "lookup", Text: "203.0.113.0/24 via 10.0.12.2 on core0", Origin: "routerd.toml:37"}, {Stage: "egress", Text: "leaves by core0", Origin: "routerd.toml:20"}},
+			Verdict: "originated", Class: "passed", Sentence: "made by the router itself and sent", Out: "core0",
+		},
+		Observation: ProbeObservation{
+			Verdict: "originated", Class: "passed", Sentence: "made by the router itself and sent", Out: "core0", NextHop: addr("10.0.12.2"), MAC: "02:00:00:00:0c:02", Left: 0.0005,
+			Answer: &ProbeAnswer{
+				Kind: "icmp_error", Text: "host unreachable", From: addr("10.0.12.2"), In: "core0", After: 0.25,
+				Packet: "IPv4 10.0.12.2 > 10.0.12.1 ICMP host unreachable, TTL 64, 56 bytes",
+			},
+		},
+	}
+	r.Judge()
+	return r, f.answer(ctx)
 }
 
 func (f *fake) ExplainPolicy(ctx context.Context, q PolicyQuery) (PolicyExplanation, error) {

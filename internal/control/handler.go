@@ -189,7 +189,7 @@ func (h *handler) change(req *http.Request, n *Noun, query any, refused error) r
 		}
 		r := h.encode(req, answer, err)
 		h.note(req, r, err)
-		return r, made && r.status != 0 && r.status < 500 && r.status != http.StatusPreconditionFailed
+		return r, made && r.status != 0 && r.status < 500 && r.status != http.StatusTooManyRequests && r.status != http.StatusPreconditionFailed
 	}
 	key := req.Header.Get("Idempotency-Key")
 	if key == "" || refused != nil {
@@ -374,6 +374,9 @@ func write(w http.ResponseWriter, r reply) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	header.Set("Cache-Control", "no-store")
+	if r.status == http.StatusTooManyRequests && header.Get("Retry-After") == "" {
+		header.Set("Retry-After", "1") // s; what has no longer limit of its own
+	}
 	w.WriteHeader(r.status)
 	w.Write(r.body) // an error means that the client is gone
 }

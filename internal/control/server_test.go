@@ -104,6 +104,7 @@ func TestGolden(t *testing.T) {
 		"explain/route":           "/v1/explain/route?address=203.0.113.9",
 		"explain/policy":          "/v1/explain/policy?policy=transit-in,rest&prefix=198.51.100.0/24&source=static&metric=10&tag=7&next_hop=192.0.2.1",
 		"explain/packet":          "/v1/explain/packet?in=lan0&src=10.0.1.2&dst=10.0.2.2&protocol=udp&dst_port=53&size=1450&df=true",
+		"probe":                   "/v1/probe?dst=203.0.113.9",
 		"diff":                    "/v1/diff",
 		"config":                  "/v1/config",
 		"audit":                   "/v1/audit?last=2",

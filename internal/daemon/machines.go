@@ -24,6 +24,8 @@ func (d *Daemon) startMachines() {
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: l.Counters, drops: l.Drops})
 	s := d.router.LinkLocal()
 	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: s.Counters, drops: s.Drops})
+	a := d.router.Prober()
+	d.counted = append(d.counted, &counted{name: "none", in: routing.NoInterface, counters: a.Counters, drops: a.Drops})
 	d.owners = nil
 	for _, p := range d.router.Protocols() {
 		o := newProtocolOwner(d, p.Name)

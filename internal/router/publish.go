@@ -69,6 +69,7 @@ func (r *Router) publish() {
 		Secrets:    r.secrets,
 		Neighbors:  r.neighbors.table,
 		Membership: r.membership,
+		Probes:     r.prober.probes,
 		Listeners:  r.listening.on(routing.NoInterface),
 	}
 	if old := r.live.Load(); old != nil {

@@ -79,6 +79,7 @@ type Router struct {
 	watched    map[protocol.Path]protocol.Watch // next hops of static routes
 	listening  listening
 	linkLocal  *LinkLocal
+	prober     *Prober
 	machines   []Machine
 
 	translator translator
@@ -139,6 +140,7 @@ func New(random rand.Source, kinds ...Kind) *Router {
 		}
 	}
 	r.linkLocal = newLinkLocal(r) // behind the protocols, whose streams of identifications it goes on from
+	r.prober = newProber(r)
 	r.machines = r.listMachines()
 	r.publish()
 	return r

@@ -25,6 +25,7 @@ const (
 
 	HandedToNeighbor
 	HandedToProtocol
+	ProbeAnswered
 	Resolving
 
 	// The frame is not for the router.
@@ -158,6 +159,7 @@ var table = [Count]info{
 
 	HandedToNeighbor: {"handed_to_neighbor", Local, "an ARP or neighbour discovery message, handed to the router's neighbour machine"},
 	HandedToProtocol: {"handed_to_protocol", Local, "a message of a routing protocol or about multicast groups, handed to the router's own"},
+	ProbeAnswered:    {"probe_answered", Local, "the answer to a probe that the router itself has sent"},
 	Resolving:        {"resolving", Local, "held until the link-layer address of its next hop is known"},
 
 	BadLinkHeader:    {"bad_link_header", Dropped, "shorter than an Ethernet header"},
