@@ -62,6 +62,12 @@ func testExplain(t *testing.T, r *router, b *browser) {
 	if shown := eval[string](b, `JSON.stringify([...document.querySelectorAll('#explained tbody tr')].map(r => [r.querySelector('[data-column="Stage"]').dataset.value, r.querySelector('[data-column="Decision"]').dataset.value]))`); shown != string(text) {
 		t.Errorf("the page shows %s, the API says %s", shown, text)
 	}
+	// A probe stands beside what was predicted of it.
+	b.run(chromedp.Click("#probe button", chromedp.ByQuery))
+	b.wait("the probe", `document.querySelectorAll('#probe .beside section').length === 2 && document.querySelector('#probe code').textContent.includes('> 10.0.2.2 ICMP echo request')`)
+	if says := eval[string](b, `document.querySelector('#probe .verdict').textContent`); !strings.Contains(says, "predicted") && !strings.Contains(says, "differs") {
+		t.Errorf("the page says of the probe: %q", says)
+	}
 	b.expect("400")
 	b.open("explain?what=route&address=nowhere")
 	b.wait("the refusal", `document.querySelector('#view-explain .failed')?.textContent.includes('nowhere')`)

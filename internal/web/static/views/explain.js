@@ -72,6 +72,34 @@ function drawPacket(x, page, of) {
       ${list('What each stage decides about the answer', about(true))}</section>` : nothing}`;
 }
 
+// probed are the fields of a packet that the router sends itself: it has the source.
+const probed = ({ dst, protocol, dst_port, size, ttl, df }) => ({ dst, protocol, dst_port: transport({ protocol }) ? dst_port : '', size, ttl, df });
+
+// probeCommand is the probe in the words of the command line.
+function probeCommand(values) {
+  const v = probed(values);
+  const words = [`probe --dst ${v.dst}`];
+  if (v.dst_port) words.push(`--${v.protocol} ${v.dst_port}`);
+  for (const name of ['size', 'ttl']) if (v[name]) words.push(`--${name} ${v[name]}`);
+  return words.join(' ') + (v.df ? ' --df' : '');
+}
+
+// seconds is a time that is mostly far below one.
+const seconds = (s) => (s < 1 ? `${(s * 1000).toFixed(s < 0.01 ? 2 : 0)} ms` : `${s.toFixed(1)} s`);
+
+function drawProbe(x, page) {
+  const side = (name, part, rest) => html`<section aria-label=${name}><h3>${name}</h3>
+    <p>${badge(classes[part.class] ?? part.class)} ${part.sentence}${part.out ? html`, out by <code>${part.out}</code>` : nothing}${part.next_hop ? html` to <code>${part.next_hop}</code>` : nothing}${part.left_after !== undefined ? html` after ${seconds(part.left_after)}` : nothing}</p>
+    ${rest}</section>`;
+  const o = x.observation;
+  return html`<p class="verdict"><span class="badge ${x.agrees ? 'good' : 'bad'}">${x.agrees ? 'as predicted' : 'differs'}</span> ${x.says}</p>
+    <p class="hint"><code>${x.packet}</code></p>
+    <div class="beside">
+      ${side('Predicted', x.prediction, html`<ol>${x.prediction.steps.map((s) => html`<li><code>${s.stage}</code> ${s.text} ${origin(page, s.origin)}</li>`)}</ol>`)}
+      ${side('Observed', o, o.answer ? html`<p><code>${o.answer.packet}</code> came back by <code>${o.answer.in}</code> after ${seconds(o.answer.after)}</p>` : html`<p>Nothing came back within 2 s.</p>`)}
+    </div>`;
+}
+
 function drawPolicy(x, page, of) {
   const columns = [
     { head: 'Policy', kind: 'address', field: 'policy' },
@@ -114,6 +142,7 @@ function open(page) {
   let answer = null;
   let problem = '';
   let waiting = false;
+  let probe = { result: null, problem: '', waiting: false };
 
   function read(parameters) {
     stop.abort();
@@ -122,6 +151,7 @@ function open(page) {
     values = Object.fromEntries(questions[what].fields.map((f) => [f.name, f.check ? parameters.get(f.name) === 'true' : parameters.get(f.name) ?? '']));
     if (what === 'packet') values.protocol ||= 'icmp';
     [answer, problem, waiting] = [null, '', false];
+    probe = { result: null, problem: '', waiting: false };
     if (questions[what].needs.every((n) => values[n])) question();
     page.update();
   }
@@ -137,6 +167,29 @@ function open(page) {
     }
     waiting = false;
     page.update();
+  }
+  async function send() {
+    const { signal } = stop;
+    const own = (probe = { result: null, problem: '', waiting: true });
+    page.update();
+    try {
+      own.result = await ask('probe', probed(values), { method: 'POST', signal });
+    } catch (err) {
+      if (err.name === 'AbortError') return;
+      own.problem = err.message;
+    }
+    own.waiting = false;
+    page.update();
+  }
+  // A probe is sent when somebody asks for it, never because a link leads here.
+  function drawSend() {
+    if (what !== 'packet' || !values.dst) return nothing;
+    const may = page.may('operate');
+    return html`<section id="probe"><h2>A real probe</h2>
+      <p class="hint">The router sends one packet of its own to ${values.dst} and waits 2 s for what comes back. ${may ? nothing : 'This takes the role operate.'}</p>
+      <p><button type="button" ?disabled=${!may || probe.waiting} @click=${send}>Send a real probe</button></p>
+      ${probe.problem ? html`<p class="failed" role="alert">${probe.problem}</p>` : nothing}
+      <div role="region" aria-live="polite" aria-label="The probe">${probe.waiting ? html`<p class="none">Waiting for an answer…</p>` : nothing}${probe.result ? drawProbe(probe.result, page) : nothing}</div></section>`;
   }
   function submit(e) {
     e.preventDefault();
@@ -167,9 +220,13 @@ function open(page) {
         <form class="question" @submit=${submit}>${wanted(q, values).map((f) => field(f, q.needs.includes(f.name)))}<button type="submit">Explain</button></form>
         ${problem ? html`<p class="failed" role="alert">${problem}</p>` : nothing}
         ${waiting ? html`<p class="none">Asking the router…</p>` : nothing}
-        <div id="explained" role="region" aria-live="polite" aria-label="The answer">${answer ? q.draw(answer, page, url(q.path, asked(what, values)).slice('/v1/'.length)) : nothing}</div>`;
+        <div id="explained" role="region" aria-live="polite" aria-label="The answer">${answer ? q.draw(answer, page, url(q.path, asked(what, values)).slice('/v1/'.length)) : nothing}</div>
+        ${drawSend()}`;
     },
-    asks: () => [{ words: command(what, values), path: url(questions[what].path, asked(what, values)) }],
+    asks: () => [
+      { words: command(what, values), path: url(questions[what].path, asked(what, values)) },
+      ...(what === 'packet' && values.dst ? [{ title: 'A real probe', words: probeCommand(values), path: url('probe', probed(values)), method: 'POST' }] : []),
+    ],
     moved: read,
     close: () => stop.abort(),
   };
