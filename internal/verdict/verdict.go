@@ -200,7 +200,7 @@ var table = [Count]info{
 
 	ACLDropped:   {"acl_dropped", Dropped, "a rule of the packet filter, or the default action of a list, drops it"},
 	ACLRejected:  {"acl_rejected", Dropped, "a rule of the packet filter, or the default action of a list, rejects it with an answer"},
-	ZoneNoPolicy: {"zone_no_policy", Dropped, "it would go from one zone to another, or between a zone and an interface in none, and no policy is for that way"},
+	ZoneNoPolicy: {"zone_no_policy", Dropped, "no zone policy is for its way: from one zone to another, or between a zone and an interface in no zone"},
 
 	NATBadPacket:     {"nat_bad_packet", Dropped, "its transport header is cut short or contradicts itself, so that address translation cannot tell its flow"},
 	NATNoMapping:     {"nat_no_mapping", Dropped, "for an outside address of address translation, where no mapping leads to an inside host"},
