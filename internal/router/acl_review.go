@@ -107,7 +107,10 @@ func (r *Router) reviewSome(now time.Time) (more bool) {
 	if !w.again.IsZero() && !now.Before(w.again) {
 		*w = review{by: r.reviewer(r.rules()), last: true}
 	}
-	if w.by == nil || t.nat == nil {
+	if t.nat == nil { // nor are there sessions
+		*w = review{}
+	}
+	if w.by == nil {
 		return false
 	}
 	for range reviewParts {

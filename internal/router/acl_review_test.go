@@ -135,6 +135,20 @@ func TestReviewOfSessionsFromBeforeTheFilter(t *testing.T) {
 	}
 }
 
+// TestNothingToReview: where nothing is filtered or translated there are no sessions,
+// and a change of the sets that policies share with the filter leaves nothing to do.
+func TestNothingToReview(t *testing.T) {
+	cfg := filtered()
+	cfg.ACL, cfg.NAT = acl.Config{Sets: cfg.ACL.Sets}, nat.Config{}
+	b := newFiltering(t, cfg)
+	cfg.ACL.Sets = nil
+	b.commit(cfg)
+	b.settle(now)
+	if b.router.Reviewing() {
+		t.Error("sessions are under review, of which there are none")
+	}
+}
+
 // TestReviewInSlices: a review of many sessions leaves the owner time for other
 // work, and a second pass finds what a batch with the old rules made behind the
 // first.
