@@ -85,10 +85,7 @@ func (t *AttributeTable) Numbers() uint32 { return t.sets }
 
 // Take gives the set with the octets, which are copied if it is new. Each Take is
 // followed by a Release some time.
-func (t *AttributeTable) Take(octets wire.Set) *AttributeSet { return t.TakeOf(octets, nil) }
-
-// TakeOf is Take of octets that a is made of, or that are made of a; nil if it is not known.
-func (t *AttributeTable) TakeOf(octets wire.Set, of *wire.Attributes) *AttributeSet {
+func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 	if t.slots == nil {
 		t.seed, t.slots = maphash.MakeSeed(), make([]uint64, 64)
 	}
@@ -109,11 +106,7 @@ func (t *AttributeTable) TakeOf(octets wire.Set, of *wire.Attributes) *Attribute
 	}
 	a := t.unused()
 	a.octets, a.tag, a.uses = t.block.keep(octets), tag, 1
-	if of == nil {
-		of = &t.read
-		octets.Read(of)
-	}
-	a.summarize(of)
+	t.summarize(a)
 	t.slots[i] = uint64(tag)<<32 | uint64(a.number) + 1
 	t.count++
 	t.size += len(octets)
@@ -192,24 +185,19 @@ func (t *AttributeTable) grow() {
 	}
 }
 
-// summarize notes what routes with the attributes are compared by. A field of r counts for
-// nothing where its attribute is not there.
-func (a *AttributeSet) summarize(r *wire.Attributes) {
+// summarize reads what routes are compared by.
+func (t *AttributeTable) summarize(a *AttributeSet) {
+	r := &t.read
+	a.octets.Read(r)
+	a.Origin = r.Origin
 	a.LocalPref = DefaultLocalPref
 	if r.Has(wire.AttrLocalPref) {
 		a.LocalPref = r.LocalPref
 	}
-	if r.Has(wire.AttrOrigin) {
-		a.Origin = r.Origin
-	}
-	if a.HasMED = r.Has(wire.AttrMED); a.HasMED {
-		a.MED = r.MED
-	}
-	if r.Has(wire.AttrOriginatorID) {
-		a.Originator = r.OriginatorID
-	}
+	a.MED, a.HasMED = r.MED, r.Has(wire.AttrMED)
 	a.FirstAS = r.ASPath.First()
 	a.PathLength = uint16(min(r.ASPath.Length(), math.MaxUint16))
 	a.Clusters = uint16(min(r.ClusterList.Len(), math.MaxUint16))
+	a.Originator = r.OriginatorID
 	a.Stale, a.NoLongLived = r.Communities.Has(wire.LLGRStale), r.Communities.Has(wire.NoLLGR)
 }

@@ -3,7 +3,6 @@ package bgp
 import (
 	"bytes"
 	"encoding/binary"
-	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -146,40 +145,4 @@ func TestOctetsAreMoved(t *testing.T) {
 	if table.block.moving || table.block.lost > leastLost {
 		t.Errorf("%d octets are lost, sets are being moved: %v", table.block.lost, table.block.moving)
 	}
-}
-
-// What a set is compared by is the same, read from its octets or from what these are made of.
-func TestSetOfAttributes(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		var a wire.Attributes
-		for range rapid.IntRange(0, 3).Draw(t, "segments") {
-			list := rapid.SliceOfN(rapid.Uint32Range(1, 1<<20), 1, 5).Draw(t, "path")
-			a.ASPath = append(a.ASPath, byte(rapid.SampledFrom([]wire.SegmentType{wire.SegmentSequence, wire.SegmentSet}).Draw(t, "segment")), byte(len(list)))
-			for _, as := range list {
-				a.ASPath = binary.BigEndian.AppendUint32(a.ASPath, as)
-			}
-		}
-		for range rapid.IntRange(0, 3).Draw(t, "communities") {
-			c := rapid.SampledFrom([]wire.Community{1, 2, wire.LLGRStale, wire.NoLLGR}).Draw(t, "community")
-			a.Communities = binary.BigEndian.AppendUint32(a.Communities, uint32(c))
-		}
-		a.Origin = wire.Origin(rapid.IntRange(0, 2).Draw(t, "origin"))
-		a.MED, a.LocalPref, a.OriginatorID = rapid.Uint32().Draw(t, "MED"), rapid.Uint32().Draw(t, "preference"), wire.RouterID(rapid.Uint32().Draw(t, "originator"))
-		a.ClusterList = make(wire.ClusterList, 4*rapid.IntRange(0, 2).Draw(t, "clusters"))
-		for _, code := range []wire.Attribute{
-			wire.AttrOrigin, wire.AttrASPath, wire.AttrMED, wire.AttrLocalPref, wire.AttrOriginatorID, wire.AttrClusterList, wire.AttrCommunities,
-		} {
-			if rapid.Bool().Draw(t, "there") {
-				a.Set(code)
-			} else {
-				a.Clear(code)
-			}
-		}
-		var one, other AttributeTable
-		octets := a.AppendSet(nil)
-		x, y := *one.Take(octets), *other.TakeOf(octets, &a)
-		if x.tag, y.tag = 0, 0; !reflect.DeepEqual(x, y) {
-			t.Fatalf("read from octets %+v, from attributes %+v", x, y)
-		}
-	})
 }

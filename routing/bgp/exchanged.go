@@ -79,7 +79,7 @@ func (n *neighbor) peering(f wire.Family) (p Peering) {
 
 // refusal says why a route that has come is not in the table.
 func (m *Machine) refusal(n *neighbor, f wire.Family, s *ReceivedStatus) {
-	m.given, m.asCame = s.Attributes, nil
+	m.given = s.Attributes
 	if why := m.admit(n, f); why != Permitted {
 		s.Why = why.Words()
 		return

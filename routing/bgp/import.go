@@ -54,9 +54,6 @@ func (m *Machine) reach(n *neighbor, u *wire.Update, r *wire.Reach) {
 		m.given = u.Attributes
 		m.given.NextHop = r.NextHop
 		m.given.Set(wire.AttrNextHop)
-		if m.asCame = nil; r == &u.Reach[0] {
-			m.asCame = u.AsSet()
-		}
 		if n.cfg.Families[f].KeepReceived {
 			m.keep(n, r)
 		}
@@ -193,9 +190,8 @@ func (m *Machine) putAll(n *neighbor, reach *wire.Reach, c *Policy) {
 // judge asks the import policy about a route with the attributes of given, and gives those
 // that it has then, taken; nil if it is rejected.
 func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (*AttributeSet, uint32) {
-	a, weight, octets := &m.given, uint32(0), m.asCame
+	a, weight := &m.given, uint32(0)
 	if len(c.Chain) > 0 {
-		octets = nil
 		m.seen = PolicyAttributes{Attributes: m.given, Neighbor: n.cfg.Address}
 		m.policies = policy.Route{
 			Prefix: p, Source: sourceOf(n.terms.External), NextHop: hopAddress(m.given.NextHop), Attributes: &m.seen,
@@ -212,11 +208,8 @@ func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (
 			a.NextHop = wire.NextHop{Address: m.policies.NextHop}
 		}
 	}
-	if octets == nil {
-		m.set = a.AppendSet(m.set[:0])
-		octets = m.set
-	}
-	return m.attributes.TakeOf(octets, a), weight
+	m.set = a.AppendSet(m.set[:0])
+	return m.attributes.Take(m.set), weight
 }
 
 func sourceOf(external bool) routing.Source {

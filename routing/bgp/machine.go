@@ -65,7 +65,6 @@ type Machine struct {
 	given    wire.Attributes
 	room     []byte
 	set      wire.Set
-	asCame   wire.Set       // given, where it is known as a set; else nil
 	plain    [64]wire.Plain // prefixes of the message that is taken
 	numbers  []uint32       // of these, that have changed
 	more     []uint32       // and that have one route more

@@ -174,8 +174,7 @@ func (m *Machine) sweepImport(w *sweep, most int) uint32 {
 				m.attributes.Release(set)
 			}
 			before, set = c.Attributes, nil
-			m.asCame = c.Attributes.octets
-			m.asCame.Read(&m.given)
+			c.Attributes.octets.Read(&m.given)
 			if m.admit(n, f) == Permitted {
 				set, weight = m.judge(n, f, p, &n.cfg.Families[f].Import)
 			}
@@ -196,17 +195,14 @@ func (m *Machine) sweepImport(w *sweep, most int) uint32 {
 
 // admit judges the attributes of a route that has come, which are in given, before
 // policies do.
-func (m *Machine) admit(n *neighbor, f wire.Family) Denial {
+func (m *Machine) admit(n *neighbor, f wire.Family) (why Denial) {
 	switch {
 	case n.cfg.Families[f].Import.refuses(n.terms.External):
 		return NoPolicy
 	case m.addresses[m.given.NextHop.Address]: // RFC 4271 §6.3
 		return OwnNextHop
 	}
-	why, changed, room := n.terms.Take(&m.given, m.room[:0])
-	if m.room = room; changed {
-		m.asCame = nil
-	}
+	why, m.room = n.terms.Take(&m.given, m.room[:0])
 	return why
 }
 

@@ -232,13 +232,13 @@ type Putting uint8
 
 const (
 	PutSame  Putting = iota // the same route was there
-	PutOther                // it is in place of another one, or the first of its prefix
+	PutOther                // it is in place of another one
 	PutMore                 // it is one more, the newest of the prefix's
 )
 
 // PutAll is Put of prefixes of the family, with the same attributes, which it takes itself for
-// each. It appends the numbers of those whose route is another one or the first, and of those that
-// have one more.
+// each. It appends the numbers of those whose route is another one, and of those that have one
+// more.
 func (t *Table) PutAll(list []wire.Plain, source uint16, a *AttributeSet, weight uint32, other, more []uint32) (_, _ []uint32) {
 	a.uses += int32(len(list))
 	for len(list) > 0 {
@@ -304,13 +304,11 @@ func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weigh
 	*t.routes.at(i - 1) = record{
 		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source, round: t.round(source),
 	}
-	t.count++
 	if h.first == 0 {
 		t.routed++
-		h.first = i
-		return PutOther
 	}
 	h.first = i
+	t.count++
 	return PutMore
 }
 

@@ -107,53 +107,49 @@ func (t *Terms) cluster() wire.RouterID {
 }
 
 // Take judges the attributes of a route from the neighbour, and changes what has to be
-// changed before policies see it, and says whether it was. What is new in a is appended to room, which is given
+// changed before policies see it. What is new in a is appended to room, which is given
 // back; it must not be used again as long as a is.
-func (t *Terms) Take(a *wire.Attributes, room []byte) (why Denial, changed bool, _ []byte) {
+func (t *Terms) Take(a *wire.Attributes, room []byte) (Denial, []byte) {
 	switch {
 	case t.OwnAS != 0 && a.ASPath.Count(t.OwnAS) > t.AllowOwnAS:
-		return OwnASInPath, false, room
+		return OwnASInPath, room
 	case !t.External && a.Has(wire.AttrOriginatorID) && a.OriginatorID == t.OwnID:
-		return OwnOriginator, false, room
+		return OwnOriginator, room
 	case !t.External && a.ClusterList.Has(t.cluster()):
-		return OwnCluster, false, room
+		return OwnCluster, room
 	}
 	if !t.External {
-		return Permitted, false, room
+		return Permitted, room
 	}
 	if t.HasRole {
 		has := a.Has(wire.AttrOTC)
 		switch t.Role { // the neighbour's is the other one
 		case wire.RoleProvider, wire.RoleRS:
 			if has {
-				return RouteLeak, false, room
+				return RouteLeak, room
 			}
 		case wire.RolePeer:
 			if has && a.OTC != t.AS {
-				return RouteLeak, false, room
+				return RouteLeak, room
 			}
 		}
 		if !has && t.Role != wire.RoleProvider && t.Role != wire.RoleRS {
 			a.OTC = t.AS
 			a.Set(wire.AttrOTC)
-			changed = true
 		}
 	}
 	if t.LocalAS != 0 && t.LocalAS != t.OwnAS && !t.LocalASNoPrepend {
 		room = prepend(a, room, t.LocalAS)
-		changed = true
 	}
 	if t.leaving.session {
 		room = leave(a, room)
-		changed = true
 	}
 	if a.Communities.Has(wire.GracefulShutdown) {
 		// RFC 8326 §4: the neighbour is about to go.
 		a.LocalPref = 0
 		a.Set(wire.AttrLocalPref)
-		changed = true
 	}
-	return Permitted, changed, room
+	return Permitted, room
 }
 
 // Permit judges whether the neighbour may be sent a route that came from another one,

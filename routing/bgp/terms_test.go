@@ -78,7 +78,7 @@ func TestTake(t *testing.T) {
 		{"local AS, not before paths", with(external, func(t *Terms) { t.LocalAS, t.LocalASNoPrepend = 64999, true }), "65001 7", nil, Permitted, "65001 7", 0},
 	} {
 		a := read(t, test.path, test.change)
-		got, _, _ := test.terms.Take(&a, nil)
+		got, _ := test.terms.Take(&a, nil)
 		if got != test.want {
 			t.Errorf("%s: %v, want %v", test.name, got, test.want)
 		}
@@ -254,7 +254,7 @@ func TestTermsAllocate(t *testing.T) {
 	var room []byte
 	if n := testing.AllocsPerRun(100, func() {
 		set.Read(&a)
-		_, _, room = from.Take(&a, room[:0])
+		_, room = from.Take(&a, room[:0])
 		if terms.Permit(&a, &from) != Permitted {
 			t.Fatal("not permitted")
 		}

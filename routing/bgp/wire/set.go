@@ -15,33 +15,6 @@ type Set []byte
 // AppendSet appends the set of the attributes.
 func (a *Attributes) AppendSet(dst []byte) Set { return a.append(dst, form{set: true}) }
 
-// AsSet is the attributes as they came, with NEXT_HOP, if they are a Set so: it is the one that
-// AppendSet makes of them, and points into the message. It is nil where that has to be made.
-func (u *Update) AsSet() Set { return u.asCame }
-
-// inForm reports whether an attribute is in a Set as it came, behind those of lower codes.
-func (code Attribute) inForm(flags byte, v []byte) bool {
-	if (flags&flagExtended != 0) != (len(v) > 0xff) {
-		return false
-	}
-	flags &^= flagExtended
-	if !code.known() {
-		return flags == optionalTransitive|flagPartial
-	}
-	if want := attributes[code].flags; flags != want && (flags != want|flagPartial || want != optionalTransitive) {
-		return false
-	}
-	switch code {
-	case AttrASPath:
-		return len(v) == 0 || len(v) == 2+4*int(v[1]) // one segment
-	case AttrCommunities, AttrExtended, AttrExtendedIPv6, AttrLarge:
-		return ascending(v, attributes[code].size)
-	case AttrMPReach, AttrMPUnreach:
-		return false
-	}
-	return true
-}
-
 // Read reads the set into a, whose slices it uses again and which points into the
 // set. It is one that AppendSet has made.
 func (s Set) Read(a *Attributes) {

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -246,47 +245,5 @@ func TestClear(t *testing.T) {
 	}
 	if after := lists(); before != 6+4+4+8+20+12 || after != 0 {
 		t.Errorf("lists of %d octets before and %d after", before, after)
-	}
-}
-
-// Attributes that came in the form of a set are one as they are, and no others.
-func TestAsSet(t *testing.T) {
-	long := "" // 71 communities
-	for i := range 71 {
-		long += fmt.Sprintf("%08x", i+1)
-	}
-	for _, test := range []struct {
-		name    string
-		session Session
-		attrs   string
-		as      bool
-	}{
-		{"the usual ones", external, base, true},
-		{"MED and communities", external, base + "800404 00000005 c00808 fde80001 fde80002", true},
-		{"inside the AS", internal, base + "400504 00000064", true},
-		{"an unknown one that has passed others", external, base + "e0f00101", true},
-		{"many communities", external, base + "d008 011c" + long, true},
-		{"partial", external, base + "e00804 fde80001", true},
-		{"communities in another order", external, base + "c00808 fde80002 fde80001", false},
-		{"a community twice", external, base + "c00808 fde80001 fde80001", false},
-		{"a longer header than needed", external, base + "d0080004 fde80001", false},
-		{"an unknown one", external, base + "c0f00101", false},
-		{"an unknown one that is not transitive", external, base + "80f00101", false},
-		{"flags that mean nothing", external, base + "c10804 fde80001", false},
-		{"another order", external, origin + nextHop + path, false},
-		{"two segments of a path", external, origin + "40020c 0201 0000fde9 0201 0000fdea" + nextHop, false},
-		{"numbers of two octets", old, origin + "400204 0201 fde9" + nextHop, false},
-		{"a fault", external, base + "400504 00000064", false},
-		{"prefixes among them", external, origin + path + "800e1e 0002 01 10 20010db8000000000000000000000001 00 40 20010db800010000", false},
-	} {
-		var u Update
-		DecodeUpdate(body(t, "", test.attrs, prefix), &test.session, &u)
-		set := u.AsSet()
-		if (set != nil) != test.as {
-			t.Errorf("%s: the set is %x, faults %v", test.name, set, u.Faults)
-		}
-		if want := u.Attributes.AppendSet(nil); set != nil && !bytes.Equal(set, want) {
-			t.Errorf("%s: the set is %x, want %x", test.name, set, want)
-		}
 	}
 }

@@ -34,7 +34,6 @@ type Update struct {
 	others      bool   // there are attributes besides MP_UNREACH_NLRI
 	mpUnreach   bool   // there is one of a family that was negotiated
 	pathScratch []byte // of the path that both paths give
-	asCame      []byte // the attributes, if they came as they are in a Set
 }
 
 // Strongest is the fault that decides about the message; OK if there is none.
@@ -64,7 +63,7 @@ func (u *Update) reset() {
 	u.Withdrawn, u.Reach = [2]NLRI{}, [2]Reach{}
 	u.Approach, u.Faults, u.endOfRIB = Accept, u.Faults[:0], numFamilies
 	u.seen, u.path = [4]uint64{}, pathFaults{}
-	u.narrowPath, u.as4Path, u.pathScratch, u.asCame = nil, nil, u.pathScratch[:0], nil
+	u.narrowPath, u.as4Path, u.pathScratch = nil, nil, u.pathScratch[:0]
 	u.as4, u.hasAS4, u.others, u.mpUnreach = Aggregator{}, false, false, false
 }
 
@@ -126,7 +125,6 @@ func split(body []byte) (withdrawn, attrs, nlri []byte, r Refusal) {
 }
 
 func (u *Update) decodeAttributes(b []byte, s *Session) {
-	all, inForm, last := b, s.FourOctetAS, Attribute(0)
 	for len(b) > 0 {
 		head := 3
 		if b[0]&flagExtended != 0 {
@@ -154,11 +152,7 @@ func (u *Update) decodeAttributes(b []byte, s *Session) {
 		if u.Approach == SessionReset {
 			return
 		}
-		inForm = inForm && code > last && code.inForm(flags, b[head:head+n])
-		b, last = b[head+n:], code
-	}
-	if inForm && len(u.Faults) == 0 {
-		u.asCame = all
+		b = b[head+n:]
 	}
 }
 

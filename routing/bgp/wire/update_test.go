@@ -338,3 +338,17 @@ func TestDestination(t *testing.T) {
 		}
 	}
 }
+
+// An attribute of a wrong length is a fault at most, whatever its code.
+func TestAttributesOfEveryLength(t *testing.T) {
+	for code := range 256 {
+		for _, flags := range []string{"40", "80", "c0", "e0"} {
+			for n := range 41 {
+				var u Update
+				attribute := fmt.Sprintf("%s%02x%02x%s", flags, code, n, strings.Repeat("01", n))
+				DecodeUpdate(body(t, "", base+attribute, prefix), &external, &u)
+				u.Attributes.AppendSet(nil)
+			}
+		}
+	}
+}
