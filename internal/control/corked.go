@@ -98,10 +98,11 @@ const (
 	drainTime  = time.Second
 )
 
-// drain ends the writing, and reads what the other side still sends. If a
+// drain writes what was gathered, ends the writing, and reads what the other side still sends. If a
 // connection is closed with something unread, the kernel resets it, and the
 // other side may never see what was written last.
 func (c *corkedConn) drain() {
+	c.uncork(drainTime) // the close frame is behind what another goroutine gathers at the moment
 	if w, ok := c.Conn.(interface{ CloseWrite() error }); !ok || w.CloseWrite() != nil {
 		return
 	}
