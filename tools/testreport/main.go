@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -158,6 +159,7 @@ func (r *report) packageEnd(e event, key string) {
 			r.broken++
 		}
 		r.final = r.final || !excused(r.output[key])
+		r.unfinished(e.Package)
 		fmt.Fprint(r.out, strings.Join(r.output[key], ""))
 	case counts == nil:
 		if r.verbose {
@@ -169,6 +171,18 @@ func (r *report) packageEnd(e event, key string) {
 			fmt.Fprintf(r.out, ", %d skipped", counts[2])
 		}
 		fmt.Fprintln(r.out)
+	}
+}
+
+// unfinished prints what the tests of a package have said that had not ended when it
+// did: what ended the program, a panic perhaps, is among that.
+func (r *report) unfinished(pkg string) {
+	for _, key := range slices.Sorted(maps.Keys(r.output)) {
+		if test, ok := strings.CutPrefix(key, pkg+" "); ok && test != "" {
+			r.final = true
+			fmt.Fprint(r.out, strings.Join(r.output[key], ""))
+			delete(r.output, key)
+		}
 	}
 }
 

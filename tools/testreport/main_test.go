@@ -32,6 +32,8 @@ func TestReport(t *testing.T) {
 {"Action":"fail","Package":"p","FailedBuild":"p"}`, false, []string{"p.go:1: no\n", "1 packages did not build"}},
 		{"a package ends without its tests", stream + `{"Action":"output","Package":"p","Output":"panic: x\n"}
 {"Action":"fail","Package":"p"}`, false, []string{"panic: x\n", "1 packages did not build or ended"}},
+		{"a test ends its package", stream + `{"Action":"output","Package":"p","Test":"TestC","Output":"panic: y\n"}
+{"Action":"fail","Package":"p"}`, false, []string{"panic: y\n", "1 packages did not build or ended"}},
 		{"nothing ran", "", false, []string{"0 passed"}},
 		{"go speaks", stream + "go: no such module\n", true, []string{"go: no such module\n"}},
 	} {
