@@ -83,8 +83,9 @@ func (a *archive) ask(ctx context.Context, name, path, accept string) {
 		a.late++
 	}
 	var refused *Error
-	if errors.As(err, &refused) && refused.Status == http.StatusNotFound {
-		// The router does not do this: it has no such protocol, or no rules.
+	if errors.As(err, &refused) && (refused.Status == http.StatusNotFound || refused.Status == http.StatusBadRequest) {
+		// The router does not do this: it has no such protocol, or no rules. Or the
+		// noun has a parameter that a whole table does without, such as a neighbor.
 		fmt.Fprintf(&a.contents, "%s: none: %s\n", name, access.WithoutSecrets(refused.Message))
 		return
 	}

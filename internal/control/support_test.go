@@ -96,17 +96,19 @@ func TestSupport(t *testing.T) {
 }
 
 // A noun that has nothing to say, as that of a protocol that is not configured, is not
-// missing from an archive.
+// missing from an archive; nor is one that has to be asked about a neighbor.
 func TestSupportOfLittle(t *testing.T) {
-	client := serveSupport(t, &fake{err: show.NotFound("it is not configured")})
-	var b bytes.Buffer
-	missing, err := Support(t.Context(), client, &b, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	contents := unpacked(t, b.Bytes())["contents.txt"]
-	if slices.Contains(missing, "show/route.ndjson") || !strings.Contains(contents, "show/route.ndjson: none: ") {
-		t.Errorf("missing are %v, and the contents are\n%s", missing, contents)
+	for _, refusal := range []error{show.NotFound("it is not configured"), show.BadRequest("routes of which neighbor?")} {
+		client := serveSupport(t, &fake{err: refusal})
+		var b bytes.Buffer
+		missing, err := Support(t.Context(), client, &b, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		contents := unpacked(t, b.Bytes())["contents.txt"]
+		if slices.Contains(missing, "show/route.ndjson") || !strings.Contains(contents, "show/route.ndjson: none: "+refusal.Error()) {
+			t.Errorf("missing are %v, and the contents are\n%s", missing, contents)
+		}
 	}
 }
 
