@@ -190,7 +190,7 @@ func (m *Machine) compose(a *aggregate) bool {
 		return false
 	}
 	*g = m.policies.Attributes.(*PolicyAttributes).Attributes
-	return true
+	return g.Fits()
 }
 
 // sequence are the AS numbers that a path begins with, up to the first set.

@@ -91,6 +91,8 @@ func (m *Machine) refusal(n *neighbor, f wire.Family, s *ReceivedStatus) {
 	chain := n.cfg.Families[f].Import.Chain
 	steps, accepted := chain.Explain(&m.policies)
 	switch last := len(steps) - 1; {
+	case accepted && !m.policies.Attributes.(*PolicyAttributes).Fits():
+		s.Why = "its AS path or its communities have become too long for a message"
 	case accepted && n.full(f):
 		s.Why = fmt.Sprintf("the neighbour has %d routes, and no more are taken", n.cfg.Families[f].MaximumPrefixes)
 	case accepted:

@@ -342,7 +342,7 @@ func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip
 	m.room = terms.Give(&m.given, sent, m.room)
 	m.given.NextHop = next
 	m.given.Set(wire.AttrNextHop)
-	return hop, true
+	return hop, m.given.Fits()
 }
 
 // setNumbers yields the numbers of a set.

@@ -188,7 +188,7 @@ func (m *Machine) putAll(n *neighbor, reach *wire.Reach, c *Policy) {
 }
 
 // judge asks the import policy about a route with the attributes of given, and gives those
-// that it has then, taken; nil if it is rejected.
+// that it has then, taken; nil if it is rejected, or what the policy has added has no room.
 func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (*AttributeSet, uint32) {
 	a, weight := &m.given, uint32(0)
 	if len(c.Chain) > 0 {
@@ -207,6 +207,9 @@ func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (
 		case m.policies.NextHopSet:
 			a.NextHop = wire.NextHop{Address: m.policies.NextHop}
 		}
+	}
+	if !a.Fits() {
+		return nil, 0
 	}
 	m.set = a.AppendSet(m.set[:0])
 	return m.attributes.Take(m.set), weight

@@ -225,6 +225,16 @@ func (a *Attributes) Clear(code Attribute) {
 // Partial reports whether a speaker on the way did not know the attribute.
 func (a *Attributes) Partial(code Attribute) bool { return code < 64 && a.partial>>code&1 != 0 }
 
+// maxValue is how many octets an attribute has room for (RFC 4271 §4.3).
+const maxValue = 0xffff
+
+// Fits reports whether each list has room in its attribute. Those of a message do; what
+// policies and other paths have made of them may not, and then neither a [Set] nor a message
+// can be made.
+func (a *Attributes) Fits() bool {
+	return max(len(a.ASPath), len(a.Communities), len(a.ClusterList), len(a.Extended), len(a.ExtendedIPv6), len(a.Large)) <= maxValue
+}
+
 // reset empties it, for new attributes in the same slices.
 func (a *Attributes) reset() { *a = Attributes{Unknown: a.Unknown[:0]} }
 

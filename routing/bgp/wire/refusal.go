@@ -73,6 +73,7 @@ const (
 	NextHopLength  // of MP_REACH_NLRI
 	PathSegment    // a segment of an AS path of a type that there is not, or without an AS
 	PathLength     // an AS path whose last segment ends elsewhere
+	PathRoom       // an AS path that has no room when its AS numbers have four octets
 	ASZero         // RFC 7607
 	ASSet          // RFC 9774
 	ASConfed       // RFC 5065 §5: of a confederation that the router is not in
@@ -130,6 +131,7 @@ var reasons = [NumReasons]struct {
 	NextHopLength:    {"next-hop-length", "length of a next hop", theirs, CodeUpdate, UpdateOptionalAttribute},
 	PathSegment:      {"as-path-segment", "segment of an AS path, of type", theirs, CodeUpdate, UpdateMalformedASPath},
 	PathLength:       {"as-path-length", "octets of the last segment of an AS path, and those that are left", wanted, CodeUpdate, UpdateMalformedASPath},
+	PathRoom:         {"as-path-room", "octets of an AS path with AS numbers of four octets", wanted, CodeUpdate, UpdateMalformedASPath},
 	ASZero:           {"as-zero", "AS 0", bare, CodeUpdate, UpdateMalformedASPath},
 	ASSet:            {"as-set", "an AS set, which is no longer used", bare, CodeUpdate, UpdateMalformedASPath},
 	ASConfed:         {"as-confed", "a segment of a confederation that the router is not in", bare, CodeUpdate, UpdateMalformedASPath},

@@ -12,7 +12,7 @@ import (
 // Non-transitive attributes that are not known are not in it.
 type Set []byte
 
-// AppendSet appends the set of the attributes.
+// AppendSet appends the set of the attributes, which have to fit.
 func (a *Attributes) AppendSet(dst []byte) Set { return a.append(dst, form{set: true}) }
 
 // Read reads the set into a, whose slices it uses again and which points into the

@@ -372,6 +372,8 @@ func (u *Update) finishPath(s *Session) {
 	f := &u.path
 	r := Refusal{Approach: TreatAsWithdraw, Attribute: AttrASPath}
 	switch first := a.ASPath.First(); {
+	case !a.Fits(): // it came with AS numbers of two octets
+		r.Reason, r.Theirs, r.Ours = PathRoom, uint32(len(a.ASPath)), maxValue
 	case f.set && !s.KeepASSets:
 		r.Reason = ASSet
 	case f.confed:

@@ -352,3 +352,29 @@ func TestAttributesOfEveryLength(t *testing.T) {
 		}
 	}
 }
+
+// A path whose AS numbers have two octets may have no room in an attribute when they have
+// four.
+func TestPathsThatGrow(t *testing.T) {
+	s := Session{External: true, ExtendedMessage: true, Families: Of(IPv4Unicast)}
+	segment := "02ff" + strings.Repeat("fde9", 255)
+	for _, c := range []struct {
+		segments int
+		want     Reason
+	}{{1, Accepted}, {64, Accepted}, {65, PathRoom}, {127, PathRoom}} {
+		n := 512 * c.segments
+		var u Update
+		DecodeUpdate(body(t, "", origin+fmt.Sprintf("5002%04x", n)+strings.Repeat(segment, c.segments)+nextHop, prefix), &s, &u)
+		if got := u.Strongest().Reason; got != c.want || c.want != Accepted && u.Approach != TreatAsWithdraw {
+			t.Errorf("%d segments: %v, %v; want %v", c.segments, got, u.Approach, c.want)
+		}
+		if u.Approach != Accept {
+			continue
+		}
+		var a Attributes
+		u.Attributes.AppendSet(nil).Read(&a)
+		if a.ASPath.Length() != 255*c.segments {
+			t.Errorf("%d segments: the set has a path of %d", c.segments, a.ASPath.Length())
+		}
+	}
+}
