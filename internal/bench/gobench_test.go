@@ -2,8 +2,12 @@ package bench
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Marks of both directions are judged, and one without a bound is only told; what a
@@ -57,5 +61,29 @@ PASS
 		if n := strings.Count(out.String(), "not run: BenchmarkKernel"); n != 1 {
 			t.Errorf("it is said %d times why a benchmark did not run, want once", n)
 		}
+	}
+}
+
+// A figure that no benchmark reports is named, and so is one of a benchmark that is not run.
+func TestUnreported(t *testing.T) {
+	root := t.TempDir()
+	const source = "func BenchmarkA(b *testing.B) { b.ReportMetric(1, name+\"-ns\") }\nfunc BenchmarkB(b *testing.B) {}\n"
+	if err := os.WriteFile(filepath.Join(root, "a_test.go"), []byte(source), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	figure := func(b, unit string) GoFigure { return GoFigure{Benchmark: b, Unit: unit} }
+	g := GoMarks{Runs: []GoRun{{Benchmarks: "BenchmarkA$", Package: "."}}, Marks: []GoMark{
+		{Text: "right", Figure: figure("BenchmarkA/IPv4", "fib-ns"), Less: figure("BenchmarkA", "idle-ns")},
+		{Text: "another unit", Figure: figure("BenchmarkA", "fib-ms")},
+		{Text: "not run", Figure: figure("BenchmarkA", "ns"), Over: figure("BenchmarkB", "fib-ns")},
+		{Text: "not there", Figure: figure("BenchmarkA2", "fib-ns")},
+	}}
+	list, err := g.Unreported(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{`another unit: no benchmark BenchmarkA that is run reports "fib-ms"`, `not run: no benchmark BenchmarkB that is run reports "fib-ns"`, `not there: no benchmark BenchmarkA2 that is run reports "fib-ns"`}
+	if diff := cmp.Diff(want, list); diff != "" {
+		t.Error(diff)
 	}
 }
