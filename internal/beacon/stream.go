@@ -157,21 +157,34 @@ func (c *Core) stream(in protocol.Input) {
 	case protocol.Connected:
 		c.connected(in)
 	case protocol.Read:
-		n := c.Neighbors[c.streams.of[in.ID]]
-		n.Stream.Heard = append(n.Stream.Heard, in.Data...)
+		s := c.open(in.ID)
+		if s == nil {
+			return
+		}
+		s.Heard = append(s.Heard, in.Data...)
 		if in.ID&protocol.AcceptedStream == 0 {
-			n.Stream.due = c.now.Add(c.cfg.Dead)
+			s.due = c.now.Add(c.cfg.Dead)
 		} else {
-			n.Stream.left = append(n.Stream.left, in.Data...)
-			c.write(&n.Stream)
+			s.left = append(s.left, in.Data...)
+			c.write(s)
 		}
 	case protocol.Written:
-		n := c.Neighbors[c.streams.of[in.ID]]
-		n.Stream.room = in.Room
-		c.write(&n.Stream)
+		if s := c.open(in.ID); s != nil {
+			s.room = in.Room
+			c.write(s)
+		}
 	case protocol.Closed:
 		c.closed(in)
 	}
+}
+
+// open gives the connection with the number, nil where it is over: the core may have
+// given it up in the same step, since time comes before the input.
+func (c *Core) open(id protocol.StreamID) *Stream {
+	if n := c.Neighbors[c.streams.of[id]]; n != nil && n.Stream.id == id {
+		return &n.Stream
+	}
+	return nil
 }
 
 func (c *Core) connected(in protocol.Connected) {
@@ -225,10 +238,10 @@ func (c *Core) closed(in protocol.Closed) {
 		c.streams.listener, c.streams.refused, c.streams.listenAt = 0, in.Err, c.now.Add(c.cfg.Interval)
 		return
 	}
-	if n := c.Neighbors[c.streams.of[in.ID]]; n != nil && n.Stream.id == in.ID {
-		n.Stream = Stream{Times: n.Stream.Times, Why: in.Err}
+	if s := c.open(in.ID); s != nil {
+		*s = Stream{Times: s.Times, Why: in.Err}
 		if in.ID&protocol.AcceptedStream == 0 {
-			n.Stream.due = c.now.Add(c.cfg.Interval)
+			s.due = c.now.Add(c.cfg.Interval)
 		}
 	}
 	delete(c.streams.of, in.ID)
