@@ -71,6 +71,9 @@ func (d *Desk) Report(r Report) Token {
 func (d *Desk) Hold() Token {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.list) >= MaxReports {
+		return 0 // the report itself is counted, if it finds no room either
+	}
 	return d.add(Report{}, true)
 }
 

@@ -90,3 +90,24 @@ func TestDeskHolds(t *testing.T) {
 		t.Errorf("there is room for %d", room)
 	}
 }
+
+// A place that finds no room is not a report that was missed: there may be none, and its
+// topic is not known.
+func TestDeskHasNoPlace(t *testing.T) {
+	d := NewDesk()
+	for range MaxReports {
+		d.Report(Report{Topic: 3})
+	}
+	place := d.Hold()
+	if place != 0 {
+		t.Errorf("a full desk keeps the place %d", place)
+	}
+	if d.Fill(place, Report{Topic: 2}) != 0 {
+		t.Error("a full desk takes a report")
+	}
+	d.Drop(d.Hold())
+	list, missed := d.Take()
+	if len(list) != MaxReports || len(missed) != 1 || missed[2] != 1 {
+		t.Errorf("%d reports, and %v found no room, want %d and one of the topic 2", len(list), missed, MaxReports)
+	}
+}
