@@ -343,7 +343,6 @@ func TestUnresolved(t *testing.T) {
 	h := Held{Packet: c.taken[0].Frame, Offload: c.taken[0].Offload, In: lan0, Out: eth0}
 
 	Release(n.view, b, h, macH5, testNow)
-	b.Transmit(testNow)
 	p := udp4("10.0.5.77")
 	p.TTL = 63
 	want := framed(macH5, macRouter, arp.EtherTypeIPv4, build(t, p)).Data
@@ -355,7 +354,6 @@ func TestUnresolved(t *testing.T) {
 	}
 
 	Refuse(n.view, b, h, verdict.NeighborFailed, testNow)
-	b.Transmit(testNow)
 	sent := n.ports[lan0].Take()
 	if len(sent) != 1 {
 		t.Fatalf("%d packets went back, want the ICMP error", len(sent))

@@ -121,12 +121,10 @@ func TestNATUnresolved(t *testing.T) {
 	}
 	h := Held{Packet: c.taken[0].Frame, Offload: c.taken[0].Offload, In: lan0, Out: c.taken[0].Out}
 	Release(n.view, b, h, arp.MAC{2, 5}, testNow)
-	b.Transmit(testNow)
 	if out := n.ports[h.Out].Take(); len(out) != 1 || ends(out[0].Data[arp.EthernetHeader:]) != "udp 10.0.5.1:4000 > 10.0.5.77:53" {
 		t.Errorf("released %v, want it as it was translated", out)
 	}
 	Refuse(n.view, b, h, verdict.NeighborFailed, testNow)
-	b.Transmit(testNow)
 	back := n.ports[lan0].Take()
 	if len(back) != 1 {
 		t.Fatalf("%d packets went back, want the ICMP error", len(back))

@@ -165,3 +165,24 @@ func TestProbeDestinations(t *testing.T) {
 		t.Errorf("from %s (%v) to 10.0.2.2, want 10.0.2.1", a, ok)
 	}
 }
+
+// TestProbeIsRefused: a probe that waited for its next hop and that the device then does
+// not take has not left.
+func TestProbeIsRefused(t *testing.T) {
+	n, b, c := newEthernet(t)
+	n.view.Probes = &Probes{}
+	w := &witness{}
+	sender := NewUnread(1, &Counters{}, &DropRing{})
+	sender.Punts(c)
+	raw := build(t, Probe{Src: addr("10.0.5.1"), Dst: addr("10.0.5.77"), Proto: packet.ProtoICMP, Ident: 7})
+	_, stop := SendProbe(n.view, sender, raw, w, testNow)
+	defer stop()
+	if len(c.taken) != 1 {
+		t.Fatalf("%d punts, want that it waits", len(c.taken))
+	}
+	n.ports[eth0].Close()
+	Release(n.view, b, Held{Packet: c.taken[0].Frame, In: c.taken[0].In, Out: eth0}, macH5, testNow)
+	if len(w.ended) != 1 || w.ended[0].Verdict != verdict.EgressRefused {
+		t.Errorf("ended as %+v, want that the device refused it", w.ended)
+	}
+}

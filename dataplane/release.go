@@ -19,7 +19,7 @@ type Held struct {
 }
 
 // Release sends a packet that has waited to the neighbour at mac. It is counted
-// now, with its final verdict. Transmit has to follow.
+// now, with its final verdict. Transmit has been called when it returns.
 func Release(v *View, b *Batch, h Held, mac arp.MAC, now time.Time) {
 	p := b.resume(v, h)
 	if p == nil {
@@ -28,18 +28,18 @@ func Release(v *View, b *Batch, h Held, mac arp.MAC, now time.Time) {
 	p.Out, p.mac = h.Out, mac
 	if out := v.Interface(h.Out); out == nil || !out.Up || out.Output == nil {
 		p.drop(verdict.InterfaceDown)
-		v.Probes.ended(&h, p.Verdict, mac, now)
-		return
+	} else {
+		b.work = append(b.work[:0], p)
+		fit(v, b, now)
+		leaveBy(v, b, now)
 	}
-	b.work = append(b.work[:0], p)
-	fit(v, b, now)
-	leaveBy(v, b, now)
+	b.Transmit(now)
 	v.Probes.ended(&h, p.Verdict, mac, now)
 }
 
 // Refuse gives up a packet whose neighbour did not answer: with an ICMP error
-// to its sender if tell is set (RFC 1812 §3.3.2, RFC 4861 §7.2.2). Transmit has
-// to follow.
+// to its sender (RFC 1812 §3.3.2, RFC 4861 §7.2.2). Transmit has been called when it
+// returns.
 func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	p := b.resume(v, h)
 	if p == nil {
@@ -51,6 +51,7 @@ func Refuse(v *View, b *Batch, h Held, why verdict.Verdict, now time.Time) {
 	b.work = append(b.work[:0], p)
 	answer(v, b, now)
 	b.send(v, now)
+	b.Transmit(now)
 }
 
 // resume puts a held packet into the batch, alone. Its link header has been

@@ -210,12 +210,10 @@ func TestStackWaitsForNeighbors(t *testing.T) {
 	b := NewBatch(1, &Counters{}, &DropRing{})
 	h := Held{Packet: build(t, p), In: stackID, Out: lan1}
 	Refuse(n.view, b, h, verdict.NeighborFailed, testNow)
-	b.Transmit(testNow)
 	if got := n.ports[stackID].Take(); len(got) != 1 || packet.ICMP(packet.IPv4(got[0].Data).Payload()).Type() != 3 {
 		t.Errorf("the stack got %v, want a host unreachable", got)
 	}
 	Release(n.view, b, h, [6]byte{2}, testNow)
-	b.Transmit(testNow)
 	for v, want := range map[verdict.Verdict]uint64{verdict.NeighborFailed: 1, verdict.DeliveredToStack: 1, verdict.Originated: 1} {
 		if got := b.counters.Verdict(v); got != want {
 			t.Errorf("%d packets %s, want %d", got, v, want)

@@ -165,13 +165,10 @@ func (n *Neighbors) carryOut(effect arp.Effect, now time.Time) {
 		n.send(v, e)
 	case arp.Release:
 		dataplane.Release(v, n.batch, held(e.Interface, e.Packet, e.Tag), e.MAC, now)
-		n.batch.Transmit(now)
 	case arp.Unreachable:
 		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), verdict.NeighborFailed, now)
-		n.batch.Transmit(now)
 	case arp.Dropped:
 		dataplane.Refuse(v, n.batch, held(e.Interface, e.Packet, e.Tag), fates[e.Reason], now)
-		n.batch.Transmit(now)
 	default:
 		n.Owner(e)
 	}
