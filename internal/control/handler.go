@@ -184,7 +184,7 @@ func (h *handler) change(req *http.Request, n *Noun, query any, refused error) r
 		made := err == nil
 		if made {
 			id := access.From(ctx)
-			h.log.Info("a change was asked for", "action", actionOf(req), "who", id.Name, "from", id.Source)
+			h.log.Info("an action was asked for", "action", actionOf(req), "who", id.Name, "from", id.Source)
 			answer, err = h.ask(ctx, n, query)
 		}
 		r := h.encode(req, answer, err)
@@ -254,14 +254,14 @@ func actionOf(req *http.Request) string {
 func (h *handler) noteEntry(e access.Entry) {
 	if e.Result == "done" {
 		h.audit.Add(e)
-		h.log.Info("the router was changed", "action", e.Action, "who", e.Who, "role", e.Role.String(), "from", e.Source)
+		h.log.Info("an action was done", "action", e.Action, "who", e.Who, "role", e.Role.String(), "from", e.Source)
 		return
 	}
 	h.mu.Lock()
 	noted := h.refusals.Take(e.Time)
 	h.mu.Unlock()
 	if noted {
-		what := "a change was not made"
+		what := "an action was not done"
 		if e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden {
 			what = "the API has refused somebody"
 		}

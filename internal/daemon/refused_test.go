@@ -381,7 +381,7 @@ func TestStopsWhileAFileIsRead(t *testing.T) {
 	go func() { _, _ = c.Reload(context.Background()) }()
 	wait(t, "the reload to have begun", func() error {
 		log, err := os.ReadFile(filepath.Join(s.dir, "log"))
-		if err == nil && !strings.Contains(string(log), "a change was asked for") {
+		if err == nil && !strings.Contains(string(log), "an action was asked for") {
 			err = fmt.Errorf("the log says\n%s", log)
 		}
 		return err

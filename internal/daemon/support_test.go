@@ -79,7 +79,7 @@ func TestSupportHasNoSecrets(t *testing.T) {
 			t.Errorf("%s is not in it; missing are %v", name, missing)
 		}
 	}
-	for _, says := range []string{`auth-password-file`, "a change was asked for", "/v1/token/add", `"prefix":"198.51.100.0/24"`, "routerd_"} {
+	for _, says := range []string{`auth-password-file`, "an action was asked for", "/v1/token/add", `"prefix":"198.51.100.0/24"`, "routerd_"} {
 		if !strings.Contains(all.String(), says) {
 			t.Errorf("nothing in it says %s", says)
 		}
