@@ -161,11 +161,7 @@ func (p *Packet) transportSound() bool {
 
 // pseudoSum is the sum of the pseudo-header for length bytes of transport.
 func (p *Packet) pseudoSum(length int) uint16 {
-	ip := p.ip()
-	if p.Family == 4 {
-		return packet.PseudoHeaderSum4(ip[12:16], ip[16:20], p.Proto, length)
-	}
-	return packet.PseudoHeaderSum6(ip[8:24], ip[24:40], p.Proto, length)
+	return packet.PseudoHeaderSum(p.ip(), p.Proto, length)
 }
 
 func (fl *burst) join(p *Packet) {

@@ -1,9 +1,11 @@
 package dataplane
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 
+	"routerd/icmp"
 	"routerd/internal/packet"
 )
 
@@ -14,7 +16,7 @@ type Probe struct {
 	SrcPort, DstPort uint16
 	Size             int // bytes of the whole packet; 0 = as small as it can be
 	DontFragment     bool
-	TTL              uint8 // 0 = 64
+	TTL              uint8 // 0 = icmp.HopLimit
 	// Ident is the identifier of an echo request, and of the IPv4 packet. Sequence is
 	// TCP's number of the SYN, and of an echo request its lower 16 bits.
 	Ident    uint16
@@ -39,36 +41,38 @@ func (p Probe) Build() ([]byte, error) {
 		return nil, fmt.Errorf("making up a packet of %d bytes: wanted %d to 65535", p.Size, header+upper)
 	}
 	raw := make([]byte, size)
-	body := raw[header:]
-	ttl := p.TTL
-	if ttl == 0 {
-		ttl = 64
-	}
-	var sum uint16
 	if p.Dst.Is4() {
-		ip := packet.IPv4(raw)
-		raw[0] = 4<<4 | packet.IPv4MinHeader/4
-		ip.SetTotalLen(size)
-		ip.SetFragment(p.DontFragment, false, 0)
-		ip.SetID(p.Ident)
-		ip.SetTTL(ttl)
-		ip.SetProtocol(p.Proto)
-		ip.SetSrc(p.Src)
-		ip.SetDst(p.Dst)
-		ip.FillChecksum()
-		sum = packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), p.Proto, len(body))
-	} else {
-		ip := packet.IPv6(raw)
-		ip.SetVersion(0, 0)
-		ip.SetPayloadLen(len(body))
-		ip.SetNextHeader(p.Proto)
-		ip.SetHopLimit(ttl)
-		ip.SetSrc(p.Src)
-		ip.SetDst(p.Dst)
-		sum = packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), p.Proto, len(body))
+		packet.IPv4(raw).SetFragment(p.DontFragment, false, 0)
+		packet.IPv4(raw).SetID(p.Ident)
 	}
-	p.fill(body, sum)
+	body := putIP(raw, p.Src.AsSlice(), p.Dst.AsSlice(), p.Proto, cmp.Or(p.TTL, icmp.HopLimit))
+	p.fill(body, packet.PseudoHeaderSum(raw, p.Proto, len(body)))
 	return raw, nil
+}
+
+// putIP writes the IP header of the packet b, which is zero but for the identification
+// and the flags of IPv4, and returns what is behind it.
+func putIP(b, src, dst []byte, proto, ttl uint8) (upper []byte) {
+	if len(src) == 4 {
+		ip := packet.IPv4(b)
+		ip[0] = 4<<4 | packet.IPv4MinHeader/4
+		ip.SetTotalLen(len(b))
+		ip.SetTTL(ttl)
+		ip.SetProtocol(proto)
+		copy(ip.SrcBytes(), src)
+		copy(ip.DstBytes(), dst)
+		ip.FillChecksum()
+		return b[packet.IPv4MinHeader:]
+	}
+	ip := packet.IPv6(b)
+	upper = b[packet.IPv6Header:]
+	ip.SetVersion(0, 0)
+	ip.SetPayloadLen(len(upper))
+	ip.SetNextHeader(proto)
+	ip.SetHopLimit(ttl)
+	copy(ip.SrcBytes(), src)
+	copy(ip.DstBytes(), dst)
+	return upper
 }
 
 // fill writes the transport header; sum is the pseudo-header's.

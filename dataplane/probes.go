@@ -324,18 +324,12 @@ func (s *sentProbe) answeredBy(p *Packet) bool {
 
 // soundTransport checks the checksum of a datagram or segment; ICMP's was checked before.
 func (p *Packet) soundTransport() bool {
-	ip := p.ip()
 	switch p.Proto {
 	case packet.ProtoUDP:
 		return p.soundDatagram()
 	case packet.ProtoTCP:
-		sum := uint16(0)
-		if t := ip[p.l4:]; p.Family == 4 {
-			sum = packet.Sum(t, packet.PseudoHeaderSum4(ip[12:16], ip[16:20], packet.ProtoTCP, len(t)))
-		} else {
-			sum = packet.Sum(t, packet.PseudoHeaderSum6(ip[8:24], ip[24:40], packet.ProtoTCP, len(t)))
-		}
-		return sum == 0xffff
+		t := p.ip()[p.l4:]
+		return packet.Sum(t, p.pseudoSum(len(t))) == 0xffff
 	}
 	return true
 }

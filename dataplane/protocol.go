@@ -130,10 +130,10 @@ func (p *Packet) soundDatagram() bool {
 		return false
 	}
 	udp = udp[:udp.Length()]
-	if p.Family == 4 {
-		return udp.Checksum() == 0 || packet.Sum(udp, packet.PseudoHeaderSum4(ip[12:16], ip[16:20], packet.ProtoUDP, len(udp))) == 0xffff
+	if udp.Checksum() == 0 {
+		return p.Family == 4
 	}
-	return udp.Checksum() != 0 && packet.Sum(udp, packet.PseudoHeaderSum6(ip[8:24], ip[24:40], packet.ProtoUDP, len(udp))) == 0xffff
+	return packet.Sum(udp, packet.PseudoHeaderSum(ip, packet.ProtoUDP, len(udp))) == 0xffff
 }
 
 // Punts has the batch hand its punts to p. It is for batches without a Worker.

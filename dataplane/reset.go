@@ -3,6 +3,7 @@ package dataplane
 import (
 	"encoding/binary"
 
+	"routerd/icmp"
 	"routerd/internal/packet"
 )
 
@@ -17,13 +18,13 @@ func resetFor(b, orig []byte, l4 int) int {
 	if !segment.Valid() || segment.Flags()&packet.TCPRst != 0 {
 		return 0
 	}
-	header := packet.IPv4MinHeader
+	header, src, dst := packet.IPv4MinHeader, orig[12:16], orig[16:20]
 	if orig[0]>>4 == 6 {
-		header = packet.IPv6Header
+		header, src, dst = packet.IPv6Header, orig[8:24], orig[24:40]
 	}
 	b = b[:header+packet.TCPMinHeader]
 	clear(b)
-	t := packet.TCP(b[header:])
+	t := packet.TCP(putIP(b, dst, src, packet.ProtoTCP, icmp.HopLimit))
 	copy(t[0:2], segment[2:4])
 	copy(t[2:4], segment[0:2])
 	t[12] = packet.TCPMinHeader / 4 << 4
@@ -40,27 +41,6 @@ func resetFor(b, orig []byte, l4 int) int {
 		binary.BigEndian.PutUint32(t[8:], segment.Seq()+n)
 		t.SetFlags(packet.TCPRst | packet.TCPAck)
 	}
-	var sum uint16
-	if header == packet.IPv4MinHeader {
-		ip := packet.IPv4(b)
-		ip[0] = 4<<4 | packet.IPv4MinHeader/4
-		ip.SetTotalLen(len(b))
-		ip.SetTTL(64)
-		ip.SetProtocol(packet.ProtoTCP)
-		copy(ip[12:16], orig[16:20])
-		copy(ip[16:20], orig[12:16])
-		ip.FillChecksum()
-		sum = packet.PseudoHeaderSum4(ip.SrcBytes(), ip.DstBytes(), packet.ProtoTCP, len(t))
-	} else {
-		ip := packet.IPv6(b)
-		ip.SetVersion(0, 0)
-		ip.SetPayloadLen(len(t))
-		ip.SetNextHeader(packet.ProtoTCP)
-		ip.SetHopLimit(64)
-		copy(ip[8:24], orig[24:40])
-		copy(ip[24:40], orig[8:24])
-		sum = packet.PseudoHeaderSum6(ip.SrcBytes(), ip.DstBytes(), packet.ProtoTCP, len(t))
-	}
-	t.SetChecksum(^packet.Sum(t, sum))
+	t.SetChecksum(^packet.Sum(t, packet.PseudoHeaderSum(b, packet.ProtoTCP, len(t))))
 	return len(b)
 }

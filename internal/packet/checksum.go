@@ -81,6 +81,15 @@ func PseudoHeaderSum6(src, dst []byte, proto uint8, length int) uint16 {
 	return addWord(s, uint16(length))
 }
 
+// PseudoHeaderSum is PseudoHeaderSum4 or PseudoHeaderSum6, of the addresses in the IP
+// header that ip begins with.
+func PseudoHeaderSum(ip []byte, proto uint8, length int) uint16 {
+	if ip[0]>>4 == 4 {
+		return PseudoHeaderSum4(ip[12:16], ip[16:20], proto, length)
+	}
+	return PseudoHeaderSum6(ip[8:24], ip[24:40], proto, length)
+}
+
 func addWord(s, w uint16) uint16 {
 	t := uint32(s) + uint32(w)
 	return uint16(t>>16 + t&0xffff)

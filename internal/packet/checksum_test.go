@@ -169,3 +169,14 @@ func BenchmarkChecksumUpdate(b *testing.B) {
 		p.DecrementTTL()
 	}
 }
+
+func TestPseudoHeaderSum(t *testing.T) {
+	v4 := []byte{0x45, 12: 10, 13: 1, 15: 2, 16: 192, 18: 2, 19: 7}
+	if got, want := PseudoHeaderSum(v4, ProtoTCP, 33), PseudoHeaderSum4(v4[12:16], v4[16:20], ProtoTCP, 33); got != want {
+		t.Errorf("IPv4: %#04x, want %#04x", got, want)
+	}
+	v6 := []byte{0x60, 8: 0x20, 9: 1, 23: 1, 24: 0xfe, 25: 0x80, 39: 9}
+	if got, want := PseudoHeaderSum(v6, ProtoUDP, 1234), PseudoHeaderSum6(v6[8:24], v6[24:40], ProtoUDP, 1234); got != want {
+		t.Errorf("IPv6: %#04x, want %#04x", got, want)
+	}
+}

@@ -185,7 +185,7 @@ func (t *tunnel) closeTransport(b []byte, last bool) {
 	}
 	h.SetFlags(flags)
 	h.SetChecksum(0)
-	h.SetChecksum(^packet.Sum(segment, pseudoSum(inner, packet.ProtoTCP, len(segment))))
+	h.SetChecksum(^packet.Sum(segment, packet.PseudoHeaderSum(inner, packet.ProtoTCP, len(segment))))
 }
 
 // closeBetween sets length and checksum in the header between the two IP
@@ -208,16 +208,9 @@ func (t *tunnel) closeBetween(b []byte) {
 func closeUDP(datagram packet.UDP, ip []byte) {
 	datagram.SetLength(len(datagram))
 	datagram.SetChecksum(0)
-	c := ^packet.Sum(datagram, pseudoSum(ip, packet.ProtoUDP, len(datagram)))
+	c := ^packet.Sum(datagram, packet.PseudoHeaderSum(ip, packet.ProtoUDP, len(datagram)))
 	if c == 0 {
 		c = 0xffff
 	}
 	datagram.SetChecksum(c)
-}
-
-func pseudoSum(ip []byte, proto uint8, length int) uint16 {
-	if ip[0]>>4 == 6 {
-		return packet.PseudoHeaderSum6(ip[8:24], ip[24:40], proto, length)
-	}
-	return packet.PseudoHeaderSum4(ip[12:16], ip[16:20], proto, length)
 }

@@ -151,13 +151,13 @@ func checkSegment(t *testing.T, f *port.Frame, n int) []byte {
 		}
 		switch proto {
 		case packet.ProtoTCP:
-			if packet.Sum(b, pseudoSum(src, proto, len(b))) != 0xffff {
+			if packet.Sum(b, packet.PseudoHeaderSum(src, proto, len(b))) != 0xffff {
 				t.Errorf("segment %d: wrong TCP checksum", n)
 			}
 			return b[20:]
 		case packet.ProtoUDP:
 			u := packet.UDP(b)
-			if u.Length() != len(b) || u.Checksum() != 0 && packet.Sum(b, pseudoSum(src, proto, len(b))) != 0xffff {
+			if u.Length() != len(b) || u.Checksum() != 0 && packet.Sum(b, packet.PseudoHeaderSum(src, proto, len(b))) != 0xffff {
 				t.Errorf("segment %d: UDP length %d in %d bytes, or a wrong checksum", n, u.Length(), len(b))
 			}
 			if u.DstPort() == 443 {
