@@ -9,8 +9,8 @@ import (
 // change nothing. So the second best is noted beside the best, and a prefix that has one route
 // more, and no other change, has that one held against these two alone.
 
-// newcomer has a prefix decided at the end of the step that has one route more, the newest of
-// its list.
+// newcomer has a prefix decided at the end of the step to which one route has been added, the
+// newest of its list.
 func (r *rib) newcomer(n uint32) {
 	id := routing.SlotID(n)
 	if !r.isTouched.Has(id) {
@@ -46,8 +46,8 @@ func (r *rib) touchAs(n uint32, id routing.SlotID) {
 	r.touched = append(r.touched, n)
 }
 
-// standing is all that the decision knows a route by, besides when it came: routes with the same
-// one compare alike, whatever their prefixes, as long as nothing else changes.
+// standing is all of a route that the decision depends on, besides when it came: two routes
+// with the same standing compare alike, whatever their prefixes, as long as nothing else changes.
 type standing struct {
 	attributes, path, weight uint32
 	source                   uint16
@@ -76,8 +76,8 @@ func (r *Rules) ordered() bool {
 	return !r.SequentialMED && !r.PreferOldest && r.MultipathExternal <= 1 && r.MultipathInternal <= 1
 }
 
-// challenge is decide for a prefix that has a route more than when it was decided. It reports
-// false where all routes have to be looked at.
+// challenge is decide for a prefix that has one route more than when it was last decided. It
+// reports false where all routes have to be looked at.
 func (m *Machine) challenge(r *rib, n uint32) bool {
 	l, first := r.at(n), r.table.heads.at(n).first
 	if !l.ordered || first == 0 || !m.cfg.Rules.ordered() {

@@ -178,6 +178,9 @@ func (m *Machine) finish() {
 		m.sendDefaults(n)
 	}
 	m.send()
+	for _, r := range m.ribs {
+		m.plan(r)
+	}
 }
 
 func (m *Machine) take(in protocol.Input) {

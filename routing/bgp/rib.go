@@ -89,7 +89,6 @@ func (m *Machine) settle(r *rib) {
 		m.offerAll(r)
 		r.touched = r.touched[:0]
 	}
-	m.plan(r)
 }
 
 // lone is what was decided of a route that is the only one of its prefix: the same holds for

@@ -7,10 +7,11 @@ import (
 	"routerd/routing"
 )
 
-// vacancies are numbers of prefixes that may have no route any more, and of which nobody may
-// have to be told any more. They are freed a while later, when there is nothing else to do:
-// most of what is lost or withdrawn comes back, and has its number, its place in the index
-// and its slot then.
+// vacancies are numbers of prefixes that may have no route any more, and of which no
+// neighbour may have to be told any more. They are freed a while later, when there is nothing
+// else to do: most prefixes that are lost or withdrawn come back, and still have their number,
+// their place in the index and their slot then. A number that cannot be freed when its time has
+// come is vacated again by what it waits for.
 type vacancies struct {
 	vacant, older routing.SlotSet // older are those that are freed next
 	vacated       int             // bits of both
@@ -24,8 +25,9 @@ const (
 	// vacantTime is how long numbers are vacant before they are freed, at least, unless there
 	// are too many.
 	vacantTime = 10 * time.Second
-	// mostVacant is how many numbers may be vacant besides as many as there were routes: more
-	// are freed at once, so that nobody takes more memory by ever other prefixes.
+	// mostVacant is how many numbers may be vacant besides as many as there were routes. More
+	// are freed at once, so that a neighbour that announces new prefixes again and again does
+	// not take more and more memory.
 	mostVacant = 1 << 16
 )
 
@@ -46,7 +48,8 @@ func (r *rib) vacate(n uint32) {
 // crowded reports whether too many numbers are vacant.
 func (r *rib) crowded() bool { return r.vacated > r.peak+mostVacant }
 
-// plan has vacant numbers be freed later, or now if there are too many.
+// plan has vacant numbers freed later, or now if there are too many. It is the last of a step,
+// since sending makes numbers vacant too.
 func (m *Machine) plan(r *rib) {
 	r.peak = max(r.peak, r.table.Len())
 	switch {
@@ -58,8 +61,8 @@ func (m *Machine) plan(r *rib) {
 	}
 }
 
-// beginFreeing begins to free numbers that have been vacant for a while; it ends with those
-// that are vacant now having been so.
+// beginFreeing begins to free the numbers that have been vacant for a while. When it is over,
+// those that are vacant now are the next ones.
 func (m *Machine) beginFreeing(r *rib) {
 	m.tasks.Stop(&r.free.timer)
 	r.freeing, r.looked = true, 0

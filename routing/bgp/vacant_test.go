@@ -54,7 +54,7 @@ func TestVacantNumbers(t *testing.T) {
 	}
 }
 
-// Who announces ever other prefixes does not take more and more memory.
+// A neighbour that announces new prefixes again and again does not take more and more memory.
 func TestVacantNumbersAreBounded(t *testing.T) {
 	s := newStand(t, 1, nil)
 	a := s.peers[0]
@@ -79,5 +79,40 @@ func TestVacantNumbersAreBounded(t *testing.T) {
 	s.run(2 * vacantTime)
 	if r.table.Prefixes() != 0 || r.vacated != 0 {
 		t.Errorf("in the end %d prefixes have numbers, and %d are vacant", r.table.Prefixes(), r.vacated)
+	}
+}
+
+// A number that cannot be freed yet when its time has come is freed afterwards.
+func TestVacantNumbersThatAreKept(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		begin func(s *stand) // what keeps it
+		end   func(s *stand)
+	}{
+		{"the FIB is slow", func(s *stand) { s.slow = true }, func(s *stand) { s.forwards() }},
+		{"a neighbour is not to be told yet", func(*stand) {}, func(s *stand) { s.run(time.Minute) }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newStand(t, 2, func(i int, n *NeighborConfig) { n.MRAI = time.Minute })
+			a, b := s.peers[0], s.peers[1]
+			s.connectNow(a)
+			s.connectNow(b)
+			list := manyPrefixes(2)
+			s.say(a, a.route(1, a.address, list[0]))
+			s.run(2 * time.Minute)
+			c.begin(s)
+			s.say(a, a.route(1, a.address, list[1]))
+			s.say(a, a.withdrawal(0, list...))
+			s.run(2*vacantTime + time.Second)
+			r := s.machine.ribs[wire.IPv4Unicast]
+			if r.table.Prefixes() == 0 {
+				t.Fatal("nothing keeps a number: the test shows nothing")
+			}
+			c.end(s)
+			s.run(2 * time.Minute)
+			if r.table.Prefixes() != 0 || r.vacated != 0 || len(b.holds) != 0 {
+				t.Errorf("in the end %d prefixes have numbers, %d are vacant, and the neighbour has %d", r.table.Prefixes(), r.vacated, len(b.holds))
+			}
+		})
 	}
 }
