@@ -422,7 +422,7 @@ func TestExitCodes(t *testing.T) {
 		{"probe --dst 10.0.0.1 --src ::1", nil, 2, "routerd: --src ::1 --dst 10.0.0.1: both have to be of one family"},
 		{"probe --dst 10.0.0.1 --tcp 0", nil, 2, "routerd: a probe by tcp needs dst_port"},
 		{"probe --dst 10.0.0.1 --ttl 0", nil, 2, "routerd: --ttl 0: wanted 1 to 255"},
-		{"probe --dst 10.0.0.1", control.TooMany("sending a probe: at most 5 may be sent in a second"), 1, "routerd: sending a probe: at most 5"},
+		{"probe --dst 10.0.0.1", show.TooMany("sending a probe: at most 5 may be sent in a second"), 1, "routerd: sending a probe: at most 5"},
 		{packet + "--tcp 1 --udp 2", nil, 2, "routerd: --tcp, --udp and --icmp: wanted one of them"},
 		{packet + "--icmp --udp 2", nil, 2, "routerd: --tcp, --udp and --icmp: wanted one of them"},
 		{packet + "--tcp 65536", nil, 2, `routerd: invalid argument "65536" for "--tcp" flag`},

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -88,7 +87,7 @@ func (e *Events) enter(who string) (leave func(), err error) {
 	case e.streams >= maxStreams:
 		return nil, show.Unavailable("following events: %d clients do already: wanted no more", maxStreams)
 	case e.own[who] >= maxOwnStreams:
-		return nil, &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf("following events: %d clients with the identity %s follow them already: wanted no more", maxOwnStreams, who)}
+		return nil, show.TooMany("following events: %d clients with the identity %s follow them already: wanted no more", maxOwnStreams, who)
 	}
 	if e.own == nil {
 		e.own = map[string]int{}
@@ -141,8 +140,7 @@ func lastingOf(ctx context.Context) *lasting {
 // that, else as lines of JSON.
 func (h *handler) serveEvents(w http.ResponseWriter, req *http.Request) error {
 	if req.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+		return wrongMethod(w, req, http.MethodGet)
 	}
 	upgrade := false
 	for _, list := range req.Header.Values("Upgrade") {

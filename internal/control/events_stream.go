@@ -56,9 +56,7 @@ func (f *follower) stream(w http.ResponseWriter, req *http.Request) error {
 	} else if err != nil {
 		return show.BadRequest("following events: %v", err)
 	}
-	w.Header().Set("Content-Type", "application/x-ndjson")
-	w.Header().Set("X-Content-Type-Options", "nosniff")
-	w.Header().Set("Cache-Control", "no-store")
+	setContents(w, LinesType)
 	control := http.NewResponseController(w)
 	// The request has no body to read, and its answer has no end. Not every writer
 	// has deadlines; those of a server have.

@@ -97,11 +97,11 @@ func (h *handler) reply(w http.ResponseWriter, req *http.Request) reply {
 		return h.refusal(req, err)
 	}
 	if req.URL.Path == "/v1" || req.URL.Path == "/v1/" {
-		answer, err := index(req, h.nouns)
+		answer, err := index(w, req, h.nouns)
 		return h.encode(req, answer, err)
 	}
 	if req.URL.Path == openAPIPath {
-		r, err := serveOpenAPI(req)
+		r, err := serveOpenAPI(w, req)
 		if err != nil {
 			return h.refusal(req, err)
 		}
@@ -150,8 +150,7 @@ func (h *handler) find(w http.ResponseWriter, req *http.Request) (n *Noun, query
 		method = http.MethodPost
 	}
 	if req.Method != method && (n.Changes || req.Method != http.MethodHead) {
-		w.Header().Set("Allow", method)
-		return n, nil, &show.Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, method)}
+		return n, nil, wrongMethod(w, req, method)
 	}
 	if err := allowed(req, n.Role()); err != nil {
 		return n, nil, err
@@ -270,6 +269,18 @@ func (h *handler) noteEntry(e access.Entry) {
 	}
 }
 
+// reads reports whether a request only reads.
+func reads(req *http.Request) bool {
+	return req.Method == http.MethodGet || req.Method == http.MethodHead
+}
+
+// wrongMethod returns the error of a request whose path takes another method. The answer
+// says which one (RFC 9110 §15.5.6).
+func wrongMethod(w http.ResponseWriter, req *http.Request, wanted string) *show.Error {
+	w.Header().Set("Allow", wanted)
+	return &show.Error{Status: http.StatusMethodNotAllowed, Message: fmt.Sprintf("%s %s: wanted %s", req.Method, req.URL.Path, wanted)}
+}
+
 // allowed returns an error if the role of who sends a request does not do.
 func allowed(req *http.Request, needed access.Role) error {
 	id := access.From(req.Context())
@@ -366,15 +377,20 @@ func (h *handler) send(w http.ResponseWriter, req *http.Request, r reply) {
 	write(w, r)
 }
 
-// write writes a reply as JSON, which is nothing that a browser shows as a page or
-// keeps.
-func write(w http.ResponseWriter, r reply) {
+// setContents sets the headers of an answer of a media type. A browser neither shows the
+// answer as a page nor keeps it.
+func setContents(w http.ResponseWriter, mediaType string) {
 	header := w.Header()
-	header.Set("Content-Type", "application/json")
+	header.Set("Content-Type", mediaType)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	header.Set("Cache-Control", "no-store")
-	if r.status == http.StatusTooManyRequests && header.Get("Retry-After") == "" {
+}
+
+// write writes a reply as JSON.
+func write(w http.ResponseWriter, r reply) {
+	setContents(w, "application/json")
+	if header := w.Header(); r.status == http.StatusTooManyRequests && header.Get("Retry-After") == "" {
 		header.Set("Retry-After", "1") // s; what has no longer limit of its own
 	}
 	w.WriteHeader(r.status)

@@ -16,9 +16,8 @@ func health(h http.Handler, ready func() error) http.Handler {
 			return
 		}
 		switch {
-		case req.Method != http.MethodGet && req.Method != http.MethodHead:
-			w.Header().Set("Allow", http.MethodGet)
-			write(w, jsonReply(http.StatusMethodNotAllowed, &Error{Message: req.Method + " " + req.URL.Path + ": wanted GET"}))
+		case !reads(req):
+			refuse(w, wrongMethod(w, req, http.MethodGet))
 		case err != nil:
 			write(w, jsonReply(http.StatusServiceUnavailable, &Error{Message: err.Error()}))
 		default:

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"routerd/internal/access"
-	"routerd/internal/show"
 )
 
 // Index is the answer to /v1: the list of nouns.
@@ -23,9 +22,9 @@ type IndexNoun struct {
 }
 
 // index lists the nouns.
-func index(req *http.Request, nouns []Noun) (Index, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return Index{}, &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+func index(w http.ResponseWriter, req *http.Request, nouns []Noun) (Index, error) {
+	if !reads(req) {
+		return Index{}, wrongMethod(w, req, http.MethodGet)
 	}
 	var x Index
 	for _, n := range nouns {

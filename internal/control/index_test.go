@@ -21,6 +21,9 @@ func TestIndex(t *testing.T) {
 	if len(x.Nouns) != asked() {
 		t.Errorf("the index has %d nouns, there are %d", len(x.Nouns), asked())
 	}
+	if status, body := get(t, h, http.MethodPost, "/v1"); status != http.StatusMethodNotAllowed {
+		t.Errorf("POST /v1: %d %s", status, body)
+	}
 	for _, n := range x.Nouns {
 		other := map[string]string{http.MethodGet: http.MethodPost, http.MethodPost: http.MethodGet}[n.Method]
 		if status, body := get(t, h, other, n.Path); status != http.StatusMethodNotAllowed {

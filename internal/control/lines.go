@@ -136,11 +136,7 @@ func (l *lineWriter) Write(b []byte) (int, error) {
 	}
 	if !l.begun {
 		l.begun = true
-		header := l.to.Header()
-		header.Set("Content-Type", LinesType)
-		header.Set("X-Content-Type-Options", "nosniff")
-		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		header.Set("Cache-Control", "no-store")
+		setContents(l.to, LinesType)
 	}
 	_ = l.control.SetWriteDeadline(time.Now().Add(l.stalled))
 	n, err := l.to.Write(b)

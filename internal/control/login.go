@@ -112,8 +112,7 @@ func (d *door) serve(h http.Handler) http.Handler {
 		case d.logins == nil || d.closed() || path != "/v1/login" && path != "/v1/logout":
 			h.ServeHTTP(w, req)
 		case req.Method != http.MethodPost:
-			w.Header().Set("Allow", http.MethodPost)
-			refuse(w, &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + path + ": wanted POST"})
+			refuse(w, wrongMethod(w, req, http.MethodPost))
 		case path == "/v1/login":
 			d.login(w, req)
 		default:
@@ -253,7 +252,7 @@ func (d *door) known(req *http.Request) (id access.Identity, refused *show.Error
 // unless it can come only from the router's own page or from the browser's address bar.
 func (d *door) ownPage(req *http.Request) *show.Error {
 	site, origin := req.Header.Get("Sec-Fetch-Site"), req.Header.Get("Origin")
-	reading := (req.Method == http.MethodGet || req.Method == http.MethodHead) && len(req.Header.Values("Upgrade")) == 0
+	reading := reads(req) && len(req.Header.Values("Upgrade")) == 0
 	own := d.scheme + "://" + req.Host
 	switch {
 	case site != "" && site != "same-origin" && site != "none",

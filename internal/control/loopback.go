@@ -201,7 +201,7 @@ func (l *Loopback) pass(w http.ResponseWriter, req *http.Request) {
 // ofPage reports whether a request is for a file of the page, which is no secret.
 func ofPage(req *http.Request) bool {
 	path := req.URL.Path
-	return (req.Method == http.MethodGet || req.Method == http.MethodHead) && len(req.Header.Values("Upgrade")) == 0 &&
+	return reads(req) && len(req.Header.Values("Upgrade")) == 0 &&
 		path != "/v1" && !strings.HasPrefix(path, "/v1/") && path != "/metrics"
 }
 

@@ -147,7 +147,7 @@ func (s schemas) others(failed object) object {
 		"/metrics":  get("Counters and states for Prometheus", text("text/plain")),
 		"/healthz":  get("Whether the process serves, without asking the router", jsonOf(health)),
 		"/readyz":   get("Whether the router forwards, without waiting for it", jsonOf(health)),
-		"/v1/events": get("What happens, as it happens: a frame a line, or by WebSocket (subprotocol "+Subprotocol+")", text("application/x-ndjson"),
+		"/v1/events": get("What happens, as it happens: a frame a line, or by WebSocket (subprotocol "+Subprotocol+")", text(LinesType),
 			param(paramTopic, "a topic, repeated for each; absent: all", words), param(paramKey, "an object's key, repeated for each; absent: all", words),
 			param(paramSnapshot, "the objects first", object{"type": "boolean"}), param(paramAfter, "a cursor, to go on behind it", object{"type": "string"})),
 	}
@@ -174,9 +174,9 @@ func (s schemas) others(failed object) object {
 }
 
 // serveOpenAPI answers with the description of the API.
-func serveOpenAPI(req *http.Request) (reply, error) {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		return reply{}, &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+func serveOpenAPI(w http.ResponseWriter, req *http.Request) (reply, error) {
+	if !reads(req) {
+		return reply{}, wrongMethod(w, req, http.MethodGet)
 	}
 	return reply{status: http.StatusOK, body: openAPI()}, nil
 }

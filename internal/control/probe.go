@@ -98,11 +98,6 @@ func (p *ProbeQuery) check() error {
 	return nil
 }
 
-// TooMany returns the error of a request beyond a limit.
-func TooMany(format string, args ...any) error {
-	return &show.Error{Status: http.StatusTooManyRequests, Message: fmt.Sprintf(format, args...)}
-}
-
 // Probe makes the router send a packet and tell what becomes of it.
 func (c *Client) Probe(ctx context.Context, q ProbeQuery) (r ProbeResult, err error) {
 	return r, c.do(ctx, http.MethodPost, "probe", show.Values(q), &r)

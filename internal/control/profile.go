@@ -25,18 +25,13 @@ func (h *handler) serveProfile(w http.ResponseWriter, req *http.Request) error {
 		return err
 	}
 	if req.Method != http.MethodGet {
-		w.Header().Set("Allow", http.MethodGet)
-		return &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+		return wrongMethod(w, req, http.MethodGet)
 	}
 	b, contents, err := h.profile(req)
 	if err != nil {
 		return err
 	}
-	header := w.Header()
-	header.Set("Content-Type", contents)
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	header.Set("Cache-Control", "no-store")
+	setContents(w, contents)
 	_, _ = w.Write(b) // an error means that the client is gone
 	return nil
 }

@@ -52,6 +52,9 @@ func get(t *testing.T, h http.Handler, method, url string) (int, []byte) {
 	if c := w.Header().Get("Content-Type"); c != "application/json" {
 		t.Errorf("%s %s: content type %q", method, url, c)
 	}
+	if w.Code == http.StatusMethodNotAllowed && w.Header().Get("Allow") == "" {
+		t.Errorf("%s %s: status %d without the header Allow", method, url, w.Code)
+	}
 	return w.Code, w.Body.Bytes()
 }
 

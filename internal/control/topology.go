@@ -217,15 +217,11 @@ func addGraph(ctx context.Context, r Router, name string, in *topology.Input) er
 
 // serveDrawing answers a request for the map as a drawing, or for its style.
 func (h *handler) serveDrawing(w http.ResponseWriter, req *http.Request) error {
-	if req.Method != http.MethodGet && req.Method != http.MethodHead {
-		w.Header().Set("Allow", http.MethodGet)
-		return &show.Error{Status: http.StatusMethodNotAllowed, Message: req.Method + " " + req.URL.Path + ": wanted GET"}
+	if !reads(req) {
+		return wrongMethod(w, req, http.MethodGet)
 	}
-	header := w.Header()
-	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Cache-Control", "no-store")
 	if req.URL.Path == drawingStyle {
-		header.Set("Content-Type", "text/css; charset=utf-8")
+		setContents(w, "text/css; charset=utf-8")
 		_, _ = w.Write([]byte(topology.CSS)) // an error means that the client is gone
 		return nil
 	}
@@ -245,8 +241,8 @@ func (h *handler) serveDrawing(w http.ResponseWriter, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	header.Set("Content-Type", "image/svg+xml")
-	header.Set("Content-Security-Policy", "default-src 'none'; style-src "+topology.StyleHash()+"; frame-ancestors 'none'")
+	setContents(w, "image/svg+xml")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src "+topology.StyleHash()+"; frame-ancestors 'none'")
 	_, _ = w.Write(m.SVG(bare))
 	return nil
 }

@@ -172,7 +172,7 @@ func (a *API) turnAway(w http.ResponseWriter, req *http.Request, from netip.Addr
 // readOnly refuses whatever is no reading, and lowers every role to that.
 func readOnly(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if req.Method != http.MethodGet && req.Method != http.MethodHead {
+		if !reads(req) {
 			write(w, jsonReply(http.StatusForbidden, &Error{Message: fmt.Sprintf("%s %s over http: wanted https or the unix socket for whatever is no GET", req.Method, req.URL.Path)}))
 			return
 		}

@@ -35,7 +35,7 @@ func (a api) Probe(ctx context.Context, q control.ProbeQuery) (control.ProbeResu
 	case err2 != nil:
 		return r, err2
 	case errors.As(err, &limit):
-		return r, control.TooMany("%v", err)
+		return r, show.TooMany("%v", err)
 	case err != nil:
 		return r, show.BadRequest("%v", err)
 	}

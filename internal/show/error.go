@@ -23,6 +23,11 @@ func NotFound(format string, args ...any) error {
 	return &Error{http.StatusNotFound, fmt.Sprintf(format, args...)}
 }
 
+// TooMany returns an error for a request beyond a limit.
+func TooMany(format string, args ...any) error {
+	return &Error{http.StatusTooManyRequests, fmt.Sprintf(format, args...)}
+}
+
 // Unavailable returns an error for a router that is stopping.
 func Unavailable(format string, args ...any) error {
 	return &Error{http.StatusServiceUnavailable, fmt.Sprintf(format, args...)}
