@@ -99,21 +99,22 @@ func (k Client) names(c *x509.Certificate) bool {
 		}
 	case FieldEmail:
 		// RFC 5321 §2.4: only the host of an address interprets its local part.
-		local, domain, _ := cutLast(k.Value)
+		local, domain := cutAddress(k.Value)
 		return slices.ContainsFunc(c.EmailAddresses, func(e string) bool {
-			l, d, _ := cutLast(e)
+			l, d := cutAddress(e)
 			return l == local && strings.EqualFold(d, domain)
 		})
 	}
 	return false
 }
 
-func cutLast(address string) (local, domain string, found bool) {
+// cutAddress cuts an e-mail address at its last @: a quoted local part may have others.
+func cutAddress(address string) (local, domain string) {
 	i := strings.LastIndexByte(address, '@')
 	if i < 0 {
-		return address, "", false
+		return address, ""
 	}
-	return address[:i], address[i+1:], true
+	return address[:i], address[i+1:]
 }
 
 // signed returns the time until which the chain leads to one of the authorities.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"routerd/internal/control"
+	"routerd/internal/topology"
 )
 
 // viewNoun is the last part of the path of a noun that a view is drawn from: the
@@ -33,20 +34,9 @@ type paths struct {
 }
 
 type pathNode struct {
-	Area     netip.Addr   `json:"area"`
-	Kind     string       `json:"kind"` // router | network
-	ID       netip.Addr   `json:"id"`
-	Prefix   netip.Prefix `json:"prefix"`
-	Roles    []string     `json:"roles"`
-	Distance uint32       `json:"distance"`
-	Parents  []pathLink   `json:"parents"`
-	Links    []pathLink   `json:"links"`
-}
-
-type pathLink struct {
-	Kind string     `json:"kind"`
-	ID   netip.Addr `json:"id"`
-	Cost uint32     `json:"cost"`
+	topology.GraphNode
+	Distance uint32               `json:"distance"`
+	Parents  []topology.GraphLink `json:"parents"`
 }
 
 // View draws what a router of the lab, which is up, knows by a protocol, as a
@@ -138,7 +128,7 @@ func drawArea(b *strings.Builder, area string, nodes []pathNode, names map[netip
 }
 
 // costs are those of the links to a node, "" if there are none.
-func costs(links []pathLink, kind string, id netip.Addr) string {
+func costs(links []topology.GraphLink, kind string, id netip.Addr) string {
 	var list []string
 	for _, l := range links {
 		if l.Kind == kind && l.ID == id {

@@ -16,6 +16,7 @@ import (
 	"routerd/internal/protocols/ospf/ospftest"
 	protocols "routerd/internal/protocols/running"
 	"routerd/internal/show"
+	"routerd/internal/topology"
 )
 
 // speaking is a router that speaks one protocol, or none.
@@ -113,18 +114,18 @@ func TestView(t *testing.T) {
 // are one line with both costs.
 func TestViewOfOtherLinks(t *testing.T) {
 	node := func(id, parents, links string) pathNode {
-		read := func(text string) (list []pathLink) {
+		read := func(text string) (list []topology.GraphLink) {
 			for _, word := range strings.Fields(text) {
 				var cost uint32
 				var to string
 				if _, err := fmt.Sscanf(word, "%1s:%d", &to, &cost); err != nil {
 					t.Fatal(err)
 				}
-				list = append(list, pathLink{Kind: "router", ID: addrOf(to), Cost: cost})
+				list = append(list, topology.GraphLink{Kind: "router", ID: addrOf(to), Cost: cost})
 			}
 			return list
 		}
-		return pathNode{Area: addrOf("0"), Kind: "router", ID: addrOf(id), Parents: read(parents), Links: read(links)}
+		return pathNode{GraphNode: topology.GraphNode{Area: addrOf("0"), Kind: "router", ID: addrOf(id), Links: read(links)}, Parents: read(parents)}
 	}
 	p := paths{Nodes: []pathNode{node("1", "", "2:1 2:5 3:1"), node("2", "1:1", "1:1 1:5 3:7"), node("3", "1:1", "1:1 2:9")}}
 	got := p.graph("ospf", "r1", nil)

@@ -22,9 +22,8 @@ type Server struct {
 	local   netip.AddrPort
 	note    func(err error)
 
-	wake  chan struct{} // there may be a stack
-	quit  chan struct{} // closed by Close
-	ended chan struct{} // likewise
+	wake chan struct{} // there may be a stack
+	quit chan struct{} // closed by Close
 
 	mu     sync.Mutex
 	l      net.Listener // nil while it waits
@@ -39,7 +38,7 @@ type Server struct {
 func (s *Streams) Serve(local netip.AddrPort, note func(err error)) *Server {
 	v := &Server{
 		streams: s, local: local, note: note, noted: "-",
-		wake: make(chan struct{}, 1), quit: make(chan struct{}), ended: make(chan struct{}), conns: map[*visit]bool{},
+		wake: make(chan struct{}, 1), quit: make(chan struct{}), conns: map[*visit]bool{},
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -59,7 +58,6 @@ func (v *Server) Close() error {
 	}
 	v.closed = true
 	close(v.quit)
-	close(v.ended)
 	if v.l != nil {
 		v.l.Close()
 	}
@@ -186,7 +184,7 @@ func (v *Server) prepare(fd int) error {
 	return nil
 }
 
-func (v *Server) done() <-chan struct{} { return v.ended }
+func (v *Server) done() <-chan struct{} { return v.quit }
 
 func (v *Server) up() {
 	select {
