@@ -2,13 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -19,6 +13,7 @@ import (
 	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/tlskeys"
+	"routerd/internal/tlskeys/tlskeystest"
 )
 
 // serveRemote serves f over HTTPS, and gives the URL, the pin and the file of a
@@ -30,7 +25,8 @@ func serveRemote(t *testing.T, f *fake, role access.Role) (url, pin, tokenFile s
 	if err != nil {
 		t.Fatal(err)
 	}
-	clients := &access.Clients{List: []access.Client{{Name: "test", Role: access.Read, Value: putClient(t, filepath.Join(dir, "client.pem"))}}}
+	client := filepath.Join(dir, "client.pem")
+	clients := &access.Clients{List: []access.Client{{Name: "test", Role: access.Read, Value: tlskeystest.Put(t, client, client)}}}
 	tokens, err := access.OpenTokens(nil, func([]byte) error { return nil })
 	if err != nil {
 		t.Fatal(err)
@@ -60,33 +56,6 @@ func serveRemote(t *testing.T, f *fake, role access.Role) (url, pin, tokenFile s
 		}
 	})
 	return "https://" + l.Addr().String(), pair.Pin(), tokenFile
-}
-
-// putClient writes a key with a certificate of it, and returns the pin.
-func putClient(t *testing.T, path string) (pin string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text := append(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})...)
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tlskeys.PinOf(leaf)
 }
 
 // Every verb asks a router by its URL, its pin and a token, given by flags or by

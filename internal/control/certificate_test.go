@@ -2,13 +2,8 @@ package control
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"math/big"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -18,27 +13,8 @@ import (
 	"github.com/coder/websocket"
 
 	"routerd/internal/access"
-	"routerd/internal/tlskeys"
+	"routerd/internal/tlskeys/tlskeystest"
 )
-
-// makeClient returns a certificate of a client that signs itself, and its pin.
-func makeClient(t *testing.T, ends time.Time) (*tls.Certificate, string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "ann"}, NotAfter: ends}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, tlskeys.PinOf(leaf)
-}
 
 // show has the clients of w show a certificate, nil for none.
 func (w *web) show(c *tls.Certificate) {
@@ -54,8 +30,8 @@ func (w *web) show(c *tls.Certificate) {
 // Who holds a certificate has its role; without one, or with one that says nothing,
 // a token counts, unless only certificates do. What was refused is in the audit.
 func TestCertificatesSayWhoAsks(t *testing.T) {
-	ann, annPin := makeClient(t, time.Now().Add(time.Hour))
-	bob, bobPin := makeClient(t, time.Now().Add(time.Hour))
+	ann, annPin := tlskeystest.SelfSigned(t, time.Now().Add(time.Hour))
+	bob, bobPin := tlskeystest.SelfSigned(t, time.Now().Add(time.Hour))
 	var clients atomic.Pointer[access.Clients]
 	w := serveWeb(t, true, Options{Clients: clients.Load})
 	list := []access.Client{{Name: "ann", Role: access.Operate, Value: annPin}}
@@ -127,7 +103,7 @@ func TestCertificatesEndWebSockets(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			cert, pin := makeClient(t, time.Now().Add(c.lives))
+			cert, pin := tlskeystest.SelfSigned(t, time.Now().Add(c.lives))
 			var clients atomic.Pointer[access.Clients]
 			now := access.Clients{List: []access.Client{{Name: "ann", Role: access.Read, Value: pin}}}
 			clients.Store(&now)

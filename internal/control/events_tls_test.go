@@ -2,16 +2,9 @@ package control
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
-	"math/big"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -22,38 +15,8 @@ import (
 	"routerd/internal/access"
 	"routerd/internal/events"
 	"routerd/internal/tlskeys"
+	"routerd/internal/tlskeys/tlskeystest"
 )
-
-// putPair writes a new key and a certificate of it, and returns its pin.
-func putPair(t *testing.T, c tlskeys.Config) string {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 1, 0)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{c.Certificate: {Type: "CERTIFICATE", Bytes: cert}, c.Key: {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(path+".new", pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	leaf, err := x509.ParseCertificate(cert)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tlskeys.PinOf(leaf)
-}
 
 // serveFiles serves HTTPS with a certificate from files, and returns its address and
 // the value of a header that shows a token.
@@ -107,7 +70,7 @@ func TestCertificateIsSwappedUnderWebSockets(t *testing.T) {
 	const clients, swaps = 100, 2
 	dir := t.TempDir()
 	files := tlskeys.Config{Certificate: filepath.Join(dir, "crt"), Key: filepath.Join(dir, "key")}
-	pin := putPair(t, files)
+	pin := tlskeystest.Put(t, files.Certificate, files.Key)
 	e := newEvents()
 	address, bearer := serveFiles(t, e, files)
 	var list []*websocket.Conn
@@ -131,7 +94,7 @@ func TestCertificateIsSwappedUnderWebSockets(t *testing.T) {
 	}
 	for range swaps {
 		publish(e, TopicInterface, "lan0", `{"up":false}`)
-		pin = putPair(t, files)
+		pin = tlskeystest.Put(t, files.Certificate, files.Key)
 		for deadline, shown := time.Now().Add(patience), ""; shown != pin; shown = pinAt(t, address) {
 			if time.Now().After(deadline) {
 				t.Fatalf("new connections are shown %s, want %s", shown, pin)

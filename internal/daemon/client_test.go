@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"routerd/internal/tlskeys/tlskeystest"
 )
 
 // Clients' certificates are asked for and judged as the configuration and the file
@@ -19,7 +21,7 @@ func TestClientCertificatesFollowReloadAndFile(t *testing.T) {
 	s := newSite(t)
 	address := freeAddress(t)
 	certificate, key := filepath.Join(s.dir, "ann.crt"), filepath.Join(s.dir, "ann.key")
-	pin := putCertificate(t, certificate, key) // signs itself, so it is its authority too
+	pin := tlskeystest.Put(t, certificate, key) // signs itself, so it is its authority too
 	authorities := filepath.Join(s.dir, "clients.crt")
 	put := func(text []byte) {
 		t.Helper()
@@ -31,7 +33,7 @@ func TestClientCertificatesFollowReloadAndFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	putCertificate(t, filepath.Join(s.dir, "bob.crt"), filepath.Join(s.dir, "bob.key"))
+	tlskeystest.Put(t, filepath.Join(s.dir, "bob.crt"), filepath.Join(s.dir, "bob.key"))
 	bob, err := os.ReadFile(filepath.Join(s.dir, "bob.crt"))
 	if err != nil {
 		t.Fatal(err)

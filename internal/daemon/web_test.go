@@ -3,17 +3,11 @@ package daemon
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -27,6 +21,7 @@ import (
 	"routerd/internal/access"
 	"routerd/internal/control"
 	"routerd/internal/tlskeys"
+	"routerd/internal/tlskeys/tlskeystest"
 )
 
 // freeAddress returns an address of the loopback at which nobody listens.
@@ -220,37 +215,6 @@ func TestHTTPSFollowsReload(t *testing.T) {
 	})
 }
 
-// putCertificate writes a new key and its certificate, and returns the pin.
-func putCertificate(t *testing.T, certificate, key string) string {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), DNSNames: []string{"localhost"}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for path, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "PRIVATE KEY", Bytes: private}} {
-		if err := os.WriteFile(path+".new", pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Rename(path+".new", path); err != nil {
-			t.Fatal(err)
-		}
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tlskeys.PinOf(leaf)
-}
-
 // A certificate that is swapped in its files is shown to the next connection,
 // without a reload, and the hundred that are open go on.
 func TestCertificateIsSwapped(t *testing.T) {
@@ -258,7 +222,7 @@ func TestCertificateIsSwapped(t *testing.T) {
 	address := freeAddress(t)
 	certificate, key := filepath.Join(s.dir, "r1.crt"), filepath.Join(s.dir, "r1.key")
 	s.listenAt("[api.tls]\ncertificate = \"r1.crt\"\nkey = \"r1.key\"\n", "", "https://"+address)
-	first := putCertificate(t, certificate, key)
+	first := tlskeystest.Put(t, certificate, key)
 	s.start()
 	token := s.addToken(access.Read).Secret
 	var open []*webConn
@@ -274,7 +238,7 @@ func TestCertificateIsSwapped(t *testing.T) {
 		}
 	}
 	allAnswered("before")
-	second := putCertificate(t, certificate, key)
+	second := tlskeystest.Put(t, certificate, key)
 	wait(t, "the new certificate to be shown", func() error {
 		if got := tlskeys.PinOf(dialWeb(t, address, "").ConnectionState().PeerCertificates[0]); got != second {
 			return fmt.Errorf("the pin is %s, want %s", got, second)
@@ -296,7 +260,7 @@ func TestCertificateIsSwapped(t *testing.T) {
 	if err := dialWeb(t, address, second).ask(token); err != nil {
 		t.Errorf("after a refused reload: %v", err)
 	}
-	third := putCertificate(t, certificate, key)
+	third := tlskeystest.Put(t, certificate, key)
 	s.reload()
 	if err := dialWeb(t, address, third).ask(token); err != nil {
 		t.Errorf("after a reload: %v", err)
@@ -438,7 +402,7 @@ func TestHTTPSWithReducedPrivileges(t *testing.T) {
 		t.Errorf("with a key of the router's own: %v", err)
 	}
 	certificate, key := filepath.Join(s.dir, "r1.crt"), filepath.Join(s.dir, "r1.key")
-	pin := putCertificate(t, certificate, key)
+	pin := tlskeystest.Put(t, certificate, key)
 	for _, path := range []string{certificate, key} {
 		if err := os.Chown(path, 65534, 65534); err != nil {
 			t.Fatal(err)

@@ -103,8 +103,9 @@ var rooms = map[string]room{
 		"acl", "arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	// Identities, roles and keys.
-	"internal/access":  {},
-	"internal/tlskeys": {},
+	"internal/access":              {},
+	"internal/tlskeys":             {},
+	"internal/tlskeys/tlskeystest": {own: []string{"internal/tlskeys"}},
 
 	"internal/topology":                      {},
 	"internal/show":                          {own: []string{"internal/access"}, third: []string{uniseg}},
@@ -175,7 +176,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/protocols/running/runningtest", "internal/corpus", "internal/stun", "internal/sim", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/protocols/running/runningtest", "internal/corpus", "internal/stun", "internal/sim", "internal/tlskeys/tlskeystest", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}

@@ -3,14 +3,8 @@ package lab
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"net/http"
 	"net/url"
@@ -21,6 +15,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"routerd/internal/tlskeys/tlskeystest"
 )
 
 // monitored is a router with everything that the dashboard shows, and a neighbour for
@@ -138,25 +134,9 @@ func TestDashboardFromPrometheus(t *testing.T) {
 // serveHTTPS has a router that runs serve HTTPS too, which a lab's routers do not.
 func (b *bench) serveHTTPS(node string) {
 	b.t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 3, 0)}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	dir := b.t.TempDir()
-	for name, block := range map[string]*pem.Block{"crt": {Type: "CERTIFICATE", Bytes: cert}, "key": {Type: "PRIVATE KEY", Bytes: secret}} {
-		if err := os.WriteFile(filepath.Join(dir, name), pem.EncodeToMemory(block), 0o600); err != nil {
-			b.t.Fatal(err)
-		}
-	}
+	certificate, key := filepath.Join(dir, "crt"), filepath.Join(dir, "key")
+	tlskeystest.Put(b.t, certificate, key)
 	for _, r := range b.plan.Routers {
 		if r.Node != node {
 			continue
@@ -167,7 +147,7 @@ func (b *bench) serveHTTPS(node string) {
 		}
 		socket := `"unix://` + r.Socket + `"`
 		changed := strings.Replace(string(text), socket, socket+`, "https://`+freeAddress(b.t)+`"`, 1) +
-			fmt.Sprintf("\n[api.tls]\ncertificate = %q\nkey = %q\n", filepath.Join(dir, "crt"), filepath.Join(dir, "key"))
+			fmt.Sprintf("\n[api.tls]\ncertificate = %q\nkey = %q\n", certificate, key)
 		if err := os.WriteFile(r.Config, []byte(changed), 0o600); err != nil {
 			b.t.Fatal(err)
 		}
