@@ -111,16 +111,11 @@ func TestCertificatesEndWebSockets(t *testing.T) {
 			w.show(cert)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			conn, _, err := websocket.Dial(ctx, "wss"+strings.TrimPrefix(w.url, "https")+"/v1/events", &websocket.DialOptions{
-				HTTPClient: &http.Client{Transport: w.client.Transport}, Subprotocols: []string{Subprotocol},
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer conn.CloseNow()
+			conn := followBy(t, w.client.Transport, w.url, nil)
+			next := c.next(now)
+			clients.Store(&next)
+			var err error
 			if c.ends {
-				next := c.next(now)
-				clients.Store(&next)
 				for err == nil {
 					_, _, err = conn.Read(ctx)
 				}
@@ -129,8 +124,6 @@ func TestCertificatesEndWebSockets(t *testing.T) {
 				}
 				return
 			}
-			next := c.next(now)
-			clients.Store(&next)
 			heard, cancel := context.WithTimeout(ctx, 3*lookAgain)
 			defer cancel()
 			for err == nil {

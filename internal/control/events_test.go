@@ -70,13 +70,19 @@ func overSocket(t testing.TB, socket string) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// follow opens a WebSocket and sends the frames.
+// follow opens a WebSocket at a unix socket and sends the frames.
 func follow(t testing.TB, socket string, frames ...string) *websocket.Conn {
+	t.Helper()
+	return followBy(t, overSocket(t, socket).Transport, "http://routerd", nil, frames...)
+}
+
+// followBy opens a WebSocket at a URL and sends the frames.
+func followBy(t testing.TB, by http.RoundTripper, url string, header http.Header, frames ...string) *websocket.Conn {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws://routerd/v1/events", &websocket.DialOptions{
-		HTTPClient: overSocket(t, socket), Subprotocols: []string{Subprotocol},
+	c, _, err := websocket.Dial(ctx, url+"/v1/events", &websocket.DialOptions{
+		HTTPClient: &http.Client{Transport: by}, HTTPHeader: header, Subprotocols: []string{Subprotocol},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -75,20 +75,9 @@ func TestCertificateIsSwappedUnderWebSockets(t *testing.T) {
 	address, bearer := serveFiles(t, e, files)
 	var list []*websocket.Conn
 	for range clients {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
 		transport := &http.Transport{TLSClientConfig: tlskeys.Pinned(pin)}
 		t.Cleanup(transport.CloseIdleConnections)
-		c, _, err := websocket.Dial(ctx, "wss://"+address+"/v1/events", &websocket.DialOptions{
-			HTTPClient: &http.Client{Transport: transport}, HTTPHeader: http.Header{"Authorization": {bearer}}, Subprotocols: []string{Subprotocol},
-		})
-		cancel()
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { c.CloseNow() })
-		if err := c.Write(t.Context(), websocket.MessageText, []byte(`{"op":"subscribe","id":1,"topics":["interface"]}`)); err != nil {
-			t.Fatal(err)
-		}
+		c := followBy(t, transport, "https://"+address, http.Header{"Authorization": {bearer}}, `{"op":"subscribe","id":1,"topics":["interface"]}`)
 		until(t, c, "bookmark")
 		list = append(list, c)
 	}

@@ -197,24 +197,14 @@ func TestBrowserFollowsEvents(t *testing.T) {
 	cookie := strings.TrimPrefix(w.login(`{"token":"`+w.token(access.Read)+`"}`), "Cookie: ")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "wss"+strings.TrimPrefix(w.url, "https")+"/v1/events", &websocket.DialOptions{
-		HTTPClient: &http.Client{Transport: w.client.Transport}, Subprotocols: []string{Subprotocol},
-		HTTPHeader: http.Header{"Cookie": {cookie}, "Origin": {w.url}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	if err := c.Write(ctx, websocket.MessageText, []byte(`{"op":"subscribe","id":1,"topics":["interface"],"snapshot":true}`)); err != nil {
-		t.Fatal(err)
-	}
+	c := followBy(t, w.client.Transport, w.url, http.Header{"Cookie": {cookie}, "Origin": {w.url}},
+		`{"op":"subscribe","id":1,"topics":["interface"],"snapshot":true}`)
 	until(t, c, "snapshot")
 	_, value, _ := strings.Cut(cookie, "=")
 	w.logins.End(value)
-	for {
-		if _, _, err = c.Read(ctx); err != nil {
-			break
-		}
+	var err error
+	for err == nil {
+		_, _, err = c.Read(ctx)
 	}
 	if websocket.CloseStatus(err) != StatusRevoked {
 		t.Errorf("after the session has ended its WebSocket ended with %v, want status %d", err, StatusRevoked)

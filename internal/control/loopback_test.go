@@ -10,8 +10,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/coder/websocket"
-
 	"routerd/internal/access"
 )
 
@@ -171,16 +169,8 @@ func TestLoopbackEvents(t *testing.T) {
 	cookie := strings.TrimPrefix(w.enter(), "Cookie: ")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(w.url, "http")+"/v1/events", &websocket.DialOptions{
-		Subprotocols: []string{Subprotocol}, HTTPHeader: http.Header{"Cookie": {cookie}, "Origin": {w.url}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.CloseNow()
-	if err := c.Write(ctx, websocket.MessageText, []byte(`{"op":"subscribe","id":1,"topics":["interface"],"snapshot":true}`)); err != nil {
-		t.Fatal(err)
-	}
+	c := followBy(t, w.client.Transport, w.url, http.Header{"Cookie": {cookie}, "Origin": {w.url}},
+		`{"op":"subscribe","id":1,"topics":["interface"],"snapshot":true}`)
 	until(t, c, "snapshot")
 	publish(e, TopicInterface, "lan0", `{"name":"lan0"}`)
 	if got := until(t, c, "event"); got.Key != "lan0" {
@@ -189,7 +179,8 @@ func TestLoopbackEvents(t *testing.T) {
 	if resp, body := w.ask("POST", "/v1/logout", nil, "Cookie: "+cookie, "Origin: "+w.url); resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("leaving: %s %s", resp.Status, body)
 	}
-	for err = nil; err == nil; {
+	var err error
+	for err == nil {
 		_, _, err = c.Read(ctx)
 	}
 	if ctx.Err() != nil {
