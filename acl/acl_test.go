@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 )
 
@@ -28,13 +29,13 @@ func TestMissingSetIsAnError(t *testing.T) {
 		{"source set", Rule{Name: "r", SourceSets: []string{"gone"}}, `set "gone": there is no such prefix-set`},
 		{"destination set", Rule{Name: "r", DestinationSets: []string{"gone"}}, `set "gone": there is no such prefix-set`},
 		{"interface", Rule{Name: "r", Inbound: []string{"gone0"}}, `interface "gone0" does not exist`},
-		{"ports without a protocol", Rule{Name: "r", SourcePorts: []PortRange{{1, 2}}}, "no protocol"},
-		{"ports of a protocol without", Rule{Name: "r", Protocols: []uint8{47}, SourcePorts: []PortRange{{1, 2}}}, "protocol 47 has none"},
+		{"ports without a protocol", Rule{Name: "r", SourcePorts: []flow.PortRange{{First: 1, Last: 2}}}, "no protocol"},
+		{"ports of a protocol without", Rule{Name: "r", Protocols: []uint8{47}, SourcePorts: []flow.PortRange{{First: 1, Last: 2}}}, "protocol 47 has none"},
 		{"ICMP types of TCP", Rule{Name: "r", Protocols: []uint8{6}, ICMP: []ICMPType{{Type: 8}}}, "ICMP types"},
 		{"flags of UDP", Rule{Name: "r", Protocols: []uint8{17}, TCPFlags: Flags{2, 2}}, "TCP flags"},
 		{"flags set that are not looked at", Rule{Name: "r", Protocols: []uint8{6}, TCPFlags: Flags{2, 4}}, "TCP flags"},
-		{"addresses of two families", Rule{Name: "r", Sources: []AddressRange{{netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("::1")}}}, "one family"},
-		{"addresses the wrong way round", Rule{Name: "r", Sources: []AddressRange{{netip.MustParseAddr("10.0.0.2"), netip.MustParseAddr("10.0.0.1")}}}, "lower one first"},
+		{"addresses of two families", Rule{Name: "r", Sources: []flow.AddressRange{{First: netip.MustParseAddr("10.0.0.1"), Last: netip.MustParseAddr("::1")}}}, "one family"},
+		{"addresses the wrong way round", Rule{Name: "r", Sources: []flow.AddressRange{{First: netip.MustParseAddr("10.0.0.2"), Last: netip.MustParseAddr("10.0.0.1")}}}, "lower one first"},
 		{"no name", Rule{}, "no name"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 )
 
@@ -16,8 +17,8 @@ func manyRules(n int) Config {
 		host := netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0})
 		l.Rules = append(l.Rules, Rule{
 			Name: fmt.Sprint("r", i), Protocols: []uint8{packet.ProtoTCP},
-			Destinations:     []AddressRange{RangeOf(netip.PrefixFrom(host, 24))},
-			DestinationPorts: []PortRange{{uint16(1000 + i), uint16(1000 + i)}},
+			Destinations:     []flow.AddressRange{flow.RangeOf(netip.PrefixFrom(host, 24))},
+			DestinationPorts: []flow.PortRange{{First: uint16(1000 + i), Last: uint16(1000 + i)}},
 		})
 	}
 	return Config{Lists: []List{l}, Interfaces: []Binding{{Interface: "lan0", In: "x"}}}

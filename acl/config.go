@@ -1,9 +1,9 @@
 package acl
 
 import (
-	"fmt"
 	"net/netip"
 
+	"routerd/flow"
 	"routerd/internal/origin"
 )
 
@@ -53,12 +53,12 @@ type Rule struct {
 	Family           uint8 // 4 or 6; 0 = both
 	States           []State
 	Protocols        []uint8
-	Sources          []AddressRange
+	Sources          []flow.AddressRange
 	SourceSets       []string
-	Destinations     []AddressRange
+	Destinations     []flow.AddressRange
 	DestinationSets  []string
-	SourcePorts      []PortRange // of protocols with ports
-	DestinationPorts []PortRange // of protocols with ports
+	SourcePorts      []flow.PortRange // of protocols with ports
+	DestinationPorts []flow.PortRange // of protocols with ports
 	ICMP             []ICMPType
 	TCPFlags         Flags
 	Fragments        bool // it arrived in fragments
@@ -100,44 +100,6 @@ var stateNames = [...]string{"new", "related", "invalid", "established"}
 
 // String gives the configuration's word.
 func (s State) String() string { return stateNames[s] }
-
-// AddressRange is a range of addresses of one family, both ends included.
-type AddressRange struct{ First, Last netip.Addr }
-
-// RangeOf is the range that a prefix covers.
-func RangeOf(p netip.Prefix) AddressRange {
-	first := p.Masked().Addr()
-	b := first.AsSlice()
-	for i := p.Bits(); i < 8*len(b); i++ {
-		b[i/8] |= 0x80 >> (i % 8)
-	}
-	last, _ := netip.AddrFromSlice(b)
-	return AddressRange{First: first, Last: last}
-}
-
-// String gives the shortest form: an address, a prefix or first-last.
-func (r AddressRange) String() string {
-	if r.First == r.Last {
-		return r.First.String()
-	}
-	for bits := range r.First.BitLen() {
-		if p, err := r.First.Prefix(bits); err == nil && RangeOf(p) == r {
-			return p.String()
-		}
-	}
-	return r.First.String() + "-" + r.Last.String()
-}
-
-// PortRange is a range of ports, both ends included.
-type PortRange struct{ First, Last uint16 }
-
-// String gives a port or first-last.
-func (r PortRange) String() string {
-	if r.First == r.Last {
-		return fmt.Sprint(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
-}
 
 // LengthRange is a range of lengths of IP packets in bytes, both ends included.
 type LengthRange struct{ First, Last uint32 }

@@ -1,7 +1,8 @@
 // Package acl is the rules of the packet filter: named lists, compiled, and
 // which rule of a list decides about a packet. It reads no packet and knows
-// nothing of translation or of the session table; the dataplane tells it what
-// the packet is and in which state of its flow it comes.
+// nothing of translation or of the session table (of flow it has the ranges of
+// addresses and ports); the dataplane tells it what the packet is and in which state
+// of its flow it comes.
 //
 //	config.go     what the configuration says
 //	compile.go    the configuration checked and turned into Rules

@@ -1,6 +1,10 @@
 package acl
 
-import "slices"
+import (
+	"slices"
+
+	"routerd/flow"
+)
 
 // Idle is a rule of a list that no packet can reach.
 type Idle struct {
@@ -41,8 +45,8 @@ func (r *Rule) contradicts() string {
 	}
 	possible := false
 	for _, six := range []bool{false, true} {
-		of := func(list []AddressRange) bool {
-			return len(list) == 0 || slices.ContainsFunc(list, func(a AddressRange) bool { return a.First.Is6() == six })
+		of := func(list []flow.AddressRange) bool {
+			return len(list) == 0 || slices.ContainsFunc(list, func(a flow.AddressRange) bool { return a.First.Is6() == six })
 		}
 		family := uint8(4)
 		if six {
@@ -68,7 +72,7 @@ func (r *Rule) covers(o *Rule) bool {
 		within(r.Protocols, o.Protocols, func(a, b uint8) bool { return a == b }) &&
 		coversAddresses(r.Sources, r.SourceSets, o.Sources, o.SourceSets) &&
 		coversAddresses(r.Destinations, r.DestinationSets, o.Destinations, o.DestinationSets) &&
-		within(r.SourcePorts, o.SourcePorts, PortRange.holds) && within(r.DestinationPorts, o.DestinationPorts, PortRange.holds) &&
+		within(r.SourcePorts, o.SourcePorts, flow.PortRange.Holds) && within(r.DestinationPorts, o.DestinationPorts, flow.PortRange.Holds) &&
 		within(r.ICMP, o.ICMP, func(a, b ICMPType) bool { return a.Type == b.Type && (a.All || a == b) }) &&
 		r.TCPFlags.Of&^o.TCPFlags.Of == 0 && r.TCPFlags.Set == o.TCPFlags.Set&r.TCPFlags.Of &&
 		(!r.Fragments || o.Fragments) &&
@@ -76,8 +80,6 @@ func (r *Rule) covers(o *Rule) bool {
 		within(r.DSCPs, o.DSCPs, func(a, b uint8) bool { return a == b }) &&
 		within(r.Lengths, o.Lengths, func(a, b LengthRange) bool { return a.First <= b.First && b.Last <= a.Last })
 }
-
-func (r PortRange) holds(o PortRange) bool { return r.First <= o.First && o.Last <= r.Last }
 
 // within reports whether each of its values lies in one of mine, where an empty
 // list is all values.
@@ -95,12 +97,12 @@ func within[T any](mine, its []T, holds func(a, b T) bool) bool {
 
 // coversAddresses is within for addresses and sets, of which a set is within
 // itself alone.
-func coversAddresses(mine []AddressRange, mineSets []string, its []AddressRange, itsSets []string) bool {
+func coversAddresses(mine []flow.AddressRange, mineSets []string, its []flow.AddressRange, itsSets []string) bool {
 	if len(mine)+len(mineSets) == 0 {
 		return true
 	}
 	for _, b := range its {
-		if !slices.ContainsFunc(mine, func(a AddressRange) bool {
+		if !slices.ContainsFunc(mine, func(a flow.AddressRange) bool {
 			return a.First.BitLen() == b.First.BitLen() && !b.First.Less(a.First) && !a.Last.Less(b.Last)
 		}) {
 			return false

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/routing"
 )
@@ -41,10 +42,10 @@ func naiveMatch(c *Config, r *Rule, p *Packet, src, dst netip.Addr, names map[st
 	if len(r.States) == 0 && r.Action == Accept && p.State == Invalid || !one(r.States, func(s State) bool { return s == p.State }) {
 		return false
 	}
-	between := func(a netip.Addr, x AddressRange) bool {
+	between := func(a netip.Addr, x flow.AddressRange) bool {
 		return a.BitLen() == x.First.BitLen() && x.First.Compare(a) <= 0 && a.Compare(x.Last) <= 0
 	}
-	addressed := func(a netip.Addr, ranges []AddressRange, sets []string) bool {
+	addressed := func(a netip.Addr, ranges []flow.AddressRange, sets []string) bool {
 		if len(ranges)+len(sets) == 0 {
 			return true
 		}
@@ -53,13 +54,13 @@ func naiveMatch(c *Config, r *Rule, p *Packet, src, dst netip.Addr, names map[st
 				return true
 			}
 		}
-		return slices.ContainsFunc(ranges, func(x AddressRange) bool { return between(a, x) })
+		return slices.ContainsFunc(ranges, func(x flow.AddressRange) bool { return between(a, x) })
 	}
 	icmp := func(t ICMPType) bool {
 		return uint16(t.Type) == p.DstPort>>8 && (t.All || uint16(t.Code) == p.DstPort&0xff)
 	}
-	port := func(v uint16) func(PortRange) bool {
-		return func(x PortRange) bool { return x.First <= v && v <= x.Last }
+	port := func(v uint16) func(flow.PortRange) bool {
+		return func(x flow.PortRange) bool { return x.First <= v && v <= x.Last }
 	}
 	return one(r.Protocols, func(v uint8) bool { return v == p.Protocol }) &&
 		(p.Protocol != packet.ProtoICMP || p.Family == 4 || !slices.Equal(r.Protocols, []uint8{packet.ProtoICMP})) &&
@@ -78,14 +79,14 @@ var (
 	someInterface = map[string]routing.InterfaceID{"lan0": 1, "wan0": 2, "dmz0": 5}
 )
 
-func drawRange(t *rapid.T) AddressRange {
+func drawRange(t *rapid.T) flow.AddressRange {
 	if rapid.Bool().Draw(t, "prefix") {
-		return RangeOf(netip.MustParsePrefix(rapid.SampledFrom(somePrefixes).Draw(t, "prefix")))
+		return flow.RangeOf(netip.MustParsePrefix(rapid.SampledFrom(somePrefixes).Draw(t, "prefix")))
 	}
 	list := rapid.SampledFrom([][]string{someAddresses[:8], someAddresses[8:]}).Draw(t, "family")
 	i := rapid.IntRange(0, len(list)-1).Draw(t, "first")
 	j := rapid.IntRange(i, len(list)-1).Draw(t, "last")
-	return AddressRange{netip.MustParseAddr(list[i]), netip.MustParseAddr(list[j])}
+	return flow.AddressRange{First: netip.MustParseAddr(list[i]), Last: netip.MustParseAddr(list[j])}
 }
 
 func some[T any](t *rapid.T, what string, most int, draw func(*rapid.T) T) []T {
@@ -95,9 +96,9 @@ func some[T any](t *rapid.T, what string, most int, draw func(*rapid.T) T) []T {
 	return rapid.SliceOfN(rapid.Custom(draw), 1, most).Draw(t, what)
 }
 
-func drawPorts(t *rapid.T) PortRange {
+func drawPorts(t *rapid.T) flow.PortRange {
 	first := rapid.SampledFrom([]uint16{0, 1, 22, 80, 1024, 65535}).Draw(t, "first")
-	return PortRange{first, rapid.SampledFrom([]uint16{first, max(first, 443), 65535}).Draw(t, "last")}
+	return flow.PortRange{First: first, Last: rapid.SampledFrom([]uint16{first, max(first, 443), 65535}).Draw(t, "last")}
 }
 
 func drawRule(t *rapid.T, name string) Rule {

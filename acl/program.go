@@ -3,6 +3,7 @@ package acl
 import (
 	"fmt"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 )
 
@@ -70,11 +71,11 @@ func (r *Rule) matches() (m [states]bool) {
 
 // addresses gives the intervals of the family; all says that the rule names no
 // addresses, and so matches every one.
-func (c *compiler) addresses(list []AddressRange, sets []string, family uint8) (out []interval, all bool, err error) {
+func (c *compiler) addresses(list []flow.AddressRange, sets []string, family uint8) (out []interval, all bool, err error) {
 	if len(list)+len(sets) == 0 {
 		return nil, true, nil
 	}
-	add := func(r AddressRange) error {
+	add := func(r flow.AddressRange) error {
 		if !r.First.IsValid() || r.First.Is4() != r.Last.Is4() || r.Last.Less(r.First) || r.First.Is4In6() || r.Last.Is4In6() {
 			return fmt.Errorf("%s: want two addresses of one family, the lower one first", r)
 		}
@@ -94,7 +95,7 @@ func (c *compiler) addresses(list []AddressRange, sets []string, family uint8) (
 			return nil, false, fmt.Errorf("set %q: there is no such prefix-set", name)
 		}
 		for _, p := range s.Prefixes {
-			if err := add(RangeOf(p)); err != nil {
+			if err := add(flow.RangeOf(p)); err != nil {
 				return nil, false, fmt.Errorf("set %q: %w", name, err)
 			}
 		}
@@ -112,7 +113,7 @@ func protocolIntervals(r *Rule) []interval {
 	return list
 }
 
-func ports(ranges []PortRange) []interval {
+func ports(ranges []flow.PortRange) []interval {
 	var list []interval
 	for _, r := range ranges {
 		list = append(list, interval{number(uint64(r.First)), number(uint64(r.Last))})

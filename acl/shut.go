@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 )
 
@@ -17,12 +18,12 @@ const handshake = packet.TCPSyn | packet.TCPAck | packet.TCPRst | packet.TCPFin
 // rule wants.
 func (l *List) Shuts(to netip.Addr, port uint16) (rule int, shut bool) {
 	first := Rule{
-		States: []State{New}, Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []PortRange{{port, port}},
+		States: []State{New}, Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: port, Last: port}},
 		TCPFlags: Flags{Of: handshake, Set: packet.TCPSyn},
 	}
 	switch {
 	case !to.IsUnspecified():
-		first.Destinations = []AddressRange{{to, to}}
+		first.Destinations = []flow.AddressRange{{First: to, Last: to}}
 		fallthrough
 	case to.Is4():
 		first.Family = map[bool]uint8{true: 4, false: 6}[to.Is4()]
@@ -42,10 +43,10 @@ func (l *List) Shuts(to netip.Addr, port uint16) (rule int, shut bool) {
 // mayMatch reports whether r may match some packet that the rule first, which
 // has no conditions but those of Shuts, matches.
 func (r *Rule) mayMatch(first *Rule) bool {
-	of := func(list []AddressRange) bool {
-		return len(list) == 0 || slices.ContainsFunc(list, func(a AddressRange) bool { return first.Family == 0 || a.First.Is4() == (first.Family == 4) })
+	of := func(list []flow.AddressRange) bool {
+		return len(list) == 0 || slices.ContainsFunc(list, func(a flow.AddressRange) bool { return first.Family == 0 || a.First.Is4() == (first.Family == 4) })
 	}
-	to := func(a AddressRange) bool {
+	to := func(a flow.AddressRange) bool {
 		return len(first.Destinations) == 0 || a.First.BitLen() == first.Destinations[0].First.BitLen() &&
 			!first.Destinations[0].First.Less(a.First) && !a.Last.Less(first.Destinations[0].First)
 	}
@@ -53,6 +54,6 @@ func (r *Rule) mayMatch(first *Rule) bool {
 		(len(r.Protocols) == 0 || slices.Contains(r.Protocols, packet.ProtoTCP)) &&
 		(len(r.SourceSets) > 0 || of(r.Sources)) &&
 		(len(r.DestinationSets) > 0 || len(r.Destinations) == 0 || of(r.Destinations) && slices.ContainsFunc(r.Destinations, to)) &&
-		(len(r.DestinationPorts) == 0 || slices.ContainsFunc(r.DestinationPorts, func(p PortRange) bool { return p.holds(first.DestinationPorts[0]) })) &&
+		(len(r.DestinationPorts) == 0 || slices.ContainsFunc(r.DestinationPorts, func(p flow.PortRange) bool { return p.Holds(first.DestinationPorts[0]) })) &&
 		r.TCPFlags.Set&handshake == first.TCPFlags.Set&r.TCPFlags.Of&handshake
 }

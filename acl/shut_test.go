@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"routerd/flow"
 	"routerd/internal/packet"
 )
 
@@ -47,25 +48,27 @@ func TestShutIsNeverWrong(t *testing.T) {
 func TestShut(t *testing.T) {
 	to := netip.MustParseAddr("10.0.0.1")
 	tcp := []uint8{packet.ProtoTCP}
-	api := Rule{Protocols: tcp, DestinationPorts: []PortRange{{8443, 8443}}}
+	api := Rule{Protocols: tcp, DestinationPorts: []flow.PortRange{{First: 8443, Last: 8443}}}
 	with := func(r Rule, change func(*Rule)) Rule { change(&r); return r }
 	for name, tt := range map[string]struct {
 		list List
 		rule int
 		shut bool
 	}{
-		"an empty list that drops":    {List{Default: Drop}, -1, true},
-		"an empty list that accepts":  {List{}, -1, false},
-		"a rule for it":               {List{Default: Drop, Rules: []Rule{api}}, 0, false},
-		"a rule for some sources":     {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.SourceSets = []string{"inside"} })}}, 0, false},
-		"a rule for IPv6 alone":       {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.Family = 6 })}}, -1, true},
-		"a rule for UDP":              {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.Protocols = []uint8{17} })}}, -1, true},
-		"a rule for another port":     {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.DestinationPorts = []PortRange{{443, 443}} })}}, -1, true},
-		"a rule for another address":  {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.Destinations = []AddressRange{RangeOf(netip.MustParsePrefix("10.0.1.0/24"))} })}}, -1, true},
+		"an empty list that drops":   {List{Default: Drop}, -1, true},
+		"an empty list that accepts": {List{}, -1, false},
+		"a rule for it":              {List{Default: Drop, Rules: []Rule{api}}, 0, false},
+		"a rule for some sources":    {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.SourceSets = []string{"inside"} })}}, 0, false},
+		"a rule for IPv6 alone":      {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.Family = 6 })}}, -1, true},
+		"a rule for UDP":             {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.Protocols = []uint8{17} })}}, -1, true},
+		"a rule for another port":    {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.DestinationPorts = []flow.PortRange{{First: 443, Last: 443}} })}}, -1, true},
+		"a rule for another address": {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) {
+			r.Destinations = []flow.AddressRange{flow.RangeOf(netip.MustParsePrefix("10.0.1.0/24"))}
+		})}}, -1, true},
 		"a rule for answers":          {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.States = []State{Related} })}}, -1, true},
 		"a rule for ACKs":             {List{Default: Drop, Rules: []Rule{with(api, func(r *Rule) { r.TCPFlags = Flags{packet.TCPAck, packet.TCPAck} })}}, -1, true},
 		"dropped before":              {List{Rules: []Rule{{Action: Count}, {Protocols: tcp, Action: Drop}, api}}, 1, true},
-		"dropped from some before":    {List{Rules: []Rule{{Sources: []AddressRange{{to, to}}, Action: Drop}}}, -1, false},
+		"dropped from some before":    {List{Rules: []Rule{{Sources: []flow.AddressRange{{First: to, Last: to}}, Action: Drop}}}, -1, false},
 		"rejected by its first flags": {List{Rules: []Rule{{Protocols: tcp, TCPFlags: Flags{packet.TCPSyn, packet.TCPSyn}, Action: Reject}}}, 0, true},
 	} {
 		if rule, shut := tt.list.Shuts(to, 8443); shut != tt.shut || shut && rule != tt.rule {

@@ -175,10 +175,10 @@ func (r *reader) decodeACLTransport(s *tomltext.Section, rule *acl.Rule) {
 	}
 	s.Record("protocol", strings.Join(words, " "))
 	for _, p := range tomltext.Distinct(s, "source-port", portRange) {
-		rule.SourcePorts = append(rule.SourcePorts, acl.PortRange(p.Value))
+		rule.SourcePorts = append(rule.SourcePorts, p.Value)
 	}
 	for _, p := range tomltext.Distinct(s, "destination-port", portRange) {
-		rule.DestinationPorts = append(rule.DestinationPorts, acl.PortRange(p.Value))
+		rule.DestinationPorts = append(rule.DestinationPorts, p.Value)
 	}
 	for _, t := range tomltext.Distinct(s, "icmp-type", tomltext.Text("a type of ICMP")) {
 		if v, ok := aclICMPType(t.Value, rule.Protocols); ok {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"routerd/acl"
+	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/internal/tomltext"
 )
@@ -39,16 +40,16 @@ var aclProtocol = tomltext.Reading[uint8]{Read: func(v any) (uint8, error) {
 	return protocol.Read(v)
 }, Want: `"tcp", "udp", "icmp", "icmpv6", "gre", "esp", "ah", "sctp", "ospf" and others, or a protocol's number`}
 
-var aclAddresses = tomltext.Reading[acl.AddressRange]{Read: func(v any) (acl.AddressRange, error) {
+var aclAddresses = tomltext.Reading[flow.AddressRange]{Read: func(v any) (flow.AddressRange, error) {
 	s, ok := v.(string)
 	if !ok {
-		return acl.AddressRange{}, tomltext.ErrUnwanted
+		return flow.AddressRange{}, tomltext.ErrUnwanted
 	}
 	if p, err := netip.ParsePrefix(s); err == nil && !p.Addr().Is4In6() {
 		if p.Masked() != p {
-			return acl.AddressRange{}, tomltext.Hint{Message: "which has bits set behind its length", Suggestion: fmt.Sprintf("did you mean %q?", p.Masked())}
+			return flow.AddressRange{}, tomltext.Hint{Message: "which has bits set behind its length", Suggestion: fmt.Sprintf("did you mean %q?", p.Masked())}
 		}
-		return acl.RangeOf(p), nil
+		return flow.RangeOf(p), nil
 	}
 	first, last, isRange := strings.Cut(s, "-")
 	if !isRange {
@@ -57,9 +58,9 @@ var aclAddresses = tomltext.Reading[acl.AddressRange]{Read: func(v any) (acl.Add
 	a, err1 := netip.ParseAddr(first)
 	b, err2 := netip.ParseAddr(last)
 	if err1 != nil || err2 != nil || a.Is4() != b.Is4() || a.Is4In6() || b.Is4In6() || a.Zone() != "" || b.Zone() != "" || b.Less(a) {
-		return acl.AddressRange{}, tomltext.ErrUnwanted
+		return flow.AddressRange{}, tomltext.ErrUnwanted
 	}
-	return acl.AddressRange{First: a, Last: b}, nil
+	return flow.AddressRange{First: a, Last: b}, nil
 }, Want: `an address, a prefix like "192.0.2.0/24" or "2001:db8::/32", or a range like "192.0.2.32-192.0.2.39"`}
 
 // The names of ICMP types (RFC 792, RFC 4443, RFC 4861, RFC 8335).

@@ -96,7 +96,7 @@ var natName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 }, Want: "1 to 64 letters, digits, '-', '_' and '.', beginning with a letter or digit"}
 
 func (r *reader) decodePool(s *tomltext.Section, name string) nat.PoolConfig {
-	p := nat.PoolConfig{Name: name, Origin: r.origin(s.At), Ports: tomltext.Get(s, "ports", nat.PortRange{}, portRange)}
+	p := nat.PoolConfig{Name: name, Origin: r.origin(s.At), Ports: tomltext.Get(s, "ports", flow.PortRange{}, portRange)}
 	for _, a := range tomltext.Distinct(s, "addresses", addressRange) {
 		p.Addresses = append(p.Addresses, a.Value)
 	}
@@ -213,12 +213,12 @@ func (r *reader) decodeDestinationRule(s *tomltext.Section, name string) nat.Des
 	rule.Hairpin = tomltext.Get(s, "hairpin", false, tomltext.Bool)
 	for _, d := range tomltext.Distinct(s, "destination", endpoint) {
 		rule.Match.Destinations = append(rule.Match.Destinations, d.Value.addresses)
-		if p := d.Value.ports; p != (nat.PortRange{}) {
+		if p := d.Value.ports; p != (flow.PortRange{}) {
 			if s.Has("destination-port") || len(rule.Match.DestinationPorts) > 0 && !slices.Contains(rule.Match.DestinationPorts, p) {
 				r.Wrong(d.At, fmt.Sprintf("%s gives ports that the rule has otherwise too", d.At), "the ports in one place: destination-port")
 				continue
 			}
-			rule.Match.DestinationPorts = []nat.PortRange{p}
+			rule.Match.DestinationPorts = []flow.PortRange{p}
 		}
 	}
 	to := tomltext.Get(s, "translation", endpointValue{}, endpoint)
@@ -233,15 +233,15 @@ func (r *reader) decodeDestinationRule(s *tomltext.Section, name string) nat.Des
 	case to.addresses.First != to.addresses.Last:
 		r.Wrong(at, fmt.Sprintf("%s is %s, which is several hosts", at, to.addresses), "the address of one inside host")
 	case s.Has("destination-port") && len(rule.Match.DestinationPorts) == 0, s.Has("destination") && len(rule.Match.Destinations) == 0: // likewise
-	case to.ports != (nat.PortRange{}) && len(rule.Match.DestinationPorts) != 1:
+	case to.ports != (flow.PortRange{}) && len(rule.Match.DestinationPorts) != 1:
 		r.Wrong(at, fmt.Sprintf("%s gives a port, and the rule matches %d of them", at, len(rule.Match.DestinationPorts)), "one destination port or range of them to translate")
-	case to.ports != (nat.PortRange{}) && !samePorts(rule.Match.DestinationPorts[0], to.ports):
+	case to.ports != (flow.PortRange{}) && !samePorts(rule.Match.DestinationPorts[0], to.ports):
 		r.Wrong(at, fmt.Sprintf("%s leads the ports %s to %s, which are not as many", at, rule.Match.DestinationPorts[0], to.ports), "a range of the same length")
 	}
 	return rule
 }
 
-func samePorts(a, b nat.PortRange) bool { return a.Last-a.First == b.Last-b.First }
+func samePorts(a, b flow.PortRange) bool { return a.Last-a.First == b.Last-b.First }
 
 func (r *reader) decodeStaticRule(s *tomltext.Section, name string) nat.StaticRule {
 	rule := nat.StaticRule{Name: name, Origin: r.origin(s.At.With("name"))}
@@ -306,21 +306,21 @@ var protocol = tomltext.Reading[uint8]{Read: func(v any) (uint8, error) {
 	return 0, tomltext.ErrUnwanted
 }, Want: `"tcp", "udp", "icmp", "gre", "esp", "ah", "sctp", "udplite", or a protocol's number`}
 
-var portRange = tomltext.Reading[nat.PortRange]{Read: func(v any) (nat.PortRange, error) {
+var portRange = tomltext.Reading[flow.PortRange]{Read: func(v any) (flow.PortRange, error) {
 	switch v := v.(type) {
 	case int64:
 		if v > 0 && v < 65536 {
-			return nat.PortRange{First: uint16(v), Last: uint16(v)}, nil
+			return flow.PortRange{First: uint16(v), Last: uint16(v)}, nil
 		}
 	case string:
 		if p, ok := parsePorts(v); ok {
 			return p, nil
 		}
 	}
-	return nat.PortRange{}, tomltext.ErrUnwanted
+	return flow.PortRange{}, tomltext.ErrUnwanted
 }, Want: `a port from 1 to 65535, or a range like "1024-65535"`}
 
-func parsePorts(s string) (nat.PortRange, bool) {
+func parsePorts(s string) (flow.PortRange, bool) {
 	first, last, isRange := strings.Cut(s, "-")
 	if !isRange {
 		last = first
@@ -328,15 +328,15 @@ func parsePorts(s string) (nat.PortRange, bool) {
 	a, err1 := strconv.ParseUint(first, 10, 16)
 	b, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || a == 0 || a > b {
-		return nat.PortRange{}, false
+		return flow.PortRange{}, false
 	}
-	return nat.PortRange{First: uint16(a), Last: uint16(b)}, true
+	return flow.PortRange{First: uint16(a), Last: uint16(b)}, true
 }
 
-var addressRange = tomltext.Reading[nat.AddressRange]{Read: func(v any) (nat.AddressRange, error) {
+var addressRange = tomltext.Reading[flow.AddressRange]{Read: func(v any) (flow.AddressRange, error) {
 	s, ok := v.(string)
 	if !ok {
-		return nat.AddressRange{}, tomltext.ErrUnwanted
+		return flow.AddressRange{}, tomltext.ErrUnwanted
 	}
 	a, ok := parseAddresses(s)
 	if !ok {
@@ -357,9 +357,9 @@ func wrongAddresses(s string) error {
 	return tomltext.ErrUnwanted
 }
 
-func parseAddresses(s string) (nat.AddressRange, bool) {
+func parseAddresses(s string) (flow.AddressRange, bool) {
 	if p, err := netip.ParsePrefix(s); err == nil {
-		return nat.RangeOf(p), p.Addr().Is4() && p.Masked() == p
+		return flow.RangeOf(p), p.Addr().Is4() && p.Masked() == p
 	}
 	first, last, isRange := strings.Cut(s, "-")
 	if !isRange {
@@ -368,15 +368,15 @@ func parseAddresses(s string) (nat.AddressRange, bool) {
 	a, err1 := netip.ParseAddr(first)
 	b, err2 := netip.ParseAddr(last)
 	if err1 != nil || err2 != nil || !a.Is4() || !b.Is4() || b.Less(a) {
-		return nat.AddressRange{}, false
+		return flow.AddressRange{}, false
 	}
-	return nat.AddressRange{First: a, Last: b}, true
+	return flow.AddressRange{First: a, Last: b}, true
 }
 
 // endpointValue is the outside or inside endpoint of a port forward.
 type endpointValue struct {
-	addresses nat.AddressRange
-	ports     nat.PortRange
+	addresses flow.AddressRange
+	ports     flow.PortRange
 }
 
 var endpoint = tomltext.Reading[endpointValue]{Read: func(v any) (endpointValue, error) {

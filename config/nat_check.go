@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"routerd/dataplane"
+	"routerd/flow"
 	"routerd/internal/protocols"
 	"routerd/internal/tomltext"
 	"routerd/nat"
@@ -113,14 +114,14 @@ func (k *natCheck) pools() {
 
 // noHosts are addresses that no host has: this network, loopback, multicast and
 // reserved ones (RFC 1122 §3.2.1.3).
-var noHosts = []nat.AddressRange{
-	nat.RangeOf(netip.MustParsePrefix("0.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("127.0.0.0/8")), nat.RangeOf(netip.MustParsePrefix("224.0.0.0/3")),
+var noHosts = []flow.AddressRange{
+	flow.RangeOf(netip.MustParsePrefix("0.0.0.0/8")), flow.RangeOf(netip.MustParsePrefix("127.0.0.0/8")), flow.RangeOf(netip.MustParsePrefix("224.0.0.0/3")),
 }
 
 // hosts finds addresses that nothing can be translated to.
 func (k *natCheck) hosts() {
-	check := func(at tomltext.Path, what string, a nat.AddressRange) {
-		if slices.ContainsFunc(noHosts, func(b nat.AddressRange) bool { return overlap(a, b) }) {
+	check := func(at tomltext.Path, what string, a flow.AddressRange) {
+		if slices.ContainsFunc(noHosts, func(b flow.AddressRange) bool { return overlap(a, b) }) {
 			k.Wrong(at, fmt.Sprintf("%s: %s, which no host can have", what, a), "addresses of hosts")
 		}
 	}
@@ -133,13 +134,13 @@ func (k *natCheck) hosts() {
 		s, at := &k.nat.Static[i], natRulePath(nat.KindStatic, i)
 		for key, p := range map[string]netip.Prefix{"outside": s.Outside, "inside": s.Inside} {
 			if p.IsValid() {
-				check(at.With(key), fmt.Sprintf("the %s of the rule %q", key, s.Name), nat.RangeOf(p))
+				check(at.With(key), fmt.Sprintf("the %s of the rule %q", key, s.Name), flow.RangeOf(p))
 			}
 		}
 	}
 	for i := range k.nat.Destination {
 		if d := &k.nat.Destination[i]; d.Address.IsValid() {
-			check(natRulePath(nat.KindDestination, i).With("translation"), fmt.Sprintf("the translation of the rule %q", d.Name), nat.AddressRange{First: d.Address, Last: d.Address})
+			check(natRulePath(nat.KindDestination, i).With("translation"), fmt.Sprintf("the translation of the rule %q", d.Name), flow.AddressRange{First: d.Address, Last: d.Address})
 		}
 	}
 }
@@ -160,7 +161,7 @@ func (k *natCheck) statics() {
 			}
 		}
 		for _, p := range k.nat.Pools {
-			if slices.ContainsFunc(p.Addresses, func(a nat.AddressRange) bool { return overlap(a, nat.RangeOf(s.Outside)) }) {
+			if slices.ContainsFunc(p.Addresses, func(a flow.AddressRange) bool { return overlap(a, flow.RangeOf(s.Outside)) }) {
 				k.Wrong(at, fmt.Sprintf("the outside %s of the rule %q has addresses of the pool %s", text(s.Outside), s.Name, p.Name), "addresses that no pool has")
 			}
 		}
@@ -223,7 +224,7 @@ func (k *natCheck) destinations() {
 
 // link returns the Ethernet interface, of those named or else of all, whose
 // subnet has the addresses, or "".
-func (k *natCheck) link(names []string, a nat.AddressRange) string {
+func (k *natCheck) link(names []string, a flow.AddressRange) string {
 	for _, i := range k.c.Dataplane.Interfaces {
 		if i.Kind != dataplane.KindTAP && i.Kind != dataplane.KindPacket || len(names) > 0 && !slices.Contains(names, i.Name) {
 			continue
@@ -239,22 +240,22 @@ func (k *natCheck) link(names []string, a nat.AddressRange) string {
 
 // answered reports whether an interface or translation has any of the
 // addresses.
-func (k *natCheck) answered(a nat.AddressRange) bool {
+func (k *natCheck) answered(a flow.AddressRange) bool {
 	for _, i := range k.c.Dataplane.Interfaces {
 		for _, own := range i.Addresses {
-			if own.Prefix.Addr().Is4() && overlap(a, nat.AddressRange{First: own.Prefix.Addr(), Last: own.Prefix.Addr()}) {
+			if own.Prefix.Addr().Is4() && overlap(a, flow.AddressRange{First: own.Prefix.Addr(), Last: own.Prefix.Addr()}) {
 				return true
 			}
 		}
 	}
 	for _, p := range k.nat.Pools {
-		if slices.ContainsFunc(p.Addresses, func(b nat.AddressRange) bool { return overlap(a, b) }) {
+		if slices.ContainsFunc(p.Addresses, func(b flow.AddressRange) bool { return overlap(a, b) }) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(k.nat.Static, func(s nat.StaticRule) bool { return overlap(a, nat.RangeOf(s.Outside)) }) ||
+	return slices.ContainsFunc(k.nat.Static, func(s nat.StaticRule) bool { return overlap(a, flow.RangeOf(s.Outside)) }) ||
 		slices.ContainsFunc(k.nat.Source, func(s nat.SourceRule) bool {
-			return s.Method == nat.FixedAddress && overlap(a, nat.AddressRange{First: s.Address, Last: s.Address})
+			return s.Method == nat.FixedAddress && overlap(a, flow.AddressRange{First: s.Address, Last: s.Address})
 		})
 }
 
@@ -315,9 +316,9 @@ func (k *natCheck) compile() {
 }
 
 // text returns a prefix, or the address of one host.
-func text(p netip.Prefix) string { return nat.RangeOf(p).String() }
+func text(p netip.Prefix) string { return flow.RangeOf(p).String() }
 
-func overlap(a, b nat.AddressRange) bool { return !a.Last.Less(b.First) && !b.Last.Less(a.First) }
+func overlap(a, b flow.AddressRange) bool { return !a.Last.Less(b.First) && !b.Last.Less(a.First) }
 
 // numberOf returns an IPv4 address as a number.
 func numberOf(a netip.Addr) uint32 {

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"routerd/flow"
 	"routerd/nat"
 )
 
@@ -113,14 +114,14 @@ hairpin = true`), nil},
 // A rule said to be covered by another matches nothing that the other does
 // not; one that is the same but for being narrower is covered.
 func TestCoversAsPacketsSay(t *testing.T) {
-	ports := rapid.Custom(func(t *rapid.T) nat.PortRange {
+	ports := rapid.Custom(func(t *rapid.T) flow.PortRange {
 		first := rapid.Uint16Range(1, 6).Draw(t, "first")
-		return nat.PortRange{First: first, Last: first + rapid.Uint16Range(0, 3).Draw(t, "more")}
+		return flow.PortRange{First: first, Last: first + rapid.Uint16Range(0, 3).Draw(t, "more")}
 	})
-	addresses := rapid.Custom(func(t *rapid.T) nat.AddressRange {
+	addresses := rapid.Custom(func(t *rapid.T) flow.AddressRange {
 		first := rapid.ByteRange(0, 5).Draw(t, "first")
 		last := first + rapid.ByteRange(0, 3).Draw(t, "more")
-		return nat.AddressRange{First: netip.AddrFrom4([4]byte{10, 0, 0, first}), Last: netip.AddrFrom4([4]byte{10, 0, 0, last})}
+		return flow.AddressRange{First: netip.AddrFrom4([4]byte{10, 0, 0, first}), Last: netip.AddrFrom4([4]byte{10, 0, 0, last})}
 	})
 	rule := rapid.Custom(func(t *rapid.T) nat.Match {
 		return nat.Match{
@@ -161,6 +162,6 @@ type probe struct {
 func (p probe) matches(m *nat.Match) bool {
 	return (len(m.Outbound) == 0 || slices.Contains(m.Outbound, p.out)) &&
 		(len(m.Protocols) == 0 || slices.Contains(m.Protocols, p.proto)) &&
-		(len(m.Sources) == 0 || slices.ContainsFunc(m.Sources, func(r nat.AddressRange) bool { return !p.source.Less(r.First) && !r.Last.Less(p.source) })) &&
-		(len(m.DestinationPorts) == 0 || slices.ContainsFunc(m.DestinationPorts, func(r nat.PortRange) bool { return r.First <= p.port && p.port <= r.Last }))
+		(len(m.Sources) == 0 || slices.ContainsFunc(m.Sources, func(r flow.AddressRange) bool { return !p.source.Less(r.First) && !r.Last.Less(p.source) })) &&
+		(len(m.DestinationPorts) == 0 || slices.ContainsFunc(m.DestinationPorts, func(r flow.PortRange) bool { return r.First <= p.port && p.port <= r.Last }))
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"routerd/flow"
 	"routerd/internal/tomltext"
 	"routerd/nat"
 )
@@ -37,8 +38,8 @@ func (k *natCheck) shadows() {
 	var source, destination []matcher
 	for i := range k.nat.Static {
 		s, at := &k.nat.Static[i], natRulePath(nat.KindStatic, i)
-		out := nat.Match{Outbound: s.Interfaces, Sources: []nat.AddressRange{nat.RangeOf(s.Inside)}}
-		in := nat.Match{Inbound: s.Interfaces, Destinations: []nat.AddressRange{nat.RangeOf(s.Outside)}}
+		out := nat.Match{Outbound: s.Interfaces, Sources: []flow.AddressRange{flow.RangeOf(s.Inside)}}
+		in := nat.Match{Inbound: s.Interfaces, Destinations: []flow.AddressRange{flow.RangeOf(s.Outside)}}
 		source = append(source, newMatcher(s.Name, &out, false, at.With("inside")))
 		destination = append(destination, newMatcher(s.Name, &in, s.Hairpin, at.With("outside")))
 	}
@@ -111,7 +112,7 @@ func within(list, all []interval) bool {
 // interval is a range of addresses or ports, both ends included.
 type interval struct{ first, last uint32 }
 
-func ofAddresses(list []nat.AddressRange) []interval {
+func ofAddresses(list []flow.AddressRange) []interval {
 	var out []interval
 	for _, a := range list {
 		out = append(out, interval{numberOf(a.First), numberOf(a.Last)})
@@ -119,7 +120,7 @@ func ofAddresses(list []nat.AddressRange) []interval {
 	return disjoint(out)
 }
 
-func ofPorts(list []nat.PortRange) []interval {
+func ofPorts(list []flow.PortRange) []interval {
 	var out []interval
 	for _, p := range list {
 		out = append(out, interval{uint32(p.First), uint32(p.Last)})

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"routerd/acl"
+	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/nat"
@@ -84,7 +85,7 @@ func TestFilterConditions(t *testing.T) {
 // translation.
 func TestFilterOfHairpins(t *testing.T) {
 	toPort := func(port uint16) acl.Rule {
-		return acl.Rule{Name: "port", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []acl.PortRange{{First: port, Last: port}}}
+		return acl.Rule{Name: "port", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: port, Last: port}}}
 	}
 	for port, want := range map[uint16]verdict.Verdict{8080: verdict.Forwarded, 80: verdict.ACLDropped} {
 		cfg := acl.Config{Lists: []acl.List{{Name: "x", Default: acl.Drop, Rules: []acl.Rule{toPort(port)}}}, Interfaces: []acl.Binding{{Interface: "lan0", Out: "x"}}}

@@ -53,12 +53,12 @@ func (m modelRule) rule(name string) acl.Rule {
 	default:
 		r.Protocols = []uint8{m.proto}
 		if m.port > 0 {
-			r.DestinationPorts = []acl.PortRange{{First: uint16(m.port), Last: uint16(m.port)}}
+			r.DestinationPorts = []flow.PortRange{{First: uint16(m.port), Last: uint16(m.port)}}
 		}
 	}
 	if m.host > 0 {
 		for _, of := range []string{"10.0.1.%d/32", "10.0.2.%d/32", "2001:db8:1::%d/128", "2001:db8:2::%d/128"} {
-			r.Sources = append(r.Sources, acl.RangeOf(prefix(fmt.Sprintf(of, m.host))))
+			r.Sources = append(r.Sources, flow.RangeOf(prefix(fmt.Sprintf(of, m.host))))
 		}
 	}
 	if m.state > 0 {

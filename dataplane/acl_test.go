@@ -41,8 +41,8 @@ func (n *network) filter(tb testing.TB, cfg acl.Config, nc nat.Config) *network 
 // port 80, and rejects port 23.
 func guard(more ...acl.Rule) acl.Config {
 	rules := append(more,
-		acl.Rule{Name: "web", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []acl.PortRange{{First: 80, Last: 80}}, Action: acl.Accept, Origin: 81},
-		acl.Rule{Name: "telnet", Protocols: []uint8{packet.ProtoTCP, packet.ProtoUDP}, DestinationPorts: []acl.PortRange{{First: 23, Last: 23}}, Action: acl.Reject, Origin: 82},
+		acl.Rule{Name: "web", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: 80, Last: 80}}, Action: acl.Accept, Origin: 81},
+		acl.Rule{Name: "telnet", Protocols: []uint8{packet.ProtoTCP, packet.ProtoUDP}, DestinationPorts: []flow.PortRange{{First: 23, Last: 23}}, Action: acl.Reject, Origin: 82},
 	)
 	return acl.Config{
 		Lists:      []acl.List{{Name: "outside", Default: acl.Drop, Rules: rules, Origin: 80}},
@@ -198,7 +198,7 @@ func TestFilter(t *testing.T) {
 			{lan1, "tcp 10.0.2.2:4000 > 10.0.1.2:99", flagSyn, no},
 		}},
 		{"only what leaves is filtered", acl.Config{
-			Lists:      []acl.List{{Name: "out", Default: acl.Drop, Rules: []acl.Rule{{Name: "dns", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []acl.PortRange{{First: 53, Last: 53}}}}}},
+			Lists:      []acl.List{{Name: "out", Default: acl.Drop, Rules: []acl.Rule{{Name: "dns", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []flow.PortRange{{First: 53, Last: 53}}}}}},
 			Interfaces: []acl.Binding{{Interface: "lan1", Out: "out"}},
 		}, []leg{
 			{lan0, "udp 10.0.1.2:4000 > 10.0.2.2:53", 0, ok},
@@ -209,8 +209,8 @@ func TestFilter(t *testing.T) {
 		}},
 		{"the router itself", acl.Config{
 			Lists: []acl.List{{Name: "router", Default: acl.Drop, Rules: []acl.Rule{
-				{Name: "no-ping", Protocols: []uint8{packet.ProtoICMP}, ICMP: []acl.ICMPType{{Type: 8, All: true}}, Sources: []acl.AddressRange{acl.RangeOf(prefix("10.0.2.0/24"))}, Action: acl.Drop},
-				{Name: "no-ping6", Protocols: []uint8{packet.ProtoICMPv6}, ICMP: []acl.ICMPType{{Type: 128, All: true}}, Sources: []acl.AddressRange{acl.RangeOf(prefix("2001:db8:2::/64"))}, Action: acl.Drop},
+				{Name: "no-ping", Protocols: []uint8{packet.ProtoICMP}, ICMP: []acl.ICMPType{{Type: 8, All: true}}, Sources: []flow.AddressRange{flow.RangeOf(prefix("10.0.2.0/24"))}, Action: acl.Drop},
+				{Name: "no-ping6", Protocols: []uint8{packet.ProtoICMPv6}, ICMP: []acl.ICMPType{{Type: 128, All: true}}, Sources: []flow.AddressRange{flow.RangeOf(prefix("2001:db8:2::/64"))}, Action: acl.Drop},
 				{Name: "ping", Protocols: []uint8{packet.ProtoICMP, packet.ProtoICMPv6}, Action: acl.Accept},
 			}}},
 			Local: "router",
@@ -233,7 +233,7 @@ func TestFilter(t *testing.T) {
 func TestFilterWithTranslation(t *testing.T) {
 	const ok, no = verdict.Forwarded, verdict.ACLDropped
 	open := func(name string, to string) acl.Rule {
-		return acl.Rule{Name: name, Protocols: []uint8{packet.ProtoTCP}, Destinations: []acl.AddressRange{acl.RangeOf(prefix(to))}, DestinationPorts: []acl.PortRange{{First: 80, Last: 8080}}}
+		return acl.Rule{Name: name, Protocols: []uint8{packet.ProtoTCP}, Destinations: []flow.AddressRange{flow.RangeOf(prefix(to))}, DestinationPorts: []flow.PortRange{{First: 80, Last: 8080}}}
 	}
 	in := func(rules ...acl.Rule) acl.Config {
 		return acl.Config{Lists: []acl.List{{Name: "x", Default: acl.Drop, Rules: rules}}, Interfaces: []acl.Binding{{Interface: "lan1", In: "x"}}}
@@ -242,7 +242,7 @@ func TestFilterWithTranslation(t *testing.T) {
 		return acl.Config{Lists: []acl.List{{Name: "x", Default: acl.Drop, Rules: rules}}, Interfaces: []acl.Binding{{Interface: iface, Out: "x"}}}
 	}
 	from := func(prefixes string) acl.Rule {
-		return acl.Rule{Name: "from", Sources: []acl.AddressRange{acl.RangeOf(prefix(prefixes))}}
+		return acl.Rule{Name: "from", Sources: []flow.AddressRange{flow.RangeOf(prefix(prefixes))}}
 	}
 	for _, tt := range []struct {
 		name string
@@ -442,7 +442,7 @@ func TestFilterCountsAndTells(t *testing.T) {
 func TestFilterPieces6(t *testing.T) {
 	hopByHop := []byte{0, 0, 1, 4, 0, 0, 0, 0} // next header, length, PadN of six bytes
 	for name, options := range map[string][]byte{"": nil, "with hop-by-hop options": hopByHop} {
-		n := newNetwork(t).filter(t, guard(acl.Rule{Name: "dns", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []acl.PortRange{{First: 53, Last: 53}}}), nat.Config{})
+		n := newNetwork(t).filter(t, guard(acl.Rule{Name: "dns", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []flow.PortRange{{First: 53, Last: 53}}}), nat.Config{})
 		for port, want := range map[uint16]int{53: 2, 54: 0} {
 			whole := build(t, Probe{Src: addr("2001:db8:2::2"), Dst: addr("2001:db8:1::2"), Proto: packet.ProtoUDP, SrcPort: 4000, DstPort: port, Size: 40 + 1600})
 			payload := whole[packet.IPv6Header:]

@@ -11,10 +11,10 @@ import (
 	"routerd/arp"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
+	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/internal/siphash"
 	"routerd/internal/verdict"
-	"routerd/nat"
 	"routerd/routing"
 )
 
@@ -311,7 +311,7 @@ func TestExplainRedirect(t *testing.T) {
 	n.publish(arp.Reachable, "10.0.5.3", arp.MAC{2, 0, 0, 0, 0, 3}, 0)
 	cfg := natConfig()
 	cfg.Destination[0].Address = addr("10.0.5.3")
-	cfg.Source[0].Match.Sources = append(cfg.Source[0].Match.Sources, nat.RangeOf(prefix("10.0.5.0/24")))
+	cfg.Source[0].Match.Sources = append(cfg.Source[0].Match.Sources, flow.RangeOf(prefix("10.0.5.0/24")))
 	n.translate(t, cfg)
 	for dst, want := range map[string]bool{"10.0.5.3": true, "10.0.2.1": false} {
 		syn := fromH5(t, Probe{Dst: addr(dst), Proto: packet.ProtoTCP, SrcPort: 4000, DstPort: 80})

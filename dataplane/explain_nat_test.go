@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"routerd/flow"
 	"routerd/internal/origin"
 	"routerd/internal/verdict"
 	"routerd/nat"
@@ -63,7 +64,7 @@ func TestNATExplain(t *testing.T) {
 
 	cfg.Source = append([]nat.SourceRule{{
 		Name: "not-these", Method: nat.Exempt, Origin: exempt,
-		Match: nat.Match{Destinations: []nat.AddressRange{nat.RangeOf(prefix("10.0.2.9/32"))}},
+		Match: nat.Match{Destinations: []flow.AddressRange{flow.RangeOf(prefix("10.0.2.9/32"))}},
 	}}, cfg.Source...)
 	n.translate(t, cfg)
 	wants("what a rule exempts", lan0, probe(t, "udp 10.0.1.2:4000 > 10.0.2.9:53", 10), step("nat-out", exempt, "source 10.0.1.2:4000 stays (source not-these)"))

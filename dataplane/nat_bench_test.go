@@ -25,7 +25,7 @@ func newMillion(b *testing.B, packets ...memory.Packet) *load {
 	l := newLoad(b, packets...)
 	cfg := nat.Config{
 		MaxSessions: million, MaxSessionsPerHost: -1,
-		Pools:  []nat.PoolConfig{{Name: "pool", Addresses: []nat.AddressRange{nat.RangeOf(prefix("198.51.100.0/27"))}}},
+		Pools:  []nat.PoolConfig{{Name: "pool", Addresses: []flow.AddressRange{flow.RangeOf(prefix("198.51.100.0/27"))}}},
 		Source: []nat.SourceRule{{Name: "out", Match: nat.Match{Outbound: []string{"lan1"}}, Method: nat.FromPool, Pool: "pool"}},
 	}
 	(&network{view: l.view}).translate(b, cfg)
@@ -106,7 +106,7 @@ func BenchmarkNATRefusal(b *testing.B) {
 			cfg.MaxSessionsPerHost = -1
 			cfg.MaxSessions = 1 << 16
 			if name == "refused" {
-				cfg.Pools = []nat.PoolConfig{{Name: "one", Addresses: []nat.AddressRange{nat.RangeOf(prefix("198.51.100.1/32"))}, Ports: nat.PortRange{First: 5000, Last: 5000}}}
+				cfg.Pools = []nat.PoolConfig{{Name: "one", Addresses: []flow.AddressRange{flow.RangeOf(prefix("198.51.100.1/32"))}, Ports: flow.PortRange{First: 5000, Last: 5000}}}
 				cfg.Source[0].Method, cfg.Source[0].Pool = nat.FromPool, "one"
 			}
 			n.translate(b, cfg)

@@ -24,15 +24,15 @@ import (
 func natConfig() nat.Config {
 	return nat.Config{
 		Source: []nat.SourceRule{{Name: "lan-out", Match: nat.Match{
-			Outbound: []string{"lan1"}, Sources: []nat.AddressRange{nat.RangeOf(prefix("10.0.1.0/24"))},
+			Outbound: []string{"lan1"}, Sources: []flow.AddressRange{flow.RangeOf(prefix("10.0.1.0/24"))},
 		}}},
 		Destination: []nat.DestinationRule{{
 			Name: "web", Match: nat.Match{
 				Inbound: []string{"lan1"}, Protocols: []uint8{packet.ProtoTCP},
-				Destinations:     []nat.AddressRange{nat.RangeOf(prefix("10.0.2.1/32"))},
-				DestinationPorts: []nat.PortRange{{First: 80, Last: 80}},
+				Destinations:     []flow.AddressRange{flow.RangeOf(prefix("10.0.2.1/32"))},
+				DestinationPorts: []flow.PortRange{{First: 80, Last: 80}},
 			},
-			Address: addr("10.0.1.3"), Ports: nat.PortRange{First: 8080, Last: 8080}, Hairpin: true,
+			Address: addr("10.0.1.3"), Ports: flow.PortRange{First: 8080, Last: 8080}, Hairpin: true,
 		}},
 	}
 }
@@ -212,7 +212,7 @@ func TestNATPath(t *testing.T) {
 func TestNATFates(t *testing.T) {
 	pool := func(cfg *nat.Config) {
 		cfg.Pools = []nat.PoolConfig{{
-			Name: "one", Addresses: []nat.AddressRange{nat.RangeOf(prefix("198.51.100.1/32"))}, Ports: nat.PortRange{First: 5000, Last: 5000},
+			Name: "one", Addresses: []flow.AddressRange{flow.RangeOf(prefix("198.51.100.1/32"))}, Ports: flow.PortRange{First: 5000, Last: 5000},
 		}}
 		cfg.Source[0].Method, cfg.Source[0].Pool = nat.FromPool, "one"
 	}

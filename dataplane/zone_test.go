@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"routerd/acl"
+	"routerd/flow"
 	"routerd/internal/packet"
 	"routerd/internal/verdict"
 	"routerd/nat"
@@ -16,8 +17,8 @@ import (
 func threeZones() acl.Config {
 	return acl.Config{
 		Lists: []acl.List{{Name: "in-out", Default: acl.Drop, Rules: []acl.Rule{
-			{Name: "web", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []acl.PortRange{{First: 80, Last: 80}}, Action: acl.Accept, Origin: 81},
-			{Name: "telnet", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []acl.PortRange{{First: 23, Last: 23}}, Action: acl.Reject, Origin: 82},
+			{Name: "web", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: 80, Last: 80}}, Action: acl.Accept, Origin: 81},
+			{Name: "telnet", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: 23, Last: 23}}, Action: acl.Reject, Origin: 82},
 		}}},
 		Zones: []acl.Zone{{Name: "in", Interfaces: []string{"lan0"}, Origin: 70}, {Name: "out", Interfaces: []string{"lan1"}, Origin: 71}},
 		Policies: []acl.Policy{
@@ -56,7 +57,7 @@ func TestZones(t *testing.T) {
 func TestZonesWithTranslation(t *testing.T) {
 	own := func(from, to, source, destination string) acl.Config {
 		c := threeZones()
-		c.Lists[0].Rules = []acl.Rule{{Name: "own", Sources: []acl.AddressRange{acl.RangeOf(prefix(source))}, Destinations: []acl.AddressRange{acl.RangeOf(prefix(destination))}}}
+		c.Lists[0].Rules = []acl.Rule{{Name: "own", Sources: []flow.AddressRange{flow.RangeOf(prefix(source))}, Destinations: []flow.AddressRange{flow.RangeOf(prefix(destination))}}}
 		c.Policies[0].From, c.Policies[0].To = from, to
 		return c
 	}

@@ -1,6 +1,7 @@
 // Package flow is the session table: which endpoints talk, in which state a TCP
 // connection is, and when an idle session ends. It knows nothing of address
-// translation, which uses it, as stateful filters can.
+// translation, which uses it, as stateful filters can. The ranges of addresses and
+// ports that rules of both name are range.go.
 //
 // A session has two keys: that of the initiator's packets and that of the
 // replies, each as the packets arrive. A packet of one direction leaves as the

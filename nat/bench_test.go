@@ -9,7 +9,7 @@ import (
 )
 
 // large is a site of a /22 of inside hosts and a pool that has ports for all.
-func large(b testing.TB, sessions int, pool string, ports PortRange) *site {
+func large(b testing.TB, sessions int, pool string, ports flow.PortRange) *site {
 	cfg := poolOf(ports, pool)
 	cfg.Source[0].Match.Sources = ranges("10.0.0.0/8")
 	cfg.MaxSessions, cfg.MaxSessionsPerHost = sessions, -1
@@ -64,7 +64,7 @@ func BenchmarkNewSession(b *testing.B) {
 		limit int
 	}{{"default", DefaultMaxSessions}, {"1M", 1 << 20}} {
 		b.Run(c.name, func(b *testing.B) {
-			s := large(b, c.limit, "203.0.113.0/26", PortRange{})
+			s := large(b, c.limit, "203.0.113.0/26", flow.PortRange{})
 			b.ResetTimer()
 			for i := 0; i < b.N; i += 64 {
 				at := i % (c.limit / 2)
@@ -103,7 +103,7 @@ func BenchmarkMap(b *testing.B) {
 func BenchmarkRefuse(b *testing.B) {
 	for _, pairing := range []Pairing{Paired, Arbitrary} {
 		b.Run(pairing.String(), func(b *testing.B) {
-			s := large(b, 1<<20, "203.0.113.0/26", PortRange{1024, 2047})
+			s := large(b, 1<<20, "203.0.113.0/26", flow.PortRange{First: 1024, Last: 2047})
 			cfg := s.n.active.Load().cfg
 			cfg.Pairing = pairing
 			s.commit(cfg)
@@ -129,7 +129,7 @@ func BenchmarkEstablished(b *testing.B) {
 		sessions int
 	}{{"1000", 1000}, {"1M", 1 << 20}} {
 		b.Run(c.name, func(b *testing.B) {
-			s := large(b, 1<<20, "203.0.113.0/26", PortRange{})
+			s := large(b, 1<<20, "203.0.113.0/26", flow.PortRange{})
 			s.open(b, 0, c.sessions)
 			random := uint64(1)
 			b.ResetTimer()
@@ -151,7 +151,7 @@ func BenchmarkEstablished(b *testing.B) {
 func BenchmarkBytes(b *testing.B) {
 	for b.Loop() {
 		before := inUse()
-		s := large(b, 1<<20, "203.0.113.0/26", PortRange{})
+		s := large(b, 1<<20, "203.0.113.0/26", flow.PortRange{})
 		s.open(b, 0, 1<<20)
 		b.ReportMetric(float64(inUse()-before)/(1<<20), "B/session")
 		runtime.KeepAlive(s)
@@ -168,18 +168,18 @@ func inUse() uint64 {
 // BenchmarkNewSessionRules is the same among a thousand port forwards and
 // source rules.
 func BenchmarkNewSessionRules(b *testing.B) {
-	cfg := poolOf(PortRange{}, "203.0.113.0/26")
+	cfg := poolOf(flow.PortRange{}, "203.0.113.0/26")
 	cfg.MaxSessions, cfg.MaxSessionsPerHost = 1<<20, -1
 	only := cfg.Source[0]
 	cfg.Source = nil
 	for i := range uint32(1000) {
 		r := only
 		r.Name = addr(i).String()
-		r.Match.Sources = []AddressRange{{addr(10<<24 | i<<2), addr(10<<24 | i<<2 | 3)}}
+		r.Match.Sources = []flow.AddressRange{{First: addr(10<<24 | i<<2), Last: addr(10<<24 | i<<2 | 3)}}
 		cfg.Source = append(cfg.Source, r)
 		cfg.Destination = append(cfg.Destination, DestinationRule{
 			Name: r.Name, Address: addr(10<<24 | i),
-			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoTCP}, Destinations: ranges("198.51.100.2/32"), DestinationPorts: []PortRange{{uint16(i + 1), uint16(i + 1)}}},
+			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoTCP}, Destinations: ranges("198.51.100.2/32"), DestinationPorts: []flow.PortRange{{First: uint16(i + 1), Last: uint16(i + 1)}}},
 		})
 	}
 	s := newSite(b, cfg)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"routerd/flow"
 	"routerd/routing"
 )
 
@@ -139,7 +140,7 @@ func (c *compiler) match(m *Match) (criteria, error) {
 	for _, p := range m.Protocols {
 		out.protocols.add(p)
 	}
-	for d, list := range map[dimension][]AddressRange{bySource: m.Sources, byDestination: m.Destinations} {
+	for d, list := range map[dimension][]flow.AddressRange{bySource: m.Sources, byDestination: m.Destinations} {
 		for _, r := range list {
 			i, err := addresses(r)
 			if err != nil {
@@ -148,7 +149,7 @@ func (c *compiler) match(m *Match) (criteria, error) {
 			out.ranges[d] = append(out.ranges[d], i)
 		}
 	}
-	for d, list := range map[dimension][]PortRange{bySourcePort: m.SourcePorts, byDestinationPort: m.DestinationPorts} {
+	for d, list := range map[dimension][]flow.PortRange{bySourcePort: m.SourcePorts, byDestinationPort: m.DestinationPorts} {
 		for _, r := range list {
 			if r.First > r.Last {
 				return out, fmt.Errorf("ports %s: want the lower one first", r)
@@ -176,7 +177,7 @@ func (c *compiler) interfaces(names []string) (interfaces, error) {
 	return ids, nil
 }
 
-func addresses(r AddressRange) (interval, error) {
+func addresses(r flow.AddressRange) (interval, error) {
 	if !r.First.Is4() || !r.Last.Is4() {
 		return interval{}, fmt.Errorf("addresses %s: want IPv4, which alone is translated", r)
 	}
@@ -199,8 +200,8 @@ func (c *compiler) static(s *StaticRule) error {
 	if !s.Outside.Addr().Is4() || !s.Inside.Addr().Is4() || s.Outside.Bits() != s.Inside.Bits() {
 		return fmt.Errorf("outside %s, inside %s: want IPv4 addresses or prefixes of one length", s.Outside, s.Inside)
 	}
-	out, _ := addresses(RangeOf(s.Outside))
-	in, _ := addresses(RangeOf(s.Inside))
+	out, _ := addresses(flow.RangeOf(s.Outside))
+	in, _ := addresses(flow.RangeOf(s.Inside))
 	for a, id := range c.rules.own {
 		if out.has(a) {
 			return fmt.Errorf("outside %s: %s is the address of interface %s; want a destination rule for what comes to it", s.Outside, addr(a), c.rules.names[id])
@@ -255,8 +256,8 @@ func (c *compiler) forward(d *DestinationRule) error {
 		return fmt.Errorf("translation %s: want an IPv4 address", d.Address)
 	}
 	r.to = number(d.Address)
-	if d.Ports != (PortRange{}) {
-		if len(d.Match.DestinationPorts) != 1 || d.Ports.size() != d.Match.DestinationPorts[0].size() {
+	if d.Ports != (flow.PortRange{}) {
+		if len(d.Match.DestinationPorts) != 1 || d.Ports.Size() != d.Match.DestinationPorts[0].Size() {
 			return fmt.Errorf("translation to ports %s: want one range of as many destination ports", d.Ports)
 		}
 		r.fromPort, r.toPort, r.ports = d.Match.DestinationPorts[0].First, d.Ports.First, true
@@ -287,7 +288,7 @@ func (c *compiler) leave(s *SourceRule) error {
 				return fmt.Errorf("translation %s: it is outside of static rule %q", s.Address, other.name)
 			}
 		}
-		r.pool, err = c.take(PoolFixed, s.Address.String(), []AddressRange{{s.Address, s.Address}}, PortRange{})
+		r.pool, err = c.take(PoolFixed, s.Address.String(), []flow.AddressRange{{First: s.Address, Last: s.Address}}, flow.PortRange{})
 	case FromPool:
 		if r.pool = c.pools[s.Pool]; r.pool == nil {
 			return fmt.Errorf("translation pool:%s: there is no such pool", s.Pool)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"routerd/flow"
 	"routerd/routing"
 )
 
@@ -32,9 +33,9 @@ func (c *compiler) pool(p *PoolConfig) error {
 }
 
 // take gives the pool of that definition: the one in use, or a new one.
-func (c *compiler) take(kind PoolKind, name string, ranges []AddressRange, ports PortRange) (*pool, error) {
-	if ports == (PortRange{}) {
-		ports = PortRange{1, 65535}
+func (c *compiler) take(kind PoolKind, name string, ranges []flow.AddressRange, ports flow.PortRange) (*pool, error) {
+	if ports == (flow.PortRange{}) {
+		ports = flow.PortRange{First: 1, Last: 65535}
 	}
 	text := fmt.Sprint(kind, " ", name, " ", ranges, " ", ports)
 	for _, p := range c.rules.pools {
@@ -98,7 +99,7 @@ func (c *compiler) masquerade(ifs []Interface) {
 			continue
 		}
 		// take cannot fail for one IPv4 address.
-		p, err := c.take(PoolInterface, i.Name, []AddressRange{{a, a}}, PortRange{})
+		p, err := c.take(PoolInterface, i.Name, []flow.AddressRange{{First: a, Last: a}}, flow.PortRange{})
 		if err != nil {
 			panic(err)
 		}

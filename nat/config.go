@@ -1,7 +1,6 @@
 package nat
 
 import (
-	"fmt"
 	"net/netip"
 
 	"routerd/flow"
@@ -84,53 +83,11 @@ func (c *Config) Enabled() bool {
 // flows are tracked.
 func (c *Config) Used() bool { return c.Track || c.Enabled() }
 
-// AddressRange is a range of IPv4 addresses, both ends included.
-type AddressRange struct{ First, Last netip.Addr }
-
-// RangeOf is the range that a prefix covers.
-func RangeOf(p netip.Prefix) AddressRange {
-	first := p.Masked().Addr()
-	if !first.Is4() {
-		return AddressRange{First: first, Last: first}
-	}
-	last := number(first) | uint32(uint64(1)<<(32-p.Bits())-1)
-	return AddressRange{First: first, Last: addr(last)}
-}
-
-// String gives the shortest form: an address, a prefix or first-last.
-func (r AddressRange) String() string {
-	if r.First == r.Last {
-		return r.First.String()
-	}
-	for bits := range 32 {
-		p, err := r.First.Prefix(bits)
-		if err == nil && RangeOf(p) == r {
-			return p.String()
-		}
-	}
-	return r.First.String() + "-" + r.Last.String()
-}
-
-// PortRange is a range of ports, both ends included. The zero PortRange is
-// that of a rule which names no port.
-type PortRange struct{ First, Last uint16 }
-
-// String gives a port or first-last.
-func (r PortRange) String() string {
-	if r.First == r.Last {
-		return fmt.Sprint(r.First)
-	}
-	return fmt.Sprintf("%d-%d", r.First, r.Last)
-}
-
-// size is the number of ports in the range.
-func (r PortRange) size() int { return int(r.Last) - int(r.First) + 1 }
-
 // PoolConfig is a set of outside addresses, identified by its Name.
 type PoolConfig struct {
 	Name      string
-	Addresses []AddressRange
-	Ports     PortRange // zero = all but 0
+	Addresses []flow.AddressRange
+	Ports     flow.PortRange // zero = all but 0
 	Origin    origin.ID
 }
 
@@ -140,10 +97,10 @@ type Match struct {
 	Inbound          []string // names of the interface it came in by
 	Outbound         []string // names of the interface it leaves by; source rules only
 	Protocols        []uint8
-	Sources          []AddressRange
-	Destinations     []AddressRange
-	SourcePorts      []PortRange // match TCP and UDP alone
-	DestinationPorts []PortRange // match TCP and UDP alone
+	Sources          []flow.AddressRange
+	Destinations     []flow.AddressRange
+	SourcePorts      []flow.PortRange // match TCP and UDP alone
+	DestinationPorts []flow.PortRange // match TCP and UDP alone
 }
 
 // Method is where a source rule takes the outside address from.
@@ -175,7 +132,7 @@ type DestinationRule struct {
 	Address netip.Addr // the inside host
 	// Ports are the inside host's ports, one for each of DestinationPorts,
 	// which then is a single range; zero = the port stays.
-	Ports PortRange
+	Ports flow.PortRange
 	// Hairpin lets inside hosts use the rule too: packets to the rule's
 	// outside address that came in by another interface match it, and have
 	// their source translated (RFC 4787 REQ-9).

@@ -79,7 +79,7 @@ func TestErrors(t *testing.T) {
 
 // An error for an address of a pool about nothing that is known ends here.
 func TestErrorUnmatched(t *testing.T) {
-	s := newSite(t, poolOf(PortRange{}, "203.0.113.32/30"))
+	s := newSite(t, poolOf(flow.PortRange{}, "203.0.113.32/30"))
 	p := Packet{Key: key("icmp 192.0.2.1 > 203.0.113.33"), Inner: key("udp 203.0.113.33:5000 > 203.0.113.9:53"), Error: true, In: wan}
 	if got := s.pass(p, lan); got.Verdict != verdict.NATICMPUnmatched {
 		t.Errorf("%s, %s", got.Verdict, text(got.To))

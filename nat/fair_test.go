@@ -66,7 +66,7 @@ func TestFloodLeavesSessionsForOthers(t *testing.T) {
 
 // The same of the ports of a pool.
 func TestFloodLeavesPortsForOthers(t *testing.T) {
-	cfg := poolOf(PortRange{2000, 5999}, "203.0.113.33/32")
+	cfg := poolOf(flow.PortRange{First: 2000, Last: 5999}, "203.0.113.33/32")
 	cfg.Source[0].Match.Sources = ranges("10.0.0.0/8", "192.168.10.0/24")
 	s := newSite(t, cfg)
 	s.now = 5000

@@ -36,10 +36,10 @@ func prefixes(list ...string) []netip.Prefix {
 	return out
 }
 
-func ranges(list ...string) []AddressRange {
-	var out []AddressRange
+func ranges(list ...string) []flow.AddressRange {
+	var out []flow.AddressRange
 	for _, p := range prefixes(list...) {
-		out = append(out, RangeOf(p))
+		out = append(out, flow.RangeOf(p))
 	}
 	return out
 }

@@ -105,7 +105,7 @@ func (m *model) admitted(k flow.Key) (inside end4, by modelKey, mapped, ok bool)
 func TestAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		behavior := rapid.SampledFrom([]Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent})
-		cfg := poolOf(PortRange{1000, 1029}, "198.51.100.2/32") // few ports, in both classes
+		cfg := poolOf(flow.PortRange{First: 1000, Last: 1029}, "198.51.100.2/32") // few ports, in both classes
 		cfg.Mapping, cfg.Filtering = behavior.Draw(t, "mapping"), behavior.Draw(t, "filtering")
 		n := New(Options{Random: rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1)})
 		r, _, err := n.Prepare(cfg, testInterfaces())

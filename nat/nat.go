@@ -117,10 +117,10 @@ func (n *NAT) Outside(address uint32) bool { return n.active.Load().owns(address
 
 // Proxied lists the addresses of Outside as ranges: ARP answers for them on
 // Ethernet links.
-func (n *NAT) Proxied() []AddressRange {
+func (n *NAT) Proxied() []flow.AddressRange {
 	r := n.active.Load()
 	own := slices.Sorted(maps.Keys(r.own))
-	var list []AddressRange
+	var list []flow.AddressRange
 	for _, i := range r.outside.ranges {
 		from, done := i.lo, false
 		for _, a := range own {
@@ -128,12 +128,12 @@ func (n *NAT) Proxied() []AddressRange {
 				continue
 			}
 			if a > from {
-				list = append(list, AddressRange{addr(from), addr(a - 1)})
+				list = append(list, flow.AddressRange{First: addr(from), Last: addr(a - 1)})
 			}
 			from, done = a+1, a == i.hi
 		}
 		if !done {
-			list = append(list, AddressRange{addr(from), addr(i.hi)})
+			list = append(list, flow.AddressRange{First: addr(from), Last: addr(i.hi)})
 		}
 	}
 	return list

@@ -26,7 +26,7 @@ func TestReload(t *testing.T) {
 	s.flow("udp 192.168.20.7:5000 > 203.0.113.9:53", dmz, wan)
 
 	after := forwards()
-	after.Pools = []PoolConfig{{Name: "cgn", Addresses: ranges("203.0.113.32/30"), Ports: PortRange{1024, 65535}}}
+	after.Pools = []PoolConfig{{Name: "cgn", Addresses: ranges("203.0.113.32/30"), Ports: flow.PortRange{First: 1024, Last: 65535}}}
 	after.Source = []SourceRule{
 		{Name: "new", Method: Exempt, Match: Match{Destinations: ranges("10.0.0.0/8")}},
 		before.Source[1], // of a pool that changes
@@ -34,7 +34,7 @@ func TestReload(t *testing.T) {
 	}
 	after.Source[2].Origin = 77 // another line says the same
 	after.Destination[0], after.Destination[2] = after.Destination[2], after.Destination[0]
-	after.Destination[2].Ports = PortRange{9443, 9443}
+	after.Destination[2].Ports = flow.PortRange{First: 9443, Last: 9443}
 	after.Destination = append(after.Destination[:1], after.Destination[2:]...)
 	impact := s.commit(after)
 	want := Impact{
@@ -118,9 +118,9 @@ func TestPrepareErrors(t *testing.T) {
 		{func(c *Config) { c.Source = append(c.Source, c.Source[0]) }, `nat source rule "lan-out": the name is used twice`},
 		{func(c *Config) { c.Source[0].Method, c.Source[0].Pool = FromPool, "x" }, `nat source rule "lan-out": translation pool:x: there is no such pool`},
 		{func(c *Config) { c.Source[0].Method = FixedAddress }, `nat source rule "lan-out": translation`},
-		{func(c *Config) { c.Source[0].Match.Sources = ranges("2001:db8::/64") }, `nat source rule "lan-out": addresses 2001:db8::: want IPv4`},
-		{func(c *Config) { c.Destination[1].Ports = PortRange{9000, 9010} }, `nat destination rule "range": translation to ports 9000-9010: want one range of as many`},
-		{func(c *Config) { c.Destination[1].Match.DestinationPorts = []PortRange{{9, 8}} }, `nat destination rule "range": ports 9-8: want the lower one first`},
+		{func(c *Config) { c.Source[0].Match.Sources = ranges("2001:db8::/64") }, `nat source rule "lan-out": addresses 2001:db8::/64: want IPv4`},
+		{func(c *Config) { c.Destination[1].Ports = flow.PortRange{First: 9000, Last: 9010} }, `nat destination rule "range": translation to ports 9000-9010: want one range of as many`},
+		{func(c *Config) { c.Destination[1].Match.DestinationPorts = []flow.PortRange{{First: 9, Last: 8}} }, `nat destination rule "range": ports 9-8: want the lower one first`},
 		{func(c *Config) { c.Destination[0].Address = netip.Addr{} }, `nat destination rule "web": translation`},
 		{func(c *Config) { c.Destination[0].Match = Match{} }, `nat destination rule "web": it matches whatever passes`},
 		{func(c *Config) { c.Destination[0].Match.Outbound = []string{"lan0"} }, `nat destination rule "web": outbound interface`},
@@ -176,7 +176,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestExhaustion(t *testing.T) {
-	cfg := poolOf(PortRange{2000, 2003}, "203.0.113.32/31")
+	cfg := poolOf(flow.PortRange{First: 2000, Last: 2003}, "203.0.113.32/31")
 	cfg.Pairing = Arbitrary
 	s := newSite(t, cfg)
 	k := func(i int) string {
@@ -189,7 +189,7 @@ func TestExhaustion(t *testing.T) {
 		s.want(k(8+i), lan, wan, "nat_pool_exhausted")
 	}
 	want := []PoolState{{
-		Kind: PoolNamed, Name: "cgn", Addresses: ranges("203.0.113.32/31"), Size: 2, Ports: PortRange{2000, 2003},
+		Kind: PoolNamed, Name: "cgn", Addresses: ranges("203.0.113.32/31"), Size: 2, Ports: flow.PortRange{First: 2000, Last: 2003},
 		TCP: 8, Capacity: 8, Mappings: 8, Refused: 100, Empty: []uint8{protoTCP},
 	}}
 	if diff := cmp.Diff(want, s.n.PoolStates(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {

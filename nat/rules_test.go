@@ -17,16 +17,16 @@ func forwards() Config {
 	address := ranges("198.51.100.2/32")
 	cfg.Destination = []DestinationRule{
 		{
-			Name: "web", Hairpin: true, Address: netip.MustParseAddr("192.168.10.20"), Ports: PortRange{8443, 8443},
-			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoTCP}, Destinations: address, DestinationPorts: []PortRange{{443, 443}}},
+			Name: "web", Hairpin: true, Address: netip.MustParseAddr("192.168.10.20"), Ports: flow.PortRange{First: 8443, Last: 8443},
+			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoTCP}, Destinations: address, DestinationPorts: []flow.PortRange{{First: 443, Last: 443}}},
 		},
 		{
-			Name: "range", Address: netip.MustParseAddr("192.168.10.21"), Ports: PortRange{9000, 9009},
-			Match: Match{Inbound: []string{"wan0"}, Destinations: address, DestinationPorts: []PortRange{{8000, 8009}}},
+			Name: "range", Address: netip.MustParseAddr("192.168.10.21"), Ports: flow.PortRange{First: 9000, Last: 9009},
+			Match: Match{Inbound: []string{"wan0"}, Destinations: address, DestinationPorts: []flow.PortRange{{First: 8000, Last: 8009}}},
 		},
 		{
 			Name: "same", Address: netip.MustParseAddr("192.168.10.22"),
-			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoUDP}, Sources: ranges("203.0.113.0/24"), Destinations: address, DestinationPorts: []PortRange{{7000, 7100}}},
+			Match: Match{Inbound: []string{"wan0"}, Protocols: []uint8{protoUDP}, Sources: ranges("203.0.113.0/24"), Destinations: address, DestinationPorts: []flow.PortRange{{First: 7000, Last: 7100}}},
 		},
 		{
 			Name: "exposed", Address: netip.MustParseAddr("192.168.20.30"),
@@ -88,7 +88,7 @@ func TestForwardedPortsAreHeld(t *testing.T) {
 	if got := s.outside("tcp 192.168.10.2:8010 > 203.0.113.9:80"); got != "198.51.100.2:8010" {
 		t.Errorf("a port next to a forwarded range became %s", got)
 	}
-	cfg.Destination[1].Match.DestinationPorts = []PortRange{{8005, 8014}}
+	cfg.Destination[1].Match.DestinationPorts = []flow.PortRange{{First: 8005, Last: 8014}}
 	s.commit(cfg)
 	s.want("tcp 192.168.10.2:8010 > 203.0.113.9:81", lan, wan, "tcp 198.51.100.2:8010 > 203.0.113.9:81")
 	if got := s.outside("tcp 192.168.10.2:8000 > 203.0.113.8:80"); got == "198.51.100.2:8000" {
@@ -129,10 +129,10 @@ func TestStaticRules(t *testing.T) {
 }
 
 func TestSourceRules(t *testing.T) {
-	cfg := poolOf(PortRange{}, "203.0.113.32/29")
+	cfg := poolOf(flow.PortRange{}, "203.0.113.32/29")
 	cfg.Source = append([]SourceRule{
 		{Name: "not", Method: Exempt, Match: Match{Outbound: []string{"wan0"}, Destinations: ranges("10.0.0.0/8")}},
-		{Name: "mail", Method: FixedAddress, Address: netip.MustParseAddr("203.0.113.99"), Match: Match{Protocols: []uint8{protoTCP}, Sources: ranges("192.168.10.0/24"), DestinationPorts: []PortRange{{25, 25}, {465, 465}}}},
+		{Name: "mail", Method: FixedAddress, Address: netip.MustParseAddr("203.0.113.99"), Match: Match{Protocols: []uint8{protoTCP}, Sources: ranges("192.168.10.0/24"), DestinationPorts: []flow.PortRange{{First: 25, Last: 25}, {First: 465, Last: 465}}}},
 	}, cfg.Source...)
 	cfg.Source = append(cfg.Source, SourceRule{Name: "second", Match: Match{Outbound: []string{"wan1"}, Sources: ranges("192.168.10.0/24")}})
 	s := newSite(t, cfg)
@@ -185,7 +185,7 @@ func TestPortless(t *testing.T) {
 	s.want("gre 192.168.10.3 > 203.0.113.10", lan, wan, "gre 198.51.100.2 > 203.0.113.10")
 	s.wantSound()
 
-	s = newSite(t, poolOf(PortRange{}, "203.0.113.32/31"))
+	s = newSite(t, poolOf(flow.PortRange{}, "203.0.113.32/31"))
 	one := text(s.pass(packetOf(key("gre 192.168.10.2 > 192.0.2.9"), lan), wan).To)
 	two := text(s.pass(packetOf(key("gre 192.168.10.4 > 192.0.2.9"), lan), wan).To)
 	if one == two || !strings.HasPrefix(two, "gre 203.0.113.3") {
@@ -305,7 +305,7 @@ func TestProxied(t *testing.T) {
 		{"198.51.100.8/31", "[198.51.100.8]"},
 		{"203.0.113.32/29", "[203.0.113.32/29]"},
 	} {
-		s := newSite(t, poolOf(PortRange{}, c.pool))
+		s := newSite(t, poolOf(flow.PortRange{}, c.pool))
 		if got := fmt.Sprint(s.n.Proxied()); got != c.want {
 			t.Errorf("pool %s: %s, want %s", c.pool, got, c.want)
 		}

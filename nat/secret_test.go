@@ -66,7 +66,7 @@ func TestSecretsAreIndependent(t *testing.T) {
 // that share a place of it makes no chain longer than the bound; other hosts are
 // served.
 func TestMappingsBoundACollision(t *testing.T) {
-	s := large(t, 1<<12, "203.0.113.0/26", PortRange{})
+	s := large(t, 1<<12, "203.0.113.0/26", flow.PortRange{})
 	place := func(p Packet) uint32 { return s.n.mappings.place(&p.Key) & uint32(len(s.n.mappings.byInside)-1) }
 	made, refused := 0, 0
 	for i := 0; made+refused < 100; i++ {
@@ -109,7 +109,7 @@ func TestMappingsBoundACollision(t *testing.T) {
 
 // A lower limit does not make chains longer than they may be.
 func TestLowerLimitKeepsChainsShort(t *testing.T) {
-	s := large(t, 1<<14, "203.0.113.0/26", PortRange{})
+	s := large(t, 1<<14, "203.0.113.0/26", flow.PortRange{})
 	for i := range 1 << 13 {
 		s.pass(nth(i), wan)
 	}

@@ -199,9 +199,9 @@ func (n *NAT) Limits() (table, host int) {
 type PoolState struct {
 	Kind      PoolKind
 	Name      string // of the pool or interface; a fixed address itself
-	Addresses []AddressRange
+	Addresses []flow.AddressRange
 	Size      int // addresses
-	Ports     PortRange
+	Ports     flow.PortRange
 	// Ports in use of each protocol, by mappings, the router's own flows, and
 	// reservations of rules and listeners; and how many there are in all.
 	TCP, UDP, ICMP, Capacity int
@@ -243,12 +243,12 @@ func (n *NAT) poolStates() (pools []*pool, list []PoolState) {
 // state is p's state without the ports in use.
 func (p *pool) state() PoolState {
 	s := PoolState{
-		Kind: p.kind, Name: p.name, Size: len(p.spaces), Ports: PortRange{p.first, p.last},
+		Kind: p.kind, Name: p.name, Size: len(p.spaces), Ports: flow.PortRange{First: p.first, Last: p.last},
 		Mappings: p.mappings, Refused: p.refused,
 	}
-	s.Capacity = s.Size * s.Ports.size()
+	s.Capacity = s.Size * s.Ports.Size()
 	for _, i := range p.ranges {
-		s.Addresses = append(s.Addresses, AddressRange{addr(i.lo), addr(i.hi)})
+		s.Addresses = append(s.Addresses, flow.AddressRange{First: addr(i.lo), Last: addr(i.hi)})
 	}
 	for i, empty := range p.empty {
 		if empty {

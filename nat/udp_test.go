@@ -47,7 +47,7 @@ func TestMappingsAreOfOneProtocol(t *testing.T) {
 	s.want("udp 192.168.10.3:5000 > 203.0.113.9:80", lan, wan, "udp 198.51.100.2:5000 > 203.0.113.9:80")
 }
 
-func poolOf(ports PortRange, list ...string) Config {
+func poolOf(ports flow.PortRange, list ...string) Config {
 	cfg := lanOut()
 	cfg.Pools = []PoolConfig{{Name: "cgn", Addresses: ranges(list...), Ports: ports}}
 	cfg.Source[0].Method, cfg.Source[0].Pool = FromPool, "cgn"
@@ -55,7 +55,7 @@ func poolOf(ports PortRange, list ...string) Config {
 }
 
 func TestREQ2PairedPooling(t *testing.T) {
-	cfg := poolOf(PortRange{1024, 1031}, "203.0.113.32/30")
+	cfg := poolOf(flow.PortRange{First: 1024, Last: 1031}, "203.0.113.32/30")
 	s := newSite(t, cfg)
 	used := map[string]int{}
 	for host := range 12 {
@@ -92,7 +92,7 @@ func TestREQ2PairedPooling(t *testing.T) {
 // RFC 7857 §4: a host whose address has run out of ports is refused, and
 // others are not.
 func TestREQ2PairedHostIsRefused(t *testing.T) {
-	s := newSite(t, poolOf(PortRange{2000, 2001}, "203.0.113.32/31"))
+	s := newSite(t, poolOf(flow.PortRange{First: 2000, Last: 2001}, "203.0.113.32/31"))
 	for _, k := range []string{"udp 192.168.10.2:1 > 1.2.3.4:5", "udp 192.168.10.2:2 > 1.2.3.4:5"} {
 		s.outside(k)
 	}
@@ -103,7 +103,7 @@ func TestREQ2PairedHostIsRefused(t *testing.T) {
 
 func TestREQ3NoPortOverloading(t *testing.T) {
 	for _, mapping := range []Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent} {
-		cfg := poolOf(PortRange{2000, 2009}, "203.0.113.32/32")
+		cfg := poolOf(flow.PortRange{First: 2000, Last: 2009}, "203.0.113.32/32")
 		cfg.Mapping = mapping
 		s := newSite(t, cfg)
 		seen := map[string]bool{}

@@ -153,12 +153,12 @@ func natTranslations(c *nat.Config) map[string]string {
 	}
 	for _, r := range c.Destination {
 		m[r.Name] = r.Address.String()
-		if r.Ports != (nat.PortRange{}) {
+		if r.Ports != (flow.PortRange{}) {
 			m[r.Name] += ":" + r.Ports.String()
 		}
 	}
 	for _, r := range c.Static {
-		m[r.Name] = fmt.Sprintf("%s <-> %s", nat.RangeOf(r.Inside), nat.RangeOf(r.Outside))
+		m[r.Name] = fmt.Sprintf("%s <-> %s", flow.RangeOf(r.Inside), flow.RangeOf(r.Outside))
 	}
 	return m
 }

@@ -91,7 +91,7 @@ var rooms = map[string]room{
 	"nat/ports":   {},
 	"nat/rewrite": {own: own("flow", "nat")},
 
-	"acl": {own: own("routing")},
+	"acl": {own: own("flow", "routing")},
 
 	"dataplane": {own: own(
 		"acl", "flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",

@@ -111,7 +111,7 @@ func TestReviewOfSessionsFromBeforeTheFilter(t *testing.T) {
 		t.Fatalf("%d sessions of translation, want 2", n)
 	}
 	cfg := filtered()
-	cfg.ACL.Lists[1].Rules = []acl.Rule{{Name: "81", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []acl.PortRange{{First: 81, Last: 81}}, Action: acl.Drop}}
+	cfg.ACL.Lists[1].Rules = []acl.Rule{{Name: "81", Protocols: []uint8{packet.ProtoUDP}, DestinationPorts: []flow.PortRange{{First: 81, Last: 81}}, Action: acl.Drop}}
 	if got := b.router.FilterEnds(cfg)(); got != 1 {
 		t.Errorf("%d sessions are said to end, want that to port 81", got)
 	}
@@ -212,8 +212,8 @@ func pick[T any](e editing, list ...T) T { return list[e.IntN(len(list))] }
 
 func (e editing) rule(name string) acl.Rule {
 	r := acl.Rule{Name: name, Family: pick[uint8](e, 0, 0, 4, 6), Action: pick(e, acl.Accept, acl.Accept, acl.Drop, acl.Reject, acl.Count)}
-	prefixes := func() []acl.AddressRange {
-		return []acl.AddressRange{acl.RangeOf(netip.MustParsePrefix(pick(e, "10.0.1.2/32", "10.0.1.0/24", "10.0.2.0/24", "10.0.2.1/32", "2001:db8:1::/64", "2001:db8:2::2/128", "2001:db8:2::/65")))}
+	prefixes := func() []flow.AddressRange {
+		return []flow.AddressRange{flow.RangeOf(netip.MustParsePrefix(pick(e, "10.0.1.2/32", "10.0.1.0/24", "10.0.2.0/24", "10.0.2.1/32", "2001:db8:1::/64", "2001:db8:2::2/128", "2001:db8:2::/65")))}
 	}
 	switch e.IntN(6) {
 	case 0:
@@ -230,7 +230,7 @@ func (e editing) rule(name string) acl.Rule {
 	switch e.IntN(3) {
 	case 0:
 		r.Protocols = []uint8{pick[uint8](e, packet.ProtoTCP, packet.ProtoUDP)}
-		r.DestinationPorts = []acl.PortRange{{First: 1, Last: uint16(e.IntN(4))}}
+		r.DestinationPorts = []flow.PortRange{{First: 1, Last: uint16(e.IntN(4))}}
 		r.DestinationPorts[0].First = min(1, r.DestinationPorts[0].Last)
 	case 1:
 		r.Protocols = []uint8{pick[uint8](e, packet.ProtoTCP, packet.ProtoUDP, packet.ProtoICMP, packet.ProtoICMPv6)}

@@ -26,8 +26,8 @@ func TestReviewOfZones(t *testing.T) {
 	}
 	to := func(address string, port uint16) acl.List {
 		return acl.List{Name: "x", Default: acl.Drop, Rules: []acl.Rule{{
-			Name: "server", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []acl.PortRange{{First: port, Last: port}},
-			Destinations: []acl.AddressRange{acl.RangeOf(netip.MustParsePrefix(address))},
+			Name: "server", Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: port, Last: port}},
+			Destinations: []flow.AddressRange{flow.RangeOf(netip.MustParsePrefix(address))},
 		}}}
 	}
 	zones := []acl.Zone{{Name: "lan", Interfaces: []string{"lan0"}}, {Name: "wan", Interfaces: []string{"wan0"}}}
