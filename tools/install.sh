@@ -4,8 +4,8 @@
 # the tests that need it are skipped, saying so.
 set -u
 
-# axe-core, by which the tests look at the page with the eyes of who cannot see it, is
-# a package of npm, and kept in the cache directory. Its version is that of
+# axe-core, by which the tests find out whether people who cannot see the page can use it,
+# is a package of npm, and kept in the cache directory. Its version is that of
 # internal/web's tests.
 axe() {
 	local version=4.14.1 dir tmp

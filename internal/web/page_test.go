@@ -107,7 +107,7 @@ func TestPage(t *testing.T) {
 		name string
 		test func(*testing.T, *router, *browser)
 	}{
-		{"who is not logged in is told how", testStranger},
+		{"a user who is not logged in is told how", testStranger},
 		{"a code opens it", func(t *testing.T, r *router, b *browser) { testLogin(t, r, b, code) }},
 		{"a hundred events", testEvents},
 		{"a link is cut", testCut},

@@ -176,8 +176,9 @@ func (r *router) in(host int, argv ...string) string {
 	return r.must(append([]string{"ip", "netns", "exec", r.hosts[host]}, argv...)...)
 }
 
-// ask asks the API by the socket.
-func (r *router) ask(method, what string, answer any) {
+// request sends the API a request by the socket, whose answer is read within a minute and
+// closed by the caller.
+func (r *router) request(method, what string) *http.Response {
 	r.t.Helper()
 	client := http.Client{Timeout: time.Minute, Transport: &http.Transport{
 		DisableKeepAlives: true,
@@ -191,6 +192,13 @@ func (r *router) ask(method, what string, answer any) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	return resp
+}
+
+// ask asks the API by the socket.
+func (r *router) ask(method, what string, answer any) {
+	r.t.Helper()
+	resp := r.request(method, what)
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil || resp.StatusCode != http.StatusOK {
@@ -230,20 +238,7 @@ func (r *router) recorded(epoch, last string) (list []string) {
 // frames gives the events of a run of the router up to one, as its API has them.
 func (r *router) frames(epoch, last string, take func(*events.Frame)) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
-	defer cancel()
-	client := http.Client{Transport: &http.Transport{
-		DisableKeepAlives: true,
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", r.socket()) },
-	}}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://routerd/v1/events?after="+epoch+":0", nil)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	resp, err := client.Do(req)
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	resp := r.request(http.MethodGet, "events?after="+epoch+":0")
 	defer resp.Body.Close()
 	for d := json.NewDecoder(resp.Body); ; {
 		var f events.Frame

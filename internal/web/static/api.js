@@ -1,5 +1,5 @@
-// Asks the API of the router that served this page. Who asks is known by a cookie
-// that scripts cannot read.
+// Asks the API of the router that served this page. The router knows the user by a
+// cookie that scripts cannot read.
 
 // Refused is an error that the API has answered, or that there was no answer:
 // status 0. Its message is for the user.

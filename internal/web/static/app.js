@@ -292,5 +292,5 @@ addEventListener('keydown', onKey);
 setInterval(() => app.who && document.visibilityState === 'visible' && update(), 1000); // durations go on
 start();
 
-// For tests and for who looks from the console: what the page holds, to read.
+// For tests, and for a user who looks at the console: what the page holds, to read.
 window.routerd = { live, store: objects, get view() { return app.view?.name; }, get shown() { return app.shown; } };

@@ -1,4 +1,4 @@
-// Figures: what the API says, marked where it is shown, so that who reads the page, a
+// Figures: what the API says, marked where it is shown, so that a reader of the page, a
 // program too, finds the same in the API's answer.
 
 import { html, nothing } from './vendor/lit-html/lit-html.js';

@@ -53,24 +53,14 @@ export class Log {
 // trees are the events as trees of what follows from what: the newest root first,
 // below it the oldest first. An event whose cause is not held is a root.
 export function trees(entries) {
-  const nodes = new Map(entries.map((e) => [e.cursor, { event: e, below: [], count: 0, newest: e }]));
+  const nodes = new Map(entries.map((e) => [e.cursor, { event: e, below: [] }]));
   const roots = [];
   for (const node of nodes.values()) {
     const above = node.event.cause && nodes.get(node.event.cause);
     if (above && above !== node) above.below.push(node);
     else roots.push(node);
   }
-  for (const root of roots) measure(root, 0);
   return roots.reverse();
-}
-
-const deepest = 32;
-
-function measure(node, depth) {
-  for (const child of node.below) {
-    if (depth < deepest) measure(child, depth + 1);
-    node.count += 1 + child.count;
-  }
 }
 
 // words says in one line what an event is about, as routerd events does.

@@ -84,7 +84,7 @@ function cell(c, row, of, at) {
 }
 
 // table draws rows.
-//   name     what they are, for who cannot see
+//   name     what they are, for a screen reader
 //   columns, rows, key(row), order, filter
 //   of       the question that the rows are an answer to; at(row) is the way to a row
 //   open     the keys of the rows that are open, a Set; toggle(key) opens and closes

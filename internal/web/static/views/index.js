@@ -16,7 +16,7 @@
 // page, which app.js gives it, has
 //   live        the connection: page.live.subscribe({topics, take, ...}), see live.js
 //   store       the objects of topics, see store.js
-//   who         {name, role} of who has logged in; may(role) tells if that suffices
+//   who         {name, role} of the user who has logged in; may(role) tells if that suffices
 //   parameters  of the URL, a URLSearchParams
 //   go(name, parameters)   shows another view, or this one with other parameters
 //   link(name, parameters) the URL of that

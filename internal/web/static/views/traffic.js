@@ -20,7 +20,7 @@ class Series {
     this.last = x;
     [at, x.rx_bps, x.tx_bps].forEach((v, i) => {
       this.data[i].push(v);
-      if (this.data[i].length > points) this.data[i].shift();
+      while (this.data[i].length > points) this.data[i].shift(); // a gap has added one too
     });
   }
 
