@@ -71,7 +71,7 @@
 // Neighbours are told of a route when the FIB has it ([protocol.Mark]), and of a loss at once.
 //
 // Neighbours that are sent the same are a group. What there is to be sent is made once for
-// all of them, in blocks, which each reads as it can; who falls behind goes on alone, until
+// all of them, in blocks, which each reads as it can; one that falls behind goes on alone, until
 // it has caught up. Neighbours that come up while another one like them is being sent the
 // table wait up to 200 ms for each other, and are then sent it together.
 //

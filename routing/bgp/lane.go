@@ -13,7 +13,7 @@ import (
 // sent is a bit for each prefix, since what it was follows from what was chosen.
 //
 // UPDATEs are made in blocks, when the fastest of them has room for one. Others read the
-// same blocks as they can. Who is too far behind gets on a lane of its own, which is a
+// same blocks as they can. One that is too far behind gets a lane of its own, which is a
 // copy; lanes with nothing to send become one again.
 type lane struct {
 	group  *group
@@ -299,8 +299,8 @@ func (m *Machine) split(l *lane, g *group, which func(*outgoing) bool) *lane {
 	return x
 }
 
-// due reports whether changes may be sent now, and begins a round of them. Who has been
-// sent the last ones too late for this one waits on a lane of its own.
+// due reports whether changes may be sent now, and begins a round of them. A neighbour that
+// was sent the last ones too late for this one waits on a lane of its own.
 func (m *Machine) due(l *lane) bool {
 	if l.group.key.mrai == 0 || l.round {
 		return true

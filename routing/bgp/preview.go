@@ -39,7 +39,7 @@ func (n *neighbor) contrast(c *NeighborConfig, all, before *Config) (d contrast)
 			d.in |= wire.Of(f)
 		}
 		d.out = d.out || !x.Export.same(&y.Export) || x.SendPaths != y.SendPaths || x.Default.Enabled != y.Default.Enabled
-		// RFC 8326 §4.2: both ways. Who cannot send routes again need not lose its session.
+		// RFC 8326 §4.2: both ways. A neighbour that cannot send routes again need not lose its session.
 		if d.leaving && n.source != nil && (n.source.whole[f] || n.session.Agreed().RouteRefresh) {
 			d.in |= wire.Of(f)
 		}
