@@ -11,6 +11,7 @@ import (
 	"routerd/internal/access"
 	"routerd/internal/packet"
 	"routerd/internal/show"
+	"routerd/internal/verdict"
 )
 
 // ProbeSeconds is how long a router waits for the answer to a probe.
@@ -133,7 +134,7 @@ func (r *ProbeResult) Judge() {
 		r.Says = fmt.Sprintf("the tables send it by %s to a next hop that had to be asked for first, which answered, and it left", o.Out)
 	case p.Verdict == resolving && o.Verdict == resolving:
 		r.Says = fmt.Sprintf("the tables send it by %s, and its next hop %s has not answered within %d s: it has not left", p.Out, o.NextHop, ProbeSeconds)
-	case p.Verdict == resolving && p.Out == o.Out:
+	case !sent && (p.Verdict == resolving || o.Verdict == verdict.EgressRefused.Label()): // which no table tells
 		r.Says = fmt.Sprintf("the tables send it by %s, and it did not leave: %s", p.Out, o.Sentence)
 	case p.Verdict != o.Verdict || p.Out != o.Out:
 		r.Says = fmt.Sprintf("predicted was %s, and observed %s: what the router knows has changed meanwhile", wording(p.Verdict, p.Out), wording(o.Verdict, o.Out))
