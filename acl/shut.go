@@ -21,12 +21,11 @@ func (l *List) Shuts(to netip.Addr, port uint16) (rule int, shut bool) {
 		States: []State{New}, Protocols: []uint8{packet.ProtoTCP}, DestinationPorts: []flow.PortRange{{First: port, Last: port}},
 		TCPFlags: Flags{Of: handshake, Set: packet.TCPSyn},
 	}
-	switch {
-	case !to.IsUnspecified():
-		first.Destinations = []flow.AddressRange{{First: to, Last: to}}
-		fallthrough
-	case to.Is4():
-		first.Family = map[bool]uint8{true: 4, false: 6}[to.Is4()]
+	if !to.IsUnspecified() {
+		first.Family, first.Destinations = 6, []flow.AddressRange{{First: to, Last: to}}
+	}
+	if to.Is4() {
+		first.Family = 4
 	}
 	for i := range l.Rules {
 		switch r := &l.Rules[i]; {

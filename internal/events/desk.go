@@ -40,7 +40,7 @@ type Desk struct {
 	held   int                // places of the list that are not filled
 	signal chan struct{}
 
-	numbers [remembered]struct { // for who takes them off
+	numbers [remembered]struct { // of the goroutine that takes them off
 		token  Token
 		number uint64
 	}
@@ -164,8 +164,8 @@ func (d *Desk) Take() (list []Taken, missed map[TopicID]uint64) {
 	return list, missed
 }
 
-// Became notes the number of a report's event. Only who takes reports off calls
-// it, and Number.
+// Became notes the number of a report's event. Only the goroutine that takes reports
+// off calls Became and Number.
 func (d *Desk) Became(t Token, number uint64) {
 	n := &d.numbers[t%remembered]
 	n.token, n.number = t, number
