@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -145,23 +143,14 @@ func (s *shower) print(ctx context.Context, c *control.Client, w io.Writer, n *c
 // printLines prints a list as lines of JSON, as the API sends it: a line for each row, and
 // a last line with the number of rows.
 func (s *shower) printLines(ctx context.Context, c *control.Client, w io.Writer, pages *show.Pages) error {
-	before, err := c.Version(ctx)
-	if err != nil {
-		return err
-	}
-	lines := &show.Lines{To: w}
-	more, err := pages.Print(lines)
+	more, err := control.PrintLines(w, pages, func() (uint64, error) {
+		v, err := c.Version(ctx)
+		return v.Generation, err
+	})
 	if more != "" {
 		fmt.Fprintf(s.err, "routerd: %s\n", more)
 	}
-	if err != nil && lines.Total == 0 {
-		return err
-	}
-	after, asked := c.Version(ctx)
-	if err == nil {
-		err = asked
-	}
-	return errors.Join(err, json.NewEncoder(w).Encode(control.NewEnding(lines.Total, before.Generation, after.Generation, err)))
+	return err
 }
 
 // screen returns the screen that a command prints to.

@@ -251,16 +251,9 @@ func (c *Client) get(ctx context.Context, noun string, q url.Values, answer any)
 func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answer any) error {
 	u := c.base
 	u.Path, u.RawQuery = "/v1/"+noun, q.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	resp, err := c.send(ctx, method, u, "")
 	if err != nil {
-		return fmt.Errorf("asking the router: %w", err)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return c.failed(ctx, err)
+		return err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -270,6 +263,25 @@ func (c *Client) do(ctx context.Context, method, noun string, q url.Values, answ
 		return fmt.Errorf("reading the router's answer about %s: %w", noun, err)
 	}
 	return nil
+}
+
+// send sends a request, which accepts a media type, "" for any, and returns the answer.
+func (c *Client) send(ctx context.Context, method string, u url.URL, accept string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("asking the router: %w", err)
+	}
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, c.failed(ctx, err)
+	}
+	return resp, nil
 }
 
 // failed returns the error of a request that was not answered.

@@ -3,7 +3,9 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
 	"strings"
@@ -32,9 +34,9 @@ type Ending struct {
 	} `json:"end"`
 }
 
-// NewEnding returns the ending of a list of as many rows, which began and ended in
+// newEnding returns the ending of a list of as many rows, which began and ended in
 // these generations.
-func NewEnding(total int, began, ended uint64, err error) (e Ending) {
+func newEnding(total int, began, ended uint64, err error) (e Ending) {
 	e.End.Total, e.End.Generation = total, ended
 	if began != ended {
 		e.End.Began = began
@@ -71,31 +73,41 @@ func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, 
 	default:
 		return show.Unavailable("sending a list: %d lists are being sent already; wanted no more at once", maxWalks)
 	}
-	before, err := h.generation(req.Context())
-	if err != nil {
-		return err
-	}
 	out := &lineWriter{to: w, control: http.NewResponseController(w), stalled: h.stalled}
 	// The request has been read, and its answer may take longer than one may.
 	_ = out.control.SetReadDeadline(time.Time{}) // not every writer has deadlines; those of a server have
-	lines := &show.Lines{To: out}
 	pages := show.Pages{Query: query, Ask: func() (any, error) { return h.piece(req.Context(), n, query) }}
-	if _, err = pages.Print(lines); out.failed != nil || req.Context().Err() != nil {
-		return nil // the client is gone
+	_, err := PrintLines(out, &pages, func() (uint64, error) { return h.generation(req.Context()) })
+	if out.begun || req.Context().Err() != nil {
+		return nil // the ending says what went wrong, or the client is gone
 	}
+	return err
+}
+
+// PrintLines prints the pages of a list as lines: a line for each row, and an Ending.
+// Generation asks for that of the router's tables. An error that comes before the first
+// row is returned alone; a later one is also in the Ending. More says in words what was
+// not printed, see show.Pages.
+func PrintLines(to io.Writer, pages *show.Pages, generation func() (uint64, error)) (more string, err error) {
+	before, err := generation()
+	if err != nil {
+		return "", err
+	}
+	lines := &show.Lines{To: to}
+	more, err = pages.Print(lines)
 	if err != nil && lines.Total == 0 {
-		return err // nothing was sent, so it has a status
+		return more, err
 	}
-	now, asked := h.generation(req.Context())
+	now, asked := generation()
 	if err == nil {
 		err = asked
 	}
-	text, encoding := json.Marshal(NewEnding(lines.Total, before, now, err))
+	text, encoding := json.Marshal(newEnding(lines.Total, before, now, err))
 	if encoding != nil {
-		return encoding
+		return more, errors.Join(err, encoding)
 	}
-	_, _ = out.Write(append(text, '\n'))
-	return nil
+	_, writing := to.Write(append(text, '\n'))
+	return more, errors.Join(err, writing)
 }
 
 // generation asks for that of the router's tables.

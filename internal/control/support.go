@@ -191,19 +191,9 @@ func (c *Client) fetch(ctx context.Context, path, accept string, most int64) ([]
 	if u.Path, err = url.PathUnescape(path); err != nil {
 		return nil, err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	resp, err := c.send(ctx, http.MethodGet, u, accept)
 	if err != nil {
 		return nil, err
-	}
-	if accept != "" {
-		req.Header.Set("Accept", accept)
-	}
-	if c.token != "" {
-		req.Header.Set("Authorization", "Bearer "+c.token)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		return nil, c.failed(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK && path != "/readyz" {
