@@ -11,10 +11,10 @@ import (
 	"routerd/internal/tomltext"
 )
 
-// warnShut warns of lists that lock out who would reach the API at an address of
-// the router: that of packets to the router itself, those of the interfaces that
-// have the address or, for all addresses, those of all interfaces. Listeners
-// on the host's own addresses are beyond the router.
+// warnShut warns of lists that refuse every connection to the API at an address of the
+// router: the list for packets to the router itself, the lists of the interfaces that
+// have the address or, for all addresses, those of all interfaces. Packets to a listener
+// at an address of the host do not pass through the router.
 func (r *reader) warnShut(c *Config) {
 	for i, l := range c.API.Listen {
 		address, stack := strings.CutPrefix(l, StackScheme)
@@ -22,7 +22,7 @@ func (r *reader) warnShut(c *Config) {
 		if !stack || err != nil {
 			continue
 		}
-		if r.shuts(c, c.API.paths[i], c.ACL.Local, "nobody", "local of [acl]", to, true) {
+		if r.warnShutBy(c, c.API.paths[i], c.ACL.Local, "nobody", "local of [acl]", to) {
 			continue
 		}
 		var ways []string
@@ -34,14 +34,15 @@ func (r *reader) warnShut(c *Config) {
 			}
 		}
 		open := slices.ContainsFunc(ways, func(name string) bool {
-			return !r.shuts(c, c.API.paths[i], c.listIn(name), "", "", to, false)
+			_, _, shut := c.shutBy(c.listIn(name), to)
+			return !shut
 		})
 		if !open && len(ways) > 0 {
 			who := "nobody behind " + ways[0]
 			if to.Addr().IsUnspecified() {
 				who = "nobody"
 			}
-			r.shuts(c, c.API.paths[i], c.listIn(ways[0]), who, "acl-in of "+ways[0], to, true)
+			r.warnShutBy(c, c.API.paths[i], c.listIn(ways[0]), who, "acl-in of "+ways[0], to)
 		}
 	}
 }
@@ -57,20 +58,28 @@ func (c *Config) listIn(name string) string {
 	return ""
 }
 
-// shuts reports whether a list locks out who would reach the listener at a path
-// and, if it is to warn, says so with both places.
-func (r *reader) shuts(c *Config, listener tomltext.Path, list, who, use string, to netip.AddrPort, warn bool) bool {
+// shutBy reports whether a list refuses every connection to a listener, and by which of
+// its rules; rule is below 0 for the default action.
+func (c *Config) shutBy(list string, to netip.AddrPort) (l *acl.List, rule int, shut bool) {
 	n := slices.IndexFunc(c.ACL.Lists, func(l acl.List) bool { return l.Name == list })
 	if n < 0 {
-		return false
+		return nil, 0, false
 	}
-	rule, shut := c.ACL.Lists[n].Shuts(to.Addr(), to.Port())
-	if !shut || !warn {
-		return shut
+	l = &c.ACL.Lists[n]
+	rule, shut = l.Shuts(to.Addr(), to.Port())
+	return l, rule, shut
+}
+
+// warnShutBy warns, with both places, if a list refuses every connection to the listener
+// at a path. It reports whether that is so.
+func (r *reader) warnShutBy(c *Config, listener tomltext.Path, list, who, use string, to netip.AddrPort) bool {
+	l, rule, shut := c.shutBy(list, to)
+	if !shut {
+		return false
 	}
 	by, place := "the default action", r.KeyPlace(r.acl.lists[list])
 	if rule >= 0 {
-		by, place = fmt.Sprintf("the rule %q", c.ACL.Lists[n].Rules[rule].Name), r.ValuePlace(r.acl.lists[list].With("rule").Element(rule).With("name"))
+		by, place = fmt.Sprintf("the rule %q", l.Rules[rule].Name), r.ValuePlace(r.acl.lists[list].With("rule").Element(rule).With("name"))
 	}
 	r.Odd(listener, fmt.Sprintf("%s reaches the API at %s: %s of the list %s (%s), which is %s, refuses every connection to it", who, to, by, list, place, use),
 		"a rule before it that accepts TCP to this port from where you manage the router")
