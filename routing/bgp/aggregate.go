@@ -172,9 +172,7 @@ func (m *Machine) compose(a *aggregate) bool {
 	}
 	g := &m.given
 	*g = wire.Attributes{Origin: origin, Aggregator: wire.Aggregator{AS: m.cfg.AS, ID: m.cfg.RouterID}}
-	for i := len(common) - 1; i >= 0; i-- {
-		g.ASPath = g.ASPath.AppendPrepended(nil, common[i], 1)
-	}
+	g.ASPath = wire.AppendSequence(nil, common)
 	g.Set(wire.AttrOrigin)
 	g.Set(wire.AttrASPath)
 	g.Set(wire.AttrAggregator)

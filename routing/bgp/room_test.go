@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"routerd/routing"
 	"routerd/routing/bgp/wire"
@@ -104,4 +105,28 @@ func (p *player) routeWith(change func(*wire.Attributes), prefixes ...netip.Pref
 		k.Add(0, x)
 	}
 	return k.Bytes()
+}
+
+// An aggregate whose policy makes its path longer than there is room for is not originated.
+func TestAggregateWithoutRoom(t *testing.T) {
+	prepend, problems := statement(t, nil, map[string]any{"as-path-prepend": strings.TrimSpace(strings.Repeat("65099 ", maxPrepended))})
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	for n, want := range map[int]bool{16_000: true, 16_330: false} {
+		s := newStand(t, 2, nil)
+		whole := netip.MustParsePrefix("20.0.0.0/8")
+		s.config.Aggregates = []Aggregate{{Prefix: whole, Policy: prepend}}
+		s.configure()
+		for _, p := range s.peers {
+			p.open.Capabilities.ExtendedMessage = true
+			s.connectNow(p)
+		}
+		a, b := s.peers[0], s.peers[1]
+		s.say(a, a.routeWith(func(x *wire.Attributes) { x.ASPath = x.ASPath.AppendPrepended(nil, a.as, n) }, manyPrefixes(1)...))
+		s.run(time.Second)
+		if _, has := b.holds[whole.String()]; has != want {
+			t.Errorf("a path of %d: the neighbour has the aggregate: %v, want %v", n, has, want)
+		}
+	}
 }

@@ -176,6 +176,19 @@ func (p Path) AppendPrepended(dst []byte, as uint32, times int) []byte {
 	return append(dst, rest...)
 }
 
+// AppendSequence appends a path of AS numbers in this order to dst.
+func AppendSequence(dst []byte, numbers []uint32) []byte {
+	for len(numbers) > 0 {
+		n := (len(numbers)-1)%maxSegment + 1 // the first segment is the one that has room
+		dst = append(dst, byte(SegmentSequence), byte(n))
+		for _, as := range numbers[:n] {
+			dst = binary.BigEndian.AppendUint32(dst, as)
+		}
+		numbers = numbers[n:]
+	}
+	return dst
+}
+
 // pathFaults is what was found in the octets of a path.
 type pathFaults struct {
 	reason       Reason // PathSegment, PathLength or ASZero, the first of them
