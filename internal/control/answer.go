@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -125,13 +126,10 @@ func custom(t reflect.Type) bool {
 // send sends the answer. A client for whom the rest cannot be encoded is cut off.
 func (l *longList) send(w http.ResponseWriter, buf *bytes.Buffer) {
 	for from := 0; from < l.list.Len(); from += longAnswer {
-		done := l.turns.take(l.ctx)
-		if done == nil {
-			return // the client is gone
-		}
-		err := l.encode(buf, from, min(from+longAnswer, l.list.Len()))
-		done()
+		err := l.turn(buf, from, min(from+longAnswer, l.list.Len()))
 		switch {
+		case errors.Is(err, errGone):
+			return
 		case err != nil && from == 0:
 			write(w, noJSON)
 			return
@@ -145,6 +143,19 @@ func (l *longList) send(w http.ResponseWriter, buf *bytes.Buffer) {
 			}
 		}
 	}
+}
+
+// errGone means that the client went while its answer waited for a turn.
+var errGone = errors.New("the client is gone")
+
+// turn waits for a turn and encodes a piece. The turn ends even if the encoding panics.
+func (l *longList) turn(buf *bytes.Buffer, from, to int) error {
+	done := l.turns.take(l.ctx)
+	if done == nil {
+		return errGone
+	}
+	defer done()
+	return l.encode(buf, from, to)
 }
 
 // encode makes the text of a piece of the list, and of what stands before the first and

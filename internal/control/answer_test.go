@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"routerd/internal/access"
 )
 
 // manyRoutes returns a page of so many routes.
@@ -116,5 +118,28 @@ func TestLongAnswerWithoutJSONIsCutOff(t *testing.T) {
 		if cut != want || !cut && w.Code != http.StatusInternalServerError {
 			t.Errorf("with no JSON form at row %d: cut off %v, want %v; status %d", at, cut, want, w.Code)
 		}
+	}
+}
+
+// panicRow is a row whose encoding panics.
+type panicRow struct{}
+
+func (panicRow) MarshalJSON() ([]byte, error) { panic("a row that has no JSON form") }
+
+// An answer whose encoding panics keeps no turn, which long answers would wait for.
+func TestLongAnswerEndsItsTurn(t *testing.T) {
+	h := newHandler(&fake{}, Options{})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the encoding has not panicked")
+			}
+		}()
+		h.sendAnswer(httptest.NewRecorder(), as(access.Read, http.MethodGet, "/v1/route"), struct {
+			Rows []panicRow `json:"rows"`
+		}{make([]panicRow, longAnswer)})
+	}()
+	if n := len(h.turns); n != 0 {
+		t.Errorf("%d turns are taken", n)
 	}
 }
