@@ -33,6 +33,16 @@
 //   - kernel-nat: nftables masquerades in the namespace between;
 //   - routerd-nat: the daemon masquerades likewise.
 //
+// The group filter has routerd as above, without a filter, and six paths with one:
+// the same lists of 10, 100 and 1,000 rules in routerd and in nftables.
+//
+//   - routerd-filter10 and so on: the list is acl-in of both interfaces;
+//   - kernel-filter10 and so on: the list is a chain in the namespace between,
+//     behind a rule by which established and related packets pass.
+//
+// The rules are of networks, a protocol and a port, and the bench's traffic
+// matches the last three alone, its new flows the last one.
+//
 // Neighbours are found by ARP and neighbour discovery before the first round.
 //
 // Forwarder, source and sink are processes of their own; source and sink are
@@ -63,13 +73,17 @@
 // sink is a plain socket with a large buffer: super-packets are cut up for it
 // by its kernel. Paced UDP is the same at a rate that every path carries.
 //
+// Two-way UDP is the same with the first datagrams of each flow answered: to
+// nftables a flow of UDP is established as soon as it has an answer, and until then
+// each of its packets goes through the rules.
+//
 // Super UDP (not measured unless asked for) sends 64 such datagrams with one
 // UDP_SEGMENT call, and its sink takes them whole by UDP_GRO.
 //
 // New flows are datagrams each of which comes from an address and port of its
 // own, so that each one delivered is a session made: 200,000 of them as fast as
 // the source can, and as many as go in a second at the rate of paced UDP. They
-// come from 64 hosts and are translated to a pool with ports for all. Sessions
+// come from 64 hosts, and NATs translate them to a pool with ports for all. Sessions
 // are cleared before and after, and counting ends when the last has arrived.
 // Refused flows are the same at that rate, from hosts that share 100 ports: the
 // first 100 take them all. A flow sent and not delivered counts as refused; the

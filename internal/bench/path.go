@@ -19,9 +19,14 @@ type Path struct {
 	// makes it adds to the site, which takes it down again, also when Setup
 	// fails half way. An error that wraps ErrSkip leaves the path out.
 	Setup func(ctx context.Context, site *Site) error
-	// NAT: it translates, so new flows are measured too.
+	// Sessions: it keeps sessions, so new flows are measured too.
+	Sessions bool
+	// NAT: it translates, so flows that find no port are measured too.
 	NAT bool
 }
+
+// takes reports whether the traffic can be measured over p.
+func (p Path) takes(t Traffic) bool { return t.Fresh == 0 || p.NAT || p.Sessions && !t.Refused }
 
 // ErrSkip is what a Setup wraps when this machine or this build has no such
 // path: the rest of the run goes on without it.
@@ -41,16 +46,29 @@ const (
 
 	KernelNAT  = "kernel-nat"
 	RouterdNAT = "routerd-nat"
+
+	KernelFilter10    = "kernel-filter10"
+	KernelFilter100   = "kernel-filter100"
+	KernelFilter1000  = "kernel-filter1000"
+	RouterdFilter10   = "routerd-filter10"
+	RouterdFilter100  = "routerd-filter100"
+	RouterdFilter1000 = "routerd-filter1000"
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
 // one after the other, so two that a mark compares should be neighbours.
 var Paths = []Path{
 	{Name: Kernel, Title: "kernel, veth to veth", Setup: setupKernel},
-	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, NAT: true},
+	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, Sessions: true, NAT: true},
 	{Name: Bare, Title: "bare copy of super-packets, TUN to TUN", Setup: setupLoop(roleBare)},
 	{Name: Routerd, Title: "routerd, TUN to TUN", Setup: setupRouterd},
-	{Name: RouterdNAT, Title: "routerd and masquerade", Setup: setupRouterdNAT, NAT: true},
+	{Name: RouterdNAT, Title: "routerd and masquerade", Setup: setupRouterdNAT, Sessions: true, NAT: true},
+	{Name: RouterdFilter10, Title: "routerd, 10 rules", Setup: setupRouterdFilter(10), Sessions: true},
+	{Name: KernelFilter10, Title: "kernel and nft, 10 rules", Setup: setupKernelFilter(10), Sessions: true},
+	{Name: KernelFilter100, Title: "kernel and nft, 100 rules", Setup: setupKernelFilter(100), Sessions: true},
+	{Name: RouterdFilter100, Title: "routerd, 100 rules", Setup: setupRouterdFilter(100), Sessions: true},
+	{Name: RouterdFilter1000, Title: "routerd, 1,000 rules", Setup: setupRouterdFilter(1000), Sessions: true},
+	{Name: KernelFilter1000, Title: "kernel and nft, 1,000 rules", Setup: setupKernelFilter(1000), Sessions: true},
 	{Name: Wireguard, Title: "wireguard/tun Read -> Write", Setup: setupLoop(roleWireguard)},
 	{Name: Kernel2, Title: "kernel twice, veth between", Setup: setupKernel2},
 	{Name: RouterdPacket, Title: "routerd twice, packet ports between", Setup: setupRouterdPacket},
@@ -70,6 +88,7 @@ type Group struct {
 var Groups = []Group{
 	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
 	{"nat", []string{Kernel, KernelNAT, Routerd, RouterdNAT}, []string{TCP1, TCP4, UDPSmall, NewFlows, NewPaced, Refusals}},
+	{"filter", []string{Routerd, RouterdFilter10, KernelFilter10, KernelFilter100, RouterdFilter100, RouterdFilter1000, KernelFilter1000}, []string{TCP1, UDPTwo, NewFlows}},
 	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall, IPerf1, IPerf4}},
 }
 
@@ -81,7 +100,7 @@ type Site struct {
 	Hosts   [2]string // namespaces of the source and of the sink
 	dir     string    // for a path's files, removed with the site
 	prefix  string    // of every namespace's name
-	// Of a path that translates: a function that ends all sessions, and one
+	// Of a path that keeps sessions: a function that ends all sessions, and one
 	// that gives the memory that includes them, in bytes.
 	forgetting func(context.Context) error
 	memory     func() (uint64, error)

@@ -78,11 +78,16 @@ func buildRouterd(ctx context.Context, dir string) (string, error) {
 // routerdConfig is the configuration of a router with nothing but two TUNs.
 func routerdConfig(s *Site) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "name = %q\n\n[api]\nlisten = [%q]\n", strings.TrimSuffix(s.prefix, "-"), "unix://"+filepath.Join(s.dir, "api.sock"))
+	b.WriteString(routerdHead(s))
 	for i := range s.Hosts {
 		writeTUN(&b, s, i)
 	}
 	return b.String()
+}
+
+// routerdHead is the name and the API of a router.
+func routerdHead(s *Site) string {
+	return fmt.Sprintf("name = %q\n\n[api]\nlisten = [%q]\n", strings.TrimSuffix(s.prefix, "-"), "unix://"+filepath.Join(s.dir, "api.sock"))
 }
 
 // writeTUN writes the interface towards host i.

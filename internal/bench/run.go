@@ -90,7 +90,7 @@ func inOrder(paths []Path, round int) []Path {
 
 func measureRound(ctx context.Context, r *Report, m Metric, paths []Path, sites map[string]*Site) error {
 	for _, p := range paths {
-		if m.Traffic.Fresh > 0 && !p.NAT {
+		if !p.takes(m.Traffic) {
 			continue
 		}
 		s, err := sites[p.Name].measure(ctx, m, r.window)

@@ -18,6 +18,9 @@ type Traffic struct {
 	// Super sends each burst as one UDP_SEGMENT super-packet, and lets the
 	// sink take super-packets whole (UDP_GRO).
 	Super bool `json:"super,omitempty"`
+	// Answered has the sink answer the first datagrams of each flow, so that a
+	// filter sees it as established.
+	Answered bool `json:"answered,omitempty"`
 	// Fresh is how many datagrams are sent each of which is a flow of its own;
 	// 0 for none. What is measured ends with the last of them.
 	Fresh int `json:"fresh,omitempty"`
@@ -40,6 +43,7 @@ const (
 	TCP1     = "tcp1"
 	TCP4     = "tcp4"
 	UDPSmall = "udp"
+	UDPTwo   = "udp-two-way"
 	UDPPaced = "udp-paced"
 	UDPSuper = "udp-super"
 	IPerf1   = "iperf3-1"
@@ -68,8 +72,9 @@ const DefaultPacedRate = 50000
 // packets/s.
 func Metrics(rate int) []Metric {
 	small := Traffic{Flows: udpFlows, Payload: smallPayload, Burst: udpBurst}
-	paced, super := small, small
+	paced, super, answered := small, small, small
 	paced.Rate = rate
+	answered.Answered = true
 	super.Super, super.Burst = true, superBurst
 	fresh := Traffic{Fresh: freshFlows, Payload: smallPayload, Burst: udpBurst}
 	freshPaced := fresh
@@ -80,6 +85,7 @@ func Metrics(rate int) []Metric {
 		{Name: TCP1, Title: "TCP 1", Traffic: Traffic{Streams: 1}},
 		{Name: TCP4, Title: "TCP 4", Traffic: Traffic{Streams: 4}},
 		{Name: UDPSmall, Title: "UDP small", Traffic: small},
+		{Name: UDPTwo, Title: "UDP two-way", Traffic: answered},
 		{Name: UDPPaced, Title: fmt.Sprintf("UDP %d k/s", rate/1000), Traffic: paced},
 		{Name: UDPSuper, Title: "UDP super", Traffic: super},
 		{Name: IPerf1, Title: "iperf3 1", Traffic: Traffic{Streams: 1, IPerf: true}},

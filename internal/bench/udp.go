@@ -104,11 +104,37 @@ func (s *udpSink) start(ctx context.Context, fail func(error)) (uint16, error) {
 		return 0, fmt.Errorf("prepare the UDP sink's socket: %w", err)
 	}
 	go func() {
-		if err := s.drain(raw); err != nil && !errors.Is(err, net.ErrClosed) {
+		err := s.answer(c)
+		if err == nil {
+			err = s.drain(raw)
+		}
+		if err != nil && !errors.Is(err, net.ErrClosed) {
 			fail(fmt.Errorf("receive datagrams: %w", err))
 		}
 	}()
 	return c.LocalAddr().(*net.UDPAddr).AddrPort().Port(), nil
+}
+
+// answer sends every datagram back until one of each flow has come, where the
+// flows are to be answered.
+func (s *udpSink) answer(c *net.UDPConn) error {
+	if !s.traffic.Answered {
+		return nil
+	}
+	buffer, seen := make([]byte, 2048), map[netip.AddrPort]bool{}
+	for len(seen) < s.traffic.Flows {
+		n, from, err := c.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return err
+		}
+		if _, err := c.WriteToUDPAddrPort(buffer[:n], from); err != nil {
+			return fmt.Errorf("answer %s: %w", from, err)
+		}
+		seen[from] = true
+		s.bytes.Add(uint64(n))
+		s.packets.Add(1)
+	}
+	return nil
 }
 
 func (s *udpSink) drain(raw syscall.RawConn) error {

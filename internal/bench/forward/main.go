@@ -70,7 +70,7 @@ func parse(args []string, stderr io.Writer) (o bench.Options, file string, err e
 	}
 	f.Func("group", "the `group` of paths and its traffic, one of "+strings.Join(groups, ",")+"; -paths and -metrics after it change it", o.Choose)
 	f.Func("paths", "`list` of paths to measure, of "+strings.Join(bench.PathNames(), ",")+" (default those of the group)", list(&o.Paths))
-	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there are "+strings.Join([]string{bench.UDPSuper, bench.IPerf1, bench.IPerf4}, ",")+" too", list(&o.Metrics))
+	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there are "+strings.Join([]string{bench.UDPTwo, bench.UDPSuper, bench.IPerf1, bench.IPerf4}, ",")+" too", list(&o.Metrics))
 	f.IntVar(&o.Rounds, "pairs", o.Rounds, "`rounds`; each gives every mark one pair")
 	seconds := f.Float64("seconds", o.Window.Seconds(), "length of one measurement")
 	f.IntVar(&o.Rate, "rate", o.Rate, "packets/s of the paced UDP traffic")
