@@ -65,11 +65,10 @@ type walker struct {
 	body  bytes.Buffer
 }
 
-func newWalker(b *testing.B, socket string) *walker {
+func newWalker(socket string) *walker {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "unix", socket)
 	}}
-	b.Cleanup(transport.CloseIdleConnections)
 	return &walker{http: http.Client{Transport: transport}}
 }
 
@@ -130,7 +129,8 @@ func BenchmarkLookups(b *testing.B) {
 			var walking sync.WaitGroup
 			var pages atomic.Int64
 			for range walkers {
-				w := newWalker(b, s.socket())
+				w := newWalker(s.socket())
+				b.Cleanup(w.http.CloseIdleConnections)
 				walking.Go(func() {
 					for ctx.Err() == nil {
 						if _, err := w.page(ctx); err != nil && ctx.Err() == nil {
@@ -221,7 +221,8 @@ func (w *walker) pages(ctx context.Context) error {
 // grows meanwhile at most, in MiB, and how long it takes.
 func BenchmarkWalkMemory(b *testing.B) {
 	s, pid := bigRouter(b, "127.0.0.1:19877")
-	w := newWalker(b, s.socket())
+	w := newWalker(s.socket())
+	b.Cleanup(w.http.CloseIdleConnections)
 	b.Run("lines", func(b *testing.B) { walkMemory(b, pid, w.lines) })
 	b.Run("pages", func(b *testing.B) { walkMemory(b, pid, w.pages) })
 }

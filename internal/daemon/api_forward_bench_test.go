@@ -1,15 +1,8 @@
 package daemon
 
 import (
-	"bufio"
-	"context"
-	"crypto/tls"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
-	"math/rand/v2"
-	"net/http"
 	"net/netip"
 	"path/filepath"
 	"slices"
@@ -22,13 +15,7 @@ import (
 	"routerd/internal/control"
 )
 
-// Of the load beside which packets are forwarded here.
-const (
-	loadClients = 1000                  // of events, by WebSocket over TLS
-	loadEvery   = 50 * time.Millisecond // an event for each of them
-	loadWalkers = 4
-	dripBatch   = 10 // datagrams each millisecond
-)
+const dripBatch = 10 // datagrams each millisecond
 
 // BenchmarkForwardingBesideAPI has a router, a process of its own with a million routes,
 // forward datagrams at a fixed rate, and then as fast as they can be sent, in turn with
@@ -43,7 +30,7 @@ func BenchmarkForwardingBesideAPI(b *testing.B) {
 	path := filepath.Join(s.dir, "routes.txt")
 	fileOf(b, path, bigRoutes)
 	s.listenAt("", fmt.Sprintf("[static]\nfile = %q\n[metrics]\nlisten = %q\n", path, metrics), "https://"+web)
-	s.startProcess([]string{"ROUTERD_TEST_LOG=" + s.dir + "/log"})
+	pid := s.startProcess([]string{"ROUTERD_TEST_LOG=" + s.dir + "/log"}).Process.Pid
 	wait(b, "the table to be forwarded by", func() error {
 		if n := forwardedBy(b, metrics); n < bigRoutes {
 			return fmt.Errorf("%d of %d prefixes are", n, bigRoutes)
@@ -52,27 +39,34 @@ func BenchmarkForwardingBesideAPI(b *testing.B) {
 	})
 	var added control.TokenAdded
 	s.post("token/add?name=bench&role=admin", &added)
-	for range loadClients {
-		followEvents(b, web, added.Secret)
-	}
+	load := newAPILoad(b, loadTarget{web, added.Secret, s.socket()})
 	flow := newDrip(s)
 	flows := newFlood(s, []netip.Prefix{netip.MustParsePrefix("20.0.0.0/16"), netip.MustParsePrefix("21.0.0.0/16")})
+	flows.urgent = true
 	flows.forAWhile()
 	var arrived, late [2][]float64
 	var rates [2][]float64
+	var taken [2]time.Duration // of the processors, beside the load: by the router, and by the load
+	var lasted time.Duration
 	for b.Loop() {
 		for range 4 {
 			for k := range 2 {
-				ease := func() {}
 				if k == 1 {
-					ease = s.loadAPI(b)
+					load.begin()
 					time.Sleep(200 * time.Millisecond) // until all of it has begun
 				}
 				share, p99 := flow.forAWhile(time.Second)
+				before := [2]time.Duration{processorTime(b, pid), processorTime(b, load.pid)}
 				begun := time.Now()
 				n := flows.forAWhile()
 				rates[k] = append(rates[k], float64(n)/time.Since(begun).Seconds())
-				ease()
+				if k == 1 {
+					lasted += time.Since(begun)
+					for i, p := range []int{pid, load.pid} {
+						taken[i] += processorTime(b, p) - before[i]
+					}
+					load.end()
+				}
 				arrived[k], late[k] = append(arrived[k], share), append(late[k], p99)
 			}
 		}
@@ -83,6 +77,8 @@ func BenchmarkForwardingBesideAPI(b *testing.B) {
 		b.ReportMetric(middle(late[k]), name+"-late-p99-ms")
 		b.ReportMetric(middle(rates[k]), name+"-packets/s")
 	}
+	b.ReportMetric(taken[0].Seconds()/lasted.Seconds(), "router-cores")
+	b.ReportMetric(taken[1].Seconds()/lasted.Seconds(), "clients-cores")
 	b.ReportMetric(middle(arrived[1])/middle(arrived[0]), "arrived-beside/quiet")
 	b.ReportMetric(middle(rates[1])/middle(rates[0]), "most-beside/quiet")
 }
@@ -91,61 +87,6 @@ func BenchmarkForwardingBesideAPI(b *testing.B) {
 func middle(list []float64) float64 {
 	list = slices.Sorted(slices.Values(list))
 	return list[len(list)/2]
-}
-
-// followEvents opens a WebSocket that follows the audit until the benchmark ends, and
-// throws away what comes.
-func followEvents(b *testing.B, address, token string) {
-	c, err := tls.Dial("tcp", address, &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { c.Close() })
-	fmt.Fprintf(c, "GET /v1/events HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"+
-		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", address, token)
-	r := bufio.NewReaderSize(c, 1<<10)
-	resp, err := http.ReadResponse(r, nil)
-	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
-		b.Fatalf("following events: %v, %v", resp, err)
-	}
-	ask := `{"op":"subscribe","id":1,"topics":["audit"]}`
-	frame := append([]byte{0x81, 0x80 | byte(len(ask)), 0, 0, 0, 0}, ask...) // RFC 6455 §5.2, masked with zeros
-	if _, err := c.Write(frame); err != nil {
-		b.Fatal(err)
-	}
-	go io.Copy(io.Discard, r)
-}
-
-// loadAPI begins the load, and returns what ends it.
-func (s *site) loadAPI(b *testing.B) (ease func()) {
-	ctx, stop := context.WithCancel(b.Context())
-	var working sync.WaitGroup
-	again := func(what string, each time.Duration, f func() error) {
-		working.Go(func() {
-			for ctx.Err() == nil {
-				if err := f(); err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-					b.Errorf("%s: %v", what, err)
-					return
-				}
-				time.Sleep(each)
-			}
-		})
-	}
-	for range loadWalkers {
-		w := newWalker(b, s.socket())
-		again("walking", 0, func() error { _, err := w.page(ctx); return err })
-	}
-	client, random := s.client(), rand.New(rand.NewPCG(1, 2))
-	again("looking up", 2*time.Millisecond, func() error {
-		_, err := client.Routes(ctx, control.RouteQuery{For: someRoute(random)})
-		return err
-	})
-	changing := s.client()
-	again("making an event", loadEvery, func() error {
-		_, err := changing.ClearNeighbors(ctx, control.NeighborQuery{})
-		return err
-	})
-	return func() { stop(); working.Wait() }
 }
 
 // drip is datagrams from one host to the other at a fixed rate.
