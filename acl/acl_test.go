@@ -101,7 +101,7 @@ func TestDecidingAllocatesNothing(t *testing.T) {
 	r := compiled(t, manyRules(100), nil)
 	p := Packet{Family: 4, Protocol: packet.ProtoTCP, In: 1, DstPort: 1}
 	p.Addresses4(1, 2)
-	hits := make([]uint32, 0, 8)
+	hits := make([]Hit, 0, 8)
 	if n := testing.AllocsPerRun(100, func() { _, hits = r.In(1).Decide(&p, hits[:0]) }); n != 0 {
 		t.Errorf("%v allocations, want none", n)
 	}

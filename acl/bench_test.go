@@ -37,7 +37,7 @@ func BenchmarkDecide(b *testing.B) {
 				p.Family, p.Protocol, p.In, p.DstPort = 4, packet.ProtoTCP, 1, uint16(1000+k)
 				p.Addresses4(0xc0000200|uint32(i), 0x0a000000|uint32(k)<<8|9)
 			}
-			var hits []uint32
+			var hits []Hit
 			i := 0
 			for b.Loop() {
 				_, hits = l.Decide(&packets[i&255], hits[:0])

@@ -22,7 +22,8 @@ type Rules struct {
 	local   *Compiled
 	zones   zones
 	numbers map[id]uint32
-	entries []entry // by number; one that is out of use has neither a list nor a zone
+	entries []entry  // by number; one that is out of use has neither a list nor a zone
+	logged  []uint32 // the numbers of what logs: Hit.Log is 1 + a place in it
 }
 
 // id identifies a rule, with rule "" the default action of a list or, with list
@@ -34,6 +35,7 @@ type entry struct {
 	list, rule string
 	from, to   string // of a pair of zones without a policy
 	action     Action
+	logs       bool
 	origin     origin.ID
 }
 
@@ -43,6 +45,7 @@ type Compiled struct {
 	Loose    bool
 	fallback Action
 	number   uint32 // of the default action
+	log      uint32 // Hit.Log of the default action
 	v4, v6   program
 	source   *List
 }
@@ -62,6 +65,7 @@ type rule struct {
 	action Action
 	asks   bool // rest has conditions
 	number uint32
+	log    uint32 // Hit.Log
 	rest   rest
 }
 
@@ -179,15 +183,25 @@ func (c *compiler) enter(e entry) (uint32, error) {
 	return number, nil
 }
 
+// logs gives the Hit.Log of a rule, or default action, with the number.
+func (c *compiler) logs(number uint32) uint32 {
+	if !c.rules.entries[number].logs {
+		return 0
+	}
+	c.rules.logged = append(c.rules.logged, number)
+	return uint32(len(c.rules.logged))
+}
+
 func (c *compiler) list(l *List) (*Compiled, error) {
 	out := &Compiled{Name: l.Name, Loose: l.Loose, fallback: l.Default, source: l}
 	if l.Default > Reject {
 		return nil, fmt.Errorf("default-action %s: want accept, drop or reject", l.Default)
 	}
 	var err error
-	if out.number, err = c.enter(entry{list: l.Name, action: l.Default, origin: l.Origin}); err != nil {
+	if out.number, err = c.enter(entry{list: l.Name, action: l.Default, logs: l.LogDefault, origin: l.Origin}); err != nil {
 		return nil, err
 	}
+	out.log = c.logs(out.number)
 	var rules []*rule
 	for i := range l.Rules {
 		r := &l.Rules[i]
@@ -221,11 +235,11 @@ func (c *compiler) rule(list string, r *Rule) (*rule, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	number, err := c.enter(entry{list: list, rule: r.Name, action: r.Action, origin: r.Origin})
+	number, err := c.enter(entry{list: list, rule: r.Name, action: r.Action, logs: r.Log || r.Action == Log, origin: r.Origin})
 	if err != nil {
 		return nil, err
 	}
-	out := &rule{action: r.Action, number: number, rest: rest{flags: r.TCPFlags, fragment: r.Fragments, lengths: r.Lengths}}
+	out := &rule{action: r.Action, number: number, log: c.logs(number), rest: rest{flags: r.TCPFlags, fragment: r.Fragments, lengths: r.Lengths}}
 	if out.rest.in, err = c.interfaces(r.Inbound); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,8 @@ type Set struct {
 type List struct {
 	Name    string
 	Default Action // of packets that no rule decides about: Accept, Drop or Reject
+	// LogDefault has the packets told that the default action is for.
+	LogDefault bool
 	// Loose takes a packet of a TCP connection, or an ICMP reply, for the
 	// beginning of a flow although the router has not seen the beginning: for
 	// paths of which it sees one direction alone.
@@ -67,6 +69,7 @@ type Rule struct {
 	DSCPs            []uint8
 	Lengths          []LengthRange
 	Action           Action
+	Log              bool // the packets that it matches are told
 	Origin           origin.ID
 }
 
@@ -78,12 +81,16 @@ const (
 	Drop
 	Reject // drop, and answer with an ICMP error or, to TCP, an RST
 	Count  // count the packet and go on with the next rule
+	Log    // count it, tell it, and go on with the next rule
 )
 
-var actions = [...]string{"accept", "drop", "reject", "count"}
+var actions = [...]string{"accept", "drop", "reject", "count", "log"}
 
 // String gives the configuration's word.
 func (a Action) String() string { return actions[a] }
+
+// decides reports whether no rule behind one with the action is asked.
+func (a Action) decides() bool { return a <= Reject }
 
 // State is the state of the flow that a packet belongs to.
 type State uint8

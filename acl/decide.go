@@ -50,9 +50,15 @@ type Decision struct {
 	Number uint32 // of the rule that decided, or of the list's default action
 }
 
-// Decide gives the decision of the list l about p. It appends to hits the
-// numbers of all rules that p matched on the way, the deciding one last.
-func (l *Compiled) Decide(p *Packet, hits []uint32) (Decision, []uint32) {
+// Hit is a rule, or the default action of a list, that a packet matched.
+type Hit struct {
+	Number uint32
+	Log    uint32 // 1 + its place among those that log, see Rules.Logged; 0 = it does not log
+}
+
+// Decide gives the decision of the list l about p. It appends to hits all rules
+// that p matched on the way, the deciding one last.
+func (l *Compiled) Decide(p *Packet, hits []Hit) (Decision, []Hit) {
 	program := &l.v4
 	if p.Family == 6 {
 		program = &l.v6
@@ -72,14 +78,14 @@ func (l *Compiled) Decide(p *Packet, hits []uint32) (Decision, []uint32) {
 				if r.asks && !r.rest.has(p, r.action) {
 					continue
 				}
-				hits = append(hits, r.number)
-				if r.action != Count {
+				hits = append(hits, Hit{r.number, r.log})
+				if r.action.decides() {
 					return Decision{r.action, r.number}, hits
 				}
 			}
 		}
 	}
-	return Decision{l.fallback, l.number}, append(hits, l.number)
+	return Decision{l.fallback, l.number}, append(hits, Hit{l.number, l.log})
 }
 
 // rest is the conditions that are compared after the bitmaps.

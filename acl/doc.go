@@ -26,6 +26,10 @@
 // A Rules never changes once it is compiled, and any number of goroutines may
 // read it. Deciding allocates nothing.
 //
+// A rule that only counts or logs is a bit as well: the loop over the set bits
+// notes it and goes on, so it costs what it matches and nothing else. Whoever
+// asks gets all rules that a packet matched, and which of them log.
+//
 // # Zones
 //
 // A zone is interfaces that are filtered alike. What is forwarded from one zone

@@ -26,7 +26,7 @@ func (l *List) Idle(most int) []Idle {
 			continue
 		}
 		for j := range l.Rules[:i] {
-			if b := &l.Rules[j]; b.Action != Count && b.contradicts() == "" && b.covers(r) {
+			if b := &l.Rules[j]; b.Action.decides() && b.contradicts() == "" && b.covers(r) {
 				out = append(out, Idle{i, j, ""})
 				break
 			}

@@ -23,7 +23,7 @@ func naive(c *Config, l *List, p *Packet, src, dst netip.Addr, names map[string]
 			continue
 		}
 		hits = append(hits, r.Name)
-		if r.Action != Count {
+		if r.Action.decides() {
 			return r.Action, hits
 		}
 	}
@@ -102,7 +102,7 @@ func drawPorts(t *rapid.T) flow.PortRange {
 }
 
 func drawRule(t *rapid.T, name string) Rule {
-	r := Rule{Name: name, Family: rapid.SampledFrom([]uint8{0, 0, 4, 6}).Draw(t, "family"), Action: Action(rapid.IntRange(0, 3).Draw(t, "action"))}
+	r := Rule{Name: name, Family: rapid.SampledFrom([]uint8{0, 0, 4, 6}).Draw(t, "family"), Action: Action(rapid.IntRange(0, 4).Draw(t, "action")), Log: rapid.IntRange(0, 3).Draw(t, "log") == 0}
 	r.States = some(t, "states", 2, func(t *rapid.T) State { return State(rapid.IntRange(0, 3).Draw(t, "state")) })
 	r.Sources, r.Destinations = some(t, "sources", 3, drawRange), some(t, "destinations", 3, drawRange)
 	set := func(t *rapid.T) string { return rapid.SampledFrom([]string{"none", "inside", "both"}).Draw(t, "set") }
@@ -215,13 +215,13 @@ func TestDecidesAsOneRuleAfterAnother(t *testing.T) {
 			d, numbers := rules.In(1).Decide(&p, nil)
 			var hits []string
 			for _, n := range numbers {
-				place, ok := rules.Place(n)
+				place, ok := rules.Place(n.Number)
 				if !ok {
-					t.Fatalf("number %d is no rule's", n)
+					t.Fatalf("number %d is no rule's", n.Number)
 				}
 				hits = append(hits, place.Rule)
 			}
-			if d.Action != wantAction || !slices.Equal(hits, wantHits) || d.Number != numbers[len(numbers)-1] {
+			if d.Action != wantAction || !slices.Equal(hits, wantHits) || d.Number != numbers[len(numbers)-1].Number {
 				t.Fatalf("packet %+v from %s to %s: %s by %q, want %s by %q", p, src, dst, d.Action, hits, wantAction, wantHits)
 			}
 		}

@@ -9,6 +9,7 @@ type Place struct {
 	Rule     string // "" = the default action
 	From, To string // of the pair; "" = no zone
 	Action   Action
+	Logs     bool // its packets are told
 	Origin   origin.ID
 }
 
@@ -18,11 +19,15 @@ func (r *Rules) Place(number uint32) (Place, bool) {
 		return Place{}, false
 	}
 	e := r.entries[number]
-	return Place{e.list, e.rule, e.from, e.to, e.action, e.origin}, true
+	return Place{e.list, e.rule, e.from, e.to, e.action, e.logs, e.origin}, true
 }
 
 // Numbers is the length of an array indexed by the numbers of rules.
 func (r *Rules) Numbers() int { return len(r.entries) }
+
+// Logged gives the numbers of the rules, and default actions, that log. The
+// caller must not change the list.
+func (r *Rules) Logged() []uint32 { return r.logged }
 
 // Lists calls yield with the name of each list and the numbers of its rules in
 // their order, that of the default action last.

@@ -29,7 +29,7 @@ func (l *List) Shuts(to netip.Addr, port uint16) (rule int, shut bool) {
 	}
 	for i := range l.Rules {
 		switch r := &l.Rules[i]; {
-		case r.Action == Count:
+		case !r.Action.decides():
 		case r.Action == Accept && r.mayMatch(&first):
 			return 0, false
 		case r.Action != Accept && r.contradicts() == "" && r.covers(&first):

@@ -81,10 +81,11 @@ func (r *reader) decodeACL(top *tomltext.Section, c *Config) {
 
 func (r *reader) decodeACLList(s *tomltext.Section, name string, c *Config) acl.List {
 	l := acl.List{
-		Name:    name,
-		Default: tomltext.Get(s, "default-action", acl.Drop, tomltext.OneOf([]string{"accept", "drop", "reject"}, []acl.Action{acl.Accept, acl.Drop, acl.Reject})),
-		Loose:   tomltext.Get(s, "state", false, tomltext.OneOf([]string{"strict", "loose"}, []bool{false, true})),
-		Origin:  r.origin(s.At),
+		Name:       name,
+		Default:    tomltext.Get(s, "default-action", acl.Drop, tomltext.OneOf([]string{"accept", "drop", "reject"}, []acl.Action{acl.Accept, acl.Drop, acl.Reject})),
+		LogDefault: tomltext.Get(s, "log-default", false, tomltext.Bool),
+		Loose:      tomltext.Get(s, "state", false, tomltext.OneOf([]string{"strict", "loose"}, []bool{false, true})),
+		Origin:     r.origin(s.At),
 	}
 	names := map[string]bool{}
 	for _, t := range s.Sections("rule") {
@@ -106,9 +107,10 @@ func (r *reader) decodeACLRule(s *tomltext.Section, list string, names map[strin
 	names[rule.Name] = true
 	s.Name(rule.Name, "name")
 	rule.Action = tomltext.Get(s, "action", acl.Accept, tomltext.OneOf(
-		[]string{"accept", "drop", "reject", "count"}, []acl.Action{acl.Accept, acl.Drop, acl.Reject, acl.Count}))
+		[]string{"accept", "drop", "reject", "count", "log"}, []acl.Action{acl.Accept, acl.Drop, acl.Reject, acl.Count, acl.Log}))
+	rule.Log = tomltext.Get(s, "log", false, tomltext.Bool)
 	if !s.Has("action") {
-		r.WrongKey(s.At, fmt.Sprintf("the rule %q of the list %s has no action", rule.Name, list), `action = "accept", "drop", "reject" or "count"`)
+		r.WrongKey(s.At, fmt.Sprintf("the rule %q of the list %s has no action", rule.Name, list), `action = "accept", "drop", "reject", "count" or "log"`)
 	}
 	rule.Family = tomltext.Get(s, "family", 0, tomltext.OneOf([]string{"ipv4", "ipv6"}, []uint8{4, 6}))
 	for _, v := range tomltext.Distinct(s, "state", aclState) {

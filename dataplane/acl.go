@@ -97,8 +97,11 @@ func (p *Packet) decide(b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
 	}
 	var d acl.Decision
 	d, b.hits = l.Decide(q, b.hits[:0])
-	for _, number := range b.hits {
-		b.counters.matched(number, int(p.carried), len(ip), now)
+	for _, h := range b.hits {
+		b.counters.matched(h.Number, int(p.carried), len(ip), now)
+		if h.Log != 0 {
+			b.log(p, h, now)
+		}
 	}
 	t.asked, t.rule = true, d.Number+1
 	switch d.Action {

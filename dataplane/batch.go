@@ -99,6 +99,7 @@ type Batch struct {
 	dry     bool // address translation is only asked what it would do
 
 	drops  *DropRing
+	logger logger
 	punter Punter // nil: nobody takes punts
 	trace  func(*stage, *View, *Packet)
 }

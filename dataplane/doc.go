@@ -29,7 +29,7 @@
 //	egress.go    grouping by way out, transmission
 //	coalesce.go  software GRO of consecutive packets of a flow
 //	cut.go       segmentation, fragmentation, checksums in software
-//	counters*.go  what a worker has counted;  drops.go  the latest drops
+//	counters*.go  what a worker has counted;  drops.go  the latest drops;  logged.go  what rules log
 //	worker.go    one queue's loop;  explain*.go  the same stages, with their findings
 //
 // Super-packets go through whole. Whether one is too big is judged by its

@@ -39,6 +39,8 @@ func (d *Drop) Sentence(in string) string {
 // each batch, so that a flood costs the packet path next to nothing. The worker
 // writes to it at most once per batch and never waits for a reader.
 type DropRing struct {
+	Logged LogRing // what rules of the filter that log have told
+
 	mu   sync.Mutex
 	ring []dropRecord // grows to dropRingSize as it fills
 	next uint64

@@ -150,6 +150,7 @@ func (b *Batch) begin(v *View) {
 		}
 		b.counters.growRules(v.ACL.Numbers())
 	}
+	b.logger.follow(v.ACL)
 	b.arena.used, b.arena.taken = 0, 0
 	for i := range b.egress {
 		b.egress[i].reset()

@@ -31,7 +31,7 @@ type scratch struct {
 	hashes       []uint64      // by which their sessions are looked for
 	places       []uint32      // where new flows' mappings are looked for
 	trackings    []tracking    // of this run; nil until something is filtered
-	hits         []uint32      // the rules that one packet matched
+	hits         []acl.Hit     // the rules that one packet matched
 	question     acl.Packet    // what a list is asked of one packet
 	asking       nat.Packet    // the same for translation, and what it answers
 	leaves       nat.Translation

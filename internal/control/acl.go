@@ -37,10 +37,11 @@ type ACLRule struct {
 	List    string     `json:"list" show:"list"`
 	Rule    string     `json:"rule" show:"rule,none=(default)"`
 	Action  string     `json:"action" show:"action"`
-	Packets uint64     `json:"packets" show:"packets,amount"` // that it matched: the first ones of flows, and those of none
-	Bytes   uint64     `json:"bytes" show:"bytes,amount"`     // of these, from the IP header on
-	LastHit *time.Time `json:"last_hit,omitempty"`            // absent = never
-	Uses    []string   `json:"uses"`                          // of the list: "lan0 in", "lan0 out", "local"
+	Packets uint64     `json:"packets" show:"packets,amount"`           // that it matched: the first ones of flows, and those of none
+	Bytes   uint64     `json:"bytes" show:"bytes,amount"`               // of these, from the IP header on
+	LastHit *time.Time `json:"last_hit,omitempty"`                      // absent = never
+	Log     bool       `json:"log,omitempty" show:"logs,wide,optional"` // the packets that it matches are told, see routerd events acl
+	Uses    []string   `json:"uses"`                                    // of the list: "lan0 in", "lan0 out", "local"
 	Origin  string     `json:"origin" show:"place,wide"`
 }
 
@@ -95,7 +96,8 @@ A list decides about the first packet of a flow. The rest of the flow, both ways
 belongs to a session and passes without a look at any list, so PACKETS and BYTES
 are of first packets, and of packets that belong to no flow. (default) is the
 action of packets that no rule decided about. LAST HIT says when the latest was.
-What was dropped is in show drops --last 20 with the rule that did it.`,
+What was dropped is in show drops --last 20 with the rule that did it, and what
+a rule logs in events acl and in the log.`,
 			Example: `  routerd show acl
   routerd show acl wan-in -o wide
   routerd show acl wan-in -w 1s

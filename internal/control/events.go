@@ -19,6 +19,7 @@ const (
 	TopicNeighbor  = "neighbor"
 	TopicRoute     = "route"
 	TopicNAT       = "nat"
+	TopicACL       = "acl"
 	TopicDrop      = "drop"
 	TopicConfig    = "config"
 	TopicAudit     = "audit"
@@ -37,7 +38,7 @@ var EventTopics = sync.OnceValue(func() []events.Topic {
 		list = append(list, events.Topic{Name: p.Name, Objects: true})
 	}
 	return append(list,
-		events.Topic{Name: TopicNAT}, events.Topic{Name: TopicDrop, Heard: true}, events.Topic{Name: TopicConfig},
+		events.Topic{Name: TopicNAT}, events.Topic{Name: TopicACL}, events.Topic{Name: TopicDrop, Heard: true}, events.Topic{Name: TopicConfig},
 		events.Topic{Name: TopicAudit}, events.Topic{Name: TopicLog}, events.Topic{Name: TopicTraffic, Heard: true, Sampled: true},
 	)
 })

@@ -182,6 +182,7 @@ func (d *Daemon) commit(c *change) error {
 	if err := d.readdressStack(); err != nil {
 		d.log.Error("changing the addresses of the router's own stack", "err", err)
 	}
+	d.lookAtLogged(now)
 	return nil
 }
 

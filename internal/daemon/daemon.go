@@ -87,6 +87,7 @@ type Daemon struct {
 	log  *slog.Logger
 	// natLimits is what was logged about limits that translation hit.
 	natLimits natLimits
+	aclLog    aclLog
 	level     *slog.LevelVar
 	cfg       *config.Config
 	router    *router.Router

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -43,8 +44,8 @@ type teller struct {
 
 // topicIDs are the numbers of the topics.
 type topicIDs struct {
-	iface, neighbor, route, nat, drop, config, log, traffic events.TopicID
-	protocols                                               map[string]events.TopicID
+	iface, neighbor, route, nat, acl, drop, config, log, traffic events.TopicID
+	protocols                                                    map[string]events.TopicID
 }
 
 // toldInterface is what of an interface is compared to find out whether it has
@@ -65,7 +66,7 @@ func newTeller(name string) *teller {
 		ring: ring, desk: events.NewDesk(), serve: &control.Events{Ring: ring, Name: name}, interfaces: map[string]toldInterface{},
 		topic: topicIDs{
 			iface: id(control.TopicInterface), neighbor: id(control.TopicNeighbor), route: id(control.TopicRoute), nat: id(control.TopicNAT),
-			drop: id(control.TopicDrop), config: id(control.TopicConfig), log: id(control.TopicLog),
+			acl: id(control.TopicACL), drop: id(control.TopicDrop), config: id(control.TopicConfig), log: id(control.TopicLog),
 			traffic: id(control.TopicTraffic), protocols: map[string]events.TopicID{},
 		},
 		causes: causes{at: map[any]cause{}},
@@ -276,4 +277,15 @@ func (t *teller) natLimit(x natRefusal) {
 		key += " " + x.Pool
 	}
 	t.desk.Report(events.Report{Topic: t.topic.nat, Time: time.Now(), Action: events.Added, Key: key, Item: x, Why: "new flows are refused"})
+}
+
+// aclLogged reports packets that a rule of the packet filter logs.
+func (t *teller) aclLogged(at time.Time, x *aclLogItem, origin string) {
+	why := "the rule logs what it matches"
+	if x.Header == "" {
+		why = "the rule has matched more packets than are told one by one"
+	}
+	t.desk.Report(events.Report{
+		Topic: t.topic.acl, Time: at, Action: events.Added, Key: strings.TrimSpace(x.List + " " + x.Rule), Item: x, Why: why, Origin: origin,
+	})
 }

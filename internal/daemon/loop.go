@@ -92,7 +92,7 @@ func (d *Daemon) next(errands <-chan errand, late bool) (e errand, ok bool) {
 // deadline is when doDue is to be called, the zero Time if nothing is due.
 func (d *Daemon) deadline() time.Time {
 	t := d.router.Deadline()
-	for _, at := range []time.Time{d.due(), d.nextNote, d.teller.routes.due} {
+	for _, at := range []time.Time{d.due(), d.nextNote, d.teller.routes.due, d.aclLog.due} {
 		if t.IsZero() || !at.IsZero() && at.Before(t) {
 			t = at
 		}

@@ -55,6 +55,7 @@ func (d *Daemon) poll() {
 	if _, err := d.router.Poll(now); err != nil {
 		d.log.Error("taking up what the protocols offer", "err", err)
 	}
+	d.lookAtLogged(now)
 	if n := d.router.NAT(); n != nil {
 		d.natLimits.look(now, n, d.log, d.teller.natLimit)
 	}

@@ -97,7 +97,7 @@ func (d *Daemon) aclRules(view *dataplane.View, cleared []dataplane.RuleHits) (l
 func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared []dataplane.RuleHits) control.ACLRule {
 	place, _ := view.ACL.Place(number)
 	hits := d.ruleHits(number)
-	r := control.ACLRule{List: place.List, Rule: place.Rule, Action: place.Action.String(), Origin: d.place(place.Origin)}
+	r := control.ACLRule{List: place.List, Rule: place.Rule, Action: place.Action.String(), Log: place.Logs, Origin: d.place(place.Origin)}
 	if place.List == "" {
 		from, to := cmp.Or(place.From, "(none)"), cmp.Or(place.To, "(none)")
 		r.List, r.Rule, r.Uses = "(zones)", from+" to "+to, []string{"no policy"}

@@ -17,7 +17,7 @@ import (
 type reviewer struct {
 	rules *acl.Rules
 	stack routing.InterfaceID // of the router's own stack; NoInterface without one
-	hits  []uint32
+	hits  []acl.Hit
 }
 
 func (r *Router) reviewer(rules *acl.Rules) *reviewer {

@@ -3,7 +3,7 @@
 import { ask } from './api.js';
 
 // lists are topics without objects, or with too many of them to hold.
-const lists = ['route', 'nat', 'drop', 'config', 'audit', 'log', 'traffic'];
+const lists = ['route', 'nat', 'acl', 'drop', 'config', 'audit', 'log', 'traffic'];
 
 // nounOf is which noun shows the objects of a topic, with the figures that change
 // without an event; rows is the field of its answer.
