@@ -67,6 +67,12 @@ type Config struct {
 	Origins origin.Table
 }
 
+// Router is what of the configuration describes the router rather than the
+// machine that it runs on.
+func (c *Config) Router() router.Config {
+	return router.Config{Name: c.Name, Dataplane: c.Dataplane, RIB: c.RIB, NAT: c.NAT, ACL: c.ACL, Protocols: c.Protocols}
+}
+
 // Log is the [log] table.
 type Log struct {
 	Level  string // debug | info | warn | error

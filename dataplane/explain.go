@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"routerd/acl"
 	"routerd/arp"
 	"routerd/internal/origin"
 	"routerd/internal/verdict"
@@ -31,6 +32,10 @@ type Explanation struct {
 	Steps   []Step
 	Verdict verdict.Verdict
 	Out     routing.InterfaceID // where it leaves; NoInterface when it does not
+	// Filtered is what the packet filter had to do with it; nil if nothing.
+	Filtered *Filtered
+	// Left is the packet as it leaves, translated, nil when it does not.
+	Left []byte
 	// Answer is the packet that the router would send back, if any, and
 	// AnswerOut where it would leave.
 	Answer        []byte
@@ -38,12 +43,39 @@ type Explanation struct {
 	AnswerOut     routing.InterfaceID
 }
 
+// Filtered is what the packet filter found out about one packet.
+type Filtered struct {
+	State acl.State
+	// Rules decided about it, in the order in which their lists were asked. Of a
+	// packet that belongs to a session it is the one that let that begin.
+	Rules []acl.Place
+}
+
 // Explain runs the packet raw, as if it had come in by the interface in,
 // through the same stages and tables as live traffic, without sending it,
 // counting it or touching what the workers keep.
 func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
 	b := NewBatch(1, &Counters{}, nil)
-	b.punter, b.dry = nobody{}, true
+	b.dry = true
+	return b.explain(v, in, raw, now)
+}
+
+// Rehearsal runs packets through the stages one after the other, as Explain
+// does, but in earnest: sessions begin and end, and fragments wait for each
+// other, in the tables of the View. Only sending is left out. It is for Views
+// that no worker forwards by.
+type Rehearsal struct{ b *Batch }
+
+// NewRehearsal begins one.
+func NewRehearsal() *Rehearsal { return &Rehearsal{NewBatch(1, &Counters{}, nil)} }
+
+// Packet runs the packet raw as if it had come in by the interface in.
+func (r *Rehearsal) Packet(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
+	return r.b.explain(v, in, raw, now)
+}
+
+func (b *Batch) explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explanation {
+	b.punter = nobody{}
 	f := &b.frames[0]
 	f.Reset()
 	if i := v.Interface(in); i != nil && i.LinkHeader > 0 && len(raw) > 0 {
@@ -54,6 +86,9 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 
 	x := Explanation{Out: routing.NoInterface, AnswerOut: routing.NoInterface}
 	b.trace = func(s *stage, v *View, p *Packet) {
+		if !p.Made {
+			x.Filtered = x.Filtered.more(v, p)
+		}
 		if found := s.explain(v, p); found.Text != "" {
 			x.Steps = append(x.Steps, Step{s.name, p.Made, found})
 		}
@@ -62,7 +97,7 @@ func Explain(v *View, in routing.InterfaceID, raw []byte, now time.Time) Explana
 	p := &b.packets[0]
 	x.Verdict = p.Verdict
 	if p.Verdict == verdict.Forwarded {
-		x.Out = p.Out
+		x.Out, x.Left = p.Out, append([]byte(nil), p.ip()...)
 	}
 	if len(b.made) > 0 {
 		m := &b.made[0]

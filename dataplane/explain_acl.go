@@ -88,6 +88,26 @@ func explainACL(v *View, p *Packet) Finding {
 	return ended(p, place.Origin)
 }
 
+// more adds to f what the latest stage of the filter found out about p.
+func (f *Filtered) more(v *View, p *Packet) *Filtered {
+	t := p.track
+	if t == nil || v.ACL == nil {
+		return f
+	}
+	if f == nil {
+		f = &Filtered{State: t.state}
+		if _, place, ok := t.noted(v, p); ok && t.state == acl.Established {
+			f.Rules = append(f.Rules, place)
+		}
+	}
+	if t.asked {
+		if place, ok := v.ACL.Place(t.rule - 1); ok {
+			f.Rules = append(f.Rules, place)
+		}
+	}
+	return f
+}
+
 func explainTrack(_ *View, p *Packet) Finding {
 	t := p.track
 	switch {

@@ -12,8 +12,11 @@ import (
 // Probe describes a packet to make up, for Explain or to be sent.
 type Probe struct {
 	Src, Dst         netip.Addr
-	Proto            uint8 // packet.ProtoTCP, ProtoUDP, ProtoICMP or ProtoICMPv6
+	Proto            uint8 // of TCP, UDP, ICMP and ICMPv6 the header is made, of others only zeros
 	SrcPort, DstPort uint16
+	TCPFlags         uint8     // of TCP; 0 = SYN
+	ICMP             *ICMPType // nil = an echo request
+	DSCP             uint8
 	Size             int // bytes of the whole packet; 0 = as small as it can be
 	DontFragment     bool
 	TTL              uint8 // 0 = icmp.HopLimit
@@ -22,6 +25,9 @@ type Probe struct {
 	Ident    uint16
 	Sequence uint32
 }
+
+// ICMPType is the type and code of an ICMP or ICMPv6 message.
+type ICMPType struct{ Type, Code uint8 }
 
 // Build makes the packet, with every checksum right.
 func (p Probe) Build() ([]byte, error) {
@@ -44,8 +50,12 @@ func (p Probe) Build() ([]byte, error) {
 	if p.Dst.Is4() {
 		packet.IPv4(raw).SetFragment(p.DontFragment, false, 0)
 		packet.IPv4(raw).SetID(p.Ident)
+		raw[1] = p.DSCP << 2
 	}
 	body := putIP(raw, p.Src.AsSlice(), p.Dst.AsSlice(), p.Proto, cmp.Or(p.TTL, icmp.HopLimit))
+	if p.Dst.Is6() {
+		packet.IPv6(raw).SetVersion(p.DSCP<<2, 0)
+	}
 	p.fill(body, packet.PseudoHeaderSum(raw, p.Proto, len(body)))
 	return raw, nil
 }
@@ -81,7 +91,7 @@ func (p Probe) fill(body []byte, sum uint16) {
 	case packet.ProtoTCP:
 		putPorts(body, p.SrcPort, p.DstPort)
 		body[12] = packet.TCPMinHeader / 4 << 4
-		packet.TCP(body).SetFlags(packet.TCPSyn)
+		packet.TCP(body).SetFlags(cmp.Or(p.TCPFlags, packet.TCPSyn))
 		packet.TCP(body).SetSeq(p.Sequence)
 		packet.TCP(body).SetChecksum(^packet.Sum(body, sum))
 	case packet.ProtoUDP:
@@ -89,13 +99,21 @@ func (p Probe) fill(body []byte, sum uint16) {
 		packet.UDP(body).SetLength(len(body))
 		packet.UDP(body).SetChecksum(^packet.Sum(body, sum))
 	case packet.ProtoICMP:
-		body[0] = 8
+		body[0] = icmp.EchoRequest
+		p.typeICMP(body)
 		putPorts(body[4:], p.Ident, uint16(p.Sequence))
 		packet.ICMP(body).SetChecksum(packet.Checksum(body))
 	case packet.ProtoICMPv6:
-		body[0] = 128
+		body[0] = icmp.EchoRequest6
+		p.typeICMP(body)
 		putPorts(body[4:], p.Ident, uint16(p.Sequence))
 		packet.ICMP(body).SetChecksum(^packet.Sum(body, sum))
+	}
+}
+
+func (p Probe) typeICMP(body []byte) {
+	if p.ICMP != nil {
+		body[0], body[1] = p.ICMP.Type, p.ICMP.Code
 	}
 }
 

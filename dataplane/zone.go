@@ -23,7 +23,7 @@ func zones(v *View, b *Batch, now time.Time) {
 		}
 		if t.way = v.ACL.Between(p.In, p.Out); t.way != nil && t.way.List == nil {
 			b.counters.matched(t.way.Number, int(p.carried), len(p.ip()), now)
-			t.rule = t.way.Number + 1
+			t.asked, t.rule = true, t.way.Number+1
 			p.drop(verdict.ZoneNoPolicy)
 		}
 	}
@@ -50,6 +50,7 @@ func explainZones(v *View, p *Packet) Finding {
 	}
 	switch {
 	case p.Verdict == verdict.ZoneNoPolicy:
+		t.asked = false
 		return Finding{"dropped: no policy is for packets " + describeWay(t.way.From, t.way.To), t.way.Origin}
 	case p.Verdict != verdict.None:
 		return ended(p, origin.None)

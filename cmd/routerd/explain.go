@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"routerd/internal/control"
+	"routerd/internal/packet"
 	"routerd/internal/show"
 )
 
@@ -68,7 +69,7 @@ Without --tcp, --udp or --icmp it is an echo request.`,
 	flags := cmd.Flags()
 	flags.SortFlags = false
 	flags.StringVar(&f.in, "in", "", "the `interface` that the packet comes in by")
-	f.add(cmd, "its source `address`", fmt.Sprintf("the `port` it comes from, with --tcp and --udp (default %d)", ephemeral))
+	f.add(cmd, "its source `address`", fmt.Sprintf("the `port` it comes from, with --tcp and --udp (default %d)", packet.FirstDynamicPort))
 	cmd.RegisterFlagCompletionFunc("in", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		return s.keys("interface"), cobra.ShellCompDirectiveNoFileComp
 	})
@@ -96,10 +97,6 @@ func (f *packetFlags) given(cmd *cobra.Command) {
 	f.tcpSet, f.udpSet, f.ttlSet, f.srcPortSet = given("tcp"), given("udp"), given("ttl"), given("src-port")
 }
 
-// ephemeral is the source port of a made-up client: the first dynamic port (RFC
-// 6335 §6).
-const ephemeral = 49152
-
 func (f *packetFlags) query() (control.PacketQuery, error) {
 	switch {
 	case f.in == "":
@@ -109,7 +106,7 @@ func (f *packetFlags) query() (control.PacketQuery, error) {
 	}
 	q, err := f.packet()
 	if (f.tcpSet || f.udpSet) && !f.srcPortSet {
-		q.SrcPort = ephemeral
+		q.SrcPort = packet.FirstDynamicPort
 	}
 	return q, err
 }

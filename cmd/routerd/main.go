@@ -92,7 +92,7 @@ between network namespaces, virtual machines and containers without touching
 the host's own routing, and can say of every packet why it went where it went.
 
 routerd run starts a router; show, explain, diff and reload ask one that runs,
-through its unix socket, or with --url over HTTPS; check and lab need none.
+through its unix socket, or with --url over HTTPS; check, acl and lab need none.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		Example: `  routerd check routerd.toml && routerd run --config routerd.toml
@@ -110,7 +110,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no router answers.`,
 		"unix socket of the router to ask (default $"+control.SocketVariable+", or the one in "+control.SocketDirs()[0]+")")
 	s.remote.addFlags(root)
 	root.AddCommand(
-		newRunCommand(), newCheckCommand(s), newShowCommand(s), newEventsCommand(s), newExplainCommand(s), newProbeCommand(s),
+		newRunCommand(), newCheckCommand(s), newACLCommand(s), newShowCommand(s), newEventsCommand(s), newExplainCommand(s), newProbeCommand(s),
 		newDiffCommand(s), newReloadCommand(s), newClearCommand(s), newLabCommand(s), newShellCommand(s), newTokenCommand(s), newWebCommand(s), newSupportCommand(s), newVersionCommand(s),
 	)
 	root.SetHelpCommand(newHelpCommand(s, root))

@@ -333,9 +333,9 @@ func (d *Daemon) routerConfig(cfg *config.Config) router.Config {
 		p.Saved = d.saved[name]
 		all[name] = p
 	}
-	return router.Config{
-		Name: cfg.Name, Dataplane: cfg.Dataplane, RIB: cfg.RIB, NAT: cfg.NAT, ACL: cfg.ACL, Protocols: all,
-	}
+	out := cfg.Router()
+	out.Protocols = all
+	return out
 }
 
 // runDir chooses where the lock lives.

@@ -102,6 +102,8 @@ var rooms = map[string]room{
 	"internal/router": {own: own(
 		"acl", "arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
+	"internal/acltest": {own: own("acl", "dataplane", "dataplane/port", "flow", "icmp", "internal/router", "nat", "routing", "routing/rib")},
+
 	// Identities, roles and keys.
 	"internal/access":              {},
 	"internal/tlskeys":             {},
@@ -142,7 +144,7 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"acl", "arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"acl", "arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/acltest", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.
@@ -152,7 +154,7 @@ var rooms = map[string]room{
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext", "internal/topology"), third: []string{burntSushi, netlink, netns, sys}},
 	"cmd/routerd": {own: own(
-		"config", "internal/daemon", "internal/control", "internal/lab", "internal/localstack", "internal/show",
+		"config", "internal/acltest", "internal/daemon", "internal/control", "internal/lab", "internal/localstack", "internal/show",
 	), third: []string{cobra, sys}},
 
 	// Measuring and testing.

@@ -197,6 +197,35 @@ func Check(path string) (all Problems, is bool, err error) {
 	return l.problems(), true, nil
 }
 
+// Config reads the configuration that the router at a node of a topology has,
+// with the errors and warnings about it; "" is the only router of the topology.
+// If the file is no topology, is is false.
+func Config(path, node string) (c *config.Config, all Problems, is bool, err error) {
+	if all, is, err = Check(path); err != nil || !is || all.failed() {
+		return nil, all, is, err
+	}
+	l, err := Load(path, Options{Dir: DefaultDir, Binary: "routerd"})
+	if err != nil {
+		return nil, nil, true, err
+	}
+	var names []string
+	for _, r := range l.plan.Routers {
+		names = append(names, r.Node)
+	}
+	if node == "" && len(names) == 1 {
+		node = names[0]
+	}
+	r, known := l.router(node)
+	if !known {
+		return nil, nil, true, fmt.Errorf("choosing a router of %s: there is no router %q; want one of %s", path, node, tomltext.Quoted(names))
+	}
+	c, problems := config.Parse(r.Config, r.Text)
+	for _, p := range problems {
+		all = append(all, l.source.shown(p))
+	}
+	return c, all, true, nil
+}
+
 // failed reports whether any of the problems is an error.
 func (p Problems) failed() bool {
 	for i := range p {

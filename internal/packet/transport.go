@@ -21,6 +21,10 @@ const (
 	TCPCwr
 )
 
+// FirstDynamicPort is the first of the ports that are nobody's (RFC 6335 §6): the
+// source port of clients that are made up.
+const FirstDynamicPort = 49152
+
 // TCP is a view of a TCP segment (RFC 9293 §3.1).
 type TCP []byte
 
