@@ -155,7 +155,6 @@ func (a *ahead) readStems(items []item) (more bool) {
 		if n := len(s.routes.keys); n > 0 {
 			at := guess(n, uint32(byteAt(items[i].hi, items[i].lo, s.depth))<<4)
 			a.sum += uint64(s.routes.keys[at])
-			a.sum += uint64(btoi(s.routes.facts[at] == noFacts))
 		}
 	}
 	for i := range items {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
-	"unique"
 )
 
 // item is a change as the table takes it: the prefix as two halves.
@@ -126,7 +125,7 @@ func (w *Writer) family(items []item) {
 	}
 	if routes != nil {
 		var ways [256]uint16
-		routes.paint(&ways, new([4]uint64), 0)
+		routes.paint(w.facts.known, &ways, new([4]uint64), 0)
 		w.index.short[which] = &ways
 	}
 }
@@ -135,34 +134,29 @@ func (w *Writer) family(items []item) {
 // byte that the prefix ends in, n how many bits of it are the prefix's.
 func (w *Writer) edit(l *list, x *item, b byte, n uint8, late bool) {
 	s := spot(b, n)
-	var was uint16
-	last := !late && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>16)
+	was, now := uint32(noFacts), uint32(noFacts)
+	last := !late && (len(l.keys) == 0 || s > l.keys[len(l.keys)-1]>>factsBits)
 	if !last {
-		key, _ := l.find(s)
-		was = uint16(key)
+		was = l.find(s)
 	}
-	key, said := s<<16, noFacts
+	if x.entry != nil {
+		now = w.use(x.entry)
+	}
 	switch {
-	case x.entry != nil:
-		way := w.ways.use(x.entry)
-		key, said = key|uint32(way), w.factsOf(x.entry)
-		if was != 0 && (was != unnumbered || way != unnumbered) {
-			w.ways.release(was, w.prefix(x))
-		}
-	case was == 0:
+	case was != noFacts && (was != unlisted || now != unlisted):
+		w.release(was, w.prefix(x))
+	case was == noFacts && now == noFacts:
 		return
-	default:
-		w.ways.release(was, w.prefix(x))
 	}
-	more := btoi(x.entry != nil) - btoi(was != 0)
+	more := btoi(now != noFacts) - btoi(was != noFacts)
 	l.n, w.count = uint16(int(l.n)+more), w.count+more
-	switch {
+	switch key := s<<factsBits | now; {
 	case last:
-		l.keys, l.facts = append(l.keys, key), append(l.facts, said)
+		l.keys = append(l.keys, key)
 	case late:
-		l.putLate(key, said)
+		l.putLate(key)
 	default:
-		l.put(key, said)
+		l.keys = put(l.keys, key)
 	}
 }
 
@@ -174,29 +168,6 @@ func btoi(b bool) int {
 }
 
 func (w *Writer) prefix(x *item) netip.Prefix { return prefixOf(x.hi, x.lo, x.bits, w.six) }
-
-// met is the facts of entries that have just been met: many come one after
-// another that say the same, or again as soon as the other metrics of a row of networks
-// have had their turn.
-type met [2048]struct {
-	said  Entry
-	facts facts
-}
-
-// factsOf gives what e says but for its prefix.
-func (w *Writer) factsOf(e *Entry) facts {
-	said := *e
-	said.Prefix = netip.Prefix{}
-	if w.known == nil {
-		return unique.Make(said)
-	}
-	at := uint32(w.ways.number) ^ e.Metric*31 ^ uint32(e.Origin)*57
-	k := &w.known[(at^at>>7)%uint32(len(w.known))]
-	if k.facts == noFacts || k.said != said {
-		k.said, k.facts = said, unique.Make(said)
-	}
-	return k.facts
-}
 
 // second makes the changes, all longer than 8 bits, behind one first byte.
 func (w *Writer) second(items []item) {
@@ -232,7 +203,7 @@ func (w *Writer) second(items []item) {
 	if routes == nil {
 		return
 	}
-	changed.paint(routes, func(b int, way uint16) {
+	changed.paint(routes, w.facts.known, func(b int, way uint16) {
 		hi := top | uint64(b)<<48
 		if w.six {
 			w.index.way6(hi, way)
@@ -275,7 +246,7 @@ func (w *Writer) third(items []item) {
 	if routes == nil {
 		return
 	}
-	changed.paint(routes, func(b int, way uint16) {
+	changed.paint(routes, w.facts.known, func(b int, way uint16) {
 		hi := top | uint64(b)<<40
 		if w.index.above6(hi) != way {
 			w.index.enter6(hi, w.index.stem(six, hi), way, nil)
@@ -300,12 +271,12 @@ func (r *reach) add(spot uint32) {
 }
 
 // paint calls set for each of the bytes with its way.
-func (r *reach) paint(l *list, set func(b int, way uint16)) {
+func (r *reach) paint(l *list, known *knownFacts, set func(b int, way uint16)) {
 	if r.none() {
 		return
 	}
 	var ways [256]uint16
-	l.paint(&ways, new([4]uint64), 0)
+	l.paint(known, &ways, new([4]uint64), 0)
 	for b := r.from; b < r.to; b++ {
 		set(b, ways[b])
 	}

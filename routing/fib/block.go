@@ -82,6 +82,7 @@ const mostWords = 192
 
 // builder writes blocks and spreads.
 type builder struct {
+	known *knownFacts
 	words []uint64
 	links []link
 
@@ -171,7 +172,7 @@ func coded(values *[64]uint16, edges uint64, links int) (q quarter, linked uint6
 // values fills in what becomes of each byte, and marks in edges where that may be
 // another than of the byte before.
 func (b *builder) values(s *stem, way uint16, values *[256]uint16, edges *[4]uint64) {
-	s.routes.paint(values, edges, way)
+	s.routes.paint(b.known, values, edges, way)
 	if s.fork == nil {
 		return
 	}

@@ -35,6 +35,7 @@ type FIB struct {
 	count [2]int // of IPv4 and IPv6
 	indexes
 	ways  ways
+	facts factsTable
 	state uint64 // among those that come from one Empty
 	few   int    // prefixes up to which addresses are looked up one by one
 }
@@ -68,7 +69,7 @@ func (f *FIB) Lookup(a netip.Addr) *Entry {
 }
 
 func (f *FIB) lookup(a netip.Addr, to *Entry) bool {
-	var x facts
+	var x uint32
 	var bits uint8
 	switch {
 	case a.Is4():
@@ -79,8 +80,9 @@ func (f *FIB) lookup(a netip.Addr, to *Entry) bool {
 	if x == noFacts {
 		return false
 	}
-	*to = x.Value()
-	to.Prefix, _ = a.WithZone("").Prefix(int(bits))
+	p, _ := a.WithZone("").Prefix(int(bits))
+	*to = f.facts.of(x, p).said
+	to.Prefix = p
 	return true
 }
 
@@ -90,7 +92,7 @@ func (f *FIB) Get(p netip.Prefix) *Entry {
 		return nil
 	}
 	p = p.Masked()
-	var x facts
+	var x uint32
 	if p.Addr().Is4() {
 		hi, lo := parts4(p.Addr())
 		x = f.of(four).get(hi, lo, uint8(p.Bits()))
@@ -101,7 +103,7 @@ func (f *FIB) Get(p netip.Prefix) *Entry {
 	if x == noFacts {
 		return nil
 	}
-	return entryOf(x, p)
+	return entryOf(f.facts.of(x, p), p)
 }
 
 // Len4 is the number of IPv4 prefixes.
@@ -134,7 +136,7 @@ func (f *FIB) Walk(after netip.Prefix, max int) []*Entry {
 	if max <= 0 {
 		return nil
 	}
-	c := cursor{max: max}
+	c := cursor{max: max, facts: &f.facts}
 	if !after.IsValid() || after.Addr().Is4() {
 		if after.IsValid() {
 			c.begin(after.Masked())

@@ -92,8 +92,13 @@ func TestAgreesWithNaiveModel(t *testing.T) {
 		f, m := Empty(), model{}
 		if rapid.Bool().Draw(t, "padded") {
 			f = padded
-		} else if rapid.Bool().Draw(t, "few numbers") {
-			f.ways.known.most = 3
+		} else {
+			if rapid.Bool().Draw(t, "few numbers") {
+				f.ways.known.most = 3
+			}
+			if rapid.Bool().Draw(t, "few facts") {
+				f.ways.known.facts.most = 3
+			}
 		}
 		if rapid.Bool().Draw(t, "large") { // or as if it were
 			large := *f

@@ -89,7 +89,7 @@ func (f *FIB) Find(q *Query) {
 	} else {
 		f.together(q)
 	}
-	if len(f.ways.more) > 0 {
+	if f.facts.without > 0 || len(f.facts.more) > 0 {
 		f.unnumbered(q)
 	}
 }
@@ -350,12 +350,16 @@ func (f *FIB) unnumbered(q *Query) {
 	for i, n := range q.way[:q.n&63] {
 		q.more[i] = nil
 		if n == unnumbered {
-			which := int(q.six >> i & 1)
-			hi, lo := q.hi[i&(lanes-1)], q.lo[i&(lanes-1)]
-			_, bits := f.of(which).lookup(hi, lo)
-			q.more[i] = f.ways.more[prefixOf(hi, lo, bits, which == six)]
+			q.more[i] = f.sought(int(q.six>>i&1), q.hi[i&(lanes-1)], q.lo[i&(lanes-1)])
 		}
 	}
+}
+
+// sought gives the way of the longest prefix that contains an address; there has to be
+// one.
+func (f *FIB) sought(which int, hi, lo uint64) *Way {
+	x, bits := f.of(which).lookup(hi, lo)
+	return f.facts.of(x, prefixOf(hi, lo, bits, which == six)).way
 }
 
 // Way is Find for one address: how packets to it are forwarded, nil where no
@@ -365,12 +369,14 @@ func (f *FIB) Way(a netip.Addr) *Way {
 	switch {
 	case a.Is4():
 		hi, _ := parts4(a)
-		n = f.number4(hi)
+		if n = f.number4(hi); n == unnumbered {
+			return f.sought(four, hi, 0)
+		}
 	case a.Is6():
-		n = f.number6(parts6(a))
-	}
-	if n == unnumbered {
-		return f.ways.more[f.Lookup(a).Prefix]
+		hi, lo := parts6(a)
+		if n = f.number6(hi, lo); n == unnumbered {
+			return f.sought(six, hi, lo)
+		}
 	}
 	return f.ways.list[n]
 }

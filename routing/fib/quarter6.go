@@ -8,7 +8,7 @@ type quarter6 struct {
 	values quarter
 	links  []link6
 	one    [1]link6 // in most quarters that have links there is one
-	_      [2]uint64
+	_      uint64
 }
 
 // link6 leads to what is behind four bytes. way is that of the longest prefix up to
@@ -76,7 +76,7 @@ func (d *indexDraft) quarter6(was *quarter6, s *stem, way uint16, i int, touched
 			ways[j] = way
 		}
 	default:
-		s.routes.part(64*i, ways[:], way)
+		s.routes.part(&d.known.facts, 64*i, ways[:], way)
 		if s.fork != nil {
 			has = s.fork.has[i]
 		}

@@ -74,7 +74,7 @@ func repaint(s *stem, way uint16, q *[4]*quarter, links []link, t *touched, know
 			to := from + bits.TrailingZeros64(^(left >> from))
 			left &^= (^uint64(0) >> (64 - (to - from))) << from
 			var ways [64]uint16
-			s.routes.part(64*i+from, ways[from:to], way)
+			s.routes.part(&known.facts, 64*i+from, ways[from:to], way)
 			for b := from; b < to; b++ {
 				code := own[b]
 				switch {
@@ -122,30 +122,31 @@ func large(q *[4]*quarter) bool {
 
 // part fills in the ways of bytes from first on: of the longest prefix that contains
 // each, or else way.
-func (l *list) part(first int, ways []uint16, way uint16) {
+func (l *list) part(known *knownFacts, first int, ways []uint16, way uint16) {
 	if len(ways) <= 4 {
 		for i := range ways {
-			ways[i] = l.wayOf(byte(first+i), way)
+			ways[i] = l.wayOf(known, byte(first+i), way)
 		}
 		return
 	}
 	if l.lates == 0 {
-		part(l.keys, first, ways, way)
+		part(l.keys, known, first, ways, way)
 		return
 	}
 	var room [mostKeys]uint32
-	part(l.merged(&room), first, ways, way)
+	part(l.merged(&room), known, first, ways, way)
 }
 
-func part(keys []uint32, first int, ways []uint16, way uint16) {
+func part(keys []uint32, known *knownFacts, first int, ways []uint16, way uint16) {
 	for i := range ways {
 		ways[i] = way
 	}
 	end := first + len(ways)
 	fill := func(k uint32) {
-		from, size := span(k >> 16)
+		from, size := span(k >> factsBits)
+		own := known.wayOf(k)
 		for b := max(from, first); b < min(from+size, end); b++ {
-			ways[b-first] = uint16(k)
+			ways[b-first] = own
 		}
 	}
 	for n := range uint8(9) {
@@ -153,19 +154,19 @@ func part(keys []uint32, first int, ways []uint16, way uint16) {
 			fill(keys[i])
 		}
 	}
-	for i, _ := search(keys, spot(byte(first), 8)+1); i < len(keys) && int(keys[i]>>20) < end; i++ {
+	for i, _ := search(keys, spot(byte(first), 8)+1); i < len(keys) && int(keys[i]>>(factsBits+4)) < end; i++ {
 		fill(keys[i])
 	}
 }
 
 // wayOf gives the way of the longest prefix here that contains the byte b, or else way.
-func (l *list) wayOf(b byte, way uint16) uint16 {
+func (l *list) wayOf(known *knownFacts, b byte, way uint16) uint16 {
 	if l.n == 0 {
 		return way
 	}
 	for n := range uint8(9) {
-		if k, _ := l.find(spot(b, 8-n)); k != 0 {
-			return uint16(k)
+		if x := l.find(spot(b, 8-n)); x != noFacts {
+			return known.wayOf(x)
 		}
 	}
 	return way

@@ -85,7 +85,7 @@ func (r *runs) changed(o, by runs, from, to, end int) {
 
 // behind adds the runs of a stem that is behind four bytes or five, from a value to
 // another; the way is of those that it does not have.
-func (r *runs) behind(c child, way uint16, from, to int) {
+func (r *runs) behind(c child, known *knownFacts, way uint16, from, to int) {
 	first := int(c.hi >> 16 & 0xffff)
 	end := first
 	switch c.depth {
@@ -100,20 +100,20 @@ func (r *runs) behind(c child, way uint16, from, to int) {
 	if x, y := max(from, first), min(to, end); x <= y {
 		switch c.depth {
 		case 4:
-			r.bytes(c.stem, way, x>>8, y>>8, func(b int, below child, way uint16) {
+			r.bytes(c.stem, known, way, x>>8, y>>8, func(b int, below child, way uint16) {
 				x, y := max(x, b<<8), min(y, b<<8|0xff)
 				if below.stem == nil {
 					r.add(run{start: uint16(x), value: way})
 				} else {
-					r.behind(below, way, x, y)
+					r.behind(below, known, way, x, y)
 				}
 			})
 		case 5:
 			if c.fork == nil && y-x == 0xff {
-				r.list(&c.routes, first, way)
+				r.list(&c.routes, known, first, way)
 				break
 			}
-			r.bytes(c.stem, way, x&0xff, y&0xff, func(b int, below child, way uint16) {
+			r.bytes(c.stem, known, way, x&0xff, y&0xff, func(b int, below child, way uint16) {
 				if below.stem == nil {
 					r.add(run{start: uint16(first | b), value: way})
 				} else {
@@ -131,16 +131,16 @@ func (r *runs) behind(c child, way uint16, from, to int) {
 
 // list adds the runs of the 256 values from first on, by the prefixes that end there; the
 // way is of those that have none.
-func (r *runs) list(l *list, first int, way uint16) {
+func (r *runs) list(l *list, known *knownFacts, first int, way uint16) {
 	if l.lates == 0 {
-		r.keys(l.keys, first, way)
+		r.keys(l.keys, known, first, way)
 		return
 	}
 	var room [mostKeys]uint32
-	r.keys(l.merged(&room), first, way)
+	r.keys(l.merged(&room), known, first, way)
 }
 
-func (r *runs) keys(keys []uint32, first int, way uint16) {
+func (r *runs) keys(keys []uint32, known *knownFacts, first int, way uint16) {
 	var ways [10]uint16 // of the prefixes around, each in the one before
 	var ends [10]int
 	ways[0], ends[0] = way, 256
@@ -152,14 +152,14 @@ func (r *runs) keys(keys []uint32, first int, way uint16) {
 		}
 	}
 	for _, k := range keys {
-		begin, size := span(k >> 16)
+		begin, size := span(k >> factsBits)
 		for ends[n] <= begin {
 			until(ends[n])
 			n--
 		}
 		until(begin)
 		n++
-		ways[n], ends[n] = uint16(k), begin+size
+		ways[n], ends[n] = known.wayOf(k), begin+size
 	}
 	for ; n >= 0; n-- {
 		until(ends[n])
@@ -168,17 +168,17 @@ func (r *runs) keys(keys []uint32, first int, way uint16) {
 
 // bytes yields the bytes of s from one to another, but not each that is as the one
 // before: the stem below, if there is one, and the way.
-func (r *runs) bytes(s *stem, way uint16, from, to int, yield func(b int, below child, way uint16)) {
+func (r *runs) bytes(s *stem, known *knownFacts, way uint16, from, to int, yield func(b int, below child, way uint16)) {
 	if from == to {
-		yield(from, s.child(byte(from)), s.routes.wayOf(byte(from), way))
+		yield(from, s.child(byte(from)), s.routes.wayOf(known, byte(from), way))
 		return
 	}
 	var ways [256]uint16
 	edges := [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)}
 	if to-from < 16 {
-		s.routes.part(from, ways[from:to+1], way)
+		s.routes.part(known, from, ways[from:to+1], way)
 	} else {
-		s.routes.paint(&ways, &edges, way)
+		s.routes.paint(known, &ways, &edges, way)
 	}
 	for i := range edges {
 		edges[i] |= 1

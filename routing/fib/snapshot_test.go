@@ -106,15 +106,15 @@ func TestWaysOutnumberNumbers(t *testing.T) {
 				t.Fatalf("round %d: the way by %v is %+v", round, prefix(i), w)
 			}
 		}
-		if len(f.ways.more) != 16 {
-			t.Fatalf("round %d: %d prefixes without a number, want 16", round, len(f.ways.more))
+		if f.facts.without != 16 {
+			t.Fatalf("round %d: %d ways without a number, want 16", round, f.facts.without)
 		}
 		for i := range 20 {
 			f = f.Apply([]Change{{Prefix: prefix(i)}})
 		}
-		if len(f.ways.more) != 0 || f.ways.given-f.ways.vacant != 1 || len(f.ways.known.groups) != 0 {
+		if f.facts.without != 0 || f.ways.given-f.ways.vacant != 1 || len(f.ways.known.groups) != 0 {
 			t.Fatalf("round %d: without routes there are %d ways without and %d with a number, and %d are known",
-				round, len(f.ways.more), f.ways.given-f.ways.vacant-1, len(f.ways.known.groups))
+				round, f.facts.without, f.ways.given-f.ways.vacant-1, len(f.ways.known.groups))
 		}
 	}
 }

@@ -255,7 +255,7 @@ func (b *builder) spread(old *spread, c child, from, to int) spread {
 		from, to = 0, 0xffff
 	}
 	b.by = b.by[:0]
-	if b.by.behind(c, 0, from, to); none {
+	if b.by.behind(c, b.known, 0, from, to); none {
 		return b.by.of(0, 0xffff)
 	}
 	return b.change(old, 0, 0xffff, b.by, from, to)

@@ -146,30 +146,30 @@ func (x *indexes) stem(which int, hi uint64) *stem {
 	return x.sites(hi).to[hi>>43&31].stems[hi>>40&7]
 }
 
-// get gives the facts of exactly this prefix, or noFacts.
-func (f family) get(hi, lo uint64, n uint8) facts {
+// get gives the number of the facts of exactly this prefix, or noFacts.
+func (f family) get(hi, lo uint64, n uint8) uint32 {
 	switch {
 	case n <= 8:
-		return f.routes[f.which].get(spot(byte(hi>>56), n))
+		return f.routes[f.which].find(spot(byte(hi>>56), n))
 	case n <= 16:
-		return f.second(f.which, hi).get(spot(byte(hi>>48), n-8))
+		return f.second(f.which, hi).find(spot(byte(hi>>48), n-8))
 	case n <= 24 && f.which == six:
-		return f.sites(hi).routes.get(spot(byte(hi>>40), n-16))
+		return f.sites(hi).routes.find(spot(byte(hi>>40), n-16))
 	}
 	s := f.stem(f.which, hi)
 	for s != nil && n > 8*s.depth && s.holds(hi, lo) {
 		b := byteAt(hi, lo, s.depth)
 		if n <= 8*(s.depth+1) {
-			return s.routes.get(spot(b, n-8*s.depth))
+			return s.routes.find(spot(b, n-8*s.depth))
 		}
 		s = s.below(b)
 	}
 	return noFacts
 }
 
-// lookup gives the facts of the longest prefix that contains an address, and its
-// length; or noFacts.
-func (f family) lookup(hi, lo uint64) (best facts, bits uint8) {
+// lookup gives the number of the facts of the longest prefix that contains an address,
+// and its length; or noFacts.
+func (f family) lookup(hi, lo uint64) (best uint32, bits uint8) {
 	level := func(l *list, depth uint8) {
 		if e, n := l.longest(byteAt(hi, lo, depth)); e != noFacts {
 			best, bits = e, 8*depth+n

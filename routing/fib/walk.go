@@ -13,7 +13,8 @@ type cursor struct {
 	six    bool // of IPv6
 	page   []*Entry
 	max    int
-	met    func(key uint32) // if set, gets each entry's key instead of the page
+	facts  *factsTable
+	met    func(number uint32) // if set, gets the number of each entry's facts instead of the page
 }
 
 func (c *cursor) begin(p netip.Prefix) {
@@ -63,8 +64,8 @@ func prefixOf(hi, lo uint64, bits uint8, six bool) netip.Prefix {
 }
 
 // entryOf is the entry with these facts.
-func entryOf(x facts, p netip.Prefix) *Entry {
-	e := x.Value()
+func entryOf(x *facts, p netip.Prefix) *Entry {
+	e := x.said
 	e.Prefix = p
 	return &e
 }
@@ -98,11 +99,12 @@ func (c *cursor) stem(s *stem) {
 // level walks through the prefixes that end in the byte number depth behind the
 // bytes of hi and lo, and has below walk through what is longer.
 func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
-	l = l.settled()
+	var room [mostKeys]uint32
+	keys := l.merged(&room)
 	next := 0
 	for b := 0; b < 256 && !c.full(); b++ {
-		for ; next < len(l.keys) && !c.full(); next++ {
-			if first, _ := span(l.keys[next] >> 16); first != b {
+		for ; next < len(keys) && !c.full(); next++ {
+			if first, _ := span(keys[next] >> factsBits); first != b {
 				break
 			}
 			h, w := hi, lo
@@ -111,13 +113,14 @@ func (c *cursor) level(l *list, hi, lo uint64, depth uint8, below func(byte)) {
 			} else {
 				w |= uint64(b) << (56 - 8*(depth-8))
 			}
-			bits := 8*depth + uint8(l.keys[next]>>16&15)
+			bits := 8*depth + uint8(keys[next]>>factsBits&15)
 			switch {
 			case c.passed(h, w, bits):
 			case c.met != nil:
-				c.met(l.keys[next])
+				c.met(keys[next] & factsMask)
 			default:
-				c.page = append(c.page, entryOf(l.facts[next], prefixOf(h, w, bits, c.six)))
+				p := prefixOf(h, w, bits, c.six)
+				c.page = append(c.page, entryOf(c.facts.of(keys[next]&factsMask, p), p))
 			}
 		}
 		if !c.full() {

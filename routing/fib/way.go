@@ -1,7 +1,6 @@
 package fib
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 
@@ -36,24 +35,24 @@ func (e *Entry) Way() Way {
 const unnumbered = isBelow - 1
 
 // ways gives the ways in use their numbers. A state never changes, but for known; 0
-// stands for no way. The number of a way that no entry uses is given again,
+// stands for no way. The number of a way that no facts have is given again,
 // which a reader of an older state does not notice.
 type ways struct {
 	list   []*Way // by number
 	given  int    // numbers given so far, 0 included
-	vacant int    // of them without an entry
-	more   map[netip.Prefix]*Way
+	vacant int    // of them that no facts have
 	known  *known
 }
 
 // known is the writer's, shared by all states. It finds the number of a way, and may be
 // out of date: what it says has to be compared with the state.
 type known struct {
-	uses    []uint32          // by number: entries with the way, of the state last begun
+	uses    []uint32          // by number: facts with the way, of the state last begun
 	state   uint64            // the number of that
 	groups  map[*Group]uint16 // of ways that say nothing but the group
 	numbers map[Way]uint16    // of the others
 	most    int               // numbers there are, 0 included
+	facts   knownFacts
 	// with the same value throughout
 	quarters  [256]*quarter
 	quarters6 [firstLink]*quarter6
@@ -110,16 +109,14 @@ func (w *Way) plain() bool {
 func newWays() ways {
 	return ways{
 		list: []*Way{nil}, given: 1,
-		known: &known{uses: []uint32{0}, groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered},
+		known: &known{uses: []uint32{0}, groups: map[*Group]uint16{}, numbers: map[Way]uint16{}, most: unnumbered, facts: newKnownFacts()},
 	}
 }
 
 // wayDraft is the next state of ways while it is written.
 type wayDraft struct {
 	ways
-	owned  bool   // list is not that of the state before
-	group  *Group // of the entry before, and the number of its way; 0 = none
-	number uint16
+	owned bool // list is not that of the state before
 }
 
 func newWayDraft(base *ways) wayDraft { return wayDraft{ways: *base} }
@@ -138,45 +135,17 @@ func (d *wayDraft) set(n uint16, w *Way) {
 	d.list[n] = w
 }
 
-// use gives the number of the way of e, for one entry more.
-func (d *wayDraft) use(e *Entry) uint16 {
-	n := d.find(e)
-	if n == 0 {
-		w := e.Way()
-		if n = d.add(&w); n == 0 {
-			d.keep(e.Prefix, &w)
-			return unnumbered
+// use gives the number of w, for facts more that have it, and the way that is shared by
+// all that have the number: w itself if there is none to be had.
+func (d *wayDraft) use(w *Way) (uint16, *Way) {
+	n := d.known.number(w)
+	if own := d.means(n); own == nil || *own != *w {
+		if n = d.add(w); n == 0 {
+			return unnumbered, w
 		}
 	}
 	d.known.uses[n]++
-	return n
-}
-
-// find gives the number of the way of e, 0 if it has none.
-func (d *wayDraft) find(e *Entry) uint16 {
-	if e.Action != routing.Forward || e.Source == routing.SourceConnected || e.Prefix.Bits() == 0 {
-		w := e.Way()
-		if n := d.known.number(&w); d.means(n) != nil && *d.means(n) == w {
-			return n
-		}
-		return 0
-	}
-	// Nearly all entries: the way is the group.
-	if e.Group == d.group && d.number != 0 {
-		return d.number
-	}
-	n := uint16(0)
-	if e.Group != nil {
-		n = uint16(e.Group.number.Load())
-	}
-	if w := d.means(n); w == nil || w.Group != e.Group || !w.plain() {
-		n = d.known.groups[e.Group]
-	}
-	if w := d.means(n); w == nil || w.Group != e.Group || !w.plain() {
-		return 0
-	}
-	d.group, d.number = e.Group, n
-	return n
+	return n, d.list[n]
 }
 
 // means gives what a number stands for in this state, nil for nothing.
@@ -212,31 +181,12 @@ func (d *wayDraft) vacancy() uint16 {
 	}
 }
 
-// release takes back the use of a number by the entry of p.
-func (d *wayDraft) release(n uint16, p netip.Prefix) {
-	if n == unnumbered {
-		d.keep(p, nil)
-		return
-	}
+// release takes back the use of a number by facts.
+func (d *wayDraft) release(n uint16) {
 	if d.known.uses[n]--; d.known.uses[n] > 0 {
 		return
 	}
 	d.known.forget(d.list[n], n)
-	if n == d.number {
-		d.number = 0
-	}
 	d.set(n, nil)
 	d.vacant++
-}
-
-// keep notes the way of a prefix that has no number; nil = it has none any more.
-func (d *wayDraft) keep(p netip.Prefix, w *Way) {
-	m := make(map[netip.Prefix]*Way, len(d.more)+1)
-	maps.Copy(m, d.more)
-	if w == nil {
-		delete(m, p)
-	} else {
-		m[p] = w
-	}
-	d.more = m
 }

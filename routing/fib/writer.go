@@ -17,12 +17,12 @@ type Writer struct {
 	next  *FIB // the state that is written, nil without a change
 	index indexDraft
 	ways  wayDraft
+	facts factsDraft
 	base  *FIB // published last
 
 	count int  // prefixes more in the family at hand
 	six   bool // it is IPv6
 	made  int  // changes since there has been a Writer
-	known *met // nil until there have been some; keeps so many groups at most
 	items [2][]item
 	ahead ahead
 
@@ -41,23 +41,12 @@ func (w *Writer) begin() {
 	w.ways = newWayDraft(&f.ways)
 	known := f.ways.known
 	if known.state != f.state { // what followed f last was not published
-		known.uses = f.uses()
+		known.recount(f)
 	}
 	known.state++
 	w.next.state = known.state
-}
-
-// uses counts the entries with each way.
-func (f *FIB) uses() []uint32 {
-	uses := make([]uint32, f.ways.given)
-	c := cursor{max: 1 << 62, met: func(key uint32) {
-		if n := uint16(key); n != unnumbered {
-			uses[n]++
-		}
-	}}
-	c.family(f.of(four))
-	c.family(f.of(six))
-	return uses
+	w.index.build.known = &known.facts
+	w.facts = factsDraft{factsTable: f.facts, known: &known.facts, state: known.state}
 }
 
 // Apply makes changes, in order, of what Publish will give. It takes a microsecond
@@ -70,8 +59,8 @@ func (w *Writer) Apply(changes []Change) {
 	if w.next == nil {
 		w.begin()
 	}
-	if w.made += len(changes); w.known == nil && w.made > len(met{}) {
-		w.known = new(met)
+	if w.made += len(changes); w.made > len(met{}) && w.facts.known.met == nil {
+		w.facts.known.met = new(met)
 	}
 	w.pieces(changes, func(which int, items []item) {
 		w.count, w.six = 0, which == six
@@ -84,10 +73,10 @@ func (w *Writer) Apply(changes []Change) {
 // pointer; without any it is the one before. The Writer goes on from there.
 func (w *Writer) Publish() *FIB {
 	if w.next != nil {
-		w.next.ways = w.ways.ways
+		w.next.ways, w.next.facts = w.ways.ways, w.facts.factsTable
 		w.base, w.next = w.next, nil
 		// The state before goes, if nobody reads it.
-		w.index.indexes, w.index.base, w.ways = nil, nil, wayDraft{}
+		w.index.indexes, w.index.base, w.ways, w.facts = nil, nil, wayDraft{}, factsDraft{}
 	}
 	return w.base
 }

@@ -21,6 +21,9 @@ func TestWriterAgreesWithNaiveModel(t *testing.T) {
 		if rapid.Bool().Draw(t, "few numbers") {
 			f.ways.known.most = 3
 		}
+		if rapid.Bool().Draw(t, "few facts") {
+			f.ways.known.facts.most = 3
+		}
 		if rapid.Bool().Draw(t, "large") { // or as if it were
 			f.few = 0
 		}
