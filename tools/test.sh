@@ -10,8 +10,14 @@
 # The tests of live packages have the kernel, BIRD, FRR and others beside them, whose
 # timing is not ours. If a few of those fail, and nothing else, they are run once more,
 # and the last line says so: what fails twice has failed.
+#
+# Those tests wait most of the time. So more packages are tested at a time than there are
+# processors; the packages that wait longest begin first and have a processor when they
+# want one, and the tests that calculate, and the compiler, fill what is left.
 set -u -o pipefail
 live=routerd/internal/bench,routerd/internal/bench/bgp,routerd/internal/bench/site,routerd/internal/daemon,routerd/internal/lab
+waiting=(internal/daemon internal/lab internal/web routing/bgp internal/bench internal/bench/bgp internal/control
+	internal/localstack arp dataplane/port/packet dataplane/port/tun dataplane/port/tap dataplane/port/memory dataplane/port/device)
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 report=$scratch/report
@@ -19,16 +25,20 @@ if [ "${SEED:=1}" != 0 ]; then
 	export RAPID_SEED=$SEED ROUTERD_TEST_SEED=$SEED
 fi
 go -C tools build -o "$report" ./testreport || exit 1
+# Of those that calculate internal/sim takes longest. Go test takes each package once.
+packages=(./internal/sim "${waiting[@]/#/./}" ./...)
+flags=(-json -count=1 -timeout 20m -p "$(($("$report" -processors) + 2))" -toolexec "nice -n 10"
+	-exec "'$PWD/tools/polite.sh' $(IFS=, && echo "${waiting[*]}")")
 
 failed=0
 excused=()
 run() {
 	echo "== go test $*"
-	go test -json -count=1 -timeout 20m ${TESTFLAGS:-} "$@" ./... | "$report" ${V:+-v} -again "$scratch/again" -live "$live" && return
+	go test "${flags[@]}" ${TESTFLAGS:-} "$@" "${packages[@]}" | "$report" ${V:+-v} -again "$scratch/again" -live "$live" && return
 	[ -s "$scratch/again" ] || { failed=1; return; }
 	while read -r package test; do
 		echo "== once more: $package $test"
-		if go test -json -count=1 -timeout 20m ${TESTFLAGS:-} "$@" -run "^$test\$" "$package" </dev/null | "$report" ${V:+-v}; then
+		if go test "${flags[@]}" ${TESTFLAGS:-} "$@" -run "^$test\$" "$package" </dev/null | "$report" ${V:+-v}; then
 			excused+=("$package $test")
 		else
 			failed=1

@@ -1,7 +1,8 @@
 // Command testreport reads the output of `go test -json` and prints what a
 // person wants of it: one line for each package, the whole output of what
 // failed, and at the end every skipped test with its reason. With -again it also
-// writes down which tests may be run once more.
+// writes down which tests may be run once more. With -processors it prints how many
+// processors go test would use, which may be fewer than the machine has, and ends.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -43,7 +45,12 @@ func main() {
 	verbose := flag.Bool("v", false, "name the tests that pass, too")
 	again := flag.String("again", "", "write the tests that may be run once more to this `file`, a package and a test a line")
 	live := flag.String("live", "", "the packages, with commas between, whose tests may be: those that need the kernel's and other routers' timing")
+	processors := flag.Bool("processors", false, "print how many processors there are for go test")
 	flag.Parse()
+	if *processors {
+		fmt.Println(runtime.GOMAXPROCS(0))
+		return
+	}
 	r := newReport(os.Stdout, *verbose)
 	if err := r.read(os.Stdin); err != nil {
 		fmt.Fprintln(os.Stderr, "testreport:", err)
