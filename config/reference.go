@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"routerd/deploy"
 	"routerd/internal/tomltext"
@@ -42,8 +43,11 @@ var (
 	alike     = regexp.MustCompile(`keys are those of \[([A-Za-z0-9.-]+)\]`)
 )
 
-// NewReference reads the shipped example.
-func NewReference() (*Reference, error) { return readReference(deploy.Example) }
+// LoadReference reads the shipped example, the first time that it is called. All callers
+// share what it returns and change nothing of it.
+func LoadReference() (*Reference, error) { return loaded() }
+
+var loaded = sync.OnceValues(func() (*Reference, error) { return readReference(deploy.Example) })
 
 func readReference(text string) (*Reference, error) {
 	active := commented.ReplaceAllString(text, "$1")
@@ -139,6 +143,9 @@ func (r *Reference) readHeaders(e *example) {
 	}
 }
 
+// between makes a space of what else may stand before a key in a value.
+var between = strings.NewReplacer("{", " ", ",", " ")
+
 // spread copies what the example says about a table to keys that have no line
 // of their own: those in a value, and those of a table like another one.
 func (r *Reference) spread() {
@@ -146,13 +153,13 @@ func (r *Reference) spread() {
 		if up := parent(t.Name); r.named[up] != nil {
 			r.named[up].Below = append(r.named[up].Below, t)
 		}
+		set := " " + last(t.Name) + " = "
 		for up := parent(t.Name); up != "" && len(t.Shown) == 0; up = parent(up) {
-			word := last(t.Name)
 			if r.named[up] == nil {
 				continue
 			}
 			for _, s := range r.named[up].Shown {
-				if regexp.MustCompile(`[{, ]` + regexp.QuoteMeta(word) + ` = `).MatchString(s.Line) {
+				if strings.Contains(between.Replace(s.Line), set) {
 					t.Shown = append(t.Shown, s)
 				}
 			}

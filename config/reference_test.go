@@ -32,7 +32,7 @@ func undocumented(r *Reference) []string {
 // Every key that the decoder asks for stands in the shipped example, with a
 // word on what it is for.
 func TestExampleIsComplete(t *testing.T) {
-	r, err := NewReference()
+	r, err := LoadReference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestExampleIsJudged(t *testing.T) {
 // A key is found however people write it, and one that there is not is answered
 // with one that may be meant.
 func TestReferenceFind(t *testing.T) {
-	r, err := NewReference()
+	r, err := LoadReference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -139,7 +139,7 @@ func everyProtocol(string) bool { return true }
 
 // What changes mean is said of keys and tables that there are.
 func TestImpactsAreOfKeys(t *testing.T) {
-	r, err := NewReference()
+	r, err := LoadReference()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestImpactsAreOfKeys(t *testing.T) {
 
 // Every key and table of BGP says what a change of it means: whoever adds one says so too.
 func TestEveryKeyOfBGPHasAnImpact(t *testing.T) {
-	r, err := NewReference()
+	r, err := LoadReference()
 	if err != nil {
 		t.Fatal(err)
 	}

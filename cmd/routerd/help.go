@@ -61,7 +61,7 @@ for it; the name itself does too.`,
   routerd help config rip.interface.NAME.passive`,
 		Args: named,
 		RunE: func(_ *cobra.Command, args []string) error {
-			reference, err := config.NewReference()
+			reference, err := config.LoadReference()
 			if err != nil {
 				return err
 			}
@@ -77,7 +77,7 @@ for it; the name itself does too.`,
 			return nil
 		},
 		ValidArgsFunction: func(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
-			reference, err := config.NewReference()
+			reference, err := config.LoadReference()
 			if err != nil || len(args) > 0 {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}

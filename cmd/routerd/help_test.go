@@ -21,7 +21,7 @@ func TestHelpConfig(t *testing.T) {
 		}
 		compare(t, name+".txt", stdout)
 	}
-	reference, err := config.NewReference()
+	reference, err := config.LoadReference()
 	if err != nil {
 		t.Fatal(err)
 	}
