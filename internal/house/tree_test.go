@@ -65,10 +65,16 @@ func files(t *testing.T, yield func(name string, content []byte)) {
 	}
 }
 
+// parsed is what sources has found, for the next test that asks.
+var parsed []source
+
 // sources parses every Go file of the main module, whatever its build tags;
-// tools/ is a module of its own.
+// tools/ is a module of its own. No test changes what it returns.
 func sources(t *testing.T) []source {
 	t.Helper()
+	if parsed != nil {
+		return parsed
+	}
 	var all []source
 	files(t, func(name string, content []byte) {
 		if !strings.HasSuffix(name, ".go") || strings.HasPrefix(name, "tools/") || strings.Contains(name, "testdata/") {
@@ -91,6 +97,9 @@ func sources(t *testing.T) []source {
 	})
 	if len(all) < 10 {
 		t.Fatalf("only %d Go files found below %s", len(all), root)
+	}
+	if !t.Failed() {
+		parsed = all
 	}
 	return all
 }
