@@ -70,10 +70,13 @@ const (
 	newestMayBeBetter
 )
 
+// timeless reports whether it does not count when routes came.
+func (r *Rules) timeless() bool { return !r.SequentialMED && !r.PreferOldest }
+
 // ordered reports whether routes with the same MED have an order that does not depend on which
 // others there are, nor on when they came, and one is used at a time.
 func (r *Rules) ordered() bool {
-	return !r.SequentialMED && !r.PreferOldest && r.MultipathExternal <= 1 && r.MultipathInternal <= 1
+	return r.timeless() && r.MultipathExternal <= 1 && r.MultipathInternal <= 1
 }
 
 // challenge is decide for a prefix that has one route more than when it was last decided. It
@@ -95,7 +98,7 @@ func (m *Machine) challenge(r *rib, n uint32) bool {
 	}
 	var ids [3]uint32
 	k := 0
-	m.routes, m.from = m.routes[:0], m.from[:0]
+	m.loadNone()
 	for i := first; i != 0; {
 		x := r.table.routes.at(i - 1)
 		if i == first || i == l.second || x.source == l.source && x.path == l.path {
@@ -123,7 +126,7 @@ func (m *Machine) challenge(r *rib, n uint32) bool {
 
 // contested holds the newest route of a prefix against its second best.
 func (m *Machine) contested(r *rib, newest, second uint32) contestResult {
-	m.routes, m.from = m.routes[:0], m.from[:0]
+	m.loadNone()
 	for _, id := range [...]uint32{newest, second} {
 		m.routes = r.table.load(id, r.table.routes.at(id-1), m.routes, r.look)
 	}

@@ -14,7 +14,8 @@
 //	limit.go       limits of prefixes
 //	aggregate.go   aggregates, and what they are made of
 //	rib.go         choosing, offering to the RIB, waiting for the FIB
-//	challenge.go   choosing where one route more has come
+//	challenge.go   choosing where one route more has come; alike.go where the routes are those
+//	               of the prefix before
 //	vacant.go      numbers of prefixes that have no route any more
 //	hops.go        next hops, by what the RIB says of them; routes of others
 //	group.go       neighbours that are sent the same
@@ -66,8 +67,10 @@
 // Each session that comes up is a source of its own in the table. What a session has left
 // is dropped a part in each step, while the next one brings routes; a neighbour that
 // restarts (RFC 4724) keeps its old source until it has sent all. What changes in a step is
-// decided once, at its end; where one route more has come, that one is held against the two
-// best alone. The number of a prefix that has lost its last route is kept for it for 10 to 20 s.
+// decided once, at its end; while neighbours send much at once, as their tables, what changes
+// in all that has come meanwhile is. Where one route more has come, that one is held against the
+// two best alone. The number of a prefix that has lost its last route is kept for it for 10 to
+// 20 s.
 // Neighbours are told of a route when the FIB has it ([protocol.Mark]), and of a loss at once.
 //
 // Neighbours that are sent the same are a group. What there is to be sent is made once for

@@ -78,6 +78,7 @@ type Machine struct {
 	why      []Verdict
 	lone     lone // what was decided last of an only route
 	contest  contest
+	alike    alike
 	written  []routing.NextHop  // of ways
 	ways     []routing.Slot     // the routes of offers
 	offers   []routing.Offering // to be written into slots
@@ -87,6 +88,9 @@ type Machine struct {
 	ids      []uint32 // of routes, see [Candidate]
 	selected []int    // of routes, those that are sent
 	stopped  bool
+
+	bulk      int  // see there
+	postponed bool // what follows from what was read waits, see postpones
 }
 
 // stream is a connection that was dialled or accepted.
@@ -124,7 +128,7 @@ func New(s protocol.Start) *Machine {
 		neighbors: map[neighborKey]*neighbor{}, streams: map[protocol.StreamID]stream{},
 		links: map[routing.InterfaceID]protocol.LinkUp{}, hops: map[hopKey]*hop{},
 		heard: map[netip.Prefix]routing.Route{}, own: map[netip.Prefix]Network{},
-		sources: []*source{{}},
+		sources: []*source{{}}, bulk: bulk,
 	}
 	m.attributes.gone = m.attributesGone
 	for f := range wire.Family(wire.NumFamilies) {
@@ -154,7 +158,9 @@ func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) 
 			m.session(s, func() []protocol.Effect { return a.Of.Due(m.now, m.out) })
 		}
 		m.take(in)
-		m.finish()
+		if m.postponed = m.postpones(in); !m.postponed {
+			m.finish()
+		}
 	}
 	out = append(m.out, m.extra...)
 	clear(m.extra)
@@ -162,7 +168,32 @@ func (m *Machine) Step(now time.Time, in protocol.Input, out []protocol.Effect) 
 	return out
 }
 
-// finish does what follows from the input.
+const (
+	// bulk is how many octets come at once from a neighbour that has more to say, as its whole
+	// table: fewer than a connection gives at once where as many wait, and more than most changes
+	// take.
+	bulk = 32 << 10
+	// mostTouched is how many prefixes of a family are decided at once, so that no step takes
+	// longer than some milliseconds.
+	mostTouched = 1 << 15
+)
+
+// postpones reports whether what follows from an input waits until all has been taken that
+// others have brought meanwhile: where several neighbours announce the same prefixes, each is
+// decided once for all of them. Deadline has it done before anything else is waited for.
+func (m *Machine) postpones(in protocol.Input) bool {
+	if r, ok := in.(protocol.Read); !ok || len(r.Data) < m.bulk {
+		return false
+	}
+	for _, r := range m.ribs {
+		if len(r.touched) >= mostTouched {
+			return false
+		}
+	}
+	return true
+}
+
+// finish does what follows from the inputs.
 func (m *Machine) finish() {
 	for _, n := range m.order {
 		m.watchLimits(n)
@@ -221,7 +252,7 @@ func (m *Machine) Deadline() time.Time {
 	if m.stopped {
 		return time.Time{}
 	}
-	if len(m.sweeps) > 0 || m.freeing() {
+	if m.postponed || len(m.sweeps) > 0 || m.freeing() {
 		return m.now
 	}
 	at := m.alarms.Next()

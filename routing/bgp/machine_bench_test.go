@@ -45,10 +45,12 @@ func newBenchBed(b *testing.B, neighbors int) *benchBed {
 	return k
 }
 
-// step gives the machine an input, and what follows from its effects, until nothing does.
-func (k *benchBed) step(in protocol.Input) {
-	for queue := []protocol.Input{in}; len(queue) > 0; {
-		in, queue = queue[0], queue[1:]
+// step gives the machine inputs that wait together, and what follows from its effects, until
+// nothing does.
+func (k *benchBed) step(queue ...protocol.Input) {
+	for len(queue) > 0 {
+		in := queue[0]
+		queue = queue[1:]
 		began := processorTime(unix.RUSAGE_THREAD)
 		k.out = k.machine.Step(k.now, in, k.out[:0])
 		k.longest = max(k.longest, processorTime(unix.RUSAGE_THREAD)-began)
@@ -222,10 +224,12 @@ func BenchmarkTenNeighbors(b *testing.B) {
 			k.connect(i)
 		}
 		p.measure("learn+send", func() {
-			for at := 0; at < len(streams[0]); at += 64 << 10 { // in turn
+			var blocks [neighbors]protocol.Input
+			for at := 0; at < len(streams[0]); at += 64 << 10 { // side by side
 				for i, s := range streams {
-					k.bring(i, s[min(at, len(s)):min(at+64<<10, len(s))])
+					blocks[i] = protocol.Read{ID: k.streams[i], Data: s[min(at, len(s)):min(at+64<<10, len(s))]}
 				}
+				k.step(blocks[:]...)
 			}
 		})
 		k.want("learned and sent", neighbors*len(list), neighbors, len(list))

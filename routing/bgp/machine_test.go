@@ -193,6 +193,7 @@ func TestPrefixLimit(t *testing.T) {
 func TestInstalledFirst(t *testing.T) {
 	w := newNetwork(t, 1)
 	a, b, c := w.router(65001), w.router(65002), w.router(65003)
+	b.machine.bulk = bulk // it marks what it has when that has come
 	w.peer(a, b, nil)
 	w.peer(b, c, nil)
 	w.start()

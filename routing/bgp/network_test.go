@@ -72,12 +72,22 @@ func (w *network) router(as uint32) *router {
 	r.config = Config{AS: as, RouterID: wire.RouterID(i + 1)}
 	r.config.Listen[wire.IPv4Unicast] = netip.AddrPortFrom(netip.IPv4Unspecified(), wire.Port)
 	r.config.Networks = []Network{{Prefix: ownPrefix(i), Always: true}}
-	r.machine = New(protocol.Start{Seed: w.random.Uint64(), Slots: &r.slots})
+	r.begin(w)
 	r.links = append(r.links, protocol.LinkUp{
 		Link: 1, Name: "lo", Kind: protocol.Loopback, Addresses: []netip.Prefix{netip.PrefixFrom(loopback(i), 32)},
 	})
 	w.routers = append(w.routers, r)
 	return r
+}
+
+// begin gives a router a new machine. Of half of them whatever comes from neighbours is decided
+// only when all has been taken that waits.
+func (r *router) begin(w *network) {
+	seed := w.random.Uint64()
+	r.machine = New(protocol.Start{Seed: seed, Slots: &r.slots})
+	if seed&1 != 0 {
+		r.machine.bulk = 1
+	}
 }
 
 func ownPrefix(i int) netip.Prefix {
@@ -373,7 +383,7 @@ func (w *network) vanish(r *router) {
 	clear(r.listeners)
 	clear(r.offered)
 	r.slots, r.waiting = routing.Slots{}, nil
-	r.machine = New(protocol.Start{Seed: w.random.Uint64(), Slots: &r.slots})
+	r.begin(w)
 }
 
 // established wants all sessions up.

@@ -171,7 +171,8 @@ func (p *pages[T]) clone() pages[T] {
 // selectPaths finds the routes of a prefix of which paths are sent: the best ones, up to
 // most, or all that can be used. Their indices in routes are in selected.
 func (m *Machine) selectPaths(r *rib, number uint32, most int) {
-	m.routes, m.from, m.ids, m.selected = m.routes[:0], m.from[:0], m.ids[:0], m.selected[:0]
+	m.loadNone()
+	m.ids, m.selected = m.ids[:0], m.selected[:0]
 	m.routes = r.table.Load(number, m.routes, r.lookPath)
 	if most == AllPaths {
 		for i := range m.routes {

@@ -43,7 +43,7 @@ type chosen struct {
 	ordered    bool // no MED differs, so that the best two are so whatever others there are
 }
 
-// touch has a prefix decided at the end of the step.
+// touch has a prefix decided when the inputs have been taken.
 func (r *rib) touch(n uint32) { r.touchAs(n, routing.SlotID(n)) }
 
 // touchList is touch of several.
@@ -69,8 +69,9 @@ func (r *rib) waits(n uint32) bool {
 
 // settle decides about all prefixes that were touched.
 func (m *Machine) settle(r *rib) {
-	m.contest = contest{}
 	for again := true; again; again = m.aggregate(r) {
+		m.contest = contest{} // numbers of attributes may be others' now
+		m.loadNone()
 		for _, n := range r.touched {
 			id := routing.SlotID(n)
 			r.isTouched.Remove(id)
@@ -146,13 +147,12 @@ func (m *Machine) decide(r *rib, n uint32) {
 		m.decideNone(r, n, l)
 		return
 	}
-	m.routes, m.from = m.routes[:0], m.from[:0]
-	m.routes = r.table.Load(n, m.routes, r.look)
-	best, second, ok := m.cfg.Rules.firstTwo(m.routes)
-	if m.second = second; !ok {
-		best, m.second = m.cfg.Rules.Best(m.routes, nil), notAsked
+	if !m.isAlike(r, n) {
+		m.loadAll(r, n)
 	}
-	m.conclude(r, n, l, best, ok, only != nil)
+	a := &m.alike
+	m.second = a.second
+	m.conclude(r, n, l, a.best, a.ordered, only != nil)
 	if l.ordered {
 		m.secondBest(r, n, l)
 	}
@@ -174,7 +174,11 @@ func (m *Machine) conclude(r *rib, n uint32, l *chosen, best int, ordered, only 
 	case best >= 0 && l.source == 0 && l.path == aggregatePath:
 		m.offerLater(r, n, l, m.way(routing.Slot{Action: routing.Blackhole, Internal: true, Distance: aggregateDistance}))
 	case best >= 0 && l.source != 0:
-		way := m.offer(best)
+		way := m.alike.way
+		if way == noWay {
+			way = m.offer(best)
+			m.alike.way = way
+		}
 		m.offerLater(r, n, l, way)
 		if only {
 			m.lone = lone{set, m.hop(set), l.source, l.longLived, way}
@@ -275,7 +279,7 @@ func (m *Machine) offerAll(r *rib) {
 		r.at(m.offered[i]).slot = uint32(m.offers[i].ID) + 1
 	}
 	m.offers, m.offered, m.ways, m.written = m.offers[:0], m.offered[:0], m.ways[:0], m.written[:0]
-	m.lone = lone{}
+	m.lone, m.alike.way = lone{}, noWay
 }
 
 // notAsked: which route is the second best is not known.

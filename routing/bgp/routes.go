@@ -125,7 +125,7 @@ func (m *Machine) unorder() {
 
 // prefixStatus is the routes of a number.
 func (m *Machine) prefixStatus(r *rib, n uint32) PrefixStatus {
-	m.from, m.routes = m.from[:0], m.routes[:0]
+	m.loadNone()
 	m.routes = r.table.Load(n, m.routes, r.look)
 	routes := m.routes
 	m.why = slices.Grow(m.why[:0], len(routes))[:len(routes)]
