@@ -113,6 +113,21 @@ func (p *Port) joinFanout(fd int) error {
 	return nil
 }
 
+// Sockets calls use with the descriptor of each of the port's sockets, until it
+// fails. It must not keep them.
+func (p *Port) Sockets(use func(fd int) error) error {
+	for _, q := range p.queues {
+		var err error
+		if q.raw.Control(func(fd uintptr) { err = use(int(fd)) }) != nil {
+			return port.ErrClosed
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Join makes the device receive a multicast group. A group joined twice has
 // to be left twice.
 func (p *Port) Join(group [6]byte) error {
