@@ -10,6 +10,7 @@ import (
 
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+	"pgregory.net/rapid"
 
 	"routerd/arp"
 	"routerd/dataplane"
@@ -218,7 +219,7 @@ type frame struct {
 
 // stages is what the stages of the router make of a frame that comes in by an
 // interface: the frame that leaves, if it is one and forwarded.
-func stages(t testing.TB, v *dataplane.View, in routing.InterfaceID, f frame) (out frame, fate verdict.Verdict) {
+func stages(t rapid.TB, v *dataplane.View, in routing.InterfaceID, f frame) (out frame, fate verdict.Verdict) {
 	t.Helper()
 	b := dataplane.NewBatch(1, &dataplane.Counters{}, nil)
 	to := &b.Frames()[0]
@@ -272,7 +273,7 @@ func (s *site) decided(in, out frame) (k Key, d Decision, ok bool) {
 }
 
 // either waits until one of the ports has a frame, and gives it.
-func either(t testing.TB, a, b *packet.Port) (f frame, first bool) {
+func either(t rapid.TB, a, b *packet.Port) (f frame, first bool) {
 	t.Helper()
 	fds := make([]unix.PollFd, 2)
 	for i, p := range []*packet.Port{a, b} {
@@ -300,7 +301,7 @@ func either(t testing.TB, a, b *packet.Port) (f frame, first bool) {
 // buffers are what read reads into.
 var buffers = porttest.Buffers(1)
 
-func read(t testing.TB, p *packet.Port) frame {
+func read(t rapid.TB, p *packet.Port) frame {
 	t.Helper()
 	q := p.Queues()[0]
 	q.SetReadDeadline(time.Now().Add(porttest.Patience))
@@ -310,13 +311,19 @@ func read(t testing.TB, p *packet.Port) frame {
 	return frame{append([]byte(nil), buffers[0].Bytes()...), buffers[0].Offload}
 }
 
-func send(t testing.TB, p *packet.Port, f frame) {
+func send(t rapid.TB, p *packet.Port, f frame) {
 	t.Helper()
+	if !sends(p, f) {
+		t.Fatalf("sending % x: the device did not take it", f.data[:min(len(f.data), 64)])
+	}
+}
+
+// sends reports whether the device takes the frame.
+func sends(p *packet.Port, f frame) bool {
 	b := porttest.Frame(f.data)
 	b.Offload = f.offload
-	if n, err := p.Queues()[0].Write([]*port.Frame{b}); n != 1 || err != nil {
-		t.Fatalf("sending % x: %d, %v", f.data[:min(len(f.data), 64)], n, err)
-	}
+	n, err := p.Queues()[0].Write([]*port.Frame{b})
+	return n == 1 && err == nil
 }
 
 // inside runs f in the router's namespace.

@@ -193,8 +193,8 @@ func fold(sum, spare asm.Register, bits int32) (s asm.Instructions) {
 }
 
 // transport judges the header behind, as address translation does too. What
-// opens or ends a connection is the stages' to see, and so are UDP's
-// super-packets: that one may be a tunnel's, whose segments are longer than it
+// opens or ends a connection, or belongs to none (RFC 9293 §3.10.7.4: no ACK), is
+// the stages' to see, and so are UDP's super-packets: that one may be a tunnel's, whose segments are longer than it
 // says, cannot be seen here.
 func (f *family) transport() asm.Instructions {
 	at := int16(atIP) + f.header
@@ -222,7 +222,8 @@ func (f *family) transport() asm.Instructions {
 		asm.FnSkbLoadBytes.Call(),
 		asm.JNE.Imm(asm.R0, 0, "pass"),
 		asm.LoadMem(asm.R1, asm.RFP, atTCP+1, asm.Byte),
-		asm.JSet.Imm(asm.R1, flagFIN|flagSYN|flagRST, "pass"),
+		asm.And.Imm(asm.R1, flagFIN|flagSYN|flagRST|flagACK),
+		asm.JNE.Imm(asm.R1, flagACK, "pass"),
 		asm.LoadMem(asm.R1, asm.RFP, atTCP, asm.Byte),
 		asm.RSh.Imm(asm.R1, 4),
 		asm.LSh.Imm(asm.R1, 2), // bytes of the header
@@ -253,6 +254,7 @@ const (
 	flagFIN = 1
 	flagSYN = 2
 	flagRST = 4
+	flagACK = 16
 )
 
 // find looks the flow up. The key lies in the packet already, but for its end.
