@@ -130,7 +130,7 @@ func rewrite() asm.Instructions {
 			asm.LoadMem(asm.R1, found, links+10, asm.Half),
 			asm.StoreMem(asm.RFP, atFrame+10, asm.R1, asm.Half),
 			asm.LoadMem(asm.R1, asm.RFP, atIP, asm.Byte),
-			asm.JEq.Imm(asm.R1, 4<<4|ip4Header/4, "ipv4"),
+			asm.JEq.Imm(asm.R1, 4<<4|ip4Header/4, "rewrite4"),
 
 			asm.LoadMem(asm.R1, asm.RFP, atIP+7, asm.Byte),
 			asm.Sub.Imm(asm.R1, 1),
@@ -173,7 +173,7 @@ const rewritten = linkHeader + ip4Header + 4
 func rewrite4() asm.Instructions {
 	return join(
 		asm.Instructions{
-			asm.LoadMem(asm.R1, found, field(unsafe.Offsetof(entry{}.src)), asm.Word).WithSymbol("ipv4"),
+			asm.LoadMem(asm.R1, found, field(unsafe.Offsetof(entry{}.src)), asm.Word).WithSymbol("rewrite4"),
 			asm.StoreMem(asm.RFP, atIP+12, asm.R1, asm.Word),
 			asm.LoadMem(asm.R1, found, field(unsafe.Offsetof(entry{}.dst)), asm.Word),
 			asm.StoreMem(asm.RFP, atIP+16, asm.R1, asm.Word),

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 	"testing"
 
-	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/port/porttest"
 	pkt "routerd/internal/packet"
@@ -86,5 +85,45 @@ func TestCarries(t *testing.T) {
 			}
 		})
 	}
-	_ = arp.EthernetHeader
+}
+
+// Packets of another flow, of another device and of another network (802.1Q) are
+// not carried.
+func TestOthersPass(t *testing.T) {
+	s := newSite(t)
+	h0, h1 := s.hosts(t)
+	in := probe(t, "198.18.1.2", pkt.ProtoUDP, 100)
+	out, _ := stages(t, s.view(t, false), lan0, in)
+	k, d, _ := s.decided(in, out)
+	tagged := frame{data: append(append([]byte(nil), in.data[:12]...), 0x81, 0, 0, 7)}
+	tagged.data = append(tagged.data, in.data[12:]...)
+	for _, c := range []struct {
+		name   string
+		change func(*Key)
+		sent   frame
+		missed bool
+	}{
+		{"the flow's own", func(*Key) {}, in, false},
+		{"tagged", func(*Key) {}, tagged, true},
+		{"by another device", func(k *Key) { k.Ingress = s.index1 }, in, true},
+		{"of another protocol", func(k *Key) { k.Proto = pkt.ProtoTCP }, in, true},
+		{"of another port", func(k *Key) { k.Src = netip.AddrPortFrom(k.Src.Addr(), 4001) }, in, true},
+		{"the other way", func(k *Key) { k.Src, k.Dst = k.Dst, k.Src }, in, true},
+	} {
+		of := k
+		c.change(&of)
+		d := d
+		d.Src, d.Dst = of.Src, of.Dst
+		f, err := s.cache.Put(of, d, s.cache.Ref(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, h0, c.sent)
+		if _, missed := either(t, s.r0, h1); missed != c.missed {
+			t.Errorf("%s: to the socket %v, want %v", c.name, missed, c.missed)
+		}
+		if err := s.cache.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
 }

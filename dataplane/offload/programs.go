@@ -59,7 +59,8 @@ func load(cfg Config) (_ *kernel, err error) {
 	}
 	p := &programs{
 		k.flows4.FD(), k.flows6.FD(), k.entries.FD(), k.causes.FD(), k.lost.FD(),
-		[2]uint32{rand.Uint32(), rand.Uint32()}, cfg.Mark,
+		[2]uint32{rand.Uint32(), rand.Uint32()},
+		cfg.Mark,
 	}
 	if k.judge, err = ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "routerd_judge", Type: ebpf.SocketFilter, Instructions: p.judge(), License: licence,

@@ -46,7 +46,7 @@ func (s *site) route(t testing.TB, v *dataplane.View) {
 	for i, p := range []port.Port{s.r0, s.r1} {
 		w := dataplane.NewWorker(&live, routing.InterfaceID(i), 0, dataplane.BatchSize, p.Queues()[0], nil)
 		wg.Go(func() {
-			if err := w.Run(func() time.Time { return testNow }); err != nil {
+			if err := w.Run(time.Now); err != nil {
 				t.Errorf("the router's worker: %v", err)
 			}
 		})

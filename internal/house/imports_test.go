@@ -22,6 +22,7 @@ const (
 	benchfmt   = "golang.org/x/perf/benchfmt"
 	burntSushi = "github.com/BurntSushi/toml"
 	cobra      = "github.com/spf13/cobra"
+	ciliumEBPF = "github.com/cilium/ebpf"
 	coderWS    = "github.com/coder/websocket"
 	gopacket   = "github.com/gopacket/gopacket"
 	goSystemd  = "github.com/coreos/go-systemd/v22"
@@ -84,6 +85,7 @@ var rooms = map[string]room{
 	"dataplane/port/tap":      {own: own("dataplane/port", "dataplane/port/device")},
 	"dataplane/port/packet":   {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":    {own: own("routing")},
+	"dataplane/offload":       {third: []string{ciliumEBPF, sys}},
 
 	// Flows and their translation.
 	"flow":        {own: []string{"internal/siphash"}},
