@@ -37,7 +37,7 @@ type Decision struct {
 // Counters is what a flow's packets came to.
 type Counters struct {
 	Packets uint64 // those that super-packets carry count each
-	Bytes   uint64 // of the frames that left, as long as one super-packet is one frame
+	Bytes   uint64 // of the frames that left, with their link headers; a super-packet is one frame
 	Supers  uint64 // super-packets
 	// Last is when the latest packet came, in ns of CLOCK_MONOTONIC, as exact as
 	// a tick of the kernel; 0 before the first.

@@ -290,7 +290,7 @@ func unusual(t *rapid.T, f *frame, at int, six bool) {
 		b[map[bool]int{false: 3, true: 5}[six]] += rapid.SampledFrom([]byte{1, 0xff, 0xf0, 0x80}).Draw(t, "by")
 	case "fragment":
 		if !six {
-			b[6], b[7] = rapid.Byte().Draw(t, "flags"), rapid.SampledFrom([]byte{0, 1}).Draw(t, "offset")
+			b[6], b[7] = rapid.SampledFrom([]byte{0, 0x20, 0x40, 0x80, 0x1f}).Draw(t, "flags"), rapid.SampledFrom([]byte{0, 0, 1}).Draw(t, "offset")
 		}
 	case "options":
 		if !six {
