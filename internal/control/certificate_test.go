@@ -35,7 +35,14 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 	var clients atomic.Pointer[access.Clients]
 	w := serveWeb(t, true, Options{Clients: clients.Load})
 	list := []access.Client{{Name: "ann", Role: access.Operate, Value: annPin}}
-	token := "Authorization: Bearer " + w.token(access.Admin)
+	secret := w.token(access.Admin)
+	token, login := "Authorization: Bearer "+secret, `{"token": "`+secret+`"}`
+	clients.Store(&access.Clients{List: list})
+	resp, body := w.ask("POST", "/v1/login", strings.NewReader(login))
+	if len(resp.Cookies()) != 1 {
+		t.Fatalf("a login before certificates alone count: %s %s", resp.Status, body)
+	}
+	session := "Cookie: " + resp.Cookies()[0].Name + "=" + resp.Cookies()[0].Value
 	for _, c := range []struct {
 		name    string
 		only    bool
@@ -57,12 +64,18 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 		{"a wrong token that does not count", true, ann, []string{token + "x"}, "GET /v1/version", 200, ""},
 		{"a token that does not count", true, nil, []string{token}, "GET /v1/version", 401, "shown no certificate"},
 		{"another one alone", true, bob, []string{token}, "GET /v1/version", 401, bobPin},
+		{"a login", true, nil, nil, "POST /v1/login", 401, "shown no certificate"},
+		{"a login with a certificate", true, ann, nil, "POST /v1/login", 404, "no such noun"},
+		{"a session from before", true, nil, []string{session, "Origin: " + w.url}, "GET /v1/version", 401, "shown no certificate"},
+		{"the end of a session from before", true, nil, []string{session, "Origin: " + w.url}, "POST /v1/logout", 401, "shown no certificate"},
+		{"a login where tokens count", false, nil, nil, "POST /v1/login", 204, ""},
+		{"a session where tokens count", false, nil, []string{session}, "GET /v1/version", 200, ""},
 		{"health", true, nil, nil, "GET /healthz", 200, "ok"},
 	} {
 		clients.Store(&access.Clients{List: list, Only: c.only})
 		w.show(c.cert)
 		method, path, _ := strings.Cut(c.path, " ")
-		resp, body := w.ask(method, path, nil, c.headers...)
+		resp, body := w.ask(method, path, strings.NewReader(login), c.headers...)
 		if resp.StatusCode != c.want || !strings.Contains(body, c.says) {
 			t.Errorf("%s: %s, want %d and %q in %s", c.name, resp.Status, c.want, c.says, body)
 		}

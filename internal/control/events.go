@@ -51,10 +51,8 @@ type Events struct {
 	// Stalled is how long a client may not read what it is sent; 0 for 30 s.
 	Stalled time.Duration
 
-	mu      sync.Mutex
-	streams int            // clients
-	own     map[string]int // of each identity, by name
-	counts  eventCounts
+	followers places
+	counts    eventCounts
 }
 
 // Audit publishes who has asked for a change, and what came of it. Any goroutine
@@ -82,35 +80,18 @@ const (
 
 // enter counts a client of an identity in, and returns a function that counts it out.
 func (e *Events) enter(who string) (leave func(), err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	switch {
-	case e.streams >= maxStreams:
+	leave, why := e.followers.take(who, maxStreams, maxOwnStreams)
+	switch why {
+	case allTaken:
 		return nil, show.Unavailable("following events: %d clients do already: wanted no more", maxStreams)
-	case e.own[who] >= maxOwnStreams:
+	case ownTaken:
 		return nil, show.TooMany("following events: %d clients with the identity %s follow them already: wanted no more", maxOwnStreams, who)
 	}
-	if e.own == nil {
-		e.own = map[string]int{}
-	}
-	e.streams++
-	e.own[who]++
-	return func() {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		e.streams--
-		if e.own[who]--; e.own[who] == 0 {
-			delete(e.own, who)
-		}
-	}, nil
+	return leave, nil
 }
 
 // clients is how many there are now.
-func (e *Events) clients() int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.streams
-}
+func (e *Events) clients() int { return e.followers.clients() }
 
 func (e *Events) stalled() time.Duration {
 	if e.Stalled != 0 {

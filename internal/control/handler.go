@@ -31,7 +31,7 @@ type handler struct {
 	events    *Events
 	audit     *access.Audit
 	repeats   repeats
-	walks     chan struct{} // holds one element for each list that is sent as lines
+	walks     places        // of lists that are sent as lines
 	profiling sync.Mutex    // held while a profile is made
 	stalled   time.Duration // after which a client that does not read is put out
 
@@ -45,7 +45,7 @@ func newHandler(r Router, o Options) *handler {
 	asked := newRequests(nouns)
 	return &handler{
 		router: r, nouns: nouns, log: o.Log, asked: asked, turns: newTurns(), long: o.Long, metrics: metricsHandler(r, o.Events, asked), events: o.Events, audit: o.Audit,
-		refusals: bucket.New(1, 100), walks: make(chan struct{}, maxWalks), stalled: stalled,
+		refusals: bucket.New(1, 100), stalled: stalled,
 	}
 }
 

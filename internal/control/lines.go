@@ -11,15 +11,19 @@ import (
 	"strings"
 	"time"
 
+	"routerd/internal/access"
 	"routerd/internal/show"
 )
 
 // LinesType is the media type of a list as lines of JSON.
 const LinesType = "application/x-ndjson"
 
-// maxWalks is how many lists are sent as lines at once, each of which has up to a page
-// in memory.
-const maxWalks = 16
+// The bounds of lists that are sent as lines at once, each of which has up to a page in
+// memory.
+const (
+	maxWalks    = 16
+	maxOwnWalks = 8 // of one identity, so that no other is kept out
+)
 
 // Ending is the last line of a list as lines. A list without it was cut off.
 type Ending struct {
@@ -67,12 +71,15 @@ func takesLines(req *http.Request, n *Noun) bool {
 // the number of rows. It sends the list page by page: one page is in memory, and the next
 // is asked for when that has been sent. A client that does not read is disconnected.
 func (h *handler) serveLines(w http.ResponseWriter, req *http.Request, n *Noun, query any) error {
-	select {
-	case h.walks <- struct{}{}:
-		defer func() { <-h.walks }()
-	default:
+	who := access.From(req.Context()).Name
+	leave, why := h.walks.take(who, maxWalks, maxOwnWalks)
+	switch why {
+	case allTaken:
 		return show.Unavailable("sending a list: %d lists are being sent already; wanted no more at once", maxWalks)
+	case ownTaken:
+		return show.TooMany("sending a list: %d lists are being sent to %s already; wanted no more at once", maxOwnWalks, who)
 	}
+	defer leave()
 	out := &lineWriter{to: w, control: http.NewResponseController(w), stalled: h.stalled}
 	// The request has been read, and its answer may take longer than one may.
 	_ = out.control.SetReadDeadline(time.Time{}) // not every writer has deadlines; those of a server have

@@ -170,8 +170,8 @@ func TestLinesThatEnd(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&v); err != nil || resp.Header.Get("Content-Type") != "application/json" {
 		t.Errorf("the version as lines: %v, %v", resp.Header, err)
 	}
-	for range maxWalks {
-		h.walks <- struct{}{}
+	for k := range maxWalks {
+		h.walks.take(fmt.Sprint(k), maxWalks, maxOwnWalks)
 	}
 	if resp := askLines(t, c, "/v1/fib"); resp.StatusCode != http.StatusServiceUnavailable {
 		t.Errorf("one list more than are sent at once: %s", resp.Status)
@@ -184,7 +184,7 @@ func TestLinesThatNobodyReads(t *testing.T) {
 	c, h := serveLong(t, longNoun(1<<30, &asked))
 	h.stalled = 200 * time.Millisecond
 	resp := askLines(t, c, "/v1/long")
-	for deadline := time.Now().Add(time.Minute); len(h.walks) > 0 || asked.Load() == 0; time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); h.walks.clients() > 0 || asked.Load() == 0; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("a list that nobody reads is still being sent after a minute, at page %d", asked.Load())
 		}
@@ -201,6 +201,42 @@ func TestLinesThatNobodyReads(t *testing.T) {
 		t.Errorf("another request: %v", err)
 	} else {
 		resp.Body.Close()
+	}
+}
+
+// A reader whose lists are all sent slowly is sent no more of them, and keeps nobody else
+// out.
+func TestLinesOfOneIdentity(t *testing.T) {
+	h := newHandler(&fake{}, Options{})
+	ask := func(who string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		req := as(access.Read, http.MethodGet, "/v1/route")
+		req.Header.Set("Accept", LinesType)
+		id := access.From(req.Context())
+		id.Name = who
+		h.ServeHTTP(w, req.WithContext(access.With(req.Context(), id)))
+		return w
+	}
+	var leave []func()
+	for range maxOwnWalks {
+		l, why := h.walks.take("token slow", maxWalks, maxOwnWalks)
+		if why != placeTaken {
+			t.Fatalf("list %d of %d of one identity is not sent: %d", len(leave)+1, maxOwnWalks, why)
+		}
+		leave = append(leave, l)
+	}
+	if w := ask("token slow"); w.Code != http.StatusTooManyRequests || !strings.Contains(w.Body.String(), "token slow") || w.Header().Get("Retry-After") == "" {
+		t.Errorf("one more: %d %s, want 429 with Retry-After", w.Code, w.Body)
+	}
+	if w := ask("token b"); w.Code != http.StatusOK {
+		t.Errorf("another one: %d %s", w.Code, w.Body)
+	}
+	leave[0]()
+	if w := ask("token slow"); w.Code != http.StatusOK {
+		t.Errorf("after one list was sent: %d %s", w.Code, w.Body)
+	}
+	if n := h.walks.clients(); n != maxOwnWalks-1 {
+		t.Errorf("%d places are taken afterwards, want %d", n, maxOwnWalks-1)
 	}
 }
 
@@ -231,12 +267,12 @@ func TestEventsOfOneIdentity(t *testing.T) {
 	for _, l := range leave[1:] {
 		l()
 	}
-	if n := len(e.own); n != 1 {
+	if n := len(e.followers.own); n != 1 {
 		t.Errorf("%d identities are remembered, want one", n)
 	}
 	h := newHandler(&fake{}, Options{Events: e})
 	for range maxOwnStreams {
-		e.own["anybody"]++
+		e.followers.own["anybody"]++
 	}
 	rec := &recorder{header: http.Header{}}
 	req := as(access.Read, http.MethodGet, "/v1/events")

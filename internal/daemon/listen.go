@@ -14,6 +14,8 @@ import (
 	"sync"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"routerd/config"
 	"routerd/internal/control"
 )
@@ -28,6 +30,9 @@ type wantedEnd struct {
 	// before is the endpoint that the same change takes away from this address and
 	// port, for another scheme; nil for none.
 	before *endpoint
+	// beside are endpoints that the same change takes away from this port: at every
+	// address, or at some where this one is for every address.
+	beside []*endpoint
 }
 
 // endpoint is one address that the daemon is listening on.
@@ -92,21 +97,37 @@ func (d *Daemon) planEnds(c *change) {
 		}
 	}
 	for i := range c.listen {
-		c.listen[i].before = d.outgoing(c, &c.listen[i])
+		c.listen[i].before, c.listen[i].beside = d.outgoing(c, &c.listen[i])
 	}
 	c.oldGroup = d.group
 }
 
 // outgoing returns the endpoint that c takes away from the address and port of a new
-// one.
-func (d *Daemon) outgoing(c *change, w *wantedEnd) *endpoint {
+// one, and those that it takes away beside it, see wantedEnd.
+func (d *Daemon) outgoing(c *change, w *wantedEnd) (before *endpoint, beside []*endpoint) {
+	if w.inStack() {
+		return nil, nil
+	}
 	for _, a := range c.ending {
 		e := d.ends[a]
-		if _, tcp := e.l.(*net.TCPListener); tcp && !w.inStack() && authority(a) == authority(w.address) {
-			return e
+		if _, tcp := e.l.(*net.TCPListener); !tcp {
+			continue
+		}
+		if authority(a) == authority(w.address) {
+			return e, nil
+		}
+		if overlap(authority(a), authority(w.address)) {
+			beside = append(beside, e)
 		}
 	}
-	return nil
+	return nil, beside
+}
+
+// overlap reports whether two addresses have one port, and one of them is every address.
+func overlap(a, b string) bool {
+	p, err := netip.ParseAddrPort(a)
+	q, err2 := netip.ParseAddrPort(b)
+	return err == nil && err2 == nil && p.Port() == q.Port() && (p.Addr().IsUnspecified() || q.Addr().IsUnspecified())
 }
 
 // prepareEnds opens the listeners that are new in c, and gives those that stay
@@ -210,10 +231,24 @@ func (d *Daemon) listen(w wantedEnd, group int) (*endpoint, error) {
 
 // listenTCP listens on an address of this host. If the same change removes an endpoint
 // at this address, its socket is taken over with the connections that wait there, since
-// no two sockets can be bound to the address.
+// no two sockets can be bound to the address. Beside one that it removes from the same
+// port both listen until the change is made, which the kernel allows where both say so.
 func (w *wantedEnd) listenTCP() (net.Listener, error) {
 	if w.before == nil {
-		return net.Listen("tcp", authority(w.address))
+		for _, e := range w.beside {
+			raw, err := e.l.(*net.TCPListener).SyscallConn()
+			if err == nil {
+				err = sharePort("", "", raw)
+			}
+			if err != nil {
+				return nil, fmt.Errorf("sharing the port with %s: %w", e.address, err)
+			}
+		}
+		var l net.ListenConfig
+		if len(w.beside) > 0 {
+			l.Control = sharePort
+		}
+		return l.Listen(context.Background(), "tcp", authority(w.address))
 	}
 	f, err := w.before.l.(*net.TCPListener).File()
 	if err != nil {
@@ -221,6 +256,16 @@ func (w *wantedEnd) listenTCP() (net.Listener, error) {
 	}
 	defer f.Close() // the listener has a descriptor of its own
 	return net.FileListener(f)
+}
+
+// sharePort allows other sockets of the same user at the port of a socket. It is a Control of a
+// net.ListenConfig.
+func sharePort(_, _ string, raw syscall.RawConn) error {
+	var failed error
+	err := raw.Control(func(fd uintptr) {
+		failed = os.NewSyscallError("setsockopt", unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEPORT, 1))
+	})
+	return errors.Join(err, failed)
 }
 
 // serveInStack listens in the router's own stack, as long as that has the address.

@@ -59,6 +59,58 @@ func TestListenErrorsNameTheirPlace(t *testing.T) {
 	}
 }
 
+// A reload may change between every address of a port and some of them, back and forth; a
+// refused one changes nothing, and the port stays taken for others.
+func TestListenAtOneAddressOfThePort(t *testing.T) {
+	s := newSite(t)
+	s.start()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, err := net.SplitHostPort(free.Addr().String())
+	free.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	answers := func(host string) bool {
+		resp, err := client.Get("http://" + net.JoinHostPort(host, port) + "/metrics")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return resp.StatusCode == http.StatusOK
+	}
+	for i, c := range []struct {
+		listen  string
+		other   bool   // another address of this host answers too
+		more    string // of the configuration
+		refused bool
+	}{
+		{listen: "0.0.0.0", other: true},
+		{listen: "127.0.0.1"},
+		{listen: "127.0.0.1", more: "host-names = [3]", refused: true},
+		{listen: "[::]", other: true},
+		{listen: "127.0.0.1"},
+		{listen: "0.0.0.0", other: true},
+		{listen: "127.0.0.1"},
+	} {
+		s.write(fmt.Sprintf("[metrics]\nlisten = \"%s:%s\"\n%s\n", c.listen, port, c.more))
+		if _, err := s.client().Reload(t.Context()); (err != nil) != c.refused {
+			t.Fatalf("reload %d, with metrics at %s:%s: %v", i, c.listen, port, err)
+		}
+		if !answers("127.0.0.1") || (!c.refused && answers("127.0.0.2") != c.other) {
+			t.Errorf("after reload %d, with metrics at %s:%s, 127.0.0.1 answers: %v, and 127.0.0.2: %v, want true and %v",
+				i, c.listen, port, answers("127.0.0.1"), answers("127.0.0.2"), c.other)
+		}
+		if l, err := net.Listen("tcp", "127.0.0.1:"+port); err == nil {
+			l.Close()
+			t.Errorf("after reload %d another process can listen at 127.0.0.1:%s", i, port)
+		}
+	}
+}
+
 // A reload gives the socket to a group and takes it back, and says what else a
 // scraper may call the router.
 func TestListenFollowsReload(t *testing.T) {
