@@ -51,6 +51,8 @@ func (n *network) translate(tb testing.TB, cfg nat.Config) *network {
 		tb.Fatal(err)
 	}
 	n.view.NAT.Commit(rules)
+	for n.view.NAT.Review() {
+	}
 	return n
 }
 

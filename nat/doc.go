@@ -18,6 +18,7 @@
 //	fair.go         sharing out sessions and ports that run short
 //	end.go          the end of sessions, and what it frees
 //	reload.go       changing the configuration
+//	review.go       what a change means for sessions, in parts
 //	show.go         what `show nat` shows;  host.go  of each inside host
 //
 // A mapping ties an inside endpoint to an outside one while sessions use it; a

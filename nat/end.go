@@ -20,13 +20,13 @@ func (n *NAT) release(s *flow.Session) {
 	forward, reply := &s.Forward, &s.Reply
 	n.count(s.Rule, -1)
 	if s.Owner != 0 {
-		n.forbid(s.Owner, reply.Src)
+		n.forbid(s.Owner, reply.Src, s.Number)
 		n.unmap(s.Owner)
 	}
 	// A destination that was translated without a rule was found by a mapping.
 	if (forward.Dst != reply.Src || forward.DstPort != reply.SrcPort) && destinationOf(s.Rule) == 0 {
 		if remote := n.mappings.outside(forward.Dst, forward.Proto, forward.DstPort); remote != 0 {
-			n.forbid(remote, reply.Dst)
+			n.forbid(remote, reply.Dst, s.Number)
 			n.unmap(remote)
 		}
 	}
@@ -48,14 +48,17 @@ func (n *NAT) unmap(number uint32) {
 }
 
 // permit records that an inside endpoint has a session with a remote address.
-func (n *NAT) permit(r *Rules, mapping, remote uint32) {
-	if r.cfg.Filtering == AddressDependent {
+func (n *NAT) permit(r *Rules, mapping, remote, session uint32) {
+	if r.cfg.Filtering == AddressDependent && !n.review.behind(session) {
 		n.permitted[permission{mapping, remote}]++
 	}
 }
 
 // forbid undoes one permit.
-func (n *NAT) forbid(mapping, remote uint32) {
+func (n *NAT) forbid(mapping, remote, session uint32) {
+	if n.review.behind(session) {
+		return
+	}
 	key := permission{mapping, remote}
 	switch c := n.permitted[key]; c {
 	case 0:
@@ -64,25 +67,6 @@ func (n *NAT) forbid(mapping, remote uint32) {
 	default:
 		n.permitted[key] = c - 1
 	}
-}
-
-// repermit records all permissions again, after the filter has changed.
-func (n *NAT) repermit(r *Rules) {
-	clear(n.permitted)
-	if r.cfg.Filtering != AddressDependent {
-		return
-	}
-	n.each(func(s *flow.Session) {
-		forward, reply := &s.Forward, &s.Reply
-		if s.Owner != 0 {
-			n.permit(r, s.Owner, reply.Src)
-		}
-		if (forward.Dst != reply.Src || forward.DstPort != reply.SrcPort) && destinationOf(s.Rule) == 0 {
-			if remote := n.mappings.outside(forward.Dst, forward.Proto, forward.DstPort); remote != 0 {
-				n.permit(r, remote, reply.Dst)
-			}
-		}
-	})
 }
 
 // count adds to the active sessions of the rules of a session.

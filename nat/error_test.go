@@ -178,8 +178,14 @@ func TestRaces(t *testing.T) {
 			return
 		}
 		s.n.Commit(r)
+		if i%4 != 0 { // else the next one ends what this one leaves
+			for s.n.Review() {
+			}
+		}
 	})
 	all.Wait()
+	for s.n.Review() {
+	}
 	s.wantSound()
 	s.n.Clear(Filter{})
 	s.wantSound()

@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"routerd/flow"
 	"routerd/internal/verdict"
 	"routerd/routing"
@@ -73,6 +75,8 @@ func (s *site) commit(cfg Config) Impact {
 		s.t.Fatalf("preparing: %v", err)
 	}
 	s.n.Commit(r)
+	for s.n.Review() {
+	}
 	return impact
 }
 
@@ -192,6 +196,11 @@ func (s *site) wantSound() {
 	}
 	if len(uses) != n.mappings.n || uses[0] != 0 {
 		s.t.Errorf("%d mappings, %d of them in use (%v)", n.mappings.n, len(uses), uses)
+	}
+	if n.active.Load().cfg.Filtering == AddressDependent {
+		if diff := cmp.Diff(s.permissionsOf(), n.permitted); diff != "" {
+			s.t.Errorf("permissions (-of the sessions +recorded):\n%s", diff)
+		}
 	}
 	taken := 0
 	for number, want := range uses {

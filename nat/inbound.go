@@ -80,14 +80,19 @@ func (p *Packet) bearing(reverse *flow.Key) *flow.Key {
 	return &p.Key
 }
 
-// find looks for the session of p, and reports whether there is one.
+// find looks for the session of p, and reports whether there is one that goes on.
 func (n *NAT) find(p *Packet, hit *flow.Hit) bool {
 	var reverse flow.Key
 	k := p.bearing(&reverse)
-	if p.hashed {
-		return n.sessions.FindHashed(k, p.hash, hit)
+	hash := p.hash
+	if !p.hashed {
+		hash = n.sessions.Hash(k)
 	}
-	return n.sessions.FindHashed(k, n.sessions.Hash(k), hit)
+	if !n.sessions.FindHashed(k, hash, hit) {
+		return false
+	}
+	o := n.ending.Load()
+	return o == nil || !o.hits(k, hit)
 }
 
 // owns reports whether a belongs to translation and not to an interface.
@@ -104,7 +109,7 @@ func (r *Rules) owns(a uint32) bool {
 func (n *NAT) mapped(p *Packet, r *Rules, t *Translation) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	number := n.mappings.outside(p.Key.Dst, p.Key.Proto, p.Key.DstPort)
+	number := n.mappingAt(p.Key.Dst, p.Key.Proto, p.Key.DstPort)
 	if number == 0 {
 		return false
 	}
@@ -143,7 +148,7 @@ func (n *NAT) admits(number uint32, p *Packet, r *Rules) bool {
 	case EndpointIndependent:
 		return true
 	case AddressDependent:
-		return n.permitted[permission{number, p.Key.Src}] > 0
+		return n.review.open || n.permitted[permission{number, p.Key.Src}] > 0
 	default:
 		return false
 	}

@@ -24,6 +24,7 @@ import (
 type NAT struct {
 	sessions *flow.Table
 	active   atomic.Pointer[Rules]
+	ending   atomic.Pointer[outdated] // sessions that end though they are there still; nil for none
 	choose   ports.Choice
 
 	// mu guards what follows, and the consistency of sessions, mappings and
@@ -43,6 +44,7 @@ type NAT struct {
 	lastPool  uint16
 	totals    counts
 	evicted   uint64 // sessions that were ended to free their ports
+	review    review
 }
 
 // Options are what New needs.

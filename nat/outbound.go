@@ -65,6 +65,9 @@ func (n *NAT) begin(p *Packet, out routing.InterfaceID, now flow.Time, t *Transl
 	if n.established(p, now, t) { // another worker has made the session meanwhile
 		return
 	}
+	if !p.Dry {
+		n.makeWay(&p.Key)
+	}
 	// The configuration may have changed since Inbound looked.
 	r := n.active.Load()
 	pl := plan{to: t.To, host: p.Key.Src}
@@ -99,7 +102,7 @@ func (n *NAT) confirm(r *Rules, p *Packet, t *Translation, pl *plan) bool {
 		pl.host = t.To.Dst
 		return pl.destination != nil
 	}
-	pl.remote = n.mappings.outside(p.Key.Dst, p.Key.Proto, p.Key.DstPort)
+	pl.remote = n.mappingAt(p.Key.Dst, p.Key.Proto, p.Key.DstPort)
 	pl.host = t.To.Dst
 	if pl.remote == 0 {
 		return false

@@ -23,6 +23,9 @@ func (n *NAT) outboundOwn(p *Packet, now flow.Time, t *Translation) {
 	if s == nil && !r.cfg.Track || n.established(p, now, t) {
 		return
 	}
+	if !p.Dry {
+		n.makeWay(&p.Key)
+	}
 	if s == nil {
 		n.trackOwn(r, p, p.Key.Src, now, t)
 		return
@@ -47,6 +50,7 @@ func (n *NAT) Delivered(p *Packet, now flow.Time) uint32 {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	r = n.active.Load()
+	n.makeWay(&p.Key)
 	s := r.spaces[p.Key.Dst]
 	if s == nil && !r.cfg.Track || n.sessions.Find(p.Key).Session != NoSession {
 		return NoSession

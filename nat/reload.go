@@ -61,26 +61,8 @@ func (r *Rules) texts() map[ruleID]string {
 	return texts
 }
 
-// Commit has every later packet translated by r, the result of the latest
-// Prepare. Sessions of rules that changed or went, and those whose outside
-// address is gone, end at once; all others stay. One goroutine at a time may
-// prepare and commit.
-func (n *NAT) Commit(r *Rules) {
-	old := n.active.Load()
-	n.swap(old, r)
-	n.end(func(s *flow.Session) bool { return !r.keeps(old, s) })
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.sweep(r)
-	if r.cfg.Filtering != old.cfg.Filtering {
-		n.repermit(r)
-	}
-}
-
 // swap replaces old by r.
 func (n *NAT) swap(old, r *Rules) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
 	before := old.texts()
 	for _, c := range r.all {
 		c.number = n.numbers[c.id()]
@@ -143,23 +125,6 @@ func (n *NAT) adopt(r *Rules) {
 	}
 }
 
-// keeps reports whether a session goes on under r: its rules are unchanged, and
-// the router still has its outside address.
-func (r *Rules) keeps(old *Rules, s *flow.Session) bool {
-	for _, number := range []uint16{sourceOf(s.Rule), destinationOf(s.Rule)} {
-		if number != 0 && r.byNumber[number] == nil {
-			return false
-		}
-	}
-	for _, a := range []uint32{s.Forward.Dst, s.Reply.Dst} {
-		// An address that an interface or a pool had, and has no longer.
-		if old.knows(a) && !r.knows(a) {
-			return false
-		}
-	}
-	return true
-}
-
 // knows reports whether a is an address of the router or of translation.
 func (r *Rules) knows(a uint32) bool {
 	_, own := r.own[a]
@@ -208,6 +173,8 @@ func (n *NAT) SetInterfaces(interfaces []Interface) error {
 		return err
 	}
 	n.Commit(r)
+	for n.Review() {
+	}
 	return nil
 }
 

@@ -182,10 +182,10 @@ func (n *NAT) insert(r *Rules, p *Packet, pl *plan, word, owner uint32, now flow
 	t.To, t.Session, t.Direction, t.New, t.Rule = pl.to, session, flow.Forward, true, word
 	if pl.remote != 0 {
 		n.mappings.at(pl.remote).sessions++
-		n.permit(r, pl.remote, reply.Dst)
+		n.permit(r, pl.remote, reply.Dst, session)
 	}
 	if owner != 0 {
-		n.permit(r, owner, reply.Src)
+		n.permit(r, owner, reply.Src, session)
 	}
 	n.sessions.Count(session, p.Packets, p.Bytes)
 	n.count(word, +1)
@@ -197,7 +197,7 @@ func (n *NAT) room(k, reply *flow.Key, host uint32) verdict.Verdict {
 	if why := n.sessions.Room(host); why != flow.Accepted {
 		return verdictOf(why)
 	}
-	if n.sessions.Find(*k).Session != NoSession || n.sessions.Find(*reply).Session != NoSession {
+	if n.taken(k) || n.taken(reply) {
 		return verdictOf(flow.KeyTaken)
 	}
 	return verdict.None

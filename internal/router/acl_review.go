@@ -137,9 +137,21 @@ func (w *review) part(t *translator) (done bool) {
 	return w.cursor == 0
 }
 
-// Reviewing reports whether sessions that the filter no longer allows may not
-// have been ended yet.
-func (r *Router) Reviewing() bool { return r.review.by != nil }
+// reviewSessions does a slice of what a change of translation, and then one of the filter,
+// mean for sessions. It reports whether there is more, and has Poll called again then.
+func (r *Router) reviewSessions(now time.Time) (more bool) {
+	more = r.translator.review() || r.reviewSome(now)
+	if more {
+		r.mail.poke()
+	}
+	return more
+}
+
+// Reviewing reports whether sessions that the rules of translation or the filter no longer
+// allow may not have been ended yet.
+func (r *Router) Reviewing() bool {
+	return r.review.by != nil || r.translator.nat != nil && r.translator.nat.Reviewing()
+}
 
 // rules is the filter in use, nil without one.
 func (r *Router) rules() *acl.Rules {

@@ -149,6 +149,58 @@ func TestNothingToReview(t *testing.T) {
 	}
 }
 
+// TestTranslationIsReviewedInSlices: a reload that ends many sessions of translation leaves
+// the owner time for other work, also one that leaves no translation.
+func TestTranslationIsReviewedInSlices(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"no rules":      func(c *Config) { c.NAT = nat.Config{} },
+		"another rule":  func(c *Config) { c.NAT.Source[0].Name = "other" },
+		"another limit": func(c *Config) { c.NAT.MaxSessions = 100_000 },
+	} {
+		const count = 4000 // a host has no more
+		cfg := masquerading()
+		b := newFiltering(t, withStack(cfg))
+		for port := range count {
+			p, to := nat.Packet{Key: flow.Key{Src: 10<<24 | 1<<8 | 2, SrcPort: uint16(1024 + port), Dst: 10<<24 | 2<<8 | 2, DstPort: 9, Proto: packet.ProtoUDP}}, nat.Translation{}
+			b.router.translator.nat.Inbound(&p, 0, &to)
+			b.router.translator.nat.Outbound(&p, 1, 0, &to)
+		}
+		if n := len(b.sessions()); n != count {
+			t.Fatalf("%s: %d sessions, want %d", name, n, count)
+		}
+		cfg = masquerading()
+		change(&cfg)
+		b.commit(withStack(cfg))
+		for slices, last := 0, count; b.router.Reviewing(); slices++ {
+			if slices > count {
+				t.Fatalf("%s: there is no end to it", name)
+			}
+			left := len(b.sessions())
+			if last-left > 256 {
+				t.Fatalf("%s: slice %d ended %d sessions, want at most 256", name, slices, last-left)
+			}
+			last = left
+			if _, err := b.router.Poll(now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want := 0
+		if name == "another limit" {
+			want = count
+		}
+		if n := len(b.sessions()); n != want {
+			t.Errorf("%s: %d sessions are left, want %d", name, n, want)
+		}
+	}
+}
+
+// withStack is cfg with the router's own stack, which the bench has a port for.
+func withStack(cfg Config) Config {
+	cfg.Dataplane.Interfaces = append(cfg.Dataplane.Interfaces, interfaceConfig("stack", dataplane.KindStack))
+	cfg.Dataplane.Stack = dataplane.StackConfig{Rate: 1 << 30, Burst: 1 << 30}
+	return cfg
+}
+
 // TestReviewInSlices: a review of many sessions leaves the owner time for other
 // work, and a second pass finds what a batch with the old rules made behind the
 // first.

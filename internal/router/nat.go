@@ -191,7 +191,11 @@ func (t *translator) deadline() time.Time {
 // commit makes rules, which prepareNAT returned, apply to all later packets.
 func (t *translator) commit(rules *nat.Rules, on bool) {
 	if rules != nil {
-		t.nat.Commit(rules) // ends all sessions where there are no rules left
+		t.nat.Commit(rules)
 		t.on = on
 	}
 }
+
+// review does a slice of what is left of the latest commit, and reports whether there is
+// more.
+func (t *translator) review() (more bool) { return t.nat != nil && t.nat.Review() }

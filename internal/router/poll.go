@@ -74,10 +74,7 @@ const (
 // any work; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
 	r.translator.poll(now)
-	more := r.reviewSome(now)
-	if more {
-		r.mail.poke()
-	}
+	more := r.reviewSessions(now)
 	worked, err := r.pollRoutes(now)
 	return worked || more, err
 }

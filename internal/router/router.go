@@ -221,10 +221,8 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	r.publish()
 	if !same {
 		r.review = review{by: r.reviewer(r.rules())}
-		if r.reviewSome(now) {
-			r.mail.poke()
-		}
 	}
+	r.reviewSessions(now)
 	for _, l := range r.links {
 		r.updateNeighbors(l)
 	}
