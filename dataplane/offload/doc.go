@@ -43,6 +43,12 @@
 // packet that is not carried costs a system call of its own in the router, where
 // a socket reads 64 in one, and tags and groups would need another way.
 //
+// What the cache gains shows BenchmarkSmall, likewise with the sender's system
+// call: of what the kernel's own forwarding takes, 0.94 by the peer of a veth and
+// 1.02 by the device's queue; with translation 0.78 and 0.84 of forwarding with
+// the masquerading of nftables. Of BenchmarkStream there are no figures yet that
+// other load has not spoilt.
+//
 // # Ends
 //
 // An entry names one to four causes with the epoch that each had when the

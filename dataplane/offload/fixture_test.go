@@ -86,18 +86,25 @@ func newCache(t testing.TB) *Cache {
 func newSite(t testing.TB) *site {
 	t.Helper()
 	s := &site{cache: newCache(t), near: porttest.Namespace(t), router: porttest.Namespace(t), far: porttest.Namespace(t), mtu: 1500}
-	wire := func(r, h, netns string, macR, macH arp.MAC) {
-		porttest.IP(t, "-n", s.router, "link", "add", "name", r, "address", mac(macR), "type", "veth", "peer", "name", h, "netns", netns, "address", mac(macH))
-		// Without an IPv6 address of its own: its kernel says nothing by itself.
-		porttest.IP(t, "-n", netns, "link", "set", "dev", h, "addrgenmode", "none", "up")
-	}
-	wire("r0", "h0", s.near, macR0, macH0)
-	wire("r1", "h1", s.far, macR1, macH1)
+	s.lay(t)
 	s.r0 = porttest.Open(t, packet.Open, packet.Config{Name: "lan0", Netns: s.router, Device: "r0"})
 	s.r1 = porttest.Open(t, packet.Open, packet.Config{Name: "lan1", Netns: s.router, Device: "r1"})
 	s.attachment, s.index0 = s.attach(t, "r0", s.r0)
 	s.attachment1, s.index1 = s.attach(t, "r1", s.r1)
 	return s
+}
+
+// lay connects the namespaces. The hosts' kernels say nothing by themselves, for
+// want of an IPv6 address.
+func (s *site) lay(t testing.TB) {
+	t.Helper()
+	for _, w := range []struct {
+		r, h, netns string
+		macR, macH  arp.MAC
+	}{{"r0", "h0", s.near, macR0, macH0}, {"r1", "h1", s.far, macR1, macH1}} {
+		porttest.IP(t, "-n", s.router, "link", "add", "name", w.r, "address", mac(w.macR), "type", "veth", "peer", "name", w.h, "netns", w.netns, "address", mac(w.macH))
+		porttest.IP(t, "-n", w.netns, "link", "set", "dev", w.h, "addrgenmode", "none", "up")
+	}
 }
 
 // attach gives the judge to the sockets of a port too.
