@@ -84,7 +84,7 @@
 //     host whatever link address it has: the kernel has looked at the address
 //     where the packet came in. If that end is down or no longer in another
 //     namespace the packet is lost, until a cause ends the entry.
-//   - For a packet that the kernel has no memory to change, it is lost (Lost).
+//   - A packet that the kernel has no memory to change is lost, and counted (Lost).
 //   - A program that somebody puts before the carrier later can take packets away
 //     that the judge has let through; one that is there already is refused.
 //

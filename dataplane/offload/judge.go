@@ -132,7 +132,6 @@ func (f *family) read() asm.Instructions {
 // fragments, hops that have run out.
 func (f *family) network() asm.Instructions {
 	lengths := asm.Instructions{
-		asm.HostTo(asm.BE, total, asm.Half),
 		// The frame must hold the packet. What it has beyond is padding, which
 		// a super-packet has none of.
 		asm.LoadMem(asm.R1, ctx, skbLen, asm.Word),
@@ -153,7 +152,7 @@ func (f *family) network() asm.Instructions {
 			asm.LoadMem(total, asm.RFP, atIP+4, asm.Half),
 			asm.HostTo(asm.BE, total, asm.Half),
 			asm.Add.Imm(total, ip6Header),
-		}, lengths[1:]...)
+		}, lengths...)
 	}
 	return join(asm.Instructions{
 		asm.LoadMem(asm.R1, asm.RFP, atIP, asm.Byte),
@@ -162,6 +161,7 @@ func (f *family) network() asm.Instructions {
 		asm.HostTo(asm.BE, asm.R1, asm.Half),
 		asm.JSet.Imm(asm.R1, 0x3fff, "pass"), // more fragments, or an offset
 		asm.LoadMem(total, asm.RFP, atIP+2, asm.Half),
+		asm.HostTo(asm.BE, total, asm.Half),
 	}, lengths, checksum4())
 }
 
@@ -194,8 +194,8 @@ func fold(sum, spare asm.Register, bits int32) (s asm.Instructions) {
 
 // transport judges the header behind, as address translation does too. What
 // opens or ends a connection, or belongs to none (RFC 9293 §3.10.7.4: no ACK), is
-// the stages' to see, and so are UDP's super-packets: that one may be a tunnel's, whose segments are longer than it
-// says, cannot be seen here.
+// the stages' to see, and so are UDP's super-packets: that one may be a tunnel's,
+// whose segments are longer than it says, cannot be seen here.
 func (f *family) transport() asm.Instructions {
 	at := int16(atIP) + f.header
 	done, isTCP := f.name+"-whole", f.name+"-tcp"
