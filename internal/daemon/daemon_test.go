@@ -149,7 +149,7 @@ func (s *site) ready(done <-chan error) {
 func wait(t testing.TB, what string, f func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}

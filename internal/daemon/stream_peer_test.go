@@ -169,6 +169,9 @@ func (s *site) echoed(i int, to string, begin <-chan struct{}) error {
 	}
 	defer c.Close()
 	<-begin
+	if err := c.SetDeadline(time.Now().Add(2 * time.Minute)); err != nil { // 32 MiB, and others want the processor too
+		return err
+	}
 	text := strings.Repeat(fmt.Sprintf("%07d ", i), 64<<10/8)
 	sent := make(chan error, 1)
 	go func() {

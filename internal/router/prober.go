@@ -76,6 +76,11 @@ type Flight struct {
 	stop   func()
 }
 
+// newFlight is a probe of whose fate nothing is known.
+func newFlight() *Flight {
+	return &Flight{Done: make(chan struct{}), fate: dataplane.ProbeFate{Verdict: verdict.Resolving}}
+}
+
 // ProbeAnswer is a packet that answers a probe.
 type ProbeAnswer struct {
 	In        routing.InterfaceID
@@ -104,10 +109,9 @@ func (p *Prober) Send(x dataplane.Probe, now time.Time) (*Flight, error) {
 		return nil, &ProbeLimitError{fmt.Sprintf("at most %d may be sent in a second", probesPerSecond)}
 	}
 	p.flying++
-	f := &Flight{
-		Probe: x, Packet: raw, Predicted: dataplane.ExplainProbe(v, raw, now), View: v, Sent: now,
-		Done: make(chan struct{}), fate: dataplane.ProbeFate{Verdict: verdict.Resolving},
-	}
+	f := newFlight()
+	f.Probe, f.Packet, f.View, f.Sent = x, raw, v, now
+	f.Predicted = dataplane.ExplainProbe(v, raw, now)
 	fate, stop := dataplane.SendProbe(v, p.batch, raw, f, now)
 	f.stop = stop
 	f.left(fate)
@@ -170,13 +174,16 @@ func (f *Flight) left(fate dataplane.ProbeFate) {
 // settle takes the fate. The lock is held.
 func (f *Flight) settle(fate dataplane.ProbeFate) {
 	f.fate = fate
-	if fate.Verdict.Class() == verdict.Dropped {
-		f.finish()
-	}
+	f.finish()
 }
 
+// finish ends the wait when nothing more is to come: the probe was dropped, or it has left
+// and was answered. The answer may be here first: a probe that waited for its next hop is
+// sent before ProbeEnded says so, and another worker reads what comes back. The lock is held.
 func (f *Flight) finish() {
-	if !f.done {
+	dropped := f.fate.Verdict.Class() == verdict.Dropped
+	answered := f.answer != nil && f.fate.Verdict != verdict.Resolving
+	if !f.done && (dropped || answered) {
 		f.done = true
 		close(f.Done)
 	}
