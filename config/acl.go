@@ -147,12 +147,16 @@ func (r *reader) decodeACLAddresses(s *tomltext.Section, rule *acl.Rule, c *Conf
 	}
 	set := func(key string) (names []string) {
 		for _, v := range tomltext.Distinct(s, key, tomltext.Text("the name of a set of [policy.prefix-set]")) {
-			if !slices.ContainsFunc(c.ACL.Sets, func(x acl.Set) bool { return x.Name == v.Value }) {
-				var known []string
+			there := slices.ContainsFunc(c.ACL.Sets, func(x acl.Set) bool { return x.Name == v.Value })
+			if ready, ok := readySet(v.Value); ok && !there {
+				c.ACL.Sets, there = append(c.ACL.Sets, ready), true
+			}
+			if !there {
+				known := sortedKeys(readySets)
 				for _, x := range c.ACL.Sets {
 					known = append(known, x.Name)
 				}
-				r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no such prefix-set", v.At, v.Value), "a name of [policy.prefix-set]").
+				r.Wrong(v.At, fmt.Sprintf("%s is %q, and there is no such prefix-set", v.At, v.Value), `a name of [policy.prefix-set], or "bogons" or "documentation"`).
 					Suggestion = tomltext.Suggest(v.Value, known)
 			}
 			names = append(names, v.Value)
@@ -183,12 +187,12 @@ func (r *reader) decodeACLTransport(s *tomltext.Section, rule *acl.Rule) {
 		rule.DestinationPorts = append(rule.DestinationPorts, p.Value)
 	}
 	for _, t := range tomltext.Distinct(s, "icmp-type", tomltext.Text("a type of ICMP")) {
-		if v, ok := aclICMPType(t.Value, rule.Protocols); ok {
-			rule.ICMP = append(rule.ICMP, v)
+		if v, ok := aclICMPTypes(t.Value, rule.Protocols); ok {
+			rule.ICMP = append(rule.ICMP, v...)
 			continue
 		}
 		r.Wrong(t.At, fmt.Sprintf("%s is %q", t.At, t.Value),
-			`a name such as "echo-request" or "destination-unreachable" of the rule's protocol, or a number, "3", or one with a code, "3/4"`)
+			`a name such as "echo-request" or "destination-unreachable" of the rule's protocol, or a number, "3", or one with a code, "3/4"; of icmpv6 also "transit-must-pass" or "local-must-pass"`)
 	}
 	for _, f := range tomltext.Distinct(s, "tcp-flags", aclFlag) {
 		rule.TCPFlags.Of |= f.Value.Of

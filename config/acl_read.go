@@ -76,10 +76,21 @@ var (
 	}
 )
 
-// aclICMPType reads a type of the ICMP that the protocols name.
-func aclICMPType(s string, protocols []uint8) (acl.ICMPType, bool) {
+// aclICMPTypes reads a type of the ICMP that the protocols name, or a word for
+// several.
+func aclICMPTypes(s string, protocols []uint8) ([]acl.ICMPType, bool) {
+	six := slices.Contains(protocols, packet.ProtoICMPv6)
+	if several, ok := readyICMP6[s]; ok && six {
+		return several, true
+	}
+	t, ok := aclICMPType(s, six)
+	return []acl.ICMPType{t}, ok
+}
+
+// aclICMPType reads one type of ICMP or ICMPv6.
+func aclICMPType(s string, six bool) (acl.ICMPType, bool) {
 	names := icmpNames
-	if slices.Contains(protocols, packet.ProtoICMPv6) {
+	if six {
 		names = icmp6Names
 	}
 	if t, ok := names[s]; ok {

@@ -135,7 +135,7 @@ func (r *reader) decodeTestPacket(s *tomltext.Section, p *acltest.Packet) {
 		p.TCPFlags |= f.Value
 	}
 	if word := tomltext.Get(s, "icmp-type", "", tomltext.Text("a type of ICMP")); word != "" {
-		t, ok := aclICMPType(word, []uint8{p.ICMPProtocol()})
+		t, ok := aclICMPType(word, p.Dst.Is6())
 		if !ok {
 			r.Wrong(s.At.With("icmp-type"), fmt.Sprintf("%s is %q", s.At.With("icmp-type"), word),
 				`a name such as "echo-request" of the packet's family, or a number, "3", or one with a code, "3/4"`)
