@@ -22,7 +22,9 @@ type Rules struct {
 	local   *Compiled
 	zones   zones
 	numbers map[id]uint32
-	entries []entry  // by number; one that is out of use has neither a list nor a zone
+	entries []entry  // by Slot of the number; one that is out of use has neither a list nor a zone
+	lives   []uint32 // by Slot: what else its latest number is made of, see number.go
+	free    []uint32 // slots that a new rule may have
 	logged  []uint32 // the numbers of what logs: Hit.Log is 1 + a place in it
 }
 
@@ -77,7 +79,7 @@ const mostRules = 1 << 16
 func Compile(cfg Config, ifs []Interface, before *Rules) (*Rules, error) {
 	c := &compiler{cfg: &cfg, ids: map[string]routing.InterfaceID{}, sets: map[string]*Set{}, rules: &Rules{numbers: map[id]uint32{}}, before: before}
 	if before != nil {
-		c.rules.entries = make([]entry, len(before.entries))
+		c.rules.inherit(before)
 	}
 	for i := range cfg.Sets {
 		c.sets[cfg.Sets[i].Name] = &cfg.Sets[i]
@@ -176,16 +178,18 @@ func (c *compiler) enter(e entry) (uint32, error) {
 		number, known = c.before.numbers[key]
 	}
 	if !known {
-		number = uint32(len(c.rules.entries))
-		c.rules.entries = append(c.rules.entries, entry{})
+		var err error
+		if number, err = c.rules.draw(); err != nil {
+			return 0, err
+		}
 	}
-	c.rules.numbers[key], c.rules.entries[number] = number, e
+	c.rules.numbers[key], c.rules.entries[Slot(number)] = number, e
 	return number, nil
 }
 
 // logs gives the Hit.Log of a rule, or default action, with the number.
 func (c *compiler) logs(number uint32) uint32 {
-	if !c.rules.entries[number].logs {
+	if !c.rules.entries[Slot(number)].logs {
 		return 0
 	}
 	c.rules.logged = append(c.rules.logged, number)

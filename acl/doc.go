@@ -10,6 +10,7 @@
 //	decide.go     the first rule of a list that a packet matches
 //	zone.go       zones, and which list is for what goes from one to another
 //	shut.go       whether a list refuses every connection to a port
+//	number.go     the numbers by which rules are counted and remembered
 //	show.go       lists and rules by their names and numbers
 //
 // # How a list is decided

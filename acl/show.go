@@ -15,15 +15,16 @@ type Place struct {
 
 // Place gives the rule with the number, and whether it is in use.
 func (r *Rules) Place(number uint32) (Place, bool) {
-	if int(number) >= len(r.entries) || r.entries[number] == (entry{}) {
+	slot := Slot(number)
+	if int(slot) >= len(r.entries) || r.entries[slot] == (entry{}) || r.lives[slot] != number>>slotBits {
 		return Place{}, false
 	}
-	e := r.entries[number]
+	e := r.entries[slot]
 	return Place{e.list, e.rule, e.from, e.to, e.action, e.logs, e.origin}, true
 }
 
-// Numbers is the length of an array indexed by the numbers of rules.
-func (r *Rules) Numbers() int { return len(r.entries) }
+// Slots is the length of an array indexed by the Slots of rules' numbers.
+func (r *Rules) Slots() int { return len(r.entries) }
 
 // Logged gives the numbers of the rules, and default actions, that log. The
 // caller must not change the list.

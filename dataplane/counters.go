@@ -21,7 +21,7 @@ type Counters struct {
 	// is nil until something is sent there: of a thousand interfaces a worker
 	// uses few.
 	sent    atomic.Pointer[[]atomic.Pointer[traffic]]
-	rules   atomic.Pointer[[]ruleCount] // of the filter, by number
+	rules   atomic.Pointer[[]ruleCount] // of the filter, by acl.Slot
 	batches atomic.Uint64
 
 	pending tally // of the batch under way
@@ -101,7 +101,7 @@ func (c *Counters) Add(o *Counters) {
 	if rules := o.rules.Load(); rules != nil {
 		c.growRules(len(*rules))
 		for i := range *rules {
-			(*c.rules.Load())[i].add((*rules)[i].read())
+			(*c.rules.Load())[i].add(&(*rules)[i])
 		}
 	}
 }

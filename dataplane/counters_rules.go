@@ -3,10 +3,14 @@ package dataplane
 import (
 	"sync/atomic"
 	"time"
+
+	"routerd/acl"
 )
 
-// ruleCount counts what one worker has had decided by one rule of the filter.
+// ruleCount counts what one worker has had decided by one rule of the filter: the
+// latest one in its slot that it has met.
 type ruleCount struct {
+	number         atomic.Uint32 // 1 + that of the rule; 0 = none, or being changed
 	packets, bytes atomic.Uint64
 	last           atomic.Int64 // Unix time in nanoseconds; 0 = never
 }
@@ -27,15 +31,40 @@ func (h *RuleHits) Add(o RuleHits) {
 	}
 }
 
-func (c *ruleCount) read() RuleHits {
+// read gives nothing if it counts another rule.
+func (c *ruleCount) read(number uint32) RuleHits {
 	h := RuleHits{Packets: c.packets.Load(), Bytes: c.bytes.Load()}
 	if last := c.last.Load(); last != 0 {
 		h.Last = time.Unix(0, last)
 	}
+	// A rule that has left its slot meanwhile has no count that could be given.
+	if c.number.Load() != number+1 {
+		return RuleHits{}
+	}
 	return h
 }
 
-func (c *ruleCount) add(h RuleHits) {
+// begin has it count the rule with the number, from 0 if it has counted another
+// one. Its writer alone may call it.
+func (c *ruleCount) begin(number uint32) {
+	if c.number.Load() == number+1 {
+		return
+	}
+	c.number.Store(0)
+	c.packets.Store(0)
+	c.bytes.Store(0)
+	c.last.Store(0)
+	c.number.Store(number + 1)
+}
+
+// add adds what o has counted, unless c counts a later rule of the slot.
+func (c *ruleCount) add(o *ruleCount) {
+	number := o.number.Load()
+	if number == 0 || number < c.number.Load() { // the later one of a slot has the higher number
+		return
+	}
+	h := o.read(number - 1)
+	c.begin(number - 1)
 	c.packets.Add(h.Packets)
 	c.bytes.Add(h.Bytes)
 	if !h.Last.IsZero() {
@@ -46,13 +75,14 @@ func (c *ruleCount) add(h RuleHits) {
 // Rule reads what the rule with the number has matched.
 func (c *Counters) Rule(number uint32) RuleHits {
 	rules := c.rules.Load()
-	if rules == nil || int(number) >= len(*rules) {
+	slot := acl.Slot(number)
+	if rules == nil || int(slot) >= len(*rules) || (*rules)[slot].number.Load() != number+1 {
 		return RuleHits{}
 	}
-	return (*rules)[number].read()
+	return (*rules)[slot].read(number)
 }
 
-// growRules makes room for the counters of n rules and some more. It allocates
+// growRules makes room for the counters of n slots and some more. It allocates
 // only if there are new ones.
 func (c *Counters) growRules(n int) {
 	old := c.rules.Load()
@@ -62,7 +92,7 @@ func (c *Counters) growRules(n int) {
 	list := make([]ruleCount, n+n/4)
 	if old != nil {
 		for i := range *old {
-			list[i].add((*old)[i].read())
+			list[i].add(&(*old)[i])
 		}
 	}
 	c.rules.Store(&list)
@@ -70,7 +100,8 @@ func (c *Counters) growRules(n int) {
 
 // matched counts a packet that a rule has matched.
 func (c *Counters) matched(number uint32, packets, bytes int, now time.Time) {
-	r := &(*c.rules.Load())[number]
+	r := &(*c.rules.Load())[acl.Slot(number)]
+	r.begin(number)
 	r.packets.Add(uint64(packets))
 	r.bytes.Add(uint64(bytes))
 	r.last.Store(now.UnixNano())

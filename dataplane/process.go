@@ -148,7 +148,7 @@ func (b *Batch) begin(v *View) {
 		if b.trackings == nil {
 			b.trackings = make([]tracking, 0, len(b.packets)+cap(b.made))
 		}
-		b.counters.growRules(v.ACL.Numbers())
+		b.counters.growRules(v.ACL.Slots())
 	}
 	b.logger.follow(v.ACL)
 	b.arena.used, b.arena.taken = 0, 0

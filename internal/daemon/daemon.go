@@ -105,7 +105,7 @@ type Daemon struct {
 	counted   []*counted
 	// aclCleared is where the counters of the filter's rules, by number, stood
 	// when they were cleared.
-	aclCleared []dataplane.RuleHits
+	aclCleared map[uint32]dataplane.RuleHits
 	// stopMachines ends the loops of the router's machines and waits for them.
 	stopMachines func()
 	notices      notices

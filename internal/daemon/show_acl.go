@@ -40,9 +40,14 @@ func (a api) ClearACL(ctx context.Context) (err error) {
 			err = notFiltering()
 			return
 		}
-		a.d.aclCleared = make([]dataplane.RuleHits, view.ACL.Numbers())
-		for n := range a.d.aclCleared {
-			a.d.aclCleared[n] = a.d.ruleHits(uint32(n))
+		a.d.aclCleared = map[uint32]dataplane.RuleHits{}
+		for _, numbers := range view.ACL.Lists {
+			for _, n := range numbers {
+				a.d.aclCleared[n] = a.d.ruleHits(n)
+			}
+		}
+		for n := range view.ACL.Missing {
+			a.d.aclCleared[n] = a.d.ruleHits(n)
 		}
 	})
 	if err2 != nil {
@@ -61,7 +66,7 @@ func (d *Daemon) ruleHits(number uint32) (sum dataplane.RuleHits) {
 
 // aclRules returns the rules with what they have matched since it was as cleared
 // says.
-func (d *Daemon) aclRules(view *dataplane.View, cleared []dataplane.RuleHits) (list []control.ACLRule) {
+func (d *Daemon) aclRules(view *dataplane.View, cleared map[uint32]dataplane.RuleHits) (list []control.ACLRule) {
 	uses := map[string][]string{}
 	for _, b := range d.cfg.ACL.Interfaces {
 		if b.In != "" {
@@ -94,7 +99,7 @@ func (d *Daemon) aclRules(view *dataplane.View, cleared []dataplane.RuleHits) (l
 
 // aclRule returns the rule, or the pair of zones without a policy, with the
 // number, and what it has matched since it was as cleared says.
-func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared []dataplane.RuleHits) control.ACLRule {
+func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared map[uint32]dataplane.RuleHits) control.ACLRule {
 	place, _ := view.ACL.Place(number)
 	hits := d.ruleHits(number)
 	r := control.ACLRule{List: place.List, Rule: place.Rule, Action: place.Action.String(), Log: place.Logs, Origin: d.place(place.Origin)}
@@ -102,10 +107,8 @@ func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared []dataplan
 		from, to := cmp.Or(place.From, "(none)"), cmp.Or(place.To, "(none)")
 		r.List, r.Rule, r.Uses = "(zones)", from+" to "+to, []string{"no policy"}
 	}
-	if int(number) < len(cleared) {
-		was := cleared[number]
-		hits.Packets, hits.Bytes = hits.Packets-was.Packets, hits.Bytes-was.Bytes
-	}
+	was := cleared[number]
+	hits.Packets, hits.Bytes = hits.Packets-was.Packets, hits.Bytes-was.Bytes
 	if r.Packets, r.Bytes = hits.Packets, hits.Bytes; hits.Packets > 0 {
 		last := hits.Last.UTC()
 		r.LastHit = &last
