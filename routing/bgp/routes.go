@@ -72,10 +72,11 @@ func (m *Machine) PrefixStatus(p netip.Prefix) (s PrefixStatus, ok bool) {
 }
 
 // lookAtOnce is how many prefixes are looked at for a page, however few of them it has, and
-// pageMost how many it has, however many are wanted: sessions wait meanwhile.
+// pageMost how many it has, however many are wanted: sessions wait meanwhile. Who shows
+// pages makes a longer one of several.
 const (
-	lookAtOnce = 10_000
-	pageMost   = 2000
+	lookAtOnce = 1250
+	pageMost   = 250
 )
 
 // orderKept is how long after the last page prefixes are kept in order.

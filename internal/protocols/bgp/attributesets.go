@@ -75,13 +75,22 @@ of them for a prefix; OCTETS is how long the attributes are on the wire.`,
 }
 
 func askSets(ctx context.Context, p running.Protocol, q SetQuery) (page SetPage, err error) {
-	list, err := running.Ask(ctx, p, name, func(c core, _ time.Time) []bgp.AttributesStatus {
-		s := c.Status()
-		page.Sets, page.Octets = s.Sets, s.SetOctets
-		list, next := c.AttributesPage(uint32(q.After), running.Limit(q.Limit))
-		page.Next = int(next)
-		return list
-	})
+	after, most := uint32(q.After), running.Limit(q.Limit)
+	var list []bgp.AttributesStatus
+	for range pieces {
+		piece, asked := running.Ask(ctx, p, name, func(c core, _ time.Time) []bgp.AttributesStatus {
+			s := c.Status()
+			page.Sets, page.Octets = s.Sets, s.SetOctets
+			list, next := c.AttributesPage(after, most)
+			page.Next = int(next)
+			return list
+		})
+		list, err = append(list, piece...), asked
+		most -= len(piece)
+		if after = uint32(page.Next); err != nil || after == 0 || most <= 0 {
+			break
+		}
+	}
 	page.List = []Set{}
 	for i := range list {
 		s := &list[i]

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"time"
 
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -243,14 +242,10 @@ func askReceived(ctx context.Context, p running.Protocol, q ExchangeQuery, filte
 		return page, err
 	}
 	part, seen := q.part(), met{whole: true}
-	list, err := running.Ask(ctx, p, name, func(c book, _ time.Time) (list []bgp.ReceivedStatus) {
-		part.each(func(f wire.Family, after netip.Prefix, most int) (int, netip.Prefix) {
-			more, x := c.ReceivedPage(a, link, f, filtered, q.Prefix, after, most)
-			seen.add(&x)
-			list = append(list, more...)
-			return len(more), x.Next
-		})
-		return list
+	list, err := inPieces(ctx, p, part, func(c book, f wire.Family, after netip.Prefix, most int) ([]bgp.ReceivedStatus, netip.Prefix) {
+		list, x := c.ReceivedPage(a, link, f, filtered, q.Prefix, after, most)
+		seen.add(&x)
+		return list, x.Next
 	})
 	if err == nil {
 		err = seen.wrong(q.Neighbor)
@@ -276,14 +271,10 @@ func askAdvertised(ctx context.Context, p running.Protocol, q ExchangeQuery) (pa
 		return page, err
 	}
 	part, seen := q.part(), met{}
-	list, err := running.Ask(ctx, p, name, func(c book, _ time.Time) (list []bgp.AdvertisedStatus) {
-		part.each(func(f wire.Family, after netip.Prefix, most int) (int, netip.Prefix) {
-			more, x := c.AdvertisedPage(a, link, f, q.Prefix, after, most)
-			seen.add(&x)
-			list = append(list, more...)
-			return len(more), x.Next
-		})
-		return list
+	list, err := inPieces(ctx, p, part, func(c book, f wire.Family, after netip.Prefix, most int) ([]bgp.AdvertisedStatus, netip.Prefix) {
+		list, x := c.AdvertisedPage(a, link, f, q.Prefix, after, most)
+		seen.add(&x)
+		return list, x.Next
 	})
 	if err == nil {
 		err = seen.wrong(q.Neighbor)

@@ -1,7 +1,9 @@
 package bgp
 
 import (
+	"context"
 	"net/netip"
+	"time"
 
 	"routerd/internal/protocols/running"
 	"routerd/internal/show"
@@ -63,6 +65,42 @@ func (p *part) each(ask func(f wire.Family, after netip.Prefix, most int) (got i
 			return
 		}
 	}
+}
+
+// pieces is of how many pieces a page consists at most. A piece is what the core gives
+// between two of its steps, see bgp.Machine.RoutePage.
+const pieces = 8
+
+// inPieces asks for a part piece by piece, until it is full. The core goes on between
+// them.
+func inPieces[T any](ctx context.Context, p running.Protocol, part *part, ask func(c book, f wire.Family, after netip.Prefix, most int) ([]T, netip.Prefix)) (list []T, err error) {
+	for n := 1; ; n++ {
+		piece, err := running.Ask(ctx, p, name, func(c book, _ time.Time) (piece []T) {
+			part.each(func(f wire.Family, after netip.Prefix, most int) (int, netip.Prefix) {
+				more, next := ask(c, f, after, most)
+				piece = append(piece, more...)
+				return len(more), next
+			})
+			return piece
+		})
+		list = append(list, piece...)
+		if err != nil || n == pieces || !part.again() {
+			return list, err
+		}
+	}
+}
+
+// again has each go on where it has ended. It reports false if the part is full, or there is
+// no more.
+func (p *part) again() bool {
+	if p.most <= 0 || !p.next.IsValid() {
+		return false
+	}
+	for wire.FamilyFor(p.next) != p.families[0] { // it is over
+		p.families = p.families[1:]
+	}
+	p.after, p.next = p.next, netip.Prefix{}
+	return true
 }
 
 // neighborAddress is the address of a neighbour, with its interface if it is link-local.

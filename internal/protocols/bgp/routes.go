@@ -263,7 +263,24 @@ func askRoutes(ctx context.Context, p running.Protocol, q RouteQuery) (page Rout
 	}
 	part := pageOf(q.Prefix, q.Family, q.After, q.Limit)
 	exactly := q.For.IsValid() || q.Prefix.IsValid() && !q.Longer
-	list, err := running.Ask(ctx, p, name, func(c book, _ time.Time) (list []bgp.PrefixStatus) {
+	var list []bgp.PrefixStatus
+	if !exactly {
+		list, err = inPieces(ctx, p, part, func(c book, f wire.Family, after netip.Prefix, most int) ([]bgp.PrefixStatus, netip.Prefix) {
+			return c.RoutePage(f, of, after, most)
+		})
+		page.Next = part.next
+	} else {
+		list, err = askExactly(ctx, p, q, of)
+	}
+	for i := range list {
+		page.Routes = append(page.Routes, routeOf(&list[i], p))
+	}
+	return page, err
+}
+
+// askExactly asks for the one prefix that a query names, or that an address is in.
+func askExactly(ctx context.Context, p running.Protocol, q RouteQuery, of *bgp.RouteFilter) ([]bgp.PrefixStatus, error) {
+	return running.Ask(ctx, p, name, func(c book, _ time.Time) (list []bgp.PrefixStatus) {
 		if q.For.IsValid() {
 			for bits := q.For.BitLen(); bits >= 0 && len(list) == 0; bits-- {
 				p, _ := q.For.Prefix(bits)
@@ -271,23 +288,8 @@ func askRoutes(ctx context.Context, p running.Protocol, q RouteQuery) (page Rout
 			}
 			return list
 		}
-		if exactly {
-			return selected(c, of, q.Prefix)
-		}
-		part.each(func(f wire.Family, after netip.Prefix, most int) (int, netip.Prefix) {
-			more, next := c.RoutePage(f, of, after, most)
-			list = append(list, more...)
-			return len(more), next
-		})
-		return list
+		return selected(c, of, q.Prefix)
 	})
-	for i := range list {
-		page.Routes = append(page.Routes, routeOf(&list[i], p))
-	}
-	if !exactly {
-		page.Next = part.next
-	}
-	return page, err
 }
 
 // selected is a prefix with the routes that are selected, none if there are none.
