@@ -124,7 +124,7 @@ func (m *Machine) aggregate(r *rib) bool {
 		active := len(a.parts) > 0 && g.byPrefix[a.cfg.Prefix] == a && m.compose(a)
 		if active {
 			m.set = m.given.AppendSet(m.set[:0])
-			r.put(r.table.Put(a.cfg.Prefix, 0, aggregatePath, m.attributes.Take(m.set), 0))
+			r.put(r.table.Put(a.cfg.Prefix, 0, aggregatePath, m.attributes.take(m.set, &m.given), 0))
 		} else if n, ok := r.table.Number(a.cfg.Prefix); ok && a.active && r.table.Remove(n, 0, aggregatePath) {
 			r.touch(n)
 		}

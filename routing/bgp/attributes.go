@@ -85,7 +85,10 @@ func (t *AttributeTable) Numbers() uint32 { return t.sets }
 
 // Take gives the set with the octets, which are copied if it is new. Each Take is
 // followed by a Release some time.
-func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
+func (t *AttributeTable) Take(octets wire.Set) *AttributeSet { return t.take(octets, nil) }
+
+// take is Take of octets that were made of attributes, nil if these are to be read.
+func (t *AttributeTable) take(octets wire.Set, of *wire.Attributes) *AttributeSet {
 	if t.slots == nil {
 		t.seed, t.slots = maphash.MakeSeed(), make([]uint64, 64)
 	}
@@ -106,7 +109,11 @@ func (t *AttributeTable) Take(octets wire.Set) *AttributeSet {
 	}
 	a := t.unused()
 	a.octets, a.tag, a.uses = t.block.keep(octets), tag, 1
-	t.summarize(a)
+	if of == nil {
+		of = &t.read
+		octets.Read(of)
+	}
+	a.summarize(of)
 	t.slots[i] = uint64(tag)<<32 | uint64(a.number) + 1
 	t.count++
 	t.size += len(octets)
@@ -185,19 +192,23 @@ func (t *AttributeTable) grow() {
 	}
 }
 
-// summarize reads what routes are compared by.
-func (t *AttributeTable) summarize(a *AttributeSet) {
-	r := &t.read
-	a.octets.Read(r)
-	a.Origin = r.Origin
+// summarize notes what routes are compared by. The set is a new one.
+func (a *AttributeSet) summarize(r *wire.Attributes) {
+	if r.Has(wire.AttrOrigin) {
+		a.Origin = r.Origin
+	}
 	a.LocalPref = DefaultLocalPref
 	if r.Has(wire.AttrLocalPref) {
 		a.LocalPref = r.LocalPref
 	}
-	a.MED, a.HasMED = r.MED, r.Has(wire.AttrMED)
+	if a.HasMED = r.Has(wire.AttrMED); a.HasMED {
+		a.MED = r.MED
+	}
+	if r.Has(wire.AttrOriginatorID) {
+		a.Originator = r.OriginatorID
+	}
 	a.FirstAS = r.ASPath.First()
 	a.PathLength = uint16(min(r.ASPath.Length(), math.MaxUint16))
 	a.Clusters = uint16(min(r.ClusterList.Len(), math.MaxUint16))
-	a.Originator = r.OriginatorID
 	a.Stale, a.NoLongLived = r.Communities.Has(wire.LLGRStale), r.Communities.Has(wire.NoLLGR)
 }

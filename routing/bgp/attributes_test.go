@@ -3,6 +3,7 @@ package bgp
 import (
 	"bytes"
 	"encoding/binary"
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -144,5 +145,33 @@ func TestOctetsAreMoved(t *testing.T) {
 	}
 	if table.block.moving || table.block.lost > leastLost {
 		t.Errorf("%d octets are lost, sets are being moved: %v", table.block.lost, table.block.moving)
+	}
+}
+
+// What routes are compared by is the same, whether it is taken from the attributes that came or
+// read from their set.
+func TestSummaryIsThatOfTheSet(t *testing.T) {
+	stream := feedOf(manyPrefixes(10_000), 1)
+	var u wire.Update
+	var came, read AttributeTable
+	for n := 0; n < 1000; n++ {
+		m, rest, _ := wire.Split(stream, wire.MaxMessage)
+		stream = rest
+		wire.DecodeUpdate(m.Body(), &session, &u)
+		a := &u.Attributes
+		a.Origin, a.MED, a.LocalPref, a.OriginatorID = wire.OriginIncomplete, uint32(n), uint32(2*n), wire.RouterID(n)
+		a.ClusterList = wire.ClusterList(make([]byte, 4+n%3*4))
+		for i, code := range []wire.Attribute{wire.AttrOrigin, wire.AttrMED, wire.AttrLocalPref, wire.AttrOriginatorID, wire.AttrClusterList, wire.AttrASPath, wire.AttrCommunities} {
+			if n>>i&1 != 0 {
+				a.Set(code)
+			} else {
+				a.Clear(code)
+			}
+		}
+		set := u.AppendSet(nil, &u.Reach[0])
+		x, y := *came.take(set, a), *read.Take(set)
+		if x.octets, y.octets, x.tag, y.tag = nil, nil, 0, 0; !reflect.DeepEqual(x, y) {
+			t.Fatalf("of %x\n %+v as it came,\n %+v as it is read", set, x, y)
+		}
 	}
 }

@@ -294,7 +294,7 @@ func (m *Machine) prepare(g *group, r *rib, it *item, hops *HopTerms) (hop netip
 	m.evaluated++
 	terms := &g.key.terms
 	from := m.sources[it.source]
-	if g.key.ownDefault && r.table.Prefix(it.number) == defaultPrefixes[r.family] || g.export.refuses(terms.External) {
+	if g.key.ownDefault && r.table.Prefix(it.number) == defaultPrefixes[r.family] || g.sendsNothing() {
 		return hop, false
 	}
 	m.attributes.At(it.attributes).octets.Read(&m.given)

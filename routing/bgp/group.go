@@ -127,6 +127,9 @@ func (m *Machine) group(n *neighbor, f wire.Family) *group {
 	return g
 }
 
+// sendsNothing reports that no route of the table passes, since there is no policy (RFC 8212).
+func (g *group) sendsNothing() bool { return g.export.refuses(g.key.terms.External) }
+
 // dumping reports whether a lane of the group is sending the table to neighbours that have
 // come up.
 func (g *group) dumping() bool {

@@ -212,7 +212,7 @@ func (m *Machine) judge(n *neighbor, f wire.Family, p netip.Prefix, c *Policy) (
 		return nil, 0
 	}
 	m.set = a.AppendSet(m.set[:0])
-	return m.attributes.Take(m.set), weight
+	return m.attributes.take(m.set, a), weight
 }
 
 func sourceOf(external bool) routing.Source {

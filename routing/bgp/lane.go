@@ -364,11 +364,25 @@ func (m *Machine) letGo(r *rib, l *lane) {
 
 // tell has all neighbours sent what was chosen for a prefix.
 func (m *Machine) tell(r *rib, n uint32) {
+	c := r.at(n)
 	for _, g := range m.groups[r.family] {
 		for _, l := range g.lanes {
-			l.add(n)
+			if l.concerns(n, c, m.sources[c.source].neighbor) {
+				l.add(n)
+			}
 		}
 	}
+}
+
+// concerns reports whether there may be something to be sent of what was chosen for a prefix,
+// a route of the neighbour from: those of a group that is sent nothing, and a neighbour whose
+// own it is, have only to be told of the end of what they were sent before.
+func (l *lane) concerns(n uint32, c *chosen, from *neighbor) bool {
+	id := routing.SlotID(n)
+	if l.paths != nil || l.sent.Has(id) || l.owed.Has(id) {
+		return true
+	}
+	return c.attributes != 0 && !l.group.sendsNothing() && !l.isOf(from)
 }
 
 // kept reports whether a neighbour has still to be told of a number.

@@ -18,7 +18,7 @@ func (m *Machine) keep(n *neighbor, r *wire.Reach) {
 	}
 	c := &n.cfg.Families[r.Family]
 	m.set = m.given.AppendSet(m.set[:0])
-	a := m.attributes.Take(m.set)
+	a := m.attributes.take(m.set, &m.given)
 	for path, p := range r.All {
 		if !wire.Destination(p) || c.LimitReceived && n.full(r.Family) && !rib.received.Has(p, s.number, path) {
 			continue

@@ -362,7 +362,9 @@ func (m *Machine) forwarded(number uint64) {
 	for _, r := range m.ribs {
 		for _, n := range r.marked {
 			r.isMarked.Remove(routing.SlotID(n))
-			r.vacate(n)
+			if r.at(n).attributes == 0 {
+				r.vacate(n)
+			}
 			if !r.isFresh.Has(routing.SlotID(n)) {
 				m.tell(r, n)
 			}
@@ -398,5 +400,5 @@ func (m *Machine) originate(p netip.Prefix) {
 		a.Set(wire.AttrMED)
 	}
 	m.set = a.AppendSet(m.set[:0])
-	r.put(r.table.Put(p, 0, 0, m.attributes.Take(m.set), ownWeight))
+	r.put(r.table.Put(p, 0, 0, m.attributes.take(m.set, &a), ownWeight))
 }
