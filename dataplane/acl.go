@@ -13,11 +13,11 @@ import (
 // aclIn has the list of the interface that a packet came in by decide about it,
 // with the addresses that it came with, unless it belongs to a session.
 func aclIn(v *View, b *Batch, now time.Time) {
-	if v.ACL == nil {
+	if !b.filtering {
 		return
 	}
 	for _, p := range b.work {
-		if p.Verdict != verdict.None || p.track == nil || p.track.state == acl.Established {
+		if p.Verdict != verdict.None || !p.isAsked() {
 			continue
 		}
 		if l := v.ACL.In(p.In); l != nil {
@@ -29,11 +29,11 @@ func aclIn(v *View, b *Batch, now time.Time) {
 // aclLocal has the router's own list decide about packets to the router, with
 // the destination that they have behind translation.
 func aclLocal(v *View, b *Batch, now time.Time) {
-	if v.ACL == nil || v.ACL.Local() == nil {
+	if !b.filtering || v.ACL.Local() == nil {
 		return
 	}
 	for _, p := range b.work {
-		if t := p.track; p.Verdict == verdict.None && t != nil && t.state != acl.Established && p.Way != nil && p.Way.Action == routing.Local {
+		if p.Verdict == verdict.None && p.isAsked() && p.Way != nil && p.Way.Action == routing.Local {
 			p.decide(b, v.ACL.Local(), p.inside(), now)
 		}
 	}
@@ -51,13 +51,13 @@ func (p *Packet) inside() *flow.Key {
 // with the addresses that it leaves with. What the router itself sends is not
 // asked about.
 func aclOut(v *View, b *Batch, now time.Time) {
-	if v.ACL == nil {
+	if !b.filtering {
 		return
 	}
 	b.flowNow = v.Flows.At(now)
 	for _, p := range b.work {
 		t := p.track
-		if p.Verdict != verdict.None || t == nil || t.state == acl.Established || p.stack != noStack {
+		if p.Verdict != verdict.None || !p.isAsked() || p.stack != noStack {
 			continue
 		}
 		l := v.ACL.Out(p.Out)

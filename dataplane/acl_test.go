@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"pgregory.net/rapid"
+
 	"routerd/acl"
 	"routerd/dataplane/port/memory"
 	"routerd/dataplane/reassembly"
@@ -20,7 +22,7 @@ import (
 )
 
 // filter has n filter by cfg, and translate by nc.
-func (n *network) filter(tb testing.TB, cfg acl.Config, nc nat.Config) *network {
+func (n *network) filter(tb rapid.TB, cfg acl.Config, nc nat.Config) *network {
 	tb.Helper()
 	nc.Track = true
 	n.translate(tb, nc)
@@ -53,7 +55,7 @@ func guard(more ...acl.Rule) acl.Config {
 // segment is a packet by its ends, as "tcp 10.0.1.2:4000 > 10.0.2.2:80", of
 // either family. Of TCP it has the flags; of ICMP the identifier is the port of
 // the side that asks.
-func segment(tb testing.TB, text string, flags uint8) []byte {
+func segment(tb rapid.TB, text string, flags uint8) []byte {
 	tb.Helper()
 	var proto, src, dst string
 	if _, err := fmt.Sscanf(text, "%s %s > %s", &proto, &src, &dst); err != nil {

@@ -40,6 +40,7 @@ type Packet struct {
 	linked   bool   // the link header is still in front: l3 is that of the frame
 	group    bool   // the frame was for a group of stations, or all
 	quiet    bool   // no ICMP error, whatever the verdict
+	inRow    bool   // it follows another packet of its flow, see row
 	joined   bool   // it arrived as a fragment, or was reassembled
 	code     uint8  // ICMP code, if the verdict alone does not give it
 	l3       int    // offset of the IP header in Frame.Buf
@@ -53,7 +54,7 @@ type Packet struct {
 	Hop      *fib.NextHop
 	source   *fib.Way // what urpf found for the source
 	nat      *translation
-	track    *tracking // nil where nothing is filtered, and of what is never filtered
+	track    *tracking // nil where nothing is filtered, of what is never filtered, and of most packets of sessions
 	mss      uint16    // TCP's segment size as it arrived, if mss lowered it; else 0
 	piece    uint16    // length of the longest fragment that it arrived in; 0 = it arrived whole
 	carried  uint16    // packets that it carries as it arrived: more than one if it is a super-packet
@@ -95,8 +96,9 @@ type Batch struct {
 	ident  uint32 // fragmented packets of our own so far
 	secret siphash.Key
 
-	flowNow flow.Time
-	dry     bool // address translation is only asked what it would do
+	flowNow   flow.Time
+	filtering bool // the filter's lists are asked about some packet of the run
+	dry       bool // address translation is only asked what it would do
 
 	drops  *DropRing
 	logger logger

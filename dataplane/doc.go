@@ -15,7 +15,7 @@
 //	punt.go      what the neighbour machine has to see;  release.go  what comes back
 //	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
 //	lookup.go    reverse path, longest match, next hop by flow hash
-//	session.go, session6.go  the sessions of packets, for translation and the filter
+//	session.go, session6.go, row.go  the sessions of packets, for translation and the filter
 //	acl.go       the filter: what comes in, is for the router, leaves;  reset.go  RSTs
 //	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals

@@ -22,6 +22,8 @@ type translation struct {
 	unmatched verdict.Verdict
 	// turned is set once the destination has been translated.
 	turned bool
+	// still is set if the packet's session translates nothing.
+	still bool
 }
 
 // natIn translates destinations, as findSessions has found out, so that the
@@ -33,7 +35,7 @@ func natIn(v *View, b *Batch, _ time.Time) {
 		return
 	}
 	for _, p := range b.work {
-		if p.nat != nil && p.Verdict == verdict.None {
+		if p.nat != nil && !p.nat.still && p.Verdict == verdict.None {
 			p.turnDestination()
 		}
 	}
@@ -121,7 +123,7 @@ func natOut(v *View, b *Batch, now time.Time) {
 			continue
 		}
 		t := p.nat
-		if t == nil {
+		if t == nil || t.still {
 			continue
 		}
 		if p.stack == toOwnStack && t.to.Session == nat.NoSession && t.to.To == t.packet.Key {

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"pgregory.net/rapid"
+
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/flow"
@@ -38,7 +40,7 @@ func natConfig() nat.Config {
 }
 
 // translate makes n translate by cfg.
-func (n *network) translate(tb testing.TB, cfg nat.Config) *network {
+func (n *network) translate(tb rapid.TB, cfg nat.Config) *network {
 	tb.Helper()
 	n.view.NAT = nat.New(nat.Options{Random: rand.NewPCG(1, 1)})
 	n.view.Flows = flow.NewClock(testNow.Add(-time.Hour))

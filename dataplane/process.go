@@ -143,7 +143,7 @@ func (b *Batch) begin(v *View) {
 		b.hashes = make([]uint64, 0, len(b.packets)+cap(b.made))
 		b.places = make([]uint32, 0, len(b.packets)+cap(b.made))
 	}
-	b.trackings = b.trackings[:0]
+	b.trackings, b.filtering = b.trackings[:0], false
 	if v.ACL != nil {
 		if b.trackings == nil {
 			b.trackings = make([]tracking, 0, len(b.packets)+cap(b.made))

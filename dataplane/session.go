@@ -2,6 +2,7 @@ package dataplane
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"routerd/acl"
@@ -44,54 +45,79 @@ type tracking struct {
 // first one has ports.
 //
 // The memory of the sessions of all packets of the batch is prefetched before
-// it is needed.
+// it is needed, and of several packets of one flow in a row mostly one is looked up.
 func findSessions(v *View, b *Batch, now time.Time) {
 	if v.NAT == nil {
 		return
 	}
 	b.flowNow = v.Flows.At(now)
+	var rows, rows6 row
 	for _, p := range b.work {
 		if p.Verdict != verdict.None || p.stack == fromOwnStack {
 			continue
 		}
 		if p.Family != 4 || p.Way != nil {
 			if v.ACL != nil {
-				p.untranslated(b, now)
+				p.untranslated(b, &rows6, now)
 			}
 			continue
 		}
-		if p.Fragment && !p.gather(b, now) {
+		if p.Fragment && !p.gather(b, now) || rows.follow(p, b) {
 			continue
 		}
 		b.hashes = append(b.hashes, v.NAT.Hash(&b.translate(p).packet))
 	}
 	v.NAT.Touch(b.hashes)
-	for _, p := range b.work {
-		if p.nat == nil {
-			continue
-		}
-		v.NAT.Inbound(&p.nat.packet, b.flowNow, &p.nat.to)
-		b.places = p.nat.packet.Fresh(b.places)
-		if v.ACL != nil {
-			p.observe4(b)
-		}
-	}
+	b.findSessions4(v, &rows)
 	v.NAT.TouchFresh(b.places)
 	if v.ACL != nil {
-		b.findSessions6(v)
+		b.findSessions6(v, &rows6)
+		b.filtering = slices.ContainsFunc(b.work, (*Packet).isAsked)
 	}
 }
 
+// findSessions4 looks for the sessions of the batch's IPv4 packets.
+func (b *Batch) findSessions4(v *View, r *row) {
+	for _, p := range b.work {
+		if p.inRow && p.Family == 4 {
+			if r.record(p, v.NAT.Sessions(), b) {
+				continue
+			}
+			b.translate(p)
+		}
+		t := p.nat
+		if t == nil {
+			continue
+		}
+		v.NAT.Inbound(&t.packet, b.flowNow, &t.to)
+		r.hit.Session = flow.NoSession
+		if t.still = t.to.Session != flow.NoSession && !t.packet.Error && t.to.To.Is(&t.packet.Key); t.still {
+			t.to.Found(&r.hit)
+		}
+		b.places = t.packet.Fresh(b.places)
+		if v.ACL != nil && (t.to.Session == flow.NoSession || b.trace != nil) {
+			p.observe4(b)
+		}
+	}
+	v.NAT.Sessions().Settle(&r.tally)
+}
+
+// isAsked reports whether lists are asked about p, or may be.
+func (p *Packet) isAsked() bool { return p.track != nil && p.track.state != acl.Established }
+
 // untranslated begins to track a packet that is not looked up in the table of
 // translation: one of IPv6, or for a group of hosts.
-func (p *Packet) untranslated(b *Batch, now time.Time) {
+func (p *Packet) untranslated(b *Batch, rows6 *row, now time.Time) {
 	if p.keepsLink() {
 		return
 	}
 	if p.Fragment && p.Way == nil && !p.gather(b, now) {
 		return
 	}
-	t := b.follow(p)
+	if p.Family == 6 && p.Way == nil && rows6.follow(p, b) {
+		return
+	}
+	t := b.track(p)
 	if p.Family == 6 {
 		p.parse6(t)
 		return
@@ -104,9 +130,9 @@ func (p *Packet) untranslated(b *Batch, now time.Time) {
 	}
 }
 
-// follow gives p its tracking. The slice has room for all packets of a batch,
+// track gives p its tracking. The slice has room for all packets of a batch,
 // each of which comes here at most once, so it never moves.
-func (b *Batch) follow(p *Packet) *tracking {
+func (b *Batch) track(p *Packet) *tracking {
 	b.trackings = b.trackings[:len(b.trackings)+1]
 	t := &b.trackings[len(b.trackings)-1]
 	*t = tracking{}
@@ -141,7 +167,7 @@ func (p *Packet) keepsLink() bool {
 // observe4 takes over what translation has found out about the flow.
 func (p *Packet) observe4(b *Batch) {
 	n := p.nat
-	t := b.follow(p)
+	t := b.track(p)
 	t.key, t.segment, t.session = n.packet.Key, n.packet.TCP, n.to.Session
 	t.unread = n.unmatched != verdict.None
 	t.error = n.packet.Error

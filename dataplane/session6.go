@@ -97,25 +97,47 @@ func (t *tracking) quote6(q []byte) bool {
 }
 
 // findSessions6 looks for the sessions of the batch's IPv6 packets.
-func (b *Batch) findSessions6(v *View) {
+func (b *Batch) findSessions6(v *View, r *row) {
 	b.hashes = b.hashes[:0]
+	var before *tracking
 	for _, p := range b.work {
-		if t := p.track; t != nil && p.Family == 6 && p.Way == nil && !t.unread {
-			b.hashes = append(b.hashes, t.hash6(v.Sessions6))
+		t := p.track
+		if t == nil || p.Family != 6 || p.Way != nil || t.unread {
+			continue
 		}
+		if before == nil {
+			v.Sessions6.Fold(&t.key, &t.wide)
+		} else {
+			v.Sessions6.FoldAfter(&t.key, &t.wide, &before.key, &before.wide)
+		}
+		before = t
+		b.hashes = append(b.hashes, t.hash6(v.Sessions6))
 	}
 	v.Sessions6.Touch(b.hashes)
 	for _, p := range b.work {
-		if t := p.track; t != nil && p.Family == 6 && p.Way == nil && !t.unread {
-			p.join6(v, b)
+		if p.inRow && p.Family == 6 {
+			if r.record(p, v.Sessions6, b) {
+				continue
+			}
+			t := b.track(p)
+			p.parse6(t)
+			v.Sessions6.Fold(&t.key, &t.wide)
+			t.hash6(v.Sessions6)
+		}
+		if t := p.track; t != nil && p.Family == 6 && p.Way == nil {
+			r.hit.Session = flow.NoSession
+			if !t.unread {
+				p.join6(v, b, &r.hit)
+			}
 		}
 	}
+	v.Sessions6.Settle(&r.tally)
 }
 
-// hash6 computes the hash by which the packet's session is looked up. The
-// session of an ICMPv6 error is found by a reply to the packet it quotes.
+// hash6 computes the hash by which the session of a packet is looked up whose
+// addresses have been folded. The session of an ICMPv6 error is found by a reply to
+// the packet it quotes.
 func (t *tracking) hash6(sessions *flow.Table) uint64 {
-	sessions.Fold(&t.key, &t.wide)
 	if !t.error {
 		t.hash = sessions.Hash(&t.key)
 		return t.hash
@@ -127,23 +149,28 @@ func (t *tracking) hash6(sessions *flow.Table) uint64 {
 }
 
 // join6 finds p's session and records p in it. An ICMPv6 error neither refreshes
-// nor ends its session, and has to go to the sender of what it quotes.
-func (p *Packet) join6(v *View, b *Batch) {
+// nor ends its session, and has to go to the sender of what it quotes. Hit becomes
+// the session, if there is one that still exists.
+func (p *Packet) join6(v *View, b *Batch, hit *flow.Hit) {
 	t := p.track
-	var hit flow.Hit
 	if t.error {
 		reverse, back := t.inner.Reverse(), t.quoted.Reverse()
-		if t.quoted[0] == t.wide[2] && t.quoted[1] == t.wide[3] && v.Sessions6.FindWide(&reverse, &back, t.hash, &hit) {
+		if t.quoted[0] == t.wide[2] && t.quoted[1] == t.wide[3] && v.Sessions6.FindWide(&reverse, &back, t.hash, hit) {
 			t.state, t.session = acl.Established, hit.Session
 		}
 		return
 	}
-	if v.Sessions6.FindWide(&t.key, &t.wide, t.hash, &hit) && (b.dry || v.Sessions6.Packet(&hit, t.tcp(), b.flowNow)) {
-		t.state, t.session = acl.Established, hit.Session
-		if !b.dry {
-			v.Sessions6.Count(hit.Session, uint32(p.carried), uint32(len(p.ip())))
-		}
+	if !v.Sessions6.FindWide(&t.key, &t.wide, t.hash, hit) {
+		return
 	}
+	if !b.dry {
+		if !v.Sessions6.Packet(hit, t.tcp(), b.flowNow) {
+			hit.Session = flow.NoSession
+			return
+		}
+		v.Sessions6.Count(hit.Session, uint32(p.carried), uint32(len(p.ip())))
+	}
+	t.state, t.session = acl.Established, hit.Session
 }
 
 // tcp is the packet's segment, where it has one.
@@ -181,13 +208,15 @@ func (p *Packet) trackOwn6(v *View, b *Batch) {
 	if p.Fragment || p.Dst.IsMulticast() || p.Way == nil || p.Way.Action == routing.Local {
 		return
 	}
-	t := b.follow(p)
+	t := b.track(p)
 	p.parse6(t)
 	if t.unread || t.error {
 		return
 	}
+	v.Sessions6.Fold(&t.key, &t.wide)
 	t.hash6(v.Sessions6)
-	if p.join6(v, b); t.state != acl.Established {
+	var hit flow.Hit
+	if p.join6(v, b, &hit); t.state != acl.Established {
 		p.begin6(v, b)
 	}
 }

@@ -13,12 +13,12 @@ import (
 // another, and drops those that no policy is for. Like the other stages of
 // the filter it does not look at packets that belong to a session.
 func zones(v *View, b *Batch, now time.Time) {
-	if v.ACL == nil || !v.ACL.Zoned() {
+	if !b.filtering || !v.ACL.Zoned() {
 		return
 	}
 	for _, p := range b.work {
 		t := p.track
-		if p.Verdict != verdict.None || t == nil || t.state == acl.Established || p.stack != noStack {
+		if p.Verdict != verdict.None || !p.isAsked() || p.stack != noStack {
 			continue
 		}
 		if t.way = v.ACL.Between(p.In, p.Out); t.way != nil && t.way.List == nil {
@@ -33,7 +33,7 @@ func zones(v *View, b *Batch, now time.Time) {
 // with the hosts' own addresses: before its source is translated, and behind the
 // translation of its destination.
 func aclZone(v *View, b *Batch, now time.Time) {
-	if v.ACL == nil || !v.ACL.Zoned() {
+	if !b.filtering || !v.ACL.Zoned() {
 		return
 	}
 	for _, p := range b.work {

@@ -25,6 +25,12 @@ func (k *Key) SetReverse(o *Key) {
 	k.Proto, k.Table = o.Proto, o.Table
 }
 
+// Is reports whether k and o are the same key. It compares field by field, for
+// the reason that SetReverse gives, and first what differs most often.
+func (k *Key) Is(o *Key) bool {
+	return k.SrcPort == o.SrcPort && k.DstPort == o.DstPort && k.Src == o.Src && k.Dst == o.Dst && k.Proto == o.Proto && k.Table == o.Table
+}
+
 // Direction says which of a session's two keys a packet has.
 type Direction uint8
 

@@ -39,6 +39,30 @@ func (t *Table) Count(session uint32, packets, bytes uint32) {
 	}
 }
 
+// Tally is what packets of one session have added and Count has not been told yet, so
+// that several of one session in a row are one addition to it. The zero Tally is
+// empty. It belongs to one goroutine.
+type Tally struct{ session, packets, bytes uint32 }
+
+// Tally is Count for a worker that calls Settle at the end of its batch. A batch's
+// packets of one session are fewer than four billion bytes.
+func (t *Table) Tally(y *Tally, session, packets, bytes uint32) {
+	if y.session != session {
+		t.Settle(y)
+		y.session = session
+	}
+	y.packets += packets
+	y.bytes += bytes
+}
+
+// Settle counts what y holds, and empties it.
+func (t *Table) Settle(y *Tally) {
+	if y.packets > 0 {
+		t.Count(y.session, y.packets, y.bytes)
+	}
+	*y = Tally{}
+}
+
 // carryOver moves the word of a session to Table.carried.
 func (t *Table) carryOver(session uint32) {
 	t.mu.Lock()

@@ -74,3 +74,26 @@ func TestTraffic(t *testing.T) {
 		t.Errorf("a session in the place of an ended one has carried %+v from the start", got)
 	}
 }
+
+// What a Tally holds is counted for the session that it was gathered for, once,
+// when another session's packets come or when it is settled.
+func TestTally(t *testing.T) {
+	tab := New(Config{MaxSessions: 10})
+	var numbers [2]uint32
+	for i := range numbers {
+		forward, reply := keys(protoUDP, 1, uint16(4000+i), uint16(5000+i))
+		numbers[i] = mustInsert(t, tab, forward, reply, host(1), nil, 0)
+	}
+	var y Tally
+	tab.Settle(&y)
+	for _, i := range []int{0, 0, 1, 0} {
+		tab.Tally(&y, numbers[i], 1, 100)
+	}
+	tab.Settle(&y)
+	tab.Settle(&y)
+	for i, want := range []Traffic{{3, 300}, {1, 100}} {
+		if got := trafficOfOne(t, tab, numbers[i]); got != want {
+			t.Errorf("session %d has carried %+v, want %+v", i, got, want)
+		}
+	}
+}

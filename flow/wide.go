@@ -29,6 +29,17 @@ func (t *Table) Fold(k *Key, w *Wide) {
 	k.Src, k.Dst = uint32(t.key.Sum(w[0], w[1])), uint32(t.key.Sum(w[2], w[3]))
 }
 
+// FoldAfter is Fold for a caller that has folded the addresses of another packet
+// into before: digests of addresses that both packets have are taken over.
+func (t *Table) FoldAfter(k *Key, w *Wide, before *Key, its *Wide) {
+	if k.Src = before.Src; w[1] != its[1] || w[0] != its[0] {
+		k.Src = uint32(t.key.Sum(w[0], w[1]))
+	}
+	if k.Dst = before.Dst; w[3] != its[3] || w[2] != its[2] {
+		k.Dst = uint32(t.key.Sum(w[2], w[3]))
+	}
+}
+
 // FindWide is FindHashed for a packet with the addresses w, which k is folded
 // from. Hit.Other has digests.
 func (t *Table) FindWide(k *Key, w *Wide, hash uint64, hit *Hit) bool {

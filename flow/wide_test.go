@@ -67,3 +67,18 @@ func TestWideAgainstModel(t *testing.T) {
 		}
 	})
 }
+
+// FoldAfter gives the digests that Fold gives, whatever the packet before had.
+func TestFoldAfterIsFold(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		tab := NewWide(Config{MaxSessions: 1, Key: siphash.Key{rapid.Uint64().Draw(t, "key"), 5}})
+		before, its := wideFlow(t)
+		tab.Fold(&before, &its)
+		k, w := wideFlow(t)
+		want := k
+		tab.Fold(&want, &w)
+		if tab.FoldAfter(&k, &w, &before, &its); k != want {
+			t.Fatalf("%x behind %x: %+v, want %+v", w, its, k, want)
+		}
+	})
+}

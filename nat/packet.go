@@ -40,12 +40,19 @@ type Translation struct {
 	// NoSession while there is none yet.
 	Session   uint32
 	Direction flow.Direction
+	life      uint32          // the generation of Session
 	Verdict   verdict.Verdict // None unless translation drops the packet
 	New       bool            // the session was made by this packet, or would have been if it is dry
 	// Rule is the session's rules, for RuleNames; before the session is made,
 	// the rule of the destination. If none is made it is the rules that the
 	// flow matched: when it is refused, and when a rule exempts it.
 	Rule uint32
+}
+
+// Found sets the parts of hit by which another packet of the same direction is
+// recorded in the session that t's packet was found to belong to.
+func (t *Translation) Found(hit *flow.Hit) {
+	hit.Session, hit.Generation, hit.Direction = t.Session, t.life, t.Direction
 }
 
 // NoSession is the number of no session.

@@ -229,8 +229,11 @@ func (n *NAT) established(p *Packet, now flow.Time, t *Translation) bool {
 		}
 		n.sessions.Count(hit.Session, p.Packets, p.Bytes)
 	}
-	*t = Translation{Inner: p.Inner, Session: hit.Session, Direction: hit.Direction, Rule: hit.Rule}
+	// Field by field: copying what was just written would wait for the writes.
 	t.To.SetReverse(&hit.Other)
+	t.Inner = flow.Key{}
+	t.Session, t.life, t.Direction, t.Rule = hit.Session, hit.Generation, hit.Direction, hit.Rule
+	t.Verdict, t.New = verdict.None, false
 	return true
 }
 

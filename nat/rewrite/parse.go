@@ -46,7 +46,7 @@ const (
 // If it fails, with one of the errors above, p.Key has the addresses and the
 // protocol without ports.
 func Parse(ip packet.IPv4, p *nat.Packet) error {
-	p.Key = addresses(ip)
+	setAddresses(&p.Key, ip)
 	p.Inner, p.Error, p.Query = flow.Key{}, false, false
 	if ip.IsFragment() {
 		return ErrFragment
@@ -71,13 +71,12 @@ func Transport(b []byte, k *flow.Key, s *flow.Segment) error {
 	return nil
 }
 
-// addresses is the key of a protocol without ports.
-func addresses(ip packet.IPv4) flow.Key {
-	return flow.Key{
-		Src:   binary.BigEndian.Uint32(ip[12:]),
-		Dst:   binary.BigEndian.Uint32(ip[16:]),
-		Proto: ip.Protocol(),
-	}
+// setAddresses makes k the key of a protocol without ports, field by field: copying a
+// key that was just written would wait for the writes.
+func setAddresses(k *flow.Key, ip packet.IPv4) {
+	k.Src, k.Dst = binary.BigEndian.Uint32(ip[12:]), binary.BigEndian.Uint32(ip[16:])
+	k.SrcPort, k.DstPort = 0, 0
+	k.Proto, k.Table = ip.Protocol(), 0
 }
 
 func parseTCP(b []byte, k *flow.Key, s *flow.Segment) error {
@@ -205,7 +204,8 @@ func parseError(m packet.ICMP, p *nat.Packet) error {
 	if quote.FragmentOffset() != 0 {
 		return ErrFragment
 	}
-	p.Error, p.Inner = true, addresses(quote)
+	p.Error = true
+	setAddresses(&p.Inner, quote)
 	return parseQuoted(quote[header:], &p.Inner)
 }
 
