@@ -3,16 +3,14 @@ package fib
 // ahead reads what changes will touch, before they are made. A change waits for memory
 // a dozen times, each time at an address that the read before gives. So 32 changes are
 // read for side by side: each step is made for all of them before the next one, so that
-// the processor waits for many reads at a time.
+// the processor waits for many reads at a time. A change alone gains a tenth by it: what
+// packets read of its place and what the stems say lie apart.
 type ahead struct {
 	items []item // all changes of the family at hand
 	done  int    // how many of them have been read for
 	sum   uint64 // of what was read: the compiler leaves out reads that give nothing
 	stem  [lanes]*stem
 }
-
-// leastAhead is how many changes gain by it.
-const leastAhead = 4
 
 // begin is before the changes of a family.
 func (a *ahead) begin(items []item) { a.items, a.done = items, 0 }
@@ -27,7 +25,7 @@ func (w *Writer) readAhead(items []item) {
 	}
 	next := a.items[at:min(at+lanes, len(a.items))]
 	a.done = at + len(next)
-	if len(next) < leastAhead || !apart(next, w.six) {
+	if !apart(next, w.six) {
 		return
 	}
 	for i := range next {
