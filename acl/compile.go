@@ -25,6 +25,8 @@ type Rules struct {
 	entries []entry  // by Slot of the number; one that is out of use has neither a list nor a zone
 	lives   []uint32 // by Slot: what else its latest number is made of, see number.go
 	free    []uint32 // slots that a new rule may have
+	limits  map[id]*Limit // of rules that have some
+	hosts   *hosts
 	logged  []uint32 // the numbers of what logs: Hit.Log is 1 + a place in it
 }
 
@@ -68,6 +70,7 @@ type rule struct {
 	asks   bool // rest has conditions
 	number uint32
 	log    uint32 // Hit.Log
+	limit  *Limit // nil without limits
 	rest   rest
 }
 
@@ -77,9 +80,11 @@ const mostRules = 1 << 16
 // Compile checks cfg and compiles it. before, which may be nil, is what has been
 // in use: its lists and rules keep their numbers, by which they are counted.
 func Compile(cfg Config, ifs []Interface, before *Rules) (*Rules, error) {
-	c := &compiler{cfg: &cfg, ids: map[string]routing.InterfaceID{}, sets: map[string]*Set{}, rules: &Rules{numbers: map[id]uint32{}}, before: before}
+	c := &compiler{cfg: &cfg, ids: map[string]routing.InterfaceID{}, sets: map[string]*Set{}, rules: &Rules{numbers: map[id]uint32{}, limits: map[id]*Limit{}}, before: before}
+	c.rules.hosts = &hosts{key: cfg.Secret}
 	if before != nil {
 		c.rules.inherit(before)
+		c.rules.hosts = before.hosts
 	}
 	for i := range cfg.Sets {
 		c.sets[cfg.Sets[i].Name] = &cfg.Sets[i]
@@ -243,7 +248,11 @@ func (c *compiler) rule(list string, r *Rule) (*rule, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &rule{action: r.Action, number: number, log: c.logs(number), rest: rest{flags: r.TCPFlags, fragment: r.Fragments, lengths: r.Lengths}}
+	limit, err := c.limit(id{list: list, rule: r.Name}, r)
+	if err != nil {
+		return nil, err
+	}
+	out := &rule{action: r.Action, limit: limit, number: number, log: c.logs(number), rest: rest{flags: r.TCPFlags, fragment: r.Fragments, lengths: r.Lengths}}
 	if out.rest.in, err = c.interfaces(r.Inbound); err != nil {
 		return nil, err
 	}

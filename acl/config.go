@@ -2,9 +2,11 @@ package acl
 
 import (
 	"net/netip"
+	"time"
 
 	"routerd/flow"
 	"routerd/internal/origin"
+	"routerd/internal/siphash"
 )
 
 // Config is what the configuration says of the filter. The zero Config filters
@@ -16,6 +18,9 @@ type Config struct {
 	Local      string    // the list for packets to the router itself; "" = none
 	Zones      []Zone
 	Policies   []Policy // between zones
+	// Secret keeps senders from choosing which of the hosts that are limited share
+	// a place. It is drawn anew at each start.
+	Secret siphash.Key
 }
 
 // Enabled reports whether anything is filtered.
@@ -70,7 +75,11 @@ type Rule struct {
 	Lengths          []LengthRange
 	Action           Action
 	Log              bool // the packets that it matches are told
-	Origin           origin.ID
+	// Limits are on the flows that an accept rule lets begin: of all together, and
+	// of each source host.
+	Limits, HostLimits Limits
+	HostBits           uint8 // of an IPv6 address are one host's; 0 = DefaultHostBits
+	Origin             origin.ID
 }
 
 // Action is what a rule does with a packet.
@@ -107,6 +116,27 @@ var stateNames = [...]string{"new", "related", "invalid", "established"}
 
 // String gives the configuration's word.
 func (s State) String() string { return stateNames[s] }
+
+// Limits are bounds on flows; what exceeds one is dropped. The zero Limits has
+// none.
+type Limits struct {
+	Every       time.Duration // on average, a flow may begin so often; 0 = no bound
+	Burst       int           // flows that may begin at once, 1 or more with Every
+	Connections int           // flows at once, of TCP until they are closed; 0 = no bound
+	HalfOpen    int           // TCP connections at once that are not open yet; 0 = no bound
+}
+
+// DefaultHostBits are the bits of a prefix that one IPv6 host may have, and
+// choose its addresses in (RFC 4291 §2.5.4).
+const DefaultHostBits = 64
+
+// The most of each Limits.
+const (
+	MaxBurst       = 65535
+	MaxConnections = 1 << 24
+	MaxOfHost      = 32767              // connections, and half-open ones, of one host
+	MaxFill        = 7 * 24 * time.Hour // how long a burst may take to be allowed again
+)
 
 // LengthRange is a range of lengths of IP packets in bytes, both ends included.
 type LengthRange struct{ First, Last uint32 }

@@ -48,6 +48,7 @@ func (p *Packet) AddressesWide(w [4]uint64) {
 type Decision struct {
 	Action Action // Accept, Drop or Reject
 	Number uint32 // of the rule that decided, or of the list's default action
+	Limit  *Limit // what the flow has to be within that the packet begins; nil without limits
 }
 
 // Hit is a rule, or the default action of a list, that a packet matched.
@@ -80,12 +81,12 @@ func (l *Compiled) Decide(p *Packet, hits []Hit) (Decision, []Hit) {
 				}
 				hits = append(hits, Hit{r.number, r.log})
 				if r.action.decides() {
-					return Decision{r.action, r.number}, hits
+					return Decision{r.action, r.number, r.limit}, hits
 				}
 			}
 		}
 	}
-	return Decision{l.fallback, l.number}, append(hits, Hit{l.number, l.log})
+	return Decision{l.fallback, l.number, nil}, append(hits, Hit{l.number, l.log})
 }
 
 // rest is the conditions that are compared after the bitmaps.

@@ -9,6 +9,8 @@
 //	ranges.go     one value of a packet, looked up among the ranges of all rules
 //	decide.go     the first rule of a list that a packet matches
 //	zone.go       zones, and which list is for what goes from one to another
+//	limit.go      limits on the flows that a rule lets begin
+//	hosts.go      what is counted of each source host for them
 //	shut.go       whether a list refuses every connection to a port
 //	number.go     the numbers by which rules are counted and remembered
 //	show.go       lists and rules by their names and numbers
@@ -30,6 +32,32 @@
 // A rule that only counts or logs is a bit as well: the loop over the set bits
 // notes it and goes on, so it costs what it matches and nothing else. Whoever
 // asks gets all rules that a packet matched, and which of them log.
+//
+// # Limits
+//
+// An accept rule may have limits, of all its flows and of each source host: new
+// flows in a time with a burst, flows at once, half-open TCP connections at once.
+// Like `limit rate` and `ct count` of nftables they are asked when the rule
+// decides; what exceeds one is dropped, and no later rule is asked. Rates count
+// all packets that the rule decides about, also those that make no session. Flows
+// at once are counted from the decision to the end of the session (flow.Ticket), of
+// TCP until both sides have closed it or one has reset it, as connlimit of iptables
+// counts them. A host is an IPv4 address, or an IPv6 prefix of 64 bits or as the
+// rule says, since one host may use all addresses of its prefix.
+//
+// Nothing here takes a lock: a rule's rate is one word, the time until which it is
+// used up, and hosts are in tables of a fixed size; hosts.go says what happens when
+// these are full. A reload keeps what is counted for a rule by its list and name,
+// and the sessions of a rule that had no limits before are not counted.
+//
+// Against SYN floods there is the bound of half-open connections, each of which
+// ends when it has waited ten seconds (flow.OpeningLife). There are no SYN cookies
+// and no SYN proxy: a router that answers for a server has to translate sequence
+// numbers for as long as the connection lives, knows neither the window scale nor
+// the MSS nor the timestamps that the server would offer, and opens connections to
+// ports that the server would have refused. So during a flood of made-up sources
+// that fills a rule's bound, other new connections by that rule are dropped too:
+// the server is protected, and what has been opened goes on.
 //
 // # Zones
 //

@@ -131,6 +131,8 @@ func (r *reader) decodeACLRule(s *tomltext.Section, list string, names map[strin
 	for _, v := range tomltext.Distinct(s, "length", aclLength) {
 		rule.Lengths = append(rule.Lengths, v.Value)
 	}
+	rule.Limits = r.decodeACLLimits(s, "limit", &rule, acl.MaxConnections)
+	rule.HostLimits = r.decodeACLLimits(s, "host-limit", &rule, acl.MaxOfHost)
 	s.Done()
 	return rule
 }

@@ -21,7 +21,7 @@ func aclIn(v *View, b *Batch, now time.Time) {
 			continue
 		}
 		if l := v.ACL.In(p.In); l != nil {
-			p.decide(b, l, &p.track.key, now)
+			p.decide(v, b, l, &p.track.key, now)
 		}
 	}
 }
@@ -34,7 +34,7 @@ func aclLocal(v *View, b *Batch, now time.Time) {
 	}
 	for _, p := range b.work {
 		if p.Verdict == verdict.None && p.isAsked() && p.Way != nil && p.Way.Action == routing.Local {
-			p.decide(b, v.ACL.Local(), p.inside(), now)
+			p.decide(v, b, v.ACL.Local(), p.inside(), now)
 		}
 	}
 }
@@ -74,12 +74,12 @@ func aclOut(v *View, b *Batch, now time.Time) {
 			}
 			key = &b.leaves.To
 		}
-		p.decide(b, l, key, now)
+		p.decide(v, b, l, key, now)
 	}
 }
 
 // decide has the list l decide about p, whose flow is k.
-func (p *Packet) decide(b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
+func (p *Packet) decide(v *View, b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
 	t, q := p.track, &b.question
 	q.In, q.Out, q.Family, q.Protocol = p.In, p.Out, p.Family, p.Proto
 	q.State, q.TCPFlags, q.Fragment = t.stateFor(l), t.segment.Flags, p.Fragment || p.joined
@@ -114,6 +114,9 @@ func (p *Packet) decide(b *Batch, l *acl.Compiled, k *flow.Key, now time.Time) {
 		t.stray = t.stray || q.State == acl.Invalid
 		if p.nat != nil {
 			p.nat.packet.Loose, p.nat.packet.NoSession = t.loose, t.stray
+		}
+		if d.Limit != nil {
+			p.admit(v, b, d.Limit, now)
 		}
 	}
 }

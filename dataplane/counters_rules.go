@@ -12,6 +12,7 @@ import (
 type ruleCount struct {
 	number         atomic.Uint32 // 1 + that of the rule; 0 = none, or being changed
 	packets, bytes atomic.Uint64
+	limited        atomic.Uint64
 	last           atomic.Int64 // Unix time in nanoseconds; 0 = never
 }
 
@@ -19,6 +20,7 @@ type ruleCount struct {
 // matched: packets of flows that had no session yet.
 type RuleHits struct {
 	Packets, Bytes uint64
+	Limited        uint64    // packets of these that exceeded a limit of the rule
 	Last           time.Time // the zero Time = never
 }
 
@@ -26,6 +28,7 @@ type RuleHits struct {
 func (h *RuleHits) Add(o RuleHits) {
 	h.Packets += o.Packets
 	h.Bytes += o.Bytes
+	h.Limited += o.Limited
 	if o.Last.After(h.Last) {
 		h.Last = o.Last
 	}
@@ -33,7 +36,7 @@ func (h *RuleHits) Add(o RuleHits) {
 
 // read gives nothing if it counts another rule.
 func (c *ruleCount) read(number uint32) RuleHits {
-	h := RuleHits{Packets: c.packets.Load(), Bytes: c.bytes.Load()}
+	h := RuleHits{Packets: c.packets.Load(), Bytes: c.bytes.Load(), Limited: c.limited.Load()}
 	if last := c.last.Load(); last != 0 {
 		h.Last = time.Unix(0, last)
 	}
@@ -53,6 +56,7 @@ func (c *ruleCount) begin(number uint32) {
 	c.number.Store(0)
 	c.packets.Store(0)
 	c.bytes.Store(0)
+	c.limited.Store(0)
 	c.last.Store(0)
 	c.number.Store(number + 1)
 }
@@ -67,6 +71,7 @@ func (c *ruleCount) add(o *ruleCount) {
 	c.begin(number - 1)
 	c.packets.Add(h.Packets)
 	c.bytes.Add(h.Bytes)
+	c.limited.Add(h.Limited)
 	if !h.Last.IsZero() {
 		c.last.Store(max(c.last.Load(), h.Last.UnixNano()))
 	}
@@ -105,4 +110,9 @@ func (c *Counters) matched(number uint32, packets, bytes int, now time.Time) {
 	r.packets.Add(uint64(packets))
 	r.bytes.Add(uint64(bytes))
 	r.last.Store(now.UnixNano())
+}
+
+// limited counts a packet that exceeded a limit of a rule, behind matched.
+func (c *Counters) limited(number uint32, packets int) {
+	(*c.rules.Load())[acl.Slot(number)].limited.Add(uint64(packets))
 }

@@ -16,6 +16,7 @@
 //	validate.go  RFC 1812 §5.2.2, RFC 8200 §3-4, martians, scope, source routes
 //	lookup.go    reverse path, longest match, next hop by flow hash
 //	session.go, session6.go, row.go  the sessions of packets, for translation and the filter
+//	acl_limit.go the limits of rules, for what has no session yet
 //	acl.go       the filter: what comes in, is for the router, leaves;  reset.go  RSTs
 //	nat.go       address translation, before the lookup and after it
 //	deliver.go   what is for the router: echo, reassembly, refusals

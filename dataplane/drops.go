@@ -4,6 +4,7 @@ import (
 	"sync"
 	"time"
 
+	"routerd/acl"
 	"routerd/internal/verdict"
 	"routerd/routing"
 )
@@ -20,10 +21,11 @@ type Drop struct {
 	Time    time.Time
 	In      routing.InterfaceID
 	Verdict verdict.Verdict
-	Rule    uint32 // 1 + the number of the filter's rule that dropped it; 0 = none did
-	Length  int    // of the whole packet
-	Header  []byte // its first bytes
-	Frame   bool   // Header begins with the link header
+	Excess  acl.Excess // the limit of that rule that it exceeded
+	Rule    uint32     // 1 + the number of the filter's rule that dropped it; 0 = none did
+	Length  int        // of the whole packet
+	Header  []byte     // its first bytes
+	Frame   bool       // Header begins with the link header
 }
 
 // Sentence says why it was dropped; in is the name of the interface that it
@@ -50,6 +52,7 @@ type dropRecord struct {
 	time    time.Time
 	in      routing.InterfaceID
 	verdict verdict.Verdict
+	excess  acl.Excess
 	rule    uint32
 	length  uint32
 	held    uint8
@@ -78,8 +81,9 @@ func (r *DropRing) see(b *Batch, now time.Time) {
 			rec := &r.ring[r.next%dropRingSize]
 			r.next++
 			rec.time, rec.in, rec.verdict, rec.length = now, p.In, p.Verdict, uint32(len(p.ip()))
-			if rec.rule = 0; p.Verdict == verdict.ACLDropped || p.Verdict == verdict.ACLRejected || p.Verdict == verdict.ZoneNoPolicy {
-				rec.rule = p.track.rule
+			switch rec.rule, rec.excess = 0, acl.Within; p.Verdict {
+			case verdict.ACLDropped, verdict.ACLRejected, verdict.ACLLimited, verdict.ZoneNoPolicy:
+				rec.rule, rec.excess = p.track.rule, p.track.excess
 			}
 			rec.held, rec.frame = uint8(len(p.appendFrame(rec.header[:0]))), p.linked
 		}
@@ -95,7 +99,7 @@ func (r *DropRing) Last(n int) []Drop {
 	for i := range max(n, 0) {
 		rec := &r.ring[(r.next-1-uint64(i))%dropRingSize]
 		list = append(list, Drop{
-			Time: rec.time, In: rec.in, Verdict: rec.verdict, Rule: rec.rule, Length: int(rec.length),
+			Time: rec.time, In: rec.in, Verdict: rec.verdict, Rule: rec.rule, Excess: rec.excess, Length: int(rec.length),
 			Header: append([]byte(nil), rec.header[:rec.held]...), Frame: rec.frame,
 		})
 	}

@@ -69,6 +69,15 @@ func describeRule(p acl.Place) string {
 	return fmt.Sprintf("rule %s of acl %s", p.Rule, p.List)
 }
 
+// describeExcess says which limit of a rule a flow exceeds.
+func describeExcess(v *View, p acl.Place, number uint32, e acl.Excess) string {
+	limit := "the limit"
+	if l := v.ACL.Limit(number); l != nil {
+		limit = "the limit of " + l.Describe(e)
+	}
+	return fmt.Sprintf("dropped: over %s, of %s", limit, describeRule(p))
+}
+
 // explainACL says what the list that the stage has asked decided.
 func explainACL(v *View, p *Packet) Finding {
 	t := p.track
@@ -80,6 +89,8 @@ func explainACL(v *View, p *Packet) Finding {
 	switch p.Verdict {
 	case verdict.ACLDropped:
 		return Finding{"dropped by " + describeRule(place), place.Origin}
+	case verdict.ACLLimited:
+		return Finding{describeExcess(v, place, t.rule-1, t.excess), place.Origin}
 	case verdict.ACLRejected:
 		return Finding{"rejected by " + describeRule(place), place.Origin}
 	case verdict.None:
@@ -133,6 +144,9 @@ func (v *View) DropSentence(d *Drop) string {
 	}
 	if d.Verdict == verdict.ZoneNoPolicy {
 		return "dropped: no policy is for packets " + describeWay(place.From, place.To)
+	}
+	if d.Verdict == verdict.ACLLimited {
+		return describeExcess(v, place, d.Rule-1, d.Excess)
 	}
 	verb := "dropped"
 	if d.Verdict == verdict.ACLRejected {

@@ -129,6 +129,7 @@ func natOut(v *View, b *Batch, now time.Time) {
 		if p.stack == toOwnStack && t.to.Session == nat.NoSession && t.to.To == t.packet.Key {
 			if made := v.NAT.Delivered(&t.packet, b.flowNow); made != nat.NoSession {
 				v.NAT.Sessions().Annotate(made, p.note())
+				p.hold(v.NAT.Sessions(), made, b.flowNow)
 			}
 			continue
 		}
@@ -155,6 +156,7 @@ func (p *Packet) turnSource(v *View, b *Batch) {
 	}
 	if t.to.New && !t.packet.Own && !b.dry { // also without a filter: one may be switched on
 		v.NAT.Sessions().Annotate(t.to.Session, p.note())
+		p.hold(v.NAT.Sessions(), t.to.Session, b.flowNow)
 	}
 	if t.to.To.Src != t.packet.Key.Src || t.to.To.SrcPort != t.packet.Key.SrcPort {
 		p.setSource(&t.to.To)

@@ -89,6 +89,7 @@ func Process(v *View, b *Batch, now time.Time) {
 		b.work = append(b.work, &b.packets[i])
 	}
 	b.through(inbound, v, now)
+	b.giveBack()
 
 	b.send(v, now)
 }
@@ -149,6 +150,9 @@ func (b *Batch) begin(v *View) {
 			b.trackings = make([]tracking, 0, len(b.packets)+cap(b.made))
 		}
 		b.counters.growRules(v.ACL.Slots())
+		if v.ACL.Limited() && b.admissions == nil {
+			b.admissions = make([]admission, 0, len(b.packets))
+		}
 	}
 	b.logger.follow(v.ACL)
 	b.arena.used, b.arena.taken = 0, 0

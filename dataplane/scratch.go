@@ -31,6 +31,7 @@ type scratch struct {
 	hashes       []uint64      // by which their sessions are looked for
 	places       []uint32      // where new flows' mappings are looked for
 	trackings    []tracking    // of this run; nil until something is filtered
+	admissions   []admission   // of this run; nil until a rule has limits
 	hits         []acl.Hit     // the rules that one packet matched
 	question     acl.Packet    // what a list is asked of one packet
 	asking       nat.Packet    // the same for translation, and what it answers

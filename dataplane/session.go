@@ -32,12 +32,14 @@ type tracking struct {
 	inner   flow.Key
 	quoted  flow.Wide
 
-	stray bool         // a list has accepted it although it is invalid
-	asked bool         // the latest stage has asked one; for explain alone
-	rule  uint32       // 1 + the number of the rule that decided last
-	admit uint32       // the same, of the last list that accepted it
-	way   *acl.Passage // between zones; nil where no policy is asked about it
-	made  bool         // this packet makes its session, or would if it is dry
+	stray  bool         // a list has accepted it although it is invalid
+	asked  bool         // the latest stage has asked one; for explain alone
+	rule   uint32       // 1 + the number of the rule that decided last
+	admit  uint32       // the same, of the last list that accepted it
+	way    *acl.Passage // between zones; nil where no policy is asked about it
+	held   *admission   // nil unless a rule with limits has let it in
+	excess acl.Excess   // the limit that it was dropped by
+	made   bool         // this packet makes its session, or would if it is dry
 }
 
 // findSessions finds the sessions of packets, and what translation has in store

@@ -239,6 +239,7 @@ func (p *Packet) begin6(v *View, b *Batch) {
 		if t.made = true; !b.dry {
 			v.Sessions6.Count(t.session, uint32(p.carried), uint32(len(p.ip())))
 			v.Sessions6.Annotate(t.session, p.note())
+			p.hold(v.Sessions6, t.session, b.flowNow)
 		}
 	case flow.KeyTaken: // another worker has made it meanwhile
 	default:

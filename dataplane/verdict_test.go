@@ -211,6 +211,7 @@ var elsewhere = map[verdict.Verdict]string{
 	verdict.NATPortless:       "TestNATFates",
 	verdict.NATSessionLimit:   "TestNATFates",
 	verdict.NATHostLimit:      "TestNATFates",
+	verdict.ACLLimited:        "TestFilterLimits",
 	verdict.ProbeAnswered:     "TestProbeAnswers",
 }
 

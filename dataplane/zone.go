@@ -38,7 +38,7 @@ func aclZone(v *View, b *Batch, now time.Time) {
 	}
 	for _, p := range b.work {
 		if t := p.track; p.Verdict == verdict.None && t != nil && t.way != nil {
-			p.decide(b, t.way.List, p.inside(), now)
+			p.decide(v, b, t.way.List, p.inside(), now)
 		}
 	}
 }

@@ -47,6 +47,9 @@
 //     to a power of two.
 //   - No packet is dropped for its sequence number; it only does not change the
 //     state. A packet outside all windows still refreshes the session.
+//   - A half-open connection that counts for a bound of half-open ones ends ten
+//     seconds after its last packet (ticket.go), which RFC 5382 REQ-5 does not let a
+//     NAT do; a host that is asked sends its SYN again.
 //   - A connection first seen in mid-stream can be picked up. The caller
 //     decides; see Segment.Begins.
 //   - RFC 7857 §7.1 does not let an outbound ICMP error refresh a session:

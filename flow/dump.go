@@ -167,7 +167,7 @@ func (t *Table) restore(number uint32, b []byte, now Time, adopt func(*Session) 
 	x := t.index.Load()
 	x.insert(hf, number<<1, anywhere)
 	x.insert(hr, number<<1|1, anywhere)
-	t.enter(number, s.Host, s.Forward.Proto, s.Created, load.condition, now)
+	t.enter(number, s.Host, s.Created, now)
 	t.carry(number, s.Traffic)
 	return nil
 }

@@ -191,13 +191,14 @@ func (r *record) used(hit *Hit, now Time, both bool) bool {
 // segment records a TCP packet. Two workers with the two directions of one
 // connection may run it at once: the state is changed by compare and swap, and
 // computed again if that fails. Sequence numbers that are lost in such a race
-// are corrected by the direction's next packet.
-func (r *record) segment(hit *Hit, s *Segment, now Time) bool {
+// are corrected by the direction's next packet. turned says that the connection
+// has come to another phase.
+func (r *record) segment(hit *Hit, s *Segment, now Time) (alive, turned bool) {
 	for {
 		c := conversation{condition: r.condition()}
 		old := [2]uint64{atomic.LoadUint64(&r[wordTracks]), atomic.LoadUint64(&r[wordTracks+1])}
 		if uint32(atomic.LoadUint64(&r[wordHead])>>32) != hit.Generation || !c.bears(hit.Generation) {
-			return false
+			return false, false
 		}
 		c.tracks = [2]track{track(old[0]), track(old[1])}
 		was := c.condition
@@ -212,7 +213,7 @@ func (r *record) segment(hit *Hit, s *Segment, now Time) bool {
 				atomic.CompareAndSwapUint64(&r[wordTracks+d], old[d], uint64(c.tracks[d]))
 			}
 		}
-		return true
+		return true, c.state() != was.state() && c.state().phase() != was.state().phase()
 	}
 }
 

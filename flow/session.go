@@ -46,7 +46,7 @@ func (t *Table) session(number uint32) (Session, bool) {
 		Rule:    uint32(r[wordUser] >> 32), Owner: uint32(r[wordUser]),
 		Host: r.host(), Created: a.created, Answered: c.answered(),
 		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,
-		Timeout: time.Duration(t.life.of(uint8(head>>8), c.state())) * time.Millisecond,
+		Timeout: time.Duration(t.lifetime(number)) * time.Millisecond,
 		Traffic: t.traffic(number),
 	}, true
 }

@@ -34,6 +34,7 @@ type Table struct {
 	index   atomic.Pointer[index]
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
 	refresh atomic.Bool // Config.InboundRefresh
+	limited atomic.Bool // a session has been limited
 	key     siphash.Key
 	wide    bool // the sessions are of IPv6, see wide.go
 	wides   [MostSessions/blockRecords + 1]atomic.Pointer[wideBlock]
@@ -49,6 +50,7 @@ type Table struct {
 	free    queue
 	hosts   map[uint32]uint32  // sessions by inside host
 	carried map[uint32]Traffic // what does not fit the counter words of sessions that have carried much
+	held    map[uint32]Holding // of sessions that are limited
 	ending  Session            // what the callback for ended sessions gets
 
 	sessions atomic.Int64
@@ -60,7 +62,7 @@ const NoSession uint32 = 0
 
 // New makes an empty table. Values of cfg that are out of range are clamped.
 func New(cfg Config) *Table {
-	t := &Table{used: 1, hosts: map[uint32]uint32{}, carried: map[uint32]Traffic{}, key: cfg.Key}
+	t := &Table{used: 1, hosts: map[uint32]uint32{}, carried: map[uint32]Traffic{}, held: map[uint32]Holding{}, key: cfg.Key}
 	t.Configure(cfg)
 	return t
 }
@@ -194,7 +196,7 @@ func (t *Table) insert(forward, reply *Key, h Hashes, rule, owner, host uint32, 
 	if t.wheel.count == 0 {
 		t.wheel.hand = tick(now)
 	}
-	t.enter(number, host, forward.Proto, now, c.condition, now)
+	t.enter(number, host, now, now)
 	t.counters.made.Add(1)
 	return number, Accepted
 }
@@ -216,13 +218,13 @@ func (t *Table) enlist(hf, hr uint64) (uint32, Refusal) {
 
 // enter adds a session, whose record and index entries exist, to the wheel, the
 // hosts and the counters.
-func (t *Table) enter(number, host uint32, proto uint8, created Time, c condition, now Time) {
+func (t *Table) enter(number, host uint32, created, now Time) {
 	a := t.aside(number)
 	a.created, a.note = created, Note{}
 	t.carry(number, Traffic{})
 	t.hosts[host]++
 	t.sessions.Add(1)
-	t.file(number, t.due(proto, c, now))
+	t.file(number, t.due(number, now))
 }
 
 // number takes the number that has been free for longest.
@@ -259,6 +261,7 @@ type queue struct{ head, tail uint32 }
 func (t *Table) end(number uint32, ended func(*Session)) {
 	s := &t.ending
 	*s, _ = t.session(number)
+	t.lose(number)
 	x := t.index.Load()
 	x.remove(t.Hash(&s.Forward), number<<1)
 	x.remove(t.Hash(&s.Reply), number<<1|1)
@@ -314,5 +317,9 @@ func (t *Table) Packet(hit *Hit, s *Segment, now Time) bool {
 	if s == nil {
 		return r.used(hit, now, t.refresh.Load())
 	}
-	return r.segment(hit, s, now)
+	alive, turned := r.segment(hit, s, now)
+	if turned && t.limited.Load() {
+		t.turn(hit.Session)
+	}
+	return alive
 }

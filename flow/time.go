@@ -21,6 +21,9 @@ func NewClock(epoch time.Time) Clock { return Clock{epoch} }
 // At is t on the clock. Call it once for each batch.
 func (c Clock) At(t time.Time) Time { return Time(t.Sub(c.epoch) / time.Millisecond) }
 
+// Since is the time from the epoch to t.
+func (c Clock) Since(t time.Time) time.Duration { return t.Sub(c.epoch) }
+
 // Timeouts are how long a session stays without packets. A zero field means the
 // default.
 type Timeouts struct {

@@ -124,9 +124,7 @@ func (t *Table) Tick(now Time, budget int, ended func(*Session)) (visited int) {
 // visit ends a session or files it anew.
 func (t *Table) visit(number uint32, now Time, ended func(*Session)) {
 	r := t.record(number)
-	c, proto := r.condition(), r.proto()
-	life := t.life.of(proto, c.state())
-	idle := int32(now - c.seen())
+	life, idle := t.lifetime(number), int32(now-r.condition().seen())
 	// The time of the last packet is written once a tick, so it may be a tick
 	// old.
 	if idle >= int32(life)+1<<tickBits {
@@ -135,13 +133,14 @@ func (t *Table) visit(number uint32, now Time, ended func(*Session)) {
 		return
 	}
 	t.unfile(number)
-	t.file(number, t.due(proto, c, now))
+	t.file(number, t.due(number, now))
 }
 
 // due is when a session is to be looked at next.
-func (t *Table) due(proto uint8, c condition, now Time) Time {
-	due := c.seen() + Time(t.life.of(proto, c.state())) + 1<<tickBits
-	if soonest := now + Time(t.life.soonest(proto)); int32(due-soonest) > 0 {
+func (t *Table) due(number uint32, now Time) Time {
+	r := t.record(number)
+	due := r.condition().seen() + Time(t.lifetime(number)) + 1<<tickBits
+	if soonest := now + Time(t.life.soonest(r.proto())); int32(due-soonest) > 0 {
 		return soonest
 	}
 	return due

@@ -37,24 +37,37 @@ type ACLRule struct {
 	List    string     `json:"list" show:"list"`
 	Rule    string     `json:"rule" show:"rule,none=(default)"`
 	Action  string     `json:"action" show:"action"`
-	Packets uint64     `json:"packets" show:"packets,amount"`           // that it matched: the first ones of flows, and those of none
-	Bytes   uint64     `json:"bytes" show:"bytes,amount"`               // of these, from the IP header on
-	LastHit *time.Time `json:"last_hit,omitempty"`                      // absent = never
-	Log     bool       `json:"log,omitempty" show:"logs,wide,optional"` // the packets that it matches are told, see routerd events acl
-	Uses    []string   `json:"uses"`                                    // of the list: "lan0 in", "lan0 out", "local"
+	Packets uint64     `json:"packets" show:"packets,amount"`                             // that it matched: the first ones of flows, and those of none
+	Bytes   uint64     `json:"bytes" show:"bytes,amount"`                                 // of these, from the IP header on
+	Limited uint64     `json:"limited,omitempty" show:"over limit,amount,blank,optional"` // packets of these that began a flow beyond a limit of the rule
+	Limits  *ACLUsage  `json:"limits,omitempty"`                                          // absent = it has none
+	LastHit *time.Time `json:"last_hit,omitempty"`                                        // absent = never
+	Log     bool       `json:"log,omitempty" show:"logs,wide,optional"`                   // the packets that it matches are told, see routerd events acl
+	Uses    []string   `json:"uses"`                                                      // of the list: "lan0 in", "lan0 out", "local"
 	Origin  string     `json:"origin" show:"place,wide"`
+}
+
+// ACLUsage is what counts for the limits of a rule now.
+type ACLUsage struct {
+	Connections int64 `json:"connections"` // flows that the rule has let begin since it has limits, of TCP until they are closed
+	HalfOpen    int64 `json:"half_open"`   // TCP connections of these that are not open yet
 }
 
 // aclRow is a rule in a table.
 type aclRow struct {
-	ACLRule `show:",inline"`
-	Last    string `show:"last hit,none=never,after=bytes"`
-	For     string `show:"used for,wide"`
+	ACLRule  `show:",inline"`
+	Flows    string `show:"flows,right,wide,optional"`
+	HalfOpen string `show:"half-open,right,wide,optional"`
+	Last     string `show:"last hit,none=never,after=bytes"`
+	For      string `show:"used for,wide"`
 }
 
 // Drawn implements show.Drawn.
 func (r *ACLRule) Drawn(s *show.Screen) any {
 	row := &aclRow{ACLRule: *r, For: strings.Join(r.Uses, ", ")}
+	if r.Limits != nil {
+		row.Flows, row.HalfOpen = s.Amount(uint64(r.Limits.Connections)), s.Amount(uint64(r.Limits.HalfOpen))
+	}
 	if r.LastHit != nil {
 		row.Last = r.LastHit.Local().Format(time.DateTime)
 		if s.Wide {
@@ -97,7 +110,8 @@ belongs to a session and passes without a look at any list, so PACKETS and BYTES
 are of first packets, and of packets that belong to no flow. (default) is the
 action of packets that no rule decided about. LAST HIT says when the latest was.
 What was dropped is in show drops --last 20 with the rule that did it, and what
-a rule logs in events acl and in the log.`,
+a rule logs in events acl and in the log. OVER LIMIT is how many of PACKETS a limit
+of the rule has dropped, FLOWS and HALF-OPEN what counts for its limits now.`,
 			Example: `  routerd show acl
   routerd show acl wan-in -o wide
   routerd show acl wan-in -w 1s
@@ -155,13 +169,18 @@ func (c *Client) ClearACL(ctx context.Context) error {
 type ACLSnapshot struct {
 	Sessions4, Sessions6 int
 	Rules                []ACLRule
+	Uncounted            uint64 // flows that found no place for their host, so that no limit of a host held for them
 }
 
 // The metrics of the packet filter: by list and rule.
 var (
-	descACLSessions = describe("acl_sessions", "Flows that pass without a look at any list of the packet filter.", "family")
-	descACLPackets  = describe("acl_rule_packets_total", "Packets of flows that had no session yet and that the rule has matched; rule=\"\" is the default action of the list.", "list", "rule", "action")
-	descACLBytes    = describe("acl_rule_bytes_total", "Bytes of the packets that the rule has matched.", "list", "rule", "action")
+	descACLSessions  = describe("acl_sessions", "Flows that pass without a look at any list of the packet filter.", "family")
+	descACLPackets   = describe("acl_rule_packets_total", "Packets of flows that had no session yet and that the rule has matched; rule=\"\" is the default action of the list.", "list", "rule", "action")
+	descACLLimited   = describe("acl_rule_limited_packets_total", "Packets that the rule has matched and that a limit of the rule has dropped.", "list", "rule")
+	descACLFlows     = describe("acl_rule_flows", "Flows that count for the limits of the rule, of TCP until they are closed.", "list", "rule")
+	descACLHalfOpen  = describe("acl_rule_half_open", "TCP connections that count for the limits of the rule and are not open yet.", "list", "rule")
+	descACLUncounted = describe("acl_uncounted_flows_total", "Flows of a host that found no place among those that are counted, so that no limit of one host held for them.")
+	descACLBytes     = describe("acl_rule_bytes_total", "Bytes of the packets that the rule has matched.", "list", "rule", "action")
 )
 
 func (to sink) acl(s *ACLSnapshot) {
@@ -170,9 +189,15 @@ func (to sink) acl(s *ACLSnapshot) {
 	}
 	to.gauge(descACLSessions, float64(s.Sessions4), "ipv4")
 	to.gauge(descACLSessions, float64(s.Sessions6), "ipv6")
+	to.count(descACLUncounted, s.Uncounted)
 	for i := range s.Rules {
 		r := &s.Rules[i]
 		to.count(descACLPackets, r.Packets, r.List, r.Rule, r.Action)
 		to.count(descACLBytes, r.Bytes, r.List, r.Rule, r.Action)
+		if r.Limits != nil {
+			to.count(descACLLimited, r.Limited, r.List, r.Rule)
+			to.gauge(descACLFlows, float64(r.Limits.Connections), r.List, r.Rule)
+			to.gauge(descACLHalfOpen, float64(r.Limits.HalfOpen), r.List, r.Rule)
+		}
 	}
 }

@@ -12,7 +12,7 @@ func (f *fake) ACL(ctx context.Context) (ACL, error) {
 		Sessions4: 12_345, Sessions6: 678, MaxSessions: 262_144,
 		Rules: []ACLRule{
 			{List: "router", Action: "drop", Packets: 3, Bytes: 252, LastHit: &hit, Uses: []string{"local"}, Origin: "r1.toml:60"},
-			{List: "wan-in", Rule: "web", Action: "accept", Packets: 4_321, Bytes: 259_260, LastHit: &hit, Uses: []string{"wan0 in", "wan1 in"}, Origin: "r1.toml:52"},
+			{List: "wan-in", Rule: "web", Action: "accept", Limited: 21, Limits: &ACLUsage{1_234, 5}, Packets: 4_321, Bytes: 259_260, LastHit: &hit, Uses: []string{"wan0 in", "wan1 in"}, Origin: "r1.toml:52"},
 			{List: "wan-in", Rule: "telnet", Action: "reject", Log: true, Uses: []string{"wan0 in", "wan1 in"}, Origin: "r1.toml:56"},
 			{List: "wan-in", Action: "drop", Packets: 98_765_432, Bytes: 4_000_000_000, LastHit: &hit, Uses: []string{"wan0 in", "wan1 in"}, Origin: "r1.toml:50"},
 		},

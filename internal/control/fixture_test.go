@@ -462,7 +462,7 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	pools, _ := f.NATPools(ctx)
 	s.NAT = &NATSnapshot{rules.Rules, pools}
 	lists, _ := f.ACL(ctx)
-	s.ACL = &ACLSnapshot{lists.Sessions4, lists.Sessions6, lists.Rules}
+	s.ACL = &ACLSnapshot{lists.Sessions4, lists.Sessions6, lists.Rules, 7}
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9, Unanswered: 3, Lost: 2}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7

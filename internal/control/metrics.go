@@ -136,7 +136,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATSessions, descNATMost, descNATHosts, descNATHostMost, descNATMade, descNATRefused, descNATEvicted,
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
-		descACLSessions, descACLPackets, descACLBytes,
+		descACLSessions, descACLPackets, descACLBytes, descACLLimited, descACLFlows, descACLHalfOpen, descACLUncounted,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descSteps, descStart, descBuild,
 		descVerdict, descCertificate, descEvents, descEventClients, descEventsLost, descEventPutOut,
 	} {

@@ -88,6 +88,7 @@ type Daemon struct {
 	// natLimits is what was logged about limits that translation hit.
 	natLimits natLimits
 	aclLog    aclLog
+	aclLimits aclLimits
 	level     *slog.LevelVar
 	cfg       *config.Config
 	router    *router.Router

@@ -56,6 +56,7 @@ func (d *Daemon) poll() {
 		d.log.Error("taking up what the protocols offer", "err", err)
 	}
 	d.lookAtLogged(now)
+	d.lookAtLimits(now)
 	if n := d.router.NAT(); n != nil {
 		d.natLimits.look(now, n, d.log, d.teller.natLimit)
 	}

@@ -108,7 +108,12 @@ func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared map[uint32
 		r.List, r.Rule, r.Uses = "(zones)", from+" to "+to, []string{"no policy"}
 	}
 	was := cleared[number]
-	hits.Packets, hits.Bytes = hits.Packets-was.Packets, hits.Bytes-was.Bytes
+	hits.Packets, hits.Bytes, hits.Limited = hits.Packets-was.Packets, hits.Bytes-was.Bytes, hits.Limited-was.Limited
+	if l := view.ACL.Limit(number); l != nil {
+		r.Limits = &control.ACLUsage{}
+		r.Limits.Connections, r.Limits.HalfOpen = l.Usage()
+	}
+	r.Limited = hits.Limited
 	if r.Packets, r.Bytes = hits.Packets, hits.Bytes; hits.Packets > 0 {
 		last := hits.Last.UTC()
 		r.LastHit = &last
@@ -122,6 +127,6 @@ func (d *Daemon) aclMetrics(view *dataplane.View) *control.ACLSnapshot {
 		return nil
 	}
 	return &control.ACLSnapshot{
-		Sessions4: view.NAT.Sessions().Len(), Sessions6: view.Sessions6.Len(), Rules: d.aclRules(view, nil),
+		Sessions4: view.NAT.Sessions().Len(), Sessions6: view.Sessions6.Len(), Rules: d.aclRules(view, nil), Uncounted: view.ACL.Uncounted(),
 	}
 }

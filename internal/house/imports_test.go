@@ -93,7 +93,7 @@ var rooms = map[string]room{
 	"nat/ports":   {},
 	"nat/rewrite": {own: own("flow", "nat")},
 
-	"acl": {own: own("flow", "routing")},
+	"acl": {own: own("flow", "routing", "internal/siphash")},
 
 	"dataplane": {own: own(
 		"acl", "flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",

@@ -31,6 +31,9 @@ func (r *Router) compileACL(cfg Config, number func(string) (routing.InterfaceID
 		}
 		list = append(list, acl.Interface{ID: n, Name: ic.Name})
 	}
+	if r.filter == nil {
+		cfg.ACL.Secret = drawKey(r.random)
+	}
 	rules, err := acl.Compile(cfg.ACL, list, r.filter)
 	if err != nil {
 		return nil, fmt.Errorf("preparing the packet filter: %w", err)

@@ -71,6 +71,7 @@ const (
 	// The packet filter drops it.
 	ACLDropped
 	ACLRejected
+	ACLLimited
 	ZoneNoPolicy
 
 	// Address translation drops it.
@@ -200,6 +201,7 @@ var table = [Count]info{
 
 	ACLDropped:   {"acl_dropped", Dropped, "a rule of the packet filter, or the default action of a list, drops it"},
 	ACLRejected:  {"acl_rejected", Dropped, "a rule of the packet filter, or the default action of a list, rejects it with an answer"},
+	ACLLimited:   {"acl_limited", Dropped, "a new flow beyond a limit of the packet filter's rule that accepts it"},
 	ZoneNoPolicy: {"zone_no_policy", Dropped, "no zone policy is for its way: from one zone to another, or between a zone and an interface in no zone"},
 
 	NATBadPacket:     {"nat_bad_packet", Dropped, "its transport header is cut short or contradicts itself, so that address translation cannot tell its flow"},
