@@ -128,8 +128,18 @@ func TestLimitRate(t *testing.T) {
 			at   time.Duration
 			want bool
 		}{
-			{0, true}, {0, true}, {0, true}, {0, false}, {90 * time.Millisecond, false}, {101 * time.Millisecond, true}, {101 * time.Millisecond, false},
-			{202 * time.Millisecond, true}, {time.Hour, true}, {time.Hour, true}, {time.Hour, true}, {time.Hour, false},
+			{0, true},
+			{0, true},
+			{0, true},
+			{0, false},
+			{90 * time.Millisecond, false},
+			{101 * time.Millisecond, true},
+			{101 * time.Millisecond, false},
+			{202 * time.Millisecond, true},
+			{time.Hour, true},
+			{time.Hour, true},
+			{time.Hour, true},
+			{time.Hour, false},
 			{60 * 24 * time.Hour, true}, // the units of hosts have wrapped meanwhile
 		} {
 			_, dry := l.Take(hostOf(l, 7), flow.Open, s.at, true)

@@ -16,8 +16,14 @@ func TestACLLimitsAreToldOnceAMinute(t *testing.T) {
 		total uint64
 		want  uint64
 	}{
-		{0, "a", 0, 0}, {time.Second, "a", 3, 3}, {time.Second, "a", 10, 0}, {time.Second, "b", 1, 1},
-		{time.Minute, "a", 12, 9}, {time.Hour, "a", 12, 0}, {time.Second, "a", 2, 0}, {time.Minute, "a", 4, 2},
+		{0, "a", 0, 0},
+		{time.Second, "a", 3, 3},
+		{time.Second, "a", 10, 0},
+		{time.Second, "b", 1, 1},
+		{time.Minute, "a", 12, 9},
+		{time.Hour, "a", 12, 0},
+		{time.Second, "a", 2, 0},
+		{time.Minute, "a", 4, 2},
 	} {
 		now = now.Add(s.after)
 		if got := l.due(now, s.rule, s.total); got != s.want {
