@@ -22,9 +22,9 @@ type Rules struct {
 	local   *Compiled
 	zones   zones
 	numbers map[id]uint32
-	entries []entry  // by Slot of the number; one that is out of use has neither a list nor a zone
-	lives   []uint32 // by Slot: what else its latest number is made of, see number.go
-	free    []uint32 // slots that a new rule may have
+	entries []entry       // by Slot of the number; one that is out of use has neither a list nor a zone
+	lives   []uint32      // by Slot: what else its latest number is made of, see number.go
+	free    []uint32      // slots that a new rule may have
 	limits  map[id]*Limit // of rules that have some
 	hosts   *hosts
 	logged  []uint32 // the numbers of what logs: Hit.Log is 1 + a place in it

@@ -13,14 +13,15 @@ func TestRuleCountersOfASlot(t *testing.T) {
 	var c Counters
 	c.growRules(4)
 	c.matched(old, 2, 100, at)
-	if h := c.Rule(old); h != (RuleHits{2, 100, at}) || c.Rule(next) != (RuleHits{}) {
+	c.limited(old, 1)
+	if h := c.Rule(old); h != (RuleHits{Packets: 2, Bytes: 100, Limited: 1, Last: at}) || c.Rule(next) != (RuleHits{}) {
 		t.Fatalf("the first rule has %+v, the next one %+v; want 2 packets, and none", h, c.Rule(next))
 	}
 	var gone Counters // of a worker that has ended before the change
 	gone.Add(&c)
 	c.growRules(40)
 	c.matched(next, 1, 60, at.Add(time.Second))
-	want := RuleHits{1, 60, at.Add(time.Second)}
+	want := RuleHits{Packets: 1, Bytes: 60, Last: at.Add(time.Second)}
 	if c.Rule(old) != (RuleHits{}) || c.Rule(next) != want {
 		t.Errorf("the first rule has %+v, the next one %+v; want none and 1 packet", c.Rule(old), c.Rule(next))
 	}
