@@ -181,3 +181,30 @@ func TestCollision(t *testing.T) {
 		}
 	}
 }
+
+// The connection that has won a collision may end by what came with its OPEN: then the
+// neighbour is tried again as after any other failure.
+func TestWinnerOfACollisionEnds(t *testing.T) {
+	for name, more := range map[string][]byte{
+		"a NOTIFICATION": wire.Notification{Code: wire.CodeCease, Subcode: wire.CeaseCollision}.Append(nil),
+		"another OPEN":   theirs(),
+		"garbage":        make([]byte, 19),
+	} {
+		o := &one{side: newSide(t, "a", config(1, 2), 1), t: t, now: epoch}
+		o.session.Start(o.now, nil)
+		o.id = o.number
+		accepted := protocol.AcceptedStream | 1
+		messages(t, o.session.Accept(o.now, protocol.Connected{ID: accepted, Room: protocol.StreamRoom}, nil))
+		o.input(protocol.Connected{ID: o.id, Room: protocol.StreamRoom})
+		o.input(protocol.Read{ID: o.id, Data: theirs()})
+		o.input(protocol.Read{ID: accepted, Data: append(theirs(), more...)})
+		if o.session.State() != Idle || o.session.Owns(accepted) {
+			t.Errorf("%s: %v, the connection is kept: %v", name, o.session.State(), o.session.Owns(accepted))
+		}
+		before := o.number
+		o.wait(2 * DefaultIdleHoldMin)
+		if o.session.State() != Connect || o.number == before {
+			t.Errorf("%s: %v after the time in Idle, want the neighbour dialled again", name, o.session.State())
+		}
+	}
+}

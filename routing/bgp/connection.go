@@ -310,6 +310,7 @@ func (c *connection) collide() bool {
 	case OpenConfirm:
 		if c.wins(o) {
 			o.fire(OpenCollisionDump)
+			s.settle() // what has come behind the OPEN may end the only one that is left
 			return true
 		}
 	case Established:
