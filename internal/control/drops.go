@@ -28,6 +28,9 @@ type Drops struct {
 	// Verdicts has every verdict that is a drop, in the order of the stages,
 	// including those that never occurred.
 	Verdicts []VerdictCount `json:"verdicts"`
+	// Rules has what in the packet filter has dropped packets, the most frequent
+	// first. It is empty for the packets of one interface: rules do not count by it.
+	Rules []DropRule `json:"rules,omitempty"`
 	// Last has the latest dropped packets, newest first. They are a sample: a
 	// few of each batch.
 	Last []Drop `json:"last"`
@@ -38,6 +41,16 @@ type VerdictCount struct {
 	Verdict  string `json:"verdict" show:"verdict,after=packets"`
 	Sentence string `json:"sentence" show:"meaning,after=verdict"`
 	Packets  uint64 `json:"packets" show:"packets,amount"`
+}
+
+// DropRule is the number of packets that one rule of the filter has dropped, or the
+// default action of a list, or the lack of a policy between two zones.
+type DropRule struct {
+	Packets uint64 `json:"packets" show:"packets,amount"`
+	Verdict string `json:"verdict" show:"verdict"`
+	List    string `json:"list" show:"list"` // "(zones)" = there is no policy
+	Rule    string `json:"rule" show:"rule,none=(default)"`
+	Origin  string `json:"origin" show:"place"`
 }
 
 // Drop is one dropped packet.
@@ -84,10 +97,12 @@ var dropsNoun = show.Spec[Router, DropQuery, Drops]{
 	Path: "drops",
 	Help: show.Help{
 		Short: "How many packets went no further, and why",
-		Long: `How many packets were dropped for each reason, the most frequent first; with
---last, also the latest of them. Of a flood these are a sample.
+		Long: `How many packets were dropped for each reason, the most frequent first, and by
+which rules of the packet filter; with --last, also the latest of them. Of a
+flood these are a sample.
 
---in and --verdict choose what is counted and shown. --src and --dst choose among
+--in and --verdict choose what is counted and shown; rules do not count by
+interface, so --in leaves them out. --src and --dst choose among
 the latest packets, since no address is kept of those that are only counted; with
 one of them the latest 20 are shown unless --last says how many.`,
 		Example: `  routerd show drops
@@ -124,6 +139,10 @@ func (d *Drops) draw(s *show.Screen, q *DropQuery) {
 		return
 	}
 	show.Rows(s, counts)
+	if len(d.Rules) > 0 {
+		fmt.Fprintln(s)
+		show.Rows(s, d.Rules)
+	}
 	if q.Last > 0 {
 		fmt.Fprintln(s)
 		show.Rows(s, d.Last)

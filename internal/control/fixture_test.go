@@ -298,6 +298,12 @@ func (f *fake) Drops(ctx context.Context, q DropQuery) (Drops, error) {
 			n = 12_345
 		case verdict.NoRoute:
 			n = 7
+		case verdict.ACLDropped:
+			n = 9
+		case verdict.ZoneNoPolicy:
+			n = 4
+		case verdict.ACLLimited:
+			n = 2
 		}
 		d.Verdicts = append(d.Verdicts, VerdictCount{v.Label(), v.Sentence(), n})
 	}
@@ -312,6 +318,11 @@ func (f *fake) Drops(ctx context.Context, q DropQuery) (Drops, error) {
 		},
 	}
 	d.Last = list[:min(q.Last, len(list))]
+	d.Rules = []DropRule{
+		{9, "acl_dropped", "wan-in", "", "routerd.toml:70"},
+		{4, "zone_no_policy", "(zones)", "guests to lan", ""},
+		{2, "acl_limited", "wan-in", "web", "routerd.toml:74"},
+	}
 	return d, f.answer(ctx)
 }
 

@@ -216,6 +216,17 @@ func (n *filterSite) tells() {
 			n.t.Errorf("no drop says %q: %v", want, said)
 		}
 	}
+	byRule, byVerdict := map[string]uint64{}, map[string]uint64{}
+	for _, r := range drops.Rules {
+		byRule[r.Verdict] += r.Packets
+		said[r.List+"/"+r.Rule] = r.Packets > 0 && strings.Contains(r.Origin, n.config+":")
+	}
+	for _, v := range drops.Verdicts {
+		byVerdict[v.Verdict] = v.Packets
+	}
+	if byRule["acl_dropped"] != byVerdict["acl_dropped"] || byRule["acl_rejected"] != byVerdict["acl_rejected"] || !said["wan-in/telnet"] || !said["router/"] {
+		n.t.Errorf("by rule %+v, and by verdict %v dropped and %v rejected", drops.Rules, byVerdict["acl_dropped"], byVerdict["acl_rejected"])
+	}
 	if err := c.ClearACL(ctx); err != nil {
 		n.t.Fatal(err)
 	}

@@ -97,6 +97,9 @@ func (d *Daemon) aclRules(view *dataplane.View, cleared map[uint32]dataplane.Rul
 	return list
 }
 
+// noZonePolicy stands for the list where two zones have no policy.
+const noZonePolicy = "(zones)"
+
 // aclRule returns the rule, or the pair of zones without a policy, with the
 // number, and what it has matched since it was as cleared says.
 func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared map[uint32]dataplane.RuleHits) control.ACLRule {
@@ -105,7 +108,7 @@ func (d *Daemon) aclRule(view *dataplane.View, number uint32, cleared map[uint32
 	r := control.ACLRule{List: place.List, Rule: place.Rule, Action: place.Action.String(), Log: place.Logs, Origin: d.place(place.Origin)}
 	if place.List == "" {
 		from, to := cmp.Or(place.From, "(none)"), cmp.Or(place.To, "(none)")
-		r.List, r.Rule, r.Uses = "(zones)", from+" to "+to, []string{"no policy"}
+		r.List, r.Rule, r.Uses = noZonePolicy, from+" to "+to, []string{"no policy"}
 	}
 	was := cleared[number]
 	hits.Packets, hits.Bytes, hits.Limited = hits.Packets-was.Packets, hits.Bytes-was.Bytes, hits.Limited-was.Limited

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/acl"
 	"routerd/dataplane"
 	"routerd/internal/control"
 	"routerd/internal/show"
@@ -28,6 +29,9 @@ func (a api) Drops(ctx context.Context, q control.DropQuery) (out control.Drops,
 			in = i.ID
 		}
 		out = control.Drops{Verdicts: a.d.dropCounts(in, string(q.Verdict)), Last: a.d.lastDrops(view, in, q)}
+		if in == routing.NoInterface && view.ACL != nil {
+			out.Rules = dropRules(a.d.aclRules(view, nil), string(q.Verdict))
+		}
 	})
 	if err2 != nil {
 		err = err2
@@ -50,6 +54,30 @@ func (d *Daemon) dropCounts(in routing.InterfaceID, label string) (list []contro
 		}
 		list = append(list, control.VerdictCount{Verdict: v.Label(), Sentence: v.Sentence(), Packets: n})
 	}
+	return list
+}
+
+// dropRules returns what of the filter has dropped packets, the most frequent first.
+func dropRules(rules []control.ACLRule, label string) (list []control.DropRule) {
+	add := func(r *control.ACLRule, n uint64, v verdict.Verdict) {
+		if n > 0 && (label == "" || label == v.Label()) {
+			list = append(list, control.DropRule{Packets: n, Verdict: v.Label(), List: r.List, Rule: r.Rule, Origin: r.Origin})
+		}
+	}
+	for i := range rules {
+		r := &rules[i]
+		switch {
+		case r.List == noZonePolicy:
+			add(r, r.Packets, verdict.ZoneNoPolicy)
+		case r.Action == acl.Drop.String():
+			add(r, r.Packets, verdict.ACLDropped)
+		case r.Action == acl.Reject.String():
+			add(r, r.Packets, verdict.ACLRejected)
+		default:
+			add(r, r.Limited, verdict.ACLLimited)
+		}
+	}
+	slices.SortStableFunc(list, func(x, y control.DropRule) int { return cmp.Compare(y.Packets, x.Packets) })
 	return list
 }
 
