@@ -144,7 +144,9 @@ func (f *fake) Drops(_ context.Context, q control.DropQuery) (control.Drops, err
 		return q.Interface != "" && l.Interface != q.Interface || q.Verdict != "" && l.Verdict != string(q.Verdict)
 	})
 	d.Verdicts = slices.DeleteFunc(d.Verdicts, func(v control.VerdictCount) bool { return q.Verdict != "" && v.Verdict != string(q.Verdict) })
-	d.Rules = slices.DeleteFunc(d.Rules, func(r control.DropRule) bool { return q.Interface != "" || q.Verdict != "" && r.Verdict != string(q.Verdict) })
+	d.Rules = slices.DeleteFunc(d.Rules, func(r control.DropRule) bool {
+		return q.Interface != "" || q.Verdict != "" && r.Verdict != string(q.Verdict)
+	})
 	d.Last = d.Last[:min(q.Last, len(d.Last))]
 	return d, err
 }
