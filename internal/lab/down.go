@@ -9,6 +9,9 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
+
+	"routerd/config"
 )
 
 // Down ends and removes everything of the lab, whatever state an earlier
@@ -109,12 +112,31 @@ func (l *Lab) stop(ctx context.Context, s *state, node string, started Started) 
 			return fmt.Errorf("%s: %w", node, err)
 		}
 	}
-	// A killed router leaves its socket.
+	// A killed router leaves the namespace of its stack and its socket.
+	if name := ownStack(started.Config); name != "" {
+		if err := removeNamespace(name); err != nil {
+			return fmt.Errorf("%s: %w", node, err)
+		}
+	}
 	if err := os.Remove(started.Socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: removing its socket: %w", node, err)
 	}
 	delete(s.Routers, node)
 	return l.writeState(s)
+}
+
+// ownStack is the namespace that a router with the configuration makes for its own
+// TCP/IP stack, if its name says that it is this router's; else "".
+func ownStack(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	c, _ := config.Parse(path, text)
+	if c == nil || c.LocalStack == nil || c.LocalStack.Existing || !strings.HasPrefix(c.LocalStack.Netns, c.Name+"-") {
+		return ""
+	}
+	return c.LocalStack.Netns
 }
 
 // clear ends all processes in a namespace, and removes it and its record.

@@ -194,6 +194,31 @@ func TestDownFindsWhatWasNotWrittenDown(t *testing.T) {
 	b.gone()
 }
 
+// A router that was killed leaves the namespace of its own stack; down removes that, and no
+// other of a name that is not the router's.
+func TestDownRemovesTheStackOfAKilledRouter(t *testing.T) {
+	needsRoot(t)
+	b := newBench(t, routersOnly+"[node.r1.config.local-stack]\nnetns = \"NAME-r1-own\"\n[node.r2.config.local-stack]\nnetns = \"other-NAME\"\n")
+	b.up()
+	own, other := b.Topology.Name+"-r1-own", "other-"+b.Topology.Name
+	for _, name := range []string{own, other} {
+		if err := makeNamespace(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = removeNamespace(name) })
+	}
+	if err := unix.Kill(b.pid("r1").PID, unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Down(t.Context(), &b.out); err != nil {
+		t.Fatal(err)
+	}
+	b.gone()
+	if namespaceExists(own) || !namespaceExists(other) {
+		t.Errorf("the router's own namespace is left: %v, and that of another name: %v", namespaceExists(own), namespaceExists(other))
+	}
+}
+
 func TestDownWithATornState(t *testing.T) {
 	b := newBench(t, routersOnly)
 	b.up()
