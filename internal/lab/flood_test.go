@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -103,20 +104,29 @@ func (b *bench) flood(node string, rate int, d time.Duration, forge forgery) (se
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
 		b.t.Fatal(err)
 	}
-	var packet []byte
-	begin := time.Now()
-	for n := 0; n < int(d.Seconds()*float64(rate)); n++ {
-		packet = forge(n, packet)
-		if unix.Sendto(fd, packet, 0, &unix.SockaddrInet4{Addr: [4]byte(packet[16:20])}) == nil {
-			sent++
+	begin, done := time.Now(), make(chan int)
+	go func() {
+		// The thread ends with its goroutine. On a machine without a free processor the
+		// forger, which stands for other machines, leaves the router its own.
+		runtime.LockOSThread()
+		_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), 10)
+		var packet []byte
+		sent := 0
+		for n := 0; n < int(d.Seconds()*float64(rate)); n++ {
+			packet = forge(n, packet)
+			if unix.Sendto(fd, packet, 0, &unix.SockaddrInet4{Addr: [4]byte(packet[16:20])}) == nil {
+				sent++
+			}
+			if n%100 == 0 {
+				time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / time.Duration(rate))))
+			}
+			if time.Since(begin) > 2*d { // the machine is too slow for the rate
+				break
+			}
 		}
-		if n%100 == 0 {
-			time.Sleep(time.Until(begin.Add(time.Duration(n) * time.Second / time.Duration(rate))))
-		}
-		if time.Since(begin) > 4*d { // the machine is too slow for the rate
-			break
-		}
-	}
+		done <- sent
+	}()
+	sent = <-done
 	b.t.Logf("%d forged packets in %v", sent, time.Since(begin).Round(time.Millisecond))
 	return sent
 }
