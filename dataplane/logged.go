@@ -69,8 +69,9 @@ func (r *LogRing) tell(p *Packet, rule uint32, now time.Time) {
 // Take gives what was told since the last call, the oldest first. One goroutine
 // may call it at a time.
 func (r *LogRing) Take() (list []Logged) {
-	records, n := r.records.Load(), r.taken.Load()
-	for end := r.written.Load(); n < end; n++ {
+	n, end := r.taken.Load(), r.written.Load()
+	records := r.records.Load() // behind written: what is written has its records
+	for ; n < end; n++ {
 		rec := &records[n%logRingSize]
 		list = append(list, Logged{
 			Time: rec.time, In: rec.in, Out: rec.out, Rule: rec.rule, Packets: int(rec.packets), Length: int(rec.length),
