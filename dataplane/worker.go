@@ -18,14 +18,9 @@ type Worker struct {
 	queue  port.Queue
 	batch  *Batch
 	crowd  crowd
-	strain strain
 
 	Counters *Counters
 	Drops    *DropRing
-	// Strained, if not nil, is called on the worker's goroutine when more begins to
-	// arrive than the worker can carry, and when that has been over for a while. Set
-	// it before Run.
-	Strained func(under bool)
 	deadline time.Time // the read deadline that was last set on the queue
 }
 
@@ -68,7 +63,6 @@ func (w *Worker) Queue() int { return w.number }
 // Run carries packets until the queue's port is closed, which is no error.
 // The clock is read once per batch.
 func (w *Worker) Run(clock func() time.Time) error {
-	defer func() { w.tellStrain(w.strain.end()) }()
 	for {
 		err := w.Once(clock)
 		passed := errors.Is(err, port.ErrTimeout)
@@ -78,7 +72,6 @@ func (w *Worker) Run(clock func() time.Time) error {
 			now := clock()
 			w.Expire(now)
 			w.rest(now)
-			w.tellStrain(w.strain.ease(now))
 		case errors.Is(err, port.ErrClosed):
 			return nil
 		default:
@@ -117,7 +110,6 @@ func (w *Worker) Handle(n int, now time.Time) {
 	w.Counters.receive(b)
 	Process(w.live.Load(), b, now)
 	b.Transmit(now)
-	w.tellStrain(w.strain.judge(n == w.crowd.size, now))
 	w.gather(n, now)
 }
 

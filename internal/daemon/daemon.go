@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
-	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -128,7 +127,6 @@ type Daemon struct {
 	walked       []rib.Candidate // memory for a piece of a page; of the loop
 	began        time.Time
 	garbage      *collector
-	urgency      *urgency  // of workers
 	applied      time.Time // when the running configuration was applied
 	file         fileState
 	// reading is held while the configuration is read or changed, beside the
@@ -174,7 +172,6 @@ func Run(ctx context.Context, o Options) error {
 		notices: newNotices(),
 		teller:  t,
 		garbage: garbage,
-		urgency: newUrgency(runtime.NumCPU(), log),
 		sd:      newSystemd(log),
 		began:   time.Now(),
 	}

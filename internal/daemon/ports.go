@@ -80,7 +80,6 @@ func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	name := p.spec.name // it stays; the rest of spec belongs to the loop, and reloads change it
 	for _, w := range workers {
 		d.counted = append(d.counted, &counted{name, w.In(), w.Queue(), w.Counters, w.Drops})
-		w.Strained = d.urgency.of()
 		p.serving.Go(func() {
 			if err := w.Run(time.Now); err != nil {
 				select {

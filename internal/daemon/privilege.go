@@ -17,15 +17,13 @@ import (
 // CAP_NET_BIND_SERVICE for listening on a port below 1024; CAP_SYS_ADMIN for
 // entering, making and removing network namespaces; CAP_DAC_OVERRIDE for
 // reading the configuration, whoever owns it, and for the directory of the
-// namespaces' names; CAP_CHOWN for giving a socket to [api] group; CAP_SYS_NICE for
-// workers that go before others. A namespace
+// namespaces' names; CAP_CHOWN for giving a socket to [api] group. A namespace
 // given by a path below /proc/PID would need CAP_SYS_PTRACE too, which is not
 // kept: such a path is useless after the process has ended, and the capability
 // would amount to all others.
 var kept = []uint{
 	unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_NET_BIND_SERVICE,
 	unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_CHOWN,
-	unix.CAP_SYS_NICE,
 }
 
 // errThreads means that this build cannot change all its threads at once.
