@@ -58,20 +58,20 @@
 // entries say more than 1,048,574 different things at once, those that get no number are
 // kept by their prefix, and each state that changes one of them copies the list of them.
 //
-// Measured beside bart.Fast, in turn within one run on two cores that were very busy
-// with other things, with the 901,899 IPv4 and 160,147 IPv6 prefixes of a public
+// Measured beside bart.Fast, in turn within one run on two idle cores, with the
+// 901,899 IPv4 and 160,147 IPv6 prefixes of a public
 // table over 64 next hops (BenchmarkFind, BenchmarkChanges, BenchmarkSize; what
 // Find takes is per address, of batches of 32, in processor time; where the prefixes
 // that change are drawn anywhere, hardly any is met twice):
 //
 //	                                   IPv4   bart.Fast     IPv6   bart.Fast
-//	address inside a random prefix    31 ns      178 ns    80 ns      311 ns
-//	address anywhere (in 2000::/3)    28 ns      109 ns     7 ns       13 ns
-//	one change, alone                3.3 µs     10.3 µs   5.7 µs      8.2 µs
-//	one of 1,000 neighbours           .3 µs       10 µs    .5 µs        8 µs
-//	one of 1,000 anywhere            1.1 µs      9.0 µs   2.7 µs      8.2 µs
-//	one of all, in order             107 ns      125 ns   215 ns      264 ns
-//	one of all, in no order          401 ns      612 ns   409 ns      614 ns
+//	address inside a random prefix    21 ns      120 ns    56 ns      117 ns
+//	address anywhere (in 2000::/3)    19 ns       77 ns     7 ns       12 ns
+//	one change, alone                2.7 µs      7.3 µs   4.3 µs      6.3 µs
+//	one of 1,000 neighbours           .3 µs      7.7 µs    .4 µs      6.4 µs
+//	one of 1,000 anywhere            1.0 µs      7.8 µs   2.2 µs      6.4 µs
+//	one of all, in order             106 ns      124 ns   179 ns      199 ns
+//	one of all, in no order          362 ns      257 ns   373 ns      358 ns
 //	memory that lookups read        6.2 MiB               4.3 MiB
 //	memory, what entries say apart   12 MiB      30 MiB     9 MiB      13 MiB
 //
