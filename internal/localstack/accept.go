@@ -44,8 +44,6 @@ func newAcceptor(c *Client, cfg protocol.Listen) *acceptor {
 	return l
 }
 
-func (l *acceptor) done() <-chan struct{} { return l.ended }
-
 func (l *acceptor) up() {
 	select {
 	case l.wake <- struct{}{}:

@@ -46,8 +46,6 @@ func newConn(c *Client, id protocol.StreamID) *conn {
 	}
 }
 
-func (c *conn) done() <-chan struct{} { return c.ended }
-
 func (c *conn) up() {}
 
 // down ends the connection, with why as the reason.

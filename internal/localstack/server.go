@@ -184,8 +184,6 @@ func (v *Server) prepare(fd int) error {
 	return nil
 }
 
-func (v *Server) done() <-chan struct{} { return v.quit }
-
 func (v *Server) up() {
 	select {
 	case v.wake <- struct{}{}:

@@ -41,8 +41,6 @@ type ender interface {
 	down(why error)
 	// up wakes one that waits: there may be a stack now, or none will come.
 	up()
-	// done is closed when it has ended completely.
-	done() <-chan struct{}
 }
 
 // Hear passes an input about a connection or listener to the protocol. It waits
@@ -172,7 +170,7 @@ func (s *Streams) Flush(ctx context.Context) {
 			continue
 		}
 		select {
-		case <-c.done():
+		case <-c.ended:
 		case <-ctx.Done():
 			return
 		}
