@@ -16,6 +16,7 @@
 # want one, and the tests that calculate, and the compiler, fill what is left.
 set -u -o pipefail
 live=routerd/internal/bench,routerd/internal/bench/bgp,routerd/internal/bench/site,routerd/internal/daemon,routerd/internal/lab
+live+=,routerd/dataplane/port/packet,routerd/dataplane/port/tun,routerd/dataplane/port/tap,routerd/internal/localstack,routerd/dataplane/offload
 waiting=(internal/daemon internal/lab internal/web routing/bgp internal/bench internal/bench/bgp internal/control
 	internal/localstack arp dataplane/port/packet dataplane/port/tun dataplane/port/tap dataplane/port/memory dataplane/port/device)
 scratch=$(mktemp -d)
@@ -27,7 +28,7 @@ fi
 go -C tools build -o "$report" ./testreport || exit 1
 # Of those that calculate internal/sim takes longest. Go test takes each package once.
 packages=(./internal/sim "${waiting[@]/#/./}" ./...)
-flags=(-json -count=1 -timeout 20m -p "$(($("$report" -processors) + 2))" -toolexec "nice -n 10"
+flags=(-json -count=1 -timeout 20m -p "$(($("$report" -processors) + 1))" -toolexec "nice -n 10"
 	-exec "'$PWD/tools/polite.sh' $(IFS=, && echo "${waiting[*]}")")
 
 failed=0
