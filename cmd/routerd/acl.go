@@ -36,7 +36,8 @@ The configuration is the one of --config, else the one that FILE names, else
 ` + defaultConfig + `. It may be the topology of a lab, with --node, or node in FILE.
 
 A test is one packet, and those that come after it: each test begins without
-sessions. Protocols do not run; FILE says which routes they would learn.
+sessions. No time passes, so the rates of limits bound nothing. Protocols do not
+run; FILE says which routes they would learn.
 
   config = "routerd.toml"            # relative to this file
   [[test]]

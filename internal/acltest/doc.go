@@ -12,7 +12,8 @@
 // Every interface is up and has a port that speaks IP without a link header, so
 // no neighbour has to be found. Protocols do not run: routes that they would
 // learn are given beside the configuration. BFD does not run either, so next
-// hops that it would watch are used.
+// hops that it would watch are used. No time passes, so rates of limits bound nothing;
+// how many flows there may be at once counts within each test.
 //
 // A Router is a value: the time is handed to it, and nothing in it is left to
 // chance. One goroutine owns it.

@@ -28,7 +28,7 @@ func outcome(v verdict.Verdict) Outcome {
 	switch {
 	case v == verdict.ACLRejected:
 		return Reject
-	case v == verdict.ACLDropped, v == verdict.ZoneNoPolicy:
+	case v == verdict.ACLDropped, v == verdict.ACLLimited, v == verdict.ZoneNoPolicy:
 		return Drop
 	case v.Class() == verdict.Dropped:
 		return Any
@@ -95,8 +95,11 @@ func (s *StepResult) Became() string {
 	case Any:
 		return fmt.Sprintf("dropped, and not by the filter: %s (%s)", s.Verdict.Sentence(), s.Verdict)
 	case Drop:
-		if s.Verdict == verdict.ZoneNoPolicy {
+		switch s.Verdict {
+		case verdict.ZoneNoPolicy:
 			return "dropped: " + rules
+		case verdict.ACLLimited:
+			return "dropped: over a limit of " + rules
 		}
 		return "dropped by " + rules
 	case Reject:

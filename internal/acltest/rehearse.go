@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"routerd/acl"
 	"routerd/dataplane"
 	"routerd/flow"
 	"routerd/internal/router"
@@ -37,6 +38,10 @@ func New(cfg router.Config, more []rib.StaticRoute, now time.Time) (*Router, err
 	cfg.RIB.Static = slices.Concat(cfg.RIB.Static, more)
 	for i := range cfg.RIB.Static {
 		unwatched(&cfg.RIB.Static[i])
+	}
+	cfg.ACL.Lists = slices.Clone(cfg.ACL.Lists)
+	for i := range cfg.ACL.Lists {
+		unpaced(&cfg.ACL.Lists[i])
 	}
 	r := &Router{router: router.New(rand.NewPCG(1, 2)), now: now} // nothing comes from outside that a secret would keep off
 	if err := r.router.Commit(cfg, now); err != nil {
@@ -71,6 +76,16 @@ func unwatched(s *rib.StaticRoute) {
 	s.NextHops = slices.Clone(s.NextHops)
 	for i := range s.NextHops {
 		s.NextHops[i].Watch = nil
+	}
+}
+
+// unpaced takes the rates off a list's limits: time stands still, so that they would
+// never allow anything again.
+func unpaced(l *acl.List) {
+	l.Rules = slices.Clone(l.Rules)
+	for i := range l.Rules {
+		r := &l.Rules[i]
+		r.Limits.Every, r.HostLimits.Every = 0, 0
 	}
 }
 

@@ -185,3 +185,35 @@ func TestUnwanted(t *testing.T) {
 		}
 	}
 }
+
+// What exceeds a limit of a rule is dropped by the filter. Rates bound nothing, since no
+// time passes from one packet to the next, and a test leaves nothing counted.
+func TestLimited(t *testing.T) {
+	cfg := gateway()
+	all := &cfg.ACL.Lists[0].Rules[1]
+	all.HostLimits = acl.Limits{Connections: 1, Every: time.Hour, Burst: 1}
+	all.Limits = acl.Limits{Every: time.Hour, Burst: 1}
+	r, err := acltest.New(cfg, nil, time.Unix(1_700_000_000, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all.HostLimits.Every == 0 {
+		t.Error("the caller's configuration was changed")
+	}
+	first := from("lan0", "10.0.1.2", "203.0.113.9", tcp, 443)
+	second := first
+	second.SrcPort++
+	for n := range 3 {
+		result := r.Run(&acltest.Test{Steps: []acltest.Step{
+			{Packet: first, Want: wants(acltest.Accept)},
+			{Packet: second, Want: acltest.Want{Outcome: acltest.Drop, List: "lan-in", Rule: "all"}},
+		}})
+		last := result.Steps[len(result.Steps)-1]
+		if result.Wrong || last.Verdict != verdict.ACLLimited {
+			t.Errorf("run %d: %s %s", n, last.Verdict, last.Wrong)
+		}
+		if want := "dropped: over a limit of rule all of acl lan-in"; last.Became() != want {
+			t.Errorf("run %d: %q, want %q", n, last.Became(), want)
+		}
+	}
+}
