@@ -2,9 +2,7 @@ package config
 
 import (
 	"fmt"
-	"io"
 	"net/netip"
-	"os"
 	"slices"
 
 	"routerd/acl"
@@ -32,17 +30,9 @@ type FilterTests struct {
 // LoadFilterTests reads a file of tests. It returns an error if the file could
 // not be read, and Problems for its content.
 func LoadFilterTests(path string) (*FilterTests, []Problem, error) {
-	f, err := os.Open(path)
+	data, err := readText(path, "the file of tests", "several files")
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the tests: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the tests: %w", err)
-	}
-	if len(data) > maxSize {
-		return nil, nil, fmt.Errorf("reading the tests %s: the file is larger than %d MiB; want several files", path, maxSize>>20)
+		return nil, nil, err
 	}
 	t, problems := ParseFilterTests(path, data)
 	return t, problems, nil

@@ -88,17 +88,9 @@ const maxSize = 16 << 20
 // read, and Problems for its content. The Config may be used if none of them is
 // an error.
 func Load(path string) (*Config, []Problem, error) {
-	f, err := os.Open(path)
+	data, err := readText(path, "the configuration", `static routes, where there are so many, in a file of their own: [static] file = "routes.txt"`)
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading the configuration: %w", err)
-	}
-	if len(data) > maxSize {
-		return nil, nil, fmt.Errorf("reading the configuration %s: it is larger than %d MiB; want static routes, where there are so many, in a file of their own: [static] file = \"routes.txt\"", path, maxSize>>20)
+		return nil, nil, err
 	}
 	r, c, ok := parse(path, data)
 	if ok && !Failed(r.Problems()) {
@@ -110,6 +102,24 @@ func Load(path string) (*Config, []Problem, error) {
 	c.Origins = r.origins
 	c.recording = r.Recording()
 	return c, append(r.Problems(), r.read...), nil
+}
+
+// readText reads a file of TOML, which an error calls what. Remedy is what is wanted in
+// place of a file that is larger than maxSize.
+func readText(path, what, remedy string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", what, err)
+	}
+	if len(data) > maxSize {
+		return nil, fmt.Errorf("reading %s %s: it is larger than %d MiB; want %s", what, path, maxSize>>20, remedy)
+	}
+	return data, nil
 }
 
 // Parse reads the text of a configuration. The file name is used in problems

@@ -6,25 +6,12 @@ import (
 	"routerd/internal/events"
 )
 
-// How often it is looked at what limits of the filter's rules have dropped, and
-// the least time between two lines of the log about one rule.
-const (
-	aclLimitsLook  = time.Second
-	aclLimitsPause = time.Minute
-)
-
 // aclLimits tells, as an event and as a line of the log, that limits of rules have
 // dropped new flows: of each rule once a minute at most. The zero aclLimits has
 // told nothing. One goroutine uses it.
 type aclLimits struct {
 	looked time.Time
-	rules  map[string]*aclLimited
-}
-
-// aclLimited is what has been told of one rule.
-type aclLimited struct {
-	packets uint64
-	at      time.Time
+	rules  map[uint32]*refusals // by the numbers of the rules that have limits
 }
 
 // aclLimitItem is the object of an event about the limits of a rule.
@@ -35,52 +22,40 @@ type aclLimitItem struct {
 	Total   uint64 `json:"total"`
 }
 
-// due gives how many packets of a rule are to be told of now, given how many its
-// limits have dropped in all; 0 for none.
-func (l *aclLimits) due(now time.Time, rule string, packets uint64) (since uint64) {
-	told := l.rules[rule]
-	if told == nil {
-		told = &aclLimited{}
-		l.rules[rule] = told
-	}
-	told.packets = min(told.packets, packets)
-	if packets == told.packets || !told.at.IsZero() && now.Sub(told.at) < aclLimitsPause {
-		return 0
-	}
-	since = packets - told.packets
-	told.packets, told.at = packets, now
-	return since
-}
-
 // lookAtLimits tells what limits of the filter's rules have dropped, if it is time.
 func (d *Daemon) lookAtLimits(now time.Time) {
 	rules := d.router.View().ACL
-	if rules == nil || !rules.Limited() || now.Sub(d.aclLimits.looked) < aclLimitsLook {
+	if rules == nil || !rules.Limited() || now.Sub(d.aclLimits.looked) < refusalsLook {
 		return
 	}
 	told := d.aclLimits.rules
-	d.aclLimits = aclLimits{looked: now, rules: map[string]*aclLimited{}}
+	d.aclLimits = aclLimits{looked: now, rules: map[uint32]*refusals{}} // without those of rules that have gone
 	for _, numbers := range rules.Lists {
 		for _, number := range numbers {
 			if rules.Limit(number) == nil {
 				continue
 			}
-			place, _ := rules.Place(number)
-			total, key := d.ruleHits(number).Limited, place.List+" "+place.Rule
-			if t := told[key]; t != nil {
-				d.aclLimits.rules[key] = t
+			r := told[number]
+			if r == nil {
+				r = &refusals{}
 			}
-			since := d.aclLimits.due(now, key, total)
-			if since == 0 {
-				continue
+			d.aclLimits.rules[number] = r
+			total := d.ruleHits(number).Limited
+			if since := r.due(now, total); since > 0 {
+				d.tellLimited(now, number, since, total)
 			}
-			origin := d.place(place.Origin)
-			d.log.Warn("new flows are dropped: they are beyond a limit of a rule of the packet filter; raise it, or see which limit and whose flows with show drops --last 20",
-				"list", place.List, "rule", place.Rule, "refused", since, "total", total, "place", origin)
-			d.teller.desk.Report(events.Report{
-				Topic: d.teller.topic.acl, Time: now, Action: events.Added, Key: key, Origin: origin, Why: "new flows are beyond a limit of the rule",
-				Item: aclLimitItem{place.List, place.Rule, since, total},
-			})
 		}
 	}
+}
+
+// tellLimited tells that the limits of a rule have dropped new flows.
+func (d *Daemon) tellLimited(now time.Time, number uint32, since, total uint64) {
+	place, _ := d.router.View().ACL.Place(number)
+	origin := d.place(place.Origin)
+	d.log.Warn("new flows are dropped: they are beyond a limit of a rule of the packet filter; raise it, or see which limit and whose flows with show drops --last 20",
+		"list", place.List, "rule", place.Rule, "refused", since, "total", total, "place", origin)
+	d.teller.desk.Report(events.Report{
+		Topic: d.teller.topic.acl, Time: now, Action: events.Added, Key: place.List + " " + place.Rule, Origin: origin,
+		Why: "new flows are beyond a limit of the rule", Item: aclLimitItem{place.List, place.Rule, since, total},
+	})
 }

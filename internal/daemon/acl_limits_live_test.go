@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,12 @@ func TestLimitsLive(t *testing.T) {
 	if err := z.usage(func(r control.ACLRule) bool { return r.Limits.HalfOpen <= halfOpen }); err != nil {
 		t.Error(err)
 	}
+	wait(t, "the log to tell of it", func() error {
+		if log, err := os.ReadFile(filepath.Join(z.dir, "log")); err != nil || !strings.Contains(string(log), "beyond a limit of a rule of the packet filter") {
+			return fmt.Errorf("%v, and the log says %s", err, log)
+		}
+		return nil
+	})
 	if err := echoed(first, "through the flood", 10*time.Second); err != nil {
 		t.Errorf("a connection that is open: %v", err)
 	}

@@ -29,10 +29,9 @@ type aclLog struct {
 
 // aclLogged is what has been told of one rule that logs.
 type aclLogged struct {
-	list, rule string
-	limit      *rate.Limiter
-	accounted  uint64 // packets that it has matched and that were told, or counted among those that were not
-	waiting    uint64 // packets of earlier looks that are not accounted for
+	limit     *rate.Limiter
+	accounted uint64 // packets that it has matched and that were told, or counted among those that were not
+	waiting   uint64 // packets of earlier looks that are not accounted for
 }
 
 // aclLogItem is the object of an event about a packet that a rule logs; without
@@ -58,10 +57,9 @@ func (l *aclLog) follow(now time.Time, rules *acl.Rules, hits func(uint32) uint6
 	}
 	l.rules, l.due = map[uint32]*aclLogged{}, now.Add(aclLogLook)
 	for _, number := range rules.Logged() {
-		place, _ := rules.Place(number)
-		x := told[number]
-		if x == nil || x.list != place.List || x.rule != place.Rule {
-			x = &aclLogged{list: place.List, rule: place.Rule, limit: rate.NewLimiter(dataplane.LogRate, dataplane.LogBurst), accounted: hits(number)}
+		x := told[number] // no other rule has ever had the number
+		if x == nil {
+			x = &aclLogged{limit: rate.NewLimiter(dataplane.LogRate, dataplane.LogBurst), accounted: hits(number)}
 		}
 		l.rules[number] = x
 	}

@@ -7,13 +7,6 @@ import (
 	"routerd/nat"
 )
 
-// How often the refusals of address translation are looked at, and the least
-// time between two log lines about one limit.
-const (
-	natLimitsLook  = time.Second
-	natLimitsPause = time.Minute
-)
-
 // natLimits logs when new flows hit a limit: a line for each limit, at most one
 // a minute. The zero natLimits has logged nothing. One goroutine uses it.
 type natLimits struct {
@@ -29,14 +22,13 @@ type natLimit struct {
 
 // natLogged is what has been logged about a limit.
 type natLogged struct {
-	refused uint64
-	rules   map[string]uint64 // what each rule had refused then
-	at      time.Time
+	refusals
+	rules map[string]uint64 // what each rule had refused then
 }
 
 // look logs, and tells, what was refused since the last look.
 func (l *natLimits) look(now time.Time, n *nat.NAT, log *slog.Logger, tell func(natRefusal)) {
-	if now.Sub(l.looked) < natLimitsLook {
+	if now.Sub(l.looked) < refusalsLook {
 		return
 	}
 	l.looked = now
@@ -90,14 +82,9 @@ func (l *natLimits) due(now time.Time, limit natLimit, refused uint64) (told *na
 		told = &natLogged{}
 		l.limits[limit] = told
 	}
-	if refused < told.refused {
-		told.refused = 0 // a pool that was changed counts from 0
-	}
-	if refused == told.refused || !told.at.IsZero() && now.Sub(told.at) < natLimitsPause {
+	if since = told.due(now, refused); since == 0 {
 		return nil, 0
 	}
-	since = refused - told.refused
-	told.refused, told.at = refused, now
 	return told, since
 }
 
