@@ -151,7 +151,7 @@ func (b *Batch) begin(v *View) {
 		}
 		b.counters.growRules(v.ACL.Slots())
 		if v.ACL.Limited() && b.admissions == nil {
-			b.admissions = make([]admission, 0, len(b.packets))
+			b.admissions = make([]admission, 0, cap(b.trackings)) // each tracking has one at most
 		}
 	}
 	b.logger.follow(v.ACL)
