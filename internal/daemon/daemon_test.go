@@ -370,7 +370,14 @@ func (s *site) startProcess(env []string) *exec.Cmd {
 		s.t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	s.t.Cleanup(func() { _ = cmd.Process.Kill() })
+	s.t.Cleanup(func() {
+		// Killed at once, it would leave what it has made to the tests behind this one.
+		_ = cmd.Process.Signal(unix.SIGTERM)
+		late := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		_ = cmd.Wait() // again, mostly
+		late.Stop()
+		_ = cmd.Process.Kill()
+	})
 	s.ready(done)
 	return cmd
 }
