@@ -80,6 +80,10 @@ host = { netns = %q, device = "eth0", addresses = ["10.0.%d.2/24", "2001:db8:%d:
 `, i, n, n, h, n, n)
 	}
 	fmt.Fprintf(&b, "[interface.core]\nkind = \"packet\"\nnetns = %q\ndevice = \"core1\"\naddresses = [\"10.0.12.1/30\"]\n", r.hosts[0])
+	if strings.Contains(more, "[bgp]") {
+		// Not r1-stack, which tests of other packages make at the same time.
+		fmt.Fprintf(&b, "[local-stack]\nnetns = \"rdw%d-r1\"\n", os.Getpid())
+	}
 	if err := os.WriteFile(r.config(), []byte(b.String()+more), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
