@@ -26,8 +26,8 @@ type Cause uint32
 // ends that decision whenever the cause comes about afterwards, also if this is
 // before Put is called.
 type Ref struct {
-	cause Cause
-	epoch uint32
+	Cause Cause
+	Epoch uint32 // how often it had come about
 }
 
 // Flow is the number of an entry of the cache. It is used again after Reap has
@@ -99,7 +99,7 @@ func (c *Cache) Put(k Key, d Decision, until ...Ref) (Flow, error) {
 	e.fill(&k, &d)
 	for i := range maxCauses {
 		ref := until[min(i, len(until)-1)]
-		e.causes[i], e.epochs[i] = uint32(ref.cause), ref.epoch
+		e.causes[i], e.epochs[i] = uint32(ref.Cause), ref.Epoch
 	}
 	atomic.StoreUint32(&e.live, 1)
 	if err := c.flows(&k).Update(k.marshal(), uint32(slot), ebpf.UpdateNoExist); err != nil {

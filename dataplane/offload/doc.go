@@ -78,6 +78,9 @@
 //
 //   - UDP super-packets go to the socket: whether one is a tunnel's, whose
 //     segments are longer than it says, cannot be seen by a filter.
+//   - Of a translated UDP packet whose partial checksum is that of a packet inside
+//     (a tunnel with checksums of its own), its own checksum comes out wrong: as in
+//     the kernel's translation, whose function it is.
 //   - Small packets are not coalesced, as the stages do with those of one batch.
 //   - The padding of short frames is not counted.
 //   - A packet that is handed to the other end of a veth is received there by a

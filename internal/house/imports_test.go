@@ -87,6 +87,9 @@ var rooms = map[string]room{
 	"dataplane/reassembly":    {own: own("routing")},
 	"dataplane/offload":       {third: []string{ciliumEBPF, sys}},
 
+	// The flow cache for tests.
+	"dataplane/offload/offloadtest": {own: own("dataplane/offload", "dataplane/port", "dataplane/port/memory")},
+
 	// Flows and their translation.
 	"flow":        {own: []string{"internal/siphash"}},
 	"nat":         {own: own("flow", "internal/siphash", "routing", "nat/ports")},
@@ -180,7 +183,7 @@ var rooms = map[string]room{
 var knowConfig = []string{"config", "internal/daemon", "internal/lab", "cmd/routerd"}
 
 // testsOnly are packages that only tests may import, and one another.
-var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/protocols/running/runningtest", "internal/corpus", "internal/stun", "internal/sim", "internal/tlskeys/tlskeystest", "dataplane/port/memory", "dataplane/port/porttest"}
+var testsOnly = []string{"internal/beacon", "internal/protocols/bfd/bfdtest", "internal/protocols/bgp/bgptest", "internal/protocols/ospf/ospftest", "internal/protocols/rip/riptest", "internal/protocols/running/runningtest", "internal/corpus", "internal/stun", "internal/sim", "internal/tlskeys/tlskeystest", "dataplane/offload/offloadtest", "dataplane/port/memory", "dataplane/port/porttest"}
 
 func TestImports(t *testing.T) {
 	seen := map[string]bool{}
