@@ -3,6 +3,7 @@ package offload
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
@@ -10,7 +11,7 @@ import (
 
 // Config is how large a cache is.
 type Config struct {
-	Flows  int // the most flows at once; each takes 128 bytes, and some 100 more while there is one
+	Flows  int // the most flows at once; each takes 136 bytes, and some 100 more while there is one
 	Causes int // how many causes there are, numbered from 0; each takes 64 bytes
 	// Mark is the mark of packets that leave by the queue of a device (Decision
 	// without Peer), by which its rules know them as the router's own.
@@ -42,16 +43,18 @@ var (
 
 // Cache is the entries that the kernel carries packets by. One goroutine at a
 // time calls its methods, but for Ref, End and Lost, which any may call until
-// Close.
+// Close, and Reap, which one may call beside the others.
 type Cache struct {
 	kernel *kernel
-	keys   []Key // by slot
-	free   []Flow
+	keys   []Key  // by slot
+	live   []bool // by slot
+	made   Flow   // slots that were ever used
+
+	mu   sync.Mutex // guards what follows
+	free []Flow
 	// ended are the slots that no key leads to any more, of which a program may
 	// still be at work.
 	ended []Flow
-	live  []bool // by slot
-	made  Flow   // slots that were ever used
 }
 
 // New makes a cache that carries nothing yet. An error says in plain words why
@@ -104,7 +107,7 @@ func (c *Cache) Put(k Key, d Decision, until ...Ref) (Flow, error) {
 	atomic.StoreUint32(&e.live, 1)
 	if err := c.flows(&k).Update(k.marshal(), uint32(slot), ebpf.UpdateNoExist); err != nil {
 		e.live = 0
-		c.free = append(c.free, slot)
+		c.giveBack(slot)
 		if errors.Is(err, ebpf.ErrKeyExist) {
 			return 0, ErrExists
 		}
@@ -116,6 +119,8 @@ func (c *Cache) Put(k Key, d Decision, until ...Ref) (Flow, error) {
 
 // take gives a slot that nothing leads to.
 func (c *Cache) take() (Flow, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if n := len(c.free); n > 0 {
 		slot := c.free[n-1]
 		c.free = c.free[:n-1]
@@ -128,6 +133,12 @@ func (c *Cache) take() (Flow, error) {
 	return c.made - 1, nil
 }
 
+func (c *Cache) giveBack(slots ...Flow) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.free = append(c.free, slots...)
+}
+
 func (c *Cache) flows(k *Key) *ebpf.Map {
 	if k.Src.Addr().Is4() {
 		return c.kernel.flows4
@@ -135,36 +146,48 @@ func (c *Cache) flows(k *Key) *ebpf.Map {
 	return c.kernel.flows6
 }
 
-// Remove ends one flow: when it returns, no packet that is judged from then on
-// is carried by it. Its counters are final when Reap tells them.
+// Stop ends one flow by a store: when it returns, no packet that is judged from
+// then on is carried by it. Remove is still wanted.
+func (c *Cache) Stop(f Flow) { atomic.StoreUint32(&c.kernel.entry(f).live, 0) }
+
+// Remove ends one flow as Stop does, and makes room for another entry with its
+// key. Its counters are final when Reap tells them.
 func (c *Cache) Remove(f Flow) error {
 	if int(f) >= len(c.live) || !c.live[f] {
 		return fmt.Errorf("ending flow %d of the cache: there is none", f)
 	}
-	atomic.StoreUint32(&c.kernel.entry(f).live, 0)
+	c.Stop(f)
 	k := &c.keys[f]
 	if err := c.flows(k).Delete(k.marshal()); err != nil {
 		return fmt.Errorf("ending flow %d of the cache: %w", f, err)
 	}
 	c.live[f] = false
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.ended = append(c.ended, f)
 	return nil
 }
 
 // Reap waits until no packet is on its way by a decision that had ended when it
 // was called, which takes some milliseconds. Then it tells what the flows that
-// were removed came to, and their numbers are free. It waits also if there are
-// none.
+// were removed before came to, and their numbers are free once it returns. It
+// waits also if there are none.
 func (c *Cache) Reap(tell func(Flow, Key, Counters)) error {
-	if err := c.kernel.wait(); err != nil {
+	c.mu.Lock()
+	ended := c.ended
+	c.ended = nil
+	c.mu.Unlock()
+	err := c.kernel.wait()
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.ended = append(c.ended, ended...)
 		return err
 	}
-	for _, f := range c.ended {
+	for _, f := range ended {
 		tell(f, c.keys[f], c.Counters(f))
-		c.keys[f] = Key{}
 	}
-	c.free = append(c.free, c.ended...)
-	c.ended = c.ended[:0]
+	c.giveBack(ended...)
 	return nil
 }
 
@@ -172,10 +195,12 @@ func (c *Cache) Reap(tell func(Flow, Key, Counters)) error {
 // in some of the counters and not in others yet.
 func (c *Cache) Counters(f Flow) Counters {
 	e := c.kernel.entry(f)
-	return Counters{
-		Packets: atomic.LoadUint64(&e.packets), Bytes: atomic.LoadUint64(&e.bytes), Supers: atomic.LoadUint64(&e.supers),
+	n := Counters{
+		Frames: atomic.LoadUint64(&e.frames), Bytes: atomic.LoadUint64(&e.bytes), Supers: atomic.LoadUint64(&e.supers),
 		Last: int64(atomic.LoadUint64(&e.last)),
 	}
+	n.Packets = n.Frames + atomic.LoadUint64(&e.more)
+	return n
 }
 
 // Stands reports whether no cause has ended the flow.

@@ -204,12 +204,13 @@ func count() asm.Instructions {
 	}
 	return asm.Instructions{
 		asm.Mov.Imm(asm.R1, 1),
+		plus(unsafe.Offsetof(entry{}.frames), asm.R1),
 		asm.LoadMem(asm.R2, ctx, notePieces, asm.Word),
 		asm.JEq.Imm(asm.R2, 0, "single"),
 		plus(unsafe.Offsetof(entry{}.supers), asm.R1),
-		asm.Mov.Reg(asm.R1, asm.R2),
-		plus(unsafe.Offsetof(entry{}.packets), asm.R1).WithSymbol("single"),
-		asm.LoadMem(asm.R1, ctx, noteLength, asm.Word),
+		asm.Sub.Reg(asm.R2, asm.R1),
+		plus(unsafe.Offsetof(entry{}.more), asm.R2),
+		asm.LoadMem(asm.R1, ctx, noteLength, asm.Word).WithSymbol("single"),
 		plus(unsafe.Offsetof(entry{}.bytes), asm.R1),
 		asm.FnKtimeGetCoarseNs.Call(), // a tick is enough for idle times, and the exact time costs more
 		asm.StoreMem(found, field(unsafe.Offsetof(entry{}.last)), asm.R0, asm.DWord),

@@ -10,7 +10,7 @@
 //	judge.go     the program that decides whether a packet is carried
 //	carry.go     the program that carries it
 //	programs.go  maps and programs in the kernel, and the memory shared with them
-//	cache.go     Put, Remove, End of a cause, counters, Reap
+//	cache.go     Put, Stop, Remove, End of a cause, counters, Reap
 //	attach.go    devices and sockets; why there can be no cache
 //
 // # The way of a packet

@@ -36,6 +36,7 @@ type Decision struct {
 
 // Counters is what a flow's packets came to.
 type Counters struct {
+	Frames  uint64
 	Packets uint64 // those that super-packets carry count each
 	Bytes   uint64 // of the frames that left, with their link headers; a super-packet is one frame
 	Supers  uint64 // super-packets
@@ -67,8 +68,9 @@ type entry struct {
 	// the IPv4 header with its TTL, of the addresses alone, of the ports.
 	header, addresses, portsum uint32
 
-	packets, bytes, supers uint64
-	last                   uint64
+	frames, bytes, supers uint64
+	more                  uint64 // packets than frames, which super-packets carry
+	last                  uint64
 }
 
 const entrySize = unsafe.Sizeof(entry{})

@@ -70,7 +70,7 @@ func (s *site) pass(t rapid.TB, v *dataplane.View, h0, h1 *packet.Port, sent fra
 	}
 	wanted := Counters{Last: counted.Last}
 	if !missed {
-		wanted.Packets, wanted.Bytes = 1, uint64(len(out.data))
+		wanted.Frames, wanted.Packets, wanted.Bytes = 1, 1, uint64(len(out.data))
 		if n := in.offload.SegmentSize; n > 0 {
 			payload := len(in.data) - int(in.offload.ChecksumStart) - pkt.TCP(in.data[in.offload.ChecksumStart:]).HeaderLen()
 			wanted.Packets, wanted.Supers = uint64((payload+int(n)-1)/int(n)), 1
