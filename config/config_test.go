@@ -230,6 +230,7 @@ func TestDiff(t *testing.T) {
 		{"an MTU", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmtu = 1400"}, []string{"changed interface.unnumbered0.mtu 1500 -> 1400"}},
 		{"a segment size", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmss = \"clamp\""}, []string{"changed interface.unnumbered0.mss  -> clamp"}},
 		{"a segment size as a number", []string{"[interface.unnumbered0]", "[interface.unnumbered0]\nmss = 1400"}, []string{"changed interface.unnumbered0.mss  -> 1400"}},
+		{"how many flows the kernel carries", []string{"[interface.unnumbered0]", "[forwarding]\noffload-flows = 0\n[interface.unnumbered0]"}, []string{"changed forwarding.offload-flows 65536 -> 0"}},
 		{"a name", []string{`"r1"`, `"r2"`}, []string{"changed name r1 -> r2"}},
 		{"a distance is another route", []string{"250", "251"}, []string{
 			"removed static.route.10.9.0.0/16 distance 250 action blackhole -> ",

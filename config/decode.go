@@ -58,6 +58,7 @@ func (r *reader) decodeForwarding(top *tomltext.Section, c *Config) {
 	d.Reassembly.Timeout = tomltext.Get(forwarding, "reassembly-timeout", d.Reassembly.Timeout, tomltext.Duration(time.Second, 2*time.Minute))
 	d.Reassembly.Packets = tomltext.Get(forwarding, "reassembly-packets", d.Reassembly.Packets, tomltext.Whole(0, 4096))
 	d.Reassembly.Bytes = tomltext.Get(forwarding, "reassembly-bytes", d.Reassembly.Bytes, tomltext.Whole(0, 1<<28))
+	d.OffloadFlows = tomltext.Get(forwarding, "offload-flows", dataplane.DefaultOffloadFlows, tomltext.Whole(0, dataplane.MaxOffloadFlows))
 	forwarding.Done()
 
 	errs := top.Section("icmp")

@@ -123,6 +123,7 @@ func impacts(spoken func(protocol string) bool) []decode.Impact {
 		{Pattern: "interface.*.device", Means: deviceAnew},
 		{Pattern: "interface.*.take-over", Means: deviceAnew},
 		{Pattern: "interface.*.mss", Means: laterConnections},
+		{Pattern: "interface.*.offload", Means: "who carries its flows from now on, the kernel or user space; none is interrupted"},
 		{Pattern: "nat.mapping", Means: laterFlows},
 		{Pattern: "nat.pairing", Means: laterFlows},
 		{Pattern: "local-stack", Kind: "added", Means: "the router's own TCP/IP stack is made"},
@@ -130,6 +131,7 @@ func impacts(spoken func(protocol string) bool) []decode.Impact {
 		{Pattern: "forwarding.reassembly-timeout", Means: fragmentsEnd},
 		{Pattern: "forwarding.reassembly-packets", Means: fragmentsEnd},
 		{Pattern: "forwarding.reassembly-bytes", Means: fragmentsEnd},
+		{Pattern: "forwarding.offload-flows", Means: "taken up by the next start"},
 		{Pattern: "policy.definition.*.statement", Kind: "moved", Means: "another order: the first statement that decides counts"},
 	}
 	for _, table := range []string{"nat.pool.*", "nat.source", "nat.destination", "nat.static"} {

@@ -112,6 +112,7 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
 		r.decodeHost(s.Section("host"), i)
 	}
+	ic.Offload = r.decodeOffload(s, i.kind)
 	i.mtu = ic.MTU
 	if i.kind != dataplane.KindLoopback {
 		r.decodeACLNames(s, name, c)

@@ -115,7 +115,7 @@ func (c *Config) addressStack() {
 }
 
 func (c *Config) addStackInterface(r *reader, at tomltext.Path) {
-	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Origin: r.origin(at)}
+	ic := dataplane.InterfaceConfig{Name: localstack.Name, Kind: dataplane.KindStack, MTU: c.LocalStack.MTU, Offload: dataplane.OffloadOff, Origin: r.origin(at)}
 	n := 0 // keeps the order of names
 	for n < len(c.Dataplane.Interfaces) && c.Dataplane.Interfaces[n].Name < ic.Name {
 		n++

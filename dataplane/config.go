@@ -60,6 +60,7 @@ type InterfaceConfig struct {
 	MTU       int // bytes of an IP packet; 68 to 65535
 	URPF      URPF
 	MSS       MSS            // MSSOff, MSSClamp, or MinMSS to MaxMSS
+	Offload   Offload        // OffloadOff where the kernel cannot carry anything
 	Neighbor  NeighborConfig // of Ethernet interfaces
 	Origin    origin.ID
 }
@@ -83,6 +84,7 @@ type Config struct {
 	ICMP                icmp.Config
 	Reassembly          reassembly.Config
 	Stack               StackConfig
+	OffloadFlows        int // the most flows that the kernel carries at once, to MaxOffloadFlows; 0 = none
 }
 
 // DefaultMartianSources are prefixes that are never the source of a packet to
