@@ -15,7 +15,8 @@ import (
 // that come later. CAP_NET_ADMIN is for devices, addresses, routes and the
 // netfilter table of a packet port; CAP_NET_RAW for packet sockets;
 // CAP_NET_BIND_SERVICE for listening on a port below 1024; CAP_SYS_ADMIN for
-// entering, making and removing network namespaces; CAP_DAC_OVERRIDE for
+// entering, making and removing network namespaces; CAP_BPF for having the kernel
+// carry flows, also where CAP_SYS_ADMIN is not granted; CAP_DAC_OVERRIDE for
 // reading the configuration, whoever owns it, and for the directory of the
 // namespaces' names; CAP_CHOWN for giving a socket to [api] group. A namespace
 // given by a path below /proc/PID would need CAP_SYS_PTRACE too, which is not
@@ -23,7 +24,7 @@ import (
 // would amount to all others.
 var kept = []uint{
 	unix.CAP_NET_ADMIN, unix.CAP_NET_RAW, unix.CAP_NET_BIND_SERVICE,
-	unix.CAP_SYS_ADMIN, unix.CAP_DAC_OVERRIDE, unix.CAP_CHOWN,
+	unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_DAC_OVERRIDE, unix.CAP_CHOWN,
 }
 
 // errThreads means that this build cannot change all its threads at once.

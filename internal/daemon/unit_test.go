@@ -44,11 +44,17 @@ func TestSystemdUnitIsHardened(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Type=notify", "WatchdogSec=", "ExecReload=/bin/kill -HUP $MAINPID", "RuntimeDirectory=routerd", "RuntimeDirectoryPreserve=restart",
-		"CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SYS_ADMIN\n", "SystemCallFilter=@system-service setns bpf\n", "NoNewPrivileges=yes", "ProtectSystem=strict",
+		"CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BIND_SERVICE CAP_SYS_ADMIN CAP_BPF\n", "SystemCallFilter=@system-service setns bpf\n", "NoNewPrivileges=yes", "ProtectSystem=strict",
 		"DeviceAllow=/dev/net/tun rw", "MemoryDenyWriteExecute=yes",
 	} {
 		if !regexp.MustCompile("(?m)^" + regexp.QuoteMeta(want)).Match(text) {
 			t.Errorf("the unit lacks %s", want)
+		}
+	}
+	// These would keep the kernel from carrying flows.
+	for _, bad := range []string{"PrivateBPF=", "SystemCallFilter=~", "PrivateNetwork=", "PrivateUsers="} {
+		if regexp.MustCompile("(?m)^" + regexp.QuoteMeta(bad)).Match(text) {
+			t.Errorf("the unit has %s, with which bpf(2) or the devices are out of reach", bad)
 		}
 	}
 }
