@@ -32,6 +32,7 @@
 //	cut.go       segmentation, fragmentation, checksums in software
 //	counters*.go  what a worker has counted;  drops.go  the latest drops;  logged.go  what rules log
 //	worker.go    one queue's loop;  explain*.go  the same stages, with their findings
+//	offer.go     flows that the kernel might carry;  carriage.go, decide.go  how, or why not
 //
 // Super-packets go through whole. Whether one is too big is judged by its
 // segments; for a port that takes none it is segmented in software. Counters

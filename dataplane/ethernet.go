@@ -111,7 +111,7 @@ func neighbor(v *View, b *Batch, _ time.Time) {
 			continue
 		}
 		p.mac = e.MAC
-		if e.Use() {
+		if !b.dry && e.Use() {
 			b.used(out.ID, target, e)
 		}
 	}

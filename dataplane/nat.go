@@ -227,7 +227,7 @@ func (p *Packet) gather(b *Batch, now time.Time) bool {
 
 // endpoint formats an address with a port.
 func endpoint(a uint32, port uint16) string {
-	addr := netip.AddrFrom4([4]byte{byte(a >> 24), byte(a >> 16), byte(a >> 8), byte(a)})
+	addr := address4(a)
 	if port == 0 {
 		return addr.String()
 	}

@@ -40,6 +40,7 @@ type View struct {
 	Listeners  *Listeners  // what the router's own protocols hear on all interfaces
 	ClampsMSS  bool        // some interface has an MSS
 	Membership Sink        // takes IGMP and MLD on Ethernet links; may be nil
+	Offers     Offerer     // takes flows that the kernel might carry; nil where no interface has Carried
 	Probes     *Probes     // what the router has sent to see what becomes of it; nil: nothing
 	Secrets    Secrets
 }
@@ -82,6 +83,8 @@ type Interface struct {
 	Offloads   port.Offloads
 	LinkHeader int
 	MAC        arp.MAC // of the router's end; with a link header only
+
+	Carried *Carried // nil: the kernel carries nothing that comes in or leaves here
 
 	// Listeners is what the router's own protocols hear on the interface; it
 	// changes while the View is in use.

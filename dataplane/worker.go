@@ -18,6 +18,7 @@ type Worker struct {
 	queue  port.Queue
 	batch  *Batch
 	crowd  crowd
+	watch  *watch // nil until something could be offered
 
 	Counters *Counters
 	Drops    *DropRing
@@ -108,9 +109,25 @@ func (w *Worker) Handle(n int, now time.Time) {
 	b := w.batch
 	b.Received(n, w.in)
 	w.Counters.receive(b)
-	Process(w.live.Load(), b, now)
+	v := w.live.Load()
+	Process(v, b, now)
 	b.Transmit(now)
+	if v.Offers != nil {
+		w.offer(v, now)
+	}
 	w.gather(n, now)
+}
+
+// offer counts what the batch has forwarded that the kernel might carry.
+func (w *Worker) offer(v *View, now time.Time) {
+	in := v.Interface(w.in)
+	if in == nil || in.Carried == nil {
+		return
+	}
+	if w.watch == nil {
+		w.watch = new(watch)
+	}
+	w.watch.see(v, w.batch, in, now)
 }
 
 // gather records that n frames were read at the time now, and makes an idle
