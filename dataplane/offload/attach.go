@@ -3,10 +3,15 @@ package offload
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/port"
+	"routerd/dataplane/port/device"
 )
 
 // Why a device, or the whole router, has no flow cache. The sentence is for
@@ -15,6 +20,9 @@ var (
 	ErrNoRight  = errors.New("routerd lacks CAP_BPF or CAP_NET_ADMIN")
 	ErrTooOld   = errors.New("the kernel has no tcx: Linux 6.6 is wanted")
 	ErrOccupied = errors.New("another program is attached to the device's ingress")
+	ErrDetached = errors.New("somebody has detached the flow cache from the device")
+	// ErrElsewhere: the kernel redirects packets within a namespace only.
+	ErrElsewhere = errors.New("the device is in another network namespace than those that the flow cache is attached to")
 )
 
 // plain says in plain words what the kernel lacks.
@@ -31,50 +39,128 @@ func plain(err error) error {
 // Attachment is a device whose packets the cache may carry. It ends with the
 // process, or with the device, if it is not closed.
 type Attachment struct {
-	link  link.Link
-	judge *ebpf.Program
+	cache  *Cache
+	device string
+	index  int
+	link   link.Link
 }
 
-// Attach has the cache carry packets that come in by the device called name,
-// with this index in the namespace of the calling thread. Nothing is carried
-// before a socket has the judge.
+// attachments are the devices that a cache is attached to: all of one namespace,
+// in which alone their indexes tell them apart.
+type attachments struct {
+	sync.Mutex
+	count int
+	space device.Identity
+}
+
+// enter counts one more, in the namespace of the calling thread.
+func (a *attachments) enter() error {
+	space, err := device.IdentityOf("")
+	if err != nil {
+		return err
+	}
+	a.Lock()
+	defer a.Unlock()
+	if a.count > 0 && a.space != space {
+		return ErrElsewhere
+	}
+	a.count, a.space = a.count+1, space
+	return nil
+}
+
+func (a *attachments) leave() {
+	a.Lock()
+	defer a.Unlock()
+	a.count--
+}
+
+// Attach implements port.FlowCache. Any goroutine may call it.
 //
 // Another program at the device's ingress would get packets that the judge has
 // kept from the socket, or would not get those that are carried; so a device
 // with one is refused.
-func (c *Cache) Attach(name string, index int) (*Attachment, error) {
-	what := fmt.Sprintf("attaching the flow cache to device %s", name)
-	found, err := link.QueryPrograms(link.QueryOptions{Target: index, Attach: ebpf.AttachTCXIngress})
-	switch {
-	case errors.Is(err, unix.EINVAL): // kernels before tcx do not know the place
-		return nil, fmt.Errorf("%s: %w: %w", what, ErrTooOld, err)
-	case err != nil:
-		return nil, fmt.Errorf("%s: %w", what, plain(err))
-	case len(found.Programs) > 0:
-		return nil, fmt.Errorf("%s: %w", what, ErrOccupied)
+func (c *Cache) Attach(name string, index int) (port.Attachment, error) {
+	a := &Attachment{cache: c, device: name, index: index}
+	if err := c.attached.enter(); err != nil {
+		return nil, a.explain("attaching the flow cache to", err)
 	}
-	l, err := link.AttachTCX(link.TCXOptions{Interface: index, Program: c.kernel.carrier, Attach: ebpf.AttachTCXIngress, Anchor: link.Head()})
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", what, plain(err))
+	if err := a.attach(); err != nil {
+		c.attached.leave()
+		return nil, a.explain("attaching the flow cache to", err)
 	}
-	return &Attachment{l, c.kernel.judge}, nil
+	return a, nil
 }
 
-// Judge has a packet socket of the device get only what the cache does not
-// carry. All sockets that the device's packets are shared among need it, and no
-// other one.
+func (a *Attachment) explain(what string, err error) error {
+	return fmt.Errorf("%s device %s: %w", what, a.device, plain(err))
+}
+
+func (a *Attachment) attach() error {
+	found, err := a.programs(ebpf.AttachTCXIngress)
+	switch {
+	case errors.Is(err, unix.EINVAL): // kernels before tcx do not know the place
+		return fmt.Errorf("%w: %w", ErrTooOld, err)
+	case err != nil:
+		return err
+	case len(found) > 0:
+		return ErrOccupied
+	}
+	a.link, err = link.AttachTCX(link.TCXOptions{Interface: a.index, Program: a.cache.kernel.carrier, Attach: ebpf.AttachTCXIngress, Anchor: link.Head()})
+	return err
+}
+
+// programs are those that are attached to a place of the device.
+func (a *Attachment) programs(at ebpf.AttachType) ([]link.AttachedProgram, error) {
+	r, err := link.QueryPrograms(link.QueryOptions{Target: a.index, Attach: at})
+	if err != nil {
+		return nil, err
+	}
+	return r.Programs, nil
+}
+
+// Judge implements port.Attachment.
 func (a *Attachment) Judge(socket int) error {
-	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, a.judge.FD()); err != nil {
-		return fmt.Errorf("giving a packet socket the judge of the flow cache: %w", plain(err))
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, a.cache.kernel.judge.FD()); err != nil {
+		return a.explain("giving the judge of the flow cache to a packet socket of", err)
 	}
 	return nil
 }
 
-// Close ends the attachment. Sockets that have the judge must be closed, or rid
-// of it, before: what it keeps from them would be lost.
+// Release implements port.Attachment.
+func (a *Attachment) Release(socket int) error {
+	err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DETACH_BPF, 0)
+	if err != nil && !errors.Is(err, unix.ENOENT) {
+		return a.explain("taking the judge of the flow cache from a packet socket of", err)
+	}
+	return a.cache.kernel.wait()
+}
+
+// Check implements port.Attachment.
+func (a *Attachment) Check() (watched bool, err error) {
+	const what = "looking at what is attached to"
+	found, err := a.programs(ebpf.AttachTCXIngress)
+	if err != nil {
+		return false, a.explain(what, err)
+	}
+	ours := slices.ContainsFunc(found, func(p link.AttachedProgram) bool { return p.ID == a.cache.kernel.carrierID })
+	switch {
+	case !ours:
+		return false, a.explain(what, ErrDetached)
+	case len(found) > 1:
+		return false, a.explain(what, ErrOccupied)
+	}
+	found, err = a.programs(ebpf.AttachTCXEgress)
+	if err != nil {
+		return false, a.explain(what, err)
+	}
+	return len(found) > 0, nil
+}
+
+// Close implements port.Attachment.
 func (a *Attachment) Close() error {
+	a.cache.attached.leave()
 	if err := a.link.Close(); err != nil {
-		return fmt.Errorf("detaching the flow cache from a device: %w", err)
+		return a.explain("detaching the flow cache from", err)
 	}
 	return nil
 }

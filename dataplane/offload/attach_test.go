@@ -8,10 +8,10 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"golang.org/x/sys/unix"
 
+	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
 	"routerd/dataplane/port/porttest"
 )
@@ -33,22 +33,15 @@ func atIngress(t *testing.T, netns string, index int) int {
 func TestOccupied(t *testing.T) {
 	c, ns := newCache(t), porttest.Namespace(t)
 	porttest.IP(t, "-n", ns, "link", "add", "name", "d0", "index", "77", "type", "veth", "peer", "name", "d1")
-	attach := func() (a *Attachment, err error) {
+	attach := func() (a port.Attachment, err error) {
 		err = device.InNamespace(ns, func() (err error) {
 			a, err = c.Attach("d0", 77)
 			return err
 		})
 		return a, err
 	}
-	other, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.SchedCLS, License: licence, Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, tcxNext), asm.Return()},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer other.Close()
 	l := porttest.Inside(t, ns, func() (link.Link, error) {
-		return link.AttachTCX(link.TCXOptions{Interface: 77, Program: other, Attach: ebpf.AttachTCXIngress})
+		return link.AttachTCX(link.TCXOptions{Interface: 77, Program: other(t, ebpf.SchedCLS), Attach: ebpf.AttachTCXIngress})
 	})
 	if _, err := attach(); !errors.Is(err, ErrOccupied) || !strings.Contains(err.Error(), "device d0: another program is attached") {
 		t.Errorf("beside another program: %v", err)

@@ -42,13 +42,14 @@ var (
 )
 
 // Cache is the entries that the kernel carries packets by. One goroutine at a
-// time calls its methods, but for Ref, End and Lost, which any may call until
-// Close, and Reap, which one may call beside the others.
+// time calls its methods, but for Ref, End, Lost and Attach, which any may call
+// until Close, and Reap, which one may call beside the others.
 type Cache struct {
-	kernel *kernel
-	keys   []Key  // by slot
-	live   []bool // by slot
-	made   Flow   // slots that were ever used
+	kernel   *kernel
+	attached attachments
+	keys     []Key  // by slot
+	live     []bool // by slot
+	made     Flow   // slots that were ever used
 
 	mu   sync.Mutex // guards what follows
 	free []Flow

@@ -3,8 +3,8 @@
 // packets from then on without a copy to user space. Two programs of BPF do so,
 // made of instructions here, so that no compiler and no file is needed.
 //
-// Nothing attaches it yet: the router has no flow cache, and this package is the
-// mechanism alone. Who makes entries, and what ends them, is its user's.
+// This is the mechanism alone: a port.Carriable attaches it to its device and
+// sockets, and who makes entries, and what ends them, is its user's.
 //
 //	entry.go     a flow, a decision, and both as the programs see them
 //	judge.go     the program that decides whether a packet is carried
@@ -86,10 +86,17 @@
 //   - A packet that is handed to the other end of a veth is received there by a
 //     host whatever link address it has: the kernel has looked at the address
 //     where the packet came in. If that end is down or no longer in another
-//     namespace the packet is lost, until a cause ends the entry.
+//     namespace the packet is lost, until a cause ends the entry: both take the
+//     device's carrier, which the port reports (port.Carriable). Another link
+//     address, XDP at that end, a queue or a program at the device's egress are
+//     seen by the next Check. Rules and filters of others at the egress (nftables,
+//     tc) do not see such packets, and filters of tc at the ingress none that is
+//     carried.
 //   - A packet that the kernel has no memory to change is lost, and counted (Lost).
 //   - A program that somebody puts before the carrier later can take packets away
-//     that the judge has let through; one that is there already is refused.
+//     that the judge has let through, and who detaches the carrier loses them,
+//     until the next Check; a program that is there already is refused.
 //
-// Linux 6.6 with CAP_BPF and CAP_NET_ADMIN.
+// Linux 6.6 (tcx) with CAP_BPF and CAP_NET_ADMIN in the machine's own user
+// namespace; CAP_SYS_ADMIN will do for both.
 package offload

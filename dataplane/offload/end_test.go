@@ -22,7 +22,7 @@ type traffic struct {
 	carried, missed  []uint64      // by number: how often h1, and the router's socket, got it
 	arrived, flushed atomic.Uint64 // packets that came; the latest that the socket got
 	stop             atomic.Bool
-	wg               sync.WaitGroup
+	sender, wg       sync.WaitGroup
 }
 
 const mostPackets = 200000
@@ -31,7 +31,7 @@ const mostPackets = 200000
 // drops what its queue has no room for.
 func (f *traffic) begin(t *testing.T, s *site, h0, h1 *packet.Port, first frame) {
 	f.carried, f.missed = make([]uint64, mostPackets+1), make([]uint64, mostPackets+1)
-	f.wg.Go(func() {
+	f.sender.Go(func() {
 		for n := uint64(1); !f.stop.Load() && n <= mostPackets; n++ {
 			for limit := time.Now().Add(porttest.Patience); n > f.arrived.Load()+100; runtime.Gosched() {
 				if time.Now().After(limit) {
@@ -72,6 +72,17 @@ func (f *traffic) begin(t *testing.T, s *site, h0, h1 *packet.Port, first frame)
 	f.wg.Go(func() { count(h1, f.carried, &ignored) })
 }
 
+// finish ends sending and waits until all that was sent has come.
+func (f *traffic) finish(t *testing.T, s *site, h1 *packet.Port) {
+	t.Helper()
+	f.stop.Store(true)
+	f.sender.Wait()
+	wait(t, "all packets have come", func() bool { return f.arrived.Load() >= f.sending.Load() })
+	h1.Close()
+	s.r0.Close()
+	f.wg.Wait()
+}
+
 // wait waits until is.
 func wait(t *testing.T, what string, is func() bool) {
 	t.Helper()
@@ -95,7 +106,7 @@ func TestEndHolds(t *testing.T) {
 	}
 	var f traffic
 	f.begin(t, s, h0, h1, first)
-	defer func() { f.stop.Store(true); h1.Close(); s.r0.Close(); f.wg.Wait() }()
+	defer func() { f.stop.Store(true); f.sender.Wait(); h1.Close(); s.r0.Close(); f.wg.Wait() }()
 	ends := []struct {
 		name string
 		end  func(Flow)
@@ -143,14 +154,10 @@ func TestEndHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.stop.Store(true)
-	sent := func() uint64 { return f.sending.Load() }
-	wait(t, "all packets have come", func() bool { return f.arrived.Load() >= sent() })
-	h1.Close()
-	s.r0.Close()
-	f.wg.Wait()
+	f.finish(t, s, h1)
+	sent := f.sending.Load()
 	var carried uint64
-	for n := uint64(1); n <= sent(); n++ {
+	for n := uint64(1); n <= sent; n++ {
 		carried += f.carried[n]
 		if f.carried[n]+f.missed[n] != 1 {
 			t.Errorf("packet %d: h1 got it %d times, the socket %d", n, f.carried[n], f.missed[n])
@@ -166,5 +173,5 @@ func TestEndHolds(t *testing.T) {
 	if carried != counted {
 		t.Errorf("%d packets were carried, the counters say %d", carried, counted)
 	}
-	t.Logf("%d packets, %d carried", sent(), carried)
+	t.Logf("%d packets, %d carried", sent, carried)
 }

@@ -53,11 +53,10 @@ const ownMark = 0x72747264
 
 // site is that network.
 type site struct {
-	cache                   *Cache
-	near, router, far       string // namespaces
-	r0, r1                  *packet.Port
-	index0, index1, mtu     int
-	attachment, attachment1 *Attachment
+	cache               *Cache
+	near, router, far   string // namespaces
+	r0, r1              *packet.Port
+	index0, index1, mtu int
 }
 
 func mac(a arp.MAC) string { return net.HardwareAddr(a[:]).String() }
@@ -89,8 +88,7 @@ func newSite(t testing.TB) *site {
 	s.lay(t)
 	s.r0 = porttest.Open(t, packet.Open, packet.Config{Name: "lan0", Netns: s.router, Device: "r0"})
 	s.r1 = porttest.Open(t, packet.Open, packet.Config{Name: "lan1", Netns: s.router, Device: "r1"})
-	s.attachment, s.index0 = s.attach(t, "r0", s.r0)
-	s.attachment1, s.index1 = s.attach(t, "r1", s.r1)
+	s.index0, s.index1 = s.carry(t, s.r0), s.carry(t, s.r1)
 	return s
 }
 
@@ -107,28 +105,17 @@ func (s *site) lay(t testing.TB) {
 	}
 }
 
-// attach gives the judge to the sockets of a port too.
-func (s *site) attach(t testing.TB, name string, p *packet.Port) (*Attachment, int) {
+// carry attaches the cache to a port.
+func (s *site) carry(t testing.TB, p *packet.Port) (index int) {
 	t.Helper()
-	var index int
-	a := porttest.Inside(t, s.router, func() (*Attachment, error) {
-		i, err := net.InterfaceByName(name)
-		if err != nil {
-			return nil, err
-		}
-		index = i.Index
-		return s.cache.Attach(name, index)
-	})
-	t.Cleanup(func() {
-		p.Close() // before, or what the judge keeps from it is lost
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := p.Sockets(a.Judge); err != nil {
+	if err := p.Carry(s.cache); err != nil {
 		t.Fatal(err)
 	}
-	return a, index
+	c, ok := p.Carried()
+	if !ok || !c.Peer || c.Device == 0 {
+		t.Fatalf("carried: %v, %+v", ok, c)
+	}
+	return c.Device
 }
 
 // hosts gives ports that play both hosts: their kernels send and receive nothing.

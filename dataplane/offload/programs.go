@@ -30,6 +30,7 @@ type kernel struct {
 	fence, inner *ebpf.Map
 
 	judge, carrier *ebpf.Program
+	carrierID      ebpf.ProgramID
 
 	entryMemory, causeMemory, lostMemory []byte
 }
@@ -72,6 +73,11 @@ func load(cfg Config) (_ *kernel, err error) {
 	}); err != nil {
 		return nil, fmt.Errorf("loading the carrier of the flow cache: %w", err)
 	}
+	info, err := k.carrier.Info()
+	if err != nil {
+		return nil, fmt.Errorf("asking for the number of the carrier of the flow cache: %w", err)
+	}
+	k.carrierID, _ = info.ID()
 	return k, nil
 }
 

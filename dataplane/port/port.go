@@ -189,6 +189,64 @@ type Ethernet interface {
 	Leave(group [6]byte) error
 }
 
+// Carriable is a port on a device of the kernel, by which a flow cache can carry
+// packets past the port. Its methods may be called from any goroutine.
+type Carriable interface {
+	Ethernet
+	// Carry has the cache carry packets that come in by the device, from when it
+	// returns. The error says in plain words why it cannot be; then the port works
+	// as before. Close ends it, without a packet lost.
+	Carry(FlowCache) error
+	// Uncarry ends it: when it returns, nothing that comes in is carried any more,
+	// and nothing is lost. Without a cache it does nothing.
+	Uncarry() error
+	// Check finds out whether everything is as Carry left it, and looks at the
+	// device and its other end anew. Call it each second: where somebody else has
+	// detached the cache from the device, or has attached something beside it,
+	// packets may be lost until the next Check, which does what Uncarry does and
+	// says in plain words why. Nil without a cache.
+	Check() error
+	// Carried is what entries of the cache have to know of the device, as it was
+	// seen last. After each change that the port sees by itself Events reports the
+	// state once more. False without a cache.
+	Carried() (Carried, bool)
+}
+
+// Carried is a device that a flow cache is attached to.
+type Carried struct {
+	Device int // its index in the namespace
+	// Peer: packets may be handed to the other end at once, past the queue of the
+	// device: it is a veth whose other end is in another namespace of this
+	// machine, is up, and has nothing that would see them pass only by the queue.
+	Peer    bool
+	PeerMAC [6]byte // with Peer: the link address of the other end
+}
+
+// FlowCache is what carries packets of decided flows in the kernel.
+type FlowCache interface {
+	// Attach attaches it to a device, which has this index in the namespace of the
+	// calling thread. Nothing is carried before a socket has the judge.
+	Attach(device string, index int) (Attachment, error)
+}
+
+// Attachment is a device that a FlowCache is attached to. One goroutine at a time
+// calls its methods.
+type Attachment interface {
+	// Judge has a packet socket of the device get only what is not carried. All
+	// sockets that the device's packets are shared among need it, and no other one.
+	Judge(socket int) error
+	// Release has a socket get everything again. When it returns, no packet is on
+	// its way that was kept from the socket.
+	Release(socket int) error
+	// Check finds out, on a thread in the device's namespace, whether the cache is
+	// attached still, and alone, and whether a program at the device's egress
+	// watches what leaves by its queue.
+	Check() (watched bool, err error)
+	// Close ends the attachment. All sockets have to be closed or released before:
+	// what is kept from one would be lost.
+	Close() error
+}
+
 // Rated is a Port whose device may say how fast its link is.
 type Rated interface {
 	Port

@@ -85,7 +85,7 @@ var rooms = map[string]room{
 	"dataplane/port/tap":      {own: own("dataplane/port", "dataplane/port/device")},
 	"dataplane/port/packet":   {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":    {own: own("routing")},
-	"dataplane/offload":       {third: []string{ciliumEBPF, sys}},
+	"dataplane/offload":       {own: own("dataplane/port", "dataplane/port/device"), third: []string{ciliumEBPF, sys}},
 
 	// The flow cache for tests.
 	"dataplane/offload/offloadtest": {own: own("dataplane/offload", "dataplane/port", "dataplane/port/memory")},

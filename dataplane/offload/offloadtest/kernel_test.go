@@ -70,7 +70,9 @@ func newBench(t *testing.T) *bench {
 	b := &bench{cache: cache, model: New(cfg, func() int64 { return 1 }), h0: open(near, "h0"), r0: open(router, "r0"), h1: open(far, "h1")}
 	open(router, "r1")
 	b.ingress, b.egress = index(t, router, "r0"), index(t, router, "r1")
-	b.attach(t, router)
+	if err := b.r0.Carry(cache); err != nil {
+		t.Fatal(err)
+	}
 	return b
 }
 
@@ -85,21 +87,6 @@ func index(t *testing.T, netns, device string) int {
 		}
 		return i.Index, nil
 	})
-}
-
-// attach has the cache carry what comes in by r0.
-func (b *bench) attach(t *testing.T, router string) {
-	t.Helper()
-	a := porttest.Inside(t, router, func() (*offload.Attachment, error) { return b.cache.Attach("r0", b.ingress) })
-	t.Cleanup(func() {
-		b.r0.Close() // before, or what the judge keeps from it is lost
-		if err := a.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := b.r0.Sockets(a.Judge); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // arrival waits for a frame, and says whether it left by h1; else r0's socket

@@ -24,6 +24,10 @@ type Link struct {
 	// Named makes a device that is renamed count as gone, since it was chosen
 	// by its name. Set it before Follow.
 	Named bool
+	// Noticed, if not nil, runs whenever something about the device may have
+	// changed that its state does not show, and reports whether the reader of
+	// Events has to be told the state once more. Set it before Follow.
+	Noticed func() (tell bool)
 	// Handle is a netlink socket of the device's namespace, for configuring the
 	// device; it is nil before Open.
 	Handle *netlink.Handle
@@ -186,7 +190,8 @@ func (l *Link) follow(last port.Event, risen func(netlink.Link), gone func()) {
 		if risen != nil && now.Up && (fell || now != last) {
 			risen(link)
 		}
-		if now != last {
+		tell := l.Noticed != nil && l.Noticed()
+		if now != last || tell {
 			l.report(now)
 			last = now
 		}

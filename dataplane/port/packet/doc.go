@@ -9,6 +9,8 @@
 //	silence.go   keeping the kernel from receiving and sending by the device
 //	netfilter.go the netfilter socket that the ports of a namespace share
 //	socket.go    the sockets: options, sharing by flow, multicast groups
+//	carriage.go  a flow cache at the device
+//	peer.go      the other end of a veth
 //	queue.go     Read: recvmmsg(2), nothing allocated
 //	tunnel.go    cutting up super-packets of tunnels; held.go keeps what is left
 //	writer.go    Write: sendmmsg(2), nothing allocated

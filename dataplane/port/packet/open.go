@@ -20,7 +20,7 @@ const linkHeader = 14
 const maxQueues = 256
 
 // Port is the router's end of an existing Ethernet device. It implements
-// port.Ethernet. Its methods may be called from any goroutine.
+// port.Carriable. Its methods may be called from any goroutine.
 type Port struct {
 	cfg      Config
 	link     *device.Link
@@ -31,12 +31,14 @@ type Port struct {
 	raised   bool // the device was down before
 	// lateCarrier, see LateCarrier.
 	lateCarrier bool
+	veth        bool
+	carriage    carriage
 
 	closeOnce sync.Once
 	closeErr  error
 }
 
-var _ port.Ethernet = (*Port)(nil)
+var _ port.Carriable = (*Port)(nil)
 
 // Open takes the device that cfg names: from then on the kernel neither
 // receives nor sends anything by it, while its addresses, routes and settings
@@ -64,7 +66,7 @@ func open(cfg Config) (*Port, error) {
 		p.Close()
 		return nil, err
 	}
-	p.link.Named = true
+	p.link.Named, p.link.Noticed = true, p.noticed
 	if err := p.link.Follow(nil, p.lost); err != nil {
 		p.Close()
 		return nil, err
@@ -103,7 +105,8 @@ func (p *Port) take() error {
 		p.queues = append(p.queues, q)
 	}
 	p.address = [6]byte(link.Attrs().HardwareAddr)
-	p.lateCarrier = link.Type() == "veth" && link.Attrs().ParentIndex == p.link.Index
+	p.veth = link.Type() == "veth"
+	p.lateCarrier = p.veth && link.Attrs().ParentIndex == p.link.Index
 	return p.raise(link)
 }
 
@@ -212,6 +215,7 @@ func (p *Port) Close() error {
 		for _, q := range p.queues {
 			p.closing(q.close())
 		}
+		p.closing(p.carriage.close()) // behind the sockets: what it kept from one would be lost
 		if p.silence != nil {
 			p.closing(p.silence.close()) // last: until here the kernel answers nothing
 		}
