@@ -35,6 +35,7 @@ run "forwarding" "$dir/forward"
 run "forwarding over Ethernet" "$dir/forward" -group ethernet -seconds 1
 run "address translation, Go benchmarks" "$dir/nat"
 run "address translation beside nftables" "$dir/forward" -group nat -seconds 1
+run "the flow cache beside the kernel" "$dir/forward" -group offload -seconds 0.5
 run "the packet filter beside nftables" "$dir/forward" -group filter -seconds 1
 run "RIP beside BIRD" "$dir/rip"
 run "OSPF beside BIRD and FRR" "$dir/ospf"

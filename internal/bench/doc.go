@@ -43,6 +43,22 @@
 // The rules are of networks, a protocol and a port, and the bench's traffic
 // matches the last three alone, its new flows the last one.
 //
+// The group offload is of the flow cache. The kernel's paths are kernel and
+// kernel-nat; routerd's packet ports are the other ends of the hosts' veths:
+//
+//   - offload-off, offload-auto, offload-always: by the value of the key offload;
+//   - offload-auto-nat, offload-always-nat: the daemon masquerades, as above;
+//   - kernel-queue, offload-queue: packets leave by a macvlan on the veth to the
+//     sink, a device that has no other end on this machine as far as its kind
+//     tells, so that the cache has to send by the device's queue;
+//   - offload-ten, offload-full: ten routes, and those of a full table (-table), over
+//     64 next hops. The sink takes what is sent to any address;
+//   - earlier-packet, earlier-tun: an earlier daemon (-earlier) on packet ports and
+//     on TUNs, to compare offload-off and routerd with; left out without one.
+//
+// There each path carries the traffic alone that a mark compares; -paths has all that
+// it names carry all.
+//
 // Neighbours are found by ARP and neighbour discovery before the first round.
 //
 // Forwarder, source and sink are processes of their own; source and sink are
@@ -73,6 +89,15 @@
 // sink is a plain socket with a large buffer: super-packets are cut up for it
 // by its kernel. Paced UDP is the same at a rate that every path carries.
 //
+// UDP of one flow is the same from one port. UDP of 10,000 flows is a datagram of
+// each flow in turn, from as many ports; the source writes headers itself, so that it
+// can send of sixteen flows by one system call. UDP of a million flows likewise, from
+// one port, to as many addresses inside prefixes of the full table at random.
+//
+// A round trip is the time from the system call by which one datagram is sent until
+// that by which its answer is received returns, a thousand times a second on a
+// machine with nothing else to do: the median.
+//
 // Two-way UDP is the same with the first datagrams of each flow answered: to
 // nftables a flow of UDP is established as soon as it has an answer, and until then
 // each of its packets goes through the rules.
@@ -102,18 +127,17 @@
 // package nat's BenchmarkBytes counts the heap alone, and command nat below
 // this judges it and the other Go benchmarks of translation.
 //
-// CPU per packet is given twice. First the time that all CPUs of the machine
-// were not idle, from /proc/stat: source, sink, soft interrupts and whatever
-// else runs are in it, so it is for comparing paths in one run and not a cost
-// by itself. Time stolen by a hypervisor is not included. Second the CPU time
-// of the forwarding process, of both if there are two, which includes the
-// kernel's work in its system calls: in a TUN's write that is the whole path up
-// to the sink's socket. The kernel's path has no such process. Both are divided
-// by the packets delivered; for TCP, a packet is a full segment of payload
-// (1448 bytes at an MTU of 1500 over IPv4), although super-packets of many
-// segments are what is handled. Paced UDP is the row to read for the cost of a
-// small packet, since nothing is dropped there; unpaced, dropped packets cost
-// CPU time too.
+// CPU per packet is given twice. First the time that all CPUs of the machine were not
+// idle, from /proc/stat: source, sink, soft interrupts and whatever else runs are in
+// it, so it is for comparing paths in one run and not a cost by itself. Time stolen
+// by a hypervisor is not included. Second the CPU time of the forwarding process, of
+// both if there are two, which includes the kernel's work in its system calls: in a
+// TUN's write that is the whole path up to the sink's socket. The kernel's path has
+// no such process. Both are divided by the packets delivered; marks of CPU compare
+// the first. For TCP, a packet is a full segment of payload (1448 bytes at an MTU of
+// 1500 over IPv4), although super-packets of many segments are what is handled. Paced
+// UDP is the row to read for the cost of a small packet, since nothing is dropped
+// there; unpaced, dropped packets cost CPU time too.
 //
 // # How marks are judged
 //

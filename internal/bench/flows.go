@@ -76,7 +76,7 @@ func (s *flowSource) start(ctx context.Context, fail func(error)) (uint16, error
 func (s *flowSource) send(ctx context.Context, fd int) error {
 	m := newMessages(udpBurst, 28+smallPayload, 0)
 	for _, b := range m.buffers {
-		s.header(b)
+		datagramHeader(b, s.address)
 	}
 	p := newPacer(udpBurst, s.traffic.Rate)
 	for flow := 0; flow < s.traffic.Fresh && ctx.Err() == nil; {
@@ -109,14 +109,15 @@ func (t Traffic) host(flow int) byte {
 	return byte(first + flow%flowHosts)
 }
 
-// header fills in what all datagrams share. The kernel fills in the lengths and
+// datagramHeader fills in what all datagrams of a raw socket share, the last byte of
+// the sender's address and its port being left. The kernel fills in the length and
 // the checksum of the IPv4 header; UDP has no checksum (RFC 768).
-func (s *flowSource) header(b []byte) {
+func datagramHeader(b []byte, address netip.AddrPort) {
 	b[0], b[8], b[9] = 0x45, 64, unix.IPPROTO_UDP
-	own, to := netip.AddrFrom4([4]byte{10, 77, 1, 0}).As4(), s.address.Addr().As4()
+	own, to := [4]byte{10, 77, 1, 0}, address.Addr().As4()
 	copy(b[12:], own[:])
 	copy(b[16:], to[:])
-	binary.BigEndian.PutUint16(b[22:], s.address.Port())
+	binary.BigEndian.PutUint16(b[22:], address.Port())
 	binary.BigEndian.PutUint16(b[24:], 8+smallPayload)
 }
 

@@ -24,8 +24,12 @@ const (
 	iperfInterval = 100 * time.Millisecond
 )
 
-// missing returns an error if a program that the metric needs is not installed.
-func (m Metric) missing() error {
+// missing returns an error if a program that the metric needs is not installed,
+// or it is not of the family.
+func (m Metric) missing(o Options) error {
+	if m.Traffic.Many > 0 && o.IPv6 {
+		return errOnlyIPv4
+	}
 	if !m.Traffic.IPerf {
 		return nil
 	}

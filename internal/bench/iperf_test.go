@@ -65,12 +65,12 @@ func TestListens(t *testing.T) {
 func TestIPerfIsLeftOutByName(t *testing.T) {
 	needRoot(t)
 	t.Setenv("PATH", t.TempDir())
+	o := DefaultOptions()
 	for _, m := range Metrics(DefaultPacedRate) {
-		if err := m.missing(); (err != nil) != m.Traffic.IPerf || err != nil && !errors.Is(err, ErrSkip) {
+		if err := m.missing(o); (err != nil) != m.Traffic.IPerf || err != nil && !errors.Is(err, ErrSkip) {
 			t.Errorf("%s: missing says %v", m.Name, err)
 		}
 	}
-	o := DefaultOptions()
 	o.Paths, o.Metrics, o.Rounds, o.Window = []string{Kernel}, []string{TCP1, IPerf1}, 1, 50*time.Millisecond
 	r, err := Run(t.Context(), o)
 	if err != nil {

@@ -1,13 +1,17 @@
 package bench
 
 // Mark is a claim about two paths: the ratio of their figures in the same round
-// is at least Least.
+// is at least Least, or at most Most where less is better.
 type Mark struct {
 	Name   string  `json:"name"`
 	Metric string  `json:"metric"`
 	Path   string  `json:"path"`
 	Over   string  `json:"over"`
 	Least  float64 `json:"least"` // wanted of the median; 0 only reports
+	Most   float64 `json:"most,omitempty"`
+	// CPU: it compares what all processors spend on a packet, the source's and the
+	// sink's part included, and not what is delivered.
+	CPU bool `json:"cpu,omitempty"`
 	// Voids: a run that misses the mark says nothing about the others, since
 	// the yardstick itself is slow.
 	Voids bool `json:"voids,omitempty"`
@@ -46,7 +50,36 @@ var Marks = []Mark{
 	{Name: "filter-routerd-tcp1", Metric: TCP1, Path: RouterdFilter10, Over: Routerd, Least: 0.95},
 	{Name: "own-kernel-tcp1", Metric: TCP1, Path: RouterdOwn, Over: Kernel},
 	{Name: "own-kernel-tcp4", Metric: TCP4, Path: RouterdOwn, Over: Kernel},
+
+	{Name: "offload-kernel-tcp1", Metric: TCP1, Path: OffloadAuto, Over: Kernel, Least: 1.2},
+	{Name: "offload-kernel-tcp4", Metric: TCP4, Path: OffloadAuto, Over: Kernel, Least: 1.2},
+	{Name: "offload-nft-tcp1", Metric: TCP1, Path: OffloadAutoNAT, Over: KernelNAT, Least: 1.25},
+	{Name: "offload-nft-tcp4", Metric: TCP4, Path: OffloadAutoNAT, Over: KernelNAT, Least: 1.4},
+	{Name: "queue-kernel-tcp1", Metric: TCP1, Path: OffloadQueue, Over: KernelQueue, Least: 0.9},
+	{Name: "queue-kernel-tcp4", Metric: TCP4, Path: OffloadQueue, Over: KernelQueue, Least: 0.9},
+	{Name: "cached-kernel-udp", Metric: UDPSmall, Path: OffloadAlways, Over: Kernel, Least: 1.05},
+	{Name: "cached-nft-udp", Metric: UDPSmall, Path: OffloadAlwaysNAT, Over: KernelNAT, Least: 1.4},
+	{Name: "cached-kernel-cpu", Metric: UDPPaced, Path: OffloadAlways, Over: Kernel, Most: 0.95, CPU: true},
+	{Name: "cached-nft-cpu", Metric: UDPPaced, Path: OffloadAlwaysNAT, Over: KernelNAT, Most: 0.7, CPU: true},
+	{Name: "offload-kernel-one", Metric: UDPOne, Path: OffloadAuto, Over: Kernel, Least: 1.8},
+	{Name: "offload-nft-one", Metric: UDPOne, Path: OffloadAutoNAT, Over: KernelNAT, Least: 2},
+	{Name: "offload-kernel-many", Metric: UDPMany, Path: OffloadAuto, Over: Kernel, Least: 1},
+	{Name: "offload-nft-many", Metric: UDPMany, Path: OffloadAutoNAT, Over: KernelNAT, Least: 1.3},
+	{Name: "offload-kernel-echo", Metric: UDPEcho, Path: OffloadAuto, Over: Kernel, Most: 1.1},
+	{Name: "full-ten-wide", Metric: UDPWide, Path: OffloadFull, Over: OffloadTen, Least: 0.9},
+	{Name: "off-kernel-tcp1", Metric: TCP1, Path: OffloadOff, Over: Kernel},
+	{Name: "off-kernel-tcp4", Metric: TCP4, Path: OffloadOff, Over: Kernel},
+	{Name: "off-kernel-udp", Metric: UDPSmall, Path: OffloadOff, Over: Kernel},
+	{Name: "off-earlier-tcp1", Metric: TCP1, Path: OffloadOff, Over: EarlierPacket, Least: 0.95},
+	{Name: "off-earlier-tcp4", Metric: TCP4, Path: OffloadOff, Over: EarlierPacket, Least: 0.95},
+	{Name: "off-earlier-udp", Metric: UDPSmall, Path: OffloadOff, Over: EarlierPacket, Least: 0.95},
+	{Name: "tun-earlier-tcp1", Metric: TCP1, Path: Routerd, Over: EarlierTUN, Least: 0.95},
+	{Name: "tun-earlier-tcp4", Metric: TCP4, Path: Routerd, Over: EarlierTUN, Least: 0.95},
+	{Name: "tun-earlier-udp", Metric: UDPSmall, Path: Routerd, Over: EarlierTUN, Least: 0.95},
 }
+
+// wants reports whether the mark judges; it only reports otherwise.
+func (m Mark) wants() bool { return m.Least > 0 || m.Most > 0 }
 
 // minPairs is the fewest pairs that a mark may be judged by.
 const minPairs = 10
@@ -78,14 +111,14 @@ func judge(marks []Mark, r *Report) []Judgement {
 		if !r.asked(m) {
 			continue
 		}
-		j := Judgement{Mark: m, Ratios: ratios(r.samples(m.Path, m.Metric), r.samples(m.Over, m.Metric), r.figure(m.Metric))}
+		j := Judgement{Mark: m, Ratios: ratios(r.samples(m.Path, m.Metric), r.samples(m.Over, m.Metric), r.figure(m))}
 		j.Spread = SpreadOf(j.Ratios)
 		j.Verdict = m.verdict(j.Spread)
 		bent = bent || m.Voids && j.Verdict == Miss
 		out = append(out, j)
 	}
 	for i := range out {
-		if bent && out[i].Least > 0 && !out[i].Voids && out[i].Verdict != NotTaken {
+		if bent && out[i].wants() && !out[i].Voids && out[i].Verdict != NotTaken {
 			out[i].Verdict = Void
 		}
 	}
@@ -96,9 +129,9 @@ func (m Mark) verdict(s Spread) string {
 	switch {
 	case s.N == 0:
 		return NotTaken
-	case m.Least == 0:
+	case !m.wants():
 		return Unmeant
-	case s.Median < m.Least:
+	case s.Median < m.Least, m.Most > 0 && s.Median > m.Most:
 		return Miss
 	case s.N < minPairs:
 		return TooFew

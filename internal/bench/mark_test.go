@@ -85,6 +85,69 @@ func TestRatiosPairRounds(t *testing.T) {
 	}
 }
 
+// A mark may want less of one path than of the other, and compares processor time
+// where it says so; round trips are compared by themselves.
+func TestJudgeOfCosts(t *testing.T) {
+	var metrics []Metric
+	for _, m := range Metrics(50000) {
+		if m.Name == UDPPaced || m.Name == UDPEcho {
+			metrics = append(metrics, m)
+		}
+	}
+	r := newReport(Options{MTU: 1500, Rounds: 10, Window: time.Second}, tunPaths()[:2], metrics)
+	for path, s := range map[string]Sample{Bare: {Seconds: 1, Packets: 1000, Busy: 8e6, Echo: 11e3}, Kernel: {Seconds: 1, Packets: 1000, Busy: 10e6, Echo: 10e3}} {
+		r.path(path).Samples[UDPPaced], r.path(path).Samples[UDPEcho] = times(10, s), times(10, s)
+	}
+	for _, tt := range []struct {
+		mark    Mark
+		median  float64
+		verdict string
+	}{
+		{Mark{Metric: UDPPaced, Most: 0.8, CPU: true}, 0.8, Pass},
+		{Mark{Metric: UDPPaced, Most: 0.79, CPU: true}, 0.8, Miss},
+		{Mark{Metric: UDPPaced, Least: 1}, 1, Pass},
+		{Mark{Metric: UDPEcho, Most: 1.1}, 1.1, Pass},
+		{Mark{Metric: UDPEcho, Most: 1.09}, 1.1, Miss},
+		{Mark{Metric: UDPEcho}, 1.1, Unmeant},
+	} {
+		tt.mark.Path, tt.mark.Over = Bare, Kernel
+		got := judge([]Mark{tt.mark}, r)[0]
+		if !near(got.Spread.Median, tt.median) || got.Verdict != tt.verdict {
+			t.Errorf("%+v: %v, %s, want %v, %s", tt.mark, got.Spread.Median, got.Verdict, tt.median, tt.verdict)
+		}
+	}
+}
+
+// A group that compares measures each path with the traffic that its marks have.
+func TestComparedAlone(t *testing.T) {
+	o := DefaultOptions()
+	if err := o.Choose("offload"); err != nil {
+		t.Fatal(err)
+	}
+	paths, metrics, err := o.chosen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newReport(o, paths, metrics)
+	for metric, want := range map[string][]string{
+		UDPWide:  {OffloadTen, OffloadFull},
+		UDPEcho:  {OffloadAuto, Kernel},
+		UDPPaced: {OffloadAlways, Kernel, KernelNAT, OffloadAlwaysNAT},
+	} {
+		var got []string
+		for _, p := range r.wanted(paths, *r.metric(metric), o) {
+			got = append(got, p.Name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", metric, diff)
+		}
+	}
+	o.Compared = false
+	if got := len(r.wanted(paths, *r.metric(UDPEcho), o)); got != len(paths) {
+		t.Errorf("%d of %d paths are measured where all were asked for", got, len(paths))
+	}
+}
+
 // What a mark names has to be in the tables, or it would never be judged.
 func TestMarksNameWhatThereIs(t *testing.T) {
 	seen := map[string]bool{}
@@ -94,6 +157,7 @@ func TestMarksNameWhatThereIs(t *testing.T) {
 		}
 		seen[m.Name] = true
 		o := DefaultOptions()
+		o.Earlier = "/nowhere/routerd"
 		if err := o.Restrict(m.Name); err != nil {
 			t.Error(err)
 		}

@@ -19,6 +19,7 @@ type Sample struct {
 	Source    int64   `json:"source_ns"`
 	Sink      int64   `json:"sink_ns"`
 	Memory    uint64  `json:"memory,omitempty"` // bytes that sessions of fresh flows took
+	Echo      int64   `json:"echo_ns,omitempty"`
 }
 
 // Gigabits is the payload delivered, in Gbit/s.
@@ -36,6 +37,9 @@ func (s Sample) Loss() float64 {
 	// closed.
 	return max(0, 1-float64(s.Packets)/float64(s.Sent))
 }
+
+// RoundTrip is the median time that a datagram and its answer took, in µs.
+func (s Sample) RoundTrip() float64 { return float64(s.Echo) / 1e3 }
 
 // BusyPerPacket is the CPU time of the whole machine per packet delivered, in ns.
 func (s Sample) BusyPerPacket() float64 { return ratio(float64(s.Busy), float64(s.Packets)) }
@@ -79,17 +83,18 @@ func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sam
 	if m.Traffic.Fresh > 0 {
 		return s.measureFlows(ctx, m.Traffic)
 	}
-	sinkRole, sourceRole := roleTCPSink, roleTCPSource
-	if m.Traffic.Streams == 0 {
-		sinkRole, sourceRole = roleUDPSink, roleUDPSource
-	}
+	sinkRole, sourceRole := m.Traffic.roles()
 	address := s.host(1).Addr()
-	sink, ready, err := startPart(s.Hosts[1], order{Role: sinkRole, Address: netip.AddrPortFrom(address, 0), Traffic: m.Traffic})
+	at := netip.AddrPortFrom(address, 0)
+	if m.Traffic.Wide {
+		at = netip.AddrPortFrom(unspecified(s.host(1)), 0)
+	}
+	sink, ready, err := startPart(s.Hosts[1], order{Role: sinkRole, Address: at, Traffic: m.Traffic})
 	if err != nil {
 		return Sample{}, err
 	}
 	defer func() { err = errors.Join(err, sink.end()) }()
-	source, _, err := startPart(s.Hosts[0], order{Role: sourceRole, Address: netip.AddrPortFrom(address, ready.Port), Traffic: m.Traffic})
+	source, _, err := startPart(s.Hosts[0], order{Role: sourceRole, Address: netip.AddrPortFrom(address, ready.Port), Traffic: m.Traffic, To: s.destinations})
 	if err != nil {
 		return Sample{}, err
 	}
@@ -117,6 +122,19 @@ func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sam
 		sample.Packets = sample.Bytes / uint64(s.segment())
 	}
 	return sample, nil
+}
+
+// roles are the parts that take and send the traffic.
+func (t Traffic) roles() (sink, source string) {
+	switch {
+	case t.Echo:
+		return roleEcho, roleAsker
+	case t.Many > 0:
+		return roleUDPSink, roleManySource
+	case t.Streams > 0:
+		return roleTCPSink, roleTCPSource
+	}
+	return roleUDPSink, roleUDPSource
 }
 
 // segment is the payload of a full TCP segment with timestamps, in bytes.
@@ -180,6 +198,7 @@ func (v view) since(before view) Sample {
 		Forwarder: int64(v.times[0] - before.times[0]),
 		Source:    int64(v.times[1] - before.times[1]),
 		Sink:      int64(v.times[2] - before.times[2]),
+		Echo:      v.source.Echo,
 	}
 }
 

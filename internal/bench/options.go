@@ -17,6 +17,14 @@ type Options struct {
 	MTU     int    // of every link, bytes
 	IPv6    bool   // instead of IPv4
 	Routerd string // path of the daemon's binary; "" builds it
+	// Earlier is the path of the binary of an earlier daemon, to be compared with;
+	// "" leaves its paths out.
+	Earlier string
+	// Table is the file of prefixes, one a line, of a full table; compressed if it
+	// ends in .gz.
+	Table string
+	// Compared has a path measured only with the traffic that a mark compares.
+	Compared bool
 	// Progress is called with one line for each round; may be nil.
 	Progress func(string)
 }
@@ -28,6 +36,7 @@ func DefaultOptions() Options {
 		Window: 2 * time.Second,
 		Rate:   DefaultPacedRate,
 		MTU:    1500,
+		Table:  defaultTable,
 	}
 	g := Groups[0]
 	o.Paths, o.Metrics = slices.Clone(g.Paths), slices.Clone(g.Metrics)
@@ -39,7 +48,7 @@ func (o *Options) Choose(group string) error {
 	var names []string
 	for _, g := range Groups {
 		if g.Name == group {
-			o.Paths, o.Metrics = slices.Clone(g.Paths), slices.Clone(g.Metrics)
+			o.Paths, o.Metrics, o.Compared = slices.Clone(g.Paths), slices.Clone(g.Metrics), g.Compared
 			return nil
 		}
 		names = append(names, g.Name)
@@ -74,7 +83,7 @@ func (o Options) chosen() ([]Path, []Metric, error) {
 	var paths []Path
 	var metrics []Metric
 	for _, p := range Paths {
-		if slices.Contains(o.Paths, p.Name) {
+		if slices.Contains(o.Paths, p.Name) && (!p.Earlier || o.Earlier != "") {
 			paths = append(paths, p)
 		}
 	}

@@ -23,6 +23,9 @@ const (
 	roleUDPSink    = "udp-sink"
 	roleUDPSource  = "udp-source"
 	roleFlowSource = "flow-source"
+	roleManySource = "many-source"
+	roleEcho       = "echo"
+	roleAsker      = "asker"
 	roleBare       = "bare-loop"
 	roleWireguard  = "wireguard-loop"
 )
@@ -33,6 +36,7 @@ type order struct {
 	Address netip.AddrPort // a sink listens there, a source sends there
 	Traffic Traffic
 	Ends    [2]tunEnd // the TUNs of a forwarding loop
+	To      string    // a file with the addresses that many flows go to; "" where they all go to Address
 }
 
 // reply is a line that a part prints: once when it is ready, and then the
@@ -42,6 +46,7 @@ type reply struct {
 	At      int64  // monotonic clock, ns; comparable within one part only
 	Bytes   uint64 // payload sent or received so far
 	Packets uint64 // datagrams sent or received so far; 0 for TCP
+	Echo    int64  // of an asker, the median of the round trips since it was asked before, ns
 }
 
 // part is what runs inside a process of its own until its context ends.
@@ -84,6 +89,12 @@ func (o order) part() (part, error) {
 		return &udpSource{address: o.Address, traffic: o.Traffic}, nil
 	case roleFlowSource:
 		return &flowSource{address: o.Address, traffic: o.Traffic}, nil
+	case roleManySource:
+		return &manySource{address: o.Address, traffic: o.Traffic, file: o.To}, nil
+	case roleEcho:
+		return &echo{address: o.Address}, nil
+	case roleAsker:
+		return &asker{address: o.Address, traffic: o.Traffic}, nil
 	case roleBare, roleWireguard:
 		return &forwarder{role: o.Role, ends: o.Ends}, nil
 	}
@@ -119,6 +130,9 @@ func (o order) run() error {
 	say := json.NewEncoder(os.Stdout)
 	for {
 		r.Bytes, r.Packets = p.count()
+		if a, ok := p.(*asker); ok {
+			r.Echo = a.median()
+		}
 		r.At = monotonic()
 		if err := say.Encode(r); err != nil {
 			return fmt.Errorf("answer the bench: %w", err)

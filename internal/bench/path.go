@@ -21,12 +21,19 @@ type Path struct {
 	Setup func(ctx context.Context, site *Site) error
 	// Sessions: it keeps sessions, so new flows are measured too.
 	Sessions bool
+	// Wide: its sink takes what is sent to any address, so flows all over a
+	// table are measured too.
+	Wide bool
+	// Earlier: it is of the daemon that Options.Earlier names.
+	Earlier bool
 	// NAT: it translates, so flows that find no port are measured too.
 	NAT bool
 }
 
 // takes reports whether the traffic can be measured over p.
-func (p Path) takes(t Traffic) bool { return t.Fresh == 0 || p.NAT || p.Sessions && !t.Refused }
+func (p Path) takes(t Traffic) bool {
+	return (t.Fresh == 0 || p.NAT || p.Sessions && !t.Refused) && (!t.Wide || p.Wide)
+}
 
 // ErrSkip is what a Setup wraps when this machine or this build has no such
 // path: the rest of the run goes on without it.
@@ -53,15 +60,38 @@ const (
 	RouterdFilter10   = "routerd-filter10"
 	RouterdFilter100  = "routerd-filter100"
 	RouterdFilter1000 = "routerd-filter1000"
+
+	OffloadOff       = "offload-off"
+	OffloadAuto      = "offload-auto"
+	OffloadAlways    = "offload-always"
+	OffloadAutoNAT   = "offload-auto-nat"
+	OffloadAlwaysNAT = "offload-always-nat"
+	OffloadQueue     = "offload-queue"
+	OffloadTen       = "offload-ten"
+	OffloadFull      = "offload-full"
+	KernelQueue      = "kernel-queue"
+	EarlierPacket    = "earlier-packet"
+	EarlierTUN       = "earlier-tun"
 )
 
 // Paths lists the paths there are. Their order matters: a round measures them
 // one after the other, so two that a mark compares should be neighbours.
 var Paths = []Path{
+	{Name: EarlierPacket, Title: "earlier routerd, packet ports", Setup: setupEarlierPacket, Earlier: true},
+	{Name: OffloadOff, Title: "routerd, packet ports, offload off", Setup: setupOffload("off")},
+	{Name: OffloadAlways, Title: "routerd, packet ports, offload always", Setup: setupOffload("always")},
+	{Name: OffloadAuto, Title: "routerd, packet ports, offload auto", Setup: setupOffload("auto")},
 	{Name: Kernel, Title: "kernel, veth to veth", Setup: setupKernel},
 	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, Sessions: true, NAT: true},
+	{Name: OffloadAutoNAT, Title: "routerd and masquerade, packet ports, auto", Setup: setupOffloadNAT("auto"), Sessions: true, NAT: true},
+	{Name: OffloadAlwaysNAT, Title: "routerd and masquerade, packet ports, always", Setup: setupOffloadNAT("always"), Sessions: true, NAT: true},
+	{Name: KernelQueue, Title: "kernel, out by a macvlan", Setup: setupKernelQueue},
+	{Name: OffloadQueue, Title: "routerd, packet ports, auto, out by a macvlan", Setup: setupOffloadQueue},
+	{Name: OffloadTen, Title: "routerd, packet ports, auto, ten routes", Setup: setupOffloadTable(tenRoutes), Wide: true},
+	{Name: OffloadFull, Title: "routerd, packet ports, auto, a full table", Setup: setupOffloadTable(allRoutes), Wide: true},
 	{Name: Bare, Title: "bare copy of super-packets, TUN to TUN", Setup: setupLoop(roleBare)},
 	{Name: Routerd, Title: "routerd, TUN to TUN", Setup: setupRouterd},
+	{Name: EarlierTUN, Title: "earlier routerd, TUN to TUN", Setup: setupEarlierTUN, Earlier: true},
 	{Name: RouterdNAT, Title: "routerd and masquerade", Setup: setupRouterdNAT, Sessions: true, NAT: true},
 	{Name: RouterdFilter10, Title: "routerd, 10 rules", Setup: setupRouterdFilter(10), Sessions: true},
 	{Name: KernelFilter10, Title: "kernel and nft, 10 rules", Setup: setupKernelFilter(10), Sessions: true},
@@ -81,15 +111,26 @@ type Group struct {
 	Name    string
 	Paths   []string
 	Metrics []string
+	// Compared: a path is measured only with the traffic that a mark compares.
+	Compared bool
 }
 
 // Groups lists the groups there are. The first is measured unless another is
 // asked for; all of them together would take too long for one run.
 var Groups = []Group{
-	{"tun", []string{Kernel, Bare, Routerd, Wireguard}, []string{TCP1, TCP4, UDPSmall, UDPPaced}},
-	{"nat", []string{Kernel, KernelNAT, Routerd, RouterdNAT}, []string{TCP1, TCP4, UDPSmall, NewFlows, NewPaced, Refusals}},
-	{"filter", []string{Routerd, RouterdFilter10, KernelFilter10, KernelFilter100, RouterdFilter100, RouterdFilter1000, KernelFilter1000}, []string{TCP1, UDPTwo, NewFlows}},
-	{"ethernet", []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, []string{TCP1, TCP4, UDPSmall, IPerf1, IPerf4}},
+	{Name: "tun", Paths: []string{Kernel, Bare, Routerd, Wireguard}, Metrics: []string{TCP1, TCP4, UDPSmall, UDPPaced}},
+	{Name: "nat", Paths: []string{Kernel, KernelNAT, Routerd, RouterdNAT}, Metrics: []string{TCP1, TCP4, UDPSmall, NewFlows, NewPaced, Refusals}},
+	{Name: "filter", Paths: []string{Routerd, RouterdFilter10, KernelFilter10, KernelFilter100, RouterdFilter100, RouterdFilter1000, KernelFilter1000}, Metrics: []string{TCP1, UDPTwo, NewFlows}},
+	{Name: "ethernet", Paths: []string{Kernel, Kernel2, RouterdPacket, RouterdTAP, RouterdOwn}, Metrics: []string{TCP1, TCP4, UDPSmall, IPerf1, IPerf4}},
+	{
+		Name: "offload",
+		Paths: []string{
+			Kernel, KernelNAT, KernelQueue, OffloadOff, OffloadAuto, OffloadAlways, OffloadAutoNAT, OffloadAlwaysNAT,
+			OffloadQueue, OffloadTen, OffloadFull, Routerd, EarlierPacket, EarlierTUN,
+		},
+		Metrics:  []string{TCP1, TCP4, UDPSmall, UDPPaced, UDPOne, UDPMany, UDPWide, UDPEcho},
+		Compared: true,
+	},
 }
 
 // Site is where a path stands: two hosts, each a namespace with one device
@@ -102,8 +143,9 @@ type Site struct {
 	prefix  string    // of every namespace's name
 	// Of a path that keeps sessions: a function that ends all sessions, and one
 	// that gives the memory that includes them, in bytes.
-	forgetting func(context.Context) error
-	memory     func() (uint64, error)
+	forgetting   func(context.Context) error
+	memory       func() (uint64, error)
+	destinations string // a file of the addresses that flows all over a table go to
 	// forwarders are the processes that carry the packets; none for the kernel.
 	forwarders []*process
 	cleanups   []func() error // run last to first
@@ -195,12 +237,24 @@ func setupKernel(_ context.Context, s *Site) error {
 
 // veth lays a cable from the router to host i and configures both ends.
 func (s *Site) veth(router, host string, i int) error {
+	name := fmt.Sprintf("eth%d", i)
+	if err := s.cable(router, host, name, i); err != nil {
+		return err
+	}
+	return withLinks(router, func(h *netlink.Handle) error {
+		_, err := configureLink(h, name, s.router(i))
+		return err
+	})
+}
+
+// cable lays a cable from the router, whose end has the name, to host i, and
+// configures the host's end.
+func (s *Site) cable(router, host, name string, i int) error {
 	ns, err := netns.GetFromName(host)
 	if err != nil {
 		return fmt.Errorf("open network namespace %q: %w", host, err)
 	}
 	defer ns.Close()
-	name := fmt.Sprintf("eth%d", i)
 	err = withLinks(router, func(h *netlink.Handle) error {
 		attrs := netlink.NewLinkAttrs()
 		attrs.Name, attrs.MTU = name, s.Options.MTU
@@ -208,8 +262,7 @@ func (s *Site) veth(router, host string, i int) error {
 		if err != nil {
 			return fmt.Errorf("make veth %s: %w", name, err)
 		}
-		_, err = configureLink(h, name, s.router(i))
-		return err
+		return nil
 	})
 	if err != nil {
 		return err

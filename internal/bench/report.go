@@ -70,10 +70,9 @@ func (r *Report) add(path, metric string, s Sample) {
 
 func (r *Report) skip(path string, why error) { r.path(path).Skipped = why.Error() }
 
-// lacks reports whether a program that the metric needs is not installed, and
-// records that.
-func (r *Report) lacks(m Metric) bool {
-	err := m.missing()
+// lacks reports whether the metric cannot be measured here, and records why.
+func (r *Report) lacks(m Metric, o Options) bool {
+	err := m.missing(o)
 	if err != nil {
 		r.metric(m.Name).Skipped = err.Error()
 	}
@@ -101,20 +100,27 @@ func (r *Report) metric(name string) *Metric {
 	return &r.Metrics[i]
 }
 
-// figure is what a metric is compared by: bits of TCP, packets of UDP.
-func (r *Report) figure(metric string) func(Sample) float64 {
-	if m := r.metric(metric); m != nil && m.Traffic.Streams > 0 {
+// figure is what a mark compares: bits of TCP, packets of UDP, round trips, or
+// the time of the processors that a packet takes.
+func (r *Report) figure(k Mark) func(Sample) float64 {
+	m := r.metric(k.Metric)
+	switch {
+	case k.CPU:
+		return Sample.BusyPerPacket
+	case m != nil && m.Traffic.Streams > 0:
 		return Sample.Gigabits
+	case m != nil && m.Traffic.Echo:
+		return Sample.RoundTrip
 	}
 	return Sample.PacketRate
 }
 
-// Outcome is the outcome of the marks that have a Least.
+// Outcome is the outcome of the marks that want something.
 func (r *Report) Outcome() Outcome {
 	o := Met
 	for _, j := range r.Marks {
 		switch {
-		case j.Least == 0 || j.Verdict == Pass:
+		case !j.wants() || j.Verdict == Pass:
 		case j.Verdict == NotTaken:
 			o = o.Worse(NotRun)
 		default:
@@ -143,6 +149,9 @@ func (r *Report) latest() string {
 func (r *Report) format(m Metric, s Sample) string {
 	if m.Traffic.Streams > 0 {
 		return fmt.Sprintf("%.2f", s.Gigabits())
+	}
+	if m.Traffic.Echo {
+		return fmt.Sprintf("%.1fµs", s.RoundTrip())
 	}
 	return fmt.Sprintf("%.0fk", s.PacketRate()/1000)
 }

@@ -46,13 +46,13 @@ func Run(ctx context.Context, o Options) (r *Report, err error) {
 		sites[p.Name] = site
 	}
 	paths = slices.DeleteFunc(paths, func(p Path) bool { return sites[p.Name] == nil })
-	metrics = slices.DeleteFunc(slices.Clone(metrics), func(m Metric) bool { return r.lacks(m) })
+	metrics = slices.DeleteFunc(slices.Clone(metrics), func(m Metric) bool { return r.lacks(m, o) })
 	if r.Idle, err = idleLoad(ctx); err != nil {
 		return nil, err
 	}
 	for round := range o.Rounds {
 		for _, m := range metrics {
-			if err := measureRound(ctx, r, m, inOrder(paths, round), sites); err != nil {
+			if err := measureRound(ctx, r, m, inOrder(r.wanted(paths, m, o), round), sites); err != nil {
 				return nil, err
 			}
 		}
@@ -88,11 +88,17 @@ func inOrder(paths []Path, round int) []Path {
 	return paths
 }
 
+// wanted is those paths over which the metric is measured.
+func (r *Report) wanted(paths []Path, m Metric, o Options) []Path {
+	return slices.DeleteFunc(slices.Clone(paths), func(p Path) bool {
+		return !p.takes(m.Traffic) || o.Compared && !slices.ContainsFunc(Marks, func(k Mark) bool {
+			return k.Metric == m.Name && (k.Path == p.Name || k.Over == p.Name) && r.asked(k)
+		})
+	})
+}
+
 func measureRound(ctx context.Context, r *Report, m Metric, paths []Path, sites map[string]*Site) error {
 	for _, p := range paths {
-		if !p.takes(m.Traffic) {
-			continue
-		}
 		s, err := sites[p.Name].measure(ctx, m, r.window)
 		if err != nil {
 			return fmt.Errorf("measure %s over path %s: %w", m.Title, p.Name, err)

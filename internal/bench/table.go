@@ -54,8 +54,12 @@ func (r *Report) throughput() [][]string {
 	head, unit := []string{"path"}, []string{""}
 	for _, m := range r.Metrics {
 		head = append(head, m.Title)
-		if m.Traffic.Streams > 0 {
+		switch {
+		case m.Traffic.Streams > 0:
 			unit = append(unit, "Gbit/s")
+			continue
+		case m.Traffic.Echo:
+			unit = append(unit, "µs")
 			continue
 		}
 		head, unit = append(head, ""), append(unit, "packets/s", "loss")
@@ -68,6 +72,8 @@ func (r *Report) throughput() [][]string {
 			switch {
 			case m.Traffic.Streams > 0:
 				row = append(row, cell(s, Sample.Gigabits, "%.2f", 1))
+			case m.Traffic.Echo:
+				row = append(row, cell(s, Sample.RoundTrip, "%.1f", 1))
 			default:
 				row = append(row, cell(s, Sample.PacketRate, "%.0f k", 1e-3), cell(s, Sample.Loss, "%.1f %%", 100))
 			}
@@ -150,6 +156,9 @@ func (r *Report) marks() [][]string {
 		if m := r.metric(j.Metric); m != nil {
 			metric = m.Title
 		}
+		if j.CPU {
+			metric += ", CPU per packet"
+		}
 		row := []string{fmt.Sprintf("%s: %s / %s, %s", j.Name, j.Path, j.Over, metric), "-", "-", "-", fmt.Sprint(j.Spread.N), "-", j.Verdict}
 		if s := j.Spread; s.N > 0 {
 			row[1] = fmt.Sprintf("%.2f", s.Median)
@@ -158,6 +167,9 @@ func (r *Report) marks() [][]string {
 		}
 		if j.Least > 0 {
 			row[5] = fmt.Sprintf(">= %.2f", j.Least)
+		}
+		if j.Most > 0 {
+			row[5] = fmt.Sprintf("<= %.2f", j.Most)
 		}
 		grid = append(grid, row)
 	}

@@ -26,6 +26,15 @@ type Traffic struct {
 	Fresh int `json:"fresh,omitempty"`
 	// Refused has the flows come from hosts that a NAT has next to no ports for.
 	Refused bool `json:"refused,omitempty"`
+	// Many is the number of UDP flows that take turns, one datagram each time;
+	// 0 for those of Flows.
+	Many int `json:"many,omitempty"`
+	// Wide has each flow go to an address of its own, all over the table of a
+	// path that has one.
+	Wide bool `json:"wide,omitempty"`
+	// Echo sends one datagram at a time and waits for it to come back. The
+	// figure is the median of the times that took.
+	Echo bool `json:"echo,omitempty"`
 	// IPerf has iperf3 carry the streams instead of the bench's own parts.
 	IPerf bool `json:"iperf,omitempty"`
 }
@@ -45,6 +54,10 @@ const (
 	UDPSmall = "udp"
 	UDPTwo   = "udp-two-way"
 	UDPPaced = "udp-paced"
+	UDPOne   = "udp-one"
+	UDPMany  = "udp-many"
+	UDPWide  = "udp-wide"
+	UDPEcho  = "echo"
 	UDPSuper = "udp-super"
 	IPerf1   = "iperf3-1"
 	IPerf4   = "iperf3-4"
@@ -61,7 +74,10 @@ const (
 	udpFlows     = 8
 	udpBurst     = 16
 	freshFlows   = 200_000 // fewer than nf_conntrack_max allows by default
-	superBurst   = 64      // datagrams in one UDP_SEGMENT send; the kernel's limit was 64 before 6.9
+	manyFlows    = 10_000
+	wideFlows    = 1 << 20
+	echoRate     = 1000 // a second: the machine is idle between two of them
+	superBurst   = 64   // datagrams in one UDP_SEGMENT send; the kernel's limit was 64 before 6.9
 )
 
 // DefaultPacedRate, in packets/s, is below what every path carries, so that
@@ -81,12 +97,20 @@ func Metrics(rate int) []Metric {
 	freshPaced.Fresh, freshPaced.Rate = rate, rate
 	refused := freshPaced
 	refused.Refused = true
+	one, many := small, Traffic{Many: manyFlows, Payload: smallPayload, Burst: udpBurst}
+	one.Flows = 1
+	wide := many
+	wide.Many, wide.Wide = wideFlows, true
 	return []Metric{
 		{Name: TCP1, Title: "TCP 1", Traffic: Traffic{Streams: 1}},
 		{Name: TCP4, Title: "TCP 4", Traffic: Traffic{Streams: 4}},
 		{Name: UDPSmall, Title: "UDP small", Traffic: small},
 		{Name: UDPTwo, Title: "UDP two-way", Traffic: answered},
 		{Name: UDPPaced, Title: fmt.Sprintf("UDP %d k/s", rate/1000), Traffic: paced},
+		{Name: UDPOne, Title: "UDP 1 flow", Traffic: one},
+		{Name: UDPMany, Title: "UDP 10 k flows", Traffic: many},
+		{Name: UDPWide, Title: "UDP 1 M flows", Traffic: wide},
+		{Name: UDPEcho, Title: "round trip", Traffic: Traffic{Echo: true, Payload: smallPayload, Rate: echoRate}},
 		{Name: UDPSuper, Title: "UDP super", Traffic: super},
 		{Name: IPerf1, Title: "iperf3 1", Traffic: Traffic{Streams: 1, IPerf: true}},
 		{Name: IPerf4, Title: "iperf3 4", Traffic: Traffic{Streams: 4, IPerf: true}},

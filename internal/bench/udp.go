@@ -225,11 +225,9 @@ func (s *udpSource) start(ctx context.Context, fail func(error)) (uint16, error)
 
 // open makes a socket connected to the sink.
 func (s *udpSource) open() (int, error) {
-	family, port := unix.AF_INET6, int(s.address.Port())
-	var to unix.Sockaddr = &unix.SockaddrInet6{Port: port, Addr: s.address.Addr().As16()}
+	family := unix.AF_INET6
 	if s.address.Addr().Is4() {
 		family = unix.AF_INET
-		to = &unix.SockaddrInet4{Port: port, Addr: s.address.Addr().As4()}
 	}
 	fd, err := unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -240,7 +238,7 @@ func (s *udpSource) open() (int, error) {
 		err = unix.SetsockoptInt(fd, unix.SOL_UDP, unix.UDP_SEGMENT, s.traffic.Payload)
 	}
 	if err == nil {
-		err = unix.Connect(fd, to)
+		err = unix.Connect(fd, socketAddress(s.address))
 	}
 	if err != nil {
 		unix.Close(fd)

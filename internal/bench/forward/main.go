@@ -69,14 +69,19 @@ func parse(args []string, stderr io.Writer) (o bench.Options, file string, err e
 		groups = append(groups, g.Name)
 	}
 	f.Func("group", "the `group` of paths and its traffic, one of "+strings.Join(groups, ",")+"; -paths and -metrics after it change it", o.Choose)
-	f.Func("paths", "`list` of paths to measure, of "+strings.Join(bench.PathNames(), ",")+" (default those of the group)", list(&o.Paths))
-	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there are "+strings.Join([]string{bench.UDPTwo, bench.UDPSuper, bench.IPerf1, bench.IPerf4}, ",")+" too", list(&o.Metrics))
+	f.Func("paths", "`list` of paths to measure, of "+strings.Join(bench.PathNames(), ",")+" (default those of the group), with all the traffic", func(s string) error {
+		o.Compared = false
+		return list(&o.Paths)(s)
+	})
+	f.Func("metrics", "`list` of traffic to measure, default "+strings.Join(o.Metrics, ",")+"; there are "+strings.Join([]string{bench.UDPTwo, bench.UDPOne, bench.UDPMany, bench.UDPWide, bench.UDPEcho, bench.UDPSuper, bench.IPerf1, bench.IPerf4}, ",")+" too", list(&o.Metrics))
 	f.IntVar(&o.Rounds, "pairs", o.Rounds, "`rounds`; each gives every mark one pair")
 	seconds := f.Float64("seconds", o.Window.Seconds(), "length of one measurement")
 	f.IntVar(&o.Rate, "rate", o.Rate, "packets/s of the paced UDP traffic")
 	f.IntVar(&o.MTU, "mtu", o.MTU, "MTU of every link in `bytes`")
 	f.BoolVar(&o.IPv6, "6", false, "IPv6 instead of IPv4")
 	f.StringVar(&o.Routerd, "routerd", "", "`binary` of the daemon (default: built from this source tree)")
+	f.StringVar(&o.Earlier, "earlier", "", "`binary` of an earlier daemon, to be compared with in the group offload")
+	f.StringVar(&o.Table, "table", o.Table, "`file` of the prefixes of a full table, one a line, for the group offload")
 	f.StringVar(&file, "json", "", "write the report with every sample to `file`, - for standard output instead of the table")
 	only := f.String("only", "", "measure only what one `mark` compares, without the yardstick unless it is that; one of "+strings.Join(marks, ", "))
 	quiet := f.Bool("quiet", false, "no line per round on standard error")
