@@ -46,6 +46,7 @@ type Slots struct {
 	touched   SlotSet
 	step      []SlotID // the same as a list, unless many are
 	many      bool
+	low, high int // all bits of touched are in words from low to below high
 	stepFreed []SlotID
 	open      Slot // given by At and not written back, of number openID
 	openID    SlotID
@@ -94,9 +95,11 @@ func (s *Slots) unused() (id SlotID) {
 		return id
 	}
 	id = s.records.add()
-	s.offered.grow(s.records.n)
-	s.touched.grow(s.records.n)
-	s.now.dirty.grow(s.records.n)
+	if room := s.records.room(); len(s.now.dirty)*64 < room {
+		s.offered.grow(room)
+		s.touched.grow(room)
+		s.now.dirty.grow(room)
+	}
 	return id
 }
 
@@ -151,6 +154,7 @@ func (s *Slots) WithdrawAll(set SlotSet) {
 		if x := set[i] & s.offered[i]; x != 0 {
 			s.offered[i] &^= x
 			s.touched[i] |= x
+			s.touchWords(i, i+1)
 			s.many = true
 		}
 	}
@@ -176,9 +180,18 @@ func (s *Slots) touch(id SlotID) {
 		return
 	}
 	s.touched.set(id)
+	s.touchWords(int(id/64), int(id/64)+1)
 	if s.many = s.many || len(s.step) == fewSlots; !s.many {
 		s.step = append(s.step, id)
 	}
+}
+
+// touchWords notes that bits of touched are set in words from low to below high.
+func (s *Slots) touchWords(low, high int) {
+	if s.high == 0 {
+		s.low = low
+	}
+	s.low, s.high = min(s.low, low), max(s.high, high)
 }
 
 // fewSlots is how many slots of a step are kept as a list.
@@ -191,11 +204,12 @@ func (s *Slots) Publish() bool {
 	defer s.mu.Unlock()
 	s.close()
 	if s.many {
-		for i, x := range s.touched {
+		for i := s.low; i < s.high; i++ {
+			x := s.touched[i]
 			s.now.n += bits.OnesCount64(x &^ s.now.dirty[i])
 			s.now.dirty[i] |= x
+			s.touched[i] = 0
 		}
-		clear(s.touched)
 	} else {
 		for _, id := range s.step {
 			s.touched.Remove(id)
@@ -206,7 +220,7 @@ func (s *Slots) Publish() bool {
 		}
 	}
 	s.now.freed = append(s.now.freed, s.stepFreed...)
-	s.step, s.many = s.step[:0], false
+	s.step, s.many, s.low, s.high = s.step[:0], false, 0, 0
 	if s.stepFreed = s.stepFreed[:0]; cap(s.stepFreed) > 4*fewSlots {
 		s.stepFreed = nil
 	}
@@ -233,7 +247,7 @@ func (s *Slots) Cut(mark any, merge func(before, after any) (both any, ok bool))
 		c = &changes{}
 	}
 	*c, s.now = s.now, *c
-	s.now.dirty.grow(s.records.n)
+	s.now.dirty.grow(s.records.room())
 	c.cut, c.word = mark, 0
 	s.cuts = append(s.cuts, c)
 }

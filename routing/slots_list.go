@@ -47,7 +47,7 @@ func (s *Slots) OfferAll(list []Offering, routes []Slot) {
 				s.records.hops.release(whole.hops)
 				of, whole = o.Route, s.records.compose(&routes[o.Route])
 			}
-			s.put(o, whole)
+			s.put(o, &whole)
 		}
 		s.records.hops.release(whole.hops)
 		s.mu.Unlock()
@@ -56,7 +56,7 @@ func (s *Slots) OfferAll(list []Offering, routes []Slot) {
 }
 
 // put does what an offering says; x is its route.
-func (s *Slots) put(o *Offering, x record) {
+func (s *Slots) put(o *Offering, x *record) {
 	if o.Route == Withdrawn {
 		if s.offered.Has(o.ID) {
 			s.touch(o.ID)
@@ -66,7 +66,10 @@ func (s *Slots) put(o *Offering, x record) {
 	}
 	if o.ID == NoSlot {
 		o.ID = s.unused()
-		s.records.name(o.ID, &o.Address, o.Bits, o.IPv4)
+		s.records.fill(o.ID, o, x)
+		s.touch(o.ID)
+		s.offered.set(o.ID)
+		return
 	}
 	if changed := s.records.put(o.ID, x); changed || !s.offered.Has(o.ID) {
 		s.touch(o.ID)

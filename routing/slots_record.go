@@ -53,25 +53,25 @@ func (r *records) add() SlotID {
 	return SlotID(r.n - 1)
 }
 
+// room is for how many slots there are pages.
+func (r *records) room() int { return len(r.pages) * slotPage }
+
 // prefix makes p, and nothing else, what is in a slot; an invalid one empties it.
 func (r *records) prefix(id SlotID, p netip.Prefix) {
-	if !p.IsValid() {
-		r.empty(id)
-		return
+	r.empty(id)
+	if p.IsValid() {
+		o := NewSlot(p, Withdrawn)
+		r.name(r.at(id), &o)
 	}
-	address := p.Addr().As16()
-	r.name(id, &address, uint8(p.Bits()), p.Addr().Is4())
 }
 
-// name is prefix, of one as in [Offering].
-func (r *records) name(id SlotID, address *[16]byte, bits uint8, four bool) {
-	r.empty(id)
-	x := r.at(id)
-	x.bits = bits
-	if four {
-		x.flags, x.address = recordIPv4, binary.BigEndian.Uint32(address[12:])
+// name gives an empty slot the prefix of an offering.
+func (r *records) name(x *record, o *Offering) {
+	x.bits = o.Bits
+	if o.IPv4 {
+		x.flags, x.address = x.flags|recordIPv4, binary.BigEndian.Uint32(o.Address[12:])
 	} else {
-		x.flags, x.address = recordIPv6, r.six.take(*address)
+		x.flags, x.address = x.flags|recordIPv6, r.six.take(o.Address)
 	}
 }
 
@@ -105,7 +105,7 @@ func (r *records) read(id SlotID, s *Slot) {
 // write puts s into a slot; the prefix stays.
 func (r *records) write(id SlotID, s *Slot) {
 	x := r.compose(s)
-	r.put(id, x)
+	r.put(id, &x)
 	r.hops.release(x.hops)
 }
 
@@ -118,18 +118,27 @@ func (r *records) compose(s *Slot) record {
 	return x
 }
 
+// fill puts x, whose hops the caller keeps, with the prefix of an offering, into a slot that is
+// empty.
+func (r *records) fill(id SlotID, o *Offering, x *record) {
+	r.hops.keep(x.hops)
+	at := r.at(id)
+	*at = *x
+	r.name(at, o)
+}
+
 // put has a slot be as x, whose hops the caller keeps, and reports whether it was
 // something else; the prefix stays.
-func (r *records) put(id SlotID, x record) bool {
+func (r *records) put(id SlotID, x *record) bool {
 	at := r.at(id)
-	before := *at
-	if x.hops != before.hops {
-		r.hops.keep(x.hops)
+	before, after := *at, *x
+	if after.hops != before.hops {
+		r.hops.keep(after.hops)
 		r.hops.release(before.hops)
 	}
-	x.address, x.bits, x.flags = before.address, before.bits, before.flags&^recordInternal|x.flags
-	*at = x
-	return x != before
+	after.address, after.bits, after.flags = before.address, before.bits, before.flags&^recordInternal|x.flags
+	*at = after
+	return after != before
 }
 
 // sixes are IPv6 addresses by number.

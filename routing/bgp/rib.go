@@ -265,11 +265,10 @@ const offersAtOnce = 256
 
 // offerLater has offerAll change the slot of a prefix.
 func (m *Machine) offerLater(r *rib, n uint32, l *chosen, way int32) {
-	o := routing.Offering{ID: routing.SlotID(l.slot - 1), Route: way} // NoSlot, if it has none
+	m.offers, m.offered = append(m.offers, routing.Offering{ID: routing.SlotID(l.slot - 1), Route: way}), append(m.offered, n) // NoSlot, if it has none
 	if l.slot == 0 {
-		r.table.name(n, &o)
+		r.table.name(n, &m.offers[len(m.offers)-1])
 	}
-	m.offers, m.offered = append(m.offers, o), append(m.offered, n)
 }
 
 // offerAll writes what was gathered into the slots of prefixes of a family.
