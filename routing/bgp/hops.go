@@ -51,6 +51,19 @@ func (m *Machine) hop(a *AttributeSet) *hop {
 	return h
 }
 
+// isOwn reports whether an address is the router's own. Most routes that come one after the
+// other have the same next hop.
+func (m *Machine) isOwn(a netip.Addr) bool {
+	if a == m.notOwn {
+		return false
+	}
+	if m.addresses[a] {
+		return true
+	}
+	m.notOwn = a
+	return false
+}
+
 // listHop gives a hop a place in the list.
 func (m *Machine) listHop(h *hop) {
 	if k := len(m.freeHops); k > 0 {

@@ -33,6 +33,7 @@ type Machine struct {
 	discovering map[routing.InterfaceID]bool
 	links       map[routing.InterfaceID]protocol.LinkUp
 	addresses   map[netip.Addr]bool // the router's own
+	notOwn      netip.Addr          // that was looked for there last and is not there
 
 	attributes AttributeTable
 	ribs       [wire.NumFamilies]*rib
@@ -264,7 +265,7 @@ func (m *Machine) Deadline() time.Time {
 
 // readdress finds out which addresses are the router's own.
 func (m *Machine) readdress() {
-	m.addresses = map[netip.Addr]bool{}
+	m.addresses, m.notOwn = map[netip.Addr]bool{}, netip.Addr{}
 	for _, l := range m.links {
 		for _, p := range l.Addresses {
 			m.addresses[p.Addr()] = true

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"routerd/routing/bgp/wire"
+	"routerd/routing/protocol"
 )
 
 func TestNextHop(t *testing.T) {
@@ -74,6 +75,29 @@ func TestNextHop(t *testing.T) {
 		self := with(far, func(r *HopTerms) { r.Self, r.SelfReflected = true, all })
 		if got, ok := internal.NextHop(wire.IPv4Unicast, was, self, true, false); !ok || got.Address != want {
 			t.Errorf("reflected, self %v: %+v, %v; want %v", all, got, ok, want)
+		}
+	}
+}
+
+// A route by one of the router's own addresses is refused (RFC 4271 §6.3), and only as long as
+// it is one.
+func TestOwnNextHop(t *testing.T) {
+	s := newStand(t, 1, nil)
+	p := s.peers[0]
+	s.connect(p)
+	list := manyPrefixes(4)
+	hop := netip.MustParseAddr("192.0.2.77")
+	for i, own := range []bool{false, true, true, false} {
+		in := protocol.LinkUp{Link: 1, Addresses: []netip.Prefix{netip.PrefixFrom(standAddress, 24)}}
+		if own {
+			in.Addresses = append(in.Addresses, netip.PrefixFrom(hop, 24))
+		}
+		s.step(in)
+		s.say(p, p.route(64500, hop, list[i]))
+		s.say(p, p.route(64500, p.address, list[i]))
+		s.say(p, p.route(64500, hop, list[i]))
+		if has := s.has(list[i : i+1])[0]; has == own {
+			t.Errorf("by %s, which is the router's own: %v, the route is there: %v", hop, own, has)
 		}
 	}
 }

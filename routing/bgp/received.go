@@ -199,7 +199,7 @@ func (m *Machine) admit(n *neighbor, f wire.Family) (why Denial) {
 	switch {
 	case n.cfg.Families[f].Import.refuses(n.terms.External):
 		return NoPolicy
-	case m.addresses[m.given.NextHop.Address]: // RFC 4271 §6.3
+	case m.isOwn(m.given.NextHop.Address): // RFC 4271 §6.3
 		return OwnNextHop
 	}
 	why, m.room = n.terms.Take(&m.given, m.room[:0])

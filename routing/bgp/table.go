@@ -54,10 +54,14 @@ type Table struct {
 
 // head is what a number has besides its address.
 type head struct {
-	first uint32 // of its routes, and one; of a free number the next free one, and one
-	bits  uint8
-	used  bool
+	first   uint32 // of its routes, and one; of a free number the next free one, and one
+	sources uint16 // those that it may have routes of, see bitOf; it has none of others
+	bits    uint8
+	used    bool
 }
+
+// bitOf is the bit of a source in a head. Sources share bits where there are more than bits.
+func bitOf(source uint16) uint16 { return 1 << (source % 16) }
 
 // record is a route.
 type record struct {
@@ -281,6 +285,7 @@ func (t *Table) RemoveAll(list []wire.Plain, source uint16, changed []uint32) []
 
 // put is Put for the number of a prefix.
 func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weight uint32) Putting {
+	h := t.heads.at(n)
 	if r, _ := t.route(n, source, path); r != nil {
 		r.round = t.round(source)
 		old := t.attributes.At(r.attributes)
@@ -299,22 +304,26 @@ func (t *Table) put(n uint32, source uint16, path uint32, a *AttributeSet, weigh
 	} else {
 		i = t.routes.add() + 1
 	}
-	h := t.heads.at(n)
 	t.arrivals++
-	*t.routes.at(i - 1) = record{
-		next: h.first, attributes: a.number, path: path, weight: weight, arrival: t.arrivals, source: source, round: t.round(source),
-	}
+	x := t.routes.at(i - 1) // not as a literal, which is made elsewhere and copied before its parts are there
+	x.next, x.attributes, x.path, x.weight = h.first, a.number, path, weight
+	x.arrival, x.source, x.round = t.arrivals, source, t.round(source)
 	if h.first == 0 {
 		t.routed++
 	}
 	h.first = i
+	h.sources |= bitOf(source)
 	t.count++
 	return PutMore
 }
 
 // route gives a route of a prefix, nil if it is not there, and where its place is noted.
 func (t *Table) route(n uint32, source uint16, path uint32) (*record, *uint32) {
-	for at := &t.heads.at(n).first; *at != 0; {
+	h := t.heads.at(n)
+	if h.sources&bitOf(source) == 0 {
+		return nil, nil
+	}
+	for at := &h.first; *at != 0; {
 		r := t.routes.at(*at - 1)
 		if r.source == source && r.path == path {
 			return r, at
@@ -367,7 +376,8 @@ func (t *Table) remove(n uint32, r *record, at *uint32) {
 	*r = record{next: t.freeRoutes}
 	t.freeRoutes = i
 	t.count--
-	if t.heads.at(n).first == 0 {
+	if h := t.heads.at(n); h.first == 0 {
+		h.sources = 0
 		t.routed--
 	}
 }
