@@ -42,6 +42,7 @@ type Table struct {
 	buckets []atomic.Pointer[link]
 	shift   uint
 	dense   atomic.Pointer[[]atomic.Pointer[Entry]]
+	moved   func(routing.InterfaceID, netip.Addr) // see Observe; nil for nobody
 }
 
 // link is one link in a bucket's chain. A removed link keeps its next, so a
@@ -89,6 +90,13 @@ func (t *Table) bucket(iface routing.InterfaceID, a netip.Addr) *atomic.Pointer[
 	return &t.buckets[t.key.Sum(hi, binary.BigEndian.Uint64(b[8:]))>>t.shift]
 }
 
+// Observe has f called when a neighbour that was published is no longer at the
+// MAC that it had: behind a Publish with another one, and behind an Unpublish.
+// When f is called no reader finds the old MAC any more. It is called by the
+// writer, within Apply, and must not wait. Only the writer calls Observe; there
+// is one observer at most.
+func (t *Table) Observe(f func(iface routing.InterfaceID, a netip.Addr)) { t.moved = f }
+
 // Apply applies a Publish or Unpublish, and ignores other effects. Only the
 // writer calls it.
 func (t *Table) Apply(effect Effect) {
@@ -112,7 +120,11 @@ func (t *Table) store(iface routing.InterfaceID, a netip.Addr, index uint32, e *
 		if e == nil {
 			at.Store(l.next.Load())
 		}
+		was := l.entry.Load()
 		l.entry.Store(e)
+		if t.moved != nil && (e == nil || e.MAC != was.MAC) {
+			t.moved(iface, a)
+		}
 		return
 	}
 	if e != nil {

@@ -2,6 +2,7 @@ package arp
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,13 @@ func TestTableModel(t *testing.T) {
 			addr  netip.Addr
 		}
 		byAddr, byIndex := map[where]*Entry{}, map[uint32]*Entry{}
+		var moved, wantMoved []where
+		tab.Observe(func(iface routing.InterfaceID, a netip.Addr) {
+			if e := tab.Lookup(iface, a); e != byAddr[where{iface, a}] {
+				t.Fatalf("told of %s, the table has %+v still", a, e)
+			}
+			moved = append(moved, where{iface, a})
+		})
 		pick := func() (where, uint32) {
 			n := rapid.IntRange(0, 60).Draw(t, "neighbour")
 			w := where{routing.InterfaceID(n % 3), nth(n/3, n%2 == 0)}
@@ -30,13 +38,22 @@ func TestTableModel(t *testing.T) {
 		for range rapid.IntRange(1, 120).Draw(t, "changes") {
 			w, index := pick()
 			if rapid.Bool().Draw(t, "publish") {
-				e := &Entry{Interface: w.iface, Addr: w.addr, State: Reachable}
-				tab.Apply(Publish{e, index})
+				e := &Entry{Interface: w.iface, Addr: w.addr, State: Reachable, MAC: MAC{5: byte(rapid.IntRange(1, 2).Draw(t, "mac"))}}
+				if was := byAddr[w]; was != nil && was.MAC != e.MAC {
+					wantMoved = append(wantMoved, w)
+				}
 				byAddr[w], byIndex[index] = e, e
+				tab.Apply(Publish{e, index})
 			} else {
-				tab.Apply(Unpublish{w.iface, w.addr, index})
+				if byAddr[w] != nil {
+					wantMoved = append(wantMoved, w)
+				}
 				delete(byAddr, w)
 				delete(byIndex, index)
+				tab.Apply(Unpublish{w.iface, w.addr, index})
+			}
+			if !slices.Equal(moved, wantMoved) {
+				t.Fatalf("told of %v, want %v", moved, wantMoved)
 			}
 			delete(byIndex, 0)
 			tab.Apply(Dropped{}) // no business of the table's

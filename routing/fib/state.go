@@ -19,17 +19,33 @@ type State struct {
 	dead   atomic.Uint32
 	link   *State       // nil of a link itself
 	routed atomic.Int32 // see Routed
+	number uint32       // see Number
+	of     *States      // nil of the zero State
 }
 
 // Set sets whether the neighbour or link is alive as far as the cause is
-// concerned. Every later Pick sees it.
+// concerned. Every later Pick sees it. An observer (States.Observe) has been
+// told when Set returns.
 func (s *State) Set(c routing.Cause, alive bool) {
+	bit, was := uint32(1)<<c, uint32(0)
 	if alive {
-		s.dead.And(^(uint32(1) << c))
+		was = s.dead.And(^bit)
 	} else {
-		s.dead.Or(1 << c)
+		was = s.dead.Or(bit)
+	}
+	if wasDead := was&bit != 0; wasDead == alive && s.of != nil {
+		if told := s.of.observer.Load(); told != nil {
+			(*told)(s)
+		}
 	}
 }
+
+// Number tells the State from all others of its States: from 1 on, in the order
+// in which they were made. The zero State has 0.
+func (s *State) Number() uint32 { return s.number }
+
+// Link is the State of a neighbour's link, nil of a link itself.
+func (s *State) Link() *State { return s.link }
 
 // Alive reports whether no cause is set for the neighbour or its link.
 func (s *State) Alive() bool {
@@ -66,6 +82,21 @@ type States struct {
 	mu         sync.Mutex
 	links      map[routing.InterfaceID]*State
 	neighbours map[neighbour]*State
+	made       uint32
+	observer   atomic.Pointer[func(*State)]
+}
+
+// Observe has f called behind each change of what a cause says of a link or
+// neighbour, by the goroutine that changes it and before State.Set returns. Of a
+// link that dies only its own State is told, not those of its neighbours. f may
+// be called by several goroutines at once, and must not wait. There is one
+// observer at most.
+func (s *States) Observe(f func(*State)) { s.observer.Store(&f) }
+
+// make makes a State, alive. The caller holds the mutex.
+func (s *States) make(link *State) *State {
+	s.made++
+	return &State{link: link, number: s.made, of: s}
 }
 
 // neighbour is a next hop on a link.
@@ -89,7 +120,7 @@ func (s *States) Link(id routing.InterfaceID) *State {
 func (s *States) linkLocked(id routing.InterfaceID) *State {
 	l := s.links[id]
 	if l == nil {
-		l = &State{}
+		l = s.make(nil)
 		s.links[id] = l
 	}
 	return l
@@ -116,7 +147,7 @@ func (s *States) Neighbor(address netip.Addr, link routing.InterfaceID) *State {
 	key := neighbour{address, link}
 	n := s.neighbours[key]
 	if n == nil {
-		n = &State{link: l}
+		n = s.make(l)
 		s.neighbours[key] = n
 	}
 	return n
