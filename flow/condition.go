@@ -74,3 +74,28 @@ func (c condition) answered() bool {
 
 // forget clears windows and scales, and which sides have sent and acknowledged.
 func (c condition) forget() condition { return c &^ (1<<28 - 1<<6) }
+
+// unlearn clears that the side d has sent and acknowledged, in a state in which
+// it has done both, so that its numbers count as lost.
+func (c condition) unlearn(d Direction) condition { return c &^ (1<<(9-d) | 1<<(7-d)) }
+
+// lost reports whether the handshake is over and the numbers of the side d are
+// not known.
+func (c condition) lost(d Direction) bool {
+	return c.state() >= Established && !c.sent(d) && !c.acked(d)
+}
+
+// missing is the condition before a segment of a session whose head says which
+// directions somebody else carries. That one hands over what ends the connection,
+// and nothing is carried behind its end.
+func (c condition) missing(head uint64) condition {
+	if !c.state().open() {
+		return c
+	}
+	for d := range Direction(2) {
+		if head&(flagCarried<<d) != 0 {
+			c = c.unlearn(d)
+		}
+	}
+	return c
+}

@@ -25,6 +25,9 @@
 // Idle sessions end by a timing wheel that packets do not touch (wheel.go). The
 // state table of TCP is in tcp.go.
 //
+// Packets of a session may be carried by somebody else, who tells what they came
+// to once in a while and is told when the session ends (carry.go).
+//
 // A session takes 64 bytes for its record, 28 beside it and 16 in the index,
 // plus an entry in a map for each inside host: 110 bytes with a million
 // sessions in a table made for as many, and 32 more where they are of IPv6. Memory for records is allocated for
@@ -50,6 +53,9 @@
 //   - A half-open connection that counts for a bound of half-open ones ends ten
 //     seconds after its last packet (ticket.go), which RFC 5382 REQ-5 does not let a
 //     NAT do; a host that is asked sends its SYN again.
+//   - Of a connection that is carried by somebody else the sequence numbers are not
+//     known, so an RST or FIN counts whatever its number is. An RST that its
+//     receiver does not accept revives the session like one in the window.
 //   - A connection first seen in mid-stream can be picked up. The caller
 //     decides; see Segment.Begins.
 //   - RFC 7857 §7.1 does not let an outbound ICMP error refresh a session:

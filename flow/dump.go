@@ -67,8 +67,8 @@ func (t *Table) page(b []byte, first uint32, now Time) ([]byte, bool) {
 			continue
 		}
 		words := *t.record(number).snapshot()
-		words[wordHead] &= 1<<32 - 1
-		c := condition(words[wordCondition])
+		c := condition(words[wordCondition]).missing(words[wordHead])
+		words[wordHead] &= 1<<32 - 1 - flagsCarried // nobody carries what is loaded
 		words[wordCondition] = uint64(c.with(0).at(now - c.seen()))
 		b = binary.BigEndian.AppendUint32(b, number)
 		for _, word := range words {

@@ -19,9 +19,10 @@ const (
 )
 
 // Evictable reports whether a session of a host that has so many sessions may be
-// ended for one of a host that has mine.
+// ended for one of a host that has mine. One that somebody else carries packets
+// of may not: how long it has been idle is not known.
 func (s *Session) Evictable(now Time, has, mine uint32) bool {
-	return waited(s.Answered, s.Seen, now, has, mine)
+	return !s.Carried && waited(s.Answered, s.Seen, now, has, mine)
 }
 
 func waited(answered bool, seen, now Time, has, mine uint32) bool {
@@ -51,7 +52,7 @@ func (t *Table) Evict(host uint32, now Time, dry bool, ended func(*Session)) boo
 			hand = 1
 		}
 		r := t.record(hand)
-		if r[wordHead]>>32&1 == 0 {
+		if r[wordHead]>>32&1 == 0 || r[wordHead]&flagsCarried != 0 {
 			continue
 		}
 		has, c := t.hosts[r.host()], r.condition()

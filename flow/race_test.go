@@ -129,3 +129,76 @@ func TestTornRead(t *testing.T) {
 		t.Error("a record that is free is read as a session's")
 	}
 }
+
+// Packets find the session of a flow at any moment while others carry it and cease
+// to, and what all of them count adds up.
+func TestCarryConcurrently(t *testing.T) {
+	const rounds = 20_000
+	tab := New(Config{MaxSessions: 4})
+	forward, reply := keys(protoTCP, 0, 1000, 2000)
+	number := opened(t, tab, forward, reply)
+	var ends atomic.Uint64
+	tab.OnEnd(func(uint32) { ends.Add(1) })
+	var done atomic.Bool
+	var packets, others sync.WaitGroup
+	var seen atomic.Uint64
+	for d, k := range []Key{forward, reply} {
+		packets.Go(func() {
+			for i := uint32(0); !done.Load() && !t.Failed(); i++ {
+				hit := tab.Find(k)
+				if hit.Session != number || !tab.Packet(&hit, &Segment{Flags: ack, Seq: 2000 + i, Ack: 6000 + i, Window: offered}, Time(i)) {
+					t.Errorf("direction %d: the session is not found: %+v", d, hit)
+					return
+				}
+				tab.Count(number, 1, 10)
+				seen.Add(1)
+			}
+		})
+		others.Go(func() {
+			hit := tab.Find(k)
+			for i := range rounds {
+				if !tab.Carry(&hit) || !tab.Carried(&hit, 1, 10, Time(i)) {
+					t.Error("the session has ended for who carries it")
+					return
+				}
+				tab.Uncarry(&hit)
+			}
+		})
+	}
+	others.Wait()
+	done.Store(true)
+	packets.Wait()
+	s, _ := tab.Session(number)
+	if want := seen.Load() + 2*rounds; s.Traffic.Packets != want || s.State != Established || s.Carried || ends.Load() != 0 {
+		t.Errorf("%+v, told of %d ends; want it established with %d packets, and no end", s, ends.Load(), want)
+	}
+}
+
+// Where a session that is to be carried ends at the same time, who carries it is
+// told, or told that there is none.
+func TestCarryOrEnd(t *testing.T) {
+	tab := New(Config{MaxSessions: 4})
+	var told atomic.Bool
+	tab.OnEnd(func(uint32) { told.Store(true) })
+	for i := range 3000 {
+		forward, reply := keys(protoTCP, 0, 1000, uint16(i))
+		number := opened(t, tab, forward, reply)
+		s, _ := tab.Session(number)
+		told.Store(false)
+		hit := tab.Find(forward)
+		var both sync.WaitGroup
+		both.Go(func() {
+			if i%2 == 0 {
+				through(tab, &s, rstR, 1)
+			} else {
+				tab.Delete(number, nil)
+			}
+		})
+		carried := tab.Carry(&hit)
+		both.Wait()
+		if carried && !told.Load() {
+			t.Fatalf("round %d: it is carried, and nobody was told of its end", i)
+		}
+		tab.Delete(number, nil)
+	}
+}

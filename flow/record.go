@@ -63,7 +63,13 @@ func (b *block) words() []uint64 {
 	return unsafe.Slice(&b.records[0][0], unsafe.Offsetof(b.asides)/8)
 }
 
-const flagInsideReply = 1 << 16 // the inside host is the responder
+const (
+	flagInsideReply = 1 << 16 // the inside host is the responder
+	// flagCarried is of packets of the forward direction, and the next bit of
+	// replies: somebody else carries them, see Carry.
+	flagCarried  = 1 << 17
+	flagsCarried = flagCarried | flagCarried<<Reply
+)
 
 func (t *Table) record(number uint32) *record {
 	return &t.blocks[number/blockRecords].Load().records[number%blockRecords]
@@ -90,7 +96,7 @@ func (r *record) read(k *Key, d Direction, hit *Hit) bool {
 	}
 	other := atomic.LoadUint64(&r[wordReply-d])
 	user := atomic.LoadUint64(&r[wordUser])
-	if atomic.LoadUint64(&r[wordHead]) != head {
+	if (atomic.LoadUint64(&r[wordHead])^head)&^flagsCarried != 0 {
 		return false
 	}
 	hit.Generation = uint32(head >> 32)
@@ -141,11 +147,12 @@ func (r *record) snapshot() *record {
 	return &c
 }
 
-// retire ends the use of r.
-func (r *record) retire() {
-	head := atomic.LoadUint64(&r[wordHead])
+// retire ends the use of r, and gives the head that it had.
+func (r *record) retire() (head uint64) {
+	head = atomic.LoadUint64(&r[wordHead])
 	atomic.StoreUint64(&r[wordHead], (head>>32+1)<<32)
 	atomic.StoreUint64(&r[wordCondition], 0)
+	return head
 }
 
 // host is the inside host that the session in r counts for.
@@ -197,11 +204,15 @@ func (r *record) segment(hit *Hit, s *Segment, now Time) (alive, turned bool) {
 	for {
 		c := conversation{condition: r.condition()}
 		old := [2]uint64{atomic.LoadUint64(&r[wordTracks]), atomic.LoadUint64(&r[wordTracks+1])}
-		if uint32(atomic.LoadUint64(&r[wordHead])>>32) != hit.Generation || !c.bears(hit.Generation) {
+		head := atomic.LoadUint64(&r[wordHead])
+		if uint32(head>>32) != hit.Generation || !c.bears(hit.Generation) {
 			return false, false
 		}
 		c.tracks = [2]track{track(old[0]), track(old[1])}
 		was := c.condition
+		if head&flagsCarried != 0 {
+			c.condition = c.missing(head)
+		}
 		if alive := c.step(hit.Direction, s); alive && (!was.fresh(now) || c.state() != was.state()) {
 			c.condition = c.at(now)
 		}

@@ -15,6 +15,7 @@ type Session struct {
 	State          State
 	InsideReply    bool // the inside host is the responder
 	Answered       bool // the responder has accepted it, see Evict
+	Carried        bool // somebody else carries packets of it, see Carry
 	Created, Seen  Time // Seen is exact to a quarter of a second
 	Timeout        time.Duration
 	Traffic        Traffic // what it has carried, see Table.Count
@@ -45,7 +46,7 @@ func (t *Table) session(number uint32) (Session, bool) {
 		Reply:   unpacked(r[wordReply], uint32(r[wordPorts]), head),
 		Rule:    uint32(r[wordUser] >> 32), Owner: uint32(r[wordUser]),
 		Host: r.host(), Created: a.created, Answered: c.answered(),
-		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0,
+		State: c.state(), Seen: c.seen(), InsideReply: head&flagInsideReply != 0, Carried: head&flagsCarried != 0,
 		Timeout: time.Duration(t.lifetime(number)) * time.Millisecond,
 		Traffic: t.traffic(number),
 	}, true

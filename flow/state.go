@@ -29,3 +29,7 @@ func (s State) String() string {
 		"established", "fin-wait", "fin-wait-reply", "time-wait", "reset",
 	}[s]
 }
+
+// open reports whether the handshake is complete and one side at least has not
+// closed the connection.
+func (s State) open() bool { return s == Established || s == FinForward || s == FinReply }

@@ -33,8 +33,9 @@ const (
 type Table struct {
 	index   atomic.Pointer[index]
 	blocks  [MostSessions/blockRecords + 1]atomic.Pointer[block]
-	refresh atomic.Bool // Config.InboundRefresh
-	limited atomic.Bool // a session has been limited
+	refresh atomic.Bool                  // Config.InboundRefresh
+	limited atomic.Bool                  // a session has been limited
+	ended   atomic.Pointer[func(uint32)] // see OnEnd; nil for nobody
 	key     siphash.Key
 	wide    bool // the sessions are of IPv6, see wide.go
 	wides   [MostSessions/blockRecords + 1]atomic.Pointer[wideBlock]
@@ -265,7 +266,9 @@ func (t *Table) end(number uint32, ended func(*Session)) {
 	x := t.index.Load()
 	x.remove(t.Hash(&s.Forward), number<<1)
 	x.remove(t.Hash(&s.Reply), number<<1|1)
-	t.record(number).retire()
+	if t.record(number).retire()&flagsCarried != 0 {
+		t.tellEnd(number)
+	}
 	t.unfile(number)
 	t.carry(number, Traffic{})
 	if n := t.hosts[s.Host]; n > 1 {
@@ -318,8 +321,11 @@ func (t *Table) Packet(hit *Hit, s *Segment, now Time) bool {
 		return r.used(hit, now, t.refresh.Load())
 	}
 	alive, turned := r.segment(hit, s, now)
-	if turned && t.limited.Load() {
-		t.turn(hit.Session)
+	if turned {
+		if t.limited.Load() {
+			t.turn(hit.Session)
+		}
+		t.turnedCarried(hit)
 	}
 	return alive
 }

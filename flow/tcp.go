@@ -25,6 +25,10 @@ package flow
 //	^ if both sides had acknowledged before: the receiver did not accept the
 //	  RST, and the connection goes on (RFC 6146 §3.5.2.2, state TRANS).
 //
+// Packets of a connection may be carried by somebody else (Table.Carry). What
+// their sequence numbers have come to is unknown then; a segment that only such
+// numbers speak against counts as one in the window.
+//
 // A segment that is several of these is processed as a SYN, then as an ack,
 // then as a FIN. A SYN within an established connection changes nothing: its
 // receiver challenges it (RFC 5961 §4.2). An RST after a FIN changes nothing
@@ -90,19 +94,23 @@ func (c *conversation) syn(d Direction, s *Segment) {
 }
 
 // fits reports whether s, from d, is in the other side's window and
-// acknowledges only what that has sent.
+// acknowledges only what that has sent, as far as their numbers are known.
 func (c *conversation) fits(d Direction, s *Segment) bool {
-	if other := d.Other(); s.Flags&FlagACK != 0 && c.sent(other) {
+	other := d.Other()
+	if s.Flags&FlagACK != 0 && c.sent(other) {
 		end := c.tracks[other].end()
 		if int32(end-s.Ack) < 0 {
 			return false
 		}
 		// The first one has to acknowledge the SYN.
-		if expected := c.tracks[d].ack(); !c.acked(d) && s.Ack-expected > end-expected {
+		if expected := c.tracks[d].ack(); !c.acked(d) && !c.lost(d) && s.Ack-expected > end-expected {
 			return false
 		}
 	}
-	return !c.sent(d) || int32(s.Seq-c.limit(d)) <= 0 && int32(s.end()-c.tracks[d.Other()].ack()) >= 0
+	if c.lost(other) || !c.sent(d) && !c.lost(d) {
+		return true
+	}
+	return int32(s.Seq-c.limit(d)) <= 0 && int32(s.end()-c.tracks[other].ack()) >= 0
 }
 
 // limit is the highest sequence number that the other side's window allows d.
@@ -112,15 +120,19 @@ func (c *conversation) limit(d Direction) uint32 {
 	if c.acked(other) {
 		limit += c.window(other)
 	}
-	if end := c.tracks[d].end(); int32(end-limit) > 0 {
+	if end := c.tracks[d].end(); c.sent(d) && int32(end-limit) > 0 {
 		return end
 	}
 	return limit
 }
 
-// accepted reports whether an RST from d is in the window of its receiver.
+// accepted reports whether an RST from d is in the window of its receiver, as
+// far as that is known.
 func (c *conversation) accepted(d Direction, s *Segment) bool {
-	if !c.sent(d) {
+	if c.lost(d.Other()) {
+		return true
+	}
+	if !c.sent(d) && !c.lost(d) {
 		// A side that has sent nothing yet refuses a SYN with an RST that
 		// acknowledges it (RFC 9293 §3.10.7.3).
 		peer := c.tracks[d.Other()]

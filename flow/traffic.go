@@ -67,11 +67,18 @@ func (t *Table) Settle(y *Tally) {
 func (t *Table) carryOver(session uint32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.addTraffic(session, Traffic{})
+}
+
+// addTraffic adds to Table.carried what the word of a session holds, and more. The
+// caller holds the mutex.
+func (t *Table) addTraffic(session uint32, more Traffic) {
 	if t.record(session)[wordHead]>>32&1 == 0 {
 		return // it has ended
 	}
 	sum := t.carried[session]
 	sum.Add(trafficOf(atomic.SwapUint64(t.count(session), 0)))
+	sum.Add(more)
 	t.carried[session] = sum
 }
 
