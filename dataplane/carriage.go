@@ -20,9 +20,11 @@ type Carried struct {
 	Peer    bool
 	PeerMAC arp.MAC
 	// A flow that comes in by the interface is offered as soon as so many frames
-	// or bytes of it have been forwarded within one OfferInterval. With Frames = 1
-	// every flow is, and with both 0 too.
+	// or bytes of it have been forwarded within one OfferInterval; with Frames = 1
+	// every flow is, and with both 0 too. With Again it is offered by its second
+	// frame within about a second as well.
 	Frames, Bytes uint32
+	Again         bool
 }
 
 // Carriage is how the packets of a flow leave, as the stages have concluded for

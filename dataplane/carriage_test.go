@@ -63,7 +63,7 @@ func offerOf(raw []byte, in routing.InterfaceID) *Offer {
 		p.Src, p.Dst = packet.IPv4(raw).Src(), packet.IPv4(raw).Dst()
 	}
 	var o Offer
-	p.offer(&o, &watched{})
+	p.offer(&o)
 	return &o
 }
 
@@ -281,8 +281,19 @@ func TestOffers(t *testing.T) {
 	if got := handle(at.Add(3*OfferInterval), one(2, 100)); len(got) != 0 {
 		t.Errorf("after a pause: %+v, want nothing", got)
 	}
+	n.view.Interface(eth0).Carried.Again = true
+	at = at.Add(30 * time.Second)
+	if got := handle(at, one(2, 100)); len(got) != 0 {
+		t.Errorf("long after: %+v, want nothing", got)
+	}
+	if got := handle(at.Add(700*time.Millisecond), one(2, 100)); len(got) != 1 || got[0].Now != (Usage{1, 100, 1}) {
+		t.Errorf("a second frame: offered %+v, want it", got)
+	}
+	if got := handle(at.Add(800*time.Millisecond), one(2, 100)); len(got) != 0 {
+		t.Errorf("a third frame: offered %+v, want nothing", got)
+	}
 	n.view.Interface(eth1).Carried = nil
-	if got := handle(at.Add(4*OfferInterval), one(2, 1400), one(2, 1400), one(2, 1400), one(2, 1400)); len(got) != 0 {
+	if got := handle(at.Add(4*time.Second), one(2, 1400), one(2, 1400), one(2, 1400), one(2, 1400)); len(got) != 0 {
 		t.Errorf("out by an interface that is not carried: %+v, want nothing", got)
 	}
 }
@@ -339,5 +350,94 @@ func TestOffersOf(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A translated packet of a tunnel whose inner checksum is partial is left to the
+// stages; packets with partial checksums of their own are not, chained or alone.
+func TestOffersOfPartialSums(t *testing.T) {
+	n, o := newCarriers(t)
+	n.view.Interface(eth0).Carried.Frames = 1
+	n.translate(t, nat.Config{Source: []nat.SourceRule{{Name: "out", Match: nat.Match{Outbound: []string{"eth1"}}}}})
+	var live Live
+	live.Publish(n.view)
+	w := NewWorker(&live, eth0, 0, BatchSize, n.ports[eth0].Queues()[0], &clerk{room: 10})
+	w.batch.grow(BatchSize)
+	frame := func(behind uint16) memory.Packet {
+		f := fromH5(t, udp4("10.0.6.2"))
+		f.Offload = port.Offload{NeedsChecksum: true, ChecksumStart: arp.EthernetHeader + packet.IPv4MinHeader + behind, ChecksumOffset: 6}
+		return f
+	}
+	for _, tt := range []struct {
+		name   string
+		behind uint16
+		frames int
+		want   uint32
+	}{{"its own", 0, 1, 1}, {"its own, chained", 0, 5, 5}, {"the inner packet's", 50, 2, 0}} {
+		t.Run(tt.name, func(t *testing.T) {
+			fill(w.batch, eth0, frame(0))
+			w.Handle(1, testNow) // makes the session
+			w.watch = nil
+			list := make([]memory.Packet, tt.frames)
+			for i := range list {
+				list[i] = frame(tt.behind)
+			}
+			fill(w.batch, eth0, list...)
+			w.Handle(len(list), testNow)
+			frames := uint32(0)
+			for i := range w.watch.flows {
+				frames += w.watch.flows[i].now.Frames
+			}
+			if frames != tt.want || len(o.list) == 0 != (tt.want == 0) {
+				t.Errorf("%d of %d frames are counted, %d offers; want %d", frames, tt.frames, len(o.list), tt.want)
+			}
+			o.list = nil
+		})
+	}
+}
+
+// Of many flows that come in turn each is offered when it comes again within about a
+// second, once in a second, and none that does not.
+func TestOffersAgain(t *testing.T) {
+	const flows = 5000
+	var w watch
+	times, hash := map[uint64]int{}, func(i int) uint64 { return mix(uint64(i)+1, 0x1234567) }
+	round := func(from, to int, second uint32) (offers int) {
+		for i := from; i < to; i++ {
+			w.run++
+			if w.again(hash(i), second) {
+				times[hash(i)]++
+				offers++
+			}
+		}
+		return offers
+	}
+	if got := round(0, flows, 10); got != 0 {
+		t.Errorf("the first packets of %d flows: %d offers, want none", flows, got)
+	}
+	// What was offered is carried, and comes no more.
+	for i := 1; len(times) < flows; i++ {
+		if i == 20 {
+			t.Fatalf("behind %d rounds %d of %d flows are offered", i, len(times), flows)
+		}
+		for f := range flows {
+			if times[hash(f)] == 0 {
+				round(f, f+1, 10+uint32(i)/5)
+			}
+		}
+	}
+	for second := uint32(40); second < 400; second += 2 {
+		if got := round(flows, 2*flows, second); got > 1 { // by chance one looks like another
+			t.Fatalf("at second %d: %d of %d flows are offered that pause for two seconds, want none", second, got, flows)
+		}
+	}
+	clear(times)
+	for range 10 {
+		round(0, 100, 1000)
+	}
+	for i := range 100 {
+		if times[hash(i)] != 1 {
+			t.Errorf("flow %d was offered %d times in a second, want once", i, times[hash(i)])
+		}
 	}
 }

@@ -41,26 +41,32 @@ type Offerer interface {
 }
 
 // OfferInterval is the time in which Carried.Frames and Carried.Bytes count. A
-// flow is offered once in it at most, unless flows of other hashes come in
-// between, and again as long as it goes on.
+// flow that reaches one of them is offered once in it at most, and in each as long
+// as it goes on. One that is offered for Carried.Again is so once in a second.
 const OfferInterval = 100 * time.Millisecond
 
-// How many flows a worker watches at once, and the most that it offers for one
-// batch.
 const (
-	watchedFlows = 512 // a power of two
-	mostOffers   = 32
+	watchedFlows = 256 // a power of two
 	mostPatience = 64
+	mostOffers   = 32 // for one batch
+
+	seenSets = 2048 // a power of two
+	seenWays = 4
 )
 
 // watch counts what a worker forwards of flows that the kernel might carry, in
-// a table of fixed size. A flow's hash gives its only place there. One that
-// finds another flow there takes the place when that has been offered, or has
-// been met as often as it was seen: so flows with many packets keep theirs.
+// tables of fixed size.
 type watch struct {
+	// flows has for each flow's hash one place. A flow that finds another one
+	// there takes the place when that has been offered, or has been met as often
+	// as it was seen: so flows with many packets keep theirs.
 	flows [watchedFlows]watched
-	list  [mostOffers]Offer
-	run   uint32
+	// seen has of more flows only whether and in which second they were seen: 24
+	// bits of the hash, a bit for one that has been offered, 7 of the second.
+	seen [seenSets][seenWays]uint32
+	list [mostOffers]Offer
+	n    int // of list
+	run  uint32
 }
 
 type watched struct {
@@ -75,7 +81,8 @@ type watched struct {
 // see counts the packets of a batch, which came in by the interface in, and
 // offers the flows that have become worth it.
 func (w *watch) see(v *View, b *Batch, in *Interface, now time.Time) {
-	interval, n := uint32(now.UnixNano()/int64(OfferInterval)), 0
+	interval, second := uint32(now.UnixNano()/int64(OfferInterval)), uint32(now.Unix())
+	w.n = 0
 	w.run++
 	for i := range b.packets[:b.n] {
 		p := &b.packets[i]
@@ -84,21 +91,61 @@ func (w *watch) see(v *View, b *Batch, in *Interface, now time.Time) {
 		}
 		hash := p.arrivedHash(&v.Secrets.Flows)
 		f := &w.flows[hash&(watchedFlows-1)]
-		if f.hash != hash || f.interval != interval {
-			if !f.turn(hash, interval) {
+		its := f.hash == hash && f.interval == interval || f.turn(hash, interval)
+		if its {
+			f.count(p, w.run)
+			if f.offered {
 				continue
 			}
 		}
-		f.count(p, w.run)
-		if !f.offered && (f.now.Frames >= in.Carried.Frames || f.now.Bytes >= in.Carried.Bytes) && n < mostOffers {
-			f.offered = true
-			p.offer(&w.list[n], f)
-			n++
+		if w.n == mostOffers {
+			continue
+		}
+		if c := in.Carried; its && (f.now.Frames >= c.Frames || f.now.Bytes >= c.Bytes) || c.Again && w.again(hash, second) {
+			w.offer(p, f, its)
 		}
 	}
-	if n > 0 {
-		v.Offers.Offer(w.list[:n])
+	if w.n > 0 {
+		v.Offers.Offer(w.list[:w.n])
 	}
+}
+
+// offer adds the flow of p to the list; f counts it if that is its place.
+func (w *watch) offer(p *Packet, f *watched, its bool) {
+	o := &w.list[w.n]
+	w.n++
+	p.offer(o)
+	if its {
+		o.Now, o.Before, f.offered = f.now, f.before, true
+	} else {
+		o.Now = Usage{Frames: 1, Bytes: uint32(o.Length), Runs: 1}
+	}
+}
+
+// again notes that a packet of a flow was seen in a second, and reports whether
+// another one was in this second or the one before, unless it has done so in this
+// second.
+func (w *watch) again(hash uint64, second uint32) bool {
+	const offered = 1 << 7
+	set, tag := &w.seen[hash>>8&(seenSets-1)], uint32(hash>>40)<<8
+	second &= offered - 1
+	for i, word := range set {
+		if word&^0xff != tag {
+			continue
+		}
+		age := (second - word) & (offered - 1)
+		if age == 0 && word&offered != 0 {
+			return false
+		}
+		if set[i] = tag | second; age > 1 {
+			return false
+		}
+		set[i] |= offered
+		return true
+	}
+	// Any way goes, but not the oldest: flows that come in turn would never meet.
+	set[(uint32(hash>>20)+w.run)&(seenWays-1)] = tag | second
+	return false
 }
 
 // turn begins another interval, or another flow; it reports false if the place
@@ -133,7 +180,7 @@ func (p *Packet) mayBeCarried(v *View) bool {
 	switch {
 	case p.cut != 0 || p.Fragment || p.joined || p.Out == p.In || v.Interfaces[p.Out].Carried == nil:
 		return false
-	case p.nat != nil && (p.nat.to.Session == nat.NoSession || p.nat.to.New):
+	case p.nat != nil && (p.nat.to.Session == nat.NoSession || p.nat.to.New || p.innerSum()):
 		return false
 	case p.track != nil && p.track.state != acl.Established:
 		return false
@@ -144,6 +191,15 @@ func (p *Packet) mayBeCarried(v *View) bool {
 		return t.Valid() && goesOn(t.Flags())
 	}
 	return p.Proto == packet.ProtoUDP && p.Frame.End-p.l3-p.l4 >= packet.UDPHeader
+}
+
+// innerSum reports whether p has a partial checksum that is not its own but that of
+// a packet in a tunnel. The kernel would take p's own for partial when it translates
+// it. A frame that was chained to another one has begun behind its headers since, and
+// has none.
+func (p *Packet) innerSum() bool {
+	off := &p.Frame.Offload
+	return off.NeedsChecksum && p.Frame.Start <= p.l3 && !p.partial()
 }
 
 // arrivedHash hashes the addresses, ports and protocol that p came with. By now
@@ -167,9 +223,9 @@ func (p *Packet) arrivedHash(key *siphash.Key) uint64 {
 	return mix(h^uint64(binary.BigEndian.Uint32(ip[p.l4:])), by)
 }
 
-// offer writes the flow of p, which f has counted.
-func (p *Packet) offer(o *Offer, f *watched) {
-	*o = Offer{In: p.In, Proto: p.Proto, Length: p.Frame.End - p.l3, Now: f.now, Before: f.before}
+// offer writes the flow of p.
+func (p *Packet) offer(o *Offer) {
+	*o = Offer{In: p.In, Proto: p.Proto, Length: p.Frame.End - p.l3}
 	if p.carried > 1 { // then it was not coalesced either, and its Offload is as it came
 		o.Segment = int(p.Frame.Offload.SegmentSize)
 	}
