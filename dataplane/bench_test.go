@@ -108,6 +108,49 @@ func TestPacketsAllocateNothing(t *testing.T) {
 	}
 }
 
+// carried has the kernel carry between all interfaces of the load, and gives what
+// counts its packets for that.
+func (l *load) carried() (count func()) {
+	for _, i := range l.view.Interfaces {
+		i.Carried = &Carried{Frames: 100_000, Bytes: 1 << 31, Again: true}
+	}
+	l.view.Offers = &nobodyOffered{}
+	l.run()
+	l.run() // the first packet of a session is not counted
+	w, now := new(watch), testNow
+	return func() {
+		now = now.Add(10 * time.Microsecond)
+		w.see(l.view, l.batch, l.view.Interface(lan0), now)
+	}
+}
+
+type nobodyOffered struct{}
+
+func (nobodyOffered) Offer([]Offer) {}
+
+func TestOffersAllocateNothing(t *testing.T) {
+	for name, l := range loads(t) {
+		count := l.carried()
+		if got := testing.AllocsPerRun(20, count); got != 0 {
+			t.Errorf("%s: %v allocations per batch of %d, want none", name, got, len(l.packets))
+		}
+	}
+}
+
+// BenchmarkOffers gives what counting for offers costs a packet, where the kernel
+// might carry.
+func BenchmarkOffers(b *testing.B) {
+	for name, l := range loads(b) {
+		b.Run(name, func(b *testing.B) {
+			count := l.carried()
+			for b.Loop() {
+				count()
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(l.packets)), "ns/packet")
+		})
+	}
+}
+
 func BenchmarkProcess(b *testing.B) {
 	for name, l := range loads(b) {
 		b.Run(name, func(b *testing.B) {

@@ -40,6 +40,29 @@
 // that a super-packet carries; rate limits and the list of the latest drops
 // count it as one.
 //
+// # Flows that the kernel carries
+//
+// A worker offers flows that it forwards (View.Offers), and a dry run of the same
+// stages says how all further packets of such a flow leave, or why the kernel may
+// not carry it (Decider). What it carries then does not come here. Of that:
+//
+//   - Only whole TCP and UDP packets are carried, without options or extension
+//     headers, that fit and have hops left; of TCP no SYN, FIN or RST. So the
+//     stages see all that opens or ends a connection, has a segment size to be
+//     lowered, deserves an ICMP error, or is for the router itself: answers to
+//     probes too.
+//   - It never leaves by the link that it came in by, so that no redirect is due.
+//   - No rule is asked: it has a session, or nothing is filtered. Rules count and
+//     log what begins a flow, as they do without the cache; limits count sessions.
+//   - Where something is translated or filtered, a flow is carried only by its
+//     session, and only a TCP connection that is open. A flow of IPv4 that no rule
+//     of translation is for has none, and is not carried where there are rules.
+//   - Sessions, neighbours, and the counters of interfaces and of the verdict
+//     forwarded get what was carried from whoever carries it, once a second and
+//     before they are shown.
+//   - The lists of drops and of logged packets never have it, and it is not
+//     coalesced with its like.
+//
 // # Supported
 //
 // RFC 791, 792, 894, 1071, 1122 (§3.2.2, §3.3.2), 1191, 1624, 1812 (§4.2.2, §4.3,
