@@ -200,9 +200,18 @@ type filterModel struct {
 }
 
 func newFilterModel(tb testing.TB) *filterModel {
+	return &filterModel{newFilterNetwork(tb), NewBatch(8, &Counters{}, &DropRing{})}
+}
+
+func newFilterNetwork(tb testing.TB) *network {
 	n := newNetwork(tb).filter(tb, acl.Config{}, nat.Config{MaxSessions: 1000, MaxSessionsPerHost: -1})
 	n.view.Sessions6 = flow.NewWide(flow.Config{MaxSessions: 1000})
-	return &filterModel{n, NewBatch(8, &Counters{}, &DropRing{})}
+	return n
+}
+
+// newCachedFilter is newFilterModel with a flow cache beside.
+func newCachedFilter(tb testing.TB) *filterModel {
+	return &filterModel{cached(tb, func() *network { return newFilterNetwork(tb) }), NewBatch(8, &Counters{}, &DropRing{})}
 }
 
 // try draws filter and packets from the choices, and then sends the raw packet.
@@ -226,17 +235,24 @@ func (f *filterModel) try(t *testing.T, drawn, last []byte) {
 		t.Fatal(err)
 	}
 	f.view.ACL = rules
-	f.view.NAT.Clear(nat.Filter{})
-	f.view.Sessions6.Clear(func(*flow.Session) bool { return true }, nil)
+	f.clear()
 	for len(c.b) > 0 {
-		p := c.packet()
-		want := m.fate(&p)
-		if got := f.one(t, p.in, p.raw(t)); got != want {
-			t.Fatalf("packet %+v: %s, want %s, by filter %+v", p, got, want, cfg)
+		p, times := c.packet(), 1
+		if f.mirror != nil {
+			times = 2 // the first has the flow cached
+		}
+		for range times {
+			want := m.fate(&p)
+			if got := f.one(t, p.in, p.raw(t)); got != want {
+				t.Fatalf("packet %+v: %s, want %s, by filter %+v", p, got, want, cfg)
+			}
 		}
 	}
 	if got := f.view.NAT.Sessions().Len() + f.view.Sessions6.Len(); got != len(m.sessions) {
 		t.Errorf("%d sessions, want %d: %v", got, len(m.sessions), m.sessions)
+	}
+	if f.mirror != nil {
+		f.mirror.same(t, f.network)
 	}
 	f.one(t, lan1, last)
 }
@@ -257,13 +273,17 @@ func (f *filterModel) one(t *testing.T, in routing.InterfaceID, data []byte) ver
 // TestFilterAgainstModel: random filters decide about random packets as the naive
 // one does, and make the same sessions.
 func TestFilterAgainstModel(t *testing.T) {
-	f, random := newFilterModel(t), rand.New(rand.NewPCG(16, 4))
-	drawn := make([]byte, 600)
-	for range 300 {
-		for i := range drawn {
-			drawn[i] = byte(random.Uint32())
+	for _, f := range []*filterModel{newFilterModel(t), newCachedFilter(t)} {
+		random, drawn := rand.New(rand.NewPCG(16, 4)), make([]byte, 600)
+		for range 300 {
+			for i := range drawn {
+				drawn[i] = byte(random.Uint32())
+			}
+			f.try(t, slices.Clone(drawn), drawn[:random.IntN(100)])
 		}
-		f.try(t, slices.Clone(drawn), drawn[:random.IntN(100)])
+		if f.mirror != nil && f.mirror.carried < 100 {
+			t.Errorf("%d packets were carried: too few to compare", f.mirror.carried)
+		}
 	}
 }
 
@@ -273,10 +293,11 @@ func FuzzFilter(f *testing.F) {
 	for _, tt := range fates(f) {
 		f.Add(tt.packet, tt.packet)
 	}
-	m := newFilterModel(f)
+	plain, cached := newFilterModel(f), newCachedFilter(f)
 	f.Fuzz(func(t *testing.T, drawn, last []byte) {
 		if len(drawn) < 2000 && len(last) < 9000 {
-			m.try(t, drawn, last)
+			plain.try(t, drawn, last)
+			cached.try(t, drawn, last)
 		}
 	})
 }

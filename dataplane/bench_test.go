@@ -220,20 +220,30 @@ func FuzzProcess(f *testing.F) {
 	for _, p := range corpus.Packets(f) {
 		f.Add(p, uint8(0), uint16(0), uint16(0), uint16(0))
 	}
-	n := newNetwork(f)
-	b := NewBatch(8, &Counters{}, &DropRing{})
+	plain := newNetwork(f)
+	mirrored := cached(f, func() *network { return newNetwork(f) })
+	b, b2 := NewBatch(8, &Counters{}, &DropRing{}), NewBatch(8, &Counters{}, &DropRing{})
 	f.Fuzz(func(t *testing.T, data []byte, gso uint8, segment, start, offset uint16) {
 		if len(data) > port.MaxFrame-18 {
 			return
 		}
 		off := port.Offload{GSO: port.GSOType(gso % 8), SegmentSize: segment, ChecksumStart: start, ChecksumOffset: offset, NeedsChecksum: start != 0}
-		n.runIn(t, b, routing.InterfaceID(len(data)%2), memory.Packet{Data: data, Offload: off})
-		if v := b.Packets()[0].Verdict; v == verdict.None || int(v) >= verdict.Count {
-			t.Errorf("verdict %d", v)
+		in, p := routing.InterfaceID(len(data)%2), memory.Packet{Data: data, Offload: off}
+		plain.runIn(t, b, in, p)
+		for range 2 { // the first has the flow cached
+			mirrored.runIn(t, b2, in, p)
 		}
-		for id, p := range n.ports {
-			for _, sent := range p.Take() {
-				checkSent(t, n.view.Interface(id), sent)
+		for _, r := range []struct {
+			n *network
+			b *Batch
+		}{{plain, b}, {mirrored, b2}} {
+			if v := r.b.Packets()[0].Verdict; v == verdict.None || int(v) >= verdict.Count {
+				t.Errorf("verdict %d", v)
+			}
+			for id, p := range r.n.ports {
+				for _, sent := range p.Take() {
+					checkSent(t, r.n.view.Interface(id), sent)
+				}
 			}
 		}
 	})
@@ -241,6 +251,7 @@ func FuzzProcess(f *testing.F) {
 
 func checkSent(t *testing.T, out *Interface, p memory.Packet) {
 	t.Helper()
+	p.Data = p.Data[out.LinkHeader:]
 	if p.Data[0]>>4 == 4 {
 		ip := packet.IPv4(p.Data)
 		if !ip.Valid() || !ip.HeaderChecksumOK() || ip.TotalLen() != len(ip) {

@@ -35,6 +35,9 @@ type network struct {
 	view  *View
 	ports map[routing.InterfaceID]*memory.Port
 	table *Table
+	// mirror, if there is one, gets the same packets, one at a time, and has to
+	// do the same with them.
+	mirror *mirror
 }
 
 var testNow = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -128,6 +131,14 @@ func (n *network) run(tb rapid.TB, in routing.InterfaceID, packets ...memory.Pac
 
 func (n *network) runIn(tb rapid.TB, b *Batch, in routing.InterfaceID, packets ...memory.Packet) {
 	tb.Helper()
+	if n.mirror != nil {
+		n.mirror.compare(tb, n, b, in, packets)
+		return
+	}
+	n.process(b, in, packets...)
+}
+
+func (n *network) process(b *Batch, in routing.InterfaceID, packets ...memory.Packet) {
 	fill(b, in, packets...)
 	Process(n.view, b, testNow)
 	b.Transmit(testNow)

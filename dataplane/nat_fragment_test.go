@@ -175,25 +175,35 @@ func FuzzNAT(f *testing.F) {
 			f.Add(s, in)
 		}
 	}
-	n := newStackNetwork(f).translate(f, natConfig())
-	b := NewBatch(8, &Counters{}, &DropRing{})
+	translating := func() *network { return newStackNetwork(f).translate(f, natConfig()) }
+	plain, mirrored := translating(), cached(f, translating)
+	b, b2 := NewBatch(8, &Counters{}, &DropRing{}), NewBatch(8, &Counters{}, &DropRing{})
 	f.Fuzz(func(t *testing.T, data []byte, in uint8) {
 		if len(data) > port.MaxFrame-18 || len(data) == 0 || data[0]>>4 != 4 {
 			return
 		}
-		ip := packet.IPv4(data)
-		right := ip.Valid() && !ip.IsFragment() && transportRight(data)
-		n.runIn(t, b, [...]routing.InterfaceID{lan0, lan1, stackID}[in%3], raw(data))
-		if v := b.Packets()[0].Verdict; v == verdict.None || int(v) >= verdict.Count {
-			t.Errorf("verdict %d", v)
-		}
-		for id, p := range n.ports {
-			for _, sent := range p.Take() {
-				checkSent(t, n.view.Interface(id), sent)
-				if right && !packet.IPv4(sent.Data).IsFragment() && !transportRight(sent.Data) {
-					t.Errorf("%x\nleft by %s with a wrong checksum:\n%x", data, n.view.Interface(id).Name, sent.Data)
-				}
-			}
+		from := [...]routing.InterfaceID{lan0, lan1, stackID}[in%3]
+		fuzzNAT(t, plain, b, from, data)
+		for range 2 { // the first has the flow cached
+			fuzzNAT(t, mirrored, b2, from, data)
 		}
 	})
+}
+
+func fuzzNAT(t *testing.T, n *network, b *Batch, in routing.InterfaceID, data []byte) {
+	ip := packet.IPv4(data)
+	right := ip.Valid() && !ip.IsFragment() && transportRight(data)
+	n.runIn(t, b, in, raw(data))
+	if v := b.Packets()[0].Verdict; v == verdict.None || int(v) >= verdict.Count {
+		t.Errorf("verdict %d", v)
+	}
+	for id, p := range n.ports {
+		out := n.view.Interface(id)
+		for _, sent := range p.Take() {
+			checkSent(t, out, sent)
+			if left := sent.Data[out.LinkHeader:]; right && !packet.IPv4(left).IsFragment() && !transportRight(left) {
+				t.Errorf("%x\nleft by %s with a wrong checksum:\n%x", data, out.Name, left)
+			}
+		}
+	}
 }

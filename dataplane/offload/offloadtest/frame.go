@@ -186,3 +186,12 @@ func (f *Flow) unusual(p *memory.Packet, choose Choose) {
 		h.SetChecksum(packet.Checksum(h))
 	}
 }
+
+// Source is the source of a sound frame.
+func Source(frame []byte) netip.AddrPort {
+	ip := frame[linkHeader:]
+	if ip[0]>>4 == 6 {
+		return netip.AddrPortFrom(packet.IPv6(ip).Src(), binary.BigEndian.Uint16(ip[packet.IPv6Header:]))
+	}
+	return netip.AddrPortFrom(packet.IPv4(ip).Src(), binary.BigEndian.Uint16(ip[packet.IPv4(ip).HeaderLen():]))
+}

@@ -37,7 +37,8 @@ type slot struct {
 	key      offload.Key
 	decision offload.Decision
 	until    []offload.Ref
-	live     bool
+	live     bool // not removed
+	stopped  bool
 	// after is how many packets of the device have to be through user space
 	// before one of the flow is carried, so that it overtakes none.
 	after    uint64
@@ -144,6 +145,13 @@ func sound(k offload.Key, d offload.Decision, until []offload.Ref) error {
 		return fmt.Errorf("%d causes: 1 to 4 are wanted", len(until))
 	}
 	return nil
+}
+
+// Stop ends a flow; Remove is still wanted.
+func (k *Kernel) Stop(f offload.Flow) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.slots[f].stopped = true
 }
 
 // Remove ends a flow.

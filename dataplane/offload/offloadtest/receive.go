@@ -49,11 +49,15 @@ func (k *Kernel) Receive(device int, in memory.Packet) (out memory.Packet, by Eg
 	p, plain := parse(in)
 	f, found := k.flows[offload.Key{Ingress: device, Proto: p.proto, Src: p.src, Dst: p.dst}]
 	w := k.way(device)
-	if !plain || !found || !k.carries(&k.slots[f], &p, w) {
+	if !found || !k.carries(&k.slots[f], &p, plain, w) {
 		w.passed++
+		if found {
+			k.slots[f].after = w.passed // no later one may overtake it
+		}
 		return out, by, false
 	}
 	s := &k.slots[f]
+	s.counters.Frames++
 	s.counters.Packets += uint64(max(p.pieces, 1))
 	s.counters.Bytes += uint64(p.length)
 	s.counters.Last = k.clock()
@@ -63,16 +67,9 @@ func (k *Kernel) Receive(device int, in memory.Packet) (out memory.Packet, by Eg
 	return memory.Packet{Data: p.leaves(&s.decision), Offload: in.Offload}, Egress{s.decision.Egress, s.decision.Peer}, true
 }
 
-// carries reports whether a plain packet of the entry's flow is carried.
-func (k *Kernel) carries(s *slot, p *parsed, w *way) bool {
-	if [6]byte(p.frame[:6]) != s.decision.Station || p.wire > s.decision.MTU || !k.stands(s) {
-		return false
-	}
-	if w.finished < s.after {
-		s.after = w.passed + 1 // this one is to be awaited too
-		return false
-	}
-	return true
+// carries reports whether a packet of the entry's flow is carried.
+func (k *Kernel) carries(s *slot, p *parsed, plain bool, w *way) bool {
+	return plain && [6]byte(p.frame[:6]) == s.decision.Station && p.wire <= s.decision.MTU && !s.stopped && k.stands(s) && w.finished >= s.after
 }
 
 // parse reads a frame. It is false of one that is not plain: of another network,
@@ -103,7 +100,7 @@ func parse(in memory.Packet) (p parsed, plain bool) {
 	case protoTCP:
 		return p, p.tcp(b[p.upper:p.length], size)
 	case protoUDP:
-		return p, size == 0 && p.udp(b[p.upper:p.length])
+		return p, p.udp(b[p.upper:p.length]) && size == 0
 	}
 	return p, false
 }
@@ -147,14 +144,14 @@ func (p *parsed) ports(b []byte) {
 
 // tcp reads a segment, or as many as a super-packet of such a size has.
 func (p *parsed) tcp(b []byte, size int) bool {
-	if len(b) < 20 || b[13]&(flagSYN|flagFIN|flagRST|flagACK) != flagACK {
-		return false
-	}
-	header := int(b[12]>>4) * 4
-	if header < 20 || header > len(b) {
+	if len(b) < 20 {
 		return false
 	}
 	p.ports(b)
+	header := int(b[12]>>4) * 4
+	if header < 20 || header > len(b) || b[13]&(flagSYN|flagFIN|flagRST|flagACK) != flagACK {
+		return false
+	}
 	p.saysSum = true
 	p.wire = p.length - linkHeader
 	if size > 0 {
