@@ -106,8 +106,9 @@ func (c *Counters) Add(o *Counters) {
 	}
 }
 
-func (t *traffic) add(o *traffic) {
-	r := o.read()
+func (t *traffic) add(o *traffic) { t.count(o.read()) }
+
+func (t *traffic) count(r Traffic) {
 	t.packets.Add(r.Packets)
 	t.bytes.Add(r.Bytes)
 	t.supers.Add(r.Supers)
@@ -148,6 +149,16 @@ func (c *Counters) transmitted(id routing.InterfaceID, packets, bytes, supers in
 	if supers > 0 {
 		t.supers.Add(uint64(supers))
 	}
+}
+
+// Carry counts what the kernel has carried: packets that came in by the counters'
+// own port and left by the interface out. One goroutine at a time may count so, and
+// no worker with the same counters.
+func (c *Counters) Carry(out routing.InterfaceID, t Traffic) {
+	c.received.count(t)
+	c.grow(int(out) + 1)
+	c.by(out).count(t)
+	c.verdicts[verdict.Forwarded].Add(t.Packets)
 }
 
 // carried is how many packets a frame carries: one, or the segments of a

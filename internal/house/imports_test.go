@@ -98,6 +98,7 @@ var rooms = map[string]room{
 
 	"acl": {own: own("flow", "routing", "internal/siphash")},
 
+	"dataplane/flowcache": {own: own("arp", "dataplane", "dataplane/offload", "internal/packet", "routing", "routing/fib"), third: []string{bart}},
 	"dataplane": {own: own(
 		"acl", "flow", "nat", "nat/rewrite", "arp", "dataplane/port", "dataplane/reassembly", "icmp", "internal/bucket", "internal/siphash", "routing", "routing/fib",
 	)},
@@ -105,7 +106,7 @@ var rooms = map[string]room{
 	// One router, and what looks at it.
 	"internal/machine": {third: []string{sys}},
 	"internal/router": {own: own(
-		"acl", "arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
+		"acl", "arp", "internal/bucket", "internal/machine", "internal/siphash", "dataplane", "dataplane/flowcache", "dataplane/port", "flow", "multicast", "nat", "routing", "routing/fib", "routing/policy", "routing/protocol", "routing/rib",
 	)},
 	"internal/acltest": {own: own("acl", "dataplane", "dataplane/port", "flow", "icmp", "internal/router", "nat", "routing", "routing/rib")},
 

@@ -140,7 +140,7 @@ func (w *review) part(t *translator) (done bool) {
 // reviewSessions does a slice of what a change of translation, and then one of the filter,
 // mean for sessions. It reports whether there is more, and has Poll called again then.
 func (r *Router) reviewSessions(now time.Time) (more bool) {
-	more = r.translator.review() || r.reviewSome(now)
+	more = r.translator.review() || r.reviewSome(now) || r.carriage.review()
 	if more {
 		r.mail.poke()
 	}
@@ -148,9 +148,9 @@ func (r *Router) reviewSessions(now time.Time) (more bool) {
 }
 
 // Reviewing reports whether sessions that the rules of translation or the filter no longer
-// allow may not have been ended yet.
+// allow may not have been ended yet, or flows that the kernel carries.
 func (r *Router) Reviewing() bool {
-	return r.review.by != nil || r.translator.nat != nil && r.translator.nat.Reviewing()
+	return r.review.by != nil || r.translator.nat != nil && r.translator.nat.Reviewing() || r.carriage.reviewing()
 }
 
 // rules is the filter in use, nil without one.

@@ -160,14 +160,15 @@ func (t *translator) proxied() []arp.Range {
 	return list
 }
 
-// poll ends expired sessions if it is time to look for them.
-func (t *translator) poll(now time.Time) {
+// poll ends the sessions that had expired at the time by, if it is time to look for
+// them.
+func (t *translator) poll(now, by time.Time) {
 	if d := t.deadline(); d.IsZero() || d.After(now) {
 		return
 	}
-	visited, sessions := t.nat.Tick(t.clock.At(now), natBudget), t.nat.Sessions().Len()
+	visited, sessions := t.nat.Tick(t.clock.At(by), natBudget), t.nat.Sessions().Len()
 	if t.six != nil {
-		visited = max(visited, t.six.Tick(t.clock.At(now), natBudget, nil))
+		visited = max(visited, t.six.Tick(t.clock.At(by), natBudget, nil))
 		sessions += t.six.Len()
 	}
 	switch {

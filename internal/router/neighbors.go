@@ -6,10 +6,12 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"routerd/arp"
 	"routerd/dataplane"
+	"routerd/dataplane/flowcache"
 	"routerd/dataplane/port"
 	"routerd/internal/machine"
 	"routerd/internal/verdict"
@@ -50,6 +52,7 @@ type Neighbors struct {
 	live    *dataplane.Live
 	states  *fib.States
 	table   *arp.Table
+	carried atomic.Pointer[flowcache.Cache] // nil: the kernel carries nothing
 	machine *arp.Machine
 	intake  intake
 	batch   *dataplane.Batch
@@ -73,6 +76,11 @@ func newNeighbors(live *dataplane.Live, states *fib.States, random rand.Source) 
 		table:    arp.NewTable(cfg.MaxNeighbors, drawKey(random)),
 	}
 	cfg.Changed = func(link routing.InterfaceID, address netip.Addr) { n.Changed(link, address) }
+	n.table.Observe(func(link routing.InterfaceID, address netip.Addr) {
+		if c := n.carried.Load(); c != nil {
+			c.NeighborChanged(link, address)
+		}
+	})
 	n.machine = arp.New(cfg, random.Uint64())
 	n.intake.key = drawKey(random)
 	n.batch = dataplane.NewUnread(1, n.Counters, n.Drops)

@@ -73,7 +73,7 @@ const (
 // settled, and sends the protocols their notices. It reports whether there was
 // any work; Waiting signals that there is more.
 func (r *Router) Poll(now time.Time) (bool, error) {
-	r.translator.poll(now)
+	r.translator.poll(now, r.carriage.idleBy(now))
 	more := r.reviewSessions(now)
 	worked, err := r.pollRoutes(now)
 	return worked || more, err

@@ -16,6 +16,7 @@ func (r *Router) settle(units int) (complete, copied bool, err error) {
 	r.changes += len(settled.Changes)
 	r.followed.Touched = append(r.followed.Touched, settled.Touched...)
 	r.coming.Apply(settled.Changes)
+	r.carriage.settled(settled.Changes, complete)
 	if !complete {
 		return false, false, err
 	}
@@ -54,6 +55,7 @@ func (r *Router) publishRoutes() {
 	v.Generation++
 	v.Tables = []*dataplane.Table{r.table}
 	r.live.Publish(&v)
+	r.carriage.rerouted()
 	r.deliver() // only now is it true that what was installed forwards
 }
 
@@ -72,7 +74,8 @@ func (r *Router) publish() {
 		Probes:     r.prober.probes,
 		Listeners:  r.listening.on(routing.NoInterface),
 	}
-	if old := r.live.Load(); old != nil {
+	old := r.live.Load()
+	if old != nil {
 		v.Generation = old.Generation + 1
 	}
 	if r.translator.on {
@@ -82,7 +85,10 @@ func (r *Router) publish() {
 		}
 	}
 	for _, l := range r.links {
-		v.Interfaces[l.id] = l.view()
+		v.Interfaces[l.id] = r.view(l)
+		if v.Interfaces[l.id].Carried != nil {
+			v.Offers = r.carriage.cache
+		}
 		v.ClampsMSS = v.ClampsMSS || l.cfg.MSS != dataplane.MSSOff
 		if l.cfg.Kind == dataplane.KindStack {
 			v.Stack = v.Interfaces[l.id]
@@ -90,5 +96,6 @@ func (r *Router) publish() {
 	}
 	v.Own = dataplane.NewOwnAddresses(v.Interfaces)
 	r.live.Publish(v)
+	r.carriage.published(old, v)
 	r.deliver() // only now is it true that what was installed forwards
 }

@@ -83,6 +83,7 @@ type Router struct {
 	machines   []Machine
 
 	translator translator
+	carriage   carriage
 	filter     *acl.Rules // of the latest configuration; nil until one has filtered
 	review     review
 }
@@ -213,6 +214,7 @@ func (r *Router) Commit(cfg Config, now time.Time) error {
 	r.rib.SetConfig(now, cfg.RIB)
 	r.translator.commit(rules, cfg.sessions().Used())
 	r.commitACL(filter, cfg)
+	r.carrySessions()
 	if r.forwarding() {
 		err = r.settleSome() // Poll does the rest, and carriers and questions go between
 	} else {
@@ -353,11 +355,11 @@ func (r *Router) updateNeighbors(l *link) {
 // machine.Loop drives it from its Inbox.
 func (r *Router) Neighbors() *Neighbors { return r.neighbors }
 
-func (l *link) view() *dataplane.Interface {
+func (r *Router) view(l *link) *dataplane.Interface {
 	i := &dataplane.Interface{
 		ID: l.id, Name: l.cfg.Name, Kind: l.cfg.Kind, MTU: l.mtu, Up: l.up,
 		PointToPoint: l.cfg.Kind == dataplane.KindTUN, URPF: l.cfg.URPF, MSS: l.cfg.MSS, Origin: l.cfg.Origin,
-		Listeners: l.listeners,
+		Listeners: l.listeners, Carried: r.carried(l),
 	}
 	i.Addresses = l.addresses()
 	if e, ok := l.port.(port.Ethernet); ok {
