@@ -48,9 +48,6 @@ const (
 	lan1
 )
 
-// ownMark is that of package port/packet, whose rule lets it out.
-const ownMark = 0x72747264
-
 // site is that network.
 type site struct {
 	cache               *Cache
@@ -64,7 +61,7 @@ func mac(a arp.MAC) string { return net.HardwareAddr(a[:]).String() }
 func newCache(t testing.TB) *Cache {
 	t.Helper()
 	porttest.NeedRoot(t)
-	c, err := New(Config{Flows: 1024, Causes: 8, Mark: ownMark})
+	c, err := New(Config{Flows: 1024, Causes: 8, Mark: packet.Mark})
 	if errors.Is(err, ErrTooOld) || errors.Is(err, ErrNoRight) {
 		t.Skip(err)
 	}

@@ -191,6 +191,7 @@ func (d *Daemon) tryOne(a *absent, now time.Time) {
 	if err := d.attach(p, now); err != nil {
 		d.log.Error("following a port", "interface", s.name, "err", err)
 	}
+	d.logCarried()
 	d.log.Info("an interface serves that was "+a.state, "interface", s.name, "device", s.host.Device, "netns", s.host.Netns)
 	if err := d.readdressStack(); err != nil {
 		d.log.Error("following an address", "err", err)
@@ -222,6 +223,7 @@ func (d *Daemon) attach(p *openPort, now time.Time) error {
 		d.log.Warn("both ends of a veth pair have the same interface index, so that the kernel tells up to a second late that the carrier is lost; make one end with another: ip link add ... index N",
 			"interface", name, "device", p.spec.host.Device, "netns", p.spec.host.Netns)
 	}
+	d.follow(p)
 	workers, err := d.router.Attach(name, p.port, now)
 	if workers != nil {
 		d.serve(p, workers)

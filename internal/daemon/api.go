@@ -117,6 +117,7 @@ type traffic struct {
 // traffic adds up what all workers, those of ports that are gone included,
 // have counted for each interface.
 func (d *Daemon) traffic() []traffic {
+	d.account()
 	t := make([]traffic, len(d.router.View().Interfaces))
 	for _, w := range d.counted {
 		c := w.counters

@@ -160,6 +160,7 @@ func (d *Daemon) commit(c *change) error {
 	if err := d.tolerable(d.router.Commit(d.routerConfig(c.cfg), now)); err != nil {
 		return err
 	}
+	d.recarryAll(c.kept)
 	spareFor(d.router.Protocols(), c.cfg.RouteFile, len(c.cfg.RIB.Static))
 	if err := closePorts(c.closing); err != nil {
 		d.log.Warn("putting away ports", "err", err)
@@ -176,6 +177,7 @@ func (d *Daemon) commit(c *change) error {
 			d.log.Info("made a TCP/IP stack of the router's own: the configuration has no [local-stack]", "for", c.cfg.StackFor, "netns", c.cfg.LocalStack.Netns)
 		}
 	}
+	d.logCarried()
 	d.commitEnds(c)
 	// An address that was a duplicate may be usable now that another interface
 	// has it.

@@ -42,6 +42,8 @@ type Options struct {
 	Stderr *os.File
 	// more are protocols beside those of routerd, for tests.
 	more []unlisted
+	// running, for tests, is called when the router has started.
+	running func(*Daemon)
 }
 
 // unlisted is a protocol that is not in the list of those that routerd speaks.
@@ -103,6 +105,7 @@ type Daemon struct {
 	started   atomic.Bool               // and not yet stopping
 	web       web                       // who is served what
 	counted   []*counted
+	carrying  carrying
 	// aclCleared is where the counters of the filter's rules, by number, stood
 	// when they were cleared.
 	aclCleared map[uint32]dataplane.RuleHits
@@ -221,6 +224,9 @@ func (d *Daemon) run(ctx context.Context) error {
 	}
 	if err == nil {
 		d.started.Store(true)
+		if o := d.opts.running; o != nil {
+			o(d)
+		}
 		d.sd.ready(d.status())
 		d.log.Info("running", "interfaces", len(d.cfg.Dataplane.Interfaces), "pid", os.Getpid())
 		err = d.loop(ctx, signals)
@@ -279,6 +285,7 @@ func (d *Daemon) stop() error {
 	if d.stopMachines != nil {
 		d.stopMachines()
 	}
+	errs = append(errs, d.carrying.stop())
 	_, err := d.undo.undo()
 	errs = append(errs, err)
 	if err := errors.Join(errs...); err != nil {

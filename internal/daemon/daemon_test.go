@@ -27,6 +27,8 @@ type site struct {
 	dir    string
 	hosts  [2]string
 	config string
+	// running is called when a router of this process has started.
+	running func(*Daemon)
 }
 
 func newSite(t testing.TB) *site {
@@ -101,7 +103,7 @@ func (s *site) options() Options {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return Options{Config: s.config, RunDir: s.runDir(), Stderr: log}
+	return Options{Config: s.config, RunDir: s.runDir(), Stderr: log, running: s.running}
 }
 
 // start runs the router until the returned function is called.

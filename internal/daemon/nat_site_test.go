@@ -220,9 +220,9 @@ func packetConn(t *testing.T, ns, address string) *net.UDPConn {
 	t.Helper()
 	var c *net.UDPConn
 	inNetns(t, ns, func() error {
-		a, err := net.ResolveUDPAddr("udp4", address)
+		a, err := net.ResolveUDPAddr("udp", address)
 		if err == nil {
-			c, err = net.ListenUDP("udp4", a)
+			c, err = net.ListenUDP("udp", a)
 		}
 		return err
 	})

@@ -24,6 +24,8 @@ type openPort struct {
 	opened  time.Time
 	pace    time.Duration // see absent
 	lacks   []string      // what was logged as lacking
+	// uncarried is why the kernel carries no flows by it; nil: it does.
+	uncarried error
 }
 
 // restorer is a port whose kernel's side others may change.
@@ -61,7 +63,8 @@ type portEvent struct {
 	name string
 	port *openPort
 	port.Event
-	failed error // a worker cannot go on
+	failed    error // a worker cannot go on
+	uncarried error // it has lost the flow cache
 }
 
 // open opens the port of s. If that fails, its undo steps are dropped, since it
@@ -72,6 +75,7 @@ func (d *Daemon) open(s portSpec) (*openPort, error) {
 	if p.port, err = s.open(&p.steps); err != nil {
 		return nil, errors.Join(err, p.steps.forget())
 	}
+	d.carry(p)
 	return p, nil
 }
 
@@ -79,7 +83,7 @@ func (d *Daemon) open(s portSpec) (*openPort, error) {
 func (d *Daemon) serve(p *openPort, workers []*dataplane.Worker) {
 	name := p.spec.name // it stays; the rest of spec belongs to the loop, and reloads change it
 	for _, w := range workers {
-		d.counted = append(d.counted, &counted{name, w.In(), w.Queue(), w.Counters, w.Drops})
+		d.counted = append(d.counted, &counted{name: name, in: w.In(), queue: w.Queue(), counters: w.Counters, drops: w.Drops})
 		p.serving.Go(func() {
 			if err := w.Run(time.Now); err != nil {
 				select {
@@ -116,6 +120,7 @@ type counted struct {
 	queue    int
 	counters *dataplane.Counters
 	drops    *dataplane.DropRing // nil of workers that have ended
+	lasting  bool                // of what the kernel carries, whatever becomes of the port
 }
 
 // retire adds the counters of the ended workers of an interface to those of
@@ -123,12 +128,12 @@ type counted struct {
 func (d *Daemon) retire(name string) {
 	var kept []*counted
 	for _, c := range d.counted {
-		if c.name != name {
+		if c.name != name || c.lasting {
 			kept = append(kept, c)
 			continue
 		}
 		c.drops = nil
-		at := slices.IndexFunc(kept, func(k *counted) bool { return k.name == name && k.queue == c.queue })
+		at := slices.IndexFunc(kept, func(k *counted) bool { return k.name == name && k.queue == c.queue && !k.lasting })
 		if at < 0 {
 			kept = append(kept, c)
 			continue
@@ -154,6 +159,9 @@ func (d *Daemon) portChanged(e portEvent) {
 	}
 	now := time.Now()
 	switch {
+	case e.uncarried != nil:
+		d.lostCache(e.port, e.uncarried)
+		return
 	case e.failed != nil:
 		d.lost(e.port, e.failed, now)
 		return

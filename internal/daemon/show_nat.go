@@ -19,6 +19,7 @@ import (
 // translating returns the current View if it has address translation, which may
 // be read without the router's owner.
 func (a api) translating() (*dataplane.View, error) {
+	a.d.account()
 	v := a.d.router.View()
 	if v.NAT == nil {
 		return nil, show.NotFound("no addresses are translated here: the configuration has no rule in [nat]")

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"routerd/config"
+	"routerd/dataplane"
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/device"
 	"routerd/dataplane/port/packet"
@@ -32,6 +33,10 @@ type portSpec struct {
 	check func(p port.Port) error
 	apply func(p port.Port) error
 	cfg   any // the Config of the port's package
+	// offload is which flows that come in by the port the kernel is to carry, and
+	// flows how many the router may have so.
+	offload dataplane.Offload
+	flows   int
 }
 
 // specs gives the ports that cfg wants.
@@ -49,6 +54,7 @@ func (d *Daemon) specs(cfg *config.Config) []portSpec {
 	if cfg.LocalStack != nil {
 		list = append(list, d.stackSpec(*cfg.LocalStack))
 	}
+	offloads(list, cfg)
 	return list
 }
 

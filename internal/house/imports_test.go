@@ -155,7 +155,7 @@ var rooms = map[string]room{
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "internal/topology", "acl", "arp", "dataplane", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "internal/topology", "acl", "arp", "dataplane", "dataplane/flowcache", "dataplane/offload", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext", "internal/topology"), third: []string{burntSushi, netlink, netns, sys}},

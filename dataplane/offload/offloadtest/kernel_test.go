@@ -28,9 +28,6 @@ var (
 	macH1 = [6]byte{2, 0, 0, 0, 1, 2}
 )
 
-// ownMark is that of package port/packet, whose rule lets it out.
-const ownMark = 0x72747264
-
 type bench struct {
 	cache           *offload.Cache
 	model           *Kernel
@@ -42,7 +39,7 @@ type bench struct {
 func newBench(t *testing.T) *bench {
 	t.Helper()
 	porttest.NeedRoot(t)
-	cfg := offload.Config{Flows: 1024, Causes: 8, Mark: ownMark}
+	cfg := offload.Config{Flows: 1024, Causes: 8, Mark: packet.Mark}
 	cache, err := offload.New(cfg)
 	if errors.Is(err, offload.ErrTooOld) || errors.Is(err, offload.ErrNoRight) {
 		t.Skip(err)

@@ -9,9 +9,9 @@ import (
 	"routerd/dataplane/port/device"
 )
 
-// ownMark marks every frame that a packet port sends, until it has passed the
-// rule that drops all others. It is "rtrd".
-const ownMark = 0x72747264
+// Mark marks every frame that a packet port sends, or that a flow cache sends by its
+// device, until it has passed the rule that drops all others. It is "rtrd".
+const Mark = 0x72747264
 
 // silence keeps the kernel from receiving and sending by a device, with a
 // netfilter table for the device:
@@ -129,7 +129,7 @@ func letOwnOut(table string) []byte {
 		nest(unix.NFTA_RULE_EXPRESSIONS,
 			expression("meta", mark, number(unix.NFTA_META_DREG, unix.NFT_REG_1)),
 			expression("cmp", number(unix.NFTA_CMP_SREG, unix.NFT_REG_1),
-				number(unix.NFTA_CMP_OP, unix.NFT_CMP_EQ), value(unix.NFTA_CMP_DATA, ownMark)),
+				number(unix.NFTA_CMP_OP, unix.NFT_CMP_EQ), value(unix.NFTA_CMP_DATA, Mark)),
 			expression("immediate", number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_1), value(unix.NFTA_IMMEDIATE_DATA, 0)),
 			expression("meta", mark, number(unix.NFTA_META_SREG, unix.NFT_REG_1)),
 			expression("immediate", number(unix.NFTA_IMMEDIATE_DREG, unix.NFT_REG_VERDICT),

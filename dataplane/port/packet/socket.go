@@ -58,7 +58,7 @@ func (p *Port) setOptions(fd int) error {
 		{unix.SOL_PACKET, unix.PACKET_VNET_HDR, 1, "for virtio-net headers"},
 		{unix.SOL_PACKET, unix.PACKET_AUXDATA, 1, "for VLAN tags"},
 		{unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1, "not to see what it sends (Linux 4.20)"},
-		{unix.SOL_SOCKET, unix.SO_MARK, ownMark, "for a mark on what it sends"},
+		{unix.SOL_SOCKET, unix.SO_MARK, Mark, "for a mark on what it sends"},
 	} {
 		if err := unix.SetsockoptInt(fd, o.level, o.name, o.value); err != nil {
 			return fmt.Errorf("asking a packet socket on device %s %s: %w", p.cfg.Device, o.what, err)
