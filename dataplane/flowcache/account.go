@@ -6,7 +6,6 @@ import (
 	"routerd/arp"
 	"routerd/dataplane"
 	"routerd/dataplane/offload"
-	"routerd/internal/packet"
 	"routerd/routing"
 )
 
@@ -131,9 +130,6 @@ const (
 	crowdedTime = 2 * time.Second
 )
 
-// returnTime is how long a flow stays with the stages after it was returned to them.
-const returnTime = 10 * time.Second
-
 // forget ends the flows that are idle, once all is accounted for.
 func (c *Cache) forget(now time.Time) {
 	for from, more := 0, true; more; from += walkedInTurn {
@@ -141,8 +137,8 @@ func (c *Cache) forget(now time.Time) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for key, until := range c.held {
-		if !now.Before(until) {
+	for key, h := range c.held {
+		if !now.Before(h.until) {
 			delete(c.held, key)
 		}
 	}
@@ -172,57 +168,4 @@ func (c *Cache) forgetSome(from int, now time.Time) (more bool) {
 		c.crowded = false
 	}
 	return more
-}
-
-// watch has look see to a flow of many small packets, if it is one. The caller
-// holds the mutex.
-func (c *Cache) watch(f *flow, now time.Time) {
-	if f.hot || f.key.Proto != packet.ProtoUDP || f.always {
-		return
-	}
-	n := f.taken
-	if f.rated(&c.policy, n, now, warm) {
-		f.hot = true
-		c.hot = append(c.hot, f)
-	}
-	f.small, f.looked = n, now
-}
-
-// warm is the part of policy.returned from where on a flow is watched closely.
-const warm = 4
-
-// rated reports whether the policy would have the flow return if it had so many
-// times the packets that it has.
-func (f *flow) rated(p *policy, n offload.Counters, now time.Time, times uint64) bool {
-	return p.returns((n.Packets-f.small.Packets)*times, (n.Bytes-f.small.Bytes)*times, n.Supers-f.small.Supers, now.Sub(f.looked))
-}
-
-// look returns flows to the stages that go faster by them.
-func (c *Cache) look(now time.Time) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	kept := c.hot[:0]
-	for _, f := range c.hot {
-		if f.state != standing {
-			continue
-		}
-		if now.Sub(f.looked) < lookEvery {
-			kept = append(kept, f)
-			continue
-		}
-		n := c.kernel.Counters(f.number)
-		switch {
-		case f.rated(&c.policy, n, now, 1):
-			c.held[f.key] = now.Add(returnTime)
-			c.end(f, EndReturned)
-			continue
-		case !f.rated(&c.policy, n, now, warm):
-			f.hot = false
-		default:
-			kept = append(kept, f)
-		}
-		f.small, f.looked = n, now
-	}
-	clear(c.hot[len(kept):])
-	c.hot = kept
 }

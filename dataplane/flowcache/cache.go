@@ -45,7 +45,6 @@ type Cache struct {
 	live   *dataplane.Live
 	punter dataplane.Punter
 	clock  func() int64
-	policy policy
 
 	offers chan dataplane.Offer
 	wake   chan struct{}
@@ -65,11 +64,12 @@ type Cache struct {
 	gone    int                                         // flows that are not, and whose counters are not final
 	reaped  time.Time                                   // when counters were made final last
 	counted map[routing.InterfaceID]*dataplane.Counters // by ingress
-	held    map[offload.Key]time.Time                   // flows that were returned, and until when they stay so
+	held    map[offload.Key]*held                       // flows that were returned
 	touched []*flow                                     // memory
 	hot     []*flow                                     // flows of small packets that look sees to
-	full    bool                                        // the kernel has no room until counters are final
-	crowded bool                                        // there was no room for a flow since forget looked
+	trials  map[way]*trial
+	full    bool // the kernel has no room until counters are final
+	crowded bool // there was no room for a flow since forget looked
 	budget  budget
 	review  review
 	account account
@@ -114,12 +114,13 @@ const (
 // New makes a Cache without a flow.
 func New(c Config) *Cache {
 	x := &Cache{
-		kernel: c.Kernel, live: c.Live, punter: c.Punter, clock: c.Monotonic, policy: auto,
+		kernel: c.Kernel, live: c.Live, punter: c.Punter, clock: c.Monotonic,
 		offers:  make(chan dataplane.Offer, offersAtOnce),
 		wake:    make(chan struct{}, 1),
 		byKey:   map[offload.Key]*flow{},
 		counted: map[routing.InterfaceID]*dataplane.Counters{},
-		held:    map[offload.Key]time.Time{},
+		held:    map[offload.Key]*held{},
+		trials:  map[way]*trial{},
 	}
 	for i := range x.index {
 		x.index[i].side = i

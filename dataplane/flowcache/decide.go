@@ -22,7 +22,7 @@ func (c *Cache) consider(o *dataplane.Offer, now time.Time) Refusal {
 		return Refusal(dataplane.Carriable) // its packets were on their way when it was made
 	}
 	switch {
-	case !always(in.Carried) && !c.worth(&key, o, now):
+	case !always(in.Carried) && c.stays(&key, o, now):
 		return RefusedSlower
 	case c.full:
 		c.crowded = true
@@ -46,14 +46,6 @@ func (c *Cache) consider(o *dataplane.Offer, now time.Time) Refusal {
 // attempts is how often a flow is decided anew because something that it depends
 // on changed meanwhile.
 const attempts = 3
-
-// worth reports whether the policy wants the flow carried.
-func (c *Cache) worth(key *offload.Key, o *dataplane.Offer, now time.Time) bool {
-	if until, is := c.held[*key]; is && now.Before(until) {
-		return false
-	}
-	return c.policy.takes(o)
-}
 
 // vacate has the kernel forget a flow that has ended, since its key is wanted
 // again, and reports whether it had ended.

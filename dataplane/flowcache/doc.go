@@ -7,7 +7,8 @@
 //	  publish, hooks ----+  +--> counters of interfaces and sessions, neighbours
 //
 //	cache.go    the flows; Step, which does what there is to do
-//	policy.go   for which flows the kernel is the better way
+//	policy.go   from where on a flow is worth it
+//	trial.go    whether small and fast flows go faster by the kernel
 //	decide.go   an offer becomes an entry
 //	causes.go   what ends entries without a look at them
 //	change.go   what is published ends the entries that it concerns

@@ -22,7 +22,7 @@ const (
 var ends = [NumEnds]struct{ word, sentence string }{
 	EndCleared:   {"cleared", "it was cleared"},
 	EndIdle:      {"idle", "no packet of it came for a while"},
-	EndReturned:  {"returned", "so many small packets go faster by the router itself"},
+	EndReturned:  {"returned", "its many small packets go faster by the router itself, or it is found out whether they do"},
 	EndRoute:     {"route", "a route to its destination or source changed"},
 	EndInterface: {"interface", "the interface that it came in by or left by changed"},
 	EndSettings:  {"settings", "the configuration changed what becomes of it"},
@@ -53,7 +53,7 @@ const (
 
 var refusals = [...]struct{ word, sentence string }{
 	{"full", "the flow cache is full"},
-	{"slower", "has small packets that come in long rows, which go faster by the router itself"},
+	{"slower", "has many small packets, which go faster by the router itself"},
 	{"busy", "was offered together with too many others"},
 	{"moving", "depends on something that was just changing"},
 	{"kernel", "could not be given to the kernel"},
