@@ -29,6 +29,10 @@
 // used makes a start, or the reload that adds it, fail; an interface that
 // worked before waits for its device.
 //
+// The kernel carries flows between packet ports (carry.go). What it needs is made when the
+// first port is opened that can do with it; a port that cannot have it works without, and
+// says why. Nothing of it outlives the process.
+//
 // What has to be undone when the router ends is in one list, which is also a
 // file: the next start with the same name undoes what a killed process left. It
 // holds what was made here, identified by its inode if it has a name, so that
