@@ -193,8 +193,10 @@ func (c *Cache) Step(now time.Time) (next time.Time, err error) {
 		return c.swept.Add(sweepEvery), nil
 	case c.gone > 0 || len(c.stopped) > 0:
 		return now.Add(reapEvery), nil
-	case c.carried > 0:
+	case len(c.hot) > 0:
 		return now.Add(lookEvery), nil
+	case c.carried > 0:
+		return c.account.done.Add(accountEvery), nil
 	}
 	return time.Time{}, nil
 }

@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -96,6 +97,7 @@ type stream struct {
 	*carrySite
 	from, to netip.AddrPort
 	send     func(n int) error
+	close    func()
 	sent     uint64
 }
 
@@ -113,7 +115,8 @@ func (s *carrySite) newStream(t *testing.T, from, to string) *stream {
 			_, _ = far.WriteToUDPAddrPort(buf[:size], by)
 		}
 	}()
-	x := &stream{carrySite: s, from: packetAddr(t, from), to: packetAddr(t, to)}
+	x := &stream{carrySite: s, from: near.LocalAddr().(*net.UDPAddr).AddrPort(), to: far.LocalAddr().(*net.UDPAddr).AddrPort()}
+	x.close = func() { near.Close(); far.Close() }
 	x.send = func(n int) error {
 		text, buf := fmt.Appendf(nil, "%d", n), make([]byte, 2048)
 		if _, err := near.WriteToUDPAddrPort(text, x.to); err != nil {

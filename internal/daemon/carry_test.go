@@ -3,13 +3,17 @@ package daemon
 import (
 	"errors"
 	"io"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
+	"go.uber.org/goleak"
 
 	"routerd/dataplane/flowcache"
 	"routerd/internal/control"
@@ -236,6 +240,40 @@ func TestCarriedKilled(t *testing.T) {
 	if s.attached(t) == 0 {
 		t.Skip("the kernel carries nothing here")
 	}
+	load := packetConn(t, s.hosts[0], "10.0.1.2:4001")
+	sink := packetConn(t, s.hosts[1], "10.0.2.2:5001")
+	var arrived atomic.Int64
+	var running sync.WaitGroup
+	running.Go(func() {
+		for buf := make([]byte, 2048); ; arrived.Add(1) {
+			if _, _, err := sink.ReadFromUDPAddrPort(buf); err != nil {
+				return
+			}
+		}
+	})
+	running.Go(func() {
+		for n := 0; ; n++ {
+			if _, err := load.WriteToUDPAddrPort(make([]byte, 100), packetAddr(t, "10.0.2.2:5001")); errors.Is(err, net.ErrClosed) {
+				return
+			}
+			if n%64 == 0 {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	})
+	defer running.Wait()
+	defer func() { load.Close(); sink.Close() }()
+	flows := func(more int64, what string) {
+		t.Helper()
+		before := arrived.Load()
+		wait(t, what, func() error {
+			if arrived.Load() < before+more {
+				return errNotYet
+			}
+			return nil
+		})
+	}
+	flows(1000, "the load to pass")
 	if err := p.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -248,9 +286,46 @@ func TestCarriedKilled(t *testing.T) {
 	})
 	began := time.Now()
 	s.begin()
-	x.packets(1)
+	flows(1, "the load to pass again")
 	t.Logf("forwards again %v after the start of the next", time.Since(began).Round(time.Millisecond))
+	flows(1000, "the load to go on")
 	x.carried()
+}
+
+// Nothing of the cache is left after a stop: no goroutine, descriptor or program.
+func TestCarriedStops(t *testing.T) {
+	s := newCarrySite(t)
+	s.begin()() // what is made once and kept is made now
+	before, fds := goleak.IgnoreCurrent(), countFDs(t)
+	for range 3 {
+		stop := s.begin()
+		x := s.newStream(t, "10.0.1.2:0", "10.0.2.2:0")
+		x.packets(3)
+		if s.attached(t) != 1 {
+			t.Errorf("%d programs are attached to r0, want 1", s.attached(t))
+		}
+		x.close()
+		stop()
+	}
+	goleak.VerifyNone(t, before)
+	if got := countFDs(t); got > fds {
+		t.Errorf("%d descriptors are open, %d before", got, fds)
+	}
+	if n := s.attached(t); n != 0 {
+		t.Errorf("%d programs are attached to r0 still", n)
+	}
+}
+
+// In auto a flow is carried from its second packet on, whatever it is.
+func TestCarriedAuto(t *testing.T) {
+	s := newCarrySite(t)
+	s.configure("auto", "2", "")
+	s.begin()
+	x := s.newStream(t, "10.0.1.2:4000", "10.0.2.2:5000")
+	x.carried()
+	if x.sent > 100 {
+		t.Errorf("it took %d packets until the flow was carried", x.sent)
+	}
 }
 
 // attached is how many programs are at the ingress of r0.
