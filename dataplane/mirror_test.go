@@ -14,7 +14,6 @@ import (
 	"routerd/dataplane/port"
 	"routerd/dataplane/port/memory"
 	"routerd/flow"
-	"routerd/internal/packet"
 	"routerd/internal/siphash"
 	"routerd/internal/verdict"
 	"routerd/nat"
@@ -40,7 +39,7 @@ type mirrored struct {
 	offer    Offer
 	decision offload.Decision
 	sessions *flow.Table
-	session  uint32
+	hit      flow.Hit
 }
 
 // cached has the network's packets come by Ethernet, and mirrors it. The
@@ -166,7 +165,7 @@ func (m *mirror) offer(in routing.InterfaceID) {
 	}
 	for _, o := range m.offers.list {
 		c, why := m.decider.Decide(m.view, &o, testNow)
-		if why != Carriable {
+		if why != Carriable || c.Sessions != nil && !c.Sessions.Carry(&c.Hit) {
 			continue
 		}
 		k := offload.Key{Ingress: c.In.Carried.Device, Proto: c.Proto, Src: c.Src, Dst: c.Dst}
@@ -176,7 +175,7 @@ func (m *mirror) offer(in routing.InterfaceID) {
 			f, err = m.kernel.Put(k, c.decision(), m.kernel.Ref(0))
 		}
 		if err == nil {
-			m.entries[f] = mirrored{o, c.decision(), c.Sessions, c.Hit.Session}
+			m.entries[f] = mirrored{o, c.decision(), c.Sessions, c.Hit}
 		}
 	}
 	m.offers.list = m.offers.list[:0]
@@ -190,7 +189,7 @@ func (c *Carriage) decision() offload.Decision {
 func (m *mirror) look() {
 	m.forget(func(e mirrored) bool {
 		c, why := m.decider.Decide(m.view, &e.offer, testNow)
-		return why != Carriable || c.decision() != e.decision || c.Hit.Session != e.session
+		return why != Carriable || c.decision() != e.decision || c.Hit.Session != e.hit.Session
 	})
 }
 
@@ -204,7 +203,8 @@ func (m *mirror) forget(match func(mirrored) bool) {
 	m.kernel.Reap(func(f offload.Flow, _ offload.Key, n offload.Counters) {
 		m.counted += n.Packets
 		if e := m.entries[f]; e.sessions != nil {
-			e.sessions.Count(e.session, uint32(n.Packets), uint32(n.Bytes-n.Frames*arp.EthernetHeader))
+			e.sessions.Carried(&e.hit, n.Packets, n.Bytes-n.Frames*arp.EthernetHeader, m.view.Flows.At(testNow))
+			e.sessions.Uncarry(&e.hit)
 		}
 		delete(m.entries, f)
 	})
@@ -221,22 +221,13 @@ func (m *mirror) same(tb testing.TB, n *network) {
 	for _, of := range []struct{ one, other *flow.Table }{{m.sessions(), n.sessions()}, {m.view.Sessions6, n.view.Sessions6}} {
 		var have, want []flow.Session
 		if of.one != nil {
-			of.one.Each(func(s *flow.Session) { have = append(have, untimed(*s)) })
-			of.other.Each(func(s *flow.Session) { want = append(want, untimed(*s)) })
+			of.one.Each(func(s *flow.Session) { have = append(have, *s) })
+			of.other.Each(func(s *flow.Session) { want = append(want, *s) })
 		}
 		if diff := cmp.Diff(want, have); diff != "" {
 			tb.Errorf("sessions, without the cache (-) and with it (+):\n%s", diff)
 		}
 	}
-}
-
-// untimed is a session without what follows from TCP's sequence numbers, which
-// the kernel's side does not look at.
-func untimed(s flow.Session) flow.Session {
-	if s.Forward.Proto == packet.ProtoTCP {
-		s.State, s.Answered, s.Timeout = 0, false, 0
-	}
-	return s
 }
 
 // sessions are those of IPv4, nil without any.
