@@ -189,41 +189,63 @@ func (d *Daemon) driveCache(ctx context.Context) {
 	}
 }
 
-// checkEvery is how often it is looked whether everything is still as it was attached.
-const checkEvery = time.Second
+// checkEvery is how often it is looked whether everything is still as it was attached,
+// at so many ports each time: a look takes up to a millisecond.
+const (
+	checkEvery   = time.Second
+	checksAtOnce = 16
+)
 
-// checkCarried looks after the devices that the cache is attached to. Of a port that
-// has lost it the loop hears.
+// checkCarried looks after the devices that the cache is attached to, in turn. Of a port
+// that has lost it the loop hears.
 func (d *Daemon) checkCarried(ctx context.Context) {
 	tick := time.NewTicker(checkEvery)
 	defer tick.Stop()
-	for {
+	for last := ""; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		ports := map[string]*openPort{}
-		_ = d.ask(ctx, func() { // it fails only when the router stops
-			for name, p := range d.ports {
-				if p.uncarried == nil {
-					ports[name] = p
-				}
-			}
-		})
-		for name, p := range ports {
-			err := p.port.(port.Carriable).Check()
+		var next []carriedPort
+		_ = d.ask(ctx, func() { next = d.carriedAfter(last) }) // it fails only when the router stops
+		for _, p := range next {
+			last = p.name
+			err := p.port.port.(port.Carriable).Check()
 			if err == nil {
 				continue
 			}
 			select {
-			case d.events <- portEvent{name: name, port: p, uncarried: err}:
-			case <-p.done:
+			case d.events <- portEvent{name: p.name, port: p.port, uncarried: err}:
+			case <-p.port.done:
 			case <-ctx.Done():
 				return
 			}
 		}
 	}
+}
+
+// carriedPort is a port that has the cache.
+type carriedPort struct {
+	name string
+	port *openPort
+}
+
+// carriedAfter gives up to checksAtOnce of them, by name from the one after last on, and
+// behind the last one from the first on.
+func (d *Daemon) carriedAfter(last string) []carriedPort {
+	var list []carriedPort
+	for name, p := range d.ports {
+		if p.uncarried == nil {
+			list = append(list, carriedPort{name, p})
+		}
+	}
+	slices.SortFunc(list, func(a, b carriedPort) int { return strings.Compare(a.name, b.name) })
+	from := slices.IndexFunc(list, func(p carriedPort) bool { return p.name > last })
+	if from < 0 {
+		from = 0
+	}
+	return list[from:min(from+checksAtOnce, len(list))]
 }
 
 // lostCache has the flows by p go by the stages again: the cache is no longer attached

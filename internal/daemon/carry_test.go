@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -325,6 +326,63 @@ func TestCarriedAuto(t *testing.T) {
 	x.carried()
 	if x.sent > 100 {
 		t.Errorf("it took %d packets until the flow was carried", x.sent)
+	}
+}
+
+// All ports that are carried are looked at in turn, and no other.
+func TestCarriedInTurn(t *testing.T) {
+	d := &Daemon{ports: map[string]*openPort{"tun0": {uncarried: errNoDevice}}}
+	const ports = 2*checksAtOnce + 3
+	for i := range ports {
+		d.ports[fmt.Sprintf("lan%02d", i)] = &openPort{}
+	}
+	seen, last := map[string]int{}, ""
+	for range 6 {
+		for _, p := range d.carriedAfter(last) {
+			last = p.name
+			seen[last]++
+		}
+	}
+	if len(seen) != ports || seen["tun0"] != 0 || seen["lan00"] != 2 || seen["lan34"] != 2 {
+		t.Errorf("looked at %v, want all of %d twice", seen, ports)
+	}
+}
+
+// A program that is attached later ends it, and the device works without.
+func TestCarriedUntilOccupied(t *testing.T) {
+	s := newCarrySite(t)
+	s.begin()
+	x := s.newStream(t, "10.0.1.2:4000", "10.0.2.2:5000")
+	x.carried()
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{Type: ebpf.SchedCLS, Instructions: passAll(), License: "unspecified"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	inNetns(t, s.core, func() error {
+		l, err := link.AttachTCX(link.TCXOptions{Interface: 101, Program: p, Attach: ebpf.AttachTCXIngress, Anchor: link.Tail()})
+		if err == nil {
+			t.Cleanup(func() { l.Close() })
+		}
+		return err
+	})
+	why := ""
+	wait(t, "it to be noticed", func() error {
+		on := true
+		if err := s.d.ask(t.Context(), func() { on, why = s.d.carriedBy("lan0") }); err != nil {
+			return err
+		}
+		if on {
+			return errNotYet
+		}
+		return nil
+	})
+	if !strings.Contains(why, "another program is attached to the device's ingress") {
+		t.Errorf("it is said that %q", why)
+	}
+	x.packets(20)
+	if _, is := x.flow(); is || s.attached(t) != 1 {
+		t.Errorf("carried %v, with %d programs attached", is, s.attached(t))
 	}
 }
 
