@@ -42,6 +42,14 @@
 // afterwards, and its counters are final, and accounted for, when no packet can be on
 // its way by it any more. So every packet is counted once.
 //
+// # What it costs
+//
+// On two processors with other load, beside 65,536 flows and with a kernel in memory
+// (BenchmarkCache, BenchmarkMake): a change of one route takes the router's owner 0.3 µs,
+// and one of all routes that leads nowhere else 5 ms; an accounting without news 8 ms each
+// second, in turns of a millisecond at most; a flow 5 µs to be made and ended, without the
+// two system calls of the kernel's tables.
+//
 // # Idle sessions
 //
 // The counters are taken over each second. Sessions are ended for being idle by the
