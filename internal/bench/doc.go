@@ -67,7 +67,8 @@
 //
 // # What is counted
 //
-// A measurement lets its traffic run for 0.3 s and then counts for a window.
+// A measurement lets its traffic run for 0.3 s, of 10,000 flows for 1.5 s so that each
+// has sent several datagrams, and then counts for a window.
 // Only what the sink received counts, in the sink's own time.
 //
 // TCP is the payload in Gbit/s of one or of four streams, written and read

@@ -71,6 +71,17 @@ func ratio(a, b float64) float64 {
 // find their size.
 const warmUp = 300 * time.Millisecond
 
+// manyWarmUp is the same for many flows: until each has sent several datagrams,
+// so that all have their sessions and entries.
+const manyWarmUp = 1500 * time.Millisecond
+
+func (t Traffic) warmUp(window time.Duration) time.Duration {
+	if t.Many > 0 && !t.Wide {
+		return manyWarmUp
+	}
+	return min(warmUp, window)
+}
+
 // errNothing says that a window ended before the first packet arrived.
 var errNothing = errors.New("nothing was delivered")
 
@@ -101,7 +112,7 @@ func (s *Site) measure(ctx context.Context, m Metric, window time.Duration) (sam
 	// Runs before the sink is ended, so no stream is cut off.
 	defer func() { err = errors.Join(err, source.end()) }()
 
-	if err := sleep(ctx, min(warmUp, window)); err != nil {
+	if err := sleep(ctx, m.Traffic.warmUp(window)); err != nil {
 		return Sample{}, err
 	}
 	before, err := s.look(source, sink)
