@@ -15,6 +15,7 @@ import (
 func TestAllAtOnce(t *testing.T) {
 	s := newSite(t, 32)
 	const rounds = 300
+	neighbors := s.view.Neighbors // the owner changes view
 	var others sync.WaitGroup
 	all := func(f func(round int)) {
 		others.Go(func() {
@@ -40,7 +41,6 @@ func TestAllAtOnce(t *testing.T) {
 		for s.cache.Review() {
 		}
 	})
-	neighbors := s.view.Neighbors
 	all(func(round int) {
 		e := &arp.Entry{Interface: wan0, State: arp.Reachable, MAC: arp.MAC{2, 0, 0, 0, 1, byte(round)}, Addr: gateway(wan0, false)}
 		neighbors.Apply(arp.Publish{Entry: e})
