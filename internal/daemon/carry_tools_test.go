@@ -88,3 +88,76 @@ func TestCarriedPathMTU(t *testing.T) {
 		}
 	}
 }
+
+// A forwarded port is carried from outside to the inside host; the same from the
+// inside host's own link is answered too, and is not carried, since it leaves by the
+// way that it came.
+func TestCarriedForwardedPort(t *testing.T) {
+	s := newCarrySite(t)
+	s.configure("always", "2", "[[nat.destination]]\nname = \"web\"\ninbound-interface = \"lan1\"\nprotocol = \"tcp\"\ndestination = \"10.0.2.1:7000\"\ntranslation = \"10.0.1.2:7001\"\nhairpin = true\n")
+	s.begin()
+	l := listen(t, s.hosts[0], "10.0.1.2:7001")
+	const size = 8 << 20
+	for _, from := range []struct {
+		host    int
+		in      string
+		carried bool
+	}{{1, "lan1", true}, {0, "lan0", false}} {
+		got := make(chan int64, 1)
+		go func() {
+			c, err := l.Accept()
+			if err != nil {
+				got <- -1
+				return
+			}
+			defer c.Close()
+			n, _ := io.Copy(io.Discard, c)
+			got <- n
+		}()
+		c := dial(t, s.hosts[from.host], "tcp", "10.0.2.1:7000")
+		if _, err := io.CopyN(c, zeros{}, size); err != nil {
+			t.Fatalf("from %s: %v", from.in, err)
+		}
+		s.cache.Account(time.Now())
+		f, is := s.cache.Find(s.d.router.View().Named(from.in), inner.ProtoTCP, packetAddr(t, c.LocalAddr().String()), packetAddr(t, "10.0.2.1:7000"))
+		if is != from.carried || is && f.NewDst != packetAddr(t, "10.0.1.2:7001") {
+			t.Errorf("from %s: carried %v, %+v", from.in, is, f)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+		if n := <-got; n != size {
+			t.Errorf("from %s %d bytes have come, want %d", from.in, n, size)
+		}
+	}
+}
+
+// Flows are spread over two ways as without the cache, and all go on by the other one
+// when one of them is cut.
+func TestCarriedWays(t *testing.T) {
+	s := newCarrySite(t)
+	s.configure("always", "2", "[[static.route]]\nprefix = \"10.50.0.0/24\"\nnext-hop = [\"10.0.2.2\", \"10.0.3.2\"]\n")
+	s.begin()
+	by := map[string]int{}
+	var flows []*stream
+	for i := range 16 {
+		x := s.newStream(t, fmt.Sprintf("10.0.1.2:%d", 4000+i), fmt.Sprintf("10.50.0.1:%d", 5000+i))
+		by[x.carried().Out]++
+		flows = append(flows, x)
+	}
+	if by["lan1"] == 0 || by["lan2"] == 0 || len(by) != 2 {
+		t.Errorf("flows leave by %v, want some by lan1 and by lan2", by)
+	}
+	s.in(1, "ip", "link", "set", "eth1", "down")
+	wait(t, "the cut to be seen", func() error {
+		if s.d.router.View().Named("lan2").Up {
+			return errNotYet
+		}
+		return nil
+	})
+	for _, x := range flows {
+		if f := x.carried(); f.Out != "lan1" {
+			t.Errorf("the flow from %s leaves by %s, which is cut", x.from, f.Out)
+		}
+	}
+}
