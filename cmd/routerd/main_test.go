@@ -51,6 +51,7 @@ type fake struct {
 	packet control.PacketQuery
 	policy control.PolicyQuery
 	nat    control.NATQuery
+	flow   control.FlowQuery
 	hosts  []control.NATHostQuery
 }
 
@@ -381,7 +382,7 @@ func TestExitCodes(t *testing.T) {
 
 		{"", nil, 0, ""},
 		{"shwo", nil, 2, `routerd: unknown command "shwo" for "routerd"`},
-		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, ospf, bgp, bfd, nat, acl, drops, version"},
+		{"show", nil, 2, "routerd: routerd show what? It takes interface, route, fib, arp, rip, ripng, ospf, bgp, bfd, nat, acl, flow, drops, version"},
 		{"show rout", nil, 2, `routerd: routerd show has no "rout"; did you mean route?`},
 		{"show ghost", nil, 2, `routerd: routerd show has no "ghost"`},
 		{"lab", nil, 2, "routerd: routerd lab what? It takes up, down, exec, link, test, status, list, graph"},

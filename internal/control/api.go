@@ -60,6 +60,7 @@ type Router interface {
 
 	NATRouter
 	ACLRouter
+	FlowRouter
 	AccessRouter
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"routerd/internal/show"
 )
@@ -33,6 +34,16 @@ type PacketExplanation struct {
 	// Answer is the router's own packet in reply: an ICMP error or an echo
 	// reply. Absent if there is none.
 	Answer *Answer `json:"answer,omitempty"`
+	// Carried is what the kernel carries of the packet's flow; absent if it does not
+	// carry it. Then a step says why, where it carries others.
+	Carried *Carried `json:"carried,omitempty"`
+}
+
+// Carried is a flow that the kernel carries, as it is now.
+type Carried struct {
+	Since   time.Time `json:"since"`
+	Packets uint64    `json:"packets"`
+	Bytes   uint64    `json:"bytes"`
 }
 
 // Step is what one stage decided.

@@ -86,6 +86,7 @@ type fake struct {
 	drops    DropQuery
 	loads    atomic.Int32
 	nat      NATQuery
+	flow     FlowQuery
 	hosts    NATHostQuery
 	cleared  bool
 	expires  time.Time
@@ -209,6 +210,8 @@ func (f *fake) Interfaces(ctx context.Context) ([]Interface, error) {
 				IGMP:   3, MLD: 1, Queries: 12, Refused: 1, Reports: 40,
 			},
 			Port: &Port{Kind: "packet", Queues: 1, LateCarrier: true, Host: &Host{Device: "core0"}}, Origin: "routerd.toml:21",
+			Offload:  &Offload{Mode: "auto", Carries: true, Carried: Traffic{Packets: 1_000_000, Bytes: 1_400_000_000, Supers: 5000}},
+			Received: Traffic{Packets: 1_000_100, Bytes: 1_400_006_000, Supers: 5000},
 		},
 		// No addresses: a careless router leaves the list nil.
 		{Name: "lo", Kind: "loopback", Up: true, State: StateUp, MTU: 65535, Table: "main", URPF: "off"},
@@ -474,6 +477,10 @@ func (f *fake) Metrics(ctx context.Context) (Snapshot, error) {
 	s.NAT = &NATSnapshot{rules.Rules, pools}
 	lists, _ := f.ACL(ctx)
 	s.ACL = &ACLSnapshot{lists.Sessions4, lists.Sessions6, lists.Rules, 7}
+	s.Flows = &FlowSnapshot{
+		Flows: 3, Max: 65536, Made: 40, Lost: 2, Ended: []FlowCount{{"route", 30}, {"neighbor", 0}}, Refused: []FlowCount{{"full", 1}},
+	}
+	s.Interfaces[0].Offload = &Offload{Mode: "auto", Carries: true, Carried: Traffic{Packets: 1, Bytes: 2, Supers: 1}}
 	s.NeighborEvents = arp.Counters{Ignored: 4, Throttled: 9, Unanswered: 3, Lost: 2}
 	s.Workers[0].Verdicts[verdict.Forwarded] = 1000
 	s.Workers[0].Verdicts[verdict.NoRoute] = 7

@@ -19,7 +19,7 @@ type InterfaceList struct {
 // Interface is one interface of the router.
 type Interface struct {
 	Name string `json:"name"`
-	Kind string `json:"kind"` // loopback | tun
+	Kind string `json:"kind"` // loopback | tun | tap | veth | packet
 	Up   bool   `json:"up"`
 	// State is StateUp or StateDown, or why the interface has no port:
 	// StateMissing, StateGone or StateWaiting, which Why explains.
@@ -34,9 +34,10 @@ type Interface struct {
 	// Multicast has the groups that the router has joined on an Ethernet
 	// interface that is up, as it reports them by IGMP and MLD.
 	Multicast *Multicast `json:"multicast,omitempty"`
-	URPF      string     `json:"urpf"`           // off | strict | loose
-	MSS       string     `json:"mss,omitempty"`  // clamp, or bytes as text; absent = off
-	Port      *Port      `json:"port,omitempty"` // absent on a loopback
+	URPF      string     `json:"urpf"`              // off | strict | loose
+	MSS       string     `json:"mss,omitempty"`     // clamp, or bytes as text; absent = off
+	Port      *Port      `json:"port,omitempty"`    // absent on a loopback
+	Offload   *Offload   `json:"offload,omitempty"` // absent where the kind has no flows that the kernel could carry
 	Received  Traffic    `json:"received"`
 	Sent      Traffic    `json:"sent"`
 	Drops     uint64     `json:"drops"` // packets received here and dropped
@@ -51,6 +52,14 @@ type Multicast struct {
 	Queries uint64       `json:"queries"`      // heard
 	Refused uint64       `json:"refused"`      // messages ignored as the RFCs demand
 	Reports uint64       `json:"reports"`      // packets sent
+}
+
+// Offload is whether the kernel carries flows that come in by an interface.
+type Offload struct {
+	Mode    string  `json:"mode"` // auto | always | off
+	Carries bool    `json:"carries"`
+	Why     string  `json:"why,omitempty"` // it does not; absent if it does
+	Carried Traffic `json:"carried"`       // of Received
 }
 
 // States of an interface.

@@ -53,6 +53,8 @@ type interfaceRow struct {
 	Table     string       `show:"table,wide"`
 	URPF      string       `show:"urpf,wide"`
 	MSS       string       `show:"mss,wide,optional"`
+	Offload   string       `show:"carries,wide,optional"`
+	Carried   uint64       `show:"carried,amount,wide,blank,optional"`
 	Queues    int          `show:"queues,right,wide,blank"`
 	Origin    string       `show:"origin,wide"`
 	Groups    []netip.Addr `show:"groups,lines,wide,optional"`
@@ -81,6 +83,7 @@ func (f *Interface) Drawn(s *show.Screen) any {
 	if f.State == StateUp {
 		row.State.Style = show.Good
 	}
+	f.drawOffload(s, row)
 	if s.Wide && f.Multicast != nil {
 		row.Groups = f.Multicast.Groups
 	}
@@ -90,7 +93,7 @@ func (f *Interface) Drawn(s *show.Screen) any {
 	row.Queues = f.Port.Queues
 	if h := f.Port.Host; h != nil {
 		row.HostSide = h.String()
-		if row.Note == "" {
+		if len(h.Lacks) > 0 && f.Why == "" {
 			row.Note = strings.Join(h.Lacks, "; ")
 		}
 	}
@@ -98,6 +101,20 @@ func (f *Interface) Drawn(s *show.Screen) any {
 		row.Note = "a lost carrier is seen up to 1 s late: the veth's peer has the same index"
 	}
 	return row
+}
+
+// drawOffload says in a row whether the kernel carries flows, and why not.
+func (f *Interface) drawOffload(s *show.Screen, row *interfaceRow) {
+	o := f.Offload
+	switch {
+	case o == nil:
+	case o.Carries || o.Why == "":
+		row.Offload, row.Carried = o.Mode, o.Carried.Packets
+	case s.Wide:
+		row.Offload, row.Carried = "no: "+o.Why, o.Carried.Packets
+	case f.State == StateUp && o.Mode != "off":
+		row.Note = "the kernel carries no flows: " + o.Why
+	}
 }
 
 // String returns namespace:device, or the device alone.

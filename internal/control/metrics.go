@@ -137,6 +137,7 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 		descNATRuleSessions, descNATRuleMade, descNATRuleRefused,
 		descNATPoolSize, descNATPoolPorts, descNATPoolUsed, descNATPoolMappings, descNATPoolRefused,
 		descACLSessions, descACLPackets, descACLBytes, descACLLimited, descACLFlows, descACLHalfOpen, descACLUncounted,
+		descFlows, descFlowsMost, descFlowsMade, descFlowsEnded, descFlowsRefused, descFlowsLost, descCarries, descCarriedPackets, descCarriedBytes,
 		descFIB, descRIB, descRoutes, descFlushes, descChanges, descGeneration, descReloads, descReloaded, descDiffers, descHops, descSteps, descStart, descBuild,
 		descVerdict, descCertificate, descEvents, descEventClients, descEventsLost, descEventPutOut,
 	} {
@@ -169,6 +170,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	to.nat(s.NAT)
 	to.acl(s.ACL)
+	to.flows(s.Flows)
 	to.gauge(descFIB, float64(s.FIB4), "ipv4")
 	to.gauge(descFIB, float64(s.FIB6), "ipv6")
 	to.gauge(descRIB, float64(s.RIB4), "ipv4")
@@ -286,6 +288,7 @@ func (to sink) interfaces(list []InterfaceSnapshot) {
 		to.count(descSendPackets, f.Sent.Packets, f.Name)
 		to.count(descSendBytes, f.Sent.Bytes, f.Name)
 		to.count(descSendSupers, f.Sent.Supers, f.Name)
+		to.carries(f)
 	}
 }
 

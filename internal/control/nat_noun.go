@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"routerd/internal/show"
@@ -165,22 +164,10 @@ likely with another port.`,
   routerd clear nat session --all`,
 	},
 	Arguments: func(q *natClearQuery, _ []string) error {
-		switch none := q.NATQuery == (NATQuery{}); {
-		case q.All && !none:
-			return errors.New("--all and a filter: wanted one of them")
-		case !q.All && none:
-			return errors.New("which sessions? A filter chooses some, --all every one")
-		}
-		return nil
+		return allOrSome("sessions", q.All, q.NATQuery != NATQuery{})
 	},
 	Check: func(q *natClearQuery) error {
-		switch none := q.NATQuery == (NATQuery{}); {
-		case q.All && !none:
-			return show.BadRequest("sessions to clear: all=true, and a filter besides; wanted one of them")
-		case !q.All && none:
-			return show.BadRequest("sessions to clear: wanted a filter, or all=true")
-		}
-		return nil
+		return allOrSomeAsked("sessions", q.All, q.NATQuery != NATQuery{})
 	},
 	Ask: func(ctx context.Context, r Router, q natClearQuery) (NATClearResult, error) {
 		return r.ClearNAT(ctx, q.NATQuery)

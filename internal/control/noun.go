@@ -2,6 +2,8 @@ package control
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +29,7 @@ var Nouns = sync.OnceValue(func() []Noun {
 	}
 	list = append(list, natNouns...)
 	list = append(list, aclNouns...)
+	list = append(list, flowNouns...)
 	list = append(list, dropsNoun, versionNoun, protocolNoun, configNoun, auditNoun, tokenNoun, tokenAddNoun, tokenRevokeNoun, whoamiNoun, loginCodeNoun)
 	list = append(list, topologyNoun, trafficNoun)
 	return append(list, explainNouns...)
@@ -50,6 +53,29 @@ func named[T any](list []T, name, what string, nameOf func(*T) string) ([]T, err
 		there = append(there, nameOf(&list[i]))
 	}
 	return nil, show.NotFound("there is no "+what+"; there are %s", name, strings.Join(there, ", "))
+}
+
+// allOrSome returns what is wrong with the flags of a clear, which has either
+// --all or a filter.
+func allOrSome(what string, all, filtered bool) error {
+	switch {
+	case all && filtered:
+		return errors.New("--all and a filter: wanted one of them")
+	case !all && !filtered:
+		return fmt.Errorf("which %s? A filter chooses some, --all every one", what)
+	}
+	return nil
+}
+
+// allOrSomeAsked is allOrSome for a request.
+func allOrSomeAsked(what string, all, filtered bool) error {
+	switch {
+	case all && filtered:
+		return show.BadRequest("%s to clear: all=true, and a filter besides; wanted one of them", what)
+	case !all && !filtered:
+		return show.BadRequest("%s to clear: wanted a filter, or all=true", what)
+	}
+	return nil
 }
 
 // nounAt finds the noun of a path.

@@ -96,6 +96,8 @@ func TestGolden(t *testing.T) {
 		"clear/ospf/counters":     "/v1/clear/ospf/counters?interface=core0",
 		"acl":                     "/v1/acl",
 		"clear/acl/counters":      "/v1/clear/acl/counters",
+		"flow":                    "/v1/flow?in=core0&protocol=tcp&source=10.0.0.0/8&limit=3",
+		"clear/flow":              "/v1/clear/flow?destination=10.0.2.2",
 		"nat/session":             "/v1/nat/session?protocol=tcp&inside=10.1.0.0/24&remote=:443&limit=6",
 		"nat/host":                "/v1/nat/host?inside=10.1.0.0/24&limit=2",
 		"nat/rule":                "/v1/nat/rule",

@@ -26,8 +26,9 @@ type Snapshot struct {
 	Hops, UnusableHops       int       // next hops of routes
 	Neighbors                []NeighborCount
 	NeighborEvents           arp.Counters
-	NAT                      *NATSnapshot // nil where nothing is translated
-	ACL                      *ACLSnapshot // nil where nothing is filtered
+	NAT                      *NATSnapshot  // nil where nothing is translated
+	ACL                      *ACLSnapshot  // nil where nothing is filtered
+	Flows                    *FlowSnapshot // nil where the kernel carries none
 	Steps                    StepSnapshot
 	CertificateEnds          time.Time // of what HTTPS shows; zero where there is none
 }
@@ -68,4 +69,5 @@ type InterfaceSnapshot struct {
 	Up             bool
 	MTU            int
 	Received, Sent Traffic
+	Offload        *Offload // nil where the kernel is not to carry flows, or cannot by kind
 }

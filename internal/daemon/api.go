@@ -88,6 +88,7 @@ func (d *Daemon) interfaceOf(view *dataplane.View, i *dataplane.Interface) contr
 	}
 	c.State, c.Why = d.stateOfInterface(i.Name, i.Up)
 	c.Port = d.portOf(i.Name)
+	c.Offload = d.offloadOf(i)
 	return c
 }
 
@@ -181,6 +182,11 @@ func (d *Daemon) explain(q control.PacketQuery) (control.PacketExplanation, erro
 	for _, s := range e.Steps {
 		x.Steps = append(x.Steps, control.Step{Stage: s.Stage, Text: s.Text, Answer: s.Made, Origin: d.place(s.Origin)})
 	}
+	if e.Verdict == verdict.Forwarded && (proto == packet.ProtoTCP || proto == packet.ProtoUDP) {
+		d.explainCarried(&x, in, &dataplane.Offer{
+			In: in.ID, Proto: proto, Src: netip.AddrPortFrom(q.Src, q.SrcPort), Dst: netip.AddrPortFrom(q.Dst, q.DstPort), Length: len(raw),
+		}, time.Now())
+	}
 	if e.Answer != nil {
 		x.Answer = &control.Answer{
 			Packet: control.Describe(e.Answer, len(e.Answer)), Verdict: e.AnswerVerdict.Label(),
@@ -207,11 +213,14 @@ func (a api) Metrics(ctx context.Context) (s control.Snapshot, err error) {
 		for _, i := range view.Interfaces {
 			if i != nil {
 				t := traffic[i.ID]
-				s.Interfaces = append(s.Interfaces, control.InterfaceSnapshot{Name: i.Name, Up: i.Up, MTU: i.MTU, Received: t.received, Sent: t.sent})
+				s.Interfaces = append(s.Interfaces, control.InterfaceSnapshot{
+					Name: i.Name, Up: i.Up, MTU: i.MTU, Received: t.received, Sent: t.sent, Offload: d.wantsOffload(i),
+				})
 			}
 		}
 		s.Workers = d.workerSnapshots()
 		s.ACL = d.aclMetrics(view)
+		s.Flows = d.flowMetrics()
 	})
 	if err == nil {
 		s.Differs, err = a.d.fileDiffers(ctx, s.Applied)

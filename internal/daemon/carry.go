@@ -35,6 +35,7 @@ type carrying struct {
 	mu     sync.Mutex // ports are opened beside the loop
 	kernel *offload.Cache
 	why    error // why there is none, once that is known
+	flows  int   // that it has room for
 
 	cache   atomic.Pointer[flowcache.Cache] // made by the loop; nil until then
 	end     func()                          // ends the goroutine that drives it
@@ -50,9 +51,17 @@ func (c *carrying) take(flows int) (*offload.Cache, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.kernel == nil && c.why == nil {
+		c.flows = flows
 		c.kernel, c.why = offload.New(offload.Config{Flows: flows, Causes: flowcache.NumCauses, Mark: packet.Mark})
 	}
 	return c.kernel, c.why
+}
+
+// most is how many flows may be carried at once.
+func (c *carrying) most() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.flows
 }
 
 // offloads gives the ports of cfg their part of it.

@@ -54,6 +54,7 @@ type toldInterface struct {
 	view       *dataplane.Interface
 	state, why string
 	lacks      []string
+	offload    string
 }
 
 func newTeller(name string) *teller {
@@ -141,6 +142,7 @@ func (t *teller) tellInterfaces(now time.Time) {
 		if p := t.d.ports[i.Name]; p != nil {
 			is.lacks = p.lacks
 		}
+		is.offload = t.d.offloadWords(i)
 		was, known := t.interfaces[i.Name]
 		t.interfaces[i.Name] = is
 		if known && was.same(&is) {
@@ -177,7 +179,7 @@ func (x *toldInterface) same(y *toldInterface) bool {
 	a, b := x.view, y.view
 	return a.Up == b.Up && a.MTU == b.MTU && a.Kind == b.Kind && a.URPF == b.URPF && a.MSS == b.MSS && a.Table == b.Table &&
 		a.Origin == b.Origin && a.ID == b.ID && x.state == y.state && x.why == y.why &&
-		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(x.lacks, y.lacks)
+		slices.Equal(a.Addresses, b.Addresses) && slices.Equal(x.lacks, y.lacks) && x.offload == y.offload
 }
 
 // difference says in words what has become of an interface.
@@ -195,6 +197,8 @@ func (x *toldInterface) difference(was *toldInterface) string {
 		return "its addresses are others"
 	case !slices.Equal(x.lacks, was.lacks):
 		return "its device lacks something, or has it again"
+	case x.offload != was.offload:
+		return x.offload
 	}
 	return ""
 }
