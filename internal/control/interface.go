@@ -19,7 +19,7 @@ type InterfaceList struct {
 // Interface is one interface of the router.
 type Interface struct {
 	Name string `json:"name"`
-	Kind string `json:"kind"` // loopback | tun | tap | veth | packet
+	Kind string `json:"kind"` // loopback | tun | tap | packet
 	Up   bool   `json:"up"`
 	// State is StateUp or StateDown, or why the interface has no port:
 	// StateMissing, StateGone or StateWaiting, which Why explains.
