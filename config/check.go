@@ -98,28 +98,34 @@ func (r *reader) checkDevices(interfaces []*interfacePlaces) {
 		prefix netip.Prefix
 	}
 	devices, routes := map[device]string{}, map[route]string{}
-	for _, i := range interfaces {
-		var d device
-		var at tomltext.Path
-		switch {
-		case i.side != nil:
-			d = device{namespace(i.side.Netns), i.side.Device}
-			at = i.at.With("host").With("device")
-		case i.packet != nil:
-			d = device{namespace(i.packet.Netns), i.packet.Device}
-			at = i.at.With("device")
-		default:
-			continue
-		}
-		if first, taken := devices[d]; taken {
+	take := func(i *interfacePlaces, netns, name string, at tomltext.Path) {
+		d := device{namespace(netns), name}
+		switch first, taken := devices[d]; {
+		case taken && first == i.name:
+			r.Wrong(at, fmt.Sprintf("the device %s would be both ends of %s", d.name, i.name), "another name, or another namespace")
+		case taken:
 			r.Wrong(at, fmt.Sprintf("the device %s of %s is that of %s already", d.name, i.name, first), "a device of its own")
 		}
 		if d.name == "lo" {
 			r.Wrong(at, fmt.Sprintf("the device of %s is lo, which every network namespace has already", i.name), "a device of its own")
 		}
 		devices[d] = i.name
+	}
+	for _, i := range interfaces {
+		if i.side != nil {
+			take(i, i.side.Netns, i.side.Device, i.at.With("host").With("device"))
+		}
+		if i.near != nil {
+			take(i, i.near.Netns, i.near.Device, i.at.With("device"))
+		}
+		if i.packet != nil {
+			take(i, i.packet.Netns, i.packet.Device, i.at.With("device"))
+		}
+		if i.side == nil {
+			continue
+		}
 		for _, p := range i.hostRoutes {
-			to := route{d.netns, p.Value}
+			to := route{namespace(i.side.Netns), p.Value}
 			if first, taken := routes[to]; taken {
 				r.Wrong(p.At, fmt.Sprintf("%s is %s, which the host side of %s has in the same network namespace", p.At, p.Value, first),
 					"each route by one device")

@@ -12,6 +12,7 @@ import (
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
+	"routerd/dataplane/port/veth"
 	"routerd/internal/localstack"
 	"routerd/internal/origin"
 	"routerd/internal/protocols/decode"
@@ -37,6 +38,7 @@ type Config struct {
 	Dataplane dataplane.Config
 	TUN       []tun.Config    // sorted by name; each has an interface of the same name
 	TAP       []tap.Config    // likewise
+	Veth      []veth.Config   // likewise
 	Packet    []packet.Config // likewise
 	RIB       rib.Config
 	NAT       nat.Config

@@ -14,12 +14,15 @@ import (
 
 // decodePacket reads the keys of a packet port.
 func (r *reader) decodePacket(s *tomltext.Section, name string) *packet.Config {
-	return &packet.Config{
-		Name:     name,
-		Netns:    tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one")),
-		Device:   tomltext.Get(s, "device", name, deviceName),
-		TakeOver: tomltext.Get(s, "take-over", false, tomltext.Bool),
-	}
+	p := &packet.Config{Name: name, TakeOver: tomltext.Get(s, "take-over", false, tomltext.Bool)}
+	p.Netns, p.Device = decodeDevice(s, name)
+	return p
+}
+
+// decodeDevice reads where the router's own device is, and its name.
+func decodeDevice(s *tomltext.Section, name string) (netns, device string) {
+	return tomltext.Get(s, "netns", "", tomltext.Text("the name of a network namespace, or a path to one")),
+		tomltext.Get(s, "device", name, deviceName)
 }
 
 // decodeNeighbor reads the settings of ARP and neighbour discovery of an

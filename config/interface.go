@@ -10,6 +10,7 @@ import (
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
+	"routerd/dataplane/port/veth"
 	"routerd/internal/tomltext"
 )
 
@@ -25,8 +26,9 @@ type interfacePlaces struct {
 
 	// The kernel's side of a port.
 	side       *tun.Host // nil on a loopback and a packet port
-	bridge     string    // of a TAP
+	bridge     string    // of a TAP or a veth
 	packet     *packet.Config
+	near       *tun.Host // the router's end of a veth
 	host       []tomltext.Item[netip.Prefix]
 	hostRoutes []tomltext.Item[netip.Prefix]
 }
@@ -44,14 +46,15 @@ func (r *reader) decodeInterfaces(s *tomltext.Section, c *Config) []*interfacePl
 	slices.SortFunc(c.Dataplane.Interfaces, func(a, b dataplane.InterfaceConfig) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.TUN, func(a, b tun.Config) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.TAP, func(a, b tap.Config) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortFunc(c.Veth, func(a, b veth.Config) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(c.Packet, func(a, b packet.Config) int { return strings.Compare(a.Name, b.Name) })
 	return all
 }
 
 // The configuration's words for the kinds.
 var (
-	kinds    = []string{"loopback", "tun", "tap", "packet"}
-	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindTAP, dataplane.KindPacket}
+	kinds    = []string{"loopback", "tun", "tap", "veth", "packet"}
+	kindType = []dataplane.Kind{dataplane.KindLoopback, dataplane.KindTUN, dataplane.KindTAP, dataplane.KindVeth, dataplane.KindPacket}
 )
 
 var kindReading = tomltext.OneOf(kinds, kindType)
@@ -73,45 +76,7 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	for _, a := range i.addresses {
 		ic.Addresses = append(ic.Addresses, dataplane.Address{Prefix: a.Value, Origin: r.valueOrigin(a.At)})
 	}
-	switch i.kind {
-	case dataplane.KindLoopback:
-		ic.MTU = 65535
-		s.Default("mtu", "65535")
-		r.senseless(s, "makes no sense on a loopback, which has no port",
-			"mtu", "urpf", "mss", "acl-in", "acl-out", "host", "device", "netns", "take-over", "neighbor", "ra")
-	case dataplane.KindPacket:
-		// The MTU is the device's.
-		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
-		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
-		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		ic.Neighbor = r.decodeNeighbor(s, i)
-		i.packet = r.decodePacket(s, name)
-	case dataplane.KindTAP:
-		r.senseless(s, "makes no sense on a TAP: its device is described by host = { … }", "device", "netns", "take-over")
-		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
-		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
-		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		ic.Neighbor = r.decodeNeighbor(s, i)
-		r.decodeHost(s.Section("host"), i)
-	case "":
-		// The kind is missing or unknown, which is reported. Keys of all kinds
-		// may be meant, so those that mean the same in every kind are read.
-		for _, key := range []string{"device", "netns", "take-over"} {
-			s.Lookup(key)
-		}
-		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
-		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
-		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		ic.Neighbor = r.decodeNeighbor(s, i)
-		r.decodeHost(s.Section("host"), i)
-	default:
-		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",
-			"device", "netns", "take-over", "neighbor", "ra")
-		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
-		ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
-		ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
-		r.decodeHost(s.Section("host"), i)
-	}
+	r.decodePort(s, c, i, &ic)
 	ic.Offload = r.decodeOffload(s, i.kind)
 	i.mtu = ic.MTU
 	if i.kind != dataplane.KindLoopback {
@@ -119,20 +84,68 @@ func (r *reader) decodeInterface(all *tomltext.Section, name string, c *Config) 
 	}
 	s.Done()
 	c.Dataplane.Interfaces = append(c.Dataplane.Interfaces, ic)
+	i.addPort(c)
+	return i
+}
+
+// decodePort reads the keys that depend on the kind of port.
+func (r *reader) decodePort(s *tomltext.Section, c *Config, i *interfacePlaces, ic *dataplane.InterfaceConfig) {
+	switch i.kind {
+	case dataplane.KindLoopback:
+		ic.MTU = 65535
+		s.Default("mtu", "65535")
+		r.senseless(s, "makes no sense on a loopback, which has no port",
+			"mtu", "urpf", "mss", "acl-in", "acl-out", "host", "device", "netns", "take-over", "neighbor", "ra")
+		return
+	case dataplane.KindPacket:
+		// The MTU is the device's.
+		r.senseless(s, "makes no sense on a packet port: the device is there already, with its MTU and whatever is behind it", "mtu", "host")
+		i.packet = r.decodePacket(s, i.name)
+	case dataplane.KindVeth:
+		r.senseless(s, "makes no sense on a veth: both its devices are made", "take-over")
+		i.near = &tun.Host{}
+		i.near.Netns, i.near.Device = decodeDevice(s, veth.DeviceName(c.Name, i.name))
+	case dataplane.KindTAP:
+		r.senseless(s, "makes no sense on a TAP: its device is described by host = { … }", "device", "netns", "take-over")
+	case dataplane.KindTUN:
+		r.senseless(s, "makes no sense on a TUN: its device is described by host = { … }, and it has no neighbours to find",
+			"device", "netns", "take-over", "neighbor", "ra")
+	default:
+		// The kind is missing or unknown, which is reported. Keys of all kinds
+		// may be meant, so those that mean the same in every kind are read.
+		for _, key := range []string{"device", "netns", "take-over"} {
+			s.Lookup(key)
+		}
+	}
+	if i.packet == nil {
+		ic.MTU = tomltext.Get(s, "mtu", 1500, tomltext.Whole(68, 65535))
+		r.decodeHost(s.Section("host"), i)
+	}
+	ic.URPF = tomltext.Get(s, "urpf", dataplane.URPFOff, urpfReading)
+	ic.MSS = tomltext.Get(s, "mss", dataplane.MSSOff, mssReading)
+	if i.kind != dataplane.KindTUN {
+		ic.Neighbor = r.decodeNeighbor(s, i)
+	}
+}
+
+// addPort adds the port of the interface to the configuration.
+func (i *interfacePlaces) addPort(c *Config) {
+	var own []netip.Addr
+	for _, a := range i.addresses {
+		own = append(own, a.Value.Addr())
+	}
 	switch i.kind {
 	case dataplane.KindTUN:
-		c.TUN = append(c.TUN, tun.Config{Name: name, MTU: ic.MTU, Host: *i.side})
+		c.TUN = append(c.TUN, tun.Config{Name: i.name, MTU: i.mtu, Host: *i.side})
 	case dataplane.KindTAP:
-		t := tap.Config{Router: c.Name, Name: name, MTU: ic.MTU, Host: *i.side, Bridge: i.bridge}
-		for _, a := range i.addresses {
-			t.Via = append(t.Via, a.Value.Addr())
-		}
-		c.TAP = append(c.TAP, t)
-	}
-	if i.packet != nil {
+		c.TAP = append(c.TAP, tap.Config{Router: c.Name, Name: i.name, MTU: i.mtu, Host: *i.side, Bridge: i.bridge, Via: own})
+	case dataplane.KindVeth:
+		c.Veth = append(c.Veth, veth.Config{
+			Router: c.Name, Name: i.name, MTU: i.mtu, Netns: i.near.Netns, Device: i.near.Device, Host: *i.side, Bridge: i.bridge, Via: own,
+		})
+	case dataplane.KindPacket:
 		c.Packet = append(c.Packet, *i.packet)
 	}
-	return i
 }
 
 var urpfReading = tomltext.OneOf([]string{"off", "strict", "loose"},
@@ -176,7 +189,7 @@ func (r *reader) decodeHost(s *tomltext.Section, i *interfacePlaces) {
 	for _, p := range i.hostRoutes {
 		t.Routes = append(t.Routes, p.Value)
 	}
-	if i.kind == dataplane.KindTAP || i.kind == "" {
+	if i.kind != dataplane.KindTUN {
 		i.bridge = tomltext.Get(s, "bridge", "", deviceName)
 		if i.bridge != "" && len(i.host)+len(i.hostRoutes) > 0 {
 			r.WrongKey(s.At.With("bridge"), fmt.Sprintf("the device of %s has addresses or routes and belongs to a bridge", i.name),

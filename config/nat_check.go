@@ -226,7 +226,7 @@ func (k *natCheck) destinations() {
 // subnet has the addresses, or "".
 func (k *natCheck) link(names []string, a flow.AddressRange) string {
 	for _, i := range k.c.Dataplane.Interfaces {
-		if i.Kind != dataplane.KindTAP && i.Kind != dataplane.KindPacket || len(names) > 0 && !slices.Contains(names, i.Name) {
+		if !i.Kind.Ethernet() || len(names) > 0 && !slices.Contains(names, i.Name) {
 			continue
 		}
 		for _, own := range i.Addresses {

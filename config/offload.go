@@ -11,7 +11,7 @@ import (
 
 // offloadKinds are the kinds with an Ethernet device of the kernel's for a port,
 // between which the kernel can carry packets by itself.
-var offloadKinds = []dataplane.Kind{dataplane.KindPacket}
+var offloadKinds = []dataplane.Kind{dataplane.KindVeth, dataplane.KindPacket}
 
 var offloadReading = tomltext.OneOf([]string{"auto", "always", "off"},
 	[]dataplane.Offload{dataplane.OffloadAuto, dataplane.OffloadAlways, dataplane.OffloadOff})

@@ -24,8 +24,11 @@ func TestOffload(t *testing.T) {
 		{"packet", `offload = "on"`, 0, `wanted one of "auto", "always", "off"`},
 		{"packet", `offload = "alway"`, 0, `did you mean "always"?`},
 		{"packet", `offload = true`, 0, `wanted one of "auto", "always", "off"`},
+		{"veth", ``, dataplane.OffloadAuto, ""},
+		{"veth", `offload = "always"`, dataplane.OffloadAlways, ""},
 		{"tun", ``, dataplane.OffloadOff, ""},
 		{"tun", `offload = "auto"`, 0, `interface.x.offload makes no sense on an interface of kind "tun"`},
+		{"tap", `offload = "off"`, 0, `kind = "veth" or kind = "packet"`},
 		{"tap", `offload = "off"`, 0, `kind = "packet"`},
 		{"loopback", `offload = "off"`, 0, `makes no sense on an interface of kind "loopback"`},
 	} {

@@ -17,9 +17,13 @@ const (
 	KindLoopback Kind = "loopback" // no port at all
 	KindTUN      Kind = "tun"
 	KindTAP      Kind = "tap"    // Ethernet; the kernel or a bridge at the other end
+	KindVeth     Kind = "veth"   // Ethernet; a veth pair with the kernel at its other end
 	KindPacket   Kind = "packet" // Ethernet; an existing device
 	KindStack    Kind = "stack"  // the router's own TCP/IP stack; forwarded packets never leave by it
 )
+
+// Ethernet reports whether the interface is on an Ethernet link.
+func (k Kind) Ethernet() bool { return k == KindTAP || k == KindVeth || k == KindPacket }
 
 // URPF is how an interface checks the reverse path to a packet's source (RFC
 // 3704 §2).

@@ -158,7 +158,7 @@ type Event struct {
 type Port interface {
 	// Name is the name of the interface that the port serves.
 	Name() string
-	// Kind is the configuration's word: "tun", "tap", "packet", "memory".
+	// Kind is the configuration's word: "tun", "tap", "veth", "packet", "memory".
 	Kind() string
 	Queues() []Queue
 	// LinkHeader is the length of the link header in front of each packet:

@@ -81,7 +81,7 @@ func (d *Daemon) await(s portSpec, why error, was bool, now time.Time) {
 		d.teller.stale = true
 		a.state, a.why = state, why // that it went says more than that it is missing
 	}
-	d.watch.Await(s.name, s.place)
+	d.watch.Await(s.name, s.awaited()...)
 }
 
 func later(a, b time.Time) time.Time {
@@ -130,7 +130,7 @@ func (d *Daemon) placesChanged() {
 			continue
 		}
 		if p := d.ports[name]; p != nil {
-			if why := device.Replaced(p.spec.host.Netns, p.namespace()); why != nil {
+			if why := p.replaced(); why != nil {
 				d.lost(p, why, now)
 			} else if r, ok := p.port.(restorer); ok {
 				r.Restore()
@@ -218,7 +218,7 @@ func (d *Daemon) attach(p *openPort, now time.Time) error {
 			d.log.Error("protocols have no TCP", "err", err)
 		}
 	}
-	d.watch.Hold(name, device.Place{Netns: p.spec.host.Netns, Devices: p.spec.needs}, p.namespace())
+	d.watch.Hold(name, p.spec.held(p.namespaces())...)
 	if p.lateCarrier() {
 		d.log.Warn("both ends of a veth pair have the same interface index, so that the kernel tells up to a second late that the carrier is lost; make one end with another: ip link add ... index N",
 			"interface", name, "device", p.spec.host.Device, "netns", p.spec.host.Netns)
@@ -237,12 +237,27 @@ func (p *openPort) lateCarrier() bool {
 	return ok && l.LateCarrier()
 }
 
-// namespace is the identity of the namespace that p was opened in.
-func (p *openPort) namespace() device.Identity {
-	if n, ok := p.port.(interface{ Namespace() device.Identity }); ok {
-		return n.Namespace()
+// namespaces are the identities of the namespaces that p was opened in, one for
+// each of its spots.
+func (p *openPort) namespaces() []device.Identity {
+	switch n := p.port.(type) {
+	case interface{ Namespaces() []device.Identity }:
+		return n.Namespaces()
+	case interface{ Namespace() device.Identity }:
+		return []device.Identity{n.Namespace()}
 	}
-	return device.Identity{}
+	return nil
+}
+
+// replaced returns an error if the name of a namespace that p was opened in no
+// longer is that namespace's.
+func (p *openPort) replaced() error {
+	for _, h := range p.spec.held(p.namespaces()) {
+		if err := device.Replaced(h.Netns, h.Namespace); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dismiss stops trying an interface that is no longer configured.

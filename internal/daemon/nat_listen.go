@@ -41,7 +41,10 @@ func (d *Daemon) keepListenersPorts(ctx context.Context) {
 		var n *nat.NAT
 		err := d.ask(ctx, func() {
 			if p := d.ports[localstack.Name]; p != nil {
-				netns, space = p.spec.host.Netns, p.namespace()
+				netns = p.spec.host.Netns
+				if in := p.namespaces(); len(in) > 0 {
+					space = in[0]
+				}
 			}
 			if n = d.router.NAT(); n != nil && !d.cfg.NAT.Enabled() {
 				n = nil

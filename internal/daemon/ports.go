@@ -166,7 +166,7 @@ func (d *Daemon) portChanged(e portEvent) {
 		d.lost(e.port, e.failed, now)
 		return
 	case e.Gone:
-		why := device.Replaced(e.port.spec.host.Netns, e.port.namespace())
+		why := e.port.replaced()
 		if why == nil {
 			why = device.Missing(fmt.Errorf("device %s was deleted, renamed or moved to another network namespace", e.port.spec.host.Device))
 		}

@@ -12,6 +12,7 @@ import (
 	"routerd/dataplane/port/packet"
 	"routerd/dataplane/port/tap"
 	"routerd/dataplane/port/tun"
+	"routerd/dataplane/port/veth"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
 )
@@ -22,8 +23,7 @@ type portSpec struct {
 	kind   string
 	queues int
 	host   control.Host
-	place  device.Place // what has to exist before the port can be opened
-	needs  []string     // other devices that matter while it is open
+	spots  []spot // where its devices are
 	// open opens the port, and records what has to be undone.
 	open func(*steps) (port.Port, error)
 	// keeps reports whether a port opened for old can be changed to this
@@ -39,6 +39,33 @@ type portSpec struct {
 	flows   int
 }
 
+// spot is where a device of a port is, or is to be.
+type spot struct {
+	netns, device string
+	needs         []string // other devices there that the port needs
+}
+
+// awaited is what has to exist, or change, before the port can be opened.
+func (s *portSpec) awaited() (places []device.Place) {
+	for _, at := range s.spots {
+		places = append(places, device.Place{Netns: at.netns, Devices: append([]string{at.device}, at.needs...)})
+	}
+	return places
+}
+
+// held is what matters while the port is open, in namespaces with the given
+// identities. The port follows its own devices itself.
+func (s *portSpec) held(in []device.Identity) (places []device.Held) {
+	for i, at := range s.spots {
+		h := device.Held{Place: device.Place{Netns: at.netns, Devices: at.needs}}
+		if i < len(in) {
+			h.Namespace = in[i]
+		}
+		places = append(places, h)
+	}
+	return places
+}
+
 // specs gives the ports that cfg wants.
 func (d *Daemon) specs(cfg *config.Config) []portSpec {
 	var list []portSpec
@@ -47,6 +74,9 @@ func (d *Daemon) specs(cfg *config.Config) []portSpec {
 	}
 	for _, c := range cfg.TAP {
 		list = append(list, tapSpec(c))
+	}
+	for _, c := range cfg.Veth {
+		list = append(list, vethSpec(c))
 	}
 	for _, c := range cfg.Packet {
 		list = append(list, d.packetSpec(c))
@@ -62,7 +92,7 @@ func tunSpec(c tun.Config) portSpec {
 	return portSpec{
 		name: c.Name, kind: "tun", queues: max(c.Queues, 1), cfg: c,
 		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		place: device.Place{Netns: c.Host.Netns, Devices: []string{c.Host.Device}},
+		spots: []spot{{netns: c.Host.Netns, device: c.Host.Device}},
 		open:  func(*steps) (port.Port, error) { return tun.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tun.Config)
@@ -74,15 +104,10 @@ func tunSpec(c tun.Config) portSpec {
 }
 
 func tapSpec(c tap.Config) portSpec {
-	var bridge []string
-	if c.Bridge != "" {
-		bridge = []string{c.Bridge}
-	}
 	return portSpec{
 		name: c.Name, kind: "tap", queues: max(c.Queues, 1), cfg: c,
 		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
-		place: device.Place{Netns: c.Host.Netns, Devices: append([]string{c.Host.Device}, bridge...)},
-		needs: bridge,
+		spots: []spot{hostSpot(c.Host, c.Bridge)},
 		open:  func(*steps) (port.Port, error) { return tap.Open(c) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(tap.Config)
@@ -93,12 +118,41 @@ func tapSpec(c tap.Config) portSpec {
 	}
 }
 
+// hostSpot is where the kernel's side of a port is, which may be a port of a
+// bridge.
+func hostSpot(h device.Host, bridge string) spot {
+	at := spot{netns: h.Netns, device: h.Device}
+	if bridge != "" {
+		at.needs = []string{bridge}
+	}
+	return at
+}
+
+func vethSpec(c veth.Config) portSpec {
+	identity := c // functions cannot be compared
+	return portSpec{
+		name: c.Name, kind: "veth", queues: max(c.Queues, 1), cfg: identity,
+		host:  control.Host{Netns: c.Host.Netns, Device: c.Host.Device},
+		spots: []spot{{netns: c.Netns, device: c.Device}, hostSpot(c.Host, c.Bridge)},
+		open: func(u *steps) (port.Port, error) {
+			c.Will = u.will
+			return veth.Open(c)
+		},
+		keeps: func(old portSpec) bool {
+			o, same := old.cfg.(veth.Config)
+			return same && veth.SamePort(o, identity)
+		},
+		check: func(p port.Port) error { return p.(*veth.Port).CheckChange(identity) },
+		apply: func(p port.Port) error { return p.(*veth.Port).Apply(identity) },
+	}
+}
+
 func (d *Daemon) packetSpec(c packet.Config) portSpec {
 	identity := c // functions cannot be compared
 	return portSpec{
 		name: c.Name, kind: "packet", queues: max(c.Queues, 1), cfg: identity,
 		host:  control.Host{Netns: c.Netns, Device: c.Device},
-		place: device.Place{Netns: c.Netns, Devices: []string{c.Device}},
+		spots: []spot{{netns: c.Netns, device: c.Device}},
 		open: func(u *steps) (port.Port, error) {
 			c.Will = u.will
 			return packet.Open(c)
@@ -127,7 +181,7 @@ func (d *Daemon) stackSpec(c localstack.Config) portSpec {
 	return portSpec{
 		name: localstack.Name, kind: "tun", queues: 1, cfg: c,
 		host:  control.Host{Netns: c.Netns, Device: c.Device},
-		place: device.Place{Netns: c.Netns, Devices: []string{c.Device}},
+		spots: []spot{{netns: c.Netns, device: c.Device}},
 		open:  func(u *steps) (port.Port, error) { return openStack(c, left, u) },
 		keeps: func(old portSpec) bool {
 			o, same := old.cfg.(localstack.Config)

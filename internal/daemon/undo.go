@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"routerd/dataplane/port/packet"
+	"routerd/dataplane/port/veth"
 	"routerd/internal/control"
 	"routerd/internal/localstack"
 )
@@ -41,6 +42,7 @@ var undoers = map[string]func(Step) error{
 	// belong to anybody, so only a socket at which nobody answers is removed.
 	"file":                   func(s Step) error { return control.RemoveStale(s.Path) },
 	packet.KindUp:            func(s Step) error { return packet.Undo(s.Kind, s.Path, s.Value) },
+	veth.KindPair:            func(s Step) error { return veth.Undo(s.Path, s.Value) },
 	localstack.KindNamespace: func(s Step) error { return localstack.Undo(s.Path, s.Made) },
 }
 

@@ -83,6 +83,7 @@ var rooms = map[string]room{
 	"dataplane/port/device":   {own: own("dataplane/port"), third: []string{netlink, sys}},
 	"dataplane/port/tun":      {own: own("dataplane/port", "dataplane/port/device"), third: []string{wireguard, sys}},
 	"dataplane/port/tap":      {own: own("dataplane/port", "dataplane/port/device")},
+	"dataplane/port/veth":     {own: own("dataplane/port", "dataplane/port/device", "dataplane/port/packet"), third: []string{netlink, sys}},
 	"dataplane/port/packet":   {own: own("dataplane/port", "dataplane/port/device"), third: []string{netlink, sys}},
 	"dataplane/reassembly":    {own: own("routing")},
 	"dataplane/offload":       {own: own("dataplane/port", "dataplane/port/device"), third: []string{ciliumEBPF, sys}},
@@ -150,12 +151,12 @@ var rooms = map[string]room{
 
 	// The configuration makes the rooms' own Config types.
 	"config": {own: own(
-		"acl", "arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/acltest", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
+		"acl", "arp", "deploy", "dataplane", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/port/veth", "dataplane/reassembly", "flow", "icmp", "internal/access", "internal/acltest", "internal/localstack", "internal/protocols", "internal/protocols/decode", "internal/router", "internal/tlskeys", "internal/tomltext", "nat", "routing", "routing/keys", "routing/policy", "routing/rib",
 	)},
 
 	// The edges: the only places that know config.
 	"internal/daemon": {own: own(
-		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "internal/topology", "acl", "arp", "dataplane", "dataplane/flowcache", "dataplane/offload", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun",
+		"config", "internal/access", "internal/localstack", "internal/machine", "internal/protocols", "internal/protocols/running", "internal/router", "internal/control", "internal/events", "internal/show", "internal/tlskeys", "internal/topology", "acl", "arp", "dataplane", "dataplane/flowcache", "dataplane/offload", "flow", "multicast", "nat", "routing/policy", "dataplane/port", "dataplane/port/device", "dataplane/port/packet", "dataplane/port/tap", "dataplane/port/tun", "dataplane/port/veth",
 		"routing", "routing/fib", "routing/protocol", "routing/rib",
 	), third: []string{goSystemd, rate, slogJourn, sys}},
 	"internal/lab": {own: own("config", "internal/control", "internal/tomltext", "internal/topology"), third: []string{burntSushi, netlink, netns, sys}},

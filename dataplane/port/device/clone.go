@@ -62,16 +62,16 @@ func Make(host Host, mode Mode, n int, wrap func(fd int) (*Queue, error)) (queue
 		queues = append(queues, q)
 	}
 	if err == nil {
-		keepSecondaries(host.Device)
+		KeepSecondaries(host.Device)
 	}
 	return queues, offloads, err
 }
 
-// keepSecondaries has the kernel keep the other addresses of a subnet, and all
-// routes by them, when the first address is removed. The device is routerd's
-// own, and so is this setting of it. If /proc cannot be written, the addresses
+// KeepSecondaries has the kernel keep the other addresses of a subnet, and all
+// routes by them, when the first address is removed. It has to run in the device's
+// namespace. The device is routerd's own, and so is this setting of it. If /proc cannot be written, the addresses
 // are added again after they are lost, but not other programs' routes.
-func keepSecondaries(device string) {
+func KeepSecondaries(device string) {
 	_ = os.WriteFile("/proc/sys/net/ipv4/conf/"+device+"/promote_secondaries", []byte("1"), 0)
 }
 
@@ -140,7 +140,7 @@ func makeError(host Host, err error) error {
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("making device %s in %s: routerd lacks CAP_NET_ADMIN in the user namespace that owns it: %w", host.Device, where, err)
-	case errors.Is(err, unix.EBUSY):
+	case errors.Is(err, unix.EBUSY), errors.Is(err, unix.EEXIST):
 		return fmt.Errorf("making device %s in %s: a device of that name is there already: another routerd or program holds it: %w", host.Device, where, err)
 	}
 	return fmt.Errorf("making device %s in %s: %w", host.Device, where, err)

@@ -10,6 +10,8 @@
 //	link.go       a device as netlink shows it: its state, and its changes
 //	host.go       the kernel's side of a device made here: MTU, addresses, routes
 //	apply.go      turning one such side into another
+//	address.go    link addresses that stay the same over restarts
+//	pair.go       making veth pairs
 //	clone.go      making TUN and TAP devices
 //	cloned.go     what a TUN port and a TAP port have in common
 //	virtio.go     the virtio-net header in front of every frame

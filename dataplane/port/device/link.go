@@ -220,17 +220,19 @@ func (l *Link) concerned(msgs []syscall.NetlinkMessage) (ours, fell, removed boo
 	return ours, fell, removed
 }
 
-// report puts e on the channel, in place of an older event that nobody has
-// taken.
-func (l *Link) report(e port.Event) {
+func (l *Link) report(e port.Event) { Latest(l.events, e) }
+
+// Latest puts e on a channel with room for one event, in place of an older event
+// that nobody has taken. Only one goroutine may put events on it.
+func Latest(events chan port.Event, e port.Event) {
 	for {
 		select {
-		case l.events <- e:
+		case events <- e:
 			return
 		default:
 		}
 		select {
-		case <-l.events:
+		case <-events:
 		default:
 		}
 	}

@@ -39,7 +39,7 @@ type Watch struct {
 	quit   chan struct{}
 
 	mu      sync.Mutex
-	places  map[string]*watched // by the caller's name of the place
+	places  map[string][]*watched // by the caller's name of the port
 	changed map[string]bool
 
 	// Of the goroutine in run alone.
@@ -54,11 +54,18 @@ type watched struct {
 	last    Identity // of the namespace, as it was last seen
 }
 
+// Held is a place of an open port. Namespace is the identity that its namespace
+// had when the port was opened.
+type Held struct {
+	Place
+	Namespace Identity
+}
+
 // NewWatch starts a Watch of no places.
 func NewWatch() *Watch {
 	w := &Watch{
 		signal: make(chan struct{}, 1), kick: make(chan struct{}, 1), quit: make(chan struct{}),
-		places: map[string]*watched{}, changed: map[string]bool{}, spaces: map[string]*space{},
+		places: map[string][]*watched{}, changed: map[string]bool{}, spaces: map[string]*space{},
 	}
 	// Without inotify, whose instances are limited for each user, changes are
 	// seen by the regular looks.
@@ -82,7 +89,8 @@ func (w *Watch) Close() {
 // Changed is readable when Take has something to give.
 func (w *Watch) Changed() <-chan struct{} { return w.signal }
 
-// Take gives the names of the places that have changed since the last Take.
+// Take gives the names of the ports at whose places something has changed since
+// the last Take.
 func (w *Watch) Take() []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -94,28 +102,39 @@ func (w *Watch) Take() []string {
 	return names
 }
 
-// Hold watches the place of an open port, whose namespace had the given
-// identity when it was opened. The port follows its own device itself.
-func (w *Watch) Hold(name string, p Place, identity Identity) {
-	w.follow(name, &watched{Place: p, last: identity})
+// Hold watches the places of an open port. The port follows its own devices
+// itself.
+func (w *Watch) Hold(name string, places ...Held) {
+	var all []*watched
+	for _, p := range places {
+		all = append(all, &watched{Place: p.Place, last: p.Namespace})
+	}
+	w.follow(name, all)
 }
 
-// Await watches the place of a port that is not open. Calling it again is no
+// Await watches the places of a port that is not open. Calling it again is no
 // change.
-func (w *Watch) Await(name string, p Place) {
+func (w *Watch) Await(name string, places ...Place) {
 	w.mu.Lock()
 	at := w.places[name]
-	known := at != nil && at.awaited && at.Netns == p.Netns
-	if known {
-		at.Devices = p.Devices
+	known := len(at) == len(places)
+	for i := 0; known && i < len(at); i++ {
+		if known = at[i].awaited && at[i].Netns == places[i].Netns; known {
+			at[i].Devices = places[i].Devices
+		}
 	}
 	w.mu.Unlock()
-	if !known {
-		w.follow(name, &watched{Place: p, awaited: true})
+	if known {
+		return
 	}
+	var all []*watched
+	for _, p := range places {
+		all = append(all, &watched{Place: p, awaited: true})
+	}
+	w.follow(name, all)
 }
 
-func (w *Watch) follow(name string, at *watched) {
+func (w *Watch) follow(name string, at []*watched) {
 	w.mu.Lock()
 	w.places[name] = at
 	delete(w.changed, name)
@@ -123,7 +142,7 @@ func (w *Watch) follow(name string, at *watched) {
 	w.soon()
 }
 
-// Forget ends watching a place.
+// Forget ends watching the places of a port.
 func (w *Watch) Forget(name string) {
 	w.mu.Lock()
 	delete(w.places, name)
@@ -179,8 +198,10 @@ func (w *Watch) readHints() {
 func (w *Watch) look() {
 	wanted := map[string]bool{} // paths, and whether devices matter there
 	w.mu.Lock()
-	for _, at := range w.places {
-		wanted[at.Netns] = wanted[at.Netns] || len(at.Devices) > 0
+	for _, of := range w.places {
+		for _, at := range of {
+			wanted[at.Netns] = wanted[at.Netns] || len(at.Devices) > 0
+		}
 	}
 	w.mu.Unlock()
 	told := map[string]Identity{} // of those whose identity can be read
@@ -223,20 +244,22 @@ func (w *Watch) ask(netns string) {
 	})
 }
 
-// compare records what the namespaces are now, and marks the places of those
-// that have changed.
+// compare records what the namespaces are now, and marks the ports of those that
+// have changed.
 func (w *Watch) compare(told map[string]Identity) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for name, at := range w.places {
-		if now, can := told[at.Netns]; can && at.last != now {
-			at.last = now
-			w.markChanged(name)
+	for name, of := range w.places {
+		for _, at := range of {
+			if now, can := told[at.Netns]; can && at.last != now {
+				at.last = now
+				w.markChanged(name)
+			}
 		}
 	}
 }
 
-// markChanged reports a place as changed. The caller holds the mutex.
+// markChanged reports a port whose place has changed. The caller holds the mutex.
 func (w *Watch) markChanged(name string) {
 	w.changed[name] = true
 	select {
@@ -245,14 +268,16 @@ func (w *Watch) markChanged(name string) {
 	}
 }
 
-// markWatchers marks the places to which the device in the namespace matters;
-// with "" those to which any device there does.
+// markWatchers marks the ports to which the device in the namespace matters; with
+// "" those to which any device there does.
 func (w *Watch) markWatchers(netns, device string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for name, at := range w.places {
-		if at.Netns == netns && len(at.Devices) > 0 && (device == "" || slices.Contains(at.Devices, device)) {
-			w.markChanged(name)
+	for name, of := range w.places {
+		for _, at := range of {
+			if at.Netns == netns && len(at.Devices) > 0 && (device == "" || slices.Contains(at.Devices, device)) {
+				w.markChanged(name)
+			}
 		}
 	}
 }

@@ -55,7 +55,7 @@ func TestWatchNamespaces(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Hold("lan0", Place{Netns: ns}, identity)
+	w.Hold("lan0", Held{Place{Netns: ns}, identity})
 	run(t, "sh", "-c", "ip netns del "+ns+" && ip netns add "+ns)
 	awaitTold(t, w, "lan0", "its namespace was made anew")
 	wait := time.Now().Add(10 * time.Second)

@@ -6,7 +6,7 @@
 //
 // There are two stations on the link: the kernel's device and the router, each
 // with a link address that follows from the names of router and interface and
-// so is the same after a restart (address.go). All that a TAP shares with a
+// so is the same after a restart. All that a TAP shares with a
 // TUN is in dataplane/port/device.
 //
 // A VLAN tag is part of the frame both ways: a TAP takes none out.

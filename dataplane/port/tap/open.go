@@ -52,7 +52,7 @@ func open(cfg Config) (*Port, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Port{Cloned: cloned, cfg: cfg, address: hardwareAddr("router", cfg.Router, cfg.Name)}, nil
+	return &Port{Cloned: cloned, cfg: cfg, address: device.HardwareAddr("router", cfg.Router, cfg.Name)}, nil
 }
 
 // check refuses a Config that no device could have. The kernel would not refuse
@@ -77,7 +77,7 @@ func queueCount(cfg Config) int { return max(cfg.Queues, 1) }
 func side(cfg Config) device.Side {
 	return device.Side{
 		MTU: cfg.MTU, Host: cfg.Host, Via: slices.Clone(cfg.Via), Bridge: cfg.Bridge,
-		HardwareAddr: hardwareAddr("host", cfg.Router, cfg.Name),
+		HardwareAddr: device.HardwareAddr("host", cfg.Router, cfg.Name),
 	}
 }
 

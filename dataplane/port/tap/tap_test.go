@@ -63,7 +63,7 @@ func TestOpenedAsConfigured(t *testing.T) {
 	if !p.Offloads().Has(port.OffloadChecksum | port.OffloadTCP4 | port.OffloadTCP6) {
 		t.Errorf("offloads %b", p.Offloads())
 	}
-	host := hardwareAddr("host", "r1", "lan0")
+	host := device.HardwareAddr("host", "r1", "lan0")
 	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "address", "show", "lan0"), "mtu 1400", ",UP", "inet 198.18.0.2/24", "inet6 2001:db8::2/64", "link/ether "+net.HardwareAddr(host[:]).String())
 	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "route"), "default via 198.18.0.1 dev lan0")
 	porttest.WantOutput(t, porttest.IP(t, "-n", ns, "-6", "route"), "default via 2001:db8::1 dev lan0")
@@ -77,7 +77,7 @@ func TestHardwareAddresses(t *testing.T) {
 	for _, end := range []string{"router", "host"} {
 		for _, router := range []string{"r1", "r2", "r1lan"} {
 			for _, name := range []string{"lan0", "lan1", "0"} {
-				a := hardwareAddr(end, router, name)
+				a := device.HardwareAddr(end, router, name)
 				if a[0]&3 != 2 {
 					t.Errorf("% x is not locally administered and of one station", a)
 				}
@@ -93,7 +93,7 @@ func TestHardwareAddresses(t *testing.T) {
 	p := openPort(t, lanConfig(ns))
 	first := p.HardwareAddr()
 	p.Close()
-	if again := openPort(t, lanConfig(ns)).HardwareAddr(); again != first || first != hardwareAddr("router", "r1", "lan0") {
+	if again := openPort(t, lanConfig(ns)).HardwareAddr(); again != first || first != device.HardwareAddr("router", "r1", "lan0") {
 		t.Errorf("% x, and later % x", first, again)
 	}
 }

@@ -3,6 +3,7 @@ package tap
 import (
 	"testing"
 
+	"routerd/dataplane/port/device"
 	"routerd/dataplane/port/porttest"
 )
 
@@ -12,7 +13,7 @@ func station(t *testing.T) porttest.Station {
 	p := openPort(t, lanConfig(ns))
 	return porttest.Station{
 		Port:    p,
-		Send:    porttest.Sender(t, ns, "lan0", porttest.Ethernet(p.HardwareAddr(), hardwareAddr("host", "r1", "lan0"), porttest.EtherIPv4)),
+		Send:    porttest.Sender(t, ns, "lan0", porttest.Ethernet(p.HardwareAddr(), device.HardwareAddr("host", "r1", "lan0"), porttest.EtherIPv4)),
 		Up:      porttest.SetUp(t, ns, "lan0"),
 		Carrier: porttest.SetCarrier(t, ns, "lan0"),
 		Remove:  func() { porttest.IP(t, "-n", ns, "link", "del", "lan0") },

@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"routerd/dataplane"
 	"routerd/internal/protocols/decode"
 	"routerd/internal/tomltext"
 	"routerd/routing"
@@ -138,7 +137,7 @@ func (d *decoder) decodeAddress(name string, s *tomltext.Section, n *settings) b
 // checkUnnumbered warns of an interface on which nobody can be found.
 func (d *decoder) checkUnnumbered(name string, s *tomltext.Section) {
 	for _, i := range d.Interfaces {
-		if i.Name != name || i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket {
+		if i.Name != name || i.Kind.Ethernet() {
 			continue
 		}
 		if !slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool { return p.Addr().Is4() && (p.Bits() == 30 || p.Bits() == 31) }) {

@@ -104,8 +104,7 @@ func (c *Context) names() (names []string) {
 // speaks reports whether the interface has an address of the family, 0 for
 // either. Ethernet interfaces form an IPv6 one by themselves.
 func (i *Interface) speaks(family int) bool {
-	ethernet := i.Kind == dataplane.KindTAP || i.Kind == dataplane.KindPacket
-	return family != 4 && ethernet || slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool {
+	return family != 4 && i.Kind.Ethernet() || slices.ContainsFunc(i.Addresses, func(p netip.Prefix) bool {
 		return family == 0 || (family == 4) == p.Addr().Is4()
 	})
 }
