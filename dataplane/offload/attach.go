@@ -43,6 +43,7 @@ type Attachment struct {
 	device string
 	index  int
 	link   link.Link
+	hands  map[int]int // by descriptor of a socket with a judge
 }
 
 // attachments are the devices that a cache is attached to: all of one namespace,
@@ -80,7 +81,7 @@ func (a *attachments) leave() {
 // kept from the socket, or would not get those that are carried; so a device
 // with one is refused.
 func (c *Cache) Attach(name string, index int) (port.Attachment, error) {
-	a := &Attachment{cache: c, device: name, index: index}
+	a := &Attachment{cache: c, device: name, index: index, hands: map[int]int{}}
 	if err := c.attached.enter(); err != nil {
 		return nil, a.explain("attaching the flow cache to", err)
 	}
@@ -119,20 +120,42 @@ func (a *Attachment) programs(at ebpf.AttachType) ([]link.AttachedProgram, error
 }
 
 // Judge implements port.Attachment.
-func (a *Attachment) Judge(socket int) error {
-	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, a.cache.kernel.judge.FD()); err != nil {
-		return a.explain("giving the judge of the flow cache to a packet socket of", err)
+func (a *Attachment) Judge(socket int) (*port.HandOver, error) {
+	const what = "giving the judge of the flow cache to a packet socket of"
+	k := a.cache.kernel
+	number, err := k.hands.take()
+	if err != nil {
+		return nil, a.explain(what, err)
 	}
-	return nil
+	judge, err := k.judge(number)
+	if err == nil {
+		err = unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_ATTACH_BPF, judge.FD())
+		judge.Close() // the socket keeps it
+	}
+	if err != nil {
+		k.hands.giveBack(number)
+		return nil, a.explain(what, err)
+	}
+	a.hands[socket] = number
+	return k.hands.of(number), nil
 }
 
 // Release implements port.Attachment.
 func (a *Attachment) Release(socket int) error {
-	err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DETACH_BPF, 0)
-	if err != nil && !errors.Is(err, unix.ENOENT) {
-		return a.explain("taking the judge of the flow cache from a packet socket of", err)
+	number, has := a.hands[socket]
+	if !has {
+		return nil
 	}
-	return a.cache.kernel.wait()
+	const what = "taking the judge of the flow cache from a packet socket of"
+	if err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_DETACH_BPF, 0); err != nil && !errors.Is(err, unix.ENOENT) {
+		return a.explain(what, err)
+	}
+	if err := a.cache.kernel.wait(); err != nil {
+		return a.explain(what, err)
+	}
+	delete(a.hands, socket)
+	a.cache.kernel.hands.giveBack(number)
+	return nil
 }
 
 // Check implements port.Attachment.
@@ -159,6 +182,10 @@ func (a *Attachment) Check() (watched bool, err error) {
 // Close implements port.Attachment.
 func (a *Attachment) Close() error {
 	a.cache.attached.leave()
+	for _, number := range a.hands {
+		a.cache.kernel.hands.giveBack(number)
+	}
+	a.hands = nil
 	if err := a.link.Close(); err != nil {
 		return a.explain("detaching the flow cache from", err)
 	}

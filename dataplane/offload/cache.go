@@ -85,8 +85,10 @@ func (c *Cache) End(cause Cause) { c.kernel.epoch(cause).Add(1) }
 func (c *Cache) Lost() uint64 { return number(c.kernel.lostMemory).Load() }
 
 // Put has the kernel carry the packets of a flow as was decided, until one of
-// the causes comes about; one to four are wanted. The first packet that is
-// carried may be judged before Put returns.
+// the causes comes about; one to four are wanted. The first packet of the flow
+// still goes to its socket, and so do those that come while one of the flow is in
+// the socket or in user space: none overtakes another (port.HandOver). The first
+// packet that is carried may be judged before Put returns.
 func (c *Cache) Put(k Key, d Decision, until ...Ref) (Flow, error) {
 	if err := check(&k, &d); err != nil {
 		return 0, fmt.Errorf("caching a flow: %w", err)
@@ -101,6 +103,7 @@ func (c *Cache) Put(k Key, d Decision, until ...Ref) (Flow, error) {
 	e := c.kernel.entry(slot)
 	*e = entry{}
 	e.fill(&k, &d)
+	e.awaits = unseen
 	for i := range maxCauses {
 		ref := until[min(i, len(until)-1)]
 		e.causes[i], e.epochs[i] = uint32(ref.Cause), ref.Epoch

@@ -1,6 +1,7 @@
 package offload
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/cilium/ebpf/asm"
@@ -36,6 +37,7 @@ func (p *programs) carry() asm.Instructions {
 		count(),
 		p.redirect(),
 		p.failed(),
+		p.passed(),
 		asm.Instructions{
 			asm.Mov.Imm(asm.R0, tcxNext).WithSymbol("pass"),
 			asm.Return(),
@@ -60,6 +62,7 @@ func (p *programs) note() asm.Instructions {
 	}, element(), asm.Instructions{
 		asm.Mov.Reg(found, asm.R0),
 		asm.LoadMem(total, ctx, noteLength, asm.Word),
+		asm.JEq.Imm(total, 0, "passed"),
 	})
 }
 
@@ -244,4 +247,46 @@ func (p *programs) failed() asm.Instructions {
 		asm.Mov.Imm(asm.R0, tcxDrop),
 		asm.Return(),
 	}
+}
+
+// passed gives a packet of a flow that its socket has just got the socket's next
+// number, which the flow's next packets wait for. A flow's packets may come by two
+// processors at once: the higher number stays. Whoever fails at this four times
+// has four others' numbers there, of packets that came later.
+func (p *programs) passed() asm.Instructions {
+	awaits := field(unsafe.Offsetof(entry{}.awaits))
+	s := asm.Instructions{
+		asm.LoadMem(asm.R1, ctx, noteSocket, asm.Word).WithSymbol("passed"),
+		asm.JGE.Imm(asm.R1, maxSockets, "pass"),
+		asm.Mul.Imm(asm.R1, handSize),
+		asm.LoadMapValue(asm.R2, p.hands, 0),
+		asm.Add.Reg(asm.R2, asm.R1),
+		asm.Mov.Imm(asm.R3, 1),
+		exchange(asm.FetchAdd, asm.R2, asm.R3, handPassed),
+		asm.Add.Imm(asm.R3, 1),
+		asm.Mov.Reg(asm.R4, asm.R3),
+		asm.RSh.Imm(asm.R4, serialShift),
+		asm.LoadMem(asm.R0, found, awaits, asm.DWord),
+	}
+	for i := range 4 {
+		try := fmt.Sprintf("try-%d", i)
+		s = append(s,
+			asm.Mov.Reg(asm.R5, asm.R0), // what should be replaced
+			asm.RSh.Imm(asm.R0, serialShift),
+			asm.JNE.Reg(asm.R0, asm.R4, try), // another socket's, or none
+			asm.JGE.Reg(asm.R5, asm.R3, "pass"),
+			asm.Mov.Reg(asm.R0, asm.R5).WithSymbol(try),
+			exchange(asm.CmpXchg, found, asm.R3, awaits),
+			asm.JEq.Reg(asm.R0, asm.R5, "pass"),
+		)
+	}
+	return s
+}
+
+// exchange is an atomic operation that gives what was there before. Package asm
+// takes from the constant which one it is, and does not put it there.
+func exchange(op asm.AtomicOp, to, from asm.Register, offset int16) asm.Instruction {
+	i := op.Mem(to, from, asm.DWord, offset)
+	i.Constant = int64(op >> 8)
+	return i
 }

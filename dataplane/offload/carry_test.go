@@ -70,6 +70,7 @@ func TestCarries(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			s.ready(f)
 			send(t, h0, in)
 			got, missed := either(t, s.r0, h1)
 			if missed || !bytes.Equal(got.data, out.data) {
@@ -118,6 +119,7 @@ func TestOthersPass(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		s.ready(f)
 		send(t, h0, c.sent)
 		if _, missed := either(t, s.r0, h1); missed != c.missed {
 			t.Errorf("%s: to the socket %v, want %v", c.name, missed, c.missed)

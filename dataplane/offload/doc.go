@@ -10,6 +10,7 @@
 //	judge.go     the program that decides whether a packet is carried
 //	carry.go     the program that carries it
 //	programs.go  maps and programs in the kernel, and the memory shared with them
+//	hand.go      the order of a flow's packets while it is handed over
 //	cache.go     Put, Stop, Remove, End of a cause, counters, Reap
 //	attach.go    devices and sockets; why there can be no cache
 //
@@ -48,6 +49,22 @@
 // 1.02 by the device's queue; with translation 0.78 and 0.84 of forwarding with
 // the masquerading of nftables. Of BenchmarkStream there are no figures yet that
 // other load has not spoilt.
+//
+// # Hand-over
+//
+// A packet that is carried arrives before those of its flow that are still in the
+// socket or in user space. So the first packet that finds an entry goes to the
+// socket, and so does each next one while the one before is not through user
+// space: it is numbered when it is in the socket, and the reader of the socket says
+// up to which number everything has been written (hand.go, package packet's
+// progress.go). The same holds for packets of a carried flow that are not plain: a
+// FIN, a super-packet of UDP, one that does not fit the egress. A flow is therefore
+// carried from the first moment at which none of it is in user space, which a flow
+// that never pauses for the time of one batch does not have.
+//
+// When an entry ends nothing can be overtaken in user space: what was carried is
+// gone. Whoever sends by both ways to the queue of a device has them in order of
+// their sending, as far as that queue keeps what several processors send in order.
 //
 // # Ends
 //
@@ -92,6 +109,8 @@
 //     seen by the next Check. Rules and filters of others at the egress (nftables,
 //     tc) do not see such packets, and filters of tc at the ingress none that is
 //     carried.
+//   - Fragments and packets with options of a carried flow, which go to the socket,
+//     may be overtaken by plain ones: their flow is not looked up.
 //   - A packet that the kernel has no memory to change is lost, and counted (Lost).
 //   - A program that somebody puts before the carrier later can take packets away
 //     that the judge has let through, and who detaches the carrier loses them,

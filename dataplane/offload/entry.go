@@ -68,6 +68,10 @@ type entry struct {
 	// the IPv4 header with its TTL, of the addresses alone, of the ports.
 	header, addresses, portsum uint32
 
+	// awaits is the number of the latest packet of the flow that a socket got: the
+	// next ones are carried once that is finished (hand.go).
+	awaits uint64
+
 	frames, bytes, supers uint64
 	more                  uint64 // packets than frames, which super-packets carry
 	last                  uint64

@@ -49,6 +49,7 @@ func (s *site) pass(t rapid.TB, v *dataplane.View, h0, h1 *packet.Port, sent fra
 	if err != nil {
 		t.Fatalf("%v: %v", k, err)
 	}
+	s.ready(f)
 	send(t, h0, sent)
 	got, missed := either(t, s.r0, h1)
 	counted := s.cache.Counters(f)

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -113,6 +114,16 @@ func (s *site) carry(t testing.TB, p *packet.Port) (index int) {
 		t.Fatalf("carried: %v, %+v", ok, c)
 	}
 	return c.Device
+}
+
+// ready has the packets of an entry carried from the first on, as if one had been
+// in user space and were gone.
+func (s *site) ready(f Flow) {
+	number := 0
+	if s.cache.keys[f].Ingress == s.index1 {
+		number = 1
+	}
+	atomic.StoreUint64(&s.cache.kernel.entry(f).awaits, s.cache.kernel.hands.of(number).Finished.Load())
 }
 
 // hosts gives ports that play both hosts: their kernels send and receive nothing.

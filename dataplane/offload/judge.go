@@ -33,8 +33,9 @@ const (
 const (
 	noteMark   = skbNote
 	noteSlot   = skbNote + 4
-	noteLength = skbNote + 8  // bytes of the frame without padding
+	noteLength = skbNote + 8  // bytes of the frame without padding; 0 if the socket gets the packet
 	notePieces = skbNote + 12 // packets that a super-packet carries; 0 for a packet that is none
+	noteSocket = notePieces   // which socket gets it
 	noteEnd    = skbNote + 16
 )
 
@@ -46,6 +47,7 @@ const (
 	atSlot  = -4 // also other keys of four bytes
 	atParts = -8
 	atTCP   = -12 // length and flags of the TCP header
+	atOther = -84 // 1 for a packet that is not carried though its flow is
 )
 
 // Lengths of headers.
@@ -73,15 +75,18 @@ type family struct {
 // carrier, which runs next on the same packet, finds the answer in the packet.
 // So each packet is judged once, and goes one way.
 //
-// Whatever is not plain goes to the socket, and there to the stages.
-func (p *programs) judge() asm.Instructions {
+// Whatever is not plain goes to the socket, and there to the stages. There is one
+// program for each socket, which has its number in it.
+func (p *programs) judge(socket int) asm.Instructions {
 	four := family{"ipv4", unix.ETH_P_IP, ip4Header, 8, 9, 12, p.flows4}
 	six := family{"ipv6", unix.ETH_P_IPV6, ip6Header, 7, 6, 8, p.flows6}
 	return join(
 		which(&four, &six),
 		p.one(&four), p.one(&six),
 		p.valid(),
+		p.ready(socket),
 		p.answer(),
+		p.await(socket),
 		asm.Instructions{ // the socket gets all of the packet
 			asm.Mov.Imm(asm.R0, -1).WithSymbol("pass"),
 			asm.Return(),
@@ -195,17 +200,19 @@ func fold(sum, spare asm.Register, bits int32) (s asm.Instructions) {
 // transport judges the header behind, as address translation does too. What
 // opens or ends a connection, or belongs to none (RFC 9293 §3.10.7.4: no ACK), is
 // the stages' to see, and so are UDP's super-packets: that one may be a tunnel's,
-// whose segments are longer than it says, cannot be seen here.
+// whose segments are longer than it says, cannot be seen here. Their flow is
+// looked up all the same, since what follows them must not overtake them.
 func (f *family) transport() asm.Instructions {
 	at := int16(atIP) + f.header
-	done, isTCP := f.name+"-whole", f.name+"-tcp"
+	done, isTCP, other := f.name+"-whole", f.name+"-tcp", f.name+"-other"
 	return asm.Instructions{
 		asm.StoreImm(asm.RFP, atParts, 0, asm.Word),
+		asm.StoreImm(asm.RFP, atOther, 0, asm.Word),
 		asm.LoadMem(asm.R1, asm.RFP, atIP+f.proto, asm.Byte),
 		asm.JEq.Imm(asm.R1, unix.IPPROTO_TCP, isTCP),
 		asm.JNE.Imm(asm.R1, unix.IPPROTO_UDP, "pass"),
 
-		asm.JNE.Imm(wire, 0, "pass"),
+		asm.JNE.Imm(wire, 0, other),
 		asm.LoadMem(asm.R1, asm.RFP, at+4, asm.Half),
 		asm.HostTo(asm.BE, asm.R1, asm.Half),
 		asm.JLT.Imm(asm.R1, udpHeader, "pass"),
@@ -223,7 +230,7 @@ func (f *family) transport() asm.Instructions {
 		asm.JNE.Imm(asm.R0, 0, "pass"),
 		asm.LoadMem(asm.R1, asm.RFP, atTCP+1, asm.Byte),
 		asm.And.Imm(asm.R1, flagFIN|flagSYN|flagRST|flagACK),
-		asm.JNE.Imm(asm.R1, flagACK, "pass"),
+		asm.JNE.Imm(asm.R1, flagACK, other),
 		asm.LoadMem(asm.R1, asm.RFP, atTCP, asm.Byte),
 		asm.RSh.Imm(asm.R1, 4),
 		asm.LSh.Imm(asm.R1, 2), // bytes of the header
@@ -245,6 +252,9 @@ func (f *family) transport() asm.Instructions {
 		asm.Add.Reg(asm.R1, asm.R2),
 		asm.JGT.Reg(asm.R1, total, done),
 		asm.Mov.Reg(wire, asm.R1),
+		asm.Ja.Label(done),
+
+		asm.StoreImm(asm.RFP, atOther, 1, asm.Word).WithSymbol(other),
 		asm.Mov.Imm(asm.R1, 0).WithSymbol(done), // a place to jump to
 	}
 }
@@ -277,8 +287,8 @@ func (f *family) find() asm.Instructions {
 }
 
 // valid asks whether the decision still stands and is about this packet: is the
-// frame for the router, does it fit the egress, and has none of the causes that
-// would end the decision come about? It is asked once for each packet; the store
+// frame for the router, has none of the causes that would end the decision come
+// about, and does it fit the egress? It is asked once for each packet; the store
 // of a cause ends it for all packets that are judged later.
 func (p *programs) valid() asm.Instructions {
 	s := join(asm.Instructions{
@@ -297,9 +307,10 @@ func (p *programs) valid() asm.Instructions {
 		asm.LoadMem(asm.R2, found, own+2, asm.Word),
 		asm.JNE.Reg(asm.R1, asm.R2, "pass"),
 		asm.LoadMem(asm.R1, found, field(unsafe.Offsetof(entry{}.mtu)), asm.Word),
-		asm.JGT.Reg(wire, asm.R1, "pass"),
+		asm.JLE.Reg(wire, asm.R1, "fits"),
+		asm.StoreImm(asm.RFP, atOther, 1, asm.Word),
 		// The slot moves to where the keys of causes do not overwrite it.
-		asm.LoadMem(wire, asm.RFP, atSlot, asm.Word),
+		asm.LoadMem(wire, asm.RFP, atSlot, asm.Word).WithSymbol("fits"),
 	)
 	for i := range int16(maxCauses) {
 		s = append(s,
@@ -327,20 +338,54 @@ func element() asm.Instructions {
 	}
 }
 
+// ready has the packet wait in the socket, as it were, while one of its flow is
+// there, or in user space: the number that the latest of those has must be among
+// those that are finished, and be one of this socket's (hand.go).
+func (p *programs) ready(socket int) asm.Instructions {
+	return asm.Instructions{
+		asm.LoadMem(asm.R1, asm.RFP, atOther, asm.Word),
+		asm.JNE.Imm(asm.R1, 0, "await"),
+		asm.LoadMapValue(asm.R2, p.hands, uint32(socket*handSize+handFinished)),
+		asm.LoadMem(asm.R2, asm.R2, 0, asm.DWord),
+		asm.LoadMem(asm.R1, found, field(unsafe.Offsetof(entry{}.awaits)), asm.DWord),
+		asm.JGT.Reg(asm.R1, asm.R2, "await"),
+		asm.RSh.Imm(asm.R1, serialShift),
+		asm.RSh.Imm(asm.R2, serialShift),
+		asm.JNE.Reg(asm.R1, asm.R2, "await"),
+	}
+}
+
 // answer leaves the note and keeps the packet from the socket.
 func (p *programs) answer() asm.Instructions {
-	return asm.Instructions{
-		asm.StoreMem(ctx, noteSlot, wire, asm.Word),
+	return join(asm.Instructions{
 		asm.Add.Imm(total, linkHeader),
 		asm.StoreMem(ctx, noteLength, total, asm.Word),
 		asm.LoadMem(asm.R1, asm.RFP, atParts, asm.Word),
 		asm.StoreMem(ctx, notePieces, asm.R1, asm.Word),
+	}, p.sign(), asm.Instructions{
+		asm.Mov.Imm(asm.R0, 0),
+		asm.Return(),
+	})
+}
+
+// await leaves a note that the packet is to be counted once it is in the socket.
+func (p *programs) await(socket int) asm.Instructions {
+	return join(asm.Instructions{
+		asm.Mov.Imm(asm.R1, 0).WithSymbol("await"),
+		asm.StoreMem(ctx, noteLength, asm.R1, asm.Word),
+		asm.Mov.Imm(asm.R1, int32(socket)),
+		asm.StoreMem(ctx, noteSocket, asm.R1, asm.Word),
+	}, p.sign())
+}
+
+// sign completes a note.
+func (p *programs) sign() asm.Instructions {
+	return asm.Instructions{
+		asm.StoreMem(ctx, noteSlot, wire, asm.Word),
 		asm.Mov.Imm32(asm.R1, int32(p.mark[0])),
 		asm.StoreMem(ctx, noteMark, asm.R1, asm.Word),
 		asm.Mov.Imm32(asm.R1, int32(p.mark[1])),
 		asm.StoreMem(ctx, noteEnd, asm.R1, asm.Word),
-		asm.Mov.Imm(asm.R0, 0),
-		asm.Return(),
 	}
 }
 

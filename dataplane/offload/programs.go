@@ -14,9 +14,9 @@ import (
 // programs is what both programs are made with: the descriptors of their maps,
 // and constants.
 type programs struct {
-	flows4, flows6, entries, causes, lost int
-	mark                                  [2]uint32 // of the judge's note
-	outMark                               uint32    // of packets that leave by a device
+	flows4, flows6, entries, causes, lost, hands int
+	mark                                         [2]uint32 // of the judge's note
+	outMark                                      uint32    // of packets that leave by a device
 }
 
 // kernel is what the cache has in the kernel.
@@ -24,13 +24,16 @@ type kernel struct {
 	// flows4 and flows6 give the slot of a flow by its key. entries has what
 	// was decided, by slot, and causes the epoch of each cause; both are memory
 	// of this process too.
-	flows4, flows6, entries, causes, lost *ebpf.Map
+	flows4, flows6, entries, causes, lost, handMap *ebpf.Map
 	// fence has no use but this: an update of a map of maps returns when all
 	// programs that were running have ended (bpf(2)).
 	fence, inner *ebpf.Map
 
-	judge, carrier *ebpf.Program
-	carrierID      ebpf.ProgramID
+	programs  *programs
+	carrier   *ebpf.Program
+	carrierID ebpf.ProgramID
+
+	hands *hands
 
 	entryMemory, causeMemory, lostMemory []byte
 }
@@ -59,15 +62,16 @@ func load(cfg Config) (_ *kernel, err error) {
 		return nil, err
 	}
 	p := &programs{
-		k.flows4.FD(), k.flows6.FD(), k.entries.FD(), k.causes.FD(), k.lost.FD(),
+		k.flows4.FD(), k.flows6.FD(), k.entries.FD(), k.causes.FD(), k.lost.FD(), k.handMap.FD(),
 		[2]uint32{rand.Uint32(), rand.Uint32()},
 		cfg.Mark,
 	}
-	if k.judge, err = ebpf.NewProgram(&ebpf.ProgramSpec{
-		Name: "routerd_judge", Type: ebpf.SocketFilter, Instructions: p.judge(), License: licence,
-	}); err != nil {
-		return nil, fmt.Errorf("loading the judge of the flow cache: %w", err)
+	k.programs = p
+	judge, err := k.judge(0) // so that New says what the kernel refuses
+	if err != nil {
+		return nil, err
 	}
+	judge.Close()
 	if k.carrier, err = ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name: "routerd_carry", Type: ebpf.SchedCLS, AttachType: ebpf.AttachTCXIngress, Instructions: p.carry(), License: licence,
 	}); err != nil {
@@ -79,6 +83,17 @@ func load(cfg Config) (_ *kernel, err error) {
 	}
 	k.carrierID, _ = info.ID()
 	return k, nil
+}
+
+// judge loads the judge of the socket with this number.
+func (k *kernel) judge(socket int) (*ebpf.Program, error) {
+	judge, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name: "routerd_judge", Type: ebpf.SocketFilter, Instructions: k.programs.judge(socket), License: licence,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("loading the judge of the flow cache: %w", err)
+	}
+	return judge, nil
 }
 
 // licence is what the kernel is told; no function that the programs call needs
@@ -97,6 +112,8 @@ func (k *kernel) maps(flows, causes uint32) (err error) {
 		{&k.entries, ebpf.MapSpec{Name: "routerd_entries", Type: ebpf.Array, KeySize: 4, ValueSize: uint32(entrySize), MaxEntries: flows, Flags: unix.BPF_F_MMAPABLE}},
 		{&k.causes, ebpf.MapSpec{Name: "routerd_causes", Type: ebpf.Array, KeySize: 4, ValueSize: causeSize, MaxEntries: causes, Flags: unix.BPF_F_MMAPABLE}},
 		{&k.lost, ebpf.MapSpec{Name: "routerd_lost", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE}},
+		// One element, which the programs find without a look-up.
+		{&k.handMap, ebpf.MapSpec{Name: "routerd_hands", Type: ebpf.Array, KeySize: 4, ValueSize: maxSockets * handSize, MaxEntries: 1, Flags: unix.BPF_F_MMAPABLE}},
 		{&k.inner, *inner},
 		{&k.fence, ebpf.MapSpec{Name: "routerd_fence", Type: ebpf.ArrayOfMaps, KeySize: 4, ValueSize: 4, MaxEntries: 1, InnerMap: inner}},
 	} {
@@ -112,7 +129,8 @@ func (k *kernel) maps(flows, causes uint32) (err error) {
 			return err
 		}
 	}
-	return nil
+	k.hands, err = newHands(k.handMap)
+	return err
 }
 
 // causeSize is a cache line, so that the store of one cause does not disturb
@@ -139,16 +157,14 @@ func (k *kernel) wait() error {
 
 func (k *kernel) close() error {
 	var errs []error
-	for _, p := range []*ebpf.Program{k.judge, k.carrier} {
-		errs = append(errs, p.Close())
-	}
+	errs = append(errs, k.carrier.Close())
 	for _, b := range []*[]byte{&k.entryMemory, &k.causeMemory, &k.lostMemory} {
 		if *b != nil {
 			errs = append(errs, unix.Munmap(*b))
 			*b = nil
 		}
 	}
-	for _, m := range []*ebpf.Map{k.flows4, k.flows6, k.entries, k.causes, k.lost, k.fence, k.inner} {
+	for _, m := range []*ebpf.Map{k.flows4, k.flows6, k.entries, k.causes, k.lost, k.handMap, k.fence, k.inner} {
 		errs = append(errs, m.Close())
 	}
 	return errors.Join(errs...)

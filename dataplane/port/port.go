@@ -10,6 +10,7 @@ package port
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -134,6 +135,7 @@ type Queue interface {
 	// Read waits for at least one frame and returns as many as are there
 	// without waiting again, up to len(frames) and a byte budget that keeps
 	// a batch of super-packets inside the cache. It resets every frame that it fills.
+	// Whoever calls it again has written what became of the frames before.
 	// It allocates nothing. ErrClosed after Close, ErrTimeout after the deadline.
 	Read(frames []Frame) (int, error)
 	// Write sends the frames in order, each with what is chained to it, and
@@ -234,7 +236,8 @@ type FlowCache interface {
 type Attachment interface {
 	// Judge has a packet socket of the device get only what is not carried. All
 	// sockets that the device's packets are shared among need it, and no other one.
-	Judge(socket int) error
+	// Its reader has to follow the HandOver, or nothing is ever carried.
+	Judge(socket int) (*HandOver, error)
 	// Release has a socket get everything again. When it returns, no packet is on
 	// its way that was kept from the socket.
 	Release(socket int) error
@@ -245,6 +248,18 @@ type Attachment interface {
 	// Close ends the attachment. All sockets have to be closed or released before:
 	// what is kept from one would be lost.
 	Close() error
+}
+
+// HandOver is how the reader of a socket tells a FlowCache how far it is, so that
+// no packet that is carried overtakes one of its flow in the socket or in user
+// space. Both numbers are in memory that the kernel has too.
+type HandOver struct {
+	Passed *atomic.Uint64 // the highest number of a packet that is in the socket, or was
+	// Finished is the highest number up to which all packets have been read, and
+	// what became of them has been written: the reader stores what it once has
+	// loaded of Passed.
+	Finished *atomic.Uint64
+	Memory   any // what both are in, which is there while this refers to it
 }
 
 // Rated is a Port whose device may say how fast its link is.

@@ -152,8 +152,8 @@ func (x *stream) carried() (f flowcache.Flow) {
 	wait(x.t, fmt.Sprintf("the flow to %s to be carried", x.to), func() error {
 		x.packets(1)
 		var is bool
-		if f, is = x.flow(); !is {
-			return fmt.Errorf("it is not: %+v", x.cache.Totals())
+		if f, is = x.flow(); !is || f.Packets == 0 { // the first that finds an entry goes to the socket
+			return fmt.Errorf("it is not: %v, %+v", is, x.cache.Totals())
 		}
 		return nil
 	})

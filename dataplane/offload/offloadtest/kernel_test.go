@@ -161,13 +161,16 @@ func (b *bench) try(t rapid.TB, sent memory.Packet, k offload.Key, d offload.Dec
 			b.reap(t)
 		}
 	}()
+	b.send(sent)
+	if got, left := b.arrival(t); left || !bytes.Equal(got.Data, in.Data) {
+		t.Fatalf("the first one that finds the entry is carried: %v\n% x\nas it came: % x", left, got.Data, in.Data)
+	}
 	b.model.Finish(b.ingress, b.model.Passed(b.ingress))
 	want, _, carried := b.model.Receive(b.ingress, in)
 	if !carried {
 		want = in
 	}
-	b.send(sent)
-	got, left := b.arrival(t)
+	got, left := b.second(t, sent, carried)
 	if want.Offload.GSO == port.GSONone {
 		want.Offload.HeaderLength = got.Offload.HeaderLength // a hint that comes with super-packets alone
 	}
@@ -181,6 +184,24 @@ func (b *bench) try(t rapid.TB, sent memory.Packet, k offload.Key, d offload.Dec
 	if carried {
 		b.went++
 	}
+}
+
+// second sends the frame again once the router's reader has seen that its socket
+// is empty, which a loaded machine may keep it from.
+func (b *bench) second(t rapid.TB, sent memory.Packet, carried bool) (got memory.Packet, left bool) {
+	t.Helper()
+	for pause := time.Millisecond; pause < time.Second; pause *= 8 {
+		q := b.r0.Queues()[0]
+		q.SetReadDeadline(time.Now().Add(pause))
+		if _, err := q.Read(buffers); !errors.Is(err, port.ErrTimeout) {
+			t.Fatalf("reading what should not be there: %v", err)
+		}
+		b.send(sent)
+		if got, left = b.arrival(t); left == carried {
+			break
+		}
+	}
+	return got, left
 }
 
 func (b *bench) reap(t rapid.TB) {

@@ -42,13 +42,30 @@ func (p *Port) Carry(cache port.FlowCache) error {
 		return err
 	})
 	if err == nil {
-		err = p.Sockets(c.attachment.Judge)
+		err = p.judge()
 	}
 	if err == nil {
 		c.seen, err = p.look()
 	}
 	if err != nil {
 		return errors.Join(err, p.detach())
+	}
+	return nil
+}
+
+// judge gives the judge to every socket, and its reader something to follow.
+func (p *Port) judge() error {
+	for _, q := range p.queues {
+		err := q.control(func(fd int) error {
+			h, err := p.carriage.attachment.Judge(fd)
+			if err == nil {
+				q.progress.follow(h)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -93,8 +110,12 @@ func (p *Port) detach() error {
 		c.forget()
 		return nil
 	}
-	if err := p.Sockets(c.attachment.Release); err != nil && !errors.Is(err, port.ErrClosed) {
-		return err // packets that are kept from the socket are carried still
+	for _, q := range p.queues {
+		err := q.control(c.attachment.Release)
+		if err != nil && !errors.Is(err, port.ErrClosed) {
+			return err // packets that are kept from the socket are carried still
+		}
+		q.progress.follow(nil)
 	}
 	return c.forget()
 }

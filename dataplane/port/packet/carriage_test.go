@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"routerd/dataplane/port"
@@ -35,7 +36,10 @@ func (l *ledger) Attach(device string, index int) (port.Attachment, error) {
 	}
 	return l, nil
 }
-func (l *ledger) Judge(int) error      { return l.did("judge") }
+
+func (l *ledger) Judge(int) (*port.HandOver, error) {
+	return &port.HandOver{Passed: new(atomic.Uint64), Finished: new(atomic.Uint64)}, l.did("judge")
+}
 func (l *ledger) Release(int) error    { return l.did("release") }
 func (l *ledger) Check() (bool, error) { return l.watched, l.did("check") }
 func (l *ledger) Close() error {

@@ -10,6 +10,7 @@
 //	netfilter.go the netfilter socket that the ports of a namespace share
 //	socket.go    the sockets: options, sharing by flow, multicast groups
 //	carriage.go  a flow cache at the device
+//	progress.go  telling it how far the reader of a socket is
 //	peer.go      the other end of a veth
 //	queue.go     Read: recvmmsg(2), nothing allocated
 //	tunnel.go    cutting up super-packets of tunnels; held.go keeps what is left

@@ -66,7 +66,8 @@ type queue struct {
 	most     int // messages per system call
 	typical  int // bytes of a frame in the last system call
 
-	held held
+	held     held
+	progress progress
 
 	malformed atomic.Uint64
 }
@@ -78,7 +79,12 @@ func newQueue(fd int) (*queue, error) {
 		file.Close()
 		return nil, err
 	}
-	q := &queue{file: file, raw: raw, most: batchFrames, typical: port.MaxFrame}
+	fits, err := mostPackets(fd)
+	if err != nil {
+		file.Close()
+		return nil, fmt.Errorf("asking how much it holds: %w", err)
+	}
+	q := &queue{file: file, raw: raw, most: batchFrames, typical: port.MaxFrame, progress: progress{fits: fits}}
 	for i := range q.messages {
 		h := &q.messages[i].header
 		h.Iov = &q.parts[i]
@@ -121,6 +127,9 @@ func (q *queue) Read(frames []port.Frame) (int, error) {
 // drain reads until the socket is empty, the frames are full or the budget is
 // spent. False means that there was nothing and the poller should wait.
 func (q *queue) drain(fd uintptr) bool {
+	if !q.held.any() {
+		q.progress.begin()
+	}
 	if q.filled = q.held.release(q.frames, 0); q.filled > 0 {
 		return true
 	}
@@ -129,10 +138,12 @@ func (q *queue) drain(fd uintptr) bool {
 		// from the frames before: many small ones, few super-packets.
 		want := min(q.most, len(q.frames)-q.filled, (batchBytes-bytes)/q.typical+1)
 		q.prepare(want)
+		q.progress.look()
 		n, errno := batchCall(unix.SYS_RECVMMSG, int(fd), &q.messages[0], want)
 		switch errno {
 		case 0:
 		case unix.EAGAIN:
+			q.progress.empty(q.filled == 0)
 			return q.filled > 0
 		case unix.ENETDOWN:
 			// ENETDOWN is reported once, when the device goes down. The kernel
@@ -150,13 +161,14 @@ func (q *queue) drain(fd uintptr) bool {
 			q.err = fmt.Errorf("reading from a packet socket: %w", errno)
 			return true
 		}
+		q.progress.read(n)
 		took := q.accept(n)
 		if q.held.any() {
 			return true
 		}
 		bytes += took
 		q.typical = max(took/n, 1)
-		if n < want && q.filled > 0 {
+		if n < want && q.filled > 0 && !q.progress.awaited() {
 			return true // it is empty: another call would only say so
 		}
 	}

@@ -117,15 +117,19 @@ func (p *Port) joinFanout(fd int) error {
 // fails. It must not keep them.
 func (p *Port) Sockets(use func(fd int) error) error {
 	for _, q := range p.queues {
-		var err error
-		if q.raw.Control(func(fd uintptr) { err = use(int(fd)) }) != nil {
-			return port.ErrClosed
-		}
-		if err != nil {
+		if err := q.control(use); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// control calls use with the descriptor, which stays open meanwhile.
+func (q *queue) control(use func(fd int) error) (err error) {
+	if q.raw.Control(func(fd uintptr) { err = use(int(fd)) }) != nil {
+		return port.ErrClosed
+	}
+	return err
 }
 
 // Join makes the device receive a multicast group. A group joined twice has
