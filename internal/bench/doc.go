@@ -47,6 +47,7 @@
 // kernel-nat; routerd's packet ports are the other ends of the hosts' veths:
 //
 //   - offload-off, offload-auto, offload-always: by the value of the key offload;
+//   - offload-veth: the daemon has made the veths itself;
 //   - offload-auto-nat, offload-always-nat: the daemon masquerades, as above;
 //   - kernel-queue, offload-queue: packets leave by a macvlan on the veth to the
 //     sink, a device that has no other end on this machine as far as its kind

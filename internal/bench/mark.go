@@ -67,6 +67,7 @@ var Marks = []Mark{
 	{Name: "offload-nft-many", Metric: UDPMany, Path: OffloadAutoNAT, Over: KernelNAT, Least: 1.3},
 	{Name: "offload-kernel-echo", Metric: UDPEcho, Path: OffloadAuto, Over: Kernel, Most: 1.1},
 	{Name: "full-ten-wide", Metric: UDPWide, Path: OffloadFull, Over: OffloadTen, Least: 0.9},
+	{Name: "veth-kernel-tcp1", Metric: TCP1, Path: OffloadVeth, Over: Kernel},
 	{Name: "off-kernel-tcp1", Metric: TCP1, Path: OffloadOff, Over: Kernel},
 	{Name: "off-kernel-tcp4", Metric: TCP4, Path: OffloadOff, Over: Kernel},
 	{Name: "off-kernel-udp", Metric: UDPSmall, Path: OffloadOff, Over: Kernel},

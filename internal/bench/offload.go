@@ -20,6 +20,25 @@ func setupOffload(mode string) func(context.Context, *Site) error {
 	}
 }
 
+// setupOffloadVeth is the same on pairs that the daemon makes, as it makes TUNs.
+func setupOffloadVeth(ctx context.Context, s *Site) error {
+	binary, err := routerdBinary(ctx, s)
+	if err != nil {
+		return err
+	}
+	router, err := s.namespace("r")
+	if err != nil {
+		return err
+	}
+	var b strings.Builder
+	b.WriteString(routerdHead(s))
+	for i := range s.Hosts {
+		writeHosted(&b, s, i, "veth")
+		fmt.Fprintf(&b, "netns = %q\n", router)
+	}
+	return s.runRouterd(ctx, binary, "api", b.String())
+}
+
 // setupEarlierPacket is the same with an earlier daemon, which need not know the
 // flow cache.
 func setupEarlierPacket(ctx context.Context, s *Site) error {

@@ -66,6 +66,7 @@ const (
 	OffloadAlways    = "offload-always"
 	OffloadAutoNAT   = "offload-auto-nat"
 	OffloadAlwaysNAT = "offload-always-nat"
+	OffloadVeth      = "offload-veth"
 	OffloadQueue     = "offload-queue"
 	OffloadTen       = "offload-ten"
 	OffloadFull      = "offload-full"
@@ -81,6 +82,7 @@ var Paths = []Path{
 	{Name: OffloadOff, Title: "routerd, packet ports, offload off", Setup: setupOffload("off")},
 	{Name: OffloadAlways, Title: "routerd, packet ports, offload always", Setup: setupOffload("always")},
 	{Name: OffloadAuto, Title: "routerd, packet ports, offload auto", Setup: setupOffload("auto")},
+	{Name: OffloadVeth, Title: "routerd, veths of its own, offload auto", Setup: setupOffloadVeth},
 	{Name: Kernel, Title: "kernel, veth to veth", Setup: setupKernel},
 	{Name: KernelNAT, Title: "kernel and nft masquerade", Setup: setupKernelNAT, Sessions: true, NAT: true},
 	{Name: OffloadAutoNAT, Title: "routerd and masquerade, packet ports, auto", Setup: setupOffloadNAT("auto"), Sessions: true, NAT: true},
@@ -125,7 +127,7 @@ var Groups = []Group{
 	{
 		Name: "offload",
 		Paths: []string{
-			Kernel, KernelNAT, KernelQueue, OffloadOff, OffloadAuto, OffloadAlways, OffloadAutoNAT, OffloadAlwaysNAT,
+			Kernel, KernelNAT, KernelQueue, OffloadOff, OffloadAuto, OffloadVeth, OffloadAlways, OffloadAutoNAT, OffloadAlwaysNAT,
 			OffloadQueue, OffloadTen, OffloadFull, Routerd, EarlierPacket, EarlierTUN,
 		},
 		Metrics:  []string{TCP1, TCP4, UDPSmall, UDPPaced, UDPOne, UDPMany, UDPWide, UDPEcho},

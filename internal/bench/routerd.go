@@ -91,9 +91,13 @@ func routerdHead(s *Site) string {
 }
 
 // writeTUN writes the interface towards host i.
-func writeTUN(b *strings.Builder, s *Site, i int) {
+func writeTUN(b *strings.Builder, s *Site, i int) { writeHosted(b, s, i, "tun") }
+
+// writeHosted writes an interface of a kind whose other end the daemon makes, the
+// device of host i.
+func writeHosted(b *strings.Builder, s *Site, i int, kind string) {
 	everything := unspecified(s.host(i)).String() + "/0"
-	fmt.Fprintf(b, "\n[interface.lan%d]\nkind = \"tun\"\naddresses = [%q]\nmtu = %d\n", i, s.router(i), s.Options.MTU)
+	fmt.Fprintf(b, "\n[interface.lan%d]\nkind = %q\naddresses = [%q]\nmtu = %d\n", i, kind, s.router(i), s.Options.MTU)
 	fmt.Fprintf(b, "host = { netns = %q, device = %q, addresses = [%q], routes = [%q] }\n", s.Hosts[i], device, s.host(i), everything)
 }
 
