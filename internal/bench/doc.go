@@ -58,7 +58,8 @@
 //     on TUNs, to compare offload-off and routerd with; left out without one.
 //
 // There each path carries the traffic alone that a mark compares; -paths has all that
-// it names carry all.
+// it names carry all. Whether a receiver sleeps decides much for small packets: beside
+// other load, the ratios of these are others than on an idle machine.
 //
 // Neighbours are found by ARP and neighbour discovery before the first round.
 //
