@@ -107,7 +107,7 @@ var flowNouns = []Noun{
 			Long: `The flows that the kernel carries, and what they come to.
 
 The router decides the first packets of each flow. Where both interfaces are
-devices of the kernel (kind packet), the kernel carries what follows
+devices of the kernel (kind packet or veth), the kernel carries what follows
 as was decided, until something changes that the decision depends on: a route, a
 neighbour, a rule, a session, an interface. The other direction of a connection
 is a flow of its own. FROM and TO are as the packets arrive, AS FROM and AS TO what

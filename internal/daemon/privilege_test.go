@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"routerd/dataplane/offload"
 )
 
 // A router gives up what only starting takes, for whatever it might turn into
@@ -77,4 +79,26 @@ func probeThreads() error {
 		return errThreads
 	}
 	return nil
+}
+
+// What a router keeps of its privileges is enough for the kernel to carry flows.
+func TestCarriedWithReducedPrivileges(t *testing.T) {
+	if err := probeThreads(); errors.Is(err, errThreads) {
+		t.Skip("this test binary is built with cgo, which cannot change all threads")
+	}
+	s := newCarrySite(t)
+	s.startProcess([]string{"ROUTERD_TEST_REDUCE=1"})
+	s.newStream(t, "10.0.1.2:4000", "10.0.2.2:5000").packets(20)
+	list, err := s.client().Interfaces(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range list {
+		switch o := i.Offload; {
+		case o != nil && strings.Contains(o.Why, offload.ErrTooOld.Error()):
+			t.Skip(o.Why)
+		case o == nil || !o.Carries:
+			t.Errorf("%s: %+v, want it carried", i.Name, o)
+		}
+	}
 }
