@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -35,7 +36,13 @@ FRR run in namespaces where they are installed. Needs root.`
 // inLab loads the topology and calls f, with a context that ends when the
 // user interrupts.
 func inLab(cmd *cobra.Command, file string, f func(context.Context, *lab.Lab) error) error {
-	l, err := lab.Load(file, lab.Options{})
+	return inWired(cmd, file, "", f)
+}
+
+// inWired is inLab with a wire for all links between routers and hosts; "" leaves them as
+// they are.
+func inWired(cmd *cobra.Command, file string, wire lab.Wire, f func(context.Context, *lab.Lab) error) error {
+	l, err := lab.Load(file, lab.Options{Wire: wire})
 	if err != nil {
 		return err
 	}
@@ -44,21 +51,46 @@ func inLab(cmd *cobra.Command, file string, f func(context.Context, *lab.Lab) er
 	return f(ctx, l)
 }
 
+// wireFlag adds --wire to a command, and reads it.
+func wireFlag(cmd *cobra.Command) (read func() (lab.Wire, error)) {
+	var words []string
+	for _, w := range lab.Wires {
+		words = append(words, string(w))
+	}
+	wire := cmd.Flags().String("wire", "", "the `kind` of all links between routers and hosts, whatever the file says: "+strings.Join(words, " or ")+"; it stays until the lab is down")
+	cmd.RegisterFlagCompletionFunc("wire", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	return func() (lab.Wire, error) {
+		if *wire != "" && !slices.Contains(words, *wire) {
+			return "", usageError{fmt.Errorf("--wire is %q; want %s", *wire, strings.Join(words, " or "))}
+		}
+		return lab.Wire(*wire), nil
+	}
+}
+
 func newLabUpCommand(s *session) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "up TOPOLOGY.toml",
 		Short: "Create or repair the lab, so that it is what the file says",
 		Long: `Start the lab. Of one that is up already, make what is missing, start again what has
 ended, have routers and BIRD reload a configuration that has changed, and remove
 what the topology no longer has. Links that routerd lab link has cut stay cut.
 
+With --wire veth, routers make a veth pair to each host in place of a TUN: the kernel
+can carry flows between those (routerd show flow).
+
 It returns when all routers answer and all IPv6 addresses may be used.`,
 		Args:              named,
 		ValidArgsFunction: completeLab,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error { return l.Up(ctx, s.out) })
-		},
 	}
+	wire := wireFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		w, err := wire()
+		if err != nil {
+			return err
+		}
+		return inWired(cmd, args[0], w, func(ctx context.Context, l *lab.Lab) error { return l.Up(ctx, s.out) })
+	}
+	return cmd
 }
 
 func newLabDownCommand(s *session) *cobra.Command {
@@ -123,22 +155,28 @@ A test of the lab may cut links, too: $ROUTERD_LAB is the topology's file there.
 }
 
 func newLabTestCommand(s *session) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:               "test TOPOLOGY.toml",
 		Short:             "Run the lab's tests, after starting what of it is not up",
 		Long:              "Start what of the lab is not up, as routerd lab up does, and run its tests. The lab stays up.",
 		Args:              named,
 		ValidArgsFunction: completeLab,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			return inLab(cmd, args[0], func(ctx context.Context, l *lab.Lab) error {
-				sum, err := l.Test(ctx, s.out)
-				if err == nil && sum.Failed > 0 {
-					err = errReported
-				}
-				return err
-			})
-		},
 	}
+	wire := wireFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		w, err := wire()
+		if err != nil {
+			return err
+		}
+		return inWired(cmd, args[0], w, func(ctx context.Context, l *lab.Lab) error {
+			sum, err := l.Test(ctx, s.out)
+			if err == nil && sum.Failed > 0 {
+				err = errReported
+			}
+			return err
+		})
+	}
+	return cmd
 }
 
 func newLabStatusCommand(s *session) *cobra.Command {

@@ -117,10 +117,10 @@ func (s *state) mend(link Link) {
 	s.Cut = slices.DeleteFunc(s.Cut, func(end string) bool { return end == link.Ends[0].String() || end == link.Ends[1].String() })
 }
 
-// line is the kernel's device at which a link is cut for the end e. A link with
-// a router's TUN or TAP has only one such device, at the other node.
+// line is the kernel's device at which a link is cut for the end e. One with a
+// router's TUN or TAP has only one such device, at the other node.
 func (l *Lab) line(link Link, e End) Device {
-	if l.Topology.virtual(link) && l.Topology.kind(e.Node) == KindRouter {
+	if l.Topology.lone(link) && l.Topology.kind(e.Node) == KindRouter {
 		if e = link.Ends[0]; l.Topology.kind(e.Node) == KindRouter {
 			e = link.Ends[1]
 		}
@@ -142,7 +142,7 @@ func (l *Lab) cut(link Link, end string) error {
 		if err != nil {
 			return err
 		}
-		if l.Topology.virtual(link) {
+		if l.Topology.lone(link) {
 			return setCarrier(device, false)
 		}
 		return netlink.LinkSetDown(device)
@@ -167,19 +167,26 @@ func (l *Lab) mend(link Link) error {
 		}
 		return nil
 	}
-	d := l.line(link, link.Ends[0])
-	err := inNamespace(d.Namespace, func() error {
-		device, err := netlink.LinkByName(d.Name)
+	ends := link.Ends[:]
+	if l.Topology.lone(link) {
+		ends = ends[:1] // both mean the same device
+	}
+	// A router restores what the kernel removed at the host's end.
+	for _, e := range ends {
+		d := l.line(link, e)
+		err := inNamespace(d.Namespace, func() error {
+			device, err := netlink.LinkByName(d.Name)
+			if err != nil {
+				return err
+			}
+			if err := netlink.LinkSetUp(device); err != nil || !l.Topology.lone(link) {
+				return err
+			}
+			return setCarrier(device, true)
+		})
 		if err != nil {
-			return err
+			return fmt.Errorf("mending link %s at device %s: %w", link, d, err)
 		}
-		if err := netlink.LinkSetUp(device); err != nil {
-			return err
-		}
-		return setCarrier(device, true)
-	})
-	if err != nil {
-		return fmt.Errorf("mending link %s at device %s: %w", link, d, err)
 	}
 	return nil
 }

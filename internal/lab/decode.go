@@ -57,10 +57,12 @@ type decoder struct {
 	used   map[string]bool              // ends of links
 	node   map[string]Kind              // nil if the file's nodes cannot be read
 	router map[string]*tomltext.Section // a router's own tables
+	wire   Wire                         // of links that name none
 }
 
 func (d *decoder) topology(top *tomltext.Section) *Topology {
 	t := &Topology{Name: tomltext.Get(top, "name", "", labName)}
+	d.wire = tomltext.Get(top, "wire", WireTUN, wireReading)
 	nodes := top.Section("node")
 	links, tests := top.Sections("link"), top.Sections("test")
 	top.Done()
@@ -131,6 +133,7 @@ func (d *decoder) link(s *tomltext.Section) Link {
 	ends := tomltext.List(s, "endpoints", endReading)
 	addresses, routes := s.Section("addresses"), s.Section("routes")
 	l := Link{MTU: tomltext.Get(s, "mtu", 0, tomltext.Whole(68, 65535))} // RFC 791 §3.2
+	wire := tomltext.Get(s, "wire", d.wire, wireReading)
 	s.Done()
 	const two = `two, like endpoints = ["h1:eth0", "r1:lan0"]`
 	if !s.Has("endpoints") {
@@ -160,6 +163,12 @@ func (d *decoder) link(s *tomltext.Section) Link {
 		d.fits(*e, addresses, routes)
 	}
 	d.pair(s.At, &l)
+	switch a, b := d.node[l.Ends[0].Node], d.node[l.Ends[1].Node]; {
+	case a == KindRouter && b == KindHost || a == KindHost && b == KindRouter:
+		l.Wire = wire
+	case s.Has("wire") && a != "" && b != "":
+		d.WrongKey(s.At.With("wire"), fmt.Sprintf("%s is for a link between a router and a host, and this one joins a %s and a %s", s.At.With("wire"), a, b), "")
+	}
 	if sound {
 		d.strangers(&l, addresses)
 		d.strangers(&l, routes)

@@ -92,11 +92,11 @@ func TestDecode(t *testing.T) {
 			{Name: "h2", Kind: KindHost},
 		},
 		Links: []Link{
-			{Ends: [2]End{
+			{Wire: WireTUN, Ends: [2]End{
 				{Node: "h1", Interface: "eth0", Addresses: prefixes("10.0.1.2/24", "2001:db8:1::2/64")},
 				{Node: "r1", Interface: "lan0", Addresses: prefixes("10.0.1.1/24", "2001:db8:1::1/64")},
 			}},
-			{MTU: 1400, Ends: [2]End{
+			{MTU: 1400, Wire: WireTUN, Ends: [2]End{
 				{Node: "r1", Interface: "lan1.5", Addresses: prefixes("10.0.2.1/24")},
 				{
 					Node: "h2", Interface: "eth0.5", Addresses: prefixes("10.0.2.2/24"),
@@ -122,6 +122,46 @@ func TestDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, compare...); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// What a link says of its wire counts more than what the lab says, and what Load is given
+// more than both.
+func TestWires(t *testing.T) {
+	const text = `name = "x"
+wire = "veth"
+node = { h1 = { kind = "host" }, h2 = { kind = "host" }, s = { kind = "switch" }, r = { kind = "router" } }
+[[link]]
+endpoints = ["h1:eth0", "r:lan0"]
+[[link]]
+endpoints = ["r:lan1", "h2:eth0"]
+wire = "tun"
+[[link]]
+endpoints = ["r:lan2", "s:r"]
+`
+	path := filepath.Join(t.TempDir(), "lab.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for given, want := range map[Wire][3]Wire{
+		"":       {WireVeth, WireTUN, ""},
+		WireTUN:  {WireTUN, WireTUN, ""},
+		WireVeth: {WireVeth, WireVeth, ""},
+	} {
+		l, err := Load(path, Options{Dir: t.TempDir(), Binary: "routerd", Wire: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, link := range l.Topology.Links {
+			if link.Wire != want[i] {
+				t.Errorf("given %q, link %d has the wire %q, want %q", given, i, link.Wire, want[i])
+			}
+		}
+	}
+	_, err := Decode("lab.toml", []byte(strings.Replace(text, `["r:lan2", "s:r"]`, "[\"r:lan2\", \"s:r\"]\nwire = \"veth\"", 1)))
+	const refused = "link[3].wire is for a link between a router and a host, and this one joins a router and a switch"
+	if err == nil || !strings.Contains(err.Error(), refused) {
+		t.Errorf("a wire of a switch: %v, want %s", err, refused)
 	}
 }
 

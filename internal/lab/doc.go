@@ -17,7 +17,9 @@
 //
 // The kind of a link follows from the nodes that it joins:
 //
-//	router - host      a TUN of the router's in the host; it dies with the router
+//	router - host      a TUN of the router's in the host, which dies with the router;
+//	                   with wire = "veth" a veth pair that the router makes, its
+//	                   own end in a namespace LAB-NODE
 //	router - switch    a TAP of the router's, a port of the bridge
 //	router - router,   a veth pair; a router takes its end by a packet port, in
 //	bird or frr        a namespace LAB-NODE, where it has no addresses
@@ -32,6 +34,7 @@
 // # The topology
 //
 //	name = "demo"                    # prefix of namespaces and sockets
+//	wire = "tun"                     # tun | veth, between routers and hosts
 //
 //	[node.h1]
 //	kind = "host"                    # host | router | switch | bird | frr
@@ -48,6 +51,7 @@
 //	[[link]]
 //	endpoints = ["h1:eth0", "r1:lan0"]
 //	mtu = 1500                       # of both ends
+//	wire = "veth"                    # of this link alone
 //	[link.addresses]
 //	"h1:eth0" = ["10.0.1.2/24", "2001:db8:1::2/64"]
 //	"r1:lan0" = ["10.0.1.1/24", "2001:db8:1::1/64"]
@@ -95,10 +99,10 @@
 // the lab. A router of which only the configuration has changed reloads it, and
 // so does BIRD; FRR, which would keep removed parts, is started again. Up
 // returns when every router answers and IPv6 addresses may be used. A link that
-// SetLink has cut is recorded in the state and stays cut. The ends of a veth
-// pair have different interface indexes, without which Linux reports a lost
-// carrier late. Whatever is about to be made is recorded first; a process is
-// identified by its pid and start time, so that a later process with the same
+// SetLink has cut, and a wire that was given to Up for the whole lab, are recorded
+// in the state and stay so. The ends of a veth pair have different interface
+// indexes, without which Linux reports a lost carrier late. Whatever is about to
+// be made is recorded first; a process is identified by its pid and start time, so that a later process with the same
 // pid is never signalled. A file lock keeps two commands from working on one
 // lab at once; a second one, for the state, is held only while devices and
 // processes change, so that SetLink works while tests run.

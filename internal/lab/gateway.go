@@ -77,7 +77,7 @@ func (t *Topology) beside(e End) (ends []neighbor) {
 				continue
 			}
 			if t.kind(far.Node) != KindSwitch {
-				return append(ends, neighbor{far, !t.ethernet(l)})
+				return append(ends, neighbor{far, !l.ethernet()})
 			}
 			for _, a := range t.ends(far.Node) {
 				if a.far.String() != e.String() {

@@ -31,7 +31,7 @@ func (t *Topology) Graph(addresses bool) string {
 			label += fmt.Sprintf("<br/>mtu %d", l.MTU)
 		}
 		line := "---"
-		if t.ethernet(l) {
+		if l.ethernet() {
 			line = "==="
 		}
 		fmt.Fprintf(&b, "  %s %s|\"%s\"| %s\n", id(l.Ends[0].Node), line, label, id(l.Ends[1].Node))

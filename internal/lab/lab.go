@@ -21,6 +21,10 @@ type Options struct {
 	// how long a process may take to end before it is killed. Zero is 15 s
 	// and 5 s.
 	Ready, Grace time.Duration
+	// Wire, if not "", is that of all links between routers and hosts, whatever
+	// the topology says. It is recorded in the lab's state, and then holds without
+	// being given, until another is given or the lab is taken down.
+	Wire Wire
 }
 
 // DefaultDir is where sockets and state are kept unless Options say
@@ -67,6 +71,13 @@ func Load(path string, o Options) (*Lab, error) {
 			return nil, fmt.Errorf("finding the routerd to run: %w", err)
 		}
 	}
+	dir := labDir(o.Dir, t.Name)
+	if o.Wire == "" {
+		o.Wire = recordedWire(dir)
+	}
+	if o.Wire != "" {
+		t.rewire(o.Wire)
+	}
 	given := path
 	if path, err = filepath.Abs(path); err != nil {
 		return nil, fmt.Errorf("finding the topology: %w", err)
@@ -83,7 +94,7 @@ func Load(path string, o Options) (*Lab, error) {
 			return nil, err
 		}
 	}
-	return &Lab{Topology: t, options: o, plan: p, source: s, path: path, dir: labDir(o.Dir, t.Name)}, nil
+	return &Lab{Topology: t, options: o, plan: p, source: s, path: path, dir: dir}, nil
 }
 
 // namespace gives the name of a node's namespace, "" if a router has none.

@@ -117,13 +117,24 @@ addresses = { "h1:eth0" = ["10.1.0.2/24", "2001:db8:1::2/64"], "f1:eth1" = ["10.
 	}
 }
 
-// A router's own devices, a TUN and a TAP, keep what the host has on them, and
+// A router's own devices, a TUN, a veth pair and a TAP, keep what the host has on them, and
 // are cut again when the router was started again.
 func TestLinkOfARouterIsCut(t *testing.T) {
 	t.Parallel()
 	needsRoot(t)
 	binary := realRouterd(t)
-	b := newBench(t, `name = "NAME"
+	// What a router leaves of its device when it is killed.
+	for wire, left := range map[Wire]LinkState{WireTUN: LinkMissing, WireVeth: LinkCut} {
+		t.Run(string(wire), func(t *testing.T) {
+			t.Parallel()
+			linkOfARouterIsCut(t, binary, wire, left)
+		})
+	}
+}
+
+func linkOfARouterIsCut(t *testing.T, binary string, wire Wire, left LinkState) {
+	b := newBench(t, fmt.Sprintf(`name = "NAME"
+wire = %q
 [node]
 h1 = { kind = "host" }
 h2 = { kind = "host" }
@@ -138,7 +149,7 @@ addresses = { "r1:lan1" = ["10.2.0.1/24"] }
 [[link]]
 endpoints = ["h2:eth0", "s1:p2"]
 addresses = { "h2:eth0" = ["10.2.0.2/24"] }
-`)
+`, string(wire)))
 	b.options.Binary = binary
 	b.up()
 	const ping = "ping -n -c 1 -W 1 10.2.0.2"
@@ -155,7 +166,7 @@ addresses = { "h2:eth0" = ["10.2.0.2/24"] }
 	}
 	dead := b.pid("r1")
 	eventually(t, "r1 dead", func() bool { return !dead.alive() })
-	if status, err := b.Status(t.Context()); err != nil || status.Up || status.Nodes[3].Up || !strings.HasPrefix(status.Nodes[3].Detail, "it has ended") || status.Links[0].State != LinkMissing {
+	if status, err := b.Status(t.Context()); err != nil || status.Up || status.Nodes[3].Up || !strings.HasPrefix(status.Nodes[3].Detail, "it has ended") || status.Links[0].State != left {
 		t.Errorf("with r1 dead the lab is %+v (%v)", status, err)
 	}
 	b.up()

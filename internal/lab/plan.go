@@ -87,7 +87,7 @@ func planRouter(t *Topology, n Node, dir string) (r Router, err error) {
 	}
 	// Its own namespace first, wherever the link stands in the file.
 	for _, a := range t.ends(n.Name) {
-		if a.packet() && len(r.Namespaces) == 0 {
+		if (a.packet() || a.wire == WireVeth) && len(r.Namespaces) == 0 {
 			r.Namespaces = append(r.Namespaces, name)
 		}
 	}
@@ -175,7 +175,8 @@ func (a attachment) packet() bool { return a.to != KindHost && a.to != KindSwitc
 
 // port fills in the table of a router's interface for an end of a link. Towards
 // another router its port is the end of a veth pair, whose device has the MTU;
-// towards a switch a TAP at its bridge; towards a host a TUN inside the host.
+// towards a switch a TAP at its bridge; towards a host a TUN inside the host, or a
+// veth pair, of which the router's end is where those of its packet ports are.
 func (t *Topology) port(a attachment, table map[string]any) {
 	table["addresses"] = texts(a.near.Addresses)
 	if a.packet() {
@@ -197,7 +198,11 @@ func (t *Topology) port(a attachment, table map[string]any) {
 		host["bridge"] = bridgeName
 		return
 	}
-	table["kind"] = "tun"
+	table["kind"] = string(a.wire)
+	if a.wire == WireVeth {
+		table["netns"] = namespaceOf(t, a.near.Node)
+		table["device"] = a.near.Interface
+	}
 	host["addresses"] = texts(a.far.Addresses)
 	to := []string{}
 	for _, r := range routes(t, a.far) {

@@ -31,10 +31,14 @@ var labName = tomltext.Reading[string]{Read: func(v any) (string, error) {
 
 var kindReading = tomltext.OneOf(kindWords(), kinds)
 
-func kindWords() []string {
-	words := make([]string, len(kinds))
-	for i, k := range kinds {
-		words[i] = string(k)
+var wireReading = tomltext.OneOf(words(Wires), Wires)
+
+func kindWords() []string { return words(kinds) }
+
+func words[W ~string](all []W) []string {
+	words := make([]string, len(all))
+	for i, w := range all {
+		words[i] = string(w)
 	}
 	return words
 }

@@ -9,7 +9,12 @@ import (
 )
 
 // What the shipped labs claim holds, of the daemon as its users run it.
-func TestShippedLabsHold(t *testing.T) {
+func TestShippedLabsHold(t *testing.T) { shippedLabsHold(t, "") }
+
+// So do they with veth pairs between routers and hosts, by which the kernel carries flows.
+func TestShippedLabsHoldByVeth(t *testing.T) { shippedLabsHold(t, WireVeth) }
+
+func shippedLabsHold(t *testing.T, wire Wire) {
 	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes seconds, and -short was asked for")
@@ -34,7 +39,12 @@ func TestShippedLabsHold(t *testing.T) {
 				t.Fatalf("%s has no name", path)
 			}
 			b := newBench(t, string(text[:at[0]])+`name = "NAME"`+string(text[at[1]:]))
-			b.options.Binary = binary
+			b.options.Binary, b.options.Wire = binary, wire
+			if wire != "" {
+				if b.Lab, err = Load(b.path, b.options); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var out strings.Builder
 			sum, err := b.Test(t.Context(), &out)
 			if err != nil || sum.Failed > 0 || sum.Passed == 0 {

@@ -23,9 +23,10 @@ type state struct {
 	Namespaces []string             `json:"namespaces"`
 	Bridges    []Bridge             `json:"bridges"`
 	Veths      []Veth               `json:"veths"`
-	Routers    map[string]Started   `json:"routers"` // by node
-	Peers      map[string][]process `json:"peers"`   // by node, in the order of their start
-	Cut        []string             `json:"cut"`     // the ends at which links are cut
+	Routers    map[string]Started   `json:"routers"`        // by node
+	Peers      map[string][]process `json:"peers"`          // by node, in the order of their start
+	Cut        []string             `json:"cut"`            // the ends at which links are cut
+	Wire       Wire                 `json:"wire,omitempty"` // Options.Wire
 }
 
 func emptyState() *state {
@@ -37,6 +38,17 @@ type Started struct {
 	process
 	Config string `json:"config"`
 	Socket string `json:"socket"`
+}
+
+// recordedWire gives the wire that the lab with that directory was brought up with,
+// "" if with none, or if that cannot be read, which whoever reads the whole state
+// reports.
+func recordedWire(dir string) Wire {
+	var s struct{ Wire Wire }
+	if data, err := os.ReadFile(filepath.Join(dir, stateFile)); err != nil || json.Unmarshal(data, &s) != nil || !slices.Contains(Wires, s.Wire) {
+		return ""
+	}
+	return s.Wire
 }
 
 // stateFile is the state's name in the lab's directory.

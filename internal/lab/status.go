@@ -124,7 +124,7 @@ func (l *Lab) nodeStatus(ctx context.Context, s *state, n Node) NodeStatus {
 // linkState looks at the devices of a link.
 func (l *Lab) linkState(s *state, link Link) LinkState {
 	ends := link.Ends[:]
-	if l.Topology.virtual(link) {
+	if l.Topology.lone(link) {
 		ends = ends[:1] // both ends mean the same device
 	}
 	state := LinkUp

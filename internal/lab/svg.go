@@ -163,7 +163,7 @@ func (s *sketch) draw() {
 		drawn[p]++
 		way := b.middle().Minus(a.middle())
 		shift := point{X: -way.Y, Y: way.X}.Times(aside / max(way.Length(), 1))
-		line := stroke{from: a.border(shift, way), to: b.border(shift, way.Times(-1)), ethernet: s.topology.ethernet(l)}
+		line := stroke{from: a.border(shift, way), to: b.border(shift, way.Times(-1)), ethernet: l.ethernet()}
 		line.hidden = [2]point{a.middle().Plus(shift), b.middle().Plus(shift)}
 		if l.Ends[0].Node != p[0] {
 			line.from, line.to = line.to, line.from

@@ -27,6 +27,19 @@ func (k Kind) routes() bool { return k == KindRouter || k.foreign() }
 // the forwarding.
 func (k Kind) foreign() bool { return k == KindBIRD || k == KindFRR }
 
+// Wire is what joins a router and a host.
+type Wire string
+
+// The wires: a TUN of the router's in the host, or a veth pair that the router
+// makes.
+const (
+	WireTUN  Wire = "tun"
+	WireVeth Wire = "veth"
+)
+
+// Wires are all of them, in the order in which they are offered.
+var Wires = []Wire{WireTUN, WireVeth}
+
 // Topology is one lab as its file describes it, checked: every name that it
 // mentions exists, every address is valid.
 type Topology struct {
@@ -51,7 +64,8 @@ type Node struct {
 // Link joins the interfaces of two nodes.
 type Link struct {
 	Ends [2]End
-	MTU  int // bytes of an IP packet; 0 leaves it to the port's default
+	MTU  int  // bytes of an IP packet; 0 leaves it to the port's default
+	Wire Wire // between a router and a host; "" on other links
 }
 
 // End is one end of a link.
@@ -113,6 +127,7 @@ type attachment struct {
 	near, far End
 	to        Kind // of the far end
 	mtu       int
+	wire      Wire
 }
 
 // ends gives the ends of links at a node with their far ends, in the file's
@@ -122,23 +137,32 @@ func (t *Topology) ends(node string) (ends []attachment) {
 		for i, e := range l.Ends {
 			if e.Node == node {
 				far := l.Ends[1-i]
-				ends = append(ends, attachment{near: e, far: far, to: t.kind(far.Node), mtu: l.MTU})
+				ends = append(ends, attachment{near: e, far: far, to: t.kind(far.Node), mtu: l.MTU, wire: l.Wire})
 			}
 		}
 	}
 	return ends
 }
 
-// virtual reports whether a router makes the link, as a device of its own at
-// the other end: a TUN in a host, a TAP in a switch. Every other link is a
-// veth pair.
+// virtual reports whether a router makes the link: a TUN in a host or a veth pair,
+// or a TAP in a switch. Every other link is a veth pair of the lab's.
 func (t *Topology) virtual(l Link) bool {
 	a, b := t.kind(l.Ends[0].Node), t.kind(l.Ends[1].Node)
 	return a == KindRouter && (b == KindHost || b == KindSwitch) || b == KindRouter && (a == KindHost || a == KindSwitch)
 }
 
-// ethernet reports whether a link is an Ethernet: all but those between a
-// router and a host are.
-func (t *Topology) ethernet(l Link) bool {
-	return !t.virtual(l) || t.kind(l.Ends[0].Node) == KindSwitch || t.kind(l.Ends[1].Node) == KindSwitch
+// lone reports whether a link has only one device of the kernel's, a TUN or TAP at
+// the node at the router's other end.
+func (t *Topology) lone(l Link) bool { return t.virtual(l) && l.Wire != WireVeth }
+
+// ethernet reports whether a link is an Ethernet: all but a TUN are.
+func (l Link) ethernet() bool { return l.Wire != WireTUN }
+
+// rewire has all links between routers and hosts use the same wire.
+func (t *Topology) rewire(w Wire) {
+	for i := range t.Links {
+		if t.Links[i].Wire != "" {
+			t.Links[i].Wire = w
+		}
+	}
 }

@@ -49,7 +49,7 @@ func (l *Lab) up(ctx context.Context, out io.Writer) (made bool, err error) {
 		return false, err
 	}
 	fresh := len(s.Namespaces) == 0 && len(s.Routers) == 0 // everything else is in a namespace
-	s.Topology = l.path
+	s.Topology, s.Wire = l.path, l.options.Wire
 	b := builder{lab: l, state: s, out: out, made: map[string]bool{}}
 	if err := b.build(ctx); err != nil {
 		fmt.Fprintf(out, "taking back what was made\n")
