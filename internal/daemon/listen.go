@@ -331,9 +331,15 @@ func (d *Daemon) serveEnd(e *endpoint) {
 }
 
 // retireEnd stops listening, and lets requests under way have their answers beside
-// the loop: the one that made the change may be among them.
+// the loop: the one that made the change may be among them. When it returns the endpoint
+// accepts no connection any more: one that has taken over its socket gets them all.
 func (d *Daemon) retireEnd(e *endpoint) {
 	e.cancel()
+	if l, tcp := e.l.(*net.TCPListener); tcp {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			d.log.Warn("closing a listener", "address", e.address, "err", err)
+		}
+	}
 	d.background.Go(func() {
 		if err := d.closeEnd(e); err != nil {
 			d.log.Warn("closing a listener", "address", e.address, "err", err)

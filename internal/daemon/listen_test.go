@@ -2,13 +2,16 @@ package daemon
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // setGroup writes [api] group into the configuration, as TOML.
@@ -157,4 +160,23 @@ func TestListenFollowsReload(t *testing.T) {
 			t.Errorf("after reload %d a request for r1.example.net got %s, want %d", i, resp.Status, c.status)
 		}
 	}
+}
+
+// An endpoint that a change takes away leaves all connections that come behind the change
+// to the one that has its socket then.
+func TestRetiredEndAcceptsNothing(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	answering := make(chan struct{})
+	e := &endpoint{l: l, cancel: func() {}}
+	e.serving.Go(func() { <-answering })
+	d := &Daemon{log: slog.New(slog.DiscardHandler)}
+	d.retireEnd(e)
+	if err := l.(*net.TCPListener).SetDeadline(time.Now()); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("behind retireEnd the listener is open: %v, want %v", err, net.ErrClosed)
+	}
+	close(answering)
+	d.background.Wait()
 }

@@ -79,12 +79,7 @@ func newQueue(fd int) (*queue, error) {
 		file.Close()
 		return nil, err
 	}
-	fits, err := mostPackets(fd)
-	if err != nil {
-		file.Close()
-		return nil, fmt.Errorf("asking how much it holds: %w", err)
-	}
-	q := &queue{file: file, raw: raw, most: batchFrames, typical: port.MaxFrame, progress: progress{fits: fits}}
+	q := &queue{file: file, raw: raw, most: batchFrames, typical: port.MaxFrame, progress: progress{room: socketRoom(fd)}}
 	for i := range q.messages {
 		h := &q.messages[i].header
 		h.Iov = &q.parts[i]
@@ -128,7 +123,7 @@ func (q *queue) Read(frames []port.Frame) (int, error) {
 // spent. False means that there was nothing and the poller should wait.
 func (q *queue) drain(fd uintptr) bool {
 	if !q.held.any() {
-		q.progress.begin()
+		q.progress.begin(q.typical <= smallFrame)
 	}
 	if q.filled = q.held.release(q.frames, 0); q.filled > 0 {
 		return true

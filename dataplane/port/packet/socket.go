@@ -64,11 +64,7 @@ func (p *Port) setOptions(fd int) error {
 			return fmt.Errorf("asking a packet socket on device %s %s: %w", p.cfg.Device, o.what, err)
 		}
 	}
-	// Without CAP_NET_ADMIN in the machine's own user namespace the limits are
-	// rmem_max and wmem_max.
-	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, socketBuffer) != nil {
-		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, socketBuffer)
-	}
+	limitReceive(fd, socketBuffer)
 	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, socketBuffer) != nil {
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, socketBuffer)
 	}
@@ -84,6 +80,15 @@ func (p *Port) setOptions(fd int) error {
 		p.offloads &^= port.OffloadUDP
 	}
 	return nil
+}
+
+// limitReceive sets how many bytes of kernel memory a socket may hold for its reader; the
+// kernel doubles them. Without CAP_NET_ADMIN in the machine's own user namespace the limits
+// here and of what is sent are rmem_max and wmem_max.
+func limitReceive(fd, bytes int) {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes) != nil {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, bytes)
+	}
 }
 
 // joinFanout shares the device's frames among the port's sockets by flow.
