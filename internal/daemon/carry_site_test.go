@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -189,4 +190,21 @@ func (s *carrySite) session() control.NATSession {
 		s.t.Fatalf("sessions %+v (%v), want one", p.Sessions, err)
 	}
 	return p.Sessions[0]
+}
+
+// received accepts a connection and gives how many bytes have come by it when it ends, -1
+// if none has come.
+func received(l net.Listener) <-chan int64 {
+	got := make(chan int64, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			got <- -1
+			return
+		}
+		defer c.Close()
+		n, _ := io.Copy(io.Discard, c)
+		got <- n
+	}()
+	return got
 }

@@ -63,17 +63,7 @@ func TestCarriedTCP(t *testing.T) {
 	for _, to := range []string{"10.0.2.2:6000", "[2001:db8:2::2]:6000"} {
 		l := listen(t, s.hosts[1], to)
 		const size = 64 << 20
-		got := make(chan int64, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- -1
-				return
-			}
-			defer c.Close()
-			n, _ := io.Copy(io.Discard, c)
-			got <- n
-		}()
+		got := received(l)
 		c := dial(t, s.hosts[0], "tcp", to)
 		if _, err := io.CopyN(c, zeros{}, size); err != nil {
 			t.Fatal(err)

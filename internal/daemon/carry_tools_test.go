@@ -42,17 +42,7 @@ func TestCarriedPathMTU(t *testing.T) {
 	s.begin()
 	for _, to := range []string{"10.0.2.2:6000", "[2001:db8:2::2]:6000"} {
 		l := listen(t, s.hosts[1], to)
-		got := make(chan int64, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- -1
-				return
-			}
-			defer c.Close()
-			n, _ := io.Copy(io.Discard, c)
-			got <- n
-		}()
+		got := received(l)
 		c := dial(t, s.hosts[0], "tcp", to)
 		const part = 8 << 20
 		var sent int64
@@ -103,17 +93,7 @@ func TestCarriedForwardedPort(t *testing.T) {
 		in      string
 		carried bool
 	}{{1, "lan1", true}, {0, "lan0", false}} {
-		got := make(chan int64, 1)
-		go func() {
-			c, err := l.Accept()
-			if err != nil {
-				got <- -1
-				return
-			}
-			defer c.Close()
-			n, _ := io.Copy(io.Discard, c)
-			got <- n
-		}()
+		got := received(l)
 		c := dial(t, s.hosts[from.host], "tcp", "10.0.2.1:7000")
 		if _, err := io.CopyN(c, zeros{}, size); err != nil {
 			t.Fatalf("from %s: %v", from.in, err)
